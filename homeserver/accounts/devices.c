@@ -1,0 +1,85 @@
+#include "homeserver/accounts/devices.h"
+
+#include <string.h>
+
+#include "homeserver/accounts/login.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/writer.h"
+
+struct delete_job {
+    user_no user;
+    const char *const *ids;
+    size_t n;
+    bool all;
+};
+
+static void list_changed(struct tx *tx, user_no user)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
+}
+
+static bool delete_one(struct tx *tx, user_no user, const char *device_id)
+{
+    device_no device = devices_no(tx->db, user, device_id);
+    if (device == 0)
+        return true;
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
+    list_changed(tx, user);
+    return devices_delete(tx, device);
+}
+
+static bool job_delete(struct tx *tx, void *arg, struct error *e)
+{
+    const struct delete_job *job = arg;
+    bool ok = true;
+    if (job->all) {
+        tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = job->user});
+        list_changed(tx, job->user);
+        ok = devices_delete_all(tx, job->user, 0);
+    }
+    for (size_t i = 0; ok && i < job->n; ++i)
+        ok = delete_one(tx, job->user, job->ids[i]);
+    return ok || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n, struct error *e)
+{
+    struct delete_job job = {.user = user, .ids = ids, .n = n};
+    return writer_run(accounts->writer, job_delete, &job, e);
+}
+
+bool device_delete(const struct accounts *accounts, user_no user, const char *device_id, struct error *e)
+{
+    return device_delete_many(accounts, user, &device_id, 1, e);
+}
+
+bool device_delete_all(const struct accounts *accounts, user_no user, struct error *e)
+{
+    struct delete_job job = {.user = user, .all = true};
+    return writer_run(accounts->writer, job_delete, &job, e);
+}
+
+struct rename_job {
+    user_no user;
+    const char *device_id, *display_name;
+};
+
+static bool job_rename(struct tx *tx, void *arg, struct error *e)
+{
+    const struct rename_job *job = arg;
+    device_no device = devices_no(tx->db, job->user, job->device_id);
+    if (device == 0)
+        return error_set(e, ERROR_NOT_FOUND, "There is no such device.");
+    list_changed(tx, job->user);
+    return devices_rename(tx, device, job->display_name) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool device_rename(const struct accounts *accounts, user_no user, const char *device_id, const char *display_name,
+                   struct error *e)
+{
+    struct rename_job job = {user, device_id, display_name};
+    if (strlen(display_name) > DEVICE_NAME_BYTES_MAX)
+        return error_set(e, ERROR_INVALID_PARAM, "The device's display name is longer than 256 bytes.");
+    return writer_run(accounts->writer, job_rename, &job, e);
+}

@@ -1,0 +1,253 @@
+#include "homeserver/accounts/login.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/password.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/tokens.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+
+#define DEVICE_ID_CHARS 10 /* of one that is made up */
+
+static bool printable(const char *s)
+{
+    for (; *s != '\0'; ++s)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return false;
+    return true;
+}
+
+bool device_wish_valid(const struct device_wish *wish, struct error *e)
+{
+    const char *id = wish->device_id, *name = wish->display_name;
+    if (id != NULL && (*id == '\0' || strlen(id) > DEVICE_ID_BYTES_MAX || !printable(id)))
+        return error_set(e, ERROR_INVALID_PARAM, "The device id is empty, too long or has control characters.");
+    if (name != NULL && strlen(name) > DEVICE_NAME_BYTES_MAX)
+        return error_set(e, ERROR_INVALID_PARAM, "The device's display name is longer than 256 bytes.");
+    return true;
+}
+
+void login_result_finish(struct login_result *result)
+{
+    free(result->user_id);
+    free(result->device_id);
+    sodium_memzero(result, sizeof *result);
+}
+
+void sign_in_prepare(const struct accounts *accounts, const struct device_wish *wish, struct sign_in *out)
+{
+    const struct config *config = accounts->config;
+    *out = (struct sign_in){.wish = wish, .access_lifetime_ms = config->tokens.session_lifetime_ms};
+    if (wish->device_id != NULL)
+        snprintf(out->device_id, sizeof out->device_id, "%s", wish->device_id);
+    else
+        random_name(out->device_id, DEVICE_ID_CHARS);
+    random_name(out->access_token, TOKEN_CHARS);
+    if (!wish->refresh)
+        return;
+    random_name(out->refresh_token, TOKEN_CHARS);
+    out->access_lifetime_ms = config->tokens.access_lifetime_ms;
+    out->refresh_lifetime_ms = config->tokens.refresh_lifetime_ms;
+}
+
+static int64_t end_of(const struct tx *tx, int64_t lifetime_ms)
+{
+    return lifetime_ms != 0 ? tx->now_ms + lifetime_ms : 0;
+}
+
+/* ends: the refresh token that this pair replaces, or NULL. */
+static bool write_tokens(struct tx *tx, device_no device, const struct sign_in *in, const unsigned char *ends)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(in->access_token, hash);
+    if (!tokens_insert(tx, device, hash, ends, end_of(tx, in->access_lifetime_ms)))
+        return false;
+    if (in->refresh_token[0] == '\0')
+        return true;
+    token_hash(in->refresh_token, hash);
+    return tokens_insert_refresh(tx, device, hash, ends, end_of(tx, in->refresh_lifetime_ms));
+}
+
+static device_no new_device(struct tx *tx, user_no user, const struct sign_in *in)
+{
+    device_no device = devices_insert(tx, user, in->device_id, in->wish->display_name, in->wish->ip);
+    if (device != 0)
+        tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user, .device = device});
+    return device;
+}
+
+/* A known device is signed in anew: what was issued for it before is void. */
+static bool take_over_device(struct tx *tx, user_no user, device_no device, const char *ip)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
+    return tokens_delete_of_device(tx, device) && devices_seen(tx, device, tx->now_ms, ip);
+}
+
+bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *in, struct error *e)
+{
+    device_no device = devices_no(tx->db, user, in->device_id);
+    bool ok = device != 0 ? take_over_device(tx, user, device, in->wish->ip) : (device = new_device(tx, user, in)) != 0;
+    return (ok && write_tokens(tx, device, in, NULL)) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+void sign_in_result(const struct sign_in *in, user_no user, const char *user_id, struct login_result *out)
+{
+    *out = (struct login_result){
+        .user = user,
+        .user_id = user_id != NULL ? xstrdup(user_id) : NULL,
+        .device_id = in->device_id[0] != '\0' ? xstrdup(in->device_id) : NULL,
+        .expires_in_ms = in->access_lifetime_ms,
+    };
+    memcpy(out->access_token, in->access_token, sizeof out->access_token);
+    memcpy(out->refresh_token, in->refresh_token, sizeof out->refresh_token);
+}
+
+static bool find_user(const struct accounts *accounts, struct db *db, const char *user, struct user_row *row)
+{
+    char localpart[ID_BYTES_MAX + 1];
+    const char *start = user;
+    size_t len = strlen(user);
+    *row = (struct user_row){0};
+    if (user[0] == '@' && !user_id_split(user, accounts->config->server_name, &start, &len))
+        return false;
+    if (len >= sizeof localpart)
+        return false;
+    memcpy(localpart, start, len);
+    localpart[len] = '\0';
+    if (users_find(db, localpart, row))
+        return true;
+    /* New localparts have no capitals, but the keyboards of telephones like to begin with one. */
+    for (char *c = localpart; *c != '\0'; ++c)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return users_find(db, localpart, row);
+}
+
+user_no login_user_of(const struct accounts *accounts, struct db *db, const char *user)
+{
+    struct user_row row;
+    user_no no = find_user(accounts, db, user, &row) ? row.no : 0;
+    user_row_finish(&row);
+    return no;
+}
+
+/* The device stays, and may be signed in again. */
+static bool refuse_softly(struct error *e, enum error_code code, const char *sentence)
+{
+    error_set(e, code, sentence);
+    e->soft_logout = true;
+    return false;
+}
+
+struct login_job {
+    user_no user;
+    const char *verified;    /* the hash the password was checked against */
+    const char *replacement; /* the same password at today's cost; NULL: not needed */
+    struct sign_in in;
+};
+
+/* The account may have changed while the password was being hashed: everything is looked at again. */
+static bool job_login(struct tx *tx, void *arg, struct error *e)
+{
+    struct login_job *job = arg;
+    struct user_row row;
+    bool found = users_get(tx->db, job->user, &row);
+    bool same = found && row.password_hash != NULL && strcmp(row.password_hash, job->verified) == 0;
+    enum account_state state = found ? account_state_from(row.state) : ACCOUNT_LEFT;
+    user_row_finish(&row);
+    if (!same || state == ACCOUNT_LEFT)
+        return error_set(e, ERROR_FORBIDDEN, "Wrong user name or password.");
+    if (state == ACCOUNT_LOCKED)
+        return refuse_softly(e, ERROR_USER_LOCKED, NULL);
+    if (job->replacement != NULL && !users_set_password(tx, job->user, job->replacement))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    return sign_in_write(tx, job->user, &job->in, e);
+}
+
+static bool sign_in_user(const struct accounts *accounts, const struct user_row *row, const char *password,
+                         const struct device_wish *wish, struct login_result *out, struct error *e)
+{
+    struct login_job job = {.user = row->no, .verified = row->password_hash};
+    char *replacement =
+        password_outdated(accounts->config, row->password_hash) ? password_hash(accounts->config, password) : NULL;
+    struct text id = TEXT_INIT;
+    job.replacement = replacement;
+    sign_in_prepare(accounts, wish, &job.in);
+    bool ok = writer_run(accounts->writer, job_login, &job, e);
+    if (ok) {
+        text_addf(&id, "@%s:%s", row->localpart, accounts->config->server_name);
+        sign_in_result(&job.in, row->no, id.data, out);
+    }
+    text_finish(&id);
+    free(replacement);
+    sodium_memzero(&job, sizeof job);
+    return ok;
+}
+
+bool login_password(const struct accounts *accounts, struct db *db, const char *user, const char *password,
+                    const struct device_wish *wish, struct login_result *out, struct error *e)
+{
+    struct user_row row;
+    *out = (struct login_result){0};
+    if (!device_wish_valid(wish, e))
+        return false;
+    find_user(accounts, db, user, &row);
+    bool ok = password_verify(accounts->config, row.password_hash, password);
+    if (ok)
+        ok = sign_in_user(accounts, &row, password, wish, out, e);
+    else
+        error_set(e, ERROR_FORBIDDEN, "Wrong user name or password.");
+    user_row_finish(&row);
+    return ok;
+}
+
+bool login_check_password(const struct accounts *accounts, struct db *db, user_no user, const char *password)
+{
+    struct user_row row;
+    users_get(db, user, &row);
+    bool ok = password_verify(accounts->config, row.password_hash, password);
+    user_row_finish(&row);
+    return ok;
+}
+
+struct refresh_job {
+    unsigned char hash[TOKEN_HASH_BYTES];
+    struct sign_in in;
+};
+
+static bool job_refresh(struct tx *tx, void *arg, struct error *e)
+{
+    struct refresh_job *job = arg;
+    struct refresh_row row;
+    if (!tokens_find_refresh(tx->db, job->hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT)
+        return error_set(e, ERROR_UNKNOWN_TOKEN, "The refresh token is not known.");
+    if (row.expires_ms != 0 && row.expires_ms <= tx->now_ms)
+        return refuse_softly(e, ERROR_UNKNOWN_TOKEN, "The refresh token has expired.");
+    if (account_state_from(row.state) == ACCOUNT_LOCKED)
+        return refuse_softly(e, ERROR_USER_LOCKED, NULL);
+    return (tokens_used_refresh(tx, job->hash) && tokens_drop_unused(tx, job->hash) &&
+            write_tokens(tx, row.device, &job->in, job->hash)) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out, struct error *e)
+{
+    static const struct device_wish REFRESHING = {.device_id = "", .refresh = true};
+    struct refresh_job job;
+    *out = (struct login_result){0};
+    token_hash(refresh_token, job.hash);
+    sign_in_prepare(accounts, &REFRESHING, &job.in);
+    bool ok = writer_run(accounts->writer, job_refresh, &job, e);
+    if (ok)
+        sign_in_result(&job.in, 0, NULL, out);
+    sodium_memzero(&job, sizeof job);
+    return ok;
+}

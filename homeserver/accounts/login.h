@@ -1,0 +1,65 @@
+/* Signing in: passwords and refresh tokens against devices and access tokens (Client-Server API, "Legacy API", "Refreshing
+ * access tokens"). */
+#ifndef PARTA_ACCOUNTS_LOGIN_H
+#define PARTA_ACCOUNTS_LOGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/base/crypto.h"
+
+struct db;
+
+#define TOKEN_CHARS 43 /* 255 bits */
+#define DEVICE_ID_BYTES_MAX 255
+#define DEVICE_NAME_BYTES_MAX 256
+
+/* How the new session is to be. Borrowed. */
+struct device_wish {
+    const char *device_id;    /* NULL: one is made up */
+    const char *display_name; /* for a new device; NULL: none */
+    const char *ip;           /* of the client; NULL: not known */
+    bool refresh;             /* the client knows refresh tokens */
+};
+
+/* Checks lengths and characters. false: *e is ERROR_INVALID_PARAM. */
+bool device_wish_valid(const struct device_wish *wish, struct error *e);
+
+/* What the client gets. Heap strings: login_result_finish, which wipes the tokens. */
+struct login_result {
+    user_no user;
+    char *user_id;
+    char *device_id;
+    char access_token[TOKEN_CHARS + 1];
+    char refresh_token[TOKEN_CHARS + 1]; /* "": none */
+    int64_t expires_in_ms;               /* of the access token; 0: never */
+};
+void login_result_finish(struct login_result *result);
+
+/* user: a whole user id or a localpart (upper case is accepted for an account that has none). false: *e is
+ * ERROR_FORBIDDEN for any wrong pair, ERROR_USER_LOCKED for a locked account. Hashes and blocks. */
+bool login_password(const struct accounts *accounts, struct db *db, const char *user, const char *password,
+                    const struct device_wish *wish, struct login_result *out, struct error *e);
+
+/* Whether the password is that of the user, who is known by number. Hashes; blocks. */
+bool login_check_password(const struct accounts *accounts, struct db *db, user_no user, const char *password);
+
+/* The number of whom "user" means, 0: nobody of this server. */
+user_no login_user_of(const struct accounts *accounts, struct db *db, const char *user);
+
+/* A new pair for a refresh token; out's user_id and device_id stay NULL. false: *e is ERROR_UNKNOWN_TOKEN. Blocks. */
+bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out, struct error *e);
+
+/* For jobs that sign somebody in: draws tokens, then, inside the job, writes device and tokens. */
+struct sign_in {
+    const struct device_wish *wish;
+    char device_id[DEVICE_ID_BYTES_MAX + 1];
+    char access_token[TOKEN_CHARS + 1], refresh_token[TOKEN_CHARS + 1];
+    int64_t access_lifetime_ms, refresh_lifetime_ms; /* 0: no end */
+};
+void sign_in_prepare(const struct accounts *accounts, const struct device_wish *wish, struct sign_in *out);
+bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *sign_in, struct error *e);
+void sign_in_result(const struct sign_in *sign_in, user_no user, const char *user_id, struct login_result *out);
+
+#endif

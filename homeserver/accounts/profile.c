@@ -1,0 +1,174 @@
+#include "homeserver/accounts/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/school.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+
+enum error_code profile_decide(const struct profile_facts *f)
+{
+    if (!f->school_mode)
+        return f->exists ? ERROR_NONE : ERROR_NOT_FOUND;
+    if (f->signed_in && f->exists && (f->oneself || f->shares_school || f->shares_room))
+        return ERROR_NONE;
+    return ERROR_FORBIDDEN; /* A6 */
+}
+
+static bool is_known(struct db *db, user_no user)
+{
+    struct user_row row;
+    bool known = users_get(db, user, &row) && account_state_from(row.state) != ACCOUNT_LEFT;
+    user_row_finish(&row);
+    return known;
+}
+
+bool profile_readable(const struct accounts *accounts, struct db *db, user_no asker, user_no owner, struct error *e)
+{
+    struct profile_facts facts = {
+        .school_mode = accounts->config->policy.mode == POLICY_SCHOOL,
+        .signed_in = asker != 0,
+        .oneself = asker != 0 && asker == owner,
+        .exists = owner != 0 && is_known(db, owner),
+    };
+    if (facts.school_mode && facts.signed_in && facts.exists && !facts.oneself) {
+        facts.shares_school = school_shared(db, asker, owner);
+        facts.shares_room = facts.shares_school || memberships_share_room(db, asker, owner);
+    }
+    enum error_code code = profile_decide(&facts);
+    if (code == ERROR_NONE)
+        return true;
+    return error_set(e, code, code == ERROR_NOT_FOUND ? "There is no such user." : "This profile is not for you to see.");
+}
+
+static bool is_namespaced(const char *s)
+{
+    size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+    return s[0] >= 'a' && s[0] <= 'z' && s[len] == '\0' && strchr(s, '.') != NULL;
+}
+
+bool profile_field_valid(const char *field, struct error *e)
+{
+    if (strlen(field) > PROFILE_KEY_BYTES_MAX)
+        return error_set(e, ERROR_KEY_TOO_LARGE, NULL);
+    if (strcmp(field, "displayname") == 0 || strcmp(field, "avatar_url") == 0 || is_namespaced(field))
+        return true;
+    return error_set(e, ERROR_INVALID_PARAM, "A profile field is displayname, avatar_url or a namespaced name.");
+}
+
+bool profile_display_name_valid(const char *name, struct error *e)
+{
+    return strlen(name) <= DISPLAY_NAME_BYTES_MAX ||
+           error_set(e, ERROR_INVALID_PARAM, "The display name is longer than 256 bytes.");
+}
+
+static bool avatar_url_valid(const char *url, struct error *e)
+{
+    const char *slash = strncmp(url, "mxc://", 6) == 0 ? strchr(url + 6, '/') : NULL;
+    if (*url == '\0')
+        return true;
+    if (slash == NULL || slash == url + 6 || slash[1] == '\0')
+        return error_set(e, ERROR_INVALID_PARAM, "The avatar's URL is not an mxc URI.");
+    return strlen(url) <= AVATAR_URL_BYTES_MAX || error_set(e, ERROR_INVALID_PARAM, "The avatar's URL is too long.");
+}
+
+static bool time_zone_valid(const char *name, struct error *e)
+{
+    return strlen(name) <= 255 || error_set(e, ERROR_INVALID_PARAM, "The time zone's name is too long.");
+}
+
+/* The fields whose values are typed: strings, each with its check. `shown`: it is part of member events. */
+static const struct typed {
+    const char *field;
+    bool (*valid)(const char *value, struct error *e);
+    bool shown;
+} TYPED[] = {
+    {"displayname", profile_display_name_valid, true},
+    {"avatar_url", avatar_url_valid, true},
+    {"m.tz", time_zone_valid, false},
+};
+
+static const struct typed *typed_field(const char *field)
+{
+    for (size_t i = 0; i < sizeof TYPED / sizeof *TYPED; ++i)
+        if (strcmp(TYPED[i].field, field) == 0)
+            return &TYPED[i];
+    return NULL;
+}
+
+struct profile_job {
+    const struct accounts *accounts;
+    user_no user;
+    const char *field;
+    const char *value; /* JSON; NULL: clear it */
+    bool shown;
+};
+
+static bool may_change(struct db *db, user_no user, struct error *e)
+{
+    struct user_row row;
+    bool found = users_get(db, user, &row);
+    enum account_state state = found ? account_state_from(row.state) : ACCOUNT_LEFT;
+    user_row_finish(&row);
+    if (state == ACCOUNT_SUSPENDED)
+        return error_set(e, ERROR_USER_SUSPENDED, NULL);
+    return state == ACCOUNT_ACTIVE || error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
+}
+
+static bool job_profile(struct tx *tx, void *arg, struct error *e)
+{
+    const struct profile_job *job = arg;
+    const struct accounts_hooks *hooks = &job->accounts->hooks;
+    if (!may_change(tx->db, job->user, e))
+        return false;
+    char *before = profiles_get(tx->db, job->user, job->field);
+    bool same = job->value != NULL ? before != NULL && strcmp(before, job->value) == 0 : before == NULL;
+    free(before);
+    if (same)
+        return true;
+    if (job->value != NULL && profiles_size(tx->db, job->user, job->field) + (int64_t)strlen(job->field) +
+                                      (int64_t)strlen(job->value) + 4 >= PROFILE_BYTES_MAX)
+        return error_set(e, ERROR_PROFILE_TOO_LARGE, NULL);
+    bool ok = job->value != NULL ? profiles_put(tx, job->user, job->field, job->value)
+                                 : profiles_delete(tx, job->user, job->field);
+    if (!ok)
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    return !job->shown || hooks->profile_changed == NULL || hooks->profile_changed(hooks->self, tx, job->user, e);
+}
+
+static bool change(const struct accounts *accounts, user_no user, const char *field, const char *value, struct error *e)
+{
+    const struct typed *typed = typed_field(field);
+    struct profile_job job = {accounts, user, field, value, typed != NULL && typed->shown};
+    return writer_run(accounts->writer, job_profile, &job, e);
+}
+
+bool profile_set(const struct accounts *accounts, user_no user, const char *field, const json_t *value, struct error *e)
+{
+    const struct typed *typed = typed_field(field);
+    const char *string = json_string_value(value);
+    if (!profile_field_valid(field, e))
+        return false;
+    if (typed != NULL && string == NULL)
+        return error_set(e, ERROR_BAD_JSON, "This profile field is a string.");
+    if (typed != NULL && !typed->valid(string, e))
+        return false;
+    if (typed != NULL && *string == '\0')
+        return change(accounts, user, field, NULL, e);
+    char *text = json_canonical(value);
+    bool ok = change(accounts, user, field, text, e);
+    free(text);
+    return ok;
+}
+
+bool profile_clear(const struct accounts *accounts, user_no user, const char *field, struct error *e)
+{
+    return profile_field_valid(field, e) && change(accounts, user, field, NULL, e);
+}

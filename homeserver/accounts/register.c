@@ -1,0 +1,311 @@
+#include "homeserver/accounts/register.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/accounts/password.h"
+#include "homeserver/accounts/profile.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/account_data.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/registration.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+
+#define MADE_UP_CHARS 12 /* of a localpart: 60 bits, without capitals */
+
+static char *id_of(const struct accounts *accounts, const char *localpart)
+{
+    struct text id = TEXT_INIT;
+    text_addf(&id, "@%s:%s", localpart, accounts->config->server_name);
+    return text_take(&id);
+}
+
+static bool name_allowed(const struct accounts *accounts, const char *localpart, struct error *e)
+{
+    if (!localpart_valid_for_new(localpart, accounts->config->server_name))
+        return error_set(e, ERROR_INVALID_USERNAME, "A user name has a-z, 0-9 and ._=-/+ only, and is not too long.");
+    if (accounts->hooks.exclusive == NULL)
+        return true;
+    char *user_id = id_of(accounts, localpart);
+    bool claimed = accounts->hooks.exclusive(accounts->hooks.self, user_id);
+    free(user_id);
+    return !claimed || error_set(e, ERROR_EXCLUSIVE, NULL);
+}
+
+bool register_name_free(const struct accounts *accounts, struct db *db, const char *localpart, struct error *e)
+{
+    if (!name_allowed(accounts, localpart, e))
+        return false;
+    return users_no(db, localpart) == 0 || error_set(e, ERROR_USER_IN_USE, NULL);
+}
+
+bool register_allowed(const struct accounts *accounts, struct error *e)
+{
+    return accounts->config->registration.mode != REGISTRATION_CLOSED ||
+           error_set(e, ERROR_FORBIDDEN, "Registration is closed on this server.");
+}
+
+static void make_up(char localpart[MADE_UP_CHARS + 1])
+{
+    random_name(localpart, MADE_UP_CHARS);
+    for (char *c = localpart; *c != '\0'; ++c)
+        *c = (char)tolower((unsigned char)*c);
+}
+
+struct register_job {
+    const struct accounts *accounts;
+    const char *localpart, *hash, *token;
+    const struct sign_in *in; /* NULL: no sign-in */
+    user_no user;
+};
+
+/* The gate of registration: asked inside the job that makes the account. */
+static bool admitted(struct tx *tx, const struct register_job *job, struct error *e)
+{
+    if (!register_allowed(job->accounts, e))
+        return false;
+    if (job->accounts->config->registration.mode == REGISTRATION_OPEN)
+        return true;
+    return (job->token != NULL && registration_tokens_use(tx, job->token)) ||
+           error_set(e, ERROR_FORBIDDEN, "The registration token is not valid any more.");
+}
+
+static bool job_register(struct tx *tx, void *arg, struct error *e)
+{
+    struct register_job *job = arg;
+    bool school = job->accounts->config->policy.mode == POLICY_SCHOOL;
+    if (!admitted(tx, job, e))
+        return false;
+    job->user = users_insert(tx, job->localpart, job->hash, school ? "pending" : "active", false); /* A3 */
+    if (job->user == 0)
+        return error_set(e, ERROR_USER_IN_USE, NULL);
+    return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
+}
+
+bool register_account(const struct accounts *accounts, const struct registration *registration, char **user_id,
+                      struct login_result *out, struct error *e)
+{
+    char made_up[MADE_UP_CHARS + 1];
+    struct sign_in in;
+    struct register_job job = {.accounts = accounts, .localpart = registration->localpart, .token = registration->token};
+    *user_id = NULL;
+    *out = (struct login_result){0};
+    if (job.localpart == NULL) {
+        make_up(made_up);
+        job.localpart = made_up;
+    }
+    if (!register_allowed(accounts, e) || !name_allowed(accounts, job.localpart, e) ||
+        !password_acceptable(accounts->config, registration->password, e) ||
+        (registration->device != NULL && !device_wish_valid(registration->device, e)))
+        return false;
+    char *hash = password_hash(accounts->config, registration->password);
+    if (hash == NULL)
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    if (registration->device != NULL) {
+        sign_in_prepare(accounts, registration->device, &in);
+        job.in = &in;
+    }
+    job.hash = hash;
+    bool ok = writer_run(accounts->writer, job_register, &job, e);
+    free(hash);
+    if (ok)
+        *user_id = id_of(accounts, job.localpart);
+    if (ok && job.in != NULL)
+        sign_in_result(&in, job.user, *user_id, out);
+    return ok;
+}
+
+struct create_job {
+    const struct new_account *account;
+    const char *hash;
+    char *display_name; /* JSON; NULL: none */
+    user_no user;
+};
+
+static bool job_create(struct tx *tx, void *arg, struct error *e)
+{
+    struct create_job *job = arg;
+    job->user = users_insert(tx, job->account->localpart, job->hash, "active", job->account->admin);
+    if (job->user == 0)
+        return error_set(e, ERROR_USER_IN_USE, NULL);
+    return job->display_name == NULL || profiles_put(tx, job->user, "displayname", job->display_name) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static char *as_json(const char *s)
+{
+    struct text t = TEXT_INIT;
+    text_add_json(&t, s);
+    return text_take(&t);
+}
+
+user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e)
+{
+    struct create_job job = {.account = account};
+    if (!name_allowed(accounts, account->localpart, e) || !password_acceptable(accounts->config, account->password, e) ||
+        (account->display_name != NULL && !profile_display_name_valid(account->display_name, e)))
+        return 0;
+    char *hash = password_hash(accounts->config, account->password);
+    if (hash == NULL) {
+        error_set(e, ERROR_UNKNOWN, NULL);
+        return 0;
+    }
+    job.hash = hash;
+    job.display_name = account->display_name != NULL ? as_json(account->display_name) : NULL;
+    bool ok = writer_run(accounts->writer, job_create, &job, e);
+    free(job.display_name);
+    free(hash);
+    return ok ? job.user : 0;
+}
+
+struct password_job {
+    const char *localpart; /* whose, or NULL: */
+    user_no user;
+    const char *hash;
+    bool logout;    /* end sessions … */
+    device_no keep; /* … but this; 0: none */
+};
+
+struct ending {
+    struct tx *tx;
+    device_no keep;
+};
+
+static void one_session_ends(void *arg, const struct device_row *device)
+{
+    struct ending *ending = arg;
+    if (device->no != ending->keep)
+        tx_change(ending->tx, (struct change){.kind = CHANGE_SESSION, .user = device->user, .device = device->no});
+}
+
+/* Every device but one goes, tokens with them. */
+static bool end_sessions(struct tx *tx, user_no user, device_no keep)
+{
+    struct ending ending = {tx, keep};
+    devices_each(tx->db, user, one_session_ends, &ending);
+    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
+    return devices_delete_all(tx, user, keep);
+}
+
+static bool job_password(struct tx *tx, void *arg, struct error *e)
+{
+    struct password_job *job = arg;
+    struct user_row row;
+    user_no user = job->localpart != NULL ? users_no(tx->db, job->localpart) : job->user;
+    bool found = users_get(tx->db, user, &row);
+    bool left = found && strcmp(row.state, "left") == 0;
+    user_row_finish(&row);
+    if (!found)
+        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+    if (left)
+        return error_set(e, ERROR_USER_DEACTIVATED, NULL);
+    return (users_set_password(tx, user, job->hash) && (!job->logout || end_sessions(tx, user, job->keep))) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static bool set_password(const struct accounts *accounts, struct password_job *job, const char *password, struct error *e)
+{
+    if (!password_acceptable(accounts->config, password, e))
+        return false;
+    char *hash = password_hash(accounts->config, password);
+    if (hash == NULL)
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    job->hash = hash;
+    bool ok = writer_run(accounts->writer, job_password, job, e);
+    free(hash);
+    return ok;
+}
+
+bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password, struct error *e)
+{
+    struct password_job job = {.localpart = localpart, .logout = true};
+    return set_password(accounts, &job, password, e);
+}
+
+bool account_change_password(const struct accounts *accounts, user_no user, device_no keep, bool logout_others,
+                             const char *password, struct error *e)
+{
+    struct password_job job = {.user = user, .logout = logout_others, .keep = keep};
+    return set_password(accounts, &job, password, e);
+}
+
+struct deactivate_job {
+    const struct accounts *accounts;
+    user_no user;
+    bool erase;
+};
+
+static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
+{
+    struct deactivate_job *job = arg;
+    const struct accounts_hooks *hooks = &job->accounts->hooks;
+    if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
+        return false;
+    bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, "left") &&
+              users_set_admin(tx, job->user, false) && end_sessions(tx, job->user, 0);
+    if (ok && job->erase)
+        ok = account_data_forget(tx, job->user) && profiles_forget(tx, job->user);
+    return ok || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e)
+{
+    struct deactivate_job job = {accounts, user, erase};
+    return writer_run(accounts->writer, job_deactivate, &job, e);
+}
+
+struct state_job {
+    user_no user;
+    const char *state;
+};
+
+static bool job_state(struct tx *tx, void *arg, struct error *e)
+{
+    struct state_job *job = arg;
+    if (!users_set_state(tx, job->user, job->state) || db_changes(tx->db) == 0)
+        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = job->user});
+    return true;
+}
+
+bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e)
+{
+    struct state_job job = {user, state};
+    return writer_run(accounts->writer, job_state, &job, e);
+}
+
+bool registration_token_well_formed(const char *token)
+{
+    size_t len =
+        strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-");
+    return len != 0 && token[len] == '\0' && len <= REGISTRATION_TOKEN_MAX;
+}
+
+struct token_job {
+    const char *token;
+    int64_t uses, lifetime_ms;
+};
+
+static bool job_token(struct tx *tx, void *arg, struct error *e)
+{
+    struct token_job *job = arg;
+    int64_t expires_ms = job->lifetime_ms != 0 ? tx->now_ms + job->lifetime_ms : 0;
+    return registration_tokens_insert(tx, job->token, job->uses, expires_ms) ||
+           error_set(e, ERROR_INVALID_PARAM, "There is such a token already.");
+}
+
+bool registration_token_create(const struct accounts *accounts, const char *token, int64_t uses, int64_t lifetime_ms,
+                               struct error *e)
+{
+    struct token_job job = {token, uses, lifetime_ms};
+    if (!registration_token_well_formed(token) || uses < 0 || lifetime_ms < 0)
+        return error_set(e, ERROR_INVALID_PARAM, "A token has up to 64 of A-Z, a-z, 0-9 and ._~- only.");
+    return writer_run(accounts->writer, job_token, &job, e);
+}

@@ -1,0 +1,63 @@
+/* Making accounts, and what else changes an account as a whole.
+ *
+ * Who may register is decided in the act: registration.mode closed refuses everybody but the command line and the shared
+ * secret; token counts a use of the token in the same job that makes the account; open lets everybody in. In policy.mode
+ * school an account that somebody made for themselves is pending until a school confirms it (school.md A3). */
+#ifndef PARTA_ACCOUNTS_REGISTER_H
+#define PARTA_ACCOUNTS_REGISTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/login.h"
+
+/* Whether the localpart could be had: well-formed, not claimed by an application service, free. false: *e is
+ * ERROR_INVALID_USERNAME, ERROR_EXCLUSIVE or ERROR_USER_IN_USE. Blocks (a read). */
+bool register_name_free(const struct accounts *accounts, struct db *db, const char *localpart, struct error *e);
+
+/* Whether anybody may register at all. false: *e is ERROR_FORBIDDEN. */
+bool register_allowed(const struct accounts *accounts, struct error *e);
+
+/* Somebody registers. */
+struct registration {
+    const char *localpart;          /* NULL: one is made up */
+    const char *password;
+    const char *token;              /* registration token; NULL: none given */
+    const struct device_wish *device; /* NULL: no sign-in */
+};
+
+/* false: refused, nothing is done. user_id: heap, the caller frees. out: filled if device was given. Hashes a password;
+ * blocks. */
+bool register_account(const struct accounts *accounts, const struct registration *registration, char **user_id,
+                      struct login_result *out, struct error *e);
+
+/* The administrator makes an account: active, whatever registration.mode says. display_name: NULL for none. As above. */
+struct new_account {
+    const char *localpart;
+    const char *password;
+    const char *display_name;
+    bool admin;
+};
+user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e);
+
+/* Sets a password without asking for the old one and ends every session. 404 if there is no such user. Hashes; blocks. */
+bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password, struct error *e);
+
+/* The owner's change: keep is the device that stays signed in; logout_others ends the others. Hashes; blocks. */
+bool account_change_password(const struct accounts *accounts, user_no user, device_no keep, bool logout_others,
+                             const char *password, struct error *e);
+
+/* Ends an account for ever: no password, no device, no room; erase: no account data and no profile either. What the
+ * person wrote stays. Blocks. */
+bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e);
+
+/* Sets "active", "locked", "suspended" … (school.md A3) and lets every session see it. Blocks. */
+bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e);
+
+/* A registration token: at most 64 characters of A-Z a-z 0-9 . _ ~ -. uses 0: any number; lifetime_ms 0: no end. */
+bool registration_token_create(const struct accounts *accounts, const char *token, int64_t uses, int64_t lifetime_ms,
+                               struct error *e);
+bool registration_token_well_formed(const char *token);
+
+#endif

@@ -1,0 +1,274 @@
+#include "homeserver/accounts/sessions.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/tokens.h"
+#include "homeserver/store/writer.h"
+
+/* Two ways in: by token hash (the loops) and by user (the observer). uthash keeps by_token in order of insertion, which is
+ * the clock's face: an entry that was used since the hand last passed gets a second round. */
+struct entry {
+    struct session session; /* first: a session is its entry */
+    _Atomic int refs;
+    _Atomic bool used;
+    unsigned char hash[TOKEN_HASH_BYTES];
+    UT_hash_handle hh;
+    struct entry *next, *prev; /* the user's others */
+};
+
+struct person {
+    user_no user;
+    struct entry *entries;
+    UT_hash_handle hh;
+};
+
+struct sessions {
+    char *server;
+    size_t max;
+    struct writer *writer;
+    pthread_rwlock_t lock; /* guards what follows */
+    struct entry *by_token;
+    struct person *by_user;
+    uint64_t generation; /* rises with every revocation: a load that began before it may not be kept */
+};
+
+enum account_state account_state_from(const char *name)
+{
+    static const char *const NAMES[] = {
+        [ACCOUNT_PENDING] = "pending",     [ACCOUNT_ACTIVE] = "active", [ACCOUNT_RESTRICTED] = "restricted",
+        [ACCOUNT_SUSPENDED] = "suspended", [ACCOUNT_LOCKED] = "locked", [ACCOUNT_LEFT] = "left",
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; ++i)
+        if (strcmp(NAMES[i], name) == 0)
+            return (enum account_state)i;
+    return ACCOUNT_LOCKED;
+}
+
+struct sessions *sessions_create(const char *server_name, size_t max)
+{
+    struct sessions *s = xcalloc(1, sizeof *s);
+    s->server = xstrdup(server_name);
+    s->max = max != 0 ? max : 1;
+    pthread_rwlock_init(&s->lock, NULL);
+    return s;
+}
+
+void sessions_set_writer(struct sessions *s, struct writer *writer)
+{
+    s->writer = writer;
+}
+
+const struct session *session_ref(const struct session *session)
+{
+    ++((struct entry *)session)->refs;
+    return session;
+}
+
+void session_unref(const struct session *session)
+{
+    struct entry *entry = (struct entry *)session;
+    if (entry == NULL || --entry->refs != 0)
+        return;
+    free(entry->session.user_id);
+    free(entry->session.device_id);
+    free(entry);
+}
+
+/* The lock is held for writing. */
+static void drop(struct sessions *s, struct entry *entry)
+{
+    struct person *person;
+    HASH_FIND(hh, s->by_user, &entry->session.user, sizeof entry->session.user, person);
+    DL_DELETE(person->entries, entry);
+    if (person->entries == NULL) {
+        HASH_DELETE(hh, s->by_user, person);
+        free(person);
+    }
+    HASH_DELETE(hh, s->by_token, entry);
+    session_unref(&entry->session);
+}
+
+/* The lock is held for writing. Ends: each turn that evicts nothing clears one `used`. */
+static void make_room(struct sessions *s)
+{
+    while (HASH_COUNT(s->by_token) >= s->max) {
+        struct entry *oldest = s->by_token;
+        if (atomic_exchange(&oldest->used, false)) {
+            HASH_DELETE(hh, s->by_token, oldest);
+            HASH_ADD(hh, s->by_token, hash, TOKEN_HASH_BYTES, oldest);
+        } else {
+            drop(s, oldest);
+        }
+    }
+}
+
+void sessions_destroy(struct sessions *s)
+{
+    if (s == NULL)
+        return;
+    while (s->by_token != NULL)
+        drop(s, s->by_token);
+    pthread_rwlock_destroy(&s->lock);
+    free(s->server);
+    free(s);
+}
+
+static bool expired(const struct session *session)
+{
+    return session->expires_ms != 0 && session->expires_ms <= clock_wall_ms();
+}
+
+static const struct session *find(struct sessions *s, const unsigned char hash[TOKEN_HASH_BYTES])
+{
+    struct entry *entry;
+    pthread_rwlock_rdlock(&s->lock);
+    HASH_FIND(hh, s->by_token, hash, TOKEN_HASH_BYTES, entry);
+    if (entry != NULL && expired(&entry->session))
+        entry = NULL;
+    if (entry != NULL) {
+        session_ref(&entry->session);
+        if (!entry->used)
+            entry->used = true;
+    }
+    pthread_rwlock_unlock(&s->lock);
+    return entry != NULL ? &entry->session : NULL;
+}
+
+const struct session *sessions_find(struct sessions *s, const char *token)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    return find(s, hash);
+}
+
+/* Keeps the entry if nothing was revoked since it was read and nobody else has brought it in meanwhile. */
+static void keep(struct sessions *s, struct entry *entry, uint64_t generation)
+{
+    struct entry *other;
+    struct person *person;
+    pthread_rwlock_wrlock(&s->lock);
+    HASH_FIND(hh, s->by_token, entry->hash, TOKEN_HASH_BYTES, other);
+    if (generation == s->generation && other == NULL) {
+        make_room(s);
+        HASH_FIND(hh, s->by_user, &entry->session.user, sizeof entry->session.user, person);
+        if (person == NULL) {
+            person = xcalloc(1, sizeof *person);
+            person->user = entry->session.user;
+            HASH_ADD(hh, s->by_user, user, sizeof person->user, person);
+        }
+        DL_APPEND(person->entries, entry);
+        HASH_ADD(hh, s->by_token, hash, TOKEN_HASH_BYTES, entry);
+        session_ref(&entry->session);
+    }
+    pthread_rwlock_unlock(&s->lock);
+}
+
+static struct entry *entry_from_row(const struct sessions *s, const unsigned char *hash, const struct token_row *row)
+{
+    struct entry *entry = xcalloc(1, sizeof *entry);
+    struct text id = TEXT_INIT;
+    text_addf(&id, "@%s:%s", row->localpart, s->server);
+    entry->session = (struct session){
+        .user = row->user,
+        .device = row->device,
+        .user_id = text_take(&id),
+        .device_id = xstrdup(row->device_id),
+        .expires_ms = row->expires_ms,
+        .admin = row->admin,
+        .state = account_state_from(row->state),
+    };
+    entry->refs = 1;
+    entry->used = true;
+    memcpy(entry->hash, hash, TOKEN_HASH_BYTES);
+    return entry;
+}
+
+static bool job_used(struct tx *tx, void *arg, struct error *e)
+{
+    return tokens_used(tx, arg) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* *lasting: it may be kept in memory. A first use that could not be noted is due again at the next load. */
+static struct entry *load(struct sessions *s, struct db *db, unsigned char *hash, bool *lasting, struct error *e)
+{
+    struct token_row row;
+    struct error ignored;
+    struct entry *entry = NULL;
+    if (!tokens_find(db, hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT) {
+        error_set(e, ERROR_UNKNOWN_TOKEN, NULL);
+    } else {
+        entry = entry_from_row(s, hash, &row);
+        if (expired(&entry->session)) {
+            session_unref(&entry->session);
+            entry = NULL;
+            error_set(e, ERROR_UNKNOWN_TOKEN, "The access token has expired.");
+            e->soft_logout = true;
+        } else if (row.fresh && s->writer != NULL) {
+            *lasting = writer_run(s->writer, job_used, hash, &ignored);
+        }
+    }
+    token_row_finish(&row);
+    return entry;
+}
+
+const struct session *sessions_load(struct sessions *s, struct db *db, const char *token, struct error *e)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    const struct session *known = find(s, hash);
+    if (known != NULL)
+        return known;
+    pthread_rwlock_rdlock(&s->lock);
+    uint64_t generation = s->generation;
+    pthread_rwlock_unlock(&s->lock);
+    bool lasting = true;
+    struct entry *entry = load(s, db, hash, &lasting, e);
+    if (entry == NULL)
+        return NULL;
+    if (lasting)
+        keep(s, entry, generation);
+    return &entry->session;
+}
+
+size_t sessions_count(struct sessions *s)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    size_t n = HASH_COUNT(s->by_token);
+    pthread_rwlock_unlock(&s->lock);
+    return n;
+}
+
+static void forget(struct sessions *s, const struct change *change)
+{
+    struct person *person;
+    struct entry *entry, *next;
+    ++s->generation;
+    HASH_FIND(hh, s->by_user, &change->user, sizeof change->user, person);
+    if (person == NULL)
+        return;
+    for (entry = person->entries; entry != NULL; entry = next) {
+        next = entry->next; /* the last drop frees person, after which next is NULL */
+        if (change->device == 0 || entry->session.device == change->device)
+            drop(s, entry);
+    }
+}
+
+void sessions_observe(void *self, const struct change *changes, size_t n)
+{
+    struct sessions *s = self;
+    for (size_t i = 0; i < n; ++i) {
+        if (changes[i].kind != CHANGE_SESSION)
+            continue;
+        pthread_rwlock_wrlock(&s->lock);
+        forget(s, &changes[i]);
+        pthread_rwlock_unlock(&s->lock);
+    }
+}

@@ -1,0 +1,59 @@
+/* Who asks: access tokens, remembered in memory.
+ *
+ * A session is what a token stands for, immutable and counted. The loops find it here without SQL; a token that is not
+ * here is looked up by a worker (sessions_load). Tokens are kept as BLAKE2b-256 hashes, here and on disk. The cache is
+ * bounded and drops the least recently used; CHANGE_SESSION empties what a sign-out ends before it is answered. */
+#ifndef PARTA_ACCOUNTS_SESSIONS_H
+#define PARTA_ACCOUNTS_SESSIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+
+struct db;
+struct change;
+struct sessions;
+struct writer;
+
+/* school.md A3; users.state holds the names. */
+enum account_state { ACCOUNT_PENDING, ACCOUNT_ACTIVE, ACCOUNT_RESTRICTED, ACCOUNT_SUSPENDED, ACCOUNT_LOCKED, ACCOUNT_LEFT };
+
+enum account_state account_state_from(const char *name); /* ACCOUNT_LOCKED for an unknown one */
+
+struct session {
+    user_no user;
+    device_no device;
+    char *user_id;   /* "@localpart:server" */
+    char *device_id;
+    int64_t expires_ms; /* wall clock; 0: never */
+    bool admin;         /* server administrator */
+    enum account_state state;
+};
+
+struct sessions *sessions_create(const char *server_name, size_t max);
+
+/* The writer that notes the first use of a token got by a refresh (store/tokens.h, tokens_used); sessions_load waits for
+ * it once a refresh. Set before the first request; without it refresh tokens that were replaced stay good. */
+void sessions_set_writer(struct sessions *sessions, struct writer *writer);
+
+void sessions_destroy(struct sessions *sessions); /* NULL is accepted */
+
+/* A reference to the token's session if it is in memory, else NULL. Never blocks. Any thread. */
+const struct session *sessions_find(struct sessions *sessions, const char *token);
+
+/* The same, asking the database when it is not in memory. NULL: *e is ERROR_UNKNOWN_TOKEN, with soft_logout when the
+ * token has expired but its device is still there. Blocks (a read). */
+const struct session *sessions_load(struct sessions *sessions, struct db *db, const char *token, struct error *e);
+
+const struct session *session_ref(const struct session *session);
+void session_unref(const struct session *session); /* NULL is accepted; any thread */
+
+size_t sessions_count(struct sessions *sessions); /* how many are in memory */
+
+/* The writer's observer: forgets sessions that a CHANGE_SESSION ends. */
+void sessions_observe(void *self, const struct change *changes, size_t n);
+
+#endif

@@ -1,0 +1,476 @@
+#include "homeserver/base/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/base/settings.h"
+
+enum kind {
+    KIND_TEXT,   /* char *; NULL when empty */
+    KIND_SECRET, /* the same, never printed */
+    KIND_LIST,   /* char **, its size_t behind it */
+    KIND_INT,    /* int */
+    KIND_LONG,   /* int64_t */
+    KIND_FLAG,   /* bool */
+    KIND_CHOICE, /* an enum, by its name */
+    KIND_RATE,   /* struct rate_limit: "5/s burst 20", "10/min burst 5", "off" */
+};
+
+struct choice {
+    const char *name; /* NULL: the end */
+    int value;
+};
+
+static const struct choice LOG_LEVELS[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {NULL}};
+static const struct choice POLICY_MODES[] = {{"school", POLICY_SCHOOL}, {"open", POLICY_OPEN}, {NULL}};
+static const struct choice REGISTRATION_MODES[] = {
+    {"closed", REGISTRATION_CLOSED}, {"token", REGISTRATION_TOKEN}, {"open", REGISTRATION_OPEN}, {NULL}};
+
+/* What a text must be. NULL: fits; otherwise the sentence for whoever wrote the file. */
+typedef const char *text_check(const char *s);
+
+static text_check check_server_name, check_url, check_address, check_room_version, check_secret, check_matrix_id,
+    check_path;
+
+#define AT(field) offsetof(struct config, field)
+#define NONE NULL
+
+/* Every setting: name, kind, where it goes, default (as one would write it; NULL: none), range or check. */
+static const struct setting {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    const char *otherwise;
+    int64_t low, high;
+    text_check *check;
+    const struct choice *choices;
+} SETTINGS[] = {
+    {"server_name", KIND_TEXT, AT(server_name), NONE, .check = check_server_name},
+    {"public_baseurl", KIND_TEXT, AT(public_baseurl), NONE, .check = check_url},
+    {"data_dir", KIND_TEXT, AT(data_dir), "/var/lib/parta", .check = check_path},
+
+    {"listen.address", KIND_TEXT, AT(listen.address), "127.0.0.1", .check = check_address},
+    {"listen.port", KIND_INT, AT(listen.port), "8008", 0, 65535},
+    {"tls.address", KIND_TEXT, AT(tls.address), "127.0.0.1", .check = check_address},
+    {"tls.port", KIND_INT, AT(tls.port), "0", 0, 65535},
+    {"tls.certificate", KIND_TEXT, AT(tls.certificate), NONE},
+    {"tls.key", KIND_TEXT, AT(tls.key), NONE},
+    {"metrics.address", KIND_TEXT, AT(metrics.address), "127.0.0.1", .check = check_address},
+    {"metrics.port", KIND_INT, AT(metrics.port), "0", 0, 65535},
+
+    {"log.level", KIND_CHOICE, AT(log.level), "info", .choices = LOG_LEVELS},
+    {"threads.loops", KIND_INT, AT(threads.loops), "0", 0, 64},
+    {"threads.workers", KIND_INT, AT(threads.workers), "16", 1, 256},
+    {"threads.hashers", KIND_INT, AT(threads.hashers), "0", 0, 64},
+
+    {"http.body_max_bytes", KIND_LONG, AT(http.body_max_bytes), "1048576", 65536, 1 << 30},
+    {"http.header_timeout_ms", KIND_LONG, AT(http.header_timeout_ms), "10000", 100, 600000},
+    {"http.idle_timeout_ms", KIND_LONG, AT(http.idle_timeout_ms), "75000", 100, 3600000},
+    {"http.body_timeout_ms", KIND_LONG, AT(http.body_timeout_ms), "60000", 100, 3600000},
+    {"http.connections_max", KIND_INT, AT(http.connections_max), "10000", 16, 1000000},
+    {"http.trusted_proxies", KIND_LIST, AT(http.trusted_proxies), NONE, .check = check_address},
+
+    {"storage.durable", KIND_FLAG, AT(storage.durable), "true"},
+    {"storage.cache_kib", KIND_INT, AT(storage.cache_kib), "2048", 64, 8 << 20},
+
+    {"policy.mode", KIND_CHOICE, AT(policy.mode), "school", .choices = POLICY_MODES},
+    {"registration.mode", KIND_CHOICE, AT(registration.mode), "closed", .choices = REGISTRATION_MODES},
+    {"registration.shared_secret", KIND_SECRET, AT(registration.shared_secret), NONE, .check = check_secret},
+    {"rooms.default_version", KIND_TEXT, AT(rooms.default_version), "12", .check = check_room_version},
+
+    {"passwords.ops", KIND_INT, AT(passwords.ops), "2", 1, 100},
+    {"passwords.memory_kib", KIND_INT, AT(passwords.memory_kib), "19456", 8, 1 << 20},
+    {"passwords.length_min", KIND_INT, AT(passwords.length_min), "8", 1, 128},
+    {"tokens.access_lifetime_ms", KIND_LONG, AT(tokens.access_lifetime_ms), "3600000", 1000, INT64_C(31536000000)},
+    {"tokens.session_lifetime_ms", KIND_LONG, AT(tokens.session_lifetime_ms), "0", 0, INT64_C(315360000000)},
+    {"tokens.refresh_lifetime_ms", KIND_LONG, AT(tokens.refresh_lifetime_ms), "0", 0, INT64_C(315360000000)},
+
+    {"rate_limits.read", KIND_RATE, AT(rate_limits.read), "20/s burst 60"},
+    {"rate_limits.write", KIND_RATE, AT(rate_limits.write), "10/s burst 40"},
+    {"rate_limits.message", KIND_RATE, AT(rate_limits.message), "5/s burst 30"},
+    {"rate_limits.room", KIND_RATE, AT(rate_limits.room), "1/s burst 20"},
+    {"rate_limits.login", KIND_RATE, AT(rate_limits.login), "20/min burst 10"},
+    {"rate_limits.registration", KIND_RATE, AT(rate_limits.registration), "10/min burst 10"},
+
+    {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},
+    {"well_known.base_url", KIND_TEXT, AT(well_known.base_url), NONE, .check = check_url},
+    {"support.page", KIND_TEXT, AT(support.page), NONE, .check = check_url},
+    {"support.email", KIND_TEXT, AT(support.email), NONE},
+    {"support.matrix_id", KIND_TEXT, AT(support.matrix_id), NONE, .check = check_matrix_id},
+};
+#define N_SETTINGS (sizeof SETTINGS / sizeof *SETTINGS)
+
+static bool all_of(const char *s, size_t len, const char *letters)
+{
+    return strspn(s, letters) >= len;
+}
+
+static bool host_valid(const char *s, size_t len)
+{
+    char address[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    if (len > 2 && len - 2 < sizeof address && s[0] == '[' && s[len - 1] == ']') {
+        memcpy(address, s + 1, len - 2);
+        address[len - 2] = '\0';
+        return inet_pton(AF_INET6, address, bytes) == 1;
+    }
+    return len > 0 && all_of(s, len, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+}
+
+/* Appendices, "Server Name"; short enough to leave room for localparts. */
+static const char *check_server_name(const char *s)
+{
+    size_t len = strlen(s), host = len;
+    const char *colon = strrchr(s, ':');
+    if (colon != NULL && strchr(colon, ']') == NULL) {
+        host = (size_t)(colon - s);
+        size_t digits = strlen(colon + 1);
+        if (digits < 1 || digits > 5 || !all_of(colon + 1, digits, "0123456789"))
+            return "the port behind ':' must be one to five digits";
+    }
+    if (len > 200)
+        return "longer than 200 bytes";
+    return host_valid(s, host) ? NULL : "must be a host name or address, with a port if need be (school.example)";
+}
+
+static const char *check_url(const char *s)
+{
+    const char *host = strncmp(s, "https://", 8) == 0 ? s + 8 : strncmp(s, "http://", 7) == 0 ? s + 7 : "";
+    for (const char *p = s; *p != '\0'; ++p)
+        if ((unsigned char)*p <= ' ' || *p == '"' || *p == '\\' || *p == 127)
+            return "no spaces, quotes or backslashes in an address";
+    return *host != '\0' && *host != '/' ? NULL : "must begin with https:// or http:// and a host";
+}
+
+static const char *check_address(const char *s)
+{
+    unsigned char bytes[16];
+    return inet_pton(AF_INET, s, bytes) == 1 || inet_pton(AF_INET6, s, bytes) == 1 ? NULL
+                                                                                    : "must be an IPv4 or IPv6 address";
+}
+
+static const char *check_room_version(const char *s)
+{
+    char *end;
+    long n = strtol(s, &end, 10);
+    return *s >= '1' && *s <= '9' && *end == '\0' && n <= 12 ? NULL : "must be a room version from 1 to 12";
+}
+
+static const char *check_secret(const char *s)
+{
+    return strlen(s) >= 16 ? NULL : "must have 16 characters or more";
+}
+
+static const char *check_matrix_id(const char *s)
+{
+    return user_id_valid(s) ? NULL : "must be a Matrix ID (@name:server)";
+}
+
+static const char *check_path(const char *s)
+{
+    return strlen(s) <= 3500 ? NULL : "too long";
+}
+
+/* One value's text into its place. Answers NULL or what is wrong, a fixed sentence or one in the caller's buffer. */
+#define SENTENCE_BYTES 160
+
+static const char *take_text(const struct setting *setting, const char *text, void *at)
+{
+    const char *wrong = setting->check != NULL && *text != '\0' ? setting->check(text) : NULL;
+    size_t len = strlen(text);
+    if (wrong != NULL || len == 0)
+        return wrong;
+    if (!utf8_valid(text, len))
+        return "is not UTF-8";
+    *(char **)at = xstrdup(text);
+    return NULL;
+}
+
+static bool whole_number(const char *text, int64_t *out)
+{
+    char *end;
+    size_t sign = *text == '-' ? 1 : 0;
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return errno == 0 && text[sign] >= '0' && text[sign] <= '9' && *end == '\0';
+}
+
+static const char *take_number(const struct setting *setting, const char *text, void *at, char *sentence)
+{
+    int64_t n;
+    snprintf(sentence, SENTENCE_BYTES, "must be a whole number from %lld to %lld", (long long)setting->low,
+             (long long)setting->high);
+    if (!whole_number(text, &n) || n < setting->low || n > setting->high)
+        return sentence;
+    if (setting->kind == KIND_INT)
+        *(int *)at = (int)n;
+    else
+        *(int64_t *)at = n;
+    return NULL;
+}
+
+static const char *take_flag(const char *text, void *at)
+{
+    bool on = strcmp(text, "true") == 0 || strcmp(text, "yes") == 0 || strcmp(text, "on") == 0;
+    if (!on && strcmp(text, "false") != 0 && strcmp(text, "no") != 0 && strcmp(text, "off") != 0)
+        return "must be true or false";
+    *(bool *)at = on;
+    return NULL;
+}
+
+static const char *take_choice(const struct setting *setting, const char *text, void *at, char *sentence)
+{
+    size_t used = (size_t)snprintf(sentence, SENTENCE_BYTES, "must be one of");
+    for (const struct choice *c = setting->choices; c->name != NULL; ++c) {
+        if (strcmp(text, c->name) == 0) {
+            *(int *)at = c->value;
+            return NULL;
+        }
+        used += (size_t)snprintf(sentence + used, SENTENCE_BYTES - used, " %s", c->name);
+    }
+    return sentence;
+}
+
+static const char *take_rate(const char *text, void *at)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } UNITS[] = {{"s", 1}, {"min", 60}, {"h", 3600}};
+    static const char WRONG[] = "must be \"off\" or like \"5/s burst 20\" (per s, min or h; numbers from 1 to 1000000)";
+    struct rate_limit *rate = at;
+    unsigned n, burst;
+    char unit[4];
+    int end = 0;
+    *rate = (struct rate_limit){0};
+    if (strcmp(text, "off") == 0)
+        return NULL;
+    if (strspn(text, "0123456789/abcdefghijklmnopqrstuvwxyz ") != strlen(text) ||
+        sscanf(text, "%7u/%3[a-z] burst %7u%n", &n, unit, &burst, &end) != 3 || text[end] != '\0' || n < 1 ||
+        n > 1000000 || burst < 1 || burst > 1000000)
+        return WRONG;
+    for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; ++i)
+        if (strcmp(unit, UNITS[i].name) == 0) {
+            *rate = (struct rate_limit){n / UNITS[i].seconds, (int)burst};
+            return NULL;
+        }
+    return WRONG;
+}
+
+static const char *take_list(const struct setting *setting, const struct setting_value *value, void *at)
+{
+    char ***items = at;
+    size_t *n = (size_t *)(items + 1); /* stands behind the pointer in struct config */
+    for (size_t i = 0; i < value->n_items; ++i) {
+        const char *wrong = setting->check(value->items[i]);
+        if (wrong != NULL)
+            return wrong;
+    }
+    *items = xcalloc(value->n_items, sizeof **items);
+    for (*n = 0; *n < value->n_items; ++*n)
+        (*items)[*n] = xstrdup(value->items[*n]);
+    return NULL;
+}
+_Static_assert(AT(http.n_trusted_proxies) == AT(http.trusted_proxies) + sizeof(char **), "take_list counts on it");
+
+static const char *take(const struct setting *setting, const struct setting_value *value, struct config *config,
+                        char *sentence)
+{
+    void *at = (char *)config + setting->at;
+    const char *text = value->text != NULL ? value->text : setting->otherwise;
+    if (setting->kind == KIND_LIST)
+        return take_list(setting, value, at);
+    if (text == NULL)
+        return NULL;
+    switch (setting->kind) {
+    case KIND_INT:
+    case KIND_LONG: return take_number(setting, text, at, sentence);
+    case KIND_FLAG: return take_flag(text, at);
+    case KIND_CHOICE: return take_choice(setting, text, at, sentence);
+    case KIND_RATE: return take_rate(text, at);
+    default: return take_text(setting, text, at);
+    }
+}
+
+static bool complain(struct text *problem, const char *file, const char *name, const char *what)
+{
+    text_clear(problem);
+    text_addf(problem, "%s: %s: %s", file, name, what);
+    return false;
+}
+
+static bool take_all(const char *file, const struct setting_value *values, struct config *config, struct text *problem)
+{
+    char sentence[SENTENCE_BYTES];
+    for (size_t i = 0; i < N_SETTINGS; ++i) {
+        const char *wrong = take(&SETTINGS[i], &values[i], config, sentence);
+        if (wrong == NULL)
+            continue;
+        text_clear(problem);
+        text_addf(problem, "%s:%d: %s: %s", file, values[i].line, SETTINGS[i].name, wrong);
+        return false;
+    }
+    return true;
+}
+
+/* What no single setting shows. */
+static bool check_together(const char *file, const struct config *config, struct text *problem)
+{
+    if (config->server_name == NULL)
+        return complain(problem, file, "server_name", "must be set");
+    if (config->tls.port != 0 && (config->tls.certificate == NULL || config->tls.key == NULL))
+        return complain(problem, file, "tls", "tls.port needs tls.certificate and tls.key");
+    if (config->listen.port == 0 && config->tls.port == 0)
+        return complain(problem, file, "listen", "listen.port and tls.port are both 0: nobody could connect");
+    return true;
+}
+
+static void trim_slashes(char *s)
+{
+    for (size_t len = s != NULL ? strlen(s) : 0; len > 1 && s[len - 1] == '/'; --len)
+        s[len - 1] = '\0';
+}
+
+static char *in_data_dir(const struct config *config, const char *name)
+{
+    struct text path = TEXT_INIT;
+    text_addf(&path, "%s/%s", config->data_dir, name);
+    return text_take(&path);
+}
+
+static void complete(struct config *config)
+{
+    trim_slashes(config->public_baseurl);
+    trim_slashes(config->well_known.base_url);
+    trim_slashes(config->data_dir);
+    config->database_path = in_data_dir(config, "parta.db");
+    config->signing_key_path = in_data_dir(config, "signing.key");
+    config->lock_path = in_data_dir(config, "parta.lock");
+}
+
+bool config_parse(const char *name, const char *bytes, size_t len, struct config **out, struct text *problem)
+{
+    struct setting_name names[N_SETTINGS];
+    struct setting_value values[N_SETTINGS];
+    struct config *config = xcalloc(1, sizeof *config);
+    for (size_t i = 0; i < N_SETTINGS; ++i)
+        names[i] = (struct setting_name){SETTINGS[i].name, SETTINGS[i].kind == KIND_LIST};
+    bool done = settings_read(name, bytes, len, names, N_SETTINGS, values, problem) &&
+                take_all(name, values, config, problem) && check_together(name, config, problem);
+    settings_finish(values, N_SETTINGS);
+    if (!done) {
+        config_free(config);
+        return false;
+    }
+    complete(config);
+    *out = config;
+    return true;
+}
+
+bool config_load(const char *path, struct config **out, struct text *problem)
+{
+    char *bytes = xcalloc(SETTINGS_BYTES_MAX + 1, 1);
+    FILE *f = fopen(path, "re");
+    size_t len = f != NULL ? fread(bytes, 1, SETTINGS_BYTES_MAX + 1, f) : 0;
+    bool done = false;
+    if (f == NULL || ferror(f) != 0)
+        complain(problem, path, "can't be read", strerror(errno));
+    else
+        done = config_parse(path, bytes, len, out, problem);
+    if (f != NULL)
+        fclose(f);
+    free(bytes);
+    return done;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < N_SETTINGS; ++i)
+        if (SETTINGS[i].kind == KIND_TEXT || SETTINGS[i].kind == KIND_SECRET)
+            free(*(char **)((char *)config + SETTINGS[i].at));
+    for (size_t i = 0; i < config->http.n_trusted_proxies; ++i)
+        free(config->http.trusted_proxies[i]);
+    free(config->http.trusted_proxies);
+    free(config->database_path);
+    free(config->signing_key_path);
+    free(config->lock_path);
+    free(config);
+}
+
+const char *config_setting_name(size_t i)
+{
+    return i < N_SETTINGS ? SETTINGS[i].name : NULL;
+}
+
+static const char *choice_name(const struct choice *choices, int value)
+{
+    while (choices->name != NULL && choices->value != value)
+        ++choices;
+    return choices->name;
+}
+
+static void print_rate(const struct rate_limit *rate, struct text *out)
+{
+    if (rate->per_second == 0)
+        text_adds(out, "off");
+    else if (rate->per_second >= 1 && rate->per_second == floor(rate->per_second))
+        text_addf(out, "%.0f/s burst %d", rate->per_second, rate->burst);
+    else if (rate->per_second * 60 >= 1 && fabs(rate->per_second * 60 - round(rate->per_second * 60)) < 1e-9)
+        text_addf(out, "%.0f/min burst %d", rate->per_second * 60, rate->burst);
+    else
+        text_addf(out, "%.0f/h burst %d", rate->per_second * 3600, rate->burst);
+}
+
+static void print_list(char *const *items, size_t n, struct text *out)
+{
+    text_addc(out, '[');
+    for (size_t i = 0; i < n; ++i) {
+        text_adds(out, i != 0 ? ", " : "");
+        text_add_json(out, items[i]);
+    }
+    text_addc(out, ']');
+}
+
+static void print_value(const struct setting *setting, const struct config *config, struct text *out)
+{
+    const void *at = (const char *)config + setting->at;
+    const char *text = setting->kind == KIND_TEXT || setting->kind == KIND_SECRET ? *(char *const *)at : NULL;
+    switch (setting->kind) {
+    case KIND_TEXT:
+        if (text != NULL)
+            text_add_json(out, text);
+        break;
+    case KIND_SECRET: text_adds(out, text != NULL ? "# set, not shown" : ""); break;
+    case KIND_LIST: print_list(config->http.trusted_proxies, config->http.n_trusted_proxies, out); break;
+    case KIND_INT: text_add_int(out, *(const int *)at); break;
+    case KIND_LONG: text_add_int(out, *(const int64_t *)at); break;
+    case KIND_FLAG: text_adds(out, *(const bool *)at ? "true" : "false"); break;
+    case KIND_CHOICE: text_adds(out, choice_name(setting->choices, *(const int *)at)); break;
+    case KIND_RATE: print_rate(at, out); break;
+    }
+}
+
+void config_print(const struct config *config, struct text *out)
+{
+    const char *section = "";
+    size_t section_len = 0;
+    for (size_t i = 0; i < N_SETTINGS; ++i) {
+        const char *name = SETTINGS[i].name, *dot = strchr(name, '.');
+        size_t len = dot != NULL ? (size_t)(dot - name) : 0;
+        if (dot != NULL && (len != section_len || strncmp(name, section, len) != 0))
+            text_addf(out, "%.*s:\n", (int)len, name);
+        section = name;
+        section_len = len;
+        text_addf(out, "%s%s: ", dot != NULL ? "  " : "", dot != NULL ? dot + 1 : name);
+        print_value(&SETTINGS[i], config, out);
+        text_addc(out, '\n');
+    }
+}

@@ -1,0 +1,123 @@
+/* The configuration: one YAML file, read once at start (libcyaml beneath).
+ *
+ * Every setting is a row of the table in config.c: its name, kind, default and range. A setting that the file does not
+ * name has its default; an unknown name, a value of another kind or out of range is refused with the file and its line.
+ * docs/settings.md describes each; a test compares that page and docker/parta.yaml with the table.
+ *
+ * A struct config does not change once loaded, so that any thread reads it. SIGHUP loads a second one and takes over
+ * log.level and the certificates only. */
+#ifndef PARTA_BASE_CONFIG_H
+#define PARTA_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
+
+enum policy_mode { POLICY_SCHOOL, POLICY_OPEN };
+
+enum registration_mode { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
+
+/* A bucket: it refills at per_second and holds burst requests. per_second 0: this class is not limited ("off"). */
+struct rate_limit {
+    double per_second;
+    int burst;
+};
+
+struct config {
+    char *server_name;    /* the part of ids behind the ':'; required */
+    char *public_baseurl; /* where clients reach the server, no slash at the end; NULL: https://<server_name> is assumed */
+    char *data_dir;       /* holds the database, the signing key, the lock; no slash at the end */
+
+    struct {
+        char *address;
+        int port; /* 0: no cleartext listener */
+    } listen;
+    struct {
+        char *address;
+        int port;          /* 0: no TLS listener */
+        char *certificate; /* PEM files, the chain and the key; both set when port is */
+        char *key;
+    } tls;
+    struct {
+        char *address;
+        int port; /* 0: no metrics */
+    } metrics;
+
+    struct {
+        enum log_level level;
+    } log;
+    struct {
+        int loops;   /* event loops; 0: one per core */
+        int workers; /* most threads for handlers */
+        int hashers; /* most password hashes at a time; 0: one per core */
+    } threads;
+    struct {
+        int64_t body_max_bytes;
+        int64_t header_timeout_ms; /* from the first byte of a request to the end of its header */
+        int64_t idle_timeout_ms;   /* between two requests of a connection */
+        int64_t body_timeout_ms;   /* for a whole body */
+        int connections_max;
+        char **trusted_proxies; /* addresses whose X-Forwarded-For is believed */
+        size_t n_trusted_proxies;
+    } http;
+    struct {
+        bool durable;  /* synchronous=FULL: answered means on disk */
+        int cache_kib; /* page cache of the writer; a worker's is smaller */
+    } storage;
+    struct {
+        enum policy_mode mode;
+    } policy;
+    struct {
+        enum registration_mode mode;
+        char *shared_secret; /* of /_synapse/admin/v1/register; NULL: that endpoint is off */
+    } registration;
+    struct {
+        char *default_version; /* "1" … "12" */
+    } rooms;
+    struct {
+        int ops; /* argon2id's passes */
+        int memory_kib;
+        int length_min; /* characters of a new password */
+    } passwords;
+    struct {
+        int64_t access_lifetime_ms;  /* of an access token that has a refresh token */
+        int64_t session_lifetime_ms; /* of one that has none; 0: no end */
+        int64_t refresh_lifetime_ms; /* of an unused refresh token; 0: no end */
+    } tokens;
+    struct {
+        struct rate_limit read, write, message, room, login, registration; /* as enum rate_class of http/request.h */
+    } rate_limits;
+    struct {
+        bool enabled;
+    } presence;
+    struct {
+        char *base_url; /* of /.well-known/matrix/client; NULL: public_baseurl */
+    } well_known;
+    struct {
+        char *page, *email, *matrix_id; /* of /.well-known/matrix/support; NULL: not given */
+    } support;
+
+    /* Made from data_dir. */
+    char *database_path;    /* data_dir/parta.db */
+    char *signing_key_path; /* data_dir/signing.key (base/keyfile.h) */
+    char *lock_path;        /* data_dir/parta.lock: held by whoever writes the database (base/lock.h) */
+};
+
+/* Loads path. false: *problem says what is wrong ("parta.yaml:12: …"), *out is untouched. Blocks (a small file). */
+bool config_load(const char *path, struct config **out, struct text *problem);
+
+/* The same from len bytes; name stands for the file in problems. */
+bool config_parse(const char *name, const char *bytes, size_t len, struct config **out, struct text *problem);
+
+void config_free(struct config *config); /* NULL is accepted */
+
+/* The names of all settings in order, for tests and `parta config`: "http.body_max_bytes". NULL past the last. */
+const char *config_setting_name(size_t i);
+
+/* Appends every setting as YAML with its value here, secrets left out. */
+void config_print(const struct config *config, struct text *out);
+
+#endif

@@ -1,0 +1,101 @@
+#include "homeserver/base/ids.h"
+
+#include <string.h>
+
+const char *id_server(const char *id)
+{
+    const char *colon = strchr(id, ':');
+    return colon != NULL ? colon + 1 : "";
+}
+
+static bool port_valid(const char *s)
+{
+    size_t digits = strspn(s, "0123456789");
+    return digits >= 1 && digits <= 5 && s[digits] == '\0';
+}
+
+bool server_name_valid(const char *s)
+{
+    bool literal = s[0] == '[';
+    size_t len = literal ? strspn(s + 1, "0123456789abcdefABCDEF:.")
+                         : strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.");
+    const char *end = s + len;
+    if (literal ? len < 2 || len > 45 || s[len + 1] != ']' : len < 1 || len > 255)
+        return false;
+    end += literal ? 2 : 0;
+    return *end == '\0' || (*end == ':' && port_valid(end + 1));
+}
+
+/* Of the right sigil and length, with something behind the sigil. */
+static bool shaped(const char *s, char sigil)
+{
+    size_t len = s != NULL ? strnlen(s, ID_BYTES_MAX + 1) : 0;
+    return len >= 2 && len <= ID_BYTES_MAX && s[0] == sigil && utf8_valid(s, len);
+}
+
+bool user_id_valid(const char *s)
+{
+    return shaped(s, '@') && server_name_valid(id_server(s));
+}
+
+bool room_id_valid(const char *s)
+{
+    return shaped(s, '!');
+}
+
+bool event_id_valid(const char *s)
+{
+    return shaped(s, '$');
+}
+
+bool alias_valid(const char *s)
+{
+    return shaped(s, '#') && s[1] != ':' && server_name_valid(id_server(s));
+}
+
+bool user_id_split(const char *user_id, const char *server, const char **localpart, size_t *len)
+{
+    if (!user_id_valid(user_id) || strcmp(id_server(user_id), server) != 0)
+        return false;
+    *localpart = user_id + 1;
+    *len = (size_t)(strchr(user_id, ':') - *localpart);
+    return true;
+}
+
+bool localpart_valid_for_new(const char *localpart, const char *server)
+{
+    size_t len = strspn(localpart, "abcdefghijklmnopqrstuvwxyz0123456789._=-/+");
+    return len != 0 && localpart[len] == '\0' && len + strlen(server) + 2 <= ID_BYTES_MAX;
+}
+
+/* The length of the well-formed sequence at s, 0 if there is none (Unicode, table 3-7). */
+static size_t sequence(const unsigned char *s, size_t left)
+{
+    static const struct {
+        unsigned char first, last, low, high; /* range of the first byte, range of the second */
+        size_t len;
+    } FORMS[] = {
+        {0x01, 0x7f, 0, 0, 1},          {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3},    {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4},    {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; ++i) {
+        if (s[0] < FORMS[i].first || s[0] > FORMS[i].last)
+            continue;
+        if (FORMS[i].len > left || (FORMS[i].len > 1 && (s[1] < FORMS[i].low || s[1] > FORMS[i].high)))
+            return 0;
+        for (size_t k = 2; k < FORMS[i].len; ++k)
+            if ((s[k] & 0xc0) != 0x80)
+                return 0;
+        return FORMS[i].len;
+    }
+    return 0;
+}
+
+bool utf8_valid(const char *s, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n)
+        if ((n = sequence((const unsigned char *)s + i, len - i)) == 0)
+            return false;
+    return true;
+}

@@ -1,0 +1,42 @@
+/* Names of things, outside and inside.
+ *
+ * Outside they are strings of the Matrix grammar (Appendices, "Identifier Grammar"); inside they are integers: numbers of
+ * rows (user, device, room) and positions in the one stream. A position also names the change that took it: an event's
+ * position is its number. The translation happens at the edge, in store/ look-ups. */
+#ifndef PARTA_BASE_IDS_H
+#define PARTA_BASE_IDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int64_t user_no;    /* > 0; 0: none */
+typedef int64_t device_no;  /* > 0; 0: none */
+typedef int64_t room_no;    /* > 0; 0: none (global account data) */
+typedef int64_t stream_pos; /* > 0; 0: before everything */
+
+#define ID_BYTES_MAX 255 /* any user, room, event id or alias, in bytes */
+
+/* The localpart of "@localpart:server" in *localpart (not NUL-terminated) and its length, if user_id is well-formed and
+ * of this server; any valid historical localpart is accepted. */
+bool user_id_split(const char *user_id, const char *server, const char **localpart, size_t *len);
+
+/* Whether s is a server's name: a DNS name, IPv4 address or [IPv6 address], with or without a port (Appendices, "Server
+ * Name"). */
+bool server_name_valid(const char *s);
+
+/* Whether the sigil, length and shape are those of an id of any server. A user's localpart may be anything but ':' and
+ * NUL, even empty: such users exist (Appendices, "Historical User IDs"); localpart_valid_for_new is stricter. */
+bool user_id_valid(const char *s);
+bool room_id_valid(const char *s);  /* "!opaque:server", or "!hash" of room version 12 */
+bool event_id_valid(const char *s); /* "$opaque:server" or "$hash" */
+bool alias_valid(const char *s);    /* "#localpart:server" */
+
+/* Whether a new user may be called so: a-z 0-9 . _ = - / + and at most 255 bytes in the whole id. */
+bool localpart_valid_for_new(const char *localpart, const char *server);
+
+const char *id_server(const char *id); /* borrowed: behind the first ':'; "" if there is none */
+
+bool utf8_valid(const char *s, size_t len); /* no NUL, no surrogates, nothing over U+10FFFF */
+
+#endif

@@ -1,0 +1,97 @@
+#include "homeserver/base/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VERSION_BYTES_MAX 20 /* struct signing_key has room for "ed25519:" and a little more */
+
+static bool complain(struct text *problem, const char *path, const char *what)
+{
+    text_addf(problem, "%s: %s", path, what);
+    return false;
+}
+
+static bool version_valid(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    return n > 0 && s[n] == '\0';
+}
+
+static bool parse(const char *path, FILE *f, struct signing_key *key, struct text *problem)
+{
+    char version[VERSION_BYTES_MAX + 1], seed_text[64];
+    unsigned char seed[SEED_BYTES];
+    if (fscanf(f, "ed25519 %20s %63s", version, seed_text) != 2 || !version_valid(version) ||
+        base64_decode(seed_text, strlen(seed_text), seed, sizeof seed) != SEED_BYTES)
+        return complain(problem, path, "not a signing key (\"ed25519 <version> <base64>\")");
+    signing_key_from_seed(key, version, seed);
+    return true;
+}
+
+static bool write_whole(int fd, const struct text *line)
+{
+    for (size_t done = 0; done < line->len;) {
+        ssize_t n = write(fd, line->data + done, line->len - done);
+        if (n < 0 && errno != EINTR)
+            return false;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+/* The key must outlive a crash right after its first use, so the file and its name are synced. */
+static bool sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool done = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(directory);
+    return done;
+}
+
+static bool create(const char *path, struct text *problem)
+{
+    char version[7] = "a_";
+    unsigned char seed[SEED_BYTES];
+    struct text line = TEXT_INIT, fresh = TEXT_INIT;
+    random_name(version + 2, 4);
+    randombytes_buf(seed, sizeof seed);
+    text_addf(&line, "ed25519 %s ", version);
+    text_add_base64(&line, seed, sizeof seed);
+    text_addc(&line, '\n');
+    text_addf(&fresh, "%s.new", path);
+    int fd = open(fresh.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool done = fd >= 0 && fchmod(fd, 0600) == 0 && write_whole(fd, &line);
+    if (fd >= 0)
+        close(fd);
+    done = done && rename(fresh.data, path) == 0 && sync_directory(path);
+    if (!done)
+        complain(problem, path, strerror(errno));
+    text_finish(&line);
+    text_finish(&fresh);
+    return done;
+}
+
+bool keyfile_load(const char *path, struct signing_key *key, struct text *problem)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL && errno == ENOENT) {
+        if (!create(path, problem))
+            return false;
+        f = fopen(path, "re");
+    }
+    if (f == NULL)
+        return complain(problem, path, strerror(errno));
+    bool done = parse(path, f, key, problem);
+    fclose(f);
+    return done;
+}

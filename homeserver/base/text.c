@@ -1,0 +1,143 @@
+#include "homeserver/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *xcalloc(size_t n, size_t size)
+{
+    void *p = calloc(n != 0 ? n : 1, size != 0 ? size : 1);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+void *xrealloc(void *p, size_t size)
+{
+    p = realloc(p, size != 0 ? size : 1);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+char *xstrndup(const char *s, size_t n)
+{
+    char *copy = xcalloc(n + 1, 1);
+    memcpy(copy, s, n);
+    return copy;
+}
+
+char *xstrdup(const char *s)
+{
+    return xstrndup(s, strlen(s));
+}
+
+void text_finish(struct text *t)
+{
+    if (t == NULL)
+        return;
+    free(t->data);
+    *t = TEXT_INIT;
+}
+
+void text_clear(struct text *t)
+{
+    t->len = 0;
+    if (t->data != NULL)
+        t->data[0] = '\0';
+}
+
+void text_reserve(struct text *t, size_t more)
+{
+    size_t need = t->len + more + 1;
+    if (need <= t->cap)
+        return;
+    size_t cap = t->cap < 64 ? 64 : t->cap * 2;
+    t->cap = cap < need ? need : cap;
+    t->data = xrealloc(t->data, t->cap);
+}
+
+void text_add(struct text *t, const char *bytes, size_t len)
+{
+    text_reserve(t, len);
+    if (len != 0)
+        memcpy(t->data + t->len, bytes, len);
+    t->len += len;
+    t->data[t->len] = '\0';
+}
+
+void text_adds(struct text *t, const char *s)
+{
+    text_add(t, s, strlen(s));
+}
+
+void text_addc(struct text *t, char c)
+{
+    text_add(t, &c, 1);
+}
+
+void text_add_int(struct text *t, int64_t n)
+{
+    char digits[24];
+    text_add(t, digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)n));
+}
+
+void text_addf(struct text *t, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    if (fmt == NULL) /* never; gcc under -fsanitize=undefined wants to be told */
+        abort();
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        abort();
+    text_reserve(t, (size_t)n);
+    vsnprintf(t->data + t->len, (size_t)n + 1, fmt, again);
+    va_end(again);
+    t->len += (size_t)n;
+}
+
+static size_t escape(unsigned char c, char out[8])
+{
+    static const char SHORT[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    out[0] = '\\';
+    out[1] = c == '"' || c == '\\' ? (char)c : c < sizeof SHORT ? SHORT[c] : '\0';
+    if (out[1] != '\0')
+        return 2;
+    return (size_t)snprintf(out, 8, "\\u%04x", c);
+}
+
+void text_add_json_string(struct text *t, const char *s, size_t len)
+{
+    text_reserve(t, len + 2);
+    text_addc(t, '"');
+    size_t start = 0;
+    for (size_t i = 0; i < len; ++i) {
+        unsigned char c = (unsigned char)s[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        char escaped[8];
+        text_add(t, s + start, i - start);
+        text_add(t, escaped, escape(c, escaped));
+        start = i + 1;
+    }
+    text_add(t, s + start, len - start);
+    text_addc(t, '"');
+}
+
+void text_add_json(struct text *t, const char *s)
+{
+    text_add_json_string(t, s, strlen(s));
+}
+
+char *text_take(struct text *t)
+{
+    text_reserve(t, 0);
+    t->data[t->len] = '\0';
+    char *data = t->data;
+    *t = TEXT_INIT;
+    return data;
+}

@@ -1,0 +1,217 @@
+#include "homeserver/http/dispatch.h"
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/http/limits.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/db.h"
+#include "homeserver/sync/hub.h"
+
+#define OVERFLOW_WAIT_MS 2000
+
+static enum dispatch refused(struct call *call)
+{
+    reply_error(&call->r);
+    return DISPATCH_ANSWER;
+}
+
+static bool has_token_route(const struct route *route)
+{
+    return (route->flags & (ROUTE_AUTH | ROUTE_AUTH_OPTIONAL | ROUTE_ADMIN)) != 0;
+}
+
+/* An account that may not act may still use ROUTE_LOCKED_TOO routes. */
+static bool check_account(struct request *r)
+{
+    switch (r->session->state) {
+    case ACCOUNT_LOCKED:
+        refuse(r, ERROR_USER_LOCKED, NULL);
+        r->error.soft_logout = true; /* the device is kept until the account is unlocked */
+        return false;
+    case ACCOUNT_PENDING:
+        return refuse(r, ERROR_FORBIDDEN, "This account waits to be confirmed by the school.");
+    case ACCOUNT_LEFT:
+        return refuse(r, ERROR_USER_DEACTIVATED, NULL);
+    default:
+        return true;
+    }
+}
+
+static bool check_rate(struct request *r)
+{
+    user_no user = r->session != NULL ? r->session->user : 0;
+    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, user, r->ip, clock_mono_ms());
+    return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
+}
+
+/* Everything that depends on who asks, once that is known. */
+static bool admit(struct request *r)
+{
+    if (r->session != NULL && (r->route->flags & ROUTE_LOCKED_TOO) == 0 && !check_account(r))
+        return false;
+    if ((r->route->flags & ROUTE_ADMIN) != 0 && !r->session->admin)
+        return refuse(r, ERROR_FORBIDDEN, "Only a server administrator may do this.");
+    return check_rate(r);
+}
+
+static bool check_size(struct request *r, const struct dispatch_limits *limits)
+{
+    bool raw = (r->route->flags & ROUTE_RAW) != 0;
+    return r->raw_body_len <= (raw ? limits->raw_max : limits->body_max) || refuse(r, ERROR_TOO_LARGE, NULL);
+}
+
+/* A session from memory that has expired is asked for again, so that the answer can say soft_logout. */
+static const struct session *find_session(struct request *r)
+{
+    const struct session *session = sessions_find(r->server->sessions, r->token);
+    if (session == NULL || session->expires_ms == 0 || session->expires_ms > clock_wall_ms())
+        return session;
+    session_unref(session);
+    return NULL;
+}
+
+/* true: go on; call->load_session says whether a worker must look */
+static bool identify(struct call *call)
+{
+    struct request *r = &call->r;
+    if (!has_token_route(r->route))
+        return true;
+    if (r->token == NULL)
+        return (r->route->flags & ROUTE_AUTH_OPTIONAL) != 0 || refuse(r, ERROR_MISSING_TOKEN, NULL);
+    r->session = find_session(r);
+    call->load_session = r->session == NULL;
+    return true;
+}
+
+enum dispatch dispatch_begin(struct call *call, const struct dispatch_limits *limits)
+{
+    struct request *r = &call->r;
+    if (r->error.code != ERROR_NONE)
+        return refused(call);
+    if ((r->route->flags & ROUTE_ON_LOOP) != 0)
+        return r->route->handle(r) ? DISPATCH_ANSWER : refused(call);
+    if (!check_size(r, limits) || !identify(call))
+        return refused(call);
+    if (call->load_session)
+        return DISPATCH_WORK;
+    if (!admit(r))
+        return refused(call);
+    if (r->route->park != NULL && r->session != NULL && r->route->park->wait(r))
+        return DISPATCH_PARK;
+    return DISPATCH_WORK;
+}
+
+enum dispatch dispatch_again(struct call *call)
+{
+    struct request *r = &call->r;
+    if (!r->park.again)
+        return DISPATCH_ANSWER;
+    r->park.again = false;
+    return hub_last_change(r->server->hub, r->park.user) > r->park.since ? DISPATCH_WORK : DISPATCH_PARK;
+}
+
+/* Whether the token still stands for the session the call was parked with. */
+static bool still_signed_in(struct request *r)
+{
+    const struct session *session = sessions_find(r->server->sessions, r->token);
+    session_unref(session);
+    return session == r->session;
+}
+
+enum dispatch dispatch_news(struct call *call, const struct wake *wake)
+{
+    struct request *r = &call->r;
+    if (!still_signed_in(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
+        session_unref(r->session);
+        r->session = NULL;
+        call->load_session = true;
+        return DISPATCH_WORK;
+    }
+    if (hub_last_change(r->server->hub, r->park.user) <= r->park.since)
+        return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked */
+    return r->route->park->answer(r, wake) ? DISPATCH_ANSWER : DISPATCH_WORK;
+}
+
+void dispatch_expire(struct call *call)
+{
+    struct request *r = &call->r;
+    r->route->park->expire(r);
+    if (r->error.code != ERROR_NONE)
+        reply_error(r);
+}
+
+void dispatch_overflow(struct call *call)
+{
+    struct request *r = &call->r;
+    if ((r->route->flags & ROUTE_HASH) != 0) {
+        error_set_limited(&r->error, OVERFLOW_WAIT_MS);
+    } else {
+        refuse(r, ERROR_UNAVAILABLE, NULL);
+        r->error.retry_after_ms = OVERFLOW_WAIT_MS;
+    }
+    reply_error(r);
+}
+
+static bool load_session(struct call *call)
+{
+    struct request *r = &call->r;
+    call->load_session = false;
+    if (r->db == NULL)
+        return refuse(r, ERROR_UNKNOWN, NULL);
+    r->session = sessions_load(r->server->sessions, r->db, r->token, &r->error);
+    if (r->session == NULL && r->error.code == ERROR_NONE)
+        refuse(r, ERROR_UNKNOWN_TOKEN, NULL);
+    return r->session != NULL && admit(r);
+}
+
+static bool parse_body(struct request *r)
+{
+    if ((r->route->flags & ROUTE_BODY) == 0 || r->body != NULL)
+        return true;
+    r->body = r->raw_body_len > 0 ? json_parse(r->raw_body, r->raw_body_len, &r->error) : json_object();
+    if (r->body == NULL)
+        return false;
+    return json_is_object(r->body) || (r->route->flags & ROUTE_BODY_ANY) != 0 ||
+           refuse(r, ERROR_BAD_JSON, "The body is not a JSON object.");
+}
+
+static bool handle(struct call *call)
+{
+    struct request *r = &call->r;
+    if (call->load_session && !load_session(call))
+        return false;
+    return parse_body(r) && r->route->handle(r);
+}
+
+/* A handler's answer against what is true: a database that failed under it, an error set in spite of "true". */
+static void settle(struct request *r, bool handled)
+{
+    if (r->db != NULL && db_failed(r->db)) {
+        db_settle(r->db);
+        r->error = (struct error){.code = ERROR_UNKNOWN};
+        handled = false;
+    }
+    if (!handled && r->reply.complete && r->error.code == ERROR_NONE)
+        return;
+    if (!handled && r->error.code == ERROR_NONE) {
+        log_error("http", "handler of %s failed without saying why", r->route->path);
+        refuse(r, ERROR_UNKNOWN, NULL);
+    }
+    if (r->error.code == ERROR_NONE)
+        return;
+    r->park.again = false;
+    reply_error(r);
+}
+
+void dispatch_work(struct call *call, struct db *db)
+{
+    struct request *r = &call->r;
+    r->db = db;
+    r->error = (struct error){0};
+    settle(r, handle(call));
+    json_decref(r->body); /* no JSON crosses threads */
+    r->body = NULL;
+    r->db = NULL;
+}

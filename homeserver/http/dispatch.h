@@ -1,0 +1,42 @@
+/* What happens to a call between its arrival and its reply, without any network: who asks, may they, how often, where
+ * does it run. The loop calls dispatch_begin, _again and _news; a worker calls dispatch_work. */
+#ifndef PARTA_HTTP_DISPATCH_H
+#define PARTA_HTTP_DISPATCH_H
+
+#include "homeserver/http/call.h"
+
+struct db;
+struct wake;
+
+/* A route of the server itself: its handler runs on the loop at once, without session or body. Beyond enum route_flags. */
+#define ROUTE_ON_LOOP (1u << 30)
+
+struct dispatch_limits {
+    size_t body_max, raw_max; /* bytes */
+};
+
+enum dispatch {
+    DISPATCH_ANSWER, /* the reply is filled in */
+    DISPATCH_WORK,   /* give it to a worker */
+    DISPATCH_PARK,   /* hold it; call->r.park is filled in */
+};
+
+/* A call that was just made. Never blocks. */
+enum dispatch dispatch_begin(struct call *call, const struct dispatch_limits *limits);
+
+/* A call that a worker handed back. */
+enum dispatch dispatch_again(struct call *call);
+
+/* A wake for a parked call's user. DISPATCH_PARK: it stays parked. */
+enum dispatch dispatch_news(struct call *call, const struct wake *wake);
+
+/* The time of a parked call is up (or the server stops): fills in the reply. */
+void dispatch_expire(struct call *call);
+
+/* No worker could be had: fills in the reply. */
+void dispatch_overflow(struct call *call);
+
+/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. */
+void dispatch_work(struct call *call, struct db *db);
+
+#endif

@@ -1,0 +1,33 @@
+#include "homeserver/http/percent.h"
+
+#include "homeserver/base/ids.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+ssize_t percent_decode(char *out, const char *in, size_t len, bool plus_is_space)
+{
+    char *to = out;
+    for (size_t i = 0; i < len; ++i) {
+        char c = in[i];
+        if (c == '%') {
+            int high = i + 2 < len ? hex_digit(in[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(in[i + 2]) : -1;
+            if (low < 0)
+                return -1;
+            c = (char)(high << 4 | low);
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        *to++ = c;
+    }
+    size_t n = (size_t)(to - out);
+    *to = '\0';
+    return utf8_valid(out, n) ? (ssize_t)n : -1;
+}

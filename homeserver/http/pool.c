@@ -1,0 +1,200 @@
+#include "homeserver/http/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
+
+/* Handlers recurse little (jansson: JSON_DEPTH_MAX) and keep large things on the heap. Sanitizers need more. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_BYTES (2u << 20)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define STACK_BYTES (2u << 20)
+#endif
+#endif
+#ifndef STACK_BYTES
+#define STACK_BYTES (256u << 10)
+#endif
+
+enum seat_state { SEAT_FREE, SEAT_TAKEN, SEAT_LEFT /* its thread has ended and waits to be joined */ };
+
+struct seat {
+    struct pool *pool;
+    enum seat_state state;
+    pthread_t thread;
+};
+
+struct pool {
+    struct pool_settings settings;
+    char *db_path;
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* on the monotonic clock */
+    struct pool_job *first, **last;
+    size_t queued;
+    int threads, idle;
+    bool stopping;
+    struct seat *seats;
+};
+
+struct pool *pool_create(const struct pool_settings *settings)
+{
+    struct pool *pool = xcalloc(1, sizeof *pool);
+    pthread_condattr_t monotonic;
+    pool->settings = *settings;
+    pool->db_path = settings->db_path != NULL ? xstrdup(settings->db_path) : NULL;
+    pool->last = &pool->first;
+    pool->seats = xcalloc((size_t)settings->max, sizeof *pool->seats);
+    for (int i = 0; i < settings->max; ++i)
+        pool->seats[i].pool = pool;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return pool;
+}
+
+/* Waits for work. false: idle for too long. Called with the lock. */
+static bool wait_for_work(struct pool *pool)
+{
+    struct timespec until;
+    int rc = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += pool->settings.idle_ms / 1000;
+    until.tv_nsec += pool->settings.idle_ms % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        ++until.tv_sec;
+    }
+    ++pool->idle;
+    while (pool->first == NULL && !pool->stopping && rc != ETIMEDOUT)
+        rc = pool->threads > pool->settings.keep ? pthread_cond_timedwait(&pool->work, &pool->lock, &until)
+                                                 : pthread_cond_wait(&pool->work, &pool->lock);
+    --pool->idle;
+    return pool->first != NULL;
+}
+
+/* The next job, or NULL when this thread should end. Called with the lock. */
+static struct pool_job *next_job(struct pool *pool)
+{
+    if (pool->first == NULL && !wait_for_work(pool))
+        return NULL;
+    struct pool_job *job = pool->first;
+    pool->first = job->next;
+    if (pool->first == NULL)
+        pool->last = &pool->first;
+    --pool->queued;
+    return job;
+}
+
+static void *worker(void *arg)
+{
+    struct seat *seat = arg;
+    struct pool *pool = seat->pool;
+    struct db *db = NULL;
+    struct pool_job *job;
+    pthread_mutex_lock(&pool->lock);
+    while ((job = next_job(pool)) != NULL) {
+        pthread_mutex_unlock(&pool->lock);
+        if (db == NULL && pool->db_path != NULL)
+            db = db_open(pool->db_path, DB_READ, &pool->settings.db_options);
+        pool->settings.run(pool->settings.self, job, db);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    db_close(db);
+    pthread_mutex_lock(&pool->lock); /* from here on the thread may be joined without waiting for anything */
+    seat->state = SEAT_LEFT;
+    --pool->threads;
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static bool start_thread(struct pool *pool, struct seat *seat)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int rc = pthread_create(&seat->thread, &attributes, worker, seat);
+    pthread_attr_destroy(&attributes);
+    if (rc != 0) {
+        log_error("http", "cannot start a worker thread: %s", strerror(rc));
+        return false;
+    }
+    pthread_setname_np(seat->thread, pool->settings.name);
+    seat->state = SEAT_TAKEN;
+    ++pool->threads;
+    return true;
+}
+
+/* One more thread if there may be one. Called with the lock. */
+static void add_thread(struct pool *pool)
+{
+    for (int i = 0; i < pool->settings.max; ++i) {
+        struct seat *seat = &pool->seats[i];
+        if (seat->state == SEAT_TAKEN)
+            continue;
+        if (seat->state == SEAT_LEFT)
+            pthread_join(seat->thread, NULL);
+        seat->state = SEAT_FREE;
+        start_thread(pool, seat);
+        return;
+    }
+}
+
+bool pool_submit(struct pool *pool, struct pool_job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool accepted = !pool->stopping && (pool->queued < pool->settings.queue || pool->idle > (int)pool->queued);
+    if (accepted && (int)pool->queued >= pool->idle)
+        add_thread(pool);
+    if (pool->threads == 0)
+        accepted = false;
+    if (accepted) {
+        job->next = NULL;
+        *pool->last = job;
+        pool->last = &job->next;
+        ++pool->queued;
+        pthread_cond_signal(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return accepted;
+}
+
+void pool_stop(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->settings.max; ++i) {
+        if (pool->seats[i].state != SEAT_FREE)
+            pthread_join(pool->seats[i].thread, NULL);
+        pool->seats[i].state = SEAT_FREE;
+    }
+}
+
+void pool_destroy(struct pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pool_stop(pool);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->seats);
+    free(pool->db_path);
+    free(pool);
+}
+
+struct pool_state pool_state(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct pool_state state = {.threads = pool->threads, .idle = pool->idle, .queued = pool->queued};
+    pthread_mutex_unlock(&pool->lock);
+    return state;
+}

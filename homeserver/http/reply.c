@@ -1,0 +1,83 @@
+#include "homeserver/http/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+    int status;
+    const char *reason;
+} REASONS[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
+    {417, "Expectation Failed"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+const char *status_reason(int status)
+{
+    for (size_t i = 0; i < sizeof REASONS / sizeof *REASONS; ++i)
+        if (REASONS[i].status == status)
+            return REASONS[i].reason;
+    return "Status";
+}
+
+void reply_reset(struct reply *reply)
+{
+    text_finish(&reply->body);
+    for (int i = 0; i < reply->n_headers; ++i)
+        free(reply->headers[i].value);
+    *reply = (struct reply){0};
+}
+
+void error_members(const struct error *e, json_t *object)
+{
+    json_object_set_new(object, "errcode", json_string(error_wire_name(e->code)));
+    json_object_set_new(object, "error", json_string(error_sentence(e)));
+    if (e->retry_after_ms > 0)
+        json_object_set_new(object, "retry_after_ms", json_integer(e->retry_after_ms));
+    if (e->soft_logout)
+        json_object_set_new(object, "soft_logout", json_true());
+    if (e->field != NULL)
+        json_object_set_new(object, e->field, json_string(e->value));
+}
+
+void reply_error(struct request *r)
+{
+    char seconds[24];
+    json_t *object = json_object();
+    int64_t wait_ms = r->error.retry_after_ms;
+    error_members(&r->error, object);
+    reply_reset(&r->reply);
+    reply_json(r, object);
+    reply_status(r, error_status(&r->error));
+    if (r->reply.status == 429 || wait_ms > 0) {
+        snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms > 1000 ? (wait_ms + 999) / 1000 : 1));
+        reply_header(r, "retry-after", seconds);
+    }
+}

@@ -1,0 +1,159 @@
+#include "homeserver/http/request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/log.h"
+#include "homeserver/http/reply.h"
+
+const char *query_get(const struct request *r, const char *name)
+{
+    for (int i = 0; i < r->n_query; ++i)
+        if (strcmp(r->query[i].name, name) == 0)
+            return r->query[i].value;
+    return NULL;
+}
+
+bool query_int(struct request *r, const char *name, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
+{
+    const char *text = query_get(r, name);
+    *out = otherwise;
+    if (text == NULL)
+        return true;
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    bool number = (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && end != text && *end == '\0';
+    if (!number || n < low)
+        return refuse(r, ERROR_INVALID_PARAM, "A query parameter is not a number in its range.");
+    *out = n > high ? high : n; /* LLONG_MAX on overflow: clamped like any other */
+    return true;
+}
+
+bool query_bool(struct request *r, const char *name, bool otherwise, bool *out)
+{
+    const char *text = query_get(r, name);
+    *out = text != NULL ? strcmp(text, "true") == 0 : otherwise;
+    if (text == NULL || *out || strcmp(text, "false") == 0)
+        return true;
+    return refuse(r, ERROR_INVALID_PARAM, "A query parameter is neither true nor false.");
+}
+
+static bool missing(struct request *r)
+{
+    return refuse(r, ERROR_MISSING_PARAM, NULL);
+}
+
+static bool wrong_type(struct request *r)
+{
+    return refuse(r, ERROR_BAD_JSON, "A member of the JSON object has the wrong type.");
+}
+
+/* NULL: absent, or null */
+static json_t *member(const struct request *r, const char *key)
+{
+    json_t *value = json_object_get(r->body, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+bool body_string(struct request *r, const char *key, const char **out)
+{
+    return body_string_or(r, key, NULL, out) && (*out != NULL || missing(r));
+}
+
+bool body_string_or(struct request *r, const char *key, const char *otherwise, const char **out)
+{
+    json_t *value = member(r, key);
+    *out = value != NULL ? json_string_value(value) : otherwise;
+    return value == NULL || *out != NULL || wrong_type(r);
+}
+
+bool body_object_or_null(struct request *r, const char *key, json_t **out)
+{
+    *out = member(r, key);
+    return *out == NULL || json_is_object(*out) || wrong_type(r);
+}
+
+bool body_array_or_null(struct request *r, const char *key, json_t **out)
+{
+    *out = member(r, key);
+    return *out == NULL || json_is_array(*out) || wrong_type(r);
+}
+
+bool body_int_or(struct request *r, const char *key, int64_t otherwise, int64_t *out)
+{
+    json_t *value = member(r, key);
+    *out = value != NULL ? json_integer_value(value) : otherwise;
+    return value == NULL || json_is_integer(value) || wrong_type(r);
+}
+
+bool body_bool_or(struct request *r, const char *key, bool otherwise, bool *out)
+{
+    json_t *value = member(r, key);
+    *out = value != NULL ? json_is_true(value) : otherwise;
+    return value == NULL || json_is_boolean(value) || wrong_type(r);
+}
+
+bool reply_empty(struct request *r)
+{
+    text_clear(&r->reply.body);
+    text_adds(&r->reply.body, "{}");
+    return true;
+}
+
+static int add_dumped(const char *bytes, size_t len, void *text)
+{
+    text_add(text, bytes, len);
+    return 0;
+}
+
+bool reply_json(struct request *r, json_t *value)
+{
+    text_clear(&r->reply.body);
+    if (value == NULL || json_dump_callback(value, add_dumped, &r->reply.body, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        log_error("http", "reply of %s cannot be written as JSON", r->route != NULL ? r->route->path : "?");
+        refuse(r, ERROR_UNKNOWN, NULL);
+    }
+    json_decref(value);
+    return true;
+}
+
+bool reply_text(struct request *r, struct text *body)
+{
+    text_finish(&r->reply.body);
+    r->reply.body = *body;
+    *body = TEXT_INIT;
+    return true;
+}
+
+bool reply_status(struct request *r, int status)
+{
+    r->reply.status = status;
+    return true;
+}
+
+bool reply_header(struct request *r, const char *name, const char *value)
+{
+    struct reply *reply = &r->reply;
+    int at = 0;
+    while (at < reply->n_headers && strcmp(reply->headers[at].name, name) != 0)
+        ++at;
+    if (at == (int)(sizeof reply->headers / sizeof *reply->headers)) {
+        log_error("http", "reply of %s has too many headers", r->route != NULL ? r->route->path : "?");
+        return true;
+    }
+    if (at == reply->n_headers)
+        reply->headers[reply->n_headers++] = (struct header){.name = name};
+    free(reply->headers[at].value);
+    reply->headers[at].value = xstrdup(value);
+    for (char *c = reply->headers[at].value; *c != '\0'; ++c) /* nothing may begin a header of its own */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    return true;
+}
+
+bool refuse(struct request *r, enum error_code code, const char *sentence)
+{
+    return error_set(&r->error, code, sentence);
+}

@@ -1,0 +1,162 @@
+/* One request as a handler sees it: an ordinary blocking function on a worker, with everything the route table promised
+ * already done (authenticated, body parsed, path decoded, rate limit passed).
+ *
+ * A handler answers true with the reply filled in by reply_*, or false with request->error set:
+ *
+ *     static bool get_whoami(struct request *r)
+ *     {
+ *         return reply_json(r, json_pack("{s:s, s:s}", "user_id", r->session->user_id, "device_id", r->session->device_id));
+ *     }
+ *
+ * Everything here belongs to the request and is released with it; handlers borrow. */
+#ifndef PARTA_HTTP_REQUEST_H
+#define PARTA_HTTP_REQUEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+
+struct db;
+struct server;  /* homeserver/http/server.h: every service, wired in main */
+struct session; /* homeserver/accounts/sessions.h: who asks */
+struct request;
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD, HTTP_OPTIONS, HTTP_METHOD__COUNT };
+
+/* Who counts a request, and how many they may make (settings under rate_limits). */
+enum rate_class {
+    RATE_NONE,     /* not limited: sync, reads that are cheap */
+    RATE_READ,     /* reads that cost: messages, search, directory */
+    RATE_WRITE,    /* account data, receipts, typing, profile */
+    RATE_MESSAGE,  /* send, state, redact */
+    RATE_ROOM,     /* create, join, invite, knock, upgrade */
+    RATE_LOGIN,    /* login, by address and by account */
+    RATE_REGISTER, /* registration, availability, by address */
+    RATE__COUNT
+};
+
+enum route_flags {
+    ROUTE_AUTH = 1,          /* needs an access token */
+    ROUTE_AUTH_OPTIONAL = 2, /* takes one: request->session may be NULL */
+    ROUTE_BODY = 4,          /* has a JSON object as body: request->body is never NULL ("" counts as {} ) */
+    ROUTE_RAW = 8,           /* the body is bytes, not parsed (media) */
+    ROUTE_HASH = 16,         /* may hash a password: runs in the small hashing pool, whose queue is bounded */
+    ROUTE_LOCKED_TOO = 32,   /* also for locked or pending accounts (logout, whoami) */
+    ROUTE_PARKS = 64,        /* may wait for news: its route has a park hook, asked on the loop before any worker */
+    ROUTE_ADMIN = 128,       /* a server administrator's token */
+    ROUTE_BODY_ANY = 256,    /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
+};
+
+typedef bool request_handler(struct request *r);
+
+/* How a request waits for news (ROUTE_PARKS). All three run on the loop and must not block or touch r->db.
+ * wait:   true: nothing new, r->park is filled: hold the request. false: give it to a worker now.
+ * answer: a wake concerns r->park.user: true: the reply is filled in right here (the hot path); false: to a worker.
+ * expire: the time is up: fills in the reply that says so.
+ * A handler on a worker that finds nothing worth saying may fill r->park, set r->park.again and return true: the loop then
+ * holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->park.since). */
+struct wake;
+struct park_hooks {
+    bool (*wait)(struct request *r);
+    bool (*answer)(struct request *r, const struct wake *wake);
+    void (*expire)(struct request *r);
+};
+
+struct route {
+    enum http_method method;
+    const char *path; /* "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}" */
+    request_handler *handle;
+    unsigned flags;
+    enum rate_class rate;
+    const char *operation; /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
+    const struct park_hooks *park; /* ROUTE_PARKS */
+};
+
+/* A table of routes; every file of client-api/ ends in one: const struct routes ROOM_ROUTES. */
+struct routes {
+    const struct route *table;
+    size_t n;
+};
+#define ROUTES(table_) {(table_), sizeof(table_) / sizeof *(table_)}
+
+#define PARAMS_MAX 6
+#define QUERY_MAX 32
+
+struct header {
+    const char *name; /* lower case, static storage */
+    char *value;      /* heap; the reply frees it */
+};
+
+struct reply {
+    int status;         /* 200 unless said otherwise */
+    const char *type;   /* content type, static storage; "application/json" */
+    struct text body;
+    struct header headers[4];
+    int n_headers;
+    bool complete;      /* a handler that returned false has nevertheless filled in the reply (uia_pass) */
+};
+
+struct request {
+    struct server *server;
+    const struct route *route;
+    enum http_method method;
+    char *path;                     /* raw, without the query */
+    const char *params[PARAMS_MAX]; /* decoded, valid UTF-8, NUL-terminated, in order of the template */
+    int n_params;
+    struct query_pair {
+        const char *name, *value; /* decoded, valid UTF-8 */
+    } query[QUERY_MAX];
+    int n_query;
+    json_t *body;         /* ROUTE_BODY; otherwise NULL */
+    const char *raw_body; /* the bytes as they came */
+    size_t raw_body_len;
+    const char *content_type;
+    const struct session *session; /* ROUTE_AUTH: never NULL */
+    const char *token;             /* the access token as it came; never logged */
+    char ip[46];                   /* the client's address, behind the trusted proxy */
+    const char *user_agent;        /* "" if absent */
+    struct db *db;                 /* this worker's read connection */
+    char id[12];                   /* for the log */
+    struct park {
+        bool again;          /* the handler asks to be held (again) */
+        user_no user;        /* woken by this user's changes … */
+        stream_pos since;    /* … after this position */
+        int64_t deadline_ms; /* clock_mono_ms when waiting ends */
+        void *state;         /* the route's own, kept while the request lives */
+        void (*release)(void *state);
+    } park;
+    struct error error;
+    struct reply reply;
+};
+
+/* Query parameters. */
+const char *query_get(const struct request *r, const char *name); /* NULL: absent; the first if repeated */
+/* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or below low, error set. */
+bool query_int(struct request *r, const char *name, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
+bool query_bool(struct request *r, const char *name, bool otherwise, bool *out); /* false: neither "true" nor "false" */
+
+/* Body members. Each answers false with the error set (M_MISSING_PARAM, M_BAD_JSON). */
+bool body_string(struct request *r, const char *key, const char **out);          /* required */
+bool body_string_or(struct request *r, const char *key, const char *otherwise, const char **out); /* null counts as absent */
+bool body_object_or_null(struct request *r, const char *key, json_t **out);      /* NULL when absent */
+bool body_array_or_null(struct request *r, const char *key, json_t **out);
+bool body_int_or(struct request *r, const char *key, int64_t otherwise, int64_t *out);
+bool body_bool_or(struct request *r, const char *key, bool otherwise, bool *out);
+
+/* Replies; all return true. */
+bool reply_empty(struct request *r);                 /* {} */
+bool reply_json(struct request *r, json_t *value);   /* takes the reference */
+bool reply_text(struct request *r, struct text *body); /* JSON already rendered; takes the bytes, body is empty after */
+bool reply_status(struct request *r, int status);    /* changes the status of what was or will be replied */
+bool reply_header(struct request *r, const char *name, const char *value); /* copies value */
+
+/* Refusal in one line; returns false. */
+bool refuse(struct request *r, enum error_code code, const char *sentence);
+
+#endif

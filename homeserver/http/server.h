@@ -1,0 +1,29 @@
+/* Every service of the process, wired in main. Handlers reach them as request->server. */
+#ifndef PARTA_HTTP_SERVER_H
+#define PARTA_HTTP_SERVER_H
+
+struct config;
+struct writer;
+struct rooms;
+struct accounts;
+struct sessions;
+struct sync_hub;
+struct limits;
+struct uia;
+struct user_names;
+struct signing_key;
+
+struct server {
+    const struct config *config;
+    struct writer *writer;
+    struct user_names *names;  /* homeserver/accounts/names.h: user number ↔ Matrix id */
+    const struct signing_key *key;
+    struct rooms *rooms;       /* homeserver/rooms/rooms.h */
+    struct accounts *accounts; /* homeserver/accounts/accounts.h */
+    struct sessions *sessions; /* homeserver/accounts/sessions.h */
+    struct sync_hub *hub;      /* homeserver/sync/hub.h */
+    struct limits *limits;     /* homeserver/http/limits.h */
+    struct uia *uia;           /* homeserver/http/uia.h */
+};
+
+#endif

@@ -1,0 +1,258 @@
+/* partad: the whole server. Reads the configuration, wires the services (docs/architecture.md), runs until SIGTERM. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/names.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/keyfile.h"
+#include "homeserver/base/lock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/http/http.h"
+#include "homeserver/http/server.h"
+#include "homeserver/http/uia.h"
+#include "homeserver/rooms/departure.h"
+#include "homeserver/rooms/membership.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/writer.h"
+#include "homeserver/sync/hub.h"
+
+#define SESSIONS_CACHED 50000
+#define UIA_SESSIONS_MAX 10000
+#define RATE_BUCKETS_MAX 100000
+
+/* Everything that lives as long as the process, in the order in which it starts; it stops in reverse. */
+struct app {
+    const char *config_path;
+    struct config *config;
+    int lock; /* on the data directory */
+    struct signing_key key;
+    struct server server;
+    struct http *http;
+};
+
+static bool complain(struct text *problem)
+{
+    log_error("start", "%s", problem->data);
+    text_finish(problem);
+    return false;
+}
+
+static bool load_config(struct app *app)
+{
+    struct text problem = TEXT_INIT;
+    if (!config_load(app->config_path, &app->config, &problem))
+        return complain(&problem);
+    log_set_level(app->config->log.level);
+    app->server.config = app->config;
+    if (app->config->policy.mode == POLICY_OPEN)
+        log_warn("start", "policy.mode is open: a plain homeserver, the school's rules are OFF");
+    return true;
+}
+
+static bool take_data_dir(struct app *app)
+{
+    if (mkdir(app->config->data_dir, 0700) != 0 && access(app->config->data_dir, W_OK) != 0) {
+        log_error("start", "%s cannot be written", app->config->data_dir);
+        return false;
+    }
+    app->lock = lock_take(app->config->lock_path);
+    if (app->lock == -1)
+        log_error("start", "%s is in use by another partad or parta", app->config->data_dir);
+    return app->lock >= 0;
+}
+
+static bool load_key(struct app *app)
+{
+    struct text problem = TEXT_INIT;
+    if (!keyfile_load(app->config->signing_key_path, &app->key, &problem))
+        return complain(&problem);
+    app->server.key = &app->key;
+    return true;
+}
+
+static bool start_writer(struct app *app)
+{
+    struct db_options options = {.durable = app->config->storage.durable, .cache_kib = app->config->storage.cache_kib};
+    app->server.writer = writer_start(app->config->database_path, &options);
+    return app->server.writer != NULL;
+}
+
+static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
+{
+    membership_profile_changed(self, tx, user);
+    return true;
+}
+
+static void make_limits(struct app *app)
+{
+    const struct config *c = app->config;
+    const struct rate_limit *from[RATE__COUNT] = {
+        [RATE_READ] = &c->rate_limits.read,   [RATE_WRITE] = &c->rate_limits.write,
+        [RATE_MESSAGE] = &c->rate_limits.message, [RATE_ROOM] = &c->rate_limits.room,
+        [RATE_LOGIN] = &c->rate_limits.login, [RATE_REGISTER] = &c->rate_limits.registration,
+    };
+    struct limit classes[RATE__COUNT] = {0};
+    for (int i = 0; i < RATE__COUNT; ++i)
+        if (from[i] != NULL)
+            classes[i] = (struct limit){from[i]->per_second, from[i]->burst};
+    app->server.limits = limits_create(classes, RATE_BUCKETS_MAX);
+}
+
+static bool make_services(struct app *app)
+{
+    struct server *s = &app->server;
+    const struct config *c = app->config;
+    s->names = user_names_create(c->server_name);
+    s->sessions = sessions_create(c->server_name, SESSIONS_CACHED);
+    s->hub = hub_create(writer_pos(s->writer));
+    s->rooms = rooms_create(&(struct rooms_settings){
+        .server_name = c->server_name,
+        .key = s->key,
+        .names = s->names,
+        .default_version = c->rooms.default_version,
+        .school_mode = c->policy.mode == POLICY_SCHOOL,
+    });
+    s->accounts = accounts_create(c, s->writer, s->names);
+    s->accounts->hooks = (struct accounts_hooks){s->rooms, profile_changed, departure_leave_all, NULL};
+    s->uia = uia_create(UIA_SESSIONS_MAX);
+    make_limits(app);
+    writer_observe(s->writer, sessions_observe, s->sessions);
+    writer_observe(s->writer, hub_observe, s->hub);
+    return true;
+}
+
+static bool start_http(struct app *app)
+{
+    const struct config *c = app->config;
+    struct http_listen listen[2], metrics = {c->metrics.address, c->metrics.port, false};
+    size_t n = 0;
+    if (c->listen.port != 0)
+        listen[n++] = (struct http_listen){c->listen.address, c->listen.port, false};
+    if (c->tls.port != 0)
+        listen[n++] = (struct http_listen){c->tls.address, c->tls.port, true};
+    struct http_settings settings = {
+        .listen = listen,
+        .n_listen = n,
+        .tls_cert = c->tls.certificate,
+        .tls_key = c->tls.key,
+        .loops = c->threads.loops,
+        .workers = c->threads.workers,
+        .hashers = c->threads.hashers,
+        .connections = (size_t)c->http.connections_max,
+        .body_max = (size_t)c->http.body_max_bytes,
+        .header_ms = (int)c->http.header_timeout_ms,
+        .body_ms = (int)c->http.body_timeout_ms,
+        .idle_ms = (int)c->http.idle_timeout_ms,
+        .trusted_proxies = (const char *const *)c->http.trusted_proxies,
+        .n_trusted_proxies = c->http.n_trusted_proxies,
+        .db_path = c->database_path,
+        .db_options = {.durable = c->storage.durable},
+        .metrics = c->metrics.port != 0 ? &metrics : NULL,
+    };
+    app->http = http_start(&settings, &app->server, ALL_ROUTES, ALL_ROUTES_COUNT);
+    return app->http != NULL;
+}
+
+static void stop(struct app *app)
+{
+    struct server *s = &app->server;
+    if (app->http != NULL)
+        http_stop(app->http);
+    writer_stop(s->writer);
+    rooms_destroy(s->rooms);
+    accounts_destroy(s->accounts);
+    sessions_destroy(s->sessions);
+    hub_destroy(s->hub);
+    http_destroy(app->http);
+    uia_destroy(s->uia);
+    limits_destroy(s->limits);
+    user_names_destroy(s->names);
+    lock_release(app->lock);
+    config_free(app->config);
+}
+
+/* SIGHUP: the log level and the certificates; the rest needs a restart. */
+static void reload(struct app *app)
+{
+    struct config *fresh;
+    struct text problem = TEXT_INIT;
+    if (!config_load(app->config_path, &fresh, &problem)) {
+        complain(&problem);
+        return;
+    }
+    log_set_level(fresh->log.level);
+    config_free(fresh);
+    if (app->config->tls.port == 0 || http_reload(app->http))
+        log_info("start", "reloaded");
+}
+
+static void run(struct app *app, const sigset_t *signals)
+{
+    int signal_no;
+    log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
+    while (sigwait(signals, &signal_no) == 0 && signal_no == SIGHUP)
+        reload(app);
+    log_info("start", "stopping");
+}
+
+static int usage(FILE *to, int code)
+{
+    fputs("usage: partad [--config FILE] [--help] [--version]\n"
+          "The Parta homeserver. FILE: its configuration (/etc/parta/parta.yaml).\n"
+          "SIGTERM stops it gracefully, SIGHUP re-reads certificates and log level.\n",
+          to);
+    return code;
+}
+
+static bool read_arguments(struct app *app, int argc, char **argv, int *code)
+{
+    static const struct option OPTIONS[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'}, {0}};
+    for (int option; (option = getopt_long(argc, argv, "c:hv", OPTIONS, NULL)) != -1;)
+        switch (option) {
+        case 'c': app->config_path = optarg; break;
+        case 'h': *code = usage(stdout, 0); return false;
+        case 'v': *code = puts("partad " PARTA_VERSION) < 0; return false;
+        default: *code = usage(stderr, 2); return false;
+        }
+    if (optind != argc)
+        *code = usage(stderr, 2);
+    return optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+    static bool (*const STEPS[])(struct app *app) = {
+        load_config, take_data_dir, load_key, start_writer, make_services, start_http,
+    };
+    struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
+    int code = 1;
+    sigset_t signals;
+    if (!read_arguments(&app, argc, argv, &code))
+        return code;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts: main alone hears them */
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    if (!crypto_start())
+        return 1;
+    bool started = true;
+    for (size_t i = 0; started && i < sizeof STEPS / sizeof *STEPS; ++i)
+        started = STEPS[i](&app);
+    if (started)
+        run(&app, &signals);
+    stop(&app);
+    return started ? 0 : 1;
+}

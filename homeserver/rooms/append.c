@@ -1,0 +1,392 @@
+#include "homeserver/rooms/append.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/pdu.h"
+#include "homeserver/rooms/redact.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/school.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+
+/* An event on its way through the pipeline. */
+struct making {
+    struct room *room;
+    struct tx *tx;
+    const struct draft *draft;
+    const char *sender_id;
+    user_no target;             /* m.room.member: whose membership */
+    enum membership membership; /* m.room.member: the new one */
+    struct text content;        /* canonical */
+    struct text auth;           /* positions, comma separated */
+    const char *auth_ids[AUTH_KEYS_MAX];
+    unsigned char auth_hashes[AUTH_KEYS_MAX][SHA256_BYTES];
+    struct pdu pdu;
+    unsigned char reference[SHA256_BYTES];
+    struct event_row row;
+};
+
+static bool is_member_event(const struct draft *draft)
+{
+    return draft->state_key != NULL && strcmp(draft->type, "m.room.member") == 0;
+}
+
+static enum act act_of_member(const struct making *m)
+{
+    bool own = m->target == m->draft->sender;
+    switch (m->membership) {
+    case MEMBERSHIP_JOIN: return ACT_JOIN;
+    case MEMBERSHIP_INVITE: return ACT_INVITE;
+    case MEMBERSHIP_KNOCK: return ACT_KNOCK;
+    case MEMBERSHIP_BAN: return ACT_BAN;
+    default: break;
+    }
+    if (own)
+        return ACT_LEAVE;
+    return memberships_of(m->tx->db, m->room->no, m->target) == MEMBERSHIP_BAN ? ACT_UNBAN : ACT_KICK;
+}
+
+static enum act act_of(const struct making *m)
+{
+    if (is_member_event(m->draft))
+        return act_of_member(m);
+    if (m->draft->state_key != NULL)
+        return ACT_STATE;
+    return strcmp(m->draft->type, "m.room.redaction") == 0 ? ACT_REDACT : ACT_SEND;
+}
+
+static bool read_member(struct making *m, struct error *e)
+{
+    if (!is_member_event(m->draft))
+        return true;
+    m->membership = membership_from(json_get_string(m->draft->content, "membership"));
+    if (m->membership == MEMBERSHIP_NONE)
+        return error_set(e, ERROR_BAD_JSON, "membership is not one of join, invite, knock, leave, ban.");
+    m->target = users_by_id(m->tx->db, rooms_settings(m->room->rooms)->server_name, m->draft->state_key);
+    if (m->target == 0)
+        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+    return true;
+}
+
+static bool pass_gate(struct making *m, struct error *e)
+{
+    user_no actor = m->draft->actor != 0 ? m->draft->actor : m->draft->sender;
+    return gate_room(m->room->rooms, m->tx->db, act_of(m), m->room->no, actor, m->target, m->draft->type,
+                     m->draft->state_key, e);
+}
+
+static const struct auth_event *auth_lookup(void *ctx, const char *type, const char *state_key)
+{
+    struct making *m = ctx;
+    const struct room_state *state = room_state_get(m->room, m->tx, type, state_key);
+    return state->pos != 0 ? &state->auth : NULL;
+}
+
+static bool authorize(struct making *m, struct error *e)
+{
+    const char *server = rooms_settings(m->room->rooms)->server_name, *why;
+    const struct room_state *create = room_state_get(m->room, m->tx, "m.room.create", "");
+    struct auth_input in = {
+        .version = m->room->version,
+        .room_id = m->pdu.room_id,
+        .event_id = m->pdu.event_id,
+        .type = m->draft->type,
+        .sender = m->sender_id,
+        .state_key = m->draft->state_key,
+        .content = m->draft->content,
+        .redacts = m->draft->redacts,
+        .n_prev = m->pdu.n_prev,
+        .prev_is_create = create->pos != 0 && create->pos == m->room->last_pos,
+        .signers = &server,
+        .n_signers = 1,
+        .get = auth_lookup,
+        .ctx = m,
+    };
+    return auth_check(&in, &why) || error_set(e, ERROR_FORBIDDEN, why);
+}
+
+static void choose_auth_events(struct making *m)
+{
+    struct auth_key keys[AUTH_KEYS_MAX];
+    size_t n = auth_types_for(m->room->version, m->draft->type, m->draft->state_key, m->sender_id, m->draft->content, keys);
+    for (size_t i = 0; i < n; ++i) {
+        const struct room_state *state = room_state_get(m->room, m->tx, keys[i].type, keys[i].state_key);
+        if (state->pos == 0)
+            continue;
+        memcpy(m->auth_hashes[m->pdu.n_auth], state->reference_hash, SHA256_BYTES);
+        m->auth_ids[m->pdu.n_auth++] = state->event_id;
+        if (m->auth.len != 0)
+            text_addc(&m->auth, ',');
+        text_add_int(&m->auth, state->pos);
+    }
+    text_reserve(&m->auth, 0);
+    m->auth.data[m->auth.len] = '\0';
+}
+
+static int64_t timestamp(const struct making *m)
+{
+    int64_t ts = m->draft->ts != 0 ? m->draft->ts : m->tx->now_ms;
+    return ts > m->room->last_ts ? ts : m->room->last_ts;
+}
+
+static void begin_pdu(struct making *m, const char **prev)
+{
+    struct room *room = m->room;
+    const struct draft *d = m->draft;
+    bool nameless = room->last_pos == 0 && room_version_has(room->version, ROOM_ID_IS_HASH);
+    json_add_canonical(&m->content, d->content);
+    m->pdu = (struct pdu){
+        .version = room->version,
+        .room_id = nameless ? NULL : room->room_id,
+        .sender = m->sender_id,
+        .type = d->type,
+        .state_key = d->state_key,
+        .content = m->content.data,
+        .content_len = m->content.len,
+        .origin_server_ts = timestamp(m),
+        .depth = room->depth < JSON_INT_MAX ? room->depth + 1 : room->depth,
+        .prev_events = prev,
+        .n_prev = room->last_pos != 0,
+        .auth_events = m->auth_ids,
+        .redacts = room_version_has(room->version, ROOM_TOP_LEVEL_REDACTS) ? d->redacts : NULL,
+    };
+    if (room->version->id_format == EVENT_ID_OPAQUE) {
+        char opaque[25];
+        random_name(opaque, 24);
+        snprintf(m->pdu.event_id, sizeof m->pdu.event_id, "$%s:%s", opaque, rooms_settings(room->rooms)->server_name);
+        m->pdu.prev_hashes = (const unsigned char(*)[SHA256_BYTES])room->last_reference;
+        m->pdu.auth_hashes = (const unsigned char(*)[SHA256_BYTES])m->auth_hashes;
+    }
+}
+
+static bool store_row(struct making *m)
+{
+    const struct draft *d = m->draft;
+    const struct pdu *p = &m->pdu;
+    bool opaque = m->room->version->id_format == EVENT_ID_OPAQUE;
+    if (opaque)
+        pdu_reference_hash(p, m->reference);
+    m->row = (struct event_row){
+        .pos = tx_next_pos(m->tx),
+        .room = m->room->no,
+        .event_id = p->event_id,
+        .type = d->type,
+        .state_key = d->state_key,
+        .sender = d->sender,
+        .ts = p->origin_server_ts,
+        .depth = p->depth,
+        .content = m->content.data,
+        .auth = m->auth.data,
+        .hash = p->hash,
+        .signature = p->signature,
+        .redacts = p->redacts,
+        .replaces = d->state_key != NULL ? room_state_get(m->room, m->tx, d->type, d->state_key)->pos : 0,
+        .reference_hash = opaque ? m->reference : NULL,
+    };
+    return events_insert(m->tx, &m->row) &&
+           (d->txn_id == NULL || transactions_insert(m->tx, d->device, m->room->no, d->txn_id, m->row.pos));
+}
+
+static bool store_relation(struct making *m)
+{
+    const json_t *relates = json_get_object(m->draft->content, "m.relates_to");
+    const char *type = json_get_string(relates, "rel_type"), *target = json_get_string(relates, "event_id");
+    if (type == NULL || target == NULL || strlen(target) > ID_BYTES_MAX || strlen(type) > ID_BYTES_MAX)
+        return true;
+    return events_room_of(m->tx->db, target) != m->room->no ||
+           events_add_relation(m->tx, target, type, m->row.pos);
+}
+
+static bool store_membership(struct making *m)
+{
+    struct membership_row row;
+    if (!is_member_event(m->draft))
+        return true;
+    room_joined(m->room, m->tx); /* the set as it was, before the row says otherwise */
+    memberships_get(m->tx->db, m->room->no, m->target, &row);
+    bool joins = m->membership == MEMBERSHIP_JOIN;
+    if (joins && row.membership != MEMBERSHIP_JOIN)
+        row.joined_pos = m->row.pos;
+    row.membership = m->membership;
+    row.pos = m->row.pos;
+    m->room->joined = member_set_with(m->room->joined, m->target, joins);
+    bool enters = joins || m->membership == MEMBERSHIP_INVITE || m->membership == MEMBERSHIP_KNOCK;
+    return memberships_put(m->tx, &row) &&
+           (!enters || !rooms_settings(m->room->rooms)->school_mode ||
+            school_room_narrow(m->tx->db, m->room->no, m->target));
+}
+
+/* Applies an m.room.redaction to what it names, if it is of this room and the sender may ("Handling redactions"). */
+static bool apply_redaction(struct making *m)
+{
+    struct power power;
+    struct event_row row;
+    if (m->draft->redacts == NULL)
+        return true;
+    room_power(m->room, m->tx, &power);
+    struct stmt *q = events_by_id(m->tx->db, m->draft->redacts);
+    bool applies = events_next(q, &row) && row.room == m->room->no && row.redacted_by == 0 &&
+                   strcmp(row.type, "m.room.create") != 0 &&
+                   auth_may_redact(&power, m->sender_id, user_names_get(rooms_settings(m->room->rooms)->names,
+                                                                        m->tx->db, row.sender));
+    struct text content = TEXT_INIT;
+    stream_pos pos = 0;
+    if (applies) {
+        pos = row.pos;
+        redact_add_content(&content, m->room->version, row.type, row.content, strlen(row.content));
+        if (row.state_key != NULL)
+            room_forget_state(m->room, row.type, row.state_key);
+    }
+    stmt_end(q);
+    bool done = !applies || events_redact(m->tx, pos, m->row.pos, content.data);
+    text_finish(&content);
+    return done;
+}
+
+static const char *kept(char **at, const char *s)
+{
+    if (s == NULL)
+        return NULL;
+    char *copy = *at;
+    *at = stpcpy(copy, s) + 1;
+    return copy;
+}
+
+static size_t bytes_for(const char *s)
+{
+    return s != NULL ? strlen(s) + 1 : 0;
+}
+
+/* One block: the struct, then its bytes, then its strings. */
+static struct event_news *news_of(const struct making *m, const char *prev_content)
+{
+    const struct event_row *r = &m->row;
+    size_t size = sizeof(struct event_news) + 32 + 64 + bytes_for(r->event_id) + bytes_for(r->type) +
+                  bytes_for(r->state_key) + bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts) +
+                  bytes_for(prev_content) + bytes_for(m->room->room_id);
+    struct event_news *news = xcalloc(1, size);
+    char *at = (char *)(news + 1);
+    news->row = *r;
+    news->row.hash = memcpy(at, r->hash, 32);
+    news->row.signature = memcpy(at + 32, r->signature, 64);
+    at += 96;
+    news->row.event_id = kept(&at, r->event_id);
+    news->row.type = kept(&at, r->type);
+    news->row.state_key = kept(&at, r->state_key);
+    news->row.content = kept(&at, r->content);
+    news->row.auth = kept(&at, r->auth);
+    news->row.redacts = kept(&at, r->redacts);
+    news->row.prev_content = kept(&at, prev_content);
+    news->row.reference_hash = NULL;
+    news->room_id = kept(&at, m->room->room_id);
+    news->joined = member_set_ref(room_joined(m->room, m->tx));
+    news->refs = 1;
+    return news;
+}
+
+struct event_news *event_news_ref(struct event_news *news)
+{
+    news->refs += 1;
+    return news;
+}
+
+void event_news_unref(void *arg)
+{
+    struct event_news *news = arg;
+    if (news == NULL || --news->refs != 0)
+        return;
+    member_set_unref(news->joined);
+    free(news);
+}
+
+static void tell(struct making *m, const char *prev_content)
+{
+    struct change change = {.kind = CHANGE_EVENT, .pos = m->row.pos, .room = m->room->no, .user = m->draft->sender};
+    change.payload = news_of(m, prev_content);
+    change.release = event_news_unref;
+    tx_change(m->tx, change);
+    if (is_member_event(m->draft))
+        tx_change(m->tx, (struct change){.kind = CHANGE_MEMBERSHIP, .pos = m->row.pos, .room = m->room->no, .user = m->target});
+}
+
+/* The room in memory moves on to the new event. */
+static void advance(struct making *m)
+{
+    struct room *room = m->room;
+    room->last_pos = m->row.pos;
+    room->last_ts = m->row.ts;
+    room->depth = m->row.depth;
+    strcpy(room->last_event_id, m->row.event_id);
+    memcpy(room->last_reference, m->reference, SHA256_BYTES);
+    if (m->draft->state_key != NULL)
+        room_forget_state(room, m->draft->type, m->draft->state_key);
+}
+
+/* Room version 12: the room is called after its create event. */
+static bool name_room(struct making *m)
+{
+    char room_id[ID_BYTES_MAX + 1];
+    pdu_room_id(m->pdu.event_id, room_id);
+    free(m->room->room_id);
+    m->room->room_id = xstrdup(room_id);
+    return rooms_set_id(m->tx, m->room->no, room_id);
+}
+
+static bool commit(struct making *m)
+{
+    char *prev_content = NULL;
+    room_touch(m->room, m->tx);
+    if ((m->pdu.room_id == NULL && !name_room(m)) || !store_row(m))
+        return false;
+    if (m->row.replaces != 0)
+        prev_content = json_canonical(room_state_content(m->room, m->tx, m->draft->type, m->draft->state_key));
+    bool done = store_relation(m) && store_membership(m) && apply_redaction(m);
+    if (done)
+        tell(m, prev_content);
+    advance(m);
+    free(prev_content);
+    return done;
+}
+
+bool append_event(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
+{
+    const struct rooms_settings *settings = rooms_settings(room->rooms);
+    struct making m = {.room = room, .tx = tx, .draft = draft};
+    const char *prev = room->last_event_id;
+    m.sender_id = user_names_get(settings->names, tx->db, draft->sender);
+    if (m.sender_id == NULL)
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    if (!json_is_canonical_value(draft->content))
+        return error_set(e, ERROR_BAD_JSON, "Numbers in events are integers within ±(2^53 − 1).");
+    if (!read_member(&m, e) || !pass_gate(&m, e))
+        return false;
+    begin_pdu(&m, &prev);
+    choose_auth_events(&m);
+    bool done = authorize(&m, e) && pdu_finish(&m.pdu, settings->key, settings->server_name, e);
+    if (done && !commit(&m))
+        done = error_set(e, ERROR_UNKNOWN, NULL);
+    if (done) {
+        out->pos = m.row.pos;
+        strcpy(out->event_id, m.pdu.event_id);
+    }
+    text_finish(&m.content);
+    text_finish(&m.auth);
+    return done;
+}
+
+bool append_state(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
+{
+    const struct room_state *now = room_state_get(room, tx, draft->type, draft->state_key);
+    if (now->pos == 0 || now->sender != draft->sender || !json_equal(now->content, draft->content))
+        return append_event(room, tx, draft, out, e);
+    out->pos = now->pos;
+    strcpy(out->event_id, now->event_id);
+    return true;
+}

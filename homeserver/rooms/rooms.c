@@ -1,0 +1,248 @@
+#include "homeserver/rooms/rooms.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/writer.h"
+
+struct rooms {
+    struct rooms_settings settings;
+    struct room *cached;     /* uthash keeps the order of insertion: the front was used longest ago */
+    int64_t generation;      /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
+};
+
+struct rooms *rooms_create(const struct rooms_settings *settings)
+{
+    struct rooms *rooms = xcalloc(1, sizeof *rooms);
+    rooms->settings = *settings;
+    return rooms;
+}
+
+const struct rooms_settings *rooms_settings(const struct rooms *rooms)
+{
+    return &rooms->settings;
+}
+
+static void state_free(struct room *room, struct room_state *state)
+{
+    HASH_DEL(room->state, state);
+    free(state->key);
+    free(state->event_id);
+    json_decref(state->content);
+    free(state);
+}
+
+static void room_free(struct rooms *rooms, struct room *room)
+{
+    struct room_state *state, *next;
+    HASH_DEL(rooms->cached, room);
+    HASH_ITER(hh, room->state, state, next)
+        state_free(room, state);
+    member_set_unref(room->joined);
+    free(room->room_id);
+    free(room);
+}
+
+void rooms_destroy(struct rooms *rooms)
+{
+    if (rooms == NULL)
+        return;
+    while (rooms->cached != NULL)
+        room_free(rooms, rooms->cached);
+    free(rooms);
+}
+
+static void make_space(struct rooms *rooms, const struct tx *tx)
+{
+    while (HASH_COUNT(rooms->cached) >= ROOMS_CACHED && rooms->cached->serial != tx->serial)
+        room_free(rooms, rooms->cached);
+}
+
+static struct room *remember(struct rooms *rooms, struct tx *tx, struct room *room)
+{
+    make_space(rooms, tx);
+    room->rooms = rooms;
+    room->serial = tx->serial;
+    room->generation = rooms->generation;
+    HASH_ADD(hh, rooms->cached, no, sizeof room->no, room);
+    return room;
+}
+
+static void load_last(struct room *room, struct db *db)
+{
+    struct event_row row;
+    struct stmt *q = events_backwards(db, room->no, 0, INT64_MAX, 1);
+    if (events_next(q, &row)) {
+        room->last_pos = row.pos;
+        room->last_ts = row.ts;
+        room->depth = row.depth;
+        strcpy(room->last_event_id, row.event_id);
+        if (row.reference_hash != NULL)
+            memcpy(room->last_reference, row.reference_hash, SHA256_BYTES);
+    }
+    stmt_end(q);
+}
+
+static struct room *load(struct rooms *rooms, struct tx *tx, room_no no)
+{
+    struct room_row row;
+    struct stmt *q = rooms_get(tx->db, no);
+    struct room *room = NULL;
+    if (rooms_next(q, &row)) {
+        room = xcalloc(1, sizeof *room);
+        room->no = no;
+        room->room_id = xstrdup(row.room_id);
+        room->version = room_version_get(row.version);
+        room->creator = row.creator;
+    }
+    stmt_end(q);
+    if (room == NULL)
+        return NULL;
+    load_last(room, tx->db);
+    return remember(rooms, tx, room);
+}
+
+struct room *room_open(struct rooms *rooms, struct tx *tx, room_no no)
+{
+    struct room *room;
+    HASH_FIND(hh, rooms->cached, &no, sizeof no, room);
+    if (room == NULL)
+        return load(rooms, tx, no);
+    if (room->generation != rooms->generation) {
+        room_free(rooms, room);
+        return load(rooms, tx, no);
+    }
+    if (room->serial != tx->serial) { /* to the back of the queue */
+        HASH_DEL(rooms->cached, room);
+        room->serial = tx->serial;
+        HASH_ADD(hh, rooms->cached, no, sizeof room->no, room);
+    }
+    return room;
+}
+
+struct room *room_open_by_id(struct rooms *rooms, struct tx *tx, const char *room_id, struct error *e)
+{
+    room_no no = rooms_by_id(tx->db, room_id);
+    struct room *room = no != 0 ? room_open(rooms, tx, no) : NULL;
+    if (room == NULL)
+        error_set(e, ERROR_FORBIDDEN, "You are not in this room."); /* nobody learns which rooms exist */
+    return room;
+}
+
+struct room *room_begin(struct rooms *rooms, struct tx *tx, room_no no, const char *room_id,
+                        const struct room_version *version, user_no creator)
+{
+    struct room *room = xcalloc(1, sizeof *room);
+    room->no = no;
+    room->room_id = xstrdup(room_id);
+    room->version = version;
+    room->creator = creator;
+    room->joined = member_set_create(NULL, 0);
+    remember(rooms, tx, room);
+    room_touch(room, tx);
+    return room;
+}
+
+static char *state_name(const char *type, const char *state_key, size_t *len)
+{
+    struct text name = TEXT_INIT;
+    text_addf(&name, "%zu\n%s\n%s", strlen(type), type, state_key);
+    *len = name.len;
+    return text_take(&name);
+}
+
+static void fill(struct room_state *state, struct room *room, struct db *db, const struct event_row *row)
+{
+    struct error ignored;
+    state->pos = row->pos;
+    state->event_id = xstrdup(row->event_id);
+    state->sender = row->sender;
+    state->content = json_parse(row->content, strlen(row->content), &ignored);
+    if (row->reference_hash != NULL)
+        memcpy(state->reference_hash, row->reference_hash, SHA256_BYTES);
+    state->sender_id = user_names_get(room->rooms->settings.names, db, row->sender);
+    state->auth = (struct auth_event){state->event_id, state->sender_id, state->content};
+}
+
+const struct room_state *room_state_get(struct room *room, struct tx *tx, const char *type, const char *state_key)
+{
+    size_t len;
+    char *key = state_name(type, state_key, &len);
+    struct room_state *state;
+    HASH_FIND(hh, room->state, key, len, state);
+    if (state != NULL) {
+        free(key);
+        return state;
+    }
+    state = xcalloc(1, sizeof *state);
+    state->key = key;
+    struct event_row row;
+    struct stmt *q = events_state_get(tx->db, room->no, type, state_key);
+    if (events_next(q, &row))
+        fill(state, room, tx->db, &row);
+    stmt_end(q);
+    HASH_ADD_KEYPTR(hh, room->state, state->key, len, state);
+    return state;
+}
+
+const json_t *room_state_content(struct room *room, struct tx *tx, const char *type, const char *state_key)
+{
+    return room_state_get(room, tx, type, state_key)->content;
+}
+
+const char *room_state_string(struct room *room, struct tx *tx, const char *type, const char *key)
+{
+    return json_get_string(room_state_content(room, tx, type, ""), key);
+}
+
+void room_forget_state(struct room *room, const char *type, const char *state_key)
+{
+    size_t len;
+    char *key = state_name(type, state_key, &len);
+    struct room_state *state;
+    HASH_FIND(hh, room->state, key, len, state);
+    free(key);
+    if (state != NULL)
+        state_free(room, state);
+}
+
+void room_power(struct room *room, struct tx *tx, struct power *power)
+{
+    const struct room_state *create = room_state_get(room, tx, "m.room.create", "");
+    power_init(power, room->version, create->sender_id, create->content,
+               room_state_content(room, tx, "m.room.power_levels", ""));
+}
+
+struct member_set *room_joined(struct room *room, struct tx *tx)
+{
+    if (room->joined == NULL) {
+        size_t n;
+        user_no *users = memberships_users(tx->db, room->no, MEMBERSHIP_JOIN, &n);
+        room->joined = member_set_create(users, n);
+    }
+    return room->joined;
+}
+
+struct member_set *rooms_joined_ref(struct rooms *rooms, struct tx *tx, room_no no)
+{
+    struct room *room = room_open(rooms, tx, no);
+    return room != NULL ? member_set_ref(room_joined(room, tx)) : NULL;
+}
+
+/* Rolling back a change is rare (refusals come before it), and by then the room itself may be gone from memory: so all
+ * rooms are read again. */
+static void all_stale(void *rooms)
+{
+    ((struct rooms *)rooms)->generation += 1;
+}
+
+void room_touch(struct room *room, struct tx *tx)
+{
+    tx_on_rollback(tx, all_stale, room->rooms);
+}

@@ -1,0 +1,239 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/create.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/school.h"
+#include "homeserver/store/writer.h"
+
+/* A room being replaced. */
+struct upgrade {
+    struct room *old;
+    struct tx *tx;
+    user_no actor;
+    const char *actor_id;
+    const struct room_version *version;
+    const json_t *additional_creators;
+    struct error *e;
+    json_t *state; /* initial_state of the new room */
+    struct room *new;
+};
+
+/* State that goes with the room (Client-Server API, "Server behaviour" of room upgrades). Power levels come last: until then
+ * the new room's creator has all power that the rest needs. */
+static const char *const CARRIED[] = {
+    "m.room.server_acl",   "m.room.encryption",         "m.room.name",       "m.room.avatar",       "m.room.topic",
+    "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules", "m.room.power_levels",
+};
+
+static json_t *create_content(struct upgrade *u)
+{
+    const json_t *old = room_state_content(u->old, u->tx, "m.room.create", "");
+    json_t *content = json_deep_copy(old);
+    json_object_del(content, "additional_creators");
+    json_object_set_new(content, "predecessor", json_pack("{s:s}", "room_id", u->old->room_id));
+    if (u->additional_creators != NULL && room_version_has(u->version, ROOM_CREATORS))
+        json_object_set(content, "additional_creators", (json_t *)u->additional_creators);
+    return content;
+}
+
+/* Version 12 has its creators above all levels and in no list; older versions want them in it. */
+static void fit_power_levels(struct upgrade *u, json_t *content)
+{
+    json_t *users = json_get_object(content, "users"), *id;
+    size_t i;
+    if (room_version_has(u->version, ROOM_CREATORS)) {
+        json_object_del(users, u->actor_id);
+        json_array_foreach(u->additional_creators, i, id)
+            json_object_del(users, json_string_value(id));
+    } else if (room_version_has(u->old->version, ROOM_CREATORS)) {
+        if (users == NULL)
+            json_object_set_new(content, "users", users = json_object());
+        json_object_set_new(users, u->actor_id, json_integer(100));
+        json_object_del(json_object_get(content, "events"), "m.room.tombstone"); /* 150: above what 100 may set */
+    }
+}
+
+static void carry(struct upgrade *u, const char *type, const char *state_key, const json_t *now)
+{
+    json_t *content = json_deep_copy(now);
+    if (strcmp(type, "m.room.power_levels") == 0)
+        fit_power_levels(u, content);
+    json_array_append_new(u->state,
+                          json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content", content));
+}
+
+/* Bans, and the children and parents of a space; what a client made up goes along too only where the list says so. */
+static void carry_keyed(struct upgrade *u)
+{
+    struct event_row row;
+    struct error ignored;
+    struct stmt *q = events_state_now(u->tx->db, u->old->no);
+    while (events_next(q, &row)) {
+        bool space = strcmp(row.type, "m.space.child") == 0 || strcmp(row.type, "m.space.parent") == 0;
+        json_t *content = space ? json_parse(row.content, strlen(row.content), &ignored) : NULL;
+        if (content != NULL)
+            carry(u, row.type, row.state_key, content);
+        json_decref(content);
+    }
+    stmt_end(q);
+}
+
+static void collect_state(struct upgrade *u)
+{
+    u->state = json_array();
+    carry_keyed(u);
+    for (size_t i = 0; i < sizeof CARRIED / sizeof *CARRIED; ++i) {
+        const json_t *now = room_state_content(u->old, u->tx, CARRIED[i], "");
+        if (now != NULL)
+            carry(u, CARRIED[i], "", now);
+    }
+}
+
+static bool record(struct tx *tx, room_no room, void *arg)
+{
+    struct upgrade *u = arg;
+    return !rooms_settings(u->old->rooms)->school_mode || school_room_replace(tx->db, u->old->no, room);
+}
+
+static bool make_new(struct upgrade *u)
+{
+    json_t *creation = create_content(u);
+    struct room_plan plan = {
+        .creator = u->actor,
+        .version = u->version,
+        .preset = PRESET_NONE,
+        .creation_content = creation,
+        .initial_state = u->state,
+        .record = record,
+        .record_arg = u,
+    };
+    u->new = room_create(u->old->rooms, u->tx, &plan, u->e);
+    json_decref(creation);
+    return u->new != NULL;
+}
+
+static bool send_state(struct upgrade *u, struct room *room, const char *type, const char *state_key, json_t *content)
+{
+    struct draft draft = {.sender = u->actor, .type = type, .state_key = state_key, .content = content};
+    struct appended out;
+    bool done = append_event(room, u->tx, &draft, &out, u->e);
+    json_decref(content);
+    return done;
+}
+
+static bool bury(struct upgrade *u)
+{
+    return send_state(u, u->old, "m.room.tombstone", "",
+                      json_pack("{s:s, s:s}", "body", "This room has been replaced", "replacement_room", u->new->room_id));
+}
+
+static bool carry_bans(struct upgrade *u)
+{
+    struct membership_list {
+        char **ids;
+        json_t **contents;
+        size_t n;
+    } bans = {0};
+    struct event_row row;
+    struct error ignored;
+    struct stmt *q = events_state_now(u->tx->db, u->old->no);
+    while (events_next(q, &row)) {
+        json_t *content = strcmp(row.type, "m.room.member") == 0 ? json_parse(row.content, strlen(row.content), &ignored) : NULL;
+        const char *membership = json_get_string(content, "membership");
+        if (membership == NULL || strcmp(membership, "ban") != 0) {
+            json_decref(content);
+            continue;
+        }
+        bans.ids = xrealloc(bans.ids, (bans.n + 1) * sizeof *bans.ids);
+        bans.contents = xrealloc(bans.contents, (bans.n + 1) * sizeof *bans.contents);
+        bans.ids[bans.n] = xstrdup(row.state_key);
+        bans.contents[bans.n++] = content;
+    }
+    stmt_end(q);
+    bool done = true;
+    for (size_t i = 0; i < bans.n; ++i) {
+        if (done)
+            done = send_state(u, u->new, "m.room.member", bans.ids[i], json_incref(bans.contents[i]));
+        json_decref(bans.contents[i]);
+        free(bans.ids[i]);
+    }
+    free(bans.ids);
+    free(bans.contents);
+    return done;
+}
+
+/* The aliases follow, and the canonical one is said in the new room and no longer in the old. */
+static bool move_aliases(struct upgrade *u)
+{
+    json_t *canonical = json_incref((json_t *)room_state_content(u->old, u->tx, "m.room.canonical_alias", ""));
+    bool done = aliases_move(u->tx, u->old->no, u->new->no);
+    if (done && json_object_size(canonical) != 0)
+        done = send_state(u, u->new, "m.room.canonical_alias", "", json_deep_copy(canonical)) &&
+               send_state(u, u->old, "m.room.canonical_alias", "", json_object());
+    json_decref(canonical);
+    return done;
+}
+
+static bool move_listing(struct upgrade *u)
+{
+    struct room_row row;
+    struct stmt *q = rooms_get(u->tx->db, u->old->no);
+    bool published = rooms_next(q, &row) && row.published;
+    stmt_end(q);
+    return !published ||
+           (rooms_set_published(u->tx, u->old->no, false) && rooms_set_published(u->tx, u->new->no, true));
+}
+
+/* The old room is to be read, not written in: what anybody may send now takes more. */
+static bool quieten(struct upgrade *u)
+{
+    struct power power;
+    struct error ignored;
+    room_power(u->old, u->tx, &power);
+    if (power.levels == NULL || power_of_user(&power, u->actor_id) < power_needed(&power, "m.room.power_levels", true))
+        return true;
+    int64_t above = power_level(&power, POWER_USERS_DEFAULT) + 1, level = above > 50 ? above : 50;
+    json_t *content = json_deep_copy(power.levels);
+    if (power_level(&power, POWER_EVENTS_DEFAULT) < level)
+        json_object_set_new(content, "events_default", json_integer(level));
+    if (power_level(&power, POWER_INVITE) < level)
+        json_object_set_new(content, "invite", json_integer(level));
+    struct draft draft = {.sender = u->actor, .type = "m.room.power_levels", .state_key = "", .content = content};
+    struct appended out;
+    append_event(u->old, u->tx, &draft, &out, &ignored); /* who may not, leaves it */
+    json_decref(content);
+    return true;
+}
+
+static bool may_upgrade(struct upgrade *u)
+{
+    struct power power;
+    room_power(u->old, u->tx, &power);
+    if (!gate_room(u->old->rooms, u->tx->db, ACT_UPGRADE_ROOM, u->old->no, u->actor, 0, NULL, NULL, u->e))
+        return false;
+    return (member_set_has(room_joined(u->old, u->tx), u->actor) &&
+            power_of_user(&power, u->actor_id) >= power_needed(&power, "m.room.tombstone", true)) ||
+           error_set(u->e, ERROR_FORBIDDEN, "Your power level is too low to upgrade this room.");
+}
+
+struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const struct room_version *version,
+                          const json_t *additional_creators, struct error *e)
+{
+    static bool (*const STEPS[])(struct upgrade *u) = {make_new, carry_bans, move_aliases, move_listing, bury, quieten};
+    struct upgrade u = {old, tx, actor, .version = version, .additional_creators = additional_creators, .e = e};
+    u.actor_id = user_names_get(rooms_settings(old->rooms)->names, tx->db, actor);
+    bool done = may_upgrade(&u);
+    if (done)
+        collect_state(&u);
+    for (size_t i = 0; done && i < sizeof STEPS / sizeof *STEPS; ++i)
+        done = STEPS[i](&u);
+    json_decref(u.state);
+    return done ? u.new : NULL;
+}

@@ -1,0 +1,301 @@
+#include "homeserver/store/db.h"
+
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
+
+#define SETS_MAX 48 /* files of store/ with statements */
+
+struct prepared {
+    const struct statements *set;
+    struct stmt *stmts;
+};
+
+struct stmt {
+    struct db *db;
+    sqlite3_stmt *raw; /* NULL: not prepared yet, or could not be */
+};
+
+struct db {
+    sqlite3 *raw;
+    struct prepared sets[SETS_MAX];
+    int n_sets;
+    int reading;    /* depth of db_begin_read */
+    int fail_after; /* db_fail_after */
+    bool failed, conflict;
+    bool writes;
+    struct stmt broken; /* answered when preparing failed: a statement without rows */
+};
+
+static void fail(struct db *db, const char *what)
+{
+    if (!db->failed)
+        log_error("store", "%s: %s", what, db->raw != NULL ? sqlite3_errmsg(db->raw) : "not open");
+    db->failed = true;
+}
+
+bool db_script(struct db *db, const char *text)
+{
+    if (sqlite3_exec(db->raw, text, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    fail(db, "script");
+    return false;
+}
+
+static bool configure(struct db *db, enum db_mode mode, const struct db_options *options)
+{
+    struct text script = TEXT_INIT;
+    sqlite3_busy_timeout(db->raw, 10000);
+    text_addf(&script, "PRAGMA cache_size=-%d; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;",
+              options->cache_kib != 0 ? options->cache_kib : 512);
+    if (mode == DB_WRITE)
+        text_addf(&script, "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;",
+                  options->durable ? "FULL" : "NORMAL");
+    else
+        text_adds(&script, "PRAGMA query_only=ON;");
+    bool done = db_script(db, script.data);
+    text_finish(&script);
+    return done;
+}
+
+struct db *db_open(const char *path, enum db_mode mode, const struct db_options *options)
+{
+    static const struct db_options DEFAULTS = {.durable = true};
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (mode == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
+    struct db *db = xcalloc(1, sizeof *db);
+    db->broken.db = db;
+    db->writes = mode == DB_WRITE;
+    if (sqlite3_open_v2(path, &db->raw, flags, NULL) == SQLITE_OK &&
+        configure(db, mode, options != NULL ? options : &DEFAULTS))
+        return db;
+    fail(db, path);
+    db_close(db);
+    return NULL;
+}
+
+void db_close(struct db *db)
+{
+    if (db == NULL)
+        return;
+    for (int s = 0; s < db->n_sets; ++s) {
+        for (int i = 0; i < db->sets[s].set->n; ++i)
+            sqlite3_finalize(db->sets[s].stmts[i].raw);
+        free(db->sets[s].stmts);
+    }
+    sqlite3_close(db->raw);
+    free(db);
+}
+
+static struct prepared *prepared_set(struct db *db, const struct statements *set)
+{
+    for (int s = 0; s < db->n_sets; ++s)
+        if (db->sets[s].set == set)
+            return &db->sets[s];
+    if (db->n_sets == SETS_MAX)
+        abort();
+    struct prepared *p = &db->sets[db->n_sets++];
+    *p = (struct prepared){set, xcalloc((size_t)set->n, sizeof *p->stmts)};
+    return p;
+}
+
+static bool fault_due(struct db *db)
+{
+    if (db->fail_after == 0 || --db->fail_after != 0)
+        return false;
+    db->failed = true;
+    return true;
+}
+
+static struct stmt *ready(struct db *db, const struct statements *set, int which)
+{
+    struct stmt *stmt = &prepared_set(db, set)->stmts[which];
+    if (fault_due(db))
+        return &db->broken;
+    if (stmt->raw != NULL)
+        return stmt;
+    stmt->db = db;
+    if (sqlite3_prepare_v3(db->raw, set->texts[which], -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL) == SQLITE_OK)
+        return stmt;
+    fail(db, set->texts[which]);
+    return &db->broken;
+}
+
+static void bind(struct stmt *stmt, const char *formats, va_list ap)
+{
+    int rc = SQLITE_OK;
+    for (int at = 1; formats[at - 1] != '\0' && rc == SQLITE_OK; ++at) {
+        const void *bytes;
+        switch (formats[at - 1]) {
+        case 'i': rc = sqlite3_bind_int64(stmt->raw, at, va_arg(ap, int64_t)); break;
+        case 't': rc = sqlite3_bind_text(stmt->raw, at, va_arg(ap, const char *), -1, SQLITE_STATIC); break;
+        case 'b':
+            bytes = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(stmt->raw, at, bytes, va_arg(ap, size_t), SQLITE_STATIC);
+            break;
+        case 'n': rc = sqlite3_bind_null(stmt->raw, at); break;
+        default: abort();
+        }
+    }
+    if (rc != SQLITE_OK)
+        fail(stmt->db, "bind");
+}
+
+static struct stmt *query(struct db *db, const struct statements *set, int which, const char *formats, va_list ap)
+{
+    struct stmt *stmt = ready(db, set, which);
+    if (stmt->raw != NULL)
+        bind(stmt, formats, ap);
+    return stmt;
+}
+
+struct stmt *db_query(struct db *db, const struct statements *set, int which, const char *formats, ...)
+{
+    va_list ap;
+    va_start(ap, formats);
+    struct stmt *stmt = query(db, set, which, formats, ap);
+    va_end(ap);
+    return stmt;
+}
+
+bool stmt_next(struct stmt *stmt)
+{
+    if (stmt->raw == NULL)
+        return false;
+    int rc = sqlite3_step(stmt->raw);
+    if (rc == SQLITE_ROW)
+        return true;
+    if ((rc & 0xff) == SQLITE_CONSTRAINT)
+        stmt->db->conflict = true;
+    else if (rc != SQLITE_DONE)
+        fail(stmt->db, sqlite3_sql(stmt->raw));
+    return false;
+}
+
+void stmt_end(struct stmt *stmt)
+{
+    if (stmt == NULL || stmt->raw == NULL)
+        return;
+    sqlite3_reset(stmt->raw);
+    sqlite3_clear_bindings(stmt->raw);
+}
+
+bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...)
+{
+    va_list ap;
+    db->conflict = false;
+    va_start(ap, formats);
+    struct stmt *stmt = query(db, set, which, formats, ap);
+    va_end(ap);
+    while (stmt_next(stmt))
+        ;
+    stmt_end(stmt);
+    return !db->conflict && !db->failed;
+}
+
+int64_t db_int(struct db *db, const struct statements *set, int which, int64_t otherwise, const char *formats, ...)
+{
+    va_list ap;
+    va_start(ap, formats);
+    struct stmt *stmt = query(db, set, which, formats, ap);
+    va_end(ap);
+    if (stmt_next(stmt) && !col_null(stmt, 0))
+        otherwise = col_int(stmt, 0);
+    stmt_end(stmt);
+    return otherwise;
+}
+
+char *db_text(struct db *db, const struct statements *set, int which, const char *formats, ...)
+{
+    va_list ap;
+    char *found = NULL;
+    va_start(ap, formats);
+    struct stmt *stmt = query(db, set, which, formats, ap);
+    va_end(ap);
+    if (stmt_next(stmt) && !col_null(stmt, 0))
+        found = xstrdup(col_text(stmt, 0));
+    stmt_end(stmt);
+    return found;
+}
+
+int64_t col_int(struct stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt->raw, column);
+}
+
+const char *col_text(struct stmt *stmt, int column)
+{
+    return (const char *)sqlite3_column_text(stmt->raw, column);
+}
+
+const void *col_bytes(struct stmt *stmt, int column, size_t *len)
+{
+    const void *bytes = sqlite3_column_blob(stmt->raw, column);
+    *len = (size_t)sqlite3_column_bytes(stmt->raw, column);
+    return bytes;
+}
+
+bool col_null(struct stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt->raw, column) == SQLITE_NULL;
+}
+
+int64_t db_last_id(struct db *db)
+{
+    return sqlite3_last_insert_rowid(db->raw);
+}
+
+int db_changes(struct db *db)
+{
+    return sqlite3_changes(db->raw);
+}
+
+bool db_conflict(struct db *db)
+{
+    return db->conflict;
+}
+
+bool db_failed(const struct db *db)
+{
+    return db->failed;
+}
+
+void db_settle(struct db *db)
+{
+    db->failed = db->conflict = false;
+}
+
+void db_begin_read(struct db *db)
+{
+    if (db->reading++ == 0)
+        db_script(db, "BEGIN");
+}
+
+void db_end_read(struct db *db)
+{
+    if (--db->reading == 0)
+        sqlite3_exec(db->raw, "COMMIT", NULL, NULL, NULL);
+}
+
+void db_fail_after(struct db *db, int n)
+{
+    db->fail_after = n;
+}
+
+bool db_in_transaction(struct db *db)
+{
+    return sqlite3_get_autocommit(db->raw) == 0;
+}
+
+bool db_writes(const struct db *db)
+{
+    return db->writes;
+}
+
+struct sqlite3 *db_raw(struct db *db)
+{
+    return db->raw;
+}

@@ -1,0 +1,193 @@
+#include "homeserver/store/schema.h"
+
+#include <stdio.h>
+
+#include "homeserver/base/log.h"
+
+/* Migrations in order; a number is an index plus one, and never changes once released. The subset of SQL is what SQLite
+ * and PostgreSQL share, STRICT apart. */
+static const char *const MIGRATIONS[] = {
+    /* 1: accounts, rooms, events, what /sync needs */
+    "CREATE TABLE stream (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL) STRICT;"
+    "INSERT INTO stream VALUES (1, 0);"
+
+    "CREATE TABLE users ("
+    " user_no INTEGER PRIMARY KEY,"
+    " localpart TEXT NOT NULL UNIQUE,"
+    " password_hash TEXT," /* argon2id, libsodium's string; NULL: no password sign-in */
+    " state TEXT NOT NULL DEFAULT 'active'," /* school.md A3, and 'left' for deactivated */
+    " kind TEXT NOT NULL DEFAULT 'person',"  /* 'person', 'service' */
+    " admin INTEGER NOT NULL DEFAULT 0,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE profile_fields ("
+    " user_no INTEGER NOT NULL REFERENCES users, field TEXT NOT NULL, value TEXT NOT NULL," /* value: JSON */
+    " pos INTEGER NOT NULL, PRIMARY KEY (user_no, field)) STRICT;"
+
+    "CREATE TABLE devices ("
+    " device_no INTEGER PRIMARY KEY, user_no INTEGER NOT NULL REFERENCES users, device_id TEXT NOT NULL,"
+    " display_name TEXT, last_seen_ms INTEGER, last_seen_ip TEXT, created_ms INTEGER NOT NULL,"
+    " UNIQUE (user_no, device_id)) STRICT;"
+
+    "CREATE TABLE access_tokens ("
+    " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " ends_hash BLOB,"                /* the refresh token that ends when this token is first used */
+    " expires_ms INTEGER) STRICT;" /* NULL: never */
+    "CREATE INDEX access_tokens_device ON access_tokens (device_no);"
+
+    "CREATE TABLE refresh_tokens ("
+    " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " ends_hash BLOB," /* the refresh token this one was issued for, which ends when this one is first used */
+    " expires_ms INTEGER) STRICT;"
+    "CREATE INDEX refresh_tokens_device ON refresh_tokens (device_no);"
+
+    "CREATE TABLE registration_tokens ("
+    " token_hash BLOB PRIMARY KEY, uses_allowed INTEGER, uses INTEGER NOT NULL DEFAULT 0, expires_ms INTEGER,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE filters ("
+    " user_no INTEGER NOT NULL REFERENCES users, filter_no INTEGER NOT NULL, definition TEXT NOT NULL,"
+    " PRIMARY KEY (user_no, filter_no)) STRICT;"
+
+    "CREATE TABLE account_data (" /* room_no 0: global; tags are m.tag, push rules m.push_rules, read markers m.fully_read */
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL,"
+    " pos INTEGER NOT NULL, PRIMARY KEY (user_no, room_no, type)) STRICT;"
+    "CREATE INDEX account_data_pos ON account_data (user_no, pos);"
+
+    "CREATE TABLE rooms ("
+    " room_no INTEGER PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, version TEXT NOT NULL,"
+    " creator INTEGER NOT NULL REFERENCES users, created_ms INTEGER NOT NULL,"
+    " published INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX rooms_published ON rooms (published) WHERE published = 1;"
+
+    /* An event is its row: the PDU of its room version is put together from it (rooms/pdu.h). */
+    "CREATE TABLE events ("
+    " pos INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, event_id TEXT NOT NULL UNIQUE,"
+    " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
+    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; never falls within a room */
+    " depth INTEGER NOT NULL,"
+    " content TEXT NOT NULL," /* canonical JSON; the redacted form once redacted_by is set */
+    " auth TEXT NOT NULL,"    /* positions of the auth events, comma separated */
+    " hash BLOB NOT NULL,"    /* content hash, 32 bytes */
+    " signature BLOB NOT NULL," /* this server's, 64 bytes */
+    " redacts TEXT,"          /* the top-level key of room versions 1 to 10 */
+    " redacted_by INTEGER,"   /* position of the redaction */
+    " replaces INTEGER,"      /* state: position of the state event before it */
+    " reference_hash BLOB"    /* room versions 1 and 2, where later events name it beside the id; else NULL */
+    ") STRICT;"
+    "CREATE INDEX events_room ON events (room_no, pos);"
+    "CREATE INDEX events_state ON events (room_no, type, state_key, pos) WHERE state_key IS NOT NULL;"
+
+    "CREATE TABLE room_state (" /* the state now: derived from events, kept in the same transaction */
+    " room_no INTEGER NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, type, state_key)) STRICT;"
+
+    "CREATE TABLE memberships (" /* m.room.member now, by person: derived, kept in the same transaction */
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms,"
+    " membership TEXT NOT NULL," /* join, invite, knock, leave, ban */
+    " pos INTEGER NOT NULL,"     /* of the member event */
+    " joined_pos INTEGER NOT NULL DEFAULT 0," /* when the last unbroken run of 'join' began; 0: never joined */
+    " forgotten INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (user_no, room_no)) STRICT;"
+    "CREATE INDEX memberships_room ON memberships (room_no, membership, user_no);"
+    "CREATE INDEX memberships_pos ON memberships (user_no, pos);"
+
+    "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction identifiers") */
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no)) STRICT;"
+    "CREATE INDEX transactions_pos ON transactions (pos);"
+
+    "CREATE TABLE relations (" /* who relates to an event: m.relates_to of events in the same room */
+    " target_id TEXT NOT NULL, pos INTEGER NOT NULL, rel_type TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " PRIMARY KEY (target_id, pos)) STRICT;"
+    "CREATE INDEX relations_threads ON relations (room_no, pos) WHERE rel_type = 'm.thread';"
+
+    "CREATE TABLE aliases ("
+    " alias TEXT PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, creator INTEGER NOT NULL REFERENCES users) STRICT;"
+    "CREATE INDEX aliases_room ON aliases (room_no);"
+
+    "CREATE TABLE receipts ("
+    " room_no INTEGER NOT NULL, user_no INTEGER NOT NULL, type TEXT NOT NULL," /* m.read, m.read.private */
+    " thread TEXT NOT NULL," /* '': unthreaded; 'main' or the thread root's event id */
+    " event_id TEXT NOT NULL, event_pos INTEGER NOT NULL, ts INTEGER NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, user_no, type, thread)) STRICT;"
+    "CREATE INDEX receipts_pos ON receipts (room_no, pos);",
+
+    /* 2: the roster, and the rooms that are its picture (store/school.h). Dates are days, 2026-09-01. */
+    "CREATE TABLE schools ("
+    " school_no INTEGER PRIMARY KEY, sourced_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;" /* 1: no longer in the roster */
+
+    "CREATE TABLE classes ("
+    " class_no INTEGER PRIMARY KEY, sourced_id TEXT NOT NULL UNIQUE, school_no INTEGER NOT NULL REFERENCES schools,"
+    " kind TEXT NOT NULL CHECK (kind IN ('homeroom', 'scheduled')), grade TEXT NOT NULL, title TEXT NOT NULL,"
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX classes_school ON classes (school_no);"
+
+    "CREATE TABLE people ("
+    " user_no INTEGER PRIMARY KEY REFERENCES users, sourced_id TEXT NOT NULL UNIQUE, given_name TEXT NOT NULL,"
+    " family_name TEXT NOT NULL, middle_name TEXT NOT NULL, birth_date TEXT,"
+    " enabled INTEGER NOT NULL DEFAULT 1," /* 0: the roster says that the person may not sign in */
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;"
+
+    "CREATE TABLE roles (" /* a role can be held in several periods */
+    " user_no INTEGER NOT NULL REFERENCES people, school_no INTEGER NOT NULL REFERENCES schools, role TEXT NOT NULL,"
+    " begin_date TEXT NOT NULL DEFAULT ''," /* '': since ever */
+    " end_date TEXT NOT NULL DEFAULT '9999-12-31'," /* the last day */
+    " PRIMARY KEY (user_no, school_no, role, begin_date)) STRICT;"
+    "CREATE INDEX roles_school ON roles (school_no, role);"
+
+    "CREATE TABLE enrollments ("
+    " class_no INTEGER NOT NULL REFERENCES classes, user_no INTEGER NOT NULL REFERENCES people,"
+    " role TEXT NOT NULL," /* pupil, teacher, class_teacher: of a homeroom, its one primary teacher */
+    " begin_date TEXT NOT NULL DEFAULT '', end_date TEXT NOT NULL DEFAULT '9999-12-31',"
+    " PRIMARY KEY (class_no, user_no, role, begin_date)) STRICT;"
+    "CREATE INDEX enrollments_user ON enrollments (user_no);"
+
+    "CREATE TABLE guardianships ("
+    " child INTEGER NOT NULL REFERENCES people, guardian INTEGER NOT NULL REFERENCES people,"
+    " PRIMARY KEY (child, guardian)) STRICT;"
+    "CREATE INDEX guardianships_guardian ON guardianships (guardian);"
+
+    "CREATE TABLE room_schools (" /* to which schools a room belongs (A2), whoever made it */
+    " room_no INTEGER NOT NULL REFERENCES rooms, school_no INTEGER NOT NULL REFERENCES schools,"
+    " PRIMARY KEY (room_no, school_no)) STRICT;"
+    "CREATE INDEX room_schools_school ON room_schools (school_no);"
+
+    "CREATE TABLE roster_rooms (" /* E1; class_no 0: of the whole school */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER NOT NULL DEFAULT 0, UNIQUE (school_no, class_no, kind)) STRICT;"
+
+    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in the same transaction */
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " power INTEGER NOT NULL," /* by post (E3); 0: an ordinary member */
+    " PRIMARY KEY (room_no, user_no)) STRICT;"
+    "CREATE INDEX roster_members_user ON roster_members (user_no);",
+};
+
+enum { STATEMENT_VERSION };
+static const char *const TEXTS[] = {[STATEMENT_VERSION] = "PRAGMA user_version"};
+static const struct statements SCHEMA = {"schema", TEXTS, 1};
+
+int schema_version(void)
+{
+    return (int)(sizeof MIGRATIONS / sizeof *MIGRATIONS);
+}
+
+bool schema_migrate(struct db *db)
+{
+    int at = (int)db_int(db, &SCHEMA, STATEMENT_VERSION, 0, "");
+    if (at > schema_version()) {
+        log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at, schema_version());
+        return false;
+    }
+    for (; at < schema_version() && !db_failed(db); ++at) {
+        char version[64];
+        log_info("store", "migrating to schema %d", at + 1);
+        snprintf(version, sizeof version, "PRAGMA user_version=%d", at + 1);
+        if (!db_script(db, "BEGIN IMMEDIATE") || !db_script(db, MIGRATIONS[at]) || !db_script(db, version) ||
+            !db_script(db, "COMMIT"))
+            db_script(db, "ROLLBACK");
+    }
+    return !db_failed(db);
+}

@@ -1,0 +1,556 @@
+#include "homeserver/store/school.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/clock.h"
+
+enum {
+    ROOM_SCHOOL,
+    PERSON_IN_ROOM,
+    ROLES_IN_ROOM,
+    ROLES_ANY,
+    ROLES_IN_SCHOOL,
+    HELD,
+    SHARED,
+    RECORD,
+    NARROW,
+    REPLACE_SCHOOLS,
+    REPLACE_ROOM,
+    REPLACE_MEMBERS,
+    SCHOOLS_ALL,
+    CLASSES_ALL,
+    PEOPLE_ALL,
+    ROLES_ALL,
+    ENROLLMENTS_ALL,
+    GUARDIANSHIPS_ALL,
+    ROOMS_ALL,
+    ROOM_FIND,
+    MEMBERS_WANTED,
+    MEMBERS_ALL,
+    MEMBERS_TO_JOIN,
+    MEMBERS_TO_LEAVE,
+    POWERS,
+    SCHOOL_INSERT,
+    SCHOOL_UPDATE,
+    CLASS_INSERT,
+    CLASS_UPDATE,
+    PERSON_PUT,
+    ROLE_PUT,
+    ROLE_DELETE,
+    ENROLLMENT_PUT,
+    ENROLLMENT_DELETE,
+    GUARDIANSHIP_PUT,
+    GUARDIANSHIP_DELETE,
+    ROOM_PUT,
+    ROOM_SCHOOL_PUT,
+    MEMBER_PUT,
+    MEMBER_DELETE,
+    TEXTS_COUNT
+};
+
+/* The day $n lies within the row's period. */
+#define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
+
+/* E1, one SELECT a reason to be in a room; power is by post (E3): 75 keeps the staff room, 50 moderates. External staff
+ * are in named rooms only (E7). */
+#define WANTED_SCHOOL \
+    "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', 'administrator')" \
+    " THEN 50 ELSE 0 END AS power FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no" \
+    " WHERE rr.kind IN ('school_space', 'announcements') AND r.role <> 'external' AND " CURRENT("r", 1)
+#define WANTED_STAFF \
+    "SELECT rr.room_no, r.user_no, CASE WHEN r.role IN ('deputy', 'head') THEN 75 ELSE 0 END" \
+    " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.kind = 'staff'" \
+    " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') AND " CURRENT("r", 1)
+#define WANTED_CLASS \
+    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END" \
+    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')" \
+    " AND n.role IN ('pupil', 'class_teacher') AND " CURRENT("n", 1)
+#define WANTED_GUARDIANS \
+    "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
+    " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')" \
+    " AND n.role = 'pupil' AND " CURRENT("n", 1)
+#define WANTED_GUARDIANS_TEACHER \
+    "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
+    " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher' AND " CURRENT("n", 1)
+#define WANTED_SUBJECT \
+    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'pupil' THEN 0 ELSE 50 END" \
+    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
+    " WHERE rr.kind = 'subject' AND " CURRENT("n", 1)
+
+static const char *const TEXTS[] = {
+    [ROOM_SCHOOL] = "SELECT (SELECT kind FROM roster_rooms WHERE room_no = $1),"
+                    " (SELECT school_no FROM roster_rooms WHERE room_no = $1),"
+                    " (SELECT class_no FROM roster_rooms WHERE room_no = $1),"
+                    " (SELECT COUNT(*) FROM room_schools WHERE room_no = $1)",
+    [PERSON_IN_ROOM] = "SELECT state, kind, localpart,"
+                       " (SELECT power FROM roster_members m WHERE m.room_no = $1 AND m.user_no = u.user_no)"
+                       " FROM users u WHERE u.user_no = $2",
+    [ROLES_IN_ROOM] = "SELECT r.role FROM room_schools s JOIN roles r ON r.school_no = s.school_no"
+                      " WHERE s.room_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
+    [ROLES_ANY] = "SELECT r.role FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2),
+    [ROLES_IN_SCHOOL] = "SELECT r.role FROM roles r WHERE r.school_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
+    [HELD] = "SELECT 1 FROM roster_members WHERE room_no = $1 AND user_no = $2",
+    [SHARED] = "SELECT 1 FROM roles r JOIN roles o ON o.school_no = r.school_no WHERE r.user_no = $1 AND o.user_no = $2"
+               " AND " CURRENT("r", 3) " AND " CURRENT("o", 3) " LIMIT 1",
+    [RECORD] = "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
+               " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
+    [NARROW] = "DELETE FROM room_schools WHERE room_no = $1"
+               " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
+               " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
+    [REPLACE_SCHOOLS] = "INSERT INTO room_schools (room_no, school_no) SELECT CAST($2 AS INTEGER), school_no"
+                        " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
+    [REPLACE_ROOM] = "UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1",
+    [REPLACE_MEMBERS] = "UPDATE roster_members SET room_no = $2 WHERE room_no = $1",
+
+    [SCHOOLS_ALL] = "SELECT school_no, sourced_id, name, ended FROM schools ORDER BY school_no",
+    [CLASSES_ALL] = "SELECT class_no, sourced_id, school_no, kind, grade, title, ended FROM classes ORDER BY class_no",
+    [PEOPLE_ALL] = "SELECT user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended"
+                   " FROM people ORDER BY user_no",
+    [ROLES_ALL] = "SELECT user_no, school_no, role, begin_date, end_date FROM roles",
+    [ENROLLMENTS_ALL] = "SELECT class_no, user_no, role, begin_date, end_date FROM enrollments",
+    [GUARDIANSHIPS_ALL] = "SELECT child, guardian FROM guardianships",
+    [ROOMS_ALL] = "SELECT room_no, kind, school_no, class_no FROM roster_rooms ORDER BY room_no",
+    [ROOM_FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
+
+    /* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. */
+    [MEMBERS_WANTED] = "SELECT w.room_no, w.user_no, MAX(w.power) FROM (" WANTED_SCHOOL " UNION ALL " WANTED_STAFF
+                       " UNION ALL " WANTED_CLASS " UNION ALL " WANTED_GUARDIANS " UNION ALL " WANTED_GUARDIANS_TEACHER
+                       " UNION ALL " WANTED_SUBJECT ") w JOIN people p ON p.user_no = w.user_no"
+                       " JOIN users u ON u.user_no = w.user_no"
+                       " WHERE p.enabled = 1 AND p.ended = 0 AND u.state NOT IN ('pending', 'left')"
+                       " GROUP BY w.room_no, w.user_no ORDER BY w.room_no, w.user_no",
+    [MEMBERS_ALL] = "SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no",
+    [MEMBERS_TO_JOIN] = "SELECT m.room_no, m.user_no, m.power FROM roster_members m"
+                        " LEFT JOIN memberships s ON s.user_no = m.user_no AND s.room_no = m.room_no"
+                        " WHERE s.membership IS NULL OR s.membership <> 'join' ORDER BY m.room_no, m.user_no",
+    [MEMBERS_TO_LEAVE] = "SELECT s.room_no, s.user_no, 0 FROM roster_rooms rr"
+                         " JOIN memberships s ON s.room_no = rr.room_no JOIN users u ON u.user_no = s.user_no"
+                         " LEFT JOIN roster_members m ON m.room_no = s.room_no AND m.user_no = s.user_no"
+                         " WHERE s.membership IN ('join', 'invite', 'knock') AND m.user_no IS NULL"
+                         " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART "')"
+                         " ORDER BY s.room_no, s.user_no",
+    [POWERS] = "SELECT m.room_no, u.localpart, m.power FROM roster_members m JOIN users u ON u.user_no = m.user_no"
+               " WHERE m.power > 0 ORDER BY m.room_no, u.localpart",
+
+    [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended) VALUES ($1, $2, $3)",
+    [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3 WHERE school_no = $4",
+    [CLASS_INSERT] = "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended) VALUES ($1, $2, $3, $4, $5, $6)",
+    [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6"
+                     " WHERE class_no = $7",
+    [PERSON_PUT] = "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended)"
+                   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_no) DO UPDATE SET"
+                   " given_name = excluded.given_name, family_name = excluded.family_name,"
+                   " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
+                   " ended = excluded.ended",
+    [ROLE_PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
+                 " ON CONFLICT (user_no, school_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
+    [ROLE_DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4",
+    [ENROLLMENT_PUT] = "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
+                       " ON CONFLICT (class_no, user_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
+    [ENROLLMENT_DELETE] = "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
+    [GUARDIANSHIP_PUT] = "INSERT INTO guardianships (child, guardian) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    [GUARDIANSHIP_DELETE] = "DELETE FROM guardianships WHERE child = $1 AND guardian = $2",
+    [ROOM_PUT] = "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)",
+    [ROOM_SCHOOL_PUT] = "INSERT INTO room_schools (room_no, school_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    [MEMBER_PUT] = "INSERT INTO roster_members (room_no, user_no, power) VALUES ($1, $2, $3)"
+                   " ON CONFLICT (room_no, user_no) DO UPDATE SET power = excluded.power",
+    [MEMBER_DELETE] = "DELETE FROM roster_members WHERE room_no = $1 AND user_no = $2",
+};
+static const struct statements SCHOOL = {"school", TEXTS, TEXTS_COUNT};
+
+/* --- Days --- */
+
+school_day day_of_ms(int64_t wall_ms)
+{
+    /* Days since 1970 to the civil calendar, by eras of 400 years that begin on 1 March. */
+    int64_t days = wall_ms / 86400000 - (wall_ms % 86400000 < 0) + 719468;
+    int64_t era = days / 146097, of_era = days % 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    int64_t from_march = (5 * of_year + 2) / 153;
+    int64_t month = from_march < 10 ? from_march + 3 : from_march - 9;
+    int64_t day = of_year - (153 * from_march + 2) / 5 + 1;
+    return (school_day)((year + era * 400 + (month <= 2)) * 10000 + month * 100 + day);
+}
+
+static int digits(const char *s, int n)
+{
+    int value = 0;
+    for (int i = 0; i < n; ++i) {
+        if (s[i] < '0' || s[i] > '9')
+            return -1;
+        value = value * 10 + (s[i] - '0');
+    }
+    return value;
+}
+
+school_day day_from(const char *text)
+{
+    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-')
+        return -1;
+    int year = digits(text, 4), month = digits(text + 5, 2), day = digits(text + 8, 2);
+    if (year < 1 || month < 1 || month > 12 || day < 1)
+        return -1;
+    bool leap = month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0);
+    return day > DAYS[month - 1] + leap ? -1 : year * 10000 + month * 100 + day;
+}
+
+const char *day_text(school_day day, char out[DAY_TEXT_BYTES])
+{
+    unsigned d = (unsigned)day;
+    snprintf(out, DAY_TEXT_BYTES, "%04u-%02u-%02u", d / 10000 % 10000, d / 100 % 100, d % 100);
+    return out;
+}
+
+/* As the tables have it: '' sorts before every day. */
+static const char *day_column(school_day day, char out[DAY_TEXT_BYTES])
+{
+    return day == DAY_EVER ? "" : day_text(day, out);
+}
+
+static school_day col_day(struct stmt *q, int column)
+{
+    const char *text = col_text(q, column);
+    school_day day = text == NULL || *text == '\0' ? DAY_EVER : day_from(text);
+    return day < 0 ? DAY_EVER : day;
+}
+
+static const char *today(char out[DAY_TEXT_BYTES])
+{
+    return day_text(day_of_ms(clock_wall_ms()), out);
+}
+
+/* --- For the gate --- */
+
+static unsigned roles_of(struct stmt *q)
+{
+    unsigned roles = 0;
+    while (stmt_next(q))
+        roles |= school_role_from(col_text(q, 0));
+    stmt_end(q);
+    return roles;
+}
+
+bool school_of_room(struct db *db, room_no room, struct room_school *out)
+{
+    *out = (struct room_school){.kind = ROOM_FREE};
+    struct stmt *q = db_query(db, &SCHOOL, ROOM_SCHOOL, "i", room);
+    if (stmt_next(q)) {
+        if (!col_null(q, 0))
+            room_kind_from(col_text(q, 0), &out->kind);
+        out->school = col_int(q, 1);
+        out->class = col_int(q, 2);
+        out->n_schools = (int)col_int(q, 3);
+    }
+    stmt_end(q);
+    return out->n_schools > 0;
+}
+
+unsigned school_roles(struct db *db, school_no school, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    return roles_of(db_query(db, &SCHOOL, ROLES_IN_SCHOOL, "iit", school, user, today(day)));
+}
+
+bool school_has_person(struct db *db, school_no school, user_no user)
+{
+    return school_roles(db, school, user) != 0;
+}
+
+bool roster_holds(struct db *db, room_no room, user_no user)
+{
+    return db_int(db, &SCHOOL, HELD, 0, "ii", room, user) != 0;
+}
+
+static bool in_any_school(struct db *db, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    return roles_of(db_query(db, &SCHOOL, ROLES_ANY, "it", user, today(day))) != 0;
+}
+
+bool school_shared(struct db *db, user_no a, user_no b)
+{
+    char day[DAY_TEXT_BYTES];
+    if (db_int(db, &SCHOOL, SHARED, 0, "iit", a, b, today(day)) != 0)
+        return true;
+    return !in_any_school(db, a) && !in_any_school(db, b);
+}
+
+void school_room_facts(struct db *db, room_no room, struct room_facts *out)
+{
+    struct room_school school;
+    out->has_school = school_of_room(db, room, &school);
+    out->kind = school.kind;
+}
+
+/* What the accounts table and roster_members say. An unknown account is one that left. */
+static void person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
+{
+    struct stmt *q = db_query(db, &SCHOOL, PERSON_IN_ROOM, "ii", room, user);
+    out->standing = STANDING_LEFT;
+    if (stmt_next(q)) {
+        if (!standing_from(col_text(q, 0), &out->standing))
+            out->standing = STANDING_LOCKED;
+        out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
+        out->held = !col_null(q, 3);
+        out->post = col_int(q, 3) > 0;
+    }
+    stmt_end(q);
+}
+
+void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
+{
+    char day[DAY_TEXT_BYTES];
+    struct room_school school;
+    *out = (struct person_facts){0};
+    person_row_facts(db, room, user, out);
+    if (school_of_room(db, room, &school)) {
+        out->roles = roles_of(db_query(db, &SCHOOL, ROLES_IN_ROOM, "iit", room, user, today(day)));
+        out->member = out->service || out->roles != 0;
+    } else {
+        out->member = out->service || !in_any_school(db, user);
+    }
+}
+
+bool school_room_record(struct db *db, room_no room, user_no creator)
+{
+    char day[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, RECORD, "iit", room, creator, today(day));
+}
+
+bool school_room_narrow(struct db *db, room_no room, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, NARROW, "iit", room, user, today(day));
+}
+
+bool school_room_replace(struct db *db, room_no old, room_no new)
+{
+    return db_run(db, &SCHOOL, REPLACE_SCHOOLS, "ii", old, new) && db_run(db, &SCHOOL, REPLACE_ROOM, "ii", old, new) &&
+           db_run(db, &SCHOOL, REPLACE_MEMBERS, "ii", old, new);
+}
+
+/* --- For the import --- */
+
+struct stmt *schools_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, SCHOOLS_ALL, "");
+}
+
+bool schools_next(struct stmt *q, struct school_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct school_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2),
+                               .ended = col_int(q, 3) != 0};
+    return true;
+}
+
+struct stmt *classes_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, CLASSES_ALL, "");
+}
+
+bool classes_next(struct stmt *q, struct class_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct class_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .school = col_int(q, 2),
+                              .homeroom = strcmp(col_text(q, 3), "homeroom") == 0, .grade = col_text(q, 4),
+                              .title = col_text(q, 5), .ended = col_int(q, 6) != 0};
+    return true;
+}
+
+struct stmt *people_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, PEOPLE_ALL, "");
+}
+
+bool people_next(struct stmt *q, struct person_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct person_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .given = col_text(q, 2),
+                               .family = col_text(q, 3), .middle = col_text(q, 4), .birth = col_day(q, 5),
+                               .enabled = col_int(q, 6) != 0, .ended = col_int(q, 7) != 0};
+    return true;
+}
+
+struct stmt *roles_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, ROLES_ALL, "");
+}
+
+bool roles_next(struct stmt *q, struct role_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4)};
+    return true;
+}
+
+struct stmt *enrollments_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, ENROLLMENTS_ALL, "");
+}
+
+bool enrollments_next(struct stmt *q, struct enrollment_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct enrollment_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3),
+                                   col_day(q, 4)};
+    return true;
+}
+
+struct stmt *guardianships_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, GUARDIANSHIPS_ALL, "");
+}
+
+bool guardianships_next(struct stmt *q, struct guardianship_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct guardianship_row){col_int(q, 0), col_int(q, 1)};
+    return true;
+}
+
+struct stmt *roster_rooms_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, ROOMS_ALL, "");
+}
+
+bool roster_rooms_next(struct stmt *q, struct roster_room_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct roster_room_row){.room = col_int(q, 0), .school = col_int(q, 2), .class = col_int(q, 3)};
+    room_kind_from(col_text(q, 1), &row->kind);
+    return true;
+}
+
+room_no roster_room_find(struct db *db, school_no school, class_no class, enum room_kind kind)
+{
+    return db_int(db, &SCHOOL, ROOM_FIND, 0, "iit", school, class, room_kind_name(kind));
+}
+
+/* Dates are kept while the statement runs: SQLite borrows the text, so the caller gives the buffer. */
+struct stmt *roster_members_wanted(struct db *db, school_day day, char buffer[DAY_TEXT_BYTES])
+{
+    return db_query(db, &SCHOOL, MEMBERS_WANTED, "t", day_text(day, buffer));
+}
+
+struct stmt *roster_members_all(struct db *db)
+{
+    return db_query(db, &SCHOOL, MEMBERS_ALL, "");
+}
+
+struct stmt *roster_members_to_join(struct db *db)
+{
+    return db_query(db, &SCHOOL, MEMBERS_TO_JOIN, "");
+}
+
+struct stmt *roster_members_to_leave(struct db *db)
+{
+    return db_query(db, &SCHOOL, MEMBERS_TO_LEAVE, "");
+}
+
+bool roster_members_next(struct stmt *q, struct roster_member_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct roster_member_row){col_int(q, 0), col_int(q, 1), (int)col_int(q, 2)};
+    return true;
+}
+
+struct stmt *roster_powers(struct db *db)
+{
+    return db_query(db, &SCHOOL, POWERS, "");
+}
+
+school_no schools_put(struct db *db, const struct school_row *row)
+{
+    int64_t ended = row->ended;
+    if (row->no != 0)
+        return db_run(db, &SCHOOL, SCHOOL_UPDATE, "ttii", row->sourced_id, row->name, ended, row->no) ? row->no : 0;
+    return db_run(db, &SCHOOL, SCHOOL_INSERT, "tti", row->sourced_id, row->name, ended) ? db_last_id(db) : 0;
+}
+
+class_no classes_put(struct db *db, const struct class_row *row)
+{
+    const char *kind = row->homeroom ? "homeroom" : "scheduled";
+    int64_t ended = row->ended;
+    if (row->no != 0)
+        return db_run(db, &SCHOOL, CLASS_UPDATE, "titttii", row->sourced_id, row->school, kind, row->grade, row->title,
+                      ended, row->no)
+                   ? row->no
+                   : 0;
+    return db_run(db, &SCHOOL, CLASS_INSERT, "tittti", row->sourced_id, row->school, kind, row->grade, row->title, ended)
+               ? db_last_id(db)
+               : 0;
+}
+
+bool people_put(struct db *db, const struct person_row *row)
+{
+    char birth[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, PERSON_PUT, "itttttii", row->no, row->sourced_id, row->given, row->family, row->middle,
+                  row->birth == DAY_EVER ? NULL : day_text(row->birth, birth), (int64_t)row->enabled, (int64_t)row->ended);
+}
+
+bool roles_put(struct db *db, const struct role_row *row)
+{
+    char begin[DAY_TEXT_BYTES], end[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, ROLE_PUT, "iittt", row->user, row->school, school_role_name(row->role),
+                  day_column(row->begin, begin), day_text(row->end, end));
+}
+
+bool roles_delete(struct db *db, const struct role_row *row)
+{
+    char begin[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, ROLE_DELETE, "iitt", row->user, row->school, school_role_name(row->role),
+                  day_column(row->begin, begin));
+}
+
+bool enrollments_put(struct db *db, const struct enrollment_row *row)
+{
+    char begin[DAY_TEXT_BYTES], end[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, ENROLLMENT_PUT, "iittt", row->class, row->user, school_role_name(row->role),
+                  day_column(row->begin, begin), day_text(row->end, end));
+}
+
+bool enrollments_delete(struct db *db, const struct enrollment_row *row)
+{
+    char begin[DAY_TEXT_BYTES];
+    return db_run(db, &SCHOOL, ENROLLMENT_DELETE, "iitt", row->class, row->user, school_role_name(row->role),
+                  day_column(row->begin, begin));
+}
+
+bool guardianships_put(struct db *db, const struct guardianship_row *row)
+{
+    return db_run(db, &SCHOOL, GUARDIANSHIP_PUT, "ii", row->child, row->guardian);
+}
+
+bool guardianships_delete(struct db *db, const struct guardianship_row *row)
+{
+    return db_run(db, &SCHOOL, GUARDIANSHIP_DELETE, "ii", row->child, row->guardian);
+}
+
+bool roster_rooms_put(struct db *db, const struct roster_room_row *row)
+{
+    return db_run(db, &SCHOOL, ROOM_PUT, "itii", row->room, room_kind_name(row->kind), row->school, row->class) &&
+           db_run(db, &SCHOOL, ROOM_SCHOOL_PUT, "ii", row->room, row->school);
+}
+
+bool roster_members_put(struct db *db, const struct roster_member_row *row)
+{
+    return db_run(db, &SCHOOL, MEMBER_PUT, "iii", row->room, row->user, (int64_t)row->power);
+}
+
+bool roster_members_delete(struct db *db, const struct roster_member_row *row)
+{
+    return db_run(db, &SCHOOL, MEMBER_DELETE, "ii", row->room, row->user);
+}

@@ -1,0 +1,58 @@
+#include "homeserver/store/sync.h"
+
+enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, MEMBER_NEWS, NAME_NEWS, COUNT };
+static const char *const TEXTS[COUNT] = {
+    [LAST_EVENT] = "SELECT max(pos) FROM events",
+    [ROOMS] = "SELECT m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten, r.room_id"
+              " FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1 ORDER BY m.room_no",
+    [HEROES] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN ('join', 'invite')"
+               " AND user_no <> $2 ORDER BY pos LIMIT $3",
+    [FORMER_HEROES] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN ('leave', 'ban')"
+                      " AND user_no <> $2 ORDER BY pos LIMIT $3",
+    [MEMBER_NEWS] = "SELECT 1 FROM memberships WHERE room_no = $1 AND membership IN"
+                    " ('join', 'invite', 'knock', 'leave', 'ban') AND pos > $2 LIMIT 1",
+    [NAME_NEWS] = "SELECT 1 FROM events WHERE room_no = $1 AND type IN ('m.room.name', 'm.room.canonical_alias')"
+                  " AND state_key = '' AND pos > $2 AND pos <= $3 LIMIT 1",
+};
+static const struct statements SYNC = {"sync", TEXTS, COUNT};
+
+stream_pos sync_last_event(struct db *db)
+{
+    return db_int(db, &SYNC, LAST_EVENT, 0, "");
+}
+
+struct stmt *sync_rooms(struct db *db, user_no user)
+{
+    return db_query(db, &SYNC, ROOMS, "i", user);
+}
+
+bool sync_rooms_next(struct stmt *q, struct sync_room *room)
+{
+    if (!stmt_next(q))
+        return false;
+    room->membership = (struct membership_row){
+        .room = col_int(q, 0),
+        .membership = membership_from(col_text(q, 1)),
+        .pos = col_int(q, 2),
+        .joined_pos = col_int(q, 3),
+        .forgotten = col_int(q, 4) != 0,
+    };
+    room->room_id = col_text(q, 5);
+    return true;
+}
+
+static size_t heroes(struct db *db, int which, room_no room, user_no user, user_no *out, size_t n)
+{
+    size_t found = 0;
+    struct stmt *q = db_query(db, &SYNC, which, "iii", room, user, (int64_t)n);
+    while (found < n && stmt_next(q))
+        out[found++] = col_int(q, 0);
+    stmt_end(q);
+    return found;
+}
+
+size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n)
+{
+    size_t found = heroes(db, HEROES, room, user, out, n);
+    return found != 0 ? found : heroes(db, FORMER_HEROES, room, user, out, n);
+}

@@ -1,0 +1,37 @@
+/* Questions that only /sync asks, across aggregates, so that composing costs few look-ups. */
+#ifndef PARTA_STORE_SYNC_H
+#define PARTA_STORE_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/memberships.h"
+
+/* The position of the newest event of all. Events and what follows from them (state, memberships) are in a snapshot
+ * exactly up to here. 0: there are no events. */
+stream_pos sync_last_event(struct db *db);
+
+/* One of the user's rooms. */
+struct sync_room {
+    struct membership_row membership;
+    const char *room_id; /* borrowed until the next row or stmt_end */
+};
+
+/* Every room in which the user has or had a membership, by room. stmt_end after. */
+struct stmt *sync_rooms(struct db *db, user_no user);
+bool sync_rooms_next(struct stmt *q, struct sync_room *room);
+
+/* The room's first people other than user: joined and invited by the position of their member event; when there are
+ * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
+size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
+
+/* Which sorts of state changed in (after, upto]. */
+struct sync_state_news {
+    bool members; /* any m.room.member */
+    bool name;    /* m.room.name or m.room.canonical_alias */
+};
+struct sync_state_news sync_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
+
+#endif

@@ -1,0 +1,312 @@
+#include "homeserver/sync/hub.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/member_set.h"
+#include "homeserver/store/writer.h"
+
+#define LISTENERS_MAX 64
+#define CHUNK 4096       /* numbers in a chunk */
+#define CHUNKS (1 << 14) /* numbers beyond 64 million share the last one: they wake too often, never too seldom */
+
+/* Positions by number (of a user, of a room). Chunks come when first touched, and never go. Only the writer's thread
+ * writes. */
+struct numbers {
+    _Atomic(_Atomic stream_pos *) chunks[CHUNKS];
+};
+
+struct sync_hub {
+    stream_pos start;
+    _Atomic stream_pos pos;
+    struct numbers users, rooms;
+    struct listener {
+        hub_listener *fn;
+        void *self;
+    } listeners[LISTENERS_MAX];
+    int n_listeners;
+    hub_dresser *dress;
+    void *dresser;
+};
+
+static size_t place(int64_t number)
+{
+    return number < (int64_t)CHUNK * CHUNKS ? (size_t)number : (size_t)CHUNK * CHUNKS - 1;
+}
+
+static stream_pos number_get(const struct numbers *numbers, int64_t number, stream_pos otherwise)
+{
+    size_t at = place(number);
+    _Atomic stream_pos *chunk = atomic_load_explicit(&numbers->chunks[at / CHUNK], memory_order_acquire);
+    stream_pos pos = chunk != NULL ? chunk[at % CHUNK] : 0;
+    return pos != 0 ? pos : otherwise;
+}
+
+/* Returns what was there. */
+static stream_pos number_raise(struct numbers *numbers, int64_t number, stream_pos pos, stream_pos otherwise)
+{
+    size_t at = place(number);
+    _Atomic stream_pos *chunk = atomic_load_explicit(&numbers->chunks[at / CHUNK], memory_order_relaxed);
+    if (chunk == NULL) {
+        chunk = xcalloc(CHUNK, sizeof *chunk);
+        atomic_store_explicit(&numbers->chunks[at / CHUNK], chunk, memory_order_release);
+    }
+    stream_pos before = chunk[at % CHUNK];
+    chunk[at % CHUNK] = pos;
+    return before != 0 ? before : otherwise;
+}
+
+static void numbers_finish(struct numbers *numbers)
+{
+    for (size_t i = 0; i < CHUNKS; ++i)
+        free(numbers->chunks[i]);
+}
+
+struct sync_hub *hub_create(stream_pos start)
+{
+    struct sync_hub *hub = xcalloc(1, sizeof *hub);
+    hub->start = start;
+    hub->pos = start;
+    return hub;
+}
+
+void hub_destroy(struct sync_hub *hub)
+{
+    if (hub == NULL)
+        return;
+    numbers_finish(&hub->users);
+    numbers_finish(&hub->rooms);
+    free(hub);
+}
+
+void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self)
+{
+    if (hub->n_listeners == LISTENERS_MAX)
+        abort();
+    hub->listeners[hub->n_listeners++] = (struct listener){fn, self};
+}
+
+void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)
+{
+    hub->dress = fn;
+    hub->dresser = self;
+}
+
+stream_pos hub_last_change(const struct sync_hub *hub, user_no user)
+{
+    return number_get(&hub->users, user, hub->start);
+}
+
+stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
+{
+    return number_get(&hub->rooms, room, hub->start);
+}
+
+stream_pos hub_pos(const struct sync_hub *hub)
+{
+    return hub->pos;
+}
+
+struct wake *wake_ref(struct wake *wake)
+{
+    wake->refs += 1;
+    return wake;
+}
+
+void wake_unref(struct wake *wake)
+{
+    if (wake == NULL || --wake->refs != 0)
+        return;
+    if (wake->release_fragments != NULL)
+        wake->release_fragments(wake->fragments);
+    free(wake->users);
+    free(wake->before);
+    free(wake->first);
+    free(wake->items);
+    free(wake->rooms);
+    free(wake);
+}
+
+ptrdiff_t wake_find(const struct wake *wake, user_no user)
+{
+    size_t low = 0, high = wake->n_users;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (wake->users[middle] < user)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < wake->n_users && wake->users[low] == user ? (ptrdiff_t)low : -1;
+}
+
+bool wake_concerns(const struct wake *wake, user_no user)
+{
+    return wake_find(wake, user) >= 0;
+}
+
+/* What is gathered from a group before it becomes a wake. */
+struct gathering {
+    struct wake *wake;
+    const struct member_set **told; /* beside wake->rooms: whose members are among the items already */
+    size_t n_items, items_cap, rooms_cap;
+    bool sorted; /* the items came in order of user, each user once */
+};
+
+static void add_item(struct gathering *g, user_no user, int room)
+{
+    struct wake *wake = g->wake;
+    if (g->n_items == g->items_cap) {
+        g->items_cap = g->items_cap * 2 + 32;
+        wake->items = xrealloc(wake->items, g->items_cap * sizeof *wake->items);
+    }
+    if (g->n_items != 0 && wake->items[g->n_items - 1].user >= user)
+        g->sorted = false;
+    wake->items[g->n_items++] = (struct wake_item){user, room};
+}
+
+/* The room's index; a group has few rooms, and the same one often comes again and again. */
+static int room_index(struct gathering *g, room_no room)
+{
+    struct wake *wake = g->wake;
+    for (size_t i = wake->n_rooms; i-- != 0;)
+        if (wake->rooms[i].room == room)
+            return (int)i;
+    if (wake->n_rooms == g->rooms_cap) {
+        g->rooms_cap = g->rooms_cap * 2 + 8;
+        wake->rooms = xrealloc(wake->rooms, g->rooms_cap * sizeof *wake->rooms);
+        g->told = xrealloc(g->told, g->rooms_cap * sizeof *g->told);
+    }
+    wake->rooms[wake->n_rooms] = (struct wake_room){room, 0};
+    g->told[wake->n_rooms] = NULL;
+    return (int)wake->n_rooms++;
+}
+
+static void add_members(struct gathering *g, int room, const struct member_set *members)
+{
+    if (members == NULL || g->told[room] == members)
+        return;
+    if (g->n_items + members->n > g->items_cap) {
+        g->items_cap = g->items_cap + members->n + 32;
+        g->wake->items = xrealloc(g->wake->items, g->items_cap * sizeof *g->wake->items);
+    }
+    for (size_t i = 0; i < members->n; ++i)
+        add_item(g, members->users[i], room);
+    g->told[room] = members;
+}
+
+static void gather_event(struct gathering *g, const struct change *change)
+{
+    const struct event_news *news = change->payload;
+    int room = room_index(g, change->room);
+    if (news != NULL)
+        add_members(g, room, news->joined);
+}
+
+/* Whose membership changed composes anew: rooms come and go, and who left is in no set of members any more. */
+static void gather_own(struct gathering *g, const struct change *change)
+{
+    add_item(g, change->user, -1);
+}
+
+static void gather_room(struct gathering *g, const struct change *change)
+{
+    int room = room_index(g, change->room);
+    if (!change->private_)
+        add_members(g, room, change->payload);
+    if (change->user != 0)
+        add_item(g, change->user, -1);
+}
+
+static void gather_presence(struct gathering *g, const struct change *change)
+{
+    const struct member_set *concerned = change->payload;
+    for (size_t i = 0; concerned != NULL && i < concerned->n; ++i)
+        add_item(g, concerned->users[i], -1);
+    add_item(g, change->user, -1);
+}
+
+static void (*const GATHER[])(struct gathering *g, const struct change *change) = {
+    [CHANGE_EVENT] = gather_event,      [CHANGE_MEMBERSHIP] = gather_own, [CHANGE_RECEIPT] = gather_room,
+    [CHANGE_TYPING] = gather_room,      [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
+    [CHANGE_SESSION] = NULL,            [CHANGE_DEVICES] = gather_own,    [CHANGE_PRESENCE] = gather_presence,
+    [CHANGE_TO_DEVICE] = gather_own,
+};
+
+static int by_user(const void *a, const void *b)
+{
+    const struct wake_item *x = a, *y = b;
+    if (x->user != y->user)
+        return x->user < y->user ? -1 : 1;
+    return (x->room > y->room) - (x->room < y->room);
+}
+
+/* Sorted and each once: a room's members may have been told of twice when somebody joined in between. */
+static void sort_items(struct gathering *g)
+{
+    struct wake *wake = g->wake;
+    if (g->sorted)
+        return;
+    size_t kept = 0;
+    qsort(wake->items, g->n_items, sizeof *wake->items, by_user);
+    for (size_t i = 0; i < g->n_items; ++i)
+        if (kept == 0 || by_user(&wake->items[kept - 1], &wake->items[i]) != 0)
+            wake->items[kept++] = wake->items[i];
+    g->n_items = kept;
+}
+
+static void index_users(struct gathering *g)
+{
+    struct wake *wake = g->wake;
+    wake->users = xcalloc(g->n_items + 1, sizeof *wake->users);
+    wake->before = xcalloc(g->n_items + 1, sizeof *wake->before);
+    wake->first = xcalloc(g->n_items + 1, sizeof *wake->first);
+    for (size_t i = 0; i < g->n_items; ++i)
+        if (wake->n_users == 0 || wake->users[wake->n_users - 1] != wake->items[i].user) {
+            wake->first[wake->n_users] = i;
+            wake->users[wake->n_users++] = wake->items[i].user;
+        }
+    wake->first[wake->n_users] = g->n_items;
+}
+
+static void raise_numbers(struct sync_hub *hub, struct wake *wake)
+{
+    for (size_t i = 0; i < wake->n_rooms; ++i)
+        wake->rooms[i].before = number_raise(&hub->rooms, wake->rooms[i].room, wake->pos, hub->start);
+    for (size_t i = 0; i < wake->n_users; ++i)
+        wake->before[i] = number_raise(&hub->users, wake->users[i], wake->pos, hub->start);
+    hub->pos = wake->pos;
+}
+
+static struct wake *gather(const struct change *changes, size_t n)
+{
+    struct gathering g = {.wake = xcalloc(1, sizeof *g.wake), .sorted = true};
+    g.wake->refs = 1;
+    for (size_t i = 0; i < n; ++i) {
+        if (changes[i].pos > g.wake->pos)
+            g.wake->pos = changes[i].pos;
+        if (GATHER[changes[i].kind] != NULL)
+            GATHER[changes[i].kind](&g, &changes[i]);
+    }
+    sort_items(&g);
+    index_users(&g);
+    free(g.told);
+    return g.wake;
+}
+
+void hub_observe(void *self, const struct change *changes, size_t n)
+{
+    struct sync_hub *hub = self;
+    struct wake *wake = gather(changes, n);
+    if (wake->pos > hub->pos) {
+        raise_numbers(hub, wake);
+        if (hub->dress != NULL && wake->n_users != 0)
+            hub->dress(hub->dresser, wake, changes, n);
+        for (int i = 0; wake->n_users != 0 && i < hub->n_listeners; ++i)
+            hub->listeners[i].fn(hub->listeners[i].self, wake);
+    }
+    wake_unref(wake);
+}

@@ -1,0 +1,76 @@
+/* A OneRoster 1.2 export (a zip of CSV files), read whole into memory and checked, or refused whole.
+ *
+ * What comes out is consistent: every reference resolves, nothing is there twice, every date is a day, every class has at
+ * most one class teacher at a time, every child at most two guardians (school.md D5). It is told in Parta's words (OneRoster mapping of school.md): schools,
+ * classes, people, roles, enrollments, guardianships, as arrays that point at each other by index. Roles that follow from
+ * something else are there too: a pupil's and a teacher's from their enrollments, a class teacher's from the homeroom, a
+ * guardian's in each school of their children.
+ *
+ * What comes in is not trusted: number of files, bytes unpacked, ratio of packing, rows and fields are bounded, and memory
+ * grows only with what is kept. Reading blocks; it touches no database. */
+#ifndef PARTA_POLICY_ROSTER_READ_H
+#define PARTA_POLICY_ROSTER_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/store/school.h"
+#include "policy/roster/csv.h"
+
+#define ROSTER_ENTRIES_MAX 64                     /* files in the zip */
+#define ROSTER_BYTES_MAX (INT64_C(512) << 20)     /* unpacked, all files together */
+#define ROSTER_PACKING_MAX 400                    /* unpacked bytes for each packed one, beyond the first MiB */
+
+struct roster_school {
+    const char *id, *name; /* id: the sourcedId, here and below */
+};
+struct roster_class {
+    const char *id, *title, *grade; /* grade: "5"; "" when not said */
+    uint32_t school;
+    bool homeroom; /* false: a subject group */
+    uint32_t last_teacher; /* the reader's own */
+};
+struct roster_person {
+    const char *id, *given, *family, *middle; /* middle: "" when there is none */
+    school_day birth;                         /* DAY_EVER: not known */
+    unsigned roles;                           /* enum school_role, in any school and at any time */
+    bool enabled;
+};
+struct roster_role {
+    uint32_t person, school;
+    enum school_role role;
+    school_day begin, end;
+};
+struct roster_enrollment {
+    uint32_t class, person;
+    enum school_role role; /* ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER */
+    school_day begin, end;
+    uint32_t last_teacher; /* the reader's own */
+};
+struct roster_guardianship {
+    uint32_t child, guardian;
+};
+
+struct roster {
+    struct roster_school *schools;
+    struct roster_class *classes;
+    struct roster_person *people;
+    struct roster_role *roles;             /* sorted by person, school, role, begin; unique */
+    struct roster_enrollment *enrollments; /* in the file's order */
+    struct roster_guardianship *guardianships;
+    size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
+    size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
+    size_t n_enrollments_left_out; /* proctors and administrators of a class */
+    struct roster_memory *memory;  /* of the strings */
+};
+
+/* Reads the file. NULL: refused, *problem says where and why. The caller destroys the result. */
+struct roster *roster_read(const char *path, struct roster_problem *problem);
+
+/* The same from memory; bytes are borrowed. */
+struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem);
+
+void roster_destroy(struct roster *roster); /* NULL is accepted */
+
+#endif

@@ -1,0 +1,76 @@
+#include <stddef.h>
+#include <string.h>
+
+#include "policy/rules/rules.h"
+
+/* The words by which the store and the documents call things. */
+static const char *const STANDINGS[] = {
+    [STANDING_PENDING] = "pending",     [STANDING_ACTIVE] = "active", [STANDING_RESTRICTED] = "restricted",
+    [STANDING_SUSPENDED] = "suspended", [STANDING_LOCKED] = "locked", [STANDING_LEFT] = "left",
+};
+static const char *const KINDS[] = {
+    [ROOM_FREE] = "free",
+    [ROOM_SCHOOL_SPACE] = "school_space",
+    [ROOM_CLASS_SPACE] = "class_space",
+    [ROOM_CLASS] = "class",
+    [ROOM_GUARDIANS] = "guardians",
+    [ROOM_STAFF] = "staff",
+    [ROOM_ANNOUNCEMENTS] = "announcements",
+    [ROOM_SUBJECT] = "subject",
+};
+/* By bit. */
+static const char *const ROLES[] = {"pupil",  "guardian", "teacher",       "class_teacher", "staff",
+                                    "deputy", "head",     "administrator", "external"};
+
+static int word_find(const char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; word != NULL && i < n; ++i)
+        if (strcmp(words[i], word) == 0)
+            return (int)i;
+    return -1;
+}
+
+const char *standing_name(enum standing standing)
+{
+    return STANDINGS[standing];
+}
+
+bool standing_from(const char *name, enum standing *out)
+{
+    int i = word_find(STANDINGS, sizeof STANDINGS / sizeof *STANDINGS, name);
+    if (i >= 0)
+        *out = (enum standing)i;
+    return i >= 0;
+}
+
+const char *room_kind_name(enum room_kind kind)
+{
+    return KINDS[kind];
+}
+
+bool room_kind_from(const char *name, enum room_kind *out)
+{
+    int i = word_find(KINDS, sizeof KINDS / sizeof *KINDS, name);
+    if (i >= 0)
+        *out = (enum room_kind)i;
+    return i >= 0;
+}
+
+bool room_kind_is_space(enum room_kind kind)
+{
+    return kind == ROOM_SCHOOL_SPACE || kind == ROOM_CLASS_SPACE;
+}
+
+const char *school_role_name(enum school_role role)
+{
+    int i = 0;
+    while (((unsigned)role >> i & 1) == 0)
+        ++i;
+    return ROLES[i];
+}
+
+unsigned school_role_from(const char *name)
+{
+    int i = word_find(ROLES, sizeof ROLES / sizeof *ROLES, name);
+    return i >= 0 ? 1u << i : 0;
+}
