@@ -113,6 +113,7 @@ static bool make_services(struct app *app)
     const struct config *c = app->config;
     s->names = user_names_create(c->server_name);
     s->sessions = sessions_create(c->server_name, SESSIONS_CACHED);
+    sessions_set_writer(s->sessions, s->writer);
     s->hub = hub_create(writer_pos(s->writer));
     s->rooms = rooms_create(&(struct rooms_settings){
         .server_name = c->server_name,

@@ -89,21 +89,26 @@ static bool job_register(struct tx *tx, void *arg, struct error *e)
     return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
 }
 
-bool register_account(const struct accounts *accounts, const struct registration *registration, char **user_id,
-                      struct login_result *out, struct error *e)
+static bool registration_valid(const struct accounts *accounts, const struct registration *registration,
+                               const char *localpart, struct error *e)
+{
+    return register_allowed(accounts, e) && name_allowed(accounts, localpart, e) &&
+           password_acceptable(accounts->config, registration->password, e) &&
+           (registration->device == NULL || device_wish_valid(registration->device, e));
+}
+
+bool register_account(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
+                      struct error *e)
 {
     char made_up[MADE_UP_CHARS + 1];
-    struct sign_in in;
+    struct sign_in in = {0};
     struct register_job job = {.accounts = accounts, .localpart = registration->localpart, .token = registration->token};
-    *user_id = NULL;
     *out = (struct login_result){0};
     if (job.localpart == NULL) {
         make_up(made_up);
         job.localpart = made_up;
     }
-    if (!register_allowed(accounts, e) || !name_allowed(accounts, job.localpart, e) ||
-        !password_acceptable(accounts->config, registration->password, e) ||
-        (registration->device != NULL && !device_wish_valid(registration->device, e)))
+    if (!registration_valid(accounts, registration, job.localpart, e))
         return false;
     char *hash = password_hash(accounts->config, registration->password);
     if (hash == NULL)
@@ -115,17 +120,19 @@ bool register_account(const struct accounts *accounts, const struct registration
     job.hash = hash;
     bool ok = writer_run(accounts->writer, job_register, &job, e);
     free(hash);
-    if (ok)
-        *user_id = id_of(accounts, job.localpart);
-    if (ok && job.in != NULL)
-        sign_in_result(&in, job.user, *user_id, out);
-    return ok;
+    if (!ok)
+        return false;
+    char *user_id = id_of(accounts, job.localpart);
+    sign_in_result(&in, job.user, user_id, out);
+    free(user_id);
+    return true;
 }
 
 struct create_job {
     const struct new_account *account;
     const char *hash;
-    char *display_name; /* JSON; NULL: none */
+    char *display_name;         /* JSON; NULL: none */
+    const struct sign_in *in;   /* NULL: no sign-in */
     user_no user;
 };
 
@@ -135,8 +142,9 @@ static bool job_create(struct tx *tx, void *arg, struct error *e)
     job->user = users_insert(tx, job->account->localpart, job->hash, "active", job->account->admin);
     if (job->user == 0)
         return error_set(e, ERROR_USER_IN_USE, NULL);
-    return job->display_name == NULL || profiles_put(tx, job->user, "displayname", job->display_name) ||
-           error_set(e, ERROR_UNKNOWN, NULL);
+    if (job->display_name != NULL && !profiles_put(tx, job->user, "displayname", job->display_name))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
 }
 
 static char *as_json(const char *s)
@@ -146,11 +154,17 @@ static char *as_json(const char *s)
     return text_take(&t);
 }
 
-user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e)
+static bool new_account_valid(const struct accounts *accounts, const struct new_account *account, struct error *e)
 {
-    struct create_job job = {.account = account};
-    if (!name_allowed(accounts, account->localpart, e) || !password_acceptable(accounts->config, account->password, e) ||
-        (account->display_name != NULL && !profile_display_name_valid(account->display_name, e)))
+    return name_allowed(accounts, account->localpart, e) && password_acceptable(accounts->config, account->password, e) &&
+           (account->display_name == NULL || profile_display_name_valid(account->display_name, e));
+}
+
+static user_no create(const struct accounts *accounts, const struct new_account *account, const struct sign_in *in,
+                      struct error *e)
+{
+    struct create_job job = {.account = account, .in = in};
+    if (!new_account_valid(accounts, account, e))
         return 0;
     char *hash = password_hash(accounts->config, account->password);
     if (hash == NULL) {
@@ -163,6 +177,30 @@ user_no account_create(const struct accounts *accounts, const struct new_account
     free(job.display_name);
     free(hash);
     return ok ? job.user : 0;
+}
+
+user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e)
+{
+    return create(accounts, account, NULL, e);
+}
+
+bool account_create_signed_in(const struct accounts *accounts, const struct new_account *account,
+                              const struct device_wish *device, struct login_result *out, struct error *e)
+{
+    struct sign_in in = {0};
+    *out = (struct login_result){0};
+    if (device != NULL) {
+        if (!device_wish_valid(device, e))
+            return false;
+        sign_in_prepare(accounts, device, &in);
+    }
+    user_no user = create(accounts, account, device != NULL ? &in : NULL, e);
+    if (user == 0)
+        return false;
+    char *user_id = id_of(accounts, account->localpart);
+    sign_in_result(&in, user, user_id, out);
+    free(user_id);
+    return true;
 }
 
 struct password_job {

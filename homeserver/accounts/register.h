@@ -27,12 +27,12 @@ struct registration {
     const struct device_wish *device; /* NULL: no sign-in */
 };
 
-/* false: refused, nothing is done. user_id: heap, the caller frees. out: filled if device was given. Hashes a password;
- * blocks. */
-bool register_account(const struct accounts *accounts, const struct registration *registration, char **user_id,
-                      struct login_result *out, struct error *e);
+/* false: refused, nothing is done. out: only user and user_id without device. Hashes a password; blocks. */
+bool register_account(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
+                      struct error *e);
 
-/* The administrator makes an account: active, whatever registration.mode says. display_name: NULL for none. As above. */
+/* The administrator makes an account: active, whatever registration.mode says. display_name: NULL for none. 0: refused.
+ * Hashes; blocks. */
 struct new_account {
     const char *localpart;
     const char *password;
@@ -40,6 +40,10 @@ struct new_account {
     bool admin;
 };
 user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e);
+
+/* The same, signing in at once; device NULL: as account_create, out stays empty but for user and user_id. */
+bool account_create_signed_in(const struct accounts *accounts, const struct new_account *account,
+                              const struct device_wish *device, struct login_result *out, struct error *e);
 
 /* Sets a password without asking for the old one and ends every session. 404 if there is no such user. Hashes; blocks. */
 bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password, struct error *e);

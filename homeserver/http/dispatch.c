@@ -131,7 +131,11 @@ enum dispatch dispatch_news(struct call *call, const struct wake *wake)
     }
     if (hub_last_change(r->server->hub, r->park.user) <= r->park.since)
         return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked */
-    return r->route->park->answer(r, wake) ? DISPATCH_ANSWER : DISPATCH_WORK;
+    if (!r->route->park->answer(r, wake))
+        return DISPATCH_WORK;
+    if (r->error.code != ERROR_NONE)
+        reply_error(r);
+    return DISPATCH_ANSWER;
 }
 
 void dispatch_expire(struct call *call)

@@ -34,7 +34,7 @@ void members_render(struct text *out, const struct render *how, const struct mem
     struct event_row row;
     bool first = true;
     bare.bare = true;
-    struct stmt *q = wanted->pos == INT64_MAX ? events_state_now(how->db, wanted->room)
+    struct stmt *q = wanted->pos == INT64_MAX ? events_state_of_type(how->db, wanted->room, "m.room.member")
                                               : events_state_at(how->db, wanted->room, wanted->pos);
     text_addc(out, '[');
     while (events_next(q, &row)) {
@@ -79,10 +79,10 @@ void members_render_joined(struct text *out, struct db *db, room_no room)
 {
     struct event_row row;
     bool first = true;
-    struct stmt *q = events_state_now(db, room);
+    struct stmt *q = events_state_of_type(db, room, "m.room.member");
     text_addc(out, '{');
     while (events_next(q, &row))
-        if (is_member(&row) && add_joined(out, &row, first))
+        if (add_joined(out, &row, first))
             first = false;
     text_addc(out, '}');
     stmt_end(q);

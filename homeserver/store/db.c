@@ -110,6 +110,26 @@ static bool fault_due(struct db *db)
     return true;
 }
 
+/* "$1" is a name to SQLite, numbered by where it stands first; "?1" is the number that it is to PostgreSQL. */
+static char *numbered(const char *text)
+{
+    char *copy = xstrdup(text);
+    for (char *c = copy; *c != '\0'; ++c)
+        if (c[0] == '$' && c[1] >= '1' && c[1] <= '9')
+            *c = '?';
+    return copy;
+}
+
+static bool prepare(struct db *db, const char *text, sqlite3_stmt **out)
+{
+    char *sql = numbered(text);
+    bool done = sqlite3_prepare_v3(db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL) == SQLITE_OK;
+    if (!done)
+        fail(db, sql);
+    free(sql);
+    return done;
+}
+
 static struct stmt *ready(struct db *db, const struct statements *set, int which)
 {
     struct stmt *stmt = &prepared_set(db, set)->stmts[which];
@@ -118,10 +138,7 @@ static struct stmt *ready(struct db *db, const struct statements *set, int which
     if (stmt->raw != NULL)
         return stmt;
     stmt->db = db;
-    if (sqlite3_prepare_v3(db->raw, set->texts[which], -1, SQLITE_PREPARE_PERSISTENT, &stmt->raw, NULL) == SQLITE_OK)
-        return stmt;
-    fail(db, set->texts[which]);
-    return &db->broken;
+    return prepare(db, set->texts[which], &stmt->raw) ? stmt : &db->broken;
 }
 
 static void bind(struct stmt *stmt, const char *formats, va_list ap)

@@ -11,6 +11,7 @@ enum {
     FORWARDS,
     BACKWARDS,
     STATE_NOW,
+    STATE_OF_TYPE,
     STATE_PLAIN,
     STATE_AT,
     STATE_BETWEEN,
@@ -47,6 +48,7 @@ static const char *const TEXTS[COUNT] = {
     [STATE_PLAIN] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type < 'm.room.member'"
                           " UNION ALL " EVENT
                           "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
+    [STATE_OF_TYPE] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type = $2",
     [STATE_AT] = EVENT "room_state s JOIN events e ON e.pos ="
                        " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
                        " AND x.state_key = s.state_key AND x.pos <= $2) WHERE s.room_no = $1",
@@ -132,6 +134,11 @@ struct stmt *events_state_now(struct db *db, room_no room)
 struct stmt *events_state_plain(struct db *db, room_no room)
 {
     return db_query(db, &EVENTS, STATE_PLAIN, "i", room);
+}
+
+struct stmt *events_state_of_type(struct db *db, room_no room, const char *type)
+{
+    return db_query(db, &EVENTS, STATE_OF_TYPE, "it", room, type);
 }
 
 struct stmt *events_state_at(struct db *db, room_no room, stream_pos pos)

@@ -41,6 +41,7 @@ struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stre
 struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 struct stmt *events_state_now(struct db *db, room_no room); /* the whole current state */
 struct stmt *events_state_plain(struct db *db, room_no room); /* the same without m.room.member */
+struct stmt *events_state_of_type(struct db *db, room_no room, const char *type); /* current, every state key */
 /* The whole state after the event (or any position) pos: latest row per (type, state_key) not after it. */
 struct stmt *events_state_at(struct db *db, room_no room, stream_pos pos);
 /* State that changed in (after, upto]: the latest row of each (type, state_key) in there. */

@@ -1,18 +1,14 @@
 #include "homeserver/store/sync.h"
 
-enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, MEMBER_NEWS, NAME_NEWS, COUNT };
+enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, COUNT };
 static const char *const TEXTS[COUNT] = {
     [LAST_EVENT] = "SELECT max(pos) FROM events",
-    [ROOMS] = "SELECT m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten, r.room_id"
+    [ROOMS] = "SELECT m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten, r.room_id, m.user_no"
               " FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1 ORDER BY m.room_no",
     [HEROES] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN ('join', 'invite')"
                " AND user_no <> $2 ORDER BY pos LIMIT $3",
     [FORMER_HEROES] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN ('leave', 'ban')"
                       " AND user_no <> $2 ORDER BY pos LIMIT $3",
-    [MEMBER_NEWS] = "SELECT 1 FROM memberships WHERE room_no = $1 AND membership IN"
-                    " ('join', 'invite', 'knock', 'leave', 'ban') AND pos > $2 LIMIT 1",
-    [NAME_NEWS] = "SELECT 1 FROM events WHERE room_no = $1 AND type IN ('m.room.name', 'm.room.canonical_alias')"
-                  " AND state_key = '' AND pos > $2 AND pos <= $3 LIMIT 1",
 };
 static const struct statements SYNC = {"sync", TEXTS, COUNT};
 
@@ -31,6 +27,7 @@ bool sync_rooms_next(struct stmt *q, struct sync_room *room)
     if (!stmt_next(q))
         return false;
     room->membership = (struct membership_row){
+        .user = col_int(q, 6),
         .room = col_int(q, 0),
         .membership = membership_from(col_text(q, 1)),
         .pos = col_int(q, 2),

@@ -27,11 +27,4 @@ bool sync_rooms_next(struct stmt *q, struct sync_room *room);
  * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
 size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
 
-/* Which sorts of state changed in (after, upto]. */
-struct sync_state_news {
-    bool members; /* any m.room.member */
-    bool name;    /* m.room.name or m.room.canonical_alias */
-};
-struct sync_state_news sync_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
-
 #endif

@@ -8,6 +8,7 @@
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/writer.h"
+#include "homeserver/sync/receipt_news.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
@@ -22,7 +23,7 @@ struct numbers {
 struct sync_hub {
     stream_pos start;
     _Atomic stream_pos pos;
-    struct numbers users, rooms;
+    struct numbers users, rooms, events;
     struct listener {
         hub_listener *fn;
         void *self;
@@ -79,6 +80,7 @@ void hub_destroy(struct sync_hub *hub)
         return;
     numbers_finish(&hub->users);
     numbers_finish(&hub->rooms);
+    numbers_finish(&hub->events);
     free(hub);
 }
 
@@ -103,6 +105,11 @@ stream_pos hub_last_change(const struct sync_hub *hub, user_no user)
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
 {
     return number_get(&hub->rooms, room, hub->start);
+}
+
+stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room)
+{
+    return number_get(&hub->events, room, hub->start);
 }
 
 stream_pos hub_pos(const struct sync_hub *hub)
@@ -180,7 +187,7 @@ static int room_index(struct gathering *g, room_no room)
         wake->rooms = xrealloc(wake->rooms, g->rooms_cap * sizeof *wake->rooms);
         g->told = xrealloc(g->told, g->rooms_cap * sizeof *g->told);
     }
-    wake->rooms[wake->n_rooms] = (struct wake_room){room, 0};
+    wake->rooms[wake->n_rooms] = (struct wake_room){.room = room};
     g->told[wake->n_rooms] = NULL;
     return (int)wake->n_rooms++;
 }
@@ -202,6 +209,7 @@ static void gather_event(struct gathering *g, const struct change *change)
 {
     const struct event_news *news = change->payload;
     int room = room_index(g, change->room);
+    g->wake->rooms[room].events = true;
     if (news != NULL)
         add_members(g, room, news->joined);
 }
@@ -212,13 +220,19 @@ static void gather_own(struct gathering *g, const struct change *change)
     add_item(g, change->user, -1);
 }
 
-static void gather_room(struct gathering *g, const struct change *change)
+/* Nobody else learns of a private receipt, and its owner's own counts change with it. */
+static void gather_receipt(struct gathering *g, const struct change *change)
 {
+    const struct receipt_news *news = change->payload;
     int room = room_index(g, change->room);
-    if (!change->private_)
-        add_members(g, room, change->payload);
-    if (change->user != 0)
-        add_item(g, change->user, -1);
+    if (!change->private_ && news != NULL)
+        add_members(g, room, news->members);
+    add_item(g, change->user, -1);
+}
+
+static void gather_typing(struct gathering *g, const struct change *change)
+{
+    add_members(g, room_index(g, change->room), change->payload);
 }
 
 static void gather_presence(struct gathering *g, const struct change *change)
@@ -230,8 +244,8 @@ static void gather_presence(struct gathering *g, const struct change *change)
 }
 
 static void (*const GATHER[])(struct gathering *g, const struct change *change) = {
-    [CHANGE_EVENT] = gather_event,      [CHANGE_MEMBERSHIP] = gather_own, [CHANGE_RECEIPT] = gather_room,
-    [CHANGE_TYPING] = gather_room,      [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
+    [CHANGE_EVENT] = gather_event,      [CHANGE_MEMBERSHIP] = gather_own, [CHANGE_RECEIPT] = gather_receipt,
+    [CHANGE_TYPING] = gather_typing,     [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
     [CHANGE_SESSION] = NULL,            [CHANGE_DEVICES] = gather_own,    [CHANGE_PRESENCE] = gather_presence,
     [CHANGE_TO_DEVICE] = gather_own,
 };
@@ -274,8 +288,13 @@ static void index_users(struct gathering *g)
 
 static void raise_numbers(struct sync_hub *hub, struct wake *wake)
 {
-    for (size_t i = 0; i < wake->n_rooms; ++i)
-        wake->rooms[i].before = number_raise(&hub->rooms, wake->rooms[i].room, wake->pos, hub->start);
+    for (size_t i = 0; i < wake->n_rooms; ++i) {
+        struct wake_room *room = &wake->rooms[i];
+        number_raise(&hub->rooms, room->room, wake->pos, hub->start);
+        room->before_event = hub_room_last_event(hub, room->room);
+        if (room->events)
+            number_raise(&hub->events, room->room, wake->pos, hub->start);
+    }
     for (size_t i = 0; i < wake->n_users; ++i)
         wake->before[i] = number_raise(&hub->users, wake->users[i], wake->pos, hub->start);
     hub->pos = wake->pos;

@@ -30,7 +30,8 @@ struct wake_item {
 /* A room that changed in the group. */
 struct wake_room {
     room_no room;
-    stream_pos before; /* the room's last change before this group */
+    bool events; /* among what changed are events */
+    stream_pos before_event; /* the room's last event before this group */
 };
 
 /* One group's news. Immutable, counted. */
@@ -71,14 +72,16 @@ void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self);
 /* The position of the user's last change. Any thread, never blocks. */
 stream_pos hub_last_change(const struct sync_hub *hub, user_no user);
 
-/* The same of a room: its events, receipts, typing. */
+/* The same of a room: its events, receipts, typing; and of its events alone. */
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room);
+stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 
 /* Everything up to here is in the numbers above. */
 stream_pos hub_pos(const struct sync_hub *hub);
 
-/* The writer's observer. CHANGE_RECEIPT, CHANGE_TYPING and CHANGE_PRESENCE say in their payload who is concerned: a struct
- * member_set (rooms/member_set.h), or NULL for the user alone. */
+/* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/append.h),
+ * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING and CHANGE_PRESENCE a struct member_set (rooms/member_set.h); NULL:
+ * only the user. */
 void hub_observe(void *self, const struct change *changes, size_t n);
 
 #endif

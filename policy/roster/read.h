@@ -20,6 +20,7 @@
 
 #define ROSTER_ENTRIES_MAX 64                     /* files in the zip */
 #define ROSTER_BYTES_MAX (INT64_C(512) << 20)     /* unpacked, all files together */
+#define ROSTER_ROWS_MAX 4000000                   /* all files together */
 #define ROSTER_PACKING_MAX 400                    /* unpacked bytes for each packed one, beyond the first MiB */
 
 struct roster_school {

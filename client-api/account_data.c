@@ -1,0 +1,55 @@
+/* Account data (Client-Server API, "Client Config"). */
+#include <string.h>
+
+#include "client-api/own.h"
+#include "client-api/routes.h"
+#include "homeserver/accounts/account_data.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/account_data.h"
+
+static bool reply_content(struct request *r, room_no room, const char *type)
+{
+    struct text body = TEXT_INIT;
+    char *content = account_data_get(r->db, r->session->user, room, type);
+    if (content == NULL)
+        return refuse(r, ERROR_NOT_FOUND, "There is no account data of this type.");
+    body = (struct text){content, strlen(content), strlen(content) + 1};
+    return reply_text(r, &body);
+}
+
+static bool get_global(struct request *r)
+{
+    return own_path(r) && reply_content(r, 0, r->params[1]);
+}
+
+static bool put_global(struct request *r)
+{
+    return own_path(r) &&
+           account_data_set(r->server->accounts, r->session->user, 0, r->params[1], r->body, &r->error) && reply_empty(r);
+}
+
+static bool get_of_room(struct request *r)
+{
+    room_no room = own_path_room(r);
+    return room != 0 && reply_content(r, room, r->params[2]);
+}
+
+static bool put_of_room(struct request *r)
+{
+    room_no room = own_path_room(r);
+    return room != 0 &&
+           account_data_set(r->server->accounts, r->session->user, room, r->params[2], r->body, &r->error) &&
+           reply_empty(r);
+}
+
+#define USER "/_matrix/client/v3/user/{userId}"
+static const struct route TABLE[] = {
+    {HTTP_GET, USER "/account_data/{type}", get_global, ROUTE_AUTH, RATE_NONE, "getAccountData"},
+    {HTTP_PUT, USER "/account_data/{type}", put_global, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "setAccountData"},
+    {HTTP_GET, USER "/rooms/{roomId}/account_data/{type}", get_of_room, ROUTE_AUTH, RATE_NONE, "getAccountDataPerRoom"},
+    {HTTP_PUT, USER "/rooms/{roomId}/account_data/{type}", put_of_room, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "setAccountDataPerRoom"},
+};
+const struct routes ACCOUNT_DATA_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,37 @@
+/* What this server offers to a signed-in client (Client-Server API, "Capabilities negotiation"). */
+#include "client-api/routes.h"
+#include "homeserver/base/config.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/version.h"
+
+static const struct {
+    const char *name;
+    bool enabled;
+} SWITCHES[] = {
+    {"m.change_password", true}, {"m.set_displayname", true},  {"m.set_avatar_url", true},
+    {"m.profile_fields", true},  {"m.3pid_changes", false},    {"m.get_login_token", false},
+    {"m.forget_forced_upon_leave", false},
+};
+
+static json_t *room_versions(const struct config *config)
+{
+    const struct room_version *version;
+    json_t *available = json_object();
+    for (size_t i = 0; (version = room_version_at(i)) != NULL; ++i)
+        json_object_set_new(available, version->name, json_string("stable"));
+    return json_pack("{s:s, s:o}", "default", config->rooms.default_version, "available", available);
+}
+
+static bool get_capabilities(struct request *r)
+{
+    json_t *capabilities = json_pack("{s:o}", "m.room_versions", room_versions(r->server->config));
+    for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; ++i)
+        json_object_set_new(capabilities, SWITCHES[i].name, json_pack("{s:b}", "enabled", (int)SWITCHES[i].enabled));
+    return reply_json(r, json_pack("{s:o}", "capabilities", capabilities));
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v3/capabilities", get_capabilities, ROUTE_AUTH, RATE_NONE, "getCapabilities"},
+};
+const struct routes CAPABILITY_ROUTES = ROUTES(TABLE);

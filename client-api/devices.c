@@ -1,0 +1,110 @@
+/* One's devices (Client-Server API, "Device Management"). */
+#include <stdlib.h>
+
+#include "client-api/routes.h"
+#include "client-api/signing_in.h"
+#include "homeserver/accounts/devices.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/text.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/devices.h"
+
+#define MANY 1000 /* devices in one delete_devices */
+
+static json_t *device_json(const struct device_row *row)
+{
+    json_t *device = json_pack("{s:s}", "device_id", row->device_id);
+    if (row->display_name != NULL)
+        json_object_set_new(device, "display_name", json_string(row->display_name));
+    if (row->last_seen_ip != NULL)
+        json_object_set_new(device, "last_seen_ip", json_string(row->last_seen_ip));
+    if (row->last_seen_ms != 0)
+        json_object_set_new(device, "last_seen_ts", json_integer(row->last_seen_ms));
+    return device;
+}
+
+static void add_device(void *list, const struct device_row *row)
+{
+    json_array_append_new(list, device_json(row));
+}
+
+static bool get_devices(struct request *r)
+{
+    json_t *list = json_array();
+    devices_each(r->db, r->session->user, add_device, list);
+    return reply_json(r, json_pack("{s:o}", "devices", list));
+}
+
+static bool get_device(struct request *r)
+{
+    struct device_row row;
+    if (!devices_get(r->db, r->session->user, r->params[0], &row))
+        return refuse(r, ERROR_NOT_FOUND, "There is no such device.");
+    json_t *device = device_json(&row);
+    device_row_finish(&row);
+    return reply_json(r, device);
+}
+
+static bool put_device(struct request *r)
+{
+    const char *display_name;
+    if (!body_string_or(r, "display_name", NULL, &display_name))
+        return false;
+    if (display_name != NULL)
+        return device_rename(r->server->accounts, r->session->user, r->params[0], display_name, &r->error) &&
+               reply_empty(r);
+    if (devices_no(r->db, r->session->user, r->params[0]) == 0)
+        return refuse(r, ERROR_NOT_FOUND, "There is no such device.");
+    return reply_empty(r);
+}
+
+static bool delete_device(struct request *r)
+{
+    return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) &&
+           device_delete(r->server->accounts, r->session->user, r->params[0], &r->error) && reply_empty(r);
+}
+
+/* The ids in the body's "devices": heap array of borrowed strings, NULL: r->error is set. */
+static const char **body_devices(struct request *r, size_t *n)
+{
+    json_t *list, *item;
+    size_t i;
+    if (!body_array_or_null(r, "devices", &list))
+        return NULL;
+    if (list == NULL || json_array_size(list) > MANY) {
+        refuse(r, list == NULL ? ERROR_MISSING_PARAM : ERROR_INVALID_PARAM, "A list of at most 1000 devices is needed.");
+        return NULL;
+    }
+    const char **ids = xcalloc(json_array_size(list) + 1, sizeof *ids);
+    json_array_foreach(list, i, item)
+        if ((ids[i] = json_string_value(item)) == NULL) {
+            free(ids);
+            refuse(r, ERROR_BAD_JSON, "A device id is a string.");
+            return NULL;
+        }
+    *n = json_array_size(list);
+    return ids;
+}
+
+static bool post_delete_devices(struct request *r)
+{
+    size_t n = 0;
+    if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL))
+        return false;
+    const char **ids = body_devices(r, &n);
+    bool ok = ids != NULL && device_delete_many(r->server->accounts, r->session->user, ids, n, &r->error);
+    free(ids);
+    return ok && reply_empty(r);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v3/devices", get_devices, ROUTE_AUTH, RATE_NONE, "getDevices"},
+    {HTTP_GET, "/_matrix/client/v3/devices/{deviceId}", get_device, ROUTE_AUTH, RATE_NONE, "getDevice"},
+    {HTTP_PUT, "/_matrix/client/v3/devices/{deviceId}", put_device, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "updateDevice"},
+    {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
+     "deleteDevice"},
+    {HTTP_POST, "/_matrix/client/v3/delete_devices", post_delete_devices, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
+     "deleteDevices"},
+};
+const struct routes DEVICE_ROUTES = ROUTES(TABLE);

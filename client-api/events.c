@@ -1,0 +1,61 @@
+/* Single events (Client-Server API, "Getting events for a room", "Jump to date"). */
+
+#include <stdlib.h>
+
+#include "client-api/reading.h"
+#include "client-api/routes.h"
+#include "homeserver/http/request.h"
+#include "homeserver/rooms/timeline.h"
+#include "homeserver/store/events.h"
+
+static bool event(struct request *r, struct reading *reading)
+{
+    struct text out = TEXT_INIT;
+    struct event_row *row = reading_event(r, reading, r->params[1]);
+    if (row == NULL)
+        return false;
+    render_event(&out, &reading->render, row);
+    free(row);
+    return reply_text(r, &out);
+}
+
+static bool get_event(struct request *r)
+{
+    return reading_room(r, ERROR_NOT_FOUND, event);
+}
+
+/* The closest event in time may be hidden: then it is the next in that direction that is not. */
+static bool event_at_time(struct request *r, struct reading *reading)
+{
+    struct timeline found;
+    struct timeline_wanted wanted = {.room = reading->room, .limit = 1};
+    int64_t ts;
+    if (query_get(r, "ts") == NULL)
+        return refuse(r, ERROR_MISSING_PARAM, "ts is missing.");
+    if (!query_int(r, "ts", 0, 0, INT64_MAX, &ts) || !reading_direction(r, NULL, &wanted.backwards))
+        return false;
+    stream_pos pos = events_at_time(r->db, reading->room, ts, !wanted.backwards);
+    wanted.after = wanted.backwards ? 0 : pos - 1;
+    wanted.upto = wanted.backwards ? pos : INT64_MAX;
+    if (pos == 0)
+        return refuse(r, ERROR_NOT_FOUND, "There is no event in that direction.");
+    timeline_read(&found, &reading->render, &wanted);
+    bool any = found.n != 0;
+    if (any)
+        reply_json(r, json_pack("{s:s, s:I}", "event_id", found.rows[0]->event_id, "origin_server_ts",
+                                (json_int_t)found.rows[0]->ts));
+    timeline_finish(&found);
+    return any || refuse(r, ERROR_NOT_FOUND, "There is no event in that direction.");
+}
+
+static bool get_event_at_time(struct request *r)
+{
+    return reading_room(r, ERROR_NOT_FOUND, event_at_time);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, ROUTE_AUTH, RATE_NONE, "getOneRoomEvent"},
+    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/timestamp_to_event", get_event_at_time, ROUTE_AUTH, RATE_READ,
+     "getEventByTimestamp"},
+};
+const struct routes EVENTS_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,108 @@
+/* What can be seen of rooms before joining them: the tree of a space, a room's summary (Client-Server API, "Spaces",
+ * "Room previews"). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/reading.h"
+#include "client-api/routes.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/directory.h"
+#include "homeserver/rooms/hierarchy.h"
+#include "homeserver/rooms/summary.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/rooms.h"
+
+#define ROOMS_MAX 50  /* of one answer */
+#define DEPTH_MAX 100
+
+/* The token carries what must not change from page to page: "h<rooms before>_<depth>_<suggested>". */
+static bool read_from(struct request *r, struct hierarchy_wanted *wanted)
+{
+    const char *token = query_get(r, "from");
+    unsigned from, depth, suggested;
+    int end = 0;
+    if (token == NULL)
+        return true;
+    if (sscanf(token, "h%6u_%3u_%1u%n", &from, &depth, &suggested, &end) != 3 || token[end] != '\0')
+        return refuse(r, ERROR_INVALID_PARAM, "This is not a token of this server.");
+    if (depth != wanted->max_depth || (suggested != 0) != wanted->suggested_only)
+        return refuse(r, ERROR_INVALID_PARAM, "suggested_only and max_depth cannot change from page to page.");
+    wanted->from = from;
+    return true;
+}
+
+static bool read_wanted(struct request *r, struct hierarchy_wanted *wanted)
+{
+    int64_t limit;
+    *wanted = (struct hierarchy_wanted){.user = r->session->user, .school_mode = reading_school_mode(r)};
+    if (!query_bool(r, "suggested_only", false, &wanted->suggested_only) ||
+        !query_int(r, "max_depth", DEPTH_MAX, 0, DEPTH_MAX, &wanted->max_depth) ||
+        !query_int(r, "limit", ROOMS_MAX, 1, ROOMS_MAX, &limit) || !read_from(r, wanted))
+        return false;
+    wanted->limit = (size_t)limit;
+    return true;
+}
+
+static bool get_hierarchy(struct request *r)
+{
+    struct hierarchy_wanted wanted;
+    struct render how = {.db = r->db, .names = r->server->names};
+    struct text out = TEXT_INIT;
+    bool more;
+    if (!read_wanted(r, &wanted))
+        return false;
+    db_begin_read(r->db);
+    wanted.root = rooms_by_id(r->db, r->params[0]);
+    text_adds(&out, "{\"rooms\":");
+    bool seen = wanted.root != 0 && hierarchy_render(&out, &how, &wanted, &more);
+    db_end_read(r->db);
+    if (!seen) {
+        text_finish(&out);
+        return refuse(r, ERROR_FORBIDDEN, "You are not allowed to view this room.");
+    }
+    if (more)
+        text_addf(&out, ",\"next_batch\":\"h%zu_%d_%d\"", wanted.from + wanted.limit, (int)wanted.max_depth,
+                  wanted.suggested_only);
+    text_addc(&out, '}');
+    return reply_text(r, &out);
+}
+
+static room_no summarized_room(struct request *r)
+{
+    user_no user = r->session != NULL ? r->session->user : 0;
+    if (r->params[0][0] == '#')
+        return directory_find(r->db, reading_school_mode(r), r->params[0], user);
+    room_no room = rooms_by_id(r->db, r->params[0]);
+    return room != 0 && reading_may_know_room(r, room) ? room : 0;
+}
+
+static bool get_summary(struct request *r)
+{
+    struct summary summary = {0};
+    struct text out = TEXT_INIT;
+    if (r->session == NULL && reading_school_mode(r))
+        return refuse(r, ERROR_MISSING_TOKEN, NULL);
+    user_no user = r->session != NULL ? r->session->user : 0;
+    room_no room = summarized_room(r);
+    bool seen = room != 0 && summary_load(&summary, r->db, room) && summary_open_to(&summary, r->db, user);
+    enum membership membership = seen && user != 0 ? memberships_of(r->db, room, user) : MEMBERSHIP_NONE;
+    if (seen) {
+        text_addc(&out, '{');
+        summary_add(&out, &summary, true);
+        if (user != 0)
+            text_addf(&out, ",\"membership\":\"%s\"", membership_name(membership));
+        text_addc(&out, '}');
+    }
+    summary_finish(&summary);
+    return seen ? reply_text(r, &out) : refuse(r, ERROR_NOT_FOUND, "There is no such room.");
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/hierarchy", get_hierarchy, ROUTE_AUTH, RATE_READ, "getSpaceHierarchy"},
+    {HTTP_GET, "/_matrix/client/v1/room_summary/{roomIdOrAlias}", get_summary, ROUTE_AUTH_OPTIONAL, RATE_READ,
+     "getRoomSummary"},
+};
+const struct routes HIERARCHY_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,141 @@
+/* Pages of a room's history (Client-Server API, "Syncing": /messages; "Event Context": /context). */
+#include <stdlib.h>
+
+#include "client-api/reading.h"
+#include "client-api/routes.h"
+#include "homeserver/http/request.h"
+#include "homeserver/rooms/timeline.h"
+#include "homeserver/store/events.h"
+#include "homeserver/sync/filter.h"
+#include "homeserver/sync/token.h"
+
+#define MESSAGES_MAX 1000
+#define CONTEXT_MAX 200
+
+static void add_token(struct text *out, const char *before, stream_pos pos)
+{
+    text_adds(out, before);
+    token_add(out, pos);
+    text_addc(out, '"');
+}
+
+static bool messages_page(struct request *r, struct reading *reading, const struct filter *filter)
+{
+    struct timeline_wanted wanted = {.room = reading->room, .filter = &filter->timeline};
+    struct timeline timeline;
+    struct text out = TEXT_INIT;
+    stream_pos from, to;
+    int64_t limit;
+    if (!reading_direction(r, NULL, &wanted.backwards) ||
+        !reading_token(r, "from", wanted.backwards ? reading->now : 0, &from) ||
+        !reading_token(r, "to", wanted.backwards ? 0 : INT64_MAX, &to) ||
+        !query_int(r, "limit", filter->timeline.limit != 0 ? filter->timeline.limit : 10, 0, MESSAGES_MAX, &limit))
+        return false;
+    wanted.limit = (size_t)limit;
+    wanted.after = wanted.backwards ? to : from;
+    wanted.upto = wanted.backwards ? from : to;
+    timeline_read(&timeline, &reading->render, &wanted);
+    text_adds(&out, "{\"chunk\":");
+    timeline_render(&out, &reading->render, &timeline);
+    add_token(&out, ",\"start\":\"", from);
+    if (timeline.more)
+        add_token(&out, ",\"end\":\"", timeline.end);
+    if (filter->timeline.lazy_load_members && timeline.n != 0) {
+        text_adds(&out, ",\"state\":");
+        timeline_render_senders(&out, &reading->render, reading->room, timeline.rows, timeline.n,
+                                timeline.rows[wanted.backwards ? 0 : timeline.n - 1]->pos);
+    }
+    text_addc(&out, '}');
+    timeline_finish(&timeline);
+    return reply_text(r, &out);
+}
+
+static bool messages(struct request *r, struct reading *reading)
+{
+    struct filter *filter;
+    bool done = reading_filter(r, &filter) && messages_page(r, reading, filter);
+    filter_unref(filter);
+    return done;
+}
+
+static bool get_messages(struct request *r)
+{
+    return reading_room(r, ERROR_FORBIDDEN, messages);
+}
+
+/* All rows whose senders a lazy-loading client needs: borrowed rows, heap array. */
+static struct event_row **all_rows(const struct timeline *before, struct event_row *event, const struct timeline *after,
+                                   size_t *n)
+{
+    struct event_row **rows = xcalloc(before->n + after->n + 1, sizeof *rows);
+    *n = 0;
+    for (size_t i = 0; i < before->n; ++i)
+        rows[(*n)++] = before->rows[i];
+    rows[(*n)++] = event;
+    for (size_t i = 0; i < after->n; ++i)
+        rows[(*n)++] = after->rows[i];
+    return rows;
+}
+
+static void render_context(struct text *out, const struct reading *reading, const struct timeline *before,
+                           struct event_row *event, const struct timeline *after, const struct event_filter *filter)
+{
+    size_t n;
+    struct event_row **rows = all_rows(before, event, after, &n);
+    text_adds(out, "{\"event\":");
+    render_event(out, &reading->render, event);
+    text_adds(out, ",\"events_before\":");
+    timeline_render(out, &reading->render, before);
+    text_adds(out, ",\"events_after\":");
+    timeline_render(out, &reading->render, after);
+    text_adds(out, ",\"state\":");
+    timeline_render_state(out, &reading->render, reading->room, rows[n - 1]->pos, filter, rows, n);
+    add_token(out, ",\"start\":\"", before->end);
+    add_token(out, ",\"end\":\"", after->end);
+    text_addc(out, '}');
+    free(rows);
+}
+
+static bool context_around(struct request *r, struct reading *reading, struct event_row *event,
+                           const struct filter *filter)
+{
+    struct timeline before, after;
+    struct text out = TEXT_INIT;
+    int64_t limit;
+    if (!query_int(r, "limit", filter->timeline.limit != 0 ? filter->timeline.limit : 10, 0, CONTEXT_MAX, &limit))
+        return false;
+    struct timeline_wanted earlier = {.room = reading->room, .backwards = true, .upto = event->pos - 1,
+                                      .limit = (size_t)limit / 2, .filter = &filter->timeline};
+    struct timeline_wanted later = {.room = reading->room, .after = event->pos, .upto = INT64_MAX,
+                                    .limit = (size_t)(limit - limit / 2), .filter = &filter->timeline};
+    timeline_read(&before, &reading->render, &earlier);
+    timeline_read(&after, &reading->render, &later);
+    render_context(&out, reading, &before, event, &after, &filter->timeline);
+    timeline_finish(&before);
+    timeline_finish(&after);
+    return reply_text(r, &out);
+}
+
+static bool context(struct request *r, struct reading *reading)
+{
+    struct filter *filter;
+    if (!reading_filter(r, &filter))
+        return false;
+    struct event_row *event = reading_event(r, reading, r->params[1]);
+    bool done = event != NULL && context_around(r, reading, event, filter);
+    free(event);
+    filter_unref(filter);
+    return done;
+}
+
+static bool get_context(struct request *r)
+{
+    return reading_room(r, ERROR_FORBIDDEN, context);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, ROUTE_AUTH, RATE_READ, "getRoomEvents"},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context, ROUTE_AUTH, RATE_READ,
+     "getEventContext"},
+};
+const struct routes MESSAGES_ROUTES = ROUTES(TABLE);

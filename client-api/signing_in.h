@@ -1,0 +1,36 @@
+/* What login, registration and interactive authentication say alike. */
+#ifndef PARTA_CLIENT_API_SIGNING_IN_H
+#define PARTA_CLIENT_API_SIGNING_IN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "homeserver/accounts/login.h"
+#include "homeserver/http/uia.h"
+
+struct request;
+
+/* Whom a login or auth object names: identifier {"type": "m.id.user", "user": …} or the older top-level "user". Borrowed.
+ * NULL: r->error is set (M_FORBIDDEN for an identifier by phone or e-mail, which this server does not keep). */
+const char *identifier_user(struct request *r, const json_t *object);
+
+/* device_id, initial_device_display_name, refresh_token of the body, and the client's address. false: r->error is set. */
+bool body_device_wish(struct request *r, struct device_wish *out);
+
+/* The answer of login and registration; empties *result. */
+bool reply_signed_in(struct request *r, struct login_result *result);
+
+/* The same for an account made without signing in. */
+bool reply_made(struct request *r, struct login_result *result);
+
+/* Counts an attempt on an account. false: too many, r->error is set. */
+bool account_attempt(struct request *r, const char *user);
+
+/* Stages. The password is that of the signed-in user; the registration token is left as the stage's value. */
+extern const struct uia_stage STAGE_PASSWORD;
+extern const struct uia_stage STAGE_REGISTRATION_TOKEN;
+
+/* The flow of everything that a signed-in person confirms with the password. */
+extern const struct uia_flow PASSWORD_FLOW;
+
+#endif

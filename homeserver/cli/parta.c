@@ -1,0 +1,274 @@
+/* The program `parta`: from the words on the command line to a verb, and from its outcome to an exit code. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "homeserver/base/config.h"
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/log.h"
+#include "homeserver/cli/office.h"
+#include "homeserver/cli/verb.h"
+
+#define CONFIG_PATH "/etc/parta/parta.yaml"
+#define INPUT_BYTES_MAX (256 << 20)
+#define LINE_BYTES_MAX 4096
+
+enum { DONE, FAILED, MISUSED };
+
+/* What the command line said, before files were read. */
+struct request_line {
+    struct call call;
+    const char *config_path;
+    bool help;
+    char *lines[VERB_OPTIONS_MAX]; /* of OPTION_FILE, to free */
+};
+
+static const char *config_path_default(void)
+{
+    const char *path = getenv("PARTA_CONFIG");
+    return path != NULL && *path != '\0' ? path : CONFIG_PATH;
+}
+
+static void print_usage(FILE *out)
+{
+    const struct verb *verb;
+    fputs("usage: parta VERB [OPTION]… [ARGUMENT]…\n\n", out);
+    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i)
+        fprintf(out, "  %-16s %-8s %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
+    fputs("\n  parta VERB --help tells more of a verb.\n"
+          "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
+          "  Exit codes: 0 done, 1 failed, 2 misused.\n",
+          out);
+}
+
+static void print_help(const struct verb *verb)
+{
+    printf("usage: parta %s%s%s%s\n\n%s\n", verb->name, verb->options != NULL ? " [OPTION]…" : "",
+           verb->arguments != NULL ? " " : "", verb->arguments != NULL ? verb->arguments : "", verb->summary);
+    if (verb->essay != NULL)
+        printf("%s\n", verb->essay);
+    if (verb->options != NULL || (verb->flags & VERB_CONFIG) != 0)
+        putchar('\n');
+    for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; ++o)
+        printf("  %-16s %-6s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
+    if ((verb->flags & VERB_CONFIG) != 0)
+        printf("  %-16s %-6s %s\n", "--config", "FILE", "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
+}
+
+/* The verb that the first one or two words name; *used says how many. */
+static const struct verb *verb_of_words(int argc, char **argv, int *used)
+{
+    char name[64];
+    const struct verb *verb = NULL;
+    if (argc >= 3) {
+        snprintf(name, sizeof name, "%s %s", argv[1], argv[2]);
+        verb = verb_find(name);
+        *used = 2;
+    }
+    if (verb == NULL && argc >= 2) {
+        verb = verb_find(argv[1]);
+        *used = 1;
+    }
+    return verb;
+}
+
+static int option_number(const struct verb *verb, const char *word, size_t len)
+{
+    for (int i = 0; verb->options != NULL && verb->options[i].name != NULL; ++i)
+        if (strlen(verb->options[i].name) == len && strncmp(verb->options[i].name, word, len) == 0)
+            return i;
+    return -1;
+}
+
+/* "--name=value", or "--name" with the value as the next word. */
+static bool take_option(struct request_line *line, const char *word, char **next, int *used)
+{
+    const char *equals = strchr(word, '='), *value = equals != NULL ? equals + 1 : *next;
+    size_t len = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    bool config = len == 8 && strncmp(word, "--config", 8) == 0;
+    int i = option_number(line->call.verb, word, len);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return line->help = true;
+    if (!config && i < 0)
+        return call_misuse(&line->call, "There is no option %s here.", word);
+    if (!config && line->call.verb->options[i].kind == OPTION_FLAG) {
+        line->call.options[i] = "";
+        return equals == NULL || call_misuse(&line->call, "%.*s takes no value.", (int)len, word);
+    }
+    if (value == NULL)
+        return call_misuse(&line->call, "%s needs a value.", word);
+    *used += equals == NULL ? 1 : 0;
+    *(config ? &line->config_path : &line->call.options[i]) = value;
+    return true;
+}
+
+static bool take_words(struct request_line *line, int argc, char **argv, int from)
+{
+    struct call *call = &line->call;
+    bool options_over = false;
+    for (int i = from; i < argc; ++i) {
+        if (!options_over && strcmp(argv[i], "--") == 0)
+            options_over = true;
+        else if (!options_over && argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!take_option(line, argv[i], &argv[i + 1], &i))
+                return false;
+        } else if (call->n_args == call->verb->args_max)
+            return call_misuse(call, "One argument too many: %s", argv[i]);
+        else
+            call->args[call->n_args++] = argv[i];
+    }
+    return line->help || call->n_args >= call->verb->args_min ||
+           call_misuse(call, "%s is missing.", call->verb->arguments);
+}
+
+/* A terminal does not show what is typed. */
+static void echo(bool on)
+{
+    struct termios terminal;
+    if (tcgetattr(STDIN_FILENO, &terminal) != 0)
+        return;
+    terminal.c_lflag = on ? terminal.c_lflag | ECHO : terminal.c_lflag & ~(tcflag_t)ECHO;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+}
+
+static bool read_first_line(struct call *call, const char *path, char **out)
+{
+    bool standard = strcmp(path, "-") == 0, terminal = standard && isatty(STDIN_FILENO) == 1;
+    char *line = xcalloc(1, LINE_BYTES_MAX);
+    FILE *f = standard ? stdin : fopen(path, "re");
+    if (terminal) {
+        fputs("Password: ", stderr);
+        echo(false);
+    }
+    bool done = f != NULL && fgets(line, LINE_BYTES_MAX, f) != NULL;
+    if (terminal) {
+        echo(true);
+        fputc('\n', stderr);
+    }
+    if (f != NULL && !standard)
+        fclose(f);
+    line[strcspn(line, "\r\n")] = '\0';
+    *out = line;
+    return (done && *line != '\0') || call_fail(call, "%s: %s", path, f == NULL ? strerror(errno) : "nothing to read");
+}
+
+static bool read_input(struct call *call, const char *path)
+{
+    char bytes[65536];
+    size_t n;
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (f == NULL)
+        return call_fail(call, "%s: %s", path, strerror(errno));
+    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && call->input.len <= INPUT_BYTES_MAX)
+        text_add(&call->input, bytes, n);
+    bool whole = ferror(f) == 0;
+    if (f != stdin)
+        fclose(f);
+    if (!whole)
+        return call_fail(call, "%s: can't be read", path);
+    return call->input.len <= INPUT_BYTES_MAX || call_fail(call, "%s: longer than 256 MiB", path);
+}
+
+static bool read_files(struct request_line *line)
+{
+    struct call *call = &line->call;
+    for (int i = 0; call->verb->options != NULL && call->verb->options[i].name != NULL; ++i) {
+        if (call->verb->options[i].kind != OPTION_FILE || call->options[i] == NULL)
+            continue;
+        if (!read_first_line(call, call->options[i], &line->lines[i]))
+            return false;
+        call->options[i] = line->lines[i];
+    }
+    return (call->verb->flags & VERB_INPUT) == 0 || read_input(call, call->args[0]);
+}
+
+static bool run_in_office(struct call *call)
+{
+    struct office office;
+    bool writes = (call->verb->flags & VERB_WRITES) != 0, done = false;
+    switch (office_open(call->config, writes, &office, &call->problem)) {
+    case OFFICE_FAILED: break;
+    case OFFICE_BUSY:
+        call_fail(call, "The server is running (%s is locked): stop it first.", call->config->lock_path);
+        break;
+    case OFFICE_OPEN:
+        call->office = &office;
+        done = call->verb->run(call);
+        call->office = NULL;
+        office_close(&office);
+    }
+    return done;
+}
+
+static bool run(struct request_line *line, struct config **config)
+{
+    struct call *call = &line->call;
+    if ((call->verb->flags & VERB_CONFIG) != 0) {
+        if (!config_load(line->config_path, config, &call->problem))
+            return false;
+        call->config = *config;
+    }
+    if (!read_files(line))
+        return false;
+    return (call->verb->flags & (VERB_READS | VERB_WRITES)) != 0 ? run_in_office(call) : call->verb->run(call);
+}
+
+static int outcome(struct call *call, bool done)
+{
+    if (call->out.len != 0)
+        fwrite(call->out.data, 1, call->out.len, stdout);
+    if (fflush(stdout) != 0 && done) {
+        fputs("parta: the output could not be written\n", stderr);
+        return FAILED;
+    }
+    if (done)
+        return DONE;
+    fprintf(stderr, "parta: %s\n", call->problem.len != 0 ? call->problem.data : "failed");
+    if (call->misused)
+        fprintf(stderr, "parta: \"parta %s --help\" tells more\n", call->verb->name);
+    return call->misused ? MISUSED : FAILED;
+}
+
+static void finish(struct request_line *line, struct config *config)
+{
+    text_finish(&line->call.input);
+    text_finish(&line->call.out);
+    text_finish(&line->call.problem);
+    for (int i = 0; i < VERB_OPTIONS_MAX; ++i)
+        free(line->lines[i]);
+    config_free(config);
+}
+
+int main(int argc, char **argv)
+{
+    int used = 0;
+    struct config *config = NULL;
+    struct request_line line = {.config_path = config_path_default()};
+    log_set_level(LOG_WARN);
+    umask(077); /* what it makes is for the server's user only */
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout);
+        return DONE;
+    }
+    line.call.verb = verb_of_words(argc, argv, &used);
+    if (line.call.verb == NULL) {
+        print_usage(stderr);
+        return MISUSED;
+    }
+    if (!crypto_start()) {
+        fputs("parta: no randomness to be had\n", stderr);
+        return FAILED;
+    }
+    bool done = take_words(&line, argc, argv, used + 1);
+    if (done && line.help)
+        print_help(line.call.verb);
+    else
+        done = done && run(&line, &config);
+    int code = outcome(&line.call, done);
+    finish(&line, config);
+    return code;
+}

@@ -1,0 +1,46 @@
+/* parta roster …: the school's records. */
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/cli/office.h"
+#include "homeserver/cli/verb.h"
+#include "homeserver/store/listing.h"
+#include "homeserver/store/school.h"
+
+enum { LIST_ROLE, LIST_LIMIT };
+static const struct verb_option LIST_OPTIONS[] = {
+    {"--role", OPTION_VALUE, "ROLE", "only pupil, guardian, teacher, head, …"},
+    {"--limit", OPTION_VALUE, "N", "at most so many lines"},
+    {NULL},
+};
+
+static void add_name(struct text *out, const struct listed_role *row)
+{
+    text_addf(out, "%s %s%s%s", row->given, row->middle, *row->middle != '\0' ? " " : "", row->family);
+}
+
+static bool list(struct call *call)
+{
+    char day[DAY_TEXT_BYTES];
+    int64_t limit;
+    struct listed_role row;
+    const char *role = call->options[LIST_ROLE] != NULL ? call->options[LIST_ROLE] : "";
+    if (!call_int(call, LIST_LIMIT, INT64_MAX, 1, INT64_MAX, &limit))
+        return false;
+    struct stmt *q = listing_roles(call->office->db, role, day_text(day_of_ms(clock_wall_ms()), day));
+    for (; limit > 0 && listing_roles_next(q, &row); --limit) {
+        text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name, row.role, row.school,
+                  row.class);
+        add_name(&call->out, &row);
+        text_addc(&call->out, '\n');
+    }
+    stmt_end(q);
+    return !db_failed(call->office->db) || call_fail(call, "The database can't be read (see above).");
+}
+
+static const struct verb TABLE[] = {
+    {"roster list", .options = LIST_OPTIONS, .flags = VERB_CONFIG | VERB_READS, .run = list,
+     .summary = "Lists the people of all schools by role.",
+     .essay = "One line for each person, role and class, separated by tabs: id, role, school, class, name. A guardian's\n"
+              "class is the child's."},
+};
+const struct verbs ROSTER_VERBS = VERBS(TABLE);

@@ -1,0 +1,77 @@
+#include "homeserver/cli/verb.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS,
+                                          &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
+
+const struct verb *verb_at(size_t i)
+{
+    for (size_t t = 0; t < sizeof ALL / sizeof *ALL; ++t) {
+        if (i < ALL[t]->n)
+            return &ALL[t]->table[i];
+        i -= ALL[t]->n;
+    }
+    return NULL;
+}
+
+const struct verb *verb_find(const char *name)
+{
+    const struct verb *verb;
+    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i)
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    return NULL;
+}
+
+static void set_problem(struct call *call, const char *fmt, va_list ap)
+{
+    char sentence[1024];
+    vsnprintf(sentence, sizeof sentence, fmt, ap);
+    text_clear(&call->problem);
+    text_adds(&call->problem, sentence);
+}
+
+bool call_fail(struct call *call, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set_problem(call, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool call_misuse(struct call *call, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set_problem(call, fmt, ap);
+    va_end(ap);
+    call->misused = true;
+    return false;
+}
+
+bool call_fail_error(struct call *call, const struct error *e)
+{
+    return call_fail(call, "%s", error_sentence(e));
+}
+
+bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
+{
+    const char *text = call->options[option];
+    char *end = NULL;
+    *out = otherwise;
+    if (text == NULL)
+        return true;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || n < low || n > high)
+        return call_misuse(call, "%s must be a whole number from %lld to %lld.", call->verb->options[option].name,
+                           (long long)low, (long long)high);
+    *out = n;
+    return true;
+}

@@ -1,0 +1,87 @@
+/* The administrator's command line: `parta VERB …`.
+ *
+ * A verb is a row of a table at the foot of its file, as routes are; parta.c reads options and files, opens what the verb
+ * needs, runs it and prints what it said. The verb itself only acts on a struct call, so that the same function serves a
+ * shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
+ *
+ * Exit codes: 0 done, 1 failed, 2 misused. */
+#ifndef PARTA_CLI_VERB_H
+#define PARTA_CLI_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/text.h"
+
+struct call;
+struct config;
+struct office; /* office.h */
+
+#define VERB_ARGS_MAX 2
+#define VERB_OPTIONS_MAX 6
+
+enum option_kind {
+    OPTION_FLAG,  /* its value is "" */
+    OPTION_VALUE,
+    OPTION_FILE,  /* given a path ("-": standard input), the verb sees the first line of the file */
+};
+
+struct verb_option {
+    const char *name;  /* "--admin"; NULL: the end */
+    enum option_kind kind;
+    const char *value; /* what help calls its value; NULL for a flag */
+    const char *help;
+};
+
+enum verb_flags {
+    VERB_CONFIG = 1, /* reads the configuration */
+    VERB_READS = 2,  /* reads the database: call->office has db */
+    VERB_WRITES = 4, /* changes it: the whole office, under the lock or inside the running server */
+    VERB_INPUT = 8,  /* its first argument is a file, whose bytes are call->input */
+};
+
+struct verb {
+    const char *name;      /* "user create" */
+    const char *arguments; /* "USER"; NULL: none */
+    int args_min, args_max;
+    const struct verb_option *options; /* NULL: none */
+    unsigned flags;
+    bool (*run)(struct call *call); /* false: call_fail has said why */
+    const char *summary;            /* one line */
+    const char *essay;              /* for --help; NULL: nothing more to say */
+};
+
+struct verbs {
+    const struct verb *table;
+    size_t n;
+};
+#define VERBS(table_) {(table_), sizeof(table_) / sizeof *(table_)}
+
+struct call {
+    const struct verb *verb;
+    const struct config *config; /* VERB_CONFIG */
+    struct office *office;       /* VERB_READS, VERB_WRITES */
+    const char *args[VERB_ARGS_MAX];
+    int n_args;
+    const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options; NULL: not given */
+    struct text input;                     /* VERB_INPUT */
+    struct text out, problem;              /* what to print, and why it failed */
+    bool misused;                          /* it failed because it was asked wrongly */
+};
+
+/* All return false. A problem is one sentence. */
+bool call_fail(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool call_misuse(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool call_fail_error(struct call *call, const struct error *e); /* the sentence of a refusal */
+
+/* An option's whole number, from low to high; otherwise when it was not given. false: call_misuse has said so. */
+bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
+
+/* The table of all verbs. */
+const struct verb *verb_find(const char *name);
+const struct verb *verb_at(size_t i); /* NULL past the last */
+
+extern const struct verbs CONFIG_VERBS, USER_VERBS, ROSTER_VERBS, BACKUP_VERBS, TOKEN_VERBS, VERSION_VERBS;
+
+#endif

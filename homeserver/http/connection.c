@@ -1,0 +1,265 @@
+#include <errno.h>
+#include <linux/tcp.h> /* tcpi_bytes_acked, which netinet/tcp.h lacks */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/text.h"
+#include "homeserver/http/front.h"
+#include "homeserver/http/loop_private.h"
+
+#define ACCEPTS_PER_TURN 16
+#define CROWDED_IDLE_MS 2000   /* how long an idle connection may stay when nearly all are taken */
+#define HEAD_BYTES (512u << 10) /* more than libh2o allows a request's head to have */
+
+static void on_close(void *data)
+{
+    struct connection *connection = data;
+    struct loop *loop = connection->loop;
+    DL_DELETE(loop->connections, connection);
+    atomic_fetch_sub(&loop->env->connections, 1);
+    SSL_CTX_free(connection->tls);
+    free(connection);
+}
+
+static void add_connection(struct loop *loop, h2o_socket_t *sock, SSL_CTX *tls)
+{
+    struct connection *connection = xcalloc(1, sizeof *connection);
+    connection->loop = loop;
+    connection->sock = sock;
+    connection->since_ms = clock_mono_ms();
+    if (tls != NULL && SSL_CTX_up_ref(tls) == 1)
+        connection->tls = tls;
+    sock->on_close.cb = on_close;
+    sock->on_close.data = connection;
+    DL_APPEND(loop->connections, connection);
+    atomic_fetch_add(&loop->env->connections, 1);
+}
+
+static void arm_sweep(struct loop *loop)
+{
+    if (!h2o_timeout_is_linked(&loop->sweep))
+        h2o_timeout_link(loop->ctx.loop, &loop->ctx.one_sec_timeout, &loop->sweep);
+}
+
+/* The sweeper looks every second whether there is room again. */
+static void pause_listening(struct loop *loop)
+{
+    if (loop->paused)
+        return;
+    loop->paused = true;
+    for (size_t i = 0; i < loop->n_listeners; ++i)
+        if (loop->wanted[i].kind != LISTENER_METRICS)
+            h2o_socket_read_stop(loop->listeners[i]);
+    arm_sweep(loop);
+}
+
+static bool is_crowded(const struct loop *loop)
+{
+    return atomic_load(&loop->env->connections) >= loop->env->connections_max;
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+    h2o_accept_ctx_t *accept = listener->data;
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, ctx, accept->ctx);
+    if (err != NULL)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN; ++i) {
+        if (accept != &loop->accept[LISTENER_METRICS] && is_crowded(loop)) {
+            pause_listening(loop);
+            return;
+        }
+        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+        if (sock == NULL) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_listening(loop); /* else the level-triggered listener would keep the loop spinning */
+            return;
+        }
+        add_connection(loop, sock, accept->ssl_ctx);
+        arm_sweep(loop);
+        h2o_accept(accept, sock);
+    }
+}
+
+void connection_listen(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->n_listeners; ++i) {
+        h2o_socket_t *sock = h2o_evloop_socket_create(loop->ctx.loop, loop->wanted[i].fd, H2O_SOCKET_FLAG_DONT_READ);
+        sock->data = &loop->accept[loop->wanted[i].kind];
+        h2o_socket_read_start(sock, on_accept);
+        loop->listeners[i] = sock;
+    }
+}
+
+static void resume_listening(struct loop *loop)
+{
+    loop->paused = false;
+    for (size_t i = 0; i < loop->n_listeners; ++i)
+        if (loop->wanted[i].kind != LISTENER_METRICS)
+            h2o_socket_read_start(loop->listeners[i], on_accept);
+}
+
+void connection_unlisten(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->n_listeners; ++i) {
+        h2o_socket_read_stop(loop->listeners[i]);
+        h2o_socket_close(loop->listeners[i]);
+    }
+    loop->n_listeners = 0;
+    loop->paused = false;
+}
+
+struct connection *connection_of(h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+/* A connection enters the watch with its first held request and leaves it when its descriptor is closed. Only the edge is
+ * reported, so that one that is not held right now costs nothing. */
+void connection_watch(struct connection *connection)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = connection};
+    if (connection->watched)
+        return;
+    connection->watched =
+        epoll_ctl(connection->loop->watch, EPOLL_CTL_ADD, h2o_socket_get_fd(connection->sock), &event) == 0;
+}
+
+/* No connection is closed in here (libh2o closes later, when the write has failed), so the events' pointers stay good. */
+static void on_hang_up(h2o_socket_t *sock, const char *err)
+{
+    struct loop *loop = sock->data;
+    struct epoll_event events[64];
+    int n;
+    do {
+        n = epoll_wait(loop->watch, events, 64, 0);
+        for (int i = 0; i < n; ++i) {
+            struct connection *connection = events[i].data.ptr;
+            connection->gone = true;
+            if (connection->call != NULL && connection->call->place == CALL_PARKED)
+                loop_gone(connection->call);
+        }
+    } while (n == 64);
+}
+
+void connection_watch_start(struct loop *loop)
+{
+    loop->watch = epoll_create1(EPOLL_CLOEXEC);
+    loop->watch_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->watch, H2O_SOCKET_FLAG_DONT_READ);
+    loop->watch_sock->data = loop;
+    h2o_socket_read_start(loop->watch_sock, on_hang_up);
+}
+
+void connection_watch_stop(struct loop *loop)
+{
+    h2o_socket_read_stop(loop->watch_sock);
+    h2o_socket_close(loop->watch_sock);
+}
+
+static enum phase phase_of(const h2o_req_t *req, struct timeval *mark)
+{
+    *mark = req->timestamps.request_begin_at;
+    if (req->timestamps.response_start_at.tv_sec != 0)
+        return PHASE_REPLY;
+    if (req->processed_at.at.tv_sec != 0)
+        return PHASE_HANDLER;
+    if (req->timestamps.request_body_begin_at.tv_sec != 0)
+        return PHASE_BODY;
+    return req->timestamps.request_begin_at.tv_sec != 0 ? PHASE_HEAD : PHASE_IDLE;
+}
+
+/* Whether the client has taken something of the reply since the last look. */
+static bool has_progress(struct connection *connection)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    if (getsockopt(h2o_socket_get_fd(connection->sock), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return true;
+    bool moved = info.tcpi_bytes_acked != connection->acked;
+    connection->acked = info.tcpi_bytes_acked;
+    return moved;
+}
+
+static int64_t patience_ms(const struct loop *loop, enum phase phase)
+{
+    const struct loop_env *env = loop->env;
+    bool crowded = atomic_load(&env->connections) > env->connections_max - env->connections_max / 10;
+    switch (phase) {
+    case PHASE_IDLE: return crowded && env->idle_ms > CROWDED_IDLE_MS ? CROWDED_IDLE_MS : env->idle_ms;
+    case PHASE_HEAD: return env->header_ms;
+    case PHASE_BODY: return env->body_ms;
+    case PHASE_REPLY: return env->idle_ms;
+    default: return INT64_MAX; /* parked, or with a handler */
+    }
+}
+
+/* A body that grows beyond what its route takes is not waited for. */
+static bool is_flood(struct loop *loop, h2o_req_t *req, const struct connection *connection)
+{
+    return connection->phase == PHASE_BODY && connection->sock->input->size > loop->env->limits.body_max + HEAD_BYTES &&
+           !exchange_may_be_large(loop, req);
+}
+
+/* shutdown makes libh2o read the end and close the connection by itself. */
+static int sweep_one(h2o_req_t *req, void *now)
+{
+    struct connection *connection = connection_of(req);
+    struct timeval mark;
+    int64_t now_ms = *(const int64_t *)now;
+    enum phase phase = phase_of(req, &mark);
+    bool same = phase == connection->phase && timercmp(&mark, &connection->mark, ==);
+    connection->http = true;
+    if (!same || (phase == PHASE_REPLY && has_progress(connection))) {
+        connection->phase = phase;
+        connection->mark = mark;
+        connection->since_ms = now_ms;
+    }
+    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase) || is_flood(connection->loop, req, connection))
+        shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    return 0;
+}
+
+void connection_sweep(h2o_timeout_entry_t *entry)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, sweep, entry);
+    int64_t now_ms = clock_mono_ms();
+    loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, sweep_one, &now_ms);
+    if (loop->paused && !is_crowded(loop))
+        resume_listening(loop);
+    if (loop->connections != NULL || loop->paused)
+        arm_sweep(loop);
+}
+
+static int end_if_idle(h2o_req_t *req, void *unused)
+{
+    struct connection *connection = connection_of(req);
+    connection->http = true;
+    if (req->version == 0) /* no request was parsed on it yet, or any more */
+        shutdown(h2o_socket_get_fd(connection->sock), SHUT_RD);
+    return 0;
+}
+
+void connection_close_idle(struct loop *loop)
+{
+    struct connection *connection;
+    loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, end_if_idle, NULL);
+    DL_FOREACH(loop->connections, connection)
+    {
+        if (!connection->http) /* still in the handshake, which libh2o lists nowhere */
+            shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    }
+}
+
+void connection_cut(struct loop *loop)
+{
+    struct connection *connection;
+    DL_FOREACH(loop->connections, connection)
+    {
+        shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    }
+}

@@ -1,0 +1,192 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/http/loop_private.h"
+#include "homeserver/http/metrics.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/http/router.h"
+
+#define FORWARDED_MAX 1024 /* bytes of X-Forwarded-For that are looked at, from its end */
+
+/* Bytes that live in the request's pool or forever. */
+static int send_bytes(h2o_req_t *req, int status, const char *type, const char *bytes, size_t len)
+{
+    static h2o_generator_t GENERATOR = {NULL, NULL};
+    h2o_iovec_t body = h2o_iovec_init(bytes, len);
+    bool head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
+    req->res.status = status;
+    req->res.reason = status_reason(status);
+    req->res.content_length = len;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
+    h2o_start_response(req, &GENERATOR);
+    h2o_send(req, &body, head || len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+    return 0;
+}
+
+static void count(const struct call *call)
+{
+    const struct request *r = &call->r;
+    int64_t us = clock_mono_us() - call->begun_us;
+    metrics_request(call->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len, call->was_parked);
+    if (!log_enabled(LOG_INFO))
+        return;
+    char status[12], ms[32], bytes[24];
+    snprintf(status, sizeof status, "%d", r->reply.status);
+    snprintf(ms, sizeof ms, "%.3f", (double)us / 1000);
+    snprintf(bytes, sizeof bytes, "%zu", r->reply.body.len);
+    log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
+             r->route != NULL ? r->route->path : "none", "user", r->session != NULL ? r->session->user_id : "-", "status",
+             status, "ms", ms, "bytes", bytes, NULL);
+}
+
+/* The reply's memory is the call's, which lives until libh2o is done with the request. */
+void exchange_answer(struct call *call)
+{
+    struct reply *reply = &call->r.reply;
+    h2o_req_t *req = call->req;
+    call->place = CALL_LOOP;
+    if (reply->status == 0)
+        reply->status = 200;
+    count(call);
+    if (call->loop->stopping)
+        req->http1_is_persistent = 0;
+    for (int i = 0; i < reply->n_headers; ++i)
+        h2o_add_header_by_str(&req->pool, &req->res.headers, reply->headers[i].name, strlen(reply->headers[i].name), 1,
+                              NULL, reply->headers[i].value, strlen(reply->headers[i].value));
+    send_bytes(req, reply->status, reply->type != NULL ? reply->type : "application/json", reply->body.data,
+               reply->body.len);
+}
+
+bool exchange_is_ours(h2o_req_t *req)
+{
+    const struct connection *connection = connection_of(req);
+    return connection != NULL && connection->call != NULL;
+}
+
+static const char *header(const h2o_req_t *req, const h2o_token_t *token, size_t *len)
+{
+    ssize_t at = h2o_find_header(&req->headers, token, -1);
+    *len = at >= 0 ? req->headers.entries[at].value.len : 0;
+    return at >= 0 ? req->headers.entries[at].value.base : NULL;
+}
+
+/* All X-Forwarded-For headers as one list, its last FORWARDED_MAX bytes. */
+static size_t forwarded_for(const h2o_req_t *req, char out[FORWARDED_MAX])
+{
+    size_t at = FORWARDED_MAX;
+    for (size_t i = req->headers.size; i-- > 0;) {
+        const h2o_header_t *h = &req->headers.entries[i];
+        if (h->name != &H2O_TOKEN_X_FORWARDED_FOR->buf)
+            continue;
+        if (at < FORWARDED_MAX && at > 0)
+            out[--at] = ',';
+        size_t n = h->value.len < at ? h->value.len : at;
+        at -= n;
+        memcpy(out + at, h->value.base + h->value.len - n, n);
+    }
+    memmove(out, out + at, FORWARDED_MAX - at);
+    return FORWARDED_MAX - at;
+}
+
+static void find_ip(struct call *call, h2o_req_t *req)
+{
+    union {
+        struct sockaddr plain;
+        struct sockaddr_storage room;
+    } peer;
+    char forwarded[FORWARDED_MAX];
+    const struct loop_env *env = call->loop->env;
+    struct address address = {{0}};
+    if (req->conn->callbacks->get_peername(req->conn, &peer.plain) != 0)
+        address_from(&peer.plain, &address);
+    if (env->n_trusted > 0) {
+        size_t len = forwarded_for(req, forwarded);
+        address = address_client(&address, len > 0 ? forwarded : NULL, len, env->trusted, env->n_trusted);
+    }
+    address_text(&address, call->r.ip);
+}
+
+/* The last thing libh2o does with a request, whatever became of it. */
+static void on_dispose(void *handle)
+{
+    struct call *call = *(struct call **)handle;
+    if (call != NULL)
+        loop_forget(call);
+}
+
+static void bind_call(struct call *call, struct connection *connection, h2o_req_t *req)
+{
+    struct loop *loop = connection->loop;
+    struct call **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
+    *handle = call;
+    call->loop = loop;
+    call->req = req;
+    call->connection = connection;
+    connection->call = call;
+    snprintf(call->r.id, sizeof call->r.id, "%d-%x", loop->index % 100, loop->requests++);
+    find_ip(call, req);
+}
+
+static struct call_head head_of(const h2o_req_t *req)
+{
+    struct call_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
+    head.body_len = req->entity.base != NULL ? req->entity.len : 0;
+    head.authorization = header(req, H2O_TOKEN_AUTHORIZATION, &head.authorization_len);
+    head.user_agent = header(req, H2O_TOKEN_USER_AGENT, &head.user_agent_len);
+    head.content_type = header(req, H2O_TOKEN_CONTENT_TYPE, &head.content_type_len);
+    if (!method_from(req->method.base, req->method.len, &head.method))
+        head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
+    return head;
+}
+
+int exchange_request(h2o_handler_t *self, h2o_req_t *req)
+{
+    struct connection *connection = connection_of(req);
+    struct loop *loop = connection->loop;
+    if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
+        return send_bytes(req, 200, "application/json", "{}", 2);
+    struct call_head head = head_of(req);
+    struct call *call = call_create(loop->env->server, loop->env->router, &head);
+    bind_call(call, connection, req);
+    loop_take(loop, call, dispatch_begin(call, &loop->env->limits));
+    return 0;
+}
+
+bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
+{
+    struct path path;
+    struct route_hit hit;
+    enum http_method method;
+    h2o_iovec_t raw = req->input.path;
+    const char *mark = memchr(raw.base, '?', raw.len);
+    size_t len = mark != NULL ? (size_t)(mark - raw.base) : raw.len;
+    char *buffer = xcalloc(1, len + 1);
+    bool large = method_from(req->input.method.base, req->input.method.len, &method) &&
+                 path_split(&path, raw.base, len, buffer) &&
+                 router_find(loop->env->router, &path, method, &hit) == ROUTE_FOUND && (hit.route->flags & ROUTE_RAW) != 0;
+    free(buffer);
+    return large;
+}
+
+static bool path_is(const h2o_req_t *req, const char *path)
+{
+    return h2o_memis(req->path.base, req->path.len, path, strlen(path));
+}
+
+int exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
+{
+    const struct loop_env *env = connection_of(req)->loop->env;
+    if (path_is(req, "/health"))
+        return send_bytes(req, 200, "application/json", H2O_STRLIT("{\"status\":\"ok\"}"));
+    if (!path_is(req, "/metrics"))
+        return send_bytes(req, 404, "application/json", H2O_STRLIT("{}"));
+    struct text page = TEXT_INIT;
+    env->render_metrics(env->self, &page);
+    h2o_iovec_t kept = h2o_strdup(&req->pool, page.data, page.len);
+    text_finish(&page);
+    return send_bytes(req, 200, "text/plain; version=0.0.4; charset=utf-8", kept.base, kept.len);
+}

@@ -1,0 +1,343 @@
+#include "homeserver/http/http.h"
+
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/http/front.h"
+#include "homeserver/http/listener.h"
+#include "homeserver/http/loop.h"
+#include "homeserver/http/loop_private.h"
+#include "homeserver/http/metrics.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/http/router.h"
+#include "homeserver/http/server.h"
+#include "homeserver/http/tls.h"
+#include "homeserver/http/uia.h"
+#include "homeserver/store/writer.h"
+#include "homeserver/sync/hub.h"
+
+#define LOOPS_MAX 16
+#define WORKERS_KEPT 2 /* that stay when nothing is to do */
+#define WORKER_IDLE_MS 30000
+#define HASHER_IDLE_MS 10000
+
+struct http {
+    struct http_settings settings; /* numbers only; pointers are copied below or not kept */
+    struct loop_env env;
+    struct server *server;
+    const struct routes **tables; /* the caller's and ours */
+    size_t n_tables;
+    struct loop *loops[LOOPS_MAX];
+    int n_loops;
+    struct loop_listener listeners[LOOP_LISTENERS_MAX];
+    int ports[LOOP_LISTENERS_MAX];
+    size_t n_listeners; /* the metrics listener last */
+    int metrics_port;
+    char *tls_cert, *tls_key;
+    bool has_db, stopped;
+    int64_t begun_ms;
+};
+
+static bool get_health(struct request *r)
+{
+    return reply_json(r, json_pack("{s:s}", "status", "ok"));
+}
+
+static const struct route OWN[] = {
+    {HTTP_GET, "/health", get_health, ROUTE_ON_LOOP, RATE_NONE, NULL, NULL},
+};
+static const struct routes OWN_ROUTES = ROUTES(OWN);
+
+static void default_int(int *value, int otherwise)
+{
+    if (*value <= 0)
+        *value = otherwise;
+}
+
+static void default_size(size_t *value, size_t otherwise)
+{
+    if (*value == 0)
+        *value = otherwise;
+}
+
+/* Half of the descriptors: databases, media files and outgoing requests need some too. */
+static size_t default_connections(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return 4096;
+    return files.rlim_cur / 2 > 16 ? files.rlim_cur / 2 : 16;
+}
+
+static void put_defaults(struct http_settings *s)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int n = cores < 1 ? 1 : cores > 64 ? 64 : (int)cores;
+    default_int(&s->loops, n < 4 ? n : 4);
+    default_int(&s->workers, 4 * n > 8 ? 4 * n : 8);
+    default_int(&s->hashers, n);
+    default_size(&s->worker_queue, 1024);
+    default_size(&s->hash_queue, 64);
+    default_size(&s->connections, default_connections());
+    default_size(&s->body_max, 1u << 20);
+    default_size(&s->raw_max, 50u << 20);
+    default_int(&s->header_ms, 10000);
+    default_int(&s->body_ms, 600000);
+    default_int(&s->idle_ms, 75000);
+    default_int(&s->stop_ms, 10000);
+    if (s->loops > LOOPS_MAX)
+        s->loops = LOOPS_MAX;
+}
+
+static void run_job(void *self, struct pool_job *job, struct db *db)
+{
+    struct http *http = self;
+    struct call *call = CALL_OF_JOB(job);
+    if (db != NULL || !http->has_db) {
+        dispatch_work(call, db);
+    } else { /* db_open has logged why */
+        refuse(&call->r, ERROR_UNAVAILABLE, NULL);
+        reply_error(&call->r);
+    }
+    loop_return(call);
+}
+
+static struct pool *make_pool(struct http *http, const char *name, int max, int keep, size_t queue, int idle_ms,
+                              const char *db_path)
+{
+    struct pool_settings settings = {.name = name,
+                                     .max = max,
+                                     .keep = keep,
+                                     .queue = queue,
+                                     .idle_ms = idle_ms,
+                                     .db_path = db_path,
+                                     .db_options = http->settings.db_options,
+                                     .run = run_job,
+                                     .self = http};
+    return pool_create(&settings);
+}
+
+static void render_metrics(void *self, struct text *out)
+{
+    struct http *http = self;
+    struct metrics_now now = {.connections = http->env.connections,
+                              .workers = pool_state(http->env.workers),
+                              .hashers = pool_state(http->env.hashers),
+                              .uptime_ms = clock_mono_ms() - http->begun_ms};
+    for (int i = 0; i < http->n_loops; ++i)
+        now.parked += loop_parked(http->loops[i]);
+    if (http->server->uia != NULL)
+        now.uia_sessions = uia_count(http->server->uia);
+    if (http->server->writer != NULL)
+        writer_counts(http->server->writer, &now.writer_groups, &now.writer_jobs);
+    metrics_render(http->env.metrics, &now, out);
+}
+
+static bool parse_proxies(struct http *http, const struct http_settings *s)
+{
+    http->env.trusted = xcalloc(s->n_trusted_proxies + 1, sizeof *http->env.trusted);
+    http->env.n_trusted = s->n_trusted_proxies;
+    for (size_t i = 0; i < s->n_trusted_proxies; ++i)
+        if (!network_parse(s->trusted_proxies[i], &http->env.trusted[i])) {
+            log_error("http", "trusted proxy \"%s\" is not an address or network", s->trusted_proxies[i]);
+            return false;
+        }
+    return true;
+}
+
+static bool add_listener(struct http *http, const struct http_listen *where, enum listener_kind kind, int *port)
+{
+    int fd = listener_open(where, port);
+    if (fd < 0)
+        return false;
+    http->listeners[http->n_listeners++] = (struct loop_listener){fd, kind};
+    return true;
+}
+
+static bool open_listeners(struct http *http, const struct http_settings *s)
+{
+    if (s->n_listen + (s->metrics != NULL) > LOOP_LISTENERS_MAX) {
+        log_error("http", "more than %d addresses to listen at", LOOP_LISTENERS_MAX - 1);
+        return false;
+    }
+    for (size_t i = 0; i < s->n_listen; ++i)
+        if (!add_listener(http, &s->listen[i], s->listen[i].tls ? LISTENER_TLS : LISTENER_PLAIN, &http->ports[i]))
+            return false;
+    return s->metrics == NULL || add_listener(http, s->metrics, LISTENER_METRICS, &http->metrics_port);
+}
+
+static bool wants_tls(const struct http *http)
+{
+    for (size_t i = 0; i < http->n_listeners; ++i)
+        if (http->listeners[i].kind == LISTENER_TLS)
+            return true;
+    return false;
+}
+
+static bool start_loop(struct http *http, SSL_CTX *tls)
+{
+    struct loop_listener own[LOOP_LISTENERS_MAX];
+    for (size_t i = 0; i < http->n_listeners; ++i)
+        own[i] = (struct loop_listener){fcntl(http->listeners[i].fd, F_DUPFD_CLOEXEC, 0), http->listeners[i].kind};
+    if (tls != NULL)
+        SSL_CTX_up_ref(tls);
+    struct loop *loop = loop_start(&http->env, http->n_loops, own, http->n_listeners, tls);
+    if (loop == NULL)
+        return false;
+    http->loops[http->n_loops++] = loop;
+    return true;
+}
+
+static bool start_loops(struct http *http)
+{
+    SSL_CTX *tls = NULL;
+    if (wants_tls(http) && (http->tls_cert == NULL || http->tls_key == NULL)) {
+        log_error("http", "an address wants TLS, but there is no certificate or key");
+        return false;
+    }
+    if (wants_tls(http) && (tls = tls_load(http->tls_cert, http->tls_key)) == NULL)
+        return false;
+    bool started = true;
+    while (started && http->n_loops < http->settings.loops)
+        started = start_loop(http, tls);
+    SSL_CTX_free(tls);
+    return started;
+}
+
+static void on_wake(void *loop, struct wake *wake)
+{
+    loop_wake(loop, wake);
+}
+
+static char *copy_or_null(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+static struct front *make_front(const struct http_settings *s)
+{
+    size_t largest = s->body_max > s->raw_max ? s->body_max : s->raw_max;
+    struct front_settings settings = {.entity_max = largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
+                                      .handshake_ms = s->header_ms,
+                                      .on_request = exchange_request,
+                                      .on_metrics = exchange_metrics,
+                                      .is_ours = exchange_is_ours};
+    return front_create(&settings);
+}
+
+/* Everything that cannot fail; the router is NULL if the tables are wrong. */
+static struct http *make(const struct http_settings *settings, struct server *server,
+                         const struct routes *const *tables, size_t n)
+{
+    struct http *http = xcalloc(1, sizeof *http);
+    struct http_settings *s = &http->settings;
+    *s = *settings;
+    put_defaults(s);
+    http->server = server;
+    http->metrics_port = -1;
+    http->begun_ms = clock_mono_ms();
+    http->has_db = settings->db_path != NULL;
+    http->tls_cert = copy_or_null(settings->tls_cert);
+    http->tls_key = copy_or_null(settings->tls_key);
+    http->tables = xcalloc(n + 1, sizeof *http->tables);
+    if (n > 0)
+        memcpy(http->tables, tables, n * sizeof *tables);
+    http->tables[n] = &OWN_ROUTES;
+    http->n_tables = n + 1;
+    struct loop_env *env = &http->env;
+    env->server = server;
+    env->router = router_create(http->tables, http->n_tables);
+    env->metrics = metrics_create(http->tables, http->n_tables);
+    env->front = make_front(s);
+    env->workers = make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
+    env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
+    env->limits = (struct dispatch_limits){.body_max = s->body_max, .raw_max = s->raw_max};
+    env->header_ms = s->header_ms;
+    env->body_ms = s->body_ms;
+    env->idle_ms = s->idle_ms;
+    env->stop_ms = s->stop_ms;
+    env->connections_max = s->connections;
+    env->render_metrics = render_metrics;
+    env->self = http;
+    return http;
+}
+
+struct http *http_start(const struct http_settings *settings, struct server *server, const struct routes *const *tables,
+                        size_t n)
+{
+    struct http *http = make(settings, server, tables, n);
+    bool started = http->env.router != NULL && parse_proxies(http, settings) && open_listeners(http, settings) &&
+                   start_loops(http);
+    if (!started) {
+        http_destroy(http);
+        return NULL;
+    }
+    for (int i = 0; server->hub != NULL && i < http->n_loops; ++i)
+        hub_listen(server->hub, on_wake, http->loops[i]);
+    return http;
+}
+
+int http_port(const struct http *http, size_t i)
+{
+    return i < http->settings.n_listen ? http->ports[i] : -1;
+}
+
+int http_metrics_port(const struct http *http)
+{
+    return http->metrics_port;
+}
+
+bool http_reload(struct http *http)
+{
+    if (!wants_tls(http))
+        return true;
+    SSL_CTX *tls = tls_load(http->tls_cert, http->tls_key);
+    if (tls == NULL)
+        return false;
+    for (int i = 0; i < http->n_loops; ++i) {
+        SSL_CTX_up_ref(tls);
+        loop_set_tls(http->loops[i], tls);
+    }
+    SSL_CTX_free(tls);
+    return true;
+}
+
+void http_stop(struct http *http)
+{
+    if (http->stopped)
+        return;
+    http->stopped = true;
+    for (size_t i = 0; i < http->n_listeners; ++i)
+        close(http->listeners[i].fd);
+    for (int i = 0; i < http->n_loops; ++i)
+        loop_ask_stop(http->loops[i]);
+    for (int i = 0; i < http->n_loops; ++i)
+        loop_join(http->loops[i]);
+    pool_stop(http->env.workers); /* no handler runs any more: loops wait for them */
+    pool_stop(http->env.hashers);
+}
+
+void http_destroy(struct http *http)
+{
+    if (http == NULL)
+        return;
+    http_stop(http);
+    for (int i = 0; i < http->n_loops; ++i)
+        loop_destroy(http->loops[i]);
+    pool_destroy(http->env.workers);
+    pool_destroy(http->env.hashers);
+    front_destroy(http->env.front);
+    metrics_destroy(http->env.metrics);
+    router_destroy(http->env.router);
+    free(http->env.trusted);
+    free(http->tables);
+    free(http->tls_cert);
+    free(http->tls_key);
+    free(http);
+}

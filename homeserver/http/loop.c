@@ -1,0 +1,333 @@
+#include "homeserver/http/loop.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/http/front.h"
+#include "homeserver/http/loop_private.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/sync/hub.h"
+
+#define STOP_TURN_MS 20 /* how often a stopping loop looks whether it is done */
+
+enum post_kind { POST_RETURN, POST_WAKE, POST_TLS, POST_STOP };
+
+struct post {
+    h2o_multithread_message_t super;
+    enum post_kind kind;
+    union {
+        struct call *call;
+        struct wake *wake;
+        SSL_CTX *tls;
+    };
+};
+
+static void post_drop(struct post *post)
+{
+    if (post->kind == POST_WAKE)
+        wake_unref(post->wake);
+    if (post->kind == POST_TLS)
+        SSL_CTX_free(post->tls);
+    free(post);
+}
+
+static void send_post(struct loop *loop, struct post content)
+{
+    struct post *post = xcalloc(1, sizeof *post);
+    *post = content;
+    pthread_mutex_lock(&loop->gate);
+    bool open = loop->open;
+    if (open)
+        h2o_multithread_send_message(&loop->receiver, &post->super);
+    pthread_mutex_unlock(&loop->gate);
+    if (!open)
+        post_drop(post);
+}
+
+void loop_return(struct call *call)
+{
+    send_post(call->loop, (struct post){.kind = POST_RETURN, .call = call});
+}
+
+void loop_wake(struct loop *loop, struct wake *wake)
+{
+    send_post(loop, (struct post){.kind = POST_WAKE, .wake = wake_ref(wake)});
+}
+
+void loop_set_tls(struct loop *loop, SSL_CTX *tls)
+{
+    send_post(loop, (struct post){.kind = POST_TLS, .tls = tls});
+}
+
+void loop_ask_stop(struct loop *loop)
+{
+    send_post(loop, (struct post){.kind = POST_STOP});
+}
+
+size_t loop_parked(const struct loop *loop)
+{
+    return atomic_load(&loop->parked);
+}
+
+static void unpark(struct call *call)
+{
+    park_remove(&call->loop->lot, call);
+    atomic_store(&call->loop->parked, call->loop->lot.n);
+    call->place = CALL_LOOP;
+}
+
+static void park(struct loop *loop, struct call *call)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (loop->stopping || call->r.park.deadline_ms <= now_ms) {
+        dispatch_expire(call);
+        exchange_answer(call);
+        return;
+    }
+    call->place = CALL_PARKED;
+    call->was_parked = true;
+    park_add(&loop->lot, call, now_ms);
+    atomic_store(&loop->parked, loop->lot.n);
+    if (!h2o_timeout_is_linked(&loop->tick))
+        h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+    connection_watch(call->connection);
+    if (call->connection->gone)
+        loop_gone(call);
+}
+
+static void hand_to_worker(struct loop *loop, struct call *call)
+{
+    bool hashes = (call->r.route->flags & ROUTE_HASH) != 0;
+    call->place = CALL_WORKER;
+    ++loop->busy;
+    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &call->job))
+        return;
+    --loop->busy;
+    call->place = CALL_LOOP;
+    dispatch_overflow(call);
+    exchange_answer(call);
+}
+
+void loop_take(struct loop *loop, struct call *call, enum dispatch what)
+{
+    if (what == DISPATCH_PARK)
+        park(loop, call);
+    else if (what == DISPATCH_WORK)
+        hand_to_worker(loop, call);
+    else
+        exchange_answer(call);
+}
+
+void loop_gone(struct call *call)
+{
+    unpark(call);
+    call->req->http1_is_persistent = 0; /* so that libh2o closes after the write that nobody reads */
+    reply_reset(&call->r.reply);
+    reply_status(&call->r, 499); /* for the log */
+    exchange_answer(call);
+}
+
+void loop_forget(struct call *call)
+{
+    if (call->place == CALL_PARKED)
+        unpark(call);
+    call->connection->call = NULL;
+    call->connection = NULL;
+    call->req = NULL;
+    if (call->place != CALL_WORKER) /* else released when the worker brings it back */
+        call_destroy(call);
+}
+
+static void on_return(struct loop *loop, struct call *call)
+{
+    --loop->busy;
+    call->place = CALL_LOOP;
+    if (call->req == NULL)
+        call_destroy(call);
+    else
+        loop_take(loop, call, dispatch_again(call));
+}
+
+struct news {
+    struct loop *loop;
+    const struct wake *wake;
+};
+
+static void on_news(void *self, struct call *call)
+{
+    struct news *news = self;
+    enum dispatch what = dispatch_news(call, news->wake);
+    if (what == DISPATCH_PARK)
+        return;
+    unpark(call);
+    loop_take(news->loop, call, what);
+}
+
+static void on_expiry(void *self, struct call *call)
+{
+    unpark(call);
+    dispatch_expire(call);
+    exchange_answer(call);
+}
+
+static void on_tick(h2o_timeout_entry_t *entry)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, tick, entry);
+    park_expire(&loop->lot, clock_mono_ms(), on_expiry, loop);
+    if (loop->lot.n > 0)
+        h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+}
+
+static void take_tls(struct loop *loop, SSL_CTX *tls)
+{
+    SSL_CTX_free(loop->accept[LISTENER_TLS].ssl_ctx); /* connections have references of their own */
+    loop->accept[LISTENER_TLS].ssl_ctx = tls;
+}
+
+static void begin_stop(struct loop *loop)
+{
+    loop->stopping = true;
+    loop->stop_by_ms = clock_mono_ms() + loop->env->stop_ms;
+    connection_unlisten(loop);
+    h2o_context_request_shutdown(&loop->ctx);
+    park_each(&loop->lot, on_expiry, loop);
+}
+
+static void on_post(struct loop *loop, struct post *post)
+{
+    struct news news = {.loop = loop};
+    switch (post->kind) {
+    case POST_RETURN: on_return(loop, post->call); break;
+    case POST_WAKE:
+        news.wake = post->wake;
+        park_wake(&loop->lot, post->wake, on_news, &news);
+        wake_unref(post->wake);
+        break;
+    case POST_TLS: take_tls(loop, post->tls); break;
+    case POST_STOP: begin_stop(loop); break;
+    }
+    free(post);
+}
+
+static void on_posts(h2o_multithread_receiver_t *receiver, h2o_linklist_t *posts)
+{
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
+    while (!h2o_linklist_is_empty(posts)) {
+        struct post *post = H2O_STRUCT_FROM_MEMBER(struct post, super.link, posts->next);
+        h2o_linklist_unlink(&post->super.link);
+        on_post(loop, post);
+    }
+}
+
+static void init(struct loop *loop)
+{
+    struct front *front = loop->env->front;
+    SSL_CTX *tls = loop->accept[LISTENER_TLS].ssl_ctx;
+    h2o_context_init(&loop->ctx, h2o_evloop_create(), front_config(front));
+    loop->accept[LISTENER_PLAIN] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front)};
+    loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front), .ssl_ctx = tls};
+    loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_metrics_hosts(front)};
+    loop->tick.cb = on_tick;
+    loop->sweep.cb = connection_sweep;
+    park_lot_init(&loop->lot, clock_mono_ms());
+    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_posts);
+    connection_watch_start(loop);
+    connection_listen(loop);
+    loop->open = true;
+}
+
+static void close_gate(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->gate);
+    loop->open = false;
+    pthread_mutex_unlock(&loop->gate);
+    h2o_linklist_t *posts = &loop->receiver._messages;
+    while (!h2o_linklist_is_empty(posts)) { /* wakes that came too late */
+        struct post *post = H2O_STRUCT_FROM_MEMBER(struct post, super.link, posts->next);
+        h2o_linklist_unlink(&post->super.link);
+        post_drop(post);
+    }
+}
+
+/* In this order: no timer may be linked and no receiver registered when the context goes. */
+static void dispose(struct loop *loop)
+{
+    h2o_loop_t *evloop = loop->ctx.loop;
+    close_gate(loop);
+    h2o_timeout_unlink(&loop->tick);
+    h2o_timeout_unlink(&loop->sweep);
+    h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
+    connection_watch_stop(loop);
+    h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
+    h2o_context_dispose(&loop->ctx);
+    h2o_evloop_run(evloop, 0); /* frees the sockets that were closed */
+    h2o_evloop_destroy(evloop);
+    take_tls(loop, NULL);
+    park_lot_finish(&loop->lot);
+}
+
+/* Whether a stopping loop may end: every connection closed, every handler back. */
+static bool is_done(struct loop *loop)
+{
+    if (!loop->stopping)
+        return false;
+    connection_close_idle(loop);
+    if (clock_mono_ms() >= loop->stop_by_ms)
+        connection_cut(loop);
+    return loop->connections == NULL && loop->busy == 0;
+}
+
+static void *run(void *arg)
+{
+    struct loop *loop = arg;
+    init(loop);
+    pthread_barrier_wait(&loop->ready);
+    while (!is_done(loop))
+        if (h2o_evloop_run(loop->ctx.loop, loop->stopping ? STOP_TURN_MS : INT32_MAX) != 0 && errno != EINTR) {
+            log_error("http", "event loop failed: %s", strerror(errno));
+            abort();
+        }
+    dispose(loop);
+    return NULL;
+}
+
+struct loop *loop_start(struct loop_env *env, int index, const struct loop_listener *listeners, size_t n, SSL_CTX *tls)
+{
+    struct loop *loop = xcalloc(1, sizeof *loop);
+    loop->env = env;
+    loop->index = index;
+    loop->n_listeners = n;
+    memcpy(loop->wanted, listeners, n * sizeof *listeners);
+    loop->accept[LISTENER_TLS].ssl_ctx = tls;
+    pthread_mutex_init(&loop->gate, NULL);
+    pthread_barrier_init(&loop->ready, NULL, 2);
+    int rc = pthread_create(&loop->thread, NULL, run, loop);
+    if (rc != 0) {
+        log_error("http", "cannot start a loop's thread: %s", strerror(rc));
+        for (size_t i = 0; i < n; ++i)
+            close(listeners[i].fd);
+        SSL_CTX_free(tls);
+        loop_destroy(loop);
+        return NULL;
+    }
+    pthread_setname_np(loop->thread, "http-loop");
+    pthread_barrier_wait(&loop->ready);
+    return loop;
+}
+
+void loop_join(struct loop *loop)
+{
+    pthread_join(loop->thread, NULL);
+}
+
+void loop_destroy(struct loop *loop)
+{
+    if (loop == NULL)
+        return;
+    pthread_barrier_destroy(&loop->ready);
+    pthread_mutex_destroy(&loop->gate);
+    free(loop);
+}

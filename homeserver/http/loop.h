@@ -1,0 +1,65 @@
+/* Event loops: one thread each, with its own libh2o context, sockets, parked requests and timers.
+ *
+ * Everything of libh2o is made and touched on the loop's own thread: its sockets keep a pointer to a free list of the
+ * thread that made them. From outside one can only post: a call that a worker is done with, a wake, a new certificate, the
+ * order to stop. Nothing on a loop blocks. */
+#ifndef PARTA_HTTP_LOOP_H
+#define PARTA_HTTP_LOOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/http/address.h"
+#include "homeserver/http/call.h"
+#include "homeserver/http/dispatch.h"
+
+struct front;
+struct loop;
+struct metrics;
+struct router;
+struct ssl_ctx_st;
+struct text;
+struct wake;
+
+/* What all loops share; outlives them. */
+struct loop_env {
+    struct server *server;
+    struct router *router;
+    struct metrics *metrics;
+    struct front *front;
+    struct pool *workers, *hashers;
+    struct dispatch_limits limits;
+    struct network *trusted; /* proxies */
+    size_t n_trusted;
+    int header_ms, body_ms, idle_ms, stop_ms;
+    size_t connections_max;
+    _Atomic size_t connections; /* of all loops */
+    void (*render_metrics)(void *self, struct text *out);
+    void *self;
+};
+
+enum listener_kind { LISTENER_PLAIN, LISTENER_TLS, LISTENER_METRICS };
+
+struct loop_listener {
+    int fd; /* the loop's own duplicate; it closes it */
+    enum listener_kind kind;
+};
+
+#define LOOP_LISTENERS_MAX 8
+
+/* Starts the thread and waits until it listens. tls: a reference of the loop's own, or NULL. NULL: logged. */
+struct loop *loop_start(struct loop_env *env, int index, const struct loop_listener *listeners, size_t n,
+                        struct ssl_ctx_st *tls);
+
+/* Any thread. */
+void loop_return(struct call *call);                          /* a worker is done with it */
+void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */
+void loop_set_tls(struct loop *loop, struct ssl_ctx_st *tls); /* takes the reference given */
+void loop_ask_stop(struct loop *loop);
+size_t loop_parked(const struct loop *loop);
+
+void loop_join(struct loop *loop);    /* after loop_ask_stop; blocks until the last handler and connection are gone */
+void loop_destroy(struct loop *loop); /* after loop_join; NULL is accepted */
+
+#endif

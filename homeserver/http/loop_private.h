@@ -1,0 +1,81 @@
+/* The inside of a loop, for loop.c, connection.c and exchange.c only. Everything here belongs to the loop's thread,
+ * unless it is atomic or behind the gate. */
+#ifndef PARTA_HTTP_LOOP_PRIVATE_H
+#define PARTA_HTTP_LOOP_PRIVATE_H
+
+#include <h2o.h>
+#include <pthread.h>
+#include <sys/time.h>
+
+#include "homeserver/http/loop.h"
+#include "homeserver/http/park.h"
+
+/* What a connection is busy with, as its request's time stamps tell. */
+enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_HANDLER, PHASE_REPLY };
+
+/* Ours beside libh2o's own: hangs on the socket's on_close, so it goes last. */
+struct connection {
+    struct loop *loop;
+    h2o_socket_t *sock;
+    SSL_CTX *tls;      /* libh2o makes the SSL on the first byte: until then this keeps the certificate's context */
+    struct call *call; /* the request that is being answered, or NULL */
+    bool http;         /* past the TLS handshake */
+    bool watched;      /* in loop->watch */
+    bool gone;         /* the client has hung up */
+    enum phase phase;
+    struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
+    int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
+    uint64_t acked;      /* bytes the client has acknowledged (PHASE_REPLY) */
+    struct connection *prev, *next;
+};
+
+struct loop {
+    struct loop_env *env;
+    int index;
+    pthread_t thread;
+    pthread_barrier_t ready;
+    h2o_context_t ctx;
+    h2o_accept_ctx_t accept[3]; /* by enum listener_kind */
+    struct loop_listener wanted[LOOP_LISTENERS_MAX];
+    h2o_socket_t *listeners[LOOP_LISTENERS_MAX];
+    size_t n_listeners;
+    bool paused; /* not accepting for the moment: too many connections */
+    h2o_multithread_receiver_t receiver;
+    pthread_mutex_t gate; /* around posting: */
+    bool open;            /* whether the receiver is there */
+    int watch;            /* an epoll of connections whose request is held: libh2o does not read from those */
+    h2o_socket_t *watch_sock;
+    struct park_lot lot;
+    _Atomic size_t parked; /* lot.n, for others */
+    h2o_timeout_entry_t tick, sweep;
+    struct connection *connections;
+    size_t busy; /* calls that workers have */
+    uint32_t requests;
+    bool stopping;
+    int64_t stop_by_ms;
+};
+
+/* connection.c */
+void connection_listen(struct loop *loop);
+void connection_unlisten(struct loop *loop);
+struct connection *connection_of(h2o_req_t *req);
+void connection_watch(struct connection *connection); /* notice when the client hangs up; loop_gone is called then */
+void connection_watch_start(struct loop *loop);
+void connection_watch_stop(struct loop *loop);
+void connection_sweep(h2o_timeout_entry_t *entry);
+void connection_close_idle(struct loop *loop); /* while stopping */
+void connection_cut(struct loop *loop);        /* all of them, whatever they do */
+
+/* exchange.c */
+int exchange_request(h2o_handler_t *self, h2o_req_t *req);
+int exchange_metrics(h2o_handler_t *self, h2o_req_t *req);
+bool exchange_is_ours(h2o_req_t *req);
+void exchange_answer(struct call *call); /* sends call->r.reply; the call may be gone afterwards */
+bool exchange_may_be_large(struct loop *loop, h2o_req_t *req); /* whether the request's route takes more than JSON */
+
+/* loop.c */
+void loop_take(struct loop *loop, struct call *call, enum dispatch what); /* answers, parks or hands to a worker */
+void loop_gone(struct call *call);                                       /* its client has hung up */
+void loop_forget(struct call *call);                                     /* libh2o has dropped its request */
+
+#endif

@@ -1,0 +1,72 @@
+#include "homeserver/sync/lazy.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+
+#define SLOTS (1 << 16) /* 24 bytes each; memory that was never touched costs nothing */
+#define LOCKS 64
+
+/* Where two keys meet, the newer one stays. */
+struct slot {
+    uint64_t key; /* 0: empty */
+    stream_pos member_pos, sent_in;
+};
+
+struct lazy {
+    unsigned char secret[crypto_shorthash_KEYBYTES]; /* keys can't be made to collide */
+    pthread_mutex_t locks[LOCKS];
+    struct slot *slots;
+};
+
+struct lazy *lazy_create(void)
+{
+    struct lazy *lazy = xcalloc(1, sizeof *lazy);
+    randombytes_buf(lazy->secret, sizeof lazy->secret);
+    for (int i = 0; i < LOCKS; ++i)
+        pthread_mutex_init(&lazy->locks[i], NULL);
+    lazy->slots = xcalloc(SLOTS, sizeof *lazy->slots);
+    return lazy;
+}
+
+void lazy_destroy(struct lazy *lazy)
+{
+    if (lazy == NULL)
+        return;
+    for (int i = 0; i < LOCKS; ++i)
+        pthread_mutex_destroy(&lazy->locks[i]);
+    free(lazy->slots);
+    free(lazy);
+}
+
+static uint64_t key_of(const struct lazy *lazy, device_no device, room_no room, user_no user)
+{
+    int64_t parts[] = {device, room, user};
+    uint64_t key;
+    crypto_shorthash((unsigned char *)&key, (const unsigned char *)parts, sizeof parts, lazy->secret);
+    return key != 0 ? key : 1;
+}
+
+bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos since)
+{
+    uint64_t key = key_of(lazy, device, room, user);
+    const struct slot *slot = &lazy->slots[key % SLOTS];
+    pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
+    pthread_mutex_lock(lock);
+    bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) && slot->sent_in <= since;
+    pthread_mutex_unlock(lock);
+    return known;
+}
+
+void lazy_note(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos upto)
+{
+    uint64_t key = key_of(lazy, device, room, user);
+    struct slot *slot = &lazy->slots[key % SLOTS];
+    pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
+    pthread_mutex_lock(lock);
+    *slot = (struct slot){key, member_pos, upto};
+    pthread_mutex_unlock(lock);
+}

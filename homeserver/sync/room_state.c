@@ -1,0 +1,199 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/store/events.h"
+#include "homeserver/sync/composing.h"
+#include "homeserver/sync/lazy.h"
+
+/* Putting one list of state together. */
+struct adding {
+    struct text *out;
+    size_t start;
+    struct room_view *view;
+    struct batch *batch;
+    struct text given; /* keys that are in already, each with a NUL behind: only those that something else could repeat */
+};
+
+static bool is_member(const struct event_row *row)
+{
+    return strcmp(row->type, "m.room.member") == 0;
+}
+
+static bool lazy(const struct room_view *view)
+{
+    return view->c->filter->state.lazy_load_members;
+}
+
+static user_no no_of(struct room_view *view, const struct event_row *row);
+
+static void add_row(struct adding *a, const struct event_row *row)
+{
+    if (!event_wanted(a->view, &a->view->c->filter->state, row))
+        return;
+    add_comma(a->out, a->start);
+    event_out(a->out, a->view, row, false);
+}
+
+/* The row as it was at `at`: goes back along what it replaces. NULL: there was none. Heap. */
+static struct event_row *row_at(struct db *db, const struct event_row *row, stream_pos at)
+{
+    stream_pos pos = row->replaces;
+    struct event_row *held = NULL;
+    while (pos != 0) {
+        free(held);
+        held = event_at(db, pos);
+        if (held == NULL || held->pos <= at)
+            return held;
+        pos = held->replaces;
+    }
+    free(held);
+    return NULL;
+}
+
+/* The whole state at a position, from the current one backwards: hardly any of it has changed since. */
+static void add_whole(struct adding *a, stream_pos at)
+{
+    struct event_row row;
+    struct db *db = a->view->c->db;
+    struct stmt *q = lazy(a->view) ? events_state_plain(db, a->view->room) : events_state_now(db, a->view->room);
+    while (events_next(q, &row)) {
+        if (row.pos <= at) {
+            add_row(a, &row);
+            continue;
+        }
+        struct event_row *before = row_at(db, &row, at);
+        if (before != NULL)
+            add_row(a, before);
+        free(before);
+    }
+    stmt_end(q);
+}
+
+static bool given(const struct adding *a, const char *type, const char *state_key)
+{
+    for (size_t i = 0; i < a->given.len;) {
+        const char *t = a->given.data + i, *k = t + strlen(t) + 1;
+        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
+            return true;
+        i += strlen(t) + strlen(k) + 2;
+    }
+    return false;
+}
+
+/* State behind the base that the timeline does not tell (its filter, an ignored or unseen one): the newest of each. */
+static void add_left_out(struct adding *a)
+{
+    struct event_row row;
+    struct room_view *view = a->view;
+    if (!a->batch->state_left_out)
+        return;
+    struct stmt *q = events_state_between(view->c->db, view->room, a->batch->base, view->upto);
+    while (events_next(q, &row)) {
+        if (batch_has(a->batch, row.pos))
+            continue;
+        add_row(a, &row);
+        text_add(&a->given, row.type, strlen(row.type) + 1);
+        text_add(&a->given, row.state_key, strlen(row.state_key) + 1);
+    }
+    stmt_end(q);
+}
+
+/* State that changed in (since, upto]. */
+static void add_changes(struct adding *a, stream_pos upto)
+{
+    struct event_row row;
+    struct room_view *view = a->view;
+    struct stmt *q = events_state_between(view->c->db, view->room, view->since, upto);
+    while (events_next(q, &row)) {
+        a->batch->members |= is_member(&row);
+        a->batch->name |= row.state_key[0] == '\0' && (strcmp(row.type, "m.room.name") == 0 ||
+                                                       strcmp(row.type, "m.room.canonical_alias") == 0);
+        if (!given(a, row.type, row.state_key))
+            add_row(a, &row);
+    }
+    stmt_end(q);
+}
+
+/* A member event that lazy loading wants, unless it is told elsewhere in this answer or the device has it. */
+static void add_member(struct adding *a, user_no user, stream_pos at)
+{
+    struct event_row row;
+    struct room_view *view = a->view;
+    struct composing *c = view->c;
+    const struct sync_ask *ask = c->ask;
+    const char *id = user_names_get(c->syncer->names, c->db, user);
+    struct stmt *q = events_state_get_at(c->db, view->room, "m.room.member", id != NULL ? id : "", at);
+    if (events_next(q, &row)) {
+        bool redundant = !view->whole && (row.pos > view->since ||
+                                          (!c->filter->state.include_redundant_members &&
+                                           lazy_knows(c->syncer->lazy, ask->device, view->room, user, row.pos, ask->since)));
+        if (!redundant) {
+            add_row(a, &row);
+            lazy_note(c->syncer->lazy, ask->device, view->room, user, row.pos, c->upto);
+        }
+    }
+    stmt_end(q);
+}
+
+static void add_user(user_no *users, size_t *n, user_no user)
+{
+    for (size_t i = 0; i < *n; ++i)
+        if (users[i] == user)
+            return;
+    users[(*n)++] = user;
+}
+
+/* The senders of the timeline, the heroes, and with the whole state the person themselves. */
+static void add_members(struct adding *a, stream_pos at)
+{
+    struct room_view *view = a->view;
+    if (!lazy(view))
+        return;
+    user_no *users = xcalloc(a->batch->n + view->n_heroes + 1, sizeof *users);
+    size_t n = 0;
+    if (view->whole)
+        add_user(users, &n, view->c->ask->user);
+    for (size_t i = 0; i < view->n_heroes; ++i)
+        add_user(users, &n, view->heroes[i]);
+    for (size_t i = 0; i < a->batch->n; ++i)
+        add_user(users, &n, a->batch->rows[i]->sender);
+    for (size_t i = 0; i < n; ++i)
+        add_member(a, users[i], at);
+    free(users);
+}
+
+/* What the timeline or the changes tell of members need not be told again. */
+static void note_members(struct room_view *view, const struct batch *batch)
+{
+    struct composing *c = view->c;
+    for (size_t i = 0; lazy(view) && i < batch->n; ++i) {
+        const struct event_row *row = batch->rows[i];
+        user_no user = row->state_key != NULL && is_member(row) ? no_of(view, row) : 0;
+        if (user != 0)
+            lazy_note(c->syncer->lazy, c->ask->device, view->room, user, row->pos, c->upto);
+    }
+}
+
+/* Only one's own member events name somebody whose number is at hand; they are what comes most. */
+static user_no no_of(struct room_view *view, const struct event_row *row)
+{
+    const char *sender = user_names_get(view->c->syncer->names, view->c->db, row->sender);
+    return sender != NULL && strcmp(sender, row->state_key) == 0 ? row->sender : 0;
+}
+
+void room_state_add(struct text *out, struct room_view *view, struct batch *batch)
+{
+    struct adding a = {.out = out, .start = out->len, .view = view, .batch = batch};
+    bool after = view->c->ask->use_state_after;
+    stream_pos at = after ? view->upto : batch->base;
+    if (!after)
+        add_left_out(&a);
+    if (view->whole)
+        add_whole(&a, at);
+    else if (batch->limited || (after && batch->state))
+        add_changes(&a, at);
+    add_members(&a, at);
+    note_members(view, batch);
+    text_finish(&a.given);
+}

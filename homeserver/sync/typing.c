@@ -1,0 +1,299 @@
+#include "homeserver/sync/typing.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/member_set.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/writer.h"
+
+#define ROOMS_MAX 8192   /* rooms remembered; the ones changed longest ago go, if nobody types there */
+#define TYPISTS_MAX 200  /* on one list; who comes then waits until somebody stops */
+#define NEVER INT64_MAX
+
+struct typist {
+    user_no user;
+    int64_t until_ms; /* clock_mono_ms */
+};
+
+struct typing_room {
+    room_no room;
+    stream_pos pos; /* of the last change */
+    bool again;     /* the job that changed the list was rolled back: it must be told once more */
+    size_t n;
+    struct typist *typists;
+    UT_hash_handle hh;
+};
+
+struct typing {
+    struct writer *writer;
+    struct rooms *rooms;
+    struct user_names *names;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct typing_room *all; /* in order of change: the front changed longest ago */
+    bool stopping, running;
+};
+
+/* With the lock held: the room's entry at the back of the order, made if need be. */
+static struct typing_room *entry(struct typing *typing, room_no no)
+{
+    struct typing_room *room;
+    HASH_FIND(hh, typing->all, &no, sizeof no, room);
+    if (room == NULL) {
+        room = xcalloc(1, sizeof *room);
+        room->room = no;
+    } else
+        HASH_DEL(typing->all, room);
+    HASH_ADD(hh, typing->all, room, sizeof room->room, room);
+    return room;
+}
+
+static void drop(struct typing *typing, struct typing_room *room)
+{
+    HASH_DEL(typing->all, room);
+    free(room->typists);
+    free(room);
+}
+
+/* Only what is committed goes: a job that is rolled back still finds its room. */
+static void make_space(struct typing *typing)
+{
+    struct typing_room *room, *next;
+    if (HASH_COUNT(typing->all) <= ROOMS_MAX)
+        return;
+    HASH_ITER(hh, typing->all, room, next)
+    {
+        if (room->n == 0 && !room->again && room->pos <= writer_pos(typing->writer))
+            drop(typing, room);
+        if (HASH_COUNT(typing->all) <= ROOMS_MAX)
+            return;
+    }
+}
+
+static struct typist *typist_find(struct typing_room *room, user_no user)
+{
+    for (size_t i = 0; i < room->n; ++i)
+        if (room->typists[i].user == user)
+            return &room->typists[i];
+    return NULL;
+}
+
+static bool typist_add(struct typing_room *room, user_no user, int64_t until_ms)
+{
+    struct typist *typist = typist_find(room, user);
+    if (typist != NULL)
+        typist->until_ms = until_ms;
+    if (typist != NULL || room->n == TYPISTS_MAX)
+        return false;
+    room->typists = xrealloc(room->typists, (room->n + 1) * sizeof *room->typists);
+    room->typists[room->n++] = (struct typist){user, until_ms};
+    return true;
+}
+
+/* Takes off who is user, or whose time is up. Whether anybody was. */
+static bool typists_drop(struct typing_room *room, user_no user, int64_t now_ms)
+{
+    size_t kept = 0, n = room->n;
+    for (size_t i = 0; i < n; ++i)
+        if (room->typists[i].user != user && room->typists[i].until_ms > now_ms)
+            room->typists[kept++] = room->typists[i];
+    room->n = kept;
+    return kept != n;
+}
+
+/* A job was rolled back: lists whose position is not committed were never told of. (One that an earlier job of the same
+ * group changed is told of once more, which does no harm.) */
+static void tell_again(void *arg)
+{
+    struct typing *typing = arg;
+    struct typing_room *room, *next;
+    stream_pos committed = writer_pos(typing->writer);
+    pthread_mutex_lock(&typing->lock);
+    HASH_ITER(hh, typing->all, room, next)
+    {
+        room->again |= room->pos > committed;
+    }
+    pthread_cond_signal(&typing->changed);
+    pthread_mutex_unlock(&typing->lock);
+}
+
+static void announce(struct typing *typing, struct tx *tx, struct typing_room *room)
+{
+    struct member_set *members = rooms_joined_ref(typing->rooms, tx, room->room);
+    room->pos = tx_next_pos(tx);
+    room->again = false;
+    tx_on_rollback(tx, tell_again, typing);
+    tx_change(tx, (struct change){.kind = CHANGE_TYPING,
+                                  .pos = room->pos,
+                                  .room = room->room,
+                                  .payload = members,
+                                  .release = member_set_unref});
+}
+
+struct setting {
+    struct typing *typing;
+    const char *room_id;
+    user_no user;
+    int64_t timeout_ms;
+};
+
+static bool set_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct setting *set = arg;
+    struct typing *typing = set->typing;
+    room_no no = rooms_by_id(tx->db, set->room_id);
+    if (no == 0 || memberships_of(tx->db, no, set->user) != MEMBERSHIP_JOIN)
+        return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
+    int64_t now_ms = clock_mono_ms();
+    pthread_mutex_lock(&typing->lock);
+    struct typing_room *room = entry(typing, no);
+    /* After a restart clients may show somebody as typing of whom nothing is known here any more. */
+    bool changed = room->pos == 0 || room->again;
+    if (set->timeout_ms > 0)
+        changed |= typist_add(room, set->user, now_ms + set->timeout_ms);
+    else
+        changed |= typists_drop(room, set->user, now_ms);
+    if (changed)
+        announce(typing, tx, room);
+    make_space(typing);
+    pthread_cond_signal(&typing->changed);
+    pthread_mutex_unlock(&typing->lock);
+    return true;
+}
+
+bool typing_set(struct typing *typing, const char *room_id, user_no user, int64_t timeout_ms, struct error *e)
+{
+    struct setting set = {typing, room_id, user, timeout_ms};
+    if (set.timeout_ms > TYPING_TIMEOUT_MAX_MS)
+        set.timeout_ms = TYPING_TIMEOUT_MAX_MS;
+    return writer_run(typing->writer, set_job, &set, e);
+}
+
+/* When the next typist's time is up, or now if a list must be told again. With the lock held. */
+static int64_t next_end(const struct typing *typing)
+{
+    int64_t end = NEVER;
+    for (const struct typing_room *room = typing->all; room != NULL; room = room->hh.next) {
+        if (room->again)
+            return 0;
+        for (size_t i = 0; i < room->n; ++i)
+            if (room->typists[i].until_ms < end)
+                end = room->typists[i].until_ms;
+    }
+    return end;
+}
+
+/* Taking a room to the back of the order while walking it is safe: it is met again, with nothing left to do. */
+static bool expire_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct typing *typing = arg;
+    int64_t now_ms = clock_mono_ms();
+    struct typing_room *room, *next;
+    pthread_mutex_lock(&typing->lock);
+    HASH_ITER(hh, typing->all, room, next)
+    {
+        if (typists_drop(room, 0, now_ms) || room->again)
+            announce(typing, tx, entry(typing, room->room));
+    }
+    pthread_mutex_unlock(&typing->lock);
+    return true;
+}
+
+static void wait_until(struct typing *typing, int64_t end_ms)
+{
+    struct timespec until = {end_ms / 1000, end_ms % 1000 * 1000000};
+    if (end_ms == NEVER)
+        pthread_cond_wait(&typing->changed, &typing->lock);
+    else
+        pthread_cond_timedwait(&typing->changed, &typing->lock, &until);
+}
+
+static void *expire_main(void *arg)
+{
+    struct typing *typing = arg;
+    struct error ignored;
+    pthread_mutex_lock(&typing->lock);
+    while (!typing->stopping) {
+        int64_t end_ms = next_end(typing);
+        if (end_ms > clock_mono_ms()) {
+            wait_until(typing, end_ms);
+            continue;
+        }
+        pthread_mutex_unlock(&typing->lock);
+        bool done = writer_run(typing->writer, expire_job, typing, &ignored);
+        pthread_mutex_lock(&typing->lock);
+        if (!done && !typing->stopping) /* the disk is full, or the server is stopping: not in a hurry */
+            wait_until(typing, clock_mono_ms() + 1000);
+    }
+    pthread_mutex_unlock(&typing->lock);
+    return NULL;
+}
+
+struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct user_names *names)
+{
+    pthread_condattr_t monotonic;
+    struct typing *typing = xcalloc(1, sizeof *typing);
+    typing->writer = writer;
+    typing->rooms = rooms;
+    typing->names = names;
+    pthread_mutex_init(&typing->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&typing->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    typing->running = pthread_create(&typing->thread, NULL, expire_main, typing) == 0;
+    return typing;
+}
+
+void typing_stop(struct typing *typing)
+{
+    if (typing == NULL || !typing->running)
+        return;
+    pthread_mutex_lock(&typing->lock);
+    typing->stopping = true;
+    pthread_cond_signal(&typing->changed);
+    pthread_mutex_unlock(&typing->lock);
+    pthread_join(typing->thread, NULL);
+    typing->running = false;
+}
+
+void typing_destroy(struct typing *typing)
+{
+    if (typing == NULL)
+        return;
+    typing_stop(typing);
+    while (typing->all != NULL)
+        drop(typing, typing->all);
+    pthread_cond_destroy(&typing->changed);
+    pthread_mutex_destroy(&typing->lock);
+    free(typing);
+}
+
+bool typing_add(struct typing *typing, struct db *db, room_no no, stream_pos since, stream_pos upto, struct text *out)
+{
+    struct typing_room *room;
+    pthread_mutex_lock(&typing->lock);
+    HASH_FIND(hh, typing->all, &no, sizeof no, room);
+    bool say = room != NULL && room->pos > since && room->pos <= upto && (since != 0 || room->n != 0);
+    if (say) {
+        text_adds(out, "{\"content\":{\"user_ids\":[");
+        for (size_t i = 0; i < room->n; ++i) {
+            const char *id = user_names_get(typing->names, db, room->typists[i].user);
+            if (i != 0)
+                text_addc(out, ',');
+            text_add_json(out, id != NULL ? id : "");
+        }
+        text_adds(out, "]},\"type\":\"m.typing\"}");
+    }
+    pthread_mutex_unlock(&typing->lock);
+    return say;
+}

@@ -1,0 +1,464 @@
+#include "homeserver/sync/unread.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/push/evaluate.h"
+#include "homeserver/push/rules.h"
+#include "homeserver/rooms/power.h"
+#include "homeserver/store/account_data.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/receipts.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/sync/rules_cache.h"
+#include "homeserver/sync/threads.h"
+
+#define SHARDS 64
+
+struct key {
+    user_no user;
+    room_no room;
+};
+
+/* What was counted, and what it was counted from. */
+struct counted {
+    struct key key;
+    stream_pos upto, joined_pos, receipts_pos;
+    struct push_rules *rules;
+    char *display_name; /* NULL: none, or not wanted */
+    struct unread_tally tally;
+    UT_hash_handle hh;
+};
+
+struct unread {
+    struct user_names *names;
+    struct rules_cache *rules;
+    size_t max; /* in a shard */
+    struct shard {
+        pthread_mutex_t lock;
+        struct counted *all; /* in order of use: the front was used longest ago */
+    } shards[SHARDS];
+};
+
+struct unread *unread_create(struct user_names *names, size_t max)
+{
+    struct unread *unread = xcalloc(1, sizeof *unread);
+    unread->names = names;
+    unread->rules = rules_cache_create();
+    unread->max = max / SHARDS + 1;
+    for (int i = 0; i < SHARDS; ++i)
+        pthread_mutex_init(&unread->shards[i].lock, NULL);
+    return unread;
+}
+
+void unread_tally_finish(struct unread_tally *tally)
+{
+    for (size_t i = 0; i < tally->n; ++i)
+        free(tally->threads[i].root);
+    free(tally->threads);
+    *tally = (struct unread_tally){0};
+}
+
+static void tally_copy(struct unread_tally *to, const struct unread_tally *from)
+{
+    *to = *from;
+    to->threads = NULL;
+    if (from->n == 0)
+        return;
+    to->threads = xcalloc(from->n, sizeof *to->threads);
+    for (size_t i = 0; i < from->n; ++i)
+        to->threads[i] = (struct unread_thread){xstrdup(from->threads[i].root), from->threads[i].counts};
+}
+
+/* root NULL: the main timeline. */
+static struct unread_counts *tally_of(struct unread_tally *tally, const char *root)
+{
+    if (root == NULL)
+        return &tally->main;
+    for (size_t i = 0; i < tally->n; ++i)
+        if (strcmp(tally->threads[i].root, root) == 0)
+            return &tally->threads[i].counts;
+    tally->threads = xrealloc(tally->threads, (tally->n + 1) * sizeof *tally->threads);
+    tally->threads[tally->n] = (struct unread_thread){xstrdup(root), {0}};
+    return &tally->threads[tally->n++].counts;
+}
+
+static void counted_finish(struct counted *counted)
+{
+    push_rules_unref(counted->rules);
+    free(counted->display_name);
+    unread_tally_finish(&counted->tally);
+}
+
+static void drop(struct shard *shard, struct counted *counted)
+{
+    HASH_DEL(shard->all, counted);
+    counted_finish(counted);
+    free(counted);
+}
+
+void unread_destroy(struct unread *unread)
+{
+    if (unread == NULL)
+        return;
+    for (int i = 0; i < SHARDS; ++i) {
+        while (unread->shards[i].all != NULL)
+            drop(&unread->shards[i], unread->shards[i].all);
+        pthread_mutex_destroy(&unread->shards[i].lock);
+    }
+    rules_cache_destroy(unread->rules);
+    free(unread);
+}
+
+static struct shard *shard_of(struct unread *unread, const struct key *key)
+{
+    return &unread->shards[((uint64_t)key->user * 31 + (uint64_t)key->room) % SHARDS];
+}
+
+/* A copy of what is remembered, the caller's to finish. false: nothing. */
+static bool recall(struct unread *unread, const struct key *key, struct counted *out)
+{
+    struct shard *shard = shard_of(unread, key);
+    struct counted *counted;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND(hh, shard->all, key, sizeof *key, counted);
+    if (counted != NULL) {
+        *out = *counted;
+        push_rules_ref(out->rules);
+        out->display_name = counted->display_name != NULL ? xstrdup(counted->display_name) : NULL;
+        tally_copy(&out->tally, &counted->tally);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return counted != NULL;
+}
+
+/* Takes what counted owns. What was counted later stays. */
+static void remember(struct unread *unread, struct counted *counted)
+{
+    struct shard *shard = shard_of(unread, &counted->key);
+    struct counted *old;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND(hh, shard->all, &counted->key, sizeof counted->key, old);
+    if (old != NULL && old->upto > counted->upto) {
+        counted_finish(counted);
+    } else {
+        if (old != NULL)
+            drop(shard, old);
+        else if (HASH_COUNT(shard->all) >= unread->max)
+            drop(shard, shard->all);
+        struct counted *kept = xcalloc(1, sizeof *kept);
+        *kept = *counted;
+        HASH_ADD(hh, shard->all, key, sizeof kept->key, kept);
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
+/* Counting, with the room's facts that push rules ask for: read when the first event needs them. */
+struct counting {
+    struct unread *unread;
+    struct db *db;
+    const struct unread_ask *ask;
+    struct counted *counted;
+    bool facts;
+    int64_t members;
+    struct power power;
+    json_t *create, *levels;
+    const char *creator;
+};
+
+static json_t *state_content(struct counting *c, const char *type, user_no *sender)
+{
+    struct event_row row;
+    json_t *content = NULL;
+    struct stmt *q = events_state_get(c->db, c->ask->room, type, "");
+    if (events_next(q, &row)) {
+        content = json_loads(row.content, 0, NULL);
+        *sender = row.sender;
+    }
+    stmt_end(q);
+    return content;
+}
+
+static const struct room_version *version_of(struct db *db, room_no room)
+{
+    struct room_row row;
+    struct stmt *q = rooms_get(db, room);
+    const struct room_version *version = rooms_next(q, &row) ? room_version_get(row.version) : NULL;
+    stmt_end(q);
+    return version != NULL ? version : room_version_get(ROOM_VERSION_DEFAULT);
+}
+
+static void load_facts(struct counting *c)
+{
+    user_no creator = 0, ignored = 0;
+    if (c->facts)
+        return;
+    c->facts = true;
+    c->members = memberships_count(c->db, c->ask->room, MEMBERSHIP_JOIN);
+    c->create = state_content(c, "m.room.create", &creator);
+    c->levels = state_content(c, "m.room.power_levels", &ignored);
+    c->creator = user_names_get(c->unread->names, c->db, creator);
+    power_init(&c->power, version_of(c->db, c->ask->room), c->creator, c->create, c->levels);
+}
+
+static void counting_finish(struct counting *c)
+{
+    json_decref(c->create);
+    json_decref(c->levels);
+}
+
+static struct push_result evaluate(struct counting *c, const struct event_row *row)
+{
+    struct push_event event;
+    const char *sender = user_names_get(c->unread->names, c->db, row->sender);
+    load_facts(c);
+    push_event_init(&event, &(struct push_facts){
+                                .type = row->type,
+                                .sender = sender != NULL ? sender : "",
+                                .room_id = c->ask->room_id,
+                                .event_id = row->event_id,
+                                .state_key = row->state_key,
+                                .content = row->content,
+                                .members = c->members,
+                                .sender_power = power_of_user(&c->power, sender != NULL ? sender : ""),
+                                .notifications = json_get_object(c->levels, "notifications"),
+                            });
+    struct push_result result =
+        push_evaluate(c->counted->rules, &event, &(struct push_viewer){c->ask->user_id, c->counted->display_name});
+    push_event_finish(&event);
+    return result;
+}
+
+static void count(struct unread_counts *counts, const struct push_result *result)
+{
+    counts->notify += 1;
+    counts->highlight += result->highlight;
+}
+
+/* Whoever speaks has read what stands above, state events apart: they are not spoken in answer to anything. */
+static bool is_own_message(const struct counting *c, const struct event_row *row)
+{
+    return row->sender == c->ask->user && row->state_key == NULL;
+}
+
+/* How far a person has read, in all and by thread. */
+struct floors {
+    stream_pos all, main;
+    size_t n;
+    struct floor {
+        char *root;
+        stream_pos pos;
+    } *threads;
+};
+
+static stream_pos *floor_of(struct floors *floors, const char *root)
+{
+    if (root == NULL)
+        return &floors->main;
+    for (size_t i = 0; i < floors->n; ++i)
+        if (strcmp(floors->threads[i].root, root) == 0)
+            return &floors->threads[i].pos;
+    floors->threads = xrealloc(floors->threads, (floors->n + 1) * sizeof *floors->threads);
+    floors->threads[floors->n] = (struct floor){xstrdup(root), 0};
+    return &floors->threads[floors->n++].pos;
+}
+
+static void raise_floor(stream_pos *floor, stream_pos pos)
+{
+    if (pos > *floor)
+        *floor = pos;
+}
+
+static void load_floors(struct floors *floors, struct counting *c)
+{
+    struct receipt_row row;
+    *floors = (struct floors){.all = c->ask->joined_pos};
+    struct stmt *q = receipts_of_user(c->db, c->ask->room, c->ask->user);
+    while (receipts_next(q, &row)) {
+        raise_floor(&c->counted->receipts_pos, row.pos);
+        if (row.thread[0] == '\0')
+            raise_floor(&floors->all, row.event_pos);
+        else
+            raise_floor(floor_of(floors, strcmp(row.thread, THREAD_MAIN) == 0 ? NULL : row.thread), row.event_pos);
+    }
+    stmt_end(q);
+}
+
+static void floors_finish(struct floors *floors)
+{
+    for (size_t i = 0; i < floors->n; ++i)
+        free(floors->threads[i].root);
+    free(floors->threads);
+}
+
+static void count_one_backwards(struct counting *c, struct floors *floors, const struct event_row *row)
+{
+    char root[ID_BYTES_MAX + 1];
+    bool own = is_own_message(c, row);
+    struct push_result result = {0};
+    if (!own && !(result = evaluate(c, row)).notify)
+        return;
+    const char *thread = thread_root(c->db, row->content, root) ? root : NULL;
+    stream_pos *floor = floor_of(floors, thread);
+    if (own)
+        raise_floor(floor, row->pos);
+    else if (row->pos > *floor)
+        count(tally_of(&c->counted->tally, thread), &result);
+}
+
+static void count_anew(struct counting *c)
+{
+    struct event_row row;
+    struct floors floors;
+    unread_tally_finish(&c->counted->tally);
+    c->counted->receipts_pos = 0;
+    load_floors(&floors, c);
+    struct stmt *q = events_backwards(c->db, c->ask->room, floors.all, c->ask->upto, UNREAD_SCAN_MAX);
+    while (events_next(q, &row))
+        count_one_backwards(c, &floors, &row);
+    stmt_end(q);
+    floors_finish(&floors);
+}
+
+/* false: count anew. */
+static bool count_one_forwards(struct counting *c, const struct event_row *row)
+{
+    char root[ID_BYTES_MAX + 1];
+    bool own = is_own_message(c, row);
+    struct push_result result = {0};
+    if (strcmp(row->type, "m.room.redaction") == 0)
+        return false;
+    if (!own && !(result = evaluate(c, row)).notify)
+        return true;
+    struct unread_counts *counts = tally_of(&c->counted->tally, thread_root(c->db, row->content, root) ? root : NULL);
+    if (own)
+        *counts = (struct unread_counts){0};
+    else
+        count(counts, &result);
+    return true;
+}
+
+static bool carry_on(struct counting *c)
+{
+    struct event_row row;
+    bool ok = true;
+    struct stmt *q = events_forwards(c->db, c->ask->room, c->counted->upto, c->ask->upto, -1);
+    while (ok && events_next(q, &row))
+        ok = count_one_forwards(c, &row);
+    stmt_end(q);
+    return ok;
+}
+
+static char *display_name(struct db *db, room_no room, const char *user_id)
+{
+    char *content = events_state_content(db, room, "m.room.member", user_id);
+    json_t *object = content != NULL ? json_loads(content, 0, NULL) : NULL;
+    const char *name = json_get_string(object, "displayname");
+    char *copy = name != NULL ? xstrdup(name) : NULL;
+    json_decref(object);
+    free(content);
+    return copy;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Whether the counts may be carried on from what is remembered; if not, *counted becomes what to count from. Takes rules. */
+static bool still_holds(struct counting *c, bool known, struct push_rules *rules)
+{
+    struct counted *counted = c->counted;
+    const struct unread_ask *ask = c->ask;
+    char *name = push_rules_want_display_name(rules) ? display_name(c->db, ask->room, ask->user_id) : NULL;
+    bool holds = known && counted->rules == rules && counted->joined_pos == ask->joined_pos &&
+                 same(counted->display_name, name) && counted->upto <= ask->upto &&
+                 counted->receipts_pos == receipts_last_of_user(c->db, ask->room, ask->user);
+    if (known) {
+        push_rules_unref(counted->rules);
+        free(counted->display_name);
+    }
+    counted->rules = rules;
+    counted->display_name = name;
+    counted->joined_pos = ask->joined_pos;
+    return holds;
+}
+
+void unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out)
+{
+    struct counted counted = {.key = {ask->user, ask->room}};
+    struct counting c = {.unread = unread, .db = db, .ask = ask, .counted = &counted};
+    bool known = recall(unread, &counted.key, &counted);
+    if (!still_holds(&c, known, rules_cache_get(unread->rules, db, ask->user)) || !carry_on(&c))
+        count_anew(&c);
+    counted.upto = ask->upto;
+    counting_finish(&c);
+    tally_copy(out, &counted.tally);
+    remember(unread, &counted);
+}
+
+bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
+                    const struct unread_news *news, struct unread_tally *out)
+{
+    struct key key = {user, room};
+    struct shard *shard = shard_of(unread, &key);
+    struct counted *counted;
+    pthread_mutex_lock(&shard->lock);
+    HASH_FIND(hh, shard->all, &key, sizeof key, counted);
+    bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change;
+    if (usable && counted->upto < news->pos) {
+        struct push_result result =
+            push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});
+        if (result.notify)
+            count(tally_of(&counted->tally, news->thread), &result);
+        counted->upto = news->pos;
+    }
+    if (usable)
+        tally_copy(out, &counted->tally);
+    pthread_mutex_unlock(&shard->lock);
+    return usable;
+}
+
+static void add_counts(struct text *out, const struct unread_counts *counts)
+{
+    text_adds(out, "{\"highlight_count\":");
+    text_add_int(out, counts->highlight);
+    text_adds(out, ",\"notification_count\":");
+    text_add_int(out, counts->notify);
+    text_addc(out, '}');
+}
+
+static void add_threads(struct text *out, const struct unread_tally *tally)
+{
+    bool any = false;
+    for (size_t i = 0; i < tally->n; ++i) {
+        const struct unread_thread *thread = &tally->threads[i];
+        if (thread->counts.notify == 0)
+            continue;
+        text_adds(out, any ? "," : ",\"unread_thread_notifications\":{");
+        text_add_json(out, thread->root);
+        text_addc(out, ':');
+        add_counts(out, &thread->counts);
+        any = true;
+    }
+    if (any)
+        text_addc(out, '}');
+}
+
+void unread_add(struct text *out, const struct unread_tally *tally, bool by_thread)
+{
+    struct unread_counts sum = tally->main;
+    for (size_t i = 0; !by_thread && i < tally->n; ++i) {
+        sum.notify += tally->threads[i].counts.notify;
+        sum.highlight += tally->threads[i].counts.highlight;
+    }
+    text_adds(out, "\"unread_notifications\":");
+    add_counts(out, &sum);
+    if (by_thread)
+        add_threads(out, tally);
+}

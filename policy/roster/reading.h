@@ -1,0 +1,66 @@
+/* Inside the reader: what read.c (zip, headers, cells) and rows.c (what the rows mean) share. */
+#ifndef PARTA_POLICY_ROSTER_READING_H
+#define PARTA_POLICY_ROSTER_READING_H
+
+#include <uthash.h>
+
+#include "policy/roster/read.h"
+#include "policy/roster/tables.h"
+
+/* Strings that live as long as the roster: no free of their own, so that 100 000 names cost little more than their bytes. */
+struct roster_memory *roster_memory_create(void);
+void roster_memory_destroy(struct roster_memory *memory); /* NULL is accepted */
+void *roster_memory_alloc(struct roster_memory *memory, size_t size);
+const char *roster_memory_copy(struct roster_memory *memory, const char *s);
+
+/* sourcedId → number. */
+struct id_entry {
+    const char *id;
+    uint32_t number;
+    UT_hash_handle hh;
+};
+#define ID_NONE UINT32_MAX /* not in the index */
+#define ID_OTHER (UINT32_MAX - 1) /* there, but not of the kind that is kept: an org that is no school */
+
+/* Rows that may not come twice though their sourcedIds differ. */
+struct fact_key {
+    uint32_t a, b;
+    int32_t role, begin;
+};
+struct fact_entry {
+    struct fact_key key;
+    UT_hash_handle hh;
+};
+
+struct reading {
+    struct roster *roster;
+    struct roster_problem *problem;
+    struct roster_memory *scratch; /* of the indices */
+    struct id_entry *ids[TABLE__COUNT]; /* per file; TABLE_ORGS: number of the school or ID_OTHER; TABLE_USERS: of the person */
+    struct id_entry *usernames;
+    struct fact_entry *role_facts, *enrollment_facts;
+    int64_t n_rows; /* so far, of all files */
+    size_t cap_schools, cap_classes, cap_people, cap_roles, cap_enrollments, cap_guardianships;
+};
+
+/* One row, by the table's column numbers. */
+struct cells {
+    struct csv_reader *reader;
+    const struct csv_row *row;
+    const int *at; /* column number → field, −1: the file does not have it */
+    const struct table *table;
+};
+
+const char *cell(const struct cells *cells, int column); /* "" when the file does not have the column */
+bool cell_refuse(const struct cells *cells, int column, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* What a row means: adds it to the roster. false: refused. */
+typedef bool row_fn(struct reading *in, const struct cells *cells);
+
+extern row_fn *const ROW_FNS[TABLE__COUNT];
+extern row_fn *const SECOND_FNS[TABLE__COUNT]; /* references within the same file, once it is whole; NULL: none */
+
+/* Adds the roles that follow from enrollments and guardianships; sorts. */
+void roster_complete(struct reading *in);
+
+#endif

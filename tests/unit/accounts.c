@@ -1,0 +1,624 @@
+/* Accounts: registration and its gate, passwords, devices, profiles, account data, tags, names, the shared secret. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/account_data.h"
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/devices.h"
+#include "homeserver/accounts/login.h"
+#include "homeserver/accounts/nonces.h"
+#include "homeserver/accounts/password.h"
+#include "homeserver/accounts/profile.h"
+#include "homeserver/accounts/register.h"
+#include "homeserver/accounts/shared_secret.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/store/account_data.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/registration.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/users.h"
+#include "tests/unit/fixture.h"
+
+static struct {
+    struct fixture f;
+    struct config *config;
+    struct accounts *accounts;
+    int profile_changes;
+} t;
+
+static bool count_change(void *self, struct tx *tx, user_no user, struct error *e)
+{
+    ++t.profile_changes;
+    return true;
+}
+
+static bool claims_bots(void *self, const char *user_id)
+{
+    return strncmp(user_id, "@bot_", 5) == 0;
+}
+
+static void configure_costs(const char *settings, const char *costs)
+{
+    struct text yaml = TEXT_INIT, problem = TEXT_INIT;
+    text_addf(&yaml, "server_name: school.example\n%s%s", costs, settings);
+    accounts_destroy(t.accounts);
+    config_free(t.config);
+    if (!config_parse("test", yaml.data, yaml.len, &t.config, &problem))
+        fail_msg("%s", problem.data);
+    text_finish(&yaml);
+    t.accounts = accounts_create(t.config, t.f.writer, t.f.names);
+    t.accounts->hooks = (struct accounts_hooks){.profile_changed = count_change, .exclusive = claims_bots};
+}
+
+static void configure(const char *settings)
+{
+    configure_costs(settings, "passwords: {ops: 1, memory_kib: 8, length_min: 8}\n");
+}
+
+#define OPEN "policy: {mode: open}\nregistration: {mode: open}\n"
+
+static int setup(void **state)
+{
+    memset(&t, 0, sizeof t);
+    fixture_start(&t.f);
+    configure(OPEN);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    accounts_destroy(t.accounts);
+    config_free(t.config);
+    fixture_stop(&t.f);
+    return 0;
+}
+
+static bool registers(const char *localpart, const char *password, const char *token, struct error *e)
+{
+    struct login_result out;
+    struct registration registration = {.localpart = localpart, .password = password, .token = token};
+    bool ok = register_account(t.accounts, &registration, &out, e);
+    login_result_finish(&out);
+    return ok;
+}
+
+static user_no person(const char *localpart)
+{
+    struct error e;
+    assert_true(registers(localpart, "correct horse", NULL, &e));
+    return users_no(t.f.db, localpart);
+}
+
+static bool signs_in(const char *user, const char *password, const char *device_id, struct error *e)
+{
+    struct login_result out;
+    struct device_wish wish = {.device_id = device_id};
+    bool ok = login_password(t.accounts, t.f.db, user, password, &wish, &out, e);
+    login_result_finish(&out);
+    return ok;
+}
+
+static void names_and_passwords_are_judged(void **state)
+{
+    static const struct {
+        const char *localpart, *password;
+        enum error_code code;
+    } CASES[] = {
+        {"anna", "long enough", ERROR_NONE},
+        {"anna", "long enough", ERROR_USER_IN_USE},
+        {"a.b_c=d-e/f+1", "long enough", ERROR_NONE},
+        {NULL, "long enough", ERROR_NONE},
+        {"Anna", "long enough", ERROR_INVALID_USERNAME},
+        {"", "long enough", ERROR_INVALID_USERNAME},
+        {"a b", "long enough", ERROR_INVALID_USERNAME},
+        {"\xd0\xb0\xd0\xbd\xd0\xbd\xd0\xb0", "long enough", ERROR_INVALID_USERNAME},
+        {"bot_news", "long enough", ERROR_EXCLUSIVE},
+        {"boris", "short", ERROR_WEAK_PASSWORD},
+        {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c", ERROR_WEAK_PASSWORD}, /* six letters, twelve bytes */
+        {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c\x31\x32", ERROR_NONE},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e = {0};
+        assert_int_equal(registers(CASES[i].localpart, CASES[i].password, NULL, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(e.code, CASES[i].code);
+    }
+    char long_password[PASSWORD_BYTES_MAX + 2] = {0};
+    struct error e;
+    memset(long_password, 'x', PASSWORD_BYTES_MAX + 1);
+    assert_false(registers("vera", long_password, NULL, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+}
+
+static void a_closed_server_registers_nobody_but_the_administrator_does(void **state)
+{
+    struct error e;
+    configure("registration: {mode: closed}\n");
+    assert_false(registers("anna", "correct horse", NULL, &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    struct new_account account = {.localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true};
+    user_no anna = account_create(t.accounts, &account, &e);
+    assert_true(anna != 0);
+    char *name = profiles_get_string(t.f.db, anna, "displayname");
+    assert_string_equal(name, "Anna");
+    free(name);
+    assert_int_equal(account_create(t.accounts, &account, &e), 0);
+    assert_int_equal(e.code, ERROR_USER_IN_USE);
+}
+
+static void who_registers_in_a_school_is_pending(void **state)
+{
+    struct user_row row;
+    struct error e;
+    configure("registration: {mode: open}\n");
+    assert_true(registers("anna", "correct horse", NULL, &e));
+    assert_true(users_find(t.f.db, "anna", &row));
+    assert_string_equal(row.state, "pending"); /* A3 */
+    user_row_finish(&row);
+}
+
+static void a_registration_token_counts_its_uses_and_ends(void **state)
+{
+    struct error e;
+    configure("policy: {mode: open}\nregistration: {mode: token}\n");
+    assert_true(registration_token_create(t.accounts, "twice", 2, 0, &e));
+    assert_false(registration_token_create(t.accounts, "twice", 2, 0, &e));
+    assert_true(registration_token_create(t.accounts, "brief", 0, 1, &e));
+    assert_false(registration_token_create(t.accounts, "no blanks", 0, 0, &e));
+    assert_false(registers("a", "correct horse", NULL, &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_false(registers("a", "correct horse", "thrice", &e));
+    assert_true(registers("a", "correct horse", "twice", &e));
+    assert_false(registers("a", "correct horse", "twice", &e)); /* refused for its name: no use is lost */
+    assert_int_equal(e.code, ERROR_USER_IN_USE);
+    assert_true(registers("b", "correct horse", "twice", &e));
+    assert_false(registers("c", "correct horse", "twice", &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_true(registration_tokens_valid(t.f.db, "brief", 0));
+    assert_false(registration_tokens_valid(t.f.db, "brief", INT64_MAX));
+    assert_false(registration_tokens_valid(t.f.db, "twice", 0));
+}
+
+static void people_sign_in_by_localpart_or_id_with_the_right_password_only(void **state)
+{
+    static const struct {
+        const char *user, *password;
+        bool ok;
+    } CASES[] = {
+        {"anna", "correct horse", true},
+        {"@anna:school.example", "correct horse", true},
+        {"Anna", "correct horse", true},
+        {"@ANNA:school.example", "correct horse", true},
+        {"anna", "Correct horse", false},
+        {"anna", "", false},
+        {"@anna:other.example", "correct horse", false},
+        {"anna:school.example", "correct horse", false},
+        {"@anna", "correct horse", false},
+        {"nobody", "correct horse", false},
+        {"", "correct horse", false},
+    };
+    person("anna");
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e = {0};
+        assert_int_equal(signs_in(CASES[i].user, CASES[i].password, NULL, &e), CASES[i].ok);
+        assert_int_equal(e.code, CASES[i].ok ? ERROR_NONE : ERROR_FORBIDDEN);
+    }
+}
+
+static void the_cost_of_a_password_follows_the_configuration(void **state)
+{
+    struct user_row before, after;
+    struct error e;
+    person("anna");
+    assert_true(users_find(t.f.db, "anna", &before));
+    configure_costs(OPEN, "passwords: {ops: 2, memory_kib: 16}\n");
+    assert_true(password_outdated(t.config, before.password_hash));
+    assert_true(signs_in("anna", "correct horse", NULL, &e));
+    assert_true(users_find(t.f.db, "anna", &after));
+    assert_string_not_equal(before.password_hash, after.password_hash);
+    assert_false(password_outdated(t.config, after.password_hash));
+    assert_true(signs_in("anna", "correct horse", NULL, &e));
+    user_row_finish(&before);
+    user_row_finish(&after);
+}
+
+static void device_ids_and_names_are_bounded(void **state)
+{
+    char long_id[DEVICE_ID_BYTES_MAX + 2] = {0};
+    struct error e;
+    memset(long_id, 'D', DEVICE_ID_BYTES_MAX + 1);
+    user_no anna = person("anna");
+    assert_false(signs_in("anna", "correct horse", long_id, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    assert_false(signs_in("anna", "correct horse", "", &e));
+    assert_false(signs_in("anna", "correct horse", "a\nb", &e));
+    long_id[DEVICE_ID_BYTES_MAX] = '\0';
+    assert_true(signs_in("anna", "correct horse", long_id, &e));
+    assert_true(device_rename(t.accounts, anna, long_id, "Telephone", &e));
+    assert_false(device_rename(t.accounts, anna, "OTHER", "Telephone", &e));
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    char long_name[DEVICE_NAME_BYTES_MAX + 2] = {0};
+    memset(long_name, 'n', DEVICE_NAME_BYTES_MAX + 1);
+    assert_false(device_rename(t.accounts, anna, long_id, long_name, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+}
+
+static void a_changed_password_ends_the_other_devices(void **state)
+{
+    struct error e;
+    user_no anna = person("anna");
+    assert_true(signs_in("anna", "correct horse", "ONE", &e) && signs_in("anna", "correct horse", "TWO", &e));
+    device_no one = devices_no(t.f.db, anna, "ONE");
+    assert_true(account_change_password(t.accounts, anna, one, false, "battery staple", &e));
+    assert_int_equal(devices_count(t.f.db, anna), 2);
+    assert_true(account_change_password(t.accounts, anna, one, true, "another staple", &e));
+    assert_int_equal(devices_count(t.f.db, anna), 1);
+    assert_true(devices_no(t.f.db, anna, "ONE") == one);
+    assert_false(signs_in("anna", "battery staple", NULL, &e));
+    assert_true(account_set_password(t.accounts, "anna", "by the administrator", &e));
+    assert_int_equal(devices_count(t.f.db, anna), 0);
+    assert_false(account_set_password(t.accounts, "nobody", "by the administrator", &e));
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+}
+
+static void a_deactivated_account_is_gone_but_its_name_is_not_free(void **state)
+{
+    struct error e;
+    json_auto_t *name = json_string("Anna");
+    user_no anna = person("anna");
+    assert_true(profile_set(t.accounts, anna, "displayname", name, &e));
+    assert_true(signs_in("anna", "correct horse", "ONE", &e));
+    assert_true(account_deactivate(t.accounts, anna, true, &e));
+    assert_false(signs_in("anna", "correct horse", NULL, &e));
+    assert_int_equal(devices_count(t.f.db, anna), 0);
+    assert_null(profiles_get(t.f.db, anna, "displayname"));
+    assert_false(registers("anna", "correct horse", NULL, &e));
+    assert_int_equal(e.code, ERROR_USER_IN_USE);
+    assert_false(account_set_password(t.accounts, "anna", "correct horse", &e));
+    assert_int_equal(e.code, ERROR_USER_DEACTIVATED);
+}
+
+static void a_locked_account_does_not_sign_in(void **state)
+{
+    struct error e;
+    user_no anna = person("anna");
+    assert_true(account_set_state(t.accounts, anna, "locked", &e));
+    assert_false(signs_in("anna", "correct horse", NULL, &e));
+    assert_int_equal(e.code, ERROR_USER_LOCKED);
+    assert_true(e.soft_logout);
+    assert_true(account_set_state(t.accounts, anna, "active", &e));
+    assert_true(signs_in("anna", "correct horse", NULL, &e));
+    assert_false(account_set_state(t.accounts, 4711, "locked", &e));
+}
+
+static bool sets(user_no user, const char *field, const char *json, struct error *e)
+{
+    struct error ignored;
+    json_auto_t *value = json_parse(json, strlen(json), &ignored);
+    assert_non_null(value);
+    return profile_set(t.accounts, user, field, value, e);
+}
+
+static void profile_fields_are_typed_and_named_by_the_grammar(void **state)
+{
+    static const struct {
+        const char *field, *value;
+        enum error_code code;
+        int changes; /* member events asked for so far */
+    } CASES[] = {
+        {"displayname", "\"Anna\"", ERROR_NONE, 1},
+        {"displayname", "\"Anna\"", ERROR_NONE, 1}, /* nothing new */
+        {"displayname", "17", ERROR_BAD_JSON, 1},
+        {"displayname", "null", ERROR_BAD_JSON, 1},
+        {"avatar_url", "\"mxc://school.example/abc\"", ERROR_NONE, 2},
+        {"avatar_url", "\"https://school.example/abc\"", ERROR_INVALID_PARAM, 2},
+        {"avatar_url", "\"mxc:///abc\"", ERROR_INVALID_PARAM, 2},
+        {"avatar_url", "\"mxc://school.example/\"", ERROR_INVALID_PARAM, 2},
+        {"avatar_url", "\"\"", ERROR_NONE, 3}, /* cleared */
+        {"m.tz", "\"Europe/Moscow\"", ERROR_NONE, 3},
+        {"m.tz", "3", ERROR_BAD_JSON, 3},
+        {"org.example.pronouns", "[1, 2.5, null, {\"a\": \"b\"}]", ERROR_NONE, 3},
+        {"org.example.nothing", "null", ERROR_NONE, 3},
+        {"nodot", "1", ERROR_INVALID_PARAM, 3},
+        {"Org.example", "1", ERROR_INVALID_PARAM, 3},
+        {"1org.example", "1", ERROR_INVALID_PARAM, 3},
+        {"org.exa mple", "1", ERROR_INVALID_PARAM, 3},
+    };
+    user_no anna = person("anna");
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e = {0};
+        assert_int_equal(sets(anna, CASES[i].field, CASES[i].value, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(e.code, CASES[i].code);
+        assert_int_equal(t.profile_changes, CASES[i].changes);
+    }
+    char *stored = profiles_get(t.f.db, anna, "org.example.pronouns");
+    assert_string_equal(stored, "[1,2.5,null,{\"a\":\"b\"}]");
+    free(stored);
+    assert_null(profiles_get(t.f.db, anna, "avatar_url"));
+}
+
+static void profiles_are_bounded(void **state)
+{
+    struct text value = TEXT_INIT, field = TEXT_INIT;
+    struct error e;
+    user_no anna = person("anna");
+    text_adds(&field, "org.example.");
+    while (field.len < PROFILE_KEY_BYTES_MAX)
+        text_addc(&field, 'x');
+    assert_true(sets(anna, field.data, "1", &e));
+    text_addc(&field, 'x');
+    assert_false(sets(anna, field.data, "1", &e));
+    assert_int_equal(e.code, ERROR_KEY_TOO_LARGE);
+    text_addc(&value, '"');
+    while (value.len < 40000)
+        text_addc(&value, 'v');
+    text_addc(&value, '"');
+    assert_true(sets(anna, "org.example.one", value.data, &e));
+    assert_false(sets(anna, "org.example.two", value.data, &e));
+    assert_int_equal(e.code, ERROR_PROFILE_TOO_LARGE);
+    assert_true(sets(anna, "org.example.one", value.data, &e)); /* replaced, not added */
+    assert_true(profile_clear(t.accounts, anna, "org.example.one", &e));
+    assert_true(sets(anna, "org.example.two", value.data, &e));
+    text_finish(&value);
+    text_finish(&field);
+}
+
+static void a_suspended_person_changes_no_profile(void **state)
+{
+    struct error e;
+    user_no anna = person("anna");
+    assert_true(account_set_state(t.accounts, anna, "suspended", &e));
+    assert_false(sets(anna, "displayname", "\"Anna\"", &e));
+    assert_int_equal(e.code, ERROR_USER_SUSPENDED);
+    assert_true(account_set_state(t.accounts, anna, "pending", &e));
+    assert_false(sets(anna, "displayname", "\"Anna\"", &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_int_equal(t.profile_changes, 0);
+}
+
+/* school.md A6 */
+static void profiles_are_read_by_those_who_share_a_school_or_a_room(void **state)
+{
+    static const struct {
+        struct profile_facts facts;
+        enum error_code code;
+    } CASES[] = {
+        {{.school_mode = false, .exists = true}, ERROR_NONE},
+        {{.school_mode = false, .signed_in = true}, ERROR_NOT_FOUND},
+        {{.school_mode = true, .exists = true}, ERROR_FORBIDDEN},
+        {{.school_mode = true, .exists = true, .shares_school = true}, ERROR_FORBIDDEN},
+        {{.school_mode = true, .exists = true, .signed_in = true}, ERROR_FORBIDDEN},
+        {{.school_mode = true, .exists = true, .signed_in = true, .oneself = true}, ERROR_NONE},
+        {{.school_mode = true, .exists = true, .signed_in = true, .shares_school = true}, ERROR_NONE},
+        {{.school_mode = true, .exists = true, .signed_in = true, .shares_room = true}, ERROR_NONE},
+        {{.school_mode = true, .exists = false, .signed_in = true}, ERROR_FORBIDDEN},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        assert_int_equal(profile_decide(&CASES[i].facts), CASES[i].code);
+}
+
+static void account_data_of_the_server_is_refused(void **state)
+{
+    static const struct {
+        const char *type;
+        enum error_code code;
+        int status;
+    } CASES[] = {
+        {"org.example.settings", ERROR_NONE, 0},      {"m.direct", ERROR_NONE, 0},
+        {"m.push_rules", ERROR_BAD_JSON, 405},        {"m.fully_read", ERROR_BAD_JSON, 405},
+        {"", ERROR_INVALID_PARAM, 400},
+    };
+    json_auto_t *content = json_pack("{s:i}", "a", 1);
+    user_no anna = person("anna");
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e = {0};
+        assert_int_equal(account_data_set(t.accounts, anna, 0, CASES[i].type, content, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(e.code, CASES[i].code);
+        if (e.code != ERROR_NONE)
+            assert_int_equal(error_status(&e), CASES[i].status);
+    }
+    char *text = account_data_get(t.f.db, anna, 0, "m.direct");
+    assert_string_equal(text, "{\"a\":1}");
+    free(text);
+}
+
+static void count_row(void *arg, const struct account_data_row *row)
+{
+    struct text *seen = arg;
+    text_addf(seen, "%s%s=%s", seen->len != 0 ? " " : "", row->type, row->content);
+}
+
+static void account_data_is_listed_by_position(void **state)
+{
+    struct text seen = TEXT_INIT;
+    struct error e;
+    user_no anna = person("anna");
+    json_auto_t *one = json_pack("{s:i}", "n", 1), *two = json_pack("{s:i}", "n", 2);
+    assert_true(account_data_set(t.accounts, anna, 0, "a", one, &e));
+    stream_pos since = writer_pos(t.f.writer);
+    assert_true(account_data_set(t.accounts, anna, 0, "b", one, &e));
+    assert_true(account_data_set(t.accounts, anna, 0, "a", two, &e));
+    account_data_each(t.f.db, anna, since, writer_pos(t.f.writer), count_row, &seen);
+    assert_string_equal(seen.data, "b={\"n\":1} a={\"n\":2}");
+    text_clear(&seen);
+    account_data_each(t.f.db, anna, writer_pos(t.f.writer), writer_pos(t.f.writer) + 1, count_row, &seen);
+    assert_int_equal(seen.len, 0);
+    text_finish(&seen);
+}
+
+static void tags_are_kept_per_room(void **state)
+{
+    static const struct {
+        const char *order;
+        enum error_code code;
+    } CASES[] = {
+        {"{\"order\":0.25}", ERROR_NONE},          {"{}", ERROR_NONE},
+        {"{\"order\":1}", ERROR_NONE},             {"{\"order\":1.5}", ERROR_INVALID_PARAM},
+        {"{\"order\":-0.1}", ERROR_INVALID_PARAM}, {"{\"order\":\"0.5\"}", ERROR_INVALID_PARAM},
+    };
+    struct error e;
+    user_no anna = person("anna"), boris = person("boris");
+    room_no room = fixture_room(&t.f, anna, "12", PRESET_PRIVATE_CHAT, &e);
+    assert_true(room != 0);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        json_auto_t *order = json_parse(CASES[i].order, strlen(CASES[i].order), &e);
+        e.code = ERROR_NONE;
+        assert_int_equal(account_data_set_tag(t.accounts, anna, room, "u.work", order, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(e.code, CASES[i].code);
+    }
+    json_auto_t *order = json_pack("{s:f}", "order", 0.5);
+    assert_true(account_data_set_tag(t.accounts, anna, room, "m.favourite", order, &e));
+    assert_true(account_data_clear_tag(t.accounts, anna, room, "u.work", &e));
+    assert_true(account_data_clear_tag(t.accounts, anna, room, "u.work", &e));
+    char *text = account_data_get(t.f.db, anna, room, "m.tag");
+    assert_string_equal(text, "{\"tags\":{\"m.favourite\":{\"order\":0.5}}}");
+    free(text);
+    struct error unknown, foreign;
+    assert_int_equal(account_data_room(t.f.db, boris, "!nothing:school.example", &unknown), 0);
+    char *room_id = rooms_id_of(t.f.db, room);
+    assert_int_equal(account_data_room(t.f.db, boris, room_id, &foreign), 0);
+    assert_int_equal(unknown.code, foreign.code); /* A1: a room one may not know looks like none */
+    assert_true(account_data_room(t.f.db, anna, room_id, &e) == room);
+    assert_int_equal(account_data_room(t.f.db, anna, "no room", &e), 0);
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    free(room_id);
+}
+
+struct doomed {
+    const char *localpart;
+    char seen[64];
+    bool refuse;
+};
+
+static bool job_named(struct tx *tx, void *arg, struct error *e)
+{
+    struct doomed *d = arg;
+    user_no no = users_insert(tx, d->localpart, NULL, "active", false);
+    snprintf(d->seen, sizeof d->seen, "%s", user_names_get(t.f.names, tx->db, no));
+    return !d->refuse || error_set(e, ERROR_FORBIDDEN, NULL);
+}
+
+/* A rolled back job's number goes to the next user: the name read inside it must not stick. */
+static void a_name_read_in_a_job_that_failed_is_not_believed(void **state)
+{
+    struct doomed first = {.localpart = "ghost", .refuse = true}, second = {.localpart = "anna"},
+                  third = {.localpart = "boris"};
+    struct error e;
+    assert_false(writer_run(t.f.writer, job_named, &first, &e));
+    assert_string_equal(first.seen, "@ghost:school.example");
+    assert_true(writer_run(t.f.writer, job_named, &second, &e));
+    assert_string_equal(second.seen, "@anna:school.example");
+    assert_true(writer_run(t.f.writer, job_named, &third, &e));
+    user_no anna = users_no(t.f.db, "anna"), boris = users_no(t.f.db, "boris");
+    const char *b = user_names_get(t.f.names, t.f.db, boris), *a = user_names_get(t.f.names, t.f.db, anna);
+    assert_string_equal(a, "@anna:school.example");
+    assert_string_equal(b, "@boris:school.example");
+    assert_ptr_equal(a, user_names_get(t.f.names, t.f.db, anna)); /* from memory, the same string for ever */
+    assert_null(user_names_get(t.f.names, t.f.db, boris + 1));
+    assert_null(user_names_get(t.f.names, t.f.db, 0));
+    char *id = users_id(t.f.db, "school.example", anna);
+    assert_string_equal(id, "@anna:school.example");
+    free(id);
+    assert_true(users_by_id(t.f.db, "school.example", "@boris:school.example") == boris);
+    assert_true(users_by_id(t.f.db, "school.example", "@boris:other.example") == 0);
+}
+
+static void a_nonce_is_good_once_and_for_a_minute(void **state)
+{
+    char one[NONCE_CHARS + 1], two[NONCE_CHARS + 1];
+    struct nonces *nonces = nonces_create();
+    nonces_issue(nonces, 1000, one);
+    nonces_issue(nonces, 1000, two);
+    assert_string_not_equal(one, two);
+    assert_false(nonces_redeem(nonces, "", 1000));
+    assert_false(nonces_redeem(nonces, "never issued", 1000));
+    assert_true(nonces_redeem(nonces, one, 1000));
+    assert_false(nonces_redeem(nonces, one, 1000));
+    assert_false(nonces_redeem(nonces, two, 1000 + NONCE_LIFETIME_MS));
+    nonces_destroy(nonces);
+}
+
+/* Digests by an independent implementation (Python's hmac). */
+static void the_shared_secret_signs_every_part(void **state)
+{
+    static const struct {
+        struct shared_secret_request request;
+        const char *mac;
+        bool ok;
+    } CASES[] = {
+        {{"abc", "anna", "pass word", false, NULL}, "24e59497c3f0d59915630c6b6f1c255c44e2bca9", true},
+        {{"abc", "anna", "pass word", true, NULL}, "73ce81020fe928eb2f4d295fcf8da52afe1d07de", true},
+        {{"abc", "anna", "pass word", false, "bot"}, "3f32886542763677c605581ca3c383803887a204", true},
+        {{"abc", "anna", "pass word", true, NULL}, "24e59497c3f0d59915630c6b6f1c255c44e2bca9", false},
+        {{"abc", "boris", "pass word", false, NULL}, "24e59497c3f0d59915630c6b6f1c255c44e2bca9", false},
+        {{"abd", "anna", "pass word", false, NULL}, "24e59497c3f0d59915630c6b6f1c255c44e2bca9", false},
+        {{"abc", "anna", "pass word", false, NULL}, "", false},
+        {{"abc", "anna", "pass word", false, NULL}, "00", false},
+        {{"abc", "anna", "pass word", false, NULL}, "not hexadecimal", false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        assert_int_equal(shared_secret_verify("hush", &CASES[i].request, CASES[i].mac), CASES[i].ok);
+}
+
+static bool create_fails(int n)
+{
+    struct new_account account = {.localpart = "fault", .password = "correct horse", .display_name = "F"};
+    struct device_wish wish = {.device_id = "PHONE", .refresh = true};
+    struct login_result out;
+    struct error e;
+    db_fail_after(writer_db_for_tests(t.f.writer), n);
+    bool ok = account_create_signed_in(t.accounts, &account, &wish, &out, &e);
+    db_fail_after(writer_db_for_tests(t.f.writer), 0);
+    login_result_finish(&out);
+    if (!ok)
+        assert_int_equal(error_status(&e), 500);
+    return !ok;
+}
+
+/* The n-th store call fails: nothing is half done, and the account can be made afterwards. */
+static void an_account_is_made_whole_or_not_at_all(void **state)
+{
+    int n = 1;
+    for (; create_fails(n); ++n)
+        assert_int_equal(users_no(t.f.db, "fault"), 0);
+    assert_true(n > 3);
+    user_no made = users_no(t.f.db, "fault");
+    assert_true(made != 0);
+    assert_int_equal(devices_count(t.f.db, made), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(names_and_passwords_are_judged),
+        TEST(a_closed_server_registers_nobody_but_the_administrator_does),
+        TEST(who_registers_in_a_school_is_pending),
+        TEST(a_registration_token_counts_its_uses_and_ends),
+        TEST(people_sign_in_by_localpart_or_id_with_the_right_password_only),
+        TEST(the_cost_of_a_password_follows_the_configuration),
+        TEST(device_ids_and_names_are_bounded),
+        TEST(a_changed_password_ends_the_other_devices),
+        TEST(a_deactivated_account_is_gone_but_its_name_is_not_free),
+        TEST(a_locked_account_does_not_sign_in),
+        TEST(profile_fields_are_typed_and_named_by_the_grammar),
+        TEST(profiles_are_bounded),
+        TEST(a_suspended_person_changes_no_profile),
+        TEST(profiles_are_read_by_those_who_share_a_school_or_a_room),
+        TEST(account_data_of_the_server_is_refused),
+        TEST(account_data_is_listed_by_position),
+        TEST(tags_are_kept_per_room),
+        TEST(a_name_read_in_a_job_that_failed_is_not_believed),
+        TEST(a_nonce_is_good_once_and_for_a_minute),
+        TEST(the_shared_secret_signs_every_part),
+        TEST(an_account_is_made_whole_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,142 @@
+#include "tests/unit/fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/store/users.h"
+
+static void open_all(struct fixture *f)
+{
+    static const unsigned char SEED[SEED_BYTES] = {7};
+    static const struct db_options OPTIONS = {.durable = false};
+    signing_key_from_seed(&f->key, "test", SEED);
+    f->writer = writer_start(f->path, &OPTIONS);
+    f->db = db_open(f->path, DB_READ, NULL);
+    f->names = user_names_create("school.example");
+    f->rooms = rooms_create(&(struct rooms_settings){
+        .server_name = "school.example", .key = &f->key, .names = f->names, .default_version = "12"});
+    if (f->writer == NULL || f->db == NULL)
+        abort();
+}
+
+static void close_all(struct fixture *f)
+{
+    writer_stop(f->writer);
+    db_close(f->db);
+    rooms_destroy(f->rooms);
+    user_names_destroy(f->names);
+}
+
+void fixture_start(struct fixture *f)
+{
+    log_set_level(LOG_ERROR);
+    if (!crypto_start())
+        abort();
+    strcpy(f->dir, "/tmp/parta-test-XXXXXX");
+    if (mkdtemp(f->dir) == NULL)
+        abort();
+    snprintf(f->path, sizeof f->path, "%s/parta.db", f->dir);
+    open_all(f);
+}
+
+void fixture_restart(struct fixture *f)
+{
+    close_all(f);
+    open_all(f);
+}
+
+void fixture_stop(struct fixture *f)
+{
+    static const char *const ENDINGS[] = {"", "-wal", "-shm"};
+    char path[128];
+    close_all(f);
+    for (int i = 0; i < 3; ++i) {
+        snprintf(path, sizeof path, "%s%s", f->path, ENDINGS[i]);
+        unlink(path);
+    }
+    rmdir(f->dir);
+}
+
+struct making {
+    struct fixture *f;
+    const char *localpart;
+    user_no user;
+    struct room_plan plan;
+    room_no room;
+    struct membership_act act;
+    struct draft draft;
+    struct appended out;
+};
+
+static bool user_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    m->user = users_insert(tx, m->localpart, NULL, "active", false);
+    return m->user != 0;
+}
+
+user_no fixture_user(struct fixture *f, const char *localpart)
+{
+    struct making m = {.f = f, .localpart = localpart};
+    struct error e;
+    writer_run(f->writer, user_job, &m, &e);
+    return m.user;
+}
+
+static bool room_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    struct room *room = room_create(m->f->rooms, tx, &m->plan, e);
+    m->room = room != NULL ? room->no : 0;
+    return room != NULL;
+}
+
+room_no fixture_room(struct fixture *f, user_no creator, const char *version, enum room_preset preset, struct error *e)
+{
+    struct making m = {.f = f, .plan = {.creator = creator, .version = room_version_get(version), .preset = preset}};
+    struct error mine;
+    if (writer_run(f->writer, room_job, &m, e != NULL ? e : &mine))
+        return m.room;
+    if (e == NULL)
+        fprintf(stderr, "no room: %s\n", error_sentence(&mine));
+    return 0;
+}
+
+static bool member_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    return membership_act(room_open(m->f->rooms, tx, m->room), tx, &m->act, &m->out, e);
+}
+
+bool fixture_member(struct fixture *f, room_no room, enum act act, user_no actor, user_no target, struct error *e)
+{
+    struct making m = {.f = f, .room = room, .act = {.act = act, .actor = actor, .target = target}};
+    struct error mine;
+    return writer_run(f->writer, member_job, &m, e != NULL ? e : &mine);
+}
+
+static bool send_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    return append_event(room_open(m->f->rooms, tx, m->room), tx, &m->draft, &m->out, e);
+}
+
+bool fixture_send(struct fixture *f, room_no room, user_no sender, const char *type, const char *state_key,
+                  const char *content, const char *redacts, struct appended *out, struct error *e)
+{
+    struct error mine;
+    json_t *parsed = json_parse(content, strlen(content), &mine);
+    struct making m = {.f = f, .room = room};
+    m.draft = (struct draft){.sender = sender, .type = type, .state_key = state_key, .content = parsed, .redacts = redacts};
+    bool done = writer_run(f->writer, send_job, &m, e != NULL ? e : &mine);
+    if (done && out != NULL)
+        *out = m.out;
+    json_decref(parsed);
+    if (!done && e == NULL)
+        fprintf(stderr, "refused: %s\n", error_sentence(&mine));
+    return done;
+}

@@ -1,0 +1,38 @@
+/* A server's lower half on a temporary database, for unit tests: writer, names, rooms, people. */
+#ifndef PARTA_TESTS_FIXTURE_H
+#define PARTA_TESTS_FIXTURE_H
+
+#include <jansson.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/crypto.h"
+#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/create.h"
+#include "homeserver/rooms/membership.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/writer.h"
+
+struct fixture {
+    char dir[64], path[96];
+    struct writer *writer;
+    struct user_names *names;
+    struct signing_key key;
+    struct rooms *rooms;
+    struct db *db; /* a reader */
+};
+
+void fixture_start(struct fixture *f);
+void fixture_restart(struct fixture *f); /* as after a clean stop: memory is gone, the database stays */
+void fixture_stop(struct fixture *f);
+
+user_no fixture_user(struct fixture *f, const char *localpart); /* a new person */
+
+/* One act each, through the writer. 0 or false: refused, *e (may be NULL) says how. */
+room_no fixture_room(struct fixture *f, user_no creator, const char *version, enum room_preset preset, struct error *e);
+bool fixture_member(struct fixture *f, room_no room, enum act act, user_no actor, user_no target, struct error *e);
+/* content: JSON text. state_key, redacts: NULL: none. *out may be NULL. */
+bool fixture_send(struct fixture *f, room_no room, user_no sender, const char *type, const char *state_key,
+                  const char *content, const char *redacts, struct appended *out, struct error *e);
+
+#endif

@@ -1,0 +1,253 @@
+/* The token cache: who is remembered, who is forgotten and when. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/devices.h"
+#include "homeserver/accounts/login.h"
+#include "homeserver/accounts/register.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/store/tokens.h"
+#include "tests/unit/fixture.h"
+
+#define CACHED 4
+
+static struct {
+    struct fixture f;
+    struct config *config;
+    struct accounts *accounts;
+    struct sessions *sessions;
+} t;
+
+static int setup(void **state)
+{
+    static const char YAML[] = "server_name: school.example\npolicy: {mode: open}\nregistration: {mode: open}\n"
+                               "passwords: {ops: 1, memory_kib: 8}\n";
+    struct text problem = TEXT_INIT;
+    fixture_start(&t.f);
+    if (!config_parse("test", YAML, sizeof YAML - 1, &t.config, &problem))
+        fail_msg("%s", problem.data);
+    t.accounts = accounts_create(t.config, t.f.writer, t.f.names);
+    t.sessions = sessions_create("school.example", CACHED);
+    sessions_set_writer(t.sessions, t.f.writer);
+    writer_observe(t.f.writer, sessions_observe, t.sessions);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    accounts_destroy(t.accounts);
+    fixture_stop(&t.f);
+    sessions_destroy(t.sessions);
+    config_free(t.config);
+    return 0;
+}
+
+/* A new person, signed in on a device. */
+static void sign_up(const char *localpart, const char *device_id, struct login_result *out)
+{
+    struct device_wish device = {.device_id = device_id, .refresh = true};
+    struct registration registration = {.localpart = localpart, .password = "correct horse", .device = &device};
+    struct error e;
+    assert_true(register_account(t.accounts, &registration, out, &e));
+}
+
+static void sign_in(const char *localpart, const char *device_id, struct login_result *out)
+{
+    struct device_wish device = {.device_id = device_id};
+    struct error e;
+    assert_true(login_password(t.accounts, t.f.db, localpart, "correct horse", &device, out, &e));
+}
+
+static bool loads(const char *token, struct error *e)
+{
+    const struct session *session = sessions_load(t.sessions, t.f.db, token, e);
+    session_unref(session);
+    return session != NULL;
+}
+
+static bool in_memory(const char *token)
+{
+    const struct session *session = sessions_find(t.sessions, token);
+    session_unref(session);
+    return session != NULL;
+}
+
+static void a_token_is_found_in_memory_once_it_was_loaded(void **state)
+{
+    struct login_result anna;
+    struct error e;
+    sign_up("anna", "PHONE", &anna);
+    assert_false(in_memory(anna.access_token));
+    const struct session *session = sessions_load(t.sessions, t.f.db, anna.access_token, &e);
+    assert_non_null(session);
+    assert_string_equal(session->user_id, "@anna:school.example");
+    assert_string_equal(session->device_id, "PHONE");
+    assert_int_equal(session->state, ACCOUNT_ACTIVE);
+    assert_true(session->expires_ms > clock_wall_ms());
+    session_unref(session);
+    assert_true(in_memory(anna.access_token));
+    login_result_finish(&anna);
+}
+
+static void an_unknown_token_is_refused_for_good(void **state)
+{
+    struct error e;
+    assert_false(loads("nonsense", &e));
+    assert_int_equal(e.code, ERROR_UNKNOWN_TOKEN);
+    assert_false(e.soft_logout);
+}
+
+static void a_signed_out_device_is_forgotten_and_others_are_not(void **state)
+{
+    struct login_result phone, laptop;
+    struct error e;
+    sign_up("boris", "PHONE", &phone);
+    sign_in("boris", "LAPTOP", &laptop);
+    assert_true(loads(phone.access_token, &e) && loads(laptop.access_token, &e));
+    assert_true(device_delete(t.accounts, phone.user, "PHONE", &e));
+    assert_false(in_memory(phone.access_token));
+    assert_false(loads(phone.access_token, &e));
+    assert_false(e.soft_logout);
+    assert_true(in_memory(laptop.access_token));
+    assert_true(device_delete_all(t.accounts, phone.user, &e));
+    assert_false(in_memory(laptop.access_token));
+    assert_false(loads(laptop.access_token, &e));
+    login_result_finish(&phone);
+    login_result_finish(&laptop);
+}
+
+static void signing_in_again_on_a_device_ends_its_old_token(void **state)
+{
+    struct login_result first, second;
+    struct error e;
+    sign_up("vera", "PHONE", &first);
+    assert_true(loads(first.access_token, &e));
+    sign_in("vera", "PHONE", &second);
+    assert_false(in_memory(first.access_token));
+    assert_false(loads(first.access_token, &e));
+    assert_true(loads(second.access_token, &e));
+    login_result_finish(&first);
+    login_result_finish(&second);
+}
+
+/* The cache holds four: the one that was asked for lately stays, another gives way. */
+static void the_cache_is_bounded_and_drops_what_is_not_used(void **state)
+{
+    struct login_result people[CACHED + 1];
+    struct error e;
+    char name[8];
+    for (int i = 0; i <= CACHED; ++i) {
+        snprintf(name, sizeof name, "p%d", i);
+        sign_up(name, "PHONE", &people[i]);
+    }
+    for (int i = 0; i < CACHED; ++i)
+        assert_true(loads(people[i].access_token, &e));
+    assert_int_equal(sessions_count(t.sessions), CACHED);
+    assert_true(loads(people[CACHED].access_token, &e)); /* everybody's turn is used up: the first goes */
+    assert_false(in_memory(people[0].access_token));
+    assert_true(in_memory(people[1].access_token));
+    assert_true(loads(people[0].access_token, &e));
+    assert_int_equal(sessions_count(t.sessions), CACHED);
+    assert_true(in_memory(people[1].access_token));
+    for (int i = 0; i <= CACHED; ++i)
+        login_result_finish(&people[i]);
+}
+
+static bool expire_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct login_result *result = arg;
+    unsigned char hash[TOKEN_HASH_BYTES];
+    struct token_row row;
+    token_hash(result->access_token, hash);
+    bool ok = tokens_find(tx->db, hash, &row) && tokens_delete_of_device(tx, row.device) &&
+              tokens_insert(tx, row.device, hash, NULL, tx->now_ms - 1);
+    token_row_finish(&row);
+    return ok;
+}
+
+static void an_expired_token_is_a_soft_logout(void **state)
+{
+    struct login_result gleb;
+    struct error e;
+    sign_up("gleb", "PHONE", &gleb);
+    assert_true(writer_run(t.f.writer, expire_job, &gleb, &e));
+    assert_false(loads(gleb.access_token, &e));
+    assert_int_equal(e.code, ERROR_UNKNOWN_TOKEN);
+    assert_true(e.soft_logout);
+    login_result_finish(&gleb);
+}
+
+static void a_locked_account_is_seen_as_such_at_once(void **state)
+{
+    struct login_result dina;
+    struct error e;
+    sign_up("dina", "PHONE", &dina);
+    assert_true(loads(dina.access_token, &e));
+    assert_true(account_set_state(t.accounts, dina.user, "locked", &e));
+    assert_false(in_memory(dina.access_token));
+    const struct session *session = sessions_load(t.sessions, t.f.db, dina.access_token, &e);
+    assert_non_null(session);
+    assert_int_equal(session->state, ACCOUNT_LOCKED);
+    session_unref(session);
+    login_result_finish(&dina);
+}
+
+/* "Refreshing access tokens": the old refresh token is good until a token of the new pair is used. */
+static void a_refresh_token_ends_when_the_access_token_it_brought_is_used(void **state)
+{
+    struct login_result first, lost, second, third;
+    struct error e;
+    sign_up("egor", "PHONE", &first);
+    assert_true(login_refresh(t.accounts, first.refresh_token, &lost, &e));
+    assert_true(login_refresh(t.accounts, first.refresh_token, &second, &e)); /* the answer was lost: again */
+    assert_false(loads(lost.access_token, &e));
+    assert_false(login_refresh(t.accounts, lost.refresh_token, &third, &e));
+    assert_true(loads(first.access_token, &e)); /* good until it expires */
+    assert_true(loads(second.access_token, &e));
+    assert_false(login_refresh(t.accounts, first.refresh_token, &third, &e));
+    assert_int_equal(e.code, ERROR_UNKNOWN_TOKEN);
+    assert_true(login_refresh(t.accounts, second.refresh_token, &third, &e));
+    login_result_finish(&first);
+    login_result_finish(&lost);
+    login_result_finish(&second);
+    login_result_finish(&third);
+}
+
+static void a_refresh_token_ends_when_the_refresh_token_it_brought_is_used(void **state)
+{
+    struct login_result first, second, third, no;
+    struct error e;
+    sign_up("filip", "PHONE", &first);
+    assert_true(login_refresh(t.accounts, first.refresh_token, &second, &e));
+    assert_true(login_refresh(t.accounts, second.refresh_token, &third, &e));
+    assert_false(login_refresh(t.accounts, first.refresh_token, &no, &e));
+    assert_true(loads(third.access_token, &e));
+    assert_false(login_refresh(t.accounts, second.refresh_token, &no, &e));
+    login_result_finish(&first);
+    login_result_finish(&second);
+    login_result_finish(&third);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_token_is_found_in_memory_once_it_was_loaded, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_unknown_token_is_refused_for_good, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_signed_out_device_is_forgotten_and_others_are_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(signing_in_again_on_a_device_ends_its_old_token, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_cache_is_bounded_and_drops_what_is_not_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_expired_token_is_a_soft_logout, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_locked_account_is_seen_as_such_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_access_token_it_brought_is_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_refresh_token_it_brought_is_used, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

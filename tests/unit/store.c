@@ -1,0 +1,228 @@
+/* The database door and the writer: groups, refusals, failures, and what survives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "homeserver/store/users.h"
+#include "tests/unit/fixture.h"
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    fixture_start(&f);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture_stop(*state);
+    return 0;
+}
+
+struct adding {
+    const char *localpart;
+    bool refuse;
+    stream_pos pos;
+    int *undone;
+};
+
+static void undo(void *arg)
+{
+    *(int *)arg += 1;
+}
+
+static bool add_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct adding *a = arg;
+    a->pos = tx_next_pos(tx);
+    tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = a->pos});
+    if (a->undone != NULL)
+        tx_on_rollback(tx, undo, a->undone);
+    users_insert(tx, a->localpart, NULL, "active", false);
+    return !a->refuse || error_set(e, ERROR_FORBIDDEN, "no");
+}
+
+static void a_committed_job_is_there_and_a_refused_one_is_not(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    int undone = 0;
+    struct adding good = {"anna", .undone = &undone}, bad = {"boris", .refuse = true, .undone = &undone};
+    assert_true(writer_run(f->writer, add_job, &good, &e));
+    assert_int_equal(undone, 0);
+    assert_false(writer_run(f->writer, add_job, &bad, &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_int_equal(undone, 1);
+    assert_true(users_no(f->db, "anna") != 0);
+    assert_true(users_no(f->db, "boris") == 0);
+    assert_true(writer_pos(f->writer) >= good.pos);
+}
+
+static void positions_rise_and_survive_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    struct adding before = {"vera"}, after = {"gleb"};
+    assert_true(writer_run(f->writer, add_job, &before, &e));
+    fixture_restart(f);
+    assert_true(writer_pos(f->writer) >= before.pos);
+    assert_true(writer_run(f->writer, add_job, &after, &e));
+    assert_true(after.pos > before.pos);
+}
+
+static bool many_positions_job(struct tx *tx, void *arg, struct error *e)
+{
+    stream_pos last = 0;
+    for (int i = 0; i < 25000; ++i) {
+        stream_pos pos = tx_next_pos(tx);
+        if (pos <= last)
+            return false;
+        last = pos;
+    }
+    *(stream_pos *)arg = last;
+    return e->code == ERROR_NONE;
+}
+
+static void a_job_may_take_more_positions_than_were_reserved(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    stream_pos last;
+    assert_true(writer_run(f->writer, many_positions_job, &last, &e));
+    fixture_restart(f);
+    assert_true(writer_pos(f->writer) >= last);
+}
+
+/* Every n-th call of the database fails, as on a full disk: each time the job is refused whole or done whole. */
+static void whatever_call_fails_nothing_is_half_done(void **state)
+{
+    struct fixture *f = *state;
+    char name[16];
+    int refused = 0;
+    for (int n = 1; n < 12; ++n) {
+        struct error e;
+        snprintf(name, sizeof name, "fault%d", n);
+        struct adding job = {name};
+        db_fail_after(writer_db_for_tests(f->writer), n);
+        bool done = writer_run(f->writer, add_job, &job, &e);
+        db_fail_after(writer_db_for_tests(f->writer), 0);
+        assert_int_equal(done, users_no(f->db, name) != 0);
+        if (!done) {
+            assert_int_equal(e.code, ERROR_UNKNOWN);
+            ++refused;
+        }
+        struct adding again = {name};
+        writer_run(f->writer, add_job, &again, &e);
+        assert_true(users_no(f->db, name) != 0); /* the writer goes on */
+    }
+    assert_true(refused > 0);
+}
+
+struct crowd {
+    struct fixture *f;
+    int from;
+    int done;
+};
+
+static void *add_many(void *arg)
+{
+    struct crowd *c = arg;
+    for (int i = 0; i < 50; ++i) {
+        char name[24];
+        struct error e;
+        snprintf(name, sizeof name, "crowd%d", c->from + i);
+        struct adding job = {name, .refuse = i % 5 == 4};
+        c->done += writer_run(c->f->writer, add_job, &job, &e);
+    }
+    return NULL;
+}
+
+static void many_threads_share_groups_and_lose_nothing(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[8];
+    struct crowd crowds[8];
+    int64_t groups, jobs, groups_before, jobs_before;
+    writer_counts(f->writer, &groups_before, &jobs_before);
+    int64_t before = users_count(f->db);
+    for (int i = 0; i < 8; ++i) {
+        crowds[i] = (struct crowd){f, i * 1000, 0};
+        pthread_create(&threads[i], NULL, add_many, &crowds[i]);
+    }
+    for (int i = 0; i < 8; ++i) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(crowds[i].done, 40);
+    }
+    writer_counts(f->writer, &groups, &jobs);
+    assert_int_equal(users_count(f->db) - before, 320);
+    assert_int_equal(jobs - jobs_before, 320);
+    assert_true(groups - groups_before <= 400);
+}
+
+struct heard {
+    size_t n;
+    stream_pos last;
+    bool in_order;
+};
+
+static void listen_to(void *self, const struct change *changes, size_t n)
+{
+    struct heard *h = self;
+    for (size_t i = 0; i < n; ++i) {
+        h->in_order = h->in_order && changes[i].pos > h->last;
+        h->last = changes[i].pos;
+        h->n += 1;
+    }
+}
+
+static void observers_hear_commits_in_order_and_refusals_never(void **state)
+{
+    struct fixture *f = *state;
+    struct heard heard = {.in_order = true};
+    struct error e;
+    writer_observe(f->writer, listen_to, &heard);
+    for (int i = 0; i < 10; ++i) {
+        char name[16];
+        snprintf(name, sizeof name, "heard%d", i);
+        struct adding job = {name, .refuse = i % 2 == 1};
+        writer_run(f->writer, add_job, &job, &e);
+    }
+    assert_int_equal(heard.n, 5);
+    assert_true(heard.in_order);
+}
+
+static void a_newer_database_is_refused(void **state)
+{
+    struct fixture f;
+    fixture_start(&f);
+    struct error e;
+    struct adding job = {"zoya"};
+    assert_true(writer_run(f.writer, add_job, &job, &e));
+    struct db *db = db_open(f.path, DB_WRITE, NULL);
+    assert_true(db_script(db, "PRAGMA user_version=9999"));
+    db_close(db);
+    assert_null(writer_start(f.path, NULL));
+    db = db_open(f.path, DB_WRITE, NULL);
+    assert_true(db_script(db, "PRAGMA user_version=0"));
+    db_close(db);
+    fixture_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_committed_job_is_there_and_a_refused_one_is_not),
+        cmocka_unit_test(positions_rise_and_survive_a_restart),
+        cmocka_unit_test(a_job_may_take_more_positions_than_were_reserved),
+        cmocka_unit_test(whatever_call_fails_nothing_is_half_done),
+        cmocka_unit_test(many_threads_share_groups_and_lose_nothing),
+        cmocka_unit_test(observers_hear_commits_in_order_and_refusals_never),
+        cmocka_unit_test(a_newer_database_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
