@@ -7,8 +7,14 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
+/* Also for accounts that wait to be confirmed, who have nothing else to ask (A3), but not for locked ones. */
 static bool get_whoami(struct request *r)
 {
+    if (r->session->state == ACCOUNT_LOCKED) {
+        refuse(r, ERROR_USER_LOCKED, NULL);
+        r->error.soft_logout = true;
+        return false;
+    }
     return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->session->user_id, "device_id", r->session->device_id,
                                    "is_guest", 0));
 }
@@ -54,7 +60,7 @@ static bool refuse_threepid(struct request *r)
 
 #define V3 "/_matrix/client/v3"
 static const struct route TABLE[] = {
-    {HTTP_GET, V3 "/account/whoami", get_whoami, ROUTE_AUTH, RATE_NONE, "getTokenOwner"},
+    {HTTP_GET, V3 "/account/whoami", get_whoami, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "getTokenOwner"},
     {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE, "changePassword"},
     {HTTP_POST, V3 "/account/deactivate", post_deactivate, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
      "deactivateAccount"},

@@ -1,4 +1,5 @@
 /* Account data (Client-Server API, "Client Config"). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "client-api/own.h"
@@ -7,6 +8,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/push/rules.h"
 #include "homeserver/store/account_data.h"
 
 static bool reply_content(struct request *r, room_no room, const char *type)
@@ -19,9 +21,21 @@ static bool reply_content(struct request *r, room_no room, const char *type)
     return reply_text(r, &body);
 }
 
+/* The store has only what the user made of the push rules. */
+static bool reply_push_rules(struct request *r)
+{
+    struct text body = TEXT_INIT;
+    char *stored = account_data_get(r->db, r->session->user, 0, PUSH_RULES_TYPE);
+    push_rules_add_content(&body, stored, r->session->user_id);
+    free(stored);
+    return reply_text(r, &body);
+}
+
 static bool get_global(struct request *r)
 {
-    return own_path(r) && reply_content(r, 0, r->params[1]);
+    if (!own_path(r))
+        return false;
+    return strcmp(r->params[1], PUSH_RULES_TYPE) == 0 ? reply_push_rules(r) : reply_content(r, 0, r->params[1]);
 }
 
 static bool put_global(struct request *r)

@@ -4,18 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/own.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/filters.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/filter.h"
-
-static bool require_self(struct request *r)
-{
-    return strcmp(r->params[0], r->session->user_id) == 0 ||
-           refuse(r, ERROR_FORBIDDEN, "Filters can be kept and read for oneself only.");
-}
 
 struct put {
     user_no user;
@@ -43,7 +39,7 @@ static bool keep(struct request *r, char *definition, int64_t *filter_no)
 
 static bool post_filter(struct request *r)
 {
-    if (!require_self(r))
+    if (!own_path(r))
         return false;
     if (r->raw_body_len > FILTER_BYTES_MAX)
         return refuse(r, ERROR_TOO_LARGE, "The filter is too large.");
@@ -68,7 +64,7 @@ static int64_t filter_no_from(const char *id)
 
 static bool get_filter(struct request *r)
 {
-    if (!require_self(r))
+    if (!own_path(r))
         return false;
     char *definition = filters_get(r->db, r->session->user, filter_no_from(r->params[1]));
     if (definition == NULL)

@@ -25,5 +25,6 @@ const struct routes *const ALL_ROUTES[] = {
     &DIRECTORY_ROUTES,
     &PUBLIC_ROOMS_ROUTES,
     &HIERARCHY_ROUTES,
+    &USER_DIRECTORY_ROUTES,
 };
 const size_t ALL_ROUTES_COUNT = sizeof ALL_ROUTES / sizeof *ALL_ROUTES;

@@ -30,6 +30,7 @@ extern const struct routes JOINED_ROOMS_ROUTES;
 extern const struct routes DIRECTORY_ROUTES;
 extern const struct routes PUBLIC_ROOMS_ROUTES;
 extern const struct routes HIERARCHY_ROUTES;
+extern const struct routes USER_DIRECTORY_ROUTES;
 
 /* All of them (client-api/routes.c). */
 extern const struct routes *const ALL_ROUTES[];

@@ -15,6 +15,6 @@ static bool get_versions(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_matrix/client/versions", get_versions, ROUTE_AUTH_OPTIONAL, RATE_NONE, "getVersions"},
+    {HTTP_GET, "/_matrix/client/versions", get_versions, 0, RATE_NONE, "getVersions"},
 };
 const struct routes VERSION_ROUTES = ROUTES(TABLE);

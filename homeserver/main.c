@@ -16,6 +16,7 @@
 #include "homeserver/base/keyfile.h"
 #include "homeserver/base/lock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/cli/control.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
@@ -37,6 +38,7 @@ struct app {
     struct signing_key key;
     struct server server;
     struct http *http;
+    struct control *control; /* NULL: parta can't act while this runs */
 };
 
 static bool complain(struct text *problem)
@@ -163,9 +165,22 @@ static bool start_http(struct app *app)
     return app->http != NULL;
 }
 
+static bool start_control(struct app *app)
+{
+    const struct server *s = &app->server;
+    app->control = control_start(&(struct office){.config = app->config,
+                                                  .writer = s->writer,
+                                                  .names = s->names,
+                                                  .accounts = s->accounts,
+                                                  .rooms = s->rooms,
+                                                  .lock = -1});
+    return true;
+}
+
 static void stop(struct app *app)
 {
     struct server *s = &app->server;
+    control_stop(app->control);
     if (app->http != NULL)
         http_stop(app->http);
     writer_stop(s->writer);
@@ -233,7 +248,7 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 int main(int argc, char **argv)
 {
     static bool (*const STEPS[])(struct app *app) = {
-        load_config, take_data_dir, load_key, start_writer, make_services, start_http,
+        load_config, take_data_dir, load_key, start_writer, make_services, start_http, start_control,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;

@@ -51,11 +51,9 @@ struct put_job {
 
 static bool put(struct tx *tx, const struct put_job *job, struct error *e)
 {
-    int64_t rows, bytes;
     if (strlen(job->content) > ACCOUNT_DATA_BYTES_MAX)
         return error_set(e, ERROR_TOO_LARGE, "Account data of one type is limited to 64 KiB.");
-    account_data_size(tx->db, job->user, &rows, &bytes);
-    if (rows >= ACCOUNT_DATA_ROWS_MAX)
+    if (account_data_count(tx->db, job->user) >= ACCOUNT_DATA_ROWS_MAX)
         return error_set(e, ERROR_TOO_LARGE, "This account keeps too many entries.");
     return account_data_put(tx, job->user, job->room, job->type, job->content) || error_set(e, ERROR_UNKNOWN, NULL);
 }

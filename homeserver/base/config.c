@@ -152,7 +152,7 @@ static const char *check_address(const char *s)
 {
     unsigned char bytes[16];
     return inet_pton(AF_INET, s, bytes) == 1 || inet_pton(AF_INET6, s, bytes) == 1 ? NULL
-                                                                                    : "must be an IPv4 or IPv6 address";
+                                                                                   : "must be an IPv4 or IPv6 address";
 }
 
 static const char *check_room_version(const char *s)
@@ -352,6 +352,7 @@ static void complete(struct config *config)
     config->database_path = in_data_dir(config, "parta.db");
     config->signing_key_path = in_data_dir(config, "signing.key");
     config->lock_path = in_data_dir(config, "parta.lock");
+    config->control_path = in_data_dir(config, "control.sock");
 }
 
 bool config_parse(const char *name, const char *bytes, size_t len, struct config **out, struct text *problem)
@@ -402,6 +403,7 @@ void config_free(struct config *config)
     free(config->database_path);
     free(config->signing_key_path);
     free(config->lock_path);
+    free(config->control_path);
     free(config);
 }
 

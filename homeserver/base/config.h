@@ -28,7 +28,8 @@ struct rate_limit {
 
 struct config {
     char *server_name;    /* the part of ids behind the ':'; required */
-    char *public_baseurl; /* where clients reach the server, no slash at the end; NULL: https://<server_name> is assumed */
+    char *public_baseurl; /* where clients reach the server, no slash at the end; NULL: https://<server_name> is assumed
+                           */
     char *data_dir;       /* holds the database, the signing key, the lock; no slash at the end */
 
     struct {
@@ -104,6 +105,7 @@ struct config {
     char *database_path;    /* data_dir/parta.db */
     char *signing_key_path; /* data_dir/signing.key (base/keyfile.h) */
     char *lock_path;        /* data_dir/parta.lock: held by whoever writes the database (base/lock.h) */
+    char *control_path;     /* data_dir/control.sock: where a running server hears parta (cli/control.h) */
 };
 
 /* Loads path. false: *problem says what is wrong ("parta.yaml:12: …"), *out is untouched. Blocks (a small file). */

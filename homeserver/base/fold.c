@@ -28,7 +28,7 @@ static void put(struct text *out, uint32_t c)
         return;
     }
     int more = c >= 0x10000 ? 3 : c >= 0x800 ? 2 : 1;
-    text_addc(out, (char)((0xf00u >> more & 0xff) | c >> 6 * more));
+    text_addc(out, (char)((0xf0u << (3 - more) & 0xff) | c >> 6 * more));
     while (more-- != 0)
         text_addc(out, (char)(0x80 | (c >> 6 * more & 0x3f)));
 }

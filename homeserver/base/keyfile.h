@@ -1,5 +1,5 @@
-/* The server's signing key on disk: one line "ed25519 <version> <seed in unpadded base64>", the form that Matrix servers
- * share, readable by its owner only. Lost, it can't be made again; a backup holds it beside the database. */
+/* The server's signing key on disk: one line "ed25519 <version> <seed in unpadded base64>", the form that Matrix
+ * servers share, readable by its owner only. Lost, it can't be made again; a backup holds it beside the database. */
 #ifndef PARTA_BASE_KEYFILE_H
 #define PARTA_BASE_KEYFILE_H
 

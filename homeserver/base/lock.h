@@ -1,8 +1,8 @@
 /* The one lock on a data directory.
  *
  * partad keeps much of the database in memory, so that a second process that writes behind its back would leave it
- * answering from the past. Whoever writes the database therefore holds this lock: partad while it runs, `parta` while it
- * makes a user or imports a roster. Reading and backing up need no lock. The lock goes with its process, however it
+ * answering from the past. Whoever writes the database therefore holds this lock: partad while it runs, `parta` while
+ * it makes a user or imports a roster. Reading and backing up need no lock. The lock goes with its process, however it
  * ends. */
 #ifndef PARTA_BASE_LOCK_H
 #define PARTA_BASE_LOCK_H

@@ -15,7 +15,8 @@ struct slot {
     uint64_t count;
 };
 
-/* libcyaml's schema, made from the caller's names. The slots of the top come first, a section's slots hang on its one. */
+/* libcyaml's schema, made from the caller's names. The slots of the top come first, a section's slots hang on its one.
+ */
 struct plan {
     const struct setting_name *names;
     size_t n;
@@ -25,7 +26,7 @@ struct plan {
         char *name;
         cyaml_schema_field_t fields[SETTINGS_MAX + 1];
         uint32_t n_fields, top_slot;
-    } *sections;
+    } * sections;
     uint32_t n_sections;
     struct place {
         const struct section *section; /* NULL: at the top */

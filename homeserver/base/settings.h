@@ -1,9 +1,9 @@
 /* YAML as settings: scalars and lists of scalars under "name" or "section.name", nothing deeper (libcyaml beneath).
  *
- * The caller names what may be there; anything else, a name given twice, a list where a scalar belongs, anchors, a second
- * document are refused with their line. What a scalar means is the caller's: values come as text with their line, so that
- * a number out of range is refused as precisely as a misspelt name. A name without a value ("key:" or "key: null") counts
- * as not given. */
+ * The caller names what may be there; anything else, a name given twice, a list where a scalar belongs, anchors, a
+ * second document are refused with their line. What a scalar means is the caller's: values come as text with their
+ * line, so that a number out of range is refused as precisely as a misspelt name. A name without a value ("key:" or
+ * "key: null") counts as not given. */
 #ifndef PARTA_BASE_SETTINGS_H
 #define PARTA_BASE_SETTINGS_H
 
@@ -21,8 +21,8 @@ struct setting_name {
 };
 
 struct setting_value {
-    int line;    /* where it stands; 0: not given */
-    char *text;  /* of a scalar; NULL: not given */
+    int line;     /* where it stands; 0: not given */
+    char *text;   /* of a scalar; NULL: not given */
     char **items; /* of a list */
     size_t n_items;
 };

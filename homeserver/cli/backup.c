@@ -97,7 +97,8 @@ static const struct verb TABLE[] = {
      "Copies the database and the signing key into a new folder and checks the copy.",
      "The server may be running: the copy is one moment of it, and nobody waits. FOLDER must not exist; keep it where\n"
      "only administrators can read it, since it holds everything."},
-    {"verify", "PATH", 1, 1, NULL, 0, verify, "Reads a whole backup (a folder or a database file) and says whether it is sound.",
+    {"verify", "PATH", 1, 1, NULL, 0, verify,
+     "Reads a whole backup (a folder or a database file) and says whether it is sound.",
      "Checks every page, index and reference of the database and, for a folder, the signing key."},
 };
 const struct verbs BACKUP_VERBS = VERBS(TABLE);

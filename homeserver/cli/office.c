@@ -56,7 +56,8 @@ enum office_outcome office_open(const struct config *config, bool writes, struct
     if (access(config->database_path, R_OK) != 0)
         return fail(office, problem, config->database_path, strerror(errno));
     office->db = db_open(config->database_path, DB_READ, NULL);
-    return office->db != NULL ? OFFICE_OPEN : fail(office, problem, config->database_path, "can't be opened (see above)");
+    return office->db != NULL ? OFFICE_OPEN
+                              : fail(office, problem, config->database_path, "can't be opened (see above)");
 }
 
 void office_close(struct office *office)

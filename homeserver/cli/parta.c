@@ -10,6 +10,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
+#include "homeserver/cli/control.h"
 #include "homeserver/cli/office.h"
 #include "homeserver/cli/verb.h"
 
@@ -56,7 +57,8 @@ static void print_help(const struct verb *verb)
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; ++o)
         printf("  %-16s %-6s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
     if ((verb->flags & VERB_CONFIG) != 0)
-        printf("  %-16s %-6s %s\n", "--config", "FILE", "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
+        printf("  %-16s %-6s %s\n", "--config", "FILE",
+               "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
 }
 
 /* The verb that the first one or two words name; *used says how many. */
@@ -192,9 +194,7 @@ static bool run_in_office(struct call *call)
     bool writes = (call->verb->flags & VERB_WRITES) != 0, done = false;
     switch (office_open(call->config, writes, &office, &call->problem)) {
     case OFFICE_FAILED: break;
-    case OFFICE_BUSY:
-        call_fail(call, "The server is running (%s is locked): stop it first.", call->config->lock_path);
-        break;
+    case OFFICE_BUSY: control_ask(call->config->control_path, call, &done); break;
     case OFFICE_OPEN:
         call->office = &office;
         done = call->verb->run(call);

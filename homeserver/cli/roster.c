@@ -40,7 +40,8 @@ static bool list(struct call *call)
 static const struct verb TABLE[] = {
     {"roster list", .options = LIST_OPTIONS, .flags = VERB_CONFIG | VERB_READS, .run = list,
      .summary = "Lists the people of all schools by role.",
-     .essay = "One line for each person, role and class, separated by tabs: id, role, school, class, name. A guardian's\n"
-              "class is the child's."},
+     .essay =
+         "One line for each person, role and class, separated by tabs: id, role, school, class, name. A guardian's\n"
+         "class is the child's."},
 };
 const struct verbs ROSTER_VERBS = VERBS(TABLE);

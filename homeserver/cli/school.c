@@ -22,8 +22,9 @@ static bool sample(struct call *call)
         return call_misuse(call, "--size must be small, medium, large, or like 2x3x8.");
     if (!sample_write(call->args[0], (uint64_t)seed, &size, &counts))
         return call_fail(call, "%s could not be written (see above).", call->args[0]);
-    text_addf(&call->out, "%" PRId64 " schools, %" PRId64 " classes, %" PRId64 " people: %" PRId64 " pupils, %" PRId64
-                          " guardians, %" PRId64 " staff\n",
+    text_addf(&call->out,
+              "%" PRId64 " schools, %" PRId64 " classes, %" PRId64 " people: %" PRId64 " pupils, %" PRId64
+              " guardians, %" PRId64 " staff\n",
               counts.schools, counts.classes, counts.people, counts.pupils, counts.guardians, counts.staff);
     return true;
 }

@@ -31,6 +31,7 @@ static bool create(struct call *call)
 static const struct verb TABLE[] = {
     {"token create", .options = OPTIONS, .flags = VERB_CONFIG | VERB_WRITES, .run = create,
      .summary = "Makes a registration token and prints it.",
-     .essay = "Whoever has it may register while registration.mode is \"token\". It is shown once: only its hash is kept."},
+     .essay =
+         "Whoever has it may register while registration.mode is \"token\". It is shown once: only its hash is kept."},
 };
 const struct verbs TOKEN_VERBS = VERBS(TABLE);

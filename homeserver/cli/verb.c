@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS,
+static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS, &SCHOOL_VERBS,
                                           &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
 
 const struct verb *verb_at(size_t i)

@@ -1,8 +1,8 @@
 /* The administrator's command line: `parta VERB …`.
  *
- * A verb is a row of a table at the foot of its file, as routes are; parta.c reads options and files, opens what the verb
- * needs, runs it and prints what it said. The verb itself only acts on a struct call, so that the same function serves a
- * shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
+ * A verb is a row of a table at the foot of its file, as routes are; parta.c reads options and files, opens what the
+ * verb needs, runs it and prints what it said. The verb itself only acts on a struct call, so that the same function
+ * serves a shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
  *
  * Exit codes: 0 done, 1 failed, 2 misused. */
 #ifndef PARTA_CLI_VERB_H
@@ -22,13 +22,13 @@ struct office; /* office.h */
 #define VERB_OPTIONS_MAX 6
 
 enum option_kind {
-    OPTION_FLAG,  /* its value is "" */
+    OPTION_FLAG, /* its value is "" */
     OPTION_VALUE,
-    OPTION_FILE,  /* given a path ("-": standard input), the verb sees the first line of the file */
+    OPTION_FILE, /* given a path ("-": standard input), the verb sees the first line of the file */
 };
 
 struct verb_option {
-    const char *name;  /* "--admin"; NULL: the end */
+    const char *name; /* "--admin"; NULL: the end */
     enum option_kind kind;
     const char *value; /* what help calls its value; NULL for a flag */
     const char *help;
@@ -56,7 +56,10 @@ struct verbs {
     const struct verb *table;
     size_t n;
 };
-#define VERBS(table_) {(table_), sizeof(table_) / sizeof *(table_)}
+#define VERBS(table_)                                                                                                  \
+    {                                                                                                                  \
+        (table_), sizeof(table_) / sizeof *(table_)                                                                    \
+    }
 
 struct call {
     const struct verb *verb;
@@ -82,6 +85,7 @@ bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int
 const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t i); /* NULL past the last */
 
-extern const struct verbs CONFIG_VERBS, USER_VERBS, ROSTER_VERBS, BACKUP_VERBS, TOKEN_VERBS, VERSION_VERBS;
+extern const struct verbs CONFIG_VERBS, USER_VERBS, ROSTER_VERBS, SCHOOL_VERBS, BACKUP_VERBS, TOKEN_VERBS,
+    VERSION_VERBS;
 
 #endif

@@ -166,17 +166,25 @@ bool pool_submit(struct pool *pool, struct pool_job *job)
     return accepted;
 }
 
+/* Waits for the seat's thread, if there is one; nobody takes a seat any more. */
+static void vacate(struct pool *pool, struct seat *seat)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool taken = seat->state != SEAT_FREE;
+    pthread_mutex_unlock(&pool->lock);
+    if (taken)
+        pthread_join(seat->thread, NULL);
+    seat->state = SEAT_FREE;
+}
+
 void pool_stop(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
-    for (int i = 0; i < pool->settings.max; ++i) {
-        if (pool->seats[i].state != SEAT_FREE)
-            pthread_join(pool->seats[i].thread, NULL);
-        pool->seats[i].state = SEAT_FREE;
-    }
+    for (int i = 0; i < pool->settings.max; ++i)
+        vacate(pool, &pool->seats[i]);
 }
 
 void pool_destroy(struct pool *pool)

@@ -8,6 +8,7 @@ struct rooms;
 struct accounts;
 struct sessions;
 struct sync_hub;
+struct syncer;
 struct limits;
 struct uia;
 struct user_names;
@@ -22,6 +23,7 @@ struct server {
     struct accounts *accounts; /* homeserver/accounts/accounts.h */
     struct sessions *sessions; /* homeserver/accounts/sessions.h */
     struct sync_hub *hub;      /* homeserver/sync/hub.h */
+    struct syncer *syncer;     /* homeserver/sync/syncer.h */
     struct limits *limits;     /* homeserver/http/limits.h */
     struct uia *uia;           /* homeserver/http/uia.h */
 };

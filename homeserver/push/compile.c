@@ -14,6 +14,7 @@ struct build {
     struct text rules, conditions, pool; /* arrays of struct rule and struct condition, bytes */
     bool is_default;                     /* the rule at hand is the server's */
     bool wants_display_name;
+    bool asks_power; /* a rule of the user's own does */
 };
 
 static uint32_t pool_add(struct build *b, const char *bytes, size_t len)
@@ -181,6 +182,7 @@ static bool compile_power(struct build *b, struct condition *c, const json_t *so
     if (key == NULL)
         return false;
     c->ask = ASK_POWER;
+    b->asks_power |= !b->is_default;
     c->text_len = (uint32_t)strlen(key);
     c->text = pool_add(b, key, c->text_len);
     return true;
@@ -323,6 +325,7 @@ struct push_rules *push_rules_compile(const char *stored)
     struct push_rules *rules = xcalloc(1, sizeof *rules);
     atomic_init(&rules->refs, 1);
     rules->wants_display_name = b.wants_display_name;
+    rules->asks_power = b.asks_power;
     rules->n = (uint32_t)(b.rules.len / sizeof(struct rule));
     rules->rules = (void *)text_take(&b.rules);
     rules->conditions = (void *)text_take(&b.conditions);
@@ -349,4 +352,9 @@ void push_rules_unref(struct push_rules *rules)
 bool push_rules_want_display_name(const struct push_rules *rules)
 {
     return rules->wants_display_name;
+}
+
+bool push_rules_ask_power(const struct push_rules *rules)
+{
+    return rules->asks_power;
 }

@@ -45,6 +45,7 @@ struct rule {
 struct push_rules {
     _Atomic int refs;
     bool wants_display_name;
+    bool asks_power;
     uint32_t n;
     struct rule *rules;
     struct condition *conditions;

@@ -33,6 +33,10 @@ void push_rules_unref(struct push_rules *rules);             /* any thread; NULL
 /* Whether some rule asks for the user's display name in the room; if not, push_viewer.display_name need not be known. */
 bool push_rules_want_display_name(const struct push_rules *rules);
 
+/* Whether a rule of the user's own asks for the sender's power level, whatever the event. (The default rules do so only for
+ * events that mention @room.) */
+bool push_rules_ask_power(const struct push_rules *rules);
+
 /* What is known of an event when it is evaluated. Everything is borrowed until push_event_finish. */
 struct push_facts {
     const char *type;

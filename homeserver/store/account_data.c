@@ -3,14 +3,14 @@
 #include "homeserver/store/db.h"
 #include "homeserver/store/writer.h"
 
-enum { GET, PUT, FORGET, FORGET_ROOM, SIZE, SINCE, IN_ROOM, N };
+enum { GET, PUT, FORGET, FORGET_ROOM, HOW_MANY, SINCE, IN_ROOM, N };
 static const char *const TEXTS[N] = {
     [GET] = "SELECT content FROM account_data WHERE user_no = $1 AND room_no = $2 AND type = $3",
     [PUT] = "INSERT INTO account_data (user_no, room_no, type, content, pos) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT (user_no, room_no, type) DO UPDATE SET content = excluded.content, pos = excluded.pos",
     [FORGET] = "DELETE FROM account_data WHERE user_no = $1",
     [FORGET_ROOM] = "DELETE FROM account_data WHERE user_no = $1 AND room_no = $2",
-    [SIZE] = "SELECT count(*), coalesce(sum(length(content)), 0) FROM account_data WHERE user_no = $1",
+    [HOW_MANY] = "SELECT count(*) FROM account_data WHERE user_no = $1",
     [SINCE] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND pos > $2 AND pos <= $3"
               " ORDER BY pos",
     [IN_ROOM] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
@@ -41,15 +41,9 @@ bool account_data_forget_room(struct tx *tx, user_no user, room_no room)
     return db_run(tx->db, &ACCOUNT_DATA, FORGET_ROOM, "ii", user, room);
 }
 
-void account_data_size(struct db *db, user_no user, int64_t *rows, int64_t *bytes)
+int64_t account_data_count(struct db *db, user_no user)
 {
-    struct stmt *q = db_query(db, &ACCOUNT_DATA, SIZE, "i", user);
-    *rows = *bytes = 0;
-    if (stmt_next(q)) {
-        *rows = col_int(q, 0);
-        *bytes = col_int(q, 1);
-    }
-    stmt_end(q);
+    return db_int(db, &ACCOUNT_DATA, HOW_MANY, 0, "i", user);
 }
 
 static void each(struct stmt *q, void (*fn)(void *arg, const struct account_data_row *row), void *arg)

@@ -8,6 +8,7 @@
 #define PARTA_STORE_ACCOUNT_DATA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "homeserver/base/ids.h"
 
@@ -24,8 +25,7 @@ bool account_data_put(struct tx *tx, user_no user, room_no room, const char *typ
 bool account_data_forget(struct tx *tx, user_no user);
 bool account_data_forget_room(struct tx *tx, user_no user, room_no room);
 
-/* How much the user keeps: rows and bytes of content. */
-void account_data_size(struct db *db, user_no user, int64_t *rows, int64_t *bytes);
+int64_t account_data_count(struct db *db, user_no user); /* rows that the user keeps */
 
 /* Rows of one user that changed after `since`, up to `to`, in order of position; since 0: all there are. Strings are
  * borrowed for the call; fn must not ask this file again on the same connection. */

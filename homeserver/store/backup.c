@@ -9,6 +9,7 @@
 #include "homeserver/store/schema.h"
 
 enum { BACKUP_INTEGRITY, BACKUP_REFERENCES, BACKUP_SCHEMA, BACKUP_USERS, BACKUP_ROOMS, BACKUP_EVENTS, BACKUP__COUNT };
+/* clang-format off */
 static const char *const TEXTS[BACKUP__COUNT] = {
     [BACKUP_INTEGRITY] = "PRAGMA integrity_check(20)",
     [BACKUP_REFERENCES] = "PRAGMA foreign_key_check",
@@ -17,6 +18,7 @@ static const char *const TEXTS[BACKUP__COUNT] = {
     [BACKUP_ROOMS] = "SELECT count(*) FROM rooms",
     [BACKUP_EVENTS] = "SELECT count(*) FROM events",
 };
+/* clang-format on */
 static const struct statements BACKUP = {"backup", TEXTS, BACKUP__COUNT};
 
 /* One step copies one snapshot: in several, a busy server would make the copy begin again and again. */

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Copies the database from to the new file to, which must not exist, and verifies the copy. false: logged, and to is not
- * there. Blocks long (the whole database is read). */
+/* Copies the database from to the new file to, which must not exist, and verifies the copy. false: logged, and to is
+ * not there. Blocks long (the whole database is read). */
 bool db_backup(const char *from, const char *to);
 
 /* What db_verify counted, for whoever reads its report. */

@@ -4,15 +4,17 @@
 
 enum { LISTING_USERS, LISTING_ROLES, LISTING__COUNT };
 
+/* clang-format off */
 #define CURRENT(alias) alias ".begin_date <= $2 AND " alias ".end_date >= $2"
-#define HOMEROOMS(who, role, enrolled, also)                                                                           \
-    "SELECT " who " AS user_no, '" role "' AS role, c.school_no, c.title FROM enrollments n"                            \
-    " JOIN classes c ON c.class_no = n.class_no" also " WHERE c.kind = 'homeroom' AND n.role = '" enrolled              \
-    "' AND " CURRENT("n")
+#define HOMEROOMS(who, role, enrolled, also) \
+    "SELECT " who " AS user_no, '" role "' AS role, c.school_no, c.title FROM enrollments n" \
+    " JOIN classes c ON c.class_no = n.class_no" also \
+    " WHERE c.kind = 'homeroom' AND n.role = '" enrolled "' AND " CURRENT("n")
 
 static const char *const TEXTS[LISTING__COUNT] = {
-    [LISTING_USERS] = "SELECT u.localpart, u.state, u.kind, u.admin,"
-                      " (SELECT count(*) FROM devices d WHERE d.user_no = u.user_no) FROM users u ORDER BY u.localpart",
+    [LISTING_USERS] =
+        "SELECT u.localpart, u.state, u.kind, u.admin,"
+        " (SELECT count(*) FROM devices d WHERE d.user_no = u.user_no) FROM users u ORDER BY u.localpart",
     [LISTING_ROLES] =
         "SELECT u.localpart, r.role, s.name, coalesce(h.title, ''), p.given_name, p.middle_name, p.family_name"
         " FROM roles r JOIN people p ON p.user_no = r.user_no JOIN users u ON u.user_no = r.user_no"
@@ -25,6 +27,7 @@ static const char *const TEXTS[LISTING__COUNT] = {
         " WHERE ($1 = '' OR r.role = $1) AND " CURRENT("r") " AND p.ended = 0"
         " ORDER BY s.school_no, 4, r.role, p.family_name, p.given_name, u.user_no",
 };
+/* clang-format on */
 static const struct statements LISTING = {"listing", TEXTS, LISTING__COUNT};
 
 struct stmt *listing_users(struct db *db)

@@ -1,6 +1,6 @@
 #include "homeserver/store/sync.h"
 
-enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, COUNT };
+enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, NEWS, COUNT };
 static const char *const TEXTS[COUNT] = {
     [LAST_EVENT] = "SELECT max(pos) FROM events",
     [ROOMS] = "SELECT m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten, r.room_id, m.user_no"
@@ -9,6 +9,9 @@ static const char *const TEXTS[COUNT] = {
                " AND user_no <> $2 ORDER BY pos LIMIT $3",
     [FORMER_HEROES] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN ('leave', 'ban')"
                       " AND user_no <> $2 ORDER BY pos LIMIT $3",
+    [NEWS] = "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
+             " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias') THEN 1 ELSE 0 END)"
+             " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND state_key IS NOT NULL",
 };
 static const struct statements SYNC = {"sync", TEXTS, COUNT};
 
@@ -52,4 +55,14 @@ size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size
 {
     size_t found = heroes(db, HEROES, room, user, out, n);
     return found != 0 ? found : heroes(db, FORMER_HEROES, room, user, out, n);
+}
+
+struct sync_news sync_room_news(struct db *db, room_no room, stream_pos after, stream_pos upto)
+{
+    struct sync_news news = {false, false};
+    struct stmt *q = db_query(db, &SYNC, NEWS, "iii", room, after, upto);
+    if (stmt_next(q))
+        news = (struct sync_news){col_int(q, 0) != 0, col_int(q, 1) != 0};
+    stmt_end(q);
+    return news;
 }

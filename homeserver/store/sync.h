@@ -27,4 +27,11 @@ bool sync_rooms_next(struct stmt *q, struct sync_room *room);
  * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
 size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
 
+/* Whether memberships, or what names the room, changed in (after, upto]. */
+struct sync_news {
+    bool members; /* m.room.member */
+    bool name;    /* m.room.name, m.room.canonical_alias */
+};
+struct sync_news sync_room_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
+
 #endif

@@ -1,7 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/rooms/visibility.h"
 #include "homeserver/store/events.h"
+#include "homeserver/store/sync.h"
 #include "homeserver/sync/composing.h"
 
 #define LIMIT_DEFAULT 10
@@ -39,13 +41,24 @@ static void reverse(struct batch *batch)
     }
 }
 
+/* Behind which position there can be anything to see: whoever has just joined may not see what was before. */
+static stream_pos first_seen(struct room_view *view)
+{
+    stream_pos first, last;
+    if (view->since != 0 && view->since >= view->membership.joined_pos)
+        return view->since;
+    if (!visibility_range(view_visibility(view), &first, &last))
+        first = view->membership.pos; /* one's own leaving is always told */
+    return first - 1 > view->since ? first - 1 : view->since;
+}
+
 /* Newest first, until the limit is passed by one that is wanted too. What has been noted of it then is not among what is
  * told, but noting too much only means looking at the state once more. */
 static void walk(struct batch *batch, struct room_view *view, size_t limit)
 {
     struct event_row row;
     size_t looked_at = 0;
-    struct stmt *q = events_backwards(view->c->db, view->room, view->since, view->upto, SCAN_MAX + 1);
+    struct stmt *q = events_backwards(view->c->db, view->room, first_seen(view), view->upto, SCAN_MAX + 1);
     while (!batch->limited && events_next(q, &row)) {
         bool told = wanted(view, &row);
         batch->limited = (told && batch->n == limit) || looked_at++ == SCAN_MAX;
@@ -56,6 +69,16 @@ static void walk(struct batch *batch, struct room_view *view, size_t limit)
     }
     stmt_end(q);
     reverse(batch);
+}
+
+/* What the gap before a limited timeline holds is not read for the timeline, but counts for the room's summary. */
+static void note_gap(struct batch *batch, struct room_view *view)
+{
+    if (!batch->limited || view->whole)
+        return;
+    struct sync_news news = sync_room_news(view->c->db, view->room, view->since, batch->base);
+    batch->members |= news.members;
+    batch->name |= news.name;
 }
 
 void batch_collect(struct batch *batch, struct room_view *view)
@@ -70,6 +93,7 @@ void batch_collect(struct batch *batch, struct room_view *view)
         batch->base = view->since;
     else
         batch->base = batch->n != 0 ? batch->rows[0]->pos - 1 : view->upto;
+    note_gap(batch, view);
 }
 
 void batch_finish(struct batch *batch)

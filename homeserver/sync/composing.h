@@ -49,6 +49,7 @@ struct room_view {
     struct membership_row membership;
     stream_pos since, upto; /* what of the room is told: events in (since, upto] */
     bool whole;             /* all of the state, not what changed since */
+    bool stranger;          /* has left, and was not in it since either: no state is theirs to see */
     struct visibility *visibility; /* loaded when the first event asks */
     user_no heroes[HEROES_MAX];
     size_t n_heroes;
@@ -62,7 +63,7 @@ struct batch {
     stream_pos base;    /* what is told begins after it: prev_batch; 0: with the room itself */
     bool state;         /* there is state among what was looked at … */
     bool state_left_out; /* … that is not among the rows */
-    bool members, name; /* m.room.member, what names the room: changed in (since, upto], as far as was looked at */
+    bool members, name;  /* m.room.member, what names the room: changed in (since, upto] */
 };
 
 /* batch.c */
@@ -70,9 +71,8 @@ void batch_collect(struct batch *batch, struct room_view *view);
 void batch_finish(struct batch *batch);
 bool batch_has(const struct batch *batch, stream_pos pos);
 
-/* room_state.c: appends the events, separated by commas, that "state" or "state_after" needs beside the batch. May raise
- * batch->members and ->name: what the gap before the batch holds is looked at here. */
-void room_state_add(struct text *out, struct room_view *view, struct batch *batch);
+/* room_state.c: appends the events, separated by commas, that "state" or "state_after" needs beside the batch. */
+void room_state_add(struct text *out, struct room_view *view, const struct batch *batch);
 
 /* room_state.c: appends those of a room before one enters it, as stripped state. */
 void room_state_add_stripped(struct text *out, struct room_view *view);
@@ -84,6 +84,8 @@ void room_summary_add(struct text *out, struct room_view *view);
 void event_out(struct text *out, struct room_view *view, const struct event_row *row, bool in_timeline);
 bool event_wanted(struct room_view *view, const struct event_filter *filter, const struct event_row *row);
 bool event_seen(struct room_view *view, const struct event_row *row); /* history visibility */
+
+const struct visibility *view_visibility(struct room_view *view); /* loaded when first asked for */
 
 /* Appends a comma if something stands before it. */
 void add_comma(struct text *out, size_t start);

@@ -33,7 +33,7 @@ bool event_wanted(struct room_view *view, const struct event_filter *filter, con
     return filter_wants(filter, row->type, sender, view->room_id, url);
 }
 
-static const struct visibility *visibility_of(struct room_view *view)
+const struct visibility *view_visibility(struct room_view *view)
 {
     const struct composing *c = view->c;
     if (view->visibility == NULL)
@@ -47,7 +47,7 @@ bool event_seen(struct room_view *view, const struct event_row *row)
     const struct membership_row *m = &view->membership;
     if (row->pos == m->pos || (m->membership == MEMBERSHIP_JOIN && row->pos >= m->joined_pos))
         return true;
-    return visibility_allows(visibility_of(view), row->pos);
+    return visibility_allows(view_visibility(view), row->pos);
 }
 
 static void add_pdu(struct text *out, const struct composing *c, const struct event_row *row)
@@ -69,7 +69,7 @@ static void add_client_event(struct text *out, struct room_view *view, const str
         .now_ms = c->now_ms,
         .viewer = c->ask->user,
         .device = c->ask->device,
-        .visibility = in_timeline ? visibility_of(view) : NULL,
+        .visibility = in_timeline ? view_visibility(view) : NULL,
         .ignored = &c->ignored,
         .plain = !in_timeline,
     };

@@ -141,8 +141,6 @@ bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct mark
 /* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:… */
 struct grouping {
     struct text *out;
-    struct user_names *names;
-    struct db *db;
     bool open;
     char thread[ID_BYTES_MAX + 1], event_id[ID_BYTES_MAX + 1], type[ID_BYTES_MAX + 1];
 };
@@ -189,7 +187,7 @@ bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no
                   stream_pos upto, struct text *out)
 {
     struct receipt_row row;
-    struct grouping g = {.out = out, .names = names, .db = db};
+    struct grouping g = {.out = out};
     struct stmt *q = receipts_changed(db, room, viewer, since, upto);
     while (receipts_next(q, &row)) {
         const char *id = user_names_get(names, db, row.user);
@@ -202,10 +200,37 @@ bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no
     return g.open;
 }
 
-void receipt_add_one(struct text *out, const struct receipt_row *row, const char *user_id)
+static int by_place(const void *a, const void *b)
+{
+    const struct receipt_row *x = a, *y = b;
+    int order = strcmp(x->thread, y->thread);
+    if (order == 0)
+        order = strcmp(x->event_id, y->event_id);
+    if (order == 0)
+        order = strcmp(x->type, y->type);
+    return order != 0 ? order : (x->user > y->user) - (x->user < y->user);
+}
+
+/* Whether a later one of rows stands in its place. */
+static bool is_replaced(const struct receipt_row *row, const struct receipt_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (rows[i].pos > row->pos && rows[i].user == row->user && strcmp(rows[i].type, row->type) == 0 &&
+            strcmp(rows[i].thread, row->thread) == 0)
+            return true;
+    return false;
+}
+
+void receipts_add_rows(struct text *out, struct user_names *names, struct receipt_row *rows, size_t n)
 {
     struct grouping g = {.out = out};
-    turn_to(&g, row);
-    add_reader(out, row, user_id);
-    text_adds(out, "}}},\"type\":\"m.receipt\"}");
+    qsort(rows, n, sizeof *rows, by_place);
+    for (size_t i = 0; i < n; ++i)
+        if (!is_replaced(&rows[i], rows, n)) {
+            const char *id = user_names_get(names, NULL, rows[i].user);
+            turn_to(&g, &rows[i]);
+            add_reader(out, &rows[i], id != NULL ? id : "");
+        }
+    if (g.open)
+        text_adds(out, "}}},\"type\":\"m.receipt\"}");
 }

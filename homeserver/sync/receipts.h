@@ -6,6 +6,7 @@
 #define PARTA_SYNC_RECEIPTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
@@ -33,8 +34,9 @@ bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct mark
 bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no viewer, stream_pos since,
                   stream_pos upto, struct text *out);
 
-/* One receipt as such an event, for the hot path. */
+/* The same of rows at hand, which are brought into order here; of two for one (user, type, thread) the later one counts.
+ * names have those users in memory. */
 struct receipt_row;
-void receipt_add_one(struct text *out, const struct receipt_row *row, const char *user_id);
+void receipts_add_rows(struct text *out, struct user_names *names, struct receipt_row *rows, size_t n);
 
 #endif

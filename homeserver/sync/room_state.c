@@ -11,7 +11,7 @@ struct adding {
     struct text *out;
     size_t start;
     struct room_view *view;
-    struct batch *batch;
+    const struct batch *batch;
     struct text given; /* keys that are in already, each with a NUL behind: only those that something else could repeat */
 };
 
@@ -25,7 +25,12 @@ static bool lazy(const struct room_view *view)
     return view->c->filter->state.lazy_load_members;
 }
 
-static user_no no_of(struct room_view *view, const struct event_row *row);
+/* Only one's own member events name somebody whose number is at hand; they are what comes most. */
+static user_no no_of(struct room_view *view, const struct event_row *row)
+{
+    const char *sender = user_names_get(view->c->syncer->names, view->c->db, row->sender);
+    return sender != NULL && strcmp(sender, row->state_key) == 0 ? row->sender : 0;
+}
 
 static void add_row(struct adding *a, const struct event_row *row)
 {
@@ -51,6 +56,17 @@ static struct event_row *row_at(struct db *db, const struct event_row *row, stre
     return NULL;
 }
 
+static bool given(const struct adding *a, const char *type, const char *state_key)
+{
+    for (size_t i = 0; i < a->given.len;) {
+        const char *t = a->given.data + i, *k = t + strlen(t) + 1;
+        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
+            return true;
+        i += strlen(t) + strlen(k) + 2;
+    }
+    return false;
+}
+
 /* The whole state at a position, from the current one backwards: hardly any of it has changed since. */
 static void add_whole(struct adding *a, stream_pos at)
 {
@@ -58,6 +74,8 @@ static void add_whole(struct adding *a, stream_pos at)
     struct db *db = a->view->c->db;
     struct stmt *q = lazy(a->view) ? events_state_plain(db, a->view->room) : events_state_now(db, a->view->room);
     while (events_next(q, &row)) {
+        if (given(a, row.type, row.state_key))
+            continue;
         if (row.pos <= at) {
             add_row(a, &row);
             continue;
@@ -68,17 +86,6 @@ static void add_whole(struct adding *a, stream_pos at)
         free(before);
     }
     stmt_end(q);
-}
-
-static bool given(const struct adding *a, const char *type, const char *state_key)
-{
-    for (size_t i = 0; i < a->given.len;) {
-        const char *t = a->given.data + i, *k = t + strlen(t) + 1;
-        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
-            return true;
-        i += strlen(t) + strlen(k) + 2;
-    }
-    return false;
 }
 
 /* State behind the base that the timeline does not tell (its filter, an ignored or unseen one): the newest of each. */
@@ -106,9 +113,6 @@ static void add_changes(struct adding *a, stream_pos upto)
     struct room_view *view = a->view;
     struct stmt *q = events_state_between(view->c->db, view->room, view->since, upto);
     while (events_next(q, &row)) {
-        a->batch->members |= is_member(&row);
-        a->batch->name |= row.state_key[0] == '\0' && (strcmp(row.type, "m.room.name") == 0 ||
-                                                       strcmp(row.type, "m.room.canonical_alias") == 0);
         if (!given(a, row.type, row.state_key))
             add_row(a, &row);
     }
@@ -175,14 +179,7 @@ static void note_members(struct room_view *view, const struct batch *batch)
     }
 }
 
-/* Only one's own member events name somebody whose number is at hand; they are what comes most. */
-static user_no no_of(struct room_view *view, const struct event_row *row)
-{
-    const char *sender = user_names_get(view->c->syncer->names, view->c->db, row->sender);
-    return sender != NULL && strcmp(sender, row->state_key) == 0 ? row->sender : 0;
-}
-
-void room_state_add(struct text *out, struct room_view *view, struct batch *batch)
+void room_state_add(struct text *out, struct room_view *view, const struct batch *batch)
 {
     struct adding a = {.out = out, .start = out->len, .view = view, .batch = batch};
     bool after = view->c->ask->use_state_after;
@@ -196,4 +193,44 @@ void room_state_add(struct text *out, struct room_view *view, struct batch *batc
     add_members(&a, at);
     note_members(view, batch);
     text_finish(&a.given);
+}
+
+/* What helps to identify a room that one is not in (Client-Server API, "Stripped state"). */
+static const char *const STRIPPED[] = {"m.room.create", "m.room.name",            "m.room.avatar",
+                                       "m.room.topic",  "m.room.join_rules",      "m.room.canonical_alias",
+                                       "m.room.encryption"};
+
+static void add_stripped(struct text *out, size_t start, struct room_view *view, const char *type, const char *state_key)
+{
+    struct event_row row;
+    struct composing *c = view->c;
+    struct stmt *q = events_state_get(c->db, view->room, type, state_key);
+    if (events_next(q, &row)) {
+        add_comma(out, start);
+        render_stripped(out, &(struct render){.db = c->db, .names = c->syncer->names}, &row);
+    }
+    stmt_end(q);
+}
+
+/* Who sent one's own member event: who invites. NULL: oneself. */
+static const char *other_sender(struct room_view *view)
+{
+    struct event_row row;
+    user_no sender = 0;
+    struct stmt *q = events_by_pos(view->c->db, view->membership.pos);
+    if (events_next(q, &row))
+        sender = row.sender;
+    stmt_end(q);
+    return sender != 0 && sender != view->c->ask->user ? user_names_get(view->c->syncer->names, view->c->db, sender) : NULL;
+}
+
+void room_state_add_stripped(struct text *out, struct room_view *view)
+{
+    size_t start = out->len;
+    const char *inviter = other_sender(view);
+    for (size_t i = 0; i < sizeof STRIPPED / sizeof *STRIPPED; ++i)
+        add_stripped(out, start, view, STRIPPED[i], "");
+    if (inviter != NULL)
+        add_stripped(out, start, view, "m.room.member", inviter);
+    add_stripped(out, start, view, "m.room.member", view->c->ask->user_id);
 }

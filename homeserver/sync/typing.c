@@ -278,22 +278,36 @@ void typing_destroy(struct typing *typing)
     free(typing);
 }
 
+static void add_list(const struct typing *typing, struct db *db, const struct typing_room *room, struct text *out)
+{
+    text_adds(out, "{\"content\":{\"user_ids\":[");
+    for (size_t i = 0; i < room->n; ++i) {
+        const char *id = user_names_get(typing->names, db, room->typists[i].user);
+        if (i != 0)
+            text_addc(out, ',');
+        text_add_json(out, id != NULL ? id : "");
+    }
+    text_adds(out, "]},\"type\":\"m.typing\"}");
+}
+
 bool typing_add(struct typing *typing, struct db *db, room_no no, stream_pos since, stream_pos upto, struct text *out)
 {
     struct typing_room *room;
     pthread_mutex_lock(&typing->lock);
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
     bool say = room != NULL && room->pos > since && room->pos <= upto && (since != 0 || room->n != 0);
-    if (say) {
-        text_adds(out, "{\"content\":{\"user_ids\":[");
-        for (size_t i = 0; i < room->n; ++i) {
-            const char *id = user_names_get(typing->names, db, room->typists[i].user);
-            if (i != 0)
-                text_addc(out, ',');
-            text_add_json(out, id != NULL ? id : "");
-        }
-        text_adds(out, "]},\"type\":\"m.typing\"}");
-    }
+    if (say)
+        add_list(typing, db, room, out);
     pthread_mutex_unlock(&typing->lock);
     return say;
+}
+
+void typing_add_now(struct typing *typing, room_no no, struct text *out)
+{
+    struct typing_room *room;
+    pthread_mutex_lock(&typing->lock);
+    HASH_FIND(hh, typing->all, &no, sizeof no, room);
+    if (room != NULL)
+        add_list(typing, NULL, room, out);
+    pthread_mutex_unlock(&typing->lock);
 }

@@ -34,4 +34,7 @@ bool typing_set(struct typing *typing, const char *room_id, user_no user, int64_
  * anybody is typing. false: nothing to say. db: this thread's connection; NULL: names are in memory already. */
 bool typing_add(struct typing *typing, struct db *db, room_no room, stream_pos since, stream_pos upto, struct text *out);
 
+/* The same whatever its position, as the list is now; names have those users in memory. */
+void typing_add_now(struct typing *typing, room_no room, struct text *out);
+
 #endif

@@ -60,7 +60,7 @@ static int64_t column_of(const struct csv_reader *r, size_t to)
     return column;
 }
 
-/* The byte of the raw row where field number `field` begins. */
+/* The byte of the raw row where field number `field` begins; the end of the line if there are not so many. */
 static size_t field_offset(const struct csv_reader *r, size_t field)
 {
     bool quoted = false;
@@ -70,6 +70,8 @@ static size_t field_offset(const struct csv_reader *r, size_t field)
             quoted = !quoted;
         else if (r->row.data[i] == ',' && !quoted)
             --field;
+    while (field > 0 && i > 0 && (r->row.data[i - 1] == '\n' || r->row.data[i - 1] == '\r'))
+        --i;
     return i;
 }
 

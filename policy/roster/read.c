@@ -92,7 +92,7 @@ static const char *cell_fault(const struct column *column, const char *value)
     case CELL_BOOL: return strcmp(value, "true") != 0 && strcmp(value, "false") != 0 ? "neither true nor false" : NULL;
     case CELL_YEAR: return is_year(value) ? NULL : "not a year like 2027";
     case CELL_WORD: return is_word(column, value) ? NULL : "not one of the standard's words";
-    case CELL_STATUS: return strcmp(value, "active") != 0 ? "a bulk file has no status but active" : NULL;
+    case CELL_STATUS: return strcmp(value, "active") != 0 ? "not a status that a bulk file can have" : NULL;
     }
     return NULL;
 }

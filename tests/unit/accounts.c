@@ -1,8 +1,8 @@
 /* Accounts: registration and its gate, passwords, devices, profiles, account data, tags, names, the shared secret. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +121,8 @@ static void names_and_passwords_are_judged(void **state)
         {"\xd0\xb0\xd0\xbd\xd0\xbd\xd0\xb0", "long enough", ERROR_INVALID_USERNAME},
         {"bot_news", "long enough", ERROR_EXCLUSIVE},
         {"boris", "short", ERROR_WEAK_PASSWORD},
-        {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c", ERROR_WEAK_PASSWORD}, /* six letters, twelve bytes */
+        {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c",
+         ERROR_WEAK_PASSWORD}, /* six letters, twelve bytes */
         {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c\x31\x32", ERROR_NONE},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
@@ -142,7 +143,8 @@ static void a_closed_server_registers_nobody_but_the_administrator_does(void **s
     configure("registration: {mode: closed}\n");
     assert_false(registers("anna", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
-    struct new_account account = {.localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true};
+    struct new_account account = {
+        .localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true};
     user_no anna = account_create(t.accounts, &account, &e);
     assert_true(anna != 0);
     char *name = profiles_get_string(t.f.db, anna, "displayname");
@@ -410,15 +412,15 @@ static void account_data_of_the_server_is_refused(void **state)
         enum error_code code;
         int status;
     } CASES[] = {
-        {"org.example.settings", ERROR_NONE, 0},      {"m.direct", ERROR_NONE, 0},
-        {"m.push_rules", ERROR_BAD_JSON, 405},        {"m.fully_read", ERROR_BAD_JSON, 405},
-        {"", ERROR_INVALID_PARAM, 400},
+        {"org.example.settings", ERROR_NONE, 0}, {"m.direct", ERROR_NONE, 0},    {"m.push_rules", ERROR_BAD_JSON, 405},
+        {"m.fully_read", ERROR_BAD_JSON, 405},   {"", ERROR_INVALID_PARAM, 400},
     };
     json_auto_t *content = json_pack("{s:i}", "a", 1);
     user_no anna = person("anna");
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         struct error e = {0};
-        assert_int_equal(account_data_set(t.accounts, anna, 0, CASES[i].type, content, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(account_data_set(t.accounts, anna, 0, CASES[i].type, content, &e),
+                         CASES[i].code == ERROR_NONE);
         assert_int_equal(e.code, CASES[i].code);
         if (e.code != ERROR_NONE)
             assert_int_equal(error_status(&e), CASES[i].status);
@@ -458,9 +460,12 @@ static void tags_are_kept_per_room(void **state)
         const char *order;
         enum error_code code;
     } CASES[] = {
-        {"{\"order\":0.25}", ERROR_NONE},          {"{}", ERROR_NONE},
-        {"{\"order\":1}", ERROR_NONE},             {"{\"order\":1.5}", ERROR_INVALID_PARAM},
-        {"{\"order\":-0.1}", ERROR_INVALID_PARAM}, {"{\"order\":\"0.5\"}", ERROR_INVALID_PARAM},
+        {"{\"order\":0.25}", ERROR_NONE},
+        {"{}", ERROR_NONE},
+        {"{\"order\":1}", ERROR_NONE},
+        {"{\"order\":1.5}", ERROR_INVALID_PARAM},
+        {"{\"order\":-0.1}", ERROR_INVALID_PARAM},
+        {"{\"order\":\"0.5\"}", ERROR_INVALID_PARAM},
     };
     struct error e;
     user_no anna = person("anna"), boris = person("boris");
@@ -469,7 +474,8 @@ static void tags_are_kept_per_room(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         json_auto_t *order = json_parse(CASES[i].order, strlen(CASES[i].order), &e);
         e.code = ERROR_NONE;
-        assert_int_equal(account_data_set_tag(t.accounts, anna, room, "u.work", order, &e), CASES[i].code == ERROR_NONE);
+        assert_int_equal(account_data_set_tag(t.accounts, anna, room, "u.work", order, &e),
+                         CASES[i].code == ERROR_NONE);
         assert_int_equal(e.code, CASES[i].code);
     }
     json_auto_t *order = json_pack("{s:f}", "order", 0.5);

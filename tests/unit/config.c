@@ -87,8 +87,9 @@ static void test_every_kind(void **state)
 static void test_print_reads_back(void **state)
 {
     struct text first = TEXT_INIT, second = TEXT_INIT;
-    struct config *config = load("server_name: s.example\nrate_limits: {room: 7/h burst 2, login: 30/min burst 5, read: off}\n"
-                                 "http: {trusted_proxies: [127.0.0.1]}\nsupport: {email: 'a\"b@c'}\n");
+    struct config *config =
+        load("server_name: s.example\nrate_limits: {room: 7/h burst 2, login: 30/min burst 5, read: off}\n"
+             "http: {trusted_proxies: [127.0.0.1]}\nsupport: {email: 'a\"b@c'}\n");
     config_print(config, &first);
     config_free(config);
     config = load(first.data);
@@ -311,9 +312,9 @@ static void test_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_every_kind),   cmocka_unit_test(test_print_reads_back),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_too_long),     cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_documented), cmocka_unit_test(test_sample),       cmocka_unit_test(test_keyfile),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_every_kind), cmocka_unit_test(test_print_reads_back),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_too_long),   cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_documented), cmocka_unit_test(test_sample),     cmocka_unit_test(test_keyfile),
         cmocka_unit_test(test_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/accounts/user_directory.h"
 #include "homeserver/base/fold.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/directory.h"
@@ -15,6 +16,7 @@
 #include "homeserver/rooms/members.h"
 #include "homeserver/rooms/render.h"
 #include "homeserver/rooms/summary.h"
+#include "homeserver/store/profiles.h"
 #include "homeserver/store/rooms.h"
 #include "tests/unit/fixture.h"
 
@@ -183,22 +185,222 @@ static void a_summary_is_for_who_may_come_in(void **state)
     }
 }
 
-static room_no space_named(const char *name)
-{
-    struct making {
-        struct room_plan plan;
-        room_no room;
-    };
-    extern room_no space_of(const char *name);
-    return space_of(name);
-}
+struct space_plan {
+    const char *name;
+    room_no room;
+};
 
 static bool space_job(struct tx *tx, void *arg, struct error *e)
 {
+    struct space_plan *space = arg;
     json_t *content = json_pack("{s:s}", "type", "m.space");
-    struct room *room = room_create(f.rooms, tx, &(struct room_plan){.creator = anna, .version = room_version_get("11"),
-                                                                     .preset = PRESET_PRIVATE_CHAT, .name = arg,
-                                                                     .creation_content = content}, e);
+    struct room_plan plan = {.creator = anna, .version = room_version_get("11"), .preset = PRESET_PRIVATE_CHAT,
+                             .name = space->name, .creation_content = content};
+    struct room *room = room_create(f.rooms, tx, &plan, e);
+    space->room = room != NULL ? room->no : 0;
     json_decref(content);
     return room != NULL;
+}
+
+static room_no space_named(const char *name)
+{
+    struct error e;
+    struct space_plan space = {.name = name};
+    assert_true(writer_run(f.writer, space_job, &space, &e));
+    return space.room;
+}
+
+static void add_child(room_no space, room_no child, const char *content)
+{
+    char *id = rooms_id_of(f.db, child);
+    set_state(space, "m.space.child", id, content);
+    free(id);
+}
+
+/* The names of the rooms in order. */
+static void tree(const struct hierarchy_wanted *wanted, char names[256], bool *more)
+{
+    size_t i;
+    json_t *room;
+    struct text out = TEXT_INIT;
+    names[0] = '\0';
+    if (hierarchy_render(&out, &how, wanted, more)) {
+        json_t *rooms = json_loads(out.data, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(rooms);
+        json_array_foreach(rooms, i, room) {
+            strcat(names, json_get_string(room, "name"));
+            strcat(names, ",");
+        }
+        json_decref(rooms);
+    }
+    text_finish(&out);
+}
+
+static void a_space_shows_its_tree(void **state)
+{
+    room_no school = space_named("school"), class = space_named("5a"), chat = room_named("chat", PRESET_PUBLIC_CHAT);
+    room_no staff = room_named("staff", PRESET_PRIVATE_CHAT), trips = room_named("trips", PRESET_PUBLIC_CHAT);
+    struct {
+        struct hierarchy_wanted wanted;
+        const char *names;
+        bool more;
+    } cases[] = {
+        {{.user = anna, .max_depth = 9, .limit = 9}, "school,trips,5a,chat,staff,", false},
+        {{.user = anna, .max_depth = 1, .limit = 9}, "school,trips,5a,staff,", false},
+        {{.user = anna, .max_depth = 0, .limit = 9}, "school,", false},
+        {{.user = anna, .max_depth = 9, .limit = 2}, "school,trips,", true},
+        {{.user = anna, .max_depth = 9, .limit = 2, .from = 2}, "5a,chat,", true},
+        {{.user = anna, .max_depth = 9, .limit = 2, .from = 4}, "staff,", false},
+        {{.user = anna, .max_depth = 9, .limit = 9, .suggested_only = true}, "school,5a,", false},
+        {{.user = boris, .max_depth = 9, .limit = 9}, "school,trips,", false}, /* what is closed is not entered */
+        {{.user = vera, .max_depth = 9, .limit = 9}, "", false},
+    };
+    add_child(school, class, "{\"order\":\"b\",\"suggested\":true,\"via\":[\"school.example\"]}");
+    add_child(school, staff, "{\"via\":[\"school.example\"]}"); /* without an order: last */
+    add_child(school, trips, "{\"order\":\"a\",\"via\":[\"school.example\"]}");
+    add_child(school, room_named("not any more", PRESET_PUBLIC_CHAT), "{}");
+    add_child(class, chat, "{\"via\":[\"school.example\"]}");
+    add_child(class, school, "{\"via\":[\"school.example\"]}"); /* a circle */
+    assert_true(fixture_member(&f, school, ACT_INVITE, anna, boris, NULL));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        char names[256];
+        bool more = false;
+        cases[i].wanted.root = school;
+        tree(&cases[i].wanted, names, &more);
+        assert_string_equal(names, cases[i].names);
+        assert_int_equal(more, cases[i].more);
+    }
+}
+
+static void members_are_told_by_membership(void **state)
+{
+    static const struct {
+        enum membership only, without;
+        size_t n;
+    } CASES[] = {{MEMBERSHIP_NONE, MEMBERSHIP_NONE, 3}, {MEMBERSHIP_JOIN, MEMBERSHIP_NONE, 1},
+                 {MEMBERSHIP_LEAVE, MEMBERSHIP_NONE, 1}, {MEMBERSHIP_NONE, MEMBERSHIP_LEAVE, 2}};
+    struct text out = TEXT_INIT;
+    room_no room = room_named("members", PRESET_PUBLIC_CHAT);
+    assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
+    stream_pos both = writer_pos(f.writer);
+    assert_true(fixture_member(&f, room, ACT_INVITE, anna, vera, NULL));
+    assert_true(fixture_member(&f, room, ACT_LEAVE, boris, boris, NULL));
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        text_clear(&out);
+        members_render(&out, &how, &(struct members_wanted){room, INT64_MAX, CASES[i].only, CASES[i].without});
+        json_t *list = json_loads(out.data, 0, NULL);
+        assert_int_equal(json_array_size(list), CASES[i].n);
+        json_decref(list);
+    }
+    text_clear(&out);
+    members_render(&out, &how, &(struct members_wanted){room, both, MEMBERSHIP_JOIN, MEMBERSHIP_NONE});
+    json_t *list = json_loads(out.data, 0, NULL);
+    assert_int_equal(json_array_size(list), 2);
+    json_decref(list);
+    text_clear(&out);
+    members_render_joined(&out, f.db, room);
+    assert_string_equal(out.data, "{\"@anna:school.example\":{}}");
+    text_finish(&out);
+}
+
+static void searching_minds_no_case(void **state)
+{
+    static const struct {
+        const char *s, *folded;
+    } CASES[] = {{"", ""}, {"ABC xyz 1", "abc xyz 1"}, {"ИВАНОВ Пётр", "иванов петр"}, {"ЁЛКА", "елка"},
+                 {"Ünlü ÉCOLE", "ünlü école"}, {"😀Ω漢", "😀ω漢"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        char *folded = fold(CASES[i].s);
+        assert_string_equal(folded, CASES[i].folded);
+        free(folded);
+    }
+    assert_true(fold_contains("Пётр Иванов", "иван"));
+    assert_false(fold_contains("Пётр Иванов", "иванова"));
+    assert_false(fold_contains(NULL, ""));
+}
+
+static bool name_job(struct tx *tx, void *arg, struct error *e)
+{
+    return profiles_put(tx, boris, "displayname", "\"Борис Петров\"") && profiles_put(tx, vera, "displayname", "\"Вера \\\"Ё\\\"\"");
+}
+
+static bool school_job(struct tx *tx, void *arg, struct error *e)
+{
+    return db_script(tx->db, arg);
+}
+
+static void people_are_found_by_name_and_id(void **state)
+{
+    static const struct {
+        const char *term;
+        bool school_mode;
+        size_t limit;
+        const char *found;
+        bool limited;
+    } CASES[] = {
+        {"борис", false, 9, "@boris:school.example,", false},
+        {"петров БОРИС", false, 9, "@boris:school.example,", false},
+        {"петров вера", false, 9, "", false},
+        {"вера \"е\"", false, 9, "@vera:school.example,", false},
+        {"@bor", false, 9, "@boris:school.example,", false},
+        {"anna", false, 9, "", false}, /* oneself */
+        {"", false, 9, "", false},
+        {"example", false, 1, "@boris:school.example,", true},
+        {"в", false, 9, "@vera:school.example,@boris:school.example,", false}, /* who begins with it first */
+        {"example", true, 9, "@vera:school.example,", false},                  /* boris shares neither school nor room */
+    };
+    struct error e;
+    assert_true(writer_run(f.writer, name_job, NULL, &e));
+    assert_true(writer_run(f.writer, school_job, "INSERT INTO schools (school_no, sourced_id, name) VALUES (1,'s','S');"
+                           "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name)"
+                           " SELECT user_no, localpart, '', '', '' FROM users WHERE localpart IN ('anna', 'vera');"
+                           "INSERT INTO roles (user_no, school_no, role) SELECT user_no, 1, 'pupil' FROM people", &e));
+    assert_true(writer_run(f.writer, school_job, "DELETE FROM memberships", &e));
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        size_t k;
+        json_t *person;
+        struct text out = TEXT_INIT, found = TEXT_INIT;
+        user_directory_render(&out, f.db, &(struct people_search){anna, "school.example", CASES[i].school_mode,
+                                                                  CASES[i].term, CASES[i].limit});
+        json_t *page = json_loads(out.data, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(page);
+        text_adds(&found, "");
+        json_array_foreach(json_get_array(page, "results"), k, person)
+            text_addf(&found, "%s,", json_get_string(person, "user_id"));
+        assert_string_equal(found.data, CASES[i].found);
+        assert_int_equal(json_get_bool(page, "limited", !CASES[i].limited), CASES[i].limited);
+        json_decref(page);
+        text_finish(&out);
+        text_finish(&found);
+    }
+}
+
+static void external_staff_have_no_directory(void **state)
+{
+    struct error e;
+    struct text out = TEXT_INIT;
+    assert_true(writer_run(f.writer, school_job, "UPDATE roles SET role = 'external' WHERE user_no ="
+                           " (SELECT user_no FROM users WHERE localpart = 'anna')", &e));
+    user_directory_render(&out, f.db, &(struct people_search){anna, "school.example", true, "example", 9});
+    assert_string_equal(out.data, "{\"limited\":false,\"results\":[]}");
+    text_clear(&out);
+    user_directory_render(&out, f.db, &(struct people_search){vera, "school.example", true, "example", 9});
+    assert_string_equal(out.data, "{\"limited\":false,\"results\":[]}");
+    text_finish(&out);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest TESTS[] = {
+        cmocka_unit_test(aliases_are_for_members_to_make_and_for_makers_to_delete),
+        cmocka_unit_test(publishing_takes_power),
+        cmocka_unit_test(published_rooms_are_found_paged_and_sorted),
+        cmocka_unit_test(a_summary_is_for_who_may_come_in),
+        cmocka_unit_test(a_space_shows_its_tree),
+        cmocka_unit_test(members_are_told_by_membership),
+        cmocka_unit_test(searching_minds_no_case),
+        cmocka_unit_test(people_are_found_by_name_and_id), /* these two empty the rooms: last */
+        cmocka_unit_test(external_staff_have_no_directory),
+    };
+    return cmocka_run_group_tests(TESTS, setup, teardown);
 }

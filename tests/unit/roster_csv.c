@@ -204,7 +204,7 @@ static const struct {
     {"orgs.csv", ORGS_HEAD "s,,,Школа 1,skool,,\n", "orgs.csv:2:13: type: \"skool\" is not one of the standard's words"},
     {"orgs.csv", ORGS_HEAD "s,,,Школа 1,|school,,\n", "orgs.csv:2:13: type: \"|school\" is not one of the standard's words"},
     {"orgs.csv", ORGS_HEAD "s,tobedeleted,,Школа,school,,\n",
-     "orgs.csv:2:3: status: \"tobedeleted\" is a bulk file has no status but active"},
+     "orgs.csv:2:3: status: \"tobedeleted\" is not a status that a bulk file can have"},
     {"academicSessions.csv", SESSIONS_HEAD "y,,,2026,schoolYear,2026-9-1,2027-05-31,,2027\n",
      "academicSessions.csv:2:21: startDate: \"2026-9-1\" is not a date like 2026-09-01"},
     {"academicSessions.csv", SESSIONS_HEAD "y,,,2026,schoolYear,2027-02-29,2027-05-31,,2027\n",
@@ -247,7 +247,7 @@ static const struct {
      "users.csv:3:25: agentSourcedIds: \"m\" is named twice"},
     /* the school's rules */
     {"roles.csv", ROLES_HEAD "r1,t,primary,ext:externalStaff,2026-09-01,,s\n",
-     "roles.csv:2:44: endDate: external staff need an end date (rule B1)"},
+     "roles.csv:2:43: endDate: external staff need an end date (rule B1)"},
     {"roles.csv", ROLES_HEAD "r1,t,primary,teacher,2026-09-02,2026-09-01,s\n", "roles.csv:2:33: endDate: ends before it begins"},
     {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,p,student,true,,\n", "enrollments.csv:2:18: primary: only a teacher can be primary"},
 };
@@ -278,7 +278,7 @@ static void test_third_guardian(void **state)
     char *bytes = archive_of(files, WHOLE_COUNT, &len);
     assert_null(roster_read_bytes(bytes, len, &found));
     assert_string_equal(roster_problem_text(&found, problem, sizeof problem),
-                        "users.csv:3:16: agentSourcedIds: more than two guardians for one pupil (rule D5)");
+                        "users.csv:3:15: agentSourcedIds: more than two guardians for one pupil (rule D5)");
     free(bytes);
 }
 
@@ -300,7 +300,7 @@ static void test_not_an_archive(void **state)
     struct roster_problem problem;
     size_t len;
     char *bytes = archive_with(NULL, NULL, NULL, &len);
-    refused("", 0, "not a zip archive");
+    refused("", 0, "manifest.csv: is not in the archive"); /* to libzip, no bytes are an archive of no files */
     refused("PK\x03\x04 but no more", 16, "not a zip archive");
     for (size_t cut = 1; cut < len; cut += 37) /* wherever it is cut: refused, never half read */
         refused(bytes, cut, "not a zip archive");

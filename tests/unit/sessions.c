@@ -1,8 +1,8 @@
 /* The token cache: who is remembered, who is forgotten and when. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,7 +247,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expired_token_is_a_soft_logout, setup, teardown),
         cmocka_unit_test_setup_teardown(a_locked_account_is_seen_as_such_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_access_token_it_brought_is_used, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_refresh_token_it_brought_is_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_refresh_token_it_brought_is_used, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

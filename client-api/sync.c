@@ -1,0 +1,136 @@
+/* Client-Server API, "Syncing": GET /sync and its waiting. */
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/sync/compose.h"
+#include "homeserver/sync/filter.h"
+#include "homeserver/sync/filter_cache.h"
+#include "homeserver/sync/hot.h"
+#include "homeserver/sync/hub.h"
+#include "homeserver/sync/syncer.h"
+#include "homeserver/sync/token.h"
+
+#define TIMEOUT_MAX_MS 300000 /* longer is cut */
+
+struct params {
+    stream_pos since; /* 0: initial */
+    int64_t timeout_ms;
+    bool full_state, use_state_after;
+};
+
+/* A parked request goes on from where it waits, which may be later than what its client said. */
+static bool read_params(struct request *r, struct params *out)
+{
+    const char *since = query_get(r, "since");
+    *out = (struct params){0};
+    if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
+        return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
+    if (r->park.since > out->since)
+        out->since = r->park.since;
+    return query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) &&
+           query_bool(r, "full_state", false, &out->full_state) &&
+           query_bool(r, "use_state_after", false, &out->use_state_after);
+}
+
+static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
+{
+    r->park.user = r->session->user;
+    r->park.since = since;
+    if (r->park.deadline_ms == 0)
+        r->park.deadline_ms = clock_mono_ms() + timeout_ms;
+}
+
+static bool has_time(const struct request *r, const struct params *p)
+{
+    return p->timeout_ms > 0 && !p->full_state &&
+           (r->park.deadline_ms == 0 || clock_mono_ms() < r->park.deadline_ms);
+}
+
+static bool answer(struct request *r, const struct params *p, const struct filter *filter)
+{
+    struct text body = TEXT_INIT;
+    stream_pos next;
+    struct sync_ask ask = {
+        .user = r->session->user,
+        .device = r->session->device,
+        .user_id = r->session->user_id,
+        .since = p->since,
+        .full_state = p->full_state,
+        .use_state_after = p->use_state_after,
+        .filter = filter,
+    };
+    enum composed composed = sync_compose(r->server->syncer, r->db, &ask, &body, &next, &r->error);
+    if (composed == COMPOSED_NEWS || (composed == COMPOSED_NOTHING && !has_time(r, p)))
+        return reply_text(r, &body);
+    text_finish(&body);
+    if (composed == COMPOSED_REFUSED)
+        return false;
+    park_at(r, next, p->timeout_ms);
+    return r->park.again = true;
+}
+
+static bool get_sync(struct request *r)
+{
+    struct params p;
+    if (!read_params(r, &p))
+        return false;
+    struct filter *filter =
+        filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"), &r->error);
+    bool ok = filter != NULL && answer(r, &p, filter);
+    filter_unref(filter);
+    return ok;
+}
+
+/* Nothing new for this user: hold the request without a worker. What is not well-formed a worker refuses. */
+static bool wait(struct request *r)
+{
+    struct params p;
+    const struct sync_hub *hub = r->server->hub;
+    if (!read_params(r, &p)) {
+        r->error = (struct error){0};
+        return false;
+    }
+    if (p.since < hub_last_change(hub, r->session->user) || p.since > hub_pos(hub) || !has_time(r, &p))
+        return false;
+    park_at(r, p.since, p.timeout_ms);
+    return true;
+}
+
+static bool answer_wake(struct request *r, const struct wake *wake)
+{
+    struct params p;
+    struct text body = TEXT_INIT;
+    if (!read_params(r, &p))
+        return false;
+    struct filter *filter = filter_cache_find(r->server->syncer->filters, r->session->user, query_get(r, "filter"));
+    struct sync_ask ask = {
+        .user = r->session->user,
+        .device = r->session->device,
+        .user_id = r->session->user_id,
+        .since = p.since,
+        .use_state_after = p.use_state_after,
+        .filter = filter,
+    };
+    bool done = filter != NULL && hot_answer(r->server->syncer, wake, &ask, &body) && reply_text(r, &body);
+    filter_unref(filter);
+    text_finish(&body);
+    return done;
+}
+
+static void expire(struct request *r)
+{
+    struct text body = TEXT_INIT;
+    sync_add_nothing(&body, r->park.since);
+    reply_text(r, &body);
+}
+
+static const struct park_hooks PARK = {wait, answer_wake, expire};
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, "sync", &PARK},
+};
+const struct routes SYNC_ROUTES = ROUTES(TABLE);

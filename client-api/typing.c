@@ -1,0 +1,34 @@
+/* Client-Server API, "Typing Notifications". */
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/sync/syncer.h"
+#include "homeserver/sync/typing.h"
+
+static bool put_typing(struct request *r)
+{
+    const json_t *typing = json_object_get(r->body, "typing");
+    int64_t timeout_ms;
+    if (strcmp(r->params[1], r->session->user_id) != 0)
+        return refuse(r, ERROR_FORBIDDEN, "Nobody can type for another.");
+    if (typing == NULL)
+        return refuse(r, ERROR_MISSING_PARAM, "typing is missing.");
+    if (!json_is_boolean(typing))
+        return refuse(r, ERROR_BAD_JSON, "typing must be true or false.");
+    if (!body_int_or(r, "timeout", TYPING_TIMEOUT_MS, &timeout_ms))
+        return false;
+    if (timeout_ms <= 0)
+        return refuse(r, ERROR_INVALID_PARAM, "timeout must be positive.");
+    return typing_set(r->server->syncer->typing, r->params[0], r->session->user, json_is_true(typing) ? timeout_ms : 0,
+                      &r->error) &&
+           reply_empty(r);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/typing/{userId}", put_typing, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "setTyping"},
+};
+const struct routes TYPING_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,306 @@
+#include "homeserver/cli/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/cli/verb.h"
+#include "homeserver/store/db.h"
+
+#define HEAD_BYTES_MAX 65536        /* of the line of JSON */
+#define INPUT_BYTES_MAX (256 << 20) /* as parta.c reads */
+#define REPLY_BYTES_MAX (256 << 20)
+#define PATIENCE_S 10 /* for each piece that parta sends */
+
+struct control {
+    struct office services;
+    pthread_t thread;
+    int listener, stop; /* stop: an eventfd that becomes readable */
+};
+
+/* ---- Both sides: a socket's address, bytes in and out. */
+
+static bool address_of(const char *path, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof out->sun_path)
+        return false;
+    strcpy(out->sun_path, path);
+    return true;
+}
+
+static bool send_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* One piece more; 0: the end, or the other side is silent. */
+static size_t receive(int fd, struct text *into)
+{
+    char piece[16384];
+    ssize_t n;
+    do
+        n = recv(fd, piece, sizeof piece, 0);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return 0;
+    text_add(into, piece, (size_t)n);
+    return (size_t)n;
+}
+
+/* ---- The server's side. */
+
+/* Reads until the line is whole; what follows it in bytes belongs to the input. NULL: ill-formed. */
+static json_t *receive_head(int fd, struct text *bytes, size_t *line_len)
+{
+    struct error e = {0};
+    const char *end;
+    do {
+        if (bytes->len > HEAD_BYTES_MAX || receive(fd, bytes) == 0)
+            return NULL;
+        end = memchr(bytes->data, '\n', bytes->len);
+    } while (end == NULL);
+    *line_len = (size_t)(end - bytes->data) + 1;
+    return json_parse(bytes->data, *line_len, &e);
+}
+
+static bool take_input(int fd, const json_t *head, struct text *bytes, size_t line_len, struct text *input)
+{
+    int64_t len = json_get_int(head, "input", 0);
+    if (len < 0 || len > INPUT_BYTES_MAX)
+        return false;
+    text_add(input, bytes->data + line_len, bytes->len - line_len);
+    while (input->len < (size_t)len)
+        if (receive(fd, input) == 0)
+            return false;
+    return input->len == (size_t)len;
+}
+
+static bool fill_strings(const json_t *array, const char **out, size_t max, int *n)
+{
+    size_t i;
+    json_t *item;
+    if (json_array_size(array) > max)
+        return false;
+    json_array_foreach(array, i, item)
+    {
+        out[i] = json_string_value(item);
+        if (out[i] == NULL && !json_is_null(item))
+            return false;
+    }
+    *n = (int)json_array_size(array);
+    return true;
+}
+
+/* head is borrowed by the call. */
+static bool fill_call(const json_t *head, struct call *call)
+{
+    int n_options;
+    const char *name = json_get_string(head, "verb");
+    call->verb = name != NULL ? verb_find(name) : NULL;
+    return call->verb != NULL && (call->verb->flags & VERB_WRITES) != 0 &&
+           fill_strings(json_get_array(head, "args"), call->args, VERB_ARGS_MAX, &call->n_args) &&
+           fill_strings(json_get_array(head, "options"), call->options, VERB_OPTIONS_MAX, &n_options) &&
+           call->n_args >= call->verb->args_min;
+}
+
+static bool run_verb(struct control *control, struct call *call)
+{
+    struct office office = control->services;
+    office.db = db_open(office.config->database_path, DB_READ, NULL);
+    if (office.db == NULL)
+        return call_fail(call, "The database can't be read; the server's log says more.");
+    call->config = office.config;
+    call->office = &office;
+    log_line(LOG_INFO, "control", "command", "verb", call->verb->name, NULL);
+    bool done = call->verb->run(call);
+    db_close(office.db);
+    return done;
+}
+
+static void reply(int fd, const struct call *call, bool done)
+{
+    struct text out = TEXT_INIT;
+    json_t *reply = json_pack("{s:b, s:b, s:s%, s:s%}", "done", done, "misused", call->misused, "out",
+                              call->out.len != 0 ? call->out.data : "", call->out.len, "problem",
+                              call->problem.len != 0 ? call->problem.data : "", call->problem.len);
+    if (reply != NULL)
+        json_add_canonical(&out, reply);
+    send_all(fd, out.data, out.len);
+    json_decref(reply);
+    text_finish(&out);
+}
+
+static void serve(struct control *control, int fd)
+{
+    struct timeval patience = {.tv_sec = PATIENCE_S};
+    struct call call = {0};
+    struct text bytes = TEXT_INIT;
+    size_t line_len = 0;
+    bool done = false;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    json_t *head = receive_head(fd, &bytes, &line_len);
+    if (head != NULL && fill_call(head, &call) && take_input(fd, head, &bytes, line_len, &call.input))
+        done = run_verb(control, &call);
+    else
+        call_fail(&call, "The server did not understand; is it of another version than parta?");
+    reply(fd, &call, done);
+    json_decref(head);
+    text_finish(&bytes);
+    text_finish(&call.input);
+    text_finish(&call.out);
+    text_finish(&call.problem);
+}
+
+static void *listen_on(void *arg)
+{
+    struct control *control = arg;
+    struct pollfd events[] = {{.fd = control->stop, .events = POLLIN}, {.fd = control->listener, .events = POLLIN}};
+    while (events[0].revents == 0) {
+        if (poll(events, 2, -1) < 0)
+            continue;
+        int fd = events[1].revents != 0 ? accept4(control->listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+        if (fd < 0)
+            continue;
+        serve(control, fd);
+        close(fd);
+    }
+    return NULL;
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = -1;
+    if (address_of(path, &address))
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    else
+        errno = ENAMETOOLONG;
+    if (fd < 0)
+        return -1;
+    unlink(path); /* of a server that was killed: the lock says that none is running */
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, 0600) == 0 && listen(fd, 8) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+struct control *control_start(const struct office *services)
+{
+    struct control *control = xcalloc(1, sizeof *control);
+    control->services = *services;
+    control->listener = listen_at(services->config->control_path);
+    control->stop = eventfd(0, EFD_CLOEXEC);
+    if (control->listener >= 0 && control->stop >= 0 && pthread_create(&control->thread, NULL, listen_on, control) == 0)
+        return control;
+    log_warn("control", "%s: %s: parta can't act while the server runs", services->config->control_path,
+             strerror(errno));
+    if (control->listener >= 0)
+        close(control->listener);
+    if (control->stop >= 0)
+        close(control->stop);
+    free(control);
+    return NULL;
+}
+
+void control_stop(struct control *control)
+{
+    if (control == NULL)
+        return;
+    eventfd_write(control->stop, 1);
+    pthread_join(control->thread, NULL);
+    unlink(control->services.config->control_path);
+    close(control->listener);
+    close(control->stop);
+    free(control);
+}
+
+/* ---- parta's side. */
+
+static void add_strings(struct text *out, const char *const *strings, int n)
+{
+    text_addc(out, '[');
+    for (int i = 0; i < n; ++i) {
+        text_adds(out, i != 0 ? "," : "");
+        if (strings[i] != NULL)
+            text_add_json(out, strings[i]);
+        else
+            text_adds(out, "null");
+    }
+    text_addc(out, ']');
+}
+
+static bool send_call(int fd, const struct call *call)
+{
+    struct text head = TEXT_INIT;
+    text_adds(&head, "{\"verb\":");
+    text_add_json(&head, call->verb->name);
+    text_adds(&head, ",\"args\":");
+    add_strings(&head, call->args, call->n_args);
+    text_adds(&head, ",\"options\":");
+    add_strings(&head, call->options, VERB_OPTIONS_MAX);
+    text_addf(&head, ",\"input\":%zu}\n", call->input.len);
+    bool sent = send_all(fd, head.data, head.len) && send_all(fd, call->input.data, call->input.len);
+    text_finish(&head);
+    return sent;
+}
+
+static bool take_reply(const struct text *bytes, struct call *call, bool *done)
+{
+    struct error e = {0};
+    json_t *reply = bytes->len != 0 ? json_parse(bytes->data, bytes->len, &e) : NULL;
+    if (reply == NULL)
+        return false;
+    const char *out = json_get_string(reply, "out"), *problem = json_get_string(reply, "problem");
+    *done = json_get_bool(reply, "done", false);
+    call->misused = json_get_bool(reply, "misused", false);
+    text_clear(&call->problem);
+    text_adds(&call->out, out != NULL ? out : "");
+    text_adds(&call->problem, problem != NULL ? problem : "");
+    json_decref(reply);
+    return true;
+}
+
+bool control_ask(const char *path, struct call *call, bool *done)
+{
+    struct sockaddr_un address;
+    struct text bytes = TEXT_INIT;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *done = false;
+    bool asked = fd >= 0 && address_of(path, &address) && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (!asked)
+        call_fail(call, "The server is running, or another parta is, and does not hear commands (%s).", path);
+    else if (!send_call(fd, call))
+        call_fail(call, "The server went away while it was asked.");
+    else {
+        while (bytes.len <= REPLY_BYTES_MAX && receive(fd, &bytes) != 0)
+            ;
+        if (!take_reply(&bytes, call, done))
+            call_fail(call, "The server went away before it answered: look whether it was done.");
+    }
+    if (fd >= 0)
+        close(fd);
+    text_finish(&bytes);
+    return asked;
+}

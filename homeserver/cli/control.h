@@ -1,0 +1,26 @@
+/* How `parta` acts while the server runs: it asks the server to.
+ *
+ * partad keeps much of the database in memory, so nobody else may write it (base/lock.h). It listens on a Unix socket
+ * in its data directory, which only its own user (and root) can reach, and runs the same verb functions on its own
+ * services, one call at a time, in a thread of their own. A call is a line of JSON (verb, arguments, options, the
+ * length of the input) and the input's bytes; the reply is one JSON object (code, out, problem), then the end. */
+#ifndef PARTA_CLI_CONTROL_H
+#define PARTA_CLI_CONTROL_H
+
+#include <stdbool.h>
+
+#include "homeserver/cli/office.h"
+
+struct call;
+struct control;
+
+/* Starts to listen. services is copied; what it points to must outlive control_stop; its db is not used. NULL: logged,
+ * and the server goes on without. */
+struct control *control_start(const struct office *services);
+void control_stop(struct control *control); /* finishes the call that runs; NULL is accepted */
+
+/* Has the server at path run the call. false: nobody answers there (call->problem says so). true: the call has its
+ * output, problem and misused; *done is what the verb returned. Blocks. */
+bool control_ask(const char *path, struct call *call, bool *done);
+
+#endif

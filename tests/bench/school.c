@@ -1,0 +1,205 @@
+#include "tests/bench/school.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+
+static char *ask(struct school *s, const char *method, const char *path, const char *token, const char *body)
+{
+    int status;
+    char *answer = client_ask(s->desk, method, path, token, body, &status);
+    if (status != 200) {
+        fprintf(stderr, "bench: %s %s: %d %s\n", method, path, status, answer);
+        exit(1);
+    }
+    return answer;
+}
+
+static char *string_of(const char *json, const char *key)
+{
+    json_t *object = json_loads(json, 0, NULL);
+    char *value = xstrdup(json_string_value(json_object_get(object, key)));
+    json_decref(object);
+    return value;
+}
+
+void school_open(struct school *s, struct subject *subject)
+{
+    *s = (struct school){.subject = subject, .client = client_create(subject->port)};
+    s->desk = conn_open(s->client);
+}
+
+void school_close(struct school *s)
+{
+    for (int i = 0; i < s->n; ++i) {
+        conn_close(s->people[i].poll);
+        free(s->people[i].user_id);
+        free(s->people[i].token);
+        free(s->people[i].seen);
+    }
+    conn_close(s->desk);
+    client_destroy(s->client);
+    free(s->people);
+}
+
+void school_people(struct school *s, int n)
+{
+    char body[160];
+    s->people = xrealloc(s->people, (size_t)n * sizeof *s->people);
+    for (; s->n < n; ++s->n) {
+        snprintf(body, sizeof body,
+                 "{\"username\":\"p%d\",\"password\":\"bench-password\",\"auth\":{\"type\":\"m.login.dummy\"}}", s->n);
+        char *answer = ask(s, "POST", "/_matrix/client/v3/register", NULL, body);
+        s->people[s->n] = (struct person){.user_id = string_of(answer, "user_id"), .token = string_of(answer, "access_token")};
+        free(answer);
+    }
+}
+
+char *school_room(struct school *s, int creator, const char *name)
+{
+    char body[160];
+    snprintf(body, sizeof body, "{\"name\":\"%s\",\"preset\":\"public_chat\"}", name);
+    char *answer = ask(s, "POST", "/_matrix/client/v3/createRoom", s->people[creator].token, body);
+    char *room_id = string_of(answer, "room_id");
+    free(answer);
+    return room_id;
+}
+
+void school_join(struct school *s, int person, const char *room_id)
+{
+    char path[320];
+    snprintf(path, sizeof path, "/_matrix/client/v3/join/%s", room_id);
+    free(ask(s, "POST", path, s->people[person].token, "{}"));
+}
+
+void send_path(char *out, size_t size, const char *room_id, const char *txn)
+{
+    snprintf(out, size, "/_matrix/client/v3/rooms/%s/send/m.room.message/%s", room_id, txn);
+}
+
+void school_say(struct school *s, int person, const char *room_id, const char *text)
+{
+    static int txn;
+    char path[320], body[256], name[32];
+    snprintf(name, sizeof name, "say%d", txn++);
+    send_path(path, sizeof path, room_id, name);
+    snprintf(body, sizeof body, "{\"msgtype\":\"m.text\",\"body\":\"%s\"}", text);
+    free(ask(s, "PUT", path, s->people[person].token, body));
+}
+
+/* Bodies are "bench <number> <sender> …": books each one found in a sync's answer. */
+static void book(struct person *p, const char *body)
+{
+    static const char MARK[] = "\"body\":\"bench ";
+    int64_t now = now_us();
+    for (const char *at = strstr(body, MARK); at != NULL; at = strstr(at, MARK)) {
+        char *end;
+        at += sizeof MARK - 1;
+        long n = strtol(at, &end, 10), sender = strtol(end, NULL, 10);
+        if (n < 0 || n >= MESSAGES_MAX || sender < 0 || sender >= 64)
+            continue;
+        if (p->seen[n / 8] & 1 << n % 8)
+            p->ledger->lost_or_repeated += 1;
+        if (p->last_of[sender] >= n)
+            p->ledger->out_of_order += 1;
+        p->last_of[sender] = (int)n;
+        p->seen[n / 8] |= (unsigned char)(1 << n % 8);
+        p->n_seen += 1;
+        ledger_book(p->ledger, now - p->ledger->due_us[n]);
+    }
+}
+
+static void poll_again(struct person *p, int timeout_ms, conn_done *done)
+{
+    char path[256];
+    snprintf(path, sizeof path,
+             "/_matrix/client/v3/sync?timeout=%d&filter=%%7B%%22room%%22:%%7B%%22timeline%%22:%%7B%%22limit%%22:500%%7D%%7D%%7D%s%s",
+             timeout_ms, p->since[0] != '\0' ? "&since=" : "", p->since);
+    conn_send(p->poll, "GET", path, p->token, NULL, done, p);
+}
+
+static void on_poll(struct conn *conn, int status, const char *body, size_t len, void *arg)
+{
+    struct person *p = arg;
+    const char *next = strstr(body, "\"next_batch\":\"");
+    if (status != 200 || next == NULL) {
+        if (!p->stop)
+            fprintf(stderr, "bench: a poll failed: %d %.200s\n", status, body);
+        return;
+    }
+    snprintf(p->since, sizeof p->since, "%.*s", (int)strcspn(next + 14, "\""), next + 14);
+    if (p->ledger != NULL)
+        book(p, body);
+    if (!p->stop)
+        poll_again(p, 60000, on_poll);
+}
+
+static void on_first(struct conn *conn, int status, const char *body, size_t len, void *arg)
+{
+    struct person *p = arg;
+    struct ledger *ledger = p->ledger;
+    p->ledger = NULL; /* what lay there before is not this run's */
+    on_poll(conn, status, body, len, p);
+    p->ledger = ledger;
+}
+
+void poll_begin(struct school *s, int person, struct ledger *ledger)
+{
+    struct person *p = &s->people[person];
+    p->poll = p->poll != NULL ? p->poll : conn_open(s->client);
+    p->ledger = ledger;
+    p->stop = false;
+    p->n_seen = 0;
+    free(p->seen);
+    p->seen = xcalloc(MESSAGES_MAX / 8, 1);
+    memset(p->last_of, -1, sizeof p->last_of);
+    poll_again(p, 0, on_first);
+    while (p->since[0] == '\0')
+        client_run(s->client, 100000);
+}
+
+void poll_end(struct school *s, int person)
+{
+    struct person *p = &s->people[person];
+    p->stop = true;
+    conn_close(p->poll);
+    p->poll = NULL;
+    p->since[0] = '\0';
+}
+
+void ledger_begin(struct ledger *l)
+{
+    free(l->latencies_us);
+    *l = (struct ledger){0};
+}
+
+void ledger_book(struct ledger *l, int64_t latency_us)
+{
+    if (l->n_latencies == l->cap)
+        l->latencies_us = xrealloc(l->latencies_us, (size_t)(l->cap = l->cap * 2 + 1024) * sizeof *l->latencies_us);
+    l->latencies_us[l->n_latencies++] = latency_us;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int64_t ledger_percentile(struct ledger *l, double p)
+{
+    if (l->n_latencies == 0)
+        return -1;
+    qsort(l->latencies_us, (size_t)l->n_latencies, sizeof *l->latencies_us, by_value);
+    int64_t at = (int64_t)(p * (double)l->n_latencies);
+    return l->latencies_us[at < l->n_latencies ? at : l->n_latencies - 1];
+}
+
+void ledger_end(struct ledger *l)
+{
+    free(l->latencies_us);
+    free(l);
+}

@@ -1,0 +1,60 @@
+/* The people and rooms of a benchmark, made through the client-server API, and the polls that they keep open. */
+#ifndef PARTA_BENCH_SCHOOL_H
+#define PARTA_BENCH_SCHOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/bench/client.h"
+#include "tests/bench/subject.h"
+
+#define MESSAGES_MAX 200000
+
+/* One run's messages: when each was due, and what went wrong. Numbers are given out in the order of sending, per room one
+ * sender at a time or not: what is checked is that every poller sees every number once and each sender's in order. */
+struct ledger {
+    int64_t due_us[MESSAGES_MAX];
+    int sent, answered;
+    int64_t lost_or_repeated, out_of_order;
+    int64_t *latencies_us; /* of deliveries */
+    int64_t n_latencies, cap;
+};
+
+struct person {
+    char *user_id, *token;
+    struct conn *poll;
+    char since[64];
+    struct ledger *ledger; /* where deliveries are booked; NULL: not looked at */
+    unsigned char *seen;   /* bits: message numbers */
+    int n_seen;
+    int last_of[64];       /* the last number seen of each sender */
+    bool stop;
+};
+
+struct school {
+    struct subject *subject;
+    struct client *client;
+    struct conn *desk; /* for set-up */
+    struct person *people;
+    int n;
+};
+
+void school_open(struct school *s, struct subject *subject);
+void school_close(struct school *s);
+void school_people(struct school *s, int n); /* registers people up to n */
+char *school_room(struct school *s, int creator, const char *name); /* a public room; the id is the caller's to free */
+void school_join(struct school *s, int person, const char *room_id);
+void school_say(struct school *s, int person, const char *room_id, const char *text);
+
+/* The path of a send with message number n. */
+void send_path(char *out, size_t size, const char *room_id, const char *txn);
+
+void poll_begin(struct school *s, int person, struct ledger *ledger); /* an initial sync, then long polls */
+void poll_end(struct school *s, int person);
+
+void ledger_begin(struct ledger *l);
+void ledger_book(struct ledger *l, int64_t latency_us);
+int64_t ledger_percentile(struct ledger *l, double p); /* µs */
+void ledger_end(struct ledger *l);
+
+#endif

@@ -1,0 +1,266 @@
+"""What tests written in Python share: TAP, the real server on a loopback port, requests, users.
+
+A Server is one data directory with one configuration: it can be started, killed and started again. Connections are kept
+alive, one a thread; a request that gets no answer raises NoAnswer.
+"""
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from urllib.parse import quote
+
+SECRET = "python-tests-secret"
+PATIENCE_S = 30
+V3 = "/_matrix/client/v3"
+CASE_LINES_MAX = 12
+
+
+class Tap:
+    """Prints cases as they come and the plan at the end."""
+
+    def __init__(self):
+        self.n = self.failed = 0
+
+    def ok(self, holds, name, *why):
+        self.n += 1
+        self.failed += not holds
+        print(f"{'' if holds else 'not '}ok {self.n} - {name}")
+        if not holds:
+            for line in "\n".join(map(str, why)).splitlines()[:CASE_LINES_MAX]:
+                print("#   " + line[:600])
+        sys.stdout.flush()
+        return holds
+
+    def skip(self, name, why):
+        self.n += 1
+        print(f"ok {self.n} - {name} # SKIP {why}")
+
+    def end(self):
+        print(f"1..{self.n}")
+        sys.exit(1 if self.failed else 0)
+
+
+class NoAnswer(Exception):
+    """The connection ended before a whole answer was there."""
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.bytes = status, headers, body
+        try:
+            self.json = json.loads(body)
+        except ValueError:
+            self.json = None
+
+    @property
+    def errcode(self):
+        return self.json.get("errcode") if isinstance(self.json, dict) else None
+
+    def __getitem__(self, key):
+        return self.json[key]
+
+    def __repr__(self):
+        return f"{self.status} {self.bytes[:300]!r}"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(fn, what, patience=PATIENCE_S):
+    end = time.monotonic() + patience
+    while True:
+        value = fn()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited in vain for {what}")
+        time.sleep(0.005)
+
+
+class Server:
+    """settings: more sections of the configuration, as a dictionary of dictionaries; they replace the usual ones."""
+
+    def __init__(self, build, settings=None):
+        self.build = os.path.abspath(build)
+        self.folder = tempfile.mkdtemp(prefix="parta-test-")
+        self.log_path = os.path.join(self.folder, "log")
+        self.data = os.path.join(self.folder, "data")
+        self.port = free_port()
+        self.process = None
+        self.local = threading.local()
+        self.write_config(settings or {})
+
+    def write_config(self, settings):
+        usual = {
+            "listen": {"address": "127.0.0.1", "port": self.port},
+            "policy": {"mode": "open"},
+            "registration": {"mode": "open", "shared_secret": SECRET},
+            "passwords": {"ops": 1, "memory_kib": 8},
+            "rate_limits": dict.fromkeys(("read", "write", "message", "room", "login", "registration"), "off"),
+        }
+        with open(os.path.join(self.folder, "parta.yaml"), "w", encoding="utf-8") as out:
+            out.write(f"server_name: school.example\ndata_dir: {self.data}\n")
+            for section, values in {**usual, **settings}.items():
+                out.write(f"{section}:\n")
+                out.writelines(f"  {name}: {value}\n" for name, value in values.items())
+
+    # ---- the process
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(self.build, "partad"), "--config", os.path.join(self.folder, "parta.yaml")],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.local = threading.local()
+        until(self.answers, f"the server to start: {self.log()[-2000:]}")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log()[-3000:]}")
+        try:
+            return self.request("GET", "/health").status == 200
+        except NoAnswer:
+            return False
+
+    def end(self, how=signal.SIGTERM, patience=PATIENCE_S):
+        """Sends the signal and waits. Answers the exit code and the seconds it took."""
+        begun = time.monotonic()
+        self.process.send_signal(how)
+        try:
+            code = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.local = threading.local()
+        return code, time.monotonic() - begun
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def complaints(self):
+        """Lines of the log that no test may leave behind: errors, and what sanitizers and assertions print."""
+        bad = re.compile(r"^\S+ error |Sanitizer|runtime error:|[Aa]ssert")
+        return [line for line in self.log().splitlines() if bad.search(line)]
+
+    def dispose(self):
+        if self.process is not None and self.alive():
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- requests
+
+    def connection(self):
+        if getattr(self.local, "connection", None) is None:
+            self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        return self.local.connection
+
+    def drop(self):
+        self.connection().close()
+        self.local.connection = None
+
+    def request(self, method, path, body=None, token=None, headers=None):
+        """body: bytes as they are, str as UTF-8, anything else as JSON."""
+        sent = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
+        if body is not None and not isinstance(body, bytes):
+            body = (body if isinstance(body, str) else json.dumps(body)).encode("utf-8", "surrogatepass")
+        try:
+            connection = self.connection()
+            connection.request(method, path, body, sent)
+            reply = connection.getresponse()
+            answer = Answer(reply.status, reply.headers, reply.read())
+            if reply.will_close:
+                self.drop()
+            return answer
+        except (http.client.HTTPException, OSError) as e:
+            self.drop()
+            raise NoAnswer(repr(e)) from e
+
+    def get(self, path, token=None):
+        return self.request("GET", path, token=token)
+
+    def raw(self, data, patience=PATIENCE_S):
+        """Sends bytes on a connection of its own and reads to its end. Answers what came."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as s:
+            return self.raw_on(s, data)
+
+    @staticmethod
+    def raw_on(s, data):
+        got = b""
+        try:
+            if data:
+                s.sendall(data)
+            while True:
+                part = s.recv(65536)
+                if not part:
+                    return got
+                got += part
+        except ConnectionError:
+            return got
+
+    # ---- people
+
+    def make_user(self, name, password=None, admin=False):
+        password = password or f"{name}-password"
+        nonce = self.get("/_synapse/admin/v1/register")["nonce"]
+        signed = "\0".join((nonce, name, password, "admin" if admin else "notadmin")).encode()
+        mac = hmac.new(SECRET.encode(), signed, hashlib.sha1).hexdigest()
+        made = self.request("POST", "/_synapse/admin/v1/register", {
+            "nonce": nonce, "username": name, "password": password, "admin": admin, "mac": mac})
+        if made.status != 200:
+            raise RuntimeError(f"no user {name}: {made}")
+        return Client(self, made["user_id"], made["access_token"], made["device_id"], password)
+
+
+class Client:
+    """A signed-in device."""
+
+    def __init__(self, server, user_id, token, device_id, password):
+        self.server, self.user_id, self.token = server, user_id, token
+        self.device_id, self.password = device_id, password
+
+    def request(self, method, path, body=None):
+        return self.server.request(method, path, body, self.token)
+
+    def must(self, method, path, body=None):
+        answer = self.request(method, path, body)
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer}")
+        return answer.json
+
+    def create_room(self, **options):
+        return self.must("POST", f"{V3}/createRoom", options)["room_id"]
+
+    def send_path(self, room, txn, kind="m.room.message"):
+        return f"{V3}/rooms/{quote(room, safe='')}/send/{kind}/{quote(txn, safe='')}"
+
+    def state(self, room):
+        return self.must("GET", f"{V3}/rooms/{quote(room, safe='')}/state")
+
+    def history(self, room, page=250):
+        """Every event of the room, oldest first, by paging /messages to the beginning."""
+        events, at = [], ""
+        while True:
+            got = self.must("GET", f"{V3}/rooms/{quote(room, safe='')}/messages?dir=b&limit={page}{at}")
+            events += got["chunk"]
+            if "end" not in got:
+                return events[::-1]
+            at = "&from=" + quote(got["end"])

@@ -1,0 +1,163 @@
+// Starts the real server for a story and signs real clients in. Nothing sleeps: everything waits on a condition.
+import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as sdk from "matrix-js-sdk";
+import { logger } from "matrix-js-sdk/lib/logger.js";
+
+logger.setLevel?.("silent");
+const BUILD = process.env.PARTA_BUILD ?? new URL("../../build", import.meta.url).pathname;
+const SECRET = "stories-secret";
+const PATIENCE_MS = 20000;
+
+function freePort() {
+    return new Promise((resolve) => {
+        const probe = createServer().listen(0, "127.0.0.1", () => {
+            const { port } = probe.address();
+            probe.close(() => resolve(port));
+        });
+    });
+}
+
+/** Polls until fn answers something true; fails after PATIENCE_MS with what. */
+export async function until(fn, what = "condition") {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+        const value = await fn();
+        if (value) return value;
+        if (Date.now() > end) throw new Error(`waited in vain for: ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+}
+
+export class Server {
+    /** settings: more YAML lines. */
+    static async start(settings = "policy:\n  mode: open\n") {
+        const server = new Server();
+        server.dir = mkdtempSync(join(tmpdir(), "parta-story-"));
+        server.port = await freePort();
+        server.url = `http://127.0.0.1:${server.port}`;
+        server.settings = settings;
+        writeFileSync(
+            join(server.dir, "parta.yaml"),
+            `server_name: school.example\ndata_dir: ${server.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${server.port}\n` +
+                `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
+                `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
+                `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  registration: off\n` +
+                settings,
+        );
+        await server.run();
+        return server;
+    }
+
+    async run() {
+        this.process = spawn(join(BUILD, "partad"), ["--config", join(this.dir, "parta.yaml")], {
+            stdio: ["ignore", "ignore", "pipe"],
+        });
+        this.log = this.log ?? "";
+        this.process.stderr.on("data", (bytes) => (this.log += bytes));
+        this.ended = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve({ code, signal })));
+        await until(() => fetch(`${this.url}/health`).then((r) => r.ok).catch(() => false), `the server to start: ${this.log}`);
+    }
+
+    /** Ends the process with a signal and waits for it. */
+    async end(signal = "SIGTERM") {
+        this.process.kill(signal);
+        return this.ended;
+    }
+
+    async restart(signal = "SIGTERM") {
+        await this.end(signal);
+        await this.run();
+    }
+
+    async stop() {
+        const { code, signal } = await this.end();
+        rmSync(this.dir, { recursive: true, force: true });
+        if (code !== 0) throw new Error(`the server ended with ${code ?? signal}:\n${this.log}`);
+    }
+
+    /** A plain request. Answers {status, body}. */
+    async request(method, path, { token, body } = {}) {
+        const reply = await fetch(this.url + path, {
+            method,
+            headers: { ...(token && { authorization: `Bearer ${token}` }), "content-type": "application/json" },
+            body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
+        });
+        const text = await reply.text();
+        return { status: reply.status, body: text ? JSON.parse(text) : undefined };
+    }
+
+    /** Makes a user through the shared-secret endpoint. */
+    async makeUser(username, password = `${username}-password`, admin = false) {
+        const { nonce } = (await this.request("GET", "/_synapse/admin/v1/register")).body;
+        const mac = createHmac("sha1", SECRET)
+            .update([nonce, username, password, admin ? "admin" : "notadmin"].join("\0"))
+            .digest("hex");
+        const made = await this.request("POST", "/_synapse/admin/v1/register", { body: { nonce, username, password, admin, mac } });
+        if (made.status !== 200) throw new Error(JSON.stringify(made));
+        return made.body;
+    }
+
+    /** A signed-in, syncing matrix-js-sdk client. */
+    async signIn(user, password = `${user}-password`, options = {}) {
+        const login = await sdk.createClient({ baseUrl: this.url }).loginRequest({
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user },
+            password,
+        });
+        const client = sdk.createClient({
+            baseUrl: this.url,
+            accessToken: login.access_token,
+            userId: login.user_id,
+            deviceId: login.device_id,
+            timelineSupport: true,
+        });
+        await startClient(client, options);
+        return client;
+    }
+
+    /** Makes the user and signs in. */
+    async newClient(user, options = {}) {
+        await this.makeUser(user);
+        return this.signIn(user, undefined, options);
+    }
+}
+
+export async function startClient(client, options = {}) {
+    await client.startClient({ initialSyncLimit: 20, pollTimeout: 10000, lazyLoadMembers: true, ...options });
+    await until(() => ["PREPARED", "SYNCING"].includes(client.getSyncState()), `${client.getUserId()} to sync`);
+}
+
+/** Waits until the client knows the room with that membership. */
+export function inRoom(client, roomId, membership = "join") {
+    return until(() => {
+        const room = client.getRoom(roomId);
+        return room?.getMyMembership() === membership && room;
+    }, `${client.getUserId()} to have ${membership} in ${roomId}`);
+}
+
+/** Waits for an event in the room's live timeline. */
+export function seen(client, roomId, predicate, what = "event") {
+    return until(
+        () => client.getRoom(roomId)?.getLiveTimeline().getEvents().find(predicate),
+        `${client.getUserId()} to see ${what}`,
+    );
+}
+
+export const text = (body) => ({ msgtype: "m.text", body });
+
+/** The error a promise fails with; fails if it does not. */
+export async function refusal(promise) {
+    try {
+        await promise;
+    } catch (e) {
+        return e;
+    }
+    throw new Error("it should have been refused");
+}
+
+export { sdk, readFileSync };

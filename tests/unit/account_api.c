@@ -1,0 +1,615 @@
+/* Accounts as clients speak of them: a real server on the loopback, the real routes, curl as the client. */
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/register.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/http.h"
+#include "homeserver/http/server.h"
+#include "homeserver/http/uia.h"
+#include "homeserver/store/users.h"
+#include "homeserver/sync/hub.h"
+#include "tests/unit/fixture.h"
+
+#define CLIENT "/_matrix/client/v3"
+#define ANNA "@anna:school.example"
+
+static struct {
+    struct fixture f;
+    struct config *config;
+    struct server server;
+    struct http *http;
+    CURL *curl;
+    json_t *reply; /* to the last request */
+} t;
+
+static const struct routes *const TABLES[] = {&ACCOUNT_ROUTES,   &ACCOUNT_DATA_ROUTES, &CAPABILITY_ROUTES,
+                                              &DEVICE_ROUTES,    &LOGIN_ROUTES,        &PROFILE_ROUTES,
+                                              &REGISTER_ROUTES,  &TAG_ROUTES,          &VERSION_ROUTES,
+                                              &WELLKNOWN_ROUTES, &SHARED_SECRET_ROUTES};
+
+static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
+{
+    membership_profile_changed(self, tx, user);
+    return true;
+}
+
+/* settings: YAML beside the name. Nothing is limited but what LIMITS says. */
+static void start(const char *settings, const struct limit limits[RATE__COUNT])
+{
+    static const struct http_listen LISTEN[] = {{"127.0.0.1", 0, false}};
+    static const struct limit NONE[RATE__COUNT] = {{0}};
+    struct text yaml = TEXT_INIT, problem = TEXT_INIT;
+    memset(&t, 0, sizeof t);
+    fixture_start(&t.f);
+    text_addf(&yaml, "server_name: school.example\npasswords: {ops: 1, memory_kib: 8}\n%s", settings);
+    if (!config_parse("test", yaml.data, yaml.len, &t.config, &problem))
+        fail_msg("%s", problem.data);
+    text_finish(&yaml);
+    t.server = (struct server){
+        .config = t.config,
+        .writer = t.f.writer,
+        .names = t.f.names,
+        .key = &t.f.key,
+        .rooms = t.f.rooms,
+        .accounts = accounts_create(t.config, t.f.writer, t.f.names),
+        .sessions = sessions_create("school.example", 100),
+        .hub = hub_create(0),
+        .limits = limits_create(limits != NULL ? limits : NONE, 1000),
+        .uia = uia_create(100),
+    };
+    t.server.accounts->hooks = (struct accounts_hooks){.self = t.f.rooms, .profile_changed = profile_changed};
+    sessions_set_writer(t.server.sessions, t.f.writer);
+    writer_observe(t.f.writer, sessions_observe, t.server.sessions);
+    struct http_settings http = {
+        .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 2, .hashers = 1, .db_path = t.f.path};
+    t.http = http_start(&http, &t.server, TABLES, sizeof TABLES / sizeof *TABLES);
+    assert_non_null(t.http);
+    t.curl = curl_easy_init();
+}
+
+static void stop(void)
+{
+    curl_easy_cleanup(t.curl);
+    json_decref(t.reply);
+    http_stop(t.http);
+    http_destroy(t.http);
+    hub_destroy(t.server.hub);
+    accounts_destroy(t.server.accounts);
+    limits_destroy(t.server.limits);
+    uia_destroy(t.server.uia);
+    fixture_stop(&t.f);
+    sessions_destroy(t.server.sessions);
+    config_free(t.config);
+}
+
+#define OPEN "policy: {mode: open}\nregistration: {mode: open}\n"
+
+static int start_open(void **state)
+{
+    start(OPEN, NULL);
+    return 0;
+}
+
+static int stop_any(void **state)
+{
+    stop();
+    return 0;
+}
+
+static size_t collect(char *bytes, size_t size, size_t n, void *out)
+{
+    text_add(out, bytes, size * n);
+    return size * n;
+}
+
+/* One request; its reply stands in t.reply until the next. token, body: NULL for none. Returns the status. */
+static long ask(const char *method, const char *path, const char *token, const char *body)
+{
+    struct text url = TEXT_INIT, bearer = TEXT_INIT, reply = TEXT_INIT;
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    struct error e;
+    long status = 0;
+    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
+    text_addf(&bearer, "Authorization: Bearer %s", token != NULL ? token : "");
+    if (token != NULL)
+        headers = curl_slist_append(headers, bearer.data);
+    curl_easy_setopt(t.curl, CURLOPT_URL, url.data);
+    curl_easy_setopt(t.curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(t.curl, CURLOPT_COPYPOSTFIELDS, body != NULL ? body : "");
+    curl_easy_setopt(t.curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(t.curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, collect);
+    curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &reply);
+    assert_int_equal(curl_easy_perform(t.curl), CURLE_OK);
+    curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
+    json_decref(t.reply);
+    t.reply = json_parse(reply.data, reply.len, &e);
+    assert_non_null(t.reply);
+    curl_slist_free_all(headers);
+    text_finish(&url);
+    text_finish(&bearer);
+    text_finish(&reply);
+    return status;
+}
+
+/* The same, with what must come. errcode "": none. */
+static void expect(const char *method, const char *path, const char *token, const char *body, long status,
+                   const char *errcode)
+{
+    long got = ask(method, path, token, body);
+    const char *code = json_get_string(t.reply, "errcode");
+    if (got != status || strcmp(code != NULL ? code : "", errcode) != 0) {
+        char *reply = json_dumps(t.reply, 0);
+        fail_msg("%s %s %s: wanted %ld %s, got %ld %s", method, path, body != NULL ? body : "", status, errcode, got,
+                 reply);
+    }
+}
+
+struct exchange {
+    const char *method, *path, *body;
+    long status;
+    const char *errcode;
+};
+
+static void exchange_all(const struct exchange *list, size_t n, const char *token)
+{
+    for (size_t i = 0; i < n; ++i)
+        expect(list[i].method, list[i].path, token, list[i].body, list[i].status, list[i].errcode);
+}
+#define EXCHANGE(list, token) exchange_all(list, sizeof list / sizeof *list, token)
+
+/* A string of the last reply; heap. */
+static char *said(const char *key)
+{
+    const char *value = json_get_string(t.reply, key);
+    assert_non_null(value);
+    return xstrdup(value);
+}
+
+static char *filled(const char *fmt, const char *a)
+{
+    struct text out = TEXT_INIT;
+    text_addf(&out, fmt, a);
+    return text_take(&out);
+}
+
+#define ANNA_LOGIN "\"identifier\": {\"type\": \"m.id.user\", \"user\": \"anna\"}, \"password\": \"correct horse\""
+
+/* Anna's account, signed in on device ONE: her token, heap. */
+static char *anna(void)
+{
+    expect("POST", CLIENT "/register", NULL,
+           "{\"username\": \"anna\", \"password\": \"correct horse\", \"device_id\": \"ONE\","
+           " \"auth\": {\"type\": \"m.login.dummy\"}}",
+           200, "");
+    assert_string_equal(json_get_string(t.reply, "user_id"), ANNA);
+    assert_string_equal(json_get_string(t.reply, "device_id"), "ONE");
+    return said("access_token");
+}
+
+/* Repeats a request with the password in the session of the 401 just had. */
+static void confirm(const char *method, const char *path, const char *token, const char *password, long status,
+                    const char *errcode)
+{
+    char *session = said("session");
+    struct text body = TEXT_INIT;
+    text_addf(&body,
+              "{\"auth\": {\"type\": \"m.login.password\", \"session\": \"%s\","
+              " \"identifier\": {\"type\": \"m.id.user\", \"user\": \"" ANNA "\"}, \"password\": \"%s\"}}",
+              session, password);
+    expect(method, path, token, body.data, status, errcode);
+    text_finish(&body);
+    free(session);
+}
+
+static void registration_takes_two_steps_or_one(void **state)
+{
+    static const struct exchange REFUSED[] = {
+        {"POST", CLIENT "/register?kind=guest", "{}", 403, "M_GUEST_ACCESS_FORBIDDEN"},
+        {"POST", CLIENT "/register?kind=cat", "{}", 400, "M_INVALID_PARAM"},
+        {"POST", CLIENT "/register", "{\"username\": \"Anna\"}", 400, "M_INVALID_USERNAME"},
+        {"POST", CLIENT "/register", "{\"username\": 7}", 400, "M_BAD_JSON"},
+        {"POST", CLIENT "/register", "{\"username\": \"anna\", \"password\": \"short\"}", 400, "M_WEAK_PASSWORD"},
+        {"POST", CLIENT "/register", "{\"device_id\": \"\"}", 400, "M_INVALID_PARAM"},
+        {"POST", CLIENT "/register", "{\"auth\": {\"type\": \"m.login.dummy\"}}", 400, "M_MISSING_PARAM"},
+        {"POST", CLIENT "/register", "{", 400, "M_NOT_JSON"},
+        {"POST", CLIENT "/register", "[]", 400, "M_BAD_JSON"},
+        {"GET", CLIENT "/register/available", NULL, 400, "M_MISSING_PARAM"},
+        {"GET", CLIENT "/register/available?username=A", NULL, 400, "M_INVALID_USERNAME"},
+        {"GET", CLIENT "/register/available?username=anna", NULL, 200, ""},
+        {"GET", "/_matrix/client/v1/register/m.login.registration_token/validity?token=x", NULL, 200, ""},
+        {"GET", "/_matrix/client/v1/register/m.login.registration_token/validity", NULL, 400, "M_MISSING_PARAM"},
+    };
+    EXCHANGE(REFUSED, NULL);
+    expect("POST", CLIENT "/register", NULL, "{\"username\": \"anna\", \"password\": \"correct horse\"}", 401, "");
+    char *session = said("session");
+    char *body = filled("{\"auth\": {\"type\": \"m.login.dummy\", \"session\": \"%s\"}}", session);
+    expect("POST", CLIENT "/register", NULL, body, 200, "");
+    assert_string_equal(json_get_string(t.reply, "user_id"), ANNA);
+    assert_non_null(json_get_string(t.reply, "access_token"));
+    free(session);
+    free(body);
+    expect("POST", CLIENT "/register", NULL, "{\"username\": \"anna\"}", 400, "M_USER_IN_USE");
+    expect("GET", CLIENT "/register/available?username=anna", NULL, NULL, 400, "M_USER_IN_USE");
+    expect("POST", CLIENT "/register", NULL,
+           "{\"password\": \"correct horse\", \"inhibit_login\": true, \"auth\": {\"type\": \"m.login.dummy\"}}", 200,
+           "");
+    assert_null(json_object_get(t.reply, "access_token"));
+    assert_null(json_object_get(t.reply, "device_id"));
+    assert_true(user_id_valid(json_get_string(t.reply, "user_id")));
+}
+
+static int start_token(void **state)
+{
+    struct error e;
+    start("policy: {mode: open}\nregistration: {mode: token}\n", NULL);
+    assert_true(registration_token_create(t.server.accounts, "let-me-in", 2, 0, &e));
+    return 0;
+}
+
+static void registration_by_token_takes_two_steps_or_one(void **state)
+{
+    static const char *const VALIDITY =
+        "/_matrix/client/v1/register/m.login.registration_token/validity?token=let-me-in";
+    expect("GET", VALIDITY, NULL, NULL, 200, "");
+    assert_true(json_get_bool(t.reply, "valid", false));
+    expect("POST", CLIENT "/register", NULL, "{\"username\": \"anna\", \"password\": \"correct horse\"}", 401, "");
+    char *session = said("session");
+    char *wrong = filled(
+        "{\"auth\": {\"type\": \"m.login.registration_token\", \"token\": \"no\", \"session\": \"%s\"}}", session);
+    char *right =
+        filled("{\"auth\": {\"type\": \"m.login.registration_token\", \"token\": \"let-me-in\", \"session\": \"%s\"}}",
+               session);
+    char *dummy = filled("{\"auth\": {\"type\": \"m.login.dummy\", \"session\": \"%s\"}}", session);
+    expect("POST", CLIENT "/register", NULL, wrong, 401, "M_UNAUTHORIZED");
+    assert_int_not_equal(ask("POST", CLIENT "/register", NULL, dummy), 200);
+    expect("POST", CLIENT "/register", NULL, right, 200, "");
+    assert_string_equal(json_get_string(t.reply, "user_id"), ANNA);
+    expect("POST", CLIENT "/register", NULL,
+           "{\"username\": \"boris\", \"password\": \"correct horse\","
+           " \"auth\": {\"type\": \"m.login.registration_token\", \"token\": \"let-me-in\"}}",
+           200, "");
+    expect("POST", CLIENT "/register", NULL,
+           "{\"username\": \"vera\", \"password\": \"correct horse\","
+           " \"auth\": {\"type\": \"m.login.registration_token\", \"token\": \"let-me-in\"}}",
+           401, "M_UNAUTHORIZED");
+    expect("GET", VALIDITY, NULL, NULL, 200, "");
+    assert_false(json_get_bool(t.reply, "valid", true));
+    free(session);
+    free(wrong);
+    free(right);
+    free(dummy);
+}
+
+static int start_closed(void **state)
+{
+    start("registration: {mode: closed}\n", NULL);
+    return 0;
+}
+
+static void a_closed_server_refuses_registration_everywhere(void **state)
+{
+    static const struct exchange REFUSED[] = {
+        {"POST", CLIENT "/register", "{}", 403, "M_FORBIDDEN"},
+        {"POST", CLIENT "/register",
+         "{\"username\": \"a\", \"password\": \"correct horse\", \"auth\": {\"type\": \"m.login.dummy\"}}", 403,
+         "M_FORBIDDEN"},
+        {"GET", CLIENT "/register/available?username=a", NULL, 403, "M_FORBIDDEN"},
+        {"GET", "/_matrix/client/v1/register/m.login.registration_token/validity?token=a", NULL, 403, "M_FORBIDDEN"},
+        {"GET", "/_synapse/admin/v1/register", NULL, 404, "M_UNRECOGNIZED"},
+        {"POST", "/_synapse/admin/v1/register", "{}", 404, "M_UNRECOGNIZED"},
+        {"GET", "/_matrix/client/v1/auth_metadata", NULL, 404, "M_UNRECOGNIZED"},
+    };
+    EXCHANGE(REFUSED, NULL);
+}
+
+static void signing_in_needs_the_right_pair(void **state)
+{
+    static const struct exchange LOGINS[] = {
+        {"GET", CLIENT "/login", NULL, 200, ""},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", " ANNA_LOGIN "}", 200, ""},
+        {"POST", CLIENT "/login",
+         "{\"type\": \"m.login.password\", \"user\": \"" ANNA "\", \"password\": \"correct horse\"}", 200, ""},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"anna\", \"password\": \"wrong\"}", 403,
+         "M_FORBIDDEN"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"nobody\", \"password\": \"wrong\"}",
+         403, "M_FORBIDDEN"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.token\", \"token\": \"x\"}", 400, "M_UNKNOWN"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"anna\"}", 400, "M_MISSING_PARAM"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"password\": \"x\"}", 400, "M_MISSING_PARAM"},
+        {"POST", CLIENT "/login",
+         "{\"type\": \"m.login.password\", \"identifier\": {\"type\": \"m.id.phone\"}, \"password\": \"x\"}", 403,
+         "M_FORBIDDEN"},
+        {"POST", CLIENT "/login", "{\"type\": 1}", 400, "M_BAD_JSON"},
+        {"POST", CLIENT "/login", "{}", 400, "M_MISSING_PARAM"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"a\\u0000b\", \"password\": \"x\"}", 400,
+         "M_NOT_JSON"},
+        {"POST", CLIENT "/refresh", "{}", 400, "M_MISSING_PARAM"},
+        {"POST", CLIENT "/refresh", "{\"refresh_token\": \"x\"}", 401, "M_UNKNOWN_TOKEN"},
+        {"GET", CLIENT "/account/whoami", NULL, 401, "M_MISSING_TOKEN"},
+        {"POST", CLIENT "/logout", NULL, 401, "M_MISSING_TOKEN"},
+    };
+    free(anna());
+    EXCHANGE(LOGINS, NULL);
+}
+
+static void a_session_is_refreshed_and_ends(void **state)
+{
+    char *first = anna();
+    expect("POST", CLIENT "/login", NULL, "{\"type\": \"m.login.password\", \"refresh_token\": true, " ANNA_LOGIN "}",
+           200, "");
+    char *access = said("access_token"), *refresh = said("refresh_token");
+    assert_true(json_get_int(t.reply, "expires_in_ms", 0) > 0);
+    char *body = filled("{\"refresh_token\": \"%s\"}", refresh);
+    expect("POST", CLIENT "/refresh", NULL, body, 200, "");
+    char *newer = said("access_token");
+    assert_non_null(json_get_string(t.reply, "refresh_token"));
+    expect("GET", CLIENT "/account/whoami", newer, NULL, 200, "");
+    expect("POST", CLIENT "/refresh", NULL, body, 401, "M_UNKNOWN_TOKEN");
+    expect("POST", CLIENT "/logout", newer, NULL, 200, "");
+    expect("GET", CLIENT "/account/whoami", newer, NULL, 401, "M_UNKNOWN_TOKEN");
+    assert_false(json_get_bool(t.reply, "soft_logout", false));
+    expect("GET", CLIENT "/account/whoami", access, NULL, 401, "M_UNKNOWN_TOKEN");
+    expect("GET", CLIENT "/account/whoami", first, NULL, 200, "");
+    assert_string_equal(json_get_string(t.reply, "user_id"), ANNA);
+    expect("POST", CLIENT "/logout/all", first, NULL, 200, "");
+    expect("GET", CLIENT "/account/whoami", first, NULL, 401, "M_UNKNOWN_TOKEN");
+    free(first);
+    free(access);
+    free(refresh);
+    free(body);
+    free(newer);
+}
+
+static void devices_are_listed_renamed_and_deleted_with_the_password(void **state)
+{
+    static const struct exchange NAMES[] = {
+        {"GET", CLIENT "/devices/TWO", NULL, 200, ""},
+        {"GET", CLIENT "/devices/NONE", NULL, 404, "M_NOT_FOUND"},
+        {"PUT", CLIENT "/devices/TWO", "{\"display_name\": \"Laptop\"}", 200, ""},
+        {"PUT", CLIENT "/devices/TWO", "{}", 200, ""},
+        {"PUT", CLIENT "/devices/TWO", "{\"display_name\": 1}", 400, "M_BAD_JSON"},
+        {"PUT", CLIENT "/devices/NONE", "{\"display_name\": \"Laptop\"}", 404, "M_NOT_FOUND"},
+        {"PUT", CLIENT "/devices/NONE", "{}", 404, "M_NOT_FOUND"},
+        {"GET", CLIENT "/devices", NULL, 200, ""},
+    };
+    char *one = anna();
+    expect("POST", CLIENT "/login", NULL, "{\"type\": \"m.login.password\", \"device_id\": \"TWO\", " ANNA_LOGIN "}",
+           200, "");
+    char *two = said("access_token");
+    EXCHANGE(NAMES, one);
+    json_t *second = json_array_get(json_object_get(t.reply, "devices"), 1);
+    assert_string_equal(json_get_string(second, "display_name"), "Laptop");
+    assert_string_equal(json_get_string(second, "last_seen_ip"), "127.0.0.1");
+    expect("DELETE", CLIENT "/devices/TWO", one, NULL, 401, "");
+    confirm("DELETE", CLIENT "/devices/TWO", one, "wrong", 401, "M_FORBIDDEN");
+    expect("GET", CLIENT "/account/whoami", two, NULL, 200, "");
+    expect("DELETE", CLIENT "/devices/TWO", one, NULL, 401, "");
+    confirm("DELETE", CLIENT "/devices/TWO", one, "correct horse", 200, "");
+    expect("GET", CLIENT "/account/whoami", two, NULL, 401, "M_UNKNOWN_TOKEN");
+    expect("DELETE", CLIENT "/devices/TWO", one, NULL, 401, "");
+    confirm("DELETE", CLIENT "/devices/TWO", one, "correct horse", 200, ""); /* it was gone before */
+    free(one);
+    free(two);
+}
+
+static void several_devices_go_at_once(void **state)
+{
+    char *one = anna();
+    expect("POST", CLIENT "/login", NULL, "{\"type\": \"m.login.password\", \"device_id\": \"TWO\", " ANNA_LOGIN "}",
+           200, "");
+    expect("POST", CLIENT "/delete_devices", one, "{\"devices\": [\"TWO\", \"NONE\"]}", 401, "");
+    confirm("POST", CLIENT "/delete_devices", one, "correct horse", 200, "");
+    expect("GET", CLIENT "/devices", one, NULL, 200, "");
+    assert_int_equal(json_array_size(json_object_get(t.reply, "devices")), 1);
+    expect("POST", CLIENT "/delete_devices", one, "{}", 401, "");
+    confirm("POST", CLIENT "/delete_devices", one, "correct horse", 400, "M_MISSING_PARAM");
+    expect("POST", CLIENT "/delete_devices", one, "{\"devices\": [1]}", 401, "");
+    confirm("POST", CLIENT "/delete_devices", one, "correct horse", 400, "M_BAD_JSON");
+    free(one);
+}
+
+static void a_changed_password_is_the_one_that_counts(void **state)
+{
+    char *one = anna();
+    expect("POST", CLIENT "/login", NULL, "{\"type\": \"m.login.password\", " ANNA_LOGIN "}", 200, "");
+    char *other = said("access_token");
+    expect("POST", CLIENT "/account/password", one, "{\"new_password\": \"short\"}", 400, "M_WEAK_PASSWORD");
+    expect("POST", CLIENT "/account/password", one, "{\"new_password\": \"battery staple\"}", 401, "");
+    confirm("POST", CLIENT "/account/password", one, "correct horse", 200, "");
+    expect("GET", CLIENT "/account/whoami", one, NULL, 200, "");
+    expect("GET", CLIENT "/account/whoami", other, NULL, 401, "M_UNKNOWN_TOKEN");
+    expect("POST", CLIENT "/login", NULL, "{\"type\": \"m.login.password\", " ANNA_LOGIN "}", 403, "M_FORBIDDEN");
+    expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
+    confirm("POST", CLIENT "/account/deactivate", one, "battery staple", 200, "");
+    assert_string_equal(json_get_string(t.reply, "id_server_unbind_result"), "success");
+    expect("GET", CLIENT "/account/whoami", one, NULL, 401, "M_UNKNOWN_TOKEN");
+    expect("GET", CLIENT "/profile/" ANNA, NULL, NULL, 404, "M_NOT_FOUND");
+    free(one);
+    free(other);
+}
+
+static void profiles_are_written_by_their_owner(void **state)
+{
+    static const struct exchange WRITES[] = {
+        {"GET", CLIENT "/profile/" ANNA, NULL, 200, ""},
+        {"GET", CLIENT "/profile/" ANNA "/displayname", NULL, 404, "M_NOT_FOUND"},
+        {"PUT", CLIENT "/profile/" ANNA "/displayname", "{\"displayname\": \"Anna\"}", 200, ""},
+        {"PUT", CLIENT "/profile/" ANNA "/displayname", "{\"displayname\": 1}", 400, "M_BAD_JSON"},
+        {"PUT", CLIENT "/profile/" ANNA "/displayname", "{\"name\": \"Anna\"}", 400, "M_MISSING_PARAM"},
+        {"PUT", CLIENT "/profile/" ANNA "/avatar_url", "{\"avatar_url\": \"http://a/b\"}", 400, "M_INVALID_PARAM"},
+        {"PUT", CLIENT "/profile/" ANNA "/org.example.x", "{\"org.example.x\": [1, null]}", 200, ""},
+        {"PUT", CLIENT "/profile/" ANNA "/plain", "{\"plain\": 1}", 400, "M_INVALID_PARAM"},
+        {"PUT", CLIENT "/profile/@boris:school.example/displayname", "{\"displayname\": \"B\"}", 403, "M_FORBIDDEN"},
+        {"DELETE", CLIENT "/profile/@boris:school.example/displayname", NULL, 403, "M_FORBIDDEN"},
+        {"PUT", CLIENT "/profile/" ANNA "/m.tz", "{\"m.tz\": \"Europe/Moscow\"}", 200, ""},
+        {"DELETE", CLIENT "/profile/" ANNA "/m.tz", NULL, 200, ""},
+        {"DELETE", CLIENT "/profile/" ANNA "/m.tz", NULL, 200, ""},
+        {"GET", CLIENT "/profile/" ANNA "/m.tz", NULL, 404, "M_NOT_FOUND"},
+        {"GET", CLIENT "/profile/nobody", NULL, 400, "M_INVALID_PARAM"},
+        {"GET", CLIENT "/profile/@nobody:school.example", NULL, 404, "M_NOT_FOUND"},
+        {"GET", CLIENT "/profile/@anna:other.example", NULL, 404, "M_NOT_FOUND"},
+        {"GET", CLIENT "/profile/" ANNA, NULL, 200, ""},
+    };
+    char *one = anna();
+    EXCHANGE(WRITES, one);
+    json_auto_t *wanted = json_pack("{s:s, s:[i, n]}", "displayname", "Anna", "org.example.x", 1);
+    assert_true(json_equal(t.reply, wanted));
+    free(one);
+}
+
+static void a_new_name_shows_in_every_joined_room(void **state)
+{
+    static const char *const TEXTS[] = {"SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
+                                        " WHERE s.type = 'm.room.member' AND s.state_key = $1"};
+    static const struct statements MEMBER = {"member", TEXTS, 1};
+    struct error e;
+    char *one = anna();
+    room_no room = fixture_room(&t.f, users_no(t.f.db, "anna"), "12", PRESET_PRIVATE_CHAT, &e);
+    assert_true(room != 0);
+    expect("PUT", CLIENT "/profile/" ANNA "/displayname", one, "{\"displayname\": \"Anna\"}", 200, "");
+    struct stmt *q = db_query(t.f.db, &MEMBER, 0, "t", ANNA);
+    assert_true(stmt_next(q));
+    assert_non_null(strstr(col_text(q, 0), "\"displayname\":\"Anna\""));
+    stmt_end(q);
+    free(one);
+}
+
+static void account_data_is_for_its_owner(void **state)
+{
+    static const struct exchange WRITES[] = {
+        {"GET", CLIENT "/user/" ANNA "/account_data/m.direct", NULL, 404, "M_NOT_FOUND"},
+        {"PUT", CLIENT "/user/" ANNA "/account_data/m.direct", "{\"a\": 1.5}", 200, ""},
+        {"PUT", CLIENT "/user/" ANNA "/account_data/m.direct", "[]", 400, "M_BAD_JSON"},
+        {"PUT", CLIENT "/user/" ANNA "/account_data/m.push_rules", "{}", 405, "M_BAD_JSON"},
+        {"PUT", CLIENT "/user/" ANNA "/account_data/m.fully_read", "{}", 405, "M_BAD_JSON"},
+        {"PUT", CLIENT "/user/@boris:school.example/account_data/m.direct", "{}", 403, "M_FORBIDDEN"},
+        {"GET", CLIENT "/user/@boris:school.example/account_data/m.direct", NULL, 403, "M_FORBIDDEN"},
+        {"PUT", CLIENT "/user/" ANNA "/rooms/!none:school.example/account_data/m.x", "{}", 404, "M_NOT_FOUND"},
+        {"PUT", CLIENT "/user/" ANNA "/rooms/none/account_data/m.x", "{}", 400, "M_INVALID_PARAM"},
+        {"GET", CLIENT "/user/" ANNA "/rooms/none/tags", NULL, 400, "M_INVALID_PARAM"},
+        {"GET", CLIENT "/user/" ANNA "/account_data/m.direct", NULL, 200, ""},
+    };
+    char *one = anna();
+    EXCHANGE(WRITES, one);
+    assert_true(json_real_value(json_object_get(t.reply, "a")) == 1.5);
+    free(one);
+}
+
+static void what_the_server_offers_is_said(void **state)
+{
+    static const struct exchange GETS[] = {
+        {"GET", CLIENT "/account/3pid", NULL, 200, ""},
+        {"POST", CLIENT "/account/3pid/add", "{}", 403, "M_THREEPID_DENIED"},
+        {"POST", CLIENT "/register/email/requestToken", "{}", 403, "M_THREEPID_DENIED"},
+        {"GET", "/.well-known/matrix/client", NULL, 200, ""},
+        {"GET", "/.well-known/matrix/support", NULL, 404, "M_NOT_FOUND"},
+        {"GET", "/_matrix/client/versions", NULL, 200, ""},
+        {"GET", CLIENT "/capabilities", NULL, 200, ""},
+    };
+    char *one = anna();
+    EXCHANGE(GETS, one);
+    json_t *versions = json_object_get(json_object_get(t.reply, "capabilities"), "m.room_versions");
+    assert_string_equal(json_get_string(versions, "default"), "12");
+    assert_int_equal(json_object_size(json_object_get(versions, "available")), 12);
+    free(one);
+}
+
+static int start_school(void **state)
+{
+    start("policy: {mode: school}\nregistration: {mode: open, shared_secret: \"a shared secret of some length\"}\n"
+          "support: {email: help@school.example, page: \"https://school.example/help\"}\n",
+          NULL);
+    return 0;
+}
+
+/* school.md A3, A6 */
+static void in_a_school_who_is_not_confirmed_sees_nothing(void **state)
+{
+    static const struct exchange PENDING[] = {
+        {"GET", CLIENT "/account/whoami", NULL, 200, ""},
+        {"GET", CLIENT "/profile/" ANNA, NULL, 403, "M_FORBIDDEN"},
+        {"GET", CLIENT "/devices", NULL, 403, "M_FORBIDDEN"},
+        {"PUT", CLIENT "/profile/" ANNA "/displayname", "{\"displayname\": \"A\"}", 403, "M_FORBIDDEN"},
+        {"GET", "/.well-known/matrix/support", NULL, 200, ""},
+        {"POST", CLIENT "/logout", NULL, 200, ""},
+    };
+    char *one = anna();
+    EXCHANGE(PENDING, one);
+    expect("GET", CLIENT "/profile/" ANNA, NULL, NULL, 403, "M_FORBIDDEN");
+    expect("GET", CLIENT "/profile/@nobody:school.example", NULL, NULL, 403, "M_FORBIDDEN");
+    free(one);
+}
+
+static void the_shared_secret_needs_a_nonce_and_the_right_digest(void **state)
+{
+    static const char *const PATH = "/_synapse/admin/v1/register";
+    expect("GET", PATH, NULL, NULL, 200, "");
+    char *nonce = said("nonce");
+    char *body = filled("{\"nonce\": \"%s\", \"username\": \"anna\", \"password\": \"correct horse\","
+                        " \"mac\": \"0000000000000000000000000000000000000000\"}",
+                        nonce);
+    expect("POST", PATH, NULL, body, 403, "M_FORBIDDEN");
+    expect("POST", PATH, NULL, body, 400, "M_INVALID_PARAM"); /* the nonce is used up */
+    expect("POST", PATH, NULL, "{}", 400, "M_MISSING_PARAM");
+    assert_int_equal(users_no(t.f.db, "anna"), 0);
+    free(nonce);
+    free(body);
+}
+
+static int start_limited(void **state)
+{
+    static const struct limit LIMITS[RATE__COUNT] = {[RATE_LOGIN] = {.per_second = 0.001, .burst = 3}};
+    start(OPEN, LIMITS);
+    return 0;
+}
+
+static void guessing_a_password_is_limited(void **state)
+{
+    static const char *const WRONG = "{\"type\": \"m.login.password\", \"user\": \"anna\", \"password\": \"wrong\"}";
+    char *one = anna();
+    for (int i = 0; i < 3; ++i)
+        expect("POST", CLIENT "/login", NULL, WRONG, 403, "M_FORBIDDEN");
+    expect("POST", CLIENT "/login", NULL, WRONG, 429, "M_LIMIT_EXCEEDED");
+    assert_true(json_get_int(t.reply, "retry_after_ms", 0) > 0);
+    expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
+    confirm("POST", CLIENT "/account/deactivate", one, "correct horse", 429, "M_LIMIT_EXCEEDED");
+    free(one);
+}
+
+#define TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, stop_any)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(registration_takes_two_steps_or_one, start_open),
+        TEST(registration_by_token_takes_two_steps_or_one, start_token),
+        TEST(a_closed_server_refuses_registration_everywhere, start_closed),
+        TEST(signing_in_needs_the_right_pair, start_open),
+        TEST(a_session_is_refreshed_and_ends, start_open),
+        TEST(devices_are_listed_renamed_and_deleted_with_the_password, start_open),
+        TEST(several_devices_go_at_once, start_open),
+        TEST(a_changed_password_is_the_one_that_counts, start_open),
+        TEST(profiles_are_written_by_their_owner, start_open),
+        TEST(a_new_name_shows_in_every_joined_room, start_open),
+        TEST(account_data_is_for_its_owner, start_open),
+        TEST(what_the_server_offers_is_said, start_open),
+        TEST(in_a_school_who_is_not_confirmed_sees_nothing, start_school),
+        TEST(the_shared_secret_needs_a_nonce_and_the_right_digest, start_school),
+        TEST(guessing_a_password_is_limited, start_limited),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

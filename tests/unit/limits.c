@@ -1,0 +1,108 @@
+/* Token buckets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "homeserver/http/limits.h"
+
+static const struct limit CLASSES[RATE__COUNT] = {
+    [RATE_MESSAGE] = {.per_second = 2, .burst = 3},
+    [RATE_LOGIN] = {.per_second = 1, .burst = 1},
+};
+
+static int make(void **state)
+{
+    *state = limits_create(CLASSES, 1024);
+    return 0;
+}
+
+static int unmake(void **state)
+{
+    limits_destroy(*state);
+    return 0;
+}
+
+static void a_bucket_empties_and_fills(void **state)
+{
+    static const struct {
+        int64_t at_ms;
+        bool passes;
+    } STEPS[] = {{0, true},    {0, true},    {0, true},     {0, false},    {499, false},  {500, true},
+                 {500, false}, {1500, true}, {1500, true},  {1500, false}, {90000, true}, {90000, true},
+                 {90000, true}, {90000, false}, {80000, false} /* time does not run backwards */};
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
+        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "192.0.2.1", STEPS[i].at_ms) == 0, STEPS[i].passes);
+}
+
+static void the_wait_is_long_enough(void **state)
+{
+    for (int i = 0; i < 3; ++i)
+        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 1000), 0);
+    int64_t wait_ms = limits_take(*state, RATE_MESSAGE, 5, "", 1000);
+    assert_in_range(wait_ms, 499, 502);
+    assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 1000 + wait_ms), 0);
+}
+
+static void keys_are_told_apart(void **state)
+{
+    static const struct {
+        enum rate_class rate;
+        user_no user;
+        const char *ip;
+        bool passes;
+    } STEPS[] = {
+        {RATE_LOGIN, 0, "192.0.2.1", true},     {RATE_LOGIN, 0, "192.0.2.1", false},
+        {RATE_LOGIN, 7, "192.0.2.1", false}, /* sign-ins count by address */
+        {RATE_LOGIN, 0, "192.0.2.2", true},     {RATE_LOGIN, 0, "::ffff:192.0.2.2", false},
+        {RATE_LOGIN, 0, "2001:db8::1", true},   {RATE_LOGIN, 0, "2001:db8::2", false}, /* one household */
+        {RATE_LOGIN, 0, "2001:db8:0:1::", true},
+        {RATE_MESSAGE, 0, "192.0.2.1", true}, /* another class */
+        {RATE_MESSAGE, 7, "192.0.2.1", true},
+    };
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
+        assert_int_equal(limits_take(*state, STEPS[i].rate, STEPS[i].user, STEPS[i].ip, 1000) == 0, STEPS[i].passes);
+    assert_int_equal(limits_take_key(*state, RATE_LOGIN, "anna", 1000), 0);
+    assert_int_not_equal(limits_take_key(*state, RATE_LOGIN, "anna", 1000), 0);
+    assert_int_equal(limits_take_key(*state, RATE_LOGIN, "boris", 1000), 0);
+}
+
+static void what_is_off_is_off(void **state)
+{
+    for (int i = 0; i < 100; ++i) {
+        assert_int_equal(limits_take(*state, RATE_NONE, 1, "", 0), 0);
+        assert_int_equal(limits_take(*state, RATE_READ, 1, "", 0), 0);
+        assert_int_equal(limits_take(NULL, RATE_MESSAGE, 1, "", 0), 0);
+        assert_int_equal(limits_take_key(NULL, RATE_MESSAGE, "x", 0), 0);
+    }
+}
+
+/* Many strangers in a small table do not help the one who overdoes it: the fullest buckets are forgotten first. */
+static void the_table_is_bounded(void **state)
+{
+    struct limits *limits = limits_create(CLASSES, 4);
+    char key[32];
+    for (int i = 0; i < 3; ++i)
+        assert_int_equal(limits_take_key(limits, RATE_MESSAGE, "greedy", 0), 0);
+    for (int i = 0; i < 1000; ++i) {
+        snprintf(key, sizeof key, "stranger %d", i);
+        assert_int_equal(limits_take_key(limits, RATE_MESSAGE, key, 0), 0);
+        assert_int_not_equal(limits_take_key(limits, RATE_MESSAGE, "greedy", 0), 0);
+    }
+    limits_destroy(limits);
+    limits_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_bucket_empties_and_fills, make, unmake),
+        cmocka_unit_test_setup_teardown(the_wait_is_long_enough, make, unmake),
+        cmocka_unit_test_setup_teardown(keys_are_told_apart, make, unmake),
+        cmocka_unit_test_setup_teardown(what_is_off_is_off, make, unmake),
+        cmocka_unit_test(the_table_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
