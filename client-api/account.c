@@ -15,8 +15,8 @@ static bool get_whoami(struct request *r)
         r->error.soft_logout = true;
         return false;
     }
-    return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->session->user_id, "device_id", r->session->device_id,
-                                   "is_guest", 0));
+    return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->session->user_id, "device_id",
+                                   r->session->device_id, "is_guest", 0));
 }
 
 static bool body_new_password(struct request *r, const char **password, bool *logout_devices)
@@ -61,7 +61,8 @@ static bool refuse_threepid(struct request *r)
 #define V3 "/_matrix/client/v3"
 static const struct route TABLE[] = {
     {HTTP_GET, V3 "/account/whoami", get_whoami, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "getTokenOwner"},
-    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE, "changePassword"},
+    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
+     "changePassword"},
     {HTTP_POST, V3 "/account/deactivate", post_deactivate, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
      "deactivateAccount"},
     {HTTP_GET, V3 "/account/3pid", get_threepids, ROUTE_AUTH, RATE_NONE, "getAccount3PIDs"},

@@ -41,7 +41,8 @@ static bool get_global(struct request *r)
 static bool put_global(struct request *r)
 {
     return own_path(r) &&
-           account_data_set(r->server->accounts, r->session->user, 0, r->params[1], r->body, &r->error) && reply_empty(r);
+           account_data_set(r->server->accounts, r->session->user, 0, r->params[1], r->body, &r->error) &&
+           reply_empty(r);
 }
 
 static bool get_of_room(struct request *r)

@@ -9,8 +9,12 @@ static const struct {
     const char *name;
     bool enabled;
 } SWITCHES[] = {
-    {"m.change_password", true}, {"m.set_displayname", true},  {"m.set_avatar_url", true},
-    {"m.profile_fields", true},  {"m.3pid_changes", false},    {"m.get_login_token", false},
+    {"m.change_password", true},
+    {"m.set_displayname", true},
+    {"m.set_avatar_url", true},
+    {"m.profile_fields", true},
+    {"m.3pid_changes", false},
+    {"m.get_login_token", false},
     {"m.forget_forced_upon_leave", false},
 };
 

@@ -68,21 +68,22 @@ static bool delete_device(struct request *r)
 /* The ids in the body's "devices": heap array of borrowed strings, NULL: r->error is set. */
 static const char **body_devices(struct request *r, size_t *n)
 {
-    json_t *list, *item;
-    size_t i;
+    json_t *list;
     if (!body_array_or_null(r, "devices", &list))
         return NULL;
     if (list == NULL || json_array_size(list) > MANY) {
-        refuse(r, list == NULL ? ERROR_MISSING_PARAM : ERROR_INVALID_PARAM, "A list of at most 1000 devices is needed.");
+        refuse(r, list == NULL ? ERROR_MISSING_PARAM : ERROR_INVALID_PARAM,
+               "A list of at most 1000 devices is needed.");
         return NULL;
     }
     const char **ids = xcalloc(json_array_size(list) + 1, sizeof *ids);
-    json_array_foreach(list, i, item)
-        if ((ids[i] = json_string_value(item)) == NULL) {
-            free(ids);
-            refuse(r, ERROR_BAD_JSON, "A device id is a string.");
-            return NULL;
-        }
+    for (size_t i = 0; i < json_array_size(list); ++i) {
+        if ((ids[i] = json_string_value(json_array_get(list, i))) != NULL)
+            continue;
+        free(ids);
+        refuse(r, ERROR_BAD_JSON, "A device id is a string.");
+        return NULL;
+    }
     *n = json_array_size(list);
     return ids;
 }
@@ -101,10 +102,11 @@ static bool post_delete_devices(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/devices", get_devices, ROUTE_AUTH, RATE_NONE, "getDevices"},
     {HTTP_GET, "/_matrix/client/v3/devices/{deviceId}", get_device, ROUTE_AUTH, RATE_NONE, "getDevice"},
-    {HTTP_PUT, "/_matrix/client/v3/devices/{deviceId}", put_device, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "updateDevice"},
-    {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
-     "deleteDevice"},
-    {HTTP_POST, "/_matrix/client/v3/delete_devices", post_delete_devices, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
-     "deleteDevices"},
+    {HTTP_PUT, "/_matrix/client/v3/devices/{deviceId}", put_device, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "updateDevice"},
+    {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH,
+     RATE_WRITE, "deleteDevice"},
+    {HTTP_POST, "/_matrix/client/v3/delete_devices", post_delete_devices, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH,
+     RATE_WRITE, "deleteDevices"},
 };
 const struct routes DEVICE_ROUTES = ROUTES(TABLE);

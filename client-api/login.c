@@ -58,8 +58,9 @@ static bool post_logout_all(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/login", get_login, 0, RATE_NONE, "getLoginFlows"},
     {HTTP_POST, "/_matrix/client/v3/login", post_login, ROUTE_BODY | ROUTE_HASH, RATE_LOGIN, "login"},
-    {HTTP_POST, "/_matrix/client/v3/refresh", post_refresh, ROUTE_BODY, RATE_LOGIN, "refresh"},
+    {HTTP_POST, "/_matrix/client/v3/refresh", post_refresh, ROUTE_BODY, RATE_WRITE, "refresh"},
     {HTTP_POST, "/_matrix/client/v3/logout", post_logout, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "logout"},
-    {HTTP_POST, "/_matrix/client/v3/logout/all", post_logout_all, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "logout_all"},
+    {HTTP_POST, "/_matrix/client/v3/logout/all", post_logout_all, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE,
+     "logout_all"},
 };
 const struct routes LOGIN_ROUTES = ROUTES(TABLE);

@@ -22,8 +22,8 @@ struct wanted {
     struct device_wish device;
 };
 
-/* What the body asks for, as far as it can be judged before authentication: names and passwords that will not do are refused
- * first. */
+/* What the body asks for, as far as it can be judged before authentication: names and passwords that will not do are
+ * refused first. */
 static bool body_wanted(struct request *r, struct wanted *out)
 {
     bool inhibit_login;

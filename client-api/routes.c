@@ -10,6 +10,7 @@ const struct routes *const ALL_ROUTES[] = {
     &LOGIN_ROUTES,
     &MEMBERSHIP_ROUTES,
     &PROFILE_ROUTES,
+    &NOTIFICATION_ROUTES,
     &PUSHRULES_ROUTES,
     &REGISTER_ROUTES,
     &SEND_ROUTES,
@@ -26,5 +27,8 @@ const struct routes *const ALL_ROUTES[] = {
     &PUBLIC_ROOMS_ROUTES,
     &HIERARCHY_ROUTES,
     &USER_DIRECTORY_ROUTES,
+    &SYNC_ROUTES,
+    &RECEIPT_ROUTES,
+    &TYPING_ROUTES,
 };
 const size_t ALL_ROUTES_COUNT = sizeof ALL_ROUTES / sizeof *ALL_ROUTES;

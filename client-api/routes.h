@@ -15,6 +15,7 @@ extern const struct routes FILTER_ROUTES;
 extern const struct routes LOGIN_ROUTES;
 extern const struct routes MEMBERSHIP_ROUTES;
 extern const struct routes PROFILE_ROUTES;
+extern const struct routes NOTIFICATION_ROUTES;
 extern const struct routes PUSHRULES_ROUTES;
 extern const struct routes REGISTER_ROUTES;
 extern const struct routes SEND_ROUTES;
@@ -31,6 +32,9 @@ extern const struct routes DIRECTORY_ROUTES;
 extern const struct routes PUBLIC_ROOMS_ROUTES;
 extern const struct routes HIERARCHY_ROUTES;
 extern const struct routes USER_DIRECTORY_ROUTES;
+extern const struct routes SYNC_ROUTES;
+extern const struct routes RECEIPT_ROUTES;
+extern const struct routes TYPING_ROUTES;
 
 /* All of them (client-api/routes.c). */
 extern const struct routes *const ALL_ROUTES[];

@@ -57,8 +57,7 @@ bool reply_signed_in(struct request *r, struct login_result *result)
 
 bool reply_made(struct request *r, struct login_result *result)
 {
-    json_t *reply =
-        json_pack("{s:s, s:s}", "user_id", result->user_id, "home_server", r->server->config->server_name);
+    json_t *reply = json_pack("{s:s, s:s}", "user_id", result->user_id, "home_server", r->server->config->server_name);
     login_result_finish(result);
     return reply_json(r, reply);
 }

@@ -10,11 +10,12 @@
 
 struct request;
 
-/* Whom a login or auth object names: identifier {"type": "m.id.user", "user": …} or the older top-level "user". Borrowed.
- * NULL: r->error is set (M_FORBIDDEN for an identifier by phone or e-mail, which this server does not keep). */
+/* Whom a login or auth object names: identifier {"type": "m.id.user", "user": …} or the older top-level "user".
+ * Borrowed. NULL: r->error is set (M_FORBIDDEN for a phone number or e-mail address, which this server keeps none of).
+ */
 const char *identifier_user(struct request *r, const json_t *object);
 
-/* device_id, initial_device_display_name, refresh_token of the body, and the client's address. false: r->error is set. */
+/* device_id, initial_device_display_name, refresh_token of the body, and the client's address. false: refused. */
 bool body_device_wish(struct request *r, struct device_wish *out);
 
 /* The answer of login and registration; empties *result. */

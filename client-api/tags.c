@@ -34,8 +34,8 @@ static bool put_tag(struct request *r)
 static bool delete_tag(struct request *r)
 {
     room_no room = own_path_room(r);
-    return room != 0 &&
-           account_data_clear_tag(r->server->accounts, r->session->user, room, r->params[2], &r->error) && reply_empty(r);
+    return room != 0 && account_data_clear_tag(r->server->accounts, r->session->user, room, r->params[2], &r->error) &&
+           reply_empty(r);
 }
 
 #define TAGS "/_matrix/client/v3/user/{userId}/rooms/{roomId}/tags"

@@ -2,8 +2,8 @@
 #include "client-api/routes.h"
 #include "homeserver/http/request.h"
 
-/* What is built follows v1.19; endpoints that v1.1 knew and later versions changed are answered as both understand. Nothing
- * experimental is offered. */
+/* What is built follows v1.19; endpoints that v1.1 knew and later versions changed are answered as both understand.
+ * Nothing experimental is offered. */
 #define NEWEST_MINOR 19
 
 static bool get_versions(struct request *r)

@@ -25,6 +25,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/syncer.h"
 
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
@@ -124,6 +125,15 @@ static bool make_services(struct app *app)
         .default_version = c->rooms.default_version,
         .school_mode = c->policy.mode == POLICY_SCHOOL,
     });
+    s->syncer = syncer_create(&(struct syncer_settings){
+        .writer = s->writer,
+        .rooms = s->rooms,
+        .names = s->names,
+        .hub = s->hub,
+        .key = s->key,
+        .server_name = c->server_name,
+        .presence = c->presence.enabled,
+    });
     s->accounts = accounts_create(c, s->writer, s->names);
     s->accounts->hooks = (struct accounts_hooks){s->rooms, profile_changed, departure_leave_all, NULL};
     s->uia = uia_create(UIA_SESSIONS_MAX);
@@ -183,7 +193,9 @@ static void stop(struct app *app)
     control_stop(app->control);
     if (app->http != NULL)
         http_stop(app->http);
+    syncer_stop(s->syncer);
     writer_stop(s->writer);
+    syncer_destroy(s->syncer);
     rooms_destroy(s->rooms);
     accounts_destroy(s->accounts);
     sessions_destroy(s->sessions);

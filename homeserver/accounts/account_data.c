@@ -63,8 +63,8 @@ static bool job_put(struct tx *tx, void *arg, struct error *e)
     return put(tx, arg, e);
 }
 
-bool account_data_set(const struct accounts *accounts, user_no user, room_no room, const char *type, const json_t *content,
-                      struct error *e)
+bool account_data_set(const struct accounts *accounts, user_no user, room_no room, const char *type,
+                      const json_t *content, struct error *e)
 {
     if (!type_allowed(type, e))
         return false;
@@ -126,8 +126,8 @@ static bool tag_valid(const char *tag, struct error *e)
            error_set(e, ERROR_INVALID_PARAM, "The tag is empty or longer than 255 bytes.");
 }
 
-bool account_data_set_tag(const struct accounts *accounts, user_no user, room_no room, const char *tag, const json_t *order,
-                          struct error *e)
+bool account_data_set_tag(const struct accounts *accounts, user_no user, room_no room, const char *tag,
+                          const json_t *order, struct error *e)
 {
     const json_t *number = json_object_get(order, "order");
     if (!tag_valid(tag, e))
@@ -141,7 +141,8 @@ bool account_data_set_tag(const struct accounts *accounts, user_no user, room_no
     return ok;
 }
 
-bool account_data_clear_tag(const struct accounts *accounts, user_no user, room_no room, const char *tag, struct error *e)
+bool account_data_clear_tag(const struct accounts *accounts, user_no user, room_no room, const char *tag,
+                            struct error *e)
 {
     struct tag_job job = {user, room, tag, NULL};
     return tag_valid(tag, e) && writer_run(accounts->writer, job_tag, &job, e);

@@ -1,8 +1,8 @@
 /* What the accounts layer needs to act, and what it asks of layers above it.
  *
- * Acts (register.h, login.h, devices.h, profile.h, account_data.h) are blocking functions: they read through the caller's
- * connection, hash passwords on the caller's thread, and write by one writer job, inside of which everything that guards
- * the write is decided again (registration mode, the account's state, limits). */
+ * Acts (register.h, login.h, devices.h, profile.h, account_data.h) are blocking functions: they read through the
+ * caller's connection, hash passwords on the caller's thread, and write by one writer job, inside of which everything
+ * that guards the write is decided again (registration mode, the account's state, limits). */
 #ifndef PARTA_ACCOUNTS_ACCOUNTS_H
 #define PARTA_ACCOUNTS_ACCOUNTS_H
 
@@ -22,12 +22,12 @@ struct nonces;
 struct accounts_hooks {
     void *self;
 
-    /* The display name or avatar has changed: new member events in every joined room (Client-Server API, "Events on Change
-     * of Profile Information"). */
+    /* The display name or avatar has changed: new member events in every joined room (Client-Server API, "Events on
+     * Change of Profile Information"). */
     bool (*profile_changed)(void *self, struct tx *tx, user_no user, struct error *e);
 
-    /* The account is being deactivated: leave or decline every room. A refusal (school.md E4: the roster holds the person)
-     * refuses the deactivation. */
+    /* The account is being deactivated: leave or decline every room. A refusal (school.md E4: the roster holds the
+     * person) refuses the deactivation. */
     bool (*leave_all)(void *self, struct tx *tx, user_no user, struct error *e);
 
     /* Whether an application service alone may have this user id. Any thread. */

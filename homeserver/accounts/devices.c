@@ -43,7 +43,8 @@ static bool job_delete(struct tx *tx, void *arg, struct error *e)
     return ok || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n, struct error *e)
+bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n,
+                        struct error *e)
 {
     struct delete_job job = {.user = user, .ids = ids, .n = n};
     return writer_run(accounts->writer, job_delete, &job, e);

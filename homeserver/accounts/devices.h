@@ -11,7 +11,8 @@
 bool device_delete(const struct accounts *accounts, user_no user, const char *device_id, struct error *e);
 
 /* Several in one job: all or none. ids: an array of n borrowed strings. Blocks. */
-bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n, struct error *e);
+bool device_delete_many(const struct accounts *accounts, user_no user, const char *const *ids, size_t n,
+                        struct error *e);
 
 bool device_delete_all(const struct accounts *accounts, user_no user, struct error *e);
 

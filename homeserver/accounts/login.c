@@ -238,7 +238,8 @@ static bool job_refresh(struct tx *tx, void *arg, struct error *e)
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out, struct error *e)
+bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out,
+                   struct error *e)
 {
     static const struct device_wish REFRESHING = {.device_id = "", .refresh = true};
     struct refresh_job job;

@@ -1,5 +1,5 @@
-/* Signing in: passwords and refresh tokens against devices and access tokens (Client-Server API, "Legacy API", "Refreshing
- * access tokens"). */
+/* Signing in: passwords and refresh tokens against devices and access tokens (Client-Server API, "Legacy API",
+ * "Refreshing access tokens"). */
 #ifndef PARTA_ACCOUNTS_LOGIN_H
 #define PARTA_ACCOUNTS_LOGIN_H
 
@@ -49,7 +49,8 @@ bool login_check_password(const struct accounts *accounts, struct db *db, user_n
 user_no login_user_of(const struct accounts *accounts, struct db *db, const char *user);
 
 /* A new pair for a refresh token; out's user_id and device_id stay NULL. false: *e is ERROR_UNKNOWN_TOKEN. Blocks. */
-bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out, struct error *e);
+bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out,
+                   struct error *e);
 
 /* For jobs that sign somebody in: draws tokens, then, inside the job, writes device and tokens. */
 struct sign_in {

@@ -13,15 +13,15 @@ struct config;
 
 #define PASSWORD_BYTES_MAX 512
 
-/* Whether a person may choose this password: length in characters (passwords.length_min), at most 512 bytes. false: *e is
- * ERROR_WEAK_PASSWORD or ERROR_INVALID_PARAM. */
+/* Whether a person may choose this password: length in characters (passwords.length_min), at most 512 bytes. false: *e
+ * is ERROR_WEAK_PASSWORD or ERROR_INVALID_PARAM. */
 bool password_acceptable(const struct config *config, const char *password, struct error *e);
 
 /* A fresh string that holds salt and cost; NULL: no memory for the configured cost (logged). The caller frees it. */
 char *password_hash(const struct config *config, const char *password);
 
-/* Whether the password is that of the hash. hash NULL (no such user, or none set): the same work is done and the answer is
- * false, so that the time taken does not tell who exists. */
+/* Whether the password is that of the hash. hash NULL (no such user, or none set): the same work is done and the answer
+ * is false, so that the time taken does not tell who exists. */
 bool password_verify(const struct config *config, const char *hash, const char *password);
 
 /* Whether the hash was made with another cost than is configured now. */

@@ -45,7 +45,8 @@ bool profile_readable(const struct accounts *accounts, struct db *db, user_no as
     enum error_code code = profile_decide(&facts);
     if (code == ERROR_NONE)
         return true;
-    return error_set(e, code, code == ERROR_NOT_FOUND ? "There is no such user." : "This profile is not for you to see.");
+    return error_set(e, code,
+                     code == ERROR_NOT_FOUND ? "There is no such user." : "This profile is not for you to see.");
 }
 
 static bool is_namespaced(const char *s)
@@ -119,7 +120,8 @@ static bool may_change(struct db *db, user_no user, struct error *e)
     user_row_finish(&row);
     if (state == ACCOUNT_SUSPENDED)
         return error_set(e, ERROR_USER_SUSPENDED, NULL);
-    return state == ACCOUNT_ACTIVE || error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
+    return state == ACCOUNT_ACTIVE ||
+           error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
 }
 
 static bool job_profile(struct tx *tx, void *arg, struct error *e)
@@ -133,8 +135,9 @@ static bool job_profile(struct tx *tx, void *arg, struct error *e)
     free(before);
     if (same)
         return true;
-    if (job->value != NULL && profiles_size(tx->db, job->user, job->field) + (int64_t)strlen(job->field) +
-                                      (int64_t)strlen(job->value) + 4 >= PROFILE_BYTES_MAX)
+    if (job->value != NULL &&
+        profiles_size(tx->db, job->user, job->field) + (int64_t)strlen(job->field) + (int64_t)strlen(job->value) + 4 >=
+            PROFILE_BYTES_MAX)
         return error_set(e, ERROR_PROFILE_TOO_LARGE, NULL);
     bool ok = job->value != NULL ? profiles_put(tx, job->user, job->field, job->value)
                                  : profiles_delete(tx, job->user, job->field);

@@ -24,8 +24,8 @@ struct profile_facts {
     bool shares_school, shares_room;
 };
 
-/* The decision alone: ERROR_NONE, ERROR_FORBIDDEN or ERROR_NOT_FOUND. In school mode nobody learns whether a person exists
- * whom they may not know (A1, A6). */
+/* The decision alone: ERROR_NONE, ERROR_FORBIDDEN or ERROR_NOT_FOUND. In school mode nobody learns whether a person
+ * exists whom they may not know (A1, A6). */
 enum error_code profile_decide(const struct profile_facts *facts);
 
 /* The same, collecting the facts. asker 0: not signed in; owner 0: no such user. Blocks (reads). */
@@ -37,9 +37,10 @@ bool profile_field_valid(const char *field, struct error *e);
 bool profile_display_name_valid(const char *name, struct error *e);
 
 /* Sets a field; value is borrowed. displayname, avatar_url (an mxc URI) and m.tz are strings; an empty displayname or
- * avatar_url clears it. false: *e says why (ERROR_BAD_JSON, ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member events
- * follow in the same job where the name or avatar has changed. Blocks. */
-bool profile_set(const struct accounts *accounts, user_no user, const char *field, const json_t *value, struct error *e);
+ * avatar_url clears it. false: *e says why (ERROR_BAD_JSON, ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member
+ * events follow in the same job where the name or avatar has changed. Blocks. */
+bool profile_set(const struct accounts *accounts, user_no user, const char *field, const json_t *value,
+                 struct error *e);
 bool profile_clear(const struct accounts *accounts, user_no user, const char *field, struct error *e);
 
 #endif

@@ -97,12 +97,13 @@ static bool registration_valid(const struct accounts *accounts, const struct reg
            (registration->device == NULL || device_wish_valid(registration->device, e));
 }
 
-bool register_account(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
-                      struct error *e)
+bool register_account(const struct accounts *accounts, const struct registration *registration,
+                      struct login_result *out, struct error *e)
 {
     char made_up[MADE_UP_CHARS + 1];
     struct sign_in in = {0};
-    struct register_job job = {.accounts = accounts, .localpart = registration->localpart, .token = registration->token};
+    struct register_job job = {
+        .accounts = accounts, .localpart = registration->localpart, .token = registration->token};
     *out = (struct login_result){0};
     if (job.localpart == NULL) {
         make_up(made_up);
@@ -131,8 +132,8 @@ bool register_account(const struct accounts *accounts, const struct registration
 struct create_job {
     const struct new_account *account;
     const char *hash;
-    char *display_name;         /* JSON; NULL: none */
-    const struct sign_in *in;   /* NULL: no sign-in */
+    char *display_name;       /* JSON; NULL: none */
+    const struct sign_in *in; /* NULL: no sign-in */
     user_no user;
 };
 
@@ -156,7 +157,8 @@ static char *as_json(const char *s)
 
 static bool new_account_valid(const struct accounts *accounts, const struct new_account *account, struct error *e)
 {
-    return name_allowed(accounts, account->localpart, e) && password_acceptable(accounts->config, account->password, e) &&
+    return name_allowed(accounts, account->localpart, e) &&
+           password_acceptable(accounts->config, account->password, e) &&
            (account->display_name == NULL || profile_display_name_valid(account->display_name, e));
 }
 
@@ -248,7 +250,8 @@ static bool job_password(struct tx *tx, void *arg, struct error *e)
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-static bool set_password(const struct accounts *accounts, struct password_job *job, const char *password, struct error *e)
+static bool set_password(const struct accounts *accounts, struct password_job *job, const char *password,
+                         struct error *e)
 {
     if (!password_acceptable(accounts->config, password, e))
         return false;
@@ -321,8 +324,7 @@ bool account_set_state(const struct accounts *accounts, user_no user, const char
 
 bool registration_token_well_formed(const char *token)
 {
-    size_t len =
-        strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-");
+    size_t len = strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-");
     return len != 0 && token[len] == '\0' && len <= REGISTRATION_TOKEN_MAX;
 }
 

@@ -1,8 +1,8 @@
 /* Making accounts, and what else changes an account as a whole.
  *
- * Who may register is decided in the act: registration.mode closed refuses everybody but the command line and the shared
- * secret; token counts a use of the token in the same job that makes the account; open lets everybody in. In policy.mode
- * school an account that somebody made for themselves is pending until a school confirms it (school.md A3). */
+ * Who may register is decided in the act: registration.mode closed refuses everybody but the command line and the
+ * shared secret; token counts a use of the token in the same job that makes the account; open lets everybody in. In
+ * policy.mode school an account that people made for themselves is pending until a school confirms it (A3). */
 #ifndef PARTA_ACCOUNTS_REGISTER_H
 #define PARTA_ACCOUNTS_REGISTER_H
 
@@ -21,15 +21,15 @@ bool register_allowed(const struct accounts *accounts, struct error *e);
 
 /* Somebody registers. */
 struct registration {
-    const char *localpart;          /* NULL: one is made up */
+    const char *localpart; /* NULL: one is made up */
     const char *password;
-    const char *token;              /* registration token; NULL: none given */
+    const char *token;                /* registration token; NULL: none given */
     const struct device_wish *device; /* NULL: no sign-in */
 };
 
 /* false: refused, nothing is done. out: only user and user_id without device. Hashes a password; blocks. */
-bool register_account(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
-                      struct error *e);
+bool register_account(const struct accounts *accounts, const struct registration *registration,
+                      struct login_result *out, struct error *e);
 
 /* The administrator makes an account: active, whatever registration.mode says. display_name: NULL for none. 0: refused.
  * Hashes; blocks. */
@@ -45,8 +45,9 @@ user_no account_create(const struct accounts *accounts, const struct new_account
 bool account_create_signed_in(const struct accounts *accounts, const struct new_account *account,
                               const struct device_wish *device, struct login_result *out, struct error *e);
 
-/* Sets a password without asking for the old one and ends every session. 404 if there is no such user. Hashes; blocks. */
-bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password, struct error *e);
+/* Sets a password without asking for the old one and ends every session. 404: no such user. Hashes; blocks. */
+bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password,
+                          struct error *e);
 
 /* The owner's change: keep is the device that stays signed in; logout_others ends the others. Hashes; blocks. */
 bool account_change_password(const struct accounts *accounts, user_no user, device_no keep, bool logout_others,

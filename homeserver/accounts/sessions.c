@@ -13,8 +13,8 @@
 #include "homeserver/store/tokens.h"
 #include "homeserver/store/writer.h"
 
-/* Two ways in: by token hash (the loops) and by user (the observer). uthash keeps by_token in order of insertion, which is
- * the clock's face: an entry that was used since the hand last passed gets a second round. */
+/* Two ways in: by token hash (the loops) and by user (the observer). uthash keeps by_token in order of insertion, which
+ * is the clock's face: an entry that was used since the hand last passed gets a second round. */
 struct entry {
     struct session session; /* first: a session is its entry */
     _Atomic int refs;

@@ -19,14 +19,21 @@ struct sessions;
 struct writer;
 
 /* school.md A3; users.state holds the names. */
-enum account_state { ACCOUNT_PENDING, ACCOUNT_ACTIVE, ACCOUNT_RESTRICTED, ACCOUNT_SUSPENDED, ACCOUNT_LOCKED, ACCOUNT_LEFT };
+enum account_state {
+    ACCOUNT_PENDING,
+    ACCOUNT_ACTIVE,
+    ACCOUNT_RESTRICTED,
+    ACCOUNT_SUSPENDED,
+    ACCOUNT_LOCKED,
+    ACCOUNT_LEFT
+};
 
 enum account_state account_state_from(const char *name); /* ACCOUNT_LOCKED for an unknown one */
 
 struct session {
     user_no user;
     device_no device;
-    char *user_id;   /* "@localpart:server" */
+    char *user_id; /* "@localpart:server" */
     char *device_id;
     int64_t expires_ms; /* wall clock; 0: never */
     bool admin;         /* server administrator */
@@ -35,8 +42,8 @@ struct session {
 
 struct sessions *sessions_create(const char *server_name, size_t max);
 
-/* The writer that notes the first use of a token got by a refresh (store/tokens.h, tokens_used); sessions_load waits for
- * it once a refresh. Set before the first request; without it refresh tokens that were replaced stay good. */
+/* The writer that notes the first use of a token got by a refresh (store/tokens.h, tokens_used); sessions_load waits
+ * for it once a refresh. Set before the first request; without it refresh tokens that were replaced stay good. */
 void sessions_set_writer(struct sessions *sessions, struct writer *writer);
 
 void sessions_destroy(struct sessions *sessions); /* NULL is accepted */

@@ -1,6 +1,6 @@
-/* Registration by a shared secret: whoever knows registration.shared_secret makes accounts, also administrators. The way
- * Matrix tools do it: a nonce from the server, then an HMAC-SHA1 over nonce, user name, password, "admin" or "notadmin" and,
- * if given, the user type, with NUL between them. Off unless a secret is configured. */
+/* Registration by a shared secret: whoever knows registration.shared_secret makes accounts, also administrators. The
+ * way Matrix tools do it: a nonce from the server, then an HMAC-SHA1 over nonce, user name, password, "admin" or
+ * "notadmin" and, if given, the user type, with NUL between them. Off unless a secret is configured. */
 #ifndef PARTA_ACCOUNTS_SHARED_SECRET_H
 #define PARTA_ACCOUNTS_SHARED_SECRET_H
 

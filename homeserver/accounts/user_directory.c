@@ -44,8 +44,9 @@ static int rank(const struct finding *finding, const char *name, const char *use
     while (i < finding->n_words && strstr(folded, finding->words[i]) != NULL)
         ++i;
     bool found = i == finding->n_words && i != 0;
-    bool begins = found && (strncmp(folded, finding->words[0], first) == 0 ||
-                            strncmp(id, finding->words[0], first) == 0 || strncmp(id + 1, finding->words[0], first) == 0);
+    bool begins =
+        found && (strncmp(folded, finding->words[0], first) == 0 || strncmp(id, finding->words[0], first) == 0 ||
+                  strncmp(id + 1, finding->words[0], first) == 0);
     free(folded);
     text_finish(&both);
     return found + begins;

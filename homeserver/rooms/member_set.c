@@ -54,7 +54,8 @@ static struct member_set *own(struct member_set *set)
     if (set->refs == 1)
         return set;
     user_no *users = xcalloc(set->n + 1, sizeof *users);
-    memcpy(users, set->users, set->n * sizeof *users);
+    if (set->n != 0)
+        memcpy(users, set->users, set->n * sizeof *users);
     struct member_set *copy = member_set_create(users, set->n);
     copy->cap = set->n + 1;
     member_set_unref(set);

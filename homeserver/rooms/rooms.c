@@ -149,12 +149,32 @@ struct room *room_begin(struct rooms *rooms, struct tx *tx, room_no no, const ch
     return room;
 }
 
-static char *state_name(const char *type, const char *state_key, size_t *len)
+/* "type\0state_key" in a buffer on the stack, or on the heap for what is longer than the size limits allow. */
+struct state_name {
+    char few[2 * ID_BYTES_MAX + 2], *bytes;
+    size_t len;
+};
+
+static void state_name_init(struct state_name *name, const char *type, const char *state_key)
 {
-    struct text name = TEXT_INIT;
-    text_addf(&name, "%zu\n%s\n%s", strlen(type), type, state_key);
-    *len = name.len;
-    return text_take(&name);
+    size_t type_len = strlen(type) + 1, key_len = strlen(state_key) + 1;
+    name->len = type_len + key_len;
+    name->bytes = name->len <= sizeof name->few ? name->few : xcalloc(name->len, 1);
+    memcpy(name->bytes, type, type_len);
+    memcpy(name->bytes + type_len, state_key, key_len);
+}
+
+static void state_name_finish(struct state_name *name)
+{
+    if (name->bytes != name->few)
+        free(name->bytes);
+}
+
+static struct room_state *find_state(struct room *room, const struct state_name *name)
+{
+    struct room_state *state;
+    HASH_FIND(hh, room->state, name->bytes, name->len, state);
+    return state;
 }
 
 static void fill(struct room_state *state, struct room *room, struct db *db, const struct event_row *row)
@@ -170,24 +190,28 @@ static void fill(struct room_state *state, struct room *room, struct db *db, con
     state->auth = (struct auth_event){state->event_id, state->sender_id, state->content};
 }
 
+static struct room_state *load_state(struct room *room, struct db *db, const struct state_name *name, const char *type,
+                                     const char *state_key)
+{
+    struct room_state *state = xcalloc(1, sizeof *state);
+    struct event_row row;
+    struct stmt *q = events_state_get(db, room->no, type, state_key);
+    if (events_next(q, &row))
+        fill(state, room, db, &row);
+    stmt_end(q);
+    state->key = memcpy(xcalloc(name->len, 1), name->bytes, name->len);
+    HASH_ADD_KEYPTR(hh, room->state, state->key, name->len, state);
+    return state;
+}
+
 const struct room_state *room_state_get(struct room *room, struct tx *tx, const char *type, const char *state_key)
 {
-    size_t len;
-    char *key = state_name(type, state_key, &len);
-    struct room_state *state;
-    HASH_FIND(hh, room->state, key, len, state);
-    if (state != NULL) {
-        free(key);
-        return state;
-    }
-    state = xcalloc(1, sizeof *state);
-    state->key = key;
-    struct event_row row;
-    struct stmt *q = events_state_get(tx->db, room->no, type, state_key);
-    if (events_next(q, &row))
-        fill(state, room, tx->db, &row);
-    stmt_end(q);
-    HASH_ADD_KEYPTR(hh, room->state, state->key, len, state);
+    struct state_name name;
+    state_name_init(&name, type, state_key);
+    struct room_state *state = find_state(room, &name);
+    if (state == NULL)
+        state = load_state(room, tx->db, &name, type, state_key);
+    state_name_finish(&name);
     return state;
 }
 
@@ -203,11 +227,10 @@ const char *room_state_string(struct room *room, struct tx *tx, const char *type
 
 void room_forget_state(struct room *room, const char *type, const char *state_key)
 {
-    size_t len;
-    char *key = state_name(type, state_key, &len);
-    struct room_state *state;
-    HASH_FIND(hh, room->state, key, len, state);
-    free(key);
+    struct state_name name;
+    state_name_init(&name, type, state_key);
+    struct room_state *state = find_state(room, &name);
+    state_name_finish(&name);
     if (state != NULL)
         state_free(room, state);
 }

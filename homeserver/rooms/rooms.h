@@ -41,7 +41,7 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms);
 
 /* One (type, state key) of a room's state. */
 struct room_state {
-    char *key;       /* "type\nstate_key": a type with a line break is told apart by its length */
+    char *key;       /* "type\0state_key" */
     stream_pos pos;  /* 0: there is none */
     char *event_id;  /* with the rest NULL when pos is 0 */
     user_no sender;

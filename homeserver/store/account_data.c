@@ -27,7 +27,8 @@ bool account_data_put(struct tx *tx, user_no user, room_no room, const char *typ
     stream_pos pos = tx_next_pos(tx);
     if (!db_run(tx->db, &ACCOUNT_DATA, PUT, "iitti", user, room, type, content, pos))
         return false;
-    tx_change(tx, (struct change){.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = pos, .room = room, .user = user});
+    tx_change(tx,
+              (struct change){.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = pos, .room = room, .user = user});
     return true;
 }
 

@@ -1,9 +1,9 @@
-/* Account data: what a user's clients keep on the server, global (room 0) or per room, tags, push rules and read markers
- * among it (Client-Server API, "Client Config"). One row per (user, room, type), the newest content only; every change takes
- * a position of the stream, so that /sync finds what is new by it.
+/* Account data: what a user's clients keep on the server, global (room 0) or per room, tags, push rules and read
+ * markers among it (Client-Server API, "Client Config"). One row per (user, room, type), the newest content only; every
+ * change takes a position of the stream, so that /sync finds what is new by it.
  *
- * Nothing here decides who may write which type: the acts do (accounts/account_data.h, and push rules and read markers for
- * theirs). */
+ * Nothing here decides who may write which type: the acts do (accounts/account_data.h, and push rules and read markers
+ * for theirs). */
 #ifndef PARTA_STORE_ACCOUNT_DATA_H
 #define PARTA_STORE_ACCOUNT_DATA_H
 
@@ -21,7 +21,7 @@ char *account_data_get(struct db *db, user_no user, room_no room, const char *ty
 /* Inside a job: sets the content (JSON text of an object), takes the next position and queues CHANGE_ACCOUNT_DATA. */
 bool account_data_put(struct tx *tx, user_no user, room_no room, const char *type, const char *content);
 
-/* Inside a job: forgets everything of the user, or of the user in one room (deactivation, forget). No change is queued. */
+/* Inside a job: forgets everything of the user, or of the user in one room (deactivation, forget): silently. */
 bool account_data_forget(struct tx *tx, user_no user);
 bool account_data_forget_room(struct tx *tx, user_no user, room_no room);
 

@@ -15,7 +15,7 @@ static const char *const TEXTS[N] = {
     [NUMBER] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_id = $2",
     [HOW_MANY] = "SELECT count(*) FROM devices WHERE user_no = $1",
     [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
-               " VALUES ($1, $2, $3, $4, $5, $5)"),
+                " VALUES ($1, $2, $3, $4, $5, $5)"),
     [RENAME] = "UPDATE devices SET display_name = $2 WHERE device_no = $1",
     [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
     [DELETE] = "DELETE FROM devices WHERE device_no = $1",

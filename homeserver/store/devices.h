@@ -1,4 +1,4 @@
-/* Devices: where a person is signed in. A device has at most one sign-in's tokens (store/tokens.h), which go with it. */
+/* Devices: where a person is signed in. A device has at most one sign-in's tokens (store/tokens.h). */
 #ifndef PARTA_STORE_DEVICES_H
 #define PARTA_STORE_DEVICES_H
 
@@ -33,7 +33,7 @@ void devices_each(struct db *db, user_no user, void (*fn)(void *arg, const struc
 device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip);
 bool devices_rename(struct tx *tx, device_no no, const char *display_name);
 bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip);
-bool devices_delete(struct tx *tx, device_no no); /* its tokens and transaction ids too */
+bool devices_delete(struct tx *tx, device_no no);                       /* its tokens and transaction ids too */
 bool devices_delete_all(struct tx *tx, user_no user, device_no except); /* except 0: really all */
 int64_t devices_count(struct db *db, user_no user);
 

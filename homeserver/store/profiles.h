@@ -25,8 +25,8 @@ void profiles_each(struct db *db, user_no user, void (*fn)(void *arg, const char
 /* Bytes of the whole profile as JSON, about: names and values, without the field `except` (NULL: all). */
 int64_t profiles_size(struct db *db, user_no user, const char *except);
 
-/* Inside a job: sets or clears a field, takes a position and queues CHANGE_PROFILE. Member events are not touched: that is
- * accounts/profile.h's business. */
+/* Inside a job: sets or clears a field, takes a position and queues CHANGE_PROFILE. Member events are not touched: that
+ * is accounts/profile.h's business. */
 bool profiles_put(struct tx *tx, user_no user, const char *field, const char *value);
 bool profiles_delete(struct tx *tx, user_no user, const char *field);
 bool profiles_forget(struct tx *tx, user_no user); /* every field */

@@ -14,7 +14,7 @@ struct tx;
 /* Whether the token could be used now. Blocks (a read). */
 bool registration_tokens_valid(struct db *db, const char *token, int64_t now_ms);
 
-/* Inside a job. uses_allowed 0: any number; expires_ms 0: never. false: there is such a token (or the database failed). */
+/* Inside a job. uses_allowed 0: any number; expires_ms 0: never. false: there is such a token. */
 bool registration_tokens_insert(struct tx *tx, const char *token, int64_t uses_allowed, int64_t expires_ms);
 
 /* Inside a job: counts one use. false: the token is unknown, used up or expired. */

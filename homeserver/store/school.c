@@ -36,6 +36,9 @@ enum {
     SCHOOL_UPDATE,
     CLASS_INSERT,
     CLASS_UPDATE,
+    SCHOOL_END,
+    CLASS_END,
+    PERSON_END,
     PERSON_PUT,
     ROLE_PUT,
     ROLE_DELETE,
@@ -131,14 +134,17 @@ static const char *const TEXTS[] = {
                          " WHERE s.membership IN ('join', 'invite', 'knock') AND m.user_no IS NULL"
                          " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART "')"
                          " ORDER BY s.room_no, s.user_no",
-    [POWERS] = "SELECT m.room_no, u.localpart, m.power FROM roster_members m JOIN users u ON u.user_no = m.user_no"
-               " WHERE m.power > 0 ORDER BY m.room_no, u.localpart",
+    [POWERS] = "SELECT u.localpart, m.power FROM roster_members m JOIN users u ON u.user_no = m.user_no"
+               " WHERE m.room_no = $1 AND m.power > 0",
 
     [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended) VALUES ($1, $2, $3)",
     [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3 WHERE school_no = $4",
     [CLASS_INSERT] = "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended) VALUES ($1, $2, $3, $4, $5, $6)",
     [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6"
                      " WHERE class_no = $7",
+    [SCHOOL_END] = "UPDATE schools SET ended = 1 WHERE school_no = $1",
+    [CLASS_END] = "UPDATE classes SET ended = 1 WHERE class_no = $1",
+    [PERSON_END] = "UPDATE people SET ended = 1 WHERE user_no = $1",
     [PERSON_PUT] = "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended)"
                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_no) DO UPDATE SET"
                    " given_name = excluded.given_name, family_name = excluded.family_name,"
@@ -265,7 +271,7 @@ bool roster_holds(struct db *db, room_no room, user_no user)
     return db_int(db, &SCHOOL, HELD, 0, "ii", room, user) != 0;
 }
 
-static bool in_any_school(struct db *db, user_no user)
+bool school_has_any(struct db *db, user_no user)
 {
     char day[DAY_TEXT_BYTES];
     return roles_of(db_query(db, &SCHOOL, ROLES_ANY, "it", user, today(day))) != 0;
@@ -276,7 +282,7 @@ bool school_shared(struct db *db, user_no a, user_no b)
     char day[DAY_TEXT_BYTES];
     if (db_int(db, &SCHOOL, SHARED, 0, "iit", a, b, today(day)) != 0)
         return true;
-    return !in_any_school(db, a) && !in_any_school(db, b);
+    return !school_has_any(db, a) && !school_has_any(db, b);
 }
 
 void school_room_facts(struct db *db, room_no room, struct room_facts *out)
@@ -311,7 +317,7 @@ void school_person_facts(struct db *db, room_no room, user_no user, struct perso
         out->roles = roles_of(db_query(db, &SCHOOL, ROLES_IN_ROOM, "iit", room, user, today(day)));
         out->member = out->service || out->roles != 0;
     } else {
-        out->member = out->service || !in_any_school(db, user);
+        out->member = out->service || !school_has_any(db, user);
     }
 }
 
@@ -467,9 +473,9 @@ bool roster_members_next(struct stmt *q, struct roster_member_row *row)
     return true;
 }
 
-struct stmt *roster_powers(struct db *db)
+struct stmt *roster_powers(struct db *db, room_no room)
 {
-    return db_query(db, &SCHOOL, POWERS, "");
+    return db_query(db, &SCHOOL, POWERS, "i", room);
 }
 
 school_no schools_put(struct db *db, const struct school_row *row)
@@ -492,6 +498,21 @@ class_no classes_put(struct db *db, const struct class_row *row)
     return db_run(db, &SCHOOL, CLASS_INSERT, "tittti", row->sourced_id, row->school, kind, row->grade, row->title, ended)
                ? db_last_id(db)
                : 0;
+}
+
+bool schools_end(struct db *db, school_no no)
+{
+    return db_run(db, &SCHOOL, SCHOOL_END, "i", no);
+}
+
+bool classes_end(struct db *db, class_no no)
+{
+    return db_run(db, &SCHOOL, CLASS_END, "i", no);
+}
+
+bool people_end(struct db *db, user_no no)
+{
+    return db_run(db, &SCHOOL, PERSON_END, "i", no);
 }
 
 bool people_put(struct db *db, const struct person_row *row)

@@ -45,6 +45,8 @@ bool school_has_person(struct db *db, school_no school, user_no user); /* any cu
 unsigned school_roles(struct db *db, school_no school, user_no user);  /* enum school_role, current */
 bool roster_holds(struct db *db, room_no room, user_no user);          /* E2 */
 
+bool school_has_any(struct db *db, user_no user); /* any current role in any school */
+
 /* Whether the two share a school (both of none: also true): before a room exists. */
 bool school_shared(struct db *db, user_no a, user_no b);
 
@@ -139,14 +141,17 @@ bool roster_members_next(struct stmt *q, struct roster_member_row *row);
 struct stmt *roster_members_to_join(struct db *db);
 struct stmt *roster_members_to_leave(struct db *db);
 
-/* Who has power by post: room_no, localpart, power, by room_no and localpart. */
-struct stmt *roster_powers(struct db *db);
+/* Who has power by post in the room: localpart, power. */
+struct stmt *roster_powers(struct db *db, room_no room);
 
 room_no roster_room_find(struct db *db, school_no school, class_no class, enum room_kind kind); /* 0: there is none */
 
 /* Inside a job. Rows with no = 0 are inserted; they answer their number, 0 when the database failed. */
 school_no schools_put(struct db *db, const struct school_row *row);
 class_no classes_put(struct db *db, const struct class_row *row);
+bool schools_end(struct db *db, school_no no); /* no longer in the roster; the row stays */
+bool classes_end(struct db *db, class_no no);
+bool people_end(struct db *db, user_no no);
 bool people_put(struct db *db, const struct person_row *row); /* row->no exists in users; inserted or changed */
 bool roles_put(struct db *db, const struct role_row *row);    /* inserted, or its end changed */
 bool roles_delete(struct db *db, const struct role_row *row);

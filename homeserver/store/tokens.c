@@ -31,7 +31,8 @@ static const char *const TEXTS[N] = {
                      " FROM refresh_tokens t JOIN devices d ON d.device_no = t.device_no"
                      " JOIN users u ON u.user_no = d.user_no WHERE t.token_hash = $1",
     [INSERT] = "INSERT INTO access_tokens (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, $4)",
-    [INSERT_REFRESH] = "INSERT INTO refresh_tokens (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, $4)",
+    [INSERT_REFRESH] =
+        "INSERT INTO refresh_tokens (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, $4)",
     [END_OF_ACCESS] = "DELETE FROM refresh_tokens WHERE token_hash ="
                       " (SELECT ends_hash FROM access_tokens WHERE token_hash = $1)",
     [END_OF_REFRESH] = "DELETE FROM refresh_tokens WHERE token_hash ="
@@ -108,8 +109,8 @@ static bool insert(struct tx *tx, int which, device_no device, const unsigned ch
     return db_run(tx->db, &TOKENS, which, "bibi", hash, len, device, ends, len, expires_ms);
 }
 
-bool tokens_insert(struct tx *tx, device_no device, const unsigned char hash[TOKEN_HASH_BYTES], const unsigned char *ends,
-                   int64_t expires_ms)
+bool tokens_insert(struct tx *tx, device_no device, const unsigned char hash[TOKEN_HASH_BYTES],
+                   const unsigned char *ends, int64_t expires_ms)
 {
     return insert(tx, INSERT, device, hash, ends, expires_ms);
 }
@@ -123,7 +124,8 @@ bool tokens_insert_refresh(struct tx *tx, device_no device, const unsigned char 
 static bool end_replaced(struct tx *tx, int which, device_no device, const unsigned char *hash)
 {
     return db_run(tx->db, &TOKENS, which, "b", hash, (size_t)TOKEN_HASH_BYTES) &&
-           db_run(tx->db, &TOKENS, SETTLE_ACCESS, "i", device) && db_run(tx->db, &TOKENS, SETTLE_REFRESH, "i", device) &&
+           db_run(tx->db, &TOKENS, SETTLE_ACCESS, "i", device) &&
+           db_run(tx->db, &TOKENS, SETTLE_REFRESH, "i", device) &&
            db_run(tx->db, &TOKENS, DROP_EXPIRED, "ii", device, tx->now_ms);
 }
 

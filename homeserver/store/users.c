@@ -18,7 +18,7 @@ static const char *const TEXTS[N] = {
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
     [INSERT] = ("INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
-               " VALUES ($1, $2, $3, $4, $5, $6)"),
+                " VALUES ($1, $2, $3, $4, $5, $6)"),
     [SET_PASSWORD] = "UPDATE users SET password_hash = $2 WHERE user_no = $1",
     [SET_STATE] = "UPDATE users SET state = $2 WHERE user_no = $1",
     [SET_ADMIN] = "UPDATE users SET admin = $2 WHERE user_no = $1",

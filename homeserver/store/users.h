@@ -1,8 +1,8 @@
 /* The people: rows of `users`.
  *
  * A user is a number inside and "@localpart:server" at the edge. The pair never changes and rows are never deleted (a
- * deactivated account keeps its localpart, in state "left"), so that a translation, once read from committed data, is true
- * for ever: accounts/names.h keeps it in memory and is what hot paths ask. */
+ * deactivated account keeps its localpart, in state "left"), so that a translation, once read from committed data, is
+ * true for ever: accounts/names.h keeps it in memory and is what hot paths ask. */
 #ifndef PARTA_STORE_USERS_H
 #define PARTA_STORE_USERS_H
 

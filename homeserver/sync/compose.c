@@ -177,7 +177,7 @@ static void add_section(struct text *out, bool *any, const char *open, const str
 /* What the end-to-end module requires of every answer; there are no keys here yet. */
 #define KEYS "\"device_one_time_keys_count\":{},\"device_unused_fallback_key_types\":[],"
 
-static void open_answer(struct text *out, stream_pos next)
+void sync_open_answer(struct text *out, stream_pos next)
 {
     text_adds(out, "{" KEYS "\"next_batch\":\"");
     token_add(out, next);
@@ -186,7 +186,7 @@ static void open_answer(struct text *out, stream_pos next)
 
 void sync_add_nothing(struct text *out, stream_pos next)
 {
-    open_answer(out, next);
+    sync_open_answer(out, next);
     text_addc(out, '}');
 }
 
@@ -205,7 +205,7 @@ static void write_answer(struct composing *c, const struct gathering *g, const s
 {
     bool any = false;
     struct text rooms = TEXT_INIT;
-    open_answer(out, c->upto);
+    sync_open_answer(out, c->upto);
     add_events(out, "account_data", &g->global);
     add_events(out, "presence", presence);
     add_section(&rooms, &any, "\"join\":{", &c->join);

@@ -38,7 +38,8 @@ enum composed {
 enum composed sync_compose(struct syncer *syncer, struct db *db, const struct sync_ask *ask, struct text *out,
                            stream_pos *next, struct error *e);
 
-/* The answer that says nothing but next_batch. */
+/* The answer that says nothing but next_batch; and its beginning, up to and including next_batch. */
 void sync_add_nothing(struct text *out, stream_pos next);
+void sync_open_answer(struct text *out, stream_pos next);
 
 #endif

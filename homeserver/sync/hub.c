@@ -9,6 +9,7 @@
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/receipt_news.h"
+#include "homeserver/sync/typing.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
@@ -23,7 +24,7 @@ struct numbers {
 struct sync_hub {
     stream_pos start;
     _Atomic stream_pos pos;
-    struct numbers users, rooms, events;
+    struct numbers users, own_data, rooms, events;
     struct listener {
         hub_listener *fn;
         void *self;
@@ -79,6 +80,7 @@ void hub_destroy(struct sync_hub *hub)
     if (hub == NULL)
         return;
     numbers_finish(&hub->users);
+    numbers_finish(&hub->own_data);
     numbers_finish(&hub->rooms);
     numbers_finish(&hub->events);
     free(hub);
@@ -100,6 +102,11 @@ void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)
 stream_pos hub_last_change(const struct sync_hub *hub, user_no user)
 {
     return number_get(&hub->users, user, hub->start);
+}
+
+stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user)
+{
+    return number_get(&hub->own_data, user, hub->start);
 }
 
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
@@ -232,7 +239,10 @@ static void gather_receipt(struct gathering *g, const struct change *change)
 
 static void gather_typing(struct gathering *g, const struct change *change)
 {
-    add_members(g, room_index(g, change->room), change->payload);
+    const struct typing_news *news = change->payload;
+    int room = room_index(g, change->room);
+    if (news != NULL)
+        add_members(g, room, news->members);
 }
 
 static void gather_presence(struct gathering *g, const struct change *change)
@@ -300,6 +310,13 @@ static void raise_numbers(struct sync_hub *hub, struct wake *wake)
     hub->pos = wake->pos;
 }
 
+static void raise_own_data(struct sync_hub *hub, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (changes[i].kind == CHANGE_ACCOUNT_DATA && changes[i].room == 0)
+            number_raise(&hub->own_data, changes[i].user, changes[i].pos, hub->start);
+}
+
 static struct wake *gather(const struct change *changes, size_t n)
 {
     struct gathering g = {.wake = xcalloc(1, sizeof *g.wake), .sorted = true};
@@ -321,6 +338,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
     struct sync_hub *hub = self;
     struct wake *wake = gather(changes, n);
     if (wake->pos > hub->pos) {
+        raise_own_data(hub, changes, n);
         raise_numbers(hub, wake);
         if (hub->dress != NULL && wake->n_users != 0)
             hub->dress(hub->dresser, wake, changes, n);

@@ -72,6 +72,9 @@ void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self);
 /* The position of the user's last change. Any thread, never blocks. */
 stream_pos hub_last_change(const struct sync_hub *hub, user_no user);
 
+/* The same of the user's global account data (push rules, whom they ignore) alone. */
+stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user);
+
 /* The same of a room: its events, receipts, typing; and of its events alone. */
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room);
 stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
@@ -80,8 +83,8 @@ stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 stream_pos hub_pos(const struct sync_hub *hub);
 
 /* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/append.h),
- * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING and CHANGE_PRESENCE a struct member_set (rooms/member_set.h); NULL:
- * only the user. */
+ * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING a struct typing_news, CHANGE_PRESENCE a struct member_set; NULL: only
+ * the user. */
 void hub_observe(void *self, const struct change *changes, size_t n);
 
 #endif

@@ -64,7 +64,7 @@ static bool put_receipt(struct tx *tx, room_no no, struct member_set *members, c
                                   .pos = row.pos,
                                   .room = no,
                                   .user = marks->user,
-                                  .payload = receipt_news_create(&row, members),
+                                  .payload = receipt_news_create(&row, marks->room_id, members),
                                   .release = receipt_news_unref});
     return true;
 }

@@ -4,6 +4,8 @@
 
 #include "homeserver/base/text.h"
 #include "homeserver/sync/filter_cache.h"
+#include "homeserver/sync/hot.h"
+#include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
@@ -24,6 +26,7 @@ struct syncer *syncer_create(const struct syncer_settings *settings)
     syncer->lazy = lazy_create();
     syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
     syncer->unread = unread_create(settings->names, UNREAD_CACHED);
+    hub_dress(syncer->hub, hot_dress, syncer);
     return syncer;
 }
 

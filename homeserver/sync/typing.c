@@ -25,6 +25,7 @@ struct typist {
 
 struct typing_room {
     room_no room;
+    char *room_id;
     stream_pos pos; /* of the last change */
     bool again;     /* the job that changed the list was rolled back: it must be told once more */
     size_t n;
@@ -44,13 +45,14 @@ struct typing {
 };
 
 /* With the lock held: the room's entry at the back of the order, made if need be. */
-static struct typing_room *entry(struct typing *typing, room_no no)
+static struct typing_room *entry(struct typing *typing, room_no no, const char *room_id)
 {
     struct typing_room *room;
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
     if (room == NULL) {
         room = xcalloc(1, sizeof *room);
         room->room = no;
+        room->room_id = xstrdup(room_id);
     } else
         HASH_DEL(typing->all, room);
     HASH_ADD(hh, typing->all, room, sizeof room->room, room);
@@ -60,6 +62,7 @@ static struct typing_room *entry(struct typing *typing, room_no no)
 static void drop(struct typing *typing, struct typing_room *room)
 {
     HASH_DEL(typing->all, room);
+    free(room->room_id);
     free(room->typists);
     free(room);
 }
@@ -126,17 +129,30 @@ static void tell_again(void *arg)
     pthread_mutex_unlock(&typing->lock);
 }
 
+void typing_news_unref(void *arg)
+{
+    struct typing_news *news = arg;
+    if (news == NULL || --news->refs != 0)
+        return;
+    member_set_unref(news->members);
+    free(news->room_id);
+    free(news);
+}
+
 static void announce(struct typing *typing, struct tx *tx, struct typing_room *room)
 {
-    struct member_set *members = rooms_joined_ref(typing->rooms, tx, room->room);
+    struct typing_news *news = xcalloc(1, sizeof *news);
+    news->refs = 1;
+    news->room_id = xstrdup(room->room_id);
+    news->members = rooms_joined_ref(typing->rooms, tx, room->room);
     room->pos = tx_next_pos(tx);
     room->again = false;
     tx_on_rollback(tx, tell_again, typing);
     tx_change(tx, (struct change){.kind = CHANGE_TYPING,
                                   .pos = room->pos,
                                   .room = room->room,
-                                  .payload = members,
-                                  .release = member_set_unref});
+                                  .payload = news,
+                                  .release = typing_news_unref});
 }
 
 struct setting {
@@ -155,7 +171,7 @@ static bool set_job(struct tx *tx, void *arg, struct error *e)
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
     int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&typing->lock);
-    struct typing_room *room = entry(typing, no);
+    struct typing_room *room = entry(typing, no, set->room_id);
     /* After a restart clients may show somebody as typing of whom nothing is known here any more. */
     bool changed = room->pos == 0 || room->again;
     if (set->timeout_ms > 0)
@@ -202,7 +218,7 @@ static bool expire_job(struct tx *tx, void *arg, struct error *e)
     HASH_ITER(hh, typing->all, room, next)
     {
         if (typists_drop(room, 0, now_ms) || room->again)
-            announce(typing, tx, entry(typing, room->room));
+            announce(typing, tx, entry(typing, room->room, room->room_id));
     }
     pthread_mutex_unlock(&typing->lock);
     return true;

@@ -31,6 +31,7 @@ struct counted {
     stream_pos upto, joined_pos, receipts_pos;
     struct push_rules *rules;
     char *display_name; /* NULL: none, or not wanted */
+    bool ignores;       /* the user ignores somebody */
     struct unread_tally tally;
     UT_hash_handle hh;
 };
@@ -397,6 +398,7 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
     if (!still_holds(&c, known, rules_cache_get(unread->rules, db, ask->user)) || !carry_on(&c))
         count_anew(&c);
     counted.upto = ask->upto;
+    counted.ignores = ask->ignores;
     counting_finish(&c);
     tally_copy(out, &counted.tally);
     remember(unread, &counted);
@@ -410,7 +412,8 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     struct counted *counted;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND(hh, shard->all, &key, sizeof key, counted);
-    bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change;
+    bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change && !counted->ignores &&
+                  !push_rules_ask_power(counted->rules);
     if (usable && counted->upto < news->pos) {
         struct push_result result =
             push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});

@@ -49,6 +49,7 @@ struct unread_ask {
     const char *room_id;
     stream_pos joined_pos; /* when they joined */
     stream_pos upto;       /* of the snapshot */
+    bool ignores;          /* the user ignores somebody: unread_advance will leave it to a worker */
 };
 
 /* Blocks (reads). The caller finishes *out. */

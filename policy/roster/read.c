@@ -315,6 +315,15 @@ static bool read_tables(struct archive *archive, struct reading *in)
     return true;
 }
 
+/* Three of the indices are the roster's own. */
+static void hand_over_indices(struct reading *in)
+{
+    in->roster->school_ids = in->ids[TABLE_ORGS];
+    in->roster->class_ids = in->ids[TABLE_CLASSES];
+    in->roster->person_ids = in->ids[TABLE_USERS];
+    in->ids[TABLE_ORGS] = in->ids[TABLE_CLASSES] = in->ids[TABLE_USERS] = NULL;
+}
+
 static void forget_indices(struct reading *in)
 {
     for (int i = 0; i < TABLE__COUNT; ++i)
@@ -334,6 +343,7 @@ static struct roster *read_archive(zip_t *zip, struct roster_problem *problem)
     bool done = read_tables(&archive, &in);
     if (done)
         roster_complete(&in);
+    hand_over_indices(&in);
     forget_indices(&in);
     if (done)
         return in.roster;
@@ -383,6 +393,9 @@ void roster_destroy(struct roster *roster)
 {
     if (roster == NULL)
         return;
+    HASH_CLEAR(hh, roster->school_ids);
+    HASH_CLEAR(hh, roster->class_ids);
+    HASH_CLEAR(hh, roster->person_ids);
     free(roster->schools);
     free(roster->classes);
     free(roster->people);

@@ -61,6 +61,7 @@ struct roster {
     struct roster_enrollment *enrollments; /* in the file's order */
     struct roster_guardianship *guardianships;
     size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
+    struct id_entry *school_ids, *class_ids, *person_ids; /* for roster_find */
     size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
     size_t n_enrollments_left_out; /* proctors and administrators of a class */
     struct roster_memory *memory;  /* of the strings */
@@ -73,5 +74,11 @@ struct roster *roster_read(const char *path, struct roster_problem *problem);
 struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem);
 
 void roster_destroy(struct roster *roster); /* NULL is accepted */
+
+/* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is no
+ * school has a number beyond n_schools. */
+#define ID_NONE UINT32_MAX
+struct id_entry;
+uint32_t roster_find(const struct id_entry *ids, const char *id);
 
 #endif

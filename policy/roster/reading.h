@@ -19,7 +19,6 @@ struct id_entry {
     uint32_t number;
     UT_hash_handle hh;
 };
-#define ID_NONE UINT32_MAX /* not in the index */
 #define ID_OTHER (UINT32_MAX - 1) /* there, but not of the kind that is kept: an org that is no school */
 
 /* Rows that may not come twice though their sourcedIds differ. */

@@ -12,19 +12,19 @@
             &(in)->roster->array[(in)->roster->n++]) \
          : &(in)->roster->array[(in)->roster->n++])
 
-static uint32_t id_find(struct id_entry *const *index, const char *id)
+uint32_t roster_find(const struct id_entry *ids, const char *id)
 {
     struct id_entry *entry;
-    HASH_FIND_STR(*index, id, entry);
+    HASH_FIND_STR((struct id_entry *)ids, id, entry);
     return entry != NULL ? entry->number : ID_NONE;
 }
 
 /* false: it is there already. id is kept. */
-static bool id_put(struct reading *in, struct id_entry **index, const char *id, uint32_t number)
+static bool id_put(struct roster_memory *memory, struct id_entry **index, const char *id, uint32_t number)
 {
-    if (id_find(index, id) != ID_NONE)
+    if (roster_find(*index, id) != ID_NONE)
         return false;
-    struct id_entry *entry = roster_memory_alloc(in->scratch, sizeof *entry);
+    struct id_entry *entry = roster_memory_alloc(memory, sizeof *entry);
     entry->id = id;
     entry->number = number;
     HASH_ADD_KEYPTR(hh, *index, entry->id, strlen(entry->id), entry);
@@ -35,8 +35,9 @@ static bool id_put(struct reading *in, struct id_entry **index, const char *id, 
 static bool take_id(struct reading *in, const struct cells *c, enum roster_table table, uint32_t number, const char **kept)
 {
     bool lives = table == TABLE_ORGS || table == TABLE_CLASSES || table == TABLE_USERS;
-    *kept = roster_memory_copy(lives ? in->roster->memory : in->scratch, cell(c, 0));
-    return id_put(in, &in->ids[table], *kept, number) ||
+    struct roster_memory *memory = lives ? in->roster->memory : in->scratch;
+    *kept = roster_memory_copy(memory, cell(c, 0));
+    return id_put(memory, &in->ids[table], *kept, number) ||
            cell_refuse(c, 0, "sourcedId \"%.60s\" is there twice", *kept);
 }
 
@@ -44,7 +45,7 @@ static bool take_id(struct reading *in, const struct cells *c, enum roster_table
 static bool refer(struct reading *in, const struct cells *c, int column, enum roster_table to, uint32_t *out)
 {
     const char *id = cell(c, column);
-    *out = *id == '\0' ? ID_NONE : id_find(&in->ids[to], id);
+    *out = *id == '\0' ? ID_NONE : roster_find(in->ids[to], id);
     if (*id == '\0' || *out != ID_NONE)
         return true;
     return cell_refuse(c, column, "\"%.60s\" is not in %s.csv", id, ROSTER_TABLES[to].name);
@@ -125,7 +126,7 @@ static bool check_terms(struct reading *in, const struct cells *c)
     char buf[256];
     const char *at = cell(c, CLASS_TERMS), *id;
     while ((id = next_id(&at, buf)) != NULL)
-        if (id_find(&in->ids[TABLE_SESSIONS], id) == ID_NONE)
+        if (roster_find(in->ids[TABLE_SESSIONS], id) == ID_NONE)
             return cell_refuse(c, CLASS_TERMS, "\"%.60s\" is not in academicSessions.csv", id);
     return true;
 }
@@ -156,7 +157,7 @@ static bool users_row(struct reading *in, const struct cells *c)
     const char *id;
     if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org))
         return false;
-    if (!id_put(in, &in->usernames, roster_memory_copy(in->scratch, cell(c, USER_USERNAME)), number))
+    if (!id_put(in->scratch, &in->usernames, roster_memory_copy(in->scratch, cell(c, USER_USERNAME)), number))
         return cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", cell(c, USER_USERNAME));
     *PUSH(in, people, n_people, cap_people) = (struct roster_person){
         .id = id,
@@ -173,10 +174,10 @@ static bool users_again(struct reading *in, const struct cells *c)
 {
     char buf[256];
     const char *at = cell(c, USER_AGENTS), *id;
-    uint32_t child = id_find(&in->ids[TABLE_USERS], cell(c, USER_ID));
+    uint32_t child = roster_find(in->ids[TABLE_USERS], cell(c, USER_ID));
     struct roster_person *people = in->roster->people;
     for (size_t first = in->roster->n_guardianships; (id = next_id(&at, buf)) != NULL;) {
-        uint32_t agent = id_find(&in->ids[TABLE_USERS], id);
+        uint32_t agent = roster_find(in->ids[TABLE_USERS], id);
         if (agent == ID_NONE)
             return cell_refuse(c, USER_AGENTS, "\"%.60s\" is not in users.csv", id);
         if ((people[child].roles & ROLE_PUPIL) == 0)

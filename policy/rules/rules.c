@@ -41,9 +41,11 @@ static bool actor_stopped(const struct rule_facts *f)
     return !stands(&f->actor) && !(f->act == ACT_LEAVE && f->actor.standing == STANDING_SUSPENDED);
 }
 
+/* Who is suspended or locked for a while can do nothing, but keeps their place: the roster may even give them a new one. */
 static bool target_not_confirmed(const struct rule_facts *f)
 {
-    return !stands(&f->target);
+    bool paused = f->target.standing == STANDING_SUSPENDED || f->target.standing == STANDING_LOCKED;
+    return !stands(&f->target) && !(paused && f->actor.service);
 }
 
 /* --- A1, A2 --- */

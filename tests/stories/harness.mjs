@@ -10,7 +10,7 @@ import { logger } from "matrix-js-sdk/lib/logger.js";
 
 logger.setLevel?.("silent");
 const BUILD = process.env.PARTA_BUILD ?? new URL("../../build", import.meta.url).pathname;
-const SECRET = "stories-secret";
+const SECRET = "the-secret-of-the-stories";
 const PATIENCE_MS = 20000;
 
 function freePort() {
@@ -28,7 +28,7 @@ export async function until(fn, what = "condition") {
     for (;;) {
         const value = await fn();
         if (value) return value;
-        if (Date.now() > end) throw new Error(`waited in vain for: ${what}`);
+        if (Date.now() > end) throw new Error(`waited in vain for: ${typeof what === "function" ? what() : what}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
 }
@@ -60,7 +60,7 @@ export class Server {
         this.log = this.log ?? "";
         this.process.stderr.on("data", (bytes) => (this.log += bytes));
         this.ended = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve({ code, signal })));
-        await until(() => fetch(`${this.url}/health`).then((r) => r.ok).catch(() => false), `the server to start: ${this.log}`);
+        await until(() => fetch(`${this.url}/health`).then((r) => r.ok).catch(() => false), () => `the server to start: ${this.log}`);
     }
 
     /** Ends the process with a signal and waits for it. */

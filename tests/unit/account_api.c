@@ -1,5 +1,4 @@
 /* Accounts as clients speak of them: a real server on the loopback, the real routes, curl as the client. */
-#include <cmocka.h>
 #include <curl/curl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "client-api/routes.h"
 #include "homeserver/accounts/accounts.h"

@@ -1,11 +1,12 @@
 /* Accounts: registration and its gate, passwords, devices, profiles, account data, tags, names, the shared secret. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "homeserver/accounts/account_data.h"
 #include "homeserver/accounts/accounts.h"

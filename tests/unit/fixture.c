@@ -18,7 +18,8 @@ static void open_all(struct fixture *f)
     f->db = db_open(f->path, DB_READ, NULL);
     f->names = user_names_create("school.example");
     f->rooms = rooms_create(&(struct rooms_settings){
-        .server_name = "school.example", .key = &f->key, .names = f->names, .default_version = "12"});
+        .server_name = "school.example", .key = &f->key, .names = f->names, .default_version = "12",
+        .school_mode = f->school_mode});
     if (f->writer == NULL || f->db == NULL)
         abort();
 }
@@ -31,7 +32,7 @@ static void close_all(struct fixture *f)
     user_names_destroy(f->names);
 }
 
-void fixture_start(struct fixture *f)
+static void start(struct fixture *f)
 {
     log_set_level(LOG_ERROR);
     if (!crypto_start())
@@ -41,6 +42,18 @@ void fixture_start(struct fixture *f)
         abort();
     snprintf(f->path, sizeof f->path, "%s/parta.db", f->dir);
     open_all(f);
+}
+
+void fixture_start(struct fixture *f)
+{
+    f->school_mode = false;
+    start(f);
+}
+
+void fixture_start_school(struct fixture *f)
+{
+    f->school_mode = true;
+    start(f);
 }
 
 void fixture_restart(struct fixture *f)

@@ -14,6 +14,7 @@
 #include "homeserver/store/writer.h"
 
 struct fixture {
+    bool school_mode; /* policy.mode */
     char dir[64], path[96];
     struct writer *writer;
     struct user_names *names;
@@ -23,6 +24,7 @@ struct fixture {
 };
 
 void fixture_start(struct fixture *f);
+void fixture_start_school(struct fixture *f); /* the same in policy.mode school */
 void fixture_restart(struct fixture *f); /* as after a clean stop: memory is gone, the database stays */
 void fixture_stop(struct fixture *f);
 

@@ -1,11 +1,15 @@
 /* The token cache: who is remembered, who is forgotten and when. */
-#include <cmocka.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/devices.h"
@@ -236,6 +240,60 @@ static void a_refresh_token_ends_when_the_refresh_token_it_brought_is_used(void 
     login_result_finish(&third);
 }
 
+struct racer {
+    pthread_t thread;
+    struct db *db;
+    _Atomic(const char *) *token;
+    _Atomic bool *stop;
+    int found;
+};
+
+static void *race(void *arg)
+{
+    struct racer *r = arg;
+    struct error e;
+    while (!*r->stop) {
+        const struct session *session = sessions_find(t.sessions, *r->token);
+        if (session == NULL)
+            session = sessions_load(t.sessions, r->db, *r->token, &e);
+        r->found += session != NULL && strcmp(session->user_id, "@zoya:school.example") == 0;
+        session_unref(session);
+    }
+    return NULL;
+}
+
+/* Loads that race a sign-out must not bring the token back. */
+static void a_revoked_token_stays_away_whoever_loads_it_meanwhile(void **state)
+{
+    enum { ROUNDS = 60, RACERS = 3 };
+    static struct login_result results[ROUNDS];
+    struct racer racers[RACERS];
+    struct error e;
+    _Atomic bool stop = false;
+    sign_up("zoya", "PHONE", &results[0]);
+    _Atomic(const char *) token = results[0].access_token;
+    for (int i = 0; i < RACERS; ++i) {
+        racers[i] = (struct racer){.db = db_open(t.f.path, DB_READ, NULL), .token = &token, .stop = &stop};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    for (int i = 1; i < ROUNDS; ++i) {
+        sign_in("zoya", "PHONE", &results[i]); /* ends the token before */
+        assert_false(in_memory(results[i - 1].access_token));
+        assert_false(loads(results[i - 1].access_token, &e));
+        usleep(500);
+        assert_false(in_memory(results[i - 1].access_token));
+        token = results[i].access_token;
+    }
+    stop = true;
+    int found = 0;
+    for (int i = 0; i < RACERS; ++i) {
+        pthread_join(racers[i].thread, NULL);
+        db_close(racers[i].db);
+        found += racers[i].found;
+    }
+    assert_true(found > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_signed_out_device_is_forgotten_and_others_are_not, setup, teardown),
         cmocka_unit_test_setup_teardown(signing_in_again_on_a_device_ends_its_old_token, setup, teardown),
         cmocka_unit_test_setup_teardown(the_cache_is_bounded_and_drops_what_is_not_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_revoked_token_stays_away_whoever_loads_it_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(an_expired_token_is_a_soft_logout, setup, teardown),
         cmocka_unit_test_setup_teardown(a_locked_account_is_seen_as_such_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_access_token_it_brought_is_used, setup, teardown),

@@ -1,0 +1,76 @@
+#include "homeserver/push/room_facts.h"
+
+#include <stdlib.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/rooms.h"
+
+static json_t *state_content(struct db *db, room_no room, const char *type, user_no *sender)
+{
+    struct event_row row;
+    json_t *content = NULL;
+    struct stmt *q = events_state_get(db, room, type, "");
+    if (events_next(q, &row)) {
+        content = json_loads(row.content, 0, NULL);
+        *sender = row.sender;
+    }
+    stmt_end(q);
+    return content;
+}
+
+static const struct room_version *version_of(struct db *db, room_no room)
+{
+    struct room_row row;
+    struct stmt *q = rooms_get(db, room);
+    const struct room_version *version = rooms_next(q, &row) ? room_version_get(row.version) : NULL;
+    stmt_end(q);
+    return version != NULL ? version : room_version_get(ROOM_VERSION_DEFAULT);
+}
+
+void room_facts_load(struct room_facts *facts, struct db *db, struct user_names *names, room_no room)
+{
+    user_no creator = 0, ignored = 0;
+    *facts = (struct room_facts){.db = db, .names = names, .members = memberships_count(db, room, MEMBERSHIP_JOIN)};
+    facts->create = state_content(db, room, "m.room.create", &creator);
+    facts->levels = state_content(db, room, "m.room.power_levels", &ignored);
+    power_init(&facts->power, version_of(db, room), user_names_get(names, db, creator), facts->create, facts->levels);
+}
+
+void room_facts_finish(struct room_facts *facts)
+{
+    json_decref(facts->create);
+    json_decref(facts->levels);
+}
+
+void room_facts_event(const struct room_facts *facts, struct push_event *event, const char *room_id,
+                      const struct event_row *row)
+{
+    const char *sender = user_names_get(facts->names, facts->db, row->sender);
+    if (sender == NULL)
+        sender = "";
+    push_event_init(event, &(struct push_facts){
+                               .type = row->type,
+                               .sender = sender,
+                               .room_id = room_id,
+                               .event_id = row->event_id,
+                               .state_key = row->state_key,
+                               .content = row->content,
+                               .members = facts->members,
+                               .sender_power = power_of_user(&facts->power, sender),
+                               .notifications = json_get_object(facts->levels, "notifications"),
+                           });
+}
+
+char *room_facts_display_name(struct db *db, room_no room, const char *user_id)
+{
+    char *content = events_state_content(db, room, "m.room.member", user_id);
+    json_t *object = content != NULL ? json_loads(content, 0, NULL) : NULL;
+    const char *name = json_get_string(object, "displayname");
+    char *copy = name != NULL ? xstrdup(name) : NULL;
+    json_decref(object);
+    free(content);
+    return copy;
+}

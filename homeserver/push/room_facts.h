@@ -1,0 +1,40 @@
+/* What push rules ask of a room beside the event: its members now, and what its power levels say.
+ *
+ *     struct room_facts facts;
+ *     room_facts_load(&facts, db, names, room);
+ *     room_facts_event(&facts, &event, room_id, &row);      … push_evaluate, push_event_finish
+ *     room_facts_finish(&facts); */
+#ifndef PARTA_PUSH_ROOM_FACTS_H
+#define PARTA_PUSH_ROOM_FACTS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/push/evaluate.h"
+#include "homeserver/rooms/power.h"
+
+struct db;
+struct event_row;
+struct user_names;
+
+struct room_facts {
+    struct db *db;
+    struct user_names *names;
+    int64_t members;
+    struct power power;
+    json_t *create, *levels; /* contents, which power borrows; NULL: none */
+};
+
+/* db and names are borrowed until room_facts_finish. Blocks (reads). */
+void room_facts_load(struct room_facts *facts, struct db *db, struct user_names *names, room_no room);
+void room_facts_finish(struct room_facts *facts);
+
+/* push_event_init for a row of this room, which event borrows. May read the sender's name. */
+void room_facts_event(const struct room_facts *facts, struct push_event *event, const char *room_id,
+                      const struct event_row *row);
+
+/* The user's display name in the room: heap, or NULL. Blocks (a read). */
+char *room_facts_display_name(struct db *db, room_no room, const char *user_id);
+
+#endif

@@ -1,0 +1,60 @@
+#include "policy/roster/facts.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+
+void facts_add(struct facts *facts, struct fact fact)
+{
+    if (facts->n == facts->cap) {
+        facts->cap = facts->cap != 0 ? 2 * facts->cap : 256;
+        facts->rows = xrealloc(facts->rows, facts->cap * sizeof *facts->rows);
+    }
+    facts->rows[facts->n++] = fact;
+}
+
+void facts_finish(struct facts *facts)
+{
+    free(facts->rows);
+    *facts = (struct facts){0};
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct fact *x = left, *y = right;
+    if (x->a != y->a)
+        return x->a < y->a ? -1 : 1;
+    if (x->b != y->b)
+        return x->b < y->b ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+static void sort(struct facts *facts)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < facts->n && sorted; ++i)
+        sorted = compare(&facts->rows[i - 1], &facts->rows[i]) <= 0;
+    if (!sorted)
+        qsort(facts->rows, facts->n, sizeof *facts->rows, compare);
+}
+
+bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self)
+{
+    bool good = true;
+    sort(have);
+    sort(want);
+    for (size_t h = 0, w = 0; good && (h < have->n || w < want->n);) {
+        int order = h == have->n ? 1 : w == want->n ? -1 : compare(&have->rows[h], &want->rows[w]);
+        if (order < 0)
+            good = drop(self, &have->rows[h], NULL);
+        else if (order > 0)
+            good = put(self, &want->rows[w], NULL);
+        else if (have->rows[h].value != want->rows[w].value)
+            good = put(self, &want->rows[w], &have->rows[h]);
+        h += order <= 0;
+        w += order >= 0;
+    }
+    return good;
+}

@@ -1,0 +1,447 @@
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/membership.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/users.h"
+#include "policy/roster/importing.h"
+
+static bool database_failed(struct importing *in)
+{
+    return error_set(in->e, ERROR_UNKNOWN, NULL);
+}
+
+/* --- Schools and classes --- */
+
+/* What is to be written once the statement that reads is done: by index in the roster, or the row that has ended. */
+struct pending {
+    uint32_t *changed;   /* index */
+    int64_t *ended;      /* number */
+    size_t n_changed, n_ended, cap_changed, cap_ended;
+};
+
+static void pending_change(struct pending *p, uint32_t index)
+{
+    if (p->n_changed == p->cap_changed) {
+        p->cap_changed = p->cap_changed != 0 ? 2 * p->cap_changed : 64;
+        p->changed = xrealloc(p->changed, p->cap_changed * sizeof *p->changed);
+    }
+    p->changed[p->n_changed++] = index;
+}
+
+static void pending_end(struct pending *p, int64_t no)
+{
+    if (p->n_ended == p->cap_ended) {
+        p->cap_ended = p->cap_ended != 0 ? 2 * p->cap_ended : 64;
+        p->ended = xrealloc(p->ended, p->cap_ended * sizeof *p->ended);
+    }
+    p->ended[p->n_ended++] = no;
+}
+
+static void pending_finish(struct pending *p)
+{
+    free(p->changed);
+    free(p->ended);
+}
+
+static bool school_put(struct importing *in, size_t i, enum roster_change counts)
+{
+    const struct roster_school *school = &in->roster->schools[i];
+    in->schools[i] = schools_put(in->tx->db, &(struct school_row){in->schools[i], school->id, school->name, false});
+    ++in->changes->n[counts];
+    in->school_renamed[i] = counts == ROSTER_SCHOOLS_CHANGED;
+    return in->schools[i] != 0 || database_failed(in);
+}
+
+bool records_schools(struct importing *in)
+{
+    struct pending pending = {0};
+    struct school_row row;
+    struct stmt *q = schools_all(in->tx->db);
+    while (schools_next(q, &row)) {
+        uint32_t i = roster_find(in->roster->school_ids, row.sourced_id);
+        if (i >= in->roster->n_schools) {
+            if (!row.ended)
+                pending_end(&pending, row.no);
+            continue;
+        }
+        in->schools[i] = row.no;
+        if (row.ended || strcmp(row.name, in->roster->schools[i].name) != 0)
+            pending_change(&pending, i);
+    }
+    stmt_end(q);
+    bool good = true;
+    for (size_t k = 0; k < pending.n_changed && good; ++k)
+        good = school_put(in, pending.changed[k], ROSTER_SCHOOLS_CHANGED);
+    for (size_t k = 0; k < pending.n_ended && good; ++k) {
+        good = schools_end(in->tx->db, pending.ended[k]) || database_failed(in);
+        ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
+    }
+    for (size_t i = 0; i < in->roster->n_schools && good; ++i)
+        good = in->schools[i] != 0 || school_put(in, i, ROSTER_SCHOOLS_NEW);
+    pending_finish(&pending);
+    return good;
+}
+
+static bool class_put(struct importing *in, size_t i, enum roster_change counts)
+{
+    const struct roster_class *class = &in->roster->classes[i];
+    struct class_row row = {
+        .no = in->classes[i],
+        .sourced_id = class->id,
+        .grade = class->grade,
+        .title = class->title,
+        .school = in->schools[class->school],
+        .homeroom = class->homeroom,
+    };
+    in->classes[i] = classes_put(in->tx->db, &row);
+    ++in->changes->n[counts];
+    in->class_renamed[i] = counts == ROSTER_CLASSES_CHANGED;
+    return in->classes[i] != 0 || database_failed(in);
+}
+
+static bool class_differs(const struct importing *in, const struct class_row *row, const struct roster_class *class)
+{
+    return row->ended || row->school != in->schools[class->school] || row->homeroom != class->homeroom ||
+           strcmp(row->title, class->title) != 0 || strcmp(row->grade, class->grade) != 0;
+}
+
+/* Its rooms stand in the old school's space, with the old school's people: a new class is what is meant. */
+static bool class_moves(const struct importing *in, const struct class_row *row, const struct roster_class *class)
+{
+    return row->school != in->schools[class->school] || row->homeroom != class->homeroom;
+}
+
+bool records_classes(struct importing *in)
+{
+    struct pending pending = {0};
+    struct class_row row;
+    bool good = true;
+    struct stmt *q = classes_all(in->tx->db);
+    while (good && classes_next(q, &row)) {
+        uint32_t i = roster_find(in->roster->class_ids, row.sourced_id);
+        if (i == ID_NONE) {
+            if (!row.ended)
+                pending_end(&pending, row.no);
+            continue;
+        }
+        in->classes[i] = row.no;
+        if (class_moves(in, &row, &in->roster->classes[i]))
+            good = error_set_field(in->e, ERROR_BAD_STATE, "A class has changed its school or its type: give it a new sourcedId.",
+                                   "org.parta.class", row.sourced_id);
+        else if (class_differs(in, &row, &in->roster->classes[i]))
+            pending_change(&pending, i);
+    }
+    stmt_end(q);
+    for (size_t k = 0; k < pending.n_changed && good; ++k)
+        good = class_put(in, pending.changed[k], ROSTER_CLASSES_CHANGED);
+    for (size_t k = 0; k < pending.n_ended && good; ++k) {
+        good = classes_end(in->tx->db, pending.ended[k]) || database_failed(in);
+        ++in->changes->n[ROSTER_CLASSES_CHANGED];
+    }
+    for (size_t i = 0; i < in->roster->n_classes && good; ++i)
+        good = in->classes[i] != 0 || class_put(in, i, ROSTER_CLASSES_NEW);
+    pending_finish(&pending);
+    return good;
+}
+
+/* --- People --- */
+
+void person_name_add(struct text *out, const char *family, const char *given)
+{
+    text_addf(out, "%s %s", family, given);
+}
+
+void localpart_draw(char out[LOCALPART_BYTES])
+{
+    random_name(out + 1, LOCALPART_BYTES - 2);
+    out[0] = 'p';
+    for (char *c = out; *c != '\0'; ++c)
+        *c = (char)tolower((unsigned char)*c);
+}
+
+static bool put_display_name(struct importing *in, size_t i)
+{
+    struct text name = TEXT_INIT, json = TEXT_INIT;
+    person_name_add(&name, in->roster->people[i].family, in->roster->people[i].given);
+    text_add_json(&json, name.data);
+    bool done = profiles_put(in->tx, in->people[i], "displayname", json.data) || database_failed(in);
+    text_finish(&name);
+    text_finish(&json);
+    return done;
+}
+
+static bool person_put(struct importing *in, size_t i)
+{
+    const struct roster_person *p = &in->roster->people[i];
+    struct person_row row = {
+        .no = in->people[i],
+        .sourced_id = p->id,
+        .given = p->given,
+        .family = p->family,
+        .middle = p->middle,
+        .birth = p->birth,
+        .enabled = p->enabled,
+    };
+    return people_put(in->tx->db, &row) || database_failed(in);
+}
+
+/* A drawn name that is taken is drawn again, unless it was given out before the job: then the import is to be repeated. */
+static bool account_make(struct importing *in, size_t i)
+{
+    char localpart[LOCALPART_BYTES];
+    const char *state = in->roster->people[i].enabled ? "active" : "locked";
+    if (in->credentials != NULL && in->credentials[i].localpart != NULL) {
+        in->people[i] = users_insert(in->tx, in->credentials[i].localpart, in->credentials[i].hash, state, false);
+        return in->people[i] != 0 || error_set(in->e, ERROR_USER_IN_USE, "A drawn user name is taken: import again.");
+    }
+    for (int tries = 0; tries < 8 && in->people[i] == 0 && !db_failed(in->tx->db); ++tries) {
+        localpart_draw(localpart);
+        in->people[i] = users_insert(in->tx, localpart, NULL, state, false);
+    }
+    return in->people[i] != 0 || database_failed(in);
+}
+
+static bool person_add(struct importing *in, size_t i)
+{
+    ++in->changes->n[ROSTER_PEOPLE_NEW];
+    return account_make(in, i) && person_put(in, i) && put_display_name(in, i);
+}
+
+/* What happened to people who are there already; several may be true. */
+enum { PERSON_RENAMED = 1, PERSON_OTHER = 2, PERSON_BACK = 4, PERSON_ENABLED = 8, PERSON_DISABLED = 16 };
+
+static unsigned person_differs(const struct person_row *row, const struct roster_person *p)
+{
+    unsigned what = 0;
+    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0)
+        what |= PERSON_RENAMED;
+    if (strcmp(row->middle, p->middle) != 0 || row->birth != p->birth)
+        what |= PERSON_OTHER;
+    if (row->ended)
+        what |= PERSON_BACK;
+    if (row->enabled != p->enabled)
+        what |= p->enabled ? PERSON_ENABLED : PERSON_DISABLED;
+    return what;
+}
+
+static bool sign_out(struct importing *in, user_no user)
+{
+    tx_change(in->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    return devices_delete_all(in->tx, user, 0) || database_failed(in);
+}
+
+static bool state_is(struct importing *in, user_no user, const char *state)
+{
+    struct user_row row;
+    bool is = users_get(in->tx->db, user, &row) && strcmp(row.state, state) == 0;
+    user_row_finish(&row);
+    return is;
+}
+
+static bool set_state(struct importing *in, user_no user, const char *state)
+{
+    tx_change(in->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    return users_set_state(in->tx, user, state) || database_failed(in);
+}
+
+/* The roster opens and closes accounts; a state that somebody else gave (suspended …) stays. */
+static bool person_state(struct importing *in, size_t i, unsigned what)
+{
+    user_no user = in->people[i];
+    if ((what & PERSON_BACK) != 0 && state_is(in, user, "left") &&
+        !set_state(in, user, in->roster->people[i].enabled ? "active" : "locked"))
+        return false;
+    if ((what & PERSON_ENABLED) != 0 && state_is(in, user, "locked"))
+        return set_state(in, user, "active");
+    if ((what & PERSON_DISABLED) != 0)
+        return set_state(in, user, "locked") && sign_out(in, user);
+    return true;
+}
+
+static bool person_change(struct importing *in, size_t i, unsigned what)
+{
+    ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
+    if (!person_put(in, i) || !person_state(in, i, what))
+        return false;
+    if ((what & PERSON_RENAMED) == 0)
+        return true;
+    if (!put_display_name(in, i))
+        return false;
+    membership_profile_changed(in->rooms, in->tx, in->people[i]);
+    return true;
+}
+
+struct people_diff {
+    struct pending pending;
+    unsigned char *what; /* per person of the roster */
+};
+
+static void compare_people(struct importing *in, struct people_diff *diff)
+{
+    struct person_row row;
+    struct stmt *q = people_all(in->tx->db);
+    while (people_next(q, &row)) {
+        uint32_t i = roster_find(in->roster->person_ids, row.sourced_id);
+        if (i == ID_NONE) {
+            if (!row.ended)
+                pending_end(&diff->pending, row.no);
+            continue;
+        }
+        in->people[i] = row.no;
+        diff->what[i] = (unsigned char)person_differs(&row, &in->roster->people[i]);
+        if (diff->what[i] != 0)
+            pending_change(&diff->pending, i);
+    }
+    stmt_end(q);
+}
+
+bool records_people(struct importing *in)
+{
+    struct people_diff diff = {.what = xcalloc(in->roster->n_people + 1, 1)};
+    bool good = true;
+    compare_people(in, &diff);
+    for (size_t k = 0; k < diff.pending.n_changed && good; ++k)
+        good = person_change(in, diff.pending.changed[k], diff.what[diff.pending.changed[k]]);
+    for (size_t k = 0; k < diff.pending.n_ended && good; ++k) {
+        good = people_end(in->tx->db, diff.pending.ended[k]) || database_failed(in);
+        ++in->changes->n[ROSTER_PEOPLE_ENDED];
+    }
+    for (size_t i = 0; i < in->roster->n_people && good; ++i)
+        good = in->people[i] != 0 || person_add(in, i);
+    pending_finish(&diff.pending);
+    free(diff.what);
+    return good;
+}
+
+/* --- Roles, enrollments, guardianships --- */
+
+static struct role_row role_of(const struct fact *f)
+{
+    return (struct role_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value};
+}
+
+/* Who may have lost a school; facts come by person. */
+static void mark_gone(struct importing *in, user_no user)
+{
+    if (in->gone.n == 0 || in->gone.rows[in->gone.n - 1].a != user)
+        facts_add(&in->gone, (struct fact){.a = user});
+}
+
+static bool role_put(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    struct role_row row = role_of(f);
+    ++in->changes->n[ROSTER_ROLES_NEW];
+    if (f->value != DAY_NEVER)
+        mark_gone(in, f->a);
+    return roles_put(in->tx->db, &row) || database_failed(in);
+}
+
+static bool role_drop(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    struct role_row row = role_of(f);
+    ++in->changes->n[ROSTER_ROLES_ENDED];
+    mark_gone(in, f->a);
+    return roles_delete(in->tx->db, &row) || database_failed(in);
+}
+
+static struct enrollment_row enrollment_of(const struct fact *f)
+{
+    return (struct enrollment_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value};
+}
+
+static bool enrollment_put(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    struct enrollment_row row = enrollment_of(f);
+    ++in->changes->n[ROSTER_ENROLLMENTS_NEW];
+    return enrollments_put(in->tx->db, &row) || database_failed(in);
+}
+
+static bool enrollment_drop(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    struct enrollment_row row = enrollment_of(f);
+    ++in->changes->n[ROSTER_ENROLLMENTS_ENDED];
+    return enrollments_delete(in->tx->db, &row) || database_failed(in);
+}
+
+static bool guardianship_put(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    ++in->changes->n[ROSTER_GUARDIANSHIPS_NEW];
+    return guardianships_put(in->tx->db, &(struct guardianship_row){f->a, f->b}) || database_failed(in);
+}
+
+static bool guardianship_drop(void *self, const struct fact *f, const struct fact *before)
+{
+    struct importing *in = self;
+    ++in->changes->n[ROSTER_GUARDIANSHIPS_ENDED];
+    return guardianships_delete(in->tx->db, &(struct guardianship_row){f->a, f->b}) || database_failed(in);
+}
+
+static void collect_roles(struct importing *in, struct facts *have, struct facts *want)
+{
+    struct role_row row;
+    struct stmt *q = roles_all(in->tx->db);
+    while (roles_next(q, &row))
+        facts_add(have, (struct fact){row.user, row.school, row.role, row.begin, row.end});
+    stmt_end(q);
+    for (size_t i = 0; i < in->roster->n_roles; ++i) {
+        const struct roster_role *r = &in->roster->roles[i];
+        facts_add(want, (struct fact){in->people[r->person], in->schools[r->school], r->role, r->begin, r->end});
+    }
+}
+
+static void collect_enrollments(struct importing *in, struct facts *have, struct facts *want)
+{
+    struct enrollment_row row;
+    struct stmt *q = enrollments_all(in->tx->db);
+    while (enrollments_next(q, &row))
+        facts_add(have, (struct fact){row.class, row.user, row.role, row.begin, row.end});
+    stmt_end(q);
+    for (size_t i = 0; i < in->roster->n_enrollments; ++i) {
+        const struct roster_enrollment *e = &in->roster->enrollments[i];
+        facts_add(want, (struct fact){in->classes[e->class], in->people[e->person], e->role, e->begin, e->end});
+    }
+}
+
+static void collect_guardianships(struct importing *in, struct facts *have, struct facts *want)
+{
+    struct guardianship_row row;
+    struct stmt *q = guardianships_all(in->tx->db);
+    while (guardianships_next(q, &row))
+        facts_add(have, (struct fact){.a = row.child, .b = row.guardian});
+    stmt_end(q);
+    for (size_t i = 0; i < in->roster->n_guardianships; ++i) {
+        const struct roster_guardianship *g = &in->roster->guardianships[i];
+        facts_add(want, (struct fact){.a = in->people[g->child], .b = in->people[g->guardian]});
+    }
+}
+
+bool records_facts(struct importing *in)
+{
+    static const struct {
+        void (*collect)(struct importing *in, struct facts *have, struct facts *want);
+        fact_fn *put, *drop;
+    } KINDS[] = {
+        {collect_roles, role_put, role_drop},
+        {collect_enrollments, enrollment_put, enrollment_drop},
+        {collect_guardianships, guardianship_put, guardianship_drop},
+    };
+    bool good = true;
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS && good; ++i) {
+        struct facts have = {0}, want = {0};
+        KINDS[i].collect(in, &have, &want);
+        good = facts_diff(&have, &want, KINDS[i].put, KINDS[i].drop, in);
+        facts_finish(&have);
+        facts_finish(&want);
+    }
+    return good;
+}

@@ -1,0 +1,144 @@
+/* What the tests of /sync share: a server's lower half with hub and syncer, devices that sync, and what they then know.
+ *
+ * A watcher is a client: it applies each answer as the specification says, and keeps the room's timeline and state. Gaps
+ * that a limited timeline leaves are filled by paging between the tokens, as clients do. */
+#ifndef PARTA_TESTS_SYNC_WORLD_H
+#define PARTA_TESTS_SYNC_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/sync/compose.h"
+#include "homeserver/sync/filter.h"
+#include "homeserver/sync/hub.h"
+#include "homeserver/sync/receipts.h"
+#include "homeserver/sync/syncer.h"
+#include "homeserver/sync/token.h"
+#include "homeserver/sync/typing.h"
+#include "tests/unit/fixture.h"
+
+struct world {
+    struct fixture f;
+    struct sync_hub *hub;
+    struct syncer *syncer;
+    struct wake *last; /* the last wake that was heard of */
+};
+
+static inline void world_hear(void *self, struct wake *wake)
+{
+    struct world *w = self;
+    wake_unref(w->last);
+    w->last = wake_ref(wake);
+}
+
+static inline void world_start(struct world *w)
+{
+    *w = (struct world){0};
+    fixture_start(&w->f);
+    w->hub = hub_create(writer_pos(w->f.writer));
+    hub_listen(w->hub, world_hear, w);
+    w->syncer = syncer_create(&(struct syncer_settings){
+        .writer = w->f.writer,
+        .rooms = w->f.rooms,
+        .names = w->f.names,
+        .hub = w->hub,
+        .key = &w->f.key,
+        .server_name = "school.example",
+    });
+    writer_observe(w->f.writer, hub_observe, w->hub);
+}
+
+static inline void world_stop(struct world *w)
+{
+    syncer_stop(w->syncer);
+    fixture_stop(&w->f);
+    syncer_destroy(w->syncer);
+    wake_unref(w->last);
+    hub_destroy(w->hub);
+}
+
+/* One answer, parsed. The caller owns it; *next may be NULL. */
+static inline json_t *world_sync(struct world *w, const struct sync_ask *ask, stream_pos *next, enum composed *how)
+{
+    struct text out = TEXT_INIT;
+    struct error e = {0};
+    stream_pos pos;
+    enum composed composed = sync_compose(w->syncer, w->f.db, ask, &out, &pos, &e);
+    json_t *answer = NULL;
+    if (composed != COMPOSED_REFUSED) {
+        answer = json_parse(out.data, out.len, &e);
+        if (answer == NULL)
+            fprintf(stderr, "not JSON: %s\n", out.data);
+        assert_non_null(answer);
+    }
+    assert_false(db_failed(w->f.db));
+    if (next != NULL)
+        *next = pos;
+    if (how != NULL)
+        *how = composed;
+    text_finish(&out);
+    return answer;
+}
+
+static inline char *world_room_id(struct world *w, room_no room)
+{
+    char *id = rooms_id_of(w->f.db, room);
+    assert_non_null(id);
+    return id;
+}
+
+/* answer.rooms.<section>.<room>; NULL: not there. */
+static inline json_t *world_section(struct world *w, json_t *answer, const char *section, room_no room)
+{
+    char *id = world_room_id(w, room);
+    json_t *found = json_get_object(json_get_object(json_get_object(answer, "rooms"), section), id);
+    free(id);
+    return found;
+}
+
+static inline json_t *world_events(json_t *section, const char *key)
+{
+    return json_get_array(json_get_object(section, key), "events");
+}
+
+static inline void world_say(struct world *w, room_no room, user_no user, const char *body)
+{
+    char content[256];
+    snprintf(content, sizeof content, "{\"msgtype\":\"m.text\",\"body\":\"%s\"}", body);
+    assert_true(fixture_send(&w->f, room, user, "m.room.message", NULL, content, NULL, NULL, NULL));
+}
+
+static inline bool world_mark(struct world *w, room_no room, user_no user, const char *event_id, bool private_,
+                              const char *thread)
+{
+    struct error e;
+    char *id = world_room_id(w, room);
+    struct marks marks = {.room_id = id, .user = user, .thread = thread};
+    *(private_ ? &marks.read_private : &marks.read) = event_id;
+    bool ok = receipts_mark(w->f.writer, w->f.rooms, &marks, &e);
+    free(id);
+    return ok;
+}
+
+static inline struct filter *world_filter(const char *text)
+{
+    struct error e = {0};
+    struct filter *filter = filter_parse_text(text, &e);
+    if (filter == NULL)
+        fprintf(stderr, "filter %s: %s\n", text, error_sentence(&e));
+    assert_non_null(filter);
+    return filter;
+}
+
+#endif
