@@ -19,28 +19,39 @@ static void add_token(struct text *out, const char *before, stream_pos pos)
     text_addc(out, '"');
 }
 
-static bool messages_page(struct request *r, struct reading *reading, const struct filter *filter)
+/* from: the token the page begins at. */
+static bool read_wanted(struct request *r, const struct reading *reading, const struct event_filter *filter,
+                        struct timeline_wanted *wanted, stream_pos *from)
 {
-    struct timeline_wanted wanted = {.room = reading->room, .filter = &filter->timeline};
+    stream_pos to;
+    int64_t limit;
+    *wanted = (struct timeline_wanted){.room = reading->room, .filter = filter};
+    if (!reading_direction(r, NULL, &wanted->backwards) ||
+        !reading_token(r, "from", wanted->backwards ? reading->now : 0, from) ||
+        !reading_token(r, "to", wanted->backwards ? 0 : INT64_MAX, &to) ||
+        !query_int(r, "limit", filter->limit != 0 ? filter->limit : 10, 0, MESSAGES_MAX, &limit))
+        return false;
+    wanted->limit = (size_t)limit;
+    wanted->after = wanted->backwards ? to : *from;
+    wanted->upto = wanted->backwards ? *from : to;
+    return true;
+}
+
+static bool messages_page(struct request *r, struct reading *reading, const struct event_filter *filter)
+{
+    struct timeline_wanted wanted;
     struct timeline timeline;
     struct text out = TEXT_INIT;
-    stream_pos from, to;
-    int64_t limit;
-    if (!reading_direction(r, NULL, &wanted.backwards) ||
-        !reading_token(r, "from", wanted.backwards ? reading->now : 0, &from) ||
-        !reading_token(r, "to", wanted.backwards ? 0 : INT64_MAX, &to) ||
-        !query_int(r, "limit", filter->timeline.limit != 0 ? filter->timeline.limit : 10, 0, MESSAGES_MAX, &limit))
+    stream_pos from;
+    if (!read_wanted(r, reading, filter, &wanted, &from))
         return false;
-    wanted.limit = (size_t)limit;
-    wanted.after = wanted.backwards ? to : from;
-    wanted.upto = wanted.backwards ? from : to;
     timeline_read(&timeline, &reading->render, &wanted);
     text_adds(&out, "{\"chunk\":");
     timeline_render(&out, &reading->render, &timeline);
     add_token(&out, ",\"start\":\"", from);
     if (timeline.more)
         add_token(&out, ",\"end\":\"", timeline.end);
-    if (filter->timeline.lazy_load_members && timeline.n != 0) {
+    if (filter->lazy_load_members && timeline.n != 0) {
         text_adds(&out, ",\"state\":");
         timeline_render_senders(&out, &reading->render, reading->room, timeline.rows, timeline.n,
                                 timeline.rows[wanted.backwards ? 0 : timeline.n - 1]->pos);
@@ -53,7 +64,7 @@ static bool messages_page(struct request *r, struct reading *reading, const stru
 static bool messages(struct request *r, struct reading *reading)
 {
     struct filter *filter;
-    bool done = reading_filter(r, &filter) && messages_page(r, reading, filter);
+    bool done = reading_filter(r, &filter) && messages_page(r, reading, &filter->timeline);
     filter_unref(filter);
     return done;
 }

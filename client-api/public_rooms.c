@@ -1,11 +1,12 @@
 /* The list of published rooms (Client-Server API, "Published room directory"). In school mode only who is signed in gets
- * it, and finds there the rooms of their own schools (school.md A1). */
+ * it, and finds there the rooms of their own schools (school.md A1); external staff find none (E7). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "client-api/reading.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/accounts/user_directory.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -40,6 +41,8 @@ static bool reply_rooms(struct request *r, struct directory_search *search)
     search->user = r->session != NULL ? r->session->user : 0;
     search->school_mode = reading_school_mode(r);
     db_begin_read(r->db);
+    if (search->school_mode && user_directory_closed_to(r->db, search->user))
+        search->n_types = 0; /* no type matches */
     directory_render(&out, r->db, search);
     db_end_read(r->db);
     return reply_text(r, &out);

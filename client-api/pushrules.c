@@ -74,7 +74,7 @@ static bool get_actions(struct request *r)
     return get_member(r, "actions");
 }
 
-/* A change, as the writer's job makes it: bring the rules, change them, bring them back if anything is different now. */
+/* A change, as the writer's job makes it: bring the rules, change them, bring them back if anything is different. */
 struct edit {
     bool (*apply)(const struct edit *edit, json_t *rules, struct error *e);
     user_no user;

@@ -125,3 +125,9 @@ void user_directory_render(struct text *out, struct db *db, const struct people_
     text_adds(out, "]}");
     free(finding.folded);
 }
+
+bool user_directory_closed_to(struct db *db, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    return user_directory_external(db, user, day_text(day_of_ms(clock_wall_ms()), day));
+}

@@ -2,22 +2,22 @@
 
 #include <string.h>
 
-/* Capital letters: every step-th code point from first to last has its small one delta further. Sorted. Left out is what
- * would change the length in UTF-8 (U+0130, U+1E9E, …). */
+/* Capital letters: every step-th code point from first to last has its small one delta further. Sorted. Left out is
+ * what would change the length in UTF-8 (U+0130, U+1E9E, …). */
 static const struct fold_range {
     uint16_t first, last;
     int16_t delta;
     uint8_t step;
 } FOLDS[] = {
-    {0x00C0, 0x00D6, 32, 1},  {0x00D8, 0x00DE, 32, 1},  {0x0100, 0x012E, 1, 2},   {0x0132, 0x0136, 1, 2},
-    {0x0139, 0x0147, 1, 2},   {0x014A, 0x0176, 1, 2},   {0x0178, 0x0178, -121, 1}, {0x0179, 0x017D, 1, 2},
-    {0x018F, 0x018F, 202, 1}, {0x01A0, 0x01A4, 1, 2},   {0x01AF, 0x01AF, 1, 1},   {0x01CD, 0x01DB, 1, 2},
-    {0x01DE, 0x01EE, 1, 2},   {0x01F8, 0x021E, 1, 2},   {0x0222, 0x0232, 1, 2},
-    {0x0386, 0x0386, 38, 1},  {0x0388, 0x038A, 37, 1},  {0x038C, 0x038C, 64, 1},  {0x038E, 0x038F, 63, 1},
-    {0x0391, 0x03A1, 32, 1},  {0x03A3, 0x03AB, 32, 1},  {0x03C2, 0x03C2, 1, 1},   {0x03D8, 0x03EE, 1, 2},
-    {0x0400, 0x040F, 80, 1},  {0x0410, 0x042F, 32, 1},  {0x0460, 0x0480, 1, 2},   {0x048A, 0x04BE, 1, 2},
-    {0x04C0, 0x04C0, 15, 1},  {0x04C1, 0x04CD, 1, 2},   {0x04D0, 0x052E, 1, 2},   {0x0531, 0x0556, 48, 1},
-    {0x1E00, 0x1E94, 1, 2},   {0x1EA0, 0x1EFE, 1, 2},   {0xFF21, 0xFF3A, 32, 1},
+    {0x00C0, 0x00D6, 32, 1},  {0x00D8, 0x00DE, 32, 1}, {0x0100, 0x012E, 1, 2},    {0x0132, 0x0136, 1, 2},
+    {0x0139, 0x0147, 1, 2},   {0x014A, 0x0176, 1, 2},  {0x0178, 0x0178, -121, 1}, {0x0179, 0x017D, 1, 2},
+    {0x018F, 0x018F, 202, 1}, {0x01A0, 0x01A4, 1, 2},  {0x01AF, 0x01AF, 1, 1},    {0x01CD, 0x01DB, 1, 2},
+    {0x01DE, 0x01EE, 1, 2},   {0x01F8, 0x021E, 1, 2},  {0x0222, 0x0232, 1, 2},    {0x0386, 0x0386, 38, 1},
+    {0x0388, 0x038A, 37, 1},  {0x038C, 0x038C, 64, 1}, {0x038E, 0x038F, 63, 1},   {0x0391, 0x03A1, 32, 1},
+    {0x03A3, 0x03AB, 32, 1},  {0x03C2, 0x03C2, 1, 1},  {0x03D8, 0x03EE, 1, 2},    {0x0400, 0x040F, 80, 1},
+    {0x0410, 0x042F, 32, 1},  {0x0460, 0x0480, 1, 2},  {0x048A, 0x04BE, 1, 2},    {0x04C0, 0x04C0, 15, 1},
+    {0x04C1, 0x04CD, 1, 2},   {0x04D0, 0x052E, 1, 2},  {0x0531, 0x0556, 48, 1},   {0x1E00, 0x1E94, 1, 2},
+    {0x1EA0, 0x1EFE, 1, 2},   {0xFF21, 0xFF3A, 32, 1},
 };
 
 static unsigned fold_code_point(unsigned c)
@@ -42,8 +42,8 @@ static bool continues(char c)
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* Folds the character at s, of at most left bytes (> 0), into out. Returns its length; bytes that are no character of two
- * or three bytes are copied one by one. */
+/* Folds the character at s, of at most left bytes (> 0), into out. Returns its length; bytes that are no character of
+ * two or three bytes are copied one by one. */
 static size_t fold_one(char *out, const char *s, size_t left)
 {
     unsigned char c = (unsigned char)s[0];
@@ -145,7 +145,7 @@ static bool is_boundary(const struct subject *t, size_t at)
 struct run {
     const char *s;
     size_t len;
-    bool literal; /* "?" stands for itself or is not in it */
+    bool literal;     /* "?" stands for itself or is not in it */
     bool first, last; /* begins or ends the pattern: must do so in the text as well */
 };
 

@@ -20,8 +20,8 @@ bool glob_has_wildcard(const char *pattern, size_t len);
 /* Whether the pattern matches the whole of s. */
 bool glob_match(const char *pattern, size_t pattern_len, const char *s, size_t len, uint32_t *budget);
 
-/* Whether it matches some part of s that begins and ends at a word boundary: an end of s, or next to a character that is
- * none of A-Z a-z 0-9 _ (Client-Server API, "Push Rules"; so every letter beyond ASCII is a boundary). */
+/* Whether it matches some part of s that begins and ends at a word boundary: an end of s, or next to a character that
+ * is none of A-Z a-z 0-9 _ (Client-Server API, "Push Rules"; so every letter beyond ASCII is a boundary). */
 bool glob_match_words(const char *pattern, size_t pattern_len, const char *s, size_t len, uint32_t *budget);
 
 /* The same for a text in which "*" and "?" are themselves. An empty one is never found. */

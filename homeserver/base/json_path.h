@@ -1,4 +1,4 @@
-/* Dot-separated property paths: "content.m\.relates_to.rel_type" (Matrix, Appendices, "Dot-separated property paths"). */
+/* Paths like "content.m\.relates_to.rel_type" (Matrix, Appendices, "Dot-separated property paths"). */
 #ifndef PARTA_BASE_JSON_PATH_H
 #define PARTA_BASE_JSON_PATH_H
 

@@ -138,12 +138,19 @@ static bool run_verb(struct control *control, struct call *call)
     return done;
 }
 
+/* What is not UTF-8 can't be told. */
+static json_t *text_value(const struct text *text)
+{
+    json_t *value = text->len != 0 ? json_stringn(text->data, text->len) : NULL;
+    return value != NULL ? value : json_string("");
+}
+
 static void reply(int fd, const struct call *call, bool done)
 {
     struct text out = TEXT_INIT;
-    json_t *reply = json_pack("{s:b, s:b, s:s%, s:s%}", "done", done, "misused", call->misused, "out",
-                              call->out.len != 0 ? call->out.data : "", call->out.len, "problem",
-                              call->problem.len != 0 ? call->problem.data : "", call->problem.len);
+    json_t *reply =
+        json_pack("{s:b, s:b, s:o, s:o, s:o}", "done", done, "misused", call->misused, "out", text_value(&call->out),
+                  "notes", text_value(&call->notes), "problem", text_value(&call->problem));
     if (reply != NULL)
         json_add_canonical(&out, reply);
     send_all(fd, out.data, out.len);
@@ -170,6 +177,7 @@ static void serve(struct control *control, int fd)
     text_finish(&bytes);
     text_finish(&call.input);
     text_finish(&call.out);
+    text_finish(&call.notes);
     text_finish(&call.problem);
 }
 
@@ -266,18 +274,24 @@ static bool send_call(int fd, const struct call *call)
     return sent;
 }
 
+static void add_member(const json_t *reply, const char *key, struct text *into)
+{
+    const char *said = json_get_string(reply, key);
+    text_adds(into, said != NULL ? said : "");
+}
+
 static bool take_reply(const struct text *bytes, struct call *call, bool *done)
 {
     struct error e = {0};
     json_t *reply = bytes->len != 0 ? json_parse(bytes->data, bytes->len, &e) : NULL;
     if (reply == NULL)
         return false;
-    const char *out = json_get_string(reply, "out"), *problem = json_get_string(reply, "problem");
     *done = json_get_bool(reply, "done", false);
     call->misused = json_get_bool(reply, "misused", false);
     text_clear(&call->problem);
-    text_adds(&call->out, out != NULL ? out : "");
-    text_adds(&call->problem, problem != NULL ? problem : "");
+    add_member(reply, "out", &call->out);
+    add_member(reply, "notes", &call->notes);
+    add_member(reply, "problem", &call->problem);
     json_decref(reply);
     return true;
 }

@@ -61,21 +61,29 @@ static void print_help(const struct verb *verb)
                "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
 }
 
-/* The verb that the first one or two words name; *used says how many. */
-static const struct verb *verb_of_words(int argc, char **argv, int *used)
+/* "--config FILE" may stand before the verb too. Answers where the verb begins. */
+static int skip_config(struct request_line *line, int argc, char **argv)
+{
+    int at = 1;
+    for (; at + 1 < argc && strcmp(argv[at], "--config") == 0; at += 2)
+        line->config_path = argv[at + 1];
+    for (; at < argc && strncmp(argv[at], "--config=", 9) == 0; ++at)
+        line->config_path = argv[at] + 9;
+    return at;
+}
+
+/* The verb that the next one or two words name; *at moves behind it. */
+static const struct verb *verb_of_words(int argc, char **argv, int *at)
 {
     char name[64];
     const struct verb *verb = NULL;
-    if (argc >= 3) {
-        snprintf(name, sizeof name, "%s %s", argv[1], argv[2]);
+    int words = argc - *at;
+    if (words >= 2) {
+        snprintf(name, sizeof name, "%s %s", argv[*at], argv[*at + 1]);
         verb = verb_find(name);
-        *used = 2;
     }
-    if (verb == NULL && argc >= 2) {
-        verb = verb_find(argv[1]);
-        *used = 1;
-    }
-    return verb;
+    *at += verb != NULL ? 2 : 1;
+    return verb != NULL || words < 1 ? verb : verb_find(argv[*at - 1]);
 }
 
 static int option_number(const struct verb *verb, const char *word, size_t len)
@@ -225,6 +233,7 @@ static int outcome(struct call *call, bool done)
         fputs("parta: the output could not be written\n", stderr);
         return FAILED;
     }
+    fputs(call->notes.len != 0 ? call->notes.data : "", stderr);
     if (done)
         return DONE;
     fprintf(stderr, "parta: %s\n", call->problem.len != 0 ? call->problem.data : "failed");
@@ -237,33 +246,47 @@ static void finish(struct request_line *line, struct config *config)
 {
     text_finish(&line->call.input);
     text_finish(&line->call.out);
+    text_finish(&line->call.notes);
     text_finish(&line->call.problem);
     for (int i = 0; i < VERB_OPTIONS_MAX; ++i)
         free(line->lines[i]);
     config_free(config);
 }
 
+static bool wants_usage(int argc, char **argv, int at)
+{
+    return at < argc &&
+           (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0);
+}
+
+static int refuse_verb(int argc, char **argv, int at)
+{
+    if (at >= argc)
+        print_usage(stderr);
+    else
+        fprintf(stderr, "parta: There is no verb %s; \"parta --help\" lists them.\n", argv[at]);
+    return MISUSED;
+}
+
 int main(int argc, char **argv)
 {
-    int used = 0;
     struct config *config = NULL;
     struct request_line line = {.config_path = config_path_default()};
     log_set_level(LOG_WARN);
     umask(077); /* what it makes is for the server's user only */
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
+    int first = skip_config(&line, argc, argv), at = first;
+    if (wants_usage(argc, argv, first)) {
         print_usage(stdout);
         return DONE;
     }
-    line.call.verb = verb_of_words(argc, argv, &used);
-    if (line.call.verb == NULL) {
-        print_usage(stderr);
-        return MISUSED;
-    }
+    line.call.verb = verb_of_words(argc, argv, &at);
+    if (line.call.verb == NULL)
+        return refuse_verb(argc, argv, first);
     if (!crypto_start()) {
         fputs("parta: no randomness to be had\n", stderr);
         return FAILED;
     }
-    bool done = take_words(&line, argc, argv, used + 1);
+    bool done = take_words(&line, argc, argv, at);
     if (done && line.help)
         print_help(line.call.verb);
     else

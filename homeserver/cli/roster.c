@@ -5,6 +5,44 @@
 #include "homeserver/cli/verb.h"
 #include "homeserver/store/listing.h"
 #include "homeserver/store/school.h"
+#include "policy/roster/import.h"
+#include "policy/roster/read.h"
+
+enum { IMPORT_DRY_RUN, IMPORT_PASSWORDS };
+static const struct verb_option IMPORT_OPTIONS[] = {
+    {"--dry-run", OPTION_FLAG, NULL, "only says what would change"},
+    {"--passwords", OPTION_FLAG, NULL, "gives new people passwords and prints them as CSV"},
+    {NULL},
+};
+
+static bool import_roster(struct call *call, const struct roster *roster)
+{
+    struct error e = {0};
+    struct roster_changes changes = {0};
+    struct roster_import how = {.writer = call->office->writer,
+                                .rooms = call->office->rooms,
+                                .config = call->config,
+                                .db = call->office->db,
+                                .roster = roster,
+                                .dry_run = call->options[IMPORT_DRY_RUN] != NULL,
+                                .passwords = call->options[IMPORT_PASSWORDS] != NULL ? &call->out : NULL};
+    if (!roster_import(&how, &changes, &e))
+        return call_fail_error(call, &e);
+    roster_changes_add_text(&call->notes, &changes);
+    return true;
+}
+
+static bool import(struct call *call)
+{
+    char where[512];
+    struct roster_problem problem = {0};
+    struct roster *roster = roster_read_bytes(call->input.data, call->input.len, &problem);
+    if (roster == NULL)
+        return call_fail(call, "%s", roster_problem_text(&problem, where, sizeof where));
+    bool done = import_roster(call, roster);
+    roster_destroy(roster);
+    return done;
+}
 
 enum { LIST_ROLE, LIST_LIMIT };
 static const struct verb_option LIST_OPTIONS[] = {
@@ -38,6 +76,11 @@ static bool list(struct call *call)
 }
 
 static const struct verb TABLE[] = {
+    {"roster import", "FILE", 1, 1, IMPORT_OPTIONS, VERB_CONFIG | VERB_WRITES | VERB_INPUT, import,
+     "Makes people and rooms as a OneRoster 1.2 export (a zip of CSV files) says.",
+     "All or nothing: a file with a mistake is refused with its place. A second time the same file changes nothing. "
+     "What\n"
+     "changed is said on standard error, so that the passwords alone are on standard output."},
     {"roster list", .options = LIST_OPTIONS, .flags = VERB_CONFIG | VERB_READS, .run = list,
      .summary = "Lists the people of all schools by role.",
      .essay =

@@ -69,7 +69,9 @@ struct call {
     int n_args;
     const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options; NULL: not given */
     struct text input;                     /* VERB_INPUT */
-    struct text out, problem;              /* what to print, and why it failed */
+    struct text out;                       /* for standard output */
+    struct text notes;                     /* for standard error, also when all went well */
+    struct text problem;                   /* why it failed */
     bool misused;                          /* it failed because it was asked wrongly */
 };
 

@@ -80,6 +80,7 @@ static bool find_route(struct call *call, char **to, const struct router *router
         return refuse(r, ERROR_UNRECOGNIZED, NULL);
     *to += len + 1;
     enum route_match match = router_find(router, &path, r->method, &hit);
+    call->allowed = hit.allowed;
     if (match != ROUTE_FOUND)
         return refuse(r, ERRORS[match], match == ROUTE_BAD_PATH ? "The path is not well-formed." : NULL);
     r->route = hit.route;

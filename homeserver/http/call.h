@@ -23,6 +23,7 @@ struct call {
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
     enum call_place place;
+    unsigned allowed;   /* bits 1 << enum http_method: what a 405 names */
     bool load_session;  /* the token is not in memory: the worker asks the database */
     bool was_parked;    /* its duration says nothing about the server */
     char *strings;      /* what the pointers of r point into; one piece of memory */

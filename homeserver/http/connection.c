@@ -40,12 +40,6 @@ static void add_connection(struct loop *loop, h2o_socket_t *sock, SSL_CTX *tls)
     atomic_fetch_add(&loop->env->connections, 1);
 }
 
-static void arm_sweep(struct loop *loop)
-{
-    if (!h2o_timeout_is_linked(&loop->sweep))
-        h2o_timeout_link(loop->ctx.loop, &loop->ctx.one_sec_timeout, &loop->sweep);
-}
-
 /* The sweeper looks every second whether there is room again. */
 static void pause_listening(struct loop *loop)
 {
@@ -55,7 +49,7 @@ static void pause_listening(struct loop *loop)
     for (size_t i = 0; i < loop->n_listeners; ++i)
         if (loop->wanted[i].kind != LISTENER_METRICS)
             h2o_socket_read_stop(loop->listeners[i]);
-    arm_sweep(loop);
+    loop_timer(loop);
 }
 
 static bool is_crowded(const struct loop *loop)
@@ -81,7 +75,7 @@ static void on_accept(h2o_socket_t *listener, const char *err)
             return;
         }
         add_connection(loop, sock, accept->ssl_ctx);
-        arm_sweep(loop);
+        loop_timer(loop);
         h2o_accept(accept, sock);
     }
 }
@@ -224,15 +218,23 @@ static int sweep_one(h2o_req_t *req, void *now)
     return 0;
 }
 
-void connection_sweep(h2o_timeout_entry_t *entry)
+/* libh2o lists connections only after the TLS handshake, and its own timer for that follows the wall clock. */
+static void sweep_handshakes(struct loop *loop, int64_t now_ms)
 {
-    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, sweep, entry);
-    int64_t now_ms = clock_mono_ms();
+    struct connection *connection;
+    DL_FOREACH(loop->connections, connection)
+    {
+        if (!connection->http && now_ms - connection->since_ms >= loop->env->header_ms)
+            shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    }
+}
+
+void connection_sweep(struct loop *loop, int64_t now_ms)
+{
     loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, sweep_one, &now_ms);
+    sweep_handshakes(loop, now_ms);
     if (loop->paused && !is_crowded(loop))
         resume_listening(loop);
-    if (loop->connections != NULL || loop->paused)
-        arm_sweep(loop);
 }
 
 static int end_if_idle(h2o_req_t *req, void *unused)

@@ -5,15 +5,30 @@
 #include "homeserver/base/log.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/reply.h"
+#include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/db.h"
 #include "homeserver/sync/hub.h"
 
 #define OVERFLOW_WAIT_MS 2000
 
+/* RFC 9110, 15.5.6 */
+static void allow(struct call *call)
+{
+    struct text list = TEXT_INIT;
+    for (int i = 0; i < HTTP_METHOD__COUNT; ++i)
+        if ((call->allowed & 1u << i) != 0)
+            text_addf(&list, "%s, ", method_name((enum http_method)i));
+    text_adds(&list, "OPTIONS");
+    reply_header(&call->r, "allow", list.data);
+    text_finish(&list);
+}
+
 static enum dispatch refused(struct call *call)
 {
     reply_error(&call->r);
+    if (call->r.reply.status == 405)
+        allow(call);
     return DISPATCH_ANSWER;
 }
 

@@ -1,6 +1,8 @@
 #include "homeserver/http/front.h"
 
 #include <h2o/http1.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/text.h"
@@ -95,6 +97,16 @@ static h2o_hostconf_t *add_host(h2o_globalconf_t *config, const char *name, int 
     return host;
 }
 
+/* libh2o knows one place for the whole process. */
+static void set_spool(const char *dir)
+{
+    h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
+    if (dir == NULL)
+        dir = getenv("TMPDIR");
+    snprintf(spool->fn_template, sizeof spool->fn_template, "%s/parta.XXXXXX", dir != NULL ? dir : "/tmp");
+    spool->threshold = SPOOL_BYTES;
+}
+
 struct front *front_create(const struct front_settings *settings)
 {
     struct front *front = xcalloc(1, sizeof *front);
@@ -104,7 +116,7 @@ struct front *front_create(const struct front_settings *settings)
     front->config.handshake_timeout = (uint64_t)settings->handshake_ms;
     front->config.http1.req_timeout = NEVER_MS;
     front->config.http1.upgrade_to_http2 = 0; /* libh2o 2.2's HTTP/2 lets any client abort the process */
-    h2o_socket_buffer_mmap_settings.threshold = SPOOL_BYTES;
+    set_spool(settings->spool_dir);
     front->hosts[0] = add_host(&front->config, "default", settings->on_request, settings->is_ours);
     front->metrics_hosts[0] = add_host(&front->config, "metrics", settings->on_metrics, settings->is_ours);
     return front;

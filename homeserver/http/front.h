@@ -11,6 +11,7 @@ struct front;
 struct front_settings {
     size_t entity_max; /* bytes of a body, at most, on any path */
     int handshake_ms;
+    const char *spool_dir; /* NULL: $TMPDIR, else /tmp */
     int (*on_request)(h2o_handler_t *self, h2o_req_t *req);
     int (*on_metrics)(h2o_handler_t *self, h2o_req_t *req);
     bool (*is_ours)(h2o_req_t *req); /* whether the response comes from us and not from libh2o */

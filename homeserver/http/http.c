@@ -1,5 +1,6 @@
 #include "homeserver/http/http.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -180,11 +181,26 @@ static bool wants_tls(const struct http *http)
     return false;
 }
 
+/* Every loop accepts from the same sockets through descriptors of its own. */
+static bool duplicate(const struct http *http, struct loop_listener own[LOOP_LISTENERS_MAX])
+{
+    for (size_t i = 0; i < http->n_listeners; ++i) {
+        own[i] = (struct loop_listener){fcntl(http->listeners[i].fd, F_DUPFD_CLOEXEC, 0), http->listeners[i].kind};
+        if (own[i].fd < 0) {
+            log_error("http", "no descriptor for a listener: %s", strerror(errno));
+            while (i-- > 0)
+                close(own[i].fd);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool start_loop(struct http *http, SSL_CTX *tls)
 {
     struct loop_listener own[LOOP_LISTENERS_MAX];
-    for (size_t i = 0; i < http->n_listeners; ++i)
-        own[i] = (struct loop_listener){fcntl(http->listeners[i].fd, F_DUPFD_CLOEXEC, 0), http->listeners[i].kind};
+    if (!duplicate(http, own))
+        return false;
     if (tls != NULL)
         SSL_CTX_up_ref(tls);
     struct loop *loop = loop_start(&http->env, http->n_loops, own, http->n_listeners, tls);
@@ -225,6 +241,7 @@ static struct front *make_front(const struct http_settings *s)
     size_t largest = s->body_max > s->raw_max ? s->body_max : s->raw_max;
     struct front_settings settings = {.entity_max = largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
                                       .handshake_ms = s->header_ms,
+                                      .spool_dir = s->spool_dir,
                                       .on_request = exchange_request,
                                       .on_metrics = exchange_metrics,
                                       .is_ours = exchange_is_ours};

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
@@ -11,6 +13,7 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/sync/hub.h"
 
+#define SWEEP_MS 1000
 #define STOP_TURN_MS 20 /* how often a stopping loop looks whether it is done */
 
 enum post_kind { POST_RETURN, POST_WAKE, POST_TLS, POST_STOP };
@@ -91,8 +94,7 @@ static void park(struct loop *loop, struct call *call)
     call->was_parked = true;
     park_add(&loop->lot, call, now_ms);
     atomic_store(&loop->parked, loop->lot.n);
-    if (!h2o_timeout_is_linked(&loop->tick))
-        h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+    loop_timer(loop);
     connection_watch(call->connection);
     if (call->connection->gone)
         loop_gone(call);
@@ -173,12 +175,44 @@ static void on_expiry(void *self, struct call *call)
     exchange_answer(call);
 }
 
-static void on_tick(h2o_timeout_entry_t *entry)
+void loop_timer(struct loop *loop)
 {
-    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, tick, entry);
-    park_expire(&loop->lot, clock_mono_ms(), on_expiry, loop);
-    if (loop->lot.n > 0)
-        h2o_timeout_link(loop->ctx.loop, &loop->ctx.hundred_ms_timeout, &loop->tick);
+    int ms = loop->lot.n > 0 ? PARK_SLOT_MS : loop->connections != NULL || loop->paused ? SWEEP_MS : 0;
+    struct timespec interval = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    struct itimerspec every = {.it_interval = interval, .it_value = interval};
+    if (ms == loop->timer_ms)
+        return;
+    loop->timer_ms = ms;
+    timerfd_settime(loop->timer, 0, &every, NULL);
+}
+
+static void on_timer(h2o_socket_t *sock, const char *err)
+{
+    struct loop *loop = sock->data;
+    uint64_t turns;
+    int64_t now_ms = clock_mono_ms();
+    if (read(loop->timer, &turns, sizeof turns) < 0)
+        return;
+    park_expire(&loop->lot, now_ms, on_expiry, loop);
+    if (now_ms - loop->swept_ms >= SWEEP_MS - PARK_SLOT_MS / 2) {
+        loop->swept_ms = now_ms;
+        connection_sweep(loop, now_ms);
+    }
+    loop_timer(loop);
+}
+
+static void start_timer(struct loop *loop)
+{
+    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    loop->timer_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->timer, H2O_SOCKET_FLAG_DONT_READ);
+    loop->timer_sock->data = loop;
+    h2o_socket_read_start(loop->timer_sock, on_timer);
+}
+
+static void stop_timer(struct loop *loop)
+{
+    h2o_socket_read_stop(loop->timer_sock);
+    h2o_socket_close(loop->timer_sock);
 }
 
 static void take_tls(struct loop *loop, SSL_CTX *tls)
@@ -230,11 +264,10 @@ static void init(struct loop *loop)
     loop->accept[LISTENER_PLAIN] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front)};
     loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front), .ssl_ctx = tls};
     loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_metrics_hosts(front)};
-    loop->tick.cb = on_tick;
-    loop->sweep.cb = connection_sweep;
     park_lot_init(&loop->lot, clock_mono_ms());
     h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_posts);
     connection_watch_start(loop);
+    start_timer(loop);
     connection_listen(loop);
     loop->open = true;
 }
@@ -257,10 +290,9 @@ static void dispose(struct loop *loop)
 {
     h2o_loop_t *evloop = loop->ctx.loop;
     close_gate(loop);
-    h2o_timeout_unlink(&loop->tick);
-    h2o_timeout_unlink(&loop->sweep);
     h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
     connection_watch_stop(loop);
+    stop_timer(loop);
     h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
     h2o_context_dispose(&loop->ctx);
     h2o_evloop_run(evloop, 0); /* frees the sockets that were closed */

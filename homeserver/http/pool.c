@@ -37,6 +37,7 @@ struct pool {
     struct pool_job *first, **last;
     size_t queued;
     int threads, idle;
+    int leaving; /* of threads: those that were idle for too long and are about to end */
     bool stopping;
     struct seat *seats;
 };
@@ -59,11 +60,9 @@ struct pool *pool_create(const struct pool_settings *settings)
     return pool;
 }
 
-/* Waits for work. false: idle for too long. Called with the lock. */
-static bool wait_for_work(struct pool *pool)
+static struct timespec idle_deadline(const struct pool *pool)
 {
     struct timespec until;
-    int rc = 0;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += pool->settings.idle_ms / 1000;
     until.tv_nsec += pool->settings.idle_ms % 1000 * 1000000L;
@@ -71,10 +70,23 @@ static bool wait_for_work(struct pool *pool)
         until.tv_nsec -= 1000000000L;
         ++until.tv_sec;
     }
+    return until;
+}
+
+static bool is_spare(const struct pool *pool)
+{
+    return pool->threads - pool->leaving > pool->settings.keep;
+}
+
+/* Waits for work. false: none came for too long, or the pool stops. Called with the lock. */
+static bool wait_for_work(struct pool *pool)
+{
+    struct timespec until = idle_deadline(pool);
+    int rc = 0;
     ++pool->idle;
-    while (pool->first == NULL && !pool->stopping && rc != ETIMEDOUT)
-        rc = pool->threads > pool->settings.keep ? pthread_cond_timedwait(&pool->work, &pool->lock, &until)
-                                                 : pthread_cond_wait(&pool->work, &pool->lock);
+    while (pool->first == NULL && !pool->stopping && !(rc == ETIMEDOUT && is_spare(pool)))
+        rc = is_spare(pool) ? pthread_cond_timedwait(&pool->work, &pool->lock, &until)
+                            : pthread_cond_wait(&pool->work, &pool->lock);
     --pool->idle;
     return pool->first != NULL;
 }
@@ -92,13 +104,11 @@ static struct pool_job *next_job(struct pool *pool)
     return job;
 }
 
-static void *worker(void *arg)
+/* Works until there is nothing to do any more. Called with the lock, which is released meanwhile. */
+static void work(struct pool *pool)
 {
-    struct seat *seat = arg;
-    struct pool *pool = seat->pool;
     struct db *db = NULL;
     struct pool_job *job;
-    pthread_mutex_lock(&pool->lock);
     while ((job = next_job(pool)) != NULL) {
         pthread_mutex_unlock(&pool->lock);
         if (db == NULL && pool->db_path != NULL)
@@ -106,10 +116,22 @@ static void *worker(void *arg)
         pool->settings.run(pool->settings.self, job, db);
         pthread_mutex_lock(&pool->lock);
     }
+    ++pool->leaving;
     pthread_mutex_unlock(&pool->lock);
     db_close(db);
-    pthread_mutex_lock(&pool->lock); /* from here on the thread may be joined without waiting for anything */
-    seat->state = SEAT_LEFT;
+    pthread_mutex_lock(&pool->lock);
+    --pool->leaving;
+}
+
+static void *worker(void *arg)
+{
+    struct seat *seat = arg;
+    struct pool *pool = seat->pool;
+    pthread_mutex_lock(&pool->lock);
+    do
+        work(pool);
+    while (pool->first != NULL); /* a job came while the database was being closed, and every seat was taken */
+    seat->state = SEAT_LEFT;     /* from here on the thread may be joined without waiting for anything */
     --pool->threads;
     pthread_mutex_unlock(&pool->lock);
     return NULL;

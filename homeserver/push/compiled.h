@@ -25,12 +25,12 @@ enum ask {
 enum compare { COMPARE_EQUAL, COMPARE_LESS, COMPARE_GREATER, COMPARE_NOT_GREATER, COMPARE_NOT_LESS };
 
 struct condition {
-    uint8_t ask;            /* enum ask */
-    uint8_t slot;           /* enum push_slot; PUSH_SLOT__COUNT: the property lies elsewhere in the content */
-    uint8_t compare;        /* enum compare */
-    uint8_t kind;           /* enum push_kind of the value asked for */
-    uint16_t path_n;        /* names of the path below the content, when slot is PUSH_SLOT__COUNT; 0: not in the content */
-    uint32_t path;          /* where they begin in the pool, each as canonical JSON writes it, with a NUL behind */
+    uint8_t ask;     /* enum ask */
+    uint8_t slot;    /* enum push_slot; PUSH_SLOT__COUNT: the property lies elsewhere in the content */
+    uint8_t compare; /* enum compare */
+    uint8_t kind;    /* enum push_kind of the value asked for */
+    uint16_t path_n; /* names of the path below the content, when slot is PUSH_SLOT__COUNT; 0: not in the content */
+    uint32_t path;   /* where they begin in the pool, each as canonical JSON writes it, with a NUL behind */
     uint32_t text, text_len;
     uint32_t json, json_len; /* ASK_CONTAINS: the value as canonical JSON */
     int64_t n;

@@ -1,8 +1,8 @@
 #include "homeserver/push/defaults.h"
 
 #define RULE(id, enabled, conditions, actions)                                                                         \
-    "{\"rule_id\":\"" id "\",\"default\":true,\"enabled\":" enabled ",\"conditions\":[" conditions "],\"actions\":["    \
-    actions "]}"
+    "{\"rule_id\":\"" id "\",\"default\":true,\"enabled\":" enabled                                                 \
+    ",\"conditions\":[" conditions "],\"actions\":[" actions "]}"
 #define MATCH(key, pattern) "{\"kind\":\"event_match\",\"key\":\"" key "\",\"pattern\":\"" pattern "\"}"
 #define IS(key, value) "{\"kind\":\"event_property_is\",\"key\":\"" key "\",\"value\":" value "}"
 #define CONTAINS(key, value) "{\"kind\":\"event_property_contains\",\"key\":\"" key "\",\"value\":\"" value "\"}"
@@ -17,14 +17,16 @@ const char PUSH_DEFAULTS[] =
     RULE(".m.rule.master", "false", "", "") ","
     RULE(".m.rule.suppress_notices", "true", MATCH("content.msgtype", "m.notice"), "") ","
     RULE(".m.rule.invite_for_me", "true",
-         MATCH("type", "m.room.member") "," MATCH("content.membership", "invite") "," MATCH("state_key", PUSH_DEFAULTS_ME),
+         MATCH("type", "m.room.member") "," MATCH("content.membership", "invite") ","
+         MATCH("state_key", PUSH_DEFAULTS_ME),
          NOTIFY SOUND("default")) ","
     RULE(".m.rule.member_event", "true", MATCH("type", "m.room.member"), "") ","
     RULE(".m.rule.is_user_mention", "true", CONTAINS("content.m\\\\.mentions.user_ids", PUSH_DEFAULTS_ME),
          NOTIFY SOUND("default") HIGHLIGHT) ","
     RULE(".m.rule.is_room_mention", "true", IS("content.m\\\\.mentions.room", "true") "," PERMISSION("room"),
          NOTIFY HIGHLIGHT) ","
-    RULE(".m.rule.tombstone", "true", MATCH("type", "m.room.tombstone") "," MATCH("state_key", ""), NOTIFY HIGHLIGHT) ","
+    RULE(".m.rule.tombstone", "true", MATCH("type", "m.room.tombstone") "," MATCH("state_key", ""),
+         NOTIFY HIGHLIGHT) ","
     RULE(".m.rule.reaction", "true", MATCH("type", "m.reaction"), "") ","
     RULE(".m.rule.room.server_acl", "true", MATCH("type", "m.room.server_acl") "," MATCH("state_key", ""), "") ","
     RULE(".m.rule.suppress_edits", "true", IS("content.m\\\\.relates_to.rel_type", "\"m.replace\""), "")

@@ -43,14 +43,14 @@ static struct push_value value_from(const struct skim_value *found, char **memor
 
 /* Where in the content the slots lie. */
 static const struct place {
-    const char *name;         /* as canonical JSON writes it */
+    const char *name; /* as canonical JSON writes it */
     enum push_slot slot;
     const struct place *below; /* not NULL: an object, whose members these are */
 } IN_MENTIONS[] = {{"room", PUSH_MENTIONS_ROOM, NULL}, {"user_ids", PUSH_MENTIONS, NULL}, {NULL, 0, NULL}},
   IN_RELATES[] = {{"rel_type", PUSH_REL_TYPE, NULL}, {NULL, 0, NULL}},
-  IN_CONTENT[] = {{"body", PUSH_BODY, NULL},           {"msgtype", PUSH_MSGTYPE, NULL},
-                  {"membership", PUSH_MEMBERSHIP, NULL}, {"m.mentions", 0, IN_MENTIONS},
-                  {"m.relates_to", 0, IN_RELATES},     {NULL, 0, NULL}};
+  IN_CONTENT[] = {
+      {"body", PUSH_BODY, NULL},      {"msgtype", PUSH_MSGTYPE, NULL}, {"membership", PUSH_MEMBERSHIP, NULL},
+      {"m.mentions", 0, IN_MENTIONS}, {"m.relates_to", 0, IN_RELATES}, {NULL, 0, NULL}};
 
 static void collect(struct skim_value *slots, const struct skim_value *object, const struct place *places)
 {
@@ -318,8 +318,8 @@ struct push_result push_evaluate(const struct push_rules *rules, const struct pu
     for (uint32_t i = 0; i < rules->n; ++i) {
         const struct rule *rule = &rules->rules[i];
         if (matches(&q, rule))
-            return (struct push_result){rule->notify, rule->highlight, rules->pool + rule->id, rules->pool + rule->actions,
-                                        rules->pool + rule->tweaks};
+            return (struct push_result){rule->notify, rule->highlight, rules->pool + rule->id,
+                                        rules->pool + rule->actions, rules->pool + rule->tweaks};
     }
     return nothing;
 }

@@ -5,9 +5,9 @@
  * question: compile it once with NULL and share it.
  *
  * An event is prepared once into a struct push_event, constant afterwards, and then asked about for every member by any
- * number of threads. It holds what rules look at most (type, state key, body, mentions, …); any other property is looked
- * for in the content's text when a rule names it. No JSON tree is built, nothing is allocated while evaluating, and the
- * work for hostile patterns is bounded: a pattern that would need more does not match.
+ * number of threads. It holds what rules look at most (type, state key, body, mentions, …); any other property is
+ * looked for in the content's text when a rule names it. No JSON tree is built, nothing is allocated while evaluating,
+ * and the work for hostile patterns is bounded: a pattern that would need more does not match.
  *
  *     struct push_event event;
  *     push_event_init(&event, &facts);
@@ -25,28 +25,29 @@
 struct push_rules;
 
 /* stored: what the user's account data m.push_rules holds (account_data_get of room 0), as it lies in the store; NULL:
- * nothing, that is the defaults. Something unreadable counts as NULL. Returns a reference. Does not block; about 0.1 ms. */
+ * nothing, that is the defaults. Something unreadable counts as NULL. Returns a reference. Does not block
+ * (0.1 ms). */
 struct push_rules *push_rules_compile(const char *stored);
 struct push_rules *push_rules_ref(struct push_rules *rules); /* any thread */
 void push_rules_unref(struct push_rules *rules);             /* any thread; NULL is accepted */
 
-/* Whether some rule asks for the user's display name in the room; if not, push_viewer.display_name need not be known. */
+/* Whether some rule asks for the user's display name in the room; if not, push_viewer need not have it. */
 bool push_rules_want_display_name(const struct push_rules *rules);
 
-/* Whether a rule of the user's own asks for the sender's power level, whatever the event. (The default rules do so only for
- * events that mention @room.) */
+/* Whether a rule of the user's own asks for the sender's power level, whatever the event. (The default rules do so only
+ * for events that mention @room.) */
 bool push_rules_ask_power(const struct push_rules *rules);
 
 /* What is known of an event when it is evaluated. Everything is borrowed until push_event_finish. */
 struct push_facts {
     const char *type;
-    const char *sender;    /* user id */
+    const char *sender; /* user id */
     const char *room_id;
-    const char *event_id;  /* may be NULL */
-    const char *state_key; /* NULL: not a state event */
-    const char *content;   /* JSON text of the content, as the store has it; NULL: {} */
-    int64_t members;       /* joined members of the room */
-    int64_t sender_power;  /* power_of_user of the sender */
+    const char *event_id;        /* may be NULL */
+    const char *state_key;       /* NULL: not a state event */
+    const char *content;         /* JSON text of the content, as the store has it; NULL: {} */
+    int64_t members;             /* joined members of the room */
+    int64_t sender_power;        /* power_of_user of the sender */
     const json_t *notifications; /* "notifications" of the room's power levels; NULL: none. Each absent level is 50 */
 };
 
@@ -82,7 +83,7 @@ struct push_event {
     const char *body_folded;           /* slots[PUSH_BODY] with its case folded; NULL: no body */
     const struct push_value *mentions; /* the strings in slots[PUSH_MENTIONS], sorted */
     size_t n_mentions;
-    void *memory;                      /* one block for all of it; NULL: not needed */
+    void *memory; /* one block for all of it; NULL: not needed */
 };
 
 /* Any content is accepted; what cannot be read is absent. */
@@ -104,8 +105,8 @@ struct push_result {
     const char *tweaks;  /* its tweaks as a JSON object, as a push gateway wants them: "{\"sound\":\"default\"}" */
 };
 
-/* Own events (sender = viewer) never notify. Does not block or allocate, except for a rule that has a wildcard on a long
- * property other than the body; well under a microsecond for the default rules. Any thread. */
+/* Own events (sender = viewer) never notify. Does not block or allocate, except for a rule that has a wildcard on a
+ * long property other than the body; well under a microsecond for the default rules. Any thread. */
 struct push_result push_evaluate(const struct push_rules *rules, const struct push_event *event,
                                  const struct push_viewer *viewer);
 

@@ -61,8 +61,8 @@ static void look_at(struct page *page, const struct room_page *room, const struc
     if (row->redacted_by != 0 || (row->state_key == NULL && ignored_has(&page->ignored, row->sender)))
         return;
     room_facts_event(&room->facts, &event, room->room_id, row);
-    struct push_result result = push_evaluate(
-        page->out->rules, &event, &(struct push_viewer){page->wanted->user_id, room->display_name});
+    struct push_result result =
+        push_evaluate(page->out->rules, &event, &(struct push_viewer){page->wanted->user_id, room->display_name});
     push_event_finish(&event);
     if (result.notify && (result.highlight || !page->wanted->highlights_only))
         insert(page, row, result.actions);

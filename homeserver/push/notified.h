@@ -1,10 +1,10 @@
 /* What a person was, or would have been, notified of: the newest first, over all rooms they are in (Client-Server API,
  * "Listing Notifications").
  *
- * Nothing of it is stored: the events since the person joined each room are asked about with their push rules as they are
- * now, newest first, until the page is full. Of one room a page looks at NOTIFIED_SCAN_MAX events at most; if that ends it
- * early, it may hold fewer than asked for, even none, and still have a next page. A full page always has one. What was
- * redacted, or sent by somebody they ignore, is left out. */
+ * Nothing of it is stored: the events since the person joined each room are asked about with their push rules as they
+ * are now, newest first, until the page is full. Of one room a page looks at NOTIFIED_SCAN_MAX events at most; if that
+ * ends it early, it may hold fewer than asked for, even none, and still have a next page. A full page always has one.
+ * What was redacted, or sent by somebody they ignore, is left out. */
 #ifndef PARTA_PUSH_NOTIFIED_H
 #define PARTA_PUSH_NOTIFIED_H
 
@@ -24,8 +24,8 @@ struct notified_wanted {
     user_no user;
     const char *user_id;
     const char *server_name;
-    stream_pos upto;      /* events up to here, itself included */
-    size_t limit;         /* > 0 */
+    stream_pos upto; /* events up to here, itself included */
+    size_t limit;    /* > 0 */
     bool highlights_only;
 };
 

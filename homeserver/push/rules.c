@@ -52,7 +52,7 @@ static size_t find_index(const json_t *rules, const char *rule_id)
 {
     size_t i;
     json_t *rule;
-    json_array_foreach(rules, i, rule)
+    json_array_foreach (rules, i, rule)
         if (is_rule(rule, rule_id))
             break;
     return i;
@@ -106,7 +106,7 @@ static void personalise(json_t *rule, const char *user_id)
     static const char *const WHERE[] = {"pattern", "value"};
     size_t i;
     json_t *condition;
-    json_array_foreach(json_get_array(rule, "conditions"), i, condition)
+    json_array_foreach (json_get_array(rule, "conditions"), i, condition)
         for (int k = 0; k < 2; ++k) {
             const char *value = json_get_string(condition, WHERE[k]);
             if (value != NULL && strcmp(value, PUSH_DEFAULTS_ME) == 0)
@@ -128,7 +128,7 @@ static void add_defaults(json_t *out, const json_t *defaults, const json_t *chan
 {
     size_t i;
     json_t *rule;
-    json_array_foreach(defaults, i, rule) {
+    json_array_foreach (defaults, i, rule) {
         if (is_rule(rule, MASTER) != master)
             continue;
         apply_change(rule, json_object_get(changes, json_get_string(rule, "rule_id")));
@@ -141,7 +141,7 @@ static void add_own(json_t *out, const json_t *own)
 {
     size_t i;
     json_t *rule;
-    json_array_foreach(own, i, rule) {
+    json_array_foreach (own, i, rule) {
         if (json_get_string(rule, "rule_id") == NULL || json_get_array(rule, "actions") == NULL)
             continue;
         json_object_set_new(rule, "default", json_false());
@@ -214,7 +214,7 @@ static json_t *read_actions(const json_t *actions, struct error *e)
         return NULL;
     }
     json_t *kept = json_array();
-    json_array_foreach(actions, i, action) {
+    json_array_foreach (actions, i, action) {
         if (!check_action(action, e)) {
             json_decref(kept);
             return NULL;
@@ -245,7 +245,8 @@ static const struct condition_shape {
     {"event_match", "key", false, "An event_match condition needs a key."},
     {"event_match", "pattern", false, "An event_match condition needs a pattern of at most 512 bytes."},
     {"event_property_is", "key", false, "An event_property_is condition needs a key."},
-    {"event_property_is", "value", true, "An event_property_is condition needs a string, integer, boolean or null as value."},
+    {"event_property_is", "value", true,
+     "An event_property_is condition needs a string, integer, boolean or null as value."},
     {"event_property_contains", "key", false, "An event_property_contains condition needs a key."},
     {"event_property_contains", "value", true,
      "An event_property_contains condition needs a string, integer, boolean or null as value."},
@@ -272,7 +273,7 @@ static bool check_conditions(const json_t *conditions, struct error *e)
     json_t *condition;
     if (!json_is_array(conditions) || json_array_size(conditions) > PUSH_CONDITIONS_MAX)
         return bad(e, "The conditions must be an array of at most 20.");
-    json_array_foreach(conditions, i, condition)
+    json_array_foreach (conditions, i, condition)
         if (!check_condition(condition, e))
             return false;
     return true;
@@ -332,7 +333,8 @@ static bool no_such_place(struct error *e, const char *rule_id)
 }
 
 /* The index at which the rule goes into list, in which it is not. */
-static bool find_place(const json_t *list, const struct push_place *place, size_t otherwise, size_t *out, struct error *e)
+static bool find_place(const json_t *list, const struct push_place *place, size_t otherwise, size_t *out,
+                       struct error *e)
 {
     const char *next_to = place->before != NULL ? place->before : place->after;
     *out = otherwise;
@@ -405,8 +407,8 @@ bool push_rules_delete(json_t *rules, enum push_rule_kind kind, const char *rule
 }
 
 /* Remembers a changed member of a default rule, or forgets it if it is as it was. */
-static bool change_default(json_t *rules, enum push_rule_kind kind, const char *rule_id, const char *member, json_t *value,
-                           struct error *e)
+static bool change_default(json_t *rules, enum push_rule_kind kind, const char *rule_id, const char *member,
+                           json_t *value, struct error *e)
 {
     json_t *rule = default_rule(kind, rule_id);
     if (rule == NULL)
@@ -427,8 +429,8 @@ static bool change_default(json_t *rules, enum push_rule_kind kind, const char *
 }
 
 /* Takes the reference to value. */
-static bool change_member(json_t *rules, enum push_rule_kind kind, const char *rule_id, const char *member, json_t *value,
-                          struct error *e)
+static bool change_member(json_t *rules, enum push_rule_kind kind, const char *rule_id, const char *member,
+                          json_t *value, struct error *e)
 {
     json_t *own = own_rules(rules, kind);
     json_t *rule = json_array_get(own, find_index(own, rule_id));

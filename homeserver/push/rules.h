@@ -1,9 +1,9 @@
 /* A user's push rules as clients see and change them (Client-Server API, "Push Rules").
  *
  * What the store keeps (account data m.push_rules, room 0) is only what the user made of them: the user's own rules in
- * order, and for server-default rules what was changed of them. The whole ruleset is put together when it is asked for, so
- * that a default rule of a later version reaches everyone. Nobody but this file and evaluate.c reads the stored form:
- * whoever shows m.push_rules to a client (/sync, account data) calls push_rules_add_content.
+ * order, and for server-default rules what was changed of them. The whole ruleset is put together when it is asked for,
+ * so that a default rule of a later version reaches everyone. Nobody but this file and evaluate.c reads the stored
+ * form: whoever shows m.push_rules to a client (/sync, account data) calls push_rules_add_content.
  *
  *     {"rules": {"override": [{"rule_id":…, "enabled":…, "conditions":…, "actions":…}], "content": …, …},
  *      "defaults": {".m.rule.master": {"enabled": true}, ".m.rule.message": {"actions": []}}}
@@ -49,7 +49,7 @@ json_t *push_rules_whole(const char *stored, const char *user_id);
 json_t *push_rules_find(const json_t *whole, enum push_rule_kind kind, const char *rule_id);
 
 /* The stored form, opened for a change and closed again. Heap texts. */
-json_t *push_rules_open(const char *stored); /* never NULL; something unreadable counts as nothing. The caller owns it */
+json_t *push_rules_open(const char *stored); /* never NULL; what can't be read counts as nothing. The caller owns it */
 char *push_rules_close(const json_t *rules, struct error *e); /* the text to store; NULL: it has become too large */
 
 /* Where a new or moved rule goes; both NULL: to the front if it is new, else it stays. before wins over after. */
@@ -64,7 +64,8 @@ bool push_rules_put(json_t *rules, enum push_rule_kind kind, const char *rule_id
 bool push_rules_delete(json_t *rules, enum push_rule_kind kind, const char *rule_id, struct error *e);
 
 /* Of own and of default rules. */
-bool push_rules_set_enabled(json_t *rules, enum push_rule_kind kind, const char *rule_id, bool enabled, struct error *e);
+bool push_rules_set_enabled(json_t *rules, enum push_rule_kind kind, const char *rule_id, bool enabled,
+                            struct error *e);
 bool push_rules_set_actions(json_t *rules, enum push_rule_kind kind, const char *rule_id, const json_t *actions,
                             struct error *e);
 

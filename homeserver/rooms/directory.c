@@ -38,7 +38,7 @@ static bool set_alias(struct tx *tx, void *arg, struct error *e)
     if (room == NULL)
         return false;
     if (!joined(room, tx, act->session))
-        return error_set(e, ERROR_FORBIDDEN, "You must be in the room to give it an alias.");
+        return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
     if (!gate_room(act->rooms, tx->db, ACT_ALIAS, room->no, act->session->user, 0, NULL, NULL, e))
         return false;
     if (aliases_insert(tx, act->alias, room->no, act->session->user))

@@ -51,14 +51,14 @@ struct filter {
     bool include_leave;
     struct filter_list fields;           /* event_fields: dot-separated paths, in n_exact; see filter_pick_fields */
     struct filter_list rooms, not_rooms; /* before the filters below (filter_wants_room) */
-    struct event_filter presence, account_data;                           /* not of rooms */
-    struct event_filter state, timeline, ephemeral, room_account_data;    /* of rooms */
+    struct event_filter presence, account_data;                        /* not of rooms */
+    struct event_filter state, timeline, ephemeral, room_account_data; /* of rooms */
 };
 
 /* A Filter. definition: borrowed; NULL: the filter that wants everything. NULL: *e is ERROR_BAD_JSON and its sentence
  * says which member is not what it should be. The caller owns a reference. */
 struct filter *filter_parse(const json_t *definition, struct error *e);
-struct filter *filter_parse_text(const char *text, struct error *e); /* the same; ERROR_NOT_JSON too. NULL: everything */
+struct filter *filter_parse_text(const char *text, struct error *e); /* also ERROR_NOT_JSON. NULL: everything */
 
 /* A RoomEventFilter, as /messages, /context and /search take it: it is the filter's timeline; rooms and not_rooms of it
  * count in filter_wants. Otherwise as filter_parse. */
@@ -75,8 +75,8 @@ bool filter_wants(const struct event_filter *filter, const char *type, const cha
                   bool has_url);
 
 /* Parts of the question, to leave out work early. */
-bool filter_wants_room(const struct filter *filter, const char *room_id);             /* room.rooms and room.not_rooms */
-bool filter_wants_type(const struct event_filter *filter, const char *type);          /* types and not_types only */
+bool filter_wants_room(const struct filter *filter, const char *room_id);    /* room.rooms and room.not_rooms */
+bool filter_wants_type(const struct event_filter *filter, const char *type); /* types and not_types only */
 bool filter_wants_room_events(const struct event_filter *filter, const char *room_id); /* its rooms and not_rooms */
 
 /* The event with only the properties that event_fields names (all of it, a new reference, when none were given). event:

@@ -228,19 +228,16 @@ static bool filter_is_plain(const struct filter *f)
            f->timeline.all && f->state.all && f->ephemeral.all && !f->state.include_redundant_members;
 }
 
-/* Whether this user may get this room's fragments: nothing of it is their own, and they know who speaks. */
-static bool suits(const struct answering *a, const struct hot_room *room, room_no no)
+/* Whether this user may get this room's fragments: nothing of it is their own. */
+static bool suits(const struct answering *a, const struct hot_room *room)
 {
     const struct sync_ask *ask = a->ask;
     int limit = ask->filter->timeline.limit != 0 ? ask->filter->timeline.limit : LIMIT_DEFAULT;
     if (!room->plain || room->n_events > (size_t)limit)
         return false;
-    for (size_t i = 0; i < room->n_events; ++i) {
-        user_no sender = room->events[i].news->row.sender;
-        if (sender == ask->user || (ask->filter->state.lazy_load_members &&
-                                    !lazy_knows(a->syncer->lazy, ask->device, no, sender, 0, ask->since)))
+    for (size_t i = 0; i < room->n_events; ++i)
+        if (room->events[i].news->row.sender == ask->user)
             return false;
-    }
     return true;
 }
 
@@ -267,17 +264,29 @@ static void add_timeline(struct answering *a, const struct hot_room *room)
     text_adds(a->out, "\"}");
 }
 
+/* With lazy loading: whether the device has met who speaks. */
+static bool knows(const struct answering *a, room_no room, user_no sender, stream_pos joined_pos)
+{
+    const struct sync_ask *ask = a->ask;
+    return !ask->filter->state.lazy_load_members ||
+           lazy_knows(a->syncer->lazy, ask->device, room, sender, 0, joined_pos, ask->since);
+}
+
 static bool add_unread(struct answering *a, const struct hot_room *room, const struct wake_room *in)
 {
     struct unread_tally tally = {0};
     const struct sync_ask *ask = a->ask;
-    stream_pos before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
+    stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
     for (size_t i = 0; i < room->n_events; ++i) {
         const struct hot_event *event = &room->events[i];
         struct unread_news news = {&event->push, event->thread, event->news->row.pos, before};
         unread_tally_finish(&tally);
-        if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally))
+        if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally, &joined_pos))
             return false;
+        if (!knows(a, in->room, event->news->row.sender, joined_pos)) {
+            unread_tally_finish(&tally);
+            return false;
+        }
         before = event->news->row.pos;
     }
     text_addc(a->out, ',');
@@ -290,7 +299,7 @@ static bool add_room(struct answering *a, int index)
 {
     const struct wake_room *in = &a->wake->rooms[index];
     const struct hot_room *room = &((struct fragments *)a->wake->fragments)->rooms[index];
-    if (!suits(a, room, in->room))
+    if (!suits(a, room))
         return false;
     text_adds(a->out, room->head);
     add_timeline(a, room);

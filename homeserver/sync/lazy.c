@@ -50,13 +50,15 @@ static uint64_t key_of(const struct lazy *lazy, device_no device, room_no room, 
     return key != 0 ? key : 1;
 }
 
-bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos since)
+bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos,
+                stream_pos joined_pos, stream_pos since)
 {
     uint64_t key = key_of(lazy, device, room, user);
     const struct slot *slot = &lazy->slots[key % SLOTS];
     pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
     pthread_mutex_lock(lock);
-    bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) && slot->sent_in <= since;
+    bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) && slot->sent_in >= joined_pos &&
+                 slot->sent_in <= since;
     pthread_mutex_unlock(lock);
     return known;
 }

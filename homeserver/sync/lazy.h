@@ -16,8 +16,10 @@ struct lazy;
 struct lazy *lazy_create(void);
 void lazy_destroy(struct lazy *lazy); /* NULL is accepted */
 
-/* Whether the device, asking with since, has the member event at member_pos of that user; member_pos 0: any of theirs. */
-bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos since);
+/* Whether the device, asking with since, has the member event at member_pos of that user; member_pos 0: any of theirs. What
+ * it was told before its own user joined (joined_pos) it may have dropped when they left. */
+bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos,
+                stream_pos joined_pos, stream_pos since);
 
 /* Notes that the answer with next_batch upto has it. */
 void lazy_note(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos upto);

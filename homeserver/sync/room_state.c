@@ -131,7 +131,8 @@ static void add_member(struct adding *a, user_no user, stream_pos at)
     if (events_next(q, &row)) {
         bool redundant = !view->whole && (row.pos > view->since ||
                                           (!c->filter->state.include_redundant_members &&
-                                           lazy_knows(c->syncer->lazy, ask->device, view->room, user, row.pos, ask->since)));
+                                           lazy_knows(c->syncer->lazy, ask->device, view->room, user, row.pos,
+                                                      view->membership.joined_pos, ask->since)));
         if (!redundant) {
             add_row(a, &row);
             lazy_note(c->syncer->lazy, ask->device, view->room, user, row.pos, c->upto);

@@ -405,7 +405,7 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
 }
 
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
-                    const struct unread_news *news, struct unread_tally *out)
+                    const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos)
 {
     struct key key = {user, room};
     struct shard *shard = shard_of(unread, &key);
@@ -421,8 +421,10 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
             count(tally_of(&counted->tally, news->thread), &result);
         counted->upto = news->pos;
     }
-    if (usable)
+    if (usable) {
         tally_copy(out, &counted->tally);
+        *joined_pos = counted->joined_pos;
+    }
     pthread_mutex_unlock(&shard->lock);
     return usable;
 }

@@ -63,10 +63,10 @@ struct unread_news {
     stream_pos before;       /* the room's event before it */
 };
 
-/* Counts one event after what is remembered, and gives the sum. false: it can't be known without the database. own_change:
- * when the user's global account data (push rules) last changed. Never blocks. */
+/* Counts one event after what is remembered, and gives the sum, and when the user joined. false: it can't be known without
+ * the database. own_change: when the user's global account data (push rules) last changed. Never blocks. */
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
-                    const struct unread_news *news, struct unread_tally *out);
+                    const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos);
 
 /* Appends "unread_notifications":{…} and, by_thread, "unread_thread_notifications":{…} if there are any. */
 void unread_add(struct text *out, const struct unread_tally *tally, bool by_thread);

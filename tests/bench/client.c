@@ -150,6 +150,7 @@ static void look_at_input(struct conn *conn)
     struct text taken = conn->in; /* done may send the next request on this connection */
     conn->in = TEXT_INIT;
     answer(conn, atoi(taken.data + 9), taken.data + head, length);
+    text_clear(&taken);
     if (conn->in.data == NULL && conn->fd >= 0)
         conn->in = taken;
     else

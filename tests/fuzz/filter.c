@@ -1,5 +1,5 @@
-/* Filters: no definition may crash or leak; what is accepted wants the same when it is read again from its canonical form;
- * the fields picked of an event are fields of the event. */
+/* Filters: no definition may crash or leak; what is accepted wants the same when it is read again from its canonical
+ * form; the fields picked of an event are fields of the event. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +10,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 #define EVENT                                                                                                          \
-    "{\"type\":\"m.room.message\",\"sender\":\"@a:b\",\"room_id\":\"!r:b\",\"content\":{\"body\":\"x\",\"m.relates_to\":{\"rel_type\":\"m\"}}}"
+    "{\"type\":\"m.room.message\",\"sender\":\"@a:b\",\"room_id\":\"!r:b\",\"content\":{\"body\":\"x\",\"m.relates_"   \
+    "to\":{\"rel_type\":\"m\"}}}"
 
 static bool wants(const struct event_filter *f)
 {
-    bool some = filter_wants(f, "m.room.message", "@a:b", "!r:b", true), other = filter_wants(f, "m.tag", NULL, NULL, false);
+    bool some = filter_wants(f, "m.room.message", "@a:b", "!r:b", true),
+         other = filter_wants(f, "m.tag", NULL, NULL, false);
     if (f->all && (!some || !other))
         abort();
     return some;
@@ -26,7 +28,7 @@ static bool is_part(const json_t *part, const json_t *whole)
     json_t *value;
     if (!json_is_object(part))
         return json_equal(part, whole);
-    json_object_foreach((json_t *)part, key, value)
+    json_object_foreach ((json_t *)part, key, value)
         if (!is_part(value, json_object_get(whole, key)))
             return false;
     return true;
@@ -59,9 +61,10 @@ static void check(const char *text, bool events)
     json_t *definition = json_parse(text, strlen(text), &e);
     char *canonical = json_canonical(definition);
     struct filter *again = read(canonical, events, &e);
-    if (again == NULL ? strlen(canonical) <= FILTER_BYTES_MAX /* escapes may have made it longer than the bound */
-                      : memcmp(filter->identity, again->identity, sizeof filter->identity) != 0 ||
-                            wants(&filter->timeline) != wants(&again->timeline) || wants(&filter->state) != wants(&again->state))
+    if (again == NULL
+            ? strlen(canonical) <= FILTER_BYTES_MAX /* escapes may have made it longer than the bound */
+            : memcmp(filter->identity, again->identity, sizeof filter->identity) != 0 ||
+                  wants(&filter->timeline) != wants(&again->timeline) || wants(&filter->state) != wants(&again->state))
         abort();
     wants(&filter->presence);
     check_fields(filter);

@@ -1,6 +1,6 @@
-/* Push rules: the first line is what the store has (or a rule that a client sends), the second an event's content. Nothing
- * may crash or leak; the ruleset shown is JSON; a rule that is accepted compiles; of a proper content the properties that
- * are read without a tree are those that a tree has. */
+/* Push rules: the first line is what the store has (or a rule that a client sends), the second an event's content.
+ * Nothing may crash or leak; the ruleset shown is JSON; a rule that is accepted compiles; of a proper content the
+ * properties that are read without a tree are those that a tree has. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,12 @@ static void ask(const char *stored, const char *content)
 {
     struct push_rules *rules = push_rules_compile(stored);
     struct push_event event;
-    struct push_facts facts = {.type = "m.room.message", .sender = "@you:b", .room_id = "!r:b", .content = content,
-                               .members = 2, .sender_power = 50};
+    struct push_facts facts = {.type = "m.room.message",
+                               .sender = "@you:b",
+                               .room_id = "!r:b",
+                               .content = content,
+                               .members = 2,
+                               .sender_power = 50};
     push_event_init(&event, &facts);
     struct push_result r = push_evaluate(rules, &event, &(struct push_viewer){"@me:b", "Me ?*"});
     require(r.notify || !r.highlight);
@@ -52,7 +56,7 @@ static void check_slots(json_t *tree)
     compare(&event.slots[PUSH_REL_TYPE], json_object_get(json_get_object(tree, "m.relates_to"), "rel_type"));
     size_t strings = 0, i;
     json_t *item;
-    json_array_foreach(json_get_array(mentions, "user_ids"), i, item)
+    json_array_foreach (json_get_array(mentions, "user_ids"), i, item)
         strings += json_is_string(item);
     require(event.n_mentions == strings);
     push_event_finish(&event);

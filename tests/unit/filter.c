@@ -37,7 +37,10 @@ static struct filter *filter_of(const char *text)
 static void test_everything(void **state)
 {
     static const char *const TEXTS[] = {
-        NULL, "{}", "{\"room\":{}}", "{\"room\":{\"timeline\":{},\"state\":null},\"presence\":null,\"org.example\":7}",
+        NULL,
+        "{}",
+        "{\"room\":{}}",
+        "{\"room\":{\"timeline\":{},\"state\":null},\"presence\":null,\"org.example\":7}",
         "{\"room\":{\"timeline\":{\"org.example\":[]}}}",
     };
     for (size_t i = 0; i < COUNT(TEXTS); ++i) {
@@ -61,12 +64,14 @@ static void test_everything(void **state)
 static void test_whole(void **state)
 {
     struct filter *f = filter_of(
-        "{\"room\":{\"state\":{\"types\":[\"m.room.*\"],\"not_rooms\":[\"!726s6s6q:example.com\"],\"lazy_load_members\":true,"
+        "{\"room\":{\"state\":{\"types\":[\"m.room.*\"],\"not_rooms\":[\"!726s6s6q:example.com\"],\"lazy_load_"
+        "members\":true,"
         "\"include_redundant_members\":true},\"timeline\":{\"limit\":10,\"types\":[\"m.room.message\"],\"not_rooms\":["
         "\"!726s6s6q:example.com\"],\"not_senders\":[\"@spam:example.com\"],\"unread_thread_notifications\":true},"
         "\"ephemeral\":{\"types\":[\"m.receipt\",\"m.typing\"]},\"account_data\":{\"not_types\":[\"*\"]},"
         "\"include_leave\":true,\"rooms\":[\"!a:b\",\"!c:d\"],\"not_rooms\":[\"!c:d\"]},"
-        "\"presence\":{\"types\":[\"m.presence\"],\"not_senders\":[\"@alice:example.com\"]},\"account_data\":{\"limit\":5},"
+        "\"presence\":{\"types\":[\"m.presence\"],\"not_senders\":[\"@alice:example.com\"]},\"account_data\":{"
+        "\"limit\":5},"
         "\"event_format\":\"federation\",\"event_fields\":[\"type\",\"content\",\"sender\"]}");
     assert_int_equal(f->timeline.limit, 10);
     assert_int_equal(f->account_data.limit, 5);
@@ -135,7 +140,8 @@ static void test_wants(void **state)
         struct error e = {0};
         struct filter *f = filter_parse_events_text(CASES[i].filter, &e);
         assert_non_null(f);
-        if (filter_wants(&f->timeline, CASES[i].type, CASES[i].sender, CASES[i].room, CASES[i].has_url) != CASES[i].wants)
+        if (filter_wants(&f->timeline, CASES[i].type, CASES[i].sender, CASES[i].room, CASES[i].has_url) !=
+            CASES[i].wants)
             fail_msg("case %zu: %s", i, CASES[i].filter);
         assert_true(f->state.all);
         filter_unref(f);
@@ -148,9 +154,17 @@ static void test_limit(void **state)
         const char *text;
         int limit; /* −1: refused */
     } CASES[] = {
-        {"{\"limit\":1}", 1}, {"{\"limit\":1000}", 1000}, {"{\"limit\":1001}", FILTER_LIMIT_MAX}, {"{\"limit\":0}", 1},
-        {"{\"limit\":9007199254740991}", FILTER_LIMIT_MAX}, {"{\"limit\":null}", 0}, {"{}", 0}, {"{\"limit\":-1}", -1},
-        {"{\"limit\":\"5\"}", -1}, {"{\"limit\":5.5}", -1}, {"{\"limit\":true}", -1},
+        {"{\"limit\":1}", 1},
+        {"{\"limit\":1000}", 1000},
+        {"{\"limit\":1001}", FILTER_LIMIT_MAX},
+        {"{\"limit\":0}", 1},
+        {"{\"limit\":9007199254740991}", FILTER_LIMIT_MAX},
+        {"{\"limit\":null}", 0},
+        {"{}", 0},
+        {"{\"limit\":-1}", -1},
+        {"{\"limit\":\"5\"}", -1},
+        {"{\"limit\":5.5}", -1},
+        {"{\"limit\":true}", -1},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct error e = {0};
@@ -189,7 +203,8 @@ static void test_refused(void **state)
         {"{\"room\":{\"timeline\":{\"contains_url\":1}}}", ERROR_BAD_JSON, "contains_url"},
         {"{\"room\":{\"state\":{\"lazy_load_members\":1}}}", ERROR_BAD_JSON, "lazy_load_members"},
         {"{\"room\":{\"state\":{\"include_redundant_members\":\"\"}}}", ERROR_BAD_JSON, "include_redundant_members"},
-        {"{\"room\":{\"timeline\":{\"unread_thread_notifications\":[]}}}", ERROR_BAD_JSON, "unread_thread_notifications"},
+        {"{\"room\":{\"timeline\":{\"unread_thread_notifications\":[]}}}", ERROR_BAD_JSON,
+         "unread_thread_notifications"},
         {"{\"presence\":[]}", ERROR_BAD_JSON, "presence"},
         {"{\"account_data\":{\"limit\":\"1\"}}", ERROR_BAD_JSON, "limit"},
         {"{\"event_fields\":\"type\"}", ERROR_BAD_JSON, "event_fields"},
@@ -219,7 +234,9 @@ static void test_bounds(void **state)
         const char *one;
         bool accepted;
     } CASES[] = {
-        {FILTER_LIST_MAX, "m.a", true}, {FILTER_LIST_MAX + 1, "m.a", false}, {FILTER_PATTERNS_MAX, "m.*", true},
+        {FILTER_LIST_MAX, "m.a", true},
+        {FILTER_LIST_MAX + 1, "m.a", false},
+        {FILTER_PATTERNS_MAX, "m.*", true},
         {FILTER_PATTERNS_MAX + 1, "m.*", false},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
@@ -275,7 +292,8 @@ static void test_identity(void **state)
 static void test_fields(void **state)
 {
 #define WHOLE                                                                                                          \
-    "{\"type\":\"m\",\"sender\":\"@a:b\",\"content\":{\"body\":\"x\",\"m.relates_to\":{\"rel_type\":\"r\",\"event_id\":\"e\"}}," \
+    "{\"type\":\"m\",\"sender\":\"@a:b\",\"content\":{\"body\":\"x\",\"m.relates_to\":{\"rel_type\":\"r\",\"event_"    \
+    "id\":\"e\"}},"                                                                                                    \
     "\"unsigned\":{\"age\":1}}"
     static const struct {
         const char *fields, *picked;
@@ -402,9 +420,9 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything), cmocka_unit_test(test_whole),    cmocka_unit_test(test_wants),
-        cmocka_unit_test(test_limit),      cmocka_unit_test(test_refused),  cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_identity),   cmocka_unit_test(test_fields),   cmocka_unit_test(test_store),
+        cmocka_unit_test(test_everything), cmocka_unit_test(test_whole),   cmocka_unit_test(test_wants),
+        cmocka_unit_test(test_limit),      cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_identity),   cmocka_unit_test(test_fields),  cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Patterns, folding, and property paths (Appendices, "Glob-style matching", "Dot-separated property paths"; Client-Server
- * API, "Push Rules", for word boundaries). */
+/* Patterns, folding, and property paths (Appendices, "Glob-style matching", "Dot-separated property paths";
+ * Client-Server API, "Push Rules", for word boundaries). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,17 +35,54 @@ struct match_case {
 static void test_whole(void **state)
 {
     static const struct match_case CASES[] = {
-        {"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"**", "abc", true}, {"?", "", false},
-        {"?", "a", true}, {"?", "ab", false}, {"??", "ab", true}, {"a", "A", false}, {"abc", "abc", true},
-        {"abc", "abcd", false}, {"abc", "xabc", false}, {"a*", "a", true}, {"a*", "ba", false}, {"*a", "ba", true},
-        {"*a", "ab", false}, {"a*c", "abbbc", true}, {"a*c", "abbbcd", false}, {"a*c", "ac", true}, {"a*a", "a", false},
-        {"a*b*c", "a1b2b3c", true}, {"a*b*c", "a1c2b", false}, {"*ab*", "xxabyy", true}, {"*ab*", "xxaybb", false},
-        {"*aab", "aaaab", true}, {"a?c", "abc", true}, {"a?c", "ac", false}, {"lunc?*", "lunch plans", true},
-        {"lunc?*", "lunc", false}, {"lunc?*", " lunch", false}, {"m.room.*", "m.room.message", true},
-        {"?", "я", true}, {"??", "я", false}, {"п?ивет", "привет", true}, {"?*", "я", true}, {"*?", "я", true},
-        {"?", "\xf0\x9f\x98\x80", true}, {"a.c", "abc", false}, {"[a]", "a", false}, {"[a]", "[a]", true},
-        {"\\*", "\\x", true}, {"*?*?*", "a", false}, {"*?*?*", "ab", true}, {"*a?c*", "xxabcabd", true},
-        {"*a?c", "abcaxc", true}, {"*.example.com", "matrix.example.com", true}, {"*.example.com", "example.com", false},
+        {"", "", true},
+        {"", "a", false},
+        {"*", "", true},
+        {"*", "abc", true},
+        {"**", "abc", true},
+        {"?", "", false},
+        {"?", "a", true},
+        {"?", "ab", false},
+        {"??", "ab", true},
+        {"a", "A", false},
+        {"abc", "abc", true},
+        {"abc", "abcd", false},
+        {"abc", "xabc", false},
+        {"a*", "a", true},
+        {"a*", "ba", false},
+        {"*a", "ba", true},
+        {"*a", "ab", false},
+        {"a*c", "abbbc", true},
+        {"a*c", "abbbcd", false},
+        {"a*c", "ac", true},
+        {"a*a", "a", false},
+        {"a*b*c", "a1b2b3c", true},
+        {"a*b*c", "a1c2b", false},
+        {"*ab*", "xxabyy", true},
+        {"*ab*", "xxaybb", false},
+        {"*aab", "aaaab", true},
+        {"a?c", "abc", true},
+        {"a?c", "ac", false},
+        {"lunc?*", "lunch plans", true},
+        {"lunc?*", "lunc", false},
+        {"lunc?*", " lunch", false},
+        {"m.room.*", "m.room.message", true},
+        {"?", "я", true},
+        {"??", "я", false},
+        {"п?ивет", "привет", true},
+        {"?*", "я", true},
+        {"*?", "я", true},
+        {"?", "\xf0\x9f\x98\x80", true},
+        {"a.c", "abc", false},
+        {"[a]", "a", false},
+        {"[a]", "[a]", true},
+        {"\\*", "\\x", true},
+        {"*?*?*", "a", false},
+        {"*?*?*", "ab", true},
+        {"*a?c*", "xxabcabd", true},
+        {"*a?c", "abcaxc", true},
+        {"*.example.com", "matrix.example.com", true},
+        {"*.example.com", "example.com", false},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i)
         if (match(CASES[i].pattern, CASES[i].s) != CASES[i].matches)
@@ -55,18 +92,49 @@ static void test_whole(void **state)
 static void test_words(void **state)
 {
     static const struct match_case CASES[] = {
-        {"ex*ple", "an example event.", true}, {"ex*ple", "exple", true}, {"ex*ple", "an exciting triple-whammy", true},
-        {"cake", "cake", true}, {"cake", "a cake!", true}, {"cake", "cakes", false}, {"cake", "pancake", false},
-        {"cake", "pancake cake", true}, {"cake", "cake_", false}, {"cake", "cake-walk", true}, {"cake", "cake9", false},
-        {"cake", "\"cake\"", true}, {"cake", "", false}, {"cake*lie", "the cake is a lie", true},
-        {"cake*lie", "the cake is a lied", false}, {"cake*lie", "the lie is a cake", false},
-        {"cake*lie", "pancake cake lied lie", true}, {"c?ke", "some coke", true}, {"c?ke", "some ckes", false},
-        {"*", "", true}, {"", "", true}, {"", "abc", true}, {"*", "abc", true}, {"cake*", "pancake", false},
-        {"cake*", "a cakewalk", true}, {"*cake", "a pancake now", true}, {"*cake", "a cakewalk", false},
-        {"@room", "hey @room", true}, {"@room", "hey@room", true}, {"@room", "hey @rooms", false}, {"c++", "use c++17", true},
-        {"c++", "use abc++", false}, {"тест", "это тест", true}, {"тест", "протестный", true}, /* letters beyond ASCII bound */
-        {"te", "été te", true}, {"te", "étété", false}, {"a a", "xa a a", true}, {"a?a", "aba aca", true},
-        {"?", "ab c", true}, {"?", "ab", false}, {"?a", "xya", false}, {"?a", "xy a", true}, {"x\ny", "x\ny", true},
+        {"ex*ple", "an example event.", true},
+        {"ex*ple", "exple", true},
+        {"ex*ple", "an exciting triple-whammy", true},
+        {"cake", "cake", true},
+        {"cake", "a cake!", true},
+        {"cake", "cakes", false},
+        {"cake", "pancake", false},
+        {"cake", "pancake cake", true},
+        {"cake", "cake_", false},
+        {"cake", "cake-walk", true},
+        {"cake", "cake9", false},
+        {"cake", "\"cake\"", true},
+        {"cake", "", false},
+        {"cake*lie", "the cake is a lie", true},
+        {"cake*lie", "the cake is a lied", false},
+        {"cake*lie", "the lie is a cake", false},
+        {"cake*lie", "pancake cake lied lie", true},
+        {"c?ke", "some coke", true},
+        {"c?ke", "some ckes", false},
+        {"*", "", true},
+        {"", "", true},
+        {"", "abc", true},
+        {"*", "abc", true},
+        {"cake*", "pancake", false},
+        {"cake*", "a cakewalk", true},
+        {"*cake", "a pancake now", true},
+        {"*cake", "a cakewalk", false},
+        {"@room", "hey @room", true},
+        {"@room", "hey@room", true},
+        {"@room", "hey @rooms", false},
+        {"c++", "use c++17", true},
+        {"c++", "use abc++", false},
+        {"тест", "это тест", true},
+        {"тест", "протестный", true}, /* letters beyond ASCII bound */
+        {"te", "été te", true},
+        {"te", "étété", false},
+        {"a a", "xa a a", true},
+        {"a?a", "aba aca", true},
+        {"?", "ab c", true},
+        {"?", "ab", false},
+        {"?a", "xya", false},
+        {"?a", "xy a", true},
+        {"x\ny", "x\ny", true},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i)
         if (match_words(CASES[i].pattern, CASES[i].s) != CASES[i].matches)
@@ -156,8 +224,10 @@ static void test_against_naive(void **state)
 static void test_literal(void **state)
 {
     static const struct match_case CASES[] = {
-        {"max", "hi max!", true}, {"max", "hi maxim", false}, {"m*x", "hi max", false}, {"m*x", "hi m*x", true},
-        {"m?x", "m?x", true},     {"", "anything", false},    {"*", "a * b", true},     {"long name", "a long name.", true},
+        {"max", "hi max!", true}, {"max", "hi maxim", false},
+        {"m*x", "hi max", false}, {"m*x", "hi m*x", true},
+        {"m?x", "m?x", true},     {"", "anything", false},
+        {"*", "a * b", true},     {"long name", "a long name.", true},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         uint32_t budget = GLOB_BUDGET;
@@ -193,10 +263,25 @@ static void test_budget(void **state)
 static void test_fold(void **state)
 {
     static const char *const CASES[][2] = {
-        {"", ""}, {"ABC xyz 09 @[`{", "abc xyz 09 @[`{"}, {"ЁЖИК Привет", "ёжик привет"}, {"ÄÖÜ ß ÿŸ", "äöü ß ÿÿ"},
-        {"ŁÓDŹ Žluťoučký KŮŇ", "łódź žluťoučký kůň"}, {"ΣΊΣΥΦΟΣ ς", "σίσυφοσ σ"}, {"ҚАЗАҚ Ӏ ӁӐ", "қазақ ӏ ӂӑ"},
-        {"ԱԲ", "աբ"}, {"ẠẢ ẞ", "ạả ẞ"}, {"İI", "İi"}, {"×÷", "×÷"}, {"ＡＢＣ", "ａｂｃ"}, {"日本", "日本"},
-        {"\xf0\x9f\x98\x80Z", "\xf0\x9f\x98\x80z"}, {"\xff\xc3", "\xff\xc3"}, {"\xe1\x80" "A", "\xe1\x80" "a"},
+        {"", ""},
+        {"ABC xyz 09 @[`{", "abc xyz 09 @[`{"},
+        {"ЁЖИК Привет", "ёжик привет"},
+        {"ÄÖÜ ß ÿŸ", "äöü ß ÿÿ"},
+        {"ŁÓDŹ Žluťoučký KŮŇ", "łódź žluťoučký kůň"},
+        {"ΣΊΣΥΦΟΣ ς", "σίσυφοσ σ"},
+        {"ҚАЗАҚ Ӏ ӁӐ", "қазақ ӏ ӂӑ"},
+        {"ԱԲ", "աբ"},
+        {"ẠẢ ẞ", "ạả ẞ"},
+        {"İI", "İi"},
+        {"×÷", "×÷"},
+        {"ＡＢＣ", "ａｂｃ"},
+        {"日本", "日本"},
+        {"\xf0\x9f\x98\x80Z", "\xf0\x9f\x98\x80z"},
+        {"\xff\xc3", "\xff\xc3"},
+        {"\xe1\x80"
+         "A",
+         "\xe1\x80"
+         "a"},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         char out[64] = {0};
@@ -216,9 +301,17 @@ static void test_path(void **state)
     static const struct {
         const char *path, *names; /* joined by | */
     } CASES[] = {
-        {"content.body", "content|body"}, {"type", "type"}, {"content.m\\.relates_to.rel_type", "content|m.relates_to|rel_type"},
-        {"content.m\\\\foo", "content|m\\foo"}, {"content.\\x", "content|\\x"}, {"", ""}, {"a..b", "a||b"}, {"a.", "a|"},
-        {"a\\", "a\\"}, {"a\\\\.b", "a\\|b"}, {"a\\\\\\.b", "a\\.b"},
+        {"content.body", "content|body"},
+        {"type", "type"},
+        {"content.m\\.relates_to.rel_type", "content|m.relates_to|rel_type"},
+        {"content.m\\\\foo", "content|m\\foo"},
+        {"content.\\x", "content|\\x"},
+        {"", ""},
+        {"a..b", "a||b"},
+        {"a.", "a|"},
+        {"a\\", "a\\"},
+        {"a\\\\.b", "a\\|b"},
+        {"a\\\\\\.b", "a\\.b"},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct text names = TEXT_INIT;

@@ -615,6 +615,15 @@ static void cors_is_everywhere(void **state)
     }
 }
 
+static void a_405_names_what_is_allowed(void **state)
+{
+    char text[64];
+    struct answer a = ask("DELETE", "/body", NULL, NULL);
+    assert_answer(&a, 405, "M_UNRECOGNIZED");
+    assert_string_equal(answer_header(&a, "allow", text, sizeof text), "POST, OPTIONS");
+    forget(&a);
+}
+
 static void head_has_no_body(void **state)
 {
     struct answer a;
@@ -701,7 +710,7 @@ static void slow_ones_are_cut_off(void **state)
         {"POST /body HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", 1400, 4500},
         {"", IDLE_MS - 1500, IDLE_MS + 2500},
     };
-    int fds[3];
+    int fds[3], handshake = dial(http_port(W->http, 1));
     int64_t begun_ms = clock_mono_ms();
     for (int i = 0; i < 3; ++i) {
         fds[i] = dial_plain();
@@ -713,6 +722,8 @@ static void slow_ones_are_cut_off(void **state)
         assert_in_range(took_ms, CASES[i].least_ms, CASES[i].most_ms);
         close(fds[i]);
     }
+    assert_true(wait_for_close(handshake) < 1000);
+    close(handshake);
 }
 
 static void a_reader_that_stands_still_is_cut_off(void **state)
@@ -1278,6 +1289,7 @@ int main(void)
         cmocka_unit_test(a_trusted_proxy_says_who_asks),
         cmocka_unit_test(a_locked_account_may_come_back),
         cmocka_unit_test(cors_is_everywhere),
+        cmocka_unit_test(a_405_names_what_is_allowed),
         cmocka_unit_test(head_has_no_body),
         cmocka_unit_test(connections_are_kept),
         cmocka_unit_test(requests_may_come_in_pieces),

@@ -62,8 +62,12 @@ static char *page(struct world *w, stream_pos *upto, size_t limit, bool highligh
 {
     struct notified notified;
     struct text out = TEXT_INIT;
-    struct notified_wanted wanted = {.user = w->anna, .user_id = ANNA, .server_name = "school.example", .upto = *upto,
-                                     .limit = limit, .highlights_only = highlights_only};
+    struct notified_wanted wanted = {.user = w->anna,
+                                     .user_id = ANNA,
+                                     .server_name = "school.example",
+                                     .upto = *upto,
+                                     .limit = limit,
+                                     .highlights_only = highlights_only};
     notified_read(&notified, w->f.db, w->f.names, &wanted);
     for (size_t i = 0; i < notified.n; ++i) {
         json_t *content = json_loads(notified.events[i].row->content, 0, NULL);
@@ -139,8 +143,13 @@ static bool receipt_job(struct tx *tx, void *arg, struct error *e)
 static void receive(struct world *w, const char *thread, stream_pos event_pos)
 {
     struct error e = {0};
-    struct receipt_row row = {.room = w->a, .user = w->anna, .type = RECEIPT_READ, .thread = thread, .event_id = "$x",
-                              .event_pos = event_pos, .pos = event_pos + 1};
+    struct receipt_row row = {.room = w->a,
+                              .user = w->anna,
+                              .type = RECEIPT_READ,
+                              .thread = thread,
+                              .event_id = "$x",
+                              .event_pos = event_pos,
+                              .pos = event_pos + 1};
     assert_true(writer_run(w->f.writer, receipt_job, &row, &e));
 }
 
@@ -151,9 +160,10 @@ static void test_read(void **state)
     char content[512];
     join(w, w->a);
     assert_true(fixture_send(&w->f, w->a, w->ben, "m.room.message", NULL, TEXT("root"), NULL, &root, NULL));
-    snprintf(content, sizeof content,
-             "{\"msgtype\":\"m.text\",\"body\":\"reply\",\"m.relates_to\":{\"rel_type\":\"m.thread\",\"event_id\":\"%s\"}}",
-             root.event_id);
+    snprintf(
+        content, sizeof content,
+        "{\"msgtype\":\"m.text\",\"body\":\"reply\",\"m.relates_to\":{\"rel_type\":\"m.thread\",\"event_id\":\"%s\"}}",
+        root.event_id);
     stream_pos reply = say(w, w->a, w->ben, "m.room.message", content);
     stream_pos last = say(w, w->a, w->ben, "m.room.message", TEXT("last"));
     assert_all(w, "last,reply,root");
@@ -207,9 +217,10 @@ static void test_display_name(void **state)
 {
     struct world *w = world_start();
     join(w, w->a);
-    set_data(w, "m.push_rules",
-             "{\"defaults\":{\".m.rule.room_one_to_one\":{\"actions\":[]}},\"rules\":{\"override\":[{\"rule_id\":\"name\","
-             "\"enabled\":true,\"conditions\":[{\"kind\":\"contains_display_name\"}],\"actions\":[\"notify\"]}]}}");
+    set_data(
+        w, "m.push_rules",
+        "{\"defaults\":{\".m.rule.room_one_to_one\":{\"actions\":[]}},\"rules\":{\"override\":[{\"rule_id\":\"name\","
+        "\"enabled\":true,\"conditions\":[{\"kind\":\"contains_display_name\"}],\"actions\":[\"notify\"]}]}}");
     say(w, w->a, w->ben, "m.room.message", TEXT("hello frau meier"));
     assert_all(w, "");
     assert_true(fixture_send(&w->f, w->a, w->anna, "m.room.member", ANNA,

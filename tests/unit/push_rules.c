@@ -74,50 +74,103 @@ static void test_defaults(void **state)
         {{.members = 2}, ".m.rule.room_one_to_one", true, false, "{\"sound\":\"default\"}"},
         {{.members = 1}, ".m.rule.message", true, false, "{}"},
         {{.type = "m.room.encrypted", .content = "{}"}, ".m.rule.encrypted", true, false, "{}"},
-        {{.type = "m.room.encrypted", .content = "{}", .members = 2}, ".m.rule.encrypted_room_one_to_one", true, false,
+        {{.type = "m.room.encrypted", .content = "{}", .members = 2},
+         ".m.rule.encrypted_room_one_to_one",
+         true,
+         false,
          "{\"sound\":\"default\"}"},
         {{.sender = ME}, NULL, false, false, "{}"},
         {{.sender = ME, .content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"]}}"}, NULL, false, false, "{}"},
         {{.content = "{\"body\":\"x\",\"msgtype\":\"m.notice\"}"}, ".m.rule.suppress_notices", false, false, "{}"},
         {{.content = "{\"body\":\"x\",\"msgtype\":\"M.Notice\"}"}, ".m.rule.suppress_notices", false, false, "{}"},
         {{.content = "{\"body\":\"x\",\"msgtype\":[\"m.notice\"]}"}, ".m.rule.message", true, false, "{}"},
-        {{.type = "m.room.member", .state_key = ME, .content = "{\"membership\":\"invite\"}"}, ".m.rule.invite_for_me", true,
-         false, "{\"sound\":\"default\"}"},
-        {{.type = "m.room.member", .state_key = YOU, .content = "{\"membership\":\"invite\"}"}, ".m.rule.member_event", false,
-         false, "{}"},
-        {{.type = "m.room.member", .state_key = ME, .content = "{\"membership\":\"join\"}"}, ".m.rule.member_event", false,
-         false, "{}"},
+        {{.type = "m.room.member", .state_key = ME, .content = "{\"membership\":\"invite\"}"},
+         ".m.rule.invite_for_me",
+         true,
+         false,
+         "{\"sound\":\"default\"}"},
+        {{.type = "m.room.member", .state_key = YOU, .content = "{\"membership\":\"invite\"}"},
+         ".m.rule.member_event",
+         false,
+         false,
+         "{}"},
+        {{.type = "m.room.member", .state_key = ME, .content = "{\"membership\":\"join\"}"},
+         ".m.rule.member_event",
+         false,
+         false,
+         "{}"},
         {{.type = "m.room.member", .state_key = "@ME:school.test", .content = "{\"membership\":\"invite\"}"},
-         ".m.rule.member_event", false, false, "{}"},
+         ".m.rule.member_event",
+         false,
+         false,
+         "{}"},
         {{.content = "{\"body\":\"x\",\"m.mentions\":{\"user_ids\":[\"@a:b\",\"" ME "\",\"@c:d\"]}}"},
-         ".m.rule.is_user_mention", true, true, "{\"highlight\":true,\"sound\":\"default\"}"},
-        {{.content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"],\"room\":true}}"}, ".m.rule.is_user_mention", true, true,
+         ".m.rule.is_user_mention",
+         true,
+         true,
          "{\"highlight\":true,\"sound\":\"default\"}"},
-        {{.content = "{\"m.mentions\":{\"user_ids\":[\"" YOU "\",1,null,[\"" ME "\"]]}}"}, ".m.rule.message", true, false,
+        {{.content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"],\"room\":true}}"},
+         ".m.rule.is_user_mention",
+         true,
+         true,
+         "{\"highlight\":true,\"sound\":\"default\"}"},
+        {{.content = "{\"m.mentions\":{\"user_ids\":[\"" YOU "\",1,null,[\"" ME "\"]]}}"},
+         ".m.rule.message",
+         true,
+         false,
          "{}"},
         {{.content = "{\"m.mentions\":{\"user_ids\":\"" ME "\"}}"}, ".m.rule.message", true, false, "{}"},
         {{.content = "{\"m.mentions\":{\"user_ids\":[]}}"}, ".m.rule.message", true, false, "{}"},
         {{.content = "{\"m.mentions\":[{\"user_ids\":[\"" ME "\"]}]}"}, ".m.rule.message", true, false, "{}"},
-        {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 50}, ".m.rule.is_room_mention", true, true,
+        {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 50},
+         ".m.rule.is_room_mention",
+         true,
+         true,
          "{\"highlight\":true}"},
         {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 49}, ".m.rule.message", true, false, "{}"},
         {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 20, .notifications = "{\"room\":20}"},
-         ".m.rule.is_room_mention", true, true, "{\"highlight\":true}"},
-        {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 50, .notifications = "{\"room\":\"51\"}"}, ".m.rule.message",
-         true, false, "{}"},
+         ".m.rule.is_room_mention",
+         true,
+         true,
+         "{\"highlight\":true}"},
+        {{.content = "{\"m.mentions\":{\"room\":true}}", .power = 50, .notifications = "{\"room\":\"51\"}"},
+         ".m.rule.message",
+         true,
+         false,
+         "{}"},
         {{.content = "{\"m.mentions\":{\"room\":true}}", .power = INT64_MAX, .notifications = "{\"room\":100}"},
-         ".m.rule.is_room_mention", true, true, "{\"highlight\":true}"},
+         ".m.rule.is_room_mention",
+         true,
+         true,
+         "{\"highlight\":true}"},
         {{.content = "{\"m.mentions\":{\"room\":\"true\"}}", .power = 100}, ".m.rule.message", true, false, "{}"},
-        {{.type = "m.room.tombstone", .state_key = "", .content = "{}"}, ".m.rule.tombstone", true, true,
+        {{.type = "m.room.tombstone", .state_key = "", .content = "{}"},
+         ".m.rule.tombstone",
+         true,
+         true,
          "{\"highlight\":true}"},
         {{.type = "m.room.tombstone", .content = "{}"}, NULL, false, false, "{}"},
         {{.type = "m.reaction", .content = "{}", .members = 2}, ".m.rule.reaction", false, false, "{}"},
-        {{.type = "m.room.server_acl", .state_key = "", .content = "{}"}, ".m.rule.room.server_acl", false, false, "{}"},
-        {{.content = "{\"body\":\"* hi\",\"m.relates_to\":{\"rel_type\":\"m.replace\"}}"}, ".m.rule.suppress_edits", false,
-         false, "{}"},
-        {{.content = "{\"body\":\"hi\",\"m.relates_to\":{\"rel_type\":\"m.thread\"}}"}, ".m.rule.message", true, false, "{}"},
+        {{.type = "m.room.server_acl", .state_key = "", .content = "{}"},
+         ".m.rule.room.server_acl",
+         false,
+         false,
+         "{}"},
+        {{.content = "{\"body\":\"* hi\",\"m.relates_to\":{\"rel_type\":\"m.replace\"}}"},
+         ".m.rule.suppress_edits",
+         false,
+         false,
+         "{}"},
+        {{.content = "{\"body\":\"hi\",\"m.relates_to\":{\"rel_type\":\"m.thread\"}}"},
+         ".m.rule.message",
+         true,
+         false,
+         "{}"},
         {{.content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"]},\"m.relates_to\":{\"rel_type\":\"m.replace\"}}"},
-         ".m.rule.is_user_mention", true, true, "{\"highlight\":true,\"sound\":\"default\"}"},
+         ".m.rule.is_user_mention",
+         true,
+         true,
+         "{\"highlight\":true,\"sound\":\"default\"}"},
         {{.type = "m.call.invite", .content = "{}"}, ".m.rule.call", true, false, "{\"sound\":\"ring\"}"},
         {{.type = "m.room.topic", .state_key = "", .content = "{\"topic\":\"x\"}"}, NULL, false, false, "{}"},
         {{.type = "m.room.messages"}, NULL, false, false, "{}"},
@@ -128,7 +181,8 @@ static void test_defaults(void **state)
     assert_false(push_rules_want_display_name(rules));
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct push_result r = evaluate(rules, &CASES[i].event, "me");
-        const char *id = r.rule_id != NULL ? r.rule_id : "none", *want = CASES[i].rule_id != NULL ? CASES[i].rule_id : "none";
+        const char *id = r.rule_id != NULL ? r.rule_id : "none",
+                   *want = CASES[i].rule_id != NULL ? CASES[i].rule_id : "none";
         if (strcmp(id, want) != 0 || r.notify != CASES[i].notify || r.highlight != CASES[i].highlight)
             fail_msg("case %zu: %s %d %d", i, id, r.notify, r.highlight);
         assert_string_equal(r.tweaks, CASES[i].tweaks);
@@ -235,8 +289,12 @@ static void test_conditions(void **state)
         {CONTAINS("content.a", "null"), {.content = "{\"a\":[null]}"}, true},
         {CONTAINS("content.a", "true"), {.content = "{\"a\":[false]}"}, false},
         {CONTAINS("content.a", "true"), {.content = "{\"a\":[]}"}, false},
-        {CONTAINS("content.m\\\\.mentions.user_ids", "\"@x:y\""), {.content = "{\"m.mentions\":{\"user_ids\":[\"@x:y\"]}}"}, true},
-        {CONTAINS("content.m\\\\.mentions.user_ids", "\"@me\""), {.content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"]}}"}, false},
+        {CONTAINS("content.m\\\\.mentions.user_ids", "\"@x:y\""),
+         {.content = "{\"m.mentions\":{\"user_ids\":[\"@x:y\"]}}"},
+         true},
+        {CONTAINS("content.m\\\\.mentions.user_ids", "\"@me\""),
+         {.content = "{\"m.mentions\":{\"user_ids\":[\"" ME "\"]}}"},
+         false},
         {CONTAINS("content.m\\\\.mentions.user_ids", "3"), {.content = "{\"m.mentions\":{\"user_ids\":[3]}}"}, true},
         {NAME, {.content = "{\"body\":\"hello ANNA K., are you there\"}"}, true},
         {NAME, {.content = "{\"body\":\"hello Johanna K.\"}"}, false},
@@ -285,7 +343,8 @@ static void test_conditions(void **state)
 static void test_order(void **state)
 {
 #define ANY(id, enabled) "{\"rule_id\":\"" id "\",\"enabled\":" enabled ",\"conditions\":[],\"actions\":[\"notify\"]}"
-#define CONTENT(id, pattern) "{\"rule_id\":\"" id "\",\"enabled\":true,\"pattern\":\"" pattern "\",\"actions\":[\"notify\"]}"
+#define CONTENT(id, pattern)                                                                                           \
+    "{\"rule_id\":\"" id "\",\"enabled\":true,\"pattern\":\"" pattern "\",\"actions\":[\"notify\"]}"
 #define NAMED(id) "{\"rule_id\":\"" id "\",\"enabled\":true,\"actions\":[]}"
     static const struct {
         const char *stored;
@@ -294,24 +353,33 @@ static void test_order(void **state)
     } CASES[] = {
         {"{\"rules\":{\"override\":[" ANY("a", "true") "," ANY("b", "true") "]}}", {0}, "a"},
         {"{\"rules\":{\"override\":[" ANY("a", "false") "," ANY("b", "true") "]}}", {0}, "b"},
-        {"{\"rules\":{\"override\":[" ANY("a", "true") "]},\"defaults\":{\".m.rule.master\":{\"enabled\":true}}}", {0},
+        {"{\"rules\":{\"override\":[" ANY("a", "true") "]},\"defaults\":{\".m.rule.master\":{\"enabled\":true}}}",
+         {0},
          ".m.rule.master"},
         {"{\"rules\":{\"override\":[" ANY("a", "true") "]}}", {.content = "{\"msgtype\":\"m.notice\"}"}, "a"},
         {"{\"rules\":{\"underride\":[" ANY("a", "true") "]}}", {0}, "a"}, /* before the default underrides */
-        {"{\"rules\":{\"underride\":[" ANY("a", "true") "]}}", {.content = "{\"msgtype\":\"m.notice\"}"},
+        {"{\"rules\":{\"underride\":[" ANY("a", "true") "]}}",
+         {.content = "{\"msgtype\":\"m.notice\"}"},
          ".m.rule.suppress_notices"},
-        {"{\"rules\":{\"content\":[" CONTENT("c", "hi") "],\"room\":[" NAMED(ROOM) "],\"sender\":[" NAMED(YOU) "]}}", {0}, "c"},
-        {"{\"rules\":{\"content\":[" CONTENT("c", "ho") "],\"room\":[" NAMED(ROOM) "],\"sender\":[" NAMED(YOU) "]}}", {0}, ROOM},
+        {"{\"rules\":{\"content\":[" CONTENT("c", "hi") "],\"room\":[" NAMED(ROOM) "],\"sender\":[" NAMED(YOU) "]}}",
+         {0},
+         "c"},
+        {"{\"rules\":{\"content\":[" CONTENT("c", "ho") "],\"room\":[" NAMED(ROOM) "],\"sender\":[" NAMED(YOU) "]}}",
+         {0},
+         ROOM},
         {"{\"rules\":{\"room\":[" NAMED("!ROOM:school.test") "],\"sender\":[" NAMED(YOU) "]}}", {0}, YOU},
         {"{\"rules\":{\"sender\":[" NAMED("@her:school.test") "]}}", {0}, ".m.rule.message"},
         {"{\"defaults\":{\".m.rule.message\":{\"enabled\":false}}}", {0}, NULL},
-        {"{\"defaults\":{\".m.rule.suppress_notices\":{\"enabled\":false}}}", {.content = "{\"msgtype\":\"m.notice\"}"},
+        {"{\"defaults\":{\".m.rule.suppress_notices\":{\"enabled\":false}}}",
+         {.content = "{\"msgtype\":\"m.notice\"}"},
          ".m.rule.message"},
         {"{\"defaults\":{\".m.rule.gone\":{\"enabled\":true}}}", {0}, ".m.rule.message"},
         {"not JSON", {0}, ".m.rule.message"},
         {"[1]", {0}, ".m.rule.message"},
         {"{\"rules\":[],\"defaults\":7}", {0}, ".m.rule.message"},
-        {"{\"rules\":{\"override\":[7,{},{\"rule_id\":7,\"actions\":[]},{\"rule_id\":\"x\"}],\"room\":{}}}", {0}, ".m.rule.message"},
+        {"{\"rules\":{\"override\":[7,{},{\"rule_id\":7,\"actions\":[]},{\"rule_id\":\"x\"}],\"room\":{}}}",
+         {0},
+         ".m.rule.message"},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct push_rules *rules = push_rules_compile(CASES[i].stored);
@@ -379,7 +447,9 @@ static enum error_code take(json_t *rules, const struct step *step)
     case 'd': ok = push_rules_delete(rules, step->kind, step->rule_id, &e); break;
     case 'e': ok = push_rules_set_enabled(rules, step->kind, step->rule_id, true, &e); break;
     case 'x': ok = push_rules_set_enabled(rules, step->kind, step->rule_id, false, &e); break;
-    case 'a': ok = push_rules_set_actions(rules, step->kind, step->rule_id, json_object_get(body, "actions"), &e); break;
+    case 'a':
+        ok = push_rules_set_actions(rules, step->kind, step->rule_id, json_object_get(body, "actions"), &e);
+        break;
     }
     json_decref(body);
     assert_int_equal(ok, e.code == ERROR_NONE);
@@ -395,7 +465,7 @@ static char *list_own(json_t *rules, enum push_rule_kind kind)
     char *stored = push_rules_close(rules, &e);
     json_t *whole = push_rules_whole(stored, ME), *rule;
     size_t i;
-    json_array_foreach(json_get_array(json_get_object(whole, "global"), push_rule_kind_name(kind)), i, rule) {
+    json_array_foreach (json_get_array(json_get_object(whole, "global"), push_rule_kind_name(kind)), i, rule) {
         if (json_get_bool(rule, "default", true))
             continue;
         text_adds(&out, out.len != 0 ? " " : "");
@@ -420,7 +490,7 @@ static void test_changes(void **state)
         {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "c", NULL, NULL, "b"}}, "b c a"},
         {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "c", NULL, NULL, "a"}}, "b a c"},
         {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "c", NULL, "b", "a"}}, "c b a"}, /* before wins */
-        {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "b", NULL, NULL, "a"}}, "a b"}, /* moved */
+        {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "b", NULL, NULL, "a"}}, "a b"},  /* moved */
         {{{'p', C, "a"}, {'p', C, "b"}, {'p', C, "a", NULL, "b"}}, "a b"},
         {{{'p', C, "a"}, {'p', C, "b", NULL, "z", NULL, ERROR_UNKNOWN}}, "a"},
         {{{'p', C, "a"}, {'p', C, "a", NULL, "a", NULL, ERROR_UNKNOWN}}, "a"},
@@ -434,8 +504,11 @@ static void test_changes(void **state)
         {{{'d', PUSH_RULE_OVERRIDE, ".m.rule.master", NULL, NULL, NULL, ERROR_INVALID_PARAM}}, ""},
         {{{'d', PUSH_RULE_UNDERRIDE, ".m.rule.master", NULL, NULL, NULL, ERROR_NOT_FOUND}}, ""},
         {{{'e', PUSH_RULE_OVERRIDE, ".m.rule.nosuch", NULL, NULL, NULL, ERROR_NOT_FOUND}}, ""},
-        {{{'p', C, ".a", NULL, NULL, NULL, ERROR_INVALID_PARAM}, {'p', C, "a/b", NULL, NULL, NULL, ERROR_INVALID_PARAM},
-          {'p', C, "a\\b", NULL, NULL, NULL, ERROR_INVALID_PARAM}, {'p', C, "", NULL, NULL, NULL, ERROR_INVALID_PARAM}}, ""},
+        {{{'p', C, ".a", NULL, NULL, NULL, ERROR_INVALID_PARAM},
+          {'p', C, "a/b", NULL, NULL, NULL, ERROR_INVALID_PARAM},
+          {'p', C, "a\\b", NULL, NULL, NULL, ERROR_INVALID_PARAM},
+          {'p', C, "", NULL, NULL, NULL, ERROR_INVALID_PARAM}},
+         ""},
 #undef C
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
@@ -483,15 +556,19 @@ static void test_bodies(void **state)
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[7]}", ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{}]}", ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"org.example.new\"}]}", ERROR_NONE},
-        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"event_match\",\"key\":\"type\"}]}", ERROR_INVALID_PARAM},
-        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"event_match\",\"pattern\":\"x\"}]}", ERROR_INVALID_PARAM},
+        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"event_match\",\"key\":\"type\"}]}",
+         ERROR_INVALID_PARAM},
+        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"event_match\",\"pattern\":\"x\"}]}",
+         ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" MATCH("type", "x") "]}", ERROR_NONE},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" IS("type", "[]") "]}", ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" IS("type", "1.5") "]}", ERROR_INVALID_PARAM},
-        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" IS("type", "null") "," CONTAINS("x", "9007199254740991") "]}",
-         ERROR_NONE},
-        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" CONTAINS("x", "9007199254740992") "]}", ERROR_INVALID_PARAM},
-        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"room_member_count\",\"is\":2}]}", ERROR_INVALID_PARAM},
+        {PUSH_RULE_UNDERRIDE,
+         "{\"actions\":[],\"conditions\":[" IS("type", "null") "," CONTAINS("x", "9007199254740991") "]}", ERROR_NONE},
+        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" CONTAINS("x", "9007199254740992") "]}",
+         ERROR_INVALID_PARAM},
+        {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"room_member_count\",\"is\":2}]}",
+         ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[{\"kind\":\"sender_notification_permission\"}]}",
          ERROR_INVALID_PARAM},
         {PUSH_RULE_UNDERRIDE, "{\"actions\":[],\"conditions\":[" NAME "]}", ERROR_NONE},
@@ -559,7 +636,8 @@ static void test_stored(void **state)
         {{{'a', PUSH_RULE_UNDERRIDE, ".m.rule.message"}, {'x', PUSH_RULE_UNDERRIDE, ".m.rule.message"}},
          "{\".m.rule.message\":{\"actions\":[],\"enabled\":false}}"},
         {{{'a', PUSH_RULE_UNDERRIDE, ".m.rule.message"},
-          {'a', PUSH_RULE_UNDERRIDE, ".m.rule.message", "{\"actions\":[\"notify\"]}"}}, "{}"},
+          {'a', PUSH_RULE_UNDERRIDE, ".m.rule.message", "{\"actions\":[\"notify\"]}"}},
+         "{}"},
         {{{'a', PUSH_RULE_UNDERRIDE, ".m.rule.message", "{\"actions\":[\"coalesce\",\"notify\"]}"}}, "{}"},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
@@ -568,8 +646,10 @@ static void test_stored(void **state)
         for (const struct step *step = CASES[i].steps; step->act != 0; ++step)
             assert_int_equal(take(rules, step), ERROR_NONE);
         char *stored = push_rules_close(rules, &e), *expected = NULL;
-        assert_true(asprintf(&expected, "{\"defaults\":%s,\"rules\":{\"content\":[],\"override\":[],\"room\":[],\"sender\":[],"
-                             "\"underride\":[]}}", CASES[i].defaults) > 0);
+        assert_true(asprintf(&expected,
+                             "{\"defaults\":%s,\"rules\":{\"content\":[],\"override\":[],\"room\":[],\"sender\":[],"
+                             "\"underride\":[]}}",
+                             CASES[i].defaults) > 0);
         assert_string_equal(stored, expected);
         json_t *again = push_rules_open(stored);
         assert_true(json_equal(again, rules));
@@ -583,11 +663,14 @@ static void test_stored(void **state)
 /* The whole set as clients get it: all default rules of the specification, in its order, and the user's id in place. */
 static void test_whole(void **state)
 {
-    static const char *const OVERRIDES[] = {".m.rule.master", "mine", ".m.rule.suppress_notices", ".m.rule.invite_for_me",
-        ".m.rule.member_event", ".m.rule.is_user_mention", ".m.rule.is_room_mention", ".m.rule.tombstone",
-        ".m.rule.reaction", ".m.rule.room.server_acl", ".m.rule.suppress_edits"};
-    static const char *const UNDERRIDES[] = {".m.rule.call", ".m.rule.encrypted_room_one_to_one", ".m.rule.room_one_to_one",
-        ".m.rule.message", ".m.rule.encrypted"};
+    static const char *const OVERRIDES[] = {".m.rule.master",           "mine",
+                                            ".m.rule.suppress_notices", ".m.rule.invite_for_me",
+                                            ".m.rule.member_event",     ".m.rule.is_user_mention",
+                                            ".m.rule.is_room_mention",  ".m.rule.tombstone",
+                                            ".m.rule.reaction",         ".m.rule.room.server_acl",
+                                            ".m.rule.suppress_edits"};
+    static const char *const UNDERRIDES[] = {".m.rule.call", ".m.rule.encrypted_room_one_to_one",
+                                             ".m.rule.room_one_to_one", ".m.rule.message", ".m.rule.encrypted"};
     struct error e = {0};
     json_t *rules = push_rules_open(NULL);
     struct step put = {'p', PUSH_RULE_OVERRIDE, "mine", "{\"actions\":[\"notify\",\"coalesce\"]}"};
@@ -614,13 +697,15 @@ static void test_whole(void **state)
 
     assert_true(json_get_bool(push_rules_find(whole, PUSH_RULE_OVERRIDE, ".m.rule.master"), "enabled", false));
     rule = push_rules_find(whole, PUSH_RULE_OVERRIDE, "mine");
-    json_t *expected = parse("{\"rule_id\":\"mine\",\"default\":false,\"enabled\":true,\"conditions\":[],\"actions\":[\"notify\"]}");
+    json_t *expected =
+        parse("{\"rule_id\":\"mine\",\"default\":false,\"enabled\":true,\"conditions\":[],\"actions\":[\"notify\"]}");
     assert_true(json_equal(rule, expected));
     json_decref(expected);
     rule = push_rules_find(whole, PUSH_RULE_OVERRIDE, ".m.rule.is_user_mention");
-    expected = parse("{\"rule_id\":\".m.rule.is_user_mention\",\"default\":true,\"enabled\":true,\"conditions\":["
-                     "{\"kind\":\"event_property_contains\",\"key\":\"content.m\\\\.mentions.user_ids\",\"value\":\"" ME "\"}],"
-                     "\"actions\":[\"notify\",{\"set_tweak\":\"sound\",\"value\":\"default\"},{\"set_tweak\":\"highlight\"}]}");
+    expected = parse(
+        "{\"rule_id\":\".m.rule.is_user_mention\",\"default\":true,\"enabled\":true,\"conditions\":["
+        "{\"kind\":\"event_property_contains\",\"key\":\"content.m\\\\.mentions.user_ids\",\"value\":\"" ME "\"}],"
+        "\"actions\":[\"notify\",{\"set_tweak\":\"sound\",\"value\":\"default\"},{\"set_tweak\":\"highlight\"}]}");
     assert_true(json_equal(rule, expected));
     json_decref(expected);
     assert_null(push_rules_find(whole, PUSH_RULE_UNDERRIDE, ".m.rule.master"));
@@ -645,9 +730,18 @@ static void test_kinds(void **state)
 static void test_skim(void **state)
 {
     static const char *const TEXTS[] = {
-        "{}", "{\"a\":1}", "{\"a\":{\"b\":\"\\u001f\\n\\\"x\\\\\"}}", "{\"b\":[1,{\"a\":2},\"]\"],\"a\":{\"b\":true}}",
-        "{\"a\":\"}\",\"b\":\"{\"}", "{\"a\":{\"a\":{\"b\":null}},\"b\":-5}", "{\"a\":{\"b\":1.5},\"b\":false}", "[]", "7",
-        " { \"b\" : 1 , \"a\" : { \"b\" : \"\\ud83d\\ude00\\u044f\" } } ", "{\"\":{\"\":3}}", "{\"a\":\"\\/\\b\\f\\r\\t\"}",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":{\"b\":\"\\u001f\\n\\\"x\\\\\"}}",
+        "{\"b\":[1,{\"a\":2},\"]\"],\"a\":{\"b\":true}}",
+        "{\"a\":\"}\",\"b\":\"{\"}",
+        "{\"a\":{\"a\":{\"b\":null}},\"b\":-5}",
+        "{\"a\":{\"b\":1.5},\"b\":false}",
+        "[]",
+        "7",
+        " { \"b\" : 1 , \"a\" : { \"b\" : \"\\ud83d\\ude00\\u044f\" } } ",
+        "{\"\":{\"\":3}}",
+        "{\"a\":\"\\/\\b\\f\\r\\t\"}",
     };
     static const struct {
         const char *names; /* with a NUL behind each */
@@ -659,9 +753,11 @@ static void test_skim(void **state)
             const char *name = PATHS[k].names;
             for (size_t n = 0; n < PATHS[k].n; ++n, name += strlen(name) + 1)
                 at = json_object_get(at, name);
-            struct skim_value root = skim_text(TEXTS[i], strlen(TEXTS[i])), v = skim_find(&root, PATHS[k].names, PATHS[k].n);
-            static const char KINDS[] = {[JSON_OBJECT] = '{', [JSON_ARRAY] = '[', [JSON_STRING] = '"', [JSON_INTEGER] = 'i',
-                                         [JSON_REAL] = '?', [JSON_TRUE] = 't', [JSON_FALSE] = 'f', [JSON_NULL] = 'n'};
+            struct skim_value root = skim_text(TEXTS[i], strlen(TEXTS[i])),
+                              v = skim_find(&root, PATHS[k].names, PATHS[k].n);
+            static const char KINDS[] = {
+                [JSON_OBJECT] = '{', [JSON_ARRAY] = '[', [JSON_STRING] = '"', [JSON_INTEGER] = 'i',
+                [JSON_REAL] = '?',   [JSON_TRUE] = 't',  [JSON_FALSE] = 'f',  [JSON_NULL] = 'n'};
             assert_int_equal(v.kind, at != NULL ? KINDS[json_typeof(at)] : 0);
             if (json_is_integer(at))
                 assert_int_equal(skim_integer(&v), json_integer_value(at));
@@ -678,7 +774,8 @@ static void test_skim(void **state)
 /* What is not JSON must not be believed or read past. */
 static void test_skim_broken(void **state)
 {
-    static const char WHOLE[] = "{\"a\":{\"b\":[1,\"x\\u00e9\",{\"c\":null}]},\"body\":\"x\",\"m.mentions\":{\"user_ids\":[\"@a:b\"]}}";
+    static const char WHOLE[] =
+        "{\"a\":{\"b\":[1,\"x\\u00e9\",{\"c\":null}]},\"body\":\"x\",\"m.mentions\":{\"user_ids\":[\"@a:b\"]}}";
     for (size_t len = 0; len < sizeof WHOLE - 1; ++len) {
         char *cut = strndup(WHOLE, len);
         struct skim_value root = skim_text(cut, len);

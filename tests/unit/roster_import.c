@@ -1,1 +1,505 @@
-int main(void) { return 0; }
+/* The import: rooms equal the roster after every change, a second time nothing happens, a failure leaves nothing behind,
+ * and what the roster has made holds against everybody (school.md A2, E1 to E4, G2). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "homeserver/accounts/password.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/users.h"
+#include "policy/roster/import.h"
+#include "policy/roster/sample.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/roster_archive.h"
+
+/* --- Asking --- */
+
+enum { PERSON, SCHOOL, CLASS, COUNT_EVENTS, COUNT_USERS, COUNT_ROOMS, ASK_COUNT };
+static const char *const TEXTS[] = {
+    [PERSON] = "SELECT user_no FROM people WHERE sourced_id = $1",
+    [SCHOOL] = "SELECT school_no FROM schools WHERE sourced_id = $1",
+    [CLASS] = "SELECT class_no FROM classes WHERE sourced_id = $1",
+    [COUNT_EVENTS] = "SELECT COUNT(*) FROM events",
+    [COUNT_USERS] = "SELECT COUNT(*) FROM users",
+    [COUNT_ROOMS] = "SELECT COUNT(*) FROM rooms",
+};
+static const struct statements ASK = {"roster_import_test", TEXTS, ASK_COUNT};
+
+static user_no person(struct fixture *f, const char *id)
+{
+    return db_int(f->db, &ASK, PERSON, 0, "t", id);
+}
+
+static room_no room_of(struct fixture *f, const char *school, const char *class, enum room_kind kind)
+{
+    school_no s = db_int(f->db, &ASK, SCHOOL, 0, "t", school);
+    return roster_room_find(f->db, s, class != NULL ? db_int(f->db, &ASK, CLASS, 0, "t", class) : 0, kind);
+}
+
+static size_t rows(struct stmt *q)
+{
+    size_t n = 0;
+    while (stmt_next(q))
+        ++n;
+    stmt_end(q);
+    return n;
+}
+
+static void assert_settled(struct fixture *f)
+{
+    assert_int_equal(rows(roster_members_to_join(f->db)), 0);
+    assert_int_equal(rows(roster_members_to_leave(f->db)), 0);
+}
+
+/* Who is joined, as sourcedIds of `ids` in their order: "tp"; the service user is not said. */
+static void assert_joined(struct fixture *f, room_no room, const char *const *ids, const char *want)
+{
+    char got[64] = "";
+    assert_int_not_equal(room, 0);
+    for (; *ids != NULL; ++ids)
+        if (memberships_of(f->db, room, person(f, *ids)) == MEMBERSHIP_JOIN)
+            strcat(got, *ids);
+    assert_string_equal(got, want);
+}
+
+static bool import(struct fixture *f, const struct roster *roster, bool dry_run, struct roster_changes *changes, struct error *e)
+{
+    struct roster_import how = {.writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .dry_run = dry_run};
+    return roster_import(&how, changes, e);
+}
+
+static struct roster_changes import_well(struct fixture *f, const struct roster *roster)
+{
+    struct roster_changes changes;
+    struct error e;
+    if (!import(f, roster, false, &changes, &e))
+        fail_msg("refused: %s %s", error_sentence(&e), e.value);
+    assert_settled(f);
+    return changes;
+}
+
+static void assert_unchanged(struct fixture *f, const struct roster *roster)
+{
+    int64_t events = db_int(f->db, &ASK, COUNT_EVENTS, 0, "");
+    struct roster_changes changes = import_well(f, roster);
+    struct text says = TEXT_INIT;
+    roster_changes_add_text(&says, &changes);
+    assert_string_equal(says.data, "nothing changed\n");
+    assert_int_equal(db_int(f->db, &ASK, COUNT_EVENTS, 0, ""), events);
+    text_finish(&says);
+}
+
+/* The small whole archive with files replaced: name, text, …, NULL. */
+static struct roster *whole_with(const char *name, ...)
+{
+    struct archive_file files[WHOLE_COUNT];
+    struct roster_problem problem;
+    char text[512];
+    size_t len;
+    va_list ap;
+    memcpy(files, WHOLE, sizeof files);
+    va_start(ap, name);
+    for (const char *at = name; at != NULL; at = va_arg(ap, const char *))
+        for (size_t i = 0, found = 0; i < WHOLE_COUNT && !found; ++i)
+            if (strcmp(files[i].name, at) == 0) {
+                files[i].text = va_arg(ap, const char *);
+                found = 1;
+            }
+    va_end(ap);
+    char *bytes = archive_of(files, WHOLE_COUNT, &len);
+    struct roster *roster = roster_read_bytes(bytes, len, &problem);
+    free(bytes);
+    if (roster == NULL)
+        fail_msg("%s", roster_problem_text(&problem, text, sizeof text));
+    return roster;
+}
+
+static struct roster *sample(const char *size_text, struct sample_counts *counts)
+{
+    char path[] = "/tmp/parta-import-XXXXXX";
+    struct sample_size size;
+    struct roster_problem problem;
+    assert_true(sample_size_from(size_text, &size));
+    close(mkstemp(path));
+    assert_true(sample_write(path, 11, &size, counts));
+    struct roster *roster = roster_read(path, &problem);
+    unlink(path);
+    assert_non_null(roster);
+    return roster;
+}
+
+static const char *const EVERYBODY[] = {"t", "p", "m", "f", "u", "h", NULL};
+
+/* --- The tests --- */
+
+static void test_sample(void **state)
+{
+    struct fixture f;
+    struct sample_counts counts;
+    struct roster *roster = sample("small", &counts);
+    fixture_start_school(&f);
+    struct roster_changes changes = import_well(&f, roster);
+    assert_int_equal(changes.n[ROSTER_PEOPLE_NEW], counts.people);
+    assert_int_equal(changes.n[ROSTER_GUARDIANSHIPS_NEW], counts.guardianships);
+    assert_int_equal(changes.n[ROSTER_ROOMS_NEW], 3 * counts.schools + 3 * counts.classes + counts.subject_groups);
+    assert_int_equal(changes.n[ROSTER_LEFT], 0);
+    assert_unchanged(&f, roster);
+    fixture_restart(&f);
+    assert_unchanged(&f, roster);
+    assert_unchanged(&f, NULL); /* nothing to settle either */
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+/* E1: who is in which room. u is a second teacher, h the head. */
+#define MORE_USERS \
+    USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\n" \
+               "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\nh,true,h,Олег,Попов,,\n"
+#define MORE_ROLES \
+    ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n" \
+               "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\nr7,m,secondary,teacher,,,z\n"
+
+static void test_rooms(void **state)
+{
+    struct fixture f;
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, "enrollments.csv",
+                                       ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"
+                                                        "e3,g,s,u,teacher,,,\ne4,g,s,p,student,,,\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    assert_joined(&f, room_of(&f, "s", NULL, ROOM_SCHOOL_SPACE), EVERYBODY, "tpmfuh");
+    assert_joined(&f, room_of(&f, "s", NULL, ROOM_ANNOUNCEMENTS), EVERYBODY, "tpmfuh");
+    assert_joined(&f, room_of(&f, "s", NULL, ROOM_STAFF), EVERYBODY, "tuh");
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS_SPACE), EVERYBODY, "tpmf");
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "tp");
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_GUARDIANS), EVERYBODY, "tmf");
+    assert_joined(&f, room_of(&f, "s", "g", ROOM_SUBJECT), EVERYBODY, "pu");
+    assert_joined(&f, room_of(&f, "z", NULL, ROOM_SCHOOL_SPACE), EVERYBODY, "m");
+    assert_joined(&f, room_of(&f, "z", NULL, ROOM_STAFF), EVERYBODY, "m");
+    assert_int_equal(school_roles(f.db, db_int(f.db, &ASK, SCHOOL, 0, "t", "s"), person(&f, "m")), ROLE_GUARDIAN);
+    char *name = profiles_get_string(f.db, person(&f, "p"), "displayname");
+    assert_string_equal(name, "Иванова Мария");
+    free(name);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+/* rule "": done; otherwise refused by that rule of school.md, not by anything else. */
+static void expect_rule(struct error *e, bool done, const char *rule)
+{
+    if (done != (*rule == '\0'))
+        fail_msg("%s, wanted \"%s\": %s", done ? "done" : "refused", rule, done ? "" : error_sentence(e));
+    if (done)
+        return;
+    if (e->field == NULL || strcmp(e->field, "org.parta.rule") != 0 || strcmp(e->value, rule) != 0)
+        fail_msg("wanted %s, not %s (%s)", rule, error_sentence(e), e->value);
+}
+
+/* A2, E2, E3, E4 through the rooms' own acts. */
+static void test_gate(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    room_no class = room_of(&f, "s", "c", ROOM_CLASS), news = room_of(&f, "s", NULL, ROOM_ANNOUNCEMENTS);
+    user_no out = fixture_user(&f, "outsider"), t = person(&f, "t"), p = person(&f, "p"), h = person(&f, "h"),
+            u = person(&f, "u"), service = users_no(f.db, SERVICE_LOCALPART);
+    assert_false(fixture_member(&f, class, ACT_JOIN, out, out, &e)); /* by the join rule already */
+    expect_rule(&e, fixture_send(&f, class, out, "m.room.member", "@outsider:school.example", "{\"membership\":\"join\"}", NULL,
+                                 NULL, &e), "A2");
+    expect_rule(&e, fixture_member(&f, class, ACT_KNOCK, out, out, &e), "A2");
+    expect_rule(&e, fixture_member(&f, class, ACT_INVITE, t, out, &e), "A2");
+    expect_rule(&e, fixture_member(&f, class, ACT_JOIN, service, out, &e), "A2");
+    expect_rule(&e, fixture_member(&f, class, ACT_JOIN, service, u, &e), "E2");
+    assert_false(fixture_member(&f, class, ACT_JOIN, u, u, &e));
+    expect_rule(&e, fixture_member(&f, class, ACT_LEAVE, p, p, &e), "E4");
+    expect_rule(&e, fixture_member(&f, class, ACT_KICK, t, p, &e), "E4");
+    expect_rule(&e, fixture_member(&f, class, ACT_BAN, t, p, &e), "E4");
+    expect_rule(&e, fixture_member(&f, class, ACT_KICK, service, p, &e), "E4");
+    expect_rule(&e, fixture_send(&f, class, t, "m.room.power_levels", "", "{}", NULL, NULL, &e), "E3");
+    expect_rule(&e, fixture_send(&f, class, t, "m.room.join_rules", "", "{\"join_rule\":\"public\"}", NULL, NULL, &e), "E3");
+    expect_rule(&e, fixture_send(&f, class, t, "m.room.encryption", "", "{\"algorithm\":\"x\"}", NULL, NULL, &e), "E9");
+    expect_rule(&e, fixture_send(&f, class, t, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "");
+    expect_rule(&e, fixture_send(&f, class, p, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "E3");
+    expect_rule(&e, fixture_send(&f, class, p, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e), "");
+    expect_rule(&e, fixture_send(&f, news, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e), "E1");
+    expect_rule(&e, fixture_send(&f, news, h, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e), "");
+    /* a room that a teacher makes is the school's; one of an outsider is nobody's */
+    room_no club = fixture_room(&f, t, "12", PRESET_PUBLIC_CHAT, &e), other = fixture_room(&f, out, "12", PRESET_PUBLIC_CHAT, &e);
+    expect_rule(&e, fixture_member(&f, club, ACT_JOIN, out, out, &e), "A2");
+    expect_rule(&e, fixture_member(&f, club, ACT_INVITE, t, out, &e), "A2");
+    expect_rule(&e, fixture_member(&f, club, ACT_JOIN, p, p, &e), "");
+    expect_rule(&e, fixture_member(&f, club, ACT_LEAVE, p, p, &e), "");
+    expect_rule(&e, fixture_member(&f, other, ACT_JOIN, p, p, &e), "A1");
+    expect_rule(&e, fixture_member(&f, other, ACT_INVITE, out, p, &e), "A1");
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+/* A room of somebody of two schools narrows to the school of whom they bring in (A1). */
+static void test_two_schools(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv",
+                                       ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\n"
+                                                  "r3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"
+                                                  "r6,m,secondary,teacher,,,z\nr7,u,primary,teacher,,,z\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    user_no m = person(&f, "m"), t = person(&f, "t"), u = person(&f, "u");
+    room_no first = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e), second = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e);
+    expect_rule(&e, fixture_member(&f, first, ACT_INVITE, m, t, &e), "");
+    expect_rule(&e, fixture_member(&f, first, ACT_INVITE, m, u, &e), "A2");
+    expect_rule(&e, fixture_member(&f, second, ACT_INVITE, m, u, &e), "");
+    expect_rule(&e, fixture_member(&f, second, ACT_INVITE, m, t, &e), "A2");
+    assert_true(school_shared(f.db, m, t) && school_shared(f.db, m, u) && !school_shared(f.db, t, u));
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+/* The roster changes, and the rooms with it. */
+static void test_changes(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct roster *first = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL);
+    struct roster *second = whole_with( /* u is the class teacher now, the pupil married, a guardian fewer, h gone */
+        "users.csv", USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Белова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
+                                "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\n",
+        "roles.csv", ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr5,u,primary,teacher,,,s\n",
+        "classes.csv", CLASSES_HEAD "c,6А,6,k,homeroom,s,y\n", "enrollments.csv",
+        ENROLLMENTS_HEAD "e1,c,s,u,teacher,true,,\ne2,c,s,p,student,,,\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, first);
+    room_no class = room_of(&f, "s", "c", ROOM_CLASS), guardians = room_of(&f, "s", "c", ROOM_GUARDIANS);
+    user_no h = person(&f, "h"), m = person(&f, "m");
+    room_no club = fixture_room(&f, h, "12", PRESET_PUBLIC_CHAT, &e);
+    room_no zclub = fixture_room(&f, m, "12", PRESET_PUBLIC_CHAT, &e);
+    assert_true(fixture_member(&f, club, ACT_JOIN, person(&f, "t"), person(&f, "t"), &e));
+    assert_true(zclub != 0);
+    struct roster_changes changes = import_well(&f, second);
+    assert_int_equal(room_of(&f, "s", "c", ROOM_CLASS), class);
+    assert_joined(&f, class, EVERYBODY, "pu");
+    assert_joined(&f, guardians, EVERYBODY, "mu");
+    assert_joined(&f, room_of(&f, "z", NULL, ROOM_STAFF), EVERYBODY, "");
+    assert_joined(&f, club, EVERYBODY, "t"); /* G2: the head has left that as well */
+    assert_joined(&f, zclub, EVERYBODY, "m"); /* of both schools, and she is still in one */
+    assert_int_equal(changes.n[ROSTER_ACCOUNTS_CLOSED], 2); /* h, and f, whose child he no longer has */
+    assert_int_equal(changes.n[ROSTER_PEOPLE_ENDED], 1);
+    struct user_row row;
+    assert_true(users_get(f.db, h, &row));
+    assert_string_equal(row.state, "left");
+    user_row_finish(&row);
+    char *name = profiles_get_string(f.db, person(&f, "p"), "displayname");
+    assert_string_equal(name, "Белова Мария");
+    free(name);
+    /* E3: power follows the post */
+    expect_rule(&e, fixture_send(&f, class, person(&f, "t"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "E3");
+    expect_rule(&e, fixture_send(&f, class, person(&f, "u"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "");
+    assert_unchanged(&f, second);
+    changes = import_well(&f, first); /* and back */
+    assert_int_equal(changes.n[ROSTER_PEOPLE_BACK], 1);
+    assert_joined(&f, class, EVERYBODY, "tp");
+    assert_joined(&f, room_of(&f, "s", NULL, ROOM_STAFF), EVERYBODY, "tuh");
+    assert_true(users_get(f.db, h, &row));
+    assert_string_equal(row.state, "active");
+    user_row_finish(&row);
+    assert_unchanged(&f, first);
+    fixture_stop(&f);
+    roster_destroy(first);
+    roster_destroy(second);
+}
+
+/* enabledUser: the account is locked and out of the rooms, then back. */
+static void test_disabled(void **state)
+{
+    struct fixture f;
+    struct roster *on = whole_with(NULL), *off = whole_with("users.csv", USERS_HEAD
+        "t,true,t,Анна,Орлова,Ивановна,\np,false,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, on);
+    import_well(&f, off);
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "t");
+    assert_unchanged(&f, off);
+    import_well(&f, on);
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "tp");
+    fixture_stop(&f);
+    roster_destroy(on);
+    roster_destroy(off);
+}
+
+/* A period that is over counts no more; one that has not begun, not yet. */
+static void test_periods(void **state)
+{
+    struct fixture f;
+    struct roster *roster = whole_with("enrollments.csv",
+                                       ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,2020-01-01,2021-01-01\n"
+                                                        "e2,c,s,p,student,,,\ne3,c,s,m,teacher,true,2190-01-01,\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "p");
+    assert_unchanged(&f, roster);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+static void test_dry_run(void **state)
+{
+    struct fixture f;
+    struct roster_changes dry, changes;
+    struct error e;
+    struct roster *roster = whole_with(NULL);
+    fixture_start_school(&f);
+    assert_true(import(&f, roster, true, &dry, &e));
+    assert_int_equal(db_int(f.db, &ASK, COUNT_USERS, -1, ""), 0);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_ROOMS, -1, ""), 0);
+    changes = import_well(&f, roster);
+    assert_memory_equal(&dry, &changes, sizeof dry);
+    assert_true(import(&f, roster, true, &dry, &e));
+    assert_false(roster_changes_any(&dry));
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+static void test_refusals(void **state)
+{
+    struct fixture f;
+    struct roster_changes changes;
+    struct error e;
+    struct roster *roster = whole_with(NULL), *moved = whole_with(
+        "classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,z,y\n", "enrollments.csv", ENROLLMENTS_HEAD, NULL);
+    fixture_start_school(&f);
+    fixture_user(&f, SERVICE_LOCALPART);
+    assert_false(import(&f, roster, false, &changes, &e));
+    assert_int_equal(e.code, ERROR_USER_IN_USE);
+    fixture_stop(&f);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    assert_false(import(&f, moved, false, &changes, &e));
+    assert_string_equal(e.value, "c");
+    assert_unchanged(&f, roster);
+    fixture_stop(&f);
+    roster_destroy(roster);
+    roster_destroy(moved);
+}
+
+/* The database fails at the n-th call: the import is refused, nothing is half done, and it succeeds afterwards. */
+static void test_faults(void **state)
+{
+    struct fixture f;
+    struct roster *roster = whole_with(NULL);
+    fixture_start_school(&f);
+    for (int n = 1;; n += 1 + n / 4) {
+        struct roster_changes changes;
+        struct error e;
+        db_fail_after(writer_db_for_tests(f.writer), n);
+        bool done = import(&f, roster, false, &changes, &e);
+        db_fail_after(writer_db_for_tests(f.writer), 0);
+        if (done)
+            break;
+        assert_int_equal(e.code, ERROR_UNKNOWN);
+        assert_int_equal(db_int(f.db, &ASK, COUNT_USERS, -1, ""), 0);
+        assert_int_equal(db_int(f.db, &ASK, COUNT_ROOMS, -1, ""), 0);
+    }
+    assert_settled(&f);
+    assert_unchanged(&f, roster);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+static void test_passwords(void **state)
+{
+    struct fixture f;
+    struct roster_changes changes;
+    struct error e;
+    struct text passwords = TEXT_INIT;
+    struct config config = {.server_name = "school.example"};
+    struct roster *roster = whole_with(NULL);
+    config.passwords.ops = 1;
+    config.passwords.memory_kib = 64;
+    fixture_start_school(&f);
+    struct roster_import how = {.writer = f.writer, .rooms = f.rooms, .db = f.db, .roster = roster, .config = &config, .passwords = &passwords};
+    assert_true(roster_import(&how, &changes, &e));
+    char localpart[64], password[64], rest[200];
+    const char *line = strstr(passwords.data, "\n@");
+    assert_int_equal(strncmp(passwords.data, "user_id,password,name,roles,sourcedId\n", 38), 0);
+    assert_int_equal(sscanf(line, "\n@%63[^:]:school.example,%63[^,],%199[^\n]", localpart, password, rest), 3);
+    assert_string_equal(rest, "\"Орлова Анна\",teacher class_teacher,\"t\"");
+    struct user_row row;
+    assert_true(users_find(f.db, localpart, &row));
+    assert_int_equal(row.no, person(&f, "t"));
+    assert_true(password_verify(&config, row.password_hash, password));
+    user_row_finish(&row);
+    text_clear(&passwords); /* only the new get one */
+    assert_true(roster_import(&how, &changes, &e));
+    assert_string_equal(passwords.data, "user_id,password,name,roles,sourcedId\n");
+    assert_false(roster_changes_any(&changes));
+    text_finish(&passwords);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+/* E2, E3 in older room versions, where the service user's power is a level like others'. */
+static void test_room_is_kept(void **state)
+{
+    struct fixture f;
+    struct roster *roster = whole_with(NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    struct room_school of;
+    assert_true(school_of_room(f.db, room_of(&f, "s", "c", ROOM_CLASS), &of));
+    assert_int_equal(of.kind, ROOM_CLASS);
+    assert_int_equal(of.n_schools, 1);
+    assert_true(roster_holds(f.db, room_of(&f, "s", "c", ROOM_CLASS), person(&f, "p")));
+    assert_false(roster_holds(f.db, room_of(&f, "s", "c", ROOM_CLASS), person(&f, "m")));
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
+static void test_days(void **state)
+{
+    char day[DAY_TEXT_BYTES];
+    static const struct {
+        int64_t ms;
+        const char *day;
+    } DAYS[] = {{0, "1970-01-01"},           {86399999, "1970-01-01"},      {86400000, "1970-01-02"},
+                {951782400000, "2000-02-29"}, {951868800000, "2000-03-01"}, {1798761599999, "2026-12-31"},
+                {1798761600000, "2027-01-01"}, {4107542400000, "2100-03-01"}, {-1, "1969-12-31"}};
+    for (size_t i = 0; i < sizeof DAYS / sizeof *DAYS; ++i) {
+        assert_string_equal(day_text(day_of_ms(DAYS[i].ms), day), DAYS[i].day);
+        assert_int_equal(day_from(DAYS[i].day), day_of_ms(DAYS[i].ms));
+    }
+    static const char *const WRONG[] = {"", "2026-13-01", "2026-00-01", "2026-02-29", "2026-1-01", "2026-01-32", "2026-01-00",
+                                        "26-01-01", "2026/01/01", "2026-01-01 ", "1900-02-29", "+026-01-01"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; ++i)
+        assert_int_equal(day_from(WRONG[i]), -1);
+    assert_int_equal(day_from("2000-02-29"), 20000229);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sample),      cmocka_unit_test(test_rooms),     cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_two_schools), cmocka_unit_test(test_changes),   cmocka_unit_test(test_disabled),
+        cmocka_unit_test(test_periods),     cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_faults),      cmocka_unit_test(test_passwords), cmocka_unit_test(test_room_is_kept),
+        cmocka_unit_test(test_days),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

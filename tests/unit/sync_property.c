@@ -2,8 +2,6 @@
  * with exactly the room's timeline and the room's state, and is told the unread counts that follow from them. */
 #include "tests/unit/sync_world.h"
 
-#include "homeserver/sync/unread.h"
-
 #define USERS 6
 #define ROOMS 3
 #define WATCHERS 7
@@ -152,24 +150,6 @@ static void apply_room(struct play *p, struct watcher *w, int at, json_t *sectio
         check_senders(w, room_id, json_get_object(section, "timeline"));
 }
 
-/* The counts told are those that follow from the beginning, without anything remembered. */
-static void check_unread(struct play *p, struct watcher *w, int at, json_t *section, stream_pos next)
-{
-    struct membership_row m;
-    struct unread_tally tally;
-    json_t *told = json_get_object(section, "unread_notifications");
-    if (told == NULL)
-        return;
-    memberships_get(p->w.f.db, p->rooms[at], w->user, &m);
-    struct unread *blank = unread_create(p->w.f.names, 10);
-    unread_get(blank, p->w.f.db,
-               &(struct unread_ask){w->user, w->user_id, p->rooms[at], p->room_ids[at], m.joined_pos, next, false}, &tally);
-    assert_int_equal(json_get_int(told, "notification_count", -1), tally.main.notify);
-    assert_int_equal(json_get_int(told, "highlight_count", -1), tally.main.highlight);
-    unread_tally_finish(&tally);
-    unread_destroy(blank);
-}
-
 static void watch(struct play *p, struct watcher *w)
 {
     struct membership_row m;
@@ -186,7 +166,7 @@ static void watch(struct play *p, struct watcher *w)
         assert_true(!fresh || m.membership != MEMBERSHIP_JOIN || joined != NULL);
         if (joined != NULL) {
             apply_room(p, w, i, joined, fresh);
-            check_unread(p, w, i, joined, next);
+            world_check_unread(&p->w, p->rooms[i], w->user, w->user_id, joined, next);
         }
     }
     w->since = next;

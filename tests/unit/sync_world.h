@@ -18,6 +18,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
 #include "homeserver/sync/compose.h"
 #include "homeserver/sync/filter.h"
@@ -26,6 +27,7 @@
 #include "homeserver/sync/syncer.h"
 #include "homeserver/sync/token.h"
 #include "homeserver/sync/typing.h"
+#include "homeserver/sync/unread.h"
 #include "tests/unit/fixture.h"
 
 struct world {
@@ -139,6 +141,36 @@ static inline struct filter *world_filter(const char *text)
         fprintf(stderr, "filter %s: %s\n", text, error_sentence(&e));
     assert_non_null(filter);
     return filter;
+}
+
+/* The counts that a joined room's section tells are those that follow from the beginning, with nothing remembered. */
+static inline void world_check_unread(struct world *w, room_no room, user_no user, const char *user_id, json_t *section,
+                                      stream_pos upto)
+{
+    struct membership_row m;
+    struct unread_tally tally;
+    json_t *told = json_get_object(section, "unread_notifications"), *threads;
+    if (told == NULL)
+        return;
+    threads = json_get_object(section, "unread_thread_notifications");
+    char *room_id = world_room_id(w, room);
+    memberships_get(w->f.db, room, user, &m);
+    struct unread *blank = unread_create(w->f.names, 10);
+    unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, false}, &tally);
+    int64_t notify = tally.main.notify, highlight = tally.main.highlight, told_notify = json_get_int(told, "notification_count", -1),
+            told_highlight = json_get_int(told, "highlight_count", -1);
+    for (size_t i = 0; i < tally.n; ++i) {
+        json_t *thread = json_get_object(threads, tally.threads[i].root);
+        notify += tally.threads[i].counts.notify;
+        highlight += tally.threads[i].counts.highlight;
+        told_notify += json_get_int(thread, "notification_count", 0);
+        told_highlight += json_get_int(thread, "highlight_count", 0);
+    }
+    assert_int_equal(told_notify, notify);
+    assert_int_equal(told_highlight, highlight);
+    unread_tally_finish(&tally);
+    unread_destroy(blank);
+    free(room_id);
 }
 
 #endif

@@ -178,6 +178,32 @@ static void state_comes_lazily(void **state)
     text_finish(&out);
 }
 
+/* Whichever look-up fails: no crash, no leak, and the failure is not lost. */
+static void a_failing_database_is_survived(void **state)
+{
+    struct text out = TEXT_INIT;
+    bool failed = true;
+    for (int n = 1; failed; ++n) {
+        struct timeline_wanted wanted = {.room = room, .backwards = true, .upto = INT64_MAX, .limit = 5};
+        struct timeline page;
+        db_fail_after(f.db, n);
+        struct visibility *v = visibility_load(f.db, room, boris, "@boris:school.example");
+        how.visibility = v;
+        timeline_read(&page, &how, &wanted);
+        timeline_render(&out, &how, &page);
+        timeline_render_senders(&out, &how, room, page.rows, page.n, INT64_MAX);
+        timeline_render_state(&out, &how, room, INT64_MAX, NULL, page.rows, page.n);
+        timeline_finish(&page);
+        visibility_free(v);
+        failed = db_failed(f.db);
+        assert_true(failed || n > 8);
+        db_fail_after(f.db, 0);
+        db_settle(f.db);
+    }
+    how.visibility = NULL;
+    text_finish(&out);
+}
+
 /* Not a benchmark, but a page of 50 should be far from a millisecond (docs/performance.md). */
 static void a_page_is_cheap(void **state)
 {
@@ -214,6 +240,7 @@ int main(void)
         cmocka_unit_test(what_is_hidden_is_left_out),
         cmocka_unit_test(senders_come_once_each),
         cmocka_unit_test(state_comes_lazily),
+        cmocka_unit_test(a_failing_database_is_survived),
         cmocka_unit_test(a_page_is_cheap),
     };
     return cmocka_run_group_tests(TESTS, setup, teardown);
