@@ -23,7 +23,8 @@ static bool get_alias(struct request *r)
         return false;
     if (r->session == NULL && reading_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
-    room_no room = directory_find(r->db, reading_school_mode(r), r->params[0], r->session != NULL ? r->session->user : 0);
+    room_no room =
+        directory_find(r->db, reading_school_mode(r), r->params[0], r->session != NULL ? r->session->user : 0);
     char *room_id = room != 0 ? rooms_id_of(r->db, room) : NULL;
     if (room_id == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no such alias.");

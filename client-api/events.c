@@ -1,5 +1,4 @@
 /* Single events (Client-Server API, "Getting events for a room", "Jump to date"). */
-
 #include <stdlib.h>
 
 #include "client-api/reading.h"
@@ -54,7 +53,8 @@ static bool get_event_at_time(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, ROUTE_AUTH, RATE_NONE, "getOneRoomEvent"},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, ROUTE_AUTH, RATE_NONE,
+     "getOneRoomEvent"},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/timestamp_to_event", get_event_at_time, ROUTE_AUTH, RATE_READ,
      "getEventByTimestamp"},
 };

@@ -15,7 +15,7 @@
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
 
-#define ROOMS_MAX 50  /* of one answer */
+#define ROOMS_MAX 50 /* of one answer */
 #define DEPTH_MAX 100
 
 /* The token carries what must not change from page to page: "h<rooms before>_<depth>_<suggested>". */
@@ -101,7 +101,8 @@ static bool get_summary(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/hierarchy", get_hierarchy, ROUTE_AUTH, RATE_READ, "getSpaceHierarchy"},
+    {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/hierarchy", get_hierarchy, ROUTE_AUTH, RATE_READ,
+     "getSpaceHierarchy"},
     {HTTP_GET, "/_matrix/client/v1/room_summary/{roomIdOrAlias}", get_summary, ROUTE_AUTH_OPTIONAL, RATE_READ,
      "getRoomSummary"},
 };

@@ -115,10 +115,16 @@ static bool context_around(struct request *r, struct reading *reading, struct ev
     int64_t limit;
     if (!query_int(r, "limit", filter->timeline.limit != 0 ? filter->timeline.limit : 10, 0, CONTEXT_MAX, &limit))
         return false;
-    struct timeline_wanted earlier = {.room = reading->room, .backwards = true, .upto = event->pos - 1,
-                                      .limit = (size_t)limit / 2, .filter = &filter->timeline};
-    struct timeline_wanted later = {.room = reading->room, .after = event->pos, .upto = INT64_MAX,
-                                    .limit = (size_t)(limit - limit / 2), .filter = &filter->timeline};
+    struct timeline_wanted earlier = {.room = reading->room,
+                                      .backwards = true,
+                                      .upto = event->pos - 1,
+                                      .limit = (size_t)limit / 2,
+                                      .filter = &filter->timeline};
+    struct timeline_wanted later = {.room = reading->room,
+                                    .after = event->pos,
+                                    .upto = INT64_MAX,
+                                    .limit = (size_t)(limit - limit / 2),
+                                    .filter = &filter->timeline};
     timeline_read(&before, &reading->render, &earlier);
     timeline_read(&after, &reading->render, &later);
     render_context(&out, reading, &before, event, &after, &filter->timeline);

@@ -1,5 +1,5 @@
-/* The list of published rooms (Client-Server API, "Published room directory"). In school mode only who is signed in gets
- * it, and finds there the rooms of their own schools (school.md A1); external staff find none (E7). */
+/* The list of published rooms (Client-Server API, "Published room directory"). In school mode only who is signed in
+ * gets it, and finds there the rooms of their own schools (school.md A1); external staff find none (E7). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +59,7 @@ static bool get_public_rooms(struct request *r)
     return reply_rooms(r, &search);
 }
 
-static bool read_types(struct request *r, json_t *filter, struct directory_search *search,
-                       const char *types[TYPES_MAX])
+static bool read_types(struct request *r, json_t *filter, struct directory_search *search, const char *types[TYPES_MAX])
 {
     size_t i;
     json_t *type, *list = json_get_array(filter, "room_types");

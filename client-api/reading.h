@@ -23,8 +23,9 @@ struct reading {
     struct render render; /* for the asker, with all of the above */
 };
 
-/* Calls fn with the room, or refuses with `refusal` (ERROR_FORBIDDEN, or ERROR_NOT_FOUND where the specification says so)
- * when nothing of it may be read: unknown, never joined and not world readable, or not to be known of (school.md A1). */
+/* Calls fn with the room, or refuses with `refusal` (ERROR_FORBIDDEN, or ERROR_NOT_FOUND where the specification
+ * says so) when nothing of it may be read: unknown, never joined and not world readable, or not to be known of
+ * (school.md A1). */
 bool reading_room(struct request *r, enum error_code refusal, bool (*fn)(struct request *r, struct reading *reading));
 
 /* The event named by an id, if it is of this room and visible: heap; NULL: the error is set (ERROR_NOT_FOUND). */

@@ -114,8 +114,8 @@ static bool took_part(const struct render *how, const char *root_id)
     return found;
 }
 
-/* The root of a thread that is to be listed: heap; NULL: hidden, or not of interest. What an ignored person began is shown
- * as if it were redacted. */
+/* The root of a thread that is to be listed: heap; NULL: hidden, or not of interest. What an ignored person began is
+ * shown as if it were redacted. */
 static struct event_row *listed_root(const struct reading *reading, const char *root_id, bool participated)
 {
     struct event_row row, *held = NULL;
@@ -129,7 +129,8 @@ static struct event_row *listed_root(const struct reading *reading, const char *
     return held;
 }
 
-static void add_threads(struct text *out, const struct reading *reading, bool participated, stream_pos from, size_t limit)
+static void add_threads(struct text *out, const struct reading *reading, bool participated, stream_pos from,
+                        size_t limit)
 {
     stream_pos first, last, latest, end = 0;
     const char *root_id;

@@ -1,4 +1,4 @@
-/* A room's state and members (Client-Server API, "Getting events for a room"). Who has left reads them as they were then. */
+/* A room's state and members (Client-Server API, "Getting events for a room"). Who has left reads those of then. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,8 +113,8 @@ static bool get_joined_members(struct request *r)
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state", get_state, ROUTE_AUTH, RATE_READ, "getRoomState"},
-    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", get_state_of_key, ROUTE_AUTH, RATE_NONE,
-     "getRoomStateWithKey"},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", get_state_of_key, ROUTE_AUTH,
+     RATE_NONE, "getRoomStateWithKey"},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", get_state_of_key, ROUTE_AUTH, RATE_NONE, NULL},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/", get_state_of_key, ROUTE_AUTH, RATE_NONE, NULL},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/members", get_members, ROUTE_AUTH, RATE_READ, "getMembersByRoom"},

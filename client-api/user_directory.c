@@ -1,8 +1,8 @@
 /* Searching for people (Client-Server API, "User Directory"). */
+#include "homeserver/accounts/user_directory.h"
 #include "client-api/reading.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
-#include "homeserver/accounts/user_directory.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"

@@ -25,8 +25,8 @@ struct people_search {
 /* Appends {"limited":…,"results":[…]}: names that begin with the first word first. Blocks (reads). */
 void user_directory_render(struct text *out, struct db *db, const struct people_search *search);
 
-/* Whether there is no directory for this person, of people or of rooms: all they are in any school is external staff (E7).
- * Blocks (a read). */
+/* Whether there is no directory for this person, of people or of rooms: all they are in any school is external staff
+ * (E7). Blocks (a read). */
 bool user_directory_closed_to(struct db *db, user_no user);
 
 #endif

@@ -87,8 +87,8 @@ bool directory_set_alias(struct writer *writer, struct rooms *rooms, const struc
     return writer_run(writer, set_alias, &act, e);
 }
 
-bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session, const char *alias,
-                            struct error *e)
+bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session,
+                            const char *alias, struct error *e)
 {
     struct act_on act = {rooms, session, alias, NULL, false};
     return writer_run(writer, delete_alias, &act, e);
@@ -127,8 +127,8 @@ static bool type_wanted(const struct directory_search *search, const char *type)
 static bool matches(const struct directory_search *search, const struct summary *summary, const char *term)
 {
     return type_wanted(search, summary_room_type(summary)) &&
-           (term == NULL || fold_contains(summary_name(summary), term) ||
-            fold_contains(summary_topic(summary), term) || fold_contains(summary_alias(summary), term));
+           (term == NULL || fold_contains(summary_name(summary), term) || fold_contains(summary_topic(summary), term) ||
+            fold_contains(summary_alias(summary), term));
 }
 
 static room_no *published(struct db *db, size_t *n)

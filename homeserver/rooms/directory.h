@@ -1,9 +1,9 @@
 /* The room directory: which rooms are published, and what aliases lead where (Client-Server API, "Listing rooms", "Room
  * Aliases").
  *
- * Who may change it: to set an alias one is joined to the room; to delete it one made it, or has the power to change the
- * room's canonical alias, or administers the server; to publish a room one has that power, too. The school's rules have
- * their say first (rooms/gate.h: ACT_ALIAS, ACT_PUBLISH). All is checked inside the write job. */
+ * Who may change it: to set an alias one is joined to the room; to delete it one made it, or has the power to change
+ * the room's canonical alias, or administers the server; to publish a room one has that power, too. The school's
+ * rules have their say first (rooms/gate.h: ACT_ALIAS, ACT_PUBLISH). All is checked inside the write job. */
 #ifndef PARTA_ROOMS_DIRECTORY_H
 #define PARTA_ROOMS_DIRECTORY_H
 
@@ -23,8 +23,8 @@ struct writer;
 /* Acts; each is one write job. Block (disk). session: who acts, borrowed. */
 bool directory_set_alias(struct writer *writer, struct rooms *rooms, const struct session *session, const char *alias,
                          const char *room_id, struct error *e);
-bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session, const char *alias,
-                            struct error *e);
+bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session,
+                            const char *alias, struct error *e);
 bool directory_publish(struct writer *writer, struct rooms *rooms, const struct session *session, const char *room_id,
                        bool published, struct error *e);
 

@@ -33,7 +33,7 @@ struct walk {
     struct place *stack;
     room_no *visited;
     size_t n_stack, cap_stack, n_visited;
-    size_t seen;  /* rooms that can be seen, so far */
+    size_t seen; /* rooms that can be seen, so far */
     size_t shown;
     bool more;
 };

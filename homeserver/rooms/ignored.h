@@ -1,5 +1,5 @@
-/* Whom a person ignores (m.ignored_user_list in their account data; Client-Server API, "Ignoring Users"): their messages,
- * not their state, are left out of what that person reads, and do not count in aggregations. */
+/* Whom a person ignores (m.ignored_user_list in their account data; Client-Server API, "Ignoring Users"): their
+ * messages, not their state, are left out of what that person reads, and do not count in aggregations. */
 #ifndef PARTA_ROOMS_IGNORED_H
 #define PARTA_ROOMS_IGNORED_H
 

@@ -18,7 +18,8 @@ struct relating {
     bool recurse;           /* what does not match leads nowhere further, either */
 };
 
-/* Positions of the events that relate to target_id and that the viewer of how may see: heap, ascending, unique. Blocks. */
+/* Positions of the events that relate to target_id and that the viewer of how may see: heap, ascending, unique.
+ * Blocks. */
 stream_pos *relating_find(const struct render *how, const char *target_id, const struct relating *wanted, size_t *n);
 
 #endif

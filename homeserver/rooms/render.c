@@ -23,8 +23,8 @@ static void add_sender(struct text *out, const struct render *how, user_no sende
     add_member(out, ",\"sender\":", id != NULL ? id : "");
 }
 
-/* What a redaction redacts stands at the top level up to room version 10 and in the content from 11 on; clients of either
- * sort find it when it is served in both places ("m.room.redaction"). */
+/* What a redaction redacts stands at the top level up to room version 10 and in the content from 11 on; clients of
+ * either sort find it when it is served in both places ("m.room.redaction"). */
 static void add_redaction(struct text *out, const struct event_row *row)
 {
     if (row->redacts == NULL) {

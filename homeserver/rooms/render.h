@@ -1,5 +1,5 @@
-/* Events as clients see them (Client-Server API, "Room event format"), spliced from the row without parsing: the content
- * goes out as the bytes it lies as. */
+/* Events as clients see them (Client-Server API, "Room event format"), spliced from the row without parsing: the
+ * content goes out as the bytes it lies as. */
 #ifndef PARTA_ROOMS_RENDER_H
 #define PARTA_ROOMS_RENDER_H
 
@@ -24,8 +24,8 @@ struct render {
     int64_t now_ms;      /* for unsigned.age */
     user_no viewer;      /* whose unsigned.transaction_id may show; 0: nobody's */
     device_no device;
-    /* Only events that the viewer may see and whose senders they do not ignore are aggregated, and unsigned.membership is
-     * the viewer's at the event. NULL: not asked, not said. */
+    /* Only events that the viewer may see and whose senders they do not ignore are aggregated, and
+     * unsigned.membership is the viewer's at the event. NULL: not asked, not said. */
     const struct visibility *visibility;
     const struct ignored *ignored;
     bool bare;  /* leave out transaction id, redaction, replaces_state and relations: no look-up but names */
@@ -34,8 +34,9 @@ struct render {
 
 /* Appends {"content":…,"event_id":…,"origin_server_ts":…[,"redacts"][,"room_id"],"sender":…[,"state_key"],"type":…,
  * "unsigned":{"age":…[,"membership"][,"prev_content","replaces_state"][,"redacted_because"][,"transaction_id"]
- * [,"m.relations"]}}. Unless bare it asks for events by position and for relations, so that no statement of events_by_pos
- * or of relations.h may be running on that connection: hold the row (event_hold) and end the statement first. */
+ * [,"m.relations"]}}. Unless bare it asks for events by position and for relations, so that no statement of
+ * events_by_pos or of relations.h may be running on that connection: hold the row (event_hold) and end the statement
+ * first. */
 void render_event(struct text *out, const struct render *how, const struct event_row *row);
 
 /* Stripped state: {"content","sender","state_key","type"} ("Stripped state"). Of how, db and names are used. */

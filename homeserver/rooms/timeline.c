@@ -64,7 +64,7 @@ void timeline_read(struct timeline *timeline, const struct render *how, const st
     if (!clamp(how, &after, &upto))
         return;
     struct stmt *q = (wanted->backwards ? events_backwards : events_forwards)(how->db, wanted->room, after, upto,
-                                                                             TIMELINE_SCAN_MAX + 1);
+                                                                              TIMELINE_SCAN_MAX + 1);
     for (int scanned = 0; !timeline->more && events_next(q, &row); ++scanned) {
         bool show = shown(how, wanted, &row);
         timeline->more = scanned == TIMELINE_SCAN_MAX || (show && timeline->n == wanted->limit);
@@ -113,7 +113,8 @@ void timeline_render_senders(struct text *out, const struct render *how, room_no
     bare.bare = true;
     text_addc(out, '[');
     for (size_t i = 0; i < n; ++i) {
-        const char *id = seen_before(rows, i, rows[i]->sender) ? NULL : user_names_get(how->names, how->db, rows[i]->sender);
+        const char *id =
+            seen_before(rows, i, rows[i]->sender) ? NULL : user_names_get(how->names, how->db, rows[i]->sender);
         struct stmt *q = id != NULL ? events_state_get_at(how->db, room, "m.room.member", id, pos) : NULL;
         if (id != NULL && events_next(q, &row)) {
             text_add(out, ",", first ? 0 : 1);

@@ -1,7 +1,8 @@
 /* A page of a room's events, forwards or backwards, as one person may read it.
  *
- * A token (sync/token.h) stands behind the event at its position. A page reads the events in (after, upto], which belong to the tokens around it, and its end is
- * the token from which the next page goes on, so that pages neither repeat nor skip an event. */
+ * A token (sync/token.h) stands behind the event at its position. A page reads the events in (after, upto], which
+ * belong to the tokens around it, and its end is the token from which the next page goes on, so that pages neither
+ * repeat nor skip an event. */
 #ifndef PARTA_ROOMS_TIMELINE_H
 #define PARTA_ROOMS_TIMELINE_H
 
@@ -39,7 +40,8 @@ void timeline_finish(struct timeline *timeline);
 /* Appends the events as a JSON array. */
 void timeline_render(struct text *out, const struct render *how, const struct timeline *timeline);
 
-/* Appends the member events of the senders of rows, as they were at pos, as a JSON array ("Lazy-loading room members"). */
+/* Appends the member events of the senders of rows, as they were at pos, as a JSON array ("Lazy-loading room
+ * members"). */
 void timeline_render_senders(struct text *out, const struct render *how, room_no room, struct event_row *const *rows,
                              size_t n, stream_pos pos);
 

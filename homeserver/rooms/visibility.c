@@ -100,7 +100,7 @@ static stream_pos next_step(const struct visibility *v, size_t m, size_t s)
     return s < v->settings.n && v->settings.at[s].pos < next ? v->settings.at[s].pos : next;
 }
 
-/* Walks both histories side by side. The step itself is an event of its own: seen if it could be seen before or after. */
+/* Walks both histories side by side. A step is an event of its own: seen if it could be seen before or after. */
 static void find_runs(struct visibility *v)
 {
     int membership = v->memberships.first, setting = v->settings.first;

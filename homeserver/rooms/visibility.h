@@ -1,13 +1,13 @@
 /* Who may see which event (Client-Server API, "Room History Visibility").
  *
- * What decides is the room's m.room.history_visibility and the asker's membership as they were at the event, and whether
- * they joined later. A struct visibility loads both histories once (two look-ups) and turns them into the runs of positions
- * that this person may see; then it answers for each event without the database. It is a picture of one moment: make one
- * per request.
+ * What decides is the room's m.room.history_visibility and the asker's membership as they were at the event, and
+ * whether they joined later. A struct visibility loads both histories once (two look-ups) and turns them into the runs
+ * of positions that this person may see; then it answers for each event without the database. It is a picture of one
+ * moment: make one per request.
  *
- * Beyond the specification's rules: who never joined sees only what is world readable, and to whom has forgotten the room
- * it is as if they had never been there. School mode's rule that nobody outside a school learns of its rooms (school.md
- * A1) is the gate's (rooms/gate.h), asked beside. */
+ * Beyond the specification's rules: who never joined sees only what is world readable, and to whom has forgotten the
+ * room it is as if they had never been there. School mode's rule that nobody outside a school learns of its rooms
+ * (school.md A1) is the gate's (rooms/gate.h), asked beside. */
 #ifndef PARTA_ROOMS_VISIBILITY_H
 #define PARTA_ROOMS_VISIBILITY_H
 
@@ -34,8 +34,8 @@ bool visibility_range(const struct visibility *visibility, stream_pos *first, st
 enum membership visibility_membership_at(const struct visibility *visibility, stream_pos pos);
 enum membership visibility_membership(const struct visibility *visibility); /* now; NONE once forgotten */
 
-/* Which state of the room may be seen: INT64_MAX: the current one (joined, or world readable); a position: the state when
- * they left; 0: none. */
+/* Which state of the room may be seen: INT64_MAX: the current one (joined, or world readable); a position: the state
+ * when they left; 0: none. */
 stream_pos visibility_state_pos(const struct visibility *visibility);
 
 #endif

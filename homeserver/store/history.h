@@ -1,4 +1,5 @@
-/* How one key of a room's state went: every value it ever had, oldest first. What history visibility is decided from. */
+/* How one key of a room's state went: every value it ever had, oldest first. What history visibility is decided
+ * from. */
 #ifndef PARTA_STORE_HISTORY_H
 #define PARTA_STORE_HISTORY_H
 

@@ -3,7 +3,8 @@
 enum { TO, THREADS, COUNT };
 static const char *const TEXTS[COUNT] = {
     [TO] = "SELECT r.pos, r.rel_type, e.event_id, e.type, e.state_key, e.sender, e.ts FROM relations r"
-           " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL ORDER BY r.pos",
+           " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL"
+           " ORDER BY r.pos",
     [THREADS] = "SELECT r.target_id, max(r.pos) AS latest FROM relations r JOIN events e ON e.pos = r.pos"
                 " WHERE r.room_no = $1 AND r.rel_type = 'm.thread' AND r.pos <= $2 AND e.redacted_by IS NULL"
                 " GROUP BY r.target_id HAVING max(r.pos) <= $3 ORDER BY latest DESC",

@@ -1,7 +1,7 @@
 /* Who relates to an event (m.relates_to): for bundled aggregations, for /relations and for the list of threads.
  *
- * A redacted event relates to nothing any more, so that none of these answers one. Rows come with what aggregation needs;
- * the events themselves are read by position (events.h). */
+ * A redacted event relates to nothing any more, so that none of these answers one. Rows come with what aggregation
+ * needs; the events themselves are read by position (events.h). */
 #ifndef PARTA_STORE_RELATIONS_H
 #define PARTA_STORE_RELATIONS_H
 
@@ -26,8 +26,8 @@ struct relation {
 struct stmt *relations_to(struct db *db, const char *target_id, stream_pos upto);
 bool relations_next(struct stmt *q, struct relation *relation);
 
-/* Roots of the room's threads with the position of their newest reply: those whose newest reply among the ones up to `upto`
- * is not after `latest`, the newest first. End with stmt_end. */
+/* Roots of the room's threads with the position of their newest reply: those whose newest reply among the ones up to
+ * `upto` is not after `latest`, the newest first. End with stmt_end. */
 struct stmt *relations_threads(struct db *db, room_no room, stream_pos upto, stream_pos latest);
 bool relations_next_thread(struct stmt *q, const char **root_id, stream_pos *latest);
 

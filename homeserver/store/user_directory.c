@@ -1,6 +1,6 @@
 #include "homeserver/store/user_directory.h"
 
-#define NOW(table, day) table ".begin_date <= " day " AND " table ".end_date >= " day
+#define NOW(table) table ".begin_date <= $2 AND " table ".end_date >= $2" /* today */
 #define PERSON                                                                                                         \
     "SELECT u.user_no, u.localpart, d.value, a.value FROM users u"                                                     \
     " LEFT JOIN profile_fields d ON d.user_no = u.user_no AND d.field = 'displayname'"                                 \
@@ -11,11 +11,11 @@ enum { ALL, KNOWN, EXTERNAL, COUNT };
 static const char *const TEXTS[COUNT] = {
     [ALL] = PERSON "ORDER BY u.user_no",
     [KNOWN] = PERSON "AND u.user_no IN (SELECT o.user_no FROM roles r JOIN roles o ON o.school_no = r.school_no"
-                     " WHERE r.user_no = $1 AND r.role <> 'external' AND o.role <> 'external'"
-                     " AND " NOW("r", "$2") " AND " NOW("o", "$2")
+                     " WHERE r.user_no = $1 AND r.role <> 'external' AND o.role <> 'external' AND " NOW("r") " AND " NOW("o")
                      " UNION SELECT n.user_no FROM memberships m JOIN memberships n ON n.room_no = m.room_no"
                      " AND n.membership = 'join' WHERE m.user_no = $1 AND m.membership = 'join') ORDER BY u.user_no",
-    [EXTERNAL] = "SELECT min(CASE WHEN r.role = 'external' THEN 1 ELSE 0 END) FROM roles r WHERE r.user_no = $1 AND " NOW("r", "$2"),
+    [EXTERNAL] = "SELECT min(CASE WHEN r.role = 'external' THEN 1 ELSE 0 END) FROM roles r"
+                 " WHERE r.user_no = $1 AND " NOW("r"),
 };
 static const struct statements USER_DIRECTORY = {"user_directory", TEXTS, COUNT};
 

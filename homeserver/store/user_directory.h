@@ -17,8 +17,8 @@ struct directory_row {
 /* Everybody with an active account but the asker, by number. End with stmt_end. */
 struct stmt *user_directory_all(struct db *db, user_no asker);
 
-/* day: today, "2026-09-01", borrowed until stmt_end. Of these, those who share a school or a room with the asker (school.md A6). External staff are found by no school, and
- * find nobody there (E7); what they share is rooms. */
+/* Of these, those who share a school or a room with the asker (school.md A6). External staff are found by no school,
+ * and find nobody there (E7); what they share is rooms. day: today, "2026-09-01", borrowed until stmt_end. */
 struct stmt *user_directory_known(struct db *db, user_no asker, const char *day);
 
 bool user_directory_next(struct stmt *q, struct directory_row *row);

@@ -7,10 +7,10 @@
 
 #include "homeserver/base/text.h"
 
-#define SLOTS (1 << 16) /* 24 bytes each; memory that was never touched costs nothing */
+#define SETS (1 << 16) /* of 96 bytes; memory that was never touched costs nothing */
+#define WAYS 4         /* keys that have a place in a set; the one told longest ago makes way */
 #define LOCKS 64
 
-/* Where two keys meet, the newer one stays. */
 struct slot {
     uint64_t key; /* 0: empty */
     stream_pos member_pos, sent_in;
@@ -19,7 +19,7 @@ struct slot {
 struct lazy {
     unsigned char secret[crypto_shorthash_KEYBYTES]; /* keys can't be made to collide */
     pthread_mutex_t locks[LOCKS];
-    struct slot *slots;
+    struct slot (*sets)[WAYS];
 };
 
 struct lazy *lazy_create(void)
@@ -28,7 +28,7 @@ struct lazy *lazy_create(void)
     randombytes_buf(lazy->secret, sizeof lazy->secret);
     for (int i = 0; i < LOCKS; ++i)
         pthread_mutex_init(&lazy->locks[i], NULL);
-    lazy->slots = xcalloc(SLOTS, sizeof *lazy->slots);
+    lazy->sets = xcalloc(SETS, sizeof *lazy->sets);
     return lazy;
 }
 
@@ -38,7 +38,7 @@ void lazy_destroy(struct lazy *lazy)
         return;
     for (int i = 0; i < LOCKS; ++i)
         pthread_mutex_destroy(&lazy->locks[i]);
-    free(lazy->slots);
+    free(lazy->sets);
     free(lazy);
 }
 
@@ -50,13 +50,26 @@ static uint64_t key_of(const struct lazy *lazy, device_no device, room_no room, 
     return key != 0 ? key : 1;
 }
 
+/* The key's slot, or the one to take for it. */
+static struct slot *slot_of(struct slot set[WAYS], uint64_t key)
+{
+    struct slot *oldest = &set[0];
+    for (int i = 0; i < WAYS; ++i) {
+        if (set[i].key == key)
+            return &set[i];
+        if (set[i].sent_in < oldest->sent_in)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
 bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos,
                 stream_pos joined_pos, stream_pos since)
 {
     uint64_t key = key_of(lazy, device, room, user);
-    const struct slot *slot = &lazy->slots[key % SLOTS];
     pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
     pthread_mutex_lock(lock);
+    const struct slot *slot = slot_of(lazy->sets[key % SETS], key);
     bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) && slot->sent_in >= joined_pos &&
                  slot->sent_in <= since;
     pthread_mutex_unlock(lock);
@@ -66,9 +79,8 @@ bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user,
 void lazy_note(struct lazy *lazy, device_no device, room_no room, user_no user, stream_pos member_pos, stream_pos upto)
 {
     uint64_t key = key_of(lazy, device, room, user);
-    struct slot *slot = &lazy->slots[key % SLOTS];
     pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
     pthread_mutex_lock(lock);
-    *slot = (struct slot){key, member_pos, upto};
+    *slot_of(lazy->sets[key % SETS], key) = (struct slot){key, member_pos, upto};
     pthread_mutex_unlock(lock);
 }

@@ -42,7 +42,8 @@ static void set_visibility(room_no room, const char *value)
     assert_true(fixture_send(&f, room, anna, "m.room.history_visibility", "", content, NULL, NULL, NULL));
 }
 
-/* w s i j ?: the setting; I J L K B U: boris's membership; F: he forgets; m: a message. Positions of messages go out. */
+/* w s i j ?: the setting; I J L K B U: boris's membership; F: he forgets; m: a message. Positions of messages go
+ * out. */
 static int tell(room_no room, const char *story, stream_pos *messages)
 {
     static const enum act ACTS[] = {['I'] = ACT_INVITE, ['J'] = ACT_JOIN, ['L'] = ACT_LEAVE,
