@@ -7,6 +7,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/aliases.h"
 #include "homeserver/rooms/append.h"
+#include "homeserver/rooms/membership.h"
 #include "homeserver/store/writer.h"
 
 struct sending {
@@ -20,7 +21,10 @@ struct sending {
 static bool sent_before(struct sending *s, struct tx *tx, const struct room *room)
 {
     struct event_row row;
-    stream_pos pos = s->draft.txn_id != NULL ? transactions_find(tx->db, s->draft.device, room->no, s->draft.txn_id) : 0;
+    const struct draft *d = &s->draft;
+    if (d->txn_id == NULL)
+        return false;
+    stream_pos pos = transactions_find(tx->db, d->device, room->no, d->redacts != NULL, d->txn_id);
     if (pos == 0)
         return false;
     struct stmt *q = events_by_pos(tx->db, pos);
@@ -41,6 +45,8 @@ static bool send_job(struct tx *tx, void *arg, struct error *e)
         return true;
     if (s->draft.state_key == NULL)
         return append_event(room, tx, &s->draft, &s->out, e);
+    if (strcmp(s->draft.type, "m.room.member") == 0)
+        return membership_write(room, tx, &s->draft, &s->out, e);
     return aliases_check_state(room, tx, &s->draft, e) && append_state(room, tx, &s->draft, &s->out, e);
 }
 

@@ -22,11 +22,19 @@ struct params {
     bool full_state, use_state_after;
 };
 
+static bool presence_known(const char *presence)
+{
+    return presence == NULL || strcmp(presence, "online") == 0 || strcmp(presence, "offline") == 0 ||
+           strcmp(presence, "unavailable") == 0;
+}
+
 /* A parked request goes on from where it waits, which may be later than what its client said. */
 static bool read_params(struct request *r, struct params *out)
 {
     const char *since = query_get(r, "since");
     *out = (struct params){0};
+    if (!presence_known(query_get(r, "set_presence")))
+        return refuse(r, ERROR_INVALID_PARAM, "set_presence is online, offline or unavailable.");
     if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
         return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
     if (r->park.since > out->since)

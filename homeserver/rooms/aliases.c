@@ -38,9 +38,12 @@ bool aliases_check_state(struct room *room, struct tx *tx, const struct draft *d
     if (strcmp(draft->type, "m.room.canonical_alias") != 0 || draft->state_key[0] != '\0')
         return true;
     const json_t *before = room_state_content(room, tx, "m.room.canonical_alias", "");
+    const json_t *others = json_object_get(draft->content, "alt_aliases");
+    if (others != NULL && !json_is_array(others))
+        return error_set(e, ERROR_BAD_JSON, "alt_aliases is not a list.");
     if (!check(room, tx, before, json_object_get(draft->content, "alias"), e))
         return false;
-    json_array_foreach(json_get_array(draft->content, "alt_aliases"), i, item)
+    json_array_foreach(others, i, item)
         if (!check(room, tx, before, item, e))
             return false;
     return true;

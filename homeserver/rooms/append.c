@@ -192,7 +192,8 @@ static bool store_row(struct making *m)
         .reference_hash = opaque ? m->reference : NULL,
     };
     return events_insert(m->tx, &m->row) &&
-           (d->txn_id == NULL || transactions_insert(m->tx, d->device, m->room->no, d->txn_id, m->row.pos));
+           (d->txn_id == NULL ||
+            transactions_insert(m->tx, d->device, m->room->no, d->redacts != NULL, d->txn_id, m->row.pos));
 }
 
 static bool store_relation(struct making *m)
@@ -322,6 +323,8 @@ void event_news_unref(void *arg)
 static void tell(struct making *m, const char *prev_content)
 {
     struct change change = {.kind = CHANGE_EVENT, .pos = m->row.pos, .room = m->room->no, .user = m->draft->sender};
+    if (!tx_heard(m->tx))
+        return;
     change.payload = news_of(m, prev_content);
     change.release = event_news_unref;
     tx_change(m->tx, change);

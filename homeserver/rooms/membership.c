@@ -158,6 +158,21 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
     return done;
 }
 
+bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
+{
+    struct membership_act join = {.act = ACT_JOIN, .actor = draft->sender, .target = draft->sender};
+    const char *membership = json_get_string(draft->content, "membership"), *own = name_of(room, tx, draft->sender);
+    bool joins = membership != NULL && strcmp(membership, membership_name(MEMBERSHIP_JOIN)) == 0 && own != NULL &&
+                 strcmp(draft->state_key, own) == 0;
+    json_t *content = json_copy((json_t *)draft->content);
+    json_object_del(content, "join_authorised_via_users_server");
+    struct draft cleaned = *draft;
+    cleaned.content = content;
+    bool done = (!joins || authorise_restricted(room, tx, &join, content, e)) && append_state(room, tx, &cleaned, out, e);
+    json_decref(content);
+    return done;
+}
+
 bool membership_forget(struct room *room, struct tx *tx, user_no user, struct error *e)
 {
     enum membership now = memberships_of(tx->db, room->no, user);

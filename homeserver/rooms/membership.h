@@ -27,6 +27,10 @@ struct membership_act {
  * rule "restricted" or "public" for it. false: *e. */
 bool membership_act(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out, struct error *e);
 
+/* A member event that a client wrote as state. Who lets somebody into a restricted room is the server's word alone: what the
+ * client says of it is dropped, and such a join is authorised as by membership_act. false: *e. */
+bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e);
+
 /* Forgets a room that the user has left (or was banned from). false: *e. */
 bool membership_forget(struct room *room, struct tx *tx, user_no user, struct error *e);
 

@@ -231,9 +231,15 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards
     return events_last_pos(db, room, high - 1);
 }
 
-stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *txn_id)
+/* What transactions.room_no holds: the room's number, for redactions its negative. */
+static int64_t endpoint(room_no room, bool redaction)
 {
-    return db_int(db, &EVENTS, TXN_FIND, 0, "iti", device, txn_id, room);
+    return redaction ? -room : room;
+}
+
+stream_pos transactions_find(struct db *db, device_no device, room_no room, bool redaction, const char *txn_id)
+{
+    return db_int(db, &EVENTS, TXN_FIND, 0, "iti", device, txn_id, endpoint(room, redaction));
 }
 
 char *transactions_txn_of(struct db *db, device_no device, stream_pos pos)
@@ -262,9 +268,10 @@ bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_t
     return db_run(tx->db, &EVENTS, ADD_RELATION, "tit", target_id, pos, rel_type);
 }
 
-bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *txn_id, stream_pos pos)
+bool transactions_insert(struct tx *tx, device_no device, room_no room, bool redaction, const char *txn_id,
+                         stream_pos pos)
 {
-    return db_run(tx->db, &EVENTS, TXN_INSERT, "itii", device, txn_id, room, pos);
+    return db_run(tx->db, &EVENTS, TXN_INSERT, "itii", device, txn_id, endpoint(room, redaction), pos);
 }
 
 bool transactions_prune(struct tx *tx, stream_pos upto)

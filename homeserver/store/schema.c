@@ -93,7 +93,7 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX memberships_pos ON memberships (user_no, pos);"
 
     "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction identifiers") */
-    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL," /* negative: of a redaction */
     " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no)) STRICT;"
     "CREATE INDEX transactions_pos ON transactions (pos);"
 

@@ -99,6 +99,11 @@ void tx_change(struct tx *tx, struct change change)
     w->own.changes[w->own.at.n_changes++] = change;
 }
 
+bool tx_heard(const struct tx *tx)
+{
+    return tx->writer->n_observers != 0;
+}
+
 void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
 {
     struct writer *w = tx->writer;

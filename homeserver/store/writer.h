@@ -60,6 +60,10 @@ stream_pos tx_next_pos(struct tx *tx);
 /* Queues a change for the observers; dropped (and released) if the job or the commit fails. */
 void tx_change(struct tx *tx, struct change change);
 
+/* Whether anybody observes. If not (the command line, without a server), payloads need not be made: an import of a large
+ * roster would hold them all until its commit. */
+bool tx_heard(const struct tx *tx);
+
 /* Calls undo(arg) if this job or the group's commit fails: for what a job keeps in memory. */
 void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg);
 

@@ -211,6 +211,7 @@ def slow(tap, server):
         tap.ok(client.why is None, f"slow: {client.name_}, and is cut off", client.why)
     left = [client.why for client in clients[11:] if client.why is not None]
     tap.ok(not left, "slow: 30 half requests at once are cut off", *left)
+    server.drop()
     there = [event["content"].get("body") for event in anna.history(room) if event["type"] == "m.room.message"]
     tap.ok(there == ["quick"], "slow: none of them has sent anything", there)
     crowd(tap, server, anna)
@@ -227,7 +228,7 @@ def crowd(tap, server, anna):
             held.append(s)
         except OSError:
             s.close()
-    server.local.connection = None
+    server.drop()
     begun = time.monotonic()
     answer = anna.request("GET", f"{V3}/account/whoami")
     tap.ok(answer.status == 200 and time.monotonic() - begun < 15, "a server whose connections are all taken serves again soon",

@@ -138,7 +138,7 @@ static inline struct filter *world_filter(const char *text)
     struct error e = {0};
     struct filter *filter = filter_parse_text(text, &e);
     if (filter == NULL)
-        fprintf(stderr, "filter %s: %s\n", text, error_sentence(&e));
+        fprintf(stderr, "filter: %s\n", error_sentence(&e));
     assert_non_null(filter);
     return filter;
 }
