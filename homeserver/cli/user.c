@@ -45,7 +45,7 @@ static const struct verb_option CREATE_OPTIONS[] = {
 
 static bool create(struct call *call)
 {
-    char fresh[PASSWORD_LENGTH + 1], *localpart;
+    char fresh[PASSWORD_LENGTH + 1], *localpart = NULL;
     struct error e = {0};
     if (!take_localpart(call, &localpart))
         return false;
@@ -70,7 +70,7 @@ static const struct verb_option PASSWORD_OPTIONS[] = {
 
 static bool password(struct call *call)
 {
-    char fresh[PASSWORD_LENGTH + 1], *localpart;
+    char fresh[PASSWORD_LENGTH + 1], *localpart = NULL;
     struct error e = {0};
     if (!take_localpart(call, &localpart))
         return false;

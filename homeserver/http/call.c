@@ -10,8 +10,8 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 
-#define HEADER_MAX 512  /* of a header that is kept; longer ones are cut */
-#define TOKEN_MAX 4096  /* a longer one is nobody's */
+#define HEADER_MAX 512 /* of a header that is kept; longer ones are cut */
+#define TOKEN_MAX 4096 /* a longer one is nobody's */
 
 /* A piece of call->strings, which was made large enough. */
 static char *put(char **to, const char *bytes, size_t len)
@@ -49,7 +49,8 @@ static void put_headers(struct call *call, char **to, const struct call_head *he
     const char *token = bearer(head, &token_len);
     if (token_len > 0 && token_len <= TOKEN_MAX && memchr(token, '\0', token_len) == NULL)
         call->r.token = put(to, token, token_len);
-    call->r.user_agent = head->user_agent_len > 0 ? put(to, head->user_agent, at_most(head->user_agent_len, HEADER_MAX)) : "";
+    call->r.user_agent =
+        head->user_agent_len > 0 ? put(to, head->user_agent, at_most(head->user_agent_len, HEADER_MAX)) : "";
     if (head->content_type_len > 0)
         call->r.content_type = put(to, head->content_type, at_most(head->content_type_len, HEADER_MAX));
 }
@@ -60,7 +61,8 @@ static bool put_query(struct call *call, char **to, const char *query, size_t le
     if (n < 0)
         return refuse(&call->r, ERROR_INVALID_PARAM, "The query is not well-formed.");
     call->r.n_query = n;
-    if (call->r.token == NULL && query_get(&call->r, "access_token") != NULL && query_get(&call->r, "access_token")[0] != '\0')
+    if (call->r.token == NULL && query_get(&call->r, "access_token") != NULL &&
+        query_get(&call->r, "access_token")[0] != '\0')
         call->r.token = query_get(&call->r, "access_token");
     return true;
 }

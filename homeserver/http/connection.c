@@ -13,7 +13,7 @@
 #include "homeserver/http/loop_private.h"
 
 #define ACCEPTS_PER_TURN 16
-#define CROWDED_IDLE_MS 2000   /* how long an idle connection may stay when nearly all are taken */
+#define CROWDED_IDLE_MS 2000    /* how long an idle connection may stay when nearly all are taken */
 #define HEAD_BYTES (512u << 10) /* more than libh2o allows a request's head to have */
 
 static void on_close(void *data)
@@ -113,8 +113,8 @@ struct connection *connection_of(h2o_req_t *req)
     return req->conn->callbacks->get_socket(req->conn)->on_close.data;
 }
 
-/* A connection enters the watch with its first held request and leaves it when its descriptor is closed. Only the edge is
- * reported, so that one that is not held right now costs nothing. */
+/* A connection enters the watch with its first held request and leaves it when its descriptor is closed. Only the edge
+ * is reported, so that one that is not held right now costs nothing. */
 void connection_watch(struct connection *connection)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = connection};
@@ -124,7 +124,8 @@ void connection_watch(struct connection *connection)
         epoll_ctl(connection->loop->watch, EPOLL_CTL_ADD, h2o_socket_get_fd(connection->sock), &event) == 0;
 }
 
-/* No connection is closed in here (libh2o closes later, when the write has failed), so the events' pointers stay good. */
+/* No connection is closed in here (libh2o closes later, when the write has failed), so the events' pointers stay good.
+ */
 static void on_hang_up(h2o_socket_t *sock, const char *err)
 {
     struct loop *loop = sock->data;
@@ -213,7 +214,8 @@ static int sweep_one(h2o_req_t *req, void *now)
         connection->mark = mark;
         connection->since_ms = now_ms;
     }
-    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase) || is_flood(connection->loop, req, connection))
+    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase) ||
+        is_flood(connection->loop, req, connection))
         shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
     return 0;
 }

@@ -45,12 +45,9 @@ static bool check_account(struct request *r)
         refuse(r, ERROR_USER_LOCKED, NULL);
         r->error.soft_logout = true; /* the device is kept until the account is unlocked */
         return false;
-    case ACCOUNT_PENDING:
-        return refuse(r, ERROR_FORBIDDEN, "This account waits to be confirmed by the school.");
-    case ACCOUNT_LEFT:
-        return refuse(r, ERROR_USER_DEACTIVATED, NULL);
-    default:
-        return true;
+    case ACCOUNT_PENDING: return refuse(r, ERROR_FORBIDDEN, "This account waits to be confirmed by the school.");
+    case ACCOUNT_LEFT: return refuse(r, ERROR_USER_DEACTIVATED, NULL);
+    default: return true;
     }
 }
 

@@ -39,8 +39,8 @@ static void count(const struct call *call)
     snprintf(ms, sizeof ms, "%.3f", (double)us / 1000);
     snprintf(bytes, sizeof bytes, "%zu", r->reply.body.len);
     log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
-             r->route != NULL ? r->route->path : "none", "user", r->session != NULL ? r->session->user_id : "-", "status",
-             status, "ms", ms, "bytes", bytes, NULL);
+             r->route != NULL ? r->route->path : "none", "user", r->session != NULL ? r->session->user_id : "-",
+             "status", status, "ms", ms, "bytes", bytes, NULL);
 }
 
 /* The reply's memory is the call's, which lives until libh2o is done with the request. */
@@ -167,7 +167,8 @@ bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
     char *buffer = xcalloc(1, len + 1);
     bool large = method_from(req->input.method.base, req->input.method.len, &method) &&
                  path_split(&path, raw.base, len, buffer) &&
-                 router_find(loop->env->router, &path, method, &hit) == ROUTE_FOUND && (hit.route->flags & ROUTE_RAW) != 0;
+                 router_find(loop->env->router, &path, method, &hit) == ROUTE_FOUND &&
+                 (hit.route->flags & ROUTE_RAW) != 0;
     free(buffer);
     return large;
 }

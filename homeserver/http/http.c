@@ -239,7 +239,8 @@ static char *copy_or_null(const char *s)
 static struct front *make_front(const struct http_settings *s)
 {
     size_t largest = s->body_max > s->raw_max ? s->body_max : s->raw_max;
-    struct front_settings settings = {.entity_max = largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
+    struct front_settings settings = {.entity_max =
+                                          largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
                                       .handshake_ms = s->header_ms,
                                       .spool_dir = s->spool_dir,
                                       .on_request = exchange_request,
@@ -272,7 +273,8 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->router = router_create(http->tables, http->n_tables);
     env->metrics = metrics_create(http->tables, http->n_tables);
     env->front = make_front(s);
-    env->workers = make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
+    env->workers =
+        make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
     env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
     env->limits = (struct dispatch_limits){.body_max = s->body_max, .raw_max = s->raw_max};
     env->header_ms = s->header_ms;

@@ -10,7 +10,7 @@
 #define CLASSES 5 /* 1xx … 5xx */
 
 /* Upper bounds in microseconds; one more bucket holds the rest. */
-static const int64_t BOUNDS_US[] = {500,    1000,   2500,    5000,    10000,   25000,    50000,
+static const int64_t BOUNDS_US[] = {500,    1000,   2500,   5000,    10000,   25000,   50000,
                                     100000, 250000, 500000, 1000000, 2500000, 10000000};
 #define BOUNDS (sizeof BOUNDS_US / sizeof *BOUNDS_US)
 
@@ -78,7 +78,8 @@ static struct row *row_of(struct metrics *metrics, const struct route *route)
     return &metrics->rows[metrics->n];
 }
 
-void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t us, size_t bytes, bool waited)
+void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t us, size_t bytes,
+                     bool waited)
 {
     struct row *row = row_of(metrics, route);
     int class = status / 100 - 1;
@@ -131,7 +132,8 @@ static void render_requests(const struct metrics *metrics, struct text *out)
         render_row(&metrics->rows[i], out);
         bytes += get(&metrics->rows[i].bytes);
     }
-    counter(out, "parta_http_waited_total", "Requests that were parked before they were answered.", get(&metrics->waited));
+    counter(out, "parta_http_waited_total", "Requests that were parked before they were answered.",
+            get(&metrics->waited));
     counter(out, "parta_http_reply_bytes_total", "Bytes of reply bodies.", bytes);
 }
 

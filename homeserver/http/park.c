@@ -20,8 +20,7 @@ void park_lot_init(struct park_lot *lot, int64_t now_ms)
 void park_lot_finish(struct park_lot *lot)
 {
     struct parked_user *user, *next;
-    HASH_ITER(hh, lot->users, user, next)
-    {
+    HASH_ITER(hh, lot->users, user, next) {
         HASH_DEL(lot->users, user);
         free(user);
     }
@@ -83,8 +82,7 @@ void park_wake(struct park_lot *lot, const struct wake *wake, park_visit *visit,
         }
         return;
     }
-    HASH_ITER(hh, lot->users, user, next)
-    {
+    HASH_ITER(hh, lot->users, user, next) {
         if (wake_concerns(wake, user->user))
             visit_user(user, visit, self);
     }
@@ -109,8 +107,7 @@ void park_expire(struct park_lot *lot, int64_t now_ms, park_visit *visit, void *
 void park_each(struct park_lot *lot, park_visit *visit, void *self)
 {
     struct parked_user *user, *next;
-    HASH_ITER(hh, lot->users, user, next)
-    {
+    HASH_ITER(hh, lot->users, user, next) {
         visit_user(user, visit, self);
     }
 }

@@ -32,8 +32,8 @@ SSL_CTX *tls_load(const char *cert, const char *key)
         return NULL;
     SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
     SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);               /* idle connections give their buffers back */
-    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);       /* tickets resume; nothing is kept here */
+    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);         /* idle connections give their buffers back */
+    SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* tickets resume; nothing is kept here */
     SSL_CTX_set_alpn_select_cb(tls, select_protocol, NULL);
     if (load_files(tls, cert, key))
         return tls;

@@ -17,8 +17,8 @@
 
 #define ID_LEN 24
 #define LIFETIME_MS (INT64_C(15) * 60 * 1000)
-#define PARAMS_BYTES_MAX (16u << 10)       /* of one session; a longer request must be sent whole each time */
-#define ALL_PARAMS_BYTES_MAX (8u << 20)    /* of all together */
+#define PARAMS_BYTES_MAX (16u << 10)    /* of one session; a longer request must be sent whole each time */
+#define ALL_PARAMS_BYTES_MAX (8u << 20) /* of all together */
 
 struct uia_session {
     char id[ID_LEN + 1];
@@ -172,7 +172,8 @@ static json_t *params_json(struct request *r, const struct uia_flow *flows, size
 }
 
 /* The 401 answer; a failed stage's error in r->error goes into it. */
-static bool ask(struct request *r, const struct uia_flow *flows, size_t n, const char *id, const struct uia_result *done)
+static bool ask(struct request *r, const struct uia_flow *flows, size_t n, const char *id,
+                const struct uia_result *done)
 {
     json_t *answer = json_object(), *completed = json_array();
     for (size_t i = 0; i < done->n; ++i)
@@ -242,8 +243,8 @@ static bool open_session(struct uia *uia, struct request *r, const char *id, str
 }
 
 /* Writes what was proven into the session. true: a flow is complete, and the session was ended by this very call. */
-static bool settle(struct uia *uia, struct asking *asking, const struct uia_flow *flows, size_t n,
-                   const char *type, const char *value)
+static bool settle(struct uia *uia, struct asking *asking, const struct uia_flow *flows, size_t n, const char *type,
+                   const char *value)
 {
     pthread_mutex_lock(&uia->lock);
     struct uia_session *s = session_find(uia, asking->id, clock_mono_ms());

@@ -8,11 +8,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define R(method_, path_) {HTTP_##method_, path_, NULL, 0, RATE_NONE}
+#define R(method_, path_)                                                                                              \
+    {                                                                                                                  \
+        HTTP_##method_, path_, NULL, 0, RATE_NONE                                                                      \
+    }
 
 static const struct route TABLE[] = {
-    R(GET, "/"),           R(GET, "/a"),           R(GET, "/a/"),       R(GET, "/a/{x}"),     R(PUT, "/a/{x}/b"),
-    R(GET, "/a/{x}/{y}"),  R(GET, "/a/{x}/{y}/"),  R(GET, "/{x}/{y}"),  R(DELETE, "/{x}/b/"), R(POST, "/{a}/{b}/{c}/{d}/{e}/{f}"),
+    R(GET, "/"),           R(GET, "/a"),
+    R(GET, "/a/"),         R(GET, "/a/{x}"),
+    R(PUT, "/a/{x}/b"),    R(GET, "/a/{x}/{y}"),
+    R(GET, "/a/{x}/{y}/"), R(GET, "/{x}/{y}"),
+    R(DELETE, "/{x}/b/"),  R(POST, "/{a}/{b}/{c}/{d}/{e}/{f}"),
 };
 static const struct routes ROUTES_ = ROUTES(TABLE);
 

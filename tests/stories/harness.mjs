@@ -1,5 +1,5 @@
 // Starts the real server for a story and signs real clients in. Nothing sleeps: everything waits on a condition.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -38,20 +38,63 @@ export class Server {
     /** settings: more YAML lines. */
     static async start(settings = "policy:\n  mode: open\n") {
         const server = new Server();
-        server.dir = mkdtempSync(join(tmpdir(), "parta-story-"));
-        server.port = await freePort();
-        server.url = `http://127.0.0.1:${server.port}`;
-        server.settings = settings;
+        await server.prepare(settings);
+        await server.run();
+        return server;
+    }
+
+    async prepare(settings) {
+        this.dir = mkdtempSync(join(tmpdir(), "parta-story-"));
+        this.port = await freePort();
+        this.url = `http://127.0.0.1:${this.port}`;
+        this.settings = settings;
         writeFileSync(
-            join(server.dir, "parta.yaml"),
-            `server_name: school.example\ndata_dir: ${server.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${server.port}\n` +
+            join(this.dir, "parta.yaml"),
+            `server_name: school.example\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
                 `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  registration: off\n` +
                 settings,
         );
+    }
+
+    /** A server in policy.mode school with the sample school in it. server.people: {id, role, school, class, name, password}. */
+    static async startSchool(settings = "") {
+        const server = new Server();
+        await server.prepare("policy:\n  mode: school\n" + settings);
+        server.parta("school", "sample", "--seed", "1", "--size", "small", join(server.dir, "school.zip"));
+        const passwords = server.importRoster("--passwords");
+        server.people = server.parta("roster", "list").trim().split("\n").map((line) => {
+            const [id, role, school, schoolClass, name] = line.split("\t");
+            return { id, role, school, class: schoolClass, name };
+        });
+        for (const line of passwords.trim().split("\n")) {
+            const [id, password] = line.split(",");
+            for (const person of server.people) if (person.id === id) person.password = password;
+        }
         await server.run();
         return server;
+    }
+
+    importRoster(...options) {
+        return this.parta("roster", "import", ...options, join(this.dir, "school.zip"));
+    }
+
+    /** Runs the administrator's command line; answers what it printed. */
+    parta(...args) {
+        const { status, stdout, stderr } = spawnSync(join(BUILD, "parta"), args, {
+            encoding: "utf8",
+            env: { ...process.env, PARTA_CONFIG: join(this.dir, "parta.yaml") },
+        });
+        if (status !== 0) throw new Error(`parta ${args.join(" ")}: ${status}\n${stderr}`);
+        return stdout;
+    }
+
+    /** The first person of the roster for whom all the given properties hold. */
+    person(wanted) {
+        const found = this.people.find((p) => Object.entries(wanted).every(([key, value]) => p[key] === value));
+        if (!found) throw new Error(`nobody like ${JSON.stringify(wanted)}`);
+        return found;
     }
 
     async run() {

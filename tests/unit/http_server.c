@@ -58,8 +58,8 @@ static bool get_echo(struct request *r)
     json_t *query = json_object();
     for (int i = 0; i < r->n_query; ++i)
         json_object_set_new(query, r->query[i].name, json_string(r->query[i].value));
-    return reply_json(r, json_pack("{s:s, s:s, s:o, s:s, s:s}", "a", r->params[0], "b", r->params[1], "query", query, "ip",
-                                   r->ip, "agent", r->user_agent));
+    return reply_json(r, json_pack("{s:s, s:s, s:o, s:s, s:s}", "a", r->params[0], "b", r->params[1], "query", query,
+                                   "ip", r->ip, "agent", r->user_agent));
 }
 
 static bool post_body(struct request *r)
@@ -72,8 +72,8 @@ static bool put_raw(struct request *r)
     int64_t sum = 0;
     for (size_t i = 0; i < r->raw_body_len; ++i)
         sum += (unsigned char)r->raw_body[i];
-    return reply_json(r, json_pack("{s:I, s:I, s:s}", "len", (json_int_t)r->raw_body_len, "sum", (json_int_t)sum, "type",
-                                   r->content_type != NULL ? r->content_type : ""));
+    return reply_json(r, json_pack("{s:I, s:I, s:s}", "len", (json_int_t)r->raw_body_len, "sum", (json_int_t)sum,
+                                   "type", r->content_type != NULL ? r->content_type : ""));
 }
 
 static bool get_slow(struct request *r)
@@ -177,6 +177,19 @@ static bool get_news(struct request *r)
     return reply_json(r, json_pack("{s:I, s:s}", "pos", (json_int_t)pos, "by", "worker"));
 }
 
+static stream_pos change(int who);
+
+/* Something changes after the handler has looked and before the loop has parked the request. */
+static bool get_late_news(struct request *r)
+{
+    stream_pos pos = hub_last_change(r->server->hub, r->session->user);
+    fill_park(r);
+    if (pos > r->park.since)
+        return reply_json(r, json_pack("{s:I}", "pos", (json_int_t)pos));
+    change(ACTIVE);
+    return r->park.again = true;
+}
+
 static bool never_wait(struct request *r)
 {
     return false;
@@ -203,6 +216,7 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/big", get_big, 0, RATE_NONE},
     {HTTP_POST, "/uia", post_uia, ROUTE_BODY, RATE_NONE},
     {HTTP_GET, "/news", get_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS},
+    {HTTP_GET, "/late", get_late_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS_FROM_WORKER},
     {HTTP_GET, "/news2", get_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS_FROM_WORKER},
 };
 static const struct routes TABLE_ROUTES = ROUTES(TABLE);
@@ -330,7 +344,8 @@ static stream_pos change(int who)
 
 static int dial(int port)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct timeval patience = {.tv_sec = 8};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(fd >= 0);
@@ -599,7 +614,10 @@ static void cors_is_everywhere(void **state)
     static const struct {
         const char *method, *path;
         int status;
-    } CASES[] = {{"GET", "/health", 200}, {"GET", "/nothing", 404}, {"OPTIONS", "/who", 200}, {"OPTIONS", "/nothing", 200},
+    } CASES[] = {{"GET", "/health", 200},
+                 {"GET", "/nothing", 404},
+                 {"OPTIONS", "/who", 200},
+                 {"OPTIONS", "/nothing", 200},
                  {"HEAD", "/health", 200}};
     char text[128];
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
@@ -687,7 +705,10 @@ static void requests_may_come_in_pieces(void **state)
 static void half_a_request_hurts_nobody(void **state)
 {
     static const char *const HALVES[] = {
-        "", "GET", "GET /health HTTP/1.1\r\nHo", "POST /body HTTP/1.1\r\nContent-Length: 100\r\n\r\n{",
+        "",
+        "GET",
+        "GET /health HTTP/1.1\r\nHo",
+        "POST /body HTTP/1.1\r\nContent-Length: 100\r\n\r\n{",
         "POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
     };
     for (size_t i = 0; i < sizeof HALVES / sizeof *HALVES; ++i) {
@@ -1002,6 +1023,20 @@ static void a_poll_is_woken(void **state)
     }
 }
 
+static void no_change_falls_between(void **state)
+{
+    struct answer a;
+    know_the_token();
+    int fd = dial_plain();
+    stream_pos pos = W->pos;
+    say(fd, "GET /late?since=%lld HTTP/1.1\r\nAuthorization: Bearer token-active\r\n\r\n", (long long)pos);
+    hear(fd, &a, false);
+    assert_answer(&a, 200, NULL);
+    assert_int_equal(number(&a, "pos"), pos + 1);
+    forget(&a);
+    close(fd);
+}
+
 static void many_polls_are_woken(void **state)
 {
     enum { N = 100 };
@@ -1026,7 +1061,8 @@ static void a_poll_expires(void **state)
     know_the_token();
     int64_t begun_ms = clock_mono_ms();
     int fd = dial_plain();
-    say(fd, "GET /news?since=%lld&timeout=400 HTTP/1.1\r\nAuthorization: Bearer token-active\r\n\r\n", (long long)W->pos);
+    say(fd, "GET /news?since=%lld&timeout=400 HTTP/1.1\r\nAuthorization: Bearer token-active\r\n\r\n",
+        (long long)W->pos);
     hear(fd, &a, false);
     assert_answer(&a, 200, NULL);
     assert_true(json_is_true(json_object_get(a.json, "expired")));
@@ -1201,7 +1237,8 @@ static void tls_is_spoken(void **state)
         const char *alpn;
         size_t len;
         const char *name;
-    } CASES[] = {{NULL, 0, "first"}, {"\x08http/1.1", 9, "first"}, {"\x02h2\x08http/1.1", 12, "first"}, {"\x02h2", 3, ""}};
+    } CASES[] = {
+        {NULL, 0, "first"}, {"\x08http/1.1", 9, "first"}, {"\x02h2\x08http/1.1", 12, "first"}, {"\x02h2", 3, ""}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         char name[64];
         struct answer a = {0};
@@ -1306,6 +1343,7 @@ int main(void)
         cmocka_unit_test(hashing_has_a_short_queue),
         cmocka_unit_test(authentication_takes_two_requests),
         cmocka_unit_test(a_poll_is_woken),
+        cmocka_unit_test(no_change_falls_between),
         cmocka_unit_test(many_polls_are_woken),
         cmocka_unit_test(a_poll_expires),
         cmocka_unit_test(a_client_that_leaves_is_noticed),

@@ -20,10 +20,20 @@ static void queries_are_cut(void **state)
         int n; /* −1: refused */
         const char *first_name, *first_value;
     } CASES[] = {
-        {"", 0, NULL, NULL},         {"&&", 0, NULL, NULL},       {"a=1", 1, "a", "1"},     {"a", 1, "a", ""},
-        {"a=", 1, "a", ""},          {"=1", 1, "", "1"},          {"a=b=c", 1, "a", "b=c"}, {"a+b=c+d&x", 2, "a b", "c d"},
-        {"&a=1&", 1, "a", "1"},      {"%61=%62", 1, "a", "b"},    {"a=%", -1, NULL, NULL},  {"%ff=1", -1, NULL, NULL},
-        {"a=1&b=%00", -1, NULL, NULL}, {"a=%26%3D", 1, "a", "&="},
+        {"", 0, NULL, NULL},
+        {"&&", 0, NULL, NULL},
+        {"a=1", 1, "a", "1"},
+        {"a", 1, "a", ""},
+        {"a=", 1, "a", ""},
+        {"=1", 1, "", "1"},
+        {"a=b=c", 1, "a", "b=c"},
+        {"a+b=c+d&x", 2, "a b", "c d"},
+        {"&a=1&", 1, "a", "1"},
+        {"%61=%62", 1, "a", "b"},
+        {"a=%", -1, NULL, NULL},
+        {"%ff=1", -1, NULL, NULL},
+        {"a=1&b=%00", -1, NULL, NULL},
+        {"a=%26%3D", 1, "a", "&="},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         char bytes[64];
@@ -62,8 +72,11 @@ static void numbers_are_bounded(void **state)
         const char *text;
         int64_t out; /* −1: refused */
     } CASES[] = {
-        {NULL, 7}, {"1", 1}, {"0", 0}, {"100", 100}, {"101", 100}, {"99999999999999999999999", 100}, {"-1", -1}, {"", -1},
-        {"x", -1}, {"1x", -1}, {" 1", -1}, {"+1", -1}, {"0x10", -1}, {"1.5", -1}, {"-99999999999999999999", -1},
+        {NULL, 7},    {"1", 1},     {"0", 0},
+        {"100", 100}, {"101", 100}, {"99999999999999999999999", 100},
+        {"-1", -1},   {"", -1},     {"x", -1},
+        {"1x", -1},   {" 1", -1},   {"+1", -1},
+        {"0x10", -1}, {"1.5", -1},  {"-99999999999999999999", -1},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         int64_t out = 0;
@@ -81,7 +94,8 @@ static void truth_is_spelled(void **state)
     static const struct {
         const char *text;
         bool good, out;
-    } CASES[] = {{NULL, true, true}, {"true", true, true}, {"false", true, false}, {"TRUE", false, false}, {"1", false, false}, {"", false, false}};
+    } CASES[] = {{NULL, true, true},     {"true", true, true}, {"false", true, false},
+                 {"TRUE", false, false}, {"1", false, false},  {"", false, false}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         bool out;
         struct request r = with_query("b", CASES[i].text);
@@ -104,8 +118,8 @@ static void members_have_types(void **state)
         [4] = "xvxxxxdd", /* body_int_or */
         [5] = "xxxvxxdd", /* body_bool_or */
     };
-    json_t *body = json_pack("{s:s, s:i, s:f, s:b, s:{}, s:[], s:n}", "string", "text", "int", 5, "real", 1.5, "bool", 1, "object",
-                             "array", "null");
+    json_t *body = json_pack("{s:s, s:i, s:f, s:b, s:{}, s:[], s:n}", "string", "text", "int", 5, "real", 1.5, "bool",
+                             1, "object", "array", "null");
     for (int getter = 0; getter < 6; ++getter)
         for (int key = 0; key < 8; ++key) {
             struct request r = {.body = body};
@@ -114,22 +128,47 @@ static void members_have_types(void **state)
             int64_t number = 0;
             bool truth = false, found = false, good = false, is_default = false;
             switch (getter) {
-            case 0: good = body_string(&r, k, &text); found = text != NULL && strcmp(text, "text") == 0; break;
+            case 0:
+                good = body_string(&r, k, &text);
+                found = text != NULL && strcmp(text, "text") == 0;
+                break;
             case 1:
                 good = body_string_or(&r, k, "other", &text);
                 found = text != NULL && strcmp(text, "text") == 0;
                 is_default = text != NULL && strcmp(text, "other") == 0;
                 break;
-            case 2: good = body_object_or_null(&r, k, &value); found = json_is_object(value); is_default = value == NULL; break;
-            case 3: good = body_array_or_null(&r, k, &value); found = json_is_array(value); is_default = value == NULL; break;
-            case 4: good = body_int_or(&r, k, 9, &number); found = number == 5; is_default = number == 9; break;
-            case 5: good = body_bool_or(&r, k, false, &truth); found = truth; is_default = !truth; break;
+            case 2:
+                good = body_object_or_null(&r, k, &value);
+                found = json_is_object(value);
+                is_default = value == NULL;
+                break;
+            case 3:
+                good = body_array_or_null(&r, k, &value);
+                found = json_is_array(value);
+                is_default = value == NULL;
+                break;
+            case 4:
+                good = body_int_or(&r, k, 9, &number);
+                found = number == 5;
+                is_default = number == 9;
+                break;
+            case 5:
+                good = body_bool_or(&r, k, false, &truth);
+                found = truth;
+                is_default = !truth;
+                break;
             }
             switch (WANTED[getter][key]) {
             case 'v': assert_true(good && found); break;
             case 'd': assert_true(good && is_default); break;
-            case 'x': assert_false(good); assert_int_equal(r.error.code, ERROR_BAD_JSON); break;
-            case 'm': assert_false(good); assert_int_equal(r.error.code, ERROR_MISSING_PARAM); break;
+            case 'x':
+                assert_false(good);
+                assert_int_equal(r.error.code, ERROR_BAD_JSON);
+                break;
+            case 'm':
+                assert_false(good);
+                assert_int_equal(r.error.code, ERROR_MISSING_PARAM);
+                break;
             }
         }
     json_decref(body);
@@ -165,8 +204,9 @@ static void errors_are_written(void **state)
     error_set_field(&r.error, ERROR_INCOMPATIBLE_ROOM_VERSION, NULL, "room_version", "12");
     reply_error(&r);
     assert_int_equal(r.reply.status, 400);
-    assert_string_equal(r.reply.body.data, "{\"errcode\":\"M_INCOMPATIBLE_ROOM_VERSION\",\"error\":\"This room version does not fit.\","
-                                           "\"room_version\":\"12\"}");
+    assert_string_equal(r.reply.body.data,
+                        "{\"errcode\":\"M_INCOMPATIBLE_ROOM_VERSION\",\"error\":\"This room version does not fit.\","
+                        "\"room_version\":\"12\"}");
     error_set_limited(&r.error, 1500);
     reply_header(&r, "x-old", "1");
     reply_error(&r);
@@ -197,8 +237,17 @@ static void addresses_are_read(void **state)
     static const struct {
         const char *in, *out; /* NULL: refused */
     } CASES[] = {
-        {"192.0.2.1", "192.0.2.1"}, {"::ffff:192.0.2.1", "192.0.2.1"}, {"2001:DB8::1", "2001:db8::1"}, {"[2001:db8::1]:443", "2001:db8::1"},
-        {"192.0.2.1:443", "192.0.2.1"}, {"[::1]", "::1"}, {"", NULL}, {"unknown", NULL}, {"192.0.2", NULL}, {"_hidden", NULL}, {"1.2.3.4.5", NULL},
+        {"192.0.2.1", "192.0.2.1"},
+        {"::ffff:192.0.2.1", "192.0.2.1"},
+        {"2001:DB8::1", "2001:db8::1"},
+        {"[2001:db8::1]:443", "2001:db8::1"},
+        {"192.0.2.1:443", "192.0.2.1"},
+        {"[::1]", "::1"},
+        {"", NULL},
+        {"unknown", NULL},
+        {"192.0.2", NULL},
+        {"_hidden", NULL},
+        {"1.2.3.4.5", NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         struct address address;
@@ -218,15 +267,15 @@ static void networks_hold_addresses(void **state)
         const char *network, *address;
         bool good, holds;
     } CASES[] = {
-        {"10.0.0.0/8", "10.255.1.2", true, true},   {"10.0.0.0/8", "11.0.0.0", true, false},
-        {"10.0.0.0/9", "10.127.0.1", true, true},   {"10.0.0.0/9", "10.128.0.1", true, false},
-        {"0.0.0.0/0", "203.0.113.1", true, true},   {"0.0.0.0/0", "::1", true, false},
-        {"::/0", "203.0.113.1", true, true},        {"127.0.0.1", "127.0.0.1", true, true},
-        {"127.0.0.1", "127.0.0.2", true, false},    {"fd00::/8", "fd12::1", true, true},
-        {"fd00::/8", "fe00::1", true, false},       {"::1/128", "::1", true, true},
-        {"10.0.0.0/33", NULL, false, false},        {"::/129", NULL, false, false},
-        {"10.0.0.0/", NULL, false, false},          {"10.0.0.0/-1", NULL, false, false},
-        {"10.0.0.0/8x", NULL, false, false},        {"nonsense", NULL, false, false},
+        {"10.0.0.0/8", "10.255.1.2", true, true}, {"10.0.0.0/8", "11.0.0.0", true, false},
+        {"10.0.0.0/9", "10.127.0.1", true, true}, {"10.0.0.0/9", "10.128.0.1", true, false},
+        {"0.0.0.0/0", "203.0.113.1", true, true}, {"0.0.0.0/0", "::1", true, false},
+        {"::/0", "203.0.113.1", true, true},      {"127.0.0.1", "127.0.0.1", true, true},
+        {"127.0.0.1", "127.0.0.2", true, false},  {"fd00::/8", "fd12::1", true, true},
+        {"fd00::/8", "fe00::1", true, false},     {"::1/128", "::1", true, true},
+        {"10.0.0.0/33", NULL, false, false},      {"::/129", NULL, false, false},
+        {"10.0.0.0/", NULL, false, false},        {"10.0.0.0/-1", NULL, false, false},
+        {"10.0.0.0/8x", NULL, false, false},      {"nonsense", NULL, false, false},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         struct network network;

@@ -16,7 +16,10 @@ static bool handle(struct request *r)
     return true;
 }
 
-#define R(method_, path_) {HTTP_##method_, path_, handle, 0, RATE_NONE}
+#define R(method_, path_)                                                                                              \
+    {                                                                                                                  \
+        HTTP_##method_, path_, handle, 0, RATE_NONE                                                                    \
+    }
 
 static const struct route FIRST[] = {
     R(GET, "/_matrix/client/versions"),
@@ -78,11 +81,31 @@ static void paths_find_their_routes(void **state)
         {HTTP_GET, "/_matrix//client/v3/sync", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, "/_matrix/client/v3/../v3/sync", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, C "/rooms/!a:b/state", ROUTE_FOUND, C "/rooms/{roomId}/state", {"!a:b"}},
-        {HTTP_GET, C "/rooms/%21a%3Ab/state/m.room.name", ROUTE_FOUND, C "/rooms/{roomId}/state/{eventType}", {"!a:b", "m.room.name"}},
-        {HTTP_GET, C "/rooms/!a:b/state/m.room.name/", ROUTE_FOUND, C "/rooms/{roomId}/state/{eventType}/", {"!a:b", "m.room.name"}},
-        {HTTP_GET, C "/rooms/!a:b/state/x/a%2Fb", ROUTE_FOUND, C "/rooms/{roomId}/state/{eventType}/{stateKey}", {"!a:b", "x", "a/b"}},
-        {HTTP_GET, C "/rooms/!a:b/state/x/%2e%2E", ROUTE_FOUND, C "/rooms/{roomId}/state/{eventType}/{stateKey}", {"!a:b", "x", ".."}},
-        {HTTP_GET, C "/rooms/!a:b/state/x/a+b", ROUTE_FOUND, C "/rooms/{roomId}/state/{eventType}/{stateKey}", {"!a:b", "x", "a+b"}},
+        {HTTP_GET,
+         C "/rooms/%21a%3Ab/state/m.room.name",
+         ROUTE_FOUND,
+         C "/rooms/{roomId}/state/{eventType}",
+         {"!a:b", "m.room.name"}},
+        {HTTP_GET,
+         C "/rooms/!a:b/state/m.room.name/",
+         ROUTE_FOUND,
+         C "/rooms/{roomId}/state/{eventType}/",
+         {"!a:b", "m.room.name"}},
+        {HTTP_GET,
+         C "/rooms/!a:b/state/x/a%2Fb",
+         ROUTE_FOUND,
+         C "/rooms/{roomId}/state/{eventType}/{stateKey}",
+         {"!a:b", "x", "a/b"}},
+        {HTTP_GET,
+         C "/rooms/!a:b/state/x/%2e%2E",
+         ROUTE_FOUND,
+         C "/rooms/{roomId}/state/{eventType}/{stateKey}",
+         {"!a:b", "x", ".."}},
+        {HTTP_GET,
+         C "/rooms/!a:b/state/x/a+b",
+         ROUTE_FOUND,
+         C "/rooms/{roomId}/state/{eventType}/{stateKey}",
+         {"!a:b", "x", "a+b"}},
         {HTTP_GET, C "/rooms/!a:b/state/x/y/", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, C "/rooms/!a:b/state//y", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, C "/rooms//state", ROUTE_UNKNOWN, NULL, {NULL}},
@@ -97,7 +120,11 @@ static void paths_find_their_routes(void **state)
         {HTTP_GET, C "/profile/@a:b", ROUTE_FOUND, C "/profile/{userId}", {"@a:b"}},
         {HTTP_GET, C "/profile/@a:b/displayname", ROUTE_FOUND, C "/profile/{userId}/displayname", {"@a:b"}},
         {HTTP_GET, C "/profile/@a:b/m.tz", ROUTE_FOUND, C "/profile/{userId}/{keyName}", {"@a:b", "m.tz"}},
-        {HTTP_DELETE, C "/profile/@a:b/displayname", ROUTE_FOUND, C "/profile/{userId}/{keyName}", {"@a:b", "displayname"}},
+        {HTTP_DELETE,
+         C "/profile/@a:b/displayname",
+         ROUTE_FOUND,
+         C "/profile/{userId}/{keyName}",
+         {"@a:b", "displayname"}},
         {HTTP_PUT, C "/profile/@a:b/displayname", ROUTE_METHOD, NULL, {NULL}},
         {HTTP_GET, C "/pushrules/", ROUTE_FOUND, C "/pushrules/", {NULL}},
         {HTTP_GET, C "/pushrules", ROUTE_UNKNOWN, NULL, {NULL}},
@@ -141,7 +168,8 @@ static void head_has_a_route_of_its_own_first(void **state)
 
 static void some_paths_are_none(void **state)
 {
-    static const char *const PATHS[] = {"", "*", "health", "http://x/health", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
+    static const char *const PATHS[] = {"", "*", "health", "http://x/health",
+                                        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; ++i) {
         char buffer[64];
         struct path path;
@@ -174,9 +202,21 @@ static void percents_are_undone(void **state)
         bool plus;
         const char *out; /* NULL: refused */
     } CASES[] = {
-        {"", false, ""},      {"a+b", false, "a+b"}, {"a+b", true, "a b"},  {"%2B%2b", true, "++"}, {"%D0%af", false, "\xd0\xaf"},
-        {"%", false, NULL},   {"%4", false, NULL},   {"a%4", false, NULL},  {"%4g", false, NULL},   {"%g4", false, NULL},
-        {"%00", false, NULL}, {"%c0%80", false, NULL}, {"%ed%a0%80", false, NULL}, {"%25", false, "%"}, {"%%25", false, NULL},
+        {"", false, ""},
+        {"a+b", false, "a+b"},
+        {"a+b", true, "a b"},
+        {"%2B%2b", true, "++"},
+        {"%D0%af", false, "\xd0\xaf"},
+        {"%", false, NULL},
+        {"%4", false, NULL},
+        {"a%4", false, NULL},
+        {"%4g", false, NULL},
+        {"%g4", false, NULL},
+        {"%00", false, NULL},
+        {"%c0%80", false, NULL},
+        {"%ed%a0%80", false, NULL},
+        {"%25", false, "%"},
+        {"%%25", false, NULL},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         char out[32];

@@ -262,10 +262,11 @@ static void history_before_joining_is_shown_as_the_room_says(void **state)
     stream_pos since = now(s, s->boris);
     act(s, ACT_JOIN, s->boris, s->boris);
     world_say(&s->w, s->room, s->anna, "welcome");
-    json_t *answer = sync_as(s, s->boris, &since), *room = joined(s, answer);
+    json_t *answer = sync_with(s, s->boris, since, "{\"room\":{\"timeline\":{\"limit\":3}}}"), *room = joined(s, answer);
     char *text = json_canonical(answer);
     assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "welcome"));
+    assert_int_equal(timeline_size(room), 3); /* with what was said before the room was closed */
     assert_non_null(event_of_type(world_events(room, "state"), "m.room.create")); /* the state is whole */
     free(text);
     json_decref(answer);

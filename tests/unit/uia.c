@@ -78,16 +78,18 @@ static int unmake(void **state)
 static bool ask(struct bench *b, const char *body, const struct uia_flow *flows)
 {
     forget(b);
-    b->r = (struct request){.server = &b->server, .method = HTTP_POST, .path = "/op", .body = json_loads(body, 0, NULL)};
+    b->r =
+        (struct request){.server = &b->server, .method = HTTP_POST, .path = "/op", .body = json_loads(body, 0, NULL)};
     assert_non_null(b->r.body);
     return uia_pass(&b->r, flows, 1, "the value", &b->result);
 }
 
-static bool ask_as(struct bench *b, const struct session *session, char *path, const char *body, const struct uia_flow *flows)
+static bool ask_as(struct bench *b, const struct session *session, char *path, const char *body,
+                   const struct uia_flow *flows)
 {
     forget(b);
-    b->r = (struct request){.server = &b->server, .method = HTTP_POST, .path = path, .session = session,
-                            .body = json_loads(body, 0, NULL)};
+    b->r = (struct request){
+        .server = &b->server, .method = HTTP_POST, .path = path, .session = session, .body = json_loads(body, 0, NULL)};
     return uia_pass(&b->r, flows, 1, "the value", &b->result);
 }
 
@@ -111,8 +113,8 @@ static void session_id(struct bench *b, char id[32])
 
 static void with_session(char out[256], const char *id, const char *type, const char *more)
 {
-    snprintf(out, 256, "{\"auth\":{\"session\":\"%s\"%s%s%s%s}}", id, type != NULL ? ",\"type\":\"" : "", type != NULL ? type : "",
-             type != NULL ? "\"" : "", more);
+    snprintf(out, 256, "{\"auth\":{\"session\":\"%s\"%s%s%s%s}}", id, type != NULL ? ",\"type\":\"" : "",
+             type != NULL ? type : "", type != NULL ? "\"" : "", more);
 }
 
 static void the_first_answer_lists_the_flows(void **state)
@@ -171,7 +173,8 @@ static void one_step_is_enough(void **state)
     struct bench *b = *state;
     assert_true(ask(b, "{\"a\":2,\"auth\":{\"type\":\"test.secret\",\"secret\":\"right\"}}", ONE_STAGE));
     assert_int_equal(json_get_int(b->r.body, "a", 0), 2);
-    assert_true(ask(b, "{\"auth\":{\"type\":\"test.secret\",\"secret\":\"right\",\"session\":\"long gone\"}}", ONE_STAGE));
+    assert_true(
+        ask(b, "{\"auth\":{\"type\":\"test.secret\",\"secret\":\"right\",\"session\":\"long gone\"}}", ONE_STAGE));
     assert_false(ask(b, "{\"auth\":{\"type\":\"test.secret\",\"secret\":\"wrong\"}}", ONE_STAGE));
     assert_false(ask(b, "{\"auth\":{}}", ONE_STAGE));
     assert_false(ask(b, "{}", ONE_STAGE));
@@ -234,7 +237,8 @@ static void the_last_parameters_count(void **state)
     char id[32], body[300];
     assert_false(ask(b, "{\"a\":1}", ONE_STAGE));
     session_id(b, id);
-    snprintf(body, sizeof body, "{\"a\":3,\"auth\":{\"type\":\"test.secret\",\"secret\":\"right\",\"session\":\"%s\"}}", id);
+    snprintf(body, sizeof body, "{\"a\":3,\"auth\":{\"type\":\"test.secret\",\"secret\":\"right\",\"session\":\"%s\"}}",
+             id);
     assert_true(ask(b, body, ONE_STAGE));
     assert_int_equal(json_get_int(b->r.body, "a", 0), 3);
 }
@@ -246,7 +250,8 @@ static char shared_body[256];
 static void *race(void *arg)
 {
     struct bench *b = arg;
-    struct request r = {.server = &b->server, .method = HTTP_POST, .path = "/op", .body = json_loads(shared_body, 0, NULL)};
+    struct request r = {
+        .server = &b->server, .method = HTTP_POST, .path = "/op", .body = json_loads(shared_body, 0, NULL)};
     passed += uia_pass(&r, TWO_STAGES, 1, "", NULL);
     json_decref(r.body);
     reply_reset(&r.reply);
