@@ -46,7 +46,7 @@ static bool change_job(struct tx *tx, void *arg, struct error *e)
     c->act.target = c->target_id == NULL ? c->act.actor
                                          : users_by_id(tx->db, rooms_settings(c->rooms)->server_name, c->target_id);
     if (c->act.target == 0)
-        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+        return membership_of_nobody(room, tx, &c->act, e);
     return c->forget ? membership_forget(room, tx, c->act.actor, e) : membership_act(room, tx, &c->act, &out, e);
 }
 

@@ -30,5 +30,6 @@ const struct routes *const ALL_ROUTES[] = {
     &SYNC_ROUTES,
     &RECEIPT_ROUTES,
     &TYPING_ROUTES,
+    &PRESENCE_ROUTES,
 };
 const size_t ALL_ROUTES_COUNT = sizeof ALL_ROUTES / sizeof *ALL_ROUTES;

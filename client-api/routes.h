@@ -35,6 +35,7 @@ extern const struct routes USER_DIRECTORY_ROUTES;
 extern const struct routes SYNC_ROUTES;
 extern const struct routes RECEIPT_ROUTES;
 extern const struct routes TYPING_ROUTES;
+extern const struct routes PRESENCE_ROUTES;
 
 /* All of them (client-api/routes.c). */
 extern const struct routes *const ALL_ROUTES[];

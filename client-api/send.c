@@ -5,7 +5,6 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/aliases.h"
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/membership.h"
 #include "homeserver/store/writer.h"
@@ -17,14 +16,14 @@ struct sending {
     struct appended out;
 };
 
-/* Whether this transaction id was used here before: then the answer is what it was. */
+/* Whether this transaction id was used at this path before: then the answer is what it was. */
 static bool sent_before(struct sending *s, struct tx *tx, const struct room *room)
 {
     struct event_row row;
     const struct draft *d = &s->draft;
     if (d->txn_id == NULL)
         return false;
-    stream_pos pos = transactions_find(tx->db, d->device, room->no, d->redacts != NULL, d->txn_id);
+    stream_pos pos = transactions_find(tx->db, d->device, room->no, d->about, d->txn_id);
     if (pos == 0)
         return false;
     struct stmt *q = events_by_pos(tx->db, pos);
@@ -47,53 +46,60 @@ static bool send_job(struct tx *tx, void *arg, struct error *e)
         return append_event(room, tx, &s->draft, &s->out, e);
     if (strcmp(s->draft.type, "m.room.member") == 0)
         return membership_write(room, tx, &s->draft, &s->out, e);
-    return aliases_check_state(room, tx, &s->draft, e) && append_state(room, tx, &s->draft, &s->out, e);
+    return append_state(room, tx, &s->draft, &s->out, e);
 }
 
-static bool send(struct request *r, struct sending *s)
+static bool reply_sent(struct request *r)
 {
+    const struct sending *s = r->written.state;
+    return reply_json(r, json_pack("{s:s}", "event_id", s->out.event_id));
+}
+
+/* content: r->body, which lives until the reply is made. */
+static bool send(struct request *r, const struct draft *draft)
+{
+    if (draft->txn_id != NULL && strlen(draft->txn_id) > ID_BYTES_MAX)
+        return refuse(r, ERROR_INVALID_PARAM, "The transaction id is too long.");
+    struct sending *s = xcalloc(1, sizeof *s);
     s->rooms = r->server->rooms;
     s->room_id = r->params[0];
+    s->draft = *draft;
+    s->draft.content = r->body;
     s->draft.sender = r->session->user;
     s->draft.device = r->session->device;
-    if (s->draft.txn_id != NULL && strlen(s->draft.txn_id) > ID_BYTES_MAX)
-        return refuse(r, ERROR_INVALID_PARAM, "The transaction id is too long.");
-    if (!writer_run(r->server->writer, send_job, s, &r->error))
-        return false;
-    return reply_json(r, json_pack("{s:s}", "event_id", s->out.event_id));
+    s->draft.about = r->params[1];
+    return reply_when_written(r, send_job, s, reply_sent);
 }
 
 /* A redaction sent as an event names its target in the content; redact_event (below) names it in the path. */
 static bool send_message(struct request *r)
 {
-    struct sending s = {.draft = {.type = r->params[1], .txn_id = r->params[2], .content = r->body}};
-    if (strcmp(s.draft.type, "m.room.redaction") == 0 && !body_string(r, "redacts", &s.draft.redacts))
+    struct draft draft = {.type = r->params[1], .txn_id = r->params[2]};
+    if (strcmp(draft.type, "m.room.redaction") == 0 && !body_string(r, "redacts", &draft.redacts))
         return false;
-    return send(r, &s);
+    return send(r, &draft);
 }
 
 static bool send_state(struct request *r)
 {
-    struct sending s = {.draft = {.type = r->params[1], .content = r->body}};
-    s.draft.state_key = r->n_params > 2 ? r->params[2] : "";
-    if (strcmp(s.draft.type, "m.room.create") == 0)
+    struct draft draft = {.type = r->params[1], .state_key = r->n_params > 2 ? r->params[2] : ""};
+    if (strcmp(draft.type, "m.room.create") == 0)
         return refuse(r, ERROR_FORBIDDEN, "A room is created once.");
-    return send(r, &s);
+    return send(r, &draft);
 }
 
 static bool redact_event(struct request *r)
 {
     const char *reason;
-    struct sending s = {.draft = {.type = "m.room.redaction", .redacts = r->params[1], .txn_id = r->params[2]}};
+    struct draft draft = {.type = "m.room.redaction", .redacts = r->params[1], .txn_id = r->params[2]};
     if (!body_string_or(r, "reason", NULL, &reason))
         return false;
     json_t *content = json_pack("{s:s}", "redacts", r->params[1]);
     if (reason != NULL)
         json_object_set_new(content, "reason", json_string(reason));
-    s.draft.content = content;
-    bool done = send(r, &s);
-    json_decref(content);
-    return done;
+    json_decref(r->body);
+    r->body = content;
+    return send(r, &draft);
 }
 
 #define FLAGS (ROUTE_AUTH | ROUTE_BODY)

@@ -11,21 +11,41 @@
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/hot.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/presence.h"
 #include "homeserver/sync/syncer.h"
 #include "homeserver/sync/token.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
 
+#define LOOP_PARSES_MAX 2048   /* bytes of a filter in the query that a loop parses itself */
+#define GRACE_MS 30000 /* a client is missed when it has not come back by then */
+
 struct params {
     stream_pos since; /* 0: initial */
     int64_t timeout_ms;
     bool full_state, use_state_after;
+    enum presence_state presence;
 };
 
 static bool presence_known(const char *presence)
 {
     return presence == NULL || strcmp(presence, "online") == 0 || strcmp(presence, "offline") == 0 ||
            strcmp(presence, "unavailable") == 0;
+}
+
+static bool read_presence(struct request *r, struct params *out)
+{
+    const char *name = query_get(r, "set_presence");
+    return presence_state_from(name != NULL ? name : "online", &out->presence) ||
+           refuse(r, ERROR_INVALID_PARAM, "set_presence must be online, offline or unavailable.");
+}
+
+/* Whoever asks is there, unless they do not want that to be known. false: telling others has to wait for a worker. */
+static bool note_presence(struct request *r, const struct params *p)
+{
+    struct presence *presence = r->server->syncer->presence;
+    return presence == NULL || p->presence == PRESENCE_OFFLINE ||
+           presence_asks(presence, r->session->user, p->presence, p->timeout_ms + GRACE_MS);
 }
 
 /* A parked request goes on from where it waits, which may be later than what its client said. */
@@ -41,7 +61,38 @@ static bool read_params(struct request *r, struct params *out)
         out->since = r->park.since;
     return query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) &&
            query_bool(r, "full_state", false, &out->full_state) &&
-           query_bool(r, "use_state_after", false, &out->use_state_after);
+           query_bool(r, "use_state_after", false, &out->use_state_after) && read_presence(r, out);
+}
+
+static void release_filter(void *filter)
+{
+    filter_unref(filter);
+}
+
+/* The request's filter, kept with it while it waits. Borrowed. On a loop, which must not read: NULL: a worker must do it. */
+static const struct filter *keep_filter(struct request *r, struct filter *filter)
+{
+    r->park.state = filter;
+    r->park.release = release_filter;
+    return filter;
+}
+
+static const struct filter *filter_on_loop(struct request *r)
+{
+    const char *param = query_get(r, "filter");
+    if (r->park.state != NULL)
+        return r->park.state;
+    if (param != NULL && strlen(param) > LOOP_PARSES_MAX)
+        return NULL;
+    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->session->user, param));
+}
+
+static const struct filter *filter_on_worker(struct request *r)
+{
+    if (r->park.state != NULL)
+        return r->park.state;
+    return keep_filter(r, filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"),
+                                            &r->error));
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
@@ -86,11 +137,10 @@ static bool get_sync(struct request *r)
     struct params p;
     if (!read_params(r, &p))
         return false;
-    struct filter *filter =
-        filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"), &r->error);
-    bool ok = filter != NULL && answer(r, &p, filter);
-    filter_unref(filter);
-    return ok;
+    if (!note_presence(r, &p))
+        presence_arrive(r->server->syncer->presence, r->session->user, p.presence, p.timeout_ms + GRACE_MS);
+    const struct filter *filter = filter_on_worker(r);
+    return filter != NULL && answer(r, &p, filter);
 }
 
 /* Nothing new for this user: hold the request without a worker. What is not well-formed a worker refuses. */
@@ -102,7 +152,8 @@ static bool wait(struct request *r)
         r->error = (struct error){0};
         return false;
     }
-    if (p.since < hub_last_change(hub, r->session->user) || p.since > hub_pos(hub) || !has_time(r, &p))
+    if (p.since < hub_last_change(hub, r->session->user) || p.since > hub_pos(hub) || !has_time(r, &p) ||
+        !note_presence(r, &p))
         return false;
     park_at(r, p.since, p.timeout_ms);
     return true;
@@ -114,7 +165,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
     struct text body = TEXT_INIT;
     if (!read_params(r, &p))
         return false;
-    struct filter *filter = filter_cache_find(r->server->syncer->filters, r->session->user, query_get(r, "filter"));
+    const struct filter *filter = filter_on_loop(r);
     struct sync_ask ask = {
         .user = r->session->user,
         .device = r->session->device,
@@ -124,7 +175,6 @@ static bool answer_wake(struct request *r, const struct wake *wake)
         .filter = filter,
     };
     bool done = filter != NULL && hot_answer(r->server->syncer, wake, &ask, &body) && reply_text(r, &body);
-    filter_unref(filter);
     text_finish(&body);
     return done;
 }

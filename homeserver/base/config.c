@@ -35,8 +35,8 @@ static const struct choice REGISTRATION_MODES[] = {
 /* What a text must be. NULL: fits; otherwise the sentence for whoever wrote the file. */
 typedef const char *text_check(const char *s);
 
-static text_check check_server_name, check_url, check_address, check_room_version, check_secret, check_matrix_id,
-    check_path;
+static text_check check_server_name, check_url, check_address, check_network, check_room_version, check_secret,
+    check_matrix_id, check_path;
 
 #define AT(field) offsetof(struct config, field)
 #define NONE NULL
@@ -74,7 +74,7 @@ static const struct setting {
     {"http.idle_timeout_ms", KIND_LONG, AT(http.idle_timeout_ms), "75000", 100, 3600000},
     {"http.body_timeout_ms", KIND_LONG, AT(http.body_timeout_ms), "60000", 100, 3600000},
     {"http.connections_max", KIND_INT, AT(http.connections_max), "10000", 16, 1000000},
-    {"http.trusted_proxies", KIND_LIST, AT(http.trusted_proxies), NONE, .check = check_address},
+    {"http.trusted_proxies", KIND_LIST, AT(http.trusted_proxies), NONE, .check = check_network},
 
     {"storage.durable", KIND_FLAG, AT(storage.durable), "true"},
     {"storage.cache_kib", KIND_INT, AT(storage.cache_kib), "2048", 64, 8 << 20},
@@ -153,6 +153,22 @@ static const char *check_address(const char *s)
     unsigned char bytes[16];
     return inet_pton(AF_INET, s, bytes) == 1 || inet_pton(AF_INET6, s, bytes) == 1 ? NULL
                                                                                    : "must be an IPv4 or IPv6 address";
+}
+
+/* An address, or "10.0.0.0/8". */
+static const char *check_network(const char *s)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *slash = strchr(s, '/');
+    size_t len = slash != NULL ? (size_t)(slash - s) : strlen(s), digits = slash != NULL ? strlen(slash + 1) : 0;
+    snprintf(address, sizeof address, "%.*s", (int)len, s);
+    if (len >= sizeof address || check_address(address) != NULL)
+        return "must be an IPv4 or IPv6 address, or a network (10.0.0.0/8)";
+    if (slash == NULL)
+        return NULL;
+    bool fits = digits >= 1 && digits <= 3 && all_of(slash + 1, digits, "0123456789") &&
+                atoi(slash + 1) <= (strchr(address, ':') != NULL ? 128 : 32);
+    return fits ? NULL : "the length behind '/' must be at most 32, or 128 for IPv6";
 }
 
 static const char *check_room_version(const char *s)

@@ -51,7 +51,7 @@ struct config {
         enum log_level level;
     } log;
     struct {
-        int loops;   /* event loops; 0: one per core */
+        int loops;   /* event loops; 0: one per core, at most 4 */
         int workers; /* most threads for handlers */
         int hashers; /* most password hashes at a time; 0: one per core */
     } threads;
@@ -61,7 +61,7 @@ struct config {
         int64_t idle_timeout_ms;   /* between two requests of a connection */
         int64_t body_timeout_ms;   /* for a whole body */
         int connections_max;
-        char **trusted_proxies; /* addresses whose X-Forwarded-For is believed */
+        char **trusted_proxies; /* addresses or networks whose X-Forwarded-For is believed */
         size_t n_trusted_proxies;
     } http;
     struct {

@@ -135,6 +135,7 @@ void call_destroy(struct call *call)
     json_decref(call->r.body);
     session_unref(call->r.session);
     reply_reset(&call->r.reply);
+    free(call->r.written.state);
     free(call->strings);
     free(call);
 }

@@ -221,13 +221,31 @@ static void settle(struct request *r, bool handled)
     reply_error(r);
 }
 
-void dispatch_work(struct call *call, struct db *db)
+static void drop_body(struct request *r)
+{
+    json_decref(r->body);
+    r->body = NULL;
+}
+
+bool dispatch_work(struct call *call, struct db *db)
 {
     struct request *r = &call->r;
     r->db = db;
     r->error = (struct error){0};
-    settle(r, handle(call));
-    json_decref(r->body); /* no JSON crosses threads */
-    r->body = NULL;
+    bool handled = handle(call);
+    if (handled && r->written.job != NULL && !(db != NULL && db_failed(db))) {
+        r->db = NULL;
+        return false;
+    }
+    settle(r, handled);
+    drop_body(r); /* no JSON crosses threads */
     r->db = NULL;
+    return true;
+}
+
+void dispatch_written(struct call *call, bool written)
+{
+    struct request *r = &call->r;
+    settle(r, written && r->written.finish(r));
+    drop_body(r);
 }

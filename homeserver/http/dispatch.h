@@ -36,7 +36,11 @@ void dispatch_expire(struct call *call);
 /* No worker could be had: fills in the reply. */
 void dispatch_overflow(struct call *call);
 
-/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. */
-void dispatch_work(struct call *call, struct db *db);
+/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. false: the reply
+ * waits for the writer (r.written), whose answer goes to dispatch_written. */
+bool dispatch_work(struct call *call, struct db *db);
+
+/* The write that the handler asked for is durable, or was refused: fills in the reply. Any thread; does not block. */
+void dispatch_written(struct call *call, bool written);
 
 #endif

@@ -96,15 +96,24 @@ static void put_defaults(struct http_settings *s)
         s->loops = LOOPS_MAX;
 }
 
+/* On the writer's thread: the call's write is durable, or refused. */
+static void on_written(void *call, bool written)
+{
+    dispatch_written(call, written);
+    loop_return(call);
+}
+
 static void run_job(void *self, struct pool_job *job, struct db *db)
 {
     struct http *http = self;
     struct call *call = CALL_OF_JOB(job);
-    if (db != NULL || !http->has_db) {
-        dispatch_work(call, db);
-    } else { /* db_open has logged why */
-        refuse(&call->r, ERROR_UNAVAILABLE, NULL);
-        reply_error(&call->r);
+    struct request *r = &call->r;
+    if (db == NULL && http->has_db) { /* db_open has logged why */
+        refuse(r, ERROR_UNAVAILABLE, NULL);
+        reply_error(r);
+    } else if (!dispatch_work(call, db)) {
+        writer_submit(http->server->writer, r->written.job, r->written.state, &r->error, on_written, call);
+        return; /* the call may be gone already */
     }
     loop_return(call);
 }

@@ -81,3 +81,9 @@ void reply_error(struct request *r)
         reply_header(r, "retry-after", seconds);
     }
 }
+
+bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish)
+{
+    r->written = (struct written){job, state, finish};
+    return true;
+}

@@ -21,6 +21,7 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/writer.h"
 
 struct db;
 struct server;  /* homeserver/http/server.h: every service, wired in main */
@@ -131,6 +132,11 @@ struct request {
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
     } park;
+    struct written {            /* reply_when_written */
+        writer_job *job;        /* NULL: the handler's reply stands */
+        void *state;            /* heap: freed with the request */
+        request_handler *finish;
+    } written;
     struct error error;
     struct reply reply;
 };
@@ -155,6 +161,12 @@ bool reply_json(struct request *r, json_t *value);   /* takes the reference */
 bool reply_text(struct request *r, struct text *body); /* JSON already rendered; takes the bytes, body is empty after */
 bool reply_status(struct request *r, int status);    /* changes the status of what was or will be replied */
 bool reply_header(struct request *r, const char *name, const char *value); /* copies value */
+
+/* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), job(tx, state)
+ * runs in the writer; when it is durable, finish makes the reply on the writer's thread, with r->body but without r->db: it
+ * must be short. state, from xcalloc or NULL, is the request's from here on and may borrow from it. A job that refuses sets
+ * the error as ever, and finish is not called. */
+bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish);
 
 /* Refusal in one line; returns false. */
 bool refuse(struct request *r, enum error_code code, const char *sentence);

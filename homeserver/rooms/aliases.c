@@ -35,7 +35,7 @@ bool aliases_check_state(struct room *room, struct tx *tx, const struct draft *d
 {
     json_t *item;
     size_t i;
-    if (strcmp(draft->type, "m.room.canonical_alias") != 0 || draft->state_key[0] != '\0')
+    if (draft->state_key == NULL || draft->state_key[0] != '\0' || strcmp(draft->type, "m.room.canonical_alias") != 0)
         return true;
     const json_t *before = room_state_content(room, tx, "m.room.canonical_alias", "");
     const json_t *others = json_object_get(draft->content, "alt_aliases");

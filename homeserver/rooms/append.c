@@ -7,6 +7,7 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/aliases.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/pdu.h"
 #include "homeserver/rooms/redact.h"
@@ -39,25 +40,22 @@ static bool is_member_event(const struct draft *draft)
     return draft->state_key != NULL && strcmp(draft->type, "m.room.member") == 0;
 }
 
-static enum act act_of_member(const struct making *m)
+enum act append_member_act(enum membership from, enum membership to, bool own)
 {
-    bool own = m->target == m->draft->sender;
-    switch (m->membership) {
+    switch (to) {
     case MEMBERSHIP_JOIN: return ACT_JOIN;
     case MEMBERSHIP_INVITE: return ACT_INVITE;
     case MEMBERSHIP_KNOCK: return ACT_KNOCK;
     case MEMBERSHIP_BAN: return ACT_BAN;
-    default: break;
+    default: return own ? ACT_LEAVE : from == MEMBERSHIP_BAN ? ACT_UNBAN : ACT_KICK;
     }
-    if (own)
-        return ACT_LEAVE;
-    return memberships_of(m->tx->db, m->room->no, m->target) == MEMBERSHIP_BAN ? ACT_UNBAN : ACT_KICK;
 }
 
 static enum act act_of(const struct making *m)
 {
     if (is_member_event(m->draft))
-        return act_of_member(m);
+        return append_member_act(memberships_of(m->tx->db, m->room->no, m->target), m->membership,
+                                 m->target == m->draft->sender);
     if (m->draft->state_key != NULL)
         return ACT_STATE;
     return strcmp(m->draft->type, "m.room.redaction") == 0 ? ACT_REDACT : ACT_SEND;
@@ -193,7 +191,7 @@ static bool store_row(struct making *m)
     };
     return events_insert(m->tx, &m->row) &&
            (d->txn_id == NULL ||
-            transactions_insert(m->tx, d->device, m->room->no, d->redacts != NULL, d->txn_id, m->row.pos));
+            transactions_insert(m->tx, d->device, m->room->no, d->about, d->txn_id, m->row.pos));
 }
 
 static bool store_relation(struct making *m)
@@ -226,24 +224,30 @@ static bool store_membership(struct making *m)
 }
 
 /* Who redacts what: one's own events, or anybody's with the power to (Client-Server API, "Redactions"). Event authorization
- * is no help: from room version 3 on it trusts a server with all events of its own people. */
-static bool find_redacted(struct making *m, struct error *e)
+ * is no help: from room version 3 on it trusts a server with all events of its own people. To redact state is to change it:
+ * a name that the school gives a room is not taken away so (E3). A redacted member event keeps its membership. */
+static bool may_redact(struct making *m, const struct event_row *row, struct error *e)
 {
     struct power power;
+    room_power(m->room, m->tx, &power);
+    if (row->sender != m->draft->sender && power_of_user(&power, m->sender_id) < power_level(&power, POWER_REDACT))
+        return error_set(e, ERROR_FORBIDDEN, "You can only take back your own messages.");
+    return row->state_key == NULL || strcmp(row->type, "m.room.member") == 0 ||
+           gate_room(m->room->rooms, m->tx->db, ACT_STATE, m->room->no, m->draft->sender, 0, row->type, row->state_key, e);
+}
+
+static bool find_redacted(struct making *m, struct error *e)
+{
     struct event_row row;
     if (m->draft->redacts == NULL)
         return true;
-    room_power(m->room, m->tx, &power);
-    bool powerful = power_of_user(&power, m->sender_id) >= power_level(&power, POWER_REDACT);
     struct stmt *q = events_by_id(m->tx->db, m->draft->redacts);
     bool found = events_next(q, &row) && row.room == m->room->no;
-    bool own = found && row.sender == m->draft->sender;
-    if (found && row.redacted_by == 0 && strcmp(row.type, "m.room.create") != 0)
+    bool allowed = found ? may_redact(m, &row, e) : error_set(e, ERROR_NOT_FOUND, "There is no such event in this room.");
+    if (allowed && row.redacted_by == 0 && strcmp(row.type, "m.room.create") != 0)
         m->redacted = row.pos;
     stmt_end(q);
-    if (!found)
-        return error_set(e, ERROR_NOT_FOUND, "There is no such event in this room.");
-    return own || powerful || error_set(e, ERROR_FORBIDDEN, "You can only take back your own messages.");
+    return allowed;
 }
 
 static bool apply_redaction(struct making *m)
@@ -394,11 +398,11 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return error_set(e, ERROR_UNKNOWN, NULL);
     if (!json_is_canonical_value(draft->content))
         return error_set(e, ERROR_BAD_JSON, "Numbers in events are integers within ±(2^53 − 1).");
-    if (!read_member(&m, e) || !pass_gate(&m, e) || !find_redacted(&m, e))
+    if (!read_member(&m, e) || !pass_gate(&m, e) || !aliases_check_state(room, tx, draft, e))
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
-    bool done = authorize(&m, e) && finish_pdu(&m, e);
+    bool done = authorize(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
     if (done && !commit(&m))
         done = error_set(e, ERROR_UNKNOWN, NULL);
     if (done) {

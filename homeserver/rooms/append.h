@@ -16,10 +16,12 @@
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
+#include "policy/rules/rules.h"
 
 struct tx;
 
-/* An event to be. Everything is borrowed. */
+/* An event to be. Everything is borrowed. What a client makes of a membership goes through rooms/membership.h first. */
 struct draft {
     user_no sender;
     user_no actor;         /* who acts, for the school's rules: 0: the sender. The service user joins people by force */
@@ -29,6 +31,7 @@ struct draft {
     const char *redacts;   /* m.room.redaction: what; NULL otherwise */
     device_no device;      /* with txn_id: remembers what the transaction did */
     const char *txn_id;    /* NULL: none */
+    const char *about;     /* with txn_id: the path's segment before it (store/events.h) */
     int64_t ts;            /* origin_server_ts asked for by an application service; 0: now */
 };
 
@@ -46,6 +49,9 @@ struct event_news {
 };
 struct event_news *event_news_ref(struct event_news *news);
 void event_news_unref(void *news); /* NULL is accepted; void: fits struct change's release */
+
+/* What an act is that turns one membership into another; own: by the person concerned. */
+enum act append_member_act(enum membership from, enum membership to, bool own);
 
 /* false: *e is the refusal (ERROR_FORBIDDEN, ERROR_TOO_LARGE, ERROR_BAD_JSON, …). */
 bool append_event(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e);

@@ -6,7 +6,6 @@
 
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/aliases.h"
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/membership.h"
@@ -49,7 +48,7 @@ static bool put(struct creation *c, const char *type, const char *state_key, jso
 {
     struct draft draft = {.sender = c->plan->creator, .type = type, .state_key = state_key, .content = content};
     struct appended out;
-    bool done = aliases_check_state(c->room, c->tx, &draft, c->e) && append_event(c->room, c->tx, &draft, &out, c->e);
+    bool done = append_event(c->room, c->tx, &draft, &out, c->e);
     json_decref(content);
     if (!done && c->e->code == ERROR_FORBIDDEN && c->e->field == NULL)
         error_set(c->e, ERROR_INVALID_ROOM_STATE, c->e->sentence);
@@ -80,13 +79,19 @@ static bool trusts_invitees(const struct creation *c)
 /* Version 12: the people invited to a trusted chat become creators too. */
 static void add_creators(struct creation *c, json_t *content)
 {
-    json_t *creators = json_object_get(content, "additional_creators"), *id;
+    json_t *creators = json_object_get(content, "additional_creators"), *seen = json_object(), *id;
     size_t i;
     if (creators == NULL)
         json_object_set_new(content, "additional_creators", creators = json_array());
+    json_array_foreach(creators, i, id)
+        if (json_is_string(id))
+            json_object_set_new(seen, json_string_value(id), json_true());
     json_array_foreach(c->plan->invite, i, id)
-        if (json_is_array(creators))
-            json_array_append(creators, id);
+        if (json_object_get(seen, json_string_value(id)) == NULL) {
+            json_object_set_new(seen, json_string_value(id), json_true());
+            json_array_append(creators, id); /* not a list: nothing happens, and event authorization says so */
+        }
+    json_decref(seen);
 }
 
 static bool put_create(struct creation *c)
@@ -121,19 +126,35 @@ static json_t *default_users(struct creation *c)
     return users;
 }
 
+/* Version 12: to replace the room takes more than state_default, whatever a client has put in place of the events we list. */
+static void lift_tombstone(json_t *content)
+{
+    int64_t state_default = json_get_int(content, "state_default", 50);
+    int64_t above = state_default < JSON_INT_MAX ? state_default + 1 : JSON_INT_MAX;
+    json_t *events = json_copy(json_get_object(content, "events"));
+    if (events == NULL)
+        return;
+    if (json_object_get(events, "m.room.tombstone") == NULL)
+        json_object_set_new(events, "m.room.tombstone", json_integer(above > 150 ? above : 150));
+    json_object_set_new(content, "events", events);
+}
+
 static bool put_power_levels(struct creation *c)
 {
     if (c->plan->preset == PRESET_NONE && c->plan->power_levels == NULL)
         return true; /* initial_state has them */
-    bool creators = room_version_has(c->plan->version, ROOM_CREATORS);
     json_t *content = json_pack(
-        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:{s:i}}", "users",
+        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:{s:i}}", "users",
         default_users(c), "users_default", 0, "events_default", 0, "state_default", 50, "ban", 50, "kick", 50, "redact", 50,
         "invite", c->plan->preset == PRESET_PUBLIC_CHAT ? 50 : 0, "events", "m.room.name", 50, "m.room.avatar", 50,
         "m.room.canonical_alias", 50, "m.room.power_levels", 100, "m.room.history_visibility", 100, "m.room.encryption",
-        100, "m.room.server_acl", 100, "m.room.tombstone", creators ? 150 : 100, "notifications", "room", 50);
+        100, "m.room.server_acl", 100, "notifications", "room", 50);
+    if (!room_version_has(c->plan->version, ROOM_CREATORS))
+        json_object_set_new(json_object_get(content, "events"), "m.room.tombstone", json_integer(100));
     if (c->plan->power_levels != NULL)
         json_object_update(content, (json_t *)c->plan->power_levels);
+    if (room_version_has(c->plan->version, ROOM_CREATORS))
+        lift_tombstone(content);
     return put(c, "m.room.power_levels", "", content);
 }
 
@@ -200,7 +221,7 @@ static bool invite_all(struct creation *c)
         struct appended out;
         invite.target = users_by_id(c->tx->db, rooms_settings(c->rooms)->server_name, json_string_value(id));
         if (invite.target == 0)
-            return error_set(c->e, ERROR_NOT_FOUND, "There is no such user to invite.");
+            return membership_of_nobody(c->room, c->tx, &invite, c->e);
         if (!membership_act(c->room, c->tx, &invite, &out, c->e))
             return false;
     }

@@ -55,7 +55,6 @@ static struct member_set *own(struct member_set *set)
         return set;
     user_no *users = xcalloc(set->n + 1, sizeof *users);
     if (set->n != 0)
-        if (set->n != 0)
         memcpy(users, set->users, set->n * sizeof *users);
     struct member_set *copy = member_set_create(users, set->n);
     copy->cap = set->n + 1;

@@ -5,9 +5,11 @@
 
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/profiles.h"
 #include "homeserver/store/rooms.h"
+#include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 
 static const char *name_of(struct room *room, struct tx *tx, user_no user)
@@ -49,7 +51,7 @@ static bool may_join_restricted(struct room *room, struct tx *tx, user_no user)
     return false;
 }
 
-/* Somebody joined who may invite: creators and those named in the power levels first, then anybody if anybody may. */
+/* Somebody joined who may invite. */
 static const char *authoriser(struct room *room, struct tx *tx)
 {
     struct power power;
@@ -109,12 +111,15 @@ static const struct {
 
 static json_t *member_content(struct tx *tx, const struct membership_act *act)
 {
-    json_t *content = json_object();
-    bool shows_profile = act->act == ACT_JOIN || act->act == ACT_KNOCK || act->act == ACT_INVITE;
-    if (shows_profile)
-        set_profile(content, tx, act->target);
-    if (act->extra != NULL)
-        json_object_update(content, (json_t *)act->extra);
+    json_t *content = act->extra != NULL ? json_copy((json_t *)act->extra) : json_object(), *profile = json_object();
+    if (act->act == ACT_JOIN || act->act == ACT_KNOCK || act->act == ACT_INVITE)
+        set_profile(profile, tx, act->target);
+    if (!ACTS[act->act].own) {
+        json_object_del(content, "displayname");
+        json_object_del(content, "avatar_url");
+    }
+    json_object_update_missing(content, profile);
+    json_decref(profile);
     json_object_del(content, "join_authorised_via_users_server"); /* only the server says so */
     if (act->reason != NULL)
         json_object_set_new(content, "reason", json_string(act->reason));
@@ -126,7 +131,7 @@ static json_t *member_content(struct tx *tx, const struct membership_act *act)
 
 static bool already_joined(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out)
 {
-    if (act->act != ACT_JOIN || memberships_of(tx->db, room->no, act->target) != MEMBERSHIP_JOIN)
+    if (act->act != ACT_JOIN || act->extra != NULL || memberships_of(tx->db, room->no, act->target) != MEMBERSHIP_JOIN)
         return false;
     const struct room_state *now = room_state_get(room, tx, "m.room.member", name_of(room, tx, act->target));
     out->pos = now->pos;
@@ -153,24 +158,34 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         .content = content,
     };
     bool done = (act->act != ACT_JOIN || authorise_restricted(room, tx, act, content, e)) &&
-                append_event(room, tx, &draft, out, e);
+                append_state(room, tx, &draft, out, e);
     json_decref(content);
     return done;
 }
 
+#define NOBODY (-1) /* a number that no user has */
+
+bool membership_of_nobody(struct room *room, struct tx *tx, const struct membership_act *act, struct error *e)
+{
+    if (ACTS[act->act].from != 0)
+        return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
+    return gate_room(room->rooms, tx->db, act->act, room->no, act->actor, NOBODY, NULL, NULL, e) &&
+           error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+}
+
 bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
 {
-    struct membership_act join = {.act = ACT_JOIN, .actor = draft->sender, .target = draft->sender};
-    const char *membership = json_get_string(draft->content, "membership"), *own = name_of(room, tx, draft->sender);
-    bool joins = membership != NULL && strcmp(membership, membership_name(MEMBERSHIP_JOIN)) == 0 && own != NULL &&
-                 strcmp(draft->state_key, own) == 0;
-    json_t *content = json_copy((json_t *)draft->content);
-    json_object_del(content, "join_authorised_via_users_server");
-    struct draft cleaned = *draft;
-    cleaned.content = content;
-    bool done = (!joins || authorise_restricted(room, tx, &join, content, e)) && append_state(room, tx, &cleaned, out, e);
-    json_decref(content);
-    return done;
+    struct membership_act act = {.actor = draft->sender, .extra = draft->content};
+    enum membership to = membership_from(json_get_string(draft->content, "membership"));
+    if (to == MEMBERSHIP_NONE)
+        return error_set(e, ERROR_BAD_JSON, "membership is not one of join, invite, knock, leave, ban.");
+    act.target = users_by_id(tx->db, rooms_settings(room->rooms)->server_name, draft->state_key);
+    act.act = append_member_act(memberships_of(tx->db, room->no, act.target), to, act.target == act.actor);
+    if (act.target == 0)
+        return membership_of_nobody(room, tx, &act, e);
+    if (ACTS[act.act].own && act.target != act.actor)
+        return error_set(e, ERROR_FORBIDDEN, "This is for themselves to do.");
+    return membership_act(room, tx, &act, out, e);
 }
 
 bool membership_forget(struct room *room, struct tx *tx, user_no user, struct error *e)

@@ -18,7 +18,7 @@ struct membership_act {
     user_no actor;
     user_no target;      /* join, knock, leave: whose; the actor's own unless the service user acts by force */
     const char *reason;  /* NULL: none given */
-    const json_t *extra; /* join, knock: more content of the client's; NULL: none. Its own keys win over ours, but for membership */
+    const json_t *extra; /* more content of the client's; NULL: none. Of oneself it may say another name than the profile */
     bool is_direct;      /* invites */
 };
 
@@ -27,8 +27,12 @@ struct membership_act {
  * rule "restricted" or "public" for it. false: *e. */
 bool membership_act(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out, struct error *e);
 
-/* A member event that a client wrote as state. Who lets somebody into a restricted room is the server's word alone: what the
- * client says of it is dropped, and such a join is authorised as by membership_act. false: *e. */
+/* The refusal of an act on somebody who does not exist: where the school's rules would refuse an outsider, the same, so that
+ * nobody can find out who is in other schools (A1). Returns false. */
+bool membership_of_nobody(struct room *room, struct tx *tx, const struct membership_act *act, struct error *e);
+
+/* A member event that a client wrote as state: the act that it is. Who lets somebody into a restricted room is the server's
+ * word alone, and so are names and pictures of other people: what the client says of them is dropped. false: *e. */
 bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e);
 
 /* Forgets a room that the user has left (or was banned from). false: *e. */

@@ -14,6 +14,7 @@
 struct rooms {
     struct rooms_settings settings;
     struct room *cached;     /* uthash keeps the order of insertion: the front was used longest ago */
+    size_t n_states;         /* of all of them */
     int64_t generation;      /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
 };
 
@@ -32,6 +33,7 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms)
 static void state_free(struct room *room, struct room_state *state)
 {
     HASH_DEL(room->state, state);
+    room->rooms->n_states -= 1;
     free(state->key);
     free(state->event_id);
     json_decref(state->content);
@@ -58,15 +60,21 @@ void rooms_destroy(struct rooms *rooms)
     free(rooms);
 }
 
+size_t rooms_states_cached(const struct rooms *rooms)
+{
+    return rooms->n_states;
+}
+
+/* Rooms that this job uses stand at the back, and stay. */
 static void make_space(struct rooms *rooms, const struct tx *tx)
 {
-    while (HASH_COUNT(rooms->cached) >= ROOMS_CACHED && rooms->cached->serial != tx->serial)
+    while ((HASH_COUNT(rooms->cached) >= ROOMS_CACHED || rooms->n_states >= STATES_CACHED) && rooms->cached != NULL &&
+           rooms->cached->serial != tx->serial)
         room_free(rooms, rooms->cached);
 }
 
 static struct room *remember(struct rooms *rooms, struct tx *tx, struct room *room)
 {
-    make_space(rooms, tx);
     room->rooms = rooms;
     room->serial = tx->serial;
     room->generation = rooms->generation;
@@ -108,16 +116,23 @@ static struct room *load(struct rooms *rooms, struct tx *tx, room_no no)
     return remember(rooms, tx, room);
 }
 
-struct room *room_open(struct rooms *rooms, struct tx *tx, room_no no)
+/* The room as memory has it, unless that is stale: a number is used again after its room was rolled back. */
+static struct room *fresh_room(struct rooms *rooms, struct tx *tx, room_no no)
 {
     struct room *room;
+    make_space(rooms, tx);
     HASH_FIND(hh, rooms->cached, &no, sizeof no, room);
+    if (room == NULL || room->generation == rooms->generation)
+        return room;
+    room_free(rooms, room);
+    return NULL;
+}
+
+struct room *room_open(struct rooms *rooms, struct tx *tx, room_no no)
+{
+    struct room *room = fresh_room(rooms, tx, no);
     if (room == NULL)
         return load(rooms, tx, no);
-    if (room->generation != rooms->generation) {
-        room_free(rooms, room);
-        return load(rooms, tx, no);
-    }
     if (room->serial != tx->serial) { /* to the back of the queue */
         HASH_DEL(rooms->cached, room);
         room->serial = tx->serial;
@@ -138,6 +153,7 @@ struct room *room_open_by_id(struct rooms *rooms, struct tx *tx, const char *roo
 struct room *room_begin(struct rooms *rooms, struct tx *tx, room_no no, const char *room_id,
                         const struct room_version *version, user_no creator)
 {
+    fresh_room(rooms, tx, no); /* none, but the stale one goes */
     struct room *room = xcalloc(1, sizeof *room);
     room->no = no;
     room->room_id = xstrdup(room_id);
@@ -149,25 +165,22 @@ struct room *room_begin(struct rooms *rooms, struct tx *tx, room_no no, const ch
     return room;
 }
 
-/* "type\0state_key" in a buffer on the stack, or on the heap for what is longer than the size limits allow. */
+/* "type\0state_key". */
 struct state_name {
-    char few[2 * ID_BYTES_MAX + 2], *bytes;
+    char bytes[2 * (ID_BYTES_MAX + 1)];
     size_t len;
 };
 
-static void state_name_init(struct state_name *name, const char *type, const char *state_key)
+/* false: longer than an event may have it, so that there is no such state. */
+static bool state_name_init(struct state_name *name, const char *type, const char *state_key)
 {
     size_t type_len = strlen(type) + 1, key_len = strlen(state_key) + 1;
+    if (type_len > ID_BYTES_MAX + 1 || key_len > ID_BYTES_MAX + 1)
+        return false;
     name->len = type_len + key_len;
-    name->bytes = name->len <= sizeof name->few ? name->few : xcalloc(name->len, 1);
     memcpy(name->bytes, type, type_len);
     memcpy(name->bytes + type_len, state_key, key_len);
-}
-
-static void state_name_finish(struct state_name *name)
-{
-    if (name->bytes != name->few)
-        free(name->bytes);
+    return true;
 }
 
 static struct room_state *find_state(struct room *room, const struct state_name *name)
@@ -201,18 +214,18 @@ static struct room_state *load_state(struct room *room, struct db *db, const str
     stmt_end(q);
     state->key = memcpy(xcalloc(name->len, 1), name->bytes, name->len);
     HASH_ADD_KEYPTR(hh, room->state, state->key, name->len, state);
+    room->rooms->n_states += 1;
     return state;
 }
 
 const struct room_state *room_state_get(struct room *room, struct tx *tx, const char *type, const char *state_key)
 {
+    static const struct room_state NONE;
     struct state_name name;
-    state_name_init(&name, type, state_key);
+    if (!state_name_init(&name, type, state_key))
+        return &NONE;
     struct room_state *state = find_state(room, &name);
-    if (state == NULL)
-        state = load_state(room, tx->db, &name, type, state_key);
-    state_name_finish(&name);
-    return state;
+    return state != NULL ? state : load_state(room, tx->db, &name, type, state_key);
 }
 
 const json_t *room_state_content(struct room *room, struct tx *tx, const char *type, const char *state_key)
@@ -228,9 +241,7 @@ const char *room_state_string(struct room *room, struct tx *tx, const char *type
 void room_forget_state(struct room *room, const char *type, const char *state_key)
 {
     struct state_name name;
-    state_name_init(&name, type, state_key);
-    struct room_state *state = find_state(room, &name);
-    state_name_finish(&name);
+    struct room_state *state = state_name_init(&name, type, state_key) ? find_state(room, &name) : NULL;
     if (state != NULL)
         state_free(room, state);
 }

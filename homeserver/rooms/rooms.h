@@ -3,7 +3,8 @@
  * A struct room is the writer's: only jobs touch it, so it needs no lock, and it is always as the jobs before left it.
  * State is loaded on demand, key by key, and kept; absent keys are remembered too. A job that changes a room says so:
  * should it or the commit fail, what is in memory is stale and the next job reads it again from the database.
- * Memory is bounded: the rooms unused for longest are dropped when there are more than ROOMS_CACHED. */
+ * Memory is bounded: the rooms unused for longest are dropped when there are more than ROOMS_CACHED, or more pieces of
+ * their state than STATES_CACHED (what is absent counts too: clients can ask for anything). */
 #ifndef PARTA_ROOMS_ROOMS_H
 #define PARTA_ROOMS_ROOMS_H
 
@@ -26,6 +27,7 @@ struct user_names;
 struct rooms;
 
 #define ROOMS_CACHED 2000
+#define STATES_CACHED 100000
 
 struct rooms_settings {
     const char *server_name; /* borrowed for the service's life, like the rest */
@@ -34,6 +36,8 @@ struct rooms_settings {
     const char *default_version;
     bool school_mode; /* policy.mode */
 };
+
+size_t rooms_states_cached(const struct rooms *rooms); /* how many pieces of state are in memory; for tests */
 
 struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */

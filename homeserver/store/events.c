@@ -82,9 +82,9 @@ static const char *const TEXTS[COUNT] = {
     [REDACT] = "UPDATE events SET redacted_by = $2, content = $3 WHERE pos = $1",
     [ADD_RELATION] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
                      " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
-    [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3",
+    [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
-    [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, pos) VALUES ($1, $2, $3, $4)",
+    [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
     [TXN_PRUNE] = "DELETE FROM transactions WHERE pos <= $1",
 };
 static const struct statements EVENTS = {"events", TEXTS, COUNT};
@@ -231,15 +231,9 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards
     return events_last_pos(db, room, high - 1);
 }
 
-/* What transactions.room_no holds: the room's number, for redactions its negative. */
-static int64_t endpoint(room_no room, bool redaction)
+stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
 {
-    return redaction ? -room : room;
-}
-
-stream_pos transactions_find(struct db *db, device_no device, room_no room, bool redaction, const char *txn_id)
-{
-    return db_int(db, &EVENTS, TXN_FIND, 0, "iti", device, txn_id, endpoint(room, redaction));
+    return db_int(db, &EVENTS, TXN_FIND, 0, "itit", device, txn_id, room, about);
 }
 
 char *transactions_txn_of(struct db *db, device_no device, stream_pos pos)
@@ -268,10 +262,10 @@ bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_t
     return db_run(tx->db, &EVENTS, ADD_RELATION, "tit", target_id, pos, rel_type);
 }
 
-bool transactions_insert(struct tx *tx, device_no device, room_no room, bool redaction, const char *txn_id,
+bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
                          stream_pos pos)
 {
-    return db_run(tx->db, &EVENTS, TXN_INSERT, "itii", device, txn_id, endpoint(room, redaction), pos);
+    return db_run(tx->db, &EVENTS, TXN_INSERT, "ititi", device, txn_id, room, about, pos);
 }
 
 bool transactions_prune(struct tx *tx, stream_pos upto)

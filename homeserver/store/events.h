@@ -64,9 +64,9 @@ stream_pos events_first_pos(struct db *db, room_no room, stream_pos after); /* o
 /* The event closest to ts: the first with ts or later (forwards), the last with ts or earlier. 0: none. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards);
 
-/* The event a device's transaction id already made in this room; 0: none. Redactions have an endpoint of their own, so that
- * their ids are theirs too (Client-Server API, "Transaction identifiers"). */
-stream_pos transactions_find(struct db *db, device_no device, room_no room, bool redaction, const char *txn_id);
+/* The event a device's transaction id already made at this path; 0: none. about: the path's segment before the id, an event's
+ * type or the id of the event to redact (Client-Server API, "Transaction identifiers"). */
+stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id);
 /* The transaction id under which this device made the event: heap, or NULL. */
 char *transactions_txn_of(struct db *db, device_no device, stream_pos pos);
 
@@ -74,7 +74,7 @@ char *transactions_txn_of(struct db *db, device_no device, stream_pos pos);
 bool events_insert(struct tx *tx, const struct event_row *row); /* also room_state, when state_key is set */
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content); /* content: the redacted form */
 bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos); /* pos: inserted before */
-bool transactions_insert(struct tx *tx, device_no device, room_no room, bool redaction, const char *txn_id,
+bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
                          stream_pos pos);
 bool transactions_prune(struct tx *tx, stream_pos upto); /* forgets those of events up to this position */
 

@@ -93,8 +93,9 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX memberships_pos ON memberships (user_no, pos);"
 
     "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction identifiers") */
-    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL," /* negative: of a redaction */
-    " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no)) STRICT;"
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " about TEXT NOT NULL," /* the path's segment before the id: an event's type, or which event is redacted */
+    " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no, about)) STRICT;"
     "CREATE INDEX transactions_pos ON transactions (pos);"
 
     "CREATE TABLE relations (" /* who relates to an event: m.relates_to of events in the same room */

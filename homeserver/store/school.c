@@ -58,38 +58,40 @@ enum {
 
 /* E1, one SELECT a reason to be in a room; power is by post (E3): 75 keeps the staff room, 50 moderates. External staff
  * are in named rooms only (E7). */
-#define WANTED_SCHOOL \
-    "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', 'administrator')" \
-    " THEN 50 ELSE 0 END AS power FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no" \
+#define WANTED_SCHOOL                                                                                                  \
+    "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', "              \
+    "'administrator')"                                                                                                 \
+    " THEN 50 ELSE 0 END AS power FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no"                     \
     " WHERE rr.kind IN ('school_space', 'announcements') AND r.role <> 'external' AND " CURRENT("r", 1)
-#define WANTED_STAFF \
-    "SELECT rr.room_no, r.user_no, CASE WHEN r.role IN ('deputy', 'head') THEN 75 ELSE 0 END" \
-    " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.kind = 'staff'" \
+#define WANTED_STAFF                                                                                                   \
+    "SELECT rr.room_no, r.user_no, CASE WHEN r.role IN ('deputy', 'head') THEN 75 ELSE 0 END"                          \
+    " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.kind = 'staff'"                         \
     " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') AND " CURRENT("r", 1)
-#define WANTED_CLASS \
-    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END" \
-    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')" \
+#define WANTED_CLASS                                                                                                   \
+    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END"        \
+    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')"   \
     " AND n.role IN ('pupil', 'class_teacher') AND " CURRENT("n", 1)
-#define WANTED_GUARDIANS \
-    "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
-    " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')" \
+#define WANTED_GUARDIANS                                                                                               \
+    "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
+    " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')"                       \
     " AND n.role = 'pupil' AND " CURRENT("n", 1)
-#define WANTED_GUARDIANS_TEACHER \
-    "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
+#define WANTED_GUARDIANS_TEACHER                                                                                       \
+    "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher' AND " CURRENT("n", 1)
-#define WANTED_SUBJECT \
-    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'pupil' THEN 0 ELSE 50 END" \
-    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no" \
+#define WANTED_SUBJECT                                                                                                 \
+    "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'pupil' THEN 0 ELSE 50 END"                                      \
+    " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"                                             \
     " WHERE rr.kind = 'subject' AND " CURRENT("n", 1)
 
 static const char *const TEXTS[] = {
-    [ROOM_SCHOOL] = "SELECT (SELECT kind FROM roster_rooms WHERE room_no = $1),"
-                    " (SELECT school_no FROM roster_rooms WHERE room_no = $1),"
-                    " (SELECT class_no FROM roster_rooms WHERE room_no = $1),"
-                    " (SELECT COUNT(*) FROM room_schools WHERE room_no = $1)",
-    [PERSON_IN_ROOM] = "SELECT state, kind, localpart,"
-                       " (SELECT power FROM roster_members m WHERE m.room_no = $1 AND m.user_no = u.user_no)"
-                       " FROM users u WHERE u.user_no = $2",
+    [ROOM_SCHOOL] =
+        "SELECT rr.kind, rr.school_no, rr.class_no,"
+        " (SELECT COUNT(*) FROM room_schools s WHERE s.room_no = x.room_no)"
+        " FROM (SELECT CAST($1 AS INTEGER) AS room_no) x LEFT JOIN roster_rooms rr ON rr.room_no = x.room_no",
+    [PERSON_IN_ROOM] = "SELECT u.state, u.kind, u.localpart, m.power,"
+                       " (SELECT COUNT(*) FROM room_schools s WHERE s.room_no = $1)"
+                       " FROM users u LEFT JOIN roster_members m ON m.room_no = $1 AND m.user_no = u.user_no"
+                       " WHERE u.user_no = $2",
     [ROLES_IN_ROOM] = "SELECT r.role FROM room_schools s JOIN roles r ON r.school_no = s.school_no"
                       " WHERE s.room_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
     [ROLES_ANY] = "SELECT r.role FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2),
@@ -97,8 +99,9 @@ static const char *const TEXTS[] = {
     [HELD] = "SELECT 1 FROM roster_members WHERE room_no = $1 AND user_no = $2",
     [SHARED] = "SELECT 1 FROM roles r JOIN roles o ON o.school_no = r.school_no WHERE r.user_no = $1 AND o.user_no = $2"
                " AND " CURRENT("r", 3) " AND " CURRENT("o", 3) " LIMIT 1",
-    [RECORD] = "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
-               " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
+    [RECORD] =
+        "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
+        " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
     [NARROW] = "DELETE FROM room_schools WHERE room_no = $1"
                " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
                " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
@@ -139,23 +142,27 @@ static const char *const TEXTS[] = {
 
     [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended) VALUES ($1, $2, $3)",
     [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3 WHERE school_no = $4",
-    [CLASS_INSERT] = "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended) VALUES ($1, $2, $3, $4, $5, $6)",
+    [CLASS_INSERT] =
+        "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended) VALUES ($1, $2, $3, $4, $5, $6)",
     [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6"
                      " WHERE class_no = $7",
     [SCHOOL_END] = "UPDATE schools SET ended = 1 WHERE school_no = $1",
     [CLASS_END] = "UPDATE classes SET ended = 1 WHERE class_no = $1",
     [PERSON_END] = "UPDATE people SET ended = 1 WHERE user_no = $1",
-    [PERSON_PUT] = "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended)"
-                   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_no) DO UPDATE SET"
-                   " given_name = excluded.given_name, family_name = excluded.family_name,"
-                   " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
-                   " ended = excluded.ended",
+    [PERSON_PUT] =
+        "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_no) DO UPDATE SET"
+        " given_name = excluded.given_name, family_name = excluded.family_name,"
+        " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
+        " ended = excluded.ended",
     [ROLE_PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
                  " ON CONFLICT (user_no, school_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
     [ROLE_DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4",
-    [ENROLLMENT_PUT] = "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
-                       " ON CONFLICT (class_no, user_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
-    [ENROLLMENT_DELETE] = "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
+    [ENROLLMENT_PUT] =
+        "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT (class_no, user_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
+    [ENROLLMENT_DELETE] =
+        "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
     [GUARDIANSHIP_PUT] = "INSERT INTO guardianships (child, guardian) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [GUARDIANSHIP_DELETE] = "DELETE FROM guardianships WHERE child = $1 AND guardian = $2",
     [ROOM_PUT] = "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)",
@@ -292,33 +299,35 @@ void school_room_facts(struct db *db, room_no room, struct room_facts *out)
     out->kind = school.kind;
 }
 
-/* What the accounts table and roster_members say. An unknown account is one that left. */
-static void person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
+/* What the accounts table and roster_members say; answers whether the room is of any school. An unknown account is one
+ * that left. */
+static bool person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
+    bool has_school = false;
     struct stmt *q = db_query(db, &SCHOOL, PERSON_IN_ROOM, "ii", room, user);
-    out->standing = STANDING_LEFT;
+    *out = (struct person_facts){.standing = STANDING_LEFT};
     if (stmt_next(q)) {
         if (!standing_from(col_text(q, 0), &out->standing))
             out->standing = STANDING_LOCKED;
         out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
         out->held = !col_null(q, 3);
         out->post = col_int(q, 3) > 0;
+        has_school = col_int(q, 4) > 0;
     }
     stmt_end(q);
+    return has_school;
 }
 
 void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
     char day[DAY_TEXT_BYTES];
-    struct room_school school;
-    *out = (struct person_facts){0};
-    person_row_facts(db, room, user, out);
-    if (school_of_room(db, room, &school)) {
+    bool has_school = person_row_facts(db, room, user, out);
+    out->member = true;
+    if (out->service)
+        return;
+    if (has_school)
         out->roles = roles_of(db_query(db, &SCHOOL, ROLES_IN_ROOM, "iit", room, user, today(day)));
-        out->member = out->service || out->roles != 0;
-    } else {
-        out->member = out->service || !school_has_any(db, user);
-    }
+    out->member = has_school ? out->roles != 0 : !school_has_any(db, user);
 }
 
 bool school_room_record(struct db *db, room_no room, user_no creator)
@@ -350,8 +359,8 @@ bool schools_next(struct stmt *q, struct school_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct school_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2),
-                               .ended = col_int(q, 3) != 0};
+    *row = (struct school_row){
+        .no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2), .ended = col_int(q, 3) != 0};
     return true;
 }
 
@@ -364,9 +373,13 @@ bool classes_next(struct stmt *q, struct class_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct class_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .school = col_int(q, 2),
-                              .homeroom = strcmp(col_text(q, 3), "homeroom") == 0, .grade = col_text(q, 4),
-                              .title = col_text(q, 5), .ended = col_int(q, 6) != 0};
+    *row = (struct class_row){.no = col_int(q, 0),
+                              .sourced_id = col_text(q, 1),
+                              .school = col_int(q, 2),
+                              .homeroom = strcmp(col_text(q, 3), "homeroom") == 0,
+                              .grade = col_text(q, 4),
+                              .title = col_text(q, 5),
+                              .ended = col_int(q, 6) != 0};
     return true;
 }
 
@@ -379,9 +392,14 @@ bool people_next(struct stmt *q, struct person_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct person_row){.no = col_int(q, 0), .sourced_id = col_text(q, 1), .given = col_text(q, 2),
-                               .family = col_text(q, 3), .middle = col_text(q, 4), .birth = col_day(q, 5),
-                               .enabled = col_int(q, 6) != 0, .ended = col_int(q, 7) != 0};
+    *row = (struct person_row){.no = col_int(q, 0),
+                               .sourced_id = col_text(q, 1),
+                               .given = col_text(q, 2),
+                               .family = col_text(q, 3),
+                               .middle = col_text(q, 4),
+                               .birth = col_day(q, 5),
+                               .enabled = col_int(q, 6) != 0,
+                               .ended = col_int(q, 7) != 0};
     return true;
 }
 
@@ -394,7 +412,8 @@ bool roles_next(struct stmt *q, struct role_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4)};
+    *row =
+        (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4)};
     return true;
 }
 
@@ -495,7 +514,8 @@ class_no classes_put(struct db *db, const struct class_row *row)
                       ended, row->no)
                    ? row->no
                    : 0;
-    return db_run(db, &SCHOOL, CLASS_INSERT, "tittti", row->sourced_id, row->school, kind, row->grade, row->title, ended)
+    return db_run(db, &SCHOOL, CLASS_INSERT, "tittti", row->sourced_id, row->school, kind, row->grade, row->title,
+                  ended)
                ? db_last_id(db)
                : 0;
 }
@@ -519,7 +539,8 @@ bool people_put(struct db *db, const struct person_row *row)
 {
     char birth[DAY_TEXT_BYTES];
     return db_run(db, &SCHOOL, PERSON_PUT, "itttttii", row->no, row->sourced_id, row->given, row->family, row->middle,
-                  row->birth == DAY_EVER ? NULL : day_text(row->birth, birth), (int64_t)row->enabled, (int64_t)row->ended);
+                  row->birth == DAY_EVER ? NULL : day_text(row->birth, birth), (int64_t)row->enabled,
+                  (int64_t)row->ended);
 }
 
 bool roles_put(struct db *db, const struct role_row *row)

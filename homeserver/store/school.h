@@ -1,8 +1,8 @@
 /* The roster at rest: schools, classes, people, their roles, enrollments, guardianships, and the rooms made from them.
  *
- * The roster is the truth; rooms are its picture (school.md). roster_members is the roster's set for every room it keeps,
- * worked out once a change and kept in the same transaction: E2 says that the joined members of these rooms are exactly
- * its rows. room_schools says to which schools a room belongs, roster rooms and people's own alike (A2).
+ * The roster is the truth; rooms are its picture (school.md). roster_members is the roster's set for every room it
+ * keeps, worked out once a change and kept in the same transaction: E2 says that the joined members of these rooms are
+ * exactly its rows. room_schools says to which schools a room belongs, roster rooms and people's own alike (A2).
  *
  * Dates are days, "2026-09-01", and compared as UTC days; a role counts from begin_date to end_date, both included.
  * Nothing here but names and birth dates: no phone, e-mail or upstream login is kept (A5).
@@ -19,8 +19,8 @@
 #include "homeserver/store/db.h"
 #include "policy/rules/rules.h"
 
-typedef int64_t school_no; /* > 0; 0: none */
-typedef int64_t class_no;  /* > 0; 0: none */
+typedef int64_t school_no;  /* > 0; 0: none */
+typedef int64_t class_no;   /* > 0; 0: none */
 typedef int32_t school_day; /* 20260901 is 1 September 2026 */
 
 #define DAY_EVER 0         /* begin: since ever; birth date: not known */
@@ -50,17 +50,19 @@ bool school_has_any(struct db *db, user_no user); /* any current role in any sch
 /* Whether the two share a school (both of none: also true): before a room exists. */
 bool school_shared(struct db *db, user_no a, user_no b);
 
-/* The parts of struct rule_facts, filled from the store. person: as seen from that room (member, roles, held, post). For
- * the server's service user (users.kind 'service') service is true, and member too. */
+/* The parts of struct rule_facts, filled from the store. person: as seen from that room (member, roles, held, post).
+ * For the server's service user (users.kind 'service') service is true, and member too. */
 void school_room_facts(struct db *db, room_no room, struct room_facts *out);
 void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out);
 
 /* A room that a person makes belongs to all schools the person is in (call right after the row in rooms exists, before
- * its invites are judged). A person of no school makes a room of no school. The service user's rooms: school_room_keep. */
+ * its invites are judged). A person of no school makes a room of no school. The service user's rooms: school_room_keep.
+ */
 bool school_room_record(struct db *db, room_no room, user_no creator);
 
-/* When somebody was invited, joined or knocked (and was allowed to), the room keeps only the schools that person is in too, so that
- * all who are in a room share a school, also where a guardian of two schools made it (A1). Roster rooms stay as they are. */
+/* When somebody was invited, joined or knocked (and was allowed to), the room keeps only the schools that person is in
+ * too, so that all who are in a room share a school, also where a guardian of two schools made it (A1). Roster rooms
+ * stay as they are. */
 bool school_room_narrow(struct db *db, room_no room, user_no user);
 
 /* An upgraded room takes over the schools of the old one; a roster room hands its kind over as well (E1). */
@@ -86,7 +88,7 @@ struct person_row {
     user_no no;
     const char *sourced_id, *given, *family, *middle; /* names: "" when not given */
     school_day birth;                                 /* DAY_EVER: not known */
-    bool enabled; /* false: the roster does not let the person sign in */
+    bool enabled;                                     /* false: the roster does not let the person sign in */
     bool ended;
 };
 struct role_row {

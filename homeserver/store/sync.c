@@ -1,6 +1,8 @@
 #include "homeserver/store/sync.h"
 
-enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, NEWS, COUNT };
+#include "homeserver/base/text.h"
+
+enum { LAST_EVENT, ROOMS, HEROES, FORMER_HEROES, NEWS, NEIGHBOURS, COUNT };
 static const char *const TEXTS[COUNT] = {
     [LAST_EVENT] = "SELECT max(pos) FROM events",
     [ROOMS] = "SELECT m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten, r.room_id, m.user_no"
@@ -12,6 +14,9 @@ static const char *const TEXTS[COUNT] = {
     [NEWS] = "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
              " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias') THEN 1 ELSE 0 END)"
              " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND state_key IS NOT NULL",
+    [NEIGHBOURS] = "SELECT DISTINCT b.user_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no"
+                   " AND b.membership = 'join' AND b.user_no <> a.user_no"
+                   " WHERE a.user_no = $1 AND a.membership = 'join' ORDER BY b.user_no",
 };
 static const struct statements SYNC = {"sync", TEXTS, COUNT};
 
@@ -55,6 +60,18 @@ size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size
 {
     size_t found = heroes(db, HEROES, room, user, out, n);
     return found != 0 ? found : heroes(db, FORMER_HEROES, room, user, out, n);
+}
+
+user_no *sync_neighbours(struct db *db, user_no user, size_t *n)
+{
+    size_t cap = 16;
+    user_no *users = xcalloc(cap, sizeof *users);
+    struct stmt *q = db_query(db, &SYNC, NEIGHBOURS, "i", user);
+    for (*n = 0; stmt_next(q); users[(*n)++] = col_int(q, 0))
+        if (*n == cap)
+            users = xrealloc(users, (cap *= 2) * sizeof *users);
+    stmt_end(q);
+    return users;
 }
 
 struct sync_news sync_room_news(struct db *db, room_no room, stream_pos after, stream_pos upto)

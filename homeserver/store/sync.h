@@ -27,6 +27,9 @@ bool sync_rooms_next(struct stmt *q, struct sync_room *room);
  * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
 size_t sync_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
 
+/* Everybody who is joined to a room together with the user, and not the user: heap, ascending, *n of them. */
+user_no *sync_neighbours(struct db *db, user_no user, size_t *n);
+
 /* Whether memberships, or what names the room, changed in (after, upto]. */
 struct sync_news {
     bool members; /* m.room.member */

@@ -21,14 +21,16 @@ static const char *const TEXTS[] = {
 };
 static const struct statements STREAM = {"stream", TEXTS, 2};
 
-/* A worker that waits, on its own stack. */
+/* A job in the queue: on the stack of the worker that waits for it, or on the heap with somebody to tell. */
 struct waiting {
     struct waiting *next;
     writer_job *job;
     void *arg;
     struct error *error;
     bool ok, done;
-    pthread_cond_t wake;
+    pthread_cond_t wake;                  /* writer_run */
+    void (*tell)(void *tell_arg, bool ok); /* writer_submit; NULL: writer_run */
+    void *tell_arg;
 };
 
 struct undo {
@@ -197,27 +199,41 @@ static struct waiting *take_group(struct writer *w)
     return first;
 }
 
-static void wake_group(struct writer *w, struct waiting *first, bool committed)
+static void settle_failed(struct waiting *job)
 {
-    pthread_mutex_lock(&w->lock);
-    for (struct waiting *job = first, *next; job != NULL; job = next) {
-        next = job->next; /* job is on the worker's stack: gone once it runs again */
-        if (!committed) {
-            if (job->ok || job->error->code == ERROR_NONE)
-                error_set(job->error, ERROR_UNKNOWN, NULL);
-            job->ok = false;
-        }
-        job->done = true;
-        pthread_cond_signal(&job->wake);
+    if (job->ok || job->error->code == ERROR_NONE)
+        error_set(job->error, ERROR_UNKNOWN, NULL);
+    job->ok = false;
+}
+
+static void end_job(struct writer *w, struct waiting *job)
+{
+    if (job->tell != NULL) {
+        job->tell(job->tell_arg, job->ok);
+        free(job);
+        return;
     }
+    pthread_mutex_lock(&w->lock);
+    job->done = true;
+    pthread_cond_signal(&job->wake);
     pthread_mutex_unlock(&w->lock);
+}
+
+static void end_group(struct writer *w, struct waiting *first, bool committed)
+{
+    for (struct waiting *job = first, *next; job != NULL; job = next) {
+        next = job->next; /* job is gone once it has ended */
+        if (!committed)
+            settle_failed(job);
+        end_job(w, job);
+    }
 }
 
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
     for (struct waiting *first; (first = take_group(w)) != NULL;)
-        wake_group(w, first, run_group(w, first));
+        end_group(w, first, run_group(w, first));
     return NULL;
 }
 
@@ -263,24 +279,43 @@ void writer_observe(struct writer *w, writer_observer *fn, void *self)
     w->observers[w->n_observers++] = (struct observer){fn, self};
 }
 
+/* Called with the lock. false: the writer has stopped, and the error says so. */
+static bool enqueue(struct writer *w, struct waiting *job)
+{
+    *job->error = (struct error){0};
+    if (w->stopping)
+        return error_set(job->error, ERROR_UNAVAILABLE, NULL);
+    *w->tail = job;
+    w->tail = &job->next;
+    pthread_cond_signal(&w->work);
+    return true;
+}
+
 bool writer_run(struct writer *w, writer_job *job, void *arg, struct error *e)
 {
     struct waiting mine = {.job = job, .arg = arg, .error = e};
-    *e = (struct error){0};
     pthread_cond_init(&mine.wake, NULL);
     pthread_mutex_lock(&w->lock);
-    if (w->stopping)
-        error_set(e, ERROR_UNAVAILABLE, NULL);
-    else {
-        *w->tail = &mine;
-        w->tail = &mine.next;
-        pthread_cond_signal(&w->work);
+    if (enqueue(w, &mine))
         while (!mine.done)
             pthread_cond_wait(&mine.wake, &w->lock);
-    }
     pthread_mutex_unlock(&w->lock);
     pthread_cond_destroy(&mine.wake);
     return mine.ok;
+}
+
+void writer_submit(struct writer *w, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
+                   void *done_arg)
+{
+    struct waiting *waiting = xcalloc(1, sizeof *waiting);
+    *waiting = (struct waiting){.job = job, .arg = arg, .error = e, .tell = done, .tell_arg = done_arg};
+    pthread_mutex_lock(&w->lock);
+    bool queued = enqueue(w, waiting);
+    pthread_mutex_unlock(&w->lock);
+    if (queued)
+        return;
+    free(waiting);
+    done(done_arg, false);
 }
 
 stream_pos writer_pos(const struct writer *w)

@@ -81,6 +81,11 @@ void writer_observe(struct writer *writer, writer_observer *fn, void *self);
  * Blocks (disk): workers only, never a loop. */
 bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error *e);
 
+/* The same without waiting: done(done_arg, ok) is called on the writer's thread once the job is durable or refused (or at
+ * once, on this thread, when the writer has stopped). arg and e live until then; done must be short and must not block. */
+void writer_submit(struct writer *writer, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
+                   void *done_arg);
+
 /* The last committed position: everything up to it is visible to readers that begin after the call. Any thread. */
 stream_pos writer_pos(const struct writer *writer);
 

@@ -11,6 +11,7 @@
 #include "homeserver/store/sync.h"
 #include "homeserver/sync/composing.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/presence.h"
 #include "homeserver/sync/token.h"
 
 /* Global account data, and the rooms' beside it. */
@@ -233,6 +234,8 @@ static void compose(struct composing *c, struct gathering *g, struct text *prese
     ignored_load(&c->ignored, c->db, c->syncer->server_name, c->ask->user);
     gather_data(g);
     add_rooms(c);
+    if (c->syncer->presence != NULL)
+        presence_add(c->syncer->presence, c->db, c->filter, c->ask->user, c->ask->since, c->upto, presence);
 }
 
 static void finish(struct composing *c)

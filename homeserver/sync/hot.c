@@ -13,6 +13,7 @@
 #include "homeserver/sync/filter.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
+#include "homeserver/sync/presence.h"
 #include "homeserver/sync/receipt_news.h"
 #include "homeserver/sync/receipts.h"
 #include "homeserver/sync/syncer.h"
@@ -139,6 +140,8 @@ static void prepare_push(struct dressing *d, struct hot_event *event)
 
 static void dress_event(struct dressing *d, const struct change *change)
 {
+    if (d->syncer->presence != NULL)
+        presence_acts(d->syncer->presence, change->user);
     struct event_news *news = change->payload;
     struct hot_room *room = room_of(d, change->room);
     if (news == NULL || room == NULL || !room->plain)

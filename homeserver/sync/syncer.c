@@ -7,6 +7,7 @@
 #include "homeserver/sync/hot.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
+#include "homeserver/sync/presence.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
 
@@ -24,6 +25,8 @@ struct syncer *syncer_create(const struct syncer_settings *settings)
     syncer->server_name = settings->server_name;
     syncer->filters = filter_cache_create(FILTERS_CACHED);
     syncer->lazy = lazy_create();
+    if (settings->presence)
+        syncer->presence = presence_create(settings->writer, settings->names);
     syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
     syncer->unread = unread_create(settings->names, UNREAD_CACHED);
     hub_dress(syncer->hub, hot_dress, syncer);
@@ -32,14 +35,17 @@ struct syncer *syncer_create(const struct syncer_settings *settings)
 
 void syncer_stop(struct syncer *syncer)
 {
-    if (syncer != NULL)
-        typing_stop(syncer->typing);
+    if (syncer == NULL)
+        return;
+    typing_stop(syncer->typing);
+    presence_stop(syncer->presence);
 }
 
 void syncer_destroy(struct syncer *syncer)
 {
     if (syncer == NULL)
         return;
+    presence_destroy(syncer->presence);
     typing_destroy(syncer->typing);
     unread_destroy(syncer->unread);
     lazy_destroy(syncer->lazy);

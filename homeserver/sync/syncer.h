@@ -45,7 +45,7 @@ struct syncer_settings {
 
 /* Everything is borrowed for the service's life. */
 struct syncer *syncer_create(const struct syncer_settings *settings);
-void syncer_stop(struct syncer *syncer);    /* ends its thread: before writer_stop. NULL is accepted */
+void syncer_stop(struct syncer *syncer);    /* ends its threads: before writer_stop. NULL is accepted */
 void syncer_destroy(struct syncer *syncer); /* after writer_stop. NULL is accepted */
 
 #endif

@@ -17,12 +17,12 @@ struct csv_reader {
     void *self;
     struct roster_problem *problem;
     struct csv_parser parser;
-    struct text partial;  /* a line whose end has not come yet */
-    struct text row;      /* the raw bytes of the row at hand */
-    struct text values;   /* its fields so far, each NUL-terminated */
+    struct text partial; /* a line whose end has not come yet */
+    struct text row;     /* the raw bytes of the row at hand */
+    struct text values;  /* its fields so far, each NUL-terminated */
     size_t starts[CSV_COLUMNS];
     const char *fields[CSV_COLUMNS];
-    size_t n, columns;    /* fields so far; of the header, 0 before it */
+    size_t n, columns;      /* fields so far; of the header, 0 before it */
     int64_t line, row_line; /* of the line at hand; of the row's first */
     bool begun, row_open, refused;
 };
@@ -37,7 +37,8 @@ const char *roster_problem_text(const struct roster_problem *problem, char *out,
     return out;
 }
 
-/* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as a control character. */
+/* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as a control character.
+ */
 static int is_row_end(unsigned char c)
 {
     return c == CSV_LF;
@@ -95,7 +96,8 @@ static bool refuse_at(struct csv_reader *r, size_t offset, const char *fmt, va_l
     return false;
 }
 
-static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, ...)
 {
     va_list ap;
@@ -153,7 +155,8 @@ static void on_row(int c, void *self)
     if (r->columns == 0)
         r->columns = r->n;
     if (r->n != r->columns) {
-        csv_reader_refuse(r, r->n < r->columns ? r->n : r->columns, "%zu fields where the header has %zu", r->n, r->columns);
+        csv_reader_refuse(r, r->n < r->columns ? r->n : r->columns, "%zu fields where the header has %zu", r->n,
+                          r->columns);
         return;
     }
     for (size_t i = 0; i < r->n; ++i)

@@ -1,9 +1,9 @@
 /* CSV files, read as a stream and strictly (libcsv beneath), with the place of every problem.
  *
- * Bytes go in piece by piece; each whole row comes out once, as NUL-terminated fields. Everything is bounded: bytes of a
- * row, of a field, number of columns. Refused: text that is not valid UTF-8, control characters, a quote in the middle of a
- * field, a quote that never closes, rows that have not as many fields as the header. A byte order mark, CR LF and blank lines are
- * accepted; spaces around a field do not belong to it.
+ * Bytes go in piece by piece; each whole row comes out once, as NUL-terminated fields. Everything is bounded: bytes of
+ * a row, of a field, number of columns. Refused: text that is not valid UTF-8, control characters, a quote in the
+ * middle of a field, a quote that never closes, rows that have not as many fields as the header. A byte order mark, CR
+ * LF and blank lines are accepted; spaces around a field do not belong to it.
  *
  * A place is the file, the line (the first is 1; a quoted field may span several: the row's first) and the column: the
  * character of that line, counted from 1, where the field begins. */
@@ -48,6 +48,7 @@ bool csv_reader_feed(struct csv_reader *reader, const char *bytes, size_t len);
 bool csv_reader_end(struct csv_reader *reader);
 
 /* Inside the row function: refuses because of field number `field` (from 0). Returns false. */
-bool csv_reader_refuse(struct csv_reader *reader, size_t field, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool csv_reader_refuse(struct csv_reader *reader, size_t field, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,5 +1,5 @@
-/* Sets of facts, compared: roles, enrollments, guardianships and memberships are all "a has b, as kind, from begin", with
- * a value. Sorting both sides and merging them finds the difference in one pass. */
+/* Sets of facts, compared: roles, enrollments, guardianships and memberships are all "a has b, as kind, from begin",
+ * with a value. Sorting both sides and merging them finds the difference in one pass. */
 #ifndef PARTA_POLICY_ROSTER_FACTS_H
 #define PARTA_POLICY_ROSTER_FACTS_H
 
@@ -24,8 +24,8 @@ void facts_finish(struct facts *facts);
 /* before: what was held instead, with another value; NULL: nothing. */
 typedef bool fact_fn(void *self, const struct fact *fact, const struct fact *before);
 
-/* Sorts both (they hold each key once), then calls put for each of want that have does not hold so, and drop for each of
- * have that want does not hold at all. Stops at the first false, which it returns. */
+/* Sorts both (they hold each key once), then calls put for each of want that have does not hold so, and drop for each
+ * of have that want does not hold at all. Stops at the first false, which it returns. */
 bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self);
 
 #endif

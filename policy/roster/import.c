@@ -145,7 +145,8 @@ static bool find_service(struct importing *in)
     in->service = there ? row.no : 0;
     user_row_finish(&row);
     if (!good)
-        return error_set(in->e, ERROR_USER_IN_USE, "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
+        return error_set(in->e, ERROR_USER_IN_USE,
+                         "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
     if (there)
         return true;
     in->service = users_insert_service(in->tx, SERVICE_LOCALPART);
@@ -161,12 +162,12 @@ struct import_job {
 
 static bool import_steps(struct importing *in)
 {
-    static bool (*const STEPS[])(struct importing *in) = {
+    static bool (*const STEPS[])(struct importing * in) = {
         find_service,   records_schools,  records_classes, records_people,  records_facts,
         pictures_rooms, pictures_members, pictures_powers, pictures_settle, pictures_farewell,
     };
-    static bool (*const STEPS_WITHOUT[])(struct importing *in) = {find_service, pictures_members, pictures_powers,
-                                                                  pictures_settle};
+    static bool (*const STEPS_WITHOUT[])(struct importing * in) = {find_service, pictures_members, pictures_powers,
+                                                                   pictures_settle};
     bool whole = in->roster != NULL;
     size_t n = whole ? sizeof STEPS / sizeof *STEPS : sizeof STEPS_WITHOUT / sizeof *STEPS_WITHOUT;
     for (size_t i = 0; i < n; ++i)

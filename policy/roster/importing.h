@@ -1,5 +1,5 @@
-/* Inside the import: what import.c (the job), records.c (the roster into the store) and pictures.c (the store into rooms)
- * share. */
+/* Inside the import: what import.c (the job), records.c (the roster into the store) and pictures.c (the store into
+ * rooms) share. */
 #ifndef PARTA_POLICY_ROSTER_IMPORTING_H
 #define PARTA_POLICY_ROSTER_IMPORTING_H
 
@@ -19,13 +19,13 @@ struct importing {
     const struct credential *credentials; /* per person of the roster; NULL: none */
     struct roster_changes *changes;
     struct error *e;
-    user_no service;   /* @parta:server */
+    user_no service;    /* @parta:server */
     school_no *schools; /* per school, class and person of the roster: its number in the store */
     class_no *classes;
     user_no *people;
     bool *school_renamed, *class_renamed; /* as the roster: the rooms' names may have to follow */
-    struct facts gone;   /* a: people who may have lost a school */
-    struct facts powers; /* a: rooms whose powers by post have changed */
+    struct facts gone;                    /* a: people who may have lost a school */
+    struct facts powers;                  /* a: rooms whose powers by post have changed */
 };
 
 /* Each step: false: *e is set, the job must answer false. */
@@ -34,10 +34,10 @@ bool records_classes(struct importing *in);
 bool records_people(struct importing *in);
 bool records_facts(struct importing *in); /* roles, enrollments, guardianships */
 
-bool pictures_rooms(struct importing *in);   /* E1: makes what is missing, renames */
-bool pictures_members(struct importing *in); /* roster_members as of today */
-bool pictures_powers(struct importing *in);  /* E3 */
-bool pictures_settle(struct importing *in);  /* E2: joined = roster_members */
+bool pictures_rooms(struct importing *in);    /* E1: makes what is missing, renames */
+bool pictures_members(struct importing *in);  /* roster_members as of today */
+bool pictures_powers(struct importing *in);   /* E3 */
+bool pictures_settle(struct importing *in);   /* E2: joined = roster_members */
 bool pictures_farewell(struct importing *in); /* G1, G2: those who lost a school */
 
 /* A person's name as others see it: "Иванова Мария". Appends. */

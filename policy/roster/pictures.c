@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/append.h"
@@ -17,10 +18,10 @@
 
 /* What each kind of room looks like (E1, E3). */
 static const struct {
-    const char *name;    /* %s: the school's name, or the class's title */
-    enum room_kind in;   /* in which space it stands; ROOM_FREE: in none */
-    const char *order;   /* there, before what begins with a later letter */
-    int speak, state;    /* power to send messages; to change what is not the service user's alone */
+    const char *name;  /* %s: the school's name, or the class's title */
+    enum room_kind in; /* in which space it stands; ROOM_FREE: in none */
+    const char *order; /* there, before what begins with a later letter */
+    int speak, state;  /* power to send messages; to change what is not the service user's alone */
 } KINDS[ROOM_KIND__COUNT] = {
     [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE, "", NOBODY, NOBODY},
     [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE, "a", 50, 50},
@@ -67,18 +68,19 @@ static bool append(struct importing *in, struct room *room, const char *type, co
 
 /* --- Powers (E3) --- */
 
-/* The levels of a kind of room. Nobody but the service user, who stands above them all, reaches NOBODY; users: owned. */
+/* The levels of a kind of room. Nobody but the service user, who stands above them all, reaches NOBODY; users: owned.
+ */
 static json_t *power_levels(const struct room_version *version, enum room_kind kind, json_t *users)
 {
     bool creators = room_version_has(version, ROOM_CREATORS);
     json_t *events = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "m.room.name", NOBODY,
-                               "m.room.power_levels", NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility", NOBODY,
-                               "m.room.guest_access", NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption", NOBODY,
-                               "m.room.canonical_alias", NOBODY, "m.room.tombstone", creators ? 150 : NOBODY, "m.space.child",
-                               NOBODY, "m.space.parent", NOBODY);
-    return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0, "events",
-                     events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban", NOBODY, "kick",
-                     NOBODY, "invite", NOBODY, "redact", 50, "notifications", "room", 50);
+                               "m.room.power_levels", NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility",
+                               NOBODY, "m.room.guest_access", NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption",
+                               NOBODY, "m.room.canonical_alias", NOBODY, "m.room.tombstone", creators ? 150 : NOBODY,
+                               "m.space.child", NOBODY, "m.space.parent", NOBODY);
+    return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0,
+                     "events", events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban",
+                     NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", 50, "notifications", "room", 50);
 }
 
 static void add_service(const struct importing *in, const struct room_version *version, json_t *users)
@@ -142,7 +144,8 @@ static bool record_picture(struct tx *tx, room_no room, void *arg)
     return roster_rooms_put(tx->db, &row);
 }
 
-/* Restricted rooms alone can be joined by force; who may join by themselves is the roster's business, not a condition's. */
+/* Restricted rooms alone can be joined by force; who may join by themselves is the roster's business, not a
+ * condition's. */
 static const struct room_version *picture_version(const struct importing *in)
 {
     const struct room_version *version = room_version_get(rooms_settings(in->rooms)->default_version);
@@ -152,10 +155,11 @@ static const struct room_version *picture_version(const struct importing *in)
 
 static json_t *initial_state(struct importing *in, const struct picture *p)
 {
-    json_t *state = json_pack("[{s:s, s:s, s:{s:s, s:[]}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type",
-                              "m.room.join_rules", "state_key", "", "content", "join_rule", "restricted", "allow", "type",
-                              "m.room.history_visibility", "state_key", "", "content", "history_visibility", "shared", "type",
-                              "m.room.guest_access", "state_key", "", "content", "guest_access", "forbidden");
+    json_t *state =
+        json_pack("[{s:s, s:s, s:{s:s, s:[]}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
+                  "state_key", "", "content", "join_rule", "restricted", "allow", "type", "m.room.history_visibility",
+                  "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access",
+                  "state_key", "", "content", "guest_access", "forbidden");
     char *space = p->space != 0 ? rooms_id_of(in->tx->db, p->space) : NULL;
     if (space != NULL)
         json_array_append_new(state, json_pack("{s:s, s:s, s:{s:o, s:b}}", "type", "m.space.parent", "state_key", space,
@@ -164,13 +168,24 @@ static json_t *initial_state(struct importing *in, const struct picture *p)
     return state;
 }
 
+/* What a room is, and a random word: from version 12 on a room is called after its create event, and the many that one
+ * import makes in the same millisecond would be one. */
+static json_t *creation_content(const struct picture *p)
+{
+    char word[13];
+    random_name(word, 12);
+    json_t *content = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(p->kind),
+                                "org.parta.word", word);
+    if (room_kind_is_space(p->kind))
+        json_object_set_new(content, "type", json_string("m.space"));
+    return content;
+}
+
 static struct room *create(struct importing *in, struct picture *p)
 {
     const struct room_version *version = picture_version(in);
     char *name = picture_name(p);
-    json_t *creation = json_pack("{s:b}", "m.federate", 0), *state = initial_state(in, p), *users = json_object();
-    if (room_kind_is_space(p->kind))
-        json_object_set_new(creation, "type", json_string("m.space"));
+    json_t *creation = creation_content(p), *state = initial_state(in, p), *users = json_object();
     add_service(in, version, users);
     json_t *levels = power_levels(version, p->kind, users);
     struct room_plan plan = {
@@ -373,8 +388,8 @@ static bool leave_rooms(struct importing *in, user_no user, bool all)
 {
     size_t n;
     bool good = true;
-    room_no *rooms =
-        memberships_rooms(in->tx->db, user, 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
+    room_no *rooms = memberships_rooms(in->tx->db, user,
+                                       1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
     for (size_t i = 0; i < n && good; ++i) {
         if (!all && may_stay(in, rooms[i], user))
             continue;

@@ -158,7 +158,8 @@ static bool on_table_row(void *self, struct csv_reader *reader, const struct csv
 /* --- The archive --- */
 
 /* A file that unpacks to far more than its bytes, or all of them to more than anybody's roster, is a bomb. */
-static bool check_size(struct archive *archive, const char *file, const zip_stat_t *stat, int64_t of_file, int64_t piece)
+static bool check_size(struct archive *archive, const char *file, const zip_stat_t *stat, int64_t of_file,
+                       int64_t piece)
 {
     archive->unpacked += piece;
     if (archive->unpacked > ROSTER_BYTES_MAX)

@@ -1,13 +1,13 @@
 /* A OneRoster 1.2 export (a zip of CSV files), read whole into memory and checked, or refused whole.
  *
- * What comes out is consistent: every reference resolves, nothing is there twice, every date is a day, every class has at
- * most one class teacher at a time, every child at most two guardians (school.md D5). It is told in Parta's words (OneRoster mapping of school.md): schools,
- * classes, people, roles, enrollments, guardianships, as arrays that point at each other by index. Roles that follow from
- * something else are there too: a pupil's and a teacher's from their enrollments, a class teacher's from the homeroom, a
- * guardian's in each school of their children.
+ * What comes out is consistent: every reference resolves, nothing is there twice, every date is a day, every class has
+ * at most one class teacher at a time, every child at most two guardians (school.md D5). It is told in Parta's words
+ * (OneRoster mapping of school.md): schools, classes, people, roles, enrollments, guardianships, as arrays that point
+ * at each other by index. Roles that follow from something else are there too: a pupil's and a teacher's from their
+ * enrollments, a class teacher's from the homeroom, a guardian's in each school of their children.
  *
- * What comes in is not trusted: number of files, bytes unpacked, ratio of packing, rows and fields are bounded, and memory
- * grows only with what is kept. Reading blocks; it touches no database. */
+ * What comes in is not trusted: number of files, bytes unpacked, ratio of packing, rows and fields are bounded, and
+ * memory grows only with what is kept. Reading blocks; it touches no database. */
 #ifndef PARTA_POLICY_ROSTER_READ_H
 #define PARTA_POLICY_ROSTER_READ_H
 
@@ -18,10 +18,10 @@
 #include "homeserver/store/school.h"
 #include "policy/roster/csv.h"
 
-#define ROSTER_ENTRIES_MAX 64                     /* files in the zip */
-#define ROSTER_BYTES_MAX (INT64_C(512) << 20)     /* unpacked, all files together */
-#define ROSTER_ROWS_MAX 4000000                   /* all files together */
-#define ROSTER_PACKING_MAX 400                    /* unpacked bytes for each packed one, beyond the first MiB */
+#define ROSTER_ENTRIES_MAX 64                 /* files in the zip */
+#define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files together */
+#define ROSTER_ROWS_MAX 4000000               /* all files together */
+#define ROSTER_PACKING_MAX 400                /* unpacked bytes for each packed one, beyond the first MiB */
 
 struct roster_school {
     const char *id, *name; /* id: the sourcedId, here and below */
@@ -29,7 +29,7 @@ struct roster_school {
 struct roster_class {
     const char *id, *title, *grade; /* grade: "5"; "" when not said */
     uint32_t school;
-    bool homeroom; /* false: a subject group */
+    bool homeroom;         /* false: a subject group */
     uint32_t last_teacher; /* the reader's own */
 };
 struct roster_person {
@@ -75,8 +75,8 @@ struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_pr
 
 void roster_destroy(struct roster *roster); /* NULL is accepted */
 
-/* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is no
- * school has a number beyond n_schools. */
+/* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is
+ * no school has a number beyond n_schools. */
 #define ID_NONE UINT32_MAX
 struct id_entry;
 uint32_t roster_find(const struct id_entry *ids, const char *id);

@@ -7,7 +7,8 @@
 #include "policy/roster/read.h"
 #include "policy/roster/tables.h"
 
-/* Strings that live as long as the roster: no free of their own, so that 100 000 names cost little more than their bytes. */
+/* Strings that live as long as the roster: no free of their own, so that 100 000 names cost little more than their
+ * bytes. */
 struct roster_memory *roster_memory_create(void);
 void roster_memory_destroy(struct roster_memory *memory); /* NULL is accepted */
 void *roster_memory_alloc(struct roster_memory *memory, size_t size);
@@ -35,7 +36,8 @@ struct reading {
     struct roster *roster;
     struct roster_problem *problem;
     struct roster_memory *scratch; /* of the indices */
-    struct id_entry *ids[TABLE__COUNT]; /* per file; TABLE_ORGS: number of the school or ID_OTHER; TABLE_USERS: of the person */
+    struct id_entry
+        *ids[TABLE__COUNT]; /* per file; TABLE_ORGS: number of the school or ID_OTHER; TABLE_USERS: of the person */
     struct id_entry *usernames;
     struct fact_entry *role_facts, *enrollment_facts;
     int64_t n_rows; /* so far, of all files */

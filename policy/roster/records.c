@@ -19,8 +19,8 @@ static bool database_failed(struct importing *in)
 
 /* What is to be written once the statement that reads is done: by index in the roster, or the row that has ended. */
 struct pending {
-    uint32_t *changed;   /* index */
-    int64_t *ended;      /* number */
+    uint32_t *changed; /* index */
+    int64_t *ended;    /* number */
     size_t n_changed, n_ended, cap_changed, cap_ended;
 };
 
@@ -131,7 +131,8 @@ bool records_classes(struct importing *in)
         }
         in->classes[i] = row.no;
         if (class_moves(in, &row, &in->roster->classes[i]))
-            good = error_set_field(in->e, ERROR_BAD_STATE, "A class has changed its school or its type: give it a new sourcedId.",
+            good = error_set_field(in->e, ERROR_BAD_STATE,
+                                   "A class has changed its school or its type: give it a new sourcedId.",
                                    "org.parta.class", row.sourced_id);
         else if (class_differs(in, &row, &in->roster->classes[i]))
             pending_change(&pending, i);
@@ -190,7 +191,8 @@ static bool person_put(struct importing *in, size_t i)
     return people_put(in->tx->db, &row) || database_failed(in);
 }
 
-/* A drawn name that is taken is drawn again, unless it was given out before the job: then the import is to be repeated. */
+/* A drawn name that is taken is drawn again, unless it was given out before the job: then the import is to be repeated.
+ */
 static bool account_make(struct importing *in, size_t i)
 {
     char localpart[LOCALPART_BYTES];

@@ -5,11 +5,11 @@
 #include "policy/roster/reading.h"
 
 /* Room for one more; the array doubles. */
-#define PUSH(in, array, n, cap) \
-    ((in)->roster->n == (in)->cap \
-         ? ((in)->cap = (in)->cap ? 2 * (in)->cap : 64, \
-            (in)->roster->array = xrealloc((in)->roster->array, (in)->cap * sizeof *(in)->roster->array), \
-            &(in)->roster->array[(in)->roster->n++]) \
+#define PUSH(in, array, n, cap)                                                                                        \
+    ((in)->roster->n == (in)->cap                                                                                      \
+         ? ((in)->cap = (in)->cap ? 2 * (in)->cap : 64,                                                                \
+            (in)->roster->array = xrealloc((in)->roster->array, (in)->cap * sizeof *(in)->roster->array),              \
+            &(in)->roster->array[(in)->roster->n++])                                                                   \
          : &(in)->roster->array[(in)->roster->n++])
 
 uint32_t roster_find(const struct id_entry *ids, const char *id)
@@ -32,7 +32,8 @@ static bool id_put(struct roster_memory *memory, struct id_entry **index, const 
 }
 
 /* Takes the row's own sourcedId. *kept: the copy that stays. */
-static bool take_id(struct reading *in, const struct cells *c, enum roster_table table, uint32_t number, const char **kept)
+static bool take_id(struct reading *in, const struct cells *c, enum roster_table table, uint32_t number,
+                    const char **kept)
 {
     bool lives = table == TABLE_ORGS || table == TABLE_CLASSES || table == TABLE_USERS;
     struct roster_memory *memory = lives ? in->roster->memory : in->scratch;
@@ -169,7 +170,8 @@ static bool users_row(struct reading *in, const struct cells *c)
     return true;
 }
 
-/* A pupil's agents are the guardians (school.md D5: at most two). Others may name agents too; that means nothing here. */
+/* A pupil's agents are the guardians (school.md D5: at most two). Others may name agents too; that means nothing here.
+ */
 static bool users_again(struct reading *in, const struct cells *c)
 {
     char buf[256];
@@ -206,7 +208,8 @@ static bool fact_put(struct reading *in, struct fact_entry **facts, struct fact_
     return true;
 }
 
-/* The standard's roles in Parta's words (school.md, "OneRoster mapping"). Those that are not here mean nothing in a school. */
+/* The standard's roles in Parta's words (school.md, "OneRoster mapping"). Those that are not here mean nothing in a
+ * school. */
 static enum school_role role_meant(const char *name)
 {
     static const struct {
@@ -321,9 +324,14 @@ static bool demographics_row(struct reading *in, const struct cells *c)
 }
 
 row_fn *const ROW_FNS[TABLE__COUNT] = {
-    [TABLE_SESSIONS] = sessions_row, [TABLE_ORGS] = orgs_row,   [TABLE_COURSES] = courses_row,
-    [TABLE_CLASSES] = classes_row,   [TABLE_USERS] = users_row, [TABLE_ROLES] = roles_row,
-    [TABLE_ENROLLMENTS] = enrollments_row, [TABLE_DEMOGRAPHICS] = demographics_row,
+    [TABLE_SESSIONS] = sessions_row,
+    [TABLE_ORGS] = orgs_row,
+    [TABLE_COURSES] = courses_row,
+    [TABLE_CLASSES] = classes_row,
+    [TABLE_USERS] = users_row,
+    [TABLE_ROLES] = roles_row,
+    [TABLE_ENROLLMENTS] = enrollments_row,
+    [TABLE_DEMOGRAPHICS] = demographics_row,
 };
 row_fn *const SECOND_FNS[TABLE__COUNT] = {
     [TABLE_SESSIONS] = sessions_again,
@@ -360,8 +368,7 @@ static int compare_roles_by_key(const void *left, const void *right)
 /* Adds the role unless roles.csv (the first `n_told`, sorted) tells of it itself. */
 static void add_implied(struct reading *in, size_t n_told, struct roster_role role)
 {
-    if (n_told > 0 &&
-        bsearch(&role, in->roster->roles, n_told, sizeof role, compare_roles_by_key) != NULL)
+    if (n_told > 0 && bsearch(&role, in->roster->roles, n_told, sizeof role, compare_roles_by_key) != NULL)
         return;
     *PUSH(in, roles, n_roles, cap_roles) = role;
     in->roster->people[role.person].roles |= role.role;
@@ -414,8 +421,9 @@ void roster_complete(struct reading *in)
         const struct roster_guardianship *g = &roster->guardianships[i];
         for (size_t r = first_role_of(roster, n_told, g->child); r < n_told && roster->roles[r].person == g->child; ++r)
             if (roster->roles[r].role == ROLE_PUPIL)
-                add_implied(in, n_told, (struct roster_role){g->guardian, roster->roles[r].school, ROLE_GUARDIAN,
-                                                             roster->roles[r].begin, roster->roles[r].end});
+                add_implied(in, n_told,
+                            (struct roster_role){g->guardian, roster->roles[r].school, ROLE_GUARDIAN,
+                                                 roster->roles[r].begin, roster->roles[r].end});
     }
     sort_roles(roster);
 }

@@ -12,14 +12,25 @@
 #include "policy/roster/sample_names.h"
 #include "policy/roster/tables.h"
 
-#define YEAR 2026              /* the school year begins on 1 September of it */
-#define STAFF 6                /* rows of STAFF_POSTS */
-#define GROUPS_A_TEACHER 4     /* classes that one subject teacher has */
-#define CROSS_EVERY 40         /* every so-manieth pupil of a second school has a sibling in the first */
+#define YEAR 2026          /* the school year begins on 1 September of it */
+#define STAFF 6            /* rows of STAFF_POSTS */
+#define GROUPS_A_TEACHER 4 /* classes that one subject teacher has */
+#define CROSS_EVERY 40     /* every so-manieth pupil of a second school has a sibling in the first */
 #define ID_BYTES 40
 
 /* What a hash is drawn for, so that no two questions share an answer. */
-enum draw { DRAW_SIBLING = 1, DRAW_HALF, DRAW_COUPLE, DRAW_SURNAME, DRAW_FATHER, DRAW_SEX, DRAW_GIVEN, DRAW_MIDDLE, DRAW_BIRTH, DRAW_SCHOOL };
+enum draw {
+    DRAW_SIBLING = 1,
+    DRAW_HALF,
+    DRAW_COUPLE,
+    DRAW_SURNAME,
+    DRAW_FATHER,
+    DRAW_SEX,
+    DRAW_GIVEN,
+    DRAW_MIDDLE,
+    DRAW_BIRTH,
+    DRAW_SCHOOL
+};
 
 struct world {
     uint64_t seed;
@@ -87,7 +98,8 @@ static bool is_half_sibling(const struct world *w, int school, int pupil)
 /* Every second school shares families with the one before it. */
 static bool is_of_other_school(const struct world *w, int school, int pupil)
 {
-    return school % 2 == 1 && pupil % CROSS_EVERY == 0 && !is_sibling(w, school, pupil) && !is_sibling(w, school - 1, pupil);
+    return school % 2 == 1 && pupil % CROSS_EVERY == 0 && !is_sibling(w, school, pupil) &&
+           !is_sibling(w, school - 1, pupil);
 }
 
 static bool heads_family(const struct world *w, int school, int pupil)
@@ -140,7 +152,8 @@ static const char *patronymic(size_t father, bool woman)
     return woman ? SAMPLE_FATHERS[father].daughter : SAMPLE_FATHERS[father].son;
 }
 
-/* kind tells people apart that share numbers: 1 mother, 2 father, 3 pupil, 4 class teacher, 5 subject teacher, 6 staff. */
+/* kind tells people apart that share numbers: 1 mother, 2 father, 3 pupil, 4 class teacher, 5 subject teacher, 6 staff.
+ */
 static struct names plain_names(const struct world *w, int kind, int school, int number, bool woman)
 {
     int at = number * 8 + kind;
@@ -306,18 +319,22 @@ static void put_header(const struct world *w, enum roster_table table)
 static void write_sessions(const struct world *w)
 {
     static const char *const QUARTERS[][3] = {
-        {"1-я четверть", "-09-01", "-10-25"}, {"2-я четверть", "-11-02", "-12-29"},
-        {"3-я четверть", "-01-11", "-03-21"}, {"4-я четверть", "-03-29", "-05-26"},
+        {"1-я четверть", "-09-01", "-10-25"},
+        {"2-я четверть", "-11-02", "-12-29"},
+        {"3-я четверть", "-01-11", "-03-21"},
+        {"4-я четверть", "-03-29", "-05-26"},
     };
     char session[ID_BYTES], start[ID_BYTES], end[ID_BYTES], year[ID_BYTES], school_year[ID_BYTES];
     id(year, "y%d", YEAR);
     id(school_year, "%d", YEAR + 1);
-    put_row(w, TABLE_SESSIONS, SESSION_ID, year, SESSION_TITLE, id(session, "%d/%d", YEAR, YEAR + 1), SESSION_TYPE, "schoolYear",
-            SESSION_START, id(start, "%d-09-01", YEAR), SESSION_END, id(end, "%d-05-31", YEAR + 1), SESSION_YEAR, school_year, -1);
+    put_row(w, TABLE_SESSIONS, SESSION_ID, year, SESSION_TITLE, id(session, "%d/%d", YEAR, YEAR + 1), SESSION_TYPE,
+            "schoolYear", SESSION_START, id(start, "%d-09-01", YEAR), SESSION_END, id(end, "%d-05-31", YEAR + 1),
+            SESSION_YEAR, school_year, -1);
     for (int q = 0; q < 4; ++q)
-        put_row(w, TABLE_SESSIONS, SESSION_ID, id(session, "y%d-q%d", YEAR, q + 1), SESSION_TITLE, QUARTERS[q][0], SESSION_TYPE,
-                "gradingPeriod", SESSION_START, id(start, "%d%s", YEAR + (q > 1), QUARTERS[q][1]), SESSION_END,
-                id(end, "%d%s", YEAR + (q > 1), QUARTERS[q][2]), SESSION_PARENT, year, SESSION_YEAR, school_year, -1);
+        put_row(w, TABLE_SESSIONS, SESSION_ID, id(session, "y%d-q%d", YEAR, q + 1), SESSION_TITLE, QUARTERS[q][0],
+                SESSION_TYPE, "gradingPeriod", SESSION_START, id(start, "%d%s", YEAR + (q > 1), QUARTERS[q][1]),
+                SESSION_END, id(end, "%d%s", YEAR + (q > 1), QUARTERS[q][2]), SESSION_PARENT, year, SESSION_YEAR,
+                school_year, -1);
 }
 
 static void write_orgs(const struct world *w)
@@ -333,7 +350,7 @@ static void write_orgs(const struct world *w)
     }
 }
 
-static const char *const SUBJECTS[] = {"Русский язык",     "Математика", "Литература", "История",
+static const char *const SUBJECTS[] = {"Русский язык",    "Математика", "Литература", "История",
                                        "Английский язык", "Биология",   "Физика",     "Информатика"};
 
 static void write_courses(const struct world *w)
@@ -341,8 +358,8 @@ static void write_courses(const struct world *w)
     char course[ID_BYTES], org[ID_BYTES], year[ID_BYTES];
     id(year, "y%d", YEAR);
     for (int s = 0; s < w->size.schools; ++s) {
-        put_row(w, TABLE_COURSES, COURSE_ID, id(course, "s%d-k0", s + 1), COURSE_YEAR, year, COURSE_TITLE, "Класс", COURSE_ORG,
-                school_id(s, org), -1);
+        put_row(w, TABLE_COURSES, COURSE_ID, id(course, "s%d-k0", s + 1), COURSE_YEAR, year, COURSE_TITLE, "Класс",
+                COURSE_ORG, school_id(s, org), -1);
         for (int j = 0; j < w->size.subjects; ++j)
             put_row(w, TABLE_COURSES, COURSE_ID, id(course, "s%d-k%d", s + 1, j + 1), COURSE_YEAR, year, COURSE_TITLE,
                     SUBJECTS[j], COURSE_ORG, school_id(s, org), -1);
@@ -351,19 +368,21 @@ static void write_courses(const struct world *w)
 
 static void write_class(const struct world *w, int school, int class)
 {
-    char class_[ID_BYTES], org[ID_BYTES], course[ID_BYTES], title[ID_BYTES], year[ID_BYTES], grades[ID_BYTES], long_title[96];
+    char class_[ID_BYTES], org[ID_BYTES], course[ID_BYTES], title[ID_BYTES], year[ID_BYTES], grades[ID_BYTES],
+        long_title[96];
     int grade;
     class_name(w, class, &grade, title);
     id(year, "y%d", YEAR);
     id(grades, "%d", grade);
-    put_row(w, TABLE_CLASSES, CLASS_ID, class_id(school, class, class_), CLASS_TITLE, title, CLASS_GRADES, grades, CLASS_COURSE,
-            id(course, "s%d-k0", school + 1), CLASS_TYPE, "homeroom", CLASS_SCHOOL, school_id(school, org), CLASS_TERMS, year, -1);
+    put_row(w, TABLE_CLASSES, CLASS_ID, class_id(school, class, class_), CLASS_TITLE, title, CLASS_GRADES, grades,
+            CLASS_COURSE, id(course, "s%d-k0", school + 1), CLASS_TYPE, "homeroom", CLASS_SCHOOL,
+            school_id(school, org), CLASS_TERMS, year, -1);
     ++w->counts->classes;
     for (int j = 0; j < w->size.subjects; ++j) {
         snprintf(long_title, sizeof long_title, "%s, %s", SUBJECTS[j], title);
-        put_row(w, TABLE_CLASSES, CLASS_ID, group_id(school, class, j, class_), CLASS_TITLE, long_title, CLASS_GRADES, grades,
-                CLASS_COURSE, id(course, "s%d-k%d", school + 1, j + 1), CLASS_TYPE, "scheduled", CLASS_SCHOOL, org, CLASS_TERMS,
-                year, -1);
+        put_row(w, TABLE_CLASSES, CLASS_ID, group_id(school, class, j, class_), CLASS_TITLE, long_title, CLASS_GRADES,
+                grades, CLASS_COURSE, id(course, "s%d-k%d", school + 1, j + 1), CLASS_TYPE, "scheduled", CLASS_SCHOOL,
+                org, CLASS_TERMS, year, -1);
         ++w->counts->subject_groups;
     }
 }
@@ -379,9 +398,9 @@ static void put_user(const struct world *w, const char *user, const struct names
                      const char *grades)
 {
     char org[ID_BYTES];
-    put_row(w, TABLE_USERS, USER_ID, user, USER_ENABLED, "true", USER_USERNAME, user, USER_GIVEN, names->given, USER_FAMILY,
-            names->family, USER_MIDDLE, names->middle, USER_AGENTS, agents, USER_GRADES, grades, USER_PRIMARY_ORG,
-            school_id(school, org), -1);
+    put_row(w, TABLE_USERS, USER_ID, user, USER_ENABLED, "true", USER_USERNAME, user, USER_GIVEN, names->given,
+            USER_FAMILY, names->family, USER_MIDDLE, names->middle, USER_AGENTS, agents, USER_GRADES, grades,
+            USER_PRIMARY_ORG, school_id(school, org), -1);
     ++w->counts->people;
 }
 
@@ -416,7 +435,8 @@ static void write_pupil_user(const struct world *w, int school, int pupil)
     bool both = has_father(w, f) && !is_half_sibling(w, school, pupil);
     int grade;
     class_name(w, pupil / w->size.pupils, &grade, name);
-    snprintf(agents, sizeof agents, "%s%s%s", mother_id(w, f, mother), both ? "," : "", both ? father_id(f, father) : "");
+    snprintf(agents, sizeof agents, "%s%s%s", mother_id(w, f, mother), both ? "," : "",
+             both ? father_id(f, father) : "");
     put_user(w, pupil_id(school, pupil, user), &names, agents, school, id(grades, "%d", grade));
     ++w->counts->pupils;
     w->counts->guardianships += both ? 2 : 1;
@@ -452,13 +472,14 @@ static void write_users(const struct world *w)
     }
 }
 
-static void put_role(const struct world *w, const char *user, int school, const char *role, bool primary, const char *end)
+static void put_role(const struct world *w, const char *user, int school, const char *role, bool primary,
+                     const char *end)
 {
     char row[2 * ID_BYTES + 48], org[ID_BYTES];
     const char *plain = strncmp(role, "ext:", 4) == 0 ? role + 4 : role;
     snprintf(row, sizeof row, "r-%s-%s-%s", user, school_id(school, org), plain);
-    put_row(w, TABLE_ROLES, ROLE_ROW_ID, row, ROLE_ROW_USER, user, ROLE_ROW_TYPE, primary ? "primary" : "secondary", ROLE_ROW_ROLE,
-            role, ROLE_ROW_END, end, ROLE_ROW_ORG, org, -1);
+    put_row(w, TABLE_ROLES, ROLE_ROW_ID, row, ROLE_ROW_USER, user, ROLE_ROW_TYPE, primary ? "primary" : "secondary",
+            ROLE_ROW_ROLE, role, ROLE_ROW_END, end, ROLE_ROW_ORG, org, -1);
     ++w->counts->roles;
 }
 
@@ -505,9 +526,9 @@ static void put_enrollment(const struct world *w, const char *class, int school,
 {
     char row[2 * ID_BYTES + 8], org[ID_BYTES];
     snprintf(row, sizeof row, "e-%s-%s", class, user);
-    put_row(w, TABLE_ENROLLMENTS, ENROLLMENT_ID, row, ENROLLMENT_CLASS, class, ENROLLMENT_SCHOOL, school_id(school, org),
-            ENROLLMENT_USER, user, ENROLLMENT_ROLE, teacher ? "teacher" : "student", ENROLLMENT_PRIMARY, teacher ? "true" : "false",
-            -1);
+    put_row(w, TABLE_ENROLLMENTS, ENROLLMENT_ID, row, ENROLLMENT_CLASS, class, ENROLLMENT_SCHOOL,
+            school_id(school, org), ENROLLMENT_USER, user, ENROLLMENT_ROLE, teacher ? "teacher" : "student",
+            ENROLLMENT_PRIMARY, teacher ? "true" : "false", -1);
     ++w->counts->enrollments;
 }
 
@@ -519,7 +540,8 @@ static void write_class_enrollments(const struct world *w, int school, int class
         if (group == 0)
             put_enrollment(w, class_id(school, class, class_), school, teacher_id(school, class, user), true);
         else
-            put_enrollment(w, group_id(school, class, group - 1, class_), school, subject_teacher_id(school, teacher, user), true);
+            put_enrollment(w, group_id(school, class, group - 1, class_), school,
+                           subject_teacher_id(school, teacher, user), true);
         for (int i = 0; i < w->size.pupils; ++i)
             put_enrollment(w, class_, school, pupil_id(school, class * w->size.pupils + i, user), false);
     }
@@ -548,9 +570,14 @@ static void write_demographics(const struct world *w)
 /* --- The archive --- */
 
 static void (*const WRITERS[TABLE__COUNT])(const struct world *) = {
-    [TABLE_SESSIONS] = write_sessions, [TABLE_ORGS] = write_orgs,   [TABLE_COURSES] = write_courses,
-    [TABLE_CLASSES] = write_classes,   [TABLE_USERS] = write_users, [TABLE_ROLES] = write_roles,
-    [TABLE_ENROLLMENTS] = write_enrollments, [TABLE_DEMOGRAPHICS] = write_demographics,
+    [TABLE_SESSIONS] = write_sessions,
+    [TABLE_ORGS] = write_orgs,
+    [TABLE_COURSES] = write_courses,
+    [TABLE_CLASSES] = write_classes,
+    [TABLE_USERS] = write_users,
+    [TABLE_ROLES] = write_roles,
+    [TABLE_ENROLLMENTS] = write_enrollments,
+    [TABLE_DEMOGRAPHICS] = write_demographics,
 };
 
 static bool is_written(const char *file)
@@ -641,7 +668,8 @@ bool sample_size_from(const char *text, struct sample_size *out)
     char again[64];
     *out = (struct sample_size){.subjects = 2};
     int n = sscanf(text, "%4dx%4dx%4dx%4d", &out->schools, &out->classes, &out->pupils, &out->subjects);
-    snprintf(again, sizeof again, n == 4 ? "%dx%dx%dx%d" : "%dx%dx%d", out->schools, out->classes, out->pupils, out->subjects);
+    snprintf(again, sizeof again, n == 4 ? "%dx%dx%dx%d" : "%dx%dx%d", out->schools, out->classes, out->pupils,
+             out->subjects);
     return n >= 3 && strcmp(text, again) == 0 && within(out->schools, 1, 1000) && within(out->classes, 1, 600) &&
            within(out->pupils, 2, 60) && within(out->subjects, 0, 8);
 }

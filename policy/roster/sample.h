@@ -1,11 +1,11 @@
 /* The sample schools: a OneRoster 1.2 export made up from a seed and a size, the same bytes for the same two.
  *
- * Everything about a person follows from their number by arithmetic and a hash, so that a file is written row by row and
- * 100 000 people take no more memory than ten. In it are: a head, two deputies, a school administrator, a counsellor and an
- * external specialist per school; classes of grades 1 to 11, each with its class teacher; subject groups; families of one and two
- * parents; siblings, some of whom share one parent only; families with children in two schools; class teachers who are
- * parents of a pupil. Names are Russian: surnames and patronymics agree with the person's sex, parents who are a couple
- * share a surname. There is no phone, no e-mail and no password in it. */
+ * Everything about a person follows from their number by arithmetic and a hash, so that a file is written row by row
+ * and 100 000 people take no more memory than ten. In it are: a head, two deputies, a school administrator, a
+ * counsellor and an external specialist per school; classes of grades 1 to 11, each with its class teacher; subject
+ * groups; families of one and two parents; siblings, some of whom share one parent only; families with children in two
+ * schools; class teachers who are parents of a pupil. Names are Russian: surnames and patronymics agree with the
+ * person's sex, parents who are a couple share a surname. There is no phone, no e-mail and no password in it. */
 #ifndef PARTA_POLICY_ROSTER_SAMPLE_H
 #define PARTA_POLICY_ROSTER_SAMPLE_H
 

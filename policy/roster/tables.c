@@ -1,7 +1,14 @@
 #include "policy/roster/tables.h"
 
-#define HEAD {"sourcedId", CELL_ID, true}, {"status", CELL_STATUS}, {"dateLastModified", CELL_ANY}
-#define TABLE(name_, columns_, required_) {name_, columns_, sizeof(columns_) / sizeof *(columns_), required_}
+#define HEAD                                                                                                           \
+    {"sourcedId", CELL_ID, true}, {"status", CELL_STATUS},                                                             \
+    {                                                                                                                  \
+        "dateLastModified", CELL_ANY                                                                                   \
+    }
+#define TABLE(name_, columns_, required_)                                                                              \
+    {                                                                                                                  \
+        name_, columns_, sizeof(columns_) / sizeof *(columns_), required_                                              \
+    }
 
 static const struct column SESSIONS[] = {
     HEAD,
@@ -116,8 +123,26 @@ const struct table ROSTER_TABLES[TABLE__COUNT] = {
 };
 
 const char *const ONEROSTER_FILES[] = {
-    "academicSessions", "categories", "classes", "classResources", "courses", "courseResources", "demographics",
-    "enrollments", "lineItemLearningObjectiveIds", "lineItems", "lineItemScoreScales", "orgs", "resources",
-    "resultLearningObjectiveIds", "results", "resultScoreScales", "roles", "scoreScales", "userProfiles", "userResources",
-    "users", NULL,
+    "academicSessions",
+    "categories",
+    "classes",
+    "classResources",
+    "courses",
+    "courseResources",
+    "demographics",
+    "enrollments",
+    "lineItemLearningObjectiveIds",
+    "lineItems",
+    "lineItemScoreScales",
+    "orgs",
+    "resources",
+    "resultLearningObjectiveIds",
+    "results",
+    "resultScoreScales",
+    "roles",
+    "scoreScales",
+    "userProfiles",
+    "userResources",
+    "users",
+    NULL,
 };

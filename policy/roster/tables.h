@@ -1,6 +1,6 @@
-/* The files of a OneRoster 1.2 export that Parta reads and writes, as data: columns in the standard's order, what each may
- * hold, which must be there. The reader checks every cell by its row here before it looks at what it means; the sample
- * writes its headers from here. (OneRoster 1.2 CSV binding; docs/roster.md has the mapping.) */
+/* The files of a OneRoster 1.2 export that Parta reads and writes, as data: columns in the standard's order, what each
+ * may hold, which must be there. The reader checks every cell by its row here before it looks at what it means; the
+ * sample writes its headers from here. (OneRoster 1.2 CSV binding; docs/roster.md has the mapping.) */
 #ifndef PARTA_POLICY_ROSTER_TABLES_H
 #define PARTA_POLICY_ROSTER_TABLES_H
 
@@ -22,7 +22,7 @@ enum cell_kind {
 struct column {
     const char *name;
     enum cell_kind kind;
-    bool required;    /* the column must be there, and no cell of it empty */
+    bool required; /* the column must be there, and no cell of it empty */
     bool extensible;
     const char *words; /* CELL_WORD: "|a|b|" */
 };
@@ -40,25 +40,79 @@ enum roster_table {
 };
 
 /* Columns by number, in the order of the tables. */
-enum { SESSION_ID, SESSION_STATUS, SESSION_MODIFIED, SESSION_TITLE, SESSION_TYPE, SESSION_START, SESSION_END, SESSION_PARENT, SESSION_YEAR };
+enum {
+    SESSION_ID,
+    SESSION_STATUS,
+    SESSION_MODIFIED,
+    SESSION_TITLE,
+    SESSION_TYPE,
+    SESSION_START,
+    SESSION_END,
+    SESSION_PARENT,
+    SESSION_YEAR
+};
 enum { ORG_ID, ORG_STATUS, ORG_MODIFIED, ORG_NAME, ORG_TYPE, ORG_IDENTIFIER, ORG_PARENT };
 enum { COURSE_ID, COURSE_STATUS, COURSE_MODIFIED, COURSE_YEAR, COURSE_TITLE, COURSE_CODE, COURSE_GRADES, COURSE_ORG };
 enum {
-    CLASS_ID, CLASS_STATUS, CLASS_MODIFIED, CLASS_TITLE, CLASS_GRADES, CLASS_COURSE, CLASS_CODE, CLASS_TYPE, CLASS_LOCATION,
-    CLASS_SCHOOL, CLASS_TERMS
+    CLASS_ID,
+    CLASS_STATUS,
+    CLASS_MODIFIED,
+    CLASS_TITLE,
+    CLASS_GRADES,
+    CLASS_COURSE,
+    CLASS_CODE,
+    CLASS_TYPE,
+    CLASS_LOCATION,
+    CLASS_SCHOOL,
+    CLASS_TERMS
 };
 enum {
-    USER_ID, USER_STATUS, USER_MODIFIED, USER_ENABLED, USER_USERNAME, USER_IDS, USER_GIVEN, USER_FAMILY, USER_MIDDLE,
-    USER_IDENTIFIER, USER_EMAIL, USER_SMS, USER_PHONE, USER_AGENTS, USER_GRADES, USER_PASSWORD, USER_MASTER,
-    USER_PREFERRED_GIVEN, USER_PREFERRED_MIDDLE, USER_PREFERRED_FAMILY, USER_PRIMARY_ORG, USER_PRONOUNS
+    USER_ID,
+    USER_STATUS,
+    USER_MODIFIED,
+    USER_ENABLED,
+    USER_USERNAME,
+    USER_IDS,
+    USER_GIVEN,
+    USER_FAMILY,
+    USER_MIDDLE,
+    USER_IDENTIFIER,
+    USER_EMAIL,
+    USER_SMS,
+    USER_PHONE,
+    USER_AGENTS,
+    USER_GRADES,
+    USER_PASSWORD,
+    USER_MASTER,
+    USER_PREFERRED_GIVEN,
+    USER_PREFERRED_MIDDLE,
+    USER_PREFERRED_FAMILY,
+    USER_PRIMARY_ORG,
+    USER_PRONOUNS
 };
 enum {
-    ROLE_ROW_ID, ROLE_ROW_STATUS, ROLE_ROW_MODIFIED, ROLE_ROW_USER, ROLE_ROW_TYPE, ROLE_ROW_ROLE, ROLE_ROW_BEGIN, ROLE_ROW_END,
-    ROLE_ROW_ORG, ROLE_ROW_PROFILE
+    ROLE_ROW_ID,
+    ROLE_ROW_STATUS,
+    ROLE_ROW_MODIFIED,
+    ROLE_ROW_USER,
+    ROLE_ROW_TYPE,
+    ROLE_ROW_ROLE,
+    ROLE_ROW_BEGIN,
+    ROLE_ROW_END,
+    ROLE_ROW_ORG,
+    ROLE_ROW_PROFILE
 };
 enum {
-    ENROLLMENT_ID, ENROLLMENT_STATUS, ENROLLMENT_MODIFIED, ENROLLMENT_CLASS, ENROLLMENT_SCHOOL, ENROLLMENT_USER,
-    ENROLLMENT_ROLE, ENROLLMENT_PRIMARY, ENROLLMENT_BEGIN, ENROLLMENT_END
+    ENROLLMENT_ID,
+    ENROLLMENT_STATUS,
+    ENROLLMENT_MODIFIED,
+    ENROLLMENT_CLASS,
+    ENROLLMENT_SCHOOL,
+    ENROLLMENT_USER,
+    ENROLLMENT_ROLE,
+    ENROLLMENT_PRIMARY,
+    ENROLLMENT_BEGIN,
+    ENROLLMENT_END
 };
 enum { DEMO_ID, DEMO_STATUS, DEMO_MODIFIED, DEMO_BIRTH, DEMO_SEX };
 

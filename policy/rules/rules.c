@@ -41,7 +41,8 @@ static bool actor_stopped(const struct rule_facts *f)
     return !stands(&f->actor) && !(f->act == ACT_LEAVE && f->actor.standing == STANDING_SUSPENDED);
 }
 
-/* Who is suspended or locked for a while can do nothing, but keeps their place: the roster may even give them a new one. */
+/* Who is suspended or locked for a while can do nothing, but keeps their place: the roster may even give them a new
+ * one. */
 static bool target_not_confirmed(const struct rule_facts *f)
 {
     bool paused = f->target.standing == STANDING_SUSPENDED || f->target.standing == STANDING_LOCKED;
@@ -87,10 +88,10 @@ static bool ban_by_member(const struct rule_facts *f)
 static bool is_founding_state(const char *type)
 {
     static const char *const TYPES[] = {
-        "m.room.create",       "m.room.power_levels",      "m.room.join_rules",      "m.room.history_visibility",
-        "m.room.guest_access", "m.room.server_acl",        "m.room.tombstone",       "m.room.third_party_invite",
-        "m.room.name",         "m.room.canonical_alias",   "m.room.aliases",         "m.space.child",
-        "m.space.parent",      "m.room.related_groups",    "m.room.policy",
+        "m.room.create",       "m.room.power_levels",    "m.room.join_rules", "m.room.history_visibility",
+        "m.room.guest_access", "m.room.server_acl",      "m.room.tombstone",  "m.room.third_party_invite",
+        "m.room.name",         "m.room.canonical_alias", "m.room.aliases",    "m.space.child",
+        "m.space.parent",      "m.room.related_groups",  "m.room.policy",
     };
     for (size_t i = 0; type != NULL && i < sizeof TYPES / sizeof *TYPES; ++i)
         if (strcmp(type, TYPES[i]) == 0)
@@ -142,18 +143,14 @@ static const struct rule RULES[] = {
     {"A3", "account_stopped", EVERY_ACT, actor_stopped,
      "Ваша учётная запись сейчас не может этого делать. Обратитесь к администратору школы.",
      "Your account cannot do this now. Ask a school administrator."},
-    {"A1", "not_your_school", IN(ACT_SEE), actor_outside,
-     "Такой комнаты здесь нет.",
-     "There is no such room here."},
+    {"A1", "not_your_school", IN(ACT_SEE), actor_outside, "Такой комнаты здесь нет.", "There is no such room here."},
     {"A1", "outside_every_school", ENTERING, school_meets_none,
      "Люди школы не входят в комнаты тех, кто ни в какой школе не состоит.",
      "People of a school do not enter the rooms of those who belong to none."},
-    {"A2", "outsider", ENTERING, target_outside,
-     "В эту комнату могут войти только участники её школы.",
+    {"A2", "outsider", ENTERING, target_outside, "В эту комнату могут войти только участники её школы.",
      "Only people of its school can enter this room."},
     {"A2", "outsider_acts", EVERY_ACT & ~(IN(ACT_CREATE_ROOM) | IN(ACT_SEE) | IN(ACT_LEAVE)), actor_outside,
-     "Это комната школы, участником которой вы не являетесь.",
-     "This room is of a school that you do not belong to."},
+     "Это комната школы, участником которой вы не являетесь.", "This room is of a school that you do not belong to."},
     {"A3", "target_not_confirmed", IN(ACT_INVITE) | IN(ACT_JOIN), target_not_confirmed,
      "Этот человек ещё не подтверждён или его учётная запись остановлена.",
      "This person is not confirmed yet, or the account is stopped."},
@@ -166,14 +163,12 @@ static const struct rule RULES[] = {
     {"E3", "room_kept_by_school", IN(ACT_UPGRADE_ROOM) | IN(ACT_ALIAS) | IN(ACT_PUBLISH), keeps_by_member,
      "Эту комнату ведёт школа: её адреса и версию меняет только сервер.",
      "The school keeps this room: only the server changes its addresses and version."},
-    {"E9", "encryption_forbidden", IN(ACT_STATE), encrypts,
-     "В комнатах школы шифрование не включается.",
+    {"E9", "encryption_forbidden", IN(ACT_STATE), encrypts, "В комнатах школы шифрование не включается.",
      "Encryption cannot be turned on in the school's rooms."},
     {"E3", "state_kept_by_school", IN(ACT_STATE), forges_state,
      "Эту комнату ведёт школа: её название, права и доступ меняет только сервер.",
      "The school keeps this room: only the server changes its name, powers and access."},
-    {"E3", "no_post", IN(ACT_STATE), state_without_post,
-     "Менять это может только тот, кому это положено по должности.",
+    {"E3", "no_post", IN(ACT_STATE), state_without_post, "Менять это может только тот, кому это положено по должности.",
      "Only those who have the post for it can change this."},
     {"E4", "held_by_roster", IN(ACT_LEAVE), target_held,
      "Из этой комнаты нельзя выйти, пока вы числитесь в классе или школе.",
@@ -184,8 +179,7 @@ static const struct rule RULES[] = {
     {"E4", "ban_in_roster_room", IN(ACT_BAN), ban_by_member,
      "В комнатах школы никого нельзя заблокировать: состав ведёт школа.",
      "Nobody can be banned in the school's rooms: the school keeps who is in them."},
-    {"E1", "space_is_quiet", WRITING, writes_in_space,
-     "Это пространство, а не чат: откройте одну из его комнат.",
+    {"E1", "space_is_quiet", WRITING, writes_in_space, "Это пространство, а не чат: откройте одну из его комнат.",
      "This is a space, not a chat: open one of its rooms."},
     {"E1", "announcements", WRITING, announces_without_post,
      "В объявления пишут директор, его заместители и администраторы школы; читают их все.",

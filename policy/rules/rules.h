@@ -1,18 +1,19 @@
 /* What a person may do in a school: pure decisions.
  *
- * rules_decide takes facts and answers a verdict; it reads no clock, store or log and allocates nothing, so that the same
- * question always has the same answer, can be asked beforehand (school.md J1), and costs a few comparisons. The facts are
- * collected where the act happens, inside the act's own write job (homeserver/rooms/gate.c, from store/school.h).
+ * rules_decide takes facts and answers a verdict; it reads no clock, store or log and allocates nothing, so that the
+ * same question always has the same answer, can be asked beforehand (school.md J1), and costs a few comparisons. The
+ * facts are collected where the act happens, inside the act's own write job (homeserver/rooms/gate.c, from
+ * store/school.h).
  *
- * The rules are rows of one table, walked in order; the first that applies refuses, and says by which number of school.md,
- * with a code for machines and a sentence for the person. What no row refuses is allowed: Matrix's own authorization
- * (power levels) still has its say afterwards. Every row binds whoever acts: client, application service, administrator
- * and roster job (J3). The server's service user is free of what keeps people from its rooms (E3), not of A2 and E4: the
- * roster job changes the roster first, then the rooms.
+ * The rules are rows of one table, walked in order; the first that applies refuses, and says by which number of
+ * school.md, with a code for machines and a sentence for the person. What no row refuses is allowed: Matrix's own
+ * authorization (power levels) still has its say afterwards. Every row binds whoever acts: client, application service,
+ * administrator and roster job (J3). The server's service user is free of what keeps people from its rooms (E3), not of
+ * A2 and E4: the roster job changes the roster first, then the rooms.
  *
- * An event that carries an act is judged as that act: m.room.member with membership "invite" is ACT_INVITE, "join" ACT_JOIN
- * (also a forced one, and a change of one's name in the room), "knock" ACT_KNOCK, "ban" ACT_BAN, "leave" by oneself ACT_LEAVE,
- * by another ACT_KICK or ACT_UNBAN. Everything else with a state key is ACT_STATE. */
+ * An event that carries an act is judged as that act: m.room.member with membership "invite" is ACT_INVITE, "join"
+ * ACT_JOIN (also a forced one, and a change of one's name in the room), "knock" ACT_KNOCK, "ban" ACT_BAN, "leave" by
+ * oneself ACT_LEAVE, by another ACT_KICK or ACT_UNBAN. Everything else with a state key is ACT_STATE. */
 #ifndef PARTA_POLICY_RULES_RULES_H
 #define PARTA_POLICY_RULES_RULES_H
 
@@ -23,19 +24,21 @@
 enum act {
     ACT_CREATE_ROOM, /* the room itself; its invites are ACT_INVITE, its initial state ACT_STATE, once it is recorded */
     ACT_UPGRADE_ROOM,
-    ACT_INVITE,      /* target: who is invited */
-    ACT_JOIN,        /* target: who joins: the actor, or whom the service user joins by force. By id, alias, invite, restricted */
-    ACT_KNOCK,       /* target: the actor */
-    ACT_LEAVE,       /* target: the actor. Also to reject an invite or take back a knock */
-    ACT_KICK,        /* target: who is kicked, or whose invite is withdrawn */
-    ACT_BAN,         /* target: who is banned */
-    ACT_UNBAN,       /* target: who is unbanned */
-    ACT_SEND,        /* any event without a state key, except redactions */
-    ACT_STATE,       /* event_type, state_key */
+    ACT_INVITE, /* target: who is invited */
+    ACT_JOIN, /* target: who joins: the actor, or whom the service user joins by force. By id, alias, invite, restricted
+               */
+    ACT_KNOCK, /* target: the actor */
+    ACT_LEAVE, /* target: the actor. Also to reject an invite or take back a knock */
+    ACT_KICK,  /* target: who is kicked, or whose invite is withdrawn */
+    ACT_BAN,   /* target: who is banned */
+    ACT_UNBAN, /* target: who is unbanned */
+    ACT_SEND,  /* any event without a state key, except redactions */
+    ACT_STATE, /* event_type, state_key */
     ACT_REDACT,
-    ACT_ALIAS,       /* to set or delete an alias of the room */
-    ACT_PUBLISH,     /* to list it in, or take it off, the public room directory */
-    ACT_SEE,         /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history */
+    ACT_ALIAS,   /* to set or delete an alias of the room */
+    ACT_PUBLISH, /* to list it in, or take it off, the public room directory */
+    ACT_SEE, /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
+              */
     ACT__COUNT
 };
 
@@ -54,7 +57,14 @@ enum school_role {
 #define ROLES_LEADING (ROLE_DEPUTY | ROLE_HEAD | ROLE_ADMINISTRATOR) /* who writes announcements (E1) */
 
 /* A3, as users.state has it. */
-enum standing { STANDING_PENDING, STANDING_ACTIVE, STANDING_RESTRICTED, STANDING_SUSPENDED, STANDING_LOCKED, STANDING_LEFT };
+enum standing {
+    STANDING_PENDING,
+    STANDING_ACTIVE,
+    STANDING_RESTRICTED,
+    STANDING_SUSPENDED,
+    STANDING_LOCKED,
+    STANDING_LEFT
+};
 
 /* E1: what the roster makes of a room. */
 enum room_kind {
@@ -75,22 +85,22 @@ struct room_facts {
 };
 
 struct person_facts {
-    bool service;           /* the server's own service user */
+    bool service; /* the server's own service user */
     enum standing standing;
-    unsigned roles;         /* enum school_role, current, in any school of the room */
-    bool member;            /* of a school of the room; for a room of no school: a person of no school */
-    bool held;              /* the roster holds them in this room (E2) */
-    bool post;              /* and gives them power there by post (E3): class teacher, head … */
+    unsigned roles; /* enum school_role, current, in any school of the room */
+    bool member;    /* of a school of the room; for a room of no school: a person of no school */
+    bool held;      /* the roster holds them in this room (E2) */
+    bool post;      /* and gives them power there by post (E3): class teacher, head … */
 };
 
 struct rule_facts {
     enum act act;
-    bool school_mode;         /* policy.mode: school; false: every answer is yes */
+    bool school_mode; /* policy.mode: school; false: every answer is yes */
     struct room_facts room;
     struct person_facts actor;
     struct person_facts target;
-    const char *event_type;   /* ACT_SEND, ACT_STATE; NULL otherwise */
-    const char *state_key;    /* ACT_STATE */
+    const char *event_type; /* ACT_SEND, ACT_STATE; NULL otherwise */
+    const char *state_key;  /* ACT_STATE */
 };
 
 struct verdict {

@@ -46,8 +46,10 @@ static void say(struct sender *s, int64_t due_us);
 static void on_said(struct conn *conn, int status, const char *body, size_t len, void *arg)
 {
     struct sender *s = arg;
-    if (status != 200)
+    if (status != 200) {
         fprintf(stderr, "bench: a send failed: %d %.200s\n", status, body);
+        exit(1);
+    }
     s->ledger->answered += status == 200;
     ledger_book(s->answers, now_us() - s->ledger->due_us[s->number]);
     if (s->closed_loop && now_us() < s->until_us)
@@ -235,7 +237,7 @@ static void send_saturation(struct school *s)
 /* One announcement at a time to 1 500 parked polls. */
 static void announcement(struct school *s)
 {
-    enum { N = 1500, ROUNDS = 8 };
+    enum { N = 1500, ROUNDS = 20 };
     struct ledger *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
     struct sender sender;
     int64_t worst_sum = 0, cpu_sum = 0;

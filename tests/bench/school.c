@@ -116,8 +116,9 @@ static void poll_again(struct person *p, int timeout_ms, conn_done *done)
 {
     char path[256];
     snprintf(path, sizeof path,
-             "/_matrix/client/v3/sync?timeout=%d&filter=%%7B%%22room%%22:%%7B%%22timeline%%22:%%7B%%22limit%%22:500%%7D%%7D%%7D%s%s",
-             timeout_ms, p->since[0] != '\0' ? "&since=" : "", p->since);
+             "/_matrix/client/v3/sync?timeout=%d&filter=%%7B%%22room%%22:%%7B%%22timeline%%22:%%7B%%22limit%%22:%d%%7D,"
+             "%%22state%%22:%%7B%%22lazy_load_members%%22:true%%7D%%7D%%7D%s%s",
+             timeout_ms, p->since[0] != '\0' ? 500 : 10, p->since[0] != '\0' ? "&since=" : "", p->since);
     conn_send(p->poll, "GET", path, p->token, NULL, done, p);
 }
 

@@ -1,5 +1,5 @@
-/* CSV files: nothing may crash, leak or depend on how the bytes are cut; a refusal names a place inside the file. The same
- * bytes then stand as users.csv in an otherwise whole roster: what is read is consistent. */
+/* CSV files: nothing may crash, leak or depend on how the bytes are cut; a refusal names a place inside the file. The
+ * same bytes then stand as users.csv in an otherwise whole roster: what is read is consistent. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

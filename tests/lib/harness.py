@@ -3,6 +3,7 @@
 A Server is one data directory with one configuration: it can be started, killed and started again. Connections are kept
 alive, one a thread; a request that gets no answer raises NoAnswer.
 """
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from urllib.parse import quote
 
 SECRET = "python-tests-secret"
@@ -45,7 +47,13 @@ class Tap:
         self.n += 1
         print(f"ok {self.n} - {name} # SKIP {why}")
 
-    def end(self):
+    @contextlib.contextmanager
+    def to_the_end(self):
+        """Around a whole test: what breaks it off is a failed case. Then the plan, and the exit code."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001
+            self.ok(False, "the test runs to its end", *traceback.format_exc().splitlines()[-CASE_LINES_MAX:])
         print(f"1..{self.n}")
         sys.exit(1 if self.failed else 0)
 

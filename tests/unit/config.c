@@ -48,20 +48,21 @@ static void test_defaults(void **state)
 
 static void test_every_kind(void **state)
 {
-    struct config *config = load("# a comment\n"
-                                 "server_name: 'matrix.school.example:8448'\n"
-                                 "public_baseurl: https://m.school.example/\n"
-                                 "data_dir: /tmp/x/\n"
-                                 "listen: {port: 0}\n"
-                                 "tls:\n  address: \"::1\"\n  port: 8448\n  certificate: a.pem\n  key: b.pem\n"
-                                 "log:\n"
-                                 "storage:\n  durable: no\n"
-                                 "policy:\n  mode: open\n"
-                                 "registration:\n  mode: token\n  shared_secret: 0123456789abcdef\n"
-                                 "http:\n  trusted_proxies:\n    - 127.0.0.1\n    - \"::1\"\n  body_max_bytes: 65536\n"
-                                 "tokens:\n  session_lifetime_ms: 315360000000\n"
-                                 "rate_limits:\n  message: off\n  login: 30/min burst 5\n  room: 7/h burst 2\n"
-                                 "support:\n  matrix_id: null\n  email:\n");
+    struct config *config =
+        load("# a comment\n"
+             "server_name: 'matrix.school.example:8448'\n"
+             "public_baseurl: https://m.school.example/\n"
+             "data_dir: /tmp/x/\n"
+             "listen: {port: 0}\n"
+             "tls:\n  address: \"::1\"\n  port: 8448\n  certificate: a.pem\n  key: b.pem\n"
+             "log:\n"
+             "storage:\n  durable: no\n"
+             "policy:\n  mode: open\n"
+             "registration:\n  mode: token\n  shared_secret: 0123456789abcdef\n"
+             "http:\n  trusted_proxies:\n    - 127.0.0.1\n    - \"::1\"\n    - 10.0.0.0/8\n  body_max_bytes: 65536\n"
+             "tokens:\n  session_lifetime_ms: 315360000000\n"
+             "rate_limits:\n  message: off\n  login: 30/min burst 5\n  room: 7/h burst 2\n"
+             "support:\n  matrix_id: null\n  email:\n");
     assert_string_equal(config->server_name, "matrix.school.example:8448");
     assert_string_equal(config->public_baseurl, "https://m.school.example");
     assert_string_equal(config->signing_key_path, "/tmp/x/signing.key");
@@ -71,7 +72,7 @@ static void test_every_kind(void **state)
     assert_int_equal(config->policy.mode, POLICY_OPEN);
     assert_int_equal(config->registration.mode, REGISTRATION_TOKEN);
     assert_string_equal(config->registration.shared_secret, "0123456789abcdef");
-    assert_int_equal(config->http.n_trusted_proxies, 2);
+    assert_int_equal(config->http.n_trusted_proxies, 3);
     assert_string_equal(config->http.trusted_proxies[1], "::1");
     assert_int_equal(config->http.body_max_bytes, 65536);
     assert_true(config->tokens.session_lifetime_ms == INT64_C(315360000000));
@@ -117,6 +118,8 @@ static const struct refusal {
     {"server_name: s\nhttp:\n  trusted_proxies: 127.0.0.1\n", "f:3: http.trusted_proxies: must be a list"},
     {"server_name: s\nhttp:\n  trusted_proxies: [[1]]\n", "f:3: http.trusted_proxies: an entry"},
     {"server_name: s\nhttp:\n  trusted_proxies: [localhost]\n", "f:3: http.trusted_proxies: must be an IPv4"},
+    {"server_name: s\nhttp:\n  trusted_proxies: [10.0.0.0/33]\n", "f:3: http.trusted_proxies: the length"},
+    {"server_name: s\nhttp:\n  trusted_proxies: ['::1/']\n", "f:3: http.trusted_proxies: the length"},
     {"server_name: s\nserver_name: t\n", "f:2: server_name: given twice"},
     {"server_name: s\nlisten:\n  port: 1\nlisten:\n  port: 2\n", "f:5: listen.port: given twice"},
     {"server_name: s\nlisten: {port: 1}\nlisten: {address: '::1'}\n", "f:"},

@@ -24,15 +24,15 @@ struct archive_file {
 
 /* Two schools; in the first a class with its teacher, a pupil and two guardians. */
 static const struct archive_file WHOLE[] = {
-    {"manifest.csv", MANIFEST_HEAD
-     "file.academicSessions,bulk\nfile.orgs,bulk\nfile.courses,bulk\nfile.classes,bulk\nfile.users,bulk\nfile.roles,bulk\n"
-     "file.enrollments,bulk\nfile.demographics,bulk\n"},
+    {"manifest.csv", MANIFEST_HEAD "file.academicSessions,bulk\nfile.orgs,bulk\nfile.courses,bulk\nfile.classes,"
+                                   "bulk\nfile.users,bulk\nfile.roles,bulk\n"
+                                   "file.enrollments,bulk\nfile.demographics,bulk\n"},
     {"academicSessions.csv", SESSIONS_HEAD "y,,,2026/2027,schoolYear,2026-09-01,2027-05-31,,2027\n"},
     {"orgs.csv", ORGS_HEAD "d,,,Отдел,district,,\ns,,,Школа 1,school,,d\nz,,,Школа 2,school,,d\n"},
     {"courses.csv", COURSES_HEAD "k,y,Класс,s\n"},
     {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n"},
-    {"users.csv", USERS_HEAD
-     "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n"},
+    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,"
+                             "Иванова,,\nf,true,f,Пётр,Иванов,,\n"},
     {"roles.csv", ROLES_HEAD
      "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"},
     {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"},

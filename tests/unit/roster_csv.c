@@ -53,7 +53,9 @@ static const struct {
     {"a,b\n1,2\n", "1[a][b] 2[1][2] "},
     {"a,b\r\n1,2\r\n", "1[a][b] 2[1][2] "},
     {"a,b\n1,2", "1[a][b] 2[1][2] "},
-    {"\xef\xbb\xbf" "a\nж\n", "1[a] 2[ж] "},
+    {"\xef\xbb\xbf"
+     "a\nж\n",
+     "1[a] 2[ж] "},
     {"a\n\n  \n1\n", "1[a] 4[1] "},
     {"a,b\n\"x,\"\"y\"\"\", z \n", "1[a][b] 2[x,\"y\"][z] "},
     {"a,b\n,\n", "1[a][b] 2[][] "},
@@ -158,9 +160,10 @@ static void test_whole(void **state)
 static void test_implied_roles(void **state)
 {
     char problem[512];
-    struct roster *roster = read_with("roles.csv", ROLES_HEAD "r3,m,primary,parent,,,z\nr4,f,primary,relative,,,s\n"
-                                                              "r5,t,primary,districtAdministrator,,,d\n"
-                                                              "r6,t,secondary,ext:gardener,,,s\n",
+    struct roster *roster = read_with("roles.csv",
+                                      ROLES_HEAD "r3,m,primary,parent,,,z\nr4,f,primary,relative,,,s\n"
+                                                 "r5,t,primary,districtAdministrator,,,d\n"
+                                                 "r6,t,secondary,ext:gardener,,,s\n",
                                       problem);
     if (roster == NULL)
         fail_msg("refused: %s", problem);
@@ -184,8 +187,10 @@ static const struct {
     {"manifest.csv", "a,b,c\n", "manifest.csv:1:1: the columns of a manifest are propertyName,value"},
     {"manifest.csv", "propertyName,value\nmanifest.version,1.0\n", "manifest.csv: oneroster.version is missing"},
     {"manifest.csv", "propertyName,value\noneroster.version,1.1\n", "manifest.csv:2:19: only OneRoster 1.2 is read"},
-    {"manifest.csv", "propertyName,value\nmanifest.version,2.0\n", "manifest.csv:2:18: only manifest version 1.0 is known"},
-    {"manifest.csv", MANIFEST_HEAD "file.users,delta\n", "manifest.csv:4:12: delta files are not read: export users as bulk"},
+    {"manifest.csv", "propertyName,value\nmanifest.version,2.0\n",
+     "manifest.csv:2:18: only manifest version 1.0 is known"},
+    {"manifest.csv", MANIFEST_HEAD "file.users,delta\n",
+     "manifest.csv:4:12: delta files are not read: export users as bulk"},
     {"manifest.csv", MANIFEST_HEAD "file.users,some\n", "manifest.csv:4:12: neither absent nor bulk"},
     {"manifest.csv", MANIFEST_HEAD "file.people,bulk\n", "manifest.csv:4:1: the standard knows no file \"people\""},
     {"manifest.csv", MANIFEST_HEAD "file.orgs,bulk\nfile.orgs,bulk\n", "manifest.csv:5:1: file.orgs is there twice"},
@@ -201,8 +206,10 @@ static const struct {
     {"orgs.csv", "\xff\n", "orgs.csv:1:1: not valid UTF-8"},
     /* cells */
     {"orgs.csv", ORGS_HEAD "s,,,,school,,\n", "orgs.csv:2:5: name: is empty"},
-    {"orgs.csv", ORGS_HEAD "s,,,Школа 1,skool,,\n", "orgs.csv:2:13: type: \"skool\" is not one of the standard's words"},
-    {"orgs.csv", ORGS_HEAD "s,,,Школа 1,|school,,\n", "orgs.csv:2:13: type: \"|school\" is not one of the standard's words"},
+    {"orgs.csv", ORGS_HEAD "s,,,Школа 1,skool,,\n",
+     "orgs.csv:2:13: type: \"skool\" is not one of the standard's words"},
+    {"orgs.csv", ORGS_HEAD "s,,,Школа 1,|school,,\n",
+     "orgs.csv:2:13: type: \"|school\" is not one of the standard's words"},
     {"orgs.csv", ORGS_HEAD "s,tobedeleted,,Школа,school,,\n",
      "orgs.csv:2:3: status: \"tobedeleted\" is not a status that a bulk file can have"},
     {"academicSessions.csv", SESSIONS_HEAD "y,,,2026,schoolYear,2026-9-1,2027-05-31,,2027\n",
@@ -215,9 +222,11 @@ static const struct {
      "academicSessions.csv:2:44: schoolYear: \"27\" is not a year like 2027"},
     {"academicSessions.csv", SESSIONS_HEAD "y,,,2026,schoolYear,2026-09-01,2027-05-31,x,2027\n",
      "academicSessions.csv:2:43: parentSourcedId: \"x\" is not in academicSessions.csv"},
-    {"users.csv", USERS_HEAD "t,yes,t,Анна,Орлова,,\n", "users.csv:2:3: enabledUser: \"yes\" is neither true nor false"},
+    {"users.csv", USERS_HEAD "t,yes,t,Анна,Орлова,,\n",
+     "users.csv:2:3: enabledUser: \"yes\" is neither true nor false"},
     /* there twice */
-    {"orgs.csv", ORGS_HEAD "s,,,Школа,school,,\ns,,,Школа,school,,\n", "orgs.csv:3:1: sourcedId: sourcedId \"s\" is there twice"},
+    {"orgs.csv", ORGS_HEAD "s,,,Школа,school,,\ns,,,Школа,school,,\n",
+     "orgs.csv:3:1: sourcedId: sourcedId \"s\" is there twice"},
     {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\nu,true,t,Анна,Орлова,,\n",
      "users.csv:3:8: username: username \"t\" is there twice"},
     {"roles.csv", ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,t,secondary,teacher,,,s\n",
@@ -227,29 +236,40 @@ static const struct {
     {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,m,teacher,true,,\n",
      "enrollments.csv:3:18: primary: the class has a primary teacher already"},
     /* dangling and wrong references */
-    {"orgs.csv", ORGS_HEAD "s,,,Школа,school,,d\nz,,,Школа,school,,\n", "orgs.csv:2:19: parentSourcedId: \"d\" is not in orgs.csv"},
-    {"courses.csv", COURSES_HEAD "k,x,Класс,s\n", "courses.csv:2:3: schoolYearSourcedId: \"x\" is not in academicSessions.csv"},
+    {"orgs.csv", ORGS_HEAD "s,,,Школа,school,,d\nz,,,Школа,school,,\n",
+     "orgs.csv:2:19: parentSourcedId: \"d\" is not in orgs.csv"},
+    {"courses.csv", COURSES_HEAD "k,x,Класс,s\n",
+     "courses.csv:2:3: schoolYearSourcedId: \"x\" is not in academicSessions.csv"},
     {"courses.csv", COURSES_HEAD "k,y,Класс,x\n", "courses.csv:2:11: orgSourcedId: \"x\" is not in orgs.csv"},
-    {"classes.csv", CLASSES_HEAD "c,5А,5,x,homeroom,s,y\n", "classes.csv:2:8: courseSourcedId: \"x\" is not in courses.csv"},
-    {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,d,y\n", "classes.csv:2:19: schoolSourcedId: \"d\" is not of type school"},
+    {"classes.csv", CLASSES_HEAD "c,5А,5,x,homeroom,s,y\n",
+     "classes.csv:2:8: courseSourcedId: \"x\" is not in courses.csv"},
+    {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,d,y\n",
+     "classes.csv:2:19: schoolSourcedId: \"d\" is not of type school"},
     {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,s,\"y,x\"\n",
      "classes.csv:2:21: termSourcedIds: \"x\" is not in academicSessions.csv"},
     {"roles.csv", ROLES_HEAD "r1,x,primary,teacher,,,s\n", "roles.csv:2:4: userSourcedId: \"x\" is not in users.csv"},
     {"roles.csv", ROLES_HEAD "r1,t,primary,teacher,,,x\n", "roles.csv:2:24: orgSourcedId: \"x\" is not in orgs.csv"},
-    {"enrollments.csv", ENROLLMENTS_HEAD "e1,x,s,p,student,,,\n", "enrollments.csv:2:4: classSourcedId: \"x\" is not in classes.csv"},
-    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,z,p,student,,,\n", "enrollments.csv:2:6: schoolSourcedId: the class is of another school"},
-    {"demographics.csv", DEMOGRAPHICS_HEAD "x,2015-03-04,female\n", "demographics.csv:2:1: sourcedId: \"x\" is not in users.csv"},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,x,s,p,student,,,\n",
+     "enrollments.csv:2:4: classSourcedId: \"x\" is not in classes.csv"},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,z,p,student,,,\n",
+     "enrollments.csv:2:6: schoolSourcedId: the class is of another school"},
+    {"demographics.csv", DEMOGRAPHICS_HEAD "x,2015-03-04,female\n",
+     "demographics.csv:2:1: sourcedId: \"x\" is not in users.csv"},
     {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\np,true,p,Мария,Иванова,,x\nm,true,m,О,И,,\nf,true,f,П,И,,\n",
      "users.csv:3:25: agentSourcedIds: \"x\" is not in users.csv"},
-    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\np,true,p,Мария,Иванова,,\"m,t\"\nm,true,m,О,И,,\nf,true,f,П,И,,\n",
+    {"users.csv",
+     USERS_HEAD "t,true,t,Анна,Орлова,,\np,true,p,Мария,Иванова,,\"m,t\"\nm,true,m,О,И,,\nf,true,f,П,И,,\n",
      "users.csv:3:25: agentSourcedIds: \"t\" has no role parent, guardian or relative"},
-    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\np,true,p,Мария,Иванова,,\"m,m\"\nm,true,m,О,И,,\nf,true,f,П,И,,\n",
+    {"users.csv",
+     USERS_HEAD "t,true,t,Анна,Орлова,,\np,true,p,Мария,Иванова,,\"m,m\"\nm,true,m,О,И,,\nf,true,f,П,И,,\n",
      "users.csv:3:25: agentSourcedIds: \"m\" is named twice"},
     /* the school's rules */
     {"roles.csv", ROLES_HEAD "r1,t,primary,ext:externalStaff,2026-09-01,,s\n",
      "roles.csv:2:43: endDate: external staff need an end date (rule B1)"},
-    {"roles.csv", ROLES_HEAD "r1,t,primary,teacher,2026-09-02,2026-09-01,s\n", "roles.csv:2:33: endDate: ends before it begins"},
-    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,p,student,true,,\n", "enrollments.csv:2:18: primary: only a teacher can be primary"},
+    {"roles.csv", ROLES_HEAD "r1,t,primary,teacher,2026-09-02,2026-09-01,s\n",
+     "roles.csv:2:33: endDate: ends before it begins"},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,p,student,true,,\n",
+     "enrollments.csv:2:18: primary: only a teacher can be primary"},
 };
 
 static void test_ill_formed(void **state)
@@ -372,10 +392,17 @@ static void test_unlisted_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_bounds),    cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_implied_roles), cmocka_unit_test(test_ill_formed),    cmocka_unit_test(test_third_guardian),
-        cmocka_unit_test(test_not_an_archive), cmocka_unit_test(test_damaged),      cmocka_unit_test(test_bomb),
-        cmocka_unit_test(test_many_files),    cmocka_unit_test(test_unlisted_file),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_bounds),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_implied_roles),
+        cmocka_unit_test(test_ill_formed),
+        cmocka_unit_test(test_third_guardian),
+        cmocka_unit_test(test_not_an_archive),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_many_files),
+        cmocka_unit_test(test_unlisted_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The import: rooms equal the roster after every change, a second time nothing happens, a failure leaves nothing behind,
- * and what the roster has made holds against everybody (school.md A2, E1 to E4, G2). */
+/* The import: rooms equal the roster after every change, a second time nothing happens, a failure leaves nothing
+ * behind, and what the roster has made holds against everybody (school.md A2, E1 to E4, G2). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -75,9 +75,11 @@ static void assert_joined(struct fixture *f, room_no room, const char *const *id
     assert_string_equal(got, want);
 }
 
-static bool import(struct fixture *f, const struct roster *roster, bool dry_run, struct roster_changes *changes, struct error *e)
+static bool import(struct fixture *f, const struct roster *roster, bool dry_run, struct roster_changes *changes,
+                   struct error *e)
 {
-    struct roster_import how = {.writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .dry_run = dry_run};
+    struct roster_import how = {
+        .writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .dry_run = dry_run};
     return roster_import(&how, changes, e);
 }
 
@@ -165,19 +167,21 @@ static void test_sample(void **state)
 }
 
 /* E1: who is in which room. u is a second teacher, h the head. */
-#define MORE_USERS \
+#define MORE_USERS                                                                                                                                                     \
     USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\n" \
                "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\nh,true,h,Олег,Попов,,\n"
-#define MORE_ROLES \
-    ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n" \
-               "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\nr7,m,secondary,teacher,,,z\n"
+#define MORE_ROLES                                                                                                     \
+    ROLES_HEAD                                                                                                         \
+        "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"     \
+        "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\nr7,m,secondary,teacher,,,z\n"
 
 static void test_rooms(void **state)
 {
     struct fixture f;
     struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, "enrollments.csv",
                                        ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"
-                                                        "e3,g,s,u,teacher,,,\ne4,g,s,p,student,,,\n", NULL);
+                                                        "e3,g,s,u,teacher,,,\ne4,g,s,p,student,,,\n",
+                                       NULL);
     fixture_start_school(&f);
     import_well(&f, roster);
     assert_joined(&f, room_of(&f, "s", NULL, ROOM_SCHOOL_SPACE), EVERYBODY, "tpmfuh");
@@ -220,8 +224,10 @@ static void test_gate(void **state)
     user_no out = fixture_user(&f, "outsider"), t = person(&f, "t"), p = person(&f, "p"), h = person(&f, "h"),
             u = person(&f, "u"), service = users_no(f.db, SERVICE_LOCALPART);
     assert_false(fixture_member(&f, class, ACT_JOIN, out, out, &e)); /* by the join rule already */
-    expect_rule(&e, fixture_send(&f, class, out, "m.room.member", "@outsider:school.example", "{\"membership\":\"join\"}", NULL,
-                                 NULL, &e), "A2");
+    expect_rule(&e,
+                fixture_send(&f, class, out, "m.room.member", "@outsider:school.example", "{\"membership\":\"join\"}",
+                             NULL, NULL, &e),
+                "A2");
     expect_rule(&e, fixture_member(&f, class, ACT_KNOCK, out, out, &e), "A2");
     expect_rule(&e, fixture_member(&f, class, ACT_INVITE, t, out, &e), "A2");
     expect_rule(&e, fixture_member(&f, class, ACT_JOIN, service, out, &e), "A2");
@@ -232,7 +238,8 @@ static void test_gate(void **state)
     expect_rule(&e, fixture_member(&f, class, ACT_BAN, t, p, &e), "E4");
     expect_rule(&e, fixture_member(&f, class, ACT_KICK, service, p, &e), "E4");
     expect_rule(&e, fixture_send(&f, class, t, "m.room.power_levels", "", "{}", NULL, NULL, &e), "E3");
-    expect_rule(&e, fixture_send(&f, class, t, "m.room.join_rules", "", "{\"join_rule\":\"public\"}", NULL, NULL, &e), "E3");
+    expect_rule(&e, fixture_send(&f, class, t, "m.room.join_rules", "", "{\"join_rule\":\"public\"}", NULL, NULL, &e),
+                "E3");
     expect_rule(&e, fixture_send(&f, class, t, "m.room.encryption", "", "{\"algorithm\":\"x\"}", NULL, NULL, &e), "E9");
     expect_rule(&e, fixture_send(&f, class, t, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "");
     expect_rule(&e, fixture_send(&f, class, p, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "E3");
@@ -240,7 +247,8 @@ static void test_gate(void **state)
     expect_rule(&e, fixture_send(&f, news, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e), "E1");
     expect_rule(&e, fixture_send(&f, news, h, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e), "");
     /* a room that a teacher makes is the school's; one of an outsider is nobody's */
-    room_no club = fixture_room(&f, t, "12", PRESET_PUBLIC_CHAT, &e), other = fixture_room(&f, out, "12", PRESET_PUBLIC_CHAT, &e);
+    room_no club = fixture_room(&f, t, "12", PRESET_PUBLIC_CHAT, &e),
+            other = fixture_room(&f, out, "12", PRESET_PUBLIC_CHAT, &e);
     expect_rule(&e, fixture_member(&f, club, ACT_JOIN, out, out, &e), "A2");
     expect_rule(&e, fixture_member(&f, club, ACT_INVITE, t, out, &e), "A2");
     expect_rule(&e, fixture_member(&f, club, ACT_JOIN, p, p, &e), "");
@@ -259,11 +267,13 @@ static void test_two_schools(void **state)
     struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv",
                                        ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\n"
                                                   "r3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"
-                                                  "r6,m,secondary,teacher,,,z\nr7,u,primary,teacher,,,z\n", NULL);
+                                                  "r6,m,secondary,teacher,,,z\nr7,u,primary,teacher,,,z\n",
+                                       NULL);
     fixture_start_school(&f);
     import_well(&f, roster);
     user_no m = person(&f, "m"), t = person(&f, "t"), u = person(&f, "u");
-    room_no first = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e), second = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e);
+    room_no first = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e),
+            second = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e);
     expect_rule(&e, fixture_member(&f, first, ACT_INVITE, m, t, &e), "");
     expect_rule(&e, fixture_member(&f, first, ACT_INVITE, m, u, &e), "A2");
     expect_rule(&e, fixture_member(&f, second, ACT_INVITE, m, u, &e), "");
@@ -279,12 +289,17 @@ static void test_changes(void **state)
     struct fixture f;
     struct error e;
     struct roster *first = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL);
-    struct roster *second = whole_with( /* u is the class teacher now, the pupil married, a guardian fewer, h gone */
-        "users.csv", USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Белова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
-                                "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\n",
-        "roles.csv", ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr5,u,primary,teacher,,,s\n",
-        "classes.csv", CLASSES_HEAD "c,6А,6,k,homeroom,s,y\n", "enrollments.csv",
-        ENROLLMENTS_HEAD "e1,c,s,u,teacher,true,,\ne2,c,s,p,student,,,\n", NULL);
+    struct roster *second =
+        whole_with(/* u is the class teacher now, the pupil married, a guardian fewer, h gone */
+                   "users.csv",
+                   USERS_HEAD
+                   "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Белова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
+                   "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\n",
+                   "roles.csv",
+                   ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr5,u,"
+                              "primary,teacher,,,s\n",
+                   "classes.csv", CLASSES_HEAD "c,6А,6,k,homeroom,s,y\n", "enrollments.csv",
+                   ENROLLMENTS_HEAD "e1,c,s,u,teacher,true,,\ne2,c,s,p,student,,,\n", NULL);
     fixture_start_school(&f);
     import_well(&f, first);
     room_no class = room_of(&f, "s", "c", ROOM_CLASS), guardians = room_of(&f, "s", "c", ROOM_GUARDIANS);
@@ -298,8 +313,8 @@ static void test_changes(void **state)
     assert_joined(&f, class, EVERYBODY, "pu");
     assert_joined(&f, guardians, EVERYBODY, "mu");
     assert_joined(&f, room_of(&f, "z", NULL, ROOM_STAFF), EVERYBODY, "");
-    assert_joined(&f, club, EVERYBODY, "t"); /* G2: the head has left that as well */
-    assert_joined(&f, zclub, EVERYBODY, "m"); /* of both schools, and she is still in one */
+    assert_joined(&f, club, EVERYBODY, "t");                /* G2: the head has left that as well */
+    assert_joined(&f, zclub, EVERYBODY, "m");               /* of both schools, and she is still in one */
     assert_int_equal(changes.n[ROSTER_ACCOUNTS_CLOSED], 2); /* h, and f, whose child he no longer has */
     assert_int_equal(changes.n[ROSTER_PEOPLE_ENDED], 1);
     struct user_row row;
@@ -310,8 +325,10 @@ static void test_changes(void **state)
     assert_string_equal(name, "Белова Мария");
     free(name);
     /* E3: power follows the post */
-    expect_rule(&e, fixture_send(&f, class, person(&f, "t"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "E3");
-    expect_rule(&e, fixture_send(&f, class, person(&f, "u"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "");
+    expect_rule(&e, fixture_send(&f, class, person(&f, "t"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e),
+                "E3");
+    expect_rule(&e, fixture_send(&f, class, person(&f, "u"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e),
+                "");
     assert_unchanged(&f, second);
     changes = import_well(&f, first); /* and back */
     assert_int_equal(changes.n[ROSTER_PEOPLE_BACK], 1);
@@ -330,8 +347,11 @@ static void test_changes(void **state)
 static void test_disabled(void **state)
 {
     struct fixture f;
-    struct roster *on = whole_with(NULL), *off = whole_with("users.csv", USERS_HEAD
-        "t,true,t,Анна,Орлова,Ивановна,\np,false,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n", NULL);
+    struct roster *on = whole_with(NULL),
+                  *off = whole_with("users.csv",
+                                    USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,false,p,Мария,Иванова,Петровна,\"m,"
+                                               "f\"\nm,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n",
+                                    NULL);
     fixture_start_school(&f);
     import_well(&f, on);
     import_well(&f, off);
@@ -350,7 +370,8 @@ static void test_periods(void **state)
     struct fixture f;
     struct roster *roster = whole_with("enrollments.csv",
                                        ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,2020-01-01,2021-01-01\n"
-                                                        "e2,c,s,p,student,,,\ne3,c,s,m,teacher,true,2190-01-01,\n", NULL);
+                                                        "e2,c,s,p,student,,,\ne3,c,s,m,teacher,true,2190-01-01,\n",
+                                       NULL);
     fixture_start_school(&f);
     import_well(&f, roster);
     assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "p");
@@ -382,8 +403,8 @@ static void test_refusals(void **state)
     struct fixture f;
     struct roster_changes changes;
     struct error e;
-    struct roster *roster = whole_with(NULL), *moved = whole_with(
-        "classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,z,y\n", "enrollments.csv", ENROLLMENTS_HEAD, NULL);
+    struct roster *roster = whole_with(NULL), *moved = whole_with("classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,z,y\n",
+                                                                  "enrollments.csv", ENROLLMENTS_HEAD, NULL);
     fixture_start_school(&f);
     fixture_user(&f, SERVICE_LOCALPART);
     assert_false(import(&f, roster, false, &changes, &e));
@@ -434,7 +455,8 @@ static void test_passwords(void **state)
     config.passwords.ops = 1;
     config.passwords.memory_kib = 64;
     fixture_start_school(&f);
-    struct roster_import how = {.writer = f.writer, .rooms = f.rooms, .db = f.db, .roster = roster, .config = &config, .passwords = &passwords};
+    struct roster_import how = {
+        .writer = f.writer, .rooms = f.rooms, .db = f.db, .roster = roster, .config = &config, .passwords = &passwords};
     assert_true(roster_import(&how, &changes, &e));
     char localpart[64], password[64], rest[200];
     const char *line = strstr(passwords.data, "\n@");
@@ -478,15 +500,22 @@ static void test_days(void **state)
     static const struct {
         int64_t ms;
         const char *day;
-    } DAYS[] = {{0, "1970-01-01"},           {86399999, "1970-01-01"},      {86400000, "1970-01-02"},
-                {951782400000, "2000-02-29"}, {951868800000, "2000-03-01"}, {1798761599999, "2026-12-31"},
-                {1798761600000, "2027-01-01"}, {4107542400000, "2100-03-01"}, {-1, "1969-12-31"}};
+    } DAYS[] = {{0, "1970-01-01"},
+                {86399999, "1970-01-01"},
+                {86400000, "1970-01-02"},
+                {951782400000, "2000-02-29"},
+                {951868800000, "2000-03-01"},
+                {1798761599999, "2026-12-31"},
+                {1798761600000, "2027-01-01"},
+                {4107542400000, "2100-03-01"},
+                {-1, "1969-12-31"}};
     for (size_t i = 0; i < sizeof DAYS / sizeof *DAYS; ++i) {
         assert_string_equal(day_text(day_of_ms(DAYS[i].ms), day), DAYS[i].day);
         assert_int_equal(day_from(DAYS[i].day), day_of_ms(DAYS[i].ms));
     }
-    static const char *const WRONG[] = {"", "2026-13-01", "2026-00-01", "2026-02-29", "2026-1-01", "2026-01-32", "2026-01-00",
-                                        "26-01-01", "2026/01/01", "2026-01-01 ", "1900-02-29", "+026-01-01"};
+    static const char *const WRONG[] = {"",           "2026-13-01",  "2026-00-01", "2026-02-29",
+                                        "2026-1-01",  "2026-01-32",  "2026-01-00", "26-01-01",
+                                        "2026/01/01", "2026-01-01 ", "1900-02-29", "+026-01-01"};
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; ++i)
         assert_int_equal(day_from(WRONG[i]), -1);
     assert_int_equal(day_from("2000-02-29"), 20000229);

@@ -49,7 +49,8 @@ static size_t people_with(const struct roster *roster, unsigned roles)
 
 static void test_counts(void **state)
 {
-    static const char *const SIZES[] = {"1x1x2x0", "1x1x2x1", "2x1x2", "2x2x2", "small", "3x13x5x3", "2x30x25", "1x600x2x0", "5x2x60x8"};
+    static const char *const SIZES[] = {"1x1x2x0",  "1x1x2x1", "2x1x2",     "2x2x2",   "small",
+                                        "3x13x5x3", "2x30x25", "1x600x2x0", "5x2x60x8"};
     for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; ++i)
         for (uint64_t seed = 0; seed < 3; ++seed) {
             struct sample_counts counts;
@@ -59,7 +60,8 @@ static void test_counts(void **state)
             assert_int_equal(roster->n_people, counts.people);
             assert_int_equal(roster->n_enrollments, counts.enrollments);
             assert_int_equal(roster->n_guardianships, counts.guardianships);
-            assert_int_equal(roster->n_roles, counts.roles + counts.classes); /* a class teacher's follows from the class */
+            assert_int_equal(roster->n_roles,
+                             counts.roles + counts.classes); /* a class teacher's follows from the class */
             assert_int_equal(people_with(roster, ROLE_PUPIL), counts.pupils);
             assert_int_equal(people_with(roster, ROLE_GUARDIAN), counts.guardians);
             assert_int_equal(people_with(roster, ROLE_GUARDIAN | ROLE_TEACHER), counts.teacher_parents);
@@ -142,10 +144,12 @@ static void test_sizes(void **state)
 {
     struct sample_size size;
     assert_true(sample_size_from("large", &size));
-    assert_true(sample_size_from("2x3x10", &size) && size.schools == 2 && size.classes == 3 && size.pupils == 10 && size.subjects == 2);
+    assert_true(sample_size_from("2x3x10", &size) && size.schools == 2 && size.classes == 3 && size.pupils == 10 &&
+                size.subjects == 2);
     assert_true(sample_size_from("2x3x10x0", &size) && size.subjects == 0);
-    static const char *const WRONG[] = {"", "huge", "2", "2x3", "2x3x1", "0x3x4", "2x601x4", "2x3x61", "2x3x4x9", "2x3x4x", "2x3x4 ",
-                                        " 2x3x4", "+2x3x4", "02x3x4", "2x3x4x1x1", "-2x3x4"};
+    static const char *const WRONG[] = {"",        "huge",   "2",         "2x3",    "2x3x1",  "0x3x4",
+                                        "2x601x4", "2x3x61", "2x3x4x9",   "2x3x4x", "2x3x4 ", " 2x3x4",
+                                        "+2x3x4",  "02x3x4", "2x3x4x1x1", "-2x3x4"};
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; ++i)
         if (sample_size_from(WRONG[i], &size))
             fail_msg("\"%s\" was taken", WRONG[i]);
@@ -156,8 +160,9 @@ static void test_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts), cmocka_unit_test(test_families), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_same_seed_same_bytes), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_families),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_same_seed_same_bytes),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

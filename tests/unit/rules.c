@@ -19,7 +19,10 @@ static struct person_facts person(enum who who, bool held)
     static const struct person_facts PEOPLE[] = {
         [SERVICE] = {.service = true, .standing = STANDING_ACTIVE, .member = true},
         [PUPIL] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_PUPIL},
-        [TEACHER] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_TEACHER | ROLE_CLASS_TEACHER, .post = true},
+        [TEACHER] = {.standing = STANDING_ACTIVE,
+                     .member = true,
+                     .roles = ROLE_TEACHER | ROLE_CLASS_TEACHER,
+                     .post = true},
         [HEAD] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_HEAD, .post = true},
         [GUARDIAN] = {.standing = STANDING_RESTRICTED, .member = true, .roles = ROLE_GUARDIAN},
         [OUTSIDER] = {.standing = STANDING_ACTIVE},
@@ -192,8 +195,8 @@ static void test_open_mode(void **state)
 /* Whatever the facts, a verdict is whole; and every row can refuse something. */
 static void test_every_verdict(void **state)
 {
-    static const char *const TYPES[] = {NULL, "m.room.message", "m.room.name", "m.room.topic", "m.room.encryption",
-                                        "m.room.third_party_invite"};
+    static const char *const TYPES[] = {NULL,           "m.room.message",    "m.room.name",
+                                        "m.room.topic", "m.room.encryption", "m.room.third_party_invite"};
     bool *seen = calloc((size_t)rules_count(), sizeof *seen);
     for (unsigned bits = 0; bits < ACT__COUNT * ROOM_KIND__COUNT * 11 * 11 * 2 * 6 * 2; ++bits) {
         unsigned n = bits;
@@ -232,8 +235,9 @@ static void test_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),         cmocka_unit_test(test_room_of_no_school), cmocka_unit_test(test_open_mode),
-        cmocka_unit_test(test_every_verdict), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_cases),     cmocka_unit_test(test_room_of_no_school),
+        cmocka_unit_test(test_open_mode), cmocka_unit_test(test_every_verdict),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,51 @@
+/* Client-Server API, "Presence". While it is off (the default), what people say of themselves is taken and not kept, and
+ * everybody is offline, as other servers do it: clients take a refusal for a fault. */
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/names.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/users.h"
+#include "homeserver/sync/presence.h"
+#include "homeserver/sync/syncer.h"
+
+static bool put_status(struct request *r)
+{
+    const char *name, *status_msg;
+    enum presence_state state;
+    if (strcmp(r->params[0], r->session->user_id) != 0)
+        return refuse(r, ERROR_FORBIDDEN, "Nobody can speak for another.");
+    if (!body_string(r, "presence", &name) || !body_string_or(r, "status_msg", NULL, &status_msg))
+        return false;
+    if (!presence_state_from(name, &state))
+        return refuse(r, ERROR_INVALID_PARAM, "presence must be online, offline or unavailable.");
+    if (status_msg != NULL && strlen(status_msg) > PRESENCE_STATUS_MAX)
+        return refuse(r, ERROR_INVALID_PARAM, "The status message is too long.");
+    struct presence *presence = r->server->syncer->presence;
+    return (presence == NULL || presence_set(presence, r->session->user, state, status_msg, &r->error)) && reply_empty(r);
+}
+
+/* Only those who share a room learn of each other; and nobody learns who exists. */
+static bool get_status(struct request *r)
+{
+    struct text body = TEXT_INIT;
+    struct presence *presence = r->server->syncer->presence;
+    user_no user = users_by_id(r->db, user_names_server(r->server->names), r->params[0]);
+    if (user != r->session->user && (user == 0 || !memberships_share_room(r->db, r->session->user, user)))
+        return refuse(r, ERROR_FORBIDDEN, "You are not allowed to see their presence.");
+    if (presence == NULL)
+        text_adds(&body, "{\"presence\":\"offline\"}");
+    else
+        presence_add_status(presence, user, &body);
+    return reply_text(r, &body);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_PUT, "/_matrix/client/v3/presence/{userId}/status", put_status, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "setPresence"},
+    {HTTP_GET, "/_matrix/client/v3/presence/{userId}/status", get_status, ROUTE_AUTH, RATE_NONE, "getPresence"},
+};
+const struct routes PRESENCE_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,333 @@
+#include "homeserver/sync/presence.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/member_set.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/sync.h"
+#include "homeserver/store/writer.h"
+#include "homeserver/sync/filter.h"
+
+#define IDLE_MS 300000 /* without an act: unavailable */
+#define TURN_MS 5000   /* how often somebody looks who has gone */
+
+struct person {
+    user_no user;
+    enum presence_state said;  /* by themselves */
+    enum presence_state told;  /* to others, at pos */
+    stream_pos pos;            /* of the last change */
+    int64_t acted_ms, until_ms; /* clock_mono_ms: of their last act; until when a client of theirs is expected */
+    char *status_msg;          /* NULL: none */
+    bool again;                /* must be told of (once more) */
+    UT_hash_handle hh;
+};
+
+struct presence {
+    struct writer *writer;
+    struct user_names *names;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t stop;
+    struct person *all;
+    bool running, stopping;
+};
+
+static const char *const NAMES[] = {"offline", "unavailable", "online"};
+
+bool presence_state_from(const char *name, enum presence_state *out)
+{
+    for (int i = 0; name != NULL && i < 3; ++i)
+        if (strcmp(name, NAMES[i]) == 0) {
+            *out = (enum presence_state)i;
+            return true;
+        }
+    return false;
+}
+
+/* With the lock held, as everything below that takes a person. */
+static struct person *person_of(struct presence *presence, user_no user, bool make)
+{
+    struct person *person;
+    HASH_FIND(hh, presence->all, &user, sizeof user, person);
+    if (person == NULL && make) {
+        person = xcalloc(1, sizeof *person);
+        person->user = user;
+        HASH_ADD(hh, presence->all, user, sizeof person->user, person);
+    }
+    return person;
+}
+
+static enum presence_state state_now(const struct person *person, int64_t now_ms)
+{
+    if (person->until_ms <= now_ms)
+        return PRESENCE_OFFLINE;
+    if (person->said == PRESENCE_ONLINE && person->acted_ms + IDLE_MS <= now_ms)
+        return PRESENCE_UNAVAILABLE;
+    return person->said;
+}
+
+/* A job was rolled back: what has a position that is not committed was not told. */
+static void tell_again(void *arg)
+{
+    struct presence *presence = arg;
+    stream_pos committed = writer_pos(presence->writer);
+    pthread_mutex_lock(&presence->lock);
+    for (struct person *person = presence->all; person != NULL; person = person->hh.next)
+        person->again |= person->pos > committed;
+    pthread_mutex_unlock(&presence->lock);
+}
+
+/* Without the lock: only jobs change what is told, and asking the database must not hold up the loops. */
+static void announce(struct presence *presence, struct tx *tx, user_no user)
+{
+    size_t n;
+    user_no *users = sync_neighbours(tx->db, user, &n);
+    stream_pos pos = tx_next_pos(tx);
+    pthread_mutex_lock(&presence->lock);
+    struct person *person = person_of(presence, user, true);
+    person->told = state_now(person, clock_mono_ms());
+    person->again = false;
+    person->pos = pos;
+    pthread_mutex_unlock(&presence->lock);
+    tx_on_rollback(tx, tell_again, presence);
+    tx_change(tx, (struct change){.kind = CHANGE_PRESENCE,
+                                  .pos = pos,
+                                  .user = user,
+                                  .payload = member_set_create(users, n),
+                                  .release = member_set_unref});
+}
+
+struct setting {
+    struct presence *presence;
+    user_no user;
+    enum presence_state state;
+    const char *status_msg;
+    bool keep_status;
+    int64_t ms;
+};
+
+static bool is_due(const struct person *person, int64_t now_ms)
+{
+    return person->again || person->told != state_now(person, now_ms);
+}
+
+/* Whether others must be told. */
+static bool change(const struct setting *set, struct person *person, int64_t now_ms)
+{
+    person->said = set->state;
+    person->acted_ms = now_ms;
+    if (person->until_ms < now_ms + set->ms)
+        person->until_ms = now_ms + set->ms;
+    if (set->keep_status)
+        return is_due(person, now_ms);
+    free(person->status_msg);
+    person->status_msg = set->status_msg != NULL ? xstrdup(set->status_msg) : NULL;
+    return true;
+}
+
+static bool set_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct setting *set = arg;
+    pthread_mutex_lock(&set->presence->lock);
+    bool tell = change(set, person_of(set->presence, set->user, true), clock_mono_ms());
+    pthread_mutex_unlock(&set->presence->lock);
+    if (tell)
+        announce(set->presence, tx, set->user);
+    return true;
+}
+
+bool presence_set(struct presence *presence, user_no user, enum presence_state state, const char *status_msg,
+                  struct error *e)
+{
+    struct setting set = {presence, user, state, status_msg, false, 60000};
+    return writer_run(presence->writer, set_job, &set, e);
+}
+
+bool presence_asks(struct presence *presence, user_no user, enum presence_state state, int64_t ms)
+{
+    int64_t now_ms = clock_mono_ms();
+    pthread_mutex_lock(&presence->lock);
+    struct person *person = person_of(presence, user, false);
+    bool same = person != NULL && person->said == state && person->told != PRESENCE_OFFLINE;
+    if (same && person->until_ms < now_ms + ms)
+        person->until_ms = now_ms + ms;
+    pthread_mutex_unlock(&presence->lock);
+    return same;
+}
+
+void presence_arrive(struct presence *presence, user_no user, enum presence_state state, int64_t ms)
+{
+    struct error ignored;
+    struct setting set = {presence, user, state, NULL, true, ms};
+    writer_run(presence->writer, set_job, &set, &ignored);
+}
+
+void presence_acts(struct presence *presence, user_no user)
+{
+    pthread_mutex_lock(&presence->lock);
+    struct person *person = person_of(presence, user, false);
+    if (person != NULL)
+        person->acted_ms = clock_mono_ms();
+    pthread_mutex_unlock(&presence->lock);
+}
+
+/* Those whose state others do not know yet. */
+static user_no *due(struct presence *presence, size_t *n)
+{
+    int64_t now_ms = clock_mono_ms();
+    pthread_mutex_lock(&presence->lock);
+    user_no *users = xcalloc(HASH_COUNT(presence->all) + 1, sizeof *users);
+    *n = 0;
+    for (const struct person *person = presence->all; person != NULL; person = person->hh.next)
+        if (is_due(person, now_ms))
+            users[(*n)++] = person->user;
+    pthread_mutex_unlock(&presence->lock);
+    return users;
+}
+
+static bool turn_job(struct tx *tx, void *arg, struct error *e)
+{
+    size_t n;
+    struct presence *presence = arg;
+    user_no *users = due(presence, &n);
+    for (size_t i = 0; i < n; ++i)
+        announce(presence, tx, users[i]);
+    free(users);
+    return true;
+}
+
+static bool anybody_due(struct presence *presence)
+{
+    size_t n;
+    free(due(presence, &n));
+    return n != 0;
+}
+
+static void *turn_main(void *arg)
+{
+    struct presence *presence = arg;
+    struct error ignored;
+    pthread_mutex_lock(&presence->lock);
+    while (!presence->stopping) {
+        int64_t next_ms = clock_mono_ms() + TURN_MS;
+        struct timespec until = {next_ms / 1000, next_ms % 1000 * 1000000};
+        pthread_cond_timedwait(&presence->stop, &presence->lock, &until);
+        if (presence->stopping)
+            break;
+        pthread_mutex_unlock(&presence->lock);
+        if (anybody_due(presence))
+            writer_run(presence->writer, turn_job, presence, &ignored);
+        pthread_mutex_lock(&presence->lock);
+    }
+    pthread_mutex_unlock(&presence->lock);
+    return NULL;
+}
+
+struct presence *presence_create(struct writer *writer, struct user_names *names)
+{
+    pthread_condattr_t monotonic;
+    struct presence *presence = xcalloc(1, sizeof *presence);
+    presence->writer = writer;
+    presence->names = names;
+    pthread_mutex_init(&presence->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&presence->stop, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    presence->running = pthread_create(&presence->thread, NULL, turn_main, presence) == 0;
+    return presence;
+}
+
+void presence_stop(struct presence *presence)
+{
+    if (presence == NULL || !presence->running)
+        return;
+    pthread_mutex_lock(&presence->lock);
+    presence->stopping = true;
+    pthread_cond_signal(&presence->stop);
+    pthread_mutex_unlock(&presence->lock);
+    pthread_join(presence->thread, NULL);
+    presence->running = false;
+}
+
+void presence_destroy(struct presence *presence)
+{
+    struct person *person, *next;
+    if (presence == NULL)
+        return;
+    presence_stop(presence);
+    HASH_ITER(hh, presence->all, person, next)
+    {
+        HASH_DEL(presence->all, person);
+        free(person->status_msg);
+        free(person);
+    }
+    pthread_cond_destroy(&presence->stop);
+    pthread_mutex_destroy(&presence->lock);
+    free(presence);
+}
+
+static void add_status(struct text *out, const struct person *person)
+{
+    int64_t now_ms = clock_mono_ms();
+    enum presence_state state = person != NULL ? state_now(person, now_ms) : PRESENCE_OFFLINE;
+    text_adds(out, "{\"presence\":");
+    text_add_json(out, NAMES[state]);
+    if (person != NULL && person->acted_ms != 0) {
+        text_adds(out, ",\"last_active_ago\":");
+        text_add_int(out, now_ms - person->acted_ms);
+    }
+    if (state == PRESENCE_ONLINE)
+        text_adds(out, ",\"currently_active\":true");
+    if (person != NULL && person->status_msg != NULL) {
+        text_adds(out, ",\"status_msg\":");
+        text_add_json(out, person->status_msg);
+    }
+    text_addc(out, '}');
+}
+
+void presence_add_status(struct presence *presence, user_no user, struct text *out)
+{
+    pthread_mutex_lock(&presence->lock);
+    add_status(out, person_of(presence, user, false));
+    pthread_mutex_unlock(&presence->lock);
+}
+
+/* Those who changed, copied out so that the lock is not held while the database is asked. */
+static user_no *changed(struct presence *presence, stream_pos since, stream_pos upto, size_t *n)
+{
+    pthread_mutex_lock(&presence->lock);
+    user_no *users = xcalloc(HASH_COUNT(presence->all) + 1, sizeof *users);
+    *n = 0;
+    for (const struct person *person = presence->all; person != NULL; person = person->hh.next)
+        if (person->pos > since && person->pos <= upto && (since != 0 || person->told != PRESENCE_OFFLINE))
+            users[(*n)++] = person->user;
+    pthread_mutex_unlock(&presence->lock);
+    return users;
+}
+
+void presence_add(struct presence *presence, struct db *db, const struct filter *filter, user_no user, stream_pos since,
+                  stream_pos upto, struct text *out)
+{
+    size_t n;
+    user_no *users = changed(presence, since, upto, &n);
+    for (size_t i = 0; i < n; ++i) {
+        const char *id = user_names_get(presence->names, db, users[i]);
+        if (id == NULL || !filter_wants(&filter->presence, "m.presence", id, NULL, false) ||
+            (users[i] != user && !memberships_share_room(db, user, users[i])))
+            continue;
+        text_adds(out, out->len != 0 ? ",{\"content\":" : "{\"content\":");
+        presence_add_status(presence, users[i], out);
+        text_adds(out, ",\"sender\":");
+        text_add_json(out, id);
+        text_adds(out, ",\"type\":\"m.presence\"}");
+    }
+    free(users);
+}
