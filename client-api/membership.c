@@ -56,6 +56,8 @@ static bool change(struct request *r, enum act act, struct changing *c)
     c->room = r->params[0];
     c->act.act = act;
     c->act.actor = r->session->user;
+    if (c->room[0] != '!' && c->room[0] != '#')
+        return refuse(r, ERROR_INVALID_PARAM, "This is neither a room id nor an alias.");
     if (!body_string_or(r, "reason", NULL, &c->act.reason))
         return false;
     if (c->act.reason != NULL && strlen(c->act.reason) > REASON_MAX)

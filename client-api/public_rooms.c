@@ -62,9 +62,11 @@ static bool get_public_rooms(struct request *r)
 static bool read_types(struct request *r, json_t *filter, struct directory_search *search, const char *types[TYPES_MAX])
 {
     size_t i;
-    json_t *type, *list = json_get_array(filter, "room_types");
+    json_t *type, *list = json_object_get(filter, "room_types");
     search->types = types;
-    search->n_types = list != NULL ? (int)json_array_size(list) : -1;
+    search->n_types = json_is_array(list) ? (int)json_array_size(list) : -1;
+    if (list != NULL && !json_is_array(list) && !json_is_null(list))
+        return refuse(r, ERROR_BAD_JSON, "room_types must be a list.");
     if (search->n_types > TYPES_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "There are too many room_types.");
     json_array_foreach(list, i, type) {
@@ -75,6 +77,14 @@ static bool read_types(struct request *r, json_t *filter, struct directory_searc
     return true;
 }
 
+static bool read_term(struct request *r, json_t *filter, const char **term)
+{
+    const json_t *value = json_object_get(filter, "generic_search_term");
+    *term = json_string_value(value);
+    return value == NULL || json_is_null(value) || *term != NULL ||
+           refuse(r, ERROR_BAD_JSON, "generic_search_term must be a string.");
+}
+
 static bool query_public_rooms(struct request *r)
 {
     struct directory_search search = {0};
@@ -83,11 +93,11 @@ static bool query_public_rooms(struct request *r)
     int64_t limit;
     if (!asked_here(r) || !body_object_or_null(r, "filter", &filter) || !body_string_or(r, "since", NULL, &since) ||
         !body_int_or(r, "limit", ROOMS_DEFAULT, &limit) || !read_since(r, since, &search.from) ||
-        !body_string_or(r, "third_party_instance_id", NULL, &network) || !read_types(r, filter, &search, types))
+        !body_string_or(r, "third_party_instance_id", NULL, &network) || !read_types(r, filter, &search, types) ||
+        !read_term(r, filter, &search.term))
         return false;
     if (network != NULL)
         search.n_types = 0; /* no other network is known here: nothing matches */
-    search.term = json_get_string(filter, "generic_search_term");
     search.limit = limit < 1 ? 1 : limit > ROOMS_MAX ? ROOMS_MAX : (size_t)limit;
     return reply_rooms(r, &search);
 }

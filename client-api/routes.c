@@ -16,6 +16,7 @@ const struct routes *const ALL_ROUTES[] = {
     &SEND_ROUTES,
     &SHARED_SECRET_ROUTES,
     &TAG_ROUTES,
+    &THIRD_PARTY_ROUTES,
     &VERSION_ROUTES,
     &WELLKNOWN_ROUTES,
     &MESSAGES_ROUTES,

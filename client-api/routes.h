@@ -21,6 +21,7 @@ extern const struct routes REGISTER_ROUTES;
 extern const struct routes SEND_ROUTES;
 extern const struct routes SHARED_SECRET_ROUTES;
 extern const struct routes TAG_ROUTES;
+extern const struct routes THIRD_PARTY_ROUTES;
 extern const struct routes VERSION_ROUTES;
 extern const struct routes WELLKNOWN_ROUTES;
 extern const struct routes MESSAGES_ROUTES;

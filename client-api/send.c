@@ -102,7 +102,7 @@ static bool redact_event(struct request *r)
     return send(r, &draft);
 }
 
-#define FLAGS (ROUTE_AUTH | ROUTE_BODY)
+#define FLAGS (ROUTE_AUTH | ROUTE_BODY | ROUTE_PREPARES)
 static const struct route TABLE[] = {
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", send_message, FLAGS, RATE_MESSAGE, "sendMessage"},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", send_state, FLAGS, RATE_MESSAGE,

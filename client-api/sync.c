@@ -16,9 +16,7 @@
 #include "homeserver/sync/token.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
-
-#define LOOP_PARSES_MAX 2048   /* bytes of a filter in the query that a loop parses itself */
-#define GRACE_MS 30000 /* a client is missed when it has not come back by then */
+#define GRACE_MS 30000        /* a client is missed when it has not come back by then */
 
 struct params {
     stream_pos since; /* 0: initial */
@@ -26,12 +24,6 @@ struct params {
     bool full_state, use_state_after;
     enum presence_state presence;
 };
-
-static bool presence_known(const char *presence)
-{
-    return presence == NULL || strcmp(presence, "online") == 0 || strcmp(presence, "offline") == 0 ||
-           strcmp(presence, "unavailable") == 0;
-}
 
 static bool read_presence(struct request *r, struct params *out)
 {
@@ -53,8 +45,6 @@ static bool read_params(struct request *r, struct params *out)
 {
     const char *since = query_get(r, "since");
     *out = (struct params){0};
-    if (!presence_known(query_get(r, "set_presence")))
-        return refuse(r, ERROR_INVALID_PARAM, "set_presence is online, offline or unavailable.");
     if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
         return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
     if (r->park.since > out->since)
@@ -79,12 +69,9 @@ static const struct filter *keep_filter(struct request *r, struct filter *filter
 
 static const struct filter *filter_on_loop(struct request *r)
 {
-    const char *param = query_get(r, "filter");
     if (r->park.state != NULL)
         return r->park.state;
-    if (param != NULL && strlen(param) > LOOP_PARSES_MAX)
-        return NULL;
-    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->session->user, param));
+    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->session->user, query_get(r, "filter")));
 }
 
 static const struct filter *filter_on_worker(struct request *r)

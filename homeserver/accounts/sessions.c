@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -10,6 +11,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/devices.h"
 #include "homeserver/store/tokens.h"
 #include "homeserver/store/writer.h"
 
@@ -19,6 +21,7 @@ struct entry {
     struct session session; /* first: a session is its entry */
     _Atomic int refs;
     _Atomic bool used;
+    _Atomic int64_t seen_ms; /* monotonic clock: when the device's row was last told; 0: not yet */
     unsigned char hash[TOKEN_HASH_BYTES];
     UT_hash_handle hh;
     struct entry *next, *prev; /* the user's others */
@@ -271,4 +274,34 @@ void sessions_observe(void *self, const struct change *changes, size_t n)
         forget(s, &changes[i]);
         pthread_rwlock_unlock(&s->lock);
     }
+}
+
+struct seen {
+    device_no device;
+    char ip[46];
+    struct error error;
+};
+
+static bool job_seen(struct tx *tx, void *arg, struct error *e)
+{
+    const struct seen *seen = arg;
+    return devices_seen(tx, seen->device, tx->now_ms, seen->ip);
+}
+
+static void forget_seen(void *seen, bool written)
+{
+    free(seen);
+}
+
+void sessions_seen(struct sessions *s, const struct session *session, const char *ip)
+{
+    struct entry *entry = (struct entry *)session;
+    int64_t now_ms = clock_mono_ms(), before_ms = entry->seen_ms;
+    if (s->writer == NULL || (before_ms != 0 && now_ms - before_ms < SEEN_EVERY_MS) ||
+        !atomic_compare_exchange_strong(&entry->seen_ms, &before_ms, now_ms))
+        return;
+    struct seen *seen = xcalloc(1, sizeof *seen);
+    seen->device = session->device;
+    snprintf(seen->ip, sizeof seen->ip, "%s", ip);
+    writer_submit(s->writer, job_seen, seen, &seen->error, forget_seen, seen);
 }

@@ -102,8 +102,7 @@ static bool fill_strings(const json_t *array, const char **out, size_t max, int 
     json_t *item;
     if (json_array_size(array) > max)
         return false;
-    json_array_foreach(array, i, item)
-    {
+    json_array_foreach(array, i, item) {
         out[i] = json_string_value(item);
         if (out[i] == NULL && !json_is_null(item))
             return false;

@@ -27,7 +27,7 @@ static bool import_roster(struct call *call, const struct roster *roster)
                                 .dry_run = call->options[IMPORT_DRY_RUN] != NULL,
                                 .passwords = call->options[IMPORT_PASSWORDS] != NULL ? &call->out : NULL};
     if (!roster_import(&how, &changes, &e))
-        return call_fail_error(call, &e);
+        return *e.value != '\0' ? call_fail(call, "%s (%s)", error_sentence(&e), e.value) : call_fail_error(call, &e);
     roster_changes_add_text(&call->notes, &changes);
     return true;
 }

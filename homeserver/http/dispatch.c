@@ -10,6 +10,7 @@
 #include "homeserver/store/db.h"
 #include "homeserver/sync/hub.h"
 
+#define PREPARED_BYTES_MAX 16384 /* of a body that the loop parses itself (ROUTE_PREPARES) */
 #define OVERFLOW_WAIT_MS 2000
 
 /* RFC 9110, 15.5.6 */
@@ -65,6 +66,8 @@ static bool admit(struct request *r)
         return false;
     if ((r->route->flags & ROUTE_ADMIN) != 0 && !r->session->admin)
         return refuse(r, ERROR_FORBIDDEN, "Only a server administrator may do this.");
+    if (r->session != NULL)
+        sessions_seen(r->server->sessions, r->session, r->ip);
     return check_rate(r);
 }
 
@@ -112,6 +115,8 @@ enum dispatch dispatch_begin(struct call *call, const struct dispatch_limits *li
         return refused(call);
     if (r->route->park != NULL && r->session != NULL && r->route->park->wait(r))
         return DISPATCH_PARK;
+    if ((r->route->flags & ROUTE_PREPARES) != 0 && r->raw_body_len <= PREPARED_BYTES_MAX)
+        return dispatch_work(call, NULL) ? DISPATCH_ANSWER : DISPATCH_WRITE;
     return DISPATCH_WORK;
 }
 

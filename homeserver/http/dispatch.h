@@ -19,6 +19,7 @@ enum dispatch {
     DISPATCH_ANSWER, /* the reply is filled in */
     DISPATCH_WORK,   /* give it to a worker */
     DISPATCH_PARK,   /* hold it; call->r.park is filled in */
+    DISPATCH_WRITE,  /* give r.written to the writer (loop_write) */
 };
 
 /* A call that was just made. Never blocks. */

@@ -96,13 +96,6 @@ static void put_defaults(struct http_settings *s)
         s->loops = LOOPS_MAX;
 }
 
-/* On the writer's thread: the call's write is durable, or refused. */
-static void on_written(void *call, bool written)
-{
-    dispatch_written(call, written);
-    loop_return(call);
-}
-
 static void run_job(void *self, struct pool_job *job, struct db *db)
 {
     struct http *http = self;
@@ -112,7 +105,7 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
         refuse(r, ERROR_UNAVAILABLE, NULL);
         reply_error(r);
     } else if (!dispatch_work(call, db)) {
-        writer_submit(http->server->writer, r->written.job, r->written.state, &r->error, on_written, call);
+        loop_write(call);
         return; /* the call may be gone already */
     }
     loop_return(call);

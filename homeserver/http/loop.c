@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
+
 #include "homeserver/base/log.h"
 #include "homeserver/http/front.h"
 #include "homeserver/http/loop_private.h"
+#include "homeserver/http/server.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/sync/hub.h"
 
@@ -53,6 +55,19 @@ static void send_post(struct loop *loop, struct post content)
 void loop_return(struct call *call)
 {
     send_post(call->loop, (struct post){.kind = POST_RETURN, .call = call});
+}
+
+/* On the writer's thread: the call's write is durable, or refused. */
+static void on_written(void *call, bool written)
+{
+    dispatch_written(call, written);
+    loop_return(call);
+}
+
+void loop_write(struct call *call)
+{
+    struct request *r = &call->r;
+    writer_submit(r->server->writer, r->written.job, r->written.state, &r->error, on_written, call);
 }
 
 void loop_wake(struct loop *loop, struct wake *wake)
@@ -113,12 +128,21 @@ static void hand_to_worker(struct loop *loop, struct call *call)
     exchange_answer(call);
 }
 
+static void hand_to_writer(struct loop *loop, struct call *call)
+{
+    call->place = CALL_WORKER;
+    ++loop->busy;
+    loop_write(call);
+}
+
 void loop_take(struct loop *loop, struct call *call, enum dispatch what)
 {
     if (what == DISPATCH_PARK)
         park(loop, call);
     else if (what == DISPATCH_WORK)
         hand_to_worker(loop, call);
+    else if (what == DISPATCH_WRITE)
+        hand_to_writer(loop, call);
     else
         exchange_answer(call);
 }

@@ -54,6 +54,7 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
 
 /* Any thread. */
 void loop_return(struct call *call);                          /* a worker is done with it */
+void loop_write(struct call *call); /* r.written goes to the writer, which returns the call when it is durable */
 void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */
 void loop_set_tls(struct loop *loop, struct ssl_ctx_st *tls); /* takes the reference given */
 void loop_ask_stop(struct loop *loop);

@@ -52,6 +52,8 @@ enum route_flags {
     ROUTE_PARKS = 64,        /* may wait for news: its route has a park hook, asked on the loop before any worker */
     ROUTE_ADMIN = 128,       /* a server administrator's token */
     ROUTE_BODY_ANY = 256,    /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
+    ROUTE_PREPARES = 512,    /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
+                              * small body it runs on the loop itself. r->db may be NULL */
 };
 
 typedef bool request_handler(struct request *r);

@@ -12,6 +12,7 @@
 #include "homeserver/rooms/pdu.h"
 #include "homeserver/rooms/redact.h"
 #include "homeserver/store/memberships.h"
+#include "homeserver/store/relations.h"
 #include "homeserver/store/rooms.h"
 #include "homeserver/store/school.h"
 #include "homeserver/store/users.h"
@@ -388,6 +389,18 @@ static bool finish_pdu(struct making *m, struct error *e)
     return done;
 }
 
+/* Client-Server API, "Avoiding duplicate annotations". */
+static bool check_annotation(const struct making *m, struct error *e)
+{
+    const json_t *relates = json_get_object(m->draft->content, "m.relates_to");
+    const char *type = json_get_string(relates, "rel_type"), *target = json_get_string(relates, "event_id"),
+               *key = json_get_string(relates, "key");
+    if (type == NULL || target == NULL || key == NULL || strcmp(type, "m.annotation") != 0)
+        return true;
+    return !relations_annotated(m->tx->db, target, m->draft->sender, m->draft->type, key) ||
+           error_set(e, ERROR_DUPLICATE_ANNOTATION, NULL);
+}
+
 bool append_event(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
 {
     const struct rooms_settings *settings = rooms_settings(room->rooms);
@@ -402,7 +415,7 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
-    bool done = authorize(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
+    bool done = authorize(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
     if (done && !commit(&m))
         done = error_set(e, ERROR_UNKNOWN, NULL);
     if (done) {

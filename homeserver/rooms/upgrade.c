@@ -8,6 +8,7 @@
 #include "homeserver/rooms/create.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
 #include "homeserver/store/school.h"
 #include "homeserver/store/writer.h"
@@ -25,11 +26,10 @@ struct upgrade {
     struct room *new;
 };
 
-/* State that goes with the room (Client-Server API, "Server behaviour" of room upgrades). Power levels come last: until then
- * the new room's creator has all power that the rest needs. */
+/* State that goes with the room (Client-Server API, "Server behaviour" of room upgrades); the power levels follow later. */
 static const char *const CARRIED[] = {
-    "m.room.server_acl",   "m.room.encryption",         "m.room.name",       "m.room.avatar",       "m.room.topic",
-    "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules", "m.room.power_levels",
+    "m.room.server_acl", "m.room.encryption",   "m.room.name",               "m.room.avatar",
+    "m.room.topic",      "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules",
 };
 
 static json_t *create_content(struct upgrade *u)
@@ -37,10 +37,28 @@ static json_t *create_content(struct upgrade *u)
     const json_t *old = room_state_content(u->old, u->tx, "m.room.create", "");
     json_t *content = json_deep_copy(old);
     json_object_del(content, "additional_creators");
-    json_object_set_new(content, "predecessor", json_pack("{s:s}", "room_id", u->old->room_id));
+    json_object_set_new(content, "predecessor",
+                        json_pack("{s:s, s:s}", "room_id", u->old->room_id, "event_id", u->old->last_event_id));
     if (u->additional_creators != NULL && room_version_has(u->version, ROOM_CREATORS))
         json_object_set(content, "additional_creators", (json_t *)u->additional_creators);
     return content;
+}
+
+/* Levels that the old version could read, as numbers; what it could not read counts as absent. */
+static void plain_levels(const struct room_version *from, json_t *levels)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+    int64_t level;
+    json_object_foreach_safe(levels, next, key, value) {
+        if (json_is_object(value))
+            plain_levels(from, value);
+        else if (power_read(from, value, &level))
+            json_object_set_new(levels, key, json_integer(level));
+        else
+            json_object_del(levels, key);
+    }
 }
 
 /* Version 12 has its creators above all levels and in no list; older versions want them in it. */
@@ -48,6 +66,8 @@ static void fit_power_levels(struct upgrade *u, json_t *content)
 {
     json_t *users = json_get_object(content, "users"), *id;
     size_t i;
+    if (room_version_has(u->old->version, ROOM_LOOSE_LEVELS) && !room_version_has(u->version, ROOM_LOOSE_LEVELS))
+        plain_levels(u->old->version, content);
     if (room_version_has(u->version, ROOM_CREATORS)) {
         json_object_del(users, u->actor_id);
         json_array_foreach(u->additional_creators, i, id)
@@ -62,14 +82,11 @@ static void fit_power_levels(struct upgrade *u, json_t *content)
 
 static void carry(struct upgrade *u, const char *type, const char *state_key, const json_t *now)
 {
-    json_t *content = json_deep_copy(now);
-    if (strcmp(type, "m.room.power_levels") == 0)
-        fit_power_levels(u, content);
-    json_array_append_new(u->state,
-                          json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content", content));
+    json_array_append_new(u->state, json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content",
+                                              json_deep_copy(now)));
 }
 
-/* Bans, and the children and parents of a space; what a client made up goes along too only where the list says so. */
+/* The children and parents of a space. What clients made up stays: it may depend on who sent it. */
 static void carry_keyed(struct upgrade *u)
 {
     struct event_row row;
@@ -136,37 +153,27 @@ static bool bury(struct upgrade *u)
 
 static bool carry_bans(struct upgrade *u)
 {
-    struct membership_list {
-        char **ids;
-        json_t **contents;
-        size_t n;
-    } bans = {0};
-    struct event_row row;
-    struct error ignored;
-    struct stmt *q = events_state_now(u->tx->db, u->old->no);
-    while (events_next(q, &row)) {
-        json_t *content = strcmp(row.type, "m.room.member") == 0 ? json_parse(row.content, strlen(row.content), &ignored) : NULL;
-        const char *membership = json_get_string(content, "membership");
-        if (membership == NULL || strcmp(membership, "ban") != 0) {
-            json_decref(content);
-            continue;
-        }
-        bans.ids = xrealloc(bans.ids, (bans.n + 1) * sizeof *bans.ids);
-        bans.contents = xrealloc(bans.contents, (bans.n + 1) * sizeof *bans.contents);
-        bans.ids[bans.n] = xstrdup(row.state_key);
-        bans.contents[bans.n++] = content;
-    }
-    stmt_end(q);
+    size_t n;
     bool done = true;
-    for (size_t i = 0; i < bans.n; ++i) {
-        if (done)
-            done = send_state(u, u->new, "m.room.member", bans.ids[i], json_incref(bans.contents[i]));
-        json_decref(bans.contents[i]);
-        free(bans.ids[i]);
+    user_no *banned = memberships_users(u->tx->db, u->old->no, MEMBERSHIP_BAN, &n);
+    for (size_t i = 0; done && i < n; ++i) {
+        const char *id = user_names_get(rooms_settings(u->old->rooms)->names, u->tx->db, banned[i]);
+        const json_t *content = id != NULL ? room_state_content(u->old, u->tx, "m.room.member", id) : NULL;
+        done = content == NULL || send_state(u, u->new, "m.room.member", id, json_deep_copy(content));
     }
-    free(bans.ids);
-    free(bans.contents);
+    free(banned);
     return done;
+}
+
+/* Last: until then the new room's creator has all the power that the rest needs. */
+static bool carry_power(struct upgrade *u)
+{
+    const json_t *now = room_state_content(u->old, u->tx, "m.room.power_levels", "");
+    if (now == NULL)
+        return true;
+    json_t *content = json_deep_copy(now);
+    fit_power_levels(u, content);
+    return send_state(u, u->new, "m.room.power_levels", "", content);
 }
 
 /* The aliases follow, and the canonical one is said in the new room and no longer in the old. */
@@ -226,7 +233,9 @@ static bool may_upgrade(struct upgrade *u)
 struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const struct room_version *version,
                           const json_t *additional_creators, struct error *e)
 {
-    static bool (*const STEPS[])(struct upgrade *u) = {make_new, carry_bans, move_aliases, move_listing, bury, quieten};
+    static bool (*const STEPS[])(struct upgrade *u) = {
+        make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten,
+    };
     struct upgrade u = {old, tx, actor, .version = version, .additional_creators = additional_creators, .e = e};
     u.actor_id = user_names_get(rooms_settings(old->rooms)->names, tx->db, actor);
     bool done = may_upgrade(&u);

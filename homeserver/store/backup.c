@@ -1,5 +1,7 @@
 #include "homeserver/store/backup.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +40,7 @@ static bool copy(const char *from, const char *to)
     int rc = SQLITE_ERROR;
     if (source == NULL)
         return false;
-    rc = sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE, NULL);
+    rc = sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE, NULL);
     if (rc == SQLITE_OK)
         rc = copy_pages(db_raw(source), target);
     if (rc == SQLITE_OK) /* the source's write-ahead mode came along; a copy is one file */
@@ -50,12 +52,21 @@ static bool copy(const char *from, const char *to)
     return rc == SQLITE_OK;
 }
 
+/* An empty file, which to SQLite is an empty database: made by us alone, and for its owner's eyes only. */
+static bool make_new(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        log_error("backup", "%s: %s", path, errno == EEXIST ? "is there already" : strerror(errno));
+    else
+        close(fd);
+    return fd >= 0;
+}
+
 bool db_backup(const char *from, const char *to)
 {
-    if (access(to, F_OK) == 0) {
-        log_error("backup", "%s: is there already", to);
+    if (!make_new(to))
         return false;
-    }
     if (copy(from, to) && db_verify(to, NULL))
         return true;
     unlink(to);

@@ -1,10 +1,16 @@
 #include "homeserver/store/relations.h"
 
-enum { TO, THREADS, COUNT };
+#include <string.h>
+
+#include "homeserver/base/json.h"
+
+enum { TO, ANNOTATIONS, THREADS, COUNT };
 static const char *const TEXTS[COUNT] = {
     [TO] = "SELECT r.pos, r.rel_type, e.event_id, e.type, e.state_key, e.sender, e.ts FROM relations r"
            " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL"
            " ORDER BY r.pos",
+    [ANNOTATIONS] = "SELECT e.content FROM relations r JOIN events e ON e.pos = r.pos WHERE r.target_id = $1"
+                    " AND r.rel_type = 'm.annotation' AND e.sender = $2 AND e.type = $3 AND e.redacted_by IS NULL",
     [THREADS] = "SELECT r.target_id, max(r.pos) AS latest FROM relations r JOIN events e ON e.pos = r.pos"
                 " WHERE r.room_no = $1 AND r.rel_type = 'm.thread' AND r.pos <= $2 AND e.redacted_by IS NULL"
                 " GROUP BY r.target_id HAVING max(r.pos) <= $3 ORDER BY latest DESC",
@@ -30,6 +36,25 @@ bool relations_next(struct stmt *q, struct relation *relation)
         .ts = col_int(q, 6),
     };
     return true;
+}
+
+static bool has_key(const char *content, const char *key)
+{
+    json_t *object = json_loads(content, 0, NULL);
+    const char *its = json_get_string(json_get_object(object, "m.relates_to"), "key");
+    bool same = its != NULL && strcmp(its, key) == 0;
+    json_decref(object);
+    return same;
+}
+
+bool relations_annotated(struct db *db, const char *target_id, user_no sender, const char *type, const char *key)
+{
+    bool found = false;
+    struct stmt *q = db_query(db, &RELATIONS, ANNOTATIONS, "tit", target_id, sender, type);
+    while (!found && stmt_next(q))
+        found = has_key(col_text(q, 0), key);
+    stmt_end(q);
+    return found;
 }
 
 struct stmt *relations_threads(struct db *db, room_no room, stream_pos upto, stream_pos latest)

@@ -26,6 +26,9 @@ struct relation {
 struct stmt *relations_to(struct db *db, const char *target_id, stream_pos upto);
 bool relations_next(struct stmt *q, struct relation *relation);
 
+/* Whether sender has annotated target_id with that type and key before, and not taken it back. Blocks (a read). */
+bool relations_annotated(struct db *db, const char *target_id, user_no sender, const char *type, const char *key);
+
 /* Roots of the room's threads with the position of their newest reply: those whose newest reply among the ones up to
  * `upto` is not after `latest`, the newest first. End with stmt_end. */
 struct stmt *relations_threads(struct db *db, room_no room, stream_pos upto, stream_pos latest);

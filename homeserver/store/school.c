@@ -299,31 +299,30 @@ void school_room_facts(struct db *db, room_no room, struct room_facts *out)
     out->kind = school.kind;
 }
 
-/* What the accounts table and roster_members say; answers whether the room is of any school. An unknown account is one
- * that left. */
-static bool person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
+/* What the accounts table and roster_members say. false: there is no such account, which counts as one that left. */
+static bool person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out, bool *has_school)
 {
-    bool has_school = false;
     struct stmt *q = db_query(db, &SCHOOL, PERSON_IN_ROOM, "ii", room, user);
     *out = (struct person_facts){.standing = STANDING_LEFT};
-    if (stmt_next(q)) {
+    bool found = stmt_next(q);
+    if (found) {
         if (!standing_from(col_text(q, 0), &out->standing))
             out->standing = STANDING_LOCKED;
         out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
         out->held = !col_null(q, 3);
         out->post = col_int(q, 3) > 0;
-        has_school = col_int(q, 4) > 0;
+        *has_school = col_int(q, 4) > 0;
     }
     stmt_end(q);
-    return has_school;
+    return found;
 }
 
 void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
     char day[DAY_TEXT_BYTES];
-    bool has_school = person_row_facts(db, room, user, out);
-    out->member = true;
-    if (out->service)
+    bool has_school = false, known = person_row_facts(db, room, user, out, &has_school);
+    out->member = out->service;
+    if (!known || out->service)
         return;
     if (has_school)
         out->roles = roles_of(db_query(db, &SCHOOL, ROLES_IN_ROOM, "iit", room, user, today(day)));

@@ -52,17 +52,17 @@ static stream_pos first_seen(struct room_view *view)
     return first - 1 > view->since ? first - 1 : view->since;
 }
 
-/* Newest first, until the limit is passed by one that is wanted too. What has been noted of it then is not among what is
- * told, but noting too much only means looking at the state once more. */
+/* Newest first, until the limit is passed by one that is wanted too: that one lies before what is told. */
 static void walk(struct batch *batch, struct room_view *view, size_t limit)
 {
     struct event_row row;
     size_t looked_at = 0;
     struct stmt *q = events_backwards(view->c->db, view->room, first_seen(view), view->upto, SCAN_MAX + 1);
-    while (!batch->limited && events_next(q, &row)) {
+    while (events_next(q, &row)) {
         bool told = wanted(view, &row);
         batch->limited = (told && batch->n == limit) || looked_at++ == SCAN_MAX;
-        told &= !batch->limited;
+        if (batch->limited)
+            break;
         note_state(batch, &row, told);
         if (told)
             batch->rows[batch->n++] = event_hold(&row);

@@ -5,13 +5,18 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/filters.h"
 #include "homeserver/sync/filter.h"
 
+#define TEXT_MAX 2048 /* bytes of a definition in the query that is remembered */
+
+/* A user's filter by its number; or any user's by the hash of its definition. No padding: keys are compared as bytes. */
 struct key {
-    user_no user;
+    user_no user;      /* 0: by definition */
     int64_t filter_no;
+    unsigned char definition[SHA256_BYTES];
 };
 
 struct cached {
@@ -88,36 +93,47 @@ static void keep(struct filter_cache *cache, const struct key *key, struct filte
     pthread_mutex_unlock(&cache->lock);
 }
 
+static struct key key_of(user_no user, const char *param)
+{
+    struct key key = {.user = user};
+    if (param[0] != '{') {
+        key.filter_no = number_from(param);
+        return key;
+    }
+    key.user = 0;
+    sha256(param, strlen(param), key.definition);
+    return key;
+}
+
 struct filter *filter_cache_find(struct filter_cache *cache, user_no user, const char *param)
 {
-    struct error ignored;
     if (param == NULL)
         return filter_ref(cache->everything);
-    if (param[0] == '{')
-        return filter_parse_text(param, &ignored);
-    return find(cache, &(struct key){user, number_from(param)});
+    struct key key = key_of(user, param);
+    return find(cache, &key);
+}
+
+static struct filter *load_by_number(struct db *db, user_no user, int64_t filter_no, struct error *e)
+{
+    char *definition = filters_get(db, user, filter_no);
+    struct filter *filter = definition != NULL ? filter_parse_text(definition, e) : NULL;
+    if (definition == NULL)
+        error_set(e, ERROR_INVALID_PARAM, "There is no such filter.");
+    free(definition);
+    return filter;
 }
 
 struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user_no user, const char *param,
                                  struct error *e)
 {
-    struct key key = {user, 0};
     if (param == NULL)
         return filter_ref(cache->everything);
-    if (param[0] == '{')
-        return filter_parse_text(param, e);
-    key.filter_no = number_from(param);
+    struct key key = key_of(user, param);
     struct filter *filter = find(cache, &key);
     if (filter != NULL)
         return filter;
-    char *definition = filters_get(db, user, key.filter_no);
-    if (definition == NULL) {
-        error_set(e, ERROR_INVALID_PARAM, "There is no such filter.");
-        return NULL;
-    }
-    filter = filter_parse_text(definition, e);
-    free(definition);
-    if (filter != NULL)
+    filter = param[0] == '{' ? filter_parse_text(param, e) : load_by_number(db, user, key.filter_no, e);
+    if (filter != NULL && (param[0] != '{' || strlen(param) <= TEXT_MAX))
         keep(cache, &key, filter);
     return filter;
 }

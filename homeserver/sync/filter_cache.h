@@ -1,5 +1,6 @@
-/* Parsed filters by user and id, so that a long poll does not parse its filter again, and the loops find it without the
- * database. What stands under an id never changes, so nothing here ever goes stale. Bounded; any thread. */
+/* Parsed filters by user and id, and by their text when they come in the query, so that a long poll does not parse its
+ * filter again, and the loops find it without the database. What stands under an id never changes, so nothing here ever
+ * goes stale. Bounded; any thread. */
 #ifndef PARTA_SYNC_FILTER_CACHE_H
 #define PARTA_SYNC_FILTER_CACHE_H
 
@@ -18,7 +19,7 @@ void filter_cache_destroy(struct filter_cache *cache); /* NULL is accepted */
 struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user_no user, const char *param,
                                  struct error *e);
 
-/* The same without ever blocking: NULL when it would have to read, or is not well-formed. */
+/* The same without ever blocking or parsing: NULL when it is not here. */
 struct filter *filter_cache_find(struct filter_cache *cache, user_no user, const char *param);
 
 #endif

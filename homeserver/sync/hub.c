@@ -29,7 +29,7 @@ struct sync_hub {
         hub_listener *fn;
         void *self;
     } listeners[LISTENERS_MAX];
-    int n_listeners;
+    _Atomic int n_listeners; /* raised when the entry is whole: the writer may be at work already */
     hub_dresser *dress;
     void *dresser;
 };
@@ -90,7 +90,8 @@ void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self)
 {
     if (hub->n_listeners == LISTENERS_MAX)
         abort();
-    hub->listeners[hub->n_listeners++] = (struct listener){fn, self};
+    hub->listeners[hub->n_listeners] = (struct listener){fn, self};
+    hub->n_listeners += 1;
 }
 
 void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)

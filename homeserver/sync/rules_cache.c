@@ -82,6 +82,11 @@ static struct push_rules *keep(struct rules_cache *cache, const unsigned char ke
     return rules;
 }
 
+bool rules_cache_are_default(const struct rules_cache *cache, const struct push_rules *rules)
+{
+    return rules == cache->defaults;
+}
+
 struct push_rules *rules_cache_get(struct rules_cache *cache, struct db *db, user_no user)
 {
     unsigned char key[SHA256_BYTES];

@@ -213,9 +213,19 @@ static void counting_finish(struct counting *c)
     json_decref(c->levels);
 }
 
+/* .m.rule.member_event lets no change of another's membership notify; in a new room of a whole school that is nearly all
+ * there is. */
+static bool never_notifies(const struct counting *c, const struct event_row *row)
+{
+    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0 && strcmp(row->state_key, c->ask->user_id) != 0 &&
+           rules_cache_are_default(c->unread->rules, c->counted->rules);
+}
+
 static struct push_result evaluate(struct counting *c, const struct event_row *row)
 {
     struct push_event event;
+    if (never_notifies(c, row))
+        return (struct push_result){0};
     const char *sender = user_names_get(c->unread->names, c->db, row->sender);
     load_facts(c);
     push_event_init(&event, &(struct push_facts){

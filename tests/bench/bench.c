@@ -426,7 +426,7 @@ static void memory(struct school *s)
     for (int step = 0; step < 2; ++step) {
         for (; n < STEPS[step]; ++n) {
             struct person *p = &s->people[n % 20];
-            snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=120000&since=%s", p->since);
+            snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=120000&filter=%s&since=%s", p->filter, p->since);
             polls[n] = conn_open(s->client);
             conn_send(polls[n], "GET", path, p->token, NULL, on_parked, NULL);
         }

@@ -21,7 +21,7 @@ struct ledger {
 };
 
 struct person {
-    char *user_id, *token;
+    char *user_id, *token, *filter; /* filter: the id of the one that polls use */
     struct conn *poll;
     char since[64];
     struct ledger *ledger; /* where deliveries are booked; NULL: not looked at */

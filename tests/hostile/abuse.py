@@ -1,4 +1,5 @@
 """Abuse that takes more than one request: what looks bad and is allowed, interactive authentication, rate limits."""
+import threading
 import time
 from urllib.parse import quote
 
@@ -102,8 +103,46 @@ def methods(tap, stage):
                f"OPTIONS of {path} tells what a browser wants to know", answer, answer.headers)
 
 
+def at_once(n, request):
+    """The answers to n requests made at the same time; request(i)."""
+    answers = [None] * n
+
+    def run(i):
+        answers[i] = request(i)
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def races(tap, stage):
+    """What can be had once is had once, however many ask at the same time."""
+    mallory, server = stage.mallory, stage.server
+    dummy = {"type": "m.login.dummy"}
+
+    def refresh(_):
+        return server.request("POST", f"{V3}/refresh", {"refresh_token": token})
+    for name, request, refusal in (
+            ("a user name", lambda i: server.request("POST", f"{V3}/register", {
+                "username": "race", "password": f"password {i}", "auth": dummy}), "M_USER_IN_USE"),
+            ("an alias", lambda i: mallory.request("POST", f"{V3}/createRoom", {"room_alias_name": "race"}), "M_ROOM_IN_USE")):
+        answers = at_once(8, request)
+        tap.ok([a.status for a in answers].count(200) == 1 and [a.errcode for a in answers].count(refusal) == 7,
+               f"eight ask for {name} at once and one gets it", *answers)
+    login = server.request("POST", f"{V3}/login", {**password_of(mallory), "refresh_token": True})
+    token = login["refresh_token"]
+    pairs = [a.json for a in at_once(6, refresh) if a.status == 200]
+    used = [server.get(f"{V3}/account/whoami", pair["access_token"]).status for pair in pairs]
+    tap.ok(used.count(200) == 1 and refresh(0).status == 401,
+           "of what a refresh token gave at once one pair is good, and using it spends the token", used, pairs)
+    txns = at_once(8, lambda i: send_own(stage, {"body": "once"}, txn="race"))
+    tap.ok(len({a.json.get("event_id") for a in txns}) == 1, "a transaction id used eight times at once is one event", *txns)
+
+
 def accepted(tap, stage):
-    for part in (reserved_keys, limits_hold, transactions, creation_lies, join_authorised, methods):
+    for part in (races, reserved_keys, limits_hold, transactions, creation_lies, join_authorised, methods):
         part(tap, stage)
     stage.changes()
 

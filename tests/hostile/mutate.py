@@ -196,4 +196,4 @@ def at_random(tap, stage, requests, seed):
     tap.ok(not wrong, f"random: {requests} requests of seed {seed} get proper answers ("
            + ", ".join(f"{n}× {status}" for status, n in sorted(statuses.items())) + ")", *wrong)
     changes = stage.changes()
-    tap.ok(not changes, "random: nothing of other people's has changed", *changes)
+    tap.ok(not changes, "random: nothing has changed for those who took no part", *changes)

@@ -67,21 +67,21 @@ class Stage:
         filled = body if body is None or isinstance(body, bytes) else self.fill_body(body)
         return self.server.request(method, self.fill_path(path), filled, self.token_of(who))
 
-    def picture(self):
-        """Everything the hostile could have changed, as bytes."""
+    def picture(self, whole=True):
+        """What the hostile could have changed, as bytes; not whole: only what the owner has."""
         views = [(self.owner, f"{V3}/rooms/{quote(self.control)}/state"),
-                 (self.owner, f"{V3}/rooms/{quote(self.control)}/messages?dir=b&limit=200"),
-                 (self.owner, f"{V3}/user/{quote(self.owner.user_id)}/account_data/test"),
-                 (self.owner, f"{V3}/profile/{quote(self.owner.user_id)}"),
-                 (self.owner, f"{V3}/rooms/{quote(self.restricted)}/members"),
-                 (self.mallory, f"{V3}/rooms/{quote(self.scratch)}/state"),
-                 (self.mallory, f"{V3}/rooms/{quote(self.scratch)}/messages?dir=b&limit=200"),
-                 (self.mallory, f"{V3}/profile/{quote(self.mallory.user_id)}"),
-                 (self.mallory, f"{V3}/devices"),
-                 (self.mallory, f"{V3}/joined_rooms"),
+                 (self.owner, f"{V3}/rooms/{quote(self.control)}/messages?dir=b&limit=50"),
                  (self.eve, f"{V3}/joined_rooms")]
+        rest = [(self.owner, f"{V3}/user/{quote(self.owner.user_id)}/account_data/test"),
+                (self.owner, f"{V3}/profile/{quote(self.owner.user_id)}"),
+                (self.owner, f"{V3}/rooms/{quote(self.restricted)}/members"),
+                (self.mallory, f"{V3}/rooms/{quote(self.scratch)}/state"),
+                (self.mallory, f"{V3}/rooms/{quote(self.scratch)}/messages?dir=b&limit=200"),
+                (self.mallory, f"{V3}/profile/{quote(self.mallory.user_id)}"),
+                (self.mallory, f"{V3}/devices"),
+                (self.mallory, f"{V3}/joined_rooms")]
         seen = {}
-        for client, path in views:
+        for client, path in views + (rest if whole else []):
             answer = client.request("GET", path)
             if answer.status != 200:
                 raise RuntimeError(f"GET {path}: {answer}")
@@ -102,11 +102,11 @@ class Stage:
                     told.append(f"{client.user_id}: {section}: {str(got[section])[:200]}")
         return told
 
-    def changes(self):
-        """Sentences about what is not as it was."""
-        now, wrong = self.picture(), []
+    def changes(self, whole=True):
+        """Sentences about what is not as it was. Not whole: what /sync tells stands for what is not looked at."""
+        now, wrong = self.picture(whole), []
         for view, bytes_ in now.items():
             if bytes_ != self.before[view]:
                 wrong.append(f"{view} was {self.before[view][:200]!r} and is {bytes_[:200]!r}")
-        self.before = now
+        self.before.update(now)
         return wrong + self.news()

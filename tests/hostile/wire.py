@@ -108,7 +108,7 @@ def broken(tap, stage):
             why.append(f"no answer in {CUT_S} s")
         if not stage.server.alive():
             raise RuntimeError(f"the server ended at {name}:\n{stage.server.log()[-3000:]}")
-        why += stage.changes()
+        why += stage.changes(whole=False)
         tap.ok(not why, f"HTTP: {name}", *why)
     pipelined(tap, stage)
     leaving(tap, stage)
@@ -137,6 +137,32 @@ def leaving(tap, stage):
             s.sendall(poll)
     wrong = stage.changes()
     tap.ok(not wrong and time.monotonic() - begun < 10, "HTTP: clients that leave early leave nothing behind", *wrong)
+    asking_and_leaving(tap, stage)
+
+
+def asking_and_leaving(tap, stage):
+    """Whole requests of clients that do not wait for the answer: each is done once or not at all."""
+    token = b"Authorization: Bearer " + stage.mallory.token.encode() + b"\r\n"
+    rooms = []
+    for i in range(60):
+        body = b'{"body":"left %d"}' % i
+        whole = put(stage, b"Content-Length: %d\r\n" % len(body), body, b"send/m.room.message/left%d" % i)
+        with socket.create_connection(("127.0.0.1", stage.server.port), timeout=CUT_S) as s:
+            s.sendall(whole if i % 3 else get(f"{V3}/createRoom".encode(), token + b"Content-Length: 2\r\n", b"POST") + b"{}")
+            time.sleep(i % 5 / 2000)
+            if i % 2:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    answers = [stage.mallory.request("PUT", stage.mallory.send_path(stage.scratch, f"left{i}"), {"body": f"left {i}"})
+               for i in range(60) if i % 3]
+    bodies = [e["content"].get("body") for e in stage.mallory.history(stage.scratch) if e["type"] == "m.room.message"]
+    left = [body for body in bodies if body and str(body).startswith("left")]
+    for room in stage.mallory.must("GET", f"{V3}/joined_rooms")["joined_rooms"]:
+        types = {event["type"] for event in stage.mallory.state(room)}
+        if "m.room.guest_access" not in types:
+            rooms.append(room)
+    tap.ok(all(a.status == 200 for a in answers) and len(left) == len(set(left)) == 40 and not rooms,
+           "HTTP: who asks and leaves is served once or not at all", len(left), len(set(left)), rooms)
+    stage.changes()
 
 
 # ---- Slow clients, against a server with short deadlines
@@ -176,6 +202,22 @@ class Slow(threading.Thread):
         return self.server.raw_on(s, b"")
 
 
+class NeverReads(Slow):
+    """Asks for much, with little room to receive it, and looks the other way."""
+
+    def run(self):
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            s.settimeout(CUT_S)
+            s.connect(("127.0.0.1", self.server.port))
+            s.sendall(self.pieces[0])
+            time.sleep(CUT_S)
+            got = self.server.raw_on(s, b"")
+            promised = re.search(rb"(?i)content-length: (\d+)", got)
+            if promised is None or len(got) >= int(promised.group(1)):
+                self.why = f"{len(got)} bytes came: {got[:200]!r}"
+
+
 def slow(tap, server):
     anna = server.make_user("anna")
     room = anna.create_room()
@@ -188,7 +230,12 @@ def slow(tap, server):
 
     length = b"Content-Length: %d\r\n" % len(body)
     one_by_one = [bytes([byte]) for byte in message(b"slow", length)]
+    large = anna.create_room()
+    for i in range(100):
+        anna.must("PUT", anna.send_path(large, f"large{i}"), {"body": "x" * 60000})
+    page = f"{V3}/rooms/{large}/messages?dir=b&limit=1000".encode()
     clients = [
+        NeverReads(server, "who never reads the answer", [get(page, token)], 0, ()),
         Slow(server, "who says nothing", [], 0, (0,)),
         Slow(server, "half a request line", [b"GET /hea"], 0, (0, 400, 408)),
         Slow(server, "half a header", [message(b"a", length)[:-6]], 0, (0, 400, 408)),
@@ -204,12 +251,12 @@ def slow(tap, server):
     time.sleep(0.3)
     begun = time.monotonic()
     sent = anna.request("PUT", anna.send_path(room, "quick"), {"msgtype": "m.text", "body": "quick"})
-    tap.ok(sent.status == 200 and time.monotonic() - begun < 2, "a quick client is served between 41 slow ones", sent)
+    tap.ok(sent.status == 200 and time.monotonic() - begun < 2, "a quick client is served between 42 slow ones", sent)
     for client in clients:
         client.join()
-    for client in clients[:11]:
+    for client in clients[:12]:
         tap.ok(client.why is None, f"slow: {client.name_}, and is cut off", client.why)
-    left = [client.why for client in clients[11:] if client.why is not None]
+    left = [client.why for client in clients[12:] if client.why is not None]
     tap.ok(not left, "slow: 30 half requests at once are cut off", *left)
     server.drop()
     there = [event["content"].get("body") for event in anna.history(room) if event["type"] == "m.room.message"]

@@ -42,7 +42,11 @@ export class Asker {
     /** A request that must be refused so; its body. */
     async refused(status, errcode, method, path, body) {
         const reply = await this.try(method, path, body);
-        assert.deepEqual([reply.status, reply.body.errcode], [status, errcode], `${method} ${path}: ${JSON.stringify(reply.body)}`);
+        assert.deepEqual(
+            [reply.status, reply.body.errcode],
+            [status, errcode],
+            `${method} ${path}: ${JSON.stringify(reply.body)}`,
+        );
         return reply.body;
     }
 

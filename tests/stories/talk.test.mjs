@@ -186,6 +186,15 @@ test("kicked means out: what follows is not seen", async () => {
     guest.stopClient();
 });
 
+test("H1: the list of sessions says from where each was last seen", async () => {
+    const mine = await until(
+        async () => (await pupil.getDevices()).devices.find((d) => d.device_id === pupil.getDeviceId() && d.last_seen_ip),
+        "the device to be seen",
+    );
+    assert.equal(mine.last_seen_ip, "127.0.0.1");
+    assert.ok(Math.abs(Date.now() - mine.last_seen_ts) < 60000);
+});
+
 test("signing out ends the session at once, and everywhere with logout/all", async () => {
     const one = await server.signIn("pupil");
     const two = await server.signIn("pupil");

@@ -79,6 +79,8 @@ struct making {
     const char *localpart;
     user_no user;
     struct room_plan plan;
+    const struct room_version *version;
+    json_t *creators;
     room_no room;
     struct membership_act act;
     struct draft draft;
@@ -110,13 +112,58 @@ static bool room_job(struct tx *tx, void *arg, struct error *e)
 
 room_no fixture_room(struct fixture *f, user_no creator, const char *version, enum room_preset preset, struct error *e)
 {
-    struct making m = {.f = f, .plan = {.creator = creator, .version = room_version_get(version), .preset = preset}};
+    return fixture_create(f, &(struct room_plan){creator, room_version_get(version), preset}, e);
+}
+
+room_no fixture_create(struct fixture *f, const struct room_plan *plan, struct error *e)
+{
+    struct making m = {.f = f, .plan = *plan};
     struct error mine;
     if (writer_run(f->writer, room_job, &m, e != NULL ? e : &mine))
         return m.room;
     if (e == NULL)
         fprintf(stderr, "no room: %s\n", error_sentence(&mine));
     return 0;
+}
+
+static bool upgrade_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    struct room *new = room_upgrade(room_open(m->f->rooms, tx, m->room), tx, m->user, m->version, m->creators, e);
+    m->room = new != NULL ? new->no : 0;
+    return new != NULL;
+}
+
+room_no fixture_upgrade(struct fixture *f, room_no room, user_no actor, const char *version, const char *creators,
+                        struct error *e)
+{
+    struct making m = {.f = f, .room = room, .user = actor, .version = room_version_get(version)};
+    struct error mine;
+    if (creators != NULL)
+        m.creators = json_parse(creators, strlen(creators), &mine);
+    bool done = writer_run(f->writer, upgrade_job, &m, e != NULL ? e : &mine);
+    json_decref(m.creators);
+    if (!done && e == NULL)
+        fprintf(stderr, "not upgraded: %s\n", error_sentence(&mine));
+    return done ? m.room : 0;
+}
+
+static bool write_member_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct making *m = arg;
+    return membership_write(room_open(m->f->rooms, tx, m->room), tx, &m->draft, &m->out, e);
+}
+
+bool fixture_write_member(struct fixture *f, room_no room, user_no sender, const char *target_id, const char *content,
+                          struct error *e)
+{
+    struct error mine;
+    json_t *parsed = json_parse(content, strlen(content), &mine);
+    struct making m = {.f = f, .room = room};
+    m.draft = (struct draft){.sender = sender, .type = "m.room.member", .state_key = target_id, .content = parsed};
+    bool done = writer_run(f->writer, write_member_job, &m, e != NULL ? e : &mine);
+    json_decref(parsed);
+    return done;
 }
 
 static bool member_job(struct tx *tx, void *arg, struct error *e)

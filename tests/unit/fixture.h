@@ -32,6 +32,12 @@ user_no fixture_user(struct fixture *f, const char *localpart); /* a new person 
 
 /* One act each, through the writer. 0 or false: refused, *e (may be NULL) says how. */
 room_no fixture_room(struct fixture *f, user_no creator, const char *version, enum room_preset preset, struct error *e);
+room_no fixture_create(struct fixture *f, const struct room_plan *plan, struct error *e);
+room_no fixture_upgrade(struct fixture *f, room_no room, user_no actor, const char *version, const char *creators,
+                        struct error *e); /* creators: additional ones, JSON; NULL: none */
+/* As if the client had put m.room.member itself; content: JSON text. */
+bool fixture_write_member(struct fixture *f, room_no room, user_no sender, const char *target_id, const char *content,
+                          struct error *e);
 bool fixture_member(struct fixture *f, room_no room, enum act act, user_no actor, user_no target, struct error *e);
 /* content: JSON text. state_key, redacts: NULL: none. *out may be NULL. */
 bool fixture_send(struct fixture *f, room_no room, user_no sender, const char *type, const char *state_key,

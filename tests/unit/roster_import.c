@@ -129,14 +129,14 @@ static struct roster *whole_with(const char *name, ...)
     return roster;
 }
 
-static struct roster *sample(const char *size_text, struct sample_counts *counts)
+static struct roster *sample(const char *size_text, uint64_t seed, struct sample_counts *counts)
 {
     char path[] = "/tmp/parta-import-XXXXXX";
     struct sample_size size;
     struct roster_problem problem;
     assert_true(sample_size_from(size_text, &size));
     close(mkstemp(path));
-    assert_true(sample_write(path, 11, &size, counts));
+    assert_true(sample_write(path, seed, &size, counts));
     struct roster *roster = roster_read(path, &problem);
     unlink(path);
     assert_non_null(roster);
@@ -151,7 +151,7 @@ static void test_sample(void **state)
 {
     struct fixture f;
     struct sample_counts counts;
-    struct roster *roster = sample("small", &counts);
+    struct roster *roster = sample("small", 11, &counts);
     fixture_start_school(&f);
     struct roster_changes changes = import_well(&f, roster);
     assert_int_equal(changes.n[ROSTER_PEOPLE_NEW], counts.people);
@@ -166,14 +166,59 @@ static void test_sample(void **state)
     roster_destroy(roster);
 }
 
+/* E2 worked out again, from the file: a class room holds the service user, the class teacher and the pupils. */
+static void assert_class_rooms(struct fixture *f, const struct roster *roster)
+{
+    size_t *want = calloc(roster->n_classes, sizeof *want);
+    for (size_t i = 0; i < roster->n_enrollments; ++i) {
+        const struct roster_enrollment *e = &roster->enrollments[i];
+        const struct roster_class *class = &roster->classes[e->class];
+        enum room_kind kind = class->homeroom ? ROOM_CLASS : ROOM_SUBJECT;
+        room_no room = room_of(f, roster->schools[class->school].id, class->id, kind);
+        assert_int_equal(memberships_of(f->db, room, person(f, roster->people[e->person].id)), MEMBERSHIP_JOIN);
+        ++want[e->class];
+    }
+    for (size_t i = 0; i < roster->n_classes; ++i) {
+        const struct roster_class *class = &roster->classes[i];
+        enum room_kind kind = class->homeroom ? ROOM_CLASS : ROOM_SUBJECT;
+        room_no room = room_of(f, roster->schools[class->school].id, class->id, kind);
+        assert_int_equal(memberships_count(f->db, room, MEMBERSHIP_JOIN), want[i] + 1);
+    }
+    free(want);
+}
+
+/* One export after another: other families and names (another seed), more and fewer classes, schools that come and go.
+ */
+static void test_sequence(void **state)
+{
+    static const struct {
+        const char *size;
+        uint64_t seed;
+    } EXPORTS[] = {{"2x2x6", 1}, {"2x2x6", 2}, {"2x3x5x1", 2}, {"1x3x7", 3}, {"3x2x4", 3}, {"2x2x6", 1}};
+    struct fixture f;
+    fixture_start_school(&f);
+    for (size_t i = 0; i < sizeof EXPORTS / sizeof *EXPORTS; ++i) {
+        struct sample_counts counts;
+        struct roster *roster = sample(EXPORTS[i].size, EXPORTS[i].seed, &counts);
+        struct roster_changes changes = import_well(&f, roster);
+        assert_true(roster_changes_any(&changes));
+        assert_class_rooms(&f, roster);
+        if (i % 2 == 1)
+            fixture_restart(&f);
+        assert_unchanged(&f, roster);
+        roster_destroy(roster);
+    }
+    fixture_stop(&f);
+}
+
 /* E1: who is in which room. u is a second teacher, h the head. */
 #define MORE_USERS                                                                                                                                                     \
     USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,\n" \
                "f,true,f,Пётр,Иванов,,\nu,true,u,Юлия,Белова,,\nh,true,h,Олег,Попов,,\n"
 #define MORE_ROLES                                                                                                     \
     ROLES_HEAD                                                                                                         \
-        "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"     \
-        "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\nr7,m,secondary,teacher,,,z\n"
+    "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\nr4,f,primary,relative,,,s\n"         \
+    "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\nr7,m,secondary,teacher,,,z\n"
 
 static void test_rooms(void **state)
 {
@@ -477,19 +522,61 @@ static void test_passwords(void **state)
     roster_destroy(roster);
 }
 
-/* E2, E3 in older room versions, where the service user's power is a level like others'. */
-static void test_room_is_kept(void **state)
+/* Older room versions, where the service user's power is a level like others'; before 8 the server takes its own. */
+static void test_room_versions(void **state)
+{
+    static const char *const VERSIONS[] = {"1", "8", "9", "10", "11", "12"};
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL);
+    struct roster *without = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, "enrollments.csv",
+                                        ENROLLMENTS_HEAD "e1,c,s,u,teacher,true,,\n", NULL);
+    for (size_t i = 0; i < sizeof VERSIONS / sizeof *VERSIONS; ++i) {
+        struct fixture f;
+        struct error e;
+        fixture_start_school(&f);
+        struct rooms_settings settings = *rooms_settings(f.rooms);
+        settings.default_version = VERSIONS[i];
+        rooms_destroy(f.rooms);
+        f.rooms = rooms_create(&settings);
+        import_well(&f, roster);
+        room_no class = room_of(&f, "s", "c", ROOM_CLASS);
+        user_no t = person(&f, "t");
+        expect_rule(&e, fixture_send(&f, class, t, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), "");
+        expect_rule(&e, fixture_send(&f, class, t, "m.room.power_levels", "", "{}", NULL, NULL, &e), "E3");
+        import_well(&f, without);
+        assert_joined(&f, class, EVERYBODY, "u");
+        assert_unchanged(&f, without);
+        fixture_stop(&f);
+    }
+    roster_destroy(roster);
+    roster_destroy(without);
+}
+
+/* What the gate asks of a roster room. */
+static void test_room_facts(void **state)
 {
     struct fixture f;
+    struct room_school of;
+    struct person_facts facts;
     struct roster *roster = whole_with(NULL);
     fixture_start_school(&f);
     import_well(&f, roster);
-    struct room_school of;
-    assert_true(school_of_room(f.db, room_of(&f, "s", "c", ROOM_CLASS), &of));
-    assert_int_equal(of.kind, ROOM_CLASS);
-    assert_int_equal(of.n_schools, 1);
-    assert_true(roster_holds(f.db, room_of(&f, "s", "c", ROOM_CLASS), person(&f, "p")));
-    assert_false(roster_holds(f.db, room_of(&f, "s", "c", ROOM_CLASS), person(&f, "m")));
+    room_no class = room_of(&f, "s", "c", ROOM_CLASS);
+    assert_true(school_of_room(f.db, class, &of));
+    assert_true(of.kind == ROOM_CLASS && of.n_schools == 1 && of.school != 0 && of.class != 0);
+    assert_true(roster_holds(f.db, class, person(&f, "p")));
+    assert_false(roster_holds(f.db, class, person(&f, "m")));
+    school_person_facts(f.db, class, person(&f, "t"), &facts);
+    assert_true(facts.member && facts.held && facts.post && !facts.service);
+    assert_int_equal(facts.roles, ROLE_TEACHER | ROLE_CLASS_TEACHER);
+    school_person_facts(f.db, class, person(&f, "m"), &facts);
+    assert_true(facts.member && !facts.held && !facts.post && facts.roles == ROLE_GUARDIAN);
+    school_person_facts(f.db, class, fixture_user(&f, "outsider"), &facts);
+    assert_true(!facts.member && !facts.held && facts.roles == 0 && facts.standing == STANDING_ACTIVE);
+    school_person_facts(f.db, class, users_no(f.db, SERVICE_LOCALPART), &facts);
+    assert_true(facts.member && facts.service);
+    school_person_facts(f.db, class, 4711, &facts);
+    assert_true(!facts.member && facts.standing == STANDING_LEFT);
+    assert_false(school_of_room(f.db, 4711, &of));
     fixture_stop(&f);
     roster_destroy(roster);
 }
@@ -524,11 +611,11 @@ static void test_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),      cmocka_unit_test(test_rooms),     cmocka_unit_test(test_gate),
-        cmocka_unit_test(test_two_schools), cmocka_unit_test(test_changes),   cmocka_unit_test(test_disabled),
-        cmocka_unit_test(test_periods),     cmocka_unit_test(test_dry_run),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_faults),      cmocka_unit_test(test_passwords), cmocka_unit_test(test_room_is_kept),
-        cmocka_unit_test(test_days),
+        cmocka_unit_test(test_sample),        cmocka_unit_test(test_sequence),    cmocka_unit_test(test_rooms),
+        cmocka_unit_test(test_gate),          cmocka_unit_test(test_two_schools), cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_disabled),      cmocka_unit_test(test_periods),     cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_faults),      cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_room_versions), cmocka_unit_test(test_room_facts),  cmocka_unit_test(test_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
