@@ -1,5 +1,5 @@
-/* Client-Server API, "Presence". While it is off (the default), what people say of themselves is taken and not kept, and
- * everybody is offline, as other servers do it: clients take a refusal for a fault. */
+/* Client-Server API, "Presence". While it is off (the default), what people say of themselves is taken and not kept,
+ * and everybody is offline, as other servers do it: clients take a refusal for a fault. */
 #include <string.h>
 
 #include "client-api/routes.h"
@@ -25,7 +25,8 @@ static bool put_status(struct request *r)
     if (status_msg != NULL && strlen(status_msg) > PRESENCE_STATUS_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The status message is too long.");
     struct presence *presence = r->server->syncer->presence;
-    return (presence == NULL || presence_set(presence, r->session->user, state, status_msg, &r->error)) && reply_empty(r);
+    return (presence == NULL || presence_set(presence, r->session->user, state, status_msg, &r->error)) &&
+           reply_empty(r);
 }
 
 /* Only those who share a room learn of each other; and nobody learns who exists. */

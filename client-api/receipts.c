@@ -54,7 +54,7 @@ static bool post_read_markers(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}", post_receipt,
      ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "postReceipt"},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/read_markers", post_read_markers, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
-     "setReadMarker"},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/read_markers", post_read_markers, ROUTE_AUTH | ROUTE_BODY,
+     RATE_WRITE, "setReadMarker"},
 };
 const struct routes RECEIPT_ROUTES = ROUTES(TABLE);

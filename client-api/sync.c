@@ -59,7 +59,8 @@ static void release_filter(void *filter)
     filter_unref(filter);
 }
 
-/* The request's filter, kept with it while it waits. Borrowed. On a loop, which must not read: NULL: a worker must do it. */
+/* The request's filter, kept with it while it waits. Borrowed. On a loop, which must not read: NULL: a worker must do
+ * it. */
 static const struct filter *keep_filter(struct request *r, struct filter *filter)
 {
     r->park.state = filter;
@@ -78,8 +79,8 @@ static const struct filter *filter_on_worker(struct request *r)
 {
     if (r->park.state != NULL)
         return r->park.state;
-    return keep_filter(r, filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"),
-                                            &r->error));
+    return keep_filter(
+        r, filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"), &r->error));
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
@@ -92,8 +93,7 @@ static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
 
 static bool has_time(const struct request *r, const struct params *p)
 {
-    return p->timeout_ms > 0 && !p->full_state &&
-           (r->park.deadline_ms == 0 || clock_mono_ms() < r->park.deadline_ms);
+    return p->timeout_ms > 0 && !p->full_state && (r->park.deadline_ms == 0 || clock_mono_ms() < r->park.deadline_ms);
 }
 
 static bool answer(struct request *r, const struct params *p, const struct filter *filter)

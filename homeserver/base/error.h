@@ -25,6 +25,7 @@ struct error {
     enum error_code code;
     int status;             /* HTTP status if it differs from the table's; 0: the table's */
     const char *sentence;   /* static storage; NULL: the table's */
+    const char *translation; /* the sentence in the other language; static storage; NULL: none. Clients show both */
     int64_t retry_after_ms; /* for ERROR_LIMIT_EXCEEDED; 0: not said */
     bool soft_logout;       /* for ERROR_UNKNOWN_TOKEN: the device still exists */
     const char *field;      /* one more field of the reply, static storage; NULL: none */

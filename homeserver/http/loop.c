@@ -120,7 +120,7 @@ static void hand_to_worker(struct loop *loop, struct call *call)
     bool hashes = (call->r.route->flags & ROUTE_HASH) != 0;
     call->place = CALL_WORKER;
     ++loop->busy;
-    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &call->job))
+    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &call->job, call->was_parked))
         return;
     --loop->busy;
     call->place = CALL_LOOP;

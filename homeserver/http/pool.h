@@ -31,8 +31,10 @@ struct pool_settings {
 
 struct pool *pool_create(const struct pool_settings *settings);
 
-/* Any thread; never blocks for long. false: the queue is full, or the pool is stopping; the job stays the caller's. */
-bool pool_submit(struct pool *pool, struct pool_job *job);
+/* Any thread; never blocks for long. false: the queue is full, or the pool is stopping; the job stays the caller's.
+ * waited: it has been let in before and goes on (a parked poll that is woken): the queue's bound is not for it. An
+ * announcement wakes more polls at once than the queue holds. */
+bool pool_submit(struct pool *pool, struct pool_job *job, bool waited);
 
 /* Runs what waits, then ends every thread. Blocks. */
 void pool_stop(struct pool *pool);

@@ -58,7 +58,9 @@ void reply_reset(struct reply *reply)
 void error_members(const struct error *e, json_t *object)
 {
     json_object_set_new(object, "errcode", json_string(error_wire_name(e->code)));
-    json_object_set_new(object, "error", json_string(error_sentence(e)));
+    json_object_set_new(object, "error",
+                        e->translation != NULL ? json_sprintf("%s / %s", error_sentence(e), e->translation)
+                                               : json_string(error_sentence(e)));
     if (e->retry_after_ms > 0)
         json_object_set_new(object, "retry_after_ms", json_integer(e->retry_after_ms));
     if (e->soft_logout)

@@ -9,6 +9,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/aliases.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/pdu.h"
 #include "homeserver/rooms/redact.h"
 #include "homeserver/store/memberships.h"
@@ -389,6 +390,13 @@ static bool finish_pdu(struct making *m, struct error *e)
     return done;
 }
 
+/* Client-Server API, "Invite permission". */
+static bool check_invite(const struct making *m, struct error *e)
+{
+    return m->membership != MEMBERSHIP_INVITE || !ignored_every_invite(m->tx->db, m->target) ||
+           error_set(e, ERROR_INVITE_BLOCKED, NULL);
+}
+
 /* Client-Server API, "Avoiding duplicate annotations". */
 static bool check_annotation(const struct making *m, struct error *e)
 {
@@ -415,7 +423,8 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
-    bool done = authorize(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
+    bool done = authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) &&
+                finish_pdu(&m, e);
     if (done && !commit(&m))
         done = error_set(e, ERROR_UNKNOWN, NULL);
     if (done) {

@@ -6,7 +6,9 @@
 
 static bool refuse_by(const struct verdict *verdict, struct error *e)
 {
-    return error_set_field(e, ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule", verdict->rule);
+    error_set_field(e, ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule", verdict->rule);
+    e->translation = verdict->sentence_en;
+    return false;
 }
 
 bool gate_room(const struct rooms *rooms, struct db *db, enum act act, room_no room, user_no actor, user_no target,

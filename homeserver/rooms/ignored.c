@@ -1,6 +1,7 @@
 #include "homeserver/rooms/ignored.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
@@ -44,4 +45,17 @@ bool ignored_has(const struct ignored *ignored, user_no user)
 {
     return ignored != NULL && ignored->n != 0 &&
            bsearch(&user, ignored->users, ignored->n, sizeof user, by_number) != NULL;
+}
+
+bool ignored_every_invite(struct db *db, user_no user)
+{
+    char *content = account_data_get(db, user, 0, "m.invite_permission_config");
+    if (content == NULL)
+        return false;
+    json_t *config = json_loads(content, 0, NULL);
+    const char *action = json_get_string(config, "default_action");
+    bool blocked = action != NULL && strcmp(action, "block") == 0;
+    json_decref(config);
+    free(content);
+    return blocked;
 }

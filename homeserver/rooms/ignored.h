@@ -1,5 +1,6 @@
 /* Whom a person ignores (m.ignored_user_list in their account data; Client-Server API, "Ignoring Users"): their
- * messages, not their state, are left out of what that person reads, and do not count in aggregations. */
+ * messages, not their state, are left out of what that person reads, and do not count in aggregations. And whether a
+ * person takes invites at all (m.invite_permission_config; "Invite permission"). */
 #ifndef PARTA_ROOMS_IGNORED_H
 #define PARTA_ROOMS_IGNORED_H
 
@@ -23,5 +24,8 @@ void ignored_load(struct ignored *ignored, struct db *db, const char *server_nam
 void ignored_finish(struct ignored *ignored);
 
 bool ignored_has(const struct ignored *ignored, user_no user); /* NULL: nobody is ignored */
+
+/* Whether the user wants no invites: new ones are refused, those that are there are not shown. Blocks (a read). */
+bool ignored_every_invite(struct db *db, user_no user);
 
 #endif

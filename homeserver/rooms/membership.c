@@ -5,6 +5,7 @@
 
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/succession.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/profiles.h"
@@ -160,6 +161,8 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
     bool done = (act->act != ACT_JOIN || authorise_restricted(room, tx, act, content, e)) &&
                 append_state(room, tx, &draft, out, e);
     json_decref(content);
+    if (done && act->act == ACT_JOIN && before != MEMBERSHIP_JOIN)
+        succession_carry(room, tx, act->target);
     return done;
 }
 

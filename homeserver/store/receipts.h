@@ -27,8 +27,8 @@ struct receipt_row {
 
 bool receipts_next(struct stmt *q, struct receipt_row *row);
 
-/* What viewer may see of the room's receipts that changed in (after, upto], in order of thread, event, type and user, as
- * /sync groups them. stmt_end after. */
+/* What viewer may see of the room's receipts that changed in (after, upto], in order of thread, event, type and user,
+ * as /sync groups them. stmt_end after. */
 struct stmt *receipts_changed(struct db *db, room_no room, user_no viewer, stream_pos after, stream_pos upto);
 
 /* All of one user's receipts in a room, private ones too. stmt_end after. */

@@ -71,7 +71,8 @@ static void gather_data(struct gathering *g)
 {
     struct composing *c = g->c;
     account_data_each(c->db, c->ask->user, c->ask->since, c->upto, gather_row, g);
-    if (c->ask->since == 0 && !g->push_rules && filter_wants(&c->filter->account_data, PUSH_RULES_TYPE, NULL, NULL, false))
+    if (c->ask->since == 0 && !g->push_rules &&
+        filter_wants(&c->filter->account_data, PUSH_RULES_TYPE, NULL, NULL, false))
         add_data_event(&g->global, PUSH_RULES_TYPE, NULL, c->ask->user_id);
 }
 
@@ -224,9 +225,8 @@ static void write_answer(struct composing *c, const struct gathering *g, const s
 
 static bool has_news(const struct composing *c, const struct gathering *g, const struct text *presence)
 {
-    return c->ask->since == 0 || c->ask->full_state || g->global.len + presence->len + c->join.len + c->invite.len +
-                                                               c->knock.len + c->leave.len !=
-                                                           0;
+    return c->ask->since == 0 || c->ask->full_state ||
+           g->global.len + presence->len + c->join.len + c->invite.len + c->knock.len + c->leave.len != 0;
 }
 
 static void compose(struct composing *c, struct gathering *g, struct text *presence)
@@ -250,8 +250,9 @@ static void finish(struct composing *c)
     text_finish(&c->leave);
 }
 
-/* The snapshot's newest position. All that is not later than hub_pos was committed before the snapshot began; events may be
- * newer, and then all of their group is in it. Receipts and account data of that group wait for the next answer. */
+/* The snapshot's newest position. All that is not later than hub_pos was committed before the snapshot began; events
+ * may be newer, and then all of their group is in it. Receipts and account data of that group wait for the next answer.
+ */
 static stream_pos newest(struct composing *c)
 {
     stream_pos heard = hub_pos(c->syncer->hub);

@@ -1,5 +1,5 @@
-/* Putting an answer to /sync together (Client-Server API, "Syncing"): what is new for one device between two positions, read
- * in one snapshot of the database and written as text.
+/* Putting an answer to /sync together (Client-Server API, "Syncing"): what is new for one device between two positions,
+ * read in one snapshot of the database and written as text.
  *
  * The answer tells everything in (since, next] that its user may know and its filter wants, once. next is the newest
  * position of the snapshot: what is committed later comes with the next answer. */

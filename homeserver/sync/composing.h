@@ -47,9 +47,9 @@ struct room_view {
     room_no room;
     const char *room_id;
     struct membership_row membership;
-    stream_pos since, upto; /* what of the room is told: events in (since, upto] */
-    bool whole;             /* all of the state, not what changed since */
-    bool stranger;          /* has left, and was not in it since either: no state is theirs to see */
+    stream_pos since, upto;        /* what of the room is told: events in (since, upto] */
+    bool whole;                    /* all of the state, not what changed since */
+    bool stranger;                 /* has left, and was not in it since either: no state is theirs to see */
     struct visibility *visibility; /* loaded when the first event asks */
     user_no heroes[HEROES_MAX];
     size_t n_heroes;
@@ -60,8 +60,8 @@ struct batch {
     struct event_row **rows; /* oldest first, heap copies */
     size_t n;
     bool limited;
-    stream_pos base;    /* what is told begins after it: prev_batch; 0: with the room itself */
-    bool state;         /* there is state among what was looked at … */
+    stream_pos base;     /* what is told begins after it: prev_batch; 0: with the room itself */
+    bool state;          /* there is state among what was looked at … */
     bool state_left_out; /* … that is not among the rows */
     bool members, name;  /* m.room.member, what names the room: changed in (since, upto] */
 };

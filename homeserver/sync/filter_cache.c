@@ -12,9 +12,10 @@
 
 #define TEXT_MAX 2048 /* bytes of a definition in the query that is remembered */
 
-/* A user's filter by its number; or any user's by the hash of its definition. No padding: keys are compared as bytes. */
+/* A user's filter by its number; or any user's by the hash of its definition. No padding: keys are compared as bytes.
+ */
 struct key {
-    user_no user;      /* 0: by definition */
+    user_no user; /* 0: by definition */
     int64_t filter_no;
     unsigned char definition[SHA256_BYTES];
 };

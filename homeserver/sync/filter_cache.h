@@ -14,8 +14,8 @@ struct filter_cache;
 struct filter_cache *filter_cache_create(size_t max);
 void filter_cache_destroy(struct filter_cache *cache); /* NULL is accepted */
 
-/* What the query parameter "filter" of a user says: an id, or a definition that begins with '{', or NULL (everything). The
- * caller owns a reference. NULL: *e says why. Blocks (a read) unless the id is known here. */
+/* What the query parameter "filter" of a user says: an id, or a definition that begins with '{', or NULL (everything).
+ * The caller owns a reference. NULL: *e says why. Blocks (a read) unless the id is known here. */
 struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user_no user, const char *param,
                                  struct error *e);
 

@@ -255,9 +255,9 @@ static void gather_presence(struct gathering *g, const struct change *change)
 }
 
 static void (*const GATHER[])(struct gathering *g, const struct change *change) = {
-    [CHANGE_EVENT] = gather_event,      [CHANGE_MEMBERSHIP] = gather_own, [CHANGE_RECEIPT] = gather_receipt,
-    [CHANGE_TYPING] = gather_typing,     [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
-    [CHANGE_SESSION] = NULL,            [CHANGE_DEVICES] = gather_own,    [CHANGE_PRESENCE] = gather_presence,
+    [CHANGE_EVENT] = gather_event,   [CHANGE_MEMBERSHIP] = gather_own,   [CHANGE_RECEIPT] = gather_receipt,
+    [CHANGE_TYPING] = gather_typing, [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
+    [CHANGE_SESSION] = NULL,         [CHANGE_DEVICES] = gather_own,      [CHANGE_PRESENCE] = gather_presence,
     [CHANGE_TO_DEVICE] = gather_own,
 };
 

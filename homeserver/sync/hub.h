@@ -3,8 +3,8 @@
  * The writer's observer (hub_observe) turns the changes of a group into one struct wake: the highest position and the
  * people concerned (members of the rooms that changed, owners of account data, …). Before anything else it raises each
  * concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop parks a /sync
- * when hub_last_change(user) <= since. Because the number rises before the wake is posted and the loop looks at the number
- * before it parks, no change falls between the two.
+ * when hub_last_change(user) <= since. Because the number rises before the wake is posted and the loop looks at the
+ * number before it parks, no change falls between the two.
  *
  * After a start the stream begins beyond every position handed out before (see writer.h), so a user of whom nothing is
  * known yet has changed "at the start". The same numbers are kept per room: what has not changed since a token needs no
@@ -30,18 +30,18 @@ struct wake_item {
 /* A room that changed in the group. */
 struct wake_room {
     room_no room;
-    bool events; /* among what changed are events */
+    bool events;             /* among what changed are events */
     stream_pos before_event; /* the room's last event before this group */
 };
 
 /* One group's news. Immutable, counted. */
 struct wake {
     _Atomic int refs;
-    stream_pos pos;  /* everything up to here is committed */
+    stream_pos pos; /* everything up to here is committed */
     size_t n_users;
-    user_no *users;  /* sorted, unique: who has something new */
+    user_no *users;     /* sorted, unique: who has something new */
     stream_pos *before; /* beside users: the user's last change before this group */
-    size_t *first;   /* beside users, n_users + 1 of them: their items are items[first[i]] … items[first[i + 1] − 1] */
+    size_t *first; /* beside users, n_users + 1 of them: their items are items[first[i]] … items[first[i + 1] − 1] */
     struct wake_item *items;
     size_t n_rooms;
     struct wake_room *rooms;
@@ -60,12 +60,13 @@ ptrdiff_t wake_find(const struct wake *wake, user_no user);
 struct sync_hub *hub_create(stream_pos start);
 void hub_destroy(struct sync_hub *hub); /* after the writer has stopped; NULL is accepted */
 
-/* A loop's ear. Called on the writer's thread (or whoever changes what is only in memory): must only pass the wake on to
- * the loop, with a reference of its own, and return. */
+/* A loop's ear. Called on the writer's thread (or whoever changes what is only in memory): must only pass the wake on
+ * to the loop, with a reference of its own, and return. */
 typedef void hub_listener(void *self, struct wake *wake);
 void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self); /* before the first change */
 
-/* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set before the first change. */
+/* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set before the first change.
+ */
 typedef void hub_dresser(void *self, struct wake *wake, const struct change *changes, size_t n);
 void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self);
 
@@ -83,8 +84,8 @@ stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 stream_pos hub_pos(const struct sync_hub *hub);
 
 /* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/append.h),
- * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING a struct typing_news, CHANGE_PRESENCE a struct member_set; NULL: only
- * the user. */
+ * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING a struct typing_news, CHANGE_PRESENCE a struct member_set; NULL:
+ * only the user. */
 void hub_observe(void *self, const struct change *changes, size_t n);
 
 #endif

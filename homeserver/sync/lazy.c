@@ -70,8 +70,8 @@ bool lazy_knows(struct lazy *lazy, device_no device, room_no room, user_no user,
     pthread_mutex_t *lock = &lazy->locks[key % LOCKS];
     pthread_mutex_lock(lock);
     const struct slot *slot = slot_of(lazy->sets[key % SETS], key);
-    bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) && slot->sent_in >= joined_pos &&
-                 slot->sent_in <= since;
+    bool known = slot->key == key && (member_pos == 0 || slot->member_pos == member_pos) &&
+                 slot->sent_in >= joined_pos && slot->sent_in <= since;
     pthread_mutex_unlock(lock);
     return known;
 }

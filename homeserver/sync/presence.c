@@ -20,12 +20,12 @@
 
 struct person {
     user_no user;
-    enum presence_state said;  /* by themselves */
-    enum presence_state told;  /* to others, at pos */
-    stream_pos pos;            /* of the last change */
+    enum presence_state said;   /* by themselves */
+    enum presence_state told;   /* to others, at pos */
+    stream_pos pos;             /* of the last change */
     int64_t acted_ms, until_ms; /* clock_mono_ms: of their last act; until when a client of theirs is expected */
-    char *status_msg;          /* NULL: none */
-    bool again;                /* must be told of (once more) */
+    char *status_msg;           /* NULL: none */
+    bool again;                 /* must be told of (once more) */
     UT_hash_handle hh;
 };
 
@@ -263,8 +263,7 @@ void presence_destroy(struct presence *presence)
     if (presence == NULL)
         return;
     presence_stop(presence);
-    HASH_ITER(hh, presence->all, person, next)
-    {
+    HASH_ITER(hh, presence->all, person, next) {
         HASH_DEL(presence->all, person);
         free(person->status_msg);
         free(person);

@@ -1,9 +1,9 @@
 /* Who is online (Client-Server API, "Presence"): in memory only, and off unless the settings turn it on.
  *
- * A person is what they last said they are (PUT …/status, or set_presence of /sync), unavailable when they did nothing for
- * five minutes, and offline when no client of theirs asks any more. A change takes a position of the stream in a job of the
- * writer and wakes everybody who shares a room with them: the reason why a large school leaves it off. After a restart
- * everybody is offline until their client asks again. */
+ * A person is what they last said they are (PUT …/status, or set_presence of /sync), unavailable when they did nothing
+ * for five minutes, and offline when no client of theirs asks any more. A change takes a position of the stream in a
+ * job of the writer and wakes everybody who shares a room with them: the reason why a large school leaves it off. After
+ * a restart everybody is offline until their client asks again. */
 #ifndef PARTA_SYNC_PRESENCE_H
 #define PARTA_SYNC_PRESENCE_H
 
@@ -44,8 +44,8 @@ void presence_acts(struct presence *presence, user_no user);
 /* Appends {"presence":…,…}, the body of GET …/status. Any thread. */
 void presence_add_status(struct presence *presence, user_no user, struct text *out);
 
-/* Appends the m.presence events, separated by commas, of the user and of whoever shares a room with them, that changed in
- * (since, upto]; with since 0 of everybody who is not offline. Blocks (reads). */
+/* Appends the m.presence events, separated by commas, of the user and of whoever shares a room with them, that changed
+ * in (since, upto]; with since 0 of everybody who is not offline. Blocks (reads). */
 void presence_add(struct presence *presence, struct db *db, const struct filter *filter, user_no user, stream_pos since,
                   stream_pos upto, struct text *out);
 

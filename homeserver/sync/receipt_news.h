@@ -13,7 +13,8 @@ struct receipt_news {
 };
 
 /* Copies row; members: takes a reference of its own. */
-struct receipt_news *receipt_news_create(const struct receipt_row *row, const char *room_id, struct member_set *members);
+struct receipt_news *receipt_news_create(const struct receipt_row *row, const char *room_id,
+                                         struct member_set *members);
 void receipt_news_unref(void *news); /* NULL is accepted; void: fits struct change's release */
 
 #endif

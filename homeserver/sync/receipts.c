@@ -54,8 +54,13 @@ static bool put_receipt(struct tx *tx, room_no no, struct member_set *members, c
     const char *thread = marks->thread != NULL ? marks->thread : "";
     if (receipts_event_pos(tx->db, no, marks->user, type, thread) >= event->pos)
         return true;
-    struct receipt_row row = {.room = no, .user = marks->user, .type = type, .thread = thread,
-                              .event_id = event->event_id, .event_pos = event->pos, .ts = tx->now_ms,
+    struct receipt_row row = {.room = no,
+                              .user = marks->user,
+                              .type = type,
+                              .thread = thread,
+                              .event_id = event->event_id,
+                              .event_pos = event->pos,
+                              .ts = tx->now_ms,
                               .pos = tx_next_pos(tx)};
     if (!receipts_put(tx, &row))
         return false;
@@ -138,7 +143,8 @@ bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct mark
     return writer_run(writer, mark_job, &m, e);
 }
 
-/* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:… */
+/* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:…
+ */
 struct grouping {
     struct text *out;
     bool open;

@@ -29,13 +29,13 @@ struct marks {
  * ERROR_INVALID_PARAM (the event is not of that thread). Blocks (the writer). */
 bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct marks *marks, struct error *e);
 
-/* Appends the m.receipt events, separated by commas, of what viewer may see of the room's receipts that changed in (since,
- * upto]: one event a thread. false: there is nothing. Blocks (a read). */
+/* Appends the m.receipt events, separated by commas, of what viewer may see of the room's receipts that changed in
+ * (since, upto]: one event a thread. false: there is nothing. Blocks (a read). */
 bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no viewer, stream_pos since,
                   stream_pos upto, struct text *out);
 
-/* The same of rows at hand, which are brought into order here; of two for one (user, type, thread) the later one counts.
- * names have those users in memory. */
+/* The same of rows at hand, which are brought into order here; of two for one (user, type, thread) the later one
+ * counts. names have those users in memory. */
 struct receipt_row;
 void receipts_add_rows(struct text *out, struct user_names *names, struct receipt_row *rows, size_t n);
 

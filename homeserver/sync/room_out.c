@@ -166,7 +166,8 @@ static void add_before_entry(struct text *to, struct room_view *view, const char
 
 void room_out_invited(struct room_view *view)
 {
-    if (!ignored_has(&view->c->ignored, sender_of(view->c->db, view->membership.pos)))
+    if (!ignored_has(&view->c->ignored, sender_of(view->c->db, view->membership.pos)) &&
+        !ignored_every_invite(view->c->db, view->c->ask->user))
         add_before_entry(&view->c->invite, view, "\"invite_state\":{\"events\":[");
 }
 

@@ -12,7 +12,8 @@ struct adding {
     size_t start;
     struct room_view *view;
     const struct batch *batch;
-    struct text given; /* keys that are in already, each with a NUL behind: only those that something else could repeat */
+    struct text
+        given; /* keys that are in already, each with a NUL behind: only those that something else could repeat */
 };
 
 static bool is_member(const struct event_row *row)
@@ -129,10 +130,10 @@ static void add_member(struct adding *a, user_no user, stream_pos at)
     const char *id = user_names_get(c->syncer->names, c->db, user);
     struct stmt *q = events_state_get_at(c->db, view->room, "m.room.member", id != NULL ? id : "", at);
     if (events_next(q, &row)) {
-        bool redundant = !view->whole && (row.pos > view->since ||
-                                          (!c->filter->state.include_redundant_members &&
-                                           lazy_knows(c->syncer->lazy, ask->device, view->room, user, row.pos,
-                                                      view->membership.joined_pos, ask->since)));
+        bool redundant =
+            !view->whole && (row.pos > view->since || (!c->filter->state.include_redundant_members &&
+                                                       lazy_knows(c->syncer->lazy, ask->device, view->room, user,
+                                                                  row.pos, view->membership.joined_pos, ask->since)));
         if (!redundant) {
             add_row(a, &row);
             lazy_note(c->syncer->lazy, ask->device, view->room, user, row.pos, c->upto);
@@ -197,11 +198,12 @@ void room_state_add(struct text *out, struct room_view *view, const struct batch
 }
 
 /* What helps to identify a room that one is not in (Client-Server API, "Stripped state"). */
-static const char *const STRIPPED[] = {"m.room.create", "m.room.name",            "m.room.avatar",
-                                       "m.room.topic",  "m.room.join_rules",      "m.room.canonical_alias",
+static const char *const STRIPPED[] = {"m.room.create",    "m.room.name",       "m.room.avatar",
+                                       "m.room.topic",     "m.room.join_rules", "m.room.canonical_alias",
                                        "m.room.encryption"};
 
-static void add_stripped(struct text *out, size_t start, struct room_view *view, const char *type, const char *state_key)
+static void add_stripped(struct text *out, size_t start, struct room_view *view, const char *type,
+                         const char *state_key)
 {
     struct event_row row;
     struct composing *c = view->c;
@@ -222,7 +224,8 @@ static const char *other_sender(struct room_view *view)
     if (events_next(q, &row))
         sender = row.sender;
     stmt_end(q);
-    return sender != 0 && sender != view->c->ask->user ? user_names_get(view->c->syncer->names, view->c->db, sender) : NULL;
+    return sender != 0 && sender != view->c->ask->user ? user_names_get(view->c->syncer->names, view->c->db, sender)
+                                                       : NULL;
 }
 
 void room_state_add_stripped(struct text *out, struct room_view *view)

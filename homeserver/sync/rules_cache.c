@@ -62,7 +62,8 @@ static struct push_rules *find(struct rules_cache *cache, const unsigned char ke
 }
 
 /* Compiled outside of the lock: should two do so at once, both get what came first. */
-static struct push_rules *keep(struct rules_cache *cache, const unsigned char key[SHA256_BYTES], struct push_rules *rules)
+static struct push_rules *keep(struct rules_cache *cache, const unsigned char key[SHA256_BYTES],
+                               struct push_rules *rules)
 {
     struct cached *cached;
     pthread_mutex_lock(&cache->lock);

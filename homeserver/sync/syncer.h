@@ -1,7 +1,7 @@
 /* Everything that /sync needs beside the request: one service, wired in main.
  *
- * Life: create it when writer, rooms, names and hub are there, before the first change; the writer's observers must be, in
- * this order, what keeps its own caches and then hub_observe, last. At the end: http_stop, syncer_stop, writer_stop,
+ * Life: create it when writer, rooms, names and hub are there, before the first change; the writer's observers must be,
+ * in this order, what keeps its own caches and then hub_observe, last. At the end: http_stop, syncer_stop, writer_stop,
  * syncer_destroy, hub_destroy. */
 #ifndef PARTA_SYNC_SYNCER_H
 #define PARTA_SYNC_SYNCER_H

@@ -14,8 +14,8 @@
 #include "homeserver/store/rooms.h"
 #include "homeserver/store/writer.h"
 
-#define ROOMS_MAX 8192   /* rooms remembered; the ones changed longest ago go, if nobody types there */
-#define TYPISTS_MAX 200  /* on one list; who comes then waits until somebody stops */
+#define ROOMS_MAX 8192  /* rooms remembered; the ones changed longest ago go, if nobody types there */
+#define TYPISTS_MAX 200 /* on one list; who comes then waits until somebody stops */
 #define NEVER INT64_MAX
 
 struct typist {
@@ -73,8 +73,7 @@ static void make_space(struct typing *typing)
     struct typing_room *room, *next;
     if (HASH_COUNT(typing->all) <= ROOMS_MAX)
         return;
-    HASH_ITER(hh, typing->all, room, next)
-    {
+    HASH_ITER(hh, typing->all, room, next) {
         if (room->n == 0 && !room->again && room->pos <= writer_pos(typing->writer))
             drop(typing, room);
         if (HASH_COUNT(typing->all) <= ROOMS_MAX)
@@ -121,8 +120,7 @@ static void tell_again(void *arg)
     struct typing_room *room, *next;
     stream_pos committed = writer_pos(typing->writer);
     pthread_mutex_lock(&typing->lock);
-    HASH_ITER(hh, typing->all, room, next)
-    {
+    HASH_ITER(hh, typing->all, room, next) {
         room->again |= room->pos > committed;
     }
     pthread_cond_signal(&typing->changed);
@@ -215,8 +213,7 @@ static bool expire_job(struct tx *tx, void *arg, struct error *e)
     int64_t now_ms = clock_mono_ms();
     struct typing_room *room, *next;
     pthread_mutex_lock(&typing->lock);
-    HASH_ITER(hh, typing->all, room, next)
-    {
+    HASH_ITER(hh, typing->all, room, next) {
         if (typists_drop(room, 0, now_ms) || room->again)
             announce(typing, tx, entry(typing, room->room, room->room_id));
     }

@@ -2,8 +2,9 @@
  *
  * Each change of a room's list takes a position of the stream in a job of the writer (which writes nothing to disk), so
  * that it stands in order with everything else and wakes who is in the room. A client that goes silent is taken off the
- * list when its timeout ends, by a thread of this module. The list is set inside the job, before anybody can hear of its
- * position; whoever composes compares that position with the snapshot's, so that nothing is told too early or twice. */
+ * list when its timeout ends, by a thread of this module. The list is set inside the job, before anybody can hear of
+ * its position; whoever composes compares that position with the snapshot's, so that nothing is told too early or
+ * twice. */
 #ifndef PARTA_SYNC_TYPING_H
 #define PARTA_SYNC_TYPING_H
 
@@ -36,12 +37,14 @@ struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct 
 void typing_stop(struct typing *typing);    /* ends the thread: before the writer stops. NULL is accepted */
 void typing_destroy(struct typing *typing); /* after the writer has stopped. NULL is accepted */
 
-/* user types in the room for timeout_ms, or (0) no more. false: *e is ERROR_FORBIDDEN (not joined). Blocks (the writer). */
+/* user types in the room for timeout_ms, or (0) no more. false: *e is ERROR_FORBIDDEN (not joined). Blocks (the
+ * writer). */
 bool typing_set(struct typing *typing, const char *room_id, user_no user, int64_t timeout_ms, struct error *e);
 
 /* Appends {"content":{"user_ids":[…]},"type":"m.typing"} if the room's list changed in (since, upto]; with since 0 if
  * anybody is typing. false: nothing to say. db: this thread's connection; NULL: names are in memory already. */
-bool typing_add(struct typing *typing, struct db *db, room_no room, stream_pos since, stream_pos upto, struct text *out);
+bool typing_add(struct typing *typing, struct db *db, room_no room, stream_pos since, stream_pos upto,
+                struct text *out);
 
 /* The same whatever its position, as the list is now; names have those users in memory. */
 void typing_add_now(struct typing *typing, room_no room, struct text *out);

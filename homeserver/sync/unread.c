@@ -213,12 +213,12 @@ static void counting_finish(struct counting *c)
     json_decref(c->levels);
 }
 
-/* .m.rule.member_event lets no change of another's membership notify; in a new room of a whole school that is nearly all
- * there is. */
+/* .m.rule.member_event lets no change of another's membership notify; in a new room of a whole school that is nearly
+ * all there is. */
 static bool never_notifies(const struct counting *c, const struct event_row *row)
 {
-    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0 && strcmp(row->state_key, c->ask->user_id) != 0 &&
-           rules_cache_are_default(c->unread->rules, c->counted->rules);
+    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0 &&
+           strcmp(row->state_key, c->ask->user_id) != 0 && rules_cache_are_default(c->unread->rules, c->counted->rules);
 }
 
 static struct push_result evaluate(struct counting *c, const struct event_row *row)
@@ -264,7 +264,7 @@ struct floors {
     struct floor {
         char *root;
         stream_pos pos;
-    } *threads;
+    } * threads;
 };
 
 static stream_pos *floor_of(struct floors *floors, const char *root)
@@ -381,7 +381,8 @@ static bool same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Whether the counts may be carried on from what is remembered; if not, *counted becomes what to count from. Takes rules. */
+/* Whether the counts may be carried on from what is remembered; if not, *counted becomes what to count from. Takes
+ * rules. */
 static bool still_holds(struct counting *c, bool known, struct push_rules *rules)
 {
     struct counted *counted = c->counted;
@@ -422,8 +423,8 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     struct counted *counted;
     pthread_mutex_lock(&shard->lock);
     HASH_FIND(hh, shard->all, &key, sizeof key, counted);
-    bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change && !counted->ignores &&
-                  !push_rules_ask_power(counted->rules);
+    bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change &&
+                  !counted->ignores && !push_rules_ask_power(counted->rules);
     if (usable && counted->upto < news->pos) {
         struct push_result result =
             push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});

@@ -1,11 +1,12 @@
 /* How much a person has not read: notifications and highlights per room and thread (Client-Server API, "Receiving
  * notifications", "Threaded read receipts").
  *
- * Nothing of it is stored. The counts follow from the events behind the person's read position, their push rules and the
- * thread each event is in. An event is read when it is not behind the newest of the person's receipts that count for its
- * thread (unthreaded ones count for all), or of their own messages in that thread, or not after they joined. What follows
- * is remembered in memory as of a position and carried on from there; a new receipt, a redaction, other rules or a new
- * join make it be counted anew. Counting anew looks at the newest UNREAD_SCAN_MAX unread events of the room at most. */
+ * Nothing of it is stored. The counts follow from the events behind the person's read position, their push rules and
+ * the thread each event is in. An event is read when it is not behind the newest of the person's receipts that count
+ * for its thread (unthreaded ones count for all), or of their own messages in that thread, or not after they joined.
+ * What follows is remembered in memory as of a position and carried on from there; a new receipt, a redaction, other
+ * rules or a new join make it be counted anew. Counting anew looks at the newest UNREAD_SCAN_MAX unread events of the
+ * room at most. */
 #ifndef PARTA_SYNC_UNREAD_H
 #define PARTA_SYNC_UNREAD_H
 
@@ -33,7 +34,7 @@ struct unread_tally {
     struct unread_thread {
         char *root; /* event id */
         struct unread_counts counts;
-    } *threads;
+    } * threads;
 };
 void unread_tally_finish(struct unread_tally *tally);
 
@@ -58,13 +59,13 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
 /* An event on the hot path: counted without the database. */
 struct unread_news {
     const struct push_event *event;
-    const char *thread;      /* the root's event id; NULL: main timeline */
-    stream_pos pos;          /* of the event */
-    stream_pos before;       /* the room's event before it */
+    const char *thread; /* the root's event id; NULL: main timeline */
+    stream_pos pos;     /* of the event */
+    stream_pos before;  /* the room's event before it */
 };
 
-/* Counts one event after what is remembered, and gives the sum, and when the user joined. false: it can't be known without
- * the database. own_change: when the user's global account data (push rules) last changed. Never blocks. */
+/* Counts one event after what is remembered, and gives the sum, and when the user joined. false: it can't be known
+ * without the database. own_change: when the user's global account data (push rules) last changed. Never blocks. */
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
                     const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos);
 

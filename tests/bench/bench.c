@@ -190,6 +190,7 @@ static void saturation(struct school *s, int seconds, int n_senders, bool pollin
         senders[i].who = &s->people[i % CLASS];
     for (int i = 0; polling && i < CLASS; ++i)
         poll_begin(s, i, l);
+    subject_profile_begin(s->subject);
     int64_t cpu = subject_cpu_us(s->subject), start = now_us(), end = start + (int64_t)seconds * 1000000;
     for (int i = 0; i < n_senders; ++i) {
         senders[i].closed_loop = true;
@@ -202,6 +203,7 @@ static void saturation(struct school *s, int seconds, int n_senders, bool pollin
             break;
     }
     int64_t took = now_us() - start;
+    subject_profile_end();
     if (polling)
         drain(s, l, 0, CLASS);
     cpu = subject_cpu_us(s->subject) - cpu;
@@ -246,24 +248,23 @@ static void announcement(struct school *s)
     senders_open(s, &sender, 1, 0, room_id, l, answers);
     for (int i = 0; i < N; ++i)
         poll_begin(s, i, l);
-    while (now_us() - l->due_us[0] < 0)
-        ;
+    subject_profile_begin(s->subject);
     for (int round = 0; round < ROUNDS; ++round) {
         int64_t cpu = subject_cpu_us(s->subject), before = l->n_latencies;
         say(&sender, now_us());
-        int64_t due = l->due_us[round], answered_at = 0, end = now_us() + 5000000;
+        int64_t answered_at = 0, end = now_us() + 5000000;
         while ((l->n_latencies < before + N || l->answered < l->sent) && now_us() < end) {
             client_run(s->client, 1000);
             if (answered_at == 0 && l->answered == l->sent)
                 answered_at = now_us();
         }
-        (void)due;
         int64_t settle = now_us() + 100000; /* the next polls are sent and parked */
         while (now_us() < settle)
             client_run(s->client, 1000);
         worst_sum += now_us() - 100000 - answered_at;
         cpu_sum += subject_cpu_us(s->subject) - cpu;
     }
+    subject_profile_end();
     drain(s, l, 0, N);
     report("announcement", "last <= 30 ms after the commit, <= 15-20 us CPU per delivery",
            json_pack("{s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "polls", N, "rounds", ROUNDS, "last_after_answer_ms",

@@ -142,3 +142,29 @@ void pin_to_core(int core)
     CPU_SET(core, &set);
     sched_setaffinity(0, sizeof set, &set);
 }
+
+static pid_t profiler;
+
+void subject_profile_begin(const struct subject *s)
+{
+    const char *file = getenv("PARTA_BENCH_PROFILE");
+    char pid[16];
+    if (file == NULL)
+        return;
+    snprintf(pid, sizeof pid, "%d", (int)s->pid);
+    profiler = fork();
+    if (profiler == 0) {
+        execlp("perf", "perf", "record", "-q", "-g", "-o", file, "-p", pid, (char *)NULL);
+        _exit(127);
+    }
+    usleep(300000); /* perf attaches */
+}
+
+void subject_profile_end(void)
+{
+    if (profiler <= 0)
+        return;
+    kill(profiler, SIGINT);
+    waitpid(profiler, NULL, 0);
+    profiler = 0;
+}

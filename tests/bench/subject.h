@@ -24,6 +24,10 @@ int64_t subject_cpu_us(const struct subject *s);    /* user and system time so f
 int64_t subject_rss_kib(const struct subject *s);   /* resident memory */
 int64_t subject_file_bytes(const char *path);       /* 0: not there */
 
+/* With PARTA_BENCH_PROFILE=FILE in the environment: perf records the server from begin to end. */
+void subject_profile_begin(const struct subject *s);
+void subject_profile_end(void);
+
 void pin_to_core(int core);
 int last_core(void);
 

@@ -262,6 +262,19 @@ def slow(tap, server):
     there = [event["content"].get("body") for event in anna.history(room) if event["type"] == "m.room.message"]
     tap.ok(there == ["quick"], "slow: none of them has sent anything", there)
     crowd(tap, server, anna)
+    time.sleep(1)
+    return half_requests(server, message(b"g", length) + body)
+
+
+def half_requests(server, whole):
+    """Connections at several stages of one request."""
+    held = []
+    for sent in (0, 3, 100, len(whole) - 500, len(whole) - 1):
+        s = socket.create_connection(("127.0.0.1", server.port), timeout=CUT_S)
+        s.sendall(whole[:sent])
+        held.append(s)
+    time.sleep(0.1)
+    return held
 
 
 def crowd(tap, server, anna):

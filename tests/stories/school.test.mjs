@@ -77,6 +77,7 @@ test("E4: the roster's people cannot leave, be kicked or banned; a refusal names
     const left = await refusal(pupil.leave(classRoom));
     assert.equal(left.errcode, "M_FORBIDDEN");
     assert.equal(left.data["org.parta.rule"], "E4");
+    assert.match(left.data.error, /[а-я].* \/ .*[a-z]/, "in Russian and English");
     assert.equal((await refusal(teacher.kick(classRoom, pupil.getUserId(), "за дверь"))).errcode, "M_FORBIDDEN");
     assert.equal((await refusal(teacher.ban(classRoom, pupil.getUserId(), "навсегда"))).errcode, "M_FORBIDDEN");
     assert.equal(teacher.getRoom(classRoom).getMember(pupil.getUserId()).membership, "join");

@@ -404,6 +404,24 @@ test("an upgraded room leaves a tombstone, and takes its aliases, bans, state an
     assert.deepEqual((await anna.stateOf(next, "m.room.create")).additional_creators, [boris.id]);
 });
 
+test("what people had set for a room goes with them to the one that replaces it", async () => {
+    const old = await anna.create({ room_version: "11", preset: "public_chat" });
+    await boris.join(old);
+    const mine = `/user/${q(boris.id)}`;
+    await boris.ask("PUT", `${mine}/rooms/${q(old)}/tags/m.favourite`, { order: 0.5 });
+    await boris.ask("PUT", `/pushrules/global/room/${q(old)}`, { actions: [] });
+    await boris.ask("PUT", `${mine}/account_data/m.direct`, { [anna.id]: [old] });
+    const { replacement_room: room } = await anna.ask("POST", of(old, "/upgrade"), { new_version: "12" });
+    const since = await boris.now();
+    await boris.join(room);
+    assert.deepEqual(await boris.get(`${mine}/rooms/${q(room)}/tags`), { tags: { "m.favourite": { order: 0.5 } } });
+    assert.deepEqual((await boris.get(`/pushrules/global/room/${q(room)}`)).actions, []);
+    assert.deepEqual(await boris.get(`${mine}/account_data/m.direct`), { [anna.id]: [old, room] });
+    const { account_data, rooms } = await boris.sync({ since });
+    assert.deepEqual(account_data.events.map((e) => e.type).sort(), ["m.direct", "m.push_rules"]);
+    assert.ok(rooms.join[room].account_data.events.some((e) => e.type === "m.tag"));
+});
+
 test("a summary and a hierarchy show strangers only what they could enter or read", async () => {
     const space = await anna.create({
         preset: "public_chat",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Server } from "./harness.mjs";
-import { Asker, ids, of, q, registerAll } from "./asking.mjs";
+import { Asker, ids, of, q, query, register, registerAll } from "./asking.mjs";
 
 let server, anna, boris, vera, gleb;
 
@@ -346,6 +346,22 @@ test("who is ignored is not heard, and cannot invite; their state still counts",
     await ignore();
 });
 
+test("who blocks invites gets none, and those that wait are not shown until invites are wanted again", async () => {
+    const waiting = await anna.create({ invite: [gleb.id] });
+    const allow = (config) => gleb.ask("PUT", mine(gleb, "/account_data/m.invite_permission_config"), config);
+    await allow({ default_action: "block" });
+    assert.equal((await gleb.sync({ filter: only(waiting) })).rooms?.invite, undefined);
+    const room = await anna.create();
+    await anna.refused(403, "M_INVITE_BLOCKED", "POST", of(room, "/invite"), { user_id: gleb.id });
+    await anna.refused(403, "M_INVITE_BLOCKED", "POST", "/createRoom", { invite: [gleb.id] });
+    const member = of(room, `/state/m.room.member/${q(gleb.id)}`);
+    await anna.refused(403, "M_INVITE_BLOCKED", "PUT", member, { membership: "invite" });
+    await boris.refused(403, "M_FORBIDDEN", "POST", of(room, "/invite"), { user_id: gleb.id });
+    await allow({});
+    await anna.invite(room, gleb);
+    assert.ok((await gleb.sync({ filter: only(waiting) })).rooms.invite[waiting]);
+});
+
 test("filters choose rooms, types, senders and fields, and the form of events", async () => {
     const [one, two] = [await roomWith(boris), await roomWith(boris)];
     await boris.send(one, "mine");
@@ -393,6 +409,73 @@ test("a change of name brings what the name was", async () => {
     await name("Вера П.");
     const [event] = (await joined(anna, room, { since })).timeline.events;
     assert.deepEqual([event.content.displayname, event.unsigned.prev_content.displayname], ["Вера П.", "Вера"]);
+});
+
+test("the list of notifications is paged, newest first, and knows what was read and what stands out", async () => {
+    const reader = await register(server, "reader");
+    const room = await roomWith(reader, vera);
+    const events = [];
+    for (let i = 0; i < 5; ++i)
+        events.push(
+            await anna.send(room, {
+                msgtype: "m.text",
+                body: `${i}`,
+                ...(i % 3 === 0 && { "m.mentions": { user_ids: [reader.id] } }),
+            }),
+        );
+    await read(reader, room, events[1]);
+    const listed = [];
+    for (let from; ;) {
+        const page = await reader.get(`/notifications${query({ limit: 2, ...(from && { from }) })}`);
+        listed.push(...page.notifications);
+        if (!(from = page.next_token)) break;
+    }
+    assert.deepEqual(
+        listed.map((n) => n.event.event_id),
+        events.toReversed(),
+    );
+    assert.deepEqual(
+        listed.map((n) => n.read),
+        [false, false, false, true, true],
+    );
+    assert.ok(listed.every((n) => n.room_id === room && n.actions.includes("notify")));
+    const { notifications } = await reader.get("/notifications?only=highlight");
+    assert.deepEqual(
+        notifications.map((n) => n.event.event_id),
+        [events[3], events[0]],
+    );
+});
+
+test("with presence off everybody is offline, and nobody is told anything", async () => {
+    const status = (who) => `/presence/${q(who.id)}/status`;
+    await roomWith(boris);
+    const since = await anna.now();
+    await boris.ask("PUT", status(boris), { presence: "online", status_msg: "тут" });
+    assert.equal((await anna.get(status(boris))).presence, "offline");
+    assert.equal((await anna.sync({ since })).presence, undefined);
+    await anna.refused(403, "M_FORBIDDEN", "PUT", status(boris), { presence: "online" });
+    await boris.refused(400, "M_INVALID_PARAM", "PUT", status(boris), { presence: "asleep" });
+});
+
+test("leaving and coming back, or coming and going, between two syncs is told as what it came to", async () => {
+    const [back, gone, again] = [await roomWith(boris), await roomWith(), await roomWith(boris)];
+    const since = await boris.now();
+    await boris.leave(back);
+    await anna.state(back, "org.example.meanwhile", { v: 1 });
+    await boris.join(back);
+    await boris.join(gone);
+    await boris.leave(gone);
+    await anna.send(gone, "unseen");
+    await anna.ask("POST", of(again, "/kick"), { user_id: boris.id });
+    await anna.invite(again, boris);
+    const { rooms } = await boris.sync({ since });
+    assert.deepEqual(
+        [Object.keys(rooms.join), Object.keys(rooms.leave), Object.keys(rooms.invite)],
+        [[back], [gone], [again]],
+    );
+    const { state, timeline } = rooms.join[back];
+    assert.ok([...state.events, ...timeline.events].some((e) => e.type === "org.example.meanwhile"));
+    assert.ok(!JSON.stringify(rooms).includes("unseen"));
 });
 
 test("a signed-out device is not answered", async () => {

@@ -126,6 +126,15 @@ room_no fixture_create(struct fixture *f, const struct room_plan *plan, struct e
     return 0;
 }
 
+json_t *fixture_content(struct fixture *f, room_no room, const char *type, const char *state_key)
+{
+    struct error e;
+    char *text = events_state_content(f->db, room, type, state_key);
+    json_t *content = text != NULL ? json_parse(text, strlen(text), &e) : NULL;
+    free(text);
+    return content;
+}
+
 static bool upgrade_job(struct tx *tx, void *arg, struct error *e)
 {
     struct making *m = arg;

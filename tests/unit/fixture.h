@@ -35,6 +35,7 @@ room_no fixture_room(struct fixture *f, user_no creator, const char *version, en
 room_no fixture_create(struct fixture *f, const struct room_plan *plan, struct error *e);
 room_no fixture_upgrade(struct fixture *f, room_no room, user_no actor, const char *version, const char *creators,
                         struct error *e); /* creators: additional ones, JSON; NULL: none */
+json_t *fixture_content(struct fixture *f, room_no room, const char *type, const char *state_key); /* of state now; NULL: none */
 /* As if the client had put m.room.member itself; content: JSON text. */
 bool fixture_write_member(struct fixture *f, room_no room, user_no sender, const char *target_id, const char *content,
                           struct error *e);

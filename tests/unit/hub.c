@@ -157,8 +157,8 @@ static void what_concerns_nobody_wakes_nobody(void **state)
     hub_destroy(hub);
 }
 
-/* One thread changes, others look and park as loops do: a wake that comes after the look always has a number that was not
- * there yet, and one that was raised before it is seen by the look. */
+/* One thread changes, others look and park as loops do: a wake that comes after the look always has a number that was
+ * not there yet, and one that was raised before it is seen by the look. */
 #define CHANGES 3000
 #define USERS 200
 
@@ -213,9 +213,12 @@ static void the_number_rises_before_the_wake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everybody_has_changed_at_the_start), cmocka_unit_test(an_event_concerns_its_room),
-        cmocka_unit_test(a_group_is_one_wake),                cmocka_unit_test(private_receipts_are_their_owners),
-        cmocka_unit_test(what_concerns_nobody_wakes_nobody),  cmocka_unit_test(the_number_rises_before_the_wake),
+        cmocka_unit_test(everybody_has_changed_at_the_start),
+        cmocka_unit_test(an_event_concerns_its_room),
+        cmocka_unit_test(a_group_is_one_wake),
+        cmocka_unit_test(private_receipts_are_their_owners),
+        cmocka_unit_test(what_concerns_nobody_wakes_nobody),
+        cmocka_unit_test(the_number_rises_before_the_wake),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
 }

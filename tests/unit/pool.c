@@ -55,7 +55,7 @@ static void every_job_runs_once(void **state)
     struct bench b;
     make(&b, 4, 1, JOBS, 1000);
     for (int i = 0; i < JOBS; ++i)
-        assert_true(pool_submit(b.pool, &b.jobs[i]));
+        assert_true(pool_submit(b.pool, &b.jobs[i], false));
     wait_for(&b.done, JOBS);
     for (int i = 0; i < JOBS; ++i)
         assert_int_equal(b.ran[i], 1);
@@ -69,17 +69,18 @@ static void the_queue_is_bounded(void **state)
     make(&b, 2, 0, 3, 1000);
     pthread_mutex_lock(&b.gate);
     for (int i = 0; i < 2; ++i) {
-        assert_true(pool_submit(b.pool, &b.jobs[i]));
+        assert_true(pool_submit(b.pool, &b.jobs[i], false));
         wait_for(&b.running, i + 1);
     }
     for (int i = 2; i < 5; ++i)
-        assert_true(pool_submit(b.pool, &b.jobs[i]));
-    assert_false(pool_submit(b.pool, &b.jobs[5]));
-    assert_int_equal(pool_state(b.pool).queued, 3);
+        assert_true(pool_submit(b.pool, &b.jobs[i], false));
+    assert_false(pool_submit(b.pool, &b.jobs[5], false));
+    assert_true(pool_submit(b.pool, &b.jobs[5], true)); /* a woken poll is never turned away */
+    assert_int_equal(pool_state(b.pool).queued, 4);
     assert_int_equal(pool_state(b.pool).threads, 2);
     pthread_mutex_unlock(&b.gate);
-    wait_for(&b.done, 5);
-    assert_int_equal(b.ran[5], 0);
+    wait_for(&b.done, 6);
+    assert_int_equal(b.ran[5], 1);
     pool_destroy(b.pool);
 }
 
@@ -91,7 +92,7 @@ static void idle_threads_end(void **state)
         b.done = 0;
         pthread_mutex_lock(&b.gate);
         for (int i = 0; i < 4; ++i)
-            assert_true(pool_submit(b.pool, &b.jobs[i]));
+            assert_true(pool_submit(b.pool, &b.jobs[i], false));
         wait_for(&b.running, 4);
         pthread_mutex_unlock(&b.gate);
         wait_for(&b.done, 4);
@@ -108,10 +109,10 @@ static void a_stop_runs_what_waits(void **state)
     struct bench b;
     make(&b, 1, 0, 10, 1000);
     for (int i = 0; i < 5; ++i)
-        assert_true(pool_submit(b.pool, &b.jobs[i]));
+        assert_true(pool_submit(b.pool, &b.jobs[i], false));
     pool_stop(b.pool);
     assert_int_equal(b.done, 5);
-    assert_false(pool_submit(b.pool, &b.jobs[6]));
+    assert_false(pool_submit(b.pool, &b.jobs[6], false));
     pool_stop(b.pool);
     pool_destroy(b.pool);
     pool_destroy(NULL);

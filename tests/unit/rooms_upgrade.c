@@ -32,15 +32,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static json_t *content_of(room_no room, const char *type, const char *state_key)
-{
-    struct error e;
-    char *text = events_state_content(f.db, room, type, state_key);
-    json_t *content = text != NULL ? json_parse(text, strlen(text), &e) : NULL;
-    free(text);
-    return content;
-}
-
 static void put(room_no room, const char *type, const char *state_key, const char *content)
 {
     assert_true(fixture_send(&f, room, anna, type, state_key, content, NULL, NULL, NULL));
@@ -74,7 +65,7 @@ static void assert_state(room_no room, const char *type, const char *state_key, 
 static void assert_moved(room_no old, room_no new, const char *alias)
 {
     struct room_row row;
-    char wanted[100], *old_id = rooms_id_of(f.db, old), *new_id = rooms_id_of(f.db, new);
+    char wanted[ID_BYTES_MAX + 20], *old_id = rooms_id_of(f.db, old), *new_id = rooms_id_of(f.db, new);
     snprintf(wanted, sizeof wanted, "{\"alias\":\"%s\"}", alias);
     assert_state(new, "m.room.name", "", "{\"name\":\"Club\"}");
     assert_state(new, "m.room.encryption", "", "{\"algorithm\":\"m.megolm.v1.aes-sha2\"}");
@@ -87,7 +78,7 @@ static void assert_moved(room_no old, room_no new, const char *alias)
     assert_int_equal(memberships_of(f.db, new, vera), MEMBERSHIP_BAN);
     assert_int_equal(memberships_of(f.db, new, boris), MEMBERSHIP_NONE);
     assert_int_equal(memberships_of(f.db, old, boris), MEMBERSHIP_JOIN);
-    json_t *create = content_of(new, "m.room.create", ""), *tombstone = content_of(old, "m.room.tombstone", "");
+    json_t *create = fixture_content(&f, new, "m.room.create", ""), *tombstone = fixture_content(&f, old, "m.room.tombstone", "");
     const json_t *before = json_get_object(create, "predecessor");
     assert_string_equal(json_get_string(before, "room_id"), old_id);
     assert_int_equal(events_room_of(f.db, json_get_string(before, "event_id")), old);
@@ -144,7 +135,7 @@ static void levels_fit_the_new_version(void **state)
         room_no new = fixture_upgrade(&f, old, anna, CASES[i].to, CASES[i].creators, &e);
         if (new == 0)
             fail_msg("case %zu: %s", i, error_sentence(&e));
-        json_t *now = content_of(new, "m.room.power_levels", ""), *create = content_of(new, "m.room.create", "");
+        json_t *now = fixture_content(&f, new, "m.room.power_levels", ""), *create = fixture_content(&f, new, "m.room.create", "");
         const json_t *users = json_get_object(now, "users");
         assert_int_equal(json_get_int(users, "@anna:school.example", -1), CASES[i].anna);
         assert_int_equal(json_get_int(users, "@boris:school.example", -1), CASES[i].boris);

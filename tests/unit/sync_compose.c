@@ -38,7 +38,9 @@ static int teardown(void **state)
 
 static const char *id_of(const struct story *s, user_no user)
 {
-    return user == s->anna ? "@anna:school.example" : user == s->boris ? "@boris:school.example" : "@clara:school.example";
+    return user == s->anna    ? "@anna:school.example"
+           : user == s->boris ? "@boris:school.example"
+                              : "@clara:school.example";
 }
 
 static struct sync_ask ask_of(const struct story *s, user_no user, stream_pos since)
@@ -188,7 +190,8 @@ static void an_invite_shows_what_helps_to_know_the_room(void **state)
         assert_null(json_object_get(event, "event_id"));
         assert_null(json_object_get(event, "origin_server_ts"));
     }
-    assert_string_equal(json_get_string(json_array_get(events, json_array_size(events) - 1), "state_key"), id_of(s, s->boris));
+    assert_string_equal(json_get_string(json_array_get(events, json_array_size(events) - 1), "state_key"),
+                        id_of(s, s->boris));
     json_decref(answer);
     answer = sync_as(s, s->boris, &since); /* once */
     assert_null(world_section(&s->w, answer, "invite", s->room));
@@ -257,12 +260,14 @@ static void a_ban_after_leaving_shows_only_itself(void **state)
 static void history_before_joining_is_shown_as_the_room_says(void **state)
 {
     struct story *s = *state;
-    fixture_send(&s->w.f, s->room, s->anna, "m.room.history_visibility", "", "{\"history_visibility\":\"joined\"}", NULL, NULL, NULL);
+    fixture_send(&s->w.f, s->room, s->anna, "m.room.history_visibility", "", "{\"history_visibility\":\"joined\"}",
+                 NULL, NULL, NULL);
     world_say(&s->w, s->room, s->anna, "secret");
     stream_pos since = now(s, s->boris);
     act(s, ACT_JOIN, s->boris, s->boris);
     world_say(&s->w, s->room, s->anna, "welcome");
-    json_t *answer = sync_with(s, s->boris, since, "{\"room\":{\"timeline\":{\"limit\":3}}}"), *room = joined(s, answer);
+    json_t *answer = sync_with(s, s->boris, since, "{\"room\":{\"timeline\":{\"limit\":3}}}"),
+           *room = joined(s, answer);
     char *text = json_canonical(answer);
     assert_null(strstr(text, "secret"));
     assert_non_null(strstr(text, "welcome"));
@@ -352,9 +357,10 @@ static void reading_clears_the_counts(void **state)
     world_say(&s->w, s->room, s->anna, "one");
     char *first = last_event(s);
     world_say(&s->w, s->room, s->anna, "two");
-    assert_true(fixture_send(&s->w.f, s->room, s->anna, "m.room.message", NULL,
-                             "{\"body\":\"Boris\",\"m.mentions\":{\"user_ids\":[\"@boris:school.example\"]},\"msgtype\":\"m.text\"}",
-                             NULL, NULL, NULL));
+    assert_true(fixture_send(
+        &s->w.f, s->room, s->anna, "m.room.message", NULL,
+        "{\"body\":\"Boris\",\"m.mentions\":{\"user_ids\":[\"@boris:school.example\"]},\"msgtype\":\"m.text\"}", NULL,
+        NULL, NULL));
     char *last = last_event(s);
     json_t *answer = sync_as(s, s->boris, &since);
     assert_int_equal(unread(s, answer, "notification_count"), 3);
@@ -389,8 +395,10 @@ static void threads_count_apart(void **state)
     stream_pos since = now(s, s->boris);
     world_say(&s->w, s->room, s->anna, "root");
     char *root = last_event(s);
-    snprintf(content, sizeof content,
-             "{\"body\":\"re\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"m.thread\"},\"msgtype\":\"m.text\"}", root);
+    snprintf(
+        content, sizeof content,
+        "{\"body\":\"re\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"m.thread\"},\"msgtype\":\"m.text\"}",
+        root);
     assert_true(fixture_send(&s->w.f, s->room, s->anna, "m.room.message", NULL, content, NULL, NULL, NULL));
     assert_true(fixture_send(&s->w.f, s->room, s->anna, "m.room.message", NULL, content, NULL, NULL, NULL));
     char *reply = last_event(s);
@@ -432,7 +440,8 @@ static void private_receipts_stay_private(void **state)
     world_mark(&s->w, s->room, s->boris, id, true, NULL);
     json_t *of_anna = receipts(s, s->anna, since), *of_boris = receipts(s, s->boris, since);
     assert_null(of_anna);
-    assert_non_null(json_get_object(json_get_object(json_get_object(of_boris, id), "m.read.private"), id_of(s, s->boris)));
+    assert_non_null(
+        json_get_object(json_get_object(json_get_object(of_boris, id), "m.read.private"), id_of(s, s->boris)));
     json_decref(of_boris);
     world_mark(&s->w, s->room, s->clara, id, false, NULL);
     of_anna = receipts(s, s->anna, since);
@@ -571,7 +580,8 @@ static void filters_choose_rooms_fields_and_format(void **state)
     assert_non_null(json_get_array(event, "auth_events"));
     assert_non_null(json_get_object(event, "signatures"));
     json_decref(answer);
-    answer = sync_with(s, s->anna, 0, "{\"account_data\":{\"not_types\":[\"*\"]},\"room\":{\"timeline\":{\"types\":[]}}}");
+    answer =
+        sync_with(s, s->anna, 0, "{\"account_data\":{\"not_types\":[\"*\"]},\"room\":{\"timeline\":{\"types\":[]}}}");
     assert_null(json_object_get(answer, "account_data"));
     assert_int_equal(timeline_size(joined(s, answer)), 0);
     assert_non_null(event_of_type(world_events(joined(s, answer), "state"), "m.room.create"));
@@ -590,10 +600,11 @@ static void a_restart_keeps_tokens_good(void **state)
     syncer_destroy(s->w.syncer);
     hub_destroy(s->w.hub);
     s->w.hub = hub_create(writer_pos(f->writer));
-    s->w.syncer = syncer_create(&(struct syncer_settings){
-        f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
+    s->w.syncer = syncer_create(
+        &(struct syncer_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
     writer_observe(f->writer, hub_observe, s->w.hub);
-    assert_true(hub_last_change(s->w.hub, s->anna) > since); /* so nobody parks on what happened while nobody listened */
+    assert_true(hub_last_change(s->w.hub, s->anna) >
+                since); /* so nobody parks on what happened while nobody listened */
     json_t *answer = sync_as(s, s->anna, &since);
     assert_int_equal(timeline_size(joined(s, answer)), 1);
     json_decref(answer);

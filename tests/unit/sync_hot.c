@@ -30,7 +30,8 @@ struct day {
 static const char *const NAMES[USERS] = {"anna", "boris", "clara", "dmitri", "elena"};
 static const char *const FILTERS[] = {
     NULL,
-    "{\"room\":{\"timeline\":{\"limit\":20,\"unread_thread_notifications\":true},\"state\":{\"lazy_load_members\":true}}}",
+    "{\"room\":{\"timeline\":{\"limit\":20,\"unread_thread_notifications\":true},\"state\":{\"lazy_load_members\":true}"
+    "}}",
     "{\"room\":{\"timeline\":{\"limit\":2}}}",
 };
 
@@ -74,7 +75,8 @@ static void do_relate(struct day *d, int room, int user, const char *type)
 {
     char content[400], *target = last_event(d, room);
     snprintf(content, sizeof content,
-             "{\"body\":\"re\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"%s\"},\"msgtype\":\"m.text\"}", target, type);
+             "{\"body\":\"re\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"%s\"},\"msgtype\":\"m.text\"}",
+             target, type);
     free(target);
     send(d, room, user, content);
 }
@@ -92,8 +94,8 @@ static void do_reference(struct day *d, int room, int user)
 static void do_name(struct day *d, int room, int user)
 {
     struct error e;
-    fixture_send(&d->w.f, d->rooms[room], d->users[0], "m.room.name", "", pick(d, 2) ? "{\"name\":\"5A\"}" : "{\"name\":\"5B\"}",
-                 NULL, NULL, &e);
+    fixture_send(&d->w.f, d->rooms[room], d->users[0], "m.room.name", "",
+                 pick(d, 2) ? "{\"name\":\"5A\"}" : "{\"name\":\"5B\"}", NULL, NULL, &e);
 }
 
 static void do_redact(struct day *d, int room, int user)
@@ -123,7 +125,8 @@ static void do_membership(struct day *d, int room, int user)
 {
     struct error e;
     if (user != 0)
-        fixture_member(&d->w.f, d->rooms[room], pick(d, 3) == 0 ? ACT_LEAVE : ACT_JOIN, d->users[user], d->users[user], &e);
+        fixture_member(&d->w.f, d->rooms[room], pick(d, 3) == 0 ? ACT_LEAVE : ACT_JOIN, d->users[user], d->users[user],
+                       &e);
 }
 
 /* Several messages in several rooms in one group. */
@@ -135,7 +138,8 @@ static bool burst_job(struct tx *tx, void *arg, struct error *e)
     for (int i = 0; i < 4; ++i) {
         struct error ignored;
         struct room *room = room_open(d->w.f.rooms, tx, d->rooms[pick(d, ROOMS)]);
-        append_event(room, tx, &(struct draft){.sender = d->users[pick(d, USERS)], .type = "m.room.message", .content = content},
+        append_event(room, tx,
+                     &(struct draft){.sender = d->users[pick(d, USERS)], .type = "m.room.message", .content = content},
                      &out, &ignored);
     }
     json_decref(content);
@@ -180,8 +184,8 @@ static void check_same(struct text *hot, json_t *composed)
     json_decref(answer);
 }
 
-/* Up-to-date devices hear of the wake as parked polls do. Sometimes the hot answer is taken on trust, so that what it leaves
- * in memory is what the next one builds on. */
+/* Up-to-date devices hear of the wake as parked polls do. Sometimes the hot answer is taken on trust, so that what it
+ * leaves in memory is what the next one builds on. */
 static void hear(struct day *d, struct device *device)
 {
     struct text hot = TEXT_INIT;

@@ -1,5 +1,6 @@
-/* A property of /sync: whatever happens in which order, and however seldom and with whatever limit a client syncs, it ends up
- * with exactly the room's timeline and the room's state, and is told the unread counts that follow from them. */
+/* A property of /sync: whatever happens in which order, and however seldom and with whatever limit a client syncs, it
+ * ends up with exactly the room's timeline and the room's state, and is told the unread counts that follow from them.
+ */
 #include "tests/unit/sync_world.h"
 
 #define USERS 6
@@ -35,7 +36,8 @@ static int pick(struct play *p, int n)
 static void do_message(struct play *p, room_no room, user_no user)
 {
     struct error e;
-    fixture_send(&p->w.f, room, user, "m.room.message", NULL, "{\"msgtype\":\"m.text\",\"body\":\"hello\"}", NULL, NULL, &e);
+    fixture_send(&p->w.f, room, user, "m.room.message", NULL, "{\"msgtype\":\"m.text\",\"body\":\"hello\"}", NULL, NULL,
+                 &e);
 }
 
 static void do_name(struct play *p, room_no room, user_no user)
@@ -97,7 +99,8 @@ static void begin_room(struct watcher *w, const char *room_id)
 }
 
 /* What /messages would give between the two tokens, oldest first. */
-static void fill_gap(struct play *p, struct watcher *w, room_no room, const char *room_id, stream_pos from, stream_pos to)
+static void fill_gap(struct play *p, struct watcher *w, room_no room, const char *room_id, stream_pos from,
+                     stream_pos to)
 {
     struct event_row row;
     struct stmt *q = events_forwards(p->w.f.db, room, from, to, -1);
@@ -106,7 +109,8 @@ static void fill_gap(struct play *p, struct watcher *w, room_no room, const char
     stmt_end(q);
 }
 
-static void apply_timeline(struct play *p, struct watcher *w, room_no room, const char *room_id, json_t *timeline, bool fresh)
+static void apply_timeline(struct play *p, struct watcher *w, room_no room, const char *room_id, json_t *timeline,
+                           bool fresh)
 {
     size_t i;
     json_t *event;
@@ -154,7 +158,8 @@ static void watch(struct play *p, struct watcher *w)
 {
     struct membership_row m;
     stream_pos next;
-    struct sync_ask ask = {w->user, w->user * 100 + (w - p->watchers), w->user_id, w->since, false, w->state_after, w->filter};
+    struct sync_ask ask = {w->user,  w->user * 100 + (w - p->watchers), w->user_id, w->since, false, w->state_after,
+                           w->filter};
     json_t *answer = world_sync(&p->w, &ask, &next, NULL);
     for (int i = 0; i < ROOMS; ++i) {
         json_t *joined = world_section(&p->w, answer, "join", p->rooms[i]);
@@ -248,7 +253,8 @@ static void play_start(struct play *p, unsigned seed)
         p->rooms[i] = fixture_room(&p->w.f, p->users[0], "11", PRESET_PUBLIC_CHAT, NULL);
         p->room_ids[i] = world_room_id(&p->w, p->rooms[i]);
         assert_true(fixture_send(&p->w.f, p->rooms[i], p->users[0], "m.room.power_levels", "",
-                                 "{\"users\":{\"@anna:school.example\":100},\"state_default\":0,\"events\":{}}", NULL, NULL, NULL));
+                                 "{\"users\":{\"@anna:school.example\":100},\"state_default\":0,\"events\":{}}", NULL,
+                                 NULL, NULL));
     }
     for (int i = 0; i < WATCHERS; ++i) {
         struct watcher *w = &p->watchers[i];

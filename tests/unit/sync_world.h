@@ -1,7 +1,7 @@
 /* What the tests of /sync share: a server's lower half with hub and syncer, devices that sync, and what they then know.
  *
- * A watcher is a client: it applies each answer as the specification says, and keeps the room's timeline and state. Gaps
- * that a limited timeline leaves are filled by paging between the tokens, as clients do. */
+ * A watcher is a client: it applies each answer as the specification says, and keeps the room's timeline and state.
+ * Gaps that a limited timeline leaves are filled by paging between the tokens, as clients do. */
 #ifndef PARTA_TESTS_SYNC_WORLD_H
 #define PARTA_TESTS_SYNC_WORLD_H
 
@@ -157,7 +157,8 @@ static inline void world_check_unread(struct world *w, room_no room, user_no use
     memberships_get(w->f.db, room, user, &m);
     struct unread *blank = unread_create(w->f.names, 10);
     unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, false}, &tally);
-    int64_t notify = tally.main.notify, highlight = tally.main.highlight, told_notify = json_get_int(told, "notification_count", -1),
+    int64_t notify = tally.main.notify, highlight = tally.main.highlight,
+            told_notify = json_get_int(told, "notification_count", -1),
             told_highlight = json_get_int(told, "highlight_count", -1);
     for (size_t i = 0; i < tally.n; ++i) {
         json_t *thread = json_get_object(threads, tally.threads[i].root);
