@@ -135,6 +135,12 @@ static struct stmt *ready(struct db *db, const struct statements *set, int which
     struct stmt *stmt = &prepared_set(db, set)->stmts[which];
     if (fault_due(db))
         return &db->broken;
+    if (stmt->raw != NULL && sqlite3_stmt_busy(stmt->raw)) {
+        if (!db->failed)
+            log_error("store", "asked again while it runs: %s", set->texts[which]);
+        db->failed = true; /* a bug; the statement that runs keeps its rows */
+        return &db->broken;
+    }
     if (stmt->raw != NULL)
         return stmt;
     stmt->db = db;

@@ -48,7 +48,7 @@ void db_close(struct db *db); /* NULL is accepted */
 /* A statement with its parameters $1… bound, ready for stmt_next. formats, one letter each:
  * i int64_t; t const char * (NULL: SQL NULL); b const void *, size_t (bytes; NULL pointer: SQL NULL); n nothing (NULL).
  * Strings and bytes are borrowed until stmt_end. Never NULL: on failure a statement without rows.
- * A statement that is already running in this connection (recursion) may not be asked for again. */
+ * A statement that is already running in this connection (recursion) may not be asked for again: that is a failure. */
 struct stmt *db_query(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
 /* Runs a statement that answers no rows. false: it failed (db_failed) or broke a constraint (db_conflict). */

@@ -8,8 +8,9 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/push/evaluate.h"
+#include "homeserver/push/room_facts.h"
 #include "homeserver/push/rules.h"
-#include "homeserver/rooms/power.h"
+#include "homeserver/rooms/ignored.h"
 #include "homeserver/store/account_data.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/memberships.h"
@@ -31,7 +32,7 @@ struct counted {
     stream_pos upto, joined_pos, receipts_pos;
     struct push_rules *rules;
     char *display_name; /* NULL: none, or not wanted */
-    bool ignores;       /* the user ignores somebody */
+    bool ignores;       /* the user ignores somebody: counted anew each time, by a worker */
     struct unread_tally tally;
     UT_hash_handle hh;
 };
@@ -165,58 +166,35 @@ struct counting {
     struct db *db;
     const struct unread_ask *ask;
     struct counted *counted;
-    bool facts;
-    int64_t members;
-    struct power power;
-    json_t *create, *levels;
-    const char *creator;
+    bool loaded; /* facts */
+    struct room_facts facts;
 };
 
-static json_t *state_content(struct counting *c, const char *type, user_no *sender)
+static const struct room_facts *facts_of(struct counting *c)
 {
-    struct event_row row;
-    json_t *content = NULL;
-    struct stmt *q = events_state_get(c->db, c->ask->room, type, "");
-    if (events_next(q, &row)) {
-        content = json_loads(row.content, 0, NULL);
-        *sender = row.sender;
-    }
-    stmt_end(q);
-    return content;
-}
-
-static const struct room_version *version_of(struct db *db, room_no room)
-{
-    struct room_row row;
-    struct stmt *q = rooms_get(db, room);
-    const struct room_version *version = rooms_next(q, &row) ? room_version_get(row.version) : NULL;
-    stmt_end(q);
-    return version != NULL ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
-static void load_facts(struct counting *c)
-{
-    user_no creator = 0, ignored = 0;
-    if (c->facts)
-        return;
-    c->facts = true;
-    c->members = memberships_count(c->db, c->ask->room, MEMBERSHIP_JOIN);
-    c->create = state_content(c, "m.room.create", &creator);
-    c->levels = state_content(c, "m.room.power_levels", &ignored);
-    c->creator = user_names_get(c->unread->names, c->db, creator);
-    power_init(&c->power, version_of(c->db, c->ask->room), c->creator, c->create, c->levels);
+    if (!c->loaded)
+        room_facts_load(&c->facts, c->db, c->unread->names, c->ask->room);
+    c->loaded = true;
+    return &c->facts;
 }
 
 static void counting_finish(struct counting *c)
 {
-    json_decref(c->create);
-    json_decref(c->levels);
+    if (c->loaded)
+        room_facts_finish(&c->facts);
 }
 
-/* .m.rule.member_event lets no change of another's membership notify; in a new room of a whole school that is nearly
- * all there is. */
+static bool ignores_somebody(const struct unread_ask *ask)
+{
+    return ask->ignored != NULL && ask->ignored->n != 0;
+}
+
+/* What was redacted or comes from somebody ignored is not to be read. .m.rule.member_event lets no change of another's
+ * membership notify; in a new room of a whole school that is nearly all there is. */
 static bool never_notifies(const struct counting *c, const struct event_row *row)
 {
+    if (row->redacted_by != 0 || (row->state_key == NULL && ignored_has(c->ask->ignored, row->sender)))
+        return true;
     return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0 &&
            strcmp(row->state_key, c->ask->user_id) != 0 && rules_cache_are_default(c->unread->rules, c->counted->rules);
 }
@@ -226,19 +204,7 @@ static struct push_result evaluate(struct counting *c, const struct event_row *r
     struct push_event event;
     if (never_notifies(c, row))
         return (struct push_result){0};
-    const char *sender = user_names_get(c->unread->names, c->db, row->sender);
-    load_facts(c);
-    push_event_init(&event, &(struct push_facts){
-                                .type = row->type,
-                                .sender = sender != NULL ? sender : "",
-                                .room_id = c->ask->room_id,
-                                .event_id = row->event_id,
-                                .state_key = row->state_key,
-                                .content = row->content,
-                                .members = c->members,
-                                .sender_power = power_of_user(&c->power, sender != NULL ? sender : ""),
-                                .notifications = json_get_object(c->levels, "notifications"),
-                            });
+    room_facts_event(facts_of(c), &event, c->ask->room_id, row);
     struct push_result result =
         push_evaluate(c->counted->rules, &event, &(struct push_viewer){c->ask->user_id, c->counted->display_name});
     push_event_finish(&event);
@@ -388,7 +354,7 @@ static bool still_holds(struct counting *c, bool known, struct push_rules *rules
     struct counted *counted = c->counted;
     const struct unread_ask *ask = c->ask;
     char *name = push_rules_want_display_name(rules) ? display_name(c->db, ask->room, ask->user_id) : NULL;
-    bool holds = known && counted->rules == rules && counted->joined_pos == ask->joined_pos &&
+    bool holds = known && !counted->ignores && !ignores_somebody(ask) && counted->rules == rules && counted->joined_pos == ask->joined_pos &&
                  same(counted->display_name, name) && counted->upto <= ask->upto &&
                  counted->receipts_pos == receipts_last_of_user(c->db, ask->room, ask->user);
     if (known) {
@@ -409,7 +375,7 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
     if (!still_holds(&c, known, rules_cache_get(unread->rules, db, ask->user)) || !carry_on(&c))
         count_anew(&c);
     counted.upto = ask->upto;
-    counted.ignores = ask->ignores;
+    counted.ignores = ignores_somebody(ask);
     counting_finish(&c);
     tally_copy(out, &counted.tally);
     remember(unread, &counted);

@@ -18,6 +18,7 @@
 #include "homeserver/base/text.h"
 
 struct db;
+struct ignored;
 struct push_event;
 struct unread;
 struct user_names;
@@ -50,7 +51,7 @@ struct unread_ask {
     const char *room_id;
     stream_pos joined_pos; /* when they joined */
     stream_pos upto;       /* of the snapshot */
-    bool ignores;          /* the user ignores somebody: unread_advance will leave it to a worker */
+    const struct ignored *ignored; /* whom the user ignores: their messages do not count; NULL: nobody */
 };
 
 /* Blocks (reads). The caller finishes *out. */

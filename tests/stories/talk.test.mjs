@@ -93,6 +93,22 @@ test("unread counts rise with a message and fall with the receipt", async () => 
     await until(() => pupil.getRoom(roomId).getUnreadNotificationCount("total") === 0, "none unread");
 });
 
+test("what was taken back, or comes from somebody ignored, is not unread", async () => {
+    const unread = () => pupil.getRoom(roomId).getUnreadNotificationCount("total");
+    const { event_id } = await teacher.sendMessage(roomId, text("не туда"));
+    await until(() => unread() === 1, "one unread");
+    await teacher.redactEvent(roomId, event_id);
+    await until(() => unread() === 0, "none after the redaction");
+    await pupil.setIgnoredUsers([teacher.getUserId()]);
+    await teacher.sendMessage(roomId, text("слышно?"));
+    await pupil.setIgnoredUsers([]);
+    const heard = await teacher.sendMessage(roomId, text("а теперь?"));
+    await seen(pupil, roomId, (e) => e.getId() === heard.event_id);
+    await until(() => unread() >= 1, "unread again");
+    await pupil.sendReadReceipt(pupil.getRoom(roomId).findEventById(heard.event_id));
+    await until(() => unread() === 0, "read");
+});
+
 test("a reaction and a thread find their root", async () => {
     const { event_id } = await teacher.sendMessage(roomId, text("Кто за экскурсию?"));
     await seen(pupil, roomId, (e) => e.getId() === event_id);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -87,7 +88,11 @@ static void test_one_file(void **state)
 {
     struct fixture *f = *state;
     struct text wal = TEXT_INIT;
+    struct stat copy;
+    umask(0);
     assert_true(db_backup(f->live.data, f->copy.data));
+    assert_int_equal(stat(f->copy.data, &copy), 0);
+    assert_int_equal(copy.st_mode & 0777, 0600); /* it holds password hashes */
     text_addf(&wal, "%s-wal", f->copy.data);
     assert_int_not_equal(access(wal.data, F_OK), 0);
     text_finish(&wal);

@@ -63,6 +63,25 @@ static void a_committed_job_is_there_and_a_refused_one_is_not(void **state)
     assert_true(writer_pos(f->writer) >= good.pos);
 }
 
+static void a_statement_asked_again_while_it_runs_is_a_failure(void **state)
+{
+    static const char *const TEXTS[] = {"SELECT 1 UNION ALL SELECT 2", "SELECT $1"};
+    static const struct statements SET = {"recursion", TEXTS, 2};
+    struct fixture *f = *state;
+    struct stmt *q = db_query(f->db, &SET, 0, "");
+    assert_true(stmt_next(q));
+    assert_int_equal(db_int(f->db, &SET, 1, 0, "i", (int64_t)7), 7); /* another one may */
+    assert_false(db_failed(f->db));
+    assert_int_equal(db_int(f->db, &SET, 0, 0, ""), 0);
+    assert_true(db_failed(f->db));
+    db_settle(f->db);
+    assert_true(stmt_next(q));
+    assert_int_equal(col_int(q, 0), 2);
+    stmt_end(q);
+    assert_int_equal(db_int(f->db, &SET, 0, 0, ""), 1);
+    assert_false(db_failed(f->db));
+}
+
 static void positions_rise_and_survive_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -217,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_job_is_there_and_a_refused_one_is_not),
+        cmocka_unit_test(a_statement_asked_again_while_it_runs_is_a_failure),
         cmocka_unit_test(positions_rise_and_survive_a_restart),
         cmocka_unit_test(a_job_may_take_more_positions_than_were_reserved),
         cmocka_unit_test(whatever_call_fails_nothing_is_half_done),

@@ -248,7 +248,7 @@ static void run(unsigned seed)
         for (int i = 0; i < DEVICES; ++i)
             hear(&d, &d.devices[i]);
     }
-    print_message("hot %d, composed %d\n", d.hot, d.cold);
+    print_message("# hot %d, composed %d\n", d.hot, d.cold);
     assert_true(d.hot > d.cold / 2); /* or the test proves nothing */
     day_stop(&d);
 }

@@ -156,7 +156,7 @@ static inline void world_check_unread(struct world *w, room_no room, user_no use
     char *room_id = world_room_id(w, room);
     memberships_get(w->f.db, room, user, &m);
     struct unread *blank = unread_create(w->f.names, 10);
-    unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, false}, &tally);
+    unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, NULL}, &tally);
     int64_t notify = tally.main.notify, highlight = tally.main.highlight,
             told_notify = json_get_int(told, "notification_count", -1),
             told_highlight = json_get_int(told, "highlight_count", -1);
