@@ -23,10 +23,12 @@
 #include "homeserver/rooms/departure.h"
 #include "homeserver/rooms/membership.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/rooms/upkeep.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/syncer.h"
 
+#define UPKEEP_EVERY_S 3600
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
 #define RATE_BUCKETS_MAX 100000
@@ -227,8 +229,13 @@ static void run(struct app *app, const sigset_t *signals)
 {
     int signal_no;
     log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
-    while (sigwait(signals, &signal_no) == 0 && signal_no == SIGHUP)
-        reload(app);
+    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = UPKEEP_EVERY_S})) < 0 ||
+           signal_no == SIGHUP) {
+        if (signal_no == SIGHUP)
+            reload(app);
+        else
+            upkeep_run(app->server.writer);
+    }
     log_info("start", "stopping");
 }
 

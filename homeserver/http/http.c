@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -77,10 +78,18 @@ static size_t default_connections(void)
     return files.rlim_cur / 2 > 16 ? files.rlim_cur / 2 : 16;
 }
 
+/* Those that this process may use: a container or taskset may have left it few of many. */
+static int cores(void)
+{
+    cpu_set_t mine;
+    if (sched_getaffinity(0, sizeof mine, &mine) == 0)
+        return CPU_COUNT(&mine) < 64 ? CPU_COUNT(&mine) : 64;
+    return 64; /* more than the set holds */
+}
+
 static void put_defaults(struct http_settings *s)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int n = cores < 1 ? 1 : cores > 64 ? 64 : (int)cores;
+    int n = cores();
     default_int(&s->loops, n < 4 ? n : 4);
     default_int(&s->workers, 4 * n > 8 ? 4 * n : 8);
     default_int(&s->hashers, n);

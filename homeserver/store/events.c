@@ -85,7 +85,8 @@ static const char *const TEXTS[COUNT] = {
     [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
     [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
-    [TXN_PRUNE] = "DELETE FROM transactions WHERE pos <= $1",
+    [TXN_PRUNE] = "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
+                  " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
 };
 static const struct statements EVENTS = {"events", TEXTS, COUNT};
 
@@ -268,7 +269,7 @@ bool transactions_insert(struct tx *tx, device_no device, room_no room, const ch
     return db_run(tx->db, &EVENTS, TXN_INSERT, "ititi", device, txn_id, room, about, pos);
 }
 
-bool transactions_prune(struct tx *tx, stream_pos upto)
+int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit)
 {
-    return db_run(tx->db, &EVENTS, TXN_PRUNE, "i", upto);
+    return db_run(tx->db, &EVENTS, TXN_PRUNE, "ii", before_ms, limit) ? db_changes(tx->db) : 0;
 }

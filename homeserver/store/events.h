@@ -76,6 +76,7 @@ bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *con
 bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos); /* pos: inserted before */
 bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
                          stream_pos pos);
-bool transactions_prune(struct tx *tx, stream_pos upto); /* forgets those of events up to this position */
+/* Forgets those of events older than before_ms (wall clock), oldest first, at most limit of them. How many it forgot. */
+int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit);
 
 #endif

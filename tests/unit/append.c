@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "homeserver/rooms/pdu_row.h"
+#include "homeserver/rooms/upkeep.h"
+#include "homeserver/store/devices.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
@@ -196,6 +198,46 @@ static void a_room_is_made_whole_or_not_at_all(void **state)
     assert_true(count_whole_events(after) >= 6);
 }
 
+static int64_t remembered(void)
+{
+    enum { HOW_MANY };
+    static const char *const TEXTS[] = {[HOW_MANY] = "SELECT count(*) FROM transactions"};
+    static const struct statements COUNTING = {"counting", TEXTS, 1};
+    return db_int(f.db, &COUNTING, HOW_MANY, -1, "");
+}
+
+struct aging {
+    room_no room;
+    device_no device;
+};
+
+static bool send_with_id(struct tx *tx, void *arg, struct error *e)
+{
+    struct aging *a = arg;
+    struct room *room = room_open(f.rooms, tx, a->room);
+    json_t *content = json_object();
+    struct appended out;
+    a->device = devices_insert(tx, anna, "phone", NULL, "127.0.0.1");
+    struct draft draft = {.sender = anna, .type = "m.room.message", .content = content, .device = a->device, .txn_id = "new"};
+    bool done = a->device != 0 && append_event(room, tx, &draft, &out, e);
+    json_decref(content);
+    return done;
+}
+
+static void transaction_ids_are_forgotten_when_they_are_old(void **state)
+{
+    struct error e;
+    struct aging a = {.room = fixture_room(&f, anna, "12", PRESET_PUBLIC_CHAT, NULL)};
+    assert_true(writer_run(f.writer, send_with_id, &a, &e));
+    assert_int_equal(remembered(), 1);
+    assert_int_equal(upkeep_run(f.writer), 0);
+    assert_int_equal(remembered(), 1);
+    struct db *db = writer_db_for_tests(f.writer);
+    assert_true(db_script(db, "UPDATE events SET ts = ts - 4 * 24 * 3600 * 1000"));
+    assert_int_equal(upkeep_run(f.writer), 1);
+    assert_int_equal(remembered(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_refused_event_leaves_no_trace),
         cmocka_unit_test(the_size_limits_hold),
         cmocka_unit_test(a_room_is_made_whole_or_not_at_all),
+        cmocka_unit_test(transaction_ids_are_forgotten_when_they_are_old),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
