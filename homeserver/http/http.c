@@ -28,7 +28,7 @@
 #define WORKERS_KEPT 2 /* that stay when nothing is to do */
 #define WORKER_IDLE_MS 30000
 #define HASHER_IDLE_MS 10000
-#define HASHER_NICE 10 /* people who sign in wait for those who chat, not the other way round */
+#define HASHER_NICE 0 /* people who sign in wait for those who chat, not the other way round */
 
 struct http {
     struct http_settings settings; /* numbers only; pointers are copied below or not kept */

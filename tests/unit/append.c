@@ -218,7 +218,7 @@ static bool send_with_id(struct tx *tx, void *arg, struct error *e)
     json_t *content = json_object();
     struct appended out;
     a->device = devices_insert(tx, anna, "phone", NULL, "127.0.0.1");
-    struct draft draft = {.sender = anna, .type = "m.room.message", .content = content, .device = a->device, .txn_id = "new"};
+    struct draft draft = {.sender = anna, .type = "m.room.message", .content = content, .device = a->device, .txn_id = "new", .about = "m.room.message"};
     bool done = a->device != 0 && append_event(room, tx, &draft, &out, e);
     json_decref(content);
     return done;
