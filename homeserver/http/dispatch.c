@@ -146,8 +146,9 @@ enum dispatch dispatch_news(struct call *call, const struct wake *wake)
         call->load_session = true;
         return DISPATCH_WORK;
     }
-    if (hub_last_change(r->server->hub, r->park.user) <= r->park.since)
-        return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked */
+    if (wake->pos <= r->park.since)
+        return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked. The hub may know of more
+                               * already, but whose wake is still to come */
     if (!r->route->park->answer(r, wake))
         return DISPATCH_WORK;
     if (r->error.code != ERROR_NONE)

@@ -28,7 +28,6 @@
 #define WORKERS_KEPT 2 /* that stay when nothing is to do */
 #define WORKER_IDLE_MS 30000
 #define HASHER_IDLE_MS 10000
-#define HASHER_NICE 0 /* people who sign in wait for those who chat, not the other way round */
 
 struct http {
     struct http_settings settings; /* numbers only; pointers are copied below or not kept */
@@ -122,14 +121,13 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
 }
 
 static struct pool *make_pool(struct http *http, const char *name, int max, int keep, size_t queue, int idle_ms,
-                              int nice, const char *db_path)
+                              const char *db_path)
 {
     struct pool_settings settings = {.name = name,
                                      .max = max,
                                      .keep = keep,
                                      .queue = queue,
                                      .idle_ms = idle_ms,
-                                     .nice = nice,
                                      .db_path = db_path,
                                      .db_options = http->settings.db_options,
                                      .run = run_job,
@@ -287,9 +285,8 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->metrics = metrics_create(http->tables, http->n_tables);
     env->front = make_front(s);
     env->workers =
-        make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, 0, s->db_path);
-    env->hashers =
-        make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, HASHER_NICE, s->db_path);
+        make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
+    env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
     env->limits = (struct dispatch_limits){.body_max = s->body_max, .raw_max = s->raw_max};
     env->header_ms = s->header_ms;
     env->body_ms = s->body_ms;

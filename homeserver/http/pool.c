@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "homeserver/base/log.h"
@@ -128,8 +127,6 @@ static void *worker(void *arg)
 {
     struct seat *seat = arg;
     struct pool *pool = seat->pool;
-    if (pool->settings.nice != 0) /* on Linux niceness is a thread's; refused: it goes on as the others */
-        (void)!setpriority(PRIO_PROCESS, 0, pool->settings.nice);
     pthread_mutex_lock(&pool->lock);
     do
         work(pool);

@@ -22,7 +22,6 @@ struct pool_settings {
     int max, keep;       /* threads at most; threads that stay when idle */
     size_t queue;        /* jobs that may wait */
     int idle_ms;         /* after which a thread beyond keep ends */
-    int nice;            /* 1–19: its threads give way to the others of the process; 0: they do not */
     const char *db_path; /* NULL: workers get db NULL; copied */
     struct db_options db_options;
     /* Runs a job on a worker; db is that worker's, NULL if it cannot be opened (or there is none). */

@@ -12,6 +12,7 @@
 #define SOUND(value) ",{\"set_tweak\":\"sound\",\"value\":\"" value "\"}"
 #define HIGHLIGHT ",{\"set_tweak\":\"highlight\"}"
 
+/* clang-format off */
 const char PUSH_DEFAULTS[] =
     "{\"override\":["
     RULE(".m.rule.master", "false", "", "") ","
@@ -39,3 +40,4 @@ const char PUSH_DEFAULTS[] =
     RULE(".m.rule.message", "true", MATCH("type", "m.room.message"), NOTIFY) ","
     RULE(".m.rule.encrypted", "true", MATCH("type", "m.room.encrypted"), NOTIFY)
     "]}";
+/* clang-format on */
