@@ -147,6 +147,7 @@ static bool upgrade_room(struct request *r)
 
 static const struct route TABLE[] = {
     {HTTP_POST, "/_matrix/client/v3/createRoom", create_room, ROUTE_AUTH | ROUTE_BODY, RATE_ROOM, "createRoom"},
-    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/upgrade", upgrade_room, ROUTE_AUTH | ROUTE_BODY, RATE_ROOM, "upgradeRoom"},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/upgrade", upgrade_room, ROUTE_AUTH | ROUTE_BODY, RATE_ROOM,
+     "upgradeRoom"},
 };
 const struct routes CREATE_ROOM_ROUTES = ROUTES(TABLE);

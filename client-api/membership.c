@@ -43,8 +43,8 @@ static bool change_job(struct tx *tx, void *arg, struct error *e)
     if (room == NULL)
         return false;
     strcpy(c->room_id, room->room_id);
-    c->act.target = c->target_id == NULL ? c->act.actor
-                                         : users_by_id(tx->db, rooms_settings(c->rooms)->server_name, c->target_id);
+    c->act.target =
+        c->target_id == NULL ? c->act.actor : users_by_id(tx->db, rooms_settings(c->rooms)->server_name, c->target_id);
     if (c->act.target == 0)
         return membership_of_nobody(room, tx, &c->act, e);
     return c->forget ? membership_forget(room, tx, c->act.actor, e) : membership_act(room, tx, &c->act, &out, e);

@@ -34,7 +34,7 @@ struct event_row *reading_event(struct request *r, const struct reading *reading
 /* Query parameters. false: the error is set. */
 bool reading_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out); /* "s12" */
 bool reading_direction(struct request *r, const char *otherwise, bool *backwards); /* dir: NULL: required */
-bool reading_filter(struct request *r, struct filter **out);            /* a RoomEventFilter; the caller unrefs */
+bool reading_filter(struct request *r, struct filter **out); /* a RoomEventFilter; the caller unrefs */
 
 /* Whether the asker may learn that the room exists. Their session may be missing. */
 bool reading_may_know_room(struct request *r, room_no room);

@@ -104,11 +104,13 @@ static bool redact_event(struct request *r)
 
 #define FLAGS (ROUTE_AUTH | ROUTE_BODY | ROUTE_PREPARES)
 static const struct route TABLE[] = {
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", send_message, FLAGS, RATE_MESSAGE, "sendMessage"},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", send_message, FLAGS, RATE_MESSAGE,
+     "sendMessage"},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", send_state, FLAGS, RATE_MESSAGE,
      "setRoomStateWithKey"},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", send_state, FLAGS, RATE_MESSAGE, NULL},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/", send_state, FLAGS, RATE_MESSAGE, NULL},
-    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", redact_event, FLAGS, RATE_MESSAGE, "redactEvent"},
+    {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", redact_event, FLAGS, RATE_MESSAGE,
+     "redactEvent"},
 };
 const struct routes SEND_ROUTES = ROUTES(TABLE);

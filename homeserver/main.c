@@ -101,9 +101,9 @@ static void make_limits(struct app *app)
 {
     const struct config *c = app->config;
     const struct rate_limit *from[RATE__COUNT] = {
-        [RATE_READ] = &c->rate_limits.read,   [RATE_WRITE] = &c->rate_limits.write,
+        [RATE_READ] = &c->rate_limits.read,       [RATE_WRITE] = &c->rate_limits.write,
         [RATE_MESSAGE] = &c->rate_limits.message, [RATE_ROOM] = &c->rate_limits.room,
-        [RATE_LOGIN] = &c->rate_limits.login, [RATE_REGISTER] = &c->rate_limits.registration,
+        [RATE_LOGIN] = &c->rate_limits.login,     [RATE_REGISTER] = &c->rate_limits.registration,
     };
     struct limit classes[RATE__COUNT] = {0};
     for (int i = 0; i < RATE__COUNT; ++i)
@@ -250,8 +250,10 @@ static int usage(FILE *to, int code)
 
 static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 {
-    static const struct option OPTIONS[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'}, {0}};
+    static const struct option OPTIONS[] = {{"config", required_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {0}};
     for (int option; (option = getopt_long(argc, argv, "c:hv", OPTIONS, NULL)) != -1;)
         switch (option) {
         case 'c': app->config_path = optarg; break;
@@ -266,7 +268,7 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 
 int main(int argc, char **argv)
 {
-    static bool (*const STEPS[])(struct app *app) = {
+    static bool (*const STEPS[])(struct app * app) = {
         load_config, take_data_dir, load_key, start_writer, make_services, start_http, start_control,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};

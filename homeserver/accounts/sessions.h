@@ -58,8 +58,8 @@ const struct session *sessions_load(struct sessions *sessions, struct db *db, co
 const struct session *session_ref(const struct session *session);
 void session_unref(const struct session *session); /* NULL is accepted; any thread */
 
-/* Notes that the session is in use from that address (school.md H1: "see all sessions"): every SEEN_EVERY_MS at most, the
- * device's row is written, and nobody waits for it. Any thread, never blocks. */
+/* Notes that the session is in use from that address (school.md H1: "see all sessions"): every SEEN_EVERY_MS at most,
+ * the device's row is written, and nobody waits for it. Any thread, never blocks. */
 void sessions_seen(struct sessions *sessions, const struct session *session, const char *ip);
 #define SEEN_EVERY_MS (10 * 60 * 1000)
 

@@ -95,7 +95,8 @@ void signing_key_sign(const struct signing_key *key, const void *bytes, size_t l
     crypto_sign_detached(out, NULL, bytes, len, key->secret);
 }
 
-bool signature_verify(const unsigned char public[32], const void *bytes, size_t len, const unsigned char sig[SIGNATURE_BYTES])
+bool signature_verify(const unsigned char public[32], const void *bytes, size_t len,
+                      const unsigned char sig[SIGNATURE_BYTES])
 {
     return crypto_sign_verify_detached(sig, bytes, len, public) == 0;
 }

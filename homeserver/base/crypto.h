@@ -20,28 +20,32 @@ void random_name(char *out, size_t n);
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
 
-/* How tokens and links are kept at rest (BLAKE2b-256): a token is long and random, so that no salt or cost is needed. */
+/* How tokens and links are kept at rest (BLAKE2b-256): a token is long and random, so that no salt or cost is needed.
+ */
 void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES]);
 
 /* Compares in constant time. */
 bool bytes_equal(const void *a, const void *b, size_t len);
 
-/* Unpadded base64, as Matrix writes it; text_add_base64url uses the URL-safe alphabet (event ids from room version 4). */
+/* Unpadded base64, as Matrix writes it; text_add_base64url uses the URL-safe alphabet (event ids from room version 4).
+ */
 void text_add_base64(struct text *out, const unsigned char *bytes, size_t len);
 void text_add_base64url(struct text *out, const unsigned char *bytes, size_t len);
 
-/* Decodes base64 with or without padding, in the standard or the URL-safe alphabet; bits left over at the end are ignored,
- * as the specification's own test vectors need. Returns the bytes written, −1 if ill-formed or longer than cap. */
+/* Decodes base64 with or without padding, in the standard or the URL-safe alphabet; bits left over at the end are
+ * ignored, as the specification's own test vectors need. Returns the bytes written, −1 if ill-formed or longer than
+ * cap. */
 int base64_decode(const char *s, size_t len, unsigned char *out, size_t cap);
 
 /* An ed25519 key that signs for this server, e.g. "ed25519:a1". */
 struct signing_key {
-    char id[32];              /* "ed25519:" and a version of [a-zA-Z0-9_] */
+    char id[32]; /* "ed25519:" and a version of [a-zA-Z0-9_] */
     unsigned char public[32];
     unsigned char secret[64]; /* libsodium's form: seed and public key */
 };
 void signing_key_from_seed(struct signing_key *key, const char *version, const unsigned char seed[SEED_BYTES]);
 void signing_key_sign(const struct signing_key *key, const void *bytes, size_t len, unsigned char out[SIGNATURE_BYTES]);
-bool signature_verify(const unsigned char public[32], const void *bytes, size_t len, const unsigned char sig[SIGNATURE_BYTES]);
+bool signature_verify(const unsigned char public[32], const void *bytes, size_t len,
+                      const unsigned char sig[SIGNATURE_BYTES]);
 
 #endif

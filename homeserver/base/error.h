@@ -23,26 +23,27 @@ enum error_code {
 
 struct error {
     enum error_code code;
-    int status;             /* HTTP status if it differs from the table's; 0: the table's */
-    const char *sentence;   /* static storage; NULL: the table's */
+    int status;              /* HTTP status if it differs from the table's; 0: the table's */
+    const char *sentence;    /* static storage; NULL: the table's */
     const char *translation; /* the sentence in the other language; static storage; NULL: none. Clients show both */
-    int64_t retry_after_ms; /* for ERROR_LIMIT_EXCEEDED; 0: not said */
-    bool soft_logout;       /* for ERROR_UNKNOWN_TOKEN: the device still exists */
-    const char *field;      /* one more field of the reply, static storage; NULL: none */
-    char value[128];        /* its string value, NUL-terminated */
+    int64_t retry_after_ms;  /* for ERROR_LIMIT_EXCEEDED; 0: not said */
+    bool soft_logout;        /* for ERROR_UNKNOWN_TOKEN: the device still exists */
+    const char *field;       /* one more field of the reply, static storage; NULL: none */
+    char value[128];         /* its string value, NUL-terminated */
 };
 
 /* Fills *e and returns false. sentence: static storage, or NULL for the table's. */
 bool error_set(struct error *e, enum error_code code, const char *sentence);
 
-/* As error_set, with a string field beside errcode and error (for example "room_version"). value is copied, cut at 127. */
+/* As error_set, with a string field beside errcode and error (for example "room_version"). value is copied, cut at 127.
+ */
 bool error_set_field(struct error *e, enum error_code code, const char *sentence, const char *field, const char *value);
 
 /* ERROR_LIMIT_EXCEEDED with the time to wait. Returns false. */
 bool error_set_limited(struct error *e, int64_t retry_after_ms);
 
-const char *error_wire_name(enum error_code code);  /* "M_FORBIDDEN" */
-int error_status(const struct error *e);            /* the HTTP status */
-const char *error_sentence(const struct error *e);  /* never NULL */
+const char *error_wire_name(enum error_code code); /* "M_FORBIDDEN" */
+int error_status(const struct error *e);           /* the HTTP status */
+const char *error_sentence(const struct error *e); /* never NULL */
 
 #endif

@@ -1,8 +1,8 @@
 /* Names of things, outside and inside.
  *
- * Outside they are strings of the Matrix grammar (Appendices, "Identifier Grammar"); inside they are integers: numbers of
- * rows (user, device, room) and positions in the one stream. A position also names the change that took it: an event's
- * position is its number. The translation happens at the edge, in store/ look-ups. */
+ * Outside they are strings of the Matrix grammar (Appendices, "Identifier Grammar"); inside they are integers: numbers
+ * of rows (user, device, room) and positions in the one stream. A position also names the change that took it: an
+ * event's position is its number. The translation happens at the edge, in store/ look-ups. */
 #ifndef PARTA_BASE_IDS_H
 #define PARTA_BASE_IDS_H
 

@@ -1,8 +1,8 @@
 /* JSON from outside, made safe to read (jansson beneath).
  *
  * json_parse is the one door for bytes from clients and files: valid UTF-8, no duplicate keys, no NUL, bounded depth.
- * The getters borrow; they answer NULL or a default when the key is absent *or of another type*, so that code that needs
- * a required value asks for it once and refuses once. */
+ * The getters borrow; they answer NULL or a default when the key is absent *or of another type*, so that code that
+ * needs a required value asks for it once and refuses once. */
 #ifndef PARTA_BASE_JSON_H
 #define PARTA_BASE_JSON_H
 
@@ -14,7 +14,7 @@
 #include "homeserver/base/error.h"
 #include "homeserver/base/text.h"
 
-#define JSON_DEPTH_MAX 100                   /* arrays and objects inside each other */
+#define JSON_DEPTH_MAX 100                     /* arrays and objects inside each other */
 #define JSON_INT_MAX INT64_C(9007199254740991) /* 2^53 - 1: canonical JSON's bound, both ways */
 
 /* Parses len bytes. NULL: *e is ERROR_NOT_JSON (or ERROR_BAD_JSON when nested too deep, with a key twice or a

@@ -9,7 +9,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-void log_set_level(enum log_level level); /* any thread, any time (SIGHUP) */
+void log_set_level(enum log_level level);                   /* any thread, any time (SIGHUP) */
 bool log_level_from(const char *name, enum log_level *out); /* "error", "warn", "info", "debug" */
 bool log_enabled(enum log_level level);
 

@@ -8,7 +8,8 @@
 struct db;
 struct wake;
 
-/* A route of the server itself: its handler runs on the loop at once, without session or body. Beyond enum route_flags. */
+/* A route of the server itself: its handler runs on the loop at once, without session or body. Beyond enum route_flags.
+ */
 #define ROUTE_ON_LOOP (1u << 30)
 
 struct dispatch_limits {
@@ -37,8 +38,8 @@ void dispatch_expire(struct call *call);
 /* No worker could be had: fills in the reply. */
 void dispatch_overflow(struct call *call);
 
-/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. false: the reply
- * waits for the writer (r.written), whose answer goes to dispatch_written. */
+/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. false: the
+ * reply waits for the writer (r.written), whose answer goes to dispatch_written. */
 bool dispatch_work(struct call *call, struct db *db);
 
 /* The write that the handler asked for is durable, or was refused: fills in the reply. Any thread; does not block. */

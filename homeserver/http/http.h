@@ -6,7 +6,8 @@
  *
  * Everything in struct server must outlive http_stop: handlers run until then. The hub is listened to from http_start
  * on, so start the server before the first change and stop it after the writer's observers are done being called, or
- * simply: http_start, …, http_stop, writer_stop, hub's end, http_destroy. After http_stop wakes are dropped silently. */
+ * simply: http_start, …, http_stop, writer_stop, hub's end, http_destroy. After http_stop wakes are dropped silently.
+ */
 #ifndef PARTA_HTTP_HTTP_H
 #define PARTA_HTTP_HTTP_H
 
@@ -33,19 +34,19 @@ struct http_settings {
     size_t n_listen;
     const char *tls_cert; /* PEM chain and key; needed if one address has tls */
     const char *tls_key;
-    int loops;            /* event loops [one per core, at most 4] */
-    int workers;          /* most worker threads [4 per core, at least 8] */
-    int hashers;          /* most hashing threads [one per core] */
-    size_t worker_queue;  /* requests that may wait for a worker [1024]; more: 503 */
-    size_t hash_queue;    /* requests that may wait for a hasher [64]; more: 429 */
-    size_t connections;   /* most connections [half of the file descriptors allowed] */
-    size_t body_max;      /* bytes of a JSON body [1 MiB] */
-    size_t raw_max;       /* bytes of a ROUTE_RAW body [50 MiB] */
+    int loops;             /* event loops [one per core, at most 4] */
+    int workers;           /* most worker threads [4 per core, at least 8] */
+    int hashers;           /* most hashing threads [one per core] */
+    size_t worker_queue;   /* requests that may wait for a worker [1024]; more: 503 */
+    size_t hash_queue;     /* requests that may wait for a hasher [64]; more: 429 */
+    size_t connections;    /* most connections [half of the file descriptors allowed] */
+    size_t body_max;       /* bytes of a JSON body [1 MiB] */
+    size_t raw_max;        /* bytes of a ROUTE_RAW body [50 MiB] */
     const char *spool_dir; /* for bodies over 2 MiB while they arrive: files without a name [$TMPDIR, else /tmp] */
-    int header_ms;        /* from a request's first byte to the end of its head, and the TLS handshake [10 s] */
-    int body_ms;          /* from there to the end of its body [10 min] */
-    int idle_ms;          /* between requests [75 s] */
-    int stop_ms;          /* how long http_stop waits for what runs [10 s] */
+    int header_ms;         /* from a request's first byte to the end of its head, and the TLS handshake [10 s] */
+    int body_ms;           /* from there to the end of its body [10 min] */
+    int idle_ms;           /* between requests [75 s] */
+    int stop_ms;           /* how long http_stop waits for what runs [10 s] */
     const char *const *trusted_proxies; /* addresses or networks ("127.0.0.1", "10.0.0.0/8", "::1") whose */
     size_t n_trusted_proxies;           /* X-Forwarded-For counts */
     const char *db_path;                /* workers open it DB_READ; NULL: r->db is NULL (tests) */
@@ -53,8 +54,8 @@ struct http_settings {
     const struct http_listen *metrics; /* where /metrics and /health are served, cleartext; NULL: nowhere */
 };
 
-/* Opens and starts everything. NULL: the cause is logged. server and tables (and their routes) must outlive http_destroy.
- * The caller has ignored SIGPIPE. Blocks (short). */
+/* Opens and starts everything. NULL: the cause is logged. server and tables (and their routes) must outlive
+ * http_destroy. The caller has ignored SIGPIPE. Blocks (short). */
 struct http *http_start(const struct http_settings *settings, struct server *server, const struct routes *const *tables,
                         size_t n);
 
@@ -65,8 +66,8 @@ int http_metrics_port(const struct http *http); /* −1: no such listener */
 /* Reads certificate and key again (SIGHUP); new connections use them. false: logged, the old ones stay. Any thread. */
 bool http_reload(struct http *http);
 
-/* Stops gracefully: no new connections, parked requests are answered (expire), running handlers finish, idle connections
- * are closed; what is left after stop_ms is cut. Blocks until every thread has ended. */
+/* Stops gracefully: no new connections, parked requests are answered (expire), running handlers finish, idle
+ * connections are closed; what is left after stop_ms is cut. Blocks until every thread has ended. */
 void http_stop(struct http *http);
 
 /* Releases the memory; stops first if need be. NULL is accepted. */

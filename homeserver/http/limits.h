@@ -1,7 +1,7 @@
 /* How many requests one user or address may make: token buckets.
  *
- * A bucket holds up to `burst` requests and gains `per_second` of them each second. Buckets are counted by a class and a
- * key: the user's number where the request is signed in, else the client's address (IPv6: its /64, which is what one
+ * A bucket holds up to `burst` requests and gains `per_second` of them each second. Buckets are counted by a class and
+ * a key: the user's number where the request is signed in, else the client's address (IPv6: its /64, which is what one
  * household has). RATE_LOGIN and RATE_REGISTER always count by address; handlers add the account's own count with
  * limits_take_key. Memory is bounded: a fixed table, in which the fullest (least used) of a few neighbours gives way.
  *

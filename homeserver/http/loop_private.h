@@ -47,7 +47,7 @@ struct loop {
     h2o_socket_t *watch_sock;
     struct park_lot lot;
     _Atomic size_t parked; /* lot.n, for others */
-    int timer; /* monotonic: libh2o's own timers stand still when the wall clock is set back */
+    int timer;             /* monotonic: libh2o's own timers stand still when the wall clock is set back */
     h2o_socket_t *timer_sock;
     int timer_ms; /* its interval; 0: off */
     int64_t swept_ms;
@@ -66,8 +66,8 @@ void connection_watch(struct connection *connection); /* notice when the client 
 void connection_watch_start(struct loop *loop);
 void connection_watch_stop(struct loop *loop);
 void connection_sweep(struct loop *loop, int64_t now_ms); /* once a second: deadlines of connections */
-void connection_close_idle(struct loop *loop); /* while stopping */
-void connection_cut(struct loop *loop);        /* all of them, whatever they do */
+void connection_close_idle(struct loop *loop);            /* while stopping */
+void connection_cut(struct loop *loop);                   /* all of them, whatever they do */
 
 /* exchange.c */
 int exchange_request(h2o_handler_t *self, h2o_req_t *req);
@@ -78,8 +78,8 @@ bool exchange_may_be_large(struct loop *loop, h2o_req_t *req); /* whether the re
 
 /* loop.c */
 void loop_take(struct loop *loop, struct call *call, enum dispatch what); /* answers, parks or hands to a worker */
-void loop_timer(struct loop *loop);                                      /* as fast as what waits needs it */
-void loop_gone(struct call *call);                                       /* its client has hung up */
-void loop_forget(struct call *call);                                     /* libh2o has dropped its request */
+void loop_timer(struct loop *loop);                                       /* as fast as what waits needs it */
+void loop_gone(struct call *call);                                        /* its client has hung up */
+void loop_forget(struct call *call);                                      /* libh2o has dropped its request */
 
 #endif

@@ -20,7 +20,8 @@ struct metrics *metrics_create(const struct routes *const *tables, size_t n);
 void metrics_destroy(struct metrics *metrics); /* NULL is accepted */
 
 /* One request was answered. route NULL: none. waited: it was parked, so that its duration is the client's choice. */
-void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t us, size_t bytes, bool waited);
+void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t us, size_t bytes,
+                     bool waited);
 
 /* What is true at the moment, for the page. */
 struct metrics_now {

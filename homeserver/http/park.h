@@ -1,9 +1,9 @@
 /* Requests that wait for news: one lot per loop, touched by that loop's thread only.
  *
  * Two ways lead to a parked call. By user: a hash of users, each with the list of its calls, so that a wake for a few
- * users among ten thousand parked ones, or for ten thousand users among a few parked ones, costs as little as the smaller
- * of both. By time: a wheel of slots of 100 ms each; a call whose deadline is further away than one turn just stays in its
- * slot for another.
+ * users among ten thousand parked ones, or for ten thousand users among a few parked ones, costs as little as the
+ * smaller of both. By time: a wheel of slots of 100 ms each; a call whose deadline is further away than one turn just
+ * stays in its slot for another.
  *
  * The callbacks may remove the call they are given (they answer it or hand it to a worker) and no other. */
 #ifndef PARTA_HTTP_PARK_H

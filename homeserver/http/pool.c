@@ -172,8 +172,8 @@ static void add_thread(struct pool *pool)
 bool pool_submit(struct pool *pool, struct pool_job *job, bool waited)
 {
     pthread_mutex_lock(&pool->lock);
-    bool accepted = !pool->stopping &&
-                    (waited || pool->queued < pool->settings.queue || pool->idle > (int)pool->queued);
+    bool accepted =
+        !pool->stopping && (waited || pool->queued < pool->settings.queue || pool->idle > (int)pool->queued);
     if (accepted && (int)pool->queued >= pool->idle)
         add_thread(pool);
     if (pool->threads == 0)

@@ -1,8 +1,8 @@
 /* Worker threads: where handlers run and may block.
  *
- * Threads start when a job finds nobody idle, up to a maximum; those beyond a few end themselves after a while of idleness
- * (their read connection's page cache is what costs). The queue is bounded, so that a flood is refused early and not
- * answered late. Each worker has a read connection of its own, opened on its first job. */
+ * Threads start when a job finds nobody idle, up to a maximum; those beyond a few end themselves after a while of
+ * idleness (their read connection's page cache is what costs). The queue is bounded, so that a flood is refused early
+ * and not answered late. Each worker has a read connection of its own, opened on its first job. */
 #ifndef PARTA_HTTP_POOL_H
 #define PARTA_HTTP_POOL_H
 

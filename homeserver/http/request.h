@@ -5,7 +5,8 @@
  *
  *     static bool get_whoami(struct request *r)
  *     {
- *         return reply_json(r, json_pack("{s:s, s:s}", "user_id", r->session->user_id, "device_id", r->session->device_id));
+ *         return reply_json(r, json_pack("{s:s, s:s}", "user_id", r->session->user_id, "device_id",
+ * r->session->device_id));
  *     }
  *
  * Everything here belongs to the request and is released with it; handlers borrow. */
@@ -52,8 +53,8 @@ enum route_flags {
     ROUTE_PARKS = 64,        /* may wait for news: its route has a park hook, asked on the loop before any worker */
     ROUTE_ADMIN = 128,       /* a server administrator's token */
     ROUTE_BODY_ANY = 256,    /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
-    ROUTE_PREPARES = 512,    /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
-                              * small body it runs on the loop itself. r->db may be NULL */
+    ROUTE_PREPARES = 512, /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
+                           * small body it runs on the loop itself. r->db may be NULL */
 };
 
 typedef bool request_handler(struct request *r);
@@ -62,8 +63,8 @@ typedef bool request_handler(struct request *r);
  * wait:   true: nothing new, r->park is filled: hold the request. false: give it to a worker now.
  * answer: a wake concerns r->park.user: true: the reply is filled in right here (the hot path); false: to a worker.
  * expire: the time is up: fills in the reply that says so.
- * A handler on a worker that finds nothing worth saying may fill r->park, set r->park.again and return true: the loop then
- * holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->park.since). */
+ * A handler on a worker that finds nothing worth saying may fill r->park, set r->park.again and return true: the loop
+ * then holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->park.since). */
 struct wake;
 struct park_hooks {
     bool (*wait)(struct request *r);
@@ -77,7 +78,7 @@ struct route {
     request_handler *handle;
     unsigned flags;
     enum rate_class rate;
-    const char *operation; /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
+    const char *operation;         /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
     const struct park_hooks *park; /* ROUTE_PARKS */
 };
 
@@ -86,7 +87,10 @@ struct routes {
     const struct route *table;
     size_t n;
 };
-#define ROUTES(table_) {(table_), sizeof(table_) / sizeof *(table_)}
+#define ROUTES(table_)                                                                                                 \
+    {                                                                                                                  \
+        (table_), sizeof(table_) / sizeof *(table_)                                                                    \
+    }
 
 #define PARAMS_MAX 6
 #define QUERY_MAX 32
@@ -97,12 +101,12 @@ struct header {
 };
 
 struct reply {
-    int status;         /* 200 unless said otherwise */
-    const char *type;   /* content type, static storage; "application/json" */
+    int status;       /* 200 unless said otherwise */
+    const char *type; /* content type, static storage; "application/json" */
     struct text body;
     struct header headers[4];
     int n_headers;
-    bool complete;      /* a handler that returned false has nevertheless filled in the reply (uia_pass) */
+    bool complete; /* a handler that returned false has nevertheless filled in the reply (uia_pass) */
 };
 
 struct request {
@@ -134,9 +138,9 @@ struct request {
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
     } park;
-    struct written {            /* reply_when_written */
-        writer_job *job;        /* NULL: the handler's reply stands */
-        void *state;            /* heap: freed with the request */
+    struct written {     /* reply_when_written */
+        writer_job *job; /* NULL: the handler's reply stands */
+        void *state;     /* heap: freed with the request */
         request_handler *finish;
     } written;
     struct error error;
@@ -145,29 +149,31 @@ struct request {
 
 /* Query parameters. */
 const char *query_get(const struct request *r, const char *name); /* NULL: absent; the first if repeated */
-/* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or below low, error set. */
+/* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or below low, error set.
+ */
 bool query_int(struct request *r, const char *name, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
 bool query_bool(struct request *r, const char *name, bool otherwise, bool *out); /* false: neither "true" nor "false" */
 
 /* Body members. Each answers false with the error set (M_MISSING_PARAM, M_BAD_JSON). */
-bool body_string(struct request *r, const char *key, const char **out);          /* required */
-bool body_string_or(struct request *r, const char *key, const char *otherwise, const char **out); /* null counts as absent */
-bool body_object_or_null(struct request *r, const char *key, json_t **out);      /* NULL when absent */
+bool body_string(struct request *r, const char *key, const char **out); /* required */
+bool body_string_or(struct request *r, const char *key, const char *otherwise,
+                    const char **out);                                      /* null counts as absent */
+bool body_object_or_null(struct request *r, const char *key, json_t **out); /* NULL when absent */
 bool body_array_or_null(struct request *r, const char *key, json_t **out);
 bool body_int_or(struct request *r, const char *key, int64_t otherwise, int64_t *out);
 bool body_bool_or(struct request *r, const char *key, bool otherwise, bool *out);
 
 /* Replies; all return true. */
-bool reply_empty(struct request *r);                 /* {} */
-bool reply_json(struct request *r, json_t *value);   /* takes the reference */
+bool reply_empty(struct request *r);                   /* {} */
+bool reply_json(struct request *r, json_t *value);     /* takes the reference */
 bool reply_text(struct request *r, struct text *body); /* JSON already rendered; takes the bytes, body is empty after */
-bool reply_status(struct request *r, int status);    /* changes the status of what was or will be replied */
+bool reply_status(struct request *r, int status);      /* changes the status of what was or will be replied */
 bool reply_header(struct request *r, const char *name, const char *value); /* copies value */
 
-/* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), job(tx, state)
- * runs in the writer; when it is durable, finish makes the reply on the writer's thread, with r->body but without r->db: it
- * must be short. state, from xcalloc or NULL, is the request's from here on and may borrow from it. A job that refuses sets
- * the error as ever, and finish is not called. */
+/* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), job(tx,
+ * state) runs in the writer; when it is durable, finish makes the reply on the writer's thread, with r->body but
+ * without r->db: it must be short. state, from xcalloc or NULL, is the request's from here on and may borrow from it. A
+ * job that refuses sets the error as ever, and finish is not called. */
 bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish);
 
 /* Refusal in one line; returns false. */

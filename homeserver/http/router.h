@@ -1,9 +1,9 @@
 /* Which route a request is for.
  *
  * A path is cut at its slashes first and each segment is percent-decoded after, so that "%2F" inside an id stays inside
- * the id, and "." and ".." mean nothing. A template's "{name}" takes any segment that is not empty; a template may end in
- * an empty segment ("/state/{eventType}/", the empty state key) and then asks for that slash. Literal segments go before
- * parameters, but a literal that leads nowhere (for this method) does not hide a parameter that does.
+ * the id, and "." and ".." mean nothing. A template's "{name}" takes any segment that is not empty; a template may end
+ * in an empty segment ("/state/{eventType}/", the empty state key) and then asks for that slash. Literal segments go
+ * before parameters, but a literal that leads nowhere (for this method) does not hide a parameter that does.
  *
  * Pure: no I/O, no clock. A router is immutable after router_create and may be read by any thread. */
 #ifndef PARTA_HTTP_ROUTER_H
@@ -27,8 +27,8 @@ struct path {
     int n;
 };
 
-/* Cuts len bytes of raw (without the query) and decodes the segments into buffer (len + 1 bytes), which must live as long
- * as *out. false: it does not begin with a slash or has too many segments: no route can match. */
+/* Cuts len bytes of raw (without the query) and decodes the segments into buffer (len + 1 bytes), which must live as
+ * long as *out. false: it does not begin with a slash or has too many segments: no route can match. */
 bool path_split(struct path *out, const char *raw, size_t len, char *buffer);
 
 enum route_match {
@@ -45,7 +45,8 @@ struct route_hit {
     unsigned allowed; /* bits 1 << enum http_method */
 };
 
-/* The tables must outlive the router. NULL: two routes are the same, or a template is ill-formed; which one is logged. */
+/* The tables must outlive the router. NULL: two routes are the same, or a template is ill-formed; which one is logged.
+ */
 struct router *router_create(const struct routes *const *tables, size_t n);
 void router_destroy(struct router *router); /* NULL is accepted */
 

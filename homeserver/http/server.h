@@ -17,7 +17,7 @@ struct signing_key;
 struct server {
     const struct config *config;
     struct writer *writer;
-    struct user_names *names;  /* homeserver/accounts/names.h: user number ↔ Matrix id */
+    struct user_names *names; /* homeserver/accounts/names.h: user number ↔ Matrix id */
     const struct signing_key *key;
     struct rooms *rooms;       /* homeserver/rooms/rooms.h */
     struct accounts *accounts; /* homeserver/accounts/accounts.h */

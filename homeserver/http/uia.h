@@ -9,10 +9,10 @@
  *         return false;
  *
  * A session is made by the first request without (complete) authentication and named in the 401 answer. It is bound to
- * the operation (method and path as they came) and to the signed-in user if there is one; it remembers the stages that were
- * completed and the request's parameters, so that a later request may carry the auth object alone. It ends when a flow is
- * complete (exactly one request passes), after 15 minutes, or when newer sessions push it out. All of it is in memory: a
- * restart makes people begin again.
+ * the operation (method and path as they came) and to the signed-in user if there is one; it remembers the stages that
+ * were completed and the request's parameters, so that a later request may carry the auth object alone. It ends when a
+ * flow is complete (exactly one request passes), after 15 minutes, or when newer sessions push it out. All of it is in
+ * memory: a restart makes people begin again.
  *
  * Any thread; checks run on the worker that asks, without a lock held, and may block (a password hash: ROUTE_HASH). */
 #ifndef PARTA_HTTP_UIA_H
@@ -38,10 +38,10 @@ struct uia_attempt {
 };
 
 /* One way to prove something. type: "m.login.password", static storage.
- * check: whether auth (the request's auth object, borrowed) completes the stage. false: r->error says why; a refusal goes
- *        into the 401 answer beside the flows, ERROR_LIMIT_EXCEEDED and the server's own failures (5xx) go out as they are.
- *        NULL: the stage needs no proof (m.login.dummy: UIA_DUMMY).
- * params: what the client must know beforehand, a new reference, or NULL; the callback itself may be NULL. */
+ * check: whether auth (the request's auth object, borrowed) completes the stage. false: r->error says why; a refusal
+ * goes into the 401 answer beside the flows, ERROR_LIMIT_EXCEEDED and the server's own failures (5xx) go out as they
+ * are. NULL: the stage needs no proof (m.login.dummy: UIA_DUMMY). params: what the client must know beforehand, a new
+ * reference, or NULL; the callback itself may be NULL. */
 struct uia_stage {
     const char *type;
     bool (*check)(struct request *r, const json_t *auth, struct uia_attempt *attempt);

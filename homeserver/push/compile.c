@@ -264,7 +264,7 @@ static json_t *read_tweaks(const json_t *actions)
     json_t *tweaks = json_object();
     size_t i;
     json_t *action;
-    json_array_foreach (actions, i, action) {
+    json_array_foreach(actions, i, action) {
         const char *tweak = json_get_string(action, "set_tweak");
         json_t *value = json_object_get(action, "value");
         if (tweak == NULL)
@@ -281,7 +281,7 @@ static bool wants_notify(const json_t *actions)
 {
     size_t i;
     json_t *action;
-    json_array_foreach (actions, i, action)
+    json_array_foreach(actions, i, action)
         if (json_is_string(action) && strcmp(json_string_value(action), "notify") == 0)
             return true;
     return false;
@@ -319,7 +319,7 @@ struct push_rules *push_rules_compile(const char *stored)
     json_t *whole = push_rules_whole(stored, PUSH_DEFAULTS_ME), *global = json_get_object(whole, "global"), *rule;
     size_t i;
     for (int kind = 0; kind < PUSH_RULE_KIND__COUNT; ++kind)
-        json_array_foreach (json_get_array(global, push_rule_kind_name((enum push_rule_kind)kind)), i, rule)
+        json_array_foreach(json_get_array(global, push_rule_kind_name((enum push_rule_kind)kind)), i, rule)
             compile_rule(&b, (enum push_rule_kind)kind, rule);
     json_decref(whole);
     struct push_rules *rules = xcalloc(1, sizeof *rules);

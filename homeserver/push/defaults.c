@@ -1,8 +1,8 @@
 #include "homeserver/push/defaults.h"
 
 #define RULE(id, enabled, conditions, actions)                                                                         \
-    "{\"rule_id\":\"" id "\",\"default\":true,\"enabled\":" enabled                                                 \
-    ",\"conditions\":[" conditions "],\"actions\":[" actions "]}"
+    "{\"rule_id\":\"" id "\",\"default\":true,\"enabled\":" enabled ",\"conditions\":[" conditions                     \
+    "],\"actions\":[" actions "]}"
 #define MATCH(key, pattern) "{\"kind\":\"event_match\",\"key\":\"" key "\",\"pattern\":\"" pattern "\"}"
 #define IS(key, value) "{\"kind\":\"event_property_is\",\"key\":\"" key "\",\"value\":" value "}"
 #define CONTAINS(key, value) "{\"kind\":\"event_property_contains\",\"key\":\"" key "\",\"value\":\"" value "\"}"

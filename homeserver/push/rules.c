@@ -52,7 +52,7 @@ static size_t find_index(const json_t *rules, const char *rule_id)
 {
     size_t i;
     json_t *rule;
-    json_array_foreach (rules, i, rule)
+    json_array_foreach(rules, i, rule)
         if (is_rule(rule, rule_id))
             break;
     return i;
@@ -106,7 +106,7 @@ static void personalise(json_t *rule, const char *user_id)
     static const char *const WHERE[] = {"pattern", "value"};
     size_t i;
     json_t *condition;
-    json_array_foreach (json_get_array(rule, "conditions"), i, condition)
+    json_array_foreach(json_get_array(rule, "conditions"), i, condition)
         for (int k = 0; k < 2; ++k) {
             const char *value = json_get_string(condition, WHERE[k]);
             if (value != NULL && strcmp(value, PUSH_DEFAULTS_ME) == 0)
@@ -128,7 +128,7 @@ static void add_defaults(json_t *out, const json_t *defaults, const json_t *chan
 {
     size_t i;
     json_t *rule;
-    json_array_foreach (defaults, i, rule) {
+    json_array_foreach(defaults, i, rule) {
         if (is_rule(rule, MASTER) != master)
             continue;
         apply_change(rule, json_object_get(changes, json_get_string(rule, "rule_id")));
@@ -141,7 +141,7 @@ static void add_own(json_t *out, const json_t *own)
 {
     size_t i;
     json_t *rule;
-    json_array_foreach (own, i, rule) {
+    json_array_foreach(own, i, rule) {
         if (json_get_string(rule, "rule_id") == NULL || json_get_array(rule, "actions") == NULL)
             continue;
         json_object_set_new(rule, "default", json_false());
@@ -214,7 +214,7 @@ static json_t *read_actions(const json_t *actions, struct error *e)
         return NULL;
     }
     json_t *kept = json_array();
-    json_array_foreach (actions, i, action) {
+    json_array_foreach(actions, i, action) {
         if (!check_action(action, e)) {
             json_decref(kept);
             return NULL;
@@ -273,7 +273,7 @@ static bool check_conditions(const json_t *conditions, struct error *e)
     json_t *condition;
     if (!json_is_array(conditions) || json_array_size(conditions) > PUSH_CONDITIONS_MAX)
         return bad(e, "The conditions must be an array of at most 20.");
-    json_array_foreach (conditions, i, condition)
+    json_array_foreach(conditions, i, condition)
         if (!check_condition(condition, e))
             return false;
     return true;

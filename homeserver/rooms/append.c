@@ -34,7 +34,7 @@ struct making {
     struct pdu pdu;
     unsigned char reference[SHA256_BYTES];
     struct event_row row;
-    stream_pos redacted;        /* the event that this redaction strips; 0: none */
+    stream_pos redacted; /* the event that this redaction strips; 0: none */
 };
 
 static bool is_member_event(const struct draft *draft)
@@ -116,7 +116,8 @@ static bool authorize(struct making *m, struct error *e)
 static void choose_auth_events(struct making *m)
 {
     struct auth_key keys[AUTH_KEYS_MAX];
-    size_t n = auth_types_for(m->room->version, m->draft->type, m->draft->state_key, m->sender_id, m->draft->content, keys);
+    size_t n =
+        auth_types_for(m->room->version, m->draft->type, m->draft->state_key, m->sender_id, m->draft->content, keys);
     for (size_t i = 0; i < n; ++i) {
         const struct room_state *state = room_state_get(m->room, m->tx, keys[i].type, keys[i].state_key);
         if (state->pos == 0)
@@ -192,8 +193,7 @@ static bool store_row(struct making *m)
         .reference_hash = opaque ? m->reference : NULL,
     };
     return events_insert(m->tx, &m->row) &&
-           (d->txn_id == NULL ||
-            transactions_insert(m->tx, d->device, m->room->no, d->about, d->txn_id, m->row.pos));
+           (d->txn_id == NULL || transactions_insert(m->tx, d->device, m->room->no, d->about, d->txn_id, m->row.pos));
 }
 
 static bool store_relation(struct making *m)
@@ -202,8 +202,7 @@ static bool store_relation(struct making *m)
     const char *type = json_get_string(relates, "rel_type"), *target = json_get_string(relates, "event_id");
     if (type == NULL || target == NULL || strlen(target) > ID_BYTES_MAX || strlen(type) > ID_BYTES_MAX)
         return true;
-    return events_room_of(m->tx->db, target) != m->room->no ||
-           events_add_relation(m->tx, target, type, m->row.pos);
+    return events_room_of(m->tx->db, target) != m->room->no || events_add_relation(m->tx, target, type, m->row.pos);
 }
 
 static bool store_membership(struct making *m)
@@ -220,14 +219,14 @@ static bool store_membership(struct making *m)
     row.pos = m->row.pos;
     m->room->joined = member_set_with(m->room->joined, m->target, joins);
     bool enters = joins || m->membership == MEMBERSHIP_INVITE || m->membership == MEMBERSHIP_KNOCK;
-    return memberships_put(m->tx, &row) &&
-           (!enters || !rooms_settings(m->room->rooms)->school_mode ||
-            school_room_narrow(m->tx->db, m->room->no, m->target));
+    return memberships_put(m->tx, &row) && (!enters || !rooms_settings(m->room->rooms)->school_mode ||
+                                            school_room_narrow(m->tx->db, m->room->no, m->target));
 }
 
-/* Who redacts what: one's own events, or anybody's with the power to (Client-Server API, "Redactions"). Event authorization
- * is no help: from room version 3 on it trusts a server with all events of its own people. To redact state is to change it:
- * a name that the school gives a room is not taken away so (E3). A redacted member event keeps its membership. */
+/* Who redacts what: one's own events, or anybody's with the power to (Client-Server API, "Redactions"). Event
+ * authorization is no help: from room version 3 on it trusts a server with all events of its own people. To redact
+ * state is to change it: a name that the school gives a room is not taken away so (E3). A redacted member event keeps
+ * its membership. */
 static bool may_redact(struct making *m, const struct event_row *row, struct error *e)
 {
     struct power power;
@@ -235,7 +234,8 @@ static bool may_redact(struct making *m, const struct event_row *row, struct err
     if (row->sender != m->draft->sender && power_of_user(&power, m->sender_id) < power_level(&power, POWER_REDACT))
         return error_set(e, ERROR_FORBIDDEN, "You can only take back your own messages.");
     return row->state_key == NULL || strcmp(row->type, "m.room.member") == 0 ||
-           gate_room(m->room->rooms, m->tx->db, ACT_STATE, m->room->no, m->draft->sender, 0, row->type, row->state_key, e);
+           gate_room(m->room->rooms, m->tx->db, ACT_STATE, m->room->no, m->draft->sender, 0, row->type, row->state_key,
+                     e);
 }
 
 static bool find_redacted(struct making *m, struct error *e)
@@ -245,7 +245,8 @@ static bool find_redacted(struct making *m, struct error *e)
         return true;
     struct stmt *q = events_by_id(m->tx->db, m->draft->redacts);
     bool found = events_next(q, &row) && row.room == m->room->no;
-    bool allowed = found ? may_redact(m, &row, e) : error_set(e, ERROR_NOT_FOUND, "There is no such event in this room.");
+    bool allowed =
+        found ? may_redact(m, &row, e) : error_set(e, ERROR_NOT_FOUND, "There is no such event in this room.");
     if (allowed && row.redacted_by == 0 && strcmp(row.type, "m.room.create") != 0)
         m->redacted = row.pos;
     stmt_end(q);
@@ -335,7 +336,8 @@ static void tell(struct making *m, const char *prev_content)
     change.release = event_news_unref;
     tx_change(m->tx, change);
     if (is_member_event(m->draft))
-        tx_change(m->tx, (struct change){.kind = CHANGE_MEMBERSHIP, .pos = m->row.pos, .room = m->room->no, .user = m->target});
+        tx_change(m->tx, (struct change){
+                             .kind = CHANGE_MEMBERSHIP, .pos = m->row.pos, .room = m->room->no, .user = m->target});
 }
 
 /* The room in memory moves on to the new event. */
@@ -423,8 +425,8 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
-    bool done = authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) &&
-                finish_pdu(&m, e);
+    bool done =
+        authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
     if (done && !commit(&m))
         done = error_set(e, ERROR_UNKNOWN, NULL);
     if (done) {

@@ -1,8 +1,8 @@
 /* The append pipeline: the one way an event comes into a room.
  *
  * append_event runs inside a writer's job and does, in this order: the school's gate, the choice of auth events, event
- * authorization, the complete PDU (hashes, signature, id), the row, and what follows from it: current state, memberships,
- * relations, an applied redaction, the news for /sync. What it refuses has changed nothing.
+ * authorization, the complete PDU (hashes, signature, id), the row, and what follows from it: current state,
+ * memberships, relations, an applied redaction, the news for /sync. What it refuses has changed nothing.
  *
  * A room is a line: an event's prev_events is the one before. origin_server_ts never falls within a room. */
 #ifndef PARTA_ROOMS_APPEND_H
@@ -24,7 +24,7 @@ struct tx;
 /* An event to be. Everything is borrowed. What a client makes of a membership goes through rooms/membership.h first. */
 struct draft {
     user_no sender;
-    user_no actor;         /* who acts, for the school's rules: 0: the sender. The service user joins people by force */
+    user_no actor; /* who acts, for the school's rules: 0: the sender. The service user joins people by force */
     const char *type;
     const char *state_key; /* NULL: not a state event */
     const json_t *content; /* an object of canonical values */

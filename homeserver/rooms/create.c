@@ -42,8 +42,8 @@ bool room_preset_from(const char *name, enum room_preset *out)
     return false;
 }
 
-/* Appends a state event of the creator's and drops the content. What event authorization refuses is a state that cannot be;
- * the school's own refusals, which name their rule, stand. */
+/* Appends a state event of the creator's and drops the content. What event authorization refuses is a state that cannot
+ * be; the school's own refusals, which name their rule, stand. */
 static bool put(struct creation *c, const char *type, const char *state_key, json_t *content)
 {
     struct draft draft = {.sender = c->plan->creator, .type = type, .state_key = state_key, .content = content};
@@ -101,7 +101,8 @@ static bool put_create(struct creation *c)
     json_object_del(content, "creator");
     if (room_version_has(c->plan->version, ROOM_CREATOR_IN_CONTENT))
         json_object_set_new(content, "creator", json_string(c->creator_id));
-    if (trusts_invitees(c) && room_version_has(c->plan->version, ROOM_CREATORS) && json_array_size(c->plan->invite) != 0)
+    if (trusts_invitees(c) && room_version_has(c->plan->version, ROOM_CREATORS) &&
+        json_array_size(c->plan->invite) != 0)
         add_creators(c, content);
     return put(c, "m.room.create", "", content);
 }
@@ -126,7 +127,8 @@ static json_t *default_users(struct creation *c)
     return users;
 }
 
-/* Version 12: to replace the room takes more than state_default, whatever a client has put in place of the events we list. */
+/* Version 12: to replace the room takes more than state_default, whatever a client has put in place of the events we
+ * list. */
 static void lift_tombstone(json_t *content)
 {
     int64_t state_default = json_get_int(content, "state_default", 50);
@@ -145,8 +147,8 @@ static bool put_power_levels(struct creation *c)
         return true; /* initial_state has them */
     json_t *content = json_pack(
         "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i}, s:{s:i}}", "users",
-        default_users(c), "users_default", 0, "events_default", 0, "state_default", 50, "ban", 50, "kick", 50, "redact", 50,
-        "invite", c->plan->preset == PRESET_PUBLIC_CHAT ? 50 : 0, "events", "m.room.name", 50, "m.room.avatar", 50,
+        default_users(c), "users_default", 0, "events_default", 0, "state_default", 50, "ban", 50, "kick", 50, "redact",
+        50, "invite", c->plan->preset == PRESET_PUBLIC_CHAT ? 50 : 0, "events", "m.room.name", 50, "m.room.avatar", 50,
         "m.room.canonical_alias", 50, "m.room.power_levels", 100, "m.room.history_visibility", 100, "m.room.encryption",
         100, "m.room.server_acl", 100, "notifications", "room", 50);
     if (!room_version_has(c->plan->version, ROOM_CREATORS))
@@ -207,9 +209,8 @@ static bool put_texts(struct creation *c)
     const char *name = c->plan->name, *topic = c->plan->topic;
     if (name != NULL && !put(c, "m.room.name", "", json_pack("{s:s}", "name", name)))
         return false;
-    return topic == NULL ||
-           put(c, "m.room.topic", "",
-               json_pack("{s:s, s:{s:[{s:s}]}}", "topic", topic, "m.topic", "m.text", "body", topic));
+    return topic == NULL || put(c, "m.room.topic", "",
+                                json_pack("{s:s, s:{s:[{s:s}]}}", "topic", topic, "m.topic", "m.text", "body", topic));
 }
 
 static bool invite_all(struct creation *c)
@@ -239,9 +240,9 @@ static bool publish(struct creation *c)
 struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_plan *plan, struct error *e)
 {
     /* In the order of the Client-Server API's "Creation". */
-    static bool (*const STEPS[])(struct creation *c) = {
-        begin_room, put_create, put_creator, put_power_levels, put_alias, put_preset, put_initial_state, put_texts,
-        invite_all, publish,
+    static bool (*const STEPS[])(struct creation * c) = {
+        begin_room, put_create,        put_creator, put_power_levels, put_alias,
+        put_preset, put_initial_state, put_texts,   invite_all,       publish,
     };
     struct creation c = {.rooms = rooms, .tx = tx, .plan = plan, .e = e};
     c.creator_id = user_names_get(rooms_settings(rooms)->names, tx->db, plan->creator);

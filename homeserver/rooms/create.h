@@ -18,16 +18,17 @@ bool room_preset_from(const char *name, enum room_preset *out);
 struct room_plan {
     user_no creator;
     const struct room_version *version;
-    enum room_preset preset;   /* PRESET_NONE: initial_state says it all (roster, upgrade) */
-    bool published;            /* visibility: public */
-    const char *alias;         /* whole: "#name:server" */
+    enum room_preset preset; /* PRESET_NONE: initial_state says it all (roster, upgrade) */
+    bool published;          /* visibility: public */
+    const char *alias;       /* whole: "#name:server" */
     const char *name, *topic;
     const json_t *creation_content;
     const json_t *power_levels; /* power_level_content_override */
     const json_t *initial_state;
-    const json_t *invite;      /* array of user ids */
+    const json_t *invite; /* array of user ids */
     bool is_direct;
-    /* Records to which school the room belongs (store/school.h), right after its row is there; NULL: to its creator's. */
+    /* Records to which school the room belongs (store/school.h), right after its row is there; NULL: to its creator's.
+     */
     bool (*record)(struct tx *tx, room_no room, void *arg);
     void *record_arg;
 };
@@ -35,8 +36,8 @@ struct room_plan {
 /* Makes the room. NULL: *e, and the job must answer false. */
 struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_plan *plan, struct error *e);
 
-/* Replaces a room by a new one of that version: tombstone, the state and bans that the specification asks to carry over,
- * aliases, the directory. additional_creators: array, from room version 12 on; NULL: none. NULL: *e. */
+/* Replaces a room by a new one of that version: tombstone, the state and bans that the specification asks to carry
+ * over, aliases, the directory. additional_creators: array, from room version 12 on; NULL: none. NULL: *e. */
 struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const struct room_version *version,
                           const json_t *additional_creators, struct error *e);
 

@@ -33,9 +33,9 @@ room_no directory_find(struct db *db, bool school_mode, const char *alias, user_
 
 /* A search of the published rooms. */
 struct directory_search {
-    user_no user;      /* who asks; 0: not signed in */
+    user_no user; /* who asks; 0: not signed in */
     bool school_mode;
-    const char *term;  /* NULL: all */
+    const char *term;         /* NULL: all */
     const char *const *types; /* room types, NULL among them for rooms without; n_types −1: any */
     int n_types;
     size_t from, limit; /* which of the matching rooms, those with most members first */

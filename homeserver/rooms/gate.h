@@ -16,8 +16,8 @@
 struct db;
 struct rooms;
 
-/* Whether actor may do act in the room. target: whom it concerns, 0: nobody. type, state_key: ACT_SEND, ACT_STATE. false:
- * *e is the refusal. Reads the database. */
+/* Whether actor may do act in the room. target: whom it concerns, 0: nobody. type, state_key: ACT_SEND, ACT_STATE.
+ * false: *e is the refusal. Reads the database. */
 bool gate_room(const struct rooms *rooms, struct db *db, enum act act, room_no room, user_no actor, user_no target,
                const char *type, const char *state_key, struct error *e);
 

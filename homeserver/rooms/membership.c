@@ -140,7 +140,8 @@ static bool already_joined(struct room *room, struct tx *tx, const struct member
     return true;
 }
 
-bool membership_act(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out, struct error *e)
+bool membership_act(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out,
+                    struct error *e)
 {
     const char *target_id = name_of(room, tx, act->target);
     enum membership before = memberships_of(tx->db, room->no, act->target);
@@ -176,7 +177,8 @@ bool membership_of_nobody(struct room *room, struct tx *tx, const struct members
            error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
-bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
+bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out,
+                      struct error *e)
 {
     struct membership_act act = {.actor = draft->sender, .extra = draft->content};
     enum membership to = membership_from(json_get_string(draft->content, "membership"));
@@ -195,7 +197,8 @@ bool membership_forget(struct room *room, struct tx *tx, user_no user, struct er
 {
     enum membership now = memberships_of(tx->db, room->no, user);
     if (now == MEMBERSHIP_JOIN || now == MEMBERSHIP_INVITE || now == MEMBERSHIP_KNOCK)
-        return error_set(e, ERROR_UNKNOWN, "You have to leave the room before you forget it.") || (e->status = 400, false);
+        return error_set(e, ERROR_UNKNOWN, "You have to leave the room before you forget it.") ||
+               (e->status = 400, false);
     return memberships_forget(tx, room->no, user);
 }
 

@@ -101,7 +101,8 @@ void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts)
     text_addc(out, '}');
 }
 
-void pdu_event_id(const struct room_version *version, const unsigned char hash[SHA256_BYTES], char out[ID_BYTES_MAX + 1])
+void pdu_event_id(const struct room_version *version, const unsigned char hash[SHA256_BYTES],
+                  char out[ID_BYTES_MAX + 1])
 {
     struct text id = TEXT_INIT;
     text_addc(&id, '$');
@@ -262,8 +263,8 @@ void pdu_tree_finish(const struct room_version *version, json_t *event, const st
     json_decref(redacted);
 }
 
-bool pdu_tree_verify(const struct room_version *version, const json_t *event, const char *server_name, const char *key_id,
-                     const unsigned char public[32])
+bool pdu_tree_verify(const struct room_version *version, const json_t *event, const char *server_name,
+                     const char *key_id, const unsigned char public[32])
 {
     json_t *redacted = redact_event(version, event);
     bool good = pdu_verify_json(redacted, server_name, key_id, public);

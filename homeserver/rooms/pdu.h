@@ -1,9 +1,9 @@
 /* Events as servers exchange and sign them (PDUs).
  *
  * At rest an event is a row; its PDU is put together from the row's fields by splicing text, without a tree: content is
- * kept as canonical JSON, and the other keys are written in their sorted order around it. From that text come the content
- * hash, the signature and, from room version 3 on, the event's id. (Server-Server API, "Signing Events"; room versions,
- * "Event format", "Event IDs"; Appendices, "Signing JSON".)
+ * kept as canonical JSON, and the other keys are written in their sorted order around it. From that text come the
+ * content hash, the signature and, from room version 3 on, the event's id. (Server-Server API, "Signing Events"; room
+ * versions, "Event format", "Event IDs"; Appendices, "Signing JSON".)
  *
  * The pdu_tree_ functions do the same on JSON trees, as the specification tells it: for events from outside, and as the
  * yardstick that the tests hold the splicing against.
@@ -57,13 +57,14 @@ enum pdu_part {
     PDU_WHOLE = PDU_HASHES | PDU_SIGNATURES, /* as sent to other servers */
 };
 
-/* Appends the event in its version's federation format as canonical JSON, without "unsigned". parts: of enum pdu_part. */
+/* Appends the event in its version's federation format as canonical JSON, without "unsigned". parts: of enum pdu_part.
+ */
 void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts);
 
-/* Completes an event of this server: fills in hash, signer, key_id, signature and event_id (versions 1 and 2: event_id is
- * chosen by the caller before). server_name and key->id are borrowed by pdu. false: *e is ERROR_TOO_LARGE: the event has
- * more than PDU_BYTES_MAX bytes, or its sender, room_id, type, state_key or event_id more than 255 (Client-Server API,
- * "Size limits"). */
+/* Completes an event of this server: fills in hash, signer, key_id, signature and event_id (versions 1 and 2: event_id
+ * is chosen by the caller before). server_name and key->id are borrowed by pdu. false: *e is ERROR_TOO_LARGE: the event
+ * has more than PDU_BYTES_MAX bytes, or its sender, room_id, type, state_key or event_id more than 255 (Client-Server
+ * API, "Size limits"). */
 bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e);
 
 /* Whether a finished event keeps the size limits. false: as pdu_finish. */
@@ -73,7 +74,8 @@ bool pdu_check_size(const struct pdu *pdu, struct error *e);
 void pdu_reference_hash(const struct pdu *pdu, unsigned char out[SHA256_BYTES]);
 
 /* The id that a reference hash gives in versions from 3 on. */
-void pdu_event_id(const struct room_version *version, const unsigned char hash[SHA256_BYTES], char out[ID_BYTES_MAX + 1]);
+void pdu_event_id(const struct room_version *version, const unsigned char hash[SHA256_BYTES],
+                  char out[ID_BYTES_MAX + 1]);
 
 /* Version 12: the room's id from its create event's. */
 void pdu_room_id(const char *create_event_id, char out[ID_BYTES_MAX + 1]);
@@ -87,8 +89,8 @@ void pdu_tree_finish(const struct room_version *version, json_t *event, const st
                      const char *server_name);
 
 /* Whether server_name signed the event's redacted form with that key. */
-bool pdu_tree_verify(const struct room_version *version, const json_t *event, const char *server_name, const char *key_id,
-                     const unsigned char public[32]);
+bool pdu_tree_verify(const struct room_version *version, const json_t *event, const char *server_name,
+                     const char *key_id, const unsigned char public[32]);
 
 /* Whether "hashes" holds the content hash. false: it was changed or redacted on the way. */
 bool pdu_tree_hash_holds(const json_t *event);

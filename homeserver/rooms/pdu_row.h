@@ -1,7 +1,7 @@
 /* From the row back to the PDU: what lies is what was signed.
  *
- * Names of earlier events (prev_events, auth_events) are positions in the row; here they become ids again. A redacted row
- * gives the redacted event, whose reference hash is the same. */
+ * Names of earlier events (prev_events, auth_events) are positions in the row; here they become ids again. A redacted
+ * row gives the redacted event, whose reference hash is the same. */
 #ifndef PARTA_ROOMS_PDU_ROW_H
 #define PARTA_ROOMS_PDU_ROW_H
 
@@ -22,8 +22,8 @@ struct pdu_row {
     const char *prev[1], *auth[32];
 };
 
-/* Puts the event at pos together, with the server's own key as its signer. false: there is no such event, or it is damaged.
- * Finish it either way. */
+/* Puts the event at pos together, with the server's own key as its signer. false: there is no such event, or it is
+ * damaged. Finish it either way. */
 bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, const struct signing_key *key,
                   const char *server_name, stream_pos pos);
 void pdu_row_finish(struct pdu_row *row);

@@ -8,9 +8,12 @@ static const struct {
     const char *name;
     int64_t otherwise;
 } KEYS[POWER_KEY__COUNT] = {
-    [POWER_USERS_DEFAULT] = {"users_default", 0},  [POWER_EVENTS_DEFAULT] = {"events_default", 0},
-    [POWER_STATE_DEFAULT] = {"state_default", 50}, [POWER_BAN] = {"ban", 50},
-    [POWER_REDACT] = {"redact", 50},               [POWER_KICK] = {"kick", 50},
+    [POWER_USERS_DEFAULT] = {"users_default", 0},
+    [POWER_EVENTS_DEFAULT] = {"events_default", 0},
+    [POWER_STATE_DEFAULT] = {"state_default", 50},
+    [POWER_BAN] = {"ban", 50},
+    [POWER_REDACT] = {"redact", 50},
+    [POWER_KICK] = {"kick", 50},
     [POWER_INVITE] = {"invite", 0},
 };
 

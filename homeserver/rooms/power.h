@@ -1,8 +1,8 @@
 /* Power levels, read from a room's m.room.power_levels and m.room.create.
  *
  * A struct power is a cheap view that borrows both contents; it keeps what the specification says about what is absent:
- * no event, no key, a value that cannot be read (Client-Server API, "m.room.power_levels"; room versions, "Authorisation
- * rules"). In versions 1 to 9 a level may be a string, in 1 to 5 a real, which is cut at the point. */
+ * no event, no key, a value that cannot be read (Client-Server API, "m.room.power_levels"; room versions,
+ * "Authorisation rules"). In versions 1 to 9 a level may be a string, in 1 to 5 a real, which is cut at the point. */
 #ifndef PARTA_ROOMS_POWER_H
 #define PARTA_ROOMS_POWER_H
 
@@ -33,7 +33,8 @@ struct power {
     const json_t *additional; /* versions with ROOM_CREATORS: content.additional_creators; NULL: none */
 };
 
-/* create_sender and create_content: of m.room.create; NULL: there is none (yet). levels: as in the struct. All borrowed. */
+/* create_sender and create_content: of m.room.create; NULL: there is none (yet). levels: as in the struct. All
+ * borrowed. */
 void power_init(struct power *power, const struct room_version *version, const char *create_sender,
                 const json_t *create_content, const json_t *levels);
 

@@ -12,10 +12,10 @@ static const struct {
     const char *key;
     int first, last;
 } EVENT_KEYS[] = {
-    {"event_id", 1, EVER},   {"type", 1, EVER},        {"room_id", 1, EVER},     {"sender", 1, EVER},
-    {"state_key", 1, EVER},  {"content", 1, EVER},     {"hashes", 1, EVER},      {"signatures", 1, EVER},
-    {"depth", 1, EVER},      {"prev_events", 1, EVER}, {"auth_events", 1, EVER}, {"origin_server_ts", 1, EVER},
-    {"prev_state", 1, 10},   {"origin", 1, 10},        {"membership", 1, 10},
+    {"event_id", 1, EVER},  {"type", 1, EVER},        {"room_id", 1, EVER},     {"sender", 1, EVER},
+    {"state_key", 1, EVER}, {"content", 1, EVER},     {"hashes", 1, EVER},      {"signatures", 1, EVER},
+    {"depth", 1, EVER},     {"prev_events", 1, EVER}, {"auth_events", 1, EVER}, {"origin_server_ts", 1, EVER},
+    {"prev_state", 1, 10},  {"origin", 1, 10},        {"membership", 1, 10},
 };
 
 /* Keys of the content that stay, by type. key NULL: all; inner: of that key's object only this key. */

@@ -13,9 +13,9 @@
 
 struct rooms {
     struct rooms_settings settings;
-    struct room *cached;     /* uthash keeps the order of insertion: the front was used longest ago */
-    size_t n_states;         /* of all of them */
-    int64_t generation;      /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
+    struct room *cached; /* uthash keeps the order of insertion: the front was used longest ago */
+    size_t n_states;     /* of all of them */
+    int64_t generation;  /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
 };
 
 struct rooms *rooms_create(const struct rooms_settings *settings)

@@ -45,14 +45,14 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms);
 
 /* One (type, state key) of a room's state. */
 struct room_state {
-    char *key;       /* "type\0state_key" */
-    stream_pos pos;  /* 0: there is none */
-    char *event_id;  /* with the rest NULL when pos is 0 */
+    char *key;      /* "type\0state_key" */
+    stream_pos pos; /* 0: there is none */
+    char *event_id; /* with the rest NULL when pos is 0 */
     user_no sender;
     const char *sender_id; /* borrowed from names */
     json_t *content;
     unsigned char reference_hash[SHA256_BYTES]; /* room versions 1 and 2 */
-    struct auth_event auth; /* the same for auth_check, borrowing the above */
+    struct auth_event auth;                     /* the same for auth_check, borrowing the above */
     UT_hash_handle hh;
 };
 
@@ -62,7 +62,7 @@ struct room {
     char *room_id;
     const struct room_version *version;
     user_no creator;
-    struct room_state *state; /* what was asked for so far */
+    struct room_state *state;  /* what was asked for so far */
     struct member_set *joined; /* NULL: not loaded; room_joined */
     stream_pos last_pos;       /* of the newest event; 0: none yet */
     char last_event_id[ID_BYTES_MAX + 1];
@@ -83,11 +83,13 @@ struct room *room_begin(struct rooms *rooms, struct tx *tx, room_no no, const ch
 
 /* Current state. Never NULL; pos 0: there is none. Valid until the job ends or that state changes. */
 const struct room_state *room_state_get(struct room *room, struct tx *tx, const char *type, const char *state_key);
-const json_t *room_state_content(struct room *room, struct tx *tx, const char *type, const char *state_key); /* NULL: none */
-const char *room_state_string(struct room *room, struct tx *tx, const char *type, const char *key); /* of content; state key "" */
+const json_t *room_state_content(struct room *room, struct tx *tx, const char *type,
+                                 const char *state_key); /* NULL: none */
+const char *room_state_string(struct room *room, struct tx *tx, const char *type,
+                              const char *key); /* of content; state key "" */
 
-void room_power(struct room *room, struct tx *tx, struct power *power);     /* borrows the room's state */
-struct member_set *room_joined(struct room *room, struct tx *tx);           /* borrowed */
+void room_power(struct room *room, struct tx *tx, struct power *power); /* borrows the room's state */
+struct member_set *room_joined(struct room *room, struct tx *tx);       /* borrowed */
 
 /* Who is joined, for the change of a job that is not an event (receipts, typing): a reference of the caller's. NULL: no
  * such room. */

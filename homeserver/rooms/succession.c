@@ -94,8 +94,7 @@ void succession_carry(struct room *room, struct tx *tx, user_no user)
     m.from_id = json_get_string(json_get_object(create, "predecessor"), "room_id");
     m.from = m.from_id != NULL ? rooms_by_id(tx->db, m.from_id) : 0;
     m.user_id = user_names_get(rooms_settings(room->rooms)->names, tx->db, user);
-    if (m.from == 0 || m.from == m.to || m.user_id == NULL ||
-        memberships_of(tx->db, m.from, user) == MEMBERSHIP_NONE)
+    if (m.from == 0 || m.from == m.to || m.user_id == NULL || memberships_of(tx->db, m.from, user) == MEMBERSHIP_NONE)
         return;
     carry_tags(&m);
     carry_push_rule(&m);

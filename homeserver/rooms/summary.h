@@ -15,7 +15,7 @@ struct db;
 struct summary {
     room_no room;
     char *room_id, *version;
-    int64_t joined; /* members */
+    int64_t joined;                                                           /* members */
     json_t *create, *name, *topic, *avatar, *alias, *join_rules, *encryption; /* contents; NULL: no such state */
     bool world_readable, guest_can_join;
 };

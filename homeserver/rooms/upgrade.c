@@ -26,10 +26,11 @@ struct upgrade {
     struct room *new;
 };
 
-/* State that goes with the room (Client-Server API, "Server behaviour" of room upgrades); the power levels follow later. */
+/* State that goes with the room (Client-Server API, "Server behaviour" of room upgrades); the power levels follow
+ * later. */
 static const char *const CARRIED[] = {
-    "m.room.server_acl", "m.room.encryption",   "m.room.name",               "m.room.avatar",
-    "m.room.topic",      "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules",
+    "m.room.server_acl",   "m.room.encryption",         "m.room.name",       "m.room.avatar", "m.room.topic",
+    "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules",
 };
 
 static json_t *create_content(struct upgrade *u)
@@ -51,7 +52,8 @@ static void plain_levels(const struct room_version *from, json_t *levels)
     json_t *value;
     void *next;
     int64_t level;
-    json_object_foreach_safe(levels, next, key, value) {
+    json_object_foreach_safe(levels, next, key, value)
+    {
         if (json_is_object(value))
             plain_levels(from, value);
         else if (power_read(from, value, &level))
@@ -82,8 +84,8 @@ static void fit_power_levels(struct upgrade *u, json_t *content)
 
 static void carry(struct upgrade *u, const char *type, const char *state_key, const json_t *now)
 {
-    json_array_append_new(u->state, json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content",
-                                              json_deep_copy(now)));
+    json_array_append_new(
+        u->state, json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content", json_deep_copy(now)));
 }
 
 /* The children and parents of a space. What clients made up stays: it may depend on who sent it. */
@@ -147,8 +149,9 @@ static bool send_state(struct upgrade *u, struct room *room, const char *type, c
 
 static bool bury(struct upgrade *u)
 {
-    return send_state(u, u->old, "m.room.tombstone", "",
-                      json_pack("{s:s, s:s}", "body", "This room has been replaced", "replacement_room", u->new->room_id));
+    return send_state(
+        u, u->old, "m.room.tombstone", "",
+        json_pack("{s:s, s:s}", "body", "This room has been replaced", "replacement_room", u->new->room_id));
 }
 
 static bool carry_bans(struct upgrade *u)
@@ -233,7 +236,7 @@ static bool may_upgrade(struct upgrade *u)
 struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const struct room_version *version,
                           const json_t *additional_creators, struct error *e)
 {
-    static bool (*const STEPS[])(struct upgrade *u) = {
+    static bool (*const STEPS[])(struct upgrade * u) = {
         make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten,
     };
     struct upgrade u = {old, tx, actor, .version = version, .additional_creators = additional_creators, .e = e};

@@ -1,7 +1,7 @@
 /* Housekeeping: what grows by use and is of no use any more.
  *
- * Transaction ids (Client-Server API, "Transaction identifiers") are for clients that send again what they got no answer
- * for: minutes, a night at most. */
+ * Transaction ids (Client-Server API, "Transaction identifiers") are for clients that send again what they got no
+ * answer for: minutes, a night at most. */
 #ifndef PARTA_ROOMS_UPKEEP_H
 #define PARTA_ROOMS_UPKEEP_H
 

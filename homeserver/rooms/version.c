@@ -14,13 +14,13 @@ enum {
     V12 = V11 | ROOM_ID_IS_HASH | ROOM_CREATORS,
 };
 
-/* What redaction leaves differs too: redact.c, by number. Versions 2 and 12 also change state resolution, and 5 asks for
- * keys still valid at origin_server_ts; both matter once rooms are shared between servers. */
+/* What redaction leaves differs too: redact.c, by number. Versions 2 and 12 also change state resolution, and 5 asks
+ * for keys still valid at origin_server_ts; both matter once rooms are shared between servers. */
 static const struct room_version VERSIONS[] = {
-    {"1", 1, EVENT_ID_OPAQUE, V1},       {"2", 2, EVENT_ID_OPAQUE, V1},        {"3", 3, EVENT_ID_BASE64, V3},
-    {"4", 4, EVENT_ID_BASE64URL, V3},    {"5", 5, EVENT_ID_BASE64URL, V3},     {"6", 6, EVENT_ID_BASE64URL, V6},
-    {"7", 7, EVENT_ID_BASE64URL, V7},    {"8", 8, EVENT_ID_BASE64URL, V8},     {"9", 9, EVENT_ID_BASE64URL, V8},
-    {"10", 10, EVENT_ID_BASE64URL, V10}, {"11", 11, EVENT_ID_BASE64URL, V11},  {"12", 12, EVENT_ID_BASE64URL, V12},
+    {"1", 1, EVENT_ID_OPAQUE, V1},       {"2", 2, EVENT_ID_OPAQUE, V1},       {"3", 3, EVENT_ID_BASE64, V3},
+    {"4", 4, EVENT_ID_BASE64URL, V3},    {"5", 5, EVENT_ID_BASE64URL, V3},    {"6", 6, EVENT_ID_BASE64URL, V6},
+    {"7", 7, EVENT_ID_BASE64URL, V7},    {"8", 8, EVENT_ID_BASE64URL, V8},    {"9", 9, EVENT_ID_BASE64URL, V8},
+    {"10", 10, EVENT_ID_BASE64URL, V10}, {"11", 11, EVENT_ID_BASE64URL, V11}, {"12", 12, EVENT_ID_BASE64URL, V12},
 };
 
 const struct room_version *room_version_at(size_t i)

@@ -37,8 +37,8 @@ enum db_mode {
 };
 
 struct db_options {
-    bool durable;   /* synchronous=FULL; false: NORMAL */
-    int cache_kib;  /* page cache of this connection; 0: 512 */
+    bool durable;  /* synchronous=FULL; false: NORMAL */
+    int cache_kib; /* page cache of this connection; 0: 512 */
 };
 
 /* Opens path (created when DB_WRITE). NULL: logged. Blocks. */

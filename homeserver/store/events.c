@@ -3,7 +3,7 @@
 #include "homeserver/store/writer.h"
 
 #define EVENT                                                                                                          \
-    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.depth, e.content, e.auth, e.hash,"     \
+    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.depth, e.content, e.auth, e.hash,"    \
     " e.signature, e.redacts, e.redacted_by, e.replaces,"                                                              \
     " (SELECT p.content FROM events p WHERE p.pos = e.replaces), e.reference_hash FROM "
 
@@ -45,9 +45,9 @@ static const char *const TEXTS[COUNT] = {
     [FORWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4",
     [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
-    [STATE_PLAIN] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type < 'm.room.member'"
-                          " UNION ALL " EVENT
-                          "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
+    [STATE_PLAIN] = EVENT
+    "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type < 'm.room.member'"
+    " UNION ALL " EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
     [STATE_OF_TYPE] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type = $2",
     [STATE_AT] = EVENT "room_state s JOIN events e ON e.pos ="
                        " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
@@ -85,8 +85,9 @@ static const char *const TEXTS[COUNT] = {
     [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
     [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
-    [TXN_PRUNE] = "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
-                  " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
+    [TXN_PRUNE] =
+        "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
+        " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
 };
 static const struct statements EVENTS = {"events", TEXTS, COUNT};
 

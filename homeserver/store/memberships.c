@@ -26,8 +26,8 @@ static const char *const TEXTS[COUNT] = {
 static const struct statements MEMBERSHIPS = {"memberships", TEXTS, COUNT};
 
 static const char *const NAMES[] = {
-    [MEMBERSHIP_NONE] = "leave",   [MEMBERSHIP_JOIN] = "join",   [MEMBERSHIP_INVITE] = "invite",
-    [MEMBERSHIP_KNOCK] = "knock",  [MEMBERSHIP_LEAVE] = "leave", [MEMBERSHIP_BAN] = "ban",
+    [MEMBERSHIP_NONE] = "leave",  [MEMBERSHIP_JOIN] = "join",   [MEMBERSHIP_INVITE] = "invite",
+    [MEMBERSHIP_KNOCK] = "knock", [MEMBERSHIP_LEAVE] = "leave", [MEMBERSHIP_BAN] = "ban",
 };
 
 enum membership membership_from(const char *name)

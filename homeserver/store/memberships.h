@@ -11,7 +11,14 @@
 
 struct tx;
 
-enum membership { MEMBERSHIP_NONE, MEMBERSHIP_JOIN, MEMBERSHIP_INVITE, MEMBERSHIP_KNOCK, MEMBERSHIP_LEAVE, MEMBERSHIP_BAN };
+enum membership {
+    MEMBERSHIP_NONE,
+    MEMBERSHIP_JOIN,
+    MEMBERSHIP_INVITE,
+    MEMBERSHIP_KNOCK,
+    MEMBERSHIP_LEAVE,
+    MEMBERSHIP_BAN
+};
 
 enum membership membership_from(const char *name); /* MEMBERSHIP_NONE for anything else, NULL too */
 const char *membership_name(enum membership m);    /* "join"; "leave" for MEMBERSHIP_NONE */
@@ -31,9 +38,10 @@ enum membership memberships_of(struct db *db, room_no room, user_no user);
 
 /* Iteration; stmt_end after. */
 bool memberships_next(struct stmt *q, struct membership_row *row);
-struct stmt *memberships_of_user(struct db *db, user_no user);                 /* every room, any membership */
+struct stmt *memberships_of_user(struct db *db, user_no user);                         /* every room, any membership */
 struct stmt *memberships_of_user_since(struct db *db, user_no user, stream_pos after); /* changed after a position */
-struct stmt *memberships_in_room(struct db *db, room_no room, enum membership m); /* by user number; MEMBERSHIP_NONE: all */
+struct stmt *memberships_in_room(struct db *db, room_no room,
+                                 enum membership m); /* by user number; MEMBERSHIP_NONE: all */
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
 bool memberships_share_room(struct db *db, user_no a, user_no b); /* both joined to one room */
@@ -41,8 +49,8 @@ bool memberships_share_room(struct db *db, user_no a, user_no b); /* both joined
 /* The numbers of those with this membership, ascending: heap, *n of them. */
 user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n);
 
-/* The rooms where the user's membership is one of these (bits 1 << enum membership): heap, *n of them, read whole, so that
- * the caller may change them while walking. */
+/* The rooms where the user's membership is one of these (bits 1 << enum membership): heap, *n of them, read whole, so
+ * that the caller may change them while walking. */
 room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n);
 
 /* Inside a job. */

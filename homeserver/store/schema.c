@@ -14,7 +14,7 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE users ("
     " user_no INTEGER PRIMARY KEY,"
     " localpart TEXT NOT NULL UNIQUE,"
-    " password_hash TEXT," /* argon2id, libsodium's string; NULL: no password sign-in */
+    " password_hash TEXT,"                   /* argon2id, libsodium's string; NULL: no password sign-in */
     " state TEXT NOT NULL DEFAULT 'active'," /* school.md A3, and 'left' for deactivated */
     " kind TEXT NOT NULL DEFAULT 'person',"  /* 'person', 'service' */
     " admin INTEGER NOT NULL DEFAULT 0,"
@@ -31,7 +31,7 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE TABLE access_tokens ("
     " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
-    " ends_hash BLOB,"                /* the refresh token that ends when this token is first used */
+    " ends_hash BLOB,"             /* the refresh token that ends when this token is first used */
     " expires_ms INTEGER) STRICT;" /* NULL: never */
     "CREATE INDEX access_tokens_device ON access_tokens (device_no);"
 
@@ -49,7 +49,8 @@ static const char *const MIGRATIONS[] = {
     " user_no INTEGER NOT NULL REFERENCES users, filter_no INTEGER NOT NULL, definition TEXT NOT NULL,"
     " PRIMARY KEY (user_no, filter_no)) STRICT;"
 
-    "CREATE TABLE account_data (" /* room_no 0: global; tags are m.tag, push rules m.push_rules, read markers m.fully_read */
+    "CREATE TABLE account_data (" /* room_no 0: global; tags are m.tag, push rules m.push_rules, read markers
+                                     m.fully_read */
     " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL,"
     " pos INTEGER NOT NULL, PRIMARY KEY (user_no, room_no, type)) STRICT;"
     "CREATE INDEX account_data_pos ON account_data (user_no, pos);"
@@ -66,14 +67,14 @@ static const char *const MIGRATIONS[] = {
     " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
     " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; never falls within a room */
     " depth INTEGER NOT NULL,"
-    " content TEXT NOT NULL," /* canonical JSON; the redacted form once redacted_by is set */
-    " auth TEXT NOT NULL,"    /* positions of the auth events, comma separated */
-    " hash BLOB NOT NULL,"    /* content hash, 32 bytes */
+    " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
+    " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */
+    " hash BLOB NOT NULL,"      /* content hash, 32 bytes */
     " signature BLOB NOT NULL," /* this server's, 64 bytes */
-    " redacts TEXT,"          /* the top-level key of room versions 1 to 10 */
-    " redacted_by INTEGER,"   /* position of the redaction */
-    " replaces INTEGER,"      /* state: position of the state event before it */
-    " reference_hash BLOB"    /* room versions 1 and 2, where later events name it beside the id; else NULL */
+    " redacts TEXT,"            /* the top-level key of room versions 1 to 10 */
+    " redacted_by INTEGER,"     /* position of the redaction */
+    " replaces INTEGER,"        /* state: position of the state event before it */
+    " reference_hash BLOB"      /* room versions 1 and 2, where later events name it beside the id; else NULL */
     ") STRICT;"
     "CREATE INDEX events_room ON events (room_no, pos);"
     "CREATE INDEX events_state ON events (room_no, type, state_key, pos) WHERE state_key IS NOT NULL;"
@@ -84,15 +85,16 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE TABLE memberships (" /* m.room.member now, by person: derived, kept in the same transaction */
     " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms,"
-    " membership TEXT NOT NULL," /* join, invite, knock, leave, ban */
-    " pos INTEGER NOT NULL,"     /* of the member event */
+    " membership TEXT NOT NULL,"              /* join, invite, knock, leave, ban */
+    " pos INTEGER NOT NULL,"                  /* of the member event */
     " joined_pos INTEGER NOT NULL DEFAULT 0," /* when the last unbroken run of 'join' began; 0: never joined */
     " forgotten INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (user_no, room_no)) STRICT;"
     "CREATE INDEX memberships_room ON memberships (room_no, membership, user_no);"
     "CREATE INDEX memberships_pos ON memberships (user_no, pos);"
 
-    "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction identifiers") */
+    "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction
+                                     identifiers") */
     " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL,"
     " about TEXT NOT NULL," /* the path's segment before the id: an event's type, or which event is redacted */
     " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no, about)) STRICT;"
@@ -104,7 +106,8 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX relations_threads ON relations (room_no, pos) WHERE rel_type = 'm.thread';"
 
     "CREATE TABLE aliases ("
-    " alias TEXT PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, creator INTEGER NOT NULL REFERENCES users) STRICT;"
+    " alias TEXT PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, creator INTEGER NOT NULL REFERENCES users) "
+    "STRICT;"
     "CREATE INDEX aliases_room ON aliases (room_no);"
 
     "CREATE TABLE receipts ("
@@ -133,7 +136,7 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE TABLE roles (" /* a role can be held in several periods */
     " user_no INTEGER NOT NULL REFERENCES people, school_no INTEGER NOT NULL REFERENCES schools, role TEXT NOT NULL,"
-    " begin_date TEXT NOT NULL DEFAULT ''," /* '': since ever */
+    " begin_date TEXT NOT NULL DEFAULT '',"         /* '': since ever */
     " end_date TEXT NOT NULL DEFAULT '9999-12-31'," /* the last day */
     " PRIMARY KEY (user_no, school_no, role, begin_date)) STRICT;"
     "CREATE INDEX roles_school ON roles (school_no, role);"
@@ -159,7 +162,8 @@ static const char *const MIGRATIONS[] = {
     " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
     " class_no INTEGER NOT NULL DEFAULT 0, UNIQUE (school_no, class_no, kind)) STRICT;"
 
-    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in the same transaction */
+    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in the same transaction
+                                     */
     " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
     " power INTEGER NOT NULL," /* by post (E3); 0: an ordinary member */
     " PRIMARY KEY (room_no, user_no)) STRICT;"
@@ -179,7 +183,8 @@ bool schema_migrate(struct db *db)
 {
     int at = (int)db_int(db, &SCHEMA, STATEMENT_VERSION, 0, "");
     if (at > schema_version()) {
-        log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at, schema_version());
+        log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at,
+                  schema_version());
         return false;
     }
     for (; at < schema_version() && !db_failed(db); ++at) {

@@ -8,8 +8,8 @@
 
 int schema_version(void); /* the newest one this program knows */
 
-/* Brings a DB_WRITE connection to schema_version, each step in a transaction of its own. false: logged, and the database
- * is as the last whole step left it. A database newer than this program is refused. */
+/* Brings a DB_WRITE connection to schema_version, each step in a transaction of its own. false: logged, and the
+ * database is as the last whole step left it. A database newer than this program is refused. */
 bool schema_migrate(struct db *db);
 
 #endif

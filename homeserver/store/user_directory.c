@@ -10,10 +10,11 @@
 enum { ALL, KNOWN, EXTERNAL, COUNT };
 static const char *const TEXTS[COUNT] = {
     [ALL] = PERSON "ORDER BY u.user_no",
-    [KNOWN] = PERSON "AND u.user_no IN (SELECT o.user_no FROM roles r JOIN roles o ON o.school_no = r.school_no"
-                     " WHERE r.user_no = $1 AND r.role <> 'external' AND o.role <> 'external' AND " NOW("r") " AND " NOW("o")
-                     " UNION SELECT n.user_no FROM memberships m JOIN memberships n ON n.room_no = m.room_no"
-                     " AND n.membership = 'join' WHERE m.user_no = $1 AND m.membership = 'join') ORDER BY u.user_no",
+    [KNOWN] =
+        PERSON "AND u.user_no IN (SELECT o.user_no FROM roles r JOIN roles o ON o.school_no = r.school_no"
+               " WHERE r.user_no = $1 AND r.role <> 'external' AND o.role <> 'external' AND " NOW("r") " AND " NOW(
+                   "o") " UNION SELECT n.user_no FROM memberships m JOIN memberships n ON n.room_no = m.room_no"
+                        " AND n.membership = 'join' WHERE m.user_no = $1 AND m.membership = 'join') ORDER BY u.user_no",
     [EXTERNAL] = "SELECT min(CASE WHEN r.role = 'external' THEN 1 ELSE 0 END) FROM roles r"
                  " WHERE r.user_no = $1 AND " NOW("r"),
 };

@@ -9,7 +9,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/schema.h"
 
-#define GROUP_MAX 256     /* jobs in one transaction */
+#define GROUP_MAX 256 /* jobs in one transaction */
 #define OBSERVERS_MAX 8
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
@@ -34,7 +34,7 @@ struct waiting {
     void *arg;
     struct error *error;
     bool ok, done;
-    pthread_cond_t wake;                  /* writer_run */
+    pthread_cond_t wake;                   /* writer_run */
     void (*tell)(void *tell_arg, bool ok); /* writer_submit; NULL: writer_run */
     void *tell_arg;
 };
@@ -171,8 +171,8 @@ static bool run_group(struct writer *w, struct waiting *first)
     struct mark before = w->own.at;
     db_settle(w->own.db);
     bool begun = db_run(w->own.db, &STREAM, BEGIN, "");
-    bool ready = begun && (w->own.at.reserved - w->own.at.next >= RESERVE_MARGIN ||
-                           reserve(w, w->own.at.next + RESERVE_AHEAD));
+    bool ready =
+        begun && (w->own.at.reserved - w->own.at.next >= RESERVE_MARGIN || reserve(w, w->own.at.next + RESERVE_AHEAD));
     /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
     for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
         n += job->ok = run_one(w, job, now_ms);

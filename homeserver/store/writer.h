@@ -1,10 +1,10 @@
 /* The writer: one thread owns the one write connection.
  *
  * A worker hands it a job and waits. The writer takes all jobs that wait, runs them one after the other in one
- * transaction, each behind its own savepoint, commits once (one sync of the disk), tells the observers what changed, and
- * wakes the workers. So: what writer_run answered true for is on disk; a job that returned false or met a failing
- * database has changed nothing; jobs see the world exactly as the jobs before them left it, which is why everything that
- * guards a write (event authorization, the school's rules, limits) is asked inside the job.
+ * transaction, each behind its own savepoint, commits once (one sync of the disk), tells the observers what changed,
+ * and wakes the workers. So: what writer_run answered true for is on disk; a job that returned false or met a failing
+ * database has changed nothing; jobs see the world exactly as the jobs before them left it, which is why everything
+ * that guards a write (event authorization, the school's rules, limits) is asked inside the job.
  *
  * Jobs are short: parse before, render after. A job must not call writer_run.
  *
@@ -50,7 +50,7 @@ struct change {
     room_no room;
     user_no user;
     device_no device;
-    void *payload;                 /* what the kind says, or NULL */
+    void *payload;                  /* what the kind says, or NULL */
     void (*release)(void *payload); /* called once when all observers are done or the job failed; NULL: nothing to do */
 };
 
@@ -60,8 +60,8 @@ stream_pos tx_next_pos(struct tx *tx);
 /* Queues a change for the observers; dropped (and released) if the job or the commit fails. */
 void tx_change(struct tx *tx, struct change change);
 
-/* Whether anybody observes. If not (the command line, without a server), payloads need not be made: an import of a large
- * roster would hold them all until its commit. */
+/* Whether anybody observes. If not (the command line, without a server), payloads need not be made: an import of a
+ * large roster would hold them all until its commit. */
 bool tx_heard(const struct tx *tx);
 
 /* Calls undo(arg) if this job or the group's commit fails: for what a job keeps in memory. */
@@ -81,8 +81,9 @@ void writer_observe(struct writer *writer, writer_observer *fn, void *self);
  * Blocks (disk): workers only, never a loop. */
 bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error *e);
 
-/* The same without waiting: done(done_arg, ok) is called on the writer's thread once the job is durable or refused (or at
- * once, on this thread, when the writer has stopped). arg and e live until then; done must be short and must not block. */
+/* The same without waiting: done(done_arg, ok) is called on the writer's thread once the job is durable or refused (or
+ * at once, on this thread, when the writer has stopped). arg and e live until then; done must be short and must not
+ * block. */
 void writer_submit(struct writer *writer, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
                    void *done_arg);
 

@@ -7,8 +7,9 @@
 #include "homeserver/sync/composing.h"
 
 #define LIMIT_DEFAULT 10
-#define SCAN_MAX 2000 /* events looked at for a filter that lets few through; beyond, the timeline counts as limited   \
-                       */
+#define SCAN_MAX                                                                                                       \
+    2000 /* events looked at for a filter that lets few through; beyond, the timeline counts as limited                \
+          */
 
 static bool is_name(const struct event_row *row)
 {

@@ -97,8 +97,8 @@ static void add_unread(struct text *out, struct room_view *view)
 {
     struct unread_tally tally;
     struct composing *c = view->c;
-    struct unread_ask ask = {c->ask->user, c->ask->user_id, view->room, view->room_id, view->membership.joined_pos, c->upto,
-                             &c->ignored};
+    struct unread_ask ask = {c->ask->user, c->ask->user_id, view->room, view->room_id, view->membership.joined_pos,
+                             c->upto,      &c->ignored};
     unread_get(c->syncer->unread, c->db, &ask, &tally);
     text_addc(out, ',');
     unread_add(out, &tally, c->filter->timeline.unread_thread_notifications);

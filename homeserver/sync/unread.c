@@ -354,8 +354,9 @@ static bool still_holds(struct counting *c, bool known, struct push_rules *rules
     struct counted *counted = c->counted;
     const struct unread_ask *ask = c->ask;
     char *name = push_rules_want_display_name(rules) ? display_name(c->db, ask->room, ask->user_id) : NULL;
-    bool holds = known && !counted->ignores && !ignores_somebody(ask) && counted->rules == rules && counted->joined_pos == ask->joined_pos &&
-                 same(counted->display_name, name) && counted->upto <= ask->upto &&
+    bool holds = known && !counted->ignores && !ignores_somebody(ask) && counted->rules == rules &&
+                 counted->joined_pos == ask->joined_pos && same(counted->display_name, name) &&
+                 counted->upto <= ask->upto &&
                  counted->receipts_pos == receipts_last_of_user(c->db, ask->room, ask->user);
     if (known) {
         push_rules_unref(counted->rules);

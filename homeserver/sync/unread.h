@@ -49,8 +49,8 @@ struct unread_ask {
     const char *user_id;
     room_no room;
     const char *room_id;
-    stream_pos joined_pos; /* when they joined */
-    stream_pos upto;       /* of the snapshot */
+    stream_pos joined_pos;         /* when they joined */
+    stream_pos upto;               /* of the snapshot */
     const struct ignored *ignored; /* whom the user ignores: their messages do not count; NULL: nobody */
 };
 

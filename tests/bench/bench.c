@@ -65,9 +65,10 @@ static void say(struct sender *s, int64_t due_us)
     s->ledger->due_us[s->number] = due_us;
     snprintf(txn, sizeof txn, "b%d-%d", s->number, s->index);
     send_path(path, sizeof path, s->room_id, txn);
-    snprintf(body, sizeof body,
-             "{\"msgtype\":\"m.text\",\"body\":\"bench %d %d Завтра на первом уроке контрольная, не забудьте тетради\"}",
-             s->number, s->index);
+    snprintf(
+        body, sizeof body,
+        "{\"msgtype\":\"m.text\",\"body\":\"bench %d %d Завтра на первом уроке контрольная, не забудьте тетради\"}",
+        s->number, s->index);
     conn_send(s->conn, "PUT", path, s->who->token, body, on_said, s);
 }
 
@@ -75,8 +76,12 @@ static void senders_open(struct school *s, struct sender *senders, int n, int fi
                          struct ledger *ledger, struct ledger *answers)
 {
     for (int i = 0; i < n; ++i)
-        senders[i] = (struct sender){.conn = conn_open(s->client), .who = &s->people[first + i], .index = i,
-                                     .room_id = room_id, .ledger = ledger, .answers = answers};
+        senders[i] = (struct sender){.conn = conn_open(s->client),
+                                     .who = &s->people[first + i],
+                                     .index = i,
+                                     .room_id = room_id,
+                                     .ledger = ledger,
+                                     .answers = answers};
 }
 
 static void senders_close(struct sender *senders, int n)
@@ -133,8 +138,8 @@ static void steady(struct school *s, int seconds, int per_second)
     drain(s, l, 0, CLASS);
     cpu = subject_cpu_us(s->subject) - cpu;
     report("send_steady", "p99 <= 10 ms beyond the disk's own sync at 20/s",
-           json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "room", CLASS, "per_second", per_second, "messages",
-                     l->answered, "answer_p50_ms", ms(ledger_percentile(answers, 0.5)), "answer_p99_ms",
+           json_pack("{s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "room", CLASS, "per_second", per_second,
+                     "messages", l->answered, "answer_p50_ms", ms(ledger_percentile(answers, 0.5)), "answer_p99_ms",
                      ms(ledger_percentile(answers, 0.99)), "delivery_p50_ms", ms(ledger_percentile(l, 0.5)),
                      "delivery_p99_ms", ms(ledger_percentile(l, 0.99)), "cpu_us_per_message_with_30_deliveries",
                      (double)cpu / l->answered, "lost_or_repeated", (json_int_t)l->lost_or_repeated, "out_of_order",
@@ -297,7 +302,9 @@ static void time_requests(struct school *s, const char *path, const char *token,
 static void reading(struct school *s)
 {
     enum { ROOMS = 40, SAID = 30, TEACHER = 0 };
-    static const char SYNC[] = "/_matrix/client/v3/sync?timeout=0&filter=%7B%22room%22:%7B%22state%22:%7B%22lazy_load_members%22:true%7D%7D%7D";
+    static const char SYNC[] =
+        "/_matrix/client/v3/"
+        "sync?timeout=0&filter=%7B%22room%22:%7B%22state%22:%7B%22lazy_load_members%22:true%7D%7D%7D";
     struct ledger *l = xcalloc(1, sizeof *l);
     char *rooms[ROOMS], path[400];
     size_t bytes;
@@ -319,8 +326,8 @@ static void reading(struct school *s)
     cpu = subject_cpu_us(s->subject) - cpu;
     report("initial_sync", "<= 8 ms warm, <= 40 ms cold",
            json_pack("{s:i, s:f, s:f, s:f, s:f, s:I}", "rooms", ROOMS, "cold_ms", cold, "warm_p50_ms",
-                     ms(ledger_percentile(l, 0.5)), "warm_p99_ms", ms(ledger_percentile(l, 0.99)), "cpu_us", (double)cpu / 50,
-                     "bytes", (json_int_t)bytes));
+                     ms(ledger_percentile(l, 0.5)), "warm_p99_ms", ms(ledger_percentile(l, 0.99)), "cpu_us",
+                     (double)cpu / 50, "bytes", (json_int_t)bytes));
     ledger_begin(l);
     snprintf(path, sizeof path, "/_matrix/client/v3/rooms/%s/messages?dir=b&limit=50", rooms[0]);
     cpu = subject_cpu_us(s->subject);
@@ -366,7 +373,8 @@ static void log_in(struct login *l)
 static void login_storm(struct school *s)
 {
     enum { AT_ONCE = 16, LOGINS = 400, FRONT = 1 };
-    struct ledger *logins = xcalloc(1, sizeof *logins), *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
+    struct ledger *logins = xcalloc(1, sizeof *logins), *l = xcalloc(1, sizeof *l),
+                  *answers = xcalloc(1, sizeof *answers);
     struct login storm[AT_ONCE];
     struct sender sender;
     int left = LOGINS, done = 0;
@@ -391,9 +399,10 @@ static void login_storm(struct school *s)
     cpu = subject_cpu_us(s->subject) - cpu;
     report("login_storm", "slows logins, not messages",
            json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "logins", done, "at_once", AT_ONCE, "per_second",
-                     (double)done * 1000000 / (double)took, "login_p50_ms", ms(ledger_percentile(logins, 0.5)), "login_p99_ms",
-                     ms(ledger_percentile(logins, 0.99)), "message_p50_ms", ms(ledger_percentile(answers, 0.5)),
-                     "message_p99_ms", ms(ledger_percentile(answers, 0.99)), "cpu_us_per_login", (double)cpu / LOGINS));
+                     (double)done * 1000000 / (double)took, "login_p50_ms", ms(ledger_percentile(logins, 0.5)),
+                     "login_p99_ms", ms(ledger_percentile(logins, 0.99)), "message_p50_ms",
+                     ms(ledger_percentile(answers, 0.5)), "message_p99_ms", ms(ledger_percentile(answers, 0.99)),
+                     "cpu_us_per_login", (double)cpu / LOGINS));
     for (int i = 0; i < AT_ONCE; ++i)
         conn_close(storm[i].conn);
     senders_close(&sender, 1);
@@ -427,7 +436,8 @@ static void memory(struct school *s)
     for (int step = 0; step < 2; ++step) {
         for (; n < STEPS[step]; ++n) {
             struct person *p = &s->people[n % 20];
-            snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=120000&filter=%s&since=%s", p->filter, p->since);
+            snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=120000&filter=%s&since=%s", p->filter,
+                     p->since);
             polls[n] = conn_open(s->client);
             conn_send(polls[n], "GET", path, p->token, NULL, on_parked, NULL);
         }
@@ -512,9 +522,14 @@ static const struct workload {
     void (*run)(struct school *s);
     bool real_passwords; /* hashed at the default cost; else cheaply, to make people faster */
 } WORKLOADS[] = {
-    {"send_steady", send_steady}, {"send_saturation", send_saturation}, {"announcement", announcement},
-    {"reading", reading},         {"login_storm", login_storm, true},   {"memory", memory},
-    {"disk", disk},               {"start", starting},
+    {"send_steady", send_steady},
+    {"send_saturation", send_saturation},
+    {"announcement", announcement},
+    {"reading", reading},
+    {"login_storm", login_storm, true},
+    {"memory", memory},
+    {"disk", disk},
+    {"start", starting},
 };
 
 static void run(const struct workload *workload, const char *partad)

@@ -52,7 +52,8 @@ void client_destroy(struct client *client)
 
 static void conn_connect(struct conn *conn)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)conn->client->port),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)conn->client->port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
     conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -196,7 +197,8 @@ static void on_asked(struct conn *conn, int status, const char *body, size_t len
     *a = (struct asking){true, status, xstrndup(body, len)};
 }
 
-char *client_ask(struct conn *conn, const char *method, const char *path, const char *token, const char *body, int *status)
+char *client_ask(struct conn *conn, const char *method, const char *path, const char *token, const char *body,
+                 int *status)
 {
     struct asking a = {0};
     conn_send(conn, method, path, token, body, on_asked, &a);

@@ -1,7 +1,7 @@
 /* A load generator's HTTP client: one thread, one epoll, many connections, one request at a time on each.
  *
- * Open loop: whoever schedules a request says when it was due, and latency counts from then, so that a server that falls
- * behind can't hide it. */
+ * Open loop: whoever schedules a request says when it was due, and latency counts from then, so that a server that
+ * falls behind can't hide it. */
 #ifndef PARTA_BENCH_CLIENT_H
 #define PARTA_BENCH_CLIENT_H
 
@@ -32,6 +32,7 @@ void client_run(struct client *client, int64_t wait_us);
 int64_t now_us(void);
 
 /* One request and its answer; the body is the caller's to free. status 0: broken. Runs the client meanwhile. */
-char *client_ask(struct conn *conn, const char *method, const char *path, const char *token, const char *body, int *status);
+char *client_ask(struct conn *conn, const char *method, const char *path, const char *token, const char *body,
+                 int *status);
 
 #endif

@@ -64,7 +64,8 @@ void school_people(struct school *s, int n)
         snprintf(body, sizeof body,
                  "{\"username\":\"p%d\",\"password\":\"bench-password\",\"auth\":{\"type\":\"m.login.dummy\"}}", s->n);
         char *answer = ask(s, "POST", "/_matrix/client/v3/register", NULL, body);
-        s->people[s->n] = (struct person){.user_id = string_of(answer, "user_id"), .token = string_of(answer, "access_token")};
+        s->people[s->n] =
+            (struct person){.user_id = string_of(answer, "user_id"), .token = string_of(answer, "access_token")};
         s->people[s->n].filter = filter_of(s, &s->people[s->n]);
         free(answer);
     }
@@ -131,8 +132,8 @@ static void poll_again(struct person *p, int timeout_ms, conn_done *done)
                                 "%22state%22:%7B%22lazy_load_members%22:true%7D%7D%7D";
     bool first = p->since[0] == '\0';
     char path[256];
-    snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=%d&filter=%s%s%s", timeout_ms, first ? FIRST : p->filter,
-             first ? "" : "&since=", p->since);
+    snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=%d&filter=%s%s%s", timeout_ms,
+             first ? FIRST : p->filter, first ? "" : "&since=", p->since);
     conn_send(p->poll, "GET", path, p->token, NULL, done, p);
 }
 

@@ -10,8 +10,9 @@
 
 #define MESSAGES_MAX 200000
 
-/* One run's messages: when each was due, and what went wrong. Numbers are given out in the order of sending, per room one
- * sender at a time or not: what is checked is that every poller sees every number once and each sender's in order. */
+/* One run's messages: when each was due, and what went wrong. Numbers are given out in the order of sending, per room
+ * one sender at a time or not: what is checked is that every poller sees every number once and each sender's in order.
+ */
 struct ledger {
     int64_t due_us[MESSAGES_MAX];
     int sent, answered;
@@ -27,7 +28,7 @@ struct person {
     struct ledger *ledger; /* where deliveries are booked; NULL: not looked at */
     unsigned char *seen;   /* bits: message numbers */
     int n_seen;
-    int last_of[64];       /* the last number seen of each sender */
+    int last_of[64]; /* the last number seen of each sender */
     bool stop;
 };
 
@@ -41,7 +42,7 @@ struct school {
 
 void school_open(struct school *s, struct subject *subject);
 void school_close(struct school *s);
-void school_people(struct school *s, int n); /* registers people up to n */
+void school_people(struct school *s, int n);                        /* registers people up to n */
 char *school_room(struct school *s, int creator, const char *name); /* a public room; the id is the caller's to free */
 void school_join(struct school *s, int person, const char *room_id);
 void school_say(struct school *s, int person, const char *room_id, const char *text);

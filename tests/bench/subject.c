@@ -46,13 +46,13 @@ void subject_prepare(struct subject *s, const char *partad, bool real_passwords)
 
 static bool answers(const struct subject *s)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     static const char ASK[] = "GET /health HTTP/1.0\r\n\r\n";
     char reply[64];
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    bool done = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, ASK, sizeof ASK - 1, MSG_NOSIGNAL) > 0 &&
-                recv(fd, reply, sizeof reply, 0) > 0;
+    bool done = connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+                send(fd, ASK, sizeof ASK - 1, MSG_NOSIGNAL) > 0 && recv(fd, reply, sizeof reply, 0) > 0;
     close(fd);
     return done;
 }
@@ -87,8 +87,15 @@ void subject_stop(struct subject *s, int signal)
 
 void subject_remove(struct subject *s)
 {
-    static const char *const FILES[] = {"data/parta.db", "data/parta.db-wal", "data/parta.db-shm", "data/signing.key",
-                                        "data/parta.lock", "data", "parta.yaml", "log", ""};
+    static const char *const FILES[] = {"data/parta.db",
+                                        "data/parta.db-wal",
+                                        "data/parta.db-shm",
+                                        "data/signing.key",
+                                        "data/parta.lock",
+                                        "data",
+                                        "parta.yaml",
+                                        "log",
+                                        ""};
     char path[160];
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; ++i) {
         snprintf(path, sizeof path, "%s/%s", s->dir, FILES[i]);

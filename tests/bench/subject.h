@@ -1,5 +1,5 @@
-/* The server under the benchmark: a real partad in a folder of its own, pinned to the first core, and what the kernel says
- * of it. The load generator keeps to the last core. */
+/* The server under the benchmark: a real partad in a folder of its own, pinned to the first core, and what the kernel
+ * says of it. The load generator keeps to the last core. */
 #ifndef PARTA_BENCH_SUBJECT_H
 #define PARTA_BENCH_SUBJECT_H
 
@@ -16,13 +16,13 @@ struct subject {
 
 /* Folder and configuration; exits on failure. real_passwords: hashed at the default cost. */
 void subject_prepare(struct subject *s, const char *partad, bool real_passwords);
-int64_t subject_start(struct subject *s);                    /* µs from exec to the first answered request */
-void subject_stop(struct subject *s, int signal);            /* and waits */
+int64_t subject_start(struct subject *s);         /* µs from exec to the first answered request */
+void subject_stop(struct subject *s, int signal); /* and waits */
 void subject_remove(struct subject *s);
 
-int64_t subject_cpu_us(const struct subject *s);    /* user and system time so far */
-int64_t subject_rss_kib(const struct subject *s);   /* resident memory */
-int64_t subject_file_bytes(const char *path);       /* 0: not there */
+int64_t subject_cpu_us(const struct subject *s);  /* user and system time so far */
+int64_t subject_rss_kib(const struct subject *s); /* resident memory */
+int64_t subject_file_bytes(const char *path);     /* 0: not there */
 
 /* With PARTA_BENCH_PROFILE=FILE in the environment: perf records the server from begin to end. */
 void subject_profile_begin(const struct subject *s);

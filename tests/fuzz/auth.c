@@ -1,5 +1,6 @@
-/* Any JSON as a room and an event in it: the rules come to a verdict, a refusal has its sentence, and it is the same when
- * asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey": {"sender", "content"}}}. */
+/* Any JSON as a room and an event in it: the rules come to a verdict, a refusal has its sentence, and it is the same
+ * when asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey": {"sender", "content"}}}.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +52,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *world = json_parse((const char *)data + 1, size - 1, &e);
     const json_t *event = json_get_object(world, "event");
     struct auth_input in = {
-        .version = room_version_at(data[0] % 12), .room_id = json_get_string(event, "room_id"),
-        .event_id = json_get_string(event, "event_id"), .type = json_get_string(event, "type"),
-        .sender = json_get_string(event, "sender"), .state_key = json_get_string(event, "state_key"),
-        .content = json_get_object(event, "content"), .redacts = json_get_string(event, "redacts"),
-        .n_prev = (size_t)(json_get_int(event, "n_prev", 1) & 7), .prev_is_create = json_get_bool(event, "first", false),
-        .signers = SIGNERS, .n_signers = 1,
+        .version = room_version_at(data[0] % 12),
+        .room_id = json_get_string(event, "room_id"),
+        .event_id = json_get_string(event, "event_id"),
+        .type = json_get_string(event, "type"),
+        .sender = json_get_string(event, "sender"),
+        .state_key = json_get_string(event, "state_key"),
+        .content = json_get_object(event, "content"),
+        .redacts = json_get_string(event, "redacts"),
+        .n_prev = (size_t)(json_get_int(event, "n_prev", 1) & 7),
+        .prev_is_create = json_get_bool(event, "first", false),
+        .signers = SIGNERS,
+        .n_signers = 1,
     };
     if (in.type != NULL && in.sender != NULL && in.content != NULL) {
         const char *why = NULL, *again = NULL;

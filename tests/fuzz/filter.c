@@ -28,7 +28,7 @@ static bool is_part(const json_t *part, const json_t *whole)
     json_t *value;
     if (!json_is_object(part))
         return json_equal(part, whole);
-    json_object_foreach ((json_t *)part, key, value)
+    json_object_foreach((json_t *)part, key, value)
         if (!is_part(value, json_object_get(whole, key)))
             return false;
     return true;

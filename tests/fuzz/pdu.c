@@ -41,9 +41,19 @@ static void check_splice(const struct room_version *version, const json_t *event
     json_t *object = json_get_object(event, "content");
     char *content = object != NULL ? json_canonical(object) : xstrdup("{}");
     const char *id = "$p:s";
-    struct pdu pdu = {.version = version, .room_id = "!r:s", .sender = "@a:s", .type = type != NULL ? type : "t",
-                      .state_key = state_key, .content = content, .content_len = strlen(content), .prev_events = &id,
-                      .n_prev = 1, .prev_hashes = HASH, .signer = "s", .key_id = "ed25519:1", .event_id = "$e:s"};
+    struct pdu pdu = {.version = version,
+                      .room_id = "!r:s",
+                      .sender = "@a:s",
+                      .type = type != NULL ? type : "t",
+                      .state_key = state_key,
+                      .content = content,
+                      .content_len = strlen(content),
+                      .prev_events = &id,
+                      .n_prev = 1,
+                      .prev_hashes = HASH,
+                      .signer = "s",
+                      .key_id = "ed25519:1",
+                      .event_id = "$e:s"};
     struct text text = TEXT_INIT, redacted = TEXT_INIT;
     struct error e = {0};
     pdu_add_text(&text, &pdu, PDU_WHOLE);

@@ -56,7 +56,7 @@ static void check_slots(json_t *tree)
     compare(&event.slots[PUSH_REL_TYPE], json_object_get(json_get_object(tree, "m.relates_to"), "rel_type"));
     size_t strings = 0, i;
     json_t *item;
-    json_array_foreach (json_get_array(mentions, "user_ids"), i, item)
+    json_array_foreach(json_get_array(mentions, "user_ids"), i, item)
         strings += json_is_string(item);
     require(event.n_mentions == strings);
     push_event_finish(&event);

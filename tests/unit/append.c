@@ -59,8 +59,8 @@ static void every_event_of_every_version_reads_back_as_it_was_signed(void **stat
         assert_true(room != 0);
         assert_true(fixture_member(&f, room, ACT_INVITE, anna, boris, NULL));
         assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-        assert_true(fixture_send(&f, room, boris, "m.room.message", NULL, "{\"body\":\"Привет\",\"msgtype\":\"m.text\"}",
-                                 NULL, &message, NULL));
+        assert_true(fixture_send(&f, room, boris, "m.room.message", NULL,
+                                 "{\"body\":\"Привет\",\"msgtype\":\"m.text\"}", NULL, &message, NULL));
         assert_true(fixture_send(&f, room, boris, "m.room.redaction", NULL, "{}", message.event_id, NULL, NULL));
         fixture_restart(&f); /* from here on the room is loaded from the database */
         assert_true(fixture_send(&f, room, anna, "m.room.topic", "", "{\"topic\":\"a\"}", NULL, NULL, NULL));
@@ -218,7 +218,12 @@ static bool send_with_id(struct tx *tx, void *arg, struct error *e)
     json_t *content = json_object();
     struct appended out;
     a->device = devices_insert(tx, anna, "phone", NULL, "127.0.0.1");
-    struct draft draft = {.sender = anna, .type = "m.room.message", .content = content, .device = a->device, .txn_id = "new", .about = "m.room.message"};
+    struct draft draft = {.sender = anna,
+                          .type = "m.room.message",
+                          .content = content,
+                          .device = a->device,
+                          .txn_id = "new",
+                          .about = "m.room.message"};
     bool done = a->device != 0 && append_event(room, tx, &draft, &out, e);
     json_decref(content);
     return done;

@@ -1,8 +1,8 @@
 /* Event authorization, case by case (room versions, "Authorisation rules").
  *
  * Each case is a room, an event and what the rules say, for a range of versions. The room is the one of make_room with
- * the case's changes; the event is JSON with ' for ". Together the cases of a rule cover what it allows, what it refuses
- * and where versions differ. */
+ * the case's changes; the event is JSON with ' for ". Together the cases of a rule cover what it allows, what it
+ * refuses and where versions differ. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,9 +64,9 @@ static void put_member(json_t *state, const char *user, const char *membership)
 static void make_room(struct room *room, const struct room_version *version)
 {
     static const char *const PEOPLE[][2] = {
-        {"@c:s", "join"},      {"@admin:s", "join"}, {"@mod:s", "join"},   {"@mod2:s", "join"},  {"@u:s", "join"},
-        {"@v:s", "join"},      {"@far:t", "join"},   {"@inv:s", "invite"}, {"@banned:s", "ban"}, {"@left:s", "leave"},
-        {"@knocker:s", "knock"},
+        {"@c:s", "join"},     {"@admin:s", "join"}, {"@mod:s", "join"},      {"@mod2:s", "join"},
+        {"@u:s", "join"},     {"@v:s", "join"},     {"@far:t", "join"},      {"@inv:s", "invite"},
+        {"@banned:s", "ban"}, {"@left:s", "leave"}, {"@knocker:s", "knock"},
     };
     *room = (struct room){.version = version, .state = json_object()};
     for (size_t i = 0; i < COUNT(PEOPLE); ++i)
@@ -145,17 +145,27 @@ static bool check_event(struct room *room, const json_t *event, const char **why
         room_id = hashed ? "!create" : "!r:s";
     size_t i;
     json_array_foreach(auth, i, item)
-        facts[i] = (struct auth_fact){
-            .type = json_string_value(json_array_get(item, 0)), .state_key = json_string_value(json_array_get(item, 1)),
-            .room_id = json_string_value(json_array_get(item, 2)), .rejected = json_is_true(json_array_get(item, 3))};
+        facts[i] = (struct auth_fact){.type = json_string_value(json_array_get(item, 0)),
+                                      .state_key = json_string_value(json_array_get(item, 1)),
+                                      .room_id = json_string_value(json_array_get(item, 2)),
+                                      .rejected = json_is_true(json_array_get(item, 3))};
     const struct auth_input in = {
-        .version = room->version, .room_id = room_id, .event_id = json_get_string(event, "event_id"),
-        .type = json_get_string(event, "type"), .sender = json_get_string(event, "sender"),
-        .state_key = json_get_string(event, "state_key"), .content = json_object_get(event, "content"),
-        .redacts = json_get_string(event, "redacts"), .n_prev = (size_t)json_get_int(event, "n_prev", creates ? 0 : 1),
-        .prev_is_create = json_get_bool(event, "prev_is_create", false), .signers = unsigned_ ? NULL : THIS_SERVER,
-        .n_signers = unsigned_ ? 0 : 1, .auth = auth != NULL ? facts : NULL, .n_auth = json_array_size(auth),
-        .get = get, .ctx = room,
+        .version = room->version,
+        .room_id = room_id,
+        .event_id = json_get_string(event, "event_id"),
+        .type = json_get_string(event, "type"),
+        .sender = json_get_string(event, "sender"),
+        .state_key = json_get_string(event, "state_key"),
+        .content = json_object_get(event, "content"),
+        .redacts = json_get_string(event, "redacts"),
+        .n_prev = (size_t)json_get_int(event, "n_prev", creates ? 0 : 1),
+        .prev_is_create = json_get_bool(event, "prev_is_create", false),
+        .signers = unsigned_ ? NULL : THIS_SERVER,
+        .n_signers = unsigned_ ? 0 : 1,
+        .auth = auth != NULL ? facts : NULL,
+        .n_auth = json_array_size(auth),
+        .get = get,
+        .ctx = room,
     };
     return auth_check(&in, why);
 }
@@ -165,7 +175,7 @@ static bool check_event(struct room *room, const json_t *event, const char **why
 #define STATE(type, sender, content) EVENT(type, sender, KEY(""), content)
 #define MESSAGE(sender) EVENT("m.room.message", sender, "", "{'body':'x'}")
 #define MEMBER(sender, user, membership) EVENT("m.room.member", sender, KEY(user), "{'membership':'" membership "'}")
-#define JOIN_BY(user, by) \
+#define JOIN_BY(user, by)                                                                                              \
     EVENT("m.room.member", user, KEY(user), "{'membership':'join','join_authorised_via_users_server':'" by "'}")
 #define LEVELS(sender, content) STATE("m.room.power_levels", sender, content)
 #define USERS "'users':{'@admin:s':100,'@mod:s':50,'@mod2:s':50}"
@@ -205,23 +215,30 @@ static const struct auth_case {
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'room_id':'!other',", "{}"), "The room id is not that"},
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'room_id':'$create',", "{}"), "The room id is not that"},
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'room_id':null,", "{}"), "The room id is not that"},
-    {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.member','@u:s','!r:s'],"
-                        "['m.room.power_levels','','!r:s']],", "{}"), NULL},
+    {1, 11, NULL,
+     EVENT("m.room.message", "@u:s",
+           "'auth':[['m.room.create','','!r:s'],['m.room.member','@u:s','!r:s'],"
+           "['m.room.power_levels','','!r:s']],",
+           "{}"),
+     NULL},
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.member','@u:s','!create']],", "{}"), NULL},
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'auth':[],", "{}"), NULL},
     {12, 12, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','',null]],", "{}"),
      "The event names an auth"},
     {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.member','@u:s','!r:s']],", "{}"),
      "The event does not name the event that created"},
- 
-       {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.create','','!r:s']],", "{}"),
+
+    {1, 11, NULL,
+     EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.create','','!r:s']],", "{}"),
      "The event names two auth events"},
- 
-       {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.member','@v:s','!r:s']],",
-                        "{}"), "The event names an auth event that does not concern"},
- 
-       {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.join_rules','','!r:s']],",
-                        "{}"), "The event names an auth event that does not concern"},
+
+    {1, 11, NULL,
+     EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.member','@v:s','!r:s']],", "{}"),
+     "The event names an auth event that does not concern"},
+
+    {1, 11, NULL,
+     EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s'],['m.room.join_rules','','!r:s']],", "{}"),
+     "The event names an auth event that does not concern"},
     {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!r:s',true]],", "{}"),
      "The event names an auth event that was refused"},
     {1, 11, NULL, EVENT("m.room.message", "@u:s", "'auth':[['m.room.create','','!q:s']],", "{}"),
@@ -257,15 +274,19 @@ static const struct auth_case {
     {1, 12, "{'member':{'@c:s':null},'join_rule':null,'levels':null}",
      EVENT("m.room.member", "@c:s", KEY("@c:s"), "{'membership':'join'}"), "You are not invited"},
     {1, 12, "{'member':{'@c:s':null},'join_rule':null,'levels':null}",
-     EVENT("m.room.member", "@c:s", KEY("@c:s") "'prev_is_create':true,'n_prev':2,", "{'membership':'join'}"), "You are not inv"},
+     EVENT("m.room.member", "@c:s", KEY("@c:s") "'prev_is_create':true,'n_prev':2,", "{'membership':'join'}"),
+     "You are not inv"},
     {1, 12, "{'member':{'@c:s':null},'join_rule':null,'levels':null}",
-     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"), "You are not invited"},
+     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"),
+     "You are not invited"},
     {1, 10, "{'create':{'creator':'@new:s'},'join_rule':null}",
      EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"), NULL},
     {11, 12, "{'create':{'creator':'@new:s'},'join_rule':null}",
-     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"), "You are not invited"},
+     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"),
+     "You are not invited"},
     {12, 12, "{'create':{'additional_creators':['@new:s']},'join_rule':null}",
-     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"), "You are not invited"},
+     EVENT("m.room.member", "@new:s", KEY("@new:s") "'prev_is_create':true,", "{'membership':'join'}"),
+     "You are not invited"},
     {1, 12, NULL, MEMBER("@u:s", "@u:s", "join"), NULL}, /* a new name, say */
     {1, 12, NULL, MEMBER("@inv:s", "@inv:s", "join"), NULL},
     {1, 12, NULL, MEMBER("@new:s", "@new:s", "join"), "You are not invited"},
@@ -308,11 +329,14 @@ static const struct auth_case {
     {8, 12, "{'join_rule':'public'}", JOIN_BY("@new:s", "@u:s"), NULL},
     {8, 12, "{'join_rule':'restricted'}",
      EVENT("m.room.member", "@new:s", KEY("@new:s") "'unsigned':true,",
-           "{'membership':'join','join_authorised_via_users_server':'@u:s'}"), "The join is not signed"},
-    {8, 12, NULL, EVENT("m.room.member", "@u:s", KEY("@u:s"),
-                        "{'membership':'join','join_authorised_via_users_server':7}"), "The join is not signed"},
-    {8, 12, NULL, EVENT("m.room.member", "@u:s", KEY("@u:s"),
-                        "{'membership':'leave','join_authorised_via_users_server':'@a:t'}"), "The join is not signed"},
+           "{'membership':'join','join_authorised_via_users_server':'@u:s'}"),
+     "The join is not signed"},
+    {8, 12, NULL,
+     EVENT("m.room.member", "@u:s", KEY("@u:s"), "{'membership':'join','join_authorised_via_users_server':7}"),
+     "The join is not signed"},
+    {8, 12, NULL,
+     EVENT("m.room.member", "@u:s", KEY("@u:s"), "{'membership':'leave','join_authorised_via_users_server':'@a:t'}"),
+     "The join is not signed"},
     {1, 9, "{'join_rule':'knock_restricted'}", JOIN_BY("@new:s", "@u:s"), "You are not invited"},
     {1, 9, "{'join_rule':'knock_restricted'}", MEMBER("@inv:s", "@inv:s", "join"), "You are not invited"},
     {10, 12, "{'join_rule':'knock_restricted'}", JOIN_BY("@new:s", "@u:s"), NULL},
@@ -468,9 +492,11 @@ static const struct auth_case {
     {10, 12, "{'levels':null}", LEVELS("@c:s", "{'ban':'50'}"), "The power levels are not well-formed"},
     {10, 12, "{'levels':null}", LEVELS("@c:s", "{'invite':'0'}"), "The power levels are not well-formed"},
     {10, 12, "{'levels':null}", LEVELS("@c:s", "{'events':{'a':'1'}}"), "The power levels are not well-formed"},
- 
-       {1, 12, "{'levels':null}", LEVELS("@c:s", "{'ban':1,'kick':2,'redact':3,'invite':4,'users_default':5,'events_default':6,"
-                                             "'state_default':7,'events':{'a':8},'notifications':{'room':9},'x':'y'}"), NULL},
+
+    {1, 12, "{'levels':null}",
+     LEVELS("@c:s", "{'ban':1,'kick':2,'redact':3,'invite':4,'users_default':5,'events_default':6,"
+                    "'state_default':7,'events':{'a':8},'notifications':{'room':9},'x':'y'}"),
+     NULL},
 
     /* m.room.power_levels: creators */
     {1, 11, "{'levels':null}", LEVELS("@c:s", "{'users':{'@c:s':100}}"), NULL},
@@ -554,7 +580,8 @@ static const struct auth_case {
      "Your power level is too low to redact"},
     {1, 2, NULL, EVENT("m.room.redaction", "@u:s", "'redacts':'$y',", "{}"), "Your power level is too low to redact"},
     {1, 2, "{'levels':{'redact':51," USERS "}}",
-     EVENT("m.room.redaction", "@mod:s", "'event_id':'$x:s','redacts':'$y:t',", "{}"), "Your power level is too low to redact"},
+     EVENT("m.room.redaction", "@mod:s", "'event_id':'$x:s','redacts':'$y:t',", "{}"),
+     "Your power level is too low to redact"},
 };
 
 static void run_case(const struct auth_case *row, const struct room_version *version)
@@ -566,10 +593,11 @@ static void run_case(const struct auth_case *row, const struct room_version *ver
     change_room(&room, row->room);
     bool allowed = check_event(&room, event, &why);
     if (allowed != (row->why == NULL))
-        fail_msg("version %s: %s in %s was %s (%s)", version->name, row->event, row->room != NULL ? row->room : "the room",
-                 allowed ? "allowed" : "refused", why != NULL ? why : "");
+        fail_msg("version %s: %s in %s was %s (%s)", version->name, row->event,
+                 row->room != NULL ? row->room : "the room", allowed ? "allowed" : "refused", why != NULL ? why : "");
     if (!allowed && strncmp(why, row->why, strlen(row->why)) != 0)
-        fail_msg("version %s: %s in %s: %s", version->name, row->event, row->room != NULL ? row->room : "the room", why);
+        fail_msg("version %s: %s in %s: %s", version->name, row->event, row->room != NULL ? row->room : "the room",
+                 why);
     json_decref(event);
     json_decref(room.state);
 }
@@ -594,15 +622,16 @@ static void make_key(struct signing_key *key, unsigned char fill, struct text *p
     text_add_base64(public, key->public, sizeof key->public);
 }
 
-static bool third_party(const struct room_version *version, const char *changes, const char *invitation, const char *inviter,
-                        const char *sender, const json_t *signed_, const char **why)
+static bool third_party(const struct room_version *version, const char *changes, const char *invitation,
+                        const char *inviter, const char *sender, const json_t *signed_, const char **why)
 {
     struct room room;
     make_room(&room, version);
     change_room(&room, changes);
     put(room.state, "m.room.third_party_invite", "tok", inviter, parse(invitation));
-    json_t *event = json_pack("{s:s, s:s, s:s, s:{s:s, s:{s:O}}}", "type", "m.room.member", "sender", sender, "state_key",
-                              "@new:s", "content", "membership", "invite", "third_party_invite", "signed", signed_);
+    json_t *event =
+        json_pack("{s:s, s:s, s:s, s:{s:s, s:{s:O}}}", "type", "m.room.member", "sender", sender, "state_key", "@new:s",
+                  "content", "membership", "invite", "third_party_invite", "signed", signed_);
     bool allowed = check_event(&room, event, why);
     json_decref(event);
     json_decref(room.state);
@@ -632,8 +661,8 @@ static void check_third_party(const struct room_version *version)
     assert_false(third_party(version, NULL, "{}", "@u:s", "@u:s", good, &why));
 
     text_clear(&invitation);
-    text_addf(&invitation, "{'public_key':'%s','public_keys':[7,{},{'public_key':'x'},{'public_key':'%s'}]}", foreign.data,
-              public.data);
+    text_addf(&invitation, "{'public_key':'%s','public_keys':[7,{},{'public_key':'x'},{'public_key':'%s'}]}",
+              foreign.data, public.data);
     assert_true(third_party(version, NULL, invitation.data, "@u:s", "@u:s", good, &why));
     assert_true(third_party(version, NULL, invitation.data, "@u:s", "@u:s", bad, &why));
 
@@ -709,8 +738,9 @@ static const struct {
      "m.room.create|,m.room.power_levels|,m.room.member|@a:s,m.room.member|@b:s"},
     {1, 11, MEMBER("@a:s", "@b:s", "ban"), "m.room.create|,m.room.power_levels|,m.room.member|@a:s,m.room.member|@b:s"},
     {12, 12, MEMBER("@a:s", "@b:s", "ban"), "m.room.power_levels|,m.room.member|@a:s,m.room.member|@b:s"},
-    {1, 11, EVENT("m.room.member", "@a:s", KEY("@b:s"),
-                  "{'membership':'invite','third_party_invite':{'signed':{'token':'tok'}}}"),
+    {1, 11,
+     EVENT("m.room.member", "@a:s", KEY("@b:s"),
+           "{'membership':'invite','third_party_invite':{'signed':{'token':'tok'}}}"),
      "m.room.create|,m.room.power_levels|,m.room.member|@a:s,m.room.member|@b:s,m.room.join_rules|,"
      "m.room.third_party_invite|tok"},
     {1, 11, EVENT("m.room.member", "@a:s", KEY("@b:s"), "{'membership':'invite','third_party_invite':{'signed':7}}"),
@@ -720,8 +750,8 @@ static const struct {
      "m.room.create|,m.room.power_levels|,m.room.member|@a:s,m.room.join_rules|,m.room.member|@b:s"},
     {12, 12, JOIN_BY("@a:s", "@b:s"), "m.room.power_levels|,m.room.member|@a:s,m.room.join_rules|,m.room.member|@b:s"},
     {8, 11, JOIN_BY("@a:s", "@a:s"), "m.room.create|,m.room.power_levels|,m.room.member|@a:s,m.room.join_rules|"},
-    {8, 11, EVENT("m.room.member", "@a:s", KEY("@a:s"),
-     "{'membership':'leave','join_authorised_via_users_server':'@b:s'}"),
+    {8, 11,
+     EVENT("m.room.member", "@a:s", KEY("@a:s"), "{'membership':'leave','join_authorised_via_users_server':'@b:s'}"),
      "m.room.create|,m.room.power_levels|,m.room.member|@a:s"},
 };
 
@@ -753,10 +783,9 @@ static void test_may_redact(void **state)
         const char *version, *redactor, *of;
         bool may;
     } ROWS[] = {
-        {"3", "@u:s", "@u:s", true},     {"3", "@u:s", "@v:s", true}, /* the same server */
-        {"3", "@u:s", "@x:t", false},    {"3", "@mod:s", "@x:t", true},
-        {"12", "@mod:s", "@x:t", true},  {"12", "@u:s", "@x:t", false},
-        {"12", "@c:s", "@x:t", true},    {"1", "@u:s", "@x:t", true},
+        {"3", "@u:s", "@u:s", true},   {"3", "@u:s", "@v:s", true}, /* the same server */
+        {"3", "@u:s", "@x:t", false},  {"3", "@mod:s", "@x:t", true}, {"12", "@mod:s", "@x:t", true},
+        {"12", "@u:s", "@x:t", false}, {"12", "@c:s", "@x:t", true},  {"1", "@u:s", "@x:t", true},
     };
     json_t *levels = parse("{" USERS "}");
     for (size_t i = 0; i < COUNT(ROWS); ++i) {
@@ -775,8 +804,10 @@ static int start(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_cases),               cmocka_unit_test(test_third_party),
-        cmocka_unit_test(test_third_party_bounded), cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_third_party),
+        cmocka_unit_test(test_third_party_bounded),
+        cmocka_unit_test(test_selection),
         cmocka_unit_test(test_may_redact),
     };
     return cmocka_run_group_tests(TESTS, start, NULL);

@@ -15,7 +15,7 @@ static void test_base64(void **state)
 {
     static const struct {
         const char *plain, *encoded;
-    } CASES[] = {{"", ""},         {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+    } CASES[] = {{"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
                  {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct text t = TEXT_INIT;
@@ -52,9 +52,9 @@ static void test_base64_decode(void **state)
         const char *s;
         int n;
     } CASES[] = {
-        {"Zg==", 1}, {"Zm8=", 2}, {"Zm9v", 3}, {"Zh", 1}, /* stray bits */ {"Z", -1},    {"Zm9vY", -1},
-        {"=", -1},   {"====", -1}, {"Z===", -1}, {"Zg=", -1}, {"Zm 9", -1},  {"Zm9v\n", -1}, {"Zg==Zg==", -1},
-        {"Zm9vYmFyeA", -1}, /* seven bytes do not fit */
+        {"Zg==", 1},   {"Zm8=", 2},    {"Zm9v", 3},      {"Zh", 1},          /* stray bits */ {"Z", -1},
+        {"Zm9vY", -1}, {"=", -1},      {"====", -1},     {"Z===", -1},       {"Zg=", -1},
+        {"Zm 9", -1},  {"Zm9v\n", -1}, {"Zg==Zg==", -1}, {"Zm9vYmFyeA", -1}, /* seven bytes do not fit */
     };
     unsigned char out[6];
     for (size_t i = 0; i < COUNT(CASES); ++i)
@@ -112,7 +112,8 @@ static void test_signing(void **state)
     assert_string_equal(key.id, "ed25519:1");
     signing_key_sign(&key, "{}", 2, signature);
     text_add_base64(&t, signature, sizeof signature);
-    assert_string_equal(t.data, "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV/7Xg4ahLwYGYZzuHGZKM5ZAQ");
+    assert_string_equal(t.data,
+                        "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV/7Xg4ahLwYGYZzuHGZKM5ZAQ");
     text_finish(&t);
     assert_true(signature_verify(key.public, "{}", 2, signature));
     assert_false(signature_verify(key.public, "{ ", 2, signature));
@@ -128,8 +129,8 @@ static int start(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_base64),       cmocka_unit_test(test_base64_alphabets), cmocka_unit_test(test_base64_decode),
-        cmocka_unit_test(test_sha256),       cmocka_unit_test(test_token_hash),       cmocka_unit_test(test_random_names),
+        cmocka_unit_test(test_base64),  cmocka_unit_test(test_base64_alphabets), cmocka_unit_test(test_base64_decode),
+        cmocka_unit_test(test_sha256),  cmocka_unit_test(test_token_hash),       cmocka_unit_test(test_random_names),
         cmocka_unit_test(test_signing),
     };
     return cmocka_run_group_tests(TESTS, start, NULL);

@@ -164,8 +164,8 @@ static void a_summary_is_for_who_may_come_in(void **state)
         const char *rules, *visibility;
         bool stranger;
     } CASES[] = {
-        {"{\"join_rule\":\"public\"}", "shared", true},  {"{\"join_rule\":\"knock\"}", "shared", true},
-        {"{\"join_rule\":\"invite\"}", "shared", false}, {"{\"join_rule\":\"invite\"}", "world_readable", true},
+        {"{\"join_rule\":\"public\"}", "shared", true},   {"{\"join_rule\":\"knock\"}", "shared", true},
+        {"{\"join_rule\":\"invite\"}", "shared", false},  {"{\"join_rule\":\"invite\"}", "world_readable", true},
         {"{\"join_rule\":\"private\"}", "shared", false},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
@@ -194,8 +194,11 @@ static bool space_job(struct tx *tx, void *arg, struct error *e)
 {
     struct space_plan *space = arg;
     json_t *content = json_pack("{s:s}", "type", "m.space");
-    struct room_plan plan = {.creator = anna, .version = room_version_get("11"), .preset = PRESET_PRIVATE_CHAT,
-                             .name = space->name, .creation_content = content};
+    struct room_plan plan = {.creator = anna,
+                             .version = room_version_get("11"),
+                             .preset = PRESET_PRIVATE_CHAT,
+                             .name = space->name,
+                             .creation_content = content};
     struct room *room = room_create(f.rooms, tx, &plan, e);
     space->room = room != NULL ? room->no : 0;
     json_decref(content);
@@ -277,8 +280,10 @@ static void members_are_told_by_membership(void **state)
     static const struct {
         enum membership only, without;
         size_t n;
-    } CASES[] = {{MEMBERSHIP_NONE, MEMBERSHIP_NONE, 3}, {MEMBERSHIP_JOIN, MEMBERSHIP_NONE, 1},
-                 {MEMBERSHIP_LEAVE, MEMBERSHIP_NONE, 1}, {MEMBERSHIP_NONE, MEMBERSHIP_LEAVE, 2}};
+    } CASES[] = {{MEMBERSHIP_NONE, MEMBERSHIP_NONE, 3},
+                 {MEMBERSHIP_JOIN, MEMBERSHIP_NONE, 1},
+                 {MEMBERSHIP_LEAVE, MEMBERSHIP_NONE, 1},
+                 {MEMBERSHIP_NONE, MEMBERSHIP_LEAVE, 2}};
     struct text out = TEXT_INIT;
     room_no room = room_named("members", PRESET_PUBLIC_CHAT);
     assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
@@ -307,8 +312,8 @@ static void searching_minds_no_case(void **state)
 {
     static const struct {
         const char *s, *folded;
-    } CASES[] = {{"", ""}, {"ABC xyz 1", "abc xyz 1"}, {"ИВАНОВ Пётр", "иванов петр"}, {"ЁЛКА", "елка"},
-                 {"Ünlü ÉCOLE", "ünlü école"}, {"😀Ω漢", "😀ω漢"}};
+    } CASES[] = {{"", ""},         {"ABC xyz 1", "abc xyz 1"},   {"ИВАНОВ Пётр", "иванов петр"},
+                 {"ЁЛКА", "елка"}, {"Ünlü ÉCOLE", "ünlü école"}, {"😀Ω漢", "😀ω漢"}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         char *folded = fold(CASES[i].s);
         assert_string_equal(folded, CASES[i].folded);
@@ -321,7 +326,8 @@ static void searching_minds_no_case(void **state)
 
 static bool name_job(struct tx *tx, void *arg, struct error *e)
 {
-    return profiles_put(tx, boris, "displayname", "\"Борис Петров\"") && profiles_put(tx, vera, "displayname", "\"Вера \\\"Ё\\\"\"");
+    return profiles_put(tx, boris, "displayname", "\"Борис Петров\"") &&
+           profiles_put(tx, vera, "displayname", "\"Вера \\\"Ё\\\"\"");
 }
 
 static bool school_job(struct tx *tx, void *arg, struct error *e)
@@ -347,21 +353,24 @@ static void people_are_found_by_name_and_id(void **state)
         {"", false, 9, "", false},
         {"example", false, 1, "@boris:school.example,", true},
         {"в", false, 9, "@vera:school.example,@boris:school.example,", false}, /* who begins with it first */
-        {"example", true, 9, "@vera:school.example,", false},                  /* boris shares neither school nor room */
+        {"example", true, 9, "@vera:school.example,", false}, /* boris shares neither school nor room */
     };
     struct error e;
     assert_true(writer_run(f.writer, name_job, NULL, &e));
-    assert_true(writer_run(f.writer, school_job, "INSERT INTO schools (school_no, sourced_id, name) VALUES (1,'s','S');"
+    assert_true(writer_run(f.writer, school_job,
+                           "INSERT INTO schools (school_no, sourced_id, name) VALUES (1,'s','S');"
                            "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name)"
                            " SELECT user_no, localpart, '', '', '' FROM users WHERE localpart IN ('anna', 'vera');"
-                           "INSERT INTO roles (user_no, school_no, role) SELECT user_no, 1, 'pupil' FROM people", &e));
+                           "INSERT INTO roles (user_no, school_no, role) SELECT user_no, 1, 'pupil' FROM people",
+                           &e));
     assert_true(writer_run(f.writer, school_job, "DELETE FROM memberships", &e));
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         size_t k;
         json_t *person;
         struct text out = TEXT_INIT, found = TEXT_INIT;
-        user_directory_render(&out, f.db, &(struct people_search){anna, "school.example", CASES[i].school_mode,
-                                                                  CASES[i].term, CASES[i].limit});
+        user_directory_render(
+            &out, f.db,
+            &(struct people_search){anna, "school.example", CASES[i].school_mode, CASES[i].term, CASES[i].limit});
         json_t *page = json_loads(out.data, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(page);
         text_adds(&found, "");
@@ -379,8 +388,10 @@ static void external_staff_have_no_directory(void **state)
 {
     struct error e;
     struct text out = TEXT_INIT;
-    assert_true(writer_run(f.writer, school_job, "UPDATE roles SET role = 'external' WHERE user_no ="
-                           " (SELECT user_no FROM users WHERE localpart = 'anna')", &e));
+    assert_true(writer_run(f.writer, school_job,
+                           "UPDATE roles SET role = 'external' WHERE user_no ="
+                           " (SELECT user_no FROM users WHERE localpart = 'anna')",
+                           &e));
     user_directory_render(&out, f.db, &(struct people_search){anna, "school.example", true, "example", 9});
     assert_string_equal(out.data, "{\"limited\":false,\"results\":[]}");
     text_clear(&out);

@@ -17,9 +17,11 @@ static void open_all(struct fixture *f)
     f->writer = writer_start(f->path, &OPTIONS);
     f->db = db_open(f->path, DB_READ, NULL);
     f->names = user_names_create("school.example");
-    f->rooms = rooms_create(&(struct rooms_settings){
-        .server_name = "school.example", .key = &f->key, .names = f->names, .default_version = "12",
-        .school_mode = f->school_mode});
+    f->rooms = rooms_create(&(struct rooms_settings){.server_name = "school.example",
+                                                     .key = &f->key,
+                                                     .names = f->names,
+                                                     .default_version = "12",
+                                                     .school_mode = f->school_mode});
     if (f->writer == NULL || f->db == NULL)
         abort();
 }
@@ -200,7 +202,8 @@ bool fixture_send(struct fixture *f, room_no room, user_no sender, const char *t
     struct error mine;
     json_t *parsed = json_parse(content, strlen(content), &mine);
     struct making m = {.f = f, .room = room};
-    m.draft = (struct draft){.sender = sender, .type = type, .state_key = state_key, .content = parsed, .redacts = redacts};
+    m.draft =
+        (struct draft){.sender = sender, .type = type, .state_key = state_key, .content = parsed, .redacts = redacts};
     bool done = writer_run(f->writer, send_job, &m, e != NULL ? e : &mine);
     if (done && out != NULL)
         *out = m.out;

@@ -25,7 +25,7 @@ struct fixture {
 
 void fixture_start(struct fixture *f);
 void fixture_start_school(struct fixture *f); /* the same in policy.mode school */
-void fixture_restart(struct fixture *f); /* as after a clean stop: memory is gone, the database stays */
+void fixture_restart(struct fixture *f);      /* as after a clean stop: memory is gone, the database stays */
 void fixture_stop(struct fixture *f);
 
 user_no fixture_user(struct fixture *f, const char *localpart); /* a new person */
@@ -35,7 +35,8 @@ room_no fixture_room(struct fixture *f, user_no creator, const char *version, en
 room_no fixture_create(struct fixture *f, const struct room_plan *plan, struct error *e);
 room_no fixture_upgrade(struct fixture *f, room_no room, user_no actor, const char *version, const char *creators,
                         struct error *e); /* creators: additional ones, JSON; NULL: none */
-json_t *fixture_content(struct fixture *f, room_no room, const char *type, const char *state_key); /* of state now; NULL: none */
+json_t *fixture_content(struct fixture *f, room_no room, const char *type,
+                        const char *state_key); /* of state now; NULL: none */
 /* As if the client had put m.room.member itself; content: JSON text. */
 bool fixture_write_member(struct fixture *f, room_no room, user_no sender, const char *target_id, const char *content,
                           struct error *e);

@@ -26,14 +26,30 @@ static void check(bool (*valid)(const char *s), const struct id_case *cases, siz
 static void test_server_names(void **state)
 {
     static const struct id_case CASES[] = {
-        {"matrix.org", true},    {"matrix.org:8888", true},        {"1.2.3.4", true},
-        {"1.2.3.4:1234", true},  {"[1234:5678::abcd]", true},      {"[1234:5678::abcd]:5678", true},
-        {"a", true},             {"SCHOOL-1.example", true},       {"", false},
-        {":80", false},          {"a:", false},                    {"a:123456", false},
-        {"a:8x", false},         {"a b", false},                   {"a_b", false},
-        {"[::1", false},         {"[]", false},                    {"[::1]x", false},
-        {"[::g]", false},        {"a/b", false},                   {"\xc3\xa4.example", false},
-        {"a:80:80", false},      {"[::1]:", false},                {"a\n", false},
+        {"matrix.org", true},
+        {"matrix.org:8888", true},
+        {"1.2.3.4", true},
+        {"1.2.3.4:1234", true},
+        {"[1234:5678::abcd]", true},
+        {"[1234:5678::abcd]:5678", true},
+        {"a", true},
+        {"SCHOOL-1.example", true},
+        {"", false},
+        {":80", false},
+        {"a:", false},
+        {"a:123456", false},
+        {"a:8x", false},
+        {"a b", false},
+        {"a_b", false},
+        {"[::1", false},
+        {"[]", false},
+        {"[::1]x", false},
+        {"[::g]", false},
+        {"a/b", false},
+        {"\xc3\xa4.example", false},
+        {"a:80:80", false},
+        {"[::1]:", false},
+        {"a\n", false},
     };
     check(server_name_valid, CASES, COUNT(CASES));
 }
@@ -41,11 +57,14 @@ static void test_server_names(void **state)
 static void test_users(void **state)
 {
     static const struct id_case CASES[] = {
-        {"@a:s", true},         {"@a.b_c=d-e/f+g:s.example:8448", true}, {"@A:s", true},
-        {"@\xc3\xa9:s", true},  {"@:s", true}, /* historical */          {"@a b:s", true},
-        {"@a", false},          {"a:s", false},                          {"@a:", false},
-        {"", false},            {"@", false},                            {"!a:s", false},
-        {"@a:s s", false},      {"@\xff:s", false},                      {"@a:b:c", false},
+        {"@a:s", true},    {"@a.b_c=d-e/f+g:s.example:8448", true},
+        {"@A:s", true},    {"@\xc3\xa9:s", true},
+        {"@:s", true},     /* historical */ {"@a b:s", true},
+        {"@a", false},     {"a:s", false},
+        {"@a:", false},    {"", false},
+        {"@", false},      {"!a:s", false},
+        {"@a:s s", false}, {"@\xff:s", false},
+        {"@a:b:c", false},
     };
     check(user_id_valid, CASES, COUNT(CASES));
     assert_false(user_id_valid(NULL));
@@ -54,10 +73,14 @@ static void test_users(void **state)
 static void test_others(void **state)
 {
     static const struct id_case ROOMS[] = {
-        {"!a:s", true}, {"!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", true}, {"!", false}, {"#a:s", false}, {"", false},
+        {"!a:s", true}, {"!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", true}, {"!", false}, {"#a:s", false},
+        {"", false},
     };
     static const struct id_case EVENTS[] = {
-        {"$a:s", true}, {"$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk", true}, {"$", false}, {"!a:s", false},
+        {"$a:s", true},
+        {"$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk", true},
+        {"$", false},
+        {"!a:s", false},
     };
     static const struct id_case ALIASES[] = {
         {"#a:s", true}, {"#\xc3\xa4 b:s", true}, {"#a", false}, {"#:s", false}, {"#a:", false}, {"@a:s", false},
@@ -96,8 +119,8 @@ static void test_split(void **state)
 static void test_new_localparts(void **state)
 {
     static const struct id_case CASES[] = {
-        {"anna", true}, {"a.b_c=d-e/f+9", true}, {"", false}, {"Anna", false}, {"a b", false}, {"\xc3\xa9", false},
-        {"a:b", false}, {"a@b", false},          {"a!", false},
+        {"anna", true},      {"a.b_c=d-e/f+9", true}, {"", false},    {"Anna", false}, {"a b", false},
+        {"\xc3\xa9", false}, {"a:b", false},          {"a@b", false}, {"a!", false},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i)
         assert_int_equal(localpart_valid_for_new(CASES[i].id, "s"), CASES[i].valid);
@@ -126,14 +149,14 @@ static void test_utf8(void **state)
         {"a\x7f", 2, true},
         {"a\0b", 3, false},
         {"\xc2\x80\xdf\xbf", 4, true},
-        {"\xc1\xbf", 2, false},             /* overlong */
+        {"\xc1\xbf", 2, false}, /* overlong */
         {"\xe0\xa0\x80\xef\xbf\xbf", 6, true},
-        {"\xe0\x9f\xbf", 3, false},         /* overlong */
+        {"\xe0\x9f\xbf", 3, false}, /* overlong */
         {"\xed\x9f\xbf\xee\x80\x80", 6, true},
-        {"\xed\xa0\x80", 3, false},         /* a surrogate */
+        {"\xed\xa0\x80", 3, false}, /* a surrogate */
         {"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8, true},
-        {"\xf0\x8f\xbf\xbf", 4, false},     /* overlong */
-        {"\xf4\x90\x80\x80", 4, false},     /* over U+10FFFF */
+        {"\xf0\x8f\xbf\xbf", 4, false}, /* overlong */
+        {"\xf4\x90\x80\x80", 4, false}, /* over U+10FFFF */
         {"\xf5\x80\x80\x80", 4, false},
         {"\x80", 1, false},
         {"\xc2", 1, false},
@@ -150,8 +173,8 @@ static void test_utf8(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_server_names), cmocka_unit_test(test_users),          cmocka_unit_test(test_others),
-        cmocka_unit_test(test_length),       cmocka_unit_test(test_split),          cmocka_unit_test(test_new_localparts),
+        cmocka_unit_test(test_server_names), cmocka_unit_test(test_users), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_length),       cmocka_unit_test(test_split), cmocka_unit_test(test_new_localparts),
         cmocka_unit_test(test_server_of),    cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

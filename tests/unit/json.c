@@ -28,7 +28,8 @@ static void test_canonical(void **state)
         {"{\n    \"one\": 1,\n    \"two\": \"Two\"\n}", "{\"one\":1,\"two\":\"Two\"}"},
         {"{\"b\": \"2\", \"a\": \"1\"}", "{\"a\":\"1\",\"b\":\"2\"}"},
         {"{\"b\":\"2\",\"a\":\"1\"}", "{\"a\":\"1\",\"b\":\"2\"}"},
-        {"{\"auth\": {\"success\": true, \"mxid\": \"@john.doe:example.com\", \"profile\": {\"display_name\": \"John Doe\","
+        {"{\"auth\": {\"success\": true, \"mxid\": \"@john.doe:example.com\", \"profile\": {\"display_name\": \"John "
+         "Doe\","
          "\"three_pids\": [{\"medium\": \"email\", \"address\": \"john.doe@example.org\"}, {\"medium\": \"msisdn\","
          "\"address\": \"123456789\"}]}}}",
          "{\"auth\":{\"mxid\":\"@john.doe:example.com\",\"profile\":{\"display_name\":\"John Doe\",\"three_pids\":["
@@ -42,7 +43,8 @@ static void test_canonical(void **state)
         {"{\"a\": -0.0}", "{\"a\":0}"},
         {"[0.1, 1.5e300, -2.5, 0.30000000000000004]", "[0.1,1.5e+300,-2.5,0.30000000000000004]"},
         {"[true, false, [], \"\"]", "[true,false,[],\"\"]"},
-        {"\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001F\\\"\\\\\\/\\u007f\"", "\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\\\"\\\\/\x7f\""},
+        {"\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001F\\\"\\\\\\/\\u007f\"",
+         "\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\\\"\\\\/\x7f\""},
         {"{\"\\n\": 1, \"\\u0001\": 2}", "{\"\\u0001\":2,\"\\n\":1}"},
         {"{\"\xef\xbf\xbd\": 1, \"\xf0\x90\x80\x80\": 2, \"z\": 3, \"\xc3\xa9\": 4}", /* by code point, not by UTF-16 */
          "{\"z\":3,\"\xc3\xa9\":4,\"\xef\xbf\xbd\":1,\"\xf0\x90\x80\x80\":2}"},
@@ -81,8 +83,24 @@ static void test_canonical_many_keys(void **state)
 static void test_refused(void **state)
 {
     static const char *const CASES[] = {
-        "", " ", "{", "\"\\u0000\"", "{\"\\u0000\":1}", "\"\xff\"", "\"\\ud800\"", "\"\xed\xa0\x80\"",
-        "[1,]", "{a:1}", "'a'", "01", "[1] 2", "nul", "\"a\nb\"", "NaN", "Infinity", "\"\xc0\x80\"",
+        "",
+        " ",
+        "{",
+        "\"\\u0000\"",
+        "{\"\\u0000\":1}",
+        "\"\xff\"",
+        "\"\\ud800\"",
+        "\"\xed\xa0\x80\"",
+        "[1,]",
+        "{a:1}",
+        "'a'",
+        "01",
+        "[1] 2",
+        "nul",
+        "\"a\nb\"",
+        "NaN",
+        "Infinity",
+        "\"\xc0\x80\"",
     };
     static const char *const TOO_MUCH[] = {"{\"a\":1,\"a\":2}", "1e999", "99999999999999999999"};
     for (size_t i = 0; i < COUNT(CASES); ++i) {
@@ -132,9 +150,15 @@ static void test_canonical_value(void **state)
         const char *in;
         bool may;
     } CASES[] = {
-        {"{\"a\":[1,{\"b\":null}]}", true}, {"9007199254740991", true},       {"9007199254740992", false},
-        {"-9007199254740991", true},        {"-9007199254740992", false},     {"1.0", false},
-        {"1e3", false},                     {"{\"a\":[{\"b\":0.5}]}", false}, {"[[9007199254740992]]", false},
+        {"{\"a\":[1,{\"b\":null}]}", true},
+        {"9007199254740991", true},
+        {"9007199254740992", false},
+        {"-9007199254740991", true},
+        {"-9007199254740992", false},
+        {"1.0", false},
+        {"1e3", false},
+        {"{\"a\":[{\"b\":0.5}]}", false},
+        {"[[9007199254740992]]", false},
         {"\"1.5\"", true},
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
@@ -193,7 +217,8 @@ static void test_text(void **state)
 /* Every control character, against the grammar. */
 static void test_escapes(void **state)
 {
-    static const char *const SHORT[0x20] = {['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
+    static const char *const SHORT[0x20] = {
+        ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
     for (int c = 1; c < 0x80; ++c) {
         struct text t = TEXT_INIT, expected = TEXT_INIT;
         char s[4] = {'x', (char)c, 'y', '\0'};
@@ -215,10 +240,14 @@ static void test_escapes(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_canonical),       cmocka_unit_test(test_canonical_many_keys),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_canonical_value), cmocka_unit_test(test_getters),
-        cmocka_unit_test(test_text),            cmocka_unit_test(test_escapes),
+        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_canonical_many_keys),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_canonical_value),
+        cmocka_unit_test(test_getters),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_escapes),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* PDUs: the specification's test vectors, and the splicing held against the trees (Server-Server API, "Signing Events"). */
+/* PDUs: the specification's test vectors, and the splicing held against the trees (Server-Server API, "Signing
+ * Events"). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,11 +85,13 @@ static void test_sign_events(void **state)
         const char *in, *hash, *signature;
     } CASES[] = {
         {"{'room_id':'!x:domain','sender':'@a:domain','origin':'domain','origin_server_ts':1000000,'signatures':{},"
-         "'hashes':{},'type':'X','content':{},'prev_events':[],'auth_events':[],'depth':3,'unsigned':{'age_ts':1000000}}",
+         "'hashes':{},'type':'X','content':{},'prev_events':[],'auth_events':[],'depth':3,'unsigned':{'age_ts':1000000}"
+         "}",
          "5jM4wQpv6lnBo7CLIghJuHdW+s2CMBJPUOGOC89ncos",
          "KxwGjPSDEtvnFgU00fwFz+l6d2pJM6XBIaMEn81SXPTRl16AqLAYqfIReFGZlHi5KLjAWbOoMszkwsQma+lYAg"},
         {"{'content':{'body':'Here is the message content'},'event_id':'$0:domain','origin':'domain',"
-         "'origin_server_ts':1000000,'type':'m.room.message','room_id':'!r:domain','sender':'@u:domain','signatures':{},"
+         "'origin_server_ts':1000000,'type':'m.room.message','room_id':'!r:domain','sender':'@u:domain','signatures':{}"
+         ","
          "'unsigned':{'age_ts':1000000}}",
          "onLKD1bGljeBWQhWZ1kaP9SorVmRQNdN5aM2JYU2n/g",
          "Wm+VzmOUOz08Ds+0NTWb1d4CZrVsJSikkeRxh6aCcUwu6pNC78FunoD7KNWzqFn241eYHYMGCA5McEiVPdhzBA"},
@@ -122,10 +125,11 @@ static void test_text(void **state)
     static const struct {
         const char *version, *text;
     } CASES[] = {
-        {"1", "{'auth_events':[],'content':{'a':1},'depth':5,'event_id':'$e:s','hashes':"
-              "{'sha256':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'},'origin_server_ts':6,'prev_events':[['$p:s',"
-              "{'sha256':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}]],'redacts':'$r:s','room_id':'!r:s','sender':'@a:s',"
-              "'state_key':'','type':'m.room.create'}"},
+        {"1",
+         "{'auth_events':[],'content':{'a':1},'depth':5,'event_id':'$e:s','hashes':"
+         "{'sha256':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'},'origin_server_ts':6,'prev_events':[['$p:s',"
+         "{'sha256':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'}]],'redacts':'$r:s','room_id':'!r:s','sender':'@a:s',"
+         "'state_key':'','type':'m.room.create'}"},
         {"3", "{'auth_events':[],'content':{'a':1},'depth':5,'hashes':"
               "{'sha256':'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'},'origin_server_ts':6,'prev_events':['$p:s'],"
               "'redacts':'$r:s','room_id':'!r:s','sender':'@a:s','state_key':'','type':'m.room.create'}"},
@@ -135,9 +139,20 @@ static void test_text(void **state)
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         struct pdu pdu = {
-            .version = room_version_get(CASES[i].version), .room_id = "!r:s", .sender = "@a:s", .type = "m.room.create",
-            .state_key = "", .content = "{\"a\":1}", .content_len = 7, .origin_server_ts = 6, .depth = 5,
-            .prev_events = IDS, .n_prev = 1, .prev_hashes = HASHES, .redacts = "$r:s", .event_id = "$e:s",
+            .version = room_version_get(CASES[i].version),
+            .room_id = "!r:s",
+            .sender = "@a:s",
+            .type = "m.room.create",
+            .state_key = "",
+            .content = "{\"a\":1}",
+            .content_len = 7,
+            .origin_server_ts = 6,
+            .depth = 5,
+            .prev_events = IDS,
+            .n_prev = 1,
+            .prev_hashes = HASHES,
+            .redacts = "$r:s",
+            .event_id = "$e:s",
         };
         struct text out = TEXT_INIT;
         pdu_add_text(&out, &pdu, PDU_HASHES);
@@ -158,7 +173,8 @@ static uint32_t random_below(uint64_t *seed, uint32_t n)
 
 static json_t *random_string(uint64_t *seed)
 {
-    static const char *const PIECES[] = {"a", "b c", "\"", "\\", "\n", "\x01", "\x1f", "\x7f", "é", "日本", "😀", "/", "<", "\t"};
+    static const char *const PIECES[] = {"a",    "b c", "\"",   "\\", "\n", "\x01", "\x1f",
+                                         "\x7f", "é",   "日本", "😀",  "/",  "<",    "\t"};
     struct text t = TEXT_INIT;
     text_adds(&t, "");
     for (uint32_t n = random_below(seed, 6); n > 0; --n)
@@ -194,9 +210,22 @@ static json_t *random_value(uint64_t *seed, int depth)
 
 static json_t *random_content(uint64_t *seed)
 {
-    static const char *const KEYS[] = {"membership", "creator", "join_rule", "allow", "ban", "events", "invite", "users",
-                                       "history_visibility", "aliases", "redacts", "body", "third_party_invite",
-                                       "join_authorised_via_users_server", "zz", "\"odd\" key"};
+    static const char *const KEYS[] = {"membership",
+                                       "creator",
+                                       "join_rule",
+                                       "allow",
+                                       "ban",
+                                       "events",
+                                       "invite",
+                                       "users",
+                                       "history_visibility",
+                                       "aliases",
+                                       "redacts",
+                                       "body",
+                                       "third_party_invite",
+                                       "join_authorised_via_users_server",
+                                       "zz",
+                                       "\"odd\" key"};
     json_t *content = json_object();
     for (uint32_t n = random_below(seed, 8); n > 0; --n)
         json_object_set_new(content, KEYS[random_below(seed, COUNT(KEYS))], random_value(seed, 0));
@@ -241,9 +270,10 @@ static json_t *references(struct twins *t, int which, size_t n, uint64_t *seed)
 
 static void twins_init(struct twins *t, const struct room_version *version, uint64_t *seed)
 {
-    static const char *const TYPES[] = {"m.room.message", "m.room.member", "m.room.create", "m.room.power_levels",
-                                        "m.room.join_rules", "m.room.aliases", "m.room.redaction",
-                                        "m.room.history_visibility", "odd \"type\"\n"};
+    static const char *const TYPES[] = {
+        "m.room.message",    "m.room.member",  "m.room.create",    "m.room.power_levels",
+        "m.room.join_rules", "m.room.aliases", "m.room.redaction", "m.room.history_visibility",
+        "odd \"type\"\n"};
     struct pdu *pdu = &t->pdu;
     *t = (struct twins){.strings = json_array()};
     json_t *content = random_content(seed);
@@ -262,8 +292,8 @@ static void twins_init(struct twins *t, const struct room_version *version, uint
     json_object_set_new(t->tree, "auth_events", references(t, 1, pdu->n_auth, seed));
     pdu->prev_events = t->ids[0];
     pdu->auth_events = t->ids[1];
-    pdu->prev_hashes = (const unsigned char (*)[SHA256_BYTES])t->hashes[0];
-    pdu->auth_hashes = (const unsigned char (*)[SHA256_BYTES])t->hashes[1];
+    pdu->prev_hashes = (const unsigned char(*)[SHA256_BYTES])t->hashes[0];
+    pdu->auth_hashes = (const unsigned char(*)[SHA256_BYTES])t->hashes[1];
 }
 
 static void twins_options(struct twins *t, uint64_t *seed)
@@ -348,13 +378,19 @@ static void test_splice_is_tree(void **state)
 /* A row whose content was redacted gives the same id and signature as before. */
 static void test_redacted_row(void **state)
 {
-    static const char CONTENT[] = "{\"displayname\":\"A\",\"membership\":\"join\"}", LEFT[] = "{\"membership\":\"join\"}";
+    static const char CONTENT[] = "{\"displayname\":\"A\",\"membership\":\"join\"}",
+                      LEFT[] = "{\"membership\":\"join\"}";
     struct signing_key key;
     struct error e = {0};
     unsigned char before[SHA256_BYTES], after[SHA256_BYTES];
     spec_key(&key);
-    struct pdu pdu = {.version = room_version_get("11"), .room_id = "!r:s", .sender = "@a:s", .type = "m.room.member",
-                      .state_key = "@a:s", .content = CONTENT, .content_len = strlen(CONTENT)};
+    struct pdu pdu = {.version = room_version_get("11"),
+                      .room_id = "!r:s",
+                      .sender = "@a:s",
+                      .type = "m.room.member",
+                      .state_key = "@a:s",
+                      .content = CONTENT,
+                      .content_len = strlen(CONTENT)};
     assert_true(pdu_finish(&pdu, &key, "s", &e));
     pdu_reference_hash(&pdu, before);
     pdu.content = LEFT;
@@ -387,8 +423,12 @@ static bool fits_with_body(size_t body, size_t *whole)
     for (size_t i = 0; i < body; ++i)
         text_addc(&content, 'x');
     text_adds(&content, "\"}");
-    struct pdu pdu = {.version = room_version_get("10"), .room_id = "!r:s", .sender = "@a:s", .type = "m.room.message",
-                      .content = content.data, .content_len = content.len};
+    struct pdu pdu = {.version = room_version_get("10"),
+                      .room_id = "!r:s",
+                      .sender = "@a:s",
+                      .type = "m.room.message",
+                      .content = content.data,
+                      .content_len = content.len};
     bool fits = pdu_finish(&pdu, &key, "s", &e);
     assert_int_equal(e.code, fits ? ERROR_NONE : ERROR_TOO_LARGE);
     pdu_add_text(&text, &pdu, PDU_WHOLE);
@@ -410,15 +450,20 @@ static void test_event_size(void **state)
 
 static void test_field_sizes(void **state)
 {
-    static const size_t FIELDS[] = {offsetof(struct pdu, room_id), offsetof(struct pdu, sender), offsetof(struct pdu, type),
-                                    offsetof(struct pdu, state_key)};
+    static const size_t FIELDS[] = {offsetof(struct pdu, room_id), offsetof(struct pdu, sender),
+                                    offsetof(struct pdu, type), offsetof(struct pdu, state_key)};
     struct signing_key key;
     char value[ID_BYTES_MAX + 2];
     spec_key(&key);
     for (size_t i = 0; i < COUNT(FIELDS); ++i)
         for (size_t len = ID_BYTES_MAX; len <= ID_BYTES_MAX + 1; ++len) {
-            struct pdu pdu = {.version = room_version_get("10"), .room_id = "!r:s", .sender = "@a:s", .type = "t",
-                              .state_key = "", .content = "{}", .content_len = 2};
+            struct pdu pdu = {.version = room_version_get("10"),
+                              .room_id = "!r:s",
+                              .sender = "@a:s",
+                              .type = "t",
+                              .state_key = "",
+                              .content = "{}",
+                              .content_len = 2};
             struct error e = {0};
             memset(value, 'a', len);
             value[len] = '\0';
@@ -436,9 +481,9 @@ static int start(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_sign_json),    cmocka_unit_test(test_sign_events), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_sign_json),      cmocka_unit_test(test_sign_events),  cmocka_unit_test(test_text),
         cmocka_unit_test(test_splice_is_tree), cmocka_unit_test(test_redacted_row), cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_event_size),   cmocka_unit_test(test_field_sizes),
+        cmocka_unit_test(test_event_size),     cmocka_unit_test(test_field_sizes),
     };
     return cmocka_run_group_tests(TESTS, start, NULL);
 }

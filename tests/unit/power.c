@@ -70,8 +70,25 @@ static void test_read(void **state)
 static void test_unreadable(void **state)
 {
     static const char *const CASES[] = {
-        "''",    "' '",  "'x'",       "'1x'",   "'1 2'", "'--1'", "'+ 1'", "'1.5'", "'1e3'", "'0x10'", "'1_0'",
-        "true",  "null", "{}",        "[5]",    "1e300", "-1e300", "'9007199254740992'", "'99999999999999999999999'",
+        "''",
+        "' '",
+        "'x'",
+        "'1x'",
+        "'1 2'",
+        "'--1'",
+        "'+ 1'",
+        "'1.5'",
+        "'1e3'",
+        "'0x10'",
+        "'1_0'",
+        "true",
+        "null",
+        "{}",
+        "[5]",
+        "1e300",
+        "-1e300",
+        "'9007199254740992'",
+        "'99999999999999999999999'",
         "'5\xc2\xa0'",
     };
     const struct room_version *version;
@@ -178,9 +195,12 @@ static void test_keys(void **state)
         const char *name;
         int64_t otherwise;
     } CASES[] = {
-        {POWER_USERS_DEFAULT, "users_default", 0},   {POWER_EVENTS_DEFAULT, "events_default", 0},
-        {POWER_STATE_DEFAULT, "state_default", 50},  {POWER_BAN, "ban", 50},
-        {POWER_REDACT, "redact", 50},                {POWER_KICK, "kick", 50},
+        {POWER_USERS_DEFAULT, "users_default", 0},
+        {POWER_EVENTS_DEFAULT, "events_default", 0},
+        {POWER_STATE_DEFAULT, "state_default", 50},
+        {POWER_BAN, "ban", 50},
+        {POWER_REDACT, "redact", 50},
+        {POWER_KICK, "kick", 50},
         {POWER_INVITE, "invite", 0},
     };
     assert_int_equal(COUNT(CASES), POWER_KEY__COUNT);
@@ -211,8 +231,8 @@ static void test_notifications(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_read),   cmocka_unit_test(test_unreadable), cmocka_unit_test(test_users),
-        cmocka_unit_test(test_creator), cmocka_unit_test(test_needed),    cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_read),          cmocka_unit_test(test_unreadable), cmocka_unit_test(test_users),
+        cmocka_unit_test(test_creator),       cmocka_unit_test(test_needed),     cmocka_unit_test(test_keys),
         cmocka_unit_test(test_notifications),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

@@ -465,7 +465,7 @@ static char *list_own(json_t *rules, enum push_rule_kind kind)
     char *stored = push_rules_close(rules, &e);
     json_t *whole = push_rules_whole(stored, ME), *rule;
     size_t i;
-    json_array_foreach (json_get_array(json_get_object(whole, "global"), push_rule_kind_name(kind)), i, rule) {
+    json_array_foreach(json_get_array(json_get_object(whole, "global"), push_rule_kind_name(kind)), i, rule) {
         if (json_get_bool(rule, "default", true))
             continue;
         text_adds(&out, out.len != 0 ? " " : "");

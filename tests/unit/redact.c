@@ -27,13 +27,14 @@ static json_t *parse(const char *s)
     return value;
 }
 
-#define LEVELS \
-    "{'ban':1,'events':{'a':2},'events_default':3,'invite':4,'kick':5,'notifications':{'room':6},'redact':7," \
+#define LEVELS                                                                                                         \
+    "{'ban':1,'events':{'a':2},'events_default':3,'invite':4,'kick':5,'notifications':{'room':6},'redact':7,"          \
     "'state_default':8,'users':{'@a:s':9},'users_default':10,'x':11}"
-#define LEVELS_LEFT \
-    "'ban':1,'events':{'a':2},'events_default':3,'kick':5,'redact':7,'state_default':8,'users':{'@a:s':9},'users_default':10}"
-#define MEMBER \
-    "{'membership':'join','displayname':'A','join_authorised_via_users_server':'@b:s','reason':'r'," \
+#define LEVELS_LEFT                                                                                                    \
+    "'ban':1,'events':{'a':2},'events_default':3,'kick':5,'redact':7,'state_default':8,'users':{'@a:s':9},'users_"     \
+    "default':10}"
+#define MEMBER                                                                                                         \
+    "{'membership':'join','displayname':'A','join_authorised_via_users_server':'@b:s','reason':'r',"                   \
     "'third_party_invite':{'display_name':'x','signed':{'token':'t'}}}"
 
 static const struct {
@@ -59,7 +60,8 @@ static const struct {
     {1, 10, "m.room.create", "{'creator':'@a:s','room_version':'6','m.federate':false}", "{'creator':'@a:s'}"},
     {11, 12, "m.room.create", "{'creator':'@a:s','room_version':'12','x':{'y':1}}",
      "{'creator':'@a:s','room_version':'12','x':{'y':1}}"},
-    {1, 7, "m.room.join_rules", "{'join_rule':'restricted','allow':[{'room_id':'!a'}],'x':1}", "{'join_rule':'restricted'}"},
+    {1, 7, "m.room.join_rules", "{'join_rule':'restricted','allow':[{'room_id':'!a'}],'x':1}",
+     "{'join_rule':'restricted'}"},
     {8, 12, "m.room.join_rules", "{'join_rule':'restricted','allow':[{'room_id':'!a'}],'x':1}",
      "{'join_rule':'restricted','allow':[{'room_id':'!a'}]}"},
     {1, 10, "m.room.power_levels", LEVELS, "{" LEVELS_LEFT},
@@ -119,12 +121,14 @@ static void test_cases_cover_versions(void **state)
 static void test_event_keys(void **state)
 {
     static const char EVENT[] =
-        "{'event_id':'$a:s','type':'m.room.message','room_id':'!r:s','sender':'@a:s','state_key':'','content':{'body':'x'},"
+        "{'event_id':'$a:s','type':'m.room.message','room_id':'!r:s','sender':'@a:s','state_key':'','content':{'body':'"
+        "x'},"
         "'hashes':{'sha256':'h'},'signatures':{'s':{}},'depth':3,'prev_events':[],'prev_state':[],'auth_events':[],"
         "'origin':'s','origin_server_ts':1,'membership':'join','redacts':'$b:s','unsigned':{'age':1},'x':1,'age_ts':2}";
     static const char LEFT[] =
         "{'event_id':'$a:s','type':'m.room.message','room_id':'!r:s','sender':'@a:s','state_key':'','content':{},"
-        "'hashes':{'sha256':'h'},'signatures':{'s':{}},'depth':3,'prev_events':[],'auth_events':[],'origin_server_ts':1}";
+        "'hashes':{'sha256':'h'},'signatures':{'s':{}},'depth':3,'prev_events':[],'auth_events':[],'origin_server_ts':"
+        "1}";
     const struct room_version *version;
     for (size_t v = 0; (version = room_version_at(v)) != NULL; ++v) {
         json_t *event = parse(EVENT), *expected = parse(LEFT);
@@ -147,7 +151,8 @@ static void test_event_keys(void **state)
 /* What is no event at all still gives something redacted. */
 static void test_odd_events(void **state)
 {
-    static const char *const CASES_[] = {"{}", "{'type':7,'content':[1]}", "{'content':'x'}", "{'type':'m.room.member'}"};
+    static const char *const CASES_[] = {"{}", "{'type':7,'content':[1]}", "{'content':'x'}",
+                                         "{'type':'m.room.member'}"};
     for (size_t i = 0; i < COUNT(CASES_); ++i) {
         json_t *event = parse(CASES_[i]);
         json_t *left = redact_event(room_version_get("11"), event);
@@ -192,10 +197,12 @@ static void test_features(void **state)
         enum room_feature feature;
         int first, last;
     } FEATURES[] = {
-        {ROOM_REDACTION_AUTH, 1, 2},       {ROOM_ALIASES_AUTH, 1, 5},     {ROOM_LOOSE_LEVELS, 1, 9},
-        {ROOM_TOP_LEVEL_REDACTS, 1, 10},   {ROOM_CREATOR_IN_CONTENT, 1, 10}, {ROOM_STRICT_JSON, 6, 12},
-        {ROOM_NOTIFICATION_LEVELS, 6, 12}, {ROOM_KNOCK, 7, 12},           {ROOM_RESTRICTED, 8, 12},
-        {ROOM_KNOCK_RESTRICTED, 10, 12},   {ROOM_ID_IS_HASH, 12, 12},     {ROOM_CREATORS, 12, 12},
+        {ROOM_REDACTION_AUTH, 1, 2},       {ROOM_ALIASES_AUTH, 1, 5},
+        {ROOM_LOOSE_LEVELS, 1, 9},         {ROOM_TOP_LEVEL_REDACTS, 1, 10},
+        {ROOM_CREATOR_IN_CONTENT, 1, 10},  {ROOM_STRICT_JSON, 6, 12},
+        {ROOM_NOTIFICATION_LEVELS, 6, 12}, {ROOM_KNOCK, 7, 12},
+        {ROOM_RESTRICTED, 8, 12},          {ROOM_KNOCK_RESTRICTED, 10, 12},
+        {ROOM_ID_IS_HASH, 12, 12},         {ROOM_CREATORS, 12, 12},
     };
     for (size_t i = 0; i < COUNT(FEATURES); ++i)
         for (int number = 1; number <= 12; ++number)
@@ -210,8 +217,9 @@ static void test_features(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_content),  cmocka_unit_test(test_cases_cover_versions), cmocka_unit_test(test_event_keys),
-        cmocka_unit_test(test_odd_events), cmocka_unit_test(test_keeps),              cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_content),    cmocka_unit_test(test_cases_cover_versions),
+        cmocka_unit_test(test_event_keys), cmocka_unit_test(test_odd_events),
+        cmocka_unit_test(test_keeps),      cmocka_unit_test(test_versions),
         cmocka_unit_test(test_features),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);

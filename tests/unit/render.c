@@ -69,8 +69,8 @@ static struct appended say(user_no who, const char *content)
 static struct appended relate(user_no who, const char *rel_type, const char *target, const char *more)
 {
     char content[512];
-    snprintf(content, sizeof content, "{\"body\":\"x\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"%s\"}%s}", target,
-             rel_type, more);
+    snprintf(content, sizeof content, "{\"body\":\"x\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"%s\"}%s}",
+             target, rel_type, more);
     return say(who, content);
 }
 
@@ -83,11 +83,11 @@ static void a_message_has_these_keys_and_no_others(void **state)
 {
     struct appended said = say(boris, "{\"body\":\"quote \\\" and\\nline\",\"msgtype\":\"m.text\"}");
     json_t *event = rendered(said.pos);
-    json_t *expected = json_pack("{s:{s:s,s:s}, s:s, s:I, s:s, s:s, s:s, s:{s:i}}", "content", "body",
-                                 "quote \" and\nline", "msgtype", "m.text", "event_id", said.event_id, "origin_server_ts",
-                                 json_integer_value(json_object_get(event, "origin_server_ts")), "room_id",
-                                 "!r:school.example", "sender", "@boris:school.example", "type", "m.room.message",
-                                 "unsigned", "age", 5);
+    json_t *expected =
+        json_pack("{s:{s:s,s:s}, s:s, s:I, s:s, s:s, s:s, s:{s:i}}", "content", "body", "quote \" and\nline", "msgtype",
+                  "m.text", "event_id", said.event_id, "origin_server_ts",
+                  json_integer_value(json_object_get(event, "origin_server_ts")), "room_id", "!r:school.example",
+                  "sender", "@boris:school.example", "type", "m.room.message", "unsigned", "age", 5);
     assert_true(json_equal(event, expected));
     json_decref(event);
     json_decref(expected);
@@ -113,7 +113,8 @@ static void a_redaction_names_its_target_in_both_places(void **state)
         room_no where = fixture_room(&f, anna, VERSIONS[i], PRESET_PRIVATE_CHAT, NULL);
         struct appended said = say_in(where, anna, "m.room.message", "{\"body\":\"oops\"}");
         char content[128];
-        snprintf(content, sizeof content, i == 0 ? "{\"reason\":\"r\"}" : "{\"reason\":\"r\",\"redacts\":\"%s\"}", said.event_id);
+        snprintf(content, sizeof content, i == 0 ? "{\"reason\":\"r\"}" : "{\"reason\":\"r\",\"redacts\":\"%s\"}",
+                 said.event_id);
         assert_true(fixture_send(&f, where, anna, "m.room.redaction", NULL, content, said.event_id, &redaction, NULL));
         json_t *event = rendered(redaction.pos);
         assert_string_equal(json_get_string(event, "redacts"), said.event_id);
@@ -136,7 +137,7 @@ static void the_newest_valid_edit_is_bundled(void **state)
     assert_null(relations_of(event));
     json_decref(event);
     relate(anna, "m.replace", said.event_id, ",\"m.new_content\":{}"); /* somebody else's */
-    relate(boris, "m.replace", said.event_id, "");                      /* without new content */
+    relate(boris, "m.replace", said.event_id, "");                     /* without new content */
     event = rendered(said.pos);
     assert_null(relations_of(event));
     json_decref(event);
@@ -240,8 +241,9 @@ static void stripped_state_has_four_keys(void **state)
     struct text out = TEXT_INIT;
     struct event_row row = {.type = "m.room.name", .state_key = "", .content = "{\"name\":\"5a\"}", .sender = anna};
     render_stripped(&out, &how, &row);
-    assert_string_equal(out.data, "{\"content\":{\"name\":\"5a\"},\"sender\":\"@anna:school.example\",\"state_key\":\"\","
-                                  "\"type\":\"m.room.name\"}");
+    assert_string_equal(out.data,
+                        "{\"content\":{\"name\":\"5a\"},\"sender\":\"@anna:school.example\",\"state_key\":\"\","
+                        "\"type\":\"m.room.name\"}");
     text_finish(&out);
 }
 

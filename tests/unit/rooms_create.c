@@ -51,8 +51,15 @@ static room_no make(const struct body *body, struct error *e)
     json_t *creation = parsed(body->creation), *power = parsed(body->power), *initial = parsed(body->initial),
            *invite = parsed(body->invite);
     struct room_plan plan = {
-        .creator = anna, .version = room_version_get(body->version), .preset = body->preset, .alias = body->alias,
-        .name = body->name, .creation_content = creation, .power_levels = power, .initial_state = initial, .invite = invite,
+        .creator = anna,
+        .version = room_version_get(body->version),
+        .preset = body->preset,
+        .alias = body->alias,
+        .name = body->name,
+        .creation_content = creation,
+        .power_levels = power,
+        .initial_state = initial,
+        .invite = invite,
     };
     *e = (struct error){0};
     room_no room = fixture_create(&f, &plan, e);
@@ -83,9 +90,12 @@ static void events_come_in_the_order_of_the_specification(void **state)
     } CASES[] = {
         {{"12", PRESET_PRIVATE_CHAT}, "create member@a power_levels join_rules history_visibility guest_access"},
         {{"1", PRESET_PUBLIC_CHAT}, "create member@a power_levels join_rules history_visibility guest_access"},
-        {{"12", PRESET_PRIVATE_CHAT, .alias = "#club:school.example", .name = "Club", .invite = "[\"@boris:school.example\"]",
-          .initial = "[{\"type\":\"m.room.topic\",\"content\":{}},{\"type\":\"x.y\",\"state_key\":\"k\",\"content\":{}}]"},
-         "create member@a power_levels canonical_alias join_rules history_visibility guest_access topic yk name member@b"},
+        {{"12", PRESET_PRIVATE_CHAT, .alias = "#club:school.example", .name = "Club",
+          .invite = "[\"@boris:school.example\"]",
+          .initial =
+              "[{\"type\":\"m.room.topic\",\"content\":{}},{\"type\":\"x.y\",\"state_key\":\"k\",\"content\":{}}]"},
+         "create member@a power_levels canonical_alias join_rules history_visibility guest_access topic yk name "
+         "member@b"},
         {{"12", PRESET_NONE, .initial = "[{\"type\":\"m.room.topic\",\"content\":{}}]"}, "create member@a topic"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
@@ -111,14 +121,20 @@ static void what_cannot_be_is_refused_by_its_code_and_leaves_no_room(void **stat
         {{"12", PRESET_PRIVATE_CHAT, .power = "{\"users\":{\"@anna:school.example\":100}}"}, ERROR_INVALID_ROOM_STATE},
         {{"12", PRESET_PRIVATE_CHAT, .creation = "{\"additional_creators\":[\"boris\"]}"}, ERROR_INVALID_ROOM_STATE},
         {{"12", PRESET_TRUSTED_PRIVATE_CHAT, .creation = "{\"additional_creators\":{}}",
-          .invite = "[\"@boris:school.example\"]"}, ERROR_INVALID_ROOM_STATE},
-        {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"m.room.member\",\"state_key\":\"@boris:school.example\","
-                                                "\"content\":{\"membership\":\"join\"}}]"}, ERROR_INVALID_ROOM_STATE},
-        {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"m.room.create\",\"content\":{}}]"}, ERROR_INVALID_ROOM_STATE},
+          .invite = "[\"@boris:school.example\"]"},
+         ERROR_INVALID_ROOM_STATE},
+        {{"12", PRESET_PRIVATE_CHAT,
+          .initial = "[{\"type\":\"m.room.member\",\"state_key\":\"@boris:school.example\","
+                     "\"content\":{\"membership\":\"join\"}}]"},
+         ERROR_INVALID_ROOM_STATE},
+        {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"m.room.create\",\"content\":{}}]"},
+         ERROR_INVALID_ROOM_STATE},
         {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"x\"}]"}, ERROR_BAD_JSON},
         {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"x\",\"content\":{\"n\":1.5}}]"}, ERROR_BAD_JSON},
-        {{"12", PRESET_PRIVATE_CHAT, .initial = "[{\"type\":\"m.room.canonical_alias\",\"content\":{\"alias\":"
-                                                "\"#taken:school.example\"}}]"}, ERROR_BAD_ALIAS},
+        {{"12", PRESET_PRIVATE_CHAT,
+          .initial = "[{\"type\":\"m.room.canonical_alias\",\"content\":{\"alias\":"
+                     "\"#taken:school.example\"}}]"},
+         ERROR_BAD_ALIAS},
         {{"12", PRESET_PRIVATE_CHAT, .invite = "[\"@nobody:school.example\"]"}, ERROR_NOT_FOUND},
         {{"12", PRESET_PRIVATE_CHAT, .invite = "[\"@boris:elsewhere.example\"]"}, ERROR_NOT_FOUND},
     };
@@ -137,10 +153,13 @@ static void what_cannot_be_is_refused_by_its_code_and_leaves_no_room(void **stat
 static void initial_state_wins_over_the_preset_and_the_name_over_it(void **state)
 {
     struct error e;
-    room_no room = make(&(struct body){"12", PRESET_PUBLIC_CHAT, .name = "right",
-                                       .initial = "[{\"type\":\"m.room.join_rules\",\"content\":{\"join_rule\":\"knock\"}},"
-                                                  "{\"type\":\"m.room.name\",\"content\":{\"name\":\"wrong\"}}]"}, &e);
-    json_t *rules = fixture_content(&f, room, "m.room.join_rules", ""), *name = fixture_content(&f, room, "m.room.name", "");
+    room_no room =
+        make(&(struct body){"12", PRESET_PUBLIC_CHAT, .name = "right",
+                            .initial = "[{\"type\":\"m.room.join_rules\",\"content\":{\"join_rule\":\"knock\"}},"
+                                       "{\"type\":\"m.room.name\",\"content\":{\"name\":\"wrong\"}}]"},
+             &e);
+    json_t *rules = fixture_content(&f, room, "m.room.join_rules", ""),
+           *name = fixture_content(&f, room, "m.room.name", "");
     assert_string_equal(json_get_string(rules, "join_rule"), "knock");
     assert_string_equal(json_get_string(name, "name"), "right");
     json_decref(rules);
@@ -166,7 +185,8 @@ static void the_power_levels_are_those_of_the_version(void **state)
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         struct error e;
         room_no room = make(&CASES[i].body, &e);
-        json_t *levels = fixture_content(&f, room, "m.room.power_levels", ""), *users = json_get_object(levels, "users");
+        json_t *levels = fixture_content(&f, room, "m.room.power_levels", ""),
+               *users = json_get_object(levels, "users");
         assert_int_equal(json_get_int(users, "@anna:school.example", -1), CASES[i].anna);
         assert_int_equal(json_get_int(users, "@boris:school.example", -1), CASES[i].boris);
         assert_int_equal(json_get_int(json_get_object(levels, "events"), "m.room.tombstone", -1), CASES[i].tombstone);
@@ -178,10 +198,12 @@ static void the_power_levels_are_those_of_the_version(void **state)
 static void the_people_of_a_trusted_chat_become_creators_once(void **state)
 {
     struct error e;
-    room_no room = make(&(struct body){"12", PRESET_TRUSTED_PRIVATE_CHAT,
-                                       .creation = "{\"additional_creators\":[\"@boris:school.example\"],\"m.federate\":false,"
-                                                   "\"room_version\":\"1\",\"creator\":\"@vera:school.example\"}",
-                                       .invite = "[\"@boris:school.example\",\"@vera:school.example\"]"}, &e);
+    room_no room =
+        make(&(struct body){"12", PRESET_TRUSTED_PRIVATE_CHAT,
+                            .creation = "{\"additional_creators\":[\"@boris:school.example\"],\"m.federate\":false,"
+                                        "\"room_version\":\"1\",\"creator\":\"@vera:school.example\"}",
+                            .invite = "[\"@boris:school.example\",\"@vera:school.example\"]"},
+             &e);
     char *text = events_state_content(f.db, room, "m.room.create", "");
     assert_string_equal(text, "{\"additional_creators\":[\"@boris:school.example\",\"@vera:school.example\"],"
                               "\"m.federate\":false,\"room_version\":\"12\"}");

@@ -1,4 +1,5 @@
-/* Membership: acts, member events written as state, restricted joins, redacted state; in a school, what nobody may find out. */
+/* Membership: acts, member events written as state, restricted joins, redacted state; in a school, what nobody may find
+ * out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,8 +57,8 @@ static bool name_job(struct tx *tx, void *arg, struct error *e)
     return profiles_put(tx, boris, "displayname", "\"Boris\"");
 }
 
-/* Member events that a client writes itself are the acts that they are. boris's membership before, who writes, whose event,
- * what; then whether it is done, and what lies in the room. */
+/* Member events that a client writes itself are the acts that they are. boris's membership before, who writes, whose
+ * event, what; then whether it is done, and what lies in the room. */
 static void a_member_event_written_as_state_is_an_act(void **state)
 {
     static const struct {
@@ -70,11 +71,13 @@ static void a_member_event_written_as_state_is_an_act(void **state)
         {MEMBERSHIP_NONE, true, BORIS, "{\"membership\":\"join\"}", NULL, ERROR_FORBIDDEN},
         {MEMBERSHIP_INVITE, true, BORIS, "{\"membership\":\"join\"}", NULL, ERROR_FORBIDDEN},
         {MEMBERSHIP_NONE, true, BORIS, "{\"membership\":\"knock\"}", NULL, ERROR_FORBIDDEN},
-        {MEMBERSHIP_NONE, true, BORIS, "{\"membership\":\"invite\",\"displayname\":\"Fool\",\"avatar_url\":\"mxc://a/b\"}",
+        {MEMBERSHIP_NONE, true, BORIS,
+         "{\"membership\":\"invite\",\"displayname\":\"Fool\",\"avatar_url\":\"mxc://a/b\"}",
          "{\"displayname\":\"Boris\",\"membership\":\"invite\"}", 0},
         {MEMBERSHIP_INVITE, false, BORIS, "{\"membership\":\"join\",\"displayname\":\"Bob\"}",
          "{\"displayname\":\"Bob\",\"membership\":\"join\"}", 0},
-        {MEMBERSHIP_INVITE, false, BORIS, "{\"membership\":\"join\"}", "{\"displayname\":\"Boris\",\"membership\":\"join\"}", 0},
+        {MEMBERSHIP_INVITE, false, BORIS, "{\"membership\":\"join\"}",
+         "{\"displayname\":\"Boris\",\"membership\":\"join\"}", 0},
         {MEMBERSHIP_JOIN, false, BORIS, "{\"membership\":\"join\",\"displayname\":\"Bob\",\"x.y\":1}",
          "{\"displayname\":\"Bob\",\"membership\":\"join\",\"x.y\":1}", 0},
         {MEMBERSHIP_JOIN, true, BORIS, "{\"membership\":\"join\",\"displayname\":\"Fool\"}", NULL, ERROR_FORBIDDEN},
@@ -100,7 +103,8 @@ static void a_member_event_written_as_state_is_an_act(void **state)
         if (CASES[i].before == MEMBERSHIP_BAN)
             assert_true(fixture_member(&f, room, ACT_BAN, anna, boris, NULL));
         e = (struct error){0};
-        bool done = fixture_write_member(&f, room, CASES[i].by_anna ? anna : boris, CASES[i].whose, CASES[i].content, &e);
+        bool done =
+            fixture_write_member(&f, room, CASES[i].by_anna ? anna : boris, CASES[i].whose, CASES[i].content, &e);
         if (done != (CASES[i].lies != NULL) || (!done && e.code != CASES[i].code))
             fail_msg("case %zu: %s, %s", i, done ? "done" : error_wire_name(e.code), error_sentence(&e));
         if (done)
@@ -122,7 +126,8 @@ static void a_restricted_room_cannot_be_entered_by_a_forged_voucher(void **state
                 room = fixture_room(&f, anna, VERSIONS[i], PRESET_PRIVATE_CHAT, NULL);
         char *hall_id = rooms_id_of(f.db, hall);
         snprintf(rules, sizeof rules,
-                 "{\"allow\":[{\"room_id\":\"%s\",\"type\":\"m.room_membership\"}],\"join_rule\":\"restricted\"}", hall_id);
+                 "{\"allow\":[{\"room_id\":\"%s\",\"type\":\"m.room_membership\"}],\"join_rule\":\"restricted\"}",
+                 hall_id);
         free(hall_id);
         assert_true(fixture_send(&f, room, anna, "m.room.join_rules", "", rules, NULL, NULL, NULL));
         assert_false(fixture_write_member(&f, room, boris, BORIS, FORGED, &e));
@@ -132,7 +137,8 @@ static void a_restricted_room_cannot_be_entered_by_a_forged_voucher(void **state
         assert_true(fixture_write_member(&f, room, boris, BORIS, FORGED, &e)); /* now by right */
         assert_true(fixture_member(&f, room, ACT_LEAVE, boris, boris, NULL));
         assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-        assert_true(fixture_member(&f, room, ACT_LEAVE, anna, anna, NULL)); /* now nobody may let anybody in, but in 12 */
+        assert_true(
+            fixture_member(&f, room, ACT_LEAVE, anna, anna, NULL)); /* now nobody may let anybody in, but in 12 */
         assert_true(fixture_member(&f, hall, ACT_JOIN, vera, vera, NULL));
         assert_true(fixture_member(&f, room, ACT_JOIN, vera, vera, &e)); /* boris may invite: level 0 */
     }
@@ -163,12 +169,13 @@ static void a_redacted_state_counts_as_what_is_left_of_it(void **state)
     struct appended levels, rules;
     room_no room = fixture_room(&f, anna, "9", PRESET_PUBLIC_CHAT, NULL);
     assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-    assert_true(fixture_send(&f, room, anna, "m.room.power_levels", "",
-                             "{\"users\":{\"" ANNA "\":100},\"invite\":100}", NULL, &levels, NULL));
+    assert_true(fixture_send(&f, room, anna, "m.room.power_levels", "", "{\"users\":{\"" ANNA "\":100},\"invite\":100}",
+                             NULL, &levels, NULL));
     assert_false(fixture_member(&f, room, ACT_INVITE, boris, vera, &e));
     assert_true(fixture_send(&f, room, anna, "m.room.redaction", NULL, "{}", levels.event_id, NULL, NULL));
     assert_true(fixture_member(&f, room, ACT_INVITE, boris, vera, &e)); /* version 9 forgets "invite" */
-    assert_true(fixture_send(&f, room, anna, "m.room.join_rules", "", "{\"join_rule\":\"invite\",\"x\":1}", NULL, &rules, NULL));
+    assert_true(fixture_send(&f, room, anna, "m.room.join_rules", "", "{\"join_rule\":\"invite\",\"x\":1}", NULL,
+                             &rules, NULL));
     assert_true(fixture_send(&f, room, anna, "m.room.redaction", NULL, "{}", rules.event_id, NULL, NULL));
     char *left = events_state_content(f.db, room, "m.room.join_rules", "");
     assert_string_equal(left, "{\"join_rule\":\"invite\"}");
@@ -214,7 +221,8 @@ static void an_annotation_is_made_once(void **state)
             fail_msg("case %zu", i);
     }
     assert_true(fixture_send(&f, room, boris, "m.room.redaction", NULL, "{}", reaction.event_id, NULL, NULL));
-    assert_true(fixture_send(&f, room, boris, "m.reaction", NULL, content, NULL, NULL, NULL)); /* the first is taken back */
+    assert_true(
+        fixture_send(&f, room, boris, "m.reaction", NULL, content, NULL, NULL, NULL)); /* the first is taken back */
 }
 
 struct txn {
@@ -240,8 +248,8 @@ static void a_transaction_id_belongs_to_its_path(void **state)
         const char *about, *txn_id;
         bool known;
     } CASES[] = {
-        {0, "m.room.message", "1", false}, {0, "m.room.message", "1", true},  {0, "m.reaction", "1", false},
-        {0, "$event", "1", false},         {0, "$other", "1", false},         {1, "m.room.message", "1", false},
+        {0, "m.room.message", "1", false}, {0, "m.room.message", "1", true}, {0, "m.reaction", "1", false},
+        {0, "$event", "1", false},         {0, "$other", "1", false},        {1, "m.room.message", "1", false},
         {0, "m.room.message", "2", false}, {1, "m.room.message", "1", true},
     };
     struct error e;
@@ -271,7 +279,8 @@ static bool school_job(struct tx *tx, void *arg, struct error *e)
     second.no = schools_put(tx->db, &second);
     for (int i = 0; i < 3; ++i) {
         struct person_row person = {who[i], i == 0 ? "a" : i == 1 ? "b" : "v", "", "", "", DAY_EVER, true, false};
-        struct role_row role = {who[i], i < 2 ? first.no : second.no, i == 0 ? ROLE_TEACHER : ROLE_PUPIL, DAY_EVER, DAY_NEVER};
+        struct role_row role = {who[i], i < 2 ? first.no : second.no, i == 0 ? ROLE_TEACHER : ROLE_PUPIL, DAY_EVER,
+                                DAY_NEVER};
         if (!people_put(tx->db, &person) || !roles_put(tx->db, &role))
             return false;
     }
@@ -344,14 +353,10 @@ static void the_schools_state_cannot_be_redacted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPEN(a_member_event_written_as_state_is_an_act),
-        OPEN(a_restricted_room_cannot_be_entered_by_a_forged_voucher),
-        OPEN(what_is_said_twice_is_said_once),
-        OPEN(a_redacted_state_counts_as_what_is_left_of_it),
-        OPEN(strangers_learn_nothing_of_a_rooms_events),
-        OPEN(an_annotation_is_made_once),
-        OPEN(a_transaction_id_belongs_to_its_path),
-        SCHOOL(an_outsider_and_nobody_are_refused_alike),
+        OPEN(a_member_event_written_as_state_is_an_act), OPEN(a_restricted_room_cannot_be_entered_by_a_forged_voucher),
+        OPEN(what_is_said_twice_is_said_once),           OPEN(a_redacted_state_counts_as_what_is_left_of_it),
+        OPEN(strangers_learn_nothing_of_a_rooms_events), OPEN(an_annotation_is_made_once),
+        OPEN(a_transaction_id_belongs_to_its_path),      SCHOOL(an_outsider_and_nobody_are_refused_alike),
         SCHOOL(the_schools_state_cannot_be_redacted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,9 +40,14 @@ static void put(room_no room, const char *type, const char *state_key, const cha
 static room_no room_with(const char *version, const char *alias)
 {
     struct error e;
-    room_no room = fixture_create(&f, &(struct room_plan){.creator = anna, .version = room_version_get(version),
-                                                          .preset = PRESET_PUBLIC_CHAT, .alias = alias, .name = "Club",
-                                                          .published = true}, &e);
+    room_no room = fixture_create(&f,
+                                  &(struct room_plan){.creator = anna,
+                                                      .version = room_version_get(version),
+                                                      .preset = PRESET_PUBLIC_CHAT,
+                                                      .alias = alias,
+                                                      .name = "Club",
+                                                      .published = true},
+                                  &e);
     assert_true(room != 0);
     assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
     assert_true(fixture_member(&f, room, ACT_BAN, anna, vera, NULL));
@@ -78,7 +83,8 @@ static void assert_moved(room_no old, room_no new, const char *alias)
     assert_int_equal(memberships_of(f.db, new, vera), MEMBERSHIP_BAN);
     assert_int_equal(memberships_of(f.db, new, boris), MEMBERSHIP_NONE);
     assert_int_equal(memberships_of(f.db, old, boris), MEMBERSHIP_JOIN);
-    json_t *create = fixture_content(&f, new, "m.room.create", ""), *tombstone = fixture_content(&f, old, "m.room.tombstone", "");
+    json_t *create = fixture_content(&f, new, "m.room.create", ""),
+           *tombstone = fixture_content(&f, old, "m.room.tombstone", "");
     const json_t *before = json_get_object(create, "predecessor");
     assert_string_equal(json_get_string(before, "room_id"), old_id);
     assert_int_equal(events_room_of(f.db, json_get_string(before, "event_id")), old);
@@ -123,7 +129,8 @@ static void levels_fit_the_new_version(void **state)
         {"9", "10", "{\"@anna:school.example\":\"100\",\"@boris:school.example\":\" 60 \"}", NULL, 100, 60},
         {"9", "9", "{\"@anna:school.example\":100,\"@boris:school.example\":60}", NULL, 100, 60},
         {"11", "12", "{\"@anna:school.example\":100,\"@boris:school.example\":60}", NULL, -1, 60},
-        {"11", "12", "{\"@anna:school.example\":100,\"@boris:school.example\":60}", "[\"@boris:school.example\"]", -1, -1},
+        {"11", "12", "{\"@anna:school.example\":100,\"@boris:school.example\":60}", "[\"@boris:school.example\"]", -1,
+         -1},
         {"12", "11", "{\"@boris:school.example\":60}", "[\"@boris:school.example\"]", 100, 60},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
@@ -135,7 +142,8 @@ static void levels_fit_the_new_version(void **state)
         room_no new = fixture_upgrade(&f, old, anna, CASES[i].to, CASES[i].creators, &e);
         if (new == 0)
             fail_msg("case %zu: %s", i, error_sentence(&e));
-        json_t *now = fixture_content(&f, new, "m.room.power_levels", ""), *create = fixture_content(&f, new, "m.room.create", "");
+        json_t *now = fixture_content(&f, new, "m.room.power_levels", ""),
+               *create = fixture_content(&f, new, "m.room.create", "");
         const json_t *users = json_get_object(now, "users");
         assert_int_equal(json_get_int(users, "@anna:school.example", -1), CASES[i].anna);
         assert_int_equal(json_get_int(users, "@boris:school.example", -1), CASES[i].boris);
@@ -151,8 +159,9 @@ static void the_power_to_bury_is_enough(void **state)
 {
     struct error e;
     room_no old = room_with("11", "#moderated:school.example");
-    put(old, "m.room.power_levels", "", "{\"users\":{\"@anna:school.example\":100,\"@boris:school.example\":50},\"ban\":90,"
-                                        "\"events\":{\"m.room.tombstone\":50,\"m.room.power_levels\":100}}");
+    put(old, "m.room.power_levels", "",
+        "{\"users\":{\"@anna:school.example\":100,\"@boris:school.example\":50},\"ban\":90,"
+        "\"events\":{\"m.room.tombstone\":50,\"m.room.power_levels\":100}}");
     room_no new = fixture_upgrade(&f, old, boris, "11", NULL, &e);
     if (new == 0)
         fail_msg("%s", error_sentence(&e));

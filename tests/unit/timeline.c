@@ -35,7 +35,8 @@ static int setup(void **state)
     fixture_member(&f, room, ACT_JOIN, boris, boris, NULL);
     for (int i = 0; i < MESSAGES; ++i) {
         char content[64];
-        snprintf(content, sizeof content, i % 10 == 0 ? "{\"body\":\"%d\",\"url\":\"mxc://a/b\"}" : "{\"body\":\"%d\"}", i);
+        snprintf(content, sizeof content, i % 10 == 0 ? "{\"body\":\"%d\",\"url\":\"mxc://a/b\"}" : "{\"body\":\"%d\"}",
+                 i);
         fixture_send(&f, room, i % 2 == 0 ? anna : boris, "m.room.message", NULL, content, NULL, NULL, NULL);
     }
     how = (struct render){.db = f.db, .names = f.names, .room_id = "!r", .viewer = boris, .now_ms = clock_wall_ms()};
@@ -56,7 +57,8 @@ static int teardown(void **state)
 /* Reads everything in pages; positions as they come. */
 static size_t read_all(bool backwards, size_t limit, const struct event_filter *filter, stream_pos *out)
 {
-    struct timeline_wanted wanted = {.room = room, .backwards = backwards, .upto = INT64_MAX, .limit = limit, .filter = filter};
+    struct timeline_wanted wanted = {
+        .room = room, .backwards = backwards, .upto = INT64_MAX, .limit = limit, .filter = filter};
     struct timeline page;
     size_t n = 0;
     for (bool more = true; more; timeline_finish(&page)) {

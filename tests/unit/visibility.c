@@ -46,8 +46,8 @@ static void set_visibility(room_no room, const char *value)
  * out. */
 static int tell(room_no room, const char *story, stream_pos *messages)
 {
-    static const enum act ACTS[] = {['I'] = ACT_INVITE, ['J'] = ACT_JOIN, ['L'] = ACT_LEAVE,
-                                    ['K'] = ACT_KICK,   ['B'] = ACT_BAN,  ['U'] = ACT_UNBAN};
+    static const enum act ACTS[] = {
+        ['I'] = ACT_INVITE, ['J'] = ACT_JOIN, ['L'] = ACT_LEAVE, ['K'] = ACT_KICK, ['B'] = ACT_BAN, ['U'] = ACT_UNBAN};
     struct appended said;
     struct error e;
     int n = 0;
@@ -64,7 +64,8 @@ static int tell(room_no room, const char *story, stream_pos *messages)
             messages[n++] = said.pos;
             break;
         default:
-            assert_true(fixture_member(&f, room, ACTS[(int)*at], strchr("JL", *at) != NULL ? boris : anna, boris, NULL));
+            assert_true(
+                fixture_member(&f, room, ACTS[(int)*at], strchr("JL", *at) != NULL ? boris : anna, boris, NULL));
         }
     }
     return n;
@@ -75,27 +76,21 @@ static void what_is_seen_follows_setting_and_membership_then(void **state)
     static const struct {
         const char *story, *seen;
     } CASES[] = {
-        {"smImJm", "111"},  /* shared: all of it, once joined */
-        {"?mIJm", "11"},    /* a value that is not understood counts as shared */
-        {"smIm", "00"},     /* only invited: nothing yet */
-        {"imImJm", "011"},  /* invited: from the invite on */
-        {"jmImJm", "001"},  /* joined: from the join on */
-        {"wmImJm", "111"},
-        {"wmsm", "10"},     /* a stranger sees what was world readable */
-        {"jmsmIJ", "01"},   /* what counts is the setting then */
-        {"smjmIJm", "101"},
-        {"sIJmLm", "10"},   /* nothing after leaving */
-        {"sIJmKm", "10"},
-        {"sIJmBm", "10"},
-        {"sIJmBUm", "10"},
-        {"sIJLmIJm", "11"}, /* but after coming back */
-        {"jIJmLmIJm", "101"},
-        {"iIJmLmImJm", "1011"},
+        {"smImJm", "111"},                      /* shared: all of it, once joined */
+        {"?mIJm", "11"},                        /* a value that is not understood counts as shared */
+        {"smIm", "00"},                         /* only invited: nothing yet */
+        {"imImJm", "011"},                      /* invited: from the invite on */
+        {"jmImJm", "001"},                      /* joined: from the join on */
+        {"wmImJm", "111"},    {"wmsm", "10"},   /* a stranger sees what was world readable */
+        {"jmsmIJ", "01"},                       /* what counts is the setting then */
+        {"smjmIJm", "101"},   {"sIJmLm", "10"}, /* nothing after leaving */
+        {"sIJmKm", "10"},     {"sIJmBm", "10"},
+        {"sIJmBUm", "10"},    {"sIJLmIJm", "11"}, /* but after coming back */
+        {"jIJmLmIJm", "101"}, {"iIJmLmImJm", "1011"},
         {"iIJmLmIm", "101"}, /* left, and invited again: the invite lets see */
         {"sIJmLF", "0"},     /* forgotten is forgotten */
-        {"wIJmLF", "1"},
-        {"sIJmLFIJm", "11"},
-        {"iIm", "0"},        /* an invite alone, never joined */
+        {"wIJmLF", "1"},      {"sIJmLFIJm", "11"},
+        {"iIm", "0"}, /* an invite alone, never joined */
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         stream_pos messages[8];
@@ -151,7 +146,8 @@ static void state_is_that_of_now_or_of_the_leaving(void **state)
     static const struct {
         const char *story;
         int expected; /* 0: none, 1: now, 2: a position */
-    } CASES[] = {{"s", 0}, {"sI", 0}, {"sIJ", 1}, {"w", 1}, {"sIJL", 2}, {"sIJB", 2}, {"sIJLI", 2}, {"sIJLF", 0}, {"sIJLw", 1}};
+    } CASES[] = {{"s", 0},    {"sI", 0},    {"sIJ", 1},   {"w", 1},    {"sIJL", 2},
+                 {"sIJB", 2}, {"sIJLI", 2}, {"sIJLF", 0}, {"sIJLw", 1}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         stream_pos messages[8], first, last;
         room_no room = fixture_room(&f, anna, "11", PRESET_PRIVATE_CHAT, NULL);
