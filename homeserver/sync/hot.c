@@ -334,8 +334,8 @@ bool hot_answer(struct syncer *syncer, const struct wake *wake, const struct syn
 {
     struct answering a = {syncer, wake, ask, out, clock_wall_ms()};
     ptrdiff_t at = wake_find(wake, ask->user);
-    if (wake->fragments == NULL || at < 0 || wake->before[at] > ask->since || ask->since == 0 || ask->full_state ||
-        !filter_is_plain(ask->filter) || wake->items[wake->first[at]].room < 0)
+    if (wake->fragments == NULL || at < 0 || wake->before[at] > ask->since || wake->pos <= ask->since ||
+        ask->since == 0 || ask->full_state || !filter_is_plain(ask->filter) || wake->items[wake->first[at]].room < 0)
         return false;
     sync_open_answer(out, wake->pos);
     if (add_rooms(&a, wake->first[at], wake->first[at + 1]))

@@ -22,8 +22,8 @@ struct wake;
 /* The hub's dresser; self: a struct syncer. */
 void hot_dress(void *self, struct wake *wake, const struct change *changes, size_t n);
 
-/* Appends the whole answer for a poll parked at ask->since. false: nothing was appended, a worker must do it. Any
- * thread; never blocks. */
+/* Appends the whole answer for a poll parked at ask->since. false: nothing was appended, a worker must do it (or the
+ * poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
 bool hot_answer(struct syncer *syncer, const struct wake *wake, const struct sync_ask *ask, struct text *out);
 
 #endif

@@ -20,6 +20,7 @@
 #include "homeserver/sync/threads.h"
 
 #define SHARDS 64
+#define THREADS_MAX 200 /* unread ones of a room that are counted each; the rest counts as outside of threads */
 
 struct key {
     user_no user;
@@ -85,6 +86,8 @@ static struct unread_counts *tally_of(struct unread_tally *tally, const char *ro
     for (size_t i = 0; i < tally->n; ++i)
         if (strcmp(tally->threads[i].root, root) == 0)
             return &tally->threads[i].counts;
+    if (tally->n == THREADS_MAX)
+        return &tally->main;
     tally->threads = xrealloc(tally->threads, (tally->n + 1) * sizeof *tally->threads);
     tally->threads[tally->n] = (struct unread_thread){xstrdup(root), {0}};
     return &tally->threads[tally->n++].counts;

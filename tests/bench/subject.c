@@ -1,6 +1,7 @@
 #include "tests/bench/subject.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -148,6 +149,20 @@ void pin_to_core(int core)
     CPU_ZERO(&set);
     CPU_SET(core, &set);
     sched_setaffinity(0, sizeof set, &set);
+}
+
+int64_t subject_disk_sync_us(const struct subject *s)
+{
+    static const char PAGE[4096];
+    char path[96];
+    snprintf(path, sizeof path, "%s/sync", s->dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int64_t start = now_us();
+    if (fd < 0 || write(fd, PAGE, sizeof PAGE) < 0 || fdatasync(fd) != 0)
+        exit(1);
+    int64_t took = now_us() - start;
+    close(fd);
+    return took;
 }
 
 static pid_t profiler;

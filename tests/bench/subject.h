@@ -24,6 +24,8 @@ int64_t subject_cpu_us(const struct subject *s);  /* user and system time so far
 int64_t subject_rss_kib(const struct subject *s); /* resident memory */
 int64_t subject_file_bytes(const char *path);     /* 0: not there */
 
+int64_t subject_disk_sync_us(const struct subject *s); /* how long the disk takes to sync 4 KiB just now */
+
 /* With PARTA_BENCH_PROFILE=FILE in the environment: perf records the server from begin to end. */
 void subject_profile_begin(const struct subject *s);
 void subject_profile_end(void);
