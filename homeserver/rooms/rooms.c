@@ -33,7 +33,7 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms)
 static void state_free(struct room *room, struct room_state *state)
 {
     HASH_DEL(room->state, state);
-    room->rooms->n_states -= 1;
+    room->rooms->n_states -= state->weight;
     free(state->key);
     free(state->event_id);
     json_decref(state->content);
@@ -196,7 +196,9 @@ static void fill(struct room_state *state, struct room *room, struct db *db, con
     state->pos = row->pos;
     state->event_id = xstrdup(row->event_id);
     state->sender = row->sender;
-    state->content = json_parse(row->content, strlen(row->content), &ignored);
+    size_t len = strlen(row->content);
+    state->weight += len / STATE_BYTES;
+    state->content = json_parse(row->content, len, &ignored);
     if (row->reference_hash != NULL)
         memcpy(state->reference_hash, row->reference_hash, SHA256_BYTES);
     state->sender_id = user_names_get(room->rooms->settings.names, db, row->sender);
@@ -207,6 +209,7 @@ static struct room_state *load_state(struct room *room, struct db *db, const str
                                      const char *state_key)
 {
     struct room_state *state = xcalloc(1, sizeof *state);
+    state->weight = 1;
     struct event_row row;
     struct stmt *q = events_state_get(db, room->no, type, state_key);
     if (events_next(q, &row))
@@ -214,7 +217,7 @@ static struct room_state *load_state(struct room *room, struct db *db, const str
     stmt_end(q);
     state->key = memcpy(xcalloc(name->len, 1), name->bytes, name->len);
     HASH_ADD_KEYPTR(hh, room->state, state->key, name->len, state);
-    room->rooms->n_states += 1;
+    room->rooms->n_states += state->weight;
     return state;
 }
 

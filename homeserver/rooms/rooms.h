@@ -4,7 +4,8 @@
  * State is loaded on demand, key by key, and kept; absent keys are remembered too. A job that changes a room says so:
  * should it or the commit fail, what is in memory is stale and the next job reads it again from the database.
  * Memory is bounded: the rooms unused for longest are dropped when there are more than ROOMS_CACHED, or more pieces of
- * their state than STATES_CACHED (what is absent counts too: clients can ask for anything). */
+ * their state than STATES_CACHED (what is absent counts too: clients can ask for anything; what is long counts several
+ * times, once more for each STATE_BYTES). */
 #ifndef PARTA_ROOMS_ROOMS_H
 #define PARTA_ROOMS_ROOMS_H
 
@@ -28,6 +29,7 @@ struct rooms;
 
 #define ROOMS_CACHED 2000
 #define STATES_CACHED 100000
+#define STATE_BYTES 256
 
 struct rooms_settings {
     const char *server_name; /* borrowed for the service's life, like the rest */
@@ -37,7 +39,7 @@ struct rooms_settings {
     bool school_mode; /* policy.mode */
 };
 
-size_t rooms_states_cached(const struct rooms *rooms); /* how many pieces of state are in memory; for tests */
+size_t rooms_states_cached(const struct rooms *rooms); /* pieces of state in memory, as they count; for tests */
 
 struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */
@@ -51,6 +53,7 @@ struct room_state {
     user_no sender;
     const char *sender_id; /* borrowed from names */
     json_t *content;
+    size_t weight;                              /* for how many it counts in memory */
     unsigned char reference_hash[SHA256_BYTES]; /* room versions 1 and 2 */
     struct auth_event auth;                     /* the same for auth_check, borrowing the above */
     UT_hash_handle hh;

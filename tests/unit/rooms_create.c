@@ -262,6 +262,24 @@ static void absent_state_does_not_fill_the_memory(void **state)
     assert_true(rooms_states_cached(f.rooms) <= STATES_CACHED + 1001);
 }
 
+static bool ask_for_long(struct tx *tx, void *room, struct error *e)
+{
+    return room_state_get(room_open(f.rooms, tx, *(room_no *)room), tx, "x.long", "")->pos != 0;
+}
+
+static void long_state_counts_for_what_it_takes(void **state)
+{
+    struct error e;
+    char content[30100] = "{\"a\":\"";
+    room_no room = make(&(struct body){"12", PRESET_PRIVATE_CHAT}, &e);
+    memset(content + 6, 'x', 30000);
+    strcpy(content + 30006, "\"}");
+    assert_true(fixture_send(&f, room, anna, "x.long", "", content, NULL, NULL, NULL));
+    size_t before = rooms_states_cached(f.rooms);
+    assert_true(writer_run(f.writer, ask_for_long, &room, &e));
+    assert_int_equal(rooms_states_cached(f.rooms), before + 1 + strlen(content) / STATE_BYTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +289,7 @@ int main(void)
         cmocka_unit_test(the_power_levels_are_those_of_the_version),
         cmocka_unit_test(the_people_of_a_trusted_chat_become_creators_once),
         cmocka_unit_test(a_number_used_again_remembers_nothing),
+        cmocka_unit_test(long_state_counts_for_what_it_takes),
         cmocka_unit_test(absent_state_does_not_fill_the_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
