@@ -11,8 +11,8 @@ static bool names(const json_t *content, const char *alias)
 {
     json_t *item;
     size_t i;
-    const char *main = json_get_string(content, "alias");
-    if (main != NULL && strcmp(main, alias) == 0)
+    const char *canonical = json_get_string(content, "alias");
+    if (canonical != NULL && strcmp(canonical, alias) == 0)
         return true;
     json_array_foreach(json_get_array(content, "alt_aliases"), i, item)
         if (json_is_string(item) && strcmp(json_string_value(item), alias) == 0)

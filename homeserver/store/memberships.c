@@ -7,13 +7,29 @@
 
 #define ROW "SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships "
 
-enum { GET, OF_USER, OF_USER_SINCE, IN_ROOM, IN_ROOM_ALL, MEMBER_COUNT, SHARE, USERS, PUT, FORGET, COUNT };
+enum {
+    GET,
+    OF_USER,
+    OF_USER_SINCE,
+    IN_ROOM,
+    IN_ROOM_ALL,
+    MEMBER_COUNT,
+    JOINED_COUNT,
+    COUNT_JOINED,
+    SHARE,
+    USERS,
+    PUT,
+    FORGET,
+    COUNT
+};
 static const char *const TEXTS[COUNT] = {
     [GET] = ROW "WHERE user_no = $1 AND room_no = $2",
     [OF_USER] = ROW "WHERE user_no = $1",
     [OF_USER_SINCE] = ROW "WHERE user_no = $1 AND pos > $2",
     [IN_ROOM] = ROW "WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
     [IN_ROOM_ALL] = ROW "WHERE room_no = $1",
+    [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
+    [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
     [SHARE] = "SELECT 1 FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
               " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
@@ -94,6 +110,8 @@ struct stmt *memberships_in_room(struct db *db, room_no room, enum membership m)
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m)
 {
+    if (m == MEMBERSHIP_JOIN)
+        return db_int(db, &MEMBERSHIPS, JOINED_COUNT, 0, "i", room);
     return db_int(db, &MEMBERSHIPS, MEMBER_COUNT, 0, "it", room, NAMES[m]);
 }
 
@@ -131,10 +149,16 @@ room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, si
     return rooms;
 }
 
+static bool count_joined(struct tx *tx, const struct membership_row *row)
+{
+    bool was = memberships_of(tx->db, row->room, row->user) == MEMBERSHIP_JOIN, is = row->membership == MEMBERSHIP_JOIN;
+    return was == is || db_run(tx->db, &MEMBERSHIPS, COUNT_JOINED, "ii", row->room, (int64_t)is - was);
+}
+
 bool memberships_put(struct tx *tx, const struct membership_row *row)
 {
-    return db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room, NAMES[row->membership], row->pos,
-                  row->joined_pos);
+    return count_joined(tx, row) && db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room,
+                                           NAMES[row->membership], row->pos, row->joined_pos);
 }
 
 bool memberships_forget(struct tx *tx, room_no room, user_no user)

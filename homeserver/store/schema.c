@@ -58,7 +58,8 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE rooms ("
     " room_no INTEGER PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, version TEXT NOT NULL,"
     " creator INTEGER NOT NULL REFERENCES users, created_ms INTEGER NOT NULL,"
-    " published INTEGER NOT NULL DEFAULT 0) STRICT;"
+    " published INTEGER NOT NULL DEFAULT 0,"
+    " joined INTEGER NOT NULL DEFAULT 0) STRICT;" /* how many are joined: derived from memberships, kept with them */
     "CREATE INDEX rooms_published ON rooms (published) WHERE published = 1;"
 
     /* An event is its row: the PDU of its room version is put together from it (rooms/pdu.h). */

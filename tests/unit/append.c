@@ -141,6 +141,9 @@ static void memberships_follow_the_rules(void **state)
             fail_msg("case %zu", i);
         if (!done)
             assert_int_equal(memberships_of(f.db, room, boris), CASES[i].before);
+        size_t n;
+        free(memberships_users(f.db, room, MEMBERSHIP_JOIN, &n));
+        assert_int_equal(memberships_count(f.db, room, MEMBERSHIP_JOIN), n); /* the derived number is the true one */
     }
 }
 
