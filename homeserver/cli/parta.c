@@ -34,12 +34,25 @@ static const char *config_path_default(void)
     return path != NULL && *path != '\0' ? path : CONFIG_PATH;
 }
 
-static void print_usage(FILE *out)
+/* The verbs that begin with this word ("user"), or all of them (""). Answers how many. */
+static int print_verbs(FILE *out, const char *word)
 {
     const struct verb *verb;
-    fputs("usage: parta VERB [OPTION]… [ARGUMENT]…\n\n", out);
-    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i)
+    size_t len = strlen(word);
+    int n = 0;
+    for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i) {
+        if (strncmp(verb->name, word, len) != 0 || (len != 0 && verb->name[len] != ' '))
+            continue;
         fprintf(out, "  %-16s %-8s %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
+        ++n;
+    }
+    return n;
+}
+
+static void print_usage(FILE *out)
+{
+    fputs("usage: parta VERB [OPTION]… [ARGUMENT]…\n\n", out);
+    print_verbs(out, "");
     fputs("\n  parta VERB --help tells more of a verb.\n"
           "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
           "  Exit codes: 0 done, 1 failed, 2 misused.\n",
@@ -83,7 +96,9 @@ static const struct verb *verb_of_words(int argc, char **argv, int *at)
         verb = verb_find(name);
     }
     *at += verb != NULL ? 2 : 1;
-    return verb != NULL || words < 1 ? verb : verb_find(argv[*at - 1]);
+    if (verb != NULL || words < 1)
+        return verb;
+    return verb_find(strcmp(argv[*at - 1], "--version") == 0 ? "version" : argv[*at - 1]);
 }
 
 static int option_number(const struct verb *verb, const char *word, size_t len)
@@ -253,18 +268,23 @@ static void finish(struct request_line *line, struct config *config)
     config_free(config);
 }
 
-static bool wants_usage(int argc, char **argv, int at)
+static bool is_help(const char *word)
 {
-    return at < argc &&
-           (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0);
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
-static int refuse_verb(int argc, char **argv, int at)
+/* "parta", "parta frobnicate", or only the first word of a verb: "parta user", "parta user --help". */
+static int without_verb(int argc, char **argv, int at)
 {
-    if (at >= argc)
+    bool helped = at + 1 < argc && is_help(argv[at + 1]);
+    if (at >= argc) {
         print_usage(stderr);
-    else
-        fprintf(stderr, "parta: There is no verb %s; \"parta --help\" lists them.\n", argv[at]);
+        return MISUSED;
+    }
+    if ((helped || at + 1 == argc) && print_verbs(helped ? stdout : stderr, argv[at]) > 0)
+        return helped ? DONE : MISUSED;
+    fprintf(stderr, "parta: There is no verb %s%s%s; \"parta --help\" lists them.\n", argv[at],
+            at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");
     return MISUSED;
 }
 
@@ -275,13 +295,13 @@ int main(int argc, char **argv)
     log_set_level(LOG_WARN);
     umask(077); /* what it makes is for the server's user only */
     int first = skip_config(&line, argc, argv), at = first;
-    if (wants_usage(argc, argv, first)) {
+    if (first < argc && is_help(argv[first])) {
         print_usage(stdout);
         return DONE;
     }
     line.call.verb = verb_of_words(argc, argv, &at);
     if (line.call.verb == NULL)
-        return refuse_verb(argc, argv, first);
+        return without_verb(argc, argv, first);
     if (!crypto_start()) {
         fputs("parta: no randomness to be had\n", stderr);
         return FAILED;

@@ -7,6 +7,7 @@
 #include "homeserver/store/school.h"
 #include "policy/roster/import.h"
 #include "policy/roster/read.h"
+#include "policy/rules/rules.h"
 
 enum { IMPORT_DRY_RUN, IMPORT_PASSWORDS };
 static const struct verb_option IMPORT_OPTIONS[] = {
@@ -46,7 +47,8 @@ static bool import(struct call *call)
 
 enum { LIST_ROLE, LIST_LIMIT };
 static const struct verb_option LIST_OPTIONS[] = {
-    {"--role", OPTION_VALUE, "ROLE", "only pupil, guardian, teacher, head, …"},
+    {"--role", OPTION_VALUE, "ROLE",
+     "pupil, guardian, teacher, class_teacher, staff, deputy, head, administrator or external"},
     {"--limit", OPTION_VALUE, "N", "at most so many lines"},
     {NULL},
 };
@@ -64,6 +66,8 @@ static bool list(struct call *call)
     const char *role = call->options[LIST_ROLE] != NULL ? call->options[LIST_ROLE] : "";
     if (!call_int(call, LIST_LIMIT, INT64_MAX, 1, INT64_MAX, &limit))
         return false;
+    if (*role != '\0' && school_role_from(role) == 0)
+        return call_misuse(call, "There is no role %s.", role);
     struct stmt *q = listing_roles(call->office->db, role, day_text(day_of_ms(clock_wall_ms()), day));
     for (; limit > 0 && listing_roles_next(q, &row); --limit) {
         text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name, row.role, row.school,

@@ -224,8 +224,7 @@ static int sweep_one(h2o_req_t *req, void *now)
 static void sweep_handshakes(struct loop *loop, int64_t now_ms)
 {
     struct connection *connection;
-    DL_FOREACH(loop->connections, connection)
-    {
+    DL_FOREACH(loop->connections, connection) {
         if (!connection->http && now_ms - connection->since_ms >= loop->env->header_ms)
             shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
     }
@@ -252,8 +251,7 @@ void connection_close_idle(struct loop *loop)
 {
     struct connection *connection;
     loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, end_if_idle, NULL);
-    DL_FOREACH(loop->connections, connection)
-    {
+    DL_FOREACH(loop->connections, connection) {
         if (!connection->http) /* still in the handshake, which libh2o lists nowhere */
             shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
     }
@@ -262,8 +260,7 @@ void connection_close_idle(struct loop *loop)
 void connection_cut(struct loop *loop)
 {
     struct connection *connection;
-    DL_FOREACH(loop->connections, connection)
-    {
+    DL_FOREACH(loop->connections, connection) {
         shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
     }
 }

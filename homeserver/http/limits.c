@@ -26,13 +26,6 @@ struct limits {
     pthread_mutex_t stripes[STRIPES];
 };
 
-/* A class may come in from one address (a school's network) at eight in the morning. */
-const struct limit LIMITS_DEFAULT[RATE__COUNT] = {
-    [RATE_READ] = {.per_second = 20, .burst = 200},  [RATE_WRITE] = {.per_second = 10, .burst = 100},
-    [RATE_MESSAGE] = {.per_second = 5, .burst = 50}, [RATE_ROOM] = {.per_second = 0.5, .burst = 30},
-    [RATE_LOGIN] = {.per_second = 2, .burst = 100},  [RATE_REGISTER] = {.per_second = 1, .burst = 100},
-};
-
 struct limits *limits_create(const struct limit classes[RATE__COUNT], size_t buckets)
 {
     struct limits *limits = xcalloc(1, sizeof *limits);

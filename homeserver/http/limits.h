@@ -27,9 +27,6 @@ struct limit {
 struct limits *limits_create(const struct limit classes[RATE__COUNT], size_t buckets);
 void limits_destroy(struct limits *limits); /* NULL is accepted */
 
-/* Sensible values for a school: what http and main use when the configuration says nothing. */
-extern const struct limit LIMITS_DEFAULT[RATE__COUNT];
-
 /* Takes one request of class from the bucket of a user (user > 0) or an address. 0: it may pass; otherwise the
  * milliseconds to wait. limits NULL: nothing is limited. now_ms: clock_mono_ms. */
 int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, int64_t now_ms);

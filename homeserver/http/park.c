@@ -68,7 +68,7 @@ static void visit_user(struct parked_user *user, park_visit *visit, void *self)
 {
     struct call *call, *next;
     DL_FOREACH_SAFE2(user->calls, call, next, user_next)
-    visit(self, call);
+        visit(self, call);
 }
 
 void park_wake(struct park_lot *lot, const struct wake *wake, park_visit *visit, void *self)
@@ -95,8 +95,7 @@ void park_expire(struct park_lot *lot, int64_t now_ms, park_visit *visit, void *
         first = last - PARK_SLOTS + 1;
     for (int64_t at = first; at <= last && lot->n > 0; ++at) {
         struct call *call, *next;
-        DL_FOREACH_SAFE2(lot->slots[at % PARK_SLOTS], call, next, slot_next)
-        {
+        DL_FOREACH_SAFE2(lot->slots[at % PARK_SLOTS], call, next, slot_next) {
             if (call->r.park.deadline_ms <= now_ms)
                 visit(self, call);
         }
