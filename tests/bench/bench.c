@@ -210,7 +210,7 @@ static void saturation(struct school *s, int seconds, int n_senders, bool pollin
         senders[i].who = &s->people[i % CLASS];
     for (int i = 0; polling && i < CLASS; ++i)
         poll_begin(s, i, l);
-    subject_profile_begin(s->subject);
+    subject_profile_begin(s->subject, polling ? "send_saturation_polling" : "send_saturation");
     int64_t cpu = subject_cpu_us(s->subject), start = now_us(), end = start + (int64_t)seconds * 1000000;
     for (int i = 0; i < n_senders; ++i) {
         senders[i].closed_loop = true;
@@ -284,7 +284,7 @@ static void announcement(struct school *s)
         poll_begin(s, i, l);
     int64_t cpu = subject_cpu_us(s->subject), first_us = announce(s, &sender, N);
     int64_t first_cpu = subject_cpu_us(s->subject) - cpu;
-    subject_profile_begin(s->subject);
+    subject_profile_begin(s->subject, "announcement");
     cpu = subject_cpu_us(s->subject);
     for (int round = 0; round < ROUNDS; ++round)
         last_us += announce(s, &sender, N);

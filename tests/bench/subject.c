@@ -167,16 +167,17 @@ int64_t subject_disk_sync_us(const struct subject *s)
 
 static pid_t profiler;
 
-void subject_profile_begin(const struct subject *s)
+void subject_profile_begin(const struct subject *s, const char *name)
 {
     const char *file = getenv("PARTA_BENCH_PROFILE");
-    char pid[16];
+    char pid[16], path[256];
     if (file == NULL)
         return;
+    snprintf(path, sizeof path, "%s.%s", file, name);
     snprintf(pid, sizeof pid, "%d", (int)s->pid);
     profiler = fork();
     if (profiler == 0) {
-        execlp("perf", "perf", "record", "-q", "-g", "-o", file, "-p", pid, (char *)NULL);
+        execlp("perf", "perf", "record", "-q", "-g", "-o", path, "-p", pid, (char *)NULL);
         _exit(127);
     }
     usleep(300000); /* perf attaches */

@@ -26,8 +26,8 @@ int64_t subject_file_bytes(const char *path);     /* 0: not there */
 
 int64_t subject_disk_sync_us(const struct subject *s); /* how long the disk takes to sync 4 KiB just now */
 
-/* With PARTA_BENCH_PROFILE=FILE in the environment: perf records the server from begin to end. */
-void subject_profile_begin(const struct subject *s);
+/* With PARTA_BENCH_PROFILE=FILE in the environment: perf records the server from begin to end in FILE.name. */
+void subject_profile_begin(const struct subject *s, const char *name);
 void subject_profile_end(void);
 
 void pin_to_core(int core);
