@@ -70,7 +70,7 @@ bool account_attempt(struct request *r, const char *user)
         snprintf(key, sizeof key, "account %lld", (long long)no);
     else
         snprintf(key, sizeof key, "name %.255s", user);
-    int64_t wait_ms = limits_take_key(r->server->limits, RATE_LOGIN, key, clock_mono_ms());
+    int64_t wait_ms = limits_take_key(r->server->limits, RATE_ACCOUNT, key, clock_mono_ms());
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 

@@ -101,9 +101,13 @@ static void make_limits(struct app *app)
 {
     const struct config *c = app->config;
     const struct rate_limit *from[RATE__COUNT] = {
-        [RATE_READ] = &c->rate_limits.read,       [RATE_WRITE] = &c->rate_limits.write,
-        [RATE_MESSAGE] = &c->rate_limits.message, [RATE_ROOM] = &c->rate_limits.room,
-        [RATE_LOGIN] = &c->rate_limits.login,     [RATE_REGISTER] = &c->rate_limits.registration,
+        [RATE_READ] = &c->rate_limits.read,
+        [RATE_WRITE] = &c->rate_limits.write,
+        [RATE_MESSAGE] = &c->rate_limits.message,
+        [RATE_ROOM] = &c->rate_limits.room,
+        [RATE_LOGIN] = &c->rate_limits.login,
+        [RATE_ACCOUNT] = &c->rate_limits.account,
+        [RATE_REGISTER] = &c->rate_limits.registration,
     };
     struct limit classes[RATE__COUNT] = {0};
     for (int i = 0; i < RATE__COUNT; ++i)

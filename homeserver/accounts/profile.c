@@ -12,6 +12,7 @@
 #include "homeserver/store/school.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
+#include "policy/rules/rules.h"
 
 enum error_code profile_decide(const struct profile_facts *f)
 {
@@ -124,11 +125,27 @@ static bool may_change(struct db *db, user_no user, struct error *e)
            error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
 }
 
+/* B3: a display name in a school tells who somebody is there. */
+static bool may_be_called(const struct profile_job *job, struct db *db, struct error *e)
+{
+    struct rule_facts facts = {.act = ACT_NAME, .school_mode = job->accounts->config->policy.mode == POLICY_SCHOOL};
+    if (!facts.school_mode || strcmp(job->field, "displayname") != 0)
+        return true;
+    school_person_facts(db, 0, job->user, &facts.actor);
+    facts.actor.held = school_has_any(db, job->user);
+    struct verdict verdict = rules_decide(&facts);
+    if (verdict.allowed)
+        return true;
+    error_set_field(e, ERROR_FORBIDDEN, verdict.sentence_ru, "org.parta.rule", verdict.rule);
+    e->translation = verdict.sentence_en;
+    return false;
+}
+
 static bool job_profile(struct tx *tx, void *arg, struct error *e)
 {
     const struct profile_job *job = arg;
     const struct accounts_hooks *hooks = &job->accounts->hooks;
-    if (!may_change(tx->db, job->user, e))
+    if (!may_change(tx->db, job->user, e) || !may_be_called(job, tx->db, e))
         return false;
     char *before = profiles_get(tx->db, job->user, job->field);
     bool same = job->value != NULL ? before != NULL && strcmp(before, job->value) == 0 : before == NULL;

@@ -95,7 +95,8 @@ static const struct setting {
     {"rate_limits.write", KIND_RATE, AT(rate_limits.write), "10/s burst 40"},
     {"rate_limits.message", KIND_RATE, AT(rate_limits.message), "5/s burst 30"},
     {"rate_limits.room", KIND_RATE, AT(rate_limits.room), "1/s burst 20"},
-    {"rate_limits.login", KIND_RATE, AT(rate_limits.login), "20/min burst 10"},
+    {"rate_limits.login", KIND_RATE, AT(rate_limits.login), "5/s burst 200"},
+    {"rate_limits.account", KIND_RATE, AT(rate_limits.account), "20/min burst 10"},
     {"rate_limits.registration", KIND_RATE, AT(rate_limits.registration), "10/min burst 10"},
 
     {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},

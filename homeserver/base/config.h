@@ -89,7 +89,8 @@ struct config {
         int64_t refresh_lifetime_ms; /* of an unused refresh token; 0: no end */
     } tokens;
     struct {
-        struct rate_limit read, write, message, room, login, registration; /* as enum rate_class of http/request.h */
+        struct rate_limit read, write, message, room, login, account,
+            registration; /* as enum rate_class of http/request.h */
     } rate_limits;
     struct {
         bool enabled;

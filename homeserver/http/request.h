@@ -38,7 +38,8 @@ enum rate_class {
     RATE_WRITE,    /* account data, receipts, typing, profile */
     RATE_MESSAGE,  /* send, state, redact */
     RATE_ROOM,     /* create, join, invite, knock, upgrade */
-    RATE_LOGIN,    /* login, by address and by account */
+    RATE_LOGIN,    /* login, by address: a school is behind one */
+    RATE_ACCOUNT,  /* guesses at one account's password, wherever they come from */
     RATE_REGISTER, /* registration, availability, by address */
     RATE__COUNT
 };

@@ -110,12 +110,13 @@ static const struct {
     [ACT_UNBAN] = {.to = MEMBERSHIP_LEAVE, .from = 1 << MEMBERSHIP_BAN, .refusal = "That person is not banned."},
 };
 
-static json_t *member_content(struct tx *tx, const struct membership_act *act)
+/* A school's people are called in rooms as in their profile, whatever their client says (school.md B3). */
+static json_t *member_content(struct room *room, struct tx *tx, const struct membership_act *act)
 {
     json_t *content = act->extra != NULL ? json_copy((json_t *)act->extra) : json_object(), *profile = json_object();
     if (act->act == ACT_JOIN || act->act == ACT_KNOCK || act->act == ACT_INVITE)
         set_profile(profile, tx, act->target);
-    if (!ACTS[act->act].own) {
+    if (!ACTS[act->act].own || rooms_settings(room->rooms)->school_mode) {
         json_object_del(content, "displayname");
         json_object_del(content, "avatar_url");
     }
@@ -151,7 +152,7 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         return true;
     if (ACTS[act->act].from != 0 && (ACTS[act->act].from & 1u << before) == 0)
         return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
-    json_t *content = member_content(tx, act);
+    json_t *content = member_content(room, tx, act);
     struct draft draft = {
         .sender = ACTS[act->act].own ? act->target : act->actor,
         .actor = act->actor,

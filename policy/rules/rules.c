@@ -130,6 +130,13 @@ static bool writes_in_space(const struct rule_facts *f)
     return room_kind_is_space(f->room.kind) && !f->actor.service;
 }
 
+/* --- B3: what somebody is called tells who they are in the school --- */
+
+static bool actor_held(const struct rule_facts *f)
+{
+    return !f->actor.service && f->actor.held;
+}
+
 static bool announces_without_post(const struct rule_facts *f)
 {
     return f->room.kind == ROOM_ANNOUNCEMENTS && !f->actor.service && (f->actor.roles & ROLES_LEADING) == 0;
@@ -149,8 +156,9 @@ static const struct rule RULES[] = {
      "People of a school do not enter the rooms of those who belong to none."},
     {"A2", "outsider", ENTERING, target_outside, "В эту комнату могут войти только участники её школы.",
      "Only people of its school can enter this room."},
-    {"A2", "outsider_acts", EVERY_ACT & ~(IN(ACT_CREATE_ROOM) | IN(ACT_SEE) | IN(ACT_LEAVE)), actor_outside,
-     "Это комната школы, участником которой вы не являетесь.", "This room is of a school that you do not belong to."},
+    {"A2", "outsider_acts", EVERY_ACT & ~(IN(ACT_CREATE_ROOM) | IN(ACT_SEE) | IN(ACT_LEAVE) | IN(ACT_NAME)),
+     actor_outside, "Это комната школы, участником которой вы не являетесь.",
+     "This room is of a school that you do not belong to."},
     {"A3", "target_not_confirmed", IN(ACT_INVITE) | IN(ACT_JOIN), target_not_confirmed,
      "Этот человек ещё не подтверждён или его учётная запись остановлена.",
      "This person is not confirmed yet, or the account is stopped."},
@@ -184,6 +192,8 @@ static const struct rule RULES[] = {
     {"E1", "announcements", WRITING, announces_without_post,
      "В объявления пишут директор, его заместители и администраторы школы; читают их все.",
      "The head, the deputies and the school's administrators write announcements; everyone reads them."},
+    {"B3", "name_from_roster", IN(ACT_NAME), actor_held, "Ваше имя здесь такое, как в списках школы.",
+     "Your name here is the one in the school's roster."},
 };
 #define RULES_COUNT ((int)(sizeof RULES / sizeof *RULES))
 

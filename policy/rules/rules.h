@@ -37,8 +37,9 @@ enum act {
     ACT_REDACT,
     ACT_ALIAS,   /* to set or delete an alias of the room */
     ACT_PUBLISH, /* to list it in, or take it off, the public room directory */
-    ACT_SEE, /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
-              */
+    ACT_SEE,  /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
+               */
+    ACT_NAME, /* to change one's own display name; in no room */
     ACT__COUNT
 };
 
@@ -89,7 +90,7 @@ struct person_facts {
     enum standing standing;
     unsigned roles; /* enum school_role, current, in any school of the room */
     bool member;    /* of a school of the room; for a room of no school: a person of no school */
-    bool held;      /* the roster holds them in this room (E2) */
+    bool held;      /* the roster holds them in this room (E2); ACT_NAME: in any school */
     bool post;      /* and gives them power there by post (E3): class teacher, head … */
 };
 

@@ -39,7 +39,8 @@ void subject_prepare(struct subject *s, const char *partad, bool real_passwords)
             "server_name: bench.example\ndata_dir: %s/data\nlisten:\n  address: 127.0.0.1\n  port: %d\n"
             "policy:\n  mode: open\nregistration:\n  mode: open\nlog:\n  level: warn\n"
             "http:\n  connections_max: 12000\n"
-            "rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  registration: off\n"
+            "rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  "
+            "registration: off\n"
             "%s",
             s->dir, s->port, real_passwords ? "" : "passwords:\n  ops: 1\n  memory_kib: 8\n");
     fclose(f);

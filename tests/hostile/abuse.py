@@ -6,7 +6,7 @@ from urllib.parse import quote
 from cases import V3
 from harness import until
 
-LIMITED = {"rate_limits": {**dict.fromkeys(("read", "write", "message", "room", "login"), "3/s burst 3"),
+LIMITED = {"rate_limits": {**dict.fromkeys(("read", "write", "message", "room", "login", "account"), "3/s burst 3"),
                            "registration": "5/s burst 20"}}
 
 

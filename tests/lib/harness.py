@@ -124,7 +124,7 @@ class Server:
             "policy": {"mode": "open"},
             "registration": {"mode": "open", "shared_secret": SECRET},
             "passwords": {"ops": 1, "memory_kib": 8},
-            "rate_limits": dict.fromkeys(("read", "write", "message", "room", "login", "registration"), "off"),
+            "rate_limits": dict.fromkeys(("read", "write", "message", "room", "login", "account", "registration"), "off"),
         }
         with open(os.path.join(self.folder, "parta.yaml"), "w", encoding="utf-8") as out:
             out.write(f"server_name: school.example\ndata_dir: {self.data}\n")

@@ -119,6 +119,16 @@ test("A1, A6: a person of another school is not to be found", async () => {
     assert.ok(near.displayname);
 });
 
+test("B3: nobody calls themselves what they are not", async () => {
+    const before = (await classmate.getProfileInfo(pupil.getUserId())).displayname;
+    const error = await refusal(pupil.setDisplayName("Директор"));
+    assert.equal(error.data["org.parta.rule"], "B3");
+    const member = teacher.getRoom(classRoom).currentState.getStateEvents("m.room.member", pupil.getUserId()).getContent();
+    await pupil.sendStateEvent(classRoom, "m.room.member", { ...member, displayname: "Директор" }, pupil.getUserId()).catch(() => {});
+    const now = await teacher.getStateEvent(classRoom, "m.room.member", pupil.getUserId());
+    assert.equal(now.displayname, before);
+});
+
 test("A5: Matrix ids say nothing of the person", () => {
     for (const person of server.people) assert.match(person.id, /^@p[a-z0-9]{10}:school\.example$/);
 });

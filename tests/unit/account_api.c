@@ -572,7 +572,7 @@ static void the_shared_secret_needs_a_nonce_and_the_right_digest(void **state)
 
 static int start_limited(void **state)
 {
-    static const struct limit LIMITS[RATE__COUNT] = {[RATE_LOGIN] = {.per_second = 0.001, .burst = 3}};
+    static const struct limit LIMITS[RATE__COUNT] = {[RATE_ACCOUNT] = {.per_second = 0.001, .burst = 3}};
     start(OPEN, LIMITS);
     return 0;
 }

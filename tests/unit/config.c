@@ -40,7 +40,7 @@ static void test_defaults(void **state)
     assert_true(config->storage.durable);
     assert_false(config->presence.enabled);
     assert_int_equal(config->rate_limits.message.burst, 30);
-    assert_true(config->rate_limits.login.per_second > 0.33 && config->rate_limits.login.per_second < 0.34);
+    assert_true(config->rate_limits.account.per_second > 0.33 && config->rate_limits.account.per_second < 0.34);
     assert_int_equal(config->http.n_trusted_proxies, 0);
     assert_string_equal(config->database_path, "/var/lib/parta/parta.db");
     config_free(config);

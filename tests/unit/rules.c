@@ -203,7 +203,7 @@ static void test_every_verdict(void **state)
         struct rule_facts facts = {.school_mode = true};
         facts.act = (enum act)(n % ACT__COUNT), n /= ACT__COUNT;
         facts.room.kind = (enum room_kind)(n % ROOM_KIND__COUNT), n /= ROOM_KIND__COUNT;
-        facts.actor = person((enum who)(n % 11), false), n /= 11;
+        facts.actor = person((enum who)(n % 11), n / 121 % 2), n /= 11;
         facts.target = person((enum who)(n % 11), n / 11 % 2), n /= 22;
         facts.event_type = TYPES[n % 6], n /= 6;
         facts.room.has_school = n % 2 || facts.room.kind != ROOM_FREE;
@@ -216,6 +216,19 @@ static void test_every_verdict(void **state)
         if (!seen[i])
             fail_msg("row %d (%s, %s) never refuses", i, rules_row(i).rule, rules_row(i).code);
     free(seen);
+}
+
+/* B3: the roster's people are called as it says; in a plain server, and for others, a name is one's own. */
+static void test_names(void **state)
+{
+    struct rule_facts facts = {.act = ACT_NAME, .school_mode = true, .actor = person(PUPIL, true)};
+    assert_string_equal(rules_decide(&facts).rule, "B3");
+    facts.actor.held = false;
+    facts.actor.member = false; /* of a room of no school, which is none of this act's business */
+    assert_true(rules_decide(&facts).allowed);
+    facts.actor.held = true;
+    facts.school_mode = false;
+    assert_true(rules_decide(&facts).allowed);
 }
 
 static void test_words(void **state)
@@ -237,7 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),     cmocka_unit_test(test_room_of_no_school),
         cmocka_unit_test(test_open_mode), cmocka_unit_test(test_every_verdict),
-        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
