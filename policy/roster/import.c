@@ -124,7 +124,7 @@ static void credentials_tell(const struct roster_import *how, const struct crede
         if (credentials[i].password == NULL)
             continue;
         text_clear(&name);
-        person_name_add(&name, p->family, p->given);
+        person_name_add(&name, p);
         text_addf(out, "@%s:%s,%s,", credentials[i].localpart, how->config->server_name, credentials[i].password);
         add_cell(out, name.data);
         text_addc(out, ',');

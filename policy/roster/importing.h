@@ -40,8 +40,9 @@ bool pictures_powers(struct importing *in);   /* E3 */
 bool pictures_settle(struct importing *in);   /* E2: joined = roster_members */
 bool pictures_farewell(struct importing *in); /* G1, G2: those who lost a school */
 
-/* A person's name as others see it: "Иванова Мария". Appends. */
-void person_name_add(struct text *out, const char *family, const char *given);
+/* A person's name as others see it: a pupil's "Иванова Мария", an adult's with the patronymic by which they are
+ * addressed, "Борисова Юлия Николаевна". Appends. */
+void person_name_add(struct text *out, const struct roster_person *person);
 
 /* An opaque localpart, "p" and ten characters (A5): out has 12 bytes. */
 #define LOCALPART_BYTES 12

@@ -152,9 +152,12 @@ bool records_classes(struct importing *in)
 
 /* --- People --- */
 
-void person_name_add(struct text *out, const char *family, const char *given)
+void person_name_add(struct text *out, const struct roster_person *p)
 {
-    text_addf(out, "%s %s", family, given);
+    bool adult = (p->roles & ~(unsigned)ROLE_PUPIL) != 0;
+    text_addf(out, "%s %s", p->family, p->given);
+    if (adult && p->middle[0] != '\0')
+        text_addf(out, " %s", p->middle);
 }
 
 void localpart_draw(char out[LOCALPART_BYTES])
@@ -168,7 +171,7 @@ void localpart_draw(char out[LOCALPART_BYTES])
 static bool put_display_name(struct importing *in, size_t i)
 {
     struct text name = TEXT_INIT, json = TEXT_INIT;
-    person_name_add(&name, in->roster->people[i].family, in->roster->people[i].given);
+    person_name_add(&name, &in->roster->people[i]);
     text_add_json(&json, name.data);
     bool done = profiles_put(in->tx, in->people[i], "displayname", json.data) || database_failed(in);
     text_finish(&name);
@@ -220,9 +223,9 @@ enum { PERSON_RENAMED = 1, PERSON_OTHER = 2, PERSON_BACK = 4, PERSON_ENABLED = 8
 static unsigned person_differs(const struct person_row *row, const struct roster_person *p)
 {
     unsigned what = 0;
-    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0)
+    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0 || strcmp(row->middle, p->middle) != 0)
         what |= PERSON_RENAMED;
-    if (strcmp(row->middle, p->middle) != 0 || row->birth != p->birth)
+    if (row->birth != p->birth)
         what |= PERSON_OTHER;
     if (row->ended)
         what |= PERSON_BACK;

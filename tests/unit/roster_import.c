@@ -507,7 +507,7 @@ static void test_passwords(void **state)
     const char *line = strstr(passwords.data, "\n@");
     assert_int_equal(strncmp(passwords.data, "user_id,password,name,roles,sourcedId\n", 38), 0);
     assert_int_equal(sscanf(line, "\n@%63[^:]:school.example,%63[^,],%199[^\n]", localpart, password, rest), 3);
-    assert_string_equal(rest, "\"Орлова Анна\",teacher class_teacher,\"t\"");
+    assert_string_equal(rest, "\"Орлова Анна Ивановна\",teacher class_teacher,\"t\"");
     struct user_row row;
     assert_true(users_find(f.db, localpart, &row));
     assert_int_equal(row.no, person(&f, "t"));
