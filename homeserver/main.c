@@ -214,6 +214,19 @@ static void stop(struct app *app)
     config_free(app->config);
 }
 
+/* Whoever changed more than SIGHUP takes over learns that it is not in force. */
+static void warn_of_others(struct app *app, const struct config *fresh)
+{
+    struct text before = TEXT_INIT, after = TEXT_INIT;
+    app->config->log.level = fresh->log.level; /* taken over; only this thread looks at it */
+    config_print(app->config, &before);
+    config_print(fresh, &after);
+    if (strcmp(before.data, after.data) != 0)
+        log_warn("start", "other settings have changed too: they need a restart (parta config show)");
+    text_finish(&before);
+    text_finish(&after);
+}
+
 /* SIGHUP: the log level and the certificates; the rest needs a restart. */
 static void reload(struct app *app)
 {
@@ -224,6 +237,7 @@ static void reload(struct app *app)
         return;
     }
     log_set_level(fresh->log.level);
+    warn_of_others(app, fresh);
     config_free(fresh);
     if (app->config->tls.port == 0 || http_reload(app->http))
         log_info("start", "reloaded");

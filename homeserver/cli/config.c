@@ -1,10 +1,24 @@
-/* parta config …: reading the file is the check. */
+/* parta config …: reading the file is the check, and the certificate that it names. */
+#include <openssl/ssl.h>
+
 #include "homeserver/base/config.h"
 
 #include "homeserver/cli/verb.h"
+#include "homeserver/http/tls.h"
+
+static bool certificate_is_good(const struct config *config)
+{
+    if (config->tls.port == 0)
+        return true;
+    SSL_CTX *tls = tls_load(config->tls.certificate, config->tls.key); /* logs what is wrong */
+    SSL_CTX_free(tls);
+    return tls != NULL;
+}
 
 static bool check(struct call *call)
 {
+    if (!certificate_is_good(call->config))
+        return call_fail(call, "The certificate or its key cannot be used.");
     text_addf(&call->out, "The configuration is good: %s, policy.mode %s.\n", call->config->server_name,
               call->config->policy.mode == POLICY_SCHOOL ? "school" : "open");
     return true;
