@@ -30,7 +30,7 @@ static struct filter *filter_of(const char *text)
     struct error e = {0};
     struct filter *filter = filter_parse_text(text, &e);
     if (filter == NULL)
-        fail_msg("%s: %s", text, error_sentence(&e));
+        fail_msg("%s: %s", text != NULL ? text : "no text", error_sentence(&e));
     return filter;
 }
 
