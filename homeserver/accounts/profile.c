@@ -6,13 +6,13 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/db.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/profiles.h"
 #include "homeserver/store/school.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
-#include "policy/rules/rules.h"
 
 enum error_code profile_decide(const struct profile_facts *f)
 {
@@ -125,20 +125,10 @@ static bool may_change(struct db *db, user_no user, struct error *e)
            error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
 }
 
-/* B3: a display name in a school tells who somebody is there. */
 static bool may_be_called(const struct profile_job *job, struct db *db, struct error *e)
 {
-    struct rule_facts facts = {.act = ACT_NAME, .school_mode = job->accounts->config->policy.mode == POLICY_SCHOOL};
-    if (!facts.school_mode || strcmp(job->field, "displayname") != 0)
-        return true;
-    school_person_facts(db, 0, job->user, &facts.actor);
-    facts.actor.held = school_has_any(db, job->user);
-    struct verdict verdict = rules_decide(&facts);
-    if (verdict.allowed)
-        return true;
-    error_set_field(e, ERROR_FORBIDDEN, verdict.sentence_ru, "org.parta.rule", verdict.rule);
-    e->translation = verdict.sentence_en;
-    return false;
+    return strcmp(job->field, "displayname") != 0 ||
+           gate_name(job->accounts->config->policy.mode == POLICY_SCHOOL, db, job->user, e);
 }
 
 static bool job_profile(struct tx *tx, void *arg, struct error *e)

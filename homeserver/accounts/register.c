@@ -11,6 +11,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/account_data.h"
+#include "homeserver/store/filters.h"
 #include "homeserver/store/db.h"
 #include "homeserver/store/devices.h"
 #include "homeserver/store/profiles.h"
@@ -292,7 +293,7 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, "left") &&
               users_set_admin(tx, job->user, false) && end_sessions(tx, job->user, 0);
     if (ok && job->erase)
-        ok = account_data_forget(tx, job->user) && profiles_forget(tx, job->user);
+        ok = account_data_forget(tx, job->user) && filters_forget(tx, job->user) && profiles_forget(tx, job->user);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);
 }
 

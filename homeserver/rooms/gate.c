@@ -1,7 +1,6 @@
 #include "homeserver/rooms/gate.h"
 
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/memberships.h"
 #include "homeserver/store/school.h"
 
 static bool refuse_by(const struct verdict *verdict, struct error *e)
@@ -47,7 +46,13 @@ bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user)
     return rules_decide(&facts).allowed;
 }
 
-bool gate_may_know(bool school_mode, struct db *db, user_no user, user_no other)
+bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e)
 {
-    return !school_mode || user == other || school_shared(db, user, other) || memberships_share_room(db, user, other);
+    if (!school_mode)
+        return true;
+    struct rule_facts facts = {.act = ACT_NAME, .school_mode = true};
+    school_person_facts(db, 0, user, &facts.actor);
+    facts.actor.held = school_has_any(db, user);
+    struct verdict verdict = rules_decide(&facts);
+    return verdict.allowed || refuse_by(&verdict, e);
 }

@@ -28,7 +28,8 @@ bool gate_create(const struct rooms *rooms, struct db *db, user_no actor, struct
  * "no" is told as "not found". school_mode as in the configuration. */
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
 
-/* A6: whether the user may see that other person's profile, or find them in a search. */
-bool gate_may_know(bool school_mode, struct db *db, user_no user, user_no other);
+/* B3: whether the user may choose a display name: the roster's people are called as it says. false: *e is the refusal.
+ */
+bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e);
 
 #endif

@@ -7,6 +7,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/succession.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/store/account_data.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/profiles.h"
 #include "homeserver/store/rooms.h"
@@ -200,7 +201,7 @@ bool membership_forget(struct room *room, struct tx *tx, user_no user, struct er
     if (now == MEMBERSHIP_JOIN || now == MEMBERSHIP_INVITE || now == MEMBERSHIP_KNOCK)
         return error_set(e, ERROR_UNKNOWN, "You have to leave the room before you forget it.") ||
                (e->status = 400, false);
-    return memberships_forget(tx, room->no, user);
+    return memberships_forget(tx, room->no, user) && account_data_forget_room(tx, user, room->no);
 }
 
 static void refresh_member(struct room *room, struct tx *tx, user_no user)

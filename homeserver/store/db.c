@@ -276,11 +276,6 @@ int db_changes(struct db *db)
     return sqlite3_changes(db->raw);
 }
 
-bool db_conflict(struct db *db)
-{
-    return db->conflict;
-}
-
 bool db_failed(const struct db *db)
 {
     return db->failed;

@@ -51,7 +51,7 @@ void db_close(struct db *db); /* NULL is accepted */
  * A statement that is already running in this connection (recursion) may not be asked for again: that is a failure. */
 struct stmt *db_query(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
-/* Runs a statement that answers no rows. false: it failed (db_failed) or broke a constraint (db_conflict). */
+/* Runs a statement that answers no rows. false: it failed (db_failed) or broke a UNIQUE, CHECK or key constraint. */
 bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
 /* Runs a query and returns the first column of its first row, otherwise if there is none or it is NULL. */
@@ -70,7 +70,6 @@ bool col_null(struct stmt *stmt, int column);
 
 int64_t db_last_id(struct db *db); /* of the last INSERT into a table with an integer key */
 int db_changes(struct db *db);     /* rows touched by the last db_run */
-bool db_conflict(struct db *db);   /* whether the last db_run broke a UNIQUE, CHECK or key constraint (not sticky) */
 
 bool db_failed(const struct db *db);
 void db_settle(struct db *db); /* forgets the failure */

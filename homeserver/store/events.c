@@ -19,9 +19,7 @@ enum {
     BY_ID,
     STATE_GET,
     STATE_GET_AT,
-    RELATIONS,
     CONTENT_NOW,
-    CONTENT_AT,
     POS_OF,
     ROOM_OF,
     ID_OF,
@@ -62,11 +60,8 @@ static const char *const TEXTS[COUNT] = {
                         " WHERE s.room_no = $1 AND s.type = $2 AND s.state_key = $3",
     [STATE_GET_AT] = EVENT "events e WHERE e.room_no = $1 AND e.type = $2 AND e.state_key = $3 AND e.pos <= $4"
                            " ORDER BY e.pos DESC LIMIT 1",
-    [RELATIONS] = EVENT "relations r JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 ORDER BY r.pos",
     [CONTENT_NOW] = "SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
                     " WHERE s.room_no = $1 AND s.type = $2 AND s.state_key = $3",
-    [CONTENT_AT] = "SELECT content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 AND pos <= $4"
-                   " ORDER BY pos DESC LIMIT 1",
     [POS_OF] = "SELECT pos FROM events WHERE event_id = $1",
     [ROOM_OF] = "SELECT room_no FROM events WHERE event_id = $1",
     [ID_OF] = "SELECT event_id FROM events WHERE pos = $1",
@@ -173,19 +168,9 @@ struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, 
     return db_query(db, &EVENTS, STATE_GET_AT, "itti", room, type, state_key, pos);
 }
 
-struct stmt *events_relations(struct db *db, const char *target_id)
-{
-    return db_query(db, &EVENTS, RELATIONS, "t", target_id);
-}
-
 char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key)
 {
     return db_text(db, &EVENTS, CONTENT_NOW, "itt", room, type, state_key);
-}
-
-char *events_state_content_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos)
-{
-    return db_text(db, &EVENTS, CONTENT_AT, "itti", room, type, state_key, pos);
 }
 
 stream_pos events_pos_of(struct db *db, const char *event_id)

@@ -51,11 +51,9 @@ struct stmt *events_by_id(struct db *db, const char *event_id); /* one row or no
 struct stmt *events_state_get(struct db *db, room_no room, const char *type,
                               const char *state_key); /* now; one or none */
 struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos);
-struct stmt *events_relations(struct db *db, const char *target_id); /* events that relate to it, oldest first */
 
 /* One column of current state. Heap, or NULL. */
 char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key);
-char *events_state_content_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos);
 
 stream_pos events_pos_of(struct db *db, const char *event_id);              /* 0: unknown */
 room_no events_room_of(struct db *db, const char *event_id);                /* 0: unknown */

@@ -7,27 +7,10 @@
 
 #define ROW "SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships "
 
-enum {
-    GET,
-    OF_USER,
-    OF_USER_SINCE,
-    IN_ROOM,
-    IN_ROOM_ALL,
-    MEMBER_COUNT,
-    JOINED_COUNT,
-    COUNT_JOINED,
-    SHARE,
-    USERS,
-    PUT,
-    FORGET,
-    COUNT
-};
+enum { GET, OF_USER, MEMBER_COUNT, JOINED_COUNT, COUNT_JOINED, SHARE, USERS, PUT, FORGET, COUNT };
 static const char *const TEXTS[COUNT] = {
     [GET] = ROW "WHERE user_no = $1 AND room_no = $2",
     [OF_USER] = ROW "WHERE user_no = $1",
-    [OF_USER_SINCE] = ROW "WHERE user_no = $1 AND pos > $2",
-    [IN_ROOM] = ROW "WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
-    [IN_ROOM_ALL] = ROW "WHERE room_no = $1",
     [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
@@ -94,18 +77,6 @@ enum membership memberships_of(struct db *db, room_no room, user_no user)
 struct stmt *memberships_of_user(struct db *db, user_no user)
 {
     return db_query(db, &MEMBERSHIPS, OF_USER, "i", user);
-}
-
-struct stmt *memberships_of_user_since(struct db *db, user_no user, stream_pos after)
-{
-    return db_query(db, &MEMBERSHIPS, OF_USER_SINCE, "ii", user, after);
-}
-
-struct stmt *memberships_in_room(struct db *db, room_no room, enum membership m)
-{
-    if (m == MEMBERSHIP_NONE)
-        return db_query(db, &MEMBERSHIPS, IN_ROOM_ALL, "i", room);
-    return db_query(db, &MEMBERSHIPS, IN_ROOM, "it", room, NAMES[m]);
 }
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m)

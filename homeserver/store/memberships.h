@@ -38,10 +38,7 @@ enum membership memberships_of(struct db *db, room_no room, user_no user);
 
 /* Iteration; stmt_end after. */
 bool memberships_next(struct stmt *q, struct membership_row *row);
-struct stmt *memberships_of_user(struct db *db, user_no user);                         /* every room, any membership */
-struct stmt *memberships_of_user_since(struct db *db, user_no user, stream_pos after); /* changed after a position */
-struct stmt *memberships_in_room(struct db *db, room_no room,
-                                 enum membership m); /* by user number; MEMBERSHIP_NONE: all */
+struct stmt *memberships_of_user(struct db *db, user_no user); /* every room, any membership */
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
 bool memberships_share_room(struct db *db, user_no a, user_no b); /* both joined to one room */

@@ -33,7 +33,7 @@ struct stmt *aliases_of_room(struct db *db, room_no room);                /* col
 room_no rooms_insert(struct tx *tx, const char *room_id, const char *version, user_no creator); /* 0: failed */
 bool rooms_set_id(struct tx *tx, room_no room, const char *room_id); /* room version 12: known after its create event */
 bool rooms_set_published(struct tx *tx, room_no room, bool published);
-bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator); /* false: taken (db_conflict) */
+bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator); /* false: taken */
 bool aliases_delete(struct tx *tx, const char *alias);
 bool aliases_move(struct tx *tx, room_no from, room_no to); /* all of them */
 

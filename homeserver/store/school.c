@@ -25,7 +25,6 @@ enum {
     ROLES_ALL,
     ENROLLMENTS_ALL,
     GUARDIANSHIPS_ALL,
-    ROOMS_ALL,
     ROOM_FIND,
     MEMBERS_WANTED,
     MEMBERS_ALL,
@@ -117,7 +116,6 @@ static const char *const TEXTS[] = {
     [ROLES_ALL] = "SELECT user_no, school_no, role, begin_date, end_date FROM roles",
     [ENROLLMENTS_ALL] = "SELECT class_no, user_no, role, begin_date, end_date FROM enrollments",
     [GUARDIANSHIPS_ALL] = "SELECT child, guardian FROM guardianships",
-    [ROOMS_ALL] = "SELECT room_no, kind, school_no, class_no FROM roster_rooms ORDER BY room_no",
     [ROOM_FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
 
     /* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. */
@@ -266,11 +264,6 @@ unsigned school_roles(struct db *db, school_no school, user_no user)
 {
     char day[DAY_TEXT_BYTES];
     return roles_of(db_query(db, &SCHOOL, ROLES_IN_SCHOOL, "iit", school, user, today(day)));
-}
-
-bool school_has_person(struct db *db, school_no school, user_no user)
-{
-    return school_roles(db, school, user) != 0;
 }
 
 bool roster_holds(struct db *db, room_no room, user_no user)
@@ -440,20 +433,6 @@ bool guardianships_next(struct stmt *q, struct guardianship_row *row)
     if (!stmt_next(q))
         return false;
     *row = (struct guardianship_row){col_int(q, 0), col_int(q, 1)};
-    return true;
-}
-
-struct stmt *roster_rooms_all(struct db *db)
-{
-    return db_query(db, &SCHOOL, ROOMS_ALL, "");
-}
-
-bool roster_rooms_next(struct stmt *q, struct roster_room_row *row)
-{
-    if (!stmt_next(q))
-        return false;
-    *row = (struct roster_room_row){.room = col_int(q, 0), .school = col_int(q, 2), .class = col_int(q, 3)};
-    room_kind_from(col_text(q, 1), &row->kind);
     return true;
 }
 

@@ -41,9 +41,8 @@ struct room_school {
 /* What school and kind a room has. false: it belongs to no school (out is ROOM_FREE with zeros). */
 bool school_of_room(struct db *db, room_no room, struct room_school *out);
 
-bool school_has_person(struct db *db, school_no school, user_no user); /* any current role there */
-unsigned school_roles(struct db *db, school_no school, user_no user);  /* enum school_role, current */
-bool roster_holds(struct db *db, room_no room, user_no user);          /* E2 */
+unsigned school_roles(struct db *db, school_no school, user_no user); /* enum school_role, current */
+bool roster_holds(struct db *db, room_no room, user_no user);         /* E2 */
 
 bool school_has_any(struct db *db, user_no user); /* any current role in any school */
 
@@ -124,14 +123,12 @@ struct stmt *people_all(struct db *db);        /* by user_no */
 struct stmt *roles_all(struct db *db);         /* in no order */
 struct stmt *enrollments_all(struct db *db);   /* in no order */
 struct stmt *guardianships_all(struct db *db); /* in no order */
-struct stmt *roster_rooms_all(struct db *db);  /* by room_no */
 bool schools_next(struct stmt *q, struct school_row *row);
 bool classes_next(struct stmt *q, struct class_row *row);
 bool people_next(struct stmt *q, struct person_row *row);
 bool roles_next(struct stmt *q, struct role_row *row);
 bool enrollments_next(struct stmt *q, struct enrollment_row *row);
 bool guardianships_next(struct stmt *q, struct guardianship_row *row);
-bool roster_rooms_next(struct stmt *q, struct roster_room_row *row);
 
 /* Both by room_no and user_no: what roster_members should hold on that day, worked out from roles, enrollments and
  * guardianships (E1), and what it holds. */

@@ -48,8 +48,9 @@ export class Server {
         this.port = await freePort();
         this.url = `http://127.0.0.1:${this.port}`;
         this.settings = settings;
+        this.config = join(this.dir, "parta.yaml");
         writeFileSync(
-            join(this.dir, "parta.yaml"),
+            this.config,
             `server_name: school.example\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
@@ -84,7 +85,7 @@ export class Server {
     parta(...args) {
         const { status, stdout, stderr } = spawnSync(join(BUILD, "parta"), args, {
             encoding: "utf8",
-            env: { ...process.env, PARTA_CONFIG: join(this.dir, "parta.yaml") },
+            env: { ...process.env, PARTA_CONFIG: this.config },
         });
         if (status !== 0) throw new Error(`parta ${args.join(" ")}: ${status}\n${stderr}`);
         return stdout;
@@ -98,7 +99,7 @@ export class Server {
     }
 
     async run() {
-        this.process = spawn(join(BUILD, "partad"), ["--config", join(this.dir, "parta.yaml")], {
+        this.process = spawn(join(BUILD, "partad"), ["--config", this.config], {
             stdio: ["ignore", "ignore", "pipe"],
         });
         this.log = this.log ?? "";

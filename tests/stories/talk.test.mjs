@@ -1,5 +1,6 @@
 // A class and its teacher talk through a real client (plain homeserver: policy.mode open).
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Server, inRoom, refusal, sdk, seen, startClient, text, until } from "./harness.mjs";
 
@@ -222,6 +223,37 @@ test("signing out ends the session at once, and everywhere with logout/all", asy
     two.stopClient();
     pupil.stopClient();
     pupil = await server.signIn("pupil");
+});
+
+test("what a person kept about a room goes when the room is forgotten", async () => {
+    const { room_id } = await pupil.createRoom({ preset: "private_chat" });
+    await pupil.setRoomAccountData(room_id, "org.example.note", { text: "моё" });
+    await pupil.leave(room_id);
+    await pupil.forget(room_id);
+    const path = `/_matrix/client/v3/user/${encodeURIComponent(pupil.getUserId())}/rooms/${encodeURIComponent(room_id)}/account_data/org.example.note`;
+    assert.notEqual((await server.request("GET", path, { token: pupil.getAccessToken() })).status, 200);
+});
+
+test("SIGHUP takes over the log level, and says what needs a restart", async () => {
+    const config = readFileSync(server.config, "utf8");
+    writeFileSync(server.config, `${config}log:\n  level: debug\npresence:\n  enabled: true\n`);
+    server.process.kill("SIGHUP");
+    await until(() => server.log.includes("other settings have changed too"), "the warning");
+    writeFileSync(server.config, `${config}log:\n  level: error\n`);
+    server.process.kill("SIGHUP");
+    const lines = () => server.log.split("route=/_matrix/client/versions").length;
+    await until(async () => {
+        const before = lines();
+        for (let i = 0; i < 50; i++) await server.request("GET", "/_matrix/client/versions");
+        return lines() === before;
+    }, "requests no longer to be logged");
+    writeFileSync(server.config, config);
+    server.process.kill("SIGHUP");
+    const before = lines();
+    await until(async () => {
+        await server.request("GET", "/_matrix/client/versions");
+        return lines() > before;
+    }, "requests to be logged again");
 });
 
 test("an upgraded room takes name and powers along", async () => {
