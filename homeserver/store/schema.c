@@ -169,6 +169,118 @@ static const char *const MIGRATIONS[] = {
     " power INTEGER NOT NULL," /* by post (E3); 0: an ordinary member */
     " PRIMARY KEY (room_no, user_no)) STRICT;"
     "CREATE INDEX roster_members_user ON roster_members (user_no);",
+
+    /* 3: the school layer. source says who keeps a record: a roster's name, or 'school' for what the school's own people
+     * entered; an import touches only its own. version counts changes, for If-Match. */
+    "ALTER TABLE schools ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE schools ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE classes ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE classes ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE people ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE roles ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE enrollments ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE guardianships ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE guardianships ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
+
+    "ALTER TABLE rooms ADD COLUMN kind TEXT NOT NULL DEFAULT 'free';" /* of rooms that are not in roster_rooms */
+    "ALTER TABLE rooms ADD COLUMN owner INTEGER REFERENCES users;"    /* E5: who answers for it; NULL: the creator */
+    "CREATE INDEX rooms_owner ON rooms (owner, kind) WHERE owner IS NOT NULL;"
+
+    "CREATE TABLE direct_rooms (" /* F2: between whom a direct chat is, for ever; b NULL: nobody was invited yet */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, a INTEGER NOT NULL REFERENCES users, b INTEGER REFERENCES users)"
+    " STRICT;"
+    "CREATE INDEX direct_rooms_b ON direct_rooms (b, a);"
+
+    "CREATE TABLE archived_rooms (" /* G3: what the roster kept in an earlier year */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER NOT NULL, archived_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE named_members (" /* E7: external staff are in the rooms they are named for */
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " PRIMARY KEY (room_no, user_no)) STRICT;"
+    "CREATE INDEX named_members_user ON named_members (user_no);"
+
+    "CREATE TABLE associations (" /* E8: an association room, and which schools have agreed to it */
+    " room_no INTEGER NOT NULL REFERENCES rooms, school_no INTEGER NOT NULL REFERENCES schools,"
+    " agreed_ms INTEGER," /* NULL: asked, not agreed yet */
+    " PRIMARY KEY (room_no, school_no)) STRICT;"
+
+    "CREATE TABLE policies (" /* school_no 0: of the whole server. The newest version is in force */
+    " school_no INTEGER NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL," /* JSON, as it was given */
+    " author TEXT NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (school_no, version)) STRICT;"
+
+    "CREATE TABLE roster_mirrors (" /* the last OneRoster data of each source, whole, as a zip: deltas are merged into it */
+    " source TEXT PRIMARY KEY, archive BLOB NOT NULL, modified TEXT NOT NULL DEFAULT '', updated_ms INTEGER NOT NULL)"
+    " STRICT;"
+
+    "CREATE TABLE imports (" /* what was imported, for those who ask */
+    " import_no INTEGER PRIMARY KEY, source TEXT NOT NULL, mode TEXT NOT NULL," /* bulk, delta, pull, year */
+    " author TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, changes TEXT NOT NULL) STRICT;"
+
+    "CREATE TABLE links (" /* C2, D1 */
+    " link_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE,"
+    " kind TEXT NOT NULL CHECK (kind IN ('class', 'school', 'guardian', 'personal')),"
+    " school_no INTEGER REFERENCES schools, class_no INTEGER REFERENCES classes, role TEXT NOT NULL,"
+    " person INTEGER REFERENCES people," /* guardian: the child; personal: whom it names */
+    " issuer INTEGER REFERENCES users, issuer_name TEXT NOT NULL," /* issuer NULL: an operator */
+    " uses_allowed INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0,"
+    " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER) STRICT;"
+    "CREATE INDEX links_school ON links (school_no, link_no);"
+    "CREATE INDEX links_person ON links (person, link_no);"
+
+    "CREATE TABLE applications (" /* C1, D2: somebody asks to be let in, to be a guardian, or to have data corrected */
+    " application_no INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('join', 'guardian', 'correction')),"
+    " user_no INTEGER NOT NULL REFERENCES users," /* who asks */
+    " link_no INTEGER REFERENCES links, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER REFERENCES classes, role TEXT NOT NULL, child INTEGER REFERENCES people,"
+    " given_name TEXT NOT NULL DEFAULT '', family_name TEXT NOT NULL DEFAULT '', middle_name TEXT NOT NULL DEFAULT '',"
+    " birth_date TEXT, state TEXT NOT NULL DEFAULT 'waiting'"
+    " CHECK (state IN ('waiting', 'approved', 'refused', 'withdrawn')),"
+    " decided_by TEXT, decided_ms INTEGER, reason TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL,"
+    " version INTEGER NOT NULL DEFAULT 1) STRICT;"
+    "CREATE INDEX applications_school ON applications (school_no, state, application_no);"
+    "CREATE INDEX applications_user ON applications (user_no);"
+
+    "CREATE TABLE contacts (" /* C3: verified; one account at a time */
+    " medium TEXT NOT NULL CHECK (medium IN ('email', 'msisdn')), address TEXT NOT NULL," /* canonical form */
+    " user_no INTEGER NOT NULL REFERENCES users, verified_ms INTEGER NOT NULL, PRIMARY KEY (medium, address)) STRICT;"
+    "CREATE INDEX contacts_user ON contacts (user_no);"
+
+    "CREATE TABLE verifications (" /* a code on its way to somebody */
+    " sid TEXT PRIMARY KEY, secret_hash BLOB NOT NULL," /* the client's secret */
+    " medium TEXT NOT NULL, address TEXT NOT NULL, code_hash BLOB NOT NULL, send_attempt INTEGER NOT NULL,"
+    " tries INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+    " validated_ms INTEGER) STRICT;"
+    "CREATE INDEX verifications_address ON verifications (medium, address);"
+
+    "CREATE TABLE reports (" /* F5 */
+    " report_no INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('event', 'room', 'user')),"
+    " reporter INTEGER NOT NULL REFERENCES users, accused INTEGER REFERENCES users," /* NULL: a room */
+    " room_no INTEGER REFERENCES rooms, event_id TEXT, school_no INTEGER REFERENCES schools, reason TEXT NOT NULL,"
+    " state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')), resolution TEXT NOT NULL DEFAULT '',"
+    " handled_by TEXT, handled_ms INTEGER, created_ms INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1) STRICT;"
+    "CREATE INDEX reports_school ON reports (school_no, state, report_no);"
+
+    "CREATE TABLE held_messages (" /* F3: sent in quiet hours, delivered when they are over */
+    " held_no INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, sender INTEGER NOT NULL REFERENCES users,"
+    " device_no INTEGER, txn_id TEXT, about TEXT, type TEXT NOT NULL, content TEXT NOT NULL, due_ms INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX held_messages_due ON held_messages (due_ms);"
+
+    "CREATE TABLE audit (" /* J2: a hash chain; entry is canonical JSON and holds all that is checked */
+    " seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL, signature BLOB NOT NULL,"
+    " school_no INTEGER NOT NULL, act TEXT NOT NULL, actor TEXT NOT NULL) STRICT;" /* for filters; 0: no school */
+    "CREATE INDEX audit_school ON audit (school_no, seq);"
+
+    "CREATE TABLE operator_tokens (" /* the regional operator's, with scopes */
+    " token_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
+
+    "CREATE TABLE idempotency (" /* what a request with that key was answered */
+    " caller TEXT NOT NULL, key TEXT NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL, reply TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key)) STRICT;"
+    "CREATE INDEX idempotency_created ON idempotency (created_ms);",
 };
 
 enum { STATEMENT_VERSION };

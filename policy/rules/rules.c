@@ -3,12 +3,12 @@
 #include <stddef.h>
 #include <string.h>
 
-#define IN(act) (1u << (act))
+#define IN(act) (UINT64_C(1) << (act))
 
 /* A row refuses when the act is one of its acts and applies answers true. */
 struct rule {
     const char *rule, *code;
-    unsigned acts;
+    uint64_t acts;
     bool (*applies)(const struct rule_facts *f);
     const char *ru, *en;
 };
@@ -20,7 +20,7 @@ struct rule {
 
 static bool is_roster_room(const struct rule_facts *f)
 {
-    return f->room.kind != ROOM_FREE;
+    return room_kind_is_roster(f->room.kind);
 }
 
 static bool stands(const struct person_facts *person)
@@ -197,7 +197,7 @@ static const struct rule RULES[] = {
 };
 #define RULES_COUNT ((int)(sizeof RULES / sizeof *RULES))
 
-static const struct verdict ALLOWED = {true, "", "", "", ""};
+static const struct verdict ALLOWED = {.allowed = true, .rule = "", .code = "", .sentence_ru = "", .sentence_en = ""};
 
 int rules_count(void)
 {
@@ -206,7 +206,8 @@ int rules_count(void)
 
 struct verdict rules_row(int i)
 {
-    return (struct verdict){false, RULES[i].rule, RULES[i].code, RULES[i].ru, RULES[i].en};
+    return (struct verdict){
+        .rule = RULES[i].rule, .code = RULES[i].code, .sentence_ru = RULES[i].ru, .sentence_en = RULES[i].en};
 }
 
 struct verdict rules_decide(const struct rule_facts *facts)

@@ -20,6 +20,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/rules/school_policy.h"
+#include "policy/rules/words.h"
+
 /* Each door asks with its act. Who is target: see the comment; otherwise the target is not looked at. */
 enum act {
     ACT_CREATE_ROOM, /* the room itself; its invites are ACT_INVITE, its initial state ACT_STATE, once it is recorded */
@@ -40,91 +43,125 @@ enum act {
     ACT_SEE,  /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
                */
     ACT_NAME, /* to change one's own display name; in no room */
+
+    /* --- between people, in no room --- */
+    ACT_PROFILE,  /* target: whose profile is read (A6) */
+    ACT_FIND,     /* target: who would be found in the user directory (A6, E7) */
+    ACT_SIGNAL,   /* typing, receipts, presence: what others see of one for a moment */
+    ACT_REPORT,   /* to report a message, a room, or target (F5) */
+
+    /* --- the school's office: records, sign-up, guardians; facts.office is looked at --- */
+    ACT_APPROVE,         /* target: who applies (C1). Also to refuse */
+    ACT_LINK,            /* to make or revoke a link of a class or school (C2) */
+    ACT_GUARDIAN_LINK,   /* a child makes, or takes back, the link for a guardian; target: the child (D1) */
+    ACT_BECOME_GUARDIAN, /* actor: the guardian to be, target: the child (D2, D4, D5) */
+    ACT_END_GUARDIAN,    /* target: the child; by the guardian (withdraws), or the office */
+    ACT_CHILD,           /* a guardian looks at target, the child: data, rooms, with whom (D8) */
+    ACT_RECORDS_READ,    /* to read the school's people, classes, enrollments; target: of one person, or nobody */
+    ACT_RECORDS_WRITE,   /* to change them */
+    ACT_IMPORT,          /* a roster, the turn of the year */
+    ACT_POLICY,          /* to change the school's policy document */
+    ACT_REPORTS,         /* to read and settle reports; target: the accused (F5) */
+    ACT_AUDIT,           /* to read the audit log */
+    ACT_STANDING,        /* to suspend, lock and the other way; target */
+    ACT_SESSIONS,        /* to see or end somebody else's sessions; target */
+    ACT_EXPORT,          /* target: whose data (G4) */
+    ACT_ERASE,           /* target: whose account (G4) */
+    ACT_LEAVE_SCHOOL,    /* target: who leaves (G1) */
+    ACT_ROOMS_WRITE,     /* the office acts on a room: names external staff for it (E7), associations (E8), owners (E5) */
     ACT__COUNT
 };
 
-/* What a person is in one school (B1); a set of these, because roles add up (B2). */
-enum school_role {
-    ROLE_PUPIL = 1,
-    ROLE_GUARDIAN = 2,
-    ROLE_TEACHER = 4,
-    ROLE_CLASS_TEACHER = 8, /* of some class of the school */
-    ROLE_STAFF = 16,
-    ROLE_DEPUTY = 32,
-    ROLE_HEAD = 64,
-    ROLE_ADMINISTRATOR = 128, /* of the school, not of the server */
-    ROLE_EXTERNAL = 256,      /* external staff with an end date (E7) */
-};
-#define ROLES_LEADING (ROLE_DEPUTY | ROLE_HEAD | ROLE_ADMINISTRATOR) /* who writes announcements (E1) */
-
-/* A3, as users.state has it. */
-enum standing {
-    STANDING_PENDING,
-    STANDING_ACTIVE,
-    STANDING_RESTRICTED,
-    STANDING_SUSPENDED,
-    STANDING_LOCKED,
-    STANDING_LEFT
-};
-
-/* E1: what the roster makes of a room. */
-enum room_kind {
-    ROOM_FREE, /* people made it (E5) */
-    ROOM_SCHOOL_SPACE,
-    ROOM_CLASS_SPACE,
-    ROOM_CLASS,
-    ROOM_GUARDIANS,
-    ROOM_STAFF,
-    ROOM_ANNOUNCEMENTS,
-    ROOM_SUBJECT,
-    ROOM_KIND__COUNT
-};
-
 struct room_facts {
-    enum room_kind kind; /* anything but ROOM_FREE is kept by the roster */
-    bool has_school;     /* it belongs to a school, or several; false: made by somebody of no school */
+    enum room_kind kind;
+    bool has_school;       /* it belongs to a school, or several; false: made by somebody of no school */
+    bool encrypted;        /* m.room.encryption is there */
+    bool made_by_pupil;    /* its owner is a pupil and no staff (E5) */
+    bool has_staff;        /* somebody of the staff is joined */
+    int n_people;          /* joined, invited or knocking, the service user apart; after an act that lets target in: with
+                            * target */
+    bool direct_pair_full; /* ROOM_DIRECT: both of the pair are known (F2) */
 };
 
 struct person_facts {
     bool service; /* the server's own service user */
     enum standing standing;
-    unsigned roles; /* enum school_role, current, in any school of the room */
-    bool member;    /* of a school of the room; for a room of no school: a person of no school */
-    bool held;      /* the roster holds them in this room (E2); ACT_NAME: in any school */
-    bool post;      /* and gives them power there by post (E3): class teacher, head … */
+    unsigned roles;    /* enum school_role, current: in any school of the room; office acts: in the school concerned; acts
+                        * in no room: in any school */
+    unsigned any_roles; /* in any school at all */
+    bool member;       /* of a school of the room; for a room of no school: a person of no school */
+    bool held;         /* the roster holds them in this room (E2); ACT_NAME: in any school */
+    bool post;         /* and gives them power there by post (E3): class teacher, head … */
+    bool named;        /* ROLE_EXTERNAL: named for this room (E7) */
+    bool owner;        /* of this room (E5) */
+    bool direct_pair;  /* ROOM_DIRECT: one of the two (F2) */
+    bool shares_room;  /* ACT_PROFILE, target: a room with the actor */
+};
+
+/* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only two:
+ * actor and the other one. */
+struct pair_facts {
+    bool two;            /* this act makes, or happens in, a room of exactly two people */
+    uint32_t relations;  /* RELATION_BIT: how the actor stands to the other, in any school */
+    uint32_t allowed;    /* those of them that the policy of the same school allows */
+    bool class_teacher;  /* the other is the actor's class teacher (D7) */
+    bool guardian;       /* the other is the actor's guardian */
+    bool staff_to_family; /* one is staff, the other family (F3) */
+};
+
+/* What the school's own records and people say about an office act. */
+struct office_facts {
+    bool operator_;      /* the regional operator, with the scope for this act */
+    bool class_teacher;  /* the actor is class teacher of the class, or of target's class */
+    bool guardian;       /* the actor is target's guardian */
+    bool own_contact;    /* D4: the actor has the child's phone or e-mail, or has none of their own */
+    int guardians;       /* how many target has */
+    bool accused;        /* F5: the actor is the accused */
+    bool roster_kept;    /* a roster keeps the record: a change by hand lasts until the next import */
+    bool override_;      /* the administrator insists, and gave a reason (J2) */
 };
 
 struct rule_facts {
     enum act act;
     bool school_mode; /* policy.mode: school; false: every answer is yes */
+    const struct school_policy *policy; /* of the school concerned; never NULL in school_mode */
     struct room_facts room;
     struct person_facts actor;
     struct person_facts target;
+    struct pair_facts pair;
+    struct office_facts office;
+    bool quiet;             /* it is quiet hours (F3) */
     const char *event_type; /* ACT_SEND, ACT_STATE; NULL otherwise */
     const char *state_key;  /* ACT_STATE */
 };
 
+enum verdict_kind {
+    VERDICT_REFUSE,
+    VERDICT_HOLD, /* F3: allowed, but later, when quiet hours are over */
+    VERDICT_WARN, /* F3: allowed; the sentence is for the sender */
+};
+
 struct verdict {
     bool allowed;
-    const char *rule;        /* school.md's number, "A2"; "" when allowed */
-    const char *code;        /* for machines, "outsider"; "" when allowed */
-    const char *sentence_ru; /* for the person; static storage; "" when allowed */
+    enum verdict_kind kind;  /* with a rule: what it does */
+    bool overridable;        /* J2: an administrator's override with a reason gets past it */
+    const char *rule;        /* school.md's number, "A2"; "" when allowed without more ado */
+    const char *code;        /* for machines, "outsider"; "" likewise */
+    const char *sentence_ru; /* for the person; static storage; "" likewise */
     const char *sentence_en;
 };
 
+/* allowed false: refused. allowed with kind HOLD or WARN and a rule: see there. */
 struct verdict rules_decide(const struct rule_facts *facts);
+
+/* J1: every row that would speak, in order; *n of at most max. The first that refuses is rules_decide's. */
+void rules_explain(const struct rule_facts *facts, struct verdict *out, int max, int *n);
 
 /* The rows, for docs and tests: 0 ≤ i < rules_count(). */
 int rules_count(void);
 struct verdict rules_row(int i); /* as it refuses */
 
-/* Words of the store and back. The from_ functions answer false for an unknown word. */
-const char *standing_name(enum standing standing); /* "active" */
-bool standing_from(const char *name, enum standing *out);
-const char *room_kind_name(enum room_kind kind); /* "class"; ROOM_FREE: "free" */
-bool room_kind_from(const char *name, enum room_kind *out);
-const char *school_role_name(enum school_role role); /* "class_teacher" */
-unsigned school_role_from(const char *name);         /* the bit; 0: unknown */
-bool room_kind_is_space(enum room_kind kind);
+const char *act_name(enum act act); /* "create_room", for the API and the audit log */
+bool act_from(const char *name, enum act *out);
 
 #endif

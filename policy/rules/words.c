@@ -1,7 +1,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "policy/rules/rules.h"
+#include "policy/rules/words.h"
 
 /* The words by which the store and the documents call things. */
 static const char *const STANDINGS[] = {
@@ -17,6 +17,12 @@ static const char *const KINDS[] = {
     [ROOM_STAFF] = "staff",
     [ROOM_ANNOUNCEMENTS] = "announcements",
     [ROOM_SUBJECT] = "subject",
+    [ROOM_DIRECT] = "direct",
+    [ROOM_CLUB] = "club",
+    [ROOM_DOCUMENTS] = "documents",
+    [ROOM_LIBRARY] = "library",
+    [ROOM_ASSOCIATION] = "association",
+    [ROOM_ARCHIVE] = "archive",
 };
 /* By bit. */
 static const char *const ROLES[] = {"pupil",  "guardian", "teacher",       "class_teacher", "staff",
@@ -59,6 +65,11 @@ bool room_kind_from(const char *name, enum room_kind *out)
 bool room_kind_is_space(enum room_kind kind)
 {
     return kind == ROOM_SCHOOL_SPACE || kind == ROOM_CLASS_SPACE;
+}
+
+bool room_kind_is_roster(enum room_kind kind)
+{
+    return kind >= ROOM_SCHOOL_SPACE && kind <= ROOM_SUBJECT;
 }
 
 const char *school_role_name(enum school_role role)
