@@ -1,20 +1,20 @@
 /* The audit log: what administrators and rosters did, so that nobody can change it afterwards unseen (J2).
  *
- * An entry is canonical JSON: {"seq", "ts", "actor", "act", "school", "subject", "details", "reason", "prev"}; "prev" is
- * the hash of the entry before, in unpadded base64 (of the first: 32 zero bytes). Its hash is BLAKE2b-256 of these bytes, its
- * signature the server's ed25519 of the hash. Whoever alters, drops, swaps or cuts entries breaks a hash, a number or, at
- * the end, what an earlier export or `parta audit head` said; audit_verify finds the first. Entries hold opaque ids and
- * sourcedIds, never names, addresses or what was written: they outlive an erasure.
+ * An entry is canonical JSON: {"seq", "ts", "actor", "act", "school", "subject", "details", "reason", "prev"}; "prev"
+ * is the hash of the entry before, in unpadded base64 (of the first: 32 zero bytes). Its hash is BLAKE2b-256 of these
+ * bytes, its signature the server's ed25519 of the hash. Whoever alters, drops, swaps or cuts entries breaks a hash, a
+ * number or, at the end, what an earlier export or `parta audit head` said; audit_verify finds the first. Entries hold
+ * opaque ids and sourcedIds, never names, addresses or what was written: they outlive an erasure.
  *
- * An exported file is one JSON object a line: {"entry": "…", "hash": "…", "signature": "…"}; the first line is a header
- * {"org.parta.audit": 1, "server": …, "key_id": …, "public_key": …, "entries": n, "head": "…", "signature": …}. */
+ * An exported file is one JSON object a line: {"entry": "…", "hash": "…", "signature": "…"}. The first line is a header
+ * of the same form, whose entry says what was there when the file was made: {"org.parta.audit": 1, "server", "key_id",
+ * "public_key", "entries", "head"}, and "school" for the part of one school. */
 #ifndef PARTA_POLICY_AUDIT_AUDIT_H
 #define PARTA_POLICY_AUDIT_AUDIT_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
@@ -24,7 +24,8 @@ struct actor;
 struct db;
 struct tx;
 
-/* What is to be remembered. subject, details: new references that audit_append takes; NULL: none. Borrowed otherwise. */
+/* What is to be remembered. subject, details: new references that audit_append takes; NULL: none. Borrowed otherwise.
+ */
 struct audit_note {
     const struct actor *actor;
     const char *act;    /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
@@ -38,20 +39,24 @@ struct audit_note {
 /* Inside the job of the act itself: log and act are one transaction. false: the database failed. */
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
 
-/* Writes the whole log, or that of a school (then the chain has gaps, and is not verified but for each entry's own hash and
- * signature), as lines. Blocks. */
-bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, FILE *out);
+/* Appends the whole log as lines, or that of a school (0: all): then there are gaps in the chain, and the entries that
+ * are there are verified each by itself. false: the database failed. Blocks. */
+bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
+                  struct text *out);
+
+/* "<number> <hash>" of the newest entry: to be kept elsewhere, against a log that is cut off at its end. */
+void audit_head_text(struct db *db, struct text *out);
 
 struct audit_fault {
-    int64_t seq;     /* of the first broken entry; 0: the header */
-    int64_t line;    /* in the file, from 1 */
-    char what[128];  /* "its hash is not that of its bytes" */
+    int64_t seq;      /* of the first broken entry; 0: the header */
+    int64_t line;     /* in the file, from 1 */
+    const char *what; /* "its hash is not that of its bytes"; static storage */
 };
 
-/* Offline: reads lines from in. public_key: NULL: the header's own (then only a forger without the key is found out).
- * head: the hash that the log had at some time, base64, which must be among the entries; NULL: none. true: whole; *entries
- * says how many. false: *fault. */
-bool audit_verify(FILE *in, const unsigned char public_key[32], const char *head, int64_t *entries,
+/* Offline: verifies an exported file's bytes. public_key: the server's, known from elsewhere; NULL: the header's own,
+ * which anybody could have put there who made up the whole file. head: as audit_head_text gave it once, which must be
+ * among the entries; NULL: none. true: whole; *entries says how many. false: *fault. Nothing in the file is trusted. */
+bool audit_verify(const char *bytes, size_t len, const unsigned char public_key[32], const char *head, int64_t *entries,
                   struct audit_fault *fault);
 
 #endif

@@ -1,0 +1,319 @@
+#include "policy/audit/audit.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/store/audit.h"
+#include "homeserver/store/writer.h"
+#include "policy/actor.h"
+
+#define SIGNED_PREFIX "org.parta.audit\n" /* what this key signs elsewhere is JSON, and begins otherwise */
+#define PAGE 500
+
+/* --- Hashes and signatures --- */
+
+static void entry_hash(const char *entry, size_t len, unsigned char hash[AUDIT_HASH_BYTES])
+{
+    crypto_generichash(hash, AUDIT_HASH_BYTES, (const unsigned char *)entry, len, NULL, 0);
+}
+
+static size_t signed_bytes(const unsigned char hash[AUDIT_HASH_BYTES],
+                           char out[sizeof SIGNED_PREFIX + AUDIT_HASH_BYTES])
+{
+    memcpy(out, SIGNED_PREFIX, sizeof SIGNED_PREFIX - 1);
+    memcpy(out + sizeof SIGNED_PREFIX - 1, hash, AUDIT_HASH_BYTES);
+    return sizeof SIGNED_PREFIX - 1 + AUDIT_HASH_BYTES;
+}
+
+static void sign_hash(const struct signing_key *key, const unsigned char hash[AUDIT_HASH_BYTES],
+                      unsigned char signature[AUDIT_SIGNATURE_BYTES])
+{
+    char bytes[sizeof SIGNED_PREFIX + AUDIT_HASH_BYTES];
+    size_t len = signed_bytes(hash, bytes);
+    signing_key_sign(key, bytes, len, signature);
+}
+
+static json_t *base64(const unsigned char *bytes, size_t len)
+{
+    struct text t = TEXT_INIT;
+    text_add_base64(&t, bytes, len);
+    json_t *value = json_stringn(t.data, t.len);
+    text_finish(&t);
+    return value;
+}
+
+/* --- Writing --- */
+
+static void set_unless_null(json_t *object, const char *key, json_t *value)
+{
+    if (value != NULL)
+        json_object_set_new(object, key, value);
+}
+
+static json_t *school_id(struct db *db, school_no school)
+{
+    char *id = school != 0 ? audit_school_id(db, school) : NULL;
+    json_t *value = id != NULL ? json_string(id) : NULL;
+    free(id);
+    return value;
+}
+
+static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
+                      const unsigned char prev[AUDIT_HASH_BYTES])
+{
+    json_t *entry = json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)seq, "ts", (json_int_t)tx->now_ms,
+                              "actor", note->actor->name, "act", note->act, "prev", base64(prev, AUDIT_HASH_BYTES));
+    const char *reason = note->reason != NULL ? note->reason : note->actor->override_;
+    set_unless_null(entry, "school", school_id(tx->db, note->school));
+    set_unless_null(entry, "subject", note->subject);
+    set_unless_null(entry, "details", note->details);
+    set_unless_null(entry, "reason", reason != NULL ? json_string(reason) : NULL);
+    char *text = json_canonical(entry);
+    json_decref(entry);
+    return text;
+}
+
+bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
+{
+    unsigned char prev[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
+    int64_t seq = audit_head(tx->db, prev) + 1;
+    char *entry = entry_of(tx, note, seq, prev);
+    entry_hash(entry, strlen(entry), hash);
+    sign_hash(key, hash, signature);
+    bool done =
+        audit_insert(tx, &(struct audit_row){seq, entry, hash, signature, note->school, note->act, note->actor->name});
+    free(entry);
+    return done;
+}
+
+/* --- Exporting --- */
+
+static void add_line(struct text *out, const char *entry, const unsigned char *hash, const unsigned char *signature)
+{
+    text_adds(out, "{\"entry\":");
+    text_add_json(out, entry);
+    text_adds(out, ",\"hash\":\"");
+    text_add_base64(out, hash, AUDIT_HASH_BYTES);
+    text_adds(out, "\",\"signature\":\"");
+    text_add_base64(out, signature, AUDIT_SIGNATURE_BYTES);
+    text_adds(out, "\"}\n");
+}
+
+/* What is there: how many entries, and the newest one's hash. */
+static void add_header(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
+                       int64_t entries, struct text *out)
+{
+    unsigned char head[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
+    audit_head(db, head);
+    json_t *header = json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", 1, "server", server_name, "key_id",
+                               key->id, "public_key", base64(key->public, sizeof key->public), "entries",
+                               (json_int_t)entries, "head", base64(head, sizeof head));
+    set_unless_null(header, "school", school_id(db, school));
+    char *text = json_canonical(header);
+    entry_hash(text, strlen(text), hash);
+    sign_hash(key, hash, signature);
+    add_line(out, text, hash, signature);
+    free(text);
+    json_decref(header);
+}
+
+static int64_t add_entries(struct db *db, school_no school, struct text *out)
+{
+    struct audit_query query = {.school = school, .limit = PAGE, .act = "", .actor = ""};
+    struct audit_row row;
+    int64_t n = 0, before;
+    do {
+        before = n;
+        struct stmt *q = audit_query(db, &query);
+        for (; audit_next(q, &row); ++n) {
+            add_line(out, row.entry, row.hash, row.signature);
+            query.after = row.seq;
+        }
+        stmt_end(q);
+    } while (n - before == PAGE);
+    return n;
+}
+
+bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
+                  struct text *out)
+{
+    struct text lines = TEXT_INIT;
+    db_begin_read(db);
+    int64_t entries = add_entries(db, school, &lines);
+    add_header(db, key, server_name, school, entries, out);
+    db_end_read(db);
+    text_add(out, lines.data != NULL ? lines.data : "", lines.len);
+    text_finish(&lines);
+    return !db_failed(db);
+}
+
+void audit_head_text(struct db *db, struct text *out)
+{
+    unsigned char head[AUDIT_HASH_BYTES];
+    text_addf(out, "%lld ", (long long)audit_head(db, head));
+    text_add_base64(out, head, sizeof head);
+}
+
+/* --- Verifying --- */
+
+struct verifying {
+    unsigned char key[32];
+    bool partial;                         /* of one school: numbers have gaps */
+    int64_t entries;                      /* as the header has it */
+    unsigned char last[AUDIT_HASH_BYTES]; /* of the entry before */
+    unsigned char head[AUDIT_HASH_BYTES]; /* as the header has it */
+    int64_t n, seq;                       /* entries so far; the last one's number */
+    int64_t known_seq;                    /* the head that was noted elsewhere; −1: none */
+    unsigned char known[AUDIT_HASH_BYTES];
+    struct audit_fault *fault;
+};
+
+/* One line, taken apart. */
+struct audit_line {
+    const char *entry; /* borrowed from json */
+    json_t *json, *content;
+    unsigned char hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
+};
+
+static void line_finish(struct audit_line *line)
+{
+    json_decref(line->json);
+    json_decref(line->content);
+}
+
+static bool broken(struct verifying *v, const char *what)
+{
+    v->fault->what = what;
+    return false;
+}
+
+/* Only the one way to write these bytes will do. */
+static bool decode(const json_t *object, const char *key, unsigned char *out, size_t want)
+{
+    const char *text = json_get_string(object, key);
+    struct text again = TEXT_INIT;
+    bool good = text != NULL && base64_decode(text, strlen(text), out, want) == (int)want;
+    if (good)
+        text_add_base64(&again, out, want);
+    good = good && strcmp(again.data, text) == 0;
+    text_finish(&again);
+    return good;
+}
+
+static bool read_line(struct verifying *v, const char *bytes, size_t len, struct audit_line *line)
+{
+    struct error e;
+    line->json = json_parse(bytes, len, &e);
+    line->entry = json_get_string(line->json, "entry");
+    if (line->entry == NULL || !decode(line->json, "hash", line->hash, sizeof line->hash) ||
+        !decode(line->json, "signature", line->signature, sizeof line->signature))
+        return broken(v, "the line is not an entry with its hash and signature");
+    line->content = json_parse(line->entry, strlen(line->entry), &e);
+    return json_is_object(line->content) || broken(v, "the entry is not JSON");
+}
+
+static bool check_hash(struct verifying *v, const struct audit_line *line)
+{
+    unsigned char hash[AUDIT_HASH_BYTES];
+    entry_hash(line->entry, strlen(line->entry), hash);
+    return bytes_equal(hash, line->hash, sizeof hash) || broken(v, "its hash is not that of its bytes");
+}
+
+static bool check_signature(struct verifying *v, const struct audit_line *line)
+{
+    char bytes[sizeof SIGNED_PREFIX + AUDIT_HASH_BYTES];
+    size_t len = signed_bytes(line->hash, bytes);
+    return signature_verify(v->key, bytes, len, line->signature) || broken(v, "its signature is not the server's");
+}
+
+static bool take_header(struct verifying *v, const struct audit_line *line, bool key_known)
+{
+    unsigned char key[32];
+    if (json_get_int(line->content, "org.parta.audit", 0) != 1 || !decode(line->content, "public_key", key, 32) ||
+        !decode(line->content, "head", v->head, sizeof v->head))
+        return broken(v, "the file does not begin with the header of an audit log");
+    if (key_known && !bytes_equal(key, v->key, sizeof key))
+        return broken(v, "the file was signed with another key than the given one");
+    memcpy(v->key, key, sizeof key);
+    v->entries = json_get_int(line->content, "entries", -1);
+    v->partial = json_get_string(line->content, "school") != NULL;
+    return check_hash(v, line) && check_signature(v, line);
+}
+
+static bool check_place(struct verifying *v, const struct audit_line *line)
+{
+    unsigned char prev[AUDIT_HASH_BYTES];
+    int64_t seq = json_get_int(line->content, "seq", 0);
+    if (v->partial ? seq <= v->seq : seq != v->seq + 1)
+        return broken(v, "an entry before it is missing, or entries have changed places");
+    v->fault->seq = seq;
+    if (!decode(line->content, "prev", prev, sizeof prev))
+        return broken(v, "it does not name the entry before");
+    return v->partial || bytes_equal(prev, v->last, sizeof prev) || broken(v, "the entry before it is another one");
+}
+
+static bool take_entry(struct verifying *v, const struct audit_line *line)
+{
+    v->fault->seq = v->seq + 1;
+    if (!check_hash(v, line) || !check_signature(v, line) || !check_place(v, line))
+        return false;
+    v->seq = v->fault->seq;
+    memcpy(v->last, line->hash, sizeof v->last);
+    ++v->n;
+    return v->seq != v->known_seq || bytes_equal(v->known, line->hash, sizeof v->known) ||
+           broken(v, "it is another entry than the head that was noted");
+}
+
+/* The end: nothing was cut off. */
+static bool check_end(struct verifying *v)
+{
+    v->fault->seq = v->seq + 1;
+    if (v->n != v->entries)
+        return broken(v, "entries are missing at the end, or there are more than the header says");
+    if (!v->partial && !bytes_equal(v->last, v->head, sizeof v->head))
+        return broken(v, "the last entry is not the one that the header names");
+    return v->partial || v->known_seq <= v->seq || broken(v, "the log is shorter than when its head was noted");
+}
+
+static bool take_known(struct verifying *v, const char *head)
+{
+    char *end;
+    v->known_seq = head != NULL ? strtoll(head, &end, 10) : -1;
+    if (head == NULL)
+        return true;
+    while (*end == ' ')
+        ++end;
+    return (v->known_seq >= 0 && base64_decode(end, strlen(end), v->known, sizeof v->known) == AUDIT_HASH_BYTES) ||
+           broken(v, "the head is not a number and a hash");
+}
+
+static bool verify_lines(struct verifying *v, const char *bytes, size_t len, bool key_known)
+{
+    const char *at = bytes, *end = bytes + len;
+    for (v->fault->line = 1; at < end || v->fault->line == 1; ++v->fault->line) {
+        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        struct audit_line line = {0};
+        bool good = read_line(v, at, (size_t)((newline != NULL ? newline : end) - at), &line) &&
+                    (v->fault->line == 1 ? take_header(v, &line, key_known) : take_entry(v, &line));
+        line_finish(&line);
+        if (!good)
+            return false;
+        at = newline != NULL ? newline + 1 : end;
+    }
+    return check_end(v);
+}
+
+bool audit_verify(const char *bytes, size_t len, const unsigned char public_key[32], const char *head, int64_t *entries,
+                  struct audit_fault *fault)
+{
+    struct verifying v = {.fault = fault};
+    *fault = (struct audit_fault){0};
+    if (public_key != NULL)
+        memcpy(v.key, public_key, sizeof v.key);
+    bool whole = take_known(&v, head) && verify_lines(&v, bytes, len, public_key != NULL);
+    *entries = v.n;
+    return whole;
+}
