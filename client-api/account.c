@@ -1,4 +1,5 @@
-/* One's own account (Client-Server API, "Account management", "Adding Account Administrative Contact Information"). */
+/* One's own account (Client-Server API, "Account management"). */
+#include "client-api/proof.h"
 #include "client-api/routes.h"
 #include "client-api/signing_in.h"
 #include "homeserver/accounts/password.h"
@@ -25,12 +26,36 @@ static bool body_new_password(struct request *r, const char **password, bool *lo
            password_acceptable(r->server->config, *password, &r->error);
 }
 
+static const struct uia_stage *const BY_EMAIL[] = {&STAGE_EMAIL_RESET};
+static const struct uia_stage *const BY_PHONE[] = {&STAGE_PHONE_RESET};
+
+/* Who has lost the password proves an address of the account instead. */
+static bool reset_password(struct request *r)
+{
+    struct uia_flow flows[2];
+    struct uia_result proven;
+    const char *password;
+    size_t n = 0;
+    bool logout_devices;
+    if (proof_offered(r, CONTACT_EMAIL))
+        flows[n++] = (struct uia_flow){BY_EMAIL, 1};
+    if (proof_offered(r, CONTACT_PHONE))
+        flows[n++] = (struct uia_flow){BY_PHONE, 1};
+    if (n == 0)
+        return refuse(r, ERROR_MISSING_TOKEN, NULL);
+    return uia_pass(r, flows, n, NULL, &proven) && body_new_password(r, &password, &logout_devices) &&
+           account_reset_password(r->server->accounts, proof_sid(&proven), logout_devices, password, &r->error) &&
+           reply_empty(r);
+}
+
 static bool post_password(struct request *r)
 {
     const char *password;
     bool logout_devices, asks = json_object_get(r->body, "new_password") != NULL;
     if (asks && !body_new_password(r, &password, &logout_devices))
         return false;
+    if (r->session == NULL)
+        return reset_password(r);
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_new_password(r, &password, &logout_devices))
         return false;
     return account_change_password(r->server->accounts, r->session->user, r->session->device, logout_devices, password,
@@ -47,37 +72,12 @@ static bool post_deactivate(struct request *r)
            reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
 }
 
-/* A5: phone numbers and e-mail addresses are kept neither here nor at an identity server. */
-static bool get_threepids(struct request *r)
-{
-    return reply_json(r, json_pack("{s:[]}", "threepids"));
-}
-
-static bool refuse_threepid(struct request *r)
-{
-    return refuse(r, ERROR_THREEPID_DENIED, "This server keeps no phone numbers or e-mail addresses.");
-}
-
 #define V3 "/_matrix/client/v3"
 static const struct route TABLE[] = {
     {HTTP_GET, V3 "/account/whoami", get_whoami, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "getTokenOwner"},
-    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
+    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH_OPTIONAL | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
      "changePassword"},
     {HTTP_POST, V3 "/account/deactivate", post_deactivate, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
      "deactivateAccount"},
-    {HTTP_GET, V3 "/account/3pid", get_threepids, ROUTE_AUTH, RATE_NONE, "getAccount3PIDs"},
-    {HTTP_POST, V3 "/account/3pid", refuse_threepid, ROUTE_AUTH, RATE_WRITE, "post3PIDs"},
-    {HTTP_POST, V3 "/account/3pid/add", refuse_threepid, ROUTE_AUTH, RATE_WRITE, "add3PID"},
-    {HTTP_POST, V3 "/account/3pid/bind", refuse_threepid, ROUTE_AUTH, RATE_WRITE, "bind3PID"},
-    {HTTP_POST, V3 "/account/3pid/delete", refuse_threepid, ROUTE_AUTH, RATE_WRITE, "delete3pidFromAccount"},
-    {HTTP_POST, V3 "/account/3pid/unbind", refuse_threepid, ROUTE_AUTH, RATE_WRITE, "unbind3pidFromAccount"},
-    {HTTP_POST, V3 "/account/3pid/email/requestToken", refuse_threepid, 0, RATE_REGISTER, "requestTokenTo3PIDEmail"},
-    {HTTP_POST, V3 "/account/3pid/msisdn/requestToken", refuse_threepid, 0, RATE_REGISTER, "requestTokenTo3PIDMSISDN"},
-    {HTTP_POST, V3 "/account/password/email/requestToken", refuse_threepid, 0, RATE_REGISTER,
-     "requestTokenToResetPasswordEmail"},
-    {HTTP_POST, V3 "/account/password/msisdn/requestToken", refuse_threepid, 0, RATE_REGISTER,
-     "requestTokenToResetPasswordMSISDN"},
-    {HTTP_POST, V3 "/register/email/requestToken", refuse_threepid, 0, RATE_REGISTER, "requestTokenToRegisterEmail"},
-    {HTTP_POST, V3 "/register/msisdn/requestToken", refuse_threepid, 0, RATE_REGISTER, "requestTokenToRegisterMSISDN"},
 };
 const struct routes ACCOUNT_ROUTES = ROUTES(TABLE);

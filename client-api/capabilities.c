@@ -1,4 +1,5 @@
 /* What this server offers to a signed-in client (Client-Server API, "Capabilities negotiation"). */
+#include "client-api/proof.h"
 #include "client-api/routes.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -9,13 +10,8 @@ static const struct {
     const char *name;
     bool enabled;
 } SWITCHES[] = {
-    {"m.change_password", true},
-    {"m.set_displayname", true},
-    {"m.set_avatar_url", true},
-    {"m.profile_fields", true},
-    {"m.3pid_changes", false},
-    {"m.get_login_token", false},
-    {"m.forget_forced_upon_leave", false},
+    {"m.change_password", true}, {"m.set_displayname", true},  {"m.set_avatar_url", true},
+    {"m.profile_fields", true},  {"m.get_login_token", false}, {"m.forget_forced_upon_leave", false},
 };
 
 static json_t *room_versions(const struct config *config)
@@ -32,6 +28,7 @@ static bool get_capabilities(struct request *r)
     json_t *capabilities = json_pack("{s:o}", "m.room_versions", room_versions(r->server->config));
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; ++i)
         json_object_set_new(capabilities, SWITCHES[i].name, json_pack("{s:b}", "enabled", (int)SWITCHES[i].enabled));
+    json_object_set_new(capabilities, "m.3pid_changes", json_pack("{s:b}", "enabled", (int)proof_offered_any(r)));
     return reply_json(r, json_pack("{s:o}", "capabilities", capabilities));
 }
 

@@ -16,6 +16,7 @@ static bool get_login(struct request *r)
 static bool post_login(struct request *r)
 {
     const char *type, *user, *password;
+    char identified[IDENTIFIER_BYTES];
     struct device_wish wish;
     struct login_result result;
     if (!body_string(r, "type", &type))
@@ -25,7 +26,7 @@ static bool post_login(struct request *r)
         r->error.status = 400;
         return false;
     }
-    if ((user = identifier_user(r, r->body)) == NULL || !body_string(r, "password", &password) ||
+    if ((user = identifier_user(r, r->body, identified)) == NULL || !body_string(r, "password", &password) ||
         !body_device_wish(r, &wish) || !account_attempt(r, user))
         return false;
     return login_password(r->server->accounts, r->db, user, password, &wish, &result, &r->error) &&

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/proof.h"
 #include "client-api/routes.h"
 #include "client-api/signing_in.h"
 #include "homeserver/accounts/password.h"
@@ -11,11 +12,40 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/registration.h"
+#include "policy/signup/applications.h"
 
 static const struct uia_stage *const DUMMY[] = {&UIA_DUMMY};
 static const struct uia_stage *const TOKEN[] = {&STAGE_REGISTRATION_TOKEN};
-static const struct uia_flow OPEN_FLOW = {DUMMY, 1};
-static const struct uia_flow TOKEN_FLOW = {TOKEN, 1};
+static const struct uia_stage *const EMAIL_DUMMY[] = {&STAGE_EMAIL_REGISTER, &UIA_DUMMY};
+static const struct uia_stage *const PHONE_DUMMY[] = {&STAGE_PHONE_REGISTER, &UIA_DUMMY};
+static const struct uia_stage *const EMAIL_TOKEN[] = {&STAGE_EMAIL_REGISTER, &STAGE_REGISTRATION_TOKEN};
+static const struct uia_stage *const PHONE_TOKEN[] = {&STAGE_PHONE_REGISTER, &STAGE_REGISTRATION_TOKEN};
+/* A token is one of `parta token create`, or a school's link (C2). Who wants to bring an address (C3) proves it first:
+ * the other stage completes a flow without one, too. */
+static const struct flow {
+    struct uia_flow flow;
+    bool email, phone; /* only where the server verifies such */
+    bool open;         /* not with registration.mode token */
+} FLOWS[] = {
+    {{DUMMY, 1}, .open = true},
+    {{TOKEN, 1}},
+    {{EMAIL_DUMMY, 2}, .email = true, .open = true},
+    {{EMAIL_TOKEN, 2}, .email = true},
+    {{PHONE_DUMMY, 2}, .phone = true, .open = true},
+    {{PHONE_TOKEN, 2}, .phone = true},
+};
+#define N_FLOWS (sizeof FLOWS / sizeof *FLOWS)
+
+static size_t flows_here(struct request *r, struct uia_flow out[N_FLOWS])
+{
+    bool by_token = r->server->config->registration.mode == REGISTRATION_TOKEN;
+    size_t n = 0;
+    for (size_t i = 0; i < N_FLOWS; ++i)
+        if (!(FLOWS[i].open && by_token) && (!FLOWS[i].email || proof_offered(r, CONTACT_EMAIL)) &&
+            (!FLOWS[i].phone || proof_offered(r, CONTACT_PHONE)))
+            out[n++] = FLOWS[i].flow;
+    return n;
+}
 
 struct wanted {
     struct registration registration;
@@ -48,23 +78,46 @@ static bool kind_is_user(struct request *r)
     return refuse(r, ERROR_INVALID_PARAM, "There is no such kind of account.");
 }
 
+/* Whoever comes by a school's link: account and application in one (policy/signup/signup.h). */
+static bool sign_up(struct request *r, const struct wanted *wanted)
+{
+    const struct signing_up signing_up = request_signing_up(r);
+    const struct registration *reg = &wanted->registration;
+    struct signup_result result;
+    const struct signup_wish wish = {.token = reg->token,
+                                     .localpart = reg->localpart,
+                                     .password = reg->password,
+                                     .sid = reg->sid,
+                                     .person = APPLICANT_NOBODY,
+                                     .device = reg->device};
+    if (!signup_by_link(&signing_up, r->db, &wish, &result, &r->error))
+        return false;
+    return reg->device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
+}
+
+static bool register_plainly(struct request *r, const struct wanted *wanted)
+{
+    struct login_result result;
+    if (!register_account(r->server->accounts, &wanted->registration, &result, &r->error))
+        return false;
+    return wanted->registration.device != NULL ? reply_signed_in(r, &result) : reply_made(r, &result);
+}
+
 static bool post_register(struct request *r)
 {
-    struct accounts *accounts = r->server->accounts;
-    bool by_token = r->server->config->registration.mode == REGISTRATION_TOKEN;
     struct wanted wanted;
     struct uia_result proven;
-    struct login_result result;
-    if (!kind_is_user(r) || !register_allowed(accounts, &r->error) || !body_wanted(r, &wanted))
+    struct uia_flow flows[N_FLOWS];
+    if (!kind_is_user(r) || !register_allowed(r->server->accounts, &r->error) || !body_wanted(r, &wanted))
         return false;
-    if (!uia_pass(r, by_token ? &TOKEN_FLOW : &OPEN_FLOW, 1, NULL, &proven) || !body_wanted(r, &wanted))
+    if (!uia_pass(r, flows, flows_here(r, flows), NULL, &proven) || !body_wanted(r, &wanted))
         return false;
     if (wanted.registration.password == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The password is missing.");
+    wanted.registration.sid = proof_sid(&proven);
     wanted.registration.token = uia_value(&proven, STAGE_REGISTRATION_TOKEN.type);
-    if (!register_account(accounts, &wanted.registration, &result, &r->error))
-        return false;
-    return wanted.registration.device != NULL ? reply_signed_in(r, &result) : reply_made(r, &result);
+    bool link = wanted.registration.token != NULL && signup_is_link(r->db, wanted.registration.token);
+    return link ? sign_up(r, &wanted) : register_plainly(r, &wanted);
 }
 
 static bool get_available(struct request *r)
@@ -77,6 +130,15 @@ static bool get_available(struct request *r)
            reply_json(r, json_pack("{s:b}", "available", 1));
 }
 
+/* A link says no more here than a token: whether it could be used. */
+static bool link_valid(struct request *r, const char *token)
+{
+    const struct signing_up signing_up = request_signing_up(r);
+    struct link_row link;
+    struct error why;
+    return signup_open(&signing_up, r->db, token, &link, &why);
+}
+
 static bool get_validity(struct request *r)
 {
     const char *token = query_get(r, "token");
@@ -84,7 +146,8 @@ static bool get_validity(struct request *r)
         return refuse(r, ERROR_MISSING_PARAM, "The token is missing.");
     if (!register_allowed(r->server->accounts, &r->error))
         return false;
-    bool valid = registration_token_well_formed(token) && registration_tokens_valid(r->db, token, clock_wall_ms());
+    bool valid = registration_token_well_formed(token) &&
+                 (registration_tokens_valid(r->db, token, clock_wall_ms()) || link_valid(r, token));
     return reply_json(r, json_pack("{s:b}", "valid", (int)valid));
 }
 

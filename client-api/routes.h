@@ -8,7 +8,9 @@
 
 extern const struct routes ACCOUNT_DATA_ROUTES;
 extern const struct routes ACCOUNT_ROUTES;
+extern const struct routes ADMIN_ROUTES;
 extern const struct routes CAPABILITY_ROUTES;
+extern const struct routes CONTACT_ROUTES;
 extern const struct routes CREATE_ROOM_ROUTES;
 extern const struct routes DEVICE_ROUTES;
 extern const struct routes FILTER_ROUTES;
@@ -18,6 +20,7 @@ extern const struct routes PROFILE_ROUTES;
 extern const struct routes NOTIFICATION_ROUTES;
 extern const struct routes PUSHRULES_ROUTES;
 extern const struct routes REGISTER_ROUTES;
+extern const struct routes REPORT_ROUTES;
 extern const struct routes SEND_ROUTES;
 extern const struct routes SHARED_SECRET_ROUTES;
 extern const struct routes TAG_ROUTES;

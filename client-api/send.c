@@ -1,4 +1,8 @@
-/* Sending events: messages, state, redactions (Client-Server API, "Sending events to a room", "Redactions"). */
+/* Sending events: messages, state, redactions (Client-Server API, "Sending events to a room", "Redactions").
+ *
+ * In a school's quiet hours (F3) the reply may carry "org.parta.notice": {"rule", "held", "ru", "en"}: a sentence for the
+ * sender. Held: event_id is a placeholder ("$held…"), the message is delivered when quiet hours are over, with the same
+ * transaction id, so that the sender's client knows it by its echo. */
 #include <string.h>
 
 #include "client-api/routes.h"
@@ -7,6 +11,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/membership.h"
+#include "homeserver/store/held.h"
 #include "homeserver/store/writer.h"
 
 struct sending {
@@ -15,6 +20,16 @@ struct sending {
     struct draft draft;
     struct appended out;
 };
+
+/* F3: it waits for the end of quiet hours. */
+static bool held_before(struct sending *s, struct tx *tx, const struct room *room)
+{
+    const struct draft *d = &s->draft;
+    int64_t no = held_find(tx->db, d->device, room->no, d->about, d->txn_id);
+    if (no != 0)
+        held_placeholder(no, s->out.event_id);
+    return no != 0;
+}
 
 /* Whether this transaction id was used at this path before: then the answer is what it was. */
 static bool sent_before(struct sending *s, struct tx *tx, const struct room *room)
@@ -25,7 +40,7 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
         return false;
     stream_pos pos = transactions_find(tx->db, d->device, room->no, d->about, d->txn_id);
     if (pos == 0)
-        return false;
+        return held_before(s, tx, room);
     struct stmt *q = events_by_pos(tx->db, pos);
     bool found = events_next(q, &row);
     if (found)
@@ -52,7 +67,14 @@ static bool send_job(struct tx *tx, void *arg, struct error *e)
 static bool reply_sent(struct request *r)
 {
     const struct sending *s = r->written.state;
-    return reply_json(r, json_pack("{s:s}", "event_id", s->out.event_id));
+    const struct verdict *notice = &s->out.notice;
+    json_t *reply = json_pack("{s:s}", "event_id", s->out.event_id);
+    if (notice->rule != NULL && *notice->rule != '\0')
+        json_object_set_new(reply, "org.parta.notice",
+                            json_pack("{s:s, s:b, s:s, s:s}", "rule", notice->rule, "held",
+                                      notice->kind == VERDICT_HOLD, "ru", notice->sentence_ru, "en",
+                                      notice->sentence_en));
+    return reply_json(r, reply);
 }
 
 /* content: r->body, which lives until the reply is made. */

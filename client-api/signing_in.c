@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client-api/proof.h"
+#include "homeserver/accounts/names.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
@@ -11,12 +13,50 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/registration.h"
+#include "policy/signup/signup.h"
 
-const char *identifier_user(struct request *r, const json_t *object)
+struct signing_up request_signing_up(struct request *r)
+{
+    return (struct signing_up){
+        .accounts = r->server->accounts, .rooms = r->server->rooms, .contacts = r->server->contacts};
+}
+
+/* A phone number or e-mail address: whose it is. What is nobody's becomes a name that nobody can have, so that it is
+ * answered and counted as a wrong name is. */
+static const char *address_user(struct request *r, const struct contact_address *address, char out[IDENTIFIER_BYTES])
+{
+    user_no owner = contacts_owner(r->db, address);
+    const char *user_id = owner != 0 ? user_names_get(r->server->names, r->db, owner) : NULL;
+    if (user_id != NULL)
+        snprintf(out, IDENTIFIER_BYTES, "%s", user_id);
+    else
+        snprintf(out, IDENTIFIER_BYTES, "%s %s", contact_medium_name(address->medium), address->address);
+    return out;
+}
+
+static const char *identified_by_address(struct request *r, const json_t *identifier, bool phone,
+                                         char out[IDENTIFIER_BYTES])
+{
+    struct contact_address address;
+    const char *where = json_get_string(identifier, phone ? "country" : "medium");
+    const char *typed = json_get_string(identifier, phone ? "phone" : "address");
+    if (where == NULL || typed == NULL) {
+        refuse(r, ERROR_MISSING_PARAM, "The identifier is not whole.");
+        return NULL;
+    }
+    bool good =
+        phone ? contact_phone(where, typed, &address, &r->error) : contact_from(where, typed, &address, &r->error);
+    return good ? address_user(r, &address, out) : NULL;
+}
+
+const char *identifier_user(struct request *r, const json_t *object, char out[IDENTIFIER_BYTES])
 {
     const json_t *identifier = json_get_object(object, "identifier");
     const char *type = json_get_string(identifier, "type");
     const char *user = json_get_string(identifier != NULL ? identifier : object, "user");
+    bool phone = type != NULL && strcmp(type, "m.id.phone") == 0;
+    if (proof_offered_any(r) && (phone || (type != NULL && strcmp(type, "m.id.thirdparty") == 0)))
+        return identified_by_address(r, identifier, phone, out);
     if (type != NULL && strcmp(type, "m.id.user") != 0) {
         refuse(r, ERROR_FORBIDDEN, "Only user names identify people here, not phone numbers or e-mail addresses.");
         return NULL;
@@ -77,7 +117,8 @@ bool account_attempt(struct request *r, const char *user)
 static bool check_password(struct request *r, const json_t *auth, struct uia_attempt *attempt)
 {
     const struct accounts *accounts = r->server->accounts;
-    const char *user = identifier_user(r, auth), *password = json_get_string(auth, "password");
+    char identified[IDENTIFIER_BYTES];
+    const char *user = identifier_user(r, auth, identified), *password = json_get_string(auth, "password");
     if (user == NULL)
         return false;
     if (password == NULL)
@@ -90,13 +131,23 @@ static bool check_password(struct request *r, const json_t *auth, struct uia_att
            refuse(r, ERROR_FORBIDDEN, "Wrong password.");
 }
 
+/* A link of a school is a token too (school.md C2); one that is not good any more says why. */
+static bool token_good(struct request *r, const char *token)
+{
+    const struct signing_up signing_up = request_signing_up(r);
+    struct link_row link;
+    if (!signup_is_link(r->db, token))
+        return registration_tokens_valid(r->db, token, clock_wall_ms());
+    return signup_open(&signing_up, r->db, token, &link, &r->error);
+}
+
 static bool check_registration_token(struct request *r, const json_t *auth, struct uia_attempt *attempt)
 {
     const char *token = json_get_string(auth, "token");
     if (token == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The registration token is missing.");
-    if (!registration_token_well_formed(token) || !registration_tokens_valid(r->db, token, clock_wall_ms()))
-        return refuse(r, ERROR_UNAUTHORIZED, "The registration token is not valid.");
+    if (!registration_token_well_formed(token) || !token_good(r, token))
+        return r->error.code == ERROR_NONE && refuse(r, ERROR_UNAUTHORIZED, "The registration token is not valid.");
     snprintf(attempt->value, sizeof attempt->value, "%s", token);
     return true;
 }

@@ -7,13 +7,18 @@
 
 #include "homeserver/accounts/login.h"
 #include "homeserver/http/uia.h"
+#include "policy/signup/signup.h"
 
 struct request;
 
-/* Whom a login or auth object names: identifier {"type": "m.id.user", "user": …} or the older top-level "user".
- * Borrowed. NULL: r->error is set (M_FORBIDDEN for a phone number or e-mail address, which this server keeps none of).
- */
-const char *identifier_user(struct request *r, const json_t *object);
+/* The services of signing up by a school's link. */
+struct signing_up request_signing_up(struct request *r);
+
+/* Whom a login or auth object names: identifier {"type": "m.id.user", "user": …}, the older top-level "user", or a
+ * phone number or e-mail address (m.id.phone, m.id.thirdparty) where this server verifies them. Borrowed, or in out.
+ * NULL: r->error is set. Whether an address is anybody's does not show. */
+#define IDENTIFIER_BYTES (ID_BYTES_MAX + 16)
+const char *identifier_user(struct request *r, const json_t *object, char out[IDENTIFIER_BYTES]);
 
 /* device_id, initial_device_display_name, refresh_token of the body, and the client's address. false: refused. */
 bool body_device_wish(struct request *r, struct device_wish *out);

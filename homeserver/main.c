@@ -10,8 +10,10 @@
 
 #include "client-api/routes.h"
 #include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/accounts/names.h"
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/keyfile.h"
 #include "homeserver/base/lock.h"
@@ -20,18 +22,29 @@
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
+#include "homeserver/mail/post.h"
+#include "homeserver/mail/sender.h"
 #include "homeserver/rooms/departure.h"
+#include "homeserver/rooms/held.h"
 #include "homeserver/rooms/membership.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/rooms/upkeep.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/syncer.h"
+#include "policy/life/documents.h"
+#include "policy/life/erase.h"
+#include "policy/roster/puller.h"
+#include "policy/roster/settle.h"
 
-#define UPKEEP_EVERY_S 3600
+#define TICK_S 60
+#define ERASE_STEPS 100 /* a tick */
+#define UPKEEP_TICKS 60 /* an hour */
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
 #define RATE_BUCKETS_MAX 100000
+#define SENDER_QUEUE 1000
+#define SENDER_GRACE_MS 3000 /* for what is on its way when the server stops */
 
 /* Everything that lives as long as the process, in the order in which it starts; it stops in reverse. */
 struct app {
@@ -40,6 +53,7 @@ struct app {
     int lock; /* on the data directory */
     struct signing_key key;
     struct server server;
+    struct post *post; /* mail and SMS */
     struct http *http;
     struct control *control; /* NULL: parta can't act while this runs */
 };
@@ -108,6 +122,7 @@ static void make_limits(struct app *app)
         [RATE_LOGIN] = &c->rate_limits.login,
         [RATE_ACCOUNT] = &c->rate_limits.account,
         [RATE_REGISTER] = &c->rate_limits.registration,
+        [RATE_CODES] = &c->rate_limits.codes,
     };
     struct limit classes[RATE__COUNT] = {0};
     for (int i = 0; i < RATE__COUNT; ++i)
@@ -141,11 +156,41 @@ static bool make_services(struct app *app)
         .presence = c->presence.enabled,
     });
     s->accounts = accounts_create(c, s->writer, s->names);
-    s->accounts->hooks = (struct accounts_hooks){s->rooms, profile_changed, departure_leave_all, NULL};
+    s->accounts->hooks = (struct accounts_hooks){.self = s->rooms,
+                                                 .profile_changed = profile_changed,
+                                                 .leave_all = departure_leave_all,
+                                                 .signed_in = documents_ensure};
     s->uia = uia_create(UIA_SESSIONS_MAX);
     make_limits(app);
     writer_observe(s->writer, sessions_observe, s->sessions);
     writer_observe(s->writer, hub_observe, s->hub);
+    return true;
+}
+
+static bool start_post(struct app *app)
+{
+    struct server *s = &app->server;
+    struct text problem = TEXT_INIT;
+    s->sender = sender_start(SENDER_QUEUE);
+    if (s->sender == NULL)
+        return false;
+    app->post = post_create(app->config, s->sender, &problem);
+    if (app->post == NULL)
+        return complain(&problem);
+    s->contacts = contacts_create(&(struct contacts_settings){
+        .config = app->config,
+        .writer = s->writer,
+        .post = app->post,
+        .offers = {[POST_MAIL] = post_offers(app->post, POST_MAIL), [POST_SMS] = post_offers(app->post, POST_SMS)},
+        .send = post_send,
+    });
+    return true;
+}
+
+static bool start_puller(struct app *app)
+{
+    struct server *s = &app->server;
+    s->puller = puller_start(app->config, s->writer, s->rooms);
     return true;
 }
 
@@ -199,8 +244,13 @@ static void stop(struct app *app)
     control_stop(app->control);
     if (app->http != NULL)
         http_stop(app->http);
+    puller_stop(s->puller);
     syncer_stop(s->syncer);
+    sender_stop(s->sender, SENDER_GRACE_MS);
     writer_stop(s->writer);
+    contacts_destroy(s->contacts);
+    sender_destroy(s->sender);
+    post_destroy(app->post);
     syncer_destroy(s->syncer);
     rooms_destroy(s->rooms);
     accounts_destroy(s->accounts);
@@ -243,16 +293,39 @@ static void reload(struct app *app)
         log_info("start", "reloaded");
 }
 
+static bool job_day(struct tx *tx, void *rooms, struct error *e)
+{
+    return settle_day(tx, rooms, NULL, e);
+}
+
+/* Once a minute: what was held in quiet hours (school.md F3), dates that have come (E7), erasures that a crash cut short
+ * (G4); once an hour: housekeeping. */
+static void tick(struct app *app, int n)
+{
+    const struct server *s = &app->server;
+    struct error e = {0};
+    held_deliver(s->writer, s->rooms, clock_wall_ms());
+    if (!writer_run(s->writer, job_day, s->rooms, &e))
+        log_error("start", "what today's date changes could not be done: %s", error_sentence(&e));
+    for (int i = 0; i < ERASE_STEPS && erase_step(s->writer, s->rooms); ++i)
+        continue;
+    if (n % UPKEEP_TICKS != 0)
+        return;
+    upkeep_run(app->server.writer);
+    contacts_upkeep(app->server.contacts);
+}
+
 static void run(struct app *app, const sigset_t *signals)
 {
-    int signal_no;
+    int signal_no, ticks = 0;
     log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
-    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = UPKEEP_EVERY_S})) < 0 ||
+    tick(app, ++ticks);
+    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = TICK_S})) < 0 ||
            signal_no == SIGHUP) {
         if (signal_no == SIGHUP)
             reload(app);
         else
-            upkeep_run(app->server.writer);
+            tick(app, ++ticks);
     }
     log_info("start", "stopping");
 }
@@ -287,7 +360,7 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 int main(int argc, char **argv)
 {
     static bool (*const STEPS[])(struct app * app) = {
-        load_config, take_data_dir, load_key, start_writer, make_services, start_http, start_control,
+        load_config, take_data_dir, load_key, start_writer, make_services, start_post, start_puller, start_http, start_control,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;

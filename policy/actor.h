@@ -44,14 +44,21 @@ struct subject {
     school_no school;  /* the school concerned; 0: of target, any school that both are in (an operator: any) */
     class_no class;
     user_no target;
+    unsigned role;     /* ACT_LINK, ACT_APPROVE: enum school_role that somebody would get by it */
     bool roster_kept;  /* a roster's import owns the record */
     bool own_contact;  /* rules.h, office_facts */
 };
 
 /* Whether actor may do act (one of rules.h's office acts, or ACT_REPORT, ACT_PROFILE, ACT_FIND). false: *e is the refusal
  * with its rule, as rooms/gate.h makes it. verdict (may be NULL): what was decided; overridden says that the override was
- * used, which the caller's audit entry must then say. Reads the database; inside a job through tx->db. */
+ * used, which the caller's audit entry must then say. An operator without the scope is refused by "J3", "scope". In
+ * policy.mode open the office is closed all the same: only what people may know of each other is open (ACT_REPORT,
+ * ACT_PROFILE, ACT_FIND). Reads the database; inside a job through tx->db. */
 bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act, const struct subject *subject,
                  struct verdict *verdict, bool *overridden, struct error *e);
+
+/* J1: what school_gate would say, and every row that speaks, as rules_explain tells it. */
+void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                    const struct subject *subject, struct verdict *out, int max, int *n);
 
 #endif

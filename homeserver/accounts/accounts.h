@@ -30,6 +30,9 @@ struct accounts_hooks {
      * person) refuses the deactivation. */
     bool (*leave_all)(void *self, struct tx *tx, user_no user, struct error *e);
 
+    /* Somebody signs in: what a person is given then. */
+    bool (*signed_in)(void *self, struct tx *tx, user_no user, struct error *e);
+
     /* Whether an application service alone may have this user id. Any thread. */
     bool (*exclusive)(void *self, const char *user_id);
 };

@@ -148,6 +148,7 @@ static bool refuse_softly(struct error *e, enum error_code code, const char *sen
 }
 
 struct login_job {
+    const struct accounts_hooks *hooks;
     user_no user;
     const char *verified;    /* the hash the password was checked against */
     const char *replacement; /* the same password at today's cost; NULL: not needed */
@@ -169,13 +170,14 @@ static bool job_login(struct tx *tx, void *arg, struct error *e)
         return refuse_softly(e, ERROR_USER_LOCKED, NULL);
     if (job->replacement != NULL && !users_set_password(tx, job->user, job->replacement))
         return error_set(e, ERROR_UNKNOWN, NULL);
-    return sign_in_write(tx, job->user, &job->in, e);
+    return sign_in_write(tx, job->user, &job->in, e) &&
+           (job->hooks->signed_in == NULL || job->hooks->signed_in(job->hooks->self, tx, job->user, e));
 }
 
 static bool sign_in_user(const struct accounts *accounts, const struct user_row *row, const char *password,
                          const struct device_wish *wish, struct login_result *out, struct error *e)
 {
-    struct login_job job = {.user = row->no, .verified = row->password_hash};
+    struct login_job job = {.hooks = &accounts->hooks, .user = row->no, .verified = row->password_hash};
     char *replacement =
         password_outdated(accounts->config, row->password_hash) ? password_hash(accounts->config, password) : NULL;
     struct text id = TEXT_INIT;

@@ -8,46 +8,28 @@
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/db.h"
-#include "homeserver/store/memberships.h"
 #include "homeserver/store/profiles.h"
-#include "homeserver/store/school.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 
-enum error_code profile_decide(const struct profile_facts *f)
-{
-    if (!f->school_mode)
-        return f->exists ? ERROR_NONE : ERROR_NOT_FOUND;
-    if (f->signed_in && f->exists && (f->oneself || f->shares_school || f->shares_room))
-        return ERROR_NONE;
-    return ERROR_FORBIDDEN; /* A6 */
-}
-
+/* Who has left is nobody any more. */
 static bool is_known(struct db *db, user_no user)
 {
     struct user_row row;
-    bool known = users_get(db, user, &row) && account_state_from(row.state) != ACCOUNT_LEFT;
-    user_row_finish(&row);
+    bool known = user != 0 && users_get(db, user, &row) && account_state_from(row.state) != ACCOUNT_LEFT;
+    if (user != 0)
+        user_row_finish(&row);
     return known;
 }
 
 bool profile_readable(const struct accounts *accounts, struct db *db, user_no asker, user_no owner, struct error *e)
 {
-    struct profile_facts facts = {
-        .school_mode = accounts->config->policy.mode == POLICY_SCHOOL,
-        .signed_in = asker != 0,
-        .oneself = asker != 0 && asker == owner,
-        .exists = owner != 0 && is_known(db, owner),
-    };
-    if (facts.school_mode && facts.signed_in && facts.exists && !facts.oneself) {
-        facts.shares_school = school_shared(db, asker, owner);
-        facts.shares_room = facts.shares_school || memberships_share_room(db, asker, owner);
-    }
-    enum error_code code = profile_decide(&facts);
-    if (code == ERROR_NONE)
-        return true;
-    return error_set(e, code,
-                     code == ERROR_NOT_FOUND ? "There is no such user." : "This profile is not for you to see.");
+    bool school_mode = accounts->config->policy.mode == POLICY_SCHOOL, known = is_known(db, owner);
+    if (school_mode && asker == 0)
+        return error_set(e, ERROR_FORBIDDEN, "This profile is not for you to see.");
+    if (!gate_profile(school_mode, db, asker, known ? owner : 0, e))
+        return false;
+    return known || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
 static bool is_namespaced(const char *s)

@@ -15,20 +15,9 @@
 #define DISPLAY_NAME_BYTES_MAX 256
 #define AVATAR_URL_BYTES_MAX 1024
 
-/* The facts that decide whether `asker` reads the profile of `owner`. */
-struct profile_facts {
-    bool school_mode;
-    bool signed_in;
-    bool oneself;
-    bool exists;
-    bool shares_school, shares_room;
-};
-
-/* The decision alone: ERROR_NONE, ERROR_FORBIDDEN or ERROR_NOT_FOUND. In school mode nobody learns whether a person
- * exists whom they may not know (A1, A6). */
-enum error_code profile_decide(const struct profile_facts *facts);
-
-/* The same, collecting the facts. asker 0: not signed in; owner 0: no such user. Blocks (reads). */
+/* Whether asker reads the profile of owner: the gate's word (rooms/gate.h, ACT_PROFILE). In school mode nobody learns
+ * whether a person exists whom they may not know (A1, A6). asker 0: not signed in; owner 0: no such user. Blocks (reads).
+ */
 bool profile_readable(const struct accounts *accounts, struct db *db, user_no asker, user_no owner, struct error *e);
 
 /* Whether a field may be called so: displayname, avatar_url, or a namespaced identifier (Appendices, "Common Namespaced

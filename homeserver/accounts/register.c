@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/accounts/names.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/profile.h"
@@ -63,6 +64,7 @@ static void make_up(char localpart[MADE_UP_CHARS + 1])
 struct register_job {
     const struct accounts *accounts;
     const char *localpart, *hash, *token;
+    const char *sid;          /* NULL: no address */
     const struct sign_in *in; /* NULL: no sign-in */
     user_no user;
 };
@@ -87,6 +89,8 @@ static bool job_register(struct tx *tx, void *arg, struct error *e)
     job->user = users_insert(tx, job->localpart, job->hash, school ? "pending" : "active", false); /* A3 */
     if (job->user == 0)
         return error_set(e, ERROR_USER_IN_USE, NULL);
+    if (job->sid != NULL && !contacts_claim(tx, job->sid, CODE_REGISTER, job->user, 0, e))
+        return false;
     return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
 }
 
@@ -103,8 +107,10 @@ bool register_account(const struct accounts *accounts, const struct registration
 {
     char made_up[MADE_UP_CHARS + 1];
     struct sign_in in = {0};
-    struct register_job job = {
-        .accounts = accounts, .localpart = registration->localpart, .token = registration->token};
+    struct register_job job = {.accounts = accounts,
+                               .localpart = registration->localpart,
+                               .token = registration->token,
+                               .sid = registration->sid};
     *out = (struct login_result){0};
     if (job.localpart == NULL) {
         make_up(made_up);
@@ -208,6 +214,7 @@ bool account_create_signed_in(const struct accounts *accounts, const struct new_
 
 struct password_job {
     const char *localpart; /* whose, or NULL: */
+    const char *sid;       /* who proves an address, or NULL: */
     user_no user;
     const char *hash;
     bool logout;    /* end sessions … */
@@ -235,11 +242,27 @@ static bool end_sessions(struct tx *tx, user_no user, device_no keep)
     return devices_delete_all(tx, user, keep);
 }
 
+/* Whose password it is. false: *e; there may still be no such user. */
+static bool job_whose(struct tx *tx, const struct password_job *job, user_no *out, struct error *e)
+{
+    struct contact_address address;
+    int64_t verified_ms;
+    *out = job->localpart != NULL ? users_no(tx->db, job->localpart) : job->user;
+    if (job->sid == NULL)
+        return true;
+    if (!contacts_take(tx, job->sid, CODE_RESET, &address, &verified_ms, e))
+        return false;
+    *out = contacts_owner(tx->db, &address);
+    return true;
+}
+
 static bool job_password(struct tx *tx, void *arg, struct error *e)
 {
     struct password_job *job = arg;
     struct user_row row;
-    user_no user = job->localpart != NULL ? users_no(tx->db, job->localpart) : job->user;
+    user_no user;
+    if (!job_whose(tx, job, &user, e))
+        return false;
     bool found = users_get(tx->db, user, &row);
     bool left = found && strcmp(row.state, "left") == 0;
     user_row_finish(&row);
@@ -278,6 +301,13 @@ bool account_change_password(const struct accounts *accounts, user_no user, devi
     return set_password(accounts, &job, password, e);
 }
 
+bool account_reset_password(const struct accounts *accounts, const char *sid, bool logout, const char *password,
+                            struct error *e)
+{
+    struct password_job job = {.sid = sid, .logout = logout};
+    return set_password(accounts, &job, password, e);
+}
+
 struct deactivate_job {
     const struct accounts *accounts;
     user_no user;
@@ -291,7 +321,7 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
         return false;
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, "left") &&
-              users_set_admin(tx, job->user, false) && end_sessions(tx, job->user, 0);
+              users_set_admin(tx, job->user, false) && end_sessions(tx, job->user, 0) && contacts_forget(tx, job->user);
     if (ok && job->erase)
         ok = account_data_forget(tx, job->user) && filters_forget(tx, job->user) && profiles_forget(tx, job->user);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);

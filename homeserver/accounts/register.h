@@ -23,7 +23,8 @@ bool register_allowed(const struct accounts *accounts, struct error *e);
 struct registration {
     const char *localpart; /* NULL: one is made up */
     const char *password;
-    const char *token;                /* registration token; NULL: none given */
+    const char *token; /* registration token; NULL: none given */
+    const char *sid;   /* of a verified address (contacts.h, CODE_REGISTER), bound in the same job; NULL: none */
     const struct device_wish *device; /* NULL: no sign-in */
 };
 
@@ -53,8 +54,13 @@ bool account_set_password(const struct accounts *accounts, const char *localpart
 bool account_change_password(const struct accounts *accounts, user_no user, device_no keep, bool logout_others,
                              const char *password, struct error *e);
 
-/* Ends an account for ever: no password, no device, no room; erase: no account data and no profile either. What the
- * person wrote stays. Blocks. */
+/* A new password for the account whose address the session proves (contacts.h, CODE_RESET); logout ends its sessions.
+ * Hashes; blocks. */
+bool account_reset_password(const struct accounts *accounts, const char *sid, bool logout, const char *password,
+                            struct error *e);
+
+/* Ends an account for ever: no password, no device, no room, no phone number or e-mail address; erase: no account data
+ * and no profile either. What the person wrote stays. Blocks. */
 bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e);
 
 /* Sets "active", "locked", "suspended" … (school.md A3) and lets every session see it. Blocks. */

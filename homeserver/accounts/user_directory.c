@@ -6,6 +6,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/fold.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/school.h"
 #include "homeserver/store/user_directory.h"
 
@@ -65,14 +66,20 @@ static void add(struct results *results, const struct directory_row *row, const 
     results->at[results->n++] = text_take(&out);
 }
 
-static void consider(struct finding *finding, const struct directory_row *row)
+/* The gate is asked about those who would be shown: at most one more than wanted of each rank. */
+static bool may_find(const struct finding *finding, struct db *db, user_no found)
+{
+    return gate_may_find(finding->search->school_mode, db, finding->search->asker, found);
+}
+
+static void consider(struct finding *finding, struct db *db, const struct directory_row *row)
 {
     struct text user_id = TEXT_INIT;
     text_addf(&user_id, "@%s:%s", row->localpart, finding->search->server_name);
     json_t *name = row->display_name != NULL ? json_loads(row->display_name, JSON_DECODE_ANY, NULL) : NULL;
     int found = rank(finding, json_string_value(name), user_id.data);
     struct results *results = found == 2 ? &finding->better : &finding->others;
-    if (found != 0 && results->n <= finding->search->limit)
+    if (found != 0 && results->n <= finding->search->limit && may_find(finding, db, row->user))
         add(results, row, user_id.data);
     json_decref(name);
     text_finish(&user_id);
@@ -92,7 +99,7 @@ static void find(struct finding *finding, struct db *db)
     struct directory_row row;
     struct stmt *q = candidates(db, finding->search, day_text(day_of_ms(clock_wall_ms()), day));
     while (q != NULL && user_directory_next(q, &row))
-        consider(finding, &row);
+        consider(finding, db, &row);
     stmt_end(q);
 }
 

@@ -32,11 +32,17 @@ static const struct choice POLICY_MODES[] = {{"school", POLICY_SCHOOL}, {"open",
 static const struct choice REGISTRATION_MODES[] = {
     {"closed", REGISTRATION_CLOSED}, {"token", REGISTRATION_TOKEN}, {"open", REGISTRATION_OPEN}, {NULL}};
 
+static const struct choice MAIL_TLS_WAYS[] = {
+    {"starttls", MAIL_STARTTLS}, {"tls", MAIL_TLS}, {"none", MAIL_TLS_NONE}, {NULL}};
+static const struct choice SMS_METHODS[] = {{"POST", SMS_POST}, {"PUT", SMS_PUT}, {"GET", SMS_GET}, {NULL}};
+static const struct choice SMS_BODY_TYPES[] = {{"json", SMS_JSON}, {"form", SMS_FORM}, {NULL}};
+
 /* What a text must be. NULL: fits; otherwise the sentence for whoever wrote the file. */
 typedef const char *text_check(const char *s);
 
 static text_check check_server_name, check_url, check_address, check_network, check_room_version, check_secret,
-    check_matrix_id, check_path;
+    check_matrix_id, check_path, check_mail_url, check_mail_address, check_line, check_header,
+    check_source;
 
 #define AT(field) offsetof(struct config, field)
 #define NONE NULL
@@ -98,6 +104,37 @@ static const struct setting {
     {"rate_limits.login", KIND_RATE, AT(rate_limits.login), "5/s burst 200"},
     {"rate_limits.account", KIND_RATE, AT(rate_limits.account), "20/min burst 10"},
     {"rate_limits.registration", KIND_RATE, AT(rate_limits.registration), "10/min burst 10"},
+
+    {"rate_limits.codes", KIND_RATE, AT(rate_limits.codes), "30/min burst 60"},
+
+    {"mail.url", KIND_TEXT, AT(mail.url), NONE, .check = check_mail_url},
+    {"mail.from", KIND_TEXT, AT(mail.from), NONE, .check = check_mail_address},
+    {"mail.name", KIND_TEXT, AT(mail.name), NONE, .check = check_line},
+    {"mail.user", KIND_TEXT, AT(mail.user), NONE, .check = check_line},
+    {"mail.password_file", KIND_TEXT, AT(mail.password_file), NONE, .check = check_path},
+    {"mail.tls", KIND_CHOICE, AT(mail.tls), "starttls", .choices = MAIL_TLS_WAYS},
+    {"mail.ca_file", KIND_TEXT, AT(mail.ca_file), NONE, .check = check_path},
+    {"sms.url", KIND_TEXT, AT(sms.url), NONE, .check = check_url},
+    {"sms.method", KIND_CHOICE, AT(sms.method), "POST", .choices = SMS_METHODS},
+    {"sms.body", KIND_TEXT, AT(sms.body), NONE},
+    {"sms.body_type", KIND_CHOICE, AT(sms.body_type), "json", .choices = SMS_BODY_TYPES},
+    {"sms.header", KIND_TEXT, AT(sms.header), NONE, .check = check_header},
+    {"sms.secret_file", KIND_TEXT, AT(sms.secret_file), NONE, .check = check_path},
+    {"sms.success", KIND_TEXT, AT(sms.success), NONE},
+    {"sms.ca_file", KIND_TEXT, AT(sms.ca_file), NONE, .check = check_path},
+    {"codes.lifetime_ms", KIND_LONG, AT(codes.lifetime_ms), "900000", 1000, 86400000},
+    {"codes.tries", KIND_INT, AT(codes.tries), "5", 1, 20},
+    {"codes.per_hour", KIND_INT, AT(codes.per_hour), "5", 1, 100},
+
+    {"roster.source", KIND_TEXT, AT(roster.source), "roster", .check = check_source},
+    {"roster.url", KIND_TEXT, AT(roster.url), NONE, .check = check_url},
+    {"roster.token_url", KIND_TEXT, AT(roster.token_url), NONE, .check = check_url},
+    {"roster.client_id", KIND_TEXT, AT(roster.client_id), NONE, .check = check_line},
+    {"roster.client_secret_file", KIND_TEXT, AT(roster.client_secret_file), NONE, .check = check_path},
+    {"roster.ca_file", KIND_TEXT, AT(roster.ca_file), NONE, .check = check_path},
+    {"roster.interval_s", KIND_INT, AT(roster.interval_s), "0", 0, 604800},
+    {"roster.timeout_ms", KIND_LONG, AT(roster.timeout_ms), "60000", 100, 600000},
+    {"roster.demographics", KIND_FLAG, AT(roster.demographics), "true"},
 
     {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},
     {"well_known.base_url", KIND_TEXT, AT(well_known.base_url), NONE, .check = check_url},
@@ -187,6 +224,49 @@ static const char *check_secret(const char *s)
 static const char *check_matrix_id(const char *s)
 {
     return user_id_valid(s) ? NULL : "must be a Matrix ID (@name:server)";
+}
+
+static const char *check_mail_url(const char *s)
+{
+    const char *host = strncmp(s, "smtp://", 7) == 0 ? s + 7 : strncmp(s, "smtps://", 8) == 0 ? s + 8 : "";
+    size_t len = strcspn(host, "]") < strlen(host) ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    size_t digits = host[len] == ':' ? strlen(host + len + 1) : 0;
+    bool port = host[len] == '\0' || (digits >= 1 && digits <= 5 && all_of(host + len + 1, digits, "0123456789"));
+    return host_valid(host, len) && port ? NULL : "must be smtp:// or smtps://, a host and a port (smtp://host:587)";
+}
+
+/* Enough to be written into a command and a header; what else an address must be, the mail server says. */
+static const char *check_mail_address(const char *s)
+{
+    const char *at = strchr(s, '@');
+    for (const char *p = s; *p != '\0'; ++p)
+        if (*p <= ' ' || *p >= 127 || strchr("<>()[]\\,;:\"", *p) != NULL)
+            return "must be an address (noreply@school.example)";
+    return at != NULL && at != s && at[1] != '\0' && strchr(at + 1, '@') == NULL
+               ? NULL
+               : "must be an address (noreply@school.example)";
+}
+
+static const char *check_line(const char *s)
+{
+    for (; *s != '\0'; ++s)
+        if ((unsigned char)*s < ' ' || *s == 127)
+            return "must be one line without control characters";
+    return NULL;
+}
+
+static const char *check_header(const char *s)
+{
+    size_t name = strcspn(s, ":");
+    bool named = name > 0 && s[name] == ':' &&
+                 all_of(s, name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+    return named ? check_line(s) : "must be a header (Authorization: Bearer {secret})";
+}
+
+static const char *check_source(const char *s)
+{
+    bool name = strlen(s) <= 64 && all_of(s, strlen(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return name && strcmp(s, "school") != 0 ? NULL : "must be letters, digits and . _ - (at most 64), and not \"school\"";
 }
 
 static const char *check_path(const char *s)
@@ -336,6 +416,70 @@ static bool take_all(const char *file, const struct setting_value *values, struc
     return true;
 }
 
+/* Whether the address is of this machine: there, cleartext harms nobody. */
+static bool is_loopback(const char *url)
+{
+    static const char *const HOSTS[] = {"127.0.0.1", "localhost", "[::1]"};
+    const char *host = strstr(url, "://") + 3;
+    for (size_t i = 0; i < sizeof HOSTS / sizeof *HOSTS; ++i) {
+        size_t len = strlen(HOSTS[i]);
+        if (strncmp(host, HOSTS[i], len) == 0 && strchr(":/?", host[len]) != NULL) /* also '\0' */
+            return true;
+    }
+    return false;
+}
+
+static bool check_mail(const char *file, const struct config *config, struct text *problem)
+{
+    const char *url = config->mail.url;
+    if (url == NULL)
+        return true;
+    if (config->mail.from == NULL)
+        return complain(problem, file, "mail", "mail.url needs mail.from");
+    if ((config->mail.user == NULL) != (config->mail.password_file == NULL))
+        return complain(problem, file, "mail", "mail.user and mail.password_file belong together");
+    if ((config->mail.tls == MAIL_TLS) != (strncmp(url, "smtps://", 8) == 0))
+        return complain(problem, file, "mail.tls", "smtps:// goes with tls, smtp:// with starttls or none");
+    return config->mail.tls != MAIL_TLS_NONE || is_loopback(url) ||
+           complain(problem, file, "mail.tls", "none is for a mail server on this machine only");
+}
+
+static bool in_either(const char *a, const char *b, const char *what)
+{
+    return strstr(a, what) != NULL || (b != NULL && strstr(b, what) != NULL);
+}
+
+static bool check_sms(const char *file, const struct config *config, struct text *problem)
+{
+    const char *url = config->sms.url, *body = config->sms.body, *header = config->sms.header;
+    if (url == NULL)
+        return true;
+    if ((config->sms.method == SMS_GET) != (body == NULL))
+        return complain(problem, file, "sms.body", "goes with POST and PUT, and must be set then");
+    if (!in_either(url, body, "{to}") || !in_either(url, body, "{text}"))
+        return complain(problem, file, "sms", "{to} and {text} must stand in sms.body or sms.url");
+    bool secret = in_either(url, body, "{secret}") || (header != NULL && strstr(header, "{secret}") != NULL);
+    if (secret != (config->sms.secret_file != NULL))
+        return complain(problem, file, "sms.secret_file", "goes with {secret} in sms.url, sms.body or sms.header");
+    return strncmp(url, "https://", 8) == 0 || is_loopback(url) ||
+           complain(problem, file, "sms.url", "http:// is for a gateway on this machine only");
+}
+
+static bool check_roster(const char *file, const struct config *config, struct text *problem)
+{
+    const char *url = config->roster.url, *token_url = config->roster.token_url;
+    if (url == NULL)
+        return config->roster.interval_s == 0 || complain(problem, file, "roster.interval_s", "needs roster.url");
+    if (token_url == NULL || config->roster.client_id == NULL || config->roster.client_secret_file == NULL)
+        return complain(problem, file, "roster",
+                        "roster.url needs roster.token_url, roster.client_id and roster.client_secret_file");
+    if (strchr(url, '?') != NULL || strchr(url, '#') != NULL)
+        return complain(problem, file, "roster.url", "must end with the path, without ? and #");
+    return ((strncmp(url, "https://", 8) == 0 || is_loopback(url)) &&
+            (strncmp(token_url, "https://", 8) == 0 || is_loopback(token_url))) ||
+           complain(problem, file, "roster", "http:// is for a source on this machine only");
+}
+
 /* What no single setting shows. */
 static bool check_together(const char *file, const struct config *config, struct text *problem)
 {
@@ -345,7 +489,8 @@ static bool check_together(const char *file, const struct config *config, struct
         return complain(problem, file, "tls", "tls.port needs tls.certificate and tls.key");
     if (config->listen.port == 0 && config->tls.port == 0)
         return complain(problem, file, "listen", "listen.port and tls.port are both 0: nobody could connect");
-    return true;
+    return check_mail(file, config, problem) && check_sms(file, config, problem) &&
+           check_roster(file, config, problem);
 }
 
 static void trim_slashes(char *s)
@@ -363,6 +508,7 @@ static char *in_data_dir(const struct config *config, const char *name)
 
 static void complete(struct config *config)
 {
+    trim_slashes(config->roster.url);
     trim_slashes(config->public_baseurl);
     trim_slashes(config->well_known.base_url);
     trim_slashes(config->data_dir);

@@ -18,6 +18,11 @@
 
 enum policy_mode { POLICY_SCHOOL, POLICY_OPEN };
 
+enum mail_tls { MAIL_STARTTLS, MAIL_TLS, MAIL_TLS_NONE };
+
+enum sms_method { SMS_POST, SMS_PUT, SMS_GET };
+enum sms_body_type { SMS_JSON, SMS_FORM };
+
 enum registration_mode { REGISTRATION_CLOSED, REGISTRATION_TOKEN, REGISTRATION_OPEN };
 
 /* A bucket: it refills at per_second and holds burst requests. per_second 0: this class is not limited ("off"). */
@@ -89,9 +94,44 @@ struct config {
         int64_t refresh_lifetime_ms; /* of an unused refresh token; 0: no end */
     } tokens;
     struct {
-        struct rate_limit read, write, message, room, login, account,
-            registration; /* as enum rate_class of http/request.h */
+        struct rate_limit read, write, message, room, login, account, registration,
+            codes; /* as enum rate_class of http/request.h */
     } rate_limits;
+    struct {
+        char *url;  /* smtp://host:587 or smtps://host:465; NULL: no mail is sent */
+        char *from; /* an address; set when url is */
+        char *name; /* that people see beside it; NULL: none */
+        char *user; /* NULL: no authentication */
+        char *password_file;
+        enum mail_tls tls;
+        char *ca_file; /* PEM; NULL: the system's */
+    } mail;
+    struct {
+        char *url; /* NULL: no SMS is sent. url, body, header: templates (mail/sms.h) */
+        enum sms_method method;
+        char *body;
+        enum sms_body_type body_type;
+        char *header;      /* "Name: value"; NULL: none */
+        char *secret_file; /* NULL: none */
+        char *success;     /* stands in the answer to what was taken; NULL: any 2xx */
+        char *ca_file;
+    } sms;
+    struct {
+        int64_t lifetime_ms; /* of a code sent to a phone or e-mail address */
+        int tries;           /* how often a wrong code may be submitted */
+        int per_hour;        /* most messages to one address */
+    } codes;
+    struct {
+        char *source;             /* the name of what is pulled (policy/roster/source.h) */
+        char *url;                /* of a OneRoster 1.2 rostering service, no slash at the end; NULL: none */
+        char *token_url;          /* OAuth 2's token endpoint; this and the next two are set when url is */
+        char *client_id;
+        char *client_secret_file; /* its first line */
+        char *ca_file;            /* PEM, instead of the system's authorities; NULL: those */
+        int interval_s;           /* between two pulls; 0: only when somebody asks for one */
+        int64_t timeout_ms;       /* for a reply */
+        bool demographics;        /* whether the source has birth dates for us */
+    } roster;
     struct {
         bool enabled;
     } presence;

@@ -1,5 +1,6 @@
 #include "homeserver/base/crypto.h"
 
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,17 +10,26 @@ bool crypto_start(void)
     return sodium_init() >= 0;
 }
 
+/* Drawn in one go: libsodium asks the kernel for each draw. Of the 256 bytes the last 8 would favour some letters. */
 void random_name(char *out, size_t n)
 {
     static const char LETTERS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    for (size_t i = 0; i < n; ++i)
-        out[i] = LETTERS[randombytes_uniform(sizeof LETTERS - 1)];
+    enum { COUNT = sizeof LETTERS - 1, FAIR = 256 / COUNT * COUNT };
+    for (size_t at = 0; at < n;) {
+        unsigned char bytes[32];
+        randombytes_buf(bytes, sizeof bytes);
+        for (size_t i = 0; i < sizeof bytes && at < n; ++i)
+            if (bytes[i] < FAIR)
+                out[at++] = LETTERS[bytes[i] % COUNT];
+    }
     out[n] = '\0';
 }
 
+/* OpenSSL's is four times as fast where the processor has instructions for it. */
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES])
 {
-    crypto_hash_sha256(out, bytes, len);
+    if (EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) != 1)
+        crypto_hash_sha256(out, bytes, len);
 }
 
 void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES])

@@ -1,4 +1,5 @@
-/* Randomness, hashes, base64 and the server's signing key (libsodium beneath; call crypto_start once, first). */
+/* Randomness, hashes, base64 and the server's signing key (libsodium beneath, OpenSSL for SHA-256; call crypto_start
+ * once, first). */
 #ifndef PARTA_BASE_CRYPTO_H
 #define PARTA_BASE_CRYPTO_H
 

@@ -74,13 +74,21 @@ void text_adds(struct text *t, const char *s)
 
 void text_addc(struct text *t, char c)
 {
-    text_add(t, &c, 1);
+    text_reserve(t, 1);
+    t->data[t->len++] = c;
+    t->data[t->len] = '\0';
 }
 
 void text_add_int(struct text *t, int64_t n)
 {
-    char digits[24];
-    text_add(t, digits, (size_t)snprintf(digits, sizeof digits, "%lld", (long long)n));
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) != 0);
+    if (n < 0)
+        *--at = '-';
+    text_add(t, at, (size_t)(digits + sizeof digits - at));
 }
 
 void text_addf(struct text *t, const char *fmt, ...)

@@ -16,10 +16,11 @@
 
 struct call;
 struct config;
+struct errand;
 struct office; /* office.h */
 
 #define VERB_ARGS_MAX 2
-#define VERB_OPTIONS_MAX 6
+#define VERB_OPTIONS_MAX 12
 
 enum option_kind {
     OPTION_FLAG, /* its value is "" */
@@ -50,6 +51,7 @@ struct verb {
     bool (*run)(struct call *call); /* false: call_fail has said why */
     const char *summary;            /* one line */
     const char *essay;              /* for --help; NULL: nothing more to say */
+    const struct errand *errand;    /* errand.h: for errand_run */
 };
 
 struct verbs {
@@ -87,7 +89,7 @@ bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int
 const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t i); /* NULL past the last */
 
-extern const struct verbs CONFIG_VERBS, USER_VERBS, ROSTER_VERBS, SCHOOL_VERBS, BACKUP_VERBS, TOKEN_VERBS,
-    VERSION_VERBS;
+extern const struct verbs API_VERBS, AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, ENTRY_VERBS, OVERSIGHT_VERBS, RECORD_VERBS,
+    ROSTER_VERBS, SCHOOL_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
 
 #endif

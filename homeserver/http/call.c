@@ -6,12 +6,14 @@
 
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/http/percent.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 
 #define HEADER_MAX 512 /* of a header that is kept; longer ones are cut */
 #define TOKEN_MAX 4096 /* a longer one is nobody's */
+#define REASON_MAX 2048 /* of Parta-Override-Reason, percent-encoded */
 
 /* A piece of call->strings, which was made large enough. */
 static char *put(char **to, const char *bytes, size_t len)
@@ -53,6 +55,26 @@ static void put_headers(struct call *call, char **to, const struct call_head *he
         head->user_agent_len > 0 ? put(to, head->user_agent, at_most(head->user_agent_len, HEADER_MAX)) : "";
     if (head->content_type_len > 0)
         call->r.content_type = put(to, head->content_type, at_most(head->content_type_len, HEADER_MAX));
+}
+
+static const char *put_header(char **to, const char *bytes, size_t len, size_t max)
+{
+    return bytes != NULL ? put(to, bytes, at_most(len, max)) : NULL;
+}
+
+/* What only the school API reads. */
+static void put_office(struct call *call, char **to, const struct call_head *head)
+{
+    struct request *r = &call->r;
+    if ((r->route->flags & ROUTE_OPERATOR_TOO) == 0)
+        return;
+    r->office.idempotency_key = put_header(to, head->idempotency_key, head->idempotency_key_len, HEADER_MAX);
+    r->office.if_match = put_header(to, head->if_match, head->if_match_len, HEADER_MAX);
+    char *reason = *to;
+    r->office.override_ = put_header(to, head->override_, head->override_len, REASON_MAX);
+    if (r->office.override_ != NULL &&
+        (head->override_len > REASON_MAX || percent_decode(reason, reason, strlen(reason), false) < 0))
+        *reason = '\0';
 }
 
 static bool put_query(struct call *call, char **to, const char *query, size_t len)
@@ -97,14 +119,19 @@ static void fill(struct call *call, const struct router *router, const struct ca
     size_t path_len = mark != NULL ? (size_t)(mark - head->path) : head->path_len;
     size_t query_len = mark != NULL ? head->path_len - path_len - 1 : 0;
     size_t room = 2 * (head->path_len + 2) + at_most(head->authorization_len, TOKEN_MAX) +
-                  at_most(head->user_agent_len, HEADER_MAX) + at_most(head->content_type_len, HEADER_MAX) + 8;
+                  at_most(head->user_agent_len, HEADER_MAX) + at_most(head->content_type_len, HEADER_MAX) +
+                  at_most(head->idempotency_key_len, HEADER_MAX) + at_most(head->if_match_len, HEADER_MAX) +
+                  at_most(head->override_len, REASON_MAX) + 12;
     char *to = call->strings = xcalloc(1, room);
     put_headers(call, &to, head);
     call->r.path = put(&to, head->path, path_len);
     if (strlen(call->r.path) != path_len)
         refuse(&call->r, ERROR_UNRECOGNIZED, NULL);
-    else if (find_route(call, &to, router) && mark != NULL)
-        put_query(call, &to, mark + 1, query_len);
+    else if (find_route(call, &to, router)) {
+        put_office(call, &to, head);
+        if (mark != NULL)
+            put_query(call, &to, mark + 1, query_len);
+    }
 }
 
 struct call *call_create(struct server *server, const struct router *router, const struct call_head *head)

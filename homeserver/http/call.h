@@ -41,6 +41,8 @@ struct call_head {
     size_t path_len;
     const char *authorization, *user_agent, *content_type; /* NULL: absent */
     size_t authorization_len, user_agent_len, content_type_len;
+    const char *idempotency_key, *if_match, *override_;
+    size_t idempotency_key_len, if_match_len, override_len;
     const char *body;
     size_t body_len;
 };

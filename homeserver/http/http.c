@@ -23,6 +23,7 @@
 #include "homeserver/http/uia.h"
 #include "homeserver/store/writer.h"
 #include "homeserver/sync/hub.h"
+#include "policy/roster/puller.h"
 
 #define LOOPS_MAX 16
 #define WORKERS_KEPT 2 /* that stay when nothing is to do */
@@ -148,6 +149,10 @@ static void render_metrics(void *self, struct text *out)
         now.uia_sessions = uia_count(http->server->uia);
     if (http->server->writer != NULL)
         writer_counts(http->server->writer, &now.writer_groups, &now.writer_jobs);
+    struct puller_state pulls = puller_state(http->server->puller);
+    now.roster_pulls = pulls.pulls;
+    now.roster_failures = pulls.failures;
+    now.roster_success_ms = pulls.last_success_ms;
     metrics_render(http->env.metrics, &now, out);
 }
 

@@ -115,7 +115,7 @@ int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, c
     struct address place;
     if (is_free(limits, rate))
         return 0;
-    if (user > 0 && rate != RATE_LOGIN && rate != RATE_REGISTER) {
+    if (user > 0 && rate != RATE_LOGIN && rate != RATE_REGISTER && rate != RATE_CODES) {
         memcpy(name.bytes, &user, sizeof user);
     } else {
         name.kind = 'a';

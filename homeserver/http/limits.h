@@ -2,8 +2,9 @@
  *
  * A bucket holds up to `burst` requests and gains `per_second` of them each second. Buckets are counted by a class and
  * a key: the user's number where the request is signed in, else the client's address (IPv6: its /64, which is what one
- * household has). RATE_LOGIN and RATE_REGISTER always count by address; handlers add the account's own count with
- * limits_take_key. Memory is bounded: a fixed table, in which the fullest (least used) of a few neighbours gives way.
+ * household has). RATE_LOGIN, RATE_REGISTER and RATE_CODES always count by address; handlers add the account's own
+ * count with limits_take_key. Memory is bounded: a fixed table, in which the fullest (least used) of a few neighbours
+ * gives way.
  *
  * Any thread; never blocks for longer than a few instructions (a lock per stripe). */
 #ifndef PARTA_HTTP_LIMITS_H

@@ -172,6 +172,10 @@ void metrics_render(const struct metrics *metrics, const struct metrics_now *now
     render_pool(out, "hashers", now->hashers);
     counter(out, "parta_writer_groups_total", "Transactions committed by the writer.", now->writer_groups);
     counter(out, "parta_writer_jobs_total", "Jobs in them.", now->writer_jobs);
+    counter(out, "parta_roster_pulls_total", "Rosters pulled.", now->roster_pulls);
+    counter(out, "parta_roster_pull_failures_total", "Pulls that failed or were refused.", now->roster_failures);
+    gauge(out, "parta_roster_pull_success_timestamp_milliseconds", "When the last pull went well; 0: none has yet.",
+          now->roster_success_ms);
     gauge(out, "parta_uptime_milliseconds", "Since the server started.", now->uptime_ms);
     gauge(out, "process_resident_memory_bytes", "Resident memory.", metrics_rss_bytes());
 }

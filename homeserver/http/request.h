@@ -41,6 +41,7 @@ enum rate_class {
     RATE_LOGIN,    /* login, by address: a school is behind one */
     RATE_ACCOUNT,  /* guesses at one account's password, wherever they come from */
     RATE_REGISTER, /* registration, availability, by address */
+    RATE_CODES,    /* codes for phone numbers and e-mail addresses, asked for and submitted, by address */
     RATE__COUNT
 };
 
@@ -56,7 +57,10 @@ enum route_flags {
     ROUTE_BODY_ANY = 256,    /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
     ROUTE_PREPARES = 512, /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
+    ROUTE_OPERATOR_TOO = 1024, /* an operator's token (OPERATOR_TOKEN_PREFIX) is left to the handler: session is NULL */
 };
+
+#define OPERATOR_TOKEN_PREFIX "parta_" /* no access token begins so */
 
 typedef bool request_handler(struct request *r);
 
@@ -129,6 +133,12 @@ struct request {
     const char *token;             /* the access token as it came; never logged */
     char ip[46];                   /* the client's address, behind the trusted proxy */
     const char *user_agent;        /* "" if absent */
+    struct {                       /* ROUTE_OPERATOR_TOO, for policy/api; NULL: absent. Cut when too long for api.h */
+        const char *idempotency_key, *if_match;
+        const char *override_; /* percent-decoded; "" when that failed */
+        char operator_[64];    /* who calls, as api_caller found out */
+        bool command_line;     /* `parta` calls (homeserver/cli/errand.h): there is no token */
+    } office;
     struct db *db;                 /* this worker's read connection */
     char id[12];                   /* for the log */
     struct park {

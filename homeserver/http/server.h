@@ -3,6 +3,8 @@
 #define PARTA_HTTP_SERVER_H
 
 struct config;
+struct contacts;
+struct sender;
 struct writer;
 struct rooms;
 struct accounts;
@@ -10,6 +12,7 @@ struct sessions;
 struct sync_hub;
 struct syncer;
 struct limits;
+struct puller;
 struct uia;
 struct user_names;
 struct signing_key;
@@ -21,10 +24,13 @@ struct server {
     const struct signing_key *key;
     struct rooms *rooms;       /* homeserver/rooms/rooms.h */
     struct accounts *accounts; /* homeserver/accounts/accounts.h */
+    struct contacts *contacts; /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
+    struct sender *sender;     /* homeserver/mail/sender.h */
     struct sessions *sessions; /* homeserver/accounts/sessions.h */
     struct sync_hub *hub;      /* homeserver/sync/hub.h */
     struct syncer *syncer;     /* homeserver/sync/syncer.h */
     struct limits *limits;     /* homeserver/http/limits.h */
+    struct puller *puller;     /* policy/roster/puller.h; NULL: the roster is not pulled by itself */
     struct uia *uia;           /* homeserver/http/uia.h */
 };
 

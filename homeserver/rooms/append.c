@@ -12,10 +12,11 @@
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/pdu.h"
 #include "homeserver/rooms/redact.h"
+#include "homeserver/store/held.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/relations.h"
 #include "homeserver/store/rooms.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 
@@ -35,6 +36,7 @@ struct making {
     unsigned char reference[SHA256_BYTES];
     struct event_row row;
     stream_pos redacted; /* the event that this redaction strips; 0: none */
+    struct gate_answer answer;
 };
 
 static bool is_member_event(const struct draft *draft)
@@ -76,11 +78,31 @@ static bool read_member(struct making *m, struct error *e)
     return true;
 }
 
+/* Whose event a redaction is about, for the rules. */
+static user_no redacted_person(const struct making *m)
+{
+    struct event_row row;
+    if (m->draft->redacts == NULL)
+        return 0;
+    struct stmt *q = events_by_id(m->tx->db, m->draft->redacts);
+    user_no author = events_next(q, &row) && row.room == m->room->no ? row.sender : 0;
+    stmt_end(q);
+    return author;
+}
+
 static bool pass_gate(struct making *m, struct error *e)
 {
-    user_no actor = m->draft->actor != 0 ? m->draft->actor : m->draft->sender;
-    return gate_room(m->room->rooms, m->tx->db, act_of(m), m->room->no, actor, m->target, m->draft->type,
-                     m->draft->state_key, e);
+    const struct draft *d = m->draft;
+    struct gate_question question = {.act = act_of(m),
+                                     .room = m->room->no,
+                                     .actor = d->actor != 0 ? d->actor : d->sender,
+                                     .target = m->target,
+                                     .type = d->type,
+                                     .state_key = d->state_key,
+                                     .now_ms = m->tx->now_ms};
+    if (question.act == ACT_REDACT && rooms_settings(m->room->rooms)->school_mode)
+        question.target = redacted_person(m);
+    return gate_event(m->room->rooms, m->tx->db, &question, &m->answer, e);
 }
 
 static const struct auth_event *auth_lookup(void *ctx, const char *type, const char *state_key)
@@ -219,8 +241,8 @@ static bool store_membership(struct making *m)
     row.pos = m->row.pos;
     m->room->joined = member_set_with(m->room->joined, m->target, joins);
     bool enters = joins || m->membership == MEMBERSHIP_INVITE || m->membership == MEMBERSHIP_KNOCK;
-    return memberships_put(m->tx, &row) && (!enters || !rooms_settings(m->room->rooms)->school_mode ||
-                                            school_room_narrow(m->tx->db, m->room->no, m->target));
+    return memberships_put(m->tx, &row) &&
+           (!enters || gate_entered(m->room->rooms, m->tx, m->room->no, m->target, m->membership == MEMBERSHIP_KNOCK));
 }
 
 /* Who redacts what: one's own events, or anybody's with the power to (Client-Server API, "Redactions"). Event
@@ -286,12 +308,12 @@ static size_t bytes_for(const char *s)
 }
 
 /* One block: the struct, then its bytes, then its strings. */
-static struct event_news *news_of(const struct making *m, const char *prev_content)
+struct event_news *event_news_create(const struct event_row *r, const char *prev_content, const char *room_id,
+                                     struct member_set *joined)
 {
-    const struct event_row *r = &m->row;
     size_t size = sizeof(struct event_news) + 32 + 64 + bytes_for(r->event_id) + bytes_for(r->type) +
                   bytes_for(r->state_key) + bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts) +
-                  bytes_for(prev_content) + bytes_for(m->room->room_id);
+                  bytes_for(prev_content) + bytes_for(room_id);
     struct event_news *news = xcalloc(1, size);
     char *at = (char *)(news + 1);
     news->row = *r;
@@ -306,8 +328,8 @@ static struct event_news *news_of(const struct making *m, const char *prev_conte
     news->row.redacts = kept(&at, r->redacts);
     news->row.prev_content = kept(&at, prev_content);
     news->row.reference_hash = NULL;
-    news->room_id = kept(&at, m->room->room_id);
-    news->joined = member_set_ref(room_joined(m->room, m->tx));
+    news->room_id = kept(&at, room_id);
+    news->joined = member_set_ref(joined);
     news->refs = 1;
     return news;
 }
@@ -332,7 +354,7 @@ static void tell(struct making *m, const char *prev_content)
     struct change change = {.kind = CHANGE_EVENT, .pos = m->row.pos, .room = m->room->no, .user = m->draft->sender};
     if (!tx_heard(m->tx))
         return;
-    change.payload = news_of(m, prev_content);
+    change.payload = event_news_create(&m->row, prev_content, m->room->room_id, room_joined(m->room, m->tx));
     change.release = event_news_unref;
     tx_change(m->tx, change);
     if (is_member_event(m->draft))
@@ -411,6 +433,34 @@ static bool check_annotation(const struct making *m, struct error *e)
            error_set(e, ERROR_DUPLICATE_ANNOTATION, NULL);
 }
 
+/* F3: the message waits in held_messages until quiet hours are over (rooms/held.h). */
+static bool hold(struct making *m, struct appended *out, struct error *e)
+{
+    const struct draft *d = m->draft;
+    struct held_row row = {.room = m->room->no,
+                           .sender = d->sender,
+                           .device = d->device,
+                           .txn_id = d->txn_id,
+                           .about = d->about,
+                           .type = d->type,
+                           .content = m->content.data,
+                           .due_ms = m->answer.due_ms,
+                           .created_ms = m->tx->now_ms};
+    int64_t no = held_insert(m->tx, &row);
+    out->pos = 0;
+    held_placeholder(no, out->event_id);
+    return no != 0 || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static bool record(struct making *m, struct appended *out, struct error *e)
+{
+    if (!commit(m))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    out->pos = m->row.pos;
+    strcpy(out->event_id, m->pdu.event_id);
+    return true;
+}
+
 bool append_event(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out, struct error *e)
 {
     const struct rooms_settings *settings = rooms_settings(room->rooms);
@@ -425,14 +475,9 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
-    bool done =
-        authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) && finish_pdu(&m, e);
-    if (done && !commit(&m))
-        done = error_set(e, ERROR_UNKNOWN, NULL);
-    if (done) {
-        out->pos = m.row.pos;
-        strcpy(out->event_id, m.pdu.event_id);
-    }
+    bool done = authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) &&
+                (m.answer.due_ms != 0 ? hold(&m, out, e) : finish_pdu(&m, e) && record(&m, out, e));
+    out->notice = m.answer.verdict;
     text_finish(&m.content);
     text_finish(&m.auth);
     return done;

@@ -36,8 +36,9 @@ struct draft {
 };
 
 struct appended {
-    stream_pos pos;
+    stream_pos pos; /* 0: held until quiet hours are over (school.md F3), under a placeholder of an id */
     char event_id[ID_BYTES_MAX + 1];
+    struct verdict notice; /* of append_event; with a rule (not ""): VERDICT_HOLD or VERDICT_WARN, to be told (F3) */
 };
 
 /* What CHANGE_EVENT carries: the row, in memory of its own, and who is joined after it. Immutable. */
@@ -47,6 +48,8 @@ struct event_news {
     struct member_set *joined;
     _Atomic int refs;
 };
+struct event_news *event_news_create(const struct event_row *row, const char *prev_content, const char *room_id,
+                                     struct member_set *joined); /* copies; joined: takes a reference of its own */
 struct event_news *event_news_ref(struct event_news *news);
 void event_news_unref(void *news); /* NULL is accepted; void: fits struct change's release */
 

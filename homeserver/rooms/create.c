@@ -10,7 +10,7 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/membership.h"
 #include "homeserver/store/rooms.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 
@@ -55,6 +55,31 @@ static bool put(struct creation *c, const char *type, const char *state_key, jso
     return done;
 }
 
+/* A name by another way. */
+static bool is_named_by_state(const struct room_plan *plan)
+{
+    static const char *const NAMING[] = {"m.room.name", "m.room.topic", "m.room.canonical_alias", "m.space.parent"};
+    size_t i;
+    json_t *event;
+    json_array_foreach(plan->initial_state, i, event)
+        for (size_t n = 0; n < sizeof NAMING / sizeof *NAMING; ++n) {
+            const char *type = json_get_string(event, "type");
+            if (type != NULL && strcmp(type, NAMING[n]) == 0)
+                return true;
+        }
+    return false;
+}
+
+enum room_kind room_plan_kind(const struct room_plan *plan)
+{
+    bool private = plan->preset == PRESET_PRIVATE_CHAT || plan->preset == PRESET_TRUSTED_PRIVATE_CHAT;
+    bool plain = plan->name == NULL && plan->topic == NULL && plan->alias == NULL && !plan->published &&
+                 json_object_get(plan->creation_content, "type") == NULL && !is_named_by_state(plan);
+    if (plan->record != NULL)
+        return plan->kind;
+    return plan->is_direct || (private && plain && json_array_size(plan->invite) <= 1) ? ROOM_DIRECT : ROOM_CLUB;
+}
+
 static bool begin_room(struct creation *c)
 {
     char opaque[19], room_id[ID_BYTES_MAX + 1];
@@ -67,7 +92,7 @@ static bool begin_room(struct creation *c)
     c->room = room_begin(c->rooms, c->tx, no, room_id, c->plan->version, c->plan->creator);
     if (c->plan->record != NULL)
         return c->plan->record(c->tx, no, c->plan->record_arg) || error_set(c->e, ERROR_UNKNOWN, NULL);
-    return !rooms_settings(c->rooms)->school_mode || school_room_record(c->tx->db, no, c->plan->creator) ||
+    return !rooms_settings(c->rooms)->school_mode || school_room_record(c->tx->db, no, c->plan->creator, room_plan_kind(c->plan)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
@@ -246,7 +271,7 @@ struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_p
     };
     struct creation c = {.rooms = rooms, .tx = tx, .plan = plan, .e = e};
     c.creator_id = user_names_get(rooms_settings(rooms)->names, tx->db, plan->creator);
-    if (!gate_create(rooms, tx->db, plan->creator, e))
+    if (!gate_create(rooms, tx->db, plan->creator, room_plan_kind(plan), e))
         return NULL;
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
         if (!STEPS[i](&c))

@@ -8,6 +8,7 @@
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/rooms/rooms.h"
+#include "policy/rules/words.h"
 
 struct tx;
 
@@ -27,11 +28,18 @@ struct room_plan {
     const json_t *initial_state;
     const json_t *invite; /* array of user ids */
     bool is_direct;
-    /* Records to which school the room belongs (store/school.h), right after its row is there; NULL: to its creator's.
-     */
+    /* Records to which school the room belongs and what it is there (store/school_facts.h), right after its row is there.
+     * NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked at when record
+     * is NULL. */
+    enum room_kind kind;
     bool (*record)(struct tx *tx, room_no room, void *arg);
     void *record_arg;
 };
+
+/* F1, F2, E5: what a room is that a person makes so: a direct chat when that is asked for, or when nothing about it says
+ * otherwise: private, at most one invite, no name, alias, topic or space. Else a club. Clients' own marks (m.direct, a
+ * type in creation_content) never make it a direct chat. */
+enum room_kind room_plan_kind(const struct room_plan *plan);
 
 /* Makes the room. NULL: *e, and the job must answer false. */
 struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_plan *plan, struct error *e);

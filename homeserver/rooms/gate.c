@@ -1,58 +1,287 @@
 #include "homeserver/rooms/gate.h"
 
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/gate_memory.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/writer.h"
 
-static bool refuse_by(const struct verdict *verdict, struct error *e)
+#define BIT(act) (UINT64_C(1) << (act))
+#define ENTERING (BIT(ACT_INVITE) | BIT(ACT_JOIN) | BIT(ACT_KNOCK))
+#define ASKING (BIT(ACT_INVITE) | BIT(ACT_KNOCK)) /* F1: the actor is the one who asks */
+#define INSIDE (1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK)
+
+/* A question on its way to its facts. */
+struct asking {
+    struct gate_memory *memory;
+    struct db *db;
+    const struct gate_question *q;
+    struct rule_facts *f;
+    struct room_school of;
+    struct room_life life;
+    enum membership target_was; /* in the room, before the act */
+};
+
+static bool is(const struct asking *a, uint64_t acts)
+{
+    return (acts & BIT(a->q->act)) != 0;
+}
+
+bool gate_refuse(const struct verdict *verdict, struct error *e)
 {
     error_set_field(e, ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule", verdict->rule);
     e->translation = verdict->sentence_en;
     return false;
 }
 
+/* --- In a room --- */
+
+static const struct person_facts STRANGER = {.standing = STANDING_ACTIVE};
+
+/* Of the actor's own membership, and of the service user's doings, nothing is hidden. */
+static void read_target(struct asking *a)
+{
+    struct person_facts *target = &a->f->target;
+    if (a->q->target == 0)
+        return;
+    a->target_was = memberships_of(a->db, a->q->room, a->q->target);
+    if (a->q->target == a->q->actor)
+        *target = a->f->actor;
+    else
+        gate_memory_person(a->memory, a->db, a->q->room, &a->of, a->q->target, target);
+    if (!a->f->self && !a->f->actor.service && !target->member && a->target_was == MEMBERSHIP_NONE)
+        *target = STRANGER;
+    target->joined = a->target_was == MEMBERSHIP_JOIN;
+}
+
+static bool target_enters(const struct asking *a)
+{
+    return a->q->target != 0 && is(a, ENTERING) && (INSIDE & 1u << a->target_was) == 0;
+}
+
+static void read_room(struct asking *a)
+{
+    gate_memory_room(a->memory, a->db, a->q->room, &a->of, &a->life);
+    a->f->room = (struct room_facts){
+        .kind = a->of.kind,
+        .has_school = a->of.n_schools > 0,
+        .encrypted = a->life.encrypted,
+        .made_by_pupil = a->of.made_by_pupil,
+        .has_staff = a->life.has_staff,
+        .has_family = a->life.has_family,
+        .direct_pair_full = a->of.b != 0,
+    };
+}
+
+static void count(struct asking *a)
+{
+    if (a->life.n >= 0)
+        a->f->room.n_people = a->life.n + (target_enters(a) && !a->f->target.service);
+}
+
+/* F2: who the second is, or becomes. */
+static user_no other_of_direct(const struct asking *a, user_no one)
+{
+    user_no b = a->of.b;
+    if (b == 0 && is(a, ENTERING) && a->q->target != a->of.a)
+        b = a->q->target;
+    return one == a->of.a ? b : one == b ? a->of.a : 0;
+}
+
+/* The other one, where there are two, or will be. */
+static user_no other_of_few(const struct asking *a, user_no one)
+{
+    user_no people[3] = {a->life.people[0], a->life.people[1]}, other = 0;
+    int n = a->life.n;
+    bool there = false;
+    if (n < 0 || n > 2)
+        return 0;
+    if (target_enters(a))
+        people[n++] = a->q->target;
+    for (int i = 0; i < n; ++i) {
+        there |= people[i] == one;
+        other = people[i] != one ? people[i] : other;
+    }
+    return n == 2 && there ? other : 0;
+}
+
+/* From whose side: the actor's, or, where the service user brings somebody in, theirs. */
+static void read_pair(struct asking *a)
+{
+    struct gate_pair pair;
+    user_no one = a->f->actor.service && is(a, ENTERING) ? a->q->target : a->q->actor;
+    user_no other = a->of.kind == ROOM_DIRECT ? other_of_direct(a, one) : other_of_few(a, one);
+    if (a->of.n_schools == 0 || one == 0 || other <= 0)
+        return;
+    gate_memory_pair(a->memory, a->db, one, other, &pair);
+    a->f->pair = pair.facts;
+    a->f->pair.two = true;
+    if (!is(a, ASKING))
+        a->f->pair.allowed = pair.either;
+}
+
+static void facts_in_room(struct asking *a, struct school_policy *policy)
+{
+    read_room(a);
+    gate_memory_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
+    read_target(a);
+    count(a);
+    if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)
+        read_pair(a);
+    gate_memory_policy(a->memory, a->db, a->q->room, policy);
+}
+
+/* --- In no room --- */
+
+static void read_acquaintance(struct asking *a)
+{
+    struct gate_pair pair;
+    a->f->target.member = a->f->target.member && school_shared(a->db, a->q->actor, a->q->target);
+    if (a->q->act == ACT_PROFILE && !a->f->target.member)
+        a->f->target.shares_room = memberships_share_room(a->db, a->q->actor, a->q->target);
+    gate_memory_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
+    a->f->pair = pair.facts;
+}
+
+static void facts_anywhere(struct asking *a, struct school_policy *policy)
+{
+    school_person_anywhere(a->db, a->q->actor, &a->f->actor);
+    a->f->actor.held = a->q->act == ACT_NAME && a->f->actor.any_roles != 0;
+    if (a->q->act == ACT_CREATE_ROOM)
+        a->f->room = (struct room_facts){.kind = a->q->kind, .has_school = a->f->actor.any_roles != 0, .n_people = 1};
+    if (a->q->target > 0)
+        school_person_anywhere(a->db, a->q->target, &a->f->target);
+    if (a->q->target > 0 && !a->f->self && (a->q->act == ACT_PROFILE || a->q->act == ACT_FIND))
+        read_acquaintance(a);
+    gate_memory_policy_of(a->memory, a->db, a->q->actor, policy);
+}
+
+static bool quiet_now(const struct gate_question *q, const struct school_policy *policy, int64_t *ends_ms)
+{
+    return policy->quiet.mode != QUIET_OFF &&
+           school_policy_quiet(policy, q->now_ms != 0 ? q->now_ms : clock_wall_ms(), ends_ms);
+}
+
+void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_question *question,
+                struct school_policy *policy, struct rule_facts *facts)
+{
+    int64_t ends_ms;
+    struct asking a = {.memory = rooms != NULL ? rooms_gate_memory(rooms) : NULL, .db = db, .q = question, .f = facts};
+    *facts = (struct rule_facts){.act = question->act,
+                                 .school_mode = true,
+                                 .policy = policy,
+                                 .self = question->target != 0 && question->actor == question->target,
+                                 .event_type = question->type,
+                                 .state_key = question->state_key};
+    if (question->room != 0)
+        facts_in_room(&a, policy);
+    else
+        facts_anywhere(&a, policy);
+    facts->quiet = quiet_now(question, policy, &ends_ms);
+}
+
+/* --- The questions --- */
+
+static struct verdict ask(const struct rooms *rooms, struct db *db, const struct gate_question *q, int64_t *due_ms)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    gate_facts(rooms, db, q, &policy, &facts);
+    struct verdict verdict = rules_decide(&facts);
+    if (due_ms != NULL && verdict.allowed && verdict.kind == VERDICT_HOLD && *verdict.rule != '\0')
+        quiet_now(q, &policy, due_ms);
+    return verdict;
+}
+
+bool gate_event(const struct rooms *rooms, struct db *db, const struct gate_question *question,
+                struct gate_answer *answer, struct error *e)
+{
+    struct verdict verdict = {.allowed = true, .rule = "", .code = "", .sentence_ru = "", .sentence_en = ""};
+    int64_t due_ms = 0;
+    if (rooms_settings(rooms)->school_mode)
+        verdict = ask(rooms, db, question, &due_ms);
+    if (answer != NULL)
+        *answer = (struct gate_answer){verdict, due_ms};
+    return verdict.allowed || gate_refuse(&verdict, e);
+}
+
 bool gate_room(const struct rooms *rooms, struct db *db, enum act act, room_no room, user_no actor, user_no target,
                const char *type, const char *state_key, struct error *e)
 {
-    if (!rooms_settings(rooms)->school_mode)
-        return true;
-    struct rule_facts facts = {.act = act, .school_mode = true, .event_type = type, .state_key = state_key};
-    school_room_facts(db, room, &facts.room);
-    school_person_facts(db, room, actor, &facts.actor);
-    if (target == actor)
-        facts.target = facts.actor;
-    else if (target != 0)
-        school_person_facts(db, room, target, &facts.target);
-    struct verdict verdict = rules_decide(&facts);
-    return verdict.allowed || refuse_by(&verdict, e);
+    struct gate_question q = {
+        .act = act, .room = room, .actor = actor, .target = target, .type = type, .state_key = state_key};
+    return gate_event(rooms, db, &q, NULL, e);
 }
 
-bool gate_create(const struct rooms *rooms, struct db *db, user_no actor, struct error *e)
+bool gate_create(const struct rooms *rooms, struct db *db, user_no actor, enum room_kind kind, struct error *e)
 {
+    return gate_event(rooms, db, &(struct gate_question){.act = ACT_CREATE_ROOM, .actor = actor, .kind = kind}, NULL, e);
+}
+
+bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, user_no actor, user_no target)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    struct gate_question q = {.act = ACT_INVITE, .room = room, .actor = actor, .target = target};
+    if (!rooms_settings(rooms)->school_mode || actor == target)
+        return false;
+    gate_facts(rooms, db, &q, &policy, &facts);
+    return !facts.actor.service && !facts.target.member && memberships_of(db, room, target) == MEMBERSHIP_NONE;
+}
+
+bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_no user, bool knocked)
+{
+    struct room_school of;
+    struct room_life life;
+    struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return true;
-    struct rule_facts facts = {.act = ACT_CREATE_ROOM, .school_mode = true};
-    school_person_facts(db, 0, actor, &facts.actor);
-    struct verdict verdict = rules_decide(&facts);
-    return verdict.allowed || refuse_by(&verdict, e);
+    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, &life);
+    if (room_kind_is_roster(of.kind) || of.n_schools == 0)
+        return true;
+    gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);
+    if (who.service)
+        return true;
+    return school_room_narrow(tx->db, room, user) &&
+           (knocked || of.kind != ROOM_DIRECT || of.b != 0 || school_room_pair(tx->db, room, user));
+}
+
+static bool fresh(bool school_mode, struct db *db, const struct gate_question *q, struct error *e)
+{
+    if (!school_mode)
+        return true;
+    struct verdict verdict = ask(NULL, db, q, NULL);
+    return verdict.allowed || (e != NULL && gate_refuse(&verdict, e));
 }
 
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user)
 {
-    if (!school_mode)
-        return true;
-    struct rule_facts facts = {.act = ACT_SEE, .school_mode = true};
-    school_room_facts(db, room, &facts.room);
-    school_person_facts(db, room, user, &facts.actor);
-    return rules_decide(&facts).allowed;
+    return fresh(school_mode, db, &(struct gate_question){.act = ACT_SEE, .room = room, .actor = user}, NULL);
 }
 
 bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e)
 {
-    if (!school_mode)
-        return true;
-    struct rule_facts facts = {.act = ACT_NAME, .school_mode = true};
-    school_person_facts(db, 0, user, &facts.actor);
-    facts.actor.held = school_has_any(db, user);
-    struct verdict verdict = rules_decide(&facts);
-    return verdict.allowed || refuse_by(&verdict, e);
+    return fresh(school_mode, db, &(struct gate_question){.act = ACT_NAME, .actor = user}, e);
+}
+
+bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner, struct error *e)
+{
+    struct gate_question q = {.act = ACT_PROFILE, .actor = asker, .target = owner != 0 ? owner : -1};
+    return fresh(school_mode, db, &q, e);
+}
+
+bool gate_may_find(bool school_mode, struct db *db, user_no searcher, user_no found)
+{
+    return fresh(school_mode, db, &(struct gate_question){.act = ACT_FIND, .actor = searcher, .target = found}, NULL);
+}
+
+void gate_explain(struct db *db, bool school_mode, const struct gate_question *question, struct verdict *out, int max,
+                  int *n)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    gate_facts(NULL, db, question, &policy, &facts);
+    facts.school_mode = school_mode;
+    rules_explain(&facts, out, max, n);
 }

@@ -151,6 +151,9 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
     if (already_joined(room, tx, act, out))
         return true;
+    if (before == MEMBERSHIP_NONE && (act->act == ACT_INVITE || act->act == ACT_BAN) &&
+        gate_is_stranger(room->rooms, tx->db, room->no, act->actor, act->target))
+        return membership_of_nobody(room, tx, act, e);
     if (ACTS[act->act].from != 0 && (ACTS[act->act].from & 1u << before) == 0)
         return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
     json_t *content = member_content(room, tx, act);
@@ -188,10 +191,10 @@ bool membership_write(struct room *room, struct tx *tx, const struct draft *draf
         return error_set(e, ERROR_BAD_JSON, "membership is not one of join, invite, knock, leave, ban.");
     act.target = users_by_id(tx->db, rooms_settings(room->rooms)->server_name, draft->state_key);
     act.act = append_member_act(memberships_of(tx->db, room->no, act.target), to, act.target == act.actor);
-    if (act.target == 0)
-        return membership_of_nobody(room, tx, &act, e);
     if (ACTS[act.act].own && act.target != act.actor)
         return error_set(e, ERROR_FORBIDDEN, "This is for themselves to do.");
+    if (act.target == 0)
+        return membership_of_nobody(room, tx, &act, e);
     return membership_act(room, tx, &act, out, e);
 }
 

@@ -5,6 +5,8 @@
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/redact.h"
 
+#define PROOFS_BYTES_MAX 4096 /* "hashes" and "signatures" of any server's name and key are shorter */
+
 static void add_hash_object(struct text *out, const unsigned char hash[SHA256_BYTES])
 {
     text_adds(out, "{\"sha256\":\"");
@@ -33,7 +35,9 @@ static void add_references(struct text *out, const struct pdu *pdu, const char *
 
 static void add_content(struct text *out, const struct pdu *pdu, unsigned parts)
 {
-    if (parts & PDU_REDACTED)
+    if ((parts & PDU_REDACTED) && pdu->redacted != NULL)
+        text_add(out, pdu->redacted, pdu->redacted_len);
+    else if (parts & PDU_REDACTED)
         redact_add_content(out, pdu->version, pdu->type, pdu->content, pdu->content_len);
     else
         text_add(out, pdu->content, pdu->content_len);
@@ -130,15 +134,28 @@ static bool fields_fit(const struct pdu *pdu)
     return true;
 }
 
-bool pdu_check_size(const struct pdu *pdu, struct error *e)
+static bool whole_fits(const struct pdu *pdu)
 {
     struct text whole = TEXT_INIT;
-    if (!fields_fit(pdu))
-        return error_set(e, ERROR_TOO_LARGE, "A field of the event is longer than 255 bytes.");
     pdu_add_text(&whole, pdu, PDU_WHOLE);
     size_t len = whole.len;
     text_finish(&whole);
-    return len <= PDU_BYTES_MAX || error_set(e, ERROR_TOO_LARGE, "The event is larger than 65536 bytes.");
+    return len <= PDU_BYTES_MAX;
+}
+
+/* bare: how long the event is without hashes and signatures, which alone need not be written out to know that they
+ * fit. */
+static bool check_size(const struct pdu *pdu, size_t bare, struct error *e)
+{
+    if (!fields_fit(pdu))
+        return error_set(e, ERROR_TOO_LARGE, "A field of the event is longer than 255 bytes.");
+    return bare + PROOFS_BYTES_MAX <= PDU_BYTES_MAX || whole_fits(pdu) ||
+           error_set(e, ERROR_TOO_LARGE, "The event is larger than 65536 bytes.");
+}
+
+bool pdu_check_size(const struct pdu *pdu, struct error *e)
+{
+    return check_size(pdu, PDU_BYTES_MAX, e);
 }
 
 static void hash_text(const struct pdu *pdu, unsigned parts, struct text *scratch, unsigned char out[SHA256_BYTES])
@@ -156,23 +173,31 @@ void pdu_reference_hash(const struct pdu *pdu, unsigned char out[SHA256_BYTES])
 }
 
 /* What is signed and what the reference hash covers are the same bytes: the redacted event with its content hash. */
-bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e)
+bool pdu_finish_unsigned(struct pdu *pdu, const char *key_id, const char *server_name, struct text *signed_,
+                         struct error *e)
 {
-    struct text text = TEXT_INIT;
     unsigned char reference[SHA256_BYTES];
     pdu->signer = server_name;
-    pdu->key_id = key->id;
+    pdu->key_id = key_id;
     if (pdu->version->id_format != EVENT_ID_OPAQUE)
         pdu->event_id[0] = '\0';
-    if (!pdu_check_size(pdu, e)) /* hash and signature are of fixed length: their bytes need not be known yet */
+    hash_text(pdu, 0, signed_, pdu->hash);
+    if (!check_size(pdu, signed_->len, e)) /* the hashes are of fixed length: their bytes need not be known yet */
         return false;
-    hash_text(pdu, 0, &text, pdu->hash);
-    hash_text(pdu, PDU_HASHES | PDU_REDACTED, &text, reference);
-    signing_key_sign(key, text.data, text.len, pdu->signature);
-    text_finish(&text);
+    hash_text(pdu, PDU_HASHES | PDU_REDACTED, signed_, reference);
     if (pdu->version->id_format != EVENT_ID_OPAQUE)
         pdu_event_id(pdu->version, reference, pdu->event_id);
     return true;
+}
+
+bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e)
+{
+    struct text text = TEXT_INIT;
+    bool done = pdu_finish_unsigned(pdu, key->id, server_name, &text, e);
+    if (done)
+        signing_key_sign(key, text.data, text.len, pdu->signature);
+    text_finish(&text);
+    return done;
 }
 
 /* The canonical text of an object without some of its keys. */

@@ -32,6 +32,8 @@ struct pdu {
     const char *state_key; /* NULL: not a state event */
     const char *content;   /* canonical JSON, an object */
     size_t content_len;
+    const char *redacted; /* content as a redaction leaves it, for whoever knows it; NULL: worked out when asked for */
+    size_t redacted_len;
     int64_t origin_server_ts; /* milliseconds since 1970 */
     int64_t depth;
     const char *const *prev_events; /* event ids */
@@ -66,6 +68,11 @@ void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts);
  * has more than PDU_BYTES_MAX bytes, or its sender, room_id, type, state_key or event_id more than 255 (Client-Server
  * API, "Size limits"). */
 bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e);
+
+/* The same but for the signature: *signed_ becomes the bytes that signing_key_sign is to be given. The id does not cover
+ * the signature, so it can be made later, and elsewhere. */
+bool pdu_finish_unsigned(struct pdu *pdu, const char *key_id, const char *server_name, struct text *signed_,
+                         struct error *e);
 
 /* Whether a finished event keeps the size limits. false: as pdu_finish. */
 bool pdu_check_size(const struct pdu *pdu, struct error *e);

@@ -6,6 +6,7 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/gate_memory.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
@@ -13,6 +14,7 @@
 
 struct rooms {
     struct rooms_settings settings;
+    struct gate_memory *gate_memory;
     struct room *cached; /* uthash keeps the order of insertion: the front was used longest ago */
     size_t n_states;     /* of all of them */
     int64_t generation;  /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
@@ -22,12 +24,18 @@ struct rooms *rooms_create(const struct rooms_settings *settings)
 {
     struct rooms *rooms = xcalloc(1, sizeof *rooms);
     rooms->settings = *settings;
+    rooms->gate_memory = gate_memory_create();
     return rooms;
 }
 
 const struct rooms_settings *rooms_settings(const struct rooms *rooms)
 {
     return &rooms->settings;
+}
+
+struct gate_memory *rooms_gate_memory(const struct rooms *rooms)
+{
+    return rooms->gate_memory;
 }
 
 static void state_free(struct room *room, struct room_state *state)
@@ -57,6 +65,7 @@ void rooms_destroy(struct rooms *rooms)
         return;
     while (rooms->cached != NULL)
         room_free(rooms, rooms->cached);
+    gate_memory_destroy(rooms->gate_memory);
     free(rooms);
 }
 
@@ -193,6 +202,9 @@ static struct room_state *find_state(struct room *room, const struct state_name 
 static void fill(struct room_state *state, struct room *room, struct db *db, const struct event_row *row)
 {
     struct error ignored;
+    const char *sender_id = user_names_get(room->rooms->settings.names, db, row->sender);
+    if (sender_id == NULL)
+        return; /* the database failed: as if there were none, until room_state_get forgets it */
     state->pos = row->pos;
     state->event_id = xstrdup(row->event_id);
     state->sender = row->sender;
@@ -201,7 +213,7 @@ static void fill(struct room_state *state, struct room *room, struct db *db, con
     state->content = json_parse(row->content, len, &ignored);
     if (row->reference_hash != NULL)
         memcpy(state->reference_hash, row->reference_hash, SHA256_BYTES);
-    state->sender_id = user_names_get(room->rooms->settings.names, db, row->sender);
+    state->sender_id = sender_id;
     state->auth = (struct auth_event){state->event_id, state->sender_id, state->content};
 }
 
@@ -228,7 +240,12 @@ const struct room_state *room_state_get(struct room *room, struct tx *tx, const 
     if (!state_name_init(&name, type, state_key))
         return &NONE;
     struct room_state *state = find_state(room, &name);
-    return state != NULL ? state : load_state(room, tx->db, &name, type, state_key);
+    if (state != NULL)
+        return state;
+    state = load_state(room, tx->db, &name, type, state_key);
+    if (db_failed(tx->db))
+        room_touch(room, tx); /* what could not be read is not there for this job alone */
+    return state;
 }
 
 const json_t *room_state_content(struct room *room, struct tx *tx, const char *type, const char *state_key)
@@ -262,6 +279,8 @@ struct member_set *room_joined(struct room *room, struct tx *tx)
         size_t n;
         user_no *users = memberships_users(tx->db, room->no, MEMBERSHIP_JOIN, &n);
         room->joined = member_set_create(users, n);
+        if (db_failed(tx->db))
+            room_touch(room, tx);
     }
     return room->joined;
 }

@@ -10,7 +10,7 @@
 #include "homeserver/store/events.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 
 /* A room being replaced. */
@@ -121,6 +121,14 @@ static bool record(struct tx *tx, room_no room, void *arg)
     return !rooms_settings(u->old->rooms)->school_mode || school_room_replace(tx->db, u->old->no, room);
 }
 
+/* F2, E5: whoever upgrades it makes no other kind of room. */
+static enum room_kind kind_of(struct upgrade *u)
+{
+    struct room_school of;
+    school_of_room(u->tx->db, u->old->no, &of);
+    return of.kind;
+}
+
 static bool make_new(struct upgrade *u)
 {
     json_t *creation = create_content(u);
@@ -130,6 +138,7 @@ static bool make_new(struct upgrade *u)
         .preset = PRESET_NONE,
         .creation_content = creation,
         .initial_state = u->state,
+        .kind = kind_of(u),
         .record = record,
         .record_arg = u,
     };

@@ -1,14 +1,18 @@
 #include "homeserver/store/db.h"
 
+#include <malloc.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 
-#define SETS_MAX 48 /* files of store/ with statements */
+#define CACHE_KIB 512             /* of a connection, unless it says otherwise */
+#define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
+#define SETS_MAX 96 /* files of store/ with statements */
 
 struct prepared {
     const struct statements *set;
@@ -18,16 +22,20 @@ struct prepared {
 struct stmt {
     struct db *db;
     sqlite3_stmt *raw; /* NULL: not prepared yet, or could not be */
+    unsigned epochs;   /* enum db_epochs: of the tables that it writes */
 };
 
 struct db {
     sqlite3 *raw;
     struct prepared sets[SETS_MAX];
     int n_sets;
+    int cache_kib;
     int reading;    /* depth of db_begin_read */
     int fail_after; /* db_fail_after */
     bool failed, conflict;
     bool writes;
+    unsigned preparing;      /* enum db_epochs: of the statement being prepared */
+    int64_t epochs[EPOCHS];  /* how often each was raised */
     struct stmt broken; /* answered when preparing failed: a statement without rows */
 };
 
@@ -38,8 +46,63 @@ static void fail(struct db *db, const char *what)
     db->failed = true;
 }
 
+/* Columns that change with every message say nothing about the school. */
+static const struct watched {
+    const char *table, *column; /* column NULL: any */
+    unsigned epochs;
+} WATCHED[] = {
+    {"roles", NULL, EPOCH_PEOPLE},
+    {"enrollments", NULL, EPOCH_PEOPLE},
+    {"guardianships", NULL, EPOCH_PEOPLE},
+    {"people", NULL, EPOCH_PEOPLE},
+    {"schools", NULL, EPOCH_PEOPLE},
+    {"classes", NULL, EPOCH_PEOPLE},
+    {"users", "state", EPOCH_PEOPLE},
+    {"users", "kind", EPOCH_PEOPLE},
+    {"room_schools", NULL, EPOCH_RECORDS},
+    {"roster_rooms", NULL, EPOCH_RECORDS},
+    {"roster_members", NULL, EPOCH_RECORDS},
+    {"archived_rooms", NULL, EPOCH_RECORDS},
+    {"named_members", NULL, EPOCH_RECORDS},
+    {"direct_rooms", NULL, EPOCH_RECORDS},
+    {"associations", NULL, EPOCH_RECORDS},
+    {"rooms", "kind", EPOCH_RECORDS},
+    {"rooms", "owner", EPOCH_RECORDS},
+    {"memberships", NULL, EPOCH_LIFE},
+    {"room_state", NULL, EPOCH_LIFE},
+    {"policies", NULL, EPOCH_POLICIES},
+};
+
+/* SQLite asks for each table that a statement would write while it is being prepared; all is allowed. A new row writes
+ * all columns. */
+static int watch(void *arg, int action, const char *table, const char *column, const char *database, const char *by)
+{
+    struct db *db = arg;
+    bool whole = action == SQLITE_INSERT || action == SQLITE_DELETE;
+    for (size_t i = 0; (whole || action == SQLITE_UPDATE) && i < sizeof WATCHED / sizeof *WATCHED; ++i)
+        if (strcmp(WATCHED[i].table, table) == 0 &&
+            (whole || WATCHED[i].column == NULL || strcmp(WATCHED[i].column, column) == 0))
+            db->preparing |= WATCHED[i].epochs;
+    return SQLITE_OK;
+}
+
+int64_t db_epoch(const struct db *db, unsigned epochs)
+{
+    int64_t sum = 0; /* each only rises: so does the sum */
+    for (int i = 0; i < EPOCHS; ++i)
+        sum += (epochs & 1u << i) != 0 ? db->epochs[i] : 0;
+    return sum;
+}
+
+void db_epoch_next(struct db *db, unsigned epochs)
+{
+    for (int i = 0; i < EPOCHS; ++i)
+        db->epochs[i] += (epochs & 1u << i) != 0;
+}
+
 bool db_script(struct db *db, const char *text)
 {
+    db_epoch_next(db, EPOCH_ALL);
     if (sqlite3_exec(db->raw, text, NULL, NULL, NULL) == SQLITE_OK)
         return true;
     fail(db, "script");
@@ -50,8 +113,8 @@ static bool configure(struct db *db, enum db_mode mode, const struct db_options 
 {
     struct text script = TEXT_INIT;
     sqlite3_busy_timeout(db->raw, 10000);
-    text_addf(&script, "PRAGMA cache_size=-%d; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;",
-              options->cache_kib != 0 ? options->cache_kib : 512);
+    db->cache_kib = options->cache_kib != 0 ? options->cache_kib : CACHE_KIB;
+    text_addf(&script, "PRAGMA cache_size=-%d; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;", db->cache_kib);
     if (mode == DB_WRITE)
         text_addf(&script, "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;",
                   options->durable ? "FULL" : "NORMAL");
@@ -70,6 +133,7 @@ struct db *db_open(const char *path, enum db_mode mode, const struct db_options 
     db->broken.db = db;
     db->writes = mode == DB_WRITE;
     if (sqlite3_open_v2(path, &db->raw, flags, NULL) == SQLITE_OK &&
+        (!db->writes || sqlite3_set_authorizer(db->raw, watch, db) == SQLITE_OK) &&
         configure(db, mode, options != NULL ? options : &DEFAULTS))
         return db;
     fail(db, path);
@@ -144,7 +208,10 @@ static struct stmt *ready(struct db *db, const struct statements *set, int which
     if (stmt->raw != NULL)
         return stmt;
     stmt->db = db;
-    return prepare(db, set->texts[which], &stmt->raw) ? stmt : &db->broken;
+    db->preparing = 0;
+    bool prepared = prepare(db, set->texts[which], &stmt->raw);
+    stmt->epochs = db->preparing;
+    return prepared ? stmt : &db->broken;
 }
 
 static void bind(struct stmt *stmt, const char *formats, va_list ap)
@@ -189,6 +256,8 @@ bool stmt_next(struct stmt *stmt)
     if (stmt->raw == NULL)
         return false;
     int rc = sqlite3_step(stmt->raw);
+    if (stmt->epochs != 0 && (rc == SQLITE_ROW || sqlite3_changes(stmt->db->raw) != 0))
+        db_epoch_next(stmt->db, stmt->epochs);
     if (rc == SQLITE_ROW)
         return true;
     if ((rc & 0xff) == SQLITE_CONSTRAINT)
@@ -301,6 +370,26 @@ void db_end_read(struct db *db)
 void db_fail_after(struct db *db, int n)
 {
     db->fail_after = n;
+}
+
+static void set_cache(struct db *db, int kib)
+{
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA cache_size=-%d", kib);
+    sqlite3_exec(db->raw, text, NULL, NULL, NULL); /* without it the job is slower, no more */
+}
+
+void db_cache_grow(struct db *db)
+{
+    if (db->cache_kib < GROWN_CACHE_KIB)
+        set_cache(db, GROWN_CACHE_KIB);
+}
+
+void db_cache_shrink(struct db *db)
+{
+    set_cache(db, db->cache_kib);
+    sqlite3_db_release_memory(db->raw);
+    malloc_trim(0);
 }
 
 bool db_in_transaction(struct db *db)

@@ -86,6 +86,24 @@ void db_fail_after(struct db *db, int n);
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
 bool db_in_transaction(struct db *db);
 
+/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_memory.h). The write connection counts,
+ * for each group of tables, the statements that changed a row of them; which tables a statement writes is learnt from
+ * SQLite when it is prepared, so that no store function can forget to say so. A rollback counts for all groups. */
+enum db_epochs {
+    EPOCH_PEOPLE = 1,   /* roles, enrollments, guardianships, people, schools, classes; users.state */
+    EPOCH_RECORDS = 2,  /* what rooms are to schools: room_schools, roster_rooms, roster_members, named_members … */
+    EPOCH_LIFE = 4,     /* memberships, room_state */
+    EPOCH_POLICIES = 8, /* policies */
+    EPOCH_ALL = 15
+};
+#define EPOCHS 4
+int64_t db_epoch(const struct db *db, unsigned epochs); /* enum db_epochs; equal: none of these tables has changed */
+void db_epoch_next(struct db *db, unsigned epochs);
+
+/* Room for a job that touches much of the database: a larger page cache, until it is given back. */
+void db_cache_grow(struct db *db);
+void db_cache_shrink(struct db *db);
+
 bool db_writes(const struct db *db); /* the DB_WRITE connection: it sees what may yet be rolled back */
 
 struct sqlite3 *db_raw(struct db *db); /* for writer.c and backup.c only */

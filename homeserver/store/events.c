@@ -228,15 +228,23 @@ char *transactions_txn_of(struct db *db, device_no device, stream_pos pos)
     return db_text(db, &EVENTS, TXN_OF, "ii", pos, device);
 }
 
+bool events_insert_only(struct tx *tx, const struct event_row *row)
+{
+    return db_run(tx->db, &EVENTS, INSERT, row->replaces != 0 ? "iitttiiittbbtbi" : "iitttiiittbbtbn", row->pos,
+                  row->room, row->event_id, row->type, row->state_key, row->sender, row->ts, row->depth, row->content,
+                  row->auth, row->hash, (size_t)32, row->signature, (size_t)64, row->redacts, row->reference_hash,
+                  (size_t)32, row->replaces);
+}
+
+bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos)
+{
+    return db_run(tx->db, &EVENTS, SET_STATE, "itti", room, type, state_key, pos);
+}
+
 bool events_insert(struct tx *tx, const struct event_row *row)
 {
-    if (!db_run(tx->db, &EVENTS, INSERT, row->replaces != 0 ? "iitttiiittbbtbi" : "iitttiiittbbtbn", row->pos,
-                row->room, row->event_id, row->type, row->state_key, row->sender, row->ts, row->depth, row->content,
-                row->auth, row->hash, (size_t)32, row->signature, (size_t)64, row->redacts, row->reference_hash,
-                (size_t)32, row->replaces))
-        return false;
-    return row->state_key == NULL ||
-           db_run(tx->db, &EVENTS, SET_STATE, "itti", row->room, row->type, row->state_key, row->pos);
+    return events_insert_only(tx, row) &&
+           (row->state_key == NULL || events_set_state(tx, row->room, row->type, row->state_key, row->pos));
 }
 
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)

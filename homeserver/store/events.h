@@ -71,6 +71,9 @@ char *transactions_txn_of(struct db *db, device_no device, stream_pos pos);
 
 /* Writing: inside a job. */
 bool events_insert(struct tx *tx, const struct event_row *row); /* also room_state, when state_key is set */
+/* The two halves of it, for whoever writes the event itself later in the same job. */
+bool events_insert_only(struct tx *tx, const struct event_row *row);
+bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos);
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content); /* content: the redacted form */
 bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type,
                          stream_pos pos); /* pos: inserted before */

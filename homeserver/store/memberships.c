@@ -7,7 +7,7 @@
 
 #define ROW "SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships "
 
-enum { GET, OF_USER, MEMBER_COUNT, JOINED_COUNT, COUNT_JOINED, SHARE, USERS, PUT, FORGET, COUNT };
+enum { GET, OF_USER, MEMBER_COUNT, JOINED_COUNT, COUNT_JOINED, SHARE, USERS, PUT, PUT_FIRST, FORGET, COUNT };
 static const char *const TEXTS[COUNT] = {
     [GET] = ROW "WHERE user_no = $1 AND room_no = $2",
     [OF_USER] = ROW "WHERE user_no = $1",
@@ -20,6 +20,7 @@ static const char *const TEXTS[COUNT] = {
     [PUT] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
             " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
             " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
+    [PUT_FIRST] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
     [FORGET] = "UPDATE memberships SET forgotten = 1 WHERE user_no = $1 AND room_no = $2",
 };
 static const struct statements MEMBERSHIPS = {"memberships", TEXTS, COUNT};
@@ -130,6 +131,16 @@ bool memberships_put(struct tx *tx, const struct membership_row *row)
 {
     return count_joined(tx, row) && db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room,
                                            NAMES[row->membership], row->pos, row->joined_pos);
+}
+
+bool memberships_put_first(struct tx *tx, room_no room, user_no user, stream_pos pos)
+{
+    return db_run(tx->db, &MEMBERSHIPS, PUT_FIRST, "iii", user, room, pos);
+}
+
+bool memberships_count_more(struct tx *tx, room_no room, int64_t more)
+{
+    return db_run(tx->db, &MEMBERSHIPS, COUNT_JOINED, "ii", room, more);
 }
 
 bool memberships_forget(struct tx *tx, room_no room, user_no user)

@@ -52,6 +52,9 @@ room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, si
 
 /* Inside a job. */
 bool memberships_put(struct tx *tx, const struct membership_row *row);
+/* Many first joins of one room: each without the count of its joined members (rooms.joined), which is raised once. */
+bool memberships_put_first(struct tx *tx, room_no room, user_no user, stream_pos pos);
+bool memberships_count_more(struct tx *tx, room_no room, int64_t more);
 bool memberships_forget(struct tx *tx, room_no room, user_no user);
 
 #endif

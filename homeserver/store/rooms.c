@@ -9,6 +9,7 @@ enum {
     ID_OF,
     GET,
     PUBLISHED,
+    OWNED,
     ALIAS_FIND,
     ALIASES_OF,
     INSERT,
@@ -24,6 +25,7 @@ static const char *const TEXTS[COUNT] = {
     [ID_OF] = "SELECT room_id FROM rooms WHERE room_no = $1",
     [GET] = ROW "WHERE room_no = $1",
     [PUBLISHED] = ROW "WHERE published = 1 ORDER BY room_no",
+    [OWNED] = "SELECT MIN(room_no) FROM rooms WHERE owner = $1 AND kind = $2",
     [ALIAS_FIND] = "SELECT room_no, creator FROM aliases WHERE alias = $1",
     [ALIASES_OF] = "SELECT alias FROM aliases WHERE room_no = $1 ORDER BY alias",
     [INSERT] = "INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)",
@@ -43,6 +45,11 @@ room_no rooms_by_id(struct db *db, const char *room_id)
 char *rooms_id_of(struct db *db, room_no room)
 {
     return db_text(db, &ROOMS, ID_OF, "i", room);
+}
+
+room_no rooms_owned(struct db *db, user_no owner, const char *kind)
+{
+    return db_int(db, &ROOMS, OWNED, 0, "it", owner, kind);
 }
 
 bool rooms_next(struct stmt *q, struct room_row *row)

@@ -5,7 +5,7 @@
 #include "homeserver/base/log.h"
 
 /* Migrations in order; a number is an index plus one, and never changes once released. The subset of SQL is what SQLite
- * and PostgreSQL share, STRICT apart. */
+ * and PostgreSQL share, STRICT and WITHOUT ROWID (rows lie in their key's tree) apart. */
 static const char *const MIGRATIONS[] = {
     /* 1: accounts, rooms, events, what /sync needs */
     "CREATE TABLE stream (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL) STRICT;"
@@ -178,13 +178,33 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE classes ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE people ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
-    "ALTER TABLE roles ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE people ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;" /* 1: closed because no school is left (G2): opens
+                                                                          again when there is one */
+    "UPDATE people SET closed = 1 WHERE ended = 1;"
+    "CREATE INDEX users_restricted ON users (user_no) WHERE state = 'restricted';"
+    "CREATE INDEX people_closed ON people (user_no) WHERE closed = 1;"
+    "CREATE TABLE roles_by_source (" /* several sources may say the same; 'derived': it follows from other records */
+    " user_no INTEGER NOT NULL REFERENCES people, school_no INTEGER NOT NULL REFERENCES schools, role TEXT NOT NULL,"
+    " begin_date TEXT NOT NULL DEFAULT '', end_date TEXT NOT NULL DEFAULT '9999-12-31',"
+    " source TEXT NOT NULL DEFAULT 'roster', PRIMARY KEY (user_no, school_no, role, begin_date, source)) STRICT;"
+    "INSERT INTO roles_by_source (user_no, school_no, role, begin_date, end_date)"
+    " SELECT user_no, school_no, role, begin_date, end_date FROM roles;"
+    "DROP TABLE roles;"
+    "ALTER TABLE roles_by_source RENAME TO roles;"
+    "CREATE INDEX roles_school ON roles (school_no, role);"
+    "CREATE INDEX roles_derived ON roles (user_no) WHERE source = 'derived';"
     "ALTER TABLE enrollments ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE guardianships ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE guardianships ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
 
+    "CREATE INDEX roster_rooms_class ON roster_rooms (class_no);"
+    "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;"
+    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* settle_day: up to which
+                                                                                         day dates have taken effect */
+
     "ALTER TABLE rooms ADD COLUMN kind TEXT NOT NULL DEFAULT 'free';" /* of rooms that are not in roster_rooms */
     "ALTER TABLE rooms ADD COLUMN owner INTEGER REFERENCES users;"    /* E5: who answers for it; NULL: the creator */
+    "CREATE INDEX rooms_library ON rooms (room_no) WHERE kind = 'library';"
     "CREATE INDEX rooms_owner ON rooms (owner, kind) WHERE owner IS NOT NULL;"
 
     "CREATE TABLE direct_rooms (" /* F2: between whom a direct chat is, for ever; b NULL: nobody was invited yet */
@@ -201,10 +221,11 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (room_no, user_no)) STRICT;"
     "CREATE INDEX named_members_user ON named_members (user_no);"
 
-    "CREATE TABLE associations (" /* E8: an association room, and which schools have agreed to it */
+    "CREATE TABLE associations (" /* E8: which schools have agreed to share the room */
     " room_no INTEGER NOT NULL REFERENCES rooms, school_no INTEGER NOT NULL REFERENCES schools,"
-    " agreed_ms INTEGER," /* NULL: asked, not agreed yet */
-    " PRIMARY KEY (room_no, school_no)) STRICT;"
+    " agreed_ms INTEGER NOT NULL, agreed_by TEXT NOT NULL, PRIMARY KEY (room_no, school_no)) STRICT;"
+    "CREATE TABLE association_codes (" /* given by one school to another, which agrees with it, once */
+    " code_hash BLOB PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, expires_ms INTEGER NOT NULL) STRICT;"
 
     "CREATE TABLE policies (" /* school_no 0: of the whole server. The newest version is in force */
     " school_no INTEGER NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL," /* JSON, as it was given */
@@ -235,8 +256,9 @@ static const char *const MIGRATIONS[] = {
     " link_no INTEGER REFERENCES links, school_no INTEGER NOT NULL REFERENCES schools,"
     " class_no INTEGER REFERENCES classes, role TEXT NOT NULL, child INTEGER REFERENCES people,"
     " given_name TEXT NOT NULL DEFAULT '', family_name TEXT NOT NULL DEFAULT '', middle_name TEXT NOT NULL DEFAULT '',"
-    " birth_date TEXT, state TEXT NOT NULL DEFAULT 'waiting'"
-    " CHECK (state IN ('waiting', 'approved', 'refused', 'withdrawn')),"
+    " birth_date TEXT, note TEXT NOT NULL DEFAULT '',"       /* what the applicant says to those who decide */
+    " state TEXT NOT NULL DEFAULT 'waiting'"                 /* begun: a guardian has yet to confirm (D2) */
+    " CHECK (state IN ('begun', 'waiting', 'approved', 'refused', 'withdrawn')),"
     " decided_by TEXT, decided_ms INTEGER, reason TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL,"
     " version INTEGER NOT NULL DEFAULT 1) STRICT;"
     "CREATE INDEX applications_school ON applications (school_no, state, application_no);"
@@ -244,23 +266,34 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE TABLE contacts (" /* C3: verified; one account at a time */
     " medium TEXT NOT NULL CHECK (medium IN ('email', 'msisdn')), address TEXT NOT NULL," /* canonical form */
-    " user_no INTEGER NOT NULL REFERENCES users, verified_ms INTEGER NOT NULL, PRIMARY KEY (medium, address)) STRICT;"
+    " user_no INTEGER NOT NULL REFERENCES users, verified_ms INTEGER NOT NULL, added_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (medium, address)) STRICT;"
     "CREATE INDEX contacts_user ON contacts (user_no);"
 
     "CREATE TABLE verifications (" /* a code on its way to somebody */
     " sid TEXT PRIMARY KEY, secret_hash BLOB NOT NULL," /* the client's secret */
+    " purpose TEXT NOT NULL CHECK (purpose IN ('register', 'add', 'reset')),"
     " medium TEXT NOT NULL, address TEXT NOT NULL, code_hash BLOB NOT NULL, send_attempt INTEGER NOT NULL,"
-    " tries INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+    " delivery TEXT NOT NULL CHECK (delivery IN ('waiting', 'sent', 'failed')),"
+    " tries INTEGER NOT NULL DEFAULT 0, sends INTEGER NOT NULL DEFAULT 1, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL," /* of the code; once validated: of the proof */
     " validated_ms INTEGER) STRICT;"
     "CREATE INDEX verifications_address ON verifications (medium, address);"
+    "CREATE INDEX verifications_expiry ON verifications (expires_ms);"
 
     "CREATE TABLE reports (" /* F5 */
     " report_no INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('event', 'room', 'user')),"
     " reporter INTEGER NOT NULL REFERENCES users, accused INTEGER REFERENCES users," /* NULL: a room */
-    " room_no INTEGER REFERENCES rooms, event_id TEXT, school_no INTEGER REFERENCES schools, reason TEXT NOT NULL,"
+    " room_no INTEGER REFERENCES rooms, event_id TEXT,"
+    " evidence TEXT," /* the event's type and content when it was reported: a redaction does not take it away */
+    " school_no INTEGER REFERENCES schools, reason TEXT NOT NULL,"
     " state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')), resolution TEXT NOT NULL DEFAULT '',"
     " handled_by TEXT, handled_ms INTEGER, created_ms INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1) STRICT;"
     "CREATE INDEX reports_school ON reports (school_no, state, report_no);"
+
+    "CREATE TABLE erasures (" /* G4: begun, and how far; an erasure goes on after a crash */
+    " user_no INTEGER PRIMARY KEY REFERENCES users, author TEXT NOT NULL, started_ms INTEGER NOT NULL,"
+    " room_no INTEGER NOT NULL DEFAULT 0, pos INTEGER NOT NULL DEFAULT 0, done_ms INTEGER) STRICT;"
 
     "CREATE TABLE held_messages (" /* F3: sent in quiet hours, delivered when they are over */
     " held_no INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, sender INTEGER NOT NULL REFERENCES users,"
@@ -277,10 +310,39 @@ static const char *const MIGRATIONS[] = {
     " token_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
 
-    "CREATE TABLE idempotency (" /* what a request with that key was answered */
-    " caller TEXT NOT NULL, key TEXT NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL, reply TEXT NOT NULL,"
-    " created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key)) STRICT;"
+    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed (policy/api/once.h) */
+    " caller TEXT NOT NULL, key_hash BLOB NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL,"
+    " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) STRICT;"
     "CREATE INDEX idempotency_created ON idempotency (created_ms);",
+
+    /* 4: what every join writes lies in fewer trees: rows in the order of their key, and no index that nothing asks. */
+    "CREATE TABLE room_state_by_key ("
+    " room_no INTEGER NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, type, state_key)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO room_state_by_key (room_no, type, state_key, pos)"
+    " SELECT room_no, type, state_key, pos FROM room_state ORDER BY room_no, type, state_key;"
+    "DROP TABLE room_state;"
+    "ALTER TABLE room_state_by_key RENAME TO room_state;"
+
+    "CREATE TABLE memberships_by_key ("
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms,"
+    " membership TEXT NOT NULL, pos INTEGER NOT NULL, joined_pos INTEGER NOT NULL DEFAULT 0,"
+    " forgotten INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (user_no, room_no)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO memberships_by_key (user_no, room_no, membership, pos, joined_pos, forgotten)"
+    " SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships ORDER BY user_no, room_no;"
+    "DROP TABLE memberships;"
+    "ALTER TABLE memberships_by_key RENAME TO memberships;"
+    "CREATE INDEX memberships_room ON memberships (room_no, membership, user_no);"
+
+    "CREATE TABLE roster_members_by_key ("
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " power INTEGER NOT NULL, PRIMARY KEY (room_no, user_no)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO roster_members_by_key (room_no, user_no, power)"
+    " SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no;"
+    "DROP TABLE roster_members;"
+    "ALTER TABLE roster_members_by_key RENAME TO roster_members;"
+    "CREATE INDEX roster_members_user ON roster_members (user_no);"
+    "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;",
 };
 
 enum { STATEMENT_VERSION };

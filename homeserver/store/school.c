@@ -7,18 +7,6 @@
 #include "homeserver/base/clock.h"
 
 enum {
-    ROOM_SCHOOL,
-    PERSON_IN_ROOM,
-    ROLES_IN_ROOM,
-    ROLES_ANY,
-    ROLES_IN_SCHOOL,
-    HELD,
-    SHARED,
-    RECORD,
-    NARROW,
-    REPLACE_SCHOOLS,
-    REPLACE_ROOM,
-    REPLACE_MEMBERS,
     SCHOOLS_ALL,
     CLASSES_ALL,
     PEOPLE_ALL,
@@ -27,9 +15,13 @@ enum {
     GUARDIANSHIPS_ALL,
     ROOM_FIND,
     MEMBERS_WANTED,
+    MEMBERS_WANTED_OF,
     MEMBERS_ALL,
+    MEMBERS_OF,
     MEMBERS_TO_JOIN,
+    MEMBERS_TO_JOIN_OF,
     MEMBERS_TO_LEAVE,
+    MEMBERS_TO_LEAVE_OF,
     POWERS,
     SCHOOL_INSERT,
     SCHOOL_UPDATE,
@@ -39,6 +31,7 @@ enum {
     CLASS_END,
     PERSON_END,
     PERSON_PUT,
+    PERSON_SOURCE,
     ROLE_PUT,
     ROLE_DELETE,
     ENROLLMENT_PUT,
@@ -56,112 +49,117 @@ enum {
 #define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
 
 /* E1, one SELECT a reason to be in a room; power is by post (E3): 75 keeps the staff room, 50 moderates. External staff
- * are in named rooms only (E7). */
-#define WANTED_SCHOOL                                                                                                  \
+ * are in rooms they are named for only, and in subject rooms where they are enrolled (E7). of(column): "" for everybody,
+ * or a condition that keeps to one person, from whom the planner then starts. */
+#define WANTED_SCHOOL(of)                                                                                              \
     "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', "              \
     "'administrator')"                                                                                                 \
     " THEN 50 ELSE 0 END AS power FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no"                     \
-    " WHERE rr.kind IN ('school_space', 'announcements') AND r.role <> 'external' AND " CURRENT("r", 1)
-#define WANTED_STAFF                                                                                                   \
+    " WHERE rr.class_no = 0 AND rr.kind IN ('school_space', 'announcements') AND r.role <> 'external'"                 \
+    " AND " CURRENT("r", 1) of("r.user_no")
+#define WANTED_STAFF(of)                                                                                               \
     "SELECT rr.room_no, r.user_no, CASE WHEN r.role IN ('deputy', 'head') THEN 75 ELSE 0 END"                          \
-    " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.kind = 'staff'"                         \
-    " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') AND " CURRENT("r", 1)
-#define WANTED_CLASS                                                                                                   \
+    " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.class_no = 0 AND rr.kind = 'staff'"     \
+    " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') AND " CURRENT("r", 1)     \
+        of("r.user_no")
+#define WANTED_CLASS(of)                                                                                               \
     "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END"        \
     " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')"   \
-    " AND n.role IN ('pupil', 'class_teacher') AND " CURRENT("n", 1)
-#define WANTED_GUARDIANS                                                                                               \
+    " AND n.role IN ('pupil', 'class_teacher') AND " CURRENT("n", 1) of("n.user_no")
+#define WANTED_GUARDIANS(of)                                                                                           \
     "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')"                       \
-    " AND n.role = 'pupil' AND " CURRENT("n", 1)
-#define WANTED_GUARDIANS_TEACHER                                                                                       \
+    " AND n.role = 'pupil' AND " CURRENT("n", 1) of("g.guardian")
+#define WANTED_GUARDIANS_TEACHER(of)                                                                                   \
     "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
-    " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher' AND " CURRENT("n", 1)
-#define WANTED_SUBJECT                                                                                                 \
+    " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher' AND " CURRENT("n", 1) of("n.user_no")
+#define WANTED_SUBJECT(of)                                                                                             \
     "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'pupil' THEN 0 ELSE 50 END"                                      \
     " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"                                             \
-    " WHERE rr.kind = 'subject' AND " CURRENT("n", 1)
+    " WHERE rr.kind = 'subject' AND " CURRENT("n", 1) of("n.user_no")
+#define WANTED_NAMED(of)                                                                                               \
+    "SELECT rr.room_no, m.user_no, 0 FROM named_members m JOIN roster_rooms rr ON rr.room_no = m.room_no"              \
+    " JOIN roles r ON r.user_no = m.user_no AND r.school_no = rr.school_no WHERE r.role = 'external'"                  \
+    " AND " CURRENT("r", 1) of("m.user_no")
+
+/* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. */
+#define MEMBERS_WANTED_BY(of)                                                                                          \
+    "SELECT w.room_no, w.user_no, MAX(w.power) FROM (" WANTED_SCHOOL(of) " UNION ALL " WANTED_STAFF(                   \
+        of) " UNION ALL " WANTED_CLASS(of) " UNION ALL " WANTED_GUARDIANS(of) " UNION ALL " WANTED_GUARDIANS_TEACHER(of) \
+        " UNION ALL " WANTED_SUBJECT(of) " UNION ALL " WANTED_NAMED(of) ") w JOIN people p ON p.user_no = w.user_no"    \
+        " JOIN users u ON u.user_no = w.user_no"                                                                       \
+        " WHERE p.enabled = 1 AND p.ended = 0 AND u.state NOT IN ('pending', 'left')"                                  \
+        " GROUP BY w.room_no, w.user_no ORDER BY w.room_no, w.user_no"
+
+#define MEMBERS_TO_JOIN_BY(of)                                                                                         \
+    "SELECT m.room_no, m.user_no, m.power FROM roster_members m"                                                       \
+    " LEFT JOIN memberships s ON s.user_no = m.user_no AND s.room_no = m.room_no"                                      \
+    " WHERE (s.membership IS NULL OR s.membership <> 'join')" of("m.user_no") " ORDER BY m.room_no, m.user_no"
+#define MEMBERS_TO_LEAVE_BY(of)                                                                                        \
+    "SELECT s.room_no, s.user_no, 0 FROM roster_rooms rr"                                                              \
+    " JOIN memberships s ON s.room_no = rr.room_no JOIN users u ON u.user_no = s.user_no"                              \
+    " LEFT JOIN roster_members m ON m.room_no = s.room_no AND m.user_no = s.user_no"                                   \
+    " WHERE s.membership IN ('join', 'invite', 'knock') AND m.user_no IS NULL"                                         \
+    " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART "')" of("s.user_no")                          \
+    " ORDER BY s.room_no, s.user_no"
+
+#define EVERYBODY(column) ""
+#define ONE_FIRST(column) " AND " column " = $1"
+#define ONE_SECOND(column) " AND " column " = $2"
 
 static const char *const TEXTS[] = {
-    [ROOM_SCHOOL] =
-        "SELECT rr.kind, rr.school_no, rr.class_no,"
-        " (SELECT COUNT(*) FROM room_schools s WHERE s.room_no = x.room_no)"
-        " FROM (SELECT CAST($1 AS INTEGER) AS room_no) x LEFT JOIN roster_rooms rr ON rr.room_no = x.room_no",
-    [PERSON_IN_ROOM] = "SELECT u.state, u.kind, u.localpart, m.power,"
-                       " (SELECT COUNT(*) FROM room_schools s WHERE s.room_no = $1)"
-                       " FROM users u LEFT JOIN roster_members m ON m.room_no = $1 AND m.user_no = u.user_no"
-                       " WHERE u.user_no = $2",
-    [ROLES_IN_ROOM] = "SELECT r.role FROM room_schools s JOIN roles r ON r.school_no = s.school_no"
-                      " WHERE s.room_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
-    [ROLES_ANY] = "SELECT r.role FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2),
-    [ROLES_IN_SCHOOL] = "SELECT r.role FROM roles r WHERE r.school_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
-    [HELD] = "SELECT 1 FROM roster_members WHERE room_no = $1 AND user_no = $2",
-    [SHARED] = "SELECT 1 FROM roles r JOIN roles o ON o.school_no = r.school_no WHERE r.user_no = $1 AND o.user_no = $2"
-               " AND " CURRENT("r", 3) " AND " CURRENT("o", 3) " LIMIT 1",
-    [RECORD] =
-        "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
-        " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
-    [NARROW] = "DELETE FROM room_schools WHERE room_no = $1"
-               " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
-               " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
-    [REPLACE_SCHOOLS] = "INSERT INTO room_schools (room_no, school_no) SELECT CAST($2 AS INTEGER), school_no"
-                        " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
-    [REPLACE_ROOM] = "UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1",
-    [REPLACE_MEMBERS] = "UPDATE roster_members SET room_no = $2 WHERE room_no = $1",
-
-    [SCHOOLS_ALL] = "SELECT school_no, sourced_id, name, ended FROM schools ORDER BY school_no",
-    [CLASSES_ALL] = "SELECT class_no, sourced_id, school_no, kind, grade, title, ended FROM classes ORDER BY class_no",
-    [PEOPLE_ALL] = "SELECT user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended"
-                   " FROM people ORDER BY user_no",
-    [ROLES_ALL] = "SELECT user_no, school_no, role, begin_date, end_date FROM roles",
-    [ENROLLMENTS_ALL] = "SELECT class_no, user_no, role, begin_date, end_date FROM enrollments",
-    [GUARDIANSHIPS_ALL] = "SELECT child, guardian FROM guardianships",
+    [SCHOOLS_ALL] = "SELECT school_no, sourced_id, name, ended, source, version FROM schools ORDER BY school_no",
+    [CLASSES_ALL] = "SELECT class_no, sourced_id, school_no, kind, grade, title, ended, source, version FROM classes"
+                    " ORDER BY class_no",
+    [PEOPLE_ALL] = "SELECT user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
+                   " source, version FROM people ORDER BY user_no",
+    [ROLES_ALL] = "SELECT user_no, school_no, role, begin_date, end_date, source FROM roles",
+    [ENROLLMENTS_ALL] = "SELECT class_no, user_no, role, begin_date, end_date, source FROM enrollments",
+    [GUARDIANSHIPS_ALL] = "SELECT child, guardian, source, since_ms FROM guardianships",
     [ROOM_FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
 
-    /* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. */
-    [MEMBERS_WANTED] = "SELECT w.room_no, w.user_no, MAX(w.power) FROM (" WANTED_SCHOOL " UNION ALL " WANTED_STAFF
-                       " UNION ALL " WANTED_CLASS " UNION ALL " WANTED_GUARDIANS " UNION ALL " WANTED_GUARDIANS_TEACHER
-                       " UNION ALL " WANTED_SUBJECT ") w JOIN people p ON p.user_no = w.user_no"
-                       " JOIN users u ON u.user_no = w.user_no"
-                       " WHERE p.enabled = 1 AND p.ended = 0 AND u.state NOT IN ('pending', 'left')"
-                       " GROUP BY w.room_no, w.user_no ORDER BY w.room_no, w.user_no",
+    [MEMBERS_WANTED] = MEMBERS_WANTED_BY(EVERYBODY),
+    [MEMBERS_WANTED_OF] = MEMBERS_WANTED_BY(ONE_SECOND),
     [MEMBERS_ALL] = "SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no",
-    [MEMBERS_TO_JOIN] = "SELECT m.room_no, m.user_no, m.power FROM roster_members m"
-                        " LEFT JOIN memberships s ON s.user_no = m.user_no AND s.room_no = m.room_no"
-                        " WHERE s.membership IS NULL OR s.membership <> 'join' ORDER BY m.room_no, m.user_no",
-    [MEMBERS_TO_LEAVE] = "SELECT s.room_no, s.user_no, 0 FROM roster_rooms rr"
-                         " JOIN memberships s ON s.room_no = rr.room_no JOIN users u ON u.user_no = s.user_no"
-                         " LEFT JOIN roster_members m ON m.room_no = s.room_no AND m.user_no = s.user_no"
-                         " WHERE s.membership IN ('join', 'invite', 'knock') AND m.user_no IS NULL"
-                         " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART "')"
-                         " ORDER BY s.room_no, s.user_no",
+    [MEMBERS_OF] = "SELECT room_no, user_no, power FROM roster_members WHERE user_no = $1 ORDER BY room_no",
+    [MEMBERS_TO_JOIN] = MEMBERS_TO_JOIN_BY(EVERYBODY),
+    [MEMBERS_TO_JOIN_OF] = MEMBERS_TO_JOIN_BY(ONE_FIRST),
+    [MEMBERS_TO_LEAVE] = MEMBERS_TO_LEAVE_BY(EVERYBODY),
+    [MEMBERS_TO_LEAVE_OF] = MEMBERS_TO_LEAVE_BY(ONE_FIRST),
     [POWERS] = "SELECT u.localpart, m.power FROM roster_members m JOIN users u ON u.user_no = m.user_no"
                " WHERE m.room_no = $1 AND m.power > 0",
 
-    [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended) VALUES ($1, $2, $3)",
-    [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3 WHERE school_no = $4",
+    [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended, source) VALUES ($1, $2, $3, $4)",
+    [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3, source = $4,"
+                      " version = version + 1 WHERE school_no = $5",
     [CLASS_INSERT] =
-        "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended) VALUES ($1, $2, $3, $4, $5, $6)",
-    [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6"
-                     " WHERE class_no = $7",
-    [SCHOOL_END] = "UPDATE schools SET ended = 1 WHERE school_no = $1",
-    [CLASS_END] = "UPDATE classes SET ended = 1 WHERE class_no = $1",
-    [PERSON_END] = "UPDATE people SET ended = 1 WHERE user_no = $1",
+        "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
+                     " source = $7, version = version + 1 WHERE class_no = $8",
+    [SCHOOL_END] = "UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1",
+    [CLASS_END] = "UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1",
+    [PERSON_END] = "UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1",
     [PERSON_PUT] =
-        "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_no) DO UPDATE SET"
+        "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
+        " source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (user_no) DO UPDATE SET"
         " given_name = excluded.given_name, family_name = excluded.family_name,"
         " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
-        " ended = excluded.ended",
-    [ROLE_PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
-                 " ON CONFLICT (user_no, school_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
-    [ROLE_DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4",
+        " ended = excluded.ended, source = excluded.source, version = version + 1",
+    [PERSON_SOURCE] = "UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1",
+    [ROLE_PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
+                 " VALUES ($1, $2, $3, $4, $5, $6)"
+                 " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
+    [ROLE_DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4"
+                    " AND source = $5",
     [ENROLLMENT_PUT] =
-        "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date) VALUES ($1, $2, $3, $4, $5)"
-        " ON CONFLICT (class_no, user_no, role, begin_date) DO UPDATE SET end_date = excluded.end_date",
+        "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
+        " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
     [ENROLLMENT_DELETE] =
         "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
-    [GUARDIANSHIP_PUT] = "INSERT INTO guardianships (child, guardian) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    [GUARDIANSHIP_PUT] = "INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
+                         " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
     [GUARDIANSHIP_DELETE] = "DELETE FROM guardianships WHERE child = $1 AND guardian = $2",
     [ROOM_PUT] = "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)",
     [ROOM_SCHOOL_PUT] = "INSERT INTO room_schools (room_no, school_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -229,117 +227,6 @@ static school_day col_day(struct stmt *q, int column)
     return day < 0 ? DAY_EVER : day;
 }
 
-static const char *today(char out[DAY_TEXT_BYTES])
-{
-    return day_text(day_of_ms(clock_wall_ms()), out);
-}
-
-/* --- For the gate --- */
-
-static unsigned roles_of(struct stmt *q)
-{
-    unsigned roles = 0;
-    while (stmt_next(q))
-        roles |= school_role_from(col_text(q, 0));
-    stmt_end(q);
-    return roles;
-}
-
-bool school_of_room(struct db *db, room_no room, struct room_school *out)
-{
-    *out = (struct room_school){.kind = ROOM_FREE};
-    struct stmt *q = db_query(db, &SCHOOL, ROOM_SCHOOL, "i", room);
-    if (stmt_next(q)) {
-        if (!col_null(q, 0))
-            room_kind_from(col_text(q, 0), &out->kind);
-        out->school = col_int(q, 1);
-        out->class = col_int(q, 2);
-        out->n_schools = (int)col_int(q, 3);
-    }
-    stmt_end(q);
-    return out->n_schools > 0;
-}
-
-unsigned school_roles(struct db *db, school_no school, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    return roles_of(db_query(db, &SCHOOL, ROLES_IN_SCHOOL, "iit", school, user, today(day)));
-}
-
-bool roster_holds(struct db *db, room_no room, user_no user)
-{
-    return db_int(db, &SCHOOL, HELD, 0, "ii", room, user) != 0;
-}
-
-bool school_has_any(struct db *db, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    return roles_of(db_query(db, &SCHOOL, ROLES_ANY, "it", user, today(day))) != 0;
-}
-
-bool school_shared(struct db *db, user_no a, user_no b)
-{
-    char day[DAY_TEXT_BYTES];
-    if (db_int(db, &SCHOOL, SHARED, 0, "iit", a, b, today(day)) != 0)
-        return true;
-    return !school_has_any(db, a) && !school_has_any(db, b);
-}
-
-void school_room_facts(struct db *db, room_no room, struct room_facts *out)
-{
-    struct room_school school;
-    out->has_school = school_of_room(db, room, &school);
-    out->kind = school.kind;
-}
-
-/* What the accounts table and roster_members say. false: there is no such account, which counts as one that left. */
-static bool person_row_facts(struct db *db, room_no room, user_no user, struct person_facts *out, bool *has_school)
-{
-    struct stmt *q = db_query(db, &SCHOOL, PERSON_IN_ROOM, "ii", room, user);
-    *out = (struct person_facts){.standing = STANDING_LEFT};
-    bool found = stmt_next(q);
-    if (found) {
-        if (!standing_from(col_text(q, 0), &out->standing))
-            out->standing = STANDING_LOCKED;
-        out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
-        out->held = !col_null(q, 3);
-        out->post = col_int(q, 3) > 0;
-        *has_school = col_int(q, 4) > 0;
-    }
-    stmt_end(q);
-    return found;
-}
-
-void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out)
-{
-    char day[DAY_TEXT_BYTES];
-    bool has_school = false, known = person_row_facts(db, room, user, out, &has_school);
-    out->member = out->service;
-    if (!known || out->service)
-        return;
-    if (has_school)
-        out->roles = roles_of(db_query(db, &SCHOOL, ROLES_IN_ROOM, "iit", room, user, today(day)));
-    out->member = has_school ? out->roles != 0 : !school_has_any(db, user);
-}
-
-bool school_room_record(struct db *db, room_no room, user_no creator)
-{
-    char day[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, RECORD, "iit", room, creator, today(day));
-}
-
-bool school_room_narrow(struct db *db, room_no room, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, NARROW, "iit", room, user, today(day));
-}
-
-bool school_room_replace(struct db *db, room_no old, room_no new)
-{
-    return db_run(db, &SCHOOL, REPLACE_SCHOOLS, "ii", old, new) && db_run(db, &SCHOOL, REPLACE_ROOM, "ii", old, new) &&
-           db_run(db, &SCHOOL, REPLACE_MEMBERS, "ii", old, new);
-}
-
 /* --- For the import --- */
 
 struct stmt *schools_all(struct db *db)
@@ -352,7 +239,8 @@ bool schools_next(struct stmt *q, struct school_row *row)
     if (!stmt_next(q))
         return false;
     *row = (struct school_row){
-        .no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2), .ended = col_int(q, 3) != 0};
+        .no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2), .ended = col_int(q, 3) != 0,
+        .source = col_text(q, 4), .version = col_int(q, 5)};
     return true;
 }
 
@@ -371,7 +259,9 @@ bool classes_next(struct stmt *q, struct class_row *row)
                               .homeroom = strcmp(col_text(q, 3), "homeroom") == 0,
                               .grade = col_text(q, 4),
                               .title = col_text(q, 5),
-                              .ended = col_int(q, 6) != 0};
+                              .ended = col_int(q, 6) != 0,
+                              .source = col_text(q, 7),
+                              .version = col_int(q, 8)};
     return true;
 }
 
@@ -391,7 +281,9 @@ bool people_next(struct stmt *q, struct person_row *row)
                                .middle = col_text(q, 4),
                                .birth = col_day(q, 5),
                                .enabled = col_int(q, 6) != 0,
-                               .ended = col_int(q, 7) != 0};
+                               .ended = col_int(q, 7) != 0,
+                               .source = col_text(q, 8),
+                               .version = col_int(q, 9)};
     return true;
 }
 
@@ -405,7 +297,8 @@ bool roles_next(struct stmt *q, struct role_row *row)
     if (!stmt_next(q))
         return false;
     *row =
-        (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4)};
+        (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4),
+                          col_text(q, 5)};
     return true;
 }
 
@@ -419,7 +312,7 @@ bool enrollments_next(struct stmt *q, struct enrollment_row *row)
     if (!stmt_next(q))
         return false;
     *row = (struct enrollment_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3),
-                                   col_day(q, 4)};
+                                   col_day(q, 4), col_text(q, 5)};
     return true;
 }
 
@@ -432,7 +325,7 @@ bool guardianships_next(struct stmt *q, struct guardianship_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct guardianship_row){col_int(q, 0), col_int(q, 1)};
+    *row = (struct guardianship_row){col_int(q, 0), col_int(q, 1), col_text(q, 2), col_int(q, 3)};
     return true;
 }
 
@@ -445,6 +338,26 @@ room_no roster_room_find(struct db *db, school_no school, class_no class, enum r
 struct stmt *roster_members_wanted(struct db *db, school_day day, char buffer[DAY_TEXT_BYTES])
 {
     return db_query(db, &SCHOOL, MEMBERS_WANTED, "t", day_text(day, buffer));
+}
+
+struct stmt *roster_members_wanted_of(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES])
+{
+    return db_query(db, &SCHOOL, MEMBERS_WANTED_OF, "ti", day_text(day, buffer), user);
+}
+
+struct stmt *roster_members_of(struct db *db, user_no user)
+{
+    return db_query(db, &SCHOOL, MEMBERS_OF, "i", user);
+}
+
+struct stmt *roster_members_to_join_of(struct db *db, user_no user)
+{
+    return db_query(db, &SCHOOL, MEMBERS_TO_JOIN_OF, "i", user);
+}
+
+struct stmt *roster_members_to_leave_of(struct db *db, user_no user)
+{
+    return db_query(db, &SCHOOL, MEMBERS_TO_LEAVE_OF, "i", user);
 }
 
 struct stmt *roster_members_all(struct db *db)
@@ -475,12 +388,19 @@ struct stmt *roster_powers(struct db *db, room_no room)
     return db_query(db, &SCHOOL, POWERS, "i", room);
 }
 
+static const char *source_of(const char *source)
+{
+    return source != NULL ? source : SOURCE_ROSTER;
+}
+
 school_no schools_put(struct db *db, const struct school_row *row)
 {
     int64_t ended = row->ended;
+    const char *source = source_of(row->source);
     if (row->no != 0)
-        return db_run(db, &SCHOOL, SCHOOL_UPDATE, "ttii", row->sourced_id, row->name, ended, row->no) ? row->no : 0;
-    return db_run(db, &SCHOOL, SCHOOL_INSERT, "tti", row->sourced_id, row->name, ended) ? db_last_id(db) : 0;
+        return db_run(db, &SCHOOL, SCHOOL_UPDATE, "ttiti", row->sourced_id, row->name, ended, source, row->no) ? row->no
+                                                                                                             : 0;
+    return db_run(db, &SCHOOL, SCHOOL_INSERT, "ttit", row->sourced_id, row->name, ended, source) ? db_last_id(db) : 0;
 }
 
 class_no classes_put(struct db *db, const struct class_row *row)
@@ -488,12 +408,12 @@ class_no classes_put(struct db *db, const struct class_row *row)
     const char *kind = row->homeroom ? "homeroom" : "scheduled";
     int64_t ended = row->ended;
     if (row->no != 0)
-        return db_run(db, &SCHOOL, CLASS_UPDATE, "titttii", row->sourced_id, row->school, kind, row->grade, row->title,
-                      ended, row->no)
+        return db_run(db, &SCHOOL, CLASS_UPDATE, "titttiti", row->sourced_id, row->school, kind, row->grade, row->title,
+                      ended, source_of(row->source), row->no)
                    ? row->no
                    : 0;
-    return db_run(db, &SCHOOL, CLASS_INSERT, "tittti", row->sourced_id, row->school, kind, row->grade, row->title,
-                  ended)
+    return db_run(db, &SCHOOL, CLASS_INSERT, "titttit", row->sourced_id, row->school, kind, row->grade, row->title,
+                  ended, source_of(row->source))
                ? db_last_id(db)
                : 0;
 }
@@ -516,30 +436,35 @@ bool people_end(struct db *db, user_no no)
 bool people_put(struct db *db, const struct person_row *row)
 {
     char birth[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, PERSON_PUT, "itttttii", row->no, row->sourced_id, row->given, row->family, row->middle,
+    return db_run(db, &SCHOOL, PERSON_PUT, "itttttiit", row->no, row->sourced_id, row->given, row->family, row->middle,
                   row->birth == DAY_EVER ? NULL : day_text(row->birth, birth), (int64_t)row->enabled,
-                  (int64_t)row->ended);
+                  (int64_t)row->ended, source_of(row->source));
+}
+
+bool people_set_source(struct db *db, user_no no, const char *source)
+{
+    return db_run(db, &SCHOOL, PERSON_SOURCE, "it", no, source);
 }
 
 bool roles_put(struct db *db, const struct role_row *row)
 {
     char begin[DAY_TEXT_BYTES], end[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, ROLE_PUT, "iittt", row->user, row->school, school_role_name(row->role),
-                  day_column(row->begin, begin), day_text(row->end, end));
+    return db_run(db, &SCHOOL, ROLE_PUT, "iitttt", row->user, row->school, school_role_name(row->role),
+                  day_column(row->begin, begin), day_text(row->end, end), source_of(row->source));
 }
 
 bool roles_delete(struct db *db, const struct role_row *row)
 {
     char begin[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, ROLE_DELETE, "iitt", row->user, row->school, school_role_name(row->role),
-                  day_column(row->begin, begin));
+    return db_run(db, &SCHOOL, ROLE_DELETE, "iittt", row->user, row->school, school_role_name(row->role),
+                  day_column(row->begin, begin), source_of(row->source));
 }
 
 bool enrollments_put(struct db *db, const struct enrollment_row *row)
 {
     char begin[DAY_TEXT_BYTES], end[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL, ENROLLMENT_PUT, "iittt", row->class, row->user, school_role_name(row->role),
-                  day_column(row->begin, begin), day_text(row->end, end));
+    return db_run(db, &SCHOOL, ENROLLMENT_PUT, "iitttt", row->class, row->user, school_role_name(row->role),
+                  day_column(row->begin, begin), day_text(row->end, end), source_of(row->source));
 }
 
 bool enrollments_delete(struct db *db, const struct enrollment_row *row)
@@ -551,7 +476,8 @@ bool enrollments_delete(struct db *db, const struct enrollment_row *row)
 
 bool guardianships_put(struct db *db, const struct guardianship_row *row)
 {
-    return db_run(db, &SCHOOL, GUARDIANSHIP_PUT, "ii", row->child, row->guardian);
+    return db_run(db, &SCHOOL, GUARDIANSHIP_PUT, "iiti", row->child, row->guardian, source_of(row->source),
+                  row->since_ms);
 }
 
 bool guardianships_delete(struct db *db, const struct guardianship_row *row)

@@ -7,8 +7,8 @@
  * Dates are days, "2026-09-01", and compared as UTC days; a role counts from begin_date to end_date, both included.
  * Nothing here but names and birth dates: no phone, e-mail or upstream login is kept (A5).
  *
- * Look-ups for the gate (homeserver/rooms/gate.c) come first; they read through any connection, in a write job through
- * tx->db. Functions that write belong into a write job. None of them decides anything: policy/rules does. */
+ * What the rules look at is read by school_facts.h. Functions that write belong into a write job. None of them decides
+ * anything: policy/rules does. */
 #ifndef PARTA_STORE_SCHOOL_H
 #define PARTA_STORE_SCHOOL_H
 
@@ -29,52 +29,22 @@ typedef int32_t school_day; /* 20260901 is 1 September 2026 */
 
 #define SERVICE_LOCALPART "parta" /* the server's own service user, who makes the roster's rooms (E3) */
 
-/* --- For the gate --- */
-
-struct room_school {
-    enum room_kind kind; /* ROOM_FREE: people made it */
-    school_no school;    /* of a roster room; 0 for ROOM_FREE */
-    class_no class;      /* of a class or subject room; 0 otherwise */
-    int n_schools;       /* how many schools it belongs to; 0: none */
-};
-
-/* What school and kind a room has. false: it belongs to no school (out is ROOM_FREE with zeros). */
-bool school_of_room(struct db *db, room_no room, struct room_school *out);
-
-unsigned school_roles(struct db *db, school_no school, user_no user); /* enum school_role, current */
-bool roster_holds(struct db *db, room_no room, user_no user);         /* E2 */
-
-bool school_has_any(struct db *db, user_no user); /* any current role in any school */
-
-/* Whether the two share a school (both of none: also true): before a room exists. */
-bool school_shared(struct db *db, user_no a, user_no b);
-
-/* The parts of struct rule_facts, filled from the store. person: as seen from that room (member, roles, held, post).
- * For the server's service user (users.kind 'service') service is true, and member too. */
-void school_room_facts(struct db *db, room_no room, struct room_facts *out);
-void school_person_facts(struct db *db, room_no room, user_no user, struct person_facts *out);
-
-/* A room that a person makes belongs to all schools the person is in (call right after the row in rooms exists, before
- * its invites are judged). A person of no school makes a room of no school. The service user's rooms: school_room_keep.
- */
-bool school_room_record(struct db *db, room_no room, user_no creator);
-
-/* When somebody was invited, joined or knocked (and was allowed to), the room keeps only the schools that person is in
- * too, so that all who are in a room share a school, also where a guardian of two schools made it (A1). Roster rooms
- * stay as they are. */
-bool school_room_narrow(struct db *db, room_no room, user_no user);
-
-/* An upgraded room takes over the schools of the old one; a roster room hands its kind over as well (E1). */
-bool school_room_replace(struct db *db, room_no old, room_no new);
-
 /* --- For the roster's import (policy/roster/import.c) ---
  *
  * Rows of the tables, in a fixed order; strings are borrowed from the statement until the next row. stmt_end after. */
+
+/* source, everywhere: who keeps the record: a roster's name, SOURCE_SCHOOL, of roles SOURCE_DERIVED. An import touches
+ * its own alone. NULL when written: SOURCE_ROSTER. version: counts changes (schools, classes, people); only read. */
+#define SOURCE_ROSTER "roster"   /* the usual name of a roster */
+#define SOURCE_SCHOOL "school"   /* the school's own people entered it */
+#define SOURCE_DERIVED "derived" /* a role that follows from enrollments or guardianships (policy/roster/settle.h) */
 
 struct school_row {
     school_no no;
     const char *sourced_id, *name;
     bool ended; /* no longer in the roster */
+    const char *source;
+    int64_t version;
 };
 struct class_row {
     class_no no;
@@ -82,6 +52,8 @@ struct class_row {
     school_no school;
     bool homeroom; /* false: a subject group */
     bool ended;
+    const char *source;
+    int64_t version;
 };
 struct person_row {
     user_no no;
@@ -89,21 +61,27 @@ struct person_row {
     school_day birth;                                 /* DAY_EVER: not known */
     bool enabled;                                     /* false: the roster does not let the person sign in */
     bool ended;
+    const char *source;
+    int64_t version;
 };
 struct role_row {
     user_no user;
     school_no school;
     enum school_role role;
     school_day begin, end; /* both included */
+    const char *source;    /* part of the key: two sources may say the same */
 };
 struct enrollment_row {
     class_no class;
     user_no user;
     enum school_role role; /* ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER */
     school_day begin, end;
+    const char *source; /* what the school entered becomes the roster's once the roster says it too; so guardianships */
 };
 struct guardianship_row {
     user_no child, guardian;
+    const char *source;
+    int64_t since_ms; /* 0: not known */
 };
 struct roster_room_row {
     room_no room;
@@ -136,9 +114,14 @@ struct stmt *roster_members_wanted(struct db *db, school_day day, char buffer[DA
 struct stmt *roster_members_all(struct db *db);
 bool roster_members_next(struct stmt *q, struct roster_member_row *row);
 
+struct stmt *roster_members_wanted_of(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES]);
+struct stmt *roster_members_of(struct db *db, user_no user); /* the same of one person: costs what the person has */
+
 /* Where E2 does not hold yet: whom the roster holds but the room does not have, and the other way round. By room_no. */
 struct stmt *roster_members_to_join(struct db *db);
 struct stmt *roster_members_to_leave(struct db *db);
+struct stmt *roster_members_to_join_of(struct db *db, user_no user);
+struct stmt *roster_members_to_leave_of(struct db *db, user_no user);
 
 /* Who has power by post in the room: localpart, power. */
 struct stmt *roster_powers(struct db *db, room_no room);
@@ -152,7 +135,8 @@ bool schools_end(struct db *db, school_no no); /* no longer in the roster; the r
 bool classes_end(struct db *db, class_no no);
 bool people_end(struct db *db, user_no no);
 bool people_put(struct db *db, const struct person_row *row); /* row->no exists in users; inserted or changed */
-bool roles_put(struct db *db, const struct role_row *row);    /* inserted, or its end changed */
+bool people_set_source(struct db *db, user_no no, const char *source);
+bool roles_put(struct db *db, const struct role_row *row); /* inserted, or its end changed */
 bool roles_delete(struct db *db, const struct role_row *row);
 bool enrollments_put(struct db *db, const struct enrollment_row *row);
 bool enrollments_delete(struct db *db, const struct enrollment_row *row);

@@ -67,6 +67,7 @@ struct writer {
         size_t changes_cap, undos_cap;
         struct mark at;
         int64_t serial; /* of the last job */
+        bool bulk;      /* tx_bulk */
     } own;
 
     struct observer {
@@ -112,6 +113,13 @@ bool tx_heard(const struct tx *tx)
     return tx->writer->n_observers != 0;
 }
 
+void tx_bulk(struct tx *tx)
+{
+    struct writer *w = tx->writer;
+    w->own.bulk = true;
+    db_cache_grow(w->own.db);
+}
+
 void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
 {
     struct writer *w = tx->writer;
@@ -128,6 +136,7 @@ static void release_changes(struct writer *w, size_t from)
 
 static void go_back(struct writer *w, struct mark to)
 {
+    db_epoch_next(w->own.db, EPOCH_ALL);
     release_changes(w, to.n_changes);
     while (w->own.at.n_undos > to.n_undos) {
         struct undo undo = w->own.undos[--w->own.at.n_undos];
@@ -164,8 +173,8 @@ static void tell_observers(struct writer *w)
     release_changes(w, 0);
 }
 
-/* Runs the whole group. false: nothing of it was committed. */
-static bool run_group(struct writer *w, struct waiting *first)
+/* false: nothing of it was committed. */
+static bool commit_group(struct writer *w, struct waiting *first)
 {
     int64_t now_ms = clock_wall_ms(), n = 0;
     struct mark before = w->own.at;
@@ -187,6 +196,15 @@ static bool run_group(struct writer *w, struct waiting *first)
         db_run(w->own.db, &STREAM, ROLLBACK, "");
     go_back(w, before);
     return false;
+}
+
+static bool run_group(struct writer *w, struct waiting *first)
+{
+    bool committed = commit_group(w, first);
+    if (w->own.bulk)
+        db_cache_shrink(w->own.db);
+    w->own.bulk = false;
+    return committed;
 }
 
 static struct waiting *take_group(struct writer *w)

@@ -64,6 +64,9 @@ void tx_change(struct tx *tx, struct change change);
  * large roster would hold them all until its commit. */
 bool tx_heard(const struct tx *tx);
 
+/* This job will touch much of the database (an import): until its group ends the writer may use 128 MiB more. */
+void tx_bulk(struct tx *tx);
+
 /* Calls undo(arg) if this job or the group's commit fails: for what a job keeps in memory. */
 void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg);
 

@@ -6,6 +6,7 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/member_set.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/account_data.h"
 #include "homeserver/store/events.h"
@@ -132,6 +133,8 @@ static bool mark_job(struct tx *tx, void *arg, struct error *e)
     room_no no = rooms_by_id(tx->db, marks->room_id);
     if (no == 0 || memberships_of(tx->db, no, marks->user) != MEMBERSHIP_JOIN)
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
+    if (marks->read != NULL && !gate_room(m->rooms, tx->db, ACT_SIGNAL, no, marks->user, 0, NULL, NULL, e))
+        return false;
     return set_receipt(tx, no, m->rooms, marks, RECEIPT_READ, marks->read, e) &&
            set_receipt(tx, no, m->rooms, marks, RECEIPT_READ_PRIVATE, marks->read_private, e) &&
            set_fully_read(tx, no, marks, e);

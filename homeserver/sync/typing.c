@@ -9,6 +9,7 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/member_set.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
@@ -167,6 +168,8 @@ static bool set_job(struct tx *tx, void *arg, struct error *e)
     room_no no = rooms_by_id(tx->db, set->room_id);
     if (no == 0 || memberships_of(tx->db, no, set->user) != MEMBERSHIP_JOIN)
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
+    if (!gate_room(typing->rooms, tx->db, ACT_SIGNAL, no, set->user, 0, NULL, NULL, e))
+        return false;
     int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&typing->lock);
     struct typing_room *room = entry(typing, no, set->room_id);

@@ -1,12 +1,12 @@
 /* The frame of the school API, /_parta/v1/…: who calls, paging, writing once.
  *
  * JSON with snake_case names; people are named by Matrix id, schools and classes by sourcedId, the rest by number (as a
- * string). Lists answer {"items": […], "next": "…"}; `next` is absent on the last page. Errors are Matrix's ({"errcode",
- * "error"}), with "org.parta.rule" where a rule refused. docs/openapi.json describes it all; tests/api compares that file
- * with the route tables and with real replies.
+ * string). Lists answer {"items": […], "next": "…"}; `next` is absent on the last page. Errors are Matrix's
+ * ({"errcode", "error"}), with "org.parta.rule" where a rule refused. docs/openapi.json describes it all; tests/api
+ * compares that file with the route tables and with real replies.
  *
- * A caller is a person's access token, or an operator's ("parta_…"). Handlers don't ask what the caller may: the functions
- * that act do (policy/actor.h). */
+ * A caller is a person's access token, or an operator's ("parta_…"). Handlers don't ask what the caller may: the
+ * functions that act do (policy/actor.h). */
 #ifndef PARTA_POLICY_API_API_H
 #define PARTA_POLICY_API_API_H
 
@@ -20,21 +20,27 @@
 /* Every route of the API that needs a caller has these flags (and ROUTE_BODY where it has one). */
 #define ROUTE_CALLER (ROUTE_AUTH_OPTIONAL | ROUTE_OPERATOR_TOO)
 
-/* Who calls; name and override_ (header Parta-Override-Reason) borrowed from the request. false: r->error. */
+/* Who calls; name and override_ borrowed from the request. Header Parta-Override-Reason (percent-encoded UTF-8,
+ * policy/office/reason.h) is the override's reason (J2). false: r->error. */
 bool api_caller(struct request *r, struct actor *out);
+
+/* school_gate for what is only read, through r->db. false: r->error. */
+bool api_may(struct request *r, const struct actor *actor, enum act act, const struct subject *subject);
+bool api_shows(struct request *r, const struct actor *actor, enum act act, const struct subject *subject); /* quietly */
 
 struct api_page {
     int64_t after; /* items beyond this number */
     int limit;     /* 1 … 500; 100 when not said */
 };
-bool api_page(struct request *r, struct api_page *out);                   /* ?from=&limit=; false: r->error */
-bool api_reply_list(struct request *r, json_t *items, int64_t next);      /* takes items; next 0: the last page */
+bool api_page(struct request *r, struct api_page *out);                      /* ?from=&limit=; false: r->error */
+bool api_reply_list(struct request *r, json_t *items, int64_t next);         /* takes items; next 0: the last page */
 bool api_reply_versioned(struct request *r, json_t *value, int64_t version); /* takes value; sets ETag */
 
 /* One write: api_write runs act inside a writer's job and answers with act->reply.
- * Header Idempotency-Key: the same key with the same request by the same caller is answered as it was the first time, for a
- * day, without acting again; with another request it is refused (409). Both are decided inside the job. Header If-Match (the
- * ETag of a reply): if_version. */
+ * Header Idempotency-Key: the same key with the same request by the same caller is answered as it was the first time,
+ * for a day, without acting again; with another request it is refused (409). Both are decided inside the job (once.h).
+ * What was refused has changed nothing and may be tried again with the same key. Header If-Match (the ETag of a reply):
+ * if_version. */
 struct api_act {
     struct changing_records records; /* tx, rooms, actor, e */
     struct request *r;               /* not r->db */
@@ -46,9 +52,25 @@ struct api_act {
 typedef bool api_act_fn(struct api_act *act, void *state);
 bool api_write(struct request *r, api_act_fn *act, void *state);
 
-/* Decoding, with r->error set when false or 0. Inside a job pass tx->db. */
+/* Decoding: 0: *e is ERROR_NOT_FOUND. Inside a job pass tx->db and records.e, otherwise r->db and &r->error. Whoever
+ * calls knows of the people and schools that they share a school with, and an operator of all; others are told as those
+ * that do not exist (A1). */
 user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e);
-school_no api_school(struct db *db, const char *sourced_id, struct error *e);
-class_no api_class(struct db *db, const char *sourced_id, struct error *e);
+school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e);
+class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e);
+room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e);
+
+/* Members of bodies beside request.h's: false: r->error. Absent: "" and otherwise. */
+bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out);
+bool api_body_name(struct request *r, const char *key, bool required, const char **out); /* of at most NAME_BYTES_MAX */
+#define NAME_BYTES_MAX 255
+
+/* Members of replies: nothing is set for NULL and "". Days: nor for "since ever" and "without end". */
+void api_set(json_t *object, const char *key, const char *value);
+void api_set_days(json_t *object, const char *begin, const char *end);
+json_t *api_user_id(struct request *r, const char *localpart); /* new reference; NULL: json null */
+
+/* A number from the path ("{linkId}"); 0: none, which nothing has. */
+int64_t api_number(const char *text);
 
 #endif

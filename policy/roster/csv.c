@@ -10,7 +10,8 @@
 #include "homeserver/base/text.h"
 
 /* libcsv is fed whole lines, so that a row that ends, ends with what was fed; the bytes of the row at hand are kept to
- * find the place of a field when it is refused, which costs nothing otherwise. */
+ * find the place of a field when it is refused, which costs nothing otherwise. Most lines have no quotes and nothing to
+ * refuse: they never reach libcsv. */
 struct csv_reader {
     const char *file;
     csv_row_fn *fn;
@@ -174,11 +175,62 @@ static bool line_is_blank(const char *line, size_t len)
     return true;
 }
 
+/* The fields of a line that has no quotes, by their commas: what libcsv would find, several times faster. */
+static bool split_line(struct csv_reader *r, const char *line, size_t len)
+{
+    text_clear(&r->values);
+    text_add(&r->values, line, len);
+    text_addc(&r->values, ',');
+    for (char *at = r->values.data, *end = at + len; at <= end; ++r->n) {
+        char *comma = memchr(at, ',', (size_t)(end - at) + 1), *stop = comma;
+        while (at < stop && is_blank((unsigned char)*at))
+            ++at;
+        while (stop > at && is_blank((unsigned char)stop[-1]))
+            --stop;
+        if (r->n == CSV_COLUMNS || stop - at > CSV_FIELD_BYTES)
+            return false;
+        *stop = '\0';
+        r->starts[r->n] = (size_t)(at - r->values.data);
+        at = comma + 1;
+    }
+    return true;
+}
+
+/* Whether the line is a whole row without quotes and nothing in it is to be refused; len is without its end. */
+static bool is_plain(const struct csv_reader *r, const char *line, size_t len)
+{
+    if (r->row_open || memchr(line, '"', len) != NULL)
+        return false;
+    for (size_t i = 0; i < len; ++i)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            return false;
+    return utf8_valid(line, len);
+}
+
+static bool take_plain(struct csv_reader *r, const char *line, size_t len)
+{
+    size_t bare = len;
+    while (bare > 0 && (line[bare - 1] == '\n' || line[bare - 1] == '\r'))
+        --bare;
+    if (len > CSV_ROW_BYTES || bare == len || !is_plain(r, line, bare))
+        return false;
+    if (!split_line(r, line, bare)) {
+        end_row(r);
+        return false;
+    }
+    r->row_line = r->line;
+    text_add(&r->row, line, len);
+    on_row(0, r);
+    return true;
+}
+
 static bool feed_line(struct csv_reader *r, const char *line, size_t len)
 {
     ++r->line;
     if (!r->row_open && line_is_blank(line, len))
         return true;
+    if (take_plain(r, line, len))
+        return !r->refused;
     if (!r->row_open)
         r->row_line = r->line;
     r->row_open = true;

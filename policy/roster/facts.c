@@ -31,7 +31,7 @@ static int compare(const void *left, const void *right)
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-static void sort(struct facts *facts)
+void facts_sort(struct facts *facts)
 {
     bool sorted = true;
     for (size_t i = 1; i < facts->n && sorted; ++i)
@@ -40,11 +40,30 @@ static void sort(struct facts *facts)
         qsort(facts->rows, facts->n, sizeof *facts->rows, compare);
 }
 
+void facts_merge(struct facts *facts)
+{
+    size_t n = 0;
+    facts_sort(facts);
+    for (size_t i = 0; i < facts->n; ++i) {
+        if (n == 0 || compare(&facts->rows[n - 1], &facts->rows[i]) != 0)
+            facts->rows[n++] = facts->rows[i];
+        else if (facts->rows[n - 1].value < facts->rows[i].value)
+            facts->rows[n - 1].value = facts->rows[i].value;
+    }
+    facts->n = n;
+}
+
+bool facts_have(const struct facts *facts, int64_t a)
+{
+    struct fact key = {.a = a};
+    return facts->n != 0 && bsearch(&key, facts->rows, facts->n, sizeof key, compare) != NULL;
+}
+
 bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self)
 {
     bool good = true;
-    sort(have);
-    sort(want);
+    facts_sort(have);
+    facts_sort(want);
     for (size_t h = 0, w = 0; good && (h < have->n || w < want->n);) {
         int order = h == have->n ? 1 : w == want->n ? -1 : compare(&have->rows[h], &want->rows[w]);
         if (order < 0)

@@ -1,6 +1,7 @@
 #include "policy/roster/import.h"
 
 #include <csv.h>
+#include <ctype.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -9,10 +10,15 @@
 
 #include "homeserver/accounts/password.h"
 #include "homeserver/base/config.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/users.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/records.h"
+#include "policy/actor.h"
+#include "policy/audit/audit.h"
 #include "policy/roster/importing.h"
+#include "policy/roster/people.h"
 
+#define BULK_PEOPLE 2000 /* from here on the writer's page cache is grown for the job */
 #define HASHERS_MAX 16
 #define PASSWORD_CHARS 10
 
@@ -138,42 +144,100 @@ static void credentials_tell(const struct roster_import *how, const struct crede
 
 /* --- The job --- */
 
-static bool find_service(struct importing *in)
-{
-    struct user_row row;
-    bool there = users_find(in->tx->db, SERVICE_LOCALPART, &row), good = !there || row.service;
-    in->service = there ? row.no : 0;
-    user_row_finish(&row);
-    if (!good)
-        return error_set(in->e, ERROR_USER_IN_USE,
-                         "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
-    if (there)
-        return true;
-    in->service = users_insert_service(in->tx, SERVICE_LOCALPART);
-    return (in->service != 0 && profiles_put(in->tx, in->service, "displayname", "\"Parta\"")) ||
-           error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
 struct import_job {
     const struct roster_import *how;
     const struct credential *credentials;
     struct roster_changes *changes;
+    const struct actor *actor;
+    bool overridden;
 };
 
-static bool import_steps(struct importing *in)
+static bool import_records(struct importing *in)
 {
-    static bool (*const STEPS[])(struct importing * in) = {
-        find_service,   records_schools,  records_classes, records_people,  records_facts,
-        pictures_rooms, pictures_members, pictures_powers, pictures_settle, pictures_farewell,
-    };
-    static bool (*const STEPS_WITHOUT[])(struct importing * in) = {find_service, pictures_members, pictures_powers,
-                                                                   pictures_settle};
-    bool whole = in->roster != NULL;
-    size_t n = whole ? sizeof STEPS / sizeof *STEPS : sizeof STEPS_WITHOUT / sizeof *STEPS_WITHOUT;
-    for (size_t i = 0; i < n; ++i)
-        if (!(whole ? STEPS[i] : STEPS_WITHOUT[i])(in))
+    static bool (*const STEPS[])(struct importing * in) = {records_schools, records_classes, records_people,
+                                                           records_facts};
+    for (size_t i = 0; in->roster != NULL && i < sizeof STEPS / sizeof *STEPS; ++i)
+        if (!STEPS[i](in)) {
+            settle_abandon(in->settling);
             return false;
-    return true;
+        }
+    settle_all(in->settling);
+    return settle_finish(in->settling, in->e);
+}
+
+/* --- What is remembered of it --- */
+
+json_t *roster_changes_json(const struct roster_changes *changes)
+{
+    static const char *const NAMES[] = {
+#define X(name, says) #name,
+        ROSTER_CHANGES(X)
+#undef X
+    };
+    json_t *counts = json_object();
+    for (int i = 0; i < ROSTER_CHANGE__COUNT; ++i) {
+        char name[32];
+        size_t n = 0;
+        for (; NAMES[i][n] != '\0' && n + 1 < sizeof name; ++n)
+            name[n] = (char)tolower((unsigned char)NAMES[i][n]);
+        name[n] = '\0';
+        if (changes->n[i] != 0)
+            json_object_set_new(counts, name, json_integer(changes->n[i]));
+    }
+    return counts;
+}
+
+static bool audit(struct importing *in, const struct import_job *job, const char *act, json_t *details)
+{
+    struct audit_note note = {
+        .actor = job->actor,
+        .act = act,
+        .details = details,
+        .reason = job->overridden ? job->actor->override_ : NULL,
+    };
+    return audit_append(in->tx, rooms_settings(in->rooms)->key, &note) || error_set(in->e, ERROR_UNKNOWN, NULL);
+}
+
+static const char *mode_of(const struct import_job *job)
+{
+    return job->how->mode != NULL ? job->how->mode : "bulk";
+}
+
+static bool audit_all(struct importing *in, const struct import_job *job, const json_t *counts)
+{
+    json_t *lists = ledger_take_lists(&in->ledger), *list;
+    size_t i;
+    bool good = audit(in, job, "roster.import",
+                      json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", mode_of(job), "changes", counts));
+    json_array_foreach(lists, i, list)
+        good = good && audit(in, job, "roster.change", json_pack("{s:s, s:O}", "source", in->source, "changes", list));
+    json_decref(lists);
+    return good;
+}
+
+static bool remember(struct importing *in, const struct import_job *job)
+{
+    if (in->roster == NULL || job->how->dry_run)
+        return true;
+    json_t *counts = roster_changes_json(in->changes);
+    char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
+    struct import_row row = {in->source, mode_of(job), job->actor->name, in->tx->now_ms, clock_wall_ms(), text};
+    bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
+    good = good && audit_all(in, job, counts);
+    free(text);
+    json_decref(counts);
+    return good;
+}
+
+/* --- The job --- */
+
+static bool allowed(struct import_job *job, struct tx *tx, struct error *e)
+{
+    bool school_mode = rooms_settings(job->how->rooms)->school_mode;
+    struct verdict verdict;
+    if (job->how->roster == NULL)
+        return true;
+    return school_gate(tx->db, school_mode, job->actor, ACT_IMPORT, &(struct subject){0}, &verdict, &job->overridden, e);
 }
 
 static bool job_import(struct tx *tx, void *arg, struct error *e)
@@ -181,28 +245,32 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     struct import_job *job = arg;
     static const struct roster NONE;
     const struct roster *roster = job->how->roster != NULL ? job->how->roster : &NONE;
+    *job->changes = (struct roster_changes){0};
+    if (roster->n_people >= BULK_PEOPLE)
+        tx_bulk(tx);
+    if (!allowed(job, tx, e))
+        return false;
     struct importing in = {
         .tx = tx,
         .rooms = job->how->rooms,
         .roster = job->how->roster,
+        .source = job->how->source != NULL ? job->how->source : SOURCE_ROSTER,
         .credentials = job->credentials,
         .changes = job->changes,
+        .ledger = {.tx = tx, .changes = job->changes, .difference = job->how->difference, .audited = !job->how->dry_run},
         .e = e,
         .schools = xcalloc(roster->n_schools + 1, sizeof *in.schools),
         .classes = xcalloc(roster->n_classes + 1, sizeof *in.classes),
         .people = xcalloc(roster->n_people + 1, sizeof *in.people),
-        .school_renamed = xcalloc(roster->n_schools + 1, 1),
-        .class_renamed = xcalloc(roster->n_classes + 1, 1),
     };
-    *job->changes = (struct roster_changes){0};
-    bool done = import_steps(&in);
+    in.settling = settle_begin_ledger(tx, in.rooms, &in.ledger);
+    bool done = import_records(&in) && remember(&in, job);
+    if (done && job->how->also != NULL)
+        done = job->how->also(tx, job->how->also_arg, e);
     free(in.schools);
     free(in.classes);
     free(in.people);
-    free(in.school_renamed);
-    free(in.class_renamed);
-    facts_finish(&in.gone);
-    facts_finish(&in.powers);
+    ledger_finish(&in.ledger);
     return done && !job->how->dry_run; /* a dry run is a job that is refused without an error */
 }
 
@@ -214,7 +282,7 @@ bool roster_import(const struct roster_import *how, struct roster_changes *chang
     if (wanted)
         done = credentials_make(how, &credentials, e);
     if (done) {
-        struct import_job job = {how, credentials, changes};
+        struct import_job job = {how, credentials, changes, how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE, false};
         done = writer_run(how->writer, job_import, &job, e) || (how->dry_run && e->code == ERROR_NONE);
     }
     if (done && wanted)

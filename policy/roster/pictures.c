@@ -1,3 +1,5 @@
+#include "policy/roster/pictures.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,29 +9,35 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/create.h"
+#include "homeserver/rooms/joins.h"
 #include "homeserver/rooms/membership.h"
-#include "homeserver/store/devices.h"
 #include "homeserver/store/memberships.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/records.h"
 #include "homeserver/store/rooms.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
-#include "policy/roster/importing.h"
+#include "homeserver/store/writer.h"
 
 #define NOBODY 100 /* a level that no post has: the service user alone is above it */
 
-/* What each kind of room looks like (E1, E3). */
+/* What each kind of room looks like (E1, E3, E6). Whether somebody may write in the library is the rules' to say. */
 static const struct {
     const char *name;  /* %s: the school's name, or the class's title */
     enum room_kind in; /* in which space it stands; ROOM_FREE: in none */
     const char *order; /* there, before what begins with a later letter */
     int speak, state;  /* power to send messages; to change what is not the service user's alone */
+    bool open;         /* who is in the space may join by themselves */
 } KINDS[ROOM_KIND__COUNT] = {
     [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE, "", NOBODY, NOBODY},
     [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE, "a", 50, 50},
     [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE, "b", 0, 50},
     [ROOM_CLASS_SPACE] = {"Класс %s", ROOM_SCHOOL_SPACE, "c", NOBODY, NOBODY},
     [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE, "d", 0, 50},
+    [ROOM_LIBRARY] = {"Библиотека. %s", ROOM_SCHOOL_SPACE, "e", 0, NOBODY, .open = true},
     [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE, "a", 0, 50},
     [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE, "b", 0, 50},
+    [ROOM_ARCHIVE] = {.speak = NOBODY, .state = NOBODY},
 };
 
 /* A room to be: of a school, perhaps of one of its classes. */
@@ -42,28 +50,47 @@ struct picture {
     bool renamed;  /* its name may have changed */
 };
 
-static char *picture_name(const struct picture *p)
+static char *picture_name(const struct picture *of)
 {
     struct text name = TEXT_INIT;
-    const char *pattern = KINDS[p->kind].name, *gap = strstr(pattern, "%s");
+    const char *pattern = KINDS[of->kind].name, *gap = strstr(pattern, "%s");
     text_add(&name, pattern, (size_t)(gap - pattern));
-    text_adds(&name, p->called);
+    text_adds(&name, of->called);
     text_adds(&name, gap + 2);
     return text_take(&name);
 }
 
-static json_t *via(const struct importing *in)
+static json_t *via(const struct painter *p)
 {
-    return json_pack("[s]", rooms_settings(in->rooms)->server_name);
+    return json_pack("[s]", rooms_settings(p->rooms)->server_name);
 }
 
-static bool append(struct importing *in, struct room *room, const char *type, const char *state_key, json_t *content)
+static bool database_failed(struct painter *p)
 {
-    struct draft draft = {.sender = in->service, .type = type, .state_key = state_key, .content = content};
+    return error_set(p->e, ERROR_UNKNOWN, NULL);
+}
+
+static bool append(struct painter *p, struct room *room, const char *type, const char *state_key, json_t *content)
+{
+    struct draft draft = {.sender = p->service, .type = type, .state_key = state_key, .content = content};
     struct appended out;
-    bool done = room != NULL && append_state(room, in->tx, &draft, &out, in->e);
+    bool done = room != NULL && append_state(room, p->tx, &draft, &out, p->e);
     json_decref(content);
-    return done || (room == NULL && error_set(in->e, ERROR_UNKNOWN, NULL));
+    return done || (room == NULL && database_failed(p));
+}
+
+bool pictures_begin(struct painter *p)
+{
+    struct user_row row;
+    bool there = users_find(p->tx->db, SERVICE_LOCALPART, &row), good = !there || row.service;
+    p->service = there ? row.no : 0;
+    user_row_finish(&row);
+    if (!good)
+        return error_set(p->e, ERROR_USER_IN_USE, "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
+    if (there)
+        return true;
+    p->service = users_insert_service(p->tx, SERVICE_LOCALPART);
+    return (p->service != 0 && profiles_put(p->tx, p->service, "displayname", "\"Parta\"")) || database_failed(p);
 }
 
 /* --- Powers (E3) --- */
@@ -78,118 +105,105 @@ static json_t *power_levels(const struct room_version *version, enum room_kind k
                                NOBODY, "m.room.guest_access", NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption",
                                NOBODY, "m.room.canonical_alias", NOBODY, "m.room.tombstone", creators ? 150 : NOBODY,
                                "m.space.child", NOBODY, "m.space.parent", NOBODY);
+    int redact = kind == ROOM_ARCHIVE ? NOBODY : 50;
     return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0,
                      "events", events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban",
-                     NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", 50, "notifications", "room", 50);
+                     NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", redact, "notifications", "room", 50);
 }
 
-static void add_service(const struct importing *in, const struct room_version *version, json_t *users)
+static void add_service(const struct painter *p, const struct room_version *version, json_t *users)
 {
     char id[ID_BYTES_MAX + 1];
-    snprintf(id, sizeof id, "@%s:%s", SERVICE_LOCALPART, rooms_settings(in->rooms)->server_name);
+    snprintf(id, sizeof id, "@%s:%s", SERVICE_LOCALPART, rooms_settings(p->rooms)->server_name);
     if (!room_version_has(version, ROOM_CREATORS))
         json_object_set_new(users, id, json_integer(NOBODY));
 }
 
-static json_t *users_by_post(const struct importing *in, room_no room, const struct room_version *version)
+static json_t *users_by_post(const struct painter *p, room_no room, const struct room_version *version)
 {
     json_t *users = json_object();
-    struct stmt *q = roster_powers(in->tx->db, room);
+    struct stmt *q = roster_powers(p->tx->db, room);
     while (stmt_next(q)) {
         char id[ID_BYTES_MAX + 1];
-        snprintf(id, sizeof id, "@%s:%s", col_text(q, 0), rooms_settings(in->rooms)->server_name);
+        snprintf(id, sizeof id, "@%s:%s", col_text(q, 0), rooms_settings(p->rooms)->server_name);
         json_object_set_new(users, id, json_integer(col_int(q, 1)));
     }
     stmt_end(q);
-    add_service(in, version, users);
+    add_service(p, version, users);
     return users;
 }
 
-static bool put_powers(struct importing *in, room_no no)
+bool pictures_powers(struct painter *p, room_no no)
 {
     struct room_school of;
-    struct room *room = room_open(in->rooms, in->tx, no);
-    if (room == NULL || !school_of_room(in->tx->db, no, &of))
-        return error_set(in->e, ERROR_UNKNOWN, NULL);
-    ++in->changes->n[ROSTER_POWERS];
-    return append(in, room, "m.room.power_levels", "",
-                  power_levels(room->version, of.kind, users_by_post(in, no, room->version)));
-}
-
-static int compare_room(const void *left, const void *right)
-{
-    const struct fact *x = left, *y = right;
-    return (x->a > y->a) - (x->a < y->a);
-}
-
-bool pictures_powers(struct importing *in)
-{
-    room_no last = 0;
-    bool good = true;
-    if (in->powers.n > 1)
-        qsort(in->powers.rows, in->powers.n, sizeof *in->powers.rows, compare_room);
-    for (size_t i = 0; i < in->powers.n && good; ++i) {
-        good = in->powers.rows[i].a == last || put_powers(in, in->powers.rows[i].a);
-        last = in->powers.rows[i].a;
-    }
-    return good;
+    struct room *room = room_open(p->rooms, p->tx, no);
+    if (room == NULL || !school_of_room(p->tx->db, no, &of))
+        return database_failed(p);
+    ++p->ledger->changes->n[ROSTER_POWERS];
+    ledger_room(p->ledger, "powers", '=', 0, no);
+    return append(p, room, "m.room.power_levels", "",
+                  power_levels(room->version, of.kind, users_by_post(p, no, room->version)));
 }
 
 /* --- Rooms (E1) --- */
 
 static bool record_picture(struct tx *tx, room_no room, void *arg)
 {
-    const struct picture *p = arg;
-    struct roster_room_row row = {room, p->kind, p->school, p->class};
-    return roster_rooms_put(tx->db, &row);
+    const struct picture *of = arg;
+    if (of->kind == ROOM_LIBRARY)
+        return library_put(tx->db, room, of->school);
+    return roster_rooms_put(tx->db, &(struct roster_room_row){room, of->kind, of->school, of->class});
 }
 
 /* Restricted rooms alone can be joined by force; who may join by themselves is the roster's business, not a
  * condition's. */
-static const struct room_version *picture_version(const struct importing *in)
+static const struct room_version *picture_version(const struct painter *p)
 {
-    const struct room_version *version = room_version_get(rooms_settings(in->rooms)->default_version);
+    const struct room_version *version = room_version_get(rooms_settings(p->rooms)->default_version);
     bool fits = version != NULL && room_version_has(version, ROOM_RESTRICTED);
     return fits ? version : room_version_get(ROOM_VERSION_DEFAULT);
 }
 
-static json_t *initial_state(struct importing *in, const struct picture *p)
+static json_t *initial_state(struct painter *p, const struct picture *of)
 {
-    json_t *state =
-        json_pack("[{s:s, s:s, s:{s:s, s:[]}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
-                  "state_key", "", "content", "join_rule", "restricted", "allow", "type", "m.room.history_visibility",
-                  "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access",
-                  "state_key", "", "content", "guest_access", "forbidden");
-    char *space = p->space != 0 ? rooms_id_of(in->tx->db, p->space) : NULL;
+    char *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
+    json_t *allow = json_array();
+    if (space != NULL && KINDS[of->kind].open)
+        json_array_append_new(allow, json_pack("{s:s, s:s}", "type", "m.room_membership", "room_id", space));
+    json_t *state = json_pack(
+        "[{s:s, s:s, s:{s:s, s:o}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
+        "state_key", "", "content", "join_rule", "restricted", "allow", allow, "type", "m.room.history_visibility",
+        "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access", "state_key", "",
+        "content", "guest_access", "forbidden");
     if (space != NULL)
         json_array_append_new(state, json_pack("{s:s, s:s, s:{s:o, s:b}}", "type", "m.space.parent", "state_key", space,
-                                               "content", "via", via(in), "canonical", 1));
+                                               "content", "via", via(p), "canonical", 1));
     free(space);
     return state;
 }
 
 /* What a room is, and a random word: from version 12 on a room is called after its create event, and the many that one
  * import makes in the same millisecond would be one. */
-static json_t *creation_content(const struct picture *p)
+static json_t *creation_content(const struct picture *of)
 {
     char word[13];
     random_name(word, 12);
-    json_t *content = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(p->kind),
+    json_t *content = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(of->kind),
                                 "org.parta.word", word);
-    if (room_kind_is_space(p->kind))
+    if (room_kind_is_space(of->kind))
         json_object_set_new(content, "type", json_string("m.space"));
     return content;
 }
 
-static struct room *create(struct importing *in, struct picture *p)
+static struct room *create(struct painter *p, struct picture *of)
 {
-    const struct room_version *version = picture_version(in);
-    char *name = picture_name(p);
-    json_t *creation = creation_content(p), *state = initial_state(in, p), *users = json_object();
-    add_service(in, version, users);
-    json_t *levels = power_levels(version, p->kind, users);
+    const struct room_version *version = picture_version(p);
+    char *name = picture_name(of);
+    json_t *creation = creation_content(of), *state = initial_state(p, of), *users = json_object();
+    add_service(p, version, users);
+    json_t *levels = power_levels(version, of->kind, users);
     struct room_plan plan = {
-        .creator = in->service,
+        .creator = p->service,
         .version = version,
         .preset = PRESET_NONE,
         .name = name,
@@ -197,9 +211,9 @@ static struct room *create(struct importing *in, struct picture *p)
         .power_levels = levels,
         .initial_state = state,
         .record = record_picture,
-        .record_arg = p,
+        .record_arg = of,
     };
-    struct room *room = room_create(in->rooms, in->tx, &plan, in->e);
+    struct room *room = room_create(p->rooms, p->tx, &plan, p->e);
     json_decref(creation);
     json_decref(state);
     json_decref(levels);
@@ -207,219 +221,131 @@ static struct room *create(struct importing *in, struct picture *p)
     return room;
 }
 
-static bool put_in_space(struct importing *in, const struct picture *p, const char *room_id)
+static bool put_in_space(struct painter *p, const struct picture *of, const char *room_id)
 {
-    return append(in, room_open(in->rooms, in->tx, p->space), "m.space.child", room_id,
-                  json_pack("{s:o, s:s}", "via", via(in), "order", KINDS[p->kind].order));
+    json_t *content = json_pack("{s:o, s:s}", "via", via(p), "order", KINDS[of->kind].order);
+    if (KINDS[of->kind].open)
+        json_object_set_new(content, "suggested", json_true());
+    return append(p, room_open(p->rooms, p->tx, of->space), "m.space.child", room_id, content);
 }
 
-/* Makes the room if it is not there. Returns its number, 0: *in->e. */
-static room_no make(struct importing *in, struct picture *p)
+/* Makes the room if it is not there. Returns its number, 0: *p->e. */
+static room_no make(struct painter *p, struct picture *of)
 {
-    struct room *room = create(in, p);
+    struct room *room = create(p, of);
     if (room == NULL)
         return 0;
     room_no no = room->no;
-    ++in->changes->n[ROSTER_ROOMS_NEW];
-    if (p->space == 0)
+    ++p->ledger->changes->n[ROSTER_ROOMS_NEW];
+    ledger_room(p->ledger, "room", '+', 0, no);
+    if (of->space == 0)
         return no;
     char *room_id = xstrdup(room->room_id); /* opening the space may drop the room from memory */
-    bool done = put_in_space(in, p, room_id);
+    bool done = put_in_space(p, of, room_id);
     free(room_id);
     return done ? no : 0;
 }
 
-static bool rename_room(struct importing *in, room_no no, const struct picture *p)
+static bool rename_room(struct painter *p, room_no no, const struct picture *of)
 {
-    struct room *room = room_open(in->rooms, in->tx, no);
-    char *name = picture_name(p);
-    const char *now = room != NULL ? room_state_string(room, in->tx, "m.room.name", "name") : NULL;
+    struct room *room = room_open(p->rooms, p->tx, no);
+    char *name = picture_name(of);
+    const char *now = room != NULL ? room_state_string(room, p->tx, "m.room.name", "name") : NULL;
     bool same = now != NULL && strcmp(now, name) == 0, done = true;
     if (!same) {
-        done = append(in, room, "m.room.name", "", json_pack("{s:s}", "name", name));
-        ++in->changes->n[ROSTER_ROOMS_RENAMED];
+        done = append(p, room, "m.room.name", "", json_pack("{s:s}", "name", name));
+        ++p->ledger->changes->n[ROSTER_ROOMS_RENAMED];
+        ledger_room(p->ledger, "room name", '=', 0, no);
     }
     free(name);
     return done;
 }
 
-/* The room that the picture shows: found, renamed or made. 0: *in->e. */
-static room_no show(struct importing *in, struct picture p)
+/* The room that the picture shows: found, renamed or made. 0: *p->e. */
+static room_no show(struct painter *p, struct picture of)
 {
-    room_no no = roster_room_find(in->tx->db, p.school, p.class, p.kind);
+    room_no no = of.kind == ROOM_LIBRARY ? library_find(p->tx->db, of.school)
+                                         : roster_room_find(p->tx->db, of.school, of.class, of.kind);
     if (no == 0)
-        return make(in, &p);
-    return !p.renamed || rename_room(in, no, &p) ? no : 0;
+        return make(p, &of);
+    return !of.renamed || rename_room(p, no, &of) ? no : 0;
 }
 
-static bool show_school(struct importing *in, size_t i, room_no *space)
+/* The first is the space of the others. */
+static bool show_all(struct painter *p, struct picture of, const enum room_kind *kinds, size_t n)
 {
-    struct picture p = {
-        .kind = ROOM_SCHOOL_SPACE,
-        .school = in->schools[i],
-        .called = in->roster->schools[i].name,
-        .renamed = in->school_renamed[i],
-    };
-    *space = p.space = show(in, p);
-    p.kind = ROOM_ANNOUNCEMENTS;
-    if (p.space == 0 || show(in, p) == 0)
-        return false;
-    p.kind = ROOM_STAFF;
-    return show(in, p) != 0;
+    for (size_t i = 0; i < n; ++i) {
+        of.kind = kinds[i];
+        room_no no = show(p, of);
+        if (no == 0)
+            return false;
+        if (i == 0)
+            of.space = no;
+    }
+    return true;
 }
 
-static bool show_class(struct importing *in, size_t i, room_no space)
+bool pictures_school(struct painter *p, const struct school_row *school, bool renamed)
 {
-    const struct roster_class *class = &in->roster->classes[i];
-    struct picture p = {
-        .kind = class->homeroom ? ROOM_CLASS_SPACE : ROOM_SUBJECT,
-        .school = in->schools[class->school],
-        .class = in->classes[i],
+    static const enum room_kind ROOMS[] = {ROOM_SCHOOL_SPACE, ROOM_ANNOUNCEMENTS, ROOM_STAFF, ROOM_LIBRARY};
+    struct picture of = {.school = school->no, .called = school->name, .renamed = renamed};
+    return show_all(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS);
+}
+
+bool pictures_class(struct painter *p, const struct class_row *class, bool renamed)
+{
+    static const enum room_kind HOMEROOM[] = {ROOM_CLASS_SPACE, ROOM_CLASS, ROOM_GUARDIANS}, GROUP[] = {ROOM_SUBJECT};
+    struct picture of = {
+        .school = class->school,
+        .class = class->no,
         .called = class->title,
-        .space = space,
-        .renamed = in->class_renamed[i],
+        .space = roster_room_find(p->tx->db, class->school, 0, ROOM_SCHOOL_SPACE),
+        .renamed = renamed,
     };
-    p.space = show(in, p);
-    if (!class->homeroom || p.space == 0)
-        return p.space != 0;
-    p.kind = ROOM_CLASS;
-    if (show(in, p) == 0)
-        return false;
-    p.kind = ROOM_GUARDIANS;
-    return show(in, p) != 0;
+    if (of.space == 0)
+        return database_failed(p);
+    return class->homeroom ? show_all(p, of, HOMEROOM, 3) : show_all(p, of, GROUP, 1);
 }
 
-bool pictures_rooms(struct importing *in)
+bool pictures_archive(struct painter *p, room_no no)
 {
-    room_no *spaces = xcalloc(in->roster->n_schools + 1, sizeof *spaces);
-    bool good = true;
-    for (size_t i = 0; i < in->roster->n_schools && good; ++i)
-        good = show_school(in, i, &spaces[i]);
-    for (size_t i = 0; i < in->roster->n_classes && good; ++i)
-        good = show_class(in, i, spaces[in->roster->classes[i].school]);
-    free(spaces);
-    return good;
+    struct room *room = room_open(p->rooms, p->tx, no);
+    if (room == NULL)
+        return database_failed(p);
+    json_t *users = json_object();
+    add_service(p, room->version, users);
+    ledger_room(p->ledger, "archive", '+', 0, no);
+    return append(p, room, "m.room.power_levels", "", power_levels(room->version, ROOM_ARCHIVE, users)) &&
+           (roster_rooms_archive(p->tx->db, no, p->tx->now_ms) || database_failed(p));
 }
 
 /* --- Members (E2) --- */
 
-static bool member_put(void *self, const struct fact *f, const struct fact *before)
+static bool act(struct painter *p, room_no no, enum act what, user_no target)
 {
-    struct importing *in = self;
-    if (f->value != 0 || before != NULL)
-        facts_add(&in->powers, (struct fact){.a = f->a});
-    return roster_members_put(in->tx->db, &(struct roster_member_row){f->a, f->b, f->value}) ||
-           error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
-static bool member_drop(void *self, const struct fact *f, const struct fact *before)
-{
-    struct importing *in = self;
-    if (f->value != 0)
-        facts_add(&in->powers, (struct fact){.a = f->a});
-    return roster_members_delete(in->tx->db, &(struct roster_member_row){f->a, f->b, 0}) ||
-           error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
-static struct facts collect(struct stmt *q)
-{
-    struct facts facts = {0};
-    struct roster_member_row row;
-    while (roster_members_next(q, &row))
-        facts_add(&facts, (struct fact){.a = row.room, .b = row.user, .value = row.power});
-    stmt_end(q);
-    return facts;
-}
-
-bool pictures_members(struct importing *in)
-{
-    char day[DAY_TEXT_BYTES];
-    struct facts have = collect(roster_members_all(in->tx->db));
-    struct facts want = collect(roster_members_wanted(in->tx->db, day_of_ms(in->tx->now_ms), day));
-    bool good = facts_diff(&have, &want, member_put, member_drop, in);
-    facts_finish(&have);
-    facts_finish(&want);
-    return good;
-}
-
-static bool act(struct importing *in, room_no no, enum act what, user_no target)
-{
-    struct room *room = room_open(in->rooms, in->tx, no);
-    struct membership_act act = {.act = what, .actor = in->service, .target = target};
+    struct room *room = room_open(p->rooms, p->tx, no);
+    struct membership_act act = {.act = what, .actor = p->service, .target = target};
     struct appended out;
-    return room != NULL ? membership_act(room, in->tx, &act, &out, in->e) : error_set(in->e, ERROR_UNKNOWN, NULL);
+    return room != NULL ? membership_act(room, p->tx, &act, &out, p->e) : database_failed(p);
 }
 
-static bool join(struct importing *in, const struct fact *f)
+bool pictures_join(struct painter *p, struct joins *joins, room_no room, user_no user)
 {
-    ++in->changes->n[ROSTER_JOINED];
-    if (memberships_of(in->tx->db, f->a, f->b) == MEMBERSHIP_BAN && !act(in, f->a, ACT_UNBAN, f->b))
-        return false;
-    return act(in, f->a, ACT_JOIN, f->b);
+    ++p->ledger->changes->n[ROSTER_JOINED];
+    ledger_room(p->ledger, "join", '+', user, room);
+    return joins_add(joins, room, user, p->e);
 }
 
-bool pictures_settle(struct importing *in)
+bool pictures_remove(struct painter *p, room_no room, user_no user)
 {
-    struct facts leave = collect(roster_members_to_leave(in->tx->db));
-    struct facts enter = collect(roster_members_to_join(in->tx->db));
-    bool good = true;
-    for (size_t i = 0; i < leave.n && good; ++i) {
-        good = act(in, leave.rows[i].a, ACT_KICK, leave.rows[i].b);
-        ++in->changes->n[ROSTER_LEFT];
-    }
-    for (size_t i = 0; i < enter.n && good; ++i)
-        good = join(in, &enter.rows[i]);
-    facts_finish(&leave);
-    facts_finish(&enter);
-    return good;
+    ++p->ledger->changes->n[ROSTER_LEFT];
+    ledger_room(p->ledger, "leave", '-', user, room);
+    return act(p, room, ACT_KICK, user);
 }
 
-/* --- Farewell (G1, G2) --- */
-
-static bool may_stay(struct importing *in, room_no room, user_no user)
+bool pictures_leave(struct painter *p, room_no room, user_no user)
 {
-    struct person_facts facts;
-    school_person_facts(in->tx->db, room, user, &facts);
-    return facts.member;
-}
-
-/* Leaves the rooms that people made in a school they no longer belong to; of no school at all, every room. */
-static bool leave_rooms(struct importing *in, user_no user, bool all)
-{
-    size_t n;
-    bool good = true;
-    room_no *rooms = memberships_rooms(in->tx->db, user,
-                                       1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
-    for (size_t i = 0; i < n && good; ++i) {
-        if (!all && may_stay(in, rooms[i], user))
-            continue;
-        good = act(in, rooms[i], ACT_LEAVE, user);
-        ++in->changes->n[ROSTER_LEFT];
-    }
-    free(rooms);
-    return good;
-}
-
-static bool close_account(struct importing *in, user_no user)
-{
-    struct user_row row;
-    bool open = users_get(in->tx->db, user, &row) && strcmp(row.state, "left") != 0;
-    user_row_finish(&row);
-    if (!open)
-        return true;
-    ++in->changes->n[ROSTER_ACCOUNTS_CLOSED];
-    tx_change(in->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
-    return (users_set_state(in->tx, user, "left") && devices_delete_all(in->tx, user, 0)) ||
-           error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
-bool pictures_farewell(struct importing *in)
-{
-    for (size_t i = 0; i < in->gone.n; ++i) {
-        user_no user = in->gone.rows[i].a;
-        bool none_left = !school_has_any(in->tx->db, user);
-        if (!leave_rooms(in, user, none_left) || (none_left && !close_account(in, user)))
-            return false;
-    }
-    return true;
+    ++p->ledger->changes->n[ROSTER_LEFT];
+    ledger_room(p->ledger, "leave", '-', user, room);
+    return act(p, room, ACT_LEAVE, user);
 }

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,23 +13,9 @@
             &(in)->roster->array[(in)->roster->n++])                                                                   \
          : &(in)->roster->array[(in)->roster->n++])
 
-uint32_t roster_find(const struct id_entry *ids, const char *id)
+uint32_t roster_find(const struct id_index *ids, const char *id)
 {
-    struct id_entry *entry;
-    HASH_FIND_STR((struct id_entry *)ids, id, entry);
-    return entry != NULL ? entry->number : ID_NONE;
-}
-
-/* false: it is there already. id is kept. */
-static bool id_put(struct roster_memory *memory, struct id_entry **index, const char *id, uint32_t number)
-{
-    if (roster_find(*index, id) != ID_NONE)
-        return false;
-    struct id_entry *entry = roster_memory_alloc(memory, sizeof *entry);
-    entry->id = id;
-    entry->number = number;
-    HASH_ADD_KEYPTR(hh, *index, entry->id, strlen(entry->id), entry);
-    return true;
+    return id_index_find(ids, id);
 }
 
 /* Takes the row's own sourcedId. *kept: the copy that stays. */
@@ -38,7 +25,7 @@ static bool take_id(struct reading *in, const struct cells *c, enum roster_table
     bool lives = table == TABLE_ORGS || table == TABLE_CLASSES || table == TABLE_USERS;
     struct roster_memory *memory = lives ? in->roster->memory : in->scratch;
     *kept = roster_memory_copy(memory, cell(c, 0));
-    return id_put(memory, &in->ids[table], *kept, number) ||
+    return id_index_put(in->ids[table], *kept, number) ||
            cell_refuse(c, 0, "sourcedId \"%.60s\" is there twice", *kept);
 }
 
@@ -67,14 +54,13 @@ static bool period(const struct cells *c, int begin_column, int end_column, scho
     return *begin <= *end || cell_refuse(c, end_column, "ends before it begins");
 }
 
-/* Walks a comma separated cell. Returns the next id in buf, NULL at the end. */
-static const char *next_id(const char **at, char buf[256])
+const char *id_list_next(const char **at, char buf[ID_BYTES])
 {
     *at += strspn(*at, ", ");
     size_t len = strcspn(*at, ",");
     if (len == 0)
         return NULL;
-    size_t kept = len < 255 ? len : 255;
+    size_t kept = len < ID_BYTES - 1 ? len : ID_BYTES - 1;
     while (kept > 0 && (*at)[kept - 1] == ' ')
         --kept;
     memcpy(buf, *at, kept);
@@ -124,9 +110,9 @@ static bool courses_row(struct reading *in, const struct cells *c)
 
 static bool check_terms(struct reading *in, const struct cells *c)
 {
-    char buf[256];
+    char buf[ID_BYTES];
     const char *at = cell(c, CLASS_TERMS), *id;
-    while ((id = next_id(&at, buf)) != NULL)
+    while ((id = id_list_next(&at, buf)) != NULL)
         if (roster_find(in->ids[TABLE_SESSIONS], id) == ID_NONE)
             return cell_refuse(c, CLASS_TERMS, "\"%.60s\" is not in academicSessions.csv", id);
     return true;
@@ -151,63 +137,6 @@ static bool classes_row(struct reading *in, const struct cells *c)
     return true;
 }
 
-static bool users_row(struct reading *in, const struct cells *c)
-{
-    struct roster_memory *memory = in->roster->memory;
-    uint32_t number = (uint32_t)in->roster->n_people, org;
-    const char *id;
-    if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org))
-        return false;
-    if (!id_put(in->scratch, &in->usernames, roster_memory_copy(in->scratch, cell(c, USER_USERNAME)), number))
-        return cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", cell(c, USER_USERNAME));
-    *PUSH(in, people, n_people, cap_people) = (struct roster_person){
-        .id = id,
-        .given = roster_memory_copy(memory, cell(c, USER_GIVEN)),
-        .family = roster_memory_copy(memory, cell(c, USER_FAMILY)),
-        .middle = roster_memory_copy(memory, cell(c, USER_MIDDLE)),
-        .enabled = strcmp(cell(c, USER_ENABLED), "true") == 0,
-    };
-    return true;
-}
-
-/* A pupil's agents are the guardians (school.md D5: at most two). Others may name agents too; that means nothing here.
- */
-static bool users_again(struct reading *in, const struct cells *c)
-{
-    char buf[256];
-    const char *at = cell(c, USER_AGENTS), *id;
-    uint32_t child = roster_find(in->ids[TABLE_USERS], cell(c, USER_ID));
-    struct roster_person *people = in->roster->people;
-    for (size_t first = in->roster->n_guardianships; (id = next_id(&at, buf)) != NULL;) {
-        uint32_t agent = roster_find(in->ids[TABLE_USERS], id);
-        if (agent == ID_NONE)
-            return cell_refuse(c, USER_AGENTS, "\"%.60s\" is not in users.csv", id);
-        if ((people[child].roles & ROLE_PUPIL) == 0)
-            continue;
-        if (agent == child || (people[agent].roles & ROLE_GUARDIAN) == 0)
-            return cell_refuse(c, USER_AGENTS, "\"%.60s\" has no role parent, guardian or relative", id);
-        for (size_t i = first; i < in->roster->n_guardianships; ++i)
-            if (in->roster->guardianships[i].guardian == agent)
-                return cell_refuse(c, USER_AGENTS, "\"%.60s\" is named twice", id);
-        if (in->roster->n_guardianships - first == 2)
-            return cell_refuse(c, USER_AGENTS, "more than two guardians for one pupil (rule D5)");
-        *PUSH(in, guardianships, n_guardianships, cap_guardianships) = (struct roster_guardianship){child, agent};
-    }
-    return true;
-}
-
-static bool fact_put(struct reading *in, struct fact_entry **facts, struct fact_key key)
-{
-    struct fact_entry *entry;
-    HASH_FIND(hh, *facts, &key, sizeof key, entry);
-    if (entry != NULL)
-        return false;
-    entry = roster_memory_alloc(in->scratch, sizeof *entry);
-    entry->key = key;
-    HASH_ADD(hh, *facts, key, sizeof entry->key, entry);
-    return true;
-}
-
 /* The standard's roles in Parta's words (school.md, "OneRoster mapping"). Those that are not here mean nothing in a
  * school. */
 static enum school_role role_meant(const char *name)
@@ -224,6 +153,7 @@ static enum school_role role_meant(const char *name)
         {"principal", ROLE_HEAD},
         {"ext:deputyPrincipal", ROLE_DEPUTY},
         {"siteAdministrator", ROLE_ADMINISTRATOR},
+        {"administrator", ROLE_ADMINISTRATOR}, /* 1.1 knows one kind */
         {"aide", ROLE_STAFF},
         {"counselor", ROLE_STAFF},
         {"proctor", ROLE_STAFF},
@@ -233,6 +163,118 @@ static enum school_role role_meant(const char *name)
         if (strcmp(name, ROLES[i].name) == 0)
             return ROLES[i].role;
     return 0;
+}
+
+/* The user name is a file's own: the mirror has none (A5). */
+static bool take_username(struct reading *in, const struct cells *c, uint32_t number)
+{
+    const char *name = cell(c, USER_USERNAME);
+    return c->version == ONEROSTER_MIRROR ||
+           id_index_put(in->usernames, roster_memory_copy(in->scratch, name), number) ||
+           cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", name);
+}
+
+static void remember_agents(struct reading *in, uint32_t child, const char *agents)
+{
+    if (*agents == '\0')
+        return;
+    struct pending_agents *pending = roster_memory_alloc(in->scratch, sizeof *pending);
+    *pending = (struct pending_agents){NULL, roster_memory_copy(in->scratch, agents), child};
+    *in->agents_end = pending;
+    in->agents_end = &pending->next;
+}
+
+static void roles_add(struct reading *in, struct roster_role role)
+{
+    *PUSH(in, roles, n_roles, cap_roles) = role;
+    in->roster->people[role.person].roles |= role.role;
+}
+
+/* OneRoster 1.1 has one role for a person, in each of the person's orgs. */
+static bool own_roles(struct reading *in, const struct cells *c, uint32_t person)
+{
+    char buf[ID_BYTES];
+    const char *at = cell(c, USER_ORGS), *id;
+    enum school_role role = role_meant(cell(c, USER_ROLE));
+    while ((id = id_list_next(&at, buf)) != NULL) {
+        uint32_t org = roster_find(in->ids[TABLE_ORGS], id);
+        if (org == ID_NONE)
+            return cell_refuse(c, USER_ORGS, "\"%.60s\" is not in orgs.csv", id);
+        if (role == ROLE_EXTERNAL)
+            return cell_refuse(c, USER_ROLE, "external staff need an end date (rule B1), which OneRoster 1.1 has not");
+        if (role == 0 || org == ID_OTHER)
+            ++in->roster->n_roles_left_out;
+        else if (fact_set_put(in->role_facts, (struct fact_key){person, org, role, DAY_EVER}))
+            roles_add(in, (struct roster_role){person, org, role, DAY_EVER, DAY_NEVER});
+        else
+            return cell_refuse(c, USER_ORGS, "\"%.60s\" is named twice", id);
+    }
+    return true;
+}
+
+static bool users_row(struct reading *in, const struct cells *c)
+{
+    struct roster_memory *memory = in->roster->memory;
+    uint32_t number = (uint32_t)in->roster->n_people, org;
+    const char *id;
+    if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org) ||
+        !take_username(in, c, number))
+        return false;
+    *PUSH(in, people, n_people, cap_people) = (struct roster_person){
+        .id = id,
+        .given = roster_memory_copy(memory, cell(c, USER_GIVEN)),
+        .family = roster_memory_copy(memory, cell(c, USER_FAMILY)),
+        .middle = roster_memory_copy(memory, cell(c, USER_MIDDLE)),
+        .enabled = strcmp(cell(c, USER_ENABLED), "true") == 0,
+    };
+    remember_agents(in, number, cell(c, USER_AGENTS));
+    return c->version != ONEROSTER_1_1 || own_roles(in, c, number);
+}
+
+/* A pupil's agents are the guardians (school.md D5: at most two). Others may name agents too; that means nothing here.
+ * false: they don't fit, fault says why. */
+#define FAULT_BYTES 128
+static bool take_agents(struct reading *in, uint32_t child, const char *agents, char fault[FAULT_BYTES])
+{
+    char buf[ID_BYTES];
+    const char *id, *wrong = NULL;
+    struct roster_person *people = in->roster->people;
+    for (size_t first = in->roster->n_guardianships; wrong == NULL && (id = id_list_next(&agents, buf)) != NULL;) {
+        uint32_t agent = roster_find(in->ids[TABLE_USERS], id);
+        if (agent == ID_NONE)
+            wrong = "is not in users.csv";
+        else if ((people[child].roles & ROLE_PUPIL) == 0)
+            continue;
+        else if (agent == child || (people[agent].roles & ROLE_GUARDIAN) == 0)
+            wrong = "has no role parent, guardian or relative";
+        for (size_t i = first; wrong == NULL && i < in->roster->n_guardianships; ++i)
+            if (in->roster->guardianships[i].guardian == agent)
+                wrong = "is named twice";
+        if (wrong != NULL)
+            snprintf(fault, FAULT_BYTES, "\"%.60s\" %s", id, wrong);
+        else if (in->roster->n_guardianships - first == 2)
+            snprintf(fault, FAULT_BYTES, "%s", wrong = "more than two guardians for one pupil (rule D5)");
+        else
+            *PUSH(in, guardianships, n_guardianships, cap_guardianships) = (struct roster_guardianship){child, agent};
+    }
+    return wrong == NULL;
+}
+
+bool roster_agents(struct reading *in)
+{
+    char fault[FAULT_BYTES];
+    for (const struct pending_agents *p = in->agents; p != NULL; p = p->next)
+        if (!take_agents(in, p->child, p->agents, fault))
+            return false;
+    return true;
+}
+
+bool agents_row(struct reading *in, const struct cells *c)
+{
+    char fault[FAULT_BYTES];
+    uint32_t child = roster_find(in->ids[TABLE_USERS], cell(c, USER_ID));
+    in->roster->n_guardianships = 0; /* only the fault is wanted */
+    return take_agents(in, child, cell(c, USER_AGENTS), fault) || cell_refuse(c, USER_AGENTS, "%s", fault);
 }
 
 static bool roles_row(struct reading *in, const struct cells *c)
@@ -250,10 +292,9 @@ static bool roles_row(struct reading *in, const struct cells *c)
         ++in->roster->n_roles_left_out;
         return true;
     }
-    if (!fact_put(in, &in->role_facts, (struct fact_key){person, org, role, begin}))
+    if (!fact_set_put(in->role_facts, (struct fact_key){person, org, role, begin}))
         return cell_refuse(c, ROLE_ROW_ROLE, "this person has this role in this school already");
-    *PUSH(in, roles, n_roles, cap_roles) = (struct roster_role){person, org, role, begin, end};
-    in->roster->people[person].roles |= role;
+    roles_add(in, (struct roster_role){person, org, role, begin, end});
     return true;
 }
 
@@ -279,7 +320,7 @@ static bool has_class_teacher(const struct reading *in, uint32_t class, school_d
 static bool enrollments_add(struct reading *in, const struct cells *c, struct roster_enrollment row)
 {
     struct roster_class *class = &in->roster->classes[row.class];
-    if (!fact_put(in, &in->enrollment_facts, (struct fact_key){row.class, row.person, row.role, row.begin}))
+    if (!fact_set_put(in->enrollment_facts, (struct fact_key){row.class, row.person, row.role, row.begin}))
         return cell_refuse(c, ENROLLMENT_USER, "this person is enrolled in this class already");
     if (row.role == ROLE_CLASS_TEACHER) {
         if (has_class_teacher(in, row.class, row.begin, row.end))
@@ -336,7 +377,6 @@ row_fn *const ROW_FNS[TABLE__COUNT] = {
 row_fn *const SECOND_FNS[TABLE__COUNT] = {
     [TABLE_SESSIONS] = sessions_again,
     [TABLE_ORGS] = orgs_again,
-    [TABLE_USERS] = users_again,
 };
 
 /* --- Roles that follow from something else --- */
@@ -370,8 +410,7 @@ static void add_implied(struct reading *in, size_t n_told, struct roster_role ro
 {
     if (n_told > 0 && bsearch(&role, in->roster->roles, n_told, sizeof role, compare_roles_by_key) != NULL)
         return;
-    *PUSH(in, roles, n_roles, cap_roles) = role;
-    in->roster->people[role.person].roles |= role.role;
+    roles_add(in, role);
 }
 
 static void sort_roles(struct roster *roster)

@@ -300,6 +300,8 @@ static void put_row(const struct world *w, enum roster_table table, ...)
         values[column] = va_arg(ap, const char *);
     va_end(ap);
     for (size_t i = 0; i < ROSTER_TABLES[table].n; ++i) {
+        if (!column_in(&ROSTER_TABLES[table].columns[i], ONEROSTER_1_2))
+            continue;
         if (i > 0)
             fputc(',', w->out);
         put_cell(w->out, values[i] != NULL ? values[i] : "");
@@ -310,7 +312,8 @@ static void put_row(const struct world *w, enum roster_table table, ...)
 static void put_header(const struct world *w, enum roster_table table)
 {
     for (size_t i = 0; i < ROSTER_TABLES[table].n; ++i)
-        fprintf(w->out, "%s%s", i > 0 ? "," : "", ROSTER_TABLES[table].columns[i].name);
+        if (column_in(&ROSTER_TABLES[table].columns[i], ONEROSTER_1_2))
+            fprintf(w->out, "%s%s", i > 0 ? "," : "", ROSTER_TABLES[table].columns[i].name);
     fputs("\r\n", w->out);
 }
 

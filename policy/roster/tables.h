@@ -1,11 +1,20 @@
-/* The files of a OneRoster 1.2 export that Parta reads and writes, as data: columns in the standard's order, what each
- * may hold, which must be there. The reader checks every cell by its row here before it looks at what it means; the
- * sample writes its headers from here. (OneRoster 1.2 CSV binding; docs/roster.md has the mapping.) */
+/* The files of a OneRoster export that Parta reads and writes, as data: columns in the order of the standard 1.2, what
+ * each may hold, which must be there, and where 1.1 differs. The reader checks every cell by its row here before it looks
+ * at what it means; the sample writes its headers from here, the mirror (mirror.h) its rows. (OneRoster CSV bindings 1.1
+ * and 1.2; docs/roster.md has the mapping.) */
 #ifndef PARTA_POLICY_ROSTER_TABLES_H
 #define PARTA_POLICY_ROSTER_TABLES_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* Whose columns and words; bits. */
+enum oneroster {
+    ONEROSTER_1_1 = 1,
+    ONEROSTER_1_2 = 2,
+    ONEROSTER_MIRROR = 4, /* our own: 1.2 with the columns that we keep, and the words of both */
+};
 
 enum cell_kind {
     CELL_ANY,    /* not looked at */
@@ -16,7 +25,14 @@ enum cell_kind {
     CELL_BOOL,   /* true, false */
     CELL_YEAR,   /* four digits */
     CELL_WORD,   /* one of words; "ext:…" too if extensible */
-    CELL_STATUS, /* empty or "active" in a bulk file */
+    CELL_STATUS, /* row_status says what it may be */
+};
+
+/* What the status of a row says. */
+enum row_status {
+    ROW_THERE,
+    ROW_GONE,    /* "tobedeleted", in 1.1 also "inactive" */
+    ROW_UNKNOWN, /* not a word that may stand here */
 };
 
 struct column {
@@ -24,7 +40,10 @@ struct column {
     enum cell_kind kind;
     bool required; /* the column must be there, and no cell of it empty */
     bool extensible;
-    const char *words; /* CELL_WORD: "|a|b|" */
+    const char *words;     /* CELL_WORD: "|a|b|" */
+    const char *words_1_1; /* the same in 1.1 and in the mirror; NULL: words */
+    bool kept;             /* the mirror has it */
+    enum oneroster only;   /* in that version only; 0: in both */
 };
 
 enum roster_table {
@@ -88,7 +107,9 @@ enum {
     USER_PREFERRED_MIDDLE,
     USER_PREFERRED_FAMILY,
     USER_PRIMARY_ORG,
-    USER_PRONOUNS
+    USER_PRONOUNS,
+    USER_ORGS, /* these two in 1.1 only, where there is no roles.csv */
+    USER_ROLE
 };
 enum {
     ROLE_ROW_ID,
@@ -116,16 +137,35 @@ enum {
 };
 enum { DEMO_ID, DEMO_STATUS, DEMO_MODIFIED, DEMO_BIRTH, DEMO_SEX };
 
-#define COLUMNS_MAX 22
+#define COLUMNS_MAX 24
 
 struct table {
     const char *name; /* "users": the file is users.csv, the manifest's property file.users */
     const struct column *columns;
     size_t n;
-    bool required; /* without it there is no roster */
+    bool required;       /* without it there is no roster */
+    enum oneroster only; /* as in struct column */
 };
 
 extern const struct table ROSTER_TABLES[TABLE__COUNT];
+
+/* Whether the version has the column; whether the file. */
+bool column_in(const struct column *column, enum oneroster version);
+bool table_in(const struct table *table, enum oneroster version);
+
+int column_find(const struct table *table, const char *name, enum oneroster version); /* −1: there is none */
+
+/* What is wrong with a cell's value, "" included. NULL: nothing. CELL_STATUS is always right here. */
+const char *column_fault(const struct column *column, enum oneroster version, const char *value);
+
+/* The word of a status cell. delta: the file is one; in a bulk file of 1.2 all rows are there. */
+enum row_status row_status(const char *word, enum oneroster version, bool delta);
+
+/* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day (UTC).
+ * −1: not written so. */
+int64_t moment_from(const char *text);
+#define MOMENT_BYTES 32
+const char *moment_text(int64_t ms, char out[MOMENT_BYTES]); /* "2026-09-01T10:00:00.000Z" */
 
 /* Every file name that the standard knows, NULL at the end: the manifest lists them all. */
 extern const char *const ONEROSTER_FILES[];

@@ -30,14 +30,14 @@ enum act {
     ACT_INVITE, /* target: who is invited */
     ACT_JOIN, /* target: who joins: the actor, or whom the service user joins by force. By id, alias, invite, restricted
                */
-    ACT_KNOCK, /* target: the actor */
-    ACT_LEAVE, /* target: the actor. Also to reject an invite or take back a knock */
-    ACT_KICK,  /* target: who is kicked, or whose invite is withdrawn */
-    ACT_BAN,   /* target: who is banned */
-    ACT_UNBAN, /* target: who is unbanned */
-    ACT_SEND,  /* any event without a state key, except redactions */
-    ACT_STATE, /* event_type, state_key */
-    ACT_REDACT,
+    ACT_KNOCK,   /* target: the actor */
+    ACT_LEAVE,   /* target: the actor. Also to reject an invite or take back a knock */
+    ACT_KICK,    /* target: who is kicked, or whose invite is withdrawn */
+    ACT_BAN,     /* target: who is banned */
+    ACT_UNBAN,   /* target: who is unbanned */
+    ACT_SEND,    /* any event without a state key, except redactions */
+    ACT_STATE,   /* event_type, state_key */
+    ACT_REDACT,  /* target: who wrote it, where that is known */
     ACT_ALIAS,   /* to set or delete an alias of the room */
     ACT_PUBLISH, /* to list it in, or take it off, the public room directory */
     ACT_SEE,  /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
@@ -45,10 +45,10 @@ enum act {
     ACT_NAME, /* to change one's own display name; in no room */
 
     /* --- between people, in no room --- */
-    ACT_PROFILE,  /* target: whose profile is read (A6) */
-    ACT_FIND,     /* target: who would be found in the user directory (A6, E7) */
-    ACT_SIGNAL,   /* typing, receipts, presence: what others see of one for a moment */
-    ACT_REPORT,   /* to report a message, a room, or target (F5) */
+    ACT_PROFILE, /* target: whose profile is read (A6) */
+    ACT_FIND,    /* target: who would be found in the user directory (A6, E7) */
+    ACT_SIGNAL,  /* typing, receipts, presence: what others see of one for a moment */
+    ACT_REPORT,  /* to report a message, a room, or target (F5) */
 
     /* --- the school's office: records, sign-up, guardians; facts.office is looked at --- */
     ACT_APPROVE,         /* target: who applies (C1). Also to refuse */
@@ -68,68 +68,74 @@ enum act {
     ACT_EXPORT,          /* target: whose data (G4) */
     ACT_ERASE,           /* target: whose account (G4) */
     ACT_LEAVE_SCHOOL,    /* target: who leaves (G1) */
-    ACT_ROOMS_WRITE,     /* the office acts on a room: names external staff for it (E7), associations (E8), owners (E5) */
+    ACT_ROOMS_WRITE, /* the office acts on a room: names external staff for it (E7), associations (E8), owners (E5) */
     ACT__COUNT
 };
 
 struct room_facts {
     enum room_kind kind;
-    bool has_school;       /* it belongs to a school, or several; false: made by somebody of no school */
-    bool encrypted;        /* m.room.encryption is there */
-    bool made_by_pupil;    /* its owner is a pupil and no staff (E5) */
-    bool has_staff;        /* somebody of the staff is joined */
-    int n_people;          /* joined, invited or knocking, the service user apart; after an act that lets target in: with
-                            * target */
+    bool has_school;    /* it belongs to a school, or several; false: made by somebody of no school */
+    bool encrypted;     /* m.room.encryption is there */
+    bool made_by_pupil; /* its owner is a pupil and no staff (E5) */
+    bool has_staff;     /* somebody of the staff is joined */
+    bool has_family;    /* a pupil or guardian is joined (F3); ROOM_CLUB and ROOM_FREE only */
+    int n_people;       /* joined, invited or knocking, the service user apart; after an act that lets target in: with
+                         * target */
     bool direct_pair_full; /* ROOM_DIRECT: both of the pair are known (F2) */
 };
 
 struct person_facts {
     bool service; /* the server's own service user */
     enum standing standing;
-    unsigned roles;    /* enum school_role, current: in any school of the room; office acts: in the school concerned; acts
-                        * in no room: in any school */
+    unsigned roles; /* enum school_role, current: in any school of the room; office acts: in the school concerned; acts
+                     * in no room: in any school */
     unsigned any_roles; /* in any school at all */
-    bool member;       /* of a school of the room; for a room of no school: a person of no school */
-    bool held;         /* the roster holds them in this room (E2); ACT_NAME: in any school */
-    bool post;         /* and gives them power there by post (E3): class teacher, head … */
-    bool named;        /* ROLE_EXTERNAL: named for this room (E7) */
-    bool owner;        /* of this room (E5) */
-    bool direct_pair;  /* ROOM_DIRECT: one of the two (F2) */
-    bool shares_room;  /* ACT_PROFILE, target: a room with the actor */
+    bool member; /* of a school of the room; for a room of no school: a person of no school. ACT_PROFILE, target: the
+                  * two share a school, or neither has one */
+    bool joined; /* target of ACT_JOIN: is in the room already, only the name or picture changes */
+    bool held;   /* the roster holds them in this room (E2); ACT_NAME: in any school */
+    bool post;   /* and gives them power there by post (E3): class teacher, head … */
+    bool named;  /* ROLE_EXTERNAL: named for this room (E7) */
+    bool owner;  /* of this room (E5) */
+    bool direct_pair; /* ROOM_DIRECT: one of the two (F2) */
+    bool shares_room; /* ACT_PROFILE, target: a room with the actor */
 };
 
-/* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only two:
- * actor and the other one. */
+/* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only
+ * two: actor and the other one. */
 struct pair_facts {
-    bool two;            /* this act makes, or happens in, a room of exactly two people */
-    uint32_t relations;  /* RELATION_BIT: how the actor stands to the other, in any school */
-    uint32_t allowed;    /* those of them that the policy of the same school allows */
-    bool class_teacher;  /* the other is the actor's class teacher (D7) */
-    bool guardian;       /* the other is the actor's guardian */
+    bool two; /* this act makes, or happens in, a room of exactly two people; in a ROOM_DIRECT: both are known */
+    uint32_t relations;   /* RELATION_BIT: how the actor stands to the other, in any school */
+    uint32_t allowed;     /* those of them that the policy of the same school allows */
+    bool class_teacher;   /* the other is the actor's class teacher (D7) */
+    bool guardian;        /* the other is the actor's guardian */
     bool staff_to_family; /* one is staff, the other family (F3) */
 };
 
 /* What the school's own records and people say about an office act. */
 struct office_facts {
-    bool operator_;      /* the regional operator, with the scope for this act */
-    bool class_teacher;  /* the actor is class teacher of the class, or of target's class */
-    bool guardian;       /* the actor is target's guardian */
-    bool own_contact;    /* D4: the actor has the child's phone or e-mail, or has none of their own */
-    int guardians;       /* how many target has */
-    bool accused;        /* F5: the actor is the accused */
-    bool roster_kept;    /* a roster keeps the record: a change by hand lasts until the next import */
-    bool override_;      /* the administrator insists, and gave a reason (J2) */
+    bool operator_; /* the regional operator, with the scope for this act; the actor's own facts are then not looked at
+                     */
+    bool class_teacher; /* the actor is class teacher of the class, or of target's class */
+    bool guardian;      /* the actor is target's guardian */
+    bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */
+    int guardians;      /* how many target has */
+    bool accused;       /* F5: the actor is the accused */
+    unsigned role;      /* ACT_LINK, ACT_APPROVE: the enum school_role that somebody would get by it; 0: not said */
+    bool roster_kept;   /* a roster keeps the record: a change by hand lasts until the next import */
+    bool override_;     /* the administrator insists, and gave a reason (J2) */
 };
 
 struct rule_facts {
     enum act act;
-    bool school_mode; /* policy.mode: school; false: every answer is yes */
+    bool school_mode;                   /* policy.mode: school; false: every answer is yes */
     const struct school_policy *policy; /* of the school concerned; never NULL in school_mode */
     struct room_facts room;
     struct person_facts actor;
     struct person_facts target;
     struct pair_facts pair;
     struct office_facts office;
+    bool self;              /* actor and target are the same person */
     bool quiet;             /* it is quiet hours (F3) */
     const char *event_type; /* ACT_SEND, ACT_STATE; NULL otherwise */
     const char *state_key;  /* ACT_STATE */

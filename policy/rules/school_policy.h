@@ -1,10 +1,10 @@
 /* A school's own policy: what rules_decide asks where school.md leaves the school a choice.
  *
- * It is a plain struct without pointers: school_policy_default has the defaults of school.md, a school's document (JSON,
- * docs/policy.md) narrows or widens cells of it. The document is read by school_policy_read, which refuses whatever it
- * does not know; nothing is guessed. Where something concerns several schools at once, the strictest counts
- * (school_policy_strictest), but for direct chats: there one school in which the two people stand in a relation that this
- * school allows is enough (F1). */
+ * It is a plain struct without pointers: school_policy_default has the defaults of school.md, a school's document
+ * (JSON, docs/policy.md) narrows or widens cells of it. The document is read by school_policy_read, which refuses
+ * whatever it does not know; nothing is guessed. Where something concerns several schools at once, the strictest counts
+ * (school_policy_strictest), but for direct chats: there one school in which the two people stand in a relation that
+ * this school allows is enough (F1). */
 #ifndef PARTA_POLICY_RULES_SCHOOL_POLICY_H
 #define PARTA_POLICY_RULES_SCHOOL_POLICY_H
 
@@ -18,7 +18,7 @@
 /* F1: how the one who asks stands to the one who is asked, in one school. Several can hold (B2). X(name, word, default)
  * The first word of a name is a role of the one who asks. "own" and "classmate" go by class and subject group; the last
  * rows hold between any two people of the school in these roles, and are what a school widens. */
-#define RELATIONSHIPS(X)                                                                                                   \
+#define RELATIONSHIPS(X)                                                                                               \
     X(PUPIL_OWN_TEACHER, "pupil.own_teacher", true)                                                                    \
     X(PUPIL_OWN_GUARDIAN, "pupil.own_guardian", true)                                                                  \
     X(PUPIL_CLASSMATE, "pupil.classmate", true)                                                                        \
@@ -58,8 +58,8 @@ enum restricted_ability {
     RESTRICTED_WRITE_CLASS_TEACHER = 1, /* in a direct chat with the class teacher, which they may start */
     RESTRICTED_WRITE_CLASS = 2,         /* in the class room */
     RESTRICTED_WRITE_GUARDIAN = 4,
-    RESTRICTED_WRITE_ROSTER_ROOMS = 8,  /* in all rooms the roster keeps */
-    RESTRICTED_DOCUMENTS = 16,          /* their own documents room */
+    RESTRICTED_WRITE_ROSTER_ROOMS = 8, /* in all rooms the roster keeps */
+    RESTRICTED_DOCUMENTS = 16,         /* their own documents room */
 };
 
 /* What the school gives its class teachers of the administrator's work, for their own class; bits. */
@@ -71,21 +71,21 @@ enum class_teacher_ability {
 };
 
 struct school_policy {
-    uint32_t direct;                   /* F1: RELATION_BIT of what is allowed */
-    unsigned make_direct, make_club;   /* E5: enum school_role, who may make direct chats; further rooms */
-    bool staff_in_pupils_rooms;        /* E5 */
-    unsigned polls;                    /* F4: enum school_role, who may start one */
+    uint32_t direct;                            /* F1: RELATION_BIT of what is allowed */
+    unsigned make_direct, make_club;            /* E5: enum school_role, who may make direct chats; further rooms */
+    bool staff_in_pupils_rooms;                 /* E5 */
+    unsigned polls;                             /* F4: enum school_role, who may start one */
     unsigned char encryption[ROOM_KIND__COUNT]; /* E9: enum encryption_rule */
     struct {
         enum quiet_mode mode;
         int from_minute, to_minute; /* of the local day; from > to: over midnight */
         int utc_offset_minutes;
-        bool push;                  /* true: push all the same */
-        unsigned senders;           /* enum school_role: whom it binds when they write to the other side */
+        bool push;        /* true: push all the same */
+        unsigned senders; /* enum school_role: whom it binds when they write to the other side */
     } quiet;
-    unsigned restricted_may;      /* D7 */
-    int consent_age;              /* D7: 14 */
-    bool unknown_age_is_child;    /* D7: a pupil without a birth date counts as younger */
+    unsigned restricted_may;   /* D7 */
+    int consent_age;           /* D7: 14 */
+    bool unknown_age_is_child; /* D7: a pupil without a birth date counts as younger */
     unsigned class_teacher_may;
     bool guardian_needs_approval; /* D2, C2: a guardian who came by the child's link */
     struct {
@@ -97,8 +97,8 @@ enum media_tier { MEDIA_PUPIL, MEDIA_GUARDIAN, MEDIA_STAFF };
 
 extern const struct school_policy SCHOOL_POLICY_DEFAULT;
 
-/* Reads a document over base. false: *problem says where and why ("direct.pupil.pupil: neither true nor false"); *out is
- * then undefined. The document is bounded by whoever parsed it. */
+/* Reads a document over base. false: *problem says where and why ("direct.pupil.pupil: neither true nor false"); *out
+ * is then undefined. The document is bounded by whoever parsed it. */
 bool school_policy_read(const json_t *document, const struct school_policy *base, struct school_policy *out,
                         struct text *problem);
 

@@ -16,8 +16,9 @@ enum school_role {
     ROLE_ADMINISTRATOR = 128, /* of the school, not of the server */
     ROLE_EXTERNAL = 256,      /* external staff with an end date (E7) */
 };
-#define ROLES_LEADING (ROLE_DEPUTY | ROLE_HEAD | ROLE_ADMINISTRATOR)             /* who writes announcements (E1) */
-#define ROLES_STAFF (ROLE_TEACHER | ROLE_CLASS_TEACHER | ROLE_STAFF | ROLES_LEADING) /* "staff" in F1, without external */
+#define ROLES_LEADING (ROLE_DEPUTY | ROLE_HEAD | ROLE_ADMINISTRATOR) /* who writes announcements (E1) */
+#define ROLES_STAFF                                                                                                    \
+    (ROLE_TEACHER | ROLE_CLASS_TEACHER | ROLE_STAFF | ROLES_LEADING) /* "staff" in F1, without external */
 #define ROLES_FAMILY (ROLE_PUPIL | ROLE_GUARDIAN)
 #define ROLES_EVERYBODY (ROLES_FAMILY | ROLES_STAFF | ROLE_EXTERNAL)
 

@@ -11,6 +11,7 @@
 
 #include "homeserver/base/text.h"
 #include "tests/bench/client.h"
+#include "tests/bench/decision.h"
 #include "tests/bench/school.h"
 #include "tests/bench/subject.h"
 
@@ -560,6 +561,11 @@ static void starting(struct school *s)
     free(room_id);
 }
 
+static void decision(struct school *s)
+{
+    report("decision", "<= 2 us", bench_decision());
+}
+
 static const struct workload {
     const char *name;
     void (*run)(struct school *s);
@@ -573,6 +579,7 @@ static const struct workload {
     {"memory", memory},
     {"disk", disk},
     {"start", starting},
+    {"decision", decision},
 };
 
 static void run(const struct workload *workload, const char *partad)

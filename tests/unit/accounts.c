@@ -385,25 +385,22 @@ static void a_suspended_person_changes_no_profile(void **state)
     assert_int_equal(t.profile_changes, 0);
 }
 
-/* school.md A6 */
-static void profiles_are_read_by_those_who_share_a_school_or_a_room(void **state)
+/* school.md A6; who knows whom in a school is tests/unit/gate.c's. */
+static void profiles_are_open_only_where_there_is_no_school(void **state)
 {
-    static const struct {
-        struct profile_facts facts;
-        enum error_code code;
-    } CASES[] = {
-        {{.school_mode = false, .exists = true}, ERROR_NONE},
-        {{.school_mode = false, .signed_in = true}, ERROR_NOT_FOUND},
-        {{.school_mode = true, .exists = true}, ERROR_FORBIDDEN},
-        {{.school_mode = true, .exists = true, .shares_school = true}, ERROR_FORBIDDEN},
-        {{.school_mode = true, .exists = true, .signed_in = true}, ERROR_FORBIDDEN},
-        {{.school_mode = true, .exists = true, .signed_in = true, .oneself = true}, ERROR_NONE},
-        {{.school_mode = true, .exists = true, .signed_in = true, .shares_school = true}, ERROR_NONE},
-        {{.school_mode = true, .exists = true, .signed_in = true, .shares_room = true}, ERROR_NONE},
-        {{.school_mode = true, .exists = false, .signed_in = true}, ERROR_FORBIDDEN},
-    };
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
-        assert_int_equal(profile_decide(&CASES[i].facts), CASES[i].code);
+    struct error e;
+    user_no anna = person("anna"), boris = person("boris");
+    assert_true(profile_readable(t.accounts, t.f.db, 0, anna, &e));
+    assert_true(profile_readable(t.accounts, t.f.db, boris, anna, &e));
+    assert_false(profile_readable(t.accounts, t.f.db, boris, 0, &e));
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    configure("");
+    assert_true(profile_readable(t.accounts, t.f.db, anna, anna, &e));
+    assert_false(profile_readable(t.accounts, t.f.db, 0, anna, &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_false(profile_readable(t.accounts, t.f.db, anna, 0, &e));
+    assert_string_equal(e.value, "A6");
+    configure(OPEN);
 }
 
 static void account_data_of_the_server_is_refused(void **state)
@@ -618,7 +615,7 @@ int main(void)
         TEST(profile_fields_are_typed_and_named_by_the_grammar),
         TEST(profiles_are_bounded),
         TEST(a_suspended_person_changes_no_profile),
-        TEST(profiles_are_read_by_those_who_share_a_school_or_a_room),
+        TEST(profiles_are_open_only_where_there_is_no_school),
         TEST(account_data_of_the_server_is_refused),
         TEST(account_data_is_listed_by_position),
         TEST(tags_are_kept_per_room),

@@ -186,17 +186,16 @@ static const struct {
     {"manifest.csv", "name,value\n", "manifest.csv:1:1: the header of a manifest is propertyName,value"},
     {"manifest.csv", "a,b,c\n", "manifest.csv:1:1: the columns of a manifest are propertyName,value"},
     {"manifest.csv", "propertyName,value\nmanifest.version,1.0\n", "manifest.csv: oneroster.version is missing"},
-    {"manifest.csv", "propertyName,value\noneroster.version,1.1\n", "manifest.csv:2:19: only OneRoster 1.2 is read"},
+    {"manifest.csv", "propertyName,value\noneroster.version,1.0\n",
+     "manifest.csv:2:19: only OneRoster 1.1 and 1.2 are read"},
     {"manifest.csv", "propertyName,value\nmanifest.version,2.0\n",
      "manifest.csv:2:18: only manifest version 1.0 is known"},
-    {"manifest.csv", MANIFEST_HEAD "file.users,delta\n",
-     "manifest.csv:4:12: delta files are not read: export users as bulk"},
-    {"manifest.csv", MANIFEST_HEAD "file.users,some\n", "manifest.csv:4:12: neither absent nor bulk"},
+    {"manifest.csv", MANIFEST_HEAD "file.users,some\n", "manifest.csv:4:12: neither absent nor bulk nor delta"},
     {"manifest.csv", MANIFEST_HEAD "file.people,bulk\n", "manifest.csv:4:1: the standard knows no file \"people\""},
     {"manifest.csv", MANIFEST_HEAD "file.orgs,bulk\nfile.orgs,bulk\n", "manifest.csv:5:1: file.orgs is there twice"},
     {"manifest.csv", MANIFEST_HEAD "colour,red\n", "manifest.csv:4:1: unknown property \"colour\""},
     {"manifest.csv", MANIFEST_HEAD "file.orgs,bulk\n",
-     "academicSessions.csv: is in the archive, but the manifest does not say bulk"},
+     "academicSessions.csv: is in the archive, but the manifest does not say bulk or delta"},
     {"users.csv", NULL, "users.csv: is not in the archive, but the manifest says bulk"},
     /* headers */
     {"orgs.csv", "", "orgs.csv:1:1: the file is empty: there is no header"},
@@ -379,7 +378,7 @@ static void test_unlisted_file(void **state)
     size_t len;
     struct archive_file more = {"results.csv", "sourcedId\n"};
     char *bytes = archive_with(NULL, NULL, &more, &len);
-    refused(bytes, len, "results.csv: is in the archive, but the manifest does not say bulk");
+    refused(bytes, len, "results.csv: is in the archive, but the manifest does not say bulk or delta");
     free(bytes);
     more.name = "readme.txt";
     bytes = archive_with(NULL, NULL, &more, &len);

@@ -20,6 +20,7 @@
 #include "homeserver/store/profiles.h"
 #include "homeserver/store/rooms.h"
 #include "homeserver/store/users.h"
+#include "homeserver/store/school_facts.h"
 #include "policy/roster/import.h"
 #include "policy/roster/sample.h"
 #include "tests/unit/fixture.h"
@@ -156,7 +157,7 @@ static void test_sample(void **state)
     struct roster_changes changes = import_well(&f, roster);
     assert_int_equal(changes.n[ROSTER_PEOPLE_NEW], counts.people);
     assert_int_equal(changes.n[ROSTER_GUARDIANSHIPS_NEW], counts.guardianships);
-    assert_int_equal(changes.n[ROSTER_ROOMS_NEW], 3 * counts.schools + 3 * counts.classes + counts.subject_groups);
+    assert_int_equal(changes.n[ROSTER_ROOMS_NEW], 4 * counts.schools + 3 * counts.classes + counts.subject_groups);
     assert_int_equal(changes.n[ROSTER_LEFT], 0);
     assert_unchanged(&f, roster);
     fixture_restart(&f);

@@ -1,0 +1,116 @@
+/* Suspending and locking accounts (Client-Server API, "Server Administration"; school.md A3). Who may is the school's
+ * rule (policy/actor.h): administrators for people of their school. An account has one standing: to lock a suspended
+ * account replaces the suspension. */
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/users.h"
+#include "policy/actor.h"
+#include "policy/roster/change.h"
+
+/* What the two pairs of endpoints differ in. */
+struct stop {
+    enum standing standing;
+    const char *key;
+};
+static const struct stop SUSPEND = {STANDING_SUSPENDED, "suspended"}, LOCK = {STANDING_LOCKED, "locked"};
+
+static struct actor actor_of(const struct request *r)
+{
+    return (struct actor){
+        .user = r->session->user, .name = r->session->user_id, .scopes = r->session->admin ? SCOPE_ACCOUNTS : 0};
+}
+
+/* The person's number and standing. Authorization comes before any look-up of the account, so that it tells nothing. */
+static bool find_target(struct request *r, struct db *db, user_no *target, enum standing *standing, struct error *e)
+{
+    const char *server = rooms_settings(r->server->rooms)->server_name;
+    struct actor actor = actor_of(r);
+    struct user_row row;
+    const char *localpart;
+    size_t len;
+    if (!user_id_split(r->params[0], server, &localpart, &len))
+        return error_set(e, ERROR_INVALID_PARAM, "This user is not of this server.") || (e->status = 400, false);
+    *target = users_by_id(db, server, r->params[0]);
+    if (!school_gate(db, rooms_settings(r->server->rooms)->school_mode, &actor, ACT_STANDING,
+                     &(struct subject){.target = *target}, NULL, NULL, e))
+        return false;
+    bool found = users_get(db, *target, &row) && standing_from(row.state, standing) && *standing != STANDING_LEFT;
+    user_row_finish(&row);
+    return found || error_set(e, ERROR_NOT_FOUND, "There is no such account.");
+}
+
+static bool reply_stop(struct request *r, const struct stop *stop)
+{
+    user_no target;
+    enum standing standing;
+    if (!find_target(r, r->db, &target, &standing, &r->error))
+        return false;
+    return reply_json(r, json_pack("{s:b}", stop->key, (int)(standing == stop->standing)));
+}
+
+struct stopping {
+    struct request *r;
+    const struct stop *stop;
+    bool on;
+};
+
+static bool stop_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct stopping *s = arg;
+    struct actor actor = actor_of(s->r);
+    struct changing_records records = {tx, s->r->server->rooms, &actor, e};
+    user_no target;
+    enum standing now, want = s->on ? s->stop->standing : STANDING_ACTIVE;
+    if (!find_target(s->r, tx->db, &target, &now, e))
+        return false;
+    if (target == actor.user)
+        return error_set(e, ERROR_FORBIDDEN, "Nobody stops their own account.");
+    if (s->on == (now == s->stop->standing))
+        return true; /* it is so already; to lift a suspension does not unlock */
+    return change_standing(&records, target, want);
+}
+
+static bool put_stop(struct request *r, const struct stop *stop)
+{
+    struct stopping s = {.r = r, .stop = stop};
+    if (!json_is_boolean(json_object_get(r->body, stop->key)))
+        return refuse(r, ERROR_BAD_JSON, "Say true or false.");
+    s.on = json_is_true(json_object_get(r->body, stop->key));
+    return writer_run(r->server->writer, stop_job, &s, &r->error) && reply_json(r, json_pack("{s:b}", stop->key, s.on));
+}
+
+static bool get_suspend(struct request *r)
+{
+    return reply_stop(r, &SUSPEND);
+}
+
+static bool put_suspend(struct request *r)
+{
+    return put_stop(r, &SUSPEND);
+}
+
+static bool get_lock(struct request *r)
+{
+    return reply_stop(r, &LOCK);
+}
+
+static bool put_lock(struct request *r)
+{
+    return put_stop(r, &LOCK);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_matrix/client/v1/admin/suspend/{userId}", get_suspend, ROUTE_AUTH, RATE_READ, "getAdminSuspendUser"},
+    {HTTP_PUT, "/_matrix/client/v1/admin/suspend/{userId}", put_suspend, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "setAdminSuspendUser"},
+    {HTTP_GET, "/_matrix/client/v1/admin/lock/{userId}", get_lock, ROUTE_AUTH, RATE_READ, "getAdminLockUser"},
+    {HTTP_PUT, "/_matrix/client/v1/admin/lock/{userId}", put_lock, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "setAdminLockUser"},
+};
+const struct routes ADMIN_ROUTES = ROUTES(TABLE);

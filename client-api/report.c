@@ -1,0 +1,99 @@
+/* Reporting content (Client-Server API, "Reporting Content"; school.md F5). Whether a room or person exists that the
+ * reporter may not know of is not told (A1): such a report is answered like any other, and kept by nobody. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/reading.h"
+#include "client-api/routes.h"
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/rooms/visibility.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/users.h"
+#include "policy/reports/reports.h"
+
+struct reporting {
+    struct report_row row;
+    bool school_mode;
+    const char *reporter_id;
+};
+
+static bool report_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct reporting *reporting = arg;
+    return report_make(tx, reporting->school_mode, reporting->reporter_id, &reporting->row, e);
+}
+
+static bool report(struct request *r, struct report_row row)
+{
+    struct reporting reporting = {row, reading_school_mode(r), r->session->user_id};
+    reporting.row.reporter = r->session->user;
+    if (!body_string_or(r, "reason", "", &reporting.row.reason))
+        return false;
+    return writer_run(r->server->writer, report_job, &reporting, &r->error) && reply_empty(r);
+}
+
+/* The event's type and content as they are now. */
+static char *evidence_of(const struct event_row *event)
+{
+    struct text t = TEXT_INIT;
+    text_adds(&t, "{\"content\":");
+    text_adds(&t, event->content);
+    text_adds(&t, ",\"type\":");
+    text_add_json(&t, event->type);
+    text_addc(&t, '}');
+    return text_take(&t);
+}
+
+static bool report_event(struct request *r, struct reading *reading)
+{
+    if (visibility_membership(reading->visibility) != MEMBERSHIP_JOIN)
+        return refuse(r, ERROR_NOT_FOUND, "There is no such event.");
+    struct event_row *event = reading_event(r, reading, r->params[1]);
+    if (event == NULL)
+        return false;
+    char *evidence = evidence_of(event);
+    bool done = report(r, (struct report_row){.kind = "event",
+                                              .accused = event->sender,
+                                              .room = reading->room,
+                                              .event_id = event->event_id,
+                                              .evidence = evidence});
+    free(evidence);
+    free(event);
+    return done;
+}
+
+static bool post_report_event(struct request *r)
+{
+    return reading_room(r, ERROR_NOT_FOUND, report_event);
+}
+
+static bool post_report_room(struct request *r)
+{
+    room_no room = rooms_by_id(r->db, r->params[0]);
+    if (room == 0 || !reading_may_know_room(r, room))
+        return reply_empty(r);
+    return report(r, (struct report_row){.kind = "room", .room = room});
+}
+
+static bool post_report_user(struct request *r)
+{
+    user_no accused = users_by_id(r->db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
+    if (accused == 0 || reports_school(r->db, r->session->user, 0, accused) == 0)
+        return reply_empty(r);
+    return report(r, (struct report_row){.kind = "user", .accused = accused});
+}
+
+static const struct route TABLE[] = {
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/report/{eventId}", post_report_event, ROUTE_AUTH | ROUTE_BODY,
+     RATE_WRITE, "reportEvent"},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/report", post_report_room, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "reportRoom"},
+    {HTTP_POST, "/_matrix/client/v3/users/{userId}/report", post_report_user, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
+     "reportUser"},
+};
+const struct routes REPORT_ROUTES = ROUTES(TABLE);

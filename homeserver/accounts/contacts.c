@@ -1,0 +1,594 @@
+#include "homeserver/accounts/contacts.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/letters.h"
+#include "homeserver/accounts/phone.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/contacts.h"
+#include "homeserver/store/db.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+
+#define CODE_DIGITS 6
+#define CODES 1000000
+#define HOUR_MS (INT64_C(60) * 60 * 1000)
+#define PROOF_LIFETIME_MS HOUR_MS /* from the submitted code to the act that needs it */
+#define LOCAL_PART_MAX 64         /* RFC 5321, 4.5.3.1.1 */
+#define LABEL_MAX 63
+
+_Static_assert(SID_CHARS >= crypto_generichash_KEYBYTES_MIN && SID_CHARS <= crypto_generichash_KEYBYTES_MAX,
+               "the sid is the key of its code's hash");
+
+struct contacts {
+    struct contacts_settings settings;
+};
+
+static const char *const MEDIA[] = {[CONTACT_EMAIL] = "email", [CONTACT_PHONE] = "msisdn"};
+static const enum post_way WAYS[] = {[CONTACT_EMAIL] = POST_MAIL, [CONTACT_PHONE] = POST_SMS};
+static const char *const PURPOSES[] = {[CODE_REGISTER] = "register", [CODE_ADD] = "add", [CODE_RESET] = "reset"};
+static const char *const DELIVERIES[] = {
+    [DELIVERY_WAITING] = "waiting", [DELIVERY_SENT] = "sent", [DELIVERY_FAILED] = "failed"};
+
+static int index_of(const char *const names[], size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+#define INDEX_OF(names, name) index_of(names, sizeof names / sizeof *names, name)
+
+const char *contact_medium_name(enum contact_medium medium)
+{
+    return MEDIA[medium];
+}
+
+const char *code_delivery_name(enum code_delivery delivery)
+{
+    return DELIVERIES[delivery];
+}
+
+bool contact_medium_from(const char *name, enum contact_medium *out)
+{
+    int i = INDEX_OF(MEDIA, name);
+    if (i >= 0)
+        *out = (enum contact_medium)i;
+    return i >= 0;
+}
+
+/* --- Canonical forms --- */
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+/* Words of those characters with a dot between each two; *n: how many words. */
+static bool dotted(const char *s, size_t len, const char *characters, size_t word_max, int *n)
+{
+    size_t word;
+    *n = 0;
+    do {
+        word = strspn(s, characters);
+        word = word > len ? len : word;
+        if (word == 0 || word > word_max)
+            return false;
+        ++*n;
+        s += word;
+        len -= word;
+        if (len == 0)
+            return true;
+        --len;
+    } while (*s++ == '.');
+    return false;
+}
+
+/* RFC 5321: dot-atom and host name. No quoted local parts, no address literals. */
+static bool email_valid(const char *s, size_t len)
+{
+    const char *at = memchr(s, '@', len);
+    int words, labels;
+    if (at == NULL || len > CONTACT_BYTES_MAX)
+        return false;
+    size_t local = (size_t)(at - s), domain = len - local - 1;
+    if (local > LOCAL_PART_MAX || !dotted(s, local, ALNUM "!#$%&'*+-/=?^_`{|}~", LOCAL_PART_MAX, &words) ||
+        !dotted(at + 1, domain, ALNUM "-", LABEL_MAX, &labels) || labels < 2)
+        return false;
+    for (size_t i = local + 1; i < len; ++i) /* no label begins or ends with a dash */
+        if (s[i] == '-' && (s[i - 1] == '@' || s[i - 1] == '.' || i + 1 == len || s[i + 1] == '.'))
+            return false;
+    return true;
+}
+
+bool contact_email(const char *typed, struct contact_address *out, struct error *e)
+{
+    typed += strspn(typed, " ");
+    size_t len = strlen(typed);
+    while (len > 0 && typed[len - 1] == ' ')
+        --len;
+    if (!email_valid(typed, len)) {
+        error_set(e, ERROR_INVALID_PARAM, "Это не адрес электронной почты.");
+        e->translation = "This is not an e-mail address.";
+        return false;
+    }
+    out->medium = CONTACT_EMAIL;
+    for (size_t i = 0; i < len; ++i)
+        out->address[i] = typed[i] >= 'A' && typed[i] <= 'Z' ? (char)(typed[i] - 'A' + 'a') : typed[i];
+    out->address[len] = '\0';
+    return true;
+}
+
+bool contact_phone(const char *country, const char *typed, struct contact_address *out, struct error *e)
+{
+    out->medium = CONTACT_PHONE;
+    if (phone_canonical(country, typed, out->address))
+        return true;
+    error_set(e, ERROR_INVALID_PARAM, "Это не номер мобильного телефона этой страны.");
+    e->translation = "This is not a mobile phone number of that country.";
+    return false;
+}
+
+bool contact_from(const char *medium, const char *address, struct contact_address *out, struct error *e)
+{
+    if (!contact_medium_from(medium, &out->medium))
+        return error_set(e, ERROR_INVALID_PARAM, "The medium must be email or msisdn.");
+    return out->medium == CONTACT_EMAIL ? contact_email(address, out, e) : contact_phone(NULL, address, out, e);
+}
+
+/* --- Life --- */
+
+static bool job_lost(struct tx *tx, void *arg, struct error *e)
+{
+    return verifications_lost(tx);
+}
+
+struct contacts *contacts_create(const struct contacts_settings *settings)
+{
+    struct error e = {0};
+    struct contacts *contacts = xcalloc(1, sizeof *contacts);
+    contacts->settings = *settings;
+    writer_run(settings->writer, job_lost, NULL, &e);
+    return contacts;
+}
+
+void contacts_destroy(struct contacts *contacts)
+{
+    free(contacts);
+}
+
+bool contacts_offered(const struct contacts *contacts, enum contact_medium medium)
+{
+    return contacts != NULL && contacts->settings.offers[WAYS[medium]];
+}
+
+/* Kept for an hour more, in which they count against the address. */
+static bool purge(struct tx *tx)
+{
+    return verifications_purge(tx, tx->now_ms - HOUR_MS);
+}
+
+static bool job_purge(struct tx *tx, void *arg, struct error *e)
+{
+    return purge(tx);
+}
+
+void contacts_upkeep(struct contacts *contacts)
+{
+    struct error e = {0};
+    if (contacts != NULL)
+        writer_run(contacts->settings.writer, job_purge, NULL, &e);
+}
+
+/* --- Asking for a code --- */
+
+/* [0-9a-zA-Z.=_-], 1 to 255 of them (Identity Service API) */
+static bool secret_valid(const char *secret)
+{
+    size_t len = strspn(secret, ALNUM ".=_-");
+    return len != 0 && len <= CLIENT_SECRET_MAX && secret[len] == '\0';
+}
+
+static void code_hash(const char *sid, const char *code, unsigned char out[TOKEN_HASH_BYTES])
+{
+    crypto_generichash(out, TOKEN_HASH_BYTES, (const unsigned char *)code, strlen(code), (const unsigned char *)sid,
+                       SID_CHARS);
+}
+
+struct code_job {
+    const struct config *config;
+    const struct code_request *request;
+    struct verification_row row; /* texts borrowed, but what an earlier session gave: see found */
+    char sid[SID_CHARS + 1];
+    char code[CODE_DIGITS + 1]; /* out; "": the message has none, because of whose the address is */
+    bool send;                  /* out: a message is to go out; false: the one before is what the client means */
+};
+
+static bool address_limit(struct tx *tx, const struct code_job *job, struct error *e)
+{
+    const struct contact_address *address = job->request->address;
+    int64_t sent = verifications_sends(tx->db, MEDIA[address->medium], address->address, tx->now_ms - HOUR_MS);
+    return sent < job->config->codes.per_hour || error_set_limited(e, HOUR_MS / 4);
+}
+
+/* Whether the address may get a code: one who has it already needs none to register, one who has none can reset none.
+ */
+static bool deserves_code(struct db *db, const struct code_request *request)
+{
+    struct user_row row;
+    user_no owner = contacts_owner(db, request->address);
+    bool there = owner != 0 && users_get(db, owner, &row);
+    if (!there)
+        return request->purpose != CODE_RESET;
+    bool usable = strcmp(row.state, "left") != 0;
+    user_row_finish(&row);
+    return request->purpose == CODE_RESET && usable;
+}
+
+/* Without a code the hash is of nothing that could be submitted. */
+static void draw_code(struct code_job *job, bool deserved)
+{
+    randombytes_buf(job->row.code_hash, sizeof job->row.code_hash);
+    job->code[0] = '\0';
+    if (!deserved)
+        return;
+    snprintf(job->code, sizeof job->code, "%0*u", CODE_DIGITS, (unsigned)randombytes_uniform(CODES));
+    code_hash(job->sid, job->code, job->row.code_hash);
+}
+
+/* The client repeats itself: no message, and the truth about the one before. */
+static bool answer_again(const struct verification_row *before, struct error *e)
+{
+    return strcmp(before->delivery, DELIVERIES[DELIVERY_FAILED]) != 0 ||
+           error_set(e, ERROR_UNAVAILABLE, "The message with the code could not be sent; ask again later.");
+}
+
+static bool write_session(struct tx *tx, struct code_job *job, bool known, struct error *e)
+{
+    bool written;
+    if (!address_limit(tx, job, e))
+        return false;
+    draw_code(job, deserves_code(tx->db, job->request));
+    job->send = true;
+    written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
+    return (written && verifications_supersede(tx, job->row.medium, job->row.address, job->sid) && purge(tx)) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static bool job_code(struct tx *tx, void *arg, struct error *e)
+{
+    struct code_job *job = arg;
+    struct verification_row before;
+    struct verification_row *row = &job->row;
+    bool known =
+        verifications_find(tx->db, row->medium, row->address, row->purpose, row->secret_hash, tx->now_ms, &before);
+    if (known)
+        snprintf(job->sid, sizeof job->sid, "%s", before.sid);
+    bool repeated = known && before.send_attempt >= row->send_attempt;
+    bool ok = !repeated || answer_again(&before, e);
+    verification_row_finish(&before);
+    row->expires_ms = tx->now_ms + job->config->codes.lifetime_ms;
+    return ok && (repeated || write_session(tx, job, known, e));
+}
+
+/* How the message fared, from the sender's thread to the session. */
+struct report {
+    char sid[SID_CHARS + 1];
+    int64_t send_attempt;
+    bool delivered;
+    struct writer *writer;
+    struct error error;
+};
+
+static bool job_report(struct tx *tx, void *arg, struct error *e)
+{
+    const struct report *report = arg;
+    return verifications_deliver(tx, report->sid, report->send_attempt,
+                                 DELIVERIES[report->delivered ? DELIVERY_SENT : DELIVERY_FAILED]);
+}
+
+static void reported(void *arg, bool ok)
+{
+    free(arg);
+}
+
+static void on_delivered(void *arg, bool delivered)
+{
+    struct report *report = arg;
+    report->delivered = delivered;
+    writer_submit(report->writer, job_report, report, &report->error, reported, report);
+}
+
+static bool post_letter(struct contacts *contacts, const struct code_job *job)
+{
+    const struct contacts_settings *s = &contacts->settings;
+    const struct contact_address *address = job->request->address;
+    int64_t lifetime_ms = s->config->codes.lifetime_ms;
+    struct text subject = TEXT_INIT, text = TEXT_INIT;
+    struct report *report = xcalloc(1, sizeof *report);
+    *report = (struct report){.send_attempt = job->request->send_attempt, .writer = s->writer};
+    memcpy(report->sid, job->sid, sizeof report->sid);
+    letter_write(job->request->purpose, address->medium, s->config->server_name,
+                 job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + 59999) / 60000), &subject, &text);
+    struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
+    bool taken = s->send(s->post, &letter, clock_mono_ms() + lifetime_ms, on_delivered, report);
+    if (!taken)
+        on_delivered(report, false);
+    if (text.data != NULL)
+        sodium_memzero(text.data, text.len);
+    text_finish(&subject);
+    text_finish(&text);
+    return taken;
+}
+
+static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
+{
+    if (!contacts_offered(contacts, request->address->medium))
+        return error_set(e, ERROR_THREEPID_DENIED,
+                         request->address->medium == CONTACT_EMAIL ? "This server sends no e-mail."
+                                                                   : "This server sends no SMS.");
+    if (!secret_valid(request->client_secret))
+        return error_set(e, ERROR_INVALID_PARAM, "The client secret has up to 255 of A-Z, a-z, 0-9 and .=_- only.");
+    return request->send_attempt >= 0 || error_set(e, ERROR_INVALID_PARAM, "The send attempt is below 0.");
+}
+
+bool contacts_request_code(struct contacts *contacts, const struct code_request *request, char sid[SID_CHARS + 1],
+                           struct error *e)
+{
+    if (!request_valid(contacts, request, e))
+        return false;
+    struct code_job job = {.config = contacts->settings.config, .request = request};
+    random_name(job.sid, SID_CHARS);
+    job.row = (struct verification_row){
+        .sid = job.sid,
+        .purpose = (char *)PURPOSES[request->purpose],
+        .medium = (char *)MEDIA[request->address->medium],
+        .address = (char *)request->address->address,
+        .send_attempt = request->send_attempt,
+    };
+    token_hash(request->client_secret, job.row.secret_hash);
+    bool ok = writer_run(contacts->settings.writer, job_code, &job, e);
+    if (ok && job.send && !post_letter(contacts, &job))
+        ok = error_set(e, ERROR_UNAVAILABLE, "No message can be sent now; ask again later.");
+    memcpy(sid, job.sid, SID_CHARS + 1);
+    sodium_memzero(job.code, sizeof job.code);
+    return ok;
+}
+
+/* --- Submitting it --- */
+
+static bool find_session(struct db *db, const char *sid, const char *client_secret, struct verification_row *row,
+                         struct error *e)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(client_secret, hash);
+    if (verifications_get(db, sid, row) && bytes_equal(hash, row->secret_hash, sizeof hash))
+        return true;
+    verification_row_finish(row);
+    return error_set(e, ERROR_NO_VALID_SESSION, NULL);
+}
+
+struct submit_job {
+    const struct config *config;
+    const char *sid, *client_secret, *code;
+    enum error_code wrong; /* out: the job's refusal. It must not be rolled back: the try counts */
+};
+
+static enum error_code try_code(struct tx *tx, const struct submit_job *job, const struct verification_row *row)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    if (row->expires_ms <= tx->now_ms || row->tries >= job->config->codes.tries)
+        return ERROR_SESSION_EXPIRED;
+    if (strcmp(row->delivery, DELIVERIES[DELIVERY_FAILED]) == 0)
+        return ERROR_UNAVAILABLE;
+    code_hash(row->sid, job->code, hash);
+    if (!bytes_equal(hash, row->code_hash, sizeof hash))
+        return verifications_tried(tx, row->sid) ? ERROR_TOKEN_INCORRECT : ERROR_UNKNOWN;
+    return row->validated_ms != 0 || verifications_validate(tx, row->sid, tx->now_ms + PROOF_LIFETIME_MS)
+               ? ERROR_NONE
+               : ERROR_UNKNOWN;
+}
+
+static bool job_submit(struct tx *tx, void *arg, struct error *e)
+{
+    struct submit_job *job = arg;
+    struct verification_row row;
+    if (!find_session(tx->db, job->sid, job->client_secret, &row, e))
+        return false;
+    job->wrong = try_code(tx, job, &row);
+    verification_row_finish(&row);
+    return true;
+}
+
+bool contacts_submit_code(struct contacts *contacts, const char *sid, const char *client_secret, const char *code,
+                          struct error *e)
+{
+    struct submit_job job = {contacts->settings.config, sid, client_secret, code, ERROR_NONE};
+    if (strlen(sid) != SID_CHARS)
+        return error_set(e, ERROR_NO_VALID_SESSION, NULL);
+    if (!writer_run(contacts->settings.writer, job_submit, &job, e))
+        return false;
+    const char *why = job.wrong == ERROR_UNAVAILABLE ? "The message with the code could not be sent; ask again." : NULL;
+    return job.wrong == ERROR_NONE || error_set(e, job.wrong, why);
+}
+
+static void session_from(const struct verification_row *row, struct code_session *out)
+{
+    *out = (struct code_session){
+        .purpose = (enum code_purpose)INDEX_OF(PURPOSES, row->purpose),
+        .delivery = (enum code_delivery)INDEX_OF(DELIVERIES, row->delivery),
+        .validated = row->validated_ms != 0,
+        .validated_ms = row->validated_ms,
+    };
+    contact_medium_from(row->medium, &out->address.medium);
+    snprintf(out->address.address, sizeof out->address.address, "%s", row->address);
+}
+
+bool contacts_session(struct db *db, const char *sid, const char *client_secret, int64_t now_ms,
+                      struct code_session *out, struct error *e)
+{
+    struct verification_row row;
+    if (!find_session(db, sid, client_secret, &row, e))
+        return false;
+    bool live = row.expires_ms > now_ms;
+    session_from(&row, out);
+    verification_row_finish(&row);
+    return live || error_set(e, ERROR_SESSION_EXPIRED, NULL);
+}
+
+static bool proves(const struct verification_row *row, enum code_purpose purpose, int64_t now_ms)
+{
+    return row->validated_ms != 0 && row->expires_ms > now_ms && strcmp(row->purpose, PURPOSES[purpose]) == 0;
+}
+
+bool contacts_proven(struct db *db, const char *sid, const char *client_secret, enum code_purpose purpose,
+                     int64_t now_ms, struct contact_address *out, struct error *e)
+{
+    struct verification_row row;
+    struct code_session session;
+    if (!find_session(db, sid, client_secret, &row, e))
+        return error_set(e, ERROR_THREEPID_AUTH_FAILED, NULL);
+    bool proven = proves(&row, purpose, now_ms);
+    session_from(&row, &session);
+    verification_row_finish(&row);
+    *out = session.address;
+    return proven || error_set(e, ERROR_THREEPID_AUTH_FAILED, "The code has not been submitted, or too long ago.");
+}
+
+/* --- Inside jobs --- */
+
+bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,
+                   int64_t *verified_ms, struct error *e)
+{
+    struct verification_row row;
+    struct code_session session;
+    if (!verifications_get(tx->db, sid, &row))
+        return error_set(e, ERROR_THREEPID_AUTH_FAILED, NULL);
+    bool proven = proves(&row, purpose, tx->now_ms);
+    session_from(&row, &session);
+    verification_row_finish(&row);
+    *out = session.address;
+    *verified_ms = session.validated_ms;
+    if (!proven)
+        return error_set(e, ERROR_THREEPID_AUTH_FAILED, "The code was used already, or submitted too long ago.");
+    return verifications_end(tx, sid) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* Whom it belongs to is said only where the school's rules explain themselves with it: the address was proven, and so
+ * is the asker's to read messages of. */
+static bool refuse_in_use(struct error *e, const char *rule, const char *sentence, const char *translation)
+{
+    error_set_field(e, ERROR_THREEPID_IN_USE, sentence, "org.parta.rule", rule);
+    e->translation = translation;
+    return false;
+}
+
+bool contacts_may_belong(struct db *db, const struct contact_address *address, user_no user, unsigned roles,
+                         struct error *e)
+{
+    user_no owner = contacts_owner(db, address);
+    if (owner == 0 || owner == user)
+        return true;
+    if ((roles & ROLE_PUPIL) != 0 && contact_rows_guardian(db, owner))
+        return refuse_in_use(e, "C4",
+                             "Этот номер или адрес принадлежит родителю. Ребёнку нужен свой: укажите номер или адрес "
+                             "ребёнка.",
+                             "This number or address is a parent's. A child needs one of their own.");
+    if ((roles & ROLE_GUARDIAN) != 0 && (contact_rows_roles(db, owner) & ROLE_PUPIL) != 0)
+        return refuse_in_use(e, "D4", "Этот номер или адрес принадлежит ребёнку. Родителю нужен свой.",
+                             "This number or address is a child's. A parent needs one of their own.");
+    return refuse_in_use(e, "C3", "Этот номер или адрес уже принадлежит другой учётной записи.",
+                         "This number or address belongs to another account already.");
+}
+
+bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *address, unsigned roles,
+                   int64_t verified_ms, struct error *e)
+{
+    struct contact_row row = {MEDIA[address->medium], address->address, user, verified_ms, tx->now_ms};
+    if (!contacts_may_belong(tx->db, address, user, roles | contact_rows_roles(tx->db, user), e))
+        return false;
+    return contacts_owner(tx->db, address) == user || contact_rows_insert(tx, &row) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool contacts_claim(struct tx *tx, const char *sid, enum code_purpose purpose, user_no user, unsigned roles,
+                    struct error *e)
+{
+    struct contact_address address;
+    int64_t verified_ms;
+    return contacts_take(tx, sid, purpose, &address, &verified_ms, e) &&
+           contacts_bind(tx, user, &address, roles, verified_ms, e);
+}
+
+bool contacts_forget(struct tx *tx, user_no user)
+{
+    return contact_rows_forget(tx, user);
+}
+
+/* --- Facts, and acts on one's own --- */
+
+user_no contacts_owner(struct db *db, const struct contact_address *address)
+{
+    return contact_rows_owner(db, MEDIA[address->medium], address->address);
+}
+
+struct listing {
+    void (*fn)(void *arg, const struct contact *contact);
+    void *arg;
+};
+
+static void list_row(void *arg, const struct contact_row *row)
+{
+    struct listing *listing = arg;
+    struct contact contact = {.verified_ms = row->verified_ms, .added_ms = row->added_ms};
+    contact_medium_from(row->medium, &contact.address.medium);
+    snprintf(contact.address.address, sizeof contact.address.address, "%s", row->address);
+    listing->fn(listing->arg, &contact);
+}
+
+void contacts_each(struct db *db, user_no user, void (*fn)(void *arg, const struct contact *contact), void *arg)
+{
+    struct listing listing = {fn, arg};
+    contact_rows_each(db, user, list_row, &listing);
+}
+
+int contacts_count(struct db *db, user_no user, enum contact_medium medium)
+{
+    return (int)contact_rows_count(db, user, MEDIA[medium]);
+}
+
+struct own_job {
+    user_no user;
+    const struct contact_address *address;
+    const char *sid, *client_secret;
+};
+
+static bool job_remove(struct tx *tx, void *arg, struct error *e)
+{
+    struct own_job *job = arg;
+    return contact_rows_delete(tx, job->user, MEDIA[job->address->medium], job->address->address) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool contacts_remove(struct contacts *contacts, user_no user, const struct contact_address *address, struct error *e)
+{
+    struct own_job job = {.user = user, .address = address};
+    return writer_run(contacts->settings.writer, job_remove, &job, e);
+}
+
+static bool job_add(struct tx *tx, void *arg, struct error *e)
+{
+    struct own_job *job = arg;
+    struct contact_address proven;
+    return contacts_proven(tx->db, job->sid, job->client_secret, CODE_ADD, tx->now_ms, &proven, e) &&
+           contacts_claim(tx, job->sid, CODE_ADD, job->user, 0, e);
+}
+
+bool contacts_add(struct contacts *contacts, user_no user, const char *sid, const char *client_secret, struct error *e)
+{
+    struct own_job job = {.user = user, .sid = sid, .client_secret = client_secret};
+    return writer_run(contacts->settings.writer, job_add, &job, e);
+}

@@ -1,0 +1,157 @@
+/* Phone numbers and e-mail addresses, verified by a code (school.md C3).
+ *
+ * Somebody asks for a code for an address (contacts_request_code) and gets the name of a session, the sid; the code
+ * goes to the address. Whoever has it and the client's secret submits it (contacts_submit_code): now the session proves
+ * the address for an hour, once, and for the purpose it was asked for only: what was sent to register cannot set a
+ * password. The act that needs the proof takes it inside its own job (contacts_take) and binds the address
+ * (contacts_bind).
+ *
+ * An address belongs to one account at a time; contacts_forget frees it when somebody leaves. Whether an address is
+ * known here is told to nobody but the address: a request is answered alike, the message differs.
+ *
+ * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time. A session takes a few tries
+ * (codes.tries), a code lives codes.lifetime_ms, and a new code for an address ends the one before. An address gets at
+ * most codes.per_hour codes an hour, whoever asks. Nothing here writes an address to the log, to a profile or to the
+ * directory (A5). */
+#ifndef PARTA_ACCOUNTS_CONTACTS_H
+#define PARTA_ACCOUNTS_CONTACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/mail/post.h"
+#include "policy/rules/words.h"
+
+struct config;
+struct contacts;
+struct db;
+struct tx;
+struct writer;
+
+#define CONTACT_BYTES_MAX 254
+#define SID_CHARS 24
+#define CLIENT_SECRET_MAX 255
+
+enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "msisdn" */
+const char *contact_medium_name(enum contact_medium medium);
+bool contact_medium_from(const char *name, enum contact_medium *out);
+
+/* In canonical form: an e-mail address in lower case, a number's digits (E.164). */
+struct contact_address {
+    enum contact_medium medium;
+    char address[CONTACT_BYTES_MAX + 1];
+};
+
+/* From what a person typed. false: *e is ERROR_INVALID_PARAM. An e-mail address is ASCII: a domain of another alphabet
+ * is written in its xn-- form, quoted local parts are not taken. country: as phone_canonical. */
+bool contact_email(const char *typed, struct contact_address *out, struct error *e);
+bool contact_phone(const char *country, const char *typed, struct contact_address *out, struct error *e);
+/* By its medium's name, the address as a client remembers it; a number may come with or without "+". */
+bool contact_from(const char *medium, const char *address, struct contact_address *out, struct error *e);
+
+/* --- Codes --- */
+
+enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
+
+struct contacts_settings {
+    const struct config *config; /* borrowed, as all here */
+    struct writer *writer;
+    void *post;                   /* passed to send */
+    bool offers[POST_WAY__COUNT]; /* indexed by enum post_way */
+    bool (*send)(void *post, const struct letter *letter, int64_t deadline_ms, void (*done)(void *arg, bool delivered),
+                 void *arg);
+};
+/* Messages that were on their way when the server stopped count as not sent. Blocks (a write). */
+struct contacts *contacts_create(const struct contacts_settings *settings);
+void contacts_destroy(struct contacts *contacts); /* NULL is accepted */
+
+bool contacts_offered(const struct contacts *contacts, enum contact_medium medium); /* contacts NULL: false */
+
+/* Removes what nobody can use any more. Blocks (a write). */
+void contacts_upkeep(struct contacts *contacts);
+
+struct code_request {
+    enum code_purpose purpose;
+    const struct contact_address *address;
+    const char *client_secret; /* as the client gave it: checked here */
+    int64_t send_attempt;      /* a code is sent again only for a higher one than before (Identity Service API) */
+};
+
+/* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered), ERROR_LIMIT_EXCEEDED, or
+ * ERROR_UNAVAILABLE when an earlier message of this very session could not be sent, or none can be taken now. Blocks.
+ */
+bool contacts_request_code(struct contacts *contacts, const struct code_request *request, char sid[SID_CHARS + 1],
+                           struct error *e);
+
+/* false: *e is ERROR_NO_VALID_SESSION (no such sid with this secret), ERROR_SESSION_EXPIRED (too old, replaced, or too
+ * many tries), ERROR_TOKEN_INCORRECT, or ERROR_UNAVAILABLE: the message with the code could not be sent. Blocks. */
+bool contacts_submit_code(struct contacts *contacts, const char *sid, const char *client_secret, const char *code,
+                          struct error *e);
+
+enum code_delivery { DELIVERY_WAITING, DELIVERY_SENT, DELIVERY_FAILED };
+const char *code_delivery_name(enum code_delivery delivery); /* "waiting", "sent", "failed" */
+
+struct code_session {
+    enum code_purpose purpose;
+    struct contact_address address;
+    enum code_delivery delivery;
+    bool validated;
+    int64_t validated_ms;
+};
+
+/* How far a session is. false: *e as contacts_submit_code. Blocks (a read); also inside a job. */
+bool contacts_session(struct db *db, const char *sid, const char *client_secret, int64_t now_ms,
+                      struct code_session *out, struct error *e);
+
+/* Whether the session proves its address for that purpose now. false: *e is ERROR_THREEPID_AUTH_FAILED. */
+bool contacts_proven(struct db *db, const char *sid, const char *client_secret, enum code_purpose purpose,
+                     int64_t now_ms, struct contact_address *out, struct error *e);
+
+/* --- Inside jobs --- */
+
+/* Uses up a proof that contacts_proven has seen (so that the secret need not come along). false: *e is
+ * ERROR_THREEPID_AUTH_FAILED: it has expired or was used meanwhile. verified_ms: when the code was submitted. */
+bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,
+                   int64_t *verified_ms, struct error *e);
+
+/* C3, C4: whether the address may be that of user (0: an account being made), who has, or asks for, these roles
+ * (enum school_role). false: *e is ERROR_THREEPID_IN_USE (it is somebody else's), which for a pupil says so when it is
+ * a guardian's. Ask inside the job that binds. */
+bool contacts_may_belong(struct db *db, const struct contact_address *address, user_no user, unsigned roles,
+                         struct error *e);
+
+/* Binds the address, asking contacts_may_belong with the roles that the user has, and these. The user's own already:
+ * nothing changes. */
+bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *address, unsigned roles,
+                   int64_t verified_ms, struct error *e);
+
+/* contacts_take and contacts_bind. */
+bool contacts_claim(struct tx *tx, const char *sid, enum code_purpose purpose, user_no user, unsigned roles,
+                    struct error *e);
+
+/* Leaving frees every address (S4). */
+bool contacts_forget(struct tx *tx, user_no user);
+
+/* --- Facts --- */
+
+user_no contacts_owner(struct db *db, const struct contact_address *address); /* 0: nobody's. D4: the child's own? */
+
+struct contact {
+    struct contact_address address;
+    int64_t verified_ms, added_ms;
+};
+/* In order of adding. fn must not ask this file again on the same connection. */
+void contacts_each(struct db *db, user_no user, void (*fn)(void *arg, const struct contact *contact), void *arg);
+
+/* How many of a medium; C3 (a primary pupil's e-mail), D4 (a guardian to be has one of their own). */
+int contacts_count(struct db *db, user_no user, enum contact_medium medium);
+
+/* Removes one. false: the database failed; that there was none is no failure. Blocks. */
+bool contacts_remove(struct contacts *contacts, user_no user, const struct contact_address *address, struct error *e);
+
+/* Takes a proof for CODE_ADD and binds it. Blocks. */
+bool contacts_add(struct contacts *contacts, user_no user, const char *sid, const char *client_secret, struct error *e);
+
+#endif

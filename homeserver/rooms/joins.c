@@ -1,0 +1,473 @@
+#include "homeserver/rooms/joins.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "homeserver/accounts/names.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/membership.h"
+#include "homeserver/rooms/pdu.h"
+#include "homeserver/rooms/redact.h"
+#include "homeserver/rooms/signer.h"
+#include "homeserver/store/events.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/writer.h"
+
+#define BATCH 256
+#define TYPE "m.room.member"
+
+/* Who joins, as every room wants to know it. */
+struct person {
+    user_no no;
+    const char *id; /* borrowed from the names */
+    char *profile;  /* the content's canonical beginning: {"avatar_url":…,"displayname":…, */
+    UT_hash_handle hh;
+};
+
+/* An event on its way to the store. */
+struct joining {
+    struct room *room;
+    struct event_row row;
+    struct text content, auth, signed_;
+    char event_id[ID_BYTES_MAX + 1];
+    unsigned char hash[SHA256_BYTES], signature[SIGNATURE_BYTES];
+};
+
+struct batch {
+    struct joining joining[BATCH];
+    struct signing items[BATCH];
+    struct signing_batch signing;
+};
+
+/* The room that people enter now. */
+struct door {
+    struct room *room; /* NULL: none */
+    bool quick;        /* first joins can go the short way */
+    int64_t entered;   /* how many did */
+    const char *ids[AUTH_KEYS_MAX];
+    size_t n_auth;
+    struct text auth;     /* their positions */
+    struct text rest;     /* of the content: "join_authorised_via_users_server":…,"membership":"join"} */
+    struct text redacted; /* the content when redacted */
+};
+
+struct joins {
+    struct rooms *rooms;
+    struct tx *tx;
+    user_no actor;
+    const char *actor_id;
+    struct person *people;
+    struct door door;
+    struct batch *filling, *given; /* given: being signed, if its n is not 0 */
+    struct signer *signer;
+};
+
+struct joins *joins_begin(struct rooms *rooms, struct tx *tx, user_no actor)
+{
+    struct joins *j = xcalloc(1, sizeof *j);
+    j->rooms = rooms;
+    j->tx = tx;
+    j->actor = actor;
+    j->actor_id = user_names_get(rooms_settings(rooms)->names, tx->db, actor);
+    return j;
+}
+
+/* --- People --- */
+
+/* A stored JSON string without escapes is canonical as it lies. */
+static void add_field(void *arg, const char *field, const char *value)
+{
+    struct text *out = arg;
+    struct error ignored;
+    if (strcmp(field, "avatar_url") != 0 && strcmp(field, "displayname") != 0)
+        return;
+    json_auto_t *parsed = *value == '"' && strchr(value, '\\') == NULL ? NULL
+                                                                       : json_parse(value, strlen(value), &ignored);
+    if (*value != '"' && !json_is_string(parsed))
+        return;
+    text_add_json(out, field);
+    text_addc(out, ':');
+    if (parsed != NULL)
+        text_add_json(out, json_string_value(parsed));
+    else
+        text_adds(out, value);
+    text_addc(out, ',');
+}
+
+/* NULL: there is no such user. */
+static const struct person *person_of(struct joins *j, user_no no)
+{
+    struct person *p;
+    HASH_FIND(hh, j->people, &no, sizeof no, p);
+    if (p != NULL)
+        return p;
+    const char *id = user_names_get(rooms_settings(j->rooms)->names, j->tx->db, no);
+    if (id == NULL)
+        return NULL;
+    struct text profile = TEXT_INIT;
+    text_addc(&profile, '{');
+    profiles_each(j->tx->db, no, add_field, &profile);
+    p = xcalloc(1, sizeof *p);
+    *p = (struct person){.no = no, .id = id, .profile = text_take(&profile)};
+    HASH_ADD(hh, j->people, no, sizeof p->no, p);
+    return p;
+}
+
+/* --- Events --- */
+
+static bool write_one(struct joins *j, struct joining *joining)
+{
+    if (!events_insert_only(j->tx, &joining->row))
+        return false;
+    if (!tx_heard(j->tx))
+        return true;
+    /* Those who enter in the same job may hear of it: they are in the room when it is told. */
+    struct event_news *news =
+        event_news_create(&joining->row, NULL, joining->room->room_id, room_joined(joining->room, j->tx));
+    struct change change = {.pos = joining->row.pos, .room = joining->row.room, .user = joining->row.sender};
+    change.kind = CHANGE_EVENT;
+    change.payload = news;
+    change.release = event_news_unref;
+    tx_change(j->tx, change);
+    change.kind = CHANGE_MEMBERSHIP;
+    change.payload = NULL;
+    change.release = NULL;
+    tx_change(j->tx, change);
+    return true;
+}
+
+static bool write_rows(struct joins *j, struct batch *batch)
+{
+    bool good = true;
+    for (size_t i = 0; i < batch->signing.n && good; ++i)
+        good = write_one(j, &batch->joining[i]);
+    batch->signing.n = 0;
+    return good;
+}
+
+/* What the signer has, if anything, comes back and is written. */
+static bool take_back(struct joins *j)
+{
+    if (j->given == NULL || j->given->signing.n == 0)
+        return true;
+    signer_wait(j->signer, &j->given->signing);
+    return write_rows(j, j->given);
+}
+
+/* The full batch goes to the signer, behind the one that it has. */
+static bool turn(struct joins *j)
+{
+    struct batch *full = j->filling;
+    if (j->signer == NULL)
+        j->signer = signer_start(rooms_settings(j->rooms)->key);
+    signer_give(j->signer, &full->signing);
+    bool good = take_back(j);
+    j->filling = j->given;
+    j->given = full;
+    return good;
+}
+
+/* A few are not worth a thread. */
+static bool write_few(struct joins *j)
+{
+    struct batch *few = j->filling;
+    for (size_t i = 0; few != NULL && i < few->signing.n; ++i)
+        signing_key_sign(rooms_settings(j->rooms)->key, few->items[i].bytes, few->items[i].len,
+                         few->items[i].signature);
+    return few == NULL || write_rows(j, few);
+}
+
+static bool write_all(struct joins *j)
+{
+    return take_back(j) && write_few(j);
+}
+
+static struct joining *next_joining(struct joins *j)
+{
+    if (j->filling == NULL) {
+        j->filling = xcalloc(1, sizeof *j->filling);
+        j->filling->signing.items = j->filling->items;
+    }
+    return &j->filling->joining[j->filling->signing.n];
+}
+
+static bool sent(struct joins *j, struct joining *joining)
+{
+    struct batch *batch = j->filling;
+    batch->items[batch->signing.n++] =
+        (struct signing){joining->signed_.data, joining->signed_.len, joining->signature};
+    return batch->signing.n < BATCH || turn(j);
+}
+
+/* --- The door --- */
+
+struct looking {
+    struct joins *joins;
+    const char *target;
+};
+
+/* Nobody who enters for the first time has a member event. */
+static const struct auth_event *auth_lookup(void *ctx, const char *type, const char *state_key)
+{
+    struct looking *l = ctx;
+    if (strcmp(type, TYPE) == 0 && strcmp(state_key, l->target) == 0)
+        return NULL;
+    const struct room_state *state = room_state_get(l->joins->door.room, l->joins->tx, type, state_key);
+    return state->pos != 0 ? &state->auth : NULL;
+}
+
+static void choose_auth_events(struct joins *j, const char *target, const json_t *content)
+{
+    struct door *d = &j->door;
+    struct auth_key keys[AUTH_KEYS_MAX];
+    size_t n = auth_types_for(d->room->version, TYPE, target, target, content, keys);
+    for (size_t i = 0; i < n; ++i) {
+        if (strcmp(keys[i].type, TYPE) == 0 && strcmp(keys[i].state_key, target) == 0)
+            continue;
+        const struct room_state *state = room_state_get(d->room, j->tx, keys[i].type, keys[i].state_key);
+        if (state->pos == 0)
+            continue;
+        d->ids[d->n_auth++] = state->event_id;
+        if (d->auth.len != 0)
+            text_addc(&d->auth, ',');
+        text_add_int(&d->auth, state->pos);
+    }
+}
+
+static bool authorized(struct joins *j, const char *target, const json_t *content)
+{
+    struct room *room = j->door.room;
+    struct looking looking = {j, target};
+    const char *server = rooms_settings(j->rooms)->server_name, *why;
+    const struct room_state *create = room_state_get(room, j->tx, "m.room.create", "");
+    struct auth_input in = {
+        .version = room->version,
+        .room_id = room->room_id,
+        .type = TYPE,
+        .sender = target,
+        .state_key = target,
+        .content = content,
+        .n_prev = 1,
+        .prev_is_create = create->pos != 0 && create->pos == room->last_pos,
+        .signers = &server,
+        .n_signers = 1,
+        .get = auth_lookup,
+        .ctx = &looking,
+    };
+    return auth_check(&in, &why);
+}
+
+/* The content without a profile. NULL: the room's join rule wants the ordinary way. */
+static json_t *bare_content(struct joins *j)
+{
+    const char *rule = room_state_string(j->door.room, j->tx, "m.room.join_rules", "join_rule");
+    if (rule != NULL && strcmp(rule, "public") == 0)
+        return json_pack("{s:s}", "membership", "join");
+    if (rule == NULL || (strcmp(rule, "restricted") != 0 && strcmp(rule, "knock_restricted") != 0))
+        return NULL;
+    return json_pack("{s:s, s:s}", "membership", "join", "join_authorised_via_users_server", j->actor_id);
+}
+
+static bool prepare_door(struct joins *j, const char *target)
+{
+    struct door *d = &j->door;
+    json_auto_t *content = bare_content(j);
+    const json_t *create = room_state_content(d->room, j->tx, "m.room.create", "");
+    if (content == NULL || create == NULL || d->room->last_pos == 0 || d->room->version->id_format == EVENT_ID_OPAQUE ||
+        json_get_object(create, "predecessor") != NULL ||
+        !authorized(j, target, content))
+        return false;
+    choose_auth_events(j, target, content);
+    struct text whole = TEXT_INIT;
+    json_add_canonical(&whole, content);
+    text_adds(&d->rest, whole.data + 1); /* the profile stands before it */
+    redact_add_content(&d->redacted, d->room->version, TYPE, whole.data, whole.len);
+    text_finish(&whole);
+    room_joined(d->room, j->tx); /* the set as it is, before rows say otherwise */
+    room_touch(d->room, j->tx);
+    return true;
+}
+
+static bool close_door(struct joins *j)
+{
+    struct door *d = &j->door;
+    bool good = d->entered == 0 || memberships_count_more(j->tx, d->room->no, d->entered);
+    d->room = NULL;
+    d->entered = 0;
+    d->n_auth = 0;
+    text_clear(&d->auth);
+    text_clear(&d->rest);
+    text_clear(&d->redacted);
+    return good;
+}
+
+static bool open_door(struct joins *j, room_no no, const char *target)
+{
+    struct room_school of;
+    if (j->door.room != NULL && j->door.room->no == no)
+        return true;
+    if (!close_door(j))
+        return false;
+    j->door.room = room_open(j->rooms, j->tx, no);
+    if (j->door.room == NULL)
+        return false;
+    bool roster = !rooms_settings(j->rooms)->school_mode ||
+                  (school_of_room(j->tx->db, no, &of) && room_kind_is_roster(of.kind));
+    j->door.quick = roster && prepare_door(j, target);
+    return true;
+}
+
+/* --- In they go --- */
+
+static void make_pdu(struct joins *j, struct pdu *pdu, const struct person *p, const struct text *content,
+                     const char **prev)
+{
+    const struct door *d = &j->door;
+    int64_t now = j->tx->now_ms, last = d->room->last_ts;
+    *prev = d->room->last_event_id;
+    *pdu = (struct pdu){
+        .version = d->room->version,
+        .room_id = d->room->room_id,
+        .sender = p->id,
+        .type = TYPE,
+        .state_key = p->id,
+        .content = content->data,
+        .content_len = content->len,
+        .redacted = d->redacted.data,
+        .redacted_len = d->redacted.len,
+        .origin_server_ts = now > last ? now : last,
+        .depth = d->room->depth < JSON_INT_MAX ? d->room->depth + 1 : d->room->depth,
+        .prev_events = prev,
+        .n_prev = 1,
+        .auth_events = d->ids,
+        .n_auth = d->n_auth,
+    };
+}
+
+static void fill_row(struct joins *j, struct joining *joining, const struct person *p, const struct pdu *pdu)
+{
+    strcpy(joining->event_id, pdu->event_id);
+    memcpy(joining->hash, pdu->hash, SHA256_BYTES);
+    joining->room = j->door.room;
+    joining->row = (struct event_row){
+        .pos = tx_next_pos(j->tx),
+        .room = j->door.room->no,
+        .event_id = joining->event_id,
+        .type = TYPE,
+        .state_key = p->id,
+        .sender = p->no,
+        .ts = pdu->origin_server_ts,
+        .depth = pdu->depth,
+        .content = joining->content.data,
+        .auth = joining->auth.data,
+        .hash = joining->hash,
+        .signature = joining->signature,
+    };
+}
+
+static bool advance(struct joins *j, const struct joining *joining)
+{
+    struct room *room = j->door.room;
+    const struct event_row *row = &joining->row;
+    room->last_pos = row->pos;
+    room->last_ts = row->ts;
+    room->depth = row->depth;
+    strcpy(room->last_event_id, row->event_id);
+    room_forget_state(room, TYPE, row->state_key);
+    room->joined = member_set_with(room->joined, row->sender, true);
+    ++j->door.entered;
+    return events_set_state(j->tx, room->no, TYPE, row->state_key, row->pos) &&
+           memberships_put_first(j->tx, room->no, row->sender, row->pos);
+}
+
+static bool join_quickly(struct joins *j, const struct person *p, struct error *e)
+{
+    struct joining *joining = next_joining(j);
+    struct pdu pdu;
+    const char *prev;
+    const struct rooms_settings *settings = rooms_settings(j->rooms);
+    if (!gate_room(j->rooms, j->tx->db, ACT_JOIN, j->door.room->no, j->actor, p->no, TYPE, p->id, e))
+        return false;
+    text_clear(&joining->content);
+    text_adds(&joining->content, p->profile);
+    text_add(&joining->content, j->door.rest.data, j->door.rest.len);
+    text_clear(&joining->auth);
+    text_add(&joining->auth, j->door.auth.data, j->door.auth.len);
+    make_pdu(j, &pdu, p, &joining->content, &prev);
+    if (!pdu_finish_unsigned(&pdu, settings->key->id, settings->server_name, &joining->signed_, e))
+        return false;
+    fill_row(j, joining, p, &pdu);
+    return (advance(j, joining) && sent(j, joining)) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static bool act(struct joins *j, enum act what, room_no no, user_no target, struct error *e)
+{
+    struct membership_act act = {.act = what, .actor = j->actor, .target = target};
+    struct appended out;
+    struct room *room = room_open(j->rooms, j->tx, no);
+    return room != NULL ? membership_act(room, j->tx, &act, &out, e) : error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static bool join_slowly(struct joins *j, room_no room, user_no target, enum membership before, struct error *e)
+{
+    if (!write_all(j) || !close_door(j))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    return (before != MEMBERSHIP_BAN || act(j, ACT_UNBAN, room, target, e)) && act(j, ACT_JOIN, room, target, e);
+}
+
+bool joins_add(struct joins *j, room_no room, user_no target, struct error *e)
+{
+    struct membership_row before;
+    const struct person *p = person_of(j, target);
+    if (p == NULL)
+        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+    if (!open_door(j, room, p->id))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    bool first = !memberships_get(j->tx->db, room, target, &before);
+    if (before.membership == MEMBERSHIP_JOIN)
+        return true;
+    return first && j->door.quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
+}
+
+/* --- The end --- */
+
+static void batch_free(struct batch *batch)
+{
+    for (int i = 0; batch != NULL && i < BATCH; ++i) {
+        text_finish(&batch->joining[i].content);
+        text_finish(&batch->joining[i].auth);
+        text_finish(&batch->joining[i].signed_);
+    }
+    free(batch);
+}
+
+static void people_free(struct person *people)
+{
+    struct person *p, *next;
+    HASH_ITER(hh, people, p, next)
+    {
+        HASH_DEL(people, p);
+        free(p->profile);
+        free(p);
+    }
+}
+
+bool joins_finish(struct joins *j, bool good, struct error *e)
+{
+    bool done = good && ((write_all(j) && close_door(j)) || error_set(e, ERROR_UNKNOWN, NULL));
+    signer_stop(j->signer);
+    batch_free(j->filling);
+    batch_free(j->given);
+    people_free(j->people);
+    text_finish(&j->door.auth);
+    text_finish(&j->door.rest);
+    text_finish(&j->door.redacted);
+    free(j);
+    return done;
+}

@@ -1,0 +1,90 @@
+/* People's accounts as the office sees them: standing (A3), and where they are signed in (H1). */
+#include "homeserver/http/server.h"
+#include "homeserver/store/devices.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/office/sign_ins.h"
+
+/* --- Standing --- */
+
+static json_t *standing_json(struct db *db, user_no user)
+{
+    struct user_row row;
+    if (!users_get(db, user, &row))
+        return NULL;
+    json_t *value = json_pack("{s:s}", "standing", row.state);
+    user_row_finish(&row);
+    return value;
+}
+
+static bool act_standing(struct api_act *act, void *state)
+{
+    const enum standing *standing = state;
+    struct db *db = act->records.tx->db;
+    user_no user = api_user(act->r, db, act->r->params[0], act->records.e);
+    if (user == 0 || !change_standing(&act->records, user, *standing))
+        return false;
+    act->reply = standing_json(db, user); /* "active" may have become "restricted" (D7) */
+    return true;
+}
+
+static bool put_standing(struct request *r)
+{
+    const char *word;
+    enum standing standing;
+    if (!body_string(r, "standing", &word))
+        return false;
+    if (!standing_from(word, &standing) ||
+        (standing != STANDING_ACTIVE && standing != STANDING_SUSPENDED && standing != STANDING_LOCKED))
+        return refuse(r, ERROR_INVALID_PARAM, "The office makes an account active, suspended or locked.");
+    return api_write(r, act_standing, &standing);
+}
+
+/* --- Sessions --- */
+
+static void add_session(void *items, const struct device_row *row)
+{
+    json_t *item = json_pack("{s:s}", "device_id", row->device_id);
+    api_set(item, "display_name", row->display_name);
+    api_set(item, "last_seen_ip", row->last_seen_ip);
+    if (row->last_seen_ms != 0)
+        json_object_set_new(item, "last_seen_ts", json_integer(row->last_seen_ms));
+    json_array_append_new(items, item);
+}
+
+static bool list_sessions(struct request *r)
+{
+    struct actor actor;
+    user_no user = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    if (user == 0 || !api_may(r, &actor, ACT_SESSIONS, &(struct subject){.target = user}))
+        return false;
+    json_t *items = json_array();
+    devices_each(r->db, user, add_session, items);
+    return api_reply_list(r, items, 0);
+}
+
+static bool act_end(struct api_act *act, void *state)
+{
+    user_no user = api_user(act->r, act->records.tx->db, act->r->params[0], act->records.e);
+    return user != 0 && sign_ins_end(&act->records, user, state);
+}
+
+static bool delete_session(struct request *r)
+{
+    return api_write(r, act_end, (void *)r->params[1]);
+}
+
+static bool delete_sessions(struct request *r)
+{
+    return api_write(r, act_end, NULL);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_PUT, "/_parta/v1/people/{userId}/standing", put_standing, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/people/{userId}/sessions", list_sessions, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions", delete_sessions, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions/{deviceId}", delete_session, ROUTE_CALLER, RATE_WRITE, NULL},
+};
+const struct routes API_ACCOUNT_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,270 @@
+#include "policy/api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/operators.h"
+#include "homeserver/store/pages.h"
+#include "homeserver/store/records.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/once.h"
+#include "policy/office/operators.h"
+#include "policy/office/reason.h"
+
+#define NOT_THERE "There is no such person, school, class or room here."
+
+/* --- Who calls --- */
+
+static bool take_reason(struct request *r, const char **out)
+{
+    const char *reason = *out = r->office.override_;
+    if (reason == NULL || reason_valid(reason))
+        return true;
+    return refuse(
+        r, ERROR_INVALID_PARAM,
+        "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 bytes.");
+}
+
+static bool take_operator(struct request *r, struct db *db, struct actor *out, struct error *e)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    struct operator_row row;
+    token_hash(r->token, hash);
+    struct stmt *q = operators_find(db, hash);
+    bool found = operators_next(q, &row) && operator_valid(&row, clock_wall_ms());
+    if (found) {
+        snprintf(r->office.operator_, sizeof r->office.operator_, "operator:%s", row.name);
+        out->name = r->office.operator_;
+        out->scopes = operator_scopes_from(row.scopes);
+    }
+    stmt_end(q);
+    return found ||
+           error_set(e, ERROR_UNKNOWN_TOKEN, "This operator's token is not known, has expired or was revoked.");
+}
+
+bool api_caller(struct request *r, struct actor *out)
+{
+    *out = r->office.command_line ? ACTOR_COMMAND_LINE : (struct actor){0};
+    if (!take_reason(r, &out->override_))
+        return false;
+    if (r->office.command_line)
+        return true;
+    if (r->token == NULL)
+        return refuse(r, ERROR_MISSING_TOKEN, NULL);
+    if (r->session == NULL)
+        return take_operator(r, r->db, out, &r->error);
+    out->user = r->session->user;
+    out->name = r->session->user_id;
+    return true;
+}
+
+static bool school_mode(const struct request *r)
+{
+    return rooms_settings(r->server->rooms)->school_mode;
+}
+
+bool api_may(struct request *r, const struct actor *actor, enum act act, const struct subject *subject)
+{
+    return school_gate(r->db, school_mode(r), actor, act, subject, NULL, NULL, &r->error);
+}
+
+bool api_shows(struct request *r, const struct actor *actor, enum act act, const struct subject *subject)
+{
+    struct error ignored;
+    return school_gate(r->db, school_mode(r), actor, act, subject, NULL, NULL, &ignored);
+}
+
+/* --- Lists and versions --- */
+
+bool api_page(struct request *r, struct api_page *out)
+{
+    int64_t limit;
+    if (!query_int(r, "from", 0, 0, INT64_MAX, &out->after) || !query_int(r, "limit", 100, 1, 500, &limit))
+        return false;
+    out->limit = (int)limit;
+    return true;
+}
+
+bool api_reply_list(struct request *r, json_t *items, int64_t next)
+{
+    json_t *reply = json_pack("{s:o}", "items", items);
+    if (next != 0)
+        json_object_set_new(reply, "next", json_sprintf("%lld", (long long)next));
+    return reply_json(r, reply);
+}
+
+static void set_etag(struct request *r, int64_t version)
+{
+    char etag[32];
+    snprintf(etag, sizeof etag, "\"%lld\"", (long long)version);
+    if (version != 0)
+        reply_header(r, "etag", etag);
+}
+
+bool api_reply_versioned(struct request *r, json_t *value, int64_t version)
+{
+    set_etag(r, version);
+    return reply_json(r, value);
+}
+
+/* If-Match is one strong ETag as this API gives them, or "*". */
+static bool take_version(struct request *r, int64_t *version)
+{
+    const char *etag = r->office.if_match;
+    char *end;
+    *version = 0;
+    if (etag == NULL || strcmp(etag, "*") == 0)
+        return true;
+    errno = 0;
+    if (etag[0] == '"' && etag[1] >= '1' && etag[1] <= '9')
+        *version = strtoll(etag + 1, &end, 10);
+    return (*version > 0 && errno == 0 && strcmp(end, "\"") == 0) ||
+           refuse(r, ERROR_INVALID_PARAM, "If-Match is not the ETag of a reply of this API.");
+}
+
+/* --- Writing --- */
+
+struct writing {
+    struct request *r;
+    struct actor actor;
+    int64_t if_version;
+    api_act_fn *fn;
+    void *state;
+    struct once once;
+    struct once_reply reply;
+};
+
+static void render(struct api_act *act, struct once_reply *reply)
+{
+    json_t *value = act->reply != NULL ? act->reply : json_object();
+    json_add_canonical(&reply->body, value);
+    json_decref(value);
+    reply->status = act->status;
+    reply->version = act->version;
+}
+
+/* An operator's token may have been revoked since it was looked at: within the job, what counts is now. */
+static bool write_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct writing *w = arg;
+    struct request *r = w->r;
+    bool done;
+    if (r->session == NULL && !r->office.command_line && !take_operator(r, tx->db, &w->actor, e))
+        return false;
+    if (!once_find(tx->db, &w->once, &done, &w->reply, e) || done)
+        return done;
+    struct api_act act = {
+        .records = {tx, r->server->rooms, &w->actor, e}, .r = r, .if_version = w->if_version, .status = 200};
+    bool acted = w->fn(&act, w->state);
+    if (acted)
+        render(&act, &w->reply);
+    else
+        json_decref(act.reply);
+    return acted && once_keep(tx, &w->once, &w->reply);
+}
+
+bool api_write(struct request *r, api_act_fn *act, void *state)
+{
+    struct writing w = {.r = r, .fn = act, .state = state};
+    if (!api_caller(r, &w.actor) || !take_version(r, &w.if_version) || !once_begin(r, w.actor.name, &w.once))
+        return false;
+    bool written = writer_run(r->server->writer, write_job, &w, &r->error);
+    if (written) {
+        set_etag(r, w.reply.version);
+        reply_text(r, &w.reply.body);
+        reply_status(r, w.reply.status);
+    }
+    text_finish(&w.reply.body);
+    return written;
+}
+
+/* --- Decoding --- */
+
+user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e)
+{
+    const char *server = rooms_settings(r->server->rooms)->server_name;
+    user_no user = users_by_id(db, server, user_id);
+    bool known =
+        user != 0 && (r->session == NULL || user == r->session->user || pages_knows(db, r->session->user, user));
+    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? user : 0;
+}
+
+school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e)
+{
+    school_no school = schools_by_sourced_id(db, sourced_id);
+    bool known = school != 0 && (r->session == NULL || pages_is_in(db, r->session->user, school));
+    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? school : 0;
+}
+
+class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e)
+{
+    class_no class = classes_by_sourced_id(db, sourced_id);
+    bool known = class != 0 && (r->session == NULL || pages_is_in(db, r->session->user, school_of_class(db, class)));
+    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? class : 0;
+}
+
+room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e)
+{
+    room_no room = rooms_by_id(db, room_id);
+    bool known = room != 0 && (r->session == NULL || pages_room_known(db, r->session->user, room));
+    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? room : 0;
+}
+
+int64_t api_number(const char *text)
+{
+    char *end;
+    errno = 0;
+    long long n = text[0] >= '1' && text[0] <= '9' ? strtoll(text, &end, 10) : 0;
+    return n > 0 && errno == 0 && *end == '\0' ? n : 0;
+}
+
+/* --- Members of bodies and replies --- */
+
+bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out)
+{
+    const char *text;
+    if (!body_string_or(r, key, "", &text))
+        return false;
+    *out = *text != '\0' ? day_from(text) : otherwise;
+    return *out >= 0 || refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+}
+
+bool api_body_name(struct request *r, const char *key, bool required, const char **out)
+{
+    if (!(required ? body_string(r, key, out) : body_string_or(r, key, "", out)))
+        return false;
+    bool good = strlen(*out) <= NAME_BYTES_MAX && (!required || **out != '\0');
+    for (const unsigned char *c = (const unsigned char *)*out; *c != '\0'; ++c)
+        good = good && *c >= ' ' && *c != 0x7f;
+    return good || refuse(r, ERROR_INVALID_PARAM, "A name is 1 to 255 bytes long, without control characters.");
+}
+
+void api_set(json_t *object, const char *key, const char *value)
+{
+    if (value != NULL && *value != '\0')
+        json_object_set_new(object, key, json_string(value));
+}
+
+void api_set_days(json_t *object, const char *begin, const char *end)
+{
+    char never[DAY_TEXT_BYTES];
+    api_set(object, "begin", begin);
+    if (strcmp(end, day_text(DAY_NEVER, never)) != 0)
+        api_set(object, "end", end);
+}
+
+json_t *api_user_id(struct request *r, const char *localpart)
+{
+    const char *server = rooms_settings(r->server->rooms)->server_name;
+    return localpart != NULL ? json_sprintf("@%s:%s", localpart, server) : json_null();
+}

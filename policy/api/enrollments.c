@@ -1,0 +1,112 @@
+/* Who is enrolled in which class, as what. */
+#include "homeserver/http/server.h"
+#include "homeserver/store/pages.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+
+static void add_row(struct request *r, json_t *items, const struct enrollment_page_row *row)
+{
+    json_t *item = json_pack("{s:s, s:o, s:s, s:s}", "class", row->class_id, "user_id", api_user_id(r, row->localpart),
+                             "role", row->role, "source", row->source);
+    api_set_days(item, row->begin, row->end);
+    json_array_append_new(items, item);
+}
+
+/* Of a class; a page is so many people. */
+static bool list_in_class(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct enrollment_page_row row;
+    user_no last = 0;
+    int people = 0;
+    if (!api_caller(r, &actor) || !api_page(r, &page))
+        return false;
+    class_no class = api_class(r, r->db, r->params[0], &r->error);
+    struct subject subject = {.school = class != 0 ? school_of_class(r->db, class) : 0, .class = class};
+    if (class == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &subject))
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = pages_enrollments_in(r->db, class, page.after, page.limit);
+    for (; pages_enrollments_next(q, &row); last = row.user) {
+        people += row.user != last;
+        add_row(r, items, &row);
+    }
+    stmt_end(q);
+    return api_reply_list(r, items, people == page.limit ? last : 0);
+}
+
+/* Of a person: all at once. */
+static bool list_of_person(struct request *r)
+{
+    struct actor actor;
+    struct enrollment_page_row row;
+    user_no user = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    if (user == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.target = user}))
+        return false;
+    struct viewer viewer = pages_viewer(actor.user);
+    json_t *items = json_array();
+    struct stmt *q = pages_enrollments_of(r->db, &viewer, user);
+    while (pages_enrollments_next(q, &row))
+        add_row(r, items, &row);
+    stmt_end(q);
+    return api_reply_list(r, items, 0);
+}
+
+/* --- Changing --- */
+
+struct enrollment_change {
+    const char *user_id, *class_id;
+    struct enrollment_row row;
+    bool ends;
+};
+
+static bool act_enrollment(struct api_act *act, void *state)
+{
+    struct enrollment_change *change = state;
+    struct db *db = act->records.tx->db;
+    change->row.class = api_class(act->r, db, change->class_id, act->records.e);
+    if (change->row.class == 0)
+        return false;
+    change->row.user = api_user(act->r, db, change->user_id, act->records.e);
+    return change->row.user != 0 &&
+           (change->ends ? change_enrollment_end : change_enrollment)(&act->records, &change->row);
+}
+
+static bool take_role(struct request *r, const char *word, struct enrollment_row *row)
+{
+    row->role = (enum school_role)school_role_from(word);
+    return (row->role & (ROLE_PUPIL | ROLE_TEACHER | ROLE_CLASS_TEACHER)) != 0 ||
+           refuse(r, ERROR_INVALID_PARAM, "In a class one is pupil, teacher or class_teacher.");
+}
+
+static bool post_enrollment(struct request *r)
+{
+    const char *role;
+    struct enrollment_change change = {.class_id = r->params[0]};
+    return body_string(r, "user_id", &change.user_id) && body_string(r, "role", &role) &&
+           take_role(r, role, &change.row) && api_body_day(r, "begin", DAY_EVER, &change.row.begin) &&
+           api_body_day(r, "end", DAY_NEVER, &change.row.end) && api_write(r, act_enrollment, &change);
+}
+
+/* ?begin=…: as for roles. */
+static bool delete_enrollment(struct request *r)
+{
+    const char *begin = query_get(r, "begin");
+    struct enrollment_change change = {.class_id = r->params[0], .user_id = r->params[1], .ends = true};
+    change.row.begin = begin != NULL ? day_from(begin) : DAY_EVER;
+    if (change.row.begin < 0)
+        return refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+    return take_role(r, r->params[2], &change.row) && api_write(r, act_enrollment, &change);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/people/{userId}/enrollments", list_of_person, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/classes/{class}/enrollments", list_in_class, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/classes/{class}/enrollments", post_enrollment, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_DELETE, "/_parta/v1/classes/{class}/enrollments/{userId}/{role}", delete_enrollment, ROUTE_CALLER, RATE_WRITE,
+     NULL},
+};
+const struct routes API_ENROLLMENT_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,233 @@
+/* Guardians and children (D1–D8), as they see each other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/policies.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/api/shown.h"
+#include "policy/signup/applications.h"
+#include "policy/signup/guardians.h"
+
+#define CHILDREN_MAX 50
+#define ROOM_MEMBERS_MAX 500 /* who are named of one room */
+
+static bool school_mode(const struct request *r)
+{
+    return rooms_settings(r->server->rooms)->school_mode;
+}
+
+/* --- A parent opens the child's link --- */
+
+/* D2: what the child's record says. */
+static json_t *child_data(struct request *r, user_no child)
+{
+    struct person_card card;
+    school_no school;
+    class_no class;
+    json_t *out = json_object();
+    if (person_card_get(r->db, child, &card))
+        shown_person(out, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
+    json_object_set_new(out, "corrections", json_string(card.roster_kept ? "by_the_school" : "at_once"));
+    person_card_finish(&card);
+    if (card_pupil_place(r->db, child, &school, &class))
+        shown_place(out, r->db, school, class);
+    return out;
+}
+
+static bool needs_approval(struct request *r, user_no child)
+{
+    struct school_policy policy;
+    school_no school;
+    class_no class;
+    if (!card_pupil_place(r->db, child, &school, &class))
+        return true;
+    policies_in_force(r->db, school, &policy);
+    return policy.guardian_needs_approval;
+}
+
+static bool post_look(struct request *r)
+{
+    struct actor actor;
+    const char *token;
+    struct guardian_view view;
+    struct person_card self;
+    if (!caller_is_person(r, true) || !api_caller(r, &actor) || !body_string(r, "token", &token) ||
+        !guardian_look(r->db, school_mode(r), &actor, r->server->contacts, token, clock_wall_ms(), &view, &r->error))
+        return false;
+    bool known = person_card_get(r->db, actor.user, &self) && !self.ended;
+    person_card_finish(&self);
+    return reply_json(r, json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person),
+                                   "names_needed", !known, "school_approves", needs_approval(r, view.link.person),
+                                   "expires_ms", (json_int_t)view.link.expires_ms, "signed_in_as",
+                                   r->session->user_id));
+}
+
+static const char *const CORRECTIONS[] = {
+    [CORRECTION_NONE] = "none", [CORRECTION_MADE] = "made", [CORRECTION_WAITS] = "waits"};
+
+static bool act_confirm(struct api_act *act, void *state)
+{
+    enum guardian_outcome outcome;
+    enum correction_outcome correction;
+    if (!guardian_confirm(&act->records, state, &outcome, &correction))
+        return false;
+    act->reply = json_pack("{s:s, s:s}", "outcome", outcome == GUARDIAN_WAITS ? "waits" : "confirmed", "corrections",
+                           CORRECTIONS[correction]);
+    return true;
+}
+
+/* {"token", "bind_to", "given_name" … of the guardian, "child": {what is to be corrected}} */
+static bool post_confirm(struct request *r)
+{
+    struct guardian_confirmation confirmation = {.contacts = r->server->contacts};
+    json_t *child;
+    return caller_is_person(r, true) && body_string(r, "token", &confirmation.token) &&
+           body_object_or_null(r, "child", &child) && read_applicant(r, r->body, &confirmation.self) &&
+           read_applicant(r, child, &confirmation.child) && bound_to_caller(r) &&
+           api_write(r, act_confirm, &confirmation);
+}
+
+/* --- A guardian's children --- */
+
+static json_t *child_json(struct request *r, user_no child)
+{
+    struct user_row user;
+    json_t *out = child_data(r, child);
+    json_object_set_new(out, "user", shown_user(r, r->db, child));
+    if (users_get(r->db, child, &user))
+        api_set(out, "standing", user.state);
+    user_row_finish(&user);
+    return out;
+}
+
+static bool list_children(struct request *r)
+{
+    struct actor actor;
+    user_no children[CHILDREN_MAX];
+    if (!caller_is_person(r, false) || !api_caller(r, &actor))
+        return false;
+    int n = card_children(r->db, actor.user, children, CHILDREN_MAX);
+    json_t *items = json_array();
+    for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
+        if (api_shows(r, &actor, ACT_CHILD, &(struct subject){.target = children[i]}))
+            json_array_append_new(items, child_json(r, children[i]));
+    return api_reply_list(r, items, 0);
+}
+
+/* The child of the path, if the caller is its guardian; others' are told as those that do not exist. 0: r->error */
+static user_no own_child(struct request *r, struct db *db, user_no guardian, struct error *e)
+{
+    user_no children[CHILDREN_MAX];
+    user_no child = users_by_id(db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
+    int n = card_children(db, guardian, children, CHILDREN_MAX);
+    for (int i = 0; child != 0 && i < n && i < CHILDREN_MAX; ++i)
+        if (children[i] == child)
+            return child;
+    error_set(e, ERROR_NOT_FOUND, "You are not this person's guardian.");
+    return 0;
+}
+
+/* D8: display names, and nothing that leads further. */
+static json_t *with_whom(struct request *r, room_no room, user_no child)
+{
+    user_no *members = xcalloc(ROOM_MEMBERS_MAX, sizeof *members);
+    json_t *names = json_array();
+    int n = card_members(r->db, room, members, ROOM_MEMBERS_MAX);
+    for (int i = 0; i < n && i < ROOM_MEMBERS_MAX; ++i)
+        if (members[i] != child)
+            json_array_append_new(names, shown_name(r->db, members[i]));
+    free(members);
+    return names;
+}
+
+static char *room_name(const char *content)
+{
+    struct error ignored;
+    json_t *parsed = content != NULL ? json_parse(content, strlen(content), &ignored) : NULL;
+    const char *name = json_get_string(parsed, "name");
+    char *copy = xstrdup(name != NULL ? name : "");
+    json_decref(parsed);
+    return copy;
+}
+
+static json_t *room_json(struct request *r, const struct room_card *card, user_no child)
+{
+    char *name = room_name(card->name);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", card->room_id, "kind",
+                            room_kind_name(card->kind), "name", name, "members", card->joined, "with",
+                            room_kind_is_space(card->kind) ? json_array() : with_whom(r, card->room, child));
+    free(name);
+    return out;
+}
+
+static bool list_rooms(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct room_card card;
+    room_no last = 0;
+    int n = 0;
+    if (!caller_is_person(r, false) || !api_caller(r, &actor) || !api_page(r, &page))
+        return false;
+    user_no child = own_child(r, r->db, actor.user, &r->error);
+    if (child == 0 || !guardian_may_see(r->db, school_mode(r), &actor, child, &r->error))
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = card_rooms(r->db, child, page.after, page.limit);
+    for (; card_rooms_next(q, &card); ++n, last = card.room)
+        json_array_append_new(items, room_json(r, &card, child));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+static bool act_correct(struct api_act *act, void *state)
+{
+    enum correction_outcome outcome;
+    struct changing_records *c = &act->records;
+    user_no child = own_child(act->r, c->tx->db, c->actor->user, c->e);
+    if (child == 0 || !guardian_correct(c, child, state, &outcome))
+        return false;
+    act->reply = json_pack("{s:s}", "corrections", CORRECTIONS[outcome]);
+    return true;
+}
+
+static bool post_corrections(struct request *r)
+{
+    struct applicant person;
+    return caller_is_person(r, false) && read_applicant(r, r->body, &person) && api_write(r, act_correct, &person);
+}
+
+static bool act_withdraw(struct api_act *act, void *state)
+{
+    struct changing_records *c = &act->records;
+    user_no child = own_child(act->r, c->tx->db, c->actor->user, c->e);
+    return child != 0 && guardian_withdraw(c, child);
+}
+
+static bool delete_child(struct request *r)
+{
+    return caller_is_person(r, false) && api_write(r, act_withdraw, NULL);
+}
+
+/* Who confirms may still be pending. */
+#define ROUTE_PARENT (ROUTE_CALLER | ROUTE_LOCKED_TOO | ROUTE_BODY)
+
+static const struct route TABLE[] = {
+    {HTTP_POST, "/_parta/v1/guardian_links/look", post_look, ROUTE_PARENT, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/guardian_links/confirm", post_confirm, ROUTE_PARENT, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/children", list_children, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_DELETE, "/_parta/v1/me/children/{user}", delete_child, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/children/{user}/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/me/children/{user}/corrections", post_corrections, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE,
+     NULL},
+};
+const struct routes API_GUARDIAN_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,112 @@
+/* Rosters, as the operator brings them in (I4), and what was brought in. */
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/pages.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/roster/source.h"
+
+static bool readable(struct request *r, struct actor *actor)
+{
+    return api_caller(r, actor) && (actor->user == 0 || refuse(r, ERROR_FORBIDDEN, "Rosters are the operator's.")) &&
+           api_may(r, actor, ACT_IMPORT, &(struct subject){0});
+}
+
+static json_t *import_json(const struct import_page_row *row)
+{
+    struct error ignored;
+    json_t *changes = json_parse(row->changes, strlen(row->changes), &ignored);
+    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "import", json_sprintf("%lld", (long long)row->no),
+                     "source", row->source, "mode", row->mode, "author", row->author, "started_ts",
+                     (json_int_t)row->started_ms, "ended_ts", (json_int_t)row->ended_ms, "changes",
+                     changes != NULL ? changes : json_object());
+}
+
+static bool list_imports(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct import_page_row row;
+    int n = 0;
+    int64_t last = 0;
+    if (!readable(r, &actor) || !api_page(r, &page))
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = pages_imports(r->db, page.after, page.limit);
+    for (; pages_imports_next(q, &row); ++n, last = row.no)
+        json_array_append_new(items, import_json(&row));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+#define DIFFERENCE_BYTES_MAX (1 << 20) /* of it in a reply */
+
+/* Lines, whole ones, with how many were left out. */
+static json_t *difference_json(const struct text *difference, json_t *reply)
+{
+    json_t *lines = json_array();
+    const char *at = difference->data, *end = at + difference->len, *newline;
+    json_int_t left_out = 0;
+    for (; at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1)
+        if (newline - difference->data > DIFFERENCE_BYTES_MAX)
+            ++left_out;
+        else
+            json_array_append_new(lines, json_stringn(at, (size_t)(newline - at)));
+    if (left_out != 0)
+        json_object_set_new(reply, "left_out", json_integer(left_out));
+    return lines;
+}
+
+static bool reply_outcome(struct request *r, const struct source_import *import, const struct source_outcome *out)
+{
+    json_t *reply = json_pack("{s:s, s:s, s:b, s:o}", "source", import->source, "mode", out->mode, "dry_run",
+                              import->how.dry_run, "changes", roster_changes_json(&out->changes));
+    if (import->how.dry_run)
+        json_object_set_new(reply, "difference", difference_json(import->how.difference, reply));
+    return reply_json(r, reply);
+}
+
+static bool refuse_roster(struct request *r, const struct text *problem)
+{
+    if (problem->len != 0 && r->error.code == ERROR_INVALID_PARAM)
+        return error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem",
+                               problem->data);
+    return r->error.code != ERROR_NONE ? false : refuse(r, ERROR_UNKNOWN, NULL);
+}
+
+/* The body is the zip. An import is a transaction of its own, and a second one of the same file changes nothing: no
+ * Idempotency-Key is needed. */
+static bool post_import(struct request *r)
+{
+    struct actor actor;
+    struct source_outcome out;
+    struct text problem = TEXT_INIT, difference = TEXT_INIT;
+    const char *source = query_get(r, "source");
+    struct source_import import = {.source = source != NULL ? source : SOURCE_DEFAULT,
+                                   .how = {.writer = r->server->writer,
+                                           .rooms = r->server->rooms,
+                                           .config = r->server->config,
+                                           .db = r->db,
+                                           .actor = &actor,
+                                           .difference = &difference}};
+    if (!readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run))
+        return false;
+    if (!source_name_valid(import.source))
+        return refuse(r, ERROR_INVALID_PARAM,
+                      "A source is named by at most 64 letters, digits and . _ - (not school).");
+    if (!import.how.dry_run)
+        import.how.difference = NULL;
+    bool done = source_import_archive(&import, r->raw_body, r->raw_body_len, &out, &problem, &r->error);
+    done = done ? reply_outcome(r, &import, &out) : refuse_roster(r, &problem);
+    text_finish(&problem);
+    text_finish(&difference);
+    return done;
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/imports", list_imports, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/imports", post_import, ROUTE_CALLER | ROUTE_RAW, RATE_WRITE, NULL},
+};
+const struct routes API_IMPORT_ROUTES = ROUTES(TABLE);

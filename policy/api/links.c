@@ -1,0 +1,190 @@
+/* Links by which people are let in (C2): made, listed, revoked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/api/shown.h"
+#include "policy/signup/links.h"
+
+static const char *state_of(const struct link_row *row, int64_t now_ms)
+{
+    if (row->revoked_ms != 0)
+        return "revoked";
+    if (row->expires_ms <= now_ms)
+        return "expired";
+    return row->uses < row->uses_allowed ? "open" : "used_up";
+}
+
+static json_t *link_json(struct request *r, struct db *db, const struct link_row *row)
+{
+    json_t *out = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "link",
+                            json_sprintf("%lld", (long long)row->no), "kind", link_kind_name(row->kind), "state",
+                            state_of(row, clock_wall_ms()), "issuer", row->issuer_name, "uses", (json_int_t)row->uses,
+                            "uses_allowed", (json_int_t)row->uses_allowed, "created_ms", (json_int_t)row->created_ms,
+                            "expires_ms", (json_int_t)row->expires_ms);
+    if (row->role != 0)
+        api_set(out, "role", school_role_name(row->role));
+    if (row->school != 0)
+        shown_place(out, db, row->school, row->class);
+    if (row->person != 0)
+        json_object_set_new(out, "user", shown_user(r, db, row->person));
+    return out;
+}
+
+/* ?school=…&class=…&kind=…&state=open. What the caller could not make is not there. */
+struct listing {
+    struct links_query query;
+    struct actor actor;
+};
+
+static bool read_listing(struct request *r, struct listing *out)
+{
+    struct api_page page;
+    const char *school = query_get(r, "school"), *class = query_get(r, "class"), *kind = query_get(r, "kind");
+    const char *state = query_get(r, "state");
+    *out = (struct listing){.query.kind = LINK_KIND__COUNT};
+    if (!api_caller(r, &out->actor) || !api_page(r, &page))
+        return false;
+    out->query.after = page.after;
+    out->query.limit = page.limit;
+    out->query.open_ms = state != NULL ? clock_wall_ms() : 0;
+    if (state != NULL && strcmp(state, "open") != 0)
+        return refuse(r, ERROR_INVALID_PARAM, "state is open, or not given.");
+    if (kind != NULL && !link_kind_from(kind, &out->query.kind))
+        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school, guardian or personal.");
+    if (school != NULL && (out->query.school = api_school(r, r->db, school, &r->error)) == 0)
+        return false;
+    return class == NULL || (out->query.class = api_class(r, r->db, class, &r->error)) != 0;
+}
+
+static bool list_links(struct request *r)
+{
+    bool school_mode = rooms_settings(r->server->rooms)->school_mode;
+    struct listing listing;
+    struct link_row *rows;
+    int n = 0;
+    if (!read_listing(r, &listing))
+        return false;
+    rows = xcalloc((size_t)listing.query.limit, sizeof *rows);
+    struct stmt *q = links_query(r->db, &listing.query);
+    while (n < listing.query.limit && links_next(q, &rows[n]))
+        ++n;
+    stmt_end(q);
+    json_t *items = json_array();
+    for (int i = 0; i < n; ++i)
+        if (link_may_see(r->db, school_mode, &listing.actor, &rows[i]))
+            json_array_append_new(items, link_json(r, r->db, &rows[i]));
+    int64_t next = n == listing.query.limit ? rows[n - 1].no : 0;
+    free(rows);
+    return api_reply_list(r, items, next);
+}
+
+struct making {
+    struct link_wish wish;
+    const char *school, *class, *user;
+};
+
+static bool act_make(struct api_act *act, void *state)
+{
+    struct making *m = state;
+    struct changing_records *c = &act->records;
+    struct link_made made;
+    struct link_row row;
+    if ((m->school != NULL && (m->wish.school = api_school(act->r, c->tx->db, m->school, c->e)) == 0) ||
+        (m->class != NULL && (m->wish.class = api_class(act->r, c->tx->db, m->class, c->e)) == 0) ||
+        (m->user != NULL && (m->wish.person = api_user(act->r, c->tx->db, m->user, c->e)) == 0) ||
+        !link_make(c, &m->wish, &made) || !links_get(c->tx->db, made.no, &row))
+        return false;
+    act->reply = link_json(act->r, c->tx->db, &row);
+    json_object_set_new(act->reply, "token", json_string(made.token));
+    act->status = 201;
+    return true;
+}
+
+/* What each kind must name. */
+static bool names_enough(struct request *r, const struct making *m)
+{
+    switch (m->wish.kind) {
+    case LINK_CLASS: return m->class != NULL || refuse(r, ERROR_MISSING_PARAM, "class is missing.");
+    case LINK_SCHOOL: return m->school != NULL || refuse(r, ERROR_MISSING_PARAM, "school is missing.");
+    case LINK_PERSONAL: return m->user != NULL || refuse(r, ERROR_MISSING_PARAM, "user is missing.");
+    default: return refuse(r, ERROR_INVALID_PARAM, "A child makes a guardian's link: POST /_parta/v1/me/guardian_links.");
+    }
+}
+
+static bool post_link(struct request *r)
+{
+    const char *kind, *role;
+    struct making m = {0};
+    if (!body_string(r, "kind", &kind) || !body_string_or(r, "role", "", &role) ||
+        !body_string_or(r, "school", NULL, &m.school) || !body_string_or(r, "class", NULL, &m.class) ||
+        !body_string_or(r, "user", NULL, &m.user) || !body_int_or(r, "uses", 0, &m.wish.uses) ||
+        !body_int_or(r, "lifetime_ms", 0, &m.wish.lifetime_ms))
+        return false;
+    if (!link_kind_from(kind, &m.wish.kind))
+        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school or personal.");
+    m.wish.role = (enum school_role)school_role_from(role);
+    return names_enough(r, &m) && api_write(r, act_make, &m);
+}
+
+static bool act_revoke(struct api_act *act, void *state)
+{
+    return link_revoke(&act->records, api_number(act->r->params[0]));
+}
+
+static bool revoke_link(struct request *r)
+{
+    return api_write(r, act_revoke, NULL);
+}
+
+/* --- A child's own (D1) --- */
+
+static bool act_guardian_link(struct api_act *act, void *state)
+{
+    const struct link_wish *wish = state;
+    struct link_made made;
+    if (!link_make(&act->records, wish, &made))
+        return false;
+    act->reply = json_pack("{s:o, s:s, s:I}", "link", json_sprintf("%lld", (long long)made.no), "token", made.token,
+                           "expires_ms", (json_int_t)made.expires_ms);
+    act->status = 201;
+    return true;
+}
+
+static bool post_guardian_link(struct request *r)
+{
+    struct link_wish wish = {.kind = LINK_GUARDIAN};
+    return caller_is_person(r, false) && body_int_or(r, "lifetime_ms", 0, &wish.lifetime_ms) &&
+           api_write(r, act_guardian_link, &wish);
+}
+
+static bool list_guardian_links(struct request *r)
+{
+    struct link_row row;
+    if (!caller_is_person(r, false))
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = links_query(r->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX,
+                                                              .person = r->session->user,
+                                                              .kind = LINK_GUARDIAN,
+                                                              .open_ms = clock_wall_ms()});
+    while (links_next(q, &row))
+        json_array_append_new(items, link_json(r, r->db, &row));
+    stmt_end(q);
+    return api_reply_list(r, items, 0);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/links", list_links, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/links", post_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/links/{link}/revoke", revoke_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/guardian_links", list_guardian_links, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/me/guardian_links", post_guardian_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+};
+const struct routes API_LINK_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,110 @@
+/* Who I am here: roles, what I have applied for and who must confirm it (A3), my guardians and children (D3, D8). */
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/users.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/api/shown.h"
+
+#define APPLICATIONS_MAX 20
+#define FAMILY_MAX 50
+
+static json_t *roles(struct request *r, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct {
+        school_no school;
+        enum school_role role;
+    } held[32];
+    size_t n = 0;
+    json_t *items = json_array();
+    struct stmt *q = card_roles(r->db, user, day);
+    while (n < sizeof held / sizeof *held && card_roles_next(q, &held[n].school, &held[n].role))
+        ++n;
+    stmt_end(q);
+    for (size_t i = 0; i < n; ++i) {
+        json_t *item = json_pack("{s:s}", "role", school_role_name(held[i].role));
+        shown_place(item, r->db, held[i].school, 0);
+        json_array_append_new(items, item);
+    }
+    return items;
+}
+
+static json_t *applications(struct request *r, user_no user)
+{
+    struct application_row row;
+    json_t *items = json_array();
+    struct stmt *q = applications_query(r->db, &(struct applications_query){.limit = APPLICATIONS_MAX,
+                                                                            .user = user,
+                                                                            .state = APPLICATION_STATE__COUNT,
+                                                                            .kind = APPLICATION_KIND__COUNT});
+    while (applications_next(q, &row))
+        json_array_append_new(items, shown_application(r, r->db, &row, true));
+    stmt_end(q);
+    return items;
+}
+
+static json_t *family(struct request *r, user_no user, int (*who)(struct db *, user_no, user_no *, int))
+{
+    user_no others[FAMILY_MAX];
+    json_t *items = json_array();
+    int n = who(r->db, user, others, FAMILY_MAX);
+    for (int i = 0; i < n && i < FAMILY_MAX; ++i)
+        json_array_append_new(items, json_pack("{s:o, s:o}", "user", shown_user(r, r->db, others[i]), "name",
+                                               shown_name(r->db, others[i])));
+    return items;
+}
+
+static void notice(json_t *notices, const char *rule, const char *ru, const char *en)
+{
+    json_array_append_new(notices, json_pack("{s:s, s:s, s:s}", "rule", rule, "ru", ru, "en", en));
+}
+
+/* What the person must know without having asked. */
+static json_t *notices_for(const char *standing, bool has_guardians, bool waits)
+{
+    json_t *notices = json_array();
+    if (strcmp(standing, "pending") == 0 && waits)
+        notice(notices, "A3", "Ваша заявка ждёт подтверждения школы. До него можно только войти и видеть эту страницу.",
+               "Your application waits for the school. Until it is confirmed you can only sign in and see this page.");
+    if (strcmp(standing, "pending") == 0 && !waits)
+        notice(notices, "C1", "Откройте ссылку, которую дала школа: без неё вашу учётную запись некому подтвердить.",
+               "Open the link that the school gave you: without it nobody can confirm your account.");
+    if (strcmp(standing, "restricted") == 0)
+        notice(notices, "D7",
+               "Пока родитель не подтвердит вашу учётную запись, она ограничена. Сделайте в профиле ссылку для родителя "
+               "и отправьте её.",
+               "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send "
+               "it.");
+    if (has_guardians)
+        notice(notices, "D8",
+               "Ваши родители видят, в каких вы чатах и с кем. Что там написано, они не видят.",
+               "Your guardians see which rooms you are in and with whom. They do not see what is written there.");
+    return notices;
+}
+
+static bool get_me(struct request *r)
+{
+    struct user_row row;
+    if (!caller_is_person(r, true))
+        return false;
+    user_no user = r->session->user;
+    if (!users_get(r->db, user, &row))
+        return refuse(r, ERROR_NOT_FOUND, NULL);
+    json_t *guardians = family(r, user, card_guardians);
+    json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, applications_any_open(r->db, user));
+    json_t *me = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user", r->session->user_id, "standing",
+                           row.state, "name", shown_name(r->db, user), "roles", roles(r, user), "applications",
+                           applications(r, user), "guardians", guardians, "children",
+                           family(r, user, card_children), "notices", notices);
+    user_row_finish(&row);
+    return reply_json(r, me);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/me", get_me, ROUTE_CALLER | ROUTE_LOCKED_TOO, RATE_READ, NULL},
+};
+const struct routes API_ME_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,221 @@
+/* People: who is in the records. */
+#include "policy/api/people.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/text.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+
+static json_t *roles_json(struct db *db, const struct viewer *viewer, user_no user)
+{
+    struct role_page_row row;
+    json_t *roles = json_array();
+    struct stmt *q = pages_roles(db, viewer, user);
+    while (pages_roles_next(q, &row)) {
+        json_t *role = json_pack("{s:s, s:s, s:s}", "school", row.school_id, "role", row.role, "source", row.source);
+        api_set_days(role, row.begin, row.end);
+        json_array_append_new(roles, role);
+    }
+    stmt_end(q);
+    return roles;
+}
+
+json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row)
+{
+    const struct person_row *p = &row->person;
+    json_t *value =
+        json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id", api_user_id(r, row->localpart), "person",
+                  p->sourced_id, "given_name", p->given, "family_name", p->family, "enabled", p->enabled, "ended",
+                  p->ended, "standing", row->standing, "source", row->source, "roles", roles_json(db, viewer, p->no));
+    api_set(value, "middle_name", p->middle);
+    api_set(value, "birth_date", row->birth_date);
+    return value;
+}
+
+json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version)
+{
+    struct viewer viewer = pages_viewer(r->session != NULL ? r->session->user : 0);
+    struct person_page_row row;
+    struct stmt *q;
+    json_t *value = NULL;
+    if (pages_person(db, user, &q, &row)) {
+        value = person_json(r, db, &viewer, &row);
+        *version = row.version;
+    }
+    stmt_end(q);
+    return value;
+}
+
+/* --- Reading --- */
+
+static bool word_known(struct request *r, const struct people_filter *f)
+{
+    enum standing standing;
+    if (f->role != NULL && school_role_from(f->role) == 0)
+        return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
+    if (f->standing != NULL && !standing_from(f->standing, &standing))
+        return refuse(r, ERROR_INVALID_PARAM, "There is no such standing.");
+    return true;
+}
+
+static bool take_place(struct request *r, const struct actor *actor, struct people_filter *f)
+{
+    const char *school = query_get(r, "school"), *class = query_get(r, "class");
+    if (school != NULL && (f->school = api_school(r, r->db, school, &r->error)) == 0)
+        return false;
+    if (class != NULL && (f->class = api_class(r, r->db, class, &r->error)) == 0)
+        return false;
+    if (actor->user != 0 && school == NULL && class == NULL)
+        return refuse(r, ERROR_MISSING_PARAM, "Say of which school or class.");
+    struct subject subject = {.school = f->class != 0 ? school_of_class(r->db, f->class) : f->school,
+                              .class = f->class};
+    return api_may(r, actor, ACT_RECORDS_READ, &subject);
+}
+
+/* ?school=&class=&role=&standing=&name=, the last: how a name begins. */
+static bool list_people(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct person_page_row row;
+    int n = 0;
+    int64_t last = 0;
+    if (!api_caller(r, &actor) || !api_page(r, &page))
+        return false;
+    struct viewer viewer = pages_viewer(actor.user);
+    struct people_filter filter = {.viewer = &viewer,
+                                   .role = query_get(r, "role"),
+                                   .standing = query_get(r, "standing"),
+                                   .name = query_get(r, "name"),
+                                   .after = page.after};
+    if (!word_known(r, &filter) || !take_place(r, &actor, &filter))
+        return false;
+    json_t *items = json_array();
+    struct people_page *people = pages_people(r->db, &filter);
+    for (; n < page.limit && pages_people_next(people, &row); ++n, last = row.person.no)
+        json_array_append_new(items, person_json(r, r->db, &viewer, &row));
+    pages_people_end(people);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+static bool get_person(struct request *r)
+{
+    struct actor actor;
+    int64_t version = 0;
+    user_no user = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    if (user == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.target = user}))
+        return false;
+    json_t *person = person_get(r, r->db, user, &version);
+    return person != NULL ? api_reply_versioned(r, person, version)
+                          : refuse(r, ERROR_NOT_FOUND, "This account is in no school's records.");
+}
+
+/* --- Making --- */
+
+struct new_person {
+    struct person_row row;
+    const char *school, *role, *class, *child; /* "": none */
+    school_day begin, end;
+};
+
+static bool body_person(struct request *r, struct person_row *row)
+{
+    return api_body_name(r, "given_name", true, &row->given) && api_body_name(r, "family_name", true, &row->family) &&
+           api_body_name(r, "middle_name", false, &row->middle) &&
+           api_body_day(r, "birth_date", DAY_EVER, &row->birth) && body_bool_or(r, "enabled", true, &row->enabled);
+}
+
+static bool give_enrollment(struct api_act *act, const struct new_person *new, user_no user)
+{
+    struct enrollment_row row = {
+        .user = user, .role = (enum school_role)school_role_from(new->role), .begin = new->begin, .end = new->end};
+    row.class = api_class(act->r, act->records.tx->db, new->class, act->records.e);
+    return row.class != 0 && change_enrollment(&act->records, &row);
+}
+
+static bool give_role(struct api_act *act, const struct new_person *new, school_no school, user_no user)
+{
+    if (*new->class != '\0')
+        return give_enrollment(act, new, user);
+    if (*new->child != '\0') {
+        user_no child = api_user(act->r, act->records.tx->db, new->child, act->records.e);
+        return child != 0 && change_guardianship(&act->records, child, user);
+    }
+    struct role_row row = {user, school, (enum school_role)school_role_from(new->role), new->begin, new->end};
+    return change_role(&act->records, &row);
+}
+
+static bool act_new(struct api_act *act, void *state)
+{
+    const struct new_person *new = state;
+    struct db *db = act->records.tx->db;
+    school_no school = api_school(act->r, db, new->school, act->records.e);
+    user_no user = school != 0 ? change_person(&act->records, &new->row, school, 0) : 0;
+    if (user == 0 || !give_role(act, new, school, user))
+        return false;
+    act->reply = person_get(act->r, db, user, &act->version);
+    act->status = 201;
+    return true;
+}
+
+/* A person comes with what makes them one of the school: a role, a place in a class, or a child (B3). */
+static bool post_person(struct request *r)
+{
+    struct new_person new = {0};
+    if (!body_person(r, &new.row) || !api_body_name(r, "person", false, &new.row.sourced_id) ||
+        !body_string(r, "school", &new.school) || !body_string(r, "role", &new.role) ||
+        !body_string_or(r, "class", "", &new.class) || !body_string_or(r, "child", "", &new.child) ||
+        !api_body_day(r, "begin", DAY_EVER, &new.begin) || !api_body_day(r, "end", DAY_NEVER, &new.end))
+        return false;
+    if (school_role_from(new.role) == 0)
+        return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
+    if ((*new.child != '\0') != (strcmp(new.role, "guardian") == 0))
+        return refuse(r, ERROR_INVALID_PARAM, "A guardian, and nobody else, comes with a child.");
+    if (*new.row.sourced_id == '\0')
+        new.row.sourced_id = NULL;
+    return api_write(r, act_new, &new);
+}
+
+/* --- Changing --- */
+
+static bool act_change(struct api_act *act, void *state)
+{
+    struct person_row *wanted = state;
+    struct db *db = act->records.tx->db;
+    struct person_page_row now;
+    struct stmt *q;
+    wanted->no = api_user(act->r, db, act->r->params[0], act->records.e);
+    if (wanted->no == 0)
+        return false;
+    bool there = pages_person(db, wanted->no, &q, &now);
+    char *sourced_id = there ? xstrdup(now.person.sourced_id) : NULL;
+    stmt_end(q);
+    wanted->sourced_id = sourced_id;
+    bool changed = there ? change_person(&act->records, wanted, 0, act->if_version) != 0
+                         : error_set(act->records.e, ERROR_NOT_FOUND, "This account is in no school's records.");
+    free(sourced_id);
+    if (changed)
+        act->reply = person_get(act->r, db, wanted->no, &act->version);
+    return changed;
+}
+
+static bool put_person(struct request *r)
+{
+    struct person_row row = {0};
+    return body_person(r, &row) && api_write(r, act_change, &row);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/people", list_people, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/people", post_person, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/people/{userId}", get_person, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/people/{userId}", put_person, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+};
+const struct routes API_PERSON_ROUTES = ROUTES(TABLE);

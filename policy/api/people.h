@@ -1,0 +1,16 @@
+/* People in replies of the school API. */
+#ifndef PARTA_POLICY_API_PEOPLE_H
+#define PARTA_POLICY_API_PEOPLE_H
+
+#include <jansson.h>
+
+#include "homeserver/http/request.h"
+#include "homeserver/store/pages.h"
+
+/* With the roles that the viewer may know of (A1): a new reference. */
+json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row);
+
+/* The same by number, with *version; NULL: not in the records. */
+json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version);
+
+#endif

@@ -1,0 +1,127 @@
+/* Schools' own policies (docs/policy.md): what is in force, what was, what shall be. */
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/store/policies.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/office/school_policies.h"
+
+/* The school of the path; the server's own policy (school 0) is its operators'. */
+static bool take_school(struct request *r, struct db *db, const struct actor *actor, school_no *school, struct error *e)
+{
+    *school = 0;
+    if (r->n_params > 0)
+        return (*school = api_school(r, db, r->params[0], e)) != 0;
+    return actor->user == 0 || error_set(e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
+}
+
+static bool readable_school(struct request *r, struct actor *actor, school_no *school)
+{
+    return api_caller(r, actor) && take_school(r, r->db, actor, school, &r->error) &&
+           api_may(r, actor, ACT_RECORDS_READ, &(struct subject){.school = *school});
+}
+
+static json_t *document_json(const struct policy_row *row)
+{
+    struct error ignored;
+    json_t *document = json_parse(row->document, strlen(row->document), &ignored);
+    return document != NULL ? document : json_object();
+}
+
+/* {"version", "document", "in_force"}: version 0 and {} where there is no document; in_force with all that it leaves
+ * to the server's document and the defaults. */
+static json_t *policy_json(struct db *db, school_no school, int64_t *version)
+{
+    struct school_policy policy;
+    struct policy_row row;
+    json_t *document = NULL;
+    *version = 0;
+    struct stmt *q = policies_newest(db, school);
+    if (policies_next(q, &row)) {
+        *version = row.version;
+        document = document_json(&row);
+    }
+    stmt_end(q);
+    policies_in_force(db, school, &policy);
+    return json_pack("{s:I, s:o, s:o}", "version", (json_int_t)*version, "document",
+                     document != NULL ? document : json_object(), "in_force", school_policy_document(&policy));
+}
+
+static bool get_policy(struct request *r)
+{
+    struct actor actor;
+    school_no school;
+    int64_t version;
+    if (!readable_school(r, &actor, &school))
+        return false;
+    db_begin_read(r->db);
+    json_t *reply = policy_json(r->db, school, &version);
+    db_end_read(r->db);
+    return api_reply_versioned(r, reply, version);
+}
+
+static json_t *version_json(const struct policy_row *row)
+{
+    return json_pack("{s:I, s:o, s:s, s:s, s:I}", "version", (json_int_t)row->version, "document", document_json(row),
+                     "author", row->author, "reason", row->reason, "created_ts", (json_int_t)row->created_ms);
+}
+
+/* Newest first: ?from= is a version that older ones follow. */
+static bool list_versions(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct policy_row row;
+    school_no school;
+    int n = 0;
+    int64_t last = 0;
+    if (!readable_school(r, &actor, &school) || !api_page(r, &page))
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = policies_history(r->db, school, page.after != 0 ? page.after : INT64_MAX);
+    for (; n < page.limit && policies_next(q, &row); ++n, last = row.version)
+        json_array_append_new(items, version_json(&row));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit && last > 1 ? last : 0);
+}
+
+struct new_policy {
+    const json_t *document;
+    const char *reason;
+};
+
+static bool act_put(struct api_act *act, void *state)
+{
+    const struct new_policy *new = state;
+    struct db *db = act->records.tx->db;
+    school_no school;
+    if (!take_school(act->r, db, act->records.actor, &school, act->records.e))
+        return false;
+    if (school_policies_set(&act->records, school, new->document, new->reason, act->if_version) == 0)
+        return false;
+    act->reply = policy_json(db, school, &act->version);
+    return true;
+}
+
+static bool put_policy(struct request *r)
+{
+    struct new_policy new;
+    json_t *document;
+    if (!body_object_or_null(r, "document", &document) || !body_string(r, "reason", &new.reason))
+        return false;
+    new.document = document;
+    return document != NULL ? api_write(r, act_put, &new) : refuse(r, ERROR_MISSING_PARAM, NULL);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/policy", get_policy, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/policy", put_policy, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/policy/versions", list_versions, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/schools/{school}/policy", get_policy, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/schools/{school}/policy", put_policy, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/schools/{school}/policy/versions", list_versions, ROUTE_CALLER, RATE_READ, NULL},
+};
+const struct routes API_POLICY_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,170 @@
+/* Rooms of a school: which there are, who is in them, who answers for them (E5), whom of the external staff they are
+ * open to (E7). What is written there is not the office's. */
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/pages.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+#include "policy/office/rooms.h"
+
+static json_t *schools_json(struct db *db, const struct viewer *viewer, room_no room)
+{
+    json_t *schools = json_array();
+    struct stmt *q = pages_room_schools(db, viewer, room);
+    while (stmt_next(q))
+        json_array_append_new(schools, json_string(col_text(q, 1)));
+    stmt_end(q);
+    return schools;
+}
+
+static void set_name(json_t *value, const struct room_page_row *row)
+{
+    struct error ignored;
+    json_t *content = row->name != NULL ? json_parse(row->name, strlen(row->name), &ignored) : NULL;
+    api_set(value, "name", json_get_string(content, "name"));
+    json_decref(content);
+}
+
+static json_t *room_json(struct request *r, struct db *db, const struct viewer *viewer, const struct room_page_row *row)
+{
+    json_t *value = json_pack("{s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", row->kind, "joined", row->joined,
+                              "schools", schools_json(db, viewer, row->no));
+    set_name(value, row);
+    api_set(value, "class", row->class_id);
+    if (row->owner != NULL)
+        json_object_set_new(value, "owner", api_user_id(r, row->owner));
+    return value;
+}
+
+/* ?school=&kind= */
+static bool list_rooms(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct room_page_row row;
+    enum room_kind kind;
+    int n = 0;
+    room_no last = 0;
+    const char *school_id = query_get(r, "school"), *word = query_get(r, "kind");
+    if (!api_caller(r, &actor) || !api_page(r, &page))
+        return false;
+    if (word != NULL && !room_kind_from(word, &kind))
+        return refuse(r, ERROR_INVALID_PARAM, "There is no such kind of room.");
+    if (school_id == NULL && actor.user != 0)
+        return refuse(r, ERROR_MISSING_PARAM, "Say of which school.");
+    school_no school = school_id != NULL ? api_school(r, r->db, school_id, &r->error) : 0;
+    if ((school_id != NULL && school == 0) ||
+        !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}))
+        return false;
+    struct viewer viewer = pages_viewer(actor.user);
+    json_t *items = json_array();
+    struct stmt *q = pages_rooms(r->db, &viewer, school, word != NULL ? word : "", page.after, page.limit);
+    for (; pages_rooms_next(q, &row); ++n, last = row.no)
+        json_array_append_new(items, room_json(r, r->db, &viewer, &row));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+/* The room of the path, if the caller may read its school's records; 0: r->error */
+static room_no readable_room(struct request *r, struct actor *actor)
+{
+    room_no room = api_caller(r, actor) ? api_room(r, r->db, r->params[0], &r->error) : 0;
+    if (room == 0)
+        return 0;
+    struct subject subject = {.school = office_room_school(r->db, actor, room)};
+    return api_may(r, actor, ACT_RECORDS_READ, &subject) ? room : 0;
+}
+
+static bool get_room(struct request *r)
+{
+    struct actor actor;
+    struct room_page_row row;
+    json_t *value = NULL;
+    room_no room = readable_room(r, &actor);
+    if (room == 0)
+        return false;
+    struct viewer viewer = pages_viewer(actor.user);
+    struct stmt *q = pages_room(r->db, room);
+    if (pages_rooms_next(q, &row))
+        value = room_json(r, r->db, &viewer, &row);
+    stmt_end(q);
+    return reply_json(r, value);
+}
+
+static json_t *member_json(struct request *r, const struct member_page_row *row)
+{
+    json_t *value = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(r, row->localpart), "membership",
+                              row->membership, "held", row->held, "named", row->named);
+    if (row->held)
+        json_object_set_new(value, "power", json_integer(row->power));
+    return value;
+}
+
+static bool list_members(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct member_page_row row;
+    int n = 0;
+    user_no last = 0;
+    room_no room = api_page(r, &page) ? readable_room(r, &actor) : 0;
+    if (room == 0)
+        return false;
+    json_t *items = json_array();
+    struct stmt *q = pages_members(r->db, room, page.after, page.limit);
+    for (; pages_members_next(q, &row); ++n, last = row.user)
+        json_array_append_new(items, member_json(r, &row));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+/* --- Changing --- */
+
+enum room_change { CHANGE_OWNER, CHANGE_NAMED, CHANGE_UNNAMED };
+struct room_wish {
+    const char *user_id;
+    enum room_change change;
+};
+
+static bool act_room(struct api_act *act, void *state)
+{
+    const struct room_wish *wish = state;
+    struct db *db = act->records.tx->db;
+    room_no room = api_room(act->r, db, act->r->params[0], act->records.e);
+    user_no user = room != 0 ? api_user(act->r, db, wish->user_id, act->records.e) : 0;
+    if (user == 0)
+        return false;
+    if (wish->change == CHANGE_OWNER)
+        return office_room_owner(&act->records, room, user);
+    return change_named_member(&act->records, room, user, wish->change == CHANGE_NAMED);
+}
+
+static bool put_owner(struct request *r)
+{
+    struct room_wish wish = {.change = CHANGE_OWNER};
+    return body_string(r, "user_id", &wish.user_id) && api_write(r, act_room, &wish);
+}
+
+static bool put_named(struct request *r)
+{
+    return api_write(r, act_room, &(struct room_wish){r->params[1], CHANGE_NAMED});
+}
+
+static bool delete_named(struct request *r)
+{
+    return api_write(r, act_room, &(struct room_wish){r->params[1], CHANGE_UNNAMED});
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/rooms/{roomId}", get_room, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/rooms/{roomId}/members", list_members, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/rooms/{roomId}/owner", put_owner, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_PUT, "/_parta/v1/rooms/{roomId}/named/{userId}", put_named, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_DELETE, "/_parta/v1/rooms/{roomId}/named/{userId}", delete_named, ROUTE_CALLER, RATE_WRITE, NULL},
+};
+const struct routes API_ROOM_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,95 @@
+/* Schools. */
+#include "homeserver/http/server.h"
+#include "homeserver/store/pages.h"
+#include "homeserver/store/writer.h"
+#include "policy/api/api.h"
+#include "policy/api/routes.h"
+
+static json_t *school_json(const struct school_page_row *row)
+{
+    return json_pack("{s:s, s:s, s:b, s:s}", "school", row->school.sourced_id, "name", row->school.name, "ended",
+                     row->school.ended, "source", row->source);
+}
+
+/* NULL: there is none */
+static json_t *school_get(struct db *db, school_no school, int64_t *version)
+{
+    struct school_page_row row;
+    json_t *value = NULL;
+    struct stmt *q = pages_school(db, school);
+    if (pages_schools_next(q, &row)) {
+        value = school_json(&row);
+        *version = row.version;
+    }
+    stmt_end(q);
+    return value;
+}
+
+static bool list_schools(struct request *r)
+{
+    struct actor actor;
+    struct api_page page;
+    struct school_page_row row;
+    int n = 0;
+    int64_t last = 0;
+    if (!api_caller(r, &actor) || !api_page(r, &page))
+        return false;
+    struct viewer viewer = pages_viewer(actor.user);
+    json_t *items = json_array();
+    struct stmt *q = pages_schools(r->db, &viewer, page.after, page.limit);
+    for (; pages_schools_next(q, &row); ++n, last = row.school.no)
+        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = row.school.no}))
+            json_array_append_new(items, school_json(&row));
+    stmt_end(q);
+    return api_reply_list(r, items, n == page.limit ? last : 0);
+}
+
+static bool get_school(struct request *r)
+{
+    struct actor actor;
+    int64_t version = 0;
+    if (!api_caller(r, &actor))
+        return false;
+    school_no school = api_school(r, r->db, r->params[0], &r->error);
+    return school != 0 && api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}) &&
+           api_reply_versioned(r, school_get(r->db, school, &version), version);
+}
+
+static bool act_put(struct api_act *act, void *state)
+{
+    struct school_row *row = state;
+    struct db *db = act->records.tx->db;
+    bool fresh = act->r->n_params == 0;
+    if (!fresh && (row->no = api_school(act->r, db, act->r->params[0], act->records.e)) == 0)
+        return false;
+    school_no school = change_school(&act->records, row, act->if_version);
+    if (school == 0)
+        return false;
+    act->reply = school_get(db, school, &act->version);
+    act->status = fresh ? 201 : 200;
+    return true;
+}
+
+static bool post_school(struct request *r)
+{
+    struct school_row row = {0};
+    if (!api_body_name(r, "name", true, &row.name) || !api_body_name(r, "school", false, &row.sourced_id))
+        return false;
+    if (*row.sourced_id == '\0')
+        row.sourced_id = NULL;
+    return api_write(r, act_put, &row);
+}
+
+static bool put_school(struct request *r)
+{
+    struct school_row row = {.sourced_id = r->params[0]};
+    return api_body_name(r, "name", true, &row.name) && api_write(r, act_put, &row);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/schools", list_schools, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/schools", post_school, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/schools/{school}", get_school, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/schools/{school}", put_school, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+};
+const struct routes API_SCHOOL_ROUTES = ROUTES(TABLE);

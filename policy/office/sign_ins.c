@@ -1,0 +1,25 @@
+#include "policy/office/sign_ins.h"
+
+#include "homeserver/store/devices.h"
+#include "homeserver/store/writer.h"
+#include "policy/signup/office.h"
+
+static bool end(struct tx *tx, user_no user, device_no device)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
+    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
+    return device != 0 ? devices_delete(tx, device) : devices_delete_all(tx, user, 0);
+}
+
+bool sign_ins_end(struct changing_records *c, user_no user, const char *device_id)
+{
+    device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
+    if (!office_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
+        return false;
+    if (device_id != NULL && device == 0)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such session.");
+    if (!end(c->tx, user, device))
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    json_t *subject = json_pack("{s:s, s:s*}", "user", office_user_id(c, user), "device", device_id);
+    return office_note(c, "session.end", 0, subject, NULL, NULL);
+}

@@ -1,0 +1,96 @@
+#include "policy/reports/reports.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/audit.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/audit/audit.h"
+
+bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e)
+{
+    struct actor reporter = {.user = report->reporter, .name = reporter_id};
+    report->school = reports_school(tx->db, report->reporter, report->room, report->accused);
+    struct subject subject = {.school = report->school, .target = report->accused};
+    if (strlen(report->reason) > REPORT_REASON_MAX)
+        return error_set(e, ERROR_TOO_LARGE, "The reason is too long.");
+    if (!school_gate(tx->db, school_mode, &reporter, ACT_REPORT, &subject, NULL, NULL, e))
+        return false;
+    report->no = reports_insert(tx, report);
+    return report->no != 0 || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
+                     struct error *e)
+{
+    /* A room has no accused: whose class it concerns is then the reporter's. */
+    struct subject subject = {.school = report->school, .target = report->accused};
+    if (report->accused == 0)
+        subject.target = report->reporter;
+    return school_gate(db, school_mode, actor, ACT_REPORTS, &subject, NULL, NULL, e);
+}
+
+static bool note(struct changing_records *c, const struct report_row *report, const char *resolution)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)report->no);
+    return audit_append(c->tx, rooms_settings(c->rooms)->key,
+                        &(struct audit_note){.actor = c->actor,
+                                             .act = "report.close",
+                                             .school = report->school,
+                                             .subject = json_pack("{s:s}", "report", number),
+                                             .reason = resolution});
+}
+
+bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t if_version)
+{
+    struct report_row row;
+    struct stmt *q = reports_get(c->tx->db, no);
+    bool found = reports_next(q, &row);
+    bool may = found && report_may_read(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, &row, c->e);
+    bool fits = may && (if_version == 0 || if_version == row.version) && row.open;
+    struct report_row kept = {.no = row.no, .school = found ? row.school : 0};
+    stmt_end(q);
+    if (!may)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such report.");
+    if (!fits)
+        return error_set(c->e, ERROR_PRECONDITION, NULL);
+    if (resolution == NULL || *resolution == '\0' || strlen(resolution) > REPORT_REASON_MAX)
+        return error_set(c->e, ERROR_INVALID_PARAM, "Say in a few words how it was settled.");
+    return (reports_close(c->tx, no, resolution, c->actor->name) && note(c, &kept, resolution)) ||
+           error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+static void put_text(json_t *object, const char *key, char *heap)
+{
+    if (heap != NULL)
+        json_object_set_new(object, key, json_string(heap));
+    free(heap);
+}
+
+json_t *report_json(struct db *db, const char *server_name, const struct report_row *report)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)report->no);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s*, s:s*}", "id", number, "kind", report->kind, "state",
+                            report->open ? "open" : "closed", "reason", report->reason, "created_ts",
+                            (json_int_t)report->created_ms, "version", (json_int_t)report->version, "event_id",
+                            report->event_id, "handled_by", report->handled_by);
+    put_text(out, "reporter", users_id(db, server_name, report->reporter));
+    if (report->accused != 0)
+        put_text(out, "accused", users_id(db, server_name, report->accused));
+    if (report->room != 0)
+        put_text(out, "room_id", rooms_id_of(db, report->room));
+    if (report->school != 0)
+        put_text(out, "school", audit_school_id(db, report->school));
+    if (report->evidence != NULL)
+        json_object_set_new(out, "evidence", json_loads(report->evidence, 0, NULL));
+    if (!report->open)
+        json_object_set_new(out, "resolution", json_string(report->resolution));
+    return out;
+}

@@ -1,0 +1,30 @@
+/* Reports of messages, rooms and people (F5): they go to the school's office, that is to administrators and, where the
+ * school's policy says so, class teachers of the people concerned; never to the accused. Who reported stays between
+ * them and the office. */
+#ifndef PARTA_POLICY_REPORTS_REPORTS_H
+#define PARTA_POLICY_REPORTS_REPORTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "homeserver/store/reports.h"
+#include "policy/actor.h"
+#include "policy/roster/change.h"
+
+#define REPORT_REASON_MAX 4096 /* bytes */
+
+/* Inside a job. What the reporter may not see must have been refused before: an event is one that they could read.
+ * report: kind, reporter, accused, room, event_id, evidence, reason. false: *e. */
+bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e);
+
+/* Whether the actor may read this report, and settle it. */
+bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
+                     struct error *e);
+
+/* Inside a job: settles it, with a word on what was done. ERROR_NOT_FOUND also where the actor may not know of it. */
+bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t if_version);
+
+/* The report as the office sees it: new reference. server_name for ids. */
+json_t *report_json(struct db *db, const char *server_name, const struct report_row *report);
+
+#endif

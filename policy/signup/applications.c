@@ -1,0 +1,306 @@
+#include "policy/signup/applications.h"
+
+#include <string.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/writer.h"
+#include "policy/signup/links.h"
+#include "policy/signup/office.h"
+#include "policy/signup/proof.h"
+
+#define BIRTH_FIRST 19000101
+
+/* --- What an applicant says --- */
+
+static bool plain(const char *text, size_t max)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; ++i)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    return len <= max;
+}
+
+bool applicant_valid(const struct applicant *p, struct error *e)
+{
+    if (!plain(p->given, PERSON_NAME_MAX) || !plain(p->family, PERSON_NAME_MAX) || !plain(p->middle, PERSON_NAME_MAX))
+        return error_set(e, ERROR_INVALID_PARAM, "A name is one line of at most 120 bytes.");
+    if (p->birth != DAY_EVER && (p->birth < BIRTH_FIRST || p->birth > day_of_ms(clock_wall_ms())))
+        return error_set(e, ERROR_INVALID_PARAM, "The birth date is not a day on which anybody was born.");
+    return plain(p->note, APPLICATION_NOTE_MAX) ||
+           error_set(e, ERROR_INVALID_PARAM, "The note is one line of at most 1000 bytes.");
+}
+
+static const char *either(const char *said, const char *before)
+{
+    return said[0] != '\0' ? said : before;
+}
+
+struct applicant applicant_over(const struct applicant *said, const struct applicant *before)
+{
+    return (struct applicant){either(said->given, before->given), either(said->family, before->family),
+                              either(said->middle, before->middle),
+                              said->birth != DAY_EVER ? said->birth : before->birth, either(said->note, before->note)};
+}
+
+/* --- Applying --- */
+
+static json_t *named(const struct changing_records *c, const struct application_row *row)
+{
+    struct place_card card = {0};
+    json_t *subject = json_pack("{s:I, s:s, s:s}", "application", (json_int_t)row->no, "kind",
+                                application_kind_name(row->kind), "user", office_user_id(c, row->user));
+    if (row->class != 0 && place_card_get(c->tx->db, row->school, row->class, &card))
+        json_object_set_new(subject, "class", json_string(card.class_id));
+    if (row->role != 0)
+        json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
+    if (row->child != 0)
+        json_object_set_new(subject, "child", json_string(office_user_id(c, row->child)));
+    if (row->link != 0)
+        json_object_set_new(subject, "link", json_integer(row->link));
+    place_card_finish(&card);
+    return subject;
+}
+
+application_no application_make(struct changing_records *c, user_no user, const struct link_row *link,
+                                const struct applicant *person)
+{
+    struct application_row row = {.kind = APPLICATION_JOIN,
+                                  .state = APPLICATION_WAITING,
+                                  .user = user,
+                                  .link = link->no,
+                                  .school = link->school,
+                                  .class = link->class,
+                                  .role = link->role,
+                                  .person = *person};
+    if (applications_same(c->tx->db, &row) != 0)
+        error_set(c->e, ERROR_CONFLICT, "You have applied for this already, and the school has not decided yet.");
+    else if ((row.no = applications_insert(c->tx, &row)) == 0)
+        error_set(c->e, ERROR_UNKNOWN, NULL);
+    return row.no != 0 && office_note(c, "application.create", row.school, named(c, &row), NULL, NULL) ? row.no : 0;
+}
+
+/* C4: what happens when a parent opens the child's link with the parent's own account. */
+static application_no parent_as_pupil(struct error *e)
+{
+    error_set_field(e, ERROR_FORBIDDEN,
+                    "Это ссылка для ученика, а открыта она под учётной записью родителя. У ребёнка должна быть своя "
+                    "учётная запись со своим номером телефона: выйдите из своей и зарегистрируйте ребёнка.",
+                    "org.parta.rule", "C4");
+    e->translation = "This link is for a pupil, but it was opened in a parent's account. The child needs an account and a "
+                     "phone number of its own: sign out, and sign the child up.";
+    return 0;
+}
+
+application_no application_apply(struct changing_records *c, const struct contacts *contacts, const char *token,
+                                 const struct applicant *person)
+{
+    struct link_row link;
+    if (!applicant_valid(person, c->e) || !link_find(c->tx->db, token, c->tx->now_ms, &link, c->e))
+        return 0;
+    if (link.kind != LINK_CLASS && link.kind != LINK_SCHOOL) {
+        error_set_field(c->e, ERROR_FORBIDDEN,
+                        "Эта ссылка не для вступления в школу: личная открывает свою учётную запись, родительскую "
+                        "подтверждают на её собственной странице.",
+                        "org.parta.rule", "C2");
+        c->e->translation = "This link is not for joining a school: a personal one opens an account of its own, a "
+                            "guardian's is confirmed on its own page.";
+        return 0;
+    }
+    if (link.role == ROLE_PUPIL && card_children(c->tx->db, c->actor->user, NULL, 0) > 0)
+        return parent_as_pupil(c->e);
+    if (!proof_had(c->tx->db, contacts, &link, c->actor->user, c->e) || !link_use(c->tx, token, &link, c->e))
+        return 0;
+    return application_make(c, c->actor->user, &link, person);
+}
+
+/* The application, if it is there, in the version that the caller has seen, and not decided. */
+static bool open_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
+{
+    if (!applications_get(c->tx->db, no, row))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
+    if (if_version != 0 && if_version != row->version)
+        return error_set(c->e, ERROR_PRECONDITION, NULL);
+    return row->state == APPLICATION_WAITING || row->state == APPLICATION_BEGUN ||
+           error_set(c->e, ERROR_CONFLICT, "This application has been decided already.");
+}
+
+/* The applicant's own; others' are told as those that do not exist. */
+static bool own_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
+{
+    if (!applications_get(c->tx->db, no, row) || c->actor->user == 0 || row->user != c->actor->user)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
+    application_finish(row);
+    return open_one(c, no, if_version, row);
+}
+
+bool application_edit(struct changing_records *c, application_no no, const struct applicant *person,
+                      int64_t if_version)
+{
+    struct application_row row = {0};
+    bool done = applicant_valid(person, c->e) && own_one(c, no, if_version, &row);
+    if (done) {
+        struct applicant now = applicant_over(person, &row.person);
+        done = applications_set_person(c->tx, no, &now) || error_set(c->e, ERROR_UNKNOWN, NULL);
+    }
+    application_finish(&row);
+    return done;
+}
+
+static bool decide(struct changing_records *c, const struct application_row *row, enum application_state state,
+                   const char *act, const char *reason)
+{
+    return (applications_decide(c->tx, row->no, state, c->actor->name, reason) ||
+            error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+           office_note(c, act, row->school, named(c, row), NULL, reason[0] != '\0' ? reason : NULL);
+}
+
+bool application_withdraw(struct changing_records *c, application_no no, int64_t if_version)
+{
+    struct application_row row = {0};
+    bool done = own_one(c, no, if_version, &row) &&
+                decide(c, &row, APPLICATION_WITHDRAWN, "application.withdraw", "");
+    application_finish(&row);
+    return done;
+}
+
+/* --- Deciding --- */
+
+/* Who becomes a teacher is not for a class teacher to say, even of their own class. */
+static struct subject of_application(const struct application_row *row)
+{
+    bool family = row->role == 0 || ((unsigned)row->role & ROLES_FAMILY) != 0;
+    return (struct subject){.school = row->school,
+                            .class = family ? row->class : 0,
+                            .target = row->user,
+                            .role = (unsigned)row->role};
+}
+
+bool application_person(struct changing_records *c, user_no user, const struct applicant *p, school_no school)
+{
+    struct person_card card;
+    bool known = person_card_get(c->tx->db, user, &card); /* who has left comes back with the next record */
+    person_card_finish(&card);
+    if (known)
+        return true;
+    if (p->given[0] == '\0' || p->family[0] == '\0')
+        return error_set(c->e, ERROR_MISSING_PARAM, "Given name and family name must be known.");
+    const struct person_row row = {
+        .given = p->given, .family = p->family, .middle = p->middle, .birth = p->birth, .enabled = true};
+    return change_person_of_account(c, user, &row, school) != 0;
+}
+
+bool application_correct(struct changing_records *c, user_no child, const struct applicant *p, school_no school,
+                         const char *because)
+{
+    struct person_card card;
+    struct office office;
+    bool found = person_card_get(c->tx->db, child, &card) && !card.ended;
+    if (found) {
+        const struct applicant before = {card.given, card.family, card.middle, card.birth, ""};
+        const struct applicant now = applicant_over(p, &before);
+        const struct person_row row = {.no = child,
+                                       .sourced_id = card.sourced_id,
+                                       .given = now.given,
+                                       .family = now.family,
+                                       .middle = now.middle,
+                                       .birth = now.birth,
+                                       .enabled = card.enabled};
+        office_for(&office, c, because);
+        found = change_person(&office.records, &row, school, 0) != 0;
+    } else {
+        error_set(c->e, ERROR_NOT_FOUND, "No school's records have such a person.");
+    }
+    person_card_finish(&card);
+    return found;
+}
+
+/* C2: a class link says "a guardian of this class"; whoever approves says of whom. */
+static bool approve_children(struct changing_records *c, const struct application_row *row,
+                             const struct approval *approval)
+{
+    school_no school;
+    class_no class;
+    if (approval->n_children == 0)
+        return error_set(c->e, ERROR_MISSING_PARAM, "Say whose guardian this is: children.");
+    for (size_t i = 0; i < approval->n_children; ++i) {
+        if (!card_pupil_place(c->tx->db, approval->children[i], &school, &class) || school != row->school ||
+            class != row->class)
+            return error_set(c->e, ERROR_INVALID_PARAM, "The child is not a pupil of the link's class.");
+        if (!change_guardianship(c, approval->children[i], row->user))
+            return false;
+    }
+    return true;
+}
+
+static bool approve_join(struct changing_records *c, const struct application_row *row,
+                         const struct approval *approval)
+{
+    const struct applicant person = applicant_over(&approval->person, &row->person);
+    const struct enrollment_row enrollment = {
+        .class = row->class, .user = row->user, .role = row->role, .begin = DAY_EVER, .end = DAY_NEVER};
+    const struct role_row role = {
+        .user = row->user, .school = row->school, .role = row->role, .begin = DAY_EVER, .end = DAY_NEVER};
+    if (!application_person(c, row->user, &person, row->school))
+        return false;
+    if (row->role == ROLE_GUARDIAN)
+        return approve_children(c, row, approval);
+    return row->class != 0 ? change_enrollment(c, &enrollment) : change_role(c, &role);
+}
+
+static bool approve_guardian(struct changing_records *c, const struct application_row *row,
+                             const struct approval *approval)
+{
+    const struct applicant person = applicant_over(&approval->person, &row->person);
+    return application_person(c, row->user, &person, row->school) && change_guardianship(c, row->child, row->user);
+}
+
+static bool approve_correction(struct changing_records *c, const struct application_row *row,
+                               const struct approval *approval)
+{
+    const struct applicant person = applicant_over(&approval->person, &row->person);
+    return application_correct(c, row->child, &person, row->school, c->actor->override_);
+}
+
+bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
+                         int64_t if_version)
+{
+    static bool (*const KINDS[APPLICATION_KIND__COUNT])(struct changing_records *, const struct application_row *,
+                                                        const struct approval *) = {
+        [APPLICATION_JOIN] = approve_join,
+        [APPLICATION_GUARDIAN] = approve_guardian,
+        [APPLICATION_CORRECTION] = approve_correction,
+    };
+    struct application_row row = {0};
+    struct office office;
+    bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, if_version, &row);
+    if (done && row.state == APPLICATION_BEGUN)
+        done = error_set(c->e, ERROR_CONFLICT, "The guardian has not confirmed yet.");
+    const struct subject subject = of_application(&row);
+    office_for(&office, c, "an application was approved");
+    done = done && office_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
+           decide(c, &row, APPLICATION_APPROVED, "application.approve", "");
+    application_finish(&row);
+    return done;
+}
+
+bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t if_version)
+{
+    struct application_row row = {0};
+    bool done = open_one(c, no, if_version, &row);
+    const struct subject subject = of_application(&row);
+    done = done && office_gate(c, ACT_APPROVE, &subject) &&
+           (plain(reason, APPLICATION_NOTE_MAX) ||
+            error_set(c->e, ERROR_INVALID_PARAM, "The reason is one line of at most 1000 bytes.")) &&
+           decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);
+    application_finish(&row);
+    return done;
+}
+
+bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row)
+{
+    struct error ignored;
+    const struct subject subject = of_application(row);
+    return school_gate(db, school_mode, actor, ACT_APPROVE, &subject, NULL, NULL, &ignored);
+}

@@ -1,0 +1,261 @@
+#include "policy/signup/guardians.h"
+
+#include "homeserver/accounts/contacts.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/policies.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/signup/applications.h"
+#include "policy/signup/links.h"
+#include "policy/signup/office.h"
+
+#define ADULT_YEARS 18
+
+static bool refused(struct error *e, const char *rule, const char *ru, const char *en)
+{
+    error_set_field(e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
+    e->translation = en;
+    return false;
+}
+
+/* --- D2, D4 --- */
+
+/* Said before the gate, which would tell a restricted child (D7) something true and useless. */
+static bool own_session(struct error *e)
+{
+    return refused(e, "D4",
+                   "Эта ссылка для родителя, а открыта она под учётной записью самого ученика. Откройте её на другом "
+                   "устройстве, в другом браузере или в приватном окне, или выйдите из учётной записи ученика.",
+                   "This link is for a parent, but it was opened in the pupil's own account. Open it on another device, in "
+                   "another browser or a private window, or sign the pupil out.");
+}
+
+/* A schoolmate is nobody's parent: who is a pupil must be known to be of age. */
+static bool minor_pupil(struct db *db, user_no user, int64_t now_ms)
+{
+    struct person_card card;
+    school_no school;
+    class_no class;
+    if (!card_pupil_place(db, user, &school, &class))
+        return false;
+    bool adult = person_card_get(db, user, &card) && card.birth != DAY_EVER &&
+                 card.birth + ADULT_YEARS * 10000 <= day_of_ms(now_ms);
+    person_card_finish(&card);
+    return !adult;
+}
+
+/* Whether the server can verify an address, and the guardian to be has none. */
+static bool lacks_contact(struct db *db, const struct contacts *contacts, user_no user)
+{
+    bool offered = contacts_offered(contacts, CONTACT_EMAIL) || contacts_offered(contacts, CONTACT_PHONE);
+    return offered && contacts_count(db, user, CONTACT_EMAIL) == 0 && contacts_count(db, user, CONTACT_PHONE) == 0;
+}
+
+static bool may_become(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
+                       user_no child, int64_t now_ms, struct error *e)
+{
+    const struct subject subject = {.target = child, .own_contact = lacks_contact(db, contacts, actor->user)};
+    user_no guardians[GUARDIANS_MAX];
+    if (actor->user == child)
+        return own_session(e);
+    if (minor_pupil(db, actor->user, now_ms))
+        return refused(e, "D2", "Подтвердить ученика может только взрослый: родитель или законный представитель.",
+                       "Only an adult can confirm a pupil: a parent or legal guardian.");
+    int n = card_guardians(db, child, guardians, GUARDIANS_MAX);
+    for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
+        if (guardians[i] == actor->user)
+            return error_set(e, ERROR_CONFLICT, "You are this child's guardian already.");
+    return school_gate(db, school_mode, actor, ACT_BECOME_GUARDIAN, &subject, NULL, NULL, e);
+}
+
+/* The link; an account that was made by it goes on with it although that was its use. */
+static bool link_of(struct db *db, const char *token, user_no user, int64_t now_ms, struct guardian_view *out,
+                    struct error *e)
+{
+    struct link_row *link = &out->link;
+    *out = (struct guardian_view){0};
+    if (links_find(db, token, link) && link->kind == LINK_GUARDIAN)
+        out->begun = applications_begun(db, user, link->no);
+    bool spent = out->begun != 0 && link->revoked_ms == 0 && link->expires_ms > now_ms;
+    if (!spent && !link_find(db, token, now_ms, link, e))
+        return false;
+    return link->kind == LINK_GUARDIAN ||
+           refused(e, "D1", "Это не ссылка для родителя: такую делает сам ребёнок в своём профиле.",
+                   "This is not a link for a parent: the child makes that one in the child's own profile.");
+}
+
+bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
+                   const char *token, int64_t now_ms, struct guardian_view *out, struct error *e)
+{
+    return link_of(db, token, actor->user, now_ms, out, e) &&
+           may_become(db, school_mode, actor, contacts, out->link.person, now_ms, e);
+}
+
+/* --- Confirming --- */
+
+static bool child_place(struct changing_records *c, user_no child, school_no *school, class_no *class)
+{
+    return card_pupil_place(c->tx->db, child, school, class) ||
+           error_set(c->e, ERROR_NOT_FOUND, "The child is not a pupil of any school now.");
+}
+
+static application_no begin(struct changing_records *c, user_no user, const struct link_row *link,
+                            const struct applicant *self, enum application_state state)
+{
+    struct application_row row = {.kind = APPLICATION_GUARDIAN,
+                                  .state = state,
+                                  .user = user,
+                                  .link = link->no,
+                                  .role = ROLE_GUARDIAN,
+                                  .child = link->person,
+                                  .person = *self};
+    if (!child_place(c, link->person, &row.school, &row.class))
+        return 0;
+    row.no = applications_insert(c->tx, &row);
+    if (row.no == 0)
+        error_set(c->e, ERROR_UNKNOWN, NULL);
+    return row.no;
+}
+
+application_no guardian_begin(struct changing_records *c, user_no user, const struct link_row *link,
+                              const struct applicant *self)
+{
+    return begin(c, user, link, self, APPLICATION_BEGUN);
+}
+
+/* The application that stands for this confirmation: the one begun with the account, or a new one, which uses the link. */
+static application_no stand(struct changing_records *c, const struct guardian_confirmation *how,
+                            const struct guardian_view *view)
+{
+    struct link_row link;
+    if (view->begun != 0) {
+        if (!applications_wait(c->tx, view->begun))
+            error_set(c->e, ERROR_UNKNOWN, NULL);
+        return view->begun;
+    }
+    return link_use(c->tx, how->token, &link, c->e) ? begin(c, c->actor->user, &link, &how->self, APPLICATION_WAITING)
+                                                    : 0;
+}
+
+static json_t *pair(const struct changing_records *c, user_no child, user_no guardian)
+{
+    return json_pack("{s:s, s:s}", "child", office_user_id(c, child), "guardian", office_user_id(c, guardian));
+}
+
+/* C2, D2: the child's own link names the child, so that the school need not approve, unless it wants to. */
+static bool admit(struct changing_records *c, application_no no, const struct guardian_confirmation *how)
+{
+    struct application_row row;
+    struct office office;
+    if (!applications_get(c->tx->db, no, &row))
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    const struct applicant self = applicant_over(&how->self, &row.person);
+    office_for(&office, c, NULL);
+    bool done = application_person(&office.records, row.user, &self, row.school) &&
+                change_guardianship(&office.records, row.child, row.user) &&
+                (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
+                 error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+                office_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL);
+    application_finish(&row);
+    return done;
+}
+
+/* Who waits for the school's word must have said who they are. */
+static bool wait(struct changing_records *c, application_no no, const struct guardian_confirmation *how)
+{
+    struct application_row row;
+    if (!applications_get(c->tx->db, no, &row))
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    const struct applicant self = applicant_over(&how->self, &row.person);
+    bool done = (applications_set_person(c->tx, no, &self) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+                office_note(c, "application.create", row.school, pair(c, row.child, row.user), NULL, NULL);
+    application_finish(&row);
+    return done;
+}
+
+static bool anything(const struct applicant *p)
+{
+    return p->given[0] != '\0' || p->family[0] != '\0' || p->middle[0] != '\0' || p->birth != DAY_EVER;
+}
+
+/* D2. A roster's record is the office's to change; the school's own is changed at once. */
+static bool correct(struct changing_records *c, user_no child, const struct applicant *p, bool ask,
+                    enum correction_outcome *outcome)
+{
+    struct person_card card;
+    struct application_row row = {.kind = APPLICATION_CORRECTION,
+                                  .state = APPLICATION_WAITING,
+                                  .user = c->actor->user,
+                                  .child = child,
+                                  .person = *p};
+    *outcome = CORRECTION_NONE;
+    if (!anything(p))
+        return true;
+    if (!child_place(c, child, &row.school, &row.class) || !person_card_get(c->tx->db, child, &card))
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    bool kept = card.roster_kept || ask;
+    person_card_finish(&card);
+    *outcome = kept ? CORRECTION_WAITS : CORRECTION_MADE;
+    if (!kept)
+        return application_correct(c, child, p, row.school, NULL);
+    row.no = applications_same(c->tx->db, &row);
+    bool done = row.no != 0 ? applications_set_person(c->tx, row.no, p) : applications_insert(c->tx, &row) != 0;
+    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+           office_note(c, "correction.ask", row.school, pair(c, child, row.user), NULL, NULL);
+}
+
+bool guardian_confirm(struct changing_records *c, const struct guardian_confirmation *how,
+                      enum guardian_outcome *outcome, enum correction_outcome *correction)
+{
+    struct guardian_view view;
+    struct school_policy policy;
+    bool school_mode = rooms_settings(c->rooms)->school_mode;
+    if (!applicant_valid(&how->self, c->e) || !applicant_valid(&how->child, c->e) ||
+        !guardian_look(c->tx->db, school_mode, c->actor, how->contacts, how->token, c->tx->now_ms, &view, c->e))
+        return false;
+    application_no no = stand(c, how, &view);
+    if (no == 0)
+        return false;
+    school_no school;
+    class_no class;
+    if (!child_place(c, view.link.person, &school, &class))
+        return false;
+    policies_in_force(c->tx->db, school, &policy);
+    *outcome = policy.guardian_needs_approval ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
+    return (*outcome == GUARDIAN_WAITS ? wait(c, no, how) : admit(c, no, how)) &&
+           correct(c, view.link.person, &how->child, *outcome == GUARDIAN_WAITS, correction);
+}
+
+/* --- Afterwards --- */
+
+bool guardian_withdraw(struct changing_records *c, user_no child)
+{
+    struct office office;
+    user_no guardians[GUARDIANS_MAX];
+    const struct subject subject = {.target = child};
+    int n = card_guardians(c->tx->db, child, guardians, GUARDIANS_MAX);
+    bool is = false;
+    for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
+        is = is || guardians[i] == c->actor->user;
+    if (!is)
+        return error_set(c->e, ERROR_NOT_FOUND, "You are not this person's guardian.");
+    office_for(&office, c, "the guardian withdrew");
+    return office_gate(c, ACT_END_GUARDIAN, &subject) &&
+           change_guardianship_end(&office.records, child, c->actor->user) &&
+           office_note(c, "guardian.withdraw", 0, pair(c, child, c->actor->user), NULL, NULL);
+}
+
+bool guardian_may_see(struct db *db, bool school_mode, const struct actor *actor, user_no child, struct error *e)
+{
+    const struct subject subject = {.target = child};
+    return school_gate(db, school_mode, actor, ACT_CHILD, &subject, NULL, NULL, e);
+}
+
+bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person,
+                      enum correction_outcome *outcome)
+{
+    return applicant_valid(person, c->e) &&
+           guardian_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, child, c->e) &&
+           correct(c, child, person, false, outcome);
+}

@@ -1,0 +1,255 @@
+#include "policy/signup/links.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/registration.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/signup/office.h"
+
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
+_Static_assert(LINK_TOKEN_CHARS <= REGISTRATION_TOKEN_MAX, "a link is a registration token to Matrix clients");
+
+/* What each kind is like. */
+static const struct {
+    unsigned roles; /* enum school_role: those it may give */
+    int64_t uses, uses_max, lifetime_ms, lifetime_max_ms;
+} KINDS[LINK_KIND__COUNT] = {
+    [LINK_CLASS] = {ROLE_PUPIL | ROLE_GUARDIAN | ROLE_TEACHER, 50, LINK_USES_MAX, 14 * DAY_MS, LINK_LIFETIME_MAX_MS},
+    [LINK_SCHOOL] = {ROLE_TEACHER | ROLE_STAFF, 50, LINK_USES_MAX, 14 * DAY_MS, LINK_LIFETIME_MAX_MS},
+    [LINK_GUARDIAN] = {ROLE_GUARDIAN, 1, 1, 2 * DAY_MS, GUARDIAN_LINK_LIFETIME_MAX_MS},
+    [LINK_PERSONAL] = {0, 1, 1, 14 * DAY_MS, LINK_LIFETIME_MAX_MS},
+};
+
+static bool refused(struct error *e, const char *rule, const char *ru, const char *en)
+{
+    error_set_field(e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
+    e->translation = en;
+    return false;
+}
+
+/* --- Making --- */
+
+/* Checks numbers and roles against the kind, and fills in defaults. */
+static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row *row, struct error *e)
+{
+    bool gives_role = wish->kind == LINK_CLASS || wish->kind == LINK_SCHOOL;
+    *row = (struct link_row){.kind = wish->kind,
+                             .role = wish->kind == LINK_GUARDIAN ? ROLE_GUARDIAN : gives_role ? wish->role : 0,
+                             .uses_allowed = wish->uses != 0 ? wish->uses : KINDS[wish->kind].uses};
+    int64_t lifetime_ms = wish->lifetime_ms != 0 ? wish->lifetime_ms : KINDS[wish->kind].lifetime_ms;
+    row->expires_ms = now_ms + lifetime_ms;
+    if (gives_role && ((unsigned)wish->role & KINDS[wish->kind].roles) == 0)
+        return error_set(e, ERROR_INVALID_PARAM,
+                         "A class link is for a pupil, guardian or teacher, a school link for a teacher or staff.");
+    if (row->uses_allowed < 1 || row->uses_allowed > KINDS[wish->kind].uses_max)
+        return error_set(e, ERROR_INVALID_PARAM, "A link cannot be used that many times.");
+    if (lifetime_ms < LINK_LIFETIME_MIN_MS || lifetime_ms > KINDS[wish->kind].lifetime_max_ms)
+        return error_set(e, ERROR_INVALID_PARAM, "A link cannot last that short or that long.");
+    return true;
+}
+
+/* School and class that the link is of. */
+static bool place(struct changing_records *c, const struct link_wish *wish, struct link_row *row)
+{
+    struct place_card card;
+    bool found = place_card_get(c->tx->db, wish->school, wish->kind == LINK_CLASS ? wish->class : 0, &card);
+    if (wish->kind == LINK_CLASS && wish->class == 0)
+        found = false;
+    row->school = card.school;
+    row->class = card.class;
+    place_card_finish(&card);
+    return found || error_set(c->e, ERROR_NOT_FOUND, "There is no such school or class.");
+}
+
+/* Whom a link for teachers and staff lets in is not for a class teacher to say, even of their own class: such a link is of the
+ * school. */
+static struct subject of_link(const struct link_row *row)
+{
+    bool family = row->kind == LINK_CLASS && ((unsigned)row->role & ROLES_FAMILY) != 0;
+    return (struct subject){.school = row->school,
+                            .class = family ? row->class : 0,
+                            .target = row->kind == LINK_PERSONAL ? row->person : 0,
+                            .role = (unsigned)row->role};
+}
+
+static enum act act_of(const struct link_row *row)
+{
+    return row->kind == LINK_GUARDIAN ? ACT_GUARDIAN_LINK : ACT_LINK;
+}
+
+static bool link_gate(struct changing_records *c, const struct link_row *row)
+{
+    struct subject subject = of_link(row);
+    if (row->kind == LINK_GUARDIAN)
+        subject.target = row->person;
+    return office_gate(c, act_of(row), &subject);
+}
+
+static school_no first_school(struct db *db, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    school_no school = 0;
+    enum school_role role;
+    struct stmt *q = card_roles(db, user, day);
+    card_roles_next(q, &school, &role);
+    stmt_end(q);
+    return school;
+}
+
+/* C2: the records name the person. */
+static bool personal(struct changing_records *c, struct link_row *row, user_no person)
+{
+    struct user_row user;
+    bool found = users_get(c->tx->db, person, &user) && !user.service && strcmp(user.state, "left") != 0;
+    user_row_finish(&user);
+    row->person = person;
+    row->school = found ? first_school(c->tx->db, person) : 0;
+    return row->school != 0 || error_set(c->e, ERROR_NOT_FOUND, "No school's records have such a person.");
+}
+
+static bool not_taken(struct changing_records *c, user_no person)
+{
+    struct user_row user;
+    bool taken = users_get(c->tx->db, person, &user) && user.password_hash != NULL;
+    user_row_finish(&user);
+    return !taken || error_set(c->e, ERROR_CONFLICT, "This person has a password already.");
+}
+
+/* D1, D5: a child's own link; the newest GUARDIAN_LINKS_OPEN_MAX stay good. */
+static bool guardian(struct changing_records *c, const struct link_row *row)
+{
+    struct link_row open[GUARDIAN_LINKS_OPEN_MAX + 1];
+    int n = 0;
+    if (card_guardians(c->tx->db, row->person, NULL, 0) >= GUARDIANS_MAX)
+        return refused(c->e, "D5", "У вас уже два родителя или законных представителя: больше добавить нельзя.",
+                       "You have two parents or guardians already: no more can be added.");
+    struct stmt *q = links_query(c->tx->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX + 1,
+                                                                  .person = row->person,
+                                                                  .kind = LINK_GUARDIAN,
+                                                                  .open_ms = c->tx->now_ms});
+    while (n <= GUARDIAN_LINKS_OPEN_MAX && links_next(q, &open[n]))
+        ++n;
+    stmt_end(q);
+    for (int i = 0; i <= n - GUARDIAN_LINKS_OPEN_MAX; ++i)
+        if (!links_revoke(c->tx, open[i].no))
+            return error_set(c->e, ERROR_UNKNOWN, NULL);
+    return true;
+}
+
+static bool whose(struct changing_records *c, const struct link_wish *wish, struct link_row *row)
+{
+    switch (wish->kind) {
+    case LINK_PERSONAL: return personal(c, row, wish->person);
+    case LINK_GUARDIAN: row->person = c->actor->user; return true;
+    default: return place(c, wish, row);
+    }
+}
+
+/* What must still be so once the gate has let the actor through. */
+static bool ready(struct changing_records *c, const struct link_row *row)
+{
+    switch (row->kind) {
+    case LINK_PERSONAL: return not_taken(c, row->person);
+    case LINK_GUARDIAN: return guardian(c, row);
+    default: return true;
+    }
+}
+
+static json_t *named(const struct changing_records *c, const struct link_row *row)
+{
+    struct place_card card = {0};
+    json_t *subject = json_pack("{s:I, s:s}", "link", (json_int_t)row->no, "kind", link_kind_name(row->kind));
+    if (row->school != 0)
+        place_card_get(c->tx->db, row->school, row->class, &card);
+    if (row->class != 0 && card.class_id != NULL)
+        json_object_set_new(subject, "class", json_string(card.class_id));
+    if (row->role != 0)
+        json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
+    if (row->person != 0)
+        json_object_set_new(subject, "user", json_string(office_user_id(c, row->person)));
+    place_card_finish(&card);
+    return subject;
+}
+
+bool link_make(struct changing_records *c, const struct link_wish *wish, struct link_made *out)
+{
+    struct link_row row;
+    if (!shape(wish, c->tx->now_ms, &row, c->e) || !whose(c, wish, &row) || !link_gate(c, &row) || !ready(c, &row))
+        return false;
+    row.issuer = c->actor->user;
+    snprintf(row.issuer_name, sizeof row.issuer_name, "%s", c->actor->name);
+    random_name(out->token, LINK_TOKEN_CHARS);
+    out->no = row.no = links_insert(c->tx, &row, out->token);
+    out->expires_ms = row.expires_ms;
+    if (out->no == 0)
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    json_t *details = json_pack("{s:I, s:I}", "uses", (json_int_t)row.uses_allowed, "expires_ms",
+                                (json_int_t)row.expires_ms);
+    return office_note(c, "link.create", row.school, named(c, &row), details, NULL);
+}
+
+/* --- Revoking, listing --- */
+
+bool link_revoke(struct changing_records *c, link_no no)
+{
+    struct link_row row;
+    if (!links_get(c->tx->db, no, &row))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such link.");
+    if (!link_gate(c, &row))
+        return false;
+    if (row.revoked_ms != 0)
+        return true;
+    if (!links_revoke(c->tx, no))
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    return office_note(c, "link.revoke", row.school, named(c, &row), NULL, NULL);
+}
+
+bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link)
+{
+    struct error ignored;
+    struct subject subject = of_link(link);
+    if (link->kind == LINK_GUARDIAN)
+        subject.target = link->person;
+    return school_gate(db, school_mode, actor, act_of(link), &subject, NULL, NULL, &ignored);
+}
+
+/* --- Using --- */
+
+static bool unknown(struct error *e)
+{
+    error_set(e, ERROR_NOT_FOUND, "Такой ссылки нет. Проверьте, что она скопирована целиком.");
+    e->translation = "There is no such link. Check that it was copied whole.";
+    return false;
+}
+
+static bool good(const struct link_row *row, int64_t now_ms, struct error *e)
+{
+    if (row->revoked_ms != 0)
+        return refused(e, "C2", "Эту ссылку отозвали. Попросите новую у того, кто её дал.",
+                       "This link was revoked. Ask whoever gave it to you for a new one.");
+    if (row->expires_ms <= now_ms)
+        return refused(e, "C2", "Срок этой ссылки истёк. Попросите новую у того, кто её дал.",
+                       "This link has expired. Ask whoever gave it to you for a new one.");
+    if (row->uses >= row->uses_allowed)
+        return refused(e, "C2", "Этой ссылкой уже воспользовались. Попросите новую у того, кто её дал.",
+                       "This link has been used up. Ask whoever gave it to you for a new one.");
+    return true;
+}
+
+bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e)
+{
+    return links_find(db, token, out) ? good(out, now_ms, e) : unknown(e);
+}
+
+bool link_use(struct tx *tx, const char *token, struct link_row *out, struct error *e)
+{
+    if (!link_find(tx->db, token, tx->now_ms, out, e))
+        return false;
+    return links_use(tx, out->no) || error_set(e, ERROR_UNKNOWN, NULL);
+}

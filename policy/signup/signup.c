@@ -1,0 +1,178 @@
+#include "policy/signup/signup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/names.h"
+#include "homeserver/accounts/password.h"
+#include "homeserver/accounts/register.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/cards.h"
+#include "homeserver/store/users.h"
+#include "homeserver/store/writer.h"
+#include "policy/roster/people.h"
+#include "policy/signup/applications.h"
+#include "policy/signup/guardians.h"
+#include "policy/signup/links.h"
+#include "policy/signup/office.h"
+#include "policy/signup/proof.h"
+
+bool signup_is_link(struct db *db, const char *token)
+{
+    struct link_row link;
+    return links_find(db, token, &link);
+}
+
+/* Closed still closes: only what makes no account passes. */
+static bool door_open(const struct signing_up *s, const struct link_row *link, struct error *e)
+{
+    return link->kind == LINK_PERSONAL || register_allowed(s->accounts, e);
+}
+
+bool signup_open(const struct signing_up *s, struct db *db, const char *token, struct link_row *out, struct error *e)
+{
+    return link_find(db, token, clock_wall_ms(), out, e) && door_open(s, out, e);
+}
+
+struct signup_job {
+    const struct signing_up *s;
+    const struct signup_wish *wish;
+    const char *localpart, *hash;
+    const struct sign_in *in; /* NULL: no sign-in */
+    struct actor actor;       /* whoever signs up */
+    struct link_row link;
+    user_no user;
+    application_no application;
+};
+
+/* C2: the records name the person, and nobody has taken the account yet. */
+static bool claim(struct signup_job *job, struct changing_records *c)
+{
+    struct user_row row;
+    user_no user = job->link.person;
+    bool found = users_get(c->tx->db, user, &row);
+    bool fresh = found && row.password_hash == NULL;
+    bool stands = found && (strcmp(row.state, "active") == 0 || strcmp(row.state, "restricted") == 0);
+    user_row_finish(&row);
+    if (!fresh || !stands) {
+        error_set_field(c->e, ERROR_FORBIDDEN,
+                        "Эта учётная запись уже открыта или остановлена. Обратитесь к администратору школы.",
+                        "org.parta.rule", "C2");
+        c->e->translation = "This account has been opened already, or is stopped. Ask a school administrator.";
+        return false;
+    }
+    job->user = user;
+    return users_set_password(c->tx, user, job->hash) || error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+/* A3 */
+static bool make(struct signup_job *job, struct changing_records *c)
+{
+    job->user = users_insert(c->tx, job->localpart, job->hash, "pending", false);
+    return job->user != 0 || error_set(c->e, ERROR_USER_IN_USE, NULL);
+}
+
+/* C3, C4, D4: the address that was proven becomes the account's. */
+static bool bind_address(const struct signup_job *job, struct changing_records *c)
+{
+    struct contact_address address;
+    int64_t verified_ms;
+    const char *sid = job->wish->sid;
+    if (sid != NULL && !contacts_take(c->tx, sid, CODE_REGISTER, &address, &verified_ms, c->e))
+        return false;
+    if (!proof_good(c->tx->db, job->s->contacts, &job->link, sid != NULL ? &address : NULL, c->e))
+        return false;
+    if (sid == NULL)
+        return true;
+    return contacts_bind(c->tx, job->user, &address, job->link.role, verified_ms, c->e);
+}
+
+static bool apply(struct signup_job *job, struct changing_records *c)
+{
+    const struct applicant *person = &job->wish->person;
+    switch (job->link.kind) {
+    case LINK_PERSONAL:
+        return office_note(c, "signup.claim", job->link.school, json_pack("{s:I, s:s}", "link",
+                           (json_int_t)job->link.no, "user", office_user_id(c, job->user)), NULL, NULL);
+    case LINK_GUARDIAN: job->application = guardian_begin(c, job->user, &job->link, person); break;
+    default: job->application = application_make(c, job->user, &job->link, person); break;
+    }
+    return job->application != 0;
+}
+
+/* D5: no account for somebody who could not be confirmed. */
+static bool place_left(const struct signup_job *job, struct changing_records *c)
+{
+    if (job->link.kind != LINK_GUARDIAN || card_guardians(c->tx->db, job->link.person, NULL, 0) < GUARDIANS_MAX)
+        return true;
+    error_set_field(c->e, ERROR_FORBIDDEN,
+                    "У ребёнка уже два родителя или законных представителя: больше добавить нельзя.", "org.parta.rule",
+                    "D5");
+    c->e->translation = "The child has two parents or guardians already: no more can be added.";
+    return false;
+}
+
+static bool sign_in(const struct signup_job *job, struct changing_records *c)
+{
+    const struct accounts_hooks *hooks = &job->s->accounts->hooks;
+    if (job->in == NULL)
+        return true;
+    return sign_in_write(c->tx, job->user, job->in, c->e) &&
+           (job->link.kind != LINK_PERSONAL || hooks->signed_in == NULL ||
+            hooks->signed_in(hooks->self, c->tx, job->user, c->e));
+}
+
+static bool job_signup(struct tx *tx, void *arg, struct error *e)
+{
+    struct signup_job *job = arg;
+    struct changing_records c = {.tx = tx, .rooms = job->s->rooms, .actor = &job->actor, .e = e};
+    if (!link_use(tx, job->wish->token, &job->link, e) || !door_open(job->s, &job->link, e) || !place_left(job, &c))
+        return false;
+    if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : make(job, &c)))
+        return false;
+    job->actor = (struct actor){.user = job->user, .name = office_user_id(&c, job->user)};
+    return bind_address(job, &c) && apply(job, &c) && sign_in(job, &c);
+}
+
+static bool wish_valid(const struct signing_up *s, struct db *db, const struct signup_wish *wish, struct error *e)
+{
+    struct link_row link;
+    return signup_open(s, db, wish->token, &link, e) && applicant_valid(&wish->person, e) &&
+           password_acceptable(s->accounts->config, wish->password, e) &&
+           (wish->device == NULL || device_wish_valid(wish->device, e)) &&
+           (wish->localpart == NULL || link.kind == LINK_PERSONAL ||
+            register_name_free(s->accounts, db, wish->localpart, e));
+}
+
+bool signup_by_link(const struct signing_up *s, struct db *db, const struct signup_wish *wish,
+                    struct signup_result *out, struct error *e)
+{
+    char drawn[LOCALPART_BYTES];
+    struct sign_in in = {0};
+    struct signup_job job = {.s = s, .wish = wish, .localpart = wish->localpart};
+    *out = (struct signup_result){0};
+    if (!wish_valid(s, db, wish, e))
+        return false;
+    if (job.localpart == NULL) {
+        localpart_draw(drawn);
+        job.localpart = drawn;
+    }
+    char *hash = password_hash(s->accounts->config, wish->password);
+    if (hash == NULL)
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    if (wish->device != NULL) {
+        sign_in_prepare(s->accounts, wish->device, &in);
+        job.in = &in;
+    }
+    job.hash = hash;
+    bool ok = writer_run(s->accounts->writer, job_signup, &job, e);
+    free(hash);
+    if (!ok)
+        return false;
+    out->kind = job.link.kind;
+    out->application = job.application;
+    sign_in_result(&in, job.user, user_names_get(s->accounts->names, db, job.user), &out->login);
+    return true;
+}

@@ -1,0 +1,70 @@
+/* Delta exports: the bytes stand as users.csv in an archive that is merged into a whole roster. Nothing may crash or leak;
+ * what comes out can be packed, opened and read again as the same. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/roster/mirror.h"
+#include "policy/roster/read.h"
+#include "tests/unit/roster_archive.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void check(const struct roster_update *update)
+{
+    struct roster_problem problem;
+    struct text packed = TEXT_INIT;
+    if (!mirror_pack(update->mirror, &packed))
+        abort();
+    struct mirror *mirror = mirror_open(packed.data, packed.len, &problem);
+    struct roster *roster = mirror != NULL ? roster_read_mirror(mirror, &problem) : NULL;
+    if (roster == NULL || roster->n_people != update->roster->n_people || roster->n_roles != update->roster->n_roles)
+        abort();
+    roster_destroy(roster);
+    mirror_destroy(mirror);
+    text_finish(&packed);
+}
+
+static void merge_into(const struct text *base, const char *version, char *users)
+{
+    char manifest[160];
+    struct roster_update update;
+    struct roster_problem problem;
+    size_t len;
+    snprintf(manifest, sizeof manifest, "propertyName,value\noneroster.version,%s\nfile.users,delta\n", version);
+    struct archive_file files[] = {{"manifest.csv", manifest}, {"users.csv", users}};
+    char *bytes = archive_of(files, 2, &len);
+    if (roster_read_update(bytes, len, base->data, base->len, &update, &problem)) {
+        check(&update);
+        roster_destroy(update.roster);
+        mirror_destroy(update.mirror);
+    } else if (*problem.message == '\0')
+        abort();
+    free(bytes);
+}
+
+static void make_base(struct text *base)
+{
+    struct roster_update update;
+    struct roster_problem problem;
+    size_t len;
+    char *bytes = archive_of(WHOLE, WHOLE_COUNT, &len);
+    if (!roster_read_update(bytes, len, NULL, 0, &update, &problem) || !mirror_pack(update.mirror, base))
+        abort();
+    roster_destroy(update.roster);
+    mirror_destroy(update.mirror);
+    free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct text base = TEXT_INIT;
+    char *users = xstrndup((const char *)data, len);
+    make_base(&base);
+    merge_into(&base, "1.2", users);
+    merge_into(&base, "1.1", users);
+    text_finish(&base);
+    free(users);
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* OneRoster REST pages: the first byte chooses the collection, the rest is the reply. Nothing may crash or leak; what is
+ * taken makes rows that the mirror's reader reads as exactly so many, whatever the strings were. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/roster/read.h"
+#include "policy/roster/rest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static bool count_row(void *self, struct csv_reader *reader, const struct csv_row *row)
+{
+    (void)reader, (void)row;
+    ++*(size_t *)self;
+    return true;
+}
+
+static size_t rows_of(const struct text *csv)
+{
+    size_t n = 0;
+    struct roster_problem problem;
+    struct csv_reader *reader = csv_reader_create("f", count_row, &n, &problem);
+    if (!csv_reader_feed(reader, csv->data, csv->len) || !csv_reader_end(reader))
+        abort();
+    csv_reader_destroy(reader);
+    return n - 1; /* the header */
+}
+
+static void check_merge(struct roster_delta *changes, const struct rest_reading *reading)
+{
+    static const enum roster_table TABLES[REST__COUNT] = {
+        [REST_ORGS] = TABLE_ORGS,       [REST_SESSIONS] = TABLE_SESSIONS,       [REST_COURSES] = TABLE_COURSES,
+        [REST_CLASSES] = TABLE_CLASSES, [REST_USERS] = TABLE_USERS,             [REST_ENROLLMENTS] = TABLE_ENROLLMENTS,
+        [REST_DEMOGRAPHICS] = TABLE_DEMOGRAPHICS};
+    struct roster_problem problem;
+    struct mirror *empty = mirror_create(), *merged = mirror_merge(empty, changes, &problem);
+    if (merged == NULL || rows_of(&merged->csv[TABLES[reading->collection]]) > reading->n_new)
+        abort();
+    roster_destroy(roster_read_mirror(merged, &problem));
+    mirror_destroy(merged);
+    mirror_destroy(empty);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    size_t n;
+    struct roster_problem problem = {0};
+    if (len == 0)
+        return 0;
+    struct rest_reading reading = {.collection = bytes[0] % REST__COUNT, .changes = roster_delta_create()};
+    if (rest_take_page(&reading, (const char *)bytes + 1, len - 1, &n, &problem))
+        check_merge(reading.changes, &reading);
+    else if (*problem.message == '\0')
+        abort();
+    roster_delta_destroy(reading.changes);
+    return 0;
+}

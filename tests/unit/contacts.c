@@ -1,0 +1,711 @@
+/* Phone numbers and e-mail addresses: their forms, the codes that verify them, whose they may be (school.md C3, C4,
+ * D4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/contacts.h"
+#include "homeserver/accounts/phone.h"
+#include "homeserver/accounts/register.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/store/contacts.h"
+#include "homeserver/store/users.h"
+#include "tests/unit/fixture.h"
+
+#define SECRET "monkeys_are_GREAT"
+#define HOUR_MS (INT64_C(3600) * 1000)
+
+static struct {
+    struct fixture f;
+    struct config *config;
+    struct accounts *accounts;
+    struct contacts *contacts;
+    int letters;
+    char to[300], text[2000]; /* of the last one */
+    bool full, unreachable;   /* how the post is */
+} t;
+
+static bool keep_letter(void *self, const struct letter *letter, int64_t deadline_ms,
+                        void (*done)(void *arg, bool delivered), void *arg)
+{
+    assert_ptr_equal(self, &t);
+    assert_true(deadline_ms > clock_mono_ms());
+    if (t.full)
+        return false;
+    ++t.letters;
+    snprintf(t.to, sizeof t.to, "%s", letter->to);
+    snprintf(t.text, sizeof t.text, "%s", letter->text);
+    assert_true((letter->subject != NULL) == (letter->way == POST_MAIL));
+    done(arg, !t.unreachable);
+    return true;
+}
+
+static void open_contacts(bool mail, bool sms)
+{
+    contacts_destroy(t.contacts);
+    t.contacts = contacts_create(&(struct contacts_settings){.config = t.config,
+                                                             .writer = t.f.writer,
+                                                             .post = &t,
+                                                             .offers = {[POST_MAIL] = mail, [POST_SMS] = sms},
+                                                             .send = keep_letter});
+}
+
+static int setup(void **state)
+{
+    static const char YAML[] = "server_name: school.example\npolicy: {mode: open}\nregistration: {mode: open}\n"
+                               "passwords: {ops: 1, memory_kib: 8}\ncodes: {tries: 3, per_hour: 4}\n";
+    struct text problem = TEXT_INIT;
+    memset(&t, 0, sizeof t);
+    fixture_start(&t.f);
+    if (!config_parse("test", YAML, strlen(YAML), &t.config, &problem))
+        fail_msg("%s", problem.data);
+    t.accounts = accounts_create(t.config, t.f.writer, t.f.names);
+    open_contacts(true, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    contacts_destroy(t.contacts);
+    accounts_destroy(t.accounts);
+    config_free(t.config);
+    fixture_stop(&t.f);
+    return 0;
+}
+
+/* --- Forms --- */
+
+static void mail_addresses_are_canonical(void **state)
+{
+    static const struct {
+        const char *typed, *canonical; /* NULL: refused */
+    } CASES[] = {
+        {"anna@school.example", "anna@school.example"},
+        {" Anna.K+x@School.Example ", "anna.k+x@school.example"},
+        {"a@b.cd", "a@b.cd"},
+        {"o'neil@xn--80adxhks.xn--p1ai", "o'neil@xn--80adxhks.xn--p1ai"},
+        {"", NULL},
+        {"anna", NULL},
+        {"@school.example", NULL},
+        {"anna@", NULL},
+        {"anna@localhost", NULL},
+        {"anna@school..example", NULL},
+        {"anna@.school.example", NULL},
+        {"anna@school.example.", NULL},
+        {".anna@school.example", NULL},
+        {"anna.@school.example", NULL},
+        {"an..na@school.example", NULL},
+        {"anna@-school.example", NULL},
+        {"anna@school-.example", NULL},
+        {"anna@school.example-", NULL},
+        {"anna k@school.example", NULL},
+        {"\"anna k\"@school.example", NULL},
+        {"anna@[127.0.0.1]", NULL},
+        {"a@b@school.example", NULL},
+        {"anna@school.example\r\nBcc: x@y.example", NULL},
+        {"anna@school.example\n", NULL},
+        {"anna@school.example,x@y.example", NULL},
+        {"<anna@school.example>", NULL},
+        {"анна@school.example", NULL},
+        {"anna@школа.рф", NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct contact_address address;
+        struct error e = {0};
+        bool taken = contact_email(CASES[i].typed, &address, &e);
+        if (taken != (CASES[i].canonical != NULL))
+            fail_msg("\"%s\" was %s", CASES[i].typed, taken ? "taken" : "refused");
+        if (taken)
+            assert_string_equal(address.address, CASES[i].canonical);
+        else
+            assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    }
+    char local[70] = "", domain[300] = "a@";
+    struct contact_address address;
+    struct error e;
+    memset(local, 'a', 65);
+    strcpy(local + 64, "@b.c");
+    assert_true(contact_email(local, &address, &e));
+    strcpy(local + 64, "a@b.c");
+    assert_false(contact_email(local, &address, &e)); /* 65 before the @ */
+    while (strlen(domain) < 253)
+        strcat(domain, "b.");
+    strcat(domain, "cc");
+    assert_false(contact_email(domain, &address, &e)); /* 255 bytes */
+}
+
+static void phone_numbers_are_canonical(void **state)
+{
+    static const struct {
+        const char *country, *typed, *canonical; /* NULL: refused */
+    } CASES[] = {
+        {"RU", "8 (912) 345-67-89", "79123456789"},
+        {"RU", "+7 912 345-67-89", "79123456789"},
+        {"RU", "9123456789", "79123456789"},
+        {"RU", "79123456789", "79123456789"},
+        {"RU", "810375291234567", "375291234567"},
+        {"RU", "8 800 555 35 35", "78005553535"},
+        {"RU", "800 555 35 35", "78005553535"},
+        {"RU", "12345", NULL},
+        {"RU", "912345678901", NULL},
+        {"GB", "07700 900001", "447700900001"},
+        {"GB", "+447700900001", "447700900001"},
+        {"GB", "00447700900001", "447700900001"},
+        {"US", "(202) 555-0123", "12025550123"},
+        {"US", "1-202-555-0123", "12025550123"},
+        {"US", "011 7 912 345 67 89", "79123456789"},
+        {"IT", "312 345 6789", "393123456789"},
+        {"DE", "0151.12345678", "4915112345678"},
+        {"BY", "8 029 123 45 67", NULL}, /* trunk 8, then 0: not one that this table knows */
+        {"BY", "29 123 45 67", "375291234567"},
+        {"XX", "9123456789", NULL},
+        {"ru", "9123456789", NULL},
+        {"RU", "", NULL},
+        {"RU", "+", NULL},
+        {"RU", "912345678a", NULL},
+        {"RU", "9123456789\r\n", NULL},
+        {"RU", "9123456789&to=1", NULL},
+        {"RU", "+1234567890123456", NULL},
+        {NULL, "79123456789", "79123456789"},
+        {NULL, "+79123456789", "79123456789"},
+        {NULL, "89123456789", NULL},
+        {NULL, "0", NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        char out[PHONE_DIGITS_MAX + 1] = "";
+        bool taken = phone_canonical(CASES[i].country, CASES[i].typed, out);
+        if (taken != (CASES[i].canonical != NULL) || (taken && strcmp(out, CASES[i].canonical) != 0))
+            fail_msg("%s \"%s\" came to \"%s\"", CASES[i].country, CASES[i].typed, taken ? out : "(refused)");
+    }
+}
+
+/* --- Codes --- */
+
+static struct contact_address email(const char *typed)
+{
+    struct contact_address address;
+    struct error e;
+    assert_true(contact_email(typed, &address, &e));
+    return address;
+}
+
+static bool asks(const char *typed, enum code_purpose purpose, const char *secret, int64_t attempt,
+                 char sid[SID_CHARS + 1], struct error *e)
+{
+    struct contact_address address = email(typed);
+    struct code_request request = {purpose, &address, secret, attempt};
+    *e = (struct error){0};
+    return contacts_request_code(t.contacts, &request, sid, e);
+}
+
+/* The code of the last letter; "": it has none. */
+static const char *code_in(const char *text)
+{
+    static char code[7];
+    code[0] = '\0';
+    for (const char *p = text; *p != '\0'; p += p[0] >= '0' && p[0] <= '9' ? strspn(p, "0123456789") : 1)
+        if (strspn(p, "0123456789") == 6)
+            snprintf(code, sizeof code, "%.6s", p);
+    return code;
+}
+
+static bool submits(const char *sid, const char *code, struct error *e)
+{
+    *e = (struct error){0};
+    return contacts_submit_code(t.contacts, sid, SECRET, code, e);
+}
+
+static bool proven(const char *sid, const char *secret, enum code_purpose purpose)
+{
+    struct contact_address address;
+    struct error e;
+    return contacts_proven(t.f.db, sid, secret, purpose, clock_wall_ms(), &address, &e);
+}
+
+/* One that is surely not the code. */
+static const char *wrong(const char *code)
+{
+    return strcmp(code, "000000") == 0 ? "000001" : "000000";
+}
+
+static void a_code_proves_its_address_for_its_purpose(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    assert_true(asks("Anna@School.example", CODE_REGISTER, SECRET, 1, sid, &e));
+    assert_int_equal(t.letters, 1);
+    assert_string_equal(t.to, "anna@school.example");
+    assert_int_equal(strlen(sid), SID_CHARS);
+    assert_int_equal(strlen(code_in(t.text)), 6);
+    assert_non_null(strstr(t.text, "school.example"));
+    assert_false(proven(sid, SECRET, CODE_REGISTER));
+    assert_true(submits(sid, code_in(t.text), &e));
+    assert_true(proven(sid, SECRET, CODE_REGISTER));
+    assert_true(submits(sid, code_in(t.text), &e)); /* a client that repeats itself */
+    assert_false(proven(sid, SECRET, CODE_RESET));
+    assert_false(proven(sid, SECRET, CODE_ADD));
+    assert_false(proven(sid, "another_secret", CODE_REGISTER));
+}
+
+static void a_wrong_code_may_be_tried_a_few_times(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], code[7];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    for (int i = 0; i < 3; ++i) {
+        assert_false(submits(sid, wrong(code), &e));
+        assert_int_equal(e.code, ERROR_TOKEN_INCORRECT);
+    }
+    assert_false(submits(sid, code, &e)); /* the right one, too late */
+    assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
+    assert_false(proven(sid, SECRET, CODE_ADD));
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 2, sid, &e)); /* a new one begins anew */
+    assert_false(submits(sid, wrong(code_in(t.text)), &e));
+    assert_true(submits(sid, code_in(t.text), &e));
+}
+
+static void only_the_sid_with_its_secret_is_a_session(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_false(contacts_submit_code(t.contacts, sid, "another_secret", code_in(t.text), &e));
+    assert_int_equal(e.code, ERROR_NO_VALID_SESSION);
+    assert_false(submits("abcdefghijklmnopqrstuvwx", code_in(t.text), &e));
+    assert_int_equal(e.code, ERROR_NO_VALID_SESSION);
+    assert_false(submits("", code_in(t.text), &e));
+    assert_int_equal(e.code, ERROR_NO_VALID_SESSION);
+    assert_true(submits(sid, code_in(t.text), &e)); /* none of these was a try */
+}
+
+static bool job_age(struct tx *tx, void *arg, struct error *e)
+{
+    char text[120];
+    snprintf(text, sizeof text,
+             "UPDATE verifications SET created_ms = created_ms - %lld, expires_ms = expires_ms - %lld",
+             (long long)*(int64_t *)arg, (long long)*(int64_t *)arg);
+    return db_script(tx->db, text);
+}
+
+/* As if that time had passed. */
+static void pass(int64_t ms)
+{
+    struct error e;
+    assert_true(writer_run(t.f.writer, job_age, &ms, &e));
+}
+
+static void a_code_and_its_proof_expire(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    pass(t.config->codes.lifetime_ms);
+    assert_false(submits(sid, code_in(t.text), &e));
+    assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 2, sid, &e));
+    assert_true(submits(sid, code_in(t.text), &e));
+    pass(HOUR_MS - 10000);
+    assert_true(proven(sid, SECRET, CODE_ADD));
+    pass(10000);
+    assert_false(proven(sid, SECRET, CODE_ADD));
+}
+
+static void a_repeated_request_sends_nothing(void **state)
+{
+    struct error e;
+    char one[SID_CHARS + 1], two[SID_CHARS + 1], code[7];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 5, one, &e));
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 5, two, &e));
+    assert_string_equal(one, two);
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 4, two, &e));
+    assert_string_equal(one, two);
+    assert_int_equal(t.letters, 1);
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 6, two, &e)); /* a higher attempt does */
+    assert_string_equal(one, two);
+    assert_int_equal(t.letters, 2);
+    assert_true(asks("anna@school.example", CODE_RESET, SECRET, 1, two, &e)); /* so does another purpose */
+    assert_string_not_equal(one, two);
+    assert_int_equal(t.letters, 3);
+}
+
+static void a_new_code_ends_the_one_before(void **state)
+{
+    struct error e;
+    char one[SID_CHARS + 1], two[SID_CHARS + 1], code[7];
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, one, &e));
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    assert_true(asks("anna@school.example", CODE_ADD, "another_secret", 1, two, &e));
+    assert_string_not_equal(one, two);
+    assert_false(submits(one, code, &e));
+    assert_int_equal(e.code, ERROR_SESSION_EXPIRED);
+}
+
+static void an_address_gets_few_letters_an_hour_whoever_asks(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], secret[16];
+    for (int i = 0; i < 4; ++i) {
+        snprintf(secret, sizeof secret, "secret%d", i / 2);
+        assert_true(asks("anna@school.example", CODE_ADD, secret, 1 + i % 2, sid, &e)); /* also in one session */
+    }
+    assert_false(asks("anna@school.example", CODE_REGISTER, "secret9", 1, sid, &e));
+    assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+    assert_true(e.retry_after_ms > 0);
+    assert_true(asks("boris@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_int_equal(t.letters, 5);
+    pass(HOUR_MS + 1);
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+}
+
+static void what_clients_send_is_looked_at(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], secret[300];
+    memset(secret, 'a', 256);
+    secret[256] = '\0';
+    static const char *const SECRETS[] = {"", "white space", "semi;colon", "\xd1\x91"};
+    for (size_t i = 0; i < sizeof SECRETS / sizeof *SECRETS; ++i) {
+        assert_false(asks("anna@school.example", CODE_ADD, SECRETS[i], 1, sid, &e));
+        assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    }
+    assert_false(asks("anna@school.example", CODE_ADD, secret, 1, sid, &e));
+    assert_false(asks("anna@school.example", CODE_ADD, SECRET, -1, sid, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    assert_int_equal(t.letters, 0);
+}
+
+static void without_a_post_nothing_is_offered(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    open_contacts(false, true);
+    assert_false(contacts_offered(t.contacts, CONTACT_EMAIL));
+    assert_true(contacts_offered(t.contacts, CONTACT_PHONE));
+    assert_false(contacts_offered(NULL, CONTACT_PHONE));
+    assert_false(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_int_equal(e.code, ERROR_THREEPID_DENIED);
+}
+
+/* The report of how a letter fared is written by a job that nobody waits for. */
+static void wait_for_reports(void)
+{
+    struct error e;
+    int64_t nothing = 0;
+    assert_true(writer_run(t.f.writer, job_age, &nothing, &e));
+}
+
+static void a_letter_that_was_not_sent_is_told_of(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    struct code_session session;
+    t.unreachable = true;
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    wait_for_reports();
+    assert_true(contacts_session(t.f.db, sid, SECRET, clock_wall_ms(), &session, &e));
+    assert_int_equal(session.delivery, DELIVERY_FAILED);
+    assert_false(submits(sid, "123456", &e));
+    assert_int_equal(e.code, ERROR_UNAVAILABLE);
+    assert_false(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_int_equal(e.code, ERROR_UNAVAILABLE);
+    t.unreachable = false;
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 2, sid, &e));
+    wait_for_reports();
+    assert_true(contacts_session(t.f.db, sid, SECRET, clock_wall_ms(), &session, &e));
+    assert_int_equal(session.delivery, DELIVERY_SENT);
+    assert_false(session.validated);
+    assert_true(submits(sid, code_in(t.text), &e));
+    t.full = true;
+    assert_false(asks("boris@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_int_equal(e.code, ERROR_UNAVAILABLE);
+}
+
+/* --- Whose --- */
+
+static bool registers(const char *localpart, const char *sid, struct error *e)
+{
+    struct registration registration = {.localpart = localpart, .password = "correct horse", .sid = sid};
+    struct login_result result;
+    *e = (struct error){0};
+    bool ok = register_account(t.accounts, &registration, &result, e);
+    if (ok)
+        login_result_finish(&result);
+    return ok;
+}
+
+static user_no registered(const char *localpart, const char *address)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    assert_true(asks(address, CODE_REGISTER, localpart, 1, sid, &e));
+    assert_true(contacts_submit_code(t.contacts, sid, localpart, code_in(t.text), &e));
+    assert_true(registers(localpart, sid, &e));
+    return users_no(t.f.db, localpart);
+}
+
+static user_no owner(const char *address)
+{
+    struct contact_address contact = email(address);
+    return contacts_owner(t.f.db, &contact);
+}
+
+static void an_address_belongs_to_one_account_at_a_time_C3(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1], other[SID_CHARS + 1], code[7];
+    assert_true(asks("anna@school.example", CODE_ADD, "boris", 1, other, &e)); /* proven before it was anybody's */
+    assert_true(contacts_submit_code(t.contacts, other, "boris", code_in(t.text), &e));
+    user_no anna = registered("anna", "anna@school.example");
+    assert_true(owner("ANNA@school.example") == anna);
+    assert_int_equal(contacts_count(t.f.db, anna, CONTACT_EMAIL), 1);
+    assert_int_equal(contacts_count(t.f.db, anna, CONTACT_PHONE), 0);
+    user_no boris = fixture_user(&t.f, "boris");
+    assert_false(contacts_add(t.contacts, boris, other, "boris", &e));
+    assert_int_equal(e.code, ERROR_THREEPID_IN_USE);
+    assert_true(owner("anna@school.example") == anna);
+    struct contact_address contact = email("anna@school.example");
+    assert_true(contacts_remove(t.contacts, boris, &contact, &e)); /* another's is not there to be removed */
+    assert_true(owner("anna@school.example") == anna);
+    assert_true(contacts_remove(t.contacts, anna, &contact, &e));
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    snprintf(code, sizeof code, "%s", code_in(t.text));
+    assert_true(submits(sid, code, &e));
+    assert_true(contacts_add(t.contacts, boris, sid, SECRET, &e));
+    assert_true(owner("anna@school.example") == boris);
+}
+
+static void a_proof_is_used_once(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    user_no anna = fixture_user(&t.f, "anna");
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_false(contacts_add(t.contacts, anna, sid, SECRET, &e)); /* not submitted */
+    assert_int_equal(e.code, ERROR_THREEPID_AUTH_FAILED);
+    assert_true(submits(sid, code_in(t.text), &e));
+    assert_false(contacts_add(t.contacts, anna, sid, "another_secret", &e));
+    assert_false(registers("boris", sid, &e)); /* for another purpose */
+    assert_int_equal(e.code, ERROR_THREEPID_AUTH_FAILED);
+    assert_int_equal(users_no(t.f.db, "boris"), 0);
+    assert_true(contacts_add(t.contacts, anna, sid, SECRET, &e));
+    assert_false(contacts_add(t.contacts, anna, sid, SECRET, &e));
+    assert_int_equal(e.code, ERROR_THREEPID_AUTH_FAILED);
+}
+
+static void leaving_frees_the_address_S4(void **state)
+{
+    struct error e;
+    user_no anna = registered("anna", "anna@school.example");
+    assert_true(account_deactivate(t.accounts, anna, false, &e));
+    assert_true(owner("anna@school.example") == 0);
+    user_no second = registered("anna2", "anna@school.example");
+    assert_true(owner("anna@school.example") == second);
+}
+
+/* Asked for alike whether the address is known or not; only the letter differs, and only the right one has a code. */
+static void a_request_does_not_tell_whether_an_address_is_known(void **state)
+{
+    static const struct {
+        enum code_purpose purpose;
+        const char *address;
+        bool code;
+    } CASES[] = {
+        {CODE_REGISTER, "new@school.example", true}, {CODE_REGISTER, "anna@school.example", false},
+        {CODE_ADD, "new@school.example", true},      {CODE_ADD, "anna@school.example", false},
+        {CODE_RESET, "new@school.example", false},   {CODE_RESET, "anna@school.example", true},
+    };
+    struct error e;
+    registered("anna", "anna@school.example");
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        char sid[SID_CHARS + 1], secret[16];
+        pass(HOUR_MS);
+        snprintf(secret, sizeof secret, "secret%zu", i);
+        int before = t.letters;
+        assert_true(asks(CASES[i].address, CASES[i].purpose, secret, 1, sid, &e));
+        assert_int_equal(t.letters, before + 1);
+        assert_int_equal(strlen(sid), SID_CHARS);
+        assert_string_equal(t.to, CASES[i].address);
+        assert_int_equal(code_in(t.text)[0] != '\0', CASES[i].code);
+        assert_false(contacts_submit_code(t.contacts, sid, secret, wrong(code_in(t.text)), &e));
+        assert_int_equal(e.code, ERROR_TOKEN_INCORRECT);
+    }
+}
+
+static void a_lost_password_is_set_anew_by_the_address(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    struct login_result result;
+    struct device_wish wish = {0};
+    registered("anna", "anna@school.example");
+    assert_true(asks("anna@school.example", CODE_RESET, SECRET, 1, sid, &e));
+    assert_false(account_reset_password(t.accounts, sid, true, "battery staple", &e)); /* not submitted */
+    assert_int_equal(e.code, ERROR_THREEPID_AUTH_FAILED);
+    assert_true(submits(sid, code_in(t.text), &e));
+    assert_true(account_reset_password(t.accounts, sid, true, "battery staple", &e));
+    assert_false(login_password(t.accounts, t.f.db, "anna", "correct horse", &wish, &result, &e));
+    assert_true(login_password(t.accounts, t.f.db, "anna", "battery staple", &wish, &result, &e));
+    login_result_finish(&result);
+    assert_false(account_reset_password(t.accounts, sid, true, "another staple", &e)); /* once */
+    assert_int_equal(e.code, ERROR_THREEPID_AUTH_FAILED);
+}
+
+static bool job_roles(struct tx *tx, void *arg, struct error *e)
+{
+    return db_script(tx->db, arg);
+}
+
+static void people(const char *sql)
+{
+    struct error e;
+    assert_true(writer_run(t.f.writer, job_roles, (void *)sql, &e));
+}
+
+/* mother is a guardian of child; aunt one by role. */
+static void make_family(user_no mother, user_no aunt, user_no child)
+{
+    char sql[1600];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO schools (school_no, sourced_id, name) VALUES (1, 's', 'S');"
+             "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name) VALUES"
+             " (%lld, 'mother', 'M', 'M', ''), (%lld, 'aunt', 'A', 'A', ''), (%lld, 'child', 'C', 'C', '');"
+             "INSERT INTO guardianships (child, guardian) VALUES (%lld, %lld);"
+             "INSERT INTO roles (user_no, school_no, role) VALUES (%lld, 1, 'guardian'), (%lld, 1, 'pupil');",
+             (long long)mother, (long long)aunt, (long long)child, (long long)child, (long long)mother, (long long)aunt,
+             (long long)child);
+    people(sql);
+}
+
+static void a_guardians_number_is_not_a_pupils_C4(void **state)
+{
+    user_no mother = registered("mother", "mother@school.example"), aunt = registered("aunt", "aunt@school.example"),
+            child = registered("child", "child@school.example");
+    make_family(mother, aunt, child);
+    const struct {
+        const char *address;
+        user_no user;
+        unsigned roles;
+        const char *rule; /* NULL: may */
+    } CASES[] = {
+        {"mother@school.example", 0, ROLE_PUPIL, "C4"},
+        {"aunt@school.example", 0, ROLE_PUPIL, "C4"},
+        {"aunt@school.example", 0, ROLE_PUPIL | ROLE_TEACHER, "C4"},
+        {"mother@school.example", mother, ROLE_GUARDIAN, NULL},
+        {"mother@school.example", mother, ROLE_PUPIL, NULL}, /* her own: a pupil who is a mother */
+        {"mother@school.example", 0, ROLE_TEACHER, "C3"},
+        {"mother@school.example", aunt, 0, "C3"},
+        {"child@school.example", 0, ROLE_GUARDIAN, "D4"},
+        {"child@school.example", 0, ROLE_PUPIL, "C3"},
+        {"new@school.example", 0, ROLE_PUPIL, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct contact_address address = email(CASES[i].address);
+        struct error e = {0};
+        bool may = contacts_may_belong(t.f.db, &address, CASES[i].user, CASES[i].roles, &e);
+        assert_int_equal(may, CASES[i].rule == NULL);
+        if (may)
+            continue;
+        assert_int_equal(e.code, ERROR_THREEPID_IN_USE);
+        assert_string_equal(e.field, "org.parta.rule");
+        assert_string_equal(e.value, CASES[i].rule);
+        assert_non_null(e.translation);
+    }
+}
+
+/* The same in the job that binds: the pupil's roles come from the records, whatever the caller says. */
+static void a_pupil_cannot_add_a_guardians_number_C4(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    user_no child = registered("child", "child@school.example"), aunt = fixture_user(&t.f, "aunt");
+    assert_true(asks("mother@school.example", CODE_ADD, SECRET, 1, sid, &e)); /* proven while it is nobody's */
+    assert_true(submits(sid, code_in(t.text), &e));
+    user_no mother = registered("mother", "mother@school.example");
+    make_family(mother, aunt, child);
+    assert_false(contacts_add(t.contacts, child, sid, SECRET, &e));
+    assert_string_equal(e.value, "C4");
+    assert_int_equal(contacts_count(t.f.db, child, CONTACT_EMAIL), 1);
+}
+
+static void nothing_is_kept_of_what_is_over(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    struct verification_row row;
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    contacts_upkeep(t.contacts);
+    assert_true(verifications_get(t.f.db, sid, &row));
+    verification_row_finish(&row);
+    pass(t.config->codes.lifetime_ms + HOUR_MS + 1);
+    contacts_upkeep(t.contacts);
+    assert_false(verifications_get(t.f.db, sid, &row));
+}
+
+/* Neither code nor secret stands in the database as it is. */
+static void codes_are_kept_hashed(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    struct verification_row row;
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    assert_true(verifications_get(t.f.db, sid, &row));
+    assert_memory_not_equal(row.code_hash, code_in(t.text), 6);
+    assert_memory_not_equal(row.secret_hash, SECRET, sizeof SECRET);
+    verification_row_finish(&row);
+}
+
+static void letters_lost_by_a_restart_are_not_waited_for(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    struct code_session session;
+    assert_true(asks("anna@school.example", CODE_ADD, SECRET, 1, sid, &e));
+    wait_for_reports();
+    people("UPDATE verifications SET delivery = 'waiting'");
+    open_contacts(true, true);
+    assert_true(contacts_session(t.f.db, sid, SECRET, clock_wall_ms(), &session, &e));
+    assert_int_equal(session.delivery, DELIVERY_FAILED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_addresses_are_canonical),
+        cmocka_unit_test(phone_numbers_are_canonical),
+        TEST(a_code_proves_its_address_for_its_purpose),
+        TEST(a_wrong_code_may_be_tried_a_few_times),
+        TEST(only_the_sid_with_its_secret_is_a_session),
+        TEST(a_code_and_its_proof_expire),
+        TEST(a_repeated_request_sends_nothing),
+        TEST(a_new_code_ends_the_one_before),
+        TEST(an_address_gets_few_letters_an_hour_whoever_asks),
+        TEST(what_clients_send_is_looked_at),
+        TEST(without_a_post_nothing_is_offered),
+        TEST(a_letter_that_was_not_sent_is_told_of),
+        TEST(an_address_belongs_to_one_account_at_a_time_C3),
+        TEST(a_proof_is_used_once),
+        TEST(leaving_frees_the_address_S4),
+        TEST(a_request_does_not_tell_whether_an_address_is_known),
+        TEST(a_lost_password_is_set_anew_by_the_address),
+        TEST(a_guardians_number_is_not_a_pupils_C4),
+        TEST(a_pupil_cannot_add_a_guardians_number_C4),
+        TEST(nothing_is_kept_of_what_is_over),
+        TEST(codes_are_kept_hashed),
+        TEST(letters_lost_by_a_restart_are_not_waited_for),
+    };
+    if (!crypto_start())
+        return 1;
+    return cmocka_run_group_tests_name("contacts", tests, NULL, NULL);
+}

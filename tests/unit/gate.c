@@ -1,0 +1,550 @@
+/* The gate: what it remembers is what it would read; what strangers learn from its refusals; profiles, search; quiet
+ * hours; the office. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/held.h"
+#include "homeserver/store/held.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/school_facts.h"
+#include "policy/actor.h"
+#include "tests/unit/school_people.h"
+
+#define ROOMS 12
+#define ROUNDS 3000
+
+static struct school_people s;
+static room_no rooms[ROOMS];
+
+static int start(void **state)
+{
+    memset(&s, 0, sizeof s);
+    school_people_start(&s);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    school_people_stop(&s);
+    return 0;
+}
+
+/* --- Memory --- */
+
+static unsigned drawn(unsigned n)
+{
+    static uint32_t state = 12345; /* the same run every time */
+    state = state * 1664525 + 1013904223;
+    return (state >> 8) % n;
+}
+
+static user_no anybody(void)
+{
+    unsigned who = drawn(PEOPLE + 1);
+    return who == PEOPLE ? s.service : s.them[who];
+}
+
+#define SAME(field)                                                                                                    \
+    if (x->field != y->field)                                                                                          \
+    fail_msg("%s: %s is %lld in memory, %lld in the store", act_name(q->act), #field, (long long)x->field,             \
+             (long long)y->field)
+#define SAME_PERSON(who)                                                                                               \
+    SAME(who.service);                                                                                                 \
+    SAME(who.standing);                                                                                                \
+    SAME(who.roles);                                                                                                   \
+    SAME(who.any_roles);                                                                                               \
+    SAME(who.member);                                                                                                  \
+    SAME(who.joined);                                                                                                  \
+    SAME(who.held);                                                                                                    \
+    SAME(who.post);                                                                                                    \
+    SAME(who.named);                                                                                                   \
+    SAME(who.owner);                                                                                                   \
+    SAME(who.direct_pair);                                                                                             \
+    SAME(who.shares_room)
+
+static void assert_same(const struct gate_question *q, const struct rule_facts *x, const struct rule_facts *y)
+{
+    SAME(room.kind);
+    SAME(room.has_school);
+    SAME(room.encrypted);
+    SAME(room.made_by_pupil);
+    SAME(room.has_staff);
+    SAME(room.has_family);
+    SAME(room.n_people);
+    SAME(room.direct_pair_full);
+    SAME_PERSON(actor);
+    SAME_PERSON(target);
+    SAME(pair.two);
+    SAME(pair.relations);
+    SAME(pair.allowed);
+    SAME(pair.class_teacher);
+    SAME(pair.guardian);
+    SAME(pair.staff_to_family);
+    SAME(self);
+    SAME(quiet);
+    json_auto_t *mine = school_policy_document(x->policy), *theirs = school_policy_document(y->policy);
+    assert_true(json_equal(mine, theirs));
+}
+
+static void ask_twice(struct tx *tx)
+{
+    static const enum act ACTS[] = {ACT_INVITE, ACT_JOIN, ACT_KNOCK, ACT_LEAVE,  ACT_KICK, ACT_BAN,
+                                    ACT_SEND,   ACT_SEND, ACT_STATE, ACT_REDACT, ACT_SEE,  ACT_PROFILE};
+    struct gate_question q = {.act = ACTS[drawn(sizeof ACTS / sizeof *ACTS)], .actor = anybody(), .target = anybody()};
+    if (q.act != ACT_PROFILE)
+        q.room = rooms[drawn(ROOMS)];
+    if (q.act == ACT_SEND || q.act == ACT_STATE || q.act == ACT_SEE)
+        q.target = 0;
+    if ((q.act == ACT_JOIN && q.actor != s.service) || q.act == ACT_KNOCK || q.act == ACT_LEAVE)
+        q.target = q.actor;
+    if (q.act != ACT_PROFILE && q.room == 0)
+        return;
+    struct school_policy one, other;
+    struct rule_facts kept, read;
+    gate_facts(s.f.rooms, tx->db, &q, &one, &kept);
+    gate_facts(NULL, tx->db, &q, &other, &read);
+    assert_same(&q, &kept, &read);
+}
+
+static school_day some_end(void)
+{
+    return drawn(2) != 0 ? DAY_NEVER : 20200101;
+}
+
+static void change_records(struct tx *tx)
+{
+    static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_GUARDIAN, ROLE_TEACHER, ROLE_HEAD, ROLE_EXTERNAL};
+    static const enum school_role TAUGHT[] = {ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER};
+    static const char *const STATES[] = {"active", "restricted", "suspended", "active", "pending"};
+    user_no user = s.them[drawn(PEOPLE)], other = s.them[drawn(PEOPLE)];
+    struct school_policy policy = SCHOOL_POLICY_DEFAULT;
+    struct guardianship_row kin = {.child = user, .guardian = other, .source = "test"};
+    switch (drawn(8)) {
+    case 0:
+        roles_put(tx->db, &(struct role_row){user, s.schools[drawn(SCHOOLS)], ROLES[drawn(5)], DAY_EVER, some_end(), "t"});
+        break;
+    case 1:
+        enrollments_put(tx->db, &(struct enrollment_row){s.classes[drawn(CLASSES)], user, TAUGHT[drawn(3)], DAY_EVER,
+                                                         some_end(), "t"});
+        break;
+    case 2:
+        if (user != other)
+            guardianships_put(tx->db, &kin);
+        break;
+    case 3: guardianships_delete(tx->db, &kin); break;
+    case 4: users_set_state(tx, user, STATES[drawn(5)]); break;
+    case 5:
+        policy.direct = drawn(1u << 17);
+        policy.quiet.mode = (enum quiet_mode)drawn(4);
+        put_policy(tx, &(struct policy_change){drawn(2) != 0 ? s.schools[drawn(SCHOOLS)] : 0, &policy}, NULL);
+        break;
+    case 6:
+        if (rooms[drawn(ROOMS)] != 0)
+            school_room_set(tx->db, rooms[drawn(ROOMS)], drawn(2) != 0 ? ROOM_CLUB : ROOM_LIBRARY, user);
+        break;
+    default: classes_end(tx->db, s.classes[drawn(8) == 0 ? G : X]); break;
+    }
+}
+
+static void change_room(struct tx *tx)
+{
+    static const enum act ACTS[] = {ACT_INVITE, ACT_JOIN, ACT_JOIN, ACT_LEAVE, ACT_KICK, ACT_KNOCK};
+    struct error ignored;
+    struct appended out;
+    struct membership_act act = {.act = ACTS[drawn(6)], .actor = anybody(), .target = s.them[drawn(PEOPLE)]};
+    struct room *room = room_open(s.f.rooms, tx, rooms[drawn(ROOMS)]);
+    if (room == NULL)
+        return;
+    if (act.act != ACT_INVITE && act.act != ACT_KICK && act.actor != s.service)
+        act.actor = act.target;
+    membership_act(room, tx, &act, &out, &ignored);
+}
+
+static void make_room(struct tx *tx)
+{
+    struct error ignored;
+    struct room_plan plan = {.creator = s.them[drawn(PEOPLE)],
+                             .version = room_version_get("12"),
+                             .preset = drawn(2) != 0 ? PRESET_PUBLIC_CHAT : PRESET_TRUSTED_PRIVATE_CHAT,
+                             .is_direct = drawn(2) != 0};
+    struct room *room = room_create(s.f.rooms, tx, &plan, &ignored);
+    if (room != NULL)
+        rooms[drawn(ROOMS)] = room->no;
+}
+
+static void encrypt(struct tx *tx)
+{
+    struct error ignored;
+    struct appended out;
+    struct room *room = room_open(s.f.rooms, tx, rooms[drawn(ROOMS)]);
+    json_auto_t *content = json_pack("{s:s}", "algorithm", "m.megolm.v1.aes-sha2");
+    if (room != NULL)
+        append_event(room, tx,
+                     &(struct draft){.sender = room->creator, .type = "m.room.encryption", .state_key = "",
+                                     .content = content},
+                     &out, &ignored);
+}
+
+/* Some jobs change their mind, after the gate has remembered what then never was. */
+static bool round_job(struct tx *tx, void *arg, struct error *e)
+{
+    static void (*const CHANGES[])(struct tx * tx) = {change_records, change_records, change_room,
+                                                      change_room,    make_room,      encrypt};
+    room_no before[ROOMS];
+    memcpy(before, rooms, sizeof rooms);
+    for (unsigned n = drawn(3); n > 0; --n)
+        CHANGES[drawn(6)](tx);
+    for (int i = 0; i < 4; ++i)
+        ask_twice(tx);
+    bool good = drawn(4) != 0;
+    if (!good)
+        memcpy(rooms, before, sizeof rooms);
+    return good || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static void what_is_remembered_is_what_would_be_read(void **state)
+{
+    struct error e;
+    memset(rooms, 0, sizeof rooms);
+    for (int i = 0; i < ROUNDS; ++i)
+        writer_run(s.f.writer, round_job, NULL, &e);
+}
+
+struct counting {
+    int64_t before, after, epochs;
+    room_no room;
+};
+
+static bool count_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct counting *c = arg;
+    struct school_policy policy;
+    struct rule_facts facts;
+    struct gate_question q = {.act = ACT_SEND, .room = c->room, .actor = s.them[P1], .type = "m.room.message"};
+    gate_facts(s.f.rooms, tx->db, &q, &policy, &facts);
+    c->epochs = db_epoch(tx->db, EPOCH_ALL);
+    db_fail_after(tx->db, 1); /* the next statement fails: there must be none */
+    gate_facts(s.f.rooms, tx->db, &q, &policy, &facts);
+    bool none = !db_failed(tx->db);
+    db_fail_after(tx->db, 0);
+    return none;
+}
+
+static bool make_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct room_plan plan = {.creator = s.them[P1], .version = room_version_get("12"), .preset = PRESET_PRIVATE_CHAT};
+    struct room *room = room_create(s.f.rooms, tx, &plan, e);
+    *(room_no *)arg = room != NULL ? room->no : 0;
+    return room != NULL;
+}
+
+static void a_second_message_asks_the_store_nothing(void **state)
+{
+    struct error e;
+    struct counting c = {0};
+    assert_true(writer_run(s.f.writer, make_job, &c.room, &e));
+    assert_true(writer_run(s.f.writer, count_job, &c, &e));
+    int64_t before = c.epochs;
+    assert_true(fixture_send(&s.f, c.room, s.them[P1], "m.room.message", NULL, "{}", NULL, NULL, &e));
+    assert_true(writer_run(s.f.writer, count_job, &c, &e));
+    assert_int_equal(c.epochs, before); /* and a message makes nothing untrue */
+}
+
+/* --- A1: who does not exist, and who exists elsewhere --- */
+
+static void strangers_and_nobody_are_answered_alike(void **state)
+{
+    static const enum act ACTS[] = {ACT_INVITE, ACT_BAN, ACT_KICK, ACT_UNBAN};
+    static const char *const STATES[] = {"invite", "ban", "leave", "join", "knock"};
+    struct error e, nobody;
+    user_no roomless = fixture_user(&s.f, "of_no_school");
+    room_no room = fixture_create(&s.f,
+                                  &(struct room_plan){.creator = s.them[T1],
+                                                      .version = room_version_get("12"),
+                                                      .preset = PRESET_PUBLIC_CHAT,
+                                                      .name = "club"},
+                                  &e);
+    assert_int_not_equal(room, 0);
+    const user_no strangers[] = {s.them[XP], s.them[XT], roomless};
+    for (size_t a = 0; a < 5; ++a) {
+        char content[64];
+        snprintf(content, sizeof content, "{\"membership\":\"%s\"}", STATES[a]);
+        assert_false(fixture_write_member(&s.f, room, s.them[T1], "@nobody:school.example", content, &nobody));
+        assert_false(fixture_write_member(&s.f, room, s.them[T1], id_of(XP), content, &e));
+        assert_int_equal(e.code, nobody.code);
+        assert_string_equal(error_sentence(&e), error_sentence(&nobody));
+        assert_string_equal(e.value, nobody.value);
+    }
+    for (size_t a = 0; a < 4; ++a)
+        for (size_t i = 0; i < 3; ++i) {
+            memset(&e, 0, sizeof e);
+            memset(&nobody, 0, sizeof nobody);
+            assert_false(fixture_member(&s.f, room, ACTS[a], s.them[T1], strangers[i], &e));
+            struct verdict verdict[8];
+            int n;
+            gate_explain(s.f.db, true,
+                         &(struct gate_question){.act = ACTS[a], .room = room, .actor = s.them[T1], .target = -1},
+                         verdict, 8, &n);
+            if (n != 0)
+                assert_string_equal(e.value, verdict[0].rule);
+            assert_int_equal(memberships_of(s.f.db, room, strangers[i]), MEMBERSHIP_NONE);
+        }
+}
+
+/* --- A6 --- */
+
+static void profiles_and_search_follow_the_school(void **state)
+{
+    static const struct {
+        enum who asker, other;
+        bool profile, found;
+    } CASES[] = {
+        {P1, P2, true, true},   {P1, P3, true, false},  {P1, T3, true, false}, {P1, XP, false, false},
+        {T1, G1, true, true},   {T1, G3, true, false},  {T1, XT, false, false}, {EXT, P1, true, false},
+        {P1, EXT, true, false}, {HEAD, T1, true, true}, {G1, P1, true, true},  {XT, XP, true, true},
+    };
+    struct error e;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        user_no asker = s.them[CASES[i].asker], other = s.them[CASES[i].other];
+        if (gate_profile(true, s.f.db, asker, other, &e) != CASES[i].profile)
+            fail_msg("%s reads the profile of %s", THEM[CASES[i].asker].name, THEM[CASES[i].other].name);
+        if (gate_may_find(true, s.f.db, asker, other) != CASES[i].found)
+            fail_msg("%s finds %s", THEM[CASES[i].asker].name, THEM[CASES[i].other].name);
+    }
+    struct error nobody;
+    assert_false(gate_profile(true, s.f.db, s.them[P1], s.them[XP], &e));
+    assert_false(gate_profile(true, s.f.db, s.them[P1], 0, &nobody));
+    assert_string_equal(error_sentence(&e), error_sentence(&nobody));
+    assert_true(gate_profile(true, s.f.db, s.them[P1], s.them[P1], &e));
+    assert_true(gate_profile(false, s.f.db, s.them[P1], s.them[XP], &e));
+}
+
+/* --- F3 --- */
+
+static void make_it_quiet(enum quiet_mode mode)
+{
+    struct school_policy policy = SCHOOL_POLICY_DEFAULT;
+    int minute = (int)(clock_wall_ms() / 60000 % 1440);
+    policy.quiet.mode = mode;
+    policy.quiet.utc_offset_minutes = 0;
+    policy.quiet.from_minute = (minute + 1440 - 120) % 1440;
+    policy.quiet.to_minute = (minute + 120) % 1440;
+    set_policy(&s, s.schools[ONE], &policy);
+}
+
+static room_no chat(enum who a, enum who b)
+{
+    struct error e;
+    room_no room = fixture_create(&s.f,
+                                  &(struct room_plan){.creator = s.them[a],
+                                                      .version = room_version_get("12"),
+                                                      .preset = PRESET_TRUSTED_PRIVATE_CHAT},
+                                  &e);
+    assert_true(fixture_member(&s.f, room, ACT_INVITE, s.them[a], s.them[b], &e));
+    assert_true(fixture_member(&s.f, room, ACT_JOIN, s.them[b], s.them[b], &e));
+    return room;
+}
+
+static bool says(room_no room, enum who who, struct appended *out, struct error *e)
+{
+    return fixture_send(&s.f, room, s.them[who], "m.room.message", NULL, "{\"body\":\"x\",\"msgtype\":\"m.text\"}",
+                        NULL, out, e);
+}
+
+static int64_t messages(room_no room)
+{
+    static const char *const TEXTS[] = {"SELECT COUNT(*) FROM events WHERE room_no = $1 AND type = 'm.room.message'"};
+    static const struct statements ASK = {"test_gate", TEXTS, 1};
+    return db_int(s.f.db, &ASK, 0, -1, "i", room);
+}
+
+static void quiet_hours_refuse_hold_or_warn(void **state)
+{
+    struct error e;
+    struct appended out;
+    room_no room = chat(T1, G1), among_staff = chat(T1, T2);
+    make_it_quiet(QUIET_WARN);
+    assert_true(says(room, T1, &out, &e));
+    assert_string_equal(out.notice.rule, "F3");
+    assert_int_equal(out.notice.kind, VERDICT_WARN);
+    assert_true(out.pos != 0);
+    assert_true(says(among_staff, T1, &out, &e));
+    assert_string_equal(out.notice.rule, "");
+    make_it_quiet(QUIET_REFUSE);
+    assert_false(says(room, T1, &out, &e));
+    assert_string_equal(e.value, "F3");
+    make_it_quiet(QUIET_DELAY);
+    assert_true(says(room, G1, &out, &e));
+    assert_int_equal(out.notice.kind, VERDICT_HOLD);
+    assert_int_equal(out.pos, 0);
+    assert_memory_equal(out.event_id, "$held", 5);
+    assert_int_equal(messages(room), 1);
+}
+
+static void what_is_held_is_delivered_once_when_it_is_due(void **state)
+{
+    struct error e;
+    struct appended out;
+    room_no room = chat(T1, G1);
+    int64_t later = clock_wall_ms() + INT64_C(3) * 3600 * 1000;
+    make_it_quiet(QUIET_DELAY);
+    assert_true(says(room, T1, &out, &e));
+    assert_int_equal(held_deliver(s.f.writer, s.f.rooms, clock_wall_ms()), 0); /* not yet */
+    assert_int_equal(held_deliver(s.f.writer, s.f.rooms, later), 0);           /* still quiet by the clock: held anew */
+    assert_int_not_equal(held_last(s.f.db), 0);
+    make_it_quiet(QUIET_OFF);
+    assert_int_equal(held_deliver(s.f.writer, s.f.rooms, later), 1);
+    assert_int_equal(held_deliver(s.f.writer, s.f.rooms, later), 0);
+    assert_int_equal(messages(room), 1);
+}
+
+/* Who may no longer write when it is due, has written nothing. */
+static void what_is_held_passes_the_gate_again(void **state)
+{
+    struct error e;
+    struct appended out;
+    room_no room = chat(T1, G1);
+    make_it_quiet(QUIET_DELAY);
+    assert_true(says(room, T1, &out, &e));
+    assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
+    make_it_quiet(QUIET_OFF);
+    assert_int_equal(held_deliver(s.f.writer, s.f.rooms, clock_wall_ms() + INT64_C(3) * 3600 * 1000), 0);
+    assert_int_equal(held_last(s.f.db), 0);
+    assert_int_equal(messages(room), 0);
+}
+
+/* Nobody finds out by a held message what they may not send. */
+static void who_may_not_send_is_refused_at_once(void **state)
+{
+    struct error e;
+    struct appended out;
+    room_no room = chat(T1, G1);
+    make_it_quiet(QUIET_DELAY);
+    assert_false(says(room, T2, &out, &e));
+    assert_int_equal(held_last(s.f.db), 0);
+}
+
+/* --- J1 --- */
+
+static void an_explanation_is_what_happens(void **state)
+{
+    struct verdict said[16];
+    struct error e;
+    int n;
+    room_no room = chat(P1, T1);
+    struct gate_question third = {.act = ACT_INVITE, .room = room, .actor = s.them[P1], .target = s.them[P2]};
+    gate_explain(s.f.db, true, &third, said, 16, &n);
+    assert_int_not_equal(n, 0);
+    assert_false(fixture_member(&s.f, room, ACT_INVITE, s.them[P1], s.them[P2], &e));
+    assert_string_equal(e.value, said[0].rule);
+    struct gate_question own = {.act = ACT_SEND, .room = room, .actor = s.them[P1], .type = "m.room.message"};
+    gate_explain(s.f.db, true, &own, said, 16, &n);
+    assert_int_equal(n, 0);
+}
+
+/* --- The office (policy/actor.h) --- */
+
+static bool give_role(struct tx *tx, void *arg, struct error *e)
+{
+    return roles_put(tx->db, &(struct role_row){s.them[T3], s.schools[ONE], ROLE_ADMINISTRATOR, DAY_EVER, DAY_NEVER, "t"});
+}
+
+static void the_office_acts_in_its_own_school(void **state)
+{
+    struct error e;
+    const struct actor reader = {.name = "operator:region", .scopes = SCOPE_READ};
+    struct actor actors[PEOPLE];
+    assert_true(writer_run(s.f.writer, give_role, NULL, &e));
+    for (int i = 0; i < PEOPLE; ++i)
+        actors[i] = (struct actor){.user = s.them[i], .name = THEM[i].name};
+    const struct subject one = {.school = s.schools[ONE]}, two = {.school = s.schools[TWO]}, none = {0},
+                         class_a = {.school = s.schools[ONE], .class = s.classes[A], .role = ROLE_PUPIL},
+                         class_b = {.school = s.schools[ONE], .class = s.classes[B], .role = ROLE_PUPIL},
+                         wrong = {.school = s.schools[TWO], .class = s.classes[A], .role = ROLE_PUPIL},
+                         pupil = {.target = s.them[P1]}, foreign = {.target = s.them[XP]};
+    const struct {
+        const struct actor *actor;
+        enum act act;
+        const struct subject *subject;
+        bool may;
+    } cases[] = {
+        {&actors[T3], ACT_POLICY, &one, true},        {&actors[T3], ACT_POLICY, &two, false},
+        {&actors[T3], ACT_POLICY, &none, false},      {&actors[HEAD], ACT_POLICY, &one, false},
+        {&actors[T3], ACT_STANDING, &pupil, true},    {&actors[T3], ACT_STANDING, &foreign, false},
+        {&actors[T1], ACT_LINK, &class_a, true},      {&actors[T1], ACT_LINK, &class_b, false},
+        {&actors[T1], ACT_LINK, &wrong, false},       {&actors[T2], ACT_LINK, &class_a, false},
+        {&actors[G1], ACT_CHILD, &pupil, true},       {&actors[G2], ACT_CHILD, &pupil, false},
+        {&actors[P1], ACT_GUARDIAN_LINK, &pupil, true}, {&actors[P2], ACT_GUARDIAN_LINK, &pupil, false},
+        {&actors[P1], ACT_EXPORT, &pupil, true},      {&actors[P2], ACT_EXPORT, &pupil, false},
+        {&actors[G1], ACT_EXPORT, &pupil, true},      {&actors[XT], ACT_RECORDS_READ, &one, false},
+        {&reader, ACT_RECORDS_READ, &one, true},      {&reader, ACT_RECORDS_WRITE, &one, false},
+        {&ACTOR_COMMAND_LINE, ACT_IMPORT, &none, true}, {&ACTOR_COMMAND_LINE, ACT_STANDING, &foreign, true},
+        {&actors[P1], ACT_PROFILE, &foreign, false},  {&actors[T1], ACT_PROFILE, &pupil, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        struct verdict verdict, said[8];
+        bool overridden;
+        int n;
+        memset(&e, 0, sizeof e);
+        if (school_gate(s.f.db, true, cases[i].actor, cases[i].act, cases[i].subject, &verdict, &overridden, &e) !=
+            cases[i].may)
+            fail_msg("%zu: %s %s: %s", i, cases[i].actor->name, act_name(cases[i].act), verdict.code);
+        assert_int_equal(verdict.allowed, cases[i].may);
+        assert_false(overridden);
+        school_explain(s.f.db, true, cases[i].actor, cases[i].act, cases[i].subject, said, 8, &n);
+        assert_true(cases[i].may ? n == 0 : strcmp(said[0].rule, e.value) == 0);
+        if (cases[i].act >= ACT_APPROVE) /* the office is closed in open mode too */
+            assert_int_equal(
+                school_gate(s.f.db, false, cases[i].actor, cases[i].act, cases[i].subject, NULL, NULL, &e),
+                cases[i].may);
+    }
+}
+
+/* J2 */
+static void an_override_needs_a_reason_and_a_rule_that_allows_it(void **state)
+{
+    struct error e;
+    bool overridden;
+    assert_true(writer_run(s.f.writer, give_role, NULL, &e));
+    struct subject kept = {.school = s.schools[ONE], .target = s.them[P1], .roster_kept = true}, free = kept;
+    free.roster_kept = false;
+    struct actor plain = {.user = s.them[T3], .name = "t3"}, insists = plain, pupil = {.user = s.them[P2], .name = "p2"};
+    insists.override_ = pupil.override_ = "the diary is down";
+    assert_false(school_gate(s.f.db, true, &plain, ACT_RECORDS_WRITE, &kept, NULL, &overridden, &e));
+    assert_true(school_gate(s.f.db, true, &insists, ACT_RECORDS_WRITE, &kept, NULL, &overridden, &e));
+    assert_true(overridden);
+    assert_true(school_gate(s.f.db, true, &insists, ACT_RECORDS_WRITE, &free, NULL, &overridden, &e));
+    assert_false(overridden); /* it was not needed */
+    assert_false(school_gate(s.f.db, true, &pupil, ACT_RECORDS_WRITE, &kept, NULL, &overridden, &e));
+    assert_false(overridden);
+}
+
+static void scopes_have_words(void **state)
+{
+    assert_int_equal(operator_scope_from("records"), SCOPE_RECORDS);
+    assert_int_equal(operator_scope_from("all"), SCOPE_ALL);
+    assert_int_equal(operator_scope_from("everything"), 0);
+    assert_string_equal(operator_scope_name(SCOPE_AUDIT), "audit");
+}
+
+int main(void)
+{
+#define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_remembered_is_what_would_be_read),
+        CASE(a_second_message_asks_the_store_nothing),
+        CASE(strangers_and_nobody_are_answered_alike),
+        CASE(profiles_and_search_follow_the_school),
+        CASE(quiet_hours_refuse_hold_or_warn),
+        CASE(what_is_held_is_delivered_once_when_it_is_due),
+        CASE(what_is_held_passes_the_gate_again),
+        CASE(who_may_not_send_is_refused_at_once),
+        CASE(an_explanation_is_what_happens),
+        CASE(the_office_acts_in_its_own_school),
+        CASE(an_override_needs_a_reason_and_a_rule_that_allows_it),
+        CASE(scopes_have_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

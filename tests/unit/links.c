@@ -1,0 +1,248 @@
+/* Links (school.md C2, D1): who makes which, what they are good for, and that a use is counted once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/store/registration.h"
+#include "tests/unit/signup_world.h"
+
+static struct world w;
+
+static int setup(void **state)
+{
+    world_start(&w);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&w);
+    return 0;
+}
+
+static struct link_wish of_class(class_no class, enum school_role role)
+{
+    return (struct link_wish){.kind = LINK_CLASS, .class = class, .role = role};
+}
+
+static void c2_who_makes_which(void **state)
+{
+    const struct {
+        const char *what;
+        user_no who;
+        struct link_wish wish;
+        bool made;
+    } CASES[] = {
+        {"the administrator: pupils", w.admin, of_class(w.fifth, ROLE_PUPIL), true},
+        {"the administrator: teachers", w.admin, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_TEACHER}, true},
+        {"the operator: staff", 0, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_STAFF}, true},
+        {"the class teacher: pupils of the class", w.class_teacher, of_class(w.fifth, ROLE_PUPIL), true},
+        {"the class teacher: guardians of the class", w.class_teacher, of_class(w.fifth, ROLE_GUARDIAN), true},
+        {"the class teacher: a teacher", w.class_teacher, of_class(w.fifth, ROLE_TEACHER), false},
+        {"the class teacher: another class", w.class_teacher, of_class(w.first, ROLE_PUPIL), false},
+        {"the class teacher: school", w.class_teacher, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_STAFF}, false},
+        {"a teacher", w.teacher, of_class(w.fifth, ROLE_PUPIL), false},
+        {"a pupil", w.old, of_class(w.fifth, ROLE_PUPIL), false},
+        {"another school's administrator", w.other_admin, of_class(w.fifth, ROLE_PUPIL), false},
+        {"the head by link", w.admin, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_HEAD}, false},
+        {"an administrator by link", w.admin, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_ADMINISTRATOR}, false},
+        {"no class", w.admin, of_class(0, ROLE_PUPIL), false},
+        {"too many uses", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .uses = LINK_USES_MAX + 1}, false},
+        {"too long", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .lifetime_ms = LINK_LIFETIME_MAX_MS + 1}, false},
+        {"too short", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .lifetime_ms = 1}, false},
+        {"personal", w.admin, {.kind = LINK_PERSONAL, .person = w.old}, true},
+        {"personal, by another school", w.other_admin, {.kind = LINK_PERSONAL, .person = w.old}, false},
+        {"personal, for nobody", w.admin, {.kind = LINK_PERSONAL, .person = 99999}, false},
+        {"a child for its guardian", w.young, {.kind = LINK_GUARDIAN}, true},
+        {"a teacher for a guardian", w.teacher, {.kind = LINK_GUARDIAN}, false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct link_made made;
+        struct error e;
+        if (world_link(&w, CASES[i].who, CASES[i].wish, &made, &e) != CASES[i].made)
+            fail_msg("%s: %s", CASES[i].what, error_sentence(&e));
+    }
+}
+
+static void c2_a_link_is_a_registration_token(void **state)
+{
+    struct link_made a, b;
+    struct link_row row;
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &a, NULL));
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &b, NULL));
+    assert_string_not_equal(a.token, b.token);
+    assert_int_equal(strlen(a.token), LINK_TOKEN_CHARS);
+    assert_int_equal(strspn(a.token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), LINK_TOKEN_CHARS);
+    assert_true(links_get(w.f.db, a.no, &row));
+    assert_int_equal(row.uses_allowed, 50);
+    assert_int_equal(row.expires_ms - row.created_ms, INT64_C(14) * 24 * 60 * 60 * 1000);
+    assert_int_equal(row.school, w.school);
+    assert_int_equal(row.issuer, w.admin);
+}
+
+/* The token itself is nowhere in the file. */
+static void c2_only_the_hash_is_kept(void **state)
+{
+    struct link_made made;
+    char path[128], chunk[65536 + LINK_TOKEN_CHARS];
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &made, NULL));
+    static const char *const ENDINGS[] = {"", "-wal"};
+    for (int i = 0; i < 2; ++i) {
+        snprintf(path, sizeof path, "%s%s", w.f.path, ENDINGS[i]);
+        FILE *file = fopen(path, "rb");
+        size_t kept = 0, n;
+        while (file != NULL && (n = fread(chunk + kept, 1, 65536, file)) > 0) {
+            assert_null(memmem(chunk, kept + n, made.token, LINK_TOKEN_CHARS));
+            kept = kept + n < LINK_TOKEN_CHARS ? kept + n : LINK_TOKEN_CHARS;
+            memmove(chunk, chunk + n, kept);
+        }
+        if (file != NULL)
+            fclose(file);
+    }
+}
+
+static bool revoke_act(struct changing_records *c, void *arg)
+{
+    return link_revoke(c, *(link_no *)arg);
+}
+
+struct using {
+    const char *token;
+    int64_t now_ms; /* 0: as it is */
+};
+
+static bool use_act(struct changing_records *c, void *arg)
+{
+    struct using *using = arg;
+    struct link_row row;
+    int64_t now_ms = c->tx->now_ms;
+    if (using->now_ms != 0)
+        c->tx->now_ms = using->now_ms;
+    bool used = link_use(c->tx, using->token, &row, c->e);
+    c->tx->now_ms = now_ms;
+    return used;
+}
+
+static bool uses(const char *token, int64_t now_ms, struct error *e)
+{
+    return world_run(&w, 0, use_act, &(struct using){token, now_ms}, e);
+}
+
+static void c2_each_end_has_its_own_sentence(void **state)
+{
+    struct link_made revoked, expired, once;
+    struct error e[4];
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &revoked, NULL));
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &expired, NULL));
+    struct link_wish one = of_class(w.fifth, ROLE_PUPIL);
+    one.uses = 1;
+    assert_true(world_link(&w, w.admin, one, &once, NULL));
+    assert_true(uses(revoked.token, 0, &e[0]));
+    assert_false(world_run(&w, w.teacher, revoke_act, &revoked.no, &e[0])); /* not everybody's to revoke */
+    assert_true(uses(revoked.token, 0, &e[0]));
+    assert_true(world_run(&w, w.admin, revoke_act, &revoked.no, &e[0]));
+    assert_true(world_run(&w, w.admin, revoke_act, &revoked.no, &e[0])); /* twice is no failure */
+    assert_false(uses(revoked.token, 0, &e[0]));
+    assert_false(uses(expired.token, expired.expires_ms, &e[1]));
+    assert_true(uses(expired.token, expired.expires_ms - 1, &e[1]));
+    assert_false(uses(expired.token, expired.expires_ms + 1, &e[1]));
+    assert_true(uses(once.token, 0, &e[2]));
+    assert_false(uses(once.token, 0, &e[2]));
+    assert_false(uses("nosuchtokennosuchtokennosuchtoke", 0, &e[3]));
+    for (int i = 0; i < 4; ++i) {
+        assert_non_null(e[i].translation);
+        assert_int_equal(e[i].code, i < 3 ? ERROR_FORBIDDEN : ERROR_NOT_FOUND);
+        for (int j = 0; j < i; ++j)
+            assert_string_not_equal(error_sentence(&e[i]), error_sentence(&e[j]));
+    }
+}
+
+struct runner {
+    const char *token, *given;
+    pthread_barrier_t *start;
+    user_no user; /* 0: refused */
+};
+
+static void *run_up(void *arg)
+{
+    struct runner *runner = arg;
+    pthread_barrier_wait(runner->start);
+    runner->user = world_signs_up(&w, runner->token, runner->given, NULL);
+    return NULL;
+}
+
+/* Two threads with the last use of a link: one account, one application. */
+static void c2_used_twice_at_the_same_moment_admits_once(void **state)
+{
+    for (int round = 0; round < 10; ++round) {
+        pthread_t threads[2];
+        pthread_barrier_t start;
+        struct link_made made;
+        struct link_wish one = of_class(w.fifth, ROLE_PUPIL);
+        one.uses = 1;
+        int64_t before = users_count(w.f.db);
+        assert_true(world_link(&w, w.admin, one, &made, NULL));
+        pthread_barrier_init(&start, NULL, 2);
+        struct runner runners[2] = {{made.token, "Anna", &start}, {made.token, "Boris", &start}};
+        for (int i = 0; i < 2; ++i)
+            pthread_create(&threads[i], NULL, run_up, &runners[i]);
+        for (int i = 0; i < 2; ++i)
+            pthread_join(threads[i], NULL);
+        pthread_barrier_destroy(&start);
+        assert_int_equal((runners[0].user != 0) + (runners[1].user != 0), 1);
+        assert_int_equal(users_count(w.f.db), before + 1);
+    }
+}
+
+static void d1_a_child_keeps_two_links_open(void **state)
+{
+    struct link_made made[3];
+    struct link_row row;
+    for (int i = 0; i < 3; ++i)
+        assert_true(world_link(&w, w.young, (struct link_wish){.kind = LINK_GUARDIAN}, &made[i], NULL));
+    for (int i = 0; i < 3; ++i) {
+        assert_true(links_get(w.f.db, made[i].no, &row));
+        assert_int_equal(row.revoked_ms != 0, i == 0);
+        assert_int_equal(row.person, w.young);
+        assert_int_equal(row.uses_allowed, 1);
+    }
+    assert_false(world_run(&w, w.old, revoke_act, &made[2].no, NULL)); /* another child's */
+    assert_true(world_run(&w, w.young, revoke_act, &made[2].no, NULL));
+}
+
+static void a1_others_do_not_see_a_schools_links(void **state)
+{
+    const struct actor admin = {.user = w.admin, .name = ""}, other = {.user = w.other_admin, .name = ""};
+    const struct actor teacher = {.user = w.class_teacher, .name = ""};
+    struct link_made of_fifth, of_first;
+    struct link_row fifth, first;
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &of_fifth, NULL));
+    assert_true(world_link(&w, w.admin, of_class(w.first, ROLE_PUPIL), &of_first, NULL));
+    links_get(w.f.db, of_fifth.no, &fifth);
+    links_get(w.f.db, of_first.no, &first);
+    assert_true(link_may_see(w.f.db, true, &admin, &fifth));
+    assert_true(link_may_see(w.f.db, true, &teacher, &fifth));
+    assert_false(link_may_see(w.f.db, true, &teacher, &first));
+    assert_false(link_may_see(w.f.db, true, &other, &fifth));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(c2_who_makes_which),
+        TEST(c2_a_link_is_a_registration_token),
+        TEST(c2_only_the_hash_is_kept),
+        TEST(c2_each_end_has_its_own_sentence),
+        TEST(c2_used_twice_at_the_same_moment_admits_once),
+        TEST(d1_a_child_keeps_two_links_open),
+        TEST(a1_others_do_not_see_a_schools_links),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

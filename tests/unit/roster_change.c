@@ -1,0 +1,714 @@
+/* Single changes of the records and what follows from them: rooms, powers, roles, standing, accounts (school.md B1, B3, D5,
+ * D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/store/memberships.h"
+#include "homeserver/store/profiles.h"
+#include "homeserver/store/records.h"
+#include "homeserver/store/rooms.h"
+#include "homeserver/store/school_facts.h"
+#include "homeserver/store/users.h"
+#include "policy/roster/change.h"
+#include "policy/roster/settle.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/roster_archive.h"
+
+/* --- Asking --- */
+
+enum { END_ROLE, SETTLED_BEFORE, COUNT_AUDIT, LAST_REASON, COUNT_IMPORTS, DIGEST, ASK_COUNT };
+static const char *const TEXTS[] = {
+    [END_ROLE] = "UPDATE roles SET end_date = $2 WHERE user_no = $1",
+    [SETTLED_BEFORE] = "UPDATE settled SET day = $1",
+    [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1",
+    [LAST_REASON] = "SELECT json_extract(entry, '$.reason') FROM audit ORDER BY seq DESC LIMIT 1",
+    [COUNT_IMPORTS] = "SELECT COUNT(*) FROM imports WHERE source = $1",
+    [DIGEST] = "SELECT (SELECT COUNT(*) FROM events) || ',' || (SELECT COUNT(*) FROM people) || ',' ||"
+               " (SELECT COUNT(*) FROM roles) || ',' || (SELECT COUNT(*) FROM enrollments) || ',' ||"
+               " (SELECT COUNT(*) FROM guardianships) || ',' || (SELECT COUNT(*) FROM roster_members) || ',' ||"
+               " (SELECT COUNT(*) FROM users WHERE state = 'active') || ',' || (SELECT COUNT(*) FROM audit)",
+};
+static const struct statements ASK = {"roster_change_test", TEXTS, ASK_COUNT};
+
+static user_no person(struct fixture *f, const char *id)
+{
+    return people_by_sourced_id(f->db, id);
+}
+
+static school_no school(struct fixture *f, const char *id)
+{
+    return schools_by_sourced_id(f->db, id);
+}
+
+static class_no class_(struct fixture *f, const char *id)
+{
+    return classes_by_sourced_id(f->db, id);
+}
+
+static size_t rows(struct stmt *q)
+{
+    size_t n = 0;
+    while (stmt_next(q))
+        ++n;
+    stmt_end(q);
+    return n;
+}
+
+static void assert_settled(struct fixture *f)
+{
+    assert_int_equal(rows(roster_members_to_join(f->db)), 0);
+    assert_int_equal(rows(roster_members_to_leave(f->db)), 0);
+}
+
+static void assert_in(struct fixture *f, user_no user, const char *school_id, const char *class_id, enum room_kind kind,
+                      bool in)
+{
+    room_no room = roster_room_find(f->db, school(f, school_id), class_id != NULL ? class_(f, class_id) : 0, kind);
+    assert_int_not_equal(room, 0);
+    if ((memberships_of(f->db, room, user) == MEMBERSHIP_JOIN) != in)
+        fail_msg("user %lld should%s be in the %s", (long long)user, in ? "" : " not", room_kind_name(kind));
+}
+
+static void assert_state(struct fixture *f, user_no user, const char *state)
+{
+    struct user_row row;
+    assert_true(users_get(f->db, user, &row));
+    assert_string_equal(row.state, state);
+    user_row_finish(&row);
+}
+
+static void assert_name(struct fixture *f, user_no user, const char *name)
+{
+    char *now = profiles_get_string(f->db, user, "displayname");
+    assert_string_equal(now, name);
+    free(now);
+}
+
+/* The small whole archive with files replaced: name, text, …, NULL. */
+static struct roster *read_with(va_list ap)
+{
+    struct archive_file files[WHOLE_COUNT];
+    struct roster_problem problem;
+    size_t len;
+    memcpy(files, WHOLE, sizeof files);
+    for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {
+        const char *text = va_arg(ap, const char *);
+        for (size_t i = 0; i < WHOLE_COUNT; ++i)
+            if (strcmp(files[i].name, name) == 0)
+                files[i].text = text;
+    }
+    char *bytes = archive_of(files, WHOLE_COUNT, &len);
+    struct roster *roster = roster_read_bytes(bytes, len, &problem);
+    free(bytes);
+    if (roster == NULL)
+        fail_msg("the roster can't be read");
+    return roster;
+}
+
+static bool import_as(struct fixture *f, const char *source, struct roster_changes *changes, struct error *e, ...)
+{
+    va_list ap;
+    va_start(ap, e);
+    struct roster *roster = read_with(ap);
+    va_end(ap);
+    struct roster_import how = {
+        .writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .source = source};
+    bool done = roster_import(&how, changes, e);
+    roster_destroy(roster);
+    return done;
+}
+
+static struct roster_changes import_well(struct fixture *f, ...)
+{
+    va_list ap;
+    struct roster_changes changes;
+    struct error e;
+    va_start(ap, f);
+    struct roster *roster = read_with(ap);
+    va_end(ap);
+    struct roster_import how = {.writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster};
+    bool done = roster_import(&how, &changes, &e);
+    roster_destroy(roster);
+    if (!done)
+        fail_msg("refused: %s %s", error_sentence(&e), e.value);
+    assert_settled(f);
+    return changes;
+}
+
+/* --- Acting --- */
+
+static const struct actor OPERATOR = {.name = "operator:test", .scopes = SCOPE_ALL},
+                          INSISTING = {.name = "operator:test", .scopes = SCOPE_ALL, .override_ = "Ошибка в выгрузке"};
+
+struct changing {
+    struct fixture *f;
+    const struct actor *actor;
+    int64_t (*fn)(struct changing_records *c, const struct changing *how);
+    const struct person_row *person;
+    const struct role_row *role;
+    const struct enrollment_row *enrollment;
+    const struct class_row *class;
+    const struct school_row *school;
+    int64_t a, b, version;
+    int64_t result;
+};
+
+static bool job_change(struct tx *tx, void *arg, struct error *e)
+{
+    struct changing *how = arg;
+    struct changing_records c = {.tx = tx, .rooms = how->f->rooms, .actor = how->actor, .e = e};
+    how->result = how->fn(&c, how);
+    return how->result != 0;
+}
+
+static int64_t change(struct fixture *f, struct changing how, struct error *e)
+{
+    how.f = f;
+    if (how.actor == NULL)
+        how.actor = &OPERATOR;
+    *e = (struct error){0};
+    return writer_run(f->writer, job_change, &how, e) ? how.result : 0;
+}
+
+static int64_t well(struct fixture *f, struct changing how)
+{
+    struct error e;
+    int64_t result = change(f, how, &e);
+    if (result == 0)
+        fail_msg("refused: %s %s", error_sentence(&e), e.value);
+    assert_settled(f);
+    return result;
+}
+
+static int64_t do_person(struct changing_records *c, const struct changing *how)
+{
+    return change_person(c, how->person, how->a, how->version);
+}
+static int64_t do_admit(struct changing_records *c, const struct changing *how)
+{
+    return change_person_of_account(c, how->b, how->person, how->a);
+}
+static int64_t do_role(struct changing_records *c, const struct changing *how)
+{
+    return change_role(c, how->role);
+}
+static int64_t do_role_end(struct changing_records *c, const struct changing *how)
+{
+    return change_role_end(c, how->role);
+}
+static int64_t do_enroll(struct changing_records *c, const struct changing *how)
+{
+    return change_enrollment(c, how->enrollment);
+}
+static int64_t do_enroll_end(struct changing_records *c, const struct changing *how)
+{
+    return change_enrollment_end(c, how->enrollment);
+}
+static int64_t do_guardian(struct changing_records *c, const struct changing *how)
+{
+    return change_guardianship(c, how->a, how->b);
+}
+static int64_t do_guardian_end(struct changing_records *c, const struct changing *how)
+{
+    return change_guardianship_end(c, how->a, how->b);
+}
+static int64_t do_class(struct changing_records *c, const struct changing *how)
+{
+    return change_class(c, how->class, how->version);
+}
+static int64_t do_class_end(struct changing_records *c, const struct changing *how)
+{
+    return change_class_end(c, how->a);
+}
+static int64_t do_school(struct changing_records *c, const struct changing *how)
+{
+    return change_school(c, how->school, how->version);
+}
+static int64_t do_leave(struct changing_records *c, const struct changing *how)
+{
+    return change_leave_school(c, how->a, how->b);
+}
+static int64_t do_standing(struct changing_records *c, const struct changing *how)
+{
+    return change_standing(c, how->a, (enum standing)how->b);
+}
+static int64_t do_named(struct changing_records *c, const struct changing *how)
+{
+    return change_named_member(c, how->a, how->b, how->version != 0);
+}
+static int64_t do_day(struct changing_records *c, const struct changing *how)
+{
+    return settle_day(c->tx, c->rooms, NULL, c->e);
+}
+static int64_t do_end_role_in_store(struct changing_records *c, const struct changing *how)
+{
+    return db_run(c->tx->db, &ASK, END_ROLE, "it", how->a, "2020-01-01") &&
+           db_run(c->tx->db, &ASK, SETTLED_BEFORE, "t", "2019-12-31");
+}
+
+static user_no make_person(struct fixture *f, const char *school_id, const char *given, school_day birth)
+{
+    return well(f, (struct changing){.fn = do_person,
+                                     .a = school(f, school_id),
+                                     .person = &(struct person_row){.given = given,
+                                                                    .family = "Новикова",
+                                                                    .middle = "Петровна",
+                                                                    .birth = birth,
+                                                                    .enabled = true}});
+}
+
+static struct enrollment_row enrollment(struct fixture *f, const char *class_id, user_no user, enum school_role role)
+{
+    return (struct enrollment_row){class_(f, class_id), user, role, DAY_EVER, DAY_NEVER};
+}
+
+static void enroll(struct fixture *f, const char *class_id, user_no user, enum school_role role)
+{
+    struct enrollment_row row = enrollment(f, class_id, user, role);
+    well(f, (struct changing){.fn = do_enroll, .enrollment = &row});
+}
+
+static void expect_rule(struct error *e, int64_t result, const char *rule)
+{
+    assert_int_equal(result, 0);
+    if (e->field == NULL || strcmp(e->field, "org.parta.rule") != 0 || strcmp(e->value, rule) != 0)
+        fail_msg("wanted %s, not %s (%s)", rule, error_sentence(e), e->value);
+}
+
+#define YOUNG 20180301
+#define GROWN 19800301
+
+/* --- The tests --- */
+
+/* D7: a young pupil is restricted until a guardian is there, and again without. */
+static void test_pupil_and_guardian(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no pupil = make_person(&f, "s", "Вера", YOUNG);
+    assert_state(&f, pupil, "active");
+    assert_name(&f, pupil, "Новикова Вера");
+    enroll(&f, "c", pupil, ROLE_PUPIL);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), pupil), ROLE_PUPIL);
+    assert_state(&f, pupil, "restricted");
+    assert_in(&f, pupil, "s", "c", ROOM_CLASS, true);
+    assert_in(&f, pupil, "s", NULL, ROOM_ANNOUNCEMENTS, true);
+    user_no mother = make_person(&f, "s", "Нина", GROWN), father = make_person(&f, "s", "Олег", GROWN),
+            third = make_person(&f, "s", "Пётр", GROWN);
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = mother});
+    assert_state(&f, pupil, "active");
+    assert_name(&f, mother, "Новикова Нина Петровна"); /* an adult now */
+    assert_int_equal(school_roles(f.db, school(&f, "s"), mother), ROLE_GUARDIAN);
+    assert_in(&f, mother, "s", "c", ROOM_GUARDIANS, true);
+    assert_in(&f, mother, "s", "c", ROOM_CLASS, false);
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = father});
+    expect_rule(&e, change(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = third}, &e), "D5");
+    expect_rule(&e, change(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = pupil}, &e), "D4");
+    assert_int_equal(guardians_count(f.db, pupil), 2);
+    well(&f, (struct changing){.fn = do_guardian_end, .a = pupil, .b = father});
+    assert_state(&f, pupil, "active");
+    assert_state(&f, father, "left"); /* G2: no school is left */
+    well(&f, (struct changing){.fn = do_guardian_end, .a = pupil, .b = mother});
+    assert_state(&f, pupil, "restricted");
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = mother}); /* and back */
+    assert_state(&f, pupil, "active");
+    assert_state(&f, mother, "active");
+    assert_in(&f, mother, "s", "c", ROOM_GUARDIANS, true);
+    fixture_stop(&f);
+}
+
+/* D7 does not touch what somebody decided; who is of age, or whose age the school counts as grown, is not restricted. */
+static void test_standing(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no young = make_person(&f, "s", "Вера", YOUNG), grown = make_person(&f, "s", "Зоя", 20080301),
+            unknown = make_person(&f, "s", "Яна", DAY_EVER);
+    enroll(&f, "c", grown, ROLE_PUPIL);
+    assert_state(&f, grown, "active");
+    enroll(&f, "c", unknown, ROLE_PUPIL);
+    assert_state(&f, unknown, SCHOOL_POLICY_DEFAULT.unknown_age_is_child ? "restricted" : "active");
+    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_SUSPENDED});
+    enroll(&f, "c", young, ROLE_PUPIL);
+    assert_state(&f, young, "suspended");
+    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_ACTIVE});
+    assert_state(&f, young, "restricted");
+    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_LOCKED});
+    assert_state(&f, young, "locked");
+    assert_in(&f, young, "s", "c", ROOM_CLASS, true);
+    assert_int_equal(change(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_PENDING}, &e), 0);
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    fixture_stop(&f);
+}
+
+static void topic(struct fixture *f, user_no user, bool may)
+{
+    struct error e;
+    room_no room = roster_room_find(f->db, school(f, "s"), class_(f, "c"), ROOM_CLASS);
+    assert_int_equal(fixture_send(f, room, user, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), may);
+}
+
+/* J2: what a roster keeps changes by an override alone, which is in the log; the next import says again what it says. A
+ * class has one class teacher, and power goes with the post (E3). */
+static void test_override(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no teacher = make_person(&f, "s", "Юлия", GROWN), t = person(&f, "t"), p = person(&f, "p");
+    struct enrollment_row row = enrollment(&f, "c", teacher, ROLE_CLASS_TEACHER);
+    assert_int_equal(change(&f, (struct changing){.fn = do_enroll, .enrollment = &row}, &e), 0);
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    well(&f, (struct changing){.fn = do_enroll, .enrollment = &row, .actor = &INSISTING});
+    char *reason = db_text(f.db, &ASK, LAST_REASON, "");
+    assert_string_equal(reason, INSISTING.override_);
+    free(reason);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), teacher), ROLE_TEACHER | ROLE_CLASS_TEACHER);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), t), ROLE_TEACHER);
+    assert_in(&f, t, "s", "c", ROOM_CLASS, false);
+    topic(&f, teacher, true);
+    topic(&f, t, false);
+    struct person_row renamed = {
+        .no = p, .given = "Мария", .family = "Белова", .middle = "", .birth = 20150304, .enabled = true};
+    struct changing rename = {.fn = do_person, .a = school(&f, "s"), .person = &renamed};
+    assert_int_equal(change(&f, rename, &e), 0);
+    rename.actor = &INSISTING;
+    well(&f, rename);
+    assert_name(&f, p, "Белова Мария");
+    struct roster_changes changes = import_well(&f, NULL);
+    assert_name(&f, p, "Иванова Мария");
+    assert_true(changes.n[ROSTER_ENROLLMENTS_NEW] == 1 && changes.n[ROSTER_PEOPLE_CHANGED] == 1);
+    fixture_stop(&f);
+}
+
+/* Optimistic versions: 412. */
+static void test_versions(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no user = make_person(&f, "s", "Вера", YOUNG);
+    struct person_row row = {.no = user, .given = "Вера", .family = "Орлова", .middle = "", .enabled = true};
+    struct changing how = {.fn = do_person, .a = school(&f, "s"), .person = &row, .version = 7};
+    assert_int_equal(change(&f, how, &e), 0);
+    assert_int_equal(e.code, ERROR_PRECONDITION);
+    how.version = 1;
+    well(&f, how);
+    assert_name(&f, user, "Орлова Вера");
+    assert_int_equal(change(&f, how, &e), 0); /* it is 2 now */
+    assert_int_equal(e.code, ERROR_PRECONDITION);
+    how.version = 2;
+    well(&f, how);
+    fixture_stop(&f);
+}
+
+/* What the school entered survives imports, becomes the roster's when the roster says it too, and two rosters can't keep
+ * one record. */
+static void test_sources(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct roster_changes changes;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no pupil = make_person(&f, "s", "Вера", YOUNG), p = person(&f, "p"), m = person(&f, "m");
+    enroll(&f, "c", pupil, ROLE_PUPIL);
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = m});
+    struct role_row staff = {p, school(&f, "s"), ROLE_STAFF, DAY_EVER, DAY_NEVER};
+    well(&f, (struct changing){.fn = do_role, .role = &staff});
+    changes = import_well(&f, NULL);
+    assert_false(roster_changes_any(&changes));
+    assert_in(&f, pupil, "s", "c", ROOM_CLASS, true);
+    assert_in(&f, p, "s", NULL, ROOM_STAFF, true);
+    /* the roster lets p, m and f go: p is staff by hand, m the guardian of another child, f nobody */
+    user_no father = person(&f, "f");
+    import_well(&f, "users.csv", USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\n", "roles.csv",
+                ROLES_HEAD "r1,t,primary,teacher,,,s\n", "enrollments.csv",
+                ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\n", "demographics.csv", DEMOGRAPHICS_HEAD, NULL);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), p), ROLE_STAFF);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), m), ROLE_GUARDIAN);
+    assert_in(&f, p, "s", "c", ROOM_CLASS, false);
+    assert_in(&f, p, "s", NULL, ROOM_STAFF, true);
+    assert_in(&f, m, "s", "c", ROOM_GUARDIANS, true);
+    assert_in(&f, pupil, "s", "c", ROOM_CLASS, true);
+    assert_state(&f, father, "left");
+    /* and takes them up again; what the school entered beside it stays */
+    import_well(&f, NULL);
+    assert_int_equal(person(&f, "p"), p);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), p), ROLE_STAFF | ROLE_PUPIL);
+    assert_state(&f, father, "active");
+    changes = import_well(&f, NULL);
+    assert_false(roster_changes_any(&changes));
+    assert_false(import_as(&f, "other", &changes, &e, NULL));
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_string_equal(e.value, "s");
+    assert_int_equal(db_int(f.db, &ASK, COUNT_IMPORTS, 0, "t", SOURCE_ROSTER), 5);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_IMPORTS, 0, "t", "other"), 0);
+    fixture_stop(&f);
+}
+
+/* D5 where the roster and the school together know three: the roster's stay. */
+static void test_third_by_import(void **state)
+{
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, "users.csv",
+                USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
+                           "f,true,f,Пётр,Иванов,,\n",
+                NULL);
+    user_no p = person(&f, "p"), aunt = make_person(&f, "s", "Нина", GROWN);
+    well(&f, (struct changing){.fn = do_guardian, .a = p, .b = aunt});
+    assert_in(&f, aunt, "s", "c", ROOM_GUARDIANS, true);
+    import_well(&f, NULL); /* m and f */
+    assert_int_equal(guardians_count(f.db, p), 2);
+    assert_in(&f, aunt, "s", "c", ROOM_GUARDIANS, false);
+    assert_state(&f, aunt, "left");
+    struct roster_changes changes = import_well(&f, NULL);
+    assert_false(roster_changes_any(&changes));
+    fixture_stop(&f);
+}
+
+/* E7: in the rooms they are named for, until the end date, which takes effect by itself. */
+static void test_external(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    well(&f, (struct changing){.fn = do_day});
+    user_no coach = make_person(&f, "s", "Игорь", GROWN);
+    struct role_row role = {coach, school(&f, "s"), ROLE_EXTERNAL, DAY_EVER, DAY_NEVER};
+    assert_int_equal(change(&f, (struct changing){.fn = do_role, .role = &role}, &e), 0);
+    assert_int_equal(e.code, ERROR_INVALID_PARAM); /* B1: no end date */
+    role.end = 21000101;
+    room_no room = roster_room_find(f.db, school(&f, "s"), class_(&f, "c"), ROOM_CLASS);
+    struct changing name = {.fn = do_named, .a = room, .b = coach, .version = 1};
+    assert_int_equal(change(&f, name, &e), 0); /* not external yet */
+    well(&f, (struct changing){.fn = do_role, .role = &role});
+    assert_in(&f, coach, "s", NULL, ROOM_SCHOOL_SPACE, false);
+    well(&f, name);
+    assert_in(&f, coach, "s", "c", ROOM_CLASS, true);
+    enroll(&f, "g", coach, ROLE_TEACHER);
+    assert_in(&f, coach, "s", "g", ROOM_SUBJECT, true);
+    assert_int_equal(school_roles(f.db, school(&f, "s"), coach), ROLE_EXTERNAL); /* no teacher of the school by that */
+    assert_in(&f, coach, "s", NULL, ROOM_STAFF, false);
+    struct enrollment_row row = enrollment(&f, "g", coach, ROLE_TEACHER);
+    well(&f, (struct changing){.fn = do_enroll_end, .enrollment = &row});
+    assert_in(&f, coach, "s", "g", ROOM_SUBJECT, false);
+    assert_state(&f, coach, "active");
+    struct changing ended = {.fn = do_end_role_in_store, .a = coach};
+    assert_true(change(&f, ended, &e) != 0);
+    assert_in(&f, coach, "s", "c", ROOM_CLASS, true); /* the day has not been settled */
+    well(&f, (struct changing){.fn = do_day});
+    assert_in(&f, coach, "s", "c", ROOM_CLASS, false);
+    assert_state(&f, coach, "left");
+    fixture_stop(&f);
+}
+
+/* G1: that school's rooms, roles and guardianships alone; the account lives while a school is left. */
+static void test_leave_school(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no m = person(&f, "m"), p = person(&f, "p");
+    struct role_row role = {m, school(&f, "z"), ROLE_TEACHER, DAY_EVER, DAY_NEVER};
+    well(&f, (struct changing){.fn = do_role, .role = &role});
+    room_no club = fixture_room(&f, m, "12", PRESET_PRIVATE_CHAT, &e);
+    assert_int_not_equal(club, 0);
+    assert_in(&f, m, "z", NULL, ROOM_STAFF, true);
+    struct changing leave = {.fn = do_leave, .a = m, .b = school(&f, "s"), .actor = &INSISTING};
+    well(&f, leave);
+    assert_in(&f, m, "s", "c", ROOM_GUARDIANS, false);
+    assert_in(&f, m, "s", NULL, ROOM_ANNOUNCEMENTS, false);
+    assert_in(&f, m, "z", NULL, ROOM_STAFF, true);
+    assert_state(&f, m, "active");
+    assert_int_equal(guardians_count(f.db, p), 1);
+    assert_int_equal(memberships_of(f.db, club, m), MEMBERSHIP_JOIN);
+    leave.b = school(&f, "z");
+    well(&f, leave);
+    assert_state(&f, m, "left");
+    assert_int_equal(memberships_of(f.db, club, m), MEMBERSHIP_LEAVE);
+    fixture_stop(&f);
+}
+
+static size_t n_joined(struct fixture *f, room_no room)
+{
+    return (size_t)memberships_count(f->db, room, MEMBERSHIP_JOIN);
+}
+
+/* A school and a class by hand, with their rooms (E1) and the library (E6); the end of a class. */
+static void test_school_and_class(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    school_no no = well(&f, (struct changing){.fn = do_school, .school = &(struct school_row){.name = "Лицей"}});
+    assert_int_not_equal(library_find(f.db, no), 0);
+    struct class_row row = {.school = no, .title = "1А", .grade = "1", .homeroom = true};
+    class_no class = well(&f, (struct changing){.fn = do_class, .class = &row});
+    char *id = schools_sourced_id(f.db, no), *class_id = classes_sourced_id(f.db, class);
+    assert_memory_equal(id, "school:", 7);
+    user_no pupil = make_person(&f, id, "Вера", YOUNG), teacher = make_person(&f, id, "Анна", GROWN);
+    enroll(&f, class_id, pupil, ROLE_PUPIL);
+    enroll(&f, class_id, teacher, ROLE_CLASS_TEACHER);
+    assert_in(&f, teacher, id, NULL, ROOM_STAFF, true);
+    room_no room = roster_room_find(f.db, no, class, ROOM_CLASS);
+    json_t *name = fixture_content(&f, room, "m.room.name", "");
+    assert_string_equal(json_get_string(name, "name"), "1А");
+    json_decref(name);
+    row.no = class;
+    row.title = "2А";
+    well(&f, (struct changing){.fn = do_class, .class = &row, .version = 1});
+    name = fixture_content(&f, room, "m.room.name", "");
+    assert_string_equal(json_get_string(name, "name"), "2А");
+    json_decref(name);
+    struct enrollment_row wrong = {class, teacher, ROLE_GUARDIAN, DAY_EVER, DAY_NEVER};
+    assert_int_equal(change(&f, (struct changing){.fn = do_enroll, .enrollment = &wrong}, &e), 0);
+    well(&f, (struct changing){.fn = do_class_end, .a = class});
+    assert_int_equal(n_joined(&f, room), 1); /* the service user */
+    assert_state(&f, pupil, "left");
+    assert_int_equal(change(&f, (struct changing){.fn = do_class_end, .a = class}, &e), 0);
+    free(id);
+    free(class_id);
+    fixture_stop(&f);
+}
+
+/* A3: an account that waited is a person of the school from now on. */
+static void test_admit(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no account = fixture_user(&f, "newcomer");
+    struct changing admit = {.fn = do_admit,
+                             .a = school(&f, "s"),
+                             .b = account,
+                             .person = &(struct person_row){
+                                 .given = "Вера", .family = "Новикова", .middle = "", .birth = YOUNG, .enabled = true}};
+    assert_int_equal(well(&f, admit), account);
+    enroll(&f, "c", account, ROLE_PUPIL);
+    assert_in(&f, account, "s", "c", ROOM_CLASS, true);
+    assert_int_equal(change(&f, admit, &e), 0); /* twice */
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    fixture_stop(&f);
+}
+
+/* A role of one's own and one that follows are two: the last that supports it goes, and the role with it. */
+static void test_support(void **state)
+{
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no user = make_person(&f, "s", "Анна", GROWN);
+    struct role_row role = {user, school(&f, "s"), ROLE_TEACHER, DAY_EVER, DAY_NEVER};
+    struct enrollment_row row = enrollment(&f, "g", user, ROLE_TEACHER);
+    enroll(&f, "g", user, ROLE_TEACHER);
+    well(&f, (struct changing){.fn = do_role, .role = &role});
+    well(&f, (struct changing){.fn = do_enroll_end, .enrollment = &row});
+    assert_int_equal(school_roles(f.db, role.school, user), ROLE_TEACHER);
+    well(&f, (struct changing){.fn = do_enroll, .enrollment = &row});
+    well(&f, (struct changing){.fn = do_role_end, .role = &role});
+    assert_int_equal(school_roles(f.db, role.school, user), ROLE_TEACHER);
+    assert_in(&f, user, "s", NULL, ROOM_STAFF, true);
+    well(&f, (struct changing){.fn = do_enroll_end, .enrollment = &row});
+    assert_int_equal(school_roles(f.db, role.school, user), 0);
+    assert_state(&f, user, "left");
+    fixture_stop(&f);
+}
+
+/* The database fails at the n-th call of a change that joins, restricts and writes the log: nothing of it is there. */
+static void test_faults(void **state)
+{
+    struct fixture f;
+    struct error e;
+    int n = 1;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no pupil = make_person(&f, "s", "Вера", YOUNG);
+    struct enrollment_row row = enrollment(&f, "c", pupil, ROLE_PUPIL);
+    char *before = db_text(f.db, &ASK, DIGEST, "");
+    for (;; n += 1 + n / 8) {
+        db_fail_after(writer_db_for_tests(f.writer), n);
+        bool done = change(&f, (struct changing){.fn = do_enroll, .enrollment = &row}, &e) != 0;
+        db_fail_after(writer_db_for_tests(f.writer), 0);
+        if (done)
+            break;
+        char *after = db_text(f.db, &ASK, DIGEST, "");
+        assert_string_equal(after, before);
+        free(after);
+    }
+    assert_true(n > 20);
+    free(before);
+    assert_settled(&f);
+    assert_state(&f, pupil, "restricted");
+    fixture_stop(&f);
+}
+
+/* Every change is in the log: also what an import did, in lists. */
+static void test_log(void **state)
+{
+    struct fixture f;
+    struct text difference = TEXT_INIT;
+    struct roster_changes changes;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "roster.import"), 1);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "roster.change"), 1);
+    user_no user = make_person(&f, "s", "Анна", GROWN);
+    enroll(&f, "g", user, ROLE_TEACHER);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "person.create"), 1);
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "enrollment.create"), 1);
+    struct roster_problem problem;
+    size_t len;
+    char *bytes = archive_with("enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\n", NULL, &len);
+    struct roster *roster = roster_read_bytes(bytes, len, &problem);
+    struct roster_import how = {.writer = f.writer,
+                                .rooms = f.rooms,
+                                .db = f.db,
+                                .roster = roster,
+                                .dry_run = true,
+                                .difference = &difference};
+    assert_true(roster_import(&how, &changes, &e));
+    assert_string_equal(difference.data,
+                        "enrollment - pupil p c\n"
+                        "leave - p c (class_space)\nleave - m c (class_space)\nleave - f c (class_space)\n"
+                        "leave - p c (class)\nleave - m c (guardians)\nleave - f c (guardians)\n");
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "roster.import"), 1);
+    text_finish(&difference);
+    roster_destroy(roster);
+    free(bytes);
+    fixture_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pupil_and_guardian), cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_override),           cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_sources),            cmocka_unit_test(test_third_by_import),
+        cmocka_unit_test(test_external),           cmocka_unit_test(test_leave_school),
+        cmocka_unit_test(test_school_and_class),   cmocka_unit_test(test_admit),
+        cmocka_unit_test(test_support),            cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,635 @@
+/* OneRoster 1.1 beside 1.2, delta exports, mixed ones, REST pages, and the mirror that they are merged into (I4). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/roster/mirror.h"
+#include "policy/roster/read.h"
+#include "policy/roster/rest.h"
+#include "tests/unit/roster_archive.h"
+
+/* --- What a roster says, in a text that does not depend on the order of rows --- */
+
+static int compare_lines(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_period(struct text *out, school_day begin, school_day end)
+{
+    text_addf(out, " %d-%d\n", begin, end);
+}
+
+static char *sorted(struct text *lines)
+{
+    char *list[256];
+    size_t n = 0;
+    struct text out = TEXT_INIT;
+    for (char *line = lines->data != NULL ? strtok(lines->data, "\n") : NULL; line != NULL; line = strtok(NULL, "\n")) {
+        assert_true(n < 256);
+        list[n++] = line;
+    }
+    qsort(list, n, sizeof *list, compare_lines);
+    text_adds(&out, "");
+    for (size_t i = 0; i < n; ++i)
+        text_addf(&out, "%s\n", list[i]);
+    text_finish(lines);
+    return text_take(&out);
+}
+
+static char *told(const struct roster *r)
+{
+    struct text out = TEXT_INIT;
+    for (size_t i = 0; i < r->n_schools; ++i)
+        text_addf(&out, "school %s %s\n", r->schools[i].id, r->schools[i].name);
+    for (size_t i = 0; i < r->n_classes; ++i)
+        text_addf(&out, "class %s %s grade %s of %s %s\n", r->classes[i].id, r->classes[i].title, r->classes[i].grade,
+                  r->schools[r->classes[i].school].id, r->classes[i].homeroom ? "homeroom" : "group");
+    for (size_t i = 0; i < r->n_people; ++i)
+        text_addf(&out, "person %s %s %s %s born %d %s\n", r->people[i].id, r->people[i].family, r->people[i].given,
+                  r->people[i].middle, r->people[i].birth, r->people[i].enabled ? "enabled" : "locked");
+    for (size_t i = 0; i < r->n_roles; ++i) {
+        text_addf(&out, "role %s %s %d", r->people[r->roles[i].person].id, r->schools[r->roles[i].school].id,
+                  r->roles[i].role);
+        add_period(&out, r->roles[i].begin, r->roles[i].end);
+    }
+    for (size_t i = 0; i < r->n_enrollments; ++i) {
+        text_addf(&out, "enrolled %s %s %d", r->people[r->enrollments[i].person].id,
+                  r->classes[r->enrollments[i].class].id, r->enrollments[i].role);
+        add_period(&out, r->enrollments[i].begin, r->enrollments[i].end);
+    }
+    for (size_t i = 0; i < r->n_guardianships; ++i)
+        text_addf(&out, "guardian %s of %s\n", r->people[r->guardianships[i].guardian].id,
+                  r->people[r->guardianships[i].child].id);
+    return sorted(&out);
+}
+
+/* --- Archives --- */
+
+struct packed {
+    char *bytes;
+    size_t len;
+};
+
+/* The archive as a source's first import: what it says (NULL: the problem), and the mirror packed. */
+static char *import_on(const struct archive_file *files, size_t n, const struct packed *base, struct packed *mirror)
+{
+    char where[512];
+    struct roster_problem problem;
+    struct roster_update out;
+    size_t len;
+    char *bytes = archive_of(files, n, &len), *says;
+    bool read = roster_read_update(bytes, len, base != NULL ? base->bytes : NULL, base != NULL ? base->len : 0, &out,
+                                   &problem);
+    free(bytes);
+    if (!read) {
+        assert_null(out.roster);
+        assert_null(out.mirror);
+        says = xcalloc(600, 1);
+        snprintf(says, 600, "refused: %s", roster_problem_text(&problem, where, sizeof where));
+        return says;
+    }
+    if (mirror != NULL) {
+        struct text packed = TEXT_INIT;
+        assert_true(mirror_pack(out.mirror, &packed));
+        mirror->len = packed.len;
+        mirror->bytes = text_take(&packed);
+    }
+    says = told(out.roster);
+    roster_destroy(out.roster);
+    mirror_destroy(out.mirror);
+    return says;
+}
+
+static struct packed base_of_whole(void)
+{
+    struct packed base;
+    char *says = import_on(WHOLE, WHOLE_COUNT, NULL, &base);
+    assert_null(strstr(says, "refused"));
+    free(says);
+    return base;
+}
+
+static void assert_has(const char *says, const char *line)
+{
+    if (strstr(says, line) == NULL)
+        fail_msg("no \"%s\" in:\n%s", line, says);
+}
+
+static void assert_has_not(const char *says, const char *line)
+{
+    if (strstr(says, line) != NULL)
+        fail_msg("\"%s\" in:\n%s", line, says);
+}
+
+/* --- OneRoster 1.1 --- */
+
+#define MANIFEST_1_1 "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n"
+#define USERS_1_1                                                                                                      \
+    "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,"          \
+    "middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\n"
+#define USER_1_1(id, orgs, role, given, family, middle, agents)                                                        \
+    id ",,,true," orgs "," role "," id "@mail.example,," given "," family "," middle ",," id                           \
+       "@mail.example,,+70000000000," agents ",,secret\n"
+#define ALL_BULK                                                                                                       \
+    "file.academicSessions,bulk\nfile.orgs,bulk\nfile.courses,bulk\nfile.classes,bulk\nfile.users,bulk\n"              \
+    "file.enrollments,bulk\nfile.demographics,bulk\n"
+
+/* As WHOLE of roster_archive.h, told in 1.1. */
+static const struct archive_file WHOLE_1_1[] = {
+    {"manifest.csv", MANIFEST_1_1 ALL_BULK},
+    {"academicSessions.csv", SESSIONS_HEAD "y,,,2026/2027,schoolYear,2026-09-01,2027-05-31,,2027\n"},
+    {"orgs.csv", ORGS_HEAD "d,,,Отдел,district,,\ns,,,Школа 1,school,,d\nz,,,Школа 2,school,,d\n"},
+    {"courses.csv", COURSES_HEAD "k,y,Класс,s\n"},
+    {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "s", "teacher", "Анна", "Орлова", "Ивановна", "")
+                      USER_1_1("p", "s", "student", "Мария", "Иванова", "Петровна", "\"m,f\"")
+                          USER_1_1("m", "s", "parent", "Ольга", "Иванова", "", "p")
+                              USER_1_1("f", "s", "relative", "Пётр", "Иванов", "", "p")},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"},
+    {"demographics.csv", DEMOGRAPHICS_HEAD "p,2015-03-04,female\n"},
+};
+#define WHOLE_1_1_COUNT (sizeof WHOLE_1_1 / sizeof *WHOLE_1_1)
+
+static char *import_1_1_with(const char *name, const char *text, struct packed *mirror)
+{
+    struct archive_file files[WHOLE_1_1_COUNT + 1];
+    size_t n = 0;
+    bool found = false;
+    for (size_t i = 0; i < WHOLE_1_1_COUNT; ++i) {
+        bool this = name != NULL && strcmp(WHOLE_1_1[i].name, name) == 0;
+        found |= this;
+        files[n++] = (struct archive_file){WHOLE_1_1[i].name, this ? text : WHOLE_1_1[i].text};
+    }
+    if (!found && name != NULL)
+        files[n++] = (struct archive_file){name, text};
+    return import_on(files, n, NULL, mirror);
+}
+
+static void test_1_1_is_the_same_roster(void **state)
+{
+    char *a = import_on(WHOLE, WHOLE_COUNT, NULL, NULL), *b = import_on(WHOLE_1_1, WHOLE_1_1_COUNT, NULL, NULL);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+}
+
+static const struct {
+    const char *name, *text, *want;
+} CASES_1_1[] = {
+    /* one role, in several orgs; a district's means nothing */
+    {"users.csv", USERS_1_1 USER_1_1("t", "\"s,z,d\"", "teacher", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
+     "role t z 4"},
+    /* the one kind of administrator is the school's */
+    {"users.csv", USERS_1_1 USER_1_1("t", "z", "administrator", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
+     "role t z 128"},
+    /* rows that are gone, in a bulk file too */
+    {"enrollments.csv",
+     "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role\n"
+     "e1,active,2026-09-01,c,s,t,teacher\ne2,inactive,2026-09-01,c,s,p,student\ne3,tobedeleted,2026-09-01,x,y,z,\n",
+     "enrolled t c 4"},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\ne3,g,s,m,aide,,,\n",
+     "enrolled t c 8"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "s", "boss", "А", "О", "", ""),
+     "refused: users.csv:2:12: role: \"boss\" is not one of the standard's words"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "x", "teacher", "А", "О", "", ""),
+     "refused: users.csv:2:10: orgSourcedIds: \"x\" is not in orgs.csv"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "\"s,s\"", "teacher", "А", "О", "", ""),
+     "refused: users.csv:2:10: orgSourcedIds: \"s\" is named twice"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "", "teacher", "А", "О", "", ""),
+     "refused: users.csv:2:10: orgSourcedIds: is empty"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "s", "ext:externalStaff", "А", "О", "", ""),
+     "refused: users.csv:2:12: role: external staff need an end date (rule B1), which OneRoster 1.1 has not"},
+    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\n", "refused: users.csv:1:1: column orgSourcedIds is missing"},
+    {"users.csv", "sourcedId,pronouns\n", "refused: users.csv:1:11: unknown column \"pronouns\""},
+    {"orgs.csv", ORGS_HEAD "s,gone,,Школа 1,school,,\n",
+     "refused: orgs.csv:2:3: status: \"gone\" is not a status that a bulk file can have"},
+    {"manifest.csv", MANIFEST_1_1 ALL_BULK "file.roles,bulk\n",
+     "refused: roles.csv: is not in the archive, but the manifest says bulk"},
+};
+
+static void test_1_1(void **state)
+{
+    for (size_t i = 0; i < sizeof CASES_1_1 / sizeof *CASES_1_1; ++i) {
+        char *says = import_1_1_with(CASES_1_1[i].name, CASES_1_1[i].text, NULL);
+        if (strstr(says, CASES_1_1[i].want) == NULL)
+            fail_msg("case %zu: no \"%s\" in:\n%s", i, CASES_1_1[i].want, says);
+        free(says);
+    }
+}
+
+static void test_1_1_has_no_roles_file(void **state)
+{
+    struct archive_file files[WHOLE_1_1_COUNT + 1];
+    for (size_t i = 0; i < WHOLE_1_1_COUNT; ++i)
+        files[i] = WHOLE_1_1[i];
+    files[0].text = MANIFEST_1_1 ALL_BULK "file.roles,bulk\n";
+    files[WHOLE_1_1_COUNT] = (struct archive_file){"roles.csv", ROLES_HEAD};
+    char *says = import_on(files, WHOLE_1_1_COUNT + 1, NULL, NULL);
+    assert_string_equal(says, "refused: manifest.csv: OneRoster 1.1 has no roles.csv");
+    free(says);
+}
+
+/* 1.2 knows neither the words nor the columns of 1.1. */
+static void test_1_2_is_strict(void **state)
+{
+    struct archive_file files[WHOLE_COUNT];
+    for (size_t i = 0; i < WHOLE_COUNT; ++i)
+        files[i] = WHOLE[i];
+    files[5].text = "sourcedId,enabledUser,username,givenName,familyName,orgSourcedIds\n";
+    char *says = import_on(files, WHOLE_COUNT, NULL, NULL);
+    assert_string_equal(says, "refused: users.csv:1:53: unknown column \"orgSourcedIds\"");
+    free(says);
+}
+
+/* --- The mirror --- */
+
+static void test_mirror(void **state)
+{
+    struct roster_problem problem;
+    struct packed base = base_of_whole(), again = base_of_whole();
+    assert_int_equal(base.len, again.len); /* the same rows, the same bytes: an unchanged roster writes nothing */
+    assert_memory_equal(base.bytes, again.bytes, base.len);
+    struct mirror *mirror = mirror_open(base.bytes, base.len, &problem);
+    struct roster *roster = roster_read_mirror(mirror, &problem);
+    char *a = told(roster), *b = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
+    assert_string_equal(a, b);
+    assert_string_equal(mirror->csv[TABLE_CLASSES].data,
+                        "sourcedId,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n"
+                        "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n");
+    free(a);
+    free(b);
+    roster_destroy(roster);
+    mirror_destroy(mirror);
+    for (size_t cut = 1; cut < base.len; cut += 29)
+        assert_null(mirror_open(base.bytes, cut, &problem));
+    assert_non_null(strstr(problem.message, "import a bulk export again"));
+    free(base.bytes);
+    free(again.bytes);
+}
+
+/* A5: no phone, e-mail, user name or password. */
+static void test_mirror_keeps_no_contacts(void **state)
+{
+    struct roster_problem problem;
+    struct packed base;
+    char *says = import_on(WHOLE_1_1, WHOLE_1_1_COUNT, NULL, &base);
+    struct mirror *mirror = mirror_open(base.bytes, base.len, &problem);
+    for (int i = 0; i < TABLE__COUNT; ++i) {
+        assert_null(strstr(mirror->csv[i].data, "mail"));
+        assert_null(strstr(mirror->csv[i].data, "+7000"));
+        assert_null(strstr(mirror->csv[i].data, "secret"));
+        assert_null(strstr(mirror->csv[i].data, "sername"));
+    }
+    mirror_destroy(mirror);
+    free(base.bytes);
+    free(says);
+}
+
+/* --- Deltas --- */
+
+#define STAMP "2026-10-01T08:00:00.000Z"
+#define USERS_DELTA                                                                                                    \
+    "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,middleName,agentSourcedIds\n"
+#define ROLES_DELTA                                                                                                    \
+    "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n"
+#define ENROLLMENTS_DELTA                                                                                              \
+    "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary\n"
+#define CLASSES_DELTA                                                                                                  \
+    "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n"
+
+/* What a delta of up to three files makes of WHOLE: lines that are there and lines that are not. */
+static const struct {
+    struct archive_file files[4];
+    const char *there, *not_there; /* NULL: nothing to say; "refused: …" is told whole */
+} DELTAS[] = {
+    /* a changed person, nobody else */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Петрова,Петровна,\"m,f\"\n"}},
+     "person p Петрова Мария Петровна born 20150304 enabled",
+     "person p Иванова"},
+    /* a new guardian in the place of the old one: her row, her role, the child's list */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\nfile.roles,delta\n"},
+      {"users.csv", USERS_DELTA "q,active," STAMP ",true,q,Вера,Ильина,,\n"
+                                "p,active," STAMP ",true,p,Мария,Иванова,Петровна,\"q,f\"\n"},
+      {"roles.csv", ROLES_DELTA "r9,active," STAMP ",q,primary,guardian,,,s\n"}},
+     "guardian q of p",
+     "guardian m of p"},
+    /* whoever is dropped takes along what is theirs: roles, enrollments, birth date */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,tobedeleted," STAMP ",,,,,,\n"}},
+     "person t Орлова",
+     " p "},
+    /* and the mentions as somebody's agent, in rows that come with the same delta too */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "f,tobedeleted," STAMP ",,,,,,\n"}},
+     "guardian m of p",
+     "guardian f of p"},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Петрова,,\"m,f\"\nf,tobedeleted," STAMP ",,,,,,\n"}},
+     "person p Петрова",
+     "guardian f of p"},
+    /* a class with its enrollments; the roles that followed from them are told in roles.csv here */
+    {{{"manifest.csv", MANIFEST_HEAD "file.classes,delta\n"},
+      {"classes.csv", CLASSES_DELTA "c,tobedeleted," STAMP ",,,,,,\n"}},
+     "class g Физика, 5А",
+     "enrolled"},
+    /* one row of a table that all belong to */
+    {{{"manifest.csv", MANIFEST_HEAD "file.enrollments,delta\n"},
+      {"enrollments.csv", ENROLLMENTS_DELTA "e2,tobedeleted," STAMP ",,,,,\ne3,active," STAMP ",g,s,p,student,\n"}},
+     "enrolled p g 1",
+     "enrolled p c"},
+    /* a row that is dropped and was never there */
+    {{{"manifest.csv", MANIFEST_HEAD "file.enrollments,delta\n"},
+      {"enrollments.csv", ENROLLMENTS_DELTA "e99,tobedeleted," STAMP ",,,,,\n"}},
+     "enrolled p c",
+     NULL},
+    /* mixed: some files whole, some changed, the rest as it was */
+    {{{"manifest.csv", MANIFEST_HEAD "file.enrollments,bulk\nfile.users,delta\nfile.orgs,absent\n"},
+      {"enrollments.csv", ENROLLMENTS_HEAD "e7,c,s,p,student,,,\n"},
+      {"users.csv", USERS_DELTA "p,active," STAMP ",false,p,Мария,Иванова,Петровна,\"m,f\"\n"}},
+     "person p Иванова Мария Петровна born 20150304 locked",
+     "enrolled t"},
+    /* a delta in 1.1: a person's roles are those told with the person */
+    {{{"manifest.csv", MANIFEST_1_1 "file.users,delta\n"},
+      {"users.csv", USERS_1_1 "t,active,2026-10-01,true,z,teacher,t,,Анна,Орлова,,,,,,,,\n"}},
+     "role t z 4",
+     NULL},
+    /* refused */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", "sourcedId,enabledUser,username,givenName,familyName\n"}},
+     "refused: users.csv:1:1: column status is missing",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,," STAMP ",true,p,М,И,,\n"}},
+     "refused: users.csv:2:3: status: is empty",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,active,today,true,p,М,И,,\n"}},
+     "refused: users.csv:2:10: dateLastModified: \"today\" is not a moment like 2026-09-01T10:00:00.000Z",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,inactive," STAMP ",true,p,М,И,,\n"}},
+     "refused: users.csv:2:3: status: \"inactive\" is not a status that a delta file can have",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,tobedeleted," STAMP ",,,,,,\np,active," STAMP ",true,p,М,И,,\n"}},
+     "refused: users.csv:3:1: sourcedId: sourcedId \"p\" is there twice",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,,И,,\n"}},
+     "refused: users.csv:2:42: givenName: is empty",
+     NULL},
+    /* what does not fit after the merge is named by its sourcedId */
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Иванова,,\"m,x\"\n"}},
+     "refused: users.csv: \"p\": agentSourcedIds: \"x\" is not in users.csv",
+     NULL},
+    {{{"manifest.csv", MANIFEST_HEAD "file.orgs,delta\n"},
+      {"orgs.csv", ORGS_HEAD "s,tobedeleted," STAMP ",,,,\n"}},
+     "refused: courses.csv: \"k\": orgSourcedId: \"s\" is not in orgs.csv",
+     NULL},
+};
+
+static void test_delta(void **state)
+{
+    struct packed base = base_of_whole();
+    for (size_t i = 0; i < sizeof DELTAS / sizeof *DELTAS; ++i) {
+        size_t n = 0;
+        while (n < 4 && DELTAS[i].files[n].name != NULL)
+            ++n;
+        char *says = import_on(DELTAS[i].files, n, &base, NULL);
+        if (strstr(says, DELTAS[i].there) == NULL ||
+            (DELTAS[i].not_there != NULL && strstr(says, DELTAS[i].not_there) != NULL))
+            fail_msg("case %zu: not \"%s\", or \"%s\", in:\n%s", i, DELTAS[i].there,
+                     DELTAS[i].not_there != NULL ? DELTAS[i].not_there : "", says);
+        free(says);
+    }
+    free(base.bytes);
+}
+
+static void test_delta_needs_a_base(void **state)
+{
+    struct roster_problem problem;
+    size_t len;
+    char *says = import_on(DELTAS[0].files, 2, NULL, NULL);
+    assert_has(says, "refused: manifest.csv: is of a delta export, and there is nothing that it could change");
+    free(says);
+    char *bytes = archive_of(DELTAS[0].files, 2, &len);
+    assert_null(roster_read_bytes(bytes, len, &problem));
+    free(bytes);
+}
+
+/* Applied one after the other, or the second time: the same as at once. */
+static void test_deltas_add_up(void **state)
+{
+    struct packed base = base_of_whole(), first, second, third;
+    free(import_on(DELTAS[0].files, 2, &base, &first));
+    free(import_on(DELTAS[6].files, 2, &first, &second));
+    char *says = import_on(DELTAS[0].files, 2, &second, &third);
+    assert_has(says, "person p Петрова");
+    assert_has(says, "enrolled p g 1");
+    assert_has_not(says, "enrolled p c");
+    assert_int_equal(second.len, third.len); /* nothing new: the same bytes */
+    assert_memory_equal(second.bytes, third.bytes, third.len);
+    free(says);
+    free(base.bytes);
+    free(first.bytes);
+    free(second.bytes);
+    free(third.bytes);
+}
+
+/* --- REST --- */
+
+struct page {
+    enum rest_collection collection;
+    const char *json;
+};
+static const struct page PAGES[] = {
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"d\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T10:00:00.5Z\",\"name\":"
+                "\"Отдел\",\"type\":\"district\",\"identifier\":null},{\"sourcedId\":\"s\",\"status\":\"active\",\"name\":\"Школа 1\","
+                "\"type\":\"school\",\"parent\":{\"href\":\"https://x/orgs/d\",\"sourcedId\":\"d\",\"type\":\"org\"}}]}"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"z\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T14:00:00+03:00\","
+                "\"name\":\"Школа 2\",\"type\":\"school\",\"parent\":{\"sourcedId\":\"d\"}}],\"totalCount\":3}"},
+    {REST_SESSIONS, "{\"academicSessions\":[{\"sourcedId\":\"y\",\"status\":\"active\",\"title\":\"2026/2027\",\"type\":"
+                    "\"schoolYear\",\"startDate\":\"2026-09-01\",\"endDate\":\"2027-05-31T00:00:00.000Z\",\"schoolYear\":2027}]}"},
+    {REST_COURSES, "{\"courses\":[{\"sourcedId\":\"k\",\"status\":\"active\",\"title\":\"Класс\",\"schoolYear\":{\"sourcedId\":"
+                   "\"y\"},\"org\":{\"sourcedId\":\"s\"}}]}"},
+    {REST_CLASSES, "{\"classes\":[{\"sourcedId\":\"c\",\"status\":\"active\",\"title\":\"5А\",\"grades\":[\"5\"],\"classType\":"
+                   "\"homeroom\",\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]},"
+                   "{\"sourcedId\":\"g\",\"status\":\"active\",\"title\":\"Физика, 5А\",\"grades\":[\"5\"],\"classType\":\"scheduled\","
+                   "\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]}]}"},
+    {REST_USERS,
+     "{\"users\":[{\"sourcedId\":\"t\",\"status\":\"active\",\"enabledUser\":true,\"username\":\"t\",\"givenName\":\"Анна\","
+     "\"familyName\":\"Орлова\",\"middleName\":\"Ивановна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"teacher\",\"org\":"
+     "{\"sourcedId\":\"s\"},\"beginDate\":null}],\"agents\":[],\"email\":\"a@b.example\",\"phone\":\"+7000\"},"
+     "{\"sourcedId\":\"p\",\"status\":\"active\",\"enabledUser\":\"true\",\"givenName\":\"Мария\",\"familyName\":\"Иванова\","
+     "\"middleName\":\"Петровна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"student\",\"org\":{\"sourcedId\":\"s\"}}],"
+     "\"agents\":[{\"sourcedId\":\"m\",\"type\":\"user\"},{\"sourcedId\":\"f\",\"type\":\"user\"}]},"
+     "{\"sourcedId\":\"m\",\"status\":\"active\",\"enabledUser\":true,\"givenName\":\"Ольга\",\"familyName\":\"Иванова\","
+     "\"roles\":[{\"role\":\"parent\",\"org\":{\"sourcedId\":\"s\"}}]},"
+     "{\"sourcedId\":\"f\",\"status\":\"active\",\"enabledUser\":true,\"givenName\":\"Пётр\",\"familyName\":\"Иванов\","
+     "\"roles\":[{\"role\":\"relative\",\"org\":{\"sourcedId\":\"s\"}}]}]}"},
+    {REST_ENROLLMENTS,
+     "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"active\",\"class\":{\"sourcedId\":\"c\"},\"school\":{\"sourcedId\":\"s\"},"
+     "\"user\":{\"sourcedId\":\"t\"},\"role\":\"teacher\",\"primary\":true},{\"sourcedId\":\"e2\",\"status\":\"active\",\"class\":"
+     "{\"sourcedId\":\"c\"},\"school\":{\"sourcedId\":\"s\"},\"user\":{\"sourcedId\":\"p\"},\"role\":\"student\",\"primary\":\"false\"}]}"},
+    {REST_DEMOGRAPHICS, "{\"demographics\":[{\"sourcedId\":\"p\",\"status\":\"active\",\"birthDate\":\"2015-03-04\",\"sex\":"
+                        "\"female\"}]}"},
+};
+
+/* What the pages make of base (NULL: of nothing); the packed result if wanted. */
+static char *merged(const struct page *pages, size_t n, const struct mirror *base, struct mirror **out, int64_t *newest)
+{
+    char where[512];
+    struct roster_problem problem;
+    struct roster_delta *changes = roster_delta_create();
+    struct mirror *nothing = mirror_create();
+    for (size_t i = 0; i < n; ++i) {
+        struct rest_reading reading = {.collection = pages[i].collection, .changes = changes, .newest_ms = *newest};
+        size_t records;
+        if (!rest_take_page(&reading, pages[i].json, strlen(pages[i].json), &records, &problem))
+            fail_msg("page %zu: %s", i, roster_problem_text(&problem, where, sizeof where));
+        assert_int_equal(records, reading.n);
+        *newest = reading.newest_ms;
+    }
+    *out = mirror_merge(base != NULL ? base : nothing, changes, &problem);
+    assert_non_null(*out);
+    struct roster *roster = roster_read_mirror(*out, &problem);
+    if (roster == NULL)
+        fail_msg("%s", roster_problem_text(&problem, where, sizeof where));
+    char *says = told(roster);
+    roster_destroy(roster);
+    roster_delta_destroy(changes);
+    mirror_destroy(nothing);
+    return says;
+}
+
+static void test_rest_is_the_same_roster(void **state)
+{
+    struct mirror *mirror, *again;
+    int64_t newest = 0;
+    char *a = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
+    char *b = merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &mirror, &newest);
+    assert_string_equal(a, b);
+    assert_true(newest == moment_from("2026-09-01T11:00:00Z"));
+    /* an increment that brings what was there changes not a byte */
+    char *c = merged(PAGES, sizeof PAGES / sizeof *PAGES, mirror, &again, &newest);
+    for (int i = 0; i < TABLE__COUNT; ++i)
+        assert_string_equal(mirror->csv[i].data, again->csv[i].data);
+    free(a);
+    free(b);
+    free(c);
+    mirror_destroy(mirror);
+    mirror_destroy(again);
+}
+
+static void test_rest_increment(void **state)
+{
+    static const struct page CHANGES[] = {
+        {REST_USERS, "{\"users\":[{\"sourcedId\":\"f\",\"status\":\"tobedeleted\"},{\"sourcedId\":\"t\",\"status\":\"active\","
+                     "\"enabledUser\":false,\"givenName\":\"Анна\",\"familyName\":\"Орлова\",\"roles\":[{\"role\":\"principal\","
+                     "\"org\":{\"sourcedId\":\"z\"},\"endDate\":\"2027-01-31\"}]}]}"},
+        {REST_ENROLLMENTS, "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"tobedeleted\"}]}"},
+    };
+    struct mirror *mirror, *after;
+    int64_t newest = 0;
+    free(merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &mirror, &newest));
+    char *says = merged(CHANGES, 2, mirror, &after, &newest);
+    assert_has(says, "person t Орлова Анна  born 0 locked");
+    assert_has(says, "role t z 64 0-20270131");
+    assert_has_not(says, "role t s");
+    assert_has_not(says, "enrolled t");
+    assert_has_not(says, "person f");
+    assert_has(says, "guardian m of p");
+    free(says);
+    mirror_destroy(mirror);
+    mirror_destroy(after);
+}
+
+static const struct {
+    enum rest_collection collection;
+    const char *json, *want;
+} BAD_PAGES[] = {
+    {REST_ORGS, "", "orgs: record 1 of a page: orgs: the reply is not JSON, or cut short"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"d\",", "orgs: record 1 of a page: orgs: the reply is not JSON, or cut short"},
+    {REST_ORGS, "{\"org\":[]}", "orgs: record 1 of a page: orgs: the reply has no such list"},
+    {REST_ORGS, "[]", "orgs: record 1 of a page: orgs: the reply has no such list"},
+    {REST_ORGS, "{\"orgs\":[5]}", "orgs: record 1 of a page: sourcedId: is missing"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":7}]}", "orgs: record 1 of a page: sourcedId: is missing"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a,b\"}]}", "orgs: record 1 of a page: sourcedId: a comma, or spaces around it"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\"}]}", "orgs: \"a\": status: is neither active nor tobedeleted"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":1}]}", "orgs: \"a\": name: is not a string"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":\"x\\ny,school\"}]}",
+     "orgs: \"a\": name: has a control character"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":\"x\",\"parent\":\"d\"}]}",
+     "orgs: \"a\": parent: its sourcedId: is missing"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"dateLastModified\":\"yesterday\"}]}",
+     "orgs: \"a\": dateLastModified: is not a moment like 2026-09-01T10:00:00.000Z"},
+    {REST_CLASSES, "{\"classes\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"terms\":{}}]}", "classes: \"a\": terms: is not a list"},
+    {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":[\"teacher\"]}]}",
+     "users: \"a\": roles: is not a list of roles"},
+    {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":{}}]}", "users: \"a\": roles: is not a list"},
+};
+
+static void test_rest_refusals(void **state)
+{
+    char where[512];
+    for (size_t i = 0; i < sizeof BAD_PAGES / sizeof *BAD_PAGES; ++i) {
+        struct roster_problem problem = {0};
+        size_t n;
+        struct rest_reading reading = {.collection = BAD_PAGES[i].collection, .changes = roster_delta_create()};
+        assert_false(rest_take_page(&reading, BAD_PAGES[i].json, strlen(BAD_PAGES[i].json), &n, &problem));
+        assert_string_equal(roster_problem_text(&problem, where, sizeof where), BAD_PAGES[i].want);
+        roster_delta_destroy(reading.changes);
+    }
+}
+
+static void test_moments(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } CASES[] = {
+        {"1970-01-01", 0},
+        {"1970-01-02T00:00:00Z", 86400000},
+        {"2026-09-01T10:00:00.125Z", INT64_C(1788256800125)},
+        {"2026-09-01T13:00:00.125+03:00", INT64_C(1788256800125)},
+        {"2026-09-01T05:30:00-04:30", INT64_C(1788256800000)},
+        {"2026-09-01T10:00Z", INT64_C(1788256800000)},
+        {"2024-02-29T00:00:00Z", INT64_C(1709164800000)},
+        {"2026-02-29", -1},
+        {"", -1},
+        {"now", -1},
+        {"2026-09-01 10:00:00", -1},
+        {"2026-09-01T25:00:00Z", -1},
+        {"2026-09-01T10:00:00X", -1},
+    };
+    char text[MOMENT_BYTES];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        if (moment_from(CASES[i].text) != CASES[i].ms)
+            fail_msg("%s is %lld", CASES[i].text, (long long)moment_from(CASES[i].text));
+    assert_string_equal(moment_text(INT64_C(1788256800125), text), "2026-09-01T10:00:00.125Z");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_1_1_is_the_same_roster),
+        cmocka_unit_test(test_1_1),
+        cmocka_unit_test(test_1_1_has_no_roles_file),
+        cmocka_unit_test(test_1_2_is_strict),
+        cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_mirror_keeps_no_contacts),
+        cmocka_unit_test(test_delta),
+        cmocka_unit_test(test_delta_needs_a_base),
+        cmocka_unit_test(test_deltas_add_up),
+        cmocka_unit_test(test_rest_is_the_same_roster),
+        cmocka_unit_test(test_rest_increment),
+        cmocka_unit_test(test_rest_refusals),
+        cmocka_unit_test(test_moments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
