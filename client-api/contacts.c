@@ -108,11 +108,18 @@ static bool post_add(struct request *r)
            contacts_add(r->server->contacts, r->session->user, sid, secret, &r->error) && reply_empty(r);
 }
 
+/* Where no addresses are verified any more, old ones can still be taken back. */
+static bool has_any(struct request *r)
+{
+    return contacts_count(r->db, r->session->user, CONTACT_EMAIL) > 0 ||
+           contacts_count(r->db, r->session->user, CONTACT_PHONE) > 0;
+}
+
 static bool post_delete(struct request *r)
 {
     const char *medium, *typed;
     struct contact_address address;
-    if (r->server->contacts == NULL)
+    if (r->server->contacts == NULL || (!proof_offered_any(r) && !has_any(r)))
         return refuse_denied(r);
     if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed) ||
         !contact_from(medium, typed, &address, &r->error))

@@ -1,10 +1,11 @@
-/* parta config …: reading the file is the check, and the certificate that it names. */
+/* parta config …: reading the file is the check, and the certificate and secrets that it names. */
 #include <openssl/ssl.h>
 
 #include "homeserver/base/config.h"
 
 #include "homeserver/cli/verb.h"
 #include "homeserver/http/tls.h"
+#include "homeserver/mail/post.h"
 
 static bool certificate_is_good(const struct config *config)
 {
@@ -15,8 +16,22 @@ static bool certificate_is_good(const struct config *config)
     return tls != NULL;
 }
 
+/* The files with the passwords of the mail server and the SMS gateway. */
+static bool post_is_good(struct call *call)
+{
+    struct text problem = TEXT_INIT;
+    struct post *post = post_create(call->config, NULL, &problem);
+    post_destroy(post);
+    if (post == NULL)
+        call_fail(call, "%s", problem.data);
+    text_finish(&problem);
+    return post != NULL;
+}
+
 static bool check(struct call *call)
 {
+    if (!post_is_good(call))
+        return false;
     if (!certificate_is_good(call->config))
         return call_fail(call, "The certificate or its key cannot be used.");
     text_addf(&call->out, "The configuration is good: %s, policy.mode %s.\n", call->config->server_name,

@@ -27,6 +27,7 @@ struct control {
     struct office services;
     pthread_t thread;
     int listener, stop; /* stop: an eventfd that becomes readable */
+    _Atomic bool stopping;
 };
 
 /* ---- Both sides: a socket's address, bytes in and out. */
@@ -217,6 +218,7 @@ struct control *control_start(const struct office *services)
 {
     struct control *control = xcalloc(1, sizeof *control);
     control->services = *services;
+    control->services.stopping = &control->stopping;
     control->listener = listen_at(services->config->control_path);
     control->stop = eventfd(0, EFD_CLOEXEC);
     if (control->listener >= 0 && control->stop >= 0 && pthread_create(&control->thread, NULL, listen_on, control) == 0)
@@ -235,6 +237,7 @@ void control_stop(struct control *control)
 {
     if (control == NULL)
         return;
+    control->stopping = true;
     eventfd_write(control->stop, 1);
     pthread_join(control->thread, NULL);
     unlink(control->services.config->control_path);

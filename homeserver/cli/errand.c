@@ -241,27 +241,34 @@ static void add_line(struct text *out, const json_t *value, const char *columns)
     text_addc(out, '\n');
 }
 
+static void tell_raw(struct asking *a)
+{
+    const struct text *body = &a->r.reply.body;
+    text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
+    text_adds(&a->call->out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
+}
+
+static void tell_columns(struct asking *a, const json_t *reply, const char *columns)
+{
+    size_t i;
+    const json_t *item, *items = json_get_array(reply, "items");
+    json_array_foreach(items, i, item)
+        add_line(&a->call->out, item, columns);
+    if (items == NULL)
+        add_line(&a->call->out, reply, columns);
+}
+
 static void tell(struct asking *a, const char *columns)
 {
     struct error e;
-    size_t i;
-    const json_t *item;
-    const struct text *body = &a->r.reply.body;
-    struct text *out = &a->call->out;
-    a->next[0] = '\0';
-    if (a->as_it_came || strcmp(columns, "*") == 0) {
-        text_add(out, body->data, body->len);
-        text_adds(out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
-        return;
-    }
-    json_t *reply = json_parse(body->data, body->len, &e);
-    const json_t *items = json_get_array(reply, "items");
-    json_array_foreach(items, i, item)
-        add_line(out, item, columns);
-    if (items == NULL)
-        add_line(out, reply, columns);
+    bool raw = strcmp(columns, "*") == 0;
+    json_t *reply = raw ? NULL : json_parse(a->r.reply.body.data, a->r.reply.body.len, &e);
     const char *next = json_get_string(reply, "next");
     snprintf(a->next, sizeof a->next, "%s", next != NULL ? next : "");
+    if (raw || a->as_it_came)
+        tell_raw(a);
+    else
+        tell_columns(a, reply, columns);
     json_decref(reply);
 }
 

@@ -22,6 +22,7 @@ struct office {
     struct user_names *names;
     struct accounts *accounts;
     struct rooms *rooms;
+    const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
     /* Of an office that office_open made: */
     int lock; /* base/lock.h */
     struct signing_key key;

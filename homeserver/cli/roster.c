@@ -70,7 +70,8 @@ static bool pull(struct call *call)
     struct text problem = TEXT_INIT;
     struct roster_pull how = {.config = call->config,
                               .import = prepare(call, call->config->roster.source, call->options[PULL_DRY_RUN] != NULL),
-                              .full = call->options[PULL_FULL] != NULL};
+                              .full = call->options[PULL_FULL] != NULL,
+                              .stop = call->office->stopping};
     return finish(call, roster_pull(&how, &out, &problem), &out, &problem);
 }
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct verbs *const ALL[] = {&USER_VERBS,      &TOKEN_VERBS, &ROSTER_VERBS, &SCHOOL_VERBS,
-                                          &RECORD_VERBS,    &ENTRY_VERBS, &AUDIT_VERBS,  &OVERSIGHT_VERBS,
-                                          &API_VERBS,       &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
+static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS, &SCHOOL_VERBS,
+                                          &RECORD_VERBS, &ENTRY_VERBS,  &AUDIT_VERBS,  &OVERSIGHT_VERBS,
+                                          &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
 
 const struct verb *verb_at(size_t i)
 {

@@ -89,7 +89,7 @@ bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int
 const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t i); /* NULL past the last */
 
-extern const struct verbs API_VERBS, AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, ENTRY_VERBS, OVERSIGHT_VERBS, RECORD_VERBS,
+extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, ENTRY_VERBS, OVERSIGHT_VERBS, RECORD_VERBS,
     ROSTER_VERBS, SCHOOL_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
 
 #endif

@@ -29,7 +29,9 @@ static void add_cors(h2o_req_t *req)
     } HEADERS[] = {
         {"access-control-allow-origin", "*"},
         {"access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"},
-        {"access-control-allow-headers", "X-Requested-With, Content-Type, Authorization"},
+        {"access-control-allow-headers", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, "
+                                         "Parta-Override-Reason"},
+        {"access-control-expose-headers", "ETag"},
     };
     for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; ++i)
         h2o_add_header_by_str(&req->pool, &req->res.headers, HEADERS[i].name, strlen(HEADERS[i].name), 0, NULL,

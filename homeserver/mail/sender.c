@@ -12,6 +12,7 @@
 
 #define RUNNING_MAX 16
 #define TIMEOUT_MS 30000L
+#define TIMEOUT_LEAST_MS 1000L
 #define CONNECT_TIMEOUT_MS 10000L
 #define WAIT_FIRST_MS 1000
 #define WAIT_MAX_MS 60000
@@ -60,11 +61,18 @@ static void end(struct sender *sender, struct transfer *t, bool done)
     pthread_mutex_unlock(&sender->lock);
 }
 
+/* Nobody waits for an attempt much longer than for the transfer. */
+static long timeout_ms(const struct transfer *t)
+{
+    int64_t left_ms = t->deadline_ms - clock_mono_ms();
+    return left_ms >= TIMEOUT_MS ? TIMEOUT_MS : left_ms <= TIMEOUT_LEAST_MS ? TIMEOUT_LEAST_MS : (long)left_ms;
+}
+
 static void set_common(struct transfer *t, CURL *easy)
 {
     curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms(t));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -36,8 +36,8 @@ struct transfer {
     const char *what;    /* "mail", for the log; static storage. The log never says to whom or what */
     int64_t deadline_ms; /* clock_mono_ms */
 
-    /* Sets the address, credentials and content. The sender sets timeouts (30 s, 10 s of them to connect), the reply's
-     * sink, TLS 1.2 at least, and no redirects. false: cannot be sent, as if refused. */
+    /* Sets the address, credentials and content. The sender sets timeouts (30 s or what is left, 10 s of them to
+     * connect), the reply's sink, TLS 1.2 at least, and no redirects. false: cannot be sent, as if refused. */
     bool (*prepare)(struct transfer *transfer, CURL *easy);
     enum transfer_verdict (*judge)(struct transfer *transfer, const struct transfer_reply *reply);
     void (*finish)(struct transfer *transfer, bool done); /* the last call: the owner releases the transfer */

@@ -106,14 +106,20 @@ static void add_date(struct text *out, int64_t wall_ms)
               t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
 }
 
+static bool quotable(const char *name)
+{
+    return is_plain(name) && strpbrk(name, "\"\\") == NULL && strstr(name, "=?") == NULL &&
+           strlen(name) + strlen("From: \"\"") <= LINE_MAX_;
+}
+
 static void add_from(struct text *out, const struct smtp_envelope *envelope)
 {
+    const char *name = envelope->name;
     text_adds(out, "From: ");
-    if (envelope->name != NULL && is_plain(envelope->name) && strpbrk(envelope->name, "\"\\") == NULL &&
-        strstr(envelope->name, "=?") == NULL)
-        text_addf(out, "\"%s\"\r\n ", envelope->name);
-    else if (envelope->name != NULL) {
-        add_encoded(out, envelope->name, strlen("From: "));
+    if (name != NULL && quotable(name))
+        text_addf(out, "\"%s\"\r\n ", name);
+    if (name != NULL && !quotable(name)) {
+        add_encoded(out, name, strlen("From: "));
         text_adds(out, "\r\n ");
     }
     text_addf(out, "<%s>\r\n", envelope->from);
@@ -177,6 +183,7 @@ static bool prepare(struct transfer *transfer, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_URL, c->mail.url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* mails are rare, and mail servers end idle connections */
     curl_easy_setopt(easy, CURLOPT_USE_SSL, TLS[c->mail.tls]);
     if (c->mail.ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, c->mail.ca_file);

@@ -1,5 +1,7 @@
 #include "homeserver/rooms/gate.h"
 
+#include <string.h>
+
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/gate_memory.h"
 #include "homeserver/rooms/rooms.h"
@@ -28,9 +30,12 @@ static bool is(const struct asking *a, uint64_t acts)
     return (acts & BIT(a->q->act)) != 0;
 }
 
+/* Clients know one refusal from the others: Client-Server API, "Account suspension". */
 bool gate_refuse(const struct verdict *verdict, struct error *e)
 {
-    error_set_field(e, ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule", verdict->rule);
+    bool suspended = strcmp(verdict->code, "account_suspended") == 0;
+    error_set_field(e, suspended ? ERROR_USER_SUSPENDED : ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule",
+                    verdict->rule);
     e->translation = verdict->sentence_en;
     return false;
 }

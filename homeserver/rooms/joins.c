@@ -33,10 +33,10 @@ struct person {
 /* An event on its way to the store. */
 struct joining {
     struct room *room;
+    struct pdu pdu;
     struct event_row row;
-    struct text content, auth, signed_;
-    char event_id[ID_BYTES_MAX + 1];
-    unsigned char hash[SHA256_BYTES], signature[SIGNATURE_BYTES];
+    struct text content;
+    const char *prev; /* the id that pdu.prev_events names, where it is known */
 };
 
 struct batch {
@@ -45,11 +45,12 @@ struct batch {
     struct signing_batch signing;
 };
 
-/* The room that people enter now. */
+/* The room that people enter now. What it borrows and holds stays until the end, for the events on their way. */
 struct door {
-    struct room *room; /* NULL: none */
-    bool quick;        /* first joins can go the short way */
-    int64_t entered;   /* how many did */
+    struct door *before;
+    struct room *room;
+    bool quick;      /* first joins can go the short way */
+    int64_t entered; /* how many did */
     const char *ids[AUTH_KEYS_MAX];
     size_t n_auth;
     struct text auth;     /* their positions */
@@ -63,9 +64,11 @@ struct joins {
     user_no actor;
     const char *actor_id;
     struct person *people;
-    struct door door;
-    struct batch *filling, *given; /* given: being signed, if its n is not 0 */
+    struct door *door;             /* NULL: none is open */
+    struct door *doors;            /* all, the last one first */
+    struct batch *filling, *given; /* given: with the signer, if its n is not 0 */
     struct signer *signer;
+    struct room *chained; /* whose event was the last to go into a batch; NULL: that has been written */
 };
 
 struct joins *joins_begin(struct rooms *rooms, struct tx *tx, user_no actor)
@@ -87,8 +90,8 @@ static void add_field(void *arg, const char *field, const char *value)
     struct error ignored;
     if (strcmp(field, "avatar_url") != 0 && strcmp(field, "displayname") != 0)
         return;
-    json_auto_t *parsed = *value == '"' && strchr(value, '\\') == NULL ? NULL
-                                                                       : json_parse(value, strlen(value), &ignored);
+    json_auto_t *parsed =
+        *value == '"' && strchr(value, '\\') == NULL ? NULL : json_parse(value, strlen(value), &ignored);
     if (*value != '"' && !json_is_string(parsed))
         return;
     text_add_json(out, field);
@@ -121,12 +124,8 @@ static const struct person *person_of(struct joins *j, user_no no)
 
 /* --- Events --- */
 
-static bool write_one(struct joins *j, struct joining *joining)
+static void tell(struct joins *j, const struct joining *joining)
 {
-    if (!events_insert_only(j->tx, &joining->row))
-        return false;
-    if (!tx_heard(j->tx))
-        return true;
     /* Those who enter in the same job may hear of it: they are in the room when it is told. */
     struct event_news *news =
         event_news_create(&joining->row, NULL, joining->room->room_id, room_joined(joining->room, j->tx));
@@ -139,33 +138,41 @@ static bool write_one(struct joins *j, struct joining *joining)
     change.payload = NULL;
     change.release = NULL;
     tx_change(j->tx, change);
+}
+
+static bool write_one(struct joins *j, struct joining *joining)
+{
+    if (joining->row.pos == joining->room->last_pos)
+        strcpy(joining->room->last_event_id, joining->pdu.event_id);
+    if (!events_insert_only(j->tx, &joining->row))
+        return false;
+    if (tx_heard(j->tx))
+        tell(j, joining);
     return true;
 }
 
-static bool write_rows(struct joins *j, struct batch *batch)
+/* What the signer has, if anything, comes back and is written. */
+static bool take_back(struct joins *j)
 {
-    bool good = true;
+    struct batch *batch = j->given;
+    if (batch == NULL || batch->signing.n == 0)
+        return true;
+    bool good = signer_wait(j->signer, &batch->signing);
     for (size_t i = 0; i < batch->signing.n && good; ++i)
         good = write_one(j, &batch->joining[i]);
     batch->signing.n = 0;
     return good;
 }
 
-/* What the signer has, if anything, comes back and is written. */
-static bool take_back(struct joins *j)
-{
-    if (j->given == NULL || j->given->signing.n == 0)
-        return true;
-    signer_wait(j->signer, &j->given->signing);
-    return write_rows(j, j->given);
-}
-
 /* The full batch goes to the signer, behind the one that it has. */
 static bool turn(struct joins *j)
 {
     struct batch *full = j->filling;
+    const struct rooms_settings *settings = rooms_settings(j->rooms);
+    if (full == NULL || full->signing.n == 0)
+        return true;
     if (j->signer == NULL)
-        j->signer = signer_start(rooms_settings(j->rooms)->key);
+        j->signer = signer_create(settings->key, settings->server_name);
     signer_give(j->signer, &full->signing);
     bool good = take_back(j);
     j->filling = j->given;
@@ -173,19 +180,17 @@ static bool turn(struct joins *j)
     return good;
 }
 
-/* A few are not worth a thread. */
-static bool write_few(struct joins *j)
-{
-    struct batch *few = j->filling;
-    for (size_t i = 0; few != NULL && i < few->signing.n; ++i)
-        signing_key_sign(rooms_settings(j->rooms)->key, few->items[i].bytes, few->items[i].len,
-                         few->items[i].signature);
-    return few == NULL || write_rows(j, few);
-}
-
 static bool write_all(struct joins *j)
 {
-    return take_back(j) && write_few(j);
+    j->chained = NULL;
+    return turn(j) && take_back(j);
+}
+
+/* Whether the room's last event is not written yet, so that nobody knows its id. */
+static bool on_its_way(const struct joins *j, const struct room *room)
+{
+    const struct batch *oldest = j->given != NULL && j->given->signing.n != 0 ? j->given : j->filling;
+    return oldest != NULL && oldest->signing.n != 0 && room->last_pos >= oldest->joining[0].row.pos;
 }
 
 static struct joining *next_joining(struct joins *j)
@@ -200,8 +205,10 @@ static struct joining *next_joining(struct joins *j)
 static bool sent(struct joins *j, struct joining *joining)
 {
     struct batch *batch = j->filling;
-    batch->items[batch->signing.n++] =
-        (struct signing){joining->signed_.data, joining->signed_.len, joining->signature};
+    struct signing *item = &batch->items[batch->signing.n++];
+    item->pdu = &joining->pdu;
+    item->follows = j->chained == joining->room;
+    j->chained = joining->room;
     return batch->signing.n < BATCH || turn(j);
 }
 
@@ -218,14 +225,15 @@ static const struct auth_event *auth_lookup(void *ctx, const char *type, const c
     struct looking *l = ctx;
     if (strcmp(type, TYPE) == 0 && strcmp(state_key, l->target) == 0)
         return NULL;
-    const struct room_state *state = room_state_get(l->joins->door.room, l->joins->tx, type, state_key);
+    const struct room_state *state = room_state_get(l->joins->door->room, l->joins->tx, type, state_key);
     return state->pos != 0 ? &state->auth : NULL;
 }
 
 static void choose_auth_events(struct joins *j, const char *target, const json_t *content)
 {
-    struct door *d = &j->door;
+    struct door *d = j->door;
     struct auth_key keys[AUTH_KEYS_MAX];
+    text_adds(&d->auth, ""); /* there may be none */
     size_t n = auth_types_for(d->room->version, TYPE, target, target, content, keys);
     for (size_t i = 0; i < n; ++i) {
         if (strcmp(keys[i].type, TYPE) == 0 && strcmp(keys[i].state_key, target) == 0)
@@ -242,7 +250,7 @@ static void choose_auth_events(struct joins *j, const char *target, const json_t
 
 static bool authorized(struct joins *j, const char *target, const json_t *content)
 {
-    struct room *room = j->door.room;
+    struct room *room = j->door->room;
     struct looking looking = {j, target};
     const char *server = rooms_settings(j->rooms)->server_name, *why;
     const struct room_state *create = room_state_get(room, j->tx, "m.room.create", "");
@@ -266,7 +274,7 @@ static bool authorized(struct joins *j, const char *target, const json_t *conten
 /* The content without a profile. NULL: the room's join rule wants the ordinary way. */
 static json_t *bare_content(struct joins *j)
 {
-    const char *rule = room_state_string(j->door.room, j->tx, "m.room.join_rules", "join_rule");
+    const char *rule = room_state_string(j->door->room, j->tx, "m.room.join_rules", "join_rule");
     if (rule != NULL && strcmp(rule, "public") == 0)
         return json_pack("{s:s}", "membership", "join");
     if (rule == NULL || (strcmp(rule, "restricted") != 0 && strcmp(rule, "knock_restricted") != 0))
@@ -276,12 +284,11 @@ static json_t *bare_content(struct joins *j)
 
 static bool prepare_door(struct joins *j, const char *target)
 {
-    struct door *d = &j->door;
+    struct door *d = j->door;
     json_auto_t *content = bare_content(j);
     const json_t *create = room_state_content(d->room, j->tx, "m.room.create", "");
     if (content == NULL || create == NULL || d->room->last_pos == 0 || d->room->version->id_format == EVENT_ID_OPAQUE ||
-        json_get_object(create, "predecessor") != NULL ||
-        !authorized(j, target, content))
+        json_get_object(create, "predecessor") != NULL || !authorized(j, target, content))
         return false;
     choose_auth_events(j, target, content);
     struct text whole = TEXT_INIT;
@@ -296,92 +303,87 @@ static bool prepare_door(struct joins *j, const char *target)
 
 static bool close_door(struct joins *j)
 {
-    struct door *d = &j->door;
-    bool good = d->entered == 0 || memberships_count_more(j->tx, d->room->no, d->entered);
-    d->room = NULL;
-    d->entered = 0;
-    d->n_auth = 0;
-    text_clear(&d->auth);
-    text_clear(&d->rest);
-    text_clear(&d->redacted);
-    return good;
+    struct door *d = j->door;
+    j->door = NULL;
+    return d == NULL || d->entered == 0 || memberships_count_more(j->tx, d->room->no, d->entered);
 }
 
 static bool open_door(struct joins *j, room_no no, const char *target)
 {
     struct room_school of;
-    if (j->door.room != NULL && j->door.room->no == no)
+    if (j->door != NULL && j->door->room->no == no)
         return true;
-    if (!close_door(j))
+    struct room *room = room_open(j->rooms, j->tx, no);
+    if (!close_door(j) || room == NULL)
         return false;
-    j->door.room = room_open(j->rooms, j->tx, no);
-    if (j->door.room == NULL)
+    bool roster =
+        !rooms_settings(j->rooms)->school_mode || (school_of_room(j->tx->db, no, &of) && room_kind_is_roster(of.kind));
+    struct door *d = xcalloc(1, sizeof *d);
+    d->room = room;
+    d->before = j->doors;
+    j->doors = j->door = d;
+    if (on_its_way(j, room) && !write_all(j))
         return false;
-    bool roster = !rooms_settings(j->rooms)->school_mode ||
-                  (school_of_room(j->tx->db, no, &of) && room_kind_is_roster(of.kind));
-    j->door.quick = roster && prepare_door(j, target);
+    d->quick = roster && prepare_door(j, target);
     return true;
 }
 
 /* --- In they go --- */
 
-static void make_pdu(struct joins *j, struct pdu *pdu, const struct person *p, const struct text *content,
-                     const char **prev)
+static void make_pdu(struct joins *j, struct joining *joining, const struct person *p)
 {
-    const struct door *d = &j->door;
+    const struct door *d = j->door;
     int64_t now = j->tx->now_ms, last = d->room->last_ts;
-    *prev = d->room->last_event_id;
-    *pdu = (struct pdu){
+    joining->room = d->room;
+    joining->prev = d->room->last_event_id; /* unless it follows another on its way */
+    joining->pdu = (struct pdu){
         .version = d->room->version,
         .room_id = d->room->room_id,
         .sender = p->id,
         .type = TYPE,
         .state_key = p->id,
-        .content = content->data,
-        .content_len = content->len,
+        .content = joining->content.data,
+        .content_len = joining->content.len,
         .redacted = d->redacted.data,
         .redacted_len = d->redacted.len,
         .origin_server_ts = now > last ? now : last,
         .depth = d->room->depth < JSON_INT_MAX ? d->room->depth + 1 : d->room->depth,
-        .prev_events = prev,
+        .prev_events = &joining->prev,
         .n_prev = 1,
         .auth_events = d->ids,
         .n_auth = d->n_auth,
     };
 }
 
-static void fill_row(struct joins *j, struct joining *joining, const struct person *p, const struct pdu *pdu)
+static void make_row(struct joins *j, struct joining *joining, const struct person *p)
 {
-    strcpy(joining->event_id, pdu->event_id);
-    memcpy(joining->hash, pdu->hash, SHA256_BYTES);
-    joining->room = j->door.room;
+    const struct pdu *pdu = &joining->pdu;
     joining->row = (struct event_row){
         .pos = tx_next_pos(j->tx),
-        .room = j->door.room->no,
-        .event_id = joining->event_id,
+        .room = joining->room->no,
+        .event_id = pdu->event_id,
         .type = TYPE,
         .state_key = p->id,
         .sender = p->no,
         .ts = pdu->origin_server_ts,
         .depth = pdu->depth,
         .content = joining->content.data,
-        .auth = joining->auth.data,
-        .hash = joining->hash,
-        .signature = joining->signature,
+        .auth = j->door->auth.data,
+        .hash = pdu->hash,
+        .signature = pdu->signature,
     };
 }
 
 static bool advance(struct joins *j, const struct joining *joining)
 {
-    struct room *room = j->door.room;
+    struct room *room = joining->room;
     const struct event_row *row = &joining->row;
     room->last_pos = row->pos;
     room->last_ts = row->ts;
     room->depth = row->depth;
-    strcpy(room->last_event_id, row->event_id);
     room_forget_state(room, TYPE, row->state_key);
     room->joined = member_set_with(room->joined, row->sender, true);
-    ++j->door.entered;
+    ++j->door->entered;
     return events_set_state(j->tx, room->no, TYPE, row->state_key, row->pos) &&
            memberships_put_first(j->tx, room->no, row->sender, row->pos);
 }
@@ -389,20 +391,13 @@ static bool advance(struct joins *j, const struct joining *joining)
 static bool join_quickly(struct joins *j, const struct person *p, struct error *e)
 {
     struct joining *joining = next_joining(j);
-    struct pdu pdu;
-    const char *prev;
-    const struct rooms_settings *settings = rooms_settings(j->rooms);
-    if (!gate_room(j->rooms, j->tx->db, ACT_JOIN, j->door.room->no, j->actor, p->no, TYPE, p->id, e))
+    if (!gate_room(j->rooms, j->tx->db, ACT_JOIN, j->door->room->no, j->actor, p->no, TYPE, p->id, e))
         return false;
     text_clear(&joining->content);
     text_adds(&joining->content, p->profile);
-    text_add(&joining->content, j->door.rest.data, j->door.rest.len);
-    text_clear(&joining->auth);
-    text_add(&joining->auth, j->door.auth.data, j->door.auth.len);
-    make_pdu(j, &pdu, p, &joining->content, &prev);
-    if (!pdu_finish_unsigned(&pdu, settings->key->id, settings->server_name, &joining->signed_, e))
-        return false;
-    fill_row(j, joining, p, &pdu);
+    text_add(&joining->content, j->door->rest.data, j->door->rest.len);
+    make_pdu(j, joining, p);
+    make_row(j, joining, p);
     return (advance(j, joining) && sent(j, joining)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -432,7 +427,7 @@ bool joins_add(struct joins *j, room_no room, user_no target, struct error *e)
     bool first = !memberships_get(j->tx->db, room, target, &before);
     if (before.membership == MEMBERSHIP_JOIN)
         return true;
-    return first && j->door.quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
+    return first && j->door->quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
 }
 
 /* --- The end --- */
@@ -441,8 +436,7 @@ static void batch_free(struct batch *batch)
 {
     for (int i = 0; batch != NULL && i < BATCH; ++i) {
         text_finish(&batch->joining[i].content);
-        text_finish(&batch->joining[i].auth);
-        text_finish(&batch->joining[i].signed_);
+        text_finish(&batch->items[i].bytes);
     }
     free(batch);
 }
@@ -450,24 +444,32 @@ static void batch_free(struct batch *batch)
 static void people_free(struct person *people)
 {
     struct person *p, *next;
-    HASH_ITER(hh, people, p, next)
-    {
+    HASH_ITER(hh, people, p, next) {
         HASH_DEL(people, p);
         free(p->profile);
         free(p);
     }
 }
 
+static void doors_free(struct door *door)
+{
+    for (struct door *before; door != NULL; door = before) {
+        before = door->before;
+        text_finish(&door->auth);
+        text_finish(&door->rest);
+        text_finish(&door->redacted);
+        free(door);
+    }
+}
+
 bool joins_finish(struct joins *j, bool good, struct error *e)
 {
     bool done = good && ((write_all(j) && close_door(j)) || error_set(e, ERROR_UNKNOWN, NULL));
-    signer_stop(j->signer);
+    signer_destroy(j->signer);
     batch_free(j->filling);
     batch_free(j->given);
     people_free(j->people);
-    text_finish(&j->door.auth);
-    text_finish(&j->door.rest);
-    text_finish(&j->door.redacted);
+    doors_free(j->doors);
     free(j);
     return done;
 }

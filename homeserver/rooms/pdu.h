@@ -69,8 +69,8 @@ void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts);
  * API, "Size limits"). */
 bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e);
 
-/* The same but for the signature: *signed_ becomes the bytes that signing_key_sign is to be given. The id does not cover
- * the signature, so it can be made later, and elsewhere. */
+/* The same but for the signature: *signed_ becomes the bytes that signing_key_sign is to be given. The id does not
+ * cover the signature, so it can be made later, and elsewhere. */
 bool pdu_finish_unsigned(struct pdu *pdu, const char *key_id, const char *server_name, struct text *signed_,
                          struct error *e);
 

@@ -7,9 +7,11 @@
 #include "homeserver/rooms/append.h"
 #include "homeserver/rooms/create.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/joins.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/memberships.h"
 #include "homeserver/store/rooms.h"
+#include "homeserver/store/school.h"
 #include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 
@@ -122,10 +124,10 @@ static bool record(struct tx *tx, room_no room, void *arg)
 }
 
 /* F2, E5: whoever upgrades it makes no other kind of room. */
-static enum room_kind kind_of(struct upgrade *u)
+static enum room_kind kind_of(struct upgrade *u, room_no room)
 {
     struct room_school of;
-    school_of_room(u->tx->db, u->old->no, &of);
+    school_of_room(u->tx->db, room, &of);
     return of.kind;
 }
 
@@ -138,7 +140,7 @@ static bool make_new(struct upgrade *u)
         .preset = PRESET_NONE,
         .creation_content = creation,
         .initial_state = u->state,
-        .kind = kind_of(u),
+        .kind = kind_of(u, u->old->no),
         .record = record,
         .record_arg = u,
     };
@@ -231,6 +233,34 @@ static bool quieten(struct upgrade *u)
     return true;
 }
 
+static bool bring_all(struct upgrade *u)
+{
+    user_no *held = NULL;
+    size_t n = 0;
+    struct roster_member_row row;
+    struct stmt *q = roster_members_in(u->tx->db, u->new->no);
+    while (roster_members_next(q, &row)) {
+        held = xrealloc(held, (n + 1) * sizeof *held);
+        held[n++] = row.user;
+    }
+    stmt_end(q);
+    bool good = true;
+    struct joins *joins = joins_begin(u->new->rooms, u->tx, u->actor);
+    for (size_t i = 0; good && i < n; ++i)
+        good = joins_add(joins, u->new->no, held[i], u->e);
+    free(held);
+    return joins_finish(joins, good, u->e);
+}
+
+/* E2: whom the roster holds is in the new room at once. The old one can be read and left, not written in. */
+static bool carry_members(struct upgrade *u)
+{
+    if (!rooms_settings(u->old->rooms)->school_mode || !room_kind_is_roster(kind_of(u, u->new->no)))
+        return true;
+    return bring_all(u) && (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) ||
+                            error_set(u->e, ERROR_UNKNOWN, NULL));
+}
+
 static bool may_upgrade(struct upgrade *u)
 {
     struct power power;
@@ -246,7 +276,7 @@ struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const 
                           const json_t *additional_creators, struct error *e)
 {
     static bool (*const STEPS[])(struct upgrade * u) = {
-        make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten,
+        make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten, carry_members,
     };
     struct upgrade u = {old, tx, actor, .version = version, .additional_creators = additional_creators, .e = e};
     u.actor_id = user_names_get(rooms_settings(old->rooms)->names, tx->db, actor);

@@ -12,7 +12,7 @@
     " middle_name, birth_date, note, decided_by, decided_ms, reason, created_ms, version FROM applications "
 #define OPEN "state IN ('begun', 'waiting')"
 
-enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, DECIDE, N };
+enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, N };
 static const char *const TEXTS[N] = {
     [GET] = ROW "WHERE application_no = $1",
     [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
@@ -29,6 +29,8 @@ static const char *const TEXTS[N] = {
                    " note = $6, version = version + 1 WHERE application_no = $1 AND " OPEN,
     [WAIT] = "UPDATE applications SET state = 'waiting', version = version + 1"
              " WHERE application_no = $1 AND state = 'begun'",
+    [WITHDRAW_ALL] = "UPDATE applications SET state = 'withdrawn', decided_by = $2, decided_ms = $3,"
+                     " version = version + 1 WHERE user_no = $1 AND " OPEN,
     [DECIDE] = "UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
                " version = version + 1 WHERE application_no = $1 AND " OPEN,
 };
@@ -190,6 +192,11 @@ bool applications_set_person(struct tx *tx, application_no no, const struct appl
     return db_run(tx->db, &APPLICATIONS, SET_PERSON, "ittttt", no, p->given, p->family, p->middle,
                   birth_word(p->birth, birth), p->note) &&
            db_changes(tx->db) == 1;
+}
+
+bool applications_withdraw_all(struct tx *tx, user_no user, const char *by)
+{
+    return db_run(tx->db, &APPLICATIONS, WITHDRAW_ALL, "iti", user, by, tx->now_ms);
 }
 
 bool applications_wait(struct tx *tx, application_no no)

@@ -1,5 +1,5 @@
-/* Applications at rest (school.md C1, D2): somebody asks to be let into a school, to become a child's guardian, or to have
- * a record corrected. policy/signup/applications.h says what becomes of them. */
+/* Applications at rest (school.md C1, D2): somebody asks to be let into a school, to become a child's guardian, or to
+ * have a record corrected. policy/signup/applications.h says what becomes of them. */
 #ifndef PARTA_STORE_APPLICATIONS_H
 #define PARTA_STORE_APPLICATIONS_H
 
@@ -55,8 +55,9 @@ struct application_row {
     class_no class;        /* 0: none */
     enum school_role role; /* 0: none (correction) */
     user_no child;         /* guardian, correction; else 0 */
-    struct applicant person; /* borrowed, like the rest: applications_get: until application_finish; else the next row */
-    const char *decided_by;  /* "": not decided */
+    struct applicant
+        person;             /* borrowed, like the rest: applications_get: until application_finish; else the next row */
+    const char *decided_by; /* "": not decided */
     int64_t decided_ms;
     const char *reason;
     int64_t created_ms, version;
@@ -86,11 +87,12 @@ application_no applications_same(struct db *db, const struct application_row *ro
 application_no applications_begun(struct db *db, user_no user, link_no link);
 bool applications_any_open(struct db *db, user_no user);
 
-/* Inside a job. Insert: the row's kind, state, user, link, school, class, role, child, person; 0: the database failed. The
- * others answer true when the row was there in a state that allows it; version is counted up. */
+/* Inside a job. Insert: the row's kind, state, user, link, school, class, role, child, person; 0: the database failed.
+ * The others answer true when the row was there in a state that allows it; version is counted up. */
 application_no applications_insert(struct tx *tx, const struct application_row *row);
 bool applications_set_person(struct tx *tx, application_no no, const struct applicant *person);
-bool applications_wait(struct tx *tx, application_no no); /* begun → waiting */
+bool applications_withdraw_all(struct tx *tx, user_no user, const char *by); /* what is open; none is no failure */
+bool applications_wait(struct tx *tx, application_no no);                    /* begun → waiting */
 bool applications_decide(struct tx *tx, application_no no, enum application_state state, const char *by,
                          const char *reason);
 

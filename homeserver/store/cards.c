@@ -15,6 +15,7 @@ enum {
     PUPIL_SCHOOL,
     PUPIL_CLASS,
     PERSON,
+    NAMESAKES,
     GUARDIANS,
     CHILDREN,
     GUARDIANSHIP_KEPT,
@@ -36,10 +37,12 @@ static const char *const TEXTS[N] = {
                     " AND c.school_no = $3 AND " CURRENT("n", 2) " ORDER BY n.class_no LIMIT 1",
     [PERSON] = "SELECT sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended, source, version"
                " FROM people WHERE user_no = $1",
+    [NAMESAKES] = "SELECT DISTINCT p.user_no FROM people p JOIN roles r ON r.user_no = p.user_no"
+                  " WHERE r.school_no = $1 AND p.given_name = $2 AND p.family_name = $3 AND p.ended = 0"
+                  " ORDER BY p.user_no LIMIT $4",
     [GUARDIANS] = "SELECT guardian FROM guardianships WHERE child = $1 ORDER BY guardian",
     [CHILDREN] = "SELECT child FROM guardianships WHERE guardian = $1 ORDER BY child",
-    [GUARDIANSHIP_KEPT] =
-        "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2 AND source <> 'school'",
+    [GUARDIANSHIP_KEPT] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2 AND source <> 'school'",
     [HAS_ROLE] = "SELECT 1 FROM roles r WHERE r.school_no = $1 AND r.role = $3 AND " CURRENT("r", 2) " LIMIT 1",
     [HAS_CLASS_TEACHER] = "SELECT 1 FROM enrollments n WHERE n.class_no = $1 AND n.role = 'class_teacher'"
                           " AND " CURRENT("n", 2) " LIMIT 1",
@@ -143,6 +146,11 @@ static int numbers(struct stmt *q, user_no *out, int max)
     }
     stmt_end(q);
     return n;
+}
+
+int card_namesakes(struct db *db, school_no school, const char *given, const char *family, user_no *out, int max)
+{
+    return numbers(db_query(db, &CARDS, NAMESAKES, "itti", school, given, family, (int64_t)max), out, max);
 }
 
 int card_guardians(struct db *db, user_no child, user_no *out, int max)

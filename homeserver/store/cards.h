@@ -1,4 +1,5 @@
-/* What one shows of a school, a class, a person, a family: small look-ups for sign-up, guardians and the office's pages.
+/* What one shows of a school, a class, a person, a family: small look-ups for sign-up, guardians and the office's
+ * pages.
  *
  * They only read, through any connection; inside a job through tx->db. Who may see it is decided by whoever asks
  * (policy/actor.h). Strings of a card are heap: card_finish. */
@@ -40,6 +41,9 @@ struct person_card {
 void person_card_finish(struct person_card *card);
 bool person_card_get(struct db *db, user_no user, struct person_card *out); /* false: not in the records */
 
+/* C2: people of the school who are called so: who applies may be in the records already. As card_guardians. */
+int card_namesakes(struct db *db, school_no school, const char *given, const char *family, user_no *out, int max);
+
 /* Guardians of a child, children of a guardian: at most max numbers into out; how many there are. */
 int card_guardians(struct db *db, user_no child, user_no *out, int max);
 int card_children(struct db *db, user_no guardian, user_no *out, int max);
@@ -57,9 +61,9 @@ bool card_roles_next(struct stmt *q, school_no *school, enum school_role *role);
 struct room_card {
     room_no room;
     const char *room_id;
-    const char *name;      /* content of m.room.name, JSON; NULL: it has none */
+    const char *name; /* content of m.room.name, JSON; NULL: it has none */
     enum room_kind kind;
-    int joined;            /* people and service users */
+    int joined; /* people and service users */
 };
 struct stmt *card_rooms(struct db *db, user_no user, room_no after, int limit);
 bool card_rooms_next(struct stmt *q, struct room_card *out);

@@ -1,6 +1,7 @@
 #include "homeserver/store/db.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -125,11 +126,19 @@ static bool configure(struct db *db, enum db_mode mode, const struct db_options 
     return done;
 }
 
+/* SQLite's own statistics of its memory, which nobody reads, cost a lock of the whole process at each allocation. */
+static void quieten(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 struct db *db_open(const char *path, enum db_mode mode, const struct db_options *options)
 {
     static const struct db_options DEFAULTS = {.durable = true};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (mode == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
     struct db *db = xcalloc(1, sizeof *db);
+    pthread_once(&once, quieten);
     db->broken.db = db;
     db->writes = mode == DB_WRITE;
     if (sqlite3_open_v2(path, &db->raw, flags, NULL) == SQLITE_OK &&

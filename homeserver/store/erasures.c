@@ -23,7 +23,8 @@ static const char *const TEXTS[] = {
                       " WHERE user_no = $1",
     [FORGET_CONTACTS] = "DELETE FROM contacts WHERE user_no = $1",
     [FORGET_APPLICATIONS] = "UPDATE applications SET given_name = '', family_name = '', middle_name = '',"
-                            " birth_date = NULL WHERE user_no = $1",
+                            " birth_date = NULL, note = '', reason = ''"
+                            " WHERE user_no = $1 OR (child = $1 AND kind = 'correction')",
     [FORGET_LINKS] = "UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL",
     [FORGET_HELD] = "DELETE FROM held_messages WHERE sender = $1",
 };

@@ -16,9 +16,10 @@ enum { FIND, GET, QUERY, INSERT, REVOKE, USE, N };
 static const char *const TEXTS[N] = {
     [FIND] = ROW "WHERE token_hash = $1",
     [GET] = ROW "WHERE link_no = $1",
-    [QUERY] = ROW "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
-                  " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
-                  " ORDER BY link_no LIMIT $2",
+    [QUERY] = ROW
+    "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
+    " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
+                                                                                          " ORDER BY link_no LIMIT $2",
     [INSERT] = "INSERT INTO links (token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
                " uses_allowed, created_ms, expires_ms)"
                " VALUES ($1, $2, nullif($3, 0), nullif($4, 0), $5, nullif($6, 0), nullif($7, 0), $8, $9, $10, $11)",

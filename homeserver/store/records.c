@@ -74,10 +74,12 @@ enum {
 #define ONE_FIRST(column) " AND " column " = $1"
 #define ONE_SECOND(column) " AND " column " = $2"
 
-/* Another source says the whole of it already. */
-#define SAID(user, school, role, begin, end)                                                                           \
+/* Another source says the whole of it already; or the roster that keeps the record has told of the role itself, and its
+ * dates are what it means. */
+#define SAID(user, school, role, begin, end, source_)                                                                  \
     "EXISTS (SELECT 1 FROM roles s WHERE s.user_no = " user " AND s.school_no = " school " AND s.role = " role         \
-    " AND s.source <> 'derived' AND s.begin_date <= " begin " AND s.end_date >= " end ")"
+    " AND s.source <> 'derived' AND ((s.begin_date <= " begin " AND s.end_date >= " end ")"                            \
+    " OR (s.source = " source_ " AND s.source <> 'school')))"
 
 /* The role of the enrollment itself, and a class teacher is a teacher. */
 #define IMPLIED_BY(of)                                                                                                 \
@@ -85,14 +87,14 @@ enum {
     " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0"                                                     \
     " AND NOT (n.role = 'teacher' AND EXISTS (SELECT 1 FROM roles x WHERE x.user_no = n.user_no"                       \
     " AND x.school_no = c.school_no AND x.role = 'external'))"                                                         \
-    " AND NOT " SAID("n.user_no", "c.school_no", "n.role", "n.begin_date", "n.end_date") of("n.user_no")               \
+    " AND NOT " SAID("n.user_no", "c.school_no", "n.role", "n.begin_date", "n.end_date", "n.source") of("n.user_no")               \
     " UNION ALL SELECT n.user_no, c.school_no, 'teacher', n.begin_date, n.end_date, 'derived' FROM enrollments n"      \
     " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0 AND n.role = 'class_teacher'"                        \
-    " AND NOT " SAID("n.user_no", "c.school_no", "'teacher'", "n.begin_date", "n.end_date") of("n.user_no")
+    " AND NOT " SAID("n.user_no", "c.school_no", "'teacher'", "n.begin_date", "n.end_date", "n.source") of("n.user_no")
 #define IMPLIED_GUARDIANS_BY(of)                                                                                       \
     "SELECT g.guardian, r.school_no, 'guardian', r.begin_date, r.end_date, 'derived' FROM guardianships g"             \
     " JOIN roles r ON r.user_no = g.child WHERE r.role = 'pupil'"                                                      \
-    " AND NOT " SAID("g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date") of("g.guardian")
+    " AND NOT " SAID("g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date", "g.source") of("g.guardian")
 #define DERIVED_BY(which, of)                                                                                          \
     "SELECT user_no, school_no, role, begin_date, end_date, source FROM roles WHERE source = 'derived' AND " which     \
         of("user_no")

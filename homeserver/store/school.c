@@ -18,6 +18,7 @@ enum {
     MEMBERS_WANTED_OF,
     MEMBERS_ALL,
     MEMBERS_OF,
+    MEMBERS_IN,
     MEMBERS_TO_JOIN,
     MEMBERS_TO_JOIN_OF,
     MEMBERS_TO_LEAVE,
@@ -49,7 +50,8 @@ enum {
 #define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
 
 /* E1, one SELECT a reason to be in a room; power is by post (E3): 75 keeps the staff room, 50 moderates. External staff
- * are in rooms they are named for only, and in subject rooms where they are enrolled (E7). of(column): "" for everybody,
+ * are in rooms they are named for only, and in subject rooms where they are enrolled (E7). An enrollment counts while the
+ * role in the school does: a roster can end the one and leave the other. of(column): "" for everybody,
  * or a condition that keeps to one person, from whom the planner then starts. */
 #define WANTED_SCHOOL(of)                                                                                              \
     "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', "              \
@@ -62,21 +64,27 @@ enum {
     " FROM roster_rooms rr JOIN roles r ON r.school_no = rr.school_no WHERE rr.class_no = 0 AND rr.kind = 'staff'"     \
     " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') AND " CURRENT("r", 1)     \
         of("r.user_no")
+#define STANDS(user, role)                                                                                             \
+    "EXISTS (SELECT 1 FROM roles r WHERE r.user_no = " user " AND r.school_no = rr.school_no" role                     \
+    " AND " CURRENT("r", 1) ")"
 #define WANTED_CLASS(of)                                                                                               \
     "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END"        \
     " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')"   \
-    " AND n.role IN ('pupil', 'class_teacher') AND " CURRENT("n", 1) of("n.user_no")
+    " AND n.role IN ('pupil', 'class_teacher') AND " STANDS("n.user_no", " AND r.role = n.role")                       \
+    " AND " CURRENT("n", 1) of("n.user_no")
 #define WANTED_GUARDIANS(of)                                                                                           \
     "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')"                       \
-    " AND n.role = 'pupil' AND " CURRENT("n", 1) of("g.guardian")
+    " AND n.role = 'pupil' AND " STANDS("g.guardian", " AND r.role = 'guardian'")                                      \
+    " AND " CURRENT("n", 1) of("g.guardian")
 #define WANTED_GUARDIANS_TEACHER(of)                                                                                   \
     "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
-    " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher' AND " CURRENT("n", 1) of("n.user_no")
+    " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher'"                                                        \
+    " AND " STANDS("n.user_no", " AND r.role = n.role") " AND " CURRENT("n", 1) of("n.user_no")
 #define WANTED_SUBJECT(of)                                                                                             \
     "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'pupil' THEN 0 ELSE 50 END"                                      \
     " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"                                             \
-    " WHERE rr.kind = 'subject' AND " CURRENT("n", 1) of("n.user_no")
+    " WHERE rr.kind = 'subject' AND " STANDS("n.user_no", "") " AND " CURRENT("n", 1) of("n.user_no")
 #define WANTED_NAMED(of)                                                                                               \
     "SELECT rr.room_no, m.user_no, 0 FROM named_members m JOIN roster_rooms rr ON rr.room_no = m.room_no"              \
     " JOIN roles r ON r.user_no = m.user_no AND r.school_no = rr.school_no WHERE r.role = 'external'"                  \
@@ -122,6 +130,7 @@ static const char *const TEXTS[] = {
     [MEMBERS_WANTED_OF] = MEMBERS_WANTED_BY(ONE_SECOND),
     [MEMBERS_ALL] = "SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no",
     [MEMBERS_OF] = "SELECT room_no, user_no, power FROM roster_members WHERE user_no = $1 ORDER BY room_no",
+    [MEMBERS_IN] = "SELECT room_no, user_no, power FROM roster_members WHERE room_no = $1 ORDER BY user_no",
     [MEMBERS_TO_JOIN] = MEMBERS_TO_JOIN_BY(EVERYBODY),
     [MEMBERS_TO_JOIN_OF] = MEMBERS_TO_JOIN_BY(ONE_FIRST),
     [MEMBERS_TO_LEAVE] = MEMBERS_TO_LEAVE_BY(EVERYBODY),
@@ -348,6 +357,11 @@ struct stmt *roster_members_wanted_of(struct db *db, school_day day, user_no use
 struct stmt *roster_members_of(struct db *db, user_no user)
 {
     return db_query(db, &SCHOOL, MEMBERS_OF, "i", user);
+}
+
+struct stmt *roster_members_in(struct db *db, room_no room)
+{
+    return db_query(db, &SCHOOL, MEMBERS_IN, "i", room);
 }
 
 struct stmt *roster_members_to_join_of(struct db *db, user_no user)

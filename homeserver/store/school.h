@@ -115,6 +115,7 @@ struct stmt *roster_members_all(struct db *db);
 bool roster_members_next(struct stmt *q, struct roster_member_row *row);
 
 struct stmt *roster_members_wanted_of(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES]);
+struct stmt *roster_members_in(struct db *db, room_no room); /* of one room */
 struct stmt *roster_members_of(struct db *db, user_no user); /* the same of one person: costs what the person has */
 
 /* Where E2 does not hold yet: whom the roster holds but the room does not have, and the other way round. By room_no. */

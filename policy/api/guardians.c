@@ -65,10 +65,10 @@ static bool post_look(struct request *r)
         return false;
     bool known = person_card_get(r->db, actor.user, &self) && !self.ended;
     person_card_finish(&self);
-    return reply_json(r, json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person),
-                                   "names_needed", !known, "school_approves", needs_approval(r, view.link.person),
-                                   "expires_ms", (json_int_t)view.link.expires_ms, "signed_in_as",
-                                   r->session->user_id));
+    return reply_json(r,
+                      json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
+                                !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
+                                (json_int_t)view.link.expires_ms, "signed_in_as", r->session->user_id));
 }
 
 static const char *const CORRECTIONS[] = {
@@ -102,7 +102,7 @@ static json_t *child_json(struct request *r, user_no child)
 {
     struct user_row user;
     json_t *out = child_data(r, child);
-    json_object_set_new(out, "user", shown_user(r, r->db, child));
+    json_object_set_new(out, "user_id", shown_user(r, r->db, child));
     if (users_get(r->db, child, &user))
         api_set(out, "standing", user.state);
     user_row_finish(&user);
@@ -162,8 +162,8 @@ static char *room_name(const char *content)
 static json_t *room_json(struct request *r, const struct room_card *card, user_no child)
 {
     char *name = room_name(card->name);
-    json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", card->room_id, "kind",
-                            room_kind_name(card->kind), "name", name, "members", card->joined, "with",
+    json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", card->room_id, "kind", room_kind_name(card->kind),
+                            "name", name, "members", card->joined, "with",
                             room_kind_is_space(card->kind) ? json_array() : with_whom(r, card->room, child));
     free(name);
     return out;
@@ -225,9 +225,9 @@ static const struct route TABLE[] = {
     {HTTP_POST, "/_parta/v1/guardian_links/look", post_look, ROUTE_PARENT, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/guardian_links/confirm", post_confirm, ROUTE_PARENT, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/me/children", list_children, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_DELETE, "/_parta/v1/me/children/{user}", delete_child, ROUTE_CALLER, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/me/children/{user}/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/me/children/{user}/corrections", post_corrections, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE,
+    {HTTP_DELETE, "/_parta/v1/me/children/{userId}", delete_child, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/children/{userId}/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/me/children/{userId}/corrections", post_corrections, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE,
      NULL},
 };
 const struct routes API_GUARDIAN_ROUTES = ROUTES(TABLE);

@@ -23,17 +23,17 @@ static const char *state_of(const struct link_row *row, int64_t now_ms)
 
 static json_t *link_json(struct request *r, struct db *db, const struct link_row *row)
 {
-    json_t *out = json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "link",
-                            json_sprintf("%lld", (long long)row->no), "kind", link_kind_name(row->kind), "state",
-                            state_of(row, clock_wall_ms()), "issuer", row->issuer_name, "uses", (json_int_t)row->uses,
-                            "uses_allowed", (json_int_t)row->uses_allowed, "created_ms", (json_int_t)row->created_ms,
-                            "expires_ms", (json_int_t)row->expires_ms);
+    json_t *out =
+        json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "link", json_sprintf("%lld", (long long)row->no), "kind",
+                  link_kind_name(row->kind), "state", state_of(row, clock_wall_ms()), "issuer", row->issuer_name,
+                  "uses", (json_int_t)row->uses, "uses_allowed", (json_int_t)row->uses_allowed, "created_ts",
+                  (json_int_t)row->created_ms, "expires_ts", (json_int_t)row->expires_ms);
     if (row->role != 0)
         api_set(out, "role", school_role_name(row->role));
     if (row->school != 0)
         shown_place(out, db, row->school, row->class);
     if (row->person != 0)
-        json_object_set_new(out, "user", shown_user(r, db, row->person));
+        json_object_set_new(out, "user_id", shown_user(r, db, row->person));
     return out;
 }
 
@@ -113,8 +113,9 @@ static bool names_enough(struct request *r, const struct making *m)
     switch (m->wish.kind) {
     case LINK_CLASS: return m->class != NULL || refuse(r, ERROR_MISSING_PARAM, "class is missing.");
     case LINK_SCHOOL: return m->school != NULL || refuse(r, ERROR_MISSING_PARAM, "school is missing.");
-    case LINK_PERSONAL: return m->user != NULL || refuse(r, ERROR_MISSING_PARAM, "user is missing.");
-    default: return refuse(r, ERROR_INVALID_PARAM, "A child makes a guardian's link: POST /_parta/v1/me/guardian_links.");
+    case LINK_PERSONAL: return m->user != NULL || refuse(r, ERROR_MISSING_PARAM, "user_id is missing.");
+    default:
+        return refuse(r, ERROR_INVALID_PARAM, "A child makes a guardian's link: POST /_parta/v1/me/guardian_links.");
     }
 }
 
@@ -124,7 +125,7 @@ static bool post_link(struct request *r)
     struct making m = {0};
     if (!body_string(r, "kind", &kind) || !body_string_or(r, "role", "", &role) ||
         !body_string_or(r, "school", NULL, &m.school) || !body_string_or(r, "class", NULL, &m.class) ||
-        !body_string_or(r, "user", NULL, &m.user) || !body_int_or(r, "uses", 0, &m.wish.uses) ||
+        !body_string_or(r, "user_id", NULL, &m.user) || !body_int_or(r, "uses", 0, &m.wish.uses) ||
         !body_int_or(r, "lifetime_ms", 0, &m.wish.lifetime_ms))
         return false;
     if (!link_kind_from(kind, &m.wish.kind))
@@ -152,7 +153,7 @@ static bool act_guardian_link(struct api_act *act, void *state)
     if (!link_make(&act->records, wish, &made))
         return false;
     act->reply = json_pack("{s:o, s:s, s:I}", "link", json_sprintf("%lld", (long long)made.no), "token", made.token,
-                           "expires_ms", (json_int_t)made.expires_ms);
+                           "expires_ts", (json_int_t)made.expires_ms);
     act->status = 201;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Who I am here: roles, what I have applied for and who must confirm it (A3), my guardians and children (D3, D8). */
 #include <string.h>
 
+#include "client-api/signing_in.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/cards.h"
@@ -8,6 +9,7 @@
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/api/shown.h"
+#include "policy/signup/signup.h"
 
 #define APPLICATIONS_MAX 20
 #define FAMILY_MAX 50
@@ -53,9 +55,24 @@ static json_t *family(struct request *r, user_no user, int (*who)(struct db *, u
     json_t *items = json_array();
     int n = who(r->db, user, others, FAMILY_MAX);
     for (int i = 0; i < n && i < FAMILY_MAX; ++i)
-        json_array_append_new(items, json_pack("{s:o, s:o}", "user", shown_user(r, r->db, others[i]), "name",
+        json_array_append_new(items, json_pack("{s:o, s:o}", "user_id", shown_user(r, r->db, others[i]), "name",
                                                shown_name(r->db, others[i])));
     return items;
+}
+
+enum waiting { WAITS_FOR_NOTHING, WAITS_FOR_ONESELF, WAITS_FOR_SCHOOL };
+
+static enum waiting waits_for(struct db *db, user_no user)
+{
+    struct application_row row;
+    struct applications_query query = {
+        .limit = 1, .user = user, .state = APPLICATION_WAITING, .kind = APPLICATION_KIND__COUNT};
+    struct stmt *q = applications_query(db, &query);
+    bool school = applications_next(q, &row);
+    stmt_end(q);
+    if (school)
+        return WAITS_FOR_SCHOOL;
+    return applications_any_open(db, user) ? WAITS_FOR_ONESELF : WAITS_FOR_NOTHING;
 }
 
 static void notice(json_t *notices, const char *rule, const char *ru, const char *en)
@@ -64,24 +81,28 @@ static void notice(json_t *notices, const char *rule, const char *ru, const char
 }
 
 /* What the person must know without having asked. */
-static json_t *notices_for(const char *standing, bool has_guardians, bool waits)
+static json_t *notices_for(const char *standing, bool has_guardians, enum waiting waits)
 {
     json_t *notices = json_array();
-    if (strcmp(standing, "pending") == 0 && waits)
+    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_ONESELF)
+        notice(notices, "D2",
+               "Откройте ссылку ребёнка ещё раз, проверьте его данные и подтвердите, что вы его родитель.",
+               "Open the child's link once more, look at the child's data, and confirm that you are the parent.");
+    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_SCHOOL)
         notice(notices, "A3", "Ваша заявка ждёт подтверждения школы. До него можно только войти и видеть эту страницу.",
                "Your application waits for the school. Until it is confirmed you can only sign in and see this page.");
-    if (strcmp(standing, "pending") == 0 && !waits)
+    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_NOTHING)
         notice(notices, "C1", "Откройте ссылку, которую дала школа: без неё вашу учётную запись некому подтвердить.",
                "Open the link that the school gave you: without it nobody can confirm your account.");
     if (strcmp(standing, "restricted") == 0)
-        notice(notices, "D7",
-               "Пока родитель не подтвердит вашу учётную запись, она ограничена. Сделайте в профиле ссылку для родителя "
-               "и отправьте её.",
-               "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send "
-               "it.");
+        notice(
+            notices, "D7",
+            "Пока родитель не подтвердит вашу учётную запись, она ограничена. Сделайте в профиле ссылку для родителя "
+            "и отправьте её.",
+            "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send "
+            "it.");
     if (has_guardians)
-        notice(notices, "D8",
-               "Ваши родители видят, в каких вы чатах и с кем. Что там написано, они не видят.",
+        notice(notices, "D8", "Ваши родители видят, в каких вы чатах и с кем. Что там написано, они не видят.",
                "Your guardians see which rooms you are in and with whom. They do not see what is written there.");
     return notices;
 }
@@ -95,16 +116,24 @@ static bool get_me(struct request *r)
     if (!users_get(r->db, user, &row))
         return refuse(r, ERROR_NOT_FOUND, NULL);
     json_t *guardians = family(r, user, card_guardians);
-    json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, applications_any_open(r->db, user));
-    json_t *me = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user", r->session->user_id, "standing",
-                           row.state, "name", shown_name(r->db, user), "roles", roles(r, user), "applications",
-                           applications(r, user), "guardians", guardians, "children",
-                           family(r, user, card_children), "notices", notices);
+    json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
+    json_t *me =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->session->user_id, "standing", row.state,
+                  "name", shown_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
+                  "guardians", guardians, "children", family(r, user, card_children), "notices", notices);
     user_row_finish(&row);
     return reply_json(r, me);
 }
 
+/* C1: whoever is not confirmed yet goes away again, and the phone number is free (C3). */
+static bool delete_me(struct request *r)
+{
+    const struct signing_up signing_up = request_signing_up(r);
+    return caller_is_person(r, true) && signup_abandon(&signing_up, r->session->user, &r->error) && reply_empty(r);
+}
+
 static const struct route TABLE[] = {
+    {HTTP_DELETE, "/_parta/v1/me", delete_me, ROUTE_CALLER | ROUTE_LOCKED_TOO, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/me", get_me, ROUTE_CALLER | ROUTE_LOCKED_TOO, RATE_READ, NULL},
 };
 const struct routes API_ME_ROUTES = ROUTES(TABLE);

@@ -12,6 +12,8 @@
 #include "homeserver/store/profiles.h"
 #include "policy/api/api.h"
 
+#define NAMESAKES_MAX 5
+
 void shown_place(json_t *object, struct db *db, school_no school, class_no class)
 {
     struct place_card card;
@@ -80,6 +82,21 @@ static json_t *record_of(struct db *db, user_no child)
     return record;
 }
 
+/* C2: whom the records may hold already under that name; whoever decides can tell, and a personal link is for them. */
+static void add_namesakes(json_t *out, struct request *r, struct db *db, const struct application_row *row)
+{
+    user_no found[NAMESAKES_MAX];
+    const struct applicant *p = &row->person;
+    if (row->kind != APPLICATION_JOIN || row->state != APPLICATION_WAITING)
+        return;
+    int n = card_namesakes(db, row->school, p->given, p->family, found, NAMESAKES_MAX);
+    json_t *ids = json_array();
+    for (int i = 0; i < n; ++i)
+        if (found[i] != row->user)
+            json_array_append_new(ids, shown_user(r, db, found[i]));
+    json_object_set_new(out, "namesakes", ids);
+}
+
 static json_t *number(int64_t no)
 {
     return json_sprintf("%lld", (long long)no);
@@ -88,7 +105,7 @@ static json_t *number(int64_t no)
 json_t *shown_application(struct request *r, struct db *db, const struct application_row *row, bool own)
 {
     json_t *out = json_pack("{s:o, s:s, s:s, s:I, s:I}", "application", number(row->no), "kind",
-                            application_kind_name(row->kind), "state", application_state_name(row->state), "created_ms",
+                            application_kind_name(row->kind), "state", application_state_name(row->state), "created_ts",
                             (json_int_t)row->created_ms, "version", (json_int_t)row->version);
     if (row->role != 0)
         api_set(out, "role", school_role_name(row->role));
@@ -97,18 +114,19 @@ json_t *shown_application(struct request *r, struct db *db, const struct applica
     api_set(out, "note", row->person.note);
     api_set(out, "reason", row->reason);
     if (row->decided_ms != 0)
-        json_object_set_new(out, "decided_ms", json_integer(row->decided_ms));
+        json_object_set_new(out, "decided_ts", json_integer(row->decided_ms));
     if (own) {
         if (row->state == APPLICATION_WAITING)
             json_object_set_new(out, "confirmers", confirmers(db, row));
         return out;
     }
-    json_object_set_new(out, "user", shown_user(r, db, row->user));
+    json_object_set_new(out, "user_id", shown_user(r, db, row->user));
     api_set(out, "decided_by", row->decided_by);
     if (row->link != 0)
         json_object_set_new(out, "link", number(row->link));
     if (row->child != 0)
         json_object_set_new(out, "child", shown_user(r, db, row->child));
+    add_namesakes(out, r, db, row);
     if (row->kind == APPLICATION_CORRECTION)
         json_object_set_new(out, "record", record_of(db, row->child));
     return out;
@@ -162,12 +180,14 @@ bool bound_to_caller(struct request *r)
         return false;
     if (to != NULL && r->session != NULL && strcmp(to, r->session->user_id) == 0)
         return true;
-    error_set_field(&r->error, ERROR_FORBIDDEN,
-                    "Ссылка открыта там, где уже вошли в учётную запись. Если это не вы, сначала выйдите из неё; если вы, "
-                    "подтвердите, что ссылка для вас.",
-                    "org.parta.rule", "C5");
-    r->error.translation = "The link was opened where somebody is signed in. If that is not you, sign out first; if it is, "
-                           "say that the link is meant for you (bind_to: your user id).";
+    error_set_field(
+        &r->error, ERROR_FORBIDDEN,
+        "Ссылка открыта там, где уже вошли в учётную запись. Если это не вы, сначала выйдите из неё; если вы, "
+        "подтвердите, что ссылка для вас.",
+        "org.parta.rule", "C5");
+    r->error.translation =
+        "The link was opened where somebody is signed in. If that is not you, sign out first; if it is, "
+        "say that the link is meant for you (bind_to: your user id).";
     r->error.status = 409;
     return false;
 }

@@ -1,4 +1,5 @@
-/* Signing up by a link, for pages (C1–C5). Matrix clients do the same by /register with the link as registration token. */
+/* Signing up by a link, for pages (C1–C5). Matrix clients do the same by /register with the link as registration token.
+ */
 #include <string.h>
 
 #include "client-api/signing_in.h"
@@ -34,7 +35,7 @@ static bool post_look(struct request *r)
     if (!body_string(r, "token", &token) || !signup_open(&signing_up, r->db, token, &link, &r->error))
         return false;
     json_t *out =
-        json_pack("{s:s, s:I, s:o}", "kind", link_kind_name(link.kind), "expires_ms", (json_int_t)link.expires_ms,
+        json_pack("{s:s, s:I, s:o}", "kind", link_kind_name(link.kind), "expires_ts", (json_int_t)link.expires_ms,
                   "contact", media(proof_needed(r->db, signing_up.contacts, &link)));
     if (link.role != 0)
         api_set(out, "role", school_role_name(link.role));
@@ -55,7 +56,8 @@ static bool nobody_signed_in(struct request *r)
     error_set_field(&r->error, ERROR_FORBIDDEN,
                     "Здесь уже вошли в учётную запись. Если это не вы, сначала выйдите из неё и откройте ссылку снова.",
                     "org.parta.rule", "C5");
-    r->error.translation = "Somebody is signed in here already. If that is not you, sign out first, then open the link again.";
+    r->error.translation =
+        "Somebody is signed in here already. If that is not you, sign out first, then open the link again.";
     r->error.status = 409;
     return false;
 }
@@ -106,10 +108,11 @@ static bool post_signup(struct request *r)
     return wish.device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
 }
 
+/* Counted as sign-ins are: a whole class may come at once from behind one address, and no token can be guessed. */
 #define ROUTE_ANYBODY (ROUTE_AUTH_OPTIONAL | ROUTE_LOCKED_TOO | ROUTE_BODY)
 
 static const struct route TABLE[] = {
-    {HTTP_POST, "/_parta/v1/signup/look", post_look, ROUTE_ANYBODY, RATE_REGISTER, NULL},
-    {HTTP_POST, "/_parta/v1/signup", post_signup, ROUTE_ANYBODY | ROUTE_HASH, RATE_REGISTER, NULL},
+    {HTTP_POST, "/_parta/v1/signup/look", post_look, ROUTE_ANYBODY, RATE_LOGIN, NULL},
+    {HTTP_POST, "/_parta/v1/signup", post_signup, ROUTE_ANYBODY | ROUTE_HASH, RATE_LOGIN, NULL},
 };
 const struct routes API_SIGNUP_ROUTES = ROUTES(TABLE);

@@ -57,6 +57,6 @@ static bool post_year(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_POST, "/_parta/v1/schools/{schoolId}/year", post_year, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/schools/{school}/year", post_year, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
 };
 const struct routes API_YEAR_ROUTES = ROUTES(TABLE);

@@ -38,7 +38,7 @@ static json_t *initial_state(void)
 static bool record(struct tx *tx, room_no room, void *arg)
 {
     const user_no *owner = arg;
-    return school_room_set(tx->db, room, ROOM_DOCUMENTS, *owner);
+    return school_room_record(tx->db, room, *owner, ROOM_DOCUMENTS);
 }
 
 static const struct room_version *version_of(const struct rooms *rooms)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
 #include "homeserver/rooms/append.h"
@@ -166,7 +167,7 @@ static bool finish(struct tx *tx, struct step *step, user_no user, struct error 
 {
     return leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
            users_set_state(tx, user, "left") && profiles_forget(tx, user) && account_data_forget(tx, user) &&
-           filters_forget(tx, user) && erasures_finish(tx, user);
+           filters_forget(tx, user) && contacts_forget(tx, user) && erasures_finish(tx, user);
 }
 
 static bool job_step(struct tx *tx, void *arg, struct error *e)

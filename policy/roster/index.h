@@ -25,7 +25,7 @@ struct fact_key {
 struct fact_set;
 
 struct fact_set *fact_set_create(void);
-void fact_set_destroy(struct fact_set *set); /* NULL is accepted */
+void fact_set_destroy(struct fact_set *set);                  /* NULL is accepted */
 bool fact_set_put(struct fact_set *set, struct fact_key key); /* false: it is there already */
 
 #endif

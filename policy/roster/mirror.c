@@ -136,8 +136,7 @@ static bool pack_file(zip_t *zip, int table, const struct text *csv)
 {
     char name[64];
     zip_source_t *source = zip_source_buffer(zip, csv->data, csv->len, 0);
-    zip_int64_t index =
-        source != NULL ? zip_file_add(zip, file_name(table, name), source, ZIP_FL_ENC_UTF_8) : -1;
+    zip_int64_t index = source != NULL ? zip_file_add(zip, file_name(table, name), source, ZIP_FL_ENC_UTF_8) : -1;
     if (index < 0) {
         zip_source_free(source);
         return false;
@@ -399,8 +398,7 @@ static bool clean_row(void *self, struct csv_reader *reader, const struct csv_ro
     spread(m, row, values);
     text_clear(&m->delta->row);
     add_row(&m->delta->row, m->table, values);
-    t->changes[m->next++].row =
-        goes_along(m, values) ? NULL : roster_memory_copy(m->delta->memory, m->delta->row.data);
+    t->changes[m->next++].row = goes_along(m, values) ? NULL : roster_memory_copy(m->delta->memory, m->delta->row.data);
     return true;
 }
 

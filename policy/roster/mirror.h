@@ -1,9 +1,10 @@
 /* The mirror: the roster of a source as it came last, kept so that changes can be merged into it (school.md I4).
  *
- * It is CSV, the files of OneRoster 1.2 with only those columns that the reader takes (tables.h: kept): no phone, e-mail,
- * user name or password (A5). As an archive it lies in the table roster_mirrors, written in the same transaction as the
- * import (source.h), so that it can't run apart from the records. A bulk export makes a new one; a delta export or a REST
- * pull is a struct roster_delta, merged row by row, and the whole result is read and imported as if it had come whole.
+ * It is CSV, the files of OneRoster 1.2 with only those columns that the reader takes (tables.h: kept): no phone,
+ * e-mail, user name or password (A5). As an archive it lies in the table roster_mirrors, written in the same
+ * transaction as the import (source.h), so that it can't run apart from the records. A bulk export makes a new one; a
+ * delta export or a REST pull is a struct roster_delta, merged row by row, and the whole result is read and imported as
+ * if it had come whole.
  *
  * Who is dropped takes along what is theirs alone: a person their roles, enrollments, demographics and the mentions as
  * somebody's agent, a class its enrollments. Whatever else still refers to a dropped row is found by the reader. */
@@ -24,7 +25,8 @@ struct mirror {
 struct mirror *mirror_create(void);
 void mirror_destroy(struct mirror *mirror); /* NULL is accepted */
 
-/* Appends a row. values: COLUMNS_MAX of them by column number; NULL is empty; those that are not kept are not looked at. */
+/* Appends a row. values: COLUMNS_MAX of them by column number; NULL is empty; those that are not kept are not looked
+ * at. */
 void mirror_add(struct mirror *mirror, enum roster_table table, const char *const *values);
 
 /* From an archive that mirror_pack made. NULL: *problem. */

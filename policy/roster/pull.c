@@ -236,7 +236,8 @@ static bool take_token(struct pulling *p, long status)
     int64_t lifetime_s = json_get_int(reply, "expires_in", 3600);
     bool good = true;
     if (status != 200)
-        good = fail(p, "The roster source refuses the client id and secret (status %ld, %s).", status, oauth_error(reply));
+        good =
+            fail(p, "The roster source refuses the client id and secret (status %ld, %s).", status, oauth_error(reply));
     else if (!token_shaped(token) || type == NULL || strcasecmp(type, "bearer") != 0)
         good = fail(p, "The roster source's token endpoint gives no bearer token.");
     if (good) {
@@ -251,9 +252,11 @@ static bool take_token(struct pulling *p, long status)
 static bool get_token(struct pulling *p)
 {
     long status;
-    char *form = curl_easy_escape(
-        p->curl, p->pull->config->roster.demographics ? SCOPE "roster-core.readonly " SCOPE "roster-demographics.readonly"
-                                                      : SCOPE "roster-core.readonly", 0);
+    char *form = curl_easy_escape(p->curl,
+                                  p->pull->config->roster.demographics ? SCOPE "roster-core.readonly " SCOPE
+                                                                               "roster-demographics.readonly"
+                                                                       : SCOPE "roster-core.readonly",
+                                  0);
     struct text fields = TEXT_INIT;
     text_addf(&fields, "grant_type=client_credentials&scope=%s", form != NULL ? form : "");
     curl_free(form);
@@ -283,7 +286,8 @@ static bool page_status(struct pulling *p, const char *what, long status)
     default: break;
     }
     if (status >= 300 && status <= 399)
-        return fail(p, "The roster source redirects %s elsewhere (status %ld); redirects are not followed.", what, status);
+        return fail(p, "The roster source redirects %s elsewhere (status %ld); redirects are not followed.", what,
+                    status);
     return fail(p, "The roster source answers %s with status %ld.", what, status);
 }
 
@@ -419,7 +423,8 @@ static struct roster_delta *collect_whole(struct pulling *p)
 
 /* --- The pull --- */
 
-/* What the next increment counts from: the latest stamp, but nothing after this pull began, by the source's own clock. */
+/* What the next increment counts from: the latest stamp, but nothing after this pull began, by the source's own clock.
+ */
 static void next_modified(const struct pulling *p, const char *before, char out[MIRROR_MODIFIED_BYTES])
 {
     char moment[MOMENT_BYTES];

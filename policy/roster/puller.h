@@ -1,7 +1,7 @@
 /* The thread that pulls the roster by itself, every roster.interval_s.
  *
- * The first pull comes soon after the start, each next one an interval after the last has ended; one that fails is told in
- * the log and tried at the next interval. Counters are for /metrics. */
+ * The first pull comes soon after the start, each next one an interval after the last has ended; one that fails is told
+ * in the log and tried at the next interval. Counters are for /metrics. */
 #ifndef PARTA_POLICY_ROSTER_PULLER_H
 #define PARTA_POLICY_ROSTER_PULLER_H
 
@@ -20,8 +20,8 @@ struct puller *puller_start(const struct config *config, struct writer *writer, 
 void puller_stop(struct puller *puller);
 
 struct puller_state {
-    int64_t pulls, failures;  /* ended well; refused or failed */
-    int64_t last_success_ms;  /* wall clock; 0: none yet */
+    int64_t pulls, failures; /* ended well; refused or failed */
+    int64_t last_success_ms; /* wall clock; 0: none yet */
 };
 struct puller_state puller_state(const struct puller *puller); /* zeros for NULL. Any thread */
 

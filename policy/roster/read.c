@@ -29,8 +29,8 @@ struct table_reading {
     enum roster_table which;
     const struct table *table;
     enum oneroster version;
-    row_fn *fn;            /* NULL: the rows are only taken down */
-    struct mirror *mirror; /* takes down the rows of a bulk archive; NULL: nobody does */
+    row_fn *fn;                   /* NULL: the rows are only taken down */
+    struct mirror *mirror;        /* takes down the rows of a bulk archive; NULL: nobody does */
     struct roster_delta *changes; /* the same of an archive that has deltas */
     bool delta;                   /* this file is one */
     int at[COLUMNS_MAX];          /* column → field, −1 */
@@ -267,7 +267,7 @@ enum file_mode { FILE_UNSAID, FILE_ABSENT, FILE_BULK, FILE_DELTA };
 struct manifest {
     struct archive *archive;
     bool header_read;
-    enum oneroster version; /* 0: not said */
+    enum oneroster version;   /* 0: not said */
     enum file_mode modes[32]; /* as ONEROSTER_FILES */
 };
 
@@ -325,7 +325,8 @@ static bool check_manifest(const struct manifest *m)
         snprintf(file, sizeof file, "%s.csv", ONEROSTER_FILES[i]);
         bool there = zip_name_locate(archive->zip, file, 0) >= 0, said = m->modes[i] > FILE_ABSENT;
         if (there && !said)
-            return refuse_file(archive->problem, file, "is in the archive, but the manifest does not say bulk or delta");
+            return refuse_file(archive->problem, file,
+                               "is in the archive, but the manifest does not say bulk or delta");
         if (!there && said)
             return refuse_file(archive->problem, file, "is not in the archive, but the manifest says %s",
                                m->modes[i] == FILE_BULK ? "bulk" : "delta");
@@ -349,7 +350,8 @@ static bool check_tables(const struct manifest *m, bool *delta)
             return refuse_file(problem, "manifest.csv", "OneRoster 1.1 has no %s.csv", ROSTER_TABLES[i].name);
     }
     for (int i = 0; i < TABLE__COUNT; ++i)
-        if (!*delta && mode_of(m, i) != FILE_BULK && ROSTER_TABLES[i].required && table_in(&ROSTER_TABLES[i], m->version))
+        if (!*delta && mode_of(m, i) != FILE_BULK && ROSTER_TABLES[i].required &&
+            table_in(&ROSTER_TABLES[i], m->version))
             return refuse_file(problem, "manifest.csv", "%s.csv is needed", ROSTER_TABLES[i].name);
     return true;
 }
@@ -514,9 +516,10 @@ static bool merge(const struct archive *archive, struct roster_delta *changes, s
 static bool read_delta(struct archive *archive, const struct manifest *m, struct reading_update *u)
 {
     if (u->base == NULL)
-        return refuse_file(archive->problem, "manifest.csv",
-                           "is of a delta export, and there is nothing that it could change: import a bulk export of this "
-                           "source first");
+        return refuse_file(
+            archive->problem, "manifest.csv",
+            "is of a delta export, and there is nothing that it could change: import a bulk export of this "
+            "source first");
     struct roster_delta *changes = roster_delta_create();
     bool done = read_changes(archive, m, changes) && merge(archive, changes, u);
     roster_delta_destroy(changes);

@@ -57,8 +57,8 @@ typedef bool row_fn(struct reading *in, const struct cells *cells);
 extern row_fn *const ROW_FNS[TABLE__COUNT];
 extern row_fn *const SECOND_FNS[TABLE__COUNT]; /* references within the same file, once it is whole; NULL: none */
 
-/* Everybody's guardians, when all files are read. false: somebody's don't fit; agents_row, called for each row of users.csv
- * again, says whose and where. */
+/* Everybody's guardians, when all files are read. false: somebody's don't fit; agents_row, called for each row of
+ * users.csv again, says whose and where. */
 bool roster_agents(struct reading *in);
 bool agents_row(struct reading *in, const struct cells *c);
 

@@ -23,9 +23,12 @@ struct member {
 };
 
 static const struct member SESSION_MEMBERS[] = {
-    {"title", MEMBER_TEXT, SESSION_TITLE},    {"type", MEMBER_TEXT, SESSION_TYPE},
-    {"startDate", MEMBER_DATE, SESSION_START}, {"endDate", MEMBER_DATE, SESSION_END},
-    {"parent", MEMBER_REF, SESSION_PARENT},   {"schoolYear", MEMBER_YEAR, SESSION_YEAR},
+    {"title", MEMBER_TEXT, SESSION_TITLE},
+    {"type", MEMBER_TEXT, SESSION_TYPE},
+    {"startDate", MEMBER_DATE, SESSION_START},
+    {"endDate", MEMBER_DATE, SESSION_END},
+    {"parent", MEMBER_REF, SESSION_PARENT},
+    {"schoolYear", MEMBER_YEAR, SESSION_YEAR},
     {NULL},
 };
 static const struct member ORG_MEMBERS[] = {
@@ -35,9 +38,12 @@ static const struct member COURSE_MEMBERS[] = {{"title", MEMBER_TEXT, COURSE_TIT
                                                {"org", MEMBER_REF, COURSE_ORG},
                                                {NULL}};
 static const struct member CLASS_MEMBERS[] = {
-    {"title", MEMBER_TEXT, CLASS_TITLE},    {"grades", MEMBER_LIST, CLASS_GRADES},
-    {"course", MEMBER_REF, CLASS_COURSE},   {"classType", MEMBER_TEXT, CLASS_TYPE},
-    {"school", MEMBER_REF, CLASS_SCHOOL},   {"terms", MEMBER_REFS, CLASS_TERMS},
+    {"title", MEMBER_TEXT, CLASS_TITLE},
+    {"grades", MEMBER_LIST, CLASS_GRADES},
+    {"course", MEMBER_REF, CLASS_COURSE},
+    {"classType", MEMBER_TEXT, CLASS_TYPE},
+    {"school", MEMBER_REF, CLASS_SCHOOL},
+    {"terms", MEMBER_REFS, CLASS_TERMS},
     {NULL},
 };
 static const struct member USER_MEMBERS[] = {
@@ -46,10 +52,10 @@ static const struct member USER_MEMBERS[] = {
     {"agents", MEMBER_REFS, USER_AGENTS},       {NULL},
 };
 static const struct member ENROLLMENT_MEMBERS[] = {
-    {"class", MEMBER_REF, ENROLLMENT_CLASS},     {"school", MEMBER_REF, ENROLLMENT_SCHOOL},
-    {"user", MEMBER_REF, ENROLLMENT_USER},       {"role", MEMBER_TEXT, ENROLLMENT_ROLE},
+    {"class", MEMBER_REF, ENROLLMENT_CLASS},      {"school", MEMBER_REF, ENROLLMENT_SCHOOL},
+    {"user", MEMBER_REF, ENROLLMENT_USER},        {"role", MEMBER_TEXT, ENROLLMENT_ROLE},
     {"primary", MEMBER_BOOL, ENROLLMENT_PRIMARY}, {"beginDate", MEMBER_DATE, ENROLLMENT_BEGIN},
-    {"endDate", MEMBER_DATE, ENROLLMENT_END},    {NULL},
+    {"endDate", MEMBER_DATE, ENROLLMENT_END},     {NULL},
 };
 static const struct member DEMO_MEMBERS[] = {{"birthDate", MEMBER_DATE, DEMO_BIRTH}, {NULL}};
 
@@ -335,8 +341,8 @@ bool rest_take_page(struct rest_reading *reading, const char *bytes, size_t len,
     bool good = true;
     *n = json_array_size(records);
     if (records == NULL)
-        good = refuse(&r, rest_path(reading->collection), page == NULL ? "the reply is not JSON, or cut short"
-                                                                       : "the reply has no such list");
+        good = refuse(&r, rest_path(reading->collection),
+                      page == NULL ? "the reply is not JSON, or cut short" : "the reply has no such list");
     if (good)
         json_array_foreach(records, r.nth, item) {
             r.id = "";

@@ -413,6 +413,14 @@ static void add_implied(struct reading *in, size_t n_told, struct roster_role ro
     roles_add(in, role);
 }
 
+/* E7: external staff teach a subject group without being teachers of the school. */
+static bool is_external(const struct reading *in, size_t n_told, struct roster_role role)
+{
+    role.role = ROLE_EXTERNAL;
+    return (in->roster->people[role.person].roles & ROLE_EXTERNAL) != 0 && n_told > 0 &&
+           bsearch(&role, in->roster->roles, n_told, sizeof role, compare_roles_by_key) != NULL;
+}
+
 static void sort_roles(struct roster *roster)
 {
     size_t kept = 0;
@@ -449,7 +457,8 @@ void roster_complete(struct reading *in)
     for (size_t i = 0; i < roster->n_enrollments; ++i) {
         const struct roster_enrollment *e = &roster->enrollments[i];
         struct roster_role role = {e->person, roster->classes[e->class].school, e->role, e->begin, e->end};
-        add_implied(in, n_told, role);
+        if (e->role != ROLE_TEACHER || !is_external(in, n_told, role))
+            add_implied(in, n_told, role);
         role.role = ROLE_TEACHER;
         if (e->role == ROLE_CLASS_TEACHER)
             add_implied(in, n_told, role);

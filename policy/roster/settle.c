@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/joins.h"
 #include "homeserver/rooms/membership.h"
@@ -497,7 +498,8 @@ static bool close_account(struct settling *s, user_no user)
         return true;
     ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_CLOSED];
     return set_state(s, user, "left") &&
-           ((devices_delete_all(s->p.tx, user, 0) && people_set_closed(s->p.tx->db, user, true)) || database_failed(s));
+           ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
+             people_set_closed(s->p.tx->db, user, true)) || database_failed(s));
 }
 
 static bool farewell(struct settling *s)

@@ -103,7 +103,8 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
     *out = (struct source_outcome){.mode = "bulk"};
     *e = (struct error){0};
     mirrors_get(s->how.db, s->source, &base);
-    bool done = roster_read_update(bytes, len, base.archive, base.len, &update, &found) || tell_problem(problem, &found, e);
+    bool done =
+        roster_read_update(bytes, len, base.archive, base.len, &update, &found) || tell_problem(problem, &found, e);
     if (done) {
         out->mode = update.delta ? "delta" : "bulk";
         note(s, began, update.roster, update.delta ? "read and merged" : "read");

@@ -1,9 +1,9 @@
 /* Rosters by the name of their source: a source's data is read, its mirror kept (mirror.h), its records imported.
  *
- * However a roster comes, as a bulk or delta export or by a pull, it is the whole roster of its source that is imported,
- * and the mirror is written in the import's own transaction: an import that is refused, tried (dry_run) or cut short
- * leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into must still
- * be the mirror when the job runs, otherwise it is refused and nothing has changed. */
+ * However a roster comes, as a bulk or delta export or by a pull, it is the whole roster of its source that is
+ * imported, and the mirror is written in the import's own transaction: an import that is refused, tried (dry_run) or
+ * cut short leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into
+ * must still be the mirror when the job runs, otherwise it is refused and nothing has changed. */
 #ifndef PARTA_POLICY_ROSTER_SOURCE_H
 #define PARTA_POLICY_ROSTER_SOURCE_H
 
@@ -30,8 +30,8 @@ struct source_outcome {
     bool same;        /* a pull that brought nothing new: nothing was imported */
 };
 
-/* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code (ERROR_INVALID_PARAM:
- * the archive is to blame); nothing has changed. Blocks, long. */
+/* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code
+ * (ERROR_INVALID_PARAM: the archive is to blame); nothing has changed. Blocks, long. */
 bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
                            struct text *problem, struct error *e);
 

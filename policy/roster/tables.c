@@ -89,7 +89,8 @@ static const struct column ROLES[] = {
     {"roleType", CELL_WORD, true, false, "|primary|secondary|", .kept = true},
     {"role", CELL_WORD, true, true,
      "|aide|counselor|districtAdministrator|guardian|parent|principal|proctor|relative|siteAdministrator|student|"
-     "systemAdministrator|teacher|", .kept = true},
+     "systemAdministrator|teacher|",
+     .kept = true},
     {"beginDate", CELL_DATE, .kept = true},
     {"endDate", CELL_DATE, .kept = true},
     {"orgSourcedId", CELL_ID, true, .kept = true},

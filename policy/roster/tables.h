@@ -1,7 +1,7 @@
 /* The files of a OneRoster export that Parta reads and writes, as data: columns in the order of the standard 1.2, what
- * each may hold, which must be there, and where 1.1 differs. The reader checks every cell by its row here before it looks
- * at what it means; the sample writes its headers from here, the mirror (mirror.h) its rows. (OneRoster CSV bindings 1.1
- * and 1.2; docs/roster.md has the mapping.) */
+ * each may hold, which must be there, and where 1.1 differs. The reader checks every cell by its row here before it
+ * looks at what it means; the sample writes its headers from here, the mirror (mirror.h) its rows. (OneRoster CSV
+ * bindings 1.1 and 1.2; docs/roster.md has the mapping.) */
 #ifndef PARTA_POLICY_ROSTER_TABLES_H
 #define PARTA_POLICY_ROSTER_TABLES_H
 
@@ -161,8 +161,8 @@ const char *column_fault(const struct column *column, enum oneroster version, co
 /* The word of a status cell. delta: the file is one; in a bulk file of 1.2 all rows are there. */
 enum row_status row_status(const char *word, enum oneroster version, bool delta);
 
-/* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day (UTC).
- * −1: not written so. */
+/* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day
+ * (UTC). −1: not written so. */
 int64_t moment_from(const char *text);
 #define MOMENT_BYTES 32
 const char *moment_text(int64_t ms, char out[MOMENT_BYTES]); /* "2026-09-01T10:00:00.000Z" */

@@ -88,8 +88,9 @@ static application_no parent_as_pupil(struct error *e)
                     "Это ссылка для ученика, а открыта она под учётной записью родителя. У ребёнка должна быть своя "
                     "учётная запись со своим номером телефона: выйдите из своей и зарегистрируйте ребёнка.",
                     "org.parta.rule", "C4");
-    e->translation = "This link is for a pupil, but it was opened in a parent's account. The child needs an account and a "
-                     "phone number of its own: sign out, and sign the child up.";
+    e->translation =
+        "This link is for a pupil, but it was opened in a parent's account. The child needs an account and a "
+        "phone number of its own: sign out, and sign the child up.";
     return 0;
 }
 
@@ -135,8 +136,7 @@ static bool own_one(struct changing_records *c, application_no no, int64_t if_ve
     return open_one(c, no, if_version, row);
 }
 
-bool application_edit(struct changing_records *c, application_no no, const struct applicant *person,
-                      int64_t if_version)
+bool application_edit(struct changing_records *c, application_no no, const struct applicant *person, int64_t if_version)
 {
     struct application_row row = {0};
     bool done = applicant_valid(person, c->e) && own_one(c, no, if_version, &row);
@@ -159,8 +159,7 @@ static bool decide(struct changing_records *c, const struct application_row *row
 bool application_withdraw(struct changing_records *c, application_no no, int64_t if_version)
 {
     struct application_row row = {0};
-    bool done = own_one(c, no, if_version, &row) &&
-                decide(c, &row, APPLICATION_WITHDRAWN, "application.withdraw", "");
+    bool done = own_one(c, no, if_version, &row) && decide(c, &row, APPLICATION_WITHDRAWN, "application.withdraw", "");
     application_finish(&row);
     return done;
 }
@@ -171,10 +170,8 @@ bool application_withdraw(struct changing_records *c, application_no no, int64_t
 static struct subject of_application(const struct application_row *row)
 {
     bool family = row->role == 0 || ((unsigned)row->role & ROLES_FAMILY) != 0;
-    return (struct subject){.school = row->school,
-                            .class = family ? row->class : 0,
-                            .target = row->user,
-                            .role = (unsigned)row->role};
+    return (struct subject){
+        .school = row->school, .class = family ? row->class : 0, .target = row->user, .role = (unsigned)row->role};
 }
 
 bool application_person(struct changing_records *c, user_no user, const struct applicant *p, school_no school)
@@ -234,8 +231,7 @@ static bool approve_children(struct changing_records *c, const struct applicatio
     return true;
 }
 
-static bool approve_join(struct changing_records *c, const struct application_row *row,
-                         const struct approval *approval)
+static bool approve_join(struct changing_records *c, const struct application_row *row, const struct approval *approval)
 {
     const struct applicant person = applicant_over(&approval->person, &row->person);
     const struct enrollment_row enrollment = {

@@ -1,10 +1,11 @@
-/* Applications: somebody who came by a link asks the school to be let in (school.md C1, C2), a guardian to be confirmed where
- * the school wants to see it first (D2), and a guardian to have a roster's record of the child corrected (D2).
+/* Applications: somebody who came by a link asks the school to be let in (school.md C1, C2), a guardian to be confirmed
+ * where the school wants to see it first (D2), and a guardian to have a roster's record of the child corrected (D2).
  *
- * Nobody is in a school by applying. What one becomes is what the link says, never what one typed (B3): names and a birth
- * date are what the applicant says of themselves, and whoever approves sees them and may write them right. Approval makes
- * the records (policy/roster/change.h) and with them the account active, or restricted (D7), in one job. Either order is
- * good (C1): an account made by a link applies at once; one that is there already applies when its owner opens the link.
+ * Nobody is in a school by applying. What one becomes is what the link says, never what one typed (B3): names and a
+ * birth date are what the applicant says of themselves, and whoever approves sees them and may write them right.
+ * Approval makes the records (policy/roster/change.h) and with them the account active, or restricted (D7), in one job.
+ * Either order is good (C1): an account made by a link applies at once; one that is there already applies when its
+ * owner opens the link.
  *
  * All functions run inside a job; false: *c->e. */
 #ifndef PARTA_POLICY_SIGNUP_APPLICATIONS_H
@@ -26,8 +27,8 @@ bool applicant_valid(const struct applicant *person, struct error *e);
 /* The part of it that says something, over what was said before; strings are borrowed from both. */
 struct applicant applicant_over(const struct applicant *said, const struct applicant *before);
 
-/* user applies by that link (used already: link_use), LINK_CLASS or LINK_SCHOOL. 0: *c->e; ERROR_CONFLICT: an application
- * for the same is open. */
+/* user applies by that link (used already: link_use), LINK_CLASS or LINK_SCHOOL. 0: *c->e; ERROR_CONFLICT: an
+ * application for the same is open. */
 application_no application_make(struct changing_records *c, user_no user, const struct link_row *link,
                                 const struct applicant *person);
 
@@ -51,8 +52,7 @@ bool application_approve(struct changing_records *c, application_no no, const st
 bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t if_version);
 
 /* Whether the actor may see it: whoever could decide. The applicant's own are theirs to see anyway. */
-bool application_may_see(struct db *db, bool school_mode, const struct actor *actor,
-                         const struct application_row *row);
+bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row);
 
 /* For guardians.c: makes the account of that application, or user, a person of the records if it is none yet. */
 bool application_person(struct changing_records *c, user_no user, const struct applicant *person, school_no school);

@@ -24,11 +24,12 @@ static bool refused(struct error *e, const char *rule, const char *ru, const cha
 /* Said before the gate, which would tell a restricted child (D7) something true and useless. */
 static bool own_session(struct error *e)
 {
-    return refused(e, "D4",
-                   "Эта ссылка для родителя, а открыта она под учётной записью самого ученика. Откройте её на другом "
-                   "устройстве, в другом браузере или в приватном окне, или выйдите из учётной записи ученика.",
-                   "This link is for a parent, but it was opened in the pupil's own account. Open it on another device, in "
-                   "another browser or a private window, or sign the pupil out.");
+    return refused(
+        e, "D4",
+        "Эта ссылка для родителя, а открыта она под учётной записью самого ученика. Откройте её на другом "
+        "устройстве, в другом браузере или в приватном окне, или выйдите из учётной записи ученика.",
+        "This link is for a parent, but it was opened in the pupil's own account. Open it on another device, in "
+        "another browser or a private window, or sign the pupil out.");
 }
 
 /* A schoolmate is nobody's parent: who is a pupil must be known to be of age. */
@@ -112,6 +113,11 @@ static application_no begin(struct changing_records *c, user_no user, const stru
                                   .person = *self};
     if (!child_place(c, link->person, &row.school, &row.class))
         return 0;
+    row.no = applications_same(c->tx->db, &row); /* begun by another link of the child's */
+    if (row.no != 0) {
+        applications_wait(c->tx, row.no);
+        return row.no;
+    }
     row.no = applications_insert(c->tx, &row);
     if (row.no == 0)
         error_set(c->e, ERROR_UNKNOWN, NULL);
@@ -124,7 +130,8 @@ application_no guardian_begin(struct changing_records *c, user_no user, const st
     return begin(c, user, link, self, APPLICATION_BEGUN);
 }
 
-/* The application that stands for this confirmation: the one begun with the account, or a new one, which uses the link. */
+/* The application that stands for this confirmation: the one begun with the account, or a new one, which uses the link.
+ */
 static application_no stand(struct changing_records *c, const struct guardian_confirmation *how,
                             const struct guardian_view *view)
 {

@@ -1,12 +1,13 @@
 /* Guardians (school.md D1–D8): a child's link, a parent's confirmation, and what follows from it.
  *
- * The child makes the link (links.h, LINK_GUARDIAN) and sends it to the parent. The parent opens it in a session of their
- * own, sees the child's data, corrects it if need be, and confirms. The link is counted when it is confirmed, or when an
- * account is made by it (signup.h); in that case it stays good for that account alone until it confirms. Confirming makes
- * the guardianship in the same job (D5), unless the school wants to approve guardians: then an application waits.
+ * The child makes the link (links.h, LINK_GUARDIAN) and sends it to the parent. The parent opens it in a session of
+ * their own, sees the child's data, corrects it if need be, and confirms. The link is counted when it is confirmed, or
+ * when an account is made by it (signup.h); in that case it stays good for that account alone until it confirms.
+ * Confirming makes the guardianship in the same job (D5), unless the school wants to approve guardians: then an
+ * application waits.
  *
- * D2, D4: whoever confirms is no pupil under age, is not the child, has no address of the child's, and, where the server can verify addresses, has one
- * of their own: otherwise a child with two browsers would be its own parent.
+ * D2, D4: whoever confirms is no pupil under age, is not the child, has no address of the child's, and, where the
+ * server can verify addresses, has one of their own: otherwise a child with two browsers would be its own parent.
  *
  * D7 is the settling's (policy/roster/settle.h): the guardianship lifts the restriction, its end brings it back. */
 #ifndef PARTA_POLICY_SIGNUP_GUARDIANS_H
@@ -20,9 +21,9 @@
 
 struct contacts;
 
-/* D2, D4: what somebody who has the token, signed in as actor, may see: the link, whose person is the child. used_ok: an
- * account that was made by this link may go on with it. contacts (may be NULL): whether the server can verify addresses.
- * false: *e is the refusal, D4's with what to do. Reads the database. */
+/* D2, D4: what somebody who has the token, signed in as actor, may see: the link, whose person is the child. used_ok:
+ * an account that was made by this link may go on with it. contacts (may be NULL): whether the server can verify
+ * addresses. false: *e is the refusal, D4's with what to do. Reads the database. */
 struct guardian_view {
     struct link_row link; /* link.person: the child */
     application_no begun; /* the actor's, by which the account was made; 0: none */

@@ -40,7 +40,9 @@ static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row 
 {
     bool gives_role = wish->kind == LINK_CLASS || wish->kind == LINK_SCHOOL;
     *row = (struct link_row){.kind = wish->kind,
-                             .role = wish->kind == LINK_GUARDIAN ? ROLE_GUARDIAN : gives_role ? wish->role : 0,
+                             .role = wish->kind == LINK_GUARDIAN ? ROLE_GUARDIAN
+                                     : gives_role                ? wish->role
+                                                                 : 0,
                              .uses_allowed = wish->uses != 0 ? wish->uses : KINDS[wish->kind].uses};
     int64_t lifetime_ms = wish->lifetime_ms != 0 ? wish->lifetime_ms : KINDS[wish->kind].lifetime_ms;
     row->expires_ms = now_ms + lifetime_ms;
@@ -67,8 +69,8 @@ static bool place(struct changing_records *c, const struct link_wish *wish, stru
     return found || error_set(c->e, ERROR_NOT_FOUND, "There is no such school or class.");
 }
 
-/* Whom a link for teachers and staff lets in is not for a class teacher to say, even of their own class: such a link is of the
- * school. */
+/* Whom a link for teachers and staff lets in is not for a class teacher to say, even of their own class: such a link is
+ * of the school. */
 static struct subject of_link(const struct link_row *row)
 {
     bool family = row->kind == LINK_CLASS && ((unsigned)row->role & ROLES_FAMILY) != 0;
@@ -189,8 +191,8 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
     out->expires_ms = row.expires_ms;
     if (out->no == 0)
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    json_t *details = json_pack("{s:I, s:I}", "uses", (json_int_t)row.uses_allowed, "expires_ms",
-                                (json_int_t)row.expires_ms);
+    json_t *details =
+        json_pack("{s:I, s:I}", "uses", (json_int_t)row.uses_allowed, "expires_ms", (json_int_t)row.expires_ms);
     return office_note(c, "link.create", row.school, named(c, &row), details, NULL);
 }
 
@@ -242,9 +244,20 @@ static bool good(const struct link_row *row, int64_t now_ms, struct error *e)
     return true;
 }
 
+/* Whether what the link is of is still there. */
+static bool has_place(struct db *db, const struct link_row *row, struct error *e)
+{
+    struct place_card card;
+    bool found = row->school == 0 || place_card_get(db, row->school, row->class, &card);
+    if (row->school != 0)
+        place_card_finish(&card);
+    return found || refused(e, "C2", "Этого класса или этой школы здесь больше нет. Попросите новую ссылку.",
+                            "This class or school is no longer here. Ask for a new link.");
+}
+
 bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e)
 {
-    return links_find(db, token, out) ? good(out, now_ms, e) : unknown(e);
+    return links_find(db, token, out) ? good(out, now_ms, e) && has_place(db, out, e) : unknown(e);
 }
 
 bool link_use(struct tx *tx, const char *token, struct link_row *out, struct error *e)

@@ -1,13 +1,13 @@
 /* Links: how a school lets people in (school.md C2), and a child a parent (D1).
  *
  * A link is a token of LINK_TOKEN_CHARS random characters (190 bits), fit for m.login.registration_token and for an
- * address; it is told once and kept as a hash. It names school, class and role, its issuer, how often and how long it is
- * good, and can be revoked. It never admits anybody by itself: who comes by it applies (applications.h), but for two
- * kinds that name a person. A personal link hands somebody of the records the account that is theirs; a guardian link, made by
- * the child in the child's own session, lets a parent confirm (guardians.h).
+ * address; it is told once and kept as a hash. It names school, class and role, its issuer, how often and how long it
+ * is good, and can be revoked. It never admits anybody by itself: who comes by it applies (applications.h), but for two
+ * kinds that name a person. A personal link hands somebody of the records the account that is theirs; a guardian link,
+ * made by the child in the child's own session, lets a parent confirm (guardians.h).
  *
- * What a link is good for is asked again inside the job that uses it, and the use is counted there: of two who come at the
- * same moment with the last use, one is refused. */
+ * What a link is good for is asked again inside the job that uses it, and the use is counted there: of two who come at
+ * the same moment with the last use, one is refused. */
 #ifndef PARTA_POLICY_SIGNUP_LINKS_H
 #define PARTA_POLICY_SIGNUP_LINKS_H
 
@@ -41,8 +41,9 @@ struct link_made {
     int64_t expires_ms;
 };
 
-/* Inside a job. false: *c->e: a shape that does not fit (ERROR_INVALID_PARAM), no right (ACT_LINK, ACT_GUARDIAN_LINK: the
- * child is the actor), D5: two guardians already; somebody who has an account needs no personal link (ERROR_CONFLICT). */
+/* Inside a job. false: *c->e: a shape that does not fit (ERROR_INVALID_PARAM), no right (ACT_LINK, ACT_GUARDIAN_LINK:
+ * the child is the actor), D5: two guardians already; somebody who has an account needs no personal link
+ * (ERROR_CONFLICT). */
 bool link_make(struct changing_records *c, const struct link_wish *wish, struct link_made *out);
 
 /* Inside a job: by whoever could make it. Revoked already: true. */
@@ -51,8 +52,8 @@ bool link_revoke(struct changing_records *c, link_no no);
 /* Whether the actor may see the link: whoever could make it. */
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link);
 
-/* The link of a token, if it could be used at that time. false: *e says which of it does not hold, each in a sentence of its
- * own. Reads the database. */
+/* The link of a token, if it could be used at that time. false: *e says which of it does not hold, each in a sentence
+ * of its own. Reads the database. */
 bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e);
 
 /* Inside a job: the same, and counts the use. */

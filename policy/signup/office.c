@@ -20,12 +20,8 @@ bool office_gate(struct changing_records *c, enum act act, const struct subject 
 bool office_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
                  const char *reason)
 {
-    const struct audit_note note = {.actor = c->actor,
-                                    .act = act,
-                                    .school = school,
-                                    .subject = subject,
-                                    .details = details,
-                                    .reason = reason};
+    const struct audit_note note = {
+        .actor = c->actor, .act = act, .school = school, .subject = subject, .details = details, .reason = reason};
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 

@@ -9,8 +9,8 @@
 
 /* The school's office, changing records on the ground of a decision that has passed its own gate (ACT_APPROVE,
  * ACT_BECOME_GUARDIAN, ACT_END_GUARDIAN): the one who decided need not be allowed to change records at large, and is
- * nevertheless the one whom the audit log names. because: a fixed sentence, for records that a roster keeps; NULL: those are
- * refused. Valid while c is. */
+ * nevertheless the one whom the audit log names. because: a fixed sentence, for records that a roster keeps; NULL:
+ * those are refused. Valid while c is. */
 struct office {
     struct actor actor;
     struct changing_records records;

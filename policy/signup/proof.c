@@ -59,11 +59,13 @@ bool proof_good(struct db *db, const struct contacts *contacts, const struct lin
     if (address == NULL)
         return needed == 0 || missing(needed, e);
     return (proof_suits(db, link) & 1u << address->medium) != 0 ||
-           refused(e,
-                   "По электронной почте регистрируются только ученики 1–4 классов, по ссылке класса. Нужен личный номер "
-                   "телефона ученика.",
-                   "Only pupils of grades 1 to 4 sign up with an e-mail address, by the class's link. The pupil's own phone "
-                   "number is needed.");
+           refused(
+               e,
+               "По электронной почте регистрируются только ученики 1–4 классов, по ссылке класса. Нужен личный номер "
+               "телефона ученика.",
+               "Only pupils of grades 1 to 4 sign up with an e-mail address, by the class's link. The pupil's own "
+               "phone "
+               "number is needed.");
 }
 
 bool proof_had(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,

@@ -1,8 +1,8 @@
 /* Which phone number or e-mail address somebody must have proven to come by a link (school.md C3, D4).
  *
- * A pupil has a phone number; one of grades 1 to 4 may have an e-mail address instead, with a class link only. Everybody else
- * has either. Only what the server can verify at all is asked for: where it sends neither mail nor SMS, nothing is. A
- * personal link needs no proof: the school has given it to the person. */
+ * A pupil has a phone number; one of grades 1 to 4 may have an e-mail address instead, with a class link only.
+ * Everybody else has either. Only what the server can verify at all is asked for: where it sends neither mail nor SMS,
+ * nothing is. A personal link needs no proof: the school has given it to the person. */
 #ifndef PARTA_POLICY_SIGNUP_PROOF_H
 #define PARTA_POLICY_SIGNUP_PROOF_H
 

@@ -94,8 +94,10 @@ static bool apply(struct signup_job *job, struct changing_records *c)
     const struct applicant *person = &job->wish->person;
     switch (job->link.kind) {
     case LINK_PERSONAL:
-        return office_note(c, "signup.claim", job->link.school, json_pack("{s:I, s:s}", "link",
-                           (json_int_t)job->link.no, "user", office_user_id(c, job->user)), NULL, NULL);
+        return office_note(
+            c, "signup.claim", job->link.school,
+            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_user_id(c, job->user)), NULL,
+            NULL);
     case LINK_GUARDIAN: job->application = guardian_begin(c, job->user, &job->link, person); break;
     default: job->application = application_make(c, job->user, &job->link, person); break;
     }
@@ -175,4 +177,32 @@ bool signup_by_link(const struct signing_up *s, struct db *db, const struct sign
     out->application = job.application;
     sign_in_result(&in, job.user, user_names_get(s->accounts->names, db, job.user), &out->login);
     return true;
+}
+
+/* --- Going away again --- */
+
+struct abandon_job {
+    const struct signing_up *s;
+    user_no user;
+};
+
+/* With no application open, nobody can make the account active any more. */
+static bool job_abandon(struct tx *tx, void *arg, struct error *e)
+{
+    struct abandon_job *job = arg;
+    struct user_row row;
+    const struct actor actor = {.user = job->user, .name = user_names_get(job->s->accounts->names, tx->db, job->user)};
+    struct changing_records c = {.tx = tx, .rooms = job->s->rooms, .actor = &actor, .e = e};
+    bool pending = users_get(tx->db, job->user, &row) && strcmp(row.state, "pending") == 0;
+    user_row_finish(&row);
+    if (!pending)
+        return error_set(e, ERROR_CONFLICT, "Only an account that waits to be confirmed goes away so.");
+    return (applications_withdraw_all(tx, job->user, actor.name) || error_set(e, ERROR_UNKNOWN, NULL)) &&
+           office_note(&c, "signup.abandon", 0, json_pack("{s:s}", "user", actor.name), NULL, NULL);
+}
+
+bool signup_abandon(const struct signing_up *s, user_no user, struct error *e)
+{
+    struct abandon_job job = {s, user};
+    return writer_run(s->accounts->writer, job_abandon, &job, e) && account_deactivate(s->accounts, user, true, e);
 }

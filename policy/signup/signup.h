@@ -1,10 +1,10 @@
-/* Signing up by a link, in one job: the account and its application, or the account that the records hold for the person
- * (school.md C1–C5).
+/* Signing up by a link, in one job: the account and its application, or the account that the records hold for the
+ * person (school.md C1–C5).
  *
- * A class or school link makes a pending account (A3) that applies for what the link says. A guardian link makes a pending
- * account that may go on to confirm (guardians.h). A personal link makes nothing: it sets the password of the account
- * that is already the person's. The link's use is counted in the same job; of two who come at the same moment with its last
- * use, one gets nothing at all.
+ * A class or school link makes a pending account (A3) that applies for what the link says. A guardian link makes a
+ * pending account that may go on to confirm (guardians.h). A personal link makes nothing: it sets the password of the
+ * account that is already the person's. The link's use is counted in the same job; of two who come at the same moment
+ * with its last use, one gets nothing at all.
  *
  * registration.mode: closed refuses all but personal links, which make no account; token and open let links work. The
  * caller, not this module, has made sure that nobody is signed in (C5): a link opened in a session never binds to it by
@@ -52,5 +52,9 @@ bool signup_open(const struct signing_up *s, struct db *db, const char *token, s
 /* false: *e, nothing is done. Hashes a password; blocks. db: the caller's reader. */
 bool signup_by_link(const struct signing_up *s, struct db *db, const struct signup_wish *wish,
                     struct signup_result *out, struct error *e);
+
+/* A pending account, and no other (ERROR_CONFLICT), is closed: its applications are withdrawn, its addresses freed.
+ * Blocks. */
+bool signup_abandon(const struct signing_up *s, user_no user, struct error *e);
 
 #endif

@@ -1,5 +1,5 @@
-/* Delta exports: the bytes stand as users.csv in an archive that is merged into a whole roster. Nothing may crash or leak;
- * what comes out can be packed, opened and read again as the same. */
+/* Delta exports: the bytes stand as users.csv in an archive that is merged into a whole roster. Nothing may crash or
+ * leak; what comes out can be packed, opened and read again as the same. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* OneRoster REST pages: the first byte chooses the collection, the rest is the reply. Nothing may crash or leak; what is
- * taken makes rows that the mirror's reader reads as exactly so many, whatever the strings were. */
+/* OneRoster REST pages: the first byte chooses the collection, the rest is the reply. Nothing may crash or leak; what
+ * is taken makes rows that the mirror's reader reads as exactly so many, whatever the strings were. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +29,13 @@ static size_t rows_of(const struct text *csv)
 
 static void check_merge(struct roster_delta *changes, const struct rest_reading *reading)
 {
-    static const enum roster_table TABLES[REST__COUNT] = {
-        [REST_ORGS] = TABLE_ORGS,       [REST_SESSIONS] = TABLE_SESSIONS,       [REST_COURSES] = TABLE_COURSES,
-        [REST_CLASSES] = TABLE_CLASSES, [REST_USERS] = TABLE_USERS,             [REST_ENROLLMENTS] = TABLE_ENROLLMENTS,
-        [REST_DEMOGRAPHICS] = TABLE_DEMOGRAPHICS};
+    static const enum roster_table TABLES[REST__COUNT] = {[REST_ORGS] = TABLE_ORGS,
+                                                          [REST_SESSIONS] = TABLE_SESSIONS,
+                                                          [REST_COURSES] = TABLE_COURSES,
+                                                          [REST_CLASSES] = TABLE_CLASSES,
+                                                          [REST_USERS] = TABLE_USERS,
+                                                          [REST_ENROLLMENTS] = TABLE_ENROLLMENTS,
+                                                          [REST_DEMOGRAPHICS] = TABLE_DEMOGRAPHICS};
     struct roster_problem problem;
     struct mirror *empty = mirror_create(), *merged = mirror_merge(empty, changes, &problem);
     if (merged == NULL || rows_of(&merged->csv[TABLES[reading->collection]]) > reading->n_new)

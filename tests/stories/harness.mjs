@@ -126,14 +126,31 @@ export class Server {
     }
 
     /** A plain request. Answers {status, body}. */
-    async request(method, path, { token, body } = {}) {
+    async request(method, path, { token, body, headers = {}, raw = false } = {}) {
         const reply = await fetch(this.url + path, {
             method,
-            headers: { ...(token && { authorization: `Bearer ${token}` }), "content-type": "application/json" },
-            body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
+            headers: {
+                ...(token && { authorization: `Bearer ${token}` }),
+                "content-type": "application/json",
+                ...headers,
+            },
+            body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
         });
+        if (raw) return { status: reply.status, body: Buffer.from(await reply.arrayBuffer()), headers: reply.headers };
         const text = await reply.text();
-        return { status: reply.status, body: text ? JSON.parse(text) : undefined };
+        return { status: reply.status, body: text ? JSON.parse(text) : undefined, headers: reply.headers };
+    }
+
+    /** A request of the school API, /_parta/v1/…, as a person (a client, or somebody with a token), an operator's token, or nobody. */
+    api(person, method, path, body, headers) {
+        const token = typeof person === "string" ? person : (person?.getAccessToken?.() ?? person?.access_token ?? person?.token);
+        const needed = method === "PUT" || method === "POST" ? {} : undefined;
+        return this.request(method, `/_parta/v1${path}`, { token, body: body ?? needed, headers });
+    }
+
+    /** A regional operator's token. scopes: words of docs/openapi.json. */
+    operator(name = "region", scopes = "all") {
+        return this.parta("operator", "create", name, scopes).trim();
     }
 
     /** Makes a user through the shared-secret endpoint. */
@@ -147,21 +164,26 @@ export class Server {
         return made.body;
     }
 
-    /** A signed-in, syncing matrix-js-sdk client. */
-    async signIn(user, password = `${user}-password`, options = {}) {
+    /** A matrix-js-sdk client of a session that is there already; it does not sync. */
+    client({ access_token, user_id, device_id }) {
+        return sdk.createClient({
+            baseUrl: this.url,
+            accessToken: access_token,
+            userId: user_id,
+            deviceId: device_id,
+            timelineSupport: true,
+        });
+    }
+
+    /** A signed-in, syncing matrix-js-sdk client; with {still: true} it does not sync. */
+    async signIn(user, password = `${user}-password`, { still = false, ...options } = {}) {
         const login = await sdk.createClient({ baseUrl: this.url }).loginRequest({
             type: "m.login.password",
             identifier: { type: "m.id.user", user },
             password,
         });
-        const client = sdk.createClient({
-            baseUrl: this.url,
-            accessToken: login.access_token,
-            userId: login.user_id,
-            deviceId: login.device_id,
-            timelineSupport: true,
-        });
-        await startClient(client, options);
+        const client = this.client(login);
+        if (!still) await startClient(client, options);
         return client;
     }
 

@@ -35,10 +35,10 @@ static struct {
     json_t *reply; /* to the last request */
 } t;
 
-static const struct routes *const TABLES[] = {&ACCOUNT_ROUTES,   &ACCOUNT_DATA_ROUTES, &CAPABILITY_ROUTES,
-                                              &DEVICE_ROUTES,    &LOGIN_ROUTES,        &PROFILE_ROUTES,
-                                              &REGISTER_ROUTES,  &TAG_ROUTES,          &VERSION_ROUTES,
-                                              &WELLKNOWN_ROUTES, &SHARED_SECRET_ROUTES};
+static const struct routes *const TABLES[] = {&CONTACT_ROUTES,    &ACCOUNT_ROUTES,   &ACCOUNT_DATA_ROUTES,
+                                              &CAPABILITY_ROUTES, &DEVICE_ROUTES,    &LOGIN_ROUTES,
+                                              &PROFILE_ROUTES,    &REGISTER_ROUTES,  &TAG_ROUTES,
+                                              &VERSION_ROUTES,    &WELLKNOWN_ROUTES, &SHARED_SECRET_ROUTES};
 
 static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
 {

@@ -64,6 +64,16 @@ void fixture_restart(struct fixture *f)
     open_all(f);
 }
 
+void fixture_close(struct fixture *f)
+{
+    close_all(f);
+}
+
+void fixture_open(struct fixture *f)
+{
+    open_all(f);
+}
+
 void fixture_stop(struct fixture *f)
 {
     static const char *const ENDINGS[] = {"", "-wal", "-shm"};

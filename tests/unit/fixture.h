@@ -26,6 +26,8 @@ struct fixture {
 void fixture_start(struct fixture *f);
 void fixture_start_school(struct fixture *f); /* the same in policy.mode school */
 void fixture_restart(struct fixture *f);      /* as after a clean stop: memory is gone, the database stays */
+void fixture_close(struct fixture *f);        /* restart in two steps: between them the process may fork */
+void fixture_open(struct fixture *f);
 void fixture_stop(struct fixture *f);
 
 user_no fixture_user(struct fixture *f, const char *localpart); /* a new person */

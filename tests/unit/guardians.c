@@ -149,8 +149,8 @@ static void d2_a_schoolmate_is_no_parent(void **state)
     struct error e;
     assert_false(confirms(w.old, link_of(w.young).token, &e));
     assert_string_equal(world_rule(&e), "D2");
-    user_no adult = world_person(
-        &w, (struct world_person){"Evening", "Pupil", "1990-01-01", w.school, 0, w.fifth, ROLE_PUPIL});
+    user_no adult =
+        world_person(&w, (struct world_person){"Evening", "Pupil", "1990-01-01", w.school, 0, w.fifth, ROLE_PUPIL});
     assert_true(confirms(adult, link_of(w.young).token, &e));
 }
 
@@ -221,9 +221,8 @@ static void *run_up(void *arg)
 {
     struct runner *runner = arg;
     struct error e;
-    struct confirming confirming = {.how = {.token = runner->token,
-                                            .self = {"Maria", "Guardian", "", DAY_EVER, ""},
-                                            .child = APPLICANT_NOBODY}};
+    struct confirming confirming = {
+        .how = {.token = runner->token, .self = {"Maria", "Guardian", "", DAY_EVER, ""}, .child = APPLICANT_NOBODY}};
     const struct actor actor = {.user = runner->who, .name = "@guardian:school.example"};
     struct world_job job = {&w, &actor, confirm_act, &confirming};
     pthread_barrier_wait(runner->start);
@@ -270,9 +269,9 @@ static void d5_two_for_the_second_place_at_once_admits_one(void **state)
         assert_true(confirms(third, a.token, NULL));
         a = link_of(child);
         b = link_of(child);
-        assert_int_equal(race((struct runner[2]){{.token = a.token, .who = w.teacher},
-                                                 {.token = b.token, .who = w.class_teacher}}),
-                         1);
+        assert_int_equal(
+            race((struct runner[2]){{.token = a.token, .who = w.teacher}, {.token = b.token, .who = w.class_teacher}}),
+            1);
         assert_int_equal(card_guardians(w.f.db, child, NULL, 0), 2);
     }
 }
@@ -280,12 +279,13 @@ static void d5_two_for_the_second_place_at_once_admits_one(void **state)
 static void d6_several_children_in_several_schools(void **state)
 {
     struct error e;
-    user_no elsewhere = world_person(
-        &w, (struct world_person){"Gleb", "Else", "2016-01-01", w.school, 0, w.first, ROLE_PUPIL});
+    user_no elsewhere =
+        world_person(&w, (struct world_person){"Gleb", "Else", "2016-01-01", w.school, 0, w.first, ROLE_PUPIL});
     user_no parent = world_signs_up(&w, link_of(w.young).token, "Maria", &e);
     assert_int_not_equal(parent, 0);
     struct link_made own = link_of(w.young);
     assert_true(confirms(parent, own.token, &e)); /* another link of the same child will do */
+    assert_false(applications_any_open(w.f.db, parent));
     assert_true(confirms(parent, link_of(w.small).token, &e));
     assert_true(confirms(parent, link_of(elsewhere).token, &e));
     assert_int_equal(card_children(w.f.db, parent, NULL, 0), 3);
@@ -360,10 +360,9 @@ static void d2_a_rosters_record_is_corrected_by_the_office(void **state)
     struct correcting again = {w.young, {"Yurik", "", "", DAY_EVER, ""}, CORRECTION_NONE};
     assert_false(world_run(&w, w.other_admin, correct_act, &again, &e)); /* nobody else's to correct */
     assert_true(world_run(&w, w.teacher, correct_act, &again, &e));      /* takes the place of the first */
-    struct stmt *q = applications_query(w.f.db, &(struct applications_query){.limit = 9,
-                                                                             .child = w.young,
-                                                                             .state = APPLICATION_WAITING,
-                                                                             .kind = APPLICATION_CORRECTION});
+    struct stmt *q = applications_query(
+        w.f.db, &(struct applications_query){
+                    .limit = 9, .child = w.young, .state = APPLICATION_WAITING, .kind = APPLICATION_CORRECTION});
     assert_true(applications_next(q, &row));
     application_no no = row.no;
     assert_string_equal(row.person.given, "Yurik");

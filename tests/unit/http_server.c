@@ -627,7 +627,9 @@ static void cors_is_everywhere(void **state)
         assert_string_equal(answer_header(&a, "access-control-allow-methods", text, sizeof text),
                             "GET, POST, PUT, DELETE, OPTIONS");
         assert_string_equal(answer_header(&a, "access-control-allow-headers", text, sizeof text),
-                            "X-Requested-With, Content-Type, Authorization");
+                            "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, "
+                            "Parta-Override-Reason");
+        assert_string_equal(answer_header(&a, "access-control-expose-headers", text, sizeof text), "ETag");
         assert_null(answer_header(&a, "server", text, sizeof text));
         forget(&a);
     }

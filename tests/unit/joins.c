@@ -51,9 +51,8 @@ static int teardown(void **state)
 
 static room_no make_room(const char *version, const char *join_rule)
 {
-    json_t *state =
-        json_pack("[{s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules", "state_key", "", "content", "join_rule",
-                  join_rule);
+    json_t *state = json_pack("[{s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules", "state_key", "", "content",
+                              "join_rule", join_rule);
     struct room_plan plan = {.creator = service,
                              .version = room_version_get(version),
                              .preset = PRESET_PRIVATE_CHAT,
@@ -181,11 +180,13 @@ static void many_at_once_is_the_same_as_one_after_the_other(void **state)
 {
     static const struct {
         const char *version, *rule;
-    } CASES[] = {{"8", "restricted"}, {"9", "restricted"}, {"10", "knock_restricted"}, {"11", "restricted"},
-                 {"12", "restricted"}, {"12", "public"},   {"1", "public"},            {"4", "public"}};
+    } CASES[] = {{"8", "restricted"},  {"9", "restricted"},  {"10", "knock_restricted"},
+                 {"11", "restricted"}, {"12", "restricted"}, {"12", "public"},
+                 {"1", "public"},      {"4", "public"}};
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; ++c) {
         enum { N = 20 };
-        room_no together = make_room(CASES[c].version, CASES[c].rule), apart = make_room(CASES[c].version, CASES[c].rule);
+        room_no together = make_room(CASES[c].version, CASES[c].rule),
+                apart = make_room(CASES[c].version, CASES[c].rule);
         prepare(together);
         prepare(apart);
         assert_true(enter((struct entering){.rooms = {together}, .n_rooms = 1, .n = N}));
@@ -214,7 +215,8 @@ static void a_new_room_looks_the_same_to_the_last_byte(void **state)
 
 static void rooms_with_more_than_a_batch_are_whole_and_go_on(void **state)
 {
-    struct entering in = {.rooms = {make_room("12", "restricted"), make_room("9", "restricted")}, .n_rooms = 2, .n = MANY};
+    struct entering in = {
+        .rooms = {make_room("12", "restricted"), make_room("9", "restricted")}, .n_rooms = 2, .n = MANY};
     assert_true(enter(in));
     for (int r = 0; r < 2; ++r) {
         assert_joined(in.rooms[r], MANY + 1);
@@ -226,8 +228,8 @@ static void rooms_with_more_than_a_batch_are_whole_and_go_on(void **state)
     assert_int_equal(count_whole(in.rooms[0]), n);
     fixture_restart(&f);
     for (int r = 0; r < 2; ++r)
-        assert_true(fixture_send(&f, in.rooms[r], people[0], "m.room.message", NULL, "{\"body\":\"net\"}", NULL, NULL,
-                                 NULL));
+        assert_true(
+            fixture_send(&f, in.rooms[r], people[0], "m.room.message", NULL, "{\"body\":\"net\"}", NULL, NULL, NULL));
     assert_int_equal(count_whole(in.rooms[0]), n + 1);
 }
 

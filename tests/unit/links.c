@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/registration.h"
+#include "homeserver/store/audit.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -45,15 +45,27 @@ static void c2_who_makes_which(void **state)
         {"the class teacher: guardians of the class", w.class_teacher, of_class(w.fifth, ROLE_GUARDIAN), true},
         {"the class teacher: a teacher", w.class_teacher, of_class(w.fifth, ROLE_TEACHER), false},
         {"the class teacher: another class", w.class_teacher, of_class(w.first, ROLE_PUPIL), false},
-        {"the class teacher: school", w.class_teacher, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_STAFF}, false},
+        {"the class teacher: school",
+         w.class_teacher,
+         {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_STAFF},
+         false},
         {"a teacher", w.teacher, of_class(w.fifth, ROLE_PUPIL), false},
         {"a pupil", w.old, of_class(w.fifth, ROLE_PUPIL), false},
         {"another school's administrator", w.other_admin, of_class(w.fifth, ROLE_PUPIL), false},
         {"the head by link", w.admin, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_HEAD}, false},
-        {"an administrator by link", w.admin, {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_ADMINISTRATOR}, false},
+        {"an administrator by link",
+         w.admin,
+         {.kind = LINK_SCHOOL, .school = w.school, .role = ROLE_ADMINISTRATOR},
+         false},
         {"no class", w.admin, of_class(0, ROLE_PUPIL), false},
-        {"too many uses", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .uses = LINK_USES_MAX + 1}, false},
-        {"too long", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .lifetime_ms = LINK_LIFETIME_MAX_MS + 1}, false},
+        {"too many uses",
+         w.admin,
+         {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .uses = LINK_USES_MAX + 1},
+         false},
+        {"too long",
+         w.admin,
+         {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .lifetime_ms = LINK_LIFETIME_MAX_MS + 1},
+         false},
         {"too short", w.admin, {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL, .lifetime_ms = 1}, false},
         {"personal", w.admin, {.kind = LINK_PERSONAL, .person = w.old}, true},
         {"personal, by another school", w.other_admin, {.kind = LINK_PERSONAL, .person = w.old}, false},
@@ -77,7 +89,8 @@ static void c2_a_link_is_a_registration_token(void **state)
     assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &b, NULL));
     assert_string_not_equal(a.token, b.token);
     assert_int_equal(strlen(a.token), LINK_TOKEN_CHARS);
-    assert_int_equal(strspn(a.token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), LINK_TOKEN_CHARS);
+    assert_int_equal(strspn(a.token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+                     LINK_TOKEN_CHARS);
     assert_true(links_get(w.f.db, a.no, &row));
     assert_int_equal(row.uses_allowed, 50);
     assert_int_equal(row.expires_ms - row.created_ms, INT64_C(14) * 24 * 60 * 60 * 1000);
@@ -111,7 +124,8 @@ static bool revoke_act(struct changing_records *c, void *arg)
     return link_revoke(c, *(link_no *)arg);
 }
 
-struct using {
+struct using
+{
     const char *token;
     int64_t now_ms; /* 0: as it is */
 };
@@ -160,6 +174,48 @@ static void c2_each_end_has_its_own_sentence(void **state)
         for (int j = 0; j < i; ++j)
             assert_string_not_equal(error_sentence(&e[i]), error_sentence(&e[j]));
     }
+}
+
+static int entries(const char *act, const char *must_not)
+{
+    struct audit_row row;
+    int n = 0;
+    struct stmt *q = audit_query(w.f.db, &(struct audit_query){.limit = 100, .act = act, .actor = ""});
+    for (; audit_next(q, &row); ++n)
+        assert_null(strstr(row.entry, must_not));
+    stmt_end(q);
+    return n;
+}
+
+static void j2_links_are_in_the_log_and_tokens_are_not(void **state)
+{
+    struct link_made link;
+    struct error e;
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &link, &e));
+    assert_true(world_run(&w, w.admin, revoke_act, &link.no, &e));
+    assert_true(world_run(&w, w.admin, revoke_act, &link.no, &e));
+    assert_int_equal(entries("link.create", link.token), 1);
+    assert_int_equal(entries("link.revoke", link.token), 1);
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &link, &e));
+    user_no user = world_signs_up(&w, link.token, "Ninotchka", &e);
+    assert_true(world_approve(&w, w.admin, world_application(&w, user), &e));
+    assert_int_equal(entries("application.", "Ninotchka"), 2);
+    assert_int_equal(entries("", "Ninotchka") > 3, 1);
+}
+
+static bool end_class_act(struct changing_records *c, void *arg)
+{
+    return change_class_end(c, *(class_no *)arg);
+}
+
+static void c2_a_link_ends_with_its_class(void **state)
+{
+    struct link_made link;
+    struct error e;
+    assert_true(world_link(&w, w.admin, of_class(w.first, ROLE_PUPIL), &link, &e));
+    assert_true(world_run(&w, 0, end_class_act, &w.first, &e));
+    assert_false(uses(link.token, 0, &e));
+    assert_string_equal(world_rule(&e), "C2");
 }
 
 struct runner {
@@ -240,6 +296,8 @@ int main(void)
         TEST(c2_a_link_is_a_registration_token),
         TEST(c2_only_the_hash_is_kept),
         TEST(c2_each_end_has_its_own_sentence),
+        TEST(j2_links_are_in_the_log_and_tokens_are_not),
+        TEST(c2_a_link_ends_with_its_class),
         TEST(c2_used_twice_at_the_same_moment_admits_once),
         TEST(d1_a_child_keeps_two_links_open),
         TEST(a1_others_do_not_see_a_schools_links),

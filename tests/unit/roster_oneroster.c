@@ -13,6 +13,8 @@
 #include "policy/roster/mirror.h"
 #include "policy/roster/read.h"
 #include "policy/roster/rest.h"
+#include "policy/roster/source.h"
+#include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
 
 /* --- What a roster says, in a text that does not depend on the order of rows --- */
@@ -86,8 +88,8 @@ static char *import_on(const struct archive_file *files, size_t n, const struct 
     struct roster_update out;
     size_t len;
     char *bytes = archive_of(files, n, &len), *says;
-    bool read = roster_read_update(bytes, len, base != NULL ? base->bytes : NULL, base != NULL ? base->len : 0, &out,
-                                   &problem);
+    bool read =
+        roster_read_update(bytes, len, base != NULL ? base->bytes : NULL, base != NULL ? base->len : 0, &out, &problem);
     free(bytes);
     if (!read) {
         assert_null(out.roster);
@@ -185,7 +187,8 @@ static const struct {
     const char *name, *text, *want;
 } CASES_1_1[] = {
     /* one role, in several orgs; a district's means nothing */
-    {"users.csv", USERS_1_1 USER_1_1("t", "\"s,z,d\"", "teacher", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
+    {"users.csv",
+     USERS_1_1 USER_1_1("t", "\"s,z,d\"", "teacher", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
      "role t z 4"},
     /* the one kind of administrator is the school's */
     {"users.csv", USERS_1_1 USER_1_1("t", "z", "administrator", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
@@ -298,8 +301,7 @@ static void test_mirror_keeps_no_contacts(void **state)
 #define STAMP "2026-10-01T08:00:00.000Z"
 #define USERS_DELTA                                                                                                    \
     "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,middleName,agentSourcedIds\n"
-#define ROLES_DELTA                                                                                                    \
-    "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n"
+#define ROLES_DELTA "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n"
 #define ENROLLMENTS_DELTA                                                                                              \
     "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary\n"
 #define CLASSES_DELTA                                                                                                  \
@@ -323,11 +325,13 @@ static const struct {
      "guardian q of p",
      "guardian m of p"},
     /* whoever is dropped takes along what is theirs: roles, enrollments, birth date */
-    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,tobedeleted," STAMP ",,,,,,\n"}},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,tobedeleted," STAMP ",,,,,,\n"}},
      "person t Орлова",
      " p "},
     /* and the mentions as somebody's agent, in rows that come with the same delta too */
-    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "f,tobedeleted," STAMP ",,,,,,\n"}},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "f,tobedeleted," STAMP ",,,,,,\n"}},
      "guardian m of p",
      "guardian f of p"},
     {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
@@ -379,7 +383,8 @@ static const struct {
       {"users.csv", USERS_DELTA "p,tobedeleted," STAMP ",,,,,,\np,active," STAMP ",true,p,М,И,,\n"}},
      "refused: users.csv:3:1: sourcedId: sourcedId \"p\" is there twice",
      NULL},
-    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"}, {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,,И,,\n"}},
+    {{{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+      {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,,И,,\n"}},
      "refused: users.csv:2:42: givenName: is empty",
      NULL},
     /* what does not fit after the merge is named by its sourcedId */
@@ -387,8 +392,7 @@ static const struct {
       {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Иванова,,\"m,x\"\n"}},
      "refused: users.csv: \"p\": agentSourcedIds: \"x\" is not in users.csv",
      NULL},
-    {{{"manifest.csv", MANIFEST_HEAD "file.orgs,delta\n"},
-      {"orgs.csv", ORGS_HEAD "s,tobedeleted," STAMP ",,,,\n"}},
+    {{{"manifest.csv", MANIFEST_HEAD "file.orgs,delta\n"}, {"orgs.csv", ORGS_HEAD "s,tobedeleted," STAMP ",,,,\n"}},
      "refused: courses.csv: \"k\": orgSourcedId: \"s\" is not in orgs.csv",
      NULL},
 };
@@ -448,36 +452,52 @@ struct page {
     const char *json;
 };
 static const struct page PAGES[] = {
-    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"d\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T10:00:00.5Z\",\"name\":"
-                "\"Отдел\",\"type\":\"district\",\"identifier\":null},{\"sourcedId\":\"s\",\"status\":\"active\",\"name\":\"Школа 1\","
-                "\"type\":\"school\",\"parent\":{\"href\":\"https://x/orgs/d\",\"sourcedId\":\"d\",\"type\":\"org\"}}]}"},
-    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"z\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T14:00:00+03:00\","
-                "\"name\":\"Школа 2\",\"type\":\"school\",\"parent\":{\"sourcedId\":\"d\"}}],\"totalCount\":3}"},
-    {REST_SESSIONS, "{\"academicSessions\":[{\"sourcedId\":\"y\",\"status\":\"active\",\"title\":\"2026/2027\",\"type\":"
-                    "\"schoolYear\",\"startDate\":\"2026-09-01\",\"endDate\":\"2027-05-31T00:00:00.000Z\",\"schoolYear\":2027}]}"},
-    {REST_COURSES, "{\"courses\":[{\"sourcedId\":\"k\",\"status\":\"active\",\"title\":\"Класс\",\"schoolYear\":{\"sourcedId\":"
-                   "\"y\"},\"org\":{\"sourcedId\":\"s\"}}]}"},
-    {REST_CLASSES, "{\"classes\":[{\"sourcedId\":\"c\",\"status\":\"active\",\"title\":\"5А\",\"grades\":[\"5\"],\"classType\":"
-                   "\"homeroom\",\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]},"
-                   "{\"sourcedId\":\"g\",\"status\":\"active\",\"title\":\"Физика, 5А\",\"grades\":[\"5\"],\"classType\":\"scheduled\","
-                   "\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]}]}"},
+    {REST_ORGS,
+     "{\"orgs\":[{\"sourcedId\":\"d\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T10:00:00.5Z\",\"name\":"
+     "\"Отдел\",\"type\":\"district\",\"identifier\":null},{\"sourcedId\":\"s\",\"status\":\"active\",\"name\":\"Школа "
+     "1\","
+     "\"type\":\"school\",\"parent\":{\"href\":\"https://x/orgs/d\",\"sourcedId\":\"d\",\"type\":\"org\"}}]}"},
+    {REST_ORGS,
+     "{\"orgs\":[{\"sourcedId\":\"z\",\"status\":\"active\",\"dateLastModified\":\"2026-09-01T14:00:00+03:00\","
+     "\"name\":\"Школа 2\",\"type\":\"school\",\"parent\":{\"sourcedId\":\"d\"}}],\"totalCount\":3}"},
+    {REST_SESSIONS,
+     "{\"academicSessions\":[{\"sourcedId\":\"y\",\"status\":\"active\",\"title\":\"2026/2027\",\"type\":"
+     "\"schoolYear\",\"startDate\":\"2026-09-01\",\"endDate\":\"2027-05-31T00:00:00.000Z\",\"schoolYear\":2027}]}"},
+    {REST_COURSES,
+     "{\"courses\":[{\"sourcedId\":\"k\",\"status\":\"active\",\"title\":\"Класс\",\"schoolYear\":{\"sourcedId\":"
+     "\"y\"},\"org\":{\"sourcedId\":\"s\"}}]}"},
+    {REST_CLASSES,
+     "{\"classes\":[{\"sourcedId\":\"c\",\"status\":\"active\",\"title\":\"5А\",\"grades\":[\"5\"],\"classType\":"
+     "\"homeroom\",\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]}"
+     ","
+     "{\"sourcedId\":\"g\",\"status\":\"active\",\"title\":\"Физика, "
+     "5А\",\"grades\":[\"5\"],\"classType\":\"scheduled\","
+     "\"course\":{\"sourcedId\":\"k\"},\"school\":{\"sourcedId\":\"s\"},\"terms\":[{\"sourcedId\":\"y\"}]}]}"},
     {REST_USERS,
-     "{\"users\":[{\"sourcedId\":\"t\",\"status\":\"active\",\"enabledUser\":true,\"username\":\"t\",\"givenName\":\"Анна\","
-     "\"familyName\":\"Орлова\",\"middleName\":\"Ивановна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"teacher\",\"org\":"
+     "{\"users\":[{\"sourcedId\":\"t\",\"status\":\"active\",\"enabledUser\":true,\"username\":\"t\",\"givenName\":"
+     "\"Анна\","
+     "\"familyName\":\"Орлова\",\"middleName\":\"Ивановна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"teacher\","
+     "\"org\":"
      "{\"sourcedId\":\"s\"},\"beginDate\":null}],\"agents\":[],\"email\":\"a@b.example\",\"phone\":\"+7000\"},"
-     "{\"sourcedId\":\"p\",\"status\":\"active\",\"enabledUser\":\"true\",\"givenName\":\"Мария\",\"familyName\":\"Иванова\","
-     "\"middleName\":\"Петровна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"student\",\"org\":{\"sourcedId\":\"s\"}}],"
+     "{\"sourcedId\":\"p\",\"status\":\"active\",\"enabledUser\":\"true\",\"givenName\":\"Мария\",\"familyName\":"
+     "\"Иванова\","
+     "\"middleName\":\"Петровна\",\"roles\":[{\"roleType\":\"primary\",\"role\":\"student\",\"org\":{\"sourcedId\":"
+     "\"s\"}}],"
      "\"agents\":[{\"sourcedId\":\"m\",\"type\":\"user\"},{\"sourcedId\":\"f\",\"type\":\"user\"}]},"
-     "{\"sourcedId\":\"m\",\"status\":\"active\",\"enabledUser\":true,\"givenName\":\"Ольга\",\"familyName\":\"Иванова\","
+     "{\"sourcedId\":\"m\",\"status\":\"active\",\"enabledUser\":true,\"givenName\":\"Ольга\",\"familyName\":"
+     "\"Иванова\","
      "\"roles\":[{\"role\":\"parent\",\"org\":{\"sourcedId\":\"s\"}}]},"
      "{\"sourcedId\":\"f\",\"status\":\"active\",\"enabledUser\":true,\"givenName\":\"Пётр\",\"familyName\":\"Иванов\","
      "\"roles\":[{\"role\":\"relative\",\"org\":{\"sourcedId\":\"s\"}}]}]}"},
-    {REST_ENROLLMENTS,
-     "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"active\",\"class\":{\"sourcedId\":\"c\"},\"school\":{\"sourcedId\":\"s\"},"
-     "\"user\":{\"sourcedId\":\"t\"},\"role\":\"teacher\",\"primary\":true},{\"sourcedId\":\"e2\",\"status\":\"active\",\"class\":"
-     "{\"sourcedId\":\"c\"},\"school\":{\"sourcedId\":\"s\"},\"user\":{\"sourcedId\":\"p\"},\"role\":\"student\",\"primary\":\"false\"}]}"},
-    {REST_DEMOGRAPHICS, "{\"demographics\":[{\"sourcedId\":\"p\",\"status\":\"active\",\"birthDate\":\"2015-03-04\",\"sex\":"
-                        "\"female\"}]}"},
+    {REST_ENROLLMENTS, "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"active\",\"class\":{\"sourcedId\":\"c\"},"
+                       "\"school\":{\"sourcedId\":\"s\"},"
+                       "\"user\":{\"sourcedId\":\"t\"},\"role\":\"teacher\",\"primary\":true},{\"sourcedId\":\"e2\","
+                       "\"status\":\"active\",\"class\":"
+                       "{\"sourcedId\":\"c\"},\"school\":{\"sourcedId\":\"s\"},\"user\":{\"sourcedId\":\"p\"},\"role\":"
+                       "\"student\",\"primary\":\"false\"}]}"},
+    {REST_DEMOGRAPHICS,
+     "{\"demographics\":[{\"sourcedId\":\"p\",\"status\":\"active\",\"birthDate\":\"2015-03-04\",\"sex\":"
+     "\"female\"}]}"},
 };
 
 /* What the pages make of base (NULL: of nothing); the packed result if wanted. */
@@ -529,9 +549,10 @@ static void test_rest_is_the_same_roster(void **state)
 static void test_rest_increment(void **state)
 {
     static const struct page CHANGES[] = {
-        {REST_USERS, "{\"users\":[{\"sourcedId\":\"f\",\"status\":\"tobedeleted\"},{\"sourcedId\":\"t\",\"status\":\"active\","
-                     "\"enabledUser\":false,\"givenName\":\"Анна\",\"familyName\":\"Орлова\",\"roles\":[{\"role\":\"principal\","
-                     "\"org\":{\"sourcedId\":\"z\"},\"endDate\":\"2027-01-31\"}]}]}"},
+        {REST_USERS,
+         "{\"users\":[{\"sourcedId\":\"f\",\"status\":\"tobedeleted\"},{\"sourcedId\":\"t\",\"status\":\"active\","
+         "\"enabledUser\":false,\"givenName\":\"Анна\",\"familyName\":\"Орлова\",\"roles\":[{\"role\":\"principal\","
+         "\"org\":{\"sourcedId\":\"z\"},\"endDate\":\"2027-01-31\"}]}]}"},
         {REST_ENROLLMENTS, "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"tobedeleted\"}]}"},
     };
     struct mirror *mirror, *after;
@@ -554,24 +575,29 @@ static const struct {
     const char *json, *want;
 } BAD_PAGES[] = {
     {REST_ORGS, "", "orgs: record 1 of a page: orgs: the reply is not JSON, or cut short"},
-    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"d\",", "orgs: record 1 of a page: orgs: the reply is not JSON, or cut short"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"d\",",
+     "orgs: record 1 of a page: orgs: the reply is not JSON, or cut short"},
     {REST_ORGS, "{\"org\":[]}", "orgs: record 1 of a page: orgs: the reply has no such list"},
     {REST_ORGS, "[]", "orgs: record 1 of a page: orgs: the reply has no such list"},
     {REST_ORGS, "{\"orgs\":[5]}", "orgs: record 1 of a page: sourcedId: is missing"},
     {REST_ORGS, "{\"orgs\":[{\"sourcedId\":7}]}", "orgs: record 1 of a page: sourcedId: is missing"},
-    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a,b\"}]}", "orgs: record 1 of a page: sourcedId: a comma, or spaces around it"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a,b\"}]}",
+     "orgs: record 1 of a page: sourcedId: a comma, or spaces around it"},
     {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\"}]}", "orgs: \"a\": status: is neither active nor tobedeleted"},
-    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":1}]}", "orgs: \"a\": name: is not a string"},
+    {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":1}]}",
+     "orgs: \"a\": name: is not a string"},
     {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":\"x\\ny,school\"}]}",
      "orgs: \"a\": name: has a control character"},
     {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"name\":\"x\",\"parent\":\"d\"}]}",
      "orgs: \"a\": parent: its sourcedId: is missing"},
     {REST_ORGS, "{\"orgs\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"dateLastModified\":\"yesterday\"}]}",
      "orgs: \"a\": dateLastModified: is not a moment like 2026-09-01T10:00:00.000Z"},
-    {REST_CLASSES, "{\"classes\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"terms\":{}}]}", "classes: \"a\": terms: is not a list"},
+    {REST_CLASSES, "{\"classes\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"terms\":{}}]}",
+     "classes: \"a\": terms: is not a list"},
     {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":[\"teacher\"]}]}",
      "users: \"a\": roles: is not a list of roles"},
-    {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":{}}]}", "users: \"a\": roles: is not a list"},
+    {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":{}}]}",
+     "users: \"a\": roles: is not a list"},
 };
 
 static void test_rest_refusals(void **state)
@@ -614,6 +640,142 @@ static void test_moments(void **state)
     assert_string_equal(moment_text(INT64_C(1788256800125), text), "2026-09-01T10:00:00.125Z");
 }
 
+/* --- Sources: the mirror and the records are one transaction --- */
+
+static bool import_archive(struct fixture *f, const char *source, const struct archive_file *files, size_t n,
+                           bool dry_run, char says[512])
+{
+    struct source_outcome out;
+    struct text problem = TEXT_INIT;
+    struct error e;
+    size_t len;
+    char *bytes = archive_of(files, n, &len);
+    struct source_import import = {
+        .source = source,
+        .how = {.writer = f->writer, .rooms = f->rooms, .db = f->db, .dry_run = dry_run},
+    };
+    bool done = source_import_archive(&import, bytes, len, &out, &problem, &e);
+    snprintf(says, 512, "%s", done ? out.mode : problem.data);
+    text_finish(&problem);
+    free(bytes);
+    return done;
+}
+
+/* The family name in the records, and the one in the mirror: "Иванова Иванова". */
+static const char *both_names(struct fixture *f, const char *source, char out[128])
+{
+    struct mirror_row row;
+    struct roster_problem problem;
+    struct person_row person;
+    char records[64] = "-", mirrored[64] = "-";
+    struct stmt *q = people_all(f->db);
+    while (people_next(q, &person))
+        if (strcmp(person.sourced_id, "p") == 0)
+            snprintf(records, sizeof records, "%s", person.ended ? "gone" : person.family);
+    stmt_end(q);
+    if (mirrors_get(f->db, source, &row)) {
+        struct mirror *mirror = mirror_open(row.archive, row.len, &problem);
+        struct roster *roster = roster_read_mirror(mirror, &problem);
+        uint32_t p = roster_find(roster->person_ids, "p");
+        snprintf(mirrored, sizeof mirrored, "%s", p == ID_NONE ? "gone" : roster->people[p].family);
+        roster_destroy(roster);
+        mirror_destroy(mirror);
+    }
+    mirrors_finish(&row);
+    snprintf(out, 128, "%s %s", records, mirrored);
+    return out;
+}
+
+static void test_source(void **state)
+{
+    struct fixture f = {0};
+    char says[512], names[128];
+    int64_t updated;
+    fixture_start_school(&f);
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, true, says));
+    assert_string_equal(both_names(&f, "roster", names), "- -"); /* tried: nothing is kept */
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+    assert_string_equal(says, "bulk");
+    assert_string_equal(both_names(&f, "roster", names), "Иванова Иванова");
+    updated = mirrors_updated(f.db, "roster");
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+    assert_int_equal(mirrors_updated(f.db, "roster"), updated); /* the same: not written again */
+    assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, true, says));
+    assert_string_equal(both_names(&f, "roster", names), "Иванова Иванова");
+    assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, false, says));
+    assert_string_equal(says, "delta");
+    assert_string_equal(both_names(&f, "roster", names), "Петрова Петрова");
+    fixture_restart(&f);
+    assert_true(import_archive(&f, "roster", DELTAS[2].files, 2, false, says));
+    assert_string_equal(both_names(&f, "roster", names), "gone gone");
+    assert_false(import_archive(&f, "other", DELTAS[0].files, 2, false, says)); /* another source has no base */
+    assert_has(says, "import a bulk export of this source first");
+    fixture_stop(&f);
+}
+
+/* A bad file, and a job that is refused, leave both as they were. */
+static void test_source_refused(void **state)
+{
+    static const struct archive_file OTHER_SCHOOL[] = {
+        {"manifest.csv", MANIFEST_HEAD "file.classes,delta\nfile.enrollments,delta\nfile.users,delta\n"},
+        {"classes.csv", CLASSES_DELTA "c,active," STAMP ",5А,5,k,homeroom,z,y\n"},
+        {"enrollments.csv", ENROLLMENTS_DELTA "e1,tobedeleted," STAMP ",,,,,\ne2,tobedeleted," STAMP ",,,,,\n"},
+        {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Петрова,Петровна,\"m,f\"\n"},
+    };
+    struct fixture f = {0};
+    char says[512], names[128];
+    fixture_start_school(&f);
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+    assert_false(import_archive(&f, "roster", DELTAS[10].files, 2, false, says));
+    assert_has(says, "users.csv:1:1: column status is missing");
+    assert_false(import_archive(&f, "roster", OTHER_SCHOOL, 4, false, says)); /* a class may not change its school */
+    assert_string_equal(both_names(&f, "roster", names), "Иванова Иванова");
+    fixture_stop(&f);
+}
+
+/* What a delta was merged into must still be the mirror when its job runs. */
+static void test_source_overtaken(void **state)
+{
+    struct fixture f = {0};
+    struct mirror_row base;
+    struct source_outcome out;
+    struct text problem = TEXT_INIT;
+    struct error e;
+    char says[512], names[128];
+    fixture_start_school(&f);
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+    assert_true(mirrors_get(f.db, "roster", &base));
+    assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, false, says)); /* comes in between */
+    struct roster_delta *changes = roster_delta_create();
+    roster_delta_drop(changes, TABLE_USERS, "f");
+    struct source_import import = {.source = "roster", .how = {.writer = f.writer, .rooms = f.rooms, .db = f.db}};
+    assert_false(source_import_changes(&import, &base, changes, "", &out, &problem, &e));
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_string_equal(both_names(&f, "roster", names), "Петрова Петрова");
+    roster_delta_destroy(changes);
+    mirrors_finish(&base);
+    text_finish(&problem);
+    fixture_stop(&f);
+}
+
+/* Wherever the disk fails: records and mirror are both old or both new. */
+static void test_source_and_a_failing_disk(void **state)
+{
+    struct fixture f = {0};
+    char says[512], names[128];
+    bool done = false;
+    fixture_start_school(&f);
+    assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+    for (int n = 1; !done; n = n * 6 / 5 + 1) {
+        assert_true(n < 100000);
+        db_fail_after(writer_db_for_tests(f.writer), n);
+        done = import_archive(&f, "roster", DELTAS[0].files, 2, false, says);
+        db_fail_after(writer_db_for_tests(f.writer), 0);
+        assert_string_equal(both_names(&f, "roster", names), done ? "Петрова Петрова" : "Иванова Иванова");
+    }
+    fixture_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -630,6 +792,10 @@ int main(void)
         cmocka_unit_test(test_rest_increment),
         cmocka_unit_test(test_rest_refusals),
         cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_source),
+        cmocka_unit_test(test_source_refused),
+        cmocka_unit_test(test_source_overtaken),
+        cmocka_unit_test(test_source_and_a_failing_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

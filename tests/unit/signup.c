@@ -110,7 +110,8 @@ static void c1_c2_who_approves(void **state)
         {"staff by the class teacher", w.class_teacher, 0, ROLE_STAFF, false, 0},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
-        struct link_made link = CASES[i].class != 0 ? link_for(CASES[i].class, CASES[i].role) : school_link(CASES[i].role);
+        struct link_made link =
+            CASES[i].class != 0 ? link_for(CASES[i].class, CASES[i].role) : school_link(CASES[i].role);
         struct error e;
         user_no user = world_signs_up(&w, link.token, "Nina", &e);
         application_no no = world_application(&w, user);
@@ -400,7 +401,8 @@ static void c3_which_address_who_needs(void **state)
         {"a teacher by nothing", NULL, NULL, 0, ROLE_TEACHER, false},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
-        struct link_made link = CASES[i].class != 0 ? link_for(CASES[i].class, CASES[i].role) : school_link(CASES[i].role);
+        struct link_made link =
+            CASES[i].class != 0 ? link_for(CASES[i].class, CASES[i].role) : school_link(CASES[i].role);
         char sid[SID_CHARS + 1];
         struct error e = {0};
         user_no user;
@@ -411,8 +413,32 @@ static void c3_which_address_who_needs(void **state)
         if (!CASES[i].admitted)
             assert_string_equal(world_rule(&e), "C3");
         else
-            assert_int_equal(contacts_count(w.f.db, user, CONTACT_EMAIL) + contacts_count(w.f.db, user, CONTACT_PHONE), 1);
+            assert_int_equal(contacts_count(w.f.db, user, CONTACT_EMAIL) + contacts_count(w.f.db, user, CONTACT_PHONE),
+                             1);
     }
+}
+
+/* Whoever gives up frees the number; whoever is confirmed does not go so. */
+static void c3_giving_up_frees_the_address(void **state)
+{
+    struct error e;
+    char sid[SID_CHARS + 1];
+    user_no first, second;
+    verify_addresses();
+    struct link_made link = link_for(w.fifth, ROLE_PUPIL);
+    assert_true(prove("msisdn", "79162222222", sid));
+    assert_true(signs_up_with(link.token, sid, &first, &e));
+    application_no no = world_application(&w, first);
+    if (!signup_abandon(&w.signing_up, first, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_string_equal(world_standing(&w, first), "left");
+    assert_int_equal(state_of(no), APPLICATION_WITHDRAWN);
+    assert_false(world_approve(&w, w.admin, no, &e));
+    assert_true(prove("msisdn", "79162222222", sid));
+    assert_true(signs_up_with(link.token, sid, &second, &e));
+    assert_int_not_equal(first, second);
+    assert_false(signup_abandon(&w.signing_up, w.old, &e));
+    assert_int_equal(e.code, ERROR_CONFLICT);
 }
 
 struct binding {
@@ -473,6 +499,7 @@ int main(void)
         TEST(c2_a_personal_link_opens_the_records_account),
         TEST(c1_closed_closes),
         TEST(c3_which_address_who_needs),
+        TEST(c3_giving_up_frees_the_address),
         TEST(c4_a_guardians_number_is_not_a_pupils),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* A small school for the tests of sign-up: two classes, an administrator, a class teacher, pupils; and another school. */
+/* A small school for the tests of sign-up: two classes, an administrator, a class teacher, pupils; and another school.
+ */
 #ifndef PARTA_TESTS_SIGNUP_WORLD_H
 #define PARTA_TESTS_SIGNUP_WORLD_H
 
@@ -85,16 +86,15 @@ static bool world_person_act(struct changing_records *c, void *arg)
                                    .enabled = true};
     p->user = change_person(c, &row, p->school, 0);
     if (p->user != 0 && p->role != 0 &&
-        !change_role(c, &(struct role_row){
-                            .user = p->user, .school = p->school, .role = p->role, .begin = DAY_EVER, .end = DAY_NEVER}))
+        !change_role(c,
+                     &(struct role_row){
+                         .user = p->user, .school = p->school, .role = p->role, .begin = DAY_EVER, .end = DAY_NEVER}))
         return false;
     return p->user != 0 &&
            (p->class == 0 ||
-            change_enrollment(c, &(struct enrollment_row){.class = p->class,
-                                                          .user = p->user,
-                                                          .role = p->enrolled,
-                                                          .begin = DAY_EVER,
-                                                          .end = DAY_NEVER}));
+            change_enrollment(
+                c, &(struct enrollment_row){
+                       .class = p->class, .user = p->user, .role = p->enrolled, .begin = DAY_EVER, .end = DAY_NEVER}));
 }
 
 static user_no world_person(struct world *w, struct world_person p)
@@ -153,10 +153,10 @@ static void world_start(struct world *w)
     w->teacher = world_person(w, (struct world_person){"Tom", "Teacher", NULL, w->school, ROLE_TEACHER});
     w->class_teacher = world_person(
         w, (struct world_person){"Clara", "Class", NULL, w->school, ROLE_TEACHER, w->fifth, ROLE_CLASS_TEACHER});
-    w->young = world_person(
-        w, (struct world_person){"Yura", "Young", "2016-05-05", w->school, 0, w->fifth, ROLE_PUPIL});
-    w->small = world_person(
-        w, (struct world_person){"Sasha", "Small", "2019-05-05", w->school, 0, w->first, ROLE_PUPIL});
+    w->young =
+        world_person(w, (struct world_person){"Yura", "Young", "2016-05-05", w->school, 0, w->fifth, ROLE_PUPIL});
+    w->small =
+        world_person(w, (struct world_person){"Sasha", "Small", "2019-05-05", w->school, 0, w->first, ROLE_PUPIL});
     w->old = world_person(w, (struct world_person){"Olya", "Old", "2009-05-05", w->school, 0, w->fifth, ROLE_PUPIL});
 }
 
@@ -223,7 +223,8 @@ static bool world_link_act(struct changing_records *c, void *arg)
     return link_make(c, &l->wish, &l->made);
 }
 
-static bool world_link(struct world *w, user_no who, struct link_wish wish, struct link_made *out, struct error *e)
+__attribute__((unused)) static bool world_link(struct world *w, user_no who, struct link_wish wish,
+                                               struct link_made *out, struct error *e)
 {
     struct world_link l = {.wish = wish};
     bool made = world_run(w, who, world_link_act, &l, e);
@@ -251,10 +252,9 @@ __attribute__((unused)) static user_no world_signs_up(struct world *w, const cha
 __attribute__((unused)) static application_no world_application(struct world *w, user_no user)
 {
     struct application_row row = {0};
-    struct stmt *q = applications_query(w->f.db, &(struct applications_query){.limit = 1,
-                                                                              .user = user,
-                                                                              .state = APPLICATION_STATE__COUNT,
-                                                                              .kind = APPLICATION_KIND__COUNT});
+    struct stmt *q = applications_query(
+        w->f.db, &(struct applications_query){
+                     .limit = 1, .user = user, .state = APPLICATION_STATE__COUNT, .kind = APPLICATION_KIND__COUNT});
     applications_next(q, &row);
     stmt_end(q);
     return row.no;

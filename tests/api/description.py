@@ -1,0 +1,111 @@
+"""docs/openapi.json: read, held against the route tables, and asked whether a reply is as it says."""
+import json
+import pathlib
+import re
+
+import jsonschema
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PREFIX = "/_parta/v1"
+STRING = r'"(?:[^"\\]|\\.)*"'
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Description:
+    def __init__(self):
+        self.document = json.loads((ROOT / "docs/openapi.json").read_text())
+        self.operations = {operation["operationId"]: (method.upper(), path, operation)
+                           for path, methods in self.document["paths"].items() for method, operation in methods.items()}
+        self.resolver = jsonschema.RefResolver("", self.document)
+
+    def faults(self, schema, value):
+        validator = jsonschema.Draft202012Validator(schema, resolver=self.resolver)
+        return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in validator.iter_errors(value)]
+
+    def response(self, operation, status):
+        responses = self.operations[operation][2]["responses"]
+        found = responses.get(str(status)) or (responses["default"] if status >= 400 else None)
+        return self.resolver.resolve(found["$ref"])[1] if found and "$ref" in found else found
+
+    def reply_faults(self, operation, answer):
+        """What about the answer is not as described: lines."""
+        response = self.response(operation, answer.status)
+        if response is None:
+            return [f"status {answer.status} is not described"]
+        kind = (answer.headers.get("content-type") or "").split(";")[0]
+        if kind not in response["content"]:
+            return [f"{kind} is not described"]
+        wrong = [f"header {name} is missing" for name in response.get("headers", {}) if answer.headers.get(name) is None]
+        schema = response["content"][kind].get("schema")
+        return wrong + (self.faults(schema, answer.json) if schema is not None else [])
+
+    def body_faults(self, operation, body):
+        content = self.operations[operation][2].get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema")
+        if schema is None:
+            return [] if body is None or isinstance(body, bytes) else ["no body is described"]
+        return self.faults(schema, body if body is not None else {})
+
+
+def without_comments(text):
+    return re.sub(rf"({STRING})|/\*.*?\*/|//[^\n]*", lambda m: m.group(1) or " ", text, flags=re.S)
+
+
+def routes():
+    """method, path, flags of every route of the school API, wherever it is"""
+    for file in sorted([*ROOT.glob("policy/**/*.c"), *ROOT.glob("client-api/*.c")]):
+        text = without_comments(file.read_text())
+        for method, path, flags in re.findall(rf'\{{\s*HTTP_(\w+)\s*,\s*"({PREFIX}/[^"]*)"\s*,\s*\w+\s*,([^,]*),', text):
+            yield method, path[len(PREFIX):], flags
+
+
+def references(node):
+    if isinstance(node, dict):
+        yield from [node["$ref"]] if "$ref" in node else []
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+def check_tables(tap, description):
+    served = {(method, path): flags for method, path, flags in routes()}
+    described = {(method, path) for method, path, _ in description.operations.values()}
+    tap.ok(len(served) > 50, "route tables of the school API are found", len(served))
+    tap.ok(not set(served) - described, "every route is described", *sorted(set(served) - described))
+    tap.ok(not described - set(served), "nothing is described that is not there", *sorted(described - set(served)))
+    wrong = [f"{method} {path}" for method, path, operation in description.operations.values()
+             if ("application/json" in operation.get("requestBody", {}).get("content", {})) and
+             "ROUTE_" in served.get((method, path), "") and not re.search("ROUTE_BODY|ROUTE_[A-Z]*(ANYBODY|PARENT)", served[method, path])]
+    tap.ok(not wrong, "a route with a described body reads one", *wrong)
+
+
+def check(tap, description):
+    document = description.document
+    tap.ok(document["openapi"].startswith("3.1."), "the description is OpenAPI 3.1")
+    tap.ok(len(description.operations) == sum(len(methods) for methods in document["paths"].values()),
+           "every operation has an id of its own")
+    missing = []
+    for reference in set(references(document)):
+        try:
+            description.resolver.resolve(reference)
+        except jsonschema.RefResolutionError:
+            missing.append(reference)
+    tap.ok(not missing, "every reference leads somewhere", *missing)
+    unused = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} - set(references(document))
+    tap.ok(not unused, "every schema is used", *unused)
+    bad = []
+    for name, schema in document["components"]["schemas"].items():
+        try:
+            jsonschema.Draft202012Validator.check_schema({"$schema": DIALECT, **schema})
+        except jsonschema.SchemaError as error:
+            bad.append(f"{name}: {error.message}")
+    tap.ok(not bad, "every schema is one", *bad)
+    wrong = [path for path, methods in document["paths"].items() for operation in methods.values()
+             if set(re.findall(r"\{(\w+)\}", path)) != {p.get("name") for p in operation.get("parameters", [])
+                                                        if p.get("in") == "path"}]
+    tap.ok(not wrong, "the parameters of a path are described", *wrong)
+    unsaid = [name for name, (_, _, operation) in description.operations.items()
+              if not operation.get("summary") or "security" not in operation or not operation.get("tags")]
+    tap.ok(not unsaid, "every operation has a summary, a tag and says who may call it", *unsaid)
+    check_tables(tap, description)

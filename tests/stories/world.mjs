@@ -1,0 +1,225 @@
+// The sample's two schools with their people, for the stories named by rules of school.md. One server, many stories.
+import assert from "node:assert/strict";
+import { Server, startClient, text, until } from "./harness.mjs";
+
+export const V3 = "/_matrix/client/v3";
+export const q = encodeURIComponent;
+export const HERE = "s1";
+export const ELSEWHERE = "s2";
+export const SERVICE = "@parta:school.example";
+let txn = 0;
+
+/** The refusal of a promise: 403 or 404, by one of the rules if any are given. */
+export async function refused(promise, ...rules) {
+    let answer;
+    try {
+        answer = await promise;
+    } catch (e) {
+        assert.ok(e.httpStatus, `not a refusal: ${e.stack ?? e}`);
+        assert.ok([403, 404].includes(e.httpStatus), `${e.httpStatus}: ${JSON.stringify(e.data)}`);
+        if (rules.length) assert.ok(rules.includes(e.data["org.parta.rule"]), `${JSON.stringify(e.data)}, not ${rules}`);
+        return e.data;
+    }
+    assert.fail(`it should have been refused: ${JSON.stringify(answer)}`);
+}
+
+/** What one learns by a refusal: status and body. Two of them must be equal where nothing may be learnt. */
+export async function outcome(promise) {
+    try {
+        return { status: 200, body: await promise };
+    } catch (e) {
+        assert.ok(e.httpStatus, `not an answer: ${e.stack ?? e}`);
+        return { status: e.httpStatus, body: e.data };
+    }
+}
+
+export class World {
+    #clients = new Map();
+    #started = [];
+
+    static async start(settings = "") {
+        const world = new World();
+        world.server = await Server.startSchool(settings);
+        try {
+            world.operator = world.server.operator();
+            world.here = world.server.people[0].school;
+            world.office = await world.still(world.one({ role: "administrator" }));
+        } catch (e) {
+            await world.stop();
+            throw e;
+        }
+        return world;
+    }
+
+    async stop() {
+        for (const client of this.#started) client.stopClient();
+        await this.server?.stop();
+    }
+
+    get there() {
+        return this.server.people.find((p) => p.school !== this.here).school;
+    }
+
+    /** The people of the first school (or of the one given) of whom all that holds. */
+    all(wanted) {
+        const whole = { school: this.here, ...wanted };
+        return this.server.people.filter((p) => Object.entries(whole).every(([key, value]) => p[key] === value));
+    }
+
+    one(wanted, n = 0) {
+        const person = this.all(wanted)[n];
+        assert.ok(person, `nobody like ${JSON.stringify(wanted)}`);
+        return person;
+    }
+
+    /** All roles that the sample gives to that account. */
+    rolesOf(id) {
+        return this.server.people.filter((p) => p.id === id);
+    }
+
+    /** A signed-in client that does not sync; one for each person. */
+    still(person) {
+        const found = this.#clients.get(person.id);
+        if (found) return found;
+        const made = this.server.signIn(person.id, person.password, { still: true });
+        this.#clients.set(person.id, made);
+        return made;
+    }
+
+    /** The same client, syncing. */
+    async live(person) {
+        const client = await (person.getUserId ? person : this.still(person));
+        if (!this.#started.includes(client)) {
+            this.#started.push(client);
+            await startClient(client);
+        }
+        return client;
+    }
+
+    /** The API's answer, whatever it is. */
+    api(who, method, path, body, headers) {
+        return this.server.api(who, method, path, body, headers);
+    }
+
+    /** The API's answer, which must be good; its body. */
+    async do(who, method, path, body, headers) {
+        const reply = await this.api(who, method, path, body, headers);
+        assert.ok(reply.status < 300, `${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
+        return reply.body;
+    }
+
+    /** The API's refusal, of one of these statuses, by that rule if one is given; its body. */
+    async no(statuses, rule, who, method, path, body, headers) {
+        const reply = await this.api(who, method, path, body, headers);
+        const told = `${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`;
+        assert.ok([statuses].flat().includes(reply.status), told);
+        if (rule) assert.equal(reply.body["org.parta.rule"], rule, told);
+        return reply.body;
+    }
+
+    /** For acts on records that the roster keeps. */
+    because(reason = "A story needs it to be so") {
+        return { "parta-override-reason": q(reason) };
+    }
+
+    /** Someone new in the records, without a password yet. */
+    async newPerson(role, more = {}) {
+        const body = { school: HERE, role, given_name: "Новый", family_name: `Человек${++txn}`, ...more };
+        return this.do(this.operator, "POST", "/people", body);
+    }
+
+    /** By a personal link (C2): a client of somebody who has no password yet. */
+    async enter(userId) {
+        const { token } = await this.do(this.operator, "POST", "/links", { kind: "personal", user_id: userId });
+        return this.signUp({ token });
+    }
+
+    /** By a link, without a session. */
+    async signUp(body) {
+        const login = await this.do(undefined, "POST", "/signup", { password: "correct-horse-battery", ...body });
+        return this.server.client(login);
+    }
+
+    async newClient(role, more) {
+        return this.enter((await this.newPerson(role, more)).user_id);
+    }
+
+    newClass(title, grade = "7", school = HERE) {
+        return this.do(this.operator, "POST", "/classes", { school, title, grade });
+    }
+
+    /** The rooms of a school, as its office sees them. */
+    async rooms(kind, school = HERE) {
+        return (await this.do(this.operator, "GET", `/rooms?school=${school}${kind ? `&kind=${kind}` : ""}&limit=500`)).items;
+    }
+
+    /** A room's id. class: a sourcedId. */
+    async room(kind, wantedClass, school) {
+        const found = (await this.rooms(kind, school)).find((r) => wantedClass === undefined || r.class === wantedClass);
+        assert.ok(found, `no room ${kind} ${wantedClass ?? ""}`);
+        return found.room_id;
+    }
+
+    /** Who is joined, sorted, without the service user: as the office sees it. */
+    async joined(room) {
+        const { items } = await this.do(this.operator, "GET", `/rooms/${q(room)}/members?limit=500`);
+        return items.filter((m) => m.membership === "join" && m.user_id !== SERVICE).map((m) => m.user_id).sort();
+    }
+
+    /** The school's policy document, until the story ends: settles back to what it was. */
+    async withPolicy(document, story, school = HERE) {
+        const before = (await this.do(this.operator, "GET", `/schools/${school}/policy`)).document;
+        const put = (value) => this.do(this.operator, "PUT", `/schools/${school}/policy`, { document: value, reason: "A story" });
+        await put(document);
+        try {
+            return await story();
+        } finally {
+            await put(before);
+        }
+    }
+
+    say(client, room, body = "Здравствуйте") {
+        return client.sendMessage(room, text(body));
+    }
+
+    /** The bodies of a room's messages, newest first, as that client reads them. */
+    async read(client, room) {
+        const { chunk } = await client.createMessagesRequest(room, null, 100, "b");
+        return chunk.filter((e) => e.type === "m.room.message").map((e) => e.content.body);
+    }
+
+    directWith(client, other) {
+        const invite = [typeof other === "string" ? other : (other.id ?? other.getUserId())];
+        return client.createRoom({ is_direct: true, preset: "trusted_private_chat", invite });
+    }
+
+    me(client) {
+        return this.do(client, "GET", "/me");
+    }
+
+    explain(question) {
+        return this.do(this.operator, "POST", "/explain", question);
+    }
+}
+
+/** A listener on loopback that takes what the server sends by SMS, and tells the last code for a number. */
+export async function smsGateway() {
+    const { createServer } = await import("node:http");
+    const sent = [];
+    const gateway = createServer((request, reply) => {
+        let body = "";
+        request.on("data", (bytes) => (body += bytes));
+        request.on("end", () => {
+            sent.push(JSON.parse(body));
+            reply.end("taken");
+        });
+    });
+    await new Promise((resolve) => gateway.listen(0, "127.0.0.1", resolve));
+    gateway.unref();
+    const settings =
+        `sms:\n  url: http://127.0.0.1:${gateway.address().port}/send\n` +
+        `  body: '{"to": "{to}", "text": "{text}"}'\n`;
+    const code = (to) =>
+        until(() => /\b\d{6}\b/.exec(sent.findLast((s) => s.to === to)?.text ?? "")?.[0], `a code for ${to}`);
+    return { settings, sent, code, stop: () => gateway.close() };
+}
