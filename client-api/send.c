@@ -1,8 +1,8 @@
 /* Sending events: messages, state, redactions (Client-Server API, "Sending events to a room", "Redactions").
  *
- * In a school's quiet hours (F3) the reply may carry "org.parta.notice": {"rule", "held", "ru", "en"}: a sentence for the
- * sender. Held: event_id is a placeholder ("$held…"), the message is delivered when quiet hours are over, with the same
- * transaction id, so that the sender's client knows it by its echo. */
+ * In a school's quiet hours (F3) the reply may carry "org.parta.notice": {"rule", "held", "ru", "en"}: a sentence for
+ * the sender. Held: event_id is a placeholder ("$held…"), the message is delivered when quiet hours are over, with the
+ * same transaction id, so that the sender's client knows it by its echo. */
 #include <string.h>
 
 #include "client-api/routes.h"

@@ -104,8 +104,7 @@ static void people(struct db *db, const struct actor *actor, school_no school, c
     if (actor->user != 0)
         school_person_at(db, school, actor->user, subject->target, &facts->actor);
     if (subject->target != 0)
-        school_person_at(db, school, subject->target, actor->user != 0 ? actor->user : subject->target,
-                         &facts->target);
+        school_person_at(db, school, subject->target, actor->user != 0 ? actor->user : subject->target, &facts->target);
     facts->self = actor->user != 0 && actor->user == subject->target;
 }
 
@@ -133,8 +132,8 @@ static bool is_between_people(enum act act)
 static void collect(struct db *db, bool school_mode, const struct actor *actor, enum act act,
                     const struct subject *subject, struct school_policy *policy, struct rule_facts *facts)
 {
-    school_no school = subject->school != 0 || subject->class == 0 ? subject->school
-                                                                   : school_of_class(db, subject->class);
+    school_no school =
+        subject->school != 0 || subject->class == 0 ? subject->school : school_of_class(db, subject->class);
     *facts = (struct rule_facts){.act = act, .school_mode = true, .policy = policy};
     if (actor->user != 0 && is_between_people(act)) {
         struct gate_question question = {.act = act, .actor = actor->user, .target = subject->target};

@@ -16,7 +16,8 @@
 #define AVATAR_URL_BYTES_MAX 1024
 
 /* Whether asker reads the profile of owner: the gate's word (rooms/gate.h, ACT_PROFILE). In school mode nobody learns
- * whether a person exists whom they may not know (A1, A6). asker 0: not signed in; owner 0: no such user. Blocks (reads).
+ * whether a person exists whom they may not know (A1, A6). asker 0: not signed in; owner 0: no such user. Blocks
+ * (reads).
  */
 bool profile_readable(const struct accounts *accounts, struct db *db, user_no asker, user_no owner, struct error *e);
 

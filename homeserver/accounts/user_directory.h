@@ -1,8 +1,8 @@
 /* Searching for people by name or id (Client-Server API, "User Directory").
  *
  * A person is found when every word of the term stands somewhere in their display name or Matrix id, whatever the case.
- * In school mode only those are found whom the searcher may contact (school.md A6: rooms/gate.h, ACT_FIND), and external
- * staff have no directory (E7); otherwise everybody on this server. */
+ * In school mode only those are found whom the searcher may contact (school.md A6: rooms/gate.h, ACT_FIND), and
+ * external staff have no directory (E7); otherwise everybody on this server. */
 #ifndef PARTA_ACCOUNTS_USER_DIRECTORY_H
 #define PARTA_ACCOUNTS_USER_DIRECTORY_H
 

@@ -27,7 +27,8 @@ static const struct verb_option LINK_LIST_OPTIONS[] = {
     OPTION_JSON,
     {NULL}};
 static const struct errand LINK_LIST = {HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
-                                        .columns = "link kind state school class role user_id uses uses_allowed issuer"};
+                                        .columns =
+                                            "link kind state school class role user_id uses uses_allowed issuer"};
 static const struct verb_option DECIDE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
 static const struct errand LINK_REVOKE = {HTTP_POST, API "/links/{0}/revoke", .options = {"^override"}};
 

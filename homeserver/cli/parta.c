@@ -220,6 +220,7 @@ static bool run_in_office(struct call *call)
     case OFFICE_BUSY: control_ask(call->config->control_path, call, &done); break;
     case OFFICE_OPEN:
         call->office = &office;
+        call->live = true;
         done = call->verb->run(call);
         call->office = NULL;
         office_close(&office);

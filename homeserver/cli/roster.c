@@ -10,6 +10,11 @@
 #include "policy/roster/source.h"
 #include "policy/rules/rules.h"
 
+static void note(void *self, const char *line)
+{
+    call_note(self, line);
+}
+
 /* What an import and a pull have in common; the caller's db, for look-ups, is the office's. */
 static struct source_import prepare(struct call *call, const char *source, bool dry_run)
 {
@@ -20,7 +25,8 @@ static struct source_import prepare(struct call *call, const char *source, bool 
                                           .db = call->office->db,
                                           .difference = dry_run ? &call->out : NULL,
                                           .dry_run = dry_run},
-                                  .notes = &call->notes};
+                                  .note = note,
+                                  .note_self = call};
 }
 
 static bool finish(struct call *call, bool done, const struct source_outcome *out, struct text *problem)

@@ -61,6 +61,14 @@ bool call_fail_error(struct call *call, const struct error *e)
     return call_fail(call, "%s", error_sentence(e));
 }
 
+void call_note(struct call *call, const char *line)
+{
+    if (call->live)
+        fprintf(stderr, "%s\n", line);
+    else
+        text_addf(&call->notes, "%s\n", line);
+}
+
 bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
 {
     const char *text = call->options[option];

@@ -73,6 +73,7 @@ struct call {
     struct text input;                     /* VERB_INPUT */
     struct text out;                       /* for standard output */
     struct text notes;                     /* for standard error, also when all went well */
+    bool live;                             /* parta itself runs the verb: call_note need not wait for the end */
     struct text problem;                   /* why it failed */
     bool misused;                          /* it failed because it was asked wrongly */
 };
@@ -81,6 +82,9 @@ struct call {
 bool call_fail(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool call_misuse(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool call_fail_error(struct call *call, const struct error *e); /* the sentence of a refusal */
+
+/* How far long work has come: a line for standard error, at once if it may be, else with the other notes. */
+void call_note(struct call *call, const char *line);
 
 /* An option's whole number, from low to high; otherwise when it was not given. false: call_misuse has said so. */
 bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out);

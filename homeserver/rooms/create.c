@@ -92,7 +92,8 @@ static bool begin_room(struct creation *c)
     c->room = room_begin(c->rooms, c->tx, no, room_id, c->plan->version, c->plan->creator);
     if (c->plan->record != NULL)
         return c->plan->record(c->tx, no, c->plan->record_arg) || error_set(c->e, ERROR_UNKNOWN, NULL);
-    return !rooms_settings(c->rooms)->school_mode || school_room_record(c->tx->db, no, c->plan->creator, room_plan_kind(c->plan)) ||
+    return !rooms_settings(c->rooms)->school_mode ||
+           school_room_record(c->tx->db, no, c->plan->creator, room_plan_kind(c->plan)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 

@@ -28,17 +28,17 @@ struct room_plan {
     const json_t *initial_state;
     const json_t *invite; /* array of user ids */
     bool is_direct;
-    /* Records to which school the room belongs and what it is there (store/school_facts.h), right after its row is there.
-     * NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked at when record
-     * is NULL. */
+    /* Records to which school the room belongs and what it is there (store/school_facts.h), right after its row is
+     * there. NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked at
+     * when record is NULL. */
     enum room_kind kind;
     bool (*record)(struct tx *tx, room_no room, void *arg);
     void *record_arg;
 };
 
-/* F1, F2, E5: what a room is that a person makes so: a direct chat when that is asked for, or when nothing about it says
- * otherwise: private, at most one invite, no name, alias, topic or space. Else a club. Clients' own marks (m.direct, a
- * type in creation_content) never make it a direct chat. */
+/* F1, F2, E5: what a room is that a person makes so: a direct chat when that is asked for, or when nothing about it
+ * says otherwise: private, at most one invite, no name, alias, topic or space. Else a club. Clients' own marks
+ * (m.direct, a type in creation_content) never make it a direct chat. */
 enum room_kind room_plan_kind(const struct room_plan *plan);
 
 /* Makes the room. NULL: *e, and the job must answer false. */

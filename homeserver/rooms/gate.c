@@ -221,7 +221,8 @@ bool gate_room(const struct rooms *rooms, struct db *db, enum act act, room_no r
 
 bool gate_create(const struct rooms *rooms, struct db *db, user_no actor, enum room_kind kind, struct error *e)
 {
-    return gate_event(rooms, db, &(struct gate_question){.act = ACT_CREATE_ROOM, .actor = actor, .kind = kind}, NULL, e);
+    return gate_event(rooms, db, &(struct gate_question){.act = ACT_CREATE_ROOM, .actor = actor, .kind = kind}, NULL,
+                      e);
 }
 
 bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, user_no actor, user_no target)
@@ -243,8 +244,8 @@ bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_n
     if (!rooms_settings(rooms)->school_mode)
         return true;
     gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, &life);
-    if (room_kind_is_roster(of.kind) || of.n_schools == 0)
-        return true;
+    if ((of.kind != ROOM_DIRECT && of.kind != ROOM_CLUB) || of.n_schools == 0)
+        return true; /* the office says to which schools the others belong */
     gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);
     if (who.service)
         return true;

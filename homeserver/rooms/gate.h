@@ -7,9 +7,9 @@
  * its number in the field "org.parta.rule" (school.md J1, J3). On the writer's connection the facts are remembered
  * (rooms/gate_memory.h).
  *
- * Who is a stranger to a room (of no school of it, and never in it) looks to the rules like somebody who does not exist,
- * so that no refusal tells the two apart (A1). In a room of two the pair is looked at (F1): whoever invites, knocks or
- * searches asks; who joins or writes may also be the one who was asked. */
+ * Who is a stranger to a room (of no school of it, and never in it) looks to the rules like somebody who does not
+ * exist, so that no refusal tells the two apart (A1). In a room of two the pair is looked at (F1): whoever invites,
+ * knocks or searches asks; who joins or writes may also be the one who was asked. */
 #ifndef PARTA_ROOMS_GATE_H
 #define PARTA_ROOMS_GATE_H
 
@@ -41,7 +41,8 @@ struct gate_answer {
     int64_t due_ms;         /* VERDICT_HOLD: when quiet hours end; 0 otherwise */
 };
 
-/* false: *e is the refusal. answer may be NULL where nothing is ever held: all acts but ACT_SEND. Reads the database. */
+/* false: *e is the refusal. answer may be NULL where nothing is ever held: all acts but ACT_SEND. Reads the database.
+ */
 bool gate_event(const struct rooms *rooms, struct db *db, const struct gate_question *question,
                 struct gate_answer *answer, struct error *e);
 
@@ -67,8 +68,8 @@ bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
  */
 bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e);
 
-/* A6: whether asker may read owner's profile. asker 0: not signed in; owner 0: nobody. No account and one that may not be
- * known are refused in the same words. */
+/* A6: whether asker may read owner's profile. asker 0: not signed in; owner 0: nobody. No account and one that may not
+ * be known are refused in the same words. */
 bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner, struct error *e);
 
 /* A6, E7: whether searcher may find the other in the user directory. */

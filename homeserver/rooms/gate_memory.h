@@ -1,9 +1,9 @@
 /* The gate's memory: facts that were read once and are still true.
  *
- * The writer asks the same of the same people in the same rooms with every message. What it has read it keeps in bounded
- * tables, each entry with the epochs (store/db.h) of the tables that it came from and the UTC day, and believes it as
- * long as neither has moved: no store function has to say what it makes untrue, and a rollback makes all of it so. Quiet
- * hours are not kept. One thread: the writer's.
+ * The writer asks the same of the same people in the same rooms with every message. What it has read it keeps in
+ * bounded tables, each entry with the epochs (store/db.h) of the tables that it came from and the UTC day, and believes
+ * it as long as neither has moved: no store function has to say what it makes untrue, and a rollback makes all of it
+ * so. Quiet hours are not kept. One thread: the writer's.
  *
  * With memory NULL, or a connection that does not write, everything is read afresh. */
 #ifndef PARTA_ROOMS_GATE_MEMORY_H

@@ -82,8 +82,10 @@ static bool authorise_restricted(struct room *room, struct tx *tx, const struct 
         (!join_rule_is(room, tx, "restricted") && !join_rule_is(room, tx, "knock_restricted")))
         return true;
     bool forced = act->actor != act->target;
-    if (!forced && !may_join_restricted(room, tx, act->target))
-        return error_set(e, ERROR_FORBIDDEN, "You are in none of the rooms that let people into this one.");
+    if (!forced &&
+        !may_join_restricted(room, tx, act->target)) /* the school's own reason tells more, where it has one */
+        return gate_room(room->rooms, tx->db, ACT_JOIN, room->no, act->actor, act->target, NULL, NULL, e) &&
+               error_set(e, ERROR_FORBIDDEN, "You are in none of the rooms that let people into this one.");
     const char *by = forced ? name_of(room, tx, act->actor) : authoriser(room, tx);
     if (by == NULL)
         return error_set(e, ERROR_UNABLE_TO_GRANT_JOIN, NULL);

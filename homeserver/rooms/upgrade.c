@@ -257,8 +257,8 @@ static bool carry_members(struct upgrade *u)
 {
     if (!rooms_settings(u->old->rooms)->school_mode || !room_kind_is_roster(kind_of(u, u->new->no)))
         return true;
-    return bring_all(u) && (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) ||
-                            error_set(u->e, ERROR_UNKNOWN, NULL));
+    return bring_all(u) &&
+           (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) || error_set(u->e, ERROR_UNKNOWN, NULL));
 }
 
 static bool may_upgrade(struct upgrade *u)

@@ -11,9 +11,9 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 
-#define CACHE_KIB 512             /* of a connection, unless it says otherwise */
+#define CACHE_KIB 512               /* of a connection, unless it says otherwise */
 #define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
-#define SETS_MAX 96 /* files of store/ with statements */
+#define SETS_MAX 96                 /* files of store/ with statements */
 
 struct prepared {
     const struct statements *set;
@@ -35,9 +35,9 @@ struct db {
     int fail_after; /* db_fail_after */
     bool failed, conflict;
     bool writes;
-    unsigned preparing;      /* enum db_epochs: of the statement being prepared */
-    int64_t epochs[EPOCHS];  /* how often each was raised */
-    struct stmt broken; /* answered when preparing failed: a statement without rows */
+    unsigned preparing;     /* enum db_epochs: of the statement being prepared */
+    int64_t epochs[EPOCHS]; /* how often each was raised */
+    struct stmt broken;     /* answered when preparing failed: a statement without rows */
 };
 
 static void fail(struct db *db, const char *what)
@@ -52,26 +52,16 @@ static const struct watched {
     const char *table, *column; /* column NULL: any */
     unsigned epochs;
 } WATCHED[] = {
-    {"roles", NULL, EPOCH_PEOPLE},
-    {"enrollments", NULL, EPOCH_PEOPLE},
-    {"guardianships", NULL, EPOCH_PEOPLE},
-    {"people", NULL, EPOCH_PEOPLE},
-    {"schools", NULL, EPOCH_PEOPLE},
-    {"classes", NULL, EPOCH_PEOPLE},
-    {"users", "state", EPOCH_PEOPLE},
-    {"users", "kind", EPOCH_PEOPLE},
-    {"room_schools", NULL, EPOCH_RECORDS},
-    {"roster_rooms", NULL, EPOCH_RECORDS},
-    {"roster_members", NULL, EPOCH_RECORDS},
-    {"archived_rooms", NULL, EPOCH_RECORDS},
-    {"named_members", NULL, EPOCH_RECORDS},
-    {"direct_rooms", NULL, EPOCH_RECORDS},
-    {"associations", NULL, EPOCH_RECORDS},
-    {"rooms", "kind", EPOCH_RECORDS},
-    {"rooms", "owner", EPOCH_RECORDS},
-    {"memberships", NULL, EPOCH_LIFE},
-    {"room_state", NULL, EPOCH_LIFE},
-    {"policies", NULL, EPOCH_POLICIES},
+    {"roles", NULL, EPOCH_PEOPLE},           {"enrollments", NULL, EPOCH_PEOPLE},
+    {"guardianships", NULL, EPOCH_PEOPLE},   {"people", NULL, EPOCH_PEOPLE},
+    {"schools", NULL, EPOCH_PEOPLE},         {"classes", NULL, EPOCH_PEOPLE},
+    {"users", "state", EPOCH_PEOPLE},        {"users", "kind", EPOCH_PEOPLE},
+    {"room_schools", NULL, EPOCH_RECORDS},   {"roster_rooms", NULL, EPOCH_RECORDS},
+    {"roster_members", NULL, EPOCH_RECORDS}, {"archived_rooms", NULL, EPOCH_RECORDS},
+    {"named_members", NULL, EPOCH_RECORDS},  {"direct_rooms", NULL, EPOCH_RECORDS},
+    {"associations", NULL, EPOCH_RECORDS},   {"rooms", "kind", EPOCH_RECORDS},
+    {"rooms", "owner", EPOCH_RECORDS},       {"memberships", NULL, EPOCH_LIFE},
+    {"room_state", NULL, EPOCH_LIFE},        {"policies", NULL, EPOCH_POLICIES},
 };
 
 /* SQLite asks for each table that a statement would write while it is being prepared; all is allowed. A new row writes

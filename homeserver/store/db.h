@@ -86,9 +86,10 @@ void db_fail_after(struct db *db, int n);
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
 bool db_in_transaction(struct db *db);
 
-/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_memory.h). The write connection counts,
- * for each group of tables, the statements that changed a row of them; which tables a statement writes is learnt from
- * SQLite when it is prepared, so that no store function can forget to say so. A rollback counts for all groups. */
+/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_memory.h). The write connection
+ * counts, for each group of tables, the statements that changed a row of them; which tables a statement writes is
+ * learnt from SQLite when it is prepared, so that no store function can forget to say so. A rollback counts for all
+ * groups. */
 enum db_epochs {
     EPOCH_PEOPLE = 1,   /* roles, enrollments, guardianships, people, schools, classes; users.state */
     EPOCH_RECORDS = 2,  /* what rooms are to schools: room_schools, roster_rooms, roster_members, named_members … */

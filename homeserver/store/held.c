@@ -13,8 +13,9 @@ static const char *const TEXTS[COUNT] = {
     [DUE] = "SELECT h.held_no, h.room_no, h.sender, d.device_no, h.txn_id, h.about, h.type, h.content, h.due_ms,"
             " h.created_ms FROM held_messages h LEFT JOIN devices d ON d.device_no = h.device_no"
             " AND d.user_no = h.sender WHERE h.due_ms <= $1 AND h.held_no <= $2 ORDER BY h.due_ms, h.held_no LIMIT 1",
-    [INSERT] = "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    [INSERT] =
+        "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
 };
 static const struct statements HELD = {"held", TEXTS, COUNT};

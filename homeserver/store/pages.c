@@ -36,6 +36,7 @@
 enum {
     IS_IN,
     KNOWS,
+    SHARED,
     ROOM_KNOWN,
     SCHOOLS,
     SCHOOL_GET,
@@ -58,6 +59,8 @@ static const char *const TEXTS[N] = {
     [IS_IN] = "SELECT 1 FROM roles r WHERE r.user_no = $1 AND r.school_no = $2 AND " CURRENT("r", 3) " LIMIT 1",
     [KNOWS] = "SELECT 1 FROM roles v JOIN roles r ON r.school_no = v.school_no WHERE v.user_no = $1 AND r.user_no = $2"
               " AND " CURRENT("v", 3) " AND " NOT_PAST("r", 3) " LIMIT 1",
+    [SHARED] = "SELECT MIN(r.school_no) FROM roles r WHERE r.user_no = $3 AND " CURRENT("r", 2) " AND " SEES(
+        "r.school_no", 1, 2),
     [ROOM_KNOWN] =
         "SELECT 1 FROM memberships m WHERE m.room_no = $2 AND m.user_no = $1 AND m.membership = 'join'"
         " UNION ALL SELECT 1 FROM room_schools s WHERE s.room_no = $2 AND " SEES("s.school_no", 1, 3) " LIMIT 1",
@@ -136,6 +139,12 @@ bool pages_knows(struct db *db, user_no who, user_no user)
 {
     struct viewer v = pages_viewer(who);
     return db_int(db, &PAGES, KNOWS, 0, "iit", who, user, v.day) != 0;
+}
+
+school_no pages_shared_school(struct db *db, user_no who, user_no user)
+{
+    struct viewer v = pages_viewer(who);
+    return db_int(db, &PAGES, SHARED, 0, "iti", v.user, v.day, user);
 }
 
 bool pages_room_known(struct db *db, user_no who, room_no room)

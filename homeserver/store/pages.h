@@ -24,6 +24,9 @@ bool pages_is_in(struct db *db, user_no user, school_no school); /* has a role t
 
 /* Whether who is in a school, today, where the user has, or will have, a role. */
 bool pages_knows(struct db *db, user_no who, user_no user);
+
+/* The first school where both have a role today; who 0, or the same: the user's first. 0: none. */
+school_no pages_shared_school(struct db *db, user_no who, user_no user);
 bool pages_room_known(struct db *db, user_no who, room_no room); /* joined, or of a school they are in */
 
 /* --- Schools, classes --- */

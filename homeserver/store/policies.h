@@ -15,8 +15,8 @@
 struct tx;
 
 struct policy_row {
-    school_no school; /* 0: of the whole server */
-    int64_t version;  /* from 1 */
+    school_no school;                       /* 0: of the whole server */
+    int64_t version;                        /* from 1 */
     const char *document, *author, *reason; /* borrowed from the statement */
     int64_t created_ms;
 };

@@ -47,14 +47,14 @@ enum {
 #define NOT_THE_SERVICE(alias) "NOT (" alias ".kind = 'service' AND " alias ".localpart = '" SERVICE_LOCALPART "')"
 #define JOINED_AS                                                                                                      \
     "SELECT 1 FROM memberships m JOIN room_schools s ON s.room_no = m.room_no JOIN roles r ON r.user_no = m.user_no"   \
-    " AND r.school_no = s.school_no WHERE m.room_no = $1 AND m.membership = 'join' AND " CURRENT("r", 2)               \
-    " AND r.role IN "
+    " AND r.school_no = s.school_no WHERE m.room_no = $1 AND m.membership = 'join' AND " CURRENT("r",                  \
+                                                                                                 2) " AND r.role IN "
 
 /* In which classes somebody is, and as what: also as the guardian of a pupil ("child"). */
 #define IN_CLASSES(n)                                                                                                  \
-    "(SELECT e.class_no, e.role FROM enrollments e WHERE e.user_no = $" #n " AND " CURRENT("e", 3)                     \
-    " UNION ALL SELECT e.class_no, 'child' FROM guardianships g JOIN enrollments e ON e.user_no = g.child"             \
-    " AND e.role = 'pupil' WHERE g.guardian = $" #n " AND " CURRENT("e", 3) ")"
+    "(SELECT e.class_no, e.role FROM enrollments e WHERE e.user_no = $" #n " AND " CURRENT(                            \
+        "e", 3) " UNION ALL SELECT e.class_no, 'child' FROM guardianships g JOIN enrollments e ON e.user_no = g.child" \
+                " AND e.role = 'pupil' WHERE g.guardian = $" #n " AND " CURRENT("e", 3) ")"
 
 static const char *const TEXTS[] = {
     [ROOM] = "SELECT COALESCE(rr.kind, CASE WHEN ar.room_no IS NOT NULL THEN 'archive' ELSE r.kind END),"
@@ -82,25 +82,27 @@ static const char *const TEXTS[] = {
                  " WHERE r.user_no = $2 AND " CURRENT("r", 3),
     [ROLES_BESIDE] = "SELECT r.role, CASE WHEN r.school_no IN (SELECT o.school_no FROM roles o WHERE o.user_no = $1"
                      " AND " CURRENT("o", 3) ") THEN 1 ELSE 0 END FROM roles r WHERE r.user_no = $2"
-                     " AND " CURRENT("r", 3),
+                                             " AND " CURRENT("r", 3),
     [ROLES_ANY] = "SELECT r.role, 1 FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2),
-    [SCHOOLS_OF] = "SELECT DISTINCT r.school_no FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2)
-                   " ORDER BY r.school_no",
+    [SCHOOLS_OF] =
+        "SELECT DISTINCT r.school_no FROM roles r WHERE r.user_no = $1 AND " CURRENT("r", 2) " ORDER BY r.school_no",
     [HELD] = "SELECT 1 FROM roster_members WHERE room_no = $1 AND user_no = $2",
     [SHARED] = "SELECT 1 FROM roles r JOIN roles o ON o.school_no = r.school_no WHERE r.user_no = $1 AND o.user_no = $2"
                " AND " CURRENT("r", 3) " AND " CURRENT("o", 3) " LIMIT 1",
     [ROLES_OF_BOTH] = "SELECT r.user_no, r.school_no, r.role FROM roles r WHERE r.user_no IN ($1, $2)"
                       " AND " CURRENT("r", 3),
-    [CLASSES_OF_BOTH] = "SELECT c.school_no, c.kind, x.role, y.role FROM " IN_CLASSES(1) " x"
-                        " JOIN " IN_CLASSES(2) " y ON y.class_no = x.class_no JOIN classes c"
-                        " ON c.class_no = x.class_no WHERE c.ended = 0",
+    [CLASSES_OF_BOTH] = "SELECT c.school_no, c.kind, x.role, y.role FROM " IN_CLASSES(
+        1) " x"
+           " JOIN " IN_CLASSES(2) " y ON y.class_no = x.class_no JOIN classes c"
+                                  " ON c.class_no = x.class_no WHERE c.ended = 0",
     [KIN] = "SELECT 1 FROM guardianships WHERE guardian = $1 AND child = $2",
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
-    [TEACHES_PERSON] = "SELECT 1 FROM enrollments t JOIN " IN_CLASSES(2) " y ON y.class_no = t.class_no"
-                       " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT("t", 3)
-                       " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
+    [TEACHES_PERSON] = "SELECT 1 FROM enrollments t JOIN " IN_CLASSES(
+        2) " y ON y.class_no = t.class_no"
+           " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
+               "t", 3) " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
                        " WHERE c.class_no = t.class_no AND c.school_no = $4)) LIMIT 1",
     [GUARDIANS] = "SELECT COUNT(*) FROM guardianships WHERE child = $1",
 
@@ -276,8 +278,7 @@ static bool person_row(struct db *db, room_no room, user_no user, struct person_
     return found;
 }
 
-void school_person_in(struct db *db, room_no room, const struct room_school *of, user_no user,
-                      struct person_facts *out)
+void school_person_in(struct db *db, room_no room, const struct room_school *of, user_no user, struct person_facts *out)
 {
     bool known = person_row(db, room, user, out);
     out->member = out->service;
@@ -312,8 +313,8 @@ void school_person_at(struct db *db, school_no school, user_no user, user_no bes
     out->member = out->service;
     if (!known || out->service)
         return;
-    struct role_sets roles = school != 0 ? roles_where(db, ROLES_AT, school, user)
-                                         : roles_where(db, ROLES_BESIDE, beside, user);
+    struct role_sets roles =
+        school != 0 ? roles_where(db, ROLES_AT, school, user) : roles_where(db, ROLES_BESIDE, beside, user);
     out->roles = roles.here;
     out->any_roles = roles.any;
     out->member = roles.here != 0;
@@ -492,8 +493,7 @@ static void add_kin(struct both *all, int n, bool a_is_child)
 {
     for (int i = 0; i < n; ++i)
         if (((a_is_child ? all[i].a : all[i].b) & ROLE_PUPIL) != 0)
-            all[i].relations |=
-                RELATION_BIT(a_is_child ? RELATION_PUPIL_OWN_GUARDIAN : RELATION_GUARDIAN_OWN_CHILD);
+            all[i].relations |= RELATION_BIT(a_is_child ? RELATION_PUPIL_OWN_GUARDIAN : RELATION_GUARDIAN_OWN_CHILD);
 }
 
 void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out)

@@ -1,9 +1,10 @@
-/* What the school's rules look at (policy/rules/rules.h), read from the records: rooms, people, and how two people stand
- * to each other.
+/* What the school's rules look at (policy/rules/rules.h), read from the records: rooms, people, and how two people
+ * stand to each other.
  *
- * For the gates (rooms/gate.c, policy/actor.c). Look-ups read through any connection, in a write job through tx->db, and
- * decide nothing. Whatever they read is in a table that db.h's epochs watch, so that the gate may remember the answers on
- * the writer: a new table read here belongs into db.c's list. Roles, enrollments and the like count by the UTC day. */
+ * For the gates (rooms/gate.c, policy/actor.c). Look-ups read through any connection, in a write job through tx->db,
+ * and decide nothing. Whatever they read is in a table that db.h's epochs watch, so that the gate may remember the
+ * answers on the writer: a new table read here belongs into db.c's list. Roles, enrollments and the like count by the
+ * UTC day. */
 #ifndef PARTA_STORE_SCHOOL_FACTS_H
 #define PARTA_STORE_SCHOOL_FACTS_H
 
@@ -33,11 +34,11 @@ struct room_school {
 /* false: it belongs to no school. */
 bool school_of_room(struct db *db, room_no room, struct room_school *out);
 
-/* Its life: EPOCH_PEOPLE, EPOCH_RECORDS, EPOCH_LIFE. Roster rooms and spaces may be large and no rule counts there: n is
- * then -1. */
+/* Its life: EPOCH_PEOPLE, EPOCH_RECORDS, EPOCH_LIFE. Roster rooms and spaces may be large and no rule counts there: n
+ * is then -1. */
 struct room_life {
-    int n; /* joined, invited or knocking, the service user apart */
-    user_no people[2]; /* when n is 1 or 2 */
+    int n;                      /* joined, invited or knocking, the service user apart */
+    user_no people[2];          /* when n is 1 or 2 */
     bool has_staff, has_family; /* joined; ROOM_CLUB only */
     bool encrypted;
 };
@@ -101,8 +102,8 @@ bool school_is_guardian(struct db *db, user_no guardian, user_no child);
 /* --- Records of rooms; inside a job --- */
 
 /* A room that a person makes belongs to all schools the person is in (call right after the row in rooms exists, before
- * its invites are judged), and is of that kind with the creator as its owner; ROOM_DIRECT: between the creator and who is
- * let in first. A person of no school makes a room of no school, which stays ROOM_FREE. */
+ * its invites are judged), and is of that kind with the creator as its owner; ROOM_DIRECT: between the creator and who
+ * is let in first. A person of no school makes a room of no school, which stays ROOM_FREE. */
 bool school_room_record(struct db *db, room_no room, user_no creator, enum room_kind kind);
 
 /* A room that is not the roster's becomes of this kind, owned by that person (E5, E6, E8). owner 0: by the creator. */

@@ -67,7 +67,10 @@ static bool get_class(struct request *r)
     struct actor actor;
     int64_t version = 0;
     class_no class = readable_class(r, &actor);
-    return class != 0 && api_reply_versioned(r, class_get(r->db, class, &version), version);
+    if (class == 0)
+        return false;
+    json_t *value = class_get(r->db, class, &version);
+    return api_reply_versioned(r, value, version);
 }
 
 /* --- Changing --- */

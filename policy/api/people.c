@@ -198,8 +198,10 @@ static bool act_change(struct api_act *act, void *state)
     char *sourced_id = there ? xstrdup(now.person.sourced_id) : NULL;
     stmt_end(q);
     wanted->sourced_id = sourced_id;
-    bool changed = there ? change_person(&act->records, wanted, 0, act->if_version) != 0
-                         : error_set(act->records.e, ERROR_NOT_FOUND, "This account is in no school's records.");
+    bool changed =
+        there ? change_person(&act->records, wanted, pages_shared_school(db, act->records.actor->user, wanted->no),
+                              act->if_version) != 0
+              : error_set(act->records.e, ERROR_NOT_FOUND, "This account is in no school's records.");
     free(sourced_id);
     if (changed)
         act->reply = person_get(act->r, db, wanted->no, &act->version);

@@ -51,8 +51,10 @@ static bool get_school(struct request *r)
     if (!api_caller(r, &actor))
         return false;
     school_no school = api_school(r, r->db, r->params[0], &r->error);
-    return school != 0 && api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}) &&
-           api_reply_versioned(r, school_get(r->db, school, &version), version);
+    if (school == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}))
+        return false;
+    json_t *value = school_get(r->db, school, &version);
+    return api_reply_versioned(r, value, version);
 }
 
 static bool act_put(struct api_act *act, void *state)

@@ -161,9 +161,9 @@ bool read_applicant(struct request *r, const json_t *object, struct applicant *o
 
 bool caller_is_person(struct request *r, bool pending_too)
 {
+    struct actor operator_;
     if (r->session == NULL)
-        return r->token == NULL ? refuse(r, ERROR_MISSING_TOKEN, NULL)
-                                : refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
+        return api_caller(r, &operator_) && refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
     switch (r->session->state) {
     case ACCOUNT_LOCKED: return refuse(r, ERROR_USER_LOCKED, NULL);
     case ACCOUNT_LEFT: return refuse(r, ERROR_USER_DEACTIVATED, NULL);

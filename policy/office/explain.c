@@ -1,6 +1,7 @@
 #include "policy/office/explain.h"
 
 #include "homeserver/rooms/gate.h"
+#include "homeserver/store/cards.h"
 #include "homeserver/store/school_facts.h"
 
 #define VERDICTS_MAX 64
@@ -21,6 +22,13 @@ static bool needs_target(enum act act)
 {
     return act == ACT_INVITE || act == ACT_KICK || act == ACT_BAN || act == ACT_UNBAN || act == ACT_PROFILE ||
            act == ACT_FIND || act == ACT_BECOME_GUARDIAN || act == ACT_END_GUARDIAN || act == ACT_CHILD;
+}
+
+/* Whoever does these does them to themselves, unless somebody else was said. */
+static bool is_of_oneself(enum act act)
+{
+    return act == ACT_JOIN || act == ACT_KNOCK || act == ACT_LEAVE || act == ACT_GUARDIAN_LINK ||
+           act == ACT_LEAVE_SCHOOL || act == ACT_EXPORT || act == ACT_ERASE;
 }
 
 bool explain_check(const struct explain_question *q, struct error *e)
@@ -130,8 +138,25 @@ static json_t *verdict_json(const struct verdict *v, bool decides)
                      v->sentence_en, "overridable", v->overridable, "decides", decides);
 }
 
-json_t *explain_act(struct db *db, bool school_mode, const struct explain_question *q)
+/* The question with what goes without saying. */
+static struct explain_question completed(struct db *db, const struct explain_question *question)
 {
+    struct explain_question q = *question;
+    struct person_card card;
+    if (q.subject.target == 0 && is_of_oneself(q.act)) {
+        q.subject.target = q.actor->user;
+        q.with_target = true;
+    }
+    if (q.act == ACT_RECORDS_WRITE && q.subject.target != 0) {
+        q.subject.roster_kept = person_card_get(db, q.subject.target, &card) && card.roster_kept;
+        person_card_finish(&card);
+    }
+    return q;
+}
+
+json_t *explain_act(struct db *db, bool school_mode, const struct explain_question *asked)
+{
+    const struct explain_question whole = completed(db, asked), *q = &whole;
     struct verdict verdicts[VERDICTS_MAX];
     int n = 0;
     struct gate_question question = {.act = q->act,

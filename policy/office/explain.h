@@ -12,7 +12,7 @@
 struct explain_question {
     enum act act;
     const struct actor *actor; /* who would act: a person, or an operator (office acts only) */
-    struct subject subject;    /* target; school and class: office acts */
+    struct subject subject;    /* target, 0 where it is the actor anyway; school and class: office acts */
     room_no room;              /* acts in rooms */
     const char *event_type;    /* ACT_SEND: NULL: m.room.message; ACT_STATE */
     const char *state_key;     /* ACT_STATE */

@@ -1,6 +1,7 @@
 #include "policy/office/sign_ins.h"
 
 #include "homeserver/store/devices.h"
+#include "homeserver/store/pages.h"
 #include "homeserver/store/writer.h"
 #include "policy/signup/office.h"
 
@@ -14,6 +15,7 @@ static bool end(struct tx *tx, user_no user, device_no device)
 bool sign_ins_end(struct changing_records *c, user_no user, const char *device_id)
 {
     device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
+    school_no school = pages_shared_school(c->tx->db, c->actor->user, user);
     if (!office_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
         return false;
     if (device_id != NULL && device == 0)
@@ -21,5 +23,5 @@ bool sign_ins_end(struct changing_records *c, user_no user, const char *device_i
     if (!end(c->tx, user, device))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     json_t *subject = json_pack("{s:s, s:s*}", "user", office_user_id(c, user), "device", device_id);
-    return office_note(c, "session.end", 0, subject, NULL, NULL);
+    return office_note(c, "session.end", school, subject, NULL, NULL);
 }

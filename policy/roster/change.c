@@ -7,6 +7,7 @@
 #include "homeserver/accounts/names.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/pages.h"
 #include "homeserver/store/records.h"
 #include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
@@ -803,8 +804,8 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
     if (!same)
         tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     settle_touch(d.s, user);
-    return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change", 0,
-                  subject_json(c, user, 0, 0),
+    return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
+                  pages_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
                   json_pack("{s:s, s:s}", "from", now, "to", standing_name(standing)));
 }
 

@@ -35,7 +35,9 @@ struct pulling {
     bool too_large;
     int64_t total, date_ms, retry_after_ms; /* −1: not said */
     /* Of the whole pull. */
-    int64_t began_ms, newest_ms; /* the source's clock at the first reply, 0: not said; the latest dateLastModified */
+    int64_t began_ms,
+        newest_ms; /* the source's clock at the first reply, ours if it says none; the latest dateLastModified */
+    bool dated;    /* began_ms is the source's */
 };
 
 static bool fail(struct pulling *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -80,6 +82,11 @@ static const char *header_value(const char *line, size_t len, const char *name, 
     return out + strspn(out, " \t");
 }
 
+static int64_t within(int64_t n, int64_t high)
+{
+    return n < 0 ? 0 : n < high ? n : high;
+}
+
 static size_t on_header(char *line, size_t size, size_t n, void *self)
 {
     struct pulling *p = self;
@@ -91,7 +98,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *self)
         if (end == value || *end != '\0' || p->total < 0 || p->total > ROSTER_ROWS_MAX)
             p->total = -2; /* not a number that could be: take_total refuses it */
     } else if ((value = header_value(line, size * n, "Retry-After", buf)) != NULL)
-        p->retry_after_ms = strtoll(value, NULL, 10) * 1000;
+        p->retry_after_ms = within(strtoll(value, NULL, 10), 3600) * 1000;
     else if ((value = header_value(line, size * n, "Date", buf)) != NULL)
         p->date_ms = (int64_t)curl_getdate(value, NULL) * 1000;
     return size * n;
@@ -243,7 +250,7 @@ static bool take_token(struct pulling *p, long status)
     if (good) {
         free(p->token);
         p->token = xstrdup(token);
-        p->token_until_ms = clock_mono_ms() + (lifetime_s < 86400 ? lifetime_s : 86400) * 1000 - TOKEN_SPARE_MS;
+        p->token_until_ms = clock_mono_ms() + within(lifetime_s, 86400) * 1000 - TOKEN_SPARE_MS;
     }
     json_decref(reply);
     return good;
@@ -311,8 +318,10 @@ static bool get_page(struct pulling *p, const char *what, const char *url)
         break;
     }
     curl_slist_free_all(headers);
-    if (done && p->began_ms == 0 && p->date_ms > 0)
+    if (done && !p->dated && p->date_ms > 0) {
         p->began_ms = p->date_ms;
+        p->dated = true;
+    }
     return done;
 }
 
@@ -386,8 +395,8 @@ static enum collected collect(struct pulling *p, enum rest_collection collection
     }
     if (reading.newest_ms > p->newest_ms)
         p->newest_ms = reading.newest_ms;
-    if (state == COLLECTED && p->pull->import.notes != NULL)
-        text_addf(p->pull->import.notes, "%zu %s\n", reading.n, rest_path(collection));
+    if (state == COLLECTED)
+        source_note(&p->pull->import, "asked for %s: %zu", rest_path(collection), reading.n);
     text_finish(&url);
     return state;
 }
@@ -405,20 +414,16 @@ static enum collected collect_all(struct pulling *p, struct roster_delta *change
 /* NULL: failed. */
 static struct roster_delta *collect_whole(struct pulling *p)
 {
-    for (int i = 0; i < COLLECTS; ++i) {
-        struct text *notes = p->pull->import.notes;
-        size_t noted = notes != NULL ? notes->len : 0;
+    for (int i = 1;; ++i) {
         struct roster_delta *changes = roster_delta_create();
         enum collected state = collect_all(p, changes);
         if (state == COLLECTED)
             return changes;
         roster_delta_destroy(changes);
-        if (state == COLLECT_FAILED)
+        if (state == COLLECT_FAILED || i == COLLECTS)
             return NULL;
-        if (notes != NULL && notes->len > noted)
-            notes->data[notes->len = noted] = '\0';
+        source_note(&p->pull->import, "%s Once more.", p->problem->data);
     }
-    return NULL;
 }
 
 /* --- The pull --- */
@@ -429,7 +434,7 @@ static void next_modified(const struct pulling *p, const char *before, char out[
 {
     char moment[MOMENT_BYTES];
     int64_t ms = p->newest_ms, before_ms = moment_from(before);
-    if (p->began_ms > 0 && ms > p->began_ms)
+    if (ms > p->began_ms)
         ms = p->began_ms;
     if (before_ms > ms)
         ms = before_ms;
@@ -458,7 +463,8 @@ static bool pull_onto(struct pulling *p, struct mirror_row *base, struct source_
 
 bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct text *problem)
 {
-    struct pulling p = {.pull = pull, .problem = problem, .curl = curl_easy_init(), .since = ""};
+    struct pulling p = {
+        .pull = pull, .problem = problem, .curl = curl_easy_init(), .since = "", .began_ms = clock_wall_ms()};
     struct mirror_row base = {0};
     *out = (struct source_outcome){.mode = "pull"};
     bool done = p.curl != NULL && pull->config->roster.url != NULL;

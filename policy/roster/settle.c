@@ -190,20 +190,22 @@ static bool for_touched(struct settling *s, bool (*each)(struct settling *s, use
     return true;
 }
 
-/* Guardians of a touched child: their roles and rooms follow. Children of a touched guardian: D7. */
-static bool widen(struct settling *s)
+/* Guardians of a child: their roles and rooms follow. Children of a guardian: D7. */
+static void touch_family(struct settling *s, user_no user)
 {
     struct guardianship_row row;
+    struct stmt *q = guardianships_of(s->p.tx->db, user);
+    while (guardianships_next(q, &row))
+        settle_touch(s, row.child == user ? row.guardian : row.child);
+    stmt_end(q);
+}
+
+static bool widen(struct settling *s)
+{
     facts_sort(&s->touched);
-    for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i) {
-        user_no user = s->touched.rows[i].a;
-        if (i > 0 && s->touched.rows[i - 1].a == user)
-            continue;
-        struct stmt *q = guardianships_of(s->p.tx->db, user);
-        while (guardianships_next(q, &row))
-            settle_touch(s, row.child == user ? row.guardian : row.child);
-        stmt_end(q);
-    }
+    for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i)
+        if (i == 0 || s->touched.rows[i - 1].a != s->touched.rows[i].a)
+            touch_family(s, s->touched.rows[i].a);
     return true;
 }
 
@@ -359,9 +361,15 @@ static bool restrict_wards(struct settling *s, user_no user)
     return good;
 }
 
-static bool set_standing(struct settling *s)
+static bool reopen_all(struct settling *s)
 {
-    return for_touched(s, reopen) && for_touched(s, restrict_wards);
+    return for_touched(s, reopen);
+}
+
+/* Last, when it is known who has left: guardians who have are none. */
+static bool restrict_all(struct settling *s)
+{
+    return for_touched(s, restrict_wards);
 }
 
 /* --- Names (B3): an adult's has the patronymic, and roles say who is one --- */
@@ -497,6 +505,7 @@ static bool close_account(struct settling *s, user_no user)
     if (!open)
         return true;
     ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_CLOSED];
+    touch_family(s, user);
     return set_state(s, user, "left") &&
            ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
              people_set_closed(s->p.tx->db, user, true)) || database_failed(s));
@@ -518,8 +527,9 @@ static bool farewell(struct settling *s)
 
 bool settle_finish(struct settling *s, struct error *e)
 {
-    static bool (*const STEPS[])(struct settling * s) = {show_rooms,  follow_roles, set_standing,
-                                                         name_people, follow_rooms, farewell};
+    static bool (*const STEPS[])(struct settling * s) = {
+        show_rooms, follow_roles, reopen_all, name_people, follow_rooms, farewell, restrict_all,
+    };
     s->p.e = e;
     bool good = pictures_begin(&s->p);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)

@@ -3,7 +3,7 @@
  *
  * In this order: rooms that are missing or renamed (E1, E6); roles that follow from enrollments and guardianships
  * (SOURCE_DERIVED, so that a role stands while anything supports it); accounts that were closed and have a school again;
- * restricted pupils (D7); names; roster_members, powers, joins and leaves; the farewell of those who lost a school.
+ * names; roster_members, powers, joins and leaves; the farewell of those who lost a school; restricted pupils (D7).
  *
  * Whatever changes schools, classes, people, roles, enrollments, guardianships or standings calls settle_touch for each
  * person concerned (settle_all when it can't be said, as in a bulk import) and settle_finish before its job ends. Work is

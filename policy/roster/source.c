@@ -1,5 +1,6 @@
 #include "policy/roster/source.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,11 +60,22 @@ static bool tell_problem(struct text *problem, const struct roster_problem *foun
     return error_set(e, ERROR_INVALID_PARAM, "The roster is refused.");
 }
 
+void source_note(const struct source_import *s, const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+    if (s->note == NULL)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    s->note(s->note_self, line);
+}
+
 static void note(const struct source_import *s, int64_t since_ms, const struct roster *roster, const char *what)
 {
-    if (s->notes != NULL)
-        text_addf(s->notes, "%s: %zu schools, %zu classes and groups, %zu people; %.1f s\n", what, roster->n_schools,
-                  roster->n_classes, roster->n_people, (double)(clock_mono_ms() - since_ms) / 1000);
+    source_note(s, "%s: %zu schools, %zu classes and groups, %zu people; %.1f s", what, roster->n_schools,
+                roster->n_classes, roster->n_people, (double)(clock_mono_ms() - since_ms) / 1000);
 }
 
 static bool import_and_keep(struct source_import *s, const struct roster_update *update, struct keeping *keeping,

@@ -20,8 +20,12 @@ bool source_name_valid(const char *name);
 struct source_import {
     const char *source;
     struct roster_import how; /* roster, source, mode, also, also_arg: filled in here */
-    struct text *notes;       /* what was read and how long it took, a line each; NULL: nobody wants it */
+    /* Told what was done so far, a line without its end, while the rest takes its time; NULL: nobody wants to know. */
+    void (*note)(void *self, const char *line);
+    void *note_self;
 };
+
+void source_note(const struct source_import *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What was done, beside the counts. */
 struct source_outcome {

@@ -276,7 +276,7 @@ bool application_approve(struct changing_records *c, application_no no, const st
     const struct subject subject = of_application(&row);
     office_for(&office, c, "an application was approved");
     done = done && office_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
-           decide(c, &row, APPLICATION_APPROVED, "application.approve", "");
+           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") && office_welcome(c, row.user);
     application_finish(&row);
     return done;
 }

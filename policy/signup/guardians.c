@@ -163,7 +163,8 @@ static bool admit(struct changing_records *c, application_no no, const struct gu
                 change_guardianship(&office.records, row.child, row.user) &&
                 (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
                  error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-                office_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL);
+                office_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
+                office_welcome(c, row.user);
     application_finish(&row);
     return done;
 }

@@ -4,6 +4,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/writer.h"
 #include "policy/audit/audit.h"
+#include "policy/life/documents.h"
 
 void office_for(struct office *office, const struct changing_records *c, const char *because)
 {
@@ -23,6 +24,11 @@ bool office_note(struct changing_records *c, const char *act, school_no school, 
     const struct audit_note note = {
         .actor = c->actor, .act = act, .school = school, .subject = subject, .details = details, .reason = reason};
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+bool office_welcome(struct changing_records *c, user_no user)
+{
+    return documents_ensure(c->rooms, c->tx, user, c->e);
 }
 
 const char *office_user_id(const struct changing_records *c, user_no user)

@@ -24,6 +24,9 @@ bool office_gate(struct changing_records *c, enum act act, const struct subject 
 bool office_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
                  const char *reason);
 
+/* What a person who has just been let in is given, though already signed in: their documents room (E6). */
+bool office_welcome(struct changing_records *c, user_no user);
+
 const char *office_user_id(const struct changing_records *c, user_no user); /* borrowed; "" for 0 */
 
 #endif

@@ -35,7 +35,8 @@ class Description:
         kind = (answer.headers.get("content-type") or "").split(";")[0]
         if kind not in response["content"]:
             return [f"{kind} is not described"]
-        wrong = [f"header {name} is missing" for name in response.get("headers", {}) if answer.headers.get(name) is None]
+        wrong = [f"header {name} is missing" for name, header in response.get("headers", {}).items()
+                 if header.get("required") and answer.headers.get(name) is None]
         schema = response["content"][kind].get("schema")
         return wrong + (self.faults(schema, answer.json) if schema is not None else [])
 

@@ -12,6 +12,7 @@
 #include "homeserver/base/text.h"
 #include "tests/bench/client.h"
 #include "tests/bench/decision.h"
+#include "tests/bench/import.h"
 #include "tests/bench/school.h"
 #include "tests/bench/subject.h"
 
@@ -566,6 +567,17 @@ static void decision(struct school *s)
     report("decision", "<= 2 us", bench_decision());
 }
 
+static void importing(struct school *s)
+{
+    static const char *const SIZES[] = {"10x33x30", "large"};
+    for (int i = 0; i < 2; ++i) {
+        json_t *first, *again;
+        bench_import(s->subject->partad, SIZES[i], &first, &again);
+        report("import_first", "100 000 people in <= 20 s on two quiet cores", first);
+        report("import_again", "100 000 people in <= 3 s", again);
+    }
+}
+
 static const struct workload {
     const char *name;
     void (*run)(struct school *s);
@@ -580,6 +592,7 @@ static const struct workload {
     {"disk", disk},
     {"start", starting},
     {"decision", decision},
+    {"import", importing},
 };
 
 static void run(const struct workload *workload, const char *partad)

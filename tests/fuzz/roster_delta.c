@@ -59,9 +59,10 @@ static void make_base(struct text *base)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct text base = TEXT_INIT;
+    static struct text base; /* made once */
     char *users = xstrndup((const char *)data, len);
-    make_base(&base);
+    if (base.len == 0)
+        make_base(&base);
     merge_into(&base, "1.2", users);
     merge_into(&base, "1.1", users);
     text_finish(&base);

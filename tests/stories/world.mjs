@@ -1,5 +1,9 @@
 // The sample's two schools with their people, for the stories named by rules of school.md. One server, many stories.
 import assert from "node:assert/strict";
+import { createServer as createHttp } from "node:http";
+import { createServer as createTcp } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Server, startClient, text, until } from "./harness.mjs";
 
 export const V3 = "/_matrix/client/v3";
@@ -7,6 +11,7 @@ export const q = encodeURIComponent;
 export const HERE = "s1";
 export const ELSEWHERE = "s2";
 export const SERVICE = "@parta:school.example";
+const ROSTER_KINDS = ["school_space", "class_space", "class", "guardians", "staff", "announcements", "subject"];
 let txn = 0;
 
 /** The refusal of a promise: 403 or 404, by one of the rules if any are given. */
@@ -37,8 +42,11 @@ export class World {
     #clients = new Map();
     #started = [];
 
-    static async start(settings = "") {
+    /** post: what postOffice() answered, for stories with codes. */
+    static async start({ post, settings = "" } = {}) {
         const world = new World();
+        world.post = post;
+        settings += post?.settings ?? "";
         world.server = await Server.startSchool(settings);
         try {
             world.operator = world.server.operator();
@@ -144,6 +152,36 @@ export class World {
         return this.enter((await this.newPerson(role, more)).user_id);
     }
 
+    /** A phone number or e-mail address, proven by the code that was sent to it: {sid, client_secret}. */
+    async proven(address, client = undefined) {
+        const medium = address.includes("@") ? "email" : "msisdn";
+        const client_secret = `secret${++txn}`;
+        const asked = medium === "email" ? { email: address } : { country: "RU", phone_number: address };
+        const before = this.post.count(address);
+        const path = `${V3}/${client ? "account/3pid" : "register"}/${medium}/requestToken`;
+        const { status, body } = await this.server.request("POST", path, {
+            token: client?.getAccessToken(),
+            body: { ...asked, client_secret, send_attempt: 1 },
+        });
+        assert.equal(status, 200, JSON.stringify(body));
+        const token = await this.post.code(address, before);
+        assert.ok(token, "the message holds a code");
+        await this.do(undefined, "POST", `/verifications/${body.sid}/code`, { client_secret, token });
+        return { sid: body.sid, client_secret };
+    }
+
+    /** A number that nobody has yet. */
+    newPhone() {
+        return `7912${String(3450000 + ++txn)}`;
+    }
+
+    /** Gives a signed-in account an address of its own (C3). */
+    async addContact(client, address, password = "correct-horse-battery") {
+        const creds = await this.proven(address, client);
+        const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: client.getUserId() }, password };
+        return this.server.request("POST", `${V3}/account/3pid/add`, { token: client.getAccessToken(), body: { ...creds, auth } });
+    }
+
     newClass(title, grade = "7", school = HERE) {
         return this.do(this.operator, "POST", "/classes", { school, title, grade });
     }
@@ -169,7 +207,7 @@ export class World {
     /** The school's policy document, until the story ends: settles back to what it was. */
     async withPolicy(document, story, school = HERE) {
         const before = (await this.do(this.operator, "GET", `/schools/${school}/policy`)).document;
-        const put = (value) => this.do(this.operator, "PUT", `/schools/${school}/policy`, { document: value, reason: "A story" });
+        const put = (value) => this.do(this.operator, "PUT", `/schools/${school}/policy`, { document: value, reason: "A story wants it so" });
         await put(document);
         try {
             return await story();
@@ -193,6 +231,26 @@ export class World {
         return client.createRoom({ is_direct: true, preset: "trusted_private_chat", invite });
     }
 
+    /** Stops the server, lets the story write in its database (as only time would), and starts it again. */
+    async meanwhile(...changes) {
+        await this.server.end();
+        const db = new DatabaseSync(join(this.server.dir, "data", "parta.db"));
+        for (const [sql, ...values] of changes) assert.ok(db.prepare(sql).run(...values).changes > 0, sql);
+        db.close();
+        await this.server.run();
+    }
+
+    /** E2: whoever the roster holds in one of its rooms is joined there, and nobody else is. */
+    async roomsEqualRoster(school = HERE) {
+        for (const { room_id, kind, name } of await this.rooms(undefined, school)) {
+            if (!ROSTER_KINDS.includes(kind)) continue;
+            const { items } = await this.do(this.operator, "GET", `/rooms/${q(room_id)}/members?limit=500`);
+            const people = items.filter((m) => m.user_id !== SERVICE);
+            const joined = people.filter((m) => m.membership === "join").map((m) => m.user_id);
+            assert.deepEqual(joined, people.filter((m) => m.held).map((m) => m.user_id), `${kind} ${name}`);
+        }
+    }
+
     me(client) {
         return this.do(client, "GET", "/me");
     }
@@ -202,11 +260,15 @@ export class World {
     }
 }
 
-/** A listener on loopback that takes what the server sends by SMS, and tells the last code for a number. */
-export async function smsGateway() {
-    const { createServer } = await import("node:http");
+function listening(server) {
+    return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.unref().address().port)));
+}
+
+/** Takes what the server sends by SMS and e-mail on loopback. settings: for the server. count(to): how many
+ * messages went there; next(to, before): waits for the one after so many, code(…): for the code in it. */
+export async function postOffice() {
     const sent = [];
-    const gateway = createServer((request, reply) => {
+    const phones = createHttp((request, reply) => {
         let body = "";
         request.on("data", (bytes) => (body += bytes));
         request.on("end", () => {
@@ -214,12 +276,44 @@ export async function smsGateway() {
             reply.end("taken");
         });
     });
-    await new Promise((resolve) => gateway.listen(0, "127.0.0.1", resolve));
-    gateway.unref();
+    const letters = createTcp((socket) => {
+        let [data, to, inData] = ["", "", false];
+        const command = (line) => {
+            if (/^RCPT TO:/i.test(line)) to = /<(.*)>/.exec(line)[1];
+            inData = /^DATA/i.test(line);
+            socket.write(inData ? "354 go on\r\n" : /^QUIT/i.test(line) ? "221 bye\r\n" : "250 good\r\n");
+        };
+        socket.write("220 stories\r\n");
+        socket.setEncoding("utf8").on("error", () => {});
+        socket.on("data", (bytes) => {
+            for (data += bytes; data.includes("\r\n"); ) {
+                const end = data.indexOf(inData ? "\r\n.\r\n" : "\r\n");
+                if (end < 0) return;
+                const taken = data.slice(0, end);
+                data = data.slice(end + (inData ? 5 : 2));
+                if (!inData) command(taken);
+                else {
+                    sent.push({ to, text: taken });
+                    inData = false;
+                    socket.write("250 taken\r\n");
+                }
+            }
+        });
+    });
+    const [sms, mail] = [await listening(phones), await listening(letters)];
     const settings =
-        `sms:\n  url: http://127.0.0.1:${gateway.address().port}/send\n` +
-        `  body: '{"to": "{to}", "text": "{text}"}'\n`;
-    const code = (to) =>
-        until(() => /\b\d{6}\b/.exec(sent.findLast((s) => s.to === to)?.text ?? "")?.[0], `a code for ${to}`);
-    return { settings, sent, code, stop: () => gateway.close() };
+        `sms:\n  url: http://127.0.0.1:${sms}/send\n  body: '{"to": "{to}", "text": "{text}"}'\n` +
+        `mail:\n  url: smtp://127.0.0.1:${mail}\n  from: parta@school.example\n  tls: none\n`;
+    const messages = (to) => sent.filter((s) => s.to === to).map((s) => s.text);
+    const next = (to, before) => until(() => messages(to)[before], `a message to ${to}`);
+    return { settings, count: (to) => messages(to).length, next, code: async (to, before) => codeIn(await next(to, before)) };
+}
+
+/** The digits of a code in a message; an e-mail's text may be in base64 or quoted-printable, which leaves digits alone. */
+function codeIn(message) {
+    if (!message) return undefined;
+    const [head, ...parts] = message.split("\r\n\r\n");
+    const plain = parts.join("\n");
+    const decoded = /base64/i.test(head) ? Buffer.from(plain, "base64").toString() : plain || head;
+    return /(?<!\d)\d{6}(?!\d)/.exec(decoded)?.[0];
 }

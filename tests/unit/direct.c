@@ -8,19 +8,19 @@
 static const char *const MAY[PEOPLE] = {
     /*        ppppttthgggexx */
     /*        12341 23e123xpt: p1 p2 p3 p4 t1 t2 t3 head g1 g2 g3 ext xp xt */
-    [P1] = "-y.yyy..y.....",   /* classmate p2, p4 by the group; own teachers t1, t2; own guardian */
+    [P1] = "-y.yyy..y.....", /* classmate p2, p4 by the group; own teachers t1, t2; own guardian */
     [P2] = "y-..y....y....",
     [P3] = "..-y......y...",
     [P4] = "y.y-.y........",
-    [T1] = "yy..-yyyyy....",   /* staff; the class; its guardians */
-    [T2] = "y..yy-yyy.....",   /* staff; the group; the guardian of one of it */
+    [T1] = "yy..-yyyyy....", /* staff; the class; its guardians */
+    [T2] = "y..yy-yyy.....", /* staff; the group; the guardian of one of it */
     [T3] = "....yy-y......",
     [HEAD] = "....yyy-......",
-    [G1] = "y...yy..-y....",   /* own child, the child's teachers, a guardian of the same homeroom */
+    [G1] = "y...yy..-y....", /* own child, the child's teachers, a guardian of the same homeroom */
     [G2] = ".y..y...y-....",
-    [G3] = "..y.......-...",   /* p3's; p4 has none, and the group makes no guardians acquainted */
-    [EXT] = "...........-..",  /* E7 */
-    [XP] = "............-y",   /* A1, A2 */
+    [G3] = "..y.......-...",  /* p3's; p4 has none, and the group makes no guardians acquainted */
+    [EXT] = "...........-..", /* E7 */
+    [XP] = "............-y",  /* A1, A2 */
     [XT] = "............y-",
 };
 
@@ -182,8 +182,8 @@ static bool by_opening(enum who a, enum who b, struct error *e)
     room_no room = chat_of(a, e);
     if (room == 0)
         return false;
-    assert_true(fixture_send(&s.f, room, s.them[a], "m.room.join_rules", "", "{\"join_rule\":\"public\"}", NULL, NULL,
-                             e));
+    assert_true(
+        fixture_send(&s.f, room, s.them[a], "m.room.join_rules", "", "{\"join_rule\":\"public\"}", NULL, NULL, e));
     return fixture_member(&s.f, room, ACT_JOIN, s.them[b], s.them[b], e);
 }
 
@@ -200,10 +200,18 @@ static const struct {
     const char *name;
     bool (*together)(enum who a, enum who b, struct error *e);
 } PATHS[] = {
-    {"create", by_create},           {"create named", by_named_create}, {"invite later", by_later_invite},
-    {"club invite", by_club_invite}, {"knock", by_knock},               {"public join", by_public_join},
-    {"restricted", by_restricted_join}, {"state event", by_state_event}, {"append", by_append},
-    {"service", by_force},           {"opening", by_opening},           {"upgrade", by_upgrade},
+    {"create", by_create},
+    {"create named", by_named_create},
+    {"invite later", by_later_invite},
+    {"club invite", by_club_invite},
+    {"knock", by_knock},
+    {"public join", by_public_join},
+    {"restricted", by_restricted_join},
+    {"state event", by_state_event},
+    {"append", by_append},
+    {"service", by_force},
+    {"opening", by_opening},
+    {"upgrade", by_upgrade},
 };
 
 static void nobody_comes_together_but_by_the_table(void **state)
@@ -294,8 +302,8 @@ static void the_server_says_what_is_direct(void **state)
 {
     json_auto_t *two = json_pack("[s, s]", id_of(T1), id_of(T2)), *one = json_pack("[s]", id_of(T1));
     json_auto_t *space = json_pack("{s:s}", "type", "m.space"), *claim = json_pack("{s:b}", "is_direct", 1);
-    json_auto_t *naming = json_pack("[{s:s, s:s, s:{s:s}}]", "type", "m.room.name", "state_key", "", "content", "name",
-                                    "club");
+    json_auto_t *naming =
+        json_pack("[{s:s, s:s, s:{s:s}}]", "type", "m.room.name", "state_key", "", "content", "name", "club");
     const struct {
         struct room_plan plan;
         enum room_kind kind;
@@ -339,8 +347,8 @@ struct ending {
 static bool end_enrollment(struct tx *tx, void *arg, struct error *e)
 {
     const struct ending *ending = arg;
-    return enrollments_put(tx->db, &(struct enrollment_row){ending->class, ending->user, ending->role, DAY_EVER,
-                                                            20200101, "test"});
+    return enrollments_put(
+        tx->db, &(struct enrollment_row){ending->class, ending->user, ending->role, DAY_EVER, 20200101, "test"});
 }
 
 static void a_chat_whose_relation_has_ended_is_only_read(void **state)
@@ -368,8 +376,8 @@ static void a_policy_narrowed_closes_chats_and_widened_opens_them(void **state)
     set_policy(&s, s.schools[ONE], &policy);
     assert_false(says(room, P1, &e));
     assert_string_equal(e.value, "F1");
-    room = chat_between(P1, T3); /* a pupil may now ask any of the staff */
-    assert_true(says(room, T3, &e)); /* who may answer */
+    room = chat_between(P1, T3);         /* a pupil may now ask any of the staff */
+    assert_true(says(room, T3, &e));     /* who may answer */
     assert_false(by_create(T3, P1, &e)); /* but does not ask */
     assert_string_equal(e.value, "F1");
 }

@@ -361,7 +361,7 @@ static void people_are_found_by_name_and_id(void **state)
                            "INSERT INTO schools (school_no, sourced_id, name) VALUES (1,'s','S');"
                            "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name)"
                            " SELECT user_no, localpart, '', '', '' FROM users WHERE localpart IN ('anna', 'vera');"
-                           "INSERT INTO roles (user_no, school_no, role) SELECT user_no, 1, 'pupil' FROM people",
+                           "INSERT INTO roles (user_no, school_no, role) SELECT user_no, 1, 'teacher' FROM people",
                            &e));
     assert_true(writer_run(f.writer, school_job, "DELETE FROM memberships", &e));
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {

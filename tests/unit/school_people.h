@@ -25,8 +25,8 @@ static const struct {
     const char *name;
     enum school school;
     enum school_role role;
-    int in[2];      /* classes + 1 */
-    int child_of;   /* guardians: whose, + 1 */
+    int in[2];    /* classes + 1 */
+    int child_of; /* guardians: whose, + 1 */
     bool homeroom_teacher;
 } THEM[PEOPLE] = {
     [P1] = {"p1", ONE, ROLE_PUPIL, {A + 1, G + 1}},
@@ -62,13 +62,20 @@ static inline const char *id_of(enum who who)
 static inline bool put_person(struct tx *tx, struct school_people *s, enum who who)
 {
     user_no user = s->them[who];
-    struct person_row person = {.no = user, .sourced_id = THEM[who].name, .given = THEM[who].name, .family = "", .middle = "",
-                                .enabled = true, .source = "test", .version = 1};
+    struct person_row person = {.no = user,
+                                .sourced_id = THEM[who].name,
+                                .given = THEM[who].name,
+                                .family = "",
+                                .middle = "",
+                                .enabled = true,
+                                .source = "test",
+                                .version = 1};
     struct role_row role = {user, s->schools[THEM[who].school], THEM[who].role, DAY_EVER, DAY_NEVER, "test"};
     bool good = people_put(tx->db, &person) && roles_put(tx->db, &role);
     for (int i = 0; i < 2 && good; ++i) {
-        enum school_role as = THEM[who].homeroom_teacher ? ROLE_CLASS_TEACHER
-                              : THEM[who].role == ROLE_PUPIL ? ROLE_PUPIL : ROLE_TEACHER;
+        enum school_role as = THEM[who].homeroom_teacher     ? ROLE_CLASS_TEACHER
+                              : THEM[who].role == ROLE_PUPIL ? ROLE_PUPIL
+                                                             : ROLE_TEACHER;
         struct enrollment_row in = {0, user, as, DAY_EVER, DAY_NEVER, "test"};
         if (THEM[who].in[i] != 0) {
             in.class = s->classes[THEM[who].in[i] - 1];
