@@ -6,6 +6,7 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/create.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/rooms.h"
 #include "homeserver/store/writer.h"
@@ -120,7 +121,7 @@ struct upgrading {
 static bool upgrade_job(struct tx *tx, void *arg, struct error *e)
 {
     struct upgrading *u = arg;
-    struct room *old = room_open_by_id(u->rooms, tx, u->room_id, e);
+    struct room *old = gate_open(u->rooms, tx, u->room_id, u->actor, e);
     struct room *new = old != NULL ? room_upgrade(old, tx, u->actor, u->version, u->additional_creators, e) : NULL;
     if (new != NULL)
         strcpy(u->replacement, new->room_id);

@@ -26,7 +26,7 @@ struct changing {
 static struct room *open_room(struct changing *c, struct tx *tx, struct error *e)
 {
     if (c->room[0] != '#')
-        return room_open_by_id(c->rooms, tx, c->room, e);
+        return gate_open(c->rooms, tx, c->room, c->act.actor, e);
     room_no no = aliases_find(tx->db, c->room, NULL);
     if (no == 0 || !gate_may_see(rooms_settings(c->rooms)->school_mode, tx->db, no, c->act.actor)) {
         error_set(e, ERROR_NOT_FOUND, "There is no such room.");

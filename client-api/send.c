@@ -10,6 +10,7 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/append.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/membership.h"
 #include "homeserver/store/held.h"
 #include "homeserver/store/writer.h"
@@ -52,7 +53,7 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
 static bool send_job(struct tx *tx, void *arg, struct error *e)
 {
     struct sending *s = arg;
-    struct room *room = room_open_by_id(s->rooms, tx, s->room_id, e);
+    struct room *room = gate_open(s->rooms, tx, s->room_id, s->draft.sender, e);
     if (room == NULL)
         return false;
     if (sent_before(s, tx, room))

@@ -21,6 +21,19 @@ static const struct errand ROOM_OWNER = {HTTP_PUT, API "/rooms/{0}/owner", .args
 static const struct errand ROOM_NAME_MEMBER = {HTTP_PUT, API "/rooms/{0}/named/{1}", .options = {"^override"}};
 static const struct errand ROOM_UNNAME_MEMBER = {HTTP_DELETE, API "/rooms/{0}/named/{1}", .options = {"^override"}};
 
+/* --- Rooms that schools share --- */
+
+static const struct errand ASSOCIATION_LIST = {HTTP_GET, API "/associations", .args = {"?school"}, .options = {"=json"},
+                                               .columns = "room_id"};
+static const struct errand ASSOCIATION_CREATE = {HTTP_POST, API "/associations", .args = {":school", ":name"},
+                                                 .options = {"^override"}, .columns = "room_id"};
+static const struct errand ASSOCIATION_CODE = {HTTP_POST, API "/associations/{0}/codes", .args = {NULL, ":school"},
+                                               .options = {"^override"}, .columns = "code days"};
+static const struct errand ASSOCIATION_AGREE = {HTTP_POST, API "/associations/agree", .args = {":school", ":code"},
+                                                .options = {"^override"}, .columns = "room_id"};
+static const struct errand ASSOCIATION_LEAVE = {HTTP_POST, API "/associations/{0}/leave", .args = {NULL, ":school"},
+                                                .options = {"^override"}};
+
 /* --- Policies --- */
 
 static const struct errand POLICY_SHOW = {HTTP_GET, API "/schools/{0}/policy", API "/policy", .options = {"=json"},
@@ -93,6 +106,16 @@ static const struct verb TABLE[] = {
      &ROOM_NAME_MEMBER},
     {"room unname", "ROOM USER", 2, 2, OVERRIDE_OPTIONS, ERRAND, "Takes an external person out of a room.", NULL,
      &ROOM_UNNAME_MEMBER},
+    {"association list", "SCHOOL", 1, 1, JSON_OPTIONS, ERRAND, "Lists the rooms that a school shares with others.",
+     NULL, &ASSOCIATION_LIST},
+    {"association create", "SCHOOL NAME", 2, 2, OVERRIDE_OPTIONS, ERRAND,
+     "Makes a room that teachers of several schools may share.", NULL, &ASSOCIATION_CREATE},
+    {"association code", "ROOM SCHOOL", 2, 2, OVERRIDE_OPTIONS, ERRAND,
+     "Draws the code with which another school agrees.", NULL, &ASSOCIATION_CODE},
+    {"association agree", "SCHOOL CODE", 2, 2, OVERRIDE_OPTIONS, ERRAND, "Lets a school share a room.", NULL,
+     &ASSOCIATION_AGREE},
+    {"association leave", "ROOM SCHOOL", 2, 2, OVERRIDE_OPTIONS, ERRAND, "Takes that back; its people leave.", NULL,
+     &ASSOCIATION_LEAVE},
     {"policy show", "SCHOOL", 0, 1, JSON_OPTIONS, ERRAND, "Shows a school's policy, or the server's.",
      "Its document and, with all that this leaves to the server's and the defaults, what is in force.", &POLICY_SHOW},
     {"policy history", "SCHOOL", 0, 1, JSON_OPTIONS, ERRAND, "Lists the versions of a policy, newest first.", NULL,

@@ -19,7 +19,7 @@ struct config;
 struct errand;
 struct office; /* office.h */
 
-#define VERB_ARGS_MAX 2
+#define VERB_ARGS_MAX 3
 #define VERB_OPTIONS_MAX 12
 
 enum option_kind {

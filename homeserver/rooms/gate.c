@@ -236,6 +236,24 @@ bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, us
     return !facts.actor.service && !facts.target.member && memberships_of(db, room, target) == MEMBERSHIP_NONE;
 }
 
+static bool is_hidden_from(struct rooms *rooms, struct tx *tx, room_no room, user_no actor)
+{
+    struct room_school of;
+    struct room_life life;
+    struct person_facts who;
+    if (!rooms_settings(rooms)->school_mode)
+        return false;
+    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, &life);
+    gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, actor, &who);
+    return of.n_schools > 0 && !who.service && !who.member && memberships_of(tx->db, room, actor) == MEMBERSHIP_NONE;
+}
+
+struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, user_no actor, struct error *e)
+{
+    struct room *room = room_open_by_id(rooms, tx, room_id, e);
+    return room == NULL || !is_hidden_from(rooms, tx, room->no, actor) ? room : room_open_by_id(rooms, tx, "", e);
+}
+
 bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_no user, bool knocked)
 {
     struct room_school of;

@@ -261,6 +261,53 @@ static bool carry_members(struct upgrade *u)
            (school_room_set(u->tx->db, u->old->no, ROOM_ARCHIVE, 0) || error_set(u->e, ERROR_UNKNOWN, NULL));
 }
 
+/* In the other room, what is said of the old one is said of the new. */
+static bool relink_one(struct upgrade *u, struct room *other, const char *type)
+{
+    const json_t *now = other != NULL ? room_state_content(other, u->tx, type, u->old->room_id) : NULL;
+    return json_object_size(now) == 0 || (send_state(u, other, type, u->new->room_id, json_deep_copy(now)) &&
+                                          send_state(u, other, type, u->old->room_id, json_object()));
+}
+
+/* Who was in the old space may join: of the new one. */
+static bool relink_rule(struct upgrade *u, struct room *child)
+{
+    json_t *rule = json_deep_copy(room_state_content(child, u->tx, "m.room.join_rules", "")), *condition;
+    bool changed = false;
+    size_t i;
+    json_array_foreach(json_get_array(rule, "allow"), i, condition) {
+        const char *space = json_get_string(condition, "room_id");
+        if (space != NULL && strcmp(space, u->old->room_id) == 0) {
+            json_object_set_new(condition, "room_id", json_string(u->new->room_id));
+            changed = true;
+        }
+    }
+    if (changed)
+        return send_state(u, child, "m.room.join_rules", "", rule);
+    json_decref(rule);
+    return true;
+}
+
+/* E1, E6: rooms that the server keeps stay where they are in the school's space, and who may join stays who. */
+static bool relink(struct upgrade *u)
+{
+    enum room_kind kind = rooms_settings(u->old->rooms)->school_mode ? kind_of(u, u->new->no) : ROOM_FREE;
+    json_t *event;
+    size_t i;
+    if (!room_kind_is_roster(kind) && kind != ROOM_LIBRARY)
+        return true;
+    json_array_foreach(u->state, i, event) {
+        const char *type = json_get_string(event, "type");
+        bool parent = strcmp(type, "m.space.parent") == 0, child = strcmp(type, "m.space.child") == 0;
+        room_no no = parent || child ? rooms_by_id(u->tx->db, json_get_string(event, "state_key")) : 0;
+        struct room *other = no != 0 ? room_open(u->old->rooms, u->tx, no) : NULL;
+        if (other != NULL && (!relink_one(u, other, parent ? "m.space.child" : "m.space.parent") ||
+                              (child && !relink_rule(u, other))))
+            return false;
+    }
+    return true;
+}
+
 static bool may_upgrade(struct upgrade *u)
 {
     struct power power;
@@ -276,7 +323,7 @@ struct room *room_upgrade(struct room *old, struct tx *tx, user_no actor, const 
                           const json_t *additional_creators, struct error *e)
 {
     static bool (*const STEPS[])(struct upgrade * u) = {
-        make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten, carry_members,
+        make_new, carry_bans, move_aliases, move_listing, carry_power, bury, quieten, carry_members, relink,
     };
     struct upgrade u = {old, tx, actor, .version = version, .additional_creators = additional_creators, .e = e};
     u.actor_id = user_names_get(rooms_settings(old->rooms)->names, tx->db, actor);

@@ -107,7 +107,9 @@ static bool configure(struct db *db, enum db_mode mode, const struct db_options 
     db->cache_kib = options->cache_kib != 0 ? options->cache_kib : CACHE_KIB;
     text_addf(&script, "PRAGMA cache_size=-%d; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;", db->cache_kib);
     if (mode == DB_WRITE)
-        text_addf(&script, "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;",
+        text_addf(&script,
+                  "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;"
+                  " PRAGMA journal_size_limit=67108864;", /* what a large import leaves behind is given back */
                   options->durable ? "FULL" : "NORMAL");
     else
         text_adds(&script, "PRAGMA query_only=ON;");

@@ -9,8 +9,8 @@ static const char *const TEXTS[N] = {
     [FIND] = SELECT_OPERATORS "token_hash = $1",
     [BY_NAME] = SELECT_OPERATORS "name = $1",
     [LIST] = SELECT_OPERATORS "token_no > $1 ORDER BY token_no LIMIT $2",
-    [INSERT] = "INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
-               " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING",
+    [INSERT] = ("INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
+                " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING"),
     [REVOKE] = "UPDATE operator_tokens SET revoked_ms = $2 WHERE token_no = $1 AND revoked_ms IS NULL",
 };
 static const struct statements OPERATORS = {"operator_tokens", TEXTS, N};

@@ -63,8 +63,7 @@ enum {
 };
 
 #define SCHOOL_COLUMNS "SELECT school_no, sourced_id, name, ended, source, version FROM schools"
-#define CLASS_COLUMNS                                                                                                  \
-    "SELECT class_no, sourced_id, school_no, kind, grade, title, ended, source, version FROM classes"
+#define CLASS_COLUMNS "SELECT class_no, sourced_id, school_no, kind, grade, title, ended, source, version FROM classes"
 #define PERSON_COLUMNS                                                                                                 \
     "SELECT user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended, source, version"    \
     " FROM people"
@@ -87,19 +86,23 @@ enum {
     " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0"                                                     \
     " AND NOT (n.role = 'teacher' AND EXISTS (SELECT 1 FROM roles x WHERE x.user_no = n.user_no"                       \
     " AND x.school_no = c.school_no AND x.role = 'external'))"                                                         \
-    " AND NOT " SAID("n.user_no", "c.school_no", "n.role", "n.begin_date", "n.end_date", "n.source") of("n.user_no")               \
-    " UNION ALL SELECT n.user_no, c.school_no, 'teacher', n.begin_date, n.end_date, 'derived' FROM enrollments n"      \
-    " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0 AND n.role = 'class_teacher'"                        \
-    " AND NOT " SAID("n.user_no", "c.school_no", "'teacher'", "n.begin_date", "n.end_date", "n.source") of("n.user_no")
+    " AND NOT " SAID("n.user_no", "c.school_no", "n.role", "n.begin_date", "n.end_date", "n.source")                   \
+        of("n.user_no") " UNION ALL SELECT n.user_no, c.school_no, 'teacher', n.begin_date, n.end_date, 'derived' "    \
+                        "FROM enrollments n"                                                                           \
+                        " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0 AND n.role = 'class_teacher'"    \
+                        " AND NOT " SAID("n.user_no", "c.school_no", "'teacher'", "n.begin_date", "n.end_date",        \
+                                         "n.source") of("n.user_no")
 #define IMPLIED_GUARDIANS_BY(of)                                                                                       \
     "SELECT g.guardian, r.school_no, 'guardian', r.begin_date, r.end_date, 'derived' FROM guardianships g"             \
     " JOIN roles r ON r.user_no = g.child WHERE r.role = 'pupil'"                                                      \
-    " AND NOT " SAID("g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date", "g.source") of("g.guardian")
+    " AND NOT " SAID("g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date", "g.source")              \
+        of("g.guardian")
 #define DERIVED_BY(which, of)                                                                                          \
-    "SELECT user_no, school_no, role, begin_date, end_date, source FROM roles WHERE source = 'derived' AND " which     \
-        of("user_no")
+    "SELECT user_no, school_no, role, begin_date, end_date, source FROM roles WHERE source = 'derived' AND " which of( \
+        "user_no")
 
-#define UNSUPPORTED(role, support) "DELETE FROM roles WHERE user_no = $1 AND role = '" role "' AND NOT EXISTS (" support ")"
+#define UNSUPPORTED(role, support)                                                                                     \
+    "DELETE FROM roles WHERE user_no = $1 AND role = '" role "' AND NOT EXISTS (" support ")"
 #define ENROLLED(role)                                                                                                 \
     "SELECT 1 FROM enrollments n JOIN classes c ON c.class_no = n.class_no WHERE n.user_no = roles.user_no"            \
     " AND c.school_no = roles.school_no AND c.ended = 0 AND n.role = '" role "'"
@@ -152,9 +155,9 @@ static const char *const TEXTS[] = {
     [DERIVED_GUARDIANS_OF] = DERIVED_BY("role = 'guardian'", ONE_FIRST),
     [UNSUPPORTED_PUPIL] = UNSUPPORTED("pupil", ENROLLED("pupil")),
     [UNSUPPORTED_CLASS_TEACHER] = UNSUPPORTED("class_teacher", ENROLLED("class_teacher")),
-    [UNSUPPORTED_GUARDIAN] =
-        UNSUPPORTED("guardian", "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
-                                " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
+    [UNSUPPORTED_GUARDIAN] = UNSUPPORTED(
+        "guardian", "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
+                    " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
     [KEPT] = "SELECT 1 WHERE EXISTS (SELECT 1 FROM roles WHERE user_no = $1 AND source = 'school')"
              " OR EXISTS (SELECT 1 FROM enrollments WHERE user_no = $1 AND source = 'school')"
              " OR EXISTS (SELECT 1 FROM guardianships WHERE guardian = $1 AND source = 'school')",

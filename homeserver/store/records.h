@@ -1,8 +1,8 @@
 /* Single records of the schools, and what settling them asks (policy/roster/settle.h, change.h). Rows and their
  * iteration are store/school.h's: a query for people is read with people_next, and so on; stmt_end after.
  *
- * Where a user may be 0, the question is asked of everybody; asked of one person it costs what that person has, not what
- * the server has. Functions that write belong into a job. */
+ * Where a user may be 0, the question is asked of everybody; asked of one person it costs what that person has, not
+ * what the server has. Functions that write belong into a job. */
 #ifndef PARTA_STORE_RECORDS_H
 #define PARTA_STORE_RECORDS_H
 
@@ -32,7 +32,8 @@ struct stmt *guardianships_of(struct db *db, user_no user); /* as child and as g
 
 /* By their keys; *source: who keeps it, of at least SOURCE_BYTES. false: there is none. */
 #define SOURCE_BYTES 64
-bool roles_source(struct db *db, const struct role_row *row, char source[SOURCE_BYTES]); /* not derived; school's first */
+bool roles_source(struct db *db, const struct role_row *row,
+                  char source[SOURCE_BYTES]); /* not derived; school's first */
 bool enrollments_source(struct db *db, const struct enrollment_row *row, char source[SOURCE_BYTES]);
 bool guardianships_source(struct db *db, user_no child, user_no guardian, char source[SOURCE_BYTES]);
 int guardians_count(struct db *db, user_no child); /* D5 */

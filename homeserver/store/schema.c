@@ -354,7 +354,7 @@ int schema_version(void)
     return (int)(sizeof MIGRATIONS / sizeof *MIGRATIONS);
 }
 
-bool schema_migrate(struct db *db)
+bool schema_migrate_to(struct db *db, int upto)
 {
     int at = (int)db_int(db, &SCHEMA, STATEMENT_VERSION, 0, "");
     if (at > schema_version()) {
@@ -362,7 +362,7 @@ bool schema_migrate(struct db *db)
                   schema_version());
         return false;
     }
-    for (; at < schema_version() && !db_failed(db); ++at) {
+    for (; at < upto && !db_failed(db); ++at) {
         char version[64];
         log_info("store", "migrating to schema %d", at + 1);
         snprintf(version, sizeof version, "PRAGMA user_version=%d", at + 1);
@@ -371,4 +371,9 @@ bool schema_migrate(struct db *db)
             db_script(db, "ROLLBACK");
     }
     return !db_failed(db);
+}
+
+bool schema_migrate(struct db *db)
+{
+    return schema_migrate_to(db, schema_version());
 }

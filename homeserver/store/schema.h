@@ -12,4 +12,7 @@ int schema_version(void); /* the newest one this program knows */
  * database is as the last whole step left it. A database newer than this program is refused. */
 bool schema_migrate(struct db *db);
 
+/* The same, but no further than that version; for tests of migrations. */
+bool schema_migrate_to(struct db *db, int version);
+
 #endif

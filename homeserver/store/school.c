@@ -50,9 +50,9 @@ enum {
 #define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
 
 /* E1, one SELECT a reason to be in a room; power is by post (E3): 75 keeps the staff room, 50 moderates. External staff
- * are in rooms they are named for only, and in subject rooms where they are enrolled (E7). An enrollment counts while the
- * role in the school does: a roster can end the one and leave the other. of(column): "" for everybody,
- * or a condition that keeps to one person, from whom the planner then starts. */
+ * are in rooms they are named for only, and in subject rooms where they are enrolled (E7). An enrollment counts while
+ * the role in the school does: a roster can end the one and leave the other. of(column): "" for everybody, or a
+ * condition that keeps to one person, from whom the planner then starts. */
 #define WANTED_SCHOOL(of)                                                                                              \
     "SELECT rr.room_no, r.user_no, CASE WHEN rr.kind = 'announcements' AND r.role IN ('deputy', 'head', "              \
     "'administrator')"                                                                                                 \
@@ -70,13 +70,13 @@ enum {
 #define WANTED_CLASS(of)                                                                                               \
     "SELECT rr.room_no, n.user_no, CASE WHEN n.role = 'class_teacher' AND rr.kind = 'class' THEN 50 ELSE 0 END"        \
     " FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no WHERE rr.kind IN ('class', 'class_space')"   \
-    " AND n.role IN ('pupil', 'class_teacher') AND " STANDS("n.user_no", " AND r.role = n.role")                       \
-    " AND " CURRENT("n", 1) of("n.user_no")
+    " AND n.role IN ('pupil', 'class_teacher') AND " STANDS("n.user_no", " AND r.role = n.role") " AND " CURRENT(      \
+        "n", 1) of("n.user_no")
 #define WANTED_GUARDIANS(of)                                                                                           \
     "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')"                       \
-    " AND n.role = 'pupil' AND " STANDS("g.guardian", " AND r.role = 'guardian'")                                      \
-    " AND " CURRENT("n", 1) of("g.guardian")
+    " AND n.role = 'pupil' AND " STANDS("g.guardian", " AND r.role = 'guardian'") " AND " CURRENT("n", 1)              \
+        of("g.guardian")
 #define WANTED_GUARDIANS_TEACHER(of)                                                                                   \
     "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher'"                                                        \
@@ -90,14 +90,24 @@ enum {
     " JOIN roles r ON r.user_no = m.user_no AND r.school_no = rr.school_no WHERE r.role = 'external'"                  \
     " AND " CURRENT("r", 1) of("m.user_no")
 
-/* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. */
-#define MEMBERS_WANTED_BY(of)                                                                                          \
-    "SELECT w.room_no, w.user_no, MAX(w.power) FROM (" WANTED_SCHOOL(of) " UNION ALL " WANTED_STAFF(                   \
-        of) " UNION ALL " WANTED_CLASS(of) " UNION ALL " WANTED_GUARDIANS(of) " UNION ALL " WANTED_GUARDIANS_TEACHER(of) \
-        " UNION ALL " WANTED_SUBJECT(of) " UNION ALL " WANTED_NAMED(of) ") w JOIN people p ON p.user_no = w.user_no"    \
-        " JOIN users u ON u.user_no = w.user_no"                                                                       \
-        " WHERE p.enabled = 1 AND p.ended = 0 AND u.state NOT IN ('pending', 'left')"                                  \
-        " GROUP BY w.room_no, w.user_no ORDER BY w.room_no, w.user_no"
+#define WANTED(of)                                                                                                     \
+    WANTED_SCHOOL(of)                                                                                                  \
+    " UNION ALL " WANTED_STAFF(of) " UNION ALL " WANTED_CLASS(of) " UNION ALL " WANTED_GUARDIANS(                      \
+        of) " UNION ALL " WANTED_GUARDIANS_TEACHER(of) " UNION ALL " WANTED_SUBJECT(of) " UNION ALL " WANTED_NAMED(of)
+
+/* A3: neither the pending nor those who left are in rooms; nor is whom the roster has switched off. Those are few: of
+ * everybody, they are looked up once. */
+#define MEMBERS_WANTED_ALL                                                                                             \
+    "WITH away AS MATERIALIZED (SELECT user_no FROM people WHERE enabled = 0 OR ended = 1"                             \
+    " UNION SELECT user_no FROM users WHERE state IN ('pending', 'left'))"                                             \
+    " SELECT w.room_no, w.user_no, w.power FROM (" WANTED(                                                             \
+        EVERYBODY) ") w"                                                                                               \
+                   " WHERE w.user_no NOT IN (SELECT user_no FROM away)"
+#define MEMBERS_WANTED_ONE                                                                                             \
+    "SELECT w.room_no, w.user_no, w.power FROM (" WANTED(                                                              \
+        ONE_SECOND) ") w JOIN people p ON p.user_no = w.user_no"                                                       \
+                    " JOIN users u ON u.user_no = w.user_no"                                                           \
+                    " WHERE p.enabled = 1 AND p.ended = 0 AND u.state NOT IN ('pending', 'left')"
 
 #define MEMBERS_TO_JOIN_BY(of)                                                                                         \
     "SELECT m.room_no, m.user_no, m.power FROM roster_members m"                                                       \
@@ -108,8 +118,8 @@ enum {
     " JOIN memberships s ON s.room_no = rr.room_no JOIN users u ON u.user_no = s.user_no"                              \
     " LEFT JOIN roster_members m ON m.room_no = s.room_no AND m.user_no = s.user_no"                                   \
     " WHERE s.membership IN ('join', 'invite', 'knock') AND m.user_no IS NULL"                                         \
-    " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART "')" of("s.user_no")                          \
-    " ORDER BY s.room_no, s.user_no"
+    " AND NOT (u.kind = 'service' AND u.localpart = '" SERVICE_LOCALPART                                               \
+    "')" of("s.user_no") " ORDER BY s.room_no, s.user_no"
 
 #define EVERYBODY(column) ""
 #define ONE_FIRST(column) " AND " column " = $1"
@@ -126,8 +136,8 @@ static const char *const TEXTS[] = {
     [GUARDIANSHIPS_ALL] = "SELECT child, guardian, source, since_ms FROM guardianships",
     [ROOM_FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
 
-    [MEMBERS_WANTED] = MEMBERS_WANTED_BY(EVERYBODY),
-    [MEMBERS_WANTED_OF] = MEMBERS_WANTED_BY(ONE_SECOND),
+    [MEMBERS_WANTED] = MEMBERS_WANTED_ALL,
+    [MEMBERS_WANTED_OF] = MEMBERS_WANTED_ONE,
     [MEMBERS_ALL] = "SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no",
     [MEMBERS_OF] = "SELECT room_no, user_no, power FROM roster_members WHERE user_no = $1 ORDER BY room_no",
     [MEMBERS_IN] = "SELECT room_no, user_no, power FROM roster_members WHERE room_no = $1 ORDER BY user_no",
@@ -141,11 +151,11 @@ static const char *const TEXTS[] = {
     [SCHOOL_INSERT] = "INSERT INTO schools (sourced_id, name, ended, source) VALUES ($1, $2, $3, $4)",
     [SCHOOL_UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3, source = $4,"
                       " version = version + 1 WHERE school_no = $5",
-    [CLASS_INSERT] =
-        "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    [CLASS_UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
-                     " source = $7, version = version + 1 WHERE class_no = $8",
+    [CLASS_INSERT] = "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
+                     " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [CLASS_UPDATE] =
+        "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
+        " source = $7, version = version + 1 WHERE class_no = $8",
     [SCHOOL_END] = "UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1",
     [CLASS_END] = "UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1",
     [PERSON_END] = "UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1",
@@ -156,15 +166,15 @@ static const char *const TEXTS[] = {
         " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
         " ended = excluded.ended, source = excluded.source, version = version + 1",
     [PERSON_SOURCE] = "UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1",
-    [ROLE_PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
-                 " VALUES ($1, $2, $3, $4, $5, $6)"
-                 " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
+    [ROLE_PUT] =
+        "INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
+        " VALUES ($1, $2, $3, $4, $5, $6)"
+        " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
     [ROLE_DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4"
                     " AND source = $5",
-    [ENROLLMENT_PUT] =
-        "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
-        " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
+    [ENROLLMENT_PUT] = "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
+                       " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
+                       " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
     [ENROLLMENT_DELETE] =
         "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
     [GUARDIANSHIP_PUT] = "INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
@@ -247,9 +257,12 @@ bool schools_next(struct stmt *q, struct school_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct school_row){
-        .no = col_int(q, 0), .sourced_id = col_text(q, 1), .name = col_text(q, 2), .ended = col_int(q, 3) != 0,
-        .source = col_text(q, 4), .version = col_int(q, 5)};
+    *row = (struct school_row){.no = col_int(q, 0),
+                               .sourced_id = col_text(q, 1),
+                               .name = col_text(q, 2),
+                               .ended = col_int(q, 3) != 0,
+                               .source = col_text(q, 4),
+                               .version = col_int(q, 5)};
     return true;
 }
 
@@ -305,9 +318,8 @@ bool roles_next(struct stmt *q, struct role_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row =
-        (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3), col_day(q, 4),
-                          col_text(q, 5)};
+    *row = (struct role_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)),
+                             col_day(q, 3), col_day(q, 4), col_text(q, 5)};
     return true;
 }
 
@@ -320,8 +332,8 @@ bool enrollments_next(struct stmt *q, struct enrollment_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct enrollment_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)), col_day(q, 3),
-                                   col_day(q, 4), col_text(q, 5)};
+    *row = (struct enrollment_row){col_int(q, 0), col_int(q, 1), school_role_from(col_text(q, 2)),
+                                   col_day(q, 3), col_day(q, 4), col_text(q, 5)};
     return true;
 }
 
@@ -413,7 +425,7 @@ school_no schools_put(struct db *db, const struct school_row *row)
     const char *source = source_of(row->source);
     if (row->no != 0)
         return db_run(db, &SCHOOL, SCHOOL_UPDATE, "ttiti", row->sourced_id, row->name, ended, source, row->no) ? row->no
-                                                                                                             : 0;
+                                                                                                               : 0;
     return db_run(db, &SCHOOL, SCHOOL_INSERT, "ttit", row->sourced_id, row->name, ended, source) ? db_last_id(db) : 0;
 }
 

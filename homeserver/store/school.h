@@ -108,8 +108,9 @@ bool roles_next(struct stmt *q, struct role_row *row);
 bool enrollments_next(struct stmt *q, struct enrollment_row *row);
 bool guardianships_next(struct stmt *q, struct guardianship_row *row);
 
-/* Both by room_no and user_no: what roster_members should hold on that day, worked out from roles, enrollments and
- * guardianships (E1), and what it holds. */
+/* What roster_members should hold on that day, worked out from roles, enrollments and guardianships (E1): in no order,
+ * who is in a room for several reasons comes several times, the greatest power counts. And what it holds, by room_no
+ * and user_no. */
 struct stmt *roster_members_wanted(struct db *db, school_day day, char buffer[DAY_TEXT_BYTES]); /* keeps buffer */
 struct stmt *roster_members_all(struct db *db);
 bool roster_members_next(struct stmt *q, struct roster_member_row *row);

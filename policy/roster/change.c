@@ -235,8 +235,7 @@ static bool person_insert(struct doing *d, user_no account, const struct person_
 static user_no person_new(struct changing_records *c, const struct person_row *person, school_no school)
 {
     struct doing d;
-    if (!id_is_free(c, person->sourced_id) ||
-        !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
+    if (!id_is_free(c, person->sourced_id) || !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
     user_no user = people_make_account(c->tx, person->enabled ? "active" : "locked");
     bool good = (user != 0 || failed(c)) && person_insert(&d, user, person);
@@ -257,12 +256,12 @@ user_no change_person(struct changing_records *c, const struct person_row *perso
     row.sourced_id = k.sourced_id;
     row.source = k.source;
     row.ended = k.ended;
-    bool good = version_fits(c, k.version, if_version) &&
-                start(&d, c, ACT_RECORDS_WRITE,
-                      &(struct subject){.school = school, .target = row.no, .roster_kept = k.kept});
+    bool good =
+        version_fits(c, k.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .target = row.no, .roster_kept = k.kept});
     if (good) {
-        good = (people_put(c->tx->db, &row) && (row.enabled == k.enabled ||
-                                                people_set_enabled(c->tx, row.no, row.enabled))) ||
+        good = (people_put(c->tx->db, &row) &&
+                (row.enabled == k.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
                failed(c);
         settle_touch(d.s, row.no);
         good = finish(&d, good, "person.update", school, subject_json(c, row.no, 0, 0), NULL);
@@ -370,7 +369,8 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
 
 /* --- Enrollments --- */
 
-/* After something was ended by hand: the roles that followed from it, whoever wrote them, and those of the guardians. */
+/* After something was ended by hand: the roles that followed from it, whoever wrote them, and those of the guardians.
+ */
 static bool drop_unsupported(struct doing *d, user_no user)
 {
     static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_CLASS_TEACHER, ROLE_GUARDIAN};
@@ -505,8 +505,9 @@ static bool guardian_fits(const struct changing_records *c, user_no child, user_
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
     if (child == guardian)
-        return refuse_by(c, "D4", "Стать представителем самого себя нельзя: откройте ссылку на другом устройстве или в "
-                                  "другом браузере.",
+        return refuse_by(c, "D4",
+                         "Стать представителем самого себя нельзя: откройте ссылку на другом устройстве или в "
+                         "другом браузере.",
                          "Nobody is their own guardian: open the link on another device or in another browser.");
     if (guardians_count(c->tx->db, child) >= GUARDIANS_MAX)
         return refuse_by(c, "D5", "У ученика уже два представителя. Третьего добавить нельзя.",
@@ -601,9 +602,9 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
                             .homeroom = k.homeroom,
                             .ended = k.ended,
                             .source = k.source};
-    bool good = version_fits(c, k.version, if_version) &&
-                start(&d, c, ACT_RECORDS_WRITE,
-                      &(struct subject){.school = k.school, .class = row.no, .roster_kept = k.kept});
+    bool good =
+        version_fits(c, k.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = k.school, .class = row.no, .roster_kept = k.kept});
     if (good) {
         good = classes_put(c->tx->db, &row) != 0 || failed(c);
         settle_class(d.s, row.no);
@@ -732,8 +733,8 @@ static int pupil_elsewhere(const struct changing_records *c, user_no user, schoo
     return n;
 }
 
-/* A guardian leaves with the guardianship of children who are pupils there alone; a child who is nobody's pupil any more
- * has no guardians here. */
+/* A guardian leaves with the guardianship of children who are pupils there alone; a child who is nobody's pupil any
+ * more has no guardians here. */
 static bool end_guardianships_at(struct doing *d, user_no user, school_no school)
 {
     struct guardianship_row *list = NULL, row;
@@ -799,8 +800,8 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
     if (!standing_fits(c, now, standing) ||
         !start(&d, c, ACT_STANDING, &(struct subject){.target = user, .roster_kept = kept}))
         return false;
-    bool same = strcmp(now, standing_name(standing)) == 0 ||
-                (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
+    bool same =
+        strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
     if (!same)
         tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     settle_touch(d.s, user);

@@ -22,7 +22,7 @@ void facts_add(struct facts *facts, struct fact fact);
 void facts_finish(struct facts *facts);
 
 void facts_sort(struct facts *facts);
-void facts_merge(struct facts *facts);                     /* sorts; of those with the same key the greatest value stays */
+void facts_merge(struct facts *facts);                 /* sorts; of those with the same key the greatest value stays */
 bool facts_have(const struct facts *facts, int64_t a); /* sorted: one with this a, and 0 for the rest of its key */
 
 /* before: what was held instead, with another value; NULL: nothing. */

@@ -237,7 +237,8 @@ static bool allowed(struct import_job *job, struct tx *tx, struct error *e)
     struct verdict verdict;
     if (job->how->roster == NULL)
         return true;
-    return school_gate(tx->db, school_mode, job->actor, ACT_IMPORT, &(struct subject){0}, &verdict, &job->overridden, e);
+    return school_gate(tx->db, school_mode, job->actor, ACT_IMPORT, &(struct subject){0}, &verdict, &job->overridden,
+                       e);
 }
 
 static bool job_import(struct tx *tx, void *arg, struct error *e)
@@ -257,7 +258,10 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
         .source = job->how->source != NULL ? job->how->source : SOURCE_ROSTER,
         .credentials = job->credentials,
         .changes = job->changes,
-        .ledger = {.tx = tx, .changes = job->changes, .difference = job->how->difference, .audited = !job->how->dry_run},
+        .ledger = {.tx = tx,
+                   .changes = job->changes,
+                   .difference = job->how->difference,
+                   .audited = !job->how->dry_run},
         .e = e,
         .schools = xcalloc(roster->n_schools + 1, sizeof *in.schools),
         .classes = xcalloc(roster->n_classes + 1, sizeof *in.classes),
@@ -282,7 +286,8 @@ bool roster_import(const struct roster_import *how, struct roster_changes *chang
     if (wanted)
         done = credentials_make(how, &credentials, e);
     if (done) {
-        struct import_job job = {how, credentials, changes, how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE, false};
+        struct import_job job = {how, credentials, changes, how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE,
+                                 false};
         done = writer_run(how->writer, job_import, &job, e) || (how->dry_run && e->code == ERROR_NONE);
     }
     if (done && wanted)

@@ -1,5 +1,5 @@
-/* Inside the import: what import.c (the job) and records.c (the roster into the store) share. What follows for rooms and
- * accounts is settle.h's. */
+/* Inside the import: what import.c (the job) and records.c (the roster into the store) share. What follows for rooms
+ * and accounts is settle.h's. */
 #ifndef PARTA_POLICY_ROSTER_IMPORTING_H
 #define PARTA_POLICY_ROSTER_IMPORTING_H
 

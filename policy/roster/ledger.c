@@ -44,7 +44,8 @@ void ledger_know(struct ledger *ledger, enum ledger_kind kind, const int64_t *nu
 
 static void add_id(struct ledger *ledger, struct text *out, enum ledger_kind kind, int64_t no)
 {
-    static char *(*const ASK[])(struct db *db, int64_t no) = {people_sourced_id, schools_sourced_id, classes_sourced_id};
+    static char *(*const ASK[])(struct db * db, int64_t no) = {people_sourced_id, schools_sourced_id,
+                                                               classes_sourced_id};
     const struct ledger_names *names = ledger->names[kind];
     const struct name *known =
         names != NULL ? bsearch(&(struct name){.no = no}, names->names, names->n, sizeof *names->names, compare) : NULL;

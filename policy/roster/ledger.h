@@ -1,8 +1,8 @@
 /* What an import or a settling has changed: counts, for whoever wants it one line a change, and for the audit log.
  *
  * A line is short and names nobody: "role + teacher p-123 school-1", sourcedIds alone. The audit log gets the records
- * (people, roles, enrollments, guardianships), in entries of at most AUDIT_LIST_MAX lines; the difference has rooms, joins
- * and leaves as well. */
+ * (people, roles, enrollments, guardianships), in entries of at most AUDIT_LIST_MAX lines; the difference has rooms,
+ * joins and leaves as well. */
 #ifndef PARTA_POLICY_ROSTER_LEDGER_H
 #define PARTA_POLICY_ROSTER_LEDGER_H
 
@@ -32,7 +32,8 @@ enum ledger_kind { LEDGER_PERSON, LEDGER_SCHOOL, LEDGER_CLASS };
 bool ledger_writes(const struct ledger *ledger);
 
 /* Numbers whose sourcedIds are known: the ids are borrowed. Numbers 0 are left out. */
-void ledger_know(struct ledger *ledger, enum ledger_kind kind, const int64_t *numbers, const char *const *ids, size_t n);
+void ledger_know(struct ledger *ledger, enum ledger_kind kind, const int64_t *numbers, const char *const *ids,
+                 size_t n);
 
 /* One change of a record: "role + teacher p-123 school-1". a, b: 0: left out. word: NULL: none. */
 void ledger_record(struct ledger *ledger, const char *noun, char sign, const char *word, enum ledger_kind kind_a,

@@ -290,17 +290,29 @@ static const char *or_empty(const char *s)
     return s != NULL ? s : "";
 }
 
-/* The row has no sourcedId of its own: it gets one that follows from what it says. */
-void told_role_row(const char *user, const struct told_role *role, const char **values, char id[TOLD_ID_BYTES])
+/* Enough of the person's sourcedId to know whom a problem is about, and what tells the role from the person's others.
+ */
+static void told_id(const char *user, const struct told_role *role, char id[TOLD_ID_BYTES])
 {
-    unsigned char hash[16];
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    char hex[2 * sizeof hash + 1];
     crypto_generichash_state state;
     const char *parts[] = {user, or_empty(role->org), or_empty(role->role), or_empty(role->begin)};
+    size_t kept = strlen(user);
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         crypto_generichash_update(&state, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
     crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(id, TOLD_ID_BYTES, hash, sizeof hash);
+    sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+    for (kept = kept < 200 ? kept : 200; ((unsigned char)user[kept] & 0xc0) == 0x80;) /* a whole character */
+        --kept;
+    snprintf(id, TOLD_ID_BYTES, "%.*s~%s", (int)kept, user, hex);
+}
+
+/* The row has no sourcedId of its own: it gets one that follows from what it says. */
+void told_role_row(const char *user, const struct told_role *role, const char **values, char id[TOLD_ID_BYTES])
+{
+    told_id(user, role, id);
     values[ROLE_ROW_ID] = id;
     values[ROLE_ROW_USER] = user;
     values[ROLE_ROW_TYPE] = role->type != NULL && *role->type != '\0' ? role->type : "primary";

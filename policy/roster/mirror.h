@@ -54,7 +54,7 @@ struct told_role {
 void roster_delta_put_roles(struct roster_delta *delta, const char *user, const struct told_role *roles, size_t n);
 
 /* One such role as a row of roles.csv. id: for its sourcedId, must outlive values. */
-#define TOLD_ID_BYTES 40
+#define TOLD_ID_BYTES 240
 void told_role_row(const char *user, const struct told_role *role, const char **values, char id[TOLD_ID_BYTES]);
 
 /* Nothing of the table's old rows stays but what is put. */

@@ -86,7 +86,8 @@ bool pictures_begin(struct painter *p)
     p->service = there ? row.no : 0;
     user_row_finish(&row);
     if (!good)
-        return error_set(p->e, ERROR_USER_IN_USE, "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
+        return error_set(p->e, ERROR_USER_IN_USE,
+                         "The server's own user name \"" SERVICE_LOCALPART "\" is a person's.");
     if (there)
         return true;
     p->service = users_insert_service(p->tx, SERVICE_LOCALPART);
@@ -170,11 +171,11 @@ static json_t *initial_state(struct painter *p, const struct picture *of)
     json_t *allow = json_array();
     if (space != NULL && KINDS[of->kind].open)
         json_array_append_new(allow, json_pack("{s:s, s:s}", "type", "m.room_membership", "room_id", space));
-    json_t *state = json_pack(
-        "[{s:s, s:s, s:{s:s, s:o}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
-        "state_key", "", "content", "join_rule", "restricted", "allow", allow, "type", "m.room.history_visibility",
-        "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access", "state_key", "",
-        "content", "guest_access", "forbidden");
+    json_t *state =
+        json_pack("[{s:s, s:s, s:{s:s, s:o}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
+                  "state_key", "", "content", "join_rule", "restricted", "allow", allow, "type",
+                  "m.room.history_visibility", "state_key", "", "content", "history_visibility", "shared", "type",
+                  "m.room.guest_access", "state_key", "", "content", "guest_access", "forbidden");
     if (space != NULL)
         json_array_append_new(state, json_pack("{s:s, s:s, s:{s:o, s:b}}", "type", "m.space.parent", "state_key", space,
                                                "content", "via", via(p), "canonical", 1));

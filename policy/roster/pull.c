@@ -330,6 +330,8 @@ static void page_url(const struct pulling *p, enum rest_collection collection, s
     text_clear(url);
     text_addf(url, "%s/%s?limit=%d&offset=%zu&sort=sourcedId&orderBy=asc", p->pull->config->roster.url,
               rest_path(collection), PULL_PAGE_ROWS, offset);
+    text_adds(url, "&fields=");
+    rest_fields(collection, url);
     if (*p->since != '\0')
         text_addf(url, "&filter=dateLastModified%%3E%%27%s%%27", p->since);
 }

@@ -134,8 +134,9 @@ static bool class_put(struct importing *in, size_t i, enum roster_change counts)
 
 static bool class_differs(const struct importing *in, const struct class_row *row, const struct roster_class *class)
 {
-    return row->ended || !own(in, row->source) || row->school != in->schools[class->school] || row->homeroom != class->homeroom ||
-           strcmp(row->title, class->title) != 0 || strcmp(row->grade, class->grade) != 0;
+    return row->ended || !own(in, row->source) || row->school != in->schools[class->school] ||
+           row->homeroom != class->homeroom || strcmp(row->title, class->title) != 0 ||
+           strcmp(row->grade, class->grade) != 0;
 }
 
 /* Its rooms stand in the old school's space, with the old school's people: a new class is what is meant. */

@@ -78,6 +78,15 @@ const char *rest_path(enum rest_collection collection)
     return COLLECTIONS[collection].path;
 }
 
+void rest_fields(enum rest_collection collection, struct text *out)
+{
+    text_adds(out, "sourcedId,status,dateLastModified");
+    for (const struct member *m = COLLECTIONS[collection].members; m->name != NULL; ++m)
+        text_addf(out, ",%s", m->name);
+    if (collection == REST_USERS)
+        text_adds(out, ",roles");
+}
+
 /* --- Refusals --- */
 
 /* The record at hand, for its problems. */
@@ -266,7 +275,7 @@ static bool take_roles(const struct record *r, const json_t *roles)
     struct text bytes = TEXT_INIT;
     size_t starts[REST_ROLES_MAX][ROLE_MEMBERS], n = json_array_size(roles);
     struct told_role told[REST_ROLES_MAX];
-    bool good = roles == NULL || json_is_null(roles) || json_is_array(roles) || refuse(r, "roles", "is not a list");
+    bool good = json_is_array(roles) || refuse(r, "roles", "is not a list");
     if (n > REST_ROLES_MAX)
         good = refuse(r, "roles", "more than %d", REST_ROLES_MAX);
     for (size_t i = 0; good && i < n; ++i)

@@ -25,6 +25,10 @@ enum rest_collection {
 
 const char *rest_path(enum rest_collection collection); /* "academicSessions": of the path and of the reply's member */
 
+/* Appends the members that are taken, with commas between: what else a service knows of a person (phone, e-mail) need
+ * not even be sent (A5). */
+void rest_fields(enum rest_collection collection, struct text *out);
+
 #define REST_CELL_BYTES 4096 /* the longest string that is taken */
 #define REST_ROLES_MAX 64    /* of a person */
 

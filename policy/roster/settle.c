@@ -27,10 +27,10 @@ struct settling {
     struct roster_changes own_changes;
     school_day day;
     bool all;
-    struct facts touched, lost;   /* a: who */
+    struct facts touched, lost;    /* a: who */
     struct facts schools, classes; /* a: which */
-    struct facts powers;          /* a: rooms whose powers by post have changed */
-    struct facts policies;        /* a: school; value: consent_age, kind: whether an unknown age is a child's */
+    struct facts powers;           /* a: rooms whose powers by post have changed */
+    struct facts policies;         /* a: school; value: consent_age, kind: whether an unknown age is a child's */
 };
 
 static bool database_failed(struct settling *s)
@@ -310,8 +310,8 @@ static const struct fact *policy_of(struct settling *s, school_no school)
         if (s->policies.rows[i].a == school)
             return &s->policies.rows[i];
     policies_in_force(s->p.tx->db, school, &policy);
-    facts_add(&s->policies, (struct fact){
-                                .a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
+    facts_add(&s->policies,
+              (struct fact){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
     return &s->policies.rows[s->policies.n - 1];
 }
 
@@ -428,6 +428,7 @@ static bool follow_members(struct settling *s, user_no user)
     struct facts have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
     struct facts want = members_collect(user == 0 ? roster_members_wanted(db, s->day, day)
                                                   : roster_members_wanted_of(db, s->day, user, day));
+    facts_merge(&want);
     bool good = facts_diff(&have, &want, member_put, member_drop, s);
     facts_finish(&have);
     facts_finish(&want);
@@ -439,8 +440,7 @@ static bool follow_powers(struct settling *s)
     bool good = true;
     facts_sort(&s->powers);
     for (size_t i = 0; i < s->powers.n && good; ++i)
-        good = (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) ||
-               pictures_powers(&s->p, s->powers.rows[i].a);
+        good = (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) || pictures_powers(&s->p, s->powers.rows[i].a);
     return good;
 }
 
@@ -478,12 +478,16 @@ static bool follow_rooms(struct settling *s)
 
 static bool may_stay(struct settling *s, room_no room, user_no user)
 {
+    struct room_school of;
     struct person_facts facts;
     school_person_facts(s->p.tx->db, room, user, &facts);
-    return facts.member;
+    if (!facts.member || facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
+        return facts.member;
+    return school_of_room(s->p.tx->db, room, &of) && of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
 }
 
-/* Leaves the rooms that people made in a school they no longer belong to; of no school at all, every room. */
+/* Leaves the rooms that people made in a school they no longer belong to, and external staff those for which nobody
+ * names them any more (E7); of no school at all, every room. */
 static bool leave_rooms(struct settling *s, user_no user, bool all)
 {
     size_t n;
@@ -508,7 +512,8 @@ static bool close_account(struct settling *s, user_no user)
     touch_family(s, user);
     return set_state(s, user, "left") &&
            ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
-             people_set_closed(s->p.tx->db, user, true)) || database_failed(s));
+             people_set_closed(s->p.tx->db, user, true)) ||
+            database_failed(s));
 }
 
 static bool farewell(struct settling *s)

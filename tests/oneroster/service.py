@@ -253,7 +253,13 @@ class Handler(BaseHTTPRequestHandler):
             headers.append(("Link", f'<{self.server.url}{BASE}/{collection}?{rest}>; rel="next"'))
         if fault == "repeat":
             offset = 0
-        body = json.dumps({collection: records[offset:offset + limit]}, ensure_ascii=False).encode()
+        page = records[offset:offset + limit]
+        if "fields" in given:
+            names = given["fields"].split(",")
+            if not set(names) <= {name.rstrip("?") for name in SHAPES[collection]}:
+                return self.answer(400, {"imsx_codeMajor": "failure"})
+            page = [{name: record[name] for name in names if name in record} for record in page]
+        body = json.dumps({collection: page}, ensure_ascii=False).encode()
         if fault == "slow":
             time.sleep(2)
         if fault in ("500", "503"):

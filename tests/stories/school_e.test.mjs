@@ -238,7 +238,6 @@ test("E7: external staff are in named rooms only, without directory or direct ch
     const before = new Date(Date.now() - 2 * 86400000).toISOString().slice(0, 10);
     await w.meanwhile(
         [`UPDATE roles SET end_date = ? WHERE role = 'external' AND user_no = ${user}`, yesterday, name],
-        [`UPDATE roles_by_source SET end_date = ? WHERE role = 'external' AND user_no = ${user}`, yesterday, name],
         ["UPDATE settled SET day = ?", before],
     );
     await until(async () => !(await w.joined(room_id)).includes(person.user_id), "the end date to take effect by itself");

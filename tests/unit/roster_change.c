@@ -1,5 +1,5 @@
-/* Single changes of the records and what follows from them: rooms, powers, roles, standing, accounts (school.md B1, B3, D5,
- * D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
+/* Single changes of the records and what follows from them: rooms, powers, roles, standing, accounts (school.md B1, B3,
+ * D5, D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -257,13 +257,12 @@ static int64_t do_end_role_in_store(struct changing_records *c, const struct cha
 
 static user_no make_person(struct fixture *f, const char *school_id, const char *given, school_day birth)
 {
-    return well(f, (struct changing){.fn = do_person,
-                                     .a = school(f, school_id),
-                                     .person = &(struct person_row){.given = given,
-                                                                    .family = "Новикова",
-                                                                    .middle = "Петровна",
-                                                                    .birth = birth,
-                                                                    .enabled = true}});
+    return well(f,
+                (struct changing){
+                    .fn = do_person,
+                    .a = school(f, school_id),
+                    .person = &(struct person_row){
+                        .given = given, .family = "Новикова", .middle = "Петровна", .birth = birth, .enabled = true}});
 }
 
 static struct enrollment_row enrollment(struct fixture *f, const char *class_id, user_no user, enum school_role role)
@@ -328,7 +327,8 @@ static void test_pupil_and_guardian(void **state)
     fixture_stop(&f);
 }
 
-/* D7 does not touch what somebody decided; who is of age, or whose age the school counts as grown, is not restricted. */
+/* D7 does not touch what somebody decided; who is of age, or whose age the school counts as grown, is not restricted.
+ */
 static void test_standing(void **state)
 {
     struct fixture f;
@@ -417,8 +417,8 @@ static void test_versions(void **state)
     fixture_stop(&f);
 }
 
-/* What the school entered survives imports, becomes the roster's when the roster says it too, and two rosters can't keep
- * one record. */
+/* What the school entered survives imports, becomes the roster's when the roster says it too, and two rosters can't
+ * keep one record. */
 static void test_sources(void **state)
 {
     struct fixture f;
@@ -468,8 +468,9 @@ static void test_third_by_import(void **state)
     struct fixture f;
     fixture_start_school(&f);
     import_well(&f, "users.csv",
-                USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
-                           "f,true,f,Пётр,Иванов,,\n",
+                USERS_HEAD
+                "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,m\nm,true,m,Ольга,Иванова,,\n"
+                "f,true,f,Пётр,Иванов,,\n",
                 NULL);
     user_no p = person(&f, "p"), aunt = make_person(&f, "s", "Нина", GROWN);
     well(&f, (struct changing){.fn = do_guardian, .a = p, .b = aunt});
@@ -662,6 +663,53 @@ static void test_faults(void **state)
     fixture_stop(&f);
 }
 
+static bool state_has(struct fixture *f, room_no room, const char *type, const char *key)
+{
+    json_t *content = fixture_content(f, room, type, key);
+    bool has = json_object_size(content) != 0;
+    json_decref(content);
+    return has;
+}
+
+/* An upgraded space keeps its rooms, and who may join the library (E6) stays who; an upgraded room keeps its place. */
+static void test_upgrade(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no service = users_no(f.db, SERVICE_LOCALPART), p = person(&f, "p"), t = person(&f, "t");
+    school_no s = school(&f, "s");
+    room_no old = roster_room_find(f.db, s, 0, ROOM_SCHOOL_SPACE), library = library_find(f.db, s);
+    room_no new = fixture_upgrade(&f, old, service, "11", NULL, &e);
+    assert_int_not_equal(new, 0);
+    assert_int_equal(roster_room_find(f.db, s, 0, ROOM_SCHOOL_SPACE), new);
+    char *old_id = rooms_id_of(f.db, old), *new_id = rooms_id_of(f.db, new), *library_id = rooms_id_of(f.db, library);
+    assert_true(state_has(&f, new, "m.space.child", library_id));
+    assert_true(state_has(&f, library, "m.space.parent", new_id) && !state_has(&f, library, "m.space.parent", old_id));
+    assert_in(&f, p, "s", NULL, ROOM_SCHOOL_SPACE, true);
+    assert_true(fixture_member(&f, library, ACT_JOIN, p, p, &e));
+    assert_false(fixture_send(&f, library, p, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e));
+    assert_true(fixture_member(&f, library, ACT_JOIN, t, t, &e));
+    assert_true(fixture_send(&f, library, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e));
+    assert_false(fixture_send(&f, old, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e));
+    room_no room = roster_room_find(f.db, s, class_(&f, "c"), ROOM_CLASS),
+            space = roster_room_find(f.db, s, class_(&f, "c"), ROOM_CLASS_SPACE);
+    room_no next = fixture_upgrade(&f, room, service, "12", NULL, &e);
+    char *next_id = rooms_id_of(f.db, next), *room_id = rooms_id_of(f.db, room);
+    assert_true(state_has(&f, space, "m.space.child", next_id) && !state_has(&f, space, "m.space.child", room_id));
+    assert_in(&f, p, "s", "c", ROOM_CLASS, true);
+    assert_true(fixture_send(&f, next, t, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e)); /* E3 */
+    struct roster_changes changes = import_well(&f, NULL);
+    assert_false(roster_changes_any(&changes));
+    free(old_id);
+    free(new_id);
+    free(library_id);
+    free(next_id);
+    free(room_id);
+    fixture_stop(&f);
+}
+
 /* Every change is in the log: also what an import did, in lists. */
 static void test_log(void **state)
 {
@@ -681,12 +729,8 @@ static void test_log(void **state)
     size_t len;
     char *bytes = archive_with("enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\n", NULL, &len);
     struct roster *roster = roster_read_bytes(bytes, len, &problem);
-    struct roster_import how = {.writer = f.writer,
-                                .rooms = f.rooms,
-                                .db = f.db,
-                                .roster = roster,
-                                .dry_run = true,
-                                .difference = &difference};
+    struct roster_import how = {
+        .writer = f.writer, .rooms = f.rooms, .db = f.db, .roster = roster, .dry_run = true, .difference = &difference};
     assert_true(roster_import(&how, &changes, &e));
     assert_string_equal(difference.data,
                         "enrollment - pupil p c\n"
@@ -702,13 +746,20 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pupil_and_guardian), cmocka_unit_test(test_standing),
-        cmocka_unit_test(test_override),           cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_sources),            cmocka_unit_test(test_third_by_import),
-        cmocka_unit_test(test_external),           cmocka_unit_test(test_leave_school),
-        cmocka_unit_test(test_school_and_class),   cmocka_unit_test(test_admit),
-        cmocka_unit_test(test_support),            cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_pupil_and_guardian),
+        cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_override),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_third_by_import),
+        cmocka_unit_test(test_external),
+        cmocka_unit_test(test_leave_school),
+        cmocka_unit_test(test_school_and_class),
+        cmocka_unit_test(test_admit),
+        cmocka_unit_test(test_support),
+        cmocka_unit_test(test_faults),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

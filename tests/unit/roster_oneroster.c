@@ -392,6 +392,10 @@ static const struct {
       {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Иванова,,\"m,x\"\n"}},
      "refused: users.csv: \"p\": agentSourcedIds: \"x\" is not in users.csv",
      NULL},
+    {{{"manifest.csv", MANIFEST_1_1 "file.users,delta\n"},
+      {"users.csv", USERS_1_1 "t,active,2026-10-01,true,x,teacher,t,,Анна,Орлова,,,,,,,,\n"}},
+     "refused: roles.csv: \"t~",
+     NULL},
     {{{"manifest.csv", MANIFEST_HEAD "file.orgs,delta\n"}, {"orgs.csv", ORGS_HEAD "s,tobedeleted," STAMP ",,,,\n"}},
      "refused: courses.csv: \"k\": orgSourcedId: \"s\" is not in orgs.csv",
      NULL},
@@ -598,6 +602,7 @@ static const struct {
      "users: \"a\": roles: is not a list of roles"},
     {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\",\"roles\":{}}]}",
      "users: \"a\": roles: is not a list"},
+    {REST_USERS, "{\"users\":[{\"sourcedId\":\"a\",\"status\":\"active\"}]}", "users: \"a\": roles: is not a list"},
 };
 
 static void test_rest_refusals(void **state)

@@ -1,10 +1,10 @@
 /* The property of the whole school layer: whatever happens to the records, in whatever order, joined = roster.
  *
- * Random schools, each kept by one of two rosters, and random steps: imports with random differences, single changes by hand
- * on everybody's records, rooms that people make, upgrades of roster rooms, restarts, a database that fails at the n-th
- * call, kill -9 in the middle. After each step everything is worked out again from the records, by other code than the
- * server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (standing), G2 (who is gone is gone),
- * A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no others).
+ * Random schools, each kept by one of two rosters, and random steps: imports with random differences, single changes by
+ * hand on everybody's records, rooms that people make, upgrades of roster rooms, restarts, a database that fails at the
+ * n-th call, kill -9 in the middle. After each step everything is worked out again from the records, by other code than
+ * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (standing), G2 (who is gone
+ * is gone), A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no others).
  *
  * Seeds are printed; PARTA_SEED runs one alone, PARTA_SEEDS_MS gives the random part more time. */
 #include <setjmp.h>
@@ -62,12 +62,12 @@ static bool one_in(struct chance *c, int n)
 /* --- Two rosters as files --- */
 
 #define ROSTERS 2
-#define SCHOOLS 2     /* of a roster */
-#define CLASSES 3     /* of a school: two homerooms and a subject group */
-#define PUPILS 7      /* of a roster */
+#define SCHOOLS 2 /* of a roster */
+#define CLASSES 3 /* of a school: two homerooms and a subject group */
+#define PUPILS 7  /* of a roster */
 #define GUARDIANS 5
 #define TEACHERS 4
-#define OTHERS 3      /* head, deputy, external */
+#define OTHERS 3 /* head, deputy, external */
 #define PEOPLE (PUPILS + GUARDIANS + TEACHERS + OTHERS)
 
 enum { PERIOD_EVER, PERIOD_NOW, PERIOD_PAST, PERIOD_FUTURE, PERIODS };
@@ -75,10 +75,10 @@ static const char *const PERIOD[PERIODS] = {",", "2020-01-01,2190-01-01", "2020-
 
 struct file {
     bool there[PEOPLE], enabled[PEOPLE], class_there[SCHOOLS][CLASSES];
-    int name[PEOPLE], born[PEOPLE]; /* years; 0: not known */
+    int name[PEOPLE], born[PEOPLE];     /* years; 0: not known */
     int school[PEOPLE], second[PEOPLE]; /* of its role; second −1: none */
     int class[PUPILS], class_period[PUPILS], group[PUPILS], role_period[PEOPLE];
-    int guardian[PUPILS][2]; /* −1: none */
+    int guardian[PUPILS][2];       /* −1: none */
     int teacher[SCHOOLS][CLASSES]; /* of the class; −1: none */
     int title[SCHOOLS][CLASSES];
 };
@@ -177,8 +177,12 @@ static void add_roles(const struct file *f, char tag, struct text *roles)
     for (int i = 0; i < PEOPLE; ++i)
         for (int n = 0; n < 2 && f->there[i]; ++n) {
             int s = n == 0 ? f->school[i] : f->second[i], other = i - PUPILS - GUARDIANS - TEACHERS;
-            const char *word = is_pupil(i) ? "student" : is_guardian(i) ? "parent" : other < 0 ? "teacher" : WORDS[other];
-            const char *period = PERIOD[other == 2 && f->role_period[i] != PERIOD_PAST ? PERIOD_NOW : f->role_period[i]];
+            const char *word = is_pupil(i)      ? "student"
+                               : is_guardian(i) ? "parent"
+                               : other < 0      ? "teacher"
+                                                : WORDS[other];
+            const char *period =
+                PERIOD[other == 2 && f->role_period[i] != PERIOD_PAST ? PERIOD_NOW : f->role_period[i]];
             if (s >= 0)
                 text_addf(roles, "%cr%d-%d,%cp%d,%s,%s,%s,%cs%d\n", tag, i, n, tag, i, n == 0 ? "primary" : "secondary",
                           word, period, tag, s);
@@ -447,29 +451,16 @@ static int belongs(const struct world *w, const struct roster_room_row *room, us
     if (!p->person || !p->enabled || p->ended || strcmp(p->state, "pending") == 0 || strcmp(p->state, "left") == 0)
         return -1;
     switch (room->kind) {
-    case ROOM_SCHOOL_SPACE:
-        power = (roles & ~(unsigned)ROLE_EXTERNAL) != 0 ? 0 : -1;
-        break;
+    case ROOM_SCHOOL_SPACE: power = (roles & ~(unsigned)ROLE_EXTERNAL) != 0 ? 0 : -1; break;
     case ROOM_ANNOUNCEMENTS:
         power = (roles & ROLES_LEADING) != 0 ? 50 : (roles & ~(unsigned)ROLE_EXTERNAL) != 0 ? 0 : -1;
         break;
-    case ROOM_STAFF:
-        power = (roles & (ROLE_HEAD | ROLE_DEPUTY)) != 0 ? 75 : (roles & ROLES_STAFF) != 0 ? 0 : -1;
-        break;
-    case ROOM_CLASS:
-        power = (held & ROLE_CLASS_TEACHER) != 0 ? 50 : (held & ROLE_PUPIL) != 0 ? 0 : -1;
-        break;
-    case ROOM_CLASS_SPACE:
-        power = (held & (ROLE_CLASS_TEACHER | ROLE_PUPIL)) != 0 || parent ? 0 : -1;
-        break;
-    case ROOM_GUARDIANS:
-        power = (held & ROLE_CLASS_TEACHER) != 0 ? 50 : parent ? 0 : -1;
-        break;
-    case ROOM_SUBJECT:
-        power = roles == 0 || in == 0 ? -1 : (in & ~(unsigned)ROLE_PUPIL) != 0 ? 50 : 0;
-        break;
-    default:
-        fail_msg("a %s is no roster room", room_kind_name(room->kind));
+    case ROOM_STAFF: power = (roles & (ROLE_HEAD | ROLE_DEPUTY)) != 0 ? 75 : (roles & ROLES_STAFF) != 0 ? 0 : -1; break;
+    case ROOM_CLASS: power = (held & ROLE_CLASS_TEACHER) != 0 ? 50 : (held & ROLE_PUPIL) != 0 ? 0 : -1; break;
+    case ROOM_CLASS_SPACE: power = (held & (ROLE_CLASS_TEACHER | ROLE_PUPIL)) != 0 || parent ? 0 : -1; break;
+    case ROOM_GUARDIANS: power = (held & ROLE_CLASS_TEACHER) != 0 ? 50 : parent ? 0 : -1; break;
+    case ROOM_SUBJECT: power = roles == 0 || in == 0 ? -1 : (in & ~(unsigned)ROLE_PUPIL) != 0 ? 50 : 0; break;
+    default: fail_msg("a %s is no roster room", room_kind_name(room->kind));
     }
     return power < 0 && (roles & ROLE_EXTERNAL) != 0 && is_named(w, user, room->room) ? 0 : power;
 }
@@ -784,41 +775,29 @@ static bool job_hand(struct tx *tx, void *arg, struct error *e)
                               .homeroom = h->role != 0};
     switch (h->what) {
     case HAND_PERSON:
-    case HAND_CHANGE:
-        return change_person(&c, &person, h->school, 0) != 0;
-    case HAND_ROLE:
-        return change_role(&c, &role);
-    case HAND_ROLE_END:
-        return end_any_role(&c, h);
-    case HAND_ENROLL:
-        return change_enrollment(&c, &enrollment);
-    case HAND_ENROLL_END:
-        return end_any_enrollment(&c, h);
-    case HAND_GUARDIAN:
-        return change_guardianship(&c, h->user, h->other);
-    case HAND_GUARDIAN_END:
-        return end_any_guardianship(&c, h);
-    case HAND_CLASS:
-        return change_class(&c, &class, 0) != 0;
-    case HAND_CLASS_END:
-        return change_class_end(&c, h->class);
-    case HAND_LEAVE:
-        return change_leave_school(&c, h->user, h->school);
+    case HAND_CHANGE: return change_person(&c, &person, h->school, 0) != 0;
+    case HAND_ROLE: return change_role(&c, &role);
+    case HAND_ROLE_END: return end_any_role(&c, h);
+    case HAND_ENROLL: return change_enrollment(&c, &enrollment);
+    case HAND_ENROLL_END: return end_any_enrollment(&c, h);
+    case HAND_GUARDIAN: return change_guardianship(&c, h->user, h->other);
+    case HAND_GUARDIAN_END: return end_any_guardianship(&c, h);
+    case HAND_CLASS: return change_class(&c, &class, 0) != 0;
+    case HAND_CLASS_END: return change_class_end(&c, h->class);
+    case HAND_LEAVE: return change_leave_school(&c, h->user, h->school);
     case HAND_STANDING:
         return change_standing(&c, h->user,
                                (enum standing[]){STANDING_ACTIVE, STANDING_SUSPENDED, STANDING_LOCKED}[h->role % 3]);
-    case HAND_NAMED:
-        return change_named_member(&c, h->room, h->user, h->yes);
-    default:
-        return settle_day(tx, c.rooms, NULL, e);
+    case HAND_NAMED: return change_named_member(&c, h->room, h->user, h->yes);
+    default: return settle_day(tx, c.rooms, NULL, e);
     }
 }
 
 static struct hand hand_draw(struct run *r)
 {
-    static const unsigned char OFTEN[] = {HAND_PERSON, HAND_PERSON, HAND_ROLE,   HAND_ROLE,     HAND_ENROLL,
-                                          HAND_ENROLL, HAND_ENROLL, HAND_ENROLL, HAND_GUARDIAN, HAND_GUARDIAN,
-                                          HAND_GUARDIAN};
+    static const unsigned char OFTEN[] = {HAND_PERSON,   HAND_PERSON,   HAND_ROLE,    HAND_ROLE,
+                                          HAND_ENROLL,   HAND_ENROLL,   HAND_ENROLL,  HAND_ENROLL,
+                                          HAND_GUARDIAN, HAND_GUARDIAN, HAND_GUARDIAN};
     int what = below(&r->chance, HAND__COUNT + (int)sizeof OFTEN);
     return (struct hand){
         .r = r,
@@ -945,7 +924,8 @@ static void live_until_killed(struct run *r)
     }
 }
 
-/* kill -9 at any moment. The parent's file is older than what the child imported, which makes the next import larger. */
+/* kill -9 at any moment. The parent's file is older than what the child imported, which makes the next import larger.
+ */
 static void step_kill(struct run *r)
 {
     int us = 1000 + below(&r->chance, 30000);
@@ -966,8 +946,8 @@ static void step_kill(struct run *r)
 static void step_any(struct run *r)
 {
     static void (*const STEPS[])(struct run * r) = {
-        step_hand,   step_hand, step_hand,    step_hand,  step_hand,    step_hand,  step_hand, step_hand, step_hand,
-        step_import, step_room, step_upgrade, step_leave, step_restart, step_fault, step_kill,
+        step_hand, step_hand,   step_hand, step_hand,    step_hand,  step_hand,    step_hand,  step_hand,
+        step_hand, step_import, step_room, step_upgrade, step_leave, step_restart, step_fault, step_kill,
     };
     STEPS[below(&r->chance, sizeof STEPS / sizeof *STEPS)](r);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/store/schema.h"
 #include "homeserver/store/users.h"
 #include "tests/unit/fixture.h"
 
@@ -232,6 +233,70 @@ static void a_newer_database_is_refused(void **state)
     fixture_stop(&f);
 }
 
+/* Migration 4 lays three tables out anew. */
+static void a_new_layout_keeps_every_row(void **state)
+{
+    enum { ROWS, WITH_ROWID, INDICES, N };
+    static const char *const TEXTS[N] = {
+        [ROWS] =
+            "SELECT (SELECT count(*) FROM room_state WHERE room_no = 1 AND type = 'a' AND state_key = 'b' AND pos = 7)"
+            " + (SELECT count(*) FROM memberships WHERE user_no = 1 AND room_no = 1 AND membership = 'ban'"
+            " AND pos = 8 AND joined_pos = 3 AND forgotten = 1)"
+            " + (SELECT count(*) FROM roster_members WHERE room_no = 1 AND user_no = 1 AND power = 50)",
+        [WITH_ROWID] = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%'"
+                       " AND name IN ('room_state', 'memberships', 'roster_members')",
+        [INDICES] = "SELECT count(*) FROM sqlite_master WHERE name IN ('memberships_room', 'roster_members_user',"
+                    " 'roster_members_power')",
+    };
+    static const struct statements LAYOUT = {"layout", TEXTS, N};
+    struct db *db = db_open(":memory:", DB_WRITE, NULL);
+    assert_true(schema_migrate_to(db, 3));
+    assert_int_equal(db_int(db, &LAYOUT, WITH_ROWID, -1, ""), 3);
+    assert_true(db_script(db, "INSERT INTO users (user_no, localpart, created_ms) VALUES (1, 'anna', 1);"
+                              "INSERT INTO rooms (room_no, room_id, version, creator, created_ms)"
+                              " VALUES (1, '!a', '12', 1, 1);"
+                              "INSERT INTO room_state VALUES (1, 'a', 'b', 7);"
+                              "INSERT INTO memberships VALUES (1, 1, 'ban', 8, 3, 1);"
+                              "INSERT INTO roster_members VALUES (1, 1, 50);"));
+    assert_true(schema_migrate(db));
+    assert_int_equal(db_int(db, &LAYOUT, ROWS, -1, ""), 3);
+    assert_int_equal(db_int(db, &LAYOUT, WITH_ROWID, -1, ""), 0);
+    assert_int_equal(db_int(db, &LAYOUT, INDICES, -1, ""), 3);
+    db_close(db);
+}
+
+static int64_t cache_size(struct fixture *f)
+{
+    enum { SIZE };
+    static const char *const TEXTS[] = {[SIZE] = "PRAGMA cache_size"};
+    static const struct statements CACHE = {"cache", TEXTS, 1};
+    return db_int(writer_db_for_tests(f->writer), &CACHE, SIZE, 0, "");
+}
+
+struct bulk {
+    struct fixture *f;
+    int64_t inside; /* pages, or −KiB */
+};
+
+static bool bulk_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct bulk *bulk = arg;
+    tx_bulk(tx);
+    bulk->inside = cache_size(bulk->f);
+    return true;
+}
+
+static void a_large_job_has_more_memory_until_it_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    int64_t before = cache_size(f);
+    struct bulk bulk = {.f = f};
+    assert_true(writer_run(f->writer, bulk_job, &bulk, &e));
+    assert_true(-bulk.inside > -before);
+    assert_int_equal(cache_size(f), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +308,8 @@ int main(void)
         cmocka_unit_test(many_threads_share_groups_and_lose_nothing),
         cmocka_unit_test(observers_hear_commits_in_order_and_refusals_never),
         cmocka_unit_test(a_newer_database_is_refused),
+        cmocka_unit_test(a_new_layout_keeps_every_row),
+        cmocka_unit_test(a_large_job_has_more_memory_until_it_ends),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

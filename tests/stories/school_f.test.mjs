@@ -1,0 +1,239 @@
+// F: who may talk to whom, when, and what becomes of reports. Numbers are those of school.md's rules.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { inRoom, seen, text } from "./harness.mjs";
+import { HERE, V3, World, outcome, q, refused } from "./world.mjs";
+
+let w, pupil, mate, teacher, subjectTeacher, head, parent, child, otherParent, strangerPupil, classRoom;
+const CLASS = "s1-c003"; // 8А
+
+before(async () => {
+    w = await World.start();
+    const kin = (await w.do(w.operator, "GET", `/guardianships?school=${HERE}&limit=500`)).items;
+    const pupils = w.all({ role: "pupil", class: "8А" });
+    const plain = (id) => w.rolesOf(id).every((r) => r.role === "guardian" && r.class === "8А");
+    const own = kin.find((k) => pupils.some((p) => p.id === k.child) && plain(k.guardian));
+    const other = kin.find((k) => k.child !== own.child && pupils.some((p) => p.id === k.child) && plain(k.guardian));
+    const byId = (id) => w.still(w.server.people.find((p) => p.id === id));
+    [child, parent, otherParent] = await Promise.all([byId(own.child), byId(own.guardian), byId(other.guardian)]);
+    [pupil, mate] = await Promise.all(pupils.filter((p) => ![own.child, other.child].includes(p.id)).slice(0, 2).map((p) => w.still(p)));
+    teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
+    const enrolled = (await w.do(w.operator, "GET", `/classes/${CLASS}-g1/enrollments`)).items;
+    subjectTeacher = await byId(enrolled.find((e) => e.role === "teacher").user_id);
+    head = await w.still(w.one({ role: "head" }));
+    strangerPupil = await w.still(w.one({ role: "pupil", class: "1А" }));
+    classRoom = await w.room("class", CLASS);
+});
+
+after(() => w?.stop());
+
+/** Asker, asked, whether the default table of F1 lets them. */
+const pairs = () => [
+    [pupil, teacher, true, "a pupil and the class teacher"],
+    [pupil, subjectTeacher, true, "a pupil and a subject teacher"],
+    [pupil, mate, true, "classmates"],
+    [child, parent, true, "a pupil and the own guardian"],
+    [parent, child, true, "a guardian and the own child"],
+    [parent, teacher, true, "a guardian and the child's class teacher"],
+    [parent, subjectTeacher, true, "a guardian and the child's subject teacher"],
+    [parent, otherParent, true, "guardians of one class"],
+    [teacher, head, true, "colleagues"],
+    [teacher, pupil, true, "a teacher and an own pupil"],
+    [subjectTeacher, parent, true, "a teacher and an own pupil's guardian"],
+    [pupil, strangerPupil, false, "a pupil and one of another class"],
+    [pupil, otherParent, false, "a pupil and another's guardian"],
+    [pupil, head, false, "a pupil and the head"],
+    [parent, pupil, false, "a guardian and another's child"],
+    [parent, head, false, "a guardian and the head"],
+    [teacher, strangerPupil, false, "a teacher and a pupil of another class"],
+    [head, pupil, false, "the head and a pupil"],
+    [head, parent, false, "the head and a guardian"],
+];
+
+test("F1: direct chats by relation, whichever way they are begun", async () => {
+    for (const [asker, asked, allowed, what] of pairs()) {
+        const id = asked.getUserId();
+        const ways = {
+            "created with the invite": () => w.directWith(asker, id),
+            "created, then invited": async () => {
+                const { room_id } = await asker.createRoom({ preset: "private_chat" });
+                await asker.invite(room_id, id);
+            },
+            "by a member event": async () => {
+                const { room_id } = await asker.createRoom({ is_direct: true });
+                await asker.sendStateEvent(room_id, "m.room.member", { membership: "invite" }, id);
+            },
+        };
+        for (const [way, begin] of Object.entries(ways)) {
+            if (allowed) await begin().catch((e) => assert.fail(`${what}, ${way}: ${JSON.stringify(e.data ?? e)}`));
+            else await refused(begin(), "F1");
+        }
+    }
+});
+
+test("F1: a club of two is a chat of two, however it came about", async () => {
+    const { room_id } = await teacher.createRoom({ name: "Кружок на двоих" });
+    await refused(teacher.invite(room_id, strangerPupil.getUserId()), "F1");
+    await teacher.invite(room_id, pupil.getUserId());
+    await pupil.joinRoom(room_id);
+    await teacher.invite(room_id, strangerPupil.getUserId());
+    await strangerPupil.joinRoom(room_id);
+    await w.say(strangerPupil, room_id, "нас трое");
+    await pupil.leave(room_id);
+    await refused(w.say(strangerPupil, room_id, "нас двое"), "F1");
+    const knocking = { type: "m.room.join_rules", state_key: "", content: { join_rule: "knock" } };
+    const alone = (await head.createRoom({ name: "Приёмная", initial_state: [knocking] })).room_id;
+    await refused(pupil.knockRoom(alone), "F1");
+    const open = (await head.createRoom({ name: "Открыто", preset: "public_chat", room_alias_name: "reception" })).room_id;
+    await refused(pupil.joinRoom(open), "F1");
+    await refused(pupil.joinRoom("#reception:school.example"), "F1");
+});
+
+test("F1: a school narrows or widens each cell", async () => {
+    await w.withPolicy({ direct: { pupil: { classmate: false }, staff: { pupil: true } } }, async () => {
+        await refused(w.directWith(pupil, mate), "F1");
+        await w.directWith(head, pupil);
+        await refused(w.directWith(pupil, head), "F1");
+    });
+    await w.directWith(pupil, mate);
+    await refused(w.directWith(head, pupil), "F1");
+});
+
+test("F2: a direct chat stays one: no third person, name, alias, listing, and an upgrade changes nothing", async () => {
+    const { room_id } = await w.directWith(pupil, teacher);
+    await teacher.joinRoom(room_id);
+    for (const who of [pupil, teacher]) {
+        await refused(who.invite(room_id, mate.getUserId()), "F2");
+        await refused(who.sendStateEvent(room_id, "m.room.name", { name: "Клуб" }, ""), "F2");
+        await refused(who.createAlias(`#direct${who === pupil}:school.example`, room_id), "F2");
+        await refused(who.setRoomDirectoryVisibility(room_id, "public"), "F2");
+    }
+    await refused(mate.joinRoom(room_id));
+    await refused(mate.knockRoom(room_id));
+    await refused(w.office.joinRoom(room_id));
+    await teacher.leave(room_id);
+    await refused(pupil.invite(room_id, mate.getUserId()), "F2");
+    await pupil.invite(room_id, teacher.getUserId());
+    await teacher.joinRoom(room_id);
+    const version = (await pupil.getStateEvent(room_id, "m.room.create", "")).room_version;
+    const { replacement_room } = await pupil.upgradeRoom(room_id, version);
+    await pupil.invite(replacement_room, teacher.getUserId());
+    await teacher.joinRoom(replacement_room);
+    await refused(pupil.invite(replacement_room, mate.getUserId()), "F2");
+    await refused(teacher.sendStateEvent(replacement_room, "m.room.name", { name: "Клуб" }, ""), "F2");
+});
+
+test("F2: when the relation has ended the chat can only be read", async () => {
+    const made = await w.newClass("7Ф", "7");
+    const [one, two] = await Promise.all([1, 2].map(() => w.newPerson("pupil", { class: made.class, birth_date: "2011-01-01" })));
+    const [a, b] = [await w.enter(one.user_id), await w.enter(two.user_id)];
+    const { room_id } = await w.directWith(a, b);
+    await b.joinRoom(room_id);
+    await w.say(a, room_id, "пока вместе");
+    await w.do(w.office, "POST", `/classes/${CLASS}/enrollments`, { user_id: two.user_id, role: "pupil" });
+    await w.do(w.office, "DELETE", `/classes/${made.class}/enrollments/${q(two.user_id)}/pupil`);
+    for (const who of [a, b]) {
+        await refused(w.say(who, room_id, "а теперь?"), "F1");
+        assert.ok((await w.read(who, room_id)).includes("пока вместе"));
+    }
+    await w.do(w.office, "POST", `/classes/${made.class}/enrollments`, { user_id: two.user_id, role: "pupil" });
+    await w.say(b, room_id, "снова вместе");
+});
+
+/** Quiet hours all day but the hour twelve hours from now, in UTC. */
+function allDay(mode, more = {}) {
+    const at = (hours) => new Date(Date.now() + hours * 3600000).toISOString().slice(11, 16);
+    return { quiet_hours: { mode, from: at(-11), to: at(11), utc_offset: "+00:00", ...more } };
+}
+
+const raw = (who, room, body, txn) => w.server.request("PUT", `${V3}/rooms/${q(room)}/send/m.room.message/${txn}`, { token: who.getAccessToken(), body: text(body) });
+
+test("F3: quiet hours refuse, or warn, what staff and families write to each other, and nothing else", async () => {
+    const { room_id } = await w.directWith(teacher, parent);
+    await parent.joinRoom(room_id);
+    const among = (await w.directWith(teacher, head)).room_id;
+    await head.joinRoom(among);
+    const { event_id } = await w.say(teacher, room_id, "до тихих часов");
+    await w.withPolicy(allDay("refuse"), async () => {
+        for (const who of [teacher, parent]) await refused(w.say(who, room_id, "ночью"), "F3");
+        await refused(w.say(teacher, classRoom, "домашнее задание"), "F3");
+        await w.say(pupil, classRoom, "pupils are not bound by default");
+        await w.say(teacher, among, "коллеги");
+        await parent.sendEvent(room_id, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id, key: "👍" } });
+    });
+    await w.withPolicy(allDay("refuse", { senders: ["guardian"] }), async () => {
+        await w.say(teacher, room_id, "учителю можно");
+        await refused(w.say(parent, room_id, "родителю нельзя"), "F3");
+    });
+    await w.withPolicy(allDay("warn"), async () => {
+        const { status, body } = await raw(teacher, room_id, "всё же", "warned1");
+        assert.equal(status, 200);
+        assert.deepEqual([body["org.parta.notice"].rule, body["org.parta.notice"].held], ["F3", false]);
+        assert.ok((await w.read(parent, room_id)).includes("всё же"));
+    });
+});
+
+test("F3: delayed messages come when quiet hours end, once, with the sender's transaction id", async () => {
+    const { room_id } = await w.directWith(subjectTeacher, parent);
+    await parent.joinRoom(room_id);
+    const policy = allDay("delay");
+    await w.do(w.operator, "PUT", `/schools/${HERE}/policy`, { document: policy, reason: "Evenings are free" });
+    const held = await raw(subjectTeacher, room_id, "утром увидите", "held1");
+    assert.equal(held.status, 200);
+    assert.equal(held.body["org.parta.notice"].held, true);
+    const again = await raw(subjectTeacher, room_id, "утром увидите", "held1");
+    assert.equal(again.body.event_id, held.body.event_id, "the same transaction is the same message");
+    assert.ok(!(await w.read(parent, room_id)).includes("утром увидите"));
+    await w.do(w.operator, "PUT", `/schools/${HERE}/policy`, { document: {}, reason: "Morning has come" });
+    await w.meanwhile(["UPDATE held_messages SET due_ms = 1"]);
+    await w.live(parent);
+    await seen(parent, room_id, (e) => e.getContent().body === "утром увидите", "the held message");
+    assert.deepEqual((await w.read(parent, room_id)).filter((body) => body === "утром увидите").length, 1);
+});
+
+test("F4: polls are started by role; everybody votes", async () => {
+    const start = { "org.matrix.msc3381.poll.start": { question: { "org.matrix.msc1767.text": "Куда едем?" }, answers: [{ id: "a", "org.matrix.msc1767.text": "В музей" }] } };
+    await refused(pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start), "F4");
+    await refused(pupil.sendEvent(classRoom, "m.poll.start", {}), "F4");
+    const { event_id } = await teacher.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start);
+    await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.response", { "m.relates_to": { rel_type: "m.reference", event_id }, "org.matrix.msc3381.poll.response": { answers: ["a"] } });
+    await w.withPolicy({ polls: ["pupil"] }, async () => {
+        await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start);
+        await refused(teacher.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start), "F4");
+    });
+});
+
+test("F5: a report goes to the administrator and the class teacher, never to the accused; the evidence stays", async () => {
+    await w.live(teacher);
+    const { event_id } = await w.say(mate, classRoom, "ты дурак");
+    await pupil.reportEvent(classRoom, event_id, -100, "обзывается");
+    await mate.redactEvent(classRoom, event_id);
+    const list = async (who) => (await w.do(who, "GET", `/reports?school=${HERE}`)).items;
+    const [report] = (await list(w.office)).filter((r) => r.event_id === event_id);
+    assert.equal(report.evidence.content.body, "ты дурак");
+    assert.deepEqual([report.accused, report.reporter, report.reason], [mate.getUserId(), pupil.getUserId(), "обзывается"]);
+    assert.ok((await list(teacher)).some((r) => r.report === report.report));
+    for (const who of [mate, pupil, parent, head, subjectTeacher]) {
+        assert.deepEqual((await w.api(who, "GET", `/reports?school=${HERE}`)).body.items ?? [], []);
+        await w.no(404, undefined, who, "GET", `/reports/${report.report}`);
+    }
+    await w.no([403, 404], undefined, mate, "POST", `/reports/${report.report}/close`, { resolution: "всё хорошо" });
+    await w.do(teacher, "POST", `/reports/${report.report}/close`, { resolution: "Помирились" });
+    const closed = (await list(w.office)).find((r) => r.report === report.report);
+    assert.deepEqual([closed.state, closed.handled_by], ["closed", teacher.getUserId()]);
+});
+
+test("F5: an accused class teacher or administrator does not see the report against them", async () => {
+    const report = (who, whom) => w.server.request("POST", `${V3}/users/${q(whom.getUserId())}/report`, { token: who.getAccessToken(), body: { reason: "жалоба" } });
+    for (const accused of [teacher, w.office]) {
+        assert.equal((await report(pupil, accused)).status, 200);
+        const mine = (await w.do(accused, "GET", `/reports?school=${HERE}`)).items;
+        assert.ok(mine.every((r) => r.accused !== accused.getUserId()), "not to the accused");
+        const all = (await w.do(w.operator, "GET", "/reports")).items;
+        assert.ok(all.some((r) => r.accused === accused.getUserId()));
+    }
+    assert.ok((await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some((r) => r.accused === teacher.getUserId()));
+    const room = await w.server.request("POST", `${V3}/rooms/${q(classRoom)}/report`, { token: pupil.getAccessToken(), body: { reason: "шумно" } });
+    assert.equal(room.status, 200);
+    assert.ok((await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some((r) => r.kind === "room" && r.room_id === classRoom));
+});
