@@ -20,10 +20,12 @@ struct stop {
 };
 static const struct stop SUSPEND = {STANDING_SUSPENDED, "suspended"}, LOCK = {STANDING_LOCKED, "locked"};
 
+/* A server administrator acts as the operator does; everybody else as the person they are in their schools. */
 static struct actor actor_of(const struct request *r)
 {
-    return (struct actor){
-        .user = r->session->user, .name = r->session->user_id, .scopes = r->session->admin ? SCOPE_ACCOUNTS : 0};
+    if (r->session->admin)
+        return (struct actor){.name = r->session->user_id, .scopes = SCOPE_ACCOUNTS};
+    return (struct actor){.user = r->session->user, .name = r->session->user_id};
 }
 
 /* The person's number and standing. Authorization comes before any look-up of the account, so that it tells nothing. */
@@ -69,7 +71,7 @@ static bool stop_job(struct tx *tx, void *arg, struct error *e)
     enum standing now, want = s->on ? s->stop->standing : STANDING_ACTIVE;
     if (!find_target(s->r, tx->db, &target, &now, e))
         return false;
-    if (target == actor.user)
+    if (target == s->r->session->user)
         return error_set(e, ERROR_FORBIDDEN, "Nobody stops their own account.");
     if (s->on == (now == s->stop->standing))
         return true; /* it is so already; to lift a suspension does not unlock */

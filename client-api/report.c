@@ -13,6 +13,7 @@
 #include "homeserver/rooms/visibility.h"
 #include "homeserver/store/events.h"
 #include "homeserver/store/rooms.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
 #include "policy/reports/reports.h"
 
@@ -72,12 +73,22 @@ static bool post_report_event(struct request *r)
     return reading_room(r, ERROR_NOT_FOUND, report_event);
 }
 
+/* Whom a report of the room concerns, and who may therefore not read it: the other of a direct chat, who answers for a
+ * club (E5); 0: a room of the school. */
+static user_no answers_for(struct request *r, room_no room)
+{
+    struct room_school of;
+    school_of_room(r->db, room, &of);
+    user_no who = of.kind == ROOM_DIRECT ? (of.a == r->session->user ? of.b : of.a) : of.owner;
+    return who == r->session->user ? 0 : who;
+}
+
 static bool post_report_room(struct request *r)
 {
     room_no room = rooms_by_id(r->db, r->params[0]);
     if (room == 0 || !reading_may_know_room(r, room))
         return reply_empty(r);
-    return report(r, (struct report_row){.kind = "room", .room = room});
+    return report(r, (struct report_row){.kind = "room", .room = room, .accused = answers_for(r, room)});
 }
 
 static bool post_report_user(struct request *r)

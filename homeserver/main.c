@@ -360,7 +360,7 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 int main(int argc, char **argv)
 {
     static bool (*const STEPS[])(struct app * app) = {
-        load_config, take_data_dir, load_key, start_writer, make_services, start_post, start_puller, start_http, start_control,
+        load_config, take_data_dir, load_key, start_writer, make_services, start_post, start_puller, start_control, start_http,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;

@@ -94,6 +94,7 @@ static void office(struct db *db, const struct actor *actor, school_no school, c
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
+    out->elsewhere = actor->user != 0 ? school_roles_elsewhere(db, actor->user, subject->target) : 0;
     out->guardian = actor->user != 0 && school_is_guardian(db, actor->user, subject->target);
 }
 

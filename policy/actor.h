@@ -15,7 +15,7 @@
 
 struct db;
 
-/* What an operator's token allows; bits. Words as in docs/api.md. */
+/* What an operator's token allows; bits. Words as in docs/openapi.json. */
 enum operator_scope {
     SCOPE_READ = 1,    /* schools, people, classes, rooms */
     SCOPE_RECORDS = 2, /* to change them; links, applications */

@@ -1,6 +1,7 @@
 #include "homeserver/base/fold.h"
 
 #include <locale.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,18 +34,25 @@ static void put(struct text *out, uint32_t c)
         text_addc(out, (char)(0x80 | (c >> 6 * more & 0x3f)));
 }
 
+/* Opened once, because that reads files; it never changes. 0: there is none. */
+static locale_t locale;
+
+static void open_locale(void)
+{
+    locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
 char *fold(const char *s)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct text out = TEXT_INIT;
-    locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    pthread_once(&once, open_locale);
     for (const unsigned char *at = (const unsigned char *)s; *at != '\0';) {
         uint32_t c = take(&at);
         if (locale != (locale_t)0)
             c = (uint32_t)towlower_l((wint_t)c, locale);
         put(&out, c == 0x451 ? 0x435 : c);
     }
-    if (locale != (locale_t)0)
-        freelocale(locale);
     return text_take(&out);
 }
 

@@ -11,8 +11,8 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 
-#define HEADER_MAX 512 /* of a header that is kept; longer ones are cut */
-#define TOKEN_MAX 4096 /* a longer one is nobody's */
+#define HEADER_MAX 512  /* of a header that is kept; longer ones are cut */
+#define TOKEN_MAX 4096  /* a longer one is nobody's */
 #define REASON_MAX 2048 /* of Parta-Override-Reason, percent-encoded */
 
 /* A piece of call->strings, which was made large enough. */

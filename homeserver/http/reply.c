@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/config.h"
+#include "homeserver/http/server.h"
 
 static const struct {
     int status;
@@ -69,12 +73,27 @@ void error_members(const struct error *e, json_t *object)
         json_object_set_new(object, e->field, json_string(e->value));
 }
 
+/* Who is refused by a rule, or may not sign in, finds help as in /.well-known/matrix/support (school.md H2). */
+static void add_help(const struct request *r, json_t *object)
+{
+    const struct config *config = r->server != NULL ? r->server->config : NULL;
+    bool by_rule = r->error.field != NULL && strcmp(r->error.field, "org.parta.rule") == 0;
+    bool closed = r->error.code == ERROR_USER_LOCKED || r->error.code == ERROR_USER_DEACTIVATED;
+    if (config == NULL || !(by_rule || closed))
+        return;
+    if (config->support.page != NULL)
+        json_object_set_new(object, "org.parta.help", json_string(config->support.page));
+    else if (config->support.email != NULL)
+        json_object_set_new(object, "org.parta.help", json_sprintf("mailto:%s", config->support.email));
+}
+
 void reply_error(struct request *r)
 {
     char seconds[24];
     json_t *object = json_object();
     int64_t wait_ms = r->error.retry_after_ms;
     error_members(&r->error, object);
+    add_help(r, object);
     reply_reset(&r->reply);
     reply_json(r, object);
     reply_status(r, error_status(&r->error));

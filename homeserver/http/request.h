@@ -139,8 +139,8 @@ struct request {
         char operator_[64];    /* who calls, as api_caller found out */
         bool command_line;     /* `parta` calls (homeserver/cli/errand.h): there is no token */
     } office;
-    struct db *db;                 /* this worker's read connection */
-    char id[12];                   /* for the log */
+    struct db *db; /* this worker's read connection */
+    char id[12];   /* for the log */
     struct park {
         bool again;          /* the handler asks to be held (again) */
         user_no user;        /* woken by this user's changes … */

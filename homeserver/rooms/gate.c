@@ -65,9 +65,14 @@ static bool target_enters(const struct asking *a)
     return a->q->target != 0 && is(a, ENTERING) && (INSIDE & 1u << a->target_was) == 0;
 }
 
+/* Who is there counts in rooms that people made, encryption where something is written. The roster's joins, of which
+ * there are many at once, need neither. */
 static void read_room(struct asking *a)
 {
-    gate_memory_room(a->memory, a->db, a->q->room, &a->of, &a->life);
+    gate_memory_room(a->memory, a->db, a->q->room, &a->of, NULL);
+    a->life.n = -1;
+    if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB || is(a, BIT(ACT_SEND) | BIT(ACT_STATE)))
+        gate_memory_room(a->memory, a->db, a->q->room, &a->of, &a->life);
     a->f->room = (struct room_facts){
         .kind = a->of.kind,
         .has_school = a->of.n_schools > 0,
@@ -94,11 +99,14 @@ static user_no other_of_direct(const struct asking *a, user_no one)
     return one == a->of.a ? b : one == b ? a->of.a : 0;
 }
 
-/* The other one, where there are two, or will be. */
+/* The other one, where there are two, or will be. Who is only invited counts for entering, so that people can be
+ * invited one after the other; what is said, only those who are there hear. */
 static user_no other_of_few(const struct asking *a, user_no one)
 {
-    user_no people[3] = {a->life.people[0], a->life.people[1]}, other = 0;
-    int n = a->life.n;
+    bool entering = is(a, ENTERING);
+    const user_no *there_are = entering ? a->life.people : a->life.joined;
+    user_no people[3] = {there_are[0], there_are[1]}, other = 0;
+    int n = entering ? a->life.n : a->life.n_joined;
     bool there = false;
     if (n < 0 || n > 2)
         return 0;
@@ -239,11 +247,10 @@ bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, us
 static bool is_hidden_from(struct rooms *rooms, struct tx *tx, room_no room, user_no actor)
 {
     struct room_school of;
-    struct room_life life;
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return false;
-    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, &life);
+    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
     gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, actor, &who);
     return of.n_schools > 0 && !who.service && !who.member && memberships_of(tx->db, room, actor) == MEMBERSHIP_NONE;
 }
@@ -257,11 +264,10 @@ struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, 
 bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_no user, bool knocked)
 {
     struct room_school of;
-    struct room_life life;
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return true;
-    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, &life);
+    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
     if ((of.kind != ROOM_DIRECT && of.kind != ROOM_CLUB) || of.n_schools == 0)
         return true; /* the office says to which schools the others belong */
     gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);

@@ -61,8 +61,8 @@ bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_n
 /* Whether target is a stranger to the room in actor's eyes: to be answered as somebody who does not exist (A1). */
 bool gate_is_stranger(const struct rooms *rooms, struct db *db, room_no room, user_no actor, user_no target);
 
-/* A1: opens a room that somebody names by its id. Who was never in it and is of no school of it hears what they would hear
- * of a room that does not exist. NULL: *e. */
+/* A1: opens a room that somebody names by its id. Who was never in it and is of no school of it hears what they would
+ * hear of a room that does not exist. NULL: *e. */
 struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, user_no actor, struct error *e);
 
 /* A1: whether the user may learn that the room exists (alias look-up, directory, summary, world-readable history). A

@@ -78,12 +78,24 @@ static struct gate_memory *usable(struct gate_memory *memory, struct db *db)
     return db_writes(db) && !db_failed(db) ? memory : NULL;
 }
 
+/* As school_room_life, of a room whose slot has just been looked at. */
+static void remembered_life(struct gate_memory *memory, struct db *db, room_no room, struct room_life *life)
+{
+    size_t at = slot(room, 0, ROOMS_KEPT);
+    struct stamp now = stamp_now(db, OF_LIFE, room, 0);
+    if (!same(&memory->rooms[at].life_stamp, &now))
+        school_room_life(db, room, &memory->rooms[at].of, &memory->rooms[at].life);
+    memory->rooms[at].life_stamp = now;
+    *life = memory->rooms[at].life;
+}
+
 void gate_memory_room(struct gate_memory *memory, struct db *db, room_no room, struct room_school *of,
                       struct room_life *life)
 {
     if (usable(memory, db) == NULL) {
         school_of_room(db, room, of);
-        school_room_life(db, room, of, life);
+        if (life != NULL)
+            school_room_life(db, room, of, life);
         return;
     }
     size_t at = slot(room, 0, ROOMS_KEPT);
@@ -91,12 +103,9 @@ void gate_memory_room(struct gate_memory *memory, struct db *db, room_no room, s
     if (!same(&memory->rooms[at].of_stamp, &now))
         school_of_room(db, room, &memory->rooms[at].of);
     memory->rooms[at].of_stamp = now;
-    now.epoch = db_epoch(db, OF_LIFE);
-    if (!same(&memory->rooms[at].life_stamp, &now))
-        school_room_life(db, room, &memory->rooms[at].of, &memory->rooms[at].life);
-    memory->rooms[at].life_stamp = now;
     *of = memory->rooms[at].of;
-    *life = memory->rooms[at].life;
+    if (life != NULL)
+        remembered_life(memory, db, room, life);
 }
 
 void gate_memory_person(struct gate_memory *memory, struct db *db, room_no room, const struct room_school *of,

@@ -24,6 +24,7 @@ struct gate_pair {
     uint32_t either;         /* those relations by which one of the two may ask the other */
 };
 
+/* life NULL: it is not asked for. */
 void gate_memory_room(struct gate_memory *memory, struct db *db, room_no room, struct room_school *of,
                       struct room_life *life);
 void gate_memory_person(struct gate_memory *memory, struct db *db, room_no room, const struct room_school *of,

@@ -134,9 +134,12 @@ static json_t *member_content(struct room *room, struct tx *tx, const struct mem
     return content;
 }
 
+/* In a school nobody has another name in a room than the school gives them, so that there is nothing to say by joining
+ * again (F1: a member event is no letter box). */
 static bool already_joined(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out)
 {
-    if (act->act != ACT_JOIN || act->extra != NULL || memberships_of(tx->db, room->no, act->target) != MEMBERSHIP_JOIN)
+    bool says_more = act->extra != NULL && !rooms_settings(room->rooms)->school_mode;
+    if (act->act != ACT_JOIN || says_more || memberships_of(tx->db, room->no, act->target) != MEMBERSHIP_JOIN)
         return false;
     const struct room_state *now = room_state_get(room, tx, "m.room.member", name_of(room, tx, act->target));
     out->pos = now->pos;
@@ -211,8 +214,8 @@ bool membership_forget(struct room *room, struct tx *tx, user_no user, struct er
 
 static void refresh_member(struct room *room, struct tx *tx, user_no user)
 {
-    const char *id = name_of(room, tx, user);
-    const json_t *now = room_state_content(room, tx, "m.room.member", id);
+    const char *id = name_of(room, tx, user); /* NULL: the database failed */
+    const json_t *now = id != NULL ? room_state_content(room, tx, "m.room.member", id) : NULL;
     struct error ignored;
     struct appended out;
     if (now == NULL)

@@ -82,13 +82,16 @@ static void add_replaced(struct text *out, const struct render *how, const struc
     free(replaced);
 }
 
+/* Redactions can be redacted, in chains as long as anybody likes: one link is told. An event that an erasure emptied
+ * (policy/life/erase.h) was redacted by itself, which no event tells. */
 static void add_redacted_because(struct text *out, const struct render *how, const struct event_row *row)
 {
     struct render inner = *how;
-    struct event_row *redaction = row->redacted_by != 0 ? event_at(how->db, row->redacted_by) : NULL;
+    bool told = row->redacted_by != 0 && row->redacted_by != row->pos && !how->inner;
+    struct event_row *redaction = told ? event_at(how->db, row->redacted_by) : NULL;
     if (redaction == NULL)
         return;
-    inner.plain = true;
+    inner.plain = inner.inner = true;
     text_adds(out, ",\"redacted_because\":");
     render_event(out, &inner, redaction);
     free(redaction);

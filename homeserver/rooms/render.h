@@ -30,6 +30,7 @@ struct render {
     const struct ignored *ignored;
     bool bare;  /* leave out transaction id, redaction, replaces_state and relations: no look-up but names */
     bool plain; /* leave out bundled aggregations only (state events have none anyway) */
+    bool inner; /* this is what another event was redacted by: what it was redacted by itself is left out */
 };
 
 /* Appends {"content":…,"event_id":…,"origin_server_ts":…[,"redacts"][,"room_id"],"sender":…[,"state_key"],"type":…,

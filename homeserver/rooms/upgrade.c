@@ -301,8 +301,8 @@ static bool relink(struct upgrade *u)
         bool parent = strcmp(type, "m.space.parent") == 0, child = strcmp(type, "m.space.child") == 0;
         room_no no = parent || child ? rooms_by_id(u->tx->db, json_get_string(event, "state_key")) : 0;
         struct room *other = no != 0 ? room_open(u->old->rooms, u->tx, no) : NULL;
-        if (other != NULL && (!relink_one(u, other, parent ? "m.space.child" : "m.space.parent") ||
-                              (child && !relink_rule(u, other))))
+        if (other != NULL &&
+            (!relink_one(u, other, parent ? "m.space.child" : "m.space.parent") || (child && !relink_rule(u, other))))
             return false;
     }
     return true;

@@ -19,7 +19,8 @@ static const char *const TEXTS[] = {
     [ADVANCE] = "UPDATE erasures SET room_no = $2, pos = $3 WHERE user_no = $1",
     [FINISH] = "UPDATE erasures SET done_ms = $2 WHERE user_no = $1",
     [FORGET_PERSON] = "UPDATE people SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
-                      " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, version = version + 1"
+                      " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, closed = 0,"
+                      " version = version + 1"
                       " WHERE user_no = $1",
     [FORGET_CONTACTS] = "DELETE FROM contacts WHERE user_no = $1",
     [FORGET_APPLICATIONS] = "UPDATE applications SET given_name = '', family_name = '', middle_name = '',"

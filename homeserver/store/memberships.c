@@ -20,7 +20,8 @@ static const char *const TEXTS[COUNT] = {
     [PUT] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
             " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
             " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
-    [PUT_FIRST] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
+    [PUT_FIRST] =
+        "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
     [FORGET] = "UPDATE memberships SET forgotten = 1 WHERE user_no = $1 AND room_no = $2",
 };
 static const struct statements MEMBERSHIPS = {"memberships", TEXTS, COUNT};

@@ -22,16 +22,22 @@
     "SELECT p.user_no, p.sourced_id, p.given_name, p.family_name, p.middle_name, p.birth_date, p.enabled, p.ended,"    \
     " u.localpart, u.state, p.source, p.version FROM people p JOIN users u ON u.user_no = p.user_no WHERE "
 #define ENROLLMENT                                                                                                     \
-    "SELECT n.user_no, u.localpart, c.sourced_id, n.role, n.begin_date, n.end_date, n.source FROM enrollments n"       \
-    " JOIN classes c ON c.class_no = n.class_no JOIN users u ON u.user_no = n.user_no WHERE "
+    "SELECT n.user_no, c.school_no, u.localpart, c.sourced_id, n.role, n.begin_date, n.end_date, n.source"             \
+    " FROM enrollments n JOIN classes c ON c.class_no = n.class_no JOIN users u ON u.user_no = n.user_no WHERE "
 #define ROOM                                                                                                           \
-    "SELECT r.room_no, r.room_id, coalesce(rr.kind, a.kind, r.kind),"                                                  \
+    "SELECT r.room_no, r.room_id, coalesce(rr.kind, r.kind),"                                                          \
     " (SELECT e.content FROM room_state t JOIN events e ON e.pos = t.pos WHERE t.room_no = r.room_no"                  \
     " AND t.type = 'm.room.name' AND t.state_key = ''),"                                                               \
     " CASE WHEN o.kind = 'person' THEN o.localpart END, c.sourced_id, r.joined FROM rooms r"                           \
     " LEFT JOIN roster_rooms rr ON rr.room_no = r.room_no LEFT JOIN archived_rooms a ON a.room_no = r.room_no"         \
     " LEFT JOIN users o ON o.user_no = coalesce(r.owner, r.creator)"                                                   \
     " LEFT JOIN classes c ON c.class_no = coalesce(rr.class_no, a.class_no) WHERE "
+
+/* In people's lists: $1, $2 the viewer and the day, $3 after, $4 school, $5 class, $6 role, $7 standing. */
+#define STANDING_7 "($7 = '' OR u.state = $7)"
+#define HAS_ROLE                                                                                                       \
+    "EXISTS (SELECT 1 FROM roles r WHERE r.user_no = p.user_no AND ($4 = 0 OR r.school_no = $4)"                       \
+    " AND ($6 = '' OR r.role = $6) AND " NOT_PAST("r", 2) " AND " SEES("r.school_no", 1, 2) ")"
 
 enum {
     IS_IN,
@@ -42,6 +48,8 @@ enum {
     SCHOOL_GET,
     CLASSES,
     CLASS_GET,
+    PEOPLE_OF_CLASS,
+    PEOPLE_OF_SCHOOL,
     PEOPLE,
     PERSON_GET,
     ROLES,
@@ -71,17 +79,18 @@ static const char *const TEXTS[N] = {
     "c.class_no > $3 AND ($5 = 0 OR c.school_no = $5) AND " SEES("c.school_no", 1, 2) " ORDER BY c.class_no LIMIT $4",
     [CLASS_GET] = CLASS "c.class_no = $1",
 
-    [PEOPLE] = PERSON
-    "p.user_no > $3 AND ($7 = '' OR u.state = $7)"
-    " AND ($5 = 0 OR EXISTS (SELECT 1 FROM enrollments n WHERE n.class_no = $5 AND n.user_no = p.user_no"
-    " AND " NOT_PAST(
-        "n", 2) "))"
-                " AND (($1 = 0 AND $4 = 0 AND $6 = '') OR EXISTS (SELECT 1 FROM roles r WHERE r.user_no = p.user_no"
-                " AND ($4 = 0 OR r.school_no = $4) AND ($6 = '' OR r.role = $6) AND " NOT_PAST("r", 2) " AND " SEES(
-                    "r.school_no", 1, 2) ")) ORDER BY p.user_no",
+    /* One text for each way to find them first: a class, a school, everybody. */
+    [PEOPLE_OF_CLASS] =
+        PERSON "p.user_no IN (SELECT n.user_no FROM enrollments n WHERE n.class_no = $5"
+               " AND n.user_no > $3 AND " NOT_PAST("n", 2) ") AND " STANDING_7 " AND " HAS_ROLE " ORDER BY p.user_no",
+    [PEOPLE_OF_SCHOOL] = PERSON "p.user_no IN (SELECT r.user_no FROM roles r WHERE r.school_no = $4"
+                                " AND r.user_no > $3 AND ($6 = '' OR r.role = $6) AND " NOT_PAST("r", 2) " AND " SEES(
+                                    "r.school_no", 1, 2) ") AND " STANDING_7 " AND $5 = 0 ORDER BY p.user_no",
+    [PEOPLE] = PERSON "p.user_no > $3 AND $5 = 0 AND " STANDING_7 " AND (($1 = 0 AND $6 = '') OR " HAS_ROLE
+                      ") ORDER BY p.user_no",
     [PERSON_GET] = PERSON "p.user_no = $1",
 
-    [ROLES] = "SELECT s.sourced_id, r.role, r.begin_date, r.end_date, r.source FROM roles r"
+    [ROLES] = "SELECT r.school_no, s.sourced_id, r.role, r.begin_date, r.end_date, r.source FROM roles r"
               " JOIN schools s ON s.school_no = r.school_no WHERE r.user_no = $3 AND " SEES(
                   "r.school_no", 1, 2) " ORDER BY r.school_no, r.role, r.begin_date",
     [ENROLLMENTS_OF] =
@@ -94,16 +103,17 @@ static const char *const TEXTS[N] = {
         " JOIN users c ON c.user_no = g.child JOIN users p ON p.user_no = g.guardian WHERE ($3 = 0 OR g.child = $3"
         " OR g.guardian = $3) AND g.child IN (SELECT DISTINCT x.child FROM guardianships x"
         " JOIN roles r ON r.user_no = x.child WHERE x.child > $5 AND ($3 = 0 OR x.child = $3 OR x.guardian = $3)"
-        " AND ($4 = 0 OR r.school_no = $4) AND " SEES("r.school_no", 1, 2) " ORDER BY x.child LIMIT $6)"
-                                                                           " ORDER BY g.child, g.guardian",
+        " AND ($4 = 0 OR r.school_no = $4) AND " NOT_PAST("r", 2) " AND " SEES("r.school_no", 1,
+                                                                               2) " ORDER BY x.child LIMIT $6)"
+                                                                                  " ORDER BY g.child, g.guardian",
 
     /* People's direct chats and documents are theirs: the office does not list them. */
-    [ROOMS] = ROOM
-    "r.room_no IN (SELECT s.room_no FROM room_schools s WHERE s.room_no > $3"
-    " AND ($5 = 0 OR s.school_no = $5) AND " SEES(
-        "s.school_no", 1, 2) ")"
-                             " AND coalesce(rr.kind, a.kind, r.kind) NOT IN ('direct', 'documents')"
-                             " AND ($6 = '' OR coalesce(rr.kind, a.kind, r.kind) = $6) ORDER BY r.room_no LIMIT $4",
+    [ROOMS] =
+        ROOM "r.room_no IN (SELECT s.room_no FROM room_schools s WHERE s.room_no > $3"
+             " AND ($5 = 0 OR s.school_no = $5) AND " SEES(
+                 "s.school_no", 1, 2) ")"
+                                      " AND coalesce(rr.kind, r.kind) NOT IN ('direct', 'documents')"
+                                      " AND ($6 = '' OR coalesce(rr.kind, r.kind) = $6) ORDER BY r.room_no LIMIT $4",
     [ROOM_GET] = ROOM "r.room_no = $1",
     [ROOM_SCHOOLS] = "SELECT s.school_no, s.sourced_id FROM room_schools x JOIN schools s ON s.school_no = x.school_no"
                      " WHERE x.room_no = $3 AND " SEES("x.school_no", 1, 2) " ORDER BY s.school_no",
@@ -115,8 +125,8 @@ static const char *const TEXTS[N] = {
         " WHERE u.kind = 'person' AND u.user_no > $2 AND u.user_no IN (SELECT y.user_no FROM memberships y"
         " WHERE y.room_no = $1 AND y.membership IN ('join', 'invite', 'knock')"
         " UNION SELECT z.user_no FROM named_members z WHERE z.room_no = $1) ORDER BY u.user_no LIMIT $3",
-    [IMPORTS] = "SELECT import_no, source, mode, author, changes, started_ms, ended_ms FROM imports"
-                " WHERE import_no > $1 ORDER BY import_no LIMIT $2",
+    [IMPORTS] = ("SELECT import_no, source, mode, author, changes, started_ms, ended_ms FROM imports"
+                 " WHERE import_no > $1 ORDER BY import_no LIMIT $2"),
 };
 static const struct statements PAGES = {"pages", TEXTS, N};
 
@@ -239,7 +249,8 @@ struct people_page *pages_people(struct db *db, const struct people_filter *f)
         people->prefix = fold(f->name);
         people->prefix_len = strlen(people->prefix);
     }
-    people->q = db_query(db, &PAGES, PEOPLE, "itiiitt", f->viewer->user, f->viewer->day, f->after, f->school, f->class,
+    int which = f->class != 0 ? PEOPLE_OF_CLASS : f->school != 0 ? PEOPLE_OF_SCHOOL : PEOPLE;
+    people->q = db_query(db, &PAGES, which, "itiiitt", f->viewer->user, f->viewer->day, f->after, f->school, f->class,
                          f->role != NULL ? f->role : "", f->standing != NULL ? f->standing : "");
     return people;
 }
@@ -284,7 +295,8 @@ bool pages_roles_next(struct stmt *q, struct role_page_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct role_page_row){col_text(q, 0), col_text(q, 1), col_text(q, 2), col_text(q, 3), col_text(q, 4)};
+    *row = (struct role_page_row){col_int(q, 0),  col_text(q, 1), col_text(q, 2),
+                                  col_text(q, 3), col_text(q, 4), col_text(q, 5)};
     return true;
 }
 
@@ -302,8 +314,8 @@ bool pages_enrollments_next(struct stmt *q, struct enrollment_page_row *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct enrollment_page_row){col_int(q, 0),  col_text(q, 1), col_text(q, 2), col_text(q, 3),
-                                        col_text(q, 4), col_text(q, 5), col_text(q, 6)};
+    *row = (struct enrollment_page_row){col_int(q, 0),  col_int(q, 1),  col_text(q, 2), col_text(q, 3),
+                                        col_text(q, 4), col_text(q, 5), col_text(q, 6), col_text(q, 7)};
     return true;
 }
 

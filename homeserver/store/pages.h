@@ -76,6 +76,7 @@ bool pages_person(struct db *db, user_no user, struct stmt **q, struct person_pa
 /* --- What binds them: rows of one person (by school), of one class (by person) --- */
 
 struct role_page_row {
+    school_no school;
     const char *school_id, *role, *begin, *end, *source;
 };
 struct stmt *pages_roles(struct db *db, const struct viewer *viewer, user_no user);
@@ -83,6 +84,7 @@ bool pages_roles_next(struct stmt *q, struct role_page_row *row);
 
 struct enrollment_page_row {
     user_no user;
+    school_no school;
     const char *localpart, *class_id, *role, *begin, *end, *source;
 };
 struct stmt *pages_enrollments_of(struct db *db, const struct viewer *viewer, user_no user);

@@ -47,13 +47,14 @@ static const struct personal_section SECTIONS[] = {
     [GUARDIANS] = {"guardians", "Родители и опекуны", "Guardians", {"name"}},
     [CHILDREN] = {"children", "Дети", "Children", {"name"}},
     [CONTACTS] = {"contacts", "Телефон и почта", "Phone and e-mail", {"medium", "address", "verified_ts"}},
-    [DEVICES] = {"devices", "Сеансы", "Sessions", {"device", "name", "address", "last_seen_ts", "created_ts"}},
+    [DEVICES] =
+        {"devices", "Сеансы", "Sessions", {"device", "name", "address", "last_seen_ts", "created_ts"}, .own = true},
     [APPLICATIONS] = {"applications",
                       "Заявки",
                       "Applications",
                       {"kind", "school", "role", "state", "reason", "created_ts"}},
-    [REPORTS] = {"reports", "Жалобы", "Reports", {"kind", "event_id", "reason", "state", "created_ts"}},
-    [SETTINGS] = {"settings", "Настройки", "Settings", {"type", "content"}},
+    [REPORTS] = {"reports", "Жалобы", "Reports", {"kind", "event_id", "reason", "state", "created_ts"}, .own = true},
+    [SETTINGS] = {"settings", "Настройки", "Settings", {"type", "content"}, .own = true},
     [PROFILE] = {"profile", "Профиль", "Profile", {"field", "value"}},
 };
 

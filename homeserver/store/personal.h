@@ -15,6 +15,7 @@ struct personal_section {
     const char *name;                          /* "roles": the key in the machine's file */
     const char *title_ru, *title_en;           /* for people */
     const char *columns[PERSONAL_COLUMNS_MAX]; /* NULL after the last */
+    bool own; /* what the person keeps, wrote or did: told to themself alone (D8, F5) */
 };
 
 int personal_sections(void);

@@ -14,8 +14,8 @@ static const char *const TEXTS[COUNT] = {
     [NEWEST] = ROW "ORDER BY version DESC LIMIT 1",
     [GET] = ROW "AND version = $2",
     [HISTORY] = ROW "AND version < $2 ORDER BY version DESC",
-    [INSERT] = "INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
-               " VALUES ($1, $2, $3, $4, $5, $6)",
+    [INSERT] = ("INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
+                " VALUES ($1, $2, $3, $4, $5, $6)"),
 };
 static const struct statements POLICIES = {"policies", TEXTS, COUNT};
 

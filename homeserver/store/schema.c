@@ -170,16 +170,16 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (room_no, user_no)) STRICT;"
     "CREATE INDEX roster_members_user ON roster_members (user_no);",
 
-    /* 3: the school layer. source says who keeps a record: a roster's name, or 'school' for what the school's own people
-     * entered; an import touches only its own. version counts changes, for If-Match. */
+    /* 3: the school layer. source says who keeps a record: a roster's name, or 'school' for what the school's own
+     * people entered; an import touches only its own. version counts changes, for If-Match. */
     "ALTER TABLE schools ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE schools ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE classes ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE classes ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
     "ALTER TABLE people ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
     "ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
-    "ALTER TABLE people ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;" /* 1: closed because no school is left (G2): opens
-                                                                          again when there is one */
+    "ALTER TABLE people ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;" /* 1: closed because no school is left (G2):
+                                                                          opens again when there is one */
     "UPDATE people SET closed = 1 WHERE ended = 1;"
     "CREATE INDEX users_restricted ON users (user_no) WHERE state = 'restricted';"
     "CREATE INDEX people_closed ON people (user_no) WHERE closed = 1;"
@@ -199,8 +199,9 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE INDEX roster_rooms_class ON roster_rooms (class_no);"
     "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;"
-    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* settle_day: up to which
-                                                                                         day dates have taken effect */
+    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* settle_day: up to
+                                                                                         which day dates have taken
+                                                                                         effect */
 
     "ALTER TABLE rooms ADD COLUMN kind TEXT NOT NULL DEFAULT 'free';" /* of rooms that are not in roster_rooms */
     "ALTER TABLE rooms ADD COLUMN owner INTEGER REFERENCES users;"    /* E5: who answers for it; NULL: the creator */
@@ -229,9 +230,11 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE TABLE policies (" /* school_no 0: of the whole server. The newest version is in force */
     " school_no INTEGER NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL," /* JSON, as it was given */
-    " author TEXT NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (school_no, version)) STRICT;"
+    " author TEXT NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (school_no, version)) "
+    "STRICT;"
 
-    "CREATE TABLE roster_mirrors (" /* the last OneRoster data of each source, whole, as a zip: deltas are merged into it */
+    "CREATE TABLE roster_mirrors (" /* the last OneRoster data of each source, whole, as a zip: deltas are merged into
+                                       it */
     " source TEXT PRIMARY KEY, archive BLOB NOT NULL, modified TEXT NOT NULL DEFAULT '', updated_ms INTEGER NOT NULL)"
     " STRICT;"
 
@@ -243,7 +246,7 @@ static const char *const MIGRATIONS[] = {
     " link_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE,"
     " kind TEXT NOT NULL CHECK (kind IN ('class', 'school', 'guardian', 'personal')),"
     " school_no INTEGER REFERENCES schools, class_no INTEGER REFERENCES classes, role TEXT NOT NULL,"
-    " person INTEGER REFERENCES people," /* guardian: the child; personal: whom it names */
+    " person INTEGER REFERENCES people,"                           /* guardian: the child; personal: whom it names */
     " issuer INTEGER REFERENCES users, issuer_name TEXT NOT NULL," /* issuer NULL: an operator */
     " uses_allowed INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER) STRICT;"
@@ -256,8 +259,8 @@ static const char *const MIGRATIONS[] = {
     " link_no INTEGER REFERENCES links, school_no INTEGER NOT NULL REFERENCES schools,"
     " class_no INTEGER REFERENCES classes, role TEXT NOT NULL, child INTEGER REFERENCES people,"
     " given_name TEXT NOT NULL DEFAULT '', family_name TEXT NOT NULL DEFAULT '', middle_name TEXT NOT NULL DEFAULT '',"
-    " birth_date TEXT, note TEXT NOT NULL DEFAULT '',"       /* what the applicant says to those who decide */
-    " state TEXT NOT NULL DEFAULT 'waiting'"                 /* begun: a guardian has yet to confirm (D2) */
+    " birth_date TEXT, note TEXT NOT NULL DEFAULT ''," /* what the applicant says to those who decide */
+    " state TEXT NOT NULL DEFAULT 'waiting'"           /* begun: a guardian has yet to confirm (D2) */
     " CHECK (state IN ('begun', 'waiting', 'approved', 'refused', 'withdrawn')),"
     " decided_by TEXT, decided_ms INTEGER, reason TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL,"
     " version INTEGER NOT NULL DEFAULT 1) STRICT;"
@@ -270,7 +273,7 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (medium, address)) STRICT;"
     "CREATE INDEX contacts_user ON contacts (user_no);"
 
-    "CREATE TABLE verifications (" /* a code on its way to somebody */
+    "CREATE TABLE verifications ("                      /* a code on its way to somebody */
     " sid TEXT PRIMARY KEY, secret_hash BLOB NOT NULL," /* the client's secret */
     " purpose TEXT NOT NULL CHECK (purpose IN ('register', 'add', 'reset')),"
     " medium TEXT NOT NULL, address TEXT NOT NULL, code_hash BLOB NOT NULL, send_attempt INTEGER NOT NULL,"
@@ -310,9 +313,11 @@ static const char *const MIGRATIONS[] = {
     " token_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
 
-    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed (policy/api/once.h) */
+    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed (policy/api/once.h)
+                                  */
     " caller TEXT NOT NULL, key_hash BLOB NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL,"
-    " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) STRICT;"
+    " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) "
+    "STRICT;"
     "CREATE INDEX idempotency_created ON idempotency (created_ms);",
 
     /* 4: what every join writes lies in fewer trees: rows in the order of their key, and no index that nothing asks. */

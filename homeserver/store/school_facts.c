@@ -12,6 +12,7 @@ enum {
     FAMILY_THERE,
     SCHOOLS_OF_ROOM,
     PERSON,
+    PERSON_IN_ROOM,
     ROLES_IN_ROOM,
     ROLES_AT,
     ROLES_BESIDE,
@@ -25,6 +26,7 @@ enum {
     SCHOOL_OF_CLASS,
     TEACHES_CLASS,
     TEACHES_PERSON,
+    ROLES_ELSEWHERE,
     GUARDIANS,
     RECORD,
     RECORD_DIRECT,
@@ -50,6 +52,11 @@ enum {
     " AND r.school_no = s.school_no WHERE m.room_no = $1 AND m.membership = 'join' AND " CURRENT("r",                  \
                                                                                                  2) " AND r.role IN "
 
+#define PERSON_ROW "SELECT u.state, u.kind, u.localpart, m.power, n.user_no "
+#define PERSON_FROM                                                                                                    \
+    "FROM users u LEFT JOIN roster_members m ON m.room_no = $1 AND m.user_no = u.user_no"                              \
+    " LEFT JOIN named_members n ON n.room_no = $1 AND n.user_no = u.user_no "
+
 /* In which classes somebody is, and as what: also as the guardian of a pupil ("child"). */
 #define IN_CLASSES(n)                                                                                                  \
     "(SELECT e.class_no, e.role FROM enrollments e WHERE e.user_no = $" #n " AND " CURRENT(                            \
@@ -65,15 +72,18 @@ static const char *const TEXTS[] = {
              " LEFT JOIN archived_rooms ar ON ar.room_no = r.room_no"
              " LEFT JOIN direct_rooms d ON d.room_no = r.room_no WHERE r.room_no = $1",
     [ENCRYPTED] = "SELECT 1 FROM room_state WHERE room_no = $1 AND type = 'm.room.encryption' AND state_key = ''",
-    [PEOPLE] = "SELECT COUNT(*), MIN(m.user_no), MAX(m.user_no) FROM memberships m JOIN users u"
+    [PEOPLE] = "SELECT COUNT(*), MIN(m.user_no), MAX(m.user_no), COUNT(CASE m.membership WHEN 'join' THEN 1 END),"
+               " MIN(CASE m.membership WHEN 'join' THEN m.user_no END),"
+               " MAX(CASE m.membership WHEN 'join' THEN m.user_no END) FROM memberships m JOIN users u"
                " ON u.user_no = m.user_no WHERE m.room_no = $1 AND m.membership IN ('join', 'invite', 'knock')"
                " AND " NOT_THE_SERVICE("u"),
     [STAFF_THERE] = JOINED_AS "('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') LIMIT 1",
     [FAMILY_THERE] = JOINED_AS "('pupil', 'guardian') LIMIT 1",
     [SCHOOLS_OF_ROOM] = "SELECT school_no FROM room_schools WHERE room_no = $1 ORDER BY school_no",
-    [PERSON] = "SELECT u.state, u.kind, u.localpart, m.power, n.user_no FROM users u"
-               " LEFT JOIN roster_members m ON m.room_no = $1 AND m.user_no = u.user_no"
-               " LEFT JOIN named_members n ON n.room_no = $1 AND n.user_no = u.user_no WHERE u.user_no = $2",
+    [PERSON] = PERSON_ROW PERSON_FROM "WHERE u.user_no = $2",
+    [PERSON_IN_ROOM] = PERSON_ROW ", r.role, s.room_no " PERSON_FROM "LEFT JOIN roles r ON r.user_no = u.user_no"
+                                  " AND " CURRENT("r", 3) " LEFT JOIN room_schools s ON s.school_no = r.school_no"
+                                                          " AND s.room_no = $1 WHERE u.user_no = $2",
     /* Column 1: whether the role counts where the question is asked. */
     [ROLES_IN_ROOM] = "SELECT r.role, CASE WHEN s.room_no IS NOT NULL THEN 1 ELSE 0 END FROM roles r"
                       " LEFT JOIN room_schools s ON s.school_no = r.school_no AND s.room_no = $1"
@@ -99,6 +109,9 @@ static const char *const TEXTS[] = {
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
+    [ROLES_ELSEWHERE] = "SELECT r.role FROM roles r WHERE r.user_no = $2 AND " CURRENT(
+        "r", 3) " AND NOT EXISTS (SELECT 1 FROM roles a WHERE a.user_no = $1 AND a.school_no = r.school_no"
+                " AND a.role IN ('administrator', 'class_teacher') AND " CURRENT("a", 3) ")",
     [TEACHES_PERSON] = "SELECT 1 FROM enrollments t JOIN " IN_CLASSES(
         2) " y ON y.class_no = t.class_no"
            " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
@@ -214,6 +227,9 @@ static void count_people(struct db *db, room_no room, struct room_life *out)
         out->n = (int)col_int(q, 0);
         out->people[0] = col_int(q, 1);
         out->people[1] = out->n > 1 ? col_int(q, 2) : 0;
+        out->n_joined = (int)col_int(q, 3);
+        out->joined[0] = col_int(q, 4);
+        out->joined[1] = out->n_joined > 1 ? col_int(q, 5) : 0;
     }
     stmt_end(q);
 }
@@ -261,18 +277,40 @@ void school_rooms_schools(struct db *db, room_no room, school_no *out, int max, 
 
 /* What the accounts table, roster_members and named_members say. false: there is no such account, which counts as one
  * that left. */
+static void person_from_row(struct stmt *q, struct person_facts *out)
+{
+    if (!standing_from(col_text(q, 0), &out->standing))
+        out->standing = STANDING_LOCKED;
+    out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
+    out->held = !col_null(q, 3);
+    out->post = col_int(q, 3) > 0;
+    out->named = !col_null(q, 4);
+}
+
 static bool person_row(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
     struct stmt *q = db_query(db, &SCHOOL_FACTS, PERSON, "ii", room, user);
     *out = (struct person_facts){.standing = STANDING_LEFT};
     bool found = stmt_next(q);
-    if (found) {
-        if (!standing_from(col_text(q, 0), &out->standing))
-            out->standing = STANDING_LOCKED;
-        out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
-        out->held = !col_null(q, 3);
-        out->post = col_int(q, 3) > 0;
-        out->named = !col_null(q, 4);
+    if (found)
+        person_from_row(q, out);
+    stmt_end(q);
+    return found;
+}
+
+/* A row for each role, or one without. */
+static bool person_rows(struct db *db, room_no room, user_no user, struct person_facts *out)
+{
+    char day[DAY_TEXT_BYTES];
+    struct stmt *q = db_query(db, &SCHOOL_FACTS, PERSON_IN_ROOM, "iit", room, user, today(day));
+    bool found = false;
+    *out = (struct person_facts){.standing = STANDING_LEFT};
+    for (; stmt_next(q); found = true) {
+        if (!found)
+            person_from_row(q, out);
+        unsigned role = col_null(q, 5) ? 0 : school_role_from(col_text(q, 5));
+        out->any_roles |= role;
+        out->roles |= col_null(q, 6) ? 0 : role;
     }
     stmt_end(q);
     return found;
@@ -280,14 +318,13 @@ static bool person_row(struct db *db, room_no room, user_no user, struct person_
 
 void school_person_in(struct db *db, room_no room, const struct room_school *of, user_no user, struct person_facts *out)
 {
-    bool known = person_row(db, room, user, out);
+    bool known = person_rows(db, room, user, out);
     out->member = out->service;
+    if (out->service)
+        out->roles = out->any_roles = 0;
     if (!known || out->service)
         return;
-    struct role_sets roles = roles_where(db, ROLES_IN_ROOM, room, user);
-    out->roles = roles.here;
-    out->any_roles = roles.any;
-    out->member = of->n_schools > 0 ? roles.here != 0 : roles.any == 0;
+    out->member = of->n_schools > 0 ? out->roles != 0 : out->any_roles == 0;
     out->owner = user == of->owner;
     out->direct_pair = of->kind == ROOM_DIRECT && (user == of->a || user == of->b);
 }
@@ -362,6 +399,17 @@ bool school_teaches_person(struct db *db, school_no school, user_no teacher, use
 school_no school_of_class(struct db *db, class_no class)
 {
     return db_int(db, &SCHOOL_FACTS, SCHOOL_OF_CLASS, 0, "i", class);
+}
+
+unsigned school_roles_elsewhere(struct db *db, user_no administrator, user_no person)
+{
+    char day[DAY_TEXT_BYTES];
+    unsigned roles = 0;
+    struct stmt *q = db_query(db, &SCHOOL_FACTS, ROLES_ELSEWHERE, "iit", administrator, person, today(day));
+    while (stmt_next(q))
+        roles |= school_role_from(col_text(q, 0));
+    stmt_end(q);
+    return roles;
 }
 
 int school_guardians(struct db *db, user_no child)

@@ -39,6 +39,8 @@ bool school_of_room(struct db *db, room_no room, struct room_school *out);
 struct room_life {
     int n;                      /* joined, invited or knocking, the service user apart */
     user_no people[2];          /* when n is 1 or 2 */
+    int n_joined;               /* those who can answer */
+    user_no joined[2];          /* when n_joined is 1 or 2 */
     bool has_staff, has_family; /* joined; ROOM_CLUB only */
     bool encrypted;
 };
@@ -97,6 +99,8 @@ school_no school_of_class(struct db *db, class_no class); /* 0: there is no such
 bool school_teaches_class(struct db *db, user_no teacher, class_no class);
 bool school_teaches_person(struct db *db, school_no school, user_no teacher, user_no person);
 int school_guardians(struct db *db, user_no child);
+/* enum school_role of the person in schools where the other is neither administrator nor class teacher. */
+unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person);
 bool school_is_guardian(struct db *db, user_no guardian, user_no child);
 
 /* --- Records of rooms; inside a job --- */

@@ -21,8 +21,6 @@
 #include "policy/office/operators.h"
 #include "policy/office/reason.h"
 
-#define NOT_THERE "There is no such person, school, class or room here."
-
 /* --- Who calls --- */
 
 static bool take_reason(struct request *r, const char **out)
@@ -190,34 +188,39 @@ bool api_write(struct request *r, api_act_fn *act, void *state)
 
 /* --- Decoding --- */
 
+bool api_not_there(struct error *e)
+{
+    return error_set(e, ERROR_NOT_FOUND, "There is no such person, school, class or room here.");
+}
+
 user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e)
 {
     const char *server = rooms_settings(r->server->rooms)->server_name;
     user_no user = users_by_id(db, server, user_id);
     bool known =
         user != 0 && (r->session == NULL || user == r->session->user || pages_knows(db, r->session->user, user));
-    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? user : 0;
+    return known || api_not_there(e) ? user : 0;
 }
 
 school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     school_no school = schools_by_sourced_id(db, sourced_id);
     bool known = school != 0 && (r->session == NULL || pages_is_in(db, r->session->user, school));
-    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? school : 0;
+    return known || api_not_there(e) ? school : 0;
 }
 
 class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     class_no class = classes_by_sourced_id(db, sourced_id);
     bool known = class != 0 && (r->session == NULL || pages_is_in(db, r->session->user, school_of_class(db, class)));
-    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? class : 0;
+    return known || api_not_there(e) ? class : 0;
 }
 
 room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e)
 {
     room_no room = rooms_by_id(db, room_id);
     bool known = room != 0 && (r->session == NULL || pages_room_known(db, r->session->user, room));
-    return known || error_set(e, ERROR_NOT_FOUND, NOT_THERE) ? room : 0;
+    return known || api_not_there(e) ? room : 0;
 }
 
 int64_t api_number(const char *text)

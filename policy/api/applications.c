@@ -1,4 +1,5 @@
 /* Applications (C1, C2): sent, seen, decided. */
+#include <limits.h>
 #include <string.h>
 
 #include "homeserver/base/json.h"
@@ -13,16 +14,16 @@
 #define CHILDREN_MAX 20
 
 /* ?school=…&class=…&kind=…&state=…: without a state, those that wait. What the caller could not decide is not there. */
-static bool read_query(struct request *r, struct applications_query *out)
+static bool read_query(struct request *r, struct applications_query *out, int *limit)
 {
     struct api_page page;
     const char *school = query_get(r, "school"), *class = query_get(r, "class"), *kind = query_get(r, "kind");
     const char *state = query_get(r, "state");
-    *out = (struct applications_query){.kind = APPLICATION_KIND__COUNT, .state = APPLICATION_WAITING};
+    *out = (struct applications_query){.limit = INT_MAX, .kind = APPLICATION_KIND__COUNT, .state = APPLICATION_WAITING};
     if (!api_page(r, &page))
         return false;
     out->after = page.after;
-    out->limit = page.limit;
+    *limit = page.limit;
     if (kind != NULL && !application_kind_from(kind, &out->kind))
         return refuse(r, ERROR_INVALID_PARAM, "kind is join, guardian or correction.");
     if (state != NULL && strcmp(state, "any") == 0)
@@ -41,16 +42,21 @@ static bool list_applications(struct request *r)
     struct actor actor;
     struct application_row row;
     application_no last = 0;
-    int n = 0;
-    if (!api_caller(r, &actor) || !read_query(r, &query))
+    int n = 0, limit;
+    if (!api_caller(r, &actor) || !read_query(r, &query, &limit))
         return false;
     json_t *items = json_array();
+    if (!shown_papers(r, &actor, &query.school))
+        return api_reply_list(r, items, 0);
     struct stmt *q = applications_query(r->db, &query);
-    for (; applications_next(q, &row); ++n, last = row.no)
-        if (application_may_see(r->db, school_mode, &actor, &row))
+    while (n < limit && applications_next(q, &row))
+        if (application_may_see(r->db, school_mode, &actor, &row)) {
             json_array_append_new(items, shown_application(r, r->db, &row, false));
+            last = row.no;
+            ++n;
+        }
     stmt_end(q);
-    return api_reply_list(r, items, n == query.limit ? last : 0);
+    return api_reply_list(r, items, n == limit ? last : 0);
 }
 
 static bool get_application(struct request *r)

@@ -4,6 +4,7 @@
 #include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/people.h"
 #include "policy/api/routes.h"
 
 static void add_row(struct request *r, json_t *items, const struct enrollment_page_row *row)
@@ -50,7 +51,8 @@ static bool list_of_person(struct request *r)
     json_t *items = json_array();
     struct stmt *q = pages_enrollments_of(r->db, &viewer, user);
     while (pages_enrollments_next(q, &row))
-        add_row(r, items, &row);
+        if (person_shown_in(r, r->db, row.school, user))
+            add_row(r, items, &row);
     stmt_end(q);
     return api_reply_list(r, items, 0);
 }

@@ -47,7 +47,7 @@ static bool list_imports(struct request *r)
 static json_t *difference_json(const struct text *difference, json_t *reply)
 {
     json_t *lines = json_array();
-    const char *at = difference->data, *end = at + difference->len, *newline;
+    const char *at = difference->data != NULL ? difference->data : "", *end = at + difference->len, *newline;
     json_int_t left_out = 0;
     for (; at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1)
         if (newline - difference->data > DIFFERENCE_BYTES_MAX)

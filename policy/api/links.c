@@ -1,5 +1,5 @@
 /* Links by which people are let in (C2): made, listed, revoked. */
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "homeserver/accounts/sessions.h"
@@ -41,6 +41,7 @@ static json_t *link_json(struct request *r, struct db *db, const struct link_row
 struct listing {
     struct links_query query;
     struct actor actor;
+    int limit; /* of a page */
 };
 
 static bool read_listing(struct request *r, struct listing *out)
@@ -48,11 +49,11 @@ static bool read_listing(struct request *r, struct listing *out)
     struct api_page page;
     const char *school = query_get(r, "school"), *class = query_get(r, "class"), *kind = query_get(r, "kind");
     const char *state = query_get(r, "state");
-    *out = (struct listing){.query.kind = LINK_KIND__COUNT};
+    *out = (struct listing){.query.kind = LINK_KIND__COUNT, .query.limit = INT_MAX};
     if (!api_caller(r, &out->actor) || !api_page(r, &page))
         return false;
     out->query.after = page.after;
-    out->query.limit = page.limit;
+    out->limit = page.limit;
     out->query.open_ms = state != NULL ? clock_wall_ms() : 0;
     if (state != NULL && strcmp(state, "open") != 0)
         return refuse(r, ERROR_INVALID_PARAM, "state is open, or not given.");
@@ -67,22 +68,21 @@ static bool list_links(struct request *r)
 {
     bool school_mode = rooms_settings(r->server->rooms)->school_mode;
     struct listing listing;
-    struct link_row *rows;
+    struct link_row row = {0};
     int n = 0;
     if (!read_listing(r, &listing))
         return false;
-    rows = xcalloc((size_t)listing.query.limit, sizeof *rows);
-    struct stmt *q = links_query(r->db, &listing.query);
-    while (n < listing.query.limit && links_next(q, &rows[n]))
-        ++n;
-    stmt_end(q);
     json_t *items = json_array();
-    for (int i = 0; i < n; ++i)
-        if (link_may_see(r->db, school_mode, &listing.actor, &rows[i]))
-            json_array_append_new(items, link_json(r, r->db, &rows[i]));
-    int64_t next = n == listing.query.limit ? rows[n - 1].no : 0;
-    free(rows);
-    return api_reply_list(r, items, next);
+    if (!shown_papers(r, &listing.actor, &listing.query.school))
+        return api_reply_list(r, items, 0);
+    struct stmt *q = links_query(r->db, &listing.query);
+    while (n < listing.limit && links_next(q, &row))
+        if (link_may_see(r->db, school_mode, &listing.actor, &row)) {
+            json_array_append_new(items, link_json(r, r->db, &row));
+            ++n;
+        }
+    stmt_end(q);
+    return api_reply_list(r, items, n == listing.limit ? row.no : 0);
 }
 
 struct making {

@@ -13,12 +13,24 @@
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 
-static json_t *roles_json(struct db *db, const struct viewer *viewer, user_no user)
+bool person_shown_in(struct request *r, struct db *db, school_no school, user_no user)
+{
+    struct error ignored;
+    if (r->session == NULL)
+        return true;
+    struct actor actor = {.user = r->session->user, .name = r->session->user_id};
+    return school_gate(db, rooms_settings(r->server->rooms)->school_mode, &actor, ACT_RECORDS_READ,
+                       &(struct subject){.school = school, .target = user}, NULL, NULL, &ignored);
+}
+
+static json_t *roles_json(struct request *r, struct db *db, const struct viewer *viewer, user_no user)
 {
     struct role_page_row row;
     json_t *roles = json_array();
     struct stmt *q = pages_roles(db, viewer, user);
     while (pages_roles_next(q, &row)) {
+        if (!person_shown_in(r, db, row.school, user))
+            continue;
         json_t *role = json_pack("{s:s, s:s, s:s}", "school", row.school_id, "role", row.role, "source", row.source);
         api_set_days(role, row.begin, row.end);
         json_array_append_new(roles, role);
@@ -30,10 +42,10 @@ static json_t *roles_json(struct db *db, const struct viewer *viewer, user_no us
 json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row)
 {
     const struct person_row *p = &row->person;
-    json_t *value =
-        json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id", api_user_id(r, row->localpart), "person",
-                  p->sourced_id, "given_name", p->given, "family_name", p->family, "enabled", p->enabled, "ended",
-                  p->ended, "standing", row->standing, "source", row->source, "roles", roles_json(db, viewer, p->no));
+    json_t *value = json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id",
+                              api_user_id(r, row->localpart), "person", p->sourced_id, "given_name", p->given,
+                              "family_name", p->family, "enabled", p->enabled, "ended", p->ended, "standing",
+                              row->standing, "source", row->source, "roles", roles_json(r, db, viewer, p->no));
     api_set(value, "middle_name", p->middle);
     api_set(value, "birth_date", row->birth_date);
     return value;

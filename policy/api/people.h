@@ -13,4 +13,8 @@ json_t *person_json(struct request *r, struct db *db, const struct viewer *viewe
 /* The same by number, with *version; NULL: not in the records. */
 json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version);
 
+/* Whether the caller may read what the records of that school say of the person: of two schools that both are in, the
+ * caller may have the office of one only. */
+bool person_shown_in(struct request *r, struct db *db, school_no school, user_no user);
+
 #endif

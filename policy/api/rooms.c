@@ -6,6 +6,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/pages.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
@@ -69,11 +70,18 @@ static bool list_rooms(struct request *r)
     return api_reply_list(r, items, n == page.limit ? last : 0);
 }
 
+/* Direct chats and documents are nobody else's: the office is told that they are not there. */
+static bool is_private(struct db *db, room_no room)
+{
+    struct room_school of;
+    return school_of_room(db, room, &of) && (of.kind == ROOM_DIRECT || of.kind == ROOM_DOCUMENTS);
+}
+
 /* The room of the path, if the caller may read its school's records; 0: r->error */
 static room_no readable_room(struct request *r, struct actor *actor)
 {
     room_no room = api_caller(r, actor) ? api_room(r, r->db, r->params[0], &r->error) : 0;
-    if (room == 0)
+    if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error)))
         return 0;
     struct subject subject = {.school = office_room_school(r->db, actor, room)};
     return api_may(r, actor, ACT_RECORDS_READ, &subject) ? room : 0;

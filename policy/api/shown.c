@@ -10,6 +10,7 @@
 #include "homeserver/store/cards.h"
 #include "homeserver/store/policies.h"
 #include "homeserver/store/profiles.h"
+#include "homeserver/store/school_facts.h"
 #include "policy/api/api.h"
 
 #define NAMESAKES_MAX 5
@@ -157,6 +158,20 @@ bool read_applicant(struct request *r, const json_t *object, struct applicant *o
     if (birth[0] != '\0')
         out->birth = day_from(birth);
     return out->birth >= 0 || refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+}
+
+bool shown_papers(struct request *r, const struct actor *actor, school_no *school)
+{
+    school_no schools[2];
+    struct person_facts who;
+    int n;
+    if (actor->user == 0)
+        return true;
+    school_person_anywhere(r->db, actor->user, &who);
+    school_schools_of(r->db, actor->user, schools, 2, &n);
+    if (*school == 0 && n == 1)
+        *school = schools[0];
+    return (who.any_roles & ROLES_STAFF) != 0;
 }
 
 bool caller_is_person(struct request *r, bool pending_too)

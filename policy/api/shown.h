@@ -8,6 +8,7 @@
 #include "homeserver/http/request.h"
 #include "homeserver/store/applications.h"
 #include "homeserver/store/links.h"
+#include "policy/actor.h"
 
 /* Members "school", "school_name", "class", "class_title" of object, those that there are. */
 void shown_place(json_t *object, struct db *db, school_no school, class_no class);
@@ -19,6 +20,11 @@ json_t *shown_name(struct db *db, user_no user);                    /* display n
 /* An application, for those who decide (with what the record says now, of a correction) or for the applicant (with the
  * posts of who must confirm, A3). */
 json_t *shown_application(struct request *r, struct db *db, const struct application_row *row, bool own);
+
+/* A1: a list of an office's papers (links, applications) goes through those alone that the caller can know of: of the
+ * staff who are of one school, that school's; of the rest of the people none (false), so that neither its pages nor
+ * their numbers tell of the others. *school: 0, or what the caller has named. */
+bool shown_papers(struct request *r, const struct actor *actor, school_no *school);
 
 /* Members of an object of the body (NULL: says nothing). false: r->error. Borrowed from the body. */
 bool read_applicant(struct request *r, const json_t *object, struct applicant *out);

@@ -15,7 +15,7 @@ struct wanted {
 static json_t *lines_json(const struct text *lines)
 {
     json_t *array = json_array();
-    const char *at = lines->data, *end = at + lines->len;
+    const char *at = lines->data != NULL ? lines->data : "", *end = at + lines->len;
     for (const char *newline; at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1)
         json_array_append_new(array, json_stringn(at, (size_t)(newline - at)));
     return array;

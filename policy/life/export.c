@@ -13,7 +13,7 @@
 struct exporting {
     struct db *db;
     const struct export_wanted *wanted;
-    bool written; /* with what the person wrote */
+    bool own; /* by the person: with what they wrote, keep and did */
     struct text index;
     json_t *data;
     zip_t *zip;
@@ -172,7 +172,7 @@ static bool add_room(struct exporting *x, struct stmt *q, json_t *rooms)
     json_t *room = json_pack("{s:s, s:s, s:s}", "room_id", col_text(q, 1), "name", name, "membership", col_text(q, 3));
     snprintf(file, sizeof file, "rooms/%d.html", ++x->n_rooms);
     begin_page(&page, name);
-    if (x->written)
+    if (x->own)
         add_events(x, col_int(q, 0), &page, events);
     bool any = json_array_size(events) != 0;
     text_addf(&x->index, any ? "<li><a href=\"%s\">" : "<li>", file);
@@ -196,7 +196,7 @@ static bool add_rooms(struct exporting *x)
         done = add_room(x, q, rooms);
     stmt_end(q);
     text_adds(&x->index, "</ul>\n");
-    if (!x->written)
+    if (!x->own)
         text_adds(&x->index, "<p>Что написал сам человек, выгружает только он сам. · What the person wrote is exported "
                              "by the person alone.</p>\n");
     if (x->n_events >= EXPORT_EVENTS_MAX)
@@ -213,7 +213,8 @@ static bool add_all(struct exporting *x)
     struct text data = TEXT_INIT;
     begin_page(&x->index, x->wanted->user_id);
     for (int i = 0; i < personal_sections(); ++i)
-        add_section(x, i);
+        if (x->own || !personal_section(i)->own)
+            add_section(x, i);
     bool done = add_rooms(x);
     char *json = json_dumps(x->data, JSON_INDENT(2) | JSON_SORT_KEYS);
     text_adds(&data, json);
@@ -260,7 +261,7 @@ static bool pack(struct exporting *x, struct text *zip)
 
 bool export_person(struct db *db, const struct export_wanted *wanted, struct text *zip, struct error *e)
 {
-    struct exporting x = {.db = db, .wanted = wanted, .written = wanted->actor->user == wanted->user};
+    struct exporting x = {.db = db, .wanted = wanted, .own = wanted->actor->user == wanted->user};
     struct subject subject = {.target = wanted->user};
     if (!school_gate(db, wanted->school_mode, wanted->actor, ACT_EXPORT, &subject, NULL, NULL, e))
         return false;

@@ -38,10 +38,20 @@ bool operator_is_chief(const struct actor *actor, struct error *e)
            error_set(e, ERROR_FORBIDDEN, "Operators' tokens are for an operator who has every scope.");
 }
 
+/* The audit log tells who acted by name alone: the server's own names are nobody's to take (J2). */
+static bool name_reserved(const char *name)
+{
+    static const char *const RESERVED[] = {"parta", "roster-pull", "erasure"};
+    for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i)
+        if (strcmp(name, RESERVED[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool name_valid(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-    return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0' && strcmp(name, "parta") != 0;
+    return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0' && !name_reserved(name);
 }
 
 static bool note(struct changing_records *c, const char *act, const char *name, json_t *details)
@@ -58,7 +68,7 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
         return 0;
     if (!name_valid(plan->name) || plan->scopes == 0) {
         error_set(c->e, ERROR_INVALID_PARAM,
-                  "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta).");
+                  "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull or erasure).");
         return 0;
     }
     strcpy(token, TOKEN_PREFIX);

@@ -63,7 +63,7 @@ bool change_leave_school(struct changing_records *c, user_no user, school_no sch
  * locked account stay but can't be used (Client-Server API, "Account locking"). */
 bool change_standing(struct changing_records *c, user_no user, enum standing standing);
 
-/* E7: names an external person for a room, or no more. E8: asks a school to share an association room; agrees. */
+/* E7: names an external person for a room, or no more. */
 bool change_named_member(struct changing_records *c, room_no room, user_no user, bool named);
 
 #endif

@@ -3,17 +3,17 @@
  * It is one writer job, so one transaction: either everything is as the roster says when the import is answered, or
  * nothing has changed. The difference is worked out between sorted sets, never person by person against the database;
  * a second import of the same file finds none, and writes nothing but that it was there. What it does, in this order:
- * schools and classes, people (new ones get an opaque Matrix id, A5), roles, enrollments, guardianships; then what follows
- * from them (policy/roster/settle.h). All acts in rooms pass the gate like anybody's.
+ * schools and classes, people (new ones get an opaque Matrix id, A5), roles, enrollments, guardianships; then what
+ * follows from them (policy/roster/settle.h). All acts in rooms pass the gate like anybody's.
  *
  * A roster owns the records of its source. What the school's own people entered (SOURCE_SCHOOL) stays, and becomes the
- * roster's once the roster says it too; a sourcedId that another roster holds is refused. Where the roster and the school
- * together know more than two guardians, the roster's stay (D5). Each import is in the audit log, with every change of a
- * record (J2), and in the list of imports.
+ * roster's once the roster says it too; a sourcedId that another roster holds is refused. Where the roster and the
+ * school together know more than two guardians, the roster's stay (D5). Each import is in the audit log, with every
+ * change of a record (J2), and in the list of imports.
  *
- * A person who is not in the roster any more, and whom the school's own people do not hold, has no role, leaves the rooms, and where no school is left the account is
- * closed and signed out (G2); should the person come back, it opens again. Classes and rooms that have ended stay,
- * empty. */
+ * A person who is not in the roster any more, and whom the school's own people do not hold, has no role, leaves the
+ * rooms, and where no school is left the account is closed and signed out (G2); should the person come back, it opens
+ * again. Classes and rooms that have ended stay, empty. */
 #ifndef PARTA_POLICY_ROSTER_IMPORT_H
 #define PARTA_POLICY_ROSTER_IMPORT_H
 

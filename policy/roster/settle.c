@@ -295,6 +295,7 @@ static bool reopen(struct settling *s, user_no user)
     stmt_end(q);
     for (size_t i = 0; i < back.n && good; ++i) {
         ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_REOPENED];
+        touch_family(s, back.rows[i].a);
         good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? "active" : "locked") &&
                (people_set_closed(s->p.tx->db, back.rows[i].a, false) || database_failed(s));
     }
@@ -481,13 +482,16 @@ static bool may_stay(struct settling *s, room_no room, user_no user)
     struct room_school of;
     struct person_facts facts;
     school_person_facts(s->p.tx->db, room, user, &facts);
-    if (!facts.member || facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
-        return facts.member;
-    return school_of_room(s->p.tx->db, room, &of) && of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
+    school_of_room(s->p.tx->db, room, &of);
+    if (!facts.member || of.kind == ROOM_ASSOCIATION)
+        return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
+    if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
+        return true;
+    return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
 }
 
-/* Leaves the rooms that people made in a school they no longer belong to, and external staff those for which nobody
- * names them any more (E7); of no school at all, every room. */
+/* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
+ * them any more (E7), who is no staff any more the associations (E8); of no school at all, every room. */
 static bool leave_rooms(struct settling *s, user_no user, bool all)
 {
     size_t n;

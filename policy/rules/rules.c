@@ -514,6 +514,15 @@ static bool target_of_other_school(const struct rule_facts *f)
     return is_person(f) && !f->self && !f->office.guardian && f->target.roles == 0;
 }
 
+/* One account, several schools (B2): what concerns the whole of it is not one school's to do, or its administrator
+ * would act on people of another. To stop an account is, in need, but not that of another school's staff. */
+static bool target_also_elsewhere(const struct rule_facts *f)
+{
+    bool stops = f->act == ACT_STANDING || f->act == ACT_SESSIONS;
+    unsigned counts = stops ? ROLES_STAFF : ROLES_EVERYBODY;
+    return is_person(f) && !f->self && !f->office.guardian && (f->office.elsewhere & counts) != 0;
+}
+
 /* I4, J2: what the office changes by hand in a record that a roster keeps lasts until the next import. */
 static bool roster_keeps(const struct rule_facts *f)
 {
@@ -787,6 +796,10 @@ static const struct rule RULES[] = {
      "Data is exported or erased by the person, for a child by a guardian, or by a school administrator."},
     {"A1", "not_of_this_school", IN(ACT_STANDING) | IN(ACT_SESSIONS) | OWN_DATA, target_of_other_school,
      "В этой школе такого человека нет.", "There is no such person in this school."},
+    {"A1", "also_of_another_school",
+     IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK), target_also_elsewhere,
+     "Эта учётная запись принадлежит не только вашей школе: обратитесь к оператору сервера.",
+     "This account is not your school's alone: ask the operator of the server."},
     {"I4", "roster_kept", IN(ACT_RECORDS_WRITE) | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps,
      "Эту запись ведут списки школы: исправьте её в дневнике. Если нужно сейчас, укажите причину: правка действует до "
      "следующей загрузки списков.",

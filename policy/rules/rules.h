@@ -122,6 +122,7 @@ struct office_facts {
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
     unsigned role;      /* ACT_LINK, ACT_APPROVE: the enum school_role that somebody would get by it; 0: not said */
+    unsigned elsewhere; /* enum school_role, of target in schools where the actor has no office */
     bool roster_kept;   /* a roster keeps the record: a change by hand lasts until the next import */
     bool override_;     /* the administrator insists, and gave a reason (J2) */
 };

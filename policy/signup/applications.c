@@ -4,6 +4,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/store/cards.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 #include "policy/signup/links.h"
 #include "policy/signup/office.h"
@@ -116,10 +117,12 @@ application_no application_apply(struct changing_records *c, const struct contac
     return application_make(c, c->actor->user, &link, person);
 }
 
-/* The application, if it is there, in the version that the caller has seen, and not decided. */
+/* The application, if it is there for the caller to know of (A1), in the version that the caller has seen, and not
+ * decided. */
 static bool open_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
 {
-    if (!applications_get(c->tx->db, no, row))
+    bool known = applications_get(c->tx->db, no, row);
+    if (!known || (row->user != c->actor->user && !office_knows(c, row->school)))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
     if (if_version != 0 && if_version != row->version)
         return error_set(c->e, ERROR_PRECONDITION, NULL);
@@ -245,18 +248,26 @@ static bool approve_join(struct changing_records *c, const struct application_ro
     return row->class != 0 ? change_enrollment(c, &enrollment) : change_role(c, &role);
 }
 
+/* Whoever has moved to another school meanwhile is that school's to decide on (A1). */
+static bool still_there(struct changing_records *c, const struct application_row *row)
+{
+    return (school_roles(c->tx->db, row->school, row->child) & ROLE_PUPIL) != 0 ||
+           error_set(c->e, ERROR_CONFLICT, "The child is not a pupil of this school any more.");
+}
+
 static bool approve_guardian(struct changing_records *c, const struct application_row *row,
                              const struct approval *approval)
 {
     const struct applicant person = applicant_over(&approval->person, &row->person);
-    return application_person(c, row->user, &person, row->school) && change_guardianship(c, row->child, row->user);
+    return still_there(c, row) && application_person(c, row->user, &person, row->school) &&
+           change_guardianship(c, row->child, row->user);
 }
 
 static bool approve_correction(struct changing_records *c, const struct application_row *row,
                                const struct approval *approval)
 {
     const struct applicant person = applicant_over(&approval->person, &row->person);
-    return application_correct(c, row->child, &person, row->school, c->actor->override_);
+    return still_there(c, row) && application_correct(c, row->child, &person, row->school, c->actor->override_);
 }
 
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,

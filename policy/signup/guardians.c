@@ -263,7 +263,9 @@ bool guardian_may_see(struct db *db, bool school_mode, const struct actor *actor
 bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person,
                       enum correction_outcome *outcome)
 {
+    const struct subject subject = {.target = child};
     return applicant_valid(person, c->e) &&
            guardian_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, child, c->e) &&
+           office_gate(c, ACT_END_GUARDIAN, &subject) && /* who may look may still be suspended (A3), and not write */
            correct(c, child, person, false, outcome);
 }

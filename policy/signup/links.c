@@ -7,6 +7,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/cards.h"
 #include "homeserver/store/registration.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 #include "policy/signup/office.h"
@@ -153,11 +154,26 @@ static bool whose(struct changing_records *c, const struct link_wish *wish, stru
     }
 }
 
+bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error *e)
+{
+    char day[DAY_TEXT_BYTES];
+    school_no school;
+    enum school_role role;
+    bool may = true;
+    struct stmt *q = card_roles(db, person, day);
+    while (may && issuer != 0 && card_roles_next(q, &school, &role))
+        may = ((unsigned)role & ROLES_FAMILY) != 0 || (school_roles(db, school, issuer) & ROLE_ADMINISTRATOR) != 0;
+    stmt_end(q);
+    return may || refused(e, "C2", "Этот человек работает в школе: личную ссылку ему даёт администратор этой школы.",
+                          "This person works at a school: an administrator of that school makes the personal link.");
+}
+
 /* What must still be so once the gate has let the actor through. */
 static bool ready(struct changing_records *c, const struct link_row *row)
 {
     switch (row->kind) {
-    case LINK_PERSONAL: return not_taken(c, row->person);
+    case LINK_PERSONAL:
+        return link_hands_out(c->tx->db, c->actor->user, row->person, c->e) && not_taken(c, row->person);
     case LINK_GUARDIAN: return guardian(c, row);
     default: return true;
     }
@@ -198,10 +214,17 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
 
 /* --- Revoking, listing --- */
 
+/* A1: of another school's links, and of a child's own, one hears what one hears of those that do not exist. */
+static bool known(const struct changing_records *c, const struct link_row *row)
+{
+    return row->kind == LINK_GUARDIAN ? c->actor->user == 0 || c->actor->user == row->person
+                                      : office_knows(c, row->school);
+}
+
 bool link_revoke(struct changing_records *c, link_no no)
 {
     struct link_row row;
-    if (!links_get(c->tx->db, no, &row))
+    if (!links_get(c->tx->db, no, &row) || !known(c, &row))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such link.");
     if (!link_gate(c, &row))
         return false;

@@ -52,6 +52,11 @@ bool link_revoke(struct changing_records *c, link_no no);
 /* Whether the actor may see the link: whoever could make it. */
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link);
 
+/* B3, A1: whoever holds a personal link becomes that person. So one who works at a school gets it from an administrator
+ * of that school (or an operator, issuer 0): not from the class teacher of a child of theirs, nor from another school.
+ * Asked when the link is made and when it is used. */
+bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error *e);
+
 /* The link of a token, if it could be used at that time. false: *e says which of it does not hold, each in a sentence
  * of its own. Reads the database. */
 bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e);

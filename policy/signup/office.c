@@ -2,6 +2,7 @@
 
 #include "homeserver/accounts/names.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school_facts.h"
 #include "homeserver/store/writer.h"
 #include "policy/audit/audit.h"
 #include "policy/life/documents.h"
@@ -16,6 +17,11 @@ void office_for(struct office *office, const struct changing_records *c, const c
 bool office_gate(struct changing_records *c, enum act act, const struct subject *subject)
 {
     return school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, act, subject, NULL, NULL, c->e);
+}
+
+bool office_knows(const struct changing_records *c, school_no school)
+{
+    return c->actor->user == 0 || school_roles(c->tx->db, school, c->actor->user) != 0;
 }
 
 bool office_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,

@@ -20,6 +20,9 @@ void office_for(struct office *office, const struct changing_records *c, const c
 /* Asks the gate for the actor of c. */
 bool office_gate(struct changing_records *c, enum act act, const struct subject *subject);
 
+/* A1: whether the actor may know what is in that school's office: its own people, and operators. */
+bool office_knows(const struct changing_records *c, school_no school);
+
 /* The audit entry of c's actor. Takes subject and details. Sets the error when the database failed. */
 bool office_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
                  const char *reason);

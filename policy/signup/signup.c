@@ -47,6 +47,23 @@ struct signup_job {
     application_no application;
 };
 
+/* B3, C2: who made the link could make it now. */
+static bool issuer_stands(const struct signup_job *job, struct changing_records *c)
+{
+    const struct actor issuer = {.user = job->link.issuer, .name = job->link.issuer_name};
+    if (issuer.user == 0)
+        return true;
+    if (!link_hands_out(c->tx->db, issuer.user, job->link.person, c->e))
+        return false;
+    if (link_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, &issuer, &job->link))
+        return true;
+    error_set_field(c->e, ERROR_FORBIDDEN,
+                    "Тот, кто дал эту ссылку, больше не может её давать. Попросите новую у администратора школы.",
+                    "org.parta.rule", "C2");
+    c->e->translation = "Whoever gave this link may not give it any more. Ask a school administrator for a new one.";
+    return false;
+}
+
 /* C2: the records name the person, and nobody has taken the account yet. */
 static bool claim(struct signup_job *job, struct changing_records *c)
 {
@@ -64,7 +81,8 @@ static bool claim(struct signup_job *job, struct changing_records *c)
         return false;
     }
     job->user = user;
-    return users_set_password(c->tx, user, job->hash) || error_set(c->e, ERROR_UNKNOWN, NULL);
+    return issuer_stands(job, c) &&
+           (users_set_password(c->tx, user, job->hash) || error_set(c->e, ERROR_UNKNOWN, NULL));
 }
 
 /* A3 */

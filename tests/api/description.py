@@ -81,6 +81,23 @@ def check_tables(tap, description):
     tap.ok(not wrong, "a route with a described body reads one", *wrong)
 
 
+def words(file, pattern):
+    return re.findall(pattern, (ROOT / file).read_text())
+
+
+def check_words(tap, description):
+    """Words of the description are those of the code."""
+    schemas = description.document["components"]["schemas"]
+    roles = words("policy/rules/words.c", r"ROLES\[\] = \{([^}]*)\}")
+    told = {"Act": words("policy/rules/rules.c", r'\[ACT_\w+\] = "(\w+)"'),
+            "RoomKind": words("policy/rules/words.c", r'\[ROOM_\w+\] = "(\w+)"'),
+            "Standing": words("policy/rules/words.c", r'\[STANDING_\w+\] = "(\w+)"'),
+            "Role": re.findall(r'"(\w+)"', "".join(roles)),
+            "Scope": [w for w in words("policy/actor.c", r'\{"(\w+)", SCOPE_\w+\}') if w != "all"]}
+    for name, expected in told.items():
+        tap.ok(expected and schemas[name]["enum"] == expected, f"{name}: the words are those of the code", schemas[name]["enum"], expected)
+
+
 def check(tap, description):
     document = description.document
     tap.ok(document["openapi"].startswith("3.1."), "the description is OpenAPI 3.1")
@@ -109,4 +126,5 @@ def check(tap, description):
     unsaid = [name for name, (_, _, operation) in description.operations.items()
               if not operation.get("summary") or "security" not in operation or not operation.get("tags")]
     tap.ok(not unsaid, "every operation has a summary, a tag and says who may call it", *unsaid)
+    check_words(tap, description)
     check_tables(tap, description)

@@ -123,11 +123,38 @@ def unknown(tap, office):
     own = office.pages(office.outsider, "listPeople", 100, {"school": "s2"})
     schools = {role["school"] for person in own for role in person["roles"]}
     tap.ok(schools == {"s2"}, "A1: roles in other schools are not told", schools)
+    both = office.guardian.user_id
+    office.ok(office.operator, "giveRole", body={"school": "s2", "role": "teacher"}, userId=both)
+    office.ok(office.operator, "giveRole", body={"school": "s2", "role": "staff"}, userId=office.admin.user_id)
+    told = {role["school"] for role in office.ok(office.admin, "getPerson", userId=both)["roles"]}
+    tap.ok(told == {"s1"}, "who has the office of one school is told that school's roles, though they are in the other too", told)
+    for user, role in ((both, "teacher"), (office.admin.user_id, "staff")):
+        office.ok(office.operator, "endRole", userId=user, school="s2", role=role)
     office.same_as_described("A1: such answers are as described")
 
 
 def new_staff(n):
     return {"school": "s1", "role": "staff", "given_name": "Номер", "family_name": f"Работник{n}"}
+
+
+def private(tap, office):
+    """What people have for themselves is not the office's; and who may not act, may not act here either."""
+    chat = office.server.request("POST", f"{V3}/createRoom", {"is_direct": True, "preset": "trusted_private_chat", "invite": [office.head.user_id]},
+                                 office.teacher.token)
+    room = chat["room_id"]
+    answers = [office.call(who, name, roomId=room) for who in (office.admin, office.operator) for name in ("getRoom", "listRoomMembers")]
+    tap.ok(chat.status == 200 and all(a.status == 404 for a in answers), "direct chats are not the office's to look at", *answers)
+    office.ok(office.operator, "changeStanding", body={"standing": "suspended"}, userId=office.admin.user_id)
+    answers = [office.call(office.admin, "changeClass", body={"title": "1Б"}, **{"class": office.classes[0]}),
+               office.call(office.admin, "createLink", body={"kind": "school", "school": "s1", "role": "staff"}),
+               office.call(office.admin, "changeStanding", body={"standing": "active"}, userId=office.admin.user_id)]
+    tap.ok(all(a.status == 403 for a in answers), "A3: a suspended administrator changes nothing, not even that", *answers)
+    office.ok(office.operator, "changeStanding", body={"standing": "locked"}, userId=office.admin.user_id)
+    answer = office.call(office.admin, "listSchools")
+    tap.ok(answer.errcode == "M_USER_LOCKED", "A3: a locked one is told so", answer)
+    office.ok(office.operator, "changeStanding", body={"standing": "active"}, userId=office.admin.user_id)
+    tap.ok(office.call(office.admin, "listSchools").status == 200, "and back again")
+    office.same_as_described("these answers are as described")
 
 
 def once(tap, office):
@@ -251,7 +278,7 @@ def weird(tap, office):
 
 
 def check(tap, office):
-    for section in (who_may, scopes, unknown, once, versions, pages, overrides, weird):
+    for section in (who_may, scopes, unknown, private, once, versions, pages, overrides, weird):
         try:
             section(tap, office)
         except (RuntimeError, KeyError, StopIteration, TypeError, IndexError) as problem:

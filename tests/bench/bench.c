@@ -12,6 +12,7 @@
 #include "homeserver/base/text.h"
 #include "tests/bench/client.h"
 #include "tests/bench/decision.h"
+#include "tests/bench/gate.h"
 #include "tests/bench/import.h"
 #include "tests/bench/school.h"
 #include "tests/bench/subject.h"
@@ -567,6 +568,11 @@ static void decision(struct school *s)
     report("decision", "<= 2 us", bench_decision());
 }
 
+static void gate(struct school *s)
+{
+    report("gate", "<= 5 % of a send", bench_gate());
+}
+
 static void importing(struct school *s)
 {
     static const char *const SIZES[] = {"10x33x30", "large"};
@@ -592,6 +598,7 @@ static const struct workload {
     {"disk", disk},
     {"start", starting},
     {"decision", decision},
+    {"gate", gate},
     {"import", importing},
 };
 

@@ -10,7 +10,12 @@ const NOBODY = "@pnobody0000:school.example";
 before(async () => {
     w = await World.start();
     const leader = w.one({ role: "class_teacher", class: "8А" });
-    [pupil, classmate] = await Promise.all(w.all({ role: "pupil", class: "8А" }).slice(0, 2).map((p) => w.still(p)));
+    [pupil, classmate] = await Promise.all(
+        w
+            .all({ role: "pupil", class: "8А" })
+            .slice(0, 2)
+            .map((p) => w.still(p)),
+    );
     teacher = await w.still(leader);
     guardian = await w.still(w.one({ role: "guardian", class: "8А" }));
     head = await w.still(w.one({ role: "head" }));
@@ -41,7 +46,11 @@ test("A1: lists of schools, classes, people and rooms hold the caller's school o
     const here = new Set(w.all({}).map((p) => p.id));
     const people = (await w.do(w.office, "GET", `/people?school=${HERE}&limit=500`)).items;
     assert.ok(people.length > 0 && people.every((p) => here.has(p.user_id)));
-    for (const person of people) assert.ok(person.roles.every((role) => role.school === HERE), JSON.stringify(person));
+    for (const person of people)
+        assert.ok(
+            person.roles.every((role) => role.school === HERE),
+            JSON.stringify(person),
+        );
     const both = w.server.people.filter((p) => p.school === w.there && here.has(p.id));
     assert.ok(both.length > 0, "the sample has families with children in both schools");
     for (const { schools } of await w.rooms().then((rooms) => rooms)) assert.deepEqual(schools, [HERE]);
@@ -70,7 +79,10 @@ test("A1: what another school has looks in the school API as what does not exist
         ["GET", `/me/children/${q(other)}/rooms`, `/me/children/${q(NOBODY)}/rooms`],
     ];
     for (const [method, theirs, nothing, body] of pairs) {
-        const [there, nowhere] = [await w.api(w.office, method, theirs, body), await w.api(w.office, method, nothing, body)];
+        const [there, nowhere] = [
+            await w.api(w.office, method, theirs, body),
+            await w.api(w.office, method, nothing, body),
+        ];
         assert.equal(nowhere.status, 404, `${nothing}: ${JSON.stringify(nowhere.body)}`);
         assert.deepEqual([there.status, there.body], [nowhere.status, nowhere.body], theirs);
     }
@@ -80,41 +92,61 @@ test("A1: invite, kick, ban and a report of somebody elsewhere are answered as o
     const { room_id } = await teacher.createRoom({ name: "Кружок А1" });
     for (const who of [stranger.getUserId(), strangersTeacher.getUserId(), outsider.getUserId()]) {
         for (const act of ["invite", "kick", "ban", "unban"]) {
-            const [there, nowhere] = await Promise.all([outcome(teacher[act](room_id, who)), outcome(teacher[act](room_id, NOBODY))]);
+            const [there, nowhere] = await Promise.all([
+                outcome(teacher[act](room_id, who)),
+                outcome(teacher[act](room_id, NOBODY)),
+            ]);
             assert.deepEqual(there, nowhere, `${act} ${who}`);
             assert.notEqual(there.status, 200, act);
         }
         const plan = (id) => ({ invite: [id], is_direct: true });
-        const [there, nowhere] = await Promise.all([outcome(teacher.createRoom(plan(who))), outcome(teacher.createRoom(plan(NOBODY)))]);
+        const [there, nowhere] = await Promise.all([
+            outcome(teacher.createRoom(plan(who))),
+            outcome(teacher.createRoom(plan(NOBODY))),
+        ]);
         assert.deepEqual(there, nowhere, "createRoom");
         const report = (id) => post(teacher, `${V3}/users/${q(id)}/report`, { reason: "?" });
         const [one, other] = [await report(who), await report(NOBODY)];
         assert.deepEqual([one.status, one.body], [other.status, other.body], "report");
     }
-    await w.do(w.operator, "GET", "/reports").then(({ items }) => assert.equal(items.length, 0, "nothing is kept of such reports"));
+    await w
+        .do(w.operator, "GET", "/reports")
+        .then(({ items }) => assert.equal(items.length, 0, "nothing is kept of such reports"));
 });
 
 test("A1: a room of the school is to outsiders as one that does not exist, whichever door they try", async () => {
-    const room = (await teacher.createRoom({ name: "Кружок", preset: "public_chat", room_alias_name: "robots", visibility: "public" })).room_id;
+    const room = (
+        await teacher.createRoom({
+            name: "Кружок",
+            preset: "public_chat",
+            room_alias_name: "robots",
+            visibility: "public",
+        })
+    ).room_id;
     const alias = "#robots:school.example";
     assert.equal((await pupil.getRoomIdForAlias(alias)).room_id, room, "to the school's own people it is there");
     for (const who of outsiders) {
         const told = []; // doors that tell that something is there
         const doors = {
             "look an alias up": (_, a) => who.getRoomIdForAlias(a),
-            "summary": (id) => asked(w.server.request("GET", `/_matrix/client/v1/room_summary/${q(id)}`, { token: who.getAccessToken() })),
-            "hierarchy": (id) => who.getRoomHierarchy(id),
-            "messages": (id) => who.createMessagesRequest(id, null, 10, "b"),
-            "state": (id) => who.roomState(id),
-            "join": (id) => who.joinRoom(id),
+            summary: (id) =>
+                asked(
+                    w.server.request("GET", `/_matrix/client/v1/room_summary/${q(id)}`, {
+                        token: who.getAccessToken(),
+                    }),
+                ),
+            hierarchy: (id) => who.getRoomHierarchy(id),
+            messages: (id) => who.createMessagesRequest(id, null, 10, "b"),
+            state: (id) => who.roomState(id),
+            join: (id) => who.joinRoom(id),
             "join by alias": (_, a) => who.joinRoom(a),
-            "knock": (id) => who.knockRoom(id),
-            "leave": (id) => who.leave(id),
-            "send": (id) => w.say(who, id),
-            "upgrade": (id) => who.upgradeRoom(id, "12"),
+            knock: (id) => who.knockRoom(id),
+            leave: (id) => who.leave(id),
+            send: (id) => w.say(who, id),
+            upgrade: (id) => who.upgradeRoom(id, "12"),
             "read marker": (id) => who.setRoomReadMarkersHttpRequest(id, "$x"),
-            "typing": (id) => who.sendTyping(id, true, 1000),
-            "report": (id) => asked(post(who, `${V3}/rooms/${q(id)}/report`, { reason: "?" })),
+            typing: (id) => who.sendTyping(id, true, 1000),
+            report: (id) => asked(post(who, `${V3}/rooms/${q(id)}/report`, { reason: "?" })),
         };
         for (const [door, open] of Object.entries(doors)) {
             const nowhere = await outcome(open("!AAAAAAAAAAAAAAAAAA:school.example", "#nothing:school.example"));
@@ -125,15 +157,25 @@ test("A1: a room of the school is to outsiders as one that does not exist, which
         }
         assert.deepEqual(told, []);
         const listed = await who.publicRooms({ limit: 100 });
-        assert.ok(listed.chunk.every((r) => r.room_id !== room), "directory");
+        assert.ok(
+            listed.chunk.every((r) => r.room_id !== room),
+            "directory",
+        );
     }
 });
 
 test("A2: an outsider cannot join by id, alias, invite, knock, forged or restricted join", async () => {
-    const club = (await teacher.createRoom({ name: "Открытый кружок", preset: "public_chat", room_alias_name: "open" })).room_id;
-    const knocking = (await teacher.createRoom({ name: "Постучите", initial_state: [{ type: "m.room.join_rules", state_key: "", content: { join_rule: "knock" } }] })).room_id;
+    const club = (await teacher.createRoom({ name: "Открытый кружок", preset: "public_chat", room_alias_name: "open" }))
+        .room_id;
+    const knocking = (
+        await teacher.createRoom({
+            name: "Постучите",
+            initial_state: [{ type: "m.room.join_rules", state_key: "", content: { join_rule: "knock" } }],
+        })
+    ).room_id;
     for (const who of outsiders) {
-        const own = who === stranger ? undefined : (await who.createRoom({ name: "Своя", preset: "public_chat" })).room_id;
+        const own =
+            who === stranger ? undefined : (await who.createRoom({ name: "Своя", preset: "public_chat" })).room_id;
         for (const room of [classRoom, club, knocking]) {
             await refused(who.joinRoom(room));
             await refused(who.knockRoom(room));
@@ -145,7 +187,11 @@ test("A2: an outsider cannot join by id, alias, invite, knock, forged or restric
         if (!own) continue;
         const allow = [{ type: "m.room_membership", room_id: own }];
         const restricted = { type: "m.room.join_rules", state_key: "", content: { join_rule: "restricted", allow } };
-        const { room_id } = await teacher.createRoom({ name: "По членству", room_version: "11", initial_state: [restricted] });
+        const { room_id } = await teacher.createRoom({
+            name: "По членству",
+            room_version: "11",
+            initial_state: [restricted],
+        });
         await refused(who.joinRoom(room_id));
         for (const theirs of [pupil, teacher]) {
             await refused(theirs.joinRoom(own));
@@ -177,7 +223,10 @@ test("A2: nor do the administrator's own API and the operator's let them in", as
             const reply = await w.api(caller, "PUT", path, {}, w.because());
             assert.ok(reply.status >= 400, `${path}: ${JSON.stringify(reply.body)}`);
         }
-        const enrolled = await w.api(w.office, "POST", "/classes/s1-c003/enrollments", { user_id: stranger.getUserId(), role: "pupil" });
+        const enrolled = await w.api(w.office, "POST", "/classes/s1-c003/enrollments", {
+            user_id: stranger.getUserId(),
+            role: "pupil",
+        });
         assert.equal(enrolled.status, 404);
     }
     assert.ok(!(await w.joined(classRoom)).includes(stranger.getUserId()));
@@ -188,7 +237,10 @@ test("A3: a pending account signs in, sees who must confirm it, and nothing else
     const waiting = await w.signUp({ token, given_name: "Мария", family_name: "Ждущая", birth_date: "2012-02-02" });
     const me = await w.me(waiting);
     assert.equal(me.standing, "pending");
-    assert.deepEqual(me.applications[0].confirmers.map((c) => c.post), ["administrator"]);
+    assert.deepEqual(
+        me.applications[0].confirmers.map((c) => c.post),
+        ["administrator"],
+    );
     assert.ok(me.notices.some((n) => n.rule === "A3"));
     const acts = {
         join: () => waiting.joinRoom(classRoom),
@@ -203,7 +255,15 @@ test("A3: a pending account signs in, sees who must confirm it, and nothing else
         const { status, body } = await outcome(act());
         assert.deepEqual([status, body.errcode], [403, "M_FORBIDDEN"], name);
     }
-    for (const path of [`/people?school=${HERE}`, "/classes", `/rooms?school=${HERE}`, "/links", "/applications", "/reports", "/me/children"]) {
+    for (const path of [
+        `/people?school=${HERE}`,
+        "/classes",
+        `/rooms?school=${HERE}`,
+        "/links",
+        "/applications",
+        "/reports",
+        "/me/children",
+    ]) {
         const reply = await w.api(waiting, "GET", path);
         assert.ok(reply.status >= 400 || reply.body.items.length === 0, `${path}: ${JSON.stringify(reply.body)}`);
     }
@@ -215,7 +275,11 @@ test("A3: a suspended account reads and leaves; a locked one is told so; both co
     const person = w.all({ role: "pupil", class: "8А" })[3];
     const client = await w.live(person);
     const { event_id } = await w.say(client, classRoom, "до");
-    const admin = (what, value) => w.server.request("PUT", `/_matrix/client/v1/admin/${what}/${q(person.id)}`, { token: w.office.getAccessToken(), body: value });
+    const admin = (what, value) =>
+        w.server.request("PUT", `/_matrix/client/v1/admin/${what}/${q(person.id)}`, {
+            token: w.office.getAccessToken(),
+            body: value,
+        });
     assert.equal((await admin("suspend", { suspended: true })).status, 200);
     const error = await outcome(w.say(client, classRoom, "во время"));
     assert.deepEqual([error.status, error.body.errcode], [403, "M_USER_SUSPENDED"]);
@@ -232,9 +296,14 @@ test("A3: a suspended account reads and leaves; a locked one is told so; both co
 });
 
 test("A3: only the office of the person's school suspends and locks", async () => {
-    const put = (who, what, whom) => w.server.request("PUT", `/_matrix/client/v1/admin/${what}/${q(whom)}`, { token: who.getAccessToken(), body: { suspended: true, locked: true } });
+    const put = (who, what, whom) =>
+        w.server.request("PUT", `/_matrix/client/v1/admin/${what}/${q(whom)}`, {
+            token: who.getAccessToken(),
+            body: { suspended: true, locked: true },
+        });
     for (const who of [pupil, teacher, guardian, head, stranger, outsider])
-        for (const what of ["suspend", "lock"]) assert.equal((await put(who, what, classmate.getUserId())).status, 403, what);
+        for (const what of ["suspend", "lock"])
+            assert.equal((await put(who, what, classmate.getUserId())).status, 403, what);
     const [there, nowhere] = [await put(w.office, "lock", stranger.getUserId()), await put(w.office, "lock", NOBODY)];
     assert.deepEqual([there.status, there.body], [nowhere.status, nowhere.body]);
     assert.equal((await stranger.whoami()).user_id, stranger.getUserId());
@@ -245,7 +314,12 @@ test("A4: power levels alone give nobody what a role does not", async () => {
     await teacher.invite(room_id, pupil.getUserId());
     await pupil.joinRoom(room_id);
     const levels = await teacher.getStateEvent(room_id, "m.room.power_levels", "");
-    await teacher.sendStateEvent(room_id, "m.room.power_levels", { ...levels, users: { ...levels.users, [pupil.getUserId()]: 100 } }, "");
+    await teacher.sendStateEvent(
+        room_id,
+        "m.room.power_levels",
+        { ...levels, users: { ...levels.users, [pupil.getUserId()]: 100 } },
+        "",
+    );
     await refused(pupil.invite(room_id, stranger.getUserId()));
     await refused(pupil.sendEvent(room_id, "m.poll.start", { "m.text": [{ body: "?" }] }), "F4");
     await refused(pupil.createRoom({ name: "Клуб учеников" }), "E5");
@@ -257,7 +331,11 @@ test("A4: power levels alone give nobody what a role does not", async () => {
 test("A5: no identity server, no federation, no third-party invite; nothing of a person in ids", async () => {
     const known = await w.server.request("GET", "/.well-known/matrix/client");
     assert.equal(known.body["m.identity_server"], undefined);
-    for (const path of ["/_matrix/federation/v1/version", "/_matrix/key/v2/server", "/_matrix/media/v3/preview_url?url=http://example.org"])
+    for (const path of [
+        "/_matrix/federation/v1/version",
+        "/_matrix/key/v2/server",
+        "/_matrix/media/v3/preview_url?url=http://example.org",
+    ])
         assert.equal((await w.server.request("GET", path)).status, 404, path);
     const invite = { id_server: "id.example", id_access_token: "t", medium: "email", address: "a@example.org" };
     const club = (await teacher.createRoom({ name: "Кружок А5" })).room_id;
@@ -265,14 +343,23 @@ test("A5: no identity server, no federation, no third-party invite; nothing of a
     await refused(teacher.sendStateEvent(club, "m.room.third_party_invite", { display_name: "a" }, "x"), "A5");
     for (const person of w.server.people) assert.match(person.id, /^@p[a-z0-9]{10}:school\.example$/);
     const profile = await pupil.getProfileInfo(teacher.getUserId());
-    assert.deepEqual(Object.keys(profile).filter((key) => !["displayname", "avatar_url"].includes(key)), []);
+    assert.deepEqual(
+        Object.keys(profile).filter((key) => !["displayname", "avatar_url"].includes(key)),
+        [],
+    );
 });
 
 test("A6: profiles are read within the school or a room; outside it they are as nobody's", async () => {
     assert.ok((await pupil.getProfileInfo(head.getUserId())).displayname);
     for (const who of outsiders)
-        assert.deepEqual(await outcome(who.getProfileInfo(pupil.getUserId())), await outcome(who.getProfileInfo(NOBODY)));
-    assert.deepEqual(await outcome(pupil.getProfileInfo(stranger.getUserId())), await outcome(pupil.getProfileInfo(NOBODY)));
+        assert.deepEqual(
+            await outcome(who.getProfileInfo(pupil.getUserId())),
+            await outcome(who.getProfileInfo(NOBODY)),
+        );
+    assert.deepEqual(
+        await outcome(pupil.getProfileInfo(stranger.getUserId())),
+        await outcome(pupil.getProfileInfo(NOBODY)),
+    );
     const bare = await w.server.request("GET", `${V3}/profile/${q(pupil.getUserId())}`);
     const nobody = await w.server.request("GET", `${V3}/profile/${q(NOBODY)}`);
     assert.deepEqual([bare.status, bare.body], [nobody.status, nobody.body], "nobody signed in");
@@ -305,24 +392,41 @@ test("B1: each role is in its rooms, and the regional operator in none", async (
     for (const role of ["pupil", "guardian"]) for (const { id } of w.all({ role })) assert.ok(board.includes(id), role);
     for (const { id } of w.all({ role: "guardian", class: "8А" })) assert.ok(guardians.includes(id));
     for (const { id } of w.all({ role: "external" })) assert.ok(!staff.includes(id) && !board.includes(id), "external");
-    for (const room of await w.rooms()) assert.ok((await w.joined(room.room_id)).every((id) => w.server.people.some((p) => p.id === id) || id.startsWith("@p")), room.name);
+    for (const room of await w.rooms())
+        assert.ok(
+            (await w.joined(room.room_id)).every(
+                (id) => w.server.people.some((p) => p.id === id) || id.startsWith("@p"),
+            ),
+            room.name,
+        );
 });
 
 test("B2: a teacher who is a parent has both rights, in one account", async () => {
-    const both = w.all({ role: "class_teacher" }).find((t) => w.rolesOf(t.id).some((r) => r.role === "guardian" && r.school === w.here));
+    const both = w
+        .all({ role: "class_teacher" })
+        .find((t) => w.rolesOf(t.id).some((r) => r.role === "guardian" && r.school === w.here));
     const client = await w.still(both);
     const me = await w.me(client);
     assert.deepEqual([...new Set(me.roles.map((r) => r.role))].sort(), ["class_teacher", "guardian", "teacher"]);
     const child = me.children[0].user_id;
     const childsClass = w.rolesOf(both.id).find((r) => r.role === "guardian").class;
-    const otherParent = w.all({ role: "guardian", class: childsClass }).find((p) => p.id !== both.id && !w.rolesOf(p.id).some((r) => r.role !== "guardian"));
+    const otherParent = w
+        .all({ role: "guardian", class: childsClass })
+        .find((p) => p.id !== both.id && !w.rolesOf(p.id).some((r) => r.role !== "guardian"));
     await w.directWith(client, { id: child });
     await w.directWith(client, otherParent);
     await w.directWith(client, w.one({ role: "pupil", class: both.class }));
     await w.directWith(client, w.one({ role: "head" }));
     const foreign = w.one({ role: "pupil", class: "8А" });
     await refused(w.directWith(client, foreign), "F1");
-    const childless = w.all({ role: "guardian" }).find((p) => p.class !== childsClass && p.class !== both.class && !w.rolesOf(p.id).some((r) => [childsClass, both.class].includes(r.class)));
+    const childless = w
+        .all({ role: "guardian" })
+        .find(
+            (p) =>
+                p.class !== childsClass &&
+                p.class !== both.class &&
+                !w.rolesOf(p.id).some((r) => [childsClass, both.class].includes(r.class)),
+        );
     await refused(w.directWith(client, childless), "F1");
 });
 
@@ -335,11 +439,23 @@ test("B2: the relation decides, not the strongest role: a teacher's powers reach
 test("B3: names and roles come from the records, never from what somebody types", async () => {
     const before = (await classmate.getProfileInfo(pupil.getUserId())).displayname;
     await refused(pupil.setDisplayName("Директор"), "B3");
-    await refused(asked(w.server.request("PUT", `${V3}/profile/${q(pupil.getUserId())}/displayname`, { token: pupil.getAccessToken(), body: { displayname: "Завуч" } })), "B3");
+    await refused(
+        asked(
+            w.server.request("PUT", `${V3}/profile/${q(pupil.getUserId())}/displayname`, {
+                token: pupil.getAccessToken(),
+                body: { displayname: "Завуч" },
+            }),
+        ),
+        "B3",
+    );
     const member = { membership: "join", displayname: "Директор" };
     await pupil.sendStateEvent(classRoom, "m.room.member", member, pupil.getUserId()).catch(() => {});
     assert.equal((await teacher.getStateEvent(classRoom, "m.room.member", pupil.getUserId())).displayname, before);
-    assert.match((await pupil.getProfileInfo(teacher.getUserId())).displayname, /^\S+ \S+ \S+$/, "adults with their patronymic");
+    assert.match(
+        (await pupil.getProfileInfo(teacher.getUserId())).displayname,
+        /^\S+ \S+ \S+$/,
+        "adults with their patronymic",
+    );
     const { token } = await w.do(w.office, "POST", "/links", { kind: "class", class: "s1-c003", role: "pupil" });
     const liar = await w.signUp({ token, given_name: "Пётр", family_name: "Хитрый", role: "head", note: "я директор" });
     assert.equal((await w.me(liar)).applications[0].role, "pupil");

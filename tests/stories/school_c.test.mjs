@@ -19,7 +19,8 @@ before(async () => {
 
 after(() => w?.stop());
 
-const link = (wish = {}, by = w.office) => w.do(by, "POST", "/links", { kind: "class", class: CLASS, role: "pupil", ...wish });
+const link = (wish = {}, by = w.office) =>
+    w.do(by, "POST", "/links", { kind: "class", class: CLASS, role: "pupil", ...wish });
 const NAMES = { given_name: "Ия", family_name: "Новикова", birth_date: "2011-03-04" };
 const approve = (who, id, body) => w.api(who, "POST", `/applications/${id}/approve`, body);
 
@@ -31,14 +32,17 @@ async function apply(token, more = {}) {
     return { client, application: application.application, told: application };
 }
 
-const openApplications = async (who) => (await w.do(who, "GET", `/applications?school=${HERE}`)).items.map((a) => a.application);
+const openApplications = async (who) =>
+    (await w.do(who, "GET", `/applications?school=${HERE}`)).items.map((a) => a.application);
 
 /** Registers as clients do: the stages of one of the offered flows, in turn. */
 async function register(stages, wanted = {}) {
     const client = sdk.createClient({ baseUrl: w.server.url });
     let session;
     for (const stage of [undefined, ...stages]) {
-        const answer = await outcome(client.registerRequest({ password: PASSWORD, ...wanted, auth: stage && { session, ...stage } }));
+        const answer = await outcome(
+            client.registerRequest({ password: PASSWORD, ...wanted, auth: stage && { session, ...stage } }),
+        );
         if (answer.status === 200) return w.server.client(answer.body);
         assert.equal(answer.status, 401, JSON.stringify(answer.body));
         ({ session } = answer.body);
@@ -52,7 +56,10 @@ const phoneStage = async (number) => ({ type: "m.login.msisdn", threepid_creds: 
 
 test("C1: a class link as registration token; the account waits, the administrator approves, the class room opens", async () => {
     const { token } = await link();
-    const valid = await w.server.request("GET", `/_matrix/client/v1/register/m.login.registration_token/validity?token=${token}`);
+    const valid = await w.server.request(
+        "GET",
+        `/_matrix/client/v1/register/m.login.registration_token/validity?token=${token}`,
+    );
     assert.equal(valid.body.valid, true);
     const child = await register([await phoneStage(w.newPhone()), { type: "m.login.registration_token", token }]);
     const { standing, applications } = await w.me(child);
@@ -75,7 +82,10 @@ test("C1: the other order: the account is there first, the link comes later", as
     const early = await register([await phoneStage(w.newPhone()), { type: "m.login.dummy" }]);
     const before = await w.me(early);
     assert.equal(before.standing, "pending");
-    assert.ok(before.notices.some((n) => n.rule === "C1"), JSON.stringify(before.notices));
+    assert.ok(
+        before.notices.some((n) => n.rule === "C1"),
+        JSON.stringify(before.notices),
+    );
     const { token } = await link();
     const body = { token, bind_to: early.getUserId(), ...NAMES };
     const { application } = await w.do(early, "POST", "/applications", body);
@@ -90,7 +100,10 @@ test("C1: the class teacher approves if the school lets them, of the own class o
     await w.no(403, "C1", teacher, "POST", `/applications/${application}/approve`);
     await w.withPolicy({ class_teacher: { may: ["approve", "links", "reports", "people"] } }, async () => {
         const { applications } = await w.me(client);
-        assert.deepEqual(applications[0].confirmers.map((c) => c.post), ["administrator", "class_teacher"]);
+        assert.deepEqual(
+            applications[0].confirmers.map((c) => c.post),
+            ["administrator", "class_teacher"],
+        );
         for (const who of [otherTeacher, guardian, pupil, client])
             assert.ok((await approve(who, application)).status >= 400);
         assert.ok((await openApplications(teacher)).includes(application));
@@ -131,23 +144,44 @@ test("C2: a revoked, a used-up, an expired and an unknown link each say what is 
     await w.meanwhile(["UPDATE links SET expires_ms = 1 WHERE link_no = ?", Number(expired.link)]);
     const sentences = new Set();
     for (const token of [revoked.token, once.token, expired.token, "x".repeat(32)]) {
-        const reply = await w.api(undefined, "POST", "/signup", { token, password: PASSWORD, contact: await w.proven(w.newPhone()), ...NAMES });
+        const reply = await w.api(undefined, "POST", "/signup", {
+            token,
+            password: PASSWORD,
+            contact: await w.proven(w.newPhone()),
+            ...NAMES,
+        });
         assert.ok([403, 404].includes(reply.status), JSON.stringify(reply.body));
         assert.match(reply.body.error, /[а-я].* \/ .*[a-z]/, "in Russian and English");
         sentences.add(reply.body.error);
-        const valid = await w.server.request("GET", `/_matrix/client/v1/register/m.login.registration_token/validity?token=${token}`);
+        const valid = await w.server.request(
+            "GET",
+            `/_matrix/client/v1/register/m.login.registration_token/validity?token=${token}`,
+        );
         assert.equal(valid.body.valid, false);
     }
     assert.equal(sentences.size, 4);
-    const states = Object.fromEntries((await w.do(w.office, "GET", `/links?school=${HERE}&limit=500`)).items.map((l) => [l.link, l.state]));
-    assert.deepEqual([revoked, once, expired].map((l) => states[l.link]), ["revoked", "used_up", "expired"]);
+    const states = Object.fromEntries(
+        (await w.do(w.office, "GET", `/links?school=${HERE}&limit=500`)).items.map((l) => [l.link, l.state]),
+    );
+    assert.deepEqual(
+        [revoked, once, expired].map((l) => states[l.link]),
+        ["revoked", "used_up", "expired"],
+    );
 });
 
 test("C2: of two who use a single-use link at the same moment one is admitted to apply", async () => {
     const { token } = await link({ uses: 1 });
     const contacts = await Promise.all([1, 2, 3, 4].map(() => w.proven(w.newPhone())));
-    const replies = await Promise.all(contacts.map((contact) => w.api(undefined, "POST", "/signup", { token, password: PASSWORD, contact, ...NAMES })));
-    assert.deepEqual(replies.map((r) => r.status).sort(), [200, 403, 403, 403], JSON.stringify(replies.map((r) => r.body)));
+    const replies = await Promise.all(
+        contacts.map((contact) =>
+            w.api(undefined, "POST", "/signup", { token, password: PASSWORD, contact, ...NAMES }),
+        ),
+    );
+    assert.deepEqual(
+        replies.map((r) => r.status).sort(),
+        [200, 403, 403, 403],
+        JSON.stringify(replies.map((r) => r.body)),
+    );
 });
 
 test("C2: a personal link opens the account that the records name, once, and admits at once", async () => {
@@ -164,7 +198,9 @@ test("C2: a personal link opens the account that the records name, once, and adm
 test("C2: a link is kept as a hash, and shows itself once", async () => {
     const { token, link: number } = await link();
     assert.equal(token.length, 32);
-    const listed = (await w.do(w.office, "GET", `/links?school=${HERE}&limit=500`)).items.find((l) => l.link === number);
+    const listed = (await w.do(w.office, "GET", `/links?school=${HERE}&limit=500`)).items.find(
+        (l) => l.link === number,
+    );
     assert.ok(listed && !JSON.stringify(listed).includes(token));
     const bytes = w.server.parta("audit", "export");
     assert.ok(!bytes.includes(token), "nor does the audit log hold it");
@@ -192,9 +228,17 @@ test("C3: without a proven number nobody signs up; with a wrong code nothing is 
     const { body } = await w.server.request("POST", `${V3}/register/msisdn/requestToken`, { body: asked });
     const right = await w.post.code(number, 0);
     const guess = right === "000000" ? "111111" : "000000";
-    await w.no([400, 401, 403], undefined, undefined, "POST", `/verifications/${body.sid}/code`, { client_secret: "wrong", token: guess });
+    await w.no([400, 401, 403], undefined, undefined, "POST", `/verifications/${body.sid}/code`, {
+        client_secret: "wrong",
+        token: guess,
+    });
     const contact = { sid: body.sid, client_secret: "wrong" };
-    await w.no([400, 401, 403], undefined, undefined, "POST", "/signup", { token, password: PASSWORD, contact, ...NAMES });
+    await w.no([400, 401, 403], undefined, undefined, "POST", "/signup", {
+        token,
+        password: PASSWORD,
+        contact,
+        ...NAMES,
+    });
 });
 
 test("C3: a primary pupil signs up with an e-mail address, by a class link; older ones need a number", async () => {
@@ -213,12 +257,25 @@ test("C4: a guardian's number is refused for a pupil, and so is the guardian's o
     const added = await w.addContact(guardian, number, w.one({ role: "guardian", class: "8А" }).password);
     assert.equal(added.status, 200, JSON.stringify(added.body));
     const { token } = await link();
-    const told = await w.no(400, "C4", undefined, "POST", "/signup", { token, password: PASSWORD, contact: early, ...NAMES });
+    const told = await w.no(400, "C4", undefined, "POST", "/signup", {
+        token,
+        password: PASSWORD,
+        contact: early,
+        ...NAMES,
+    });
     assert.match(told.error, /родител/);
     const before = w.post.count(number);
     await assert.rejects(w.proven(number), /holds a code/);
-    assert.match(await w.post.next(number, before), /свой номер, не родительский/, "the explanation goes to the number's owner");
-    const own = await w.no(403, "C4", guardian, "POST", "/applications", { token, bind_to: guardian.getUserId(), ...NAMES });
+    assert.match(
+        await w.post.next(number, before),
+        /свой номер, не родительский/,
+        "the explanation goes to the number's owner",
+    );
+    const own = await w.no(403, "C4", guardian, "POST", "/applications", {
+        token,
+        bind_to: guardian.getUserId(),
+        ...NAMES,
+    });
     assert.match(own.error, /номер/);
 });
 

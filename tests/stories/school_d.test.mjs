@@ -19,7 +19,8 @@ const CHILD = { birth_date: "2015-05-17" };
 const newChild = (more = {}) => w.newClient("pupil", { class: school.class, ...CHILD, ...more });
 const childsLink = async (child) => (await w.do(child, "POST", "/me/guardian_links")).token;
 const look = (who, token) => w.api(who, "POST", "/guardian_links/look", { token });
-const confirm = (who, token, more = {}) => w.api(who, "POST", "/guardian_links/confirm", { token, bind_to: who.getUserId(), ...more });
+const confirm = (who, token, more = {}) =>
+    w.api(who, "POST", "/guardian_links/confirm", { token, bind_to: who.getUserId(), ...more });
 const standing = async (who) => (await w.me(who)).standing;
 const guardians = async (child) => (await w.me(child)).guardians.map((g) => g.user_id).sort();
 
@@ -57,12 +58,19 @@ test("D1, D2, D3, D7: the child's link, the parent signs up, sees, corrects, con
     const shown = seen.body.child;
     assert.deepEqual([shown.birth_date, shown.class_title], [CHILD.birth_date, "5Д"]);
     const reply = await confirm(parent, token, { child: { middle_name: "Петрович" } });
-    assert.deepEqual([reply.status, reply.body.outcome, reply.body.corrections], [200, "confirmed", "made"], JSON.stringify(reply.body));
+    assert.deepEqual(
+        [reply.status, reply.body.outcome, reply.body.corrections],
+        [200, "confirmed", "made"],
+        JSON.stringify(reply.body),
+    );
     assert.equal(await standing(child), "active");
     assert.equal(await standing(parent), "active");
     assert.deepEqual(await guardians(child), [parent.getUserId()]);
     const { items } = await w.do(parent, "GET", "/me/children");
-    assert.deepEqual(items.map((c) => [c.user_id, c.middle_name, c.standing]), [[child.getUserId(), "Петрович", "active"]]);
+    assert.deepEqual(
+        items.map((c) => [c.user_id, c.middle_name, c.standing]),
+        [[child.getUserId(), "Петрович", "active"]],
+    );
     const room = await w.room("guardians", school.class);
     assert.ok((await w.joined(room)).includes(parent.getUserId()), "in the class guardians' room");
 });
@@ -73,7 +81,12 @@ test("D1: only the pupil makes the link, and a third open one replaces the oldes
     await w.no([400, 403], undefined, w.office, "POST", "/links", { kind: "guardian", user_id: child.getUserId() });
     const tokens = [await childsLink(child), await childsLink(child), await childsLink(child)];
     const parent = await newParent(tokens[2]);
-    await w.no(403, "C2", undefined, "POST", "/signup", { token: tokens[0], password: PASSWORD, given_name: "А", family_name: "Б" });
+    await w.no(403, "C2", undefined, "POST", "/signup", {
+        token: tokens[0],
+        password: PASSWORD,
+        given_name: "А",
+        family_name: "Б",
+    });
     assert.equal((await confirm(parent, tokens[2])).status, 200);
 });
 
@@ -82,12 +95,20 @@ test("D2: what the roster keeps of a child is the office's to correct", async ()
     const people = (await w.do(w.operator, "GET", `/guardianships?user_id=${q(child.getUserId())}`)).items;
     const parent = await w.still(w.server.people.find((p) => p.id === people[0].guardian));
     const before = (await w.do(w.operator, "GET", `/people/${q(child.getUserId())}`)).given_name;
-    const asked = await w.do(parent, "POST", `/me/children/${q(child.getUserId())}/corrections`, { given_name: "Поправлена" });
+    const asked = await w.do(parent, "POST", `/me/children/${q(child.getUserId())}/corrections`, {
+        given_name: "Поправлена",
+    });
     assert.equal(asked.corrections, "waits");
     assert.equal((await w.do(w.operator, "GET", `/people/${q(child.getUserId())}`)).given_name, before);
     const { items } = await w.do(w.office, "GET", `/applications?school=${HERE}&kind=correction`);
     assert.equal(items.length, 1);
-    await w.do(w.office, "POST", `/applications/${items[0].application}/approve`, {}, w.because("Мать принесла свидетельство"));
+    await w.do(
+        w.office,
+        "POST",
+        `/applications/${items[0].application}/approve`,
+        {},
+        w.because("Мать принесла свидетельство"),
+    );
     assert.equal((await w.do(w.operator, "GET", `/people/${q(child.getUserId())}`)).given_name, "Поправлена");
 });
 
@@ -104,7 +125,15 @@ test("D4: the link opened in the child's own session is refused, and the refusal
     const token = await childsLink(child);
     for (const reply of [await look(child, token), await confirm(child, token)]) {
         assert.deepEqual([reply.status, reply.body["org.parta.rule"]], [403, "D4"], JSON.stringify(reply.body));
-        for (const way of [/другом\s+устройстве/, /другом\s+браузере/, /приватном|инкогнито/, /выйдите/, /another device/, /private window/, /sign the pupil out/])
+        for (const way of [
+            /другом\s+устройстве/,
+            /другом\s+браузере/,
+            /приватном|инкогнито/,
+            /выйдите/,
+            /another device/,
+            /private window/,
+            /sign the pupil out/,
+        ])
             assert.match(reply.body.error, way);
     }
     const parent = await newParent(token);
@@ -117,7 +146,12 @@ test("D4: nor with the child's own phone, or without any of one's own", async ()
     assert.equal((await w.addContact(child, number)).status, 200);
     const token = await childsLink(child);
     await assert.rejects(w.proven(number), /holds a code/, "the child's number proves nothing for another account");
-    await w.no(403, "C3", undefined, "POST", "/signup", { token, password: PASSWORD, given_name: "А", family_name: "Б" });
+    await w.no(403, "C3", undefined, "POST", "/signup", {
+        token,
+        password: PASSWORD,
+        given_name: "А",
+        family_name: "Б",
+    });
     const bare = await w.still(w.one({ role: "guardian", class: "4А" }));
     const reply = await confirm(bare, token);
     assert.deepEqual([reply.status, reply.body["org.parta.rule"]], [403, "D4"], JSON.stringify(reply.body));
@@ -154,13 +188,25 @@ test("D5: two who confirm for the second place at the same moment: one is admitt
 test("D1: two who use one link at the same moment: one account is made", async () => {
     const token = await childsLink(await newChild());
     const contacts = await Promise.all([1, 2, 3].map(() => w.proven(w.newPhone())));
-    const replies = await Promise.all(contacts.map((contact) => w.api(undefined, "POST", "/signup", { token, contact, password: PASSWORD, given_name: "А", family_name: "Б" })));
+    const replies = await Promise.all(
+        contacts.map((contact) =>
+            w.api(undefined, "POST", "/signup", {
+                token,
+                contact,
+                password: PASSWORD,
+                given_name: "А",
+                family_name: "Б",
+            }),
+        ),
+    );
     assert.deepEqual(replies.map((r) => r.status).sort(), [200, 403, 403]);
 });
 
 test("D6, B2: one account is guardian of several children in several schools, and a teacher besides", async () => {
     const there = await w.newClass("5Ж", "5", ELSEWHERE);
-    const far = await w.enter((await w.newPerson("pupil", { school: ELSEWHERE, class: there.class, ...CHILD })).user_id);
+    const far = await w.enter(
+        (await w.newPerson("pupil", { school: ELSEWHERE, class: there.class, ...CHILD })).user_id,
+    );
     const children = [await newChild(), await newChild(), far];
     const parent = await knownGuardian({ role: "class_teacher", class: "8А" });
     for (const child of children) {
@@ -172,7 +218,13 @@ test("D6, B2: one account is guardian of several children in several schools, an
     const { items } = await w.do(parent, "GET", "/me/children");
     assert.deepEqual(items.map((c) => c.user_id).sort(), children.map((c) => c.getUserId()).sort());
     const { roles } = await w.me(parent);
-    assert.deepEqual(roles.filter((r) => r.role === "guardian").map((r) => r.school).sort(), [HERE, ELSEWHERE]);
+    assert.deepEqual(
+        roles
+            .filter((r) => r.role === "guardian")
+            .map((r) => r.school)
+            .sort(),
+        [HERE, ELSEWHERE],
+    );
     assert.ok(roles.some((r) => r.role === "class_teacher"));
     assert.ok((await w.joined(await w.room("guardians", there.class, ELSEWHERE))).includes(parent.getUserId()));
 });
@@ -187,7 +239,12 @@ test("D7: who is restricted reads, and writes to the class teacher; with a guard
         assert.ok((await w.read(child, room)).includes("Добро пожаловать"), "reads");
         await refused(w.say(child, room, "можно?"), "D7");
         await refused(w.directWith(child, mate), "D7");
-        await refused(child.sendEvent(room, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id: "$x", key: "+" } }), "D7");
+        await refused(
+            child.sendEvent(room, "m.reaction", {
+                "m.relates_to": { rel_type: "m.annotation", event_id: "$x", key: "+" },
+            }),
+            "D7",
+        );
     };
     await closed();
     const { room_id } = await w.directWith(child, leader);
@@ -205,7 +262,10 @@ test("D7: who is restricted reads, and writes to the class teacher; with a guard
     await w.do(two, "DELETE", `/me/children/${q(child.getUserId())}`);
     await closed();
     assert.ok((await w.joined(room)).includes(child.getUserId()), "the roster holds them all the same");
-    assert.deepEqual((await w.me(child)).notices.map((n) => n.rule), ["D7"]);
+    assert.deepEqual(
+        (await w.me(child)).notices.map((n) => n.rule),
+        ["D7"],
+    );
 });
 
 test("D7: what restricted allows is policy: age, and where to write", async () => {
@@ -217,7 +277,9 @@ test("D7: what restricted allows is policy: age, and where to write", async () =
     });
     const older = await newChild({ birth_date: "2011-01-01" });
     assert.equal(await standing(older), "active");
-    await w.withPolicy({ restricted: { age: 0 } }, async () => assert.equal(await standing(await newChild()), "active"));
+    await w.withPolicy({ restricted: { age: 0 } }, async () =>
+        assert.equal(await standing(await newChild()), "active"),
+    );
 });
 
 test("D8: a guardian sees which rooms the child is in and with whom, never what is written; the child is told", async () => {
@@ -231,7 +293,9 @@ test("D8: a guardian sees which rooms the child is in and with whom, never what 
     const direct = rooms.items.find((r) => r.room_id === room_id);
     assert.equal(direct.kind, "direct");
     const inClass = rooms.items.find((r) => r.room_id === room);
-    assert.ok(inClass.with.length > 0 && inClass.with.every((name) => typeof name === "string" && !name.startsWith("@")));
+    assert.ok(
+        inClass.with.length > 0 && inClass.with.every((name) => typeof name === "string" && !name.startsWith("@")),
+    );
     assert.ok(!JSON.stringify(rooms).includes("секрет"));
     for (const id of [room, room_id]) {
         await refused(parent.joinRoom(id));
@@ -240,8 +304,12 @@ test("D8: a guardian sees which rooms the child is in and with whom, never what 
     }
     assert.ok((await w.me(child)).notices.some((n) => n.rule === "D8"));
     const stranger = await w.still(w.one({ role: "guardian", class: "1А" }));
-    for (const who of [stranger, child, leader]) await w.no(404, undefined, who, "GET", `/me/children/${q(child.getUserId())}/rooms`);
-    const zip = await w.server.request("GET", `/_parta/v1/people/${q(child.getUserId())}/export`, { token: parent.getAccessToken(), raw: true });
+    for (const who of [stranger, child, leader])
+        await w.no(404, undefined, who, "GET", `/me/children/${q(child.getUserId())}/rooms`);
+    const zip = await w.server.request("GET", `/_parta/v1/people/${q(child.getUserId())}/export`, {
+        token: parent.getAccessToken(),
+        raw: true,
+    });
     assert.equal(zip.status, 200);
 });
 

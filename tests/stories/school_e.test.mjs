@@ -9,7 +9,12 @@ const CLASS = "s1-c003"; // 8А
 
 before(async () => {
     w = await World.start();
-    [pupil, mate, thirdPupil] = await Promise.all(w.all({ role: "pupil", class: "8А" }).slice(0, 3).map((p) => w.still(p)));
+    [pupil, mate, thirdPupil] = await Promise.all(
+        w
+            .all({ role: "pupil", class: "8А" })
+            .slice(0, 3)
+            .map((p) => w.still(p)),
+    );
     teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
     head = await w.still(w.one({ role: "head" }));
     guardian = await w.still(w.one({ role: "guardian", class: "8А" }));
@@ -24,13 +29,21 @@ test("E1: school space, class spaces, and in each room those whom the roster put
     const space = await w.room("school_space");
     const { rooms } = await head.getRoomHierarchy(space, 50);
     const children = rooms.flatMap((r) => r.children_state.map((c) => c.state_key));
-    const [classSpace, staff, board, subject] = [await w.room("class_space", CLASS), await w.room("staff"), await w.room("announcements"), await w.room("subject", `${CLASS}-g1`)];
+    const [classSpace, staff, board, subject] = [
+        await w.room("class_space", CLASS),
+        await w.room("staff"),
+        await w.room("announcements"),
+        await w.room("subject", `${CLASS}-g1`),
+    ];
     for (const child of [classSpace, staff, board]) assert.ok(children.includes(child));
     const inClass = await teacher.getRoomHierarchy(classSpace, 50);
     assert.ok(inClass.rooms[0].children_state.some((c) => c.state_key === classRoom));
     const pupils = w.all({ role: "pupil", class: "8А" });
     assert.deepEqual(await w.joined(classRoom), sorted([...pupils, teacher.getUserId()]));
-    assert.deepEqual(await w.joined(await w.room("guardians", CLASS)), sorted([...w.all({ role: "guardian", class: "8А" }), teacher.getUserId()]));
+    assert.deepEqual(
+        await w.joined(await w.room("guardians", CLASS)),
+        sorted([...w.all({ role: "guardian", class: "8А" }), teacher.getUserId()]),
+    );
     const ofSubject = await w.joined(subject);
     assert.ok(pupils.every((p) => ofSubject.includes(p.id)) && ofSubject.length === pupils.length + 1);
     const staffRoles = ["teacher", "class_teacher", "staff", "deputy", "head", "administrator"];
@@ -74,7 +87,13 @@ test("E2: what the roster keeps is changed by hand only with a reason, and rooms
     await w.do(w.office, "DELETE", path, undefined, w.because("Переведён сегодня, дневник отстаёт"));
     assert.ok(!(await w.joined(classRoom)).includes(person.id));
     await w.roomsEqualRoster();
-    await w.do(w.office, "POST", `/classes/${CLASS}/enrollments`, { user_id: person.id, role: "pupil" }, w.because("Ошибка исправлена"));
+    await w.do(
+        w.office,
+        "POST",
+        `/classes/${CLASS}/enrollments`,
+        { user_id: person.id, role: "pupil" },
+        w.because("Ошибка исправлена"),
+    );
     assert.ok((await w.joined(classRoom)).includes(person.id));
 });
 
@@ -100,7 +119,10 @@ test("E2: a changed class teacher changes rooms and powers; a crash and a second
 test("E3: the service user made every roster room and nobody stands above it; no event forges power", async () => {
     const create = await pupil.getStateEvent(classRoom, "m.room.create", "");
     const levels = await pupil.getStateEvent(classRoom, "m.room.power_levels", "");
-    assert.ok(Object.entries(levels.users).every(([id, power]) => id === SERVICE || power < 100), JSON.stringify(levels.users));
+    assert.ok(
+        Object.entries(levels.users).every(([id, power]) => id === SERVICE || power < 100),
+        JSON.stringify(levels.users),
+    );
     assert.ok((create.additional_creators ?? []).length === 0);
     const forgeries = [
         ["m.room.power_levels", { ...levels, users: { ...levels.users, [pupil.getUserId()]: 100 } }],
@@ -118,10 +140,19 @@ test("E3: the service user made every roster room and nobody stands above it; no
     await refused(teacher.setRoomDirectoryVisibility(classRoom, "public"), "E3");
     await teacher.sendStateEvent(classRoom, "m.room.topic", { topic: "8А" }, "");
     await refused(pupil.sendStateEvent(classRoom, "m.room.topic", { topic: "мой" }, ""), "E3");
-    await refused(w.office.createRoom({ name: "8А", creation_content: { "org.parta.kind": "class" } }).then(async ({ room_id }) => {
-        assert.equal((await w.rooms("club")).find((r) => r.room_id === room_id)?.kind, "club", "a word in the create event makes no roster room");
-        return w.office.joinRoom(classRoom);
-    }), "E2");
+    await refused(
+        w.office
+            .createRoom({ name: "8А", creation_content: { "org.parta.kind": "class" } })
+            .then(async ({ room_id }) => {
+                assert.equal(
+                    (await w.rooms("club")).find((r) => r.room_id === room_id)?.kind,
+                    "club",
+                    "a word in the create event makes no roster room",
+                );
+                return w.office.joinRoom(classRoom);
+            }),
+        "E2",
+    );
 });
 
 test("E4: whom the roster holds cannot leave, be kicked or banned; the office cannot either, but by the records", async () => {
@@ -142,7 +173,7 @@ test("E5: clubs by role, with an owner who answers for them", async () => {
     for (const who of [pupil, guardian]) await refused(who.createRoom({ name: "Клуб" }), "E5");
     const { room_id } = await teacher.createRoom({ name: "Шахматы", invite: [pupil.getUserId()] });
     await pupil.joinRoom(room_id);
-    const seenBy = async () => (await w.do(w.office, "GET", `/rooms/${q(room_id)}`));
+    const seenBy = async () => await w.do(w.office, "GET", `/rooms/${q(room_id)}`);
     assert.equal((await seenBy()).owner, teacher.getUserId());
     await w.no(403, "A4", teacher, "PUT", `/rooms/${q(room_id)}/owner`, { user_id: pupil.getUserId() });
     await w.no(409, undefined, w.office, "PUT", `/rooms/${q(room_id)}/owner`, { user_id: head.getUserId() });
@@ -155,7 +186,11 @@ test("E5: clubs by role, with an owner who answers for them", async () => {
 test("E5: in a pupils' room of three or more somebody of the staff must be", async () => {
     const every = ["pupil", "teacher", "class_teacher", "staff", "deputy", "head", "administrator"];
     await w.withPolicy({ rooms: { club: every } }, async () => {
-        const { room_id } = await pupil.createRoom({ name: "Наш клуб", preset: "private_chat", invite: [mate.getUserId()] });
+        const { room_id } = await pupil.createRoom({
+            name: "Наш клуб",
+            preset: "private_chat",
+            invite: [mate.getUserId()],
+        });
         await mate.joinRoom(room_id);
         await w.say(pupil, room_id, "нас двое");
         await refused(pupil.invite(room_id, thirdPupil.getUserId()), "E5");
@@ -167,7 +202,9 @@ test("E5: in a pupils' room of three or more somebody of the staff must be", asy
         await w.say(thirdPupil, room_id, "теперь можно");
         await teacher.leave(room_id);
         await refused(w.say(pupil, room_id, "и без неё?"), "E5");
-        await w.withPolicy({ rooms: { club: every }, staff_in_pupils_rooms: false }, () => w.say(pupil, room_id, "школа разрешила"));
+        await w.withPolicy({ rooms: { club: every }, staff_in_pupils_rooms: false }, () =>
+            w.say(pupil, room_id, "школа разрешила"),
+        );
     });
 });
 
@@ -177,7 +214,9 @@ test("E6: everyone has a private room for documents, from the first sign-in on, 
     const documents = async () => {
         const { joined_rooms } = await client.getJoinedRooms();
         const creates = await Promise.all(joined_rooms.map((id) => client.getStateEvent(id, "m.room.create", "")));
-        return joined_rooms.filter((_, i) => creates[i]["org.parta.kind"] === "documents").map((room_id) => ({ room_id }));
+        return joined_rooms
+            .filter((_, i) => creates[i]["org.parta.kind"] === "documents")
+            .map((room_id) => ({ room_id }));
     };
     const [room, ...more] = await documents();
     assert.ok(room && more.length === 0);
@@ -240,14 +279,18 @@ test("E7: external staff are in named rooms only, without directory or direct ch
         [`UPDATE roles SET end_date = ? WHERE role = 'external' AND user_no = ${user}`, yesterday, name],
         ["UPDATE settled SET day = ?", before],
     );
-    await until(async () => !(await w.joined(room_id)).includes(person.user_id), "the end date to take effect by itself");
+    await until(
+        async () => !(await w.joined(room_id)).includes(person.user_id),
+        "the end date to take effect by itself",
+    );
     assert.equal((await outcome(coach.whoami())).status, 401);
 });
 
 test("E8: teachers of two schools share an association room once both schools agree, by a code", async () => {
     const there = await w.still(w.one({ role: "administrator", school: w.there }));
     const theirTeacher = await w.still(w.one({ role: "class_teacher", school: w.there }));
-    for (const who of [teacher, pupil, head]) await w.no(403, "A4", who, "POST", "/associations", { school: HERE, name: "Математики" });
+    for (const who of [teacher, pupil, head])
+        await w.no(403, "A4", who, "POST", "/associations", { school: HERE, name: "Математики" });
     const { room_id } = await w.do(w.office, "POST", "/associations", { school: HERE, name: "Математики города" });
     await teacher.joinRoom(room_id);
     await refused(theirTeacher.joinRoom(room_id));
@@ -286,6 +329,13 @@ test("E9: encryption by kind of room: forbidden where the roster keeps, allowed 
         await turnOn(teacher, club);
         await refused(w.say(teacher, classRoom, "открыто"), "E9");
         await refused(turnOn(pupil, classRoom));
-        await refused(pupil.createRoom({ is_direct: true, invite: [mate.getUserId()], initial_state: [{ type: "m.room.encryption", state_key: "", content: megolm }] }), "E9");
+        await refused(
+            pupil.createRoom({
+                is_direct: true,
+                invite: [mate.getUserId()],
+                initial_state: [{ type: "m.room.encryption", state_key: "", content: megolm }],
+            }),
+            "E9",
+        );
     });
 });

@@ -16,7 +16,12 @@ before(async () => {
     const other = kin.find((k) => k.child !== own.child && pupils.some((p) => p.id === k.child) && plain(k.guardian));
     const byId = (id) => w.still(w.server.people.find((p) => p.id === id));
     [child, parent, otherParent] = await Promise.all([byId(own.child), byId(own.guardian), byId(other.guardian)]);
-    [pupil, mate] = await Promise.all(pupils.filter((p) => ![own.child, other.child].includes(p.id)).slice(0, 2).map((p) => w.still(p)));
+    [pupil, mate] = await Promise.all(
+        pupils
+            .filter((p) => ![own.child, other.child].includes(p.id))
+            .slice(0, 2)
+            .map((p) => w.still(p)),
+    );
     teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
     const enrolled = (await w.do(w.operator, "GET", `/classes/${CLASS}-g1/enrollments`)).items;
     subjectTeacher = await byId(enrolled.find((e) => e.role === "teacher").user_id);
@@ -84,7 +89,8 @@ test("F1: a club of two is a chat of two, however it came about", async () => {
     const knocking = { type: "m.room.join_rules", state_key: "", content: { join_rule: "knock" } };
     const alone = (await head.createRoom({ name: "Приёмная", initial_state: [knocking] })).room_id;
     await refused(pupil.knockRoom(alone), "F1");
-    const open = (await head.createRoom({ name: "Открыто", preset: "public_chat", room_alias_name: "reception" })).room_id;
+    const open = (await head.createRoom({ name: "Открыто", preset: "public_chat", room_alias_name: "reception" }))
+        .room_id;
     await refused(pupil.joinRoom(open), "F1");
     await refused(pupil.joinRoom("#reception:school.example"), "F1");
 });
@@ -125,7 +131,9 @@ test("F2: a direct chat stays one: no third person, name, alias, listing, and an
 
 test("F2: when the relation has ended the chat can only be read", async () => {
     const made = await w.newClass("7Ф", "7");
-    const [one, two] = await Promise.all([1, 2].map(() => w.newPerson("pupil", { class: made.class, birth_date: "2011-01-01" })));
+    const [one, two] = await Promise.all(
+        [1, 2].map(() => w.newPerson("pupil", { class: made.class, birth_date: "2011-01-01" })),
+    );
     const [a, b] = [await w.enter(one.user_id), await w.enter(two.user_id)];
     const { room_id } = await w.directWith(a, b);
     await b.joinRoom(room_id);
@@ -146,7 +154,11 @@ function allDay(mode, more = {}) {
     return { quiet_hours: { mode, from: at(-11), to: at(11), utc_offset: "+00:00", ...more } };
 }
 
-const raw = (who, room, body, txn) => w.server.request("PUT", `${V3}/rooms/${q(room)}/send/m.room.message/${txn}`, { token: who.getAccessToken(), body: text(body) });
+const raw = (who, room, body, txn) =>
+    w.server.request("PUT", `${V3}/rooms/${q(room)}/send/m.room.message/${txn}`, {
+        token: who.getAccessToken(),
+        body: text(body),
+    });
 
 test("F3: quiet hours refuse, or warn, what staff and families write to each other, and nothing else", async () => {
     const { room_id } = await w.directWith(teacher, parent);
@@ -159,7 +171,9 @@ test("F3: quiet hours refuse, or warn, what staff and families write to each oth
         await refused(w.say(teacher, classRoom, "домашнее задание"), "F3");
         await w.say(pupil, classRoom, "pupils are not bound by default");
         await w.say(teacher, among, "коллеги");
-        await parent.sendEvent(room_id, "m.reaction", { "m.relates_to": { rel_type: "m.annotation", event_id, key: "👍" } });
+        await parent.sendEvent(room_id, "m.reaction", {
+            "m.relates_to": { rel_type: "m.annotation", event_id, key: "👍" },
+        });
     });
     await w.withPolicy(allDay("refuse", { senders: ["guardian"] }), async () => {
         await w.say(teacher, room_id, "учителю можно");
@@ -192,11 +206,19 @@ test("F3: delayed messages come when quiet hours end, once, with the sender's tr
 });
 
 test("F4: polls are started by role; everybody votes", async () => {
-    const start = { "org.matrix.msc3381.poll.start": { question: { "org.matrix.msc1767.text": "Куда едем?" }, answers: [{ id: "a", "org.matrix.msc1767.text": "В музей" }] } };
+    const start = {
+        "org.matrix.msc3381.poll.start": {
+            question: { "org.matrix.msc1767.text": "Куда едем?" },
+            answers: [{ id: "a", "org.matrix.msc1767.text": "В музей" }],
+        },
+    };
     await refused(pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start), "F4");
     await refused(pupil.sendEvent(classRoom, "m.poll.start", {}), "F4");
     const { event_id } = await teacher.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start);
-    await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.response", { "m.relates_to": { rel_type: "m.reference", event_id }, "org.matrix.msc3381.poll.response": { answers: ["a"] } });
+    await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.response", {
+        "m.relates_to": { rel_type: "m.reference", event_id },
+        "org.matrix.msc3381.poll.response": { answers: ["a"] },
+    });
     await w.withPolicy({ polls: ["pupil"] }, async () => {
         await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start);
         await refused(teacher.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start), "F4");
@@ -211,7 +233,10 @@ test("F5: a report goes to the administrator and the class teacher, never to the
     const list = async (who) => (await w.do(who, "GET", `/reports?school=${HERE}`)).items;
     const [report] = (await list(w.office)).filter((r) => r.event_id === event_id);
     assert.equal(report.evidence.content.body, "ты дурак");
-    assert.deepEqual([report.accused, report.reporter, report.reason], [mate.getUserId(), pupil.getUserId(), "обзывается"]);
+    assert.deepEqual(
+        [report.accused, report.reporter, report.reason],
+        [mate.getUserId(), pupil.getUserId(), "обзывается"],
+    );
     assert.ok((await list(teacher)).some((r) => r.report === report.report));
     for (const who of [mate, pupil, parent, head, subjectTeacher]) {
         assert.deepEqual((await w.api(who, "GET", `/reports?school=${HERE}`)).body.items ?? [], []);
@@ -224,16 +249,32 @@ test("F5: a report goes to the administrator and the class teacher, never to the
 });
 
 test("F5: an accused class teacher or administrator does not see the report against them", async () => {
-    const report = (who, whom) => w.server.request("POST", `${V3}/users/${q(whom.getUserId())}/report`, { token: who.getAccessToken(), body: { reason: "жалоба" } });
+    const report = (who, whom) =>
+        w.server.request("POST", `${V3}/users/${q(whom.getUserId())}/report`, {
+            token: who.getAccessToken(),
+            body: { reason: "жалоба" },
+        });
     for (const accused of [teacher, w.office]) {
         assert.equal((await report(pupil, accused)).status, 200);
         const mine = (await w.do(accused, "GET", `/reports?school=${HERE}`)).items;
-        assert.ok(mine.every((r) => r.accused !== accused.getUserId()), "not to the accused");
+        assert.ok(
+            mine.every((r) => r.accused !== accused.getUserId()),
+            "not to the accused",
+        );
         const all = (await w.do(w.operator, "GET", "/reports")).items;
         assert.ok(all.some((r) => r.accused === accused.getUserId()));
     }
-    assert.ok((await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some((r) => r.accused === teacher.getUserId()));
-    const room = await w.server.request("POST", `${V3}/rooms/${q(classRoom)}/report`, { token: pupil.getAccessToken(), body: { reason: "шумно" } });
+    assert.ok(
+        (await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some((r) => r.accused === teacher.getUserId()),
+    );
+    const room = await w.server.request("POST", `${V3}/rooms/${q(classRoom)}/report`, {
+        token: pupil.getAccessToken(),
+        body: { reason: "шумно" },
+    });
     assert.equal(room.status, 200);
-    assert.ok((await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some((r) => r.kind === "room" && r.room_id === classRoom));
+    assert.ok(
+        (await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.some(
+            (r) => r.kind === "room" && r.room_id === classRoom,
+        ),
+    );
 });

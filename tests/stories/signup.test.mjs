@@ -241,7 +241,7 @@ test("C2: revoked, and made only by those who may", async () => {
     await refused(classTeacher, "POST", "/links", { kind: "school", school: schoolId, role: "staff" }, "C2");
     await refused(otherAdmin, "POST", "/links", { kind: "class", class: classId, role: "pupil" }, null, 404);
     await refused(child, "POST", "/links", { kind: "class", class: classId, role: "pupil" });
-    await refused(otherAdmin, "POST", `/links/${link.link}/revoke`, {});
+    await refused(otherAdmin, "POST", `/links/${link.link}/revoke`, {}, null, 404);
     await ok(admin, "POST", `/links/${link.link}/revoke`, {});
     await refused(null, "POST", "/signup/look", { token: link.token }, "C2");
     const listed = (await ok(admin, "GET", `/links?school=${schoolId}&limit=500`)).items.find((l) => l.link === link.link);

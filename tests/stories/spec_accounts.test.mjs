@@ -48,7 +48,7 @@ test("every answer may be read by web pages of any origin; HEAD and OPTIONS are 
         const allow = (name) => reply.headers.get(`access-control-allow-${name}`);
         assert.deepEqual(
             [reply.status, allow("origin"), allow("methods"), allow("headers")],
-            [status, "*", "GET, POST, PUT, DELETE, OPTIONS", "X-Requested-With, Content-Type, Authorization"],
+            [status, "*", "GET, POST, PUT, DELETE, OPTIONS", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, Parta-Override-Reason"],
             `${method} ${path}`,
         );
         const body = await reply.text();
@@ -60,7 +60,7 @@ test("every answer may be read by web pages of any origin; HEAD and OPTIONS are 
 
 test("registration: in two steps, in one, without signing in, under a made-up name", async () => {
     const asked = await nobody.try("POST", "/register", { username: "vera", password: "vera-password" });
-    assert.deepEqual([asked.status, asked.body.flows], [401, [{ stages: ["m.login.dummy"] }]]);
+    assert.deepEqual([asked.status, asked.body.flows], [401, [{ stages: ["m.login.dummy"] }, { stages: ["m.login.registration_token"] }]]);
     const { session } = asked.body;
     const made = await nobody.ask("POST", "/register", {
         username: "vera",

@@ -22,7 +22,8 @@ export async function refused(promise, ...rules) {
     } catch (e) {
         assert.ok(e.httpStatus, `not a refusal: ${e.stack ?? e}`);
         assert.ok([403, 404].includes(e.httpStatus), `${e.httpStatus}: ${JSON.stringify(e.data)}`);
-        if (rules.length) assert.ok(rules.includes(e.data["org.parta.rule"]), `${JSON.stringify(e.data)}, not ${rules}`);
+        if (rules.length)
+            assert.ok(rules.includes(e.data["org.parta.rule"]), `${JSON.stringify(e.data)}, not ${rules}`);
         return e.data;
     }
     assert.fail(`it should have been refused: ${JSON.stringify(answer)}`);
@@ -59,9 +60,14 @@ export class World {
         return world;
     }
 
+    /** E2 holds whatever the stories did. */
     async stop() {
         for (const client of this.#started) client.stopClient();
-        await this.server?.stop();
+        try {
+            for (const school of [HERE, ELSEWHERE]) if (this.office) await this.roomsEqualRoster(school);
+        } finally {
+            await this.server?.stop();
+        }
     }
 
     get there() {
@@ -178,8 +184,15 @@ export class World {
     /** Gives a signed-in account an address of its own (C3). */
     async addContact(client, address, password = "correct-horse-battery") {
         const creds = await this.proven(address, client);
-        const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: client.getUserId() }, password };
-        return this.server.request("POST", `${V3}/account/3pid/add`, { token: client.getAccessToken(), body: { ...creds, auth } });
+        const auth = {
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user: client.getUserId() },
+            password,
+        };
+        return this.server.request("POST", `${V3}/account/3pid/add`, {
+            token: client.getAccessToken(),
+            body: { ...creds, auth },
+        });
     }
 
     newClass(title, grade = "7", school = HERE) {
@@ -188,12 +201,15 @@ export class World {
 
     /** The rooms of a school, as its office sees them. */
     async rooms(kind, school = HERE) {
-        return (await this.do(this.operator, "GET", `/rooms?school=${school}${kind ? `&kind=${kind}` : ""}&limit=500`)).items;
+        return (await this.do(this.operator, "GET", `/rooms?school=${school}${kind ? `&kind=${kind}` : ""}&limit=500`))
+            .items;
     }
 
     /** A room's id. class: a sourcedId. */
     async room(kind, wantedClass, school) {
-        const found = (await this.rooms(kind, school)).find((r) => wantedClass === undefined || r.class === wantedClass);
+        const found = (await this.rooms(kind, school)).find(
+            (r) => wantedClass === undefined || r.class === wantedClass,
+        );
         assert.ok(found, `no room ${kind} ${wantedClass ?? ""}`);
         return found.room_id;
     }
@@ -201,13 +217,20 @@ export class World {
     /** Who is joined, sorted, without the service user: as the office sees it. */
     async joined(room) {
         const { items } = await this.do(this.operator, "GET", `/rooms/${q(room)}/members?limit=500`);
-        return items.filter((m) => m.membership === "join" && m.user_id !== SERVICE).map((m) => m.user_id).sort();
+        return items
+            .filter((m) => m.membership === "join" && m.user_id !== SERVICE)
+            .map((m) => m.user_id)
+            .sort();
     }
 
     /** The school's policy document, until the story ends: settles back to what it was. */
     async withPolicy(document, story, school = HERE) {
         const before = (await this.do(this.operator, "GET", `/schools/${school}/policy`)).document;
-        const put = (value) => this.do(this.operator, "PUT", `/schools/${school}/policy`, { document: value, reason: "A story wants it so" });
+        const put = (value) =>
+            this.do(this.operator, "PUT", `/schools/${school}/policy`, {
+                document: value,
+                reason: "A story wants it so",
+            });
         await put(document);
         try {
             return await story();
@@ -247,7 +270,11 @@ export class World {
             const { items } = await this.do(this.operator, "GET", `/rooms/${q(room_id)}/members?limit=500`);
             const people = items.filter((m) => m.user_id !== SERVICE);
             const joined = people.filter((m) => m.membership === "join").map((m) => m.user_id);
-            assert.deepEqual(joined, people.filter((m) => m.held).map((m) => m.user_id), `${kind} ${name}`);
+            assert.deepEqual(
+                joined,
+                people.filter((m) => m.held).map((m) => m.user_id),
+                `${kind} ${name}`,
+            );
         }
     }
 
@@ -286,7 +313,7 @@ export async function postOffice() {
         socket.write("220 stories\r\n");
         socket.setEncoding("utf8").on("error", () => {});
         socket.on("data", (bytes) => {
-            for (data += bytes; data.includes("\r\n"); ) {
+            for (data += bytes; data.includes("\r\n");) {
                 const end = data.indexOf(inData ? "\r\n.\r\n" : "\r\n");
                 if (end < 0) return;
                 const taken = data.slice(0, end);
@@ -306,7 +333,12 @@ export async function postOffice() {
         `mail:\n  url: smtp://127.0.0.1:${mail}\n  from: parta@school.example\n  tls: none\n`;
     const messages = (to) => sent.filter((s) => s.to === to).map((s) => s.text);
     const next = (to, before) => until(() => messages(to)[before], `a message to ${to}`);
-    return { settings, count: (to) => messages(to).length, next, code: async (to, before) => codeIn(await next(to, before)) };
+    return {
+        settings,
+        count: (to) => messages(to).length,
+        next,
+        code: async (to, before) => codeIn(await next(to, before)),
+    };
 }
 
 /** The digits of a code in a message; an e-mail's text may be in base64 or quoted-printable, which leaves digits alone. */

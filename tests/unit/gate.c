@@ -14,7 +14,7 @@
 #include "tests/unit/school_people.h"
 
 #define ROOMS 3
-#define ROUNDS 150
+#define ROUNDS 100
 
 static struct school_people s;
 static room_no rooms[ROOMS];

@@ -380,6 +380,24 @@ static void d2_a_rosters_record_is_corrected_by_the_office(void **state)
     person_card_finish(&card);
 }
 
+static bool suspend_act(struct changing_records *c, void *arg)
+{
+    return change_standing(c, *(user_no *)arg, STANDING_SUSPENDED);
+}
+
+/* A3: who is suspended sees the child, and changes nothing. */
+static void d2_a3_a_suspended_guardian_corrects_nothing(void **state)
+{
+    struct error e;
+    struct correcting wish = {w.young, {"Yurik", "", "", DAY_EVER, ""}, CORRECTION_NONE};
+    const struct actor guardian = {.user = w.teacher, .name = "g"};
+    assert_true(confirms(w.teacher, link_of(w.young).token, &e));
+    assert_true(world_run(&w, w.admin, suspend_act, &w.teacher, &e));
+    assert_true(guardian_may_see(w.f.db, true, &guardian, w.young, &e));
+    assert_false(world_run(&w, w.teacher, correct_act, &wish, &e));
+    assert_string_equal(world_rule(&e), "A3");
+}
+
 /* The school may want to see guardians first. */
 static void d2_c2_the_school_approves_guardians_if_it_says_so(void **state)
 {
@@ -402,6 +420,51 @@ static void d2_c2_the_school_approves_guardians_if_it_says_so(void **state)
     assert_true(is_guardian(parent, w.young));
     assert_string_equal(world_standing(&w, parent), "active");
     assert_string_equal(world_standing(&w, w.young), "active");
+}
+
+struct move {
+    user_no child;
+    school_no from;
+    class_no to;
+};
+
+static bool move_act(struct changing_records *c, void *arg)
+{
+    const struct move *move = arg;
+    const struct enrollment_row row = {
+        .class = move->to, .user = move->child, .role = ROLE_PUPIL, .begin = DAY_EVER, .end = DAY_NEVER};
+    return change_enrollment(c, &row) && change_leave_school(c, move->child, move->from);
+}
+
+static bool class_act(struct changing_records *c, void *arg)
+{
+    class_no *class = arg;
+    *class =
+        change_class(c,
+                     &(struct class_row){
+                         .sourced_id = "o1", .grade = "5", .title = "5A", .school = w.other_school, .homeroom = true},
+                     0);
+    return *class != 0;
+}
+
+/* An application that waited while the child went to another school is not that school's, nor the first one's. */
+static void a1_a_child_who_has_moved_is_not_decided_on_by_the_old_school(void **state)
+{
+    struct error e;
+    struct confirming how = {0};
+    struct move move = {.child = w.young, .from = w.school};
+    world_policy(&w, "{\"guardians\": {\"need_approval\": true}}");
+    struct link_made link = link_of(w.young);
+    user_no parent = world_signs_up(&w, link.token, "Maria", &e);
+    application_no no = world_application(&w, parent);
+    assert_true(confirms_with(parent, link.token, &how, &e));
+    assert_true(world_run(&w, 0, class_act, &move.to, &e));
+    assert_true(world_run(&w, 0, move_act, &move, &e));
+    assert_false(world_approve(&w, w.admin, no, &e));
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_false(world_approve(&w, w.other_admin, no, &e));
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    assert_false(is_guardian(parent, w.young));
 }
 
 static void d8_a_guardian_sees_where_the_child_is_and_others_do_not(void **state)
@@ -448,7 +511,9 @@ int main(void)
         TEST(d7_the_restriction_returns_with_the_last_guardian),
         TEST(d2_the_schools_own_record_is_corrected_at_once),
         TEST(d2_a_rosters_record_is_corrected_by_the_office),
+        TEST(d2_a3_a_suspended_guardian_corrects_nothing),
         TEST(d2_c2_the_school_approves_guardians_if_it_says_so),
+        TEST(a1_a_child_who_has_moved_is_not_decided_on_by_the_old_school),
         TEST(d8_a_guardian_sees_where_the_child_is_and_others_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,21 @@ static bool says(struct world *w, room_no room, user_no who, const char *body, s
     return fixture_send(&w->f, room, who, "m.room.message", NULL, content, NULL, &out, e);
 }
 
+struct kin {
+    user_no child, guardian;
+};
+
+static bool act_kin(struct changing_records *c, void *arg)
+{
+    const struct kin *kin = arg;
+    return change_guardianship(c, kin->child, kin->guardian);
+}
+
+static bool act_end_staff(struct changing_records *c, void *arg)
+{
+    return change_role_end(c, arg);
+}
+
 /* --- E6 --- */
 
 static bool act_documents(struct changing_records *c, void *arg)
@@ -127,6 +142,15 @@ static void test_e8_association(void **state)
     assert_false(world_run(&w, w.other_admin, act_agree, &theirs, &e)); /* a code is good once */
     assert_true(fixture_member(&w.f, ours.room, ACT_JOIN, other_teacher, other_teacher, &e));
     assert_true(says(&w, ours.room, other_teacher, "colleagues!", &e));
+
+    /* Who is staff no more leaves, though still of the school as a guardian. */
+    user_no parent = world_person(&w, (struct world_person){"Pavel", "Both", NULL, w.school, ROLE_STAFF});
+    assert_true(world_run(&w, 0, act_kin, &(struct kin){w.old, parent}, &e));
+    assert_true(fixture_member(&w.f, ours.room, ACT_JOIN, parent, parent, &e));
+    assert_true(
+        world_run(&w, 0, act_end_staff, &(struct role_row){parent, w.school, ROLE_STAFF, DAY_EVER, DAY_NEVER}, &e));
+    assert_false(joined(&w, ours.room, parent));
+    assert_string_equal(world_standing(&w, parent), "active");
 
     assert_true(world_run(&w, w.other_admin, act_leave, &theirs, &e));
     assert_false(joined(&w, ours.room, other_teacher));
@@ -245,16 +269,6 @@ static bool exports(struct world *w, user_no who, user_no whose, struct text *zi
     free(name);
     free(id);
     return done;
-}
-
-struct kin {
-    user_no child, guardian;
-};
-
-static bool act_kin(struct changing_records *c, void *arg)
-{
-    const struct kin *kin = arg;
-    return change_guardianship(c, kin->child, kin->guardian);
 }
 
 static void test_g4_export(void **state)

@@ -287,6 +287,21 @@ static void a1_others_do_not_see_a_schools_links(void **state)
     assert_false(link_may_see(w.f.db, true, &other, &fifth));
 }
 
+/* Numbers are drawn one after the other by all schools: what another school's is answered tells nothing. */
+static void a1_another_schools_link_is_as_good_as_none(void **state)
+{
+    struct link_made link;
+    struct error theirs, nobodys, ours;
+    link_no none = 99999;
+    assert_true(world_link(&w, w.admin, of_class(w.fifth, ROLE_PUPIL), &link, NULL));
+    assert_false(world_run(&w, w.other_admin, revoke_act, &link.no, &theirs));
+    assert_false(world_run(&w, w.other_admin, revoke_act, &none, &nobodys));
+    assert_int_equal(theirs.code, ERROR_NOT_FOUND);
+    assert_string_equal(error_sentence(&theirs), error_sentence(&nobodys));
+    assert_false(world_run(&w, w.teacher, revoke_act, &link.no, &ours));
+    assert_int_equal(ours.code, ERROR_FORBIDDEN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -301,6 +316,7 @@ int main(void)
         TEST(c2_used_twice_at_the_same_moment_admits_once),
         TEST(d1_a_child_keeps_two_links_open),
         TEST(a1_others_do_not_see_a_schools_links),
+        TEST(a1_another_schools_link_is_as_good_as_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,10 @@
 
 /* --- Asking --- */
 
-enum { END_ROLE, SETTLED_BEFORE, COUNT_AUDIT, LAST_REASON, COUNT_IMPORTS, DIGEST, ASK_COUNT };
+enum { END_ROLE, BORN, SETTLED_BEFORE, COUNT_AUDIT, LAST_REASON, COUNT_IMPORTS, DIGEST, ASK_COUNT };
 static const char *const TEXTS[] = {
     [END_ROLE] = "UPDATE roles SET end_date = $2 WHERE user_no = $1",
+    [BORN] = "UPDATE people SET birth_date = $2 WHERE user_no = $1",
     [SETTLED_BEFORE] = "UPDATE settled SET day = $1",
     [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1",
     [LAST_REASON] = "SELECT json_extract(entry, '$.reason') FROM audit ORDER BY seq DESC LIMIT 1",
@@ -255,6 +256,12 @@ static int64_t do_end_role_in_store(struct changing_records *c, const struct cha
            db_run(c->tx->db, &ASK, SETTLED_BEFORE, "t", "2019-12-31");
 }
 
+static int64_t do_grow_up_in_store(struct changing_records *c, const struct changing *how)
+{
+    return db_run(c->tx->db, &ASK, BORN, "it", how->a, "2001-01-01") &&
+           db_run(c->tx->db, &ASK, SETTLED_BEFORE, "t", "2019-12-31");
+}
+
 static user_no make_person(struct fixture *f, const char *school_id, const char *given, school_day birth)
 {
     return well(f,
@@ -349,6 +356,12 @@ static void test_standing(void **state)
     well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_LOCKED});
     assert_state(&f, young, "locked");
     assert_in(&f, young, "s", "c", ROOM_CLASS, true);
+    well(&f, (struct changing){.fn = do_day});
+    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_ACTIVE});
+    well(&f, (struct changing){.fn = do_grow_up_in_store, .a = young});
+    assert_state(&f, young, "restricted");
+    well(&f, (struct changing){.fn = do_day}); /* comes of age by itself */
+    assert_state(&f, young, "active");
     assert_int_equal(change(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_PENDING}, &e), 0);
     assert_int_equal(e.code, ERROR_INVALID_PARAM);
     fixture_stop(&f);

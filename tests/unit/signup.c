@@ -323,6 +323,85 @@ static void c2_a_personal_link_opens_the_records_account(void **state)
     assert_int_equal(e.code, ERROR_CONFLICT);
 }
 
+struct family {
+    user_no child, guardian;
+};
+
+static bool family_act(struct changing_records *c, void *arg)
+{
+    const struct family *family = arg;
+    return change_guardianship(c, family->child, family->guardian);
+}
+
+static bool role_act(struct changing_records *c, void *arg)
+{
+    return change_role(c, arg);
+}
+
+/* The link would make whoever holds it administrator, or head of another school. */
+static void b3_a1_a_link_to_an_account_of_the_staff_is_its_own_administrators(void **state)
+{
+    const struct {
+        school_no school;
+        enum school_role role;
+        user_no who;
+        bool made;
+    } CASES[] = {
+        {w.school, ROLE_ADMINISTRATOR, w.class_teacher, false},
+        {w.school, ROLE_TEACHER, w.class_teacher, false},
+        {w.school, ROLE_ADMINISTRATOR, w.admin, true},
+        {w.other_school, ROLE_HEAD, w.class_teacher, false},
+        {w.other_school, ROLE_HEAD, w.admin, false},
+        {w.other_school, ROLE_HEAD, 0, true},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct link_made link;
+        struct error e;
+        user_no child =
+            world_person(&w, (struct world_person){"Petya", "Pupil", "2016-05-05", w.school, 0, w.fifth, ROLE_PUPIL});
+        user_no parent =
+            world_person(&w, (struct world_person){"Pavel", "Parent", NULL, CASES[i].school, CASES[i].role});
+        assert_true(world_run(&w, 0, family_act, &(struct family){child, parent}, &e));
+        const struct link_wish wish = {.kind = LINK_PERSONAL, .person = parent};
+        assert_int_equal(world_link(&w, CASES[i].who, wish, &link, &e), CASES[i].made);
+        assert_int_equal(e.code, CASES[i].made ? ERROR_NONE : ERROR_FORBIDDEN);
+    }
+}
+
+/* Made while the person was a parent and nothing else. */
+static void b3_a_personal_link_does_not_rise_with_its_person(void **state)
+{
+    struct link_made link;
+    struct error e;
+    user_no parent = world_person(&w, (struct world_person){"Pavel", "Parent", NULL, w.school});
+    assert_true(world_run(&w, 0, family_act, &(struct family){w.young, parent}, &e));
+    assert_true(
+        world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = parent}, &link, &e));
+    struct role_row role = {
+        .user = parent, .school = w.school, .role = ROLE_ADMINISTRATOR, .begin = DAY_EVER, .end = DAY_NEVER};
+    assert_true(world_run(&w, 0, role_act, &role, &e));
+    assert_int_equal(world_signs_up(&w, link.token, "Mallory", &e), 0);
+    assert_string_equal(world_rule(&e), "C2");
+}
+
+static bool teaches_no_more_act(struct changing_records *c, void *arg)
+{
+    return change_enrollment_end(
+        c, &(struct enrollment_row){
+               .class = w.fifth, .user = w.class_teacher, .role = ROLE_CLASS_TEACHER, .begin = DAY_EVER});
+}
+
+static void c2_a_personal_link_ends_with_its_issuers_post(void **state)
+{
+    struct link_made link;
+    struct error e;
+    assert_true(world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
+    if (!world_run(&w, 0, teaches_no_more_act, NULL, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_int_equal(world_signs_up(&w, link.token, "Mallory", &e), 0);
+    assert_string_equal(world_rule(&e), "C2");
+}
+
 static void c1_closed_closes(void **state)
 {
     struct error e;
@@ -497,6 +576,9 @@ int main(void)
         TEST(c1_b2_the_account_first_and_the_link_later),
         TEST(b2_a_guardian_by_a_class_link_is_of_named_children),
         TEST(c2_a_personal_link_opens_the_records_account),
+        TEST(b3_a1_a_link_to_an_account_of_the_staff_is_its_own_administrators),
+        TEST(b3_a_personal_link_does_not_rise_with_its_person),
+        TEST(c2_a_personal_link_ends_with_its_issuers_post),
         TEST(c1_closed_closes),
         TEST(c3_which_address_who_needs),
         TEST(c3_giving_up_frees_the_address),
