@@ -14,6 +14,7 @@
 
 #define ACCEPTS_PER_TURN 16
 #define CROWDED_IDLE_MS 2000    /* how long an idle connection may stay when nearly all are taken */
+#define LARGE_AT_ONCE 4         /* a loop */
 #define HEAD_BYTES (512u << 10) /* more than libh2o allows a request's head to have */
 
 static void on_close(void *data)
@@ -21,6 +22,7 @@ static void on_close(void *data)
     struct connection *connection = data;
     struct loop *loop = connection->loop;
     DL_DELETE(loop->connections, connection);
+    loop->large -= connection->large;
     atomic_fetch_sub(&loop->env->connections, 1);
     SSL_CTX_free(connection->tls);
     free(connection);
@@ -193,11 +195,23 @@ static int64_t patience_ms(const struct loop *loop, enum phase phase)
     }
 }
 
-/* A body that grows beyond what its route takes is not waited for. */
-static bool is_flood(struct loop *loop, h2o_req_t *req, const struct connection *connection)
+static void count_large(struct connection *connection, bool large)
 {
-    return connection->phase == PHASE_BODY && connection->sock->input->size > loop->env->limits.body_max + HEAD_BYTES &&
-           !exchange_may_be_large(loop, req);
+    connection->loop->large += large - connection->large;
+    connection->large = large;
+}
+
+/* A body that grows beyond what its route takes is not waited for; nor are more than a few of those that may, because
+ * libh2o keeps them somewhere before anybody can be asked who sends them. */
+static bool is_flood(struct loop *loop, h2o_req_t *req, struct connection *connection)
+{
+    bool grows =
+        connection->phase == PHASE_BODY && connection->sock->input->size > loop->env->limits.body_max + HEAD_BYTES;
+    if (grows && !connection->large && loop->large < LARGE_AT_ONCE && exchange_may_be_large(loop, req))
+        count_large(connection, true);
+    if (!grows)
+        count_large(connection, false);
+    return grows && !connection->large;
 }
 
 /* shutdown makes libh2o read the end and close the connection by itself. */

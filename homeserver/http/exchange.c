@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
@@ -166,7 +167,7 @@ int exchange_request(h2o_handler_t *self, h2o_req_t *req)
     return 0;
 }
 
-bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
+static bool route_is_large(struct loop *loop, h2o_req_t *req)
 {
     struct path path;
     struct route_hit hit;
@@ -181,6 +182,15 @@ bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
                  (hit.route->flags & ROUTE_RAW) != 0;
     free(buffer);
     return large;
+}
+
+bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
+{
+    static const char BEARER[] = "Bearer " OPERATOR_TOKEN_PREFIX;
+    size_t len;
+    const char *token = header(req, H2O_TOKEN_AUTHORIZATION, &len);
+    return route_is_large(loop, req) && token != NULL && len >= sizeof BEARER - 1 &&
+           strncasecmp(token, BEARER, sizeof BEARER - 1) == 0;
 }
 
 static bool path_is(const h2o_req_t *req, const char *path)

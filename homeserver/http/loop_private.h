@@ -22,6 +22,7 @@ struct connection {
     bool http;         /* past the TLS handshake */
     bool watched;      /* in loop->watch */
     bool gone;         /* the client has hung up */
+    bool large;        /* counted in loop->large */
     enum phase phase;
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
@@ -53,6 +54,7 @@ struct loop {
     int64_t swept_ms;
     struct connection *connections;
     size_t busy; /* calls that workers have */
+    int large;   /* connections with a body beyond JSON's size on its way */
     uint32_t requests;
     bool stopping;
     int64_t stop_by_ms;
@@ -74,7 +76,8 @@ int exchange_request(h2o_handler_t *self, h2o_req_t *req);
 int exchange_metrics(h2o_handler_t *self, h2o_req_t *req);
 bool exchange_is_ours(h2o_req_t *req);
 void exchange_answer(struct call *call); /* sends call->r.reply; the call may be gone afterwards */
-bool exchange_may_be_large(struct loop *loop, h2o_req_t *req); /* whether the request's route takes more than JSON */
+/* Whether the request's route takes more than JSON, and the caller shows a token that might be an operator's. */
+bool exchange_may_be_large(struct loop *loop, h2o_req_t *req);
 
 /* loop.c */
 void loop_take(struct loop *loop, struct call *call, enum dispatch what); /* answers, parks or hands to a worker */

@@ -90,6 +90,12 @@ static user_no redacted_person(const struct making *m)
     return author;
 }
 
+/* A redaction with a reason is a message, too (F1). */
+static bool says_something(const struct draft *d)
+{
+    return json_object_size(d->content) > (json_object_get(d->content, "redacts") != NULL);
+}
+
 static bool pass_gate(struct making *m, struct error *e)
 {
     const struct draft *d = m->draft;
@@ -100,9 +106,12 @@ static bool pass_gate(struct making *m, struct error *e)
                                      .type = d->type,
                                      .state_key = d->state_key,
                                      .now_ms = m->tx->now_ms};
-    if (question.act == ACT_REDACT && rooms_settings(m->room->rooms)->school_mode)
-        question.target = redacted_person(m);
-    return gate_event(m->room->rooms, m->tx->db, &question, &m->answer, e);
+    if (question.act != ACT_REDACT || !rooms_settings(m->room->rooms)->school_mode)
+        return gate_event(m->room->rooms, m->tx->db, &question, &m->answer, e);
+    question.target = redacted_person(m);
+    return gate_event(m->room->rooms, m->tx->db, &question, &m->answer, e) &&
+           (!says_something(d) ||
+            gate_room(m->room->rooms, m->tx->db, ACT_SEND, m->room->no, question.actor, 0, "m.room.message", NULL, e));
 }
 
 static const struct auth_event *auth_lookup(void *ctx, const char *type, const char *state_key)
@@ -476,7 +485,7 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
     begin_pdu(&m, &prev);
     choose_auth_events(&m);
     bool done = authorize(&m, e) && check_invite(&m, e) && check_annotation(&m, e) && find_redacted(&m, e) &&
-                (m.answer.due_ms != 0 ? hold(&m, out, e) : finish_pdu(&m, e) && record(&m, out, e));
+                finish_pdu(&m, e) && (m.answer.due_ms != 0 ? hold(&m, out, e) : record(&m, out, e));
     out->notice = m.answer.verdict;
     text_finish(&m.content);
     text_finish(&m.auth);

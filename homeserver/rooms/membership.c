@@ -143,7 +143,7 @@ static bool already_joined(struct room *room, struct tx *tx, const struct member
         return false;
     const struct room_state *now = room_state_get(room, tx, "m.room.member", name_of(room, tx, act->target));
     out->pos = now->pos;
-    strcpy(out->event_id, now->event_id);
+    strcpy(out->event_id, now->event_id != NULL ? now->event_id : ""); /* NULL: the database failed */
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "homeserver/store/users.h"
 #include "homeserver/store/writer.h"
 #include "policy/audit/audit.h"
+#include "policy/office/rooms.h"
 #include "policy/roster/people.h"
 #include "policy/roster/settle.h"
 
@@ -524,6 +525,9 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     bool own = c->actor->user != 0 && c->actor->user == guardian;
     if (guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_CONFLICT, "They are the child's guardian already.");
+    if (!own && !school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_RECORDS_WRITE,
+                             &(struct subject){.school = school, .target = guardian}, NULL, NULL, c->e))
+        return false; /* nor is the guardian fetched from another school (A1) */
     if (!start(&d, c, own ? ACT_BECOME_GUARDIAN : ACT_RECORDS_WRITE,
                &(struct subject){.school = school, .target = child}))
         return false;
@@ -794,6 +798,8 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
     user_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    if (user == c->actor->user)
+        return error_set(c->e, ERROR_FORBIDDEN, "Nobody stops their own account.");
     know_person(c->tx->db, user, &k);
     bool kept = k.found && k.kept && !k.enabled;
     known_finish(&k);
@@ -818,14 +824,15 @@ bool change_named_member(struct changing_records *c, room_no room, user_no user,
     struct room_school of;
     if (!school_of_room(c->tx->db, room, &of))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such room.");
-    if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = of.school, .class = of.class, .target = user}))
+    school_no school = of.school != 0 ? of.school : office_room_school(c->tx->db, c->actor, room);
+    if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = school, .class = of.class, .target = user}))
         return false;
-    if (named && of.school != 0 && (school_roles(c->tx->db, of.school, user) & ROLE_EXTERNAL) == 0) {
+    if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {
         settle_abandon(d.s);
         return error_set(c->e, ERROR_INVALID_PARAM, "Only external staff are named for rooms.");
     }
     bool good = named ? named_members_put(c->tx->db, room, user) : named_members_delete(c->tx->db, room, user);
     settle_lost(d.s, user);
-    return finish(&d, good || failed(c), named ? "room.name_member" : "room.unname_member", of.school,
+    return finish(&d, good || failed(c), named ? "room.name_member" : "room.unname_member", school,
                   subject_json(c, user, of.class, 0), json_pack("{s:s}", "kind", room_kind_name(of.kind)));
 }

@@ -523,6 +523,12 @@ static bool target_also_elsewhere(const struct rule_facts *f)
     return is_person(f) && !f->self && !f->office.guardian && (f->office.elsewhere & counts) != 0;
 }
 
+/* Nobody fetches another school's people: they come by a link, an approval, or the operator. */
+static bool target_only_elsewhere(const struct rule_facts *f)
+{
+    return is_person(f) && !f->self && f->target.roles == 0 && f->office.elsewhere != 0;
+}
+
 /* I4, J2: what the office changes by hand in a record that a roster keeps lasts until the next import. */
 static bool roster_keeps(const struct rule_facts *f)
 {
@@ -800,6 +806,9 @@ static const struct rule RULES[] = {
      IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK), target_also_elsewhere,
      "Эта учётная запись принадлежит не только вашей школе: обратитесь к оператору сервера.",
      "This account is not your school's alone: ask the operator of the server."},
+    {"A1", "of_another_school", IN(ACT_RECORDS_WRITE), target_only_elsewhere,
+     "Этот человек из другой школы: он придёт к вам по ссылке, или его добавит оператор сервера.",
+     "This person is of another school: they come by a link, or the operator of the server adds them."},
     {"I4", "roster_kept", IN(ACT_RECORDS_WRITE) | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps,
      "Эту запись ведут списки школы: исправьте её в дневнике. Если нужно сейчас, укажите причину: правка действует до "
      "следующей загрузки списков.",

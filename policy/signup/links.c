@@ -46,7 +46,6 @@ static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row 
                                                                  : 0,
                              .uses_allowed = wish->uses != 0 ? wish->uses : KINDS[wish->kind].uses};
     int64_t lifetime_ms = wish->lifetime_ms != 0 ? wish->lifetime_ms : KINDS[wish->kind].lifetime_ms;
-    row->expires_ms = now_ms + lifetime_ms;
     if (gives_role && ((unsigned)wish->role & KINDS[wish->kind].roles) == 0)
         return error_set(e, ERROR_INVALID_PARAM,
                          "A class link is for a pupil, guardian or teacher, a school link for a teacher or staff.");
@@ -54,6 +53,7 @@ static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row 
         return error_set(e, ERROR_INVALID_PARAM, "A link cannot be used that many times.");
     if (lifetime_ms < LINK_LIFETIME_MIN_MS || lifetime_ms > KINDS[wish->kind].lifetime_max_ms)
         return error_set(e, ERROR_INVALID_PARAM, "A link cannot last that short or that long.");
+    row->expires_ms = now_ms + lifetime_ms;
     return true;
 }
 

@@ -307,6 +307,8 @@ test("A3: only the office of the person's school suspends and locks", async () =
     const [there, nowhere] = [await put(w.office, "lock", stranger.getUserId()), await put(w.office, "lock", NOBODY)];
     assert.deepEqual([there.status, there.body], [nowhere.status, nowhere.body]);
     assert.equal((await stranger.whoami()).user_id, stranger.getUserId());
+    const own = `/people/${q(w.office.getUserId())}/standing`;
+    await w.no(403, undefined, w.office, "PUT", own, { standing: "locked" });
 });
 
 test("A4: power levels alone give nobody what a role does not", async () => {
@@ -325,6 +327,14 @@ test("A4: power levels alone give nobody what a role does not", async () => {
     await refused(pupil.createRoom({ name: "Клуб учеников" }), "E5");
     for (const path of [`/people?school=${HERE}`, `/rooms?school=${HERE}`, `/audit?school=${HERE}`])
         await w.no(403, "A4", pupil, "GET", path);
+    const ofClass = (who, id) => w.api(who, "GET", `/people?class=${id}`);
+    assert.equal((await ofClass(teacher, "s1-c003")).body.items.length > 8, true, "the class teacher's own class");
+    for (const [who, id] of [
+        [teacher, "s1-c001"],
+        [guardian, "s1-c003"],
+        [head, "s1-c003"],
+    ])
+        assert.equal((await ofClass(who, id)).status, 403);
     await w.no(403, "A4", teacher, "POST", "/classes", { school: HERE, title: "Своя", grade: "5" });
 });
 

@@ -1,9 +1,9 @@
 // G: leaving, the turn of the year, what a person takes along and what is forgotten. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { inflateRawSync } from "node:zlib";
+import { crc32, inflateRawSync } from "node:zlib";
 import { inRoom, seen, until } from "./harness.mjs";
 import { ELSEWHERE, HERE, World, outcome, q, refused } from "./world.mjs";
 
@@ -41,6 +41,34 @@ function unzip(zip) {
         at += 46 + nameLen + extra + comment;
     }
     return files;
+}
+
+/** A zip of these files, not packed. */
+function zip(files) {
+    const [locals, directory] = [[], []];
+    let offset = 0;
+    for (const [name, content] of Object.entries(files)) {
+        const [path, bytes] = [Buffer.from(name), Buffer.from(content)];
+        const common = Buffer.alloc(26);
+        common.writeUInt16LE(20, 0);
+        common.writeUInt16LE(0x800, 2);
+        common.writeUInt32LE(crc32(bytes), 10);
+        common.writeUInt32LE(bytes.length, 14);
+        common.writeUInt32LE(bytes.length, 18);
+        common.writeUInt16LE(path.length, 22);
+        const tail = Buffer.alloc(14);
+        tail.writeUInt32LE(offset, 10);
+        locals.push(Buffer.from("PK\x03\x04"), common, path, bytes);
+        directory.push(Buffer.from("PK\x01\x02\x14\0"), common, tail, path);
+        offset += 30 + path.length + bytes.length;
+    }
+    const central = Buffer.concat(directory);
+    const end = Buffer.alloc(18);
+    end.writeUInt16LE(Object.keys(files).length, 4);
+    end.writeUInt16LE(Object.keys(files).length, 6);
+    end.writeUInt32LE(central.length, 8);
+    end.writeUInt32LE(offset, 12);
+    return Buffer.concat([...locals, central, Buffer.from("PK\x05\x06"), end]);
 }
 
 const fetchExport = (who, path) =>
@@ -115,6 +143,38 @@ test("G2: whom the roster keeps the office removes with a reason only; who has a
     assert.deepEqual(await roomsIn(HERE, person.id), []);
     assert.equal((await client.whoami()).user_id, person.id);
     await w.roomsEqualRoster();
+});
+
+test("G2: whom the diary drops is out at the next import, while the server runs; comes back, the account opens again", async () => {
+    const whole = readFileSync(join(w.server.dir, "school.zip"));
+    const files = unzip(whole);
+    const person = w.one({ role: "pupil", class: "4А" }, 3);
+    const id = (await w.do(w.operator, "GET", `/people/${q(person.id)}`)).person;
+    const client = await w.still(person);
+    const room = await w.room("class", "s1-c002");
+    assert.ok((await w.joined(room)).includes(person.id));
+    const fewer = Object.fromEntries(
+        Object.entries(files).map(([name, csv]) => [
+            name,
+            csv
+                .split("\r\n")
+                .filter((line) => !line.split(",").includes(id))
+                .join("\r\n"),
+        ]),
+    );
+    writeFileSync(join(w.server.dir, "school.zip"), zip(fewer));
+    const told = w.server.importRoster("--dry-run");
+    assert.ok((await w.joined(room)).includes(person.id), "a dry run changes nothing");
+    assert.ok(told.length > 0);
+    w.server.importRoster();
+    assert.ok(!(await w.joined(room)).includes(person.id));
+    assert.equal((await outcome(client.whoami())).status, 401);
+    await w.roomsEqualRoster();
+    writeFileSync(join(w.server.dir, "school.zip"), whole);
+    w.server.importRoster();
+    assert.ok((await w.joined(room)).includes(person.id));
+    const again = await w.server.signIn(person.id, person.password, { still: true });
+    assert.equal((await again.whoami()).user_id, person.id);
 });
 
 test("G4: the export is a zip that a person can read: who they are, where they are, what they wrote; of others nothing", async () => {

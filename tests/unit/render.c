@@ -130,6 +130,36 @@ static void a_redaction_names_its_target_in_both_places(void **state)
     }
 }
 
+/* Redactions of redactions, and an event that an erasure emptied. */
+static void one_redaction_of_a_chain_is_told(void **state)
+{
+    struct appended link = say_in(room, anna, "m.room.message", "{\"body\":\"oops\"}"), first = link;
+    for (int i = 0; i < 1000; ++i)
+        assert_true(
+            fixture_send(&f, room, anna, "m.room.redaction", NULL, "{}", strdupa(link.event_id), &link, NULL));
+    json_t *event = rendered(first.pos);
+    json_t *because = json_get_object(json_get_object(event, "unsigned"), "redacted_because");
+    assert_non_null(because);
+    assert_null(json_object_get(json_get_object(because, "unsigned"), "redacted_because"));
+    json_decref(event);
+}
+
+static bool job_empty(struct tx *tx, void *arg, struct error *e)
+{
+    const struct appended *said = arg;
+    return events_redact(tx, said->pos, said->pos, "{}");
+}
+
+static void an_emptied_event_names_no_redaction(void **state)
+{
+    struct appended said = say_in(room, anna, "m.room.message", "{\"body\":\"mine\"}");
+    assert_true(writer_run(f.writer, job_empty, &said, &(struct error){0}));
+    json_t *event = rendered(said.pos);
+    assert_int_equal(json_object_size(json_get_object(event, "content")), 0);
+    assert_null(json_object_get(json_get_object(event, "unsigned"), "redacted_because"));
+    json_decref(event);
+}
+
 static void the_newest_valid_edit_is_bundled(void **state)
 {
     struct appended said = say(boris, "{\"body\":\"one\"}");
@@ -276,6 +306,8 @@ int main(void)
         cmocka_unit_test(a_message_has_these_keys_and_no_others),
         cmocka_unit_test(a_state_event_says_what_it_replaced),
         cmocka_unit_test(a_redaction_names_its_target_in_both_places),
+        cmocka_unit_test(one_redaction_of_a_chain_is_told),
+        cmocka_unit_test(an_emptied_event_names_no_redaction),
         cmocka_unit_test(the_newest_valid_edit_is_bundled),
         cmocka_unit_test(a_thread_is_summed_up),
         cmocka_unit_test(what_the_viewer_ignores_or_may_not_see_does_not_count),

@@ -376,6 +376,8 @@ static const struct row_case {
      FACTS(ERASE, BY(ROLE_GUARDIAN), TO(ROLE_PUPIL), OFFICE(.guardian = true))},
     {"A1", "not_of_this_school", FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(0)),
      FACTS(STANDING, OFFICE(.operator_ = true), TO(0))},
+    {"A1", "of_another_school", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), TO(0), OFFICE(.elsewhere = ROLE_PUPIL)),
+     FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), TO(ROLE_GUARDIAN), OFFICE(.elsewhere = ROLE_PUPIL))},
     {"A1", "also_of_another_school",
      FACTS(ERASE, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_PUPIL)),
      FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_GUARDIAN))},
