@@ -79,7 +79,9 @@ static user_no answers_for(struct request *r, room_no room)
 {
     struct room_school of;
     school_of_room(r->db, room, &of);
-    user_no who = of.kind == ROOM_DIRECT ? (of.a == r->session->user ? of.b : of.a) : of.owner;
+    user_no who = of.kind == ROOM_CLUB ? of.owner : 0;
+    if (of.kind == ROOM_DIRECT)
+        who = of.a == r->session->user ? of.b : of.a;
     return who == r->session->user ? 0 : who;
 }
 

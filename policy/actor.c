@@ -79,8 +79,8 @@ static bool is_class_teacher(struct db *db, const struct actor *actor, school_no
     return subject->target != 0 && school_teaches_person(db, school, actor->user, subject->target);
 }
 
-static void office(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,
-                   struct office_facts *out)
+static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
+                   const struct subject *subject, struct office_facts *out)
 {
     *out = (struct office_facts){
         .operator_ = actor->user == 0,
@@ -94,7 +94,8 @@ static void office(struct db *db, const struct actor *actor, school_no school, c
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
-    out->elsewhere = actor->user != 0 ? school_roles_elsewhere(db, actor->user, subject->target) : 0;
+    if (actor->user != 0) /* to be class teacher somewhere is an office for links, and for nothing else that is here */
+        out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
     out->guardian = actor->user != 0 && school_is_guardian(db, actor->user, subject->target);
 }
 
@@ -144,7 +145,7 @@ static void collect(struct db *db, bool school_mode, const struct actor *actor, 
     }
     policies_in_force(db, school, policy);
     people(db, actor, school, subject, facts);
-    office(db, actor, school, subject, &facts->office);
+    office(db, actor, act, school, subject, &facts->office);
 }
 
 bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,

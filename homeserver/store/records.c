@@ -57,6 +57,7 @@ enum {
     ARCHIVE_ROOM,
     NAMED_PUT,
     NAMED_DELETE,
+    ROOM_HEIR,
     IMPORT_LAST,
     IMPORT_PUT,
     TEXTS_COUNT
@@ -194,6 +195,12 @@ static const char *const TEXTS[] = {
     [ARCHIVE_ROOM] = "DELETE FROM roster_rooms WHERE room_no = $1",
     [NAMED_PUT] = "INSERT INTO named_members (room_no, user_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [NAMED_DELETE] = "DELETE FROM named_members WHERE room_no = $1 AND user_no = $2",
+    [ROOM_HEIR] =
+        "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
+        " WHERE m.room_no = $1 AND m.membership = 'join' AND m.user_no <> $2 AND u.kind = 'person'"
+        " ORDER BY EXISTS (SELECT 1 FROM roles r JOIN room_schools s ON s.school_no = r.school_no"
+        " WHERE s.room_no = $1 AND r.user_no = m.user_no AND r.begin_date <= $3 AND r.end_date >= $3 AND r.role IN"
+        " ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator')) DESC, m.joined_pos LIMIT 1",
     [IMPORT_LAST] = "SELECT MAX(started_ms) FROM imports WHERE source = $1 AND mode = $2",
     [IMPORT_PUT] = "INSERT INTO imports (source, mode, author, started_ms, ended_ms, changes)"
                    " VALUES ($1, $2, $3, $4, $5, $6)",
@@ -449,6 +456,12 @@ bool imports_put(struct db *db, const struct import_row *row)
 {
     return db_run(db, &RECORDS, IMPORT_PUT, "tttiit", row->source, row->mode, row->author, row->started_ms,
                   row->ended_ms, row->changes);
+}
+
+user_no rooms_heir(struct db *db, room_no room, user_no without, school_day day)
+{
+    char text[DAY_TEXT_BYTES];
+    return db_int(db, &RECORDS, ROOM_HEIR, 0, "iit", room, without, day_text(day, text));
 }
 
 int64_t imports_last_ms(struct db *db, const char *source, const char *mode)

@@ -87,6 +87,9 @@ bool settled_put(struct db *db, school_day day);
 
 /* --- Rooms --- */
 
+/* E5: who answers for a club when its owner goes: who is there longest, staff before others. 0: nobody is left. */
+user_no rooms_heir(struct db *db, room_no room, user_no without, school_day day);
+
 room_no library_find(struct db *db, school_no school); /* E6. 0: there is none */
 bool library_put(struct db *db, room_no room, school_no school);
 

@@ -111,7 +111,7 @@ static const char *const TEXTS[] = {
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
     [ROLES_ELSEWHERE] = "SELECT r.role FROM roles r WHERE r.user_no = $2 AND " CURRENT(
         "r", 3) " AND NOT EXISTS (SELECT 1 FROM roles a WHERE a.user_no = $1 AND a.school_no = r.school_no"
-                " AND a.role IN ('administrator', 'class_teacher') AND " CURRENT("a", 3) ")",
+                " AND (a.role = 'administrator' OR ($4 <> 0 AND a.role = 'class_teacher')) AND " CURRENT("a", 3) ")",
     [TEACHES_PERSON] = "SELECT 1 FROM enrollments t JOIN " IN_CLASSES(
         2) " y ON y.class_no = t.class_no"
            " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
@@ -401,11 +401,12 @@ school_no school_of_class(struct db *db, class_no class)
     return db_int(db, &SCHOOL_FACTS, SCHOOL_OF_CLASS, 0, "i", class);
 }
 
-unsigned school_roles_elsewhere(struct db *db, user_no administrator, user_no person)
+unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts)
 {
     char day[DAY_TEXT_BYTES];
     unsigned roles = 0;
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, ROLES_ELSEWHERE, "iit", administrator, person, today(day));
+    struct stmt *q =
+        db_query(db, &SCHOOL_FACTS, ROLES_ELSEWHERE, "iiti", office, person, today(day), (int64_t)class_teacher_counts);
     while (stmt_next(q))
         roles |= school_role_from(col_text(q, 0));
     stmt_end(q);

@@ -5,6 +5,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
+#include "policy/api/shown.h"
 #include "policy/reports/reports.h"
 
 /* ?school=…&state=open. What the caller may not read is not there. */
@@ -23,6 +24,8 @@ static bool list_reports(struct request *r)
         return false;
     json_t *items = json_array();
     int64_t last = 0;
+    if (!shown_papers(r, &actor, &school))
+        return api_reply_list(r, items, 0);
     /* A page is full of what the caller may read: how many other reports there are is nobody's business (A1). */
     struct stmt *q = reports_list(r->db, school, state != NULL && *state == 'o', page.after, INT_MAX);
     while ((int)json_array_size(items) < page.limit && reports_next(q, &row))

@@ -490,6 +490,16 @@ static bool may_stay(struct settling *s, room_no room, user_no user)
     return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
 }
 
+/* E5: a club has somebody who answers for it. */
+static bool hand_over(struct settling *s, room_no room, user_no user)
+{
+    struct room_school of;
+    if (!school_of_room(s->p.tx->db, room, &of) || of.kind != ROOM_CLUB || of.owner != user)
+        return true;
+    user_no heir = rooms_heir(s->p.tx->db, room, user, s->day);
+    return heir == 0 || school_room_set(s->p.tx->db, room, ROOM_CLUB, heir) || database_failed(s);
+}
+
 /* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
  * them any more (E7), who is no staff any more the associations (E8); of no school at all, every room. */
 static bool leave_rooms(struct settling *s, user_no user, bool all)
@@ -500,7 +510,7 @@ static bool leave_rooms(struct settling *s, user_no user, bool all)
                                        1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
     for (size_t i = 0; i < n && good; ++i)
         if (all || !may_stay(s, rooms[i], user))
-            good = pictures_leave(&s->p, rooms[i], user);
+            good = hand_over(s, rooms[i], user) && pictures_leave(&s->p, rooms[i], user);
     free(rooms);
     return good;
 }

@@ -26,8 +26,8 @@ class Person:
     def __call__(self, method, path, body=None, headers=None):
         return self.schools.server.request(method, path, body, self.token, headers)
 
-    def must(self, method, path, body=None):
-        answer = self(method, path, body)
+    def must(self, method, path, body=None, headers=None):
+        answer = self(method, path, body, headers)
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer}")
         return answer.json
@@ -69,8 +69,8 @@ class Schools:
         def first(school, role, but=()):
             return next(p["user_id"] for p in everybody if any(r["school"] == school and r["role"] == role for r in p["roles"])
                         and not any(r["role"] in but for r in p["roles"]))
-        homeroom = next(c["class"] for c in self.list("/classes?school=s1") if c["kind"] == "homeroom")
-        rows = self.list(f"/classes/{homeroom}/enrollments")
+        self.homeroom = next(c["class"] for c in self.list("/classes?school=s1") if c["kind"] == "homeroom")
+        rows = self.list(f"/classes/{self.homeroom}/enrollments")
         self.pupils = [e["user_id"] for e in rows if e["role"] == "pupil"]
         self.class_teacher = self.sign_in(next(e["user_id"] for e in rows if e["role"] == "class_teacher"))
         self.pupil = self.sign_in(next(p for p in self.pupils if self.guardians(p)))
@@ -118,6 +118,9 @@ def personal_links(tap, s):
 
 def account_of_two_schools(tap, s):
     child, made = s.parent("s2", "head")
+    abroad = s.list("/classes?school=s2")[0]["class"]  # to be class teacher there makes nobody its administrator
+    s.operator.must("POST", f"{V1}/classes/{q(abroad)}/enrollments", {
+        "user_id": s.admin.user_id, "role": "class_teacher"}, {"Parta-Override-Reason": "for the length of this test"})
     path = f"{V1}/people/{q(made)}"
     for name, answer in {
             "locked": s.admin("PUT", f"{path}/standing", {"standing": "locked"}),
@@ -127,6 +130,9 @@ def account_of_two_schools(tap, s):
             "erased": s.admin("POST", f"{path}/erase", {}, {"Parta-Override-Reason": "because I would like it so"})}.items():
         tap.ok(refused(answer, "A1"), f"A1: the head of another school, a parent in this one, is not {name} by its administrator",
                answer)
+    answer = s.admin("POST", f"{V1}/people/{q(s.foreign_pupil.user_id)}/roles", {"school": "s1", "role": "staff"})
+    tap.ok(refused(answer, "A1"), "A1: nor is a pupil of the other school fetched into this one", answer)
+    s.operator.must("DELETE", f"{V1}/classes/{q(abroad)}/enrollments/{q(s.admin.user_id)}/class_teacher")
     s.no_parent(child, made)
 
 
@@ -172,6 +178,10 @@ def reports(tap, s):
     tap.ok("what is written here" not in reasons[s.class_teacher.user_id] and
            "what is written here" in reasons[s.admin.user_id],
            "F5: a report of a chat with the class teacher goes to the administrator alone", reasons)
+    room = next(r["room_id"] for r in s.list("/rooms?school=s1&kind=class&limit=500") if r.get("class") == s.homeroom)
+    s.pupil.must("POST", f"{V3}/rooms/{q(room)}/report", {"reason": "of the whole class"})
+    reasons = [r["reason"] for r in s.class_teacher.must("GET", f"{V1}/reports?school=s1")["items"]]
+    tap.ok("of the whole class" in reasons, "F5: one of the class room goes to the class teacher", reasons)
 
 
 # ---- to talk all the same

@@ -1,5 +1,6 @@
 // A: the closed space; B: roles. Told by people of the sample's two schools. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { inRoom, sdk, until } from "./harness.mjs";
 import { ELSEWHERE, HERE, V3, World, outcome, q, refused } from "./world.mjs";
@@ -162,6 +163,82 @@ test("A1: a room of the school is to outsiders as one that does not exist, which
             "directory",
         );
     }
+});
+
+/** Paths that begin with a name of the file's own, spelt out. */
+function withoutMacros(text) {
+    for (const [, name, value] of [...text.matchAll(/^#define (\w+) ("\/_matrix[^"]*")$/gm)])
+        text = text.replaceAll(new RegExp(`(\\{HTTP_\\w+,\\s*)${name}\\b`, "g"), `$1${value}`);
+    return text.replaceAll(/"\s+"/g, "");
+}
+
+/** Every route of the Client-Server API whose path names that: [method, path]. */
+function routesWith(parameter) {
+    const folder = new URL("../../client-api/", import.meta.url);
+    const files = readdirSync(folder).filter((name) => name.endsWith(".c"));
+    const text = files.map((name) => withoutMacros(readFileSync(new URL(name, folder), "utf8"))).join("");
+    const table = text.matchAll(/\{HTTP_(\w+),\s*"(\/_matrix[^"]*)"/g);
+    return [...table].map(([, method, path]) => [method, path]).filter(([, path]) => path.includes(`{${parameter}}`));
+}
+
+test("A1: every route that takes a room or a person answers an outsider alike, be there one or not", async () => {
+    const values = {
+        eventType: "m.room.topic",
+        stateKey: "",
+        eventId: "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        receiptType: "m.read",
+        tag: "u.x",
+        type: "org.example.x",
+        relType: "m.thread",
+        keyName: "displayname",
+    };
+    const body = {
+        user_id: NOBODY,
+        reason: "x",
+        msgtype: "m.text",
+        body: "x",
+        topic: "x",
+        typing: true,
+        timeout: 100,
+        new_version: "12",
+        visibility: "public",
+        displayname: "x",
+        suspended: true,
+        locked: true,
+        membership: "join",
+    };
+    const pairs = [
+        ["roomId", [classRoom, await w.room("announcements")], "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+        ["roomIdOrAlias", [classRoom], "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+        ["userId", [pupil.getUserId(), head.getUserId()], NOBODY],
+    ];
+    let [asked, told, unique] = [0, [], 0];
+    for (const who of outsiders)
+        for (const [parameter, existing, nothing] of pairs)
+            for (const [method, path] of routesWith(parameter)) {
+                const ask = async (value) => {
+                    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name) =>
+                        q(
+                            name === parameter
+                                ? value
+                                : (values[name] ?? (name === "userId" ? who.getUserId() : `t${++unique}`)),
+                        ),
+                    );
+                    ++asked;
+                    const reply = await w.server.request(method, `${filled}?dir=b&limit=5&ts=0`, {
+                        token: who.getAccessToken(),
+                        body: ["PUT", "POST"].includes(method) ? body : undefined,
+                    });
+                    return JSON.stringify([reply.status, reply.body]).replaceAll(value, "");
+                };
+                const nowhere = await ask(nothing);
+                for (const value of existing) {
+                    const there = await ask(value);
+                    if (there !== nowhere) told.push([method, path, there, nowhere]);
+                }
+            }
+    assert.ok(asked > 400, "the route tables were found");
+    assert.deepEqual(told, []);
 });
 
 test("A2: an outsider cannot join by id, alias, invite, knock, forged or restricted join", async () => {

@@ -161,6 +161,44 @@ static void test_e8_association(void **state)
     world_stop(&w);
 }
 
+/* --- E5: who answers for a club when its owner leaves the school --- */
+
+static bool act_go(struct changing_records *c, void *arg)
+{
+    const struct role_row *who = arg;
+    return change_leave_school(c, who->user, who->school);
+}
+
+static user_no owner_of(struct world *w, room_no room)
+{
+    struct room_school of;
+    school_of_room(w->f.db, room, &of);
+    return of.owner;
+}
+
+static void test_e5_a_club_has_an_owner(void **state)
+{
+    struct world w;
+    struct error e;
+    world_start(&w);
+    json_t *invite = json_pack("[s, s]", user_names_get(w.f.names, w.f.db, w.class_teacher),
+                               user_names_get(w.f.names, w.f.db, w.admin));
+    struct room_plan plan = {.creator = w.teacher,
+                             .version = room_version_get(ROOM_VERSION_DEFAULT),
+                             .preset = PRESET_PRIVATE_CHAT,
+                             .name = "Chess",
+                             .invite = invite};
+    room_no room = fixture_create(&w.f, &plan, &e);
+    json_decref(invite);
+    assert_int_not_equal(room, 0);
+    assert_true(fixture_member(&w.f, room, ACT_JOIN, w.admin, w.admin, &e));
+    assert_true(fixture_member(&w.f, room, ACT_JOIN, w.class_teacher, w.class_teacher, &e));
+    assert_int_equal(owner_of(&w, room), w.teacher);
+    assert_true(world_run(&w, 0, act_go, &(struct role_row){.user = w.teacher, .school = w.school}, &e));
+    assert_int_equal(owner_of(&w, room), w.admin); /* there longest */
+    world_stop(&w);
+}
+
 /* --- G3 --- */
 
 struct turning {
@@ -375,8 +413,12 @@ static void test_g4_erasure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_e6_documents), cmocka_unit_test(test_e8_association), cmocka_unit_test(test_g3_year),
-        cmocka_unit_test(test_g4_export),    cmocka_unit_test(test_g4_erasure),
+        cmocka_unit_test(test_e6_documents),
+        cmocka_unit_test(test_e8_association),
+        cmocka_unit_test(test_e5_a_club_has_an_owner),
+        cmocka_unit_test(test_g3_year),
+        cmocka_unit_test(test_g4_export),
+        cmocka_unit_test(test_g4_erasure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,8 +135,7 @@ static void one_redaction_of_a_chain_is_told(void **state)
 {
     struct appended link = say_in(room, anna, "m.room.message", "{\"body\":\"oops\"}"), first = link;
     for (int i = 0; i < 1000; ++i)
-        assert_true(
-            fixture_send(&f, room, anna, "m.room.redaction", NULL, "{}", strdupa(link.event_id), &link, NULL));
+        assert_true(fixture_send(&f, room, anna, "m.room.redaction", NULL, "{}", strdupa(link.event_id), &link, NULL));
     json_t *event = rendered(first.pos);
     json_t *because = json_get_object(json_get_object(event, "unsigned"), "redacted_because");
     assert_non_null(because);
