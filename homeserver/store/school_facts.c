@@ -139,8 +139,9 @@ static const char *const TEXTS[] = {
                      " WHERE room_no = $1",
     [REPLACE_NAMED] = "INSERT INTO named_members (room_no, user_no) SELECT CAST($2 AS INTEGER), user_no"
                       " FROM named_members WHERE room_no = $1",
-    [REPLACE_ASSOCIATIONS] = "INSERT INTO associations (room_no, school_no, agreed_ms) SELECT CAST($2 AS INTEGER),"
-                             " school_no, agreed_ms FROM associations WHERE room_no = $1",
+    [REPLACE_ASSOCIATIONS] = "INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by)"
+                             " SELECT CAST($2 AS INTEGER), school_no, agreed_ms, agreed_by FROM associations"
+                             " WHERE room_no = $1",
 };
 static const struct statements SCHOOL_FACTS = {"school_facts", TEXTS, TEXTS_COUNT};
 

@@ -183,6 +183,18 @@ test("E5: clubs by role, with an owner who answers for them", async () => {
     await w.withPolicy({ rooms: { club: ["head"] } }, () => refused(teacher.createRoom({ name: "Ещё" }), "E5"));
 });
 
+test("E5: when the owner leaves the school somebody who is there answers for the club, of the staff first", async () => {
+    const founder = await w.newClient("teacher");
+    const { room_id } = await founder.createRoom({ name: "Театр", invite: [head.getUserId(), teacher.getUserId()] });
+    await teacher.joinRoom(room_id);
+    await teacher.invite(room_id, pupil.getUserId());
+    for (const who of [pupil, head]) await who.joinRoom(room_id);
+    await w.do(w.office, "DELETE", `/people/${q(founder.getUserId())}/roles/${HERE}/teacher`);
+    assert.ok(!(await w.joined(room_id)).includes(founder.getUserId()));
+    const { owner } = await w.do(w.office, "GET", `/rooms/${q(room_id)}`);
+    assert.ok([teacher.getUserId(), head.getUserId()].includes(owner), owner);
+});
+
 test("E5: in a pupils' room of three or more somebody of the staff must be", async () => {
     const every = ["pupil", "teacher", "class_teacher", "staff", "deputy", "head", "administrator"];
     await w.withPolicy({ rooms: { club: every } }, async () => {
