@@ -49,8 +49,8 @@ static bool find_target(struct request *r, struct db *db, user_no *target, enum 
 
 static bool reply_stop(struct request *r, const struct stop *stop)
 {
-    user_no target;
-    enum standing standing;
+    user_no target = 0;
+    enum standing standing = STANDING_LEFT;
     if (!find_target(r, r->db, &target, &standing, &r->error))
         return false;
     return reply_json(r, json_pack("{s:b}", stop->key, (int)(standing == stop->standing)));
@@ -67,8 +67,8 @@ static bool stop_job(struct tx *tx, void *arg, struct error *e)
     struct stopping *s = arg;
     struct actor actor = actor_of(s->r);
     struct changing_records records = {tx, s->r->server->rooms, &actor, e};
-    user_no target;
-    enum standing now, want = s->on ? s->stop->standing : STANDING_ACTIVE;
+    user_no target = 0;
+    enum standing now = STANDING_LEFT, want = s->on ? s->stop->standing : STANDING_ACTIVE;
     if (!find_target(s->r, tx->db, &target, &now, e))
         return false;
     if (target == s->r->session->user)

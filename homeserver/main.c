@@ -298,8 +298,8 @@ static bool job_day(struct tx *tx, void *rooms, struct error *e)
     return settle_day(tx, rooms, NULL, e);
 }
 
-/* Once a minute: what was held in quiet hours (school.md F3), dates that have come (E7), erasures that a crash cut short
- * (G4); once an hour: housekeeping. */
+/* Once a minute: what was held in quiet hours (school.md F3), dates that have come (E7), erasures that a crash cut
+ * short (G4); once an hour: housekeeping. */
 static void tick(struct app *app, int n)
 {
     const struct server *s = &app->server;
@@ -320,8 +320,7 @@ static void run(struct app *app, const sigset_t *signals)
     int signal_no, ticks = 0;
     log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
     tick(app, ++ticks);
-    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = TICK_S})) < 0 ||
-           signal_no == SIGHUP) {
+    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = TICK_S})) < 0 || signal_no == SIGHUP) {
         if (signal_no == SIGHUP)
             reload(app);
         else
@@ -360,7 +359,8 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 int main(int argc, char **argv)
 {
     static bool (*const STEPS[])(struct app * app) = {
-        load_config, take_data_dir, load_key, start_writer, make_services, start_post, start_puller, start_control, start_http,
+        load_config, take_data_dir, load_key,      start_writer, make_services,
+        start_post,  start_puller,  start_control, start_http,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;

@@ -41,8 +41,7 @@ static const struct choice SMS_BODY_TYPES[] = {{"json", SMS_JSON}, {"form", SMS_
 typedef const char *text_check(const char *s);
 
 static text_check check_server_name, check_url, check_address, check_network, check_room_version, check_secret,
-    check_matrix_id, check_path, check_mail_url, check_mail_address, check_line, check_header,
-    check_source;
+    check_matrix_id, check_path, check_mail_url, check_mail_address, check_line, check_header, check_source;
 
 #define AT(field) offsetof(struct config, field)
 #define NONE NULL
@@ -265,8 +264,10 @@ static const char *check_header(const char *s)
 
 static const char *check_source(const char *s)
 {
-    bool name = strlen(s) <= 64 && all_of(s, strlen(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    return name && strcmp(s, "school") != 0 ? NULL : "must be letters, digits and . _ - (at most 64), and not \"school\"";
+    bool name =
+        strlen(s) <= 64 && all_of(s, strlen(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return name && strcmp(s, "school") != 0 ? NULL
+                                            : "must be letters, digits and . _ - (at most 64), and not \"school\"";
 }
 
 static const char *check_path(const char *s)
@@ -489,8 +490,7 @@ static bool check_together(const char *file, const struct config *config, struct
         return complain(problem, file, "tls", "tls.port needs tls.certificate and tls.key");
     if (config->listen.port == 0 && config->tls.port == 0)
         return complain(problem, file, "listen", "listen.port and tls.port are both 0: nobody could connect");
-    return check_mail(file, config, problem) && check_sms(file, config, problem) &&
-           check_roster(file, config, problem);
+    return check_mail(file, config, problem) && check_sms(file, config, problem) && check_roster(file, config, problem);
 }
 
 static void trim_slashes(char *s)

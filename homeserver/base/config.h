@@ -122,9 +122,9 @@ struct config {
         int per_hour;        /* most messages to one address */
     } codes;
     struct {
-        char *source;             /* the name of what is pulled (policy/roster/source.h) */
-        char *url;                /* of a OneRoster 1.2 rostering service, no slash at the end; NULL: none */
-        char *token_url;          /* OAuth 2's token endpoint; this and the next two are set when url is */
+        char *source;    /* the name of what is pulled (policy/roster/source.h) */
+        char *url;       /* of a OneRoster 1.2 rostering service, no slash at the end; NULL: none */
+        char *token_url; /* OAuth 2's token endpoint; this and the next two are set when url is */
         char *client_id;
         char *client_secret_file; /* its first line */
         char *ca_file;            /* PEM, instead of the system's authorities; NULL: those */

@@ -3,7 +3,20 @@
 #include "homeserver/store/writer.h"
 
 /* FORGET…: each takes the user alone. */
-enum { OPEN, DONE, KEPT, SCHOOL, ROOM, EVENTS, BEGIN, ADVANCE, FINISH, FORGET_PERSON, FORGET_CONTACTS, FORGET_APPLICATIONS };
+enum {
+    OPEN,
+    DONE,
+    KEPT,
+    SCHOOL,
+    ROOM,
+    EVENTS,
+    BEGIN,
+    ADVANCE,
+    FINISH,
+    FORGET_PERSON,
+    FORGET_CONTACTS,
+    FORGET_APPLICATIONS
+};
 enum { FORGET_LINKS = FORGET_APPLICATIONS + 1, FORGET_HELD, COUNT };
 
 static const char *const TEXTS[] = {

@@ -19,8 +19,8 @@ struct erasure {
 bool erasures_open(struct db *db, struct erasure *out); /* the oldest that is not done; false: none */
 bool erasures_is_done(struct db *db, user_no user);
 
-bool erasures_roster_keeps(struct db *db, user_no user);   /* the next import would bring the person back */
-school_no erasures_school(struct db *db, user_no user); /* one in which the person still has a role; 0: none */
+bool erasures_roster_keeps(struct db *db, user_no user); /* the next import would bring the person back */
+school_no erasures_school(struct db *db, user_no user);  /* one in which the person still has a role; 0: none */
 
 /* The next room that the person ever had to do with, from `from` on; 0: none. */
 room_no erasures_room(struct db *db, user_no user, room_no from);

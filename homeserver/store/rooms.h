@@ -21,7 +21,8 @@ struct room_row {
 
 room_no rooms_by_id(struct db *db, const char *room_id); /* 0: unknown */
 char *rooms_id_of(struct db *db, room_no room);          /* heap, or NULL */
-room_no rooms_owned(struct db *db, user_no owner, const char *kind); /* the first of this kind (school.md E5, E6); 0: none */
+room_no rooms_owned(struct db *db, user_no owner,
+                    const char *kind); /* the first of this kind (school.md E5, E6); 0: none */
 bool rooms_next(struct stmt *q, struct room_row *row);
 struct stmt *rooms_get(struct db *db, room_no room);
 struct stmt *rooms_published(struct db *db); /* by room number */

@@ -77,8 +77,8 @@ json_t *report_json(struct db *db, const char *server_name, const struct report_
 {
     char number[24];
     snprintf(number, sizeof number, "%lld", (long long)report->no);
-    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s*, s:s*}", "report", number, "kind", report->kind, "state",
-                            report->open ? "open" : "closed", "reason", report->reason, "created_ts",
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s*, s:s*}", "report", number, "kind", report->kind,
+                            "state", report->open ? "open" : "closed", "reason", report->reason, "created_ts",
                             (json_int_t)report->created_ms, "version", (json_int_t)report->version, "event_id",
                             report->event_id, "handled_by", report->handled_by);
     put_text(out, "reporter", users_id(db, server_name, report->reporter));

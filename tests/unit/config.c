@@ -109,7 +109,8 @@ static const struct refusal {
     {"server_name: s\nroster:\n  url: https://a\n", "f: roster: roster.url needs roster.token_url"},
     {"server_name: s\nroster: {url: 'http://a', token_url: 'https://a', client_id: a, client_secret_file: a}\n",
      "f: roster: http:// is for a source on this machine only"},
-    {"server_name: s\nroster: {url: 'https://a', token_url: 'http://127.0.0.1.a', client_id: a, client_secret_file: a}\n",
+    {"server_name: s\nroster: {url: 'https://a', token_url: 'http://127.0.0.1.a', client_id: a, client_secret_file: "
+     "a}\n",
      "f: roster: http:// is for a source on this machine only"},
     {"server_name: s\nroster: {url: 'https://a?b', token_url: 'https://a', client_id: a, client_secret_file: a}\n",
      "f: roster.url: must end with the path"},
