@@ -171,8 +171,9 @@ static bool start_post(struct app *app)
 {
     struct server *s = &app->server;
     struct text problem = TEXT_INIT;
-    s->sender = sender_start(SENDER_QUEUE);
-    if (s->sender == NULL)
+    bool wanted = app->config->mail.url != NULL || app->config->sms.url != NULL; /* curl and its TLS take memory */
+    s->sender = wanted ? sender_start(SENDER_QUEUE) : NULL;
+    if (wanted && s->sender == NULL)
         return false;
     app->post = post_create(app->config, s->sender, &problem);
     if (app->post == NULL)

@@ -25,7 +25,7 @@ struct server {
     struct rooms *rooms;       /* homeserver/rooms/rooms.h */
     struct accounts *accounts; /* homeserver/accounts/accounts.h */
     struct contacts *contacts; /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
-    struct sender *sender;     /* homeserver/mail/sender.h */
+    struct sender *sender;     /* homeserver/mail/sender.h; NULL: neither mail nor SMS is configured */
     struct sessions *sessions; /* homeserver/accounts/sessions.h */
     struct sync_hub *hub;      /* homeserver/sync/hub.h */
     struct syncer *syncer;     /* homeserver/sync/syncer.h */
