@@ -1,4 +1,6 @@
 /* One's own account (Client-Server API, "Account management"). */
+#include <string.h>
+
 #include "client-api/proof.h"
 #include "client-api/routes.h"
 #include "client-api/signing_in.h"
@@ -63,13 +65,26 @@ static bool post_password(struct request *r)
            reply_empty(r);
 }
 
+/* E4: whom the roster holds cannot leave its rooms; the refusal says what they can do. */
+static void say_what_to_do(struct error *e)
+{
+    if (e->field == NULL || strcmp(e->value, "E4") != 0)
+        return;
+    e->sentence = "Вашу учётную запись ведёт школа. Чтобы закрыть её, выйдите из школы или удалите свои данные на "
+                  "странице школы.";
+    e->translation = "The school keeps your account. To close it, leave the school or have your data erased: ask a "
+                     "school administrator.";
+}
+
 static bool post_deactivate(struct request *r)
 {
     bool erase;
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_bool_or(r, "erase", false, &erase))
         return false;
-    return account_deactivate(r->server->accounts, r->session->user, erase, &r->error) &&
-           reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
+    if (account_deactivate(r->server->accounts, r->session->user, erase, &r->error))
+        return reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
+    say_what_to_do(&r->error);
+    return false;
 }
 
 #define V3 "/_matrix/client/v3"

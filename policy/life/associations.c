@@ -85,27 +85,17 @@ static json_t *power_levels(const char *service_id, const struct room_version *v
                      0, "state_default", 100, "invite", 100, "kick", 100, "ban", 100, "redact", 100);
 }
 
-static const struct room_version *version_of(const struct rooms *rooms)
-{
-    const struct room_version *version = room_version_get(rooms_settings(rooms)->default_version);
-    bool fits = version != NULL && room_version_has(version, ROOM_RESTRICTED);
-    return fits ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
 static room_no make(struct making *m, user_no service, const char *name)
 {
     struct changing_records *c = m->c;
     char *service_id = users_id(c->tx->db, rooms_settings(c->rooms)->server_name, service);
     struct room_plan plan = {.creator = service,
-                             .version = version_of(c->rooms),
+                             .version = room_kept_version(c->rooms),
                              .preset = PRESET_NONE,
                              .name = name,
                              .record = record,
                              .record_arg = m};
-    char word[13];
-    random_name(word, 12);
-    json_t *creation = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(ROOM_ASSOCIATION),
-                                 "org.parta.word", word);
+    json_t *creation = room_kept_content(ROOM_ASSOCIATION);
     json_t *levels = power_levels(service_id, plan.version);
     json_t *state = json_pack("[{s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.history_visibility",
                               "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access",

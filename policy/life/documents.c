@@ -41,27 +41,17 @@ static bool record(struct tx *tx, room_no room, void *arg)
     return school_room_record(tx->db, room, *owner, ROOM_DOCUMENTS);
 }
 
-static const struct room_version *version_of(const struct rooms *rooms)
-{
-    const struct room_version *version = room_version_get(rooms_settings(rooms)->default_version);
-    bool fits = version != NULL && room_version_has(version, ROOM_RESTRICTED);
-    return fits ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
 static struct room *create(struct rooms *rooms, struct tx *tx, user_no service, user_no owner, struct error *e)
 {
-    char word[13]; /* two rooms of one moment have different create events, and so different ids (version 12) */
     char *service_id = users_id(tx->db, rooms_settings(rooms)->server_name, service);
     char *owner_id = users_id(tx->db, rooms_settings(rooms)->server_name, owner);
-    random_name(word, 12);
     struct room_plan plan = {.creator = service,
-                             .version = version_of(rooms),
+                             .version = room_kept_version(rooms),
                              .preset = PRESET_NONE,
                              .name = NAME,
                              .record = record,
                              .record_arg = &owner};
-    json_t *creation = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(ROOM_DOCUMENTS),
-                                 "org.parta.word", word);
+    json_t *creation = room_kept_content(ROOM_DOCUMENTS);
     json_t *levels = power_levels(service_id, owner_id, plan.version), *state = initial_state();
     plan.creation_content = creation;
     plan.power_levels = levels;

@@ -156,15 +156,6 @@ static bool record_picture(struct tx *tx, room_no room, void *arg)
     return roster_rooms_put(tx->db, &(struct roster_room_row){room, of->kind, of->school, of->class});
 }
 
-/* Restricted rooms alone can be joined by force; who may join by themselves is the roster's business, not a
- * condition's. */
-static const struct room_version *picture_version(const struct painter *p)
-{
-    const struct room_version *version = room_version_get(rooms_settings(p->rooms)->default_version);
-    bool fits = version != NULL && room_version_has(version, ROOM_RESTRICTED);
-    return fits ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
 static json_t *initial_state(struct painter *p, const struct picture *of)
 {
     char *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
@@ -183,24 +174,11 @@ static json_t *initial_state(struct painter *p, const struct picture *of)
     return state;
 }
 
-/* What a room is, and a random word: from version 12 on a room is called after its create event, and the many that one
- * import makes in the same millisecond would be one. */
-static json_t *creation_content(const struct picture *of)
-{
-    char word[13];
-    random_name(word, 12);
-    json_t *content = json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(of->kind),
-                                "org.parta.word", word);
-    if (room_kind_is_space(of->kind))
-        json_object_set_new(content, "type", json_string("m.space"));
-    return content;
-}
-
 static struct room *create(struct painter *p, struct picture *of)
 {
-    const struct room_version *version = picture_version(p);
+    const struct room_version *version = room_kept_version(p->rooms);
     char *name = picture_name(of);
-    json_t *creation = creation_content(of), *state = initial_state(p, of), *users = json_object();
+    json_t *creation = room_kept_content(of->kind), *state = initial_state(p, of), *users = json_object();
     add_service(p, version, users);
     json_t *levels = power_levels(version, of->kind, users);
     struct room_plan plan = {
