@@ -70,8 +70,8 @@ static void say_what_to_do(struct error *e)
 {
     if (e->field == NULL || strcmp(e->value, "E4") != 0)
         return;
-    e->sentence = "Вашу учётную запись ведёт школа. Чтобы закрыть её, выйдите из школы или удалите свои данные на "
-                  "странице школы.";
+    e->sentence = "Вашу учётную запись ведёт школа. Чтобы закрыть её, нужно выйти из школы или удалить свои данные: "
+                  "обратитесь к администратору школы.";
     e->translation = "The school keeps your account. To close it, leave the school or have your data erased: ask a "
                      "school administrator.";
 }
