@@ -989,7 +989,7 @@ static void test_fixed_seeds(void **state)
     if (seed_given() != NULL)
         return run_seed(strtoull(seed_given(), NULL, 10), STEPS_A_SEED);
     for (size_t i = 0; i < sizeof SEEDS / sizeof *SEEDS; ++i) {
-        print_message("seed %llu\n", (unsigned long long)SEEDS[i]);
+        print_message("# seed %llu\n", (unsigned long long)SEEDS[i]);
         run_seed(SEEDS[i], STEPS_A_SEED);
     }
 }
@@ -1000,7 +1000,7 @@ static void test_random_seeds(void **state)
     int64_t until = clock_wall_ms() + (budget != NULL ? atoll(budget) : 3000);
     uint64_t seed = (uint64_t)clock_wall_ms();
     for (; seed_given() == NULL && clock_wall_ms() < until; ++seed) {
-        print_message("seed %llu\n", (unsigned long long)seed);
+        print_message("# seed %llu\n", (unsigned long long)seed);
         run_seed(seed, STEPS_A_SEED);
     }
 }
