@@ -50,8 +50,11 @@ bool register_name_free(const struct accounts *accounts, struct db *db, const ch
 
 bool register_allowed(const struct accounts *accounts, struct error *e)
 {
-    return accounts->config->registration.mode != REGISTRATION_CLOSED ||
-           error_set(e, ERROR_FORBIDDEN, "Registration is closed on this server.");
+    if (accounts->config->registration.mode != REGISTRATION_CLOSED)
+        return true;
+    error_set(e, ERROR_FORBIDDEN, "Регистрация на этом сервере закрыта: войти можно по личной ссылке от школы.");
+    e->translation = "Registration is closed on this server: the school's personal link lets people in.";
+    return false;
 }
 
 static void make_up(char localpart[MADE_UP_CHARS + 1])

@@ -40,14 +40,16 @@ bool query_bool(struct request *r, const char *name, bool otherwise, bool *out)
     return refuse(r, ERROR_INVALID_PARAM, "A query parameter is neither true nor false.");
 }
 
-static bool missing(struct request *r)
+/* Both say which: "org.parta.parameter". */
+static bool missing(struct request *r, const char *key)
 {
-    return refuse(r, ERROR_MISSING_PARAM, NULL);
+    return error_set_field(&r->error, ERROR_MISSING_PARAM, NULL, "org.parta.parameter", key);
 }
 
-static bool wrong_type(struct request *r)
+static bool wrong_type(struct request *r, const char *key)
 {
-    return refuse(r, ERROR_BAD_JSON, "A member of the JSON object has the wrong type.");
+    return error_set_field(&r->error, ERROR_BAD_JSON, "A member of the JSON object has the wrong type.",
+                           "org.parta.parameter", key);
 }
 
 /* NULL: absent, or null */
@@ -59,40 +61,40 @@ static json_t *member(const struct request *r, const char *key)
 
 bool body_string(struct request *r, const char *key, const char **out)
 {
-    return body_string_or(r, key, NULL, out) && (*out != NULL || missing(r));
+    return body_string_or(r, key, NULL, out) && (*out != NULL || missing(r, key));
 }
 
 bool body_string_or(struct request *r, const char *key, const char *otherwise, const char **out)
 {
     json_t *value = member(r, key);
     *out = value != NULL ? json_string_value(value) : otherwise;
-    return value == NULL || *out != NULL || wrong_type(r);
+    return value == NULL || *out != NULL || wrong_type(r, key);
 }
 
 bool body_object_or_null(struct request *r, const char *key, json_t **out)
 {
     *out = member(r, key);
-    return *out == NULL || json_is_object(*out) || wrong_type(r);
+    return *out == NULL || json_is_object(*out) || wrong_type(r, key);
 }
 
 bool body_array_or_null(struct request *r, const char *key, json_t **out)
 {
     *out = member(r, key);
-    return *out == NULL || json_is_array(*out) || wrong_type(r);
+    return *out == NULL || json_is_array(*out) || wrong_type(r, key);
 }
 
 bool body_int_or(struct request *r, const char *key, int64_t otherwise, int64_t *out)
 {
     json_t *value = member(r, key);
     *out = value != NULL ? json_integer_value(value) : otherwise;
-    return value == NULL || json_is_integer(value) || wrong_type(r);
+    return value == NULL || json_is_integer(value) || wrong_type(r, key);
 }
 
 bool body_bool_or(struct request *r, const char *key, bool otherwise, bool *out)
 {
     json_t *value = member(r, key);
     *out = value != NULL ? json_is_true(value) : otherwise;
-    return value == NULL || json_is_boolean(value) || wrong_type(r);
+    return value == NULL || json_is_boolean(value) || wrong_type(r, key);
 }
 
 bool reply_empty(struct request *r)

@@ -157,6 +157,23 @@ static void read_acquaintance(struct asking *a)
     a->f->pair = pair.facts;
 }
 
+/* The invite into a room that the actor would make with it (J1): nobody else is there, and the room is of both's
+ * schools. */
+static void facts_of_room_to_be(struct asking *a, struct school_policy *policy)
+{
+    struct gate_pair pair;
+    school_person_anywhere(a->db, a->q->actor, &a->f->actor);
+    school_person_anywhere(a->db, a->q->target, &a->f->target);
+    a->f->room = (struct room_facts){.kind = a->q->kind, .has_school = a->f->actor.any_roles != 0, .n_people = 2};
+    a->f->actor.owner = true;
+    a->f->actor.direct_pair = a->q->kind == ROOM_DIRECT;
+    a->f->target.member = a->f->target.member && school_shared(a->db, a->q->actor, a->q->target);
+    gate_memory_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
+    a->f->pair = pair.facts;
+    a->f->pair.two = true;
+    gate_memory_policy_of(a->memory, a->db, a->q->actor, policy);
+}
+
 static void facts_anywhere(struct asking *a, struct school_policy *policy)
 {
     school_person_anywhere(a->db, a->q->actor, &a->f->actor);
@@ -189,6 +206,8 @@ void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_ques
                                  .state_key = question->state_key};
     if (question->room != 0)
         facts_in_room(&a, policy);
+    else if (question->act == ACT_INVITE && question->target > 0)
+        facts_of_room_to_be(&a, policy);
     else
         facts_anywhere(&a, policy);
     facts->quiet = quiet_now(question, policy, &ends_ms);

@@ -32,7 +32,7 @@ struct gate_question {
     user_no target;        /* 0: nobody */
     const char *type;      /* ACT_SEND, ACT_STATE: the event's */
     const char *state_key; /* ACT_STATE */
-    enum room_kind kind;   /* ACT_CREATE_ROOM: what it will be */
+    enum room_kind kind;   /* ACT_CREATE_ROOM, and ACT_INVITE with room 0: what it will be */
     int64_t now_ms;        /* for quiet hours; 0: the clock's */
 };
 

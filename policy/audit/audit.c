@@ -167,6 +167,7 @@ struct verifying {
     unsigned char head[AUDIT_HASH_BYTES]; /* as the header has it */
     int64_t n, seq;                       /* entries so far; the last one's number */
     int64_t known_seq;                    /* the head that was noted elsewhere; −1: none */
+    bool known_seen;
     unsigned char known[AUDIT_HASH_BYTES];
     struct audit_fault *fault;
 };
@@ -261,6 +262,7 @@ static bool take_entry(struct verifying *v, const struct audit_line *line)
     if (!check_hash(v, line) || !check_signature(v, line) || !check_place(v, line))
         return false;
     v->seq = v->fault->seq;
+    v->known_seen |= v->seq == v->known_seq;
     memcpy(v->last, line->hash, sizeof v->last);
     ++v->n;
     return v->seq != v->known_seq || bytes_equal(v->known, line->hash, sizeof v->known) ||
@@ -275,7 +277,10 @@ static bool check_end(struct verifying *v)
         return broken(v, "entries are missing at the end, or there are more than the header says");
     if (!v->partial && !bytes_equal(v->last, v->head, sizeof v->head))
         return broken(v, "the last entry is not the one that the header names");
-    return v->partial || v->known_seq <= v->seq || broken(v, "the log is shorter than when its head was noted");
+    if (v->known_seq <= 0 || v->known_seen)
+        return true;
+    return broken(v, v->partial ? "the head that was noted is not an entry of this part: check it against the whole log"
+                                : "the log is shorter than when its head was noted");
 }
 
 static bool take_known(struct verifying *v, const char *head)

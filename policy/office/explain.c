@@ -154,6 +154,18 @@ static struct explain_question completed(struct db *db, const struct explain_que
     return q;
 }
 
+/* Whom a room is made with matters as much as who makes it: after the making, the invite is asked for. */
+static int explain_in_rooms(struct db *db, bool school_mode, struct gate_question *question, struct verdict *verdicts)
+{
+    int n, more;
+    gate_explain(db, school_mode, question, verdicts, VERDICTS_MAX, &n);
+    if (question->act != ACT_CREATE_ROOM || question->target == 0)
+        return n;
+    question->act = ACT_INVITE;
+    gate_explain(db, school_mode, question, verdicts + n, VERDICTS_MAX - n, &more);
+    return n + more;
+}
+
 json_t *explain_act(struct db *db, bool school_mode, const struct explain_question *asked)
 {
     const struct explain_question whole = completed(db, asked), *q = &whole;
@@ -169,7 +181,7 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
     if (is_office(q->act))
         school_explain(db, school_mode, q->actor, q->act, &q->subject, verdicts, VERDICTS_MAX, &n);
     else
-        gate_explain(db, school_mode, &question, verdicts, VERDICTS_MAX, &n);
+        n = explain_in_rooms(db, school_mode, &question, verdicts);
     const struct verdict *decides = find_deciding(verdicts, n);
     json_t *rules = json_array();
     for (int i = 0; i < n; ++i)

@@ -86,6 +86,23 @@ test("J1: what explain says is what happens, over many acts of many people", asy
     assert.ok(tally.allowed > 40 && tally.refused > 100, JSON.stringify(tally));
 });
 
+test("J1: whom a direct chat would be with is asked beforehand, too", async () => {
+    const roles = ["pupil", "guardian", "teacher", "class_teacher", "head"];
+    const people = roles.map((role) => w.one({ role })).concat(w.one({ role: "pupil", school: w.there }));
+    for (const one of people) {
+        const client = await w.still(one);
+        for (const other of people) {
+            if (one === other) continue;
+            const told = await w.explain({ act: "create_room", kind: "direct", actor: one.id, target: other.id });
+            const refused = await client.createRoom({ is_direct: true, invite: [other.id] }).then(
+                () => null,
+                (e) => e,
+            );
+            assert.equal(told.allowed, refused === null, `${one.role} to ${other.role}: ${JSON.stringify(told)}`);
+        }
+    }
+});
+
 test("J1: the office's acts are explained too, as themselves and as an operator", async () => {
     const teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
     const acts = {
