@@ -4,7 +4,6 @@
 
 enum {
     HAS,
-    HOW_MANY,
     STAFF_ROOMS,
     STRANGERS,
     OF_SCHOOL,
@@ -20,7 +19,6 @@ enum {
 
 static const char *const TEXTS[] = {
     [HAS] = "SELECT 1 FROM associations WHERE room_no = $1 AND school_no = $2",
-    [HOW_MANY] = "SELECT COUNT(*) FROM associations WHERE room_no = $1",
     [STAFF_ROOMS] = "SELECT r.room_id FROM associations a JOIN roster_rooms rr ON rr.school_no = a.school_no"
                     " AND rr.class_no = 0 AND rr.kind = 'staff' JOIN rooms r ON r.room_no = rr.room_no"
                     " WHERE a.room_no = $1 ORDER BY a.school_no",
@@ -45,11 +43,6 @@ static const struct statements ASSOCIATIONS = {"associations", TEXTS, COUNT};
 bool associations_has(struct db *db, room_no room, school_no school)
 {
     return db_int(db, &ASSOCIATIONS, HAS, 0, "ii", room, school) != 0;
-}
-
-int associations_count(struct db *db, room_no room)
-{
-    return (int)db_int(db, &ASSOCIATIONS, HOW_MANY, 0, "i", room);
 }
 
 struct stmt *associations_staff_rooms(struct db *db, room_no room)

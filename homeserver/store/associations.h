@@ -13,7 +13,6 @@
 struct tx;
 
 bool associations_has(struct db *db, room_no room, school_no school);
-int associations_count(struct db *db, room_no room);
 
 /* The staff rooms of the schools that have agreed: room id. */
 struct stmt *associations_staff_rooms(struct db *db, room_no room);

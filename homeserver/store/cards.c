@@ -18,8 +18,6 @@ enum {
     NAMESAKES,
     GUARDIANS,
     CHILDREN,
-    GUARDIANSHIP_KEPT,
-    HAS_ROLE,
     HAS_CLASS_TEACHER,
     ROLES,
     ROOMS,
@@ -42,8 +40,6 @@ static const char *const TEXTS[N] = {
                   " ORDER BY p.user_no LIMIT $4",
     [GUARDIANS] = "SELECT guardian FROM guardianships WHERE child = $1 ORDER BY guardian",
     [CHILDREN] = "SELECT child FROM guardianships WHERE guardian = $1 ORDER BY child",
-    [GUARDIANSHIP_KEPT] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2 AND source <> 'school'",
-    [HAS_ROLE] = "SELECT 1 FROM roles r WHERE r.school_no = $1 AND r.role = $3 AND " CURRENT("r", 2) " LIMIT 1",
     [HAS_CLASS_TEACHER] = "SELECT 1 FROM enrollments n WHERE n.class_no = $1 AND n.role = 'class_teacher'"
                           " AND " CURRENT("n", 2) " LIMIT 1",
     [ROLES] = "SELECT DISTINCT r.school_no, r.role FROM roles r WHERE r.user_no = $1 AND " CURRENT(
@@ -161,17 +157,6 @@ int card_guardians(struct db *db, user_no child, user_no *out, int max)
 int card_children(struct db *db, user_no guardian, user_no *out, int max)
 {
     return numbers(db_query(db, &CARDS, CHILDREN, "i", guardian), out, max);
-}
-
-bool card_guardianship_kept(struct db *db, user_no child, user_no guardian)
-{
-    return db_int(db, &CARDS, GUARDIANSHIP_KEPT, 0, "ii", child, guardian) == 1;
-}
-
-bool card_has_role(struct db *db, school_no school, enum school_role role)
-{
-    char day[DAY_TEXT_BYTES];
-    return db_int(db, &CARDS, HAS_ROLE, 0, "itt", school, today(day), school_role_name(role)) == 1;
 }
 
 bool card_has_class_teacher(struct db *db, class_no class)

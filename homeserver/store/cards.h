@@ -47,10 +47,8 @@ int card_namesakes(struct db *db, school_no school, const char *given, const cha
 /* Guardians of a child, children of a guardian: at most max numbers into out; how many there are. */
 int card_guardians(struct db *db, user_no child, user_no *out, int max);
 int card_children(struct db *db, user_no guardian, user_no *out, int max);
-bool card_guardianship_kept(struct db *db, user_no child, user_no guardian); /* by a roster */
 
-/* A3: the posts by which somebody in the school holds a role today; the class teacher of that class. */
-bool card_has_role(struct db *db, school_no school, enum school_role role);
+/* A3: whether the class has a class teacher today. */
 bool card_has_class_teacher(struct db *db, class_no class);
 
 /* The person's current roles: school, role; by school. */

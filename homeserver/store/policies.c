@@ -8,11 +8,10 @@
 
 #define ROW "SELECT school_no, version, document, author, reason, created_ms FROM policies WHERE school_no = $1 "
 
-enum { VERSION, NEWEST, GET, HISTORY, INSERT, COUNT };
+enum { VERSION, NEWEST, HISTORY, INSERT, COUNT };
 static const char *const TEXTS[COUNT] = {
     [VERSION] = "SELECT MAX(version) FROM policies WHERE school_no = $1",
     [NEWEST] = ROW "ORDER BY version DESC LIMIT 1",
-    [GET] = ROW "AND version = $2",
     [HISTORY] = ROW "AND version < $2 ORDER BY version DESC",
     [INSERT] = ("INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6)"),
@@ -27,11 +26,6 @@ int64_t policies_version(struct db *db, school_no school)
 struct stmt *policies_newest(struct db *db, school_no school)
 {
     return db_query(db, &POLICIES, NEWEST, "i", school);
-}
-
-struct stmt *policies_get(struct db *db, school_no school, int64_t version)
-{
-    return db_query(db, &POLICIES, GET, "ii", school, version);
 }
 
 struct stmt *policies_history(struct db *db, school_no school, int64_t before)

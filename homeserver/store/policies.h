@@ -26,7 +26,6 @@ int64_t policies_version(struct db *db, school_no school);
 
 /* One row at a time; stmt_end after. */
 struct stmt *policies_newest(struct db *db, school_no school);                  /* one row or none */
-struct stmt *policies_get(struct db *db, school_no school, int64_t version);    /* one row or none */
 struct stmt *policies_history(struct db *db, school_no school, int64_t before); /* versions below, newest first */
 bool policies_next(struct stmt *q, struct policy_row *row);
 

@@ -253,22 +253,6 @@ void school_room_life(struct db *db, room_no room, const struct room_school *of,
     }
 }
 
-void school_room_facts(struct db *db, room_no room, struct room_facts *out)
-{
-    struct room_school of;
-    struct room_life life;
-    bool has_school = school_of_room(db, room, &of);
-    school_room_life(db, room, &of, &life);
-    *out = (struct room_facts){.kind = of.kind,
-                               .has_school = has_school,
-                               .encrypted = life.encrypted,
-                               .made_by_pupil = of.made_by_pupil,
-                               .has_staff = life.has_staff,
-                               .has_family = life.has_family,
-                               .n_people = life.n > 0 ? life.n : 0,
-                               .direct_pair_full = of.b != 0};
-}
-
 void school_rooms_schools(struct db *db, room_no room, school_no *out, int max, int *n)
 {
     schools(db_query(db, &SCHOOL_FACTS, SCHOOLS_OF_ROOM, "i", room), out, max, n);

@@ -46,9 +46,6 @@ struct room_life {
 };
 void school_room_life(struct db *db, room_no room, const struct room_school *of, struct room_life *out);
 
-/* Both, as rules want them; n_people as it is now, 0 where nobody counts. */
-void school_room_facts(struct db *db, room_no room, struct room_facts *out);
-
 /* The schools of a room: *n of at most max; the rest is not told. */
 void school_rooms_schools(struct db *db, room_no room, school_no *out, int max, int *n);
 

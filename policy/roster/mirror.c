@@ -271,14 +271,6 @@ void roster_delta_replace(struct roster_delta *delta, enum roster_table table)
     delta->tables[table].replaces = true;
 }
 
-bool roster_delta_any(const struct roster_delta *delta)
-{
-    for (int i = 0; i < TABLE__COUNT; ++i)
-        if (delta->tables[i].n > 0 || delta->tables[i].replaces)
-            return true;
-    return delta->any_roles;
-}
-
 /* 1.1 and some REST servers know one kind of administrator; in a school it is the school's. */
 static const char *role_word(const char *word)
 {

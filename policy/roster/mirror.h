@@ -60,8 +60,6 @@ void told_role_row(const char *user, const struct told_role *role, const char **
 /* Nothing of the table's old rows stays but what is put. */
 void roster_delta_replace(struct roster_delta *delta, enum roster_table table);
 
-bool roster_delta_any(const struct roster_delta *delta); /* whether it says anything */
-
 /* base with the changes. NULL: *problem (a damaged base). delta may not be used for another merge. */
 struct mirror *mirror_merge(const struct mirror *base, struct roster_delta *delta, struct roster_problem *problem);
 
