@@ -1,9 +1,9 @@
 /* One's own account (Client-Server API, "Account management"). */
 #include <string.h>
 
-#include "client-api/proof.h"
+#include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/accounts/sessions.h"

@@ -2,14 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/own.h"
+#include "client-api/user_path.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/account_data.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/push/rules.h"
-#include "homeserver/store/account_data.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/store/matrix/account_data.h"
 
 static bool reply_content(struct request *r, room_no room, const char *type)
 {

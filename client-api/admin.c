@@ -1,5 +1,5 @@
 /* Suspending and locking accounts (Client-Server API, "Server Administration"; school.md A3). Who may is the school's
- * rule (policy/actor.h): administrators for people of their school. An account has one standing: to lock a suspended
+ * rule (policy/gate/school_gate.h): administrators for people of their school. An account has one standing: to lock a suspended
  * account replaces the suspension. */
 #include <string.h>
 
@@ -9,9 +9,9 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/users.h"
-#include "policy/actor.h"
-#include "policy/roster/change.h"
+#include "homeserver/store/matrix/users.h"
+#include "policy/gate/school_gate.h"
+#include "policy/records/change.h"
 
 /* What the two pairs of endpoints differ in. */
 struct stop {

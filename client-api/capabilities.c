@@ -1,10 +1,10 @@
 /* What this server offers to a signed-in client (Client-Server API, "Capabilities negotiation"). */
-#include "client-api/proof.h"
+#include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/version.h"
+#include "homeserver/rooms/pdu/version.h"
 
 static const struct {
     const char *name;

@@ -1,9 +1,9 @@
 /* Phone numbers and e-mail addresses of one's own account (Client-Server API, "Adding Account Administrative Contact
  * Information"; school.md C3). The server verifies them itself, by a code that the person types in; there is no
  * identity server, so that nothing is bound to one (A5). */
-#include "client-api/proof.h"
+#include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"

@@ -5,11 +5,11 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/create.h"
+#include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
 
 #define INVITES_MAX 500
 #define INITIAL_STATE_MAX 200

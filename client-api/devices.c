@@ -2,13 +2,13 @@
 #include <stdlib.h>
 
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/devices.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/devices.h"
+#include "homeserver/store/matrix/devices.h"
 
 #define MANY 1000 /* devices in one delete_devices */
 

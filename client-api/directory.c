@@ -2,15 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/directory.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/rooms/read/directory.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/rooms.h"
 
 static bool alias_given(struct request *r)
 {

@@ -1,11 +1,11 @@
 /* Single events (Client-Server API, "Getting events for a room", "Jump to date"). */
 #include <stdlib.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/http/request.h"
-#include "homeserver/rooms/timeline.h"
-#include "homeserver/store/events.h"
+#include "homeserver/rooms/read/timeline.h"
+#include "homeserver/store/matrix/events.h"
 
 static bool event(struct request *r, struct reading *reading)
 {

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/own.h"
+#include "client-api/user_path.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/filters.h"
-#include "homeserver/store/writer.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/rooms/read/filter.h"
 
 struct put {
     user_no user;

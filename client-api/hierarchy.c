@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/directory.h"
-#include "homeserver/rooms/hierarchy.h"
-#include "homeserver/rooms/summary.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/rooms/read/directory.h"
+#include "homeserver/rooms/read/hierarchy.h"
+#include "homeserver/rooms/read/summary.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
 
 #define ROOMS_MAX 50 /* of one answer */
 #define DEPTH_MAX 100

@@ -6,9 +6,9 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
 
 /* The ids of the rooms that user is joined to, and other too unless it is 0. */
 static json_t *room_ids(struct db *db, user_no user, user_no other)

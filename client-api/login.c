@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/devices.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"

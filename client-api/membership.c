@@ -6,10 +6,10 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/rooms/membership.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 #define REASON_MAX 1024 /* bytes */
 

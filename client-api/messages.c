@@ -1,13 +1,13 @@
 /* Pages of a room's history (Client-Server API, "Syncing": /messages; "Event Context": /context). */
 #include <stdlib.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/http/request.h"
-#include "homeserver/rooms/timeline.h"
-#include "homeserver/store/events.h"
-#include "homeserver/sync/filter.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/rooms/read/timeline.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/rooms/read/token.h"
 
 #define MESSAGES_MAX 1000
 #define CONTEXT_MAX 200

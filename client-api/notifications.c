@@ -2,17 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/push/notified.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/push/notifications.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/rooms/read/token.h"
 
 #define LIMIT_USUAL 20
 #define LIMIT_MAX 100

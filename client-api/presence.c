@@ -3,14 +3,14 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/sync/presence.h"
-#include "homeserver/sync/syncer.h"
+#include "homeserver/sync/sync_service.h"
 
 static bool put_status(struct request *r)
 {

@@ -8,8 +8,8 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/users.h"
 
 /* Whose profile the path names, if it may be read. 0: r->error is set. */
 static user_no readable_owner(struct request *r)

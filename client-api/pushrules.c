@@ -6,9 +6,9 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/push/rules.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/driver/writer.h"
 
 static json_t *load_whole(struct request *r)
 {

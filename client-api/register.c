@@ -2,16 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/proof.h"
+#include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/registration.h"
+#include "homeserver/store/matrix/registration.h"
 #include "policy/signup/applications.h"
 
 static const struct uia_stage *const DUMMY[] = {&UIA_DUMMY};

@@ -2,17 +2,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
-#include "homeserver/rooms/aggregate.h"
+#include "homeserver/rooms/read/aggregate.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/rooms/relating.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/relations.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/rooms/read/relations.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/relations.h"
+#include "homeserver/rooms/read/token.h"
 
 #define RELATIONS_MAX 1000
 #define THREADS_MAX 100

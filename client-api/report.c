@@ -3,18 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/users.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/matrix/users.h"
 #include "policy/reports/reports.h"
 
 struct reporting {

@@ -2,14 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
-#include "homeserver/rooms/members.h"
-#include "homeserver/rooms/timeline.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
+#include "homeserver/rooms/read/members.h"
+#include "homeserver/rooms/read/timeline.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
 
 static bool state_pos(struct request *r, const struct reading *reading, stream_pos *pos)
 {

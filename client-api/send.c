@@ -9,11 +9,11 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/rooms/membership.h"
-#include "homeserver/store/held.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/matrix/delayed_messages.h"
+#include "homeserver/store/driver/writer.h"
 
 struct sending {
     struct rooms *rooms;

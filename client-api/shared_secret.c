@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/nonces.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"

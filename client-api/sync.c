@@ -7,13 +7,13 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/sync/compose.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/rooms/read/filter.h"
 #include "homeserver/sync/filter_cache.h"
-#include "homeserver/sync/hot.h"
+#include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/presence.h"
-#include "homeserver/sync/syncer.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/sync/sync_service.h"
+#include "homeserver/rooms/read/token.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
 #define GRACE_MS 30000        /* a client is missed when it has not come back by then */

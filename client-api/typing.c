@@ -5,7 +5,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/sync/syncer.h"
+#include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/typing.h"
 
 static bool put_typing(struct request *r)

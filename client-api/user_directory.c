@@ -1,12 +1,12 @@
 /* Searching for people (Client-Server API, "User Directory"). */
 #include "homeserver/accounts/user_directory.h"
-#include "client-api/reading.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/db.h"
+#include "homeserver/store/driver/db.h"
 
 #define PEOPLE_DEFAULT 10
 #define PEOPLE_MAX 50

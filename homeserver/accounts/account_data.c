@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
 
 #define TAGS "m.tag"
 

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/letters.h"
+#include "homeserver/accounts/code_messages.h"
 #include "homeserver/accounts/phone.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/contacts.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 #define CODE_DIGITS 6
 #define CODES 1000000

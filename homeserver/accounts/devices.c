@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "homeserver/accounts/login.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/driver/writer.h"
 
 struct delete_job {
     user_no user;

@@ -9,11 +9,11 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/tokens.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/tokens.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 #define DEVICE_ID_CHARS 10 /* of one that is made up */
 

@@ -7,10 +7,10 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 /* Who has left is nobody any more. */
 static bool is_known(struct db *db, user_no user)

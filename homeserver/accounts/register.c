@@ -5,20 +5,20 @@
 #include <string.h>
 
 #include "homeserver/accounts/contacts.h"
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/profile.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/filters.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/registration.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 #define MADE_UP_CHARS 12 /* of a localpart: 60 bits, without capitals */
 

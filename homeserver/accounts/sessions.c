@@ -11,9 +11,9 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/tokens.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/tokens.h"
+#include "homeserver/store/driver/writer.h"
 
 /* Two ways in: by token hash (the loops) and by user (the observer). uthash keeps by_token in order of insertion, which
  * is the clock's face: an entry that was used since the hand last passed gets a second round. */

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/base/fold.h"
+#include "homeserver/base/casefold.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/school.h"
-#include "homeserver/store/user_directory.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/matrix/user_directory.h"
 
 #define WORDS_MAX 8 /* the rest of the term does not count */
 

@@ -122,7 +122,7 @@ struct config {
         int per_hour;        /* most messages to one address */
     } codes;
     struct {
-        char *source;    /* the name of what is pulled (policy/roster/source.h) */
+        char *source;    /* the name of what is pulled (policy/oneroster/source.h) */
         char *url;       /* of a OneRoster 1.2 rostering service, no slash at the end; NULL: none */
         char *token_url; /* OAuth 2's token endpoint; this and the next two are set when url is */
         char *client_id;

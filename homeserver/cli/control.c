@@ -16,7 +16,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
 #include "homeserver/cli/verb.h"
-#include "homeserver/store/db.h"
+#include "homeserver/store/driver/db.h"
 
 #define HEAD_BYTES_MAX 65536        /* of the line of JSON */
 #define INPUT_BYTES_MAX (256 << 20) /* as parta.c reads */

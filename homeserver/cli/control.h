@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "homeserver/cli/office.h"
+#include "homeserver/cli/services.h"
 
 struct call;
 struct control;

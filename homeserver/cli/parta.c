@@ -11,7 +11,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
 #include "homeserver/cli/control.h"
-#include "homeserver/cli/office.h"
+#include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
 
 #define CONFIG_PATH "/etc/parta/parta.yaml"

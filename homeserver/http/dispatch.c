@@ -9,7 +9,7 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/db.h"
+#include "homeserver/store/driver/db.h"
 #include "homeserver/sync/hub.h"
 
 #define PREPARED_BYTES_MAX 16384 /* of a body that the loop parses itself (ROUTE_PREPARES) */

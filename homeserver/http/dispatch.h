@@ -3,7 +3,7 @@
 #ifndef PARTA_HTTP_DISPATCH_H
 #define PARTA_HTTP_DISPATCH_H
 
-#include "homeserver/http/call.h"
+#include "homeserver/http/request_context.h"
 
 struct db;
 struct wake;

@@ -11,7 +11,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
-#include "homeserver/http/front.h"
+#include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/listener.h"
 #include "homeserver/http/loop.h"
 #include "homeserver/http/loop_private.h"
@@ -21,9 +21,9 @@
 #include "homeserver/http/server.h"
 #include "homeserver/http/tls.h"
 #include "homeserver/http/uia.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
-#include "policy/roster/puller.h"
+#include "policy/oneroster/puller.h"
 
 #define LOOPS_MAX 16
 #define WORKERS_KEPT 2 /* that stay when nothing is to do */

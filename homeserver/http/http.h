@@ -17,7 +17,7 @@
 
 #include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
-#include "homeserver/store/db.h"
+#include "homeserver/store/driver/db.h"
 
 struct http;
 

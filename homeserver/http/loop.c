@@ -9,7 +9,7 @@
 #include "homeserver/base/clock.h"
 
 #include "homeserver/base/log.h"
-#include "homeserver/http/front.h"
+#include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/loop_private.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/reply.h"

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "homeserver/http/address.h"
-#include "homeserver/http/call.h"
+#include "homeserver/http/request_context.h"
 #include "homeserver/http/dispatch.h"
 
 struct front;

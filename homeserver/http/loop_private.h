@@ -8,7 +8,7 @@
 #include <sys/time.h>
 
 #include "homeserver/http/loop.h"
-#include "homeserver/http/park.h"
+#include "homeserver/http/long_poll.h"
 
 /* What a connection is busy with, as its request's time stamps tell. */
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_HANDLER, PHASE_REPLY };

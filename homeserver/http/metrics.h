@@ -28,7 +28,7 @@ struct metrics_now {
     size_t connections, parked, uia_sessions;
     struct pool_state workers, hashers;
     int64_t writer_groups, writer_jobs;
-    int64_t roster_pulls, roster_failures, roster_success_ms; /* policy/roster/puller.h */
+    int64_t roster_pulls, roster_failures, roster_success_ms; /* policy/oneroster/puller.h */
     int64_t uptime_ms;
 };
 void metrics_render(const struct metrics *metrics, const struct metrics_now *now, struct text *out);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "homeserver/store/db.h"
+#include "homeserver/store/driver/db.h"
 
 struct pool;
 

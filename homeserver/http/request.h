@@ -22,7 +22,7 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/writer.h"
 
 struct db;
 struct server;  /* homeserver/http/server.h: every service, wired in main */
@@ -137,7 +137,7 @@ struct request {
         const char *idempotency_key, *if_match;
         const char *override_; /* percent-decoded; "" when that failed */
         char operator_[64];    /* who calls, as api_caller found out */
-        bool command_line;     /* `parta` calls (homeserver/cli/errand.h): there is no token */
+        bool command_line;     /* `parta` calls (homeserver/cli/api_verb.h): there is no token */
     } office;
     struct db *db; /* this worker's read connection */
     char id[12];   /* for the log */

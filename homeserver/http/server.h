@@ -20,7 +20,7 @@ struct signing_key;
 struct server {
     const struct config *config;
     struct writer *writer;
-    struct user_names *names; /* homeserver/accounts/names.h: user number ↔ Matrix id */
+    struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;
     struct rooms *rooms;       /* homeserver/rooms/rooms.h */
     struct accounts *accounts; /* homeserver/accounts/accounts.h */
@@ -28,9 +28,9 @@ struct server {
     struct sender *sender;     /* homeserver/mail/sender.h; NULL: neither mail nor SMS is configured */
     struct sessions *sessions; /* homeserver/accounts/sessions.h */
     struct sync_hub *hub;      /* homeserver/sync/hub.h */
-    struct syncer *syncer;     /* homeserver/sync/syncer.h */
+    struct syncer *syncer;     /* homeserver/sync/sync_service.h */
     struct limits *limits;     /* homeserver/http/limits.h */
-    struct puller *puller;     /* policy/roster/puller.h; NULL: the roster is not pulled by itself */
+    struct puller *puller;     /* policy/oneroster/puller.h; NULL: the roster is not pulled by itself */
     struct uia *uia;           /* homeserver/http/uia.h */
 };
 

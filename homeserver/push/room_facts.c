@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
 
 static json_t *state_content(struct db *db, room_no room, const char *type, user_no *sender)
 {

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "homeserver/base/ids.h"
-#include "homeserver/push/evaluate.h"
-#include "homeserver/rooms/power.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/rooms/pdu/power.h"
 
 struct db;
 struct event_row;

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/rooms/gate_memory.h"
+#include "homeserver/rooms/gate_cache.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/driver/writer.h"
 
 #define BIT(act) (UINT64_C(1) << (act))
 #define ENTERING (BIT(ACT_INVITE) | BIT(ACT_JOIN) | BIT(ACT_KNOCK))

@@ -1,11 +1,11 @@
 /* The one gate of rooms and of what people may know of each other: collects the facts and asks policy/rules, inside the
  * act's own job.
  *
- * Every event goes through gate_event in append (rooms/append.c), whoever makes it: client, application service,
+ * Every event goes through gate_event in append (rooms/events/append.c), whoever makes it: client, application service,
  * administrator, roster job. Acts that are not events (aliases, the directory, profiles) ask one of the others. In
  * policy.mode open the answer is always yes and nothing is read. A refusal is M_FORBIDDEN with the rule's sentence and
  * its number in the field "org.parta.rule" (school.md J1, J3). On the writer's connection the facts are remembered
- * (rooms/gate_memory.h).
+ * (rooms/gate_cache.h).
  *
  * Who is a stranger to a room (of no school of it, and never in it) looks to the rules like somebody who does not
  * exist, so that no refusal tells the two apart (A1). In a room of two the pair is looked at (F1): whoever invites,

@@ -5,8 +5,8 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/users.h"
 
 static int by_number(const void *a, const void *b)
 {

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/gate_memory.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/rooms/gate_cache.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
 
 struct rooms {
     struct rooms_settings settings;

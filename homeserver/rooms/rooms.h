@@ -17,10 +17,10 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/rooms/auth.h"
+#include "homeserver/rooms/pdu/auth.h"
 #include "homeserver/rooms/member_set.h"
-#include "homeserver/rooms/power.h"
-#include "homeserver/rooms/version.h"
+#include "homeserver/rooms/pdu/power.h"
+#include "homeserver/rooms/pdu/version.h"
 
 struct db;
 struct gate_memory;

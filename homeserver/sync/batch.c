@@ -1,9 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/sync.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/sync.h"
 #include "homeserver/sync/composing.h"
 
 #define LIMIT_DEFAULT 10

@@ -4,15 +4,15 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/push/rules.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/sync.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/sync.h"
 #include "homeserver/sync/composing.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/presence.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/rooms/read/token.h"
 
 /* Global account data, and the rooms' beside it. */
 struct gathering {

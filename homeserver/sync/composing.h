@@ -9,11 +9,11 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/rooms/render.h"
-#include "homeserver/store/memberships.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/sync/compose.h"
-#include "homeserver/sync/filter.h"
-#include "homeserver/sync/syncer.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/sync_service.h"
 
 struct event_row;
 struct visibility;

@@ -1,11 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/pdu_row.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
+#include "homeserver/rooms/pdu/pdu_row.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/sync/composing.h"
 
 void add_comma(struct text *out, size_t start)

@@ -7,8 +7,8 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/filters.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/rooms/read/filter.h"
 
 #define TEXT_MAX 2048 /* bytes of a definition in the query that is remembered */
 

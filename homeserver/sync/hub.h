@@ -45,7 +45,7 @@ struct wake {
     struct wake_item *items;
     size_t n_rooms;
     struct wake_room *rooms;
-    void *fragments; /* what the hot path splices (sync/hot.h), or NULL */
+    void *fragments; /* what the hot path splices (sync/fast_path.h), or NULL */
     void (*release_fragments)(void *fragments);
 };
 
@@ -83,7 +83,7 @@ stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 /* Everything up to here is in the numbers above. */
 stream_pos hub_pos(const struct sync_hub *hub);
 
-/* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/append.h),
+/* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/events/append.h),
  * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING a struct typing_news, CHANGE_PRESENCE a struct member_set; NULL:
  * only the user. */
 void hub_observe(void *self, const struct change *changes, size_t n);

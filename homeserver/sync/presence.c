@@ -6,14 +6,14 @@
 #include <time.h>
 #include <uthash.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/member_set.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/sync.h"
-#include "homeserver/store/writer.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/sync.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/rooms/read/filter.h"
 
 #define IDLE_MS 300000 /* without an act: unavailable */
 #define TURN_MS 5000   /* how often somebody looks who has gone */

@@ -3,7 +3,7 @@
 #define PARTA_SYNC_RECEIPT_NEWS_H
 
 #include "homeserver/rooms/member_set.h"
-#include "homeserver/store/receipts.h"
+#include "homeserver/store/matrix/receipts.h"
 
 struct receipt_news {
     _Atomic int refs;

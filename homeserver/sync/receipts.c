@@ -3,19 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/receipts.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/receipts.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/receipt_news.h"
-#include "homeserver/sync/threads.h"
+#include "homeserver/rooms/read/threads.h"
 
 /* An event that a mark is set on. */
 struct marked {

@@ -1,13 +1,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/names.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/receipts.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/receipts.h"
 #include "homeserver/sync/composing.h"
 #include "homeserver/sync/receipts.h"
-#include "homeserver/sync/token.h"
+#include "homeserver/rooms/read/token.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
 

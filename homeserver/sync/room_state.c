@@ -1,8 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/names.h"
-#include "homeserver/store/events.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/sync/composing.h"
 #include "homeserver/sync/lazy.h"
 

@@ -1,9 +1,9 @@
 #include <stdlib.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/sync.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/sync.h"
 #include "homeserver/sync/composing.h"
 
 static bool says(struct room_view *view, const char *type, const char *key)

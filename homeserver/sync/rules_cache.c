@@ -7,9 +7,9 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
-#include "homeserver/push/evaluate.h"
-#include "homeserver/push/rules.h"
-#include "homeserver/store/account_data.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/store/matrix/account_data.h"
 
 #define CACHED_MAX 1024
 

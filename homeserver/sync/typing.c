@@ -6,14 +6,14 @@
 #include <time.h>
 #include <uthash.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
 
 #define ROOMS_MAX 8192  /* rooms remembered; the ones changed longest ago go, if nobody types there */
 #define TYPISTS_MAX 200 /* on one list; who comes then waits until somebody stops */

@@ -5,19 +5,19 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/push/evaluate.h"
+#include "homeserver/push/rules/evaluate.h"
 #include "homeserver/push/room_facts.h"
-#include "homeserver/push/rules.h"
+#include "homeserver/push/rules/document.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/receipts.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/receipts.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "homeserver/sync/rules_cache.h"
-#include "homeserver/sync/threads.h"
+#include "homeserver/rooms/read/threads.h"
 
 #define SHARDS 64
 #define THREADS_MAX 200 /* unread ones of a room that are counted each; the rest counts as outside of threads */

@@ -1,11 +1,11 @@
 /* People's accounts as the office sees them: standing (A3), and where they are signed in (H1). */
 #include "homeserver/http/server.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/office/sign_ins.h"
+#include "policy/admin/sessions.h"
 
 /* --- Standing --- */
 

@@ -6,7 +6,7 @@
  * compares that file with the route tables and with real replies.
  *
  * A caller is a person's access token, or an operator's ("parta_…"). Handlers don't ask what the caller may: the
- * functions that act do (policy/actor.h). */
+ * functions that act do (policy/gate/school_gate.h). */
 #ifndef PARTA_POLICY_API_API_H
 #define PARTA_POLICY_API_API_H
 
@@ -14,14 +14,14 @@
 #include <stdbool.h>
 
 #include "homeserver/http/request.h"
-#include "policy/actor.h"
-#include "policy/roster/change.h"
+#include "policy/gate/school_gate.h"
+#include "policy/records/change.h"
 
 /* Every route of the API that needs a caller has these flags (and ROUTE_BODY where it has one). */
 #define ROUTE_CALLER (ROUTE_AUTH_OPTIONAL | ROUTE_OPERATOR_TOO)
 
 /* Who calls; name and override_ borrowed from the request. Header Parta-Override-Reason (percent-encoded UTF-8,
- * policy/office/reason.h) is the override's reason (J2). false: r->error. */
+ * policy/gate/reason.h) is the override's reason (J2). false: r->error. */
 bool api_caller(struct request *r, struct actor *out);
 
 /* school_gate for what is only read, through r->db. false: r->error. */

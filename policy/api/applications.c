@@ -5,10 +5,10 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/api/shown.h"
+#include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
 
 #define CHILDREN_MAX 20

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/store/associations.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/store/school/associations.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/life/associations.h"
+#include "policy/school_rooms/associations.h"
 
 static bool list_associations(struct request *r)
 {

@@ -4,7 +4,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/audit.h"
+#include "homeserver/store/school/audit.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/audit/audit.h"

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "homeserver/http/server.h"
-#include "homeserver/store/pages.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 

@@ -3,11 +3,11 @@
 
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/school_facts.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/office/explain.h"
+#include "policy/admin/explain.h"
 
 static bool take_act(struct request *r, struct explain_question *q)
 {

@@ -3,10 +3,10 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/pages.h"
+#include "homeserver/store/school/pages.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/roster/source.h"
+#include "policy/oneroster/source.h"
 
 static bool readable(struct request *r, struct actor *actor)
 {

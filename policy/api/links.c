@@ -6,10 +6,10 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/api/shown.h"
+#include "policy/api/signup_json.h"
 #include "policy/signup/links.h"
 
 static const char *state_of(const struct link_row *row, int64_t now_ms)

@@ -1,14 +1,14 @@
 /* Who I am here: roles, what I have applied for and who must confirm it (A3), my guardians and children (D3, D8). */
 #include <string.h>
 
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/cards.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/school/cards.h"
+#include "homeserver/store/matrix/users.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/api/shown.h"
+#include "policy/api/signup_json.h"
 #include "policy/signup/signup.h"
 
 #define APPLICATIONS_MAX 20

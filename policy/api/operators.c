@@ -2,11 +2,11 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/operators.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/operators.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/office/operators.h"
+#include "policy/admin/operators.h"
 
 static void set_time(json_t *value, const char *key, int64_t ms)
 {

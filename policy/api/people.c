@@ -8,8 +8,8 @@
 #include "homeserver/base/text.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "homeserver/http/request.h"
-#include "homeserver/store/pages.h"
+#include "homeserver/store/school/pages.h"
 
 /* With the roles that the viewer may know of (A1): a new reference. */
 json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row);

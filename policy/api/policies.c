@@ -3,11 +3,11 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/policies.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/office/school_policies.h"
+#include "policy/admin/policies.h"
 
 /* The school of the path; the server's own policy (school 0) is its operators'. */
 static bool take_school(struct request *r, struct db *db, const struct actor *actor, school_no *school, struct error *e)

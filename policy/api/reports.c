@@ -5,7 +5,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/api/shown.h"
+#include "policy/api/signup_json.h"
 #include "policy/reports/reports.h"
 
 /* ?school=…&state=open. What the caller may not read is not there. */

@@ -5,12 +5,12 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/pages.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/office/rooms.h"
+#include "policy/admin/room_owner.h"
 
 static json_t *schools_json(struct db *db, const struct viewer *viewer, room_no room)
 {

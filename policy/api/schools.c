@@ -1,7 +1,7 @@
 /* Schools. */
 #include "homeserver/http/server.h"
-#include "homeserver/store/pages.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 

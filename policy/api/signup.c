@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "client-api/signing_in.h"
+#include "client-api/login_common.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
@@ -10,9 +10,9 @@
 #include "homeserver/http/server.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/api/shown.h"
+#include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
-#include "policy/signup/proof.h"
+#include "policy/signup/contact_required.h"
 #include "policy/signup/signup.h"
 
 /* --- What a link is for --- */

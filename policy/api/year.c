@@ -3,7 +3,7 @@
 
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
-#include "policy/life/year.h"
+#include "policy/records/rollover.h"
 
 struct wanted {
     int64_t last_grade;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/audit.h"
-#include "homeserver/store/writer.h"
-#include "policy/actor.h"
+#include "homeserver/store/school/audit.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/gate/school_gate.h"
 
 #define SIGNED_PREFIX "org.parta.audit\n" /* what this key signs elsewhere is JSON, and begins otherwise */
 #define PAGE 500

@@ -18,7 +18,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/school/schools.h"
 
 struct actor;
 struct db;

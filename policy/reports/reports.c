@@ -6,10 +6,10 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/audit.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/audit.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 
 bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e)

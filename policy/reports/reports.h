@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "homeserver/store/reports.h"
-#include "policy/actor.h"
-#include "policy/roster/change.h"
+#include "homeserver/store/school/reports.h"
+#include "policy/gate/school_gate.h"
+#include "policy/records/change.h"
 
 #define REPORT_REASON_MAX 4096 /* bytes */
 

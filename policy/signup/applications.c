@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/cards.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/cards.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/signup/links.h"
-#include "policy/signup/office.h"
-#include "policy/signup/proof.h"
+#include "policy/records/office_act.h"
+#include "policy/signup/contact_required.h"
 
 #define BIRTH_FIRST 19000101
 

@@ -3,7 +3,7 @@
  *
  * Nobody is in a school by applying. What one becomes is what the link says, never what one typed (B3): names and a
  * birth date are what the applicant says of themselves, and whoever approves sees them and may write them right.
- * Approval makes the records (policy/roster/change.h) and with them the account active, or restricted (D7), in one job.
+ * Approval makes the records (policy/records/change.h) and with them the account active, or restricted (D7), in one job.
  * Either order is good (C1): an account made by a link applies at once; one that is there already applies when its
  * owner opens the link.
  *
@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "homeserver/store/applications.h"
-#include "policy/roster/change.h"
+#include "homeserver/store/school/applications.h"
+#include "policy/records/change.h"
 
 struct contacts;
 

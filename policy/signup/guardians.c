@@ -2,13 +2,13 @@
 
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/cards.h"
-#include "homeserver/store/policies.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 #include "policy/signup/applications.h"
 #include "policy/signup/links.h"
-#include "policy/signup/office.h"
+#include "policy/records/office_act.h"
 
 #define ADULT_YEARS 18
 

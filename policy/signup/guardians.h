@@ -9,15 +9,15 @@
  * D2, D4: whoever confirms is no pupil under age, is not the child, has no address of the child's, and, where the
  * server can verify addresses, has one of their own: otherwise a child with two browsers would be its own parent.
  *
- * D7 is the settling's (policy/roster/settle.h): the guardianship lifts the restriction, its end brings it back. */
+ * D7 is the settling's (policy/records/reconcile.h): the guardianship lifts the restriction, its end brings it back. */
 #ifndef PARTA_POLICY_SIGNUP_GUARDIANS_H
 #define PARTA_POLICY_SIGNUP_GUARDIANS_H
 
 #include <stdbool.h>
 
-#include "homeserver/store/applications.h"
-#include "homeserver/store/links.h"
-#include "policy/roster/change.h"
+#include "homeserver/store/school/applications.h"
+#include "homeserver/store/school/links.h"
+#include "policy/records/change.h"
 
 struct contacts;
 

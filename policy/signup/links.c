@@ -5,12 +5,12 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/cards.h"
-#include "homeserver/store/registration.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
-#include "policy/signup/office.h"
+#include "homeserver/store/school/cards.h"
+#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/records/office_act.h"
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 

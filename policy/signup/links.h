@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "homeserver/base/error.h"
-#include "homeserver/store/links.h"
-#include "policy/roster/change.h"
+#include "homeserver/store/school/links.h"
+#include "policy/records/change.h"
 
 #define LINK_TOKEN_CHARS 32
 #define LINK_USES_MAX 2000

@@ -4,20 +4,20 @@
 #include <string.h>
 
 #include "homeserver/accounts/accounts.h"
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/cards.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
-#include "policy/roster/people.h"
+#include "homeserver/store/school/cards.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/records/people.h"
 #include "policy/signup/applications.h"
 #include "policy/signup/guardians.h"
 #include "policy/signup/links.h"
-#include "policy/signup/office.h"
-#include "policy/signup/proof.h"
+#include "policy/records/office_act.h"
+#include "policy/signup/contact_required.h"
 
 bool signup_is_link(struct db *db, const char *token)
 {

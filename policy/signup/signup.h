@@ -15,8 +15,8 @@
 #include <stdbool.h>
 
 #include "homeserver/accounts/login.h"
-#include "homeserver/store/applications.h"
-#include "homeserver/store/links.h"
+#include "homeserver/store/school/applications.h"
+#include "homeserver/store/school/links.h"
 
 struct accounts;
 struct contacts;

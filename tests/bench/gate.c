@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
 enum { PUPILS = 30, ASKED = 100000, AFRESH = 5000, SENT = 5000 };

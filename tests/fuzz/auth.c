@@ -7,7 +7,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/auth.h"
+#include "homeserver/rooms/pdu/auth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/rooms/read/filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/pdu.h"
-#include "homeserver/rooms/redact.h"
+#include "homeserver/rooms/pdu/pdu.h"
+#include "homeserver/rooms/pdu/redact.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/push/evaluate.h"
-#include "homeserver/push/rules.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/push/rules/document.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

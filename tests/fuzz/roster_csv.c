@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/ids.h"
-#include "policy/roster/read.h"
+#include "policy/oneroster/reader.h"
 #include "tests/unit/roster_archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

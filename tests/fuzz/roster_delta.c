@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/roster/mirror.h"
-#include "policy/roster/read.h"
+#include "policy/oneroster/snapshot.h"
+#include "policy/oneroster/reader.h"
 #include "tests/unit/roster_archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

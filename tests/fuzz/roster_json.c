@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/roster/read.h"
-#include "policy/roster/rest.h"
+#include "policy/oneroster/reader.h"
+#include "policy/oneroster/rest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

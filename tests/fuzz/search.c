@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/fold.h"
+#include "homeserver/base/casefold.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/directory.h"
+#include "homeserver/rooms/read/directory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

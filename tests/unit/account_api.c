@@ -19,7 +19,7 @@
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/sync/hub.h"
 #include "tests/unit/fixture.h"
 

@@ -19,12 +19,12 @@
 #include "homeserver/accounts/shared_secret.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/registration.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
 static struct {

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/rooms/pdu_row.h"
-#include "homeserver/rooms/upkeep.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/rooms/pdu/pdu_row.h"
+#include "homeserver/rooms/acts/prune.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "tests/unit/fixture.h"
 
 static struct fixture f;

@@ -14,8 +14,8 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/auth.h"
-#include "homeserver/rooms/pdu.h"
+#include "homeserver/rooms/pdu/auth.h"
+#include "homeserver/rooms/pdu/pdu.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

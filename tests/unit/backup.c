@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/store/backup.h"
-#include "homeserver/store/schema.h"
-#include "homeserver/store/users.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/backup.h"
+#include "homeserver/store/driver/schema.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
 
 struct fixture {
     char folder[32];

@@ -16,8 +16,8 @@
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
-#include "homeserver/store/contacts.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
 #define SECRET "monkeys_are_GREAT"

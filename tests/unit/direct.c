@@ -1,7 +1,7 @@
 /* school.md F1, F2: who may talk to whom, on every path that could make a chat. */
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/school_facts.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/rule_facts.h"
 #include "tests/unit/school_people.h"
 
 /* F1's defaults, both ways: 'y' they may talk, '.' they may not. Rows and columns as in enum who. */

@@ -9,15 +9,15 @@
 
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/accounts/user_directory.h"
-#include "homeserver/base/fold.h"
+#include "homeserver/base/casefold.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/directory.h"
-#include "homeserver/rooms/hierarchy.h"
-#include "homeserver/rooms/members.h"
-#include "homeserver/rooms/render.h"
-#include "homeserver/rooms/summary.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/rooms/read/directory.h"
+#include "homeserver/rooms/read/hierarchy.h"
+#include "homeserver/rooms/read/members.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/read/summary.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "tests/unit/fixture.h"
 
 static struct fixture f;

@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/filters.h"
-#include "homeserver/store/writer.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/rooms/read/filter.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

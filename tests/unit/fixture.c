@@ -7,7 +7,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/matrix/users.h"
 
 static void open_all(struct fixture *f)
 {

@@ -4,14 +4,14 @@
 
 #include <jansson.h>
 
-#include "homeserver/accounts/names.h"
+#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/crypto.h"
-#include "homeserver/rooms/append.h"
-#include "homeserver/rooms/create.h"
-#include "homeserver/rooms/membership.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/acts/create.h"
+#include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/db.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
 
 struct fixture {
     bool school_mode; /* policy.mode */

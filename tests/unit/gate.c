@@ -5,12 +5,12 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/rooms/held.h"
-#include "homeserver/store/held.h"
-#include "homeserver/store/records.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/school_facts.h"
-#include "policy/actor.h"
+#include "homeserver/rooms/events/delayed_messages.h"
+#include "homeserver/store/matrix/delayed_messages.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/rule_facts.h"
+#include "policy/gate/school_gate.h"
 #include "tests/unit/school_people.h"
 
 #define ROOMS 3
@@ -461,7 +461,7 @@ static void an_explanation_is_what_happens(void **state)
     assert_int_equal(n, 0);
 }
 
-/* --- The office (policy/actor.h) --- */
+/* --- The office (policy/gate/school_gate.h) --- */
 
 static bool give_role(struct tx *tx, void *arg, struct error *e)
 {

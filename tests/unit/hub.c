@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/append.h"
+#include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/member_set.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/receipt_news.h"
 

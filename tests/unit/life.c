@@ -8,17 +8,17 @@
 
 #include <zip.h>
 
-#include "homeserver/store/associations.h"
-#include "homeserver/store/erasures.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/records.h"
-#include "homeserver/store/rooms.h"
-#include "policy/life/associations.h"
-#include "policy/life/documents.h"
-#include "policy/life/erase.h"
-#include "policy/life/export.h"
-#include "policy/life/year.h"
+#include "homeserver/store/school/associations.h"
+#include "homeserver/store/school/erasures.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "policy/school_rooms/associations.h"
+#include "policy/school_rooms/documents.h"
+#include "policy/privacy/erasure.h"
+#include "policy/privacy/export.h"
+#include "policy/records/rollover.h"
 #include "tests/unit/signup_world.h"
 
 static bool joined(struct world *w, room_no room, user_no user)

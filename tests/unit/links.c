@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/audit.h"
+#include "homeserver/store/school/audit.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;

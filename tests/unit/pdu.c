@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/pdu.h"
-#include "homeserver/rooms/redact.h"
+#include "homeserver/rooms/pdu/pdu.h"
+#include "homeserver/rooms/pdu/redact.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/power.h"
+#include "homeserver/rooms/pdu/power.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

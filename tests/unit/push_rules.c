@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/push/evaluate.h"
-#include "homeserver/push/rules.h"
-#include "homeserver/push/skim.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/base/json_scan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define ME "@me:school.test"

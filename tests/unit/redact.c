@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/redact.h"
+#include "homeserver/rooms/pdu/redact.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -9,9 +9,9 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/rooms/relating.h"
-#include "homeserver/rooms/render.h"
-#include "homeserver/rooms/visibility.h"
+#include "homeserver/rooms/read/relations.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/read/visibility.h"
 #include "tests/unit/fixture.h"
 
 static struct fixture f;

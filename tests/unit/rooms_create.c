@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/rooms.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "tests/unit/fixture.h"
 
 static struct fixture f;

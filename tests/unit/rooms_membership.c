@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/devices.h"
-#include "homeserver/store/events.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/school.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/school/schools.h"
 #include "tests/unit/fixture.h"
 
 #define ANNA "@anna:school.example"

@@ -12,14 +12,14 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/memberships.h"
-#include "homeserver/store/profiles.h"
-#include "homeserver/store/records.h"
-#include "homeserver/store/rooms.h"
-#include "homeserver/store/school_facts.h"
-#include "homeserver/store/users.h"
-#include "policy/roster/change.h"
-#include "policy/roster/settle.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/matrix/users.h"
+#include "policy/records/change.h"
+#include "policy/records/reconcile.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
 

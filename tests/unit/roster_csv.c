@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "policy/roster/csv.h"
-#include "policy/roster/read.h"
+#include "policy/oneroster/csv.h"
+#include "policy/oneroster/reader.h"
 #include "tests/unit/roster_archive.h"
 
 /* --- CSV --- */

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "policy/roster/mirror.h"
-#include "policy/roster/read.h"
-#include "policy/roster/rest.h"
-#include "policy/roster/source.h"
+#include "policy/oneroster/snapshot.h"
+#include "policy/oneroster/reader.h"
+#include "policy/oneroster/rest.h"
+#include "policy/oneroster/source.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
 

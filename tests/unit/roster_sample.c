@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "homeserver/base/text.h"
-#include "policy/roster/read.h"
-#include "policy/roster/sample.h"
+#include "policy/oneroster/reader.h"
+#include "policy/oneroster/sample.h"
 
 static char *temp_path(void)
 {

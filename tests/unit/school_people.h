@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/policies.h"
-#include "homeserver/store/school.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
 enum school { ONE, TWO, SCHOOLS };

@@ -18,7 +18,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
-#include "homeserver/store/tokens.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "tests/unit/fixture.h"
 
 #define CACHED 4

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "homeserver/store/schema.h"
-#include "homeserver/store/users.h"
+#include "homeserver/store/driver/schema.h"
+#include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
 static int setup(void **state)

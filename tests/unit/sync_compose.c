@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include "homeserver/push/rules.h"
-#include "homeserver/store/account_data.h"
-#include "homeserver/store/writer.h"
+#include "homeserver/push/rules/document.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/driver/writer.h"
 
 struct story {
     struct world w;

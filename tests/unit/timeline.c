@@ -10,10 +10,10 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/rooms/render.h"
-#include "homeserver/rooms/timeline.h"
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/sync/filter.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/read/timeline.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/rooms/read/filter.h"
 #include "tests/unit/fixture.h"
 
 #define MESSAGES 60

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/rooms/visibility.h"
-#include "homeserver/store/events.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
 #include "tests/unit/fixture.h"
 
 #define BORIS "@boris:school.example"

@@ -1,0 +1,106 @@
+#include "client-api/room_access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/rooms/read/token.h"
+
+bool reading_school_mode(const struct request *r)
+{
+    return r->server->config->policy.mode == POLICY_SCHOOL;
+}
+
+bool reading_may_know_room(struct request *r, room_no room)
+{
+    if (!reading_school_mode(r))
+        return true;
+    return r->session != NULL && gate_may_see(true, r->db, room, r->session->user);
+}
+
+static bool open_room(struct request *r, struct reading *reading)
+{
+    stream_pos first, last;
+    reading->room_id = r->params[0];
+    reading->room = rooms_by_id(r->db, reading->room_id);
+    if (reading->room == 0)
+        return false;
+    reading->visibility = visibility_load(r->db, reading->room, r->session->user, r->session->user_id);
+    return visibility_range(reading->visibility, &first, &last) &&
+           (visibility_membership(reading->visibility) == MEMBERSHIP_JOIN || reading_may_know_room(r, reading->room));
+}
+
+bool reading_room(struct request *r, enum error_code refusal, bool (*fn)(struct request *r, struct reading *reading))
+{
+    struct reading reading = {.now = writer_pos(r->server->writer)};
+    db_begin_read(r->db);
+    bool done = open_room(r, &reading);
+    if (done) {
+        ignored_load(&reading.ignored, r->db, r->server->config->server_name, r->session->user);
+        reading.render = (struct render){
+            .db = r->db,
+            .names = r->server->names,
+            .room_id = reading.room_id,
+            .now_ms = clock_wall_ms(),
+            .viewer = r->session->user,
+            .device = r->session->device,
+            .visibility = reading.visibility,
+            .ignored = &reading.ignored,
+        };
+        done = fn(r, &reading);
+    } else {
+        refuse(r, refusal, refusal == ERROR_NOT_FOUND ? NULL : "You are not in this room.");
+    }
+    ignored_finish(&reading.ignored);
+    visibility_free(reading.visibility);
+    db_end_read(r->db);
+    return done;
+}
+
+struct event_row *reading_event(struct request *r, const struct reading *reading, const char *event_id)
+{
+    struct event_row row, *held = NULL;
+    struct stmt *q = events_by_id(r->db, event_id);
+    if (events_next(q, &row) && row.room == reading->room && visibility_allows(reading->visibility, row.pos))
+        held = event_hold(&row);
+    stmt_end(q);
+    if (held == NULL)
+        refuse(r, ERROR_NOT_FOUND, "The event was not found, or you may not see it.");
+    return held;
+}
+
+bool reading_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out)
+{
+    const char *token = query_get(r, name);
+    *out = otherwise;
+    if (token == NULL || *token == '\0' || token_parse(token, out))
+        return true;
+    return error_set_field(&r->error, ERROR_INVALID_PARAM, "This is not a token of this server.", "param", name);
+}
+
+bool reading_direction(struct request *r, const char *otherwise, bool *backwards)
+{
+    const char *dir = query_get(r, "dir");
+    if (dir == NULL)
+        dir = otherwise;
+    if (dir == NULL)
+        return refuse(r, ERROR_MISSING_PARAM, "dir is missing: \"b\" or \"f\".");
+    *backwards = strcmp(dir, "b") == 0;
+    return *backwards || strcmp(dir, "f") == 0 || refuse(r, ERROR_INVALID_PARAM, "dir must be \"b\" or \"f\".");
+}
+
+bool reading_filter(struct request *r, struct filter **out)
+{
+    *out = filter_parse_events_text(query_get(r, "filter"), &r->error);
+    return *out != NULL;
+}

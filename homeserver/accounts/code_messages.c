@@ -1,0 +1,86 @@
+#include "homeserver/accounts/code_messages.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Names in braces are filled in: {server}, {code}, {minutes}. */
+struct wording {
+    const char *subject, *mail, *sms;
+};
+
+static const struct wording WITH_CODE[] = {
+    [CODE_REGISTER] = {"Код для регистрации / Code to sign up",
+                       "Код для регистрации на {server}: {code}\n"
+                       "Он действует {minutes} мин. Никому его не сообщайте. Если вы не регистрировались, ничего не "
+                       "делайте.\n\n"
+                       "Your code to sign up at {server}: {code}\n"
+                       "It is good for {minutes} minutes. Tell it to nobody. If you did not sign up, do nothing.\n",
+                       "{code}: код для регистрации на {server}. Никому его не сообщайте. / Your code to sign up."},
+    [CODE_ADD] =
+        {"Код подтверждения / Confirmation code",
+         "Код, чтобы привязать этот адрес к учётной записи на {server}: {code}\n"
+         "Он действует {minutes} мин. Никому его не сообщайте. Если вы об этом не просили, ничего не делайте.\n\n"
+         "Your code to add this address to an account at {server}: {code}\n"
+         "It is good for {minutes} minutes. Tell it to nobody. If you did not ask for it, do nothing.\n",
+         "{code}: код, чтобы привязать этот номер на {server}. Никому его не сообщайте. / Your code to add this "
+         "number."},
+    [CODE_RESET] =
+        {"Код для смены пароля / Code to set a new password",
+         "Код, чтобы задать новый пароль на {server}: {code}\n"
+         "Он действует {minutes} мин. Кто его знает, войдёт в вашу учётную запись: никому его не сообщайте. "
+         "Если вы об этом не просили, ничего не делайте.\n\n"
+         "Your code to set a new password at {server}: {code}\n"
+         "It is good for {minutes} minutes. Whoever knows it can enter your account: tell it to nobody. If you "
+         "did not ask for it, do nothing.\n",
+         "{code}: код для смены пароля на {server}. Никому его не сообщайте! / Your code to set a new password: "
+         "tell nobody."},
+};
+
+static const struct wording KNOWN = {
+    "Этот адрес уже используется / This address is in use",
+    "Кто-то указал этот адрес на {server}, но он уже принадлежит учётной записи. Если это были вы, войдите в неё. "
+    "Родитель "
+    "не регистрирует ребёнка на свой адрес, а ребёнок родителя на свой: у каждого он свой.\n\n"
+    "Somebody entered this address at {server}, but it belongs to an account already. If it was you, sign in to that "
+    "one. A "
+    "parent does not sign a child up with the parent's own address, nor the child a parent: each needs one of their "
+    "own.\n",
+    "Этот номер уже есть на {server}: войдите в учётную запись. Ребёнку нужен свой номер, не родительский. / This "
+    "number "
+    "has an account already; a child needs a number of their own."};
+static const struct wording UNKNOWN = {"Учётной записи с этим адресом нет / No account has this address",
+                                       "Кто-то хотел задать новый пароль на {server}, но учётной записи с этим адресом "
+                                       "нет. Если это были вы, вспомните другой "
+                                       "адрес или обратитесь в школу.\n\n"
+                                       "Somebody wanted to set a new password at {server}, but no account has this "
+                                       "address. If it was you, try another address "
+                                       "or ask your school.\n",
+                                       "На {server} нет учётной записи с этим номером. / No account has this number."};
+
+static void fill(struct text *out, const char *wording, const char *const values[][2])
+{
+    while (*wording != '\0') {
+        int i = 0;
+        while (*wording == '{' && values[i][0] != NULL && strncmp(wording, values[i][0], strlen(values[i][0])) != 0)
+            ++i;
+        if (*wording == '{' && values[i][0] != NULL) {
+            text_adds(out, values[i][1]);
+            wording += strlen(values[i][0]);
+        } else {
+            text_addc(out, *wording++);
+        }
+    }
+}
+
+void letter_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
+                  int minutes, struct text *subject, struct text *text)
+{
+    char number[16];
+    const struct wording *wording = code != NULL ? &WITH_CODE[purpose] : purpose == CODE_RESET ? &UNKNOWN : &KNOWN;
+    const char *const values[][2] = {
+        {"{server}", server}, {"{code}", code != NULL ? code : ""}, {"{minutes}", number}, {NULL, NULL}};
+    snprintf(number, sizeof number, "%d", minutes);
+    if (medium == CONTACT_EMAIL)
+        text_adds(subject, wording->subject);
+    fill(text, medium == CONTACT_EMAIL ? wording->mail : wording->sms, values);
+}

@@ -1,0 +1,45 @@
+/* Reading a few properties out of JSON text without building a tree.
+ *
+ * Meant for what the store holds: valid, canonical JSON of an event's content. On anything else nothing breaks, but the
+ * answers may be wrong: a thing that cannot be read is absent. Spaces between tokens are accepted. */
+#ifndef PARTA_BASE_JSON_SCAN_H
+#define PARTA_BASE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where reading stands in the text [p, end). */
+struct skim {
+    const char *p, *end;
+};
+
+/* A value as it is written. */
+struct skim_value {
+    const char *s; /* a string: behind its quote; else its first character */
+    size_t len;    /* a string: up to its closing quote */
+    char kind; /* '"' string, '{' object, '[' array, 't' true, 'f' false, 'n' null, 'i' integer, '?' other; 0: none */
+    bool escaped; /* a string with backslashes in it */
+};
+
+/* Enters an object ('{') or array ('['). false: it is none, or empty; the value may be of kind 0. */
+bool skim_enter(struct skim *in, const struct skim_value *value, char kind);
+
+/* The value that stands in text. kind 0: none that can be read. */
+struct skim_value skim_text(const char *text, size_t len);
+
+/* The next member of the entered object, the next item of the entered array. false: the end, or not readable. */
+bool skim_member(struct skim *in, struct skim_value *key, struct skim_value *value);
+bool skim_item(struct skim *in, struct skim_value *value);
+
+/* The property at the end of a path of n names, each as canonical JSON writes it without its quotes and with a NUL
+ * behind. kind 0: there is none. */
+struct skim_value skim_find(const struct skim_value *object, const char *names, size_t n);
+
+/* Writes a string without its escapes to out, which has room for value->len bytes (it never becomes longer). Returns
+ * its length. */
+size_t skim_unescape(char *out, const struct skim_value *value);
+
+int64_t skim_integer(const struct skim_value *value); /* of kind 'i' */
+
+#endif

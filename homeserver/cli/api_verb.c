@@ -1,0 +1,300 @@
+#include "homeserver/cli/api_verb.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/routes.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
+#include "homeserver/cli/services.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/http/router.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/driver/db.h"
+
+/* A request in the making, and what it points into. */
+struct asking {
+    struct call *call;
+    struct server server;
+    struct request r;
+    struct router *router;
+    struct text path, etag;
+    char *decoded;   /* of the path */
+    char next[32];   /* ?from= of the next page; "" for the first */
+    bool as_it_came; /* --json */
+};
+
+/* --- What goes in --- */
+
+static void add_escaped(struct text *out, const char *s)
+{
+    for (; *s != '\0'; ++s)
+        if (isalnum((unsigned char)*s) || strchr("-._~", *s) != NULL)
+            text_addc(out, *s);
+        else
+            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
+}
+
+static void add_path(struct asking *a, const char *template)
+{
+    for (const char *c = template; *c != '\0'; ++c)
+        if (c[0] == '{' && isdigit((unsigned char)c[1]) && c[2] == '}') {
+            const char *arg = a->call->args[c[1] - '0'];
+            add_escaped(&a->path, arg != NULL ? arg : "");
+            c += 2;
+        } else
+            text_addc(&a->path, *c);
+}
+
+static void put_query(struct asking *a, const char *name, const char *value)
+{
+    if (a->r.n_query < QUERY_MAX)
+        a->r.query[a->r.n_query++] = (struct query_pair){name, value};
+}
+
+static bool put_number(struct asking *a, const char *name, const char *value)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(value, &end, 10);
+    if (errno != 0 || end == value || *end != '\0')
+        return call_misuse(a->call, "%s is no whole number.", value);
+    return json_object_set_new(a->r.body, name, json_integer(n)) == 0;
+}
+
+static bool put_list(struct asking *a, const char *name, const char *value)
+{
+    json_t *list = json_array();
+    for (const char *at = value; *at != '\0'; at += strspn(at, ",")) {
+        size_t len = strcspn(at, ",");
+        json_array_append_new(list, json_stringn(at, len));
+        at += len;
+    }
+    return json_object_set_new(a->r.body, name, list) == 0;
+}
+
+static bool put_header(struct asking *a, const char *name, const char *value)
+{
+    if (strcmp(name, "version") == 0) {
+        text_addf(&a->etag, "\"%s\"", value);
+        a->r.office.if_match = a->etag.data;
+    } else
+        a->r.office.override_ = value;
+    return true;
+}
+
+static bool put(struct asking *a, const char *where, const char *value)
+{
+    const char *name = where + 1;
+    switch (where[0]) {
+    case '?': put_query(a, name, value); return true;
+    case '#': return put_number(a, name, value);
+    case '/': return put_list(a, name, value);
+    case '!': return json_object_set_new(a->r.body, name, json_true()) == 0;
+    case '-': return json_object_set_new(a->r.body, name, json_false()) == 0;
+    case '^': return put_header(a, name, value);
+    case '=': return a->as_it_came = true;
+    default: break;
+    }
+    return json_object_set_new(a->r.body, name, json_string(value)) == 0 ||
+           call_misuse(a->call, "What was typed is not UTF-8.");
+}
+
+static bool put_input(struct asking *a, const struct errand *errand)
+{
+    struct error e;
+    struct text *input = &a->call->input;
+    const char *bytes = input->data != NULL ? input->data : "";
+    if ((a->call->verb->flags & VERB_INPUT) == 0)
+        return true;
+    a->r.raw_body = bytes;
+    a->r.raw_body_len = input->len;
+    if (*errand->input == '\0')
+        return true;
+    json_t *value = json_parse(bytes, input->len, &e);
+    return value != NULL ? json_object_set_new(a->r.body, errand->input, value) == 0
+                         : call_fail(a->call, "%s: not JSON.", a->call->args[0]);
+}
+
+static bool fill(struct asking *a)
+{
+    struct call *call = a->call;
+    const struct errand *errand = call->verb->errand;
+    struct error e;
+    bool good = true;
+    add_path(a, call->n_args == 0 && errand->without_args != NULL ? errand->without_args : errand->path);
+    a->r.body = errand->body != NULL ? json_parse(errand->body, strlen(errand->body), &e) : json_object();
+    for (int i = 0; good && i < call->n_args; ++i)
+        good = errand->args[i] == NULL || put(a, errand->args[i], call->args[i]);
+    for (int i = 0; good && i < VERB_OPTIONS_MAX && errand->options[i] != NULL; ++i)
+        good = call->options[i] == NULL || put(a, errand->options[i], call->options[i]);
+    return good && put_input(a, errand);
+}
+
+/* --- Asking --- */
+
+static bool find_route(struct asking *a, enum http_method method)
+{
+    struct path path;
+    struct route_hit hit;
+    a->router = router_create(ALL_ROUTES, ALL_ROUTES_COUNT);
+    a->decoded = xcalloc(1, a->path.len + 1);
+    if (a->router == NULL || !path_split(&path, a->path.data, a->path.len, a->decoded) ||
+        router_find(a->router, &path, method, &hit) != ROUTE_FOUND || (hit.route->flags & ROUTE_OPERATOR_TOO) == 0)
+        return call_misuse(a->call, "There is nothing at %s.", a->path.data);
+    a->r.route = hit.route;
+    a->r.n_params = hit.n_params;
+    memcpy(a->r.params, hit.params, sizeof a->r.params);
+    return true;
+}
+
+static struct server server_of(const struct office *office)
+{
+    return (struct server){.config = office->config,
+                           .writer = office->writer,
+                           .names = office->names,
+                           .key = rooms_settings(office->rooms)->key,
+                           .rooms = office->rooms,
+                           .accounts = office->accounts};
+}
+
+static void begin(struct asking *a, struct call *call)
+{
+    *a = (struct asking){.call = call, .server = server_of(call->office)};
+    a->r.server = &a->server;
+    a->r.db = call->office->db;
+    a->r.raw_body = "";
+    a->r.user_agent = "";
+    a->r.office.command_line = true;
+}
+
+static void finish(struct asking *a)
+{
+    json_decref(a->r.body);
+    reply_reset(&a->r.reply);
+    router_destroy(a->router);
+    text_finish(&a->path);
+    text_finish(&a->etag);
+    free(a->decoded);
+}
+
+static bool fail(struct asking *a)
+{
+    const struct error *e = &a->r.error;
+    if (*e->value != '\0')
+        return call_fail(a->call, "%s (%s)", e->translation != NULL ? e->translation : error_sentence(e), e->value);
+    return call_fail(a->call, "%s", e->translation != NULL ? e->translation : error_sentence(e));
+}
+
+static bool ask(struct asking *a)
+{
+    reply_reset(&a->r.reply);
+    a->r.error = (struct error){0};
+    bool done = a->r.route->handle(&a->r) && a->r.error.code == ERROR_NONE;
+    if (db_failed(a->r.db)) {
+        db_settle(a->r.db);
+        return call_fail(a->call, "The database can't be read (see above).");
+    }
+    return done || fail(a);
+}
+
+/* --- What comes out --- */
+
+/* The value at "roles.role": of an array each, with commas between. */
+static void add_value(struct text *out, const json_t *value, const char *path)
+{
+    size_t len = strcspn(path, "."), i;
+    const json_t *item;
+    json_array_foreach(value, i, item) {
+        text_adds(out, i != 0 ? "," : "");
+        add_value(out, item, path);
+    }
+    if (json_is_array(value))
+        return;
+    if (*path != '\0') {
+        add_value(out, json_object_getn(value, path, len), path[len] == '.' ? path + len + 1 : "");
+        return;
+    }
+    if (json_is_string(value))
+        text_adds(out, json_string_value(value));
+    else if (value != NULL && !json_is_null(value))
+        json_add_canonical(out, value);
+}
+
+static void add_line(struct text *out, const json_t *value, const char *columns)
+{
+    char path[64];
+    for (const char *at = columns; *at != '\0'; at += strspn(at, " ")) {
+        size_t len = strcspn(at, " ");
+        text_adds(out, at != columns ? "\t" : "");
+        if (len < sizeof path) {
+            memcpy(path, at, len);
+            path[len] = '\0';
+            add_value(out, value, path);
+        }
+        at += len;
+    }
+    text_addc(out, '\n');
+}
+
+static void tell_raw(struct asking *a)
+{
+    const struct text *body = &a->r.reply.body;
+    text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
+    text_adds(&a->call->out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
+}
+
+static void tell_columns(struct asking *a, const json_t *reply, const char *columns)
+{
+    size_t i;
+    const json_t *item, *items = json_get_array(reply, "items");
+    json_array_foreach(items, i, item)
+        add_line(&a->call->out, item, columns);
+    if (items == NULL)
+        add_line(&a->call->out, reply, columns);
+}
+
+static void tell(struct asking *a, const char *columns)
+{
+    struct error e;
+    bool raw = strcmp(columns, "*") == 0;
+    json_t *reply = raw ? NULL : json_parse(a->r.reply.body.data, a->r.reply.body.len, &e);
+    const char *next = json_get_string(reply, "next");
+    snprintf(a->next, sizeof a->next, "%s", next != NULL ? next : "");
+    if (raw || a->as_it_came)
+        tell_raw(a);
+    else
+        tell_columns(a, reply, columns);
+    json_decref(reply);
+}
+
+/* Pages follow each other in one place of the query. */
+static bool ask_all(struct asking *a, const char *columns)
+{
+    int at = a->r.n_query;
+    do {
+        if (*a->next != '\0' && at < QUERY_MAX) {
+            a->r.query[at] = (struct query_pair){"from", a->next};
+            a->r.n_query = at + 1;
+        }
+        if (!ask(a))
+            return false;
+        if (columns != NULL)
+            tell(a, columns);
+    } while (columns != NULL && *a->next != '\0');
+    return true;
+}
+
+bool errand_run(struct call *call)
+{
+    struct asking a;
+    begin(&a, call);
+    a.r.method = call->verb->errand->method;
+    bool done = fill(&a) && find_route(&a, a.r.method) && ask_all(&a, call->verb->errand->columns);
+    finish(&a);
+    return done;
+}

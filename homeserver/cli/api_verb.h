@@ -1,0 +1,33 @@
+/* Verbs that do what a route of the school API does: the same handler, called by the operator of the machine.
+ *
+ * Such a verb is data: where its arguments and options go in the request, and which members of the reply it prints,
+ * with tabs between. Lists are paged through to their end. `parta` has no say of its own: what the API refuses to an
+ * operator with every scope, it refuses here (school.md J3). */
+#ifndef PARTA_CLI_API_VERB_H
+#define PARTA_CLI_API_VERB_H
+
+#include <stdbool.h>
+
+#include "homeserver/cli/verb.h"
+#include "homeserver/http/request.h"
+
+/* Where something goes, by the first character: "?school": the query; ":name": a string of the body; "#uses": a whole
+ * number of the body; "!enabled": a flag, true in the body; "/scopes": words with commas between, a list of the body;
+ * "-enabled": a flag, false in the body; "^override", "^version": headers Parta-Override-Reason, If-Match; "=json":
+ * prints the reply as it came. NULL, for an argument: it is in the path. */
+struct errand {
+    enum http_method method;
+    const char *path;         /* "/_parta/v1/people/{0}/standing": {0}, {1} are arguments */
+    const char *without_args; /* the path when no argument was given; NULL: the same */
+    const char *args[VERB_ARGS_MAX];
+    const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options */
+    const char *body;                      /* a fixed body, JSON; NULL: {} to begin with */
+    const char *input;   /* VERB_INPUT: the member of the body that the file's JSON becomes; "": the body as bytes */
+    const char *columns; /* "user_id roles.role family_name": of the reply, or each item of a list; NULL: nothing but
+                          * problems; "*": the reply as it came */
+};
+
+/* call->verb->errand says what. */
+bool errand_run(struct call *call);
+
+#endif

@@ -1,0 +1,42 @@
+/* What a verb works with: the services it needs, opened for one call by `parta`, or lent by the running server. */
+#ifndef PARTA_CLI_SERVICES_H
+#define PARTA_CLI_SERVICES_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/text.h"
+
+struct accounts;
+struct config;
+struct db;
+struct rooms;
+struct user_names;
+struct writer;
+
+struct office {
+    const struct config *config;
+    struct db *db; /* a read connection of this thread */
+    /* NULL for a verb that only reads: */
+    struct writer *writer;
+    struct user_names *names;
+    struct accounts *accounts;
+    struct rooms *rooms;
+    const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
+    /* Of an office that office_open made: */
+    int lock; /* base/lock.h */
+    struct signing_key key;
+};
+
+enum office_outcome {
+    OFFICE_OPEN,
+    OFFICE_BUSY,   /* another process holds the lock: the server is running */
+    OFFICE_FAILED, /* *problem says why */
+};
+
+/* writes: takes the lock, makes what is missing (the folder, the database, the signing key) and opens everything;
+ * otherwise only the read connection of a database that exists. Blocks. */
+enum office_outcome office_open(const struct config *config, bool writes, struct office *office, struct text *problem);
+void office_close(struct office *office);
+
+#endif

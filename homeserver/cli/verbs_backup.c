@@ -1,0 +1,104 @@
+/* parta backup, parta verify: copies of everything the server keeps. */
+#include "homeserver/store/driver/backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "homeserver/base/config.h"
+#include "homeserver/base/keyfile.h"
+#include "homeserver/cli/verb.h"
+
+static bool copy_small_file(const char *from, const char *to)
+{
+    char bytes[4096];
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    ssize_t n = in >= 0 ? read(in, bytes, sizeof bytes) : -1;
+    if (in >= 0)
+        close(in);
+    if (n < 0)
+        return false;
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (out < 0)
+        return false;
+    bool done = write(out, bytes, (size_t)n) == n && fsync(out) == 0;
+    return close(out) == 0 && done;
+}
+
+static bool fill(struct call *call, const char *folder)
+{
+    struct text database = TEXT_INIT, key = TEXT_INIT;
+    text_addf(&database, "%s/parta.db", folder);
+    text_addf(&key, "%s/signing.key", folder);
+    bool done = (copy_small_file(call->config->signing_key_path, key.data) ||
+                 call_fail(call, "%s: %s", key.data, strerror(errno))) &&
+                (db_backup(call->config->database_path, database.data) ||
+                 call_fail(call, "The database could not be copied (see above)."));
+    if (!done) {
+        unlink(key.data);
+        rmdir(folder);
+    }
+    text_finish(&database);
+    text_finish(&key);
+    return done;
+}
+
+static bool backup(struct call *call)
+{
+    const char *folder = call->args[0];
+    if (access(call->config->database_path, R_OK) != 0)
+        return call_fail(call, "%s: %s", call->config->database_path, strerror(errno));
+    if (mkdir(folder, 0700) != 0)
+        return call_fail(call, "%s: %s", folder, strerror(errno));
+    if (!fill(call, folder))
+        return false;
+    text_addf(&call->out, "%s holds the database and the signing key; the copy is sound.\n", folder);
+    return true;
+}
+
+static bool verify_key(struct call *call, const char *folder)
+{
+    struct text path = TEXT_INIT;
+    struct signing_key key;
+    text_addf(&path, "%s/signing.key", folder);
+    bool sound = (access(path.data, R_OK) == 0 || call_fail(call, "%s: %s", path.data, strerror(errno))) &&
+                 keyfile_load(path.data, &key, &call->problem);
+    text_finish(&path);
+    return sound;
+}
+
+static bool verify(struct call *call)
+{
+    const char *what = call->args[0];
+    struct stat st;
+    struct text path = TEXT_INIT;
+    struct verified found;
+    if (stat(what, &st) != 0)
+        return call_fail(call, "%s: %s", what, strerror(errno));
+    bool folder = S_ISDIR(st.st_mode);
+    if (folder && !verify_key(call, what))
+        return false;
+    text_addf(&path, "%s%s", what, folder ? "/parta.db" : "");
+    bool sound = (access(path.data, R_OK) == 0 || call_fail(call, "%s: %s", path.data, strerror(errno))) &&
+                 (db_verify(path.data, &found) || call_fail(call, "%s is not sound (see above).", path.data));
+    if (sound)
+        text_addf(&call->out, "%s is sound: schema %d, %" PRId64 " users, %" PRId64 " rooms, %" PRId64 " events.\n",
+                  path.data, found.schema, found.users, found.rooms, found.events);
+    text_finish(&path);
+    return sound;
+}
+
+static const struct verb TABLE[] = {
+    {"backup", "FOLDER", 1, 1, NULL, VERB_CONFIG, backup,
+     "Copies the database and the signing key into a new folder and checks the copy.",
+     "The server may be running: the copy is one moment of it, and nobody waits. FOLDER must not exist; keep it where\n"
+     "only administrators can read it, since it holds everything."},
+    {"verify", "PATH", 1, 1, NULL, 0, verify,
+     "Reads a whole backup (a folder or a database file) and says whether it is sound.",
+     "Checks every page, index and reference of the database and, for a folder, the signing key."},
+};
+const struct verbs BACKUP_VERBS = VERBS(TABLE);

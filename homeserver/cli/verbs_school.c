@@ -1,0 +1,36 @@
+/* parta school …: the sample school. */
+#include <inttypes.h>
+
+#include "homeserver/cli/verb.h"
+#include "policy/oneroster/sample.h"
+
+enum { SAMPLE_SEED, SAMPLE_SIZE };
+static const struct verb_option OPTIONS[] = {
+    {"--seed", OPTION_VALUE, "N", "another seed, other people (default 1)"},
+    {"--size", OPTION_VALUE, "SIZE", "small (default), medium, large, or SCHOOLSxCLASSESxPUPILS"},
+    {NULL},
+};
+
+static bool sample(struct call *call)
+{
+    int64_t seed;
+    struct sample_size size;
+    struct sample_counts counts = {0};
+    if (!call_int(call, SAMPLE_SEED, 1, 0, INT64_MAX, &seed))
+        return false;
+    if (!sample_size_from(call->options[SAMPLE_SIZE] != NULL ? call->options[SAMPLE_SIZE] : "small", &size))
+        return call_misuse(call, "--size must be small, medium, large, or like 2x3x8.");
+    if (!sample_write(call->args[0], (uint64_t)seed, &size, &counts))
+        return call_fail(call, "%s could not be written (see above).", call->args[0]);
+    text_addf(&call->out,
+              "%" PRId64 " schools, %" PRId64 " classes, %" PRId64 " people: %" PRId64 " pupils, %" PRId64
+              " guardians, %" PRId64 " staff\n",
+              counts.schools, counts.classes, counts.people, counts.pupils, counts.guardians, counts.staff);
+    return true;
+}
+
+static const struct verb TABLE[] = {
+    {"school sample", "FILE", 1, 1, OPTIONS, 0, sample, "Writes an invented school as a OneRoster 1.2 zip.",
+     "The same seed and size always make the same file. \"parta roster import\" takes it."},
+};
+const struct verbs SCHOOL_VERBS = VERBS(TABLE);

@@ -1,0 +1,68 @@
+/* parta link …, application …: how people come in (school.md C). */
+#include "homeserver/cli/api_verb.h"
+#include "homeserver/cli/api_verb_options.h"
+
+#define ERRAND VERB_CONFIG | VERB_WRITES, errand_run
+#define API "/_parta/v1"
+
+static const struct verb_option LINK_CREATE_OPTIONS[] = {
+    OPTION_SCHOOL,
+    OPTION_CLASS,
+    {"--role", OPTION_VALUE, "ROLE", "of a class: pupil, guardian, teacher; of a school: teacher, staff"},
+    {"--user", OPTION_VALUE, "USER", "personal: whose"},
+    {"--uses", OPTION_VALUE, "N", "how many it lets in (otherwise 50)"},
+    {"--lifetime-ms", OPTION_VALUE, "N", "how long it is good (otherwise 14 days)"},
+    OPTION_JSON,
+    OPTION_OVERRIDE,
+    {NULL}};
+static const struct errand LINK_CREATE = {
+    HTTP_POST, API "/links", .args = {":kind"},
+    .options = {":school", ":class", ":role", ":user_id", "#uses", "#lifetime_ms", "=json", "^override"},
+    .columns = "link token"};
+
+static const struct verb_option LINK_LIST_OPTIONS[] = {
+    OPTION_SCHOOL,
+    OPTION_CLASS,
+    {"--state", OPTION_VALUE, "open", "only those that let people in"},
+    OPTION_JSON,
+    {NULL}};
+static const struct errand LINK_LIST = {HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
+                                        .columns =
+                                            "link kind state school class role user_id uses uses_allowed issuer"};
+static const struct verb_option DECIDE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
+static const struct errand LINK_REVOKE = {HTTP_POST, API "/links/{0}/revoke", .options = {"^override"}};
+
+static const struct verb_option APPLICATION_LIST_OPTIONS[] = {
+    OPTION_SCHOOL,
+    OPTION_CLASS,
+    {"--state", OPTION_VALUE, "STATE", "waiting (otherwise), approved, refused, withdrawn or any"},
+    OPTION_JSON,
+    {NULL}};
+static const struct errand APPLICATION_LIST = {
+    HTTP_GET, API "/applications", .options = {"?school", "?class", "?state", "=json"},
+    .columns = "application kind state user_id role school class child family_name given_name middle_name"};
+
+static const struct verb_option APPROVE_OPTIONS[] = {
+    {"--children", OPTION_VALUE, "USERS", "a guardian of a class link: whose, with commas between"},
+    OPTION_OVERRIDE,
+    {NULL}};
+static const struct errand APPLICATION_APPROVE = {
+    HTTP_POST, API "/applications/{0}/approve", .options = {"/children", "^override"}, .columns = "application state"};
+static const struct verb_option REFUSE_OPTIONS[] = {
+    {"--reason", OPTION_VALUE, "TEXT", "what the applicant is told"}, OPTION_OVERRIDE, {NULL}};
+static const struct errand APPLICATION_REFUSE = {HTTP_POST, API "/applications/{0}/refuse",
+                                                 .options = {":reason", "^override"}, .columns = "application state"};
+
+static const struct verb TABLE[] = {
+    {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, ERRAND, "Makes a link that lets people in, and prints it once.",
+     "KIND is class (with --class and --role), school (with --school and --role) or personal (with --user).",
+     &LINK_CREATE},
+    {"link list", NULL, 0, 0, LINK_LIST_OPTIONS, ERRAND, "Lists links.", NULL, &LINK_LIST},
+    {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, ERRAND, "Revokes a link by its number.", NULL, &LINK_REVOKE},
+    {"application list", NULL, 0, 0, APPLICATION_LIST_OPTIONS, ERRAND, "Lists who asks to be let in.", NULL,
+     &APPLICATION_LIST},
+    {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, ERRAND, "Lets an applicant in.", NULL,
+     &APPLICATION_APPROVE},
+    {"application refuse", "NUMBER", 1, 1, REFUSE_OPTIONS, ERRAND, "Refuses an applicant.", NULL, &APPLICATION_REFUSE},
+};
+const struct verbs ENTRY_VERBS = VERBS(TABLE);

@@ -1,0 +1,148 @@
+#include "homeserver/http/h2o_setup.h"
+
+#include <h2o/http1.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/http/reply.h"
+
+#define NEVER_MS (UINT64_C(24) * 3600 * 1000) /* connection.c has deadlines of its own */
+#define SPOOL_BYTES (2u << 20)                /* larger bodies lie in a temporary file that has no name */
+
+struct front {
+    h2o_globalconf_t config;
+    h2o_hostconf_t *hosts[2], *metrics_hosts[2];
+};
+
+/* A filter of ours knows what it was made with: libh2o hands every callback its own struct. */
+struct filter {
+    h2o_filter_t super;
+    bool (*is_ours)(h2o_req_t *req);
+};
+
+static void add_cors(h2o_req_t *req)
+{
+    static const struct {
+        const char *name, *value;
+    } HEADERS[] = {
+        {"access-control-allow-origin", "*"},
+        {"access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"},
+        {"access-control-allow-headers", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, "
+                                         "Parta-Override-Reason"},
+        {"access-control-expose-headers", "ETag"},
+    };
+    for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; ++i)
+        h2o_add_header_by_str(&req->pool, &req->res.headers, HEADERS[i].name, strlen(HEADERS[i].name), 0, NULL,
+                              HEADERS[i].value, strlen(HEADERS[i].value));
+}
+
+/* What libh2o refuses by itself, in Matrix' words. */
+static h2o_iovec_t matrix_error(int status)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } BODIES[] = {
+        {400, "{\"errcode\":\"M_UNKNOWN\",\"error\":\"The request is not well-formed HTTP.\"}"},
+        {404, "{\"errcode\":\"M_UNRECOGNIZED\",\"error\":\"Unrecognized request.\"}"},
+        {413, "{\"errcode\":\"M_TOO_LARGE\",\"error\":\"The request is too large.\"}"},
+        {417, "{\"errcode\":\"M_UNKNOWN\",\"error\":\"This expectation cannot be met.\"}"},
+    };
+    static const char OTHER[] = "{\"errcode\":\"M_UNKNOWN\",\"error\":\"Something went wrong on the server.\"}";
+    for (size_t i = 0; i < sizeof BODIES / sizeof *BODIES; ++i)
+        if (BODIES[i].status == status)
+            return h2o_iovec_init(BODIES[i].body, strlen(BODIES[i].body));
+    return h2o_iovec_init(OTHER, sizeof OTHER - 1);
+}
+
+/* libh2o sends its own errors in one piece; ours takes its place. */
+static void send_matrix_error(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t n, h2o_send_state_t state)
+{
+    h2o_iovec_t body = matrix_error(req->res.status);
+    bool head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+    h2o_ostream_send_next(self, req, &body, head ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+static void on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
+{
+    struct filter *filter = (struct filter *)self;
+    if (req->res.status >= 400 && !filter->is_ours(req)) {
+        h2o_ostream_t *ostream = h2o_add_ostream(req, sizeof *ostream, slot);
+        ostream->do_send = send_matrix_error;
+        slot = &ostream->next;
+        req->res.reason = status_reason(req->res.status);
+        req->res.content_length = matrix_error(req->res.status).len;
+        h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT("application/json"), 1);
+    }
+    add_cors(req);
+    h2o_setup_next_ostream(req, slot);
+}
+
+static void add_filter(h2o_pathconf_t *path, bool (*is_ours)(h2o_req_t *req))
+{
+    struct filter *filter = (void *)h2o_create_filter(path, sizeof *filter);
+    filter->super.on_setup_ostream = on_response;
+    filter->is_ours = is_ours;
+}
+
+static h2o_hostconf_t *add_host(h2o_globalconf_t *config, const char *name, int (*on_req)(h2o_handler_t *, h2o_req_t *),
+                                bool (*is_ours)(h2o_req_t *req))
+{
+    h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(name, strlen(name)), 65535);
+    host->http2.push_preload = 0;
+    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+    h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = on_req;
+    add_filter(path, is_ours);
+    add_filter(&host->fallback_path, is_ours);
+    return host;
+}
+
+/* libh2o knows one place for the whole process. */
+static void set_spool(const char *dir)
+{
+    h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
+    if (dir == NULL)
+        dir = getenv("TMPDIR");
+    snprintf(spool->fn_template, sizeof spool->fn_template, "%s/parta.XXXXXX", dir != NULL ? dir : "/tmp");
+    spool->threshold = SPOOL_BYTES;
+}
+
+struct front *front_create(const struct front_settings *settings)
+{
+    struct front *front = xcalloc(1, sizeof *front);
+    h2o_config_init(&front->config);
+    front->config.server_name = h2o_iovec_init("", 0); /* not said */
+    front->config.max_request_entity_size = settings->entity_max;
+    front->config.handshake_timeout = (uint64_t)settings->handshake_ms;
+    front->config.http1.req_timeout = NEVER_MS;
+    front->config.http1.upgrade_to_http2 = 0; /* libh2o 2.2's HTTP/2 lets any client abort the process */
+    set_spool(settings->spool_dir);
+    front->hosts[0] = add_host(&front->config, "default", settings->on_request, settings->is_ours);
+    front->metrics_hosts[0] = add_host(&front->config, "metrics", settings->on_metrics, settings->is_ours);
+    return front;
+}
+
+void front_destroy(struct front *front)
+{
+    if (front == NULL)
+        return;
+    h2o_config_dispose(&front->config);
+    free(front);
+}
+
+h2o_globalconf_t *front_config(struct front *front)
+{
+    return &front->config;
+}
+
+h2o_hostconf_t **front_hosts(struct front *front)
+{
+    return front->hosts;
+}
+
+h2o_hostconf_t **front_metrics_hosts(struct front *front)
+{
+    return front->metrics_hosts;
+}

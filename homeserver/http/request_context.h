@@ -1,0 +1,60 @@
+/* One request on its way through the server: what request.h shows to handlers, and what only http/ may see.
+ *
+ * A call belongs to exactly one place at a time. The loop that received it makes it, gives it to a worker, which
+ * touches it alone until it hands it back by message, parks it or answers it, and releases it when libh2o is done with
+ * its request. Other threads never see the libh2o request: `req` is the loop's. A request that is held is not read
+ * from, so libh2o keeps it (and the body, which raw_body borrows from its buffer) until the loop answers. */
+#ifndef PARTA_HTTP_REQUEST_CONTEXT_H
+#define PARTA_HTTP_REQUEST_CONTEXT_H
+
+#include "homeserver/http/pool.h"
+#include "homeserver/http/request.h"
+
+struct st_h2o_req_t;
+struct connection;
+struct loop;
+
+enum call_place { CALL_LOOP, CALL_WORKER, CALL_PARKED };
+
+struct call {
+    struct request r; /* first: a handler's request is its call */
+    struct pool_job job;
+    struct loop *loop;
+    struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
+    struct connection *connection;
+    enum call_place place;
+    unsigned allowed;                   /* bits 1 << enum http_method: what a 405 names */
+    bool load_session;                  /* the token is not in memory: the worker asks the database */
+    bool was_parked;                    /* its duration says nothing about the server */
+    char *strings;                      /* what the pointers of r point into; one piece of memory */
+    int64_t begun_us;                   /* clock_mono_us */
+    struct call *user_prev, *user_next; /* parked calls of one user */
+    struct call *slot_prev, *slot_next; /* parked calls whose time is up at about the same moment */
+};
+
+#define CALL_OF_JOB(job_) ((struct call *)(void *)((char *)(job_)-offsetof(struct call, job)))
+
+/* What came in, as libh2o tells it; borrowed. */
+struct call_head {
+    enum http_method method;
+    const char *path; /* with the query */
+    size_t path_len;
+    const char *authorization, *user_agent, *content_type; /* NULL: absent */
+    size_t authorization_len, user_agent_len, content_type_len;
+    const char *idempotency_key, *if_match, *override_;
+    size_t idempotency_key_len, if_match_len, override_len;
+    const char *body;
+    size_t body_len;
+};
+
+#define CALL_PATH_MAX (32u << 10) /* bytes of path and query */
+
+struct router;
+struct server;
+
+/* Makes the call: routes it, copies and decodes what the handler will see. Never NULL; if something about the head is
+ * wrong (unknown path, method, escapes, length), r.error says so. */
+struct call *call_create(struct server *server, const struct router *router, const struct call_head *head);
+void call_destroy(struct call *call); /* NULL is accepted */
+
+#endif

@@ -1,0 +1,50 @@
+#include "homeserver/rooms/acts/aliases.h"
+
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/driver/writer.h"
+
+static bool names(const json_t *content, const char *alias)
+{
+    json_t *item;
+    size_t i;
+    const char *canonical = json_get_string(content, "alias");
+    if (canonical != NULL && strcmp(canonical, alias) == 0)
+        return true;
+    json_array_foreach(json_get_array(content, "alt_aliases"), i, item)
+        if (json_is_string(item) && strcmp(json_string_value(item), alias) == 0)
+            return true;
+    return false;
+}
+
+static bool check(struct room *room, struct tx *tx, const json_t *before, const json_t *alias, struct error *e)
+{
+    if (alias == NULL || json_is_null(alias))
+        return true;
+    if (!json_is_string(alias) || !alias_valid(json_string_value(alias)))
+        return error_set(e, ERROR_INVALID_PARAM, "This is not a room alias.");
+    if (names(before, json_string_value(alias)) || aliases_find(tx->db, json_string_value(alias), NULL) == room->no)
+        return true;
+    return error_set(e, ERROR_BAD_ALIAS, NULL);
+}
+
+bool aliases_check_state(struct room *room, struct tx *tx, const struct draft *draft, struct error *e)
+{
+    json_t *item;
+    size_t i;
+    if (draft->state_key == NULL || draft->state_key[0] != '\0' || strcmp(draft->type, "m.room.canonical_alias") != 0)
+        return true;
+    const json_t *before = room_state_content(room, tx, "m.room.canonical_alias", "");
+    const json_t *others = json_object_get(draft->content, "alt_aliases");
+    if (others != NULL && !json_is_array(others))
+        return error_set(e, ERROR_BAD_JSON, "alt_aliases is not a list.");
+    if (!check(room, tx, before, json_object_get(draft->content, "alias"), e))
+        return false;
+    json_array_foreach(others, i, item)
+        if (!check(room, tx, before, item, e))
+            return false;
+    return true;
+}

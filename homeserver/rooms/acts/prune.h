@@ -1,0 +1,18 @@
+/* Housekeeping: what grows by use and is of no use any more.
+ *
+ * Transaction ids (Client-Server API, "Transaction identifiers") are for clients that send again what they got no
+ * answer for: minutes, a night at most. */
+#ifndef PARTA_ROOMS_ACTS_PRUNE_H
+#define PARTA_ROOMS_ACTS_PRUNE_H
+
+#include <stdint.h>
+
+struct writer;
+
+#define UPKEEP_TRANSACTIONS_MS (INT64_C(3) * 24 * 3600 * 1000) /* how long a transaction id is remembered */
+#define UPKEEP_IDEMPOTENCY_MS (INT64_C(24) * 3600 * 1000)      /* and an Idempotency-Key of the school API */
+
+/* Does what is due, in jobs small enough that nobody waits for them. Returns how many rows it forgot. Blocks. */
+int64_t upkeep_run(struct writer *writer);
+
+#endif

@@ -1,0 +1,91 @@
+#include "homeserver/rooms/events/delayed_messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/store/matrix/delayed_messages.h"
+#include "homeserver/store/driver/writer.h"
+
+struct delivery {
+    struct rooms *rooms;
+    int64_t now_ms, last; /* what is held anew meanwhile is not looked at */
+    bool found, delivered;
+};
+
+/* The row's strings end with its statement, which must not be open while the event is appended. */
+static char *copy(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+static bool take_due(struct tx *tx, const struct delivery *d, struct held_row *row)
+{
+    struct stmt *q = held_due(tx->db, d->now_ms, d->last);
+    bool found = held_next(q, row);
+    if (found) {
+        row->txn_id = row->device != 0 ? copy(row->txn_id) : NULL;
+        row->about = copy(row->about);
+        row->type = copy(row->type);
+        row->content = copy(row->content);
+    }
+    stmt_end(q);
+    return found;
+}
+
+static void row_finish(struct held_row *row)
+{
+    free((char *)row->txn_id);
+    free((char *)row->about);
+    free((char *)row->type);
+    free((char *)row->content);
+}
+
+static bool append_held(struct delivery *d, struct tx *tx, const struct held_row *row)
+{
+    struct error e = {0};
+    struct appended out = {0};
+    struct room *room = room_open(d->rooms, tx, row->room);
+    json_t *content = json_parse(row->content, strlen(row->content), &e);
+    struct draft draft = {.sender = row->sender,
+                          .type = row->type,
+                          .content = content,
+                          .device = row->device,
+                          .txn_id = row->txn_id,
+                          .about = row->about};
+    bool done = room != NULL && content != NULL && append_event(room, tx, &draft, &out, &e);
+    json_decref(content);
+    if (!done)
+        log_info("rooms", "a held message is dropped: %s %s", error_wire_name(e.code), e.value);
+    return done && out.pos != 0;
+}
+
+/* One that must wait longer has been held anew by append: this row goes in any case. */
+static bool deliver_one(struct tx *tx, void *arg, struct error *e)
+{
+    struct delivery *d = arg;
+    struct held_row row;
+    d->delivered = false;
+    if (d->last == 0)
+        d->last = held_last(tx->db);
+    d->found = d->last != 0 && take_due(tx, d, &row);
+    if (!d->found)
+        return true;
+    d->delivered = append_held(d, tx, &row);
+    bool done = held_delete(tx, row.no);
+    row_finish(&row);
+    return done || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+int held_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms)
+{
+    struct error e;
+    struct delivery d = {.rooms = rooms, .now_ms = now_ms, .found = true};
+    int delivered = 0;
+    while (d.found && writer_run(writer, deliver_one, &d, &e))
+        delivered += d.delivered;
+    return delivered;
+}

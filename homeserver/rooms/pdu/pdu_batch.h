@@ -1,0 +1,48 @@
+/* Events completed beside a job, on another core.
+ *
+ * What an event's row and its room's state need at once is its position. Its hashes, its id and its signature can come
+ * a little later (pdu.h), as long as events of a room are hashed in their order, because each names the one before. A
+ * job that makes many events gives them away in batches and waits for each batch before it writes it: nothing unsigned
+ * is ever on disk.
+ *
+ * A batch is hashed by one thread, after the batches given before it; then everybody who has time signs: the signer's
+ * thread, and whoever waits. Without a second core, or when the thread could not be started, it is merely slower. */
+#ifndef PARTA_ROOMS_PDU_PDU_BATCH_H
+#define PARTA_ROOMS_PDU_PDU_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/rooms/pdu/pdu.h"
+
+struct signer;
+
+struct signing {
+    struct pdu *pdu;   /* completed as by pdu_finish; with all that it borrows untouched until signer_wait */
+    bool follows;      /* its prev_event is the item before, also of the batch before; else pdu has its id */
+    struct text bytes; /* scratch: what is signed; the caller's to finish in the end */
+};
+
+struct signing_batch {
+    struct signing *items;
+    size_t n;
+    /* The rest is the signer's. */
+    size_t number;
+    _Atomic size_t claimed;
+    bool queued, held, hashed, failed;
+    struct signing_batch *next;
+};
+
+/* Both are borrowed. The thread starts with the second batch. Never NULL. */
+struct signer *signer_create(const struct signing_key *key, const char *server_name);
+void signer_destroy(struct signer *signer); /* NULL is accepted; batches given and not waited for stay as they are */
+
+/* items and n are set. */
+void signer_give(struct signer *signer, struct signing_batch *batch);
+
+/* Returns when all of the batch is complete; then it can be filled and given again. Batches are waited for in the order
+ * they were given. false: one of the events is too large (pdu.h), and none may be used. */
+bool signer_wait(struct signer *signer, struct signing_batch *batch);
+
+#endif

@@ -1,0 +1,89 @@
+#include "homeserver/rooms/read/members.h"
+
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/store/matrix/events.h"
+
+static bool is_member(const struct event_row *row)
+{
+    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0;
+}
+
+enum membership members_content_membership(const char *content)
+{
+    json_t *object = json_loads(content, 0, NULL);
+    enum membership membership = membership_from(json_get_string(object, "membership"));
+    json_decref(object);
+    return membership;
+}
+
+static bool is_wanted(const struct members_wanted *wanted, const struct event_row *row)
+{
+    if (wanted->only == MEMBERSHIP_NONE && wanted->without == MEMBERSHIP_NONE)
+        return true;
+    enum membership membership = members_content_membership(row->content);
+    return (wanted->only == MEMBERSHIP_NONE || membership == wanted->only) &&
+           (wanted->without == MEMBERSHIP_NONE || membership != wanted->without);
+}
+
+void members_render(struct text *out, const struct render *how, const struct members_wanted *wanted)
+{
+    struct render bare = *how;
+    struct event_row row;
+    bool first = true;
+    bare.bare = true;
+    struct stmt *q = wanted->pos == INT64_MAX ? events_state_of_type(how->db, wanted->room, "m.room.member")
+                                              : events_state_at(how->db, wanted->room, wanted->pos);
+    text_addc(out, '[');
+    while (events_next(q, &row)) {
+        if (!is_member(&row) || !is_wanted(wanted, &row))
+            continue;
+        text_add(out, ",", first ? 0 : 1);
+        render_event(out, &bare, &row);
+        first = false;
+    }
+    text_addc(out, ']');
+    stmt_end(q);
+}
+
+static void add_string(struct text *out, const char *key, const json_t *value, bool first)
+{
+    if (!json_is_string(value))
+        return;
+    text_add(out, ",", first ? 0 : 1);
+    text_add_json(out, key);
+    text_addc(out, ':');
+    text_add_json_string(out, json_string_value(value), json_string_length(value));
+}
+
+/* false: not joined, nothing is written. */
+static bool add_joined(struct text *out, const struct event_row *row, bool first)
+{
+    json_t *content = json_loads(row->content, 0, NULL);
+    bool joined = membership_from(json_get_string(content, "membership")) == MEMBERSHIP_JOIN;
+    if (joined) {
+        text_add(out, ",", first ? 0 : 1);
+        text_add_json(out, row->state_key);
+        text_adds(out, ":{");
+        add_string(out, "avatar_url", json_object_get(content, "avatar_url"), true);
+        add_string(out, "display_name", json_object_get(content, "displayname"), out->data[out->len - 1] == '{');
+        text_addc(out, '}');
+    }
+    json_decref(content);
+    return joined;
+}
+
+void members_render_joined(struct text *out, struct db *db, room_no room)
+{
+    struct event_row row;
+    bool first = true;
+    struct stmt *q = events_state_of_type(db, room, "m.room.member");
+    text_addc(out, '{');
+    while (events_next(q, &row))
+        if (add_joined(out, &row, first))
+            first = false;
+    text_addc(out, '}');
+    stmt_end(q);
+}

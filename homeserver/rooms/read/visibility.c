@@ -1,0 +1,189 @@
+#include "homeserver/rooms/read/visibility.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/matrix/state_history.h"
+
+enum setting { SHARED, WORLD_READABLE, INVITED, JOINED }; /* SHARED also stands for absent and not understood */
+
+/* From pos on the value holds. */
+struct step {
+    stream_pos pos;
+    int value;
+};
+
+struct steps {
+    struct step *at;
+    size_t n;
+    int first; /* before the first step */
+};
+
+struct run {
+    stream_pos first, last; /* both included */
+};
+
+struct visibility {
+    struct steps memberships, settings;
+    bool forgotten;
+    stream_pos last_join; /* 0: never */
+    struct run *runs;     /* ascending, apart from each other */
+    size_t n_runs;
+};
+
+static int setting_from(const char *name)
+{
+    static const char *const NAMES[] = {"shared", "world_readable", "invited", "joined"};
+    for (int i = 0; name != NULL && i < 4; ++i)
+        if (strcmp(name, NAMES[i]) == 0)
+            return i;
+    return SHARED;
+}
+
+static int membership_value(const char *name)
+{
+    return membership_from(name);
+}
+
+static void load_steps(struct db *db, room_no room, const char *type, const char *state_key, const char *field,
+                       int (*value_of)(const char *name), struct steps *steps)
+{
+    stream_pos pos;
+    const char *content;
+    struct stmt *q = history_of(db, room, type, state_key);
+    while (history_next(q, &pos, &content)) {
+        json_t *object = json_loads(content, 0, NULL);
+        steps->at = xrealloc(steps->at, (steps->n + 1) * sizeof *steps->at);
+        steps->at[steps->n++] = (struct step){pos, value_of(json_get_string(object, field))};
+        json_decref(object);
+    }
+    stmt_end(q);
+}
+
+static int value_at(const struct steps *steps, stream_pos pos)
+{
+    size_t n = steps->n;
+    while (n != 0 && steps->at[n - 1].pos > pos)
+        --n;
+    return n != 0 ? steps->at[n - 1].value : steps->first;
+}
+
+/* The rules in the specification's order. pos: where the event is; later joins count for shared history. */
+static bool rules_allow(const struct visibility *v, int setting, int membership, stream_pos pos)
+{
+    if (setting == WORLD_READABLE)
+        return true;
+    if (v->last_join == 0)
+        return false;
+    return membership == MEMBERSHIP_JOIN || (setting == SHARED && v->last_join > pos) ||
+           (setting == INVITED && membership == MEMBERSHIP_INVITE);
+}
+
+static void add_run(struct visibility *v, stream_pos first, stream_pos last)
+{
+    if (first > last)
+        return;
+    if (v->n_runs != 0 && v->runs[v->n_runs - 1].last == first - 1) {
+        v->runs[v->n_runs - 1].last = last;
+        return;
+    }
+    v->runs = xrealloc(v->runs, (v->n_runs + 1) * sizeof *v->runs);
+    v->runs[v->n_runs++] = (struct run){first, last};
+}
+
+/* Where either history takes its next step after pos. INT64_MAX: nowhere. */
+static stream_pos next_step(const struct visibility *v, size_t m, size_t s)
+{
+    stream_pos next = m < v->memberships.n ? v->memberships.at[m].pos : INT64_MAX;
+    return s < v->settings.n && v->settings.at[s].pos < next ? v->settings.at[s].pos : next;
+}
+
+/* Walks both histories side by side. A step is an event of its own: seen if it could be seen before or after. */
+static void find_runs(struct visibility *v)
+{
+    int membership = v->memberships.first, setting = v->settings.first;
+    stream_pos at = 0;
+    size_t m = 0, s = 0;
+    for (;;) {
+        stream_pos next = next_step(v, m, s);
+        bool before = rules_allow(v, setting, membership, next == INT64_MAX ? at : next - 1);
+        if (before)
+            add_run(v, at, next == INT64_MAX ? next : next - 1);
+        if (next == INT64_MAX)
+            return;
+        bool seen = rules_allow(v, setting, membership, next);
+        if (m < v->memberships.n && v->memberships.at[m].pos == next)
+            membership = v->memberships.at[m++].value;
+        if (s < v->settings.n && v->settings.at[s].pos == next)
+            setting = v->settings.at[s++].value;
+        if (seen || rules_allow(v, setting, membership, next))
+            add_run(v, next, next);
+        at = next + 1;
+    }
+}
+
+struct visibility *visibility_load(struct db *db, room_no room, user_no user, const char *user_id)
+{
+    struct membership_row row;
+    struct visibility *v = xcalloc(1, sizeof *v);
+    v->memberships.first = MEMBERSHIP_NONE;
+    v->settings.first = SHARED;
+    v->forgotten = memberships_get(db, room, user, &row) && row.forgotten;
+    if (row.membership != MEMBERSHIP_NONE && !v->forgotten)
+        load_steps(db, room, "m.room.member", user_id, "membership", membership_value, &v->memberships);
+    load_steps(db, room, "m.room.history_visibility", "", "history_visibility", setting_from, &v->settings);
+    for (size_t i = 0; i < v->memberships.n; ++i)
+        if (v->memberships.at[i].value == MEMBERSHIP_JOIN)
+            v->last_join = v->memberships.at[i].pos;
+    find_runs(v);
+    return v;
+}
+
+void visibility_free(struct visibility *v)
+{
+    if (v == NULL)
+        return;
+    free(v->memberships.at);
+    free(v->settings.at);
+    free(v->runs);
+    free(v);
+}
+
+bool visibility_allows(const struct visibility *v, stream_pos pos)
+{
+    for (size_t i = v->n_runs; i-- != 0;)
+        if (v->runs[i].first <= pos)
+            return pos <= v->runs[i].last;
+    return false;
+}
+
+bool visibility_range(const struct visibility *v, stream_pos *first, stream_pos *last)
+{
+    if (v->n_runs == 0)
+        return false;
+    *first = v->runs[0].first;
+    *last = v->runs[v->n_runs - 1].last;
+    return true;
+}
+
+enum membership visibility_membership_at(const struct visibility *v, stream_pos pos)
+{
+    return (enum membership)value_at(&v->memberships, pos);
+}
+
+enum membership visibility_membership(const struct visibility *v)
+{
+    return visibility_membership_at(v, INT64_MAX);
+}
+
+stream_pos visibility_state_pos(const struct visibility *v)
+{
+    if (visibility_membership(v) == MEMBERSHIP_JOIN || value_at(&v->settings, INT64_MAX) == WORLD_READABLE)
+        return INT64_MAX;
+    for (size_t i = 0; i < v->memberships.n; ++i)
+        if (v->last_join != 0 && v->memberships.at[i].pos > v->last_join)
+            return v->memberships.at[i].pos;
+    return 0;
+}

@@ -1,0 +1,112 @@
+/* The narrow door to the database: the only file beside db.c, writer.c and backup.c that knows there is SQLite.
+ *
+ * A struct db is one connection and belongs to one thread. Statements are texts in tables, one table an aggregate, next
+ * to the code that maps their rows; they are prepared on first use and kept.
+ *
+ * Failure is sticky: when the database itself fails (full disk, damaged page, a bug in a statement) the cause is logged
+ * once, look-ups answer "nothing", acts answer false, and db_failed stays true until db_settle. The two boundaries ask
+ * for it: the writer after every job (which it then rolls back), the HTTP dispatcher after every handler (which then
+ * answers 500). Code between them reads as if nothing could fail.
+ *
+ *     struct stmt *q = db_query(db, &USERS, USER_BY_LOCALPART, "t", localpart);
+ *     if (stmt_next(q))
+ *         no = col_int(q, 0);
+ *     stmt_end(q);
+ *
+ * Reading: db_begin_read … db_end_read bracket several look-ups in one snapshot. */
+#ifndef PARTA_STORE_DRIVER_DB_H
+#define PARTA_STORE_DRIVER_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct db;
+struct stmt;
+
+/* A table of statement texts: one static object per file of store/. */
+struct statements {
+    const char *name;         /* for the log */
+    const char *const *texts; /* indexed by the file's enum */
+    int n;
+};
+
+enum db_mode {
+    DB_READ,  /* a worker's connection */
+    DB_WRITE, /* the writer's one */
+};
+
+struct db_options {
+    bool durable;  /* synchronous=FULL; false: NORMAL */
+    int cache_kib; /* page cache of this connection; 0: 512 */
+};
+
+/* Opens path (created when DB_WRITE). NULL: logged. Blocks. */
+struct db *db_open(const char *path, enum db_mode mode, const struct db_options *options);
+void db_close(struct db *db); /* NULL is accepted */
+
+/* A statement with its parameters $1… bound, ready for stmt_next. formats, one letter each:
+ * i int64_t; t const char * (NULL: SQL NULL); b const void *, size_t (bytes; NULL pointer: SQL NULL); n nothing (NULL).
+ * Strings and bytes are borrowed until stmt_end. Never NULL: on failure a statement without rows.
+ * A statement that is already running in this connection (recursion) may not be asked for again: that is a failure. */
+struct stmt *db_query(struct db *db, const struct statements *set, int which, const char *formats, ...);
+
+/* Runs a statement that answers no rows. false: it failed (db_failed) or broke a UNIQUE, CHECK or key constraint. */
+bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...);
+
+/* Runs a query and returns the first column of its first row, otherwise if there is none or it is NULL. */
+int64_t db_int(struct db *db, const struct statements *set, int which, int64_t otherwise, const char *formats, ...);
+
+/* The same for a text: a copy that the caller frees, or NULL. */
+char *db_text(struct db *db, const struct statements *set, int which, const char *formats, ...);
+
+bool stmt_next(struct stmt *stmt); /* true: a row is there */
+void stmt_end(struct stmt *stmt);  /* must follow every db_query; NULL is accepted */
+
+int64_t col_int(struct stmt *stmt, int column);
+const char *col_text(struct stmt *stmt, int column); /* borrowed until stmt_next or stmt_end; NULL for SQL NULL */
+const void *col_bytes(struct stmt *stmt, int column, size_t *len); /* the same */
+bool col_null(struct stmt *stmt, int column);
+
+int64_t db_last_id(struct db *db); /* of the last INSERT into a table with an integer key */
+int db_changes(struct db *db);     /* rows touched by the last db_run */
+
+bool db_failed(const struct db *db);
+void db_settle(struct db *db); /* forgets the failure */
+
+void db_begin_read(struct db *db); /* nests */
+void db_end_read(struct db *db);
+
+/* For the writer, migrations and tests. text: one statement or several, no parameters. */
+bool db_script(struct db *db, const char *text);
+
+/* Makes the n-th db_query/db_run from now fail as a full disk would; 0 switches it off. For fault tests. */
+void db_fail_after(struct db *db, int n);
+
+/* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
+bool db_in_transaction(struct db *db);
+
+/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_cache.h). The write connection
+ * counts, for each group of tables, the statements that changed a row of them; which tables a statement writes is
+ * learnt from SQLite when it is prepared, so that no store function can forget to say so. A rollback counts for all
+ * groups. */
+enum db_epochs {
+    EPOCH_PEOPLE = 1,   /* roles, enrollments, guardianships, people, schools, classes; users.state */
+    EPOCH_RECORDS = 2,  /* what rooms are to schools: room_schools, roster_rooms, roster_members, named_members … */
+    EPOCH_LIFE = 4,     /* memberships, room_state */
+    EPOCH_POLICIES = 8, /* policies */
+    EPOCH_ALL = 15
+};
+#define EPOCHS 4
+int64_t db_epoch(const struct db *db, unsigned epochs); /* enum db_epochs; equal: none of these tables has changed */
+void db_epoch_next(struct db *db, unsigned epochs);
+
+/* Room for a job that touches much of the database: a larger page cache, until it is given back. */
+void db_cache_grow(struct db *db);
+void db_cache_shrink(struct db *db);
+
+bool db_writes(const struct db *db); /* the DB_WRITE connection: it sees what may yet be rolled back */
+
+struct sqlite3 *db_raw(struct db *db); /* for writer.c and backup.c only */
+
+#endif

@@ -1,0 +1,384 @@
+#include "homeserver/store/driver/schema.h"
+
+#include <stdio.h>
+
+#include "homeserver/base/log.h"
+
+/* Migrations in order; a number is an index plus one, and never changes once released. The subset of SQL is what SQLite
+ * and PostgreSQL share, STRICT and WITHOUT ROWID (rows lie in their key's tree) apart. */
+static const char *const MIGRATIONS[] = {
+    /* 1: accounts, rooms, events, what /sync needs */
+    "CREATE TABLE stream (one INTEGER PRIMARY KEY CHECK (one = 1), reserved INTEGER NOT NULL) STRICT;"
+    "INSERT INTO stream VALUES (1, 0);"
+
+    "CREATE TABLE users ("
+    " user_no INTEGER PRIMARY KEY,"
+    " localpart TEXT NOT NULL UNIQUE,"
+    " password_hash TEXT,"                   /* argon2id, libsodium's string; NULL: no password sign-in */
+    " state TEXT NOT NULL DEFAULT 'active'," /* school.md A3, and 'left' for deactivated */
+    " kind TEXT NOT NULL DEFAULT 'person',"  /* 'person', 'service' */
+    " admin INTEGER NOT NULL DEFAULT 0,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE profile_fields ("
+    " user_no INTEGER NOT NULL REFERENCES users, field TEXT NOT NULL, value TEXT NOT NULL," /* value: JSON */
+    " pos INTEGER NOT NULL, PRIMARY KEY (user_no, field)) STRICT;"
+
+    "CREATE TABLE devices ("
+    " device_no INTEGER PRIMARY KEY, user_no INTEGER NOT NULL REFERENCES users, device_id TEXT NOT NULL,"
+    " display_name TEXT, last_seen_ms INTEGER, last_seen_ip TEXT, created_ms INTEGER NOT NULL,"
+    " UNIQUE (user_no, device_id)) STRICT;"
+
+    "CREATE TABLE access_tokens ("
+    " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " ends_hash BLOB,"             /* the refresh token that ends when this token is first used */
+    " expires_ms INTEGER) STRICT;" /* NULL: never */
+    "CREATE INDEX access_tokens_device ON access_tokens (device_no);"
+
+    "CREATE TABLE refresh_tokens ("
+    " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " ends_hash BLOB," /* the refresh token this one was issued for, which ends when this one is first used */
+    " expires_ms INTEGER) STRICT;"
+    "CREATE INDEX refresh_tokens_device ON refresh_tokens (device_no);"
+
+    "CREATE TABLE registration_tokens ("
+    " token_hash BLOB PRIMARY KEY, uses_allowed INTEGER, uses INTEGER NOT NULL DEFAULT 0, expires_ms INTEGER,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE filters ("
+    " user_no INTEGER NOT NULL REFERENCES users, filter_no INTEGER NOT NULL, definition TEXT NOT NULL,"
+    " PRIMARY KEY (user_no, filter_no)) STRICT;"
+
+    "CREATE TABLE account_data (" /* room_no 0: global; tags are m.tag, push rules m.push_rules, read markers
+                                     m.fully_read */
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL,"
+    " pos INTEGER NOT NULL, PRIMARY KEY (user_no, room_no, type)) STRICT;"
+    "CREATE INDEX account_data_pos ON account_data (user_no, pos);"
+
+    "CREATE TABLE rooms ("
+    " room_no INTEGER PRIMARY KEY, room_id TEXT NOT NULL UNIQUE, version TEXT NOT NULL,"
+    " creator INTEGER NOT NULL REFERENCES users, created_ms INTEGER NOT NULL,"
+    " published INTEGER NOT NULL DEFAULT 0,"
+    " joined INTEGER NOT NULL DEFAULT 0) STRICT;" /* how many are joined: derived from memberships, kept with them */
+    "CREATE INDEX rooms_published ON rooms (published) WHERE published = 1;"
+
+    /* An event is its row: the PDU of its room version is put together from it (rooms/pdu/pdu.h). */
+    "CREATE TABLE events ("
+    " pos INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, event_id TEXT NOT NULL UNIQUE,"
+    " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
+    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; never falls within a room */
+    " depth INTEGER NOT NULL,"
+    " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
+    " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */
+    " hash BLOB NOT NULL,"      /* content hash, 32 bytes */
+    " signature BLOB NOT NULL," /* this server's, 64 bytes */
+    " redacts TEXT,"            /* the top-level key of room versions 1 to 10 */
+    " redacted_by INTEGER,"     /* position of the redaction */
+    " replaces INTEGER,"        /* state: position of the state event before it */
+    " reference_hash BLOB"      /* room versions 1 and 2, where later events name it beside the id; else NULL */
+    ") STRICT;"
+    "CREATE INDEX events_room ON events (room_no, pos);"
+    "CREATE INDEX events_state ON events (room_no, type, state_key, pos) WHERE state_key IS NOT NULL;"
+
+    "CREATE TABLE room_state (" /* the state now: derived from events, kept in the same transaction */
+    " room_no INTEGER NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, type, state_key)) STRICT;"
+
+    "CREATE TABLE memberships (" /* m.room.member now, by person: derived, kept in the same transaction */
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms,"
+    " membership TEXT NOT NULL,"              /* join, invite, knock, leave, ban */
+    " pos INTEGER NOT NULL,"                  /* of the member event */
+    " joined_pos INTEGER NOT NULL DEFAULT 0," /* when the last unbroken run of 'join' began; 0: never joined */
+    " forgotten INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (user_no, room_no)) STRICT;"
+    "CREATE INDEX memberships_room ON memberships (room_no, membership, user_no);"
+    "CREATE INDEX memberships_pos ON memberships (user_no, pos);"
+
+    "CREATE TABLE transactions (" /* what a client's transaction id already did (Client-Server API, "Transaction
+                                     identifiers") */
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, txn_id TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " about TEXT NOT NULL," /* the path's segment before the id: an event's type, or which event is redacted */
+    " pos INTEGER NOT NULL, PRIMARY KEY (device_no, txn_id, room_no, about)) STRICT;"
+    "CREATE INDEX transactions_pos ON transactions (pos);"
+
+    "CREATE TABLE relations (" /* who relates to an event: m.relates_to of events in the same room */
+    " target_id TEXT NOT NULL, pos INTEGER NOT NULL, rel_type TEXT NOT NULL, room_no INTEGER NOT NULL,"
+    " PRIMARY KEY (target_id, pos)) STRICT;"
+    "CREATE INDEX relations_threads ON relations (room_no, pos) WHERE rel_type = 'm.thread';"
+
+    "CREATE TABLE aliases ("
+    " alias TEXT PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, creator INTEGER NOT NULL REFERENCES users) "
+    "STRICT;"
+    "CREATE INDEX aliases_room ON aliases (room_no);"
+
+    "CREATE TABLE receipts ("
+    " room_no INTEGER NOT NULL, user_no INTEGER NOT NULL, type TEXT NOT NULL," /* m.read, m.read.private */
+    " thread TEXT NOT NULL," /* '': unthreaded; 'main' or the thread root's event id */
+    " event_id TEXT NOT NULL, event_pos INTEGER NOT NULL, ts INTEGER NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, user_no, type, thread)) STRICT;"
+    "CREATE INDEX receipts_pos ON receipts (room_no, pos);",
+
+    /* 2: the roster, and the rooms that are its picture (store/school/schools.h). Dates are days, 2026-09-01. */
+    "CREATE TABLE schools ("
+    " school_no INTEGER PRIMARY KEY, sourced_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;" /* 1: no longer in the roster */
+
+    "CREATE TABLE classes ("
+    " class_no INTEGER PRIMARY KEY, sourced_id TEXT NOT NULL UNIQUE, school_no INTEGER NOT NULL REFERENCES schools,"
+    " kind TEXT NOT NULL CHECK (kind IN ('homeroom', 'scheduled')), grade TEXT NOT NULL, title TEXT NOT NULL,"
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX classes_school ON classes (school_no);"
+
+    "CREATE TABLE people ("
+    " user_no INTEGER PRIMARY KEY REFERENCES users, sourced_id TEXT NOT NULL UNIQUE, given_name TEXT NOT NULL,"
+    " family_name TEXT NOT NULL, middle_name TEXT NOT NULL, birth_date TEXT,"
+    " enabled INTEGER NOT NULL DEFAULT 1," /* 0: the roster says that the person may not sign in */
+    " ended INTEGER NOT NULL DEFAULT 0) STRICT;"
+
+    "CREATE TABLE roles (" /* a role can be held in several periods */
+    " user_no INTEGER NOT NULL REFERENCES people, school_no INTEGER NOT NULL REFERENCES schools, role TEXT NOT NULL,"
+    " begin_date TEXT NOT NULL DEFAULT '',"         /* '': since ever */
+    " end_date TEXT NOT NULL DEFAULT '9999-12-31'," /* the last day */
+    " PRIMARY KEY (user_no, school_no, role, begin_date)) STRICT;"
+    "CREATE INDEX roles_school ON roles (school_no, role);"
+
+    "CREATE TABLE enrollments ("
+    " class_no INTEGER NOT NULL REFERENCES classes, user_no INTEGER NOT NULL REFERENCES people,"
+    " role TEXT NOT NULL," /* pupil, teacher, class_teacher: of a homeroom, its one primary teacher */
+    " begin_date TEXT NOT NULL DEFAULT '', end_date TEXT NOT NULL DEFAULT '9999-12-31',"
+    " PRIMARY KEY (class_no, user_no, role, begin_date)) STRICT;"
+    "CREATE INDEX enrollments_user ON enrollments (user_no);"
+
+    "CREATE TABLE guardianships ("
+    " child INTEGER NOT NULL REFERENCES people, guardian INTEGER NOT NULL REFERENCES people,"
+    " PRIMARY KEY (child, guardian)) STRICT;"
+    "CREATE INDEX guardianships_guardian ON guardianships (guardian);"
+
+    "CREATE TABLE room_schools (" /* to which schools a room belongs (A2), whoever made it */
+    " room_no INTEGER NOT NULL REFERENCES rooms, school_no INTEGER NOT NULL REFERENCES schools,"
+    " PRIMARY KEY (room_no, school_no)) STRICT;"
+    "CREATE INDEX room_schools_school ON room_schools (school_no);"
+
+    "CREATE TABLE roster_rooms (" /* E1; class_no 0: of the whole school */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER NOT NULL DEFAULT 0, UNIQUE (school_no, class_no, kind)) STRICT;"
+
+    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in the same transaction
+                                     */
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " power INTEGER NOT NULL," /* by post (E3); 0: an ordinary member */
+    " PRIMARY KEY (room_no, user_no)) STRICT;"
+    "CREATE INDEX roster_members_user ON roster_members (user_no);",
+
+    /* 3: the school layer. source says who keeps a record: a roster's name, or 'school' for what the school's own
+     * people entered; an import touches only its own. version counts changes, for If-Match. */
+    "ALTER TABLE schools ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE schools ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE classes ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE classes ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE people ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE people ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE people ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;" /* 1: closed because no school is left (G2):
+                                                                          opens again when there is one */
+    "UPDATE people SET closed = 1 WHERE ended = 1;"
+    "CREATE INDEX users_restricted ON users (user_no) WHERE state = 'restricted';"
+    "CREATE INDEX people_closed ON people (user_no) WHERE closed = 1;"
+    "CREATE TABLE roles_by_source (" /* several sources may say the same; 'derived': it follows from other records */
+    " user_no INTEGER NOT NULL REFERENCES people, school_no INTEGER NOT NULL REFERENCES schools, role TEXT NOT NULL,"
+    " begin_date TEXT NOT NULL DEFAULT '', end_date TEXT NOT NULL DEFAULT '9999-12-31',"
+    " source TEXT NOT NULL DEFAULT 'roster', PRIMARY KEY (user_no, school_no, role, begin_date, source)) STRICT;"
+    "INSERT INTO roles_by_source (user_no, school_no, role, begin_date, end_date)"
+    " SELECT user_no, school_no, role, begin_date, end_date FROM roles;"
+    "DROP TABLE roles;"
+    "ALTER TABLE roles_by_source RENAME TO roles;"
+    "CREATE INDEX roles_school ON roles (school_no, role);"
+    "CREATE INDEX roles_derived ON roles (user_no) WHERE source = 'derived';"
+    "ALTER TABLE enrollments ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE guardianships ADD COLUMN source TEXT NOT NULL DEFAULT 'roster';"
+    "ALTER TABLE guardianships ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0;"
+
+    "CREATE INDEX roster_rooms_class ON roster_rooms (class_no);"
+    "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;"
+    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* settle_day: up to
+                                                                                         which day dates have taken
+                                                                                         effect */
+
+    "ALTER TABLE rooms ADD COLUMN kind TEXT NOT NULL DEFAULT 'free';" /* of rooms that are not in roster_rooms */
+    "ALTER TABLE rooms ADD COLUMN owner INTEGER REFERENCES users;"    /* E5: who answers for it; NULL: the creator */
+    "CREATE INDEX rooms_library ON rooms (room_no) WHERE kind = 'library';"
+    "CREATE INDEX rooms_owner ON rooms (owner, kind) WHERE owner IS NOT NULL;"
+
+    "CREATE TABLE direct_rooms (" /* F2: between whom a direct chat is, for ever; b NULL: nobody was invited yet */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, a INTEGER NOT NULL REFERENCES users, b INTEGER REFERENCES users)"
+    " STRICT;"
+    "CREATE INDEX direct_rooms_b ON direct_rooms (b, a);"
+
+    "CREATE TABLE archived_rooms (" /* G3: what the roster kept in an earlier year */
+    " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER NOT NULL, archived_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE named_members (" /* E7: external staff are in the rooms they are named for */
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " PRIMARY KEY (room_no, user_no)) STRICT;"
+    "CREATE INDEX named_members_user ON named_members (user_no);"
+
+    "CREATE TABLE associations (" /* E8: which schools have agreed to share the room */
+    " room_no INTEGER NOT NULL REFERENCES rooms, school_no INTEGER NOT NULL REFERENCES schools,"
+    " agreed_ms INTEGER NOT NULL, agreed_by TEXT NOT NULL, PRIMARY KEY (room_no, school_no)) STRICT;"
+    "CREATE TABLE association_codes (" /* given by one school to another, which agrees with it, once */
+    " code_hash BLOB PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, expires_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE policies (" /* school_no 0: of the whole server. The newest version is in force */
+    " school_no INTEGER NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL," /* JSON, as it was given */
+    " author TEXT NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (school_no, version)) "
+    "STRICT;"
+
+    "CREATE TABLE roster_mirrors (" /* the last OneRoster data of each source, whole, as a zip: deltas are merged into
+                                       it */
+    " source TEXT PRIMARY KEY, archive BLOB NOT NULL, modified TEXT NOT NULL DEFAULT '', updated_ms INTEGER NOT NULL)"
+    " STRICT;"
+
+    "CREATE TABLE imports (" /* what was imported, for those who ask */
+    " import_no INTEGER PRIMARY KEY, source TEXT NOT NULL, mode TEXT NOT NULL," /* bulk, delta, pull, year */
+    " author TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, changes TEXT NOT NULL) STRICT;"
+
+    "CREATE TABLE links (" /* C2, D1 */
+    " link_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE,"
+    " kind TEXT NOT NULL CHECK (kind IN ('class', 'school', 'guardian', 'personal')),"
+    " school_no INTEGER REFERENCES schools, class_no INTEGER REFERENCES classes, role TEXT NOT NULL,"
+    " person INTEGER REFERENCES people,"                           /* guardian: the child; personal: whom it names */
+    " issuer INTEGER REFERENCES users, issuer_name TEXT NOT NULL," /* issuer NULL: an operator */
+    " uses_allowed INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0,"
+    " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER) STRICT;"
+    "CREATE INDEX links_school ON links (school_no, link_no);"
+    "CREATE INDEX links_person ON links (person, link_no);"
+
+    "CREATE TABLE applications (" /* C1, D2: somebody asks to be let in, to be a guardian, or to have data corrected */
+    " application_no INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('join', 'guardian', 'correction')),"
+    " user_no INTEGER NOT NULL REFERENCES users," /* who asks */
+    " link_no INTEGER REFERENCES links, school_no INTEGER NOT NULL REFERENCES schools,"
+    " class_no INTEGER REFERENCES classes, role TEXT NOT NULL, child INTEGER REFERENCES people,"
+    " given_name TEXT NOT NULL DEFAULT '', family_name TEXT NOT NULL DEFAULT '', middle_name TEXT NOT NULL DEFAULT '',"
+    " birth_date TEXT, note TEXT NOT NULL DEFAULT ''," /* what the applicant says to those who decide */
+    " state TEXT NOT NULL DEFAULT 'waiting'"           /* begun: a guardian has yet to confirm (D2) */
+    " CHECK (state IN ('begun', 'waiting', 'approved', 'refused', 'withdrawn')),"
+    " decided_by TEXT, decided_ms INTEGER, reason TEXT NOT NULL DEFAULT '', created_ms INTEGER NOT NULL,"
+    " version INTEGER NOT NULL DEFAULT 1) STRICT;"
+    "CREATE INDEX applications_school ON applications (school_no, state, application_no);"
+    "CREATE INDEX applications_user ON applications (user_no);"
+
+    "CREATE TABLE contacts (" /* C3: verified; one account at a time */
+    " medium TEXT NOT NULL CHECK (medium IN ('email', 'msisdn')), address TEXT NOT NULL," /* canonical form */
+    " user_no INTEGER NOT NULL REFERENCES users, verified_ms INTEGER NOT NULL, added_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (medium, address)) STRICT;"
+    "CREATE INDEX contacts_user ON contacts (user_no);"
+
+    "CREATE TABLE verifications ("                      /* a code on its way to somebody */
+    " sid TEXT PRIMARY KEY, secret_hash BLOB NOT NULL," /* the client's secret */
+    " purpose TEXT NOT NULL CHECK (purpose IN ('register', 'add', 'reset')),"
+    " medium TEXT NOT NULL, address TEXT NOT NULL, code_hash BLOB NOT NULL, send_attempt INTEGER NOT NULL,"
+    " delivery TEXT NOT NULL CHECK (delivery IN ('waiting', 'sent', 'failed')),"
+    " tries INTEGER NOT NULL DEFAULT 0, sends INTEGER NOT NULL DEFAULT 1, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL," /* of the code; once validated: of the proof */
+    " validated_ms INTEGER) STRICT;"
+    "CREATE INDEX verifications_address ON verifications (medium, address);"
+    "CREATE INDEX verifications_expiry ON verifications (expires_ms);"
+
+    "CREATE TABLE reports (" /* F5 */
+    " report_no INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('event', 'room', 'user')),"
+    " reporter INTEGER NOT NULL REFERENCES users, accused INTEGER REFERENCES users," /* NULL: a room */
+    " room_no INTEGER REFERENCES rooms, event_id TEXT,"
+    " evidence TEXT," /* the event's type and content when it was reported: a redaction does not take it away */
+    " school_no INTEGER REFERENCES schools, reason TEXT NOT NULL,"
+    " state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')), resolution TEXT NOT NULL DEFAULT '',"
+    " handled_by TEXT, handled_ms INTEGER, created_ms INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 1) STRICT;"
+    "CREATE INDEX reports_school ON reports (school_no, state, report_no);"
+
+    "CREATE TABLE erasures (" /* G4: begun, and how far; an erasure goes on after a crash */
+    " user_no INTEGER PRIMARY KEY REFERENCES users, author TEXT NOT NULL, started_ms INTEGER NOT NULL,"
+    " room_no INTEGER NOT NULL DEFAULT 0, pos INTEGER NOT NULL DEFAULT 0, done_ms INTEGER) STRICT;"
+
+    "CREATE TABLE held_messages (" /* F3: sent in quiet hours, delivered when they are over */
+    " held_no INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, sender INTEGER NOT NULL REFERENCES users,"
+    " device_no INTEGER, txn_id TEXT, about TEXT, type TEXT NOT NULL, content TEXT NOT NULL, due_ms INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX held_messages_due ON held_messages (due_ms);"
+
+    "CREATE TABLE audit (" /* J2: a hash chain; entry is canonical JSON and holds all that is checked */
+    " seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL, signature BLOB NOT NULL,"
+    " school_no INTEGER NOT NULL, act TEXT NOT NULL, actor TEXT NOT NULL) STRICT;" /* for filters; 0: no school */
+    "CREATE INDEX audit_school ON audit (school_no, seq);"
+
+    "CREATE TABLE operator_tokens (" /* the regional operator's, with scopes */
+    " token_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
+
+    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed (policy/api/idempotency.h)
+                                  */
+    " caller TEXT NOT NULL, key_hash BLOB NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL,"
+    " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) "
+    "STRICT;"
+    "CREATE INDEX idempotency_created ON idempotency (created_ms);",
+
+    /* 4: what every join writes lies in fewer trees: rows in the order of their key, and no index that nothing asks. */
+    "CREATE TABLE room_state_by_key ("
+    " room_no INTEGER NOT NULL, type TEXT NOT NULL, state_key TEXT NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (room_no, type, state_key)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO room_state_by_key (room_no, type, state_key, pos)"
+    " SELECT room_no, type, state_key, pos FROM room_state ORDER BY room_no, type, state_key;"
+    "DROP TABLE room_state;"
+    "ALTER TABLE room_state_by_key RENAME TO room_state;"
+
+    "CREATE TABLE memberships_by_key ("
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms,"
+    " membership TEXT NOT NULL, pos INTEGER NOT NULL, joined_pos INTEGER NOT NULL DEFAULT 0,"
+    " forgotten INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (user_no, room_no)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO memberships_by_key (user_no, room_no, membership, pos, joined_pos, forgotten)"
+    " SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships ORDER BY user_no, room_no;"
+    "DROP TABLE memberships;"
+    "ALTER TABLE memberships_by_key RENAME TO memberships;"
+    "CREATE INDEX memberships_room ON memberships (room_no, membership, user_no);"
+
+    "CREATE TABLE roster_members_by_key ("
+    " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
+    " power INTEGER NOT NULL, PRIMARY KEY (room_no, user_no)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO roster_members_by_key (room_no, user_no, power)"
+    " SELECT room_no, user_no, power FROM roster_members ORDER BY room_no, user_no;"
+    "DROP TABLE roster_members;"
+    "ALTER TABLE roster_members_by_key RENAME TO roster_members;"
+    "CREATE INDEX roster_members_user ON roster_members (user_no);"
+    "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;",
+};
+
+enum { STATEMENT_VERSION };
+static const char *const TEXTS[] = {[STATEMENT_VERSION] = "PRAGMA user_version"};
+static const struct statements SCHEMA = {"schema", TEXTS, 1};
+
+int schema_version(void)
+{
+    return (int)(sizeof MIGRATIONS / sizeof *MIGRATIONS);
+}
+
+bool schema_migrate_to(struct db *db, int upto)
+{
+    int at = (int)db_int(db, &SCHEMA, STATEMENT_VERSION, 0, "");
+    if (at > schema_version()) {
+        log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at,
+                  schema_version());
+        return false;
+    }
+    for (; at < upto && !db_failed(db); ++at) {
+        char version[64];
+        log_info("store", "migrating to schema %d", at + 1);
+        snprintf(version, sizeof version, "PRAGMA user_version=%d", at + 1);
+        if (!db_script(db, "BEGIN IMMEDIATE") || !db_script(db, MIGRATIONS[at]) || !db_script(db, version) ||
+            !db_script(db, "COMMIT"))
+            db_script(db, "ROLLBACK");
+    }
+    return !db_failed(db);
+}
+
+bool schema_migrate(struct db *db)
+{
+    return schema_migrate_to(db, schema_version());
+}

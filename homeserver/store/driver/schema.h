@@ -1,0 +1,18 @@
+/* The schema and its numbered migrations. */
+#ifndef PARTA_STORE_DRIVER_SCHEMA_H
+#define PARTA_STORE_DRIVER_SCHEMA_H
+
+#include <stdbool.h>
+
+#include "homeserver/store/driver/db.h"
+
+int schema_version(void); /* the newest one this program knows */
+
+/* Brings a DB_WRITE connection to schema_version, each step in a transaction of its own. false: logged, and the
+ * database is as the last whole step left it. A database newer than this program is refused. */
+bool schema_migrate(struct db *db);
+
+/* The same, but no further than that version; for tests of migrations. */
+bool schema_migrate_to(struct db *db, int version);
+
+#endif

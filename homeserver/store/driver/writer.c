@@ -1,0 +1,359 @@
+#include "homeserver/store/driver/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/schema.h"
+
+#define GROUP_MAX 256 /* jobs in one transaction */
+#define OBSERVERS_MAX 8
+#define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
+#define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
+
+enum { RESERVED, RESERVE, BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK_JOB, COUNT };
+static const char *const TEXTS[] = {
+    [RESERVED] = "SELECT reserved FROM stream WHERE one = 1",
+    [RESERVE] = "UPDATE stream SET reserved = $1 WHERE one = 1",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [SAVEPOINT] = "SAVEPOINT job",
+    [RELEASE] = "RELEASE job",
+    [ROLLBACK_JOB] = "ROLLBACK TO job",
+};
+static const struct statements STREAM = {"stream", TEXTS, COUNT};
+
+/* A job in the queue: on the stack of the worker that waits for it, or on the heap with somebody to tell. */
+struct waiting {
+    struct waiting *next;
+    writer_job *job;
+    void *arg;
+    struct error *error;
+    bool ok, done;
+    pthread_cond_t wake;                   /* writer_run */
+    void (*tell)(void *tell_arg, bool ok); /* writer_submit; NULL: writer_run */
+    void *tell_arg;
+};
+
+struct undo {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+/* How far memory has gone in the group; a failed job or commit goes back to a mark. */
+struct mark {
+    size_t n_changes, n_undos;
+    stream_pos next, reserved;
+};
+
+struct writer {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct waiting *head, **tail; /* guarded by lock */
+    bool stopping;                /* guarded by lock */
+
+    _Atomic stream_pos committed;
+    _Atomic int64_t groups, jobs;
+
+    struct { /* the writer's thread only */
+        struct db *db;
+        struct change *changes;
+        struct undo *undos;
+        size_t changes_cap, undos_cap;
+        struct mark at;
+        int64_t serial; /* of the last job */
+        bool bulk;      /* tx_bulk */
+    } own;
+
+    struct observer {
+        writer_observer *fn;
+        void *self;
+    } observers[OBSERVERS_MAX];
+    int n_observers;
+};
+
+static bool reserve(struct writer *w, stream_pos upto)
+{
+    if (!db_run(w->own.db, &STREAM, RESERVE, "i", upto))
+        return false;
+    w->own.at.reserved = upto;
+    return true;
+}
+
+stream_pos tx_next_pos(struct tx *tx)
+{
+    struct writer *w = tx->writer;
+    if (w->own.at.next == w->own.at.reserved)
+        reserve(w, w->own.at.reserved + RESERVE_AHEAD); /* a failure is sticky: this job will be rolled back */
+    return ++w->own.at.next;
+}
+
+static void *grown(void *array, size_t n, size_t *cap, size_t item)
+{
+    if (n < *cap)
+        return array;
+    *cap = *cap != 0 ? *cap * 2 : 64;
+    return xrealloc(array, *cap * item);
+}
+
+void tx_change(struct tx *tx, struct change change)
+{
+    struct writer *w = tx->writer;
+    w->own.changes = grown(w->own.changes, w->own.at.n_changes, &w->own.changes_cap, sizeof change);
+    w->own.changes[w->own.at.n_changes++] = change;
+}
+
+bool tx_heard(const struct tx *tx)
+{
+    return tx->writer->n_observers != 0;
+}
+
+void tx_bulk(struct tx *tx)
+{
+    struct writer *w = tx->writer;
+    w->own.bulk = true;
+    db_cache_grow(w->own.db);
+}
+
+void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
+{
+    struct writer *w = tx->writer;
+    w->own.undos = grown(w->own.undos, w->own.at.n_undos, &w->own.undos_cap, sizeof *w->own.undos);
+    w->own.undos[w->own.at.n_undos++] = (struct undo){undo, arg};
+}
+
+static void release_changes(struct writer *w, size_t from)
+{
+    for (size_t i = from; i < w->own.at.n_changes; ++i)
+        if (w->own.changes[i].release != NULL)
+            w->own.changes[i].release(w->own.changes[i].payload);
+}
+
+static void go_back(struct writer *w, struct mark to)
+{
+    db_epoch_next(w->own.db, EPOCH_ALL);
+    release_changes(w, to.n_changes);
+    while (w->own.at.n_undos > to.n_undos) {
+        struct undo undo = w->own.undos[--w->own.at.n_undos];
+        undo.fn(undo.arg);
+    }
+    w->own.at = to;
+}
+
+static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
+{
+    struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
+    struct mark before = w->own.at;
+    if (!db_run(w->own.db, &STREAM, SAVEPOINT, ""))
+        return error_set(job->error, ERROR_UNKNOWN, NULL);
+    bool accepted = job->job(&tx, job->arg, job->error);
+    bool failed = db_failed(w->own.db);
+    if (accepted && !failed && db_run(w->own.db, &STREAM, RELEASE, ""))
+        return true;
+    if (failed || accepted)
+        error_set(job->error, ERROR_UNKNOWN, NULL);
+    db_settle(w->own.db);
+    db_run(w->own.db, &STREAM, ROLLBACK_JOB, "");
+    db_run(w->own.db, &STREAM, RELEASE, "");
+    go_back(w, before);
+    return false;
+}
+
+static void tell_observers(struct writer *w)
+{
+    w->committed = w->own.at.next;
+    if (w->own.at.n_changes != 0)
+        for (int i = 0; i < w->n_observers; ++i)
+            w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
+    release_changes(w, 0);
+}
+
+/* false: nothing of it was committed. */
+static bool commit_group(struct writer *w, struct waiting *first)
+{
+    int64_t now_ms = clock_wall_ms(), n = 0;
+    struct mark before = w->own.at;
+    db_settle(w->own.db);
+    bool begun = db_run(w->own.db, &STREAM, BEGIN, "");
+    bool ready =
+        begun && (w->own.at.reserved - w->own.at.next >= RESERVE_MARGIN || reserve(w, w->own.at.next + RESERVE_AHEAD));
+    /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
+    for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
+        n += job->ok = run_one(w, job, now_ms);
+    if (ready && db_in_transaction(w->own.db) && !db_failed(w->own.db) && db_run(w->own.db, &STREAM, COMMIT, "")) {
+        tell_observers(w);
+        w->own.at.n_changes = w->own.at.n_undos = 0;
+        w->groups += 1;
+        w->jobs += n;
+        return true;
+    }
+    if (begun)
+        db_run(w->own.db, &STREAM, ROLLBACK, "");
+    go_back(w, before);
+    return false;
+}
+
+static bool run_group(struct writer *w, struct waiting *first)
+{
+    bool committed = commit_group(w, first);
+    if (w->own.bulk)
+        db_cache_shrink(w->own.db);
+    w->own.bulk = false;
+    return committed;
+}
+
+static struct waiting *take_group(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->head == NULL && !w->stopping)
+        pthread_cond_wait(&w->work, &w->lock);
+    struct waiting *first = w->head, **end = &w->head;
+    for (int n = 0; *end != NULL && n < GROUP_MAX; ++n)
+        end = &(*end)->next;
+    w->head = *end;
+    *end = NULL;
+    if (w->head == NULL)
+        w->tail = &w->head;
+    pthread_mutex_unlock(&w->lock);
+    return first;
+}
+
+static void settle_failed(struct waiting *job)
+{
+    if (job->ok || job->error->code == ERROR_NONE)
+        error_set(job->error, ERROR_UNKNOWN, NULL);
+    job->ok = false;
+}
+
+static void end_job(struct writer *w, struct waiting *job)
+{
+    if (job->tell != NULL) {
+        job->tell(job->tell_arg, job->ok);
+        free(job);
+        return;
+    }
+    pthread_mutex_lock(&w->lock);
+    job->done = true;
+    pthread_cond_signal(&job->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void end_group(struct writer *w, struct waiting *first, bool committed)
+{
+    for (struct waiting *job = first, *next; job != NULL; job = next) {
+        next = job->next; /* job is gone once it has ended */
+        if (!committed)
+            settle_failed(job);
+        end_job(w, job);
+    }
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    for (struct waiting *first; (first = take_group(w)) != NULL;)
+        end_group(w, first, run_group(w, first));
+    return NULL;
+}
+
+struct writer *writer_start(const char *path, const struct db_options *options)
+{
+    struct writer *w = xcalloc(1, sizeof *w);
+    w->tail = &w->head;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->work, NULL);
+    w->own.db = db_open(path, DB_WRITE, options);
+    if (w->own.db != NULL && schema_migrate(w->own.db)) {
+        w->own.at.next = w->own.at.reserved = db_int(w->own.db, &STREAM, RESERVED, 0, "");
+        w->committed = w->own.at.next;
+        if (!db_failed(w->own.db) && pthread_create(&w->thread, NULL, writer_main, w) == 0)
+            return w;
+    }
+    db_close(w->own.db);
+    free(w);
+    return NULL;
+}
+
+void writer_stop(struct writer *w)
+{
+    if (w == NULL)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    pthread_cond_signal(&w->work);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    db_close(w->own.db);
+    free(w->own.changes);
+    free(w->own.undos);
+    pthread_mutex_destroy(&w->lock);
+    pthread_cond_destroy(&w->work);
+    free(w);
+}
+
+void writer_observe(struct writer *w, writer_observer *fn, void *self)
+{
+    if (w->n_observers == OBSERVERS_MAX)
+        abort();
+    w->observers[w->n_observers++] = (struct observer){fn, self};
+}
+
+/* Called with the lock. false: the writer has stopped, and the error says so. */
+static bool enqueue(struct writer *w, struct waiting *job)
+{
+    *job->error = (struct error){0};
+    if (w->stopping)
+        return error_set(job->error, ERROR_UNAVAILABLE, NULL);
+    *w->tail = job;
+    w->tail = &job->next;
+    pthread_cond_signal(&w->work);
+    return true;
+}
+
+bool writer_run(struct writer *w, writer_job *job, void *arg, struct error *e)
+{
+    struct waiting mine = {.job = job, .arg = arg, .error = e};
+    pthread_cond_init(&mine.wake, NULL);
+    pthread_mutex_lock(&w->lock);
+    if (enqueue(w, &mine))
+        while (!mine.done)
+            pthread_cond_wait(&mine.wake, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    pthread_cond_destroy(&mine.wake);
+    return mine.ok;
+}
+
+void writer_submit(struct writer *w, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
+                   void *done_arg)
+{
+    struct waiting *waiting = xcalloc(1, sizeof *waiting);
+    *waiting = (struct waiting){.job = job, .arg = arg, .error = e, .tell = done, .tell_arg = done_arg};
+    pthread_mutex_lock(&w->lock);
+    bool queued = enqueue(w, waiting);
+    pthread_mutex_unlock(&w->lock);
+    if (queued)
+        return;
+    free(waiting);
+    done(done_arg, false);
+}
+
+stream_pos writer_pos(const struct writer *w)
+{
+    return w->committed;
+}
+
+void writer_counts(const struct writer *w, int64_t *groups, int64_t *jobs)
+{
+    *groups = w->groups;
+    *jobs = w->jobs;
+}
+
+struct db *writer_db_for_tests(struct writer *w)
+{
+    return w->own.db;
+}

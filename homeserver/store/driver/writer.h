@@ -1,0 +1,102 @@
+/* The writer: one thread owns the one write connection.
+ *
+ * A worker hands it a job and waits. The writer takes all jobs that wait, runs them one after the other in one
+ * transaction, each behind its own savepoint, commits once (one sync of the disk), tells the observers what changed,
+ * and wakes the workers. So: what writer_run answered true for is on disk; a job that returned false or met a failing
+ * database has changed nothing; jobs see the world exactly as the jobs before them left it, which is why everything
+ * that guards a write (event authorization, the school's rules, limits) is asked inside the job.
+ *
+ * Jobs are short: parse before, render after. A job must not call writer_run.
+ *
+ * Observers run on the writer's thread after the commit, with the changes of the group in order of position, before the
+ * workers wake: who was answered finds the effect. They must not block or fail. */
+#ifndef PARTA_STORE_DRIVER_WRITER_H
+#define PARTA_STORE_DRIVER_WRITER_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
+
+struct writer;
+
+/* What a job can touch. Valid inside the job only. */
+struct tx {
+    struct db *db;
+    struct writer *writer;
+    int64_t now_ms; /* wall clock when the group began; events of one group share it */
+    int64_t serial; /* of this job, rising: tells memory kept across jobs what this one has touched */
+};
+
+/* What changed, as observers hear it. */
+enum change_kind {
+    CHANGE_EVENT,        /* room, user = sender; payload: struct event_news (rooms/events/append.h) */
+    CHANGE_MEMBERSHIP,   /* room, user = whose; right after the CHANGE_EVENT of the same pos */
+    CHANGE_RECEIPT,      /* room, user = whose; private: only that user's own syncs */
+    CHANGE_TYPING,       /* room; kept in memory */
+    CHANGE_ACCOUNT_DATA, /* user; room 0: global */
+    CHANGE_PROFILE,      /* user */
+    CHANGE_SESSION,      /* user, device: signed out, or its token replaced; device 0: all devices */
+    CHANGE_DEVICES,      /* user: its list of devices */
+    CHANGE_PRESENCE,     /* user */
+    CHANGE_TO_DEVICE,    /* user, device */
+};
+
+struct change {
+    enum change_kind kind;
+    bool private_;
+    stream_pos pos; /* 0 for CHANGE_SESSION */
+    room_no room;
+    user_no user;
+    device_no device;
+    void *payload;                  /* what the kind says, or NULL */
+    void (*release)(void *payload); /* called once when all observers are done or the job failed; NULL: nothing to do */
+};
+
+/* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */
+stream_pos tx_next_pos(struct tx *tx);
+
+/* Queues a change for the observers; dropped (and released) if the job or the commit fails. */
+void tx_change(struct tx *tx, struct change change);
+
+/* Whether anybody observes. If not (the command line, without a server), payloads need not be made: an import of a
+ * large roster would hold them all until its commit. */
+bool tx_heard(const struct tx *tx);
+
+/* This job will touch much of the database (an import): until its group ends the writer may use 128 MiB more. */
+void tx_bulk(struct tx *tx);
+
+/* Calls undo(arg) if this job or the group's commit fails: for what a job keeps in memory. */
+void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg);
+
+typedef bool writer_job(struct tx *tx, void *arg, struct error *e);
+typedef void writer_observer(void *self, const struct change *changes, size_t n);
+
+/* Opens path, migrates it, starts the thread. NULL: logged. */
+struct writer *writer_start(const char *path, const struct db_options *options);
+void writer_stop(struct writer *writer); /* finishes what waits; NULL is accepted */
+
+/* Observers are added before the first job. */
+void writer_observe(struct writer *writer, writer_observer *fn, void *self);
+
+/* Runs job in the next group and waits until it is durable. false: refused or failed, *e says how, nothing changed.
+ * Blocks (disk): workers only, never a loop. */
+bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error *e);
+
+/* The same without waiting: done(done_arg, ok) is called on the writer's thread once the job is durable or refused (or
+ * at once, on this thread, when the writer has stopped). arg and e live until then; done must be short and must not
+ * block. */
+void writer_submit(struct writer *writer, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
+                   void *done_arg);
+
+/* The last committed position: everything up to it is visible to readers that begin after the call. Any thread. */
+stream_pos writer_pos(const struct writer *writer);
+
+/* How many groups and jobs were committed so far, for /metrics. */
+void writer_counts(const struct writer *writer, int64_t *groups, int64_t *jobs);
+
+/* The write connection, to make it fail (db_fail_after) while no job runs. */
+struct db *writer_db_for_tests(struct writer *writer);
+
+#endif

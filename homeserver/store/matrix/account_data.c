@@ -1,0 +1,69 @@
+#include "homeserver/store/matrix/account_data.h"
+
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+enum { GET, PUT, FORGET, FORGET_ROOM, HOW_MANY, SINCE, IN_ROOM, N };
+static const char *const TEXTS[N] = {
+    [GET] = "SELECT content FROM account_data WHERE user_no = $1 AND room_no = $2 AND type = $3",
+    [PUT] = "INSERT INTO account_data (user_no, room_no, type, content, pos) VALUES ($1, $2, $3, $4, $5)"
+            " ON CONFLICT (user_no, room_no, type) DO UPDATE SET content = excluded.content, pos = excluded.pos",
+    [FORGET] = "DELETE FROM account_data WHERE user_no = $1",
+    [FORGET_ROOM] = "DELETE FROM account_data WHERE user_no = $1 AND room_no = $2",
+    [HOW_MANY] = "SELECT count(*) FROM account_data WHERE user_no = $1",
+    [SINCE] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND pos > $2 AND pos <= $3"
+              " ORDER BY pos",
+    [IN_ROOM] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
+};
+static const struct statements ACCOUNT_DATA = {"account_data", TEXTS, N};
+
+char *account_data_get(struct db *db, user_no user, room_no room, const char *type)
+{
+    return db_text(db, &ACCOUNT_DATA, GET, "iit", user, room, type);
+}
+
+bool account_data_put(struct tx *tx, user_no user, room_no room, const char *type, const char *content)
+{
+    stream_pos pos = tx_next_pos(tx);
+    if (!db_run(tx->db, &ACCOUNT_DATA, PUT, "iitti", user, room, type, content, pos))
+        return false;
+    tx_change(tx,
+              (struct change){.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = pos, .room = room, .user = user});
+    return true;
+}
+
+bool account_data_forget(struct tx *tx, user_no user)
+{
+    return db_run(tx->db, &ACCOUNT_DATA, FORGET, "i", user);
+}
+
+bool account_data_forget_room(struct tx *tx, user_no user, room_no room)
+{
+    return db_run(tx->db, &ACCOUNT_DATA, FORGET_ROOM, "ii", user, room);
+}
+
+int64_t account_data_count(struct db *db, user_no user)
+{
+    return db_int(db, &ACCOUNT_DATA, HOW_MANY, 0, "i", user);
+}
+
+static void each(struct stmt *q, void (*fn)(void *arg, const struct account_data_row *row), void *arg)
+{
+    while (stmt_next(q)) {
+        struct account_data_row row = {col_int(q, 0), col_text(q, 1), col_text(q, 2), col_int(q, 3)};
+        fn(arg, &row);
+    }
+    stmt_end(q);
+}
+
+void account_data_each(struct db *db, user_no user, stream_pos since, stream_pos to,
+                       void (*fn)(void *arg, const struct account_data_row *row), void *arg)
+{
+    each(db_query(db, &ACCOUNT_DATA, SINCE, "iii", user, since, to), fn, arg);
+}
+
+void account_data_each_room(struct db *db, user_no user, room_no room,
+                            void (*fn)(void *arg, const struct account_data_row *row), void *arg)
+{
+    each(db_query(db, &ACCOUNT_DATA, IN_ROOM, "ii", user, room), fn, arg);
+}

@@ -1,0 +1,71 @@
+#include "homeserver/store/matrix/delayed_messages.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "homeserver/store/driver/writer.h"
+
+enum { FIND, LAST, DUE, INSERT, DELETE, COUNT };
+static const char *const TEXTS[COUNT] = {
+    [FIND] = "SELECT MAX(held_no) FROM held_messages WHERE device_no = $1 AND room_no = $2 AND about = $3"
+             " AND txn_id = $4",
+    [LAST] = "SELECT MAX(held_no) FROM held_messages",
+    [DUE] = "SELECT h.held_no, h.room_no, h.sender, d.device_no, h.txn_id, h.about, h.type, h.content, h.due_ms,"
+            " h.created_ms FROM held_messages h LEFT JOIN devices d ON d.device_no = h.device_no"
+            " AND d.user_no = h.sender WHERE h.due_ms <= $1 AND h.held_no <= $2 ORDER BY h.due_ms, h.held_no LIMIT 1",
+    [INSERT] =
+        "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
+};
+static const struct statements HELD = {"held", TEXTS, COUNT};
+
+void held_placeholder(int64_t no, char out[ID_BYTES_MAX + 1])
+{
+    snprintf(out, ID_BYTES_MAX + 1, "$held%" PRId64, no);
+}
+
+int64_t held_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
+{
+    return db_int(db, &HELD, FIND, 0, "iitt", device, room, about, txn_id);
+}
+
+int64_t held_last(struct db *db)
+{
+    return db_int(db, &HELD, LAST, 0, "");
+}
+
+struct stmt *held_due(struct db *db, int64_t now_ms, int64_t last)
+{
+    return db_query(db, &HELD, DUE, "ii", now_ms, last);
+}
+
+bool held_next(struct stmt *q, struct held_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct held_row){.no = col_int(q, 0),
+                             .room = col_int(q, 1),
+                             .sender = col_int(q, 2),
+                             .device = col_int(q, 3),
+                             .txn_id = col_text(q, 4),
+                             .about = col_text(q, 5),
+                             .type = col_text(q, 6),
+                             .content = col_text(q, 7),
+                             .due_ms = col_int(q, 8),
+                             .created_ms = col_int(q, 9)};
+    return true;
+}
+
+int64_t held_insert(struct tx *tx, const struct held_row *row)
+{
+    return db_run(tx->db, &HELD, INSERT, "iiittttii", row->room, row->sender, row->device, row->txn_id, row->about,
+                  row->type, row->content, row->due_ms, row->created_ms)
+               ? db_last_id(tx->db)
+               : 0;
+}
+
+bool held_delete(struct tx *tx, int64_t no)
+{
+    return db_run(tx->db, &HELD, DELETE, "i", no);
+}

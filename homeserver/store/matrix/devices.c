@@ -1,0 +1,109 @@
+#include "homeserver/store/matrix/devices.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+#define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms FROM devices "
+
+enum { BY_ID, OF_USER, NUMBER, HOW_MANY, INSERT, RENAME, SEEN, DELETE, DELETE_OTHERS, N };
+static const char *const TEXTS[N] = {
+    [BY_ID] = ROW "WHERE user_no = $1 AND device_id = $2",
+    [OF_USER] = ROW "WHERE user_no = $1 ORDER BY device_no",
+    [NUMBER] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_id = $2",
+    [HOW_MANY] = "SELECT count(*) FROM devices WHERE user_no = $1",
+    [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
+                " VALUES ($1, $2, $3, $4, $5, $5)"),
+    [RENAME] = "UPDATE devices SET display_name = $2 WHERE device_no = $1",
+    [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
+    [DELETE] = "DELETE FROM devices WHERE device_no = $1",
+    [DELETE_OTHERS] = "DELETE FROM devices WHERE user_no = $1 AND device_no <> $2",
+};
+static const struct statements DEVICES = {"devices", TEXTS, N};
+
+static char *copy(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+static void device_from_row(struct stmt *q, struct device_row *row)
+{
+    *row = (struct device_row){
+        .no = col_int(q, 0),
+        .user = col_int(q, 1),
+        .device_id = copy(col_text(q, 2)),
+        .display_name = copy(col_text(q, 3)),
+        .last_seen_ip = copy(col_text(q, 4)),
+        .last_seen_ms = col_int(q, 5),
+    };
+}
+
+void device_row_finish(struct device_row *row)
+{
+    free(row->device_id);
+    free(row->display_name);
+    free(row->last_seen_ip);
+    *row = (struct device_row){0};
+}
+
+bool devices_get(struct db *db, user_no user, const char *device_id, struct device_row *row)
+{
+    struct stmt *q = db_query(db, &DEVICES, BY_ID, "it", user, device_id);
+    bool found = stmt_next(q);
+    *row = (struct device_row){0};
+    if (found)
+        device_from_row(q, row);
+    stmt_end(q);
+    return found;
+}
+
+device_no devices_no(struct db *db, user_no user, const char *device_id)
+{
+    return db_int(db, &DEVICES, NUMBER, 0, "it", user, device_id);
+}
+
+void devices_each(struct db *db, user_no user, void (*fn)(void *arg, const struct device_row *row), void *arg)
+{
+    struct stmt *q = db_query(db, &DEVICES, OF_USER, "i", user);
+    while (stmt_next(q)) {
+        struct device_row row;
+        device_from_row(q, &row);
+        fn(arg, &row);
+        device_row_finish(&row);
+    }
+    stmt_end(q);
+}
+
+int64_t devices_count(struct db *db, user_no user)
+{
+    return db_int(db, &DEVICES, HOW_MANY, 0, "i", user);
+}
+
+device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip)
+{
+    if (!db_run(tx->db, &DEVICES, INSERT, "ittti", user, device_id, display_name, ip, tx->now_ms))
+        return 0;
+    return db_last_id(tx->db);
+}
+
+bool devices_rename(struct tx *tx, device_no no, const char *display_name)
+{
+    return db_run(tx->db, &DEVICES, RENAME, "it", no, display_name);
+}
+
+bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip)
+{
+    return db_run(tx->db, &DEVICES, SEEN, "iit", no, at_ms, ip);
+}
+
+bool devices_delete(struct tx *tx, device_no no)
+{
+    return db_run(tx->db, &DEVICES, DELETE, "i", no);
+}
+
+bool devices_delete_all(struct tx *tx, user_no user, device_no except)
+{
+    return db_run(tx->db, &DEVICES, DELETE_OTHERS, "ii", user, except);
+}

@@ -1,0 +1,269 @@
+#include "homeserver/store/matrix/events.h"
+
+#include "homeserver/store/driver/writer.h"
+
+#define EVENT                                                                                                          \
+    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.depth, e.content, e.auth, e.hash,"    \
+    " e.signature, e.redacts, e.redacted_by, e.replaces,"                                                              \
+    " (SELECT p.content FROM events p WHERE p.pos = e.replaces), e.reference_hash FROM "
+
+enum {
+    FORWARDS,
+    BACKWARDS,
+    STATE_NOW,
+    STATE_OF_TYPE,
+    STATE_PLAIN,
+    STATE_AT,
+    STATE_BETWEEN,
+    BY_POS,
+    BY_ID,
+    STATE_GET,
+    STATE_GET_AT,
+    CONTENT_NOW,
+    POS_OF,
+    ROOM_OF,
+    ID_OF,
+    LAST_POS,
+    FIRST_POS,
+    TIME_AT_OR_AFTER,
+    TIME_OF,
+    INSERT,
+    SET_STATE,
+    REDACT,
+    ADD_RELATION,
+    TXN_FIND,
+    TXN_OF,
+    TXN_INSERT,
+    TXN_PRUNE,
+    COUNT
+};
+
+/* State at a position: the key's newest row not after it. The inner query is one probe of index events_state a key. */
+static const char *const TEXTS[COUNT] = {
+    [FORWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4",
+    [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
+    [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
+    [STATE_PLAIN] = EVENT
+    "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type < 'm.room.member'"
+    " UNION ALL " EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
+    [STATE_OF_TYPE] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type = $2",
+    [STATE_AT] = EVENT "room_state s JOIN events e ON e.pos ="
+                       " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
+                       " AND x.state_key = s.state_key AND x.pos <= $2) WHERE s.room_no = $1",
+    [STATE_BETWEEN] = EVENT "room_state s JOIN events e ON e.pos ="
+                            " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
+                            " AND x.state_key = s.state_key AND x.pos <= $3)"
+                            " WHERE s.room_no = $1 AND s.pos > $2 AND e.pos > $2",
+    [BY_POS] = EVENT "events e WHERE e.pos = $1",
+    [BY_ID] = EVENT "events e WHERE e.event_id = $1",
+    [STATE_GET] = EVENT "room_state s JOIN events e ON e.pos = s.pos"
+                        " WHERE s.room_no = $1 AND s.type = $2 AND s.state_key = $3",
+    [STATE_GET_AT] = EVENT "events e WHERE e.room_no = $1 AND e.type = $2 AND e.state_key = $3 AND e.pos <= $4"
+                           " ORDER BY e.pos DESC LIMIT 1",
+    [CONTENT_NOW] = "SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
+                    " WHERE s.room_no = $1 AND s.type = $2 AND s.state_key = $3",
+    [POS_OF] = "SELECT pos FROM events WHERE event_id = $1",
+    [ROOM_OF] = "SELECT room_no FROM events WHERE event_id = $1",
+    [ID_OF] = "SELECT event_id FROM events WHERE pos = $1",
+    [LAST_POS] = "SELECT max(pos) FROM events WHERE room_no = $1 AND pos <= $2",
+    [FIRST_POS] = "SELECT min(pos) FROM events WHERE room_no = $1 AND pos > $2",
+    [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
+    [TIME_OF] = "SELECT ts FROM events WHERE pos = $1",
+    [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
+               " signature, redacts, reference_hash, replaces)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    [SET_STATE] = "INSERT INTO room_state (room_no, type, state_key, pos) VALUES ($1, $2, $3, $4)"
+                  " ON CONFLICT (room_no, type, state_key) DO UPDATE SET pos = excluded.pos",
+    [REDACT] = "UPDATE events SET redacted_by = $2, content = $3 WHERE pos = $1",
+    [ADD_RELATION] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
+                     " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
+    [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
+    [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
+    [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
+    [TXN_PRUNE] =
+        "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
+        " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
+};
+static const struct statements EVENTS = {"events", TEXTS, COUNT};
+
+bool events_next(struct stmt *q, struct event_row *row)
+{
+    size_t len;
+    if (!stmt_next(q))
+        return false;
+    *row = (struct event_row){
+        .pos = col_int(q, 0),
+        .room = col_int(q, 1),
+        .event_id = col_text(q, 2),
+        .type = col_text(q, 3),
+        .state_key = col_text(q, 4),
+        .sender = col_int(q, 5),
+        .ts = col_int(q, 6),
+        .depth = col_int(q, 7),
+        .content = col_text(q, 8),
+        .auth = col_text(q, 9),
+        .hash = col_bytes(q, 10, &len),
+        .signature = col_bytes(q, 11, &len),
+        .redacts = col_text(q, 12),
+        .redacted_by = col_int(q, 13),
+        .replaces = col_int(q, 14),
+        .prev_content = col_text(q, 15),
+        .reference_hash = col_bytes(q, 16, &len),
+    };
+    return true;
+}
+
+struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
+{
+    return db_query(db, &EVENTS, FORWARDS, "iiii", room, after, upto, limit);
+}
+
+struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
+{
+    return db_query(db, &EVENTS, BACKWARDS, "iiii", room, after, upto, limit);
+}
+
+struct stmt *events_state_now(struct db *db, room_no room)
+{
+    return db_query(db, &EVENTS, STATE_NOW, "i", room);
+}
+
+struct stmt *events_state_plain(struct db *db, room_no room)
+{
+    return db_query(db, &EVENTS, STATE_PLAIN, "i", room);
+}
+
+struct stmt *events_state_of_type(struct db *db, room_no room, const char *type)
+{
+    return db_query(db, &EVENTS, STATE_OF_TYPE, "it", room, type);
+}
+
+struct stmt *events_state_at(struct db *db, room_no room, stream_pos pos)
+{
+    return db_query(db, &EVENTS, STATE_AT, "ii", room, pos);
+}
+
+struct stmt *events_state_between(struct db *db, room_no room, stream_pos after, stream_pos upto)
+{
+    return db_query(db, &EVENTS, STATE_BETWEEN, "iii", room, after, upto);
+}
+
+struct stmt *events_by_pos(struct db *db, stream_pos pos)
+{
+    return db_query(db, &EVENTS, BY_POS, "i", pos);
+}
+
+struct stmt *events_by_id(struct db *db, const char *event_id)
+{
+    return db_query(db, &EVENTS, BY_ID, "t", event_id);
+}
+
+struct stmt *events_state_get(struct db *db, room_no room, const char *type, const char *state_key)
+{
+    return db_query(db, &EVENTS, STATE_GET, "itt", room, type, state_key);
+}
+
+struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos)
+{
+    return db_query(db, &EVENTS, STATE_GET_AT, "itti", room, type, state_key, pos);
+}
+
+char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key)
+{
+    return db_text(db, &EVENTS, CONTENT_NOW, "itt", room, type, state_key);
+}
+
+stream_pos events_pos_of(struct db *db, const char *event_id)
+{
+    return db_int(db, &EVENTS, POS_OF, 0, "t", event_id);
+}
+
+room_no events_room_of(struct db *db, const char *event_id)
+{
+    return db_int(db, &EVENTS, ROOM_OF, 0, "t", event_id);
+}
+
+char *events_id_of(struct db *db, stream_pos pos)
+{
+    return db_text(db, &EVENTS, ID_OF, "i", pos);
+}
+
+stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto)
+{
+    return db_int(db, &EVENTS, LAST_POS, 0, "ii", room, upto);
+}
+
+stream_pos events_first_pos(struct db *db, room_no room, stream_pos after)
+{
+    return db_int(db, &EVENTS, FIRST_POS, 0, "ii", room, after);
+}
+
+/* ts never falls within a room, so the first event with ts or later is found by halving the range of positions. */
+stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards)
+{
+    stream_pos low = 0, high = events_last_pos(db, room, INT64_MAX) + 1; /* the answer is in (low, high] */
+    while (high - low > 1) {
+        stream_pos middle = low + (high - low) / 2;
+        stream_pos pos = db_int(db, &EVENTS, TIME_AT_OR_AFTER, high, "ii", room, middle);
+        if (pos < high && db_int(db, &EVENTS, TIME_OF, 0, "i", pos) < ts)
+            low = pos;
+        else
+            high = middle;
+    }
+    if (forwards)
+        return events_first_pos(db, room, high - 1);
+    stream_pos first = db_int(db, &EVENTS, TIME_AT_OR_AFTER, 0, "ii", room, high);
+    if (first != 0 && db_int(db, &EVENTS, TIME_OF, 0, "i", first) == ts)
+        return first;
+    return events_last_pos(db, room, high - 1);
+}
+
+stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
+{
+    return db_int(db, &EVENTS, TXN_FIND, 0, "itit", device, txn_id, room, about);
+}
+
+char *transactions_txn_of(struct db *db, device_no device, stream_pos pos)
+{
+    return db_text(db, &EVENTS, TXN_OF, "ii", pos, device);
+}
+
+bool events_insert_only(struct tx *tx, const struct event_row *row)
+{
+    return db_run(tx->db, &EVENTS, INSERT, row->replaces != 0 ? "iitttiiittbbtbi" : "iitttiiittbbtbn", row->pos,
+                  row->room, row->event_id, row->type, row->state_key, row->sender, row->ts, row->depth, row->content,
+                  row->auth, row->hash, (size_t)32, row->signature, (size_t)64, row->redacts, row->reference_hash,
+                  (size_t)32, row->replaces);
+}
+
+bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos)
+{
+    return db_run(tx->db, &EVENTS, SET_STATE, "itti", room, type, state_key, pos);
+}
+
+bool events_insert(struct tx *tx, const struct event_row *row)
+{
+    return events_insert_only(tx, row) &&
+           (row->state_key == NULL || events_set_state(tx, row->room, row->type, row->state_key, row->pos));
+}
+
+bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)
+{
+    return db_run(tx->db, &EVENTS, REDACT, "iit", pos, by, content);
+}
+
+bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos)
+{
+    return db_run(tx->db, &EVENTS, ADD_RELATION, "tit", target_id, pos, rel_type);
+}
+
+bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
+                         stream_pos pos)
+{
+    return db_run(tx->db, &EVENTS, TXN_INSERT, "ititi", device, txn_id, room, about, pos);
+}
+
+int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit)
+{
+    return db_run(tx->db, &EVENTS, TXN_PRUNE, "ii", before_ms, limit) ? db_changes(tx->db) : 0;
+}

@@ -1,0 +1,41 @@
+#include "homeserver/store/matrix/filters.h"
+
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+enum { GET, FIND, LAST, PUT, PRUNE, FORGET, N };
+static const char *const TEXTS[N] = {
+    [GET] = "SELECT definition FROM filters WHERE user_no = $1 AND filter_no = $2",
+    [FIND] = "SELECT filter_no FROM filters WHERE user_no = $1 AND definition = $2",
+    [LAST] = "SELECT max(filter_no) FROM filters WHERE user_no = $1",
+    [PUT] = "INSERT INTO filters (user_no, filter_no, definition) VALUES ($1, $2, $3)",
+    /* numbers are dense, so these are all but the newest FILTERS_PER_USER */
+    [PRUNE] = "DELETE FROM filters WHERE user_no = $1 AND filter_no <= $2",
+    [FORGET] = "DELETE FROM filters WHERE user_no = $1",
+};
+static const struct statements FILTERS = {"filters", TEXTS, N};
+
+char *filters_get(struct db *db, user_no user, int64_t filter_no)
+{
+    return db_text(db, &FILTERS, GET, "ii", user, filter_no);
+}
+
+int64_t filters_find(struct db *db, user_no user, const char *definition)
+{
+    return db_int(db, &FILTERS, FIND, 0, "it", user, definition);
+}
+
+bool filters_put(struct tx *tx, user_no user, const char *definition, int64_t *filter_no)
+{
+    *filter_no = filters_find(tx->db, user, definition);
+    if (*filter_no != 0)
+        return true;
+    *filter_no = db_int(tx->db, &FILTERS, LAST, 0, "i", user) + 1;
+    return db_run(tx->db, &FILTERS, PUT, "iit", user, *filter_no, definition) &&
+           db_run(tx->db, &FILTERS, PRUNE, "ii", user, *filter_no - FILTERS_PER_USER);
+}
+
+bool filters_forget(struct tx *tx, user_no user)
+{
+    return db_run(tx->db, &FILTERS, FORGET, "i", user);
+}

@@ -1,0 +1,150 @@
+#include "homeserver/store/matrix/memberships.h"
+
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/writer.h"
+
+#define ROW "SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships "
+
+enum { GET, OF_USER, MEMBER_COUNT, JOINED_COUNT, COUNT_JOINED, SHARE, USERS, PUT, PUT_FIRST, FORGET, COUNT };
+static const char *const TEXTS[COUNT] = {
+    [GET] = ROW "WHERE user_no = $1 AND room_no = $2",
+    [OF_USER] = ROW "WHERE user_no = $1",
+    [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
+    [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
+    [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
+    [SHARE] = "SELECT 1 FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
+              " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
+    [USERS] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
+    [PUT] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
+            " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
+            " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
+    [PUT_FIRST] =
+        "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
+    [FORGET] = "UPDATE memberships SET forgotten = 1 WHERE user_no = $1 AND room_no = $2",
+};
+static const struct statements MEMBERSHIPS = {"memberships", TEXTS, COUNT};
+
+static const char *const NAMES[] = {
+    [MEMBERSHIP_NONE] = "leave",  [MEMBERSHIP_JOIN] = "join",   [MEMBERSHIP_INVITE] = "invite",
+    [MEMBERSHIP_KNOCK] = "knock", [MEMBERSHIP_LEAVE] = "leave", [MEMBERSHIP_BAN] = "ban",
+};
+
+enum membership membership_from(const char *name)
+{
+    for (int m = MEMBERSHIP_JOIN; name != NULL && m <= MEMBERSHIP_BAN; ++m)
+        if (strcmp(name, NAMES[m]) == 0)
+            return (enum membership)m;
+    return MEMBERSHIP_NONE;
+}
+
+const char *membership_name(enum membership m)
+{
+    return NAMES[m];
+}
+
+bool memberships_next(struct stmt *q, struct membership_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct membership_row){
+        .user = col_int(q, 0),
+        .room = col_int(q, 1),
+        .membership = membership_from(col_text(q, 2)),
+        .pos = col_int(q, 3),
+        .joined_pos = col_int(q, 4),
+        .forgotten = col_int(q, 5) != 0,
+    };
+    return true;
+}
+
+bool memberships_get(struct db *db, room_no room, user_no user, struct membership_row *row)
+{
+    struct stmt *q = db_query(db, &MEMBERSHIPS, GET, "ii", user, room);
+    bool found = memberships_next(q, row);
+    stmt_end(q);
+    if (!found)
+        *row = (struct membership_row){.user = user, .room = room};
+    return found;
+}
+
+enum membership memberships_of(struct db *db, room_no room, user_no user)
+{
+    struct membership_row row;
+    memberships_get(db, room, user, &row);
+    return row.membership;
+}
+
+struct stmt *memberships_of_user(struct db *db, user_no user)
+{
+    return db_query(db, &MEMBERSHIPS, OF_USER, "i", user);
+}
+
+int64_t memberships_count(struct db *db, room_no room, enum membership m)
+{
+    if (m == MEMBERSHIP_JOIN)
+        return db_int(db, &MEMBERSHIPS, JOINED_COUNT, 0, "i", room);
+    return db_int(db, &MEMBERSHIPS, MEMBER_COUNT, 0, "it", room, NAMES[m]);
+}
+
+bool memberships_share_room(struct db *db, user_no a, user_no b)
+{
+    return db_int(db, &MEMBERSHIPS, SHARE, 0, "ii", a, b) != 0;
+}
+
+user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n)
+{
+    size_t cap = 16;
+    user_no *users = xcalloc(cap, sizeof *users);
+    struct stmt *q = db_query(db, &MEMBERSHIPS, USERS, "it", room, NAMES[m]);
+    for (*n = 0; stmt_next(q); users[(*n)++] = col_int(q, 0))
+        if (*n == cap)
+            users = xrealloc(users, (cap *= 2) * sizeof *users);
+    stmt_end(q);
+    return users;
+}
+
+room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n)
+{
+    struct membership_row row;
+    size_t cap = 16;
+    room_no *rooms = xcalloc(cap, sizeof *rooms);
+    struct stmt *q = memberships_of_user(db, user);
+    for (*n = 0; memberships_next(q, &row);) {
+        if ((memberships & 1u << row.membership) == 0)
+            continue;
+        if (*n == cap)
+            rooms = xrealloc(rooms, (cap *= 2) * sizeof *rooms);
+        rooms[(*n)++] = row.room;
+    }
+    stmt_end(q);
+    return rooms;
+}
+
+static bool count_joined(struct tx *tx, const struct membership_row *row)
+{
+    bool was = memberships_of(tx->db, row->room, row->user) == MEMBERSHIP_JOIN, is = row->membership == MEMBERSHIP_JOIN;
+    return was == is || db_run(tx->db, &MEMBERSHIPS, COUNT_JOINED, "ii", row->room, (int64_t)is - was);
+}
+
+bool memberships_put(struct tx *tx, const struct membership_row *row)
+{
+    return count_joined(tx, row) && db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room,
+                                           NAMES[row->membership], row->pos, row->joined_pos);
+}
+
+bool memberships_put_first(struct tx *tx, room_no room, user_no user, stream_pos pos)
+{
+    return db_run(tx->db, &MEMBERSHIPS, PUT_FIRST, "iii", user, room, pos);
+}
+
+bool memberships_count_more(struct tx *tx, room_no room, int64_t more)
+{
+    return db_run(tx->db, &MEMBERSHIPS, COUNT_JOINED, "ii", room, more);
+}
+
+bool memberships_forget(struct tx *tx, room_no room, user_no user)
+{
+    return db_run(tx->db, &MEMBERSHIPS, FORGET, "ii", user, room);
+}

@@ -1,0 +1,72 @@
+#include "homeserver/store/matrix/profiles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+enum { GET, ALL, SIZE, PUT, DELETE, FORGET, N };
+static const char *const TEXTS[N] = {
+    [GET] = "SELECT value FROM profile_fields WHERE user_no = $1 AND field = $2",
+    [ALL] = "SELECT field, value FROM profile_fields WHERE user_no = $1 ORDER BY field",
+    /* each field is written "name":value, — four bytes beside its name and value */
+    [SIZE] = "SELECT 2 + coalesce(sum(length(CAST(field AS BLOB)) + length(CAST(value AS BLOB)) + 4), 0)"
+             " FROM profile_fields WHERE user_no = $1 AND field <> coalesce($2, '')",
+    [PUT] = "INSERT INTO profile_fields (user_no, field, value, pos) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (user_no, field) DO UPDATE SET value = excluded.value, pos = excluded.pos",
+    [DELETE] = "DELETE FROM profile_fields WHERE user_no = $1 AND field = $2",
+    [FORGET] = "DELETE FROM profile_fields WHERE user_no = $1",
+};
+static const struct statements PROFILES = {"profiles", TEXTS, N};
+
+char *profiles_get(struct db *db, user_no user, const char *field)
+{
+    return db_text(db, &PROFILES, GET, "it", user, field);
+}
+
+char *profiles_get_string(struct db *db, user_no user, const char *field)
+{
+    struct error ignored = {0};
+    char *json = profiles_get(db, user, field);
+    json_auto_t *value = json != NULL ? json_parse(json, strlen(json), &ignored) : NULL;
+    free(json);
+    return json_is_string(value) ? xstrdup(json_string_value(value)) : NULL;
+}
+
+void profiles_each(struct db *db, user_no user, void (*fn)(void *arg, const char *field, const char *value), void *arg)
+{
+    struct stmt *q = db_query(db, &PROFILES, ALL, "i", user);
+    while (stmt_next(q))
+        fn(arg, col_text(q, 0), col_text(q, 1));
+    stmt_end(q);
+}
+
+int64_t profiles_size(struct db *db, user_no user, const char *except)
+{
+    return db_int(db, &PROFILES, SIZE, 0, "it", user, except);
+}
+
+static bool changed(struct tx *tx, user_no user, stream_pos pos)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = pos, .user = user});
+    return true;
+}
+
+bool profiles_put(struct tx *tx, user_no user, const char *field, const char *value)
+{
+    stream_pos pos = tx_next_pos(tx);
+    return db_run(tx->db, &PROFILES, PUT, "itti", user, field, value, pos) && changed(tx, user, pos);
+}
+
+bool profiles_delete(struct tx *tx, user_no user, const char *field)
+{
+    return db_run(tx->db, &PROFILES, DELETE, "it", user, field) && changed(tx, user, tx_next_pos(tx));
+}
+
+bool profiles_forget(struct tx *tx, user_no user)
+{
+    return db_run(tx->db, &PROFILES, FORGET, "i", user) && changed(tx, user, tx_next_pos(tx));
+}

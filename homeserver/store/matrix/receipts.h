@@ -1,0 +1,46 @@
+/* Receipts: how far each person has read, one row per (room, user, type, thread), the newest only (Client-Server API,
+ * "Receipts"). thread: "" for an unthreaded receipt, "main", or the event id of a thread's root.
+ *
+ * m.read.private is its owner's alone: whoever reads receipts for a user says for whom, and gets no one else's. */
+#ifndef PARTA_STORE_MATRIX_RECEIPTS_H
+#define PARTA_STORE_MATRIX_RECEIPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
+
+struct tx;
+
+#define RECEIPT_READ "m.read"
+#define RECEIPT_READ_PRIVATE "m.read.private"
+
+struct receipt_row {
+    room_no room;
+    user_no user;
+    const char *type, *thread, *event_id; /* borrowed until receipts_next or stmt_end */
+    stream_pos event_pos;                 /* where the event is */
+    int64_t ts;                           /* ms */
+    stream_pos pos;                       /* of the receipt in the stream */
+};
+
+bool receipts_next(struct stmt *q, struct receipt_row *row);
+
+/* What viewer may see of the room's receipts that changed in (after, upto], in order of thread, event, type and user,
+ * as /sync groups them. stmt_end after. */
+struct stmt *receipts_changed(struct db *db, room_no room, user_no viewer, stream_pos after, stream_pos upto);
+
+/* All of one user's receipts in a room, private ones too. stmt_end after. */
+struct stmt *receipts_of_user(struct db *db, room_no room, user_no user);
+
+/* The position of the newest of the user's receipts in a room (not of the event it names); 0: none. */
+stream_pos receipts_last_of_user(struct db *db, room_no room, user_no user);
+
+/* Where the receipt's event is; 0: there is no such receipt. */
+stream_pos receipts_event_pos(struct db *db, room_no room, user_no user, const char *type, const char *thread);
+
+/* Inside a job: sets row. */
+bool receipts_put(struct tx *tx, const struct receipt_row *row);
+
+#endif

@@ -1,0 +1,116 @@
+#include "homeserver/store/matrix/rooms.h"
+
+#include "homeserver/store/driver/writer.h"
+
+#define ROW "SELECT room_no, room_id, version, creator, published FROM rooms "
+
+enum {
+    BY_ID,
+    ID_OF,
+    GET,
+    PUBLISHED,
+    OWNED,
+    ALIAS_FIND,
+    ALIASES_OF,
+    INSERT,
+    SET_ID,
+    SET_PUBLISHED,
+    ALIAS_INSERT,
+    ALIAS_DELETE,
+    ALIASES_MOVE,
+    COUNT
+};
+static const char *const TEXTS[COUNT] = {
+    [BY_ID] = "SELECT room_no FROM rooms WHERE room_id = $1",
+    [ID_OF] = "SELECT room_id FROM rooms WHERE room_no = $1",
+    [GET] = ROW "WHERE room_no = $1",
+    [PUBLISHED] = ROW "WHERE published = 1 ORDER BY room_no",
+    [OWNED] = "SELECT MIN(room_no) FROM rooms WHERE owner = $1 AND kind = $2",
+    [ALIAS_FIND] = "SELECT room_no, creator FROM aliases WHERE alias = $1",
+    [ALIASES_OF] = "SELECT alias FROM aliases WHERE room_no = $1 ORDER BY alias",
+    [INSERT] = "INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)",
+    [SET_ID] = "UPDATE rooms SET room_id = $2 WHERE room_no = $1",
+    [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
+    [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3)",
+    [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1",
+    [ALIASES_MOVE] = "UPDATE aliases SET room_no = $2 WHERE room_no = $1",
+};
+static const struct statements ROOMS = {"rooms", TEXTS, COUNT};
+
+room_no rooms_by_id(struct db *db, const char *room_id)
+{
+    return db_int(db, &ROOMS, BY_ID, 0, "t", room_id);
+}
+
+char *rooms_id_of(struct db *db, room_no room)
+{
+    return db_text(db, &ROOMS, ID_OF, "i", room);
+}
+
+room_no rooms_owned(struct db *db, user_no owner, const char *kind)
+{
+    return db_int(db, &ROOMS, OWNED, 0, "it", owner, kind);
+}
+
+bool rooms_next(struct stmt *q, struct room_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct room_row){col_int(q, 0), col_text(q, 1), col_text(q, 2), col_int(q, 3), col_int(q, 4) != 0};
+    return true;
+}
+
+struct stmt *rooms_get(struct db *db, room_no room)
+{
+    return db_query(db, &ROOMS, GET, "i", room);
+}
+
+struct stmt *rooms_published(struct db *db)
+{
+    return db_query(db, &ROOMS, PUBLISHED, "");
+}
+
+room_no aliases_find(struct db *db, const char *alias, user_no *creator)
+{
+    struct stmt *q = db_query(db, &ROOMS, ALIAS_FIND, "t", alias);
+    room_no room = stmt_next(q) ? col_int(q, 0) : 0;
+    if (room != 0 && creator != NULL)
+        *creator = col_int(q, 1);
+    stmt_end(q);
+    return room;
+}
+
+struct stmt *aliases_of_room(struct db *db, room_no room)
+{
+    return db_query(db, &ROOMS, ALIASES_OF, "i", room);
+}
+
+room_no rooms_insert(struct tx *tx, const char *room_id, const char *version, user_no creator)
+{
+    return db_run(tx->db, &ROOMS, INSERT, "ttii", room_id, version, creator, tx->now_ms) ? db_last_id(tx->db) : 0;
+}
+
+bool rooms_set_id(struct tx *tx, room_no room, const char *room_id)
+{
+    return db_run(tx->db, &ROOMS, SET_ID, "it", room, room_id);
+}
+
+bool rooms_set_published(struct tx *tx, room_no room, bool published)
+{
+    return db_run(tx->db, &ROOMS, SET_PUBLISHED, "ii", room, (int64_t)published);
+}
+
+bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator)
+{
+    return db_run(tx->db, &ROOMS, ALIAS_INSERT, "tii", alias, room, creator);
+}
+
+bool aliases_delete(struct tx *tx, const char *alias)
+{
+    return db_run(tx->db, &ROOMS, ALIAS_DELETE, "t", alias);
+}
+
+bool aliases_move(struct tx *tx, room_no from, room_no to)
+{
+    return db_run(tx->db, &ROOMS, ALIASES_MOVE, "ii", from, to);
+}

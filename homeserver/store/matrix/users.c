@@ -1,0 +1,132 @@
+#include "homeserver/store/matrix/users.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+#define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms FROM users "
+
+enum { BY_NO, BY_LOCALPART, NUMBER, LOCALPART, HOW_MANY, INSERT, SET_PASSWORD, SET_STATE, SET_ADMIN, N };
+static const char *const TEXTS[N] = {
+    [BY_NO] = ROW "WHERE user_no = $1",
+    [BY_LOCALPART] = ROW "WHERE localpart = $1",
+    [NUMBER] = "SELECT user_no FROM users WHERE localpart = $1",
+    [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
+    [HOW_MANY] = "SELECT count(*) FROM users",
+    [INSERT] = ("INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
+                " VALUES ($1, $2, $3, $4, $5, $6)"),
+    [SET_PASSWORD] = "UPDATE users SET password_hash = $2 WHERE user_no = $1",
+    [SET_STATE] = "UPDATE users SET state = $2 WHERE user_no = $1",
+    [SET_ADMIN] = "UPDATE users SET admin = $2 WHERE user_no = $1",
+};
+static const struct statements USERS = {"users", TEXTS, N};
+
+static void user_from_row(struct stmt *q, struct user_row *row)
+{
+    const char *password_hash = col_text(q, 2);
+    *row = (struct user_row){
+        .no = col_int(q, 0),
+        .localpart = xstrdup(col_text(q, 1)),
+        .password_hash = password_hash != NULL ? xstrdup(password_hash) : NULL,
+        .service = strcmp(col_text(q, 4), "service") == 0,
+        .admin = col_int(q, 5) != 0,
+        .created_ms = col_int(q, 6),
+    };
+    snprintf(row->state, sizeof row->state, "%s", col_text(q, 3));
+}
+
+void user_row_finish(struct user_row *row)
+{
+    free(row->localpart);
+    free(row->password_hash);
+    *row = (struct user_row){0};
+}
+
+static bool one(struct stmt *q, struct user_row *row)
+{
+    bool found = stmt_next(q);
+    *row = (struct user_row){0};
+    if (found)
+        user_from_row(q, row);
+    stmt_end(q);
+    return found;
+}
+
+bool users_get(struct db *db, user_no no, struct user_row *row)
+{
+    return one(db_query(db, &USERS, BY_NO, "i", no), row);
+}
+
+bool users_find(struct db *db, const char *localpart, struct user_row *row)
+{
+    return one(db_query(db, &USERS, BY_LOCALPART, "t", localpart), row);
+}
+
+user_no users_no(struct db *db, const char *localpart)
+{
+    return db_int(db, &USERS, NUMBER, 0, "t", localpart);
+}
+
+user_no users_by_id(struct db *db, const char *server, const char *user_id)
+{
+    const char *localpart;
+    char name[ID_BYTES_MAX + 1];
+    size_t len;
+    if (!user_id_split(user_id, server, &localpart, &len))
+        return 0;
+    snprintf(name, sizeof name, "%.*s", (int)len, localpart);
+    return users_no(db, name);
+}
+
+char *users_id(struct db *db, const char *server, user_no no)
+{
+    struct text id = TEXT_INIT;
+    char *localpart = db_text(db, &USERS, LOCALPART, "i", no);
+    if (localpart == NULL)
+        return NULL;
+    text_addf(&id, "@%s:%s", localpart, server);
+    free(localpart);
+    return text_take(&id);
+}
+
+int64_t users_count(struct db *db)
+{
+    return db_int(db, &USERS, HOW_MANY, 0, "");
+}
+
+static user_no insert(struct tx *tx, const char *localpart, const char *hash, const char *state, const char *kind,
+                      bool admin)
+{
+    if (!db_run(tx->db, &USERS, INSERT, "ttttii", localpart, hash, state, kind, (int64_t)admin, tx->now_ms))
+        return 0;
+    return db_last_id(tx->db);
+}
+
+user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, const char *state, bool admin)
+{
+    return insert(tx, localpart, password_hash, state, "person", admin);
+}
+
+user_no users_insert_service(struct tx *tx, const char *localpart)
+{
+    return insert(tx, localpart, NULL, "active", "service", false);
+}
+
+bool users_set_password(struct tx *tx, user_no no, const char *password_hash)
+{
+    return db_run(tx->db, &USERS, SET_PASSWORD, "it", no, password_hash);
+}
+
+bool users_set_state(struct tx *tx, user_no no, const char *state)
+{
+    return db_run(tx->db, &USERS, SET_STATE, "it", no, state);
+}
+
+bool users_set_admin(struct tx *tx, user_no no, bool admin)
+{
+    return db_run(tx->db, &USERS, SET_ADMIN, "ii", no, (int64_t)admin);
+}

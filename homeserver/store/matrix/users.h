@@ -1,0 +1,57 @@
+/* The people: rows of `users`.
+ *
+ * A user is a number inside and "@localpart:server" at the edge. The pair never changes and rows are never deleted (a
+ * deactivated account keeps its localpart, in state "left"), so that a translation, once read from committed data, is
+ * true for ever: store/matrix/user_names.h keeps it in memory and is what hot paths ask. */
+#ifndef PARTA_STORE_MATRIX_USERS_H
+#define PARTA_STORE_MATRIX_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+
+struct db;
+struct tx;
+
+#define USER_STATE_BYTES 12
+
+struct user_row {
+    user_no no;
+    char *localpart;
+    char *password_hash;          /* libsodium's argon2id string; NULL: no sign-in by password */
+    char state[USER_STATE_BYTES]; /* "pending", "active", "restricted", "suspended", "locked", "left" (school.md A3) */
+    bool service;                 /* the server's or an application service's own user, not a person */
+    bool admin;                   /* server administrator */
+    int64_t created_ms;
+};
+
+void user_row_finish(struct user_row *row); /* frees what it owns and empties it */
+
+/* Look-ups. true: found, the caller finishes *row. Block (a read); also inside a job. */
+bool users_get(struct db *db, user_no no, struct user_row *row);
+bool users_find(struct db *db, const char *localpart, struct user_row *row);
+
+user_no users_no(struct db *db, const char *localpart); /* 0: there is none */
+
+/* The number of "@localpart:server" if it is of this server and exists (in any state), else 0. */
+user_no users_by_id(struct db *db, const char *server, const char *user_id);
+
+/* The other way: a fresh string, NULL: there is no such user. Hot paths use store/matrix/user_names.h. */
+char *users_id(struct db *db, const char *server, user_no no);
+
+int64_t users_count(struct db *db);
+
+/* Inside a job: a new person in state `state` ("active", "pending"). The localpart was checked with
+ * localpart_valid_for_new. password_hash: NULL for none. 0: the localpart is taken (or the database failed). */
+user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, const char *state, bool admin);
+
+/* The same for a service user (kind 'service'): no password, always active. */
+user_no users_insert_service(struct tx *tx, const char *localpart);
+
+bool users_set_password(struct tx *tx, user_no no, const char *password_hash); /* NULL: none any more */
+bool users_set_state(struct tx *tx, user_no no, const char *state);
+bool users_set_admin(struct tx *tx, user_no no, bool admin);
+
+#endif

@@ -1,0 +1,212 @@
+#include "homeserver/store/school/applications.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+#define ROW                                                                                                            \
+    "SELECT application_no, kind, state, user_no, link_no, school_no, class_no, role, child, given_name, family_name," \
+    " middle_name, birth_date, note, decided_by, decided_ms, reason, created_ms, version FROM applications "
+#define OPEN "state IN ('begun', 'waiting')"
+
+enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, N };
+static const char *const TEXTS[N] = {
+    [GET] = ROW "WHERE application_no = $1",
+    [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
+                  " AND ($5 = 0 OR user_no = $5) AND ($6 = 0 OR child = $6) AND ($7 = '' OR state = $7)"
+                  " AND ($8 = '' OR kind = $8) ORDER BY application_no LIMIT $2",
+    [SAME] = "SELECT application_no FROM applications WHERE user_no = $1 AND kind = $2 AND school_no = $3"
+             " AND coalesce(class_no, 0) = $4 AND role = $5 AND coalesce(child, 0) = $6 AND " OPEN,
+    [BEGUN] = "SELECT application_no FROM applications WHERE user_no = $1 AND link_no = $2 AND state = 'begun'",
+    [ANY_OPEN] = "SELECT 1 FROM applications WHERE user_no = $1 AND " OPEN " LIMIT 1",
+    [INSERT] = "INSERT INTO applications (kind, state, user_no, link_no, school_no, class_no, role, child, given_name,"
+               " family_name, middle_name, birth_date, note, created_ms)"
+               " VALUES ($1, $2, $3, nullif($4, 0), $5, nullif($6, 0), $7, nullif($8, 0), $9, $10, $11, $12, $13, $14)",
+    [SET_PERSON] = "UPDATE applications SET given_name = $2, family_name = $3, middle_name = $4, birth_date = $5,"
+                   " note = $6, version = version + 1 WHERE application_no = $1 AND " OPEN,
+    [WAIT] = "UPDATE applications SET state = 'waiting', version = version + 1"
+             " WHERE application_no = $1 AND state = 'begun'",
+    [WITHDRAW_ALL] = "UPDATE applications SET state = 'withdrawn', decided_by = $2, decided_ms = $3,"
+                     " version = version + 1 WHERE user_no = $1 AND " OPEN,
+    [DECIDE] = "UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
+               " version = version + 1 WHERE application_no = $1 AND " OPEN,
+};
+static const struct statements APPLICATIONS = {"applications", TEXTS, N};
+
+static const char *const KINDS[APPLICATION_KIND__COUNT] = {
+    [APPLICATION_JOIN] = "join", [APPLICATION_GUARDIAN] = "guardian", [APPLICATION_CORRECTION] = "correction"};
+static const char *const STATES[APPLICATION_STATE__COUNT] = {[APPLICATION_BEGUN] = "begun",
+                                                             [APPLICATION_WAITING] = "waiting",
+                                                             [APPLICATION_APPROVED] = "approved",
+                                                             [APPLICATION_REFUSED] = "refused",
+                                                             [APPLICATION_WITHDRAWN] = "withdrawn"};
+
+static int word_of(const char *const *words, int n, const char *name)
+{
+    for (int i = 0; i < n; ++i)
+        if (strcmp(words[i], name) == 0)
+            return i;
+    return -1;
+}
+
+const char *application_kind_name(enum application_kind kind)
+{
+    return KINDS[kind];
+}
+
+const char *application_state_name(enum application_state state)
+{
+    return STATES[state];
+}
+
+bool application_kind_from(const char *name, enum application_kind *out)
+{
+    int i = word_of(KINDS, APPLICATION_KIND__COUNT, name);
+    *out = i >= 0 ? (enum application_kind)i : APPLICATION_KIND__COUNT;
+    return i >= 0;
+}
+
+bool application_state_from(const char *name, enum application_state *out)
+{
+    int i = word_of(STATES, APPLICATION_STATE__COUNT, name);
+    *out = i >= 0 ? (enum application_state)i : APPLICATION_STATE__COUNT;
+    return i >= 0;
+}
+
+static const char *text_or_empty(struct stmt *q, int column)
+{
+    const char *text = col_text(q, column);
+    return text != NULL ? text : "";
+}
+
+bool applications_next(struct stmt *q, struct application_row *out)
+{
+    if (!stmt_next(q))
+        return false;
+    const char *birth = col_text(q, 12), *role = col_text(q, 7);
+    *out = (struct application_row){
+        .no = col_int(q, 0),
+        .user = col_int(q, 3),
+        .link = col_int(q, 4),
+        .school = col_int(q, 5),
+        .class = col_int(q, 6),
+        .role = (enum school_role)(role[0] != '\0' ? school_role_from(role) : 0),
+        .child = col_int(q, 8),
+        .person = {col_text(q, 9), col_text(q, 10), col_text(q, 11), birth != NULL ? day_from(birth) : DAY_EVER,
+                   col_text(q, 13)},
+        .decided_by = text_or_empty(q, 14),
+        .decided_ms = col_int(q, 15),
+        .reason = col_text(q, 16),
+        .created_ms = col_int(q, 17),
+        .version = col_int(q, 18),
+    };
+    application_kind_from(col_text(q, 1), &out->kind);
+    application_state_from(col_text(q, 2), &out->state);
+    return true;
+}
+
+/* One block of memory for all strings of the row. */
+static void keep_strings(struct application_row *row)
+{
+    const char **strings[] = {&row->person.given, &row->person.family, &row->person.middle,
+                              &row->person.note,  &row->decided_by,    &row->reason};
+    size_t n = sizeof strings / sizeof *strings, total = 0;
+    for (size_t i = 0; i < n; ++i)
+        total += strlen(*strings[i]) + 1;
+    char *at = row->memory = xcalloc(total, 1);
+    for (size_t i = 0; i < n; ++i) {
+        size_t len = strlen(*strings[i]) + 1;
+        *strings[i] = memcpy(at, *strings[i], len);
+        at += len;
+    }
+}
+
+void application_finish(struct application_row *row)
+{
+    free(row->memory);
+    *row = (struct application_row){0};
+}
+
+bool applications_get(struct db *db, application_no no, struct application_row *out)
+{
+    struct stmt *q = db_query(db, &APPLICATIONS, GET, "i", no);
+    *out = (struct application_row){0};
+    bool found = applications_next(q, out);
+    if (found)
+        keep_strings(out);
+    stmt_end(q);
+    return found;
+}
+
+struct stmt *applications_query(struct db *db, const struct applications_query *q)
+{
+    const char *state = q->state < APPLICATION_STATE__COUNT ? STATES[q->state] : "";
+    const char *kind = q->kind < APPLICATION_KIND__COUNT ? KINDS[q->kind] : "";
+    return db_query(db, &APPLICATIONS, QUERY, "iiiiiitt", q->after, (int64_t)q->limit, q->school, q->class, q->user,
+                    q->child, state, kind);
+}
+
+static const char *role_word(enum school_role role)
+{
+    return role != 0 ? school_role_name(role) : "";
+}
+
+application_no applications_same(struct db *db, const struct application_row *row)
+{
+    return db_int(db, &APPLICATIONS, SAME, 0, "itiiti", row->user, KINDS[row->kind], row->school, row->class,
+                  role_word(row->role), row->child);
+}
+
+application_no applications_begun(struct db *db, user_no user, link_no link)
+{
+    return db_int(db, &APPLICATIONS, BEGUN, 0, "ii", user, link);
+}
+
+bool applications_any_open(struct db *db, user_no user)
+{
+    return db_int(db, &APPLICATIONS, ANY_OPEN, 0, "i", user) == 1;
+}
+
+static const char *birth_word(school_day birth, char out[DAY_TEXT_BYTES])
+{
+    return birth != DAY_EVER ? day_text(birth, out) : NULL;
+}
+
+application_no applications_insert(struct tx *tx, const struct application_row *row)
+{
+    char birth[DAY_TEXT_BYTES];
+    const struct applicant *p = &row->person;
+    if (!db_run(tx->db, &APPLICATIONS, INSERT, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
+                row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family, p->middle,
+                birth_word(p->birth, birth), p->note, tx->now_ms))
+        return 0;
+    return db_last_id(tx->db);
+}
+
+bool applications_set_person(struct tx *tx, application_no no, const struct applicant *p)
+{
+    char birth[DAY_TEXT_BYTES];
+    return db_run(tx->db, &APPLICATIONS, SET_PERSON, "ittttt", no, p->given, p->family, p->middle,
+                  birth_word(p->birth, birth), p->note) &&
+           db_changes(tx->db) == 1;
+}
+
+bool applications_withdraw_all(struct tx *tx, user_no user, const char *by)
+{
+    return db_run(tx->db, &APPLICATIONS, WITHDRAW_ALL, "iti", user, by, tx->now_ms);
+}
+
+bool applications_wait(struct tx *tx, application_no no)
+{
+    return db_run(tx->db, &APPLICATIONS, WAIT, "i", no) && db_changes(tx->db) == 1;
+}
+
+bool applications_decide(struct tx *tx, application_no no, enum application_state state, const char *by,
+                         const char *reason)
+{
+    return db_run(tx->db, &APPLICATIONS, DECIDE, "ittti", no, STATES[state], by, reason, tx->now_ms) &&
+           db_changes(tx->db) == 1;
+}

@@ -1,0 +1,121 @@
+#include "homeserver/store/school/links.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
+
+#define ROW                                                                                                            \
+    "SELECT link_no, kind, school_no, class_no, role, person, issuer, issuer_name, uses_allowed, uses, created_ms,"    \
+    " expires_ms, revoked_ms FROM links "
+#define OPEN_AT(n) "revoked_ms IS NULL AND uses < uses_allowed AND expires_ms > $" #n
+
+enum { FIND, GET, QUERY, INSERT, REVOKE, USE, N };
+static const char *const TEXTS[N] = {
+    [FIND] = ROW "WHERE token_hash = $1",
+    [GET] = ROW "WHERE link_no = $1",
+    [QUERY] = ROW
+    "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
+    " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
+                                                                                          " ORDER BY link_no LIMIT $2",
+    [INSERT] = "INSERT INTO links (token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
+               " uses_allowed, created_ms, expires_ms)"
+               " VALUES ($1, $2, nullif($3, 0), nullif($4, 0), $5, nullif($6, 0), nullif($7, 0), $8, $9, $10, $11)",
+    [REVOKE] = "UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL",
+    [USE] = "UPDATE links SET uses = uses + 1 WHERE link_no = $1 AND " OPEN_AT(2),
+};
+static const struct statements LINKS = {"links", TEXTS, N};
+
+static const char *const KINDS[LINK_KIND__COUNT] = {
+    [LINK_CLASS] = "class", [LINK_SCHOOL] = "school", [LINK_GUARDIAN] = "guardian", [LINK_PERSONAL] = "personal"};
+
+const char *link_kind_name(enum link_kind kind)
+{
+    return KINDS[kind];
+}
+
+bool link_kind_from(const char *name, enum link_kind *out)
+{
+    for (int i = 0; i < LINK_KIND__COUNT; ++i)
+        if (strcmp(name, KINDS[i]) == 0) {
+            *out = (enum link_kind)i;
+            return true;
+        }
+    return false;
+}
+
+static void link_from_row(struct stmt *q, struct link_row *out)
+{
+    const char *role = col_text(q, 4);
+    *out = (struct link_row){.no = col_int(q, 0),
+                             .school = col_int(q, 2),
+                             .class = col_int(q, 3),
+                             .role = role[0] != '\0' ? (enum school_role)school_role_from(role) : 0,
+                             .person = col_int(q, 5),
+                             .issuer = col_int(q, 6),
+                             .uses_allowed = col_int(q, 8),
+                             .uses = col_int(q, 9),
+                             .created_ms = col_int(q, 10),
+                             .expires_ms = col_int(q, 11),
+                             .revoked_ms = col_int(q, 12)};
+    link_kind_from(col_text(q, 1), &out->kind);
+    snprintf(out->issuer_name, sizeof out->issuer_name, "%s", col_text(q, 7));
+}
+
+bool links_next(struct stmt *q, struct link_row *out)
+{
+    if (!stmt_next(q))
+        return false;
+    link_from_row(q, out);
+    return true;
+}
+
+static bool one(struct stmt *q, struct link_row *out)
+{
+    *out = (struct link_row){0};
+    bool found = links_next(q, out);
+    stmt_end(q);
+    return found;
+}
+
+bool links_find(struct db *db, const char *token, struct link_row *out)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    return one(db_query(db, &LINKS, FIND, "b", hash, sizeof hash), out);
+}
+
+bool links_get(struct db *db, link_no no, struct link_row *out)
+{
+    return one(db_query(db, &LINKS, GET, "i", no), out);
+}
+
+struct stmt *links_query(struct db *db, const struct links_query *q)
+{
+    const char *kind = q->kind < LINK_KIND__COUNT ? KINDS[q->kind] : "";
+    return db_query(db, &LINKS, QUERY, "iiiiiti", q->after, (int64_t)q->limit, q->school, q->class, q->person, kind,
+                    q->open_ms);
+}
+
+link_no links_insert(struct tx *tx, const struct link_row *row, const char *token)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    const char *role = row->role != 0 ? school_role_name(row->role) : "";
+    token_hash(token, hash);
+    if (!db_run(tx->db, &LINKS, INSERT, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school, row->class,
+                role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms, row->expires_ms))
+        return 0;
+    return db_last_id(tx->db);
+}
+
+bool links_revoke(struct tx *tx, link_no no)
+{
+    return db_run(tx->db, &LINKS, REVOKE, "ii", no, tx->now_ms);
+}
+
+bool links_use(struct tx *tx, link_no no)
+{
+    return db_run(tx->db, &LINKS, USE, "ii", no, tx->now_ms) && db_changes(tx->db) == 1;
+}

@@ -1,0 +1,69 @@
+/* Links by which people are let in (school.md C2, D1) at rest: rows of `links`.
+ *
+ * A token is told once, when its link is made, and kept as its hash only. Nothing here decides anything:
+ * policy/signup/links.h says who makes links and what they are good for. */
+#ifndef PARTA_STORE_SCHOOL_LINKS_H
+#define PARTA_STORE_SCHOOL_LINKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/school/schools.h"
+
+struct db;
+struct stmt;
+struct tx;
+
+typedef int64_t link_no; /* > 0; 0: none */
+
+enum link_kind {
+    LINK_CLASS,    /* pupils, guardians, teachers of a class */
+    LINK_SCHOOL,   /* teachers and staff of a school */
+    LINK_GUARDIAN, /* a child's own, for a parent (D1) */
+    LINK_PERSONAL, /* for one person of the records (C2) */
+    LINK_KIND__COUNT
+};
+const char *link_kind_name(enum link_kind kind); /* "class" */
+bool link_kind_from(const char *name, enum link_kind *out);
+
+struct link_row {
+    link_no no;
+    enum link_kind kind;
+    school_no school;      /* 0: none (guardian) */
+    class_no class;        /* 0: none */
+    enum school_role role; /* what the link makes of its holder; 0: whatever the records say (personal) */
+    user_no person;        /* guardian: the child; personal: whom it names; else 0 */
+    user_no issuer;        /* 0: an operator */
+    char issuer_name[ID_BYTES_MAX + 1];
+    int64_t uses_allowed, uses;
+    int64_t created_ms, expires_ms;
+    int64_t revoked_ms; /* 0: it is not */
+};
+
+/* Look-ups. false: there is none. Block (a read). */
+bool links_find(struct db *db, const char *token, struct link_row *out);
+bool links_get(struct db *db, link_no no, struct link_row *out);
+
+/* Which: those beyond after, at most limit, in order. school, class, person 0: any; kind LINK_KIND__COUNT: any.
+ * open_ms: only those that could be used at that time; 0: all. */
+struct links_query {
+    link_no after;
+    int limit;
+    school_no school;
+    class_no class;
+    user_no person;
+    enum link_kind kind;
+    int64_t open_ms;
+};
+struct stmt *links_query(struct db *db, const struct links_query *query);
+bool links_next(struct stmt *q, struct link_row *out);
+
+/* Inside a job. Insert: uses, created_ms and revoked_ms of row are not looked at; 0: the database failed. */
+link_no links_insert(struct tx *tx, const struct link_row *row, const char *token);
+bool links_revoke(struct tx *tx, link_no no);
+
+/* Inside a job: counts one use. false: it is used up, expired or revoked by now. */
+bool links_use(struct tx *tx, link_no no);
+
+#endif

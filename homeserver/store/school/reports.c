@@ -1,0 +1,82 @@
+#include "homeserver/store/school/reports.h"
+
+#include <string.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/store/driver/writer.h"
+
+enum { LIST, GET, SCHOOL_OF_ROOM, SCHOOL_OF_PERSON, INSERT, CLOSE, COUNT };
+
+#define ROW                                                                                                            \
+    "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
+    " handled_by, handled_ms, created_ms, version FROM reports WHERE "
+#define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
+
+static const char *const TEXTS[] = {
+    [LIST] = ROW "report_no > $1 AND ($2 = 0 OR school_no = $2) AND ($3 = 0 OR state = 'open')"
+                 " ORDER BY report_no LIMIT $4",
+    [GET] = ROW "report_no = $1",
+    [SCHOOL_OF_ROOM] = "SELECT MIN(s.school_no) FROM room_schools s JOIN roles r ON r.school_no = s.school_no"
+                       " WHERE s.room_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
+    [SCHOOL_OF_PERSON] = "SELECT MIN(r.school_no) FROM roles r JOIN roles o ON o.school_no = r.school_no"
+                         " WHERE r.user_no = $1 AND o.user_no = $2 AND " CURRENT("r", 3) " AND " CURRENT("o", 3),
+    [INSERT] = "INSERT INTO reports (kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
+               " created_ms) VALUES ($1, $2, NULLIF($3, 0), NULLIF($4, 0), $5, $6, NULLIF($7, 0), $8, $9)",
+    [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
+              " version = version + 1 WHERE report_no = $1",
+};
+static const struct statements REPORTS = {"reports", TEXTS, COUNT};
+
+struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64_t after, int limit)
+{
+    return db_query(db, &REPORTS, LIST, "iiii", after, school, (int64_t)open_only, (int64_t)limit);
+}
+
+struct stmt *reports_get(struct db *db, int64_t no)
+{
+    return db_query(db, &REPORTS, GET, "i", no);
+}
+
+bool reports_next(struct stmt *q, struct report_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct report_row){.no = col_int(q, 0),
+                               .kind = col_text(q, 1),
+                               .reporter = col_int(q, 2),
+                               .accused = col_int(q, 3),
+                               .room = col_int(q, 4),
+                               .event_id = col_text(q, 5),
+                               .evidence = col_text(q, 6),
+                               .school = col_int(q, 7),
+                               .reason = col_text(q, 8),
+                               .open = strcmp(col_text(q, 9), "open") == 0,
+                               .resolution = col_text(q, 10),
+                               .handled_by = col_text(q, 11),
+                               .handled_ms = col_int(q, 12),
+                               .created_ms = col_int(q, 13),
+                               .version = col_int(q, 14)};
+    return true;
+}
+
+school_no reports_school(struct db *db, user_no reporter, room_no room, user_no accused)
+{
+    char day[DAY_TEXT_BYTES];
+    day_text(day_of_ms(clock_wall_ms()), day);
+    if (room != 0)
+        return db_int(db, &REPORTS, SCHOOL_OF_ROOM, 0, "iit", room, reporter, day);
+    return db_int(db, &REPORTS, SCHOOL_OF_PERSON, 0, "iit", reporter, accused, day);
+}
+
+int64_t reports_insert(struct tx *tx, const struct report_row *row)
+{
+    return db_run(tx->db, &REPORTS, INSERT, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
+                  row->event_id, row->evidence, row->school, row->reason, tx->now_ms)
+               ? db_last_id(tx->db)
+               : 0;
+}
+
+bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by)
+{
+    return db_run(tx->db, &REPORTS, CLOSE, "itti", no, resolution, by, tx->now_ms) && db_changes(tx->db) == 1;
+}

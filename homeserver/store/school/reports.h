@@ -1,0 +1,42 @@
+/* Reports of messages, rooms and people (F5). Who may read them is policy/reports' business. */
+#ifndef PARTA_STORE_SCHOOL_REPORTS_H
+#define PARTA_STORE_SCHOOL_REPORTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/school/schools.h"
+
+struct tx;
+
+struct report_row {
+    int64_t no;
+    const char *kind; /* "event", "room", "user"; strings are borrowed until the next row */
+    user_no reporter;
+    user_no accused;      /* 0: nobody, a room */
+    room_no room;         /* 0: none */
+    const char *event_id; /* NULL: none */
+    const char *evidence; /* JSON {"type", "content"} of the event when it was reported; NULL: none */
+    school_no school;     /* whose office settles it; 0: of no school */
+    const char *reason;
+    bool open;
+    const char *resolution;
+    const char *handled_by; /* NULL: nobody yet */
+    int64_t handled_ms, created_ms, version;
+};
+
+/* In order of number. school 0: of any; open_only: without those that are settled. */
+struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64_t after, int limit);
+struct stmt *reports_get(struct db *db, int64_t no); /* one row or none */
+bool reports_next(struct stmt *q, struct report_row *row);
+
+/* A school that both have to do with: of the room and of the reporter, or (room 0) of accused and reporter. 0: none. */
+school_no reports_school(struct db *db, user_no reporter, room_no room, user_no accused);
+
+/* Inside a job. */
+int64_t reports_insert(struct tx *tx, const struct report_row *row); /* 0: the database failed */
+bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by);
+
+#endif

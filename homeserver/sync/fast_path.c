@@ -1,0 +1,345 @@
+#include "homeserver/sync/fast_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/sync/compose.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/hub.h"
+#include "homeserver/sync/lazy.h"
+#include "homeserver/sync/presence.h"
+#include "homeserver/sync/receipt_news.h"
+#include "homeserver/sync/receipts.h"
+#include "homeserver/sync/sync_service.h"
+#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/read/token.h"
+#include "homeserver/sync/typing.h"
+#include "homeserver/sync/unread.h"
+
+#define LIMIT_DEFAULT 10 /* as in batch.c */
+
+/* A message, rendered but for its age. */
+struct hot_event {
+    struct event_news *news; /* what push borrows from */
+    struct text before_age, after_age;
+    struct push_event push;
+    char *thread; /* the root's event id; NULL: main timeline */
+};
+
+/* What one room of the wake has for everybody in it. */
+struct hot_room {
+    bool plain; /* false: nobody gets it from here */
+    char *head; /* "!room:server":{ */
+    size_t n_events, n_receipts;
+    struct hot_event *events;
+    struct receipt_row *receipts; /* while dressing; strings borrowed from the changes */
+    bool typing;
+    struct text ephemeral; /* events separated by commas */
+};
+
+struct fragments {
+    size_t n_rooms;
+    struct hot_room rooms[]; /* beside the wake's */
+};
+
+static void event_finish(struct hot_event *event)
+{
+    push_event_finish(&event->push);
+    text_finish(&event->before_age);
+    text_finish(&event->after_age);
+    free(event->thread);
+    event_news_unref(event->news);
+}
+
+static void fragments_free(void *arg)
+{
+    struct fragments *fragments = arg;
+    for (size_t i = 0; fragments != NULL && i < fragments->n_rooms; ++i) {
+        struct hot_room *room = &fragments->rooms[i];
+        for (size_t k = 0; k < room->n_events; ++k)
+            event_finish(&room->events[k]);
+        free(room->events);
+        free(room->receipts);
+        free(room->head);
+        text_finish(&room->ephemeral);
+    }
+    free(fragments);
+}
+
+/* While dressing, on the writer's thread. */
+struct dressing {
+    struct syncer *syncer;
+    struct wake *wake;
+    struct fragments *fragments;
+};
+
+static struct hot_room *room_of(struct dressing *d, room_no room)
+{
+    for (size_t i = 0; i < d->wake->n_rooms; ++i)
+        if (d->wake->rooms[i].room == room)
+            return &d->fragments->rooms[i];
+    return NULL;
+}
+
+static void name_room(struct hot_room *room, const char *room_id)
+{
+    struct text head = TEXT_INIT;
+    if (room->head != NULL)
+        return;
+    text_add_json(&head, room_id);
+    text_adds(&head, ":{");
+    room->head = text_take(&head);
+}
+
+/* Whether the event answers to one that is in the same reply: that one then carries it as an aggregation. */
+static bool relates_within(const struct hot_room *room, const char *content)
+{
+    char target[ID_BYTES_MAX + 1];
+    if (!thread_target(content, target))
+        return false;
+    for (size_t i = 0; i < room->n_events; ++i)
+        if (strcmp(room->events[i].news->row.event_id, target) == 0)
+            return true;
+    return false;
+}
+
+static bool is_plain(const struct hot_room *room, const struct event_row *row)
+{
+    return row->state_key == NULL && strcmp(row->type, "m.room.redaction") != 0 && !thread_needs_look(row->content) &&
+           !relates_within(room, row->content);
+}
+
+static void render_halves(struct dressing *d, struct hot_event *event)
+{
+    struct render how = {.names = d->syncer->names, .bare = true};
+    render_event_shared(&event->before_age, &event->after_age, &how, &event->news->row);
+}
+
+static void prepare_push(struct dressing *d, struct hot_event *event)
+{
+    const struct event_row *row = &event->news->row;
+    const char *sender = user_names_get(d->syncer->names, NULL, row->sender);
+    char root[ID_BYTES_MAX + 1];
+    push_event_init(&event->push, &(struct push_facts){
+                                      .type = row->type,
+                                      .sender = sender != NULL ? sender : "",
+                                      .room_id = event->news->room_id,
+                                      .event_id = row->event_id,
+                                      .content = row->content,
+                                      .members = (int64_t)event->news->joined->n,
+                                  });
+    if (thread_root(NULL, row->content, root))
+        event->thread = xstrdup(root);
+}
+
+static void dress_event(struct dressing *d, const struct change *change)
+{
+    if (d->syncer->presence != NULL)
+        presence_acts(d->syncer->presence, change->user);
+    struct event_news *news = change->payload;
+    struct hot_room *room = room_of(d, change->room);
+    if (news == NULL || room == NULL || !room->plain)
+        return;
+    if (!is_plain(room, &news->row)) {
+        room->plain = false;
+        return;
+    }
+    room->events = xrealloc(room->events, (room->n_events + 1) * sizeof *room->events);
+    struct hot_event *event = &room->events[room->n_events++];
+    *event = (struct hot_event){.news = event_news_ref(news)};
+    name_room(room, news->room_id);
+    render_halves(d, event);
+    prepare_push(d, event);
+    if (event->push.slots[PUSH_MENTIONS_ROOM].kind == PUSH_TRUE) /* whether it counts depends on the sender's power */
+        room->plain = false;
+}
+
+static void dress_receipt(struct dressing *d, const struct change *change)
+{
+    const struct receipt_news *news = change->payload;
+    struct hot_room *room = room_of(d, change->room);
+    if (change->private_ || news == NULL || room == NULL || !room->plain)
+        return;
+    room->receipts = xrealloc(room->receipts, (room->n_receipts + 1) * sizeof *room->receipts);
+    room->receipts[room->n_receipts++] = news->row;
+    name_room(room, news->room_id);
+}
+
+static void dress_typing(struct dressing *d, const struct change *change)
+{
+    const struct typing_news *news = change->payload;
+    struct hot_room *room = room_of(d, change->room);
+    if (news == NULL || room == NULL || !room->plain)
+        return;
+    room->typing = true;
+    name_room(room, news->room_id);
+}
+
+static void dress_ephemeral(struct dressing *d, struct hot_room *room, room_no no)
+{
+    if (!room->plain)
+        return;
+    if (room->typing)
+        typing_add_now(d->syncer->typing, no, &room->ephemeral);
+    if (room->n_receipts == 0)
+        return;
+    if (room->ephemeral.len != 0)
+        text_addc(&room->ephemeral, ',');
+    receipts_add_rows(&room->ephemeral, d->syncer->names, room->receipts, room->n_receipts);
+    free(room->receipts);
+    room->receipts = NULL;
+}
+
+void hot_dress(void *self, struct wake *wake, const struct change *changes, size_t n)
+{
+    struct dressing d = {self, wake, xcalloc(1, sizeof *d.fragments + wake->n_rooms * sizeof *d.fragments->rooms)};
+    d.fragments->n_rooms = wake->n_rooms;
+    for (size_t i = 0; i < wake->n_rooms; ++i)
+        d.fragments->rooms[i].plain = true;
+    for (size_t i = 0; i < n; ++i) {
+        if (changes[i].kind == CHANGE_EVENT)
+            dress_event(&d, &changes[i]);
+        else if (changes[i].kind == CHANGE_RECEIPT)
+            dress_receipt(&d, &changes[i]);
+        else if (changes[i].kind == CHANGE_TYPING)
+            dress_typing(&d, &changes[i]);
+    }
+    for (size_t i = 0; i < wake->n_rooms; ++i)
+        dress_ephemeral(&d, &d.fragments->rooms[i], wake->rooms[i].room);
+    wake->fragments = d.fragments;
+    wake->release_fragments = fragments_free;
+}
+
+/* While answering, on a loop. */
+struct answering {
+    struct syncer *syncer;
+    const struct wake *wake;
+    const struct sync_ask *ask;
+    struct text *out;
+    int64_t now_ms;
+};
+
+static bool filter_is_plain(const struct filter *f)
+{
+    return f->format == FILTER_FORMAT_CLIENT && !f->fields.present && !f->rooms.present && !f->not_rooms.present &&
+           f->timeline.all && f->state.all && f->ephemeral.all && !f->state.include_redundant_members;
+}
+
+/* Whether this user may get this room's fragments: nothing of it is their own. */
+static bool suits(const struct answering *a, const struct hot_room *room)
+{
+    const struct sync_ask *ask = a->ask;
+    int limit = ask->filter->timeline.limit != 0 ? ask->filter->timeline.limit : LIMIT_DEFAULT;
+    if (!room->plain || room->n_events > (size_t)limit)
+        return false;
+    for (size_t i = 0; i < room->n_events; ++i)
+        if (room->events[i].news->row.sender == ask->user)
+            return false;
+    return true;
+}
+
+static void add_event(struct answering *a, const struct hot_event *event)
+{
+    int64_t ts = event->news->row.ts;
+    text_add(a->out, event->before_age.data, event->before_age.len);
+    text_add_int(a->out, a->now_ms > ts ? a->now_ms - ts : 0);
+    text_adds(a->out, ",\"membership\":\"join\"");
+    text_add(a->out, event->after_age.data, event->after_age.len);
+}
+
+static void add_timeline(struct answering *a, const struct hot_room *room)
+{
+    text_adds(a->out, a->ask->use_state_after ? "\"state_after\":{\"events\":[]}," : "\"state\":{\"events\":[]},");
+    text_adds(a->out, "\"timeline\":{\"events\":[");
+    for (size_t i = 0; i < room->n_events; ++i) {
+        if (i != 0)
+            text_addc(a->out, ',');
+        add_event(a, &room->events[i]);
+    }
+    text_adds(a->out, "],\"limited\":false,\"prev_batch\":\"");
+    token_add(a->out, a->ask->since);
+    text_adds(a->out, "\"}");
+}
+
+/* With lazy loading: whether the device has met who speaks. */
+static bool knows(const struct answering *a, room_no room, user_no sender, stream_pos joined_pos)
+{
+    const struct sync_ask *ask = a->ask;
+    return !ask->filter->state.lazy_load_members ||
+           lazy_knows(a->syncer->lazy, ask->device, room, sender, 0, joined_pos, ask->since);
+}
+
+static bool add_unread(struct answering *a, const struct hot_room *room, const struct wake_room *in)
+{
+    struct unread_tally tally = {0};
+    const struct sync_ask *ask = a->ask;
+    stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
+    for (size_t i = 0; i < room->n_events; ++i) {
+        const struct hot_event *event = &room->events[i];
+        struct unread_news news = {&event->push, event->thread, event->news->row.pos, before};
+        unread_tally_finish(&tally);
+        if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally, &joined_pos))
+            return false;
+        if (!knows(a, in->room, event->news->row.sender, joined_pos)) {
+            unread_tally_finish(&tally);
+            return false;
+        }
+        before = event->news->row.pos;
+    }
+    text_addc(a->out, ',');
+    unread_add(a->out, &tally, ask->filter->timeline.unread_thread_notifications);
+    unread_tally_finish(&tally);
+    return true;
+}
+
+static bool add_room(struct answering *a, int index)
+{
+    const struct wake_room *in = &a->wake->rooms[index];
+    const struct hot_room *room = &((struct fragments *)a->wake->fragments)->rooms[index];
+    if (!suits(a, room))
+        return false;
+    text_adds(a->out, room->head);
+    add_timeline(a, room);
+    if (room->ephemeral.len != 0) {
+        text_adds(a->out, ",\"ephemeral\":{\"events\":[");
+        text_add(a->out, room->ephemeral.data, room->ephemeral.len);
+        text_adds(a->out, "]}");
+    }
+    if (room->n_events != 0 && !add_unread(a, room, in))
+        return false;
+    text_addc(a->out, '}');
+    return true;
+}
+
+static bool add_rooms(struct answering *a, size_t first, size_t last)
+{
+    text_adds(a->out, ",\"rooms\":{\"join\":{");
+    for (size_t i = first; i < last; ++i) {
+        if (i != first)
+            text_addc(a->out, ',');
+        if (a->wake->items[i].room < 0 || !add_room(a, a->wake->items[i].room))
+            return false;
+    }
+    text_adds(a->out, "}}}");
+    return true;
+}
+
+bool hot_answer(struct syncer *syncer, const struct wake *wake, const struct sync_ask *ask, struct text *out)
+{
+    struct answering a = {syncer, wake, ask, out, clock_wall_ms()};
+    ptrdiff_t at = wake_find(wake, ask->user);
+    if (wake->fragments == NULL || at < 0 || wake->before[at] > ask->since || wake->pos <= ask->since ||
+        ask->since == 0 || ask->full_state || !filter_is_plain(ask->filter) || wake->items[wake->first[at]].room < 0)
+        return false;
+    sync_open_answer(out, wake->pos);
+    if (add_rooms(&a, wake->first[at], wake->first[at + 1]))
+        return true;
+    text_clear(out);
+    return false;
+}

@@ -1,0 +1,54 @@
+#include "homeserver/sync/sync_service.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/sync/filter_cache.h"
+#include "homeserver/sync/fast_path.h"
+#include "homeserver/sync/hub.h"
+#include "homeserver/sync/lazy.h"
+#include "homeserver/sync/presence.h"
+#include "homeserver/sync/typing.h"
+#include "homeserver/sync/unread.h"
+
+#define FILTERS_CACHED 4096
+#define UNREAD_CACHED 65536
+
+struct syncer *syncer_create(const struct syncer_settings *settings)
+{
+    struct syncer *syncer = xcalloc(1, sizeof *syncer);
+    syncer->writer = settings->writer;
+    syncer->rooms = settings->rooms;
+    syncer->names = settings->names;
+    syncer->hub = settings->hub;
+    syncer->key = settings->key;
+    syncer->server_name = settings->server_name;
+    syncer->filters = filter_cache_create(FILTERS_CACHED);
+    syncer->lazy = lazy_create();
+    if (settings->presence)
+        syncer->presence = presence_create(settings->writer, settings->names);
+    syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
+    syncer->unread = unread_create(settings->names, UNREAD_CACHED);
+    hub_dress(syncer->hub, hot_dress, syncer);
+    return syncer;
+}
+
+void syncer_stop(struct syncer *syncer)
+{
+    if (syncer == NULL)
+        return;
+    typing_stop(syncer->typing);
+    presence_stop(syncer->presence);
+}
+
+void syncer_destroy(struct syncer *syncer)
+{
+    if (syncer == NULL)
+        return;
+    presence_destroy(syncer->presence);
+    typing_destroy(syncer->typing);
+    unread_destroy(syncer->unread);
+    lazy_destroy(syncer->lazy);
+    filter_cache_destroy(syncer->filters);
+    free(syncer);
+}

@@ -1,0 +1,30 @@
+/* J1: what would become of an act, and by which rules, without doing it. */
+#ifndef PARTA_POLICY_ADMIN_EXPLAIN_H
+#define PARTA_POLICY_ADMIN_EXPLAIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/school/schools.h"
+#include "policy/gate/school_gate.h"
+
+struct explain_question {
+    enum act act;
+    const struct actor *actor; /* who would act: a person, or an operator (office acts only) */
+    struct subject subject;    /* target, 0 where it is the actor anyway; school and class: office acts */
+    room_no room;              /* acts in rooms */
+    const char *event_type;    /* ACT_SEND: NULL: m.room.message; ACT_STATE */
+    const char *state_key;     /* ACT_STATE */
+    enum room_kind kind;       /* ACT_CREATE_ROOM */
+    bool with_target;          /* the facts about target and the two are told, too */
+};
+
+/* {"allowed", "kind": "allow", "refuse", "hold" or "warn", "rules": [{"rule", "code", "ru", "en", "overridable",
+ * "decides"}], "facts"}: a new reference. The question makes sense (explain_check). Reads. */
+json_t *explain_act(struct db *db, bool school_mode, const struct explain_question *question);
+
+/* Whether everything that the act is about was said. false: *e. */
+bool explain_check(const struct explain_question *question, struct error *e);
+
+#endif

@@ -1,0 +1,94 @@
+#include "policy/admin/policies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/gate/reason.h"
+#include "policy/records/reconcile.h"
+#include "policy/records/office_act.h"
+
+static bool may_set(struct changing_records *c, school_no school)
+{
+    if (school == 0 && c->actor->user != 0)
+        return error_set(c->e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
+    return office_gate(c, ACT_POLICY, &(struct subject){.school = school});
+}
+
+/* Over what is in force without it. */
+static bool check_document(struct changing_records *c, school_no school, const json_t *document)
+{
+    struct school_policy base = SCHOOL_POLICY_DEFAULT, read;
+    struct text problem = TEXT_INIT;
+    if (school != 0)
+        policies_in_force(c->tx->db, 0, &base);
+    bool good = school_policy_read(document, &base, &read, &problem);
+    if (!good)
+        error_set_field(c->e, ERROR_INVALID_PARAM, "The document is not a policy.", "org.parta.problem",
+                        problem.data != NULL ? problem.data : "");
+    text_finish(&problem);
+    return good;
+}
+
+static bool check(struct changing_records *c, school_no school, const json_t *document, const char *reason,
+                  int64_t if_version, int64_t now)
+{
+    if (!may_set(c, school))
+        return false;
+    if (if_version != 0 && if_version != now)
+        return error_set(c->e, ERROR_PRECONDITION, NULL);
+    if (!reason_valid(reason))
+        return error_set(c->e, ERROR_INVALID_PARAM, "The reason says why in at least 10 characters.");
+    return check_document(c, school, document);
+}
+
+/* D7 asks the policy how old a child is: whom it concerns is settled anew. */
+static bool settle_children(struct changing_records *c, school_no school, const struct school_policy *before)
+{
+    struct school_policy after;
+    struct viewer everybody = pages_viewer(0);
+    struct person_page_row row;
+    policies_in_force(c->tx->db, school, &after);
+    if (before->consent_age == after.consent_age && before->unknown_age_is_child == after.unknown_age_is_child)
+        return true;
+    struct settling *s = settle_begin(c->tx, c->rooms, NULL);
+    struct people_filter pupils = {.viewer = &everybody, .school = school, .role = "pupil"};
+    struct people_page *people = pages_people(c->tx->db, &pupils);
+    while (pages_people_next(people, &row))
+        settle_touch(s, row.person.no);
+    pages_people_end(people);
+    return settle_finish(s, c->e);
+}
+
+static bool keep(struct changing_records *c, const struct policy_row *row, const json_t *document)
+{
+    json_t *details = json_pack("{s:I, s:O}", "version", (json_int_t)row->version, "document", document);
+    if (policies_insert(c->tx, row))
+        return office_note(c, "policy.set", row->school, NULL, details, row->reason);
+    json_decref(details);
+    return error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+int64_t school_policies_set(struct changing_records *c, school_no school, const json_t *document, const char *reason,
+                            int64_t if_version)
+{
+    int64_t now = policies_version(c->tx->db, school);
+    struct school_policy before;
+    if (!check(c, school, document, reason, if_version, now))
+        return 0;
+    policies_in_force(c->tx->db, school, &before);
+    char *text = json_canonical(document);
+    struct policy_row row = {.school = school,
+                             .version = now + 1,
+                             .document = text,
+                             .author = c->actor->name,
+                             .reason = reason,
+                             .created_ms = c->tx->now_ms};
+    bool done = strlen(text) <= POLICY_BYTES_MAX || error_set(c->e, ERROR_TOO_LARGE, "The document is too large.");
+    done = done && keep(c, &row, document) && settle_children(c, school, &before);
+    free(text);
+    return done ? row.version : 0;
+}

@@ -1,0 +1,27 @@
+#include "policy/admin/sessions.h"
+
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/records/office_act.h"
+
+static bool end(struct tx *tx, user_no user, device_no device)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
+    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
+    return device != 0 ? devices_delete(tx, device) : devices_delete_all(tx, user, 0);
+}
+
+bool sign_ins_end(struct changing_records *c, user_no user, const char *device_id)
+{
+    device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
+    school_no school = pages_shared_school(c->tx->db, c->actor->user, user);
+    if (!office_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
+        return false;
+    if (device_id != NULL && device == 0)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such session.");
+    if (!end(c->tx, user, device))
+        return error_set(c->e, ERROR_UNKNOWN, NULL);
+    json_t *subject = json_pack("{s:s, s:s*}", "user", office_user_id(c, user), "device", device_id);
+    return office_note(c, "session.end", school, subject, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+#include "policy/gate/school_gate.h"
+
+#include <string.h>
+
+#include "homeserver/rooms/gate.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/rule_facts.h"
+
+const struct actor ACTOR_COMMAND_LINE = {.name = "operator:parta", .scopes = SCOPE_ALL};
+
+static const struct {
+    const char *word;
+    enum operator_scope scope;
+} SCOPES[] = {
+    {"read", SCOPE_READ},       {"records", SCOPE_RECORDS}, {"import", SCOPE_IMPORT},     {"policy", SCOPE_POLICY},
+    {"reports", SCOPE_REPORTS}, {"audit", SCOPE_AUDIT},     {"accounts", SCOPE_ACCOUNTS}, {"all", SCOPE_ALL},
+};
+
+unsigned operator_scope_from(const char *word)
+{
+    for (size_t i = 0; word != NULL && i < sizeof SCOPES / sizeof *SCOPES; ++i)
+        if (strcmp(SCOPES[i].word, word) == 0)
+            return SCOPES[i].scope;
+    return 0;
+}
+
+const char *operator_scope_name(enum operator_scope scope)
+{
+    for (size_t i = 0; i < sizeof SCOPES / sizeof *SCOPES; ++i)
+        if (SCOPES[i].scope == scope)
+            return SCOPES[i].word;
+    return NULL;
+}
+
+/* What an operator needs for each act; 0: no operator does it. */
+static const unsigned NEEDED[ACT__COUNT] = {
+    [ACT_PROFILE] = SCOPE_READ,
+    [ACT_FIND] = SCOPE_READ,
+    [ACT_REPORT] = SCOPE_REPORTS,
+    [ACT_APPROVE] = SCOPE_RECORDS,
+    [ACT_LINK] = SCOPE_RECORDS,
+    [ACT_GUARDIAN_LINK] = SCOPE_RECORDS,
+    [ACT_BECOME_GUARDIAN] = SCOPE_RECORDS,
+    [ACT_END_GUARDIAN] = SCOPE_RECORDS,
+    [ACT_CHILD] = SCOPE_READ,
+    [ACT_RECORDS_READ] = SCOPE_READ,
+    [ACT_RECORDS_WRITE] = SCOPE_RECORDS,
+    [ACT_IMPORT] = SCOPE_IMPORT,
+    [ACT_POLICY] = SCOPE_POLICY,
+    [ACT_REPORTS] = SCOPE_REPORTS,
+    [ACT_AUDIT] = SCOPE_AUDIT,
+    [ACT_STANDING] = SCOPE_ACCOUNTS,
+    [ACT_SESSIONS] = SCOPE_ACCOUNTS,
+    [ACT_EXPORT] = SCOPE_ACCOUNTS,
+    [ACT_ERASE] = SCOPE_ACCOUNTS,
+    [ACT_LEAVE_SCHOOL] = SCOPE_ACCOUNTS,
+    [ACT_ROOMS_WRITE] = SCOPE_RECORDS,
+};
+
+static const struct verdict NO_SCOPE = {
+    .rule = "J3",
+    .code = "scope",
+    .sentence_ru = "Этому ключу оператора такое действие не разрешено.",
+    .sentence_en = "This operator token's scopes do not cover that.",
+};
+
+static bool lacks_scope(const struct actor *actor, enum act act)
+{
+    return actor->user == 0 && (actor->scopes & NEEDED[act]) == 0;
+}
+
+/* The class must be of the school concerned, or its teacher would have a say in another. */
+static bool is_class_teacher(struct db *db, const struct actor *actor, school_no school, const struct subject *subject)
+{
+    if (actor->user == 0)
+        return false;
+    if (subject->class != 0)
+        return school_of_class(db, subject->class) == school && school_teaches_class(db, actor->user, subject->class);
+    return subject->target != 0 && school_teaches_person(db, school, actor->user, subject->target);
+}
+
+static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
+                   const struct subject *subject, struct office_facts *out)
+{
+    *out = (struct office_facts){
+        .operator_ = actor->user == 0,
+        .class_teacher = is_class_teacher(db, actor, school, subject),
+        .own_contact = subject->own_contact,
+        .accused = actor->user != 0 && actor->user == subject->target,
+        .role = subject->role,
+        .roster_kept = subject->roster_kept,
+        .override_ = actor->override_ != NULL && *actor->override_ != '\0',
+    };
+    if (subject->target == 0)
+        return;
+    out->guardians = school_guardians(db, subject->target);
+    if (actor->user != 0) /* to be class teacher somewhere is an office for links, and for nothing else that is here */
+        out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
+    out->guardian = actor->user != 0 && school_is_guardian(db, actor->user, subject->target);
+}
+
+static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,
+                   struct rule_facts *facts)
+{
+    facts->actor = (struct person_facts){.standing = STANDING_ACTIVE};
+    if (actor->user != 0)
+        school_person_at(db, school, actor->user, subject->target, &facts->actor);
+    if (subject->target != 0)
+        school_person_at(db, school, subject->target, actor->user != 0 ? actor->user : subject->target, &facts->target);
+    facts->self = actor->user != 0 && actor->user == subject->target;
+}
+
+/* Asks with and without the override, so that one that was not needed is not used. */
+static struct verdict decide(struct rule_facts *facts, bool *overridden)
+{
+    bool insists = facts->office.override_;
+    facts->office.override_ = false;
+    struct verdict verdict = rules_decide(facts);
+    *overridden = false;
+    if (verdict.allowed || !insists || !verdict.overridable)
+        return verdict;
+    facts->office.override_ = true;
+    verdict = rules_decide(facts);
+    *overridden = verdict.allowed;
+    return verdict;
+}
+
+/* What people may know of each other is the gate's of rooms to collect; the rest is the office's. */
+static bool is_between_people(enum act act)
+{
+    return act == ACT_PROFILE || act == ACT_FIND || act == ACT_REPORT;
+}
+
+static void collect(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                    const struct subject *subject, struct school_policy *policy, struct rule_facts *facts)
+{
+    school_no school =
+        subject->school != 0 || subject->class == 0 ? subject->school : school_of_class(db, subject->class);
+    *facts = (struct rule_facts){.act = act, .school_mode = true, .policy = policy};
+    if (actor->user != 0 && is_between_people(act)) {
+        struct gate_question question = {.act = act, .actor = actor->user, .target = subject->target};
+        gate_facts(NULL, db, &question, policy, facts);
+        facts->school_mode = school_mode;
+        return;
+    }
+    policies_in_force(db, school, policy);
+    people(db, actor, school, subject, facts);
+    office(db, actor, act, school, subject, &facts->office);
+}
+
+bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                 const struct subject *subject, struct verdict *verdict, bool *overridden, struct error *e)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    struct verdict decided = NO_SCOPE;
+    bool used = false;
+    if (!lacks_scope(actor, act)) {
+        collect(db, school_mode, actor, act, subject, &policy, &facts);
+        decided = decide(&facts, &used);
+    }
+    if (verdict != NULL)
+        *verdict = decided;
+    if (overridden != NULL)
+        *overridden = used;
+    return decided.allowed || gate_refuse(&decided, e);
+}
+
+void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                    const struct subject *subject, struct verdict *out, int max, int *n)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    *n = 0;
+    if (lacks_scope(actor, act)) {
+        if (max > 0)
+            out[(*n)++] = NO_SCOPE;
+        return;
+    }
+    collect(db, school_mode, actor, act, subject, &policy, &facts);
+    rules_explain(&facts, out, max, n);
+}

@@ -1,0 +1,64 @@
+/* Who performs an act of the school's office, and the one gate of all such acts.
+ *
+ * Records, sign-up, guardians, imports, reports: whatever changes the school's own data, or shows it, asks school_gate
+ * in the function that performs it, inside its job, as rooms ask rooms/gate.h. It makes no difference who comes: a
+ * page, the API, `parta`, the bridge (J3). */
+#ifndef PARTA_POLICY_GATE_SCHOOL_GATE_H
+#define PARTA_POLICY_GATE_SCHOOL_GATE_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/store/school/schools.h"
+#include "policy/rules/rules.h"
+
+struct db;
+
+/* What an operator's token allows; bits. Words as in docs/openapi.json. */
+enum operator_scope {
+    SCOPE_READ = 1,    /* schools, people, classes, rooms */
+    SCOPE_RECORDS = 2, /* to change them; links, applications */
+    SCOPE_IMPORT = 4,  /* rosters, the turn of the year */
+    SCOPE_POLICY = 8,
+    SCOPE_REPORTS = 16,
+    SCOPE_AUDIT = 32,
+    SCOPE_ACCOUNTS = 64, /* standing, sessions, export, erasure */
+    SCOPE_ALL = 127
+};
+unsigned operator_scope_from(const char *word); /* the bit; 0: unknown. "all": SCOPE_ALL */
+const char *operator_scope_name(enum operator_scope scope);
+
+struct actor {
+    user_no user;          /* a person; 0: an operator */
+    const char *name;      /* for the log: "@p…:school.example", "operator:region"; borrowed */
+    unsigned scopes;       /* of an operator: enum operator_scope */
+    const char *override_; /* J2: the reason for getting past a rule that allows it; NULL: none given */
+};
+
+/* The command line acts as the operator "operator:parta" with every scope: whoever runs it owns the machine. */
+extern const struct actor ACTOR_COMMAND_LINE;
+
+/* Whom or what an act is about; 0: nobody, none. */
+struct subject {
+    school_no school; /* the school concerned; 0: of target, any school that both are in (an operator: any) */
+    class_no class;
+    user_no target;
+    unsigned role;    /* ACT_LINK, ACT_APPROVE: enum school_role that somebody would get by it */
+    bool roster_kept; /* a roster's import owns the record */
+    bool own_contact; /* rules.h, office_facts */
+};
+
+/* Whether actor may do act (one of rules.h's office acts, or ACT_REPORT, ACT_PROFILE, ACT_FIND). false: *e is the
+ * refusal with its rule, as rooms/gate.h makes it. verdict (may be NULL): what was decided; overridden says that the
+ * override was used, which the caller's audit entry must then say. An operator without the scope is refused by "J3",
+ * "scope". In policy.mode open the office is closed all the same: only what people may know of each other is open
+ * (ACT_REPORT, ACT_PROFILE, ACT_FIND). Reads the database; inside a job through tx->db. */
+bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                 const struct subject *subject, struct verdict *verdict, bool *overridden, struct error *e);
+
+/* J1: what school_gate would say, and every row that speaks, as rules_explain tells it. */
+void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                    const struct subject *subject, struct verdict *out, int max, int *n);
+
+#endif

@@ -1,0 +1,293 @@
+#include "policy/oneroster/columns.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/store/school/schools.h"
+
+#define NAME_BYTES 255 /* of a sourcedId or a name */
+
+#define HEAD                                                                                                           \
+    {"sourcedId", CELL_ID, true, .kept = true}, {"status", CELL_STATUS},                                               \
+    {                                                                                                                  \
+        "dateLastModified", CELL_ANY                                                                                   \
+    }
+#define TABLE(name_, columns_, required_, only_)                                                                       \
+    {                                                                                                                  \
+        name_, columns_, sizeof(columns_) / sizeof *(columns_), required_, only_                                       \
+    }
+#define PEOPLE_1_1 "|administrator|aide|guardian|parent|proctor|relative|student|teacher|"
+
+static const struct column SESSIONS[] = {
+    HEAD,
+    {"title", CELL_NAME, true, .kept = true},
+    {"type", CELL_WORD, true, true, "|gradingPeriod|semester|schoolYear|term|", .kept = true},
+    {"startDate", CELL_DATE, true, .kept = true},
+    {"endDate", CELL_DATE, true, .kept = true},
+    {"parentSourcedId", CELL_ID, .kept = true},
+    {"schoolYear", CELL_YEAR, true, .kept = true},
+};
+static const struct column ORGS[] = {
+    HEAD,
+    {"name", CELL_NAME, true, .kept = true},
+    {"type", CELL_WORD, true, true, "|department|school|district|local|state|national|", .kept = true},
+    {"identifier", CELL_ANY},
+    {"parentSourcedId", CELL_ID, .kept = true},
+};
+static const struct column COURSES[] = {
+    HEAD,
+    {"schoolYearSourcedId", CELL_ID, .kept = true},
+    {"title", CELL_NAME, true, .kept = true},
+    {"courseCode", CELL_ANY},
+    {"grades", CELL_ANY},
+    {"orgSourcedId", CELL_ID, true, .kept = true},
+    {"subjects", CELL_ANY},
+    {"subjectCodes", CELL_ANY},
+};
+static const struct column CLASSES[] = {
+    HEAD,
+    {"title", CELL_NAME, true, .kept = true},
+    {"grades", CELL_NAME, .kept = true},
+    {"courseSourcedId", CELL_ID, true, .kept = true},
+    {"classCode", CELL_ANY},
+    {"classType", CELL_WORD, true, true, "|homeroom|scheduled|", .kept = true},
+    {"location", CELL_ANY},
+    {"schoolSourcedId", CELL_ID, true, .kept = true},
+    {"termSourcedIds", CELL_IDS, true, .kept = true},
+    {"subjects", CELL_ANY},
+    {"subjectCodes", CELL_ANY},
+    {"periods", CELL_ANY},
+};
+static const struct column USERS[] = {
+    HEAD,
+    {"enabledUser", CELL_BOOL, true, .kept = true},
+    {"username", CELL_NAME, true},
+    {"userIds", CELL_ANY},
+    {"givenName", CELL_NAME, true, .kept = true},
+    {"familyName", CELL_NAME, true, .kept = true},
+    {"middleName", CELL_NAME, .kept = true},
+    {"identifier", CELL_ANY},
+    {"email", CELL_ANY},
+    {"sms", CELL_ANY},
+    {"phone", CELL_ANY},
+    {"agentSourcedIds", CELL_IDS, .kept = true},
+    {"grades", CELL_ANY},
+    {"password", CELL_ANY},
+    {"userMasterIdentifier", CELL_ANY, .only = ONEROSTER_1_2},
+    {"preferredGivenName", CELL_NAME, .only = ONEROSTER_1_2},
+    {"preferredMiddleName", CELL_NAME, .only = ONEROSTER_1_2},
+    {"preferredFamilyName", CELL_NAME, .only = ONEROSTER_1_2},
+    {"primaryOrgSourcedId", CELL_ID, .only = ONEROSTER_1_2},
+    {"pronouns", CELL_ANY, .only = ONEROSTER_1_2},
+    {"orgSourcedIds", CELL_IDS, true, .only = ONEROSTER_1_1},
+    {"role", CELL_WORD, true, true, PEOPLE_1_1, .only = ONEROSTER_1_1},
+};
+static const struct column ROLES[] = {
+    HEAD,
+    {"userSourcedId", CELL_ID, true, .kept = true},
+    {"roleType", CELL_WORD, true, false, "|primary|secondary|", .kept = true},
+    {"role", CELL_WORD, true, true,
+     "|aide|counselor|districtAdministrator|guardian|parent|principal|proctor|relative|siteAdministrator|student|"
+     "systemAdministrator|teacher|",
+     .kept = true},
+    {"beginDate", CELL_DATE, .kept = true},
+    {"endDate", CELL_DATE, .kept = true},
+    {"orgSourcedId", CELL_ID, true, .kept = true},
+    {"userProfileSourcedId", CELL_ANY},
+};
+static const struct column ENROLLMENTS[] = {
+    HEAD,
+    {"classSourcedId", CELL_ID, true, .kept = true},
+    {"schoolSourcedId", CELL_ID, true, .kept = true},
+    {"userSourcedId", CELL_ID, true, .kept = true},
+    {"role", CELL_WORD, true, true, "|administrator|proctor|student|teacher|", PEOPLE_1_1, .kept = true},
+    {"primary", CELL_BOOL, .kept = true},
+    {"beginDate", CELL_DATE, .kept = true},
+    {"endDate", CELL_DATE, .kept = true},
+};
+static const struct column DEMOGRAPHICS[] = {
+    HEAD,
+    {"birthDate", CELL_DATE, .kept = true},
+    {"sex", CELL_WORD, false, true, "|male|female|unspecified|other|"},
+    {"americanIndianOrAlaskaNative", CELL_ANY},
+    {"asian", CELL_ANY},
+    {"blackOrAfricanAmerican", CELL_ANY},
+    {"nativeHawaiianOrOtherPacificIslander", CELL_ANY},
+    {"white", CELL_ANY},
+    {"demographicRaceTwoOrMoreRaces", CELL_ANY},
+    {"hispanicOrLatinoEthnicity", CELL_ANY},
+    {"countryOfBirthCode", CELL_ANY},
+    {"stateOfBirthAbbreviation", CELL_ANY},
+    {"cityOfBirth", CELL_ANY},
+    {"publicSchoolResidenceStatus", CELL_ANY},
+};
+
+const struct table ROSTER_TABLES[TABLE__COUNT] = {
+    [TABLE_SESSIONS] = TABLE("academicSessions", SESSIONS, true, 0),
+    [TABLE_ORGS] = TABLE("orgs", ORGS, true, 0),
+    [TABLE_COURSES] = TABLE("courses", COURSES, true, 0),
+    [TABLE_CLASSES] = TABLE("classes", CLASSES, true, 0),
+    [TABLE_USERS] = TABLE("users", USERS, true, 0),
+    [TABLE_ROLES] = TABLE("roles", ROLES, true, ONEROSTER_1_2),
+    [TABLE_ENROLLMENTS] = TABLE("enrollments", ENROLLMENTS, true, 0),
+    [TABLE_DEMOGRAPHICS] = TABLE("demographics", DEMOGRAPHICS, false, 0),
+};
+
+bool column_in(const struct column *column, enum oneroster version)
+{
+    return version == ONEROSTER_MIRROR ? column->kept : column->only == 0 || column->only == version;
+}
+
+bool table_in(const struct table *table, enum oneroster version)
+{
+    return version == ONEROSTER_MIRROR || table->only == 0 || table->only == version;
+}
+
+int column_find(const struct table *table, const char *name, enum oneroster version)
+{
+    for (size_t i = 0; i < table->n; ++i)
+        if (strcmp(table->columns[i].name, name) == 0 && column_in(&table->columns[i], version))
+            return (int)i;
+    return -1;
+}
+
+/* --- Cells --- */
+
+static bool is_word(const struct column *column, enum oneroster version, const char *value)
+{
+    const char *words = version == ONEROSTER_1_2 || column->words_1_1 == NULL ? column->words : column->words_1_1;
+    size_t len = strlen(value);
+    if (column->extensible && strncmp(value, "ext:", 4) == 0 && value[4] != '\0')
+        return true;
+    if (strchr(value, '|') != NULL)
+        return false;
+    for (const char *at = words; (at = strstr(at, value)) != NULL; ++at)
+        if (at[-1] == '|' && at[len] == '|')
+            return true;
+    return false;
+}
+
+static bool is_year(const char *value)
+{
+    return strlen(value) == 4 && strspn(value, "0123456789") == 4;
+}
+
+const char *column_fault(const struct column *column, enum oneroster version, const char *value)
+{
+    if (*value == '\0')
+        return column->required ? "is empty" : NULL;
+    switch (column->kind) {
+    case CELL_ANY:
+    case CELL_IDS:
+    case CELL_STATUS: return NULL;
+    case CELL_ID:
+    case CELL_NAME: return strlen(value) > NAME_BYTES ? "longer than 255 bytes" : NULL;
+    case CELL_DATE: return day_from(value) < 0 ? "not a date like 2026-09-01" : NULL;
+    case CELL_BOOL: return strcmp(value, "true") != 0 && strcmp(value, "false") != 0 ? "neither true nor false" : NULL;
+    case CELL_YEAR: return is_year(value) ? NULL : "not a year like 2027";
+    case CELL_WORD: return is_word(column, version, value) ? NULL : "not one of the standard's words";
+    }
+    return NULL;
+}
+
+enum row_status row_status(const char *word, enum oneroster version, bool delta)
+{
+    if (strcmp(word, "active") == 0 || (*word == '\0' && !delta))
+        return ROW_THERE;
+    if (version == ONEROSTER_1_1 && strcmp(word, "inactive") == 0)
+        return ROW_GONE;
+    return strcmp(word, "tobedeleted") == 0 && (delta || version == ONEROSTER_1_1) ? ROW_GONE : ROW_UNKNOWN;
+}
+
+/* --- Moments --- */
+
+/* Days since 1970 of a day of the calendar. */
+static int64_t days_of(school_day day)
+{
+    int64_t y = day / 10000, m = day / 100 % 100, d = day % 100;
+    y -= m <= 2;
+    int64_t era = y / 400, of_era = y % 400, of_year = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* "10:00", "10:00:00"; moves *at behind it. −1: not written so. */
+static int64_t clock_ms(const char **at)
+{
+    int hours, minutes, seconds = 0, used = 0;
+    if (sscanf(*at, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+        return -1;
+    *at += used;
+    if (sscanf(*at, ":%2d%n", &seconds, &used) == 1)
+        *at += used;
+    return hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 60
+               ? -1
+               : ((hours * 60 + minutes) * INT64_C(60) + seconds) * 1000;
+}
+
+static int64_t fraction_ms(const char **at)
+{
+    int64_t ms = 0;
+    if (**at != '.')
+        return 0;
+    ++*at;
+    for (int place = 100; **at >= '0' && **at <= '9'; ++*at, place /= 10)
+        ms += (**at - '0') * place;
+    return ms;
+}
+
+int64_t moment_from(const char *text)
+{
+    char day[DAY_TEXT_BYTES];
+    snprintf(day, sizeof day, "%.10s", text);
+    school_day of = day_from(day);
+    if (of < 19700101 || strlen(text) > 40)
+        return -1;
+    int64_t ms = days_of(of) * 86400000, part;
+    const char *at = text + 10;
+    if (*at == '\0')
+        return ms;
+    if (*at != 'T' || (++at, part = clock_ms(&at)) < 0)
+        return -1;
+    ms += part + fraction_ms(&at);
+    if (strcmp(at, "Z") == 0 || *at == '\0')
+        return ms;
+    int sign = *at == '+' ? 1 : *at == '-' ? -1 : 0;
+    if (sign == 0 || (++at, part = clock_ms(&at)) < 0 || *at != '\0')
+        return -1;
+    return ms - sign * part;
+}
+
+const char *moment_text(int64_t ms, char out[MOMENT_BYTES])
+{
+    char day[DAY_TEXT_BYTES];
+    int64_t of_day = ms % 86400000;
+    snprintf(out, MOMENT_BYTES, "%sT%02d:%02d:%02d.%03dZ", day_text(day_of_ms(ms), day), (int)(of_day / 3600000),
+             (int)(of_day / 60000 % 60), (int)(of_day / 1000 % 60), (int)(of_day % 1000));
+    return out;
+}
+
+const char *const ONEROSTER_FILES[] = {
+    "academicSessions",
+    "categories",
+    "classes",
+    "classResources",
+    "courses",
+    "courseResources",
+    "demographics",
+    "enrollments",
+    "lineItemLearningObjectiveIds",
+    "lineItems",
+    "lineItemScoreScales",
+    "orgs",
+    "resources",
+    "resultLearningObjectiveIds",
+    "results",
+    "resultScoreScales",
+    "roles",
+    "scoreScales",
+    "userProfiles",
+    "userResources",
+    "users",
+    NULL,
+};

@@ -1,0 +1,160 @@
+#include "policy/oneroster/id_map.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+
+#define SLOTS_FIRST 256
+
+struct id_slot {
+    const char *id; /* NULL: free */
+    uint32_t hash, number;
+};
+
+struct id_index {
+    unsigned char key[crypto_shorthash_KEYBYTES];
+    struct id_slot *slots;
+    size_t n, size; /* size: a power of two, at least twice n */
+};
+
+struct fact_set {
+    unsigned char key[crypto_shorthash_KEYBYTES];
+    struct fact_key *slots; /* a is UINT32_MAX: free */
+    size_t n, size;
+};
+
+static uint32_t hash_of(const unsigned char key[crypto_shorthash_KEYBYTES], const void *bytes, size_t len)
+{
+    unsigned char out[crypto_shorthash_BYTES];
+    uint32_t hash;
+    crypto_shorthash(out, bytes, len, key);
+    memcpy(&hash, out, sizeof hash);
+    return hash;
+}
+
+/* --- Ids --- */
+
+struct id_index *id_index_create(void)
+{
+    struct id_index *index = xcalloc(1, sizeof *index);
+    crypto_shorthash_keygen(index->key);
+    index->size = SLOTS_FIRST;
+    index->slots = xcalloc(index->size, sizeof *index->slots);
+    return index;
+}
+
+void id_index_destroy(struct id_index *index)
+{
+    if (index == NULL)
+        return;
+    free(index->slots);
+    free(index);
+}
+
+/* The slot that holds the id, or the free one where it belongs. */
+static struct id_slot *id_slot(struct id_slot *slots, size_t size, const char *id, uint32_t hash)
+{
+    size_t at = hash & (size - 1);
+    while (slots[at].id != NULL && (slots[at].hash != hash || strcmp(slots[at].id, id) != 0))
+        at = (at + 1) & (size - 1);
+    return &slots[at];
+}
+
+static void id_index_grow(struct id_index *index)
+{
+    size_t size = 2 * index->size;
+    struct id_slot *slots = xcalloc(size, sizeof *slots);
+    for (size_t i = 0; i < index->size; ++i) {
+        size_t at = index->slots[i].hash & (size - 1);
+        if (index->slots[i].id == NULL)
+            continue;
+        while (slots[at].id != NULL)
+            at = (at + 1) & (size - 1);
+        slots[at] = index->slots[i];
+    }
+    free(index->slots);
+    index->slots = slots;
+    index->size = size;
+}
+
+bool id_index_put(struct id_index *index, const char *id, uint32_t number)
+{
+    uint32_t hash = hash_of(index->key, id, strlen(id));
+    struct id_slot *slot = id_slot(index->slots, index->size, id, hash);
+    if (slot->id != NULL)
+        return false;
+    *slot = (struct id_slot){id, hash, number};
+    if (2 * ++index->n > index->size)
+        id_index_grow(index);
+    return true;
+}
+
+uint32_t id_index_find(const struct id_index *index, const char *id)
+{
+    if (index == NULL || index->n == 0)
+        return ID_NONE;
+    const struct id_slot *slot = id_slot(index->slots, index->size, id, hash_of(index->key, id, strlen(id)));
+    return slot->id != NULL ? slot->number : ID_NONE;
+}
+
+/* --- Facts --- */
+
+static struct fact_key *fact_slots(size_t size)
+{
+    struct fact_key *slots = xcalloc(size, sizeof *slots);
+    for (size_t i = 0; i < size; ++i)
+        slots[i].a = UINT32_MAX;
+    return slots;
+}
+
+struct fact_set *fact_set_create(void)
+{
+    struct fact_set *set = xcalloc(1, sizeof *set);
+    crypto_shorthash_keygen(set->key);
+    set->size = SLOTS_FIRST;
+    set->slots = fact_slots(set->size);
+    return set;
+}
+
+void fact_set_destroy(struct fact_set *set)
+{
+    if (set == NULL)
+        return;
+    free(set->slots);
+    free(set);
+}
+
+/* As id_slot. */
+static struct fact_key *fact_slot(const struct fact_set *set, struct fact_key *slots, size_t size,
+                                  const struct fact_key *key)
+{
+    size_t at = hash_of(set->key, key, sizeof *key) & (size - 1);
+    while (slots[at].a != UINT32_MAX && memcmp(&slots[at], key, sizeof *key) != 0)
+        at = (at + 1) & (size - 1);
+    return &slots[at];
+}
+
+static void fact_set_grow(struct fact_set *set)
+{
+    size_t size = 2 * set->size;
+    struct fact_key *slots = fact_slots(size);
+    for (size_t i = 0; i < set->size; ++i)
+        if (set->slots[i].a != UINT32_MAX)
+            *fact_slot(set, slots, size, &set->slots[i]) = set->slots[i];
+    free(set->slots);
+    set->slots = slots;
+    set->size = size;
+}
+
+bool fact_set_put(struct fact_set *set, struct fact_key key)
+{
+    struct fact_key *slot = fact_slot(set, set->slots, set->size, &key);
+    if (slot->a != UINT32_MAX)
+        return false;
+    *slot = key;
+    if (2 * ++set->n > set->size)
+        fact_set_grow(set);
+    return true;
+}

@@ -1,0 +1,102 @@
+/* The import: makes the school's records in the store, and the rooms that are their picture, equal to a roster.
+ *
+ * It is one writer job, so one transaction: either everything is as the roster says when the import is answered, or
+ * nothing has changed. The difference is worked out between sorted sets, never person by person against the database;
+ * a second import of the same file finds none, and writes nothing but that it was there. What it does, in this order:
+ * schools and classes, people (new ones get an opaque Matrix id, A5), roles, enrollments, guardianships; then what
+ * follows from them (policy/records/reconcile.h). All acts in rooms pass the gate like anybody's.
+ *
+ * A roster owns the records of its source. What the school's own people entered (SOURCE_SCHOOL) stays, and becomes the
+ * roster's once the roster says it too; a sourcedId that another roster holds is refused. Where the roster and the
+ * school together know more than two guardians, the roster's stay (D5). Each import is in the audit log, with every
+ * change of a record (J2), and in the list of imports.
+ *
+ * A person who is not in the roster any more, and whom the school's own people do not hold, has no role, leaves the
+ * rooms, and where no school is left the account is closed and signed out (G2); should the person come back, it opens
+ * again. Classes and rooms that have ended stay, empty. */
+#ifndef PARTA_POLICY_ONEROSTER_IMPORT_H
+#define PARTA_POLICY_ONEROSTER_IMPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/text.h"
+#include "policy/oneroster/reader.h"
+
+struct actor;
+struct config;
+struct db;
+struct rooms;
+struct tx;
+struct writer;
+
+/* X(name, what it counts, as one says it) */
+#define ROSTER_CHANGES(X)                                                                                              \
+    X(SCHOOLS_NEW, "schools added")                                                                                    \
+    X(SCHOOLS_CHANGED, "schools changed")                                                                              \
+    X(CLASSES_NEW, "classes and groups added")                                                                         \
+    X(CLASSES_CHANGED, "classes and groups changed")                                                                   \
+    X(PEOPLE_NEW, "people added")                                                                                      \
+    X(PEOPLE_CHANGED, "people changed")                                                                                \
+    X(PEOPLE_ENDED, "people gone from the roster")                                                                     \
+    X(PEOPLE_BACK, "people back in the roster")                                                                        \
+    X(ROLES_NEW, "roles added or changed")                                                                             \
+    X(ROLES_ENDED, "roles ended")                                                                                      \
+    X(ENROLLMENTS_NEW, "enrollments added or changed")                                                                 \
+    X(ENROLLMENTS_ENDED, "enrollments ended")                                                                          \
+    X(GUARDIANSHIPS_NEW, "guardianships added")                                                                        \
+    X(GUARDIANSHIPS_ENDED, "guardianships ended")                                                                      \
+    X(ROOMS_NEW, "rooms made")                                                                                         \
+    X(ROOMS_RENAMED, "rooms renamed")                                                                                  \
+    X(JOINED, "joins")                                                                                                 \
+    X(LEFT, "leaves")                                                                                                  \
+    X(POWERS, "rooms with new powers")                                                                                 \
+    X(ACCOUNTS_CLOSED, "accounts closed")                                                                              \
+    X(ACCOUNTS_REOPENED, "accounts opened again")                                                                      \
+    X(RESTRICTED, "pupils restricted for want of a guardian")                                                          \
+    X(UNRESTRICTED, "pupils restricted no more")
+
+enum roster_change {
+#define X(name, says) ROSTER_##name,
+    ROSTER_CHANGES(X)
+#undef X
+        ROSTER_CHANGE__COUNT
+};
+
+struct roster_changes {
+    int64_t n[ROSTER_CHANGE__COUNT];
+};
+
+struct roster_import {
+    struct writer *writer;
+    struct rooms *rooms;
+    const struct config *config; /* for passwords: their cost, and the server's name */
+    struct db *db;               /* a reader of the caller's, for passwords */
+    const struct roster *roster; /* NULL: the records stay; rooms are made equal to them again, as of today */
+    const struct actor *actor;   /* policy/gate/school_gate.h: who imports, for the gate and the log; NULL: the command line */
+    const char *source;          /* which roster this is: it owns only its own records; NULL: "roster" */
+    const char *mode;            /* for the list of imports: "bulk", "delta", "pull", "year"; NULL: "bulk" */
+    struct text *difference;     /* not NULL: gets one line a change: "role + teacher p-123 school-1", "join + …" */
+    bool dry_run;                /* does everything, then takes it back: only the counts remain */
+    struct text *passwords;      /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
+                                  * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost.
+                                  * NULL: they have no password until somebody sets one */
+    /* What belongs into the same transaction (the mirror, source.h): called last. false: *e, all of it is refused. */
+    bool (*also)(struct tx *tx, void *arg, struct error *e); /* NULL: nothing */
+    void *also_arg;
+};
+
+/* false: refused (*e), nothing has changed. Blocks (disk), long for a large roster. */
+bool roster_import(const struct roster_import *how, struct roster_changes *changes, struct error *e);
+
+bool roster_changes_any(const struct roster_changes *changes);
+
+/* One line each for what is not zero ("137 people added"), or "nothing changed". */
+void roster_changes_add_text(struct text *out, const struct roster_changes *changes);
+
+/* {"people_new": 137, …}, what is not zero: a new reference. */
+json_t *roster_changes_json(const struct roster_changes *changes);
+
+#endif

@@ -1,0 +1,41 @@
+/* Inside the import: what import.c (the job) and records.c (the roster into the store) share. What follows for rooms
+ * and accounts is settle.h's. */
+#ifndef PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
+#define PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
+
+#include "homeserver/store/driver/writer.h"
+#include "policy/records/set_diff.h"
+#include "policy/oneroster/import.h"
+#include "policy/records/changelog.h"
+#include "policy/records/reconcile.h"
+
+/* What a new person is given before the job runs, because hashing is slow. */
+struct credential {
+    char *localpart, *password, *hash; /* NULL: none */
+};
+
+struct importing {
+    struct tx *tx;
+    struct rooms *rooms;
+    const struct roster *roster;          /* NULL: rooms only */
+    const char *source;                   /* whose records these are */
+    const struct credential *credentials; /* per person of the roster; NULL: none */
+    struct roster_changes *changes;
+    struct ledger ledger;
+    struct settling *settling;
+    struct error *e;
+    school_no *schools; /* per school, class and person of the roster: its number in the store */
+    class_no *classes;
+    user_no *people;
+};
+
+/* Each step: false: *e is set, the job must answer false. */
+bool records_schools(struct importing *in);
+bool records_classes(struct importing *in);
+bool records_people(struct importing *in);
+bool records_facts(struct importing *in); /* roles, enrollments, guardianships */
+
+/* A person's name as others see it: policy/records/people.h. Appends. */
+void person_name_add(struct text *out, const struct roster_person *person);
+
+#endif

@@ -1,0 +1,101 @@
+/* A OneRoster export, 1.1 or 1.2 (a zip of CSV files), read whole into memory and checked, or refused whole.
+ *
+ * What comes out is consistent: every reference resolves, nothing is there twice, every date is a day, every class has
+ * at most one class teacher at a time, every child at most two guardians (school.md D5). It is told in Parta's words
+ * (OneRoster mapping of school.md): schools, classes, people, roles, enrollments, guardianships, as arrays that point
+ * at each other by index. Roles that follow from something else are there too: a pupil's and a teacher's from their
+ * enrollments, a class teacher's from the homeroom, a guardian's in each school of their children.
+ *
+ * A bulk export says all there is. A delta export (or one with some files of each kind) says what has changed since the
+ * last of the same source: it is merged into that one's mirror (mirror.h), and what comes out is the whole again.
+ *
+ * What comes in is not trusted: number of files, bytes unpacked, ratio of packing, rows and fields are bounded, and
+ * memory grows only with what is kept. Reading blocks; it touches no database. */
+#ifndef PARTA_POLICY_ONEROSTER_READER_H
+#define PARTA_POLICY_ONEROSTER_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/store/school/schools.h"
+#include "policy/oneroster/csv.h"
+#include "policy/oneroster/id_map.h"
+
+struct mirror;
+
+#define ROSTER_ENTRIES_MAX 64                 /* files in the zip */
+#define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files together */
+#define ROSTER_ROWS_MAX 4000000               /* all files together */
+#define ROSTER_PACKING_MAX 400                /* unpacked bytes for each packed one, beyond the first MiB */
+
+struct roster_school {
+    const char *id, *name; /* id: the sourcedId, here and below */
+};
+struct roster_class {
+    const char *id, *title, *grade; /* grade: "5"; "" when not said */
+    uint32_t school;
+    bool homeroom;         /* false: a subject group */
+    uint32_t last_teacher; /* the reader's own */
+};
+struct roster_person {
+    const char *id, *given, *family, *middle; /* middle: "" when there is none */
+    school_day birth;                         /* DAY_EVER: not known */
+    unsigned roles;                           /* enum school_role, in any school and at any time */
+    bool enabled;
+};
+struct roster_role {
+    uint32_t person, school;
+    enum school_role role;
+    school_day begin, end;
+};
+struct roster_enrollment {
+    uint32_t class, person;
+    enum school_role role; /* ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER */
+    school_day begin, end;
+    uint32_t last_teacher; /* the reader's own */
+};
+struct roster_guardianship {
+    uint32_t child, guardian;
+};
+
+struct roster {
+    struct roster_school *schools;
+    struct roster_class *classes;
+    struct roster_person *people;
+    struct roster_role *roles;             /* sorted by person, school, role, begin; unique */
+    struct roster_enrollment *enrollments; /* in the file's order */
+    struct roster_guardianship *guardianships;
+    size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
+    struct id_index *school_ids, *class_ids, *person_ids; /* for roster_find */
+    size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
+    size_t n_enrollments_left_out; /* proctors and administrators of a class */
+    struct roster_memory *memory;  /* of the strings */
+};
+
+/* What an archive comes to. The caller destroys both. */
+struct roster_update {
+    struct roster *roster;
+    struct mirror *mirror; /* the same as rows (mirror.h) */
+    bool delta;            /* it was merged into base */
+};
+
+/* Reads the archive, borrowed. base: the packed mirror of the source's last import; NULL: there is none, and a delta is
+ * refused. It is opened for a delta only. false: refused, *problem says where and why; *out is empty. */
+bool roster_read_update(const void *bytes, size_t len, const void *base, size_t base_len, struct roster_update *out,
+                        struct roster_problem *problem);
+
+/* A bulk archive, without a mirror. NULL: refused. */
+struct roster *roster_read(const char *path, struct roster_problem *problem);
+struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem);
+
+/* What a mirror says. Problems name rows by their sourcedId: its lines are nobody's. */
+struct roster *roster_read_mirror(const struct mirror *mirror, struct roster_problem *problem);
+
+void roster_destroy(struct roster *roster); /* NULL is accepted */
+
+/* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is
+ * no school has a number beyond n_schools. */
+uint32_t roster_find(const struct id_index *ids, const char *id);
+
+#endif

@@ -1,0 +1,47 @@
+/* Rosters by the name of their source: a source's data is read, its mirror kept (mirror.h), its records imported.
+ *
+ * However a roster comes, as a bulk or delta export or by a pull, it is the whole roster of its source that is
+ * imported, and the mirror is written in the import's own transaction: an import that is refused, tried (dry_run) or
+ * cut short leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into
+ * must still be the mirror when the job runs, otherwise it is refused and nothing has changed. */
+#ifndef PARTA_POLICY_ONEROSTER_SOURCE_H
+#define PARTA_POLICY_ONEROSTER_SOURCE_H
+
+#include "homeserver/store/school/roster_snapshots.h"
+#include "policy/oneroster/import.h"
+#include "policy/oneroster/snapshot.h"
+
+#define SOURCE_DEFAULT "roster"
+#define SOURCE_BYTES_MAX 64
+
+/* A source's name: letters, digits, '.', '-', '_'; at most 64, and not "school", which is what people enter. */
+bool source_name_valid(const char *name);
+
+struct source_import {
+    const char *source;
+    struct roster_import how; /* roster, source, mode, also, also_arg: filled in here */
+    /* Told what was done so far, a line without its end, while the rest takes its time; NULL: nobody wants to know. */
+    void (*note)(void *self, const char *line);
+    void *note_self;
+};
+
+void source_note(const struct source_import *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What was done, beside the counts. */
+struct source_outcome {
+    struct roster_changes changes;
+    const char *mode; /* "bulk", "delta", "pull" */
+    bool same;        /* a pull that brought nothing new: nothing was imported */
+};
+
+/* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code
+ * (ERROR_INVALID_PARAM: the archive is to blame); nothing has changed. Blocks, long. */
+bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
+                           struct text *problem, struct error *e);
+
+/* What a pull brought. base: the row that changes is merged into (archive NULL: a full pull, everything is in changes).
+ * modified: what the next pull begins from. An increment that changes nothing imports nothing. */
+bool source_import_changes(struct source_import *s, const struct mirror_row *base, struct roster_delta *changes,
+                           const char *modified, struct source_outcome *out, struct text *problem, struct error *e);
+
+#endif

@@ -1,0 +1,196 @@
+#include "policy/privacy/erasure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/contacts.h"
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/acts/membership.h"
+#include "homeserver/rooms/pdu/redact.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/school/erasures.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
+
+#define AT_ONCE 200 /* events a job */
+
+/* --- Beginning --- */
+
+static bool close_account(struct tx *tx, user_no user)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    return users_set_password(tx, user, NULL) && users_set_state(tx, user, "locked") &&
+           users_set_admin(tx, user, false) && devices_delete_all(tx, user, 0);
+}
+
+static bool note(struct changing_records *c, user_no user)
+{
+    const struct rooms_settings *settings = rooms_settings(c->rooms);
+    char *id = users_id(c->tx->db, settings->server_name, user);
+    bool done = audit_append(
+        c->tx, settings->key,
+        &(struct audit_note){.actor = c->actor, .act = "person.erase", .subject = json_pack("{s:s*}", "user", id)});
+    free(id);
+    return done;
+}
+
+bool erase_begin(struct changing_records *c, user_no user)
+{
+    const struct rooms_settings *settings = rooms_settings(c->rooms);
+    struct subject subject = {.target = user, .roster_kept = erasures_roster_keeps(c->tx->db, user)};
+    if (!school_gate(c->tx->db, settings->school_mode, c->actor, ACT_ERASE, &subject, NULL, NULL, c->e))
+        return false;
+    if (!erasures_begin(c->tx, user, c->actor->name))
+        return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");
+    return (close_account(c->tx, user) && note(c, user)) || error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+/* --- Going on --- */
+
+struct step {
+    struct rooms *rooms;
+    bool more; /* there was something to do */
+};
+
+/* An event to be emptied, copied from its statement. */
+struct target {
+    stream_pos pos;
+    char *event_id, *type, *state_key; /* heap; state_key NULL: none */
+};
+
+static size_t read_targets(struct tx *tx, const struct erasure *at, struct target out[AT_ONCE])
+{
+    size_t n = 0;
+    struct stmt *q = erasures_events(tx->db, at->room, at->user, at->pos, AT_ONCE);
+    for (; n < AT_ONCE && stmt_next(q); ++n)
+        out[n] = (struct target){col_int(q, 0), xstrdup(col_text(q, 1)), xstrdup(col_text(q, 2)),
+                                 col_null(q, 3) ? NULL : xstrdup(col_text(q, 3))};
+    stmt_end(q);
+    return n;
+}
+
+/* Who is joined takes a message back as anybody does, so that clients hear of it. */
+static bool take_back(struct room *room, struct tx *tx, user_no user, const struct target *target)
+{
+    struct draft draft = {.sender = user,
+                          .actor = users_no(tx->db, SERVICE_LOCALPART),
+                          .type = "m.room.redaction",
+                          .redacts = target->event_id};
+    struct appended out;
+    struct error ignored;
+    json_t *content = room_version_has(room->version, ROOM_TOP_LEVEL_REDACTS)
+                          ? json_object()
+                          : json_pack("{s:s}", "redacts", target->event_id);
+    draft.content = content;
+    bool done = append_event(room, tx, &draft, &out, &ignored);
+    json_decref(content);
+    return done;
+}
+
+/* Where the person is no more, or the event is their membership: the content goes from the row. */
+static bool empty_row(struct room *room, struct tx *tx, const struct target *target)
+{
+    struct event_row row;
+    struct text content = TEXT_INIT;
+    struct stmt *q = events_by_pos(tx->db, target->pos);
+    if (events_next(q, &row))
+        redact_add_content(&content, room->version, row.type, row.content, strlen(row.content));
+    stmt_end(q);
+    bool done = content.data != NULL && events_redact(tx, target->pos, target->pos, content.data);
+    if (target->state_key != NULL)
+        room_forget_state(room, target->type, target->state_key);
+    text_finish(&content);
+    return done;
+}
+
+static bool erase_events(struct tx *tx, struct step *step, struct erasure *at)
+{
+    struct target targets[AT_ONCE];
+    struct room *room = room_open(step->rooms, tx, at->room);
+    size_t n = room != NULL ? read_targets(tx, at, targets) : 0;
+    bool done = true, joined = memberships_of(tx->db, at->room, at->user) == MEMBERSHIP_JOIN;
+    if (n != 0)
+        room_touch(room, tx);
+    for (size_t i = 0; i < n; ++i) {
+        bool spoken = joined && targets[i].state_key == NULL && take_back(room, tx, at->user, &targets[i]);
+        done = done && (spoken || empty_row(room, tx, &targets[i]));
+        at->pos = targets[i].pos;
+        free(targets[i].event_id);
+        free(targets[i].type);
+        free(targets[i].state_key);
+    }
+    if (n < AT_ONCE) {
+        ++at->room;
+        at->pos = 0;
+    }
+    return done && erasures_advance(tx, at);
+}
+
+/* Only now: while the person was in a room, their messages could be taken back aloud. */
+static bool leave_schools(struct tx *tx, struct rooms *rooms, user_no user, struct error *e)
+{
+    const struct actor eraser = {
+        .name = "operator:erasure", .scopes = SCOPE_ALL, .override_ = "the erasure that was begun"};
+    struct changing_records c = {tx, rooms, &eraser, e};
+    school_no school;
+    while ((school = erasures_school(tx->db, user)) != 0)
+        if (!change_leave_school(&c, user, school))
+            return false;
+    return true;
+}
+
+static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct error *e)
+{
+    size_t n;
+    room_no *in =
+        memberships_rooms(tx->db, user, 1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
+    bool done = true;
+    for (size_t i = 0; done && i < n; ++i) {
+        struct room *room = room_open(rooms, tx, in[i]);
+        struct membership_act leave = {.act = ACT_LEAVE, .actor = users_no(tx->db, SERVICE_LOCALPART), .target = user};
+        struct appended out;
+        done = room != NULL && membership_act(room, tx, &leave, &out, e);
+    }
+    free(in);
+    return done;
+}
+
+static bool finish(struct tx *tx, struct step *step, user_no user, struct error *e)
+{
+    return leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
+           users_set_state(tx, user, "left") && profiles_forget(tx, user) && account_data_forget(tx, user) &&
+           filters_forget(tx, user) && contacts_forget(tx, user) && erasures_finish(tx, user);
+}
+
+static bool job_step(struct tx *tx, void *arg, struct error *e)
+{
+    struct step *step = arg;
+    struct erasure at;
+    step->more = erasures_open(tx->db, &at);
+    if (!step->more)
+        return true;
+    room_no room = erasures_room(tx->db, at.user, at.room);
+    if (room == 0)
+        return finish(tx, step, at.user, e) || (e->code == ERROR_NONE && error_set(e, ERROR_UNKNOWN, NULL));
+    if (room != at.room)
+        at = (struct erasure){.user = at.user, .room = room};
+    return erase_events(tx, step, &at) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool erase_step(struct writer *writer, struct rooms *rooms)
+{
+    struct step step = {.rooms = rooms};
+    struct error e = {0};
+    bool done = writer_run(writer, job_step, &step, &e);
+    if (!done)
+        log_error("erase", "an erasure could not go on: %s", error_sentence(&e));
+    return done && step.more;
+}

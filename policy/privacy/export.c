@@ -1,0 +1,277 @@
+#include "policy/privacy/export.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <zip.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/store/school/export_queries.h"
+
+struct exporting {
+    struct db *db;
+    const struct export_wanted *wanted;
+    bool own; /* by the person: with what they wrote, keep and did */
+    struct text index;
+    json_t *data;
+    zip_t *zip;
+    int64_t n_events;
+    int n_rooms;
+};
+
+/* --- HTML --- */
+
+static void add_escaped(struct text *out, const char *s)
+{
+    for (; *s != '\0'; ++s)
+        switch (*s) {
+        case '&': text_adds(out, "&amp;"); break;
+        case '<': text_adds(out, "&lt;"); break;
+        case '>': text_adds(out, "&gt;"); break;
+        case '"': text_adds(out, "&quot;"); break;
+        default: text_addc(out, *s);
+        }
+}
+
+static void add_time(struct text *out, int64_t ms)
+{
+    char buffer[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(buffer, sizeof buffer, "%Y-%m-%d %H:%M", &utc);
+    text_addf(out, "%s UTC", buffer);
+}
+
+static void begin_page(struct text *out, const char *title)
+{
+    text_adds(out, "<!doctype html>\n<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\n"
+                   "<style>body{font:16px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+                   "td,th{padding:.2em .8em .2em 0;text-align:left;vertical-align:top}"
+                   "time{color:#666}p{white-space:pre-wrap}</style>\n<title>");
+    add_escaped(out, title);
+    text_adds(out, "</title>\n<h1>");
+    add_escaped(out, title);
+    text_adds(out, "</h1>\n");
+}
+
+/* --- Sections --- */
+
+static bool is_time(const char *column)
+{
+    size_t len = strlen(column);
+    return len > 3 && strcmp(column + len - 3, "_ts") == 0;
+}
+
+static void add_cell(struct exporting *x, struct stmt *q, int column, const char *name, json_t *row)
+{
+    text_adds(&x->index, "<td>");
+    if (col_null(q, column)) {
+        json_object_set_new(row, name, json_null());
+    } else if (is_time(name)) {
+        add_time(&x->index, col_int(q, column));
+        json_object_set_new(row, name, json_integer(col_int(q, column)));
+    } else {
+        add_escaped(&x->index, col_text(q, column));
+        json_object_set_new(row, name, json_string(col_text(q, column)));
+    }
+}
+
+static void add_heading(struct exporting *x, const struct personal_section *section)
+{
+    text_addf(&x->index, "<h2>%s <small>%s</small></h2>\n<table><tr>", section->title_ru, section->title_en);
+    for (int c = 0; c < PERSONAL_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+        text_addf(&x->index, "<th>%s", section->columns[c]);
+    text_addc(&x->index, '\n');
+}
+
+static void add_section(struct exporting *x, int i)
+{
+    const struct personal_section *section = personal_section(i);
+    json_t *rows = json_array();
+    struct stmt *q = personal_rows(x->db, i, x->wanted->user);
+    while (stmt_next(q)) {
+        json_t *row = json_object();
+        if (json_array_size(rows) == 0)
+            add_heading(x, section);
+        text_adds(&x->index, "<tr>");
+        for (int c = 0; c < PERSONAL_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+            add_cell(x, q, c, section->columns[c], row);
+        text_addc(&x->index, '\n');
+        json_array_append_new(rows, row);
+    }
+    stmt_end(q);
+    if (json_array_size(rows) != 0)
+        text_adds(&x->index, "</table>\n");
+    json_object_set_new(x->data, section->name, rows);
+}
+
+/* --- Rooms, and what was written there --- */
+
+static bool add_file(struct exporting *x, const char *name, struct text *content)
+{
+    size_t len = content->len;
+    char *bytes = text_take(content);
+    zip_source_t *source = zip_source_buffer(x->zip, bytes, len, 1);
+    if (source == NULL) {
+        free(bytes);
+        return false;
+    }
+    if (zip_file_add(x->zip, name, source, ZIP_FL_ENC_UTF_8) >= 0)
+        return true;
+    zip_source_free(source);
+    return false;
+}
+
+/* What can be read of an event: its text; of another kind, its type. */
+static void add_event(struct text *page, struct stmt *q, const json_t *content)
+{
+    const char *body = json_get_string(content, "body");
+    text_adds(page, "<p><time>");
+    add_time(page, col_int(q, 3));
+    text_adds(page, "</time> ");
+    if (col_int(q, 5) != 0)
+        text_adds(page, "<em>удалено · taken back</em>");
+    else if (body != NULL)
+        add_escaped(page, body);
+    else
+        add_escaped(page, col_text(q, 2));
+    text_adds(page, "</p>\n");
+}
+
+static void add_events(struct exporting *x, room_no room, struct text *page, json_t *events)
+{
+    struct stmt *q = personal_events(x->db, room, x->wanted->user, 0, (int)(EXPORT_EVENTS_MAX - x->n_events));
+    for (; stmt_next(q); ++x->n_events) {
+        json_t *content = json_loads(col_text(q, 4), 0, NULL);
+        add_event(page, q, content);
+        json_array_append_new(events, json_pack("{s:s, s:s, s:I, s:o}", "event_id", col_text(q, 1), "type",
+                                                col_text(q, 2), "origin_server_ts", (json_int_t)col_int(q, 3),
+                                                "content", content != NULL ? content : json_null()));
+    }
+    stmt_end(q);
+}
+
+static char *room_name(struct stmt *q)
+{
+    const char *content = col_text(q, 2);
+    json_t *state = content != NULL ? json_loads(content, 0, NULL) : NULL;
+    const char *name = json_get_string(state, "name");
+    char *copy = xstrdup(name != NULL ? name : col_text(q, 1));
+    json_decref(state);
+    return copy;
+}
+
+static bool add_room(struct exporting *x, struct stmt *q, json_t *rooms)
+{
+    char *name = room_name(q), file[32];
+    struct text page = TEXT_INIT;
+    json_t *events = json_array();
+    json_t *room = json_pack("{s:s, s:s, s:s}", "room_id", col_text(q, 1), "name", name, "membership", col_text(q, 3));
+    snprintf(file, sizeof file, "rooms/%d.html", ++x->n_rooms);
+    begin_page(&page, name);
+    if (x->own)
+        add_events(x, col_int(q, 0), &page, events);
+    bool any = json_array_size(events) != 0;
+    text_addf(&x->index, any ? "<li><a href=\"%s\">" : "<li>", file);
+    add_escaped(&x->index, name);
+    text_addf(&x->index, "%s · %s · %zu\n", any ? "</a>" : "", col_text(q, 3), json_array_size(events));
+    json_object_set_new(room, "events", events);
+    json_array_append_new(rooms, room);
+    bool done = !any || add_file(x, file, &page);
+    text_finish(&page);
+    free(name);
+    return done;
+}
+
+static bool add_rooms(struct exporting *x)
+{
+    json_t *rooms = json_array();
+    bool done = true;
+    text_adds(&x->index, "<h2>Комнаты <small>Rooms</small></h2>\n<ul>\n");
+    struct stmt *q = personal_rooms(x->db, x->wanted->user);
+    while (done && stmt_next(q))
+        done = add_room(x, q, rooms);
+    stmt_end(q);
+    text_adds(&x->index, "</ul>\n");
+    if (!x->own)
+        text_adds(&x->index, "<p>Что написал сам человек, выгружает только он сам. · What the person wrote is exported "
+                             "by the person alone.</p>\n");
+    if (x->n_events >= EXPORT_EVENTS_MAX)
+        text_adds(&x->index, "<p>Сообщений слишком много: самые новые не вошли. · There are too many messages: the "
+                             "newest are left out.</p>\n");
+    json_object_set_new(x->data, "rooms", rooms);
+    return done;
+}
+
+/* --- The whole --- */
+
+static bool add_all(struct exporting *x)
+{
+    struct text data = TEXT_INIT;
+    begin_page(&x->index, x->wanted->user_id);
+    for (int i = 0; i < personal_sections(); ++i)
+        if (x->own || !personal_section(i)->own)
+            add_section(x, i);
+    bool done = add_rooms(x);
+    char *json = json_dumps(x->data, JSON_INDENT(2) | JSON_SORT_KEYS);
+    text_adds(&data, json);
+    free(json);
+    done = done && add_file(x, "index.html", &x->index) && add_file(x, "data.json", &data);
+    text_finish(&data);
+    return done;
+}
+
+/* The archive is made in memory; libzip's source is read back once it is closed. */
+static bool read_back(zip_source_t *source, struct text *zip)
+{
+    char bytes[65536];
+    zip_int64_t n = -1;
+    if (zip_source_open(source) != 0)
+        return false;
+    while ((n = zip_source_read(source, bytes, sizeof bytes)) > 0)
+        text_add(zip, bytes, (size_t)n);
+    zip_source_close(source);
+    return n == 0;
+}
+
+static bool pack(struct exporting *x, struct text *zip)
+{
+    zip_error_t error;
+    zip_error_init(&error);
+    zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, &error);
+    x->zip = source != NULL ? zip_open_from_source(source, ZIP_TRUNCATE, &error) : NULL;
+    if (x->zip == NULL) {
+        zip_source_free(source);
+        return false;
+    }
+    zip_source_keep(source);
+    bool done = add_all(x);
+    if (!done || zip_close(x->zip) != 0) {
+        zip_discard(x->zip);
+        done = false;
+    }
+    done = done && read_back(source, zip);
+    zip_source_free(source);
+    zip_error_fini(&error);
+    return done;
+}
+
+bool export_person(struct db *db, const struct export_wanted *wanted, struct text *zip, struct error *e)
+{
+    struct exporting x = {.db = db, .wanted = wanted, .own = wanted->actor->user == wanted->user};
+    struct subject subject = {.target = wanted->user};
+    if (!school_gate(db, wanted->school_mode, wanted->actor, ACT_EXPORT, &subject, NULL, NULL, e))
+        return false;
+    x.data = json_pack("{s:s}", "user_id", wanted->user_id);
+    db_begin_read(db);
+    bool done = pack(&x, zip) && !db_failed(db);
+    db_end_read(db);
+    json_decref(x.data);
+    text_finish(&x.index);
+    if (!done)
+        log_error("export", "an export could not be packed");
+    return done || error_set(e, ERROR_UNKNOWN, NULL);
+}

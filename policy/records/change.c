@@ -1,0 +1,838 @@
+#include "policy/records/change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
+#include "policy/admin/room_owner.h"
+#include "policy/records/people.h"
+#include "policy/records/reconcile.h"
+
+#define GUARDIANS_MAX 2 /* D5 */
+#define NAME_BYTES_MAX 255
+
+/* One change on its way: gate, record, consequences, log. */
+struct doing {
+    const struct changing_records *c;
+    struct settling *s; /* NULL: refused at the gate */
+    bool overridden;
+};
+
+static bool failed(const struct changing_records *c)
+{
+    return error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+static bool refuse_by(const struct changing_records *c, const char *rule, const char *ru, const char *en)
+{
+    error_set_field(c->e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
+    c->e->translation = en;
+    return false;
+}
+
+/* Whether somebody other than the school itself keeps the record: then it is changed by an override alone. */
+static bool roster_keeps(const char *source)
+{
+    return strcmp(source, SOURCE_SCHOOL) != 0 && strcmp(source, SOURCE_DERIVED) != 0;
+}
+
+static bool start(struct doing *d, const struct changing_records *c, enum act act, const struct subject *subject)
+{
+    struct verdict verdict;
+    *d = (struct doing){.c = c};
+    if (!school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, act, subject, &verdict, &d->overridden,
+                     c->e))
+        return false;
+    d->s = settle_begin(c->tx, c->rooms, NULL);
+    return true;
+}
+
+static json_t *user_json(const struct changing_records *c, user_no user)
+{
+    const char *id = user_names_get(rooms_settings(c->rooms)->names, c->tx->db, user);
+    return json_string(id != NULL ? id : "");
+}
+
+static json_t *owned_string(char *text) /* heap */
+{
+    json_t *json = json_string(text != NULL ? text : "");
+    free(text);
+    return json;
+}
+
+/* {"user": …, "class": …, "guardian": …}: what is 0 is left out. */
+static json_t *subject_json(const struct changing_records *c, user_no user, class_no class, user_no guardian)
+{
+    json_t *json = json_object();
+    if (user != 0)
+        json_object_set_new(json, "user", user_json(c, user));
+    if (class != 0)
+        json_object_set_new(json, "class", owned_string(classes_sourced_id(c->tx->db, class)));
+    if (guardian != 0)
+        json_object_set_new(json, "guardian", user_json(c, guardian));
+    return json;
+}
+
+static json_t *period_json(enum school_role role, school_day begin, school_day end)
+{
+    char day[DAY_TEXT_BYTES];
+    json_t *json = json_pack("{s:s}", "role", school_role_name(role));
+    if (begin != DAY_EVER)
+        json_object_set_new(json, "begin", json_string(day_text(begin, day)));
+    if (end != DAY_NEVER)
+        json_object_set_new(json, "end", json_string(day_text(end, day)));
+    return json;
+}
+
+/* Ends the change: good: settles and writes the log. Takes subject and details. */
+static bool finish(struct doing *d, bool good, const char *act, school_no school, json_t *subject, json_t *details)
+{
+    const struct changing_records *c = d->c;
+    if (!good)
+        settle_abandon(d->s);
+    if (!good || !settle_finish(d->s, c->e)) {
+        json_decref(subject);
+        json_decref(details);
+        return false;
+    }
+    struct audit_note note = {
+        .actor = c->actor,
+        .act = act,
+        .school = school,
+        .subject = subject,
+        .details = details,
+        .reason = d->overridden ? c->actor->override_ : NULL,
+    };
+    return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || failed(c);
+}
+
+static bool version_fits(const struct changing_records *c, int64_t stored, int64_t wanted)
+{
+    return wanted == 0 || wanted == stored || error_set(c->e, ERROR_PRECONDITION, NULL);
+}
+
+static bool name_fits(const struct changing_records *c, const char *name)
+{
+    return (name != NULL && strlen(name) <= NAME_BYTES_MAX) ||
+           error_set(c->e, ERROR_INVALID_PARAM, "A name is at most 255 bytes long.");
+}
+
+/* A sourcedId that no export can have by chance. */
+static const char *sourced_id_draw(const char *given, char drawn[32])
+{
+    if (given != NULL)
+        return given;
+    strcpy(drawn, "school:");
+    random_name(drawn + 7, 16);
+    return drawn;
+}
+
+/* --- What there is --- */
+
+/* A row read whole; strings are on the heap. */
+struct known {
+    bool found, ended, kept, enabled, homeroom; /* kept: by a roster */
+    int64_t version;
+    school_no school;
+    char *sourced_id, *source;
+};
+
+static void known_finish(struct known *k)
+{
+    free(k->sourced_id);
+    free(k->source);
+    *k = (struct known){0};
+}
+
+static bool know_person(struct db *db, user_no user, struct known *k)
+{
+    struct person_row row;
+    struct stmt *q = people_one(db, user);
+    *k = (struct known){.found = people_next(q, &row)};
+    if (k->found)
+        *k = (struct known){.found = true,
+                            .ended = row.ended,
+                            .kept = roster_keeps(row.source),
+                            .enabled = row.enabled,
+                            .version = row.version,
+                            .sourced_id = xstrdup(row.sourced_id),
+                            .source = xstrdup(row.source)};
+    stmt_end(q);
+    return k->found;
+}
+
+static bool know_class(struct db *db, class_no class, struct known *k)
+{
+    struct class_row row;
+    struct stmt *q = classes_one(db, class);
+    *k = (struct known){.found = classes_next(q, &row)};
+    if (k->found)
+        *k = (struct known){.found = true,
+                            .ended = row.ended,
+                            .kept = roster_keeps(row.source),
+                            .homeroom = row.homeroom,
+                            .version = row.version,
+                            .school = row.school,
+                            .sourced_id = xstrdup(row.sourced_id),
+                            .source = xstrdup(row.source)};
+    stmt_end(q);
+    return k->found;
+}
+
+static bool know_school(struct db *db, school_no school, struct known *k)
+{
+    struct school_row row;
+    struct stmt *q = schools_one(db, school);
+    *k = (struct known){.found = schools_next(q, &row)};
+    if (k->found)
+        *k = (struct known){.found = true,
+                            .ended = row.ended,
+                            .kept = roster_keeps(row.source),
+                            .version = row.version,
+                            .sourced_id = xstrdup(row.sourced_id),
+                            .source = xstrdup(row.source)};
+    stmt_end(q);
+    return k->found;
+}
+
+/* --- People --- */
+
+static bool person_fits(const struct changing_records *c, const struct person_row *person)
+{
+    if (!name_fits(c, person->given) || !name_fits(c, person->family) || !name_fits(c, person->middle))
+        return false;
+    return *person->given != '\0' || *person->family != '\0' ||
+           error_set(c->e, ERROR_INVALID_PARAM, "A person needs a name.");
+}
+
+static bool id_is_free(const struct changing_records *c, const char *sourced_id)
+{
+    return sourced_id == NULL || people_by_sourced_id(c->tx->db, sourced_id) == 0 ||
+           error_set(c->e, ERROR_CONFLICT, "This sourcedId is another person's.");
+}
+
+/* A new record for that account; the name follows when all is settled. */
+static bool person_insert(struct doing *d, user_no account, const struct person_row *person)
+{
+    char drawn[32];
+    struct person_row row = *person;
+    row.no = account;
+    row.sourced_id = sourced_id_draw(person->sourced_id, drawn);
+    row.source = SOURCE_SCHOOL;
+    row.ended = false;
+    settle_touch(d->s, account);
+    return people_put(d->c->tx->db, &row) || failed(d->c);
+}
+
+static user_no person_new(struct changing_records *c, const struct person_row *person, school_no school)
+{
+    struct doing d;
+    if (!id_is_free(c, person->sourced_id) || !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
+        return 0;
+    user_no user = people_make_account(c->tx, person->enabled ? "active" : "locked");
+    bool good = (user != 0 || failed(c)) && person_insert(&d, user, person);
+    return finish(&d, good, "person.create", school, good ? subject_json(c, user, 0, 0) : NULL, NULL) ? user : 0;
+}
+
+user_no change_person(struct changing_records *c, const struct person_row *person, school_no school, int64_t if_version)
+{
+    struct known k;
+    struct doing d;
+    if (!person_fits(c, person))
+        return 0;
+    if (person->no == 0)
+        return person_new(c, person, school);
+    if (!know_person(c->tx->db, person->no, &k))
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    struct person_row row = *person;
+    row.sourced_id = k.sourced_id;
+    row.source = k.source;
+    row.ended = k.ended;
+    bool good =
+        version_fits(c, k.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .target = row.no, .roster_kept = k.kept});
+    if (good) {
+        good = (people_put(c->tx->db, &row) &&
+                (row.enabled == k.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
+               failed(c);
+        settle_touch(d.s, row.no);
+        good = finish(&d, good, "person.update", school, subject_json(c, row.no, 0, 0), NULL);
+    }
+    known_finish(&k);
+    return good ? row.no : 0;
+}
+
+/* An account that waits for it, and is nobody's yet. */
+static bool account_fits(const struct changing_records *c, user_no account)
+{
+    struct user_row user;
+    struct known k;
+    bool found = users_get(c->tx->db, account, &user), person = !user.service;
+    bool open = strcmp(user.state, "pending") == 0 || strcmp(user.state, "active") == 0;
+    user_row_finish(&user);
+    if (!found || !person)
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    bool taken = know_person(c->tx->db, account, &k);
+    known_finish(&k);
+    if (taken || !open)
+        return error_set(c->e, ERROR_CONFLICT, "This account can't become a person of a school.");
+    return true;
+}
+
+user_no change_person_of_account(struct changing_records *c, user_no account, const struct person_row *person,
+                                 school_no school)
+{
+    struct doing d;
+    if (!person_fits(c, person) || !id_is_free(c, person->sourced_id) || !account_fits(c, account) ||
+        !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
+        return 0;
+    tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = account});
+    bool good = person_insert(&d, account, person) && (users_set_state(c->tx, account, "active") || failed(c));
+    return finish(&d, good, "person.admit", school, subject_json(c, account, 0, 0), NULL) ? account : 0;
+}
+
+/* Somebody whom the records let go is there again, as the school's own. false: there is no such person, or the account
+ * was closed by somebody else than the records. */
+static bool person_back(const struct changing_records *c, user_no user)
+{
+    struct known k;
+    struct user_row row;
+    if (!know_person(c->tx->db, user, &k))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such person in the records.");
+    bool ended = k.ended;
+    known_finish(&k);
+    bool left = users_get(c->tx->db, user, &row) && strcmp(row.state, "left") == 0;
+    user_row_finish(&row);
+    if (left && !people_closed(c->tx->db, user))
+        return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
+    return !ended || people_return(c->tx->db, user) || failed(c);
+}
+
+/* --- Roles --- */
+
+static bool role_fits(const struct changing_records *c, const struct role_row *role)
+{
+    static const unsigned FOLLOW = ROLE_PUPIL | ROLE_GUARDIAN | ROLE_CLASS_TEACHER;
+    if (((unsigned)role->role & FOLLOW) != 0)
+        return error_set(c->e, ERROR_INVALID_PARAM, "This role follows from enrollments and guardianships.");
+    if (role->begin > role->end)
+        return error_set(c->e, ERROR_INVALID_PARAM, "It ends before it begins.");
+    return role->role != ROLE_EXTERNAL || role->end != DAY_NEVER ||
+           error_set(c->e, ERROR_INVALID_PARAM, "External staff need an end date.");
+}
+
+static bool school_is(const struct changing_records *c, school_no school)
+{
+    struct known k;
+    bool good = know_school(c->tx->db, school, &k) && !k.ended;
+    known_finish(&k);
+    return good || error_set(c->e, ERROR_NOT_FOUND, "There is no such school.");
+}
+
+bool change_role(struct changing_records *c, const struct role_row *role)
+{
+    struct doing d;
+    struct role_row row = *role;
+    row.source = SOURCE_SCHOOL;
+    if (!role_fits(c, role) || !school_is(c, role->school) ||
+        !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = role->school, .target = role->user}))
+        return false;
+    bool good = person_back(c, role->user) && (roles_put(c->tx->db, &row) || failed(c));
+    settle_lost(d.s, role->user); /* a period may have become shorter */
+    return finish(&d, good, "role.create", role->school, subject_json(c, role->user, 0, 0),
+                  period_json(role->role, role->begin, role->end));
+}
+
+bool change_role_end(struct changing_records *c, const struct role_row *role)
+{
+    struct doing d;
+    char source[SOURCE_BYTES];
+    struct role_row row = *role;
+    if (!roles_source(c->tx->db, role, source))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such role.");
+    row.source = source;
+    if (!start(&d, c, ACT_RECORDS_WRITE,
+               &(struct subject){.school = role->school, .target = role->user, .roster_kept = roster_keeps(source)}))
+        return false;
+    settle_lost(d.s, role->user);
+    return finish(&d, roles_delete(c->tx->db, &row) || failed(c), "role.end", role->school,
+                  subject_json(c, role->user, 0, 0), period_json(role->role, role->begin, DAY_NEVER));
+}
+
+/* --- Enrollments --- */
+
+/* After something was ended by hand: the roles that followed from it, whoever wrote them, and those of the guardians.
+ */
+static bool drop_unsupported(struct doing *d, user_no user)
+{
+    static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_CLASS_TEACHER, ROLE_GUARDIAN};
+    struct db *db = d->c->tx->db;
+    struct guardianship_row row;
+    user_no guardians[GUARDIANS_MAX];
+    int n = 0;
+    bool good = true;
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && good; ++i)
+        good = roles_delete_unsupported(db, user, ROLES[i]);
+    struct stmt *q = guardianships_of(db, user);
+    while (guardianships_next(q, &row))
+        if (row.child == user && n < GUARDIANS_MAX)
+            guardians[n++] = row.guardian;
+    stmt_end(q);
+    settle_lost(d->s, user);
+    for (int i = 0; i < n && good; ++i) {
+        good = roles_delete_unsupported(db, guardians[i], ROLE_GUARDIAN);
+        settle_lost(d->s, guardians[i]);
+    }
+    return good || failed(d->c);
+}
+
+static bool enrollment_delete(struct doing *d, const struct enrollment_row *row)
+{
+    return (enrollments_delete(d->c->tx->db, row) || failed(d->c)) && drop_unsupported(d, row->user);
+}
+
+/* The class teachers of the class at the same time: there is one. Heap; *kept: a roster keeps one of them. */
+static struct enrollment_row *rivals(const struct changing_records *c, const struct enrollment_row *of, size_t *n,
+                                     bool *kept)
+{
+    struct enrollment_row *list = NULL, row;
+    struct stmt *q = enrollments_of_class(c->tx->db, of->class);
+    *n = 0;
+    *kept = false;
+    while (of->role == ROLE_CLASS_TEACHER && enrollments_next(q, &row)) {
+        bool same = row.user == of->user && row.begin == of->begin;
+        if (row.role != ROLE_CLASS_TEACHER || same || row.begin > of->end || row.end < of->begin)
+            continue;
+        *kept = *kept || roster_keeps(row.source);
+        list = xrealloc(list, (*n + 1) * sizeof *list);
+        row.source = NULL;
+        list[(*n)++] = row;
+    }
+    stmt_end(q);
+    return list;
+}
+
+static bool enrollment_fits(const struct changing_records *c, const struct enrollment_row *row, const struct known *k)
+{
+    if (!k->found || k->ended)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
+    if (row->role != ROLE_PUPIL && row->role != ROLE_TEACHER && row->role != ROLE_CLASS_TEACHER)
+        return error_set(c->e, ERROR_INVALID_PARAM, "A class has pupils, teachers and a class teacher.");
+    if (row->role == ROLE_CLASS_TEACHER && !k->homeroom)
+        return error_set(c->e, ERROR_INVALID_PARAM, "A subject group has no class teacher.");
+    return row->begin <= row->end || error_set(c->e, ERROR_INVALID_PARAM, "It ends before it begins.");
+}
+
+bool change_enrollment(struct changing_records *c, const struct enrollment_row *enrollment)
+{
+    struct doing d;
+    struct known k;
+    char source[SOURCE_BYTES];
+    struct enrollment_row row = *enrollment;
+    size_t n = 0;
+    bool kept, there = enrollments_source(c->tx->db, enrollment, source);
+    struct enrollment_row *others = rivals(c, enrollment, &n, &kept);
+    know_class(c->tx->db, enrollment->class, &k);
+    row.source = there ? source : SOURCE_SCHOOL;
+    bool good = enrollment_fits(c, enrollment, &k) &&
+                start(&d, c, ACT_RECORDS_WRITE,
+                      &(struct subject){.school = k.school,
+                                        .class = row.class,
+                                        .target = row.user,
+                                        .roster_kept = kept || (there && roster_keeps(source))});
+    if (good) {
+        good = person_back(c, row.user) && (enrollments_put(c->tx->db, &row) || failed(c));
+        settle_lost(d.s, row.user);
+        for (size_t i = 0; i < n && good; ++i)
+            good = enrollment_delete(&d, &others[i]);
+        good = finish(&d, good, "enrollment.create", k.school, subject_json(c, row.user, row.class, 0),
+                      period_json(row.role, row.begin, row.end));
+    }
+    free(others);
+    known_finish(&k);
+    return good;
+}
+
+bool change_enrollment_end(struct changing_records *c, const struct enrollment_row *enrollment)
+{
+    struct doing d;
+    struct known k;
+    char source[SOURCE_BYTES];
+    if (!enrollments_source(c->tx->db, enrollment, source))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such enrollment.");
+    know_class(c->tx->db, enrollment->class, &k);
+    school_no school = k.school;
+    known_finish(&k);
+    if (!start(&d, c, ACT_RECORDS_WRITE,
+               &(struct subject){.school = school,
+                                 .class = enrollment->class,
+                                 .target = enrollment->user,
+                                 .roster_kept = roster_keeps(source)}))
+        return false;
+    return finish(&d, enrollment_delete(&d, enrollment), "enrollment.end", school,
+                  subject_json(c, enrollment->user, enrollment->class, 0),
+                  period_json(enrollment->role, enrollment->begin, DAY_NEVER));
+}
+
+/* --- Guardianships --- */
+
+/* The school whose log it is: where the child is a pupil; the first of several. */
+static school_no school_of_child(const struct changing_records *c, user_no child)
+{
+    school_no school = 0;
+    struct role_row row;
+    struct stmt *q = roles_of_person(c->tx->db, child);
+    while (roles_next(q, &row))
+        if (row.role == ROLE_PUPIL && (school == 0 || row.school < school))
+            school = row.school;
+    stmt_end(q);
+    return school;
+}
+
+static bool guardian_fits(const struct changing_records *c, user_no child, user_no guardian)
+{
+    struct known k;
+    bool found = know_person(c->tx->db, child, &k) && !k.ended;
+    known_finish(&k);
+    if (!found)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
+    if (child == guardian)
+        return refuse_by(c, "D4",
+                         "Стать представителем самого себя нельзя: откройте ссылку на другом устройстве или в "
+                         "другом браузере.",
+                         "Nobody is their own guardian: open the link on another device or in another browser.");
+    if (guardians_count(c->tx->db, child) >= GUARDIANS_MAX)
+        return refuse_by(c, "D5", "У ученика уже два представителя. Третьего добавить нельзя.",
+                         "The pupil has two guardians already. There can't be a third.");
+    return person_back(c, guardian);
+}
+
+bool change_guardianship(struct changing_records *c, user_no child, user_no guardian)
+{
+    struct doing d;
+    char source[SOURCE_BYTES];
+    school_no school = school_of_child(c, child);
+    struct guardianship_row row = {child, guardian, SOURCE_SCHOOL, c->tx->now_ms};
+    bool own = c->actor->user != 0 && c->actor->user == guardian;
+    if (guardianships_source(c->tx->db, child, guardian, source))
+        return error_set(c->e, ERROR_CONFLICT, "They are the child's guardian already.");
+    if (!own && !school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_RECORDS_WRITE,
+                             &(struct subject){.school = school, .target = guardian}, NULL, NULL, c->e))
+        return false; /* nor is the guardian fetched from another school (A1) */
+    if (!start(&d, c, own ? ACT_BECOME_GUARDIAN : ACT_RECORDS_WRITE,
+               &(struct subject){.school = school, .target = child}))
+        return false;
+    bool good = guardian_fits(c, child, guardian) && (guardianships_put(c->tx->db, &row) || failed(c));
+    settle_touch(d.s, child);
+    settle_touch(d.s, guardian);
+    return finish(&d, good, "guardianship.create", school, subject_json(c, child, 0, guardian), NULL);
+}
+
+/* The guardian's roles that stood on it go with it. */
+static bool guardianship_delete(struct doing *d, user_no child, user_no guardian)
+{
+    struct db *db = d->c->tx->db;
+    settle_touch(d->s, child);
+    settle_lost(d->s, guardian);
+    return (guardianships_delete(db, &(struct guardianship_row){child, guardian}) &&
+            roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
+           failed(d->c);
+}
+
+bool change_guardianship_end(struct changing_records *c, user_no child, user_no guardian)
+{
+    struct doing d;
+    char source[SOURCE_BYTES];
+    school_no school = school_of_child(c, child);
+    if (!guardianships_source(c->tx->db, child, guardian, source))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
+    if (!start(&d, c, ACT_END_GUARDIAN,
+               &(struct subject){.school = school, .target = child, .roster_kept = roster_keeps(source)}))
+        return false;
+    return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
+                  subject_json(c, child, 0, guardian), NULL);
+}
+
+/* --- Classes and schools --- */
+
+static class_no class_new(struct changing_records *c, const struct class_row *class)
+{
+    struct doing d;
+    char drawn[32];
+    struct class_row row = *class;
+    row.sourced_id = sourced_id_draw(class->sourced_id, drawn);
+    row.source = SOURCE_SCHOOL;
+    row.ended = false;
+    if (!school_is(c, class->school))
+        return 0;
+    if (classes_by_sourced_id(c->tx->db, row.sourced_id) != 0)
+        return error_set(c->e, ERROR_CONFLICT, "This sourcedId is another class's.");
+    if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = class->school}))
+        return 0;
+    row.no = classes_put(c->tx->db, &row);
+    settle_school(d.s, class->school);
+    settle_class(d.s, row.no);
+    return finish(&d, row.no != 0 || failed(c), "class.create", class->school, subject_json(c, 0, row.no, 0), NULL)
+               ? row.no
+               : 0;
+}
+
+class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version)
+{
+    struct doing d;
+    struct known k;
+    if (!name_fits(c, class_->title) || !name_fits(c, class_->grade))
+        return 0;
+    if (*class_->title == '\0')
+        return error_set(c->e, ERROR_INVALID_PARAM, "A class needs a title.");
+    if (class_->no == 0)
+        return class_new(c, class_);
+    if (!know_class(c->tx->db, class_->no, &k))
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    struct class_row row = {.no = class_->no,
+                            .sourced_id = k.sourced_id,
+                            .grade = class_->grade,
+                            .title = class_->title,
+                            .school = k.school,
+                            .homeroom = k.homeroom,
+                            .ended = k.ended,
+                            .source = k.source};
+    bool good =
+        version_fits(c, k.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = k.school, .class = row.no, .roster_kept = k.kept});
+    if (good) {
+        good = classes_put(c->tx->db, &row) != 0 || failed(c);
+        settle_class(d.s, row.no);
+        good = finish(&d, good, "class.update", k.school, subject_json(c, 0, row.no, 0), NULL);
+    }
+    known_finish(&k);
+    return good ? row.no : 0;
+}
+
+static bool end_enrollments(struct doing *d, class_no class)
+{
+    struct enrollment_row *list = NULL, row;
+    size_t n = 0;
+    bool good = true;
+    struct stmt *q = enrollments_of_class(d->c->tx->db, class);
+    while (enrollments_next(q, &row)) {
+        list = xrealloc(list, (n + 1) * sizeof *list);
+        row.source = NULL;
+        list[n++] = row;
+    }
+    stmt_end(q);
+    for (size_t i = 0; i < n && good; ++i)
+        good = enrollment_delete(d, &list[i]);
+    free(list);
+    return good;
+}
+
+bool change_class_end(struct changing_records *c, class_no class_)
+{
+    struct doing d;
+    struct known k;
+    bool found = know_class(c->tx->db, class_, &k) && !k.ended, kept = k.kept;
+    school_no school = k.school;
+    known_finish(&k);
+    if (!found)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
+    if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .class = class_, .roster_kept = kept}))
+        return false;
+    bool good = (classes_end(c->tx->db, class_) || failed(c)) && end_enrollments(&d, class_);
+    return finish(&d, good, "class.end", school, subject_json(c, 0, class_, 0), NULL);
+}
+
+school_no change_school(struct changing_records *c, const struct school_row *school, int64_t if_version)
+{
+    struct doing d;
+    struct known k = {0};
+    char drawn[32];
+    if (!name_fits(c, school->name))
+        return 0;
+    if (*school->name == '\0')
+        return error_set(c->e, ERROR_INVALID_PARAM, "A school needs a name.");
+    if (school->no != 0 && !know_school(c->tx->db, school->no, &k))
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    struct school_row row = {.no = school->no,
+                             .sourced_id = k.found ? k.sourced_id : sourced_id_draw(school->sourced_id, drawn),
+                             .name = school->name,
+                             .ended = k.ended,
+                             .source = k.found ? k.source : SOURCE_SCHOOL};
+    bool taken = !k.found && schools_by_sourced_id(c->tx->db, row.sourced_id) != 0;
+    bool good = (!taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another school's.")) &&
+                version_fits(c, k.version, k.found ? if_version : 0) &&
+                start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = row.no, .roster_kept = k.kept});
+    if (good) {
+        row.no = schools_put(c->tx->db, &row);
+        settle_school(d.s, row.no);
+        good = finish(&d, row.no != 0 || failed(c), k.found ? "school.update" : "school.create", row.no, NULL, NULL);
+    }
+    known_finish(&k);
+    return good ? row.no : 0;
+}
+
+/* --- Leaving (G1, G2) --- */
+
+static bool end_roles_at(struct doing *d, user_no user, school_no school)
+{
+    struct role_row rows[64], row;
+    char sources[64][SOURCE_BYTES];
+    int n = 0;
+    bool good = true;
+    struct stmt *q = roles_of_person(d->c->tx->db, user);
+    while (n < 64 && roles_next(q, &row))
+        if (row.school == school) {
+            snprintf(sources[n], SOURCE_BYTES, "%s", row.source);
+            rows[n++] = row;
+        }
+    stmt_end(q);
+    for (int i = 0; i < n && good; ++i) {
+        rows[i].source = sources[i];
+        good = roles_delete(d->c->tx->db, &rows[i]);
+    }
+    return good || failed(d->c);
+}
+
+static bool end_enrollments_at(struct doing *d, user_no user, school_no school)
+{
+    struct enrollment_row *list = NULL, row;
+    struct known k;
+    size_t n = 0;
+    bool good = true;
+    struct stmt *q = enrollments_of_person(d->c->tx->db, user);
+    while (enrollments_next(q, &row)) {
+        list = xrealloc(list, (n + 1) * sizeof *list);
+        row.source = NULL;
+        list[n++] = row;
+    }
+    stmt_end(q);
+    for (size_t i = 0; i < n && good; ++i) {
+        know_class(d->c->tx->db, list[i].class, &k);
+        if (k.school == school)
+            good = enrollments_delete(d->c->tx->db, &list[i]) || failed(d->c);
+        known_finish(&k);
+    }
+    free(list);
+    return good;
+}
+
+/* In how many schools the person is a pupil, that one apart. */
+static int pupil_elsewhere(const struct changing_records *c, user_no user, school_no school)
+{
+    int n = 0;
+    struct role_row row;
+    struct stmt *q = roles_of_person(c->tx->db, user);
+    while (roles_next(q, &row))
+        n += row.role == ROLE_PUPIL && row.school != school;
+    stmt_end(q);
+    return n;
+}
+
+/* A guardian leaves with the guardianship of children who are pupils there alone; a child who is nobody's pupil any
+ * more has no guardians here. */
+static bool end_guardianships_at(struct doing *d, user_no user, school_no school)
+{
+    struct guardianship_row *list = NULL, row;
+    size_t n = 0;
+    bool good = true;
+    struct stmt *q = guardianships_of(d->c->tx->db, user);
+    while (guardianships_next(q, &row)) {
+        list = xrealloc(list, (n + 1) * sizeof *list);
+        row.source = NULL;
+        list[n++] = row;
+    }
+    stmt_end(q);
+    for (size_t i = 0; i < n && good; ++i)
+        if (pupil_elsewhere(d->c, list[i].child, school) == 0)
+            good = guardianship_delete(d, list[i].child, list[i].guardian);
+    free(list);
+    return good;
+}
+
+bool change_leave_school(struct changing_records *c, user_no user, school_no school)
+{
+    struct doing d;
+    struct known k;
+    bool found = know_person(c->tx->db, user, &k), kept = k.kept;
+    known_finish(&k);
+    if (!found)
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    if (!start(&d, c, ACT_LEAVE_SCHOOL, &(struct subject){.school = school, .target = user, .roster_kept = kept}))
+        return false;
+    bool good = end_enrollments_at(&d, user, school) && end_guardianships_at(&d, user, school) &&
+                end_roles_at(&d, user, school) && drop_unsupported(&d, user);
+    return finish(&d, good, "person.leave_school", school, subject_json(c, user, 0, 0), NULL);
+}
+
+/* --- Standing --- */
+
+/* The office moves people between these; to confirm the pending is an approval, and who has left has left. */
+static bool standing_fits(const struct changing_records *c, const char *now, enum standing standing)
+{
+    bool known = standing == STANDING_ACTIVE || standing == STANDING_SUSPENDED || standing == STANDING_LOCKED;
+    if (!known)
+        return error_set(c->e, ERROR_INVALID_PARAM, "The standing can be active, suspended or locked.");
+    if (strcmp(now, "left") == 0)
+        return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
+    return standing != STANDING_ACTIVE || strcmp(now, "pending") != 0 ||
+           error_set(c->e, ERROR_CONFLICT, "This account waits for approval.");
+}
+
+bool change_standing(struct changing_records *c, user_no user, enum standing standing)
+{
+    struct doing d;
+    struct user_row row;
+    struct known k;
+    bool found = users_get(c->tx->db, user, &row) && !row.service;
+    char now[USER_STATE_BYTES];
+    snprintf(now, sizeof now, "%s", row.state);
+    user_row_finish(&row);
+    if (!found)
+        return error_set(c->e, ERROR_NOT_FOUND, NULL);
+    if (user == c->actor->user)
+        return error_set(c->e, ERROR_FORBIDDEN, "Nobody stops their own account.");
+    know_person(c->tx->db, user, &k);
+    bool kept = k.found && k.kept && !k.enabled;
+    known_finish(&k);
+    if (!standing_fits(c, now, standing) ||
+        !start(&d, c, ACT_STANDING, &(struct subject){.target = user, .roster_kept = kept}))
+        return false;
+    bool same =
+        strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
+    if (!same)
+        tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    settle_touch(d.s, user);
+    return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
+                  pages_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
+                  json_pack("{s:s, s:s}", "from", now, "to", standing_name(standing)));
+}
+
+/* --- Rooms (E7) --- */
+
+bool change_named_member(struct changing_records *c, room_no room, user_no user, bool named)
+{
+    struct doing d;
+    struct room_school of;
+    if (!school_of_room(c->tx->db, room, &of))
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such room.");
+    school_no school = of.school != 0 ? of.school : office_room_school(c->tx->db, c->actor, room);
+    if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = school, .class = of.class, .target = user}))
+        return false;
+    if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {
+        settle_abandon(d.s);
+        return error_set(c->e, ERROR_INVALID_PARAM, "Only external staff are named for rooms.");
+    }
+    bool good = named ? named_members_put(c->tx->db, room, user) : named_members_delete(c->tx->db, room, user);
+    settle_lost(d.s, user);
+    return finish(&d, good || failed(c), named ? "room.name_member" : "room.unname_member", school,
+                  subject_json(c, user, of.class, 0), json_pack("{s:s}", "kind", room_kind_name(of.kind)));
+}

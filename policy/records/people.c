@@ -1,0 +1,86 @@
+#include "policy/records/people.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+
+void localpart_draw(char out[LOCALPART_BYTES])
+{
+    random_name(out + 1, LOCALPART_BYTES - 2);
+    out[0] = 'p';
+    for (char *c = out; *c != '\0'; ++c)
+        *c = (char)tolower((unsigned char)*c);
+}
+
+/* A drawn name that is taken is drawn again. */
+user_no people_make_account(struct tx *tx, const char *state)
+{
+    char localpart[LOCALPART_BYTES];
+    user_no user = 0;
+    for (int tries = 0; tries < 8 && user == 0 && !db_failed(tx->db); ++tries) {
+        localpart_draw(localpart);
+        user = users_insert(tx, localpart, NULL, state, false);
+    }
+    return user;
+}
+
+unsigned people_roles(struct db *db, user_no user)
+{
+    unsigned roles = 0;
+    struct role_row row;
+    struct stmt *q = roles_of_person(db, user);
+    while (roles_next(q, &row))
+        roles |= row.role;
+    stmt_end(q);
+    return roles;
+}
+
+void people_name_add(struct text *out, const struct person_row *person, unsigned roles)
+{
+    bool adult = (roles & ~(unsigned)ROLE_PUPIL) != 0;
+    text_addf(out, "%s%s%s", person->family, *person->family != '\0' && *person->given != '\0' ? " " : "",
+              person->given);
+    if (adult && person->middle[0] != '\0')
+        text_addf(out, " %s", person->middle);
+}
+
+bool people_set_name(struct tx *tx, struct rooms *rooms, user_no user, const char *name)
+{
+    char *now = profiles_get_string(tx->db, user, "displayname");
+    bool same = now != NULL && strcmp(now, name) == 0;
+    free(now);
+    if (same)
+        return true;
+    struct text json = TEXT_INIT;
+    text_add_json(&json, name);
+    bool done = profiles_put(tx, user, "displayname", json.data);
+    text_finish(&json);
+    if (done)
+        membership_profile_changed(rooms, tx, user);
+    return done;
+}
+
+static bool state_is(struct tx *tx, user_no user, const char *state)
+{
+    struct user_row row;
+    bool is = users_get(tx->db, user, &row) && strcmp(row.state, state) == 0;
+    user_row_finish(&row);
+    return is;
+}
+
+/* A state that somebody else gave (suspended, left …) stays when it opens. */
+bool people_set_enabled(struct tx *tx, user_no user, bool enabled)
+{
+    if (enabled ? !state_is(tx, user, "locked") : state_is(tx, user, "left"))
+        return true;
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    return users_set_state(tx, user, enabled ? "active" : "locked") && (enabled || devices_delete_all(tx, user, 0));
+}

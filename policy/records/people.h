@@ -1,0 +1,34 @@
+/* A person's account and name, for imports and single changes alike. Inside a job. */
+#ifndef PARTA_POLICY_RECORDS_PEOPLE_H
+#define PARTA_POLICY_RECORDS_PEOPLE_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/school/schools.h"
+
+struct rooms;
+struct tx;
+
+/* An opaque localpart, "p" and ten characters (A5): out has 12 bytes. */
+#define LOCALPART_BYTES 12
+void localpart_draw(char out[LOCALPART_BYTES]);
+
+/* A new account with a drawn name and no password. 0: the database failed. */
+user_no people_make_account(struct tx *tx, const char *state);
+
+unsigned people_roles(struct db *db, user_no user); /* enum school_role, in any school and at any time */
+
+/* A person's name as others see it: a pupil's "Иванова Мария", an adult's with the patronymic by which they are
+ * addressed, "Борисова Юлия Николаевна". Appends. */
+void people_name_add(struct text *out, const struct person_row *person, unsigned roles);
+
+/* Makes it the display name, in the rooms too; nothing happens when it is so already. false: the database failed. */
+bool people_set_name(struct tx *tx, struct rooms *rooms, user_no user, const char *name);
+
+/* Whether they may sign in, as their record says: a locked account opens; one that is not locked yet is, and its
+ * sessions end. false: the database failed. */
+bool people_set_enabled(struct tx *tx, user_no user, bool enabled);
+
+#endif

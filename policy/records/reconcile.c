@@ -1,0 +1,588 @@
+#include "policy/records/reconcile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/accounts/contacts.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/acts/bulk_join.h"
+#include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/school/records.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/driver/writer.h"
+#include "policy/records/set_diff.h"
+#include "policy/records/people.h"
+#include "policy/records/roster_rooms.h"
+
+#define DUE_MAX 500 /* more people than this are settled together with everybody */
+
+struct settling {
+    struct painter p;
+    struct ledger own_ledger; /* p.ledger, when the caller has none */
+    struct roster_changes own_changes;
+    school_day day;
+    bool all;
+    struct facts touched, lost;    /* a: who */
+    struct facts schools, classes; /* a: which */
+    struct facts powers;           /* a: rooms whose powers by post have changed */
+    struct facts policies;         /* a: school; value: consent_age, kind: whether an unknown age is a child's */
+};
+
+static bool database_failed(struct settling *s)
+{
+    return error_set(s->p.e, ERROR_UNKNOWN, NULL);
+}
+
+struct settling *settle_begin_ledger(struct tx *tx, struct rooms *rooms, struct ledger *ledger)
+{
+    struct settling *s = xcalloc(1, sizeof *s);
+    s->p = (struct painter){.tx = tx, .rooms = rooms, .ledger = ledger};
+    s->day = day_of_ms(tx->now_ms);
+    return s;
+}
+
+struct settling *settle_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes)
+{
+    struct settling *s = settle_begin_ledger(tx, rooms, NULL);
+    s->own_ledger = (struct ledger){.tx = tx, .changes = changes != NULL ? changes : &s->own_changes};
+    s->p.ledger = &s->own_ledger;
+    return s;
+}
+
+void settle_abandon(struct settling *s)
+{
+    if (s == NULL)
+        return;
+    struct facts *all[] = {&s->touched, &s->lost, &s->schools, &s->classes, &s->powers, &s->policies};
+    for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
+        facts_finish(all[i]);
+    if (s->p.ledger == &s->own_ledger)
+        ledger_finish(&s->own_ledger);
+    free(s);
+}
+
+void settle_touch(struct settling *s, user_no user)
+{
+    facts_add(&s->touched, (struct fact){.a = user});
+}
+
+void settle_lost(struct settling *s, user_no user)
+{
+    settle_touch(s, user);
+    facts_add(&s->lost, (struct fact){.a = user});
+}
+
+void settle_all(struct settling *s)
+{
+    s->all = true;
+}
+
+void settle_class(struct settling *s, class_no class)
+{
+    struct enrollment_row row;
+    facts_add(&s->classes, (struct fact){.a = class});
+    struct stmt *q = enrollments_of_class(s->p.tx->db, class);
+    while (enrollments_next(q, &row))
+        settle_touch(s, row.user);
+    stmt_end(q);
+}
+
+void settle_school(struct settling *s, school_no school)
+{
+    facts_add(&s->schools, (struct fact){.a = school});
+}
+
+bool settle_archive(struct settling *s, room_no room, struct error *e)
+{
+    s->p.e = e;
+    return pictures_begin(&s->p) && pictures_archive(&s->p, room);
+}
+
+/* --- Rooms --- */
+
+struct shown {
+    struct school_row school;
+    struct class_row class;
+    bool renamed;
+};
+
+static struct shown *shown_add(struct shown **list, size_t *n)
+{
+    *list = xrealloc(*list, (*n + 1) * sizeof **list);
+    (*list)[*n] = (struct shown){0};
+    return &(*list)[(*n)++];
+}
+
+/* Read whole before the rooms are made: strings are copies. */
+static struct shown *schools_to_show(struct settling *s, size_t *n)
+{
+    struct shown *list = NULL;
+    struct school_row row;
+    for (size_t i = 0; i < (s->all ? 1 : s->schools.n); ++i) {
+        struct stmt *q = s->all ? schools_all(s->p.tx->db) : schools_one(s->p.tx->db, s->schools.rows[i].a);
+        while (schools_next(q, &row)) {
+            if (row.ended)
+                continue;
+            struct shown *shown = shown_add(&list, n);
+            shown->school = (struct school_row){.no = row.no, .name = xstrdup(row.name)};
+            shown->renamed = facts_have(&s->schools, row.no);
+        }
+        stmt_end(q);
+    }
+    return list;
+}
+
+static struct shown *classes_to_show(struct settling *s, size_t *n)
+{
+    struct shown *list = NULL;
+    struct class_row row;
+    for (size_t i = 0; i < (s->all ? 1 : s->classes.n); ++i) {
+        struct stmt *q = s->all ? classes_all(s->p.tx->db) : classes_one(s->p.tx->db, s->classes.rows[i].a);
+        while (classes_next(q, &row)) {
+            if (row.ended)
+                continue;
+            struct shown *shown = shown_add(&list, n);
+            shown->class = (struct class_row){
+                .no = row.no, .school = row.school, .homeroom = row.homeroom, .title = xstrdup(row.title)};
+            shown->renamed = facts_have(&s->classes, row.no);
+        }
+        stmt_end(q);
+    }
+    return list;
+}
+
+static bool show_rooms(struct settling *s)
+{
+    size_t n_schools = 0, n_classes = 0;
+    bool good = true;
+    facts_sort(&s->schools);
+    facts_sort(&s->classes);
+    struct shown *schools = schools_to_show(s, &n_schools), *classes = classes_to_show(s, &n_classes);
+    for (size_t i = 0; i < n_schools && good; ++i)
+        good = pictures_school(&s->p, &schools[i].school, schools[i].renamed);
+    for (size_t i = 0; i < n_classes && good; ++i)
+        good = pictures_class(&s->p, &classes[i].class, classes[i].renamed);
+    for (size_t i = 0; i < n_schools; ++i)
+        free((char *)schools[i].school.name);
+    for (size_t i = 0; i < n_classes; ++i)
+        free((char *)classes[i].class.title);
+    free(schools);
+    free(classes);
+    return good;
+}
+
+/* --- Who is concerned --- */
+
+/* Calls each for everybody (0), or for each who was touched. */
+static bool for_touched(struct settling *s, bool (*each)(struct settling *s, user_no user))
+{
+    if (s->all)
+        return each(s, 0);
+    facts_sort(&s->touched);
+    for (size_t i = 0; i < s->touched.n; ++i)
+        if ((i == 0 || s->touched.rows[i].a != s->touched.rows[i - 1].a) && !each(s, s->touched.rows[i].a))
+            return false;
+    return true;
+}
+
+/* Guardians of a child: their roles and rooms follow. Children of a guardian: D7. */
+static void touch_family(struct settling *s, user_no user)
+{
+    struct guardianship_row row;
+    struct stmt *q = guardianships_of(s->p.tx->db, user);
+    while (guardianships_next(q, &row))
+        settle_touch(s, row.child == user ? row.guardian : row.child);
+    stmt_end(q);
+}
+
+static bool widen(struct settling *s)
+{
+    facts_sort(&s->touched);
+    for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i)
+        if (i == 0 || s->touched.rows[i - 1].a != s->touched.rows[i].a)
+            touch_family(s, s->touched.rows[i].a);
+    return true;
+}
+
+/* --- Roles that follow --- */
+
+static struct role_row role_of(const struct fact *f)
+{
+    return (struct role_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value, SOURCE_DERIVED};
+}
+
+static bool role_put(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    struct role_row row = role_of(f);
+    ++s->p.ledger->changes->n[ROSTER_ROLES_NEW];
+    ledger_record(s->p.ledger, "role", '+', school_role_name(row.role), LEDGER_PERSON, row.user, LEDGER_SCHOOL,
+                  row.school);
+    if (before != NULL && before->value > f->value)
+        settle_lost(s, f->a);
+    return roles_put(s->p.tx->db, &row) || database_failed(s);
+}
+
+static bool role_drop(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    struct role_row row = role_of(f);
+    ++s->p.ledger->changes->n[ROSTER_ROLES_ENDED];
+    ledger_record(s->p.ledger, "role", '-', school_role_name(row.role), LEDGER_PERSON, row.user, LEDGER_SCHOOL,
+                  row.school);
+    settle_lost(s, f->a);
+    return roles_delete(s->p.tx->db, &row) || database_failed(s);
+}
+
+static struct facts roles_collect(struct stmt *q)
+{
+    struct facts facts = {0};
+    struct role_row row;
+    while (roles_next(q, &row))
+        facts_add(&facts, (struct fact){row.user, row.school, row.role, row.begin, row.end});
+    stmt_end(q);
+    return facts;
+}
+
+static bool imply(struct settling *s, bool guardians, user_no user)
+{
+    struct facts want = roles_collect(roles_implied(s->p.tx->db, guardians, user)),
+                 have = roles_collect(roles_derived(s->p.tx->db, guardians, user));
+    facts_merge(&want);
+    bool good = facts_diff(&have, &want, role_put, role_drop, s);
+    facts_finish(&want);
+    facts_finish(&have);
+    return good;
+}
+
+static bool imply_own(struct settling *s, user_no user)
+{
+    return imply(s, false, user);
+}
+
+static bool imply_guardians(struct settling *s, user_no user)
+{
+    return imply(s, true, user);
+}
+
+static bool follow_roles(struct settling *s)
+{
+    return for_touched(s, imply_own) && widen(s) && for_touched(s, imply_guardians);
+}
+
+/* --- Standing --- */
+
+static bool set_state(struct settling *s, user_no user, const char *state)
+{
+    tx_change(s->p.tx, (struct change){.kind = CHANGE_SESSION, .user = user});
+    return users_set_state(s->p.tx, user, state) || database_failed(s);
+}
+
+/* G2, the other way: whose account was closed for want of a school, and who has one again. */
+static bool reopen(struct settling *s, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct facts back = {0};
+    bool good = true;
+    struct stmt *q = people_to_reopen(s->p.tx->db, s->day, user, day);
+    while (stmt_next(q))
+        facts_add(&back, (struct fact){.a = col_int(q, 0), .value = col_int(q, 1) != 0});
+    stmt_end(q);
+    for (size_t i = 0; i < back.n && good; ++i) {
+        ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_REOPENED];
+        touch_family(s, back.rows[i].a);
+        good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? "active" : "locked") &&
+               (people_set_closed(s->p.tx->db, back.rows[i].a, false) || database_failed(s));
+    }
+    facts_finish(&back);
+    return good;
+}
+
+/* The policy in force, of which D7 needs two values; read once a school. */
+static const struct fact *policy_of(struct settling *s, school_no school)
+{
+    struct school_policy policy;
+    for (size_t i = 0; i < s->policies.n; ++i)
+        if (s->policies.rows[i].a == school)
+            return &s->policies.rows[i];
+    policies_in_force(s->p.tx->db, school, &policy);
+    facts_add(&s->policies,
+              (struct fact){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
+    return &s->policies.rows[s->policies.n - 1];
+}
+
+static bool is_child(struct settling *s, const struct ward_row *ward)
+{
+    const struct fact *policy = policy_of(s, ward->school);
+    if (ward->birth == DAY_EVER)
+        return policy->kind != 0;
+    return (s->day - ward->birth) / 10000 < policy->value;
+}
+
+static bool restrict_(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    ++s->p.ledger->changes->n[ROSTER_RESTRICTED];
+    ledger_record(s->p.ledger, "standing", '=', "restricted", LEDGER_PERSON, f->a, LEDGER_SCHOOL, 0);
+    return set_state(s, f->a, "restricted");
+}
+
+static bool unrestrict(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    ++s->p.ledger->changes->n[ROSTER_UNRESTRICTED];
+    ledger_record(s->p.ledger, "standing", '=', "active", LEDGER_PERSON, f->a, LEDGER_SCHOOL, 0);
+    return set_state(s, f->a, "active");
+}
+
+/* D7, between 'active' and 'restricted' alone: other states are somebody's decision. */
+static bool restrict_wards(struct settling *s, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct facts want = {0}, have = {0};
+    struct ward_row ward;
+    struct stmt *q = people_unguarded(s->p.tx->db, s->day, user, day);
+    while (people_unguarded_next(q, &ward))
+        if (is_child(s, &ward))
+            facts_add(&want, (struct fact){.a = ward.user});
+    stmt_end(q);
+    q = people_restricted(s->p.tx->db, user);
+    while (stmt_next(q))
+        facts_add(&have, (struct fact){.a = col_int(q, 0)});
+    stmt_end(q);
+    facts_merge(&want);
+    bool good = facts_diff(&have, &want, restrict_, unrestrict, s);
+    facts_finish(&want);
+    facts_finish(&have);
+    return good;
+}
+
+static bool reopen_all(struct settling *s)
+{
+    return for_touched(s, reopen);
+}
+
+/* Last, when it is known who has left: guardians who have are none. */
+static bool restrict_all(struct settling *s)
+{
+    return for_touched(s, restrict_wards);
+}
+
+/* --- Names (B3): an adult's has the patronymic, and roles say who is one --- */
+
+static bool name_person(struct settling *s, user_no user)
+{
+    struct person_row row;
+    struct text name = TEXT_INIT;
+    struct stmt *q = people_one(s->p.tx->db, user);
+    bool found = people_next(q, &row) && !row.ended;
+    if (found)
+        people_name_add(&name, &row, people_roles(s->p.tx->db, user));
+    stmt_end(q);
+    bool good = !found || people_set_name(s->p.tx, s->p.rooms, user, name.data) || database_failed(s);
+    text_finish(&name);
+    return good;
+}
+
+static bool name_people(struct settling *s)
+{
+    return s->all || for_touched(s, name_person); /* an import has given names already */
+}
+
+/* --- Members (E2) --- */
+
+static bool member_put(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    if (f->value != 0 || before != NULL)
+        facts_add(&s->powers, (struct fact){.a = f->a});
+    return roster_members_put(s->p.tx->db, &(struct roster_member_row){f->a, f->b, f->value}) || database_failed(s);
+}
+
+static bool member_drop(void *self, const struct fact *f, const struct fact *before)
+{
+    struct settling *s = self;
+    if (f->value != 0)
+        facts_add(&s->powers, (struct fact){.a = f->a});
+    return roster_members_delete(s->p.tx->db, &(struct roster_member_row){f->a, f->b, 0}) || database_failed(s);
+}
+
+static struct facts members_collect(struct stmt *q)
+{
+    struct facts facts = {0};
+    struct roster_member_row row;
+    while (roster_members_next(q, &row))
+        facts_add(&facts, (struct fact){.a = row.room, .b = row.user, .value = row.power});
+    stmt_end(q);
+    return facts;
+}
+
+static bool follow_members(struct settling *s, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct db *db = s->p.tx->db;
+    struct facts have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
+    struct facts want = members_collect(user == 0 ? roster_members_wanted(db, s->day, day)
+                                                  : roster_members_wanted_of(db, s->day, user, day));
+    facts_merge(&want);
+    bool good = facts_diff(&have, &want, member_put, member_drop, s);
+    facts_finish(&have);
+    facts_finish(&want);
+    return good;
+}
+
+static bool follow_powers(struct settling *s)
+{
+    bool good = true;
+    facts_sort(&s->powers);
+    for (size_t i = 0; i < s->powers.n && good; ++i)
+        good = (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) || pictures_powers(&s->p, s->powers.rows[i].a);
+    return good;
+}
+
+static bool follow_leaves(struct settling *s, user_no user)
+{
+    struct db *db = s->p.tx->db;
+    struct facts leave =
+        members_collect(user == 0 ? roster_members_to_leave(db) : roster_members_to_leave_of(db, user));
+    bool good = true;
+    for (size_t i = 0; i < leave.n && good; ++i)
+        good = pictures_remove(&s->p, leave.rows[i].a, leave.rows[i].b);
+    facts_finish(&leave);
+    return good;
+}
+
+static bool follow_joins(struct settling *s, user_no user)
+{
+    struct db *db = s->p.tx->db;
+    struct facts enter = members_collect(user == 0 ? roster_members_to_join(db) : roster_members_to_join_of(db, user));
+    struct joins *joins = joins_begin(s->p.rooms, s->p.tx, s->p.service);
+    bool good = true;
+    for (size_t i = 0; i < enter.n && good; ++i)
+        good = pictures_join(&s->p, joins, enter.rows[i].a, enter.rows[i].b);
+    facts_finish(&enter);
+    return joins_finish(joins, good, s->p.e);
+}
+
+static bool follow_rooms(struct settling *s)
+{
+    return for_touched(s, follow_members) && follow_powers(s) && for_touched(s, follow_leaves) &&
+           for_touched(s, follow_joins);
+}
+
+/* --- Farewell (G1, G2) --- */
+
+static bool may_stay(struct settling *s, room_no room, user_no user)
+{
+    struct room_school of;
+    struct person_facts facts;
+    school_person_facts(s->p.tx->db, room, user, &facts);
+    school_of_room(s->p.tx->db, room, &of);
+    if (!facts.member || of.kind == ROOM_ASSOCIATION)
+        return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
+    if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
+        return true;
+    return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
+}
+
+/* E5: a club has somebody who answers for it. */
+static bool hand_over(struct settling *s, room_no room, user_no user)
+{
+    struct room_school of;
+    if (!school_of_room(s->p.tx->db, room, &of) || of.kind != ROOM_CLUB || of.owner != user)
+        return true;
+    user_no heir = rooms_heir(s->p.tx->db, room, user, s->day);
+    return heir == 0 || school_room_set(s->p.tx->db, room, ROOM_CLUB, heir) || database_failed(s);
+}
+
+/* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
+ * them any more (E7), who is no staff any more the associations (E8); of no school at all, every room. */
+static bool leave_rooms(struct settling *s, user_no user, bool all)
+{
+    size_t n;
+    bool good = true;
+    room_no *rooms = memberships_rooms(s->p.tx->db, user,
+                                       1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
+    for (size_t i = 0; i < n && good; ++i)
+        if (all || !may_stay(s, rooms[i], user))
+            good = hand_over(s, rooms[i], user) && pictures_leave(&s->p, rooms[i], user);
+    free(rooms);
+    return good;
+}
+
+static bool close_account(struct settling *s, user_no user)
+{
+    struct user_row row;
+    bool open = users_get(s->p.tx->db, user, &row) && strcmp(row.state, "left") != 0;
+    user_row_finish(&row);
+    if (!open)
+        return true;
+    ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_CLOSED];
+    touch_family(s, user);
+    return set_state(s, user, "left") &&
+           ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
+             people_set_closed(s->p.tx->db, user, true)) ||
+            database_failed(s));
+}
+
+static bool farewell(struct settling *s)
+{
+    facts_sort(&s->lost);
+    for (size_t i = 0; i < s->lost.n; ++i) {
+        user_no user = s->lost.rows[i].a;
+        bool person, stays = people_have_role(s->p.tx->db, user, s->day, &person);
+        if (!person || (i > 0 && s->lost.rows[i - 1].a == user))
+            continue;
+        if (!leave_rooms(s, user, !stays) || (!stays && !close_account(s, user)))
+            return false;
+    }
+    return true;
+}
+
+bool settle_finish(struct settling *s, struct error *e)
+{
+    static bool (*const STEPS[])(struct settling * s) = {
+        show_rooms, follow_roles, reopen_all, name_people, follow_rooms, farewell, restrict_all,
+    };
+    s->p.e = e;
+    bool good = pictures_begin(&s->p);
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)
+        good = STEPS[i](s);
+    settle_abandon(s);
+    return good;
+}
+
+/* --- Days --- */
+
+/* Everybody whose records begin or end by date since the last time; all, when nobody knows when that was. */
+static void touch_due(struct settling *s, school_day last)
+{
+    char days[2][DAY_TEXT_BYTES];
+    if (last == DAY_EVER)
+        return settle_all(s);
+    struct stmt *q = people_due(s->p.tx->db, last, s->day, days);
+    while (stmt_next(q))
+        settle_lost(s, col_int(q, 0));
+    stmt_end(q);
+    q = people_restricted(s->p.tx->db, 0); /* who may have come of age (D7) */
+    while (stmt_next(q))
+        settle_touch(s, col_int(q, 0));
+    stmt_end(q);
+    if (s->touched.n > DUE_MAX)
+        settle_all(s);
+}
+
+bool settle_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e)
+{
+    school_day today = day_of_ms(tx->now_ms), last = settled_day(tx->db);
+    if (last == today)
+        return true;
+    struct settling *s = settle_begin(tx, rooms, changes);
+    touch_due(s, last);
+    return settle_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));
+}

@@ -1,0 +1,50 @@
+/* The consequences of changed records, in the same transaction: who is in which roster room (E2), with which power
+ * (E3), who is restricted (D7), who has left (G1, G2).
+ *
+ * In this order: rooms that are missing or renamed (E1, E6); roles that follow from enrollments and guardianships
+ * (SOURCE_DERIVED, so that a role stands while anything supports it); accounts that were closed and have a school
+ * again; names; roster_members, powers, joins and leaves; the farewell of those who lost a school; restricted pupils
+ * (D7).
+ *
+ * Whatever changes schools, classes, people, roles, enrollments, guardianships or standings calls settle_touch for each
+ * person concerned (settle_all when it can't be said, as in a bulk import) and settle_finish before its job ends. Work
+ * is proportional to the people touched. Guardians of a touched child, and children of a touched guardian, are found by
+ * settle itself. */
+#ifndef PARTA_POLICY_RECORDS_RECONCILE_H
+#define PARTA_POLICY_RECORDS_RECONCILE_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "policy/oneroster/import.h"
+
+struct ledger;
+struct rooms;
+struct settling;
+struct tx;
+
+/* Valid inside the job. changes: counts what happened; may be NULL. */
+struct settling *settle_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes);
+struct settling *settle_begin_ledger(struct tx *tx, struct rooms *rooms,
+                                     struct ledger *ledger); /* ledger.h; borrowed */
+
+void settle_touch(struct settling *s, user_no user);
+void settle_lost(struct settling *s, user_no user); /* touched, and may have lost a school: a record of theirs ended */
+void settle_all(struct settling *s);
+void settle_class(struct settling *s, class_no class);    /* its rooms: made, renamed; everybody enrolled is touched */
+void settle_school(struct settling *s, school_no school); /* its rooms: made, renamed */
+
+/* The rooms of an earlier year (G3). false: *e, and the job must answer false. */
+bool settle_archive(struct settling *s, room_no room, struct error *e);
+
+void settle_abandon(struct settling *s); /* frees s; the job answers false. NULL is accepted */
+
+/* Frees s, also when it answers false: *e, and the job must answer false. */
+bool settle_finish(struct settling *s, struct error *e);
+
+/* A day has passed: roles and enrollments that begin or end by date (E7), pupils who have come of age (D7). In a job;
+ * cheap when nothing is due. */
+bool settle_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e);
+
+#endif

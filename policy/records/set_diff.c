@@ -1,0 +1,79 @@
+#include "policy/records/set_diff.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+
+void facts_add(struct facts *facts, struct fact fact)
+{
+    if (facts->n == facts->cap) {
+        facts->cap = facts->cap != 0 ? 2 * facts->cap : 256;
+        facts->rows = xrealloc(facts->rows, facts->cap * sizeof *facts->rows);
+    }
+    facts->rows[facts->n++] = fact;
+}
+
+void facts_finish(struct facts *facts)
+{
+    free(facts->rows);
+    *facts = (struct facts){0};
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct fact *x = left, *y = right;
+    if (x->a != y->a)
+        return x->a < y->a ? -1 : 1;
+    if (x->b != y->b)
+        return x->b < y->b ? -1 : 1;
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+void facts_sort(struct facts *facts)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < facts->n && sorted; ++i)
+        sorted = compare(&facts->rows[i - 1], &facts->rows[i]) <= 0;
+    if (!sorted)
+        qsort(facts->rows, facts->n, sizeof *facts->rows, compare);
+}
+
+void facts_merge(struct facts *facts)
+{
+    size_t n = 0;
+    facts_sort(facts);
+    for (size_t i = 0; i < facts->n; ++i) {
+        if (n == 0 || compare(&facts->rows[n - 1], &facts->rows[i]) != 0)
+            facts->rows[n++] = facts->rows[i];
+        else if (facts->rows[n - 1].value < facts->rows[i].value)
+            facts->rows[n - 1].value = facts->rows[i].value;
+    }
+    facts->n = n;
+}
+
+bool facts_have(const struct facts *facts, int64_t a)
+{
+    struct fact key = {.a = a};
+    return facts->n != 0 && bsearch(&key, facts->rows, facts->n, sizeof key, compare) != NULL;
+}
+
+bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self)
+{
+    bool good = true;
+    facts_sort(have);
+    facts_sort(want);
+    for (size_t h = 0, w = 0; good && (h < have->n || w < want->n);) {
+        int order = h == have->n ? 1 : w == want->n ? -1 : compare(&have->rows[h], &want->rows[w]);
+        if (order < 0)
+            good = drop(self, &have->rows[h], NULL);
+        else if (order > 0)
+            good = put(self, &want->rows[w], NULL);
+        else if (have->rows[h].value != want->rows[w].value)
+            good = put(self, &want->rows[w], &have->rows[h]);
+        h += order <= 0;
+        w += order >= 0;
+    }
+    return good;
+}

@@ -1,0 +1,270 @@
+/* The hot path of /sync gives the same answer as composing: random days in two rooms, each person with two devices. */
+#include "tests/unit/sync_world.h"
+
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/sync/fast_path.h"
+
+#define USERS 5
+#define DEVICES (2 * USERS)
+#define ROOMS 2
+#define STEPS 400
+
+struct device {
+    user_no user;
+    char user_id[64];
+    device_no no;
+    struct filter *filter;
+    stream_pos since;
+};
+
+struct day {
+    struct world w;
+    user_no users[USERS];
+    room_no rooms[ROOMS];
+    char *room_ids[ROOMS];
+    struct device devices[DEVICES];
+    unsigned seed;
+    int hot, cold;
+};
+
+static const char *const NAMES[USERS] = {"anna", "boris", "clara", "dmitri", "elena"};
+static const char *const FILTERS[] = {
+    NULL,
+    "{\"room\":{\"timeline\":{\"limit\":20,\"unread_thread_notifications\":true},\"state\":{\"lazy_load_members\":true}"
+    "}}",
+    "{\"room\":{\"timeline\":{\"limit\":2}}}",
+};
+
+static int pick(struct day *d, int n)
+{
+    d->seed = d->seed * 1103515245u + 12345u;
+    return (int)((d->seed >> 16) % (unsigned)n);
+}
+
+static void send(struct day *d, int room, int user, const char *content)
+{
+    struct error e;
+    fixture_send(&d->w.f, d->rooms[room], d->users[user], "m.room.message", NULL, content, NULL, NULL, &e);
+}
+
+static char *last_event(struct day *d, int room)
+{
+    return events_id_of(d->w.f.db, events_last_pos(d->w.f.db, d->rooms[room], INT64_MAX));
+}
+
+static void do_message(struct day *d, int room, int user)
+{
+    send(d, room, user, "{\"body\":\"good morning\",\"msgtype\":\"m.text\"}");
+}
+
+static void do_mention(struct day *d, int room, int user)
+{
+    char content[200];
+    snprintf(content, sizeof content,
+             "{\"body\":\"you\",\"m.mentions\":{\"user_ids\":[\"@%s:school.example\"]},\"msgtype\":\"m.text\"}",
+             NAMES[pick(d, USERS)]);
+    send(d, room, user, content);
+}
+
+static void do_room_mention(struct day *d, int room, int user)
+{
+    send(d, room, user, "{\"body\":\"all\",\"m.mentions\":{\"room\":true},\"msgtype\":\"m.text\"}");
+}
+
+static void do_relate(struct day *d, int room, int user, const char *type)
+{
+    char content[400], *target = last_event(d, room);
+    snprintf(content, sizeof content,
+             "{\"body\":\"re\",\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"%s\"},\"msgtype\":\"m.text\"}",
+             target, type);
+    free(target);
+    send(d, room, user, content);
+}
+
+static void do_thread(struct day *d, int room, int user)
+{
+    do_relate(d, room, user, "m.thread");
+}
+
+static void do_reference(struct day *d, int room, int user)
+{
+    do_relate(d, room, user, "m.reference");
+}
+
+static void do_name(struct day *d, int room, int user)
+{
+    struct error e;
+    fixture_send(&d->w.f, d->rooms[room], d->users[0], "m.room.name", "",
+                 pick(d, 2) ? "{\"name\":\"5A\"}" : "{\"name\":\"5B\"}", NULL, NULL, &e);
+}
+
+static void do_redact(struct day *d, int room, int user)
+{
+    struct error e;
+    char content[200], *target = last_event(d, room);
+    snprintf(content, sizeof content, "{\"redacts\":\"%s\"}", target);
+    fixture_send(&d->w.f, d->rooms[room], d->users[0], "m.room.redaction", NULL, content, target, NULL, &e);
+    free(target);
+}
+
+static void do_typing(struct day *d, int room, int user)
+{
+    struct error e;
+    typing_set(d->w.syncer->typing, d->room_ids[room], d->users[user], pick(d, 2) ? 100000 : 0, &e);
+}
+
+static void do_read(struct day *d, int room, int user)
+{
+    char *target = last_event(d, room);
+    static const char *const THREADS[] = {NULL, NULL, "main"};
+    world_mark(&d->w, d->rooms[room], d->users[user], target, pick(d, 4) == 0, THREADS[pick(d, 3)]);
+    free(target);
+}
+
+static void do_membership(struct day *d, int room, int user)
+{
+    struct error e;
+    if (user != 0)
+        fixture_member(&d->w.f, d->rooms[room], pick(d, 3) == 0 ? ACT_LEAVE : ACT_JOIN, d->users[user], d->users[user],
+                       &e);
+}
+
+/* Several messages in several rooms in one group. */
+static bool burst_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct day *d = arg;
+    struct appended out;
+    json_t *content = json_pack("{s:s, s:s}", "body", "burst", "msgtype", "m.text");
+    for (int i = 0; i < 4; ++i) {
+        struct error ignored;
+        struct room *room = room_open(d->w.f.rooms, tx, d->rooms[pick(d, ROOMS)]);
+        append_event(room, tx,
+                     &(struct draft){.sender = d->users[pick(d, USERS)], .type = "m.room.message", .content = content},
+                     &out, &ignored);
+    }
+    json_decref(content);
+    return true;
+}
+
+static void do_burst(struct day *d, int room, int user)
+{
+    struct error e;
+    writer_run(d->w.f.writer, burst_job, d, &e);
+}
+
+static void (*const DEEDS[])(struct day *d, int room, int user) = {
+    do_message, do_message, do_message, do_mention, do_room_mention, do_thread, do_reference, do_name,       do_redact,
+    do_typing,  do_typing,  do_read,    do_read,    do_read,         do_burst,  do_burst,     do_membership,
+};
+
+static void strip_ages(json_t *value)
+{
+    const char *key;
+    json_t *inner;
+    size_t i;
+    if (json_is_object(value))
+        json_object_del(value, "age");
+    json_object_foreach(value, key, inner)
+        strip_ages(inner);
+    json_array_foreach(value, i, inner)
+        strip_ages(inner);
+}
+
+static void check_same(struct text *hot, json_t *composed)
+{
+    struct error e;
+    json_t *answer = json_parse(hot->data, hot->len, &e);
+    assert_non_null(answer);
+    strip_ages(answer);
+    strip_ages(composed);
+    if (!json_equal(answer, composed)) {
+        char *a = json_canonical(answer), *b = json_canonical(composed);
+        fail_msg("hot: %s\ncomposed: %s", a, b);
+    }
+    json_decref(answer);
+}
+
+/* Up-to-date devices hear of the wake as parked polls do. Sometimes the hot answer is taken on trust, so that what it
+ * leaves in memory is what the next one builds on. */
+static void hear(struct day *d, struct device *device)
+{
+    struct text hot = TEXT_INIT;
+    struct sync_ask ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
+    if (hub_last_change(d->w.hub, device->user) <= device->since)
+        return;
+    bool is_hot = hot_answer(d->w.syncer, d->w.last, &ask, &hot);
+    d->hot += is_hot;
+    d->cold += !is_hot;
+    if (is_hot && pick(d, 2) == 0) {
+        device->since = d->w.last->pos;
+    } else {
+        json_t *composed = world_sync(&d->w, &ask, &device->since, NULL);
+        if (is_hot)
+            check_same(&hot, composed);
+        for (int i = 0; i < ROOMS; ++i)
+            world_check_unread(&d->w, d->rooms[i], device->user, device->user_id,
+                               world_section(&d->w, composed, "join", d->rooms[i]), device->since);
+        json_decref(composed);
+    }
+    text_clear(&hot);
+    ask.since = d->w.last->pos; /* a poll that was parked while the wake was still on its way to the loop */
+    assert_false(hot_answer(d->w.syncer, d->w.last, &ask, &hot));
+    assert_int_equal(hot.len, 0);
+    text_finish(&hot);
+}
+
+static void day_start(struct day *d, unsigned seed)
+{
+    *d = (struct day){.seed = seed};
+    world_start(&d->w);
+    for (int i = 0; i < USERS; ++i)
+        d->users[i] = fixture_user(&d->w.f, NAMES[i]);
+    for (int i = 0; i < ROOMS; ++i) {
+        d->rooms[i] = fixture_room(&d->w.f, d->users[0], "12", PRESET_PUBLIC_CHAT, NULL);
+        d->room_ids[i] = world_room_id(&d->w, d->rooms[i]);
+        for (int k = 1; k < USERS; ++k)
+            assert_true(fixture_member(&d->w.f, d->rooms[i], ACT_JOIN, d->users[k], d->users[k], NULL));
+    }
+    for (int i = 0; i < DEVICES; ++i) {
+        struct device *device = &d->devices[i];
+        device->user = d->users[i % USERS];
+        device->no = 100 + i;
+        snprintf(device->user_id, sizeof device->user_id, "@%s:school.example", NAMES[i % USERS]);
+        device->filter = world_filter(FILTERS[i % 3]);
+    }
+}
+
+static void day_stop(struct day *d)
+{
+    for (int i = 0; i < DEVICES; ++i)
+        filter_unref(d->devices[i].filter);
+    for (int i = 0; i < ROOMS; ++i)
+        free(d->room_ids[i]);
+    world_stop(&d->w);
+}
+
+static void run(unsigned seed)
+{
+    struct day d;
+    day_start(&d, seed);
+    for (int step = 0; step < STEPS; ++step) {
+        DEEDS[pick(&d, (int)(sizeof DEEDS / sizeof *DEEDS))](&d, pick(&d, ROOMS), pick(&d, USERS));
+        for (int i = 0; i < DEVICES; ++i)
+            hear(&d, &d.devices[i]);
+    }
+    print_message("# hot %d, composed %d\n", d.hot, d.cold);
+    assert_true(d.hot > d.cold / 2); /* or the test proves nothing */
+    day_stop(&d);
+}
+
+static void hot_and_composed_are_the_same(void **state)
+{
+    for (unsigned seed = 1; seed <= 4; ++seed)
+        run(seed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(hot_and_composed_are_the_same)};
+    return cmocka_run_group_tests_name("sync_hot", tests, NULL, NULL);
+}

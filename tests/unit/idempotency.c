@@ -1,0 +1,177 @@
+/* Acting once (policy/api/idempotency.h), reasons (policy/gate/reason.h), operators' scopes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "homeserver/rooms/acts/prune.h"
+#include "policy/api/idempotency.h"
+#include "policy/admin/operators.h"
+#include "policy/gate/reason.h"
+#include "tests/unit/fixture.h"
+
+static struct fixture F;
+
+static int start(void **state)
+{
+    fixture_start(&F);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    fixture_stop(&F);
+    return 0;
+}
+
+static struct request request_of(const char *key, const char *path, const char *body)
+{
+    struct request r = {.method = HTTP_POST, .path = (char *)path, .raw_body = body, .raw_body_len = strlen(body)};
+    r.office.idempotency_key = key;
+    return r;
+}
+
+struct keeping {
+    const struct once *once;
+    int64_t age_ms;
+};
+
+static bool keep(struct tx *tx, void *arg, struct error *e)
+{
+    const struct keeping *k = arg;
+    struct once_reply reply = {.status = 201, .version = 7};
+    struct tx then = *tx;
+    then.now_ms -= k->age_ms;
+    text_adds(&reply.body, "{\"token\":\"secret\"}");
+    bool kept = once_keep(&then, k->once, &reply);
+    text_finish(&reply.body);
+    return kept;
+}
+
+/* What a second request finds: its status, 0 for nothing, -1 for a conflict. */
+static int find(const struct once *once, const char *body)
+{
+    struct error e = {0};
+    struct once_reply reply = {0};
+    bool done = false, good = once_find(F.db, once, &done, &reply, &e);
+    if (good && done)
+        assert_string_equal(reply.body.data, body);
+    text_finish(&reply.body);
+    return !good ? -1 : done ? reply.status : 0;
+}
+
+static void test_replay(void **state)
+{
+    static const char KEY[] = "0123456789abcdef", BODY[] = "{\"token\":\"secret\"}";
+    struct once once, other;
+    struct error e;
+    struct request first = request_of(KEY, "/a", "{}"), second = request_of(KEY, "/a", "{ }"),
+                   elsewhere = request_of(KEY, "/b", "{}");
+    assert_true(once_begin(&first, "@anna:x", &once));
+    assert_int_equal(find(&once, NULL), 0);
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&once, 0}, &e));
+    assert_int_equal(find(&once, BODY), 201);
+    assert_true(once_begin(&second, "@anna:x", &other));
+    assert_int_equal(find(&other, NULL), -1);
+    assert_true(once_begin(&elsewhere, "@anna:x", &other));
+    assert_int_equal(find(&other, NULL), -1);
+    assert_true(once_begin(&first, "@boris:x", &other));
+    assert_int_equal(find(&other, NULL), 0);
+}
+
+/* A row whose bytes were changed is nobody's answer. */
+static void test_sealed(void **state)
+{
+    struct once once;
+    struct error e;
+    struct request r = request_of("fedcba9876543210", "/a", "{}");
+    assert_true(once_begin(&r, "@anna:x", &once));
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&once, 0}, &e));
+    once.seal[0] ^= 1;
+    assert_int_equal(find(&once, NULL), -1);
+}
+
+static void test_pruned(void **state)
+{
+    struct once old, young;
+    struct error e;
+    struct request a = request_of("an old key, really", "/a", "{}"), b = request_of("a-young-key-really", "/a", "{}");
+    assert_false(once_begin(&a, "@anna:x", &old)); /* it has spaces */
+    a.office.idempotency_key = "an-old-key,-really";
+    assert_true(once_begin(&a, "@anna:x", &old));
+    assert_true(once_begin(&b, "@anna:x", &young));
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&old, UPKEEP_IDEMPOTENCY_MS + 1000}, &e));
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&young, UPKEEP_IDEMPOTENCY_MS - 60000}, &e));
+    assert_int_equal(upkeep_run(F.writer), 1);
+    assert_int_equal(find(&old, NULL), 0);
+    assert_int_equal(find(&young, "{\"token\":\"secret\"}"), 201);
+}
+
+static void test_keys(void **state)
+{
+    static const struct {
+        const char *key;
+        bool good;
+    } CASES[] = {{"0123456789abcde", false},
+                 {"0123456789abcdef", true},
+                 {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", true},
+                 {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0", false},
+                 {"0123456789abcde\x7f", false},
+                 {"ключ-ключ-ключ", false},
+                 {"", false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct once once;
+        struct request r = request_of(CASES[i].key, "/a", "{}");
+        assert_int_equal(once_begin(&r, "@anna:x", &once), CASES[i].good);
+    }
+}
+
+static void test_reasons(void **state)
+{
+    static const struct {
+        const char *reason;
+        bool good;
+    } CASES[] = {{"", false},           {"because", false},          {"нет причин", false}, /* nine letters */
+                 {"нет причины", true}, {"a         b", false},      {"ten letter", false},
+                 {"ten letters", true}, {"ten letters\nmore", false}};
+    char long_one[REASON_BYTES_MAX + 2];
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        assert_int_equal(reason_valid(CASES[i].reason), CASES[i].good);
+    memset(long_one, 'x', sizeof long_one);
+    long_one[REASON_BYTES_MAX] = '\0';
+    assert_true(reason_valid(long_one));
+    long_one[REASON_BYTES_MAX] = 'x';
+    long_one[REASON_BYTES_MAX + 1] = '\0';
+    assert_false(reason_valid(long_one));
+}
+
+static void test_scopes(void **state)
+{
+    struct text words = TEXT_INIT;
+    assert_int_equal(operator_scopes_from("read"), SCOPE_READ);
+    assert_int_equal(operator_scopes_from("read, audit"), SCOPE_READ | SCOPE_AUDIT);
+    assert_int_equal(operator_scopes_from("all"), SCOPE_ALL);
+    assert_int_equal(operator_scopes_from(""), 0);
+    assert_int_equal(operator_scopes_from("read king"), 0);
+    for (unsigned scopes = 1; scopes <= SCOPE_ALL; ++scopes) {
+        text_clear(&words);
+        operator_scopes_text(scopes, &words);
+        assert_int_equal(operator_scopes_from(words.data), scopes);
+    }
+    text_finish(&words);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_replay, start, stop),
+        cmocka_unit_test_setup_teardown(test_sealed, start, stop),
+        cmocka_unit_test_setup_teardown(test_pruned, start, stop),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_scopes),
+    };
+    return cmocka_run_group_tests_name("once", tests, NULL, NULL);
+}
