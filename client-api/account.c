@@ -39,14 +39,15 @@ static bool reset_password(struct request *r)
     const char *password;
     size_t n = 0;
     bool logout_devices;
-    if (proof_offered(r, CONTACT_EMAIL))
+    if (uia_threepid_offered(r, CONTACT_EMAIL))
         flows[n++] = (struct uia_flow){BY_EMAIL, 1};
-    if (proof_offered(r, CONTACT_PHONE))
+    if (uia_threepid_offered(r, CONTACT_PHONE))
         flows[n++] = (struct uia_flow){BY_PHONE, 1};
     if (n == 0)
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
     return uia_pass(r, flows, n, NULL, &proven) && body_new_password(r, &password, &logout_devices) &&
-           account_reset_password(r->server->accounts, proof_sid(&proven), logout_devices, password, &r->error) &&
+           account_reset_password(r->server->accounts, uia_threepid_sid(&proven), logout_devices, password,
+                                  &r->error) &&
            reply_empty(r);
 }
 

@@ -33,27 +33,27 @@ static bool reply_push_rules(struct request *r)
 
 static bool get_global(struct request *r)
 {
-    if (!own_path(r))
+    if (!user_path_own(r))
         return false;
     return strcmp(r->params[1], PUSH_RULES_TYPE) == 0 ? reply_push_rules(r) : reply_content(r, 0, r->params[1]);
 }
 
 static bool put_global(struct request *r)
 {
-    return own_path(r) &&
+    return user_path_own(r) &&
            account_data_set(r->server->accounts, r->session->user, 0, r->params[1], r->body, &r->error) &&
            reply_empty(r);
 }
 
 static bool get_of_room(struct request *r)
 {
-    room_no room = own_path_room(r);
+    room_no room = user_path_own_room(r);
     return room != 0 && reply_content(r, room, r->params[2]);
 }
 
 static bool put_of_room(struct request *r)
 {
-    room_no room = own_path_room(r);
+    room_no room = user_path_own_room(r);
     return room != 0 &&
            account_data_set(r->server->accounts, r->session->user, room, r->params[2], r->body, &r->error) &&
            reply_empty(r);

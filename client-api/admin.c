@@ -1,6 +1,6 @@
 /* Suspending and locking accounts (Client-Server API, "Server Administration"; school.md A3). Who may is the school's
- * rule (policy/gate/school_gate.h): administrators for people of their school. An account has one standing: to lock a suspended
- * account replaces the suspension. */
+ * rule (policy/gate/school_gate.h): administrators for people of their school. An account has one standing: to lock a
+ * suspended account replaces the suspension. */
 #include <string.h>
 
 #include "client-api/routes.h"

@@ -28,7 +28,8 @@ static bool get_capabilities(struct request *r)
     json_t *capabilities = json_pack("{s:o}", "m.room_versions", room_versions(r->server->config));
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; ++i)
         json_object_set_new(capabilities, SWITCHES[i].name, json_pack("{s:b}", "enabled", (int)SWITCHES[i].enabled));
-    json_object_set_new(capabilities, "m.3pid_changes", json_pack("{s:b}", "enabled", (int)proof_offered_any(r)));
+    json_object_set_new(capabilities, "m.3pid_changes",
+                        json_pack("{s:b}", "enabled", (int)uia_threepid_offered_any(r)));
     return reply_json(r, json_pack("{s:o}", "capabilities", capabilities));
 }
 

@@ -44,7 +44,7 @@ static bool request_code(struct request *r, enum contact_medium medium, enum cod
     struct contact_address address;
     struct code_request asked = {.purpose = purpose, .address = &address};
     char sid[SID_CHARS + 1];
-    if (!proof_offered(r, medium))
+    if (!uia_threepid_offered(r, medium))
         return refuse_denied(r);
     if (!body_address(r, medium, &address) || !body_string(r, "client_secret", &asked.client_secret) ||
         !body_int_or(r, "send_attempt", -1, &asked.send_attempt))
@@ -101,7 +101,7 @@ static bool get_threepids(struct request *r)
 static bool post_add(struct request *r)
 {
     const char *sid, *secret;
-    if (!proof_offered_any(r))
+    if (!uia_threepid_offered_any(r))
         return refuse_denied(r);
     return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) && body_string(r, "sid", &sid) &&
            body_string(r, "client_secret", &secret) &&
@@ -119,7 +119,7 @@ static bool post_delete(struct request *r)
 {
     const char *medium, *typed;
     struct contact_address address;
-    if (r->server->contacts == NULL || (!proof_offered_any(r) && !has_any(r)))
+    if (r->server->contacts == NULL || (!uia_threepid_offered_any(r) && !has_any(r)))
         return refuse_denied(r);
     if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed) ||
         !contact_from(medium, typed, &address, &r->error))

@@ -21,10 +21,10 @@ static bool get_alias(struct request *r)
 {
     if (!alias_given(r))
         return false;
-    if (r->session == NULL && reading_school_mode(r))
+    if (r->session == NULL && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
     room_no room =
-        directory_find(r->db, reading_school_mode(r), r->params[0], r->session != NULL ? r->session->user : 0);
+        directory_find(r->db, room_access_school_mode(r), r->params[0], r->session != NULL ? r->session->user : 0);
     char *room_id = room != 0 ? rooms_id_of(r->db, room) : NULL;
     if (room_id == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no such alias.");
@@ -53,7 +53,7 @@ static bool delete_alias(struct request *r)
            reply_empty(r);
 }
 
-static bool aliases(struct request *r, struct reading *reading)
+static bool aliases(struct request *r, struct room_access *reading)
 {
     json_t *list = json_array();
     if (visibility_membership(reading->visibility) != MEMBERSHIP_JOIN &&
@@ -70,7 +70,7 @@ static bool aliases(struct request *r, struct reading *reading)
 
 static bool get_aliases(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, aliases);
+    return room_access_room(r, ERROR_FORBIDDEN, aliases);
 }
 
 static const struct route TABLE[] = {

@@ -7,10 +7,10 @@
 #include "homeserver/rooms/read/timeline.h"
 #include "homeserver/store/matrix/events.h"
 
-static bool event(struct request *r, struct reading *reading)
+static bool event(struct request *r, struct room_access *reading)
 {
     struct text out = TEXT_INIT;
-    struct event_row *row = reading_event(r, reading, r->params[1]);
+    struct event_row *row = room_access_event(r, reading, r->params[1]);
     if (row == NULL)
         return false;
     render_event(&out, &reading->render, row);
@@ -20,18 +20,18 @@ static bool event(struct request *r, struct reading *reading)
 
 static bool get_event(struct request *r)
 {
-    return reading_room(r, ERROR_NOT_FOUND, event);
+    return room_access_room(r, ERROR_NOT_FOUND, event);
 }
 
 /* The closest event in time may be hidden: then it is the next in that direction that is not. */
-static bool event_at_time(struct request *r, struct reading *reading)
+static bool event_at_time(struct request *r, struct room_access *reading)
 {
     struct timeline found;
     struct timeline_wanted wanted = {.room = reading->room, .limit = 1};
     int64_t ts;
     if (query_get(r, "ts") == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "ts is missing.");
-    if (!query_int(r, "ts", 0, 0, INT64_MAX, &ts) || !reading_direction(r, NULL, &wanted.backwards))
+    if (!query_int(r, "ts", 0, 0, INT64_MAX, &ts) || !room_access_direction(r, NULL, &wanted.backwards))
         return false;
     stream_pos pos = events_at_time(r->db, reading->room, ts, !wanted.backwards);
     wanted.after = wanted.backwards ? 0 : pos - 1;
@@ -49,7 +49,7 @@ static bool event_at_time(struct request *r, struct reading *reading)
 
 static bool get_event_at_time(struct request *r)
 {
-    return reading_room(r, ERROR_NOT_FOUND, event_at_time);
+    return room_access_room(r, ERROR_NOT_FOUND, event_at_time);
 }
 
 static const struct route TABLE[] = {

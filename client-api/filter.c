@@ -39,7 +39,7 @@ static bool keep(struct request *r, char *definition, int64_t *filter_no)
 
 static bool post_filter(struct request *r)
 {
-    if (!own_path(r))
+    if (!user_path_own(r))
         return false;
     if (r->raw_body_len > FILTER_BYTES_MAX)
         return refuse(r, ERROR_TOO_LARGE, "The filter is too large.");
@@ -64,7 +64,7 @@ static int64_t filter_no_from(const char *id)
 
 static bool get_filter(struct request *r)
 {
-    if (!own_path(r))
+    if (!user_path_own(r))
         return false;
     char *definition = filters_get(r->db, r->session->user, filter_no_from(r->params[1]));
     if (definition == NULL)

@@ -37,7 +37,7 @@ static bool read_from(struct request *r, struct hierarchy_wanted *wanted)
 static bool read_wanted(struct request *r, struct hierarchy_wanted *wanted)
 {
     int64_t limit;
-    *wanted = (struct hierarchy_wanted){.user = r->session->user, .school_mode = reading_school_mode(r)};
+    *wanted = (struct hierarchy_wanted){.user = r->session->user, .school_mode = room_access_school_mode(r)};
     if (!query_bool(r, "suggested_only", false, &wanted->suggested_only) ||
         !query_int(r, "max_depth", DEPTH_MAX, 0, DEPTH_MAX, &wanted->max_depth) ||
         !query_int(r, "limit", ROOMS_MAX, 1, ROOMS_MAX, &limit) || !read_from(r, wanted))
@@ -74,16 +74,16 @@ static room_no summarized_room(struct request *r)
 {
     user_no user = r->session != NULL ? r->session->user : 0;
     if (r->params[0][0] == '#')
-        return directory_find(r->db, reading_school_mode(r), r->params[0], user);
+        return directory_find(r->db, room_access_school_mode(r), r->params[0], user);
     room_no room = rooms_by_id(r->db, r->params[0]);
-    return room != 0 && reading_may_know_room(r, room) ? room : 0;
+    return room != 0 && room_access_may_know_room(r, room) ? room : 0;
 }
 
 static bool get_summary(struct request *r)
 {
     struct summary summary = {0};
     struct text out = TEXT_INIT;
-    if (r->session == NULL && reading_school_mode(r))
+    if (r->session == NULL && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
     user_no user = r->session != NULL ? r->session->user : 0;
     room_no room = summarized_room(r);

@@ -55,7 +55,7 @@ const char *identifier_user(struct request *r, const json_t *object, char out[ID
     const char *type = json_get_string(identifier, "type");
     const char *user = json_get_string(identifier != NULL ? identifier : object, "user");
     bool phone = type != NULL && strcmp(type, "m.id.phone") == 0;
-    if (proof_offered_any(r) && (phone || (type != NULL && strcmp(type, "m.id.thirdparty") == 0)))
+    if (uia_threepid_offered_any(r) && (phone || (type != NULL && strcmp(type, "m.id.thirdparty") == 0)))
         return identified_by_address(r, identifier, phone, out);
     if (type != NULL && strcmp(type, "m.id.user") != 0) {
         refuse(r, ERROR_FORBIDDEN, "Only user names identify people here, not phone numbers or e-mail addresses.");

@@ -20,15 +20,15 @@ static void add_token(struct text *out, const char *before, stream_pos pos)
 }
 
 /* from: the token the page begins at. */
-static bool read_wanted(struct request *r, const struct reading *reading, const struct event_filter *filter,
+static bool read_wanted(struct request *r, const struct room_access *reading, const struct event_filter *filter,
                         struct timeline_wanted *wanted, stream_pos *from)
 {
     stream_pos to;
     int64_t limit;
     *wanted = (struct timeline_wanted){.room = reading->room, .filter = filter};
-    if (!reading_direction(r, NULL, &wanted->backwards) ||
-        !reading_token(r, "from", wanted->backwards ? reading->now : 0, from) ||
-        !reading_token(r, "to", wanted->backwards ? 0 : INT64_MAX, &to) ||
+    if (!room_access_direction(r, NULL, &wanted->backwards) ||
+        !room_access_token(r, "from", wanted->backwards ? reading->now : 0, from) ||
+        !room_access_token(r, "to", wanted->backwards ? 0 : INT64_MAX, &to) ||
         !query_int(r, "limit", filter->limit != 0 ? filter->limit : 10, 0, MESSAGES_MAX, &limit))
         return false;
     wanted->limit = (size_t)limit;
@@ -37,7 +37,7 @@ static bool read_wanted(struct request *r, const struct reading *reading, const 
     return true;
 }
 
-static bool messages_page(struct request *r, struct reading *reading, const struct event_filter *filter)
+static bool messages_page(struct request *r, struct room_access *reading, const struct event_filter *filter)
 {
     struct timeline_wanted wanted;
     struct timeline timeline;
@@ -61,17 +61,17 @@ static bool messages_page(struct request *r, struct reading *reading, const stru
     return reply_text(r, &out);
 }
 
-static bool messages(struct request *r, struct reading *reading)
+static bool messages(struct request *r, struct room_access *reading)
 {
     struct filter *filter;
-    bool done = reading_filter(r, &filter) && messages_page(r, reading, &filter->timeline);
+    bool done = room_access_filter(r, &filter) && messages_page(r, reading, &filter->timeline);
     filter_unref(filter);
     return done;
 }
 
 static bool get_messages(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, messages);
+    return room_access_room(r, ERROR_FORBIDDEN, messages);
 }
 
 /* All rows whose senders a lazy-loading client needs: borrowed rows, heap array. */
@@ -88,7 +88,7 @@ static struct event_row **all_rows(const struct timeline *before, struct event_r
     return rows;
 }
 
-static void render_context(struct text *out, const struct reading *reading, const struct timeline *before,
+static void render_context(struct text *out, const struct room_access *reading, const struct timeline *before,
                            struct event_row *event, const struct timeline *after, const struct event_filter *filter)
 {
     size_t n;
@@ -107,7 +107,7 @@ static void render_context(struct text *out, const struct reading *reading, cons
     free(rows);
 }
 
-static bool context_around(struct request *r, struct reading *reading, struct event_row *event,
+static bool context_around(struct request *r, struct room_access *reading, struct event_row *event,
                            const struct filter *filter)
 {
     struct timeline before, after;
@@ -133,12 +133,12 @@ static bool context_around(struct request *r, struct reading *reading, struct ev
     return reply_text(r, &out);
 }
 
-static bool context(struct request *r, struct reading *reading)
+static bool context(struct request *r, struct room_access *reading)
 {
     struct filter *filter;
-    if (!reading_filter(r, &filter))
+    if (!room_access_filter(r, &filter))
         return false;
-    struct event_row *event = reading_event(r, reading, r->params[1]);
+    struct event_row *event = room_access_event(r, reading, r->params[1]);
     bool done = event != NULL && context_around(r, reading, event, filter);
     free(event);
     filter_unref(filter);
@@ -147,7 +147,7 @@ static bool context(struct request *r, struct reading *reading)
 
 static bool get_context(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, context);
+    return room_access_room(r, ERROR_FORBIDDEN, context);
 }
 
 static const struct route TABLE[] = {

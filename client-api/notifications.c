@@ -17,7 +17,7 @@
 #define LIMIT_USUAL 20
 #define LIMIT_MAX 100
 
-static void render_one(struct text *out, const struct render *how, const struct notified_event *event)
+static void render_one(struct text *out, const struct render *how, const struct notifications_event *event)
 {
     char *room_id = rooms_id_of(how->db, event->row->room);
     text_adds(out, "{\"actions\":");
@@ -32,7 +32,7 @@ static void render_one(struct text *out, const struct render *how, const struct 
     free(room_id);
 }
 
-static void render_page(struct request *r, struct text *out, const struct notified *notified)
+static void render_page(struct request *r, struct text *out, const struct notifications *notified)
 {
     struct render how = {.db = r->db,
                          .names = r->server->names,
@@ -56,22 +56,23 @@ static void render_page(struct request *r, struct text *out, const struct notifi
 
 static bool get_notifications(struct request *r)
 {
-    struct notified notified;
+    struct notifications notified;
     struct text out = TEXT_INIT;
     const char *only = query_get(r, "only");
-    struct notified_wanted wanted = {.user = r->session->user,
-                                     .user_id = r->session->user_id,
-                                     .server_name = r->server->config->server_name,
-                                     .highlights_only = only != NULL && strcmp(only, "highlight") == 0};
+    struct notifications_wanted wanted = {.user = r->session->user,
+                                          .user_id = r->session->user_id,
+                                          .server_name = r->server->config->server_name,
+                                          .highlights_only = only != NULL && strcmp(only, "highlight") == 0};
     int64_t limit;
-    if (!query_int(r, "limit", LIMIT_USUAL, 1, LIMIT_MAX, &limit) || !reading_token(r, "from", INT64_MAX, &wanted.upto))
+    if (!query_int(r, "limit", LIMIT_USUAL, 1, LIMIT_MAX, &limit) ||
+        !room_access_token(r, "from", INT64_MAX, &wanted.upto))
         return false;
     wanted.limit = (size_t)limit;
     db_begin_read(r->db);
-    notified_read(&notified, r->db, r->server->names, &wanted);
+    notifications_read(&notified, r->db, r->server->names, &wanted);
     render_page(r, &out, &notified);
     db_end_read(r->db);
-    notified_finish(&notified);
+    notifications_finish(&notified);
     return reply_text(r, &out);
 }
 

@@ -26,7 +26,7 @@ static bool asked_here(struct request *r)
 
 static bool signed_in_enough(struct request *r)
 {
-    return r->session != NULL || !reading_school_mode(r) || refuse(r, ERROR_MISSING_TOKEN, NULL);
+    return r->session != NULL || !room_access_school_mode(r) || refuse(r, ERROR_MISSING_TOKEN, NULL);
 }
 
 static bool read_since(struct request *r, const char *since, size_t *from)
@@ -39,7 +39,7 @@ static bool reply_rooms(struct request *r, struct directory_search *search)
 {
     struct text out = TEXT_INIT;
     search->user = r->session != NULL ? r->session->user : 0;
-    search->school_mode = reading_school_mode(r);
+    search->school_mode = room_access_school_mode(r);
     db_begin_read(r->db);
     if (search->school_mode && user_directory_closed_to(r->db, search->user))
         search->n_types = 0; /* no type matches */
@@ -116,7 +116,7 @@ static bool get_visibility(struct request *r)
     if (!signed_in_enough(r))
         return false;
     room_no room = rooms_by_id(r->db, r->params[0]);
-    if (room == 0 || !reading_may_know_room(r, room))
+    if (room == 0 || !room_access_may_know_room(r, room))
         return refuse(r, ERROR_NOT_FOUND, "There is no such room.");
     return reply_json(r, json_pack("{s:s}", "visibility", is_published(r->db, room) ? "public" : "private"));
 }

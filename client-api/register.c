@@ -41,8 +41,8 @@ static size_t flows_here(struct request *r, struct uia_flow out[N_FLOWS])
     bool by_token = r->server->config->registration.mode == REGISTRATION_TOKEN;
     size_t n = 0;
     for (size_t i = 0; i < N_FLOWS; ++i)
-        if (!(FLOWS[i].open && by_token) && (!FLOWS[i].email || proof_offered(r, CONTACT_EMAIL)) &&
-            (!FLOWS[i].phone || proof_offered(r, CONTACT_PHONE)))
+        if (!(FLOWS[i].open && by_token) && (!FLOWS[i].email || uia_threepid_offered(r, CONTACT_EMAIL)) &&
+            (!FLOWS[i].phone || uia_threepid_offered(r, CONTACT_PHONE)))
             out[n++] = FLOWS[i].flow;
     return n;
 }
@@ -114,7 +114,7 @@ static bool post_register(struct request *r)
         return false;
     if (wanted.registration.password == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The password is missing.");
-    wanted.registration.sid = proof_sid(&proven);
+    wanted.registration.sid = uia_threepid_sid(&proven);
     wanted.registration.token = uia_value(&proven, STAGE_REGISTRATION_TOKEN.type);
     bool link = wanted.registration.token != NULL && signup_is_link(r->db, wanted.registration.token);
     return link ? sign_up(r, &wanted) : register_plainly(r, &wanted);

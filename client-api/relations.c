@@ -63,35 +63,35 @@ static void add_page(struct text *out, const struct render *how, const stream_po
         add_token(out, "next_batch", end);
 }
 
-static bool page(struct request *r, struct reading *reading, const struct relating *wanted)
+static bool page(struct request *r, struct room_access *reading, const struct relations_query *wanted)
 {
     struct text out = TEXT_INIT;
     struct span span;
     int64_t limit;
     size_t n;
-    if (!reading_direction(r, "b", &span.backwards) ||
-        !reading_token(r, "from", span.backwards ? INT64_MAX : 0, &span.from) ||
-        !reading_token(r, "to", span.backwards ? 0 : INT64_MAX, &span.to) ||
+    if (!room_access_direction(r, "b", &span.backwards) ||
+        !room_access_token(r, "from", span.backwards ? INT64_MAX : 0, &span.from) ||
+        !room_access_token(r, "to", span.backwards ? 0 : INT64_MAX, &span.to) ||
         !query_int(r, "limit", 20, 1, RELATIONS_MAX, &limit))
         return false;
     span.limit = (size_t)limit;
-    stream_pos *positions = relating_find(&reading->render, r->params[1], wanted, &n);
+    stream_pos *positions = relations_query_run(&reading->render, r->params[1], wanted, &n);
     text_adds(&out, "{\"chunk\":[");
     add_page(&out, &reading->render, positions, n, &span);
     if (query_get(r, "from") != NULL)
         add_token(&out, "prev_batch", span.from);
     if (query_get(r, "recurse") != NULL)
-        text_addf(&out, ",\"recursion_depth\":%d", wanted->recurse ? RELATING_DEPTH : 1);
+        text_addf(&out, ",\"recursion_depth\":%d", wanted->recurse ? RELATIONS_QUERY_DEPTH : 1);
     text_addc(&out, '}');
     free(positions);
     return reply_text(r, &out);
 }
 
-static bool relations(struct request *r, struct reading *reading)
+static bool relations(struct request *r, struct room_access *reading)
 {
-    struct relating wanted = {.rel_type = r->n_params > 2 ? r->params[2] : NULL,
-                              .event_type = r->n_params > 3 ? r->params[3] : NULL};
-    struct event_row *parent = reading_event(r, reading, r->params[1]);
+    struct relations_query wanted = {.rel_type = r->n_params > 2 ? r->params[2] : NULL,
+                                     .event_type = r->n_params > 3 ? r->params[3] : NULL};
+    struct event_row *parent = room_access_event(r, reading, r->params[1]);
     bool found = parent != NULL;
     free(parent);
     return found && query_bool(r, "recurse", false, &wanted.recurse) && page(r, reading, &wanted);
@@ -99,7 +99,7 @@ static bool relations(struct request *r, struct reading *reading)
 
 static bool get_relations(struct request *r)
 {
-    return reading_room(r, ERROR_NOT_FOUND, relations);
+    return room_access_room(r, ERROR_NOT_FOUND, relations);
 }
 
 static bool took_part(const struct render *how, const char *root_id)
@@ -116,7 +116,7 @@ static bool took_part(const struct render *how, const char *root_id)
 
 /* The root of a thread that is to be listed: heap; NULL: hidden, or not of interest. What an ignored person began is
  * shown as if it were redacted. */
-static struct event_row *listed_root(const struct reading *reading, const char *root_id, bool participated)
+static struct event_row *listed_root(const struct room_access *reading, const char *root_id, bool participated)
 {
     struct event_row row, *held = NULL;
     struct stmt *q = events_by_id(reading->render.db, root_id);
@@ -129,7 +129,7 @@ static struct event_row *listed_root(const struct reading *reading, const char *
     return held;
 }
 
-static void add_threads(struct text *out, const struct reading *reading, bool participated, stream_pos from,
+static void add_threads(struct text *out, const struct room_access *reading, bool participated, stream_pos from,
                         size_t limit)
 {
     stream_pos first, last, latest, end = 0;
@@ -155,7 +155,7 @@ static void add_threads(struct text *out, const struct reading *reading, bool pa
         add_token(out, "next_batch", end);
 }
 
-static bool threads(struct request *r, struct reading *reading)
+static bool threads(struct request *r, struct room_access *reading)
 {
     const char *include = query_get(r, "include");
     struct text out = TEXT_INIT;
@@ -164,7 +164,7 @@ static bool threads(struct request *r, struct reading *reading)
     bool participated = include != NULL && strcmp(include, "participated") == 0;
     if (include != NULL && !participated && strcmp(include, "all") != 0)
         return refuse(r, ERROR_INVALID_PARAM, "include must be \"all\" or \"participated\".");
-    if (!reading_token(r, "from", INT64_MAX, &from) || !query_int(r, "limit", 20, 1, THREADS_MAX, &limit))
+    if (!room_access_token(r, "from", INT64_MAX, &from) || !query_int(r, "limit", 20, 1, THREADS_MAX, &limit))
         return false;
     text_adds(&out, "{\"chunk\":[");
     add_threads(&out, reading, participated, from, (size_t)limit);
@@ -174,7 +174,7 @@ static bool threads(struct request *r, struct reading *reading)
 
 static bool get_threads(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, threads);
+    return room_access_room(r, ERROR_FORBIDDEN, threads);
 }
 
 #define RELATIONS_PATH "/_matrix/client/v1/rooms/{roomId}/relations/{eventId}"

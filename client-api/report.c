@@ -31,7 +31,7 @@ static bool report_job(struct tx *tx, void *arg, struct error *e)
 
 static bool report(struct request *r, struct report_row row)
 {
-    struct reporting reporting = {row, reading_school_mode(r), r->session->user_id};
+    struct reporting reporting = {row, room_access_school_mode(r), r->session->user_id};
     reporting.row.reporter = r->session->user;
     if (!body_string_or(r, "reason", "", &reporting.row.reason))
         return false;
@@ -50,11 +50,11 @@ static char *evidence_of(const struct event_row *event)
     return text_take(&t);
 }
 
-static bool report_event(struct request *r, struct reading *reading)
+static bool report_event(struct request *r, struct room_access *reading)
 {
     if (visibility_membership(reading->visibility) != MEMBERSHIP_JOIN)
         return refuse(r, ERROR_NOT_FOUND, "There is no such event.");
-    struct event_row *event = reading_event(r, reading, r->params[1]);
+    struct event_row *event = room_access_event(r, reading, r->params[1]);
     if (event == NULL)
         return false;
     char *evidence = evidence_of(event);
@@ -70,7 +70,7 @@ static bool report_event(struct request *r, struct reading *reading)
 
 static bool post_report_event(struct request *r)
 {
-    return reading_room(r, ERROR_NOT_FOUND, report_event);
+    return room_access_room(r, ERROR_NOT_FOUND, report_event);
 }
 
 /* Whom a report of the room concerns, and who may therefore not read it: the other of a direct chat, who answers for a
@@ -88,7 +88,7 @@ static user_no answers_for(struct request *r, room_no room)
 static bool post_report_room(struct request *r)
 {
     room_no room = rooms_by_id(r->db, r->params[0]);
-    if (room == 0 || !reading_may_know_room(r, room))
+    if (room == 0 || !room_access_may_know_room(r, room))
         return reply_empty(r);
     return report(r, (struct report_row){.kind = "room", .room = room, .accused = answers_for(r, room)});
 }

@@ -16,19 +16,19 @@
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/rooms/read/token.h"
 
-bool reading_school_mode(const struct request *r)
+bool room_access_school_mode(const struct request *r)
 {
     return r->server->config->policy.mode == POLICY_SCHOOL;
 }
 
-bool reading_may_know_room(struct request *r, room_no room)
+bool room_access_may_know_room(struct request *r, room_no room)
 {
-    if (!reading_school_mode(r))
+    if (!room_access_school_mode(r))
         return true;
     return r->session != NULL && gate_may_see(true, r->db, room, r->session->user);
 }
 
-static bool open_room(struct request *r, struct reading *reading)
+static bool open_room(struct request *r, struct room_access *reading)
 {
     stream_pos first, last;
     reading->room_id = r->params[0];
@@ -37,12 +37,14 @@ static bool open_room(struct request *r, struct reading *reading)
         return false;
     reading->visibility = visibility_load(r->db, reading->room, r->session->user, r->session->user_id);
     return visibility_range(reading->visibility, &first, &last) &&
-           (visibility_membership(reading->visibility) == MEMBERSHIP_JOIN || reading_may_know_room(r, reading->room));
+           (visibility_membership(reading->visibility) == MEMBERSHIP_JOIN ||
+            room_access_may_know_room(r, reading->room));
 }
 
-bool reading_room(struct request *r, enum error_code refusal, bool (*fn)(struct request *r, struct reading *reading))
+bool room_access_room(struct request *r, enum error_code refusal,
+                      bool (*fn)(struct request *r, struct room_access *reading))
 {
-    struct reading reading = {.now = writer_pos(r->server->writer)};
+    struct room_access reading = {.now = writer_pos(r->server->writer)};
     db_begin_read(r->db);
     bool done = open_room(r, &reading);
     if (done) {
@@ -67,7 +69,7 @@ bool reading_room(struct request *r, enum error_code refusal, bool (*fn)(struct 
     return done;
 }
 
-struct event_row *reading_event(struct request *r, const struct reading *reading, const char *event_id)
+struct event_row *room_access_event(struct request *r, const struct room_access *reading, const char *event_id)
 {
     struct event_row row, *held = NULL;
     struct stmt *q = events_by_id(r->db, event_id);
@@ -79,7 +81,7 @@ struct event_row *reading_event(struct request *r, const struct reading *reading
     return held;
 }
 
-bool reading_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out)
+bool room_access_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out)
 {
     const char *token = query_get(r, name);
     *out = otherwise;
@@ -88,7 +90,7 @@ bool reading_token(struct request *r, const char *name, stream_pos otherwise, st
     return error_set_field(&r->error, ERROR_INVALID_PARAM, "This is not a token of this server.", "param", name);
 }
 
-bool reading_direction(struct request *r, const char *otherwise, bool *backwards)
+bool room_access_direction(struct request *r, const char *otherwise, bool *backwards)
 {
     const char *dir = query_get(r, "dir");
     if (dir == NULL)
@@ -99,7 +101,7 @@ bool reading_direction(struct request *r, const char *otherwise, bool *backwards
     return *backwards || strcmp(dir, "f") == 0 || refuse(r, ERROR_INVALID_PARAM, "dir must be \"b\" or \"f\".");
 }
 
-bool reading_filter(struct request *r, struct filter **out)
+bool room_access_filter(struct request *r, struct filter **out)
 {
     *out = filter_parse_events_text(query_get(r, "filter"), &r->error);
     return *out != NULL;

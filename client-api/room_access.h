@@ -14,7 +14,7 @@ struct filter;
 struct request;
 struct visibility;
 
-struct reading {
+struct room_access {
     room_no room;
     const char *room_id;
     stream_pos now; /* everything up to here is in the snapshot */
@@ -26,18 +26,19 @@ struct reading {
 /* Calls fn with the room, or refuses with `refusal` (ERROR_FORBIDDEN, or ERROR_NOT_FOUND where the specification
  * says so) when nothing of it may be read: unknown, never joined and not world readable, or not to be known of
  * (school.md A1). */
-bool reading_room(struct request *r, enum error_code refusal, bool (*fn)(struct request *r, struct reading *reading));
+bool room_access_room(struct request *r, enum error_code refusal,
+                      bool (*fn)(struct request *r, struct room_access *reading));
 
 /* The event named by an id, if it is of this room and visible: heap; NULL: the error is set (ERROR_NOT_FOUND). */
-struct event_row *reading_event(struct request *r, const struct reading *reading, const char *event_id);
+struct event_row *room_access_event(struct request *r, const struct room_access *reading, const char *event_id);
 
 /* Query parameters. false: the error is set. */
-bool reading_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out); /* "s12" */
-bool reading_direction(struct request *r, const char *otherwise, bool *backwards); /* dir: NULL: required */
-bool reading_filter(struct request *r, struct filter **out); /* a RoomEventFilter; the caller unrefs */
+bool room_access_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out); /* "s12" */
+bool room_access_direction(struct request *r, const char *otherwise, bool *backwards); /* dir: NULL: required */
+bool room_access_filter(struct request *r, struct filter **out); /* a RoomEventFilter; the caller unrefs */
 
 /* Whether the asker may learn that the room exists. Their session may be missing. */
-bool reading_may_know_room(struct request *r, room_no room);
-bool reading_school_mode(const struct request *r);
+bool room_access_may_know_room(struct request *r, room_no room);
+bool room_access_school_mode(const struct request *r);
 
 #endif

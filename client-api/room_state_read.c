@@ -11,13 +11,13 @@
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
 
-static bool state_pos(struct request *r, const struct reading *reading, stream_pos *pos)
+static bool state_pos(struct request *r, const struct room_access *reading, stream_pos *pos)
 {
     *pos = visibility_state_pos(reading->visibility);
     return *pos != 0 || refuse(r, ERROR_FORBIDDEN, "You are not in this room.");
 }
 
-static bool state(struct request *r, struct reading *reading)
+static bool state(struct request *r, struct room_access *reading)
 {
     struct text out = TEXT_INIT;
     stream_pos pos;
@@ -29,7 +29,7 @@ static bool state(struct request *r, struct reading *reading)
 
 static bool get_state(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, state);
+    return room_access_room(r, ERROR_FORBIDDEN, state);
 }
 
 static bool wants_event(struct request *r, bool *whole)
@@ -40,7 +40,7 @@ static bool wants_event(struct request *r, bool *whole)
            refuse(r, ERROR_INVALID_PARAM, "format must be \"content\" or \"event\".");
 }
 
-static bool state_of_key(struct request *r, struct reading *reading)
+static bool state_of_key(struct request *r, struct room_access *reading)
 {
     struct render bare = reading->render;
     struct event_row row;
@@ -64,7 +64,7 @@ static bool state_of_key(struct request *r, struct reading *reading)
 
 static bool get_state_of_key(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, state_of_key);
+    return room_access_room(r, ERROR_FORBIDDEN, state_of_key);
 }
 
 static bool query_membership(struct request *r, const char *name, enum membership *out)
@@ -74,13 +74,13 @@ static bool query_membership(struct request *r, const char *name, enum membershi
     return value == NULL || *out != MEMBERSHIP_NONE || refuse(r, ERROR_INVALID_PARAM, "There is no such membership.");
 }
 
-static bool members(struct request *r, struct reading *reading)
+static bool members(struct request *r, struct room_access *reading)
 {
     struct members_wanted wanted = {.room = reading->room};
     struct text out = TEXT_INIT;
     stream_pos at;
     if (!state_pos(r, reading, &wanted.pos) || !query_membership(r, "membership", &wanted.only) ||
-        !query_membership(r, "not_membership", &wanted.without) || !reading_token(r, "at", INT64_MAX, &at))
+        !query_membership(r, "not_membership", &wanted.without) || !room_access_token(r, "at", INT64_MAX, &at))
         return false;
     if (at < reading->now && at < wanted.pos)
         wanted.pos = at;
@@ -92,10 +92,10 @@ static bool members(struct request *r, struct reading *reading)
 
 static bool get_members(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, members);
+    return room_access_room(r, ERROR_FORBIDDEN, members);
 }
 
-static bool joined_members(struct request *r, struct reading *reading)
+static bool joined_members(struct request *r, struct room_access *reading)
 {
     struct text out = TEXT_INIT;
     if (visibility_membership(reading->visibility) != MEMBERSHIP_JOIN)
@@ -108,7 +108,7 @@ static bool joined_members(struct request *r, struct reading *reading)
 
 static bool get_joined_members(struct request *r)
 {
-    return reading_room(r, ERROR_FORBIDDEN, joined_members);
+    return room_access_room(r, ERROR_FORBIDDEN, joined_members);
 }
 
 static const struct route TABLE[] = {

@@ -26,9 +26,9 @@ struct sending {
 static bool held_before(struct sending *s, struct tx *tx, const struct room *room)
 {
     const struct draft *d = &s->draft;
-    int64_t no = held_find(tx->db, d->device, room->no, d->about, d->txn_id);
+    int64_t no = delayed_messages_find(tx->db, d->device, room->no, d->about, d->txn_id);
     if (no != 0)
-        held_placeholder(no, s->out.event_id);
+        delayed_message_placeholder(no, s->out.event_id);
     return no != 0;
 }
 

@@ -47,8 +47,8 @@ static bool read_params(struct request *r, struct params *out)
     *out = (struct params){0};
     if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
         return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
-    if (r->park.since > out->since)
-        out->since = r->park.since;
+    if (r->poll.since > out->since)
+        out->since = r->poll.since;
     return query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) &&
            query_bool(r, "full_state", false, &out->full_state) &&
            query_bool(r, "use_state_after", false, &out->use_state_after) && read_presence(r, out);
@@ -63,37 +63,37 @@ static void release_filter(void *filter)
  * it. */
 static const struct filter *keep_filter(struct request *r, struct filter *filter)
 {
-    r->park.state = filter;
-    r->park.release = release_filter;
+    r->poll.state = filter;
+    r->poll.release = release_filter;
     return filter;
 }
 
 static const struct filter *filter_on_loop(struct request *r)
 {
-    if (r->park.state != NULL)
-        return r->park.state;
+    if (r->poll.state != NULL)
+        return r->poll.state;
     return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->session->user, query_get(r, "filter")));
 }
 
 static const struct filter *filter_on_worker(struct request *r)
 {
-    if (r->park.state != NULL)
-        return r->park.state;
+    if (r->poll.state != NULL)
+        return r->poll.state;
     return keep_filter(
         r, filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"), &r->error));
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
 {
-    r->park.user = r->session->user;
-    r->park.since = since;
-    if (r->park.deadline_ms == 0)
-        r->park.deadline_ms = clock_mono_ms() + timeout_ms;
+    r->poll.user = r->session->user;
+    r->poll.since = since;
+    if (r->poll.deadline_ms == 0)
+        r->poll.deadline_ms = clock_mono_ms() + timeout_ms;
 }
 
 static bool has_time(const struct request *r, const struct params *p)
 {
-    return p->timeout_ms > 0 && !p->full_state && (r->park.deadline_ms == 0 || clock_mono_ms() < r->park.deadline_ms);
+    return p->timeout_ms > 0 && !p->full_state && (r->poll.deadline_ms == 0 || clock_mono_ms() < r->poll.deadline_ms);
 }
 
 static bool answer(struct request *r, const struct params *p, const struct filter *filter)
@@ -116,7 +116,7 @@ static bool answer(struct request *r, const struct params *p, const struct filte
     if (composed == COMPOSED_REFUSED)
         return false;
     park_at(r, next, p->timeout_ms);
-    return r->park.again = true;
+    return r->poll.again = true;
 }
 
 static bool get_sync(struct request *r)
@@ -161,7 +161,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
         .use_state_after = p.use_state_after,
         .filter = filter,
     };
-    bool done = filter != NULL && hot_answer(r->server->syncer, wake, &ask, &body) && reply_text(r, &body);
+    bool done = filter != NULL && fast_path_answer(r->server->syncer, wake, &ask, &body) && reply_text(r, &body);
     text_finish(&body);
     return done;
 }
@@ -169,11 +169,11 @@ static bool answer_wake(struct request *r, const struct wake *wake)
 static void expire(struct request *r)
 {
     struct text body = TEXT_INIT;
-    sync_add_nothing(&body, r->park.since);
+    sync_add_nothing(&body, r->poll.since);
     reply_text(r, &body);
 }
 
-static const struct park_hooks PARK = {wait, answer_wake, expire};
+static const struct long_poll_hooks PARK = {wait, answer_wake, expire};
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, "sync", &PARK},

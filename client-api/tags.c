@@ -12,7 +12,7 @@
 
 static bool get_tags(struct request *r)
 {
-    room_no room = own_path_room(r);
+    room_no room = user_path_own_room(r);
     if (room == 0)
         return false;
     struct error ignored = {0};
@@ -25,7 +25,7 @@ static bool get_tags(struct request *r)
 
 static bool put_tag(struct request *r)
 {
-    room_no room = own_path_room(r);
+    room_no room = user_path_own_room(r);
     return room != 0 &&
            account_data_set_tag(r->server->accounts, r->session->user, room, r->params[2], r->body, &r->error) &&
            reply_empty(r);
@@ -33,7 +33,7 @@ static bool put_tag(struct request *r)
 
 static bool delete_tag(struct request *r)
 {
-    room_no room = own_path_room(r);
+    room_no room = user_path_own_room(r);
     return room != 0 && account_data_clear_tag(r->server->accounts, r->session->user, room, r->params[2], &r->error) &&
            reply_empty(r);
 }

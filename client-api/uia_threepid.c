@@ -9,14 +9,14 @@
 #define EMAIL_TYPE "m.login.email.identity"
 #define PHONE_TYPE "m.login.msisdn"
 
-bool proof_offered(const struct request *r, enum contact_medium medium)
+bool uia_threepid_offered(const struct request *r, enum contact_medium medium)
 {
     return contacts_offered(r->server->contacts, medium);
 }
 
-bool proof_offered_any(const struct request *r)
+bool uia_threepid_offered_any(const struct request *r)
 {
-    return proof_offered(r, CONTACT_EMAIL) || proof_offered(r, CONTACT_PHONE);
+    return uia_threepid_offered(r, CONTACT_EMAIL) || uia_threepid_offered(r, CONTACT_PHONE);
 }
 
 static bool check(struct request *r, const json_t *auth, struct uia_attempt *attempt, enum contact_medium medium,
@@ -60,7 +60,7 @@ const struct uia_stage STAGE_PHONE_REGISTER = {.type = PHONE_TYPE, .check = chec
 const struct uia_stage STAGE_EMAIL_RESET = {.type = EMAIL_TYPE, .check = check_email_reset};
 const struct uia_stage STAGE_PHONE_RESET = {.type = PHONE_TYPE, .check = check_phone_reset};
 
-const char *proof_sid(const struct uia_result *result)
+const char *uia_threepid_sid(const struct uia_result *result)
 {
     const char *email = uia_value(result, EMAIL_TYPE);
     return email != NULL ? email : uia_value(result, PHONE_TYPE);

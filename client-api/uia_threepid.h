@@ -16,10 +16,10 @@ extern const struct uia_stage STAGE_EMAIL_REGISTER, STAGE_PHONE_REGISTER;
 extern const struct uia_stage STAGE_EMAIL_RESET, STAGE_PHONE_RESET;
 
 /* The sid that one of them has left; NULL: none of them was part of it. Borrowed from *result. */
-const char *proof_sid(const struct uia_result *result);
+const char *uia_threepid_sid(const struct uia_result *result);
 
 /* Whether this server verifies addresses of that kind, and of any. */
-bool proof_offered(const struct request *r, enum contact_medium medium);
-bool proof_offered_any(const struct request *r);
+bool uia_threepid_offered(const struct request *r, enum contact_medium medium);
+bool uia_threepid_offered_any(const struct request *r);
 
 #endif

@@ -18,7 +18,7 @@ static bool search_users(struct request *r)
     int64_t limit;
     if (!body_string(r, "search_term", &search.term) || !body_int_or(r, "limit", PEOPLE_DEFAULT, &limit))
         return false;
-    search.school_mode = reading_school_mode(r);
+    search.school_mode = room_access_school_mode(r);
     search.limit = limit < 1 ? 1 : limit > PEOPLE_MAX ? PEOPLE_MAX : (size_t)limit;
     db_begin_read(r->db);
     user_directory_render(&out, r->db, &search);

@@ -9,9 +9,9 @@
 struct request;
 
 /* Whether the path's first parameter is who asks. false: r->error is set (M_FORBIDDEN). */
-bool own_path(struct request *r);
+bool user_path_own(struct request *r);
 
 /* The same, and the room of the second parameter. 0: r->error is set. */
-room_no own_path_room(struct request *r);
+room_no user_path_own_room(struct request *r);
 
 #endif

@@ -39,7 +39,7 @@
 
 #define TICK_S 60
 #define ERASE_STEPS 100 /* a tick */
-#define UPKEEP_TICKS 60 /* an hour */
+#define PRUNE_TICKS 60  /* an hour */
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
 #define RATE_BUCKETS_MAX 100000
@@ -146,7 +146,7 @@ static bool make_services(struct app *app)
         .default_version = c->rooms.default_version,
         .school_mode = c->policy.mode == POLICY_SCHOOL,
     });
-    s->syncer = syncer_create(&(struct syncer_settings){
+    s->syncer = sync_service_create(&(struct sync_service_settings){
         .writer = s->writer,
         .rooms = s->rooms,
         .names = s->names,
@@ -156,10 +156,8 @@ static bool make_services(struct app *app)
         .presence = c->presence.enabled,
     });
     s->accounts = accounts_create(c, s->writer, s->names);
-    s->accounts->hooks = (struct accounts_hooks){.self = s->rooms,
-                                                 .profile_changed = profile_changed,
-                                                 .leave_all = departure_leave_all,
-                                                 .signed_in = documents_ensure};
+    s->accounts->hooks = (struct accounts_hooks){
+        .self = s->rooms, .profile_changed = profile_changed, .leave_all = leave_all, .signed_in = documents_ensure};
     s->uia = uia_create(UIA_SESSIONS_MAX);
     make_limits(app);
     writer_observe(s->writer, sessions_observe, s->sessions);
@@ -230,12 +228,12 @@ static bool start_http(struct app *app)
 static bool start_control(struct app *app)
 {
     const struct server *s = &app->server;
-    app->control = control_start(&(struct office){.config = app->config,
-                                                  .writer = s->writer,
-                                                  .names = s->names,
-                                                  .accounts = s->accounts,
-                                                  .rooms = s->rooms,
-                                                  .lock = -1});
+    app->control = control_start(&(struct services){.config = app->config,
+                                                    .writer = s->writer,
+                                                    .names = s->names,
+                                                    .accounts = s->accounts,
+                                                    .rooms = s->rooms,
+                                                    .lock = -1});
     return true;
 }
 
@@ -246,13 +244,13 @@ static void stop(struct app *app)
     if (app->http != NULL)
         http_stop(app->http);
     puller_stop(s->puller);
-    syncer_stop(s->syncer);
+    sync_service_stop(s->syncer);
     sender_stop(s->sender, SENDER_GRACE_MS);
     writer_stop(s->writer);
     contacts_destroy(s->contacts);
     sender_destroy(s->sender);
     post_destroy(app->post);
-    syncer_destroy(s->syncer);
+    sync_service_destroy(s->syncer);
     rooms_destroy(s->rooms);
     accounts_destroy(s->accounts);
     sessions_destroy(s->sessions);
@@ -296,7 +294,7 @@ static void reload(struct app *app)
 
 static bool job_day(struct tx *tx, void *rooms, struct error *e)
 {
-    return settle_day(tx, rooms, NULL, e);
+    return reconcile_day(tx, rooms, NULL, e);
 }
 
 /* Once a minute: what was held in quiet hours (school.md F3), dates that have come (E7), erasures that a crash cut
@@ -305,14 +303,14 @@ static void tick(struct app *app, int n)
 {
     const struct server *s = &app->server;
     struct error e = {0};
-    held_deliver(s->writer, s->rooms, clock_wall_ms());
+    delayed_messages_deliver(s->writer, s->rooms, clock_wall_ms());
     if (!writer_run(s->writer, job_day, s->rooms, &e))
         log_error("start", "what today's date changes could not be done: %s", error_sentence(&e));
-    for (int i = 0; i < ERASE_STEPS && erase_step(s->writer, s->rooms); ++i)
+    for (int i = 0; i < ERASE_STEPS && erasure_step(s->writer, s->rooms); ++i)
         continue;
-    if (n % UPKEEP_TICKS != 0)
+    if (n % PRUNE_TICKS != 0)
         return;
-    upkeep_run(app->server.writer);
+    prune_run(app->server.writer);
     contacts_upkeep(app->server.contacts);
 }
 

@@ -72,8 +72,8 @@ static void fill(struct text *out, const char *wording, const char *const values
     }
 }
 
-void letter_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
-                  int minutes, struct text *subject, struct text *text)
+void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
+                        int minutes, struct text *subject, struct text *text)
 {
     char number[16];
     const struct wording *wording = code != NULL ? &WITH_CODE[purpose] : purpose == CODE_RESET ? &UNKNOWN : &KNOWN;

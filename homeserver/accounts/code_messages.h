@@ -8,7 +8,7 @@
 /* server: its name, for the reader. code NULL: there is none to be sent, and the message says why (the address belongs
  * to an account already; or, CODE_RESET, to none). minutes: how long the code lives. subject stays empty for a phone.
  */
-void letter_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
-                  int minutes, struct text *subject, struct text *text);
+void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
+                        int minutes, struct text *subject, struct text *text);
 
 #endif

@@ -311,8 +311,8 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     struct report *report = xcalloc(1, sizeof *report);
     *report = (struct report){.send_attempt = job->request->send_attempt, .writer = s->writer};
     memcpy(report->sid, job->sid, sizeof report->sid);
-    letter_write(job->request->purpose, address->medium, s->config->server_name,
-                 job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + 59999) / 60000), &subject, &text);
+    code_message_write(job->request->purpose, address->medium, s->config->server_name,
+                       job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + 59999) / 60000), &subject, &text);
     struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
     bool taken = s->send(s->post, &letter, clock_mono_ms() + lifetime_ms, on_delivered, report);
     if (!taken)

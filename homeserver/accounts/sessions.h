@@ -42,8 +42,8 @@ struct session {
 
 struct sessions *sessions_create(const char *server_name, size_t max);
 
-/* The writer that notes the first use of a token got by a refresh (store/matrix/tokens.h, tokens_used); sessions_load waits
- * for it once a refresh. Set before the first request; without it refresh tokens that were replaced stay good. */
+/* The writer that notes the first use of a token got by a refresh (store/matrix/tokens.h, tokens_used); sessions_load
+ * waits for it once a refresh. Set before the first request; without it refresh tokens that were replaced stay good. */
 void sessions_set_writer(struct sessions *sessions, struct writer *writer);
 
 void sessions_destroy(struct sessions *sessions); /* NULL is accepted */

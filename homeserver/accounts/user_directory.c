@@ -29,7 +29,7 @@ struct finding {
 static void cut_into_words(struct finding *finding)
 {
     char *rest;
-    finding->folded = fold(finding->search->term);
+    finding->folded = casefold(finding->search->term);
     for (char *word = strtok_r(finding->folded, " \t\n", &rest); word != NULL && finding->n_words < WORDS_MAX;
          word = strtok_r(NULL, " \t\n", &rest))
         finding->words[finding->n_words++] = word;
@@ -40,7 +40,7 @@ static int rank(const struct finding *finding, const char *name, const char *use
 {
     struct text both = TEXT_INIT;
     text_addf(&both, "%s\n%s", name != NULL ? name : "", user_id);
-    char *folded = fold(both.data), *id = strrchr(folded, '\n') + 1;
+    char *folded = casefold(both.data), *id = strrchr(folded, '\n') + 1;
     size_t first = finding->n_words != 0 ? strlen(finding->words[0]) : 0, i = 0;
     while (i < finding->n_words && strstr(folded, finding->words[i]) != NULL)
         ++i;

@@ -42,7 +42,7 @@ static void open_locale(void)
     locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
-char *fold(const char *s)
+char *casefold(const char *s)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct text out = TEXT_INIT;
@@ -56,11 +56,11 @@ char *fold(const char *s)
     return text_take(&out);
 }
 
-bool fold_contains(const char *s, const char *needle)
+bool casefold_contains(const char *s, const char *needle)
 {
     if (s == NULL)
         return false;
-    char *folded = fold(s);
+    char *folded = casefold(s);
     bool contains = strstr(folded, needle) != NULL;
     free(folded);
     return contains;

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /* s in lower case (Unicode's simple mapping; Cyrillic ё as е, as Russian is searched): heap. s is valid UTF-8. */
-char *fold(const char *s);
+char *casefold(const char *s);
 
 /* Whether s, folded, contains needle, which is folded already. NULL contains nothing. */
-bool fold_contains(const char *s, const char *needle);
+bool casefold_contains(const char *s, const char *needle);
 
 #endif

@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-static void skip_space(struct skim *in)
+static void skip_space(struct json_scan *in)
 {
     while (in->p < in->end && (*in->p == ' ' || *in->p == '\n' || *in->p == '\r' || *in->p == '\t'))
         ++in->p;
 }
 
-static bool accept(struct skim *in, char c)
+static bool accept(struct json_scan *in, char c)
 {
     skip_space(in);
     if (in->p == in->end || *in->p != c)
@@ -18,9 +18,9 @@ static bool accept(struct skim *in, char c)
 }
 
 /* Reads the rest of a string, behind its opening quote. */
-static bool read_string(struct skim *in, struct skim_value *out)
+static bool read_string(struct json_scan *in, struct json_scan_value *out)
 {
-    *out = (struct skim_value){.s = in->p, .kind = '"'};
+    *out = (struct json_scan_value){.s = in->p, .kind = '"'};
     while (in->p < in->end && *in->p != '"') {
         if (*in->p == '\\') {
             out->escaped = true;
@@ -36,9 +36,9 @@ static bool read_string(struct skim *in, struct skim_value *out)
 }
 
 /* Passes over an object or array, whose first bracket is at in->p. */
-static bool skip_nested(struct skim *in)
+static bool skip_nested(struct json_scan *in)
 {
-    struct skim_value string;
+    struct json_scan_value string;
     for (size_t depth = 0; in->p < in->end;) {
         char c = *in->p++;
         if (c == '"' && !read_string(in, &string))
@@ -73,7 +73,7 @@ static char scalar_kind(const char *s, size_t len)
     return is_integer(s, len) ? 'i' : '?';
 }
 
-static bool read_scalar(struct skim *in, struct skim_value *out)
+static bool read_scalar(struct json_scan *in, struct json_scan_value *out)
 {
     out->s = in->p;
     while (in->p < in->end && strchr(",]} \t\r\n", *in->p) == NULL)
@@ -85,9 +85,9 @@ static bool read_scalar(struct skim *in, struct skim_value *out)
     return true;
 }
 
-static bool read_value(struct skim *in, struct skim_value *out)
+static bool read_value(struct json_scan *in, struct json_scan_value *out)
 {
-    *out = (struct skim_value){0};
+    *out = (struct json_scan_value){0};
     if (accept(in, '"'))
         return read_string(in, out);
     if (in->p == in->end)
@@ -102,23 +102,23 @@ static bool read_value(struct skim *in, struct skim_value *out)
     return true;
 }
 
-struct skim_value skim_text(const char *text, size_t len)
+struct json_scan_value json_scan_text(const char *text, size_t len)
 {
-    struct skim in = {text, text + len};
-    struct skim_value value;
-    return read_value(&in, &value) ? value : (struct skim_value){0};
+    struct json_scan in = {text, text + len};
+    struct json_scan_value value;
+    return read_value(&in, &value) ? value : (struct json_scan_value){0};
 }
 
-bool skim_enter(struct skim *in, const struct skim_value *value, char kind)
+bool json_scan_enter(struct json_scan *in, const struct json_scan_value *value, char kind)
 {
     if (value->kind != kind)
         return false;
-    *in = (struct skim){value->s + 1, value->s + value->len - 1};
+    *in = (struct json_scan){value->s + 1, value->s + value->len - 1};
     skip_space(in);
     return in->p < in->end;
 }
 
-bool skim_item(struct skim *in, struct skim_value *value)
+bool json_scan_item(struct json_scan *in, struct json_scan_value *value)
 {
     skip_space(in);
     if (in->p == in->end || !read_value(in, value))
@@ -127,28 +127,28 @@ bool skim_item(struct skim *in, struct skim_value *value)
     return true;
 }
 
-bool skim_member(struct skim *in, struct skim_value *key, struct skim_value *value)
+bool json_scan_member(struct json_scan *in, struct json_scan_value *key, struct json_scan_value *value)
 {
     if (!accept(in, '"') || !read_string(in, key) || !accept(in, ':'))
         return false;
-    return skim_item(in, value);
+    return json_scan_item(in, value);
 }
 
-static struct skim_value find_member(const struct skim_value *object, const char *name, size_t len)
+static struct json_scan_value find_member(const struct json_scan_value *object, const char *name, size_t len)
 {
-    struct skim in;
-    struct skim_value key, value;
-    if (!skim_enter(&in, object, '{'))
-        return (struct skim_value){0};
-    while (skim_member(&in, &key, &value))
+    struct json_scan in;
+    struct json_scan_value key, value;
+    if (!json_scan_enter(&in, object, '{'))
+        return (struct json_scan_value){0};
+    while (json_scan_member(&in, &key, &value))
         if (key.len == len && memcmp(key.s, name, len) == 0)
             return value;
-    return (struct skim_value){0};
+    return (struct json_scan_value){0};
 }
 
-struct skim_value skim_find(const struct skim_value *object, const char *names, size_t n)
+struct json_scan_value json_scan_find(const struct json_scan_value *object, const char *names, size_t n)
 {
-    struct skim_value value = *object;
+    struct json_scan_value value = *object;
     for (; n > 0; --n) {
         size_t len = strlen(names);
         value = find_member(&value, names, len);
@@ -211,7 +211,7 @@ static size_t unescape_one(char *out, const char **s, const char *end)
     return put_utf8(out, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
 }
 
-size_t skim_unescape(char *out, const struct skim_value *value)
+size_t json_scan_unescape(char *out, const struct json_scan_value *value)
 {
     const char *s = value->s, *end = s + value->len;
     char *to = out;
@@ -230,7 +230,7 @@ size_t skim_unescape(char *out, const struct skim_value *value)
     return (size_t)(to - out);
 }
 
-int64_t skim_integer(const struct skim_value *value)
+int64_t json_scan_integer(const struct json_scan_value *value)
 {
     uint64_t n = 0;
     bool negative = value->s[0] == '-';

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /* Where reading stands in the text [p, end). */
-struct skim {
+struct json_scan {
     const char *p, *end;
 };
 
 /* A value as it is written. */
-struct skim_value {
+struct json_scan_value {
     const char *s; /* a string: behind its quote; else its first character */
     size_t len;    /* a string: up to its closing quote */
     char kind; /* '"' string, '{' object, '[' array, 't' true, 'f' false, 'n' null, 'i' integer, '?' other; 0: none */
@@ -23,23 +23,23 @@ struct skim_value {
 };
 
 /* Enters an object ('{') or array ('['). false: it is none, or empty; the value may be of kind 0. */
-bool skim_enter(struct skim *in, const struct skim_value *value, char kind);
+bool json_scan_enter(struct json_scan *in, const struct json_scan_value *value, char kind);
 
 /* The value that stands in text. kind 0: none that can be read. */
-struct skim_value skim_text(const char *text, size_t len);
+struct json_scan_value json_scan_text(const char *text, size_t len);
 
 /* The next member of the entered object, the next item of the entered array. false: the end, or not readable. */
-bool skim_member(struct skim *in, struct skim_value *key, struct skim_value *value);
-bool skim_item(struct skim *in, struct skim_value *value);
+bool json_scan_member(struct json_scan *in, struct json_scan_value *key, struct json_scan_value *value);
+bool json_scan_item(struct json_scan *in, struct json_scan_value *value);
 
 /* The property at the end of a path of n names, each as canonical JSON writes it without its quotes and with a NUL
  * behind. kind 0: there is none. */
-struct skim_value skim_find(const struct skim_value *object, const char *names, size_t n);
+struct json_scan_value json_scan_find(const struct json_scan_value *object, const char *names, size_t n);
 
 /* Writes a string without its escapes to out, which has room for value->len bytes (it never becomes longer). Returns
  * its length. */
-size_t skim_unescape(char *out, const struct skim_value *value);
+size_t json_scan_unescape(char *out, const struct json_scan_value *value);
 
-int64_t skim_integer(const struct skim_value *value); /* of kind 'i' */
+int64_t json_scan_integer(const struct json_scan_value *value); /* of kind 'i' */
 
 #endif

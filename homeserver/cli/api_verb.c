@@ -18,7 +18,7 @@
 
 /* A request in the making, and what it points into. */
 struct asking {
-    struct call *call;
+    struct verb_call *call;
     struct server server;
     struct request r;
     struct router *router;
@@ -62,7 +62,7 @@ static bool put_number(struct asking *a, const char *name, const char *value)
     errno = 0;
     long long n = strtoll(value, &end, 10);
     if (errno != 0 || end == value || *end != '\0')
-        return call_misuse(a->call, "%s is no whole number.", value);
+        return verb_misuse(a->call, "%s is no whole number.", value);
     return json_object_set_new(a->r.body, name, json_integer(n)) == 0;
 }
 
@@ -101,10 +101,10 @@ static bool put(struct asking *a, const char *where, const char *value)
     default: break;
     }
     return json_object_set_new(a->r.body, name, json_string(value)) == 0 ||
-           call_misuse(a->call, "What was typed is not UTF-8.");
+           verb_misuse(a->call, "What was typed is not UTF-8.");
 }
 
-static bool put_input(struct asking *a, const struct errand *errand)
+static bool put_input(struct asking *a, const struct api_verb *api)
 {
     struct error e;
     struct text *input = &a->call->input;
@@ -113,26 +113,26 @@ static bool put_input(struct asking *a, const struct errand *errand)
         return true;
     a->r.raw_body = bytes;
     a->r.raw_body_len = input->len;
-    if (*errand->input == '\0')
+    if (*api->input == '\0')
         return true;
     json_t *value = json_parse(bytes, input->len, &e);
-    return value != NULL ? json_object_set_new(a->r.body, errand->input, value) == 0
-                         : call_fail(a->call, "%s: not JSON.", a->call->args[0]);
+    return value != NULL ? json_object_set_new(a->r.body, api->input, value) == 0
+                         : verb_fail(a->call, "%s: not JSON.", a->call->args[0]);
 }
 
 static bool fill(struct asking *a)
 {
-    struct call *call = a->call;
-    const struct errand *errand = call->verb->errand;
+    struct verb_call *call = a->call;
+    const struct api_verb *api = call->verb->api;
     struct error e;
     bool good = true;
-    add_path(a, call->n_args == 0 && errand->without_args != NULL ? errand->without_args : errand->path);
-    a->r.body = errand->body != NULL ? json_parse(errand->body, strlen(errand->body), &e) : json_object();
+    add_path(a, call->n_args == 0 && api->without_args != NULL ? api->without_args : api->path);
+    a->r.body = api->body != NULL ? json_parse(api->body, strlen(api->body), &e) : json_object();
     for (int i = 0; good && i < call->n_args; ++i)
-        good = errand->args[i] == NULL || put(a, errand->args[i], call->args[i]);
-    for (int i = 0; good && i < VERB_OPTIONS_MAX && errand->options[i] != NULL; ++i)
-        good = call->options[i] == NULL || put(a, errand->options[i], call->options[i]);
-    return good && put_input(a, errand);
+        good = api->args[i] == NULL || put(a, api->args[i], call->args[i]);
+    for (int i = 0; good && i < VERB_OPTIONS_MAX && api->options[i] != NULL; ++i)
+        good = call->options[i] == NULL || put(a, api->options[i], call->options[i]);
+    return good && put_input(a, api);
 }
 
 /* --- Asking --- */
@@ -145,28 +145,28 @@ static bool find_route(struct asking *a, enum http_method method)
     a->decoded = xcalloc(1, a->path.len + 1);
     if (a->router == NULL || !path_split(&path, a->path.data, a->path.len, a->decoded) ||
         router_find(a->router, &path, method, &hit) != ROUTE_FOUND || (hit.route->flags & ROUTE_OPERATOR_TOO) == 0)
-        return call_misuse(a->call, "There is nothing at %s.", a->path.data);
+        return verb_misuse(a->call, "There is nothing at %s.", a->path.data);
     a->r.route = hit.route;
     a->r.n_params = hit.n_params;
     memcpy(a->r.params, hit.params, sizeof a->r.params);
     return true;
 }
 
-static struct server server_of(const struct office *office)
+static struct server server_of(const struct services *services)
 {
-    return (struct server){.config = office->config,
-                           .writer = office->writer,
-                           .names = office->names,
-                           .key = rooms_settings(office->rooms)->key,
-                           .rooms = office->rooms,
-                           .accounts = office->accounts};
+    return (struct server){.config = services->config,
+                           .writer = services->writer,
+                           .names = services->names,
+                           .key = rooms_settings(services->rooms)->key,
+                           .rooms = services->rooms,
+                           .accounts = services->accounts};
 }
 
-static void begin(struct asking *a, struct call *call)
+static void begin(struct asking *a, struct verb_call *call)
 {
-    *a = (struct asking){.call = call, .server = server_of(call->office)};
+    *a = (struct asking){.call = call, .server = server_of(call->services)};
     a->r.server = &a->server;
-    a->r.db = call->office->db;
+    a->r.db = call->services->db;
     a->r.raw_body = "";
     a->r.user_agent = "";
     a->r.office.command_line = true;
@@ -186,8 +186,8 @@ static bool fail(struct asking *a)
 {
     const struct error *e = &a->r.error;
     if (*e->value != '\0')
-        return call_fail(a->call, "%s (%s)", e->translation != NULL ? e->translation : error_sentence(e), e->value);
-    return call_fail(a->call, "%s", e->translation != NULL ? e->translation : error_sentence(e));
+        return verb_fail(a->call, "%s (%s)", e->translation != NULL ? e->translation : error_sentence(e), e->value);
+    return verb_fail(a->call, "%s", e->translation != NULL ? e->translation : error_sentence(e));
 }
 
 static bool ask(struct asking *a)
@@ -197,7 +197,7 @@ static bool ask(struct asking *a)
     bool done = a->r.route->handle(&a->r) && a->r.error.code == ERROR_NONE;
     if (db_failed(a->r.db)) {
         db_settle(a->r.db);
-        return call_fail(a->call, "The database can't be read (see above).");
+        return verb_fail(a->call, "The database can't be read (see above).");
     }
     return done || fail(a);
 }
@@ -289,12 +289,12 @@ static bool ask_all(struct asking *a, const char *columns)
     return true;
 }
 
-bool errand_run(struct call *call)
+bool api_verb_run(struct verb_call *call)
 {
     struct asking a;
     begin(&a, call);
-    a.r.method = call->verb->errand->method;
-    bool done = fill(&a) && find_route(&a, a.r.method) && ask_all(&a, call->verb->errand->columns);
+    a.r.method = call->verb->api->method;
+    bool done = fill(&a) && find_route(&a, a.r.method) && ask_all(&a, call->verb->api->columns);
     finish(&a);
     return done;
 }

@@ -15,7 +15,7 @@
  * number of the body; "!enabled": a flag, true in the body; "/scopes": words with commas between, a list of the body;
  * "-enabled": a flag, false in the body; "^override", "^version": headers Parta-Override-Reason, If-Match; "=json":
  * prints the reply as it came. NULL, for an argument: it is in the path. */
-struct errand {
+struct api_verb {
     enum http_method method;
     const char *path;         /* "/_parta/v1/people/{0}/standing": {0}, {1} are arguments */
     const char *without_args; /* the path when no argument was given; NULL: the same */
@@ -27,7 +27,7 @@ struct errand {
                           * problems; "*": the reply as it came */
 };
 
-/* call->verb->errand says what. */
-bool errand_run(struct call *call);
+/* call->verb->api says what. */
+bool api_verb_run(struct verb_call *call);
 
 #endif

@@ -1,4 +1,4 @@
-/* Options that many errands have, for tables of struct verb_option; behind each, where an errand puts it. */
+/* Options that many API verbs have, for tables of struct verb_option; behind each, where an API verb puts it. */
 #ifndef PARTA_CLI_API_VERB_OPTIONS_H
 #define PARTA_CLI_API_VERB_OPTIONS_H
 

@@ -24,7 +24,7 @@
 #define PATIENCE_S 10 /* for each piece that parta sends */
 
 struct control {
-    struct office services;
+    struct services services;
     pthread_t thread;
     int listener, stop; /* stop: an eventfd that becomes readable */
     _Atomic bool stopping;
@@ -113,7 +113,7 @@ static bool fill_strings(const json_t *array, const char **out, size_t max, int 
 }
 
 /* head is borrowed by the call. */
-static bool fill_call(const json_t *head, struct call *call)
+static bool fill_call(const json_t *head, struct verb_call *call)
 {
     int n_options;
     const char *name = json_get_string(head, "verb");
@@ -124,17 +124,17 @@ static bool fill_call(const json_t *head, struct call *call)
            call->n_args >= call->verb->args_min;
 }
 
-static bool run_verb(struct control *control, struct call *call)
+static bool run_verb(struct control *control, struct verb_call *call)
 {
-    struct office office = control->services;
-    office.db = db_open(office.config->database_path, DB_READ, NULL);
-    if (office.db == NULL)
-        return call_fail(call, "The database can't be read; the server's log says more.");
-    call->config = office.config;
-    call->office = &office;
+    struct services services = control->services;
+    services.db = db_open(services.config->database_path, DB_READ, NULL);
+    if (services.db == NULL)
+        return verb_fail(call, "The database can't be read; the server's log says more.");
+    call->config = services.config;
+    call->services = &services;
     log_line(LOG_INFO, "control", "command", "verb", call->verb->name, NULL);
     bool done = call->verb->run(call);
-    db_close(office.db);
+    db_close(services.db);
     return done;
 }
 
@@ -145,7 +145,7 @@ static json_t *text_value(const struct text *text)
     return value != NULL ? value : json_string("");
 }
 
-static void reply(int fd, const struct call *call, bool done)
+static void reply(int fd, const struct verb_call *call, bool done)
 {
     struct text out = TEXT_INIT;
     json_t *reply =
@@ -161,7 +161,7 @@ static void reply(int fd, const struct call *call, bool done)
 static void serve(struct control *control, int fd)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
-    struct call call = {0};
+    struct verb_call call = {0};
     struct text bytes = TEXT_INIT;
     size_t line_len = 0;
     bool done = false;
@@ -171,7 +171,7 @@ static void serve(struct control *control, int fd)
     if (head != NULL && fill_call(head, &call) && take_input(fd, head, &bytes, line_len, &call.input))
         done = run_verb(control, &call);
     else
-        call_fail(&call, "The server did not understand; is it of another version than parta?");
+        verb_fail(&call, "The server did not understand; is it of another version than parta?");
     reply(fd, &call, done);
     json_decref(head);
     text_finish(&bytes);
@@ -214,7 +214,7 @@ static int listen_at(const char *path)
     return -1;
 }
 
-struct control *control_start(const struct office *services)
+struct control *control_start(const struct services *services)
 {
     struct control *control = xcalloc(1, sizeof *control);
     control->services = *services;
@@ -261,7 +261,7 @@ static void add_strings(struct text *out, const char *const *strings, int n)
     text_addc(out, ']');
 }
 
-static bool send_call(int fd, const struct call *call)
+static bool send_call(int fd, const struct verb_call *call)
 {
     struct text head = TEXT_INIT;
     text_adds(&head, "{\"verb\":");
@@ -282,7 +282,7 @@ static void add_member(const json_t *reply, const char *key, struct text *into)
     text_adds(into, said != NULL ? said : "");
 }
 
-static bool take_reply(const struct text *bytes, struct call *call, bool *done)
+static bool take_reply(const struct text *bytes, struct verb_call *call, bool *done)
 {
     struct error e = {0};
     json_t *reply = bytes->len != 0 ? json_parse(bytes->data, bytes->len, &e) : NULL;
@@ -298,7 +298,7 @@ static bool take_reply(const struct text *bytes, struct call *call, bool *done)
     return true;
 }
 
-bool control_ask(const char *path, struct call *call, bool *done)
+bool control_ask(const char *path, struct verb_call *call, bool *done)
 {
     struct sockaddr_un address;
     struct text bytes = TEXT_INIT;
@@ -306,14 +306,14 @@ bool control_ask(const char *path, struct call *call, bool *done)
     *done = false;
     bool asked = fd >= 0 && address_of(path, &address) && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (!asked)
-        call_fail(call, "The server is running, or another parta is, and does not hear commands (%s).", path);
+        verb_fail(call, "The server is running, or another parta is, and does not hear commands (%s).", path);
     else if (!send_call(fd, call))
-        call_fail(call, "The server went away while it was asked.");
+        verb_fail(call, "The server went away while it was asked.");
     else {
         while (bytes.len <= REPLY_BYTES_MAX && receive(fd, &bytes) != 0)
             ;
         if (!take_reply(&bytes, call, done))
-            call_fail(call, "The server went away before it answered: look whether it was done.");
+            verb_fail(call, "The server went away before it answered: look whether it was done.");
     }
     if (fd >= 0)
         close(fd);

@@ -11,16 +11,16 @@
 
 #include "homeserver/cli/services.h"
 
-struct call;
+struct verb_call;
 struct control;
 
 /* Starts to listen. services is copied; what it points to must outlive control_stop; its db is not used. NULL: logged,
  * and the server goes on without. */
-struct control *control_start(const struct office *services);
+struct control *control_start(const struct services *services);
 void control_stop(struct control *control); /* finishes the call that runs; NULL is accepted */
 
 /* Has the server at path run the call. false: nobody answers there (call->problem says so). true: the call has its
  * output, problem and misused; *done is what the verb returned. Blocks. */
-bool control_ask(const char *path, struct call *call, bool *done);
+bool control_ask(const char *path, struct verb_call *call, bool *done);
 
 #endif

@@ -22,7 +22,7 @@ enum { DONE, FAILED, MISUSED };
 
 /* What the command line said, before files were read. */
 struct request_line {
-    struct call call;
+    struct verb_call call;
     const char *config_path;
     bool help;
     char *lines[VERB_OPTIONS_MAX]; /* of OPTION_FILE, to free */
@@ -119,13 +119,13 @@ static bool take_option(struct request_line *line, const char *word, char **next
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return line->help = true;
     if (!config && i < 0)
-        return call_misuse(&line->call, "There is no option %s here.", word);
+        return verb_misuse(&line->call, "There is no option %s here.", word);
     if (!config && line->call.verb->options[i].kind == OPTION_FLAG) {
         line->call.options[i] = "";
-        return equals == NULL || call_misuse(&line->call, "%.*s takes no value.", (int)len, word);
+        return equals == NULL || verb_misuse(&line->call, "%.*s takes no value.", (int)len, word);
     }
     if (value == NULL)
-        return call_misuse(&line->call, "%s needs a value.", word);
+        return verb_misuse(&line->call, "%s needs a value.", word);
     *used += equals == NULL ? 1 : 0;
     *(config ? &line->config_path : &line->call.options[i]) = value;
     return true;
@@ -133,7 +133,7 @@ static bool take_option(struct request_line *line, const char *word, char **next
 
 static bool take_words(struct request_line *line, int argc, char **argv, int from)
 {
-    struct call *call = &line->call;
+    struct verb_call *call = &line->call;
     bool options_over = false;
     for (int i = from; i < argc; ++i) {
         if (!options_over && strcmp(argv[i], "--") == 0)
@@ -142,12 +142,12 @@ static bool take_words(struct request_line *line, int argc, char **argv, int fro
             if (!take_option(line, argv[i], &argv[i + 1], &i))
                 return false;
         } else if (call->n_args == call->verb->args_max)
-            return call_misuse(call, "One argument too many: %s", argv[i]);
+            return verb_misuse(call, "One argument too many: %s", argv[i]);
         else
             call->args[call->n_args++] = argv[i];
     }
     return line->help || call->n_args >= call->verb->args_min ||
-           call_misuse(call, "%s is missing.", call->verb->arguments);
+           verb_misuse(call, "%s is missing.", call->verb->arguments);
 }
 
 /* A terminal does not show what is typed. */
@@ -160,7 +160,7 @@ static void echo(bool on)
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
 }
 
-static bool read_first_line(struct call *call, const char *path, char **out)
+static bool read_first_line(struct verb_call *call, const char *path, char **out)
 {
     bool standard = strcmp(path, "-") == 0, terminal = standard && isatty(STDIN_FILENO) == 1;
     char *line = xcalloc(1, LINE_BYTES_MAX);
@@ -178,29 +178,29 @@ static bool read_first_line(struct call *call, const char *path, char **out)
         fclose(f);
     line[strcspn(line, "\r\n")] = '\0';
     *out = line;
-    return (done && *line != '\0') || call_fail(call, "%s: %s", path, f == NULL ? strerror(errno) : "nothing to read");
+    return (done && *line != '\0') || verb_fail(call, "%s: %s", path, f == NULL ? strerror(errno) : "nothing to read");
 }
 
-static bool read_input(struct call *call, const char *path)
+static bool read_input(struct verb_call *call, const char *path)
 {
     char bytes[65536];
     size_t n;
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (f == NULL)
-        return call_fail(call, "%s: %s", path, strerror(errno));
+        return verb_fail(call, "%s: %s", path, strerror(errno));
     while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && call->input.len <= INPUT_BYTES_MAX)
         text_add(&call->input, bytes, n);
     bool whole = ferror(f) == 0;
     if (f != stdin)
         fclose(f);
     if (!whole)
-        return call_fail(call, "%s: can't be read", path);
-    return call->input.len <= INPUT_BYTES_MAX || call_fail(call, "%s: longer than 256 MiB", path);
+        return verb_fail(call, "%s: can't be read", path);
+    return call->input.len <= INPUT_BYTES_MAX || verb_fail(call, "%s: longer than 256 MiB", path);
 }
 
 static bool read_files(struct request_line *line)
 {
-    struct call *call = &line->call;
+    struct verb_call *call = &line->call;
     for (int i = 0; call->verb->options != NULL && call->verb->options[i].name != NULL; ++i) {
         if (call->verb->options[i].kind != OPTION_FILE || call->options[i] == NULL)
             continue;
@@ -211,26 +211,26 @@ static bool read_files(struct request_line *line)
     return (call->verb->flags & VERB_INPUT) == 0 || read_input(call, call->args[0]);
 }
 
-static bool run_in_office(struct call *call)
+static bool run_in_office(struct verb_call *call)
 {
-    struct office office;
+    struct services services;
     bool writes = (call->verb->flags & VERB_WRITES) != 0, done = false;
-    switch (office_open(call->config, writes, &office, &call->problem)) {
-    case OFFICE_FAILED: break;
-    case OFFICE_BUSY: control_ask(call->config->control_path, call, &done); break;
-    case OFFICE_OPEN:
-        call->office = &office;
+    switch (services_open(call->config, writes, &services, &call->problem)) {
+    case SERVICES_FAILED: break;
+    case SERVICES_BUSY: control_ask(call->config->control_path, call, &done); break;
+    case SERVICES_OPEN:
+        call->services = &services;
         call->live = true;
         done = call->verb->run(call);
-        call->office = NULL;
-        office_close(&office);
+        call->services = NULL;
+        services_close(&services);
     }
     return done;
 }
 
 static bool run(struct request_line *line, struct config **config)
 {
-    struct call *call = &line->call;
+    struct verb_call *call = &line->call;
     if ((call->verb->flags & VERB_CONFIG) != 0) {
         if (!config_load(line->config_path, config, &call->problem))
             return false;
@@ -241,7 +241,7 @@ static bool run(struct request_line *line, struct config **config)
     return (call->verb->flags & (VERB_READS | VERB_WRITES)) != 0 ? run_in_office(call) : call->verb->run(call);
 }
 
-static int outcome(struct call *call, bool done)
+static int outcome(struct verb_call *call, bool done)
 {
     if (call->out.len != 0)
         fwrite(call->out.data, 1, call->out.len, stdout);

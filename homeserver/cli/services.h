@@ -14,7 +14,7 @@ struct rooms;
 struct user_names;
 struct writer;
 
-struct office {
+struct services {
     const struct config *config;
     struct db *db; /* a read connection of this thread */
     /* NULL for a verb that only reads: */
@@ -23,20 +23,21 @@ struct office {
     struct accounts *accounts;
     struct rooms *rooms;
     const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
-    /* Of an office that office_open made: */
+    /* Of services that services_open made: */
     int lock; /* base/lock.h */
     struct signing_key key;
 };
 
-enum office_outcome {
-    OFFICE_OPEN,
-    OFFICE_BUSY,   /* another process holds the lock: the server is running */
-    OFFICE_FAILED, /* *problem says why */
+enum services_outcome {
+    SERVICES_OPEN,
+    SERVICES_BUSY,   /* another process holds the lock: the server is running */
+    SERVICES_FAILED, /* *problem says why */
 };
 
 /* writes: takes the lock, makes what is missing (the folder, the database, the signing key) and opens everything;
  * otherwise only the read connection of a database that exists. Blocks. */
-enum office_outcome office_open(const struct config *config, bool writes, struct office *office, struct text *problem);
-void office_close(struct office *office);
+enum services_outcome services_open(const struct config *config, bool writes, struct services *services,
+                                    struct text *problem);
+void services_close(struct services *services);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS, &SCHOOL_VERBS,
-                                          &RECORD_VERBS, &ENTRY_VERBS,  &AUDIT_VERBS,  &OVERSIGHT_VERBS,
+                                          &RECORD_VERBS, &SIGNUP_VERBS, &AUDIT_VERBS,  &ADMIN_VERBS,
                                           &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
 
 const struct verb *verb_at(size_t i)
@@ -29,7 +29,7 @@ const struct verb *verb_find(const char *name)
     return NULL;
 }
 
-static void set_problem(struct call *call, const char *fmt, va_list ap)
+static void set_problem(struct verb_call *call, const char *fmt, va_list ap)
 {
     char sentence[1024];
     vsnprintf(sentence, sizeof sentence, fmt, ap);
@@ -37,7 +37,7 @@ static void set_problem(struct call *call, const char *fmt, va_list ap)
     text_adds(&call->problem, sentence);
 }
 
-bool call_fail(struct call *call, const char *fmt, ...)
+bool verb_fail(struct verb_call *call, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -46,7 +46,7 @@ bool call_fail(struct call *call, const char *fmt, ...)
     return false;
 }
 
-bool call_misuse(struct call *call, const char *fmt, ...)
+bool verb_misuse(struct verb_call *call, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -56,12 +56,12 @@ bool call_misuse(struct call *call, const char *fmt, ...)
     return false;
 }
 
-bool call_fail_error(struct call *call, const struct error *e)
+bool verb_fail_error(struct verb_call *call, const struct error *e)
 {
-    return call_fail(call, "%s", error_sentence(e));
+    return verb_fail(call, "%s", error_sentence(e));
 }
 
-void call_note(struct call *call, const char *line)
+void verb_note(struct verb_call *call, const char *line)
 {
     if (call->live)
         fprintf(stderr, "%s\n", line);
@@ -69,7 +69,7 @@ void call_note(struct call *call, const char *line)
         text_addf(&call->notes, "%s\n", line);
 }
 
-bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
+bool verb_int(struct verb_call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
 {
     const char *text = call->options[option];
     char *end = NULL;
@@ -79,7 +79,7 @@ bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int
     errno = 0;
     long long n = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || n < low || n > high)
-        return call_misuse(call, "%s must be a whole number from %lld to %lld.", call->verb->options[option].name,
+        return verb_misuse(call, "%s must be a whole number from %lld to %lld.", call->verb->options[option].name,
                            (long long)low, (long long)high);
     *out = n;
     return true;

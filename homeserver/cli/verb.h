@@ -1,8 +1,8 @@
 /* The administrator's command line: `parta VERB …`.
  *
  * A verb is a row of a table at the foot of its file, as routes are; parta.c reads options and files, opens what the
- * verb needs, runs it and prints what it said. The verb itself only acts on a struct call, so that the same function
- * serves a shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
+ * verb needs, runs it and prints what it said. The verb itself only acts on a struct verb_call, so that the same
+ * function serves a shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
  *
  * Exit codes: 0 done, 1 failed, 2 misused. */
 #ifndef PARTA_CLI_VERB_H
@@ -14,10 +14,10 @@
 #include "homeserver/base/error.h"
 #include "homeserver/base/text.h"
 
-struct call;
+struct verb_call;
 struct config;
-struct errand;
-struct office; /* office.h */
+struct api_verb;
+struct services; /* services.h */
 
 #define VERB_ARGS_MAX 3
 #define VERB_OPTIONS_MAX 12
@@ -37,8 +37,8 @@ struct verb_option {
 
 enum verb_flags {
     VERB_CONFIG = 1, /* reads the configuration */
-    VERB_READS = 2,  /* reads the database: call->office has db */
-    VERB_WRITES = 4, /* changes it: the whole office, under the lock or inside the running server */
+    VERB_READS = 2,  /* reads the database: call->services has db */
+    VERB_WRITES = 4, /* changes it: all services, under the lock or inside the running server */
     VERB_INPUT = 8,  /* its first argument is a file, whose bytes are call->input */
 };
 
@@ -48,10 +48,10 @@ struct verb {
     int args_min, args_max;
     const struct verb_option *options; /* NULL: none */
     unsigned flags;
-    bool (*run)(struct call *call); /* false: call_fail has said why */
-    const char *summary;            /* one line */
-    const char *essay;              /* for --help; NULL: nothing more to say */
-    const struct errand *errand;    /* errand.h: for errand_run */
+    bool (*run)(struct verb_call *call); /* false: verb_fail has said why */
+    const char *summary;                 /* one line */
+    const char *essay;                   /* for --help; NULL: nothing more to say */
+    const struct api_verb *api;          /* api.h: for api_verb_run */
 };
 
 struct verbs {
@@ -63,37 +63,37 @@ struct verbs {
         (table_), sizeof(table_) / sizeof *(table_)                                                                    \
     }
 
-struct call {
+struct verb_call {
     const struct verb *verb;
     const struct config *config; /* VERB_CONFIG */
-    struct office *office;       /* VERB_READS, VERB_WRITES */
+    struct services *services;   /* VERB_READS, VERB_WRITES */
     const char *args[VERB_ARGS_MAX];
     int n_args;
     const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options; NULL: not given */
     struct text input;                     /* VERB_INPUT */
     struct text out;                       /* for standard output */
     struct text notes;                     /* for standard error, also when all went well */
-    bool live;                             /* parta itself runs the verb: call_note need not wait for the end */
+    bool live;                             /* parta itself runs the verb: verb_note need not wait for the end */
     struct text problem;                   /* why it failed */
     bool misused;                          /* it failed because it was asked wrongly */
 };
 
 /* All return false. A problem is one sentence. */
-bool call_fail(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool call_misuse(struct call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool call_fail_error(struct call *call, const struct error *e); /* the sentence of a refusal */
+bool verb_fail(struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool verb_misuse(struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool verb_fail_error(struct verb_call *call, const struct error *e); /* the sentence of a refusal */
 
 /* How far long work has come: a line for standard error, at once if it may be, else with the other notes. */
-void call_note(struct call *call, const char *line);
+void verb_note(struct verb_call *call, const char *line);
 
-/* An option's whole number, from low to high; otherwise when it was not given. false: call_misuse has said so. */
-bool call_int(struct call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
+/* An option's whole number, from low to high; otherwise when it was not given. false: verb_misuse has said so. */
+bool verb_int(struct verb_call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
 
 /* The table of all verbs. */
 const struct verb *verb_find(const char *name);
 const struct verb *verb_at(size_t i); /* NULL past the last */
 
-extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, ENTRY_VERBS, OVERSIGHT_VERBS, RECORD_VERBS,
+extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, SIGNUP_VERBS, ADMIN_VERBS, RECORD_VERBS,
     ROSTER_VERBS, SCHOOL_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
 
 #endif

@@ -6,7 +6,7 @@
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
-#define ERRAND VERB_CONFIG | VERB_WRITES, errand_run
+#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
 #define API "/_parta/v1"
 
 static const struct verb_option LIST_OPTIONS[] = {
@@ -15,13 +15,13 @@ static const struct verb_option LIST_OPTIONS[] = {
     {"--actor", OPTION_VALUE, "NAME", "by this actor only"},
     OPTION_JSON,
     {NULL}};
-static const struct errand LIST = {HTTP_GET, API "/audit", .options = {"?school", "?act", "?actor", "=json"},
-                                   .columns = "entry.seq entry.ts entry.actor entry.act entry.school entry.subject "
-                                              "entry.reason"};
+static const struct api_verb LIST = {HTTP_GET, API "/audit", .options = {"?school", "?act", "?actor", "=json"},
+                                     .columns = "entry.seq entry.ts entry.actor entry.act entry.school entry.subject "
+                                                "entry.reason"};
 
 static const struct verb_option EXPORT_OPTIONS[] = {OPTION_SCHOOL, {NULL}};
-static const struct errand EXPORT = {HTTP_GET, API "/audit/export", .options = {"?school"}, .columns = "*"};
-static const struct errand HEAD = {HTTP_GET, API "/audit/head", .columns = "head"};
+static const struct api_verb EXPORT = {HTTP_GET, API "/audit/export", .options = {"?school"}, .columns = "*"};
+static const struct api_verb HEAD = {HTTP_GET, API "/audit/head", .columns = "head"};
 
 enum { VERIFY_KEY, VERIFY_HEAD };
 static const struct verb_option VERIFY_OPTIONS[] = {
@@ -29,17 +29,17 @@ static const struct verb_option VERIFY_OPTIONS[] = {
     {"--head", OPTION_VALUE, "HEAD", "what \"parta audit head\" said once: it must be among the entries"},
     {NULL}};
 
-static bool verify(struct call *call)
+static bool verify(struct verb_call *call)
 {
     unsigned char key[32];
     const char *known = call->options[VERIFY_KEY], *head = call->options[VERIFY_HEAD];
     struct audit_fault fault;
     int64_t entries = 0;
     if (known != NULL && base64_decode(known, strlen(known), key, sizeof key) != (int)sizeof key)
-        return call_misuse(call, "--key is no ed25519 public key in base64.");
+        return verb_misuse(call, "--key is no ed25519 public key in base64.");
     const char *bytes = call->input.data != NULL ? call->input.data : "";
     if (!audit_verify(bytes, call->input.len, known != NULL ? key : NULL, head, &entries, &fault))
-        return call_fail(call, "%s:%lld: entry %lld: %s", call->args[0], (long long)fault.line, (long long)fault.seq,
+        return verb_fail(call, "%s:%lld: entry %lld: %s", call->args[0], (long long)fault.line, (long long)fault.seq,
                          fault.what);
     text_addf(&call->out, "whole: %lld entries\n", (long long)entries);
     if (known == NULL)
@@ -48,10 +48,10 @@ static bool verify(struct call *call)
 }
 
 static const struct verb TABLE[] = {
-    {"audit list", NULL, 0, 0, LIST_OPTIONS, ERRAND, "Lists the entries of the audit log.", NULL, &LIST},
-    {"audit export", NULL, 0, 0, EXPORT_OPTIONS, ERRAND, "Prints the audit log as a file for \"parta audit verify\".",
+    {"audit list", NULL, 0, 0, LIST_OPTIONS, API_VERB, "Lists the entries of the audit log.", NULL, &LIST},
+    {"audit export", NULL, 0, 0, EXPORT_OPTIONS, API_VERB, "Prints the audit log as a file for \"parta audit verify\".",
      NULL, &EXPORT},
-    {"audit head", NULL, 0, 0, NULL, ERRAND, "Prints number and hash of the newest entry.",
+    {"audit head", NULL, 0, 0, NULL, API_VERB, "Prints number and hash of the newest entry.",
      "Keep it elsewhere, against a log that is cut off at its end.", &HEAD},
     {"audit verify", "FILE", 1, 1, VERIFY_OPTIONS, VERB_INPUT, verify,
      "Checks an exported log: that nothing was altered, dropped, swapped or cut off.",

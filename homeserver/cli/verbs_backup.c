@@ -29,15 +29,15 @@ static bool copy_small_file(const char *from, const char *to)
     return close(out) == 0 && done;
 }
 
-static bool fill(struct call *call, const char *folder)
+static bool fill(struct verb_call *call, const char *folder)
 {
     struct text database = TEXT_INIT, key = TEXT_INIT;
     text_addf(&database, "%s/parta.db", folder);
     text_addf(&key, "%s/signing.key", folder);
     bool done = (copy_small_file(call->config->signing_key_path, key.data) ||
-                 call_fail(call, "%s: %s", key.data, strerror(errno))) &&
+                 verb_fail(call, "%s: %s", key.data, strerror(errno))) &&
                 (db_backup(call->config->database_path, database.data) ||
-                 call_fail(call, "The database could not be copied (see above)."));
+                 verb_fail(call, "The database could not be copied (see above)."));
     if (!done) {
         unlink(key.data);
         rmdir(folder);
@@ -47,44 +47,44 @@ static bool fill(struct call *call, const char *folder)
     return done;
 }
 
-static bool backup(struct call *call)
+static bool backup(struct verb_call *call)
 {
     const char *folder = call->args[0];
     if (access(call->config->database_path, R_OK) != 0)
-        return call_fail(call, "%s: %s", call->config->database_path, strerror(errno));
+        return verb_fail(call, "%s: %s", call->config->database_path, strerror(errno));
     if (mkdir(folder, 0700) != 0)
-        return call_fail(call, "%s: %s", folder, strerror(errno));
+        return verb_fail(call, "%s: %s", folder, strerror(errno));
     if (!fill(call, folder))
         return false;
     text_addf(&call->out, "%s holds the database and the signing key; the copy is sound.\n", folder);
     return true;
 }
 
-static bool verify_key(struct call *call, const char *folder)
+static bool verify_key(struct verb_call *call, const char *folder)
 {
     struct text path = TEXT_INIT;
     struct signing_key key;
     text_addf(&path, "%s/signing.key", folder);
-    bool sound = (access(path.data, R_OK) == 0 || call_fail(call, "%s: %s", path.data, strerror(errno))) &&
+    bool sound = (access(path.data, R_OK) == 0 || verb_fail(call, "%s: %s", path.data, strerror(errno))) &&
                  keyfile_load(path.data, &key, &call->problem);
     text_finish(&path);
     return sound;
 }
 
-static bool verify(struct call *call)
+static bool verify(struct verb_call *call)
 {
     const char *what = call->args[0];
     struct stat st;
     struct text path = TEXT_INIT;
     struct verified found;
     if (stat(what, &st) != 0)
-        return call_fail(call, "%s: %s", what, strerror(errno));
+        return verb_fail(call, "%s: %s", what, strerror(errno));
     bool folder = S_ISDIR(st.st_mode);
     if (folder && !verify_key(call, what))
         return false;
     text_addf(&path, "%s%s", what, folder ? "/parta.db" : "");
-    bool sound = (access(path.data, R_OK) == 0 || call_fail(call, "%s: %s", path.data, strerror(errno))) &&
-                 (db_verify(path.data, &found) || call_fail(call, "%s is not sound (see above).", path.data));
+    bool sound = (access(path.data, R_OK) == 0 || verb_fail(call, "%s: %s", path.data, strerror(errno))) &&
+                 (db_verify(path.data, &found) || verb_fail(call, "%s is not sound (see above).", path.data));
     if (sound)
         text_addf(&call->out, "%s is sound: schema %d, %" PRId64 " users, %" PRId64 " rooms, %" PRId64 " events.\n",
                   path.data, found.schema, found.users, found.rooms, found.events);

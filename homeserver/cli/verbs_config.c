@@ -17,29 +17,29 @@ static bool certificate_is_good(const struct config *config)
 }
 
 /* The files with the passwords of the mail server and the SMS gateway. */
-static bool post_is_good(struct call *call)
+static bool post_is_good(struct verb_call *call)
 {
     struct text problem = TEXT_INIT;
     struct post *post = post_create(call->config, NULL, &problem);
     post_destroy(post);
     if (post == NULL)
-        call_fail(call, "%s", problem.data);
+        verb_fail(call, "%s", problem.data);
     text_finish(&problem);
     return post != NULL;
 }
 
-static bool check(struct call *call)
+static bool check(struct verb_call *call)
 {
     if (!post_is_good(call))
         return false;
     if (!certificate_is_good(call->config))
-        return call_fail(call, "The certificate or its key cannot be used.");
+        return verb_fail(call, "The certificate or its key cannot be used.");
     text_addf(&call->out, "The configuration is good: %s, policy.mode %s.\n", call->config->server_name,
               call->config->policy.mode == POLICY_SCHOOL ? "school" : "open");
     return true;
 }
 
-static bool show(struct call *call)
+static bool show(struct verb_call *call)
 {
     config_print(call->config, &call->out);
     return true;

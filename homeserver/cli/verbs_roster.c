@@ -12,27 +12,27 @@
 
 static void note(void *self, const char *line)
 {
-    call_note(self, line);
+    verb_note(self, line);
 }
 
-/* What an import and a pull have in common; the caller's db, for look-ups, is the office's. */
-static struct source_import prepare(struct call *call, const char *source, bool dry_run)
+/* What an import and a pull have in common; the caller's db, for look-ups, is the services'. */
+static struct source_import prepare(struct verb_call *call, const char *source, bool dry_run)
 {
     return (struct source_import){.source = source,
-                                  .how = {.writer = call->office->writer,
-                                          .rooms = call->office->rooms,
+                                  .how = {.writer = call->services->writer,
+                                          .rooms = call->services->rooms,
                                           .config = call->config,
-                                          .db = call->office->db,
+                                          .db = call->services->db,
                                           .difference = dry_run ? &call->out : NULL,
                                           .dry_run = dry_run},
                                   .note = note,
                                   .note_self = call};
 }
 
-static bool finish(struct call *call, bool done, const struct source_outcome *out, struct text *problem)
+static bool finish(struct verb_call *call, bool done, const struct source_outcome *out, struct text *problem)
 {
     if (!done)
-        call_fail(call, "%s", problem->len != 0 ? problem->data : "It failed; the log says more.");
+        verb_fail(call, "%s", problem->len != 0 ? problem->data : "It failed; the log says more.");
     else if (out->same)
         text_adds(&call->notes, "nothing new\n");
     else
@@ -49,14 +49,14 @@ static const struct verb_option IMPORT_OPTIONS[] = {
     {NULL},
 };
 
-static bool import(struct call *call)
+static bool import(struct verb_call *call)
 {
     struct error e;
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     const char *source = call->options[IMPORT_SOURCE] != NULL ? call->options[IMPORT_SOURCE] : SOURCE_DEFAULT;
     if (!source_name_valid(source))
-        return call_misuse(call, "--source must be letters, digits and . _ - (at most 64), and not \"school\".");
+        return verb_misuse(call, "--source must be letters, digits and . _ - (at most 64), and not \"school\".");
     struct source_import how = prepare(call, source, call->options[IMPORT_DRY_RUN] != NULL);
     how.how.passwords = call->options[IMPORT_PASSWORDS] != NULL ? &call->out : NULL;
     bool done = source_import_archive(&how, call->input.data, call->input.len, &out, &problem, &e);
@@ -70,27 +70,27 @@ static const struct verb_option PULL_OPTIONS[] = {
     {NULL},
 };
 
-static bool pull(struct call *call)
+static bool pull(struct verb_call *call)
 {
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     struct roster_pull how = {.config = call->config,
                               .import = prepare(call, call->config->roster.source, call->options[PULL_DRY_RUN] != NULL),
                               .full = call->options[PULL_FULL] != NULL,
-                              .stop = call->office->stopping};
+                              .stop = call->services->stopping};
     return finish(call, roster_pull(&how, &out, &problem), &out, &problem);
 }
 
-static bool sources(struct call *call)
+static bool sources(struct verb_call *call)
 {
     const char *name;
     int64_t bytes, updated_ms;
     char day[DAY_TEXT_BYTES];
-    struct stmt *q = mirrors_all(call->office->db);
-    while (mirrors_next(q, &name, &bytes, &updated_ms))
+    struct stmt *q = roster_snapshots_all(call->services->db);
+    while (roster_snapshots_next(q, &name, &bytes, &updated_ms))
         text_addf(&call->out, "%s\t%s\t%lld bytes\n", name, day_text(day_of_ms(updated_ms), day), (long long)bytes);
     stmt_end(q);
-    return !db_failed(call->office->db) || call_fail(call, "The database can't be read (see above).");
+    return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }
 
 enum { LIST_ROLE, LIST_LIMIT };
@@ -106,25 +106,25 @@ static void add_name(struct text *out, const struct listed_role *row)
     text_addf(out, "%s %s%s%s", row->given, row->middle, *row->middle != '\0' ? " " : "", row->family);
 }
 
-static bool list(struct call *call)
+static bool list(struct verb_call *call)
 {
     char day[DAY_TEXT_BYTES];
     int64_t limit;
     struct listed_role row;
     const char *role = call->options[LIST_ROLE] != NULL ? call->options[LIST_ROLE] : "";
-    if (!call_int(call, LIST_LIMIT, INT64_MAX, 1, INT64_MAX, &limit))
+    if (!verb_int(call, LIST_LIMIT, INT64_MAX, 1, INT64_MAX, &limit))
         return false;
     if (*role != '\0' && school_role_from(role) == 0)
-        return call_misuse(call, "There is no role %s.", role);
-    struct stmt *q = listing_roles(call->office->db, role, day_text(day_of_ms(clock_wall_ms()), day));
-    for (; limit > 0 && listing_roles_next(q, &row); --limit) {
+        return verb_misuse(call, "There is no role %s.", role);
+    struct stmt *q = cli_list_roles(call->services->db, role, day_text(day_of_ms(clock_wall_ms()), day));
+    for (; limit > 0 && cli_list_roles_next(q, &row); --limit) {
         text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name, row.role, row.school,
                   row.class);
         add_name(&call->out, &row);
         text_addc(&call->out, '\n');
     }
     stmt_end(q);
-    return !db_failed(call->office->db) || call_fail(call, "The database can't be read (see above).");
+    return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }
 
 static const struct verb TABLE[] = {

@@ -11,17 +11,17 @@ static const struct verb_option OPTIONS[] = {
     {NULL},
 };
 
-static bool sample(struct call *call)
+static bool sample(struct verb_call *call)
 {
     int64_t seed;
     struct sample_size size;
     struct sample_counts counts = {0};
-    if (!call_int(call, SAMPLE_SEED, 1, 0, INT64_MAX, &seed))
+    if (!verb_int(call, SAMPLE_SEED, 1, 0, INT64_MAX, &seed))
         return false;
     if (!sample_size_from(call->options[SAMPLE_SIZE] != NULL ? call->options[SAMPLE_SIZE] : "small", &size))
-        return call_misuse(call, "--size must be small, medium, large, or like 2x3x8.");
+        return verb_misuse(call, "--size must be small, medium, large, or like 2x3x8.");
     if (!sample_write(call->args[0], (uint64_t)seed, &size, &counts))
-        return call_fail(call, "%s could not be written (see above).", call->args[0]);
+        return verb_fail(call, "%s could not be written (see above).", call->args[0]);
     text_addf(&call->out,
               "%" PRId64 " schools, %" PRId64 " classes, %" PRId64 " people: %" PRId64 " pupils, %" PRId64
               " guardians, %" PRId64 " staff\n",

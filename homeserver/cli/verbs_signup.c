@@ -2,7 +2,7 @@
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
-#define ERRAND VERB_CONFIG | VERB_WRITES, errand_run
+#define API_VERB VERB_CONFIG | VERB_WRITES, api_verb_run
 #define API "/_parta/v1"
 
 static const struct verb_option LINK_CREATE_OPTIONS[] = {
@@ -15,7 +15,7 @@ static const struct verb_option LINK_CREATE_OPTIONS[] = {
     OPTION_JSON,
     OPTION_OVERRIDE,
     {NULL}};
-static const struct errand LINK_CREATE = {
+static const struct api_verb LINK_CREATE = {
     HTTP_POST, API "/links", .args = {":kind"},
     .options = {":school", ":class", ":role", ":user_id", "#uses", "#lifetime_ms", "=json", "^override"},
     .columns = "link token"};
@@ -26,11 +26,11 @@ static const struct verb_option LINK_LIST_OPTIONS[] = {
     {"--state", OPTION_VALUE, "open", "only those that let people in"},
     OPTION_JSON,
     {NULL}};
-static const struct errand LINK_LIST = {HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
-                                        .columns =
-                                            "link kind state school class role user_id uses uses_allowed issuer"};
+static const struct api_verb LINK_LIST = {HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
+                                          .columns =
+                                              "link kind state school class role user_id uses uses_allowed issuer"};
 static const struct verb_option DECIDE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
-static const struct errand LINK_REVOKE = {HTTP_POST, API "/links/{0}/revoke", .options = {"^override"}};
+static const struct api_verb LINK_REVOKE = {HTTP_POST, API "/links/{0}/revoke", .options = {"^override"}};
 
 static const struct verb_option APPLICATION_LIST_OPTIONS[] = {
     OPTION_SCHOOL,
@@ -38,7 +38,7 @@ static const struct verb_option APPLICATION_LIST_OPTIONS[] = {
     {"--state", OPTION_VALUE, "STATE", "waiting (otherwise), approved, refused, withdrawn or any"},
     OPTION_JSON,
     {NULL}};
-static const struct errand APPLICATION_LIST = {
+static const struct api_verb APPLICATION_LIST = {
     HTTP_GET, API "/applications", .options = {"?school", "?class", "?state", "=json"},
     .columns = "application kind state user_id role school class child family_name given_name middle_name"};
 
@@ -46,23 +46,25 @@ static const struct verb_option APPROVE_OPTIONS[] = {
     {"--children", OPTION_VALUE, "USERS", "a guardian of a class link: whose, with commas between"},
     OPTION_OVERRIDE,
     {NULL}};
-static const struct errand APPLICATION_APPROVE = {
+static const struct api_verb APPLICATION_APPROVE = {
     HTTP_POST, API "/applications/{0}/approve", .options = {"/children", "^override"}, .columns = "application state"};
 static const struct verb_option REFUSE_OPTIONS[] = {
     {"--reason", OPTION_VALUE, "TEXT", "what the applicant is told"}, OPTION_OVERRIDE, {NULL}};
-static const struct errand APPLICATION_REFUSE = {HTTP_POST, API "/applications/{0}/refuse",
-                                                 .options = {":reason", "^override"}, .columns = "application state"};
+static const struct api_verb APPLICATION_REFUSE = {HTTP_POST, API "/applications/{0}/refuse",
+                                                   .options = {":reason", "^override"}, .columns = "application state"};
 
 static const struct verb TABLE[] = {
-    {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, ERRAND, "Makes a link that lets people in, and prints it once.",
+    {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, API_VERB,
+     "Makes a link that lets people in, and prints it once.",
      "KIND is class (with --class and --role), school (with --school and --role) or personal (with --user).",
      &LINK_CREATE},
-    {"link list", NULL, 0, 0, LINK_LIST_OPTIONS, ERRAND, "Lists links.", NULL, &LINK_LIST},
-    {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, ERRAND, "Revokes a link by its number.", NULL, &LINK_REVOKE},
-    {"application list", NULL, 0, 0, APPLICATION_LIST_OPTIONS, ERRAND, "Lists who asks to be let in.", NULL,
+    {"link list", NULL, 0, 0, LINK_LIST_OPTIONS, API_VERB, "Lists links.", NULL, &LINK_LIST},
+    {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, API_VERB, "Revokes a link by its number.", NULL, &LINK_REVOKE},
+    {"application list", NULL, 0, 0, APPLICATION_LIST_OPTIONS, API_VERB, "Lists who asks to be let in.", NULL,
      &APPLICATION_LIST},
-    {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, ERRAND, "Lets an applicant in.", NULL,
+    {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, API_VERB, "Lets an applicant in.", NULL,
      &APPLICATION_APPROVE},
-    {"application refuse", "NUMBER", 1, 1, REFUSE_OPTIONS, ERRAND, "Refuses an applicant.", NULL, &APPLICATION_REFUSE},
+    {"application refuse", "NUMBER", 1, 1, REFUSE_OPTIONS, API_VERB, "Refuses an applicant.", NULL,
+     &APPLICATION_REFUSE},
 };
-const struct verbs ENTRY_VERBS = VERBS(TABLE);
+const struct verbs SIGNUP_VERBS = VERBS(TABLE);

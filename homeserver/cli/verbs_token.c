@@ -14,16 +14,16 @@ static const struct verb_option OPTIONS[] = {
     {NULL},
 };
 
-static bool create(struct call *call)
+static bool create(struct verb_call *call)
 {
     char token[TOKEN_LENGTH + 1];
     int64_t uses, days;
     struct error e = {0};
-    if (!call_int(call, OPTION_USES, 1, 0, 1000000, &uses) || !call_int(call, OPTION_DAYS, 14, 0, 3650, &days))
+    if (!verb_int(call, OPTION_USES, 1, 0, 1000000, &uses) || !verb_int(call, OPTION_DAYS, 14, 0, 3650, &days))
         return false;
     random_name(token, TOKEN_LENGTH);
-    if (!registration_token_create(call->office->accounts, token, uses, days * 24 * 3600 * 1000, &e))
-        return call_fail_error(call, &e);
+    if (!registration_token_create(call->services->accounts, token, uses, days * 24 * 3600 * 1000, &e))
+        return verb_fail_error(call, &e);
     text_addf(&call->out, "%s\n", token);
     return true;
 }

@@ -12,7 +12,7 @@
 #define PASSWORD_LENGTH 16 /* of one made here: 95 bits */
 
 /* USER is a localpart or a whole id of this server. The caller frees *localpart. */
-static bool take_localpart(struct call *call, char **localpart)
+static bool take_localpart(struct verb_call *call, char **localpart)
 {
     const char *user = call->args[0], *start;
     size_t len;
@@ -21,7 +21,7 @@ static bool take_localpart(struct call *call, char **localpart)
         return true;
     }
     if (!user_id_split(user, call->config->server_name, &start, &len))
-        return call_misuse(call, "%s is no user of %s.", user, call->config->server_name);
+        return verb_misuse(call, "%s is no user of %s.", user, call->config->server_name);
     *localpart = xstrndup(start, len);
     return true;
 }
@@ -43,7 +43,7 @@ static const struct verb_option CREATE_OPTIONS[] = {
     {NULL},
 };
 
-static bool create(struct call *call)
+static bool create(struct verb_call *call)
 {
     char fresh[PASSWORD_LENGTH + 1], *localpart = NULL;
     struct error e = {0};
@@ -53,7 +53,7 @@ static bool create(struct call *call)
                                   .password = take_password(call->options[CREATE_PASSWORD], fresh),
                                   .display_name = call->options[CREATE_NAME],
                                   .admin = call->options[CREATE_ADMIN] != NULL};
-    bool done = account_create(call->office->accounts, &account, &e) != 0 || call_fail_error(call, &e);
+    bool done = account_create(call->services->accounts, &account, &e) != 0 || verb_fail_error(call, &e);
     if (done)
         text_addf(&call->out, "@%s:%s\n", localpart, call->config->server_name);
     if (done && call->options[CREATE_PASSWORD] == NULL)
@@ -68,30 +68,30 @@ static const struct verb_option PASSWORD_OPTIONS[] = {
     {NULL},
 };
 
-static bool password(struct call *call)
+static bool password(struct verb_call *call)
 {
     char fresh[PASSWORD_LENGTH + 1], *localpart = NULL;
     struct error e = {0};
     if (!take_localpart(call, &localpart))
         return false;
-    bool done = account_set_password(call->office->accounts, localpart,
+    bool done = account_set_password(call->services->accounts, localpart,
                                      take_password(call->options[PASSWORD_FILE], fresh), &e) ||
-                call_fail_error(call, &e);
+                verb_fail_error(call, &e);
     if (done && call->options[PASSWORD_FILE] == NULL)
         text_addf(&call->out, "%s\n", fresh);
     free(localpart);
     return done;
 }
 
-static bool list(struct call *call)
+static bool list(struct verb_call *call)
 {
     struct listed_user row;
-    struct stmt *q = listing_users(call->office->db);
-    while (listing_users_next(q, &row))
+    struct stmt *q = cli_list_users(call->services->db);
+    while (cli_list_users_next(q, &row))
         text_addf(&call->out, "@%s:%s\t%s\t%s%s\t%d\n", row.localpart, call->config->server_name, row.state,
                   row.service ? "service" : "person", row.admin ? ", administrator" : "", row.devices);
     stmt_end(q);
-    return !db_failed(call->office->db) || call_fail(call, "The database can't be read (see above).");
+    return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }
 
 static const struct verb TABLE[] = {

@@ -2,7 +2,7 @@
 #include "homeserver/cli/verb.h"
 #include "homeserver/store/driver/schema.h"
 
-static bool version(struct call *call)
+static bool version(struct verb_call *call)
 {
     text_addf(&call->out, "parta %s (schema %d)\n", PARTA_VERSION, schema_version());
     return true;

@@ -138,8 +138,8 @@ static void on_hang_up(h2o_socket_t *sock, const char *err)
         for (int i = 0; i < n; ++i) {
             struct connection *connection = events[i].data.ptr;
             connection->gone = true;
-            if (connection->call != NULL && connection->call->place == CALL_PARKED)
-                loop_gone(connection->call);
+            if (connection->context != NULL && connection->context->place == REQUEST_PARKED)
+                loop_gone(connection->context);
         }
     } while (n == 64);
 }
@@ -207,7 +207,7 @@ static bool is_flood(struct loop *loop, h2o_req_t *req, struct connection *conne
 {
     bool grows =
         connection->phase == PHASE_BODY && connection->sock->input->size > loop->env->limits.body_max + HEAD_BYTES;
-    if (grows && !connection->large && loop->large < LARGE_AT_ONCE && exchange_may_be_large(loop, req))
+    if (grows && !connection->large && loop->large < LARGE_AT_ONCE && h2o_exchange_may_be_large(loop, req))
         count_large(connection, true);
     if (!grows)
         count_large(connection, false);

@@ -16,22 +16,22 @@
 #define OVERFLOW_WAIT_MS 2000
 
 /* RFC 9110, 15.5.6 */
-static void allow(struct call *call)
+static void allow(struct request_context *context)
 {
     struct text list = TEXT_INIT;
     for (int i = 0; i < HTTP_METHOD__COUNT; ++i)
-        if ((call->allowed & 1u << i) != 0)
+        if ((context->allowed & 1u << i) != 0)
             text_addf(&list, "%s, ", method_name((enum http_method)i));
     text_adds(&list, "OPTIONS");
-    reply_header(&call->r, "allow", list.data);
+    reply_header(&context->r, "allow", list.data);
     text_finish(&list);
 }
 
-static enum dispatch refused(struct call *call)
+static enum dispatch refused(struct request_context *context)
 {
-    reply_error(&call->r);
-    if (call->r.reply.status == 405)
-        allow(call);
+    reply_error(&context->r);
+    if (context->r.reply.status == 405)
+        allow(context);
     return DISPATCH_ANSWER;
 }
 
@@ -94,10 +94,10 @@ static bool is_operators(const char *token)
     return strncmp(token, OPERATOR_TOKEN_PREFIX, sizeof OPERATOR_TOKEN_PREFIX - 1) == 0;
 }
 
-/* true: go on; call->load_session says whether a worker must look */
-static bool identify(struct call *call)
+/* true: go on; context->load_session says whether a worker must look */
+static bool identify(struct request_context *context)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     if (!has_token_route(r->route))
         return true;
     if (r->token == NULL)
@@ -105,37 +105,37 @@ static bool identify(struct call *call)
     if ((r->route->flags & ROUTE_OPERATOR_TOO) != 0 && is_operators(r->token))
         return true;
     r->session = find_session(r);
-    call->load_session = r->session == NULL;
+    context->load_session = r->session == NULL;
     return true;
 }
 
-enum dispatch dispatch_begin(struct call *call, const struct dispatch_limits *limits)
+enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     if (r->error.code != ERROR_NONE)
-        return refused(call);
+        return refused(context);
     if ((r->route->flags & ROUTE_ON_LOOP) != 0)
-        return r->route->handle(r) ? DISPATCH_ANSWER : refused(call);
-    if (!check_size(r, limits) || !identify(call))
-        return refused(call);
-    if (call->load_session)
+        return r->route->handle(r) ? DISPATCH_ANSWER : refused(context);
+    if (!check_size(r, limits) || !identify(context))
+        return refused(context);
+    if (context->load_session)
         return DISPATCH_WORK;
     if (!admit(r))
-        return refused(call);
-    if (r->route->park != NULL && r->session != NULL && r->route->park->wait(r))
+        return refused(context);
+    if (r->route->poll != NULL && r->session != NULL && r->route->poll->wait(r))
         return DISPATCH_PARK;
     if ((r->route->flags & ROUTE_PREPARES) != 0 && r->raw_body_len <= PREPARED_BYTES_MAX)
-        return dispatch_work(call, NULL) ? DISPATCH_ANSWER : DISPATCH_WRITE;
+        return dispatch_work(context, NULL) ? DISPATCH_ANSWER : DISPATCH_WRITE;
     return DISPATCH_WORK;
 }
 
-enum dispatch dispatch_again(struct call *call)
+enum dispatch dispatch_again(struct request_context *context)
 {
-    struct request *r = &call->r;
-    if (!r->park.again)
+    struct request *r = &context->r;
+    if (!r->poll.again)
         return DISPATCH_ANSWER;
-    r->park.again = false;
-    return hub_last_change(r->server->hub, r->park.user) > r->park.since ? DISPATCH_WORK : DISPATCH_PARK;
+    r->poll.again = false;
+    return hub_last_change(r->server->hub, r->poll.user) > r->poll.since ? DISPATCH_WORK : DISPATCH_PARK;
 }
 
 /* Whether the token still stands for the session the call was parked with. */
@@ -146,36 +146,36 @@ static bool still_signed_in(struct request *r)
     return session == r->session;
 }
 
-enum dispatch dispatch_news(struct call *call, const struct wake *wake)
+enum dispatch dispatch_news(struct request_context *context, const struct wake *wake)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     if (!still_signed_in(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
         session_unref(r->session);
         r->session = NULL;
-        call->load_session = true;
+        context->load_session = true;
         return DISPATCH_WORK;
     }
-    if (wake->pos <= r->park.since)
+    if (wake->pos <= r->poll.since)
         return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked. The hub may know of more
                                * already, but whose wake is still to come */
-    if (!r->route->park->answer(r, wake))
+    if (!r->route->poll->answer(r, wake))
         return DISPATCH_WORK;
     if (r->error.code != ERROR_NONE)
         reply_error(r);
     return DISPATCH_ANSWER;
 }
 
-void dispatch_expire(struct call *call)
+void dispatch_expire(struct request_context *context)
 {
-    struct request *r = &call->r;
-    r->route->park->expire(r);
+    struct request *r = &context->r;
+    r->route->poll->expire(r);
     if (r->error.code != ERROR_NONE)
         reply_error(r);
 }
 
-void dispatch_overflow(struct call *call)
+void dispatch_overflow(struct request_context *context)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     if ((r->route->flags & ROUTE_HASH) != 0) {
         error_set_limited(&r->error, OVERFLOW_WAIT_MS);
     } else {
@@ -185,10 +185,10 @@ void dispatch_overflow(struct call *call)
     reply_error(r);
 }
 
-static bool load_session(struct call *call)
+static bool load_session(struct request_context *context)
 {
-    struct request *r = &call->r;
-    call->load_session = false;
+    struct request *r = &context->r;
+    context->load_session = false;
     if (r->db == NULL)
         return refuse(r, ERROR_UNKNOWN, NULL);
     r->session = sessions_load(r->server->sessions, r->db, r->token, &r->error);
@@ -208,10 +208,10 @@ static bool parse_body(struct request *r)
            refuse(r, ERROR_BAD_JSON, "The body is not a JSON object.");
 }
 
-static bool handle(struct call *call)
+static bool handle(struct request_context *context)
 {
-    struct request *r = &call->r;
-    if (call->load_session && !load_session(call))
+    struct request *r = &context->r;
+    if (context->load_session && !load_session(context))
         return false;
     return parse_body(r) && r->route->handle(r);
 }
@@ -232,7 +232,7 @@ static void settle(struct request *r, bool handled)
     }
     if (r->error.code == ERROR_NONE)
         return;
-    r->park.again = false;
+    r->poll.again = false;
     reply_error(r);
 }
 
@@ -242,12 +242,12 @@ static void drop_body(struct request *r)
     r->body = NULL;
 }
 
-bool dispatch_work(struct call *call, struct db *db)
+bool dispatch_work(struct request_context *context, struct db *db)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     r->db = db;
     r->error = (struct error){0};
-    bool handled = handle(call);
+    bool handled = handle(context);
     if (handled && r->written.job != NULL && !(db != NULL && db_failed(db))) {
         r->db = NULL;
         return false;
@@ -258,9 +258,9 @@ bool dispatch_work(struct call *call, struct db *db)
     return true;
 }
 
-void dispatch_written(struct call *call, bool written)
+void dispatch_written(struct request_context *context, bool written)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     settle(r, written && r->written.finish(r));
     drop_body(r);
 }

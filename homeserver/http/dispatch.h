@@ -19,30 +19,30 @@ struct dispatch_limits {
 enum dispatch {
     DISPATCH_ANSWER, /* the reply is filled in */
     DISPATCH_WORK,   /* give it to a worker */
-    DISPATCH_PARK,   /* hold it; call->r.park is filled in */
+    DISPATCH_PARK,   /* hold it; context->r.poll is filled in */
     DISPATCH_WRITE,  /* give r.written to the writer (loop_write) */
 };
 
 /* A call that was just made. Never blocks. */
-enum dispatch dispatch_begin(struct call *call, const struct dispatch_limits *limits);
+enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits);
 
 /* A call that a worker handed back. */
-enum dispatch dispatch_again(struct call *call);
+enum dispatch dispatch_again(struct request_context *context);
 
 /* A wake for a parked call's user. DISPATCH_PARK: it stays parked. */
-enum dispatch dispatch_news(struct call *call, const struct wake *wake);
+enum dispatch dispatch_news(struct request_context *context, const struct wake *wake);
 
 /* The time of a parked call is up (or the server stops): fills in the reply. */
-void dispatch_expire(struct call *call);
+void dispatch_expire(struct request_context *context);
 
 /* No worker could be had: fills in the reply. */
-void dispatch_overflow(struct call *call);
+void dispatch_overflow(struct request_context *context);
 
 /* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. false: the
  * reply waits for the writer (r.written), whose answer goes to dispatch_written. */
-bool dispatch_work(struct call *call, struct db *db);
+bool dispatch_work(struct request_context *context, struct db *db);
 
 /* The write that the handler asked for is durable, or was refused: fills in the reply. Any thread; does not block. */
-void dispatch_written(struct call *call, bool written);
+void dispatch_written(struct request_context *context, bool written);
 
 #endif

@@ -28,11 +28,11 @@ static int send_bytes(h2o_req_t *req, int status, const char *type, const char *
     return 0;
 }
 
-static void count(const struct call *call)
+static void count(const struct request_context *context)
 {
-    const struct request *r = &call->r;
-    int64_t us = clock_mono_us() - call->begun_us;
-    metrics_request(call->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len, call->was_parked);
+    const struct request *r = &context->r;
+    int64_t us = clock_mono_us() - context->begun_us;
+    metrics_request(context->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len, context->was_parked);
     if (!log_enabled(LOG_INFO))
         return;
     char status[12], ms[32], bytes[24];
@@ -45,15 +45,15 @@ static void count(const struct call *call)
 }
 
 /* The reply's memory is the call's, which lives until libh2o is done with the request. */
-void exchange_answer(struct call *call)
+void h2o_exchange_answer(struct request_context *context)
 {
-    struct reply *reply = &call->r.reply;
-    h2o_req_t *req = call->req;
-    call->place = CALL_LOOP;
+    struct reply *reply = &context->r.reply;
+    h2o_req_t *req = context->req;
+    context->place = REQUEST_ON_LOOP;
     if (reply->status == 0)
         reply->status = 200;
-    count(call);
-    if (call->loop->stopping)
+    count(context);
+    if (context->loop->stopping)
         req->http1_is_persistent = 0;
     for (int i = 0; i < reply->n_headers; ++i)
         h2o_add_header_by_str(&req->pool, &req->res.headers, reply->headers[i].name, strlen(reply->headers[i].name), 1,
@@ -62,10 +62,10 @@ void exchange_answer(struct call *call)
                reply->body.len);
 }
 
-bool exchange_is_ours(h2o_req_t *req)
+bool h2o_exchange_is_ours(h2o_req_t *req)
 {
     const struct connection *connection = connection_of(req);
-    return connection != NULL && connection->call != NULL;
+    return connection != NULL && connection->context != NULL;
 }
 
 static const char *header(const h2o_req_t *req, const h2o_token_t *token, size_t *len)
@@ -100,14 +100,14 @@ static size_t forwarded_for(const h2o_req_t *req, char out[FORWARDED_MAX])
     return FORWARDED_MAX - at;
 }
 
-static void find_ip(struct call *call, h2o_req_t *req)
+static void find_ip(struct request_context *context, h2o_req_t *req)
 {
     union {
         struct sockaddr plain;
         struct sockaddr_storage room;
     } peer;
     char forwarded[FORWARDED_MAX];
-    const struct loop_env *env = call->loop->env;
+    const struct loop_env *env = context->loop->env;
     struct address address = {{0}};
     if (req->conn->callbacks->get_peername(req->conn, &peer.plain) != 0)
         address_from(&peer.plain, &address);
@@ -115,33 +115,33 @@ static void find_ip(struct call *call, h2o_req_t *req)
         size_t len = forwarded_for(req, forwarded);
         address = address_client(&address, len > 0 ? forwarded : NULL, len, env->trusted, env->n_trusted);
     }
-    address_text(&address, call->r.ip);
+    address_text(&address, context->r.ip);
 }
 
 /* The last thing libh2o does with a request, whatever became of it. */
 static void on_dispose(void *handle)
 {
-    struct call *call = *(struct call **)handle;
-    if (call != NULL)
-        loop_forget(call);
+    struct request_context *context = *(struct request_context **)handle;
+    if (context != NULL)
+        loop_forget(context);
 }
 
-static void bind_call(struct call *call, struct connection *connection, h2o_req_t *req)
+static void bind_call(struct request_context *context, struct connection *connection, h2o_req_t *req)
 {
     struct loop *loop = connection->loop;
-    struct call **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
-    *handle = call;
-    call->loop = loop;
-    call->req = req;
-    call->connection = connection;
-    connection->call = call;
-    snprintf(call->r.id, sizeof call->r.id, "%d-%x", loop->index % 100, loop->requests++);
-    find_ip(call, req);
+    struct request_context **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
+    *handle = context;
+    context->loop = loop;
+    context->req = req;
+    context->connection = connection;
+    connection->context = context;
+    snprintf(context->r.id, sizeof context->r.id, "%d-%x", loop->index % 100, loop->requests++);
+    find_ip(context, req);
 }
 
-static struct call_head head_of(const h2o_req_t *req)
+static struct request_head head_of(const h2o_req_t *req)
 {
-    struct call_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
+    struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
     head.body_len = req->entity.base != NULL ? req->entity.len : 0;
     head.authorization = header(req, H2O_TOKEN_AUTHORIZATION, &head.authorization_len);
     head.user_agent = header(req, H2O_TOKEN_USER_AGENT, &head.user_agent_len);
@@ -154,16 +154,16 @@ static struct call_head head_of(const h2o_req_t *req)
     return head;
 }
 
-int exchange_request(h2o_handler_t *self, h2o_req_t *req)
+int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct connection *connection = connection_of(req);
     struct loop *loop = connection->loop;
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
-    struct call_head head = head_of(req);
-    struct call *call = call_create(loop->env->server, loop->env->router, &head);
-    bind_call(call, connection, req);
-    loop_take(loop, call, dispatch_begin(call, &loop->env->limits));
+    struct request_head head = head_of(req);
+    struct request_context *context = request_context_create(loop->env->server, loop->env->router, &head);
+    bind_call(context, connection, req);
+    loop_take(loop, context, dispatch_begin(context, &loop->env->limits));
     return 0;
 }
 
@@ -184,7 +184,7 @@ static bool route_is_large(struct loop *loop, h2o_req_t *req)
     return large;
 }
 
-bool exchange_may_be_large(struct loop *loop, h2o_req_t *req)
+bool h2o_exchange_may_be_large(struct loop *loop, h2o_req_t *req)
 {
     static const char BEARER[] = "Bearer " OPERATOR_TOKEN_PREFIX;
     size_t len;
@@ -198,7 +198,7 @@ static bool path_is(const h2o_req_t *req, const char *path)
     return h2o_memis(req->path.base, req->path.len, path, strlen(path));
 }
 
-int exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
+int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
 {
     const struct loop_env *env = connection_of(req)->loop->env;
     if (path_is(req, "/health"))

@@ -11,7 +11,7 @@
 #define NEVER_MS (UINT64_C(24) * 3600 * 1000) /* connection.c has deadlines of its own */
 #define SPOOL_BYTES (2u << 20)                /* larger bodies lie in a temporary file that has no name */
 
-struct front {
+struct h2o_setup {
     h2o_globalconf_t config;
     h2o_hostconf_t *hosts[2], *metrics_hosts[2];
 };
@@ -109,40 +109,40 @@ static void set_spool(const char *dir)
     spool->threshold = SPOOL_BYTES;
 }
 
-struct front *front_create(const struct front_settings *settings)
+struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings)
 {
-    struct front *front = xcalloc(1, sizeof *front);
-    h2o_config_init(&front->config);
-    front->config.server_name = h2o_iovec_init("", 0); /* not said */
-    front->config.max_request_entity_size = settings->entity_max;
-    front->config.handshake_timeout = (uint64_t)settings->handshake_ms;
-    front->config.http1.req_timeout = NEVER_MS;
-    front->config.http1.upgrade_to_http2 = 0; /* libh2o 2.2's HTTP/2 lets any client abort the process */
+    struct h2o_setup *setup = xcalloc(1, sizeof *setup);
+    h2o_config_init(&setup->config);
+    setup->config.server_name = h2o_iovec_init("", 0); /* not said */
+    setup->config.max_request_entity_size = settings->entity_max;
+    setup->config.handshake_timeout = (uint64_t)settings->handshake_ms;
+    setup->config.http1.req_timeout = NEVER_MS;
+    setup->config.http1.upgrade_to_http2 = 0; /* libh2o 2.2's HTTP/2 lets any client abort the process */
     set_spool(settings->spool_dir);
-    front->hosts[0] = add_host(&front->config, "default", settings->on_request, settings->is_ours);
-    front->metrics_hosts[0] = add_host(&front->config, "metrics", settings->on_metrics, settings->is_ours);
-    return front;
+    setup->hosts[0] = add_host(&setup->config, "default", settings->on_request, settings->is_ours);
+    setup->metrics_hosts[0] = add_host(&setup->config, "metrics", settings->on_metrics, settings->is_ours);
+    return setup;
 }
 
-void front_destroy(struct front *front)
+void h2o_setup_destroy(struct h2o_setup *setup)
 {
-    if (front == NULL)
+    if (setup == NULL)
         return;
-    h2o_config_dispose(&front->config);
-    free(front);
+    h2o_config_dispose(&setup->config);
+    free(setup);
 }
 
-h2o_globalconf_t *front_config(struct front *front)
+h2o_globalconf_t *h2o_setup_config(struct h2o_setup *setup)
 {
-    return &front->config;
+    return &setup->config;
 }
 
-h2o_hostconf_t **front_hosts(struct front *front)
+h2o_hostconf_t **h2o_setup_hosts(struct h2o_setup *setup)
 {
-    return front->hosts;
+    return setup->hosts;
 }
 
-h2o_hostconf_t **front_metrics_hosts(struct front *front)
+h2o_hostconf_t **h2o_setup_metrics_hosts(struct h2o_setup *setup)
 {
-    return front->metrics_hosts;
+    return setup->metrics_hosts;
 }

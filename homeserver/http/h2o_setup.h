@@ -6,9 +6,9 @@
 #include <h2o.h>
 #include <stdbool.h>
 
-struct front;
+struct h2o_setup;
 
-struct front_settings {
+struct h2o_setup_settings {
     size_t entity_max; /* bytes of a body, at most, on any path */
     int handshake_ms;
     const char *spool_dir; /* NULL: $TMPDIR, else /tmp */
@@ -17,11 +17,11 @@ struct front_settings {
     bool (*is_ours)(h2o_req_t *req); /* whether the response comes from us and not from libh2o */
 };
 
-struct front *front_create(const struct front_settings *settings);
-void front_destroy(struct front *front); /* NULL is accepted; no context may be left */
+struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings);
+void h2o_setup_destroy(struct h2o_setup *setup); /* NULL is accepted; no context may be left */
 
-h2o_globalconf_t *front_config(struct front *front);
-h2o_hostconf_t **front_hosts(struct front *front);         /* for the ordinary listeners */
-h2o_hostconf_t **front_metrics_hosts(struct front *front); /* for the metrics listener */
+h2o_globalconf_t *h2o_setup_config(struct h2o_setup *setup);
+h2o_hostconf_t **h2o_setup_hosts(struct h2o_setup *setup);         /* for the ordinary listeners */
+h2o_hostconf_t **h2o_setup_metrics_hosts(struct h2o_setup *setup); /* for the metrics listener */
 
 #endif

@@ -109,16 +109,16 @@ static void put_defaults(struct http_settings *s)
 static void run_job(void *self, struct pool_job *job, struct db *db)
 {
     struct http *http = self;
-    struct call *call = CALL_OF_JOB(job);
-    struct request *r = &call->r;
+    struct request_context *context = REQUEST_OF_JOB(job);
+    struct request *r = &context->r;
     if (db == NULL && http->has_db) { /* db_open has logged why */
         refuse(r, ERROR_UNAVAILABLE, NULL);
         reply_error(r);
-    } else if (!dispatch_work(call, db)) {
-        loop_write(call);
+    } else if (!dispatch_work(context, db)) {
+        loop_write(context);
         return; /* the call may be gone already */
     }
-    loop_return(call);
+    loop_return(context);
 }
 
 static struct pool *make_pool(struct http *http, const char *name, int max, int keep, size_t queue, int idle_ms,
@@ -252,17 +252,17 @@ static char *copy_or_null(const char *s)
     return s != NULL ? xstrdup(s) : NULL;
 }
 
-static struct front *make_front(const struct http_settings *s)
+static struct h2o_setup *make_front(const struct http_settings *s)
 {
     size_t largest = s->body_max > s->raw_max ? s->body_max : s->raw_max;
-    struct front_settings settings = {.entity_max =
-                                          largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
-                                      .handshake_ms = s->header_ms,
-                                      .spool_dir = s->spool_dir,
-                                      .on_request = exchange_request,
-                                      .on_metrics = exchange_metrics,
-                                      .is_ours = exchange_is_ours};
-    return front_create(&settings);
+    struct h2o_setup_settings settings = {.entity_max =
+                                              largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
+                                          .handshake_ms = s->header_ms,
+                                          .spool_dir = s->spool_dir,
+                                          .on_request = h2o_exchange_request,
+                                          .on_metrics = h2o_exchange_metrics,
+                                          .is_ours = h2o_exchange_is_ours};
+    return h2o_setup_create(&settings);
 }
 
 /* Everything that cannot fail; the router is NULL if the tables are wrong. */
@@ -288,7 +288,7 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->server = server;
     env->router = router_create(http->tables, http->n_tables);
     env->metrics = metrics_create(http->tables, http->n_tables);
-    env->front = make_front(s);
+    env->setup = make_front(s);
     env->workers =
         make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
     env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
@@ -367,7 +367,7 @@ void http_destroy(struct http *http)
         loop_destroy(http->loops[i]);
     pool_destroy(http->env.workers);
     pool_destroy(http->env.hashers);
-    front_destroy(http->env.front);
+    h2o_setup_destroy(http->env.setup);
     metrics_destroy(http->env.metrics);
     router_destroy(http->env.router);
     free(http->env.trusted);

@@ -2,7 +2,7 @@
  *
  * http_start opens every address, starts the loops (one thread each), the workers on demand and, if wanted, the metrics
  * listener, and returns when all of them listen. Requests are answered from the route tables; /health is the server's
- * own. HTTP/1.1 only, with TLS 1.2 or newer on the addresses that say so; a front proxy may speak HTTP/2 for it.
+ * own. HTTP/1.1 only, with TLS 1.2 or newer on the addresses that say so; a setup proxy may speak HTTP/2 for it.
  *
  * Everything in struct server must outlive http_stop: handlers run until then. The hub is listened to from http_start
  * on, so start the server before the first change and stop it after the writer's observers are done being called, or

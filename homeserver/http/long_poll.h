@@ -1,4 +1,4 @@
-/* Requests that wait for news: one lot per loop, touched by that loop's thread only.
+/* Requests that wait for news: one polls per loop, touched by that loop's thread only.
  *
  * Two ways lead to a parked call. By user: a hash of users, each with the list of its calls, so that a wake for a few
  * users among ten thousand parked ones, or for ten thousand users among a few parked ones, costs as little as the
@@ -14,34 +14,35 @@
 
 #include "homeserver/http/request_context.h"
 
-#define PARK_SLOT_MS 100
-#define PARK_SLOTS 1024
+#define LONG_POLL_SLOT_MS 100
+#define LONG_POLL_SLOTS 1024
 
-struct parked_user;
+struct polling_user;
 struct wake;
 
-struct park_lot {
-    struct parked_user *users;
-    struct call *slots[PARK_SLOTS];
+struct long_polls {
+    struct polling_user *users;
+    struct request_context *slots[LONG_POLL_SLOTS];
     int64_t turned_ms; /* slots before this moment were looked at */
     size_t n;
 };
 
-typedef void park_visit(void *self, struct call *call);
+typedef void long_poll_visit(void *self, struct request_context *context);
 
-void park_lot_init(struct park_lot *lot, int64_t now_ms);
-void park_lot_finish(struct park_lot *lot); /* is empty by then */
+void long_polls_init(struct long_polls *polls, int64_t now_ms);
+void long_polls_finish(struct long_polls *polls); /* is empty by then */
 
-void park_add(struct park_lot *lot, struct call *call, int64_t now_ms); /* r.park.user and .deadline_ms are filled in */
-void park_remove(struct park_lot *lot, struct call *call);
+void long_poll_add(struct long_polls *polls, struct request_context *context,
+                   int64_t now_ms); /* r.poll.user and .deadline_ms are filled in */
+void long_poll_remove(struct long_polls *polls, struct request_context *context);
 
 /* Visits the calls of the users a wake concerns. */
-void park_wake(struct park_lot *lot, const struct wake *wake, park_visit *visit, void *self);
+void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, void *self);
 
 /* Visits the calls whose deadline is at or before now_ms. */
-void park_expire(struct park_lot *lot, int64_t now_ms, park_visit *visit, void *self);
+void long_poll_expire(struct long_polls *polls, int64_t now_ms, long_poll_visit *visit, void *self);
 
 /* Visits every call. */
-void park_each(struct park_lot *lot, park_visit *visit, void *self);
+void long_poll_each(struct long_polls *polls, long_poll_visit *visit, void *self);
 
 #endif

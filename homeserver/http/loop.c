@@ -24,7 +24,7 @@ struct post {
     h2o_multithread_message_t super;
     enum post_kind kind;
     union {
-        struct call *call;
+        struct request_context *context;
         struct wake *wake;
         SSL_CTX *tls;
     };
@@ -52,22 +52,22 @@ static void send_post(struct loop *loop, struct post content)
         post_drop(post);
 }
 
-void loop_return(struct call *call)
+void loop_return(struct request_context *context)
 {
-    send_post(call->loop, (struct post){.kind = POST_RETURN, .call = call});
+    send_post(context->loop, (struct post){.kind = POST_RETURN, .context = context});
 }
 
-/* On the writer's thread: the call's write is durable, or refused. */
-static void on_written(void *call, bool written)
+/* On the writer's thread: the request's write is durable, or refused. */
+static void on_written(void *context, bool written)
 {
-    dispatch_written(call, written);
-    loop_return(call);
+    dispatch_written(context, written);
+    loop_return(context);
 }
 
-void loop_write(struct call *call)
+void loop_write(struct request_context *context)
 {
-    struct request *r = &call->r;
-    writer_submit(r->server->writer, r->written.job, r->written.state, &r->error, on_written, call);
+    struct request *r = &context->r;
+    writer_submit(r->server->writer, r->written.job, r->written.state, &r->error, on_written, context);
 }
 
 void loop_wake(struct loop *loop, struct wake *wake)
@@ -90,91 +90,91 @@ size_t loop_parked(const struct loop *loop)
     return atomic_load(&loop->parked);
 }
 
-static void unpark(struct call *call)
+static void unpark(struct request_context *context)
 {
-    park_remove(&call->loop->lot, call);
-    atomic_store(&call->loop->parked, call->loop->lot.n);
-    call->place = CALL_LOOP;
+    long_poll_remove(&context->loop->polls, context);
+    atomic_store(&context->loop->parked, context->loop->polls.n);
+    context->place = REQUEST_ON_LOOP;
 }
 
-static void park(struct loop *loop, struct call *call)
+static void park(struct loop *loop, struct request_context *context)
 {
     int64_t now_ms = clock_mono_ms();
-    if (loop->stopping || call->r.park.deadline_ms <= now_ms) {
-        dispatch_expire(call);
-        exchange_answer(call);
+    if (loop->stopping || context->r.poll.deadline_ms <= now_ms) {
+        dispatch_expire(context);
+        h2o_exchange_answer(context);
         return;
     }
-    call->place = CALL_PARKED;
-    call->was_parked = true;
-    park_add(&loop->lot, call, now_ms);
-    atomic_store(&loop->parked, loop->lot.n);
+    context->place = REQUEST_PARKED;
+    context->was_parked = true;
+    long_poll_add(&loop->polls, context, now_ms);
+    atomic_store(&loop->parked, loop->polls.n);
     loop_timer(loop);
-    connection_watch(call->connection);
-    if (call->connection->gone)
-        loop_gone(call);
+    connection_watch(context->connection);
+    if (context->connection->gone)
+        loop_gone(context);
 }
 
-static void hand_to_worker(struct loop *loop, struct call *call)
+static void hand_to_worker(struct loop *loop, struct request_context *context)
 {
-    bool hashes = (call->r.route->flags & ROUTE_HASH) != 0;
-    call->place = CALL_WORKER;
+    bool hashes = (context->r.route->flags & ROUTE_HASH) != 0;
+    context->place = REQUEST_ON_WORKER;
     ++loop->busy;
-    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &call->job, call->was_parked))
+    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &context->job, context->was_parked))
         return;
     --loop->busy;
-    call->place = CALL_LOOP;
-    dispatch_overflow(call);
-    exchange_answer(call);
+    context->place = REQUEST_ON_LOOP;
+    dispatch_overflow(context);
+    h2o_exchange_answer(context);
 }
 
-static void hand_to_writer(struct loop *loop, struct call *call)
+static void hand_to_writer(struct loop *loop, struct request_context *context)
 {
-    call->place = CALL_WORKER;
+    context->place = REQUEST_ON_WORKER;
     ++loop->busy;
-    loop_write(call);
+    loop_write(context);
 }
 
-void loop_take(struct loop *loop, struct call *call, enum dispatch what)
+void loop_take(struct loop *loop, struct request_context *context, enum dispatch what)
 {
     if (what == DISPATCH_PARK)
-        park(loop, call);
+        park(loop, context);
     else if (what == DISPATCH_WORK)
-        hand_to_worker(loop, call);
+        hand_to_worker(loop, context);
     else if (what == DISPATCH_WRITE)
-        hand_to_writer(loop, call);
+        hand_to_writer(loop, context);
     else
-        exchange_answer(call);
+        h2o_exchange_answer(context);
 }
 
-void loop_gone(struct call *call)
+void loop_gone(struct request_context *context)
 {
-    unpark(call);
-    call->req->http1_is_persistent = 0; /* so that libh2o closes after the write that nobody reads */
-    reply_reset(&call->r.reply);
-    reply_status(&call->r, 499); /* for the log */
-    exchange_answer(call);
+    unpark(context);
+    context->req->http1_is_persistent = 0; /* so that libh2o closes after the write that nobody reads */
+    reply_reset(&context->r.reply);
+    reply_status(&context->r, 499); /* for the log */
+    h2o_exchange_answer(context);
 }
 
-void loop_forget(struct call *call)
+void loop_forget(struct request_context *context)
 {
-    if (call->place == CALL_PARKED)
-        unpark(call);
-    call->connection->call = NULL;
-    call->connection = NULL;
-    call->req = NULL;
-    if (call->place != CALL_WORKER) /* else released when the worker brings it back */
-        call_destroy(call);
+    if (context->place == REQUEST_PARKED)
+        unpark(context);
+    context->connection->context = NULL;
+    context->connection = NULL;
+    context->req = NULL;
+    if (context->place != REQUEST_ON_WORKER) /* else released when the worker brings it back */
+        request_context_destroy(context);
 }
 
-static void on_return(struct loop *loop, struct call *call)
+static void on_return(struct loop *loop, struct request_context *context)
 {
     --loop->busy;
-    call->place = CALL_LOOP;
-    if (call->req == NULL)
-        call_destroy(call);
+    context->place = REQUEST_ON_LOOP;
+    if (context->req == NULL)
+        request_context_destroy(context);
     else
-        loop_take(loop, call, dispatch_again(call));
+        loop_take(loop, context, dispatch_again(context));
 }
 
 struct news {
@@ -182,26 +182,26 @@ struct news {
     const struct wake *wake;
 };
 
-static void on_news(void *self, struct call *call)
+static void on_news(void *self, struct request_context *context)
 {
     struct news *news = self;
-    enum dispatch what = dispatch_news(call, news->wake);
+    enum dispatch what = dispatch_news(context, news->wake);
     if (what == DISPATCH_PARK)
         return;
-    unpark(call);
-    loop_take(news->loop, call, what);
+    unpark(context);
+    loop_take(news->loop, context, what);
 }
 
-static void on_expiry(void *self, struct call *call)
+static void on_expiry(void *self, struct request_context *context)
 {
-    unpark(call);
-    dispatch_expire(call);
-    exchange_answer(call);
+    unpark(context);
+    dispatch_expire(context);
+    h2o_exchange_answer(context);
 }
 
 void loop_timer(struct loop *loop)
 {
-    int ms = loop->lot.n > 0 ? PARK_SLOT_MS : loop->connections != NULL || loop->paused ? SWEEP_MS : 0;
+    int ms = loop->polls.n > 0 ? LONG_POLL_SLOT_MS : loop->connections != NULL || loop->paused ? SWEEP_MS : 0;
     struct timespec interval = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     struct itimerspec every = {.it_interval = interval, .it_value = interval};
     if (ms == loop->timer_ms)
@@ -217,8 +217,8 @@ static void on_timer(h2o_socket_t *sock, const char *err)
     int64_t now_ms = clock_mono_ms();
     if (read(loop->timer, &turns, sizeof turns) < 0)
         return;
-    park_expire(&loop->lot, now_ms, on_expiry, loop);
-    if (now_ms - loop->swept_ms >= SWEEP_MS - PARK_SLOT_MS / 2) {
+    long_poll_expire(&loop->polls, now_ms, on_expiry, loop);
+    if (now_ms - loop->swept_ms >= SWEEP_MS - LONG_POLL_SLOT_MS / 2) {
         loop->swept_ms = now_ms;
         connection_sweep(loop, now_ms);
     }
@@ -251,17 +251,17 @@ static void begin_stop(struct loop *loop)
     loop->stop_by_ms = clock_mono_ms() + loop->env->stop_ms;
     connection_unlisten(loop);
     h2o_context_request_shutdown(&loop->ctx);
-    park_each(&loop->lot, on_expiry, loop);
+    long_poll_each(&loop->polls, on_expiry, loop);
 }
 
 static void on_post(struct loop *loop, struct post *post)
 {
     struct news news = {.loop = loop};
     switch (post->kind) {
-    case POST_RETURN: on_return(loop, post->call); break;
+    case POST_RETURN: on_return(loop, post->context); break;
     case POST_WAKE:
         news.wake = post->wake;
-        park_wake(&loop->lot, post->wake, on_news, &news);
+        long_poll_wake(&loop->polls, post->wake, on_news, &news);
         wake_unref(post->wake);
         break;
     case POST_TLS: take_tls(loop, post->tls); break;
@@ -282,13 +282,13 @@ static void on_posts(h2o_multithread_receiver_t *receiver, h2o_linklist_t *posts
 
 static void init(struct loop *loop)
 {
-    struct front *front = loop->env->front;
+    struct h2o_setup *setup = loop->env->setup;
     SSL_CTX *tls = loop->accept[LISTENER_TLS].ssl_ctx;
-    h2o_context_init(&loop->ctx, h2o_evloop_create(), front_config(front));
-    loop->accept[LISTENER_PLAIN] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front)};
-    loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_hosts(front), .ssl_ctx = tls};
-    loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = front_metrics_hosts(front)};
-    park_lot_init(&loop->lot, clock_mono_ms());
+    h2o_context_init(&loop->ctx, h2o_evloop_create(), h2o_setup_config(setup));
+    loop->accept[LISTENER_PLAIN] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_hosts(setup)};
+    loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_hosts(setup), .ssl_ctx = tls};
+    loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_metrics_hosts(setup)};
+    long_polls_init(&loop->polls, clock_mono_ms());
     h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_posts);
     connection_watch_start(loop);
     start_timer(loop);
@@ -322,7 +322,7 @@ static void dispose(struct loop *loop)
     h2o_evloop_run(evloop, 0); /* frees the sockets that were closed */
     h2o_evloop_destroy(evloop);
     take_tls(loop, NULL);
-    park_lot_finish(&loop->lot);
+    long_polls_finish(&loop->polls);
 }
 
 /* Whether a stopping loop may end: every connection closed, every handler back. */

@@ -14,7 +14,7 @@
 #include "homeserver/http/request_context.h"
 #include "homeserver/http/dispatch.h"
 
-struct front;
+struct h2o_setup;
 struct loop;
 struct metrics;
 struct router;
@@ -27,7 +27,7 @@ struct loop_env {
     struct server *server;
     struct router *router;
     struct metrics *metrics;
-    struct front *front;
+    struct h2o_setup *setup;
     struct pool *workers, *hashers;
     struct dispatch_limits limits;
     struct network *trusted; /* proxies */
@@ -53,8 +53,9 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
                         struct ssl_ctx_st *tls);
 
 /* Any thread. */
-void loop_return(struct call *call); /* a worker is done with it */
-void loop_write(struct call *call);  /* r.written goes to the writer, which returns the call when it is durable */
+void loop_return(struct request_context *context); /* a worker is done with it */
+void loop_write(
+    struct request_context *context); /* r.written goes to the writer, which returns the call when it is durable */
 void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */
 void loop_set_tls(struct loop *loop, struct ssl_ctx_st *tls); /* takes the reference given */
 void loop_ask_stop(struct loop *loop);

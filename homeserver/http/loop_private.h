@@ -17,12 +17,12 @@ enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_HANDLER, PHASE_REPLY };
 struct connection {
     struct loop *loop;
     h2o_socket_t *sock;
-    SSL_CTX *tls;      /* libh2o makes the SSL on the first byte: until then this keeps the certificate's context */
-    struct call *call; /* the request that is being answered, or NULL */
-    bool http;         /* past the TLS handshake */
-    bool watched;      /* in loop->watch */
-    bool gone;         /* the client has hung up */
-    bool large;        /* counted in loop->large */
+    SSL_CTX *tls; /* libh2o makes the SSL on the first byte: until then this keeps the certificate's context */
+    struct request_context *context; /* the request that is being answered, or NULL */
+    bool http;                       /* past the TLS handshake */
+    bool watched;                    /* in loop->watch */
+    bool gone;                       /* the client has hung up */
+    bool large;                      /* counted in loop->large */
     enum phase phase;
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
@@ -46,8 +46,8 @@ struct loop {
     bool open;            /* whether the receiver is there */
     int watch;            /* an epoll of connections whose request is held: libh2o does not read from those */
     h2o_socket_t *watch_sock;
-    struct park_lot lot;
-    _Atomic size_t parked; /* lot.n, for others */
+    struct long_polls polls;
+    _Atomic size_t parked; /* polls.n, for others */
     int timer;             /* monotonic: libh2o's own timers stand still when the wall clock is set back */
     h2o_socket_t *timer_sock;
     int timer_ms; /* its interval; 0: off */
@@ -72,17 +72,18 @@ void connection_close_idle(struct loop *loop);            /* while stopping */
 void connection_cut(struct loop *loop);                   /* all of them, whatever they do */
 
 /* exchange.c */
-int exchange_request(h2o_handler_t *self, h2o_req_t *req);
-int exchange_metrics(h2o_handler_t *self, h2o_req_t *req);
-bool exchange_is_ours(h2o_req_t *req);
-void exchange_answer(struct call *call); /* sends call->r.reply; the call may be gone afterwards */
+int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req);
+int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req);
+bool h2o_exchange_is_ours(h2o_req_t *req);
+void h2o_exchange_answer(struct request_context *context); /* sends context->r.reply; the call may be gone afterwards */
 /* Whether the request's route takes more than JSON, and the caller shows a token that might be an operator's. */
-bool exchange_may_be_large(struct loop *loop, h2o_req_t *req);
+bool h2o_exchange_may_be_large(struct loop *loop, h2o_req_t *req);
 
 /* loop.c */
-void loop_take(struct loop *loop, struct call *call, enum dispatch what); /* answers, parks or hands to a worker */
-void loop_timer(struct loop *loop);                                       /* as fast as what waits needs it */
-void loop_gone(struct call *call);                                        /* its client has hung up */
-void loop_forget(struct call *call);                                      /* libh2o has dropped its request */
+void loop_take(struct loop *loop, struct request_context *context,
+               enum dispatch what);                /* answers, parks or hands to a worker */
+void loop_timer(struct loop *loop);                /* as fast as what waits needs it */
+void loop_gone(struct request_context *context);   /* its client has hung up */
+void loop_forget(struct request_context *context); /* libh2o has dropped its request */
 
 #endif

@@ -65,13 +65,13 @@ enum route_flags {
 typedef bool request_handler(struct request *r);
 
 /* How a request waits for news (ROUTE_PARKS). All three run on the loop and must not block or touch r->db.
- * wait:   true: nothing new, r->park is filled: hold the request. false: give it to a worker now.
- * answer: a wake concerns r->park.user: true: the reply is filled in right here (the hot path); false: to a worker.
+ * wait:   true: nothing new, r->poll is filled: hold the request. false: give it to a worker now.
+ * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker.
  * expire: the time is up: fills in the reply that says so.
- * A handler on a worker that finds nothing worth saying may fill r->park, set r->park.again and return true: the loop
- * then holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->park.since). */
+ * A handler on a worker that finds nothing worth saying may fill r->poll, set r->poll.again and return true: the loop
+ * then holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->poll.since). */
 struct wake;
-struct park_hooks {
+struct long_poll_hooks {
     bool (*wait)(struct request *r);
     bool (*answer)(struct request *r, const struct wake *wake);
     void (*expire)(struct request *r);
@@ -83,8 +83,8 @@ struct route {
     request_handler *handle;
     unsigned flags;
     enum rate_class rate;
-    const char *operation;         /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
-    const struct park_hooks *park; /* ROUTE_PARKS */
+    const char *operation; /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
+    const struct long_poll_hooks *poll; /* ROUTE_PARKS */
 };
 
 /* A table of routes; every file of client-api/ ends in one: const struct routes ROOM_ROUTES. */
@@ -141,14 +141,14 @@ struct request {
     } office;
     struct db *db; /* this worker's read connection */
     char id[12];   /* for the log */
-    struct park {
+    struct long_poll {
         bool again;          /* the handler asks to be held (again) */
         user_no user;        /* woken by this user's changes … */
         stream_pos since;    /* … after this position */
         int64_t deadline_ms; /* clock_mono_ms when waiting ends */
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
-    } park;
+    } poll;
     struct written {     /* reply_when_written */
         writer_job *job; /* NULL: the handler's reply stands */
         void *state;     /* heap: freed with the request */

@@ -15,7 +15,7 @@
 #define TOKEN_MAX 4096  /* a longer one is nobody's */
 #define REASON_MAX 2048 /* of Parta-Override-Reason, percent-encoded */
 
-/* A piece of call->strings, which was made large enough. */
+/* A piece of context->strings, which was made large enough. */
 static char *put(char **to, const char *bytes, size_t len)
 {
     char *start = *to;
@@ -31,7 +31,7 @@ static size_t at_most(size_t n, size_t max)
 }
 
 /* "Bearer <token>" → the token; its length 0: another scheme, or nothing */
-static const char *bearer(const struct call_head *head, size_t *len)
+static const char *bearer(const struct request_head *head, size_t *len)
 {
     static const char SCHEME[] = "Bearer ";
     const size_t skip = sizeof SCHEME - 1;
@@ -45,16 +45,16 @@ static const char *bearer(const struct call_head *head, size_t *len)
     return token;
 }
 
-static void put_headers(struct call *call, char **to, const struct call_head *head)
+static void put_headers(struct request_context *context, char **to, const struct request_head *head)
 {
     size_t token_len;
     const char *token = bearer(head, &token_len);
     if (token_len > 0 && token_len <= TOKEN_MAX && memchr(token, '\0', token_len) == NULL)
-        call->r.token = put(to, token, token_len);
-    call->r.user_agent =
+        context->r.token = put(to, token, token_len);
+    context->r.user_agent =
         head->user_agent_len > 0 ? put(to, head->user_agent, at_most(head->user_agent_len, HEADER_MAX)) : "";
     if (head->content_type_len > 0)
-        call->r.content_type = put(to, head->content_type, at_most(head->content_type_len, HEADER_MAX));
+        context->r.content_type = put(to, head->content_type, at_most(head->content_type_len, HEADER_MAX));
 }
 
 static const char *put_header(char **to, const char *bytes, size_t len, size_t max)
@@ -63,9 +63,9 @@ static const char *put_header(char **to, const char *bytes, size_t len, size_t m
 }
 
 /* What only the school API reads. */
-static void put_office(struct call *call, char **to, const struct call_head *head)
+static void put_office(struct request_context *context, char **to, const struct request_head *head)
 {
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     if ((r->route->flags & ROUTE_OPERATOR_TOO) == 0)
         return;
     r->office.idempotency_key = put_header(to, head->idempotency_key, head->idempotency_key_len, HEADER_MAX);
@@ -77,26 +77,26 @@ static void put_office(struct call *call, char **to, const struct call_head *hea
         *reason = '\0';
 }
 
-static bool put_query(struct call *call, char **to, const char *query, size_t len)
+static bool put_query(struct request_context *context, char **to, const char *query, size_t len)
 {
-    int n = query_parse(put(to, query, len), len, call->r.query);
+    int n = query_parse(put(to, query, len), len, context->r.query);
     if (n < 0)
-        return refuse(&call->r, ERROR_INVALID_PARAM, "The query is not well-formed.");
-    call->r.n_query = n;
-    if (call->r.token == NULL && query_get(&call->r, "access_token") != NULL &&
-        query_get(&call->r, "access_token")[0] != '\0')
-        call->r.token = query_get(&call->r, "access_token");
+        return refuse(&context->r, ERROR_INVALID_PARAM, "The query is not well-formed.");
+    context->r.n_query = n;
+    if (context->r.token == NULL && query_get(&context->r, "access_token") != NULL &&
+        query_get(&context->r, "access_token")[0] != '\0')
+        context->r.token = query_get(&context->r, "access_token");
     return true;
 }
 
-static bool find_route(struct call *call, char **to, const struct router *router)
+static bool find_route(struct request_context *context, char **to, const struct router *router)
 {
     static const enum error_code ERRORS[] = {
         [ROUTE_UNKNOWN] = ERROR_UNRECOGNIZED,
         [ROUTE_METHOD] = ERROR_METHOD_NOT_ALLOWED,
         [ROUTE_BAD_PATH] = ERROR_INVALID_PARAM,
     };
-    struct request *r = &call->r;
+    struct request *r = &context->r;
     struct path path;
     struct route_hit hit;
     size_t len = strlen(r->path);
@@ -104,7 +104,7 @@ static bool find_route(struct call *call, char **to, const struct router *router
         return refuse(r, ERROR_UNRECOGNIZED, NULL);
     *to += len + 1;
     enum route_match match = router_find(router, &path, r->method, &hit);
-    call->allowed = hit.allowed;
+    context->allowed = hit.allowed;
     if (match != ROUTE_FOUND)
         return refuse(r, ERRORS[match], match == ROUTE_BAD_PATH ? "The path is not well-formed." : NULL);
     r->route = hit.route;
@@ -113,7 +113,7 @@ static bool find_route(struct call *call, char **to, const struct router *router
     return true;
 }
 
-static void fill(struct call *call, const struct router *router, const struct call_head *head)
+static void fill(struct request_context *context, const struct router *router, const struct request_head *head)
 {
     const char *mark = memchr(head->path, '?', head->path_len);
     size_t path_len = mark != NULL ? (size_t)(mark - head->path) : head->path_len;
@@ -122,47 +122,48 @@ static void fill(struct call *call, const struct router *router, const struct ca
                   at_most(head->user_agent_len, HEADER_MAX) + at_most(head->content_type_len, HEADER_MAX) +
                   at_most(head->idempotency_key_len, HEADER_MAX) + at_most(head->if_match_len, HEADER_MAX) +
                   at_most(head->override_len, REASON_MAX) + 12;
-    char *to = call->strings = xcalloc(1, room);
-    put_headers(call, &to, head);
-    call->r.path = put(&to, head->path, path_len);
-    if (strlen(call->r.path) != path_len)
-        refuse(&call->r, ERROR_UNRECOGNIZED, NULL);
-    else if (find_route(call, &to, router)) {
-        put_office(call, &to, head);
+    char *to = context->strings = xcalloc(1, room);
+    put_headers(context, &to, head);
+    context->r.path = put(&to, head->path, path_len);
+    if (strlen(context->r.path) != path_len)
+        refuse(&context->r, ERROR_UNRECOGNIZED, NULL);
+    else if (find_route(context, &to, router)) {
+        put_office(context, &to, head);
         if (mark != NULL)
-            put_query(call, &to, mark + 1, query_len);
+            put_query(context, &to, mark + 1, query_len);
     }
 }
 
-struct call *call_create(struct server *server, const struct router *router, const struct call_head *head)
+struct request_context *request_context_create(struct server *server, const struct router *router,
+                                               const struct request_head *head)
 {
-    struct call *call = xcalloc(1, sizeof *call);
-    call->begun_us = clock_mono_us();
-    call->r.server = server;
-    call->r.method = head->method;
-    call->r.raw_body = head->body != NULL ? head->body : "";
-    call->r.raw_body_len = head->body_len;
-    if (head->path_len > CALL_PATH_MAX) {
-        error_set(&call->r.error, ERROR_TOO_LARGE, "The path is too long.");
-        call->r.error.status = 414;
-        call->r.path = call->strings = xcalloc(1, 1);
-        call->r.user_agent = "";
-        return call;
+    struct request_context *context = xcalloc(1, sizeof *context);
+    context->begun_us = clock_mono_us();
+    context->r.server = server;
+    context->r.method = head->method;
+    context->r.raw_body = head->body != NULL ? head->body : "";
+    context->r.raw_body_len = head->body_len;
+    if (head->path_len > REQUEST_PATH_MAX) {
+        error_set(&context->r.error, ERROR_TOO_LARGE, "The path is too long.");
+        context->r.error.status = 414;
+        context->r.path = context->strings = xcalloc(1, 1);
+        context->r.user_agent = "";
+        return context;
     }
-    fill(call, router, head);
-    return call;
+    fill(context, router, head);
+    return context;
 }
 
-void call_destroy(struct call *call)
+void request_context_destroy(struct request_context *context)
 {
-    if (call == NULL)
+    if (context == NULL)
         return;
-    if (call->r.park.release != NULL)
-        call->r.park.release(call->r.park.state);
-    json_decref(call->r.body);
-    session_unref(call->r.session);
-    reply_reset(&call->r.reply);
-    free(call->r.written.state);
-    free(call->strings);
-    free(call);
+    if (context->r.poll.release != NULL)
+        context->r.poll.release(context->r.poll.state);
+    json_decref(context->r.body);
+    session_unref(context->r.session);
+    reply_reset(&context->r.reply);
+    free(context->r.written.state);
+    free(context->strings);
+    free(context);
 }

@@ -14,28 +14,28 @@ struct st_h2o_req_t;
 struct connection;
 struct loop;
 
-enum call_place { CALL_LOOP, CALL_WORKER, CALL_PARKED };
+enum request_place { REQUEST_ON_LOOP, REQUEST_ON_WORKER, REQUEST_PARKED };
 
-struct call {
+struct request_context {
     struct request r; /* first: a handler's request is its call */
     struct pool_job job;
     struct loop *loop;
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
-    enum call_place place;
-    unsigned allowed;                   /* bits 1 << enum http_method: what a 405 names */
-    bool load_session;                  /* the token is not in memory: the worker asks the database */
-    bool was_parked;                    /* its duration says nothing about the server */
-    char *strings;                      /* what the pointers of r point into; one piece of memory */
-    int64_t begun_us;                   /* clock_mono_us */
-    struct call *user_prev, *user_next; /* parked calls of one user */
-    struct call *slot_prev, *slot_next; /* parked calls whose time is up at about the same moment */
+    enum request_place place;
+    unsigned allowed;                              /* bits 1 << enum http_method: what a 405 names */
+    bool load_session;                             /* the token is not in memory: the worker asks the database */
+    bool was_parked;                               /* its duration says nothing about the server */
+    char *strings;                                 /* what the pointers of r point into; one piece of memory */
+    int64_t begun_us;                              /* clock_mono_us */
+    struct request_context *user_prev, *user_next; /* parked calls of one user */
+    struct request_context *slot_prev, *slot_next; /* parked calls whose time is up at about the same moment */
 };
 
-#define CALL_OF_JOB(job_) ((struct call *)(void *)((char *)(job_)-offsetof(struct call, job)))
+#define REQUEST_OF_JOB(job_) ((struct request_context *)(void *)((char *)(job_)-offsetof(struct request_context, job)))
 
 /* What came in, as libh2o tells it; borrowed. */
-struct call_head {
+struct request_head {
     enum http_method method;
     const char *path; /* with the query */
     size_t path_len;
@@ -47,14 +47,15 @@ struct call_head {
     size_t body_len;
 };
 
-#define CALL_PATH_MAX (32u << 10) /* bytes of path and query */
+#define REQUEST_PATH_MAX (32u << 10) /* bytes of path and query */
 
 struct router;
 struct server;
 
-/* Makes the call: routes it, copies and decodes what the handler will see. Never NULL; if something about the head is
- * wrong (unknown path, method, escapes, length), r.error says so. */
-struct call *call_create(struct server *server, const struct router *router, const struct call_head *head);
-void call_destroy(struct call *call); /* NULL is accepted */
+/* Makes the context: routes it, copies and decodes what the handler will see. Never NULL; if something about the head
+ * is wrong (unknown path, method, escapes, length), r.error says so. */
+struct request_context *request_context_create(struct server *server, const struct router *router,
+                                               const struct request_head *head);
+void request_context_destroy(struct request_context *context); /* NULL is accepted */
 
 #endif

@@ -10,7 +10,7 @@ struct rooms;
 struct accounts;
 struct sessions;
 struct sync_hub;
-struct syncer;
+struct sync_service;
 struct limits;
 struct puller;
 struct uia;
@@ -22,16 +22,16 @@ struct server {
     struct writer *writer;
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;
-    struct rooms *rooms;       /* homeserver/rooms/rooms.h */
-    struct accounts *accounts; /* homeserver/accounts/accounts.h */
-    struct contacts *contacts; /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
-    struct sender *sender;     /* homeserver/mail/sender.h; NULL: neither mail nor SMS is configured */
-    struct sessions *sessions; /* homeserver/accounts/sessions.h */
-    struct sync_hub *hub;      /* homeserver/sync/hub.h */
-    struct syncer *syncer;     /* homeserver/sync/sync_service.h */
-    struct limits *limits;     /* homeserver/http/limits.h */
-    struct puller *puller;     /* policy/oneroster/puller.h; NULL: the roster is not pulled by itself */
-    struct uia *uia;           /* homeserver/http/uia.h */
+    struct rooms *rooms;         /* homeserver/rooms/rooms.h */
+    struct accounts *accounts;   /* homeserver/accounts/accounts.h */
+    struct contacts *contacts;   /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
+    struct sender *sender;       /* homeserver/mail/sender.h; NULL: neither mail nor SMS is configured */
+    struct sessions *sessions;   /* homeserver/accounts/sessions.h */
+    struct sync_hub *hub;        /* homeserver/sync/hub.h */
+    struct sync_service *syncer; /* homeserver/sync/sync_service.h */
+    struct limits *limits;       /* homeserver/http/limits.h */
+    struct puller *puller;       /* policy/oneroster/puller.h; NULL: the roster is not pulled by itself */
+    struct uia *uia;             /* homeserver/http/uia.h */
 };
 
 #endif

@@ -17,10 +17,10 @@
 
 /* A page in the making. */
 struct page {
-    struct notified *out; /* events: the newest found so far, limit at most */
+    struct notifications *out; /* events: the newest found so far, limit at most */
     struct db *db;
     struct user_names *names;
-    const struct notified_wanted *wanted;
+    const struct notifications_wanted *wanted;
     struct ignored ignored;
     stream_pos cut; /* not everything up to here was looked at */
 };
@@ -36,7 +36,7 @@ struct room_page {
 /* Behind which position there is nothing to find any more. */
 static stream_pos bound(const struct page *page)
 {
-    const struct notified *out = page->out;
+    const struct notifications *out = page->out;
     stream_pos last = out->n == page->wanted->limit ? out->events[out->n - 1].row->pos : 0;
     return last > page->cut ? last : page->cut;
 }
@@ -44,7 +44,7 @@ static stream_pos bound(const struct page *page)
 /* Takes its place among those found; the oldest makes room. */
 static void insert(struct page *page, const struct event_row *row, const char *actions)
 {
-    struct notified *out = page->out;
+    struct notifications *out = page->out;
     size_t at = out->n;
     if (out->n == page->wanted->limit)
         free(out->events[--at].row);
@@ -52,7 +52,7 @@ static void insert(struct page *page, const struct event_row *row, const char *a
         ++out->n;
     for (; at > 0 && out->events[at - 1].row->pos < row->pos; --at)
         out->events[at] = out->events[at - 1];
-    out->events[at] = (struct notified_event){.row = event_hold(row), .actions = actions};
+    out->events[at] = (struct notifications_event){.row = event_hold(row), .actions = actions};
 }
 
 static void look_at(struct page *page, const struct room_page *room, const struct event_row *row)
@@ -73,11 +73,11 @@ static void scan(struct page *page, const struct room_page *room, stream_pos joi
     struct event_row row;
     stream_pos after = bound(page);
     struct stmt *q = events_backwards(page->db, room->room, after > joined_pos ? after : joined_pos, page->wanted->upto,
-                                      NOTIFIED_SCAN_MAX + 1);
+                                      NOTIFICATIONS_SCAN_MAX + 1);
     for (int scanned = 0; events_next(q, &row); ++scanned) {
         if (row.pos <= bound(page))
             break;
-        if (scanned == NOTIFIED_SCAN_MAX)
+        if (scanned == NOTIFICATIONS_SCAN_MAX)
             page->cut = row.pos;
         else
             look_at(page, room, &row);
@@ -102,7 +102,7 @@ static void scan_room(struct page *page, const struct membership_row *membership
 /* Those that may lie below something that was not looked at belong to the next page. */
 static void apply_cut(struct page *page)
 {
-    struct notified *out = page->out;
+    struct notifications *out = page->out;
     while (out->n > 0 && out->events[out->n - 1].row->pos <= page->cut)
         free(out->events[--out->n].row);
     out->next = out->n == page->wanted->limit ? out->events[out->n - 1].row->pos - 1 : page->cut;
@@ -129,13 +129,13 @@ static struct push_rules *load_rules(struct db *db, user_no user)
     return rules;
 }
 
-void notified_read(struct notified *notified, struct db *db, struct user_names *names,
-                   const struct notified_wanted *wanted)
+void notifications_read(struct notifications *notified, struct db *db, struct user_names *names,
+                        const struct notifications_wanted *wanted)
 {
     struct page page = {.out = notified, .db = db, .names = names, .wanted = wanted};
     struct membership_row row;
-    *notified = (struct notified){.rules = load_rules(db, wanted->user),
-                                  .events = xcalloc(wanted->limit, sizeof *notified->events)};
+    *notified = (struct notifications){.rules = load_rules(db, wanted->user),
+                                       .events = xcalloc(wanted->limit, sizeof *notified->events)};
     ignored_load(&page.ignored, db, wanted->server_name, wanted->user);
     struct stmt *q = memberships_of_user(db, wanted->user);
     while (memberships_next(q, &row))
@@ -148,7 +148,7 @@ void notified_read(struct notified *notified, struct db *db, struct user_names *
     ignored_finish(&page.ignored);
 }
 
-void notified_finish(struct notified *notified)
+void notifications_finish(struct notifications *notified)
 {
     for (size_t i = 0; i < notified->n; ++i)
         free(notified->events[i].row);

@@ -16,7 +16,7 @@
 
 /* A question on its way to its facts. */
 struct asking {
-    struct gate_memory *memory;
+    struct gate_cache *memory;
     struct db *db;
     const struct gate_question *q;
     struct rule_facts *f;
@@ -54,7 +54,7 @@ static void read_target(struct asking *a)
     if (a->q->target == a->q->actor)
         *target = a->f->actor;
     else
-        gate_memory_person(a->memory, a->db, a->q->room, &a->of, a->q->target, target);
+        gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->target, target);
     if (!a->f->self && !a->f->actor.service && !target->member && a->target_was == MEMBERSHIP_NONE)
         *target = STRANGER;
     target->joined = a->target_was == MEMBERSHIP_JOIN;
@@ -69,10 +69,10 @@ static bool target_enters(const struct asking *a)
  * there are many at once, need neither. */
 static void read_room(struct asking *a)
 {
-    gate_memory_room(a->memory, a->db, a->q->room, &a->of, NULL);
+    gate_cache_room(a->memory, a->db, a->q->room, &a->of, NULL);
     a->life.n = -1;
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB || is(a, BIT(ACT_SEND) | BIT(ACT_STATE)))
-        gate_memory_room(a->memory, a->db, a->q->room, &a->of, &a->life);
+        gate_cache_room(a->memory, a->db, a->q->room, &a->of, &a->life);
     a->f->room = (struct room_facts){
         .kind = a->of.kind,
         .has_school = a->of.n_schools > 0,
@@ -127,7 +127,7 @@ static void read_pair(struct asking *a)
     user_no other = a->of.kind == ROOM_DIRECT ? other_of_direct(a, one) : other_of_few(a, one);
     if (a->of.n_schools == 0 || one == 0 || other <= 0)
         return;
-    gate_memory_pair(a->memory, a->db, one, other, &pair);
+    gate_cache_pair(a->memory, a->db, one, other, &pair);
     a->f->pair = pair.facts;
     a->f->pair.two = true;
     if (!is(a, ASKING))
@@ -137,12 +137,12 @@ static void read_pair(struct asking *a)
 static void facts_in_room(struct asking *a, struct school_policy *policy)
 {
     read_room(a);
-    gate_memory_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
+    gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);
     count(a);
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)
         read_pair(a);
-    gate_memory_policy(a->memory, a->db, a->q->room, policy);
+    gate_cache_policy(a->memory, a->db, a->q->room, policy);
 }
 
 /* --- In no room --- */
@@ -153,7 +153,7 @@ static void read_acquaintance(struct asking *a)
     a->f->target.member = a->f->target.member && school_shared(a->db, a->q->actor, a->q->target);
     if (a->q->act == ACT_PROFILE && !a->f->target.member)
         a->f->target.shares_room = memberships_share_room(a->db, a->q->actor, a->q->target);
-    gate_memory_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
+    gate_cache_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
     a->f->pair = pair.facts;
 }
 
@@ -168,10 +168,10 @@ static void facts_of_room_to_be(struct asking *a, struct school_policy *policy)
     a->f->actor.owner = true;
     a->f->actor.direct_pair = a->q->kind == ROOM_DIRECT;
     a->f->target.member = a->f->target.member && school_shared(a->db, a->q->actor, a->q->target);
-    gate_memory_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
+    gate_cache_pair(a->memory, a->db, a->q->actor, a->q->target, &pair);
     a->f->pair = pair.facts;
     a->f->pair.two = true;
-    gate_memory_policy_of(a->memory, a->db, a->q->actor, policy);
+    gate_cache_policy_of(a->memory, a->db, a->q->actor, policy);
 }
 
 static void facts_anywhere(struct asking *a, struct school_policy *policy)
@@ -184,7 +184,7 @@ static void facts_anywhere(struct asking *a, struct school_policy *policy)
         school_person_anywhere(a->db, a->q->target, &a->f->target);
     if (a->q->target > 0 && !a->f->self && (a->q->act == ACT_PROFILE || a->q->act == ACT_FIND))
         read_acquaintance(a);
-    gate_memory_policy_of(a->memory, a->db, a->q->actor, policy);
+    gate_cache_policy_of(a->memory, a->db, a->q->actor, policy);
 }
 
 static bool quiet_now(const struct gate_question *q, const struct school_policy *policy, int64_t *ends_ms)
@@ -269,8 +269,8 @@ static bool is_hidden_from(struct rooms *rooms, struct tx *tx, room_no room, use
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return false;
-    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
-    gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, actor, &who);
+    gate_cache_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
+    gate_cache_person(rooms_gate_memory(rooms), tx->db, room, &of, actor, &who);
     return of.n_schools > 0 && !who.service && !who.member && memberships_of(tx->db, room, actor) == MEMBERSHIP_NONE;
 }
 
@@ -286,10 +286,10 @@ bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_n
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return true;
-    gate_memory_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
+    gate_cache_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
     if ((of.kind != ROOM_DIRECT && of.kind != ROOM_CLUB) || of.n_schools == 0)
         return true; /* the office says to which schools the others belong */
-    gate_memory_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);
+    gate_cache_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);
     if (who.service)
         return true;
     return school_room_narrow(tx->db, room, user) &&

@@ -27,7 +27,7 @@ struct stamp {
     int64_t epoch, day;
 };
 
-struct gate_memory {
+struct gate_cache {
     struct {
         struct stamp of_stamp, life_stamp;
         struct room_school of;
@@ -47,12 +47,12 @@ struct gate_memory {
     } pairs[PAIRS_KEPT];
 };
 
-struct gate_memory *gate_memory_create(void)
+struct gate_cache *gate_cache_create(void)
 {
-    return xcalloc(1, sizeof(struct gate_memory)); /* pages that nobody touches cost nothing */
+    return xcalloc(1, sizeof(struct gate_cache)); /* pages that nobody touches cost nothing */
 }
 
-void gate_memory_destroy(struct gate_memory *memory)
+void gate_cache_destroy(struct gate_cache *memory)
 {
     free(memory);
 }
@@ -73,13 +73,13 @@ static bool same(const struct stamp *kept, const struct stamp *now)
     return kept->a == now->a && kept->b == now->b && kept->epoch == now->epoch && kept->day == now->day;
 }
 
-static struct gate_memory *usable(struct gate_memory *memory, struct db *db)
+static struct gate_cache *usable(struct gate_cache *memory, struct db *db)
 {
     return db_writes(db) && !db_failed(db) ? memory : NULL;
 }
 
 /* As school_room_life, of a room whose slot has just been looked at. */
-static void remembered_life(struct gate_memory *memory, struct db *db, room_no room, struct room_life *life)
+static void remembered_life(struct gate_cache *memory, struct db *db, room_no room, struct room_life *life)
 {
     size_t at = slot(room, 0, ROOMS_KEPT);
     struct stamp now = stamp_now(db, OF_LIFE, room, 0);
@@ -89,8 +89,8 @@ static void remembered_life(struct gate_memory *memory, struct db *db, room_no r
     *life = memory->rooms[at].life;
 }
 
-void gate_memory_room(struct gate_memory *memory, struct db *db, room_no room, struct room_school *of,
-                      struct room_life *life)
+void gate_cache_room(struct gate_cache *memory, struct db *db, room_no room, struct room_school *of,
+                     struct room_life *life)
 {
     if (usable(memory, db) == NULL) {
         school_of_room(db, room, of);
@@ -108,8 +108,8 @@ void gate_memory_room(struct gate_memory *memory, struct db *db, room_no room, s
         remembered_life(memory, db, room, life);
 }
 
-void gate_memory_person(struct gate_memory *memory, struct db *db, room_no room, const struct room_school *of,
-                        user_no user, struct person_facts *out)
+void gate_cache_person(struct gate_cache *memory, struct db *db, room_no room, const struct room_school *of,
+                       user_no user, struct person_facts *out)
 {
     if (usable(memory, db) == NULL) {
         school_person_in(db, room, of, user, out);
@@ -125,7 +125,7 @@ void gate_memory_person(struct gate_memory *memory, struct db *db, room_no room,
 
 /* --- Policies --- */
 
-static void policy_of_school(struct gate_memory *memory, struct db *db, school_no school, struct school_policy *out)
+static void policy_of_school(struct gate_cache *memory, struct db *db, school_no school, struct school_policy *out)
 {
     if (usable(memory, db) == NULL) {
         policies_in_force(db, school, out);
@@ -139,7 +139,7 @@ static void policy_of_school(struct gate_memory *memory, struct db *db, school_n
     *out = memory->policies[at].policy;
 }
 
-static void strictest(struct gate_memory *memory, struct db *db, const school_no *schools, int n,
+static void strictest(struct gate_cache *memory, struct db *db, const school_no *schools, int n,
                       struct school_policy *out)
 {
     policy_of_school(memory, db, n != 0 ? schools[0] : 0, out);
@@ -150,7 +150,7 @@ static void strictest(struct gate_memory *memory, struct db *db, const school_no
     }
 }
 
-static void read_room_policy(struct gate_memory *memory, struct db *db, room_no room, struct school_policy *out)
+static void read_room_policy(struct gate_cache *memory, struct db *db, room_no room, struct school_policy *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
@@ -158,7 +158,7 @@ static void read_room_policy(struct gate_memory *memory, struct db *db, room_no 
     strictest(memory, db, schools, n, out);
 }
 
-void gate_memory_policy(struct gate_memory *memory, struct db *db, room_no room, struct school_policy *out)
+void gate_cache_policy(struct gate_cache *memory, struct db *db, room_no room, struct school_policy *out)
 {
     if (usable(memory, db) == NULL) {
         read_room_policy(NULL, db, room, out);
@@ -172,7 +172,7 @@ void gate_memory_policy(struct gate_memory *memory, struct db *db, room_no room,
     *out = memory->room_policies[at].policy;
 }
 
-void gate_memory_policy_of(struct gate_memory *memory, struct db *db, user_no user, struct school_policy *out)
+void gate_cache_policy_of(struct gate_cache *memory, struct db *db, user_no user, struct school_policy *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
@@ -198,7 +198,7 @@ static bool staff_to_family(uint32_t relations)
     return (relations & (FAMILY_TO_STAFF | STAFF_TO_FAMILY)) != 0 && (relations & NOT_OF_THE_SCHOOL) == 0;
 }
 
-static void read_pair(struct gate_memory *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
+static void read_pair(struct gate_cache *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
     struct pair_schools schools;
     school_pair(db, a, b, &schools);
@@ -214,7 +214,7 @@ static void read_pair(struct gate_memory *memory, struct db *db, user_no a, user
     out->facts.staff_to_family = staff_to_family(out->facts.relations);
 }
 
-void gate_memory_pair(struct gate_memory *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
+void gate_cache_pair(struct gate_cache *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
     if (usable(memory, db) == NULL) {
         read_pair(NULL, db, a, b, out);

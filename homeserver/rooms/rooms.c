@@ -14,7 +14,7 @@
 
 struct rooms {
     struct rooms_settings settings;
-    struct gate_memory *gate_memory;
+    struct gate_cache *gate_cache;
     struct room *cached; /* uthash keeps the order of insertion: the front was used longest ago */
     size_t n_states;     /* of all of them */
     int64_t generation;  /* rises when a job that changed rooms is rolled back: rooms of older ones are stale */
@@ -24,7 +24,7 @@ struct rooms *rooms_create(const struct rooms_settings *settings)
 {
     struct rooms *rooms = xcalloc(1, sizeof *rooms);
     rooms->settings = *settings;
-    rooms->gate_memory = gate_memory_create();
+    rooms->gate_cache = gate_cache_create();
     return rooms;
 }
 
@@ -33,9 +33,9 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms)
     return &rooms->settings;
 }
 
-struct gate_memory *rooms_gate_memory(const struct rooms *rooms)
+struct gate_cache *rooms_gate_memory(const struct rooms *rooms)
 {
-    return rooms->gate_memory;
+    return rooms->gate_cache;
 }
 
 static void state_free(struct room *room, struct room_state *state)
@@ -65,7 +65,7 @@ void rooms_destroy(struct rooms *rooms)
         return;
     while (rooms->cached != NULL)
         room_free(rooms, rooms->cached);
-    gate_memory_destroy(rooms->gate_memory);
+    gate_cache_destroy(rooms->gate_cache);
     free(rooms);
 }
 

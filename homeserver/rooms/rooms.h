@@ -23,7 +23,7 @@
 #include "homeserver/rooms/pdu/version.h"
 
 struct db;
-struct gate_memory;
+struct gate_cache;
 struct tx;
 struct user_names;
 struct rooms;
@@ -45,7 +45,7 @@ size_t rooms_states_cached(const struct rooms *rooms); /* pieces of state in mem
 struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */
 const struct rooms_settings *rooms_settings(const struct rooms *rooms);
-struct gate_memory *rooms_gate_memory(const struct rooms *rooms); /* for gate.c */
+struct gate_cache *rooms_gate_memory(const struct rooms *rooms); /* for gate.c */
 
 /* One (type, state key) of a room's state. */
 struct room_state {

@@ -1,10 +1,10 @@
 /* What the school's rules look at (policy/rules/rules.h), read from the records: rooms, people, and how two people
  * stand to each other.
  *
- * For the gates (rooms/gate.c, policy/gate/school_gate.c). Look-ups read through any connection, in a write job through tx->db,
- * and decide nothing. Whatever they read is in a table that db.h's epochs watch, so that the gate may remember the
- * answers on the writer: a new table read here belongs into db.c's list. Roles, enrollments and the like count by the
- * UTC day. */
+ * For the gates (rooms/gate.c, policy/gate/school_gate.c). Look-ups read through any connection, in a write job through
+ * tx->db, and decide nothing. Whatever they read is in a table that db.h's epochs watch, so that the gate may remember
+ * the answers on the writer: a new table read here belongs into db.c's list. Roles, enrollments and the like count by
+ * the UTC day. */
 #ifndef PARTA_STORE_RULE_FACTS_H
 #define PARTA_STORE_RULE_FACTS_H
 

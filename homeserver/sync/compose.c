@@ -262,7 +262,7 @@ static stream_pos newest(struct composing *c)
     return c->hub_is_behind ? event : heard;
 }
 
-enum composed sync_compose(struct syncer *syncer, struct db *db, const struct sync_ask *ask, struct text *out,
+enum composed sync_compose(struct sync_service *syncer, struct db *db, const struct sync_ask *ask, struct text *out,
                            stream_pos *next, struct error *e)
 {
     struct composing c = {.syncer = syncer, .db = db, .ask = ask, .filter = ask->filter, .now_ms = clock_wall_ms()};

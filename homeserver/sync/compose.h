@@ -15,7 +15,7 @@
 
 struct db;
 struct filter;
-struct syncer;
+struct sync_service;
 
 /* Who asks for what; borrowed. */
 struct sync_ask {
@@ -35,7 +35,7 @@ enum composed {
 };
 
 /* Appends the whole answer to *out; *next is its next_batch. Blocks (reads). */
-enum composed sync_compose(struct syncer *syncer, struct db *db, const struct sync_ask *ask, struct text *out,
+enum composed sync_compose(struct sync_service *syncer, struct db *db, const struct sync_ask *ask, struct text *out,
                            stream_pos *next, struct error *e);
 
 /* The answer that says nothing but next_batch; and its beginning, up to and including next_batch. */

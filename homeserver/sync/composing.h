@@ -22,7 +22,7 @@ struct visibility;
 
 /* One answer. */
 struct composing {
-    struct syncer *syncer;
+    struct sync_service *syncer;
     struct db *db;
     const struct sync_ask *ask;
     const struct filter *filter;

@@ -25,7 +25,7 @@
 #define LIMIT_DEFAULT 10 /* as in batch.c */
 
 /* A message, rendered but for its age. */
-struct hot_event {
+struct fast_event {
     struct event_news *news; /* what push borrows from */
     struct text before_age, after_age;
     struct push_event push;
@@ -33,22 +33,22 @@ struct hot_event {
 };
 
 /* What one room of the wake has for everybody in it. */
-struct hot_room {
+struct fast_room {
     bool plain; /* false: nobody gets it from here */
     char *head; /* "!room:server":{ */
     size_t n_events, n_receipts;
-    struct hot_event *events;
-    struct receipt_row *receipts; /* while dressing; strings borrowed from the changes */
+    struct fast_event *events;
+    struct receipt_row *receipts; /* while preparing; strings borrowed from the changes */
     bool typing;
     struct text ephemeral; /* events separated by commas */
 };
 
 struct fragments {
     size_t n_rooms;
-    struct hot_room rooms[]; /* beside the wake's */
+    struct fast_room rooms[]; /* beside the wake's */
 };
 
-static void event_finish(struct hot_event *event)
+static void event_finish(struct fast_event *event)
 {
     push_event_finish(&event->push);
     text_finish(&event->before_age);
@@ -61,7 +61,7 @@ static void fragments_free(void *arg)
 {
     struct fragments *fragments = arg;
     for (size_t i = 0; fragments != NULL && i < fragments->n_rooms; ++i) {
-        struct hot_room *room = &fragments->rooms[i];
+        struct fast_room *room = &fragments->rooms[i];
         for (size_t k = 0; k < room->n_events; ++k)
             event_finish(&room->events[k]);
         free(room->events);
@@ -72,14 +72,14 @@ static void fragments_free(void *arg)
     free(fragments);
 }
 
-/* While dressing, on the writer's thread. */
-struct dressing {
-    struct syncer *syncer;
+/* While preparing, on the writer's thread. */
+struct preparing {
+    struct sync_service *syncer;
     struct wake *wake;
     struct fragments *fragments;
 };
 
-static struct hot_room *room_of(struct dressing *d, room_no room)
+static struct fast_room *room_of(struct preparing *d, room_no room)
 {
     for (size_t i = 0; i < d->wake->n_rooms; ++i)
         if (d->wake->rooms[i].room == room)
@@ -87,7 +87,7 @@ static struct hot_room *room_of(struct dressing *d, room_no room)
     return NULL;
 }
 
-static void name_room(struct hot_room *room, const char *room_id)
+static void name_room(struct fast_room *room, const char *room_id)
 {
     struct text head = TEXT_INIT;
     if (room->head != NULL)
@@ -98,7 +98,7 @@ static void name_room(struct hot_room *room, const char *room_id)
 }
 
 /* Whether the event answers to one that is in the same reply: that one then carries it as an aggregation. */
-static bool relates_within(const struct hot_room *room, const char *content)
+static bool relates_within(const struct fast_room *room, const char *content)
 {
     char target[ID_BYTES_MAX + 1];
     if (!thread_target(content, target))
@@ -109,19 +109,19 @@ static bool relates_within(const struct hot_room *room, const char *content)
     return false;
 }
 
-static bool is_plain(const struct hot_room *room, const struct event_row *row)
+static bool is_plain(const struct fast_room *room, const struct event_row *row)
 {
     return row->state_key == NULL && strcmp(row->type, "m.room.redaction") != 0 && !thread_needs_look(row->content) &&
            !relates_within(room, row->content);
 }
 
-static void render_halves(struct dressing *d, struct hot_event *event)
+static void render_halves(struct preparing *d, struct fast_event *event)
 {
     struct render how = {.names = d->syncer->names, .bare = true};
     render_event_shared(&event->before_age, &event->after_age, &how, &event->news->row);
 }
 
-static void prepare_push(struct dressing *d, struct hot_event *event)
+static void prepare_push(struct preparing *d, struct fast_event *event)
 {
     const struct event_row *row = &event->news->row;
     const char *sender = user_names_get(d->syncer->names, NULL, row->sender);
@@ -138,12 +138,12 @@ static void prepare_push(struct dressing *d, struct hot_event *event)
         event->thread = xstrdup(root);
 }
 
-static void dress_event(struct dressing *d, const struct change *change)
+static void prepare_event(struct preparing *d, const struct change *change)
 {
     if (d->syncer->presence != NULL)
         presence_acts(d->syncer->presence, change->user);
     struct event_news *news = change->payload;
-    struct hot_room *room = room_of(d, change->room);
+    struct fast_room *room = room_of(d, change->room);
     if (news == NULL || room == NULL || !room->plain)
         return;
     if (!is_plain(room, &news->row)) {
@@ -151,8 +151,8 @@ static void dress_event(struct dressing *d, const struct change *change)
         return;
     }
     room->events = xrealloc(room->events, (room->n_events + 1) * sizeof *room->events);
-    struct hot_event *event = &room->events[room->n_events++];
-    *event = (struct hot_event){.news = event_news_ref(news)};
+    struct fast_event *event = &room->events[room->n_events++];
+    *event = (struct fast_event){.news = event_news_ref(news)};
     name_room(room, news->room_id);
     render_halves(d, event);
     prepare_push(d, event);
@@ -160,10 +160,10 @@ static void dress_event(struct dressing *d, const struct change *change)
         room->plain = false;
 }
 
-static void dress_receipt(struct dressing *d, const struct change *change)
+static void prepare_receipt(struct preparing *d, const struct change *change)
 {
     const struct receipt_news *news = change->payload;
-    struct hot_room *room = room_of(d, change->room);
+    struct fast_room *room = room_of(d, change->room);
     if (change->private_ || news == NULL || room == NULL || !room->plain)
         return;
     room->receipts = xrealloc(room->receipts, (room->n_receipts + 1) * sizeof *room->receipts);
@@ -171,17 +171,17 @@ static void dress_receipt(struct dressing *d, const struct change *change)
     name_room(room, news->room_id);
 }
 
-static void dress_typing(struct dressing *d, const struct change *change)
+static void prepare_typing(struct preparing *d, const struct change *change)
 {
     const struct typing_news *news = change->payload;
-    struct hot_room *room = room_of(d, change->room);
+    struct fast_room *room = room_of(d, change->room);
     if (news == NULL || room == NULL || !room->plain)
         return;
     room->typing = true;
     name_room(room, news->room_id);
 }
 
-static void dress_ephemeral(struct dressing *d, struct hot_room *room, room_no no)
+static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_no no)
 {
     if (!room->plain)
         return;
@@ -196,29 +196,29 @@ static void dress_ephemeral(struct dressing *d, struct hot_room *room, room_no n
     room->receipts = NULL;
 }
 
-void hot_dress(void *self, struct wake *wake, const struct change *changes, size_t n)
+void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
 {
-    struct dressing d = {self, wake, xcalloc(1, sizeof *d.fragments + wake->n_rooms * sizeof *d.fragments->rooms)};
+    struct preparing d = {self, wake, xcalloc(1, sizeof *d.fragments + wake->n_rooms * sizeof *d.fragments->rooms)};
     d.fragments->n_rooms = wake->n_rooms;
     for (size_t i = 0; i < wake->n_rooms; ++i)
         d.fragments->rooms[i].plain = true;
     for (size_t i = 0; i < n; ++i) {
         if (changes[i].kind == CHANGE_EVENT)
-            dress_event(&d, &changes[i]);
+            prepare_event(&d, &changes[i]);
         else if (changes[i].kind == CHANGE_RECEIPT)
-            dress_receipt(&d, &changes[i]);
+            prepare_receipt(&d, &changes[i]);
         else if (changes[i].kind == CHANGE_TYPING)
-            dress_typing(&d, &changes[i]);
+            prepare_typing(&d, &changes[i]);
     }
     for (size_t i = 0; i < wake->n_rooms; ++i)
-        dress_ephemeral(&d, &d.fragments->rooms[i], wake->rooms[i].room);
+        prepare_ephemeral(&d, &d.fragments->rooms[i], wake->rooms[i].room);
     wake->fragments = d.fragments;
     wake->release_fragments = fragments_free;
 }
 
 /* While answering, on a loop. */
 struct answering {
-    struct syncer *syncer;
+    struct sync_service *syncer;
     const struct wake *wake;
     const struct sync_ask *ask;
     struct text *out;
@@ -232,7 +232,7 @@ static bool filter_is_plain(const struct filter *f)
 }
 
 /* Whether this user may get this room's fragments: nothing of it is their own. */
-static bool suits(const struct answering *a, const struct hot_room *room)
+static bool suits(const struct answering *a, const struct fast_room *room)
 {
     const struct sync_ask *ask = a->ask;
     int limit = ask->filter->timeline.limit != 0 ? ask->filter->timeline.limit : LIMIT_DEFAULT;
@@ -244,7 +244,7 @@ static bool suits(const struct answering *a, const struct hot_room *room)
     return true;
 }
 
-static void add_event(struct answering *a, const struct hot_event *event)
+static void add_event(struct answering *a, const struct fast_event *event)
 {
     int64_t ts = event->news->row.ts;
     text_add(a->out, event->before_age.data, event->before_age.len);
@@ -253,7 +253,7 @@ static void add_event(struct answering *a, const struct hot_event *event)
     text_add(a->out, event->after_age.data, event->after_age.len);
 }
 
-static void add_timeline(struct answering *a, const struct hot_room *room)
+static void add_timeline(struct answering *a, const struct fast_room *room)
 {
     text_adds(a->out, a->ask->use_state_after ? "\"state_after\":{\"events\":[]}," : "\"state\":{\"events\":[]},");
     text_adds(a->out, "\"timeline\":{\"events\":[");
@@ -275,13 +275,13 @@ static bool knows(const struct answering *a, room_no room, user_no sender, strea
            lazy_knows(a->syncer->lazy, ask->device, room, sender, 0, joined_pos, ask->since);
 }
 
-static bool add_unread(struct answering *a, const struct hot_room *room, const struct wake_room *in)
+static bool add_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in)
 {
     struct unread_tally tally = {0};
     const struct sync_ask *ask = a->ask;
     stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
     for (size_t i = 0; i < room->n_events; ++i) {
-        const struct hot_event *event = &room->events[i];
+        const struct fast_event *event = &room->events[i];
         struct unread_news news = {&event->push, event->thread, event->news->row.pos, before};
         unread_tally_finish(&tally);
         if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally, &joined_pos))
@@ -301,7 +301,7 @@ static bool add_unread(struct answering *a, const struct hot_room *room, const s
 static bool add_room(struct answering *a, int index)
 {
     const struct wake_room *in = &a->wake->rooms[index];
-    const struct hot_room *room = &((struct fragments *)a->wake->fragments)->rooms[index];
+    const struct fast_room *room = &((struct fragments *)a->wake->fragments)->rooms[index];
     if (!suits(a, room))
         return false;
     text_adds(a->out, room->head);
@@ -330,7 +330,8 @@ static bool add_rooms(struct answering *a, size_t first, size_t last)
     return true;
 }
 
-bool hot_answer(struct syncer *syncer, const struct wake *wake, const struct sync_ask *ask, struct text *out)
+bool fast_path_answer(struct sync_service *syncer, const struct wake *wake, const struct sync_ask *ask,
+                      struct text *out)
 {
     struct answering a = {syncer, wake, ask, out, clock_wall_ms()};
     ptrdiff_t at = wake_find(wake, ask->user);

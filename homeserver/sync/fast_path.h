@@ -1,11 +1,12 @@
-/* The hot path of /sync: a wake answered on the loop, without a worker and without the database.
+/* The fast path of /sync: a wake answered on the loop, without a worker and without the database.
  *
  * When a group of writes is committed, what of it many people are to get in the same words is rendered once and hung on
- * the wake (hot_dress, on the writer's thread): messages, public receipts, typing. A parked poll that was up to date
- * then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in memory.
- * Whatever is not plain goes to a worker, and composing (sync/compose.h) answers: state, redactions, one's own messages
- * and marks, other filters than lazy loading and a limit, members whom a lazily loading device has not met, more events
- * than the limit. The two ways give the same answer; tests/unit/fast_path.c holds them against each other. */
+ * the wake (fast_path_prepare, on the writer's thread): messages, public receipts, typing. A parked poll that was up to
+ * date then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in
+ * memory. Whatever is not plain goes to a worker, and composing (sync/compose.h) answers: state, redactions, one's own
+ * messages and marks, other filters than lazy loading and a limit, members whom a lazily loading device has not met,
+ * more events than the limit. The two ways give the same answer; tests/unit/fast_path.c holds them against each other.
+ */
 #ifndef PARTA_SYNC_FAST_PATH_H
 #define PARTA_SYNC_FAST_PATH_H
 
@@ -16,14 +17,15 @@
 
 struct change;
 struct sync_ask;
-struct syncer;
+struct sync_service;
 struct wake;
 
-/* The hub's dresser; self: a struct syncer. */
-void hot_dress(void *self, struct wake *wake, const struct change *changes, size_t n);
+/* The hub's dresser; self: a struct sync_service. */
+void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n);
 
 /* Appends the whole answer for a poll parked at ask->since. false: nothing was appended, a worker must do it (or the
  * poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
-bool hot_answer(struct syncer *syncer, const struct wake *wake, const struct sync_ask *ask, struct text *out);
+bool fast_path_answer(struct sync_service *syncer, const struct wake *wake, const struct sync_ask *ask,
+                      struct text *out);
 
 #endif

@@ -30,7 +30,7 @@ struct sync_hub {
         void *self;
     } listeners[LISTENERS_MAX];
     _Atomic int n_listeners; /* raised when the entry is whole: the writer may be at work already */
-    hub_dresser *dress;
+    hub_dresser *prepare;
     void *dresser;
 };
 
@@ -96,7 +96,7 @@ void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self)
 
 void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)
 {
-    hub->dress = fn;
+    hub->prepare = fn;
     hub->dresser = self;
 }
 
@@ -341,8 +341,8 @@ void hub_observe(void *self, const struct change *changes, size_t n)
     if (wake->pos > hub->pos) {
         raise_own_data(hub, changes, n);
         raise_numbers(hub, wake);
-        if (hub->dress != NULL && wake->n_users != 0)
-            hub->dress(hub->dresser, wake, changes, n);
+        if (hub->prepare != NULL && wake->n_users != 0)
+            hub->prepare(hub->dresser, wake, changes, n);
         for (int i = 0; wake->n_users != 0 && i < hub->n_listeners; ++i)
             hub->listeners[i].fn(hub->listeners[i].self, wake);
     }

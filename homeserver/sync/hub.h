@@ -45,7 +45,7 @@ struct wake {
     struct wake_item *items;
     size_t n_rooms;
     struct wake_room *rooms;
-    void *fragments; /* what the hot path splices (sync/fast_path.h), or NULL */
+    void *fragments; /* what the fast path splices (sync/fast_path.h), or NULL */
     void (*release_fragments)(void *fragments);
 };
 

@@ -14,9 +14,9 @@
 #define FILTERS_CACHED 4096
 #define UNREAD_CACHED 65536
 
-struct syncer *syncer_create(const struct syncer_settings *settings)
+struct sync_service *sync_service_create(const struct sync_service_settings *settings)
 {
-    struct syncer *syncer = xcalloc(1, sizeof *syncer);
+    struct sync_service *syncer = xcalloc(1, sizeof *syncer);
     syncer->writer = settings->writer;
     syncer->rooms = settings->rooms;
     syncer->names = settings->names;
@@ -29,11 +29,11 @@ struct syncer *syncer_create(const struct syncer_settings *settings)
         syncer->presence = presence_create(settings->writer, settings->names);
     syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
     syncer->unread = unread_create(settings->names, UNREAD_CACHED);
-    hub_dress(syncer->hub, hot_dress, syncer);
+    hub_dress(syncer->hub, fast_path_prepare, syncer);
     return syncer;
 }
 
-void syncer_stop(struct syncer *syncer)
+void sync_service_stop(struct sync_service *syncer)
 {
     if (syncer == NULL)
         return;
@@ -41,7 +41,7 @@ void syncer_stop(struct syncer *syncer)
     presence_stop(syncer->presence);
 }
 
-void syncer_destroy(struct syncer *syncer)
+void sync_service_destroy(struct sync_service *syncer)
 {
     if (syncer == NULL)
         return;

@@ -1,8 +1,8 @@
 /* Everything that /sync needs beside the request: one service, wired in main.
  *
  * Life: create it when writer, rooms, names and hub are there, before the first change; the writer's observers must be,
- * in this order, what keeps its own caches and then hub_observe, last. At the end: http_stop, syncer_stop, writer_stop,
- * syncer_destroy, hub_destroy. */
+ * in this order, what keeps its own caches and then hub_observe, last. At the end: http_stop, sync_service_stop,
+ * writer_stop, sync_service_destroy, hub_destroy. */
 #ifndef PARTA_SYNC_SYNC_SERVICE_H
 #define PARTA_SYNC_SYNC_SERVICE_H
 
@@ -19,7 +19,7 @@ struct unread;
 struct user_names;
 struct writer;
 
-struct syncer {
+struct sync_service {
     struct writer *writer;
     struct rooms *rooms;
     struct user_names *names;
@@ -33,7 +33,7 @@ struct syncer {
     struct unread *unread;
 };
 
-struct syncer_settings {
+struct sync_service_settings {
     struct writer *writer;
     struct rooms *rooms;
     struct user_names *names;
@@ -44,8 +44,8 @@ struct syncer_settings {
 };
 
 /* Everything is borrowed for the service's life. */
-struct syncer *syncer_create(const struct syncer_settings *settings);
-void syncer_stop(struct syncer *syncer);    /* ends its threads: before writer_stop. NULL is accepted */
-void syncer_destroy(struct syncer *syncer); /* after writer_stop. NULL is accepted */
+struct sync_service *sync_service_create(const struct sync_service_settings *settings);
+void sync_service_stop(struct sync_service *syncer);    /* ends its threads: before writer_stop. NULL is accepted */
+void sync_service_destroy(struct sync_service *syncer); /* after writer_stop. NULL is accepted */
 
 #endif

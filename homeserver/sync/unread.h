@@ -57,7 +57,7 @@ struct unread_ask {
 /* Blocks (reads). The caller finishes *out. */
 void unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out);
 
-/* An event on the hot path: counted without the database. */
+/* An event on the fast path: counted without the database. */
 struct unread_news {
     const struct push_event *event;
     const char *thread; /* the root's event id; NULL: main timeline */

@@ -56,7 +56,7 @@ static bool name_valid(const char *name)
 
 static bool note(struct changing_records *c, const char *act, const char *name, json_t *details)
 {
-    return office_note(c, act, 0, json_pack("{s:s}", "operator", name), details, NULL);
+    return office_act_note(c, act, 0, json_pack("{s:s}", "operator", name), details, NULL);
 }
 
 int64_t operator_create(struct changing_records *c, const struct operator_plan *plan, char token[OPERATOR_TOKEN_BYTES])

@@ -15,7 +15,7 @@ static bool may_set(struct changing_records *c, school_no school)
 {
     if (school == 0 && c->actor->user != 0)
         return error_set(c->e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
-    return office_gate(c, ACT_POLICY, &(struct subject){.school = school});
+    return office_act_gate(c, ACT_POLICY, &(struct subject){.school = school});
 }
 
 /* Over what is in force without it. */
@@ -54,26 +54,26 @@ static bool settle_children(struct changing_records *c, school_no school, const 
     policies_in_force(c->tx->db, school, &after);
     if (before->consent_age == after.consent_age && before->unknown_age_is_child == after.unknown_age_is_child)
         return true;
-    struct settling *s = settle_begin(c->tx, c->rooms, NULL);
+    struct reconciling *s = reconcile_begin(c->tx, c->rooms, NULL);
     struct people_filter pupils = {.viewer = &everybody, .school = school, .role = "pupil"};
     struct people_page *people = pages_people(c->tx->db, &pupils);
     while (pages_people_next(people, &row))
-        settle_touch(s, row.person.no);
+        reconcile_touch(s, row.person.no);
     pages_people_end(people);
-    return settle_finish(s, c->e);
+    return reconcile_finish(s, c->e);
 }
 
 static bool keep(struct changing_records *c, const struct policy_row *row, const json_t *document)
 {
     json_t *details = json_pack("{s:I, s:O}", "version", (json_int_t)row->version, "document", document);
     if (policies_insert(c->tx, row))
-        return office_note(c, "policy.set", row->school, NULL, details, row->reason);
+        return office_act_note(c, "policy.set", row->school, NULL, details, row->reason);
     json_decref(details);
     return error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
-int64_t school_policies_set(struct changing_records *c, school_no school, const json_t *document, const char *reason,
-                            int64_t if_version)
+int64_t admin_policy_set(struct changing_records *c, school_no school, const json_t *document, const char *reason,
+                         int64_t if_version)
 {
     int64_t now = policies_version(c->tx->db, school);
     struct school_policy before;

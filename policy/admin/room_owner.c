@@ -9,7 +9,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
 
-school_no office_room_school(struct db *db, const struct actor *actor, room_no room)
+school_no school_gate_room_school(struct db *db, const struct actor *actor, room_no room)
 {
     struct viewer viewer = pages_viewer(actor->user);
     struct stmt *q = pages_room_schools(db, &viewer, room);
@@ -18,11 +18,11 @@ school_no office_room_school(struct db *db, const struct actor *actor, room_no r
     return school;
 }
 
-bool office_room_owner(struct changing_records *c, room_no room, user_no owner)
+bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
 {
     struct room_school of;
-    struct subject subject = {.school = office_room_school(c->tx->db, c->actor, room), .target = owner};
-    if (!office_gate(c, ACT_ROOMS_WRITE, &subject))
+    struct subject subject = {.school = school_gate_room_school(c->tx->db, c->actor, room), .target = owner};
+    if (!office_act_gate(c, ACT_ROOMS_WRITE, &subject))
         return false;
     if (!school_of_room(c->tx->db, room, &of) || of.kind != ROOM_CLUB)
         return error_set(c->e, ERROR_CONFLICT, "Only a room that people of a school made has an owner to be changed.");
@@ -31,7 +31,7 @@ bool office_room_owner(struct changing_records *c, room_no room, user_no owner)
     if (!school_room_set(c->tx->db, room, of.kind, owner))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     char *room_id = rooms_id_of(c->tx->db, room);
-    json_t *about = json_pack("{s:s, s:s}", "room", room_id, "user", office_user_id(c, owner));
+    json_t *about = json_pack("{s:s, s:s}", "room", room_id, "user", office_act_user_id(c, owner));
     free(room_id);
-    return office_note(c, "room.owner", subject.school, about, NULL, NULL);
+    return office_act_note(c, "room.owner", subject.school, about, NULL, NULL);
 }

@@ -12,16 +12,16 @@ static bool end(struct tx *tx, user_no user, device_no device)
     return device != 0 ? devices_delete(tx, device) : devices_delete_all(tx, user, 0);
 }
 
-bool sign_ins_end(struct changing_records *c, user_no user, const char *device_id)
+bool admin_sessions_end(struct changing_records *c, user_no user, const char *device_id)
 {
     device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
     school_no school = pages_shared_school(c->tx->db, c->actor->user, user);
-    if (!office_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
+    if (!office_act_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
         return false;
     if (device_id != NULL && device == 0)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such session.");
     if (!end(c->tx, user, device))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    json_t *subject = json_pack("{s:s, s:s*}", "user", office_user_id(c, user), "device", device_id);
-    return office_note(c, "session.end", school, subject, NULL, NULL);
+    json_t *subject = json_pack("{s:s, s:s*}", "user", office_act_user_id(c, user), "device", device_id);
+    return office_act_note(c, "session.end", school, subject, NULL, NULL);
 }

@@ -7,6 +7,6 @@
 #include "policy/records/change.h"
 
 /* Inside a job: signs the device out, or all (device_id NULL). false: *c->e. */
-bool sign_ins_end(struct changing_records *c, user_no user, const char *device_id);
+bool admin_sessions_end(struct changing_records *c, user_no user, const char *device_id);
 
 #endif

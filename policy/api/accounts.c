@@ -68,7 +68,7 @@ static bool list_sessions(struct request *r)
 static bool act_end(struct api_act *act, void *state)
 {
     user_no user = api_user(act->r, act->records.tx->db, act->r->params[0], act->records.e);
-    return user != 0 && sign_ins_end(&act->records, user, state);
+    return user != 0 && admin_sessions_end(&act->records, user, state);
 }
 
 static bool delete_session(struct request *r)

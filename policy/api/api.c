@@ -138,11 +138,11 @@ struct writing {
     int64_t if_version;
     api_act_fn *fn;
     void *state;
-    struct once once;
-    struct once_reply reply;
+    struct idempotent once;
+    struct idempotent_reply reply;
 };
 
-static void render(struct api_act *act, struct once_reply *reply)
+static void render(struct api_act *act, struct idempotent_reply *reply)
 {
     json_t *value = act->reply != NULL ? act->reply : json_object();
     json_add_canonical(&reply->body, value);
@@ -159,7 +159,7 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
     bool done;
     if (r->session == NULL && !r->office.command_line && !take_operator(r, tx->db, &w->actor, e))
         return false;
-    if (!once_find(tx->db, &w->once, &done, &w->reply, e) || done)
+    if (!idempotent_find(tx->db, &w->once, &done, &w->reply, e) || done)
         return done;
     struct api_act act = {
         .records = {tx, r->server->rooms, &w->actor, e}, .r = r, .if_version = w->if_version, .status = 200};
@@ -168,13 +168,13 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
         render(&act, &w->reply);
     else
         json_decref(act.reply);
-    return acted && once_keep(tx, &w->once, &w->reply);
+    return acted && idempotent_keep(tx, &w->once, &w->reply);
 }
 
 bool api_write(struct request *r, api_act_fn *act, void *state)
 {
     struct writing w = {.r = r, .fn = act, .state = state};
-    if (!api_caller(r, &w.actor) || !take_version(r, &w.if_version) || !once_begin(r, w.actor.name, &w.once))
+    if (!api_caller(r, &w.actor) || !take_version(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
         return false;
     bool written = writer_run(r->server->writer, write_job, &w, &r->error);
     if (written) {

@@ -46,12 +46,12 @@ static bool list_applications(struct request *r)
     if (!api_caller(r, &actor) || !read_query(r, &query, &limit))
         return false;
     json_t *items = json_array();
-    if (!shown_papers(r, &actor, &query.school))
+    if (!signup_json_list_known(r, &actor, &query.school))
         return api_reply_list(r, items, 0);
     struct stmt *q = applications_query(r->db, &query);
     while (n < limit && applications_next(q, &row))
         if (application_may_see(r->db, school_mode, &actor, &row)) {
-            json_array_append_new(items, shown_application(r, r->db, &row, false));
+            json_array_append_new(items, signup_json_application(r, r->db, &row, false));
             last = row.no;
             ++n;
         }
@@ -71,7 +71,7 @@ static bool get_application(struct request *r)
     if (applications_get(r->db, api_number(r->params[0]), &row)) {
         bool own = actor.user != 0 && actor.user == row.user;
         if ((own && caller_is_person(r, true)) || (!own && application_may_see(r->db, school_mode, &actor, &row)))
-            value = shown_application(r, r->db, &row, own);
+            value = signup_json_application(r, r->db, &row, own);
         version = row.version;
     }
     application_finish(&row);
@@ -92,7 +92,7 @@ static bool reply_application(struct api_act *act, application_no no, bool own, 
     struct application_row row;
     if (no == 0 || !applications_get(act->records.tx->db, no, &row))
         return false;
-    act->reply = shown_application(act->r, act->records.tx->db, &row, own);
+    act->reply = signup_json_application(act->r, act->records.tx->db, &row, own);
     act->version = row.version;
     act->status = status;
     application_finish(&row);

@@ -35,11 +35,11 @@ static json_t *child_data(struct request *r, user_no child)
     class_no class;
     json_t *out = json_object();
     if (person_card_get(r->db, child, &card))
-        shown_person(out, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
+        signup_json_person(out, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
     json_object_set_new(out, "corrections", json_string(card.roster_kept ? "by_the_school" : "at_once"));
     person_card_finish(&card);
     if (card_pupil_place(r->db, child, &school, &class))
-        shown_place(out, r->db, school, class);
+        signup_json_place(out, r->db, school, class);
     return out;
 }
 
@@ -102,7 +102,7 @@ static json_t *child_json(struct request *r, user_no child)
 {
     struct user_row user;
     json_t *out = child_data(r, child);
-    json_object_set_new(out, "user_id", shown_user(r, r->db, child));
+    json_object_set_new(out, "user_id", signup_json_user(r, r->db, child));
     if (users_get(r->db, child, &user))
         api_set(out, "standing", user.state);
     user_row_finish(&user);
@@ -144,7 +144,7 @@ static json_t *with_whom(struct request *r, room_no room, user_no child)
     int n = card_members(r->db, room, members, ROOM_MEMBERS_MAX);
     for (int i = 0; i < n && i < ROOM_MEMBERS_MAX; ++i)
         if (members[i] != child)
-            json_array_append_new(names, shown_name(r->db, members[i]));
+            json_array_append_new(names, signup_json_name(r->db, members[i]));
     free(members);
     return names;
 }

@@ -54,10 +54,10 @@ static void hash_request(const struct request *r, const char *key, unsigned char
     crypto_generichash_final(&state, out, 32);
 }
 
-bool once_begin(struct request *r, const char *caller, struct once *out)
+bool idempotent_begin(struct request *r, const char *caller, struct idempotent *out)
 {
     const char *key = r->office.idempotency_key;
-    *out = (struct once){0};
+    *out = (struct idempotent){0};
     if (key == NULL)
         return true;
     if (!key_valid(key))
@@ -70,7 +70,7 @@ bool once_begin(struct request *r, const char *caller, struct once *out)
 }
 
 /* sealed: a nonce, then the box */
-static bool open_sealed(const struct once *once, const unsigned char *sealed, size_t len, struct text *out)
+static bool open_sealed(const struct idempotent *once, const unsigned char *sealed, size_t len, struct text *out)
 {
     const size_t extra = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
     if (len < extra)
@@ -84,7 +84,8 @@ static bool open_sealed(const struct once *once, const unsigned char *sealed, si
     return true;
 }
 
-bool once_find(struct db *db, const struct once *once, bool *done, struct once_reply *reply, struct error *e)
+bool idempotent_find(struct db *db, const struct idempotent *once, bool *done, struct idempotent_reply *reply,
+                     struct error *e)
 {
     struct idempotency_row row;
     bool good = true;
@@ -103,7 +104,7 @@ bool once_find(struct db *db, const struct once *once, bool *done, struct once_r
     return good || error_set(e, ERROR_CONFLICT, "This Idempotency-Key has served another request.");
 }
 
-bool once_keep(struct tx *tx, const struct once *once, const struct once_reply *reply)
+bool idempotent_keep(struct tx *tx, const struct idempotent *once, const struct idempotent_reply *reply)
 {
     if (once->caller == NULL)
         return true;

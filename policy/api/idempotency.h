@@ -12,23 +12,24 @@
 #include "homeserver/http/request.h"
 #include "homeserver/store/school/idempotency.h"
 
-struct once {
+struct idempotent {
     const char *caller; /* borrowed; NULL: the request has no key, and nothing is kept */
     unsigned char key_hash[IDEMPOTENCY_HASH_BYTES], request_hash[IDEMPOTENCY_HASH_BYTES], seal[32];
 };
 
-struct once_reply {
+struct idempotent_reply {
     int status;
     int64_t version;  /* 0: none */
     struct text body; /* JSON */
 };
 
 /* caller: what api_caller said. false: r->error, the key is ill-formed. */
-bool once_begin(struct request *r, const char *caller, struct once *out);
+bool idempotent_begin(struct request *r, const char *caller, struct idempotent *out);
 
 /* Both inside the job. find: true and *done: the request was answered so before. false: another request had this key.
  */
-bool once_find(struct db *db, const struct once *once, bool *done, struct once_reply *reply, struct error *e);
-bool once_keep(struct tx *tx, const struct once *once, const struct once_reply *reply);
+bool idempotent_find(struct db *db, const struct idempotent *once, bool *done, struct idempotent_reply *reply,
+                     struct error *e);
+bool idempotent_keep(struct tx *tx, const struct idempotent *once, const struct idempotent_reply *reply);
 
 #endif

@@ -31,9 +31,9 @@ static json_t *link_json(struct request *r, struct db *db, const struct link_row
     if (row->role != 0)
         api_set(out, "role", school_role_name(row->role));
     if (row->school != 0)
-        shown_place(out, db, row->school, row->class);
+        signup_json_place(out, db, row->school, row->class);
     if (row->person != 0)
-        json_object_set_new(out, "user_id", shown_user(r, db, row->person));
+        json_object_set_new(out, "user_id", signup_json_user(r, db, row->person));
     return out;
 }
 
@@ -73,7 +73,7 @@ static bool list_links(struct request *r)
     if (!read_listing(r, &listing))
         return false;
     json_t *items = json_array();
-    if (!shown_papers(r, &listing.actor, &listing.query.school))
+    if (!signup_json_list_known(r, &listing.actor, &listing.query.school))
         return api_reply_list(r, items, 0);
     struct stmt *q = links_query(r->db, &listing.query);
     while (n < listing.limit && links_next(q, &row))

@@ -29,7 +29,7 @@ static json_t *roles(struct request *r, user_no user)
     stmt_end(q);
     for (size_t i = 0; i < n; ++i) {
         json_t *item = json_pack("{s:s}", "role", school_role_name(held[i].role));
-        shown_place(item, r->db, held[i].school, 0);
+        signup_json_place(item, r->db, held[i].school, 0);
         json_array_append_new(items, item);
     }
     return items;
@@ -44,7 +44,7 @@ static json_t *applications(struct request *r, user_no user)
                                                                             .state = APPLICATION_STATE__COUNT,
                                                                             .kind = APPLICATION_KIND__COUNT});
     while (applications_next(q, &row))
-        json_array_append_new(items, shown_application(r, r->db, &row, true));
+        json_array_append_new(items, signup_json_application(r, r->db, &row, true));
     stmt_end(q);
     return items;
 }
@@ -55,8 +55,8 @@ static json_t *family(struct request *r, user_no user, int (*who)(struct db *, u
     json_t *items = json_array();
     int n = who(r->db, user, others, FAMILY_MAX);
     for (int i = 0; i < n && i < FAMILY_MAX; ++i)
-        json_array_append_new(items, json_pack("{s:o, s:o}", "user_id", shown_user(r, r->db, others[i]), "name",
-                                               shown_name(r->db, others[i])));
+        json_array_append_new(items, json_pack("{s:o, s:o}", "user_id", signup_json_user(r, r->db, others[i]), "name",
+                                               signup_json_name(r->db, others[i])));
     return items;
 }
 
@@ -119,7 +119,7 @@ static bool get_me(struct request *r)
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
     json_t *me =
         json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->session->user_id, "standing", row.state,
-                  "name", shown_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
+                  "name", signup_json_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
                   "guardians", guardians, "children", family(r, user, card_children), "notices", notices);
     user_row_finish(&row);
     return reply_json(r, me);

@@ -100,7 +100,7 @@ static bool act_put(struct api_act *act, void *state)
     school_no school;
     if (!take_school(act->r, db, act->records.actor, &school, act->records.e))
         return false;
-    if (school_policies_set(&act->records, school, new->document, new->reason, act->if_version) == 0)
+    if (admin_policy_set(&act->records, school, new->document, new->reason, act->if_version) == 0)
         return false;
     act->reply = policy_json(db, school, &act->version);
     return true;

@@ -73,7 +73,7 @@ static bool act_erase(struct api_act *act, void *state)
     const char *user_id = state;
     user_no user =
         user_id != NULL ? api_user(act->r, act->records.tx->db, user_id, act->records.e) : act->records.actor->user;
-    return user != 0 && erase_begin(&act->records, user);
+    return user != 0 && erasure_begin(&act->records, user);
 }
 
 #define STEPS_MAX 100 /* at once; the server's own housekeeping does the rest */
@@ -82,7 +82,7 @@ static bool begin_erasure(struct request *r, const char *user_id)
 {
     if (!api_write(r, act_erase, (void *)user_id))
         return false;
-    for (int i = 0; i < STEPS_MAX && erase_step(r->server->writer, r->server->rooms); ++i)
+    for (int i = 0; i < STEPS_MAX && erasure_step(r->server->writer, r->server->rooms); ++i)
         continue;
     return true;
 }

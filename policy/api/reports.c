@@ -1,4 +1,4 @@
-/* Reports, as the office reads and settles them (F5). */
+/* Reports, as the office reads and reconciles them (F5). */
 #include <limits.h>
 
 #include "homeserver/http/server.h"
@@ -24,7 +24,7 @@ static bool list_reports(struct request *r)
         return false;
     json_t *items = json_array();
     int64_t last = 0;
-    if (!shown_papers(r, &actor, &school))
+    if (!signup_json_list_known(r, &actor, &school))
         return api_reply_list(r, items, 0);
     /* A page is full of what the caller may read: how many other reports there are is nobody's business (A1). */
     struct stmt *q = reports_list(r->db, school, state != NULL && *state == 'o', page.after, INT_MAX);

@@ -83,7 +83,7 @@ static room_no readable_room(struct request *r, struct actor *actor)
     room_no room = api_caller(r, actor) ? api_room(r, r->db, r->params[0], &r->error) : 0;
     if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error)))
         return 0;
-    struct subject subject = {.school = office_room_school(r->db, actor, room)};
+    struct subject subject = {.school = school_gate_room_school(r->db, actor, room)};
     return api_may(r, actor, ACT_RECORDS_READ, &subject) ? room : 0;
 }
 
@@ -147,7 +147,7 @@ static bool act_room(struct api_act *act, void *state)
     if (user == 0)
         return false;
     if (wish->change == CHANGE_OWNER)
-        return office_room_owner(&act->records, room, user);
+        return room_owner_set(&act->records, room, user);
     return change_named_member(&act->records, room, user, wish->change == CHANGE_NAMED);
 }
 

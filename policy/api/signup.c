@@ -36,11 +36,11 @@ static bool post_look(struct request *r)
         return false;
     json_t *out =
         json_pack("{s:s, s:I, s:o}", "kind", link_kind_name(link.kind), "expires_ts", (json_int_t)link.expires_ms,
-                  "contact", media(proof_needed(r->db, signing_up.contacts, &link)));
+                  "contact", media(contact_required(r->db, signing_up.contacts, &link)));
     if (link.role != 0)
         api_set(out, "role", school_role_name(link.role));
     if (link.school != 0)
-        shown_place(out, r->db, link.school, link.class);
+        signup_json_place(out, r->db, link.school, link.class);
     if (r->session != NULL)
         api_set(out, "signed_in_as", r->session->user_id);
     return reply_json(r, out);

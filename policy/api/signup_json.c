@@ -15,7 +15,7 @@
 
 #define NAMESAKES_MAX 5
 
-void shown_place(json_t *object, struct db *db, school_no school, class_no class)
+void signup_json_place(json_t *object, struct db *db, school_no school, class_no class)
 {
     struct place_card card;
     if (!place_card_get(db, school, class, &card))
@@ -27,7 +27,7 @@ void shown_place(json_t *object, struct db *db, school_no school, class_no class
     place_card_finish(&card);
 }
 
-void shown_person(json_t *object, const struct applicant *p)
+void signup_json_person(json_t *object, const struct applicant *p)
 {
     char day[DAY_TEXT_BYTES];
     api_set(object, "given_name", p->given);
@@ -37,13 +37,13 @@ void shown_person(json_t *object, const struct applicant *p)
         api_set(object, "birth_date", day_text(p->birth, day));
 }
 
-json_t *shown_user(struct request *r, struct db *db, user_no user)
+json_t *signup_json_user(struct request *r, struct db *db, user_no user)
 {
     const char *id = user != 0 ? user_names_get(r->server->names, db, user) : NULL;
     return id != NULL ? json_string(id) : json_null();
 }
 
-json_t *shown_name(struct db *db, user_no user)
+json_t *signup_json_name(struct db *db, user_no user)
 {
     char *name = profiles_get_string(db, user, "displayname");
     json_t *value = json_string(name != NULL ? name : "");
@@ -78,7 +78,7 @@ static json_t *record_of(struct db *db, user_no child)
     struct person_card card;
     json_t *record = json_object();
     if (person_card_get(db, child, &card))
-        shown_person(record, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
+        signup_json_person(record, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
     person_card_finish(&card);
     return record;
 }
@@ -94,7 +94,7 @@ static void add_namesakes(json_t *out, struct request *r, struct db *db, const s
     json_t *ids = json_array();
     for (int i = 0; i < n; ++i)
         if (found[i] != row->user)
-            json_array_append_new(ids, shown_user(r, db, found[i]));
+            json_array_append_new(ids, signup_json_user(r, db, found[i]));
     json_object_set_new(out, "namesakes", ids);
 }
 
@@ -103,15 +103,15 @@ static json_t *number(int64_t no)
     return json_sprintf("%lld", (long long)no);
 }
 
-json_t *shown_application(struct request *r, struct db *db, const struct application_row *row, bool own)
+json_t *signup_json_application(struct request *r, struct db *db, const struct application_row *row, bool own)
 {
     json_t *out = json_pack("{s:o, s:s, s:s, s:I, s:I}", "application", number(row->no), "kind",
                             application_kind_name(row->kind), "state", application_state_name(row->state), "created_ts",
                             (json_int_t)row->created_ms, "version", (json_int_t)row->version);
     if (row->role != 0)
         api_set(out, "role", school_role_name(row->role));
-    shown_place(out, db, row->school, row->class);
-    shown_person(out, &row->person);
+    signup_json_place(out, db, row->school, row->class);
+    signup_json_person(out, &row->person);
     api_set(out, "note", row->person.note);
     api_set(out, "reason", row->reason);
     if (row->decided_ms != 0)
@@ -121,12 +121,12 @@ json_t *shown_application(struct request *r, struct db *db, const struct applica
             json_object_set_new(out, "confirmers", confirmers(db, row));
         return out;
     }
-    json_object_set_new(out, "user_id", shown_user(r, db, row->user));
+    json_object_set_new(out, "user_id", signup_json_user(r, db, row->user));
     api_set(out, "decided_by", row->decided_by);
     if (row->link != 0)
         json_object_set_new(out, "link", number(row->link));
     if (row->child != 0)
-        json_object_set_new(out, "child", shown_user(r, db, row->child));
+        json_object_set_new(out, "child", signup_json_user(r, db, row->child));
     add_namesakes(out, r, db, row);
     if (row->kind == APPLICATION_CORRECTION)
         json_object_set_new(out, "record", record_of(db, row->child));
@@ -160,7 +160,7 @@ bool read_applicant(struct request *r, const json_t *object, struct applicant *o
     return out->birth >= 0 || refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
 }
 
-bool shown_papers(struct request *r, const struct actor *actor, school_no *school)
+bool signup_json_list_known(struct request *r, const struct actor *actor, school_no *school)
 {
     school_no schools[2];
     struct person_facts who;

@@ -11,20 +11,20 @@
 #include "policy/gate/school_gate.h"
 
 /* Members "school", "school_name", "class", "class_title" of object, those that there are. */
-void shown_place(json_t *object, struct db *db, school_no school, class_no class);
+void signup_json_place(json_t *object, struct db *db, school_no school, class_no class);
 /* Members "given_name", "family_name", "middle_name", "birth_date", those that were said. */
-void shown_person(json_t *object, const struct applicant *person);
-json_t *shown_user(struct request *r, struct db *db, user_no user); /* "@…", new reference; 0: null */
-json_t *shown_name(struct db *db, user_no user);                    /* display name, "" if there is none */
+void signup_json_person(json_t *object, const struct applicant *person);
+json_t *signup_json_user(struct request *r, struct db *db, user_no user); /* "@…", new reference; 0: null */
+json_t *signup_json_name(struct db *db, user_no user);                    /* display name, "" if there is none */
 
 /* An application, for those who decide (with what the record says now, of a correction) or for the applicant (with the
  * posts of who must confirm, A3). */
-json_t *shown_application(struct request *r, struct db *db, const struct application_row *row, bool own);
+json_t *signup_json_application(struct request *r, struct db *db, const struct application_row *row, bool own);
 
 /* A1: a list of an office's papers (links, applications) goes through those alone that the caller can know of: of the
  * staff who are of one school, that school's; of the rest of the people none (false), so that neither its pages nor
  * their numbers tell of the others. *school: 0, or what the caller has named. */
-bool shown_papers(struct request *r, const struct actor *actor, school_no *school);
+bool signup_json_list_known(struct request *r, const struct actor *actor, school_no *school);
 
 /* Members of an object of the body (NULL: says nothing). false: r->error. Borrowed from the body. */
 bool read_applicant(struct request *r, const json_t *object, struct applicant *out);

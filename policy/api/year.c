@@ -1,4 +1,4 @@
-/* The turn of the school year (G3). */
+/* The rollover (G3). */
 #include <string.h>
 
 #include "policy/api/api.h"
@@ -8,7 +8,7 @@
 struct wanted {
     int64_t last_grade;
     bool dry_run, turned;
-    struct year_counts counts;
+    struct rollover_counts counts;
     struct text difference;
 };
 
@@ -23,7 +23,7 @@ static json_t *lines_json(const struct text *lines)
 
 static json_t *outcome(const struct wanted *w)
 {
-    const struct year_counts *n = &w->counts;
+    const struct rollover_counts *n = &w->counts;
     return json_pack("{s:b, s:{s:i, s:i, s:i, s:i, s:i}, s:o}", "dry_run", (int)w->dry_run, "changes", "promoted",
                      n->promoted, "graduated", n->graduated, "groups_ended", n->groups_ended, "pupils_left",
                      n->pupils_left, "left_alone", n->left_alone, "difference", lines_json(&w->difference));
@@ -35,7 +35,7 @@ static bool act_turn(struct api_act *act, void *state)
     struct wanted *w = state;
     struct changing_records *c = &act->records;
     school_no school = api_school(act->r, c->tx->db, act->r->params[0], c->e);
-    w->turned = school != 0 && year_turn(c, school, (int)w->last_grade, &w->counts, &w->difference);
+    w->turned = school != 0 && rollover_run(c, school, (int)w->last_grade, &w->counts, &w->difference);
     if (!w->turned || w->dry_run)
         return false;
     act->reply = outcome(w);
@@ -45,7 +45,8 @@ static bool act_turn(struct api_act *act, void *state)
 static bool post_year(struct request *r)
 {
     struct wanted w = {0};
-    if (!body_int_or(r, "last_grade", YEAR_LAST_GRADE, &w.last_grade) || !body_bool_or(r, "dry_run", false, &w.dry_run))
+    if (!body_int_or(r, "last_grade", ROLLOVER_LAST_GRADE, &w.last_grade) ||
+        !body_bool_or(r, "dry_run", false, &w.dry_run))
         return false;
     if (w.last_grade < 1 || w.last_grade > 20)
         return refuse(r, ERROR_INVALID_PARAM, "last_grade is a number from 1 to 20.");

@@ -19,7 +19,7 @@ struct db;
 enum operator_scope {
     SCOPE_READ = 1,    /* schools, people, classes, rooms */
     SCOPE_RECORDS = 2, /* to change them; links, applications */
-    SCOPE_IMPORT = 4,  /* rosters, the turn of the year */
+    SCOPE_IMPORT = 4,  /* rosters, the rollover */
     SCOPE_POLICY = 8,
     SCOPE_REPORTS = 16,
     SCOPE_AUDIT = 32,

@@ -11,17 +11,17 @@ struct chunk {
     _Alignas(16) char bytes[];
 };
 
-struct roster_memory {
+struct arena {
     struct chunk *chunks;
     size_t used, size; /* of the first chunk */
 };
 
-struct roster_memory *roster_memory_create(void)
+struct arena *arena_create(void)
 {
-    return xcalloc(1, sizeof(struct roster_memory));
+    return xcalloc(1, sizeof(struct arena));
 }
 
-void roster_memory_destroy(struct roster_memory *memory)
+void arena_destroy(struct arena *memory)
 {
     if (memory == NULL)
         return;
@@ -32,7 +32,7 @@ void roster_memory_destroy(struct roster_memory *memory)
     free(memory);
 }
 
-void *roster_memory_alloc(struct roster_memory *memory, size_t size)
+void *arena_alloc(struct arena *memory, size_t size)
 {
     size = (size + 7) & ~(size_t)7;
     if (memory->size - memory->used < size) {
@@ -46,8 +46,8 @@ void *roster_memory_alloc(struct roster_memory *memory, size_t size)
     return memory->chunks->bytes + memory->used - size;
 }
 
-const char *roster_memory_copy(struct roster_memory *memory, const char *s)
+const char *arena_copy(struct arena *memory, const char *s)
 {
     size_t bytes = strlen(s) + 1;
-    return memcpy(roster_memory_alloc(memory, bytes), s, bytes);
+    return memcpy(arena_alloc(memory, bytes), s, bytes);
 }

@@ -136,12 +136,12 @@ const struct table ROSTER_TABLES[TABLE__COUNT] = {
 
 bool column_in(const struct column *column, enum oneroster version)
 {
-    return version == ONEROSTER_MIRROR ? column->kept : column->only == 0 || column->only == version;
+    return version == ONEROSTER_SNAPSHOT ? column->kept : column->only == 0 || column->only == version;
 }
 
 bool table_in(const struct table *table, enum oneroster version)
 {
-    return version == ONEROSTER_MIRROR || table->only == 0 || table->only == version;
+    return version == ONEROSTER_SNAPSHOT || table->only == 0 || table->only == version;
 }
 
 int column_find(const struct table *table, const char *name, enum oneroster version)

@@ -1,6 +1,6 @@
 /* The files of a OneRoster export that Parta reads and writes, as data: columns in the order of the standard 1.2, what
  * each may hold, which must be there, and where 1.1 differs. The reader checks every cell by its row here before it
- * looks at what it means; the sample writes its headers from here, the mirror (mirror.h) its rows. (OneRoster CSV
+ * looks at what it means; the sample writes its headers from here, the snapshot (snapshot.h) its rows. (OneRoster CSV
  * bindings 1.1 and 1.2; docs/roster.md has the mapping.) */
 #ifndef PARTA_POLICY_ONEROSTER_COLUMNS_H
 #define PARTA_POLICY_ONEROSTER_COLUMNS_H
@@ -13,7 +13,7 @@
 enum oneroster {
     ONEROSTER_1_1 = 1,
     ONEROSTER_1_2 = 2,
-    ONEROSTER_MIRROR = 4, /* our own: 1.2 with the columns that we keep, and the words of both */
+    ONEROSTER_SNAPSHOT = 4, /* our own: 1.2 with the columns that we keep, and the words of both */
 };
 
 enum cell_kind {
@@ -41,8 +41,8 @@ struct column {
     bool required; /* the column must be there, and no cell of it empty */
     bool extensible;
     const char *words;     /* CELL_WORD: "|a|b|" */
-    const char *words_1_1; /* the same in 1.1 and in the mirror; NULL: words */
-    bool kept;             /* the mirror has it */
+    const char *words_1_1; /* the same in 1.1 and in the snapshot; NULL: words */
+    bool kept;             /* the snapshot has it */
     enum oneroster only;   /* in that version only; 0: in both */
 };
 

@@ -13,15 +13,15 @@ struct id_slot {
     uint32_t hash, number;
 };
 
-struct id_index {
+struct id_map {
     unsigned char key[crypto_shorthash_KEYBYTES];
     struct id_slot *slots;
     size_t n, size; /* size: a power of two, at least twice n */
 };
 
-struct fact_set {
+struct row_set {
     unsigned char key[crypto_shorthash_KEYBYTES];
-    struct fact_key *slots; /* a is UINT32_MAX: free */
+    struct row_key *slots; /* a is UINT32_MAX: free */
     size_t n, size;
 };
 
@@ -36,16 +36,16 @@ static uint32_t hash_of(const unsigned char key[crypto_shorthash_KEYBYTES], cons
 
 /* --- Ids --- */
 
-struct id_index *id_index_create(void)
+struct id_map *id_map_create(void)
 {
-    struct id_index *index = xcalloc(1, sizeof *index);
+    struct id_map *index = xcalloc(1, sizeof *index);
     crypto_shorthash_keygen(index->key);
     index->size = SLOTS_FIRST;
     index->slots = xcalloc(index->size, sizeof *index->slots);
     return index;
 }
 
-void id_index_destroy(struct id_index *index)
+void id_map_destroy(struct id_map *index)
 {
     if (index == NULL)
         return;
@@ -62,7 +62,7 @@ static struct id_slot *id_slot(struct id_slot *slots, size_t size, const char *i
     return &slots[at];
 }
 
-static void id_index_grow(struct id_index *index)
+static void id_index_grow(struct id_map *index)
 {
     size_t size = 2 * index->size;
     struct id_slot *slots = xcalloc(size, sizeof *slots);
@@ -79,7 +79,7 @@ static void id_index_grow(struct id_index *index)
     index->size = size;
 }
 
-bool id_index_put(struct id_index *index, const char *id, uint32_t number)
+bool id_map_put(struct id_map *index, const char *id, uint32_t number)
 {
     uint32_t hash = hash_of(index->key, id, strlen(id));
     struct id_slot *slot = id_slot(index->slots, index->size, id, hash);
@@ -91,7 +91,7 @@ bool id_index_put(struct id_index *index, const char *id, uint32_t number)
     return true;
 }
 
-uint32_t id_index_find(const struct id_index *index, const char *id)
+uint32_t id_map_find(const struct id_map *index, const char *id)
 {
     if (index == NULL || index->n == 0)
         return ID_NONE;
@@ -101,24 +101,24 @@ uint32_t id_index_find(const struct id_index *index, const char *id)
 
 /* --- Facts --- */
 
-static struct fact_key *fact_slots(size_t size)
+static struct row_key *fact_slots(size_t size)
 {
-    struct fact_key *slots = xcalloc(size, sizeof *slots);
+    struct row_key *slots = xcalloc(size, sizeof *slots);
     for (size_t i = 0; i < size; ++i)
         slots[i].a = UINT32_MAX;
     return slots;
 }
 
-struct fact_set *fact_set_create(void)
+struct row_set *row_set_create(void)
 {
-    struct fact_set *set = xcalloc(1, sizeof *set);
+    struct row_set *set = xcalloc(1, sizeof *set);
     crypto_shorthash_keygen(set->key);
     set->size = SLOTS_FIRST;
     set->slots = fact_slots(set->size);
     return set;
 }
 
-void fact_set_destroy(struct fact_set *set)
+void row_set_destroy(struct row_set *set)
 {
     if (set == NULL)
         return;
@@ -127,8 +127,8 @@ void fact_set_destroy(struct fact_set *set)
 }
 
 /* As id_slot. */
-static struct fact_key *fact_slot(const struct fact_set *set, struct fact_key *slots, size_t size,
-                                  const struct fact_key *key)
+static struct row_key *fact_slot(const struct row_set *set, struct row_key *slots, size_t size,
+                                 const struct row_key *key)
 {
     size_t at = hash_of(set->key, key, sizeof *key) & (size - 1);
     while (slots[at].a != UINT32_MAX && memcmp(&slots[at], key, sizeof *key) != 0)
@@ -136,10 +136,10 @@ static struct fact_key *fact_slot(const struct fact_set *set, struct fact_key *s
     return &slots[at];
 }
 
-static void fact_set_grow(struct fact_set *set)
+static void row_set_grow(struct row_set *set)
 {
     size_t size = 2 * set->size;
-    struct fact_key *slots = fact_slots(size);
+    struct row_key *slots = fact_slots(size);
     for (size_t i = 0; i < set->size; ++i)
         if (set->slots[i].a != UINT32_MAX)
             *fact_slot(set, slots, size, &set->slots[i]) = set->slots[i];
@@ -148,13 +148,13 @@ static void fact_set_grow(struct fact_set *set)
     set->size = size;
 }
 
-bool fact_set_put(struct fact_set *set, struct fact_key key)
+bool row_set_put(struct row_set *set, struct row_key key)
 {
-    struct fact_key *slot = fact_slot(set, set->slots, set->size, &key);
+    struct row_key *slot = fact_slot(set, set->slots, set->size, &key);
     if (slot->a != UINT32_MAX)
         return false;
     *slot = key;
     if (2 * ++set->n > set->size)
-        fact_set_grow(set);
+        row_set_grow(set);
     return true;
 }

@@ -9,23 +9,23 @@
 
 #define ID_NONE UINT32_MAX
 
-struct id_index;
+struct id_map;
 
-struct id_index *id_index_create(void);
-void id_index_destroy(struct id_index *index); /* NULL is accepted */
+struct id_map *id_map_create(void);
+void id_map_destroy(struct id_map *index); /* NULL is accepted */
 
 /* false: the id is there already. id is borrowed as long as the index lives; number is not ID_NONE. */
-bool id_index_put(struct id_index *index, const char *id, uint32_t number);
-uint32_t id_index_find(const struct id_index *index, const char *id); /* ID_NONE: not there, or index is NULL */
+bool id_map_put(struct id_map *index, const char *id, uint32_t number);
+uint32_t id_map_find(const struct id_map *index, const char *id); /* ID_NONE: not there, or index is NULL */
 
-struct fact_key {
+struct row_key {
     uint32_t a, b; /* a is not UINT32_MAX */
     int32_t role, begin;
 };
-struct fact_set;
+struct row_set;
 
-struct fact_set *fact_set_create(void);
-void fact_set_destroy(struct fact_set *set);                  /* NULL is accepted */
-bool fact_set_put(struct fact_set *set, struct fact_key key); /* false: it is there already */
+struct row_set *row_set_create(void);
+void row_set_destroy(struct row_set *set);                 /* NULL is accepted */
+bool row_set_put(struct row_set *set, struct row_key key); /* false: it is there already */
 
 #endif

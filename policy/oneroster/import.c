@@ -154,15 +154,15 @@ struct import_job {
 
 static bool import_records(struct importing *in)
 {
-    static bool (*const STEPS[])(struct importing * in) = {records_schools, records_classes, records_people,
-                                                           records_facts};
+    static bool (*const STEPS[])(struct importing * in) = {import_apply_schools, import_apply_classes,
+                                                           import_apply_people, import_apply_facts};
     for (size_t i = 0; in->roster != NULL && i < sizeof STEPS / sizeof *STEPS; ++i)
         if (!STEPS[i](in)) {
-            settle_abandon(in->settling);
+            reconcile_abandon(in->reconciling);
             return false;
         }
-    settle_all(in->settling);
-    return settle_finish(in->settling, in->e);
+    reconcile_all(in->reconciling);
+    return reconcile_finish(in->reconciling, in->e);
 }
 
 /* --- What is remembered of it --- */
@@ -205,7 +205,7 @@ static const char *mode_of(const struct import_job *job)
 
 static bool audit_all(struct importing *in, const struct import_job *job, const json_t *counts)
 {
-    json_t *lists = ledger_take_lists(&in->ledger), *list;
+    json_t *lists = changelog_take_lists(&in->changelog), *list;
     size_t i;
     bool good = audit(in, job, "roster.import",
                       json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", mode_of(job), "changes", counts));
@@ -258,23 +258,23 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
         .source = job->how->source != NULL ? job->how->source : SOURCE_ROSTER,
         .credentials = job->credentials,
         .changes = job->changes,
-        .ledger = {.tx = tx,
-                   .changes = job->changes,
-                   .difference = job->how->difference,
-                   .audited = !job->how->dry_run},
+        .changelog = {.tx = tx,
+                      .changes = job->changes,
+                      .difference = job->how->difference,
+                      .audited = !job->how->dry_run},
         .e = e,
         .schools = xcalloc(roster->n_schools + 1, sizeof *in.schools),
         .classes = xcalloc(roster->n_classes + 1, sizeof *in.classes),
         .people = xcalloc(roster->n_people + 1, sizeof *in.people),
     };
-    in.settling = settle_begin_ledger(tx, in.rooms, &in.ledger);
+    in.reconciling = reconcile_begin_changelog(tx, in.rooms, &in.changelog);
     bool done = import_records(&in) && remember(&in, job);
     if (done && job->how->also != NULL)
         done = job->how->also(tx, job->how->also_arg, e);
     free(in.schools);
     free(in.classes);
     free(in.people);
-    ledger_finish(&in.ledger);
+    changelog_finish(&in.changelog);
     return done && !job->how->dry_run; /* a dry run is a job that is refused without an error */
 }
 

@@ -75,15 +75,16 @@ struct roster_import {
     const struct config *config; /* for passwords: their cost, and the server's name */
     struct db *db;               /* a reader of the caller's, for passwords */
     const struct roster *roster; /* NULL: the records stay; rooms are made equal to them again, as of today */
-    const struct actor *actor;   /* policy/gate/school_gate.h: who imports, for the gate and the log; NULL: the command line */
-    const char *source;          /* which roster this is: it owns only its own records; NULL: "roster" */
-    const char *mode;            /* for the list of imports: "bulk", "delta", "pull", "year"; NULL: "bulk" */
-    struct text *difference;     /* not NULL: gets one line a change: "role + teacher p-123 school-1", "join + …" */
-    bool dry_run;                /* does everything, then takes it back: only the counts remain */
-    struct text *passwords;      /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
-                                  * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost.
-                                  * NULL: they have no password until somebody sets one */
-    /* What belongs into the same transaction (the mirror, source.h): called last. false: *e, all of it is refused. */
+    const struct actor
+        *actor;         /* policy/gate/school_gate.h: who imports, for the gate and the log; NULL: the command line */
+    const char *source; /* which roster this is: it owns only its own records; NULL: "roster" */
+    const char *mode;   /* for the list of imports: "bulk", "delta", "pull", "year"; NULL: "bulk" */
+    struct text *difference; /* not NULL: gets one line a change: "role + teacher p-123 school-1", "join + …" */
+    bool dry_run;            /* does everything, then takes it back: only the counts remain */
+    struct text *passwords;  /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
+                              * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost.
+                              * NULL: they have no password until somebody sets one */
+    /* What belongs into the same transaction (the snapshot, source.h): called last. false: *e, all of it is refused. */
     bool (*also)(struct tx *tx, void *arg, struct error *e); /* NULL: nothing */
     void *also_arg;
 };

@@ -73,13 +73,13 @@ static bool school_put(struct importing *in, size_t i, enum roster_change counts
     struct school_row row = {in->schools[i], school->id, school->name, false, in->source};
     in->schools[i] = schools_put(in->tx->db, &row);
     ++in->changes->n[counts];
-    ledger_line(&in->ledger, "school", counts == ROSTER_SCHOOLS_CHANGED ? '=' : '+', school->id);
+    changelog_line(&in->changelog, "school", counts == ROSTER_SCHOOLS_CHANGED ? '=' : '+', school->id);
     if (counts == ROSTER_SCHOOLS_CHANGED)
-        settle_school(in->settling, in->schools[i]);
+        reconcile_school(in->reconciling, in->schools[i]);
     return in->schools[i] != 0 || database_failed(in);
 }
 
-bool records_schools(struct importing *in)
+bool import_apply_schools(struct importing *in)
 {
     struct pending pending = {0};
     struct school_row row;
@@ -103,7 +103,7 @@ bool records_schools(struct importing *in)
         good = school_put(in, pending.changed[k], ROSTER_SCHOOLS_CHANGED);
     for (size_t k = 0; k < pending.n_ended && good; ++k) {
         good = schools_end(in->tx->db, pending.ended[k]) || database_failed(in);
-        ledger_record(&in->ledger, "school", '-', NULL, LEDGER_SCHOOL, pending.ended[k], LEDGER_SCHOOL, 0);
+        changelog_record(&in->changelog, "school", '-', NULL, CHANGELOG_SCHOOL, pending.ended[k], CHANGELOG_SCHOOL, 0);
         ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
     }
     for (size_t i = 0; i < in->roster->n_schools && good; ++i)
@@ -126,9 +126,9 @@ static bool class_put(struct importing *in, size_t i, enum roster_change counts)
     };
     in->classes[i] = classes_put(in->tx->db, &row);
     ++in->changes->n[counts];
-    ledger_line(&in->ledger, "class", counts == ROSTER_CLASSES_CHANGED ? '=' : '+', class->id);
+    changelog_line(&in->changelog, "class", counts == ROSTER_CLASSES_CHANGED ? '=' : '+', class->id);
     if (counts == ROSTER_CLASSES_CHANGED)
-        settle_class(in->settling, in->classes[i]);
+        reconcile_class(in->reconciling, in->classes[i]);
     return in->classes[i] != 0 || database_failed(in);
 }
 
@@ -145,7 +145,7 @@ static bool class_moves(const struct importing *in, const struct class_row *row,
     return row->school != in->schools[class->school] || row->homeroom != class->homeroom;
 }
 
-bool records_classes(struct importing *in)
+bool import_apply_classes(struct importing *in)
 {
     struct pending pending = {0};
     struct class_row row;
@@ -173,7 +173,7 @@ bool records_classes(struct importing *in)
         good = class_put(in, pending.changed[k], ROSTER_CLASSES_CHANGED);
     for (size_t k = 0; k < pending.n_ended && good; ++k) {
         good = classes_end(in->tx->db, pending.ended[k]) || database_failed(in);
-        ledger_record(&in->ledger, "class", '-', NULL, LEDGER_CLASS, pending.ended[k], LEDGER_SCHOOL, 0);
+        changelog_record(&in->changelog, "class", '-', NULL, CHANGELOG_CLASS, pending.ended[k], CHANGELOG_SCHOOL, 0);
         ++in->changes->n[ROSTER_CLASSES_CHANGED];
     }
     for (size_t i = 0; i < in->roster->n_classes && good; ++i)
@@ -232,7 +232,7 @@ static bool account_make(struct importing *in, size_t i)
 static bool person_add(struct importing *in, size_t i)
 {
     ++in->changes->n[ROSTER_PEOPLE_NEW];
-    ledger_line(&in->ledger, "person", '+', in->roster->people[i].id);
+    changelog_line(&in->changelog, "person", '+', in->roster->people[i].id);
     return account_make(in, i) && person_put(in, i) && put_display_name(in, i);
 }
 
@@ -265,7 +265,7 @@ static bool person_state(struct importing *in, size_t i, unsigned what)
 static bool person_change(struct importing *in, size_t i, unsigned what)
 {
     ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
-    ledger_line(&in->ledger, "person", (what & PERSON_BACK) != 0 ? '+' : '=', in->roster->people[i].id);
+    changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', in->roster->people[i].id);
     if (!person_put(in, i) || !person_state(in, i, what))
         return false;
     if ((what & PERSON_RENAMED) == 0)
@@ -309,13 +309,13 @@ static bool person_end(struct importing *in, user_no user)
 {
     bool kept = people_kept_by_school(in->tx->db, user);
     ++in->changes->n[kept ? ROSTER_PEOPLE_CHANGED : ROSTER_PEOPLE_ENDED];
-    ledger_record(&in->ledger, "person", kept ? '=' : '-', NULL, LEDGER_PERSON, user, LEDGER_SCHOOL, 0);
-    settle_lost(in->settling, user);
+    changelog_record(&in->changelog, "person", kept ? '=' : '-', NULL, CHANGELOG_PERSON, user, CHANGELOG_SCHOOL, 0);
+    reconcile_lost(in->reconciling, user);
     return (kept ? people_set_source(in->tx->db, user, SOURCE_SCHOOL) : people_end(in->tx->db, user)) ||
            database_failed(in);
 }
 
-bool records_people(struct importing *in)
+bool import_apply_people(struct importing *in)
 {
     struct people_diff diff = {.what = xcalloc(in->roster->n_people + 1, 1)};
     bool good = compare_people(in, &diff);
@@ -336,149 +336,151 @@ bool records_people(struct importing *in)
 static void mark_lost(struct importing *in, user_no user, school_day end)
 {
     if (end < day_of_ms(in->tx->now_ms))
-        settle_lost(in->settling, user);
+        reconcile_lost(in->reconciling, user);
 }
 
-static struct role_row role_of(const struct importing *in, const struct fact *f)
+static struct role_row role_of(const struct importing *in, const struct diff_row *f)
 {
     return (struct role_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value, in->source};
 }
 
-static bool role_put(void *self, const struct fact *f, const struct fact *before)
+static bool role_put(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_NEW];
-    ledger_record(&in->ledger, "role", before != NULL ? '=' : '+', school_role_name(row.role), LEDGER_PERSON, f->a,
-                  LEDGER_SCHOOL, f->b);
+    changelog_record(&in->changelog, "role", before != NULL ? '=' : '+', school_role_name(row.role), CHANGELOG_PERSON,
+                     f->a, CHANGELOG_SCHOOL, f->b);
     mark_lost(in, f->a, f->value);
     return roles_put(in->tx->db, &row) || database_failed(in);
 }
 
-static bool role_drop(void *self, const struct fact *f, const struct fact *before)
+static bool role_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_ENDED];
-    ledger_record(&in->ledger, "role", '-', school_role_name(row.role), LEDGER_PERSON, f->a, LEDGER_SCHOOL, f->b);
-    settle_lost(in->settling, f->a);
+    changelog_record(&in->changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL,
+                     f->b);
+    reconcile_lost(in->reconciling, f->a);
     return roles_delete(in->tx->db, &row) || database_failed(in);
 }
 
-static struct enrollment_row enrollment_of(const struct importing *in, const struct fact *f)
+static struct enrollment_row enrollment_of(const struct importing *in, const struct diff_row *f)
 {
     return (struct enrollment_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value, in->source};
 }
 
-static bool enrollment_put(void *self, const struct fact *f, const struct fact *before)
+static bool enrollment_put(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_NEW];
-    ledger_record(&in->ledger, "enrollment", before != NULL ? '=' : '+', school_role_name(row.role), LEDGER_PERSON,
-                  f->b, LEDGER_CLASS, f->a);
+    changelog_record(&in->changelog, "enrollment", before != NULL ? '=' : '+', school_role_name(row.role),
+                     CHANGELOG_PERSON, f->b, CHANGELOG_CLASS, f->a);
     return enrollments_put(in->tx->db, &row) || database_failed(in);
 }
 
-static bool enrollment_drop(void *self, const struct fact *f, const struct fact *before)
+static bool enrollment_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_ENDED];
-    ledger_record(&in->ledger, "enrollment", '-', school_role_name(row.role), LEDGER_PERSON, f->b, LEDGER_CLASS, f->a);
+    changelog_record(&in->changelog, "enrollment", '-', school_role_name(row.role), CHANGELOG_PERSON, f->b,
+                     CHANGELOG_CLASS, f->a);
     return enrollments_delete(in->tx->db, &row) || database_failed(in);
 }
 
-static bool guardianship_put(void *self, const struct fact *f, const struct fact *before)
+static bool guardianship_put(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     struct guardianship_row row = {f->a, f->b, in->source, in->tx->now_ms};
     ++in->changes->n[ROSTER_GUARDIANSHIPS_NEW];
-    ledger_record(&in->ledger, "guardianship", '+', NULL, LEDGER_PERSON, f->a, LEDGER_PERSON, f->b);
+    changelog_record(&in->changelog, "guardianship", '+', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
     return guardianships_put(in->tx->db, &row) || database_failed(in);
 }
 
-static bool guardianship_drop(void *self, const struct fact *f, const struct fact *before)
+static bool guardianship_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct importing *in = self;
     ++in->changes->n[ROSTER_GUARDIANSHIPS_ENDED];
-    ledger_record(&in->ledger, "guardianship", '-', NULL, LEDGER_PERSON, f->a, LEDGER_PERSON, f->b);
+    changelog_record(&in->changelog, "guardianship", '-', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
     return guardianships_delete(in->tx->db, &(struct guardianship_row){f->a, f->b}) || database_failed(in);
 }
 
 /* Of what there is, an import compares its own rows alone. */
-static void collect_roles(struct importing *in, struct facts *have, struct facts *want)
+static void collect_roles(struct importing *in, struct diff_set *have, struct diff_set *want)
 {
     struct role_row row;
     struct stmt *q = roles_all(in->tx->db);
     while (roles_next(q, &row))
         if (own(in, row.source))
-            facts_add(have, (struct fact){row.user, row.school, row.role, row.begin, row.end});
+            diff_set_add(have, (struct diff_row){row.user, row.school, row.role, row.begin, row.end});
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_roles; ++i) {
         const struct roster_role *r = &in->roster->roles[i];
-        facts_add(want, (struct fact){in->people[r->person], in->schools[r->school], r->role, r->begin, r->end});
+        diff_set_add(want, (struct diff_row){in->people[r->person], in->schools[r->school], r->role, r->begin, r->end});
     }
 }
 
-static void collect_enrollments(struct importing *in, struct facts *have, struct facts *want)
+static void collect_enrollments(struct importing *in, struct diff_set *have, struct diff_set *want)
 {
     struct enrollment_row row;
     struct stmt *q = enrollments_all(in->tx->db);
     while (enrollments_next(q, &row))
         if (own(in, row.source))
-            facts_add(have, (struct fact){row.class, row.user, row.role, row.begin, row.end});
+            diff_set_add(have, (struct diff_row){row.class, row.user, row.role, row.begin, row.end});
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_enrollments; ++i) {
         const struct roster_enrollment *e = &in->roster->enrollments[i];
-        facts_add(want, (struct fact){in->classes[e->class], in->people[e->person], e->role, e->begin, e->end});
+        diff_set_add(want, (struct diff_row){in->classes[e->class], in->people[e->person], e->role, e->begin, e->end});
     }
 }
 
-static void collect_guardianships(struct importing *in, struct facts *have, struct facts *want)
+static void collect_guardianships(struct importing *in, struct diff_set *have, struct diff_set *want)
 {
     struct guardianship_row row;
     struct stmt *q = guardianships_all(in->tx->db);
     while (guardianships_next(q, &row))
         if (own(in, row.source))
-            facts_add(have, (struct fact){.a = row.child, .b = row.guardian});
+            diff_set_add(have, (struct diff_row){.a = row.child, .b = row.guardian});
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_guardianships; ++i) {
         const struct roster_guardianship *g = &in->roster->guardianships[i];
-        facts_add(want, (struct fact){.a = in->people[g->child], .b = in->people[g->guardian]});
+        diff_set_add(want, (struct diff_row){.a = in->people[g->child], .b = in->people[g->guardian]});
     }
 }
 
 /* A class that has ended holds nobody, whoever enrolled them. */
 static bool end_stale(struct importing *in)
 {
-    struct facts stale = {0};
+    struct diff_set stale = {0};
     struct enrollment_row row;
     bool good = true;
     struct stmt *q = enrollments_stale(in->tx->db);
     while (enrollments_next(q, &row))
-        facts_add(&stale, (struct fact){row.class, row.user, row.role, row.begin, row.end});
+        diff_set_add(&stale, (struct diff_row){row.class, row.user, row.role, row.begin, row.end});
     stmt_end(q);
     for (size_t i = 0; i < stale.n && good; ++i)
         good = enrollment_drop(in, &stale.rows[i], NULL);
-    facts_finish(&stale);
+    diff_set_finish(&stale);
     return good;
 }
 
 /* D5: where the roster's guardians and those who confirmed here are more than two, the roster's stay. */
 static bool end_third_guardians(struct importing *in)
 {
-    struct facts beyond = {0};
+    struct diff_set beyond = {0};
     struct guardianship_row row;
     bool good = true;
     struct stmt *q = guardianships_beyond(in->tx->db);
     while (guardianships_next(q, &row))
-        facts_add(&beyond, (struct fact){.a = row.child, .b = row.guardian});
+        diff_set_add(&beyond, (struct diff_row){.a = row.child, .b = row.guardian});
     stmt_end(q);
     for (size_t i = 0; i < beyond.n && good; ++i)
         if (guardians_count(in->tx->db, beyond.rows[i].a) > 2)
             good = guardianship_drop(in, &beyond.rows[i], NULL);
-    facts_finish(&beyond);
+    diff_set_finish(&beyond);
     return good;
 }
 
@@ -489,21 +491,21 @@ static void know_names(struct importing *in)
     const char **ids = xcalloc(most, sizeof *ids);
     for (size_t i = 0; i < roster->n_people; ++i)
         ids[i] = roster->people[i].id;
-    ledger_know(&in->ledger, LEDGER_PERSON, in->people, ids, roster->n_people);
+    changelog_know(&in->changelog, CHANGELOG_PERSON, in->people, ids, roster->n_people);
     for (size_t i = 0; i < roster->n_classes; ++i)
         ids[i] = roster->classes[i].id;
-    ledger_know(&in->ledger, LEDGER_CLASS, in->classes, ids, roster->n_classes);
+    changelog_know(&in->changelog, CHANGELOG_CLASS, in->classes, ids, roster->n_classes);
     for (size_t i = 0; i < roster->n_schools; ++i)
         ids[i] = roster->schools[i].id;
-    ledger_know(&in->ledger, LEDGER_SCHOOL, in->schools, ids, roster->n_schools);
+    changelog_know(&in->changelog, CHANGELOG_SCHOOL, in->schools, ids, roster->n_schools);
     free(ids);
 }
 
-bool records_facts(struct importing *in)
+bool import_apply_facts(struct importing *in)
 {
     static const struct {
-        void (*collect)(struct importing *in, struct facts *have, struct facts *want);
-        fact_fn *put, *drop;
+        void (*collect)(struct importing *in, struct diff_set *have, struct diff_set *want);
+        diff_fn *put, *drop;
     } KINDS[] = {
         {collect_roles, role_put, role_drop},
         {collect_enrollments, enrollment_put, enrollment_drop},
@@ -512,11 +514,11 @@ bool records_facts(struct importing *in)
     bool good = true;
     know_names(in);
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS && good; ++i) {
-        struct facts have = {0}, want = {0};
+        struct diff_set have = {0}, want = {0};
         KINDS[i].collect(in, &have, &want);
-        good = facts_diff(&have, &want, KINDS[i].put, KINDS[i].drop, in);
-        facts_finish(&have);
-        facts_finish(&want);
+        good = diff_set_diff(&have, &want, KINDS[i].put, KINDS[i].drop, in);
+        diff_set_finish(&have);
+        diff_set_finish(&want);
     }
     return good && end_stale(in) && end_third_guardians(in);
 }

@@ -1,5 +1,5 @@
 /* Inside the import: what import.c (the job) and records.c (the roster into the store) share. What follows for rooms
- * and accounts is settle.h's. */
+ * and accounts is reconcile.h's. */
 #ifndef PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
 #define PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
 
@@ -21,8 +21,8 @@ struct importing {
     const char *source;                   /* whose records these are */
     const struct credential *credentials; /* per person of the roster; NULL: none */
     struct roster_changes *changes;
-    struct ledger ledger;
-    struct settling *settling;
+    struct changelog changelog;
+    struct reconciling *reconciling;
     struct error *e;
     school_no *schools; /* per school, class and person of the roster: its number in the store */
     class_no *classes;
@@ -30,10 +30,10 @@ struct importing {
 };
 
 /* Each step: false: *e is set, the job must answer false. */
-bool records_schools(struct importing *in);
-bool records_classes(struct importing *in);
-bool records_people(struct importing *in);
-bool records_facts(struct importing *in); /* roles, enrollments, guardianships */
+bool import_apply_schools(struct importing *in);
+bool import_apply_classes(struct importing *in);
+bool import_apply_people(struct importing *in);
+bool import_apply_facts(struct importing *in); /* roles, enrollments, guardianships */
 
 /* A person's name as others see it: policy/records/people.h. Appends. */
 void person_name_add(struct text *out, const struct roster_person *person);

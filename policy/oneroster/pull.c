@@ -443,13 +443,13 @@ static void next_modified(const struct pulling *p, const char *before, char out[
     snprintf(out, MIRROR_MODIFIED_BYTES, "%s", ms > 0 ? moment_text(ms, moment) : "");
 }
 
-static bool pull_onto(struct pulling *p, struct mirror_row *base, struct source_outcome *out)
+static bool pull_onto(struct pulling *p, struct roster_snapshot_row *base, struct source_outcome *out)
 {
     char since[MOMENT_BYTES] = "", modified[MIRROR_MODIFIED_BYTES];
     struct error e;
     int64_t since_ms = base->archive != NULL ? moment_from(base->modified) : -1;
     if (since_ms < 0 || p->pull->full)
-        mirrors_finish(base); /* everything is asked for, and takes the place of what there is */
+        roster_snapshots_finish(base); /* everything is asked for, and takes the place of what there is */
     else
         moment_text(since_ms > PULL_OVERLAP_MS ? since_ms - PULL_OVERLAP_MS : 0, since);
     p->since = since;
@@ -467,17 +467,17 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
 {
     struct pulling p = {
         .pull = pull, .problem = problem, .curl = curl_easy_init(), .since = "", .began_ms = clock_wall_ms()};
-    struct mirror_row base = {0};
+    struct roster_snapshot_row base = {0};
     *out = (struct source_outcome){.mode = "pull"};
     bool done = p.curl != NULL && pull->config->roster.url != NULL;
     if (!done)
         fail(&p, pull->config->roster.url == NULL ? "There is no roster.url in the configuration."
                                                   : "The HTTP client can't be started.");
     if (done && (done = read_secret(&p))) {
-        mirrors_get(pull->import.how.db, pull->import.source, &base);
+        roster_snapshots_get(pull->import.how.db, pull->import.source, &base);
         done = pull_onto(&p, &base, out);
     }
-    mirrors_finish(&base);
+    roster_snapshots_finish(&base);
     curl_easy_cleanup(p.curl);
     text_finish(&p.body);
     free(p.token);

@@ -30,7 +30,7 @@ struct table_reading {
     const struct table *table;
     enum oneroster version;
     row_fn *fn;                   /* NULL: the rows are only taken down */
-    struct mirror *mirror;        /* takes down the rows of a bulk archive; NULL: nobody does */
+    struct snapshot *snapshot;    /* takes down the rows of a bulk archive; NULL: nobody does */
     struct roster_delta *changes; /* the same of an archive that has deltas */
     bool delta;                   /* this file is one */
     int at[COLUMNS_MAX];          /* column → field, −1 */
@@ -66,7 +66,7 @@ bool cell_refuse(const struct cells *cells, int column, const char *fmt, ...)
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
     int field = cells->at[column];
-    const char *id = cells->version == ONEROSTER_MIRROR ? cell(cells, ANY_ID) : "";
+    const char *id = cells->version == ONEROSTER_SNAPSHOT ? cell(cells, ANY_ID) : "";
     return csv_reader_refuse(cells->reader, field < 0 ? 0 : (size_t)field, "%s%.60s%s%s: %s", *id != '\0' ? "\"" : "",
                              id, *id != '\0' ? "\": " : "", cells->table->columns[column].name, message);
 }
@@ -126,23 +126,23 @@ static void take_down_roles(struct table_reading *t, const struct cells *c)
         const char *values[COLUMNS_MAX] = {0};
         struct told_role role = {.role = cell(c, USER_ROLE), .org = org};
         told_role_row(cell(c, USER_ID), &role, values, role_id);
-        if (t->mirror != NULL)
-            mirror_add(t->mirror, TABLE_ROLES, values);
+        if (t->snapshot != NULL)
+            snapshot_add(t->snapshot, TABLE_ROLES, values);
         else
             roster_delta_put_roles(t->changes, cell(c, USER_ID), &role, 1);
     }
 }
 
-/* Into the mirror, or to the changes. */
+/* Into the snapshot, or to the changes. */
 static bool take_down(struct table_reading *t, const struct cells *c)
 {
     const char *values[COLUMNS_MAX];
-    if (t->mirror == NULL && t->changes == NULL)
+    if (t->snapshot == NULL && t->changes == NULL)
         return true;
     for (size_t i = 0; i < t->table->n; ++i)
         values[i] = cell(c, (int)i);
-    if (t->mirror != NULL)
-        mirror_add(t->mirror, t->which, values);
+    if (t->snapshot != NULL)
+        snapshot_add(t->snapshot, t->which, values);
     else if (!roster_delta_put(t->changes, t->which, values))
         return cell_refuse(c, ANY_ID, "sourcedId \"%.60s\" is there twice", values[ANY_ID]);
     if (t->which == TABLE_USERS && t->version == ONEROSTER_1_1)
@@ -195,7 +195,7 @@ static bool on_table_row(void *self, struct csv_reader *reader, const struct csv
         return csv_reader_refuse(reader, 0, "more than %d rows in all files", ROSTER_ROWS_MAX);
     struct cells cells = {reader, row, t->at, t->table, t->version};
     bool taken = take_row(t, &cells);
-    if (!taken && t->version == ONEROSTER_MIRROR)
+    if (!taken && t->version == ONEROSTER_SNAPSHOT)
         t->in->problem->line = t->in->problem->column = 0;
     return taken;
 }
@@ -360,8 +360,8 @@ static bool check_tables(const struct manifest *m, bool *delta)
 
 /* Where rows come from. */
 struct rows_source {
-    struct archive *archive;     /* NULL: the mirror */
-    const struct mirror *mirror; /* that is read; NULL: the archive */
+    struct archive *archive;         /* NULL: the snapshot */
+    const struct snapshot *snapshot; /* that is read; NULL: the archive */
     const struct manifest *manifest;
     enum oneroster version;
 };
@@ -375,7 +375,8 @@ static bool read_text(const char *file, const struct text *csv, struct table_rea
 }
 
 /* One table, if it is there. */
-static bool read_table(const struct rows_source *from, struct reading *in, int which, row_fn *fn, struct mirror *mirror)
+static bool read_table(const struct rows_source *from, struct reading *in, int which, row_fn *fn,
+                       struct snapshot *snapshot)
 {
     char file[64];
     struct table_reading t = {.in = in,
@@ -383,17 +384,17 @@ static bool read_table(const struct rows_source *from, struct reading *in, int w
                               .table = &ROSTER_TABLES[which],
                               .version = from->version,
                               .fn = fn,
-                              .mirror = mirror};
+                              .snapshot = snapshot};
     snprintf(file, sizeof file, "%s.csv", t.table->name);
-    if (from->mirror != NULL)
-        return read_text(file, &from->mirror->csv[which], &t);
+    if (from->snapshot != NULL)
+        return read_text(file, &from->snapshot->csv[which], &t);
     return mode_of(from->manifest, which) != FILE_BULK || read_csv(from->archive, file, on_table_row, &t);
 }
 
-static bool read_rows(const struct rows_source *from, struct reading *in, struct mirror *mirror)
+static bool read_rows(const struct rows_source *from, struct reading *in, struct snapshot *snapshot)
 {
     for (int i = 0; i < TABLE__COUNT; ++i)
-        if (!read_table(from, in, i, ROW_FNS[i], mirror))
+        if (!read_table(from, in, i, ROW_FNS[i], snapshot))
             return false;
     for (int i = 0; i < TABLE__COUNT; ++i)
         if (SECOND_FNS[i] != NULL && !read_table(from, in, i, SECOND_FNS[i], NULL))
@@ -418,31 +419,32 @@ static void hand_over_indices(struct reading *in)
 static void prepare_indices(struct reading *in)
 {
     for (int i = 0; i < TABLE__COUNT; ++i)
-        in->ids[i] = id_index_create();
-    in->usernames = id_index_create();
-    in->role_facts = fact_set_create();
-    in->enrollment_facts = fact_set_create();
+        in->ids[i] = id_map_create();
+    in->usernames = id_map_create();
+    in->role_facts = row_set_create();
+    in->enrollment_facts = row_set_create();
     in->agents_end = &in->agents;
-    in->scratch = roster_memory_create();
+    in->scratch = arena_create();
 }
 
 static void forget_indices(struct reading *in)
 {
     for (int i = 0; i < TABLE__COUNT; ++i)
-        id_index_destroy(in->ids[i]);
-    id_index_destroy(in->usernames);
-    fact_set_destroy(in->role_facts);
-    fact_set_destroy(in->enrollment_facts);
-    roster_memory_destroy(in->scratch);
+        id_map_destroy(in->ids[i]);
+    id_map_destroy(in->usernames);
+    row_set_destroy(in->role_facts);
+    row_set_destroy(in->enrollment_facts);
+    arena_destroy(in->scratch);
 }
 
-/* mirror (may be NULL) takes the rows down. NULL: refused. */
-static struct roster *roster_from(const struct rows_source *from, struct mirror *mirror, struct roster_problem *problem)
+/* snapshot (may be NULL) takes the rows down. NULL: refused. */
+static struct roster *roster_from(const struct rows_source *from, struct snapshot *snapshot,
+                                  struct roster_problem *problem)
 {
     struct reading in = {.roster = xcalloc(1, sizeof(struct roster)), .problem = problem};
-    in.roster->memory = roster_memory_create();
+    in.roster->memory = arena_create();
     prepare_indices(&in);
-    bool done = read_rows(from, &in, mirror);
+    bool done = read_rows(from, &in, snapshot);
     if (done)
         roster_complete(&in);
     hand_over_indices(&in);
@@ -453,10 +455,10 @@ static struct roster *roster_from(const struct rows_source *from, struct mirror 
     return NULL;
 }
 
-struct roster *roster_read_mirror(const struct mirror *mirror, struct roster_problem *problem)
+struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct roster_problem *problem)
 {
     *problem = (struct roster_problem){0};
-    return roster_from(&(struct rows_source){.mirror = mirror, .version = ONEROSTER_MIRROR}, NULL, problem);
+    return roster_from(&(struct rows_source){.snapshot = snapshot, .version = ONEROSTER_SNAPSHOT}, NULL, problem);
 }
 
 /* --- Archives --- */
@@ -472,8 +474,8 @@ struct reading_update {
 static bool read_bulk(struct archive *archive, const struct manifest *m, struct reading_update *u)
 {
     struct rows_source from = {.archive = archive, .manifest = m, .version = m->version};
-    u->out->mirror = u->with_mirror ? mirror_create() : NULL;
-    u->out->roster = roster_from(&from, u->out->mirror, archive->problem);
+    u->out->snapshot = u->with_mirror ? snapshot_create() : NULL;
+    u->out->roster = roster_from(&from, u->out->snapshot, archive->problem);
     return u->out->roster != NULL;
 }
 
@@ -504,12 +506,12 @@ static bool read_changes(struct archive *archive, const struct manifest *m, stru
 
 static bool merge(const struct archive *archive, struct roster_delta *changes, struct reading_update *u)
 {
-    struct mirror *base = mirror_open(u->base, u->base_len, archive->problem);
-    u->out->mirror = base != NULL ? mirror_merge(base, changes, archive->problem) : NULL;
-    mirror_destroy(base);
-    if (u->out->mirror == NULL)
+    struct snapshot *base = snapshot_open(u->base, u->base_len, archive->problem);
+    u->out->snapshot = base != NULL ? snapshot_merge(base, changes, archive->problem) : NULL;
+    snapshot_destroy(base);
+    if (u->out->snapshot == NULL)
         return false;
-    u->out->roster = roster_read_mirror(u->out->mirror, archive->problem);
+    u->out->roster = roster_read_snapshot(u->out->snapshot, archive->problem);
     return u->out->roster != NULL;
 }
 
@@ -538,7 +540,7 @@ static bool read_archive(zip_t *zip, struct reading_update *u, struct roster_pro
         done = delta ? read_delta(&archive, &manifest, u) : read_bulk(&archive, &manifest, u);
     if (done)
         return true;
-    mirror_destroy(u->out->mirror);
+    snapshot_destroy(u->out->snapshot);
     *u->out = (struct roster_update){0};
     return false;
 }
@@ -602,15 +604,15 @@ void roster_destroy(struct roster *roster)
 {
     if (roster == NULL)
         return;
-    id_index_destroy(roster->school_ids);
-    id_index_destroy(roster->class_ids);
-    id_index_destroy(roster->person_ids);
+    id_map_destroy(roster->school_ids);
+    id_map_destroy(roster->class_ids);
+    id_map_destroy(roster->person_ids);
     free(roster->schools);
     free(roster->classes);
     free(roster->people);
     free(roster->roles);
     free(roster->enrollments);
     free(roster->guardianships);
-    roster_memory_destroy(roster->memory);
+    arena_destroy(roster->memory);
     free(roster);
 }

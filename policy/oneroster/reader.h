@@ -7,7 +7,7 @@
  * enrollments, a class teacher's from the homeroom, a guardian's in each school of their children.
  *
  * A bulk export says all there is. A delta export (or one with some files of each kind) says what has changed since the
- * last of the same source: it is merged into that one's mirror (mirror.h), and what comes out is the whole again.
+ * last of the same source: it is merged into that one's snapshot (snapshot.h), and what comes out is the whole again.
  *
  * What comes in is not trusted: number of files, bytes unpacked, ratio of packing, rows and fields are bounded, and
  * memory grows only with what is kept. Reading blocks; it touches no database. */
@@ -22,7 +22,7 @@
 #include "policy/oneroster/csv.h"
 #include "policy/oneroster/id_map.h"
 
-struct mirror;
+struct snapshot;
 
 #define ROSTER_ENTRIES_MAX 64                 /* files in the zip */
 #define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files together */
@@ -67,35 +67,35 @@ struct roster {
     struct roster_enrollment *enrollments; /* in the file's order */
     struct roster_guardianship *guardianships;
     size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
-    struct id_index *school_ids, *class_ids, *person_ids; /* for roster_find */
+    struct id_map *school_ids, *class_ids, *person_ids; /* for roster_find */
     size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
     size_t n_enrollments_left_out; /* proctors and administrators of a class */
-    struct roster_memory *memory;  /* of the strings */
+    struct arena *memory;          /* of the strings */
 };
 
 /* What an archive comes to. The caller destroys both. */
 struct roster_update {
     struct roster *roster;
-    struct mirror *mirror; /* the same as rows (mirror.h) */
-    bool delta;            /* it was merged into base */
+    struct snapshot *snapshot; /* the same as rows (snapshot.h) */
+    bool delta;                /* it was merged into base */
 };
 
-/* Reads the archive, borrowed. base: the packed mirror of the source's last import; NULL: there is none, and a delta is
- * refused. It is opened for a delta only. false: refused, *problem says where and why; *out is empty. */
+/* Reads the archive, borrowed. base: the packed snapshot of the source's last import; NULL: there is none, and a delta
+ * is refused. It is opened for a delta only. false: refused, *problem says where and why; *out is empty. */
 bool roster_read_update(const void *bytes, size_t len, const void *base, size_t base_len, struct roster_update *out,
                         struct roster_problem *problem);
 
-/* A bulk archive, without a mirror. NULL: refused. */
+/* A bulk archive, without a snapshot. NULL: refused. */
 struct roster *roster_read(const char *path, struct roster_problem *problem);
 struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem);
 
-/* What a mirror says. Problems name rows by their sourcedId: its lines are nobody's. */
-struct roster *roster_read_mirror(const struct mirror *mirror, struct roster_problem *problem);
+/* What a snapshot says. Problems name rows by their sourcedId: its lines are nobody's. */
+struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct roster_problem *problem);
 
 void roster_destroy(struct roster *roster); /* NULL is accepted */
 
 /* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is
  * no school has a number beyond n_schools. */
-uint32_t roster_find(const struct id_index *ids, const char *id);
+uint32_t roster_find(const struct id_map *ids, const char *id);
 
 #endif

@@ -8,10 +8,10 @@
 
 /* Strings that live as long as the roster: no free of their own, so that 100 000 names cost little more than their
  * bytes. */
-struct roster_memory *roster_memory_create(void);
-void roster_memory_destroy(struct roster_memory *memory); /* NULL is accepted */
-void *roster_memory_alloc(struct roster_memory *memory, size_t size);
-const char *roster_memory_copy(struct roster_memory *memory, const char *s);
+struct arena *arena_create(void);
+void arena_destroy(struct arena *memory); /* NULL is accepted */
+void *arena_alloc(struct arena *memory, size_t size);
+const char *arena_copy(struct arena *memory, const char *s);
 
 #define ID_OTHER (UINT32_MAX - 1) /* there, but not of the kind that is kept: an org that is no school */
 #define ID_BYTES 256              /* a sourcedId and a NUL */
@@ -29,11 +29,11 @@ struct pending_agents {
 struct reading {
     struct roster *roster;
     struct roster_problem *problem;
-    struct roster_memory *scratch; /* of the indices */
+    struct arena *scratch; /* of the indices */
     /* Per file; TABLE_ORGS: number of the school or ID_OTHER; TABLE_USERS: of the person. */
-    struct id_index *ids[TABLE__COUNT];
-    struct id_index *usernames;
-    struct fact_set *role_facts, *enrollment_facts;
+    struct id_map *ids[TABLE__COUNT];
+    struct id_map *usernames;
+    struct row_set *role_facts, *enrollment_facts;
     struct pending_agents *agents, **agents_end;
     int64_t n_rows; /* so far, of all files */
     size_t cap_schools, cap_classes, cap_people, cap_roles, cap_enrollments, cap_guardianships;

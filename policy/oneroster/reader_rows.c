@@ -13,9 +13,9 @@
             &(in)->roster->array[(in)->roster->n++])                                                                   \
          : &(in)->roster->array[(in)->roster->n++])
 
-uint32_t roster_find(const struct id_index *ids, const char *id)
+uint32_t roster_find(const struct id_map *ids, const char *id)
 {
-    return id_index_find(ids, id);
+    return id_map_find(ids, id);
 }
 
 /* Takes the row's own sourcedId. *kept: the copy that stays. */
@@ -23,10 +23,9 @@ static bool take_id(struct reading *in, const struct cells *c, enum roster_table
                     const char **kept)
 {
     bool lives = table == TABLE_ORGS || table == TABLE_CLASSES || table == TABLE_USERS;
-    struct roster_memory *memory = lives ? in->roster->memory : in->scratch;
-    *kept = roster_memory_copy(memory, cell(c, 0));
-    return id_index_put(in->ids[table], *kept, number) ||
-           cell_refuse(c, 0, "sourcedId \"%.60s\" is there twice", *kept);
+    struct arena *memory = lives ? in->roster->memory : in->scratch;
+    *kept = arena_copy(memory, cell(c, 0));
+    return id_map_put(in->ids[table], *kept, number) || cell_refuse(c, 0, "sourcedId \"%.60s\" is there twice", *kept);
 }
 
 /* The number behind a reference. An empty optional reference is ID_NONE and right. */
@@ -90,7 +89,7 @@ static bool orgs_row(struct reading *in, const struct cells *c)
         return false;
     if (school)
         *PUSH(in, schools, n_schools, cap_schools) =
-            (struct roster_school){id, roster_memory_copy(in->roster->memory, cell(c, ORG_NAME))};
+            (struct roster_school){id, arena_copy(in->roster->memory, cell(c, ORG_NAME))};
     return true;
 }
 
@@ -128,8 +127,8 @@ static bool classes_row(struct reading *in, const struct cells *c)
         return false;
     *PUSH(in, classes, n_classes, cap_classes) = (struct roster_class){
         .id = id,
-        .title = roster_memory_copy(in->roster->memory, cell(c, CLASS_TITLE)),
-        .grade = roster_memory_copy(in->roster->memory, cell(c, CLASS_GRADES)),
+        .title = arena_copy(in->roster->memory, cell(c, CLASS_TITLE)),
+        .grade = arena_copy(in->roster->memory, cell(c, CLASS_GRADES)),
         .school = school,
         .homeroom = strcmp(cell(c, CLASS_TYPE), "homeroom") == 0,
         .last_teacher = ID_NONE,
@@ -165,12 +164,11 @@ static enum school_role role_meant(const char *name)
     return 0;
 }
 
-/* The user name is a file's own: the mirror has none (A5). */
+/* The user name is a file's own: the snapshot has none (A5). */
 static bool take_username(struct reading *in, const struct cells *c, uint32_t number)
 {
     const char *name = cell(c, USER_USERNAME);
-    return c->version == ONEROSTER_MIRROR ||
-           id_index_put(in->usernames, roster_memory_copy(in->scratch, name), number) ||
+    return c->version == ONEROSTER_SNAPSHOT || id_map_put(in->usernames, arena_copy(in->scratch, name), number) ||
            cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", name);
 }
 
@@ -178,8 +176,8 @@ static void remember_agents(struct reading *in, uint32_t child, const char *agen
 {
     if (*agents == '\0')
         return;
-    struct pending_agents *pending = roster_memory_alloc(in->scratch, sizeof *pending);
-    *pending = (struct pending_agents){NULL, roster_memory_copy(in->scratch, agents), child};
+    struct pending_agents *pending = arena_alloc(in->scratch, sizeof *pending);
+    *pending = (struct pending_agents){NULL, arena_copy(in->scratch, agents), child};
     *in->agents_end = pending;
     in->agents_end = &pending->next;
 }
@@ -204,7 +202,7 @@ static bool own_roles(struct reading *in, const struct cells *c, uint32_t person
             return cell_refuse(c, USER_ROLE, "external staff need an end date (rule B1), which OneRoster 1.1 has not");
         if (role == 0 || org == ID_OTHER)
             ++in->roster->n_roles_left_out;
-        else if (fact_set_put(in->role_facts, (struct fact_key){person, org, role, DAY_EVER}))
+        else if (row_set_put(in->role_facts, (struct row_key){person, org, role, DAY_EVER}))
             roles_add(in, (struct roster_role){person, org, role, DAY_EVER, DAY_NEVER});
         else
             return cell_refuse(c, USER_ORGS, "\"%.60s\" is named twice", id);
@@ -214,7 +212,7 @@ static bool own_roles(struct reading *in, const struct cells *c, uint32_t person
 
 static bool users_row(struct reading *in, const struct cells *c)
 {
-    struct roster_memory *memory = in->roster->memory;
+    struct arena *memory = in->roster->memory;
     uint32_t number = (uint32_t)in->roster->n_people, org;
     const char *id;
     if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org) ||
@@ -222,9 +220,9 @@ static bool users_row(struct reading *in, const struct cells *c)
         return false;
     *PUSH(in, people, n_people, cap_people) = (struct roster_person){
         .id = id,
-        .given = roster_memory_copy(memory, cell(c, USER_GIVEN)),
-        .family = roster_memory_copy(memory, cell(c, USER_FAMILY)),
-        .middle = roster_memory_copy(memory, cell(c, USER_MIDDLE)),
+        .given = arena_copy(memory, cell(c, USER_GIVEN)),
+        .family = arena_copy(memory, cell(c, USER_FAMILY)),
+        .middle = arena_copy(memory, cell(c, USER_MIDDLE)),
         .enabled = strcmp(cell(c, USER_ENABLED), "true") == 0,
     };
     remember_agents(in, number, cell(c, USER_AGENTS));
@@ -292,7 +290,7 @@ static bool roles_row(struct reading *in, const struct cells *c)
         ++in->roster->n_roles_left_out;
         return true;
     }
-    if (!fact_set_put(in->role_facts, (struct fact_key){person, org, role, begin}))
+    if (!row_set_put(in->role_facts, (struct row_key){person, org, role, begin}))
         return cell_refuse(c, ROLE_ROW_ROLE, "this person has this role in this school already");
     roles_add(in, (struct roster_role){person, org, role, begin, end});
     return true;
@@ -320,7 +318,7 @@ static bool has_class_teacher(const struct reading *in, uint32_t class, school_d
 static bool enrollments_add(struct reading *in, const struct cells *c, struct roster_enrollment row)
 {
     struct roster_class *class = &in->roster->classes[row.class];
-    if (!fact_set_put(in->enrollment_facts, (struct fact_key){row.class, row.person, row.role, row.begin}))
+    if (!row_set_put(in->enrollment_facts, (struct row_key){row.class, row.person, row.role, row.begin}))
         return cell_refuse(c, ENROLLMENT_USER, "this person is enrolled in this class already");
     if (row.role == ROLE_CLASS_TEACHER) {
         if (has_class_teacher(in, row.class, row.begin, row.end))

@@ -51,26 +51,26 @@ static void add_header(struct text *out, enum roster_table table)
     add_row(out, table, names);
 }
 
-struct mirror *mirror_create(void)
+struct snapshot *snapshot_create(void)
 {
-    struct mirror *mirror = xcalloc(1, sizeof *mirror);
+    struct snapshot *snapshot = xcalloc(1, sizeof *snapshot);
     for (int i = 0; i < TABLE__COUNT; ++i)
-        add_header(&mirror->csv[i], (enum roster_table)i);
-    return mirror;
+        add_header(&snapshot->csv[i], (enum roster_table)i);
+    return snapshot;
 }
 
-void mirror_destroy(struct mirror *mirror)
+void snapshot_destroy(struct snapshot *snapshot)
 {
-    if (mirror == NULL)
+    if (snapshot == NULL)
         return;
     for (int i = 0; i < TABLE__COUNT; ++i)
-        text_finish(&mirror->csv[i]);
-    free(mirror);
+        text_finish(&snapshot->csv[i]);
+    free(snapshot);
 }
 
-void mirror_add(struct mirror *mirror, enum roster_table table, const char *const *values)
+void snapshot_add(struct snapshot *snapshot, enum roster_table table, const char *const *values)
 {
-    add_row(&mirror->csv[table], table, values);
+    add_row(&snapshot->csv[table], table, values);
 }
 
 /* --- The archive --- */
@@ -109,7 +109,7 @@ static bool open_file(zip_t *zip, int table, struct text *out, struct roster_pro
     return n == (zip_int64_t)stat.size || refuse_damaged(problem, name, "cut short");
 }
 
-struct mirror *mirror_open(const void *archive, size_t len, struct roster_problem *problem)
+struct snapshot *snapshot_open(const void *archive, size_t len, struct roster_problem *problem)
 {
     zip_error_t error;
     zip_error_init(&error);
@@ -121,14 +121,14 @@ struct mirror *mirror_open(const void *archive, size_t len, struct roster_proble
         zip_error_fini(&error);
         return NULL;
     }
-    struct mirror *mirror = mirror_create();
+    struct snapshot *snapshot = snapshot_create();
     bool good = true;
     for (int i = 0; good && i < TABLE__COUNT; ++i)
-        good = open_file(zip, i, &mirror->csv[i], problem);
+        good = open_file(zip, i, &snapshot->csv[i], problem);
     zip_discard(zip);
     if (good)
-        return mirror;
-    mirror_destroy(mirror);
+        return snapshot;
+    snapshot_destroy(snapshot);
     return NULL;
 }
 
@@ -160,7 +160,7 @@ static bool take_bytes(zip_source_t *sink, struct text *out)
     return true;
 }
 
-bool mirror_pack(const struct mirror *mirror, struct text *out)
+bool snapshot_pack(const struct snapshot *snapshot, struct text *out)
 {
     zip_error_t error;
     zip_error_init(&error);
@@ -172,13 +172,13 @@ bool mirror_pack(const struct mirror *mirror, struct text *out)
     }
     bool good = zip != NULL;
     for (int i = 0; good && i < TABLE__COUNT; ++i)
-        good = pack_file(zip, i, &mirror->csv[i]);
+        good = pack_file(zip, i, &snapshot->csv[i]);
     if (good)
         good = zip_close(zip) == 0 && take_bytes(sink, out);
     else if (zip != NULL)
         zip_discard(zip);
     if (!good)
-        log_error("roster", "the mirror can't be packed: %s", zip_error_strerror(&error));
+        log_error("roster", "the snapshot can't be packed: %s", zip_error_strerror(&error));
     zip_source_free(sink);
     zip_error_fini(&error);
     return good;
@@ -192,7 +192,7 @@ struct row_change {
 };
 
 struct table_changes {
-    struct id_index *numbers; /* id → number of the change */
+    struct id_map *numbers; /* id → number of the change */
     struct row_change *changes;
     size_t n, cap;
     bool replaces;
@@ -200,19 +200,19 @@ struct table_changes {
 
 struct roster_delta {
     struct table_changes tables[TABLE__COUNT];
-    struct id_index *whole_roles; /* people whose old roles go */
+    struct id_map *whole_roles; /* people whose old roles go */
     bool drops_people, drops_classes, any_roles;
-    struct roster_memory *memory;
+    struct arena *memory;
     struct text row; /* scratch */
 };
 
 struct roster_delta *roster_delta_create(void)
 {
     struct roster_delta *delta = xcalloc(1, sizeof *delta);
-    delta->memory = roster_memory_create();
-    delta->whole_roles = id_index_create();
+    delta->memory = arena_create();
+    delta->whole_roles = id_map_create();
     for (int i = 0; i < TABLE__COUNT; ++i)
-        delta->tables[i].numbers = id_index_create();
+        delta->tables[i].numbers = id_map_create();
     return delta;
 }
 
@@ -221,11 +221,11 @@ void roster_delta_destroy(struct roster_delta *delta)
     if (delta == NULL)
         return;
     for (int i = 0; i < TABLE__COUNT; ++i) {
-        id_index_destroy(delta->tables[i].numbers);
+        id_map_destroy(delta->tables[i].numbers);
         free(delta->tables[i].changes);
     }
-    id_index_destroy(delta->whole_roles);
-    roster_memory_destroy(delta->memory);
+    id_map_destroy(delta->whole_roles);
+    arena_destroy(delta->memory);
     text_finish(&delta->row);
     free(delta);
 }
@@ -234,7 +234,7 @@ void roster_delta_destroy(struct roster_delta *delta)
 static struct row_change *change_of(struct roster_delta *delta, enum roster_table table, const char *id, bool *fresh)
 {
     struct table_changes *t = &delta->tables[table];
-    uint32_t number = id_index_find(t->numbers, id);
+    uint32_t number = id_map_find(t->numbers, id);
     *fresh = number == ID_NONE;
     if (!*fresh)
         return &t->changes[number];
@@ -242,8 +242,8 @@ static struct row_change *change_of(struct roster_delta *delta, enum roster_tabl
         t->cap = t->cap != 0 ? 2 * t->cap : 64;
         t->changes = xrealloc(t->changes, t->cap * sizeof *t->changes);
     }
-    t->changes[t->n] = (struct row_change){.id = roster_memory_copy(delta->memory, id)};
-    id_index_put(t->numbers, t->changes[t->n].id, (uint32_t)t->n);
+    t->changes[t->n] = (struct row_change){.id = arena_copy(delta->memory, id)};
+    id_map_put(t->numbers, t->changes[t->n].id, (uint32_t)t->n);
     return &t->changes[t->n++];
 }
 
@@ -253,7 +253,7 @@ bool roster_delta_put(struct roster_delta *delta, enum roster_table table, const
     struct row_change *change = change_of(delta, table, values[0] != NULL ? values[0] : "", &fresh);
     text_clear(&delta->row);
     add_row(&delta->row, table, values);
-    change->row = roster_memory_copy(delta->memory, delta->row.data);
+    change->row = arena_copy(delta->memory, delta->row.data);
     return fresh;
 }
 
@@ -317,8 +317,8 @@ void told_role_row(const char *user, const struct told_role *role, const char **
 void roster_delta_put_roles(struct roster_delta *delta, const char *user, const struct told_role *roles, size_t n)
 {
     delta->any_roles = true;
-    if (id_index_find(delta->whole_roles, user) == ID_NONE)
-        id_index_put(delta->whole_roles, roster_memory_copy(delta->memory, user), 0);
+    if (id_map_find(delta->whole_roles, user) == ID_NONE)
+        id_map_put(delta->whole_roles, arena_copy(delta->memory, user), 0);
     for (size_t i = 0; i < n; ++i) {
         char id[TOLD_ID_BYTES];
         const char *values[COLUMNS_MAX] = {0};
@@ -331,7 +331,7 @@ void roster_delta_put_roles(struct roster_delta *delta, const char *user, const 
 
 struct merging {
     struct roster_delta *delta;
-    struct mirror *out;
+    struct snapshot *out;
     enum roster_table table;
     struct text agents; /* scratch */
     size_t next;        /* clean_row: the change at hand */
@@ -340,7 +340,7 @@ struct merging {
 
 static bool is_dropped(const struct roster_delta *delta, enum roster_table table, const char *id)
 {
-    uint32_t number = id_index_find(delta->tables[table].numbers, id);
+    uint32_t number = id_map_find(delta->tables[table].numbers, id);
     return number != ID_NONE && delta->tables[table].changes[number].row == NULL;
 }
 
@@ -361,7 +361,7 @@ static bool goes_along(const struct merging *m, const char *const *values)
 /* Whether an old role row goes because the person's roles were told anew. */
 static bool is_told_anew(const struct merging *m, const char *const *values)
 {
-    return m->table == TABLE_ROLES && id_index_find(m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
+    return m->table == TABLE_ROLES && id_map_find(m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
 }
 
 /* The list of agents without those who are dropped. */
@@ -402,7 +402,7 @@ static bool clean_row(void *self, struct csv_reader *reader, const struct csv_ro
     spread(m, row, values);
     text_clear(&m->delta->row);
     add_row(&m->delta->row, m->table, values);
-    t->changes[m->next++].row = goes_along(m, values) ? NULL : roster_memory_copy(m->delta->memory, m->delta->row.data);
+    t->changes[m->next++].row = goes_along(m, values) ? NULL : arena_copy(m->delta->memory, m->delta->row.data);
     return true;
 }
 
@@ -435,7 +435,7 @@ static bool merge_row(void *self, struct csv_reader *reader, const struct csv_ro
         m->header_read = true;
         return true;
     }
-    uint32_t number = id_index_find(t->numbers, row->fields[0]);
+    uint32_t number = id_map_find(t->numbers, row->fields[0]);
     if (number != ID_NONE) {
         t->changes[number].used = true;
         text_adds(out, or_empty(t->changes[number].row));
@@ -464,9 +464,9 @@ static bool merge_table(struct merging *m, const struct text *base, struct roste
     return good || refuse_damaged(problem, file, "not CSV");
 }
 
-struct mirror *mirror_merge(const struct mirror *base, struct roster_delta *delta, struct roster_problem *problem)
+struct snapshot *snapshot_merge(const struct snapshot *base, struct roster_delta *delta, struct roster_problem *problem)
 {
-    struct merging m = {.delta = delta, .out = mirror_create()};
+    struct merging m = {.delta = delta, .out = snapshot_create()};
     bool good = true;
     for (int i = 0; good && i < TABLE__COUNT; ++i) {
         m.table = (enum roster_table)i;
@@ -476,6 +476,6 @@ struct mirror *mirror_merge(const struct mirror *base, struct roster_delta *delt
     text_finish(&m.agents);
     if (good)
         return m.out;
-    mirror_destroy(m.out);
+    snapshot_destroy(m.out);
     return NULL;
 }

@@ -1,4 +1,4 @@
-/* The mirror: the roster of a source as it came last, kept so that changes can be merged into it (school.md I4).
+/* The snapshot: the roster of a source as it came last, kept so that changes can be merged into it (school.md I4).
  *
  * It is CSV, the files of OneRoster 1.2 with only those columns that the reader takes (tables.h: kept): no phone,
  * e-mail, user name or password (A5). As an archive it lies in the table roster_mirrors, written in the same
@@ -18,22 +18,22 @@
 #include "policy/oneroster/csv.h"
 #include "policy/oneroster/columns.h"
 
-struct mirror {
+struct snapshot {
     struct text csv[TABLE__COUNT]; /* each with its header */
 };
 
-struct mirror *mirror_create(void);
-void mirror_destroy(struct mirror *mirror); /* NULL is accepted */
+struct snapshot *snapshot_create(void);
+void snapshot_destroy(struct snapshot *snapshot); /* NULL is accepted */
 
 /* Appends a row. values: COLUMNS_MAX of them by column number; NULL is empty; those that are not kept are not looked
  * at. */
-void mirror_add(struct mirror *mirror, enum roster_table table, const char *const *values);
+void snapshot_add(struct snapshot *snapshot, enum roster_table table, const char *const *values);
 
-/* From an archive that mirror_pack made. NULL: *problem. */
-struct mirror *mirror_open(const void *archive, size_t len, struct roster_problem *problem);
+/* From an archive that snapshot_pack made. NULL: *problem. */
+struct snapshot *snapshot_open(const void *archive, size_t len, struct roster_problem *problem);
 
 /* The same rows make the same bytes. Appends to out. false: no memory or no zip; logged. */
-bool mirror_pack(const struct mirror *mirror, struct text *out);
+bool snapshot_pack(const struct snapshot *snapshot, struct text *out);
 
 /* --- What is to change --- */
 
@@ -61,6 +61,7 @@ void told_role_row(const char *user, const struct told_role *role, const char **
 void roster_delta_replace(struct roster_delta *delta, enum roster_table table);
 
 /* base with the changes. NULL: *problem (a damaged base). delta may not be used for another merge. */
-struct mirror *mirror_merge(const struct mirror *base, struct roster_delta *delta, struct roster_problem *problem);
+struct snapshot *snapshot_merge(const struct snapshot *base, struct roster_delta *delta,
+                                struct roster_problem *problem);
 
 #endif

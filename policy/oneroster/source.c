@@ -19,28 +19,28 @@ struct keeping {
     const char *source;
     const struct text *archive;
     const char *modified;
-    int64_t base_ms; /* the mirror that it was merged from; −1: from none, whatever there is is replaced */
+    int64_t base_ms; /* the snapshot that it was merged from; −1: from none, whatever there is is replaced */
 };
 
-static bool is_same(const struct mirror_row *row, const struct keeping *k)
+static bool is_same(const struct roster_snapshot_row *row, const struct keeping *k)
 {
     return row->len == k->archive->len && memcmp(row->archive, k->archive->data, row->len) == 0 &&
            strcmp(row->modified, k->modified) == 0;
 }
 
-/* In the import's job. A mirror that says the same is not written again. */
+/* In the import's job. A snapshot that says the same is not written again. */
 static bool keep_mirror(struct tx *tx, void *arg, struct error *e)
 {
     const struct keeping *k = arg;
-    struct mirror_row row, now = {.archive = k->archive->data, .len = k->archive->len};
-    bool there = mirrors_get(tx->db, k->source, &row);
+    struct roster_snapshot_row row, now = {.archive = k->archive->data, .len = k->archive->len};
+    bool there = roster_snapshots_get(tx->db, k->source, &row);
     bool good = k->base_ms < 0 || row.updated_ms == k->base_ms;
     bool same = there && good && is_same(&row, k);
-    mirrors_finish(&row);
+    roster_snapshots_finish(&row);
     if (!good)
         return error_set(e, ERROR_CONFLICT, "Another import of this source came in between: try again.");
     snprintf(now.modified, sizeof now.modified, "%s", k->modified);
-    return same || mirrors_put(tx, k->source, &now) || error_set(e, ERROR_UNKNOWN, NULL);
+    return same || roster_snapshots_put(tx, k->source, &now) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 static bool tell_error(struct text *problem, const struct error *e)
@@ -93,15 +93,15 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
     return true;
 }
 
-static bool pack(const struct mirror *mirror, struct text *archive, struct text *problem, struct error *e)
+static bool pack(const struct snapshot *snapshot, struct text *archive, struct text *problem, struct error *e)
 {
-    return mirror_pack(mirror, archive) || (error_set(e, ERROR_UNKNOWN, NULL), tell_error(problem, e));
+    return snapshot_pack(snapshot, archive) || (error_set(e, ERROR_UNKNOWN, NULL), tell_error(problem, e));
 }
 
 static void update_finish(struct roster_update *update)
 {
     roster_destroy(update->roster);
-    mirror_destroy(update->mirror);
+    snapshot_destroy(update->snapshot);
 }
 
 bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
@@ -110,11 +110,11 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
     int64_t began = clock_mono_ms();
     struct roster_update update;
     struct roster_problem found;
-    struct mirror_row base;
+    struct roster_snapshot_row base;
     struct text archive = TEXT_INIT;
     *out = (struct source_outcome){.mode = "bulk"};
     *e = (struct error){0};
-    mirrors_get(s->how.db, s->source, &base);
+    roster_snapshots_get(s->how.db, s->source, &base);
     bool done =
         roster_read_update(bytes, len, base.archive, base.len, &update, &found) || tell_problem(problem, &found, e);
     if (done) {
@@ -122,31 +122,33 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
         note(s, began, update.roster, update.delta ? "read and merged" : "read");
         struct keeping keeping = {s->source, &archive, update.delta ? base.modified : "",
                                   update.delta ? base.updated_ms : -1};
-        done = pack(update.mirror, &archive, problem, e) && import_and_keep(s, &update, &keeping, out, problem, e);
+        done = pack(update.snapshot, &archive, problem, e) && import_and_keep(s, &update, &keeping, out, problem, e);
         update_finish(&update);
     }
-    mirrors_finish(&base);
+    roster_snapshots_finish(&base);
     text_finish(&archive);
     return done;
 }
 
 /* base with the changes, as rows and as a roster. */
-static bool merge(const struct mirror_row *base, struct roster_delta *changes, struct roster_update *out,
+static bool merge(const struct roster_snapshot_row *base, struct roster_delta *changes, struct roster_update *out,
                   struct roster_problem *found)
 {
-    struct mirror *before = base->archive != NULL ? mirror_open(base->archive, base->len, found) : mirror_create();
+    struct snapshot *before =
+        base->archive != NULL ? snapshot_open(base->archive, base->len, found) : snapshot_create();
     *out = (struct roster_update){.delta = base->archive != NULL};
-    out->mirror = before != NULL ? mirror_merge(before, changes, found) : NULL;
-    mirror_destroy(before);
-    out->roster = out->mirror != NULL ? roster_read_mirror(out->mirror, found) : NULL;
+    out->snapshot = before != NULL ? snapshot_merge(before, changes, found) : NULL;
+    snapshot_destroy(before);
+    out->roster = out->snapshot != NULL ? roster_read_snapshot(out->snapshot, found) : NULL;
     if (out->roster != NULL)
         return true;
-    mirror_destroy(out->mirror);
+    snapshot_destroy(out->snapshot);
     return false;
 }
 
-bool source_import_changes(struct source_import *s, const struct mirror_row *base, struct roster_delta *changes,
-                           const char *modified, struct source_outcome *out, struct text *problem, struct error *e)
+bool source_import_changes(struct source_import *s, const struct roster_snapshot_row *base,
+                           struct roster_delta *changes, const char *modified, struct source_outcome *out,
+                           struct text *problem, struct error *e)
 {
     int64_t began = clock_mono_ms();
     struct roster_update update;
@@ -164,7 +166,7 @@ bool source_import_changes(struct source_import *s, const struct mirror_row *bas
     }
     note(s, began, update.roster, "merged");
     struct keeping keeping = {s->source, &archive, modified, update.delta ? base->updated_ms : -1};
-    bool done = pack(update.mirror, &archive, problem, e);
+    bool done = pack(update.snapshot, &archive, problem, e);
     out->same = done && update.delta && is_same(base, &keeping);
     if (done && !out->same)
         done = import_and_keep(s, &update, &keeping, out, problem, e);

@@ -1,9 +1,9 @@
-/* Rosters by the name of their source: a source's data is read, its mirror kept (mirror.h), its records imported.
+/* Rosters by the name of their source: a source's data is read, its snapshot kept (snapshot.h), its records imported.
  *
  * However a roster comes, as a bulk or delta export or by a pull, it is the whole roster of its source that is
- * imported, and the mirror is written in the import's own transaction: an import that is refused, tried (dry_run) or
+ * imported, and the snapshot is written in the import's own transaction: an import that is refused, tried (dry_run) or
  * cut short leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into
- * must still be the mirror when the job runs, otherwise it is refused and nothing has changed. */
+ * must still be the snapshot when the job runs, otherwise it is refused and nothing has changed. */
 #ifndef PARTA_POLICY_ONEROSTER_SOURCE_H
 #define PARTA_POLICY_ONEROSTER_SOURCE_H
 
@@ -41,7 +41,8 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
 
 /* What a pull brought. base: the row that changes is merged into (archive NULL: a full pull, everything is in changes).
  * modified: what the next pull begins from. An increment that changes nothing imports nothing. */
-bool source_import_changes(struct source_import *s, const struct mirror_row *base, struct roster_delta *changes,
-                           const char *modified, struct source_outcome *out, struct text *problem, struct error *e);
+bool source_import_changes(struct source_import *s, const struct roster_snapshot_row *base,
+                           struct roster_delta *changes, const char *modified, struct source_outcome *out,
+                           struct text *problem, struct error *e);
 
 #endif

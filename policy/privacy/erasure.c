@@ -42,7 +42,7 @@ static bool note(struct changing_records *c, user_no user)
     return done;
 }
 
-bool erase_begin(struct changing_records *c, user_no user)
+bool erasure_begin(struct changing_records *c, user_no user)
 {
     const struct rooms_settings *settings = rooms_settings(c->rooms);
     struct subject subject = {.target = user, .roster_kept = erasures_roster_keeps(c->tx->db, user)};
@@ -185,7 +185,7 @@ static bool job_step(struct tx *tx, void *arg, struct error *e)
     return erase_events(tx, step, &at) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-bool erase_step(struct writer *writer, struct rooms *rooms)
+bool erasure_step(struct writer *writer, struct rooms *rooms)
 {
     struct step step = {.rooms = rooms};
     struct error e = {0};

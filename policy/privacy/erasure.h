@@ -17,9 +17,9 @@ struct rooms;
 struct writer;
 
 /* Inside a job. false: *c->e. */
-bool erase_begin(struct changing_records *c, user_no user);
+bool erasure_begin(struct changing_records *c, user_no user);
 
 /* Does one bounded job of an erasure under way. false: there is none, or it failed (logged). Blocks. */
-bool erase_step(struct writer *writer, struct rooms *rooms);
+bool erasure_step(struct writer *writer, struct rooms *rooms);
 
 #endif

@@ -79,25 +79,25 @@ static void add_cell(struct exporting *x, struct stmt *q, int column, const char
     }
 }
 
-static void add_heading(struct exporting *x, const struct personal_section *section)
+static void add_heading(struct exporting *x, const struct export_query_section *section)
 {
     text_addf(&x->index, "<h2>%s <small>%s</small></h2>\n<table><tr>", section->title_ru, section->title_en);
-    for (int c = 0; c < PERSONAL_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+    for (int c = 0; c < EXPORT_QUERY_COLUMNS_MAX && section->columns[c] != NULL; ++c)
         text_addf(&x->index, "<th>%s", section->columns[c]);
     text_addc(&x->index, '\n');
 }
 
 static void add_section(struct exporting *x, int i)
 {
-    const struct personal_section *section = personal_section(i);
+    const struct export_query_section *section = export_query_section(i);
     json_t *rows = json_array();
-    struct stmt *q = personal_rows(x->db, i, x->wanted->user);
+    struct stmt *q = export_query_rows(x->db, i, x->wanted->user);
     while (stmt_next(q)) {
         json_t *row = json_object();
         if (json_array_size(rows) == 0)
             add_heading(x, section);
         text_adds(&x->index, "<tr>");
-        for (int c = 0; c < PERSONAL_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+        for (int c = 0; c < EXPORT_QUERY_COLUMNS_MAX && section->columns[c] != NULL; ++c)
             add_cell(x, q, c, section->columns[c], row);
         text_addc(&x->index, '\n');
         json_array_append_new(rows, row);
@@ -143,7 +143,7 @@ static void add_event(struct text *page, struct stmt *q, const json_t *content)
 
 static void add_events(struct exporting *x, room_no room, struct text *page, json_t *events)
 {
-    struct stmt *q = personal_events(x->db, room, x->wanted->user, 0, (int)(EXPORT_EVENTS_MAX - x->n_events));
+    struct stmt *q = export_query_events(x->db, room, x->wanted->user, 0, (int)(EXPORT_EVENTS_MAX - x->n_events));
     for (; stmt_next(q); ++x->n_events) {
         json_t *content = json_loads(col_text(q, 4), 0, NULL);
         add_event(page, q, content);
@@ -191,7 +191,7 @@ static bool add_rooms(struct exporting *x)
     json_t *rooms = json_array();
     bool done = true;
     text_adds(&x->index, "<h2>Комнаты <small>Rooms</small></h2>\n<ul>\n");
-    struct stmt *q = personal_rooms(x->db, x->wanted->user);
+    struct stmt *q = export_query_rooms(x->db, x->wanted->user);
     while (done && stmt_next(q))
         done = add_room(x, q, rooms);
     stmt_end(q);
@@ -212,8 +212,8 @@ static bool add_all(struct exporting *x)
 {
     struct text data = TEXT_INIT;
     begin_page(&x->index, x->wanted->user_id);
-    for (int i = 0; i < personal_sections(); ++i)
-        if (x->own || !personal_section(i)->own)
+    for (int i = 0; i < export_query_sections(); ++i)
+        if (x->own || !export_query_section(i)->own)
             add_section(x, i);
     bool done = add_rooms(x);
     char *json = json_dumps(x->data, JSON_INDENT(2) | JSON_SORT_KEYS);

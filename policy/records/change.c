@@ -23,7 +23,7 @@
 /* One change on its way: gate, record, consequences, log. */
 struct doing {
     const struct changing_records *c;
-    struct settling *s; /* NULL: refused at the gate */
+    struct reconciling *s; /* NULL: refused at the gate */
     bool overridden;
 };
 
@@ -52,7 +52,7 @@ static bool start(struct doing *d, const struct changing_records *c, enum act ac
     if (!school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, act, subject, &verdict, &d->overridden,
                      c->e))
         return false;
-    d->s = settle_begin(c->tx, c->rooms, NULL);
+    d->s = reconcile_begin(c->tx, c->rooms, NULL);
     return true;
 }
 
@@ -93,13 +93,13 @@ static json_t *period_json(enum school_role role, school_day begin, school_day e
     return json;
 }
 
-/* Ends the change: good: settles and writes the log. Takes subject and details. */
+/* Ends the change: good: reconciles and writes the log. Takes subject and details. */
 static bool finish(struct doing *d, bool good, const char *act, school_no school, json_t *subject, json_t *details)
 {
     const struct changing_records *c = d->c;
     if (!good)
-        settle_abandon(d->s);
-    if (!good || !settle_finish(d->s, c->e)) {
+        reconcile_abandon(d->s);
+    if (!good || !reconcile_finish(d->s, c->e)) {
         json_decref(subject);
         json_decref(details);
         return false;
@@ -229,7 +229,7 @@ static bool person_insert(struct doing *d, user_no account, const struct person_
     row.sourced_id = sourced_id_draw(person->sourced_id, drawn);
     row.source = SOURCE_SCHOOL;
     row.ended = false;
-    settle_touch(d->s, account);
+    reconcile_touch(d->s, account);
     return people_put(d->c->tx->db, &row) || failed(d->c);
 }
 
@@ -264,7 +264,7 @@ user_no change_person(struct changing_records *c, const struct person_row *perso
         good = (people_put(c->tx->db, &row) &&
                 (row.enabled == k.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
                failed(c);
-        settle_touch(d.s, row.no);
+        reconcile_touch(d.s, row.no);
         good = finish(&d, good, "person.update", school, subject_json(c, row.no, 0, 0), NULL);
     }
     known_finish(&k);
@@ -347,7 +347,7 @@ bool change_role(struct changing_records *c, const struct role_row *role)
         !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = role->school, .target = role->user}))
         return false;
     bool good = person_back(c, role->user) && (roles_put(c->tx->db, &row) || failed(c));
-    settle_lost(d.s, role->user); /* a period may have become shorter */
+    reconcile_lost(d.s, role->user); /* a period may have become shorter */
     return finish(&d, good, "role.create", role->school, subject_json(c, role->user, 0, 0),
                   period_json(role->role, role->begin, role->end));
 }
@@ -363,7 +363,7 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
     if (!start(&d, c, ACT_RECORDS_WRITE,
                &(struct subject){.school = role->school, .target = role->user, .roster_kept = roster_keeps(source)}))
         return false;
-    settle_lost(d.s, role->user);
+    reconcile_lost(d.s, role->user);
     return finish(&d, roles_delete(c->tx->db, &row) || failed(c), "role.end", role->school,
                   subject_json(c, role->user, 0, 0), period_json(role->role, role->begin, DAY_NEVER));
 }
@@ -387,10 +387,10 @@ static bool drop_unsupported(struct doing *d, user_no user)
         if (row.child == user && n < GUARDIANS_MAX)
             guardians[n++] = row.guardian;
     stmt_end(q);
-    settle_lost(d->s, user);
+    reconcile_lost(d->s, user);
     for (int i = 0; i < n && good; ++i) {
         good = roles_delete_unsupported(db, guardians[i], ROLE_GUARDIAN);
-        settle_lost(d->s, guardians[i]);
+        reconcile_lost(d->s, guardians[i]);
     }
     return good || failed(d->c);
 }
@@ -451,7 +451,7 @@ bool change_enrollment(struct changing_records *c, const struct enrollment_row *
                                         .roster_kept = kept || (there && roster_keeps(source))});
     if (good) {
         good = person_back(c, row.user) && (enrollments_put(c->tx->db, &row) || failed(c));
-        settle_lost(d.s, row.user);
+        reconcile_lost(d.s, row.user);
         for (size_t i = 0; i < n && good; ++i)
             good = enrollment_delete(&d, &others[i]);
         good = finish(&d, good, "enrollment.create", k.school, subject_json(c, row.user, row.class, 0),
@@ -532,8 +532,8 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
                &(struct subject){.school = school, .target = child}))
         return false;
     bool good = guardian_fits(c, child, guardian) && (guardianships_put(c->tx->db, &row) || failed(c));
-    settle_touch(d.s, child);
-    settle_touch(d.s, guardian);
+    reconcile_touch(d.s, child);
+    reconcile_touch(d.s, guardian);
     return finish(&d, good, "guardianship.create", school, subject_json(c, child, 0, guardian), NULL);
 }
 
@@ -541,8 +541,8 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
 static bool guardianship_delete(struct doing *d, user_no child, user_no guardian)
 {
     struct db *db = d->c->tx->db;
-    settle_touch(d->s, child);
-    settle_lost(d->s, guardian);
+    reconcile_touch(d->s, child);
+    reconcile_lost(d->s, guardian);
     return (guardianships_delete(db, &(struct guardianship_row){child, guardian}) &&
             roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
            failed(d->c);
@@ -579,8 +579,8 @@ static class_no class_new(struct changing_records *c, const struct class_row *cl
     if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = class->school}))
         return 0;
     row.no = classes_put(c->tx->db, &row);
-    settle_school(d.s, class->school);
-    settle_class(d.s, row.no);
+    reconcile_school(d.s, class->school);
+    reconcile_class(d.s, row.no);
     return finish(&d, row.no != 0 || failed(c), "class.create", class->school, subject_json(c, 0, row.no, 0), NULL)
                ? row.no
                : 0;
@@ -611,7 +611,7 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
         start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = k.school, .class = row.no, .roster_kept = k.kept});
     if (good) {
         good = classes_put(c->tx->db, &row) != 0 || failed(c);
-        settle_class(d.s, row.no);
+        reconcile_class(d.s, row.no);
         good = finish(&d, good, "class.update", k.school, subject_json(c, 0, row.no, 0), NULL);
     }
     known_finish(&k);
@@ -673,7 +673,7 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
                 start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = row.no, .roster_kept = k.kept});
     if (good) {
         row.no = schools_put(c->tx->db, &row);
-        settle_school(d.s, row.no);
+        reconcile_school(d.s, row.no);
         good = finish(&d, row.no != 0 || failed(c), k.found ? "school.update" : "school.create", row.no, NULL, NULL);
     }
     known_finish(&k);
@@ -810,7 +810,7 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
         strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
     if (!same)
         tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
-    settle_touch(d.s, user);
+    reconcile_touch(d.s, user);
     return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
                   pages_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
                   json_pack("{s:s, s:s}", "from", now, "to", standing_name(standing)));
@@ -824,15 +824,15 @@ bool change_named_member(struct changing_records *c, room_no room, user_no user,
     struct room_school of;
     if (!school_of_room(c->tx->db, room, &of))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such room.");
-    school_no school = of.school != 0 ? of.school : office_room_school(c->tx->db, c->actor, room);
+    school_no school = of.school != 0 ? of.school : school_gate_room_school(c->tx->db, c->actor, room);
     if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = school, .class = of.class, .target = user}))
         return false;
     if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {
-        settle_abandon(d.s);
+        reconcile_abandon(d.s);
         return error_set(c->e, ERROR_INVALID_PARAM, "Only external staff are named for rooms.");
     }
     bool good = named ? named_members_put(c->tx->db, room, user) : named_members_delete(c->tx->db, room, user);
-    settle_lost(d.s, user);
+    reconcile_lost(d.s, user);
     return finish(&d, good || failed(c), named ? "room.name_member" : "room.unname_member", school,
                   subject_json(c, user, of.class, 0), json_pack("{s:s}", "kind", room_kind_name(of.kind)));
 }

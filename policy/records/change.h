@@ -2,7 +2,7 @@
  *
  * Each function runs inside a writer's job, asks school_gate, changes the record (source 'school' for what is new; a
  * record that a roster keeps is changed only by an override, J2, and as the next import says otherwise it is so again),
- * settles the consequences and writes the audit entry. false: *e, and the job must answer false.
+ * reconciles the consequences and writes the audit entry. false: *e, and the job must answer false.
  *
  * if_version: optimistic version of the record, 0: whatever it is; another one than the stored is ERROR_PRECONDITION
  * (412). */

@@ -13,14 +13,14 @@ struct name {
     const char *id;
 };
 
-struct ledger_names {
+struct changelog_names {
     size_t n;
     struct name names[];
 };
 
-bool ledger_writes(const struct ledger *ledger)
+bool changelog_writes(const struct changelog *changelog)
 {
-    return ledger->difference != NULL || ledger->audited;
+    return changelog->difference != NULL || changelog->audited;
 }
 
 static int compare(const void *left, const void *right)
@@ -29,53 +29,54 @@ static int compare(const void *left, const void *right)
     return (x->no > y->no) - (x->no < y->no);
 }
 
-void ledger_know(struct ledger *ledger, enum ledger_kind kind, const int64_t *numbers, const char *const *ids, size_t n)
+void changelog_know(struct changelog *changelog, enum changelog_kind kind, const int64_t *numbers,
+                    const char *const *ids, size_t n)
 {
-    if (!ledger_writes(ledger))
+    if (!changelog_writes(changelog))
         return;
-    struct ledger_names *names = xcalloc(1, sizeof *names + n * sizeof *names->names);
+    struct changelog_names *names = xcalloc(1, sizeof *names + n * sizeof *names->names);
     for (size_t i = 0; i < n; ++i)
         if (numbers[i] != 0)
             names->names[names->n++] = (struct name){numbers[i], ids[i]};
     qsort(names->names, names->n, sizeof *names->names, compare);
-    free(ledger->names[kind]);
-    ledger->names[kind] = names;
+    free(changelog->names[kind]);
+    changelog->names[kind] = names;
 }
 
-static void add_id(struct ledger *ledger, struct text *out, enum ledger_kind kind, int64_t no)
+static void add_id(struct changelog *changelog, struct text *out, enum changelog_kind kind, int64_t no)
 {
     static char *(*const ASK[])(struct db * db, int64_t no) = {people_sourced_id, schools_sourced_id,
                                                                classes_sourced_id};
-    const struct ledger_names *names = ledger->names[kind];
+    const struct changelog_names *names = changelog->names[kind];
     const struct name *known =
         names != NULL ? bsearch(&(struct name){.no = no}, names->names, names->n, sizeof *names->names, compare) : NULL;
-    char *asked = known == NULL ? ASK[kind](ledger->tx->db, no) : NULL;
+    char *asked = known == NULL ? ASK[kind](changelog->tx->db, no) : NULL;
     text_addc(out, ' ');
     text_adds(out, known != NULL ? known->id : asked != NULL ? asked : "?");
     free(asked);
 }
 
-static void write_line(struct ledger *ledger, const struct text *line, bool record)
+static void write_line(struct changelog *changelog, const struct text *line, bool record)
 {
-    if (ledger->difference != NULL) {
-        text_add(ledger->difference, line->data, line->len);
-        text_addc(ledger->difference, '\n');
+    if (changelog->difference != NULL) {
+        text_add(changelog->difference, line->data, line->len);
+        text_addc(changelog->difference, '\n');
     }
-    if (!record || !ledger->audited)
+    if (!record || !changelog->audited)
         return;
-    if (ledger->list == NULL || json_array_size(ledger->list) == AUDIT_LIST_MAX) {
-        if (ledger->lists == NULL)
-            ledger->lists = json_array();
-        json_array_append_new(ledger->lists, ledger->list = json_array());
+    if (changelog->list == NULL || json_array_size(changelog->list) == AUDIT_LIST_MAX) {
+        if (changelog->lists == NULL)
+            changelog->lists = json_array();
+        json_array_append_new(changelog->lists, changelog->list = json_array());
     }
-    json_array_append_new(ledger->list, json_stringn(line->data, line->len));
+    json_array_append_new(changelog->list, json_stringn(line->data, line->len));
 }
 
-void ledger_record(struct ledger *ledger, const char *noun, char sign, const char *word, enum ledger_kind kind_a,
-                   int64_t a, enum ledger_kind kind_b, int64_t b)
+void changelog_record(struct changelog *changelog, const char *noun, char sign, const char *word,
+                      enum changelog_kind kind_a, int64_t a, enum changelog_kind kind_b, int64_t b)
 {
     struct text line = TEXT_INIT;
-    if (!ledger_writes(ledger))
+    if (!changelog_writes(changelog))
         return;
     text_adds(&line, noun);
     text_addc(&line, ' ');
@@ -85,66 +86,66 @@ void ledger_record(struct ledger *ledger, const char *noun, char sign, const cha
         text_adds(&line, word);
     }
     if (a != 0)
-        add_id(ledger, &line, kind_a, a);
+        add_id(changelog, &line, kind_a, a);
     if (b != 0)
-        add_id(ledger, &line, kind_b, b);
-    write_line(ledger, &line, true);
+        add_id(changelog, &line, kind_b, b);
+    write_line(changelog, &line, true);
     text_finish(&line);
 }
 
-void ledger_line(struct ledger *ledger, const char *noun, char sign, const char *id)
+void changelog_line(struct changelog *changelog, const char *noun, char sign, const char *id)
 {
     struct text line = TEXT_INIT;
-    if (!ledger_writes(ledger))
+    if (!changelog_writes(changelog))
         return;
     text_addf(&line, "%s %c %s", noun, sign, id);
-    write_line(ledger, &line, true);
+    write_line(changelog, &line, true);
     text_finish(&line);
 }
 
 /* "class-5 (class)"; memberships come by room, so that the last one is remembered. */
-static const char *room_name(struct ledger *ledger, room_no room)
+static const char *room_name(struct changelog *changelog, room_no room)
 {
     struct room_school of;
-    if (ledger->room == room && ledger->room_name != NULL)
-        return ledger->room_name;
+    if (changelog->room == room && changelog->room_name != NULL)
+        return changelog->room_name;
     struct text name = TEXT_INIT;
-    school_of_room(ledger->tx->db, room, &of);
+    school_of_room(changelog->tx->db, room, &of);
     if (of.class != 0)
-        add_id(ledger, &name, LEDGER_CLASS, of.class);
+        add_id(changelog, &name, CHANGELOG_CLASS, of.class);
     else if (of.school != 0)
-        add_id(ledger, &name, LEDGER_SCHOOL, of.school);
+        add_id(changelog, &name, CHANGELOG_SCHOOL, of.school);
     text_addf(&name, " (%s)", room_kind_name(of.kind));
-    free(ledger->room_name);
-    ledger->room = room;
-    ledger->room_name = text_take(&name);
-    return ledger->room_name;
+    free(changelog->room_name);
+    changelog->room = room;
+    changelog->room_name = text_take(&name);
+    return changelog->room_name;
 }
 
-void ledger_room(struct ledger *ledger, const char *noun, char sign, user_no user, room_no room)
+void changelog_room(struct changelog *changelog, const char *noun, char sign, user_no user, room_no room)
 {
     struct text line = TEXT_INIT;
-    if (ledger->difference == NULL)
+    if (changelog->difference == NULL)
         return;
     text_addf(&line, "%s %c", noun, sign);
     if (user != 0)
-        add_id(ledger, &line, LEDGER_PERSON, user);
-    text_adds(&line, room_name(ledger, room));
-    write_line(ledger, &line, false);
+        add_id(changelog, &line, CHANGELOG_PERSON, user);
+    text_adds(&line, room_name(changelog, room));
+    write_line(changelog, &line, false);
     text_finish(&line);
 }
 
-json_t *ledger_take_lists(struct ledger *ledger)
+json_t *changelog_take_lists(struct changelog *changelog)
 {
-    json_t *lists = ledger->lists != NULL ? ledger->lists : json_array();
-    ledger->lists = ledger->list = NULL;
+    json_t *lists = changelog->lists != NULL ? changelog->lists : json_array();
+    changelog->lists = changelog->list = NULL;
     return lists;
 }
 
-void ledger_finish(struct ledger *ledger)
+void changelog_finish(struct changelog *changelog)
 {
-    json_decref(ledger->lists);
-    for (size_t i = 0; i < sizeof ledger->names / sizeof *ledger->names; ++i)
-        free(ledger->names[i]);
-    free(ledger->room_name);
+    json_decref(changelog->lists);
+    for (size_t i = 0; i < sizeof changelog->names / sizeof *changelog->names; ++i)
+        free(changelog->names[i]);
+    free(changelog->room_name);
 }

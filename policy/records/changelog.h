@@ -1,4 +1,4 @@
-/* What an import or a settling has changed: counts, for whoever wants it one line a change, and for the audit log.
+/* What an import or a reconciling has changed: counts, for whoever wants it one line a change, and for the audit log.
  *
  * A line is short and names nobody: "role + teacher p-123 school-1", sourcedIds alone. The audit log gets the records
  * (people, roles, enrollments, guardianships), in entries of at most AUDIT_LIST_MAX lines; the difference has rooms,
@@ -15,39 +15,39 @@
 
 struct tx;
 
-struct ledger {
+struct changelog {
     struct tx *tx;
     struct roster_changes *changes;
-    struct text *difference;       /* NULL: nobody wants it */
-    bool audited;                  /* lists are kept for the log */
-    json_t *lists, *list;          /* finished arrays of lines, and the one being filled; NULL: none yet */
-    struct ledger_names *names[3]; /* enum ledger_kind; NULL: asked of the database */
-    room_no room;                  /* the last room that was named */
+    struct text *difference;          /* NULL: nobody wants it */
+    bool audited;                     /* lists are kept for the log */
+    json_t *lists, *list;             /* finished arrays of lines, and the one being filled; NULL: none yet */
+    struct changelog_names *names[3]; /* enum changelog_kind; NULL: asked of the database */
+    room_no room;                     /* the last room that was named */
     char *room_name;
 };
 
-enum ledger_kind { LEDGER_PERSON, LEDGER_SCHOOL, LEDGER_CLASS };
+enum changelog_kind { CHANGELOG_PERSON, CHANGELOG_SCHOOL, CHANGELOG_CLASS };
 
 /* Whether lines are wanted at all. */
-bool ledger_writes(const struct ledger *ledger);
+bool changelog_writes(const struct changelog *changelog);
 
 /* Numbers whose sourcedIds are known: the ids are borrowed. Numbers 0 are left out. */
-void ledger_know(struct ledger *ledger, enum ledger_kind kind, const int64_t *numbers, const char *const *ids,
-                 size_t n);
+void changelog_know(struct changelog *changelog, enum changelog_kind kind, const int64_t *numbers,
+                    const char *const *ids, size_t n);
 
 /* One change of a record: "role + teacher p-123 school-1". a, b: 0: left out. word: NULL: none. */
-void ledger_record(struct ledger *ledger, const char *noun, char sign, const char *word, enum ledger_kind kind_a,
-                   int64_t a, enum ledger_kind kind_b, int64_t b);
+void changelog_record(struct changelog *changelog, const char *noun, char sign, const char *word,
+                      enum changelog_kind kind_a, int64_t a, enum changelog_kind kind_b, int64_t b);
 
 /* The same of something whose sourcedId is known: "person + p-123". */
-void ledger_line(struct ledger *ledger, const char *noun, char sign, const char *id);
+void changelog_line(struct changelog *changelog, const char *noun, char sign, const char *id);
 
 /* A room or a membership: "join p-123 class-5 (class)". For the difference alone. user 0: the room itself. */
-void ledger_room(struct ledger *ledger, const char *noun, char sign, user_no user, room_no room);
+void changelog_room(struct changelog *changelog, const char *noun, char sign, user_no user, room_no room);
 
 /* The lines for the audit log: an array of arrays of at most AUDIT_LIST_MAX. New reference. */
-json_t *ledger_take_lists(struct ledger *ledger);
+json_t *changelog_take_lists(struct changelog *changelog);
 
-void ledger_finish(struct ledger *ledger);
+void changelog_finish(struct changelog *changelog);
 
 #endif

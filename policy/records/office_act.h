@@ -11,25 +11,25 @@
  * ACT_BECOME_GUARDIAN, ACT_END_GUARDIAN): the one who decided need not be allowed to change records at large, and is
  * nevertheless the one whom the audit log names. because: a fixed sentence, for records that a roster keeps; NULL:
  * those are refused. Valid while c is. */
-struct office {
+struct office_act {
     struct actor actor;
     struct changing_records records;
 };
-void office_for(struct office *office, const struct changing_records *c, const char *because);
+void office_act_for(struct office_act *office, const struct changing_records *c, const char *because);
 
 /* Asks the gate for the actor of c. */
-bool office_gate(struct changing_records *c, enum act act, const struct subject *subject);
+bool office_act_gate(struct changing_records *c, enum act act, const struct subject *subject);
 
 /* A1: whether the actor may know what is in that school's office: its own people, and operators. */
-bool office_knows(const struct changing_records *c, school_no school);
+bool office_act_knows(const struct changing_records *c, school_no school);
 
 /* The audit entry of c's actor. Takes subject and details. Sets the error when the database failed. */
-bool office_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
-                 const char *reason);
+bool office_act_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
+                     const char *reason);
 
 /* What a person who has just been let in is given, though already signed in: their documents room (E6). */
-bool office_welcome(struct changing_records *c, user_no user);
+bool documents_welcome(struct changing_records *c, user_no user);
 
-const char *office_user_id(const struct changing_records *c, user_no user); /* borrowed; "" for 0 */
+const char *office_act_user_id(const struct changing_records *c, user_no user); /* borrowed; "" for 0 */
 
 #endif

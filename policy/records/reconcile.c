@@ -21,86 +21,86 @@
 
 #define DUE_MAX 500 /* more people than this are settled together with everybody */
 
-struct settling {
-    struct painter p;
-    struct ledger own_ledger; /* p.ledger, when the caller has none */
+struct reconciling {
+    struct roster_rooms p;
+    struct changelog own_ledger; /* p.changelog, when the caller has none */
     struct roster_changes own_changes;
     school_day day;
     bool all;
-    struct facts touched, lost;    /* a: who */
-    struct facts schools, classes; /* a: which */
-    struct facts powers;           /* a: rooms whose powers by post have changed */
-    struct facts policies;         /* a: school; value: consent_age, kind: whether an unknown age is a child's */
+    struct diff_set touched, lost;    /* a: who */
+    struct diff_set schools, classes; /* a: which */
+    struct diff_set powers;           /* a: rooms whose powers by post have changed */
+    struct diff_set policies;         /* a: school; value: consent_age, kind: whether an unknown age is a child's */
 };
 
-static bool database_failed(struct settling *s)
+static bool database_failed(struct reconciling *s)
 {
     return error_set(s->p.e, ERROR_UNKNOWN, NULL);
 }
 
-struct settling *settle_begin_ledger(struct tx *tx, struct rooms *rooms, struct ledger *ledger)
+struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms, struct changelog *changelog)
 {
-    struct settling *s = xcalloc(1, sizeof *s);
-    s->p = (struct painter){.tx = tx, .rooms = rooms, .ledger = ledger};
+    struct reconciling *s = xcalloc(1, sizeof *s);
+    s->p = (struct roster_rooms){.tx = tx, .rooms = rooms, .changelog = changelog};
     s->day = day_of_ms(tx->now_ms);
     return s;
 }
 
-struct settling *settle_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes)
+struct reconciling *reconcile_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes)
 {
-    struct settling *s = settle_begin_ledger(tx, rooms, NULL);
-    s->own_ledger = (struct ledger){.tx = tx, .changes = changes != NULL ? changes : &s->own_changes};
-    s->p.ledger = &s->own_ledger;
+    struct reconciling *s = reconcile_begin_changelog(tx, rooms, NULL);
+    s->own_ledger = (struct changelog){.tx = tx, .changes = changes != NULL ? changes : &s->own_changes};
+    s->p.changelog = &s->own_ledger;
     return s;
 }
 
-void settle_abandon(struct settling *s)
+void reconcile_abandon(struct reconciling *s)
 {
     if (s == NULL)
         return;
-    struct facts *all[] = {&s->touched, &s->lost, &s->schools, &s->classes, &s->powers, &s->policies};
+    struct diff_set *all[] = {&s->touched, &s->lost, &s->schools, &s->classes, &s->powers, &s->policies};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
-        facts_finish(all[i]);
-    if (s->p.ledger == &s->own_ledger)
-        ledger_finish(&s->own_ledger);
+        diff_set_finish(all[i]);
+    if (s->p.changelog == &s->own_ledger)
+        changelog_finish(&s->own_ledger);
     free(s);
 }
 
-void settle_touch(struct settling *s, user_no user)
+void reconcile_touch(struct reconciling *s, user_no user)
 {
-    facts_add(&s->touched, (struct fact){.a = user});
+    diff_set_add(&s->touched, (struct diff_row){.a = user});
 }
 
-void settle_lost(struct settling *s, user_no user)
+void reconcile_lost(struct reconciling *s, user_no user)
 {
-    settle_touch(s, user);
-    facts_add(&s->lost, (struct fact){.a = user});
+    reconcile_touch(s, user);
+    diff_set_add(&s->lost, (struct diff_row){.a = user});
 }
 
-void settle_all(struct settling *s)
+void reconcile_all(struct reconciling *s)
 {
     s->all = true;
 }
 
-void settle_class(struct settling *s, class_no class)
+void reconcile_class(struct reconciling *s, class_no class)
 {
     struct enrollment_row row;
-    facts_add(&s->classes, (struct fact){.a = class});
+    diff_set_add(&s->classes, (struct diff_row){.a = class});
     struct stmt *q = enrollments_of_class(s->p.tx->db, class);
     while (enrollments_next(q, &row))
-        settle_touch(s, row.user);
+        reconcile_touch(s, row.user);
     stmt_end(q);
 }
 
-void settle_school(struct settling *s, school_no school)
+void reconcile_school(struct reconciling *s, school_no school)
 {
-    facts_add(&s->schools, (struct fact){.a = school});
+    diff_set_add(&s->schools, (struct diff_row){.a = school});
 }
 
-bool settle_archive(struct settling *s, room_no room, struct error *e)
+bool reconcile_archive(struct reconciling *s, room_no room, struct error *e)
 {
     s->p.e = e;
-    return pictures_begin(&s->p) && pictures_archive(&s->p, room);
+    return roster_room_begin(&s->p) && roster_room_archive(&s->p, room);
 }
 
 /* --- Rooms --- */
@@ -119,7 +119,7 @@ static struct shown *shown_add(struct shown **list, size_t *n)
 }
 
 /* Read whole before the rooms are made: strings are copies. */
-static struct shown *schools_to_show(struct settling *s, size_t *n)
+static struct shown *schools_to_show(struct reconciling *s, size_t *n)
 {
     struct shown *list = NULL;
     struct school_row row;
@@ -130,14 +130,14 @@ static struct shown *schools_to_show(struct settling *s, size_t *n)
                 continue;
             struct shown *shown = shown_add(&list, n);
             shown->school = (struct school_row){.no = row.no, .name = xstrdup(row.name)};
-            shown->renamed = facts_have(&s->schools, row.no);
+            shown->renamed = diff_set_have(&s->schools, row.no);
         }
         stmt_end(q);
     }
     return list;
 }
 
-static struct shown *classes_to_show(struct settling *s, size_t *n)
+static struct shown *classes_to_show(struct reconciling *s, size_t *n)
 {
     struct shown *list = NULL;
     struct class_row row;
@@ -149,24 +149,24 @@ static struct shown *classes_to_show(struct settling *s, size_t *n)
             struct shown *shown = shown_add(&list, n);
             shown->class = (struct class_row){
                 .no = row.no, .school = row.school, .homeroom = row.homeroom, .title = xstrdup(row.title)};
-            shown->renamed = facts_have(&s->classes, row.no);
+            shown->renamed = diff_set_have(&s->classes, row.no);
         }
         stmt_end(q);
     }
     return list;
 }
 
-static bool show_rooms(struct settling *s)
+static bool show_rooms(struct reconciling *s)
 {
     size_t n_schools = 0, n_classes = 0;
     bool good = true;
-    facts_sort(&s->schools);
-    facts_sort(&s->classes);
+    diff_set_sort(&s->schools);
+    diff_set_sort(&s->classes);
     struct shown *schools = schools_to_show(s, &n_schools), *classes = classes_to_show(s, &n_classes);
     for (size_t i = 0; i < n_schools && good; ++i)
-        good = pictures_school(&s->p, &schools[i].school, schools[i].renamed);
+        good = roster_room_school(&s->p, &schools[i].school, schools[i].renamed);
     for (size_t i = 0; i < n_classes && good; ++i)
-        good = pictures_class(&s->p, &classes[i].class, classes[i].renamed);
+        good = roster_room_class(&s->p, &classes[i].class, classes[i].renamed);
     for (size_t i = 0; i < n_schools; ++i)
         free((char *)schools[i].school.name);
     for (size_t i = 0; i < n_classes; ++i)
@@ -179,11 +179,11 @@ static bool show_rooms(struct settling *s)
 /* --- Who is concerned --- */
 
 /* Calls each for everybody (0), or for each who was touched. */
-static bool for_touched(struct settling *s, bool (*each)(struct settling *s, user_no user))
+static bool for_touched(struct reconciling *s, bool (*each)(struct reconciling *s, user_no user))
 {
     if (s->all)
         return each(s, 0);
-    facts_sort(&s->touched);
+    diff_set_sort(&s->touched);
     for (size_t i = 0; i < s->touched.n; ++i)
         if ((i == 0 || s->touched.rows[i].a != s->touched.rows[i - 1].a) && !each(s, s->touched.rows[i].a))
             return false;
@@ -191,18 +191,18 @@ static bool for_touched(struct settling *s, bool (*each)(struct settling *s, use
 }
 
 /* Guardians of a child: their roles and rooms follow. Children of a guardian: D7. */
-static void touch_family(struct settling *s, user_no user)
+static void touch_family(struct reconciling *s, user_no user)
 {
     struct guardianship_row row;
     struct stmt *q = guardianships_of(s->p.tx->db, user);
     while (guardianships_next(q, &row))
-        settle_touch(s, row.child == user ? row.guardian : row.child);
+        reconcile_touch(s, row.child == user ? row.guardian : row.child);
     stmt_end(q);
 }
 
-static bool widen(struct settling *s)
+static bool widen(struct reconciling *s)
 {
-    facts_sort(&s->touched);
+    diff_set_sort(&s->touched);
     for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i)
         if (i == 0 || s->touched.rows[i - 1].a != s->touched.rows[i].a)
             touch_family(s, s->touched.rows[i].a);
@@ -211,171 +211,171 @@ static bool widen(struct settling *s)
 
 /* --- Roles that follow --- */
 
-static struct role_row role_of(const struct fact *f)
+static struct role_row role_of(const struct diff_row *f)
 {
     return (struct role_row){f->a, f->b, (enum school_role)f->kind, f->begin, f->value, SOURCE_DERIVED};
 }
 
-static bool role_put(void *self, const struct fact *f, const struct fact *before)
+static bool role_put(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
+    struct reconciling *s = self;
     struct role_row row = role_of(f);
-    ++s->p.ledger->changes->n[ROSTER_ROLES_NEW];
-    ledger_record(s->p.ledger, "role", '+', school_role_name(row.role), LEDGER_PERSON, row.user, LEDGER_SCHOOL,
-                  row.school);
+    ++s->p.changelog->changes->n[ROSTER_ROLES_NEW];
+    changelog_record(s->p.changelog, "role", '+', school_role_name(row.role), CHANGELOG_PERSON, row.user,
+                     CHANGELOG_SCHOOL, row.school);
     if (before != NULL && before->value > f->value)
-        settle_lost(s, f->a);
+        reconcile_lost(s, f->a);
     return roles_put(s->p.tx->db, &row) || database_failed(s);
 }
 
-static bool role_drop(void *self, const struct fact *f, const struct fact *before)
+static bool role_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
+    struct reconciling *s = self;
     struct role_row row = role_of(f);
-    ++s->p.ledger->changes->n[ROSTER_ROLES_ENDED];
-    ledger_record(s->p.ledger, "role", '-', school_role_name(row.role), LEDGER_PERSON, row.user, LEDGER_SCHOOL,
-                  row.school);
-    settle_lost(s, f->a);
+    ++s->p.changelog->changes->n[ROSTER_ROLES_ENDED];
+    changelog_record(s->p.changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, row.user,
+                     CHANGELOG_SCHOOL, row.school);
+    reconcile_lost(s, f->a);
     return roles_delete(s->p.tx->db, &row) || database_failed(s);
 }
 
-static struct facts roles_collect(struct stmt *q)
+static struct diff_set roles_collect(struct stmt *q)
 {
-    struct facts facts = {0};
+    struct diff_set facts = {0};
     struct role_row row;
     while (roles_next(q, &row))
-        facts_add(&facts, (struct fact){row.user, row.school, row.role, row.begin, row.end});
+        diff_set_add(&facts, (struct diff_row){row.user, row.school, row.role, row.begin, row.end});
     stmt_end(q);
     return facts;
 }
 
-static bool imply(struct settling *s, bool guardians, user_no user)
+static bool imply(struct reconciling *s, bool guardians, user_no user)
 {
-    struct facts want = roles_collect(roles_implied(s->p.tx->db, guardians, user)),
-                 have = roles_collect(roles_derived(s->p.tx->db, guardians, user));
-    facts_merge(&want);
-    bool good = facts_diff(&have, &want, role_put, role_drop, s);
-    facts_finish(&want);
-    facts_finish(&have);
+    struct diff_set want = roles_collect(roles_implied(s->p.tx->db, guardians, user)),
+                    have = roles_collect(roles_derived(s->p.tx->db, guardians, user));
+    diff_set_merge(&want);
+    bool good = diff_set_diff(&have, &want, role_put, role_drop, s);
+    diff_set_finish(&want);
+    diff_set_finish(&have);
     return good;
 }
 
-static bool imply_own(struct settling *s, user_no user)
+static bool imply_own(struct reconciling *s, user_no user)
 {
     return imply(s, false, user);
 }
 
-static bool imply_guardians(struct settling *s, user_no user)
+static bool imply_guardians(struct reconciling *s, user_no user)
 {
     return imply(s, true, user);
 }
 
-static bool follow_roles(struct settling *s)
+static bool follow_roles(struct reconciling *s)
 {
     return for_touched(s, imply_own) && widen(s) && for_touched(s, imply_guardians);
 }
 
 /* --- Standing --- */
 
-static bool set_state(struct settling *s, user_no user, const char *state)
+static bool set_state(struct reconciling *s, user_no user, const char *state)
 {
     tx_change(s->p.tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     return users_set_state(s->p.tx, user, state) || database_failed(s);
 }
 
 /* G2, the other way: whose account was closed for want of a school, and who has one again. */
-static bool reopen(struct settling *s, user_no user)
+static bool reopen(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    struct facts back = {0};
+    struct diff_set back = {0};
     bool good = true;
     struct stmt *q = people_to_reopen(s->p.tx->db, s->day, user, day);
     while (stmt_next(q))
-        facts_add(&back, (struct fact){.a = col_int(q, 0), .value = col_int(q, 1) != 0});
+        diff_set_add(&back, (struct diff_row){.a = col_int(q, 0), .value = col_int(q, 1) != 0});
     stmt_end(q);
     for (size_t i = 0; i < back.n && good; ++i) {
-        ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_REOPENED];
+        ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
         touch_family(s, back.rows[i].a);
         good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? "active" : "locked") &&
                (people_set_closed(s->p.tx->db, back.rows[i].a, false) || database_failed(s));
     }
-    facts_finish(&back);
+    diff_set_finish(&back);
     return good;
 }
 
 /* The policy in force, of which D7 needs two values; read once a school. */
-static const struct fact *policy_of(struct settling *s, school_no school)
+static const struct diff_row *policy_of(struct reconciling *s, school_no school)
 {
     struct school_policy policy;
     for (size_t i = 0; i < s->policies.n; ++i)
         if (s->policies.rows[i].a == school)
             return &s->policies.rows[i];
     policies_in_force(s->p.tx->db, school, &policy);
-    facts_add(&s->policies,
-              (struct fact){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
+    diff_set_add(&s->policies,
+                 (struct diff_row){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
     return &s->policies.rows[s->policies.n - 1];
 }
 
-static bool is_child(struct settling *s, const struct ward_row *ward)
+static bool is_child(struct reconciling *s, const struct ward_row *ward)
 {
-    const struct fact *policy = policy_of(s, ward->school);
+    const struct diff_row *policy = policy_of(s, ward->school);
     if (ward->birth == DAY_EVER)
         return policy->kind != 0;
     return (s->day - ward->birth) / 10000 < policy->value;
 }
 
-static bool restrict_(void *self, const struct fact *f, const struct fact *before)
+static bool restrict_(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
-    ++s->p.ledger->changes->n[ROSTER_RESTRICTED];
-    ledger_record(s->p.ledger, "standing", '=', "restricted", LEDGER_PERSON, f->a, LEDGER_SCHOOL, 0);
+    struct reconciling *s = self;
+    ++s->p.changelog->changes->n[ROSTER_RESTRICTED];
+    changelog_record(s->p.changelog, "standing", '=', "restricted", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
     return set_state(s, f->a, "restricted");
 }
 
-static bool unrestrict(void *self, const struct fact *f, const struct fact *before)
+static bool unrestrict(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
-    ++s->p.ledger->changes->n[ROSTER_UNRESTRICTED];
-    ledger_record(s->p.ledger, "standing", '=', "active", LEDGER_PERSON, f->a, LEDGER_SCHOOL, 0);
+    struct reconciling *s = self;
+    ++s->p.changelog->changes->n[ROSTER_UNRESTRICTED];
+    changelog_record(s->p.changelog, "standing", '=', "active", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
     return set_state(s, f->a, "active");
 }
 
 /* D7, between 'active' and 'restricted' alone: other states are somebody's decision. */
-static bool restrict_wards(struct settling *s, user_no user)
+static bool restrict_wards(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    struct facts want = {0}, have = {0};
+    struct diff_set want = {0}, have = {0};
     struct ward_row ward;
     struct stmt *q = people_unguarded(s->p.tx->db, s->day, user, day);
     while (people_unguarded_next(q, &ward))
         if (is_child(s, &ward))
-            facts_add(&want, (struct fact){.a = ward.user});
+            diff_set_add(&want, (struct diff_row){.a = ward.user});
     stmt_end(q);
     q = people_restricted(s->p.tx->db, user);
     while (stmt_next(q))
-        facts_add(&have, (struct fact){.a = col_int(q, 0)});
+        diff_set_add(&have, (struct diff_row){.a = col_int(q, 0)});
     stmt_end(q);
-    facts_merge(&want);
-    bool good = facts_diff(&have, &want, restrict_, unrestrict, s);
-    facts_finish(&want);
-    facts_finish(&have);
+    diff_set_merge(&want);
+    bool good = diff_set_diff(&have, &want, restrict_, unrestrict, s);
+    diff_set_finish(&want);
+    diff_set_finish(&have);
     return good;
 }
 
-static bool reopen_all(struct settling *s)
+static bool reopen_all(struct reconciling *s)
 {
     return for_touched(s, reopen);
 }
 
 /* Last, when it is known who has left: guardians who have are none. */
-static bool restrict_all(struct settling *s)
+static bool restrict_all(struct reconciling *s)
 {
     return for_touched(s, restrict_wards);
 }
 
 /* --- Names (B3): an adult's has the patronymic, and roles say who is one --- */
 
-static bool name_person(struct settling *s, user_no user)
+static bool name_person(struct reconciling *s, user_no user)
 {
     struct person_row row;
     struct text name = TEXT_INIT;
@@ -389,87 +389,89 @@ static bool name_person(struct settling *s, user_no user)
     return good;
 }
 
-static bool name_people(struct settling *s)
+static bool name_people(struct reconciling *s)
 {
     return s->all || for_touched(s, name_person); /* an import has given names already */
 }
 
 /* --- Members (E2) --- */
 
-static bool member_put(void *self, const struct fact *f, const struct fact *before)
+static bool member_put(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
+    struct reconciling *s = self;
     if (f->value != 0 || before != NULL)
-        facts_add(&s->powers, (struct fact){.a = f->a});
+        diff_set_add(&s->powers, (struct diff_row){.a = f->a});
     return roster_members_put(s->p.tx->db, &(struct roster_member_row){f->a, f->b, f->value}) || database_failed(s);
 }
 
-static bool member_drop(void *self, const struct fact *f, const struct fact *before)
+static bool member_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
-    struct settling *s = self;
+    struct reconciling *s = self;
     if (f->value != 0)
-        facts_add(&s->powers, (struct fact){.a = f->a});
+        diff_set_add(&s->powers, (struct diff_row){.a = f->a});
     return roster_members_delete(s->p.tx->db, &(struct roster_member_row){f->a, f->b, 0}) || database_failed(s);
 }
 
-static struct facts members_collect(struct stmt *q)
+static struct diff_set members_collect(struct stmt *q)
 {
-    struct facts facts = {0};
+    struct diff_set facts = {0};
     struct roster_member_row row;
     while (roster_members_next(q, &row))
-        facts_add(&facts, (struct fact){.a = row.room, .b = row.user, .value = row.power});
+        diff_set_add(&facts, (struct diff_row){.a = row.room, .b = row.user, .value = row.power});
     stmt_end(q);
     return facts;
 }
 
-static bool follow_members(struct settling *s, user_no user)
+static bool follow_members(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
     struct db *db = s->p.tx->db;
-    struct facts have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
-    struct facts want = members_collect(user == 0 ? roster_members_wanted(db, s->day, day)
-                                                  : roster_members_wanted_of(db, s->day, user, day));
-    facts_merge(&want);
-    bool good = facts_diff(&have, &want, member_put, member_drop, s);
-    facts_finish(&have);
-    facts_finish(&want);
+    struct diff_set have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
+    struct diff_set want = members_collect(user == 0 ? roster_members_wanted(db, s->day, day)
+                                                     : roster_members_wanted_of(db, s->day, user, day));
+    diff_set_merge(&want);
+    bool good = diff_set_diff(&have, &want, member_put, member_drop, s);
+    diff_set_finish(&have);
+    diff_set_finish(&want);
     return good;
 }
 
-static bool follow_powers(struct settling *s)
+static bool follow_powers(struct reconciling *s)
 {
     bool good = true;
-    facts_sort(&s->powers);
+    diff_set_sort(&s->powers);
     for (size_t i = 0; i < s->powers.n && good; ++i)
-        good = (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) || pictures_powers(&s->p, s->powers.rows[i].a);
+        good =
+            (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) || roster_room_powers(&s->p, s->powers.rows[i].a);
     return good;
 }
 
-static bool follow_leaves(struct settling *s, user_no user)
+static bool follow_leaves(struct reconciling *s, user_no user)
 {
     struct db *db = s->p.tx->db;
-    struct facts leave =
+    struct diff_set leave =
         members_collect(user == 0 ? roster_members_to_leave(db) : roster_members_to_leave_of(db, user));
     bool good = true;
     for (size_t i = 0; i < leave.n && good; ++i)
-        good = pictures_remove(&s->p, leave.rows[i].a, leave.rows[i].b);
-    facts_finish(&leave);
+        good = roster_room_remove(&s->p, leave.rows[i].a, leave.rows[i].b);
+    diff_set_finish(&leave);
     return good;
 }
 
-static bool follow_joins(struct settling *s, user_no user)
+static bool follow_joins(struct reconciling *s, user_no user)
 {
     struct db *db = s->p.tx->db;
-    struct facts enter = members_collect(user == 0 ? roster_members_to_join(db) : roster_members_to_join_of(db, user));
-    struct joins *joins = joins_begin(s->p.rooms, s->p.tx, s->p.service);
+    struct diff_set enter =
+        members_collect(user == 0 ? roster_members_to_join(db) : roster_members_to_join_of(db, user));
+    struct bulk_join *joins = bulk_join_begin(s->p.rooms, s->p.tx, s->p.service);
     bool good = true;
     for (size_t i = 0; i < enter.n && good; ++i)
-        good = pictures_join(&s->p, joins, enter.rows[i].a, enter.rows[i].b);
-    facts_finish(&enter);
-    return joins_finish(joins, good, s->p.e);
+        good = roster_room_join(&s->p, joins, enter.rows[i].a, enter.rows[i].b);
+    diff_set_finish(&enter);
+    return bulk_join_finish(joins, good, s->p.e);
 }
 
-static bool follow_rooms(struct settling *s)
+static bool follow_rooms(struct reconciling *s)
 {
     return for_touched(s, follow_members) && follow_powers(s) && for_touched(s, follow_leaves) &&
            for_touched(s, follow_joins);
@@ -477,7 +479,7 @@ static bool follow_rooms(struct settling *s)
 
 /* --- Farewell (G1, G2) --- */
 
-static bool may_stay(struct settling *s, room_no room, user_no user)
+static bool may_stay(struct reconciling *s, room_no room, user_no user)
 {
     struct room_school of;
     struct person_facts facts;
@@ -491,7 +493,7 @@ static bool may_stay(struct settling *s, room_no room, user_no user)
 }
 
 /* E5: a club has somebody who answers for it. */
-static bool hand_over(struct settling *s, room_no room, user_no user)
+static bool hand_over(struct reconciling *s, room_no room, user_no user)
 {
     struct room_school of;
     if (!school_of_room(s->p.tx->db, room, &of) || of.kind != ROOM_CLUB || of.owner != user)
@@ -502,7 +504,7 @@ static bool hand_over(struct settling *s, room_no room, user_no user)
 
 /* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
  * them any more (E7), who is no staff any more the associations (E8); of no school at all, every room. */
-static bool leave_rooms(struct settling *s, user_no user, bool all)
+static bool leave_rooms(struct reconciling *s, user_no user, bool all)
 {
     size_t n;
     bool good = true;
@@ -510,19 +512,19 @@ static bool leave_rooms(struct settling *s, user_no user, bool all)
                                        1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
     for (size_t i = 0; i < n && good; ++i)
         if (all || !may_stay(s, rooms[i], user))
-            good = hand_over(s, rooms[i], user) && pictures_leave(&s->p, rooms[i], user);
+            good = hand_over(s, rooms[i], user) && roster_room_leave(&s->p, rooms[i], user);
     free(rooms);
     return good;
 }
 
-static bool close_account(struct settling *s, user_no user)
+static bool close_account(struct reconciling *s, user_no user)
 {
     struct user_row row;
     bool open = users_get(s->p.tx->db, user, &row) && strcmp(row.state, "left") != 0;
     user_row_finish(&row);
     if (!open)
         return true;
-    ++s->p.ledger->changes->n[ROSTER_ACCOUNTS_CLOSED];
+    ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_CLOSED];
     touch_family(s, user);
     return set_state(s, user, "left") &&
            ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
@@ -530,9 +532,9 @@ static bool close_account(struct settling *s, user_no user)
             database_failed(s));
 }
 
-static bool farewell(struct settling *s)
+static bool farewell(struct reconciling *s)
 {
-    facts_sort(&s->lost);
+    diff_set_sort(&s->lost);
     for (size_t i = 0; i < s->lost.n; ++i) {
         user_no user = s->lost.rows[i].a;
         bool person, stays = people_have_role(s->p.tx->db, user, s->day, &person);
@@ -544,45 +546,45 @@ static bool farewell(struct settling *s)
     return true;
 }
 
-bool settle_finish(struct settling *s, struct error *e)
+bool reconcile_finish(struct reconciling *s, struct error *e)
 {
-    static bool (*const STEPS[])(struct settling * s) = {
+    static bool (*const STEPS[])(struct reconciling * s) = {
         show_rooms, follow_roles, reopen_all, name_people, follow_rooms, farewell, restrict_all,
     };
     s->p.e = e;
-    bool good = pictures_begin(&s->p);
+    bool good = roster_room_begin(&s->p);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)
         good = STEPS[i](s);
-    settle_abandon(s);
+    reconcile_abandon(s);
     return good;
 }
 
 /* --- Days --- */
 
 /* Everybody whose records begin or end by date since the last time; all, when nobody knows when that was. */
-static void touch_due(struct settling *s, school_day last)
+static void touch_due(struct reconciling *s, school_day last)
 {
     char days[2][DAY_TEXT_BYTES];
     if (last == DAY_EVER)
-        return settle_all(s);
+        return reconcile_all(s);
     struct stmt *q = people_due(s->p.tx->db, last, s->day, days);
     while (stmt_next(q))
-        settle_lost(s, col_int(q, 0));
+        reconcile_lost(s, col_int(q, 0));
     stmt_end(q);
     q = people_restricted(s->p.tx->db, 0); /* who may have come of age (D7) */
     while (stmt_next(q))
-        settle_touch(s, col_int(q, 0));
+        reconcile_touch(s, col_int(q, 0));
     stmt_end(q);
     if (s->touched.n > DUE_MAX)
-        settle_all(s);
+        reconcile_all(s);
 }
 
-bool settle_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e)
+bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e)
 {
     school_day today = day_of_ms(tx->now_ms), last = settled_day(tx->db);
     if (last == today)
         return true;
-    struct settling *s = settle_begin(tx, rooms, changes);
+    struct reconciling *s = reconcile_begin(tx, rooms, changes);
     touch_due(s, last);
-    return settle_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));
+    return reconcile_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));
 }

@@ -6,10 +6,10 @@
  * again; names; roster_members, powers, joins and leaves; the farewell of those who lost a school; restricted pupils
  * (D7).
  *
- * Whatever changes schools, classes, people, roles, enrollments, guardianships or standings calls settle_touch for each
- * person concerned (settle_all when it can't be said, as in a bulk import) and settle_finish before its job ends. Work
- * is proportional to the people touched. Guardians of a touched child, and children of a touched guardian, are found by
- * settle itself. */
+ * Whatever changes schools, classes, people, roles, enrollments, guardianships or standings calls reconcile_touch for
+ * each person concerned (reconcile_all when it can't be said, as in a bulk import) and reconcile_finish before its job
+ * ends. Work is proportional to the people touched. Guardians of a touched child, and children of a touched guardian,
+ * are found by reconcile itself. */
 #ifndef PARTA_POLICY_RECORDS_RECONCILE_H
 #define PARTA_POLICY_RECORDS_RECONCILE_H
 
@@ -19,32 +19,34 @@
 #include "homeserver/base/ids.h"
 #include "policy/oneroster/import.h"
 
-struct ledger;
+struct changelog;
 struct rooms;
-struct settling;
+struct reconciling;
 struct tx;
 
 /* Valid inside the job. changes: counts what happened; may be NULL. */
-struct settling *settle_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes);
-struct settling *settle_begin_ledger(struct tx *tx, struct rooms *rooms,
-                                     struct ledger *ledger); /* ledger.h; borrowed */
+struct reconciling *reconcile_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes);
+struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms,
+                                              struct changelog *changelog); /* changelog.h; borrowed */
 
-void settle_touch(struct settling *s, user_no user);
-void settle_lost(struct settling *s, user_no user); /* touched, and may have lost a school: a record of theirs ended */
-void settle_all(struct settling *s);
-void settle_class(struct settling *s, class_no class);    /* its rooms: made, renamed; everybody enrolled is touched */
-void settle_school(struct settling *s, school_no school); /* its rooms: made, renamed */
+void reconcile_touch(struct reconciling *s, user_no user);
+void reconcile_lost(struct reconciling *s,
+                    user_no user); /* touched, and may have lost a school: a record of theirs ended */
+void reconcile_all(struct reconciling *s);
+void reconcile_class(struct reconciling *s,
+                     class_no class); /* its rooms: made, renamed; everybody enrolled is touched */
+void reconcile_school(struct reconciling *s, school_no school); /* its rooms: made, renamed */
 
 /* The rooms of an earlier year (G3). false: *e, and the job must answer false. */
-bool settle_archive(struct settling *s, room_no room, struct error *e);
+bool reconcile_archive(struct reconciling *s, room_no room, struct error *e);
 
-void settle_abandon(struct settling *s); /* frees s; the job answers false. NULL is accepted */
+void reconcile_abandon(struct reconciling *s); /* frees s; the job answers false. NULL is accepted */
 
 /* Frees s, also when it answers false: *e, and the job must answer false. */
-bool settle_finish(struct settling *s, struct error *e);
+bool reconcile_finish(struct reconciling *s, struct error *e);
 
 /* A day has passed: roles and enrollments that begin or end by date (E7), pupils who have come of age (D7). In a job;
  * cheap when nothing is due. */
-bool settle_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e);
+bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e);
 
 #endif

@@ -33,9 +33,9 @@ struct turning {
     int last_grade;
     struct pupil_class *classes;
     size_t n;
-    struct year_counts *counts;
+    struct rollover_counts *counts;
     struct roster_changes changes;
-    struct ledger ledger;
+    struct changelog changelog;
     char source[300]; /* in the list of imports: "year:<school>" */
 };
 
@@ -78,17 +78,17 @@ static void read_classes(struct turning *t)
 static bool archive(struct turning *t, const struct pupil_class *class)
 {
     static const enum room_kind KINDS[] = {ROOM_CLASS, ROOM_GUARDIANS, ROOM_SUBJECT};
-    struct settling *s = settle_begin_ledger(t->c->tx, t->c->rooms, &t->ledger);
+    struct reconciling *s = reconcile_begin_changelog(t->c->tx, t->c->rooms, &t->changelog);
     bool good = true;
     for (size_t i = 0; good && i < sizeof KINDS / sizeof *KINDS; ++i) {
         room_no room = roster_room_find(t->c->tx->db, t->school, class->no, KINDS[i]);
-        good = room == 0 || settle_archive(s, room, t->c->e);
+        good = room == 0 || reconcile_archive(s, room, t->c->e);
     }
     if (!good) {
-        settle_abandon(s);
+        reconcile_abandon(s);
         return false;
     }
-    return settle_finish(s, t->c->e);
+    return reconcile_finish(s, t->c->e);
 }
 
 static bool archive_all(struct turning *t)
@@ -113,7 +113,7 @@ static char *risen_title(const struct pupil_class *class)
     return text_take(&title);
 }
 
-static bool rise(struct turning *t, struct settling *s, const struct pupil_class *class)
+static bool rise(struct turning *t, struct reconciling *s, const struct pupil_class *class)
 {
     char grade[16], *title = risen_title(class);
     snprintf(grade, sizeof grade, "%d", class->grade + 1);
@@ -125,8 +125,8 @@ static bool rise(struct turning *t, struct settling *s, const struct pupil_class
                             .homeroom = true,
                             .source = class->source};
     bool done = classes_put(t->c->tx->db, &row) != 0 || failed(t);
-    ledger_record(&t->ledger, "class", '~', title, LEDGER_CLASS, class->no, LEDGER_SCHOOL, t->school);
-    settle_class(s, class->no);
+    changelog_record(&t->changelog, "class", '~', title, CHANGELOG_CLASS, class->no, CHANGELOG_SCHOOL, t->school);
+    reconcile_class(s, class->no);
     ++t->counts->promoted;
     free(title);
     return done;
@@ -134,13 +134,13 @@ static bool rise(struct turning *t, struct settling *s, const struct pupil_class
 
 static bool rise_all(struct turning *t)
 {
-    struct settling *s = settle_begin_ledger(t->c->tx, t->c->rooms, &t->ledger);
+    struct reconciling *s = reconcile_begin_changelog(t->c->tx, t->c->rooms, &t->changelog);
     for (size_t i = 0; i < t->n; ++i)
         if (t->classes[i].fate == FATE_RISES && !rise(t, s, &t->classes[i])) {
-            settle_abandon(s);
+            reconcile_abandon(s);
             return false;
         }
-    return settle_finish(s, t->c->e);
+    return reconcile_finish(s, t->c->e);
 }
 
 /* --- Ending --- */
@@ -168,7 +168,7 @@ static bool graduate(struct turning *t, const struct pupil_class *class)
     for (size_t i = 0; good && i < n; ++i) {
         if (i > 0 && users[i] == users[i - 1])
             continue;
-        ledger_record(&t->ledger, "graduate", '-', NULL, LEDGER_PERSON, users[i], LEDGER_CLASS, class->no);
+        changelog_record(&t->changelog, "graduate", '-', NULL, CHANGELOG_PERSON, users[i], CHANGELOG_CLASS, class->no);
         good = change_leave_school(&t->office, users[i], t->school);
         ++t->counts->pupils_left;
     }
@@ -184,7 +184,7 @@ static bool end_all(struct turning *t)
         if (class->fate != FATE_ENDS)
             continue;
         ++*(class->homeroom ? &t->counts->graduated : &t->counts->groups_ended);
-        ledger_record(&t->ledger, "class", '-', NULL, LEDGER_CLASS, class->no, LEDGER_SCHOOL, t->school);
+        changelog_record(&t->changelog, "class", '-', NULL, CHANGELOG_CLASS, class->no, CHANGELOG_SCHOOL, t->school);
         if ((class->homeroom && !graduate(t, class)) || !change_class_end(&t->office, class->no))
             return false;
     }
@@ -216,7 +216,7 @@ static bool record(struct turning *t)
 static bool turned_lately(struct turning *t)
 {
     int64_t last_ms = imports_last_ms(t->c->tx->db, t->source, "year");
-    return last_ms != 0 && t->c->tx->now_ms - last_ms < YEAR_AGAIN_DAYS * DAY_MS;
+    return last_ms != 0 && t->c->tx->now_ms - last_ms < ROLLOVER_AGAIN_DAYS * DAY_MS;
 }
 
 static bool allowed(struct turning *t)
@@ -251,18 +251,18 @@ static void finish(struct turning *t)
         free(t->classes[i].title);
     }
     free(t->classes);
-    ledger_finish(&t->ledger);
+    changelog_finish(&t->changelog);
 }
 
-bool year_turn(struct changing_records *c, school_no school, int last_grade, struct year_counts *counts,
-               struct text *difference)
+bool rollover_run(struct changing_records *c, school_no school, int last_grade, struct rollover_counts *counts,
+                  struct text *difference)
 {
     struct turning t = {.c = c, .actor = *c->actor, .school = school, .last_grade = last_grade, .counts = counts};
     char *id = schools_sourced_id(c->tx->db, school);
-    *counts = (struct year_counts){0};
-    t.ledger = (struct ledger){.tx = c->tx, .changes = &t.changes, .difference = difference};
+    *counts = (struct rollover_counts){0};
+    t.changelog = (struct changelog){.tx = c->tx, .changes = &t.changes, .difference = difference};
     if (t.actor.override_ == NULL)
-        t.actor.override_ = "the turn of the school year";
+        t.actor.override_ = "the rollover";
     t.office = (struct changing_records){c->tx, c->rooms, &t.actor, c->e};
     snprintf(t.source, sizeof t.source, "year:%s", id != NULL ? id : "");
     free(id);

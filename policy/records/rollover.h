@@ -15,16 +15,16 @@
 #include "homeserver/base/text.h"
 #include "policy/records/change.h"
 
-#define YEAR_LAST_GRADE 11
-#define YEAR_AGAIN_DAYS 180 /* a second turn within these is a mistake, but for an override */
+#define ROLLOVER_LAST_GRADE 11
+#define ROLLOVER_AGAIN_DAYS 180 /* a second turn within these is a mistake, but for an override */
 
-struct year_counts {
+struct rollover_counts {
     int promoted, graduated, groups_ended, pupils_left, left_alone;
 };
 
 /* Inside a job. last_grade: whose classes end (11). difference: gets a line for each change; NULL: nobody wants it. A
  * dry run is a job that then answers false without an error. false: *c->e. */
-bool year_turn(struct changing_records *c, school_no school, int last_grade, struct year_counts *counts,
-               struct text *difference);
+bool rollover_run(struct changing_records *c, school_no school, int last_grade, struct rollover_counts *counts,
+                  struct text *difference);
 
 #endif

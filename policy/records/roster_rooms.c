@@ -60,17 +60,17 @@ static char *picture_name(const struct picture *of)
     return text_take(&name);
 }
 
-static json_t *via(const struct painter *p)
+static json_t *via(const struct roster_rooms *p)
 {
     return json_pack("[s]", rooms_settings(p->rooms)->server_name);
 }
 
-static bool database_failed(struct painter *p)
+static bool database_failed(struct roster_rooms *p)
 {
     return error_set(p->e, ERROR_UNKNOWN, NULL);
 }
 
-static bool append(struct painter *p, struct room *room, const char *type, const char *state_key, json_t *content)
+static bool append(struct roster_rooms *p, struct room *room, const char *type, const char *state_key, json_t *content)
 {
     struct draft draft = {.sender = p->service, .type = type, .state_key = state_key, .content = content};
     struct appended out;
@@ -79,7 +79,7 @@ static bool append(struct painter *p, struct room *room, const char *type, const
     return done || (room == NULL && database_failed(p));
 }
 
-bool pictures_begin(struct painter *p)
+bool roster_room_begin(struct roster_rooms *p)
 {
     struct user_row row;
     bool there = users_find(p->tx->db, SERVICE_LOCALPART, &row), good = !there || row.service;
@@ -112,7 +112,7 @@ static json_t *power_levels(const struct room_version *version, enum room_kind k
                      NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", redact, "notifications", "room", 50);
 }
 
-static void add_service(const struct painter *p, const struct room_version *version, json_t *users)
+static void add_service(const struct roster_rooms *p, const struct room_version *version, json_t *users)
 {
     char id[ID_BYTES_MAX + 1];
     snprintf(id, sizeof id, "@%s:%s", SERVICE_LOCALPART, rooms_settings(p->rooms)->server_name);
@@ -120,7 +120,7 @@ static void add_service(const struct painter *p, const struct room_version *vers
         json_object_set_new(users, id, json_integer(NOBODY));
 }
 
-static json_t *users_by_post(const struct painter *p, room_no room, const struct room_version *version)
+static json_t *users_by_post(const struct roster_rooms *p, room_no room, const struct room_version *version)
 {
     json_t *users = json_object();
     struct stmt *q = roster_powers(p->tx->db, room);
@@ -134,14 +134,14 @@ static json_t *users_by_post(const struct painter *p, room_no room, const struct
     return users;
 }
 
-bool pictures_powers(struct painter *p, room_no no)
+bool roster_room_powers(struct roster_rooms *p, room_no no)
 {
     struct room_school of;
     struct room *room = room_open(p->rooms, p->tx, no);
     if (room == NULL || !school_of_room(p->tx->db, no, &of))
         return database_failed(p);
-    ++p->ledger->changes->n[ROSTER_POWERS];
-    ledger_room(p->ledger, "powers", '=', 0, no);
+    ++p->changelog->changes->n[ROSTER_POWERS];
+    changelog_room(p->changelog, "powers", '=', 0, no);
     return append(p, room, "m.room.power_levels", "",
                   power_levels(room->version, of.kind, users_by_post(p, no, room->version)));
 }
@@ -156,7 +156,7 @@ static bool record_picture(struct tx *tx, room_no room, void *arg)
     return roster_rooms_put(tx->db, &(struct roster_room_row){room, of->kind, of->school, of->class});
 }
 
-static json_t *initial_state(struct painter *p, const struct picture *of)
+static json_t *initial_state(struct roster_rooms *p, const struct picture *of)
 {
     char *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
     json_t *allow = json_array();
@@ -174,7 +174,7 @@ static json_t *initial_state(struct painter *p, const struct picture *of)
     return state;
 }
 
-static struct room *create(struct painter *p, struct picture *of)
+static struct room *create(struct roster_rooms *p, struct picture *of)
 {
     const struct room_version *version = room_kept_version(p->rooms);
     char *name = picture_name(of);
@@ -200,7 +200,7 @@ static struct room *create(struct painter *p, struct picture *of)
     return room;
 }
 
-static bool put_in_space(struct painter *p, const struct picture *of, const char *room_id)
+static bool put_in_space(struct roster_rooms *p, const struct picture *of, const char *room_id)
 {
     json_t *content = json_pack("{s:o, s:s}", "via", via(p), "order", KINDS[of->kind].order);
     if (KINDS[of->kind].open)
@@ -209,14 +209,14 @@ static bool put_in_space(struct painter *p, const struct picture *of, const char
 }
 
 /* Makes the room if it is not there. Returns its number, 0: *p->e. */
-static room_no make(struct painter *p, struct picture *of)
+static room_no make(struct roster_rooms *p, struct picture *of)
 {
     struct room *room = create(p, of);
     if (room == NULL)
         return 0;
     room_no no = room->no;
-    ++p->ledger->changes->n[ROSTER_ROOMS_NEW];
-    ledger_room(p->ledger, "room", '+', 0, no);
+    ++p->changelog->changes->n[ROSTER_ROOMS_NEW];
+    changelog_room(p->changelog, "room", '+', 0, no);
     if (of->space == 0)
         return no;
     char *room_id = xstrdup(room->room_id); /* opening the space may drop the room from memory */
@@ -225,7 +225,7 @@ static room_no make(struct painter *p, struct picture *of)
     return done ? no : 0;
 }
 
-static bool rename_room(struct painter *p, room_no no, const struct picture *of)
+static bool rename_room(struct roster_rooms *p, room_no no, const struct picture *of)
 {
     struct room *room = room_open(p->rooms, p->tx, no);
     char *name = picture_name(of);
@@ -233,15 +233,15 @@ static bool rename_room(struct painter *p, room_no no, const struct picture *of)
     bool same = now != NULL && strcmp(now, name) == 0, done = true;
     if (!same) {
         done = append(p, room, "m.room.name", "", json_pack("{s:s}", "name", name));
-        ++p->ledger->changes->n[ROSTER_ROOMS_RENAMED];
-        ledger_room(p->ledger, "room name", '=', 0, no);
+        ++p->changelog->changes->n[ROSTER_ROOMS_RENAMED];
+        changelog_room(p->changelog, "room name", '=', 0, no);
     }
     free(name);
     return done;
 }
 
 /* The room that the picture shows: found, renamed or made. 0: *p->e. */
-static room_no show(struct painter *p, struct picture of)
+static room_no show(struct roster_rooms *p, struct picture of)
 {
     room_no no = of.kind == ROOM_LIBRARY ? library_find(p->tx->db, of.school)
                                          : roster_room_find(p->tx->db, of.school, of.class, of.kind);
@@ -251,7 +251,7 @@ static room_no show(struct painter *p, struct picture of)
 }
 
 /* The first is the space of the others. */
-static bool show_all(struct painter *p, struct picture of, const enum room_kind *kinds, size_t n)
+static bool show_all(struct roster_rooms *p, struct picture of, const enum room_kind *kinds, size_t n)
 {
     for (size_t i = 0; i < n; ++i) {
         of.kind = kinds[i];
@@ -264,14 +264,14 @@ static bool show_all(struct painter *p, struct picture of, const enum room_kind 
     return true;
 }
 
-bool pictures_school(struct painter *p, const struct school_row *school, bool renamed)
+bool roster_room_school(struct roster_rooms *p, const struct school_row *school, bool renamed)
 {
     static const enum room_kind ROOMS[] = {ROOM_SCHOOL_SPACE, ROOM_ANNOUNCEMENTS, ROOM_STAFF, ROOM_LIBRARY};
     struct picture of = {.school = school->no, .called = school->name, .renamed = renamed};
     return show_all(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS);
 }
 
-bool pictures_class(struct painter *p, const struct class_row *class, bool renamed)
+bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bool renamed)
 {
     static const enum room_kind HOMEROOM[] = {ROOM_CLASS_SPACE, ROOM_CLASS, ROOM_GUARDIANS}, GROUP[] = {ROOM_SUBJECT};
     struct picture of = {
@@ -286,21 +286,21 @@ bool pictures_class(struct painter *p, const struct class_row *class, bool renam
     return class->homeroom ? show_all(p, of, HOMEROOM, 3) : show_all(p, of, GROUP, 1);
 }
 
-bool pictures_archive(struct painter *p, room_no no)
+bool roster_room_archive(struct roster_rooms *p, room_no no)
 {
     struct room *room = room_open(p->rooms, p->tx, no);
     if (room == NULL)
         return database_failed(p);
     json_t *users = json_object();
     add_service(p, room->version, users);
-    ledger_room(p->ledger, "archive", '+', 0, no);
+    changelog_room(p->changelog, "archive", '+', 0, no);
     return append(p, room, "m.room.power_levels", "", power_levels(room->version, ROOM_ARCHIVE, users)) &&
            (roster_rooms_archive(p->tx->db, no, p->tx->now_ms) || database_failed(p));
 }
 
 /* --- Members (E2) --- */
 
-static bool act(struct painter *p, room_no no, enum act what, user_no target)
+static bool act(struct roster_rooms *p, room_no no, enum act what, user_no target)
 {
     struct room *room = room_open(p->rooms, p->tx, no);
     struct membership_act act = {.act = what, .actor = p->service, .target = target};
@@ -308,23 +308,23 @@ static bool act(struct painter *p, room_no no, enum act what, user_no target)
     return room != NULL ? membership_act(room, p->tx, &act, &out, p->e) : database_failed(p);
 }
 
-bool pictures_join(struct painter *p, struct joins *joins, room_no room, user_no user)
+bool roster_room_join(struct roster_rooms *p, struct bulk_join *joins, room_no room, user_no user)
 {
-    ++p->ledger->changes->n[ROSTER_JOINED];
-    ledger_room(p->ledger, "join", '+', user, room);
-    return joins_add(joins, room, user, p->e);
+    ++p->changelog->changes->n[ROSTER_JOINED];
+    changelog_room(p->changelog, "join", '+', user, room);
+    return bulk_join_add(joins, room, user, p->e);
 }
 
-bool pictures_remove(struct painter *p, room_no room, user_no user)
+bool roster_room_remove(struct roster_rooms *p, room_no room, user_no user)
 {
-    ++p->ledger->changes->n[ROSTER_LEFT];
-    ledger_room(p->ledger, "leave", '-', user, room);
+    ++p->changelog->changes->n[ROSTER_LEFT];
+    changelog_room(p->changelog, "leave", '-', user, room);
     return act(p, room, ACT_KICK, user);
 }
 
-bool pictures_leave(struct painter *p, room_no room, user_no user)
+bool roster_room_leave(struct roster_rooms *p, room_no room, user_no user)
 {
-    ++p->ledger->changes->n[ROSTER_LEFT];
-    ledger_room(p->ledger, "leave", '-', user, room);
+    ++p->changelog->changes->n[ROSTER_LEFT];
+    changelog_room(p->changelog, "leave", '-', user, room);
     return act(p, room, ACT_LEAVE, user);
 }

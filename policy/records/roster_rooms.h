@@ -1,5 +1,5 @@
 /* The rooms that are the schools' picture: what each looks like, making, renaming and archiving them, powers by post,
- * joins and leaves (school.md E1 to E4, E6). settle.c decides which and who; here is how. All inside a job, by the
+ * joins and leaves (school.md E1 to E4, E6). reconcile.c decides which and who; here is how. All inside a job, by the
  * server's own service user. */
 #ifndef PARTA_POLICY_RECORDS_ROSTER_ROOMS_H
 #define PARTA_POLICY_RECORDS_ROSTER_ROOMS_H
@@ -12,14 +12,14 @@
 #include "policy/records/changelog.h"
 #include "policy/rules/rules.h"
 
-struct joins;
+struct bulk_join;
 struct rooms;
 struct tx;
 
-struct painter {
+struct roster_rooms {
     struct tx *tx;
     struct rooms *rooms;
-    struct ledger *ledger;
+    struct changelog *changelog;
     struct error *e;
     user_no service; /* @parta:server */
 };
@@ -27,19 +27,20 @@ struct painter {
 /* Everywhere: false: *p->e is set, the job must answer false. */
 
 /* Finds or makes the service user. */
-bool pictures_begin(struct painter *p);
+bool roster_room_begin(struct roster_rooms *p);
 
 /* Rooms of the whole school; those of a class or subject group, whose school is shown already. What is missing is made;
  * renamed: names may have to follow. */
-bool pictures_school(struct painter *p, const struct school_row *school, bool renamed);
-bool pictures_class(struct painter *p, const struct class_row *class, bool renamed);
+bool roster_room_school(struct roster_rooms *p, const struct school_row *school, bool renamed);
+bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bool renamed);
 
-bool pictures_powers(struct painter *p, room_no room); /* E3: as roster_members says */
-bool pictures_join(struct painter *p, struct joins *joins, room_no room, user_no user);
-bool pictures_remove(struct painter *p, room_no room, user_no user); /* from a roster room that holds them no more */
-bool pictures_leave(struct painter *p, room_no room, user_no user);  /* any room: they have left the school */
+bool roster_room_powers(struct roster_rooms *p, room_no room); /* E3: as roster_members says */
+bool roster_room_join(struct roster_rooms *p, struct bulk_join *joins, room_no room, user_no user);
+bool roster_room_remove(struct roster_rooms *p, room_no room,
+                        user_no user); /* from a roster room that holds them no more */
+bool roster_room_leave(struct roster_rooms *p, room_no room, user_no user); /* any room: they have left the school */
 
 /* G3: a roster room becomes one of an earlier year: nobody writes any more, who is in it may read and leave. */
-bool pictures_archive(struct painter *p, room_no room);
+bool roster_room_archive(struct roster_rooms *p, room_no room);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "homeserver/base/text.h"
 
-void facts_add(struct facts *facts, struct fact fact)
+void diff_set_add(struct diff_set *facts, struct diff_row fact)
 {
     if (facts->n == facts->cap) {
         facts->cap = facts->cap != 0 ? 2 * facts->cap : 256;
@@ -13,15 +13,15 @@ void facts_add(struct facts *facts, struct fact fact)
     facts->rows[facts->n++] = fact;
 }
 
-void facts_finish(struct facts *facts)
+void diff_set_finish(struct diff_set *facts)
 {
     free(facts->rows);
-    *facts = (struct facts){0};
+    *facts = (struct diff_set){0};
 }
 
 static int compare(const void *left, const void *right)
 {
-    const struct fact *x = left, *y = right;
+    const struct diff_row *x = left, *y = right;
     if (x->a != y->a)
         return x->a < y->a ? -1 : 1;
     if (x->b != y->b)
@@ -31,7 +31,7 @@ static int compare(const void *left, const void *right)
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-void facts_sort(struct facts *facts)
+void diff_set_sort(struct diff_set *facts)
 {
     bool sorted = true;
     for (size_t i = 1; i < facts->n && sorted; ++i)
@@ -40,10 +40,10 @@ void facts_sort(struct facts *facts)
         qsort(facts->rows, facts->n, sizeof *facts->rows, compare);
 }
 
-void facts_merge(struct facts *facts)
+void diff_set_merge(struct diff_set *facts)
 {
     size_t n = 0;
-    facts_sort(facts);
+    diff_set_sort(facts);
     for (size_t i = 0; i < facts->n; ++i) {
         if (n == 0 || compare(&facts->rows[n - 1], &facts->rows[i]) != 0)
             facts->rows[n++] = facts->rows[i];
@@ -53,17 +53,17 @@ void facts_merge(struct facts *facts)
     facts->n = n;
 }
 
-bool facts_have(const struct facts *facts, int64_t a)
+bool diff_set_have(const struct diff_set *facts, int64_t a)
 {
-    struct fact key = {.a = a};
+    struct diff_row key = {.a = a};
     return facts->n != 0 && bsearch(&key, facts->rows, facts->n, sizeof key, compare) != NULL;
 }
 
-bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self)
+bool diff_set_diff(struct diff_set *have, struct diff_set *want, diff_fn *put, diff_fn *drop, void *self)
 {
     bool good = true;
-    facts_sort(have);
-    facts_sort(want);
+    diff_set_sort(have);
+    diff_set_sort(want);
     for (size_t h = 0, w = 0; good && (h < have->n || w < want->n);) {
         int order = h == have->n ? 1 : w == want->n ? -1 : compare(&have->rows[h], &want->rows[w]);
         if (order < 0)

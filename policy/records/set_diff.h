@@ -7,29 +7,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct fact {
+struct diff_row {
     int64_t a, b;
     int32_t kind, begin; /* with a and b: what the fact is */
     int32_t value;       /* what it says; a changed value is a changed fact */
 };
 
-struct facts {
-    struct fact *rows; /* heap */
+struct diff_set {
+    struct diff_row *rows; /* heap */
     size_t n, cap;
 };
 
-void facts_add(struct facts *facts, struct fact fact);
-void facts_finish(struct facts *facts);
+void diff_set_add(struct diff_set *facts, struct diff_row fact);
+void diff_set_finish(struct diff_set *facts);
 
-void facts_sort(struct facts *facts);
-void facts_merge(struct facts *facts);                 /* sorts; of those with the same key the greatest value stays */
-bool facts_have(const struct facts *facts, int64_t a); /* sorted: one with this a, and 0 for the rest of its key */
+void diff_set_sort(struct diff_set *facts);
+void diff_set_merge(struct diff_set *facts); /* sorts; of those with the same key the greatest value stays */
+bool diff_set_have(const struct diff_set *facts,
+                   int64_t a); /* sorted: one with this a, and 0 for the rest of its key */
 
 /* before: what was held instead, with another value; NULL: nothing. */
-typedef bool fact_fn(void *self, const struct fact *fact, const struct fact *before);
+typedef bool diff_fn(void *self, const struct diff_row *fact, const struct diff_row *before);
 
 /* Sorts both (they hold each key once), then calls put for each of want that have does not hold so, and drop for each
  * of have that want does not hold at all. Stops at the first false, which it returns. */
-bool facts_diff(struct facts *have, struct facts *want, fact_fn *put, fact_fn *drop, void *self);
+bool diff_set_diff(struct diff_set *have, struct diff_set *want, diff_fn *put, diff_fn *drop, void *self);
 
 #endif

@@ -59,9 +59,9 @@ enum act {
     ACT_CHILD,           /* a guardian looks at target, the child: data, rooms, with whom (D8) */
     ACT_RECORDS_READ,    /* to read the school's people, classes, enrollments; target: of one person, or nobody */
     ACT_RECORDS_WRITE,   /* to change them */
-    ACT_IMPORT,          /* a roster, the turn of the year */
+    ACT_IMPORT,          /* a roster, the rollover */
     ACT_POLICY,          /* to change the school's policy document */
-    ACT_REPORTS,         /* to read and settle reports; target: the accused (F5) */
+    ACT_REPORTS,         /* to read and reconcile reports; target: the accused (F5) */
     ACT_AUDIT,           /* to read the audit log */
     ACT_STANDING,        /* to suspend, lock and the other way; target */
     ACT_SESSIONS,        /* to see or end somebody else's sessions; target */

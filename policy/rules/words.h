@@ -32,7 +32,8 @@ enum standing {
     STANDING_LEFT
 };
 
-/* What a room is to the school. Those up to ROOM_SUBJECT are roster rooms (E1, E2): store/school/schools.h's roster_rooms. */
+/* What a room is to the school. Those up to ROOM_SUBJECT are roster rooms (E1, E2): store/school/schools.h's
+ * roster_rooms. */
 enum room_kind {
     ROOM_FREE, /* of no school: policy.mode open, or people of no school */
     ROOM_SCHOOL_SPACE,

@@ -51,13 +51,13 @@ static json_t *named(const struct changing_records *c, const struct application_
 {
     struct place_card card = {0};
     json_t *subject = json_pack("{s:I, s:s, s:s}", "application", (json_int_t)row->no, "kind",
-                                application_kind_name(row->kind), "user", office_user_id(c, row->user));
+                                application_kind_name(row->kind), "user", office_act_user_id(c, row->user));
     if (row->class != 0 && place_card_get(c->tx->db, row->school, row->class, &card))
         json_object_set_new(subject, "class", json_string(card.class_id));
     if (row->role != 0)
         json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
     if (row->child != 0)
-        json_object_set_new(subject, "child", json_string(office_user_id(c, row->child)));
+        json_object_set_new(subject, "child", json_string(office_act_user_id(c, row->child)));
     if (row->link != 0)
         json_object_set_new(subject, "link", json_integer(row->link));
     place_card_finish(&card);
@@ -79,7 +79,7 @@ application_no application_make(struct changing_records *c, user_no user, const 
         error_set(c->e, ERROR_CONFLICT, "You have applied for this already, and the school has not decided yet.");
     else if ((row.no = applications_insert(c->tx, &row)) == 0)
         error_set(c->e, ERROR_UNKNOWN, NULL);
-    return row.no != 0 && office_note(c, "application.create", row.school, named(c, &row), NULL, NULL) ? row.no : 0;
+    return row.no != 0 && office_act_note(c, "application.create", row.school, named(c, &row), NULL, NULL) ? row.no : 0;
 }
 
 /* C4: what happens when a parent opens the child's link with the parent's own account. */
@@ -112,7 +112,8 @@ application_no application_apply(struct changing_records *c, const struct contac
     }
     if (link.role == ROLE_PUPIL && card_children(c->tx->db, c->actor->user, NULL, 0) > 0)
         return parent_as_pupil(c->e);
-    if (!proof_had(c->tx->db, contacts, &link, c->actor->user, c->e) || !link_use(c->tx, token, &link, c->e))
+    if (!contact_required_met_by(c->tx->db, contacts, &link, c->actor->user, c->e) ||
+        !link_use(c->tx, token, &link, c->e))
         return 0;
     return application_make(c, c->actor->user, &link, person);
 }
@@ -122,7 +123,7 @@ application_no application_apply(struct changing_records *c, const struct contac
 static bool open_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
 {
     bool known = applications_get(c->tx->db, no, row);
-    if (!known || (row->user != c->actor->user && !office_knows(c, row->school)))
+    if (!known || (row->user != c->actor->user && !office_act_knows(c, row->school)))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
     if (if_version != 0 && if_version != row->version)
         return error_set(c->e, ERROR_PRECONDITION, NULL);
@@ -156,7 +157,7 @@ static bool decide(struct changing_records *c, const struct application_row *row
 {
     return (applications_decide(c->tx, row->no, state, c->actor->name, reason) ||
             error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-           office_note(c, act, row->school, named(c, row), NULL, reason[0] != '\0' ? reason : NULL);
+           office_act_note(c, act, row->school, named(c, row), NULL, reason[0] != '\0' ? reason : NULL);
 }
 
 bool application_withdraw(struct changing_records *c, application_no no, int64_t if_version)
@@ -195,7 +196,7 @@ bool application_correct(struct changing_records *c, user_no child, const struct
                          const char *because)
 {
     struct person_card card;
-    struct office office;
+    struct office_act office;
     bool found = person_card_get(c->tx->db, child, &card) && !card.ended;
     if (found) {
         const struct applicant before = {card.given, card.family, card.middle, card.birth, ""};
@@ -207,7 +208,7 @@ bool application_correct(struct changing_records *c, user_no child, const struct
                                        .middle = now.middle,
                                        .birth = now.birth,
                                        .enabled = card.enabled};
-        office_for(&office, c, because);
+        office_act_for(&office, c, because);
         found = change_person(&office.records, &row, school, 0) != 0;
     } else {
         error_set(c->e, ERROR_NOT_FOUND, "No school's records have such a person.");
@@ -280,14 +281,14 @@ bool application_approve(struct changing_records *c, application_no no, const st
         [APPLICATION_CORRECTION] = approve_correction,
     };
     struct application_row row = {0};
-    struct office office;
+    struct office_act office;
     bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, if_version, &row);
     if (done && row.state == APPLICATION_BEGUN)
         done = error_set(c->e, ERROR_CONFLICT, "The guardian has not confirmed yet.");
     const struct subject subject = of_application(&row);
-    office_for(&office, c, "an application was approved");
-    done = done && office_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
-           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") && office_welcome(c, row.user);
+    office_act_for(&office, c, "an application was approved");
+    done = done && office_act_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
+           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") && documents_welcome(c, row.user);
     application_finish(&row);
     return done;
 }
@@ -297,7 +298,7 @@ bool application_refuse(struct changing_records *c, application_no no, const cha
     struct application_row row = {0};
     bool done = open_one(c, no, if_version, &row);
     const struct subject subject = of_application(&row);
-    done = done && office_gate(c, ACT_APPROVE, &subject) &&
+    done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
            (plain(reason, APPLICATION_NOTE_MAX) ||
             error_set(c->e, ERROR_INVALID_PARAM, "The reason is one line of at most 1000 bytes.")) &&
            decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);

@@ -3,8 +3,8 @@
  *
  * Nobody is in a school by applying. What one becomes is what the link says, never what one typed (B3): names and a
  * birth date are what the applicant says of themselves, and whoever approves sees them and may write them right.
- * Approval makes the records (policy/records/change.h) and with them the account active, or restricted (D7), in one job.
- * Either order is good (C1): an account made by a link applies at once; one that is there already applies when its
+ * Approval makes the records (policy/records/change.h) and with them the account active, or restricted (D7), in one
+ * job. Either order is good (C1): an account made by a link applies at once; one that is there already applies when its
  * owner opens the link.
  *
  * All functions run inside a job; false: *c->e. */
@@ -56,7 +56,7 @@ bool application_may_see(struct db *db, bool school_mode, const struct actor *ac
 
 /* For guardians.c: makes the account of that application, or user, a person of the records if it is none yet. */
 bool application_person(struct changing_records *c, user_no user, const struct applicant *person, school_no school);
-/* What a record should say: changes it, if the school keeps it itself; because as office_for. */
+/* What a record should say: changes it, if the school keeps it itself; because as office_act_for. */
 bool application_correct(struct changing_records *c, user_no child, const struct applicant *person, school_no school,
                          const char *because);
 

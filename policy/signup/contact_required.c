@@ -16,18 +16,18 @@ static bool is_primary(struct db *db, const struct link_row *link)
     return grade >= 1 && grade <= PRIMARY_GRADE_LAST;
 }
 
-unsigned proof_suits(struct db *db, const struct link_row *link)
+unsigned contact_required_kinds(struct db *db, const struct link_row *link)
 {
     if (link->role != ROLE_PUPIL)
         return EMAIL | PHONE;
     return link->kind == LINK_CLASS && is_primary(db, link) ? EMAIL | PHONE : PHONE;
 }
 
-unsigned proof_needed(struct db *db, const struct contacts *contacts, const struct link_row *link)
+unsigned contact_required(struct db *db, const struct contacts *contacts, const struct link_row *link)
 {
     unsigned offered = (contacts_offered(contacts, CONTACT_EMAIL) ? EMAIL : 0) |
                        (contacts_offered(contacts, CONTACT_PHONE) ? PHONE : 0);
-    return link->kind != LINK_PERSONAL ? proof_suits(db, link) & offered : 0;
+    return link->kind != LINK_PERSONAL ? contact_required_kinds(db, link) & offered : 0;
 }
 
 static bool refused(struct error *e, const char *ru, const char *en)
@@ -52,13 +52,13 @@ static bool missing(unsigned needed, struct error *e)
     }
 }
 
-bool proof_good(struct db *db, const struct contacts *contacts, const struct link_row *link,
-                const struct contact_address *address, struct error *e)
+bool contact_required_met(struct db *db, const struct contacts *contacts, const struct link_row *link,
+                          const struct contact_address *address, struct error *e)
 {
-    unsigned needed = proof_needed(db, contacts, link);
+    unsigned needed = contact_required(db, contacts, link);
     if (address == NULL)
         return needed == 0 || missing(needed, e);
-    return (proof_suits(db, link) & 1u << address->medium) != 0 ||
+    return (contact_required_kinds(db, link) & 1u << address->medium) != 0 ||
            refused(
                e,
                "По электронной почте регистрируются только ученики 1–4 классов, по ссылке класса. Нужен личный номер "
@@ -68,11 +68,11 @@ bool proof_good(struct db *db, const struct contacts *contacts, const struct lin
                "number is needed.");
 }
 
-bool proof_had(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,
-               struct error *e)
+bool contact_required_met_by(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,
+                             struct error *e)
 {
     struct person_card card;
-    unsigned needed = proof_needed(db, contacts, link);
+    unsigned needed = contact_required(db, contacts, link);
     bool known = person_card_get(db, user, &card);
     person_card_finish(&card);
     if (known || needed == 0 || ((needed & EMAIL) != 0 && contacts_count(db, user, CONTACT_EMAIL) > 0) ||

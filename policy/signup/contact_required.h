@@ -12,17 +12,17 @@
 #include "homeserver/store/school/links.h"
 
 /* Bits 1u << enum contact_medium: what suits the link's holder, whether or not the server offers it. */
-unsigned proof_suits(struct db *db, const struct link_row *link);
+unsigned contact_required_kinds(struct db *db, const struct link_row *link);
 
 /* The same, of what the server offers; 0: nothing is needed. contacts may be NULL. */
-unsigned proof_needed(struct db *db, const struct contacts *contacts, const struct link_row *link);
+unsigned contact_required(struct db *db, const struct contacts *contacts, const struct link_row *link);
 
 /* Whether address (NULL: none) will do for the link. false: *e says what is wanted. */
-bool proof_good(struct db *db, const struct contacts *contacts, const struct link_row *link,
-                const struct contact_address *address, struct error *e);
+bool contact_required_met(struct db *db, const struct contacts *contacts, const struct link_row *link,
+                          const struct contact_address *address, struct error *e);
 
 /* The same for an account that is there, by the addresses it has. Somebody in the records needs none. */
-bool proof_had(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,
-               struct error *e);
+bool contact_required_met_by(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,
+                             struct error *e);
 
 #endif

@@ -147,24 +147,24 @@ static application_no stand(struct changing_records *c, const struct guardian_co
 
 static json_t *pair(const struct changing_records *c, user_no child, user_no guardian)
 {
-    return json_pack("{s:s, s:s}", "child", office_user_id(c, child), "guardian", office_user_id(c, guardian));
+    return json_pack("{s:s, s:s}", "child", office_act_user_id(c, child), "guardian", office_act_user_id(c, guardian));
 }
 
 /* C2, D2: the child's own link names the child, so that the school need not approve, unless it wants to. */
 static bool admit(struct changing_records *c, application_no no, const struct guardian_confirmation *how)
 {
     struct application_row row;
-    struct office office;
+    struct office_act office;
     if (!applications_get(c->tx->db, no, &row))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     const struct applicant self = applicant_over(&how->self, &row.person);
-    office_for(&office, c, NULL);
+    office_act_for(&office, c, NULL);
     bool done = application_person(&office.records, row.user, &self, row.school) &&
                 change_guardianship(&office.records, row.child, row.user) &&
                 (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
                  error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-                office_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
-                office_welcome(c, row.user);
+                office_act_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
+                documents_welcome(c, row.user);
     application_finish(&row);
     return done;
 }
@@ -177,7 +177,7 @@ static bool wait(struct changing_records *c, application_no no, const struct gua
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     const struct applicant self = applicant_over(&how->self, &row.person);
     bool done = (applications_set_person(c->tx, no, &self) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-                office_note(c, "application.create", row.school, pair(c, row.child, row.user), NULL, NULL);
+                office_act_note(c, "application.create", row.school, pair(c, row.child, row.user), NULL, NULL);
     application_finish(&row);
     return done;
 }
@@ -210,7 +210,7 @@ static bool correct(struct changing_records *c, user_no child, const struct appl
     row.no = applications_same(c->tx->db, &row);
     bool done = row.no != 0 ? applications_set_person(c->tx, row.no, p) : applications_insert(c->tx, &row) != 0;
     return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-           office_note(c, "correction.ask", row.school, pair(c, child, row.user), NULL, NULL);
+           office_act_note(c, "correction.ask", row.school, pair(c, child, row.user), NULL, NULL);
 }
 
 bool guardian_confirm(struct changing_records *c, const struct guardian_confirmation *how,
@@ -239,7 +239,7 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
 
 bool guardian_withdraw(struct changing_records *c, user_no child)
 {
-    struct office office;
+    struct office_act office;
     user_no guardians[GUARDIANS_MAX];
     const struct subject subject = {.target = child};
     int n = card_guardians(c->tx->db, child, guardians, GUARDIANS_MAX);
@@ -248,10 +248,10 @@ bool guardian_withdraw(struct changing_records *c, user_no child)
         is = is || guardians[i] == c->actor->user;
     if (!is)
         return error_set(c->e, ERROR_NOT_FOUND, "You are not this person's guardian.");
-    office_for(&office, c, "the guardian withdrew");
-    return office_gate(c, ACT_END_GUARDIAN, &subject) &&
+    office_act_for(&office, c, "the guardian withdrew");
+    return office_act_gate(c, ACT_END_GUARDIAN, &subject) &&
            change_guardianship_end(&office.records, child, c->actor->user) &&
-           office_note(c, "guardian.withdraw", 0, pair(c, child, c->actor->user), NULL, NULL);
+           office_act_note(c, "guardian.withdraw", 0, pair(c, child, c->actor->user), NULL, NULL);
 }
 
 bool guardian_may_see(struct db *db, bool school_mode, const struct actor *actor, user_no child, struct error *e)
@@ -266,6 +266,7 @@ bool guardian_correct(struct changing_records *c, user_no child, const struct ap
     const struct subject subject = {.target = child};
     return applicant_valid(person, c->e) &&
            guardian_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, child, c->e) &&
-           office_gate(c, ACT_END_GUARDIAN, &subject) && /* who may look may still be suspended (A3), and not write */
+           office_act_gate(c, ACT_END_GUARDIAN,
+                           &subject) && /* who may look may still be suspended (A3), and not write */
            correct(c, child, person, false, outcome);
 }

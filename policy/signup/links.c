@@ -91,7 +91,7 @@ static bool link_gate(struct changing_records *c, const struct link_row *row)
     struct subject subject = of_link(row);
     if (row->kind == LINK_GUARDIAN)
         subject.target = row->person;
-    return office_gate(c, act_of(row), &subject);
+    return office_act_gate(c, act_of(row), &subject);
 }
 
 static school_no first_school(struct db *db, user_no user)
@@ -190,7 +190,7 @@ static json_t *named(const struct changing_records *c, const struct link_row *ro
     if (row->role != 0)
         json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
     if (row->person != 0)
-        json_object_set_new(subject, "user", json_string(office_user_id(c, row->person)));
+        json_object_set_new(subject, "user", json_string(office_act_user_id(c, row->person)));
     place_card_finish(&card);
     return subject;
 }
@@ -209,7 +209,7 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     json_t *details =
         json_pack("{s:I, s:I}", "uses", (json_int_t)row.uses_allowed, "expires_ms", (json_int_t)row.expires_ms);
-    return office_note(c, "link.create", row.school, named(c, &row), details, NULL);
+    return office_act_note(c, "link.create", row.school, named(c, &row), details, NULL);
 }
 
 /* --- Revoking, listing --- */
@@ -218,7 +218,7 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
 static bool known(const struct changing_records *c, const struct link_row *row)
 {
     return row->kind == LINK_GUARDIAN ? c->actor->user == 0 || c->actor->user == row->person
-                                      : office_knows(c, row->school);
+                                      : office_act_knows(c, row->school);
 }
 
 bool link_revoke(struct changing_records *c, link_no no)
@@ -232,7 +232,7 @@ bool link_revoke(struct changing_records *c, link_no no)
         return true;
     if (!links_revoke(c->tx, no))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    return office_note(c, "link.revoke", row.school, named(c, &row), NULL, NULL);
+    return office_act_note(c, "link.revoke", row.school, named(c, &row), NULL, NULL);
 }
 
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link)

@@ -100,7 +100,7 @@ static bool bind_address(const struct signup_job *job, struct changing_records *
     const char *sid = job->wish->sid;
     if (sid != NULL && !contacts_take(c->tx, sid, CODE_REGISTER, &address, &verified_ms, c->e))
         return false;
-    if (!proof_good(c->tx->db, job->s->contacts, &job->link, sid != NULL ? &address : NULL, c->e))
+    if (!contact_required_met(c->tx->db, job->s->contacts, &job->link, sid != NULL ? &address : NULL, c->e))
         return false;
     if (sid == NULL)
         return true;
@@ -112,9 +112,9 @@ static bool apply(struct signup_job *job, struct changing_records *c)
     const struct applicant *person = &job->wish->person;
     switch (job->link.kind) {
     case LINK_PERSONAL:
-        return office_note(
+        return office_act_note(
             c, "signup.claim", job->link.school,
-            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_user_id(c, job->user)), NULL,
+            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_act_user_id(c, job->user)), NULL,
             NULL);
     case LINK_GUARDIAN: job->application = guardian_begin(c, job->user, &job->link, person); break;
     default: job->application = application_make(c, job->user, &job->link, person); break;
@@ -152,7 +152,7 @@ static bool job_signup(struct tx *tx, void *arg, struct error *e)
         return false;
     if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : make(job, &c)))
         return false;
-    job->actor = (struct actor){.user = job->user, .name = office_user_id(&c, job->user)};
+    job->actor = (struct actor){.user = job->user, .name = office_act_user_id(&c, job->user)};
     return bind_address(job, &c) && apply(job, &c) && sign_in(job, &c);
 }
 
@@ -216,7 +216,7 @@ static bool job_abandon(struct tx *tx, void *arg, struct error *e)
     if (!pending)
         return error_set(e, ERROR_CONFLICT, "Only an account that waits to be confirmed goes away so.");
     return (applications_withdraw_all(tx, job->user, actor.name) || error_set(e, ERROR_UNKNOWN, NULL)) &&
-           office_note(&c, "signup.abandon", 0, json_pack("{s:s}", "user", actor.name), NULL, NULL);
+           office_act_note(&c, "signup.abandon", 0, json_pack("{s:s}", "user", actor.name), NULL, NULL);
 }
 
 bool signup_abandon(const struct signing_up *s, user_no user, struct error *e)

@@ -199,7 +199,7 @@ def imports(tap, office):
     refused = office.call(office.admin, "importRoster", None, archive)
     tap.ok(refused.status == 403, "a school's administrator imports nothing", refused)
     year = office.call(op, "turnYear", body={"dry_run": True}, school="s2")
-    tap.ok(year.status == 200 and year["dry_run"], "G3: the turn of the year is tried", year)
+    tap.ok(year.status == 200 and year["dry_run"], "G3: the rollover is tried", year)
 
 
 def reports(tap, office):

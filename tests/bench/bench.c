@@ -39,9 +39,9 @@ struct sender {
     struct person *who;
     int index;
     const char *room_id;
-    struct ledger *ledger;
-    struct ledger *answers; /* latencies of the PUTs */
-    int number;             /* of the message under way */
+    struct changelog *changelog;
+    struct changelog *answers; /* latencies of the PUTs */
+    int number;                /* of the message under way */
     bool closed_loop;
     int64_t until_us; /* closed loop: when to stop */
 };
@@ -55,8 +55,8 @@ static void on_said(struct conn *conn, int status, const char *body, size_t len,
         fprintf(stderr, "bench: a send failed: %d %.200s\n", status, body);
         exit(1);
     }
-    s->ledger->answered += status == 200;
-    ledger_book(s->answers, now_us() - s->ledger->due_us[s->number]);
+    s->changelog->answered += status == 200;
+    ledger_book(s->answers, now_us() - s->changelog->due_us[s->number]);
     if (s->closed_loop && now_us() < s->until_us)
         say(s, now_us());
 }
@@ -64,10 +64,10 @@ static void on_said(struct conn *conn, int status, const char *body, size_t len,
 static void say(struct sender *s, int64_t due_us)
 {
     char path[320], body[200], txn[32];
-    if (s->ledger->sent == MESSAGES_MAX)
+    if (s->changelog->sent == MESSAGES_MAX)
         return;
-    s->number = s->ledger->sent++;
-    s->ledger->due_us[s->number] = due_us;
+    s->number = s->changelog->sent++;
+    s->changelog->due_us[s->number] = due_us;
     snprintf(txn, sizeof txn, "b%d-%d", s->number, s->index);
     send_path(path, sizeof path, s->room_id, txn);
     snprintf(
@@ -78,14 +78,14 @@ static void say(struct sender *s, int64_t due_us)
 }
 
 static void senders_open(struct school *s, struct sender *senders, int n, int first, const char *room_id,
-                         struct ledger *ledger, struct ledger *answers)
+                         struct changelog *changelog, struct changelog *answers)
 {
     for (int i = 0; i < n; ++i)
         senders[i] = (struct sender){.conn = conn_open(s->client),
                                      .who = &s->people[first + i],
                                      .index = i,
                                      .room_id = room_id,
-                                     .ledger = ledger,
+                                     .changelog = changelog,
                                      .answers = answers};
 }
 
@@ -96,7 +96,7 @@ static void senders_close(struct sender *senders, int n)
 }
 
 /* Runs until everybody has seen what was sent, at most 10 s. */
-static void drain(struct school *s, struct ledger *l, int from, int n)
+static void drain(struct school *s, struct changelog *l, int from, int n)
 {
     int64_t end = now_us() + 10000000;
     for (bool waiting = true; waiting && now_us() < end;) {
@@ -136,7 +136,7 @@ enum { CLASS = 30 };
  * not the server's. */
 struct disk_probe {
     const struct subject *subject;
-    struct ledger *ledger;
+    struct changelog *changelog;
     int64_t every_us;
     _Atomic bool stop;
     pthread_t thread;
@@ -146,7 +146,7 @@ static void *probe_disk(void *arg)
 {
     struct disk_probe *probe = arg;
     for (int64_t due = now_us(); !probe->stop; due += probe->every_us) {
-        ledger_book(probe->ledger, subject_disk_sync_us(probe->subject));
+        ledger_book(probe->changelog, subject_disk_sync_us(probe->subject));
         if (due > now_us())
             usleep((useconds_t)(due - now_us()));
     }
@@ -156,10 +156,11 @@ static void *probe_disk(void *arg)
 /* One class, everybody polling, messages at a steady rate. */
 static void steady(struct school *s, int seconds, int per_second)
 {
-    struct ledger *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers), *disk = xcalloc(1, sizeof *disk);
+    struct changelog *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers),
+                     *disk = xcalloc(1, sizeof *disk);
     struct sender senders[CLASS];
     char *room_id = class_of(s, 0, CLASS, "steady");
-    struct disk_probe probe = {.subject = s->subject, .ledger = disk, .every_us = 1000000 / per_second};
+    struct disk_probe probe = {.subject = s->subject, .changelog = disk, .every_us = 1000000 / per_second};
     senders_open(s, senders, CLASS, 0, room_id, l, answers);
     for (int i = 0; i < CLASS; ++i)
         poll_begin(s, i, l);
@@ -190,7 +191,7 @@ static void steady(struct school *s, int seconds, int per_second)
 }
 
 /* Reads the room back and checks that each message is there once and each sender's are in order. */
-static void read_back(struct school *s, const char *room_id, struct ledger *l)
+static void read_back(struct school *s, const char *room_id, struct changelog *l)
 {
     unsigned char *seen = xcalloc(MESSAGES_MAX / 8, 1);
     char from[64] = "", path[400];
@@ -224,7 +225,7 @@ static void read_back(struct school *s, const char *room_id, struct ledger *l)
 /* A class of 30 and as many messages as the server takes; with or without everybody polling. */
 static void saturation(struct school *s, int seconds, int n_senders, bool polling)
 {
-    struct ledger *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
+    struct changelog *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
     struct sender senders[64];
     char *room_id = class_of(s, 0, CLASS, "saturation");
     senders_open(s, senders, n_senders, 0, room_id, l, answers);
@@ -281,13 +282,13 @@ static void send_saturation(struct school *s)
 /* One announcement to n parked polls: µs from sending it (so the commit is in it) to the last delivery. */
 static int64_t announce(struct school *s, struct sender *sender, int n)
 {
-    struct ledger *l = sender->ledger;
+    struct changelog *l = sender->changelog;
     int64_t before = l->n_latencies, start = now_us();
     say(sender, start);
     while ((l->n_latencies < before + n || l->answered < l->sent) && now_us() < start + 5000000)
         client_run(s->client, 1000);
-    int64_t took = now_us() - start, settle = now_us() + 100000;
-    while (now_us() < settle) /* the next polls are sent and parked */
+    int64_t took = now_us() - start, reconcile = now_us() + 100000;
+    while (now_us() < reconcile) /* the next polls are sent and parked */
         client_run(s->client, 1000);
     return took;
 }
@@ -296,7 +297,7 @@ static int64_t announce(struct school *s, struct sender *sender, int n)
 static void announcement(struct school *s)
 {
     enum { N = 1500, ROUNDS = 20 };
-    struct ledger *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
+    struct changelog *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
     struct sender sender;
     int64_t last_us = 0;
     school_people(s, N);
@@ -328,7 +329,8 @@ static void announcement(struct school *s)
 }
 
 /* How long requests take, one after the other. */
-static void time_requests(struct school *s, const char *path, const char *token, int n, struct ledger *l, size_t *bytes)
+static void time_requests(struct school *s, const char *path, const char *token, int n, struct changelog *l,
+                          size_t *bytes)
 {
     for (int i = 0; i < n; ++i) {
         int status;
@@ -348,7 +350,7 @@ static void reading(struct school *s)
     static const char SYNC[] =
         "/_matrix/client/v3/"
         "sync?timeout=0&filter=%7B%22room%22:%7B%22state%22:%7B%22lazy_load_members%22:true%7D%7D%7D";
-    struct ledger *l = xcalloc(1, sizeof *l);
+    struct changelog *l = xcalloc(1, sizeof *l);
     char *rooms[ROOMS], path[400];
     size_t bytes;
     school_people(s, CLASS);
@@ -386,7 +388,7 @@ static void reading(struct school *s)
 
 struct login {
     struct conn *conn;
-    struct ledger *ledger;
+    struct changelog *changelog;
     int64_t started;
     int *left, *done;
 };
@@ -396,7 +398,7 @@ static void log_in(struct login *l);
 static void on_login(struct conn *conn, int status, const char *body, size_t len, void *arg)
 {
     struct login *l = arg;
-    ledger_book(l->ledger, now_us() - l->started);
+    ledger_book(l->changelog, now_us() - l->started);
     *l->done += status == 200;
     if (*l->left > 0)
         log_in(l);
@@ -416,8 +418,8 @@ static void log_in(struct login *l)
 static void login_storm(struct school *s)
 {
     enum { AT_ONCE = 16, LOGINS = 400, CHAT = 16, EVERY_US = 50000, CALM = 100 };
-    struct ledger *logins = xcalloc(1, sizeof *logins), *l = xcalloc(1, sizeof *l),
-                  *answers = xcalloc(1, sizeof *answers);
+    struct changelog *logins = xcalloc(1, sizeof *logins), *l = xcalloc(1, sizeof *l),
+                     *answers = xcalloc(1, sizeof *answers);
     struct login storm[AT_ONCE];
     struct sender senders[CHAT];
     int left = LOGINS, done = 0, said = 0;
@@ -512,7 +514,7 @@ static void memory(struct school *s)
 static void disk(struct school *s)
 {
     enum { MESSAGES = 5000 };
-    struct ledger *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
+    struct changelog *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
     struct sender senders[32];
     school_people(s, CLASS);
     char *room_id = class_of(s, 0, CLASS, "disk");

@@ -115,13 +115,13 @@ static void book(struct person *p, const char *body)
         if (n < 0 || n >= MESSAGES_MAX || sender < 0 || sender >= 64)
             continue;
         if (p->seen[n / 8] & 1 << n % 8)
-            p->ledger->lost_or_repeated += 1;
+            p->changelog->lost_or_repeated += 1;
         if (p->last_of[sender] >= n)
-            p->ledger->out_of_order += 1;
+            p->changelog->out_of_order += 1;
         p->last_of[sender] = (int)n;
         p->seen[n / 8] |= (unsigned char)(1 << n % 8);
         p->n_seen += 1;
-        ledger_book(p->ledger, now - p->ledger->due_us[n]);
+        ledger_book(p->changelog, now - p->changelog->due_us[n]);
     }
 }
 
@@ -147,7 +147,7 @@ static void on_poll(struct conn *conn, int status, const char *body, size_t len,
         return;
     }
     snprintf(p->since, sizeof p->since, "%.*s", (int)strcspn(next + 14, "\""), next + 14);
-    if (p->ledger != NULL)
+    if (p->changelog != NULL)
         book(p, body);
     if (!p->stop)
         poll_again(p, 60000, on_poll);
@@ -156,17 +156,17 @@ static void on_poll(struct conn *conn, int status, const char *body, size_t len,
 static void on_first(struct conn *conn, int status, const char *body, size_t len, void *arg)
 {
     struct person *p = arg;
-    struct ledger *ledger = p->ledger;
-    p->ledger = NULL; /* what lay there before is not this run's */
+    struct changelog *changelog = p->changelog;
+    p->changelog = NULL; /* what lay there before is not this run's */
     on_poll(conn, status, body, len, p);
-    p->ledger = ledger;
+    p->changelog = changelog;
 }
 
-void poll_begin(struct school *s, int person, struct ledger *ledger)
+void poll_begin(struct school *s, int person, struct changelog *changelog)
 {
     struct person *p = &s->people[person];
     p->poll = p->poll != NULL ? p->poll : conn_open(s->client);
-    p->ledger = ledger;
+    p->changelog = changelog;
     p->stop = false;
     p->n_seen = 0;
     free(p->seen);
@@ -186,13 +186,13 @@ void poll_end(struct school *s, int person)
     p->since[0] = '\0';
 }
 
-void ledger_begin(struct ledger *l)
+void ledger_begin(struct changelog *l)
 {
     free(l->latencies_us);
-    *l = (struct ledger){0};
+    *l = (struct changelog){0};
 }
 
-void ledger_book(struct ledger *l, int64_t latency_us)
+void ledger_book(struct changelog *l, int64_t latency_us)
 {
     if (l->n_latencies == l->cap)
         l->latencies_us = xrealloc(l->latencies_us, (size_t)(l->cap = l->cap * 2 + 1024) * sizeof *l->latencies_us);
@@ -205,7 +205,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int64_t ledger_percentile(struct ledger *l, double p)
+int64_t ledger_percentile(struct changelog *l, double p)
 {
     if (l->n_latencies == 0)
         return -1;
@@ -214,7 +214,7 @@ int64_t ledger_percentile(struct ledger *l, double p)
     return l->latencies_us[at < l->n_latencies ? at : l->n_latencies - 1];
 }
 
-void ledger_end(struct ledger *l)
+void ledger_end(struct changelog *l)
 {
     free(l->latencies_us);
     free(l);

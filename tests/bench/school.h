@@ -13,7 +13,7 @@
 /* One run's messages: when each was due, and what went wrong. Numbers are given out in the order of sending, per room
  * one sender at a time or not: what is checked is that every poller sees every number once and each sender's in order.
  */
-struct ledger {
+struct changelog {
     int64_t due_us[MESSAGES_MAX];
     int sent, answered;
     int64_t lost_or_repeated, out_of_order;
@@ -25,8 +25,8 @@ struct person {
     char *user_id, *token, *filter; /* filter: the id of the one that polls use */
     struct conn *poll;
     char since[64];
-    struct ledger *ledger; /* where deliveries are booked; NULL: not looked at */
-    unsigned char *seen;   /* bits: message numbers */
+    struct changelog *changelog; /* where deliveries are booked; NULL: not looked at */
+    unsigned char *seen;         /* bits: message numbers */
     int n_seen;
     int last_of[64]; /* the last number seen of each sender */
     bool stop;
@@ -50,12 +50,12 @@ void school_say(struct school *s, int person, const char *room_id, const char *t
 /* The path of a send with message number n. */
 void send_path(char *out, size_t size, const char *room_id, const char *txn);
 
-void poll_begin(struct school *s, int person, struct ledger *ledger); /* an initial sync, then long polls */
+void poll_begin(struct school *s, int person, struct changelog *changelog); /* an initial sync, then long polls */
 void poll_end(struct school *s, int person);
 
-void ledger_begin(struct ledger *l);
-void ledger_book(struct ledger *l, int64_t latency_us);
-int64_t ledger_percentile(struct ledger *l, double p); /* µs */
-void ledger_end(struct ledger *l);
+void ledger_begin(struct changelog *l);
+void ledger_book(struct changelog *l, int64_t latency_us);
+int64_t ledger_percentile(struct changelog *l, double p); /* µs */
+void ledger_end(struct changelog *l);
 
 #endif

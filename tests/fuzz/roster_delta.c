@@ -15,14 +15,14 @@ static void check(const struct roster_update *update)
 {
     struct roster_problem problem;
     struct text packed = TEXT_INIT;
-    if (!mirror_pack(update->mirror, &packed))
+    if (!snapshot_pack(update->snapshot, &packed))
         abort();
-    struct mirror *mirror = mirror_open(packed.data, packed.len, &problem);
-    struct roster *roster = mirror != NULL ? roster_read_mirror(mirror, &problem) : NULL;
+    struct snapshot *snapshot = snapshot_open(packed.data, packed.len, &problem);
+    struct roster *roster = snapshot != NULL ? roster_read_snapshot(snapshot, &problem) : NULL;
     if (roster == NULL || roster->n_people != update->roster->n_people || roster->n_roles != update->roster->n_roles)
         abort();
     roster_destroy(roster);
-    mirror_destroy(mirror);
+    snapshot_destroy(snapshot);
     text_finish(&packed);
 }
 
@@ -38,7 +38,7 @@ static void merge_into(const struct text *base, const char *version, char *users
     if (roster_read_update(bytes, len, base->data, base->len, &update, &problem)) {
         check(&update);
         roster_destroy(update.roster);
-        mirror_destroy(update.mirror);
+        snapshot_destroy(update.snapshot);
     } else if (*problem.message == '\0')
         abort();
     free(bytes);
@@ -50,10 +50,10 @@ static void make_base(struct text *base)
     struct roster_problem problem;
     size_t len;
     char *bytes = archive_of(WHOLE, WHOLE_COUNT, &len);
-    if (!roster_read_update(bytes, len, NULL, 0, &update, &problem) || !mirror_pack(update.mirror, base))
+    if (!roster_read_update(bytes, len, NULL, 0, &update, &problem) || !snapshot_pack(update.snapshot, base))
         abort();
     roster_destroy(update.roster);
-    mirror_destroy(update.mirror);
+    snapshot_destroy(update.snapshot);
     free(bytes);
 }
 

@@ -1,5 +1,5 @@
 /* OneRoster REST pages: the first byte chooses the collection, the rest is the reply. Nothing may crash or leak; what
- * is taken makes rows that the mirror's reader reads as exactly so many, whatever the strings were. */
+ * is taken makes rows that the snapshot's reader reads as exactly so many, whatever the strings were. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +37,12 @@ static void check_merge(struct roster_delta *changes, const struct rest_reading 
                                                           [REST_ENROLLMENTS] = TABLE_ENROLLMENTS,
                                                           [REST_DEMOGRAPHICS] = TABLE_DEMOGRAPHICS};
     struct roster_problem problem;
-    struct mirror *empty = mirror_create(), *merged = mirror_merge(empty, changes, &problem);
+    struct snapshot *empty = snapshot_create(), *merged = snapshot_merge(empty, changes, &problem);
     if (merged == NULL || rows_of(&merged->csv[TABLES[reading->collection]]) > reading->n_new)
         abort();
-    roster_destroy(roster_read_mirror(merged, &problem));
-    mirror_destroy(merged);
-    mirror_destroy(empty);
+    roster_destroy(roster_read_snapshot(merged, &problem));
+    snapshot_destroy(merged);
+    snapshot_destroy(empty);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

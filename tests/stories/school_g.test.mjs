@@ -1,4 +1,4 @@
-// G: leaving, the turn of the year, what a person takes along and what is forgotten. Numbers are those of school.md's rules.
+// G: leaving, the rollover, what a person takes along and what is forgotten. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

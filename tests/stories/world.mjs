@@ -223,7 +223,7 @@ export class World {
             .sort();
     }
 
-    /** The school's policy document, until the story ends: settles back to what it was. */
+    /** The school's policy document, until the story ends: goes back to what it was. */
     async withPolicy(document, story, school = HERE) {
         const before = (await this.do(this.operator, "GET", `/schools/${school}/policy`)).document;
         const put = (value) =>

@@ -74,13 +74,13 @@ static bool enter_job(struct tx *tx, void *arg, struct error *e)
 {
     struct entering *in = arg;
     bool good = true;
-    struct joins *joins = joins_begin(f.rooms, tx, service);
+    struct bulk_join *joins = bulk_join_begin(f.rooms, tx, service);
     if (in->fail_after != 0)
         db_fail_after(tx->db, in->fail_after);
     for (int r = 0; r < in->n_rooms; ++r)
         for (int i = 0; i < in->n && good; ++i)
-            good = joins_add(joins, in->rooms[r], people[i], e);
-    return joins_finish(joins, good, e) && !in->fails;
+            good = bulk_join_add(joins, in->rooms[r], people[i], e);
+    return bulk_join_finish(joins, good, e) && !in->fails;
 }
 
 static bool enter(struct entering in)

@@ -1,4 +1,4 @@
-/* The hot path of /sync gives the same answer as composing: random days in two rooms, each person with two devices. */
+/* The fast path of /sync gives the same answer as composing: random days in two rooms, each person with two devices. */
 #include "tests/unit/sync_world.h"
 
 #include "homeserver/store/driver/writer.h"
@@ -192,7 +192,7 @@ static void hear(struct day *d, struct device *device)
     struct sync_ask ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
     if (hub_last_change(d->w.hub, device->user) <= device->since)
         return;
-    bool is_hot = hot_answer(d->w.syncer, d->w.last, &ask, &hot);
+    bool is_hot = fast_path_answer(d->w.syncer, d->w.last, &ask, &hot);
     d->hot += is_hot;
     d->cold += !is_hot;
     if (is_hot && pick(d, 2) == 0) {
@@ -208,7 +208,7 @@ static void hear(struct day *d, struct device *device)
     }
     text_clear(&hot);
     ask.since = d->w.last->pos; /* a poll that was parked while the wake was still on its way to the loop */
-    assert_false(hot_answer(d->w.syncer, d->w.last, &ask, &hot));
+    assert_false(fast_path_answer(d->w.syncer, d->w.last, &ask, &hot));
     assert_int_equal(hot.len, 0);
     text_finish(&hot);
 }

@@ -139,19 +139,19 @@ static void fill_park(struct request *r)
     int64_t since = 0, timeout = 30000;
     query_int(r, "since", 0, 0, INT64_MAX, &since);
     query_int(r, "timeout", 30000, 0, INT64_MAX, &timeout);
-    r->park.user = r->session->user;
-    r->park.since = since;
-    r->park.deadline_ms = clock_mono_ms() + timeout;
-    if (r->park.state == NULL) {
-        r->park.state = xstrdup("state");
-        r->park.release = release_state;
+    r->poll.user = r->session->user;
+    r->poll.since = since;
+    r->poll.deadline_ms = clock_mono_ms() + timeout;
+    if (r->poll.state == NULL) {
+        r->poll.state = xstrdup("state");
+        r->poll.release = release_state;
     }
 }
 
 static bool wait_for_news(struct request *r)
 {
     fill_park(r);
-    return hub_last_change(r->server->hub, r->park.user) <= r->park.since;
+    return hub_last_change(r->server->hub, r->poll.user) <= r->poll.since;
 }
 
 static bool answer_news(struct request *r, const struct wake *wake)
@@ -170,8 +170,8 @@ static bool get_news(struct request *r)
 {
     stream_pos pos = hub_last_change(r->server->hub, r->session->user);
     fill_park(r);
-    if (pos <= r->park.since) {
-        r->park.again = true;
+    if (pos <= r->poll.since) {
+        r->poll.again = true;
         return true;
     }
     return reply_json(r, json_pack("{s:I, s:s}", "pos", (json_int_t)pos, "by", "worker"));
@@ -184,10 +184,10 @@ static bool get_late_news(struct request *r)
 {
     stream_pos pos = hub_last_change(r->server->hub, r->session->user);
     fill_park(r);
-    if (pos > r->park.since)
+    if (pos > r->poll.since)
         return reply_json(r, json_pack("{s:I}", "pos", (json_int_t)pos));
     change(ACTIVE);
-    return r->park.again = true;
+    return r->poll.again = true;
 }
 
 static bool never_wait(struct request *r)
@@ -195,8 +195,8 @@ static bool never_wait(struct request *r)
     return false;
 }
 
-static const struct park_hooks NEWS = {wait_for_news, answer_news, expire_news};
-static const struct park_hooks NEWS_FROM_WORKER = {never_wait, answer_news, expire_news};
+static const struct long_poll_hooks NEWS = {wait_for_news, answer_news, expire_news};
+static const struct long_poll_hooks NEWS_FROM_WORKER = {never_wait, answer_news, expire_news};
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/echo/{a}/{b}", get_echo, 0, RATE_NONE},

@@ -34,28 +34,28 @@ static struct request request_of(const char *key, const char *path, const char *
 }
 
 struct keeping {
-    const struct once *once;
+    const struct idempotent *once;
     int64_t age_ms;
 };
 
 static bool keep(struct tx *tx, void *arg, struct error *e)
 {
     const struct keeping *k = arg;
-    struct once_reply reply = {.status = 201, .version = 7};
+    struct idempotent_reply reply = {.status = 201, .version = 7};
     struct tx then = *tx;
     then.now_ms -= k->age_ms;
     text_adds(&reply.body, "{\"token\":\"secret\"}");
-    bool kept = once_keep(&then, k->once, &reply);
+    bool kept = idempotent_keep(&then, k->once, &reply);
     text_finish(&reply.body);
     return kept;
 }
 
 /* What a second request finds: its status, 0 for nothing, -1 for a conflict. */
-static int find(const struct once *once, const char *body)
+static int find(const struct idempotent *once, const char *body)
 {
     struct error e = {0};
-    struct once_reply reply = {0};
-    bool done = false, good = once_find(F.db, once, &done, &reply, &e);
+    struct idempotent_reply reply = {0};
+    bool done = false, good = idempotent_find(F.db, once, &done, &reply, &e);
     if (good && done)
         assert_string_equal(reply.body.data, body);
     text_finish(&reply.body);
@@ -65,29 +65,29 @@ static int find(const struct once *once, const char *body)
 static void test_replay(void **state)
 {
     static const char KEY[] = "0123456789abcdef", BODY[] = "{\"token\":\"secret\"}";
-    struct once once, other;
+    struct idempotent once, other;
     struct error e;
     struct request first = request_of(KEY, "/a", "{}"), second = request_of(KEY, "/a", "{ }"),
                    elsewhere = request_of(KEY, "/b", "{}");
-    assert_true(once_begin(&first, "@anna:x", &once));
+    assert_true(idempotent_begin(&first, "@anna:x", &once));
     assert_int_equal(find(&once, NULL), 0);
     assert_true(writer_run(F.writer, keep, &(struct keeping){&once, 0}, &e));
     assert_int_equal(find(&once, BODY), 201);
-    assert_true(once_begin(&second, "@anna:x", &other));
+    assert_true(idempotent_begin(&second, "@anna:x", &other));
     assert_int_equal(find(&other, NULL), -1);
-    assert_true(once_begin(&elsewhere, "@anna:x", &other));
+    assert_true(idempotent_begin(&elsewhere, "@anna:x", &other));
     assert_int_equal(find(&other, NULL), -1);
-    assert_true(once_begin(&first, "@boris:x", &other));
+    assert_true(idempotent_begin(&first, "@boris:x", &other));
     assert_int_equal(find(&other, NULL), 0);
 }
 
 /* A row whose bytes were changed is nobody's answer. */
 static void test_sealed(void **state)
 {
-    struct once once;
+    struct idempotent once;
     struct error e;
     struct request r = request_of("fedcba9876543210", "/a", "{}");
-    assert_true(once_begin(&r, "@anna:x", &once));
+    assert_true(idempotent_begin(&r, "@anna:x", &once));
     assert_true(writer_run(F.writer, keep, &(struct keeping){&once, 0}, &e));
     once.seal[0] ^= 1;
     assert_int_equal(find(&once, NULL), -1);
@@ -95,16 +95,16 @@ static void test_sealed(void **state)
 
 static void test_pruned(void **state)
 {
-    struct once old, young;
+    struct idempotent old, young;
     struct error e;
     struct request a = request_of("an old key, really", "/a", "{}"), b = request_of("a-young-key-really", "/a", "{}");
-    assert_false(once_begin(&a, "@anna:x", &old)); /* it has spaces */
+    assert_false(idempotent_begin(&a, "@anna:x", &old)); /* it has spaces */
     a.office.idempotency_key = "an-old-key,-really";
-    assert_true(once_begin(&a, "@anna:x", &old));
-    assert_true(once_begin(&b, "@anna:x", &young));
-    assert_true(writer_run(F.writer, keep, &(struct keeping){&old, UPKEEP_IDEMPOTENCY_MS + 1000}, &e));
-    assert_true(writer_run(F.writer, keep, &(struct keeping){&young, UPKEEP_IDEMPOTENCY_MS - 60000}, &e));
-    assert_int_equal(upkeep_run(F.writer), 1);
+    assert_true(idempotent_begin(&a, "@anna:x", &old));
+    assert_true(idempotent_begin(&b, "@anna:x", &young));
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&old, PRUNE_IDEMPOTENCY_MS + 1000}, &e));
+    assert_true(writer_run(F.writer, keep, &(struct keeping){&young, PRUNE_IDEMPOTENCY_MS - 60000}, &e));
+    assert_int_equal(prune_run(F.writer), 1);
     assert_int_equal(find(&old, NULL), 0);
     assert_int_equal(find(&young, "{\"token\":\"secret\"}"), 201);
 }
@@ -122,9 +122,9 @@ static void test_keys(void **state)
                  {"ключ-ключ-ключ", false},
                  {"", false}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
-        struct once once;
+        struct idempotent once;
         struct request r = request_of(CASES[i].key, "/a", "{}");
-        assert_int_equal(once_begin(&r, "@anna:x", &once), CASES[i].good);
+        assert_int_equal(idempotent_begin(&r, "@anna:x", &once), CASES[i].good);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Life in a school: documents rooms (E6), associations (E8), the turn of the year (G3), export and erasure (G4). */
+/* Life in a school: documents rooms (E6), associations (E8), the rollover (G3), export and erasure (G4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -205,14 +205,14 @@ struct turning {
     school_no school;
     int last_grade;
     bool dry_run;
-    struct year_counts counts;
+    struct rollover_counts counts;
     struct text difference;
 };
 
 static bool act_year(struct changing_records *c, void *arg)
 {
     struct turning *t = arg;
-    return year_turn(c, t->school, t->last_grade, &t->counts, &t->difference) && !t->dry_run;
+    return rollover_run(c, t->school, t->last_grade, &t->counts, &t->difference) && !t->dry_run;
 }
 
 static char *title_of(struct world *w, class_no class)
@@ -358,7 +358,7 @@ static void test_g4_export(void **state)
 
 static bool act_erase(struct changing_records *c, void *arg)
 {
-    return erase_begin(c, *(user_no *)arg);
+    return erasure_begin(c, *(user_no *)arg);
 }
 
 static int events_with(struct world *w, room_no room, const char *needle)
@@ -389,10 +389,10 @@ static void test_g4_erasure(void **state)
     assert_true(world_run(&w, w.old, act_erase, &w.old, &e));
     assert_string_equal(world_standing(&w, w.old), "locked"); /* at once */
     assert_false(world_run(&w, 0, act_erase, &w.old, &e));    /* it is under way */
-    assert_true(erase_step(w.f.writer, w.f.rooms));
+    assert_true(erasure_step(w.f.writer, w.f.rooms));
     fixture_restart(&w.f); /* and goes on after a restart */
     world_accounts(&w, "registration: {mode: token}\n");
-    while (erase_step(w.f.writer, w.f.rooms))
+    while (erasure_step(w.f.writer, w.f.rooms))
         continue;
     assert_true(erasures_is_done(w.f.db, w.old));
     assert_int_equal(events_with(&w, room, "erase me"), 0);

@@ -14,8 +14,8 @@
 #define CALLS 500
 
 struct bench {
-    struct park_lot lot;
-    struct call calls[CALLS];
+    struct long_polls lot;
+    struct request_context calls[CALLS];
     int visits[CALLS];
     bool remove;
 };
@@ -23,7 +23,7 @@ struct bench {
 static int make(void **state)
 {
     struct bench *b = xcalloc(1, sizeof *b);
-    park_lot_init(&b->lot, 1000);
+    long_polls_init(&b->lot, 1000);
     b->remove = true;
     *state = b;
     return 0;
@@ -32,27 +32,27 @@ static int make(void **state)
 static int unmake(void **state)
 {
     struct bench *b = *state;
-    park_each(&b->lot, (park_visit *)park_remove, &b->lot);
+    long_poll_each(&b->lot, (long_poll_visit *)long_poll_remove, &b->lot);
     assert_int_equal(b->lot.n, 0);
     assert_null(b->lot.users);
-    park_lot_finish(&b->lot);
+    long_polls_finish(&b->lot);
     free(b);
     return 0;
 }
 
 static void park(struct bench *b, int i, user_no user, int64_t deadline_ms, int64_t now_ms)
 {
-    b->calls[i].r.park.user = user;
-    b->calls[i].r.park.deadline_ms = deadline_ms;
-    park_add(&b->lot, &b->calls[i], now_ms);
+    b->calls[i].r.poll.user = user;
+    b->calls[i].r.poll.deadline_ms = deadline_ms;
+    long_poll_add(&b->lot, &b->calls[i], now_ms);
 }
 
-static void visit(void *self, struct call *call)
+static void visit(void *self, struct request_context *call)
 {
     struct bench *b = self;
     ++b->visits[call - b->calls];
     if (b->remove)
-        park_remove(&b->lot, call);
+        long_poll_remove(&b->lot, call);
 }
 
 static int total(const struct bench *b)
@@ -71,7 +71,7 @@ static void time_passes(void **state)
     for (int i = 0; i < n; ++i)
         park(b, i, i % 2 + 1, DEADLINES_MS[i], 1000);
     for (int64_t now_ms = 1000; now_ms <= 300200; now_ms += 100) {
-        park_expire(&b->lot, now_ms, visit, b);
+        long_poll_expire(&b->lot, now_ms, visit, b);
         for (int i = 0; i < n; ++i)
             assert_int_equal(b->visits[i], DEADLINES_MS[i] <= now_ms); /* never early, at most one turn late, once */
     }
@@ -83,9 +83,9 @@ static void a_late_look_misses_nobody(void **state)
     struct bench *b = *state;
     for (int i = 0; i < CALLS; ++i)
         park(b, i, 1 + i % 7, 1000 + i * 400, 1000);
-    park_expire(&b->lot, 1000 + 100 * 400, visit, b);
+    long_poll_expire(&b->lot, 1000 + 100 * 400, visit, b);
     assert_int_equal(total(b), 101);
-    park_expire(&b->lot, 1000 + 10000 * 400, visit, b); /* many turns of the wheel at once */
+    long_poll_expire(&b->lot, 1000 + 10000 * 400, visit, b); /* many turns of the wheel at once */
     assert_int_equal(total(b), CALLS);
 }
 
@@ -93,9 +93,9 @@ static void an_empty_lot_needs_no_clock(void **state)
 {
     struct bench *b = *state;
     park(b, 0, 1, 5000000 + 250, 5000000); /* long after the last look */
-    park_expire(&b->lot, 5000200, visit, b);
+    long_poll_expire(&b->lot, 5000200, visit, b);
     assert_int_equal(total(b), 0);
-    park_expire(&b->lot, 5000300, visit, b);
+    long_poll_expire(&b->lot, 5000300, visit, b);
     assert_int_equal(total(b), 1);
 }
 
@@ -110,13 +110,13 @@ static void wakes_find_their_users(void **state)
         park(b, i, 1 + i % 10, 100000, 1000); /* two calls of each of ten users */
     struct wake wake = {.n_users = 3, .users = few};
     b->remove = false;
-    park_wake(&b->lot, &wake, visit, b);
+    long_poll_wake(&b->lot, &wake, visit, b);
     for (int i = 0; i < 20; ++i)
         assert_int_equal(b->visits[i], i % 10 + 1 == 3 || i % 10 + 1 == 5);
     b->remove = true;
     wake = (struct wake){.n_users = 200, .users = many};
     memset(b->visits, 0, sizeof b->visits);
-    park_wake(&b->lot, &wake, visit, b);
+    long_poll_wake(&b->lot, &wake, visit, b);
     for (int i = 0; i < 20; ++i)
         assert_int_equal(b->visits[i], (i % 10 + 1) % 2);
     assert_int_equal(b->lot.n, 10);
@@ -129,7 +129,7 @@ static void users_without_calls_are_forgotten(void **state)
         for (int i = 0; i < CALLS; ++i)
             park(b, i, i + 1, 2000 + i, 1000);
         for (int i = CALLS - 1; i >= 0; --i)
-            park_remove(&b->lot, &b->calls[i]);
+            long_poll_remove(&b->lot, &b->calls[i]);
         assert_null(b->lot.users);
     }
 }

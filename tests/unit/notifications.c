@@ -60,15 +60,15 @@ static stream_pos say(struct world *w, room_no room, user_no who, const char *ty
 /* The bodies of a page as "newest,older,…", "!" behind those already read; "+" at the end: there is a next page. */
 static char *page(struct world *w, stream_pos *upto, size_t limit, bool highlights_only)
 {
-    struct notified notified;
+    struct notifications notified;
     struct text out = TEXT_INIT;
-    struct notified_wanted wanted = {.user = w->anna,
-                                     .user_id = ANNA,
-                                     .server_name = "school.example",
-                                     .upto = *upto,
-                                     .limit = limit,
-                                     .highlights_only = highlights_only};
-    notified_read(&notified, w->f.db, w->f.names, &wanted);
+    struct notifications_wanted wanted = {.user = w->anna,
+                                          .user_id = ANNA,
+                                          .server_name = "school.example",
+                                          .upto = *upto,
+                                          .limit = limit,
+                                          .highlights_only = highlights_only};
+    notifications_read(&notified, w->f.db, w->f.names, &wanted);
     for (size_t i = 0; i < notified.n; ++i) {
         json_t *content = json_loads(notified.events[i].row->content, 0, NULL);
         text_adds(&out, i != 0 ? "," : "");
@@ -81,7 +81,7 @@ static char *page(struct world *w, stream_pos *upto, size_t limit, bool highligh
     text_adds(&out, notified.next != 0 ? "+" : "");
     assert_true(notified.next < *upto);
     *upto = notified.next;
-    notified_finish(&notified);
+    notifications_finish(&notified);
     return text_take(&out);
 }
 
@@ -237,7 +237,7 @@ static void test_scan_bound(void **state)
     join(w, w->b);
     say(w, w->b, w->ben, "m.room.message", TEXT("b0"));
     say(w, w->a, w->ben, "m.room.message", TEXT("a0"));
-    for (int i = 0; i < NOTIFIED_SCAN_MAX + 10; ++i)
+    for (int i = 0; i < NOTIFICATIONS_SCAN_MAX + 10; ++i)
         say(w, w->a, w->ben, "m.reaction", "{}");
     say(w, w->b, w->ben, "m.room.message", TEXT("b1"));
     stream_pos upto = INT64_MAX;

@@ -753,17 +753,17 @@ static void test_skim(void **state)
             const char *name = PATHS[k].names;
             for (size_t n = 0; n < PATHS[k].n; ++n, name += strlen(name) + 1)
                 at = json_object_get(at, name);
-            struct skim_value root = skim_text(TEXTS[i], strlen(TEXTS[i])),
-                              v = skim_find(&root, PATHS[k].names, PATHS[k].n);
+            struct json_scan_value root = json_scan_text(TEXTS[i], strlen(TEXTS[i])),
+                                   v = json_scan_find(&root, PATHS[k].names, PATHS[k].n);
             static const char KINDS[] = {
                 [JSON_OBJECT] = '{', [JSON_ARRAY] = '[', [JSON_STRING] = '"', [JSON_INTEGER] = 'i',
                 [JSON_REAL] = '?',   [JSON_TRUE] = 't',  [JSON_FALSE] = 'f',  [JSON_NULL] = 'n'};
             assert_int_equal(v.kind, at != NULL ? KINDS[json_typeof(at)] : 0);
             if (json_is_integer(at))
-                assert_int_equal(skim_integer(&v), json_integer_value(at));
+                assert_int_equal(json_scan_integer(&v), json_integer_value(at));
             if (json_is_string(at)) {
                 char out[64];
-                size_t len = skim_unescape(out, &v);
+                size_t len = json_scan_unescape(out, &v);
                 assert_int_equal(len, json_string_length(at));
                 assert_memory_equal(out, json_string_value(at), len);
             }
@@ -778,8 +778,8 @@ static void test_skim_broken(void **state)
         "{\"a\":{\"b\":[1,\"x\\u00e9\",{\"c\":null}]},\"body\":\"x\",\"m.mentions\":{\"user_ids\":[\"@a:b\"]}}";
     for (size_t len = 0; len < sizeof WHOLE - 1; ++len) {
         char *cut = strndup(WHOLE, len);
-        struct skim_value root = skim_text(cut, len);
-        assert_int_equal(skim_find(&root, "body", 1).kind, 0);
+        struct json_scan_value root = json_scan_text(cut, len);
+        assert_int_equal(json_scan_find(&root, "body", 1).kind, 0);
         struct push_event event;
         push_event_init(&event, &(struct push_facts){.type = "t", .sender = YOU, .room_id = ROOM, .content = cut});
         assert_int_equal(event.slots[PUSH_BODY].kind, PUSH_ABSENT);

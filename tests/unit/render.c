@@ -292,9 +292,9 @@ static void relations_are_followed_over_three_levels(void **state)
     relate(anna, "m.reference", edit.event_id, "");
     relate(anna, "m.reference", root.event_id, "");
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
-        struct relating wanted = {CASES[i].rel_type, CASES[i].event_type, CASES[i].recurse};
+        struct relations_query wanted = {CASES[i].rel_type, CASES[i].event_type, CASES[i].recurse};
         size_t n;
-        free(relating_find(&how, root.event_id, &wanted, &n));
+        free(relations_query_run(&how, root.event_id, &wanted, &n));
         assert_int_equal(n, CASES[i].n);
     }
 }

@@ -248,7 +248,7 @@ static int64_t do_named(struct changing_records *c, const struct changing *how)
 }
 static int64_t do_day(struct changing_records *c, const struct changing *how)
 {
-    return settle_day(c->tx, c->rooms, NULL, c->e);
+    return reconcile_day(c->tx, c->rooms, NULL, c->e);
 }
 static int64_t do_end_role_in_store(struct changing_records *c, const struct changing *how)
 {

@@ -162,7 +162,7 @@ static void test_sample(void **state)
     assert_unchanged(&f, roster);
     fixture_restart(&f);
     assert_unchanged(&f, roster);
-    assert_unchanged(&f, NULL); /* nothing to settle either */
+    assert_unchanged(&f, NULL); /* nothing to reconcile either */
     fixture_stop(&f);
     roster_destroy(roster);
 }

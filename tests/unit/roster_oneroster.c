@@ -1,4 +1,4 @@
-/* OneRoster 1.1 beside 1.2, delta exports, mixed ones, REST pages, and the mirror that they are merged into (I4). */
+/* OneRoster 1.1 beside 1.2, delta exports, mixed ones, REST pages, and the snapshot that they are merged into (I4). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -80,8 +80,8 @@ struct packed {
     size_t len;
 };
 
-/* The archive as a source's first import: what it says (NULL: the problem), and the mirror packed. */
-static char *import_on(const struct archive_file *files, size_t n, const struct packed *base, struct packed *mirror)
+/* The archive as a source's first import: what it says (NULL: the problem), and the snapshot packed. */
+static char *import_on(const struct archive_file *files, size_t n, const struct packed *base, struct packed *snapshot)
 {
     char where[512];
     struct roster_problem problem;
@@ -93,20 +93,20 @@ static char *import_on(const struct archive_file *files, size_t n, const struct 
     free(bytes);
     if (!read) {
         assert_null(out.roster);
-        assert_null(out.mirror);
+        assert_null(out.snapshot);
         says = xcalloc(600, 1);
         snprintf(says, 600, "refused: %s", roster_problem_text(&problem, where, sizeof where));
         return says;
     }
-    if (mirror != NULL) {
+    if (snapshot != NULL) {
         struct text packed = TEXT_INIT;
-        assert_true(mirror_pack(out.mirror, &packed));
-        mirror->len = packed.len;
-        mirror->bytes = text_take(&packed);
+        assert_true(snapshot_pack(out.snapshot, &packed));
+        snapshot->len = packed.len;
+        snapshot->bytes = text_take(&packed);
     }
     says = told(out.roster);
     roster_destroy(out.roster);
-    mirror_destroy(out.mirror);
+    snapshot_destroy(out.snapshot);
     return says;
 }
 
@@ -160,7 +160,7 @@ static const struct archive_file WHOLE_1_1[] = {
 };
 #define WHOLE_1_1_COUNT (sizeof WHOLE_1_1 / sizeof *WHOLE_1_1)
 
-static char *import_1_1_with(const char *name, const char *text, struct packed *mirror)
+static char *import_1_1_with(const char *name, const char *text, struct packed *snapshot)
 {
     struct archive_file files[WHOLE_1_1_COUNT + 1];
     size_t n = 0;
@@ -172,7 +172,7 @@ static char *import_1_1_with(const char *name, const char *text, struct packed *
     }
     if (!found && name != NULL)
         files[n++] = (struct archive_file){name, text};
-    return import_on(files, n, NULL, mirror);
+    return import_on(files, n, NULL, snapshot);
 }
 
 static void test_1_1_is_the_same_roster(void **state)
@@ -252,7 +252,7 @@ static void test_1_2_is_strict(void **state)
     free(says);
 }
 
-/* --- The mirror --- */
+/* --- The snapshot --- */
 
 static void test_mirror(void **state)
 {
@@ -260,19 +260,19 @@ static void test_mirror(void **state)
     struct packed base = base_of_whole(), again = base_of_whole();
     assert_int_equal(base.len, again.len); /* the same rows, the same bytes: an unchanged roster writes nothing */
     assert_memory_equal(base.bytes, again.bytes, base.len);
-    struct mirror *mirror = mirror_open(base.bytes, base.len, &problem);
-    struct roster *roster = roster_read_mirror(mirror, &problem);
+    struct snapshot *snapshot = snapshot_open(base.bytes, base.len, &problem);
+    struct roster *roster = roster_read_snapshot(snapshot, &problem);
     char *a = told(roster), *b = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
     assert_string_equal(a, b);
-    assert_string_equal(mirror->csv[TABLE_CLASSES].data,
+    assert_string_equal(snapshot->csv[TABLE_CLASSES].data,
                         "sourcedId,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n"
                         "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n");
     free(a);
     free(b);
     roster_destroy(roster);
-    mirror_destroy(mirror);
+    snapshot_destroy(snapshot);
     for (size_t cut = 1; cut < base.len; cut += 29)
-        assert_null(mirror_open(base.bytes, cut, &problem));
+        assert_null(snapshot_open(base.bytes, cut, &problem));
     assert_non_null(strstr(problem.message, "import a bulk export again"));
     free(base.bytes);
     free(again.bytes);
@@ -284,14 +284,14 @@ static void test_mirror_keeps_no_contacts(void **state)
     struct roster_problem problem;
     struct packed base;
     char *says = import_on(WHOLE_1_1, WHOLE_1_1_COUNT, NULL, &base);
-    struct mirror *mirror = mirror_open(base.bytes, base.len, &problem);
+    struct snapshot *snapshot = snapshot_open(base.bytes, base.len, &problem);
     for (int i = 0; i < TABLE__COUNT; ++i) {
-        assert_null(strstr(mirror->csv[i].data, "mail"));
-        assert_null(strstr(mirror->csv[i].data, "+7000"));
-        assert_null(strstr(mirror->csv[i].data, "secret"));
-        assert_null(strstr(mirror->csv[i].data, "sername"));
+        assert_null(strstr(snapshot->csv[i].data, "mail"));
+        assert_null(strstr(snapshot->csv[i].data, "+7000"));
+        assert_null(strstr(snapshot->csv[i].data, "secret"));
+        assert_null(strstr(snapshot->csv[i].data, "sername"));
     }
-    mirror_destroy(mirror);
+    snapshot_destroy(snapshot);
     free(base.bytes);
     free(says);
 }
@@ -505,12 +505,13 @@ static const struct page PAGES[] = {
 };
 
 /* What the pages make of base (NULL: of nothing); the packed result if wanted. */
-static char *merged(const struct page *pages, size_t n, const struct mirror *base, struct mirror **out, int64_t *newest)
+static char *merged(const struct page *pages, size_t n, const struct snapshot *base, struct snapshot **out,
+                    int64_t *newest)
 {
     char where[512];
     struct roster_problem problem;
     struct roster_delta *changes = roster_delta_create();
-    struct mirror *nothing = mirror_create();
+    struct snapshot *nothing = snapshot_create();
     for (size_t i = 0; i < n; ++i) {
         struct rest_reading reading = {.collection = pages[i].collection, .changes = changes, .newest_ms = *newest};
         size_t records;
@@ -519,35 +520,35 @@ static char *merged(const struct page *pages, size_t n, const struct mirror *bas
         assert_int_equal(records, reading.n);
         *newest = reading.newest_ms;
     }
-    *out = mirror_merge(base != NULL ? base : nothing, changes, &problem);
+    *out = snapshot_merge(base != NULL ? base : nothing, changes, &problem);
     assert_non_null(*out);
-    struct roster *roster = roster_read_mirror(*out, &problem);
+    struct roster *roster = roster_read_snapshot(*out, &problem);
     if (roster == NULL)
         fail_msg("%s", roster_problem_text(&problem, where, sizeof where));
     char *says = told(roster);
     roster_destroy(roster);
     roster_delta_destroy(changes);
-    mirror_destroy(nothing);
+    snapshot_destroy(nothing);
     return says;
 }
 
 static void test_rest_is_the_same_roster(void **state)
 {
-    struct mirror *mirror, *again;
+    struct snapshot *snapshot, *again;
     int64_t newest = 0;
     char *a = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
-    char *b = merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &mirror, &newest);
+    char *b = merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &snapshot, &newest);
     assert_string_equal(a, b);
     assert_true(newest == moment_from("2026-09-01T11:00:00Z"));
     /* an increment that brings what was there changes not a byte */
-    char *c = merged(PAGES, sizeof PAGES / sizeof *PAGES, mirror, &again, &newest);
+    char *c = merged(PAGES, sizeof PAGES / sizeof *PAGES, snapshot, &again, &newest);
     for (int i = 0; i < TABLE__COUNT; ++i)
-        assert_string_equal(mirror->csv[i].data, again->csv[i].data);
+        assert_string_equal(snapshot->csv[i].data, again->csv[i].data);
     free(a);
     free(b);
     free(c);
-    mirror_destroy(mirror);
-    mirror_destroy(again);
+    snapshot_destroy(snapshot);
+    snapshot_destroy(again);
 }
 
 static void test_rest_increment(void **state)
@@ -559,10 +560,10 @@ static void test_rest_increment(void **state)
          "\"org\":{\"sourcedId\":\"z\"},\"endDate\":\"2027-01-31\"}]}]}"},
         {REST_ENROLLMENTS, "{\"enrollments\":[{\"sourcedId\":\"e1\",\"status\":\"tobedeleted\"}]}"},
     };
-    struct mirror *mirror, *after;
+    struct snapshot *snapshot, *after;
     int64_t newest = 0;
-    free(merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &mirror, &newest));
-    char *says = merged(CHANGES, 2, mirror, &after, &newest);
+    free(merged(PAGES, sizeof PAGES / sizeof *PAGES, NULL, &snapshot, &newest));
+    char *says = merged(CHANGES, 2, snapshot, &after, &newest);
     assert_has(says, "person t Орлова Анна  born 0 locked");
     assert_has(says, "role t z 64 0-20270131");
     assert_has_not(says, "role t s");
@@ -570,8 +571,8 @@ static void test_rest_increment(void **state)
     assert_has_not(says, "person f");
     assert_has(says, "guardian m of p");
     free(says);
-    mirror_destroy(mirror);
-    mirror_destroy(after);
+    snapshot_destroy(snapshot);
+    snapshot_destroy(after);
 }
 
 static const struct {
@@ -645,7 +646,7 @@ static void test_moments(void **state)
     assert_string_equal(moment_text(INT64_C(1788256800125), text), "2026-09-01T10:00:00.125Z");
 }
 
-/* --- Sources: the mirror and the records are one transaction --- */
+/* --- Sources: the snapshot and the records are one transaction --- */
 
 static bool import_archive(struct fixture *f, const char *source, const struct archive_file *files, size_t n,
                            bool dry_run, char says[512])
@@ -666,10 +667,10 @@ static bool import_archive(struct fixture *f, const char *source, const struct a
     return done;
 }
 
-/* The family name in the records, and the one in the mirror: "Иванова Иванова". */
+/* The family name in the records, and the one in the snapshot: "Иванова Иванова". */
 static const char *both_names(struct fixture *f, const char *source, char out[128])
 {
-    struct mirror_row row;
+    struct roster_snapshot_row row;
     struct roster_problem problem;
     struct person_row person;
     char records[64] = "-", mirrored[64] = "-";
@@ -678,15 +679,15 @@ static const char *both_names(struct fixture *f, const char *source, char out[12
         if (strcmp(person.sourced_id, "p") == 0)
             snprintf(records, sizeof records, "%s", person.ended ? "gone" : person.family);
     stmt_end(q);
-    if (mirrors_get(f->db, source, &row)) {
-        struct mirror *mirror = mirror_open(row.archive, row.len, &problem);
-        struct roster *roster = roster_read_mirror(mirror, &problem);
+    if (roster_snapshots_get(f->db, source, &row)) {
+        struct snapshot *snapshot = snapshot_open(row.archive, row.len, &problem);
+        struct roster *roster = roster_read_snapshot(snapshot, &problem);
         uint32_t p = roster_find(roster->person_ids, "p");
         snprintf(mirrored, sizeof mirrored, "%s", p == ID_NONE ? "gone" : roster->people[p].family);
         roster_destroy(roster);
-        mirror_destroy(mirror);
+        snapshot_destroy(snapshot);
     }
-    mirrors_finish(&row);
+    roster_snapshots_finish(&row);
     snprintf(out, 128, "%s %s", records, mirrored);
     return out;
 }
@@ -702,9 +703,9 @@ static void test_source(void **state)
     assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
     assert_string_equal(says, "bulk");
     assert_string_equal(both_names(&f, "roster", names), "Иванова Иванова");
-    updated = mirrors_updated(f.db, "roster");
+    updated = roster_snapshots_updated(f.db, "roster");
     assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
-    assert_int_equal(mirrors_updated(f.db, "roster"), updated); /* the same: not written again */
+    assert_int_equal(roster_snapshots_updated(f.db, "roster"), updated); /* the same: not written again */
     assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, true, says));
     assert_string_equal(both_names(&f, "roster", names), "Иванова Иванова");
     assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, false, says));
@@ -738,18 +739,18 @@ static void test_source_refused(void **state)
     fixture_stop(&f);
 }
 
-/* What a delta was merged into must still be the mirror when its job runs. */
+/* What a delta was merged into must still be the snapshot when its job runs. */
 static void test_source_overtaken(void **state)
 {
     struct fixture f = {0};
-    struct mirror_row base;
+    struct roster_snapshot_row base;
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     struct error e;
     char says[512], names[128];
     fixture_start_school(&f);
     assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
-    assert_true(mirrors_get(f.db, "roster", &base));
+    assert_true(roster_snapshots_get(f.db, "roster", &base));
     assert_true(import_archive(&f, "roster", DELTAS[0].files, 2, false, says)); /* comes in between */
     struct roster_delta *changes = roster_delta_create();
     roster_delta_drop(changes, TABLE_USERS, "f");
@@ -758,12 +759,12 @@ static void test_source_overtaken(void **state)
     assert_int_equal(e.code, ERROR_CONFLICT);
     assert_string_equal(both_names(&f, "roster", names), "Петрова Петрова");
     roster_delta_destroy(changes);
-    mirrors_finish(&base);
+    roster_snapshots_finish(&base);
     text_finish(&problem);
     fixture_stop(&f);
 }
 
-/* Wherever the disk fails: records and mirror are both old or both new. */
+/* Wherever the disk fails: records and snapshot are both old or both new. */
 static void test_source_and_a_failing_disk(void **state)
 {
     struct fixture f = {0};

@@ -789,7 +789,7 @@ static bool job_hand(struct tx *tx, void *arg, struct error *e)
         return change_standing(&c, h->user,
                                (enum standing[]){STANDING_ACTIVE, STANDING_SUSPENDED, STANDING_LOCKED}[h->role % 3]);
     case HAND_NAMED: return change_named_member(&c, h->room, h->user, h->yes);
-    default: return settle_day(tx, c.rooms, NULL, e);
+    default: return reconcile_day(tx, c.rooms, NULL, e);
     }
 }
 

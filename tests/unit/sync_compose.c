@@ -594,14 +594,14 @@ static void a_restart_keeps_tokens_good(void **state)
     struct story *s = *state;
     stream_pos since = now(s, s->anna);
     world_say(&s->w, s->room, s->anna, "before the restart");
-    syncer_stop(s->w.syncer);
+    sync_service_stop(s->w.syncer);
     struct fixture *f = &s->w.f;
     fixture_restart(f);
-    syncer_destroy(s->w.syncer);
+    sync_service_destroy(s->w.syncer);
     hub_destroy(s->w.hub);
     s->w.hub = hub_create(writer_pos(f->writer));
-    s->w.syncer = syncer_create(
-        &(struct syncer_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
+    s->w.syncer = sync_service_create(
+        &(struct sync_service_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
     writer_observe(f->writer, hub_observe, s->w.hub);
     assert_true(hub_last_change(s->w.hub, s->anna) >
                 since); /* so nobody parks on what happened while nobody listened */

@@ -33,7 +33,7 @@
 struct world {
     struct fixture f;
     struct sync_hub *hub;
-    struct syncer *syncer;
+    struct sync_service *syncer;
     struct wake *last; /* the last wake that was heard of */
 };
 
@@ -50,7 +50,7 @@ static inline void world_start(struct world *w)
     fixture_start(&w->f);
     w->hub = hub_create(writer_pos(w->f.writer));
     hub_listen(w->hub, world_hear, w);
-    w->syncer = syncer_create(&(struct syncer_settings){
+    w->syncer = sync_service_create(&(struct sync_service_settings){
         .writer = w->f.writer,
         .rooms = w->f.rooms,
         .names = w->f.names,
@@ -63,9 +63,9 @@ static inline void world_start(struct world *w)
 
 static inline void world_stop(struct world *w)
 {
-    syncer_stop(w->syncer);
+    sync_service_stop(w->syncer);
     fixture_stop(&w->f);
-    syncer_destroy(w->syncer);
+    sync_service_destroy(w->syncer);
     wake_unref(w->last);
     hub_destroy(w->hub);
 }

@@ -1,4 +1,5 @@
-/* Compiled push rules, as push/rules/compile.c makes them and push/rules/evaluate.c asks them; nobody else includes this. */
+/* Compiled push rules, as push/rules/compile.c makes them and push/rules/evaluate.c asks them; nobody else includes
+ * this. */
 #ifndef PARTA_PUSH_RULES_COMPILED_H
 #define PARTA_PUSH_RULES_COMPILED_H
 

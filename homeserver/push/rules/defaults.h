@@ -1,7 +1,7 @@
 /* The server-default push rules (Client-Server API, "Predefined Rules", v1.19), as JSON text.
  *
- * Where the specification says "the user's Matrix ID" the text has PUSH_DEFAULTS_ME, which push/rules/document.c replaces for
- * display and push/rules/evaluate.c compiles into a question about whoever asks. */
+ * Where the specification says "the user's Matrix ID" the text has PUSH_DEFAULTS_ME, which push/rules/document.c
+ * replaces for display and push/rules/evaluate.c compiles into a question about whoever asks. */
 #ifndef PARTA_PUSH_RULES_DEFAULTS_H
 #define PARTA_PUSH_RULES_DEFAULTS_H
 

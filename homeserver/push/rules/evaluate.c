@@ -13,7 +13,7 @@
 
 /* Preparing an event. */
 
-static enum push_kind kind_from(const struct skim_value *value)
+static enum push_kind kind_from(const struct json_scan_value *value)
 {
     switch (value->kind) {
     case '"': return PUSH_STRING;
@@ -28,14 +28,14 @@ static enum push_kind kind_from(const struct skim_value *value)
 }
 
 /* A string that has escapes is unescaped into *memory, which is moved on. */
-static struct push_value value_from(const struct skim_value *found, char **memory)
+static struct push_value value_from(const struct json_scan_value *found, char **memory)
 {
     struct push_value value = {.kind = kind_from(found), .s = found->s, .len = (uint32_t)found->len};
     if (found->kind == 'i')
-        value.n = skim_integer(found);
+        value.n = json_scan_integer(found);
     if (found->escaped) {
         value.s = *memory;
-        value.len = (uint32_t)skim_unescape(*memory, found);
+        value.len = (uint32_t)json_scan_unescape(*memory, found);
         *memory += value.len;
     }
     return value;
@@ -52,13 +52,13 @@ static const struct place {
       {"body", PUSH_BODY, NULL},      {"msgtype", PUSH_MSGTYPE, NULL}, {"membership", PUSH_MEMBERSHIP, NULL},
       {"m.mentions", 0, IN_MENTIONS}, {"m.relates_to", 0, IN_RELATES}, {NULL, 0, NULL}};
 
-static void collect(struct skim_value *slots, const struct skim_value *object, const struct place *places)
+static void collect(struct json_scan_value *slots, const struct json_scan_value *object, const struct place *places)
 {
-    struct skim in;
-    struct skim_value key, value;
-    if (!skim_enter(&in, object, '{'))
+    struct json_scan in;
+    struct json_scan_value key, value;
+    if (!json_scan_enter(&in, object, '{'))
         return;
-    while (skim_member(&in, &key, &value))
+    while (json_scan_member(&in, &key, &value))
         for (const struct place *p = places; p->name != NULL; ++p) {
             if (key.len != strlen(p->name) || memcmp(key.s, p->name, key.len) != 0)
                 continue;
@@ -70,14 +70,14 @@ static void collect(struct skim_value *slots, const struct skim_value *object, c
 }
 
 /* Strings in the array of mentions, and the bytes they may need. */
-static size_t count_mentions(const struct skim_value *array, size_t *bytes)
+static size_t count_mentions(const struct json_scan_value *array, size_t *bytes)
 {
-    struct skim in;
-    struct skim_value item;
+    struct json_scan in;
+    struct json_scan_value item;
     size_t n = 0;
-    if (!skim_enter(&in, array, '['))
+    if (!json_scan_enter(&in, array, '['))
         return 0;
-    while (skim_item(&in, &item)) {
+    while (json_scan_item(&in, &item)) {
         n += item.kind == '"';
         *bytes += item.escaped ? item.len : 0;
     }
@@ -92,15 +92,15 @@ static int by_bytes(const void *a, const void *b)
     return memcmp(x->s, y->s, x->len);
 }
 
-static void fill_mentions(struct push_event *event, struct push_value *mentions, const struct skim_value *array,
+static void fill_mentions(struct push_event *event, struct push_value *mentions, const struct json_scan_value *array,
                           char **memory)
 {
-    struct skim in;
-    struct skim_value item;
+    struct json_scan in;
+    struct json_scan_value item;
     event->mentions = mentions;
-    if (event->n_mentions == 0 || !skim_enter(&in, array, '['))
+    if (event->n_mentions == 0 || !json_scan_enter(&in, array, '['))
         return;
-    for (size_t i = 0; i < event->n_mentions && skim_item(&in, &item);)
+    for (size_t i = 0; i < event->n_mentions && json_scan_item(&in, &item);)
         if (item.kind == '"')
             mentions[i++] = value_from(&item, memory);
     if (event->n_mentions > 1)
@@ -115,7 +115,8 @@ static void set_slot(struct push_event *event, enum push_slot slot, const char *
 
 static void set_content_slots(struct push_event *event)
 {
-    struct skim_value found[PUSH_SLOT__COUNT] = {{0}}, content = skim_text(event->facts.content, event->content_len);
+    struct json_scan_value found[PUSH_SLOT__COUNT] = {{0}},
+                           content = json_scan_text(event->facts.content, event->content_len);
     collect(found, &content, IN_CONTENT);
     size_t bytes = found[PUSH_BODY].len;
     event->n_mentions = count_mentions(&found[PUSH_MENTIONS], &bytes);
@@ -171,8 +172,8 @@ static struct push_value look_up(const struct question *q, const struct conditio
 {
     if (c->slot != PUSH_SLOT__COUNT)
         return q->event->slots[c->slot];
-    struct skim_value content = skim_text(q->event->facts.content, q->event->content_len);
-    struct skim_value found = skim_find(&content, q->rules->pool + c->path, c->path_n);
+    struct json_scan_value content = json_scan_text(q->event->facts.content, q->event->content_len);
+    struct json_scan_value found = json_scan_find(&content, q->rules->pool + c->path, c->path_n);
     char *memory = *heap = found.escaped ? xcalloc(found.len, 1) : NULL;
     return value_from(&found, &memory);
 }
@@ -211,16 +212,16 @@ static bool mentions(const struct push_event *event, const char *s, size_t len)
 /* Items are compared as they are written, which is the same thing in canonical JSON. */
 static bool contains(const struct question *q, const struct condition *c, const struct push_value *value)
 {
-    struct skim_value array = skim_text(value->s, value->len), item;
-    struct skim in;
-    bool is_string = c->kind == PUSH_STRING; /* an item's quotes are not part of what skim_item says */
+    struct json_scan_value array = json_scan_text(value->s, value->len), item;
+    struct json_scan in;
+    bool is_string = c->kind == PUSH_STRING; /* an item's quotes are not part of what json_scan_item says */
     const char *wanted = q->rules->pool + c->json + is_string;
     size_t len = c->json_len - 2 * (size_t)is_string;
     if (c->slot == PUSH_MENTIONS && is_string)
         return mentions(q->event, q->rules->pool + c->text, c->text_len);
-    if (!skim_enter(&in, &array, '['))
+    if (!json_scan_enter(&in, &array, '['))
         return false;
-    while (skim_item(&in, &item))
+    while (json_scan_item(&in, &item))
         if ((item.kind == '"') == is_string && item.len == len && memcmp(item.s, wanted, len) == 0)
             return true;
     return false;

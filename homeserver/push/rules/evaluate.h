@@ -1,8 +1,8 @@
 /* Whether an event notifies a user: push rules, compiled once and asked many times (Client-Server API, "Push Rules").
  *
- * A ruleset (push/rules/document.h) is compiled into a struct push_rules: only enabled rules that can match, flat, immutable,
- * counted. Users who never changed a rule have the same one, because the user's id and display name come in with the
- * question: compile it once with NULL and share it.
+ * A ruleset (push/rules/document.h) is compiled into a struct push_rules: only enabled rules that can match, flat,
+ * immutable, counted. Users who never changed a rule have the same one, because the user's id and display name come in
+ * with the question: compile it once with NULL and share it.
  *
  * An event is prepared once into a struct push_event, constant afterwards, and then asked about for every member by any
  * number of threads. It holds what rules look at most (type, state key, body, mentions, …); any other property is

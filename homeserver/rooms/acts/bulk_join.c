@@ -41,13 +41,13 @@ struct joining {
 
 struct batch {
     struct joining joining[BATCH];
-    struct signing items[BATCH];
-    struct signing_batch signing;
+    struct pdu_batch_item items[BATCH];
+    struct pdu_batch signing;
 };
 
 /* The room that people enter now. What it borrows and holds stays until the end, for the events on their way. */
-struct door {
-    struct door *before;
+struct bulk_room {
+    struct bulk_room *before;
     struct room *room;
     bool quick;      /* first joins can go the short way */
     int64_t entered; /* how many did */
@@ -58,22 +58,22 @@ struct door {
     struct text redacted; /* the content when redacted */
 };
 
-struct joins {
+struct bulk_join {
     struct rooms *rooms;
     struct tx *tx;
     user_no actor;
     const char *actor_id;
     struct person *people;
-    struct door *door;             /* NULL: none is open */
-    struct door *doors;            /* all, the last one first */
+    struct bulk_room *room_open;   /* NULL: none is open */
+    struct bulk_room *doors;       /* all, the last one first */
     struct batch *filling, *given; /* given: with the signer, if its n is not 0 */
-    struct signer *signer;
+    struct pdu_signer *signer;
     struct room *chained; /* whose event was the last to go into a batch; NULL: that has been written */
 };
 
-struct joins *joins_begin(struct rooms *rooms, struct tx *tx, user_no actor)
+struct bulk_join *bulk_join_begin(struct rooms *rooms, struct tx *tx, user_no actor)
 {
-    struct joins *j = xcalloc(1, sizeof *j);
+    struct bulk_join *j = xcalloc(1, sizeof *j);
     j->rooms = rooms;
     j->tx = tx;
     j->actor = actor;
@@ -104,7 +104,7 @@ static void add_field(void *arg, const char *field, const char *value)
 }
 
 /* NULL: there is no such user. */
-static const struct person *person_of(struct joins *j, user_no no)
+static const struct person *person_of(struct bulk_join *j, user_no no)
 {
     struct person *p;
     HASH_FIND(hh, j->people, &no, sizeof no, p);
@@ -124,7 +124,7 @@ static const struct person *person_of(struct joins *j, user_no no)
 
 /* --- Events --- */
 
-static void tell(struct joins *j, const struct joining *joining)
+static void tell(struct bulk_join *j, const struct joining *joining)
 {
     /* Those who enter in the same job may hear of it: they are in the room when it is told. */
     struct event_news *news =
@@ -140,7 +140,7 @@ static void tell(struct joins *j, const struct joining *joining)
     tx_change(j->tx, change);
 }
 
-static bool write_one(struct joins *j, struct joining *joining)
+static bool write_one(struct bulk_join *j, struct joining *joining)
 {
     if (joining->row.pos == joining->room->last_pos)
         strcpy(joining->room->last_event_id, joining->pdu.event_id);
@@ -152,12 +152,12 @@ static bool write_one(struct joins *j, struct joining *joining)
 }
 
 /* What the signer has, if anything, comes back and is written. */
-static bool take_back(struct joins *j)
+static bool take_back(struct bulk_join *j)
 {
     struct batch *batch = j->given;
     if (batch == NULL || batch->signing.n == 0)
         return true;
-    bool good = signer_wait(j->signer, &batch->signing);
+    bool good = pdu_signer_wait(j->signer, &batch->signing);
     for (size_t i = 0; i < batch->signing.n && good; ++i)
         good = write_one(j, &batch->joining[i]);
     batch->signing.n = 0;
@@ -165,35 +165,35 @@ static bool take_back(struct joins *j)
 }
 
 /* The full batch goes to the signer, behind the one that it has. */
-static bool turn(struct joins *j)
+static bool turn(struct bulk_join *j)
 {
     struct batch *full = j->filling;
     const struct rooms_settings *settings = rooms_settings(j->rooms);
     if (full == NULL || full->signing.n == 0)
         return true;
     if (j->signer == NULL)
-        j->signer = signer_create(settings->key, settings->server_name);
-    signer_give(j->signer, &full->signing);
+        j->signer = pdu_signer_create(settings->key, settings->server_name);
+    pdu_signer_give(j->signer, &full->signing);
     bool good = take_back(j);
     j->filling = j->given;
     j->given = full;
     return good;
 }
 
-static bool write_all(struct joins *j)
+static bool write_all(struct bulk_join *j)
 {
     j->chained = NULL;
     return turn(j) && take_back(j);
 }
 
 /* Whether the room's last event is not written yet, so that nobody knows its id. */
-static bool on_its_way(const struct joins *j, const struct room *room)
+static bool on_its_way(const struct bulk_join *j, const struct room *room)
 {
     const struct batch *oldest = j->given != NULL && j->given->signing.n != 0 ? j->given : j->filling;
     return oldest != NULL && oldest->signing.n != 0 && room->last_pos >= oldest->joining[0].row.pos;
 }
 
-static struct joining *next_joining(struct joins *j)
+static struct joining *next_joining(struct bulk_join *j)
 {
     if (j->filling == NULL) {
         j->filling = xcalloc(1, sizeof *j->filling);
@@ -202,20 +202,20 @@ static struct joining *next_joining(struct joins *j)
     return &j->filling->joining[j->filling->signing.n];
 }
 
-static bool sent(struct joins *j, struct joining *joining)
+static bool sent(struct bulk_join *j, struct joining *joining)
 {
     struct batch *batch = j->filling;
-    struct signing *item = &batch->items[batch->signing.n++];
+    struct pdu_batch_item *item = &batch->items[batch->signing.n++];
     item->pdu = &joining->pdu;
     item->follows = j->chained == joining->room;
     j->chained = joining->room;
     return batch->signing.n < BATCH || turn(j);
 }
 
-/* --- The door --- */
+/* --- The room_open --- */
 
 struct looking {
-    struct joins *joins;
+    struct bulk_join *joins;
     const char *target;
 };
 
@@ -225,13 +225,13 @@ static const struct auth_event *auth_lookup(void *ctx, const char *type, const c
     struct looking *l = ctx;
     if (strcmp(type, TYPE) == 0 && strcmp(state_key, l->target) == 0)
         return NULL;
-    const struct room_state *state = room_state_get(l->joins->door->room, l->joins->tx, type, state_key);
+    const struct room_state *state = room_state_get(l->joins->room_open->room, l->joins->tx, type, state_key);
     return state->pos != 0 ? &state->auth : NULL;
 }
 
-static void choose_auth_events(struct joins *j, const char *target, const json_t *content)
+static void choose_auth_events(struct bulk_join *j, const char *target, const json_t *content)
 {
-    struct door *d = j->door;
+    struct bulk_room *d = j->room_open;
     struct auth_key keys[AUTH_KEYS_MAX];
     text_adds(&d->auth, ""); /* there may be none */
     size_t n = auth_types_for(d->room->version, TYPE, target, target, content, keys);
@@ -248,9 +248,9 @@ static void choose_auth_events(struct joins *j, const char *target, const json_t
     }
 }
 
-static bool authorized(struct joins *j, const char *target, const json_t *content)
+static bool authorized(struct bulk_join *j, const char *target, const json_t *content)
 {
-    struct room *room = j->door->room;
+    struct room *room = j->room_open->room;
     struct looking looking = {j, target};
     const char *server = rooms_settings(j->rooms)->server_name, *why;
     const struct room_state *create = room_state_get(room, j->tx, "m.room.create", "");
@@ -272,9 +272,9 @@ static bool authorized(struct joins *j, const char *target, const json_t *conten
 }
 
 /* The content without a profile. NULL: the room's join rule wants the ordinary way. */
-static json_t *bare_content(struct joins *j)
+static json_t *bare_content(struct bulk_join *j)
 {
-    const char *rule = room_state_string(j->door->room, j->tx, "m.room.join_rules", "join_rule");
+    const char *rule = room_state_string(j->room_open->room, j->tx, "m.room.join_rules", "join_rule");
     if (rule != NULL && strcmp(rule, "public") == 0)
         return json_pack("{s:s}", "membership", "join");
     if (rule == NULL || (strcmp(rule, "restricted") != 0 && strcmp(rule, "knock_restricted") != 0))
@@ -282,9 +282,9 @@ static json_t *bare_content(struct joins *j)
     return json_pack("{s:s, s:s}", "membership", "join", "join_authorised_via_users_server", j->actor_id);
 }
 
-static bool prepare_door(struct joins *j, const char *target)
+static bool prepare_door(struct bulk_join *j, const char *target)
 {
-    struct door *d = j->door;
+    struct bulk_room *d = j->room_open;
     json_auto_t *content = bare_content(j);
     const json_t *create = room_state_content(d->room, j->tx, "m.room.create", "");
     if (content == NULL || create == NULL || d->room->last_pos == 0 || d->room->version->id_format == EVENT_ID_OPAQUE ||
@@ -301,27 +301,27 @@ static bool prepare_door(struct joins *j, const char *target)
     return true;
 }
 
-static bool close_door(struct joins *j)
+static bool close_door(struct bulk_join *j)
 {
-    struct door *d = j->door;
-    j->door = NULL;
+    struct bulk_room *d = j->room_open;
+    j->room_open = NULL;
     return d == NULL || d->entered == 0 || memberships_count_more(j->tx, d->room->no, d->entered);
 }
 
-static bool open_door(struct joins *j, room_no no, const char *target)
+static bool open_door(struct bulk_join *j, room_no no, const char *target)
 {
     struct room_school of;
-    if (j->door != NULL && j->door->room->no == no)
+    if (j->room_open != NULL && j->room_open->room->no == no)
         return true;
     struct room *room = room_open(j->rooms, j->tx, no);
     if (!close_door(j) || room == NULL)
         return false;
     bool roster =
         !rooms_settings(j->rooms)->school_mode || (school_of_room(j->tx->db, no, &of) && room_kind_is_roster(of.kind));
-    struct door *d = xcalloc(1, sizeof *d);
+    struct bulk_room *d = xcalloc(1, sizeof *d);
     d->room = room;
     d->before = j->doors;
-    j->doors = j->door = d;
+    j->doors = j->room_open = d;
     if (on_its_way(j, room) && !write_all(j))
         return false;
     d->quick = roster && prepare_door(j, target);
@@ -330,9 +330,9 @@ static bool open_door(struct joins *j, room_no no, const char *target)
 
 /* --- In they go --- */
 
-static void make_pdu(struct joins *j, struct joining *joining, const struct person *p)
+static void make_pdu(struct bulk_join *j, struct joining *joining, const struct person *p)
 {
-    const struct door *d = j->door;
+    const struct bulk_room *d = j->room_open;
     int64_t now = j->tx->now_ms, last = d->room->last_ts;
     joining->room = d->room;
     joining->prev = d->room->last_event_id; /* unless it follows another on its way */
@@ -355,7 +355,7 @@ static void make_pdu(struct joins *j, struct joining *joining, const struct pers
     };
 }
 
-static void make_row(struct joins *j, struct joining *joining, const struct person *p)
+static void make_row(struct bulk_join *j, struct joining *joining, const struct person *p)
 {
     const struct pdu *pdu = &joining->pdu;
     joining->row = (struct event_row){
@@ -368,13 +368,13 @@ static void make_row(struct joins *j, struct joining *joining, const struct pers
         .ts = pdu->origin_server_ts,
         .depth = pdu->depth,
         .content = joining->content.data,
-        .auth = j->door->auth.data,
+        .auth = j->room_open->auth.data,
         .hash = pdu->hash,
         .signature = pdu->signature,
     };
 }
 
-static bool advance(struct joins *j, const struct joining *joining)
+static bool advance(struct bulk_join *j, const struct joining *joining)
 {
     struct room *room = joining->room;
     const struct event_row *row = &joining->row;
@@ -383,25 +383,25 @@ static bool advance(struct joins *j, const struct joining *joining)
     room->depth = row->depth;
     room_forget_state(room, TYPE, row->state_key);
     room->joined = member_set_with(room->joined, row->sender, true);
-    ++j->door->entered;
+    ++j->room_open->entered;
     return events_set_state(j->tx, room->no, TYPE, row->state_key, row->pos) &&
            memberships_put_first(j->tx, room->no, row->sender, row->pos);
 }
 
-static bool join_quickly(struct joins *j, const struct person *p, struct error *e)
+static bool join_quickly(struct bulk_join *j, const struct person *p, struct error *e)
 {
     struct joining *joining = next_joining(j);
-    if (!gate_room(j->rooms, j->tx->db, ACT_JOIN, j->door->room->no, j->actor, p->no, TYPE, p->id, e))
+    if (!gate_room(j->rooms, j->tx->db, ACT_JOIN, j->room_open->room->no, j->actor, p->no, TYPE, p->id, e))
         return false;
     text_clear(&joining->content);
     text_adds(&joining->content, p->profile);
-    text_add(&joining->content, j->door->rest.data, j->door->rest.len);
+    text_add(&joining->content, j->room_open->rest.data, j->room_open->rest.len);
     make_pdu(j, joining, p);
     make_row(j, joining, p);
     return (advance(j, joining) && sent(j, joining)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-static bool act(struct joins *j, enum act what, room_no no, user_no target, struct error *e)
+static bool act(struct bulk_join *j, enum act what, room_no no, user_no target, struct error *e)
 {
     struct membership_act act = {.act = what, .actor = j->actor, .target = target};
     struct appended out;
@@ -409,14 +409,14 @@ static bool act(struct joins *j, enum act what, room_no no, user_no target, stru
     return room != NULL ? membership_act(room, j->tx, &act, &out, e) : error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-static bool join_slowly(struct joins *j, room_no room, user_no target, enum membership before, struct error *e)
+static bool join_slowly(struct bulk_join *j, room_no room, user_no target, enum membership before, struct error *e)
 {
     if (!write_all(j) || !close_door(j))
         return error_set(e, ERROR_UNKNOWN, NULL);
     return (before != MEMBERSHIP_BAN || act(j, ACT_UNBAN, room, target, e)) && act(j, ACT_JOIN, room, target, e);
 }
 
-bool joins_add(struct joins *j, room_no room, user_no target, struct error *e)
+bool bulk_join_add(struct bulk_join *j, room_no room, user_no target, struct error *e)
 {
     struct membership_row before;
     const struct person *p = person_of(j, target);
@@ -427,7 +427,7 @@ bool joins_add(struct joins *j, room_no room, user_no target, struct error *e)
     bool first = !memberships_get(j->tx->db, room, target, &before);
     if (before.membership == MEMBERSHIP_JOIN)
         return true;
-    return first && j->door->quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
+    return first && j->room_open->quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
 }
 
 /* --- The end --- */
@@ -451,21 +451,21 @@ static void people_free(struct person *people)
     }
 }
 
-static void doors_free(struct door *door)
+static void doors_free(struct bulk_room *room_open)
 {
-    for (struct door *before; door != NULL; door = before) {
-        before = door->before;
-        text_finish(&door->auth);
-        text_finish(&door->rest);
-        text_finish(&door->redacted);
-        free(door);
+    for (struct bulk_room *before; room_open != NULL; room_open = before) {
+        before = room_open->before;
+        text_finish(&room_open->auth);
+        text_finish(&room_open->rest);
+        text_finish(&room_open->redacted);
+        free(room_open);
     }
 }
 
-bool joins_finish(struct joins *j, bool good, struct error *e)
+bool bulk_join_finish(struct bulk_join *j, bool good, struct error *e)
 {
     bool done = good && ((write_all(j) && close_door(j)) || error_set(e, ERROR_UNKNOWN, NULL));
-    signer_destroy(j->signer);
+    pdu_signer_destroy(j->signer);
     batch_free(j->filling);
     batch_free(j->given);
     people_free(j->people);

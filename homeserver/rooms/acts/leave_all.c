@@ -6,7 +6,7 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/driver/writer.h"
 
-bool departure_leave_all(void *rooms, struct tx *tx, user_no user, struct error *e)
+bool leave_all(void *rooms, struct tx *tx, user_no user, struct error *e)
 {
     size_t n;
     bool done = true;

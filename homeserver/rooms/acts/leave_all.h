@@ -11,6 +11,6 @@ struct tx;
 
 /* Inside a job: the user leaves each room they are in and declines each invitation. false: a room holds them (school.md
  * E4), *e says so, and the job must answer false. rooms: struct rooms *. */
-bool departure_leave_all(void *rooms, struct tx *tx, user_no user, struct error *e);
+bool leave_all(void *rooms, struct tx *tx, user_no user, struct error *e);
 
 #endif

@@ -173,7 +173,7 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
                 append_state(room, tx, &draft, out, e);
     json_decref(content);
     if (done && act->act == ACT_JOIN && before != MEMBERSHIP_JOIN)
-        succession_carry(room, tx, act->target);
+        upgrade_carry(room, tx, act->target);
     return done;
 }
 

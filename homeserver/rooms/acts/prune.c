@@ -8,17 +8,17 @@
 
 static bool forget_transactions(struct tx *tx, void *arg, struct error *e)
 {
-    *(int *)arg = transactions_prune(tx, tx->now_ms - UPKEEP_TRANSACTIONS_MS, AT_ONCE);
+    *(int *)arg = transactions_prune(tx, tx->now_ms - PRUNE_TRANSACTIONS_MS, AT_ONCE);
     return true;
 }
 
 static bool forget_idempotency(struct tx *tx, void *arg, struct error *e)
 {
-    *(int *)arg = idempotency_prune(tx, tx->now_ms - UPKEEP_IDEMPOTENCY_MS, AT_ONCE);
+    *(int *)arg = idempotency_prune(tx, tx->now_ms - PRUNE_IDEMPOTENCY_MS, AT_ONCE);
     return true;
 }
 
-int64_t upkeep_run(struct writer *writer)
+int64_t prune_run(struct writer *writer)
 {
     static writer_job *const JOBS[] = {forget_transactions, forget_idempotency};
     struct error e;

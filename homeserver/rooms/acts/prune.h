@@ -9,10 +9,10 @@
 
 struct writer;
 
-#define UPKEEP_TRANSACTIONS_MS (INT64_C(3) * 24 * 3600 * 1000) /* how long a transaction id is remembered */
-#define UPKEEP_IDEMPOTENCY_MS (INT64_C(24) * 3600 * 1000)      /* and an Idempotency-Key of the school API */
+#define PRUNE_TRANSACTIONS_MS (INT64_C(3) * 24 * 3600 * 1000) /* how long a transaction id is remembered */
+#define PRUNE_IDEMPOTENCY_MS (INT64_C(24) * 3600 * 1000)      /* and an Idempotency-Key of the school API */
 
 /* Does what is due, in jobs small enough that nobody waits for them. Returns how many rows it forgot. Blocks. */
-int64_t upkeep_run(struct writer *writer);
+int64_t prune_run(struct writer *writer);
 
 #endif

@@ -245,11 +245,11 @@ static bool bring_all(struct upgrade *u)
     }
     stmt_end(q);
     bool good = true;
-    struct joins *joins = joins_begin(u->new->rooms, u->tx, u->actor);
+    struct bulk_join *joins = bulk_join_begin(u->new->rooms, u->tx, u->actor);
     for (size_t i = 0; good && i < n; ++i)
-        good = joins_add(joins, u->new->no, held[i], u->e);
+        good = bulk_join_add(joins, u->new->no, held[i], u->e);
     free(held);
-    return joins_finish(joins, good, u->e);
+    return bulk_join_finish(joins, good, u->e);
 }
 
 /* E2: whom the roster holds is in the new room at once. The old one can be read and left, not written in. */

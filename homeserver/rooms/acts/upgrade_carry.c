@@ -87,7 +87,7 @@ static void carry_direct(const struct move *m)
     free(stored);
 }
 
-void succession_carry(struct room *room, struct tx *tx, user_no user)
+void upgrade_carry(struct room *room, struct tx *tx, user_no user)
 {
     const json_t *create = room_state_content(room, tx, "m.room.create", "");
     struct move m = {.tx = tx, .user = user, .to = room->no, .to_id = room->room_id};

@@ -10,6 +10,6 @@ struct tx;
 
 /* Inside a job, once the user has joined the room: does nothing unless the room names a predecessor that the user was
  * in, and leaves alone what the user has already set for the new one. What cannot be carried is left behind. */
-void succession_carry(struct room *room, struct tx *tx, user_no user);
+void upgrade_carry(struct room *room, struct tx *tx, user_no user);
 
 #endif

@@ -446,18 +446,18 @@ static bool check_annotation(const struct making *m, struct error *e)
 static bool hold(struct making *m, struct appended *out, struct error *e)
 {
     const struct draft *d = m->draft;
-    struct held_row row = {.room = m->room->no,
-                           .sender = d->sender,
-                           .device = d->device,
-                           .txn_id = d->txn_id,
-                           .about = d->about,
-                           .type = d->type,
-                           .content = m->content.data,
-                           .due_ms = m->answer.due_ms,
-                           .created_ms = m->tx->now_ms};
-    int64_t no = held_insert(m->tx, &row);
+    struct delayed_message row = {.room = m->room->no,
+                                  .sender = d->sender,
+                                  .device = d->device,
+                                  .txn_id = d->txn_id,
+                                  .about = d->about,
+                                  .type = d->type,
+                                  .content = m->content.data,
+                                  .due_ms = m->answer.due_ms,
+                                  .created_ms = m->tx->now_ms};
+    int64_t no = delayed_messages_insert(m->tx, &row);
     out->pos = 0;
-    held_placeholder(no, out->event_id);
+    delayed_message_placeholder(no, out->event_id);
     return no != 0 || error_set(e, ERROR_UNKNOWN, NULL);
 }
 

@@ -21,7 +21,8 @@
 
 struct tx;
 
-/* An event to be. Everything is borrowed. What a client makes of a membership goes through rooms/acts/membership.h first. */
+/* An event to be. Everything is borrowed. What a client makes of a membership goes through rooms/acts/membership.h
+ * first. */
 struct draft {
     user_no sender;
     user_no actor; /* who acts, for the school's rules: 0: the sender. The service user joins people by force */

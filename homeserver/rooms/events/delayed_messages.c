@@ -22,10 +22,10 @@ static char *copy(const char *s)
     return s != NULL ? xstrdup(s) : NULL;
 }
 
-static bool take_due(struct tx *tx, const struct delivery *d, struct held_row *row)
+static bool take_due(struct tx *tx, const struct delivery *d, struct delayed_message *row)
 {
-    struct stmt *q = held_due(tx->db, d->now_ms, d->last);
-    bool found = held_next(q, row);
+    struct stmt *q = delayed_messages_due(tx->db, d->now_ms, d->last);
+    bool found = delayed_messages_next(q, row);
     if (found) {
         row->txn_id = row->device != 0 ? copy(row->txn_id) : NULL;
         row->about = copy(row->about);
@@ -36,7 +36,7 @@ static bool take_due(struct tx *tx, const struct delivery *d, struct held_row *r
     return found;
 }
 
-static void row_finish(struct held_row *row)
+static void row_finish(struct delayed_message *row)
 {
     free((char *)row->txn_id);
     free((char *)row->about);
@@ -44,7 +44,7 @@ static void row_finish(struct held_row *row)
     free((char *)row->content);
 }
 
-static bool append_held(struct delivery *d, struct tx *tx, const struct held_row *row)
+static bool append_held(struct delivery *d, struct tx *tx, const struct delayed_message *row)
 {
     struct error e = {0};
     struct appended out = {0};
@@ -67,20 +67,20 @@ static bool append_held(struct delivery *d, struct tx *tx, const struct held_row
 static bool deliver_one(struct tx *tx, void *arg, struct error *e)
 {
     struct delivery *d = arg;
-    struct held_row row;
+    struct delayed_message row;
     d->delivered = false;
     if (d->last == 0)
-        d->last = held_last(tx->db);
+        d->last = delayed_messages_last(tx->db);
     d->found = d->last != 0 && take_due(tx, d, &row);
     if (!d->found)
         return true;
     d->delivered = append_held(d, tx, &row);
-    bool done = held_delete(tx, row.no);
+    bool done = delayed_messages_delete(tx, row.no);
     row_finish(&row);
     return done || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-int held_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms)
+int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms)
 {
     struct error e;
     struct delivery d = {.rooms = rooms, .now_ms = now_ms, .found = true};

@@ -13,6 +13,6 @@ struct rooms;
 struct writer;
 
 /* Delivers what is due, one message a job. Returns how many were delivered. Blocks. */
-int held_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms);
+int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct signer {
+struct pdu_signer {
     const struct signing_key *key;
     const char *server_name;
     pthread_t thread;
@@ -14,17 +14,17 @@ struct signer {
 
     pthread_mutex_t lock;
     pthread_cond_t work, moved;
-    struct signing_batch *head, **tail; /* guarded by lock, like the rest, and the bools of batches */
-    size_t given, hashed;               /* batches */
+    struct pdu_batch *head, **tail; /* guarded by lock, like the rest, and the bools of batches */
+    size_t given, hashed;           /* batches */
     bool stopping;
 };
 
-static bool hash_all(struct signer *s, struct signing_batch *batch)
+static bool hash_all(struct pdu_signer *s, struct pdu_batch *batch)
 {
     struct error ignored;
     bool good = true;
     for (size_t i = 0; i < batch->n; ++i) {
-        struct signing *item = &batch->items[i];
+        struct pdu_batch_item *item = &batch->items[i];
         const char *before = s->last_id;
         if (item->follows)
             item->pdu->prev_events = &before;
@@ -36,17 +36,17 @@ static bool hash_all(struct signer *s, struct signing_batch *batch)
 }
 
 /* Signs what nobody else has taken. */
-static void sign_rest(const struct signer *s, struct signing_batch *batch)
+static void sign_rest(const struct pdu_signer *s, struct pdu_batch *batch)
 {
     for (size_t i; (i = atomic_fetch_add(&batch->claimed, 1)) < batch->n;) {
-        struct signing *item = &batch->items[i];
+        struct pdu_batch_item *item = &batch->items[i];
         signing_key_sign(s->key, item->bytes.data, item->bytes.len, item->pdu->signature);
     }
 }
 
-static void unlink_batch(struct signer *s, struct signing_batch *batch)
+static void unlink_batch(struct pdu_signer *s, struct pdu_batch *batch)
 {
-    struct signing_batch **at = &s->head;
+    struct pdu_batch **at = &s->head;
     while (*at != batch)
         at = &(*at)->next;
     *at = batch->next;
@@ -56,7 +56,7 @@ static void unlink_batch(struct signer *s, struct signing_batch *batch)
 }
 
 /* Called with the lock, as its taker. */
-static void hash_in_turn(struct signer *s, struct signing_batch *batch)
+static void hash_in_turn(struct pdu_signer *s, struct pdu_batch *batch)
 {
     unlink_batch(s, batch);
     while (s->hashed != batch->number)
@@ -72,10 +72,10 @@ static void hash_in_turn(struct signer *s, struct signing_batch *batch)
 
 static void *signer_main(void *arg)
 {
-    struct signer *s = arg;
+    struct pdu_signer *s = arg;
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
-        struct signing_batch *batch = s->head;
+        struct pdu_batch *batch = s->head;
         if (batch == NULL) {
             pthread_cond_wait(&s->work, &s->lock);
             continue;
@@ -92,9 +92,9 @@ static void *signer_main(void *arg)
     return NULL;
 }
 
-struct signer *signer_create(const struct signing_key *key, const char *server_name)
+struct pdu_signer *pdu_signer_create(const struct signing_key *key, const char *server_name)
 {
-    struct signer *s = xcalloc(1, sizeof *s);
+    struct pdu_signer *s = xcalloc(1, sizeof *s);
     s->key = key;
     s->server_name = server_name;
     s->tail = &s->head;
@@ -104,7 +104,7 @@ struct signer *signer_create(const struct signing_key *key, const char *server_n
     return s;
 }
 
-void signer_destroy(struct signer *s)
+void pdu_signer_destroy(struct pdu_signer *s)
 {
     if (s == NULL)
         return;
@@ -121,7 +121,7 @@ void signer_destroy(struct signer *s)
 }
 
 /* One batch is not worth a thread. */
-void signer_give(struct signer *s, struct signing_batch *batch)
+void pdu_signer_give(struct pdu_signer *s, struct pdu_batch *batch)
 {
     pthread_mutex_lock(&s->lock);
     if (s->given == 1)
@@ -137,7 +137,7 @@ void signer_give(struct signer *s, struct signing_batch *batch)
     pthread_mutex_unlock(&s->lock);
 }
 
-bool signer_wait(struct signer *s, struct signing_batch *batch)
+bool pdu_signer_wait(struct pdu_signer *s, struct pdu_batch *batch)
 {
     pthread_mutex_lock(&s->lock);
     if (batch->queued)

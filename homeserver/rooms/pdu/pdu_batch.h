@@ -16,33 +16,34 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/rooms/pdu/pdu.h"
 
-struct signer;
+struct pdu_signer;
 
-struct signing {
-    struct pdu *pdu;   /* completed as by pdu_finish; with all that it borrows untouched until signer_wait */
+struct pdu_batch_item {
+    struct pdu *pdu;   /* completed as by pdu_finish; with all that it borrows untouched until pdu_signer_wait */
     bool follows;      /* its prev_event is the item before, also of the batch before; else pdu has its id */
     struct text bytes; /* scratch: what is signed; the caller's to finish in the end */
 };
 
-struct signing_batch {
-    struct signing *items;
+struct pdu_batch {
+    struct pdu_batch_item *items;
     size_t n;
     /* The rest is the signer's. */
     size_t number;
     _Atomic size_t claimed;
     bool queued, held, hashed, failed;
-    struct signing_batch *next;
+    struct pdu_batch *next;
 };
 
 /* Both are borrowed. The thread starts with the second batch. Never NULL. */
-struct signer *signer_create(const struct signing_key *key, const char *server_name);
-void signer_destroy(struct signer *signer); /* NULL is accepted; batches given and not waited for stay as they are */
+struct pdu_signer *pdu_signer_create(const struct signing_key *key, const char *server_name);
+void pdu_signer_destroy(
+    struct pdu_signer *signer); /* NULL is accepted; batches given and not waited for stay as they are */
 
 /* items and n are set. */
-void signer_give(struct signer *signer, struct signing_batch *batch);
+void pdu_signer_give(struct pdu_signer *signer, struct pdu_batch *batch);
 
 /* Returns when all of the batch is complete; then it can be filled and given again. Batches are waited for in the order
  * they were given. false: one of the events is too large (pdu.h), and none may be used. */
-bool signer_wait(struct signer *signer, struct signing_batch *batch);
+bool pdu_signer_wait(struct pdu_signer *signer, struct pdu_batch *batch);
 
 #endif

@@ -127,8 +127,8 @@ static bool type_wanted(const struct directory_search *search, const char *type)
 static bool matches(const struct directory_search *search, const struct summary *summary, const char *term)
 {
     return type_wanted(search, summary_room_type(summary)) &&
-           (term == NULL || fold_contains(summary_name(summary), term) || fold_contains(summary_topic(summary), term) ||
-            fold_contains(summary_alias(summary), term));
+           (term == NULL || casefold_contains(summary_name(summary), term) ||
+            casefold_contains(summary_topic(summary), term) || casefold_contains(summary_alias(summary), term));
 }
 
 static room_no *published(struct db *db, size_t *n)
@@ -157,7 +157,7 @@ static struct summary *find(struct db *db, const struct directory_search *search
     size_t n;
     room_no *rooms = published(db, &n);
     struct summary *summaries = xcalloc(n, sizeof *summaries);
-    char *term = search->term != NULL ? fold(search->term) : NULL;
+    char *term = search->term != NULL ? casefold(search->term) : NULL;
     *found = 0;
     for (size_t i = 0; i < n; ++i) {
         struct summary *summary = &summaries[*found];

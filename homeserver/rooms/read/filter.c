@@ -218,7 +218,7 @@ static void settle(struct event_filter *f)
              !f->rooms.present && !f->not_rooms.present && f->contains_url == FILTER_URL_ANY;
 }
 
-static void settle_all(struct filter *filter)
+static void fill_all(struct filter *filter)
 {
     settle(&filter->presence);
     settle(&filter->account_data);
@@ -243,7 +243,7 @@ static struct filter *parse(const json_t *definition, bool events, struct error 
              parse_members(&filter->timeline, ROOM_EVENT_MEMBERS, definition, &inner);
     else
         ok = parse_members(filter, FILTER_MEMBERS, definition, &inner);
-    settle_all(filter);
+    fill_all(filter);
     text_adds(&canonical, events ? "events " : "");
     if (definition != NULL)
         json_add_canonical(&canonical, definition);

@@ -18,7 +18,7 @@ struct nodes {
     size_t n;
 };
 
-static bool matches(const struct render *how, const struct relating *wanted, const struct relation *relation)
+static bool matches(const struct render *how, const struct relations_query *wanted, const struct relation *relation)
 {
     return (wanted->rel_type == NULL || strcmp(wanted->rel_type, relation->rel_type) == 0) &&
            (wanted->event_type == NULL || strcmp(wanted->event_type, relation->type) == 0) &&
@@ -33,11 +33,11 @@ static void add_node(struct nodes *nodes, const struct relation *relation)
 }
 
 static void add_children(struct nodes *nodes, const struct render *how, const char *target_id,
-                         const struct relating *wanted)
+                         const struct relations_query *wanted)
 {
     struct relation relation;
     struct stmt *q = relations_to(how->db, target_id, INT64_MAX);
-    while (nodes->n < RELATING_MAX && relations_next(q, &relation))
+    while (nodes->n < RELATIONS_QUERY_MAX && relations_next(q, &relation))
         if (matches(how, wanted, &relation))
             add_node(nodes, &relation);
     stmt_end(q);
@@ -66,12 +66,13 @@ static stream_pos *unique_positions(struct nodes *nodes, size_t *n)
     return positions;
 }
 
-stream_pos *relating_find(const struct render *how, const char *target_id, const struct relating *wanted, size_t *n)
+stream_pos *relations_query_run(const struct render *how, const char *target_id, const struct relations_query *wanted,
+                                size_t *n)
 {
     struct nodes nodes = {0};
     size_t from = 0, upto;
     add_children(&nodes, how, target_id, wanted);
-    for (int depth = 1; wanted->recurse && depth < RELATING_DEPTH; ++depth) {
+    for (int depth = 1; wanted->recurse && depth < RELATIONS_QUERY_DEPTH; ++depth) {
         upto = nodes.n;
         for (; from < upto; ++from)
             add_children(&nodes, how, nodes.at[from].event_id, wanted);

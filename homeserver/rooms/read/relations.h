@@ -9,10 +9,10 @@
 
 struct render;
 
-#define RELATING_DEPTH 3   /* levels, when recursing */
-#define RELATING_MAX 20000 /* events found at most */
+#define RELATIONS_QUERY_DEPTH 3   /* levels, when recursing */
+#define RELATIONS_QUERY_MAX 20000 /* events found at most */
 
-struct relating {
+struct relations_query {
     const char *rel_type;   /* NULL: any */
     const char *event_type; /* NULL: any */
     bool recurse;           /* what does not match leads nowhere further, either */
@@ -20,6 +20,7 @@ struct relating {
 
 /* Positions of the events that relate to target_id and that the viewer of how may see: heap, ascending, unique.
  * Blocks. */
-stream_pos *relating_find(const struct render *how, const char *target_id, const struct relating *wanted, size_t *n);
+stream_pos *relations_query_run(const struct render *how, const char *target_id, const struct relations_query *wanted,
+                                size_t *n);
 
 #endif

@@ -44,7 +44,7 @@ void render_event(struct text *out, const struct render *how, const struct event
 void render_stripped(struct text *out, const struct render *how, const struct event_row *row);
 
 /* The two halves that many replies share: everything up to and including `"unsigned":{"age":`, and the rest after the
- * number, for a viewer who is not the sender. The hot path of /sync puts the age between them. */
+ * number, for a viewer who is not the sender. The fast path of /sync puts the age between them. */
 void render_event_shared(struct text *before_age, struct text *after_age, const struct render *how,
                          const struct event_row *row);
 

@@ -199,7 +199,7 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE INDEX roster_rooms_class ON roster_rooms (class_no);"
     "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;"
-    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* settle_day: up to
+    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* reconcile_day: up to
                                                                                          which day dates have taken
                                                                                          effect */
 
@@ -313,7 +313,8 @@ static const char *const MIGRATIONS[] = {
     " token_no INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, scopes TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
 
-    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed (policy/api/idempotency.h)
+    "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed
+                                  * (policy/api/idempotency.h)
                                   */
     " caller TEXT NOT NULL, key_hash BLOB NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL,"
     " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) "

@@ -20,44 +20,44 @@ static const char *const TEXTS[COUNT] = {
 };
 static const struct statements HELD = {"held", TEXTS, COUNT};
 
-void held_placeholder(int64_t no, char out[ID_BYTES_MAX + 1])
+void delayed_message_placeholder(int64_t no, char out[ID_BYTES_MAX + 1])
 {
     snprintf(out, ID_BYTES_MAX + 1, "$held%" PRId64, no);
 }
 
-int64_t held_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
+int64_t delayed_messages_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
 {
     return db_int(db, &HELD, FIND, 0, "iitt", device, room, about, txn_id);
 }
 
-int64_t held_last(struct db *db)
+int64_t delayed_messages_last(struct db *db)
 {
     return db_int(db, &HELD, LAST, 0, "");
 }
 
-struct stmt *held_due(struct db *db, int64_t now_ms, int64_t last)
+struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t last)
 {
     return db_query(db, &HELD, DUE, "ii", now_ms, last);
 }
 
-bool held_next(struct stmt *q, struct held_row *row)
+bool delayed_messages_next(struct stmt *q, struct delayed_message *row)
 {
     if (!stmt_next(q))
         return false;
-    *row = (struct held_row){.no = col_int(q, 0),
-                             .room = col_int(q, 1),
-                             .sender = col_int(q, 2),
-                             .device = col_int(q, 3),
-                             .txn_id = col_text(q, 4),
-                             .about = col_text(q, 5),
-                             .type = col_text(q, 6),
-                             .content = col_text(q, 7),
-                             .due_ms = col_int(q, 8),
-                             .created_ms = col_int(q, 9)};
+    *row = (struct delayed_message){.no = col_int(q, 0),
+                                    .room = col_int(q, 1),
+                                    .sender = col_int(q, 2),
+                                    .device = col_int(q, 3),
+                                    .txn_id = col_text(q, 4),
+                                    .about = col_text(q, 5),
+                                    .type = col_text(q, 6),
+                                    .content = col_text(q, 7),
+                                    .due_ms = col_int(q, 8),
+                                    .created_ms = col_int(q, 9)};
     return true;
 }
 
-int64_t held_insert(struct tx *tx, const struct held_row *row)
+int64_t delayed_messages_insert(struct tx *tx, const struct delayed_message *row)
 {
     return db_run(tx->db, &HELD, INSERT, "iiittttii", row->room, row->sender, row->device, row->txn_id, row->about,
                   row->type, row->content, row->due_ms, row->created_ms)
@@ -65,7 +65,7 @@ int64_t held_insert(struct tx *tx, const struct held_row *row)
                : 0;
 }
 
-bool held_delete(struct tx *tx, int64_t no)
+bool delayed_messages_delete(struct tx *tx, int64_t no)
 {
     return db_run(tx->db, &HELD, DELETE, "i", no);
 }

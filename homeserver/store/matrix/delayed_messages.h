@@ -10,7 +10,7 @@
 
 struct tx;
 
-struct held_row {
+struct delayed_message {
     int64_t no;
     room_no room;
     user_no sender;
@@ -22,20 +22,21 @@ struct held_row {
     int64_t due_ms, created_ms;
 };
 
-void held_placeholder(int64_t no, char out[ID_BYTES_MAX + 1]); /* "$held12": what its sender is answered */
+void delayed_message_placeholder(int64_t no, char out[ID_BYTES_MAX + 1]); /* "$held12": what its sender is answered */
 
 /* What that transaction id waits as; 0: nothing. */
-int64_t held_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id);
+int64_t delayed_messages_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id);
 
-int64_t held_last(struct db *db); /* the newest one's number; 0: there is none */
+int64_t delayed_messages_last(struct db *db); /* the newest one's number; 0: there is none */
 
 /* The one that has been due for longest, of those up to that number; one row or none, strings borrowed; stmt_end after.
  */
-struct stmt *held_due(struct db *db, int64_t now_ms, int64_t last);
-bool held_next(struct stmt *q, struct held_row *row);
+struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t last);
+bool delayed_messages_next(struct stmt *q, struct delayed_message *row);
 
 /* Inside a job. */
-int64_t held_insert(struct tx *tx, const struct held_row *row); /* its number; 0: the database failed */
-bool held_delete(struct tx *tx, int64_t no);
+int64_t delayed_messages_insert(struct tx *tx,
+                                const struct delayed_message *row); /* its number; 0: the database failed */
+bool delayed_messages_delete(struct tx *tx, int64_t no);
 
 #endif

@@ -6,12 +6,12 @@ static const char *const TEXTS[COUNT] = {
 };
 static const struct statements HISTORY = {"history", TEXTS, COUNT};
 
-struct stmt *history_of(struct db *db, room_no room, const char *type, const char *state_key)
+struct stmt *state_history_of(struct db *db, room_no room, const char *type, const char *state_key)
 {
     return db_query(db, &HISTORY, OF, "itt", room, type, state_key);
 }
 
-bool history_next(struct stmt *q, stream_pos *pos, const char **content)
+bool state_history_next(struct stmt *q, stream_pos *pos, const char **content)
 {
     if (!stmt_next(q))
         return false;

@@ -8,7 +8,8 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 
-struct stmt *history_of(struct db *db, room_no room, const char *type, const char *state_key); /* stmt_end after */
-bool history_next(struct stmt *q, stream_pos *pos, const char **content); /* content: borrowed until the next */
+struct stmt *state_history_of(struct db *db, room_no room, const char *type,
+                              const char *state_key);                           /* stmt_end after */
+bool state_history_next(struct stmt *q, stream_pos *pos, const char **content); /* content: borrowed until the next */
 
 #endif

@@ -30,12 +30,12 @@ static const char *const TEXTS[LISTING__COUNT] = {
 /* clang-format on */
 static const struct statements LISTING = {"listing", TEXTS, LISTING__COUNT};
 
-struct stmt *listing_users(struct db *db)
+struct stmt *cli_list_users(struct db *db)
 {
     return db_query(db, &LISTING, LISTING_USERS, "");
 }
 
-bool listing_users_next(struct stmt *q, struct listed_user *row)
+bool cli_list_users_next(struct stmt *q, struct listed_user *row)
 {
     if (!stmt_next(q))
         return false;
@@ -47,12 +47,12 @@ bool listing_users_next(struct stmt *q, struct listed_user *row)
     return true;
 }
 
-struct stmt *listing_roles(struct db *db, const char *role, const char *day)
+struct stmt *cli_list_roles(struct db *db, const char *role, const char *day)
 {
     return db_query(db, &LISTING, LISTING_ROLES, "tt", role, day);
 }
 
-bool listing_roles_next(struct stmt *q, struct listed_role *row)
+bool cli_list_roles_next(struct stmt *q, struct listed_role *row)
 {
     if (!stmt_next(q))
         return false;

@@ -13,8 +13,8 @@ struct listed_user {
     bool service, admin;
     int devices;
 };
-struct stmt *listing_users(struct db *db); /* by localpart */
-bool listing_users_next(struct stmt *q, struct listed_user *row);
+struct stmt *cli_list_users(struct db *db); /* by localpart */
+bool cli_list_users_next(struct stmt *q, struct listed_user *row);
 
 /* One row a person, role and class: a pupil's own homeroom, a class teacher's, the child's of a guardian. */
 struct listed_role {
@@ -25,7 +25,7 @@ struct listed_role {
 
 /* role: "pupil", "guardian", … or "" for all. day: "2026-09-01", for which roles count; kept until stmt_end. By school,
  * class, role, name. */
-struct stmt *listing_roles(struct db *db, const char *role, const char *day);
-bool listing_roles_next(struct stmt *q, struct listed_role *row);
+struct stmt *cli_list_roles(struct db *db, const char *role, const char *day);
+bool cli_list_roles_next(struct stmt *q, struct listed_role *row);
 
 #endif

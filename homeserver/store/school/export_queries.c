@@ -34,7 +34,7 @@ static const char *const TEXTS[] = {
 };
 static const struct statements PERSONAL = {"personal", TEXTS, COUNT};
 
-static const struct personal_section SECTIONS[] = {
+static const struct export_query_section SECTIONS[] = {
     [PERSON] = {"person",
                 "Человек",
                 "Person",
@@ -58,27 +58,27 @@ static const struct personal_section SECTIONS[] = {
     [PROFILE] = {"profile", "Профиль", "Profile", {"field", "value"}},
 };
 
-int personal_sections(void)
+int export_query_sections(void)
 {
     return (int)(sizeof SECTIONS / sizeof *SECTIONS);
 }
 
-const struct personal_section *personal_section(int i)
+const struct export_query_section *export_query_section(int i)
 {
     return &SECTIONS[i];
 }
 
-struct stmt *personal_rows(struct db *db, int i, user_no user)
+struct stmt *export_query_rows(struct db *db, int i, user_no user)
 {
     return db_query(db, &PERSONAL, i, "i", user);
 }
 
-struct stmt *personal_rooms(struct db *db, user_no user)
+struct stmt *export_query_rooms(struct db *db, user_no user)
 {
     return db_query(db, &PERSONAL, ROOMS, "i", user);
 }
 
-struct stmt *personal_events(struct db *db, room_no room, user_no user, stream_pos after, int limit)
+struct stmt *export_query_events(struct db *db, room_no room, user_no user, stream_pos after, int limit)
 {
     return db_query(db, &PERSONAL, EVENTS, "iiii", room, user, after, (int64_t)limit);
 }

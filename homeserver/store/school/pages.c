@@ -246,7 +246,7 @@ struct people_page *pages_people(struct db *db, const struct people_filter *f)
 {
     struct people_page *people = xcalloc(1, sizeof *people);
     if (f->name != NULL && *f->name != '\0') {
-        people->prefix = fold(f->name);
+        people->prefix = casefold(f->name);
         people->prefix_len = strlen(people->prefix);
     }
     int which = f->class != 0 ? PEOPLE_OF_CLASS : f->school != 0 ? PEOPLE_OF_SCHOOL : PEOPLE;
@@ -257,7 +257,7 @@ struct people_page *pages_people(struct db *db, const struct people_filter *f)
 
 static bool begins(const struct people_page *people, const char *name)
 {
-    char *folded = fold(name);
+    char *folded = casefold(name);
     bool so = strncmp(folded, people->prefix, people->prefix_len) == 0;
     free(folded);
     return so;

@@ -1,9 +1,9 @@
 /* The school's records as its office pages through them: by number, filtered in SQL, with who keeps them.
  *
  * A viewer is whose eyes, and which day: rows of schools that the person is in then; an operator's (user 0) see all.
- * Whether they may look at all is policy's (policy/gate/school_gate.h). A viewer lives as long as the statement. Rows borrow their
- * strings until the next one; stmt_end after. Texts of days are as the tables have them: "" since ever, "9999-12-31"
- * without end. */
+ * Whether they may look at all is policy's (policy/gate/school_gate.h). A viewer lives as long as the statement. Rows
+ * borrow their strings until the next one; stmt_end after. Texts of days are as the tables have them: "" since ever,
+ * "9999-12-31" without end. */
 #ifndef PARTA_STORE_SCHOOL_PAGES_H
 #define PARTA_STORE_SCHOOL_PAGES_H
 

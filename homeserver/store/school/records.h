@@ -1,4 +1,4 @@
-/* Single records of the schools, and what settling them asks (policy/records/reconcile.h, change.h). Rows and their
+/* Single records of the schools, and what reconciling them asks (policy/records/reconcile.h, change.h). Rows and their
  * iteration are store/school/schools.h's: a query for people is read with people_next, and so on; stmt_end after.
  *
  * Where a user may be 0, the question is asked of everybody; asked of one person it costs what that person has, not

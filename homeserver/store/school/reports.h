@@ -19,7 +19,7 @@ struct report_row {
     room_no room;         /* 0: none */
     const char *event_id; /* NULL: none */
     const char *evidence; /* JSON {"type", "content"} of the event when it was reported; NULL: none */
-    school_no school;     /* whose office settles it; 0: of no school */
+    school_no school;     /* whose office deals with it; 0: of no school */
     const char *reason;
     bool open;
     const char *resolution;

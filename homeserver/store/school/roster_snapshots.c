@@ -18,9 +18,9 @@ static const char *const TEXTS[] = {
 };
 static const struct statements MIRRORS = {"mirrors", TEXTS, COUNT};
 
-bool mirrors_get(struct db *db, const char *source, struct mirror_row *out)
+bool roster_snapshots_get(struct db *db, const char *source, struct roster_snapshot_row *out)
 {
-    *out = (struct mirror_row){0};
+    *out = (struct roster_snapshot_row){0};
     struct stmt *q = db_query(db, &MIRRORS, GET, "t", source);
     bool there = stmt_next(q);
     if (there) {
@@ -35,23 +35,23 @@ bool mirrors_get(struct db *db, const char *source, struct mirror_row *out)
     return there;
 }
 
-void mirrors_finish(struct mirror_row *row)
+void roster_snapshots_finish(struct roster_snapshot_row *row)
 {
     free(row->archive);
-    *row = (struct mirror_row){0};
+    *row = (struct roster_snapshot_row){0};
 }
 
-int64_t mirrors_updated(struct db *db, const char *source)
+int64_t roster_snapshots_updated(struct db *db, const char *source)
 {
     return db_int(db, &MIRRORS, UPDATED, 0, "t", source);
 }
 
-struct stmt *mirrors_all(struct db *db)
+struct stmt *roster_snapshots_all(struct db *db)
 {
     return db_query(db, &MIRRORS, ALL, "");
 }
 
-bool mirrors_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *updated_ms)
+bool roster_snapshots_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *updated_ms)
 {
     if (!stmt_next(q))
         return false;
@@ -61,8 +61,8 @@ bool mirrors_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *up
     return true;
 }
 
-bool mirrors_put(struct tx *tx, const char *source, const struct mirror_row *row)
+bool roster_snapshots_put(struct tx *tx, const char *source, const struct roster_snapshot_row *row)
 {
-    int64_t before = mirrors_updated(tx->db, source), now = tx->now_ms > before ? tx->now_ms : before + 1;
+    int64_t before = roster_snapshots_updated(tx->db, source), now = tx->now_ms > before ? tx->now_ms : before + 1;
     return db_run(tx->db, &MIRRORS, PUT, "tbti", source, row->archive, row->len, row->modified, now);
 }

@@ -12,24 +12,24 @@ struct tx;
 
 #define MIRROR_MODIFIED_BYTES 40
 
-struct mirror_row {
+struct roster_snapshot_row {
     void *archive; /* heap, len bytes; NULL: the source has none */
     size_t len;
     char modified[MIRROR_MODIFIED_BYTES]; /* of a source that is pulled: the moment from which changes are asked; "" */
     int64_t updated_ms;                   /* rises with every change: says whether it is still the same one; 0: none */
 };
 
-/* false: there is none (out is empty). mirrors_finish frees what is in it. */
-bool mirrors_get(struct db *db, const char *source, struct mirror_row *out);
-void mirrors_finish(struct mirror_row *row);
+/* false: there is none (out is empty). roster_snapshots_finish frees what is in it. */
+bool roster_snapshots_get(struct db *db, const char *source, struct roster_snapshot_row *out);
+void roster_snapshots_finish(struct roster_snapshot_row *row);
 
-int64_t mirrors_updated(struct db *db, const char *source); /* updated_ms; 0: there is none */
+int64_t roster_snapshots_updated(struct db *db, const char *source); /* updated_ms; 0: there is none */
 
 /* The sources in order of name, for lists: stmt_end after. name is borrowed until the next row. */
-struct stmt *mirrors_all(struct db *db);
-bool mirrors_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *updated_ms);
+struct stmt *roster_snapshots_all(struct db *db);
+bool roster_snapshots_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *updated_ms);
 
 /* Inside a job. row's updated_ms is not looked at: it becomes now, or one more than it was. */
-bool mirrors_put(struct tx *tx, const char *source, const struct mirror_row *row);
+bool roster_snapshots_put(struct tx *tx, const char *source, const struct roster_snapshot_row *row);
 
 #endif

@@ -35,9 +35,10 @@ typedef int32_t school_day; /* 20260901 is 1 September 2026 */
 
 /* source, everywhere: who keeps the record: a roster's name, SOURCE_SCHOOL, of roles SOURCE_DERIVED. An import touches
  * its own alone. NULL when written: SOURCE_ROSTER. version: counts changes (schools, classes, people); only read. */
-#define SOURCE_ROSTER "roster"   /* the usual name of a roster */
-#define SOURCE_SCHOOL "school"   /* the school's own people entered it */
-#define SOURCE_DERIVED "derived" /* a role that follows from enrollments or guardianships (policy/records/reconcile.h) */
+#define SOURCE_ROSTER "roster" /* the usual name of a roster */
+#define SOURCE_SCHOOL "school" /* the school's own people entered it */
+#define SOURCE_DERIVED                                                                                                 \
+    "derived" /* a role that follows from enrollments or guardianships (policy/records/reconcile.h) */
 
 struct school_row {
     school_no no;
