@@ -8,6 +8,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/read/directory.h"
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -42,14 +43,16 @@ static bool put_alias(struct request *r)
         return refuse(r, ERROR_INVALID_PARAM, "room_id is not a room id.");
     if (strcmp(id_server(r->params[0]), r->server->config->server_name) != 0)
         return refuse(r, ERROR_INVALID_PARAM, "The alias is of another server.");
-    return directory_set_alias(r->server->writer, r->server->rooms, r->session, r->params[0], room_id, &r->error) &&
+    return directory_set_alias(r->server->rooms, r->server->writer, r->session->user, r->params[0], room_id,
+                               &r->error) &&
            reply_empty(r);
 }
 
 static bool delete_alias(struct request *r)
 {
     return alias_given(r) &&
-           directory_delete_alias(r->server->writer, r->server->rooms, r->session, r->params[0], &r->error) &&
+           directory_delete_alias(r->server->rooms, r->server->writer, r->session->user, r->session->admin,
+                                  r->params[0], &r->error) &&
            reply_empty(r);
 }
 

@@ -10,6 +10,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/read/directory.h"
 #include "homeserver/store/matrix/rooms.h"
 
@@ -129,7 +130,8 @@ static bool put_visibility(struct request *r)
     bool published = strcmp(visibility, "public") == 0;
     if (!published && strcmp(visibility, "private") != 0)
         return refuse(r, ERROR_INVALID_PARAM, "visibility must be \"public\" or \"private\".");
-    return directory_publish(r->server->writer, r->server->rooms, r->session, r->params[0], published, &r->error) &&
+    return directory_publish(r->server->rooms, r->server->writer, r->session->user, r->session->admin, r->params[0],
+                             published, &r->error) &&
            reply_empty(r);
 }
 

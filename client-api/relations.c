@@ -6,7 +6,6 @@
 #include "client-api/routes.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
-#include "homeserver/rooms/read/aggregate.h"
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/read/relations.h"
 #include "homeserver/rooms/read/visibility.h"
@@ -109,7 +108,7 @@ static bool took_part(const struct render *how, const char *root_id)
     struct stmt *q = relations_to(how->db, root_id, INT64_MAX);
     while (!found && relations_next(q, &relation))
         found = relation.sender == how->viewer && strcmp(relation.rel_type, "m.thread") == 0 &&
-                aggregate_counts(how, &relation);
+                render_counts_relation(how, &relation);
     stmt_end(q);
     return found;
 }

@@ -2,8 +2,10 @@
 #ifndef PARTA_ACCOUNTS_CODE_MESSAGES_H
 #define PARTA_ACCOUNTS_CODE_MESSAGES_H
 
-#include "homeserver/accounts/contacts.h"
 #include "homeserver/base/text.h"
+
+enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "msisdn" */
+enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 
 /* server: its name, for the reader. code NULL: there is none to be sent, and the message says why (the address belongs
  * to an account already; or, CODE_RESET, to none). minutes: how long the code lives. subject stays empty for a phone.

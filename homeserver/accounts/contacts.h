@@ -21,6 +21,7 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
+#include "homeserver/accounts/code_messages.h"
 #include "homeserver/mail/post.h"
 #include "policy/rules/words.h"
 
@@ -34,7 +35,6 @@ struct writer;
 #define SID_CHARS 24
 #define CLIENT_SECRET_MAX 255
 
-enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "msisdn" */
 const char *contact_medium_name(enum contact_medium medium);
 bool contact_medium_from(const char *name, enum contact_medium *out);
 
@@ -52,8 +52,6 @@ bool contact_phone(const char *country, const char *typed, struct contact_addres
 bool contact_from(const char *medium, const char *address, struct contact_address *out, struct error *e);
 
 /* --- Codes --- */
-
-enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 
 struct contacts_settings {
     const struct config *config; /* borrowed, as all here */

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/accounts/user_directory.h"
 #include "homeserver/base/casefold.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/read/directory.h"
 #include "homeserver/rooms/read/hierarchy.h"
 #include "homeserver/rooms/read/members.h"
@@ -22,7 +22,6 @@
 
 static struct fixture f;
 static user_no anna, boris, vera;
-static struct session by_anna, by_boris, by_vera;
 static struct render how;
 
 static int setup(void **state)
@@ -31,9 +30,6 @@ static int setup(void **state)
     anna = fixture_user(&f, "anna");
     boris = fixture_user(&f, "boris");
     vera = fixture_user(&f, "vera");
-    by_anna = (struct session){.user = anna, .user_id = "@anna:school.example"};
-    by_boris = (struct session){.user = boris, .user_id = "@boris:school.example"};
-    by_vera = (struct session){.user = vera, .user_id = "@vera:school.example"};
     how = (struct render){.db = f.db, .names = f.names};
     return anna == 0 || boris == 0 || vera == 0;
 }
@@ -63,19 +59,19 @@ static void aliases_are_for_members_to_make_and_for_makers_to_delete(void **stat
     struct error e;
     room_no room = room_named("aliases", PRESET_PUBLIC_CHAT);
     char *id = rooms_id_of(f.db, room);
-    assert_false(directory_set_alias(f.writer, f.rooms, &by_boris, "#a:school.example", id, &e));
+    assert_false(directory_set_alias(f.rooms, f.writer, boris, "#a:school.example", id, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-    assert_true(directory_set_alias(f.writer, f.rooms, &by_boris, "#a:school.example", id, &e));
-    assert_false(directory_set_alias(f.writer, f.rooms, &by_anna, "#a:school.example", id, &e));
+    assert_true(directory_set_alias(f.rooms, f.writer, boris, "#a:school.example", id, &e));
+    assert_false(directory_set_alias(f.rooms, f.writer, anna, "#a:school.example", id, &e));
     assert_int_equal(error_status(&e), 409);
-    assert_true(directory_set_alias(f.writer, f.rooms, &by_boris, "#b:school.example", id, &e));
+    assert_true(directory_set_alias(f.rooms, f.writer, boris, "#b:school.example", id, &e));
     assert_int_equal(directory_find(f.db, false, "#a:school.example", vera), room);
-    assert_false(directory_delete_alias(f.writer, f.rooms, &by_vera, "#a:school.example", &e));
+    assert_false(directory_delete_alias(f.rooms, f.writer, vera, false, "#a:school.example", &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
-    assert_true(directory_delete_alias(f.writer, f.rooms, &by_boris, "#a:school.example", &e)); /* made it */
-    assert_true(directory_delete_alias(f.writer, f.rooms, &by_anna, "#b:school.example", &e));  /* has the power */
-    assert_false(directory_delete_alias(f.writer, f.rooms, &by_anna, "#b:school.example", &e));
+    assert_true(directory_delete_alias(f.rooms, f.writer, boris, false, "#a:school.example", &e)); /* made it */
+    assert_true(directory_delete_alias(f.rooms, f.writer, anna, false, "#b:school.example", &e));  /* has the power */
+    assert_false(directory_delete_alias(f.rooms, f.writer, anna, false, "#b:school.example", &e));
     assert_int_equal(e.code, ERROR_NOT_FOUND);
     assert_int_equal(directory_find(f.db, false, "#a:school.example", boris), 0);
     free(id);
@@ -86,13 +82,13 @@ static void publishing_takes_power(void **state)
     struct error e;
     room_no room = room_named("secret", PRESET_PUBLIC_CHAT);
     char *id = rooms_id_of(f.db, room);
-    assert_false(directory_publish(f.writer, f.rooms, &by_boris, id, true, &e));
+    assert_false(directory_publish(f.rooms, f.writer, boris, false, id, true, &e));
     assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-    assert_false(directory_publish(f.writer, f.rooms, &by_boris, id, true, &e));
+    assert_false(directory_publish(f.rooms, f.writer, boris, false, id, true, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
-    assert_true(directory_publish(f.writer, f.rooms, &by_anna, id, true, &e));
-    assert_true(directory_publish(f.writer, f.rooms, &by_anna, id, false, &e));
-    assert_false(directory_publish(f.writer, f.rooms, &by_anna, "!none:school.example", true, &e));
+    assert_true(directory_publish(f.rooms, f.writer, anna, false, id, true, &e));
+    assert_true(directory_publish(f.rooms, f.writer, anna, false, id, false, &e));
+    assert_false(directory_publish(f.rooms, f.writer, anna, false, "!none:school.example", true, &e));
     assert_int_equal(e.code, ERROR_NOT_FOUND);
     free(id);
 }
@@ -146,7 +142,7 @@ static void published_rooms_are_found_paged_and_sorted(void **state)
             set_state(room, "m.room.topic", "", "{\"topic\":\"a Board Game\"}");
         if (i == 2)
             assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
-        assert_true(directory_publish(f.writer, f.rooms, &by_anna, id, true, &e));
+        assert_true(directory_publish(f.rooms, f.writer, anna, false, id, true, &e));
         free(id);
     }
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {

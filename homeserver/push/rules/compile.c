@@ -5,7 +5,7 @@
 #include "homeserver/base/glob.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/json_path.h"
-#include "homeserver/push/rules/compiled.h"
+#include "homeserver/push/rules/evaluate_private.h"
 #include "homeserver/push/rules/defaults.h"
 #include "homeserver/push/rules/document.h"
 

@@ -6,7 +6,7 @@
 #include "homeserver/base/glob.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/push/rules/compiled.h"
+#include "homeserver/push/rules/evaluate_private.h"
 #include "homeserver/base/json_scan.h"
 
 #define NOTIFICATION_LEVEL 50 /* what a notification takes when the room's power levels do not say */

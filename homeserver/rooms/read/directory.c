@@ -3,103 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/casefold.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/rooms/rooms.h"
 #include "homeserver/rooms/read/summary.h"
-#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/store/driver/writer.h"
-
-struct act_on {
-    struct rooms *rooms;
-    const struct session *session;
-    const char *alias, *room_id;
-    bool published;
-};
-
-static bool has_power(struct room *room, struct tx *tx, const struct session *session)
-{
-    struct power power;
-    room_power(room, tx, &power);
-    return power_of_user(&power, session->user_id) >= power_needed(&power, "m.room.canonical_alias", true);
-}
-
-static bool joined(struct room *room, struct tx *tx, const struct session *session)
-{
-    return memberships_of(tx->db, room->no, session->user) == MEMBERSHIP_JOIN;
-}
-
-static bool set_alias(struct tx *tx, void *arg, struct error *e)
-{
-    const struct act_on *act = arg;
-    struct room *room = room_open_by_id(act->rooms, tx, act->room_id, e);
-    if (room == NULL)
-        return false;
-    if (!joined(room, tx, act->session))
-        return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
-    if (!gate_room(act->rooms, tx->db, ACT_ALIAS, room->no, act->session->user, 0, NULL, NULL, e))
-        return false;
-    if (aliases_insert(tx, act->alias, room->no, act->session->user))
-        return true;
-    error_set(e, ERROR_UNKNOWN, "This alias exists already.");
-    e->status = 409;
-    return false;
-}
-
-static bool delete_alias(struct tx *tx, void *arg, struct error *e)
-{
-    const struct act_on *act = arg;
-    user_no creator = 0;
-    room_no no = aliases_find(tx->db, act->alias, &creator);
-    struct room *room = no != 0 ? room_open(act->rooms, tx, no) : NULL;
-    if (room == NULL || !gate_may_see(rooms_settings(act->rooms)->school_mode, tx->db, no, act->session->user))
-        return error_set(e, ERROR_NOT_FOUND, "There is no such alias.");
-    if (!gate_room(act->rooms, tx->db, ACT_ALIAS, no, act->session->user, 0, NULL, NULL, e))
-        return false;
-    if (creator != act->session->user && !act->session->admin &&
-        !(joined(room, tx, act->session) && has_power(room, tx, act->session)))
-        return error_set(e, ERROR_FORBIDDEN, "You may not delete this alias.");
-    return aliases_delete(tx, act->alias);
-}
-
-static bool publish(struct tx *tx, void *arg, struct error *e)
-{
-    const struct act_on *act = arg;
-    room_no no = rooms_by_id(tx->db, act->room_id);
-    struct room *room = no != 0 ? room_open(act->rooms, tx, no) : NULL;
-    if (room == NULL || !gate_may_see(rooms_settings(act->rooms)->school_mode, tx->db, no, act->session->user))
-        return error_set(e, ERROR_NOT_FOUND, "There is no such room.");
-    if (!gate_room(act->rooms, tx->db, ACT_PUBLISH, no, act->session->user, 0, NULL, NULL, e))
-        return false;
-    if (!act->session->admin && !joined(room, tx, act->session))
-        return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
-    if (!act->session->admin && !has_power(room, tx, act->session))
-        return error_set(e, ERROR_FORBIDDEN, "Your power level is too low to publish this room.");
-    return rooms_set_published(tx, no, act->published);
-}
-
-bool directory_set_alias(struct writer *writer, struct rooms *rooms, const struct session *session, const char *alias,
-                         const char *room_id, struct error *e)
-{
-    struct act_on act = {rooms, session, alias, room_id, false};
-    return writer_run(writer, set_alias, &act, e);
-}
-
-bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session,
-                            const char *alias, struct error *e)
-{
-    struct act_on act = {rooms, session, alias, NULL, false};
-    return writer_run(writer, delete_alias, &act, e);
-}
-
-bool directory_publish(struct writer *writer, struct rooms *rooms, const struct session *session, const char *room_id,
-                       bool published, struct error *e)
-{
-    struct act_on act = {rooms, session, NULL, room_id, published};
-    return writer_run(writer, publish, &act, e);
-}
 
 room_no directory_find(struct db *db, bool school_mode, const char *alias, user_no user)
 {

@@ -1,9 +1,5 @@
-/* The room directory: which rooms are published, and what aliases lead where (Client-Server API, "Listing rooms", "Room
- * Aliases").
- *
- * Who may change it: to set an alias one is joined to the room; to delete it one made it, or has the power to change
- * the room's canonical alias, or administers the server; to publish a room one has that power, too. The school's
- * rules have their say first (rooms/gate.h: ACT_ALIAS, ACT_PUBLISH). All is checked inside the write job. */
+/* The room directory, as it is read: what aliases lead where, which rooms are published (Client-Server API, "Listing
+ * rooms", "Room Aliases"). rooms/acts/directory.h changes it. */
 #ifndef PARTA_ROOMS_READ_DIRECTORY_H
 #define PARTA_ROOMS_READ_DIRECTORY_H
 
@@ -11,22 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
 
 struct db;
-struct rooms;
-struct session;
-struct writer;
-
-/* Acts; each is one write job. Block (disk). session: who acts, borrowed. */
-bool directory_set_alias(struct writer *writer, struct rooms *rooms, const struct session *session, const char *alias,
-                         const char *room_id, struct error *e);
-bool directory_delete_alias(struct writer *writer, struct rooms *rooms, const struct session *session,
-                            const char *alias, struct error *e);
-bool directory_publish(struct writer *writer, struct rooms *rooms, const struct session *session, const char *room_id,
-                       bool published, struct error *e);
 
 /* The room an alias leads to, as user may learn it (A1); 0: none. user 0: somebody not signed in. */
 room_no directory_find(struct db *db, bool school_mode, const char *alias, user_no user);

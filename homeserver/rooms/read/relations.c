@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/read/aggregate.h"
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/store/matrix/relations.h"
 
@@ -22,7 +21,7 @@ static bool matches(const struct render *how, const struct relations_query *want
 {
     return (wanted->rel_type == NULL || strcmp(wanted->rel_type, relation->rel_type) == 0) &&
            (wanted->event_type == NULL || strcmp(wanted->event_type, relation->type) == 0) &&
-           aggregate_counts(how, relation);
+           render_counts_relation(how, relation);
 }
 
 static void add_node(struct nodes *nodes, const struct relation *relation)

@@ -6,7 +6,7 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/read/aggregate.h"
+#include "homeserver/rooms/read/render_private.h"
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
 
@@ -124,7 +124,7 @@ void render_event(struct text *out, const struct render *how, const struct event
         add_redacted_because(out, how, row);
         add_transaction(out, how, row);
         if (!how->plain && row->state_key == NULL)
-            aggregate_add(out, how, row);
+            render_add_aggregations(out, how, row);
     }
     text_adds(out, "}}");
 }

@@ -13,6 +13,7 @@
 struct db;
 struct event_row;
 struct ignored;
+struct relation;
 struct user_names;
 struct visibility;
 
@@ -47,6 +48,9 @@ void render_stripped(struct text *out, const struct render *how, const struct ev
  * number, for a viewer who is not the sender. The fast path of /sync puts the age between them. */
 void render_event_shared(struct text *before_age, struct text *after_age, const struct render *how,
                          const struct event_row *row);
+
+/* Whether the viewer may know of that relation: they see the event and do not ignore its sender. */
+bool render_counts_relation(const struct render *how, const struct relation *relation);
 
 /* A copy of the row that outlives its statement, in one piece of heap: free() releases it. */
 struct event_row *event_hold(const struct event_row *row);

@@ -1,4 +1,4 @@
-#include "homeserver/rooms/read/aggregate.h"
+#include "homeserver/rooms/read/render_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct found {
     struct text references; /* {"event_id":…},{… */
 };
 
-bool aggregate_counts(const struct render *how, const struct relation *relation)
+bool render_counts_relation(const struct render *how, const struct relation *relation)
 {
     return !ignored_has(how->ignored, relation->sender) &&
            (how->visibility == NULL || visibility_allows(how->visibility, relation->pos));
@@ -146,14 +146,14 @@ static void found_finish(struct found *found)
     text_finish(&found->references);
 }
 
-void aggregate_add(struct text *out, const struct render *how, const struct event_row *row)
+void render_add_aggregations(struct text *out, const struct render *how, const struct event_row *row)
 {
     struct found found = {0};
     struct relation relation;
     size_t start = out->len;
     struct stmt *q = relations_to(how->db, row->event_id, INT64_MAX);
     while (relations_next(q, &relation))
-        if (aggregate_counts(how, &relation))
+        if (render_counts_relation(how, &relation))
             take(&found, how, row, &relation);
     stmt_end(q);
     add_edit(out, start, how, newest_edit(&found, how, row));

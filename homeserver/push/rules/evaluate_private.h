@@ -1,7 +1,7 @@
 /* Compiled push rules, as push/rules/compile.c makes them and push/rules/evaluate.c asks them; nobody else includes
  * this. */
-#ifndef PARTA_PUSH_RULES_COMPILED_H
-#define PARTA_PUSH_RULES_COMPILED_H
+#ifndef PARTA_PUSH_RULES_EVALUATE_PRIVATE_H
+#define PARTA_PUSH_RULES_EVALUATE_PRIVATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

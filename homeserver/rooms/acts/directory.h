@@ -1,0 +1,27 @@
+/* Changes of the room directory: aliases, and which rooms are published (Client-Server API, "Room Aliases", "Listing
+ * rooms"). rooms/read/directory.h reads it.
+ *
+ * Who may: to set an alias one is joined to the room; to delete it one made it, or has the power to change the room's
+ * canonical alias, or administers the server; to publish a room one has that power, too, or administers the server. The
+ * school's rules have their say first (rooms/gate.h: ACT_ALIAS, ACT_PUBLISH). All is checked inside the write job. */
+#ifndef PARTA_ROOMS_ACTS_DIRECTORY_H
+#define PARTA_ROOMS_ACTS_DIRECTORY_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+
+struct rooms;
+struct writer;
+
+/* Each is one write job and blocks (disk). user: who acts; admin: administers the server. false: *e is the refusal;
+ * nothing has changed. An alias that exists: status 409. */
+bool directory_set_alias(struct rooms *rooms, struct writer *writer, user_no user, const char *alias,
+                         const char *room_id, struct error *e);
+bool directory_delete_alias(struct rooms *rooms, struct writer *writer, user_no user, bool admin, const char *alias,
+                            struct error *e);
+bool directory_publish(struct rooms *rooms, struct writer *writer, user_no user, bool admin, const char *room_id,
+                       bool published, struct error *e);
+
+#endif
