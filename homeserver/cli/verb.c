@@ -20,9 +20,20 @@ const struct verb *verb_at(size_t i)
     return NULL;
 }
 
+/* Names that verbs once had, and that scripts may still use. */
+static const struct {
+    const char *older, *name;
+} ALIASES[] = {
+    {"year turn", "school rollover"},
+    {"person standing", "person state"},
+};
+
 const struct verb *verb_find(const char *name)
 {
     const struct verb *verb;
+    for (size_t i = 0; i < sizeof ALIASES / sizeof *ALIASES; ++i)
+        if (strcmp(ALIASES[i].older, name) == 0)
+            name = ALIASES[i].name;
     for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i)
         if (strcmp(verb->name, name) == 0)
             return verb;

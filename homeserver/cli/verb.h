@@ -90,7 +90,7 @@ void verb_note(struct verb_call *call, const char *line);
 bool verb_int(struct verb_call *call, int option, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
 
 /* The table of all verbs. */
-const struct verb *verb_find(const char *name);
+const struct verb *verb_find(const char *name); /* also by an older name; NULL: there is none */
 const struct verb *verb_at(size_t i); /* NULL past the last */
 
 extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, SIGNUP_VERBS, ADMIN_VERBS, RECORD_VERBS,

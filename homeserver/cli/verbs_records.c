@@ -50,14 +50,14 @@ static const struct verb_option UNENROLL_OPTIONS[] = {
 static const struct api_verb CLASS_MEMBERS = {HTTP_GET, API "/classes/{0}/enrollments", .options = {"=json"},
                                               .columns = "user_id role begin end source"};
 
-static const struct verb_option YEAR_OPTIONS[] = {
+static const struct verb_option ROLLOVER_OPTIONS[] = {
     {"--dry-run", OPTION_FLAG, NULL, "only says what would change"},
     {"--last-grade", OPTION_VALUE, "N", "after which pupils leave (otherwise 11)"},
     OPTION_OVERRIDE,
     {NULL}};
-static const struct api_verb YEAR_TURN = {HTTP_POST, API "/schools/{0}/year",
-                                          .options = {"!dry_run", "#last_grade", "^override"},
-                                          .columns = "changes difference"};
+static const struct api_verb SCHOOL_ROLLOVER = {HTTP_POST, API "/schools/{0}/year",
+                                                .options = {"!dry_run", "#last_grade", "^override"},
+                                                .columns = "changes difference"};
 
 /* --- People --- */
 
@@ -109,9 +109,9 @@ static const struct api_verb PERSON_CHANGE = {
     .columns = PERSON};
 static const struct api_verb PERSON_ERASE = {HTTP_POST, API "/people/{0}/erase", .options = {"^override"}};
 
-static const struct verb_option STANDING_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
-static const struct api_verb PERSON_STANDING = {HTTP_PUT, API "/people/{0}/standing", .args = {NULL, ":standing"},
-                                                .options = {"^override"}, .columns = "standing"};
+static const struct verb_option STATE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
+static const struct api_verb PERSON_STATE = {HTTP_PUT, API "/people/{0}/standing", .args = {NULL, ":standing"},
+                                             .options = {"^override"}, .columns = "standing"};
 static const struct api_verb PERSON_LEAVE = {HTTP_POST, API "/people/{0}/leave", .args = {NULL, ":school"},
                                              .options = {"^override"}};
 
@@ -136,8 +136,9 @@ static const struct verb TABLE[] = {
      &SCHOOL_LIST},
     {"school create", "NAME", 1, 1, SCHOOL_CREATE_OPTIONS, API_VERB, "Makes a school with its rooms.", NULL,
      &SCHOOL_CREATE},
-    {"year turn", "SCHOOL", 1, 1, YEAR_OPTIONS, API_VERB, "Turns the school year of a school.",
-     "Classes are promoted, the last ones graduate, old rooms are archived: all in one step.", &YEAR_TURN},
+    {"school rollover", "SCHOOL", 1, 1, ROLLOVER_OPTIONS, API_VERB,
+     "Ends a school's year and begins the next (rollover).",
+     "Classes are promoted, the last ones graduate, old rooms are archived: all in one step.", &SCHOOL_ROLLOVER},
     {"class list", NULL, 0, 0, CLASS_LIST_OPTIONS, API_VERB, "Lists classes and subject groups.", NULL, &CLASS_LIST},
     {"class create", "SCHOOL TITLE", 2, 2, CLASS_CREATE_OPTIONS, API_VERB, "Makes a class with its rooms.", NULL,
      &CLASS_CREATE},
@@ -148,7 +149,7 @@ static const struct verb TABLE[] = {
      &CLASS_UNENROLL},
     {"class members", "CLASS", 1, 1, LIST, API_VERB, "Lists who is enrolled in a class.", NULL, &CLASS_MEMBERS},
     {"person list", NULL, 0, 0, PERSON_LIST_OPTIONS, API_VERB, "Lists people of the records.",
-     "One line each, separated by tabs: id, standing, roles, names.", &PERSON_LIST},
+     "One line each, separated by tabs: id, account state, roles, names.", &PERSON_LIST},
     {"person show", "USER", 1, 1, LIST, API_VERB, "Shows a person of the records.", NULL, &PERSON_SHOW},
     {"person create", "SCHOOL ROLE", 2, 2, PERSON_CREATE_OPTIONS, API_VERB, "Makes a person, with an account.",
      "The account has no password: a personal link (parta link create) lets the person in.", &PERSON_CREATE},
@@ -156,8 +157,8 @@ static const struct verb TABLE[] = {
      "As a whole: what is not given is empty afterwards.", &PERSON_CHANGE},
     {"person erase", "USER", 1, 1, END_OPTIONS, API_VERB, "Erases a person: this can't be taken back.", NULL,
      &PERSON_ERASE},
-    {"person standing", "USER STANDING", 2, 2, STANDING_OPTIONS, API_VERB,
-     "Makes an account active, suspended or locked.", NULL, &PERSON_STANDING},
+    {"person state", "USER STATE", 2, 2, STATE_OPTIONS, API_VERB, "Makes an account active, suspended or locked.", NULL,
+     &PERSON_STATE},
     {"person leave", "USER SCHOOL", 2, 2, END_OPTIONS, API_VERB, "Takes a person out of a school at once.", NULL,
      &PERSON_LEAVE},
     {"role give", "USER SCHOOL ROLE", 3, 3, ROLE_GIVE_OPTIONS, API_VERB, "Gives a person a role in a school.",
