@@ -91,7 +91,7 @@ bool verb_int(struct verb_call *call, int option, int64_t otherwise, int64_t low
 
 /* The table of all verbs. */
 const struct verb *verb_find(const char *name); /* also by an older name; NULL: there is none */
-const struct verb *verb_at(size_t i); /* NULL past the last */
+const struct verb *verb_at(size_t i);           /* NULL past the last */
 
 extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, SIGNUP_VERBS, ADMIN_VERBS, RECORD_VERBS,
     ROSTER_VERBS, SCHOOL_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
