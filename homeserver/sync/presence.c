@@ -3,11 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -32,11 +32,9 @@ struct person {
 struct presence {
     struct writer *writer;
     struct user_names *names;
-    pthread_t thread;
+    struct timed_thread *turn;
     pthread_mutex_t lock;
-    pthread_cond_t stop;
     struct person *all;
-    bool running, stopping;
 };
 
 static const char *const NAMES[] = {"offline", "unavailable", "online"};
@@ -210,51 +208,29 @@ static bool anybody_due(struct presence *presence)
     return n != 0;
 }
 
-static void *turn_main(void *arg)
+static int64_t turn(void *arg, const _Atomic bool *stop)
 {
     struct presence *presence = arg;
     struct error ignored;
-    pthread_mutex_lock(&presence->lock);
-    while (!presence->stopping) {
-        int64_t next_ms = clock_mono_ms() + TURN_MS;
-        struct timespec until = {next_ms / 1000, next_ms % 1000 * 1000000};
-        pthread_cond_timedwait(&presence->stop, &presence->lock, &until);
-        if (presence->stopping)
-            break;
-        pthread_mutex_unlock(&presence->lock);
-        if (anybody_due(presence))
-            writer_run(presence->writer, turn_job, presence, &ignored);
-        pthread_mutex_lock(&presence->lock);
-    }
-    pthread_mutex_unlock(&presence->lock);
-    return NULL;
+    if (anybody_due(presence))
+        writer_run(presence->writer, turn_job, presence, &ignored);
+    return clock_mono_ms() + TURN_MS;
 }
 
 struct presence *presence_create(struct writer *writer, struct user_names *names)
 {
-    pthread_condattr_t monotonic;
     struct presence *presence = xcalloc(1, sizeof *presence);
     presence->writer = writer;
     presence->names = names;
     pthread_mutex_init(&presence->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&presence->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    presence->running = pthread_create(&presence->thread, NULL, turn_main, presence) == 0;
+    presence->turn = timed_thread_start("presence", turn, presence, clock_mono_ms() + TURN_MS);
     return presence;
 }
 
 void presence_stop(struct presence *presence)
 {
-    if (presence == NULL || !presence->running)
-        return;
-    pthread_mutex_lock(&presence->lock);
-    presence->stopping = true;
-    pthread_cond_signal(&presence->stop);
-    pthread_mutex_unlock(&presence->lock);
-    pthread_join(presence->thread, NULL);
-    presence->running = false;
+    if (presence != NULL)
+        timed_thread_stop(presence->turn);
 }
 
 void presence_destroy(struct presence *presence)
@@ -262,13 +238,12 @@ void presence_destroy(struct presence *presence)
     struct person *person, *next;
     if (presence == NULL)
         return;
-    presence_stop(presence);
+    timed_thread_destroy(presence->turn);
     HASH_ITER(hh, presence->all, person, next) {
         HASH_DEL(presence->all, person);
         free(person->status_msg);
         free(person);
     }
-    pthread_cond_destroy(&presence->stop);
     pthread_mutex_destroy(&presence->lock);
     free(presence);
 }

@@ -3,11 +3,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
@@ -17,7 +17,7 @@
 
 #define ROOMS_MAX 8192  /* rooms remembered; the ones changed longest ago go, if nobody types there */
 #define TYPISTS_MAX 200 /* on one list; who comes then waits until somebody stops */
-#define NEVER INT64_MAX
+#define RETRY_MS 1000
 
 struct typist {
     user_no user;
@@ -38,11 +38,10 @@ struct typing {
     struct writer *writer;
     struct rooms *rooms;
     struct user_names *names;
-    pthread_t thread;
+    struct timed_thread *expiry;
+    int64_t retry_ms; /* the thread's own: not before, after a job that failed, though its undoing pokes */
     pthread_mutex_t lock;
-    pthread_cond_t changed;
     struct typing_room *all; /* in order of change: the front changed longest ago */
-    bool stopping, running;
 };
 
 /* With the lock held: the room's entry at the back of the order, made if need be. */
@@ -124,8 +123,8 @@ static void tell_again(void *arg)
     HASH_ITER(hh, typing->all, room, next) {
         room->again |= room->pos > committed;
     }
-    pthread_cond_signal(&typing->changed);
     pthread_mutex_unlock(&typing->lock);
+    timed_thread_poke(typing->expiry);
 }
 
 void typing_news_unref(void *arg)
@@ -182,8 +181,8 @@ static bool set_job(struct tx *tx, void *arg, struct error *e)
     if (changed)
         announce(typing, tx, room);
     make_space(typing);
-    pthread_cond_signal(&typing->changed);
     pthread_mutex_unlock(&typing->lock);
+    timed_thread_poke(typing->expiry);
     return true;
 }
 
@@ -195,17 +194,19 @@ bool typing_set(struct typing *typing, const char *room_id, user_no user, int64_
     return writer_run(typing->writer, set_job, &set, e);
 }
 
-/* When the next typist's time is up, or now if a list must be told again. With the lock held. */
-static int64_t next_end(const struct typing *typing)
+/* When the next typist's time is up, or now if a list must be told again. */
+static int64_t next_end(struct typing *typing)
 {
-    int64_t end = NEVER;
+    int64_t end = TIMED_NEVER;
+    pthread_mutex_lock(&typing->lock);
     for (const struct typing_room *room = typing->all; room != NULL; room = room->hh.next) {
         if (room->again)
-            return 0;
+            end = 0;
         for (size_t i = 0; i < room->n; ++i)
             if (room->typists[i].until_ms < end)
                 end = room->typists[i].until_ms;
     }
+    pthread_mutex_unlock(&typing->lock);
     return end;
 }
 
@@ -224,72 +225,44 @@ static bool expire_job(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
-static void wait_until(struct typing *typing, int64_t end_ms)
-{
-    struct timespec until = {end_ms / 1000, end_ms % 1000 * 1000000};
-    if (end_ms == NEVER)
-        pthread_cond_wait(&typing->changed, &typing->lock);
-    else
-        pthread_cond_timedwait(&typing->changed, &typing->lock, &until);
-}
-
-static void *expire_main(void *arg)
+static int64_t expire(void *arg, const _Atomic bool *stop)
 {
     struct typing *typing = arg;
     struct error ignored;
-    pthread_mutex_lock(&typing->lock);
-    while (!typing->stopping) {
-        int64_t end_ms = next_end(typing);
-        if (end_ms > clock_mono_ms()) {
-            wait_until(typing, end_ms);
-            continue;
-        }
-        pthread_mutex_unlock(&typing->lock);
-        bool done = writer_run(typing->writer, expire_job, typing, &ignored);
-        pthread_mutex_lock(&typing->lock);
-        if (!done && !typing->stopping) /* the disk is full, or the server is stopping: not in a hurry */
-            wait_until(typing, clock_mono_ms() + 1000);
-    }
-    pthread_mutex_unlock(&typing->lock);
-    return NULL;
+    int64_t end_ms = next_end(typing);
+    if (end_ms < typing->retry_ms)
+        end_ms = typing->retry_ms;
+    if (end_ms > clock_mono_ms())
+        return end_ms;
+    if (!writer_run(typing->writer, expire_job, typing, &ignored)) /* the disk is full, or the server is stopping */
+        return typing->retry_ms = clock_mono_ms() + RETRY_MS;
+    return next_end(typing);
 }
 
 struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct user_names *names)
 {
-    pthread_condattr_t monotonic;
     struct typing *typing = xcalloc(1, sizeof *typing);
     typing->writer = writer;
     typing->rooms = rooms;
     typing->names = names;
     pthread_mutex_init(&typing->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&typing->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    typing->running = pthread_create(&typing->thread, NULL, expire_main, typing) == 0;
+    typing->expiry = timed_thread_start("typing", expire, typing, TIMED_NEVER);
     return typing;
 }
 
 void typing_stop(struct typing *typing)
 {
-    if (typing == NULL || !typing->running)
-        return;
-    pthread_mutex_lock(&typing->lock);
-    typing->stopping = true;
-    pthread_cond_signal(&typing->changed);
-    pthread_mutex_unlock(&typing->lock);
-    pthread_join(typing->thread, NULL);
-    typing->running = false;
+    if (typing != NULL)
+        timed_thread_stop(typing->expiry);
 }
 
 void typing_destroy(struct typing *typing)
 {
     if (typing == NULL)
         return;
-    typing_stop(typing);
+    timed_thread_destroy(typing->expiry);
     while (typing->all != NULL)
         drop(typing, typing->all);
-    pthread_cond_destroy(&typing->changed);
     pthread_mutex_destroy(&typing->lock);
     free(typing);
 }
