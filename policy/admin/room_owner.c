@@ -3,20 +3,10 @@
 #include <stdlib.h>
 
 #include "homeserver/store/matrix/memberships.h"
-#include "homeserver/store/school/pages.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
-
-school_no school_gate_room_school(struct db *db, const struct actor *actor, room_no room)
-{
-    struct viewer viewer = pages_viewer(actor->user);
-    struct stmt *q = pages_room_schools(db, &viewer, room);
-    school_no school = stmt_next(q) ? col_int(q, 0) : 0;
-    stmt_end(q);
-    return school;
-}
 
 bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
 {

@@ -9,8 +9,4 @@
 /* Inside a job: this person, who is in the room, answers for it from now on. false: *c->e. */
 bool room_owner_set(struct changing_records *c, room_no room, user_no owner);
 
-/* The school by which actor deals with a room: the first of the room's that the person is in; an operator's: the room's
- * first. 0: none. */
-school_no school_gate_room_school(struct db *db, const struct actor *actor, room_no room);
-
 #endif

@@ -1,8 +1,9 @@
+#include "policy/oneroster/arena.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/text.h"
-#include "policy/oneroster/reader_private.h"
 
 #define CHUNK_BYTES 65536
 
@@ -21,33 +22,33 @@ struct arena *arena_create(void)
     return xcalloc(1, sizeof(struct arena));
 }
 
-void arena_destroy(struct arena *memory)
+void arena_destroy(struct arena *arena)
 {
-    if (memory == NULL)
+    if (arena == NULL)
         return;
-    for (struct chunk *chunk = memory->chunks, *next; chunk != NULL; chunk = next) {
+    for (struct chunk *chunk = arena->chunks, *next; chunk != NULL; chunk = next) {
         next = chunk->next;
         free(chunk);
     }
-    free(memory);
+    free(arena);
 }
 
-void *arena_alloc(struct arena *memory, size_t size)
+void *arena_alloc(struct arena *arena, size_t size)
 {
     size = (size + 7) & ~(size_t)7;
-    if (memory->size - memory->used < size) {
-        memory->size = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-        memory->used = 0;
-        struct chunk *chunk = xrealloc(NULL, sizeof *chunk + memory->size);
-        chunk->next = memory->chunks;
-        memory->chunks = chunk;
+    if (arena->size - arena->used < size) {
+        arena->size = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+        arena->used = 0;
+        struct chunk *chunk = xrealloc(NULL, sizeof *chunk + arena->size);
+        chunk->next = arena->chunks;
+        arena->chunks = chunk;
     }
-    memory->used += size;
-    return memory->chunks->bytes + memory->used - size;
+    arena->used += size;
+    return arena->chunks->bytes + arena->used - size;
 }
 
-const char *arena_copy(struct arena *memory, const char *s)
+const char *arena_copy(struct arena *arena, const char *s)
 {
     size_t bytes = strlen(s) + 1;
-    return memcpy(arena_alloc(memory, bytes), s, bytes);
+    return memcpy(arena_alloc(arena, bytes), s, bytes);
 }

@@ -291,3 +291,18 @@ const char *const ONEROSTER_FILES[] = {
     "users",
     NULL,
 };
+
+const char *id_list_next(const char **at, char buf[SOURCED_ID_BYTES])
+{
+    *at += strspn(*at, ", ");
+    size_t len = strcspn(*at, ",");
+    if (len == 0)
+        return NULL;
+    size_t kept = len < SOURCED_ID_BYTES - 1 ? len : SOURCED_ID_BYTES - 1;
+    while (kept > 0 && (*at)[kept - 1] == ' ')
+        --kept;
+    memcpy(buf, *at, kept);
+    buf[kept] = '\0';
+    *at += len;
+    return buf;
+}

@@ -170,4 +170,9 @@ const char *moment_text(int64_t ms, char out[MOMENT_BYTES]); /* "2026-09-01T10:0
 /* Every file name that the standard knows, NULL at the end: the manifest lists them all. */
 extern const char *const ONEROSTER_FILES[];
 
+#define SOURCED_ID_BYTES 256 /* a sourcedId and a NUL */
+
+/* Walks a comma separated cell. Returns the next id in buf (cut at 255 bytes, which no id exceeds), NULL at the end. */
+const char *id_list_next(const char **at, char buf[SOURCED_ID_BYTES]);
+
 #endif

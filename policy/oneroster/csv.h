@@ -17,6 +17,7 @@
 #define CSV_ROW_BYTES 262144
 #define CSV_FIELD_BYTES 16384
 #define CSV_COLUMNS 64
+#define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files of an export together */
 
 /* What is wrong with a file, and where. line and column 0: with the file as a whole. */
 struct roster_problem {

@@ -120,7 +120,7 @@ static bool read_header(struct table_reading *t, struct csv_reader *reader, cons
 /* The role that OneRoster 1.1 tells with the person, in each of the orgs, as rows of roles.csv. */
 static void take_down_roles(struct table_reading *t, const struct cells *c)
 {
-    char buf[ID_BYTES], role_id[TOLD_ID_BYTES];
+    char buf[SOURCED_ID_BYTES], role_id[TOLD_ID_BYTES];
     const char *at = cell(c, USER_ORGS), *org;
     while ((org = id_list_next(&at, buf)) != NULL) {
         const char *values[COLUMNS_MAX] = {0};

@@ -24,10 +24,9 @@
 
 struct snapshot;
 
-#define ROSTER_ENTRIES_MAX 64                 /* files in the zip */
-#define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files together */
-#define ROSTER_ROWS_MAX 4000000               /* all files together */
-#define ROSTER_PACKING_MAX 400                /* unpacked bytes for each packed one, beyond the first MiB */
+#define ROSTER_ENTRIES_MAX 64   /* files in the zip */
+#define ROSTER_ROWS_MAX 4000000 /* all files together */
+#define ROSTER_PACKING_MAX 400  /* unpacked bytes for each packed one, beyond the first MiB */
 
 struct roster_school {
     const char *id, *name; /* id: the sourcedId, here and below */

@@ -2,22 +2,12 @@
 #ifndef PARTA_POLICY_ONEROSTER_READER_PRIVATE_H
 #define PARTA_POLICY_ONEROSTER_READER_PRIVATE_H
 
+#include "policy/oneroster/arena.h"
 #include "policy/oneroster/id_map.h"
 #include "policy/oneroster/reader.h"
 #include "policy/oneroster/columns.h"
 
-/* Strings that live as long as the roster: no free of their own, so that 100 000 names cost little more than their
- * bytes. */
-struct arena *arena_create(void);
-void arena_destroy(struct arena *memory); /* NULL is accepted */
-void *arena_alloc(struct arena *memory, size_t size);
-const char *arena_copy(struct arena *memory, const char *s);
-
 #define ID_OTHER (UINT32_MAX - 1) /* there, but not of the kind that is kept: an org that is no school */
-#define ID_BYTES 256              /* a sourcedId and a NUL */
-
-/* Walks a comma separated cell. Returns the next id in buf (cut at 255 bytes, which no id exceeds), NULL at the end. */
-const char *id_list_next(const char **at, char buf[ID_BYTES]);
 
 /* A pupil's agents, looked up when everybody's roles are known. */
 struct pending_agents {

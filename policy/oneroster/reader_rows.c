@@ -53,21 +53,6 @@ static bool period(const struct cells *c, int begin_column, int end_column, scho
     return *begin <= *end || cell_refuse(c, end_column, "ends before it begins");
 }
 
-const char *id_list_next(const char **at, char buf[ID_BYTES])
-{
-    *at += strspn(*at, ", ");
-    size_t len = strcspn(*at, ",");
-    if (len == 0)
-        return NULL;
-    size_t kept = len < ID_BYTES - 1 ? len : ID_BYTES - 1;
-    while (kept > 0 && (*at)[kept - 1] == ' ')
-        --kept;
-    memcpy(buf, *at, kept);
-    buf[kept] = '\0';
-    *at += len;
-    return buf;
-}
-
 static bool sessions_row(struct reading *in, const struct cells *c)
 {
     const char *id;
@@ -109,7 +94,7 @@ static bool courses_row(struct reading *in, const struct cells *c)
 
 static bool check_terms(struct reading *in, const struct cells *c)
 {
-    char buf[ID_BYTES];
+    char buf[SOURCED_ID_BYTES];
     const char *at = cell(c, CLASS_TERMS), *id;
     while ((id = id_list_next(&at, buf)) != NULL)
         if (roster_find(in->ids[TABLE_SESSIONS], id) == ID_NONE)
@@ -191,7 +176,7 @@ static void roles_add(struct reading *in, struct roster_role role)
 /* OneRoster 1.1 has one role for a person, in each of the person's orgs. */
 static bool own_roles(struct reading *in, const struct cells *c, uint32_t person)
 {
-    char buf[ID_BYTES];
+    char buf[SOURCED_ID_BYTES];
     const char *at = cell(c, USER_ORGS), *id;
     enum school_role role = role_meant(cell(c, USER_ROLE));
     while ((id = id_list_next(&at, buf)) != NULL) {
@@ -234,7 +219,7 @@ static bool users_row(struct reading *in, const struct cells *c)
 #define FAULT_BYTES 128
 static bool take_agents(struct reading *in, uint32_t child, const char *agents, char fault[FAULT_BYTES])
 {
-    char buf[ID_BYTES];
+    char buf[SOURCED_ID_BYTES];
     const char *id, *wrong = NULL;
     struct roster_person *people = in->roster->people;
     for (size_t first = in->roster->n_guardianships; wrong == NULL && (id = id_list_next(&agents, buf)) != NULL;) {

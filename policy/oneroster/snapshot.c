@@ -7,10 +7,10 @@
 #include <zip.h>
 
 #include "homeserver/base/log.h"
-#include "policy/oneroster/reader_private.h"
+#include "policy/oneroster/arena.h"
+#include "policy/oneroster/id_map.h"
 
 #define PACK_LEVEL 1 /* of deflate: half the bytes for a tenth of the time of the usual */
-#define OPENED_BYTES_MAX ROSTER_BYTES_MAX
 
 /* --- Rows as text --- */
 
@@ -95,7 +95,7 @@ static bool open_file(zip_t *zip, int table, struct text *out, struct roster_pro
     char name[64];
     zip_stat_t stat;
     zip_file_t *file = zip_fopen(zip, file_name(table, name), 0);
-    if (file == NULL || zip_stat(zip, name, 0, &stat) != 0 || stat.size > OPENED_BYTES_MAX) {
+    if (file == NULL || zip_stat(zip, name, 0, &stat) != 0 || stat.size > ROSTER_BYTES_MAX) {
         if (file != NULL)
             zip_fclose(file);
         return refuse_damaged(problem, name, zip_strerror(zip));
@@ -367,7 +367,7 @@ static bool is_told_anew(const struct merging *m, const char *const *values)
 /* The list of agents without those who are dropped. */
 static const char *agents_left(struct merging *m, const char *agents)
 {
-    char buf[ID_BYTES];
+    char buf[SOURCED_ID_BYTES];
     const char *at = agents, *id;
     text_clear(&m->agents);
     text_adds(&m->agents, "");

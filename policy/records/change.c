@@ -13,7 +13,6 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
-#include "policy/admin/room_owner.h"
 #include "policy/records/people.h"
 #include "policy/records/reconcile.h"
 

@@ -11,7 +11,7 @@
 
 #include "homeserver/base/text.h"
 #include "homeserver/store/school/schools.h"
-#include "policy/oneroster/import.h"
+#include "policy/records/roster_changes.h"
 
 struct tx;
 

@@ -5,7 +5,6 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
-#include "policy/school_rooms/documents.h"
 
 void office_act_for(struct office_act *office, const struct changing_records *c, const char *because)
 {
@@ -30,11 +29,6 @@ bool office_act_note(struct changing_records *c, const char *act, school_no scho
     const struct audit_note note = {
         .actor = c->actor, .act = act, .school = school, .subject = subject, .details = details, .reason = reason};
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || error_set(c->e, ERROR_UNKNOWN, NULL);
-}
-
-bool documents_welcome(struct changing_records *c, user_no user)
-{
-    return documents_ensure(c->rooms, c->tx, user, c->e);
 }
 
 const char *office_act_user_id(const struct changing_records *c, user_no user)

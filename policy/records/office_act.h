@@ -27,9 +27,6 @@ bool office_act_knows(const struct changing_records *c, school_no school);
 bool office_act_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
                      const char *reason);
 
-/* What a person who has just been let in is given, though already signed in: their documents room (E6). */
-bool documents_welcome(struct changing_records *c, user_no user);
-
 const char *office_act_user_id(const struct changing_records *c, user_no user); /* borrowed; "" for 0 */
 
 #endif

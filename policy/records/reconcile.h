@@ -17,7 +17,8 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "policy/oneroster/import.h"
+#include "homeserver/store/school/schools.h"
+#include "policy/records/roster_changes.h"
 
 struct changelog;
 struct rooms;

@@ -8,6 +8,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
+#include "policy/school_rooms/documents.h"
 #include "policy/signup/contact_required.h"
 
 #define BIRTH_FIRST 19000101
@@ -288,7 +289,8 @@ bool application_approve(struct changing_records *c, application_no no, const st
     const struct subject subject = of_application(&row);
     office_act_for(&office, c, "an application was approved");
     done = done && office_act_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
-           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") && documents_welcome(c, row.user);
+           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") &&
+           documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);
     return done;
 }

@@ -9,6 +9,7 @@
 #include "policy/signup/applications.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
+#include "policy/school_rooms/documents.h"
 
 #define ADULT_YEARS 18
 
@@ -164,7 +165,7 @@ static bool admit(struct changing_records *c, application_no no, const struct gu
                 (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
                  error_set(c->e, ERROR_UNKNOWN, NULL)) &&
                 office_act_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
-                documents_welcome(c, row.user);
+                documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);
     return done;
 }

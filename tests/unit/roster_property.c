@@ -28,6 +28,7 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
+#include "policy/oneroster/import.h"
 #include "policy/records/change.h"
 #include "policy/records/reconcile.h"
 #include "tests/unit/fixture.h"
