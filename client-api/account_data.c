@@ -21,21 +21,18 @@ static bool reply_content(struct request *r, room_no room, const char *type)
     return reply_text(r, &body);
 }
 
-/* The store has only what the user made of the push rules. */
-static bool reply_push_rules(struct request *r)
+static bool get_global(struct request *r)
 {
     struct text body = TEXT_INIT;
+    if (!user_path_own(r))
+        return false;
+    if (strcmp(r->params[1], PUSH_RULES_TYPE) != 0)
+        return reply_content(r, 0, r->params[1]);
+    /* The store has only what the user made of the push rules. */
     char *stored = account_data_get(r->db, r->session->user, 0, PUSH_RULES_TYPE);
     push_rules_add_content(&body, stored, r->session->user_id);
     free(stored);
     return reply_text(r, &body);
-}
-
-static bool get_global(struct request *r)
-{
-    if (!user_path_own(r))
-        return false;
-    return strcmp(r->params[1], PUSH_RULES_TYPE) == 0 ? reply_push_rules(r) : reply_content(r, 0, r->params[1]);
 }
 
 static bool put_global(struct request *r)

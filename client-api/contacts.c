@@ -29,20 +29,13 @@ static bool body_address(struct request *r, enum contact_medium medium, struct c
            contact_phone(country, typed, out, &r->error);
 }
 
-static bool reply_session(struct request *r, const char *sid)
-{
-    const struct config *config = r->server->config;
-    const char *base = config->public_baseurl;
-    return reply_json(r, json_pack("{s:s, s:o}", "sid", sid, "submit_url",
-                                   json_sprintf("%s%s/_parta/v1/verifications/%s/code", base != NULL ? "" : "https://",
-                                                base != NULL ? base : config->server_name, sid)));
-}
-
 /* Answers alike whether or not the address is known here; the message tells (accounts/contacts.h). */
 static bool request_code(struct request *r, enum contact_medium medium, enum code_purpose purpose)
 {
     struct contact_address address;
     struct code_request asked = {.purpose = purpose, .address = &address};
+    const struct config *config = r->server->config;
+    const char *base = config->public_baseurl;
     char sid[SID_CHARS + 1];
     if (!uia_threepid_offered(r, medium))
         return refuse_denied(r);
@@ -51,7 +44,10 @@ static bool request_code(struct request *r, enum contact_medium medium, enum cod
         return false;
     if (json_object_get(r->body, "send_attempt") == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "send_attempt is missing.");
-    return contacts_request_code(r->server->contacts, &asked, sid, &r->error) && reply_session(r, sid);
+    return contacts_request_code(r->server->contacts, &asked, sid, &r->error) &&
+           reply_json(r, json_pack("{s:s, s:o}", "sid", sid, "submit_url",
+                                   json_sprintf("%s%s/_parta/v1/verifications/%s/code", base != NULL ? "" : "https://",
+                                                base != NULL ? base : config->server_name, sid)));
 }
 
 static bool post_email_add(struct request *r)
@@ -108,18 +104,14 @@ static bool post_add(struct request *r)
            contacts_add(r->server->contacts, r->session->user, sid, secret, &r->error) && reply_empty(r);
 }
 
-/* Where no addresses are verified any more, old ones can still be taken back. */
-static bool has_any(struct request *r)
-{
-    return contacts_count(r->db, r->session->user, CONTACT_EMAIL) > 0 ||
-           contacts_count(r->db, r->session->user, CONTACT_PHONE) > 0;
-}
-
 static bool post_delete(struct request *r)
 {
     const char *medium, *typed;
     struct contact_address address;
-    if (r->server->contacts == NULL || (!uia_threepid_offered_any(r) && !has_any(r)))
+    /* Where no addresses are verified any more, old ones can still be taken back. */
+    if (r->server->contacts == NULL ||
+        (!uia_threepid_offered_any(r) && contacts_count(r->db, r->session->user, CONTACT_EMAIL) == 0 &&
+         contacts_count(r->db, r->session->user, CONTACT_PHONE) == 0))
         return refuse_denied(r);
     if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed) ||
         !contact_from(medium, typed, &address, &r->error))

@@ -55,18 +55,14 @@ static bool post_filter(struct request *r)
     return ok && reply_json(r, json_pack("{s:s}", "filter_id", id));
 }
 
-/* A filter id is the number in decimal, and nothing that only reads like it. 0: it is none. */
-static int64_t filter_no_from(const char *id)
-{
-    size_t digits = strspn(id, "0123456789");
-    return digits > 0 && digits < 19 && id[digits] == '\0' && id[0] != '0' ? strtoll(id, NULL, 10) : 0;
-}
-
 static bool get_filter(struct request *r)
 {
     if (!user_path_own(r))
         return false;
-    char *definition = filters_get(r->db, r->session->user, filter_no_from(r->params[1]));
+    const char *id = r->params[1]; /* the number in decimal, and nothing that only reads like it */
+    size_t digits = strspn(id, "0123456789");
+    bool is_id = digits > 0 && digits < 19 && id[digits] == '\0' && id[0] != '0';
+    char *definition = is_id ? filters_get(r->db, r->session->user, strtoll(id, NULL, 10)) : NULL;
     if (definition == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no such filter.");
     struct text body = TEXT_INIT;

@@ -70,15 +70,6 @@ static bool get_hierarchy(struct request *r)
     return reply_text(r, &out);
 }
 
-static room_no summarized_room(struct request *r)
-{
-    user_no user = r->session != NULL ? r->session->user : 0;
-    if (r->params[0][0] == '#')
-        return directory_find(r->db, room_access_school_mode(r), r->params[0], user);
-    room_no room = rooms_by_id(r->db, r->params[0]);
-    return room != 0 && room_access_may_know_room(r, room) ? room : 0;
-}
-
 static bool get_summary(struct request *r)
 {
     struct summary summary = {0};
@@ -86,7 +77,11 @@ static bool get_summary(struct request *r)
     if (r->session == NULL && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
     user_no user = r->session != NULL ? r->session->user : 0;
-    room_no room = summarized_room(r);
+    bool by_alias = r->params[0][0] == '#';
+    room_no room = by_alias ? directory_find(r->db, room_access_school_mode(r), r->params[0], user)
+                            : rooms_by_id(r->db, r->params[0]);
+    if (!by_alias && room != 0 && !room_access_may_know_room(r, room))
+        room = 0;
     bool seen = room != 0 && summary_load(&summary, r->db, room) && summary_open_to(&summary, r->db, user);
     enum membership membership = seen && user != 0 ? memberships_of(r->db, room, user) : MEMBERSHIP_NONE;
     if (seen) {

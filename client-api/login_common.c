@@ -132,21 +132,16 @@ static bool check_password(struct request *r, const json_t *auth, struct uia_att
 }
 
 /* A link of a school is a token too (school.md C2); one that is not good any more says why. */
-static bool token_good(struct request *r, const char *token)
+static bool check_registration_token(struct request *r, const json_t *auth, struct uia_attempt *attempt)
 {
     const struct signing_up signing_up = request_signing_up(r);
     struct link_row link;
-    if (!signup_is_link(r->db, token))
-        return registration_tokens_valid(r->db, token, clock_wall_ms());
-    return signup_open(&signing_up, r->db, token, &link, &r->error);
-}
-
-static bool check_registration_token(struct request *r, const json_t *auth, struct uia_attempt *attempt)
-{
     const char *token = json_get_string(auth, "token");
     if (token == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The registration token is missing.");
-    if (!registration_token_well_formed(token) || !token_good(r, token))
+    if (!registration_token_well_formed(token) ||
+        !(signup_is_link(r->db, token) ? signup_open(&signing_up, r->db, token, &link, &r->error)
+                                       : registration_tokens_valid(r->db, token, clock_wall_ms())))
         return r->error.code == ERROR_NONE && refuse(r, ERROR_UNAUTHORIZED, "The registration token is not valid.");
     snprintf(attempt->value, sizeof attempt->value, "%s", token);
     return true;

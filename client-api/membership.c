@@ -70,12 +70,6 @@ static bool reply_room(struct request *r, const struct changing *c)
     return reply_json(r, json_pack("{s:s}", "room_id", c->room_id));
 }
 
-static bool own_act(struct request *r, enum act act)
-{
-    struct changing c = {0};
-    return change(r, act, &c) && reply_empty(r);
-}
-
 static bool act_on_other(struct request *r, enum act act)
 {
     struct changing c = {0};
@@ -105,7 +99,8 @@ static bool knock_room(struct request *r)
 
 static bool leave_room(struct request *r)
 {
-    return own_act(r, ACT_LEAVE);
+    struct changing c = {0};
+    return change(r, ACT_LEAVE, &c) && reply_empty(r);
 }
 
 static bool forget_room(struct request *r)

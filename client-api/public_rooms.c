@@ -103,23 +103,18 @@ static bool query_public_rooms(struct request *r)
     return reply_rooms(r, &search);
 }
 
-static bool is_published(struct db *db, room_no room)
-{
-    struct room_row row;
-    struct stmt *q = rooms_get(db, room);
-    bool published = rooms_next(q, &row) && row.published;
-    stmt_end(q);
-    return published;
-}
-
 static bool get_visibility(struct request *r)
 {
+    struct room_row row;
     if (!signed_in_enough(r))
         return false;
     room_no room = rooms_by_id(r->db, r->params[0]);
     if (room == 0 || !room_access_may_know_room(r, room))
         return refuse(r, ERROR_NOT_FOUND, "There is no such room.");
-    return reply_json(r, json_pack("{s:s}", "visibility", is_published(r->db, room) ? "public" : "private"));
+    struct stmt *q = rooms_get(r->db, room);
+    bool published = rooms_next(q, &row) && row.published;
+    stmt_end(q);
+    return reply_json(r, json_pack("{s:s}", "visibility", published ? "public" : "private"));
 }
 
 static bool put_visibility(struct request *r)

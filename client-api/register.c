@@ -131,23 +131,18 @@ static bool get_available(struct request *r)
 }
 
 /* A link says no more here than a token: whether it could be used. */
-static bool link_valid(struct request *r, const char *token)
+static bool get_validity(struct request *r)
 {
     const struct signing_up signing_up = request_signing_up(r);
     struct link_row link;
     struct error why;
-    return signup_open(&signing_up, r->db, token, &link, &why);
-}
-
-static bool get_validity(struct request *r)
-{
     const char *token = query_get(r, "token");
     if (token == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The token is missing.");
     if (!register_allowed(r->server->accounts, &r->error))
         return false;
-    bool valid = registration_token_well_formed(token) &&
-                 (registration_tokens_valid(r->db, token, clock_wall_ms()) || link_valid(r, token));
+    bool valid = registration_token_well_formed(token) && (registration_tokens_valid(r->db, token, clock_wall_ms()) ||
+                                                           signup_open(&signing_up, r->db, token, &link, &why));
     return reply_json(r, json_pack("{s:b}", "valid", (int)valid));
 }
 

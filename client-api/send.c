@@ -22,16 +22,6 @@ struct sending {
     struct appended out;
 };
 
-/* F3: it waits for the end of quiet hours. */
-static bool held_before(struct sending *s, struct tx *tx, const struct room *room)
-{
-    const struct draft *d = &s->draft;
-    int64_t no = delayed_messages_find(tx->db, d->device, room->no, d->about, d->txn_id);
-    if (no != 0)
-        delayed_message_placeholder(no, s->out.event_id);
-    return no != 0;
-}
-
 /* Whether this transaction id was used at this path before: then the answer is what it was. */
 static bool sent_before(struct sending *s, struct tx *tx, const struct room *room)
 {
@@ -40,8 +30,12 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
     if (d->txn_id == NULL)
         return false;
     stream_pos pos = transactions_find(tx->db, d->device, room->no, d->about, d->txn_id);
-    if (pos == 0)
-        return held_before(s, tx, room);
+    if (pos == 0) { /* unless it waits for the end of quiet hours (F3) */
+        int64_t no = delayed_messages_find(tx->db, d->device, room->no, d->about, d->txn_id);
+        if (no != 0)
+            delayed_message_placeholder(no, s->out.event_id);
+        return no != 0;
+    }
     struct stmt *q = events_by_pos(tx->db, pos);
     bool found = events_next(q, &row);
     if (found)

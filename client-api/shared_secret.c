@@ -35,14 +35,6 @@ static bool body_request(struct request *r, struct shared_secret_request *out, c
            body_string_or(r, "user_type", NULL, &out->user_type) && body_string(r, "mac", mac);
 }
 
-static bool is_authentic(struct request *r, const struct shared_secret_request *asked, const char *mac)
-{
-    if (!nonces_redeem(r->server->accounts->nonces, asked->nonce, clock_mono_ms()))
-        return refuse(r, ERROR_INVALID_PARAM, "The nonce is not known, was used before or has expired.");
-    return shared_secret_verify(r->server->config->registration.shared_secret, asked, mac) ||
-           refuse(r, ERROR_FORBIDDEN, "The HMAC is not right.");
-}
-
 static bool post_account(struct request *r)
 {
     struct shared_secret_request asked;
@@ -52,9 +44,12 @@ static bool post_account(struct request *r)
     const char *mac, *display_name;
     bool inhibit_login;
     if (!is_on(r) || !body_request(r, &asked, &mac) || !body_string_or(r, "displayname", NULL, &display_name) ||
-        !body_bool_or(r, "inhibit_login", false, &inhibit_login) || !body_device_wish(r, &wish) ||
-        !is_authentic(r, &asked, mac))
+        !body_bool_or(r, "inhibit_login", false, &inhibit_login) || !body_device_wish(r, &wish))
         return false;
+    if (!nonces_redeem(r->server->accounts->nonces, asked.nonce, clock_mono_ms()))
+        return refuse(r, ERROR_INVALID_PARAM, "The nonce is not known, was used before or has expired.");
+    if (!shared_secret_verify(r->server->config->registration.shared_secret, &asked, mac))
+        return refuse(r, ERROR_FORBIDDEN, "The HMAC is not right.");
     if (asked.user_type != NULL)
         return refuse(r, ERROR_INVALID_PARAM, "There are no types of users here.");
     account = (struct new_account){asked.username, asked.password, display_name, asked.admin};

@@ -163,12 +163,6 @@ static bool parse_limit(int *out, const json_t *value)
     return true;
 }
 
-static bool parse_url(enum filter_url *out, const json_t *value)
-{
-    *out = json_is_true(value) ? FILTER_URL_ONLY : FILTER_URL_NONE;
-    return json_is_boolean(value);
-}
-
 static bool parse_format(enum filter_format *out, const json_t *value)
 {
     const char *name = json_is_string(value) ? json_string_value(value) : "";
@@ -176,20 +170,16 @@ static bool parse_format(enum filter_format *out, const json_t *value)
     return *out == FILTER_FORMAT_FEDERATION || strcmp(name, "client") == 0;
 }
 
-static bool parse_bool(bool *out, const json_t *value)
-{
-    *out = json_is_true(value);
-    return json_is_boolean(value);
-}
-
 static bool parse_member(void *at, void *into, enum shape shape, const json_t *value, struct error *e)
 {
     switch (shape) {
     case SHAPE_NAMES: return list_parse(at, value, false);
     case SHAPE_PATTERNS: return list_parse(at, value, true);
-    case SHAPE_BOOL: return parse_bool(at, value);
+    case SHAPE_BOOL: *(bool *)at = json_is_true(value); return json_is_boolean(value);
     case SHAPE_LIMIT: return parse_limit(at, value);
-    case SHAPE_URL: return parse_url(at, value);
+    case SHAPE_URL:
+        *(enum filter_url *)at = json_is_true(value) ? FILTER_URL_ONLY : FILTER_URL_NONE;
+        return json_is_boolean(value);
     case SHAPE_FORMAT: return parse_format(at, value);
     case SHAPE_EVENTS: return json_is_object(value) && parse_members(at, EVENT_MEMBERS, value, e);
     case SHAPE_ROOM_EVENTS:

@@ -89,15 +89,6 @@ static void load_children(struct children *children, const struct walk *walk, co
         qsort(children->at, children->n, sizeof *children->at, by_order);
 }
 
-static void free_children(struct children *children)
-{
-    for (size_t i = 0; i < children->n; ++i) {
-        free(children->at[i].row);
-        free(children->at[i].order);
-    }
-    free(children->at);
-}
-
 static void push(struct walk *walk, room_no room, int64_t depth)
 {
     if (room == 0)
@@ -118,13 +109,6 @@ static bool visit_first_time(struct walk *walk, room_no room)
     return true;
 }
 
-static void add_child(struct text *out, const struct walk *walk, const struct event_row *row)
-{
-    render_stripped(out, walk->how, row);
-    out->len -= 1; /* the stripped event's closing brace: one more member */
-    text_addf(out, ",\"origin_server_ts\":%lld}", (long long)row->ts);
-}
-
 static void show(struct text *out, struct walk *walk, const struct summary *summary, const struct children *children)
 {
     text_adds(out, walk->shown++ != 0 ? ",{" : "{");
@@ -132,7 +116,9 @@ static void show(struct text *out, struct walk *walk, const struct summary *summ
     text_adds(out, ",\"children_state\":[");
     for (size_t i = 0; i < children->n; ++i) {
         text_add(out, ",", i != 0);
-        add_child(out, walk, children->at[i].row);
+        render_stripped(out, walk->how, children->at[i].row);
+        out->len -= 1; /* the stripped event's closing brace: one more member */
+        text_addf(out, ",\"origin_server_ts\":%lld}", (long long)children->at[i].row->ts);
     }
     text_adds(out, "]}");
 }
@@ -152,7 +138,11 @@ static void visit(struct text *out, struct walk *walk, struct place place)
             show(out, walk, &summary, &children);
         for (size_t i = children.n; i-- != 0 && place.depth < wanted->max_depth;)
             push(walk, rooms_by_id(walk->how->db, children.at[i].row->state_key), place.depth + 1);
-        free_children(&children);
+        for (size_t i = 0; i < children.n; ++i) {
+            free(children.at[i].row);
+            free(children.at[i].order);
+        }
+        free(children.at);
     }
     summary_finish(&summary);
 }

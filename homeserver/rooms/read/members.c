@@ -6,11 +6,6 @@
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/store/matrix/events.h"
 
-static bool is_member(const struct event_row *row)
-{
-    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0;
-}
-
 enum membership members_content_membership(const char *content)
 {
     json_t *object = json_loads(content, 0, NULL);
@@ -38,7 +33,7 @@ void members_render(struct text *out, const struct render *how, const struct mem
                                               : events_state_at(how->db, wanted->room, wanted->pos);
     text_addc(out, '[');
     while (events_next(q, &row)) {
-        if (!is_member(&row) || !is_wanted(wanted, &row))
+        if (strcmp(row.type, "m.room.member") != 0 || !is_wanted(wanted, &row))
             continue;
         text_add(out, ",", first ? 0 : 1);
         render_event(out, &bare, &row);

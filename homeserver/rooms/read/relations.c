@@ -24,21 +24,18 @@ static bool matches(const struct render *how, const struct relations_query *want
            render_counts_relation(how, relation);
 }
 
-static void add_node(struct nodes *nodes, const struct relation *relation)
-{
-    if ((nodes->n & (nodes->n - 1)) == 0)
-        nodes->at = xrealloc(nodes->at, (nodes->n != 0 ? nodes->n * 2 : 1) * sizeof *nodes->at);
-    nodes->at[nodes->n++] = (struct node){relation->pos, xstrdup(relation->event_id)};
-}
-
 static void add_children(struct nodes *nodes, const struct render *how, const char *target_id,
                          const struct relations_query *wanted)
 {
     struct relation relation;
     struct stmt *q = relations_to(how->db, target_id, INT64_MAX);
-    while (nodes->n < RELATIONS_QUERY_MAX && relations_next(q, &relation))
-        if (matches(how, wanted, &relation))
-            add_node(nodes, &relation);
+    while (nodes->n < RELATIONS_QUERY_MAX && relations_next(q, &relation)) {
+        if (!matches(how, wanted, &relation))
+            continue;
+        if ((nodes->n & (nodes->n - 1)) == 0)
+            nodes->at = xrealloc(nodes->at, (nodes->n != 0 ? nodes->n * 2 : 1) * sizeof *nodes->at);
+        nodes->at[nodes->n++] = (struct node){relation.pos, xstrdup(relation.event_id)};
+    }
     stmt_end(q);
 }
 

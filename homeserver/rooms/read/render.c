@@ -107,18 +107,12 @@ static void add_transaction(struct text *out, const struct render *how, const st
     free(txn);
 }
 
-static void add_membership(struct text *out, const struct render *how, const struct event_row *row)
-{
-    if (how->visibility == NULL)
-        return;
-    add_member(out, ",\"membership\":", membership_name(visibility_membership_at(how->visibility, row->pos)));
-}
-
 void render_event(struct text *out, const struct render *how, const struct event_row *row)
 {
     add_head(out, how, row);
     text_add_int(out, how->now_ms > row->ts ? how->now_ms - row->ts : 0);
-    add_membership(out, how, row);
+    if (how->visibility != NULL)
+        add_member(out, ",\"membership\":", membership_name(visibility_membership_at(how->visibility, row->pos)));
     add_replaced(out, how, row);
     if (!bare(how)) {
         add_redacted_because(out, how, row);

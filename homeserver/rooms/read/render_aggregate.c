@@ -35,15 +35,6 @@ bool render_counts_relation(const struct render *how, const struct relation *rel
            (how->visibility == NULL || visibility_allows(how->visibility, relation->pos));
 }
 
-/* An edit is by the same person, of the same type, and no state ("Validity of replacement events"). */
-static void take_edit(struct found *found, const struct event_row *row, const struct relation *relation)
-{
-    if (relation->sender != row->sender || relation->state || strcmp(relation->type, row->type) != 0)
-        return;
-    found->edits = xrealloc(found->edits, (found->n_edits + 1) * sizeof *found->edits);
-    found->edits[found->n_edits++] = (struct edit){relation->pos, relation->ts, xstrdup(relation->event_id)};
-}
-
 static void take(struct found *found, const struct render *how, const struct event_row *row,
                  const struct relation *relation)
 {
@@ -52,7 +43,11 @@ static void take(struct found *found, const struct render *how, const struct eve
         found->thread.count += 1;
         found->thread.participated |= relation->sender == how->viewer;
     } else if (strcmp(relation->rel_type, "m.replace") == 0) {
-        take_edit(found, row, relation);
+        /* An edit is by the same person, of the same type, and no state ("Validity of replacement events"). */
+        if (relation->sender != row->sender || relation->state || strcmp(relation->type, row->type) != 0)
+            return;
+        found->edits = xrealloc(found->edits, (found->n_edits + 1) * sizeof *found->edits);
+        found->edits[found->n_edits++] = (struct edit){relation->pos, relation->ts, xstrdup(relation->event_id)};
     } else if (strcmp(relation->rel_type, "m.reference") == 0) {
         text_adds(&found->references, found->references.len != 0 ? ",{\"event_id\":" : "{\"event_id\":");
         text_add_json(&found->references, relation->event_id);
@@ -138,14 +133,6 @@ static void add_thread(struct text *out, size_t start, const struct render *how,
     free(latest);
 }
 
-static void found_finish(struct found *found)
-{
-    for (size_t i = 0; i < found->n_edits; ++i)
-        free(found->edits[i].event_id);
-    free(found->edits);
-    text_finish(&found->references);
-}
-
 void render_add_aggregations(struct text *out, const struct render *how, const struct event_row *row)
 {
     struct found found = {0};
@@ -164,5 +151,8 @@ void render_add_aggregations(struct text *out, const struct render *how, const s
     add_thread(out, start, how, row, &found);
     if (out->len != start)
         text_addc(out, '}');
-    found_finish(&found);
+    for (size_t i = 0; i < found.n_edits; ++i)
+        free(found.edits[i].event_id);
+    free(found.edits);
+    text_finish(&found.references);
 }

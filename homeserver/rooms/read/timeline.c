@@ -49,13 +49,6 @@ static bool clamp(const struct render *how, stream_pos *after, stream_pos *upto)
     return *after < *upto;
 }
 
-static void add_row(struct timeline *timeline, const struct event_row *row)
-{
-    if ((timeline->n & (timeline->n - 1)) == 0)
-        timeline->rows = xrealloc(timeline->rows, (timeline->n != 0 ? timeline->n * 2 : 1) * sizeof *timeline->rows);
-    timeline->rows[timeline->n++] = event_hold(row);
-}
-
 void timeline_read(struct timeline *timeline, const struct render *how, const struct timeline_wanted *wanted)
 {
     stream_pos after = wanted->after, upto = wanted->upto;
@@ -70,8 +63,11 @@ void timeline_read(struct timeline *timeline, const struct render *how, const st
         timeline->more = scanned == TIMELINE_SCAN_MAX || (show && timeline->n == wanted->limit);
         if (timeline->more)
             break;
+        if (show && (timeline->n & (timeline->n - 1)) == 0)
+            timeline->rows =
+                xrealloc(timeline->rows, (timeline->n != 0 ? timeline->n * 2 : 1) * sizeof *timeline->rows);
         if (show)
-            add_row(timeline, &row);
+            timeline->rows[timeline->n++] = event_hold(&row);
         timeline->end = wanted->backwards ? row.pos - 1 : row.pos;
     }
     stmt_end(q);

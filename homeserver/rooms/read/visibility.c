@@ -93,13 +93,6 @@ static void add_run(struct visibility *v, stream_pos first, stream_pos last)
     v->runs[v->n_runs++] = (struct run){first, last};
 }
 
-/* Where either history takes its next step after pos. INT64_MAX: nowhere. */
-static stream_pos next_step(const struct visibility *v, size_t m, size_t s)
-{
-    stream_pos next = m < v->memberships.n ? v->memberships.at[m].pos : INT64_MAX;
-    return s < v->settings.n && v->settings.at[s].pos < next ? v->settings.at[s].pos : next;
-}
-
 /* Walks both histories side by side. A step is an event of its own: seen if it could be seen before or after. */
 static void find_runs(struct visibility *v)
 {
@@ -107,7 +100,10 @@ static void find_runs(struct visibility *v)
     stream_pos at = 0;
     size_t m = 0, s = 0;
     for (;;) {
-        stream_pos next = next_step(v, m, s);
+        /* Where either history takes its next step. INT64_MAX: nowhere. */
+        stream_pos next = m < v->memberships.n ? v->memberships.at[m].pos : INT64_MAX;
+        if (s < v->settings.n && v->settings.at[s].pos < next)
+            next = v->settings.at[s].pos;
         bool before = rules_allow(v, setting, membership, next == INT64_MAX ? at : next - 1);
         if (before)
             add_run(v, at, next == INT64_MAX ? next : next - 1);
