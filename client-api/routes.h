@@ -42,7 +42,7 @@ extern const struct routes TYPING_ROUTES;
 extern const struct routes PRESENCE_ROUTES;
 
 /* All of them (client-api/routes.c). */
-extern const struct routes *const ALL_ROUTES[];
-extern const size_t ALL_ROUTES_COUNT;
+extern const struct routes *const CLIENT_API_ROUTES[];
+extern const size_t CLIENT_API_ROUTES_COUNT;
 
 #endif

@@ -18,6 +18,7 @@
 #include "homeserver/base/keyfile.h"
 #include "homeserver/base/lock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/cli/control.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
@@ -32,6 +33,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/sync_service.h"
+#include "policy/api/routes.h"
 #include "policy/school_rooms/documents.h"
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
@@ -72,6 +74,7 @@ static bool load_config(struct app *app)
         return complain(&problem);
     log_set_level(app->config->log.level);
     app->server.config = app->config;
+    app->server.metrics = metrics_create();
     if (app->config->policy.mode == POLICY_OPEN)
         log_warn("start", "policy.mode is open: a plain homeserver, the school's rules are OFF");
     return true;
@@ -102,7 +105,10 @@ static bool start_writer(struct app *app)
 {
     struct db_options options = {.durable = app->config->storage.durable, .cache_kib = app->config->storage.cache_kib};
     app->server.writer = writer_start(app->config->database_path, &options);
-    return app->server.writer != NULL;
+    if (app->server.writer == NULL)
+        return false;
+    writer_metrics(app->server.writer, app->server.metrics);
+    return true;
 }
 
 static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
@@ -159,6 +165,7 @@ static bool make_services(struct app *app)
     s->accounts->hooks = (struct accounts_hooks){
         .self = s->rooms, .profile_changed = profile_changed, .leave_all = leave_all, .signed_in = documents_ensure};
     s->uia = uia_create(UIA_SESSIONS_MAX);
+    uia_metrics(s->uia, s->metrics);
     make_limits(app);
     writer_observe(s->writer, sessions_observe, s->sessions);
     writer_observe(s->writer, hub_observe, s->hub);
@@ -190,6 +197,7 @@ static bool start_puller(struct app *app)
 {
     struct server *s = &app->server;
     s->puller = puller_start(app->config, s->writer, s->rooms);
+    puller_metrics(s->puller, s->metrics);
     return true;
 }
 
@@ -221,7 +229,12 @@ static bool start_http(struct app *app)
         .db_options = {.durable = c->storage.durable},
         .metrics = c->metrics.port != 0 ? &metrics : NULL,
     };
-    app->http = http_start(&settings, &app->server, ALL_ROUTES, ALL_ROUTES_COUNT);
+    size_t n_tables = CLIENT_API_ROUTES_COUNT + SCHOOL_API_ROUTES_COUNT;
+    const struct routes **tables = xcalloc(n_tables, sizeof *tables);
+    memcpy(tables, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT * sizeof *tables);
+    memcpy(tables + CLIENT_API_ROUTES_COUNT, SCHOOL_API_ROUTES, SCHOOL_API_ROUTES_COUNT * sizeof *tables);
+    app->http = http_start(&settings, &app->server, tables, n_tables);
+    free(tables);
     return app->http != NULL;
 }
 
@@ -258,6 +271,7 @@ static void stop(struct app *app)
     http_destroy(app->http);
     uia_destroy(s->uia);
     limits_destroy(s->limits);
+    metrics_destroy(s->metrics);
     user_names_destroy(s->names);
     lock_release(app->lock);
     config_free(app->config);

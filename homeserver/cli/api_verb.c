@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client-api/routes.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/cli/services.h"
@@ -15,6 +14,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
+#include "policy/api/routes.h"
 
 /* A request in the making, and what it points into. */
 struct asking {
@@ -141,7 +141,7 @@ static bool find_route(struct asking *a, enum http_method method)
 {
     struct path path;
     struct route_hit hit;
-    a->router = router_create(ALL_ROUTES, ALL_ROUTES_COUNT);
+    a->router = router_create(SCHOOL_API_ROUTES, SCHOOL_API_ROUTES_COUNT);
     a->decoded = xcalloc(1, a->path.len + 1);
     if (a->router == NULL || !path_split(&path, a->path.data, a->path.len, a->decoded) ||
         router_find(a->router, &path, method, &hit) != ROUTE_FOUND || (hit.route->flags & ROUTE_OPERATOR_TOO) == 0)

@@ -6,10 +6,12 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/http/loop_private.h"
-#include "homeserver/http/metrics.h"
 #include "homeserver/http/reply.h"
+#include "homeserver/http/request_metrics.h"
 #include "homeserver/http/router.h"
+#include "homeserver/http/server.h"
 
 #define FORWARDED_MAX 1024 /* bytes of X-Forwarded-For that are looked at, from its end */
 
@@ -32,7 +34,8 @@ static void count(const struct request_context *context)
 {
     const struct request *r = &context->r;
     int64_t us = clock_mono_us() - context->begun_us;
-    metrics_request(context->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len, context->was_parked);
+    request_metrics_count(context->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len,
+                          context->was_parked);
     if (!log_enabled(LOG_INFO))
         return;
     char status[12], ms[32], bytes[24];
@@ -200,13 +203,14 @@ static bool path_is(const h2o_req_t *req, const char *path)
 
 int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
 {
-    const struct loop_env *env = connection_of(req)->loop->env;
+    struct metrics *metrics = connection_of(req)->loop->env->server->metrics;
     if (path_is(req, "/health"))
         return send_bytes(req, 200, "application/json", H2O_STRLIT("{\"status\":\"ok\"}"));
     if (!path_is(req, "/metrics"))
         return send_bytes(req, 404, "application/json", H2O_STRLIT("{}"));
     struct text page = TEXT_INIT;
-    env->render_metrics(env->self, &page);
+    if (metrics != NULL)
+        metrics_render(metrics, &page);
     h2o_iovec_t kept = h2o_strdup(&req->pool, page.data, page.len);
     text_finish(&page);
     return send_bytes(req, 200, "text/plain; version=0.0.4; charset=utf-8", kept.base, kept.len);

@@ -9,21 +9,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/listener.h"
 #include "homeserver/http/loop.h"
 #include "homeserver/http/loop_private.h"
-#include "homeserver/http/metrics.h"
 #include "homeserver/http/reply.h"
+#include "homeserver/http/request_metrics.h"
 #include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/tls.h"
-#include "homeserver/http/uia.h"
-#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
-#include "policy/oneroster/puller.h"
 
 #define LOOPS_MAX 16
 #define WORKERS_KEPT 2 /* that stay when nothing is to do */
@@ -44,7 +41,6 @@ struct http {
     int metrics_port;
     char *tls_cert, *tls_key;
     bool has_db, stopped;
-    int64_t begun_ms;
 };
 
 static bool get_health(struct request *r)
@@ -136,25 +132,40 @@ static struct pool *make_pool(struct http *http, const char *name, int max, int 
     return pool_create(&settings);
 }
 
-static void render_metrics(void *self, struct text *out)
+static int64_t open_connections(void *self)
 {
-    struct http *http = self;
-    struct metrics_now now = {.connections = http->env.connections,
-                              .workers = pool_state(http->env.workers),
-                              .hashers = pool_state(http->env.hashers),
-                              .uptime_ms = clock_mono_ms() - http->begun_ms};
-    for (int i = 0; i < http->n_loops; ++i)
-        now.parked += loop_parked(http->loops[i]);
-    if (http->server->uia != NULL)
-        now.uia_sessions = uia_count(http->server->uia);
-    if (http->server->writer != NULL)
-        writer_counts(http->server->writer, &now.writer_groups, &now.writer_jobs);
-    struct puller_state pulls = puller_state(http->server->puller);
-    now.roster_pulls = pulls.pulls;
-    now.roster_failures = pulls.failures;
-    now.roster_success_ms = pulls.last_success_ms;
-    metrics_render(http->env.metrics, &now, out);
+    const struct http *http = self;
+    return (int64_t)http->env.connections;
 }
+
+static int64_t parked_requests(void *self)
+{
+    const struct http *http = self;
+    size_t n = 0;
+    for (int i = 0; i < http->n_loops; ++i)
+        n += loop_parked(http->loops[i]);
+    return (int64_t)n;
+}
+
+static void pools(void *self, const struct metric *metric, struct text *out)
+{
+    const struct http *http = self;
+    struct {
+        const char *name;
+        struct pool_state now;
+    } both[] = {{"workers", pool_state(http->env.workers)}, {"hashers", pool_state(http->env.hashers)}};
+    for (size_t i = 0; i < sizeof both / sizeof *both; ++i)
+        text_addf(out,
+                  "%1$s{pool=\"%2$s\",what=\"threads\"} %3$d\n%1$s{pool=\"%2$s\",what=\"idle\"} %4$d\n"
+                  "%1$s{pool=\"%2$s\",what=\"queued\"} %5$zu\n",
+                  metric->name, both[i].name, both[i].now.threads, both[i].now.idle, both[i].now.queued);
+}
+
+static const struct metric METRICS[] = {
+    {"parta_http_connections", "Open connections.", METRIC_GAUGE, open_connections, NULL},
+    {"parta_http_parked", "Requests that wait for news.", METRIC_GAUGE, parked_requests, NULL},
+    {"parta_pool", "Worker threads and their queues.", METRIC_GAUGE, NULL, pools},
+};
 
 static bool parse_proxies(struct http *http, const struct http_settings *s)
 {
@@ -275,7 +286,6 @@ static struct http *make(const struct http_settings *settings, struct server *se
     put_defaults(s);
     http->server = server;
     http->metrics_port = -1;
-    http->begun_ms = clock_mono_ms();
     http->has_db = settings->db_path != NULL;
     http->tls_cert = copy_or_null(settings->tls_cert);
     http->tls_key = copy_or_null(settings->tls_key);
@@ -287,7 +297,7 @@ static struct http *make(const struct http_settings *settings, struct server *se
     struct loop_env *env = &http->env;
     env->server = server;
     env->router = router_create(http->tables, http->n_tables);
-    env->metrics = metrics_create(http->tables, http->n_tables);
+    env->metrics = request_metrics_create(http->tables, http->n_tables);
     env->setup = make_front(s);
     env->workers =
         make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
@@ -298,8 +308,6 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->idle_ms = s->idle_ms;
     env->stop_ms = s->stop_ms;
     env->connections_max = s->connections;
-    env->render_metrics = render_metrics;
-    env->self = http;
     return http;
 }
 
@@ -315,6 +323,8 @@ struct http *http_start(const struct http_settings *settings, struct server *ser
     }
     for (int i = 0; server->hub != NULL && i < http->n_loops; ++i)
         hub_listen(server->hub, on_wake, http->loops[i]);
+    request_metrics_add(http->env.metrics, server->metrics);
+    metrics_add(server->metrics, METRICS, sizeof METRICS / sizeof *METRICS, http);
     return http;
 }
 
@@ -368,7 +378,7 @@ void http_destroy(struct http *http)
     pool_destroy(http->env.workers);
     pool_destroy(http->env.hashers);
     h2o_setup_destroy(http->env.setup);
-    metrics_destroy(http->env.metrics);
+    request_metrics_destroy(http->env.metrics);
     router_destroy(http->env.router);
     free(http->env.trusted);
     free(http->tables);

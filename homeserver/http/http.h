@@ -7,7 +7,7 @@
  * Everything in struct server must outlive http_stop: handlers run until then. The hub is listened to from http_start
  * on, so start the server before the first change and stop it after the writer's observers are done being called, or
  * simply: http_start, …, http_stop, writer_stop, hub's end, http_destroy. After http_stop wakes are dropped silently.
- */
+ * http_start adds rows to server->metrics, so that no page of it may be asked for after http_destroy. */
 #ifndef PARTA_HTTP_HTTP_H
 #define PARTA_HTTP_HTTP_H
 
@@ -16,17 +16,11 @@
 #include <stdint.h>
 
 #include "homeserver/http/limits.h"
+#include "homeserver/http/listener.h"
 #include "homeserver/http/request.h"
 #include "homeserver/store/driver/db.h"
 
 struct http;
-
-/* One address to listen at. */
-struct http_listen {
-    const char *host; /* "127.0.0.1", "::", "::1"; numeric; NULL: every address (IPv6 and IPv4) */
-    int port;         /* 0: any free one, see http_port */
-    bool tls;
-};
 
 /* Borrowed until http_start returns, unless said otherwise. 0 and NULL mean the default in brackets. */
 struct http_settings {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "homeserver/base/log.h"
-#include "homeserver/http/http.h"
 
 union any_address {
     struct sockaddr plain;

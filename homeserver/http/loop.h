@@ -16,17 +16,16 @@
 
 struct h2o_setup;
 struct loop;
-struct metrics;
+struct request_metrics;
 struct router;
 struct ssl_ctx_st;
-struct text;
 struct wake;
 
 /* What all loops share; outlives them. */
 struct loop_env {
     struct server *server;
     struct router *router;
-    struct metrics *metrics;
+    struct request_metrics *metrics;
     struct h2o_setup *setup;
     struct pool *workers, *hashers;
     struct dispatch_limits limits;
@@ -35,8 +34,6 @@ struct loop_env {
     int header_ms, body_ms, idle_ms, stop_ms;
     size_t connections_max;
     _Atomic size_t connections; /* of all loops */
-    void (*render_metrics)(void *self, struct text *out);
-    void *self;
 };
 
 enum listener_kind { LISTENER_PLAIN, LISTENER_TLS, LISTENER_METRICS };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/config.h"
+#include "homeserver/base/log.h"
 #include "homeserver/http/server.h"
 
 static const struct {
@@ -101,6 +102,64 @@ void reply_error(struct request *r)
         snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms > 1000 ? (wait_ms + 999) / 1000 : 1));
         reply_header(r, "retry-after", seconds);
     }
+}
+
+bool reply_empty(struct request *r)
+{
+    text_clear(&r->reply.body);
+    text_adds(&r->reply.body, "{}");
+    return true;
+}
+
+static int add_dumped(const char *bytes, size_t len, void *text)
+{
+    text_add(text, bytes, len);
+    return 0;
+}
+
+bool reply_json(struct request *r, json_t *value)
+{
+    text_clear(&r->reply.body);
+    if (value == NULL || json_dump_callback(value, add_dumped, &r->reply.body, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        log_error("http", "reply of %s cannot be written as JSON", r->route != NULL ? r->route->path : "?");
+        refuse(r, ERROR_UNKNOWN, NULL);
+    }
+    json_decref(value);
+    return true;
+}
+
+bool reply_text(struct request *r, struct text *body)
+{
+    text_finish(&r->reply.body);
+    r->reply.body = *body;
+    *body = TEXT_INIT;
+    return true;
+}
+
+bool reply_status(struct request *r, int status)
+{
+    r->reply.status = status;
+    return true;
+}
+
+bool reply_header(struct request *r, const char *name, const char *value)
+{
+    struct reply *reply = &r->reply;
+    int at = 0;
+    while (at < reply->n_headers && strcmp(reply->headers[at].name, name) != 0)
+        ++at;
+    if (at == (int)(sizeof reply->headers / sizeof *reply->headers)) {
+        log_error("http", "reply of %s has too many headers", r->route != NULL ? r->route->path : "?");
+        return true;
+    }
+    if (at == reply->n_headers)
+        reply->headers[reply->n_headers++] = (struct header){.name = name};
+    free(reply->headers[at].value);
+    reply->headers[at].value = xstrdup(value);
+    for (char *c = reply->headers[at].value; *c != '\0'; ++c) /* nothing may begin a header of its own */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    return true;
 }
 
 bool reply_when_written(struct request *r, writer_job *job, void *state, request_handler *finish)

@@ -3,6 +3,7 @@
 #define PARTA_HTTP_SERVER_H
 
 struct config;
+struct metrics;
 struct contacts;
 struct sender;
 struct writer;
@@ -19,6 +20,7 @@ struct signing_key;
 
 struct server {
     const struct config *config;
+    struct metrics *metrics; /* homeserver/base/metrics.h; NULL: nobody asks */
     struct writer *writer;
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;

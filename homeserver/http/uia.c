@@ -10,6 +10,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/router.h"
@@ -74,6 +75,18 @@ size_t uia_count(struct uia *uia)
     size_t n = HASH_COUNT(uia->by_id);
     pthread_mutex_unlock(&uia->lock);
     return n;
+}
+
+static int64_t unfinished(void *uia)
+{
+    return (int64_t)uia_count(uia);
+}
+
+void uia_metrics(struct uia *uia, struct metrics *metrics)
+{
+    static const struct metric METRICS[] = {
+        {"parta_uia_sessions", "Unfinished user-interactive authentications.", METRIC_GAUGE, unfinished, NULL}};
+    metrics_add(metrics, METRICS, 1, uia);
 }
 
 static struct uia_session *session_new(struct uia *uia, const char *operation, user_no user, int64_t now_ms)

@@ -25,6 +25,7 @@
 
 #include "homeserver/base/ids.h"
 
+struct metrics;
 struct request;
 struct uia;
 
@@ -77,7 +78,7 @@ bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *a
 /* The value left by a completed stage, NULL if that stage was not part of it. Borrowed from *result. */
 const char *uia_value(const struct uia_result *result, const char *type);
 
-/* How many sessions there are, for tests and /metrics. */
-size_t uia_count(struct uia *uia);
+size_t uia_count(struct uia *uia); /* how many sessions there are */
+void uia_metrics(struct uia *uia, struct metrics *metrics);
 
 #endif

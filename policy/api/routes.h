@@ -1,6 +1,8 @@
-/* Every route table of the school API, one a file of policy/api/. client-api/routes.c lists them. */
+/* Every route table of the school API, one a file of policy/api/. */
 #ifndef PARTA_POLICY_API_ROUTES_H
 #define PARTA_POLICY_API_ROUTES_H
+
+#include <stddef.h>
 
 #include "homeserver/http/request.h"
 
@@ -27,5 +29,9 @@ extern const struct routes API_SCHOOL_ROUTES;
 extern const struct routes API_SIGNUP_ROUTES;
 extern const struct routes API_VERIFICATION_ROUTES;
 extern const struct routes API_YEAR_ROUTES;
+
+/* All of them (policy/api/routes.c). */
+extern const struct routes *const SCHOOL_API_ROUTES[];
+extern const size_t SCHOOL_API_ROUTES_COUNT;
 
 #endif

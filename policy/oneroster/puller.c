@@ -9,6 +9,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/store/driver/db.h"
 #include "policy/gate/school_gate.h"
 #include "policy/oneroster/pull.h"
@@ -135,9 +136,29 @@ void puller_stop(struct puller *puller)
     free(puller);
 }
 
-struct puller_state puller_state(const struct puller *puller)
+static int64_t pulls_total(void *puller)
 {
-    if (puller == NULL)
-        return (struct puller_state){0};
-    return (struct puller_state){puller->pulls, puller->failures, puller->last_success_ms};
+    return puller != NULL ? ((const struct puller *)puller)->pulls : 0;
+}
+
+static int64_t failures_total(void *puller)
+{
+    return puller != NULL ? ((const struct puller *)puller)->failures : 0;
+}
+
+static int64_t last_success_ms(void *puller)
+{
+    return puller != NULL ? ((const struct puller *)puller)->last_success_ms : 0;
+}
+
+void puller_metrics(struct puller *puller, struct metrics *metrics)
+{
+    static const struct metric METRICS[] = {
+        {"parta_roster_pulls_total", "Rosters pulled.", METRIC_COUNTER, pulls_total, NULL},
+        {"parta_roster_pull_failures_total", "Pulls that failed or were refused.", METRIC_COUNTER, failures_total,
+         NULL},
+        {"parta_roster_pull_success_timestamp_milliseconds", "When the last pull went well; 0: none has yet.",
+         METRIC_GAUGE, last_success_ms, NULL},
+    };
+    metrics_add(metrics, METRICS, sizeof METRICS / sizeof *METRICS, puller);
 }

@@ -5,10 +5,8 @@
 #ifndef PARTA_POLICY_ONEROSTER_PULLER_H
 #define PARTA_POLICY_ONEROSTER_PULLER_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 struct config;
+struct metrics;
 struct puller;
 struct rooms;
 struct writer;
@@ -19,10 +17,7 @@ struct puller *puller_start(const struct config *config, struct writer *writer, 
 /* Ends a pull that runs: it changes nothing then, unless it is importing already. NULL is accepted. Blocks. */
 void puller_stop(struct puller *puller);
 
-struct puller_state {
-    int64_t pulls, failures; /* ended well; refused or failed */
-    int64_t last_success_ms; /* wall clock; 0: none yet */
-};
-struct puller_state puller_state(const struct puller *puller); /* zeros for NULL. Any thread */
+/* puller NULL: zeros. */
+void puller_metrics(struct puller *puller, struct metrics *metrics);
 
 #endif

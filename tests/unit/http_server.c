@@ -20,6 +20,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
@@ -309,6 +310,8 @@ static int set_up(void **state)
     w->server.hub = hub_create(w->pos);
     w->server.limits = limits_create(LIMITS, 1000);
     w->server.uia = uia_create(100);
+    w->server.metrics = metrics_create();
+    writer_metrics(w->f.writer, w->server.metrics);
     struct http_settings settings = settings_of(w);
     w->http = http_start(&settings, &w->server, TABLES, 1);
     assert_non_null(w->http);
@@ -325,6 +328,7 @@ static int tear_down(void **state)
     sessions_destroy(w->server.sessions);
     limits_destroy(w->server.limits);
     uia_destroy(w->server.uia);
+    metrics_destroy(w->server.metrics);
     unlink(w->cert);
     unlink(w->key);
     fixture_stop(&w->f);
@@ -829,6 +833,7 @@ static void begin_aside(struct aside *aside, const struct http_settings *setting
 {
     aside->server = W->server;
     aside->server.hub = hub_create(W->pos);
+    aside->server.metrics = metrics_create();
     aside->hub = W->server.hub;
     aside->first = W->http;
     W->http = http_start(settings, &aside->server, TABLES, 1);
@@ -840,6 +845,7 @@ static void end_aside(struct aside *aside)
 {
     http_destroy(W->http);
     hub_destroy(aside->server.hub);
+    metrics_destroy(aside->server.metrics);
     W->http = aside->first;
     W->server.hub = aside->hub;
 }

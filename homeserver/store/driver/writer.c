@@ -6,6 +6,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/schema.h"
 
@@ -351,6 +352,25 @@ void writer_counts(const struct writer *w, int64_t *groups, int64_t *jobs)
 {
     *groups = w->groups;
     *jobs = w->jobs;
+}
+
+static int64_t groups_total(void *w)
+{
+    return ((const struct writer *)w)->groups;
+}
+
+static int64_t jobs_total(void *w)
+{
+    return ((const struct writer *)w)->jobs;
+}
+
+void writer_metrics(struct writer *w, struct metrics *metrics)
+{
+    static const struct metric METRICS[] = {
+        {"parta_writer_groups_total", "Transactions committed by the writer.", METRIC_COUNTER, groups_total, NULL},
+        {"parta_writer_jobs_total", "Jobs in them.", METRIC_COUNTER, jobs_total, NULL},
+    };
+    metrics_add(metrics, METRICS, sizeof METRICS / sizeof *METRICS, w);
 }
 
 struct db *writer_db_for_tests(struct writer *w)

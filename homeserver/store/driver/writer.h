@@ -19,6 +19,7 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 
+struct metrics;
 struct writer;
 
 /* What a job can touch. Valid inside the job only. */
@@ -93,8 +94,9 @@ void writer_submit(struct writer *writer, writer_job *job, void *arg, struct err
 /* The last committed position: everything up to it is visible to readers that begin after the call. Any thread. */
 stream_pos writer_pos(const struct writer *writer);
 
-/* How many groups and jobs were committed so far, for /metrics. */
+/* How many groups and jobs were committed so far. */
 void writer_counts(const struct writer *writer, int64_t *groups, int64_t *jobs);
+void writer_metrics(struct writer *writer, struct metrics *metrics);
 
 /* The write connection, to make it fail (db_fail_after) while no job runs. */
 struct db *writer_db_for_tests(struct writer *writer);
