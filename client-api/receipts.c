@@ -9,7 +9,7 @@
 
 static bool mark(struct request *r, const struct marks *marks)
 {
-    return receipts_mark(r->server->writer, r->server->rooms, marks, &r->error) && reply_empty(r);
+    return receipts_mark(r->server->syncer, marks, &r->error) && reply_empty(r);
 }
 
 static bool check_thread(struct request *r, const struct marks *marks)

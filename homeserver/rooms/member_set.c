@@ -20,9 +20,8 @@ struct member_set *member_set_ref(struct member_set *set)
     return set;
 }
 
-void member_set_unref(void *arg)
+void member_set_unref(struct member_set *set)
 {
-    struct member_set *set = arg;
     if (set == NULL || --set->refs != 0)
         return;
     free(set->users);

@@ -5,6 +5,7 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/recent.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/gate_cache.h"
 #include "homeserver/store/matrix/events.h"
@@ -12,8 +13,13 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
 
+#define RECENT_EVENTS 1024
+#define RECENT_BYTES (4 << 20)
+
 struct rooms {
     struct rooms_settings settings;
+    struct db *db; /* the writer's; NULL: no room has been opened yet */
+    struct recent *recent_events;
     struct gate_cache *gate_cache;
     struct room *cached; /* uthash keeps the order of insertion: the front was used longest ago */
     size_t n_states;     /* of all of them */
@@ -24,6 +30,7 @@ struct rooms *rooms_create(const struct rooms_settings *settings)
 {
     struct rooms *rooms = xcalloc(1, sizeof *rooms);
     rooms->settings = *settings;
+    rooms->recent_events = recent_create(RECENT_EVENTS, RECENT_BYTES);
     rooms->gate_cache = gate_cache_create();
     return rooms;
 }
@@ -36,6 +43,11 @@ const struct rooms_settings *rooms_settings(const struct rooms *rooms)
 struct gate_cache *rooms_gate_memory(const struct rooms *rooms)
 {
     return rooms->gate_cache;
+}
+
+struct recent *rooms_recent_events(const struct rooms *rooms)
+{
+    return rooms->recent_events;
 }
 
 static void state_free(struct room *room, struct room_state *state)
@@ -66,6 +78,7 @@ void rooms_destroy(struct rooms *rooms)
     while (rooms->cached != NULL)
         room_free(rooms, rooms->cached);
     gate_cache_destroy(rooms->gate_cache);
+    recent_destroy(rooms->recent_events);
     free(rooms);
 }
 
@@ -129,6 +142,7 @@ static struct room *load(struct rooms *rooms, struct tx *tx, room_no no)
 static struct room *fresh_room(struct rooms *rooms, struct tx *tx, room_no no)
 {
     struct room *room;
+    rooms->db = tx->db;
     make_space(rooms, tx);
     HASH_FIND(hh, rooms->cached, &no, sizeof no, room);
     if (room == NULL || room->generation == rooms->generation)
@@ -285,17 +299,41 @@ struct member_set *room_joined(struct room *room, struct tx *tx)
     return room->joined;
 }
 
-struct member_set *rooms_joined_ref(struct rooms *rooms, struct tx *tx, room_no no)
+void rooms_prepare_joined(struct rooms *rooms, struct tx *tx, room_no no)
 {
     struct room *room = room_open(rooms, tx, no);
-    return room != NULL ? member_set_ref(room_joined(room, tx)) : NULL;
+    if (room != NULL)
+        room_joined(room, tx);
+}
+
+const struct room *rooms_peek(const struct rooms *rooms, room_no no)
+{
+    struct room *room;
+    HASH_FIND(hh, rooms->cached, &no, sizeof no, room);
+    return room != NULL && room->generation == rooms->generation && room->joined != NULL ? room : NULL;
+}
+
+struct member_set *rooms_joined_now(struct rooms *rooms, room_no no)
+{
+    const struct room *room = rooms_peek(rooms, no);
+    if (room != NULL || rooms->db == NULL)
+        return room != NULL ? member_set_ref(room->joined) : NULL;
+    size_t n;
+    user_no *users = memberships_users(rooms->db, no, MEMBERSHIP_JOIN, &n);
+    struct member_set *joined = member_set_create(users, n);
+    if (!db_failed(rooms->db))
+        return joined;
+    member_set_unref(joined);
+    return NULL;
 }
 
 /* Rolling back a change is rare (refusals come before it), and by then the room itself may be gone from memory: so all
  * rooms are read again. */
-static void all_stale(void *rooms)
+static void all_stale(void *arg)
 {
-    ((struct rooms *)rooms)->generation += 1;
+    struct rooms *rooms = arg;
+    rooms->generation += 1;
+    recent_clear(rooms->recent_events);
 }
 
 void room_touch(struct room *room, struct tx *tx)

@@ -24,6 +24,7 @@
 
 struct db;
 struct gate_cache;
+struct recent;
 struct tx;
 struct user_names;
 struct rooms;
@@ -46,6 +47,7 @@ struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */
 const struct rooms_settings *rooms_settings(const struct rooms *rooms);
 struct gate_cache *rooms_gate_memory(const struct rooms *rooms); /* for gate.c */
+struct recent *rooms_recent_events(const struct rooms *rooms);   /* for rooms/events/recent_events.h */
 
 /* One (type, state key) of a room's state. */
 struct room_state {
@@ -96,9 +98,14 @@ const char *room_state_string(struct room *room, struct tx *tx, const char *type
 void room_power(struct room *room, struct tx *tx, struct power *power); /* borrows the room's state */
 struct member_set *room_joined(struct room *room, struct tx *tx);       /* borrowed */
 
-/* Who is joined, for the change of a job that is not an event (receipts, typing): a reference of the caller's. NULL: no
- * such room. */
-struct member_set *rooms_joined_ref(struct rooms *rooms, struct tx *tx, room_no room);
+/* For observers, on the writer's thread once the group is committed. A job whose change concerns a room without being
+ * an event in it (receipts, typing) reads beforehand who is joined, with rooms_prepare_joined, so that they find it. */
+void rooms_prepare_joined(struct rooms *rooms, struct tx *tx, room_no room);
+/* Who is joined now: a reference of the caller's. Asks the database when memory does not know (a job of the group was
+ * rolled back, or the group was about more rooms than memory holds). NULL: the database failed. */
+struct member_set *rooms_joined_now(struct rooms *rooms, room_no room);
+/* The room with who is joined; NULL: memory does not have it, or it is stale. */
+const struct room *rooms_peek(const struct rooms *rooms, room_no room);
 
 /* For append.c: the room has changed in this job; and a new event of state. */
 void room_touch(struct room *room, struct tx *tx);

@@ -6,16 +6,17 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/push/rules/evaluate.h"
-#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/events/recent_events.h"
 #include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/compose.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
 #include "homeserver/sync/presence.h"
-#include "homeserver/sync/receipt_news.h"
 #include "homeserver/sync/receipts.h"
+#include "homeserver/sync/recent_receipts.h"
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/rooms/read/threads.h"
 #include "homeserver/rooms/read/token.h"
@@ -26,7 +27,7 @@
 
 /* A message, rendered but for its age. */
 struct fast_event {
-    struct event_news *news; /* what push borrows from */
+    struct recent_event *recent; /* what push borrows from */
     struct text before_age, after_age;
     struct push_event push;
     char *thread; /* the root's event id; NULL: main timeline */
@@ -38,7 +39,7 @@ struct fast_room {
     char *head; /* "!room:server":{ */
     size_t n_events, n_receipts;
     struct fast_event *events;
-    struct receipt_row *receipts; /* while preparing; strings borrowed from the changes */
+    struct recent_receipt **receipts; /* while preparing */
     bool typing;
     struct text ephemeral; /* events separated by commas */
 };
@@ -54,7 +55,7 @@ static void event_finish(struct fast_event *event)
     text_finish(&event->before_age);
     text_finish(&event->after_age);
     free(event->thread);
-    event_news_unref(event->news);
+    recent_item_unref(event->recent);
 }
 
 static void fragments_free(void *arg)
@@ -64,6 +65,8 @@ static void fragments_free(void *arg)
         struct fast_room *room = &fragments->rooms[i];
         for (size_t k = 0; k < room->n_events; ++k)
             event_finish(&room->events[k]);
+        for (size_t k = 0; k < room->n_receipts; ++k)
+            recent_item_unref(room->receipts[k]);
         free(room->events);
         free(room->receipts);
         free(room->head);
@@ -79,11 +82,16 @@ struct preparing {
     struct fragments *fragments;
 };
 
-static struct fast_room *room_of(struct preparing *d, room_no room)
+/* NULL: the room's news go to a worker. */
+static struct fast_room *room_of(struct preparing *d, room_no no, const struct room **room)
 {
     for (size_t i = 0; i < d->wake->n_rooms; ++i)
-        if (d->wake->rooms[i].room == room)
-            return &d->fragments->rooms[i];
+        if (d->wake->rooms[i].room == no) {
+            struct fast_room *out = &d->fragments->rooms[i];
+            *room = out->plain ? rooms_peek(d->syncer->rooms, no) : NULL;
+            out->plain = *room != NULL;
+            return out->plain ? out : NULL;
+        }
     return NULL;
 }
 
@@ -104,7 +112,7 @@ static bool relates_within(const struct fast_room *room, const char *content)
     if (!thread_target(content, target))
         return false;
     for (size_t i = 0; i < room->n_events; ++i)
-        if (strcmp(room->events[i].news->row.event_id, target) == 0)
+        if (strcmp(room->events[i].recent->row.event_id, target) == 0)
             return true;
     return false;
 }
@@ -118,21 +126,21 @@ static bool is_plain(const struct fast_room *room, const struct event_row *row)
 static void render_halves(struct preparing *d, struct fast_event *event)
 {
     struct render how = {.names = d->syncer->names, .bare = true};
-    render_event_shared(&event->before_age, &event->after_age, &how, &event->news->row);
+    render_event_shared(&event->before_age, &event->after_age, &how, &event->recent->row);
 }
 
-static void prepare_push(struct preparing *d, struct fast_event *event)
+static void prepare_push(struct preparing *d, struct fast_event *event, const struct room *room)
 {
-    const struct event_row *row = &event->news->row;
+    const struct event_row *row = &event->recent->row;
     const char *sender = user_names_get(d->syncer->names, NULL, row->sender);
     char root[ID_BYTES_MAX + 1];
     push_event_init(&event->push, &(struct push_facts){
                                       .type = row->type,
                                       .sender = sender != NULL ? sender : "",
-                                      .room_id = event->news->room_id,
+                                      .room_id = room->room_id,
                                       .event_id = row->event_id,
                                       .content = row->content,
-                                      .members = (int64_t)event->news->joined->n,
+                                      .members = (int64_t)room->joined->n,
                                   });
     if (thread_root(NULL, row->content, root))
         event->thread = xstrdup(root);
@@ -140,45 +148,52 @@ static void prepare_push(struct preparing *d, struct fast_event *event)
 
 static void prepare_event(struct preparing *d, const struct change *change)
 {
+    const struct room *in;
     if (d->syncer->presence != NULL)
         presence_acts(d->syncer->presence, change->user);
-    struct event_news *news = change->payload;
-    struct fast_room *room = room_of(d, change->room);
-    if (news == NULL || room == NULL || !room->plain)
+    struct fast_room *room = room_of(d, change->room, &in);
+    if (room == NULL)
         return;
-    if (!is_plain(room, &news->row)) {
+    struct recent_event *recent = recent_events_get(rooms_recent_events(d->syncer->rooms), change->pos);
+    if (recent == NULL || !is_plain(room, &recent->row)) {
         room->plain = false;
+        recent_item_unref(recent);
         return;
     }
     room->events = xrealloc(room->events, (room->n_events + 1) * sizeof *room->events);
     struct fast_event *event = &room->events[room->n_events++];
-    *event = (struct fast_event){.news = event_news_ref(news)};
-    name_room(room, news->room_id);
+    *event = (struct fast_event){.recent = recent};
+    name_room(room, in->room_id);
     render_halves(d, event);
-    prepare_push(d, event);
+    prepare_push(d, event, in);
     if (event->push.slots[PUSH_MENTIONS_ROOM].kind == PUSH_TRUE) /* whether it counts depends on the sender's power */
         room->plain = false;
 }
 
 static void prepare_receipt(struct preparing *d, const struct change *change)
 {
-    const struct receipt_news *news = change->payload;
-    struct fast_room *room = room_of(d, change->room);
-    if (change->private_ || news == NULL || room == NULL || !room->plain)
+    const struct room *in;
+    struct fast_room *room = change->private_ ? NULL : room_of(d, change->room, &in);
+    if (room == NULL)
         return;
+    struct recent_receipt *recent = recent_receipts_get(d->syncer->recent_receipts, change->pos);
+    if (recent == NULL) {
+        room->plain = false;
+        return;
+    }
     room->receipts = xrealloc(room->receipts, (room->n_receipts + 1) * sizeof *room->receipts);
-    room->receipts[room->n_receipts++] = news->row;
-    name_room(room, news->room_id);
+    room->receipts[room->n_receipts++] = recent;
+    name_room(room, in->room_id);
 }
 
 static void prepare_typing(struct preparing *d, const struct change *change)
 {
-    const struct typing_news *news = change->payload;
-    struct fast_room *room = room_of(d, change->room);
-    if (news == NULL || room == NULL || !room->plain)
+    const struct room *in;
+    struct fast_room *room = room_of(d, change->room, &in);
+    if (room == NULL)
         return;
     room->typing = true;
-    name_room(room, news->room_id);
+    name_room(room, in->room_id);
 }
 
 static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_no no)
@@ -191,9 +206,11 @@ static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_
         return;
     if (room->ephemeral.len != 0)
         text_addc(&room->ephemeral, ',');
-    receipts_add_rows(&room->ephemeral, d->syncer->names, room->receipts, room->n_receipts);
-    free(room->receipts);
-    room->receipts = NULL;
+    struct receipt_row *rows = xcalloc(room->n_receipts, sizeof *rows);
+    for (size_t i = 0; i < room->n_receipts; ++i)
+        rows[i] = room->receipts[i]->row;
+    receipts_add_rows(&room->ephemeral, d->syncer->names, rows, room->n_receipts);
+    free(rows);
 }
 
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
@@ -239,14 +256,14 @@ static bool suits(const struct answering *a, const struct fast_room *room)
     if (!room->plain || room->n_events > (size_t)limit)
         return false;
     for (size_t i = 0; i < room->n_events; ++i)
-        if (room->events[i].news->row.sender == ask->user)
+        if (room->events[i].recent->row.sender == ask->user)
             return false;
     return true;
 }
 
 static void add_event(struct answering *a, const struct fast_event *event)
 {
-    int64_t ts = event->news->row.ts;
+    int64_t ts = event->recent->row.ts;
     text_add(a->out, event->before_age.data, event->before_age.len);
     text_add_int(a->out, a->now_ms > ts ? a->now_ms - ts : 0);
     text_adds(a->out, ",\"membership\":\"join\"");
@@ -282,15 +299,15 @@ static bool add_unread(struct answering *a, const struct fast_room *room, const 
     stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
     for (size_t i = 0; i < room->n_events; ++i) {
         const struct fast_event *event = &room->events[i];
-        struct unread_news news = {&event->push, event->thread, event->news->row.pos, before};
+        struct unread_news news = {&event->push, event->thread, event->recent->row.pos, before};
         unread_tally_finish(&tally);
         if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally, &joined_pos))
             return false;
-        if (!knows(a, in->room, event->news->row.sender, joined_pos)) {
+        if (!knows(a, in->room, event->recent->row.sender, joined_pos)) {
             unread_tally_finish(&tally);
             return false;
         }
-        before = event->news->row.pos;
+        before = event->recent->row.pos;
     }
     text_addc(a->out, ',');
     unread_add(a->out, &tally, ask->filter->timeline.unread_thread_notifications);

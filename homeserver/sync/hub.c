@@ -5,11 +5,8 @@
 #include <string.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/sync/receipt_news.h"
-#include "homeserver/sync/typing.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
@@ -22,7 +19,7 @@ struct numbers {
 };
 
 struct sync_hub {
-    stream_pos start;
+    _Atomic stream_pos start; /* of whom no number is known */
     _Atomic stream_pos pos;
     struct numbers users, own_data, rooms, events;
     struct listener {
@@ -32,6 +29,8 @@ struct sync_hub {
     _Atomic int n_listeners; /* raised when the entry is whole: the writer may be at work already */
     hub_dresser *prepare;
     void *dresser;
+    hub_audience *audience;
+    void *asked;
 };
 
 static size_t place(int64_t number)
@@ -100,6 +99,12 @@ void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)
     hub->dresser = self;
 }
 
+void hub_ask(struct sync_hub *hub, hub_audience *fn, void *self)
+{
+    hub->audience = fn;
+    hub->asked = self;
+}
+
 stream_pos hub_last_change(const struct sync_hub *hub, user_no user)
 {
     return number_get(&hub->users, user, hub->start);
@@ -165,10 +170,12 @@ bool wake_concerns(const struct wake *wake, user_no user)
 
 /* What is gathered from a group before it becomes a wake. */
 struct gathering {
+    struct sync_hub *hub;
     struct wake *wake;
-    const struct member_set **told; /* beside wake->rooms: whose members are among the items already */
+    bool *told; /* beside wake->rooms: its members are among the items */
     size_t n_items, items_cap, rooms_cap;
-    bool sorted; /* the items came in order of user, each user once */
+    bool sorted;    /* the items came in order of user, each user once */
+    bool everybody; /* who is concerned could not be found out */
 };
 
 static void add_item(struct gathering *g, user_no user, int room)
@@ -196,30 +203,49 @@ static int room_index(struct gathering *g, room_no room)
         g->told = xrealloc(g->told, g->rooms_cap * sizeof *g->told);
     }
     wake->rooms[wake->n_rooms] = (struct wake_room){.room = room};
-    g->told[wake->n_rooms] = NULL;
+    g->told[wake->n_rooms] = false;
     return (int)wake->n_rooms++;
 }
 
-static void add_members(struct gathering *g, int room, const struct member_set *members)
+/* room: index, or −1 as in struct wake_item. */
+static void add_audience(struct gathering *g, int room, const struct change *change)
 {
-    if (members == NULL || g->told[room] == members)
+    if (g->hub->audience == NULL)
         return;
-    if (g->n_items + members->n > g->items_cap) {
-        g->items_cap = g->items_cap + members->n + 32;
+    struct member_set *set = g->hub->audience(g->hub->asked, change);
+    if (set == NULL) {
+        g->everybody = true;
+        return;
+    }
+    if (g->n_items + set->n > g->items_cap) {
+        g->items_cap = g->items_cap + set->n + 32;
         g->wake->items = xrealloc(g->wake->items, g->items_cap * sizeof *g->wake->items);
     }
-    for (size_t i = 0; i < members->n; ++i)
-        add_item(g, members->users[i], room);
-    g->told[room] = members;
+    for (size_t i = 0; i < set->n; ++i)
+        add_item(g, set->users[i], room);
+    member_set_unref(set);
+}
+
+/* Whoever is joined at the end of the group; who left in it has a change of their own. */
+static int gather_room(struct gathering *g, const struct change *change)
+{
+    int room = room_index(g, change->room);
+    if (!change->private_ && !g->told[room]) {
+        add_audience(g, room, change);
+        g->told[room] = true;
+    }
+    return room;
 }
 
 static void gather_event(struct gathering *g, const struct change *change)
 {
-    const struct event_news *news = change->payload;
-    int room = room_index(g, change->room);
+    int room = gather_room(g, change); /* first: it may move the rooms */
     g->wake->rooms[room].events = true;
-    if (news != NULL)
-        add_members(g, room, news->joined);
+}
+
+static void gather_typing(struct gathering *g, const struct change *change)
+{
+    gather_room(g, change);
 }
 
 /* Whose membership changed composes anew: rooms come and go, and who left is in no set of members any more. */
@@ -231,26 +257,13 @@ static void gather_own(struct gathering *g, const struct change *change)
 /* Nobody else learns of a private receipt, and its owner's own counts change with it. */
 static void gather_receipt(struct gathering *g, const struct change *change)
 {
-    const struct receipt_news *news = change->payload;
-    int room = room_index(g, change->room);
-    if (!change->private_ && news != NULL)
-        add_members(g, room, news->members);
+    gather_room(g, change);
     add_item(g, change->user, -1);
-}
-
-static void gather_typing(struct gathering *g, const struct change *change)
-{
-    const struct typing_news *news = change->payload;
-    int room = room_index(g, change->room);
-    if (news != NULL)
-        add_members(g, room, news->members);
 }
 
 static void gather_presence(struct gathering *g, const struct change *change)
 {
-    const struct member_set *concerned = change->payload;
-    for (size_t i = 0; concerned != NULL && i < concerned->n; ++i)
-        add_item(g, concerned->users[i], -1);
+    add_audience(g, -1, change);
     add_item(g, change->user, -1);
 }
 
@@ -269,7 +282,7 @@ static int by_user(const void *a, const void *b)
     return (x->room > y->room) - (x->room < y->room);
 }
 
-/* Sorted and each once: a room's members may have been told of twice when somebody joined in between. */
+/* Sorted and each once. */
 static void sort_items(struct gathering *g)
 {
     struct wake *wake = g->wake;
@@ -318,9 +331,20 @@ static void raise_own_data(struct sync_hub *hub, const struct change *changes, s
             number_raise(&hub->own_data, changes[i].user, changes[i].pos, hub->start);
 }
 
-static struct wake *gather(const struct change *changes, size_t n)
+/* A failing disk: who has news is not known, so whoever asks next is answered from the database (polls that are held
+ * wait for their own end). */
+static void raise_everybody(struct sync_hub *hub, stream_pos pos)
 {
-    struct gathering g = {.wake = xcalloc(1, sizeof *g.wake), .sorted = true};
+    hub->start = pos;
+    for (size_t i = 0; i < CHUNKS; ++i)
+        for (size_t k = 0; hub->users.chunks[i] != NULL && k < CHUNK; ++k)
+            if (hub->users.chunks[i][k] != 0)
+                hub->users.chunks[i][k] = pos;
+}
+
+static struct wake *gather(struct sync_hub *hub, const struct change *changes, size_t n)
+{
+    struct gathering g = {.hub = hub, .wake = xcalloc(1, sizeof *g.wake), .sorted = true};
     g.wake->refs = 1;
     for (size_t i = 0; i < n; ++i) {
         if (changes[i].pos > g.wake->pos)
@@ -331,13 +355,15 @@ static struct wake *gather(const struct change *changes, size_t n)
     sort_items(&g);
     index_users(&g);
     free(g.told);
+    if (g.everybody)
+        raise_everybody(hub, g.wake->pos);
     return g.wake;
 }
 
 void hub_observe(void *self, const struct change *changes, size_t n)
 {
     struct sync_hub *hub = self;
-    struct wake *wake = gather(changes, n);
+    struct wake *wake = gather(hub, changes, n);
     if (wake->pos > hub->pos) {
         raise_own_data(hub, changes, n);
         raise_numbers(hub, wake);

@@ -18,6 +18,7 @@
 #include "homeserver/base/ids.h"
 
 struct change;
+struct member_set;
 struct sync_hub;
 struct wake;
 
@@ -70,6 +71,12 @@ void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self); /* before t
 typedef void hub_dresser(void *self, struct wake *wake, const struct change *changes, size_t n);
 void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self);
 
+/* Who is concerned by a change beside its own user: who is joined to its room, who shares a room with its user. A
+ * reference of the caller's; NULL: it could not be found out, so that everybody may be. Asked on the thread that
+ * observes, once a room and group. Set before the first change; without it nobody else is concerned. */
+typedef struct member_set *hub_audience(void *self, const struct change *change);
+void hub_ask(struct sync_hub *hub, hub_audience *fn, void *self);
+
 /* The position of the user's last change. Any thread, never blocks. */
 stream_pos hub_last_change(const struct sync_hub *hub, user_no user);
 
@@ -83,9 +90,7 @@ stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 /* Everything up to here is in the numbers above. */
 stream_pos hub_pos(const struct sync_hub *hub);
 
-/* The writer's observer. The payload says who is concerned: CHANGE_EVENT a struct event_news (rooms/events/append.h),
- * CHANGE_RECEIPT a struct receipt_news, CHANGE_TYPING a struct typing_news, CHANGE_PRESENCE a struct member_set; NULL:
- * only the user. */
+/* The writer's observer. */
 void hub_observe(void *self, const struct change *changes, size_t n);
 
 #endif

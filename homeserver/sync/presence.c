@@ -10,6 +10,7 @@
 #include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/ephemeral.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/sync.h"
 #include "homeserver/store/driver/writer.h"
@@ -25,6 +26,7 @@ struct person {
     stream_pos pos;             /* of the last change */
     int64_t acted_ms, until_ms; /* clock_mono_ms: of their last act; until when a client of theirs is expected */
     char *status_msg;           /* NULL: none */
+    struct member_set *near;    /* who shares a room with them; from the change until it is told */
     bool again;                 /* must be told of (once more) */
     UT_hash_handle hh;
 };
@@ -87,19 +89,27 @@ static void announce(struct presence *presence, struct tx *tx, user_no user)
 {
     size_t n;
     user_no *users = sync_neighbours(tx->db, user, &n);
-    stream_pos pos = tx_next_pos(tx);
+    stream_pos pos = ephemeral_presence(tx, user);
     pthread_mutex_lock(&presence->lock);
     struct person *person = person_of(presence, user, true);
     person->told = state_now(person, clock_mono_ms());
     person->again = false;
     person->pos = pos;
+    member_set_unref(person->near);
+    person->near = member_set_create(users, n);
     pthread_mutex_unlock(&presence->lock);
     tx_on_rollback(tx, tell_again, presence);
-    tx_change(tx, (struct change){.kind = CHANGE_PRESENCE,
-                                  .pos = pos,
-                                  .user = user,
-                                  .payload = member_set_create(users, n),
-                                  .release = member_set_unref});
+}
+
+struct member_set *presence_take_near(struct presence *presence, user_no user)
+{
+    pthread_mutex_lock(&presence->lock);
+    struct person *person = person_of(presence, user, false);
+    struct member_set *near = person != NULL ? person->near : NULL;
+    if (near != NULL)
+        person->near = NULL;
+    pthread_mutex_unlock(&presence->lock);
+    return near != NULL ? near : member_set_create(NULL, 0);
 }
 
 struct setting {
@@ -242,6 +252,7 @@ void presence_destroy(struct presence *presence)
     HASH_ITER(hh, presence->all, person, next) {
         HASH_DEL(presence->all, person);
         free(person->status_msg);
+        member_set_unref(person->near);
         free(person);
     }
     pthread_mutex_destroy(&presence->lock);

@@ -16,6 +16,7 @@
 
 struct db;
 struct filter;
+struct member_set;
 struct presence;
 struct user_names;
 struct writer;
@@ -40,6 +41,10 @@ void presence_arrive(struct presence *presence, user_no user, enum presence_stat
 
 /* They did something. Never blocks. */
 void presence_acts(struct presence *presence, user_no user);
+
+/* For the observer of a CHANGE_PRESENCE: who shared a room with the user when it was made, the caller's from now on (in
+ * a group with two changes of one user the second finds nobody: the first has told them). Never NULL. */
+struct member_set *presence_take_near(struct presence *presence, user_no user);
 
 /* Appends {"presence":…,…}, the body of GET …/status. Any thread. */
 void presence_add_status(struct presence *presence, user_no user, struct text *out);

@@ -5,7 +5,6 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/account_data.h"
@@ -14,7 +13,8 @@
 #include "homeserver/store/matrix/receipts.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/sync/receipt_news.h"
+#include "homeserver/sync/recent_receipts.h"
+#include "homeserver/sync/sync_service.h"
 #include "homeserver/rooms/read/threads.h"
 
 /* An event that a mark is set on. */
@@ -49,8 +49,8 @@ static bool in_thread(struct db *db, const struct marked *event, const char *thr
     return thread_target(event->content, root) && strcmp(root, thread) == 0;
 }
 
-static bool put_receipt(struct tx *tx, room_no no, struct member_set *members, const struct marks *marks,
-                        const char *type, const struct marked *event)
+static bool put_receipt(struct tx *tx, room_no no, struct recent *recent, const struct marks *marks, const char *type,
+                        const struct marked *event)
 {
     const char *thread = marks->thread != NULL ? marks->thread : "";
     if (receipts_event_pos(tx->db, no, marks->user, type, thread) >= event->pos)
@@ -63,20 +63,13 @@ static bool put_receipt(struct tx *tx, room_no no, struct member_set *members, c
                               .event_pos = event->pos,
                               .ts = tx->now_ms,
                               .pos = tx_next_pos(tx)};
-    if (!receipts_put(tx, &row))
-        return false;
-    tx_change(tx, (struct change){.kind = CHANGE_RECEIPT,
-                                  .private_ = strcmp(type, RECEIPT_READ_PRIVATE) == 0,
-                                  .pos = row.pos,
-                                  .room = no,
-                                  .user = marks->user,
-                                  .payload = receipt_news_create(&row, marks->room_id, members),
-                                  .release = receipt_news_unref});
-    return true;
+    tx_on_rollback(tx, recent_clear, recent);
+    recent_receipts_add(recent, &row);
+    return receipts_put(tx, &row);
 }
 
-static bool set_receipt(struct tx *tx, room_no no, struct rooms *rooms, const struct marks *marks, const char *type,
-                        const char *event_id, struct error *e)
+static bool set_receipt(struct tx *tx, room_no no, struct sync_service *syncer, const struct marks *marks,
+                        const char *type, const char *event_id, struct error *e)
 {
     struct marked event;
     if (event_id == NULL)
@@ -84,9 +77,10 @@ static bool set_receipt(struct tx *tx, room_no no, struct rooms *rooms, const st
     bool ok = find_event(tx->db, no, event_id, &event, e);
     if (ok && marks->thread != NULL && !in_thread(tx->db, &event, marks->thread))
         ok = error_set(e, ERROR_INVALID_PARAM, "The event is not in that thread.");
-    struct member_set *members = ok ? rooms_joined_ref(rooms, tx, no) : NULL;
-    ok = ok && put_receipt(tx, no, members, marks, type, &event);
-    member_set_unref(members);
+    if (ok) {
+        rooms_prepare_joined(syncer->rooms, tx, no);
+        ok = put_receipt(tx, no, syncer->recent_receipts, marks, type, &event);
+    }
     free(event.content);
     return ok;
 }
@@ -122,7 +116,7 @@ static bool set_fully_read(struct tx *tx, room_no no, const struct marks *marks,
 }
 
 struct marking {
-    struct rooms *rooms;
+    struct sync_service *syncer;
     const struct marks *marks;
 };
 
@@ -133,17 +127,17 @@ static bool mark_job(struct tx *tx, void *arg, struct error *e)
     room_no no = rooms_by_id(tx->db, marks->room_id);
     if (no == 0 || memberships_of(tx->db, no, marks->user) != MEMBERSHIP_JOIN)
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
-    if (marks->read != NULL && !gate_room(m->rooms, tx->db, ACT_SIGNAL, no, marks->user, 0, NULL, NULL, e))
+    if (marks->read != NULL && !gate_room(m->syncer->rooms, tx->db, ACT_SIGNAL, no, marks->user, 0, NULL, NULL, e))
         return false;
-    return set_receipt(tx, no, m->rooms, marks, RECEIPT_READ, marks->read, e) &&
-           set_receipt(tx, no, m->rooms, marks, RECEIPT_READ_PRIVATE, marks->read_private, e) &&
+    return set_receipt(tx, no, m->syncer, marks, RECEIPT_READ, marks->read, e) &&
+           set_receipt(tx, no, m->syncer, marks, RECEIPT_READ_PRIVATE, marks->read_private, e) &&
            set_fully_read(tx, no, marks, e);
 }
 
-bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct marks *marks, struct error *e)
+bool receipts_mark(struct sync_service *syncer, const struct marks *marks, struct error *e)
 {
-    struct marking m = {rooms, marks};
-    return writer_run(writer, mark_job, &m, e);
+    struct marking m = {syncer, marks};
+    return writer_run(syncer->writer, mark_job, &m, e);
 }
 
 /* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:…

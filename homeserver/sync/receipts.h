@@ -13,9 +13,8 @@
 #include "homeserver/base/text.h"
 
 struct db;
-struct rooms;
+struct sync_service;
 struct user_names;
-struct writer;
 
 /* What one request sets; NULL: not this one. */
 struct marks {
@@ -27,7 +26,7 @@ struct marks {
 
 /* All or nothing. false: *e is ERROR_FORBIDDEN (not joined), ERROR_NOT_FOUND (no such event in the room) or
  * ERROR_INVALID_PARAM (the event is not of that thread). Blocks (the writer). */
-bool receipts_mark(struct writer *writer, struct rooms *rooms, const struct marks *marks, struct error *e);
+bool receipts_mark(struct sync_service *syncer, const struct marks *marks, struct error *e);
 
 /* Appends the m.receipt events, separated by commas, of what viewer may see of the room's receipts that changed in
  * (since, upto]: one event a thread. false: there is nothing. Blocks (a read). */

@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
+#include "homeserver/base/recent.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
@@ -13,6 +16,16 @@
 
 #define FILTERS_CACHED 4096
 #define UNREAD_CACHED 65536
+#define RECENT_RECEIPTS 4096
+#define RECENT_BYTES (1 << 20)
+
+/* The hub's question. */
+static struct member_set *audience(void *self, const struct change *change)
+{
+    struct sync_service *syncer = self;
+    return change->kind == CHANGE_PRESENCE ? presence_take_near(syncer->presence, change->user)
+                                           : rooms_joined_now(syncer->rooms, change->room);
+}
 
 struct sync_service *sync_service_create(const struct sync_service_settings *settings)
 {
@@ -29,6 +42,8 @@ struct sync_service *sync_service_create(const struct sync_service_settings *set
         syncer->presence = presence_create(settings->writer, settings->names);
     syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
     syncer->unread = unread_create(settings->names, UNREAD_CACHED);
+    syncer->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
+    hub_ask(syncer->hub, audience, syncer);
     hub_dress(syncer->hub, fast_path_prepare, syncer);
     return syncer;
 }
@@ -47,6 +62,7 @@ void sync_service_destroy(struct sync_service *syncer)
         return;
     presence_destroy(syncer->presence);
     typing_destroy(syncer->typing);
+    recent_destroy(syncer->recent_receipts);
     unread_destroy(syncer->unread);
     lazy_destroy(syncer->lazy);
     filter_cache_destroy(syncer->filters);

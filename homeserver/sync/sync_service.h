@@ -11,6 +11,7 @@
 struct filter_cache;
 struct lazy;
 struct presence;
+struct recent;
 struct rooms;
 struct signing_key;
 struct sync_hub;
@@ -30,6 +31,7 @@ struct sync_service {
     struct lazy *lazy;
     struct presence *presence; /* NULL: presence is off */
     struct typing *typing;
+    struct recent *recent_receipts; /* sync/recent_receipts.h */
     struct unread *unread;
 };
 

@@ -8,9 +8,9 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/timed_thread.h"
-#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/matrix/ephemeral.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
@@ -127,30 +127,12 @@ static void tell_again(void *arg)
     timed_thread_poke(typing->expiry);
 }
 
-void typing_news_unref(void *arg)
-{
-    struct typing_news *news = arg;
-    if (news == NULL || --news->refs != 0)
-        return;
-    member_set_unref(news->members);
-    free(news->room_id);
-    free(news);
-}
-
 static void announce(struct typing *typing, struct tx *tx, struct typing_room *room)
 {
-    struct typing_news *news = xcalloc(1, sizeof *news);
-    news->refs = 1;
-    news->room_id = xstrdup(room->room_id);
-    news->members = rooms_joined_ref(typing->rooms, tx, room->room);
-    room->pos = tx_next_pos(tx);
+    rooms_prepare_joined(typing->rooms, tx, room->room);
+    room->pos = ephemeral_typing(tx, room->room);
     room->again = false;
     tx_on_rollback(tx, tell_again, typing);
-    tx_change(tx, (struct change){.kind = CHANGE_TYPING,
-                                  .pos = room->pos,
-                                  .room = room->room,
-                                  .payload = news,
-                                  .release = typing_news_unref});
 }
 
 struct setting {

@@ -16,7 +16,6 @@
 #include "homeserver/base/text.h"
 
 struct db;
-struct member_set;
 struct rooms;
 struct typing;
 struct user_names;
@@ -24,14 +23,6 @@ struct writer;
 
 #define TYPING_TIMEOUT_MS 30000      /* when the client does not say */
 #define TYPING_TIMEOUT_MAX_MS 120000 /* more is cut */
-
-/* What CHANGE_TYPING carries: where, and who is there. Immutable, counted. */
-struct typing_news {
-    _Atomic int refs;
-    char *room_id;
-    struct member_set *members; /* rooms/member_set.h */
-};
-void typing_news_unref(void *news); /* NULL is accepted; void: fits struct change's release */
 
 struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct user_names *names);
 void typing_stop(struct typing *typing);    /* ends the thread: before the writer stops. NULL is accepted */

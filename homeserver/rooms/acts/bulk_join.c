@@ -124,20 +124,11 @@ static const struct person *person_of(struct bulk_join *j, user_no no)
 
 /* --- Events --- */
 
-static void tell(struct bulk_join *j, const struct joining *joining)
+static void tell(struct bulk_join *j, const struct event_row *row)
 {
-    /* Those who enter in the same job may hear of it: they are in the room when it is told. */
-    struct event_news *news =
-        event_news_create(&joining->row, NULL, joining->room->room_id, room_joined(joining->room, j->tx));
-    struct change change = {.pos = joining->row.pos, .room = joining->row.room, .user = joining->row.sender};
-    change.kind = CHANGE_EVENT;
-    change.payload = news;
-    change.release = event_news_unref;
-    tx_change(j->tx, change);
-    change.kind = CHANGE_MEMBERSHIP;
-    change.payload = NULL;
-    change.release = NULL;
-    tx_change(j->tx, change);
+    tx_change(j->tx, (struct change){.kind = CHANGE_EVENT, .pos = row->pos, .room = row->room, .user = row->sender});
+    tx_change(j->tx,
+              (struct change){.kind = CHANGE_MEMBERSHIP, .pos = row->pos, .room = row->room, .user = row->sender});
 }
 
 static bool write_one(struct bulk_join *j, struct joining *joining)
@@ -146,8 +137,7 @@ static bool write_one(struct bulk_join *j, struct joining *joining)
         strcpy(joining->room->last_event_id, joining->pdu.event_id);
     if (!events_insert_only(j->tx, &joining->row))
         return false;
-    if (tx_heard(j->tx))
-        tell(j, joining);
+    tell(j, &joining->row);
     return true;
 }
 

@@ -7,7 +7,8 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/acts/aliases.h"
+#include "homeserver/rooms/events/canonical_alias.h"
+#include "homeserver/rooms/events/recent_events.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/pdu/pdu.h"
@@ -302,70 +303,15 @@ static bool apply_redaction(struct making *m)
     return done;
 }
 
-static const char *kept(char **at, const char *s)
+static void tell(struct making *m)
 {
-    if (s == NULL)
-        return NULL;
-    char *copy = *at;
-    *at = stpcpy(copy, s) + 1;
-    return copy;
-}
-
-static size_t bytes_for(const char *s)
-{
-    return s != NULL ? strlen(s) + 1 : 0;
-}
-
-/* One block: the struct, then its bytes, then its strings. */
-struct event_news *event_news_create(const struct event_row *r, const char *prev_content, const char *room_id,
-                                     struct member_set *joined)
-{
-    size_t size = sizeof(struct event_news) + 32 + 64 + bytes_for(r->event_id) + bytes_for(r->type) +
-                  bytes_for(r->state_key) + bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts) +
-                  bytes_for(prev_content) + bytes_for(room_id);
-    struct event_news *news = xcalloc(1, size);
-    char *at = (char *)(news + 1);
-    news->row = *r;
-    news->row.hash = memcpy(at, r->hash, 32);
-    news->row.signature = memcpy(at + 32, r->signature, 64);
-    at += 96;
-    news->row.event_id = kept(&at, r->event_id);
-    news->row.type = kept(&at, r->type);
-    news->row.state_key = kept(&at, r->state_key);
-    news->row.content = kept(&at, r->content);
-    news->row.auth = kept(&at, r->auth);
-    news->row.redacts = kept(&at, r->redacts);
-    news->row.prev_content = kept(&at, prev_content);
-    news->row.reference_hash = NULL;
-    news->room_id = kept(&at, room_id);
-    news->joined = member_set_ref(joined);
-    news->refs = 1;
-    return news;
-}
-
-struct event_news *event_news_ref(struct event_news *news)
-{
-    news->refs += 1;
-    return news;
-}
-
-void event_news_unref(void *arg)
-{
-    struct event_news *news = arg;
-    if (news == NULL || --news->refs != 0)
-        return;
-    member_set_unref(news->joined);
-    free(news);
-}
-
-static void tell(struct making *m, const char *prev_content)
-{
-    struct change change = {.kind = CHANGE_EVENT, .pos = m->row.pos, .room = m->room->no, .user = m->draft->sender};
     if (!tx_heard(m->tx))
         return;
-    change.payload = event_news_create(&m->row, prev_content, m->room->room_id, room_joined(m->room, m->tx));
-    change.release = event_news_unref;
-    tx_change(m->tx, change);
+    room_joined(m->room, m->tx); /* observers will ask */
+    if (m->row.state_key == NULL)
+        recent_events_add(rooms_recent_events(m->room->rooms), &m->row);
+    tx_change(m->tx,
+              (struct change){.kind = CHANGE_EVENT, .pos = m->row.pos, .room = m->room->no, .user = m->draft->sender});
     if (is_member_event(m->draft))
         tx_change(m->tx, (struct change){
                              .kind = CHANGE_MEMBERSHIP, .pos = m->row.pos, .room = m->room->no, .user = m->target});
@@ -396,17 +342,13 @@ static bool name_room(struct making *m)
 
 static bool commit(struct making *m)
 {
-    char *prev_content = NULL;
     room_touch(m->room, m->tx);
     if ((m->pdu.room_id == NULL && !name_room(m)) || !store_row(m))
         return false;
-    if (m->row.replaces != 0)
-        prev_content = json_canonical(room_state_content(m->room, m->tx, m->draft->type, m->draft->state_key));
     bool done = store_relation(m) && store_membership(m) && apply_redaction(m);
     if (done)
-        tell(m, prev_content);
+        tell(m);
     advance(m);
-    free(prev_content);
     return done;
 }
 
@@ -421,6 +363,13 @@ static bool finish_pdu(struct making *m, struct error *e)
         done = pdu_finish(&m->pdu, settings->key, settings->server_name, e);
     }
     return done;
+}
+
+static bool check_alias(const struct making *m, struct error *e)
+{
+    const struct draft *d = m->draft;
+    return d->state_key == NULL || d->state_key[0] != '\0' || strcmp(d->type, "m.room.canonical_alias") != 0 ||
+           canonical_alias_check(m->room, m->tx, d->content, e);
 }
 
 /* Client-Server API, "Invite permission". */
@@ -480,7 +429,7 @@ bool append_event(struct room *room, struct tx *tx, const struct draft *draft, s
         return error_set(e, ERROR_UNKNOWN, NULL);
     if (!json_is_canonical_value(draft->content))
         return error_set(e, ERROR_BAD_JSON, "Numbers in events are integers within ±(2^53 − 1).");
-    if (!read_member(&m, e) || !pass_gate(&m, e) || !aliases_check_state(room, tx, draft, e))
+    if (!read_member(&m, e) || !pass_gate(&m, e) || !check_alias(&m, e))
         return false;
     begin_pdu(&m, &prev);
     choose_auth_events(&m);

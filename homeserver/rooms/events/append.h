@@ -42,18 +42,6 @@ struct appended {
     struct verdict notice; /* of append_event; with a rule (not ""): VERDICT_HOLD or VERDICT_WARN, to be told (F3) */
 };
 
-/* What CHANGE_EVENT carries: the row, in memory of its own, and who is joined after it. Immutable. */
-struct event_news {
-    struct event_row row; /* strings and bytes live as long as the news; redacted_by, prev_content as in the row */
-    const char *room_id;
-    struct member_set *joined;
-    _Atomic int refs;
-};
-struct event_news *event_news_create(const struct event_row *row, const char *prev_content, const char *room_id,
-                                     struct member_set *joined); /* copies; joined: takes a reference of its own */
-struct event_news *event_news_ref(struct event_news *news);
-void event_news_unref(void *news); /* NULL is accepted; void: fits struct change's release */
-
 /* What an act is that turns one membership into another; own: by the person concerned. */
 enum act append_member_act(enum membership from, enum membership to, bool own);
 

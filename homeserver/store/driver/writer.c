@@ -102,16 +102,18 @@ static void *grown(void *array, size_t n, size_t *cap, size_t item)
     return xrealloc(array, *cap * item);
 }
 
-void tx_change(struct tx *tx, struct change change)
-{
-    struct writer *w = tx->writer;
-    w->own.changes = grown(w->own.changes, w->own.at.n_changes, &w->own.changes_cap, sizeof change);
-    w->own.changes[w->own.at.n_changes++] = change;
-}
-
 bool tx_heard(const struct tx *tx)
 {
     return tx->writer->n_observers != 0;
+}
+
+void tx_change(struct tx *tx, struct change change)
+{
+    struct writer *w = tx->writer;
+    if (!tx_heard(tx))
+        return;
+    w->own.changes = grown(w->own.changes, w->own.at.n_changes, &w->own.changes_cap, sizeof change);
+    w->own.changes[w->own.at.n_changes++] = change;
 }
 
 void tx_bulk(struct tx *tx)
@@ -128,17 +130,9 @@ void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
     w->own.undos[w->own.at.n_undos++] = (struct undo){undo, arg};
 }
 
-static void release_changes(struct writer *w, size_t from)
-{
-    for (size_t i = from; i < w->own.at.n_changes; ++i)
-        if (w->own.changes[i].release != NULL)
-            w->own.changes[i].release(w->own.changes[i].payload);
-}
-
 static void go_back(struct writer *w, struct mark to)
 {
     db_epoch_next(w->own.db, EPOCH_ALL);
-    release_changes(w, to.n_changes);
     while (w->own.at.n_undos > to.n_undos) {
         struct undo undo = w->own.undos[--w->own.at.n_undos];
         undo.fn(undo.arg);
@@ -171,7 +165,6 @@ static void tell_observers(struct writer *w)
     if (w->own.at.n_changes != 0)
         for (int i = 0; i < w->n_observers; ++i)
             w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
-    release_changes(w, 0);
 }
 
 /* false: nothing of it was committed. */

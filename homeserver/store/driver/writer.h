@@ -30,16 +30,18 @@ struct tx {
     int64_t serial; /* of this job, rising: tells memory kept across jobs what this one has touched */
 };
 
-/* What changed, as observers hear it. */
+/* What changed, as observers hear it: values alone, which could cross to another process. Who is concerned and what it
+ * says in words, whoever needs it looks up: by position, in the memory of what was written lately (base/recent.h) or in
+ * the database. */
 enum change_kind {
-    CHANGE_EVENT,        /* room, user = sender; payload: struct event_news (rooms/events/append.h) */
+    CHANGE_EVENT,        /* room, user = sender */
     CHANGE_MEMBERSHIP,   /* room, user = whose; right after the CHANGE_EVENT of the same pos */
-    CHANGE_RECEIPT,      /* room, user = whose; private: only that user's own syncs */
+    CHANGE_RECEIPT,      /* room, user = whose, event; private: only that user's own syncs */
     CHANGE_TYPING,       /* room; kept in memory */
     CHANGE_ACCOUNT_DATA, /* user; room 0: global */
     CHANGE_PROFILE,      /* user */
     CHANGE_SESSION,      /* user, device: signed out, or its token replaced; device 0: all devices */
-    CHANGE_DEVICES,      /* user: its list of devices */
+    CHANGE_DEVICES,      /* user: its list of devices; device: which one, 0: several */
     CHANGE_PRESENCE,     /* user */
     CHANGE_TO_DEVICE,    /* user, device */
 };
@@ -51,18 +53,17 @@ struct change {
     room_no room;
     user_no user;
     device_no device;
-    void *payload;                  /* what the kind says, or NULL */
-    void (*release)(void *payload); /* called once when all observers are done or the job failed; NULL: nothing to do */
+    stream_pos event; /* CHANGE_RECEIPT: where the event is that was read */
 };
 
 /* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */
 stream_pos tx_next_pos(struct tx *tx);
 
-/* Queues a change for the observers; dropped (and released) if the job or the commit fails. */
+/* Queues a change for the observers; dropped if the job or the commit fails. For the function that writes what changed
+ * (homeserver/store, the event recorder) and nobody else, so that no caller can forget it. */
 void tx_change(struct tx *tx, struct change change);
 
-/* Whether anybody observes. If not (the command line, without a server), payloads need not be made: an import of a
- * large roster would hold them all until its commit. */
+/* Whether anybody observes. If not (the command line, without a server), nothing need be kept for them. */
 bool tx_heard(const struct tx *tx);
 
 /* This job will touch much of the database (an import): until its group ends the writer may use 128 MiB more. */

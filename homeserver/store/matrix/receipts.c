@@ -1,5 +1,7 @@
 #include "homeserver/store/matrix/receipts.h"
 
+#include <string.h>
+
 #include "homeserver/store/driver/writer.h"
 
 #define ROW "SELECT room_no, user_no, type, thread, event_id, event_pos, ts, pos FROM receipts "
@@ -56,6 +58,12 @@ stream_pos receipts_event_pos(struct db *db, room_no room, user_no user, const c
 
 bool receipts_put(struct tx *tx, const struct receipt_row *row)
 {
+    tx_change(tx, (struct change){.kind = CHANGE_RECEIPT,
+                                  .private_ = strcmp(row->type, RECEIPT_READ_PRIVATE) == 0,
+                                  .pos = row->pos,
+                                  .room = row->room,
+                                  .user = row->user,
+                                  .event = row->event_pos});
     return db_run(tx->db, &RECEIPTS, PUT, "iitttiii", row->room, row->user, row->type, row->thread, row->event_id,
                   row->event_pos, row->ts, row->pos);
 }

@@ -40,7 +40,7 @@ stream_pos receipts_last_of_user(struct db *db, room_no room, user_no user);
 /* Where the receipt's event is; 0: there is no such receipt. */
 stream_pos receipts_event_pos(struct db *db, room_no room, user_no user, const char *type, const char *thread);
 
-/* Inside a job: sets row. */
+/* Inside a job: sets row, whose pos the caller has taken; queues CHANGE_RECEIPT. */
 bool receipts_put(struct tx *tx, const struct receipt_row *row);
 
 #endif

@@ -1,9 +1,9 @@
-#include "homeserver/rooms/acts/aliases.h"
+#include "homeserver/rooms/events/canonical_alias.h"
 
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
 
@@ -31,17 +31,15 @@ static bool check(struct room *room, struct tx *tx, const json_t *before, const 
     return error_set(e, ERROR_BAD_ALIAS, NULL);
 }
 
-bool aliases_check_state(struct room *room, struct tx *tx, const struct draft *draft, struct error *e)
+bool canonical_alias_check(struct room *room, struct tx *tx, const json_t *content, struct error *e)
 {
     json_t *item;
     size_t i;
-    if (draft->state_key == NULL || draft->state_key[0] != '\0' || strcmp(draft->type, "m.room.canonical_alias") != 0)
-        return true;
     const json_t *before = room_state_content(room, tx, "m.room.canonical_alias", "");
-    const json_t *others = json_object_get(draft->content, "alt_aliases");
+    const json_t *others = json_object_get(content, "alt_aliases");
     if (others != NULL && !json_is_array(others))
         return error_set(e, ERROR_BAD_JSON, "alt_aliases is not a list.");
-    if (!check(room, tx, before, json_object_get(draft->content, "alias"), e))
+    if (!check(room, tx, before, json_object_get(content, "alias"), e))
         return false;
     json_array_foreach(others, i, item)
         if (!check(room, tx, before, item, e))
