@@ -1,4 +1,5 @@
-/* The narrow door to the database: the only file beside db.c, writer.c and backup.c that knows there is SQLite.
+/* The narrow door to the database. It does not know which one is behind it: db.c is what all would share, and one file,
+ * sqlite.c today, speaks to the database (db_private.h says what such a driver gives).
  *
  * A struct db is one connection and belongs to one thread. Statements are texts in tables, one table an aggregate, next
  * to the code that maps their rows; they are prepared on first use and kept.
@@ -77,8 +78,21 @@ void db_settle(struct db *db); /* forgets the failure */
 void db_begin_read(struct db *db); /* nests */
 void db_end_read(struct db *db);
 
-/* For the writer, migrations and tests. text: one statement or several, no parameters. */
+/* For migrations and tests. text: one statement or several, no parameters. */
 bool db_script(struct db *db, const char *text);
+
+/* Transactions, for the writer and migrations; readers use db_begin_read. One at a time, with at most one savepoint in
+ * it, a job's. false: it failed. */
+enum db_transaction {
+    DB_BEGIN,
+    DB_BEGIN_READ,
+    DB_COMMIT,
+    DB_ROLLBACK,
+    DB_SAVEPOINT,
+    DB_RELEASE,
+    DB_ROLLBACK_TO /* the savepoint, which stays */
+};
+bool db_transaction(struct db *db, enum db_transaction verb);
 
 /* Makes the n-th db_query/db_run from now fail as a full disk would; 0 switches it off. For fault tests. */
 void db_fail_after(struct db *db, int n);
@@ -106,7 +120,5 @@ void db_cache_grow(struct db *db);
 void db_cache_shrink(struct db *db);
 
 bool db_writes(const struct db *db); /* the DB_WRITE connection: it sees what may yet be rolled back */
-
-struct sqlite3 *db_raw(struct db *db); /* for writer.c and backup.c only */
 
 #endif

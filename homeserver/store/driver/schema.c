@@ -1,8 +1,7 @@
 #include "homeserver/store/driver/schema.h"
 
-#include <stdio.h>
-
 #include "homeserver/base/log.h"
+#include "homeserver/store/driver/db_private.h"
 
 /* Migrations in order; a number is an index plus one, and never changes once released. The subset of SQL is what SQLite
  * and PostgreSQL share, STRICT and WITHOUT ROWID (rows lie in their key's tree) apart. */
@@ -351,10 +350,6 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;",
 };
 
-enum { STATEMENT_VERSION };
-static const char *const TEXTS[] = {[STATEMENT_VERSION] = "PRAGMA user_version"};
-static const struct statements SCHEMA = {"schema", TEXTS, 1};
-
 int schema_version(void)
 {
     return (int)(sizeof MIGRATIONS / sizeof *MIGRATIONS);
@@ -362,19 +357,17 @@ int schema_version(void)
 
 bool schema_migrate_to(struct db *db, int upto)
 {
-    int at = (int)db_int(db, &SCHEMA, STATEMENT_VERSION, 0, "");
+    int at = driver_schema(db);
     if (at > schema_version()) {
         log_error("store", "the database has schema %d, this program knows only %d: use a newer one", at,
                   schema_version());
         return false;
     }
     for (; at < upto && !db_failed(db); ++at) {
-        char version[64];
         log_info("store", "migrating to schema %d", at + 1);
-        snprintf(version, sizeof version, "PRAGMA user_version=%d", at + 1);
-        if (!db_script(db, "BEGIN IMMEDIATE") || !db_script(db, MIGRATIONS[at]) || !db_script(db, version) ||
-            !db_script(db, "COMMIT"))
-            db_script(db, "ROLLBACK");
+        if (!db_transaction(db, DB_BEGIN) || !db_script(db, MIGRATIONS[at]) || !driver_set_schema(db, at + 1) ||
+            !db_transaction(db, DB_COMMIT))
+            db_transaction(db, DB_ROLLBACK);
     }
     return !db_failed(db);
 }

@@ -15,16 +15,10 @@
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
-enum { RESERVED, RESERVE, BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, ROLLBACK_JOB, COUNT };
-static const char *const TEXTS[] = {
+enum { RESERVED, RESERVE, COUNT };
+static const char *const TEXTS[COUNT] = {
     [RESERVED] = "SELECT reserved FROM stream WHERE one = 1",
     [RESERVE] = "UPDATE stream SET reserved = $1 WHERE one = 1",
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
-    [SAVEPOINT] = "SAVEPOINT job",
-    [RELEASE] = "RELEASE job",
-    [ROLLBACK_JOB] = "ROLLBACK TO job",
 };
 static const struct statements STREAM = {"stream", TEXTS, COUNT};
 
@@ -144,17 +138,17 @@ static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
 {
     struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
     struct mark before = w->own.at;
-    if (!db_run(w->own.db, &STREAM, SAVEPOINT, ""))
+    if (!db_transaction(w->own.db, DB_SAVEPOINT))
         return error_set(job->error, ERROR_UNKNOWN, NULL);
     bool accepted = job->job(&tx, job->arg, job->error);
     bool failed = db_failed(w->own.db);
-    if (accepted && !failed && db_run(w->own.db, &STREAM, RELEASE, ""))
+    if (accepted && !failed && db_transaction(w->own.db, DB_RELEASE))
         return true;
     if (failed || accepted)
         error_set(job->error, ERROR_UNKNOWN, NULL);
     db_settle(w->own.db);
-    db_run(w->own.db, &STREAM, ROLLBACK_JOB, "");
-    db_run(w->own.db, &STREAM, RELEASE, "");
+    db_transaction(w->own.db, DB_ROLLBACK_TO);
+    db_transaction(w->own.db, DB_RELEASE);
     go_back(w, before);
     return false;
 }
@@ -173,13 +167,13 @@ static bool commit_group(struct writer *w, struct waiting *first)
     int64_t now_ms = clock_wall_ms(), n = 0;
     struct mark before = w->own.at;
     db_settle(w->own.db);
-    bool begun = db_run(w->own.db, &STREAM, BEGIN, "");
+    bool begun = db_transaction(w->own.db, DB_BEGIN);
     bool ready =
         begun && (w->own.at.reserved - w->own.at.next >= RESERVE_MARGIN || reserve(w, w->own.at.next + RESERVE_AHEAD));
     /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
     for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
         n += job->ok = run_one(w, job, now_ms);
-    if (ready && db_in_transaction(w->own.db) && !db_failed(w->own.db) && db_run(w->own.db, &STREAM, COMMIT, "")) {
+    if (ready && db_in_transaction(w->own.db) && !db_failed(w->own.db) && db_transaction(w->own.db, DB_COMMIT)) {
         tell_observers(w);
         w->own.at.n_changes = w->own.at.n_undos = 0;
         w->groups += 1;
@@ -187,7 +181,7 @@ static bool commit_group(struct writer *w, struct waiting *first)
         return true;
     }
     if (begun)
-        db_run(w->own.db, &STREAM, ROLLBACK, "");
+        db_transaction(w->own.db, DB_ROLLBACK);
     go_back(w, before);
     return false;
 }

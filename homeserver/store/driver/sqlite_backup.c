@@ -1,3 +1,4 @@
+/* backup.h by SQLite's own means. */
 #include "homeserver/store/driver/backup.h"
 
 #include <errno.h>
@@ -7,15 +8,14 @@
 #include <unistd.h>
 
 #include "homeserver/base/log.h"
-#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/db_private.h"
 #include "homeserver/store/driver/schema.h"
 
-enum { BACKUP_INTEGRITY, BACKUP_REFERENCES, BACKUP_SCHEMA, BACKUP_USERS, BACKUP_ROOMS, BACKUP_EVENTS, BACKUP__COUNT };
+enum { BACKUP_INTEGRITY, BACKUP_REFERENCES, BACKUP_USERS, BACKUP_ROOMS, BACKUP_EVENTS, BACKUP__COUNT };
 /* clang-format off */
 static const char *const TEXTS[BACKUP__COUNT] = {
     [BACKUP_INTEGRITY] = "PRAGMA integrity_check(20)",
     [BACKUP_REFERENCES] = "PRAGMA foreign_key_check",
-    [BACKUP_SCHEMA] = "PRAGMA user_version",
     [BACKUP_USERS] = "SELECT count(*) FROM users",
     [BACKUP_ROOMS] = "SELECT count(*) FROM rooms",
     [BACKUP_EVENTS] = "SELECT count(*) FROM events",
@@ -42,7 +42,7 @@ static bool copy(const char *from, const char *to)
         return false;
     rc = sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE, NULL);
     if (rc == SQLITE_OK)
-        rc = copy_pages(db_raw(source), target);
+        rc = copy_pages(source->raw, target);
     if (rc == SQLITE_OK) /* the source's write-ahead mode came along; a copy is one file */
         rc = sqlite3_exec(target, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -101,7 +101,7 @@ static bool references_sound(struct db *db, const char *path)
 
 static bool schema_known(struct db *db, const char *path, int *schema)
 {
-    *schema = (int)db_int(db, &BACKUP, BACKUP_SCHEMA, 0, "");
+    *schema = driver_schema(db);
     if (*schema >= 1 && *schema <= schema_version())
         return true;
     log_error("backup", "%s: schema %d is none that this program knows (1 to %d)", path, *schema, schema_version());

@@ -1,0 +1,68 @@
+/* The door from inside: what db.c shares with the driver, the one file of this folder that speaks to a database
+ * (sqlite.c). A driver keeps its connection in struct db's raw and each prepared statement in struct stmt's, and gives
+ *
+ * - the driver_ functions below: they do one thing each and say whether it went well; that a failure is sticky, logged
+ *   once and counted, that tests make the n-th statement fail, and which epochs rise, is db.c's business;
+ * - of db.h, whatever is the same call in every driver: col_int, col_text, col_bytes, col_null, db_in_transaction,
+ *   db_cache_grow, db_cache_shrink;
+ * - backup.h.
+ *
+ * SQL of the store is what SQLite 3.40 and PostgreSQL 15 both understand, with parameters $1…; what only one of them
+ * knows stands in its driver. */
+#ifndef PARTA_STORE_DRIVER_DB_PRIVATE_H
+#define PARTA_STORE_DRIVER_DB_PRIVATE_H
+
+#include <stdarg.h>
+
+#include "homeserver/store/driver/db.h"
+
+#define SETS_MAX 96 /* files of store/ with statements */
+
+struct stmt {
+    struct db *db;
+    void *raw;        /* the driver's; NULL: not prepared yet, or could not be */
+    const char *text; /* as the set has it */
+    unsigned epochs;  /* enum db_epochs: of the tables that it writes */
+};
+
+struct db {
+    void *raw; /* the driver's; NULL: not open */
+    bool writes;
+    int cache_kib;
+
+    struct prepared {
+        const struct statements *set;
+        struct stmt *stmts;
+    } sets[SETS_MAX];
+    int n_sets;
+    struct stmt broken; /* answered when preparing failed: a statement without rows */
+
+    int reading;    /* depth of db_begin_read */
+    int fail_after; /* db_fail_after */
+    bool failed, conflict;
+    unsigned preparing;     /* enum db_epochs: of the statement being prepared */
+    int64_t epochs[EPOCHS]; /* how often each was raised */
+};
+
+enum driver_step { STEP_DONE, STEP_ROW, STEP_CONSTRAINT, STEP_FAILED };
+
+bool driver_open(struct db *db, const char *path, const struct db_options *options); /* sets raw, also when it fails */
+void driver_close(struct db *db);                    /* after all statements; raw may be NULL */
+const char *driver_problem(const struct db *db);     /* of the last call that failed; borrowed until the next call */
+bool driver_script(struct db *db, const char *text); /* one statement or several, without parameters */
+bool driver_prepare(struct stmt *stmt);              /* stmt: db and text are set; sets raw and epochs */
+void driver_finalize(struct stmt *stmt);             /* raw may be NULL */
+bool driver_running(const struct stmt *stmt);        /* it has begun and was not reset */
+bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_query has them */
+enum driver_step driver_step(struct stmt *stmt);
+int driver_touched(const struct stmt *stmt); /* rows that it wrote, once it is done */
+void driver_reset(struct stmt *stmt);        /* ends it and forgets what was bound */
+
+/* The texts that enum db_transaction names. */
+extern const struct statements driver_transaction;
+
+/* The number that schema.h keeps in the database; 0: an empty database. */
+int driver_schema(struct db *db);
+bool driver_set_schema(struct db *db, int version);
+
+#endif

@@ -1,0 +1,245 @@
+/* The driver for SQLite: db_private.h says what it gives. */
+#include <malloc.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db_private.h"
+
+#define CACHE_KIB 512               /* of a connection, unless it says otherwise */
+#define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
+
+/* IMMEDIATE takes the write lock at once: BUSY then comes here alone, never in the middle of a job. */
+static const char *const TRANSACTION[] = {
+    [DB_BEGIN] = "BEGIN IMMEDIATE",       [DB_BEGIN_READ] = "BEGIN",        [DB_COMMIT] = "COMMIT",
+    [DB_ROLLBACK] = "ROLLBACK",           [DB_SAVEPOINT] = "SAVEPOINT job", [DB_RELEASE] = "RELEASE job",
+    [DB_ROLLBACK_TO] = "ROLLBACK TO job",
+};
+const struct statements driver_transaction = {"transaction", TRANSACTION, sizeof TRANSACTION / sizeof *TRANSACTION};
+
+enum { SCHEMA_VERSION };
+static const char *const SCHEMA_TEXTS[] = {[SCHEMA_VERSION] = "PRAGMA user_version"};
+static const struct statements SCHEMA = {"sqlite_schema", SCHEMA_TEXTS, 1};
+
+/* --- The connection --- */
+
+/* Columns that change with every message say nothing about the school. */
+static const struct watched {
+    const char *table, *column; /* column NULL: any */
+    unsigned epochs;
+} WATCHED[] = {
+    {"roles", NULL, EPOCH_PEOPLE},           {"enrollments", NULL, EPOCH_PEOPLE},
+    {"guardianships", NULL, EPOCH_PEOPLE},   {"people", NULL, EPOCH_PEOPLE},
+    {"schools", NULL, EPOCH_PEOPLE},         {"classes", NULL, EPOCH_PEOPLE},
+    {"users", "state", EPOCH_PEOPLE},        {"users", "kind", EPOCH_PEOPLE},
+    {"room_schools", NULL, EPOCH_RECORDS},   {"roster_rooms", NULL, EPOCH_RECORDS},
+    {"roster_members", NULL, EPOCH_RECORDS}, {"archived_rooms", NULL, EPOCH_RECORDS},
+    {"named_members", NULL, EPOCH_RECORDS},  {"direct_rooms", NULL, EPOCH_RECORDS},
+    {"associations", NULL, EPOCH_RECORDS},   {"rooms", "kind", EPOCH_RECORDS},
+    {"rooms", "owner", EPOCH_RECORDS},       {"memberships", NULL, EPOCH_LIFE},
+    {"room_state", NULL, EPOCH_LIFE},        {"policies", NULL, EPOCH_POLICIES},
+};
+
+/* SQLite asks for each table that a statement would write while it is being prepared; all is allowed. A new row writes
+ * all columns. */
+static int watch(void *arg, int action, const char *table, const char *column, const char *database, const char *by)
+{
+    struct db *db = arg;
+    bool whole = action == SQLITE_INSERT || action == SQLITE_DELETE;
+    for (size_t i = 0; (whole || action == SQLITE_UPDATE) && i < sizeof WATCHED / sizeof *WATCHED; ++i)
+        if (strcmp(WATCHED[i].table, table) == 0 &&
+            (whole || WATCHED[i].column == NULL || strcmp(WATCHED[i].column, column) == 0))
+            db->preparing |= WATCHED[i].epochs;
+    return SQLITE_OK;
+}
+
+/* SQLite's own statistics of its memory, which nobody reads, cost a lock of the whole process at each allocation. */
+static void quieten(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+bool driver_open(struct db *db, const char *path, const struct db_options *options)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (db->writes ? SQLITE_OPEN_CREATE : 0);
+    struct text script = TEXT_INIT;
+    sqlite3 *raw = NULL;
+    pthread_once(&once, quieten);
+    int rc = sqlite3_open_v2(path, &raw, flags, NULL);
+    db->raw = raw;
+    db->cache_kib = options->cache_kib != 0 ? options->cache_kib : CACHE_KIB;
+    text_addf(&script, "PRAGMA cache_size=-%d; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;", db->cache_kib);
+    if (db->writes)
+        text_addf(&script,
+                  "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;"
+                  " PRAGMA journal_size_limit=67108864;", /* what a large import leaves behind is given back */
+                  options->durable ? "FULL" : "NORMAL");
+    else
+        text_adds(&script, "PRAGMA query_only=ON;");
+    bool done = rc == SQLITE_OK && sqlite3_busy_timeout(raw, 10000) == SQLITE_OK &&
+                (!db->writes || sqlite3_set_authorizer(raw, watch, db) == SQLITE_OK) && driver_script(db, script.data);
+    text_finish(&script);
+    return done;
+}
+
+void driver_close(struct db *db)
+{
+    sqlite3_close(db->raw);
+}
+
+const char *driver_problem(const struct db *db)
+{
+    return db->raw != NULL ? sqlite3_errmsg(db->raw) : "not open";
+}
+
+bool driver_script(struct db *db, const char *text)
+{
+    return sqlite3_exec(db->raw, text, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool db_in_transaction(struct db *db)
+{
+    return sqlite3_get_autocommit(db->raw) == 0;
+}
+
+int64_t db_last_id(struct db *db)
+{
+    return sqlite3_last_insert_rowid(db->raw);
+}
+
+int db_changes(struct db *db)
+{
+    return sqlite3_changes(db->raw);
+}
+
+static void set_cache(struct db *db, int kib)
+{
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA cache_size=-%d", kib);
+    driver_script(db, text); /* without it the job is slower, no more */
+}
+
+void db_cache_grow(struct db *db)
+{
+    if (db->cache_kib < GROWN_CACHE_KIB)
+        set_cache(db, GROWN_CACHE_KIB);
+}
+
+void db_cache_shrink(struct db *db)
+{
+    set_cache(db, db->cache_kib);
+    sqlite3_db_release_memory(db->raw);
+    malloc_trim(0);
+}
+
+int driver_schema(struct db *db)
+{
+    return (int)db_int(db, &SCHEMA, SCHEMA_VERSION, 0, "");
+}
+
+bool driver_set_schema(struct db *db, int version)
+{
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA user_version=%d", version);
+    return db_script(db, text);
+}
+
+/* --- Statements --- */
+
+/* "$1" is a name to SQLite, numbered by where it stands first; "?1" is the number that it is to PostgreSQL. */
+static char *numbered(const char *text)
+{
+    char *copy = xstrdup(text);
+    for (char *c = copy; *c != '\0'; ++c)
+        if (c[0] == '$' && c[1] >= '1' && c[1] <= '9')
+            *c = '?';
+    return copy;
+}
+
+bool driver_prepare(struct stmt *stmt)
+{
+    sqlite3_stmt *raw = NULL;
+    char *sql = numbered(stmt->text);
+    stmt->db->preparing = 0;
+    bool done = sqlite3_prepare_v3(stmt->db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, NULL) == SQLITE_OK;
+    stmt->raw = raw;
+    stmt->epochs = stmt->db->preparing;
+    free(sql);
+    return done;
+}
+
+void driver_finalize(struct stmt *stmt)
+{
+    sqlite3_finalize(stmt->raw);
+}
+
+bool driver_running(const struct stmt *stmt)
+{
+    return sqlite3_stmt_busy(stmt->raw) != 0;
+}
+
+bool driver_bind(struct stmt *stmt, const char *formats, va_list ap)
+{
+    int rc = SQLITE_OK;
+    for (int at = 1; formats[at - 1] != '\0' && rc == SQLITE_OK; ++at) {
+        const void *bytes;
+        switch (formats[at - 1]) {
+        case 'i': rc = sqlite3_bind_int64(stmt->raw, at, va_arg(ap, int64_t)); break;
+        case 't': rc = sqlite3_bind_text(stmt->raw, at, va_arg(ap, const char *), -1, SQLITE_STATIC); break;
+        case 'b':
+            bytes = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(stmt->raw, at, bytes, va_arg(ap, size_t), SQLITE_STATIC);
+            break;
+        case 'n': rc = sqlite3_bind_null(stmt->raw, at); break;
+        default: abort();
+        }
+    }
+    return rc == SQLITE_OK;
+}
+
+enum driver_step driver_step(struct stmt *stmt)
+{
+    int rc = sqlite3_step(stmt->raw);
+    if (rc == SQLITE_ROW)
+        return STEP_ROW;
+    if (rc == SQLITE_DONE)
+        return STEP_DONE;
+    return (rc & 0xff) == SQLITE_CONSTRAINT ? STEP_CONSTRAINT : STEP_FAILED;
+}
+
+int driver_touched(const struct stmt *stmt)
+{
+    return sqlite3_changes(stmt->db->raw);
+}
+
+void driver_reset(struct stmt *stmt)
+{
+    sqlite3_reset(stmt->raw);
+    sqlite3_clear_bindings(stmt->raw);
+}
+
+int64_t col_int(struct stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt->raw, column);
+}
+
+const char *col_text(struct stmt *stmt, int column)
+{
+    return (const char *)sqlite3_column_text(stmt->raw, column);
+}
+
+const void *col_bytes(struct stmt *stmt, int column, size_t *len)
+{
+    const void *bytes = sqlite3_column_blob(stmt->raw, column);
+    *len = (size_t)sqlite3_column_bytes(stmt->raw, column);
+    return bytes;
+}
+
+bool col_null(struct stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt->raw, column) == SQLITE_NULL;
+}
