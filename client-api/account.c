@@ -69,12 +69,8 @@ static bool post_password(struct request *r)
 /* E4: whom the roster holds cannot leave its rooms; the refusal says what they can do. */
 static void say_what_to_do(struct error *e)
 {
-    if (e->field == NULL || strcmp(e->value, "E4") != 0)
-        return;
-    e->sentence = "Вашу учётную запись ведёт школа. Чтобы закрыть её, нужно выйти из школы или удалить свои данные: "
-                  "обратитесь к администратору школы.";
-    e->translation = "The school keeps your account. To close it, leave the school or have your data erased: ask a "
-                     "school administrator.";
+    if (e->rule_code != NULL && strcmp(e->rule_code, refusal_of(RULE_E4_HELD_BY_ROSTER)->code) == 0)
+        rule_refuse(e, RULE_E4_ACCOUNT_KEPT);
 }
 
 static bool post_deactivate(struct request *r)

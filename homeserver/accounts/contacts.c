@@ -15,6 +15,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/rules/refusals.h"
 
 #define CODE_DIGITS 6
 #define CODES 1000000
@@ -477,31 +478,19 @@ bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, st
     return verifications_end(tx, sid) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-/* Whom it belongs to is said only where the school's rules explain themselves with it: the address was proven, and so
- * is the asker's to read messages of. */
-static bool refuse_in_use(struct error *e, const char *rule, const char *sentence, const char *translation)
-{
-    error_set_field(e, ERROR_THREEPID_IN_USE, sentence, "org.parta.rule", rule);
-    e->translation = translation;
-    return false;
-}
-
 bool contacts_may_belong(struct db *db, const struct contact_address *address, user_no user, unsigned roles,
                          struct error *e)
 {
     user_no owner = contacts_owner(db, address);
     if (owner == 0 || owner == user)
         return true;
+    /* Whom it belongs to is said only where the school's rules explain themselves with it: the address was proven, and
+     * so is the asker's to read messages of. */
     if ((roles & ROLE_PUPIL) != 0 && contact_rows_guardian(db, owner))
-        return refuse_in_use(e, "C4",
-                             "Этот номер или адрес принадлежит родителю. Ребёнку нужен свой: укажите номер или адрес "
-                             "ребёнка.",
-                             "This number or address is a parent's. A child needs one of their own.");
+        return rule_refuse(e, RULE_C4_CONTACT_OF_PARENT);
     if ((roles & ROLE_GUARDIAN) != 0 && (contact_rows_roles(db, owner) & ROLE_PUPIL) != 0)
-        return refuse_in_use(e, "D4", "Этот номер или адрес принадлежит ребёнку. Родителю нужен свой.",
-                             "This number or address is a child's. A parent needs one of their own.");
-    return refuse_in_use(e, "C3", "Этот номер или адрес уже принадлежит другой учётной записи.",
-                         "This number or address belongs to another account already.");
+        return rule_refuse(e, RULE_D4_CONTACT_OF_CHILD);
+    return rule_refuse(e, RULE_C3_CONTACT_IN_USE);
 }
 
 bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *address, unsigned roles,

@@ -28,8 +28,9 @@ struct error {
     const char *translation; /* the sentence in the other language; static storage; NULL: none. Clients show both */
     int64_t retry_after_ms;  /* for ERROR_LIMIT_EXCEEDED; 0: not said */
     bool soft_logout;        /* for ERROR_UNKNOWN_TOKEN: the device still exists */
-    const char *field;       /* one more field of the reply, static storage; NULL: none */
-    char value[128];         /* its string value, NUL-terminated */
+    const char *rule, *rule_code; /* by which of the school's rules (policy/rules/refusals.h); NULL: by none */
+    const char *field;            /* one more field of the reply, static storage; NULL: none */
+    char value[128];              /* its string value, NUL-terminated */
 };
 
 /* Fills *e and returns false. sentence: static storage, or NULL for the table's. */

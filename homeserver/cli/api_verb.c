@@ -185,9 +185,9 @@ static void finish(struct asking *a)
 static bool fail(struct asking *a)
 {
     const struct error *e = &a->r.error;
-    if (*e->value != '\0')
-        return verb_fail(a->call, "%s (%s)", e->translation != NULL ? e->translation : error_sentence(e), e->value);
-    return verb_fail(a->call, "%s", e->translation != NULL ? e->translation : error_sentence(e));
+    const char *sentence = e->translation != NULL ? e->translation : error_sentence(e);
+    const char *detail = e->rule != NULL ? e->rule : e->value;
+    return *detail != '\0' ? verb_fail(a->call, "%s (%s)", sentence, detail) : verb_fail(a->call, "%s", sentence);
 }
 
 static bool ask(struct asking *a)

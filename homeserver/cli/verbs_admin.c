@@ -1,4 +1,5 @@
-/* parta room …, policy …, import …, report …, session …, operator …, explain: what the office looks after. */
+/* parta room …, policy …, import …, report …, session …, operator …, explain, refusal …: what the office looks after.
+ */
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 
@@ -96,6 +97,14 @@ static const struct api_verb EXPLAIN = {
     .options = {":actor", ":target", ":room_id", ":school", ":class", ":event_type", ":kind", "=json"},
     .columns = "allowed kind rules.rule rules.code rules.en rules.ru"};
 
+static const struct verb_option REFUSAL_LIST_OPTIONS[] = {
+    {"--rule", OPTION_VALUE, "RULE", "of that rule, like D5"},
+    {"--code", OPTION_VALUE, "CODE", "with that code, like two_guardians"},
+    OPTION_JSON,
+    {NULL}};
+static const struct api_verb REFUSAL_LIST = {HTTP_GET, API "/refusals", .options = {"?rule", "?code", "=json"},
+                                             .columns = "rule code en ru"};
+
 static const struct verb TABLE[] = {
     {"room list", NULL, 0, 0, ROOM_LIST_OPTIONS, API_VERB, "Lists rooms of schools.", NULL, &ROOM_LIST},
     {"room members", "ROOM", 1, 1, JSON_OPTIONS, API_VERB, "Lists who is in a room, and whom the roster holds there.",
@@ -143,5 +152,8 @@ static const struct verb TABLE[] = {
     {"operator revoke", "NUMBER", 1, 1, NULL, API_VERB, "Revokes an operator's token.", NULL, &OPERATOR_REVOKE},
     {"explain", "ACT", 1, 1, EXPLAIN_OPTIONS, API_VERB, "Says what would become of an act, and by which rules.",
      "ACT is a word like create_room, invite, send, approve. Nothing is done.", &EXPLAIN},
+    {"refusal list", NULL, 0, 0, REFUSAL_LIST_OPTIONS, API_VERB, "Lists what the school's rules refuse, and how.",
+     "The rule and the code of a refusal stand in the reply that made it: org.parta.rule, org.parta.code.",
+     &REFUSAL_LIST},
 };
 const struct verbs ADMIN_VERBS = VERBS(TABLE);

@@ -70,6 +70,12 @@ void error_members(const struct error *e, json_t *object)
         json_object_set_new(object, "retry_after_ms", json_integer(e->retry_after_ms));
     if (e->soft_logout)
         json_object_set_new(object, "soft_logout", json_true());
+    if (e->rule != NULL) {
+        json_object_set_new(object, "org.parta.rule", json_string(e->rule));
+        json_object_set_new(object, "org.parta.code", json_string(e->rule_code));
+        json_object_set_new(object, "org.parta.sentences",
+                            json_pack("{s:s, s:s}", "ru", e->sentence, "en", e->translation));
+    }
     if (e->field != NULL)
         json_object_set_new(object, e->field, json_string(e->value));
 }
@@ -78,9 +84,8 @@ void error_members(const struct error *e, json_t *object)
 static void add_help(const struct request *r, json_t *object)
 {
     const struct config *config = r->server != NULL ? r->server->config : NULL;
-    bool by_rule = r->error.field != NULL && strcmp(r->error.field, "org.parta.rule") == 0;
     bool closed = r->error.code == ERROR_USER_LOCKED || r->error.code == ERROR_USER_DEACTIVATED;
-    if (config == NULL || !(by_rule || closed))
+    if (config == NULL || !(r->error.rule != NULL || closed))
         return;
     if (config->support.page != NULL)
         json_object_set_new(object, "org.parta.help", json_string(config->support.page));

@@ -30,16 +30,6 @@ static bool is(const struct asking *a, uint64_t acts)
     return (acts & BIT(a->q->act)) != 0;
 }
 
-/* Clients know one refusal from the others: Client-Server API, "Account suspension". */
-bool gate_refuse(const struct verdict *verdict, struct error *e)
-{
-    bool suspended = strcmp(verdict->code, "account_suspended") == 0;
-    error_set_field(e, suspended ? ERROR_USER_SUSPENDED : ERROR_FORBIDDEN, verdict->sentence_ru, "org.parta.rule",
-                    verdict->rule);
-    e->translation = verdict->sentence_en;
-    return false;
-}
-
 /* --- In a room --- */
 
 static const struct person_facts STRANGER = {.standing = STANDING_ACTIVE};
@@ -235,7 +225,7 @@ bool gate_event(const struct rooms *rooms, struct db *db, const struct gate_ques
         verdict = ask(rooms, db, question, &due_ms);
     if (answer != NULL)
         *answer = (struct gate_answer){verdict, due_ms};
-    return verdict.allowed || gate_refuse(&verdict, e);
+    return verdict.allowed || rule_refuse(e, verdict.refusal);
 }
 
 bool gate_room(const struct rooms *rooms, struct db *db, enum act act, room_no room, user_no actor, user_no target,
@@ -301,7 +291,7 @@ static bool fresh(bool school_mode, struct db *db, const struct gate_question *q
     if (!school_mode)
         return true;
     struct verdict verdict = ask(NULL, db, q, NULL);
-    return verdict.allowed || (e != NULL && gate_refuse(&verdict, e));
+    return verdict.allowed || (e != NULL && rule_refuse(e, verdict.refusal));
 }
 
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user)

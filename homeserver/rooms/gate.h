@@ -90,7 +90,4 @@ struct school_policy;
 void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_question *question,
                 struct school_policy *policy, struct rule_facts *facts);
 
-/* Fills *e with the verdict's refusal; returns false. */
-bool gate_refuse(const struct verdict *verdict, struct error *e);
-
 #endif

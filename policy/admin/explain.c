@@ -1,5 +1,7 @@
 #include "policy/admin/explain.h"
 
+#include <string.h>
+
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/school/cards.h"
 #include "homeserver/store/rule_facts.h"
@@ -189,4 +191,33 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
     return json_pack("{s:b, s:s, s:o, s:o}", "allowed", decides == NULL || decides->allowed, "kind", kind_of(decides),
                      "rules", rules, "facts",
                      is_office(q->act) ? office_act_facts(db, q) : room_act_facts(db, q, &question));
+}
+
+/* --- Every refusal --- */
+
+/* As the table of rules makes it; a refusal that an act makes by itself is plain. */
+static struct verdict verdict_of(enum rule_refusal refusal)
+{
+    for (int i = 0; i < rules_count(); ++i)
+        if (rules_row(i).refusal == refusal)
+            return rules_row(i);
+    return verdict_refusing(refusal);
+}
+
+json_t *explain_refusals(const char *rule, const char *code, int64_t after, int limit, int64_t *next)
+{
+    json_t *list = json_array();
+    int64_t i = after + 1;
+    for (; i < RULE_REFUSAL__COUNT && json_array_size(list) < (size_t)limit; ++i) {
+        const struct refusal *row = refusal_of((enum rule_refusal)i);
+        const struct verdict verdict = verdict_of((enum rule_refusal)i);
+        if ((rule != NULL && strcmp(rule, row->rule) != 0) || (code != NULL && strcmp(code, row->code) != 0))
+            continue;
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", row->rule, "code", row->code,
+                                        "errcode", error_wire_name(row->error), "kind", kind_of(&verdict), "ru",
+                                        row->sentence_ru, "en", row->sentence_en, "overridable", verdict.overridable));
+    }
+    *next = i < RULE_REFUSAL__COUNT ? i - 1 : 0;
+    return list;
 }

@@ -69,7 +69,19 @@ static bool post_explain(struct request *r)
     return reply_json(r, reply);
 }
 
+static bool get_refusals(struct request *r)
+{
+    struct actor caller;
+    struct api_page page;
+    int64_t next;
+    if (!api_caller(r, &caller) || !api_page(r, &page))
+        return false;
+    json_t *items = explain_refusals(query_get(r, "rule"), query_get(r, "code"), page.after, page.limit, &next);
+    return api_reply_list(r, items, next);
+}
+
 static const struct route TABLE[] = {
+    {HTTP_GET, "/_parta/v1/refusals", get_refusals, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/explain", post_explain, ROUTE_CALLER | ROUTE_BODY, RATE_READ, NULL},
 };
 const struct routes API_EXPLAIN_ROUTES = ROUTES(TABLE);

@@ -53,11 +53,7 @@ static bool nobody_signed_in(struct request *r)
 {
     if (r->session == NULL)
         return true;
-    error_set_field(&r->error, ERROR_FORBIDDEN,
-                    "Здесь уже вошли в учётную запись. Если это не вы, сначала выйдите из неё и откройте ссылку снова.",
-                    "org.parta.rule", "C5");
-    r->error.translation =
-        "Somebody is signed in here already. If that is not you, sign out first, then open the link again.";
+    rule_refuse(&r->error, RULE_C5_SIGNED_IN);
     r->error.status = 409;
     return false;
 }

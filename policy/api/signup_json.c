@@ -195,14 +195,7 @@ bool bound_to_caller(struct request *r)
         return false;
     if (to != NULL && r->session != NULL && strcmp(to, r->session->user_id) == 0)
         return true;
-    error_set_field(
-        &r->error, ERROR_FORBIDDEN,
-        "Ссылка открыта там, где уже вошли в учётную запись. Если это не вы, сначала выйдите из неё; если вы, "
-        "подтвердите, что ссылка для вас.",
-        "org.parta.rule", "C5");
-    r->error.translation =
-        "The link was opened where somebody is signed in. If that is not you, sign out first; if it is, "
-        "say that the link is meant for you (bind_to: your user id).";
+    rule_refuse(&r->error, RULE_C5_NOT_BOUND);
     r->error.status = 409;
     return false;
 }

@@ -58,13 +58,6 @@ static const unsigned NEEDED[ACT__COUNT] = {
     [ACT_ROOMS_WRITE] = SCOPE_RECORDS,
 };
 
-static const struct verdict NO_SCOPE = {
-    .rule = "J3",
-    .code = "scope",
-    .sentence_ru = "Этому ключу оператора такое действие не разрешено.",
-    .sentence_en = "This operator token's scopes do not cover that.",
-};
-
 static bool lacks_scope(const struct actor *actor, enum act act)
 {
     return actor->user == 0 && (actor->scopes & NEEDED[act]) == 0;
@@ -154,7 +147,7 @@ bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enu
 {
     struct school_policy policy;
     struct rule_facts facts;
-    struct verdict decided = NO_SCOPE;
+    struct verdict decided = verdict_refusing(RULE_J3_SCOPE);
     bool used = false;
     if (!lacks_scope(actor, act)) {
         collect(db, school_mode, actor, act, subject, &policy, &facts);
@@ -164,7 +157,7 @@ bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enu
         *verdict = decided;
     if (overridden != NULL)
         *overridden = used;
-    return decided.allowed || gate_refuse(&decided, e);
+    return decided.allowed || rule_refuse(e, decided.refusal);
 }
 
 void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
@@ -175,7 +168,7 @@ void school_explain(struct db *db, bool school_mode, const struct actor *actor, 
     *n = 0;
     if (lacks_scope(actor, act)) {
         if (max > 0)
-            out[(*n)++] = NO_SCOPE;
+            out[(*n)++] = verdict_refusing(RULE_J3_SCOPE);
         return;
     }
     collect(db, school_mode, actor, act, subject, &policy, &facts);

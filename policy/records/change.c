@@ -31,13 +31,6 @@ static bool failed(const struct changing_records *c)
     return error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
-static bool refuse_by(const struct changing_records *c, const char *rule, const char *ru, const char *en)
-{
-    error_set_field(c->e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
-    c->e->translation = en;
-    return false;
-}
-
 /* Whether somebody other than the school itself keeps the record: then it is changed by an override alone. */
 static bool roster_keeps(const char *source)
 {
@@ -505,13 +498,9 @@ static bool guardian_fits(const struct changing_records *c, user_no child, user_
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
     if (child == guardian)
-        return refuse_by(c, "D4",
-                         "Стать представителем самого себя нельзя: откройте ссылку на другом устройстве или в "
-                         "другом браузере.",
-                         "Nobody is their own guardian: open the link on another device or in another browser.");
+        return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
     if (guardians_count(c->tx->db, child) >= GUARDIANS_MAX)
-        return refuse_by(c, "D5", "У ученика уже два представителя. Третьего добавить нельзя.",
-                         "The pupil has two guardians already. There can't be a third.");
+        return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
     return person_back(c, guardian);
 }
 

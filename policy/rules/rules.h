@@ -5,11 +5,11 @@
  * facts are collected where the act happens, inside the act's own write job (homeserver/rooms/gate.c, from
  * store/school/schools.h).
  *
- * The rules are rows of one table, walked in order; the first that applies refuses, and says by which number of
- * school.md, with a code for machines and a sentence for the person. What no row refuses is allowed: Matrix's own
- * authorization (power levels) still has its say afterwards. Every row binds whoever acts: client, application service,
- * administrator and roster job (J3). The server's service user is free of what keeps people from its rooms (E3), not of
- * A2 and E4: the roster job changes the roster first, then the rooms.
+ * The rules are rows of one table, walked in order; the first that applies refuses, and says by which row of
+ * refusals.h: number of school.md, a code for machines and a sentence for the person. What no row refuses is allowed:
+ * Matrix's own authorization (power levels) still has its say afterwards. Every row binds whoever acts: client,
+ * application service, administrator and roster job (J3). The server's service user is free of what keeps people from
+ * its rooms (E3), not of A2 and E4: the roster job changes the roster first, then the rooms.
  *
  * An event that carries an act is judged as that act: m.room.member with membership "invite" is ACT_INVITE, "join"
  * ACT_JOIN (also a forced one, and a change of one's name in the room), "knock" ACT_KNOCK, "ban" ACT_BAN, "leave" by
@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/rules/refusals.h"
 #include "policy/rules/school_policy.h"
 #include "policy/rules/words.h"
 
@@ -150,12 +151,11 @@ enum verdict_kind {
 
 struct verdict {
     bool allowed;
-    enum verdict_kind kind;  /* with a rule: what it does */
-    bool overridable;        /* J2: an administrator's override with a reason gets past it */
-    const char *rule;        /* school.md's number, "A2"; "" when allowed without more ado */
-    const char *code;        /* for machines, "outsider"; "" likewise */
-    const char *sentence_ru; /* for the person; static storage; "" likewise */
-    const char *sentence_en;
+    enum verdict_kind kind;    /* with a rule: what it does */
+    bool overridable;          /* J2: an administrator's override with a reason gets past it */
+    enum rule_refusal refusal; /* RULE_NONE when allowed without more ado */
+    const char *rule, *code;   /* of its row in refusals.h: "A2", "outsider"; "" when allowed without more ado */
+    const char *sentence_ru, *sentence_en; /* likewise */
 };
 
 /* allowed false: refused. allowed with kind HOLD or WARN and a rule: see there. */
@@ -164,9 +164,12 @@ struct verdict rules_decide(const struct rule_facts *facts);
 /* J1: every row that would speak, in order; *n of at most max. The first that refuses is rules_decide's. */
 void rules_explain(const struct rule_facts *facts, struct verdict *out, int max, int *n);
 
-/* The rows, for docs and tests: 0 ≤ i < rules_count(). */
+/* The rows, for explain, docs and tests: 0 ≤ i < rules_count(). */
 int rules_count(void);
 struct verdict rules_row(int i); /* as it refuses */
+
+/* The verdict of a refusal that no row of this table makes; not overridable. */
+struct verdict verdict_refusing(enum rule_refusal refusal);
 
 const char *act_name(enum act act); /* "create_room", for the API and the audit log */
 bool act_from(const char *name, enum act *out);

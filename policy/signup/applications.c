@@ -83,36 +83,16 @@ application_no application_make(struct changing_records *c, user_no user, const 
     return row.no != 0 && office_act_note(c, "application.create", row.school, named(c, &row), NULL, NULL) ? row.no : 0;
 }
 
-/* C4: what happens when a parent opens the child's link with the parent's own account. */
-static application_no parent_as_pupil(struct error *e)
-{
-    error_set_field(e, ERROR_FORBIDDEN,
-                    "Это ссылка для ученика, а открыта она под учётной записью родителя. У ребёнка должна быть своя "
-                    "учётная запись со своим номером телефона: выйдите из своей и зарегистрируйте ребёнка.",
-                    "org.parta.rule", "C4");
-    e->translation =
-        "This link is for a pupil, but it was opened in a parent's account. The child needs an account and a "
-        "phone number of its own: sign out, and sign the child up.";
-    return 0;
-}
-
 application_no application_apply(struct changing_records *c, const struct contacts *contacts, const char *token,
                                  const struct applicant *person)
 {
     struct link_row link;
     if (!applicant_valid(person, c->e) || !link_find(c->tx->db, token, c->tx->now_ms, &link, c->e))
         return 0;
-    if (link.kind != LINK_CLASS && link.kind != LINK_SCHOOL) {
-        error_set_field(c->e, ERROR_FORBIDDEN,
-                        "Эта ссылка не для вступления в школу: личная открывает свою учётную запись, родительскую "
-                        "подтверждают на её собственной странице.",
-                        "org.parta.rule", "C2");
-        c->e->translation = "This link is not for joining a school: a personal one opens an account of its own, a "
-                            "guardian's is confirmed on its own page.";
-        return 0;
-    }
+    if (link.kind != LINK_CLASS && link.kind != LINK_SCHOOL)
+        return rule_refuse(c->e, RULE_C2_LINK_NOT_FOR_JOINING);
     if (link.role == ROLE_PUPIL && card_children(c->tx->db, c->actor->user, NULL, 0) > 0)
-        return parent_as_pupil(c->e);
+        return rule_refuse(c->e, RULE_C4_ACCOUNT_OF_PARENT);
     if (!contact_required_met_by(c->tx->db, contacts, &link, c->actor->user, c->e) ||
         !link_use(c->tx, token, &link, c->e))
         return 0;

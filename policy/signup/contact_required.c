@@ -30,26 +30,11 @@ unsigned contact_required(struct db *db, const struct contacts *contacts, const 
     return link->kind != LINK_PERSONAL ? contact_required_kinds(db, link) & offered : 0;
 }
 
-static bool refused(struct error *e, const char *ru, const char *en)
-{
-    error_set_field(e, ERROR_FORBIDDEN, ru, "org.parta.rule", "C3");
-    e->translation = en;
-    return false;
-}
-
 static bool missing(unsigned needed, struct error *e)
 {
-    switch (needed) {
-    case PHONE:
-        return refused(e, "Сначала подтвердите номер телефона: на него придёт код.",
-                       "Verify a phone number first: a code will be sent to it.");
-    case EMAIL:
-        return refused(e, "Сначала подтвердите адрес электронной почты: на него придёт код.",
-                       "Verify an e-mail address first: a code will be sent to it.");
-    default:
-        return refused(e, "Сначала подтвердите номер телефона или адрес электронной почты: туда придёт код.",
-                       "Verify a phone number or an e-mail address first: a code will be sent there.");
-    }
+    return rule_refuse(e, needed == PHONE   ? RULE_C3_PHONE_NEEDED
+                          : needed == EMAIL ? RULE_C3_EMAIL_NEEDED
+                                            : RULE_C3_CONTACT_NEEDED);
 }
 
 bool contact_required_met(struct db *db, const struct contacts *contacts, const struct link_row *link,
@@ -59,13 +44,7 @@ bool contact_required_met(struct db *db, const struct contacts *contacts, const 
     if (address == NULL)
         return needed == 0 || missing(needed, e);
     return (contact_required_kinds(db, link) & 1u << address->medium) != 0 ||
-           refused(
-               e,
-               "По электронной почте регистрируются только ученики 1–4 классов, по ссылке класса. Нужен личный номер "
-               "телефона ученика.",
-               "Only pupils of grades 1 to 4 sign up with an e-mail address, by the class's link. The pupil's own "
-               "phone "
-               "number is needed.");
+           rule_refuse(e, RULE_C3_PUPILS_PHONE_NEEDED);
 }
 
 bool contact_required_met_by(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,

@@ -13,25 +13,7 @@
 
 #define ADULT_YEARS 18
 
-static bool refused(struct error *e, const char *rule, const char *ru, const char *en)
-{
-    error_set_field(e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
-    e->translation = en;
-    return false;
-}
-
 /* --- D2, D4 --- */
-
-/* Said before the gate, which would tell a restricted child (D7) something true and useless. */
-static bool own_session(struct error *e)
-{
-    return refused(
-        e, "D4",
-        "Эта ссылка для родителя, а открыта она под учётной записью самого ученика. Откройте её на другом "
-        "устройстве, в другом браузере или в приватном окне, или выйдите из учётной записи ученика.",
-        "This link is for a parent, but it was opened in the pupil's own account. Open it on another device, in "
-        "another browser or a private window, or sign the pupil out.");
-}
 
 /* A schoolmate is nobody's parent: who is a pupil must be known to be of age. */
 static bool minor_pupil(struct db *db, user_no user, int64_t now_ms)
@@ -59,11 +41,10 @@ static bool may_become(struct db *db, bool school_mode, const struct actor *acto
 {
     const struct subject subject = {.target = child, .own_contact = lacks_contact(db, contacts, actor->user)};
     user_no guardians[GUARDIANS_MAX];
-    if (actor->user == child)
-        return own_session(e);
+    if (actor->user == child) /* before the gate, which would tell a restricted child (D7) something true and useless */
+        return rule_refuse(e, RULE_D4_OWN_SESSION);
     if (minor_pupil(db, actor->user, now_ms))
-        return refused(e, "D2", "Подтвердить ученика может только взрослый: родитель или законный представитель.",
-                       "Only an adult can confirm a pupil: a parent or legal guardian.");
+        return rule_refuse(e, RULE_D2_ADULTS_ONLY);
     int n = card_guardians(db, child, guardians, GUARDIANS_MAX);
     for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
         if (guardians[i] == actor->user)
@@ -82,9 +63,7 @@ static bool link_of(struct db *db, const char *token, user_no user, int64_t now_
     bool spent = out->begun != 0 && link->revoked_ms == 0 && link->expires_ms > now_ms;
     if (!spent && !link_find(db, token, now_ms, link, e))
         return false;
-    return link->kind == LINK_GUARDIAN ||
-           refused(e, "D1", "Это не ссылка для родителя: такую делает сам ребёнок в своём профиле.",
-                   "This is not a link for a parent: the child makes that one in the child's own profile.");
+    return link->kind == LINK_GUARDIAN || rule_refuse(e, RULE_D1_NOT_A_GUARDIANS_LINK);
 }
 
 bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,

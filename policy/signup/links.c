@@ -27,13 +27,6 @@ static const struct {
     [LINK_PERSONAL] = {0, 1, 1, 14 * DAY_MS, LINK_LIFETIME_MAX_MS},
 };
 
-static bool refused(struct error *e, const char *rule, const char *ru, const char *en)
-{
-    error_set_field(e, ERROR_FORBIDDEN, ru, "org.parta.rule", rule);
-    e->translation = en;
-    return false;
-}
-
 /* --- Making --- */
 
 /* Checks numbers and roles against the kind, and fills in defaults. */
@@ -130,8 +123,7 @@ static bool guardian(struct changing_records *c, const struct link_row *row)
     struct link_row open[GUARDIAN_LINKS_OPEN_MAX + 1];
     int n = 0;
     if (card_guardians(c->tx->db, row->person, NULL, 0) >= GUARDIANS_MAX)
-        return refused(c->e, "D5", "У вас уже два родителя или законных представителя: больше добавить нельзя.",
-                       "You have two parents or guardians already: no more can be added.");
+        return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_OF_YOURS);
     struct stmt *q = links_query(c->tx->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX + 1,
                                                                   .person = row->person,
                                                                   .kind = LINK_GUARDIAN,
@@ -164,8 +156,7 @@ bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error 
     while (may && issuer != 0 && card_roles_next(q, &school, &role))
         may = ((unsigned)role & ROLES_FAMILY) != 0 || (school_roles(db, school, issuer) & ROLE_ADMINISTRATOR) != 0;
     stmt_end(q);
-    return may || refused(e, "C2", "Этот человек работает в школе: личную ссылку ему даёт администратор этой школы.",
-                          "This person works at a school: an administrator of that school makes the personal link.");
+    return may || rule_refuse(e, RULE_C2_LINK_OF_STAFF);
 }
 
 /* What must still be so once the gate has let the actor through. */
@@ -256,14 +247,11 @@ static bool unknown(struct error *e)
 static bool good(const struct link_row *row, int64_t now_ms, struct error *e)
 {
     if (row->revoked_ms != 0)
-        return refused(e, "C2", "Эту ссылку отозвали. Попросите новую у того, кто её дал.",
-                       "This link was revoked. Ask whoever gave it to you for a new one.");
+        return rule_refuse(e, RULE_C2_LINK_REVOKED);
     if (row->expires_ms <= now_ms)
-        return refused(e, "C2", "Срок этой ссылки истёк. Попросите новую у того, кто её дал.",
-                       "This link has expired. Ask whoever gave it to you for a new one.");
+        return rule_refuse(e, RULE_C2_LINK_EXPIRED);
     if (row->uses >= row->uses_allowed)
-        return refused(e, "C2", "Этой ссылкой уже воспользовались. Попросите новую у того, кто её дал.",
-                       "This link has been used up. Ask whoever gave it to you for a new one.");
+        return rule_refuse(e, RULE_C2_LINK_USED_UP);
     return true;
 }
 
@@ -274,8 +262,7 @@ static bool has_place(struct db *db, const struct link_row *row, struct error *e
     bool found = row->school == 0 || place_card_get(db, row->school, row->class, &card);
     if (row->school != 0)
         place_card_finish(&card);
-    return found || refused(e, "C2", "Этого класса или этой школы здесь больше нет. Попросите новую ссылку.",
-                            "This class or school is no longer here. Ask for a new link.");
+    return found || rule_refuse(e, RULE_C2_LINK_OF_NOTHING);
 }
 
 bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e)

@@ -57,11 +57,7 @@ static bool issuer_stands(const struct signup_job *job, struct changing_records 
         return false;
     if (link_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, &issuer, &job->link))
         return true;
-    error_set_field(c->e, ERROR_FORBIDDEN,
-                    "Тот, кто дал эту ссылку, больше не может её давать. Попросите новую у администратора школы.",
-                    "org.parta.rule", "C2");
-    c->e->translation = "Whoever gave this link may not give it any more. Ask a school administrator for a new one.";
-    return false;
+    return rule_refuse(c->e, RULE_C2_LINK_ISSUER);
 }
 
 /* C2: the records name the person, and nobody has taken the account yet. */
@@ -73,13 +69,8 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     bool fresh = found && row.password_hash == NULL;
     bool stands = found && (strcmp(row.state, "active") == 0 || strcmp(row.state, "restricted") == 0);
     user_row_finish(&row);
-    if (!fresh || !stands) {
-        error_set_field(c->e, ERROR_FORBIDDEN,
-                        "Эта учётная запись уже открыта или остановлена. Обратитесь к администратору школы.",
-                        "org.parta.rule", "C2");
-        c->e->translation = "This account has been opened already, or is stopped. Ask a school administrator.";
-        return false;
-    }
+    if (!fresh || !stands)
+        return rule_refuse(c->e, RULE_C2_ACCOUNT_TAKEN);
     job->user = user;
     return issuer_stands(job, c) &&
            (users_set_password(c->tx, user, job->hash) || error_set(c->e, ERROR_UNKNOWN, NULL));
@@ -127,11 +118,7 @@ static bool place_left(const struct signup_job *job, struct changing_records *c)
 {
     if (job->link.kind != LINK_GUARDIAN || card_guardians(c->tx->db, job->link.person, NULL, 0) < GUARDIANS_MAX)
         return true;
-    error_set_field(c->e, ERROR_FORBIDDEN,
-                    "У ребёнка уже два родителя или законных представителя: больше добавить нельзя.", "org.parta.rule",
-                    "D5");
-    c->e->translation = "The child has two parents or guardians already: no more can be added.";
-    return false;
+    return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
 }
 
 static bool sign_in(const struct signup_job *job, struct changing_records *c)

@@ -277,6 +277,16 @@ def explain(tap, office):
     tap.ok(unknown.status == 404, "A1: nobody about whom they may not know", unknown)
     vague = office.call(office.pupil, "explain", body={"act": "invite"})
     tap.ok(vague.status == 400, "what is not said is asked for", vague)
+    refusal = no["rules"][0]
+    told = office.call(office.pupil, "listRefusals", {"rule": refusal["rule"], "code": refusal["code"]})
+    tap.ok(told.status == 200 and {r["en"] for r in told["items"]} >= {refusal["en"]} and
+           all((r["rule"], r["code"]) == (refusal["rule"], refusal["code"]) for r in told["items"]), "J1: a refusal is looked up by rule and code", told)
+    tap.ok(done.json["org.parta.code"] == refusal["code"] and
+           done.json["org.parta.sentences"] == {"ru": refusal["ru"], "en": refusal["en"]}, "which its reply carries, with both sentences", done)
+    every = office.pages(office.reader, "listRefusals", 7)
+    tap.ok(len(every) > 90 and {"A1", "D5", "J3"} < {r["rule"] for r in every} and
+           [r["code"] for r in every if r["overridable"]] == ["roster_kept"], "J1: every refusal is listed, page by page", len(every))
+    office.same_as_described("refusals are as described")
 
 
 def entry(tap, office):

@@ -56,7 +56,7 @@ def who_may(tap, office):
     tap.ok(not wrong, "with a token that is nobody's: 401", *wrong)
     matrix = office.server.request("GET", f"{V3}/account/whoami", token=office.operator.token)
     tap.ok(matrix.status == 401, "an operator's token is none of the Client-Server API", matrix)
-    of_office = {name for name, (_, _, o) in operations.items() if any("operator" in s for s in o["security"])} - {"explain", "getApplication"}
+    of_office = {name for name, (_, _, o) in operations.items() if any("operator" in s for s in o["security"])} - {"explain", "listRefusals", "getApplication"}
     for name, who in (("pupil", office.pupil), ("guardian", office.guardian), ("external person", office.external)):
         wrong = [f"{operation}: {answer}" for operation in sorted(of_office)
                  for answer in [attempt(office, who, operation, {"school": "s1", "class": office.classes[0],
@@ -79,7 +79,7 @@ def scopes(tap, office):
         without = office.token_of([s for s in every if s != scope])
         for name, (_, _, operation) in office.description.operations.items():
             needed = next((s["operator"] for s in operation["security"] if "operator" in s), [])
-            if scope not in needed or name == "explain":
+            if scope not in needed or name in ("explain", "listRefusals"):
                 continue
             answer = attempt(office, without, name, known)
             if answer.status not in (400, 403, 404) and answer.json != {"items": []}:

@@ -399,7 +399,7 @@ static void profiles_are_open_only_where_there_is_no_school(void **state)
     assert_false(profile_readable(t.accounts, t.f.db, 0, anna, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_false(profile_readable(t.accounts, t.f.db, anna, 0, &e));
-    assert_string_equal(e.value, "A6");
+    assert_string_equal(e.rule, "A6");
     configure(OPEN);
 }
 

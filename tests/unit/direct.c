@@ -75,7 +75,7 @@ static room_no club_of(enum who a, enum room_preset preset)
     struct error e;
     room_no room = create(a, &(struct room_plan){.preset = preset, .name = "club"}, NULL, &e);
     if (room == 0)
-        fail_msg("%s made no club: %s %s", THEM[a].name, error_sentence(&e), e.value);
+        fail_msg("%s made no club: %s %s", THEM[a].name, error_sentence(&e), e.rule != NULL ? e.rule : "");
     return room;
 }
 
@@ -226,7 +226,8 @@ static void nobody_comes_together_but_by_the_table(void **state)
                 bool together = PATHS[i].together((enum who)a, (enum who)b, &e);
                 if (together != may((enum who)a, (enum who)b))
                     fail_msg("%s with %s by %s: %s; %s %s", THEM[a].name, THEM[b].name, PATHS[i].name,
-                             together ? "together" : "refused", e.code != 0 ? error_sentence(&e) : "", e.value);
+                             together ? "together" : "refused", e.code != 0 ? error_sentence(&e) : "",
+                             e.rule != NULL ? e.rule : "");
                 if (!together && e.code != ERROR_FORBIDDEN)
                     fail_msg("%s with %s by %s: %s", THEM[a].name, THEM[b].name, PATHS[i].name, error_sentence(&e));
             }
@@ -236,7 +237,7 @@ static void external_staff_start_nothing(void **state)
 {
     struct error e;
     assert_int_equal(chat_of(EXT, &e), 0);
-    assert_string_equal(e.value, "E7");
+    assert_string_equal(e.rule, "E7");
 }
 
 /* --- F2 --- */
@@ -259,7 +260,7 @@ static void nobody_is_third(void **state)
         if (c == P1 || c == T1)
             continue;
         assert_false(fixture_member(&s.f, room, ACT_INVITE, s.them[T1], s.them[c], &e));
-        assert_string_equal(e.value, THEM[c].school == ONE ? (c == EXT ? "E7" : "F2") : "A2");
+        assert_string_equal(e.rule, THEM[c].school == ONE ? (c == EXT ? "E7" : "F2") : "A2");
         assert_false(fixture_member(&s.f, room, ACT_JOIN, s.service, s.them[c], &e));
     }
 }
@@ -271,7 +272,7 @@ static void the_pair_is_for_ever(void **state)
     room_no room = chat_between(P1, T1);
     assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
     assert_false(fixture_member(&s.f, room, ACT_INVITE, s.them[P1], s.them[P2], &e));
-    assert_string_equal(e.value, "F2");
+    assert_string_equal(e.rule, "F2");
     assert_true(fixture_member(&s.f, room, ACT_INVITE, s.them[P1], s.them[T1], &e));
 }
 
@@ -280,7 +281,7 @@ static void a_name_an_alias_or_an_upgrade_change_nothing(void **state)
     struct error e;
     room_no room = chat_between(P1, T1);
     assert_false(fixture_send(&s.f, room, s.them[P1], "m.room.name", "", "{\"name\":\"club\"}", NULL, NULL, &e));
-    assert_string_equal(e.value, "F2");
+    assert_string_equal(e.rule, "F2");
     assert_false(gate_room(s.f.rooms, s.f.db, ACT_ALIAS, room, s.them[P1], 0, NULL, NULL, &e));
     assert_false(gate_room(s.f.rooms, s.f.db, ACT_PUBLISH, room, s.them[P1], 0, NULL, NULL, &e));
     assert_false(gate_may_see(true, s.f.db, room, s.them[P2]));
@@ -293,7 +294,7 @@ static void a_name_an_alias_or_an_upgrade_change_nothing(void **state)
     assert_int_equal(of.b, s.them[T1]);
     assert_int_equal(of.owner, s.them[P1]);
     assert_false(fixture_member(&s.f, new, ACT_INVITE, s.them[P1], s.them[P2], &e));
-    assert_string_equal(e.value, "F2");
+    assert_string_equal(e.rule, "F2");
     assert_true(fixture_member(&s.f, new, ACT_INVITE, s.them[P1], s.them[T1], &e));
 }
 
@@ -359,9 +360,9 @@ static void a_chat_whose_relation_has_ended_is_only_read(void **state)
     struct ending ending = {s.classes[G], s.them[T2], ROLE_TEACHER};
     assert_true(writer_run(s.f.writer, end_enrollment, &ending, &e));
     assert_false(says(room, P1, &e));
-    assert_string_equal(e.value, "F1");
+    assert_string_equal(e.rule, "F1");
     assert_false(says(room, T2, &e));
-    assert_string_equal(e.value, "F1");
+    assert_string_equal(e.rule, "F1");
     assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[P1], s.them[P1], &e));
 }
 
@@ -375,11 +376,11 @@ static void a_policy_narrowed_closes_chats_and_widened_opens_them(void **state)
     policy.direct |= RELATION_BIT(RELATION_PUPIL_STAFF);
     set_policy(&s, s.schools[ONE], &policy);
     assert_false(says(room, P1, &e));
-    assert_string_equal(e.value, "F1");
+    assert_string_equal(e.rule, "F1");
     room = chat_between(P1, T3);         /* a pupil may now ask any of the staff */
     assert_true(says(room, T3, &e));     /* who may answer */
     assert_false(by_create(T3, P1, &e)); /* but does not ask */
-    assert_string_equal(e.value, "F1");
+    assert_string_equal(e.rule, "F1");
 }
 
 /* A club that shrinks to two is a chat of two. */
@@ -394,7 +395,7 @@ static void a_club_of_two_counts_as_two(void **state)
     assert_true(says(room, P3, &e));
     assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
     assert_false(says(room, P3, &e));
-    assert_string_equal(e.value, "F1");
+    assert_string_equal(e.rule, "F1");
     assert_false(says(room, P1, &e));
 }
 

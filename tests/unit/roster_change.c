@@ -287,7 +287,7 @@ static void enroll(struct fixture *f, const char *class_id, user_no user, enum s
 static void expect_rule(struct error *e, int64_t result, const char *rule)
 {
     assert_int_equal(result, 0);
-    if (e->field == NULL || strcmp(e->field, "org.parta.rule") != 0 || strcmp(e->value, rule) != 0)
+    if (e->rule == NULL || strcmp(e->rule, rule) != 0)
         fail_msg("wanted %s, not %s (%s)", rule, error_sentence(e), e->value);
 }
 

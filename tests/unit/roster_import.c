@@ -254,7 +254,7 @@ static void expect_rule(struct error *e, bool done, const char *rule)
         fail_msg("%s, wanted \"%s\": %s", done ? "done" : "refused", rule, done ? "" : error_sentence(e));
     if (done)
         return;
-    if (e->field == NULL || strcmp(e->field, "org.parta.rule") != 0 || strcmp(e->value, rule) != 0)
+    if (e->rule == NULL || strcmp(e->rule, rule) != 0)
         fail_msg("wanted %s, not %s (%s)", rule, error_sentence(e), e->value);
 }
 

@@ -204,7 +204,7 @@ static const char *world_standing(struct world *w, user_no user)
 
 static const char *world_rule(const struct error *e)
 {
-    return e->field != NULL && strcmp(e->field, "org.parta.rule") == 0 ? e->value : "";
+    return e->rule != NULL ? e->rule : "";
 }
 
 /* Acts that are not wanted in every test must not be "unused". */
