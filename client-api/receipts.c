@@ -6,10 +6,12 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/sync/receipts.h"
+#include "homeserver/sync/sync_service.h"
 
 static bool mark(struct request *r, const struct marks *marks)
 {
-    return receipts_mark(r->server->syncer, marks, &r->error) && reply_empty(r);
+    return receipts_mark(r->server->writer, r->server->rooms, r->server->syncer->recent_receipts, marks, &r->error) &&
+           reply_empty(r);
 }
 
 static bool check_thread(struct request *r, const struct marks *marks)

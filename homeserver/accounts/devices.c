@@ -14,32 +14,14 @@ struct delete_job {
     bool all;
 };
 
-static void list_changed(struct tx *tx, user_no user)
-{
-    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
-}
-
-static bool delete_one(struct tx *tx, user_no user, const char *device_id)
-{
-    device_no device = devices_no(tx->db, user, device_id);
-    if (device == 0)
-        return true;
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
-    list_changed(tx, user);
-    return devices_delete(tx, device);
-}
-
 static bool job_delete(struct tx *tx, void *arg, struct error *e)
 {
     const struct delete_job *job = arg;
-    bool ok = true;
-    if (job->all) {
-        tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = job->user});
-        list_changed(tx, job->user);
-        ok = devices_delete_all(tx, job->user, 0);
+    bool ok = !job->all || devices_delete_all(tx, job->user, 0);
+    for (size_t i = 0; ok && i < job->n; ++i) {
+        device_no device = devices_no(tx->db, job->user, job->ids[i]);
+        ok = device == 0 || devices_delete(tx, job->user, device);
     }
-    for (size_t i = 0; ok && i < job->n; ++i)
-        ok = delete_one(tx, job->user, job->ids[i]);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -72,8 +54,7 @@ static bool job_rename(struct tx *tx, void *arg, struct error *e)
     device_no device = devices_no(tx->db, job->user, job->device_id);
     if (device == 0)
         return error_set(e, ERROR_NOT_FOUND, "There is no such device.");
-    list_changed(tx, job->user);
-    return devices_rename(tx, device, job->display_name) || error_set(e, ERROR_UNKNOWN, NULL);
+    return devices_rename(tx, job->user, device, job->display_name) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 bool device_rename(const struct accounts *accounts, user_no user, const char *device_id, const char *display_name,

@@ -76,26 +76,15 @@ static bool write_tokens(struct tx *tx, device_no device, const struct sign_in *
     return tokens_insert_refresh(tx, device, hash, ends, end_of(tx, in->refresh_lifetime_ms));
 }
 
-static device_no new_device(struct tx *tx, user_no user, const struct sign_in *in)
-{
-    device_no device = devices_insert(tx, user, in->device_id, in->wish->display_name, in->wish->ip);
-    if (device != 0)
-        tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user, .device = device});
-    return device;
-}
-
 /* A known device is signed in anew: what was issued for it before is void. */
-static bool take_over_device(struct tx *tx, user_no user, device_no device, const char *ip)
-{
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
-    return tokens_delete_of_device(tx, device) && devices_seen(tx, device, tx->now_ms, ip);
-}
-
 bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *in, struct error *e)
 {
     device_no device = devices_no(tx->db, user, in->device_id);
-    bool ok = device != 0 ? take_over_device(tx, user, device, in->wish->ip) : (device = new_device(tx, user, in)) != 0;
-    return (ok && write_tokens(tx, device, in, NULL)) || error_set(e, ERROR_UNKNOWN, NULL);
+    bool ok = device == 0 ||
+              (tokens_delete_of_device(tx, user, device) && devices_seen(tx, device, tx->now_ms, in->wish->ip));
+    if (device == 0)
+        device = devices_insert(tx, user, in->device_id, in->wish->display_name, in->wish->ip);
+    return (ok && device != 0 && write_tokens(tx, device, in, NULL)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 void sign_in_result(const struct sign_in *in, user_no user, const char *user_id, struct login_result *out)

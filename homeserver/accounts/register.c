@@ -224,27 +224,6 @@ struct password_job {
     device_no keep; /* … but this; 0: none */
 };
 
-struct ending {
-    struct tx *tx;
-    device_no keep;
-};
-
-static void one_session_ends(void *arg, const struct device_row *device)
-{
-    struct ending *ending = arg;
-    if (device->no != ending->keep)
-        tx_change(ending->tx, (struct change){.kind = CHANGE_SESSION, .user = device->user, .device = device->no});
-}
-
-/* Every device but one goes, tokens with them. */
-static bool end_sessions(struct tx *tx, user_no user, device_no keep)
-{
-    struct ending ending = {tx, keep};
-    devices_each(tx->db, user, one_session_ends, &ending);
-    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
-    return devices_delete_all(tx, user, keep);
-}
-
 /* Whose password it is. false: *e; there may still be no such user. */
 static bool job_whose(struct tx *tx, const struct password_job *job, user_no *out, struct error *e)
 {
@@ -273,7 +252,7 @@ static bool job_password(struct tx *tx, void *arg, struct error *e)
         return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
     if (left)
         return error_set(e, ERROR_USER_DEACTIVATED, NULL);
-    return (users_set_password(tx, user, job->hash) && (!job->logout || end_sessions(tx, user, job->keep))) ||
+    return (users_set_password(tx, user, job->hash) && (!job->logout || devices_delete_all(tx, user, job->keep))) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -324,7 +303,8 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
         return false;
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, "left") &&
-              users_set_admin(tx, job->user, false) && end_sessions(tx, job->user, 0) && contacts_forget(tx, job->user);
+              users_set_admin(tx, job->user, false) && devices_delete_all(tx, job->user, 0) &&
+              contacts_forget(tx, job->user);
     if (ok && job->erase)
         ok = account_data_forget(tx, job->user) && filters_forget(tx, job->user) && profiles_forget(tx, job->user);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);
@@ -344,10 +324,8 @@ struct state_job {
 static bool job_state(struct tx *tx, void *arg, struct error *e)
 {
     struct state_job *job = arg;
-    if (!users_set_state(tx, job->user, job->state) || db_changes(tx->db) == 0)
-        return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = job->user});
-    return true;
+    return (users_set_state(tx, job->user, job->state) && db_changes(tx->db) != 0) ||
+           error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
 bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e)

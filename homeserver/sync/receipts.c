@@ -14,7 +14,6 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/recent_receipts.h"
-#include "homeserver/sync/sync_service.h"
 #include "homeserver/rooms/read/threads.h"
 
 /* An event that a mark is set on. */
@@ -68,18 +67,25 @@ static bool put_receipt(struct tx *tx, room_no no, struct recent *recent, const 
     return receipts_put(tx, &row);
 }
 
-static bool set_receipt(struct tx *tx, room_no no, struct sync_service *syncer, const struct marks *marks,
-                        const char *type, const char *event_id, struct error *e)
+struct marking {
+    struct rooms *rooms;
+    struct recent *recent;
+    const struct marks *marks;
+};
+
+static bool set_receipt(const struct marking *m, struct tx *tx, room_no no, const char *type, const char *event_id,
+                        struct error *e)
 {
     struct marked event;
+    const char *thread = m->marks->thread;
     if (event_id == NULL)
         return true;
     bool ok = find_event(tx->db, no, event_id, &event, e);
-    if (ok && marks->thread != NULL && !in_thread(tx->db, &event, marks->thread))
+    if (ok && thread != NULL && !in_thread(tx->db, &event, thread))
         ok = error_set(e, ERROR_INVALID_PARAM, "The event is not in that thread.");
     if (ok) {
-        rooms_prepare_joined(syncer->rooms, tx, no);
-        ok = put_receipt(tx, no, syncer->recent_receipts, marks, type, &event);
+        rooms_prepare_joined(m->rooms, tx, no);
+        ok = put_receipt(tx, no, m->recent, m->marks, type, &event);
     }
     free(event.content);
     return ok;
@@ -115,11 +121,6 @@ static bool set_fully_read(struct tx *tx, room_no no, const struct marks *marks,
     return ok;
 }
 
-struct marking {
-    struct sync_service *syncer;
-    const struct marks *marks;
-};
-
 static bool mark_job(struct tx *tx, void *arg, struct error *e)
 {
     const struct marking *m = arg;
@@ -127,17 +128,17 @@ static bool mark_job(struct tx *tx, void *arg, struct error *e)
     room_no no = rooms_by_id(tx->db, marks->room_id);
     if (no == 0 || memberships_of(tx->db, no, marks->user) != MEMBERSHIP_JOIN)
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
-    if (marks->read != NULL && !gate_room(m->syncer->rooms, tx->db, ACT_SIGNAL, no, marks->user, 0, NULL, NULL, e))
+    if (marks->read != NULL && !gate_room(m->rooms, tx->db, ACT_SIGNAL, no, marks->user, 0, NULL, NULL, e))
         return false;
-    return set_receipt(tx, no, m->syncer, marks, RECEIPT_READ, marks->read, e) &&
-           set_receipt(tx, no, m->syncer, marks, RECEIPT_READ_PRIVATE, marks->read_private, e) &&
-           set_fully_read(tx, no, marks, e);
+    return set_receipt(m, tx, no, RECEIPT_READ, marks->read, e) &&
+           set_receipt(m, tx, no, RECEIPT_READ_PRIVATE, marks->read_private, e) && set_fully_read(tx, no, marks, e);
 }
 
-bool receipts_mark(struct sync_service *syncer, const struct marks *marks, struct error *e)
+bool receipts_mark(struct writer *writer, struct rooms *rooms, struct recent *recent, const struct marks *marks,
+                   struct error *e)
 {
-    struct marking m = {syncer, marks};
-    return writer_run(syncer->writer, mark_job, &m, e);
+    struct marking m = {rooms, recent, marks};
+    return writer_run(writer, mark_job, &m, e);
 }
 
 /* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:…

@@ -13,8 +13,10 @@
 #include "homeserver/base/text.h"
 
 struct db;
-struct sync_service;
+struct recent;
+struct rooms;
 struct user_names;
+struct writer;
 
 /* What one request sets; NULL: not this one. */
 struct marks {
@@ -24,9 +26,11 @@ struct marks {
     const char *thread;                           /* of read and read_private; NULL: unthreaded */
 };
 
-/* All or nothing. false: *e is ERROR_FORBIDDEN (not joined), ERROR_NOT_FOUND (no such event in the room) or
- * ERROR_INVALID_PARAM (the event is not of that thread). Blocks (the writer). */
-bool receipts_mark(struct sync_service *syncer, const struct marks *marks, struct error *e);
+/* All or nothing. recent: where the receipts are kept for the fast path (sync/recent_receipts.h). false: *e is
+ * ERROR_FORBIDDEN (not joined), ERROR_NOT_FOUND (no such event in the room) or ERROR_INVALID_PARAM (the event is not of
+ * that thread). Blocks (the writer). */
+bool receipts_mark(struct writer *writer, struct rooms *rooms, struct recent *recent, const struct marks *marks,
+                   struct error *e);
 
 /* Appends the m.receipt events, separated by commas, of what viewer may see of the room's receipts that changed in
  * (since, upto]: one event a thread. false: there is nothing. Blocks (a read). */

@@ -5,13 +5,6 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
 
-static bool end(struct tx *tx, user_no user, device_no device)
-{
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
-    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user});
-    return device != 0 ? devices_delete(tx, device) : devices_delete_all(tx, user, 0);
-}
-
 bool admin_sessions_end(struct changing_records *c, user_no user, const char *device_id)
 {
     device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
@@ -20,7 +13,7 @@ bool admin_sessions_end(struct changing_records *c, user_no user, const char *de
         return false;
     if (device_id != NULL && device == 0)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such session.");
-    if (!end(c->tx, user, device))
+    if (!(device != 0 ? devices_delete(c->tx, user, device) : devices_delete_all(c->tx, user, 0)))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     json_t *subject = json_pack("{s:s, s:s*}", "user", office_act_user_id(c, user), "device", device_id);
     return office_act_note(c, "session.end", school, subject, NULL, NULL);

@@ -26,7 +26,6 @@
 
 static bool close_account(struct tx *tx, user_no user)
 {
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     return users_set_password(tx, user, NULL) && users_set_state(tx, user, "locked") &&
            users_set_admin(tx, user, false) && devices_delete_all(tx, user, 0);
 }

@@ -287,7 +287,6 @@ user_no change_person_of_account(struct changing_records *c, user_no account, co
     if (!person_fits(c, person) || !id_is_free(c, person->sourced_id) || !account_fits(c, account) ||
         !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
-    tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = account});
     bool good = person_insert(&d, account, person) && (users_set_state(c->tx, account, "active") || failed(c));
     return finish(&d, good, "person.admit", school, subject_json(c, account, 0, 0), NULL) ? account : 0;
 }
@@ -796,8 +795,6 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
         return false;
     bool same =
         strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
-    if (!same)
-        tx_change(c->tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     reconcile_touch(d.s, user);
     return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
                   pages_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),

@@ -81,6 +81,5 @@ bool people_set_enabled(struct tx *tx, user_no user, bool enabled)
 {
     if (enabled ? !state_is(tx, user, "locked") : state_is(tx, user, "left"))
         return true;
-    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     return users_set_state(tx, user, enabled ? "active" : "locked") && (enabled || devices_delete_all(tx, user, 0));
 }

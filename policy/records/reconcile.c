@@ -279,7 +279,6 @@ static bool follow_roles(struct reconciling *s)
 
 static bool set_state(struct reconciling *s, user_no user, const char *state)
 {
-    tx_change(s->p.tx, (struct change){.kind = CHANGE_SESSION, .user = user});
     return users_set_state(s->p.tx, user, state) || database_failed(s);
 }
 

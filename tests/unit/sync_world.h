@@ -128,7 +128,7 @@ static inline bool world_mark(struct world *w, room_no room, user_no user, const
     char *id = world_room_id(w, room);
     struct marks marks = {.room_id = id, .user = user, .thread = thread};
     *(private_ ? &marks.read_private : &marks.read) = event_id;
-    bool ok = receipts_mark(w->syncer, &marks, &e);
+    bool ok = receipts_mark(w->f.writer, w->f.rooms, w->syncer->recent_receipts, &marks, &e);
     free(id);
     return ok;
 }

@@ -40,7 +40,7 @@ enum change_kind {
     CHANGE_TYPING,       /* room; kept in memory */
     CHANGE_ACCOUNT_DATA, /* user; room 0: global */
     CHANGE_PROFILE,      /* user */
-    CHANGE_SESSION,      /* user, device: signed out, or its token replaced; device 0: all devices */
+    CHANGE_SESSION,      /* user, device: signed out, its token replaced, what its account may changed; device 0: all */
     CHANGE_DEVICES,      /* user: its list of devices; device: which one, 0: several */
     CHANGE_PRESENCE,     /* user */
     CHANGE_TO_DEVICE,    /* user, device */

@@ -22,23 +22,28 @@ char *account_data_get(struct db *db, user_no user, room_no room, const char *ty
     return db_text(db, &ACCOUNT_DATA, GET, "iit", user, room, type);
 }
 
+static void changed(struct tx *tx, user_no user, room_no room, stream_pos pos)
+{
+    tx_change(tx,
+              (struct change){.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = pos, .room = room, .user = user});
+}
+
 bool account_data_put(struct tx *tx, user_no user, room_no room, const char *type, const char *content)
 {
     stream_pos pos = tx_next_pos(tx);
-    if (!db_run(tx->db, &ACCOUNT_DATA, PUT, "iitti", user, room, type, content, pos))
-        return false;
-    tx_change(tx,
-              (struct change){.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = pos, .room = room, .user = user});
-    return true;
+    changed(tx, user, room, pos);
+    return db_run(tx->db, &ACCOUNT_DATA, PUT, "iitti", user, room, type, content, pos);
 }
 
 bool account_data_forget(struct tx *tx, user_no user)
 {
+    changed(tx, user, 0, tx_next_pos(tx));
     return db_run(tx->db, &ACCOUNT_DATA, FORGET, "i", user);
 }
 
 bool account_data_forget_room(struct tx *tx, user_no user, room_no room)
 {
+    changed(tx, user, room, tx_next_pos(tx));
     return db_run(tx->db, &ACCOUNT_DATA, FORGET_ROOM, "ii", user, room);
 }
 

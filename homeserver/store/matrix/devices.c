@@ -8,18 +8,18 @@
 
 #define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms FROM devices "
 
-enum { BY_ID, OF_USER, NUMBER, HOW_MANY, INSERT, RENAME, SEEN, DELETE, DELETE_OTHERS, N };
+enum { BY_ID, OF_USER, NUMBER, OTHERS, HOW_MANY, INSERT, RENAME, SEEN, DELETE, N };
 static const char *const TEXTS[N] = {
     [BY_ID] = ROW "WHERE user_no = $1 AND device_id = $2",
     [OF_USER] = ROW "WHERE user_no = $1 ORDER BY device_no",
     [NUMBER] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_id = $2",
+    [OTHERS] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_no <> $2",
     [HOW_MANY] = "SELECT count(*) FROM devices WHERE user_no = $1",
     [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $5)"),
-    [RENAME] = "UPDATE devices SET display_name = $2 WHERE device_no = $1",
+    [RENAME] = "UPDATE devices SET display_name = $3 WHERE user_no = $1 AND device_no = $2",
     [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
-    [DELETE] = "DELETE FROM devices WHERE device_no = $1",
-    [DELETE_OTHERS] = "DELETE FROM devices WHERE user_no = $1 AND device_no <> $2",
+    [DELETE] = "DELETE FROM devices WHERE user_no = $1 AND device_no = $2",
 };
 static const struct statements DEVICES = {"devices", TEXTS, N};
 
@@ -81,16 +81,25 @@ int64_t devices_count(struct db *db, user_no user)
     return db_int(db, &DEVICES, HOW_MANY, 0, "i", user);
 }
 
+/* device 0: several. */
+static void list_changed(struct tx *tx, user_no user, device_no device)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_DEVICES, .pos = tx_next_pos(tx), .user = user, .device = device});
+}
+
 device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip)
 {
     if (!db_run(tx->db, &DEVICES, INSERT, "ittti", user, device_id, display_name, ip, tx->now_ms))
         return 0;
-    return db_last_id(tx->db);
+    device_no no = db_last_id(tx->db);
+    list_changed(tx, user, no);
+    return no;
 }
 
-bool devices_rename(struct tx *tx, device_no no, const char *display_name)
+bool devices_rename(struct tx *tx, user_no user, device_no no, const char *display_name)
 {
-    return db_run(tx->db, &DEVICES, RENAME, "it", no, display_name);
+    list_changed(tx, user, no);
+    return db_run(tx->db, &DEVICES, RENAME, "iit", user, no, display_name);
 }
 
 bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip)
@@ -98,12 +107,34 @@ bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip)
     return db_run(tx->db, &DEVICES, SEEN, "iit", no, at_ms, ip);
 }
 
-bool devices_delete(struct tx *tx, device_no no)
+static bool remove_one(struct tx *tx, user_no user, device_no no)
 {
-    return db_run(tx->db, &DEVICES, DELETE, "i", no);
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = no});
+    return db_run(tx->db, &DEVICES, DELETE, "ii", user, no);
+}
+
+bool devices_delete(struct tx *tx, user_no user, device_no no)
+{
+    list_changed(tx, user, no);
+    return remove_one(tx, user, no);
 }
 
 bool devices_delete_all(struct tx *tx, user_no user, device_no except)
 {
-    return db_run(tx->db, &DEVICES, DELETE_OTHERS, "ii", user, except);
+    size_t n = 0, cap = 0;
+    device_no *gone = NULL;
+    struct stmt *q = db_query(tx->db, &DEVICES, OTHERS, "ii", user, except);
+    while (stmt_next(q)) {
+        if (n == cap)
+            gone = xrealloc(gone, (cap = cap * 2 + 8) * sizeof *gone);
+        gone[n++] = col_int(q, 0);
+    }
+    stmt_end(q);
+    if (n != 0)
+        list_changed(tx, user, 0);
+    bool done = !db_failed(tx->db);
+    for (size_t i = 0; done && i < n; ++i)
+        done = remove_one(tx, user, gone[i]);
+    free(gone);
+    return done;
 }

@@ -29,11 +29,12 @@ device_no devices_no(struct db *db, user_no user, const char *device_id); /* 0: 
 /* In order of making. fn must not ask this file again on the same connection. */
 void devices_each(struct db *db, user_no user, void (*fn)(void *arg, const struct device_row *row), void *arg);
 
-/* Inside a job. 0: the user has such a device already (or the database failed). display_name, ip: NULL for none. */
+/* Inside a job; each queues the changes of the list (CHANGE_DEVICES) and of what ends (CHANGE_SESSION). 0: the user has
+ * such a device already (or the database failed). display_name, ip: NULL for none. */
 device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip);
-bool devices_rename(struct tx *tx, device_no no, const char *display_name);
+bool devices_rename(struct tx *tx, user_no user, device_no no, const char *display_name);
 bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip);
-bool devices_delete(struct tx *tx, device_no no);                       /* its tokens and transaction ids too */
+bool devices_delete(struct tx *tx, user_no user, device_no no);         /* its tokens and transaction ids too */
 bool devices_delete_all(struct tx *tx, user_no user, device_no except); /* except 0: really all */
 int64_t devices_count(struct db *db, user_no user);
 

@@ -153,7 +153,8 @@ bool tokens_drop_unused(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES
            db_run(tx->db, &TOKENS, DROP_UNUSED_REFRESH, "b", ends, (size_t)TOKEN_HASH_BYTES);
 }
 
-bool tokens_delete_of_device(struct tx *tx, device_no device)
+bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device)
 {
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
     return db_run(tx->db, &TOKENS, OF_DEVICE, "i", device) && db_run(tx->db, &TOKENS, REFRESH_OF_DEVICE, "i", device);
 }

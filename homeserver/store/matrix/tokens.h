@@ -55,6 +55,7 @@ bool tokens_used_refresh(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTE
  * in memory, because sessions.c keeps a token only after tokens_used. */
 bool tokens_drop_unused(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES]);
 
-bool tokens_delete_of_device(struct tx *tx, device_no device); /* both kinds */
+/* Both kinds; queues CHANGE_SESSION. */
+bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device);
 
 #endif

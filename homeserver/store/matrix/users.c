@@ -121,12 +121,20 @@ bool users_set_password(struct tx *tx, user_no no, const char *password_hash)
     return db_run(tx->db, &USERS, SET_PASSWORD, "it", no, password_hash);
 }
 
+/* Sessions in memory know both. */
+static void account_changed(struct tx *tx, user_no no)
+{
+    tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = no});
+}
+
 bool users_set_state(struct tx *tx, user_no no, const char *state)
 {
+    account_changed(tx, no);
     return db_run(tx->db, &USERS, SET_STATE, "it", no, state);
 }
 
 bool users_set_admin(struct tx *tx, user_no no, bool admin)
 {
+    account_changed(tx, no);
     return db_run(tx->db, &USERS, SET_ADMIN, "ii", no, (int64_t)admin);
 }
