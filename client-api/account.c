@@ -13,13 +13,13 @@
 /* Also for accounts that wait to be confirmed, who have nothing else to ask (A3), but not for locked ones. */
 static bool get_whoami(struct request *r)
 {
-    if (r->session->state == ACCOUNT_LOCKED) {
+    if (r->identity.state == ACCOUNT_LOCKED) {
         refuse(r, ERROR_USER_LOCKED, NULL);
         r->error.soft_logout = true;
         return false;
     }
-    return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->session->user_id, "device_id",
-                                   r->session->device_id, "is_guest", 0));
+    return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->identity.user_id, "device_id",
+                                   r->identity.device_id, "is_guest", 0));
 }
 
 static bool body_new_password(struct request *r, const char **password, bool *logout_devices)
@@ -57,11 +57,11 @@ static bool post_password(struct request *r)
     bool logout_devices, asks = json_object_get(r->body, "new_password") != NULL;
     if (asks && !body_new_password(r, &password, &logout_devices))
         return false;
-    if (r->session == NULL)
+    if (r->identity.user == 0)
         return reset_password(r);
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_new_password(r, &password, &logout_devices))
         return false;
-    return account_change_password(r->server->accounts, r->session->user, r->session->device, logout_devices, password,
+    return account_change_password(r->server->accounts, r->identity.user, r->identity.device, logout_devices, password,
                                    &r->error) &&
            reply_empty(r);
 }
@@ -78,7 +78,7 @@ static bool post_deactivate(struct request *r)
     bool erase;
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_bool_or(r, "erase", false, &erase))
         return false;
-    if (account_deactivate(r->server->accounts, r->session->user, erase, &r->error))
+    if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error))
         return reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
     say_what_to_do(&r->error);
     return false;

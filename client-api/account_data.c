@@ -14,7 +14,7 @@
 static bool reply_content(struct request *r, room_no room, const char *type)
 {
     struct text body = TEXT_INIT;
-    char *content = account_data_get(r->db, r->session->user, room, type);
+    char *content = account_data_get(r->db, r->identity.user, room, type);
     if (content == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no account data of this type.");
     body = (struct text){content, strlen(content), strlen(content) + 1};
@@ -29,8 +29,8 @@ static bool get_global(struct request *r)
     if (strcmp(r->params[1], PUSH_RULES_TYPE) != 0)
         return reply_content(r, 0, r->params[1]);
     /* The store has only what the user made of the push rules. */
-    char *stored = account_data_get(r->db, r->session->user, 0, PUSH_RULES_TYPE);
-    push_rules_add_content(&body, stored, r->session->user_id);
+    char *stored = account_data_get(r->db, r->identity.user, 0, PUSH_RULES_TYPE);
+    push_rules_add_content(&body, stored, r->identity.user_id);
     free(stored);
     return reply_text(r, &body);
 }
@@ -38,7 +38,7 @@ static bool get_global(struct request *r)
 static bool put_global(struct request *r)
 {
     return user_path_own(r) &&
-           account_data_set(r->server->accounts, r->session->user, 0, r->params[1], r->body, &r->error) &&
+           account_data_set(r->server->accounts, r->identity.user, 0, r->params[1], r->body, &r->error) &&
            reply_empty(r);
 }
 
@@ -52,7 +52,7 @@ static bool put_of_room(struct request *r)
 {
     room_no room = user_path_own_room(r);
     return room != 0 &&
-           account_data_set(r->server->accounts, r->session->user, room, r->params[2], r->body, &r->error) &&
+           account_data_set(r->server->accounts, r->identity.user, room, r->params[2], r->body, &r->error) &&
            reply_empty(r);
 }
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -23,9 +22,9 @@ static const struct stop SUSPEND = {STANDING_SUSPENDED, "suspended"}, LOCK = {ST
 /* A server administrator acts as the operator does; everybody else as the person they are in their schools. */
 static struct actor actor_of(const struct request *r)
 {
-    if (r->session->admin)
-        return (struct actor){.name = r->session->user_id, .scopes = SCOPE_ACCOUNTS};
-    return (struct actor){.user = r->session->user, .name = r->session->user_id};
+    if (r->identity.admin)
+        return (struct actor){.name = r->identity.user_id, .scopes = SCOPE_ACCOUNTS};
+    return (struct actor){.user = r->identity.user, .name = r->identity.user_id};
 }
 
 /* The person's number and standing. Authorization comes before any look-up of the account, so that it tells nothing. */
@@ -71,7 +70,7 @@ static bool stop_job(struct tx *tx, void *arg, struct error *e)
     enum standing now = STANDING_LEFT, want = s->on ? s->stop->standing : STANDING_ACTIVE;
     if (!find_target(s->r, tx->db, &target, &now, e))
         return false;
-    if (target == s->r->session->user)
+    if (target == s->r->identity.user)
         return error_set(e, ERROR_FORBIDDEN, "Nobody stops their own account.");
     if (s->on == (now == s->stop->standing))
         return true; /* it is so already; to lift a suspension does not unlock */

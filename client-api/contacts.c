@@ -5,7 +5,6 @@
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
 #include "homeserver/accounts/register.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -90,7 +89,7 @@ static void list_contact(void *arg, const struct contact *contact)
 static bool get_threepids(struct request *r)
 {
     json_t *list = json_array();
-    contacts_each(r->db, r->session->user, list_contact, list);
+    contacts_each(r->db, r->identity.user, list_contact, list);
     return reply_json(r, json_pack("{s:o}", "threepids", list));
 }
 
@@ -101,7 +100,7 @@ static bool post_add(struct request *r)
         return refuse_denied(r);
     return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) && body_string(r, "sid", &sid) &&
            body_string(r, "client_secret", &secret) &&
-           contacts_add(r->server->contacts, r->session->user, sid, secret, &r->error) && reply_empty(r);
+           contacts_add(r->server->contacts, r->identity.user, sid, secret, &r->error) && reply_empty(r);
 }
 
 static bool post_delete(struct request *r)
@@ -110,13 +109,13 @@ static bool post_delete(struct request *r)
     struct contact_address address;
     /* Where no addresses are verified any more, old ones can still be taken back. */
     if (r->server->contacts == NULL ||
-        (!uia_threepid_offered_any(r) && contacts_count(r->db, r->session->user, CONTACT_EMAIL) == 0 &&
-         contacts_count(r->db, r->session->user, CONTACT_PHONE) == 0))
+        (!uia_threepid_offered_any(r) && contacts_count(r->db, r->identity.user, CONTACT_EMAIL) == 0 &&
+         contacts_count(r->db, r->identity.user, CONTACT_PHONE) == 0))
         return refuse_denied(r);
     if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed) ||
         !contact_from(medium, typed, &address, &r->error))
         return false;
-    return contacts_remove(r->server->contacts, r->session->user, &address, &r->error) &&
+    return contacts_remove(r->server->contacts, r->identity.user, &address, &r->error) &&
            reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "no-support"));
 }
 

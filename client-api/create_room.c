@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/acts/create.h"
@@ -101,7 +100,7 @@ static bool read_contents(struct request *r, struct room_plan *plan)
 static bool create_room(struct request *r)
 {
     char alias[ID_BYTES_MAX + 1];
-    struct creating c = {.rooms = r->server->rooms, .plan = {.creator = r->session->user}};
+    struct creating c = {.rooms = r->server->rooms, .plan = {.creator = r->identity.user}};
     if (!read_version(r, "room_version", &c.plan.version) || !read_visibility(r, &c.plan) ||
         !read_alias(r, &c.plan, alias, sizeof alias) || !read_invites(r, &c.plan) || !read_contents(r, &c.plan) ||
         !writer_run(r->server->writer, create_job, &c, &r->error))
@@ -132,7 +131,7 @@ static bool upgrade_room(struct request *r)
 {
     json_t *creators, *id;
     size_t i;
-    struct upgrading u = {.rooms = r->server->rooms, .room_id = r->params[0], .actor = r->session->user};
+    struct upgrading u = {.rooms = r->server->rooms, .room_id = r->params[0], .actor = r->identity.user};
     const char *name;
     if (!body_string(r, "new_version", &name) || !read_version(r, "new_version", &u.version) ||
         !body_array_or_null(r, "additional_creators", &creators))

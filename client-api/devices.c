@@ -4,7 +4,6 @@
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
 #include "homeserver/accounts/devices.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -32,14 +31,14 @@ static void add_device(void *list, const struct device_row *row)
 static bool get_devices(struct request *r)
 {
     json_t *list = json_array();
-    devices_each(r->db, r->session->user, add_device, list);
+    devices_each(r->db, r->identity.user, add_device, list);
     return reply_json(r, json_pack("{s:o}", "devices", list));
 }
 
 static bool get_device(struct request *r)
 {
     struct device_row row;
-    if (!devices_get(r->db, r->session->user, r->params[0], &row))
+    if (!devices_get(r->db, r->identity.user, r->params[0], &row))
         return refuse(r, ERROR_NOT_FOUND, "There is no such device.");
     json_t *device = device_json(&row);
     device_row_finish(&row);
@@ -52,9 +51,9 @@ static bool put_device(struct request *r)
     if (!body_string_or(r, "display_name", NULL, &display_name))
         return false;
     if (display_name != NULL)
-        return device_rename(r->server->accounts, r->session->user, r->params[0], display_name, &r->error) &&
+        return device_rename(r->server->accounts, r->identity.user, r->params[0], display_name, &r->error) &&
                reply_empty(r);
-    if (devices_no(r->db, r->session->user, r->params[0]) == 0)
+    if (devices_no(r->db, r->identity.user, r->params[0]) == 0)
         return refuse(r, ERROR_NOT_FOUND, "There is no such device.");
     return reply_empty(r);
 }
@@ -62,7 +61,7 @@ static bool put_device(struct request *r)
 static bool delete_device(struct request *r)
 {
     return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) &&
-           device_delete(r->server->accounts, r->session->user, r->params[0], &r->error) && reply_empty(r);
+           device_delete(r->server->accounts, r->identity.user, r->params[0], &r->error) && reply_empty(r);
 }
 
 /* The ids in the body's "devices": heap array of borrowed strings, NULL: r->error is set. */
@@ -94,7 +93,7 @@ static bool post_delete_devices(struct request *r)
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL))
         return false;
     const char **ids = body_devices(r, &n);
-    bool ok = ids != NULL && device_delete_many(r->server->accounts, r->session->user, ids, n, &r->error);
+    bool ok = ids != NULL && device_delete_many(r->server->accounts, r->identity.user, ids, n, &r->error);
     free(ids);
     return ok && reply_empty(r);
 }

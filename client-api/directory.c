@@ -4,7 +4,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -22,10 +21,9 @@ static bool get_alias(struct request *r)
 {
     if (!alias_given(r))
         return false;
-    if (r->session == NULL && room_access_school_mode(r))
+    if (r->identity.user == 0 && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
-    room_no room =
-        directory_find(r->db, room_access_school_mode(r), r->params[0], r->session != NULL ? r->session->user : 0);
+    room_no room = directory_find(r->db, room_access_school_mode(r), r->params[0], r->identity.user);
     char *room_id = room != 0 ? rooms_id_of(r->db, room) : NULL;
     if (room_id == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no such alias.");
@@ -43,7 +41,7 @@ static bool put_alias(struct request *r)
         return refuse(r, ERROR_INVALID_PARAM, "room_id is not a room id.");
     if (strcmp(id_server(r->params[0]), r->server->config->server_name) != 0)
         return refuse(r, ERROR_INVALID_PARAM, "The alias is of another server.");
-    return directory_set_alias(r->server->rooms, r->server->writer, r->session->user, r->params[0], room_id,
+    return directory_set_alias(r->server->rooms, r->server->writer, r->identity.user, r->params[0], room_id,
                                &r->error) &&
            reply_empty(r);
 }
@@ -51,7 +49,7 @@ static bool put_alias(struct request *r)
 static bool delete_alias(struct request *r)
 {
     return alias_given(r) &&
-           directory_delete_alias(r->server->rooms, r->server->writer, r->session->user, r->session->admin,
+           directory_delete_alias(r->server->rooms, r->server->writer, r->identity.user, r->identity.admin,
                                   r->params[0], &r->error) &&
            reply_empty(r);
 }

@@ -6,7 +6,6 @@
 
 #include "client-api/user_path.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/filters.h"
@@ -28,7 +27,7 @@ static bool put_job(struct tx *tx, void *arg, struct error *e)
 /* A definition that is known already needs no write: clients upload theirs at every start. */
 static bool keep(struct request *r, char *definition, int64_t *filter_no)
 {
-    struct put put = {r->session->user, definition, 0};
+    struct put put = {r->identity.user, definition, 0};
     *filter_no = filters_find(r->db, put.user, definition);
     if (*filter_no != 0)
         return true;
@@ -62,7 +61,7 @@ static bool get_filter(struct request *r)
     const char *id = r->params[1]; /* the number in decimal, and nothing that only reads like it */
     size_t digits = strspn(id, "0123456789");
     bool is_id = digits > 0 && digits < 19 && id[digits] == '\0' && id[0] != '0';
-    char *definition = is_id ? filters_get(r->db, r->session->user, strtoll(id, NULL, 10)) : NULL;
+    char *definition = is_id ? filters_get(r->db, r->identity.user, strtoll(id, NULL, 10)) : NULL;
     if (definition == NULL)
         return refuse(r, ERROR_NOT_FOUND, "There is no such filter.");
     struct text body = TEXT_INIT;

@@ -6,7 +6,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/read/directory.h"
@@ -37,7 +36,7 @@ static bool read_from(struct request *r, struct hierarchy_wanted *wanted)
 static bool read_wanted(struct request *r, struct hierarchy_wanted *wanted)
 {
     int64_t limit;
-    *wanted = (struct hierarchy_wanted){.user = r->session->user, .school_mode = room_access_school_mode(r)};
+    *wanted = (struct hierarchy_wanted){.user = r->identity.user, .school_mode = room_access_school_mode(r)};
     if (!query_bool(r, "suggested_only", false, &wanted->suggested_only) ||
         !query_int(r, "max_depth", DEPTH_MAX, 0, DEPTH_MAX, &wanted->max_depth) ||
         !query_int(r, "limit", ROOMS_MAX, 1, ROOMS_MAX, &limit) || !read_from(r, wanted))
@@ -74,9 +73,9 @@ static bool get_summary(struct request *r)
 {
     struct summary summary = {0};
     struct text out = TEXT_INIT;
-    if (r->session == NULL && room_access_school_mode(r))
+    if (r->identity.user == 0 && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
-    user_no user = r->session != NULL ? r->session->user : 0;
+    user_no user = r->identity.user;
     bool by_alias = r->params[0][0] == '#';
     room_no room = by_alias ? directory_find(r->db, room_access_school_mode(r), r->params[0], user)
                             : rooms_by_id(r->db, r->params[0]);

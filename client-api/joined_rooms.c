@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -29,7 +28,7 @@ static json_t *room_ids(struct db *db, user_no user, user_no other)
 
 static bool get_joined_rooms(struct request *r)
 {
-    return reply_json(r, json_pack("{s:o}", "joined_rooms", room_ids(r->db, r->session->user, 0)));
+    return reply_json(r, json_pack("{s:o}", "joined_rooms", room_ids(r->db, r->identity.user, 0)));
 }
 
 static bool get_mutual_rooms(struct request *r)
@@ -40,9 +39,9 @@ static bool get_mutual_rooms(struct request *r)
     if (query_get(r, "from") != NULL)
         return refuse(r, ERROR_INVALID_PARAM, "This server answers in one batch: there is no such token.");
     user_no other = users_by_id(r->db, r->server->config->server_name, user_id);
-    if (other == r->session->user)
+    if (other == r->identity.user)
         return refuse(r, ERROR_INVALID_PARAM, "user_id is your own.");
-    json_t *ids = other != 0 ? room_ids(r->db, r->session->user, other) : json_array();
+    json_t *ids = other != 0 ? room_ids(r->db, r->identity.user, other) : json_array();
     return reply_json(r, json_pack("{s:i, s:o}", "count", (int)json_array_size(ids), "joined", ids));
 }
 

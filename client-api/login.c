@@ -4,7 +4,6 @@
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
 #include "homeserver/accounts/devices.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -48,12 +47,12 @@ static bool post_refresh(struct request *r)
 
 static bool post_logout(struct request *r)
 {
-    return device_delete(r->server->accounts, r->session->user, r->session->device_id, &r->error) && reply_empty(r);
+    return device_delete(r->server->accounts, r->identity.user, r->identity.device_id, &r->error) && reply_empty(r);
 }
 
 static bool post_logout_all(struct request *r)
 {
-    return device_delete_all(r->server->accounts, r->session->user, &r->error) && reply_empty(r);
+    return device_delete_all(r->server->accounts, r->identity.user, &r->error) && reply_empty(r);
 }
 
 static const struct route TABLE[] = {

@@ -6,7 +6,6 @@
 #include "client-api/uia_threepid.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/register.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/limits.h"
@@ -123,11 +122,11 @@ static bool check_password(struct request *r, const json_t *auth, struct uia_att
         return false;
     if (password == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The password is missing.");
-    if (login_user_of(accounts, r->db, user) != r->session->user)
+    if (login_user_of(accounts, r->db, user) != r->identity.user)
         return refuse(r, ERROR_FORBIDDEN, "This is not the account that is signed in.");
     if (!account_attempt(r, user))
         return false;
-    return login_check_password(accounts, r->db, r->session->user, password) ||
+    return login_check_password(accounts, r->db, r->identity.user, password) ||
            refuse(r, ERROR_FORBIDDEN, "Wrong password.");
 }
 

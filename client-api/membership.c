@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/gate.h"
@@ -55,7 +54,7 @@ static bool change(struct request *r, enum act act, struct changing *c)
     c->rooms = r->server->rooms;
     c->room = r->params[0];
     c->act.act = act;
-    c->act.actor = r->session->user;
+    c->act.actor = r->identity.user;
     if (c->room[0] != '!' && c->room[0] != '#')
         return refuse(r, ERROR_INVALID_PARAM, "This is neither a room id nor an alias.");
     if (!body_string_or(r, "reason", NULL, &c->act.reason))

@@ -4,7 +4,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -37,8 +36,8 @@ static void render_page(struct request *r, struct text *out, const struct notifi
     struct render how = {.db = r->db,
                          .names = r->server->names,
                          .now_ms = clock_wall_ms(),
-                         .viewer = r->session->user,
-                         .device = r->session->device,
+                         .viewer = r->identity.user,
+                         .device = r->identity.device,
                          .plain = true};
     text_adds(out, "{\"notifications\":[");
     for (size_t i = 0; i < notified->n; ++i) {
@@ -59,8 +58,8 @@ static bool get_notifications(struct request *r)
     struct notifications notified;
     struct text out = TEXT_INIT;
     const char *only = query_get(r, "only");
-    struct notifications_wanted wanted = {.user = r->session->user,
-                                          .user_id = r->session->user_id,
+    struct notifications_wanted wanted = {.user = r->identity.user,
+                                          .user_id = r->identity.user_id,
                                           .server_name = r->server->config->server_name,
                                           .highlights_only = only != NULL && strcmp(only, "highlight") == 0};
     int64_t limit;

@@ -4,7 +4,6 @@
 
 #include "client-api/routes.h"
 #include "homeserver/store/matrix/user_names.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -16,7 +15,7 @@ static bool put_status(struct request *r)
 {
     const char *name, *status_msg;
     enum presence_state state;
-    if (strcmp(r->params[0], r->session->user_id) != 0)
+    if (strcmp(r->params[0], r->identity.user_id) != 0)
         return refuse(r, ERROR_FORBIDDEN, "Nobody can speak for another.");
     if (!body_string(r, "presence", &name) || !body_string_or(r, "status_msg", NULL, &status_msg))
         return false;
@@ -25,7 +24,7 @@ static bool put_status(struct request *r)
     if (status_msg != NULL && strlen(status_msg) > PRESENCE_STATUS_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The status message is too long.");
     struct presence *presence = r->server->syncer->presence;
-    return (presence == NULL || presence_set(presence, r->session->user, state, status_msg, &r->error)) &&
+    return (presence == NULL || presence_set(presence, r->identity.user, state, status_msg, &r->error)) &&
            reply_empty(r);
 }
 
@@ -35,7 +34,7 @@ static bool get_status(struct request *r)
     struct text body = TEXT_INIT;
     struct presence *presence = r->server->syncer->presence;
     user_no user = users_by_id(r->db, user_names_server(r->server->names), r->params[0]);
-    if (user != r->session->user && (user == 0 || !memberships_share_room(r->db, r->session->user, user)))
+    if (user != r->identity.user && (user == 0 || !memberships_share_room(r->db, r->identity.user, user)))
         return refuse(r, ERROR_FORBIDDEN, "You are not allowed to see their presence.");
     if (presence == NULL)
         text_adds(&body, "{\"presence\":\"offline\"}");

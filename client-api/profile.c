@@ -4,7 +4,6 @@
 
 #include "client-api/routes.h"
 #include "homeserver/accounts/profile.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -19,7 +18,7 @@ static user_no readable_owner(struct request *r)
         return 0;
     }
     user_no owner = users_by_id(r->db, r->server->config->server_name, r->params[0]);
-    user_no asker = r->session != NULL ? r->session->user : 0;
+    user_no asker = r->identity.user;
     return profile_readable(r->server->accounts, r->db, asker, owner, &r->error) ? owner : 0;
 }
 
@@ -69,7 +68,7 @@ static bool get_field(struct request *r)
 
 static bool is_own(struct request *r)
 {
-    return strcmp(r->params[0], r->session->user_id) == 0 ||
+    return strcmp(r->params[0], r->identity.user_id) == 0 ||
            refuse(r, ERROR_FORBIDDEN, "Only one's own profile can be changed.");
 }
 
@@ -81,12 +80,12 @@ static bool put_field(struct request *r)
     const json_t *value = json_object_get(r->body, field);
     if (value == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The body has no member of the field's name.");
-    return profile_set(r->server->accounts, r->session->user, field, value, &r->error) && reply_empty(r);
+    return profile_set(r->server->accounts, r->identity.user, field, value, &r->error) && reply_empty(r);
 }
 
 static bool delete_field(struct request *r)
 {
-    return is_own(r) && profile_clear(r->server->accounts, r->session->user, r->params[1], &r->error) && reply_empty(r);
+    return is_own(r) && profile_clear(r->server->accounts, r->identity.user, r->params[1], &r->error) && reply_empty(r);
 }
 
 static const struct route TABLE[] = {

@@ -5,7 +5,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/accounts/user_directory.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -27,7 +26,7 @@ static bool asked_here(struct request *r)
 
 static bool signed_in_enough(struct request *r)
 {
-    return r->session != NULL || !room_access_school_mode(r) || refuse(r, ERROR_MISSING_TOKEN, NULL);
+    return r->identity.user != 0 || !room_access_school_mode(r) || refuse(r, ERROR_MISSING_TOKEN, NULL);
 }
 
 static bool read_since(struct request *r, const char *since, size_t *from)
@@ -39,7 +38,7 @@ static bool read_since(struct request *r, const char *since, size_t *from)
 static bool reply_rooms(struct request *r, struct directory_search *search)
 {
     struct text out = TEXT_INIT;
-    search->user = r->session != NULL ? r->session->user : 0;
+    search->user = r->identity.user;
     search->school_mode = room_access_school_mode(r);
     db_begin_read(r->db);
     if (search->school_mode && user_directory_closed_to(r->db, search->user))
@@ -125,7 +124,7 @@ static bool put_visibility(struct request *r)
     bool published = strcmp(visibility, "public") == 0;
     if (!published && strcmp(visibility, "private") != 0)
         return refuse(r, ERROR_INVALID_PARAM, "visibility must be \"public\" or \"private\".");
-    return directory_publish(r->server->rooms, r->server->writer, r->session->user, r->session->admin, r->params[0],
+    return directory_publish(r->server->rooms, r->server->writer, r->identity.user, r->identity.admin, r->params[0],
                              published, &r->error) &&
            reply_empty(r);
 }

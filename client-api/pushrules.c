@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/push/rules/document.h"
@@ -12,8 +11,8 @@
 
 static json_t *load_whole(struct request *r)
 {
-    char *stored = account_data_get(r->db, r->session->user, 0, PUSH_RULES_TYPE);
-    json_t *whole = push_rules_whole(stored, r->session->user_id);
+    char *stored = account_data_get(r->db, r->identity.user, 0, PUSH_RULES_TYPE);
+    json_t *whole = push_rules_whole(stored, r->identity.user_id);
     free(stored);
     return whole;
 }
@@ -104,7 +103,7 @@ static bool edit(struct request *r, struct edit *edit)
 {
     if (!read_kind(r, &edit->kind))
         return false;
-    edit->user = r->session->user;
+    edit->user = r->identity.user;
     edit->rule_id = r->params[1];
     edit->body = r->body;
     return writer_run(r->server->writer, edit_job, edit, &r->error) && reply_empty(r);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/sync/receipts.h"
@@ -26,7 +25,7 @@ static bool check_thread(struct request *r, const struct marks *marks)
 
 static bool post_receipt(struct request *r)
 {
-    struct marks marks = {.room_id = r->params[0], .user = r->session->user};
+    struct marks marks = {.room_id = r->params[0], .user = r->identity.user};
     const struct {
         const char *type;
         const char **at;
@@ -47,7 +46,7 @@ static bool post_receipt(struct request *r)
 
 static bool post_read_markers(struct request *r)
 {
-    struct marks marks = {.room_id = r->params[0], .user = r->session->user};
+    struct marks marks = {.room_id = r->params[0], .user = r->identity.user};
     return body_string_or(r, "m.fully_read", NULL, &marks.fully_read) &&
            body_string_or(r, "m.read", NULL, &marks.read) &&
            body_string_or(r, "m.read.private", NULL, &marks.read_private) && mark(r, &marks);

@@ -4,7 +4,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/read/relations.h"

@@ -5,7 +5,6 @@
 
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -31,8 +30,8 @@ static bool report_job(struct tx *tx, void *arg, struct error *e)
 
 static bool report(struct request *r, struct report_row row)
 {
-    struct reporting reporting = {row, room_access_school_mode(r), r->session->user_id};
-    reporting.row.reporter = r->session->user;
+    struct reporting reporting = {row, room_access_school_mode(r), r->identity.user_id};
+    reporting.row.reporter = r->identity.user;
     if (!body_string_or(r, "reason", "", &reporting.row.reason))
         return false;
     return writer_run(r->server->writer, report_job, &reporting, &r->error) && reply_empty(r);
@@ -81,8 +80,8 @@ static user_no answers_for(struct request *r, room_no room)
     school_of_room(r->db, room, &of);
     user_no who = of.kind == ROOM_CLUB ? of.owner : 0;
     if (of.kind == ROOM_DIRECT)
-        who = of.a == r->session->user ? of.b : of.a;
-    return who == r->session->user ? 0 : who;
+        who = of.a == r->identity.user ? of.b : of.a;
+    return who == r->identity.user ? 0 : who;
 }
 
 static bool post_report_room(struct request *r)
@@ -96,7 +95,7 @@ static bool post_report_room(struct request *r)
 static bool post_report_user(struct request *r)
 {
     user_no accused = users_by_id(r->db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
-    if (accused == 0 || reports_school(r->db, r->session->user, 0, accused) == 0)
+    if (accused == 0 || reports_school(r->db, r->identity.user, 0, accused) == 0)
         return reply_empty(r);
     return report(r, (struct report_row){.kind = "user", .accused = accused});
 }

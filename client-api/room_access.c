@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -25,7 +24,7 @@ bool room_access_may_know_room(struct request *r, room_no room)
 {
     if (!room_access_school_mode(r))
         return true;
-    return r->session != NULL && gate_may_see(true, r->db, room, r->session->user);
+    return r->identity.user != 0 && gate_may_see(true, r->db, room, r->identity.user);
 }
 
 static bool open_room(struct request *r, struct room_access *reading)
@@ -35,7 +34,7 @@ static bool open_room(struct request *r, struct room_access *reading)
     reading->room = rooms_by_id(r->db, reading->room_id);
     if (reading->room == 0)
         return false;
-    reading->visibility = visibility_load(r->db, reading->room, r->session->user, r->session->user_id);
+    reading->visibility = visibility_load(r->db, reading->room, r->identity.user, r->identity.user_id);
     return visibility_range(reading->visibility, &first, &last) &&
            (visibility_membership(reading->visibility) == MEMBERSHIP_JOIN ||
             room_access_may_know_room(r, reading->room));
@@ -48,14 +47,14 @@ bool room_access_room(struct request *r, enum error_code refusal,
     db_begin_read(r->db);
     bool done = open_room(r, &reading);
     if (done) {
-        ignored_load(&reading.ignored, r->db, r->server->config->server_name, r->session->user);
+        ignored_load(&reading.ignored, r->db, r->server->config->server_name, r->identity.user);
         reading.render = (struct render){
             .db = r->db,
             .names = r->server->names,
             .room_id = reading.room_id,
             .now_ms = clock_wall_ms(),
-            .viewer = r->session->user,
-            .device = r->session->device,
+            .viewer = r->identity.user,
+            .device = r->identity.device,
             .visibility = reading.visibility,
             .ignored = &reading.ignored,
         };

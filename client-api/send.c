@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/events/append.h"
@@ -82,8 +81,8 @@ static bool send(struct request *r, const struct draft *draft)
     s->room_id = r->params[0];
     s->draft = *draft;
     s->draft.content = r->body;
-    s->draft.sender = r->session->user;
-    s->draft.device = r->session->device;
+    s->draft.sender = r->identity.user;
+    s->draft.device = r->identity.device;
     s->draft.about = r->params[1];
     return reply_when_written(r, send_job, s, reply_sent);
 }

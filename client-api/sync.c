@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -37,7 +36,7 @@ static bool note_presence(struct request *r, const struct params *p)
 {
     struct presence *presence = r->server->syncer->presence;
     return presence == NULL || p->presence == PRESENCE_OFFLINE ||
-           presence_asks(presence, r->session->user, p->presence, p->timeout_ms + GRACE_MS);
+           presence_asks(presence, r->identity.user, p->presence, p->timeout_ms + GRACE_MS);
 }
 
 /* A parked request goes on from where it waits, which may be later than what its client said. */
@@ -72,7 +71,7 @@ static const struct filter *filter_on_loop(struct request *r)
 {
     if (r->poll.state != NULL)
         return r->poll.state;
-    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->session->user, query_get(r, "filter")));
+    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->identity.user, query_get(r, "filter")));
 }
 
 static const struct filter *filter_on_worker(struct request *r)
@@ -80,12 +79,12 @@ static const struct filter *filter_on_worker(struct request *r)
     if (r->poll.state != NULL)
         return r->poll.state;
     return keep_filter(
-        r, filter_cache_load(r->server->syncer->filters, r->db, r->session->user, query_get(r, "filter"), &r->error));
+        r, filter_cache_load(r->server->syncer->filters, r->db, r->identity.user, query_get(r, "filter"), &r->error));
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
 {
-    r->poll.user = r->session->user;
+    r->poll.user = r->identity.user;
     r->poll.since = since;
     if (r->poll.deadline_ms == 0)
         r->poll.deadline_ms = clock_mono_ms() + timeout_ms;
@@ -101,9 +100,9 @@ static bool answer(struct request *r, const struct params *p, const struct filte
     struct text body = TEXT_INIT;
     stream_pos next;
     struct sync_ask ask = {
-        .user = r->session->user,
-        .device = r->session->device,
-        .user_id = r->session->user_id,
+        .user = r->identity.user,
+        .device = r->identity.device,
+        .user_id = r->identity.user_id,
         .since = p->since,
         .full_state = p->full_state,
         .use_state_after = p->use_state_after,
@@ -125,7 +124,7 @@ static bool get_sync(struct request *r)
     if (!read_params(r, &p))
         return false;
     if (!note_presence(r, &p))
-        presence_arrive(r->server->syncer->presence, r->session->user, p.presence, p.timeout_ms + GRACE_MS);
+        presence_arrive(r->server->syncer->presence, r->identity.user, p.presence, p.timeout_ms + GRACE_MS);
     const struct filter *filter = filter_on_worker(r);
     return filter != NULL && answer(r, &p, filter);
 }
@@ -139,7 +138,7 @@ static bool wait(struct request *r)
         r->error = (struct error){0};
         return false;
     }
-    if (p.since < hub_last_change(hub, r->session->user) || p.since > hub_pos(hub) || !has_time(r, &p) ||
+    if (p.since < hub_last_change(hub, r->identity.user) || p.since > hub_pos(hub) || !has_time(r, &p) ||
         !note_presence(r, &p))
         return false;
     park_at(r, p.since, p.timeout_ms);
@@ -154,9 +153,9 @@ static bool answer_wake(struct request *r, const struct wake *wake)
         return false;
     const struct filter *filter = filter_on_loop(r);
     struct sync_ask ask = {
-        .user = r->session->user,
-        .device = r->session->device,
-        .user_id = r->session->user_id,
+        .user = r->identity.user,
+        .device = r->identity.device,
+        .user_id = r->identity.user_id,
         .since = p.since,
         .use_state_after = p.use_state_after,
         .filter = filter,
@@ -176,6 +175,6 @@ static void expire(struct request *r)
 static const struct long_poll_hooks PARK = {wait, answer_wake, expire};
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, "sync", &PARK},
+    {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH, RATE_NONE, "sync", &PARK},
 };
 const struct routes SYNC_ROUTES = ROUTES(TABLE);

@@ -5,7 +5,6 @@
 #include "client-api/user_path.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/account_data.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/account_data.h"
@@ -16,7 +15,7 @@ static bool get_tags(struct request *r)
     if (room == 0)
         return false;
     struct error ignored = {0};
-    char *text = account_data_get(r->db, r->session->user, room, "m.tag");
+    char *text = account_data_get(r->db, r->identity.user, room, "m.tag");
     json_auto_t *content = text != NULL ? json_parse(text, strlen(text), &ignored) : NULL;
     json_t *tags = json_get_object(content, "tags");
     free(text);
@@ -27,14 +26,14 @@ static bool put_tag(struct request *r)
 {
     room_no room = user_path_own_room(r);
     return room != 0 &&
-           account_data_set_tag(r->server->accounts, r->session->user, room, r->params[2], r->body, &r->error) &&
+           account_data_set_tag(r->server->accounts, r->identity.user, room, r->params[2], r->body, &r->error) &&
            reply_empty(r);
 }
 
 static bool delete_tag(struct request *r)
 {
     room_no room = user_path_own_room(r);
-    return room != 0 && account_data_clear_tag(r->server->accounts, r->session->user, room, r->params[2], &r->error) &&
+    return room != 0 && account_data_clear_tag(r->server->accounts, r->identity.user, room, r->params[2], &r->error) &&
            reply_empty(r);
 }
 

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/sync/sync_service.h"
@@ -12,7 +11,7 @@ static bool put_typing(struct request *r)
 {
     const json_t *typing = json_object_get(r->body, "typing");
     int64_t timeout_ms;
-    if (strcmp(r->params[1], r->session->user_id) != 0)
+    if (strcmp(r->params[1], r->identity.user_id) != 0)
         return refuse(r, ERROR_FORBIDDEN, "Nobody can type for another.");
     if (typing == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "typing is missing.");
@@ -22,7 +21,7 @@ static bool put_typing(struct request *r)
         return false;
     if (timeout_ms <= 0)
         return refuse(r, ERROR_INVALID_PARAM, "timeout must be positive.");
-    return typing_set(r->server->syncer->typing, r->params[0], r->session->user, json_is_true(typing) ? timeout_ms : 0,
+    return typing_set(r->server->syncer->typing, r->params[0], r->identity.user, json_is_true(typing) ? timeout_ms : 0,
                       &r->error) &&
            reply_empty(r);
 }

@@ -2,7 +2,6 @@
 #include "homeserver/accounts/user_directory.h"
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -13,7 +12,7 @@
 
 static bool search_users(struct request *r)
 {
-    struct people_search search = {.asker = r->session->user, .server_name = r->server->config->server_name};
+    struct people_search search = {.asker = r->identity.user, .server_name = r->server->config->server_name};
     struct text out = TEXT_INIT;
     int64_t limit;
     if (!body_string(r, "search_term", &search.term) || !body_int_or(r, "limit", PEOPLE_DEFAULT, &limit))

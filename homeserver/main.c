@@ -20,6 +20,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/cli/control.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
@@ -33,6 +34,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/sync_service.h"
+#include "policy/api/operator_credential.h"
 #include "policy/api/routes.h"
 #include "policy/school_rooms/documents.h"
 #include "policy/privacy/erasure.h"
@@ -139,9 +141,11 @@ static void make_limits(struct app *app)
 
 static bool make_services(struct app *app)
 {
+    static const struct credential_kind *const CREDENTIALS[] = {&OPERATOR_CREDENTIAL, &SESSION_CREDENTIAL, NULL};
     struct server *s = &app->server;
     const struct config *c = app->config;
     s->names = user_names_create(c->server_name);
+    s->credentials = CREDENTIALS;
     s->sessions = sessions_create(c->server_name, SESSIONS_CACHED);
     sessions_set_writer(s->sessions, s->writer);
     s->hub = hub_create(writer_pos(s->writer));

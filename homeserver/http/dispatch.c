@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
@@ -35,15 +35,10 @@ static enum dispatch refused(struct request_context *context)
     return DISPATCH_ANSWER;
 }
 
-static bool has_token_route(const struct route *route)
-{
-    return (route->flags & (ROUTE_AUTH | ROUTE_AUTH_OPTIONAL | ROUTE_ADMIN)) != 0;
-}
-
 /* An account that may not act may still use ROUTE_LOCKED_TOO routes. */
 static bool check_account(struct request *r)
 {
-    switch (r->session->state) {
+    switch (r->identity.state) {
     case ACCOUNT_LOCKED:
         refuse(r, ERROR_USER_LOCKED, NULL);
         r->error.soft_logout = true; /* the device is kept until the account is unlocked */
@@ -56,20 +51,16 @@ static bool check_account(struct request *r)
 
 static bool check_rate(struct request *r)
 {
-    user_no user = r->session != NULL ? r->session->user : 0;
-    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, user, r->ip, clock_mono_ms());
+    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, clock_mono_ms());
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 
 /* Everything that depends on who asks, once that is known. */
 static bool admit(struct request *r)
 {
-    if (r->session != NULL && (r->route->flags & ROUTE_LOCKED_TOO) == 0 && !check_account(r))
+    if (r->identity.user != 0 && (r->route->flags & ROUTE_LOCKED_TOO) == 0 && !check_account(r))
         return false;
-    if ((r->route->flags & ROUTE_ADMIN) != 0 && !r->session->admin)
-        return refuse(r, ERROR_FORBIDDEN, "Only a server administrator may do this.");
-    if (r->session != NULL)
-        sessions_seen(r->server->sessions, r->session, r->ip);
+    credential_used(r);
     return check_rate(r);
 }
 
@@ -79,36 +70,6 @@ static bool check_size(struct request *r, const struct dispatch_limits *limits)
     return r->raw_body_len <= (raw ? limits->raw_max : limits->body_max) || refuse(r, ERROR_TOO_LARGE, NULL);
 }
 
-/* A session from memory that has expired is asked for again, so that the answer can say soft_logout. */
-static const struct session *find_session(struct request *r)
-{
-    const struct session *session = sessions_find(r->server->sessions, r->token);
-    if (session == NULL || session->expires_ms == 0 || session->expires_ms > clock_wall_ms())
-        return session;
-    session_unref(session);
-    return NULL;
-}
-
-static bool is_operators(const char *token)
-{
-    return strncmp(token, OPERATOR_TOKEN_PREFIX, sizeof OPERATOR_TOKEN_PREFIX - 1) == 0;
-}
-
-/* true: go on; context->load_session says whether a worker must look */
-static bool identify(struct request_context *context)
-{
-    struct request *r = &context->r;
-    if (!has_token_route(r->route))
-        return true;
-    if (r->token == NULL)
-        return (r->route->flags & ROUTE_AUTH_OPTIONAL) != 0 || refuse(r, ERROR_MISSING_TOKEN, NULL);
-    if ((r->route->flags & ROUTE_OPERATOR_TOO) != 0 && is_operators(r->token))
-        return true;
-    r->session = find_session(r);
-    context->load_session = r->session == NULL;
-    return true;
-}
-
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits)
 {
     struct request *r = &context->r;
@@ -116,13 +77,15 @@ enum dispatch dispatch_begin(struct request_context *context, const struct dispa
         return refused(context);
     if ((r->route->flags & ROUTE_ON_LOOP) != 0)
         return r->route->handle(r) ? DISPATCH_ANSWER : refused(context);
-    if (!check_size(r, limits) || !identify(context))
+    bool found;
+    if (!check_size(r, limits) || !credential_find(r, &found))
         return refused(context);
-    if (context->load_session)
+    context->load_identity = !found;
+    if (!found)
         return DISPATCH_WORK;
     if (!admit(r))
         return refused(context);
-    if (r->route->poll != NULL && r->session != NULL && r->route->poll->wait(r))
+    if (r->route->poll != NULL && r->route->poll->wait(r))
         return DISPATCH_PARK;
     if ((r->route->flags & ROUTE_PREPARES) != 0 && r->raw_body_len <= PREPARED_BYTES_MAX)
         return dispatch_work(context, NULL) ? DISPATCH_ANSWER : DISPATCH_WRITE;
@@ -138,21 +101,11 @@ enum dispatch dispatch_again(struct request_context *context)
     return hub_last_change(r->server->hub, r->poll.user) > r->poll.since ? DISPATCH_WORK : DISPATCH_PARK;
 }
 
-/* Whether the token still stands for the session the call was parked with. */
-static bool still_signed_in(struct request *r)
-{
-    const struct session *session = sessions_find(r->server->sessions, r->token);
-    session_unref(session);
-    return session == r->session;
-}
-
 enum dispatch dispatch_news(struct request_context *context, const struct wake *wake)
 {
     struct request *r = &context->r;
-    if (!still_signed_in(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
-        session_unref(r->session);
-        r->session = NULL;
-        context->load_session = true;
+    if (!credential_holds(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
+        context->load_identity = true;
         return DISPATCH_WORK;
     }
     if (wake->pos <= r->poll.since)
@@ -185,18 +138,6 @@ void dispatch_overflow(struct request_context *context)
     reply_error(r);
 }
 
-static bool load_session(struct request_context *context)
-{
-    struct request *r = &context->r;
-    context->load_session = false;
-    if (r->db == NULL)
-        return refuse(r, ERROR_UNKNOWN, NULL);
-    r->session = sessions_load(r->server->sessions, r->db, r->token, &r->error);
-    if (r->session == NULL && r->error.code == ERROR_NONE)
-        refuse(r, ERROR_UNKNOWN_TOKEN, NULL);
-    return r->session != NULL && admit(r);
-}
-
 static bool parse_body(struct request *r)
 {
     if ((r->route->flags & ROUTE_BODY) == 0 || r->body != NULL)
@@ -211,8 +152,11 @@ static bool parse_body(struct request *r)
 static bool handle(struct request_context *context)
 {
     struct request *r = &context->r;
-    if (context->load_session && !load_session(context))
-        return false;
+    if (context->load_identity) {
+        context->load_identity = false;
+        if (!credential_load(r, r->db) || !admit(r))
+            return false;
+    }
     return parse_body(r) && r->route->handle(r);
 }
 

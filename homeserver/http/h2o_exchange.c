@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
@@ -12,6 +11,12 @@
 #include "homeserver/http/request_metrics.h"
 #include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
+
+static const size_t HEADER_LENGTHS[REQUEST_HEADER__COUNT] = {
+#define HEADER_LENGTH(id, name, max, form) [id] = sizeof name - 1,
+    REQUEST_HEADERS(HEADER_LENGTH)
+#undef HEADER_LENGTH
+};
 
 #define FORWARDED_MAX 1024 /* bytes of X-Forwarded-For that are looked at, from its end */
 
@@ -43,7 +48,7 @@ static void count(const struct request_context *context)
     snprintf(ms, sizeof ms, "%.3f", (double)us / 1000);
     snprintf(bytes, sizeof bytes, "%zu", r->reply.body.len);
     log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
-             r->route != NULL ? r->route->path : "none", "user", r->session != NULL ? r->session->user_id : "-",
+             r->route != NULL ? r->route->path : "none", "user", r->identity.name != NULL ? r->identity.name : "-",
              "status", status, "ms", ms, "bytes", bytes, NULL);
 }
 
@@ -71,18 +76,20 @@ bool h2o_exchange_is_ours(h2o_req_t *req)
     return connection != NULL && connection->context != NULL;
 }
 
-static const char *header(const h2o_req_t *req, const h2o_token_t *token, size_t *len)
+/* The first of each name counts. */
+static void take_headers(const h2o_req_t *req, struct request_head *head)
 {
-    ssize_t at = h2o_find_header(&req->headers, token, -1);
-    *len = at >= 0 ? req->headers.entries[at].value.len : 0;
-    return at >= 0 ? req->headers.entries[at].value.base : NULL;
-}
-
-static const char *named_header(const h2o_req_t *req, const char *name, size_t *len)
-{
-    ssize_t at = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
-    *len = at >= 0 ? req->headers.entries[at].value.len : 0;
-    return at >= 0 ? req->headers.entries[at].value.base : NULL;
+    for (size_t i = 0; i < req->headers.size; ++i) {
+        const h2o_header_t *h = &req->headers.entries[i];
+        struct head_value *to = NULL;
+        if (h->name == &H2O_TOKEN_AUTHORIZATION->buf)
+            to = &head->authorization;
+        for (int which = 0; to == NULL && which < REQUEST_HEADER__COUNT; ++which)
+            if (h2o_memis(h->name->base, h->name->len, REQUEST_HEADER_NAMES[which], HEADER_LENGTHS[which]))
+                to = &head->headers[which];
+        if (to != NULL && to->base == NULL)
+            *to = (struct head_value){h->value.base, h->value.len};
+    }
 }
 
 /* All X-Forwarded-For headers as one list, its last FORWARDED_MAX bytes. */
@@ -146,12 +153,7 @@ static struct request_head head_of(const h2o_req_t *req)
 {
     struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
     head.body_len = req->entity.base != NULL ? req->entity.len : 0;
-    head.authorization = header(req, H2O_TOKEN_AUTHORIZATION, &head.authorization_len);
-    head.user_agent = header(req, H2O_TOKEN_USER_AGENT, &head.user_agent_len);
-    head.content_type = header(req, H2O_TOKEN_CONTENT_TYPE, &head.content_type_len);
-    head.if_match = header(req, H2O_TOKEN_IF_MATCH, &head.if_match_len);
-    head.idempotency_key = named_header(req, "idempotency-key", &head.idempotency_key_len);
-    head.override_ = named_header(req, "parta-override-reason", &head.override_len);
+    take_headers(req, &head);
     if (!method_from(req->method.base, req->method.len, &head.method))
         head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
     return head;
@@ -189,11 +191,11 @@ static bool route_is_large(struct loop *loop, h2o_req_t *req)
 
 bool h2o_exchange_may_be_large(struct loop *loop, h2o_req_t *req)
 {
-    static const char BEARER[] = "Bearer " OPERATOR_TOKEN_PREFIX;
-    size_t len;
-    const char *token = header(req, H2O_TOKEN_AUTHORIZATION, &len);
-    return route_is_large(loop, req) && token != NULL && len >= sizeof BEARER - 1 &&
-           strncasecmp(token, BEARER, sizeof BEARER - 1) == 0;
+    static const char BEARER[] = "Bearer parta_";
+    struct request_head head = {0};
+    take_headers(req, &head);
+    return route_is_large(loop, req) && head.authorization.len >= sizeof BEARER - 1 &&
+           strncasecmp(head.authorization.base, BEARER, sizeof BEARER - 1) == 0;
 }
 
 static bool path_is(const h2o_req_t *req, const char *path)

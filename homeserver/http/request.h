@@ -5,8 +5,8 @@
  *
  *     static bool get_whoami(struct request *r)
  *     {
- *         return reply_json(r, json_pack("{s:s, s:s}", "user_id", r->session->user_id, "device_id",
- * r->session->device_id));
+ *         return reply_json(r, json_pack("{s:s, s:s}", "user_id", r->identity.user_id, "device_id",
+ *                                       r->identity.device_id));
  *     }
  *
  * Everything here belongs to the request and is released with it; handlers borrow. */
@@ -22,11 +22,11 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
+#include "homeserver/http/identity.h"
 #include "homeserver/store/driver/writer.h"
 
 struct db;
-struct server;  /* homeserver/http/server.h: every service, wired in main */
-struct session; /* homeserver/accounts/sessions.h: who asks */
+struct server; /* homeserver/http/server.h: every service, wired in main */
 struct request;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD, HTTP_OPTIONS, HTTP_METHOD__COUNT };
@@ -46,25 +46,26 @@ enum rate_class {
 };
 
 enum route_flags {
-    ROUTE_AUTH = 1,          /* needs an access token */
-    ROUTE_AUTH_OPTIONAL = 2, /* takes one: request->session may be NULL */
-    ROUTE_BODY = 4,          /* has a JSON object as body: request->body is never NULL ("" counts as {} ) */
-    ROUTE_RAW = 8,           /* the body is bytes, not parsed (media) */
-    ROUTE_HASH = 16,         /* may hash a password: runs in the small hashing pool, whose queue is bounded */
-    ROUTE_LOCKED_TOO = 32,   /* also for locked or pending accounts (logout, whoami) */
-    ROUTE_PARKS = 64,        /* may wait for news: its route has a park hook, asked on the loop before any worker */
-    ROUTE_ADMIN = 128,       /* a server administrator's token */
-    ROUTE_BODY_ANY = 256,    /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
-    ROUTE_PREPARES = 512, /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
+    ROUTE_BODY = 1,       /* has a JSON object as body: request->body is never NULL ("" counts as {} ) */
+    ROUTE_BODY_ANY = 2,   /* with ROUTE_BODY: any JSON value, not only an object (profile fields) */
+    ROUTE_HASH = 4,       /* may hash a password: runs in the small hashing pool, whose queue is bounded */
+    ROUTE_LOCKED_TOO = 8, /* also for locked or pending accounts (logout, whoami) */
+    ROUTE_PREPARES = 16,  /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
-    ROUTE_OPERATOR_TOO = 1024, /* an operator's token (OPERATOR_TOKEN_PREFIX) is left to the handler: session is NULL */
+    ROUTE_RAW = 32,       /* the body is bytes, not parsed (media) */
+    /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
+    ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
+    ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */
+    ROUTE_UNUSED = 1 << 23,    /* of no kind that the server has: for tests */
+    ROUTE_ANONYMOUS = 1 << 24, /* also who shows none: identity.kind may be NULL */
+    ROUTE_CREDENTIALS = 0xff << 16,
+    ROUTE_AUTH = ROUTE_SESSION,
+    ROUTE_AUTH_OPTIONAL = ROUTE_SESSION | ROUTE_ANONYMOUS,
 };
-
-#define OPERATOR_TOKEN_PREFIX "parta_" /* no access token begins so */
 
 typedef bool request_handler(struct request *r);
 
-/* How a request waits for news (ROUTE_PARKS). All three run on the loop and must not block or touch r->db.
+/* How a request waits for news. All three run on the loop and must not block or touch r->db.
  * wait:   true: nothing new, r->poll is filled: hold the request. false: give it to a worker now.
  * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker.
  * expire: the time is up: fills in the reply that says so.
@@ -84,7 +85,8 @@ struct route {
     unsigned flags;
     enum rate_class rate;
     const char *operation; /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
-    const struct long_poll_hooks *poll; /* ROUTE_PARKS */
+    const struct long_poll_hooks
+        *poll; /* it may wait for news; asked on the loop before any worker. NULL: it answers */
 };
 
 /* A table of routes; every file of client-api/ ends in one: const struct routes ROOM_ROUTES. */
@@ -96,6 +98,19 @@ struct routes {
     {                                                                                                                  \
         (table_), sizeof(table_) / sizeof *(table_)                                                                    \
     }
+
+/* The headers of a request that handlers may see: name, most bytes, how it is written. A value that is longer is cut,
+ * which whoever reads it refuses as it refuses any other that is wrong; an ESCAPED one is percent-encoded UTF-8, seen
+ * decoded, and "" when that failed or it was too long. */
+#define REQUEST_HEADERS(X)                                                                                             \
+    X(HEADER_CONTENT_TYPE, "content-type", 512, HEADER_PLAIN)                                                          \
+    X(HEADER_IF_MATCH, "if-match", 512, HEADER_PLAIN)                                                                  \
+    X(HEADER_IDEMPOTENCY_KEY, "idempotency-key", 512, HEADER_PLAIN)                                                    \
+    X(HEADER_OVERRIDE_REASON, "parta-override-reason", 2048, HEADER_ESCAPED)
+
+#define HEADER_ENUM(id, name, max, form) id,
+enum request_header { REQUEST_HEADERS(HEADER_ENUM) REQUEST_HEADER__COUNT };
+#undef HEADER_ENUM
 
 #define PARAMS_MAX 6
 #define QUERY_MAX 32
@@ -126,21 +141,14 @@ struct request {
     } query[QUERY_MAX];
     int n_query;
     json_t *body;         /* ROUTE_BODY; otherwise NULL */
-    const char *raw_body; /* the bytes as they came */
+    const char *raw_body; /* the bytes as they came; never NULL */
     size_t raw_body_len;
-    const char *content_type;
-    const struct session *session; /* ROUTE_AUTH: never NULL */
-    const char *token;             /* the access token as it came; never logged */
-    char ip[46];                   /* the client's address, behind the trusted proxy */
-    const char *user_agent;        /* "" if absent */
-    struct {                       /* ROUTE_OPERATOR_TOO, for policy/api; NULL: absent. Cut when too long for api.h */
-        const char *idempotency_key, *if_match;
-        const char *override_; /* percent-decoded; "" when that failed */
-        char operator_[64];    /* who calls, as api_caller found out */
-        bool command_line;     /* `parta` calls (homeserver/cli/api_verb.h): there is no token */
-    } office;
-    struct db *db; /* this worker's read connection */
-    char id[12];   /* for the log */
+    const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
+    struct identity identity;                   /* who asks */
+    const char *token;                          /* the bearer token as it came, NULL: none; never logged */
+    char ip[46];                                /* the client's address, behind the trusted proxy */
+    struct db *db;                              /* this worker's read connection */
+    char id[12];                                /* for the log */
     struct long_poll {
         bool again;          /* the handler asks to be held (again) */
         user_no user;        /* woken by this user's changes … */

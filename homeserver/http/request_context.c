@@ -4,16 +4,31 @@
 #include <string.h>
 #include <strings.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/percent.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 
-#define HEADER_MAX 512  /* of a header that is kept; longer ones are cut */
-#define TOKEN_MAX 4096  /* a longer one is nobody's */
-#define REASON_MAX 2048 /* of Parta-Override-Reason, percent-encoded */
+#define TOKEN_MAX 4096 /* a longer one is nobody's */
+
+enum header_form { HEADER_PLAIN, HEADER_ESCAPED };
+
+static const struct {
+    size_t max;
+    enum header_form form;
+} HEADERS[REQUEST_HEADER__COUNT] = {
+#define HEADER_ROW(id, name, max, form) [id] = {max, form},
+    REQUEST_HEADERS(HEADER_ROW)
+#undef HEADER_ROW
+};
+
+const char *const REQUEST_HEADER_NAMES[REQUEST_HEADER__COUNT] = {
+#define HEADER_NAME(id, name, max, form) [id] = name,
+    REQUEST_HEADERS(HEADER_NAME)
+#undef HEADER_NAME
+};
 
 /* A piece of context->strings, which was made large enough. */
 static char *put(char **to, const char *bytes, size_t len)
@@ -30,51 +45,33 @@ static size_t at_most(size_t n, size_t max)
     return n < max ? n : max;
 }
 
-/* "Bearer <token>" → the token; its length 0: another scheme, or nothing */
-static const char *bearer(const struct request_head *head, size_t *len)
+/* "Bearer <token>"; another scheme, or a token that is no text, is none. */
+static void put_token(struct request_context *context, char **to, const struct head_value *authorization)
 {
     static const char SCHEME[] = "Bearer ";
     const size_t skip = sizeof SCHEME - 1;
-    *len = 0;
-    if (head->authorization_len <= skip || strncasecmp(head->authorization, SCHEME, skip) != 0)
-        return NULL;
-    const char *token = head->authorization + skip, *end = head->authorization + head->authorization_len;
+    if (authorization->len <= skip || strncasecmp(authorization->base, SCHEME, skip) != 0)
+        return;
+    const char *token = authorization->base + skip, *end = authorization->base + authorization->len;
     while (token < end && *token == ' ')
         ++token;
-    *len = (size_t)(end - token);
-    return token;
+    size_t len = (size_t)(end - token);
+    if (len > 0 && len <= TOKEN_MAX && memchr(token, '\0', len) == NULL)
+        context->r.token = put(to, token, len);
 }
 
 static void put_headers(struct request_context *context, char **to, const struct request_head *head)
 {
-    size_t token_len;
-    const char *token = bearer(head, &token_len);
-    if (token_len > 0 && token_len <= TOKEN_MAX && memchr(token, '\0', token_len) == NULL)
-        context->r.token = put(to, token, token_len);
-    context->r.user_agent =
-        head->user_agent_len > 0 ? put(to, head->user_agent, at_most(head->user_agent_len, HEADER_MAX)) : "";
-    if (head->content_type_len > 0)
-        context->r.content_type = put(to, head->content_type, at_most(head->content_type_len, HEADER_MAX));
-}
-
-static const char *put_header(char **to, const char *bytes, size_t len, size_t max)
-{
-    return bytes != NULL ? put(to, bytes, at_most(len, max)) : NULL;
-}
-
-/* What only the school API reads. */
-static void put_office(struct request_context *context, char **to, const struct request_head *head)
-{
-    struct request *r = &context->r;
-    if ((r->route->flags & ROUTE_OPERATOR_TOO) == 0)
-        return;
-    r->office.idempotency_key = put_header(to, head->idempotency_key, head->idempotency_key_len, HEADER_MAX);
-    r->office.if_match = put_header(to, head->if_match, head->if_match_len, HEADER_MAX);
-    char *reason = *to;
-    r->office.override_ = put_header(to, head->override_, head->override_len, REASON_MAX);
-    if (r->office.override_ != NULL &&
-        (head->override_len > REASON_MAX || percent_decode(reason, reason, strlen(reason), false) < 0))
-        *reason = '\0';
+    for (int i = 0; i < REQUEST_HEADER__COUNT; ++i) {
+        const struct head_value *from = &head->headers[i];
+        if (from->base == NULL)
+            continue;
+        char *value = put(to, from->base, at_most(from->len, HEADERS[i].max));
+        if (HEADERS[i].form == HEADER_ESCAPED &&
+            (from->len > HEADERS[i].max || percent_decode(value, value, strlen(value), false) < 0))
+            *value = '\0';
+        context->r.headers[i] = value;
+    }
 }
 
 static bool put_query(struct request_context *context, char **to, const char *query, size_t len)
@@ -118,20 +115,17 @@ static void fill(struct request_context *context, const struct router *router, c
     const char *mark = memchr(head->path, '?', head->path_len);
     size_t path_len = mark != NULL ? (size_t)(mark - head->path) : head->path_len;
     size_t query_len = mark != NULL ? head->path_len - path_len - 1 : 0;
-    size_t room = 2 * (head->path_len + 2) + at_most(head->authorization_len, TOKEN_MAX) +
-                  at_most(head->user_agent_len, HEADER_MAX) + at_most(head->content_type_len, HEADER_MAX) +
-                  at_most(head->idempotency_key_len, HEADER_MAX) + at_most(head->if_match_len, HEADER_MAX) +
-                  at_most(head->override_len, REASON_MAX) + 12;
+    size_t room = 2 * (head->path_len + 2) + at_most(head->authorization.len, TOKEN_MAX) + 1;
+    for (int i = 0; i < REQUEST_HEADER__COUNT; ++i)
+        room += at_most(head->headers[i].len, HEADERS[i].max) + 1;
     char *to = context->strings = xcalloc(1, room);
+    put_token(context, &to, &head->authorization);
     put_headers(context, &to, head);
     context->r.path = put(&to, head->path, path_len);
     if (strlen(context->r.path) != path_len)
         refuse(&context->r, ERROR_UNRECOGNIZED, NULL);
-    else if (find_route(context, &to, router)) {
-        put_office(context, &to, head);
-        if (mark != NULL)
-            put_query(context, &to, mark + 1, query_len);
-    }
+    else if (find_route(context, &to, router) && mark != NULL)
+        put_query(context, &to, mark + 1, query_len);
 }
 
 struct request_context *request_context_create(struct server *server, const struct router *router,
@@ -147,7 +141,6 @@ struct request_context *request_context_create(struct server *server, const stru
         error_set(&context->r.error, ERROR_TOO_LARGE, "The path is too long.");
         context->r.error.status = 414;
         context->r.path = context->strings = xcalloc(1, 1);
-        context->r.user_agent = "";
         return context;
     }
     fill(context, router, head);
@@ -161,7 +154,7 @@ void request_context_destroy(struct request_context *context)
     if (context->r.poll.release != NULL)
         context->r.poll.release(context->r.poll.state);
     json_decref(context->r.body);
-    session_unref(context->r.session);
+    identity_finish(&context->r.identity);
     reply_reset(&context->r.reply);
     free(context->r.written.state);
     free(context->strings);

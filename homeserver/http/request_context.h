@@ -24,7 +24,7 @@ struct request_context {
     struct connection *connection;
     enum request_place place;
     unsigned allowed;                              /* bits 1 << enum http_method: what a 405 names */
-    bool load_session;                             /* the token is not in memory: the worker asks the database */
+    bool load_identity;                            /* the credential is not in memory: the worker looks it up */
     bool was_parked;                               /* its duration says nothing about the server */
     char *strings;                                 /* what the pointers of r point into; one piece of memory */
     int64_t begun_us;                              /* clock_mono_us */
@@ -34,15 +34,17 @@ struct request_context {
 
 #define REQUEST_OF_JOB(job_) ((struct request_context *)(void *)((char *)(job_)-offsetof(struct request_context, job)))
 
+extern const char *const REQUEST_HEADER_NAMES[REQUEST_HEADER__COUNT];
+
 /* What came in, as libh2o tells it; borrowed. */
 struct request_head {
     enum http_method method;
     const char *path; /* with the query */
     size_t path_len;
-    const char *authorization, *user_agent, *content_type; /* NULL: absent */
-    size_t authorization_len, user_agent_len, content_type_len;
-    const char *idempotency_key, *if_match, *override_;
-    size_t idempotency_key_len, if_match_len, override_len;
+    struct head_value {
+        const char *base; /* NULL: absent */
+        size_t len;
+    } authorization, headers[REQUEST_HEADER__COUNT];
     const char *body;
     size_t body_len;
 };

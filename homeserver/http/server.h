@@ -3,6 +3,7 @@
 #define PARTA_HTTP_SERVER_H
 
 struct config;
+struct credential_kind;
 struct metrics;
 struct contacts;
 struct sender;
@@ -20,7 +21,8 @@ struct signing_key;
 
 struct server {
     const struct config *config;
-    struct metrics *metrics; /* homeserver/base/metrics.h; NULL: nobody asks */
+    struct metrics *metrics;                          /* homeserver/base/metrics.h; NULL: nobody asks */
+    const struct credential_kind *const *credentials; /* homeserver/http/credentials.h; ended by NULL */
     struct writer *writer;
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;

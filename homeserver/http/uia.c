@@ -7,7 +7,6 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/metrics.h"
@@ -237,7 +236,7 @@ static void share_params(struct uia *uia, struct uia_session *s, json_t *body, s
 static bool open_session(struct uia *uia, struct request *r, const char *id, struct asking *asking)
 {
     struct text operation = TEXT_INIT;
-    user_no user = r->session != NULL ? r->session->user : 0;
+    user_no user = r->identity.user;
     int64_t now_ms = clock_mono_ms();
     text_addf(&operation, "%s %s", method_name(r->method), r->path);
     pthread_mutex_lock(&uia->lock);

@@ -8,8 +8,6 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
 
-#define TOKEN_PREFIX "parta_" /* http/request.h's OPERATOR_TOKEN_PREFIX */
-
 unsigned operator_scopes_from(const char *words)
 {
     char word[32];
@@ -71,7 +69,7 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
                   "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull or erasure).");
         return 0;
     }
-    strcpy(token, TOKEN_PREFIX);
+    strcpy(token, OPERATOR_TOKEN_PREFIX);
     random_name(token + strlen(token), OPERATOR_TOKEN_CHARS);
     token_hash(token, hash);
     operator_scopes_text(plan->scopes, &scopes);

@@ -10,8 +10,9 @@
 #include "homeserver/base/text.h"
 #include "policy/records/change.h"
 
-#define OPERATOR_TOKEN_CHARS 43 /* random ones, 256 bits */
-#define OPERATOR_TOKEN_BYTES 64 /* with prefix and NUL */
+#define OPERATOR_TOKEN_PREFIX "parta_" /* no access token begins so */
+#define OPERATOR_TOKEN_CHARS 43        /* random ones, 256 bits */
+#define OPERATOR_TOKEN_BYTES 64        /* with prefix and NUL */
 
 struct operator_plan {
     const char *name;   /* OPERATOR_NAME_MAX characters of [a-z0-9._-] */

@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
-#include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/operators.h"
 #include "homeserver/store/school/pages.h"
 #include "homeserver/store/school/records.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -18,52 +16,21 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/idempotency.h"
-#include "policy/admin/operators.h"
 #include "policy/gate/reason.h"
 
 /* --- Who calls --- */
 
-static bool take_reason(struct request *r, const char **out)
-{
-    const char *reason = *out = r->office.override_;
-    if (reason == NULL || reason_valid(reason))
-        return true;
-    return refuse(
-        r, ERROR_INVALID_PARAM,
-        "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 bytes.");
-}
-
-static bool take_operator(struct request *r, struct db *db, struct actor *out, struct error *e)
-{
-    unsigned char hash[TOKEN_HASH_BYTES];
-    struct operator_row row;
-    token_hash(r->token, hash);
-    struct stmt *q = operators_find(db, hash);
-    bool found = operators_next(q, &row) && operator_valid(&row, clock_wall_ms());
-    if (found) {
-        snprintf(r->office.operator_, sizeof r->office.operator_, "operator:%s", row.name);
-        out->name = r->office.operator_;
-        out->scopes = operator_scopes_from(row.scopes);
-    }
-    stmt_end(q);
-    return found ||
-           error_set(e, ERROR_UNKNOWN_TOKEN, "This operator's token is not known, has expired or was revoked.");
-}
-
 bool api_caller(struct request *r, struct actor *out)
 {
-    *out = r->office.command_line ? ACTOR_COMMAND_LINE : (struct actor){0};
-    if (!take_reason(r, &out->override_))
-        return false;
-    if (r->office.command_line)
-        return true;
-    if (r->token == NULL)
+    const char *reason = r->headers[HEADER_OVERRIDE_REASON];
+    *out = (struct actor){
+        .user = r->identity.user, .name = r->identity.name, .scopes = r->identity.scopes, .override_ = reason};
+    if (r->identity.kind == NULL)
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
-    if (r->session == NULL)
-        return take_operator(r, r->db, out, &r->error);
-    out->user = r->session->user;
-    out->name = r->session->user_id;
-    return true;
+    return reason == NULL || reason_valid(reason) ||
+           refuse(r, ERROR_INVALID_PARAM,
+                  "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 "
+                  "bytes.");
 }
 
 static bool school_mode(const struct request *r)
@@ -118,7 +85,7 @@ bool api_reply_versioned(struct request *r, json_t *value, int64_t version)
 /* If-Match is one strong ETag as this API gives them, or "*". */
 static bool take_version(struct request *r, int64_t *version)
 {
-    const char *etag = r->office.if_match;
+    const char *etag = r->headers[HEADER_IF_MATCH];
     char *end;
     *version = 0;
     if (etag == NULL || strcmp(etag, "*") == 0)
@@ -151,13 +118,12 @@ static void render(struct api_act *act, struct idempotent_reply *reply)
     reply->version = act->version;
 }
 
-/* An operator's token may have been revoked since it was looked at: within the job, what counts is now. */
 static bool write_job(struct tx *tx, void *arg, struct error *e)
 {
     struct writing *w = arg;
     struct request *r = w->r;
     bool done;
-    if (r->session == NULL && !r->office.command_line && !take_operator(r, tx->db, &w->actor, e))
+    if (!credential_recheck(r, tx->db, e))
         return false;
     if (!idempotent_find(tx->db, &w->once, &done, &w->reply, e) || done)
         return done;
@@ -193,10 +159,9 @@ bool api_not_there(struct error *e)
     return error_set(e, ERROR_NOT_FOUND, "There is no such person, school, class or room here.");
 }
 
-/* Once api_caller has said so; nobody at all knows of nothing. */
 static bool is_operator(const struct request *r)
 {
-    return r->office.command_line || r->office.operator_[0] != '\0';
+    return r->identity.kind != NULL && r->identity.user == 0;
 }
 
 user_no api_user(struct request *r, struct db *db, const char *user_id, struct error *e)
@@ -205,29 +170,29 @@ user_no api_user(struct request *r, struct db *db, const char *user_id, struct e
     user_no user = users_by_id(db, server, user_id);
     bool known =
         user != 0 &&
-        (r->session == NULL ? is_operator(r) : user == r->session->user || pages_knows(db, r->session->user, user));
+        (r->identity.user == 0 ? is_operator(r) : user == r->identity.user || pages_knows(db, r->identity.user, user));
     return known || api_not_there(e) ? user : 0;
 }
 
 school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     school_no school = schools_by_sourced_id(db, sourced_id);
-    bool known = school != 0 && (r->session == NULL ? is_operator(r) : pages_is_in(db, r->session->user, school));
+    bool known = school != 0 && (r->identity.user == 0 ? is_operator(r) : pages_is_in(db, r->identity.user, school));
     return known || api_not_there(e) ? school : 0;
 }
 
 class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     class_no class = classes_by_sourced_id(db, sourced_id);
-    bool known = class != 0 &&
-                 (r->session == NULL ? is_operator(r) : pages_is_in(db, r->session->user, school_of_class(db, class)));
+    bool known = class != 0 && (r->identity.user == 0 ? is_operator(r)
+                                                      : pages_is_in(db, r->identity.user, school_of_class(db, class)));
     return known || api_not_there(e) ? class : 0;
 }
 
 room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e)
 {
     room_no room = rooms_by_id(db, room_id);
-    bool known = room != 0 && (r->session == NULL ? is_operator(r) : pages_room_known(db, r->session->user, room));
+    bool known = room != 0 && (r->identity.user == 0 ? is_operator(r) : pages_room_known(db, r->identity.user, room));
     return known || api_not_there(e) ? room : 0;
 }
 

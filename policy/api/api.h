@@ -18,7 +18,7 @@
 #include "policy/records/change.h"
 
 /* Every route of the API that needs a caller has these flags (and ROUTE_BODY where it has one). */
-#define ROUTE_CALLER (ROUTE_AUTH_OPTIONAL | ROUTE_OPERATOR_TOO)
+#define ROUTE_CALLER (ROUTE_SESSION | ROUTE_OPERATOR)
 
 /* Who calls; name and override_ borrowed from the request. Header Parta-Override-Reason (percent-encoded UTF-8,
  * policy/gate/reason.h) is the override's reason (J2). false: r->error. */
@@ -38,9 +38,9 @@ bool api_reply_versioned(struct request *r, json_t *value, int64_t version); /* 
 
 /* One write: api_write runs act inside a writer's job and answers with act->reply.
  * Header Idempotency-Key: the same key with the same request by the same caller is answered as it was the first time,
- * for a day, without acting again; with another request it is refused (409). Both are decided inside the job (once.h).
- * What was refused has changed nothing and may be tried again with the same key. Header If-Match (the ETag of a reply):
- * if_version. */
+ * for a day, without acting again; with another request it is refused (409). Both are decided inside the job
+ * (idempotency.h). What was refused has changed nothing and may be tried again with the same key. Header If-Match (the
+ * ETag of a reply): if_version. */
 struct api_act {
     struct changing_records records; /* tx, rooms, actor, e */
     struct request *r;               /* not r->db */

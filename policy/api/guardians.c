@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
@@ -68,7 +67,7 @@ static bool post_look(struct request *r)
     return reply_json(r,
                       json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
                                 !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
-                                (json_int_t)view.link.expires_ms, "signed_in_as", r->session->user_id));
+                                (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id));
 }
 
 static const char *const CORRECTIONS[] = {

@@ -48,15 +48,15 @@ static void hash_request(const struct request *r, const char *key, unsigned char
         hash_field(&state, r->query[i].value);
     }
     hash_field(&state, "");
-    hash_field(&state, r->office.if_match);
-    hash_field(&state, r->office.override_);
+    hash_field(&state, r->headers[HEADER_IF_MATCH]);
+    hash_field(&state, r->headers[HEADER_OVERRIDE_REASON]);
     crypto_generichash_update(&state, (const unsigned char *)r->raw_body, r->raw_body_len);
     crypto_generichash_final(&state, out, 32);
 }
 
 bool idempotent_begin(struct request *r, const char *caller, struct idempotent *out)
 {
-    const char *key = r->office.idempotency_key;
+    const char *key = r->headers[HEADER_IDEMPOTENCY_KEY];
     *out = (struct idempotent){0};
     if (key == NULL)
         return true;

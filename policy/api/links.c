@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
@@ -172,7 +171,7 @@ static bool list_guardian_links(struct request *r)
         return false;
     json_t *items = json_array();
     struct stmt *q = links_query(r->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX,
-                                                              .person = r->session->user,
+                                                              .person = r->identity.user,
                                                               .kind = LINK_GUARDIAN,
                                                               .open_ms = clock_wall_ms()});
     while (links_next(q, &row))

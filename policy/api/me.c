@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "client-api/login_common.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/cards.h"
 #include "homeserver/store/matrix/users.h"
@@ -112,13 +111,13 @@ static bool get_me(struct request *r)
     struct user_row row;
     if (!caller_is_person(r, true))
         return false;
-    user_no user = r->session->user;
+    user_no user = r->identity.user;
     if (!users_get(r->db, user, &row))
         return refuse(r, ERROR_NOT_FOUND, NULL);
     json_t *guardians = family(r, user, card_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
     json_t *me =
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->session->user_id, "standing", row.state,
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->identity.user_id, "standing", row.state,
                   "name", signup_json_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
                   "guardians", guardians, "children", family(r, user, card_children), "notices", notices);
     user_row_finish(&row);
@@ -129,7 +128,7 @@ static bool get_me(struct request *r)
 static bool delete_me(struct request *r)
 {
     const struct signing_up signing_up = request_signing_up(r);
-    return caller_is_person(r, true) && signup_abandon(&signing_up, r->session->user, &r->error) && reply_empty(r);
+    return caller_is_person(r, true) && signup_abandon(&signing_up, r->identity.user, &r->error) && reply_empty(r);
 }
 
 static const struct route TABLE[] = {

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
@@ -16,9 +15,9 @@
 bool person_shown_in(struct request *r, struct db *db, school_no school, user_no user)
 {
     struct error ignored;
-    if (r->session == NULL)
+    if (r->identity.user == 0)
         return true;
-    struct actor actor = {.user = r->session->user, .name = r->session->user_id};
+    struct actor actor = {.user = r->identity.user, .name = r->identity.user_id};
     return school_gate(db, rooms_settings(r->server->rooms)->school_mode, &actor, ACT_RECORDS_READ,
                        &(struct subject){.school = school, .target = user}, NULL, NULL, &ignored);
 }
@@ -53,7 +52,7 @@ json_t *person_json(struct request *r, struct db *db, const struct viewer *viewe
 
 json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version)
 {
-    struct viewer viewer = pages_viewer(r->session != NULL ? r->session->user : 0);
+    struct viewer viewer = pages_viewer(r->identity.user);
     struct person_page_row row;
     struct stmt *q;
     json_t *value = NULL;

@@ -4,7 +4,6 @@
 
 #include "client-api/login_common.h"
 #include "homeserver/accounts/contacts.h"
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
@@ -41,8 +40,8 @@ static bool post_look(struct request *r)
         api_set(out, "role", school_role_name(link.role));
     if (link.school != 0)
         signup_json_place(out, r->db, link.school, link.class);
-    if (r->session != NULL)
-        api_set(out, "signed_in_as", r->session->user_id);
+    if (r->identity.user != 0)
+        api_set(out, "signed_in_as", r->identity.user_id);
     return reply_json(r, out);
 }
 
@@ -51,7 +50,7 @@ static bool post_look(struct request *r)
 /* C5: never from a session. */
 static bool nobody_signed_in(struct request *r)
 {
-    if (r->session == NULL)
+    if (r->identity.user == 0)
         return true;
     rule_refuse(&r->error, RULE_C5_SIGNED_IN);
     r->error.status = 409;

@@ -177,9 +177,9 @@ bool signup_json_list_known(struct request *r, const struct actor *actor, school
 bool caller_is_person(struct request *r, bool pending_too)
 {
     struct actor operator_;
-    if (r->session == NULL)
+    if (r->identity.user == 0)
         return api_caller(r, &operator_) && refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
-    switch (r->session->state) {
+    switch (r->identity.state) {
     case ACCOUNT_LOCKED: return refuse(r, ERROR_USER_LOCKED, NULL);
     case ACCOUNT_LEFT: return refuse(r, ERROR_USER_DEACTIVATED, NULL);
     case ACCOUNT_PENDING:
@@ -193,7 +193,7 @@ bool bound_to_caller(struct request *r)
     const char *to;
     if (!body_string_or(r, "bind_to", NULL, &to))
         return false;
-    if (to != NULL && r->session != NULL && strcmp(to, r->session->user_id) == 0)
+    if (to != NULL && r->identity.user != 0 && strcmp(to, r->identity.user_id) == 0)
         return true;
     rule_refuse(&r->error, RULE_C5_NOT_BOUND);
     r->error.status = 409;

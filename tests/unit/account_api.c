@@ -16,6 +16,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
@@ -58,7 +59,9 @@ static void start(const char *settings, const struct limit limits[RATE__COUNT])
     if (!config_parse("test", yaml.data, yaml.len, &t.config, &problem))
         fail_msg("%s", problem.data);
     text_finish(&yaml);
+    static const struct credential_kind *const CREDENTIALS[] = {&SESSION_CREDENTIAL, NULL};
     t.server = (struct server){
+        .credentials = CREDENTIALS,
         .config = t.config,
         .writer = t.f.writer,
         .names = t.f.names,

@@ -21,6 +21,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
+#include "homeserver/http/credentials.h"
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
@@ -59,8 +60,8 @@ static bool get_echo(struct request *r)
     json_t *query = json_object();
     for (int i = 0; i < r->n_query; ++i)
         json_object_set_new(query, r->query[i].name, json_string(r->query[i].value));
-    return reply_json(r, json_pack("{s:s, s:s, s:o, s:s, s:s}", "a", r->params[0], "b", r->params[1], "query", query,
-                                   "ip", r->ip, "agent", r->user_agent));
+    return reply_json(
+        r, json_pack("{s:s, s:s, s:o, s:s}", "a", r->params[0], "b", r->params[1], "query", query, "ip", r->ip));
 }
 
 static bool post_body(struct request *r)
@@ -73,8 +74,9 @@ static bool put_raw(struct request *r)
     int64_t sum = 0;
     for (size_t i = 0; i < r->raw_body_len; ++i)
         sum += (unsigned char)r->raw_body[i];
-    return reply_json(r, json_pack("{s:I, s:I, s:s}", "len", (json_int_t)r->raw_body_len, "sum", (json_int_t)sum,
-                                   "type", r->content_type != NULL ? r->content_type : ""));
+    return reply_json(r,
+                      json_pack("{s:I, s:I, s:s}", "len", (json_int_t)r->raw_body_len, "sum", (json_int_t)sum, "type",
+                                r->headers[HEADER_CONTENT_TYPE] != NULL ? r->headers[HEADER_CONTENT_TYPE] : ""));
 }
 
 static bool get_slow(struct request *r)
@@ -87,12 +89,12 @@ static bool get_slow(struct request *r)
 
 static bool get_who(struct request *r)
 {
-    return reply_json(r, json_pack("{s:s, s:s}", "user", r->session->user_id, "device", r->session->device_id));
+    return reply_json(r, json_pack("{s:s, s:s}", "user", r->identity.user_id, "device", r->identity.device_id));
 }
 
 static bool get_maybe(struct request *r)
 {
-    return reply_json(r, json_pack("{s:b}", "signed_in", r->session != NULL));
+    return reply_json(r, json_pack("{s:b}", "signed_in", r->identity.user != 0));
 }
 
 static bool get_silent_failure(struct request *r)
@@ -140,7 +142,7 @@ static void fill_park(struct request *r)
     int64_t since = 0, timeout = 30000;
     query_int(r, "since", 0, 0, INT64_MAX, &since);
     query_int(r, "timeout", 30000, 0, INT64_MAX, &timeout);
-    r->poll.user = r->session->user;
+    r->poll.user = r->identity.user;
     r->poll.since = since;
     r->poll.deadline_ms = clock_mono_ms() + timeout;
     if (r->poll.state == NULL) {
@@ -169,7 +171,7 @@ static void expire_news(struct request *r)
 
 static bool get_news(struct request *r)
 {
-    stream_pos pos = hub_last_change(r->server->hub, r->session->user);
+    stream_pos pos = hub_last_change(r->server->hub, r->identity.user);
     fill_park(r);
     if (pos <= r->poll.since) {
         r->poll.again = true;
@@ -183,7 +185,7 @@ static stream_pos change(int who);
 /* Something changes after the handler has looked and before the loop has parked the request. */
 static bool get_late_news(struct request *r)
 {
-    stream_pos pos = hub_last_change(r->server->hub, r->session->user);
+    stream_pos pos = hub_last_change(r->server->hub, r->identity.user);
     fill_park(r);
     if (pos > r->poll.since)
         return reply_json(r, json_pack("{s:I}", "pos", (json_int_t)pos));
@@ -194,6 +196,33 @@ static bool get_late_news(struct request *r)
 static bool never_wait(struct request *r)
 {
     return false;
+}
+
+/* A kind of credentials that only this test has: all that it takes is this struct and its row in the list. */
+static bool shows_badge(const struct request *r)
+{
+    return r->token != NULL && strncmp(r->token, "badge:", 6) == 0;
+}
+
+static bool load_badge(struct request *r, struct db *db, struct error *e)
+{
+    for (int i = 0; i < 4; ++i)
+        if (strcmp(r->token + 6, NAMES[i]) == 0) {
+            r->identity.user = W->users[i];
+            r->identity.name = r->identity.kept = xstrdup(r->token);
+            r->identity.state = account_state_from(STATES[i]);
+            return true;
+        }
+    return error_set(e, ERROR_UNKNOWN_TOKEN, "This badge is nobody's.");
+}
+
+static const struct credential_kind BADGE_CREDENTIAL = {
+    .name = "badge", .accepted = ROUTE_UNUSED, .shows = shows_badge, .load = load_badge};
+
+static bool get_badge(struct request *r)
+{
+    return reply_json(r, json_pack("{s:s, s:s, s:b}", "kind", r->identity.kind->name, "name", r->identity.name,
+                                   "has_device", r->identity.device != 0));
 }
 
 static const struct long_poll_hooks NEWS = {wait_for_news, answer_news, expire_news};
@@ -208,17 +237,19 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/slow", get_slow, 0, RATE_NONE},
     {HTTP_POST, "/hash", get_slow, ROUTE_HASH, RATE_NONE},
     {HTTP_GET, "/who", get_who, ROUTE_AUTH, RATE_NONE},
+    {HTTP_GET, "/badge", get_badge, ROUTE_UNUSED, RATE_NONE},
+    {HTTP_GET, "/badge/maybe", get_maybe, ROUTE_UNUSED | ROUTE_AUTH_OPTIONAL, RATE_NONE},
+    {HTTP_GET, "/badge/news", get_news, ROUTE_UNUSED, RATE_NONE, NULL, &NEWS},
     {HTTP_GET, "/maybe", get_maybe, ROUTE_AUTH_OPTIONAL, RATE_NONE},
-    {HTTP_GET, "/admin", get_who, ROUTE_AUTH | ROUTE_ADMIN, RATE_NONE},
     {HTTP_POST, "/logout", get_who, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE},
     {HTTP_GET, "/limited", get_maybe, ROUTE_AUTH_OPTIONAL, RATE_READ},
     {HTTP_GET, "/silent", get_silent_failure, 0, RATE_NONE},
     {HTTP_GET, "/broken", get_broken_database, 0, RATE_NONE},
     {HTTP_GET, "/big", get_big, 0, RATE_NONE},
     {HTTP_POST, "/uia", post_uia, ROUTE_BODY, RATE_NONE},
-    {HTTP_GET, "/news", get_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS},
-    {HTTP_GET, "/late", get_late_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS_FROM_WORKER},
-    {HTTP_GET, "/news2", get_news, ROUTE_AUTH | ROUTE_PARKS, RATE_NONE, NULL, &NEWS_FROM_WORKER},
+    {HTTP_GET, "/news", get_news, ROUTE_AUTH, RATE_NONE, NULL, &NEWS},
+    {HTTP_GET, "/late", get_late_news, ROUTE_AUTH, RATE_NONE, NULL, &NEWS_FROM_WORKER},
+    {HTTP_GET, "/news2", get_news, ROUTE_AUTH, RATE_NONE, NULL, &NEWS_FROM_WORKER},
 };
 static const struct routes TABLE_ROUTES = ROUTES(TABLE);
 
@@ -293,6 +324,7 @@ static struct http_settings settings_of(const struct world *w)
 
 static int set_up(void **state)
 {
+    static const struct credential_kind *const CREDENTIALS[] = {&BADGE_CREDENTIAL, &SESSION_CREDENTIAL, NULL};
     static const struct limit LIMITS[RATE__COUNT] = {[RATE_READ] = {.per_second = 0.5, .burst = 2}};
     struct world *w = xcalloc(1, sizeof *w);
     signal(SIGPIPE, SIG_IGN);
@@ -306,6 +338,7 @@ static int set_up(void **state)
     assert_true(writer_run(w->f.writer, people_job, w, &e));
     w->pos = 1000;
     w->server.writer = w->f.writer;
+    w->server.credentials = CREDENTIALS;
     w->server.sessions = sessions_create("school.example", 100);
     w->server.hub = hub_create(w->pos);
     w->server.limits = limits_create(LIMITS, 1000);
@@ -558,8 +591,16 @@ static void requests_are_answered(void **state)
         {"POST", "/logout", "token-pending", NULL, 200, NULL},
         {"GET", "/maybe", NULL, NULL, 200, NULL},
         {"GET", "/maybe", "wrong", NULL, 401, "M_UNKNOWN_TOKEN"},
-        {"GET", "/admin", "token-active", NULL, 403, "M_FORBIDDEN"},
-        {"GET", "/admin", "token-admin", NULL, 200, NULL},
+        {"GET", "/badge", NULL, NULL, 401, "M_MISSING_TOKEN"},
+        {"GET", "/badge", "badge:active", NULL, 200, NULL},
+        {"GET", "/badge", "badge:nobody", NULL, 401, "M_UNKNOWN_TOKEN"},
+        {"GET", "/badge", "badge:locked", NULL, 401, "M_USER_LOCKED"},
+        {"GET", "/badge", "token-active", NULL, 401, "M_MISSING_TOKEN"}, /* this route knows no sessions */
+        {"GET", "/who", "badge:active", NULL, 401, "M_UNKNOWN_TOKEN"},   /* and that one no badges */
+        {"GET", "/badge/maybe", "badge:active", NULL, 200, NULL},
+        {"GET", "/badge/maybe", "token-active", NULL, 200, NULL},
+        {"GET", "/badge/maybe", NULL, NULL, 200, NULL},
+        {"GET", "/badge/maybe", "badge:nobody", NULL, 401, "M_UNKNOWN_TOKEN"},
         {"GET", "/silent", NULL, NULL, 500, "M_UNKNOWN"},
         {"GET", "/broken", NULL, NULL, 500, "M_UNKNOWN"},
     };
@@ -592,15 +633,35 @@ static void handlers_see_what_was_sent(void **state)
     forget(&a);
 }
 
+static void a_kind_of_credentials_is_one_row(void **state)
+{
+    struct answer a = ask("GET", "/badge", "badge:active", NULL);
+    assert_answer(&a, 200, NULL);
+    assert_string_equal(member(&a, "kind"), "badge");
+    assert_string_equal(member(&a, "name"), "badge:active");
+    assert_false(json_is_true(json_object_get(a.json, "has_device")));
+    forget(&a);
+    /* a poll like any other: what it waits for is the user's */
+    int fd = dial_plain();
+    stream_pos pos = W->pos;
+    say(fd, "GET /badge/news?since=%lld HTTP/1.1\r\nAuthorization: Bearer badge:active\r\n\r\n", (long long)pos);
+    wait_for_gauge("parta_http_parked", 1);
+    change(ACTIVE);
+    hear(fd, &a, false);
+    assert_answer(&a, 200, NULL);
+    assert_int_equal(number(&a, "pos"), pos + 1);
+    forget(&a);
+    close(fd);
+}
+
 static void a_trusted_proxy_says_who_asks(void **state)
 {
     struct answer a;
     int fd = dial_plain();
-    say(fd, "GET /echo/1/2 HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\nUser-Agent: lab\r\n"
+    say(fd, "GET /echo/1/2 HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\n"
             "X-Forwarded-For: 198.51.100.7, 127.0.0.5\r\n\r\n");
     hear(fd, &a, false);
     assert_string_equal(member(&a, "ip"), "198.51.100.7"); /* what the first untrusted one claims is not looked at */
-    assert_string_equal(member(&a, "agent"), "lab");
     forget(&a);
     close(fd);
 }
@@ -1331,6 +1392,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(handlers_see_what_was_sent),
+        cmocka_unit_test(a_kind_of_credentials_is_one_row),
         cmocka_unit_test(a_trusted_proxy_says_who_asks),
         cmocka_unit_test(a_locked_account_may_come_back),
         cmocka_unit_test(cors_is_everywhere),

@@ -29,7 +29,7 @@ static int stop(void **state)
 static struct request request_of(const char *key, const char *path, const char *body)
 {
     struct request r = {.method = HTTP_POST, .path = (char *)path, .raw_body = body, .raw_body_len = strlen(body)};
-    r.office.idempotency_key = key;
+    r.headers[HEADER_IDEMPOTENCY_KEY] = key;
     return r;
 }
 
@@ -99,7 +99,7 @@ static void test_pruned(void **state)
     struct error e;
     struct request a = request_of("an old key, really", "/a", "{}"), b = request_of("a-young-key-really", "/a", "{}");
     assert_false(idempotent_begin(&a, "@anna:x", &old)); /* it has spaces */
-    a.office.idempotency_key = "an-old-key,-really";
+    a.headers[HEADER_IDEMPOTENCY_KEY] = "an-old-key,-really";
     assert_true(idempotent_begin(&a, "@anna:x", &old));
     assert_true(idempotent_begin(&b, "@anna:x", &young));
     assert_true(writer_run(F.writer, keep, &(struct keeping){&old, PRUNE_IDEMPOTENCY_MS + 1000}, &e));

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/server.h"
@@ -39,10 +38,11 @@ static const struct uia_stage *const ALONE[] = {&SECRET};
 static const struct uia_flow TWO_STAGES[] = {{BOTH, 2}};
 static const struct uia_flow ONE_STAGE[] = {{ALONE, 1}};
 
+enum { ANNA = 1, BORIS };
+
 struct bench {
     struct server server;
     struct request r;
-    struct session anna, boris;
     struct uia_result result;
 };
 
@@ -52,8 +52,6 @@ static int make(void **state)
     if (!crypto_start())
         return 1;
     b->server.uia = uia_create(4);
-    b->anna = (struct session){.user = 1};
-    b->boris = (struct session){.user = 2};
     *state = b;
     return 0;
 }
@@ -84,12 +82,14 @@ static bool ask(struct bench *b, const char *body, const struct uia_flow *flows)
     return uia_pass(&b->r, flows, 1, "the value", &b->result);
 }
 
-static bool ask_as(struct bench *b, const struct session *session, char *path, const char *body,
-                   const struct uia_flow *flows)
+static bool ask_as(struct bench *b, user_no user, char *path, const char *body, const struct uia_flow *flows)
 {
     forget(b);
-    b->r = (struct request){
-        .server = &b->server, .method = HTTP_POST, .path = path, .session = session, .body = json_loads(body, 0, NULL)};
+    b->r = (struct request){.server = &b->server,
+                            .method = HTTP_POST,
+                            .path = path,
+                            .identity = {.user = user},
+                            .body = json_loads(body, 0, NULL)};
     return uia_pass(&b->r, flows, 1, "the value", &b->result);
 }
 
@@ -200,19 +200,19 @@ static void a_session_is_for_one_operation(void **state)
 {
     struct bench *b = *state;
     char id[32], body[256];
-    assert_false(ask_as(b, &b->anna, "/devices/A", "{}", TWO_STAGES));
+    assert_false(ask_as(b, ANNA, "/devices/A", "{}", TWO_STAGES));
     session_id(b, id);
     with_session(body, id, "test.secret", ",\"secret\":\"right\"");
-    assert_false(ask_as(b, &b->anna, "/devices/B", body, TWO_STAGES));
+    assert_false(ask_as(b, ANNA, "/devices/B", body, TWO_STAGES));
     assert_int_equal(b->r.error.code, ERROR_FORBIDDEN);
-    assert_false(ask_as(b, &b->boris, "/devices/A", body, TWO_STAGES));
+    assert_false(ask_as(b, BORIS, "/devices/A", body, TWO_STAGES));
     assert_int_equal(b->r.error.code, ERROR_FORBIDDEN);
-    assert_false(ask_as(b, NULL, "/devices/A", body, TWO_STAGES));
+    assert_false(ask_as(b, 0, "/devices/A", body, TWO_STAGES));
     assert_int_equal(b->r.error.code, ERROR_FORBIDDEN);
-    assert_false(ask_as(b, &b->anna, "/devices/A", body, TWO_STAGES));
+    assert_false(ask_as(b, ANNA, "/devices/A", body, TWO_STAGES));
     json_decref(answer(b));
     with_session(body, id, "m.login.dummy", "");
-    assert_true(ask_as(b, &b->anna, "/devices/A", body, TWO_STAGES));
+    assert_true(ask_as(b, ANNA, "/devices/A", body, TWO_STAGES));
 }
 
 static void sessions_are_bounded(void **state)
