@@ -19,7 +19,6 @@
 
 #define CODE_DIGITS 6
 #define CODES 1000000
-#define HOUR_MS (INT64_C(60) * 60 * 1000)
 #define PROOF_LIFETIME_MS HOUR_MS /* from the submitted code to the act that needs it */
 #define LOCAL_PART_MAX 64         /* RFC 5321, 4.5.3.1.1 */
 #define LABEL_MAX 63
@@ -313,7 +312,8 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     *report = (struct report){.send_attempt = job->request->send_attempt, .writer = s->writer};
     memcpy(report->sid, job->sid, sizeof report->sid);
     code_message_write(job->request->purpose, address->medium, s->config->server_name,
-                       job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + 59999) / 60000), &subject, &text);
+                       job->code[0] != '\0' ? job->code : NULL, (int)((lifetime_ms + MINUTE_MS - 1) / MINUTE_MS),
+                       &subject, &text);
     struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
     bool taken = s->send(s->post, &letter, clock_mono_ms() + lifetime_ms, on_delivered, report);
     if (!taken)

@@ -1,8 +1,13 @@
-/* The two clocks: the wall's for what people see, the monotonic one for how long things take. Both in milliseconds. */
+/* The two clocks: the wall's for what people see, the monotonic one for how long things take. Both in milliseconds;
+ * and the lengths that are counted in them. */
 #ifndef PARTA_BASE_CLOCK_H
 #define PARTA_BASE_CLOCK_H
 
 #include <stdint.h>
+
+#define MINUTE_MS INT64_C(60000)
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
 
 int64_t clock_wall_ms(void); /* since 1970; may step */
 int64_t clock_mono_ms(void); /* since some moment; never steps back */

@@ -64,6 +64,20 @@ void text_add_base64url(struct text *out, const unsigned char *bytes, size_t len
     add_base64(out, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+void text_add_base64_padded(struct text *out, const unsigned char *bytes, size_t len)
+{
+    add_base64(out, bytes, len, sodium_base64_VARIANT_ORIGINAL);
+}
+
+json_t *json_base64(const unsigned char *bytes, size_t len)
+{
+    struct text text = TEXT_INIT;
+    text_add_base64(&text, bytes, len);
+    json_t *string = json_stringn(text.data, text.len);
+    text_finish(&text);
+    return string;
+}
+
 /* The value of a base64 digit of either alphabet, −1 if it is none. */
 static int digit_value(char c)
 {

@@ -3,6 +3,7 @@
 #ifndef PARTA_BASE_CRYPTO_H
 #define PARTA_BASE_CRYPTO_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,10 +29,12 @@ void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES]);
 /* Compares in constant time. */
 bool bytes_equal(const void *a, const void *b, size_t len);
 
-/* Unpadded base64, as Matrix writes it; text_add_base64url uses the URL-safe alphabet (event ids from room version 4).
- */
+/* Unpadded base64, as Matrix writes it; text_add_base64url uses the URL-safe alphabet (event ids from room version 4),
+ * text_add_base64_padded the form of mail (RFC 2045). json_base64: as text_add_base64, a new reference. */
 void text_add_base64(struct text *out, const unsigned char *bytes, size_t len);
 void text_add_base64url(struct text *out, const unsigned char *bytes, size_t len);
+void text_add_base64_padded(struct text *out, const unsigned char *bytes, size_t len);
+json_t *json_base64(const unsigned char *bytes, size_t len);
 
 /* Decodes base64 with or without padding, in the standard or the URL-safe alphabet; bits left over at the end are
  * ignored, as the specification's own test vectors need. Returns the bytes written, −1 if ill-formed or longer than

@@ -1,4 +1,5 @@
 /* parta token …: registration tokens (Client-Server API, "Token-authenticated registration"). */
+#include "homeserver/base/clock.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
@@ -22,7 +23,7 @@ static bool create(struct verb_call *call)
     if (!verb_int(call, OPTION_USES, 1, 0, 1000000, &uses) || !verb_int(call, OPTION_DAYS, 14, 0, 3650, &days))
         return false;
     random_name(token, TOKEN_LENGTH);
-    if (!registration_token_create(call->services->accounts, token, uses, days * 24 * 3600 * 1000, &e))
+    if (!registration_token_create(call->services->accounts, token, uses, days * DAY_MS, &e))
         return verb_fail_error(call, &e);
     text_addf(&call->out, "%s\n", token);
     return true;

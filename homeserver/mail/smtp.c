@@ -42,13 +42,6 @@ bool smtp_address_safe(const char *address)
     return at != NULL && at != address && at[1] != '\0' && strchr(at + 1, '@') == NULL;
 }
 
-static void add_base64(struct text *out, const char *bytes, size_t len)
-{
-    char encoded[LINE_MAX_ + 1];
-    sodium_bin2base64(encoded, sizeof encoded, (const unsigned char *)bytes, len, sodium_base64_VARIANT_ORIGINAL);
-    text_adds(out, encoded);
-}
-
 /* As many whole characters as fit into the line from column on: "=?UTF-8?B?" and "?=" are 12, four stand for three. */
 static size_t word_len(const char *s, size_t column)
 {
@@ -74,7 +67,7 @@ static void add_encoded(struct text *out, const char *utf8, size_t column)
     for (;;) {
         size_t len = word_len(utf8, column);
         text_adds(out, "=?UTF-8?B?");
-        add_base64(out, utf8, len);
+        text_add_base64_padded(out, (const unsigned char *)utf8, len);
         text_adds(out, "?=");
         utf8 += len;
         if (*utf8 == '\0')
@@ -136,7 +129,7 @@ static void add_body(struct text *out, const char *s)
     }
     for (size_t at = 0; at < canonical.len; at += BODY_LINE_BYTES) {
         size_t len = canonical.len - at < BODY_LINE_BYTES ? canonical.len - at : BODY_LINE_BYTES;
-        add_base64(out, canonical.data + at, len);
+        text_add_base64_padded(out, (const unsigned char *)canonical.data + at, len);
         text_adds(out, "\r\n");
     }
     if (canonical.data != NULL)

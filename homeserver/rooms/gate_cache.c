@@ -65,7 +65,7 @@ static size_t slot(int64_t a, int64_t b, size_t n)
 
 static struct stamp stamp_now(struct db *db, unsigned epochs, int64_t a, int64_t b)
 {
-    return (struct stamp){a, b, db_epoch(db, epochs), clock_wall_ms() / 86400000};
+    return (struct stamp){a, b, db_epoch(db, epochs), clock_wall_ms() / DAY_MS};
 }
 
 static bool same(const struct stamp *kept, const struct stamp *now)

@@ -26,12 +26,8 @@ static bool readable_part(struct request *r, struct actor *actor, school_no *sch
 static json_t *entry_json(const struct audit_row *row)
 {
     struct error ignored;
-    struct text hash = TEXT_INIT;
     json_t *entry = json_parse(row->entry, strlen(row->entry), &ignored);
-    text_add_base64(&hash, row->hash, AUDIT_HASH_BYTES);
-    json_t *value = json_pack("{s:o*, s:s}", "entry", entry, "hash", hash.data);
-    text_finish(&hash);
-    return value;
+    return json_pack("{s:o*, s:o}", "entry", entry, "hash", json_base64(row->hash, AUDIT_HASH_BYTES));
 }
 
 /* ?act=&actor=&newest=true; from: the number of the last entry seen. */

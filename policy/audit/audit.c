@@ -36,15 +36,6 @@ static void sign_hash(const struct signing_key *key, const unsigned char hash[AU
     signing_key_sign(key, bytes, len, signature);
 }
 
-static json_t *base64(const unsigned char *bytes, size_t len)
-{
-    struct text t = TEXT_INIT;
-    text_add_base64(&t, bytes, len);
-    json_t *value = json_stringn(t.data, t.len);
-    text_finish(&t);
-    return value;
-}
-
 /* --- Writing --- */
 
 static void set_unless_null(json_t *object, const char *key, json_t *value)
@@ -64,8 +55,9 @@ static json_t *school_id(struct db *db, school_no school)
 static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
                       const unsigned char prev[AUDIT_HASH_BYTES])
 {
-    json_t *entry = json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)seq, "ts", (json_int_t)tx->now_ms,
-                              "actor", note->actor->name, "act", note->act, "prev", base64(prev, AUDIT_HASH_BYTES));
+    json_t *entry =
+        json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)seq, "ts", (json_int_t)tx->now_ms, "actor",
+                  note->actor->name, "act", note->act, "prev", json_base64(prev, AUDIT_HASH_BYTES));
     const char *reason = note->reason != NULL ? note->reason : note->actor->override_;
     set_unless_null(entry, "school", school_id(tx->db, note->school));
     set_unless_null(entry, "subject", note->subject);
@@ -109,8 +101,8 @@ static void add_header(struct db *db, const struct signing_key *key, const char 
     unsigned char head[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
     audit_head(db, head);
     json_t *header = json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", 1, "server", server_name, "key_id",
-                               key->id, "public_key", base64(key->public, sizeof key->public), "entries",
-                               (json_int_t)entries, "head", base64(head, sizeof head));
+                               key->id, "public_key", json_base64(key->public, sizeof key->public), "entries",
+                               (json_int_t)entries, "head", json_base64(head, sizeof head));
     set_unless_null(header, "school", school_id(db, school));
     char *text = json_canonical(header);
     entry_hash(text, strlen(text), hash);

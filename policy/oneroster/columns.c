@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/store/school/schools.h"
 
 #define NAME_BYTES 255 /* of a sourcedId or a name */
@@ -243,7 +244,7 @@ int64_t moment_from(const char *text)
     school_day of = day_from(day);
     if (of < 19700101 || strlen(text) > 40)
         return -1;
-    int64_t ms = days_of(of) * 86400000, part;
+    int64_t ms = days_of(of) * DAY_MS, part;
     const char *at = text + 10;
     if (*at == '\0')
         return ms;
@@ -261,8 +262,8 @@ int64_t moment_from(const char *text)
 const char *moment_text(int64_t ms, char out[MOMENT_BYTES])
 {
     char day[DAY_TEXT_BYTES];
-    int64_t of_day = ms % 86400000;
-    snprintf(out, MOMENT_BYTES, "%sT%02d:%02d:%02d.%03dZ", day_text(day_of_ms(ms), day), (int)(of_day / 3600000),
+    int64_t of_day = ms % DAY_MS;
+    snprintf(out, MOMENT_BYTES, "%sT%02d:%02d:%02d.%03dZ", day_text(day_of_ms(ms), day), (int)(of_day / HOUR_MS),
              (int)(of_day / 60000 % 60), (int)(of_day / 1000 % 60), (int)(of_day % 1000));
     return out;
 }

@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/records.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 #include "policy/records/changelog.h"
 #include "policy/records/reconcile.h"
-
-#define DAY_MS (24 * 3600 * INT64_C(1000))
 
 /* What becomes of a class. */
 enum fate { FATE_STAYS, FATE_RISES, FATE_ENDS };

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 
 #define MINUTES_A_DAY (24 * 60)
-#define MINUTE_MS INT64_C(60000)
 #define MIB (INT64_C(1) << 20)
 #define GIB (INT64_C(1) << 30)
 #define PATH_SHOWN_MAX 80 /* bytes: longer than any path that there is */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/acts/membership.h"
@@ -12,8 +13,6 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
-
-#define DAY_MS (24 * 3600 * INT64_C(1000))
 
 static bool failed(struct changing_records *c)
 {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/cards.h"
@@ -11,8 +12,6 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
-
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 
 _Static_assert(LINK_TOKEN_CHARS <= REGISTRATION_TOKEN_MAX, "a link is a registration token to Matrix clients");
 

@@ -21,7 +21,6 @@
 #include "tests/unit/fixture.h"
 
 #define SECRET "monkeys_are_GREAT"
-#define HOUR_MS (INT64_C(3600) * 1000)
 
 static struct {
     struct fixture f;

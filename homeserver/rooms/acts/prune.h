@@ -7,10 +7,12 @@
 
 #include <stdint.h>
 
+#include "homeserver/base/clock.h"
+
 struct writer;
 
-#define PRUNE_TRANSACTIONS_MS (INT64_C(3) * 24 * 3600 * 1000) /* how long a transaction id is remembered */
-#define PRUNE_IDEMPOTENCY_MS (INT64_C(24) * 3600 * 1000)      /* and an Idempotency-Key of the school API */
+#define PRUNE_TRANSACTIONS_MS (3 * DAY_MS) /* how long a transaction id is remembered */
+#define PRUNE_IDEMPOTENCY_MS DAY_MS        /* and an Idempotency-Key of the school API */
 
 /* Does what is due, in jobs small enough that nobody waits for them. Returns how many rows it forgot. Blocks. */
 int64_t prune_run(struct writer *writer);

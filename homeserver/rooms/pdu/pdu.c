@@ -233,15 +233,6 @@ void pdu_tree_reference_hash(const struct room_version *version, const json_t *e
     json_decref(redacted);
 }
 
-static json_t *base64_string(const unsigned char *bytes, size_t len)
-{
-    struct text text = TEXT_INIT;
-    text_add_base64(&text, bytes, len);
-    json_t *string = json_stringn(text.data, text.len);
-    text_finish(&text);
-    return string;
-}
-
 /* The object under key, made if there is none. Borrowed. */
 static json_t *object_at(json_t *object, const char *key)
 {
@@ -258,7 +249,7 @@ void pdu_sign_json(json_t *object, const struct signing_key *key, const char *na
     signing_key_sign(key, text.data, text.len, signature);
     text_finish(&text);
     json_t *of_name = object_at(object_at(object, "signatures"), name);
-    json_object_set_new(of_name, key->id, base64_string(signature, sizeof signature));
+    json_object_set_new(of_name, key->id, json_base64(signature, sizeof signature));
 }
 
 bool pdu_verify_json(const json_t *object, const char *name, const char *key_id, const unsigned char public[32])
@@ -279,7 +270,7 @@ void pdu_tree_finish(const struct room_version *version, json_t *event, const st
 {
     unsigned char hash[SHA256_BYTES];
     pdu_tree_content_hash(event, hash);
-    json_object_set_new(object_at(event, "hashes"), "sha256", base64_string(hash, sizeof hash));
+    json_object_set_new(object_at(event, "hashes"), "sha256", json_base64(hash, sizeof hash));
     json_t *redacted = redact_event(version, event);
     json_object_del(redacted, "signatures");
     pdu_sign_json(redacted, key, server_name);
