@@ -1,5 +1,6 @@
 /* Client-Server API, "Presence". While it is off (the default), what people say of themselves is taken and not kept,
  * and everybody is offline, as other servers do it: clients take a refusal for a fault. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "client-api/routes.h"
@@ -32,14 +33,12 @@ static bool put_status(struct request *r)
 static bool get_status(struct request *r)
 {
     struct text body = TEXT_INIT;
-    struct presence *presence = r->server->syncer->presence;
     user_no user = users_by_id(r->db, user_names_server(r->server->names), r->params[0]);
     if (user != r->identity.user && (user == 0 || !memberships_share_room(r->db, r->identity.user, user)))
         return refuse(r, ERROR_FORBIDDEN, "You are not allowed to see their presence.");
-    if (presence == NULL)
-        text_adds(&body, "{\"presence\":\"offline\"}");
-    else
-        presence_add_status(presence, user, &body);
+    struct presence_status status = presence_get(r->server->syncer->presence, user);
+    presence_add_content(&body, &status);
+    free(status.status_msg);
     return reply_text(r, &body);
 }
 

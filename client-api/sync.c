@@ -5,13 +5,13 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/sync/compose.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/presence.h"
 #include "homeserver/sync/sync_service.h"
+#include "homeserver/sync/v2.h"
 #include "homeserver/rooms/read/token.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
@@ -99,7 +99,7 @@ static bool answer(struct request *r, const struct params *p, const struct filte
 {
     struct text body = TEXT_INIT;
     stream_pos next;
-    struct sync_ask ask = {
+    struct sync_request request = {
         .user = r->identity.user,
         .device = r->identity.device,
         .user_id = r->identity.user_id,
@@ -108,11 +108,11 @@ static bool answer(struct request *r, const struct params *p, const struct filte
         .use_state_after = p->use_state_after,
         .filter = filter,
     };
-    enum composed composed = sync_compose(r->server->syncer, r->db, &ask, &body, &next, &r->error);
-    if (composed == COMPOSED_NEWS || (composed == COMPOSED_NOTHING && !has_time(r, p)))
+    enum sync_outcome outcome = v2_answer(r->server->syncer, r->db, &request, &body, &next, &r->error);
+    if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, p)))
         return reply_text(r, &body);
     text_finish(&body);
-    if (composed == COMPOSED_REFUSED)
+    if (outcome == SYNC_REFUSED)
         return false;
     park_at(r, next, p->timeout_ms);
     return r->poll.again = true;
@@ -152,7 +152,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
     if (!read_params(r, &p))
         return false;
     const struct filter *filter = filter_on_loop(r);
-    struct sync_ask ask = {
+    struct sync_request request = {
         .user = r->identity.user,
         .device = r->identity.device,
         .user_id = r->identity.user_id,
@@ -160,7 +160,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
         .use_state_after = p.use_state_after,
         .filter = filter,
     };
-    bool done = filter != NULL && fast_path_answer(r->server->syncer, wake, &ask, &body) && reply_text(r, &body);
+    bool done = filter != NULL && fast_path_answer(r->server->syncer, wake, &request, &body) && reply_text(r, &body);
     text_finish(&body);
     return done;
 }
@@ -168,7 +168,14 @@ static bool answer_wake(struct request *r, const struct wake *wake)
 static void expire(struct request *r)
 {
     struct text body = TEXT_INIT;
-    sync_add_nothing(&body, r->poll.since);
+    struct sync_request request = {
+        .user = r->identity.user,
+        .device = r->identity.device,
+        .user_id = r->identity.user_id,
+        .since = r->poll.since,
+        .filter = r->poll.state,
+    };
+    v2_add_idle(&body, &(struct sync_gather){.sync = r->server->syncer, .request = &request, .upto = r->poll.since});
     reply_text(r, &body);
 }
 

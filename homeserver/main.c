@@ -33,6 +33,8 @@
 #include "homeserver/rooms/acts/prune.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/fast_path.h"
+#include "homeserver/sync/sections/sections.h"
 #include "homeserver/sync/sync_service.h"
 #include "policy/api/operator_credential.h"
 #include "policy/api/routes.h"
@@ -165,6 +167,8 @@ static bool make_services(struct app *app)
         .server_name = c->server_name,
         .presence = c->presence.enabled,
     });
+    sections_add(s->syncer);
+    fast_path_start(s->syncer);
     s->accounts = accounts_create(c, s->writer, s->names);
     s->accounts->hooks = (struct accounts_hooks){
         .self = s->rooms, .profile_changed = profile_changed, .leave_all = leave_all, .signed_in = documents_ensure};

@@ -10,7 +10,6 @@
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/sync/compose.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
@@ -19,11 +18,11 @@
 #include "homeserver/sync/recent_receipts.h"
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/rooms/read/threads.h"
-#include "homeserver/rooms/read/token.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
-
-#define LIMIT_DEFAULT 10 /* as in batch.c */
+#include "homeserver/sync/v2.h"
+#include "homeserver/sync/v2_ephemeral.h"
+#include "homeserver/sync/v2_room.h"
 
 /* A message, rendered but for its age. */
 struct fast_event {
@@ -37,11 +36,11 @@ struct fast_event {
 struct fast_room {
     bool plain; /* false: nobody gets it from here */
     char *head; /* "!room:server":{ */
-    size_t n_events, n_receipts;
+    size_t n_events;
     struct fast_event *events;
-    struct recent_receipt **receipts; /* while preparing */
+    struct receipt_rows receipts; /* while preparing */
     bool typing;
-    struct text ephemeral; /* events separated by commas */
+    struct text ephemeral; /* `,"ephemeral":{…}`, or empty */
 };
 
 struct fragments {
@@ -65,10 +64,8 @@ static void fragments_free(void *arg)
         struct fast_room *room = &fragments->rooms[i];
         for (size_t k = 0; k < room->n_events; ++k)
             event_finish(&room->events[k]);
-        for (size_t k = 0; k < room->n_receipts; ++k)
-            recent_item_unref(room->receipts[k]);
         free(room->events);
-        free(room->receipts);
+        receipt_rows_finish(&room->receipts);
         free(room->head);
         text_finish(&room->ephemeral);
     }
@@ -100,8 +97,7 @@ static void name_room(struct fast_room *room, const char *room_id)
     struct text head = TEXT_INIT;
     if (room->head != NULL)
         return;
-    text_add_json(&head, room_id);
-    text_adds(&head, ":{");
+    v2_open_room(&head, room_id);
     room->head = text_take(&head);
 }
 
@@ -181,8 +177,8 @@ static void prepare_receipt(struct preparing *d, const struct change *change)
         room->plain = false;
         return;
     }
-    room->receipts = xrealloc(room->receipts, (room->n_receipts + 1) * sizeof *room->receipts);
-    room->receipts[room->n_receipts++] = recent;
+    receipt_rows_add(&room->receipts, &recent->row);
+    recent_item_unref(recent);
     name_room(room, in->room_id);
 }
 
@@ -198,19 +194,14 @@ static void prepare_typing(struct preparing *d, const struct change *change)
 
 static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_no no)
 {
+    struct typists typists = {0};
     if (!room->plain)
         return;
     if (room->typing)
-        typing_add_now(d->syncer->typing, no, &room->ephemeral);
-    if (room->n_receipts == 0)
-        return;
-    if (room->ephemeral.len != 0)
-        text_addc(&room->ephemeral, ',');
-    struct receipt_row *rows = xcalloc(room->n_receipts, sizeof *rows);
-    for (size_t i = 0; i < room->n_receipts; ++i)
-        rows[i] = room->receipts[i]->row;
-    receipts_add_rows(&room->ephemeral, d->syncer->names, rows, room->n_receipts);
-    free(rows);
+        typing_now(d->syncer->typing, no, &typists);
+    receipt_rows_settle(&room->receipts);
+    v2_add_ephemeral(&room->ephemeral, d->syncer->names, NULL, &typists, &room->receipts);
+    typists_finish(&typists);
 }
 
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
@@ -235,11 +226,9 @@ void fast_path_prepare(void *self, struct wake *wake, const struct change *chang
 
 /* While answering, on a loop. */
 struct answering {
-    struct sync_service *syncer;
+    struct sync_gather gather; /* without a database */
     const struct wake *wake;
-    const struct sync_ask *ask;
     struct text *out;
-    int64_t now_ms;
 };
 
 static bool filter_is_plain(const struct filter *f)
@@ -251,12 +240,11 @@ static bool filter_is_plain(const struct filter *f)
 /* Whether this user may get this room's fragments: nothing of it is their own. */
 static bool suits(const struct answering *a, const struct fast_room *room)
 {
-    const struct sync_ask *ask = a->ask;
-    int limit = ask->filter->timeline.limit != 0 ? ask->filter->timeline.limit : LIMIT_DEFAULT;
-    if (!room->plain || room->n_events > (size_t)limit)
+    const struct sync_request *request = a->gather.request;
+    if (!room->plain || room->n_events > (size_t)filter_timeline_limit(request->filter))
         return false;
     for (size_t i = 0; i < room->n_events; ++i)
-        if (room->events[i].recent->row.sender == ask->user)
+        if (room->events[i].recent->row.sender == request->user)
             return false;
     return true;
 }
@@ -265,43 +253,42 @@ static void add_event(struct answering *a, const struct fast_event *event)
 {
     int64_t ts = event->recent->row.ts;
     text_add(a->out, event->before_age.data, event->before_age.len);
-    text_add_int(a->out, a->now_ms > ts ? a->now_ms - ts : 0);
+    text_add_int(a->out, a->gather.now_ms > ts ? a->gather.now_ms - ts : 0);
     text_adds(a->out, ",\"membership\":\"join\"");
     text_add(a->out, event->after_age.data, event->after_age.len);
 }
 
 static void add_timeline(struct answering *a, const struct fast_room *room)
 {
-    text_adds(a->out, a->ask->use_state_after ? "\"state_after\":{\"events\":[]}," : "\"state\":{\"events\":[]},");
-    text_adds(a->out, "\"timeline\":{\"events\":[");
+    v2_open_state(a->out, a->gather.request->use_state_after);
+    v2_open_timeline(a->out);
     for (size_t i = 0; i < room->n_events; ++i) {
         if (i != 0)
             text_addc(a->out, ',');
         add_event(a, &room->events[i]);
     }
-    text_adds(a->out, "],\"limited\":false,\"prev_batch\":\"");
-    token_add(a->out, a->ask->since);
-    text_adds(a->out, "\"}");
+    v2_close_timeline(a->out, false, a->gather.request->since);
 }
 
 /* With lazy loading: whether the device has met who speaks. */
 static bool knows(const struct answering *a, room_no room, user_no sender, stream_pos joined_pos)
 {
-    const struct sync_ask *ask = a->ask;
-    return !ask->filter->state.lazy_load_members ||
-           lazy_knows(a->syncer->lazy, ask->device, room, sender, 0, joined_pos, ask->since);
+    const struct sync_request *request = a->gather.request;
+    return !request->filter->state.lazy_load_members ||
+           lazy_knows(a->gather.sync->lazy, request->device, room, sender, 0, joined_pos, request->since);
 }
 
 static bool add_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in)
 {
     struct unread_tally tally = {0};
-    const struct sync_ask *ask = a->ask;
-    stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(a->syncer->hub, ask->user);
+    const struct sync_request *request = a->gather.request;
+    struct sync_service *sync = a->gather.sync;
+    stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(sync->hub, request->user);
     for (size_t i = 0; i < room->n_events; ++i) {
         const struct fast_event *event = &room->events[i];
         struct unread_news news = {&event->push, event->thread, event->recent->row.pos, before};
         unread_tally_finish(&tally);
-        if (!unread_advance(a->syncer->unread, ask->user, ask->user_id, in->room, own, &news, &tally, &joined_pos))
+        if (!unread_advance(sync->unread, request->user, request->user_id, in->room, own, &news, &tally, &joined_pos))
             return false;
         if (!knows(a, in->room, event->recent->row.sender, joined_pos)) {
             unread_tally_finish(&tally);
@@ -309,8 +296,7 @@ static bool add_unread(struct answering *a, const struct fast_room *room, const 
         }
         before = event->recent->row.pos;
     }
-    text_addc(a->out, ',');
-    unread_add(a->out, &tally, ask->filter->timeline.unread_thread_notifications);
+    v2_add_unread(a->out, &tally, request->filter->timeline.unread_thread_notifications);
     unread_tally_finish(&tally);
     return true;
 }
@@ -323,11 +309,7 @@ static bool add_room(struct answering *a, int index)
         return false;
     text_adds(a->out, room->head);
     add_timeline(a, room);
-    if (room->ephemeral.len != 0) {
-        text_adds(a->out, ",\"ephemeral\":{\"events\":[");
-        text_add(a->out, room->ephemeral.data, room->ephemeral.len);
-        text_adds(a->out, "]}");
-    }
+    text_add(a->out, room->ephemeral.data, room->ephemeral.len);
     if (room->n_events != 0 && !add_unread(a, room, in))
         return false;
     text_addc(a->out, '}');
@@ -347,17 +329,27 @@ static bool add_rooms(struct answering *a, size_t first, size_t last)
     return true;
 }
 
-bool fast_path_answer(struct sync_service *syncer, const struct wake *wake, const struct sync_ask *ask,
+bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
                       struct text *out)
 {
-    struct answering a = {syncer, wake, ask, out, clock_wall_ms()};
-    ptrdiff_t at = wake_find(wake, ask->user);
-    if (wake->fragments == NULL || at < 0 || wake->before[at] > ask->since || wake->pos <= ask->since ||
-        ask->since == 0 || ask->full_state || !filter_is_plain(ask->filter) || wake->items[wake->first[at]].room < 0)
+    struct answering a = {
+        .gather = {.sync = sync, .request = request, .upto = wake->pos, .now_ms = clock_wall_ms()},
+        .wake = wake,
+        .out = out,
+    };
+    ptrdiff_t at = wake_find(wake, request->user);
+    if (wake->fragments == NULL || at < 0 || wake->before[at] > request->since || wake->pos <= request->since ||
+        request->since == 0 || request->full_state || !filter_is_plain(request->filter) ||
+        wake->items[wake->first[at]].room < 0)
         return false;
-    sync_open_answer(out, wake->pos);
+    v2_open_answer(out, &a.gather);
     if (add_rooms(&a, wake->first[at], wake->first[at + 1]))
         return true;
     text_clear(out);
     return false;
+}
+
+void fast_path_start(struct sync_service *sync)
+{
+    hub_dress(sync->hub, fast_path_prepare, sync);
 }

@@ -3,7 +3,7 @@
  * When a group of writes is committed, what of it many people are to get in the same words is rendered once and hung on
  * the wake (fast_path_prepare, on the writer's thread): messages, public receipts, typing. A parked poll that was up to
  * date then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in
- * memory. Whatever is not plain goes to a worker, and composing (sync/compose.h) answers: state, redactions, one's own
+ * memory. Whatever is not plain goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own
  * messages and marks, other filters than lazy loading and a limit, members whom a lazily loading device has not met,
  * more events than the limit. The two ways give the same answer; tests/unit/fast_path.c holds them against each other.
  */
@@ -16,16 +16,19 @@
 #include "homeserver/base/text.h"
 
 struct change;
-struct sync_ask;
+struct sync_request;
 struct sync_service;
 struct wake;
+
+/* Wakes get their fragments from now on. Before the first change. */
+void fast_path_start(struct sync_service *sync);
 
 /* The hub's dresser; self: a struct sync_service. */
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n);
 
-/* Appends the whole answer for a poll parked at ask->since. false: nothing was appended, a worker must do it (or the
- * poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
-bool fast_path_answer(struct sync_service *syncer, const struct wake *wake, const struct sync_ask *ask,
+/* Appends the whole answer for a poll parked at request->since. false: nothing was appended, a worker must do it (or
+ * the poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
+bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
                       struct text *out);
 
 #endif

@@ -5,16 +5,13 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/ephemeral.h"
-#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/sync.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/rooms/read/filter.h"
 
 #define IDLE_MS 300000 /* without an act: unavailable */
 #define TURN_MS 5000   /* how often somebody looks who has gone */
@@ -33,7 +30,6 @@ struct person {
 
 struct presence {
     struct writer *writer;
-    struct user_names *names;
     struct timed_thread *turn;
     pthread_mutex_t lock;
     struct person *all;
@@ -227,11 +223,10 @@ static int64_t turn(void *arg, const _Atomic bool *stop)
     return clock_mono_ms() + TURN_MS;
 }
 
-struct presence *presence_create(struct writer *writer, struct user_names *names)
+struct presence *presence_create(struct writer *writer)
 {
     struct presence *presence = xcalloc(1, sizeof *presence);
     presence->writer = writer;
-    presence->names = names;
     pthread_mutex_init(&presence->lock, NULL);
     presence->turn = timed_thread_start("presence", turn, presence, clock_mono_ms() + TURN_MS);
     return presence;
@@ -259,60 +254,63 @@ void presence_destroy(struct presence *presence)
     free(presence);
 }
 
-static void add_status(struct text *out, const struct person *person)
+/* NULL: nobody knows them, so they are offline. */
+static struct presence_status status_of(const struct person *person, user_no user, int64_t now_ms)
+{
+    if (person == NULL)
+        return (struct presence_status){.user = user, .last_active_ago_ms = -1};
+    return (struct presence_status){
+        .user = user,
+        .state = state_now(person, now_ms),
+        .last_active_ago_ms = person->acted_ms != 0 ? now_ms - person->acted_ms : -1,
+        .status_msg = person->status_msg != NULL ? xstrdup(person->status_msg) : NULL,
+    };
+}
+
+struct presence_status presence_get(struct presence *presence, user_no user)
+{
+    if (presence == NULL)
+        return status_of(NULL, user, 0);
+    pthread_mutex_lock(&presence->lock);
+    struct presence_status status = status_of(person_of(presence, user, false), user, clock_mono_ms());
+    pthread_mutex_unlock(&presence->lock);
+    return status;
+}
+
+/* Copied out, so that the lock is not held while the database is asked who shares a room with them. */
+void presence_changed(struct presence *presence, stream_pos since, stream_pos upto, struct presence_list *out)
 {
     int64_t now_ms = clock_mono_ms();
-    enum presence_state state = person != NULL ? state_now(person, now_ms) : PRESENCE_OFFLINE;
-    text_adds(out, "{\"presence\":");
-    text_add_json(out, NAMES[state]);
-    if (person != NULL && person->acted_ms != 0) {
-        text_adds(out, ",\"last_active_ago\":");
-        text_add_int(out, now_ms - person->acted_ms);
-    }
-    if (state == PRESENCE_ONLINE)
-        text_adds(out, ",\"currently_active\":true");
-    if (person != NULL && person->status_msg != NULL) {
-        text_adds(out, ",\"status_msg\":");
-        text_add_json(out, person->status_msg);
-    }
-    text_addc(out, '}');
-}
-
-void presence_add_status(struct presence *presence, user_no user, struct text *out)
-{
+    *out = (struct presence_list){0};
     pthread_mutex_lock(&presence->lock);
-    add_status(out, person_of(presence, user, false));
-    pthread_mutex_unlock(&presence->lock);
-}
-
-/* Those who changed, copied out so that the lock is not held while the database is asked. */
-static user_no *changed(struct presence *presence, stream_pos since, stream_pos upto, size_t *n)
-{
-    pthread_mutex_lock(&presence->lock);
-    user_no *users = xcalloc(HASH_COUNT(presence->all) + 1, sizeof *users);
-    *n = 0;
+    out->of = xcalloc(HASH_COUNT(presence->all), sizeof *out->of);
     for (const struct person *person = presence->all; person != NULL; person = person->hh.next)
         if (person->pos > since && person->pos <= upto && (since != 0 || person->told != PRESENCE_OFFLINE))
-            users[(*n)++] = person->user;
+            out->of[out->n++] = status_of(person, person->user, now_ms);
     pthread_mutex_unlock(&presence->lock);
-    return users;
 }
 
-void presence_add(struct presence *presence, struct db *db, const struct filter *filter, user_no user, stream_pos since,
-                  stream_pos upto, struct text *out)
+void presence_list_finish(struct presence_list *list)
 {
-    size_t n;
-    user_no *users = changed(presence, since, upto, &n);
-    for (size_t i = 0; i < n; ++i) {
-        const char *id = user_names_get(presence->names, db, users[i]);
-        if (id == NULL || !filter_wants(&filter->presence, "m.presence", id, NULL, false) ||
-            (users[i] != user && !memberships_share_room(db, user, users[i])))
-            continue;
-        text_adds(out, out->len != 0 ? ",{\"content\":" : "{\"content\":");
-        presence_add_status(presence, users[i], out);
-        text_adds(out, ",\"sender\":");
-        text_add_json(out, id);
-        text_adds(out, ",\"type\":\"m.presence\"}");
+    for (size_t i = 0; i < list->n; ++i)
+        free(list->of[i].status_msg);
+    free(list->of);
+    *list = (struct presence_list){0};
+}
+
+void presence_add_content(struct text *out, const struct presence_status *status)
+{
+    text_adds(out, "{\"presence\":");
+    text_add_json(out, NAMES[status->state]);
+    if (status->last_active_ago_ms >= 0) {
+        text_adds(out, ",\"last_active_ago\":");
+        text_add_int(out, status->last_active_ago_ms);
     }
-    free(users);
+    if (status->state == PRESENCE_ONLINE)
+        text_adds(out, ",\"currently_active\":true");
+    if (status->status_msg != NULL) {
+        text_adds(out, ",\"status_msg\":");
+        text_add_json(out, status->status_msg);
+    }
+    text_addc(out, '}');
 }

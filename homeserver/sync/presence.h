@@ -8,17 +8,15 @@
 #define PARTA_SYNC_PRESENCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
 
-struct db;
-struct filter;
 struct member_set;
 struct presence;
-struct user_names;
 struct writer;
 
 enum presence_state { PRESENCE_OFFLINE, PRESENCE_UNAVAILABLE, PRESENCE_ONLINE };
@@ -26,7 +24,7 @@ bool presence_state_from(const char *name, enum presence_state *out);
 
 #define PRESENCE_STATUS_MAX 1024 /* bytes of a status message */
 
-struct presence *presence_create(struct writer *writer, struct user_names *names);
+struct presence *presence_create(struct writer *writer);
 void presence_stop(struct presence *presence);    /* ends its thread: before the writer stops. NULL is accepted */
 void presence_destroy(struct presence *presence); /* after the writer has stopped. NULL is accepted */
 
@@ -46,12 +44,26 @@ void presence_acts(struct presence *presence, user_no user);
  * a group with two changes of one user the second finds nobody: the first has told them). Never NULL. */
 struct member_set *presence_take_near(struct presence *presence, user_no user);
 
-/* Appends {"presence":…,…}, the body of GET …/status. Any thread. */
-void presence_add_status(struct presence *presence, user_no user, struct text *out);
+/* What is known of somebody. */
+struct presence_status {
+    user_no user;
+    enum presence_state state;
+    int64_t last_active_ago_ms; /* −1: not known */
+    char *status_msg;           /* heap; NULL: none */
+};
+struct presence_list {
+    struct presence_status *of;
+    size_t n;
+};
+void presence_list_finish(struct presence_list *list);
 
-/* Appends the m.presence events, separated by commas, of the user and of whoever shares a room with them, that changed
- * in (since, upto]; with since 0 of everybody who is not offline. Blocks (reads). */
-void presence_add(struct presence *presence, struct db *db, const struct filter *filter, user_no user, stream_pos since,
-                  stream_pos upto, struct text *out);
+/* presence NULL: it is off, and everybody is offline. The caller frees status_msg. Any thread, never blocks. */
+struct presence_status presence_get(struct presence *presence, user_no user);
+
+/* Everybody whose presence changed in (since, upto]; with since 0 all who are not offline. The caller finishes *out. */
+void presence_changed(struct presence *presence, stream_pos since, stream_pos upto, struct presence_list *out);
+
+/* Appends {"presence":…,…}: the body of GET …/status and the content of m.presence. */
+void presence_add_content(struct text *out, const struct presence_status *status);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/rooms.h"
@@ -141,67 +140,38 @@ bool receipts_mark(struct writer *writer, struct rooms *rooms, struct recent *re
     return writer_run(writer, mark_job, &m, e);
 }
 
-/* One after the other, a rendering opens and closes what differs from the row before: {"content":{event:{type:{user:…
- */
-struct grouping {
-    struct text *out;
-    bool open;
-    char thread[ID_BYTES_MAX + 1], event_id[ID_BYTES_MAX + 1], type[ID_BYTES_MAX + 1];
-};
-
-static void open_key(struct text *out, const char *key)
+/* In one piece of memory, which begins at the type. */
+void receipt_rows_add(struct receipt_rows *rows, const struct receipt_row *row)
 {
-    text_add_json(out, key);
-    text_adds(out, ":{");
-}
-
-static void turn_to(struct grouping *g, const struct receipt_row *row)
-{
-    bool same_thread = g->open && strcmp(g->thread, row->thread) == 0;
-    bool same_event = same_thread && strcmp(g->event_id, row->event_id) == 0;
-    bool same_type = same_event && strcmp(g->type, row->type) == 0;
-    if (g->open)
-        text_adds(g->out, same_type ? "," : same_event ? "}," : same_thread ? "}}," : "}}},\"type\":\"m.receipt\"},");
-    if (!same_thread)
-        text_adds(g->out, "{\"content\":{");
-    if (!same_event)
-        open_key(g->out, row->event_id);
-    if (!same_type)
-        open_key(g->out, row->type);
-    g->open = true;
-    strcpy(g->thread, row->thread);
-    strcpy(g->event_id, row->event_id);
-    strcpy(g->type, row->type);
-}
-
-static void add_reader(struct text *out, const struct receipt_row *row, const char *user_id)
-{
-    open_key(out, user_id);
-    if (row->thread[0] != '\0') {
-        text_adds(out, "\"thread_id\":");
-        text_add_json(out, row->thread);
-        text_addc(out, ',');
+    size_t type = strlen(row->type) + 1, thread = strlen(row->thread) + 1, event_id = strlen(row->event_id) + 1;
+    char *strings = xcalloc(type + thread + event_id, 1);
+    if (rows->n == rows->cap) {
+        rows->cap = rows->cap * 2 + 4;
+        rows->rows = xrealloc(rows->rows, rows->cap * sizeof *rows->rows);
     }
-    text_adds(out, "\"ts\":");
-    text_add_int(out, row->ts);
-    text_addc(out, '}');
+    struct receipt_row *copy = &rows->rows[rows->n++];
+    *copy = *row;
+    copy->type = memcpy(strings, row->type, type);
+    copy->thread = memcpy(strings + type, row->thread, thread);
+    copy->event_id = memcpy(strings + type + thread, row->event_id, event_id);
 }
 
-bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no viewer, stream_pos since,
-                  stream_pos upto, struct text *out)
+void receipt_rows_finish(struct receipt_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; ++i)
+        free((char *)rows->rows[i].type);
+    free(rows->rows);
+    *rows = (struct receipt_rows){0};
+}
+
+void receipts_gather(struct db *db, room_no room, user_no viewer, stream_pos since, stream_pos upto,
+                     struct receipt_rows *out)
 {
     struct receipt_row row;
-    struct grouping g = {.out = out};
     struct stmt *q = receipts_changed(db, room, viewer, since, upto);
-    while (receipts_next(q, &row)) {
-        const char *id = user_names_get(names, db, row.user);
-        turn_to(&g, &row);
-        add_reader(out, &row, id != NULL ? id : "");
-    }
+    while (receipts_next(q, &row))
+        receipt_rows_add(out, &row);
     stmt_end(q);
-    if (g.open)
-        text_adds(out, "}}},\"type\":\"m.receipt\"}");
-    return g.open;
 }
 
 static int by_place(const void *a, const void *b)
@@ -216,25 +186,26 @@ static int by_place(const void *a, const void *b)
 }
 
 /* Whether a later one of rows stands in its place. */
-static bool is_replaced(const struct receipt_row *row, const struct receipt_row *rows, size_t n)
+static bool is_replaced(const struct receipt_row *row, const struct receipt_rows *rows)
 {
-    for (size_t i = 0; i < n; ++i)
-        if (rows[i].pos > row->pos && rows[i].user == row->user && strcmp(rows[i].type, row->type) == 0 &&
-            strcmp(rows[i].thread, row->thread) == 0)
+    for (size_t i = 0; i < rows->n; ++i) {
+        const struct receipt_row *other = &rows->rows[i];
+        if (other->pos > row->pos && other->user == row->user && strcmp(other->type, row->type) == 0 &&
+            strcmp(other->thread, row->thread) == 0)
             return true;
+    }
     return false;
 }
 
-void receipts_add_rows(struct text *out, struct user_names *names, struct receipt_row *rows, size_t n)
+void receipt_rows_settle(struct receipt_rows *rows)
 {
-    struct grouping g = {.out = out};
-    qsort(rows, n, sizeof *rows, by_place);
-    for (size_t i = 0; i < n; ++i)
-        if (!is_replaced(&rows[i], rows, n)) {
-            const char *id = user_names_get(names, NULL, rows[i].user);
-            turn_to(&g, &rows[i]);
-            add_reader(out, &rows[i], id != NULL ? id : "");
+    for (size_t i = 0; i < rows->n;) {
+        if (!is_replaced(&rows->rows[i], rows)) {
+            ++i;
+            continue;
         }
-    if (g.open)
-        text_adds(out, "}}},\"type\":\"m.receipt\"}");
+        free((char *)rows->rows[i].type);
+        rows->rows[i] = rows->rows[--rows->n];
+    }
+    qsort(rows->rows, rows->n, sizeof *rows->rows, by_place);
 }

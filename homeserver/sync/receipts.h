@@ -10,12 +10,11 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/base/text.h"
+#include "homeserver/store/matrix/receipts.h"
 
 struct db;
 struct recent;
 struct rooms;
-struct user_names;
 struct writer;
 
 /* What one request sets; NULL: not this one. */
@@ -32,14 +31,21 @@ struct marks {
 bool receipts_mark(struct writer *writer, struct rooms *rooms, struct recent *recent, const struct marks *marks,
                    struct error *e);
 
-/* Appends the m.receipt events, separated by commas, of what viewer may see of the room's receipts that changed in
- * (since, upto]: one event a thread. false: there is nothing. Blocks (a read). */
-bool receipts_add(struct db *db, struct user_names *names, room_no room, user_no viewer, stream_pos since,
-                  stream_pos upto, struct text *out);
+/* Receipts with strings of their own. */
+struct receipt_rows {
+    struct receipt_row *rows;
+    size_t n, cap;
+};
+void receipt_rows_add(struct receipt_rows *rows, const struct receipt_row *row); /* copies */
+void receipt_rows_finish(struct receipt_rows *rows);
 
-/* The same of rows at hand, which are brought into order here; of two for one (user, type, thread) the later one
- * counts. names have those users in memory. */
-struct receipt_row;
-void receipts_add_rows(struct text *out, struct user_names *names, struct receipt_row *rows, size_t n);
+/* Brings rows from several changes into the order of receipts_gather; of two for one (user, type, thread) only the
+ * later one stays. */
+void receipt_rows_settle(struct receipt_rows *rows);
+
+/* What viewer may see of the room's receipts that changed in (since, upto], in order of thread, event, type and user.
+ * out: empty; the caller finishes it. Blocks (a read). */
+void receipts_gather(struct db *db, room_no room, user_no viewer, stream_pos since, stream_pos upto,
+                     struct receipt_rows *out);
 
 #endif

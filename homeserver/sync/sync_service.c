@@ -7,7 +7,6 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/filter_cache.h"
-#include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
 #include "homeserver/sync/presence.h"
@@ -22,49 +21,55 @@
 /* The hub's question. */
 static struct member_set *audience(void *self, const struct change *change)
 {
-    struct sync_service *syncer = self;
-    return change->kind == CHANGE_PRESENCE ? presence_take_near(syncer->presence, change->user)
-                                           : rooms_joined_now(syncer->rooms, change->room);
+    struct sync_service *sync = self;
+    return change->kind == CHANGE_PRESENCE ? presence_take_near(sync->presence, change->user)
+                                           : rooms_joined_now(sync->rooms, change->room);
 }
 
 struct sync_service *sync_service_create(const struct sync_service_settings *settings)
 {
-    struct sync_service *syncer = xcalloc(1, sizeof *syncer);
-    syncer->writer = settings->writer;
-    syncer->rooms = settings->rooms;
-    syncer->names = settings->names;
-    syncer->hub = settings->hub;
-    syncer->key = settings->key;
-    syncer->server_name = settings->server_name;
-    syncer->filters = filter_cache_create(FILTERS_CACHED);
-    syncer->lazy = lazy_create();
+    struct sync_service *sync = xcalloc(1, sizeof *sync);
+    sync->writer = settings->writer;
+    sync->rooms = settings->rooms;
+    sync->names = settings->names;
+    sync->hub = settings->hub;
+    sync->key = settings->key;
+    sync->server_name = settings->server_name;
+    sync->filters = filter_cache_create(FILTERS_CACHED);
+    sync->lazy = lazy_create();
     if (settings->presence)
-        syncer->presence = presence_create(settings->writer, settings->names);
-    syncer->typing = typing_create(settings->writer, settings->rooms, settings->names);
-    syncer->unread = unread_create(settings->names, UNREAD_CACHED);
-    syncer->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
-    hub_ask(syncer->hub, audience, syncer);
-    hub_dress(syncer->hub, fast_path_prepare, syncer);
-    return syncer;
+        sync->presence = presence_create(settings->writer);
+    sync->typing = typing_create(settings->writer, settings->rooms);
+    sync->unread = unread_create(settings->names, UNREAD_CACHED);
+    sync->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
+    hub_ask(sync->hub, audience, sync);
+    return sync;
 }
 
-void sync_service_stop(struct sync_service *syncer)
+void sync_service_stop(struct sync_service *sync)
 {
-    if (syncer == NULL)
+    if (sync == NULL)
         return;
-    typing_stop(syncer->typing);
-    presence_stop(syncer->presence);
+    typing_stop(sync->typing);
+    presence_stop(sync->presence);
 }
 
-void sync_service_destroy(struct sync_service *syncer)
+void sync_service_destroy(struct sync_service *sync)
 {
-    if (syncer == NULL)
+    if (sync == NULL)
         return;
-    presence_destroy(syncer->presence);
-    typing_destroy(syncer->typing);
-    recent_destroy(syncer->recent_receipts);
-    unread_destroy(syncer->unread);
-    lazy_destroy(syncer->lazy);
-    filter_cache_destroy(syncer->filters);
-    free(syncer);
+    presence_destroy(sync->presence);
+    typing_destroy(sync->typing);
+    recent_destroy(sync->recent_receipts);
+    unread_destroy(sync->unread);
+    lazy_destroy(sync->lazy);
+    filter_cache_destroy(sync->filters);
+    free(sync);
+}
+
+void sync_service_add(struct sync_service *sync, const struct sync_section *section)
+{
+    if (sync->n_sections == SYNC_SECTIONS_MAX)
+        abort();
+    sync->sections[sync->n_sections++] = section;
 }

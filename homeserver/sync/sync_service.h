@@ -7,6 +7,7 @@
 #define PARTA_SYNC_SYNC_SERVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct filter_cache;
 struct lazy;
@@ -15,10 +16,13 @@ struct recent;
 struct rooms;
 struct signing_key;
 struct sync_hub;
+struct sync_section;
 struct typing;
 struct unread;
 struct user_names;
 struct writer;
+
+#define SYNC_SECTIONS_MAX 32
 
 struct sync_service {
     struct writer *writer;
@@ -33,6 +37,8 @@ struct sync_service {
     struct typing *typing;
     struct recent *recent_receipts; /* sync/recent_receipts.h */
     struct unread *unread;
+    const struct sync_section *sections[SYNC_SECTIONS_MAX]; /* in the order in which they are written */
+    size_t n_sections;
 };
 
 struct sync_service_settings {
@@ -47,7 +53,10 @@ struct sync_service_settings {
 
 /* Everything is borrowed for the service's life. */
 struct sync_service *sync_service_create(const struct sync_service_settings *settings);
-void sync_service_stop(struct sync_service *syncer);    /* ends its threads: before writer_stop. NULL is accepted */
-void sync_service_destroy(struct sync_service *syncer); /* after writer_stop. NULL is accepted */
+void sync_service_stop(struct sync_service *sync);    /* ends its threads: before writer_stop. NULL is accepted */
+void sync_service_destroy(struct sync_service *sync); /* after writer_stop. NULL is accepted */
+
+/* Adds a section behind those that are there; before anybody syncs. section must outlive the service. */
+void sync_service_add(struct sync_service *sync, const struct sync_section *section);
 
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/gate.h"
@@ -37,7 +36,6 @@ struct typing_room {
 struct typing {
     struct writer *writer;
     struct rooms *rooms;
-    struct user_names *names;
     struct timed_thread *expiry;
     int64_t retry_ms; /* the thread's own: not before, after a job that failed, though its undoing pokes */
     pthread_mutex_t lock;
@@ -221,12 +219,11 @@ static int64_t expire(void *arg, const _Atomic bool *stop)
     return next_end(typing);
 }
 
-struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct user_names *names)
+struct typing *typing_create(struct writer *writer, struct rooms *rooms)
 {
     struct typing *typing = xcalloc(1, sizeof *typing);
     typing->writer = writer;
     typing->rooms = rooms;
-    typing->names = names;
     pthread_mutex_init(&typing->lock, NULL);
     typing->expiry = timed_thread_start("typing", expire, typing, TIMED_NEVER);
     return typing;
@@ -249,36 +246,36 @@ void typing_destroy(struct typing *typing)
     free(typing);
 }
 
-static void add_list(const struct typing *typing, struct db *db, const struct typing_room *room, struct text *out)
+void typists_finish(struct typists *typists)
 {
-    text_adds(out, "{\"content\":{\"user_ids\":[");
-    for (size_t i = 0; i < room->n; ++i) {
-        const char *id = user_names_get(typing->names, db, room->typists[i].user);
-        if (i != 0)
-            text_addc(out, ',');
-        text_add_json(out, id != NULL ? id : "");
-    }
-    text_adds(out, "]},\"type\":\"m.typing\"}");
+    free(typists->users);
+    *typists = (struct typists){0};
 }
 
-bool typing_add(struct typing *typing, struct db *db, room_no no, stream_pos since, stream_pos upto, struct text *out)
+static void copy_list(const struct typing_room *room, struct typists *out)
+{
+    out->changed = true;
+    out->users = xcalloc(room->n, sizeof *out->users);
+    for (size_t i = 0; i < room->n; ++i)
+        out->users[out->n++] = room->typists[i].user;
+}
+
+void typing_changed(struct typing *typing, room_no no, stream_pos since, stream_pos upto, struct typists *out)
 {
     struct typing_room *room;
     pthread_mutex_lock(&typing->lock);
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
-    bool say = room != NULL && room->pos > since && room->pos <= upto && (since != 0 || room->n != 0);
-    if (say)
-        add_list(typing, db, room, out);
+    if (room != NULL && room->pos > since && room->pos <= upto && (since != 0 || room->n != 0))
+        copy_list(room, out);
     pthread_mutex_unlock(&typing->lock);
-    return say;
 }
 
-void typing_add_now(struct typing *typing, room_no no, struct text *out)
+void typing_now(struct typing *typing, room_no no, struct typists *out)
 {
     struct typing_room *room;
     pthread_mutex_lock(&typing->lock);
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
     if (room != NULL)
-        add_list(typing, NULL, room, out);
+        copy_list(room, out);
     pthread_mutex_unlock(&typing->lock);
 }

@@ -9,22 +9,20 @@
 #define PARTA_SYNC_TYPING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/base/text.h"
 
-struct db;
 struct rooms;
 struct typing;
-struct user_names;
 struct writer;
 
 #define TYPING_TIMEOUT_MS 30000      /* when the client does not say */
 #define TYPING_TIMEOUT_MAX_MS 120000 /* more is cut */
 
-struct typing *typing_create(struct writer *writer, struct rooms *rooms, struct user_names *names);
+struct typing *typing_create(struct writer *writer, struct rooms *rooms);
 void typing_stop(struct typing *typing);    /* ends the thread: before the writer stops. NULL is accepted */
 void typing_destroy(struct typing *typing); /* after the writer has stopped. NULL is accepted */
 
@@ -32,12 +30,19 @@ void typing_destroy(struct typing *typing); /* after the writer has stopped. NUL
  * writer). */
 bool typing_set(struct typing *typing, const char *room_id, user_no user, int64_t timeout_ms, struct error *e);
 
-/* Appends {"content":{"user_ids":[…]},"type":"m.typing"} if the room's list changed in (since, upto]; with since 0 if
- * anybody is typing. false: nothing to say. db: this thread's connection; NULL: names are in memory already. */
-bool typing_add(struct typing *typing, struct db *db, room_no room, stream_pos since, stream_pos upto,
-                struct text *out);
+/* A room's list. */
+struct typists {
+    bool changed; /* there is news, even if nobody types any more */
+    user_no *users;
+    size_t n;
+};
+void typists_finish(struct typists *typists);
 
-/* The same whatever its position, as the list is now; names have those users in memory. */
-void typing_add_now(struct typing *typing, room_no room, struct text *out);
+/* The list, if it changed in (since, upto]; with since 0 if anybody is typing. out: empty; the caller finishes it.
+ * Never blocks for more than a few instructions. */
+void typing_changed(struct typing *typing, room_no room, stream_pos since, stream_pos upto, struct typists *out);
+
+/* The same whatever its position, as the list is now. */
+void typing_now(struct typing *typing, room_no room, struct typists *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "homeserver/base/text.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/push/rules/evaluate.h"
@@ -408,43 +409,4 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     }
     pthread_mutex_unlock(&shard->lock);
     return usable;
-}
-
-static void add_counts(struct text *out, const struct unread_counts *counts)
-{
-    text_adds(out, "{\"highlight_count\":");
-    text_add_int(out, counts->highlight);
-    text_adds(out, ",\"notification_count\":");
-    text_add_int(out, counts->notify);
-    text_addc(out, '}');
-}
-
-static void add_threads(struct text *out, const struct unread_tally *tally)
-{
-    bool any = false;
-    for (size_t i = 0; i < tally->n; ++i) {
-        const struct unread_thread *thread = &tally->threads[i];
-        if (thread->counts.notify == 0)
-            continue;
-        text_adds(out, any ? "," : ",\"unread_thread_notifications\":{");
-        text_add_json(out, thread->root);
-        text_addc(out, ':');
-        add_counts(out, &thread->counts);
-        any = true;
-    }
-    if (any)
-        text_addc(out, '}');
-}
-
-void unread_add(struct text *out, const struct unread_tally *tally, bool by_thread)
-{
-    struct unread_counts sum = tally->main;
-    for (size_t i = 0; !by_thread && i < tally->n; ++i) {
-        sum.notify += tally->threads[i].counts.notify;
-        sum.highlight += tally->threads[i].counts.highlight;
-    }
-    text_adds(out, "\"unread_notifications\":");
-    add_counts(out, &sum);
-    if (by_thread)
-        add_threads(out, tally);
 }

@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 #include "homeserver/base/ids.h"
-#include "homeserver/base/text.h"
 
 struct db;
 struct ignored;
@@ -69,8 +68,5 @@ struct unread_news {
  * without the database. own_change: when the user's global account data (push rules) last changed. Never blocks. */
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
                     const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos);
-
-/* Appends "unread_notifications":{…} and, by_thread, "unread_thread_notifications":{…} if there are any. */
-void unread_add(struct text *out, const struct unread_tally *tally, bool by_thread);
 
 #endif

@@ -189,7 +189,7 @@ static void check_same(struct text *hot, json_t *composed)
 static void hear(struct day *d, struct device *device)
 {
     struct text hot = TEXT_INIT;
-    struct sync_ask ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
+    struct sync_request ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
     if (hub_last_change(d->w.hub, device->user) <= device->since)
         return;
     bool is_hot = fast_path_answer(d->w.syncer, d->w.last, &ask, &hot);

@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     struct people *p = xcalloc(1, sizeof *p);
     world_start(&p->w);
-    p->presence = p->w.syncer->presence = presence_create(p->w.f.writer, p->w.f.names);
+    p->presence = p->w.syncer->presence = presence_create(p->w.f.writer);
     p->everything = world_filter(NULL);
     p->anna = fixture_user(&p->w.f, "anna");
     p->boris = fixture_user(&p->w.f, "boris");
@@ -41,7 +41,7 @@ static json_t *heard(struct people *p, user_no user, const char *user_id, stream
 {
     json_t *said = json_object(), *event;
     size_t i;
-    struct sync_ask ask = {user, user, user_id, *since, false, false, p->everything};
+    struct sync_request ask = {user, user, user_id, *since, false, false, p->everything};
     json_t *answer = world_sync(&p->w, &ask, since, NULL);
     json_array_foreach(world_events(answer, "presence"), i, event)
         json_object_set(said, json_get_string(event, "sender"), json_object_get(event, "content"));
@@ -92,10 +92,9 @@ static void syncing_makes_one_online_and_its_end_offline(void **state)
     assert_string_equal(state_of(said, "@anna:school.example"), "online");
     json_decref(said);
     usleep(60000);
-    struct text status = TEXT_INIT;
-    presence_add_status(p->presence, p->anna, &status);
-    assert_non_null(strstr(status.data, "\"presence\":\"offline\""));
-    text_finish(&status);
+    struct presence_status status = presence_get(p->presence, p->anna);
+    assert_int_equal(status.state, PRESENCE_OFFLINE);
+    free(status.status_msg);
 }
 
 static void names_are_those_of_the_specification(void **state)

@@ -158,8 +158,8 @@ static void watch(struct play *p, struct watcher *w)
 {
     struct membership_row m;
     stream_pos next;
-    struct sync_ask ask = {w->user,  w->user * 100 + (w - p->watchers), w->user_id, w->since, false, w->state_after,
-                           w->filter};
+    struct sync_request ask = {w->user,  w->user * 100 + (w - p->watchers), w->user_id, w->since, false, w->state_after,
+                               w->filter};
     json_t *answer = world_sync(&p->w, &ask, &next, NULL);
     for (int i = 0; i < ROOMS; ++i) {
         json_t *joined = world_section(&p->w, answer, "join", p->rooms[i]);

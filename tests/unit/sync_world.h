@@ -20,9 +20,11 @@
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/sync/compose.h"
+#include "homeserver/sync/v2.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/sections/sections.h"
 #include "homeserver/sync/receipts.h"
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/rooms/read/token.h"
@@ -58,6 +60,8 @@ static inline void world_start(struct world *w)
         .key = &w->f.key,
         .server_name = "school.example",
     });
+    sections_add(w->syncer);
+    fast_path_start(w->syncer);
     writer_observe(w->f.writer, hub_observe, w->hub);
 }
 
@@ -71,14 +75,15 @@ static inline void world_stop(struct world *w)
 }
 
 /* One answer, parsed. The caller owns it; *next may be NULL. */
-static inline json_t *world_sync(struct world *w, const struct sync_ask *ask, stream_pos *next, enum composed *how)
+static inline json_t *world_sync(struct world *w, const struct sync_request *ask, stream_pos *next,
+                                 enum sync_outcome *how)
 {
     struct text out = TEXT_INIT;
     struct error e = {0};
     stream_pos pos;
-    enum composed composed = sync_compose(w->syncer, w->f.db, ask, &out, &pos, &e);
+    enum sync_outcome composed = v2_answer(w->syncer, w->f.db, ask, &out, &pos, &e);
     json_t *answer = NULL;
-    if (composed != COMPOSED_REFUSED) {
+    if (composed != SYNC_REFUSED) {
         answer = json_parse(out.data, out.len, &e);
         if (answer == NULL)
             fprintf(stderr, "not JSON: %s\n", out.data);

@@ -343,6 +343,11 @@ bool filter_wants(const struct event_filter *filter, const char *type, const cha
            filter_wants_room_events(filter, room_id);
 }
 
+int filter_timeline_limit(const struct filter *filter)
+{
+    return filter->timeline.limit != 0 ? filter->timeline.limit : FILTER_SYNC_LIMIT;
+}
+
 /* Copies the property at the end of the path of n names from one object to the other, with the objects on the way. */
 static void pick(json_t *to, json_t *from, const char *names, size_t n)
 {

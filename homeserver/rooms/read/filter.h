@@ -17,6 +17,7 @@
 #include "homeserver/base/error.h"
 
 #define FILTER_LIMIT_MAX 1000  /* "limit" is clamped to it */
+#define FILTER_SYNC_LIMIT 10   /* of a timeline of /sync when not given */
 #define FILTER_LIST_MAX 1000   /* entries of one list; more: refused */
 #define FILTER_PATTERNS_MAX 64 /* of them with "*"; more: refused */
 #define FILTER_BYTES_MAX 65536 /* of a definition; longer: refused */
@@ -78,6 +79,9 @@ bool filter_wants(const struct event_filter *filter, const char *type, const cha
 bool filter_wants_room(const struct filter *filter, const char *room_id);    /* room.rooms and room.not_rooms */
 bool filter_wants_type(const struct event_filter *filter, const char *type); /* types and not_types only */
 bool filter_wants_room_events(const struct event_filter *filter, const char *room_id); /* its rooms and not_rooms */
+
+/* How many events of each room's timeline a sync gets. */
+int filter_timeline_limit(const struct filter *filter);
 
 /* The event with only the properties that event_fields names (all of it, a new reference, when none were given). event:
  * an event in client format, borrowed. The caller owns the result. */

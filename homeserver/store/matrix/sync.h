@@ -1,4 +1,4 @@
-/* Questions that only /sync asks, across aggregates, so that composing costs few look-ups. */
+/* Questions that only /sync asks, across aggregates, so that an answer costs few look-ups. */
 #ifndef PARTA_STORE_MATRIX_SYNC_H
 #define PARTA_STORE_MATRIX_SYNC_H
 

@@ -1,4 +1,4 @@
-/* Composing an answer to /sync: one story a rule of the specification. */
+/* An answer to /sync: one story a rule of the specification. */
 #include "tests/unit/sync_world.h"
 
 #include <unistd.h>
@@ -43,21 +43,21 @@ static const char *id_of(const struct story *s, user_no user)
                               : "@clara:school.example";
 }
 
-static struct sync_ask ask_of(const struct story *s, user_no user, stream_pos since)
+static struct sync_request ask_of(const struct story *s, user_no user, stream_pos since)
 {
-    return (struct sync_ask){user, user, id_of(s, user), since, false, false, s->everything};
+    return (struct sync_request){user, user, id_of(s, user), since, false, false, s->everything};
 }
 
 /* Syncs and moves *since on; the caller owns the answer. */
 static json_t *sync_as(struct story *s, user_no user, stream_pos *since)
 {
-    struct sync_ask ask = ask_of(s, user, *since);
+    struct sync_request ask = ask_of(s, user, *since);
     return world_sync(&s->w, &ask, since, NULL);
 }
 
 static json_t *sync_with(struct story *s, user_no user, stream_pos since, const char *filter)
 {
-    struct sync_ask ask = ask_of(s, user, since);
+    struct sync_request ask = ask_of(s, user, since);
     struct filter *parsed = world_filter(filter);
     ask.filter = parsed;
     json_t *answer = world_sync(&s->w, &ask, NULL, NULL);
@@ -127,7 +127,7 @@ static void a_limited_timeline_leaves_the_state_at_its_start(void **state)
 static void state_after_has_the_state_at_the_end(void **state)
 {
     struct story *s = *state;
-    struct sync_ask ask = ask_of(s, s->anna, 0);
+    struct sync_request ask = ask_of(s, s->anna, 0);
     fixture_send(&s->w.f, s->room, s->anna, "m.room.topic", "", "{\"topic\":\"new\"}", NULL, NULL, NULL);
     ask.use_state_after = true;
     json_t *answer = world_sync(&s->w, &ask, &ask.since, NULL), *room = joined(s, answer);
@@ -148,10 +148,10 @@ static void state_after_has_the_state_at_the_end(void **state)
 static void nothing_new_says_nothing(void **state)
 {
     struct story *s = *state;
-    enum composed how;
-    struct sync_ask ask = ask_of(s, s->anna, now(s, s->anna));
+    enum sync_outcome how;
+    struct sync_request ask = ask_of(s, s->anna, now(s, s->anna));
     json_t *answer = world_sync(&s->w, &ask, NULL, &how);
-    assert_int_equal(how, COMPOSED_NOTHING);
+    assert_int_equal(how, SYNC_NOTHING);
     assert_null(json_object_get(answer, "rooms"));
     json_decref(answer);
 }
@@ -159,16 +159,16 @@ static void nothing_new_says_nothing(void **state)
 static void a_token_of_another_server_is_refused(void **state)
 {
     struct story *s = *state;
-    enum composed how;
-    struct sync_ask ask = ask_of(s, s->anna, 1000000);
+    enum sync_outcome how;
+    struct sync_request ask = ask_of(s, s->anna, 1000000);
     assert_null(world_sync(&s->w, &ask, NULL, &how));
-    assert_int_equal(how, COMPOSED_REFUSED);
+    assert_int_equal(how, SYNC_REFUSED);
 }
 
 static void full_state_repeats_the_state(void **state)
 {
     struct story *s = *state;
-    struct sync_ask ask = ask_of(s, s->anna, now(s, s->anna));
+    struct sync_request ask = ask_of(s, s->anna, now(s, s->anna));
     ask.full_state = true;
     json_t *answer = world_sync(&s->w, &ask, NULL, NULL), *room = joined(s, answer);
     assert_non_null(event_of_type(world_events(room, "state"), "m.room.create"));
@@ -517,7 +517,7 @@ static void lazy_loading_tells_each_member_once(void **state)
     act(s, ACT_JOIN, s->boris, s->boris);
     act(s, ACT_JOIN, s->clara, s->clara);
     world_say(&s->w, s->room, s->anna, "hello");
-    struct sync_ask ask = ask_of(s, s->boris, 0);
+    struct sync_request ask = ask_of(s, s->boris, 0);
     ask.filter = filter;
     stream_pos first = 0;
     json_t *answer = world_sync(&s->w, &ask, &first, NULL), *events = world_events(joined(s, answer), "state");
@@ -602,6 +602,7 @@ static void a_restart_keeps_tokens_good(void **state)
     s->w.hub = hub_create(writer_pos(f->writer));
     s->w.syncer = sync_service_create(
         &(struct sync_service_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
+    sections_add(s->w.syncer);
     writer_observe(f->writer, hub_observe, s->w.hub);
     assert_true(hub_last_change(s->w.hub, s->anna) >
                 since); /* so nobody parks on what happened while nobody listened */
@@ -639,5 +640,5 @@ int main(void)
         STORY(filters_choose_rooms_fields_and_format),
         STORY(a_restart_keeps_tokens_good),
     };
-    return cmocka_run_group_tests_name("sync_compose", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sync_answer", tests, NULL, NULL);
 }

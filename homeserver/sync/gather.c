@@ -1,0 +1,127 @@
+#include "homeserver/sync/gather.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/sync.h"
+#include "homeserver/sync/hub.h"
+#include "homeserver/sync/sync_service.h"
+
+void account_data_items_finish(struct account_data_items *items)
+{
+    for (size_t i = 0; i < items->n; ++i) {
+        free(items->items[i].type);
+        free(items->items[i].content);
+    }
+    free(items->items);
+    *items = (struct account_data_items){0};
+}
+
+static void add_item(void *arg, const struct account_data_row *row)
+{
+    struct account_data_items *to = arg;
+    if (to->n == to->cap) {
+        to->cap = to->cap * 2 + 4;
+        to->items = xrealloc(to->items, to->cap * sizeof *to->items);
+    }
+    to->items[to->n++] = (struct account_data_item){row->room, xstrdup(row->type), xstrdup(row->content)};
+}
+
+void sync_gather_room_account_data(struct sync_gather *gather, room_no room, bool all, struct account_data_items *out)
+{
+    const struct event_filter *filter = &gather->request->filter->room_account_data;
+    struct account_data_items whole = {0};
+    const struct account_data_items *from = all ? &whole : &gather->account_data;
+    *out = (struct account_data_items){0};
+    if (all)
+        account_data_each_room(gather->db, gather->request->user, room, add_item, &whole);
+    for (size_t i = 0; i < from->n; ++i) {
+        const struct account_data_item *item = &from->items[i];
+        if (item->room == room && filter_wants_type(filter, item->type))
+            add_item(out, &(struct account_data_row){.room = room, .type = item->type, .content = item->content});
+    }
+    account_data_items_finish(&whole);
+}
+
+static bool has_account_data(const struct sync_gather *gather, room_no room)
+{
+    for (size_t i = 0; i < gather->account_data.n; ++i)
+        if (gather->account_data.items[i].room == room)
+            return true;
+    return false;
+}
+
+/* Whether anything of the room can be new. What the hub knows of no change in needs no look-up: of a person's hundred
+ * rooms hardly one has changed since their last poll. */
+static bool may_have_news(const struct sync_gather *gather, const struct membership_row *m)
+{
+    const struct sync_request *request = gather->request;
+    switch (m->membership) {
+    case MEMBERSHIP_JOIN:
+        return m->joined_pos > request->since || request->full_state || gather->hub_is_behind ||
+               hub_room_last_change(gather->sync->hub, m->room) > request->since || has_account_data(gather, m->room);
+    case MEMBERSHIP_INVITE:
+    case MEMBERSHIP_KNOCK: return m->pos > request->since || request->full_state;
+    case MEMBERSHIP_LEAVE:
+    case MEMBERSHIP_BAN:
+        return request->since != 0 ? m->pos > request->since
+                                   : request->filter->include_leave && !m->forgotten && m->joined_pos != 0;
+    default: return false;
+    }
+}
+
+static void load_rooms(struct sync_gather *gather)
+{
+    struct sync_room room;
+    size_t cap = 0;
+    struct stmt *q = sync_rooms(gather->db, gather->request->user);
+    while (sync_rooms_next(q, &room)) {
+        if (!may_have_news(gather, &room.membership) || !filter_wants_room(gather->request->filter, room.room_id))
+            continue;
+        if (gather->n_rooms == cap) {
+            cap = cap * 2 + 8;
+            gather->rooms = xrealloc(gather->rooms, cap * sizeof *gather->rooms);
+        }
+        gather->rooms[gather->n_rooms++] = (struct gathered_room){room.membership, xstrdup(room.room_id)};
+    }
+    stmt_end(q);
+}
+
+/* The snapshot's newest position. All that is not later than hub_pos was committed before the snapshot began; events
+ * may be newer, and then all of their group is in it. Receipts and account data of that group wait for the next answer.
+ */
+static void open_snapshot(struct sync_gather *gather)
+{
+    stream_pos heard = hub_pos(gather->sync->hub);
+    db_begin_read(gather->db);
+    stream_pos event = sync_last_event(gather->db);
+    gather->hub_is_behind = event > heard;
+    gather->upto = gather->hub_is_behind ? event : heard;
+}
+
+bool sync_gather_begin(struct sync_gather *gather, struct sync_service *sync, struct db *db,
+                       const struct sync_request *request, struct error *e)
+{
+    *gather = (struct sync_gather){.sync = sync, .request = request, .db = db, .now_ms = clock_wall_ms()};
+    open_snapshot(gather);
+    if (request->since > gather->upto)
+        return error_set(e, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
+    ignored_load(&gather->ignored, db, sync->server_name, request->user);
+    account_data_each(db, request->user, request->since, gather->upto, add_item, &gather->account_data);
+    load_rooms(gather);
+    return true;
+}
+
+void sync_gather_end(struct sync_gather *gather)
+{
+    db_end_read(gather->db);
+    for (size_t i = 0; i < gather->n_rooms; ++i)
+        free(gather->rooms[i].room_id);
+    free(gather->rooms);
+    account_data_items_finish(&gather->account_data);
+    ignored_finish(&gather->ignored);
+}

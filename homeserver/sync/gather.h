@@ -1,0 +1,75 @@
+/* Gathering an answer to /sync (Client-Server API, "Syncing"): what is new for one device between two positions, read
+ * in one snapshot of the database as rows, positions and flags. No JSON is made here; sync/v2.h writes it.
+ *
+ * An answer tells everything in (since, upto] that its user may know and its filter wants, once. upto is the newest
+ * position of the snapshot: what is committed later comes with the next answer. */
+#ifndef PARTA_SYNC_GATHER_H
+#define PARTA_SYNC_GATHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "homeserver/base/error.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/rooms/ignored.h"
+#include "homeserver/store/matrix/memberships.h"
+
+struct db;
+struct filter;
+struct sync_service;
+
+/* Who asks for what; borrowed. */
+struct sync_request {
+    user_no user;
+    device_no device;
+    const char *user_id;
+    stream_pos since; /* 0: an initial sync */
+    bool full_state;
+    bool use_state_after;
+    const struct filter *filter; /* never NULL */
+};
+
+/* An event of account data. */
+struct account_data_item {
+    room_no room; /* 0: global */
+    char *type, *content;
+};
+struct account_data_items {
+    struct account_data_item *items;
+    size_t n, cap;
+};
+void account_data_items_finish(struct account_data_items *items);
+
+/* A room of the user's that may have news. */
+struct gathered_room {
+    struct membership_row membership;
+    char *room_id;
+};
+
+/* One answer in the making. On a loop, where nothing may block, db is NULL and only the first five members are there.
+ */
+struct sync_gather {
+    struct sync_service *sync;
+    const struct sync_request *request;
+    stream_pos upto;
+    int64_t now_ms; /* wall clock: for the age of events */
+    struct db *db;
+    bool hub_is_behind; /* the snapshot holds what the hub has not heard of yet */
+    struct ignored ignored;
+    struct account_data_items account_data; /* changed in (since, upto], of the user and of their rooms, by position */
+    struct gathered_room *rooms;            /* by room */
+    size_t n_rooms;
+};
+
+/* Opens the snapshot and reads what all sections ask for. false: since is not a token of this server: *e says so. In
+ * either case the caller ends the gathering. Blocks (reads). */
+bool sync_gather_begin(struct sync_gather *gather, struct sync_service *sync, struct db *db,
+                       const struct sync_request *request, struct error *e);
+void sync_gather_end(struct sync_gather *gather);
+
+/* Of one room all account data the user has there, or what is among gather->account_data; only what the filter wants.
+ * The caller finishes *out. */
+void sync_gather_room_account_data(struct sync_gather *gather, room_no room, bool all, struct account_data_items *out);
+
+#endif

@@ -1,0 +1,61 @@
+/* "join": the rooms one is in. */
+#include "homeserver/sync/sections/room_parts.h"
+#include "homeserver/sync/sections/sections.h"
+#include "homeserver/sync/v2_room.h"
+
+struct joined {
+    size_t at; /* of the gathering's rooms: the next to look at */
+    struct room_data room;
+};
+
+static void gather_room(struct sync_gather *g, struct room_data *room)
+{
+    room->fresh = room->membership.joined_pos > g->request->since;
+    room->whole = room->fresh || g->request->full_state;
+    if (room->fresh)
+        room->since = 0;
+    room_timeline_gather(g, room);
+    room_summary_gather(g, room);
+    room_state_gather(g, room);
+    room_ephemeral_gather(g, room);
+    room_account_data_gather(g, room);
+    room_unread_gather(g, room);
+}
+
+/* Unread counts go with every event and with one's own receipts, so they stand for all of those. */
+static bool has_news(const struct room_data *room)
+{
+    return room->has_unread || room->typists.changed || room->receipts.n != 0 || room->account_data.n != 0;
+}
+
+static bool gather(struct sync_gather *g, void *data)
+{
+    struct joined *joined = data;
+    while (room_next(g, &joined->at, 1u << MEMBERSHIP_JOIN, &joined->room)) {
+        gather_room(g, &joined->room);
+        if (has_news(&joined->room))
+            return true;
+        room_data_finish(&joined->room);
+    }
+    return false;
+}
+
+static void write(struct text *out, struct sync_gather *g, const void *data)
+{
+    v2_add_joined_room(out, g, &((const struct joined *)data)->room);
+}
+
+static void finish(void *data)
+{
+    room_data_finish(&((struct joined *)data)->room);
+}
+
+const struct sync_section JOINED_ROOMS_SECTION = {
+    .key = "join",
+    .of_rooms = true,
+    .in_portions = true,
+    .data_bytes = sizeof(struct joined),
+    .gather = gather,
+    .write = write,
+    .finish = finish,
+};

@@ -1,0 +1,48 @@
+/* "leave": the rooms one has left or was banned from, up to that moment. */
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/sync/sections/room_parts.h"
+#include "homeserver/sync/sections/sections.h"
+#include "homeserver/sync/v2_room.h"
+
+struct left {
+    size_t at; /* of the gathering's rooms: the next to look at */
+    struct room_data room;
+};
+
+static bool gather(struct sync_gather *g, void *data)
+{
+    struct left *left = data;
+    struct room_data *room = &left->room;
+    stream_pos since = g->request->since;
+    if (!room_next(g, &left->at, 1u << MEMBERSHIP_LEAVE | 1u << MEMBERSHIP_BAN, room))
+        return false;
+    bool joined_since = room->membership.joined_pos > since;
+    room->upto = room->membership.pos;
+    room->since = joined_since ? 0 : since;
+    room->stranger = !joined_since && visibility_membership_at(room_visibility(g, room), since) != MEMBERSHIP_JOIN;
+    room->whole = joined_since || g->request->full_state;
+    room_timeline_gather(g, room);
+    room_state_gather(g, room);
+    room_account_data_gather(g, room);
+    return true;
+}
+
+static void write(struct text *out, struct sync_gather *g, const void *data)
+{
+    v2_add_left_room(out, g, &((const struct left *)data)->room);
+}
+
+static void finish(void *data)
+{
+    room_data_finish(&((struct left *)data)->room);
+}
+
+const struct sync_section LEFT_ROOMS_SECTION = {
+    .key = "leave",
+    .of_rooms = true,
+    .in_portions = true,
+    .data_bytes = sizeof(struct left),
+    .gather = gather,
+    .write = write,
+    .finish = finish,
+};

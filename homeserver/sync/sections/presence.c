@@ -1,0 +1,64 @@
+/* "presence": who of the people that one shares a room with is online (Client-Server API, "Presence"). */
+#include "homeserver/sync/presence.h"
+
+#include <stdlib.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/sync/gather.h"
+#include "homeserver/sync/sections/sections.h"
+#include "homeserver/sync/sync_service.h"
+#include "homeserver/sync/v2_ephemeral.h"
+
+static bool concerns(struct sync_gather *g, user_no user)
+{
+    const char *id = user_names_get(g->sync->names, g->db, user);
+    return id != NULL && filter_wants(&g->request->filter->presence, "m.presence", id, NULL, false) &&
+           (user == g->request->user || memberships_share_room(g->db, g->request->user, user));
+}
+
+static bool gather(struct sync_gather *g, void *data)
+{
+    struct presence_list *list = data;
+    size_t kept = 0;
+    if (g->sync->presence == NULL)
+        return false;
+    presence_changed(g->sync->presence, g->request->since, g->upto, list);
+    for (size_t i = 0; i < list->n; ++i) {
+        if (concerns(g, list->of[i].user))
+            list->of[kept++] = list->of[i];
+        else
+            free(list->of[i].status_msg);
+    }
+    list->n = kept;
+    return kept != 0;
+}
+
+static void write(struct text *out, struct sync_gather *g, const void *data)
+{
+    const struct presence_list *list = data;
+    text_adds(out, "\"events\":[");
+    for (size_t i = 0; i < list->n; ++i) {
+        text_adds(out, i != 0 ? ",{\"content\":" : "{\"content\":");
+        presence_add_content(out, &list->of[i]);
+        text_adds(out, ",\"sender\":");
+        v2_add_user_id(out, g->sync->names, g->db, list->of[i].user);
+        text_adds(out, ",\"type\":\"m.presence\"}");
+    }
+    text_addc(out, ']');
+}
+
+static void finish(void *data)
+{
+    presence_list_finish(data);
+}
+
+const struct sync_section PRESENCE_SECTION = {
+    .key = "presence",
+    .data_bytes = sizeof(struct presence_list),
+    .gather = gather,
+    .write = write,
+    .finish = finish,
+};

@@ -1,0 +1,26 @@
+/* What of a room is the user's own: their account data there, and how much they have not read. */
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/store/matrix/receipts.h"
+#include "homeserver/sync/sections/room_parts.h"
+#include "homeserver/sync/sync_service.h"
+
+void room_account_data_gather(struct sync_gather *g, struct room_data *room)
+{
+    bool all = room->fresh && g->request->since != 0; /* an initial sync has gathered it all already */
+    if (filter_wants_room_events(&g->request->filter->room_account_data, room->room_id))
+        sync_gather_room_account_data(g, room->membership.room, all, &room->account_data);
+}
+
+/* Counts go out when they may have changed: with events, and when the person has read something. */
+void room_unread_gather(struct sync_gather *g, struct room_data *room)
+{
+    const struct sync_request *request = g->request;
+    const struct membership_row *m = &room->membership;
+    bool events = room->whole || room->state.n != 0 || room->timeline.events.n != 0 || room->timeline.limited;
+    room->has_unread = events || receipts_last_of_user(g->db, m->room, request->user) > room->since;
+    if (!room->has_unread)
+        return;
+    struct unread_ask ask = {request->user, request->user_id, m->room,    room->room_id,
+                             m->joined_pos, g->upto,          &g->ignored};
+    unread_get(g->sync->unread, g->db, &ask, &room->unread);
+}

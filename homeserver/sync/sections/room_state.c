@@ -1,0 +1,230 @@
+/* A room's state beside its timeline: at the timeline's start ("state"), or with use_state_after at its end
+ * ("state_after"); with lazy loading only those members that the answer needs. And stripped state. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/sync/lazy.h"
+#include "homeserver/sync/sections/room_parts.h"
+#include "homeserver/sync/sync_service.h"
+
+/* Putting one list of state together. */
+struct listing {
+    struct sync_gather *g;
+    struct room_data *room;
+    stream_pos at; /* the state as of here */
+    struct text
+        listed; /* type and key, each with a NUL behind, of what is in already and something else could repeat */
+};
+
+static bool is_lazy(const struct sync_gather *g)
+{
+    return g->request->filter->state.lazy_load_members;
+}
+
+/* Takes row. */
+static void add_held(struct listing *l, struct event_row *row)
+{
+    if (row != NULL && room_event_wanted(l->g, l->room, &l->g->request->filter->state, row))
+        event_rows_add(&l->room->state, row);
+    else
+        free(row);
+}
+
+static void add_row(struct listing *l, const struct event_row *row)
+{
+    if (room_event_wanted(l->g, l->room, &l->g->request->filter->state, row))
+        event_rows_add(&l->room->state, event_hold(row));
+}
+
+/* The row as it was at `at`: goes back along what it replaces. NULL: there was none. Heap. */
+static struct event_row *row_at(struct db *db, const struct event_row *row, stream_pos at)
+{
+    stream_pos pos = row->replaces;
+    struct event_row *held = NULL;
+    while (pos != 0) {
+        free(held);
+        held = event_at(db, pos);
+        if (held == NULL || held->pos <= at)
+            return held;
+        pos = held->replaces;
+    }
+    free(held);
+    return NULL;
+}
+
+static bool is_listed(const struct listing *l, const char *type, const char *state_key)
+{
+    for (size_t i = 0; i < l->listed.len;) {
+        const char *t = l->listed.data + i, *k = t + strlen(t) + 1;
+        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
+            return true;
+        i += strlen(t) + strlen(k) + 2;
+    }
+    return false;
+}
+
+/* The whole state at a position, from the current one backwards: hardly any of it has changed since. */
+static void add_whole(struct listing *l)
+{
+    struct event_row row;
+    struct db *db = l->g->db;
+    room_no room = l->room->membership.room;
+    struct stmt *q = is_lazy(l->g) ? events_state_plain(db, room) : events_state_now(db, room);
+    while (events_next(q, &row)) {
+        if (is_listed(l, row.type, row.state_key))
+            continue;
+        if (row.pos <= l->at)
+            add_row(l, &row);
+        else
+            add_held(l, row_at(db, &row, l->at));
+    }
+    stmt_end(q);
+}
+
+/* State behind the start that the timeline does not tell (its filter, an ignored or unseen one): the newest of each. */
+static void add_left_out(struct listing *l)
+{
+    struct event_row row;
+    const struct room_timeline *timeline = &l->room->timeline;
+    if (!timeline->state_left_out)
+        return;
+    struct stmt *q = events_state_between(l->g->db, l->room->membership.room, timeline->start, l->room->upto);
+    while (events_next(q, &row)) {
+        if (event_rows_have(&timeline->events, row.pos))
+            continue;
+        add_row(l, &row);
+        text_add(&l->listed, row.type, strlen(row.type) + 1);
+        text_add(&l->listed, row.state_key, strlen(row.state_key) + 1);
+    }
+    stmt_end(q);
+}
+
+/* State that changed in (since, at]. */
+static void add_changes(struct listing *l)
+{
+    struct event_row row;
+    struct stmt *q = events_state_between(l->g->db, l->room->membership.room, l->room->since, l->at);
+    while (events_next(q, &row)) {
+        if (!is_listed(l, row.type, row.state_key))
+            add_row(l, &row);
+    }
+    stmt_end(q);
+}
+
+/* Whether the client has this member event already: it is told elsewhere in this answer, or came in an earlier one. */
+static bool is_redundant(const struct listing *l, const struct event_row *row, user_no user)
+{
+    const struct room_data *room = l->room;
+    const struct sync_request *request = l->g->request;
+    if (room->whole)
+        return false;
+    if (row->pos > room->since)
+        return true;
+    return !request->filter->state.include_redundant_members &&
+           lazy_knows(l->g->sync->lazy, request->device, room->membership.room, user, row->pos,
+                      room->membership.joined_pos, request->since);
+}
+
+static void add_member(struct listing *l, user_no user)
+{
+    struct event_row row;
+    struct sync_gather *g = l->g;
+    room_no room = l->room->membership.room;
+    const char *id = user_names_get(g->sync->names, g->db, user);
+    struct stmt *q = events_state_get_at(g->db, room, "m.room.member", id != NULL ? id : "", l->at);
+    if (events_next(q, &row) && !is_redundant(l, &row, user)) {
+        add_row(l, &row);
+        lazy_note(g->sync->lazy, g->request->device, room, user, row.pos, g->upto);
+    }
+    stmt_end(q);
+}
+
+static void add_user(user_no *users, size_t *n, user_no user)
+{
+    for (size_t i = 0; i < *n; ++i)
+        if (users[i] == user)
+            return;
+    users[(*n)++] = user;
+}
+
+/* The senders of the timeline, the heroes, and with the whole state the person themselves. */
+static void add_members(struct listing *l)
+{
+    const struct event_rows *events = &l->room->timeline.events;
+    const struct room_summary *summary = &l->room->summary;
+    user_no *users = xcalloc(events->n + summary->n_heroes + 1, sizeof *users);
+    size_t n = 0;
+    if (l->room->whole)
+        add_user(users, &n, l->g->request->user);
+    for (size_t i = 0; i < summary->n_heroes; ++i)
+        add_user(users, &n, summary->heroes[i]);
+    for (size_t i = 0; i < events->n; ++i)
+        add_user(users, &n, events->rows[i]->sender);
+    for (size_t i = 0; i < n; ++i)
+        add_member(l, users[i]);
+    free(users);
+}
+
+/* What the timeline tells of members need not be told again. Only one's own member events name somebody whose number is
+ * at hand; they are what comes most. */
+static void note_members(const struct sync_gather *g, const struct room_data *room)
+{
+    for (size_t i = 0; i < room->timeline.events.n; ++i) {
+        const struct event_row *row = room->timeline.events.rows[i];
+        if (row->state_key == NULL || strcmp(row->type, "m.room.member") != 0)
+            continue;
+        const char *sender = user_names_get(g->sync->names, g->db, row->sender);
+        if (sender != NULL && strcmp(sender, row->state_key) == 0)
+            lazy_note(g->sync->lazy, g->request->device, room->membership.room, row->sender, row->pos, g->upto);
+    }
+}
+
+void room_state_gather(struct sync_gather *g, struct room_data *room)
+{
+    bool after = g->request->use_state_after;
+    struct listing l = {.g = g, .room = room, .at = after ? room->upto : room->timeline.start};
+    if (room->stranger)
+        return;
+    if (!after)
+        add_left_out(&l);
+    if (room->whole)
+        add_whole(&l);
+    else if (room->timeline.limited || (after && room->timeline.has_state))
+        add_changes(&l);
+    if (is_lazy(g)) {
+        add_members(&l);
+        note_members(g, room);
+    }
+    text_finish(&l.listed);
+}
+
+static void add_stripped(struct sync_gather *g, struct room_data *room, const char *type, const char *state_key)
+{
+    struct event_row row;
+    struct stmt *q = events_state_get(g->db, room->membership.room, type, state_key);
+    if (events_next(q, &row))
+        event_rows_add(&room->state, event_hold(&row));
+    stmt_end(q);
+}
+
+/* What helps to identify a room that one is not in (Client-Server API, "Stripped state"): its looks, who invites, and
+ * one's own member event. */
+void room_state_gather_stripped(struct sync_gather *g, struct room_data *room, user_no inviter)
+{
+    static const char *const TYPES[] = {"m.room.create",     "m.room.name",
+                                        "m.room.avatar",     "m.room.topic",
+                                        "m.room.join_rules", "m.room.canonical_alias",
+                                        "m.room.encryption", NULL};
+    bool other = inviter != 0 && inviter != g->request->user;
+    const char *inviter_id = other ? user_names_get(g->sync->names, g->db, inviter) : NULL;
+    for (const char *const *type = TYPES; *type != NULL; ++type)
+        add_stripped(g, room, *type, "");
+    if (inviter_id != NULL)
+        add_stripped(g, room, "m.room.member", inviter_id);
+    add_stripped(g, room, "m.room.member", g->request->user_id);
+}

@@ -1,0 +1,92 @@
+/* A room's timeline: the newest events that the filter wants and the reader may see. */
+#include <string.h>
+
+#include "homeserver/rooms/read/filter.h"
+#include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/read/visibility.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/sync.h"
+#include "homeserver/sync/sections/room_parts.h"
+
+#define SCAN_MAX                                                                                                       \
+    2000 /* events looked at for a filter that lets few through; beyond, the timeline counts as limited   \
+                       */
+
+static bool is_name(const struct event_row *row)
+{
+    return row->state_key[0] == '\0' &&
+           (strcmp(row->type, "m.room.name") == 0 || strcmp(row->type, "m.room.canonical_alias") == 0);
+}
+
+static void note_state(struct room_timeline *timeline, const struct event_row *row, bool told)
+{
+    if (row->state_key == NULL)
+        return;
+    timeline->has_state = true;
+    timeline->state_left_out |= !told;
+    timeline->members |= strcmp(row->type, "m.room.member") == 0;
+    timeline->name |= is_name(row);
+}
+
+static bool is_told(struct sync_gather *g, struct room_data *room, const struct event_row *row)
+{
+    if (row->state_key == NULL && ignored_has(&g->ignored, row->sender))
+        return false;
+    return room_event_wanted(g, room, &g->request->filter->timeline, row) && room_event_seen(g, room, row);
+}
+
+/* Behind which position there can be anything to see: whoever has just joined may not see what was before. */
+static stream_pos first_seen(struct sync_gather *g, struct room_data *room)
+{
+    stream_pos first, last;
+    if (room->since != 0 && room->since >= room->membership.joined_pos)
+        return room->since;
+    if (!visibility_range(room_visibility(g, room), &first, &last))
+        first = room->membership.pos; /* one's own leaving is always told */
+    return first - 1 > room->since ? first - 1 : room->since;
+}
+
+/* Newest first, until the limit is passed by one that is wanted too: that one lies before what is told. */
+static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t limit)
+{
+    struct event_row row;
+    size_t looked_at = 0;
+    struct room_timeline *timeline = &room->timeline;
+    struct stmt *q = events_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
+    while (events_next(q, &row)) {
+        bool told = is_told(g, room, &row);
+        timeline->limited = (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
+        if (timeline->limited)
+            break;
+        note_state(timeline, &row, told);
+        if (told)
+            event_rows_add(&timeline->events, event_hold(&row));
+    }
+    stmt_end(q);
+    event_rows_reverse(&timeline->events);
+}
+
+/* What the gap before a limited timeline holds is not read for the timeline, but counts for the room's summary. */
+static void note_gap(struct sync_gather *g, struct room_data *room)
+{
+    struct room_timeline *timeline = &room->timeline;
+    if (!timeline->limited || room->whole)
+        return;
+    struct sync_news news = sync_room_news(g->db, room->membership.room, room->since, timeline->start);
+    timeline->members |= news.members;
+    timeline->name |= news.name;
+}
+
+void room_timeline_gather(struct sync_gather *g, struct room_data *room)
+{
+    struct room_timeline *timeline = &room->timeline;
+    walk_backwards(g, room, (size_t)filter_timeline_limit(g->request->filter));
+    if (!timeline->limited && room->since != 0)
+        timeline->start = room->since;
+    else
+        timeline->start = timeline->events.n != 0 ? timeline->events.rows[0]->pos - 1 : room->upto;
+    note_gap(g, room);
+    timeline->limited |= room->fresh && g->request->since != 0;
+    if (timeline->events.n != 0)
+        room_visibility(g, room); /* writing asks it for the reader's membership at each event */
+}
