@@ -9,6 +9,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "policy/rules/refusals.h"
 
 /* Also for accounts that wait to be confirmed, who have nothing else to ask (A3), but not for locked ones. */
 static bool get_whoami(struct request *r)

@@ -7,7 +7,7 @@
 #include "homeserver/base/casefold.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/user_directory.h"
 
 #define WORDS_MAX 8 /* the rest of the term does not count */

@@ -14,6 +14,8 @@ typedef int64_t user_no;    /* > 0; 0: none */
 typedef int64_t device_no;  /* > 0; 0: none */
 typedef int64_t room_no;    /* > 0; 0: none (global account data) */
 typedef int64_t stream_pos; /* > 0; 0: before everything */
+typedef int64_t school_no;  /* > 0; 0: none */
+typedef int64_t class_no;   /* > 0; 0: none */
 
 #define ID_BYTES_MAX 255 /* any user, room, event id or alias, in bytes */
 

@@ -8,6 +8,7 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/school_rooms.h"
 
 #define BIT(act) (UINT64_C(1) << (act))
 #define ENTERING (BIT(ACT_INVITE) | BIT(ACT_JOIN) | BIT(ACT_KNOCK))

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-#include "homeserver/base/clock.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/sql_private.h"
 
 enum {
     ROOM,
@@ -27,24 +29,8 @@ enum {
     TEACHES_CLASS,
     TEACHES_PERSON,
     ROLES_ELSEWHERE,
-    GUARDIANS,
-    RECORD,
-    RECORD_DIRECT,
-    SET,
-    NARROW,
-    PAIR,
-    REPLACE_SCHOOLS,
-    REPLACE_ROOM,
-    REPLACE_MEMBERS,
-    REPLACE_KIND,
-    REPLACE_PAIR,
-    REPLACE_NAMED,
-    REPLACE_ASSOCIATIONS,
     TEXTS_COUNT
 };
-
-/* The day $n lies within the row's period. */
-#define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
 
 #define NOT_THE_SERVICE(alias) "NOT (" alias ".kind = 'service' AND " alias ".localpart = '" SERVICE_LOCALPART "')"
 #define JOINED_AS                                                                                                      \
@@ -77,7 +63,7 @@ static const char *const TEXTS[] = {
                " MAX(CASE m.membership WHEN 'join' THEN m.user_no END) FROM memberships m JOIN users u"
                " ON u.user_no = m.user_no WHERE m.room_no = $1 AND m.membership IN ('join', 'invite', 'knock')"
                " AND " NOT_THE_SERVICE("u"),
-    [STAFF_THERE] = JOINED_AS "('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator') LIMIT 1",
+    [STAFF_THERE] = JOINED_AS STAFF_ROLES " LIMIT 1",
     [FAMILY_THERE] = JOINED_AS "('pupil', 'guardian') LIMIT 1",
     [SCHOOLS_OF_ROOM] = "SELECT school_no FROM room_schools WHERE room_no = $1 ORDER BY school_no",
     [PERSON] = PERSON_ROW PERSON_FROM "WHERE u.user_no = $2",
@@ -117,43 +103,13 @@ static const char *const TEXTS[] = {
            " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
                "t", 3) " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
                        " WHERE c.class_no = t.class_no AND c.school_no = $4)) LIMIT 1",
-    [GUARDIANS] = "SELECT COUNT(*) FROM guardianships WHERE child = $1",
-
-    [RECORD] =
-        "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
-        " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
-    [RECORD_DIRECT] = "INSERT INTO direct_rooms (room_no, a) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SET] = "UPDATE rooms SET kind = $2, owner = CASE WHEN $3 = 0 THEN creator ELSE $3 END WHERE room_no = $1",
-    [NARROW] = "DELETE FROM room_schools WHERE room_no = $1"
-               " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
-               " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
-    [PAIR] = "UPDATE direct_rooms SET b = $2 WHERE room_no = $1 AND b IS NULL AND a <> $2",
-    [REPLACE_SCHOOLS] = "INSERT INTO room_schools (room_no, school_no) SELECT CAST($2 AS INTEGER), school_no"
-                        " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
-    [REPLACE_ROOM] = "UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1",
-    [REPLACE_MEMBERS] = "UPDATE roster_members SET room_no = $2 WHERE room_no = $1",
-    [REPLACE_KIND] = "UPDATE rooms SET kind = (SELECT o.kind FROM rooms o WHERE o.room_no = $1),"
-                     " owner = (SELECT COALESCE(o.owner, o.creator) FROM rooms o WHERE o.room_no = $1)"
-                     " WHERE room_no = $2",
-    [REPLACE_PAIR] = "INSERT INTO direct_rooms (room_no, a, b) SELECT CAST($2 AS INTEGER), a, b FROM direct_rooms"
-                     " WHERE room_no = $1",
-    [REPLACE_NAMED] = "INSERT INTO named_members (room_no, user_no) SELECT CAST($2 AS INTEGER), user_no"
-                      " FROM named_members WHERE room_no = $1",
-    [REPLACE_ASSOCIATIONS] = "INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by)"
-                             " SELECT CAST($2 AS INTEGER), school_no, agreed_ms, agreed_by FROM associations"
-                             " WHERE room_no = $1",
 };
-static const struct statements SCHOOL_FACTS = {"school_facts", TEXTS, TEXTS_COUNT};
-
-static const char *today(char out[DAY_TEXT_BYTES])
-{
-    return day_text(day_of_ms(clock_wall_ms()), out);
-}
+static const struct statements RULE_FACTS = {"rule_facts", TEXTS, TEXTS_COUNT};
 
 static bool holds(struct db *db, int which, int64_t a, int64_t b)
 {
     char day[DAY_TEXT_BYTES];
-    return db_int(db, &SCHOOL_FACTS, which, 0, "iit", a, b, today(day)) != 0;
+    return db_int(db, &RULE_FACTS, which, 0, "iit", a, b, day_today(day)) != 0;
 }
 
 struct role_sets {
@@ -176,13 +132,13 @@ static struct role_sets role_sets(struct stmt *q)
 static struct role_sets roles_where(struct db *db, int which, int64_t where, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    return role_sets(db_query(db, &SCHOOL_FACTS, which, "iit", where, user, today(day)));
+    return role_sets(db_query(db, &RULE_FACTS, which, "iit", where, user, day_today(day)));
 }
 
 static unsigned roles_any(struct db *db, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    return role_sets(db_query(db, &SCHOOL_FACTS, ROLES_ANY, "it", user, today(day))).any;
+    return role_sets(db_query(db, &RULE_FACTS, ROLES_ANY, "it", user, day_today(day))).any;
 }
 
 static void schools(struct stmt *q, school_no *out, int max, int *n)
@@ -210,7 +166,7 @@ static void room_from_row(struct stmt *q, struct room_school *out)
 bool school_of_room(struct db *db, room_no room, struct room_school *out)
 {
     *out = (struct room_school){.kind = ROOM_FREE};
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, ROOM, "i", room);
+    struct stmt *q = db_query(db, &RULE_FACTS, ROOM, "i", room);
     if (stmt_next(q))
         room_from_row(q, out);
     stmt_end(q);
@@ -223,7 +179,7 @@ bool school_of_room(struct db *db, room_no room, struct room_school *out)
 
 static void count_people(struct db *db, room_no room, struct room_life *out)
 {
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, PEOPLE, "i", room);
+    struct stmt *q = db_query(db, &RULE_FACTS, PEOPLE, "i", room);
     if (stmt_next(q)) {
         out->n = (int)col_int(q, 0);
         out->people[0] = col_int(q, 1);
@@ -238,13 +194,13 @@ static void count_people(struct db *db, room_no room, struct room_life *out)
 static bool somebody(struct db *db, int which, room_no room)
 {
     char day[DAY_TEXT_BYTES];
-    return db_int(db, &SCHOOL_FACTS, which, 0, "it", room, today(day)) != 0;
+    return db_int(db, &RULE_FACTS, which, 0, "it", room, day_today(day)) != 0;
 }
 
 void school_room_life(struct db *db, room_no room, const struct room_school *of, struct room_life *out)
 {
     *out = (struct room_life){.n = -1};
-    out->encrypted = db_int(db, &SCHOOL_FACTS, ENCRYPTED, 0, "i", room) != 0;
+    out->encrypted = db_int(db, &RULE_FACTS, ENCRYPTED, 0, "i", room) != 0;
     if (of->kind == ROOM_DIRECT || of->kind == ROOM_CLUB)
         count_people(db, room, out);
     if (of->kind == ROOM_CLUB) {
@@ -255,7 +211,7 @@ void school_room_life(struct db *db, room_no room, const struct room_school *of,
 
 void school_rooms_schools(struct db *db, room_no room, school_no *out, int max, int *n)
 {
-    schools(db_query(db, &SCHOOL_FACTS, SCHOOLS_OF_ROOM, "i", room), out, max, n);
+    schools(db_query(db, &RULE_FACTS, SCHOOLS_OF_ROOM, "i", room), out, max, n);
 }
 
 /* --- People --- */
@@ -274,7 +230,7 @@ static void person_from_row(struct stmt *q, struct person_facts *out)
 
 static bool person_row(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, PERSON, "ii", room, user);
+    struct stmt *q = db_query(db, &RULE_FACTS, PERSON, "ii", room, user);
     *out = (struct person_facts){.standing = STANDING_LEFT};
     bool found = stmt_next(q);
     if (found)
@@ -287,7 +243,7 @@ static bool person_row(struct db *db, room_no room, user_no user, struct person_
 static bool person_rows(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
     char day[DAY_TEXT_BYTES];
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, PERSON_IN_ROOM, "iit", room, user, today(day));
+    struct stmt *q = db_query(db, &RULE_FACTS, PERSON_IN_ROOM, "iit", room, user, day_today(day));
     bool found = false;
     *out = (struct person_facts){.standing = STANDING_LEFT};
     for (; stmt_next(q); found = true) {
@@ -349,7 +305,7 @@ unsigned school_roles(struct db *db, school_no school, user_no user)
 
 bool roster_holds(struct db *db, room_no room, user_no user)
 {
-    return db_int(db, &SCHOOL_FACTS, HELD, 0, "ii", room, user) != 0;
+    return db_int(db, &RULE_FACTS, HELD, 0, "ii", room, user) != 0;
 }
 
 bool school_has_any(struct db *db, user_no user)
@@ -360,7 +316,7 @@ bool school_has_any(struct db *db, user_no user)
 void school_schools_of(struct db *db, user_no user, school_no *out, int max, int *n)
 {
     char day[DAY_TEXT_BYTES];
-    schools(db_query(db, &SCHOOL_FACTS, SCHOOLS_OF, "it", user, today(day)), out, max, n);
+    schools(db_query(db, &RULE_FACTS, SCHOOLS_OF, "it", user, day_today(day)), out, max, n);
 }
 
 /* --- Two people --- */
@@ -378,20 +334,20 @@ bool school_teaches_class(struct db *db, user_no teacher, class_no class)
 bool school_teaches_person(struct db *db, school_no school, user_no teacher, user_no person)
 {
     char day[DAY_TEXT_BYTES];
-    return db_int(db, &SCHOOL_FACTS, TEACHES_PERSON, 0, "iiti", teacher, person, today(day), school) != 0;
+    return db_int(db, &RULE_FACTS, TEACHES_PERSON, 0, "iiti", teacher, person, day_today(day), school) != 0;
 }
 
 school_no school_of_class(struct db *db, class_no class)
 {
-    return db_int(db, &SCHOOL_FACTS, SCHOOL_OF_CLASS, 0, "i", class);
+    return db_int(db, &RULE_FACTS, SCHOOL_OF_CLASS, 0, "i", class);
 }
 
 unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts)
 {
     char day[DAY_TEXT_BYTES];
     unsigned roles = 0;
-    struct stmt *q =
-        db_query(db, &SCHOOL_FACTS, ROLES_ELSEWHERE, "iiti", office, person, today(day), (int64_t)class_teacher_counts);
+    struct stmt *q = db_query(db, &RULE_FACTS, ROLES_ELSEWHERE, "iiti", office, person, day_today(day),
+                              (int64_t)class_teacher_counts);
     while (stmt_next(q))
         roles |= school_role_from(col_text(q, 0));
     stmt_end(q);
@@ -400,12 +356,12 @@ unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, b
 
 int school_guardians(struct db *db, user_no child)
 {
-    return (int)db_int(db, &SCHOOL_FACTS, GUARDIANS, 0, "i", child);
+    return guardianships_guardians(db, child, NULL, 0);
 }
 
 bool school_is_guardian(struct db *db, user_no guardian, user_no child)
 {
-    return db_int(db, &SCHOOL_FACTS, KIN, 0, "ii", guardian, child) != 0;
+    return db_int(db, &RULE_FACTS, KIN, 0, "ii", guardian, child) != 0;
 }
 
 static const struct mirror {
@@ -455,7 +411,7 @@ static struct both *both_at(struct both *all, int *n, school_no school)
 static void read_roles(struct db *db, user_no a, user_no b, struct both *all, int *n)
 {
     char day[DAY_TEXT_BYTES];
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, ROLES_OF_BOTH, "iit", a, b, today(day));
+    struct stmt *q = db_query(db, &RULE_FACTS, ROLES_OF_BOTH, "iit", a, b, day_today(day));
     while (stmt_next(q)) {
         struct both *both = both_at(all, n, col_int(q, 1));
         *(col_int(q, 0) == a ? &both->a : &both->b) |= school_role_from(col_text(q, 2));
@@ -493,7 +449,7 @@ static uint32_t class_relation(enum class_part a, enum class_part b, bool homero
 static void read_classes(struct db *db, user_no a, user_no b, struct both *all, int *n, struct pair_schools *out)
 {
     char day[DAY_TEXT_BYTES];
-    struct stmt *q = db_query(db, &SCHOOL_FACTS, CLASSES_OF_BOTH, "iit", a, b, today(day));
+    struct stmt *q = db_query(db, &RULE_FACTS, CLASSES_OF_BOTH, "iit", a, b, day_today(day));
     while (stmt_next(q)) {
         struct both *both = both_at(all, n, col_int(q, 0));
         bool homeroom = strcmp(col_text(q, 1), "homeroom") == 0;
@@ -551,44 +507,4 @@ void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out)
         out->at[out->n].school = all[i].school;
         out->at[out->n++].relations = relations;
     }
-}
-
-/* --- Records of rooms --- */
-
-bool school_room_set(struct db *db, room_no room, enum room_kind kind, user_no owner)
-{
-    return db_run(db, &SCHOOL_FACTS, SET, "iti", room, room_kind_name(kind), owner);
-}
-
-bool school_room_record(struct db *db, room_no room, user_no creator, enum room_kind kind)
-{
-    char day[DAY_TEXT_BYTES];
-    if (!db_run(db, &SCHOOL_FACTS, RECORD, "iit", room, creator, today(day)))
-        return false;
-    struct room_school of;
-    if (!school_of_room(db, room, &of))
-        return true;
-    return school_room_set(db, room, kind, creator) &&
-           (kind != ROOM_DIRECT || db_run(db, &SCHOOL_FACTS, RECORD_DIRECT, "ii", room, creator));
-}
-
-bool school_room_narrow(struct db *db, room_no room, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    return db_run(db, &SCHOOL_FACTS, NARROW, "iit", room, user, today(day));
-}
-
-bool school_room_pair(struct db *db, room_no room, user_no user)
-{
-    return db_run(db, &SCHOOL_FACTS, PAIR, "ii", room, user);
-}
-
-bool school_room_replace(struct db *db, room_no old, room_no new)
-{
-    static const int ALL[] = {REPLACE_SCHOOLS, REPLACE_ROOM,  REPLACE_MEMBERS,     REPLACE_KIND,
-                              REPLACE_PAIR,    REPLACE_NAMED, REPLACE_ASSOCIATIONS};
-    bool done = true;
-    for (size_t i = 0; done && i < sizeof ALL / sizeof *ALL; ++i)
-        done = db_run(db, &SCHOOL_FACTS, ALL[i], "ii", old, new);
-    return done;
 }

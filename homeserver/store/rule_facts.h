@@ -13,10 +13,7 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/store/school/schools.h"
 #include "policy/rules/rules.h"
-
-struct tx;
 
 /* --- Rooms --- */
 
@@ -100,27 +97,5 @@ int school_guardians(struct db *db, user_no child);
  */
 unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts);
 bool school_is_guardian(struct db *db, user_no guardian, user_no child);
-
-/* --- Records of rooms; inside a job --- */
-
-/* A room that a person makes belongs to all schools the person is in (call right after the row in rooms exists, before
- * its invites are judged), and is of that kind with the creator as its owner; ROOM_DIRECT: between the creator and who
- * is let in first. A person of no school makes a room of no school, which stays ROOM_FREE. */
-bool school_room_record(struct db *db, room_no room, user_no creator, enum room_kind kind);
-
-/* A room that is not the roster's becomes of this kind, owned by that person (E5, E6, E8). owner 0: by the creator. */
-bool school_room_set(struct db *db, room_no room, enum room_kind kind, user_no owner);
-
-/* When somebody was invited, joined or knocked (and was allowed to), the room keeps only the schools that person is in
- * too, so that all who are in a room share a school, also where a guardian of two schools made it (A1). Roster rooms
- * stay as they are. */
-bool school_room_narrow(struct db *db, room_no room, user_no user);
-
-/* F2: the second of a direct chat is whoever is invited or joins first; for ever. */
-bool school_room_pair(struct db *db, room_no room, user_no user);
-
-/* An upgraded room takes over the schools, kind, owner, pair and named people of the old one; a roster room hands its
- * kind and members over as well (E1). */
-bool school_room_replace(struct db *db, room_no old, room_no new);
 
 #endif

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/rule_facts.h"
 
 #define VERDICTS_MAX 64
@@ -144,14 +145,15 @@ static json_t *verdict_json(const struct verdict *v, bool decides)
 static struct explain_question completed(struct db *db, const struct explain_question *question)
 {
     struct explain_question q = *question;
-    struct person_card card;
+    struct person_row person;
     if (q.subject.target == 0 && is_of_oneself(q.act)) {
         q.subject.target = q.actor->user;
         q.with_target = true;
     }
     if (q.act == ACT_RECORDS_WRITE && q.subject.target != 0) {
-        q.subject.roster_kept = person_card_get(db, q.subject.target, &card) && card.roster_kept;
-        person_card_finish(&card);
+        people_get(db, q.subject.target, &person);
+        q.subject.roster_kept = source_is_roster(person.source);
+        person_row_finish(&person);
     }
     return q;
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "homeserver/base/ids.h"
-#include "homeserver/store/school/schools.h"
 #include "policy/gate/school_gate.h"
 
 struct explain_question {

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/gate/reason.h"
 #include "policy/records/reconcile.h"
@@ -49,17 +50,17 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
 static bool settle_children(struct changing_records *c, school_no school, const struct school_policy *before)
 {
     struct school_policy after;
-    struct viewer everybody = pages_viewer(0);
-    struct person_page_row row;
+    struct viewer everybody = viewer_of(0);
+    struct person_row row;
     policies_in_force(c->tx->db, school, &after);
     if (before->consent_age == after.consent_age && before->unknown_age_is_child == after.unknown_age_is_child)
         return true;
     struct reconciling *s = reconcile_begin(c->tx, c->rooms, NULL);
     struct people_filter pupils = {.viewer = &everybody, .school = school, .role = "pupil"};
-    struct people_page *people = pages_people(c->tx->db, &pupils);
-    while (pages_people_next(people, &row))
-        reconcile_touch(s, row.person.no);
-    pages_people_end(people);
+    struct people_list *people = people_list(c->tx->db, &pupils);
+    while (people_list_next(people, &row))
+        reconcile_touch(s, row.no);
+    people_list_end(people);
     return reconcile_finish(s, c->e);
 }
 

@@ -6,12 +6,14 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/viewer.h"
 #include "policy/records/office_act.h"
 
 bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
 {
     struct room_school of;
-    struct subject subject = {.school = school_gate_room_school(c->tx->db, c->actor, room), .target = owner};
+    struct subject subject = {.school = viewer_room_school(c->tx->db, c->actor->user, room), .target = owner};
     if (!office_act_gate(c, ACT_ROOMS_WRITE, &subject))
         return false;
     if (!school_of_room(c->tx->db, room, &of) || of.kind != ROOM_CLUB)

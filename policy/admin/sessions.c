@@ -1,14 +1,14 @@
 #include "policy/admin/sessions.h"
 
 #include "homeserver/store/matrix/devices.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
 
 bool admin_sessions_end(struct changing_records *c, user_no user, const char *device_id)
 {
     device_no device = device_id != NULL ? devices_no(c->tx->db, user, device_id) : 0;
-    school_no school = pages_shared_school(c->tx->db, c->actor->user, user);
+    school_no school = viewer_shared_school(c->tx->db, c->actor->user, user);
     if (!office_act_gate(c, ACT_SESSIONS, &(struct subject){.target = user}))
         return false;
     if (device_id != NULL && device == 0)

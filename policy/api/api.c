@@ -9,8 +9,10 @@
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/pages.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/viewer.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -170,14 +172,14 @@ user_no api_user(struct request *r, struct db *db, const char *user_id, struct e
     user_no user = users_by_id(db, server, user_id);
     bool known =
         user != 0 &&
-        (r->identity.user == 0 ? is_operator(r) : user == r->identity.user || pages_knows(db, r->identity.user, user));
+        (r->identity.user == 0 ? is_operator(r) : user == r->identity.user || viewer_knows(db, r->identity.user, user));
     return known || api_not_there(e) ? user : 0;
 }
 
 school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     school_no school = schools_by_sourced_id(db, sourced_id);
-    bool known = school != 0 && (r->identity.user == 0 ? is_operator(r) : pages_is_in(db, r->identity.user, school));
+    bool known = school != 0 && (r->identity.user == 0 ? is_operator(r) : viewer_is_in(db, r->identity.user, school));
     return known || api_not_there(e) ? school : 0;
 }
 
@@ -185,14 +187,14 @@ class_no api_class(struct request *r, struct db *db, const char *sourced_id, str
 {
     class_no class = classes_by_sourced_id(db, sourced_id);
     bool known = class != 0 && (r->identity.user == 0 ? is_operator(r)
-                                                      : pages_is_in(db, r->identity.user, school_of_class(db, class)));
+                                                      : viewer_is_in(db, r->identity.user, school_of_class(db, class)));
     return known || api_not_there(e) ? class : 0;
 }
 
 room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e)
 {
     room_no room = rooms_by_id(db, room_id);
-    bool known = room != 0 && (r->identity.user == 0 ? is_operator(r) : pages_room_known(db, r->identity.user, room));
+    bool known = room != 0 && (r->identity.user == 0 ? is_operator(r) : viewer_knows_room(db, r->identity.user, room));
     return known || api_not_there(e) ? room : 0;
 }
 
@@ -231,12 +233,13 @@ void api_set(json_t *object, const char *key, const char *value)
         json_object_set_new(object, key, json_string(value));
 }
 
-void api_set_days(json_t *object, const char *begin, const char *end)
+void api_set_days(json_t *object, school_day begin, school_day end)
 {
-    char never[DAY_TEXT_BYTES];
-    api_set(object, "begin", begin);
-    if (strcmp(end, day_text(DAY_NEVER, never)) != 0)
-        api_set(object, "end", end);
+    char day[DAY_TEXT_BYTES];
+    if (begin != DAY_EVER)
+        api_set(object, "begin", day_text(begin, day));
+    if (end != DAY_NEVER)
+        api_set(object, "end", day_text(end, day));
 }
 
 json_t *api_user_id(struct request *r, const char *localpart)

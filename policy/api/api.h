@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 #include "homeserver/http/request.h"
+#include "homeserver/base/days.h"
 #include "policy/gate/school_gate.h"
 #include "policy/records/change.h"
 
@@ -69,7 +70,7 @@ bool api_body_name(struct request *r, const char *key, bool required, const char
 
 /* Members of replies: nothing is set for NULL and "". Days: nor for "since ever" and "without end". */
 void api_set(json_t *object, const char *key, const char *value);
-void api_set_days(json_t *object, const char *begin, const char *end);
+void api_set_days(json_t *object, school_day begin, school_day end);
 json_t *api_user_id(struct request *r, const char *localpart); /* new reference; NULL: json null */
 
 /* A number from the path ("{linkId}"); 0: none, which nothing has. */

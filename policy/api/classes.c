@@ -2,31 +2,31 @@
 #include <string.h>
 
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 
-static json_t *class_json(const struct class_page_row *row)
+static json_t *class_json(const struct class_row *row)
 {
-    json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "class", row->class.sourced_id, "school",
-                              row->school_id, "kind", row->class.homeroom ? "homeroom" : "subject", "title",
-                              row->class.title, "ended", row->class.ended, "source", row->source);
-    api_set(value, "grade", row->class.grade);
+    json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "class", row->sourced_id, "school", row->school_id,
+                              "kind", row->homeroom ? "homeroom" : "subject", "title", row->title, "ended", row->ended,
+                              "source", row->source);
+    api_set(value, "grade", row->grade);
     return value;
 }
 
 static json_t *class_get(struct db *db, class_no class, int64_t *version)
 {
-    struct class_page_row row;
+    struct class_row row;
     json_t *value = NULL;
-    struct stmt *q = pages_class(db, class);
-    if (pages_classes_next(q, &row)) {
+    if (classes_get(db, class, &row)) {
         value = class_json(&row);
         *version = row.version;
     }
-    stmt_end(q);
+    class_row_finish(&row);
     return value;
 }
 
@@ -35,7 +35,7 @@ static bool list_classes(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct class_page_row row;
+    struct class_row row;
     int n = 0;
     int64_t last = 0;
     const char *school_id = query_get(r, "school");
@@ -44,11 +44,11 @@ static bool list_classes(struct request *r)
     school_no school = school_id != NULL ? api_school(r, r->db, school_id, &r->error) : 0;
     if (school_id != NULL && school == 0)
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     json_t *items = json_array();
-    struct stmt *q = pages_classes(r->db, &viewer, school, page.after, page.limit);
-    for (; pages_classes_next(q, &row); ++n, last = row.class.no)
-        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){row.class.school, row.class.no}))
+    struct stmt *q = classes_page(r->db, &viewer, school, page.after, page.limit);
+    for (; classes_next(q, &row); ++n, last = row.no)
+        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no}))
             json_array_append_new(items, class_json(&row));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);
@@ -115,20 +115,9 @@ static bool post_class(struct request *r)
 
 static bool act_change(struct api_act *act, void *state)
 {
-    struct db *db = act->records.tx->db;
     struct class_row *wanted = state;
-    struct class_page_row now;
-    class_no class = api_class(act->r, db, act->r->params[0], act->records.e);
-    if (class == 0)
-        return false;
-    struct stmt *q = pages_class(db, class);
-    if (pages_classes_next(q, &now)) {
-        wanted->no = class;
-        wanted->school = now.class.school;
-        wanted->homeroom = now.class.homeroom;
-    }
-    stmt_end(q);
-    return reply_class(act, change_class(&act->records, wanted, act->if_version), 200);
+    wanted->no = api_class(act->r, act->records.tx->db, act->r->params[0], act->records.e);
+    return wanted->no != 0 && reply_class(act, change_class(&act->records, wanted, act->if_version), 200);
 }
 
 static bool put_class(struct request *r)

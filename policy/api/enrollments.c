@@ -1,16 +1,18 @@
 /* Who is enrolled in which class, as what. */
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/people.h"
 #include "policy/api/routes.h"
 
-static void add_row(struct request *r, json_t *items, const struct enrollment_page_row *row)
+static void add_row(struct request *r, json_t *items, const struct enrollment_row *row)
 {
     json_t *item = json_pack("{s:s, s:o, s:s, s:s}", "class", row->class_id, "user_id", api_user_id(r, row->localpart),
-                             "role", row->role, "source", row->source);
+                             "role", school_role_name(row->role), "source", row->source);
     api_set_days(item, row->begin, row->end);
     json_array_append_new(items, item);
 }
@@ -20,7 +22,7 @@ static bool list_in_class(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct enrollment_page_row row;
+    struct enrollment_row row;
     user_no last = 0;
     int people = 0;
     if (!api_caller(r, &actor) || !api_page(r, &page))
@@ -30,8 +32,8 @@ static bool list_in_class(struct request *r)
     if (class == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &subject))
         return false;
     json_t *items = json_array();
-    struct stmt *q = pages_enrollments_in(r->db, class, page.after, page.limit);
-    for (; pages_enrollments_next(q, &row); last = row.user) {
+    struct stmt *q = enrollments_page_of_class(r->db, class, page.after, page.limit);
+    for (; enrollments_next(q, &row); last = row.user) {
         people += row.user != last;
         add_row(r, items, &row);
     }
@@ -43,14 +45,14 @@ static bool list_in_class(struct request *r)
 static bool list_of_person(struct request *r)
 {
     struct actor actor;
-    struct enrollment_page_row row;
+    struct enrollment_row row;
     user_no user = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
     if (user == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.target = user}))
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     json_t *items = json_array();
-    struct stmt *q = pages_enrollments_of(r->db, &viewer, user);
-    while (pages_enrollments_next(q, &row))
+    struct stmt *q = enrollments_page_of_person(r->db, &viewer, user);
+    while (enrollments_next(q, &row))
         if (person_shown_in(r, r->db, row.school, user))
             add_row(r, items, &row);
     stmt_end(q);

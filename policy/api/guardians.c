@@ -6,8 +6,12 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
@@ -29,15 +33,15 @@ static bool school_mode(const struct request *r)
 /* D2: what the child's record says. */
 static json_t *child_data(struct request *r, user_no child)
 {
-    struct person_card card;
+    struct person_row row;
     school_no school;
     class_no class;
     json_t *out = json_object();
-    if (person_card_get(r->db, child, &card))
-        signup_json_person(out, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
-    json_object_set_new(out, "corrections", json_string(card.roster_kept ? "by_the_school" : "at_once"));
-    person_card_finish(&card);
-    if (card_pupil_place(r->db, child, &school, &class))
+    if (people_get(r->db, child, &row))
+        signup_json_person(out, &(struct applicant){row.given, row.family, row.middle, row.birth, ""});
+    json_object_set_new(out, "corrections", json_string(source_is_roster(row.source) ? "by_the_school" : "at_once"));
+    person_row_finish(&row);
+    if (enrollments_place_of_pupil(r->db, child, &school, &class))
         signup_json_place(out, r->db, school, class);
     return out;
 }
@@ -47,7 +51,7 @@ static bool needs_approval(struct request *r, user_no child)
     struct school_policy policy;
     school_no school;
     class_no class;
-    if (!card_pupil_place(r->db, child, &school, &class))
+    if (!enrollments_place_of_pupil(r->db, child, &school, &class))
         return true;
     policies_in_force(r->db, school, &policy);
     return policy.guardian_needs_approval;
@@ -58,12 +62,12 @@ static bool post_look(struct request *r)
     struct actor actor;
     const char *token;
     struct guardian_view view;
-    struct person_card self;
+    struct person_row self;
     if (!caller_is_person(r, true) || !api_caller(r, &actor) || !body_string(r, "token", &token) ||
         !guardian_look(r->db, school_mode(r), &actor, r->server->contacts, token, clock_wall_ms(), &view, &r->error))
         return false;
-    bool known = person_card_get(r->db, actor.user, &self) && !self.ended;
-    person_card_finish(&self);
+    bool known = people_get(r->db, actor.user, &self) && !self.ended;
+    person_row_finish(&self);
     return reply_json(r,
                       json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
                                 !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
@@ -114,7 +118,7 @@ static bool list_children(struct request *r)
     user_no children[CHILDREN_MAX];
     if (!caller_is_person(r, false) || !api_caller(r, &actor))
         return false;
-    int n = card_children(r->db, actor.user, children, CHILDREN_MAX);
+    int n = guardianships_children(r->db, actor.user, children, CHILDREN_MAX);
     json_t *items = json_array();
     for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
         if (api_shows(r, &actor, ACT_CHILD, &(struct subject){.target = children[i]}))
@@ -127,7 +131,7 @@ static user_no own_child(struct request *r, struct db *db, user_no guardian, str
 {
     user_no children[CHILDREN_MAX];
     user_no child = users_by_id(db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
-    int n = card_children(db, guardian, children, CHILDREN_MAX);
+    int n = guardianships_children(db, guardian, children, CHILDREN_MAX);
     for (int i = 0; child != 0 && i < n && i < CHILDREN_MAX; ++i)
         if (children[i] == child)
             return child;
@@ -140,7 +144,7 @@ static json_t *with_whom(struct request *r, room_no room, user_no child)
 {
     user_no *members = xcalloc(ROOM_MEMBERS_MAX, sizeof *members);
     json_t *names = json_array();
-    int n = card_members(r->db, room, members, ROOM_MEMBERS_MAX);
+    int n = school_room_people(r->db, room, members, ROOM_MEMBERS_MAX);
     for (int i = 0; i < n && i < ROOM_MEMBERS_MAX; ++i)
         if (members[i] != child)
             json_array_append_new(names, signup_json_name(r->db, members[i]));
@@ -158,12 +162,12 @@ static char *room_name(const char *content)
     return copy;
 }
 
-static json_t *room_json(struct request *r, const struct room_card *card, user_no child)
+static json_t *room_json(struct request *r, const struct school_room_row *row, user_no child)
 {
-    char *name = room_name(card->name);
-    json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", card->room_id, "kind", room_kind_name(card->kind),
-                            "name", name, "members", card->joined, "with",
-                            room_kind_is_space(card->kind) ? json_array() : with_whom(r, card->room, child));
+    char *name = room_name(row->name);
+    json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", room_kind_name(row->kind),
+                            "name", name, "members", row->joined, "with",
+                            room_kind_is_space(row->kind) ? json_array() : with_whom(r, row->no, child));
     free(name);
     return out;
 }
@@ -172,7 +176,7 @@ static bool list_rooms(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct room_card card;
+    struct school_room_row row;
     room_no last = 0;
     int n = 0;
     if (!caller_is_person(r, false) || !api_caller(r, &actor) || !api_page(r, &page))
@@ -181,9 +185,9 @@ static bool list_rooms(struct request *r)
     if (child == 0 || !guardian_may_see(r->db, school_mode(r), &actor, child, &r->error))
         return false;
     json_t *items = json_array();
-    struct stmt *q = card_rooms(r->db, child, page.after, page.limit);
-    for (; card_rooms_next(q, &card); ++n, last = card.room)
-        json_array_append_new(items, room_json(r, &card, child));
+    struct stmt *q = school_rooms_of_person(r->db, child, page.after, page.limit);
+    for (; school_rooms_next(q, &row); ++n, last = row.no)
+        json_array_append_new(items, room_json(r, &row, child));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);
 }

@@ -1,11 +1,12 @@
 /* Who is whose guardian, as the office sees and keeps it; the family's own side is guardians.c. */
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 
-static json_t *guardianship_json(struct request *r, const struct guardianship_page_row *row)
+static json_t *guardianship_json(struct request *r, const struct guardianship_row *row)
 {
     json_t *value = json_pack("{s:o, s:o, s:s}", "child", api_user_id(r, row->child_localpart), "guardian",
                               api_user_id(r, row->guardian_localpart), "source", row->source);
@@ -38,15 +39,15 @@ static bool list_guardianships(struct request *r)
     struct actor actor;
     struct api_page page;
     struct family_query family;
-    struct guardianship_page_row row;
+    struct guardianship_row row;
     user_no last = 0;
     int children = 0;
     if (!api_caller(r, &actor) || !api_page(r, &page) || !take_family(r, &actor, &family))
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     json_t *items = json_array();
-    struct stmt *q = pages_guardianships(r->db, &viewer, family.user, family.school, page.after, page.limit);
-    for (; pages_guardianships_next(q, &row); last = row.child) {
+    struct stmt *q = guardianships_page(r->db, &viewer, family.user, family.school, page.after, page.limit);
+    for (; guardianships_next(q, &row); last = row.child) {
         children += row.child != last;
         json_array_append_new(items, guardianship_json(r, &row));
     }

@@ -3,7 +3,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/imports.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/oneroster/source.h"
@@ -14,7 +14,7 @@ static bool readable(struct request *r, struct actor *actor)
            api_may(r, actor, ACT_IMPORT, &(struct subject){0});
 }
 
-static json_t *import_json(const struct import_page_row *row)
+static json_t *import_json(const struct import_row *row)
 {
     struct error ignored;
     json_t *changes = json_parse(row->changes, strlen(row->changes), &ignored);
@@ -28,14 +28,14 @@ static bool list_imports(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct import_page_row row;
+    struct import_row row;
     int n = 0;
     int64_t last = 0;
     if (!readable(r, &actor) || !api_page(r, &page))
         return false;
     json_t *items = json_array();
-    struct stmt *q = pages_imports(r->db, page.after, page.limit);
-    for (; pages_imports_next(q, &row); ++n, last = row.no)
+    struct stmt *q = imports_page(r->db, page.after, page.limit);
+    for (; imports_next(q, &row); ++n, last = row.no)
         json_array_append_new(items, import_json(&row));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);

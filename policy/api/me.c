@@ -3,7 +3,10 @@
 
 #include "client-api/login_common.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/applications.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/users.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
@@ -11,26 +14,23 @@
 #include "policy/signup/signup.h"
 
 #define APPLICATIONS_MAX 20
+#define ROLES_MAX 32
 #define FAMILY_MAX 50
 
 static json_t *roles(struct request *r, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    struct {
-        school_no school;
-        enum school_role role;
-    } held[32];
-    size_t n = 0;
+    struct role_row row, last = {0};
     json_t *items = json_array();
-    struct stmt *q = card_roles(r->db, user, day);
-    while (n < sizeof held / sizeof *held && card_roles_next(q, &held[n].school, &held[n].role))
-        ++n;
-    stmt_end(q);
-    for (size_t i = 0; i < n; ++i) {
-        json_t *item = json_pack("{s:s}", "role", school_role_name(held[i].role));
-        signup_json_place(item, r->db, held[i].school, 0);
+    struct stmt *q = roles_now(r->db, user, day);
+    for (; json_array_size(items) < ROLES_MAX && roles_next(q, &row); last = row) {
+        if (row.school == last.school && row.role == last.role) /* another source says the same */
+            continue;
+        json_t *item = json_pack("{s:s}", "role", school_role_name(row.role));
+        signup_json_place(item, r->db, row.school, 0);
         json_array_append_new(items, item);
     }
+    stmt_end(q);
     return items;
 }
 
@@ -114,12 +114,12 @@ static bool get_me(struct request *r)
     user_no user = r->identity.user;
     if (!users_get(r->db, user, &row))
         return refuse(r, ERROR_NOT_FOUND, NULL);
-    json_t *guardians = family(r, user, card_guardians);
+    json_t *guardians = family(r, user, guardianships_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
     json_t *me =
         json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->identity.user_id, "standing", row.state,
                   "name", signup_json_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
-                  "guardians", guardians, "children", family(r, user, card_children), "notices", notices);
+                  "guardians", guardians, "children", family(r, user, guardianships_children), "notices", notices);
     user_row_finish(&row);
     return reply_json(r, me);
 }

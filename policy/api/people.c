@@ -9,6 +9,8 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/roles.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 
@@ -24,13 +26,14 @@ bool person_shown_in(struct request *r, struct db *db, school_no school, user_no
 
 static json_t *roles_json(struct request *r, struct db *db, const struct viewer *viewer, user_no user)
 {
-    struct role_page_row row;
+    struct role_row row;
     json_t *roles = json_array();
-    struct stmt *q = pages_roles(db, viewer, user);
-    while (pages_roles_next(q, &row)) {
+    struct stmt *q = roles_page(db, viewer, user);
+    while (roles_next(q, &row)) {
         if (!person_shown_in(r, db, row.school, user))
             continue;
-        json_t *role = json_pack("{s:s, s:s, s:s}", "school", row.school_id, "role", row.role, "source", row.source);
+        json_t *role = json_pack("{s:s, s:s, s:s}", "school", row.school_id, "role", school_role_name(row.role),
+                                 "source", row.source);
         api_set_days(role, row.begin, row.end);
         json_array_append_new(roles, role);
     }
@@ -38,29 +41,29 @@ static json_t *roles_json(struct request *r, struct db *db, const struct viewer 
     return roles;
 }
 
-json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row)
+json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_row *row)
 {
-    const struct person_row *p = &row->person;
+    char day[DAY_TEXT_BYTES];
     json_t *value = json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id",
-                              api_user_id(r, row->localpart), "person", p->sourced_id, "given_name", p->given,
-                              "family_name", p->family, "enabled", p->enabled, "ended", p->ended, "standing",
-                              row->standing, "source", row->source, "roles", roles_json(r, db, viewer, p->no));
-    api_set(value, "middle_name", p->middle);
-    api_set(value, "birth_date", row->birth_date);
+                              api_user_id(r, row->localpart), "person", row->sourced_id, "given_name", row->given,
+                              "family_name", row->family, "enabled", row->enabled, "ended", row->ended, "standing",
+                              row->state, "source", row->source, "roles", roles_json(r, db, viewer, row->no));
+    api_set(value, "middle_name", row->middle);
+    if (row->birth != DAY_EVER)
+        api_set(value, "birth_date", day_text(row->birth, day));
     return value;
 }
 
 json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version)
 {
-    struct viewer viewer = pages_viewer(r->identity.user);
-    struct person_page_row row;
-    struct stmt *q;
+    struct viewer viewer = viewer_of(r->identity.user);
+    struct person_row row;
     json_t *value = NULL;
-    if (pages_person(db, user, &q, &row)) {
+    if (people_get(db, user, &row)) {
         value = person_json(r, db, &viewer, &row);
         *version = row.version;
     }
-    stmt_end(q);
+    person_row_finish(&row);
     return value;
 }
 
@@ -71,7 +74,7 @@ static bool word_known(struct request *r, const struct people_filter *f)
     enum standing standing;
     if (f->role != NULL && school_role_from(f->role) == 0)
         return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
-    if (f->standing != NULL && !standing_from(f->standing, &standing))
+    if (f->state != NULL && !standing_from(f->state, &standing))
         return refuse(r, ERROR_INVALID_PARAM, "There is no such standing.");
     return true;
 }
@@ -95,24 +98,24 @@ static bool list_people(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct person_page_row row;
+    struct person_row row;
     int n = 0;
     int64_t last = 0;
     if (!api_caller(r, &actor) || !api_page(r, &page))
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     struct people_filter filter = {.viewer = &viewer,
                                    .role = query_get(r, "role"),
-                                   .standing = query_get(r, "standing"),
+                                   .state = query_get(r, "standing"),
                                    .name = query_get(r, "name"),
                                    .after = page.after};
     if (!word_known(r, &filter) || !take_place(r, &actor, &filter))
         return false;
     json_t *items = json_array();
-    struct people_page *people = pages_people(r->db, &filter);
-    for (; n < page.limit && pages_people_next(people, &row); ++n, last = row.person.no)
+    struct people_list *people = people_list(r->db, &filter);
+    for (; n < page.limit && people_list_next(people, &row); ++n, last = row.no)
         json_array_append_new(items, person_json(r, r->db, &viewer, &row));
-    pages_people_end(people);
+    people_list_end(people);
     return api_reply_list(r, items, n == page.limit ? last : 0);
 }
 
@@ -198,25 +201,20 @@ static bool post_person(struct request *r)
 
 static bool act_change(struct api_act *act, void *state)
 {
-    struct person_row *wanted = state;
+    struct person_row *wanted = state, now;
     struct db *db = act->records.tx->db;
-    struct person_page_row now;
-    struct stmt *q;
     wanted->no = api_user(act->r, db, act->r->params[0], act->records.e);
     if (wanted->no == 0)
         return false;
-    bool there = pages_person(db, wanted->no, &q, &now);
-    char *sourced_id = there ? xstrdup(now.person.sourced_id) : NULL;
-    stmt_end(q);
-    wanted->sourced_id = sourced_id;
-    bool changed =
-        there ? change_person(&act->records, wanted, pages_shared_school(db, act->records.actor->user, wanted->no),
-                              act->if_version) != 0
-              : error_set(act->records.e, ERROR_NOT_FOUND, "This account is in no school's records.");
-    free(sourced_id);
-    if (changed)
-        act->reply = person_get(act->r, db, wanted->no, &act->version);
-    return changed;
+    bool there = people_get(db, wanted->no, &now);
+    person_row_finish(&now);
+    if (!there)
+        return error_set(act->records.e, ERROR_NOT_FOUND, "This account is in no school's records.");
+    school_no school = viewer_shared_school(db, act->records.actor->user, wanted->no);
+    if (change_person(&act->records, wanted, school, act->if_version) == 0)
+        return false;
+    act->reply = person_get(act->r, db, wanted->no, &act->version);
+    return true;
 }
 
 static bool put_person(struct request *r)

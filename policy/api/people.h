@@ -5,10 +5,11 @@
 #include <jansson.h>
 
 #include "homeserver/http/request.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/viewer.h"
 
 /* With the roles that the viewer may know of (A1): a new reference. */
-json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_page_row *row);
+json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_row *row);
 
 /* The same by number, with *version; NULL: not in the records. */
 json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *version);

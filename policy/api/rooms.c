@@ -5,7 +5,9 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
@@ -15,14 +17,15 @@
 static json_t *schools_json(struct db *db, const struct viewer *viewer, room_no room)
 {
     json_t *schools = json_array();
-    struct stmt *q = pages_room_schools(db, viewer, room);
-    while (stmt_next(q))
-        json_array_append_new(schools, json_string(col_text(q, 1)));
+    struct school_row row;
+    struct stmt *q = schools_of_room(db, viewer, room);
+    while (schools_next(q, &row))
+        json_array_append_new(schools, json_string(row.sourced_id));
     stmt_end(q);
     return schools;
 }
 
-static void set_name(json_t *value, const struct room_page_row *row)
+static void set_name(json_t *value, const struct school_room_row *row)
 {
     struct error ignored;
     json_t *content = row->name != NULL ? json_parse(row->name, strlen(row->name), &ignored) : NULL;
@@ -30,10 +33,11 @@ static void set_name(json_t *value, const struct room_page_row *row)
     json_decref(content);
 }
 
-static json_t *room_json(struct request *r, struct db *db, const struct viewer *viewer, const struct room_page_row *row)
+static json_t *room_json(struct request *r, struct db *db, const struct viewer *viewer,
+                         const struct school_room_row *row)
 {
-    json_t *value = json_pack("{s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", row->kind, "joined", row->joined,
-                              "schools", schools_json(db, viewer, row->no));
+    json_t *value = json_pack("{s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", room_kind_name(row->kind),
+                              "joined", row->joined, "schools", schools_json(db, viewer, row->no));
     set_name(value, row);
     api_set(value, "class", row->class_id);
     if (row->owner != NULL)
@@ -46,7 +50,7 @@ static bool list_rooms(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct room_page_row row;
+    struct school_room_row row;
     enum room_kind kind;
     int n = 0;
     room_no last = 0;
@@ -61,10 +65,10 @@ static bool list_rooms(struct request *r)
     if ((school_id != NULL && school == 0) ||
         !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}))
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     json_t *items = json_array();
-    struct stmt *q = pages_rooms(r->db, &viewer, school, word != NULL ? word : "", page.after, page.limit);
-    for (; pages_rooms_next(q, &row); ++n, last = row.no)
+    struct stmt *q = school_rooms_page(r->db, &viewer, school, word != NULL ? word : "", page.after, page.limit);
+    for (; school_rooms_next(q, &row); ++n, last = row.no)
         json_array_append_new(items, room_json(r, r->db, &viewer, &row));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);
@@ -83,27 +87,27 @@ static room_no readable_room(struct request *r, struct actor *actor)
     room_no room = api_caller(r, actor) ? api_room(r, r->db, r->params[0], &r->error) : 0;
     if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error)))
         return 0;
-    struct subject subject = {.school = school_gate_room_school(r->db, actor, room)};
+    struct subject subject = {.school = viewer_room_school(r->db, actor->user, room)};
     return api_may(r, actor, ACT_RECORDS_READ, &subject) ? room : 0;
 }
 
 static bool get_room(struct request *r)
 {
     struct actor actor;
-    struct room_page_row row;
+    struct school_room_row row;
     json_t *value = NULL;
     room_no room = readable_room(r, &actor);
     if (room == 0)
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
-    struct stmt *q = pages_room(r->db, room);
-    if (pages_rooms_next(q, &row))
+    struct viewer viewer = viewer_of(actor.user);
+    struct stmt *q = school_rooms_one(r->db, room);
+    if (school_rooms_next(q, &row))
         value = room_json(r, r->db, &viewer, &row);
     stmt_end(q);
     return reply_json(r, value);
 }
 
-static json_t *member_json(struct request *r, const struct member_page_row *row)
+static json_t *member_json(struct request *r, const struct school_room_member_row *row)
 {
     json_t *value = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(r, row->localpart), "membership",
                               row->membership, "held", row->held, "named", row->named);
@@ -116,15 +120,15 @@ static bool list_members(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct member_page_row row;
+    struct school_room_member_row row;
     int n = 0;
     user_no last = 0;
     room_no room = api_page(r, &page) ? readable_room(r, &actor) : 0;
     if (room == 0)
         return false;
     json_t *items = json_array();
-    struct stmt *q = pages_members(r->db, room, page.after, page.limit);
-    for (; pages_members_next(q, &row); ++n, last = row.user)
+    struct stmt *q = school_room_members(r->db, room, page.after, page.limit);
+    for (; school_room_members_next(q, &row); ++n, last = row.user)
         json_array_append_new(items, member_json(r, &row));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);

@@ -1,27 +1,27 @@
 /* Schools. */
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/pages.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 
-static json_t *school_json(const struct school_page_row *row)
+static json_t *school_json(const struct school_row *row)
 {
-    return json_pack("{s:s, s:s, s:b, s:s}", "school", row->school.sourced_id, "name", row->school.name, "ended",
-                     row->school.ended, "source", row->source);
+    return json_pack("{s:s, s:s, s:b, s:s}", "school", row->sourced_id, "name", row->name, "ended", row->ended,
+                     "source", row->source);
 }
 
 /* NULL: there is none */
 static json_t *school_get(struct db *db, school_no school, int64_t *version)
 {
-    struct school_page_row row;
+    struct school_row row;
     json_t *value = NULL;
-    struct stmt *q = pages_school(db, school);
-    if (pages_schools_next(q, &row)) {
+    if (schools_get(db, school, &row)) {
         value = school_json(&row);
         *version = row.version;
     }
-    stmt_end(q);
+    school_row_finish(&row);
     return value;
 }
 
@@ -29,16 +29,16 @@ static bool list_schools(struct request *r)
 {
     struct actor actor;
     struct api_page page;
-    struct school_page_row row;
+    struct school_row row;
     int n = 0;
     int64_t last = 0;
     if (!api_caller(r, &actor) || !api_page(r, &page))
         return false;
-    struct viewer viewer = pages_viewer(actor.user);
+    struct viewer viewer = viewer_of(actor.user);
     json_t *items = json_array();
-    struct stmt *q = pages_schools(r->db, &viewer, page.after, page.limit);
-    for (; pages_schools_next(q, &row); ++n, last = row.school.no)
-        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = row.school.no}))
+    struct stmt *q = schools_page(r->db, &viewer, page.after, page.limit);
+    for (; schools_next(q, &row); ++n, last = row.no)
+        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = row.no}))
             json_array_append_new(items, school_json(&row));
     stmt_end(q);
     return api_reply_list(r, items, n == page.limit ? last : 0);

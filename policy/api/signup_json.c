@@ -7,8 +7,10 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
@@ -17,14 +19,13 @@
 
 void signup_json_place(json_t *object, struct db *db, school_no school, class_no class)
 {
-    struct place_card card;
-    if (!place_card_get(db, school, class, &card))
-        return;
-    api_set(object, "school", card.school_id);
-    api_set(object, "school_name", card.school_name);
-    api_set(object, "class", card.class_id);
-    api_set(object, "class_title", card.class_title);
-    place_card_finish(&card);
+    struct place place;
+    place_get(db, school, class, &place); /* one that is gone has no names */
+    api_set(object, "school", place.school.sourced_id);
+    api_set(object, "school_name", place.school.name);
+    api_set(object, "class", place.class.sourced_id);
+    api_set(object, "class_title", place.class.title);
+    place_finish(&place);
 }
 
 void signup_json_person(json_t *object, const struct applicant *p)
@@ -67,7 +68,7 @@ static json_t *confirmers(struct db *db, const struct application_row *row)
     policies_in_force(db, row->school, &policy);
     add_post(posts, ROLE_ADMINISTRATOR, "администратор школы", "a school administrator");
     if (family && row->class != 0 && (policy.class_teacher_may & CLASS_TEACHER_APPROVES) != 0 &&
-        card_has_class_teacher(db, row->class))
+        enrollments_has_class_teacher(db, row->class))
         add_post(posts, ROLE_CLASS_TEACHER, "классный руководитель", "the class teacher");
     return posts;
 }
@@ -75,11 +76,11 @@ static json_t *confirmers(struct db *db, const struct application_row *row)
 /* D2: what the record says now, beside what it should say. */
 static json_t *record_of(struct db *db, user_no child)
 {
-    struct person_card card;
+    struct person_row row;
     json_t *record = json_object();
-    if (person_card_get(db, child, &card))
-        signup_json_person(record, &(struct applicant){card.given, card.family, card.middle, card.birth, ""});
-    person_card_finish(&card);
+    if (people_get(db, child, &row))
+        signup_json_person(record, &(struct applicant){row.given, row.family, row.middle, row.birth, ""});
+    person_row_finish(&row);
     return record;
 }
 
@@ -90,7 +91,7 @@ static void add_namesakes(json_t *out, struct request *r, struct db *db, const s
     const struct applicant *p = &row->person;
     if (row->kind != APPLICATION_JOIN || row->state != APPLICATION_WAITING)
         return;
-    int n = card_namesakes(db, row->school, p->given, p->family, found, NAMESAKES_MAX);
+    int n = people_namesakes(db, row->school, p->given, p->family, found, NAMESAKES_MAX);
     json_t *ids = json_array();
     for (int i = 0; i < n; ++i)
         if (found[i] != row->user)

@@ -7,7 +7,6 @@
 
 #include "homeserver/http/request.h"
 #include "homeserver/store/school/applications.h"
-#include "homeserver/store/school/links.h"
 #include "policy/gate/school_gate.h"
 
 /* Members "school", "school_name", "class", "class_title" of object, those that there are. */

@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/school/schools.h"
 
 struct actor;
 struct db;

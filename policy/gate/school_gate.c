@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/school/pages.h"
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/rule_facts.h"
 
@@ -173,13 +172,4 @@ void school_explain(struct db *db, bool school_mode, const struct actor *actor, 
     }
     collect(db, school_mode, actor, act, subject, &policy, &facts);
     rules_explain(&facts, out, max, n);
-}
-
-school_no school_gate_room_school(struct db *db, const struct actor *actor, room_no room)
-{
-    struct viewer viewer = pages_viewer(actor->user);
-    struct stmt *q = pages_room_schools(db, &viewer, room);
-    school_no school = stmt_next(q) ? col_int(q, 0) : 0;
-    stmt_end(q);
-    return school;
 }

@@ -10,7 +10,6 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/store/school/schools.h"
 #include "policy/rules/rules.h"
 
 struct db;
@@ -60,9 +59,5 @@ bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enu
 /* J1: what school_gate would say, and every row that speaks, as rules_explain tells it. */
 void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
                     const struct subject *subject, struct verdict *out, int max, int *n);
-
-/* The school by which actor deals with a room: the first of the room's that the person is in; an operator's: the room's
- * first. 0: none. */
-school_no school_gate_room_school(struct db *db, const struct actor *actor, room_no room);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
 
 #define NAME_BYTES 255 /* of a sourcedId or a name */
 

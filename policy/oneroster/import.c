@@ -11,7 +11,9 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/imports.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/source.h"
 #include "policy/gate/school_gate.h"
 #include "policy/audit/audit.h"
 #include "policy/oneroster/import_private.h"
@@ -200,7 +202,12 @@ static bool remember(struct importing *in, const struct import_job *job)
         return true;
     json_t *counts = roster_changes_json(in->changes);
     char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
-    struct import_row row = {in->source, mode_of(job), job->actor->name, in->tx->now_ms, clock_wall_ms(), text};
+    struct import_row row = {.source = in->source,
+                             .mode = mode_of(job),
+                             .author = job->actor->name,
+                             .changes = text,
+                             .started_ms = in->tx->now_ms,
+                             .ended_ms = clock_wall_ms()};
     bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
     good = good && audit_all(in, job, counts);
     free(text);

@@ -4,7 +4,14 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
 #include "policy/oneroster/import_private.h"
 #include "policy/records/people.h"
@@ -405,7 +412,7 @@ static bool guardianship_drop(void *self, const struct diff_row *f, const struct
     struct importing *in = self;
     ++in->changes->n[ROSTER_GUARDIANSHIPS_ENDED];
     changelog_record(&in->changelog, "guardianship", '-', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
-    return guardianships_delete(in->tx->db, &(struct guardianship_row){f->a, f->b}) || database_failed(in);
+    return guardianships_delete(in->tx->db, f->a, f->b) || database_failed(in);
 }
 
 /* Of what there is, an import compares its own rows alone. */
@@ -478,7 +485,7 @@ static bool end_third_guardians(struct importing *in)
         diff_set_add(&beyond, (struct diff_row){.a = row.child, .b = row.guardian});
     stmt_end(q);
     for (size_t i = 0; i < beyond.n && good; ++i)
-        if (guardians_count(in->tx->db, beyond.rows[i].a) > 2)
+        if (guardianships_guardians(in->tx->db, beyond.rows[i].a, NULL, 0) > 2)
             good = guardianship_drop(in, &beyond.rows[i], NULL);
     diff_set_finish(&beyond);
     return good;

@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
+#include "policy/rules/words.h"
 #include "policy/oneroster/csv.h"
 #include "policy/oneroster/id_map.h"
 

@@ -12,6 +12,7 @@
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/school/erasures.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/matrix/memberships.h"

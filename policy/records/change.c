@@ -7,8 +7,11 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/pages.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/source.h"
+#include "homeserver/store/school/viewer.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -29,12 +32,6 @@ struct doing {
 static bool failed(const struct changing_records *c)
 {
     return error_set(c->e, ERROR_UNKNOWN, NULL);
-}
-
-/* Whether somebody other than the school itself keeps the record: then it is changed by an override alone. */
-static bool roster_keeps(const char *source)
-{
-    return strcmp(source, SOURCE_SCHOOL) != 0 && strcmp(source, SOURCE_DERIVED) != 0;
 }
 
 static bool start(struct doing *d, const struct changing_records *c, enum act act, const struct subject *subject)
@@ -128,74 +125,6 @@ static const char *sourced_id_draw(const char *given, char drawn[32])
     return drawn;
 }
 
-/* --- What there is --- */
-
-/* A row read whole; strings are on the heap. */
-struct known {
-    bool found, ended, kept, enabled, homeroom; /* kept: by a roster */
-    int64_t version;
-    school_no school;
-    char *sourced_id, *source;
-};
-
-static void known_finish(struct known *k)
-{
-    free(k->sourced_id);
-    free(k->source);
-    *k = (struct known){0};
-}
-
-static bool know_person(struct db *db, user_no user, struct known *k)
-{
-    struct person_row row;
-    struct stmt *q = people_one(db, user);
-    *k = (struct known){.found = people_next(q, &row)};
-    if (k->found)
-        *k = (struct known){.found = true,
-                            .ended = row.ended,
-                            .kept = roster_keeps(row.source),
-                            .enabled = row.enabled,
-                            .version = row.version,
-                            .sourced_id = xstrdup(row.sourced_id),
-                            .source = xstrdup(row.source)};
-    stmt_end(q);
-    return k->found;
-}
-
-static bool know_class(struct db *db, class_no class, struct known *k)
-{
-    struct class_row row;
-    struct stmt *q = classes_one(db, class);
-    *k = (struct known){.found = classes_next(q, &row)};
-    if (k->found)
-        *k = (struct known){.found = true,
-                            .ended = row.ended,
-                            .kept = roster_keeps(row.source),
-                            .homeroom = row.homeroom,
-                            .version = row.version,
-                            .school = row.school,
-                            .sourced_id = xstrdup(row.sourced_id),
-                            .source = xstrdup(row.source)};
-    stmt_end(q);
-    return k->found;
-}
-
-static bool know_school(struct db *db, school_no school, struct known *k)
-{
-    struct school_row row;
-    struct stmt *q = schools_one(db, school);
-    *k = (struct known){.found = schools_next(q, &row)};
-    if (k->found)
-        *k = (struct known){.found = true,
-                            .ended = row.ended,
-                            .kept = roster_keeps(row.source),
-                            .version = row.version,
-                            .sourced_id = xstrdup(row.sourced_id),
-                            .source = xstrdup(row.source)};
-    stmt_end(q);
-    return k->found;
-}
-
 /* --- People --- */
 
 static bool person_fits(const struct changing_records *c, const struct person_row *person)
@@ -237,44 +166,45 @@ static user_no person_new(struct changing_records *c, const struct person_row *p
 
 user_no change_person(struct changing_records *c, const struct person_row *person, school_no school, int64_t if_version)
 {
-    struct known k;
+    struct person_row now;
     struct doing d;
     if (!person_fits(c, person))
         return 0;
     if (person->no == 0)
         return person_new(c, person, school);
-    if (!know_person(c->tx->db, person->no, &k))
+    if (!people_get(c->tx->db, person->no, &now))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
     struct person_row row = *person;
-    row.sourced_id = k.sourced_id;
-    row.source = k.source;
-    row.ended = k.ended;
+    row.sourced_id = now.sourced_id;
+    row.source = now.source;
+    row.ended = now.ended;
     bool good =
-        version_fits(c, k.version, if_version) &&
-        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .target = row.no, .roster_kept = k.kept});
+        version_fits(c, now.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE,
+              &(struct subject){.school = school, .target = row.no, .roster_kept = source_is_roster(now.source)});
     if (good) {
         good = (people_put(c->tx->db, &row) &&
-                (row.enabled == k.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
+                (row.enabled == now.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
                failed(c);
         reconcile_touch(d.s, row.no);
         good = finish(&d, good, "person.update", school, subject_json(c, row.no, 0, 0), NULL);
     }
-    known_finish(&k);
-    return good ? row.no : 0;
+    person_row_finish(&now);
+    return good ? person->no : 0;
 }
 
 /* An account that waits for it, and is nobody's yet. */
 static bool account_fits(const struct changing_records *c, user_no account)
 {
     struct user_row user;
-    struct known k;
+    struct person_row row;
     bool found = users_get(c->tx->db, account, &user), person = !user.service;
     bool open = strcmp(user.state, "pending") == 0 || strcmp(user.state, "active") == 0;
     user_row_finish(&user);
     if (!found || !person)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    bool taken = know_person(c->tx->db, account, &k);
-    known_finish(&k);
+    bool taken = people_get(c->tx->db, account, &row);
+    person_row_finish(&row);
     if (taken || !open)
         return error_set(c->e, ERROR_CONFLICT, "This account can't become a person of a school.");
     return true;
@@ -295,15 +225,12 @@ user_no change_person_of_account(struct changing_records *c, user_no account, co
  * was closed by somebody else than the records. */
 static bool person_back(const struct changing_records *c, user_no user)
 {
-    struct known k;
-    struct user_row row;
-    if (!know_person(c->tx->db, user, &k))
+    struct person_row row;
+    if (!people_get(c->tx->db, user, &row))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such person in the records.");
-    bool ended = k.ended;
-    known_finish(&k);
-    bool left = users_get(c->tx->db, user, &row) && strcmp(row.state, "left") == 0;
-    user_row_finish(&row);
-    if (left && !people_closed(c->tx->db, user))
+    bool ended = row.ended, gone = strcmp(row.state, "left") == 0 && !row.closed;
+    person_row_finish(&row);
+    if (gone)
         return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
     return !ended || people_return(c->tx->db, user) || failed(c);
 }
@@ -323,9 +250,9 @@ static bool role_fits(const struct changing_records *c, const struct role_row *r
 
 static bool school_is(const struct changing_records *c, school_no school)
 {
-    struct known k;
-    bool good = know_school(c->tx->db, school, &k) && !k.ended;
-    known_finish(&k);
+    struct school_row row;
+    bool good = schools_get(c->tx->db, school, &row) && !row.ended;
+    school_row_finish(&row);
     return good || error_set(c->e, ERROR_NOT_FOUND, "There is no such school.");
 }
 
@@ -351,8 +278,9 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
     if (!roles_source(c->tx->db, role, source))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such role.");
     row.source = source;
-    if (!start(&d, c, ACT_RECORDS_WRITE,
-               &(struct subject){.school = role->school, .target = role->user, .roster_kept = roster_keeps(source)}))
+    if (!start(
+            &d, c, ACT_RECORDS_WRITE,
+            &(struct subject){.school = role->school, .target = role->user, .roster_kept = source_is_roster(source)}))
         return false;
     reconcile_lost(d.s, role->user);
     return finish(&d, roles_delete(c->tx->db, &row) || failed(c), "role.end", role->school,
@@ -373,7 +301,7 @@ static bool drop_unsupported(struct doing *d, user_no user)
     bool good = true;
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && good; ++i)
         good = roles_delete_unsupported(db, user, ROLES[i]);
-    struct stmt *q = guardianships_of(db, user);
+    struct stmt *q = guardianships_of_person(db, user);
     while (guardianships_next(q, &row))
         if (row.child == user && n < GUARDIANS_MAX)
             guardians[n++] = row.guardian;
@@ -403,7 +331,7 @@ static struct enrollment_row *rivals(const struct changing_records *c, const str
         bool same = row.user == of->user && row.begin == of->begin;
         if (row.role != ROLE_CLASS_TEACHER || same || row.begin > of->end || row.end < of->begin)
             continue;
-        *kept = *kept || roster_keeps(row.source);
+        *kept = *kept || source_is_roster(row.source);
         list = xrealloc(list, (*n + 1) * sizeof *list);
         row.source = NULL;
         list[(*n)++] = row;
@@ -412,13 +340,14 @@ static struct enrollment_row *rivals(const struct changing_records *c, const str
     return list;
 }
 
-static bool enrollment_fits(const struct changing_records *c, const struct enrollment_row *row, const struct known *k)
+static bool enrollment_fits(const struct changing_records *c, const struct enrollment_row *row,
+                            const struct class_row *class)
 {
-    if (!k->found || k->ended)
+    if (class->no == 0 || class->ended)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
     if (row->role != ROLE_PUPIL && row->role != ROLE_TEACHER && row->role != ROLE_CLASS_TEACHER)
         return error_set(c->e, ERROR_INVALID_PARAM, "A class has pupils, teachers and a class teacher.");
-    if (row->role == ROLE_CLASS_TEACHER && !k->homeroom)
+    if (row->role == ROLE_CLASS_TEACHER && !class->homeroom)
         return error_set(c->e, ERROR_INVALID_PARAM, "A subject group has no class teacher.");
     return row->begin <= row->end || error_set(c->e, ERROR_INVALID_PARAM, "It ends before it begins.");
 }
@@ -426,48 +355,45 @@ static bool enrollment_fits(const struct changing_records *c, const struct enrol
 bool change_enrollment(struct changing_records *c, const struct enrollment_row *enrollment)
 {
     struct doing d;
-    struct known k;
+    struct class_row class;
     char source[SOURCE_BYTES];
     struct enrollment_row row = *enrollment;
     size_t n = 0;
     bool kept, there = enrollments_source(c->tx->db, enrollment, source);
     struct enrollment_row *others = rivals(c, enrollment, &n, &kept);
-    know_class(c->tx->db, enrollment->class, &k);
+    classes_get(c->tx->db, enrollment->class, &class);
     row.source = there ? source : SOURCE_SCHOOL;
-    bool good = enrollment_fits(c, enrollment, &k) &&
+    bool good = enrollment_fits(c, enrollment, &class) &&
                 start(&d, c, ACT_RECORDS_WRITE,
-                      &(struct subject){.school = k.school,
+                      &(struct subject){.school = class.school,
                                         .class = row.class,
                                         .target = row.user,
-                                        .roster_kept = kept || (there && roster_keeps(source))});
+                                        .roster_kept = kept || (there && source_is_roster(source))});
     if (good) {
         good = person_back(c, row.user) && (enrollments_put(c->tx->db, &row) || failed(c));
         reconcile_lost(d.s, row.user);
         for (size_t i = 0; i < n && good; ++i)
             good = enrollment_delete(&d, &others[i]);
-        good = finish(&d, good, "enrollment.create", k.school, subject_json(c, row.user, row.class, 0),
+        good = finish(&d, good, "enrollment.create", class.school, subject_json(c, row.user, row.class, 0),
                       period_json(row.role, row.begin, row.end));
     }
     free(others);
-    known_finish(&k);
+    class_row_finish(&class);
     return good;
 }
 
 bool change_enrollment_end(struct changing_records *c, const struct enrollment_row *enrollment)
 {
     struct doing d;
-    struct known k;
     char source[SOURCE_BYTES];
     if (!enrollments_source(c->tx->db, enrollment, source))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such enrollment.");
-    know_class(c->tx->db, enrollment->class, &k);
-    school_no school = k.school;
-    known_finish(&k);
+    school_no school = school_of_class(c->tx->db, enrollment->class);
     if (!start(&d, c, ACT_RECORDS_WRITE,
                &(struct subject){.school = school,
                                  .class = enrollment->class,
                                  .target = enrollment->user,
-                                 .roster_kept = roster_keeps(source)}))
+                                 .roster_kept = source_is_roster(source)}))
         return false;
     return finish(&d, enrollment_delete(&d, enrollment), "enrollment.end", school,
                   subject_json(c, enrollment->user, enrollment->class, 0),
@@ -491,14 +417,14 @@ static school_no school_of_child(const struct changing_records *c, user_no child
 
 static bool guardian_fits(const struct changing_records *c, user_no child, user_no guardian)
 {
-    struct known k;
-    bool found = know_person(c->tx->db, child, &k) && !k.ended;
-    known_finish(&k);
+    struct person_row row;
+    bool found = people_get(c->tx->db, child, &row) && !row.ended;
+    person_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
     if (child == guardian)
         return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
-    if (guardians_count(c->tx->db, child) >= GUARDIANS_MAX)
+    if (guardianships_guardians(c->tx->db, child, NULL, 0) >= GUARDIANS_MAX)
         return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
     return person_back(c, guardian);
 }
@@ -530,8 +456,7 @@ static bool guardianship_delete(struct doing *d, user_no child, user_no guardian
     struct db *db = d->c->tx->db;
     reconcile_touch(d->s, child);
     reconcile_lost(d->s, guardian);
-    return (guardianships_delete(db, &(struct guardianship_row){child, guardian}) &&
-            roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
+    return (guardianships_delete(db, child, guardian) && roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
            failed(d->c);
 }
 
@@ -543,7 +468,7 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
     if (!guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
     if (!start(&d, c, ACT_END_GUARDIAN,
-               &(struct subject){.school = school, .target = child, .roster_kept = roster_keeps(source)}))
+               &(struct subject){.school = school, .target = child, .roster_kept = source_is_roster(source)}))
         return false;
     return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
                   subject_json(c, child, 0, guardian), NULL);
@@ -576,33 +501,28 @@ static class_no class_new(struct changing_records *c, const struct class_row *cl
 class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version)
 {
     struct doing d;
-    struct known k;
+    struct class_row row;
     if (!name_fits(c, class_->title) || !name_fits(c, class_->grade))
         return 0;
     if (*class_->title == '\0')
         return error_set(c->e, ERROR_INVALID_PARAM, "A class needs a title.");
     if (class_->no == 0)
         return class_new(c, class_);
-    if (!know_class(c->tx->db, class_->no, &k))
+    if (!classes_get(c->tx->db, class_->no, &row))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    struct class_row row = {.no = class_->no,
-                            .sourced_id = k.sourced_id,
-                            .grade = class_->grade,
-                            .title = class_->title,
-                            .school = k.school,
-                            .homeroom = k.homeroom,
-                            .ended = k.ended,
-                            .source = k.source};
+    row.grade = class_->grade;
+    row.title = class_->title;
     bool good =
-        version_fits(c, k.version, if_version) &&
-        start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = k.school, .class = row.no, .roster_kept = k.kept});
+        version_fits(c, row.version, if_version) &&
+        start(&d, c, ACT_RECORDS_WRITE,
+              &(struct subject){.school = row.school, .class = row.no, .roster_kept = source_is_roster(row.source)});
     if (good) {
         good = classes_put(c->tx->db, &row) != 0 || failed(c);
         reconcile_class(d.s, row.no);
-        good = finish(&d, good, "class.update", k.school, subject_json(c, 0, row.no, 0), NULL);
+        good = finish(&d, good, "class.update", row.school, subject_json(c, 0, row.no, 0), NULL);
     }
-    known_finish(&k);
-    return good ? row.no : 0;
+    class_row_finish(&row);
+    return good ? class_->no : 0;
 }
 
 static bool end_enrollments(struct doing *d, class_no class)
@@ -626,10 +546,10 @@ static bool end_enrollments(struct doing *d, class_no class)
 bool change_class_end(struct changing_records *c, class_no class_)
 {
     struct doing d;
-    struct known k;
-    bool found = know_class(c->tx->db, class_, &k) && !k.ended, kept = k.kept;
-    school_no school = k.school;
-    known_finish(&k);
+    struct class_row row;
+    bool found = classes_get(c->tx->db, class_, &row) && !row.ended, kept = source_is_roster(row.source);
+    school_no school = row.school;
+    class_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
     if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .class = class_, .roster_kept = kept}))
@@ -641,30 +561,30 @@ bool change_class_end(struct changing_records *c, class_no class_)
 school_no change_school(struct changing_records *c, const struct school_row *school, int64_t if_version)
 {
     struct doing d;
-    struct known k = {0};
     char drawn[32];
+    bool fresh = school->no == 0;
+    struct school_row row = {.source = SOURCE_SCHOOL};
     if (!name_fits(c, school->name))
         return 0;
     if (*school->name == '\0')
         return error_set(c->e, ERROR_INVALID_PARAM, "A school needs a name.");
-    if (school->no != 0 && !know_school(c->tx->db, school->no, &k))
+    if (!fresh && !schools_get(c->tx->db, school->no, &row))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    struct school_row row = {.no = school->no,
-                             .sourced_id = k.found ? k.sourced_id : sourced_id_draw(school->sourced_id, drawn),
-                             .name = school->name,
-                             .ended = k.ended,
-                             .source = k.found ? k.source : SOURCE_SCHOOL};
-    bool taken = !k.found && schools_by_sourced_id(c->tx->db, row.sourced_id) != 0;
+    if (fresh)
+        row.sourced_id = sourced_id_draw(school->sourced_id, drawn);
+    row.name = school->name;
+    bool taken = fresh && schools_by_sourced_id(c->tx->db, row.sourced_id) != 0;
     bool good = (!taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another school's.")) &&
-                version_fits(c, k.version, k.found ? if_version : 0) &&
-                start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = row.no, .roster_kept = k.kept});
+                version_fits(c, row.version, fresh ? 0 : if_version) &&
+                start(&d, c, ACT_RECORDS_WRITE,
+                      &(struct subject){.school = row.no, .roster_kept = source_is_roster(row.source)});
+    school_no no = good ? schools_put(c->tx->db, &row) : 0;
     if (good) {
-        row.no = schools_put(c->tx->db, &row);
-        reconcile_school(d.s, row.no);
-        good = finish(&d, row.no != 0 || failed(c), k.found ? "school.update" : "school.create", row.no, NULL, NULL);
+        reconcile_school(d.s, no);
+        good = finish(&d, no != 0 || failed(c), fresh ? "school.create" : "school.update", no, NULL, NULL);
     }
-    known_finish(&k);
-    return good ? row.no : 0;
+    school_row_finish(&row);
+    return good ? no : 0;
 }
 
 /* --- Leaving (G1, G2) --- */
@@ -692,7 +612,6 @@ static bool end_roles_at(struct doing *d, user_no user, school_no school)
 static bool end_enrollments_at(struct doing *d, user_no user, school_no school)
 {
     struct enrollment_row *list = NULL, row;
-    struct known k;
     size_t n = 0;
     bool good = true;
     struct stmt *q = enrollments_of_person(d->c->tx->db, user);
@@ -702,12 +621,9 @@ static bool end_enrollments_at(struct doing *d, user_no user, school_no school)
         list[n++] = row;
     }
     stmt_end(q);
-    for (size_t i = 0; i < n && good; ++i) {
-        know_class(d->c->tx->db, list[i].class, &k);
-        if (k.school == school)
+    for (size_t i = 0; i < n && good; ++i)
+        if (school_of_class(d->c->tx->db, list[i].class) == school)
             good = enrollments_delete(d->c->tx->db, &list[i]) || failed(d->c);
-        known_finish(&k);
-    }
     free(list);
     return good;
 }
@@ -731,7 +647,7 @@ static bool end_guardianships_at(struct doing *d, user_no user, school_no school
     struct guardianship_row *list = NULL, row;
     size_t n = 0;
     bool good = true;
-    struct stmt *q = guardianships_of(d->c->tx->db, user);
+    struct stmt *q = guardianships_of_person(d->c->tx->db, user);
     while (guardianships_next(q, &row)) {
         list = xrealloc(list, (n + 1) * sizeof *list);
         row.source = NULL;
@@ -748,9 +664,9 @@ static bool end_guardianships_at(struct doing *d, user_no user, school_no school
 bool change_leave_school(struct changing_records *c, user_no user, school_no school)
 {
     struct doing d;
-    struct known k;
-    bool found = know_person(c->tx->db, user, &k), kept = k.kept;
-    known_finish(&k);
+    struct person_row row;
+    bool found = people_get(c->tx->db, user, &row), kept = source_is_roster(row.source);
+    person_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
     if (!start(&d, c, ACT_LEAVE_SCHOOL, &(struct subject){.school = school, .target = user, .roster_kept = kept}))
@@ -778,7 +694,7 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
 {
     struct doing d;
     struct user_row row;
-    struct known k;
+    struct person_row person;
     bool found = users_get(c->tx->db, user, &row) && !row.service;
     char now[USER_STATE_BYTES];
     snprintf(now, sizeof now, "%s", row.state);
@@ -787,9 +703,9 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
     if (user == c->actor->user)
         return error_set(c->e, ERROR_FORBIDDEN, "Nobody stops their own account.");
-    know_person(c->tx->db, user, &k);
-    bool kept = k.found && k.kept && !k.enabled;
-    known_finish(&k);
+    people_get(c->tx->db, user, &person);
+    bool kept = source_is_roster(person.source) && !person.enabled;
+    person_row_finish(&person);
     if (!standing_fits(c, now, standing) ||
         !start(&d, c, ACT_STANDING, &(struct subject){.target = user, .roster_kept = kept}))
         return false;
@@ -797,7 +713,7 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
         strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
     reconcile_touch(d.s, user);
     return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
-                  pages_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
+                  viewer_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
                   json_pack("{s:s, s:s}", "from", now, "to", standing_name(standing)));
 }
 
@@ -809,7 +725,7 @@ bool change_named_member(struct changing_records *c, room_no room, user_no user,
     struct room_school of;
     if (!school_of_room(c->tx->db, room, &of))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such room.");
-    school_no school = of.school != 0 ? of.school : school_gate_room_school(c->tx->db, c->actor, room);
+    school_no school = of.school != 0 ? of.school : viewer_room_school(c->tx->db, c->actor->user, room);
     if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = school, .class = of.class, .target = user}))
         return false;
     if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {

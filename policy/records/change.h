@@ -13,6 +13,10 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/error.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/schools.h"
 #include "policy/gate/school_gate.h"
 

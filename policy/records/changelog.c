@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"

@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/school/schools.h"
 #include "policy/records/roster_changes.h"
 
 struct tx;

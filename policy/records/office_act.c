@@ -1,5 +1,7 @@
 #include "policy/records/office_act.h"
 
+#include <stdlib.h>
+
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/rule_facts.h"
@@ -29,6 +31,14 @@ bool office_act_note(struct changing_records *c, const char *act, school_no scho
     const struct audit_note note = {
         .actor = c->actor, .act = act, .school = school, .subject = subject, .details = details, .reason = reason};
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+json_t *office_act_class_id(const struct changing_records *c, class_no class)
+{
+    char *id = classes_sourced_id(c->tx->db, class);
+    json_t *value = json_string(id != NULL ? id : "");
+    free(id);
+    return value;
 }
 
 const char *office_act_user_id(const struct changing_records *c, user_no user)

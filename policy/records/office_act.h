@@ -27,6 +27,7 @@ bool office_act_knows(const struct changing_records *c, school_no school);
 bool office_act_note(struct changing_records *c, const char *act, school_no school, json_t *subject, json_t *details,
                      const char *reason);
 
+json_t *office_act_class_id(const struct changing_records *c, class_no class);  /* its sourcedId, a new reference */
 const char *office_act_user_id(const struct changing_records *c, user_no user); /* borrowed; "" for 0 */
 
 #endif

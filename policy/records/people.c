@@ -8,7 +8,7 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 

@@ -6,7 +6,7 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/people.h"
 
 struct rooms;
 struct tx;

@@ -9,9 +9,17 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/settled.h"
+#include "homeserver/store/school/source.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/school/records.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -194,7 +202,7 @@ static bool for_touched(struct reconciling *s, bool (*each)(struct reconciling *
 static void touch_family(struct reconciling *s, user_no user)
 {
     struct guardianship_row row;
-    struct stmt *q = guardianships_of(s->p.tx->db, user);
+    struct stmt *q = guardianships_of_person(s->p.tx->db, user);
     while (guardianships_next(q, &row))
         reconcile_touch(s, row.child == user ? row.guardian : row.child);
     stmt_end(q);
@@ -287,10 +295,11 @@ static bool reopen(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
     struct diff_set back = {0};
+    struct person_row row;
     bool good = true;
     struct stmt *q = people_to_reopen(s->p.tx->db, s->day, user, day);
-    while (stmt_next(q))
-        diff_set_add(&back, (struct diff_row){.a = col_int(q, 0), .value = col_int(q, 1) != 0});
+    while (people_next(q, &row))
+        diff_set_add(&back, (struct diff_row){.a = row.no, .value = row.enabled});
     stmt_end(q);
     for (size_t i = 0; i < back.n && good; ++i) {
         ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
@@ -345,14 +354,15 @@ static bool restrict_wards(struct reconciling *s, user_no user)
     char day[DAY_TEXT_BYTES];
     struct diff_set want = {0}, have = {0};
     struct ward_row ward;
+    struct person_row row;
     struct stmt *q = people_unguarded(s->p.tx->db, s->day, user, day);
     while (people_unguarded_next(q, &ward))
         if (is_child(s, &ward))
             diff_set_add(&want, (struct diff_row){.a = ward.user});
     stmt_end(q);
     q = people_restricted(s->p.tx->db, user);
-    while (stmt_next(q))
-        diff_set_add(&have, (struct diff_row){.a = col_int(q, 0)});
+    while (people_next(q, &row))
+        diff_set_add(&have, (struct diff_row){.a = row.no});
     stmt_end(q);
     diff_set_merge(&want);
     bool good = diff_set_diff(&have, &want, restrict_, unrestrict, s);
@@ -378,11 +388,10 @@ static bool name_person(struct reconciling *s, user_no user)
 {
     struct person_row row;
     struct text name = TEXT_INIT;
-    struct stmt *q = people_one(s->p.tx->db, user);
-    bool found = people_next(q, &row) && !row.ended;
+    bool found = people_get(s->p.tx->db, user, &row) && !row.ended;
     if (found)
         people_name_add(&name, &row, people_roles(s->p.tx->db, user));
-    stmt_end(q);
+    person_row_finish(&row);
     bool good = !found || people_set_name(s->p.tx, s->p.rooms, user, name.data) || database_failed(s);
     text_finish(&name);
     return good;
@@ -408,7 +417,7 @@ static bool member_drop(void *self, const struct diff_row *f, const struct diff_
     struct reconciling *s = self;
     if (f->value != 0)
         diff_set_add(&s->powers, (struct diff_row){.a = f->a});
-    return roster_members_delete(s->p.tx->db, &(struct roster_member_row){f->a, f->b, 0}) || database_failed(s);
+    return roster_members_delete(s->p.tx->db, f->a, f->b) || database_failed(s);
 }
 
 static struct diff_set members_collect(struct stmt *q)
@@ -426,8 +435,7 @@ static bool follow_members(struct reconciling *s, user_no user)
     char day[DAY_TEXT_BYTES];
     struct db *db = s->p.tx->db;
     struct diff_set have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
-    struct diff_set want = members_collect(user == 0 ? roster_members_wanted(db, s->day, day)
-                                                     : roster_members_wanted_of(db, s->day, user, day));
+    struct diff_set want = members_collect(roster_members_wanted(db, s->day, user, day));
     diff_set_merge(&want);
     bool good = diff_set_diff(&have, &want, member_put, member_drop, s);
     diff_set_finish(&have);
@@ -447,9 +455,7 @@ static bool follow_powers(struct reconciling *s)
 
 static bool follow_leaves(struct reconciling *s, user_no user)
 {
-    struct db *db = s->p.tx->db;
-    struct diff_set leave =
-        members_collect(user == 0 ? roster_members_to_leave(db) : roster_members_to_leave_of(db, user));
+    struct diff_set leave = members_collect(roster_members_to_leave(s->p.tx->db, user));
     bool good = true;
     for (size_t i = 0; i < leave.n && good; ++i)
         good = roster_room_remove(&s->p, leave.rows[i].a, leave.rows[i].b);
@@ -459,9 +465,7 @@ static bool follow_leaves(struct reconciling *s, user_no user)
 
 static bool follow_joins(struct reconciling *s, user_no user)
 {
-    struct db *db = s->p.tx->db;
-    struct diff_set enter =
-        members_collect(user == 0 ? roster_members_to_join(db) : roster_members_to_join_of(db, user));
+    struct diff_set enter = members_collect(roster_members_to_join(s->p.tx->db, user));
     struct bulk_join *joins = bulk_join_begin(s->p.rooms, s->p.tx, s->p.service);
     bool good = true;
     for (size_t i = 0; i < enter.n && good; ++i)
@@ -497,7 +501,7 @@ static bool hand_over(struct reconciling *s, room_no room, user_no user)
     struct room_school of;
     if (!school_of_room(s->p.tx->db, room, &of) || of.kind != ROOM_CLUB || of.owner != user)
         return true;
-    user_no heir = rooms_heir(s->p.tx->db, room, user, s->day);
+    user_no heir = school_room_next_owner(s->p.tx->db, room, user, s->day);
     return heir == 0 || school_room_set(s->p.tx->db, room, ROOM_CLUB, heir) || database_failed(s);
 }
 
@@ -564,15 +568,16 @@ bool reconcile_finish(struct reconciling *s, struct error *e)
 static void touch_due(struct reconciling *s, school_day last)
 {
     char days[2][DAY_TEXT_BYTES];
+    struct person_row row;
     if (last == DAY_EVER)
         return reconcile_all(s);
-    struct stmt *q = people_due(s->p.tx->db, last, s->day, days);
+    struct stmt *q = settled_due(s->p.tx->db, last, s->day, days);
     while (stmt_next(q))
         reconcile_lost(s, col_int(q, 0));
     stmt_end(q);
     q = people_restricted(s->p.tx->db, 0); /* who may have come of age (D7) */
-    while (stmt_next(q))
-        reconcile_touch(s, col_int(q, 0));
+    while (people_next(q, &row))
+        reconcile_touch(s, row.no);
     stmt_end(q);
     if (s->touched.n > DUE_MAX)
         reconcile_all(s);

@@ -17,7 +17,6 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/store/school/schools.h"
 #include "policy/records/roster_changes.h"
 
 struct changelog;

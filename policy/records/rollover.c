@@ -7,7 +7,11 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/imports.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/schools.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 #include "policy/records/changelog.h"
@@ -65,7 +69,7 @@ static void read_classes(struct turning *t)
                                       .sourced_id = xstrdup(row.sourced_id),
                                       .source = xstrdup(row.source),
                                       .title = xstrdup(row.title),
-                                      .grade = atoi(row.grade),
+                                      .grade = class_grade(&row),
                                       .homeroom = row.homeroom};
         class->fate = fate_of(class, t->last_grade);
     }
@@ -80,7 +84,7 @@ static bool archive(struct turning *t, const struct pupil_class *class)
     struct reconciling *s = reconcile_begin_changelog(t->c->tx, t->c->rooms, &t->changelog);
     bool good = true;
     for (size_t i = 0; good && i < sizeof KINDS / sizeof *KINDS; ++i) {
-        room_no room = roster_room_find(t->c->tx->db, t->school, class->no, KINDS[i]);
+        room_no room = roster_rooms_find(t->c->tx->db, t->school, class->no, KINDS[i]);
         good = room == 0 || reconcile_archive(s, room, t->c->e);
     }
     if (!good) {
@@ -204,7 +208,12 @@ static bool record(struct turning *t)
     struct tx *tx = t->c->tx;
     json_t *counts = counts_json(t);
     char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
-    struct import_row row = {t->source, "year", t->c->actor->name, tx->now_ms, tx->now_ms, text};
+    struct import_row row = {.source = t->source,
+                             .mode = "year",
+                             .author = t->c->actor->name,
+                             .changes = text,
+                             .started_ms = tx->now_ms,
+                             .ended_ms = tx->now_ms};
     struct audit_note note = {.actor = t->c->actor, .act = "year.turn", .school = t->school, .details = counts};
     bool done = imports_put(tx->db, &row) && audit_append(tx, rooms_settings(t->c->rooms)->key, &note);
     free(text);

@@ -13,7 +13,9 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -123,7 +125,7 @@ static void add_service(const struct roster_rooms *p, const struct room_version 
 static json_t *users_by_post(const struct roster_rooms *p, room_no room, const struct room_version *version)
 {
     json_t *users = json_object();
-    struct stmt *q = roster_powers(p->tx->db, room);
+    struct stmt *q = roster_members_powers(p->tx->db, room);
     while (stmt_next(q)) {
         char id[ID_BYTES_MAX + 1];
         snprintf(id, sizeof id, "@%s:%s", col_text(q, 0), rooms_settings(p->rooms)->server_name);
@@ -244,7 +246,7 @@ static bool rename_room(struct roster_rooms *p, room_no no, const struct picture
 static room_no show(struct roster_rooms *p, struct picture of)
 {
     room_no no = of.kind == ROOM_LIBRARY ? library_find(p->tx->db, of.school)
-                                         : roster_room_find(p->tx->db, of.school, of.class, of.kind);
+                                         : roster_rooms_find(p->tx->db, of.school, of.class, of.kind);
     if (no == 0)
         return make(p, &of);
     return !of.renamed || rename_room(p, no, &of) ? no : 0;
@@ -278,7 +280,7 @@ bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bo
         .school = class->school,
         .class = class->no,
         .called = class->title,
-        .space = roster_room_find(p->tx->db, class->school, 0, ROOM_SCHOOL_SPACE),
+        .space = roster_rooms_find(p->tx->db, class->school, 0, ROOM_SCHOOL_SPACE),
         .renamed = renamed,
     };
     if (of.space == 0)

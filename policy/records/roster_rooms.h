@@ -8,6 +8,7 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
+#include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/schools.h"
 #include "policy/records/changelog.h"
 #include "policy/rules/rules.h"

@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/links.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/signup/links.h"
@@ -50,18 +54,16 @@ struct applicant applicant_over(const struct applicant *said, const struct appli
 
 static json_t *named(const struct changing_records *c, const struct application_row *row)
 {
-    struct place_card card = {0};
     json_t *subject = json_pack("{s:I, s:s, s:s}", "application", (json_int_t)row->no, "kind",
                                 application_kind_name(row->kind), "user", office_act_user_id(c, row->user));
-    if (row->class != 0 && place_card_get(c->tx->db, row->school, row->class, &card))
-        json_object_set_new(subject, "class", json_string(card.class_id));
+    if (row->class != 0)
+        json_object_set_new(subject, "class", office_act_class_id(c, row->class));
     if (row->role != 0)
         json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
     if (row->child != 0)
         json_object_set_new(subject, "child", json_string(office_act_user_id(c, row->child)));
     if (row->link != 0)
         json_object_set_new(subject, "link", json_integer(row->link));
-    place_card_finish(&card);
     return subject;
 }
 
@@ -91,7 +93,7 @@ application_no application_apply(struct changing_records *c, const struct contac
         return 0;
     if (link.kind != LINK_CLASS && link.kind != LINK_SCHOOL)
         return rule_refuse(c->e, RULE_C2_LINK_NOT_FOR_JOINING);
-    if (link.role == ROLE_PUPIL && card_children(c->tx->db, c->actor->user, NULL, 0) > 0)
+    if (link.role == ROLE_PUPIL && guardianships_children(c->tx->db, c->actor->user, NULL, 0) > 0)
         return rule_refuse(c->e, RULE_C4_ACCOUNT_OF_PARENT);
     if (!contact_required_met_by(c->tx->db, contacts, &link, c->actor->user, c->e) ||
         !link_use(c->tx, token, &link, c->e))
@@ -161,9 +163,9 @@ static struct subject of_application(const struct application_row *row)
 
 bool application_person(struct changing_records *c, user_no user, const struct applicant *p, school_no school)
 {
-    struct person_card card;
-    bool known = person_card_get(c->tx->db, user, &card); /* who has left comes back with the next record */
-    person_card_finish(&card);
+    struct person_row now;
+    bool known = people_get(c->tx->db, user, &now); /* who has left comes back with the next record */
+    person_row_finish(&now);
     if (known)
         return true;
     if (p->given[0] == '\0' || p->family[0] == '\0')
@@ -176,25 +178,25 @@ bool application_person(struct changing_records *c, user_no user, const struct a
 bool application_correct(struct changing_records *c, user_no child, const struct applicant *p, school_no school,
                          const char *because)
 {
-    struct person_card card;
+    struct person_row record;
     struct office_act office;
-    bool found = person_card_get(c->tx->db, child, &card) && !card.ended;
+    bool found = people_get(c->tx->db, child, &record) && !record.ended;
     if (found) {
-        const struct applicant before = {card.given, card.family, card.middle, card.birth, ""};
+        const struct applicant before = {record.given, record.family, record.middle, record.birth, ""};
         const struct applicant now = applicant_over(p, &before);
         const struct person_row row = {.no = child,
-                                       .sourced_id = card.sourced_id,
+                                       .sourced_id = record.sourced_id,
                                        .given = now.given,
                                        .family = now.family,
                                        .middle = now.middle,
                                        .birth = now.birth,
-                                       .enabled = card.enabled};
+                                       .enabled = record.enabled};
         office_act_for(&office, c, because);
         found = change_person(&office.records, &row, school, 0) != 0;
     } else {
         error_set(c->e, ERROR_NOT_FOUND, "No school's records have such a person.");
     }
-    person_card_finish(&card);
+    person_row_finish(&record);
     return found;
 }
 
@@ -207,7 +209,7 @@ static bool approve_children(struct changing_records *c, const struct applicatio
     if (approval->n_children == 0)
         return error_set(c->e, ERROR_MISSING_PARAM, "Say whose guardian this is: children.");
     for (size_t i = 0; i < approval->n_children; ++i) {
-        if (!card_pupil_place(c->tx->db, approval->children[i], &school, &class) || school != row->school ||
+        if (!enrollments_place_of_pupil(c->tx->db, approval->children[i], &school, &class) || school != row->school ||
             class != row->class)
             return error_set(c->e, ERROR_INVALID_PARAM, "The child is not a pupil of the link's class.");
         if (!change_guardianship(c, approval->children[i], row->user))

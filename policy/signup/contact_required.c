@@ -1,6 +1,8 @@
 #include "policy/signup/contact_required.h"
 
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/people.h"
+#include "policy/rules/refusals.h"
 
 #define EMAIL (1u << CONTACT_EMAIL)
 #define PHONE (1u << CONTACT_PHONE)
@@ -8,11 +10,9 @@
 
 static bool is_primary(struct db *db, const struct link_row *link)
 {
-    struct place_card card;
-    bool found = link->class != 0 && place_card_get(db, link->school, link->class, &card);
-    int grade = found ? card.grade : 0;
-    if (found)
-        place_card_finish(&card);
+    struct class_row class;
+    int grade = classes_get(db, link->class, &class) && !class.ended ? class_grade(&class) : 0;
+    class_row_finish(&class);
     return grade >= 1 && grade <= PRIMARY_GRADE_LAST;
 }
 
@@ -50,10 +50,10 @@ bool contact_required_met(struct db *db, const struct contacts *contacts, const 
 bool contact_required_met_by(struct db *db, const struct contacts *contacts, const struct link_row *link, user_no user,
                              struct error *e)
 {
-    struct person_card card;
+    struct person_row person;
     unsigned needed = contact_required(db, contacts, link);
-    bool known = person_card_get(db, user, &card);
-    person_card_finish(&card);
+    bool known = people_get(db, user, &person);
+    person_row_finish(&person);
     if (known || needed == 0 || ((needed & EMAIL) != 0 && contacts_count(db, user, CONTACT_EMAIL) > 0) ||
         ((needed & PHONE) != 0 && contacts_count(db, user, CONTACT_PHONE) > 0))
         return true;

@@ -2,8 +2,12 @@
 
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/signup/applications.h"
@@ -18,14 +22,14 @@
 /* A schoolmate is nobody's parent: who is a pupil must be known to be of age. */
 static bool minor_pupil(struct db *db, user_no user, int64_t now_ms)
 {
-    struct person_card card;
+    struct person_row person;
     school_no school;
     class_no class;
-    if (!card_pupil_place(db, user, &school, &class))
+    if (!enrollments_place_of_pupil(db, user, &school, &class))
         return false;
-    bool adult = person_card_get(db, user, &card) && card.birth != DAY_EVER &&
-                 card.birth + ADULT_YEARS * 10000 <= day_of_ms(now_ms);
-    person_card_finish(&card);
+    bool adult = people_get(db, user, &person) && person.birth != DAY_EVER &&
+                 person.birth + ADULT_YEARS * 10000 <= day_of_ms(now_ms);
+    person_row_finish(&person);
     return !adult;
 }
 
@@ -45,7 +49,7 @@ static bool may_become(struct db *db, bool school_mode, const struct actor *acto
         return rule_refuse(e, RULE_D4_OWN_SESSION);
     if (minor_pupil(db, actor->user, now_ms))
         return rule_refuse(e, RULE_D2_ADULTS_ONLY);
-    int n = card_guardians(db, child, guardians, GUARDIANS_MAX);
+    int n = guardianships_guardians(db, child, guardians, GUARDIANS_MAX);
     for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
         if (guardians[i] == actor->user)
             return error_set(e, ERROR_CONFLICT, "You are this child's guardian already.");
@@ -77,7 +81,7 @@ bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, c
 
 static bool child_place(struct changing_records *c, user_no child, school_no *school, class_no *class)
 {
-    return card_pupil_place(c->tx->db, child, school, class) ||
+    return enrollments_place_of_pupil(c->tx->db, child, school, class) ||
            error_set(c->e, ERROR_NOT_FOUND, "The child is not a pupil of any school now.");
 }
 
@@ -171,7 +175,7 @@ static bool anything(const struct applicant *p)
 static bool correct(struct changing_records *c, user_no child, const struct applicant *p, bool ask,
                     enum correction_outcome *outcome)
 {
-    struct person_card card;
+    struct person_row person;
     struct application_row row = {.kind = APPLICATION_CORRECTION,
                                   .state = APPLICATION_WAITING,
                                   .user = c->actor->user,
@@ -180,10 +184,10 @@ static bool correct(struct changing_records *c, user_no child, const struct appl
     *outcome = CORRECTION_NONE;
     if (!anything(p))
         return true;
-    if (!child_place(c, child, &row.school, &row.class) || !person_card_get(c->tx->db, child, &card))
+    if (!child_place(c, child, &row.school, &row.class) || !people_get(c->tx->db, child, &person))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    bool kept = card.roster_kept || ask;
-    person_card_finish(&card);
+    bool kept = source_is_roster(person.source) || ask;
+    person_row_finish(&person);
     *outcome = kept ? CORRECTION_WAITS : CORRECTION_MADE;
     if (!kept)
         return application_correct(c, child, p, row.school, NULL);
@@ -222,7 +226,7 @@ bool guardian_withdraw(struct changing_records *c, user_no child)
     struct office_act office;
     user_no guardians[GUARDIANS_MAX];
     const struct subject subject = {.target = child};
-    int n = card_guardians(c->tx->db, child, guardians, GUARDIANS_MAX);
+    int n = guardianships_guardians(c->tx->db, child, guardians, GUARDIANS_MAX);
     bool is = false;
     for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
         is = is || guardians[i] == c->actor->user;

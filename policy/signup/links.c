@@ -6,7 +6,10 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/registration.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -52,13 +55,13 @@ static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row 
 /* School and class that the link is of. */
 static bool place(struct changing_records *c, const struct link_wish *wish, struct link_row *row)
 {
-    struct place_card card;
-    bool found = place_card_get(c->tx->db, wish->school, wish->kind == LINK_CLASS ? wish->class : 0, &card);
-    if (wish->kind == LINK_CLASS && wish->class == 0)
-        found = false;
-    row->school = card.school;
-    row->class = card.class;
-    place_card_finish(&card);
+    struct place place;
+    bool of_class = wish->kind == LINK_CLASS;
+    bool found =
+        place_get(c->tx->db, wish->school, of_class ? wish->class : 0, &place) && of_class == (place.class.no != 0);
+    row->school = place.school.no;
+    row->class = place.class.no;
+    place_finish(&place);
     return found || error_set(c->e, ERROR_NOT_FOUND, "There is no such school or class.");
 }
 
@@ -89,12 +92,11 @@ static bool link_gate(struct changing_records *c, const struct link_row *row)
 static school_no first_school(struct db *db, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    school_no school = 0;
-    enum school_role role;
-    struct stmt *q = card_roles(db, user, day);
-    card_roles_next(q, &school, &role);
+    struct role_row row = {0};
+    struct stmt *q = roles_now(db, user, day);
+    roles_next(q, &row);
     stmt_end(q);
-    return school;
+    return row.school;
 }
 
 /* C2: the records name the person. */
@@ -121,7 +123,7 @@ static bool guardian(struct changing_records *c, const struct link_row *row)
 {
     struct link_row open[GUARDIAN_LINKS_OPEN_MAX + 1];
     int n = 0;
-    if (card_guardians(c->tx->db, row->person, NULL, 0) >= GUARDIANS_MAX)
+    if (guardianships_guardians(c->tx->db, row->person, NULL, 0) >= GUARDIANS_MAX)
         return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_OF_YOURS);
     struct stmt *q = links_query(c->tx->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX + 1,
                                                                   .person = row->person,
@@ -148,12 +150,12 @@ static bool whose(struct changing_records *c, const struct link_wish *wish, stru
 bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error *e)
 {
     char day[DAY_TEXT_BYTES];
-    school_no school;
-    enum school_role role;
+    struct role_row row;
     bool may = true;
-    struct stmt *q = card_roles(db, person, day);
-    while (may && issuer != 0 && card_roles_next(q, &school, &role))
-        may = ((unsigned)role & ROLES_FAMILY) != 0 || (school_roles(db, school, issuer) & ROLE_ADMINISTRATOR) != 0;
+    struct stmt *q = roles_now(db, person, day);
+    while (may && issuer != 0 && roles_next(q, &row))
+        may = ((unsigned)row.role & ROLES_FAMILY) != 0 ||
+              (school_roles(db, row.school, issuer) & ROLE_ADMINISTRATOR) != 0;
     stmt_end(q);
     return may || rule_refuse(e, RULE_C2_LINK_OF_STAFF);
 }
@@ -171,17 +173,13 @@ static bool ready(struct changing_records *c, const struct link_row *row)
 
 static json_t *named(const struct changing_records *c, const struct link_row *row)
 {
-    struct place_card card = {0};
     json_t *subject = json_pack("{s:I, s:s}", "link", (json_int_t)row->no, "kind", link_kind_name(row->kind));
-    if (row->school != 0)
-        place_card_get(c->tx->db, row->school, row->class, &card);
-    if (row->class != 0 && card.class_id != NULL)
-        json_object_set_new(subject, "class", json_string(card.class_id));
+    if (row->class != 0)
+        json_object_set_new(subject, "class", office_act_class_id(c, row->class));
     if (row->role != 0)
         json_object_set_new(subject, "role", json_string(school_role_name(row->role)));
     if (row->person != 0)
         json_object_set_new(subject, "user", json_string(office_act_user_id(c, row->person)));
-    place_card_finish(&card);
     return subject;
 }
 
@@ -257,10 +255,9 @@ static bool good(const struct link_row *row, int64_t now_ms, struct error *e)
 /* Whether what the link is of is still there. */
 static bool has_place(struct db *db, const struct link_row *row, struct error *e)
 {
-    struct place_card card;
-    bool found = row->school == 0 || place_card_get(db, row->school, row->class, &card);
-    if (row->school != 0)
-        place_card_finish(&card);
+    struct place place = {0};
+    bool found = row->school == 0 || place_get(db, row->school, row->class, &place);
+    place_finish(&place);
     return found || rule_refuse(e, RULE_C2_LINK_OF_NOTHING);
 }
 

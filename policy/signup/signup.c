@@ -9,7 +9,7 @@
 #include "homeserver/accounts/register.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/cards.h"
+#include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/people.h"
@@ -116,7 +116,8 @@ static bool apply(struct signup_job *job, struct changing_records *c)
 /* D5: no account for somebody who could not be confirmed. */
 static bool place_left(const struct signup_job *job, struct changing_records *c)
 {
-    if (job->link.kind != LINK_GUARDIAN || card_guardians(c->tx->db, job->link.person, NULL, 0) < GUARDIANS_MAX)
+    if (job->link.kind != LINK_GUARDIAN ||
+        guardianships_guardians(c->tx->db, job->link.person, NULL, 0) < GUARDIANS_MAX)
         return true;
     return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
 }

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/store/school/audit.h"
 #include "policy/gate/school_gate.h"
 #include "policy/audit/audit.h"
 #include "tests/unit/fixture.h"

@@ -7,7 +7,13 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/store/matrix/delayed_messages.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/gate/school_gate.h"
@@ -143,7 +149,7 @@ static void change_records(struct tx *tx)
         if (user != other)
             guardianships_put(tx->db, &kin);
         break;
-    case 3: guardianships_delete(tx->db, &kin); break;
+    case 3: guardianships_delete(tx->db, kin.child, kin.guardian); break;
     case 4: users_set_state(tx, user, STATES[drawn(5)]); break;
     case 5:
         if (rooms[0] != 0)

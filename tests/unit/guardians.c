@@ -8,6 +8,9 @@
 #include <pthread.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/school_rooms.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -84,9 +87,9 @@ static void d1_d2_d3_d7_a_parent_signs_up_and_confirms(void **state)
     assert_string_equal(world_standing(&w, w.young), "active");
     assert_int_equal(school_roles(w.f.db, w.school, parent), ROLE_GUARDIAN);
     user_no seen;
-    assert_int_equal(card_guardians(w.f.db, w.young, &seen, 1), 1);
+    assert_int_equal(guardianships_guardians(w.f.db, w.young, &seen, 1), 1);
     assert_int_equal(seen, parent);
-    assert_int_equal(card_children(w.f.db, parent, &seen, 1), 1);
+    assert_int_equal(guardianships_children(w.f.db, parent, &seen, 1), 1);
     assert_int_equal(seen, w.young);
     assert_false(confirms(parent, link.token, &e)); /* once is enough */
 }
@@ -207,7 +210,7 @@ static void d5_at_most_two(void **state)
     assert_false(world_link(&w, w.young, (struct link_wish){.kind = LINK_GUARDIAN}, &made, &e));
     assert_string_equal(world_rule(&e), "D5");
     assert_false(world_run(&w, 0, pair_act, (user_no[]){w.young, third}, &e)); /* nor by the office */
-    assert_int_equal(card_guardians(w.f.db, w.young, NULL, 0), 2);
+    assert_int_equal(guardianships_guardians(w.f.db, w.young, NULL, 0), 2);
 }
 
 struct runner {
@@ -255,7 +258,7 @@ static void d1_two_with_one_link_at_once_admits_one(void **state)
         assert_int_equal(race((struct runner[2]){{.token = link.token, .who = w.teacher},
                                                  {.token = link.token, .who = w.class_teacher}}),
                          1);
-        assert_int_equal(card_guardians(w.f.db, child, NULL, 0), 1);
+        assert_int_equal(guardianships_guardians(w.f.db, child, NULL, 0), 1);
     }
 }
 
@@ -272,7 +275,7 @@ static void d5_two_for_the_second_place_at_once_admits_one(void **state)
         assert_int_equal(
             race((struct runner[2]){{.token = a.token, .who = w.teacher}, {.token = b.token, .who = w.class_teacher}}),
             1);
-        assert_int_equal(card_guardians(w.f.db, child, NULL, 0), 2);
+        assert_int_equal(guardianships_guardians(w.f.db, child, NULL, 0), 2);
     }
 }
 
@@ -288,7 +291,7 @@ static void d6_several_children_in_several_schools(void **state)
     assert_false(applications_any_open(w.f.db, parent));
     assert_true(confirms(parent, link_of(w.small).token, &e));
     assert_true(confirms(parent, link_of(elsewhere).token, &e));
-    assert_int_equal(card_children(w.f.db, parent, NULL, 0), 3);
+    assert_int_equal(guardianships_children(w.f.db, parent, NULL, 0), 3);
     assert_true(confirms(w.other_admin, link_of(w.old).token, &e)); /* of another school */
     assert_int_equal(school_roles(w.f.db, w.school, w.other_admin), ROLE_GUARDIAN);
 }
@@ -318,16 +321,16 @@ static void d7_the_restriction_returns_with_the_last_guardian(void **state)
 static void d2_the_schools_own_record_is_corrected_at_once(void **state)
 {
     struct error e;
-    struct person_card card;
+    struct person_row record;
     struct confirming how = {.how.child = {"Yuri", "", "", day_from("2016-06-06"), ""}};
     assert_true(confirms_with(w.teacher, link_of(w.young).token, &how, &e));
     assert_int_equal(how.outcome, GUARDIAN_CONFIRMED);
     assert_int_equal(how.correction, CORRECTION_MADE);
-    assert_true(person_card_get(w.f.db, w.young, &card));
-    assert_string_equal(card.given, "Yuri");
-    assert_string_equal(card.family, "Young");
-    assert_int_equal(card.birth, 20160606);
-    person_card_finish(&card);
+    assert_true(people_get(w.f.db, w.young, &record));
+    assert_string_equal(record.given, "Yuri");
+    assert_string_equal(record.family, "Young");
+    assert_int_equal(record.birth, 20160606);
+    person_row_finish(&record);
 }
 
 static bool to_roster_act(struct changing_records *c, void *arg)
@@ -351,7 +354,7 @@ static bool correct_act(struct changing_records *c, void *arg)
 static void d2_a_rosters_record_is_corrected_by_the_office(void **state)
 {
     struct error e;
-    struct person_card card;
+    struct person_row record;
     struct application_row row;
     assert_true(world_run(&w, 0, to_roster_act, &w.young, &e));
     struct confirming how = {.how.child = {"Yuri", "", "", DAY_EVER, ""}};
@@ -368,16 +371,16 @@ static void d2_a_rosters_record_is_corrected_by_the_office(void **state)
     assert_string_equal(row.person.given, "Yurik");
     assert_false(applications_next(q, &row));
     stmt_end(q);
-    assert_true(person_card_get(w.f.db, w.young, &card));
-    assert_string_equal(card.given, "Yura");
-    person_card_finish(&card);
+    assert_true(people_get(w.f.db, w.young, &record));
+    assert_string_equal(record.given, "Yura");
+    person_row_finish(&record);
     assert_false(world_approve(&w, w.teacher, no, &e));
     if (!world_approve(&w, w.admin, no, &e))
         fail_msg("%s", error_sentence(&e));
-    assert_true(person_card_get(w.f.db, w.young, &card));
-    assert_string_equal(card.given, "Yurik");
-    assert_true(card.roster_kept);
-    person_card_finish(&card);
+    assert_true(people_get(w.f.db, w.young, &record));
+    assert_string_equal(record.given, "Yurik");
+    assert_true(source_is_roster(record.source));
+    person_row_finish(&record);
 }
 
 static bool suspend_act(struct changing_records *c, void *arg)
@@ -470,7 +473,7 @@ static void a1_a_child_who_has_moved_is_not_decided_on_by_the_old_school(void **
 static void d8_a_guardian_sees_where_the_child_is_and_others_do_not(void **state)
 {
     struct error e;
-    struct room_card card;
+    struct school_room_row room;
     user_no members[16];
     bool in_class = false;
     const struct actor guardian = {.user = w.other_admin, .name = "g"}, teacher = {.user = w.teacher, .name = "t"};
@@ -481,12 +484,12 @@ static void d8_a_guardian_sees_where_the_child_is_and_others_do_not(void **state
     assert_true(guardian_may_see(w.f.db, true, &guardian, w.young, &e));
     assert_false(guardian_may_see(w.f.db, true, &teacher, w.young, &e));
     assert_false(guardian_may_see(w.f.db, true, &child, w.young, &e));
-    struct stmt *q = card_rooms(w.f.db, w.young, 0, 100);
-    while (card_rooms_next(q, &card))
-        if (card.kind == ROOM_CLASS) {
+    struct stmt *q = school_rooms_of_person(w.f.db, w.young, 0, 100);
+    while (school_rooms_next(q, &room))
+        if (room.kind == ROOM_CLASS) {
             in_class = true;
-            assert_non_null(strstr(card.name, "5B"));
-            assert_int_equal(card_members(w.f.db, card.room, members, 16), 3); /* class teacher and two pupils */
+            assert_non_null(strstr(room.name, "5B"));
+            assert_int_equal(school_room_people(w.f.db, room.no, members, 16), 3); /* class teacher and two pupils */
         }
     stmt_end(q);
     assert_true(in_class);

@@ -8,11 +8,13 @@
 
 #include <zip.h>
 
-#include "homeserver/store/school/associations.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/school/erasures.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
-#include "homeserver/store/school/records.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "policy/school_rooms/associations.h"
 #include "policy/school_rooms/documents.h"
@@ -28,7 +30,7 @@ static bool joined(struct world *w, room_no room, user_no user)
 
 static room_no roster_room(struct world *w, class_no class, enum room_kind kind)
 {
-    return roster_room_find(w->f.db, w->school, class, kind);
+    return roster_rooms_find(w->f.db, w->school, class, kind);
 }
 
 static bool says(struct world *w, room_no room, user_no who, const char *body, struct error *e)
@@ -401,12 +403,11 @@ static void test_g4_erasure(void **state)
     assert_false(joined(&w, room, w.old));
     assert_string_equal(world_standing(&w, w.old), "left");
     struct person_row row;
-    struct stmt *q = people_one(w.f.db, w.old);
-    assert_true(people_next(q, &row));
+    assert_true(people_get(w.f.db, w.old, &row));
     assert_string_equal(row.given, "");
     assert_string_equal(row.family, "");
     assert_int_equal(row.birth, DAY_EVER);
-    stmt_end(q);
+    person_row_finish(&row);
     world_stop(&w);
 }
 

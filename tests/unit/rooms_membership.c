@@ -15,6 +15,11 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/schools.h"
 #include "tests/unit/fixture.h"
 

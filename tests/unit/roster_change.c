@@ -14,7 +14,15 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -67,14 +75,14 @@ static size_t rows(struct stmt *q)
 
 static void assert_settled(struct fixture *f)
 {
-    assert_int_equal(rows(roster_members_to_join(f->db)), 0);
-    assert_int_equal(rows(roster_members_to_leave(f->db)), 0);
+    assert_int_equal(rows(roster_members_to_join(f->db, 0)), 0);
+    assert_int_equal(rows(roster_members_to_leave(f->db, 0)), 0);
 }
 
 static void assert_in(struct fixture *f, user_no user, const char *school_id, const char *class_id, enum room_kind kind,
                       bool in)
 {
-    room_no room = roster_room_find(f->db, school(f, school_id), class_id != NULL ? class_(f, class_id) : 0, kind);
+    room_no room = roster_rooms_find(f->db, school(f, school_id), class_id != NULL ? class_(f, class_id) : 0, kind);
     assert_int_not_equal(room, 0);
     if ((memberships_of(f->db, room, user) == MEMBERSHIP_JOIN) != in)
         fail_msg("user %lld should%s be in the %s", (long long)user, in ? "" : " not", room_kind_name(kind));
@@ -322,7 +330,7 @@ static void test_pupil_and_guardian(void **state)
     well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = father});
     expect_rule(&e, change(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = third}, &e), "D5");
     expect_rule(&e, change(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = pupil}, &e), "D4");
-    assert_int_equal(guardians_count(f.db, pupil), 2);
+    assert_int_equal(guardianships_guardians(f.db, pupil, NULL, 0), 2);
     well(&f, (struct changing){.fn = do_guardian_end, .a = pupil, .b = father});
     assert_state(&f, pupil, "active");
     assert_state(&f, father, "left"); /* G2: no school is left */
@@ -371,7 +379,7 @@ static void test_standing(void **state)
 static void topic(struct fixture *f, user_no user, bool may)
 {
     struct error e;
-    room_no room = roster_room_find(f->db, school(f, "s"), class_(f, "c"), ROOM_CLASS);
+    room_no room = roster_rooms_find(f->db, school(f, "s"), class_(f, "c"), ROOM_CLASS);
     assert_int_equal(fixture_send(f, room, user, "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e), may);
 }
 
@@ -490,7 +498,7 @@ static void test_third_by_import(void **state)
     well(&f, (struct changing){.fn = do_guardian, .a = p, .b = aunt});
     assert_in(&f, aunt, "s", "c", ROOM_GUARDIANS, true);
     import_well(&f, NULL); /* m and f */
-    assert_int_equal(guardians_count(f.db, p), 2);
+    assert_int_equal(guardianships_guardians(f.db, p, NULL, 0), 2);
     assert_in(&f, aunt, "s", "c", ROOM_GUARDIANS, false);
     assert_state(&f, aunt, "left");
     struct roster_changes changes = import_well(&f, NULL);
@@ -511,7 +519,7 @@ static void test_external(void **state)
     assert_int_equal(change(&f, (struct changing){.fn = do_role, .role = &role}, &e), 0);
     assert_int_equal(e.code, ERROR_INVALID_PARAM); /* B1: no end date */
     role.end = 21000101;
-    room_no room = roster_room_find(f.db, school(&f, "s"), class_(&f, "c"), ROOM_CLASS);
+    room_no room = roster_rooms_find(f.db, school(&f, "s"), class_(&f, "c"), ROOM_CLASS);
     struct changing name = {.fn = do_named, .a = room, .b = coach, .version = 1};
     assert_int_equal(change(&f, name, &e), 0); /* not external yet */
     well(&f, (struct changing){.fn = do_role, .role = &role});
@@ -554,7 +562,7 @@ static void test_leave_school(void **state)
     assert_in(&f, m, "s", NULL, ROOM_ANNOUNCEMENTS, false);
     assert_in(&f, m, "z", NULL, ROOM_STAFF, true);
     assert_state(&f, m, "active");
-    assert_int_equal(guardians_count(f.db, p), 1);
+    assert_int_equal(guardianships_guardians(f.db, p, NULL, 0), 1);
     assert_int_equal(memberships_of(f.db, club, m), MEMBERSHIP_JOIN);
     leave.b = school(&f, "z");
     well(&f, leave);
@@ -584,7 +592,7 @@ static void test_school_and_class(void **state)
     enroll(&f, class_id, pupil, ROLE_PUPIL);
     enroll(&f, class_id, teacher, ROLE_CLASS_TEACHER);
     assert_in(&f, teacher, id, NULL, ROOM_STAFF, true);
-    room_no room = roster_room_find(f.db, no, class, ROOM_CLASS);
+    room_no room = roster_rooms_find(f.db, no, class, ROOM_CLASS);
     json_t *name = fixture_content(&f, room, "m.room.name", "");
     assert_string_equal(json_get_string(name, "name"), "1А");
     json_decref(name);
@@ -694,10 +702,10 @@ static void test_upgrade(void **state)
     import_well(&f, NULL);
     user_no service = users_no(f.db, SERVICE_LOCALPART), p = person(&f, "p"), t = person(&f, "t");
     school_no s = school(&f, "s");
-    room_no old = roster_room_find(f.db, s, 0, ROOM_SCHOOL_SPACE), library = library_find(f.db, s);
+    room_no old = roster_rooms_find(f.db, s, 0, ROOM_SCHOOL_SPACE), library = library_find(f.db, s);
     room_no new = fixture_upgrade(&f, old, service, "11", NULL, &e);
     assert_int_not_equal(new, 0);
-    assert_int_equal(roster_room_find(f.db, s, 0, ROOM_SCHOOL_SPACE), new);
+    assert_int_equal(roster_rooms_find(f.db, s, 0, ROOM_SCHOOL_SPACE), new);
     char *old_id = rooms_id_of(f.db, old), *new_id = rooms_id_of(f.db, new), *library_id = rooms_id_of(f.db, library);
     assert_true(state_has(&f, new, "m.space.child", library_id));
     assert_true(state_has(&f, library, "m.space.parent", new_id) && !state_has(&f, library, "m.space.parent", old_id));
@@ -707,8 +715,8 @@ static void test_upgrade(void **state)
     assert_true(fixture_member(&f, library, ACT_JOIN, t, t, &e));
     assert_true(fixture_send(&f, library, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e));
     assert_false(fixture_send(&f, old, t, "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e));
-    room_no room = roster_room_find(f.db, s, class_(&f, "c"), ROOM_CLASS),
-            space = roster_room_find(f.db, s, class_(&f, "c"), ROOM_CLASS_SPACE);
+    room_no room = roster_rooms_find(f.db, s, class_(&f, "c"), ROOM_CLASS),
+            space = roster_rooms_find(f.db, s, class_(&f, "c"), ROOM_CLASS_SPACE);
     room_no next = fixture_upgrade(&f, room, service, "12", NULL, &e);
     char *next_id = rooms_id_of(f.db, next), *room_id = rooms_id_of(f.db, room);
     assert_true(state_has(&f, space, "m.space.child", next_id) && !state_has(&f, space, "m.space.child", room_id));

@@ -21,6 +21,8 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "policy/oneroster/import.h"
 #include "policy/oneroster/sample.h"
 #include "tests/unit/fixture.h"
@@ -47,7 +49,7 @@ static user_no person(struct fixture *f, const char *id)
 static room_no room_of(struct fixture *f, const char *school, const char *class, enum room_kind kind)
 {
     school_no s = db_int(f->db, &ASK, SCHOOL, 0, "t", school);
-    return roster_room_find(f->db, s, class != NULL ? db_int(f->db, &ASK, CLASS, 0, "t", class) : 0, kind);
+    return roster_rooms_find(f->db, s, class != NULL ? db_int(f->db, &ASK, CLASS, 0, "t", class) : 0, kind);
 }
 
 static size_t rows(struct stmt *q)
@@ -61,8 +63,8 @@ static size_t rows(struct stmt *q)
 
 static void assert_settled(struct fixture *f)
 {
-    assert_int_equal(rows(roster_members_to_join(f->db)), 0);
-    assert_int_equal(rows(roster_members_to_leave(f->db)), 0);
+    assert_int_equal(rows(roster_members_to_join(f->db, 0)), 0);
+    assert_int_equal(rows(roster_members_to_leave(f->db, 0)), 0);
 }
 
 /* Who is joined, as sourcedIds of `ids` in their order: "tp"; the service user is not said. */

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "homeserver/store/school/people.h"
 #include "policy/oneroster/snapshot.h"
 #include "policy/oneroster/reader.h"
 #include "policy/oneroster/rest.h"

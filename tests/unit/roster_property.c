@@ -24,7 +24,14 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/memberships.h"
-#include "homeserver/store/school/records.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -746,7 +753,7 @@ static bool end_any_enrollment(struct changing_records *c, const struct hand *h)
 static bool end_any_guardianship(struct changing_records *c, const struct hand *h)
 {
     struct guardianship_row row, found = {0};
-    struct stmt *q = guardianships_of(c->tx->db, h->user);
+    struct stmt *q = guardianships_of_person(c->tx->db, h->user);
     while (guardianships_next(q, &row))
         found = row;
     stmt_end(q);

@@ -12,7 +12,14 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/base/days.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"

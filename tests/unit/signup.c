@@ -10,6 +10,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/mail/post.h"
+#include "homeserver/store/school/guardianships.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -290,7 +291,7 @@ static void b2_a_guardian_by_a_class_link_is_of_named_children(void **state)
     if (!world_run(&w, w.class_teacher, world_decide_act, &right, &e))
         fail_msg("%s", error_sentence(&e));
     assert_int_equal(roles_of(user), ROLE_GUARDIAN);
-    assert_int_equal(card_guardians(w.f.db, w.young, NULL, 0), 1);
+    assert_int_equal(guardianships_guardians(w.f.db, w.young, NULL, 0), 1);
     assert_string_equal(world_standing(&w, user), "active");
 }
 

@@ -13,6 +13,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/school_rooms.h"
 
 /* A room being made. */
 struct creation {

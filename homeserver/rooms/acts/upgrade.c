@@ -11,7 +11,8 @@
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 

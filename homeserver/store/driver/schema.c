@@ -117,7 +117,7 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (room_no, user_no, type, thread)) STRICT;"
     "CREATE INDEX receipts_pos ON receipts (room_no, pos);",
 
-    /* 2: the roster, and the rooms that are its picture (store/school/schools.h). Dates are days, 2026-09-01. */
+    /* 2: the roster, and the rooms that are its picture (store/school/). Dates are days, 2026-09-01. */
     "CREATE TABLE schools ("
     " school_no INTEGER PRIMARY KEY, sourced_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
     " ended INTEGER NOT NULL DEFAULT 0) STRICT;" /* 1: no longer in the roster */

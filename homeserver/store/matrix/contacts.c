@@ -6,7 +6,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/rules/words.h"
 

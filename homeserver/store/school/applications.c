@@ -6,6 +6,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/base/days.h"
 
 #define ROW                                                                                                            \
     "SELECT application_no, kind, state, user_no, link_no, school_no, class_no, role, child, given_name, family_name," \

@@ -8,7 +8,7 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/store/school/links.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
 
 struct db;
 struct stmt;

@@ -1,39 +1,27 @@
 #include "homeserver/store/school/associations.h"
 
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/sql_private.h"
+#include "homeserver/base/days.h"
 
-enum {
-    HAS,
-    STAFF_ROOMS,
-    STRANGERS,
-    OF_SCHOOL,
-    PUT,
-    PUT_SCHOOL,
-    DELETE,
-    DELETE_SCHOOL,
-    CODE_PUT,
-    CODE_FIND,
-    CODE_DELETE,
-    COUNT
-};
+enum { HAS, STAFF_ROOMS, STRANGERS, OF_SCHOOL, PUT, DELETE, CODE_PUT, CODE_FIND, CODE_DELETE, COUNT };
 
-static const char *const TEXTS[] = {
+static const char *const TEXTS[COUNT] = {
     [HAS] = "SELECT 1 FROM associations WHERE room_no = $1 AND school_no = $2",
     [STAFF_ROOMS] = "SELECT r.room_id FROM associations a JOIN roster_rooms rr ON rr.school_no = a.school_no"
                     " AND rr.class_no = 0 AND rr.kind = 'staff' JOIN rooms r ON r.room_no = rr.room_no"
                     " WHERE a.room_no = $1 ORDER BY a.school_no",
-    [STRANGERS] = "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
-                  " WHERE m.room_no = $1 AND m.membership IN ('join', 'invite', 'knock') AND u.kind = 'person'"
-                  " AND NOT EXISTS (SELECT 1 FROM associations a JOIN roles r ON r.school_no = a.school_no"
-                  " WHERE a.room_no = $1 AND r.user_no = m.user_no AND r.begin_date <= $2 AND r.end_date >= $2"
-                  " AND r.role IN ('teacher', 'class_teacher', 'staff', 'deputy', 'head', 'administrator'))",
+    [STRANGERS] =
+        "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
+        " WHERE m.room_no = $1 AND m.membership IN ('join', 'invite', 'knock') AND u.kind = 'person'"
+        " AND NOT EXISTS (SELECT 1 FROM associations a JOIN roles r ON r.school_no = a.school_no"
+        " WHERE a.room_no = $1 AND r.user_no = m.user_no AND " CURRENT("r", 2) " AND r.role IN " STAFF_ROLES ")",
     [OF_SCHOOL] = "SELECT a.room_no, r.room_id FROM associations a JOIN rooms r ON r.room_no = a.room_no"
                   " WHERE a.school_no = $1 ORDER BY a.room_no",
     [PUT] = "INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT DO NOTHING",
-    [PUT_SCHOOL] = "INSERT INTO room_schools (room_no, school_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     [DELETE] = "DELETE FROM associations WHERE room_no = $1 AND school_no = $2",
-    [DELETE_SCHOOL] = "DELETE FROM room_schools WHERE room_no = $1 AND school_no = $2",
     [CODE_PUT] = "INSERT INTO association_codes (code_hash, room_no, expires_ms) VALUES ($1, $2, $3)",
     [CODE_FIND] = "SELECT room_no FROM association_codes WHERE code_hash = $1 AND expires_ms > $2",
     [CODE_DELETE] = "DELETE FROM association_codes WHERE code_hash = $1",
@@ -63,13 +51,12 @@ struct stmt *associations_of_school(struct db *db, school_no school)
 bool associations_put(struct tx *tx, room_no room, school_no school, const char *by)
 {
     return db_run(tx->db, &ASSOCIATIONS, PUT, "iiit", room, school, tx->now_ms, by) &&
-           db_run(tx->db, &ASSOCIATIONS, PUT_SCHOOL, "ii", room, school);
+           room_schools_put(tx->db, room, school);
 }
 
 bool associations_delete(struct tx *tx, room_no room, school_no school)
 {
-    return db_run(tx->db, &ASSOCIATIONS, DELETE, "ii", room, school) &&
-           db_run(tx->db, &ASSOCIATIONS, DELETE_SCHOOL, "ii", room, school);
+    return db_run(tx->db, &ASSOCIATIONS, DELETE, "ii", room, school) && room_schools_delete(tx->db, room, school);
 }
 
 bool association_codes_put(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES], room_no room, int64_t expires_ms)

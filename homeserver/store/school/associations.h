@@ -8,7 +8,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/days.h"
 
 struct tx;
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "homeserver/base/ids.h"
-#include "homeserver/store/school/schools.h"
+#include "policy/rules/words.h"
 
 struct db;
 struct stmt;

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "homeserver/store/school/schools.h"
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
 #include "policy/rules/school_policy.h"
 
 struct tx;

@@ -4,6 +4,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/base/days.h"
 
 enum { LIST, GET, SCHOOL_OF_ROOM, SCHOOL_OF_PERSON, INSERT, CLOSE, COUNT };
 

@@ -7,7 +7,6 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/store/school/schools.h"
 
 struct tx;
 

@@ -1,0 +1,19 @@
+/* Days of the calendar, "2026-09-01", as the school's records have them: UTC days. What has a period counts from its
+ * begin to its end, both included. */
+#ifndef PARTA_BASE_DAYS_H
+#define PARTA_BASE_DAYS_H
+
+#include <stdint.h>
+
+typedef int32_t school_day; /* 20260901 is 1 September 2026 */
+
+#define DAY_EVER 0         /* begin: since ever; birth date: not known */
+#define DAY_NEVER 99991231 /* end: no end is known */
+#define DAY_TEXT_BYTES 11  /* "2026-09-01" and a NUL */
+
+school_day day_of_ms(int64_t wall_ms); /* the UTC day */
+school_day day_from(const char *text); /* -1: not a day of the calendar, or not written so */
+const char *day_text(school_day day, char out[DAY_TEXT_BYTES]);
+const char *day_today(char out[DAY_TEXT_BYTES]); /* the same of today, by the wall clock */
+
+#endif

@@ -1,0 +1,92 @@
+#include "homeserver/store/school/guardianships.h"
+
+#include "homeserver/store/school/sql_private.h"
+#include "homeserver/store/school/viewer.h"
+
+#define GUARDIANSHIP_WITH(accounts)                                                                                    \
+    "SELECT g.child, g.guardian, g.source, g.since_ms, " accounts " FROM guardianships g "
+#define GUARDIANSHIP_ALONE GUARDIANSHIP_WITH("NULL, NULL")
+#define GUARDIANSHIP                                                                                                   \
+    GUARDIANSHIP_WITH("c.localpart, u.localpart")                                                                      \
+    "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "
+
+enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, DELETE, N };
+static const char *const TEXTS[N] = {
+    [ALL] = GUARDIANSHIP_ALONE,
+    [OF_PERSON] = GUARDIANSHIP_ALONE "WHERE g.child = $1 UNION " GUARDIANSHIP_ALONE "WHERE g.guardian = $1",
+    [BEYOND] = GUARDIANSHIP_ALONE "WHERE g.source = 'school'"
+                                  " AND (SELECT COUNT(*) FROM guardianships o WHERE o.child = g.child) > 2"
+                                  " ORDER BY g.child, g.since_ms DESC, g.guardian DESC",
+    [PAGE] = GUARDIANSHIP
+    "WHERE ($3 = 0 OR g.child = $3 OR g.guardian = $3) AND g.child IN (SELECT DISTINCT x.child FROM guardianships x"
+    " JOIN roles r ON r.user_no = x.child WHERE x.child > $5 AND ($3 = 0 OR x.child = $3 OR x.guardian = $3)"
+    " AND ($4 = 0 OR r.school_no = $4) AND " NOT_PAST("r", 2) " AND " SEES(
+        "r.school_no", 1, 2) " ORDER BY x.child LIMIT $6) ORDER BY g.child, g.guardian",
+    [GUARDIANS] = "SELECT guardian FROM guardianships WHERE child = $1 ORDER BY guardian",
+    [CHILDREN] = "SELECT child FROM guardianships WHERE guardian = $1 ORDER BY child",
+    [SOURCE] = "SELECT source FROM guardianships WHERE child = $1 AND guardian = $2",
+    [PUT] = "INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
+    [DELETE] = "DELETE FROM guardianships WHERE child = $1 AND guardian = $2",
+};
+static const struct statements GUARDIANSHIPS = {"guardianships", TEXTS, N};
+
+bool guardianships_next(struct stmt *q, struct guardianship_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct guardianship_row){.child = col_int(q, 0),
+                                     .guardian = col_int(q, 1),
+                                     .source = col_text(q, 2),
+                                     .since_ms = col_int(q, 3),
+                                     .child_localpart = col_text(q, 4),
+                                     .guardian_localpart = col_text(q, 5)};
+    return true;
+}
+
+struct stmt *guardianships_all(struct db *db)
+{
+    return db_query(db, &GUARDIANSHIPS, ALL, "");
+}
+
+struct stmt *guardianships_of_person(struct db *db, user_no user)
+{
+    return db_query(db, &GUARDIANSHIPS, OF_PERSON, "i", user);
+}
+
+struct stmt *guardianships_beyond(struct db *db)
+{
+    return db_query(db, &GUARDIANSHIPS, BEYOND, "");
+}
+
+struct stmt *guardianships_page(struct db *db, const struct viewer *viewer, user_no user, school_no school,
+                                user_no after, int limit)
+{
+    return db_query(db, &GUARDIANSHIPS, PAGE, "itiiii", viewer->user, viewer->day, user, school, after, (int64_t)limit);
+}
+
+int guardianships_guardians(struct db *db, user_no child, user_no *out, int max)
+{
+    return take_numbers(db_query(db, &GUARDIANSHIPS, GUARDIANS, "i", child), out, max);
+}
+
+int guardianships_children(struct db *db, user_no guardian, user_no *out, int max)
+{
+    return take_numbers(db_query(db, &GUARDIANSHIPS, CHILDREN, "i", guardian), out, max);
+}
+
+bool guardianships_source(struct db *db, user_no child, user_no guardian, char source[SOURCE_BYTES])
+{
+    return take_source(db_query(db, &GUARDIANSHIPS, SOURCE, "ii", child, guardian), source);
+}
+
+bool guardianships_put(struct db *db, const struct guardianship_row *row)
+{
+    return db_run(db, &GUARDIANSHIPS, PUT, "iiti", row->child, row->guardian, source_column(row->source),
+                  row->since_ms);
+}
+
+bool guardianships_delete(struct db *db, user_no child, user_no guardian)
+{
+    return db_run(db, &GUARDIANSHIPS, DELETE, "ii", child, guardian);
+}

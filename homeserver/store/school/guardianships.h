@@ -1,0 +1,43 @@
+/* Guardianships: who is whose guardian. What the school entered becomes the roster's once the roster says it too. Rows
+ * and writing as schools.h says. */
+#ifndef PARTA_STORE_SCHOOL_GUARDIANSHIPS_H
+#define PARTA_STORE_SCHOOL_GUARDIANSHIPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/school/source.h"
+
+struct viewer;
+
+struct guardianship_row {
+    user_no child, guardian;
+    const char *source;                               /* source.h */
+    int64_t since_ms;                                 /* 0: not known */
+    const char *child_localpart, *guardian_localpart; /* only read; NULL: not asked */
+};
+
+struct stmt *guardianships_all(struct db *db);                     /* in no order */
+struct stmt *guardianships_of_person(struct db *db, user_no user); /* the same of one, as child and as guardian */
+struct stmt *
+guardianships_beyond(struct db *db); /* D5: the school's own, where a child has more than two; newest first */
+/* A1: with the accounts, by child and guardian. user: as child or guardian, 0: any; school: the child's, 0: any. The
+ * rows of `limit` children beyond after. */
+struct stmt *guardianships_page(struct db *db, const struct viewer *viewer, user_no user, school_no school,
+                                user_no after, int limit);
+bool guardianships_next(struct stmt *q, struct guardianship_row *row);
+
+/* Guardians of a child, children of a guardian, by number: at most max into out; returns how many there are. */
+int guardianships_guardians(struct db *db, user_no child, user_no *out, int max);
+int guardianships_children(struct db *db, user_no guardian, user_no *out, int max);
+
+/* Who keeps it. false: there is none. */
+bool guardianships_source(struct db *db, user_no child, user_no guardian, char source[SOURCE_BYTES]);
+
+/* Inside a job. */
+bool guardianships_put(struct db *db, const struct guardianship_row *row); /* inserted, or its source changed */
+bool guardianships_delete(struct db *db, user_no child, user_no guardian);
+
+#endif

@@ -1,0 +1,33 @@
+#include "homeserver/store/school/roster_rooms.h"
+
+#include "homeserver/store/school/school_rooms.h"
+
+enum { FIND, PUT, ARCHIVE, ARCHIVE_KIND, ARCHIVE_MEMBERS, ARCHIVE_ROOM, N };
+static const char *const TEXTS[N] = {
+    [FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
+    [PUT] = "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)",
+    [ARCHIVE] = "INSERT INTO archived_rooms (room_no, kind, school_no, class_no, archived_ms)"
+                " SELECT room_no, kind, school_no, class_no, CAST($2 AS INTEGER) FROM roster_rooms WHERE room_no = $1",
+    [ARCHIVE_KIND] = "UPDATE rooms SET kind = 'archive' WHERE room_no = $1",
+    [ARCHIVE_MEMBERS] = "DELETE FROM roster_members WHERE room_no = $1",
+    [ARCHIVE_ROOM] = "DELETE FROM roster_rooms WHERE room_no = $1",
+};
+static const struct statements ROSTER_ROOMS = {"roster_rooms", TEXTS, N};
+
+room_no roster_rooms_find(struct db *db, school_no school, class_no class, enum room_kind kind)
+{
+    return db_int(db, &ROSTER_ROOMS, FIND, 0, "iit", school, class, room_kind_name(kind));
+}
+
+bool roster_rooms_put(struct db *db, const struct roster_room_row *row)
+{
+    return db_run(db, &ROSTER_ROOMS, PUT, "itii", row->room, room_kind_name(row->kind), row->school, row->class) &&
+           room_schools_put(db, row->room, row->school);
+}
+
+bool roster_rooms_archive(struct db *db, room_no room, int64_t now_ms)
+{
+    return db_run(db, &ROSTER_ROOMS, ARCHIVE, "ii", room, now_ms) &&
+           db_run(db, &ROSTER_ROOMS, ARCHIVE_KIND, "i", room) &&
+           db_run(db, &ROSTER_ROOMS, ARCHIVE_MEMBERS, "i", room) && db_run(db, &ROSTER_ROOMS, ARCHIVE_ROOM, "i", room);
+}

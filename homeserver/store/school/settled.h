@@ -1,0 +1,18 @@
+/* Up to which day the dates of roles and enrollments have taken effect (policy/records/reconcile.h, reconcile_day), and
+ * whose will next. */
+#ifndef PARTA_STORE_SCHOOL_SETTLED_H
+#define PARTA_STORE_SCHOOL_SETTLED_H
+
+#include <stdbool.h>
+
+#include "homeserver/store/driver/db.h"
+#include "homeserver/base/days.h"
+
+school_day settled_day(struct db *db); /* DAY_EVER: never */
+
+/* Whose roles or enrollments began or ended after `from` and up to `to`: column 0: user_no. Keeps buffers. */
+struct stmt *settled_due(struct db *db, school_day from, school_day to, char buffers[2][DAY_TEXT_BYTES]);
+
+bool settled_put(struct db *db, school_day day); /* inside a job */
+
+#endif
