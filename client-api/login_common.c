@@ -11,7 +11,7 @@
 #include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "policy/signup/signup.h"
 
 struct signing_up request_signing_up(struct request *r)

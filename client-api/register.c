@@ -11,7 +11,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
-#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "policy/signup/applications.h"
 
 static const struct uia_stage *const DUMMY[] = {&UIA_DUMMY};

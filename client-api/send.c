@@ -13,6 +13,7 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/transactions.h"
 
 struct sending {
     struct rooms *rooms;

@@ -12,6 +12,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"

@@ -68,12 +68,12 @@ static bool write_tokens(struct tx *tx, device_no device, const struct sign_in *
 {
     unsigned char hash[TOKEN_HASH_BYTES];
     token_hash(in->access_token, hash);
-    if (!tokens_insert(tx, device, hash, ends, end_of(tx, in->access_lifetime_ms)))
+    if (!tokens_insert(tx, TOKEN_ACCESS, device, hash, ends, end_of(tx, in->access_lifetime_ms)))
         return false;
     if (in->refresh_token[0] == '\0')
         return true;
     token_hash(in->refresh_token, hash);
-    return tokens_insert_refresh(tx, device, hash, ends, end_of(tx, in->refresh_lifetime_ms));
+    return tokens_insert(tx, TOKEN_REFRESH, device, hash, ends, end_of(tx, in->refresh_lifetime_ms));
 }
 
 /* A known device is signed in anew: what was issued for it before is void. */
@@ -214,19 +214,28 @@ struct refresh_job {
     struct sign_in in;
 };
 
+static bool refresh_by(struct tx *tx, struct refresh_job *job, const struct token_row *row, struct error *e)
+{
+    if (account_state_from(row->state) == ACCOUNT_LEFT)
+        return error_set(e, ERROR_UNKNOWN_TOKEN, "The refresh token is not known.");
+    if (row->expires_ms != 0 && row->expires_ms <= tx->now_ms)
+        return refuse_softly(e, ERROR_UNKNOWN_TOKEN, "The refresh token has expired.");
+    if (account_state_from(row->state) == ACCOUNT_LOCKED)
+        return refuse_softly(e, ERROR_USER_LOCKED, NULL);
+    return (tokens_used(tx, TOKEN_REFRESH, job->hash) && tokens_drop_unused(tx, job->hash) &&
+            write_tokens(tx, row->device, &job->in, job->hash)) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
 static bool job_refresh(struct tx *tx, void *arg, struct error *e)
 {
     struct refresh_job *job = arg;
-    struct refresh_row row;
-    if (!tokens_find_refresh(tx->db, job->hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT)
-        return error_set(e, ERROR_UNKNOWN_TOKEN, "The refresh token is not known.");
-    if (row.expires_ms != 0 && row.expires_ms <= tx->now_ms)
-        return refuse_softly(e, ERROR_UNKNOWN_TOKEN, "The refresh token has expired.");
-    if (account_state_from(row.state) == ACCOUNT_LOCKED)
-        return refuse_softly(e, ERROR_USER_LOCKED, NULL);
-    return (tokens_used_refresh(tx, job->hash) && tokens_drop_unused(tx, job->hash) &&
-            write_tokens(tx, row.device, &job->in, job->hash)) ||
-           error_set(e, ERROR_UNKNOWN, NULL);
+    struct token_row row;
+    bool done = tokens_find(tx->db, TOKEN_REFRESH, job->hash, &row)
+                    ? refresh_by(tx, job, &row, e)
+                    : error_set(e, ERROR_UNKNOWN_TOKEN, "The refresh token is not known.");
+    token_row_finish(&row);
+    return done;
 }
 
 bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out,

@@ -16,7 +16,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
@@ -324,8 +324,7 @@ struct state_job {
 static bool job_state(struct tx *tx, void *arg, struct error *e)
 {
     struct state_job *job = arg;
-    return (users_set_state(tx, job->user, job->state) && db_changes(tx->db) != 0) ||
-           error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+    return users_set_state(tx, job->user, job->state) || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
 bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e)

@@ -196,7 +196,7 @@ static struct entry *entry_from_row(const struct sessions *s, const unsigned cha
 
 static bool job_used(struct tx *tx, void *arg, struct error *e)
 {
-    return tokens_used(tx, arg) || error_set(e, ERROR_UNKNOWN, NULL);
+    return tokens_used(tx, TOKEN_ACCESS, arg) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 /* *lasting: it may be kept in memory. A first use that could not be noted is due again at the next load. */
@@ -205,7 +205,7 @@ static struct entry *load(struct sessions *s, struct db *db, unsigned char *hash
     struct token_row row;
     struct error ignored;
     struct entry *entry = NULL;
-    if (!tokens_find(db, hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT) {
+    if (!tokens_find(db, TOKEN_ACCESS, hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT) {
         error_set(e, ERROR_UNKNOWN_TOKEN, NULL);
     } else {
         entry = entry_from_row(s, hash, &row);

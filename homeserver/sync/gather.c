@@ -7,7 +7,7 @@
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/account_data.h"
-#include "homeserver/store/matrix/sync.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/sync_service.h"
 
@@ -76,10 +76,10 @@ static bool may_have_news(const struct sync_gather *gather, const struct members
 
 static void load_rooms(struct sync_gather *gather)
 {
-    struct sync_room room;
+    struct membership_room room;
     size_t cap = 0;
-    struct stmt *q = sync_rooms(gather->db, gather->request->user);
-    while (sync_rooms_next(q, &room)) {
+    struct stmt *q = memberships_rooms_of_user(gather->db, gather->request->user);
+    while (memberships_next_room(q, &room)) {
         if (!may_have_news(gather, &room.membership) || !filter_wants_room(gather->request->filter, room.room_id))
             continue;
         if (gather->n_rooms == cap) {
@@ -98,7 +98,7 @@ static void open_snapshot(struct sync_gather *gather)
 {
     stream_pos heard = hub_pos(gather->sync->hub);
     db_begin_read(gather->db);
-    stream_pos event = sync_last_event(gather->db);
+    stream_pos event = events_newest(gather->db);
     gather->hub_is_behind = event > heard;
     gather->upto = gather->hub_is_behind ? event : heard;
 }

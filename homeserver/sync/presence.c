@@ -10,7 +10,7 @@
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/ephemeral.h"
-#include "homeserver/store/matrix/sync.h"
+#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/driver/writer.h"
 
 #define IDLE_MS 300000 /* without an act: unavailable */
@@ -84,7 +84,7 @@ static void tell_again(void *arg)
 static void announce(struct presence *presence, struct tx *tx, user_no user)
 {
     size_t n;
-    user_no *users = sync_neighbours(tx->db, user, &n);
+    user_no *users = memberships_neighbours(tx->db, user, &n);
     stream_pos pos = ephemeral_presence(tx, user);
     pthread_mutex_lock(&presence->lock);
     struct person *person = person_of(presence, user, true);

@@ -10,7 +10,7 @@
 #include "homeserver/base/days.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"
-#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"

@@ -22,7 +22,7 @@
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
-#include "homeserver/store/matrix/registration.h"
+#include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"

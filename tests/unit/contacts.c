@@ -17,6 +17,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 

@@ -265,7 +265,7 @@ static bool people_job(struct tx *tx, void *arg, struct error *e)
         token_hash(token, hash);
         w->users[i] = users_insert(tx, NAMES[i], NULL, STATES[i], i == ADMIN);
         device_no device = devices_insert(tx, w->users[i], "DEVICE", NULL, NULL);
-        if (device == 0 || !tokens_insert(tx, device, hash, NULL, 0))
+        if (device == 0 || !tokens_insert(tx, TOKEN_ACCESS, device, hash, NULL, 0))
             return false;
     }
     return true;

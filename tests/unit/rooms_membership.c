@@ -12,6 +12,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/rooms.h"

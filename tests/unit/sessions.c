@@ -171,8 +171,8 @@ static bool expire_job(struct tx *tx, void *arg, struct error *e)
     unsigned char hash[TOKEN_HASH_BYTES];
     struct token_row row;
     token_hash(result->access_token, hash);
-    bool ok = tokens_find(tx->db, hash, &row) && tokens_delete_of_device(tx, row.user, row.device) &&
-              tokens_insert(tx, row.device, hash, NULL, tx->now_ms - 1);
+    bool ok = tokens_find(tx->db, TOKEN_ACCESS, hash, &row) && tokens_delete_of_device(tx, row.user, row.device) &&
+              tokens_insert(tx, TOKEN_ACCESS, row.device, hash, NULL, tx->now_ms - 1);
     token_row_finish(&row);
     return ok;
 }

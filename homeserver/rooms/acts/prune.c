@@ -1,6 +1,6 @@
 #include "homeserver/rooms/acts/prune.h"
 
-#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/school/idempotency.h"
 #include "homeserver/store/driver/writer.h"
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
@@ -234,7 +235,7 @@ static bool store_relation(struct making *m)
     const char *type = json_get_string(relates, "rel_type"), *target = json_get_string(relates, "event_id");
     if (type == NULL || target == NULL || strlen(target) > ID_BYTES_MAX || strlen(type) > ID_BYTES_MAX)
         return true;
-    return events_room_of(m->tx->db, target) != m->room->no || events_add_relation(m->tx, target, type, m->row.pos);
+    return events_room_of(m->tx->db, target) != m->room->no || relations_insert(m->tx, target, type, m->row.pos);
 }
 
 static bool store_membership(struct making *m)

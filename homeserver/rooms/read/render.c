@@ -9,6 +9,7 @@
 #include "homeserver/rooms/read/render_private.h"
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/transactions.h"
 
 /* The keys of an event never need escaping; their values may. */
 static void add_member(struct text *out, const char *before, const char *value)

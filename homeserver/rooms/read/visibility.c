@@ -5,7 +5,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
-#include "homeserver/store/matrix/state_history.h"
+#include "homeserver/store/matrix/events.h"
 
 enum setting { SHARED, WORLD_READABLE, INVITED, JOINED }; /* SHARED also stands for absent and not understood */
 
@@ -52,8 +52,8 @@ static void load_steps(struct db *db, room_no room, const char *type, const char
 {
     stream_pos pos;
     const char *content;
-    struct stmt *q = state_history_of(db, room, type, state_key);
-    while (state_history_next(q, &pos, &content)) {
+    struct stmt *q = events_state_history(db, room, type, state_key);
+    while (events_state_history_next(q, &pos, &content)) {
         json_t *object = json_loads(content, 0, NULL);
         steps->at = xrealloc(steps->at, (steps->n + 1) * sizeof *steps->at);
         steps->at[steps->n++] = (struct step){pos, value_of(json_get_string(object, field))};

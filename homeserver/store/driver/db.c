@@ -132,17 +132,46 @@ void stmt_end(struct stmt *stmt)
         driver_reset(stmt);
 }
 
+/* How many rows it wrote; -1: it failed. first: gets column 0 of the first row, may be NULL. Goes to the end also when
+ * rows come: only then has every database said whether what it wrote may be. */
+static int run(struct db *db, const struct statements *set, int which, const char *formats, va_list ap, int64_t *first)
+{
+    struct stmt *stmt = query(db, set, which, formats, ap);
+    db->conflict = false;
+    for (bool begun = false; stmt_next(stmt); begun = true)
+        if (!begun && first != NULL)
+            *first = col_int(stmt, 0);
+    int rows = db->conflict || db->failed ? -1 : driver_touched(stmt);
+    stmt_end(stmt);
+    return rows;
+}
+
 bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...)
 {
     va_list ap;
-    db->conflict = false;
     va_start(ap, formats);
-    struct stmt *stmt = query(db, set, which, formats, ap);
+    int rows = run(db, set, which, formats, ap, NULL);
     va_end(ap);
-    while (stmt_next(stmt))
-        ;
-    stmt_end(stmt);
-    return !db->conflict && !db->failed;
+    return rows >= 0;
+}
+
+int db_rows(struct db *db, const struct statements *set, int which, const char *formats, ...)
+{
+    va_list ap;
+    va_start(ap, formats);
+    int rows = run(db, set, which, formats, ap, NULL);
+    va_end(ap);
+    return rows > 0 ? rows : 0;
+}
+
+int64_t db_insert(struct db *db, const struct statements *set, int which, const char *formats, ...)
+{
+    va_list ap;
+    int64_t no = 0;
+    va_start(ap, formats);
+    int rows = run(db, set, which, formats, ap, &no);
+    va_end(ap);
+    return rows > 0 ? no : 0;
 }
 
 int64_t db_int(struct db *db, const struct statements *set, int which, int64_t otherwise, const char *formats, ...)

@@ -55,6 +55,13 @@ struct stmt *db_query(struct db *db, const struct statements *set, int which, co
 /* Runs a statement that answers no rows. false: it failed (db_failed) or broke a UNIQUE, CHECK or key constraint. */
 bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
+/* The same; answers how many rows it wrote. 0 also when it failed. */
+int db_rows(struct db *db, const struct statements *set, int which, const char *formats, ...);
+
+/* Runs an INSERT … RETURNING and answers the number of the new row, > 0. 0: there is none (ON CONFLICT DO NOTHING), or
+ * it failed. */
+int64_t db_insert(struct db *db, const struct statements *set, int which, const char *formats, ...);
+
 /* Runs a query and returns the first column of its first row, otherwise if there is none or it is NULL. */
 int64_t db_int(struct db *db, const struct statements *set, int which, int64_t otherwise, const char *formats, ...);
 

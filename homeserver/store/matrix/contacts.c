@@ -1,45 +1,15 @@
 #include "homeserver/store/matrix/contacts.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "homeserver/base/clock.h"
-#include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/rules/words.h"
 
-#define SESSION                                                                                                        \
-    "SELECT sid, purpose, medium, address, delivery, secret_hash, code_hash, send_attempt, tries, expires_ms,"         \
-    " coalesce(validated_ms, 0) FROM verifications "
-
-enum {
-    OWNER,
-    COUNT,
-    EACH,
-    GUARDIAN,
-    ROLES,
-    INSERT,
-    DELETE,
-    FORGET,
-    GET,
-    FIND,
-    SENDS,
-    BEGIN,
-    RESEND,
-    SUPERSEDE,
-    TRIED,
-    VALIDATE,
-    END,
-    DELIVER,
-    LOST,
-    PURGE,
-    N
-};
-static const char *const TEXTS[N] = {
+enum { OWNER, HOW_MANY, EACH, GUARDIAN, ROLES, INSERT, DELETE, FORGET, COUNT };
+static const char *const TEXTS[COUNT] = {
     [OWNER] = "SELECT user_no FROM contacts WHERE medium = $1 AND address = $2",
-    [COUNT] = "SELECT count(*) FROM contacts WHERE user_no = $1 AND medium = $2",
+    [HOW_MANY] = "SELECT count(*) FROM contacts WHERE user_no = $1 AND medium = $2",
     [EACH] = "SELECT medium, address, user_no, verified_ms, added_ms FROM contacts WHERE user_no = $1"
              " ORDER BY added_ms, medium, address",
     [GUARDIAN] = "SELECT 1 FROM guardianships WHERE guardian = $1"
@@ -48,26 +18,8 @@ static const char *const TEXTS[N] = {
     [INSERT] = "INSERT INTO contacts (medium, address, user_no, verified_ms, added_ms) VALUES ($1, $2, $3, $4, $5)",
     [DELETE] = "DELETE FROM contacts WHERE user_no = $1 AND medium = $2 AND address = $3",
     [FORGET] = "DELETE FROM contacts WHERE user_no = $1",
-    [GET] = SESSION "WHERE sid = $1",
-    [FIND] = SESSION "WHERE medium = $1 AND address = $2 AND purpose = $3 AND secret_hash = $4 AND expires_ms > $5"
-                     " ORDER BY created_ms DESC LIMIT 1",
-    [SENDS] =
-        "SELECT coalesce(sum(sends), 0) FROM verifications WHERE medium = $1 AND address = $2 AND created_ms > $3",
-    [BEGIN] =
-        "INSERT INTO verifications (sid, purpose, medium, address, secret_hash, code_hash, send_attempt, delivery,"
-        " created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9)",
-    [RESEND] = "UPDATE verifications SET code_hash = $2, send_attempt = $3, expires_ms = $4, delivery = 'waiting',"
-               " tries = 0, sends = sends + 1 WHERE sid = $1",
-    [SUPERSEDE] = "UPDATE verifications SET expires_ms = $4"
-                  " WHERE medium = $1 AND address = $2 AND sid <> $3 AND validated_ms IS NULL AND expires_ms > $4",
-    [TRIED] = "UPDATE verifications SET tries = tries + 1 WHERE sid = $1",
-    [VALIDATE] = "UPDATE verifications SET validated_ms = $2, expires_ms = $3 WHERE sid = $1",
-    [END] = "UPDATE verifications SET expires_ms = $2 WHERE sid = $1 AND expires_ms > $2",
-    [DELIVER] = "UPDATE verifications SET delivery = $3 WHERE sid = $1 AND send_attempt = $2",
-    [LOST] = "UPDATE verifications SET delivery = 'failed' WHERE delivery = 'waiting'",
-    [PURGE] = "DELETE FROM verifications WHERE expires_ms < $1",
 };
-static const struct statements CONTACTS = {"contacts", TEXTS, N};
+static const struct statements CONTACTS = {"contacts", TEXTS, COUNT};
 
 user_no contact_rows_owner(struct db *db, const char *medium, const char *address)
 {
@@ -76,7 +28,7 @@ user_no contact_rows_owner(struct db *db, const char *medium, const char *addres
 
 int64_t contact_rows_count(struct db *db, user_no user, const char *medium)
 {
-    return db_int(db, &CONTACTS, COUNT, 0, "it", user, medium);
+    return db_int(db, &CONTACTS, HOW_MANY, 0, "it", user, medium);
 }
 
 void contact_rows_each(struct db *db, user_no user, void (*fn)(void *arg, const struct contact_row *row), void *arg)
@@ -121,112 +73,4 @@ bool contact_rows_delete(struct tx *tx, user_no user, const char *medium, const 
 bool contact_rows_forget(struct tx *tx, user_no user)
 {
     return db_run(tx->db, &CONTACTS, FORGET, "i", user);
-}
-
-static void take_hash(struct stmt *q, int column, unsigned char out[TOKEN_HASH_BYTES])
-{
-    size_t len = 0;
-    const void *bytes = col_bytes(q, column, &len);
-    memset(out, 0, TOKEN_HASH_BYTES);
-    if (len == TOKEN_HASH_BYTES)
-        memcpy(out, bytes, len);
-}
-
-static bool one_session(struct stmt *q, struct verification_row *row)
-{
-    bool found = stmt_next(q);
-    *row = (struct verification_row){0};
-    if (found) {
-        *row = (struct verification_row){
-            .sid = xstrdup(col_text(q, 0)),
-            .purpose = xstrdup(col_text(q, 1)),
-            .medium = xstrdup(col_text(q, 2)),
-            .address = xstrdup(col_text(q, 3)),
-            .delivery = xstrdup(col_text(q, 4)),
-            .send_attempt = col_int(q, 7),
-            .tries = col_int(q, 8),
-            .expires_ms = col_int(q, 9),
-            .validated_ms = col_int(q, 10),
-        };
-        take_hash(q, 5, row->secret_hash);
-        take_hash(q, 6, row->code_hash);
-    }
-    stmt_end(q);
-    return found;
-}
-
-void verification_row_finish(struct verification_row *row)
-{
-    free(row->sid);
-    free(row->purpose);
-    free(row->medium);
-    free(row->address);
-    free(row->delivery);
-    *row = (struct verification_row){0};
-}
-
-bool verifications_get(struct db *db, const char *sid, struct verification_row *row)
-{
-    return one_session(db_query(db, &CONTACTS, GET, "t", sid), row);
-}
-
-bool verifications_find(struct db *db, const char *medium, const char *address, const char *purpose,
-                        const unsigned char secret_hash[TOKEN_HASH_BYTES], int64_t now_ms, struct verification_row *row)
-{
-    return one_session(
-        db_query(db, &CONTACTS, FIND, "tttbi", medium, address, purpose, secret_hash, (size_t)TOKEN_HASH_BYTES, now_ms),
-        row);
-}
-
-int64_t verifications_sends(struct db *db, const char *medium, const char *address, int64_t since_ms)
-{
-    return db_int(db, &CONTACTS, SENDS, 0, "tti", medium, address, since_ms);
-}
-
-bool verifications_insert(struct tx *tx, const struct verification_row *row)
-{
-    return db_run(tx->db, &CONTACTS, BEGIN, "ttttbbiii", row->sid, row->purpose, row->medium, row->address,
-                  row->secret_hash, sizeof row->secret_hash, row->code_hash, sizeof row->code_hash, row->send_attempt,
-                  tx->now_ms, row->expires_ms);
-}
-
-bool verifications_resend(struct tx *tx, const struct verification_row *row)
-{
-    return db_run(tx->db, &CONTACTS, RESEND, "tbii", row->sid, row->code_hash, sizeof row->code_hash, row->send_attempt,
-                  row->expires_ms);
-}
-
-bool verifications_supersede(struct tx *tx, const char *medium, const char *address, const char *sid)
-{
-    return db_run(tx->db, &CONTACTS, SUPERSEDE, "ttti", medium, address, sid, tx->now_ms);
-}
-
-bool verifications_tried(struct tx *tx, const char *sid)
-{
-    return db_run(tx->db, &CONTACTS, TRIED, "t", sid);
-}
-
-bool verifications_validate(struct tx *tx, const char *sid, int64_t expires_ms)
-{
-    return db_run(tx->db, &CONTACTS, VALIDATE, "tii", sid, tx->now_ms, expires_ms);
-}
-
-bool verifications_end(struct tx *tx, const char *sid)
-{
-    return db_run(tx->db, &CONTACTS, END, "ti", sid, tx->now_ms);
-}
-
-bool verifications_deliver(struct tx *tx, const char *sid, int64_t send_attempt, const char *delivery)
-{
-    return db_run(tx->db, &CONTACTS, DELIVER, "tit", sid, send_attempt, delivery);
-}
-
-bool verifications_lost(struct tx *tx)
-{
-    return db_run(tx->db, &CONTACTS, LOST, "");
-}
-
-bool verifications_purge(struct tx *tx, int64_t before_ms)
-{
-    return db_run(tx->db, &CONTACTS, PURGE, "i", before_ms);
 }

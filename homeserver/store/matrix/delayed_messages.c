@@ -15,10 +15,10 @@ static const char *const TEXTS[COUNT] = {
             " AND d.user_no = h.sender WHERE h.due_ms <= $1 AND h.held_no <= $2 ORDER BY h.due_ms, h.held_no LIMIT 1",
     [INSERT] =
         "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING held_no",
     [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
 };
-static const struct statements HELD = {"held", TEXTS, COUNT};
+static const struct statements HELD = {"delayed_messages", TEXTS, COUNT};
 
 void delayed_message_placeholder(int64_t no, char out[ID_BYTES_MAX + 1])
 {
@@ -59,10 +59,8 @@ bool delayed_messages_next(struct stmt *q, struct delayed_message *row)
 
 int64_t delayed_messages_insert(struct tx *tx, const struct delayed_message *row)
 {
-    return db_run(tx->db, &HELD, INSERT, "iiittttii", row->room, row->sender, row->device, row->txn_id, row->about,
-                  row->type, row->content, row->due_ms, row->created_ms)
-               ? db_last_id(tx->db)
-               : 0;
+    return db_insert(tx->db, &HELD, INSERT, "iiittttii", row->room, row->sender, row->device, row->txn_id, row->about,
+                     row->type, row->content, row->due_ms, row->created_ms);
 }
 
 bool delayed_messages_delete(struct tx *tx, int64_t no)

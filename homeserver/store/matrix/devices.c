@@ -16,7 +16,7 @@ static const char *const TEXTS[N] = {
     [OTHERS] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_no <> $2",
     [HOW_MANY] = "SELECT count(*) FROM devices WHERE user_no = $1",
     [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
-                " VALUES ($1, $2, $3, $4, $5, $5)"),
+                " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING RETURNING device_no"),
     [RENAME] = "UPDATE devices SET display_name = $3 WHERE user_no = $1 AND device_no = $2",
     [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
     [DELETE] = "DELETE FROM devices WHERE user_no = $1 AND device_no = $2",
@@ -89,10 +89,9 @@ static void list_changed(struct tx *tx, user_no user, device_no device)
 
 device_no devices_insert(struct tx *tx, user_no user, const char *device_id, const char *display_name, const char *ip)
 {
-    if (!db_run(tx->db, &DEVICES, INSERT, "ittti", user, device_id, display_name, ip, tx->now_ms))
-        return 0;
-    device_no no = db_last_id(tx->db);
-    list_changed(tx, user, no);
+    device_no no = db_insert(tx->db, &DEVICES, INSERT, "ittti", user, device_id, display_name, ip, tx->now_ms);
+    if (no != 0)
+        list_changed(tx, user, no);
     return no;
 }
 

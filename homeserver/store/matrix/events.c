@@ -27,14 +27,12 @@ enum {
     FIRST_POS,
     TIME_AT_OR_AFTER,
     TIME_OF,
+    NEWEST,
+    STATE_NEWS,
+    STATE_HISTORY,
     INSERT,
     SET_STATE,
     REDACT,
-    ADD_RELATION,
-    TXN_FIND,
-    TXN_OF,
-    TXN_INSERT,
-    TXN_PRUNE,
     COUNT
 };
 
@@ -69,20 +67,18 @@ static const char *const TEXTS[COUNT] = {
     [FIRST_POS] = "SELECT min(pos) FROM events WHERE room_no = $1 AND pos > $2",
     [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
     [TIME_OF] = "SELECT ts FROM events WHERE pos = $1",
+    [NEWEST] = "SELECT max(pos) FROM events",
+    [STATE_NEWS] = "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
+                   " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias') THEN 1 ELSE 0 END)"
+                   " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND state_key IS NOT NULL",
+    [STATE_HISTORY] =
+        "SELECT pos, content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 ORDER BY pos",
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
                " signature, redacts, reference_hash, replaces)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     [SET_STATE] = "INSERT INTO room_state (room_no, type, state_key, pos) VALUES ($1, $2, $3, $4)"
                   " ON CONFLICT (room_no, type, state_key) DO UPDATE SET pos = excluded.pos",
     [REDACT] = "UPDATE events SET redacted_by = $2, content = $3 WHERE pos = $1",
-    [ADD_RELATION] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
-                     " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
-    [TXN_FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
-    [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
-    [TXN_INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
-    [TXN_PRUNE] =
-        "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
-        " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
 };
 static const struct statements EVENTS = {"events", TEXTS, COUNT};
 
@@ -198,6 +194,35 @@ stream_pos events_first_pos(struct db *db, room_no room, stream_pos after)
     return db_int(db, &EVENTS, FIRST_POS, 0, "ii", room, after);
 }
 
+stream_pos events_newest(struct db *db)
+{
+    return db_int(db, &EVENTS, NEWEST, 0, "");
+}
+
+struct state_news events_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto)
+{
+    struct state_news news = {false, false};
+    struct stmt *q = db_query(db, &EVENTS, STATE_NEWS, "iii", room, after, upto);
+    if (stmt_next(q))
+        news = (struct state_news){col_int(q, 0) != 0, col_int(q, 1) != 0};
+    stmt_end(q);
+    return news;
+}
+
+struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key)
+{
+    return db_query(db, &EVENTS, STATE_HISTORY, "itt", room, type, state_key);
+}
+
+bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **content)
+{
+    if (!stmt_next(q))
+        return false;
+    *pos = col_int(q, 0);
+    *content = col_text(q, 1);
+    return true;
+}
+
 /* ts never falls within a room, so the first event with ts or later is found by halving the range of positions. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards)
 {
@@ -216,16 +241,6 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards
     if (first != 0 && db_int(db, &EVENTS, TIME_OF, 0, "i", first) == ts)
         return first;
     return events_last_pos(db, room, high - 1);
-}
-
-stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
-{
-    return db_int(db, &EVENTS, TXN_FIND, 0, "itit", device, txn_id, room, about);
-}
-
-char *transactions_txn_of(struct db *db, device_no device, stream_pos pos)
-{
-    return db_text(db, &EVENTS, TXN_OF, "ii", pos, device);
 }
 
 bool events_insert_only(struct tx *tx, const struct event_row *row)
@@ -250,20 +265,4 @@ bool events_insert(struct tx *tx, const struct event_row *row)
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)
 {
     return db_run(tx->db, &EVENTS, REDACT, "iit", pos, by, content);
-}
-
-bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos)
-{
-    return db_run(tx->db, &EVENTS, ADD_RELATION, "tit", target_id, pos, rel_type);
-}
-
-bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
-                         stream_pos pos)
-{
-    return db_run(tx->db, &EVENTS, TXN_INSERT, "ititi", device, txn_id, room, about, pos);
-}
-
-int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit)
-{
-    return db_run(tx->db, &EVENTS, TXN_PRUNE, "ii", before_ms, limit) ? db_changes(tx->db) : 0;
 }

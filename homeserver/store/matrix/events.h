@@ -52,8 +52,24 @@ struct stmt *events_state_get(struct db *db, room_no room, const char *type,
                               const char *state_key); /* now; one or none */
 struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos);
 
+/* Every value that one key of a room's state ever had, oldest first: what history visibility is decided from. stmt_end
+ * after; content is borrowed until the next row. */
+struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key);
+bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **content);
+
+/* Whether memberships, or what names the room, changed in (after, upto]. */
+struct state_news {
+    bool members; /* m.room.member */
+    bool name;    /* m.room.name, m.room.canonical_alias */
+};
+struct state_news events_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
+
 /* One column of current state. Heap, or NULL. */
 char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key);
+
+/* The position of the newest event of all: events and what follows from them (state, memberships) are in a snapshot
+ * exactly up to here. 0: there are no events. */
+stream_pos events_newest(struct db *db);
 
 stream_pos events_pos_of(struct db *db, const char *event_id);              /* 0: unknown */
 room_no events_room_of(struct db *db, const char *event_id);                /* 0: unknown */
@@ -63,24 +79,11 @@ stream_pos events_first_pos(struct db *db, room_no room, stream_pos after); /* o
 /* The event closest to ts: the first with ts or later (forwards), the last with ts or earlier. 0: none. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards);
 
-/* The event a device's transaction id already made at this path; 0: none. about: the path's segment before the id, an
- * event's type or the id of the event to redact (Client-Server API, "Transaction identifiers"). */
-stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id);
-/* The transaction id under which this device made the event: heap, or NULL. */
-char *transactions_txn_of(struct db *db, device_no device, stream_pos pos);
-
 /* Writing: inside a job. */
 bool events_insert(struct tx *tx, const struct event_row *row); /* also room_state, when state_key is set */
 /* The two halves of it, for whoever writes the event itself later in the same job. */
 bool events_insert_only(struct tx *tx, const struct event_row *row);
 bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos);
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content); /* content: the redacted form */
-bool events_add_relation(struct tx *tx, const char *target_id, const char *rel_type,
-                         stream_pos pos); /* pos: inserted before */
-bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
-                         stream_pos pos);
-/* Forgets those of events older than before_ms (wall clock), oldest first, at most limit of them. How many it forgot.
- */
-int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit);
 
 #endif

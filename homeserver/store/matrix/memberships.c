@@ -5,18 +5,44 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/writer.h"
 
-#define ROW "SELECT user_no, room_no, membership, pos, joined_pos, forgotten FROM memberships "
+#define ROW "SELECT m.user_no, m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten"
+#define HEROES_WHO(memberships)                                                                                        \
+    "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN (" memberships                               \
+    ") AND user_no <> $2 ORDER BY pos LIMIT $3"
 
-enum { GET, OF_USER, MEMBER_COUNT, JOINED_COUNT, COUNT_JOINED, SHARE, USERS, PUT, PUT_FIRST, FORGET, COUNT };
+enum {
+    GET,
+    OF_USER,
+    ROOMS_OF_USER,
+    MEMBER_COUNT,
+    JOINED_COUNT,
+    COUNT_JOINED,
+    SHARE,
+    USERS,
+    NEIGHBOURS,
+    HEROES,
+    FORMER_HEROES,
+    PUT,
+    PUT_FIRST,
+    FORGET,
+    COUNT
+};
 static const char *const TEXTS[COUNT] = {
-    [GET] = ROW "WHERE user_no = $1 AND room_no = $2",
-    [OF_USER] = ROW "WHERE user_no = $1",
+    [GET] = ROW " FROM memberships m WHERE m.user_no = $1 AND m.room_no = $2",
+    [OF_USER] = ROW " FROM memberships m WHERE m.user_no = $1",
+    [ROOMS_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1"
+                          " ORDER BY m.room_no",
     [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
     [SHARE] = "SELECT 1 FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
               " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
     [USERS] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
+    [NEIGHBOURS] = "SELECT DISTINCT b.user_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no"
+                   " AND b.membership = 'join' AND b.user_no <> a.user_no"
+                   " WHERE a.user_no = $1 AND a.membership = 'join' ORDER BY b.user_no",
+    [HEROES] = HEROES_WHO("'join', 'invite'"),
+    [FORMER_HEROES] = HEROES_WHO("'leave', 'ban'"),
     [PUT] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
             " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
             " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
@@ -59,6 +85,14 @@ bool memberships_next(struct stmt *q, struct membership_row *row)
     return true;
 }
 
+bool memberships_next_room(struct stmt *q, struct membership_room *row)
+{
+    if (!memberships_next(q, &row->membership))
+        return false;
+    row->room_id = col_text(q, 6);
+    return true;
+}
+
 bool memberships_get(struct db *db, room_no room, user_no user, struct membership_row *row)
 {
     struct stmt *q = db_query(db, &MEMBERSHIPS, GET, "ii", user, room);
@@ -81,6 +115,11 @@ struct stmt *memberships_of_user(struct db *db, user_no user)
     return db_query(db, &MEMBERSHIPS, OF_USER, "i", user);
 }
 
+struct stmt *memberships_rooms_of_user(struct db *db, user_no user)
+{
+    return db_query(db, &MEMBERSHIPS, ROOMS_OF_USER, "i", user);
+}
+
 int64_t memberships_count(struct db *db, room_no room, enum membership m)
 {
     if (m == MEMBERSHIP_JOIN)
@@ -93,16 +132,38 @@ bool memberships_share_room(struct db *db, user_no a, user_no b)
     return db_int(db, &MEMBERSHIPS, SHARE, 0, "ii", a, b) != 0;
 }
 
-user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n)
+/* Column 0 of all rows. */
+static int64_t *numbers(struct stmt *q, size_t *n)
 {
     size_t cap = 16;
-    user_no *users = xcalloc(cap, sizeof *users);
-    struct stmt *q = db_query(db, &MEMBERSHIPS, USERS, "it", room, NAMES[m]);
-    for (*n = 0; stmt_next(q); users[(*n)++] = col_int(q, 0))
+    int64_t *found = xcalloc(cap, sizeof *found);
+    for (*n = 0; stmt_next(q); found[(*n)++] = col_int(q, 0))
         if (*n == cap)
-            users = xrealloc(users, (cap *= 2) * sizeof *users);
+            found = xrealloc(found, (cap *= 2) * sizeof *found);
     stmt_end(q);
-    return users;
+    return found;
+}
+
+user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n)
+{
+    return numbers(db_query(db, &MEMBERSHIPS, USERS, "it", room, NAMES[m]), n);
+}
+
+user_no *memberships_neighbours(struct db *db, user_no user, size_t *n)
+{
+    return numbers(db_query(db, &MEMBERSHIPS, NEIGHBOURS, "i", user), n);
+}
+
+size_t memberships_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n)
+{
+    size_t found = 0;
+    for (int which = HEROES; which <= FORMER_HEROES && found == 0; ++which) {
+        struct stmt *q = db_query(db, &MEMBERSHIPS, which, "iii", room, user, (int64_t)n);
+        while (found < n && stmt_next(q))
+            out[found++] = col_int(q, 0);
+        stmt_end(q);
+    }
+    return found;
 }
 
 room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n)

@@ -40,11 +40,26 @@ enum membership memberships_of(struct db *db, room_no room, user_no user);
 bool memberships_next(struct stmt *q, struct membership_row *row);
 struct stmt *memberships_of_user(struct db *db, user_no user); /* every room, any membership */
 
+/* The same with the room's id, by room: what /sync begins from. */
+struct membership_room {
+    struct membership_row membership;
+    const char *room_id; /* borrowed until the next row or stmt_end */
+};
+struct stmt *memberships_rooms_of_user(struct db *db, user_no user);
+bool memberships_next_room(struct stmt *q, struct membership_room *row);
+
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
 bool memberships_share_room(struct db *db, user_no a, user_no b); /* both joined to one room */
 
 /* The numbers of those with this membership, ascending: heap, *n of them. */
 user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n);
+
+/* Everybody who is joined to a room together with the user, and not the user: heap, ascending, *n of them. */
+user_no *memberships_neighbours(struct db *db, user_no user, size_t *n);
+
+/* The room's first people other than user: joined and invited by the position of their member event; when there are
+ * none, those who left or are banned ("m.heroes"). At most n into out; returns how many. */
+size_t memberships_heroes(struct db *db, room_no room, user_no user, user_no *out, size_t n);
 
 /* The rooms where the user's membership is one of these (bits 1 << enum membership): heap, *n of them, read whole, so
  * that the caller may change them while walking. */

@@ -8,13 +8,10 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { GET, ALL, SIZE, PUT, DELETE, FORGET, N };
+enum { GET, ALL, PUT, DELETE, FORGET, N };
 static const char *const TEXTS[N] = {
     [GET] = "SELECT value FROM profile_fields WHERE user_no = $1 AND field = $2",
     [ALL] = "SELECT field, value FROM profile_fields WHERE user_no = $1 ORDER BY field",
-    /* each field is written "name":value, — four bytes beside its name and value */
-    [SIZE] = "SELECT 2 + coalesce(sum(length(CAST(field AS BLOB)) + length(CAST(value AS BLOB)) + 4), 0)"
-             " FROM profile_fields WHERE user_no = $1 AND field <> coalesce($2, '')",
     [PUT] = "INSERT INTO profile_fields (user_no, field, value, pos) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (user_no, field) DO UPDATE SET value = excluded.value, pos = excluded.pos",
     [DELETE] = "DELETE FROM profile_fields WHERE user_no = $1 AND field = $2",
@@ -46,7 +43,15 @@ void profiles_each(struct db *db, user_no user, void (*fn)(void *arg, const char
 
 int64_t profiles_size(struct db *db, user_no user, const char *except)
 {
-    return db_int(db, &PROFILES, SIZE, 0, "it", user, except);
+    size_t size = strlen("{}");
+    struct stmt *q = db_query(db, &PROFILES, ALL, "i", user);
+    while (stmt_next(q)) {
+        const char *field = col_text(q, 0), *value = col_text(q, 1);
+        if (except == NULL || strcmp(field, except) != 0)
+            size += strlen(field) + strlen(value) + strlen("\"\":,");
+    }
+    stmt_end(q);
+    return (int64_t)size;
 }
 
 static bool changed(struct tx *tx, user_no user, stream_pos pos)

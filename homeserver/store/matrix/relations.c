@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/store/driver/writer.h"
 
-enum { TO, ANNOTATIONS, THREADS, COUNT };
+enum { TO, ANNOTATIONS, THREADS, INSERT, COUNT };
 static const char *const TEXTS[COUNT] = {
     [TO] = "SELECT r.pos, r.rel_type, e.event_id, e.type, e.state_key, e.sender, e.ts FROM relations r"
            " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL"
@@ -14,6 +15,8 @@ static const char *const TEXTS[COUNT] = {
     [THREADS] = "SELECT r.target_id, max(r.pos) AS latest FROM relations r JOIN events e ON e.pos = r.pos"
                 " WHERE r.room_no = $1 AND r.rel_type = 'm.thread' AND r.pos <= $2 AND e.redacted_by IS NULL"
                 " GROUP BY r.target_id HAVING max(r.pos) <= $3 ORDER BY latest DESC",
+    [INSERT] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
+               " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
 };
 static const struct statements RELATIONS = {"relations", TEXTS, COUNT};
 
@@ -69,4 +72,9 @@ bool relations_next_thread(struct stmt *q, const char **root_id, stream_pos *lat
     *root_id = col_text(q, 0);
     *latest = col_int(q, 1);
     return true;
+}
+
+bool relations_insert(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos)
+{
+    return db_run(tx->db, &RELATIONS, INSERT, "tit", target_id, pos, rel_type);
 }

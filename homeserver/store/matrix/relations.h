@@ -11,6 +11,8 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 
+struct tx;
+
 /* Strings are borrowed until the next relations_next or stmt_end. */
 struct relation {
     stream_pos pos;
@@ -33,5 +35,8 @@ bool relations_annotated(struct db *db, const char *target_id, user_no sender, c
  * `upto` is not after `latest`, the newest first. End with stmt_end. */
 struct stmt *relations_threads(struct db *db, room_no room, stream_pos upto, stream_pos latest);
 bool relations_next_thread(struct stmt *q, const char **root_id, stream_pos *latest);
+
+/* Inside a job: the event at pos, which is there already, relates to target_id. */
+bool relations_insert(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos);
 
 #endif

@@ -28,10 +28,11 @@ static const char *const TEXTS[COUNT] = {
     [OWNED] = "SELECT MIN(room_no) FROM rooms WHERE owner = $1 AND kind = $2",
     [ALIAS_FIND] = "SELECT room_no, creator FROM aliases WHERE alias = $1",
     [ALIASES_OF] = "SELECT alias FROM aliases WHERE room_no = $1 ORDER BY alias",
-    [INSERT] = "INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)",
+    [INSERT] = "INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)"
+               " RETURNING room_no",
     [SET_ID] = "UPDATE rooms SET room_id = $2 WHERE room_no = $1",
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
-    [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3)",
+    [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1",
     [ALIASES_MOVE] = "UPDATE aliases SET room_no = $2 WHERE room_no = $1",
 };
@@ -87,7 +88,7 @@ struct stmt *aliases_of_room(struct db *db, room_no room)
 
 room_no rooms_insert(struct tx *tx, const char *room_id, const char *version, user_no creator)
 {
-    return db_run(tx->db, &ROOMS, INSERT, "ttii", room_id, version, creator, tx->now_ms) ? db_last_id(tx->db) : 0;
+    return db_insert(tx->db, &ROOMS, INSERT, "ttii", room_id, version, creator, tx->now_ms);
 }
 
 bool rooms_set_id(struct tx *tx, room_no room, const char *room_id)
@@ -102,7 +103,7 @@ bool rooms_set_published(struct tx *tx, room_no room, bool published)
 
 bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator)
 {
-    return db_run(tx->db, &ROOMS, ALIAS_INSERT, "tii", alias, room, creator);
+    return db_rows(tx->db, &ROOMS, ALIAS_INSERT, "tii", alias, room, creator) == 1;
 }
 
 bool aliases_delete(struct tx *tx, const char *alias)

@@ -7,69 +7,60 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
+/* Access and refresh tokens lie in two tables of the same columns: a statement X for both is X + enum token_kind. */
 enum {
-    FIND,
-    FIND_REFRESH,
-    INSERT,
-    INSERT_REFRESH,
-    END_OF_ACCESS,
-    END_OF_REFRESH,
-    SETTLE_ACCESS,
-    SETTLE_REFRESH,
-    DROP_EXPIRED,
-    DROP_UNUSED,
-    DROP_UNUSED_REFRESH,
-    OF_DEVICE,
-    REFRESH_OF_DEVICE,
-    N
+    FIND = 0,
+    INSERT = 2,
+    END_REPLACED = 4,
+    SETTLE = 6,
+    DROP_UNUSED = 8,
+    OF_DEVICE = 10,
+    DROP_EXPIRED = 12,
+    REGISTRATION_VALID,
+    REGISTRATION_INSERT,
+    REGISTRATION_USE,
+    COUNT
 };
-static const char *const TEXTS[N] = {
-    [FIND] = "SELECT d.user_no, d.device_no, u.localpart, d.device_id, u.state, u.admin, t.expires_ms, t.ends_hash"
-             " FROM access_tokens t JOIN devices d ON d.device_no = t.device_no JOIN users u ON u.user_no = d.user_no"
-             " WHERE t.token_hash = $1",
-    [FIND_REFRESH] = "SELECT d.device_no, d.user_no, u.state, t.expires_ms, t.ends_hash"
-                     " FROM refresh_tokens t JOIN devices d ON d.device_no = t.device_no"
-                     " JOIN users u ON u.user_no = d.user_no WHERE t.token_hash = $1",
-    [INSERT] = "INSERT INTO access_tokens (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, $4)",
-    [INSERT_REFRESH] =
-        "INSERT INTO refresh_tokens (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, $4)",
-    [END_OF_ACCESS] = "DELETE FROM refresh_tokens WHERE token_hash ="
-                      " (SELECT ends_hash FROM access_tokens WHERE token_hash = $1)",
-    [END_OF_REFRESH] = "DELETE FROM refresh_tokens WHERE token_hash ="
-                       " (SELECT r.ends_hash FROM refresh_tokens r WHERE r.token_hash = $1)",
-    /* Either one's first use settles both of the pair: they carry the same ends_hash. */
-    [SETTLE_ACCESS] = "UPDATE access_tokens SET ends_hash = NULL WHERE device_no = $1",
-    [SETTLE_REFRESH] = "UPDATE refresh_tokens SET ends_hash = NULL WHERE device_no = $1",
+
+#define FIND_IN(table)                                                                                                 \
+    "SELECT d.user_no, d.device_no, u.localpart, d.device_id, u.state, u.admin, t.expires_ms, t.ends_hash"             \
+    " FROM " table " t JOIN devices d ON d.device_no = t.device_no JOIN users u ON u.user_no = d.user_no"              \
+    " WHERE t.token_hash = $1"
+#define INSERT_INTO(table)                                                                                             \
+    "INSERT INTO " table " (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, nullif($4, 0))"
+#define END_REPLACED_BY(table)                                                                                         \
+    "DELETE FROM refresh_tokens WHERE token_hash = (SELECT t.ends_hash FROM " table " t WHERE t.token_hash = $1)"
+/* Either one's first use settles both of the pair: they carry the same ends_hash. */
+#define SETTLE_IN(table) "UPDATE " table " SET ends_hash = NULL WHERE device_no = $1"
+#define DROP_UNUSED_IN(table)                                                                                          \
+    "DELETE FROM " table " WHERE ends_hash = $1"                                                                       \
+    " AND device_no = (SELECT r.device_no FROM refresh_tokens r WHERE r.token_hash = $1)"
+#define DELETE_IN(table) "DELETE FROM " table " WHERE device_no = $1"
+
+#define USABLE                                                                                                         \
+    " WHERE token_hash = $1 AND (uses_allowed IS NULL OR uses < uses_allowed)"                                         \
+    " AND (expires_ms IS NULL OR expires_ms > $2)"
+
+static const char *const TEXTS[COUNT] = {
+    [FIND + TOKEN_ACCESS] = FIND_IN("access_tokens"),
+    [FIND + TOKEN_REFRESH] = FIND_IN("refresh_tokens"),
+    [INSERT + TOKEN_ACCESS] = INSERT_INTO("access_tokens"),
+    [INSERT + TOKEN_REFRESH] = INSERT_INTO("refresh_tokens"),
+    [END_REPLACED + TOKEN_ACCESS] = END_REPLACED_BY("access_tokens"),
+    [END_REPLACED + TOKEN_REFRESH] = END_REPLACED_BY("refresh_tokens"),
+    [SETTLE + TOKEN_ACCESS] = SETTLE_IN("access_tokens"),
+    [SETTLE + TOKEN_REFRESH] = SETTLE_IN("refresh_tokens"),
+    [DROP_UNUSED + TOKEN_ACCESS] = DROP_UNUSED_IN("access_tokens"),
+    [DROP_UNUSED + TOKEN_REFRESH] = DROP_UNUSED_IN("refresh_tokens"),
+    [OF_DEVICE + TOKEN_ACCESS] = DELETE_IN("access_tokens"),
+    [OF_DEVICE + TOKEN_REFRESH] = DELETE_IN("refresh_tokens"),
     [DROP_EXPIRED] = "DELETE FROM access_tokens WHERE device_no = $1 AND expires_ms <= $2",
-    [DROP_UNUSED] = "DELETE FROM access_tokens WHERE ends_hash = $1"
-                    " AND device_no = (SELECT device_no FROM refresh_tokens WHERE token_hash = $1)",
-    [DROP_UNUSED_REFRESH] = "DELETE FROM refresh_tokens WHERE ends_hash = $1"
-                            " AND device_no = (SELECT r.device_no FROM refresh_tokens r WHERE r.token_hash = $1)",
-    [OF_DEVICE] = "DELETE FROM access_tokens WHERE device_no = $1",
-    [REFRESH_OF_DEVICE] = "DELETE FROM refresh_tokens WHERE device_no = $1",
+    [REGISTRATION_VALID] = "SELECT 1 FROM registration_tokens" USABLE,
+    [REGISTRATION_INSERT] = "INSERT INTO registration_tokens (token_hash, uses_allowed, expires_ms, created_ms)"
+                            " VALUES ($1, nullif($2, 0), nullif($3, 0), $4) ON CONFLICT DO NOTHING",
+    [REGISTRATION_USE] = "UPDATE registration_tokens SET uses = uses + 1" USABLE,
 };
-static const struct statements TOKENS = {"tokens", TEXTS, N};
-
-static void token_from_row(struct stmt *q, struct token_row *row)
-{
-    *row = (struct token_row){
-        .user = col_int(q, 0),
-        .device = col_int(q, 1),
-        .localpart = xstrdup(col_text(q, 2)),
-        .device_id = xstrdup(col_text(q, 3)),
-        .admin = col_int(q, 5) != 0,
-        .expires_ms = col_int(q, 6),
-        .fresh = !col_null(q, 7),
-    };
-    snprintf(row->state, sizeof row->state, "%s", col_text(q, 4));
-}
-
-static void refresh_from_row(struct stmt *q, struct refresh_row *row)
-{
-    *row = (struct refresh_row){
-        .device = col_int(q, 0), .user = col_int(q, 1), .expires_ms = col_int(q, 3), .fresh = !col_null(q, 4)};
-    snprintf(row->state, sizeof row->state, "%s", col_text(q, 2));
-}
+static const struct statements TOKENS = {"tokens", TEXTS, COUNT};
 
 void token_row_finish(struct token_row *row)
 {
@@ -78,83 +69,78 @@ void token_row_finish(struct token_row *row)
     *row = (struct token_row){0};
 }
 
-bool tokens_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES], struct token_row *row)
+bool tokens_find(struct db *db, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES], struct token_row *row)
 {
-    struct stmt *q = db_query(db, &TOKENS, FIND, "b", hash, (size_t)TOKEN_HASH_BYTES);
+    struct stmt *q = db_query(db, &TOKENS, FIND + kind, "b", hash, (size_t)TOKEN_HASH_BYTES);
     bool found = stmt_next(q);
     *row = (struct token_row){0};
-    if (found)
-        token_from_row(q, row);
+    if (found) {
+        *row = (struct token_row){
+            .user = col_int(q, 0),
+            .device = col_int(q, 1),
+            .localpart = xstrdup(col_text(q, 2)),
+            .device_id = xstrdup(col_text(q, 3)),
+            .admin = col_int(q, 5) != 0,
+            .expires_ms = col_int(q, 6),
+            .fresh = !col_null(q, 7),
+        };
+        snprintf(row->state, sizeof row->state, "%s", col_text(q, 4));
+    }
     stmt_end(q);
     return found;
 }
 
-bool tokens_find_refresh(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES], struct refresh_row *row)
-{
-    struct stmt *q = db_query(db, &TOKENS, FIND_REFRESH, "b", hash, (size_t)TOKEN_HASH_BYTES);
-    bool found = stmt_next(q);
-    *row = (struct refresh_row){0};
-    if (found)
-        refresh_from_row(q, row);
-    stmt_end(q);
-    return found;
-}
-
-static bool insert(struct tx *tx, int which, device_no device, const unsigned char *hash, const unsigned char *ends,
-                   int64_t expires_ms)
-{
-    const size_t len = TOKEN_HASH_BYTES;
-    if (expires_ms == 0)
-        return db_run(tx->db, &TOKENS, which, "bibn", hash, len, device, ends, len);
-    return db_run(tx->db, &TOKENS, which, "bibi", hash, len, device, ends, len, expires_ms);
-}
-
-bool tokens_insert(struct tx *tx, device_no device, const unsigned char hash[TOKEN_HASH_BYTES],
+bool tokens_insert(struct tx *tx, enum token_kind kind, device_no device, const unsigned char hash[TOKEN_HASH_BYTES],
                    const unsigned char *ends, int64_t expires_ms)
 {
-    return insert(tx, INSERT, device, hash, ends, expires_ms);
+    const size_t len = TOKEN_HASH_BYTES;
+    return db_run(tx->db, &TOKENS, INSERT + kind, "bibi", hash, len, device, ends, len, expires_ms);
 }
 
-bool tokens_insert_refresh(struct tx *tx, device_no device, const unsigned char hash[TOKEN_HASH_BYTES],
-                           const unsigned char *ends, int64_t expires_ms)
-{
-    return insert(tx, INSERT_REFRESH, device, hash, ends, expires_ms);
-}
-
-static bool end_replaced(struct tx *tx, int which, device_no device, const unsigned char *hash)
-{
-    return db_run(tx->db, &TOKENS, which, "b", hash, (size_t)TOKEN_HASH_BYTES) &&
-           db_run(tx->db, &TOKENS, SETTLE_ACCESS, "i", device) &&
-           db_run(tx->db, &TOKENS, SETTLE_REFRESH, "i", device) &&
-           db_run(tx->db, &TOKENS, DROP_EXPIRED, "ii", device, tx->now_ms);
-}
-
-bool tokens_used(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES])
+bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES])
 {
     struct token_row row;
-    bool ok = true;
-    if (tokens_find(tx->db, hash, &row) && row.fresh)
-        ok = end_replaced(tx, END_OF_ACCESS, row.device, hash);
+    bool fresh = tokens_find(tx->db, kind, hash, &row) && row.fresh;
+    device_no device = row.device;
     token_row_finish(&row);
-    return ok;
-}
-
-bool tokens_used_refresh(struct tx *tx, const unsigned char hash[TOKEN_HASH_BYTES])
-{
-    struct refresh_row row;
-    if (!tokens_find_refresh(tx->db, hash, &row) || !row.fresh)
-        return true;
-    return end_replaced(tx, END_OF_REFRESH, row.device, hash);
+    return !fresh || (db_run(tx->db, &TOKENS, END_REPLACED + kind, "b", hash, (size_t)TOKEN_HASH_BYTES) &&
+                      db_run(tx->db, &TOKENS, SETTLE + TOKEN_ACCESS, "i", device) &&
+                      db_run(tx->db, &TOKENS, SETTLE + TOKEN_REFRESH, "i", device) &&
+                      db_run(tx->db, &TOKENS, DROP_EXPIRED, "ii", device, tx->now_ms));
 }
 
 bool tokens_drop_unused(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES])
 {
-    return db_run(tx->db, &TOKENS, DROP_UNUSED, "b", ends, (size_t)TOKEN_HASH_BYTES) &&
-           db_run(tx->db, &TOKENS, DROP_UNUSED_REFRESH, "b", ends, (size_t)TOKEN_HASH_BYTES);
+    const size_t len = TOKEN_HASH_BYTES;
+    return db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_ACCESS, "b", ends, len) &&
+           db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_REFRESH, "b", ends, len);
 }
 
 bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device)
 {
     tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = user, .device = device});
-    return db_run(tx->db, &TOKENS, OF_DEVICE, "i", device) && db_run(tx->db, &TOKENS, REFRESH_OF_DEVICE, "i", device);
+    return db_run(tx->db, &TOKENS, OF_DEVICE + TOKEN_ACCESS, "i", device) &&
+           db_run(tx->db, &TOKENS, OF_DEVICE + TOKEN_REFRESH, "i", device);
+}
+
+bool registration_tokens_valid(struct db *db, const char *token, int64_t now_ms)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    return db_int(db, &TOKENS, REGISTRATION_VALID, 0, "bi", hash, sizeof hash, now_ms) == 1;
+}
+
+bool registration_tokens_insert(struct tx *tx, const char *token, int64_t uses_allowed, int64_t expires_ms)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    return db_rows(tx->db, &TOKENS, REGISTRATION_INSERT, "biii", hash, sizeof hash, uses_allowed, expires_ms,
+                   tx->now_ms) == 1;
+}
+
+bool registration_tokens_use(struct tx *tx, const char *token)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    token_hash(token, hash);
+    return db_rows(tx->db, &TOKENS, REGISTRATION_USE, "bi", hash, sizeof hash, tx->now_ms) == 1;
 }

@@ -18,7 +18,7 @@ static const char *const TEXTS[N] = {
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
     [INSERT] = ("INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
-                " VALUES ($1, $2, $3, $4, $5, $6)"),
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no"),
     [SET_PASSWORD] = "UPDATE users SET password_hash = $2 WHERE user_no = $1",
     [SET_STATE] = "UPDATE users SET state = $2 WHERE user_no = $1",
     [SET_ADMIN] = "UPDATE users SET admin = $2 WHERE user_no = $1",
@@ -101,9 +101,7 @@ int64_t users_count(struct db *db)
 static user_no insert(struct tx *tx, const char *localpart, const char *hash, const char *state, const char *kind,
                       bool admin)
 {
-    if (!db_run(tx->db, &USERS, INSERT, "ttttii", localpart, hash, state, kind, (int64_t)admin, tx->now_ms))
-        return 0;
-    return db_last_id(tx->db);
+    return db_insert(tx->db, &USERS, INSERT, "ttttii", localpart, hash, state, kind, (int64_t)admin, tx->now_ms);
 }
 
 user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, const char *state, bool admin)
@@ -130,7 +128,7 @@ static void account_changed(struct tx *tx, user_no no)
 bool users_set_state(struct tx *tx, user_no no, const char *state)
 {
     account_changed(tx, no);
-    return db_run(tx->db, &USERS, SET_STATE, "it", no, state);
+    return db_rows(tx->db, &USERS, SET_STATE, "it", no, state) == 1;
 }
 
 bool users_set_admin(struct tx *tx, user_no no, bool admin)

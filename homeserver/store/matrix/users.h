@@ -52,7 +52,7 @@ user_no users_insert_service(struct tx *tx, const char *localpart);
 
 bool users_set_password(struct tx *tx, user_no no, const char *password_hash); /* NULL: none any more */
 /* Both queue CHANGE_SESSION. */
-bool users_set_state(struct tx *tx, user_no no, const char *state);
+bool users_set_state(struct tx *tx, user_no no, const char *state); /* false: there is no such user */
 bool users_set_admin(struct tx *tx, user_no no, bool admin);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/events.h"
-#include "homeserver/store/matrix/sync.h"
+#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/sync/sections/room_parts.h"
 
 static bool says(struct sync_gather *g, const struct room_data *room, const char *type, const char *key)
@@ -27,7 +27,7 @@ void room_summary_gather(struct sync_gather *g, struct room_data *room)
         return;
     /* Only a room without a name of its own is called after its people. */
     if (!says(g, room, "m.room.name", "name") && !says(g, room, "m.room.canonical_alias", "alias"))
-        summary->n_heroes = sync_heroes(g->db, no, g->request->user, summary->heroes, HEROES_MAX);
+        summary->n_heroes = memberships_heroes(g->db, no, g->request->user, summary->heroes, HEROES_MAX);
     summary->invited = memberships_count(g->db, no, MEMBERSHIP_INVITE);
     summary->joined = memberships_count(g->db, no, MEMBERSHIP_JOIN);
 }

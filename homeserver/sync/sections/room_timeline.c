@@ -5,7 +5,6 @@
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
-#include "homeserver/store/matrix/sync.h"
 #include "homeserver/sync/sections/room_parts.h"
 
 #define SCAN_MAX                                                                                                       \
@@ -72,7 +71,7 @@ static void note_gap(struct sync_gather *g, struct room_data *room)
     struct room_timeline *timeline = &room->timeline;
     if (!timeline->limited || room->whole)
         return;
-    struct sync_news news = sync_room_news(g->db, room->membership.room, room->since, timeline->start);
+    struct state_news news = events_state_news(g->db, room->membership.room, room->since, timeline->start);
     timeline->members |= news.members;
     timeline->name |= news.name;
 }
