@@ -25,12 +25,13 @@
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
 #include "homeserver/mail/post.h"
-#include "homeserver/mail/sender.h"
+#include "homeserver/outgoing/outgoing.h"
 #include "homeserver/rooms/acts/leave_all.h"
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/rooms/acts/prune.h"
+#include "homeserver/jobs/jobs.h"
+#include "homeserver/jobs/prune.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/fast_path.h"
@@ -43,14 +44,11 @@
 #include "policy/oneroster/puller.h"
 #include "policy/records/reconcile.h"
 
-#define TICK_S 60
-#define ERASE_STEPS 100 /* a tick */
-#define PRUNE_TICKS 60  /* an hour */
+#define ERASE_STEPS 100 /* a run */
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
 #define RATE_BUCKETS_MAX 100000
-#define SENDER_QUEUE 1000
-#define SENDER_GRACE_MS 3000 /* for what is on its way when the server stops */
+#define OUTGOING_GRACE_MS 3000 /* for what is on its way when the server stops */
 
 /* Everything that lives as long as the process, in the order in which it starts; it stops in reverse. */
 struct app {
@@ -184,11 +182,9 @@ static bool start_post(struct app *app)
 {
     struct server *s = &app->server;
     struct text problem = TEXT_INIT;
-    bool wanted = app->config->mail.url != NULL || app->config->sms.url != NULL; /* curl and its TLS take memory */
-    s->sender = wanted ? sender_start(SENDER_QUEUE) : NULL;
-    if (wanted && s->sender == NULL)
-        return false;
-    app->post = post_create(app->config, s->sender, &problem);
+    s->outgoing = outgoing_create(NULL);
+    outgoing_metrics(s->outgoing, s->metrics);
+    app->post = post_create(app->config, s->outgoing, &problem);
     if (app->post == NULL)
         return complain(&problem);
     s->contacts = contacts_create(&(struct contacts_settings){
@@ -201,10 +197,76 @@ static bool start_post(struct app *app)
     return true;
 }
 
-static bool start_puller(struct app *app)
+/* --- Jobs: what the server does by itself --- */
+
+static enum job_outcome run_delayed_messages(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    delayed_messages_deliver(s->writer, s->rooms, clock_wall_ms(), stop);
+    return JOB_DONE;
+}
+
+static bool job_day(struct tx *tx, void *rooms, struct error *e)
+{
+    return reconcile_day(tx, rooms, NULL, e);
+}
+
+static enum job_outcome run_day(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    struct error e;
+    if (writer_run(s->writer, job_day, s->rooms, &e))
+        return JOB_DONE;
+    log_error("jobs", "what today's date changes could not be done: %s", error_sentence(&e));
+    return JOB_FAILED;
+}
+
+static enum job_outcome run_erasures(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    for (int i = 0; i < ERASE_STEPS && !*stop; ++i)
+        if (!erasure_step(s->writer, s->rooms))
+            return JOB_DONE;
+    return JOB_MORE;
+}
+
+static enum job_outcome run_prune(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    bool more;
+    prune_run(s->writer, &more);
+    return more ? JOB_MORE : JOB_DONE;
+}
+
+static enum job_outcome run_contacts(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    contacts_upkeep(s->contacts);
+    return JOB_DONE;
+}
+
+static bool start_jobs(struct app *app)
 {
     struct server *s = &app->server;
-    s->puller = puller_start(app->config, s->writer, s->rooms);
+    const struct job_row rows[] = {
+        /* name, first run after, period, thread of its own, function */
+        {"delayed", 0, MINUTE_MS, false, run_delayed_messages, s}, /* held in quiet hours (school.md F3) */
+        {"day-change", 0, MINUTE_MS, false, run_day, s},           /* dates that have come (E7) */
+        {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
+        {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
+        {"erasures", 0, MINUTE_MS, true, run_erasures, s}, /* that are under way (G4): all that somebody ever wrote */
+        {"roster-pull", PULLER_FIRST_MS, app->config->roster.interval_s * 1000, true, puller_run, s->puller},
+    };
+    size_t n = sizeof rows / sizeof *rows;
+    s->jobs = jobs_start(rows, app->config->roster.interval_s != 0 ? n : n - 1);
+    jobs_metrics(s->jobs, s->metrics);
+    return s->jobs != NULL;
+}
+
+static bool make_puller(struct app *app)
+{
+    struct server *s = &app->server;
+    s->puller = puller_create(app->config, s->writer, s->rooms, s->outgoing);
     puller_metrics(s->puller, s->metrics);
     return true;
 }
@@ -254,6 +316,7 @@ static bool start_control(struct app *app)
                                                     .names = s->names,
                                                     .accounts = s->accounts,
                                                     .rooms = s->rooms,
+                                                    .puller = s->puller,
                                                     .lock = -1});
     return true;
 }
@@ -264,12 +327,14 @@ static void stop(struct app *app)
     control_stop(app->control);
     if (app->http != NULL)
         http_stop(app->http);
-    puller_stop(s->puller);
+    jobs_stop(s->jobs);
     sync_service_stop(s->syncer);
-    sender_stop(s->sender, SENDER_GRACE_MS);
+    outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);
     writer_stop(s->writer);
+    jobs_destroy(s->jobs);
+    puller_destroy(s->puller);
     contacts_destroy(s->contacts);
-    sender_destroy(s->sender);
+    outgoing_destroy(s->outgoing);
     post_destroy(app->post);
     sync_service_destroy(s->syncer);
     rooms_destroy(s->rooms);
@@ -314,39 +379,13 @@ static void reload(struct app *app)
         log_info("start", "reloaded");
 }
 
-static bool job_day(struct tx *tx, void *rooms, struct error *e)
-{
-    return reconcile_day(tx, rooms, NULL, e);
-}
-
-/* Once a minute: what was held in quiet hours (school.md F3), dates that have come (E7), erasures that a crash cut
- * short (G4); once an hour: housekeeping. */
-static void tick(struct app *app, int n)
-{
-    const struct server *s = &app->server;
-    struct error e = {0};
-    delayed_messages_deliver(s->writer, s->rooms, clock_wall_ms());
-    if (!writer_run(s->writer, job_day, s->rooms, &e))
-        log_error("start", "what today's date changes could not be done: %s", error_sentence(&e));
-    for (int i = 0; i < ERASE_STEPS && erasure_step(s->writer, s->rooms); ++i)
-        continue;
-    if (n % PRUNE_TICKS != 0)
-        return;
-    prune_run(app->server.writer);
-    contacts_upkeep(app->server.contacts);
-}
-
 static void run(struct app *app, const sigset_t *signals)
 {
-    int signal_no, ticks = 0;
+    int signal_no;
     log_info("start", "partad %s serves %s", PARTA_VERSION, app->config->server_name);
-    tick(app, ++ticks);
-    while ((signal_no = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = TICK_S})) < 0 || signal_no == SIGHUP) {
+    while ((signal_no = sigwaitinfo(signals, NULL)) < 0 || signal_no == SIGHUP)
         if (signal_no == SIGHUP)
             reload(app);
-        else
-            tick(app, ++ticks);
-    }
     log_info("start", "stopping");
 }
 
@@ -380,8 +419,8 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 int main(int argc, char **argv)
 {
     static bool (*const STEPS[])(struct app * app) = {
-        load_config, take_data_dir, load_key,      start_writer, make_services,
-        start_post,  start_puller,  start_control, start_http,
+        load_config, take_data_dir, load_key,   start_writer,  make_services,
+        start_post,  make_puller,   start_jobs, start_control, start_http,
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;

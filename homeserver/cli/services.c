@@ -10,9 +10,11 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/keyfile.h"
 #include "homeserver/base/lock.h"
+#include "homeserver/outgoing/outgoing.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/oneroster/puller.h"
 
 static enum services_outcome fail(struct services *services, struct text *problem, const char *path, const char *what)
 {
@@ -38,6 +40,8 @@ static bool open_services(struct services *services, struct text *problem)
                                                             .names = services->names,
                                                             .default_version = config->rooms.default_version,
                                                             .school_mode = config->policy.mode == POLICY_SCHOOL});
+    services->outgoing = outgoing_create(NULL);
+    services->puller = puller_create(config, services->writer, services->rooms, services->outgoing);
     return services->rooms != NULL;
 }
 
@@ -64,6 +68,8 @@ enum services_outcome services_open(const struct config *config, bool writes, st
 void services_close(struct services *services)
 {
     db_close(services->db);
+    puller_destroy(services->puller);
+    outgoing_destroy(services->outgoing);
     writer_stop(services->writer);
     rooms_destroy(services->rooms);
     accounts_destroy(services->accounts);

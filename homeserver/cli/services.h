@@ -10,6 +10,8 @@
 struct accounts;
 struct config;
 struct db;
+struct outgoing;
+struct puller;
 struct rooms;
 struct user_names;
 struct writer;
@@ -22,8 +24,10 @@ struct services {
     struct user_names *names;
     struct accounts *accounts;
     struct rooms *rooms;
+    struct puller *puller;        /* policy/oneroster/puller.h */
     const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
     /* Of services that services_open made: */
+    struct outgoing *outgoing;
     int lock; /* base/lock.h */
     struct signing_key key;
 };

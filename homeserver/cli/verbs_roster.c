@@ -6,7 +6,7 @@
 #include "homeserver/store/school/cli_lists.h"
 #include "homeserver/base/days.h"
 #include "homeserver/store/school/roster_snapshots.h"
-#include "policy/oneroster/pull.h"
+#include "policy/oneroster/puller.h"
 #include "policy/oneroster/source.h"
 #include "policy/rules/rules.h"
 
@@ -74,11 +74,10 @@ static bool pull(struct verb_call *call)
 {
     struct source_outcome out;
     struct text problem = TEXT_INIT;
-    struct roster_pull how = {.config = call->config,
-                              .import = prepare(call, call->config->roster.source, call->options[PULL_DRY_RUN] != NULL),
+    struct roster_pull how = {.import = prepare(call, NULL, call->options[PULL_DRY_RUN] != NULL),
                               .full = call->options[PULL_FULL] != NULL,
                               .stop = call->services->stopping};
-    return finish(call, roster_pull(&how, &out, &problem), &out, &problem);
+    return finish(call, puller_pull(call->services->puller, &how, &out, &problem), &out, &problem);
 }
 
 static bool sources(struct verb_call *call)

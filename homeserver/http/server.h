@@ -6,13 +6,14 @@ struct config;
 struct credential_kind;
 struct metrics;
 struct contacts;
-struct sender;
+struct outgoing;
 struct writer;
 struct rooms;
 struct accounts;
 struct sessions;
 struct sync_hub;
 struct sync_service;
+struct jobs;
 struct limits;
 struct puller;
 struct uia;
@@ -29,12 +30,13 @@ struct server {
     struct rooms *rooms;         /* homeserver/rooms/rooms.h */
     struct accounts *accounts;   /* homeserver/accounts/accounts.h */
     struct contacts *contacts;   /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
-    struct sender *sender;       /* homeserver/mail/sender.h; NULL: neither mail nor SMS is configured */
+    struct outgoing *outgoing;   /* homeserver/outgoing/outgoing.h */
     struct sessions *sessions;   /* homeserver/accounts/sessions.h */
     struct sync_hub *hub;        /* homeserver/sync/hub.h */
     struct sync_service *syncer; /* homeserver/sync/sync_service.h */
     struct limits *limits;       /* homeserver/http/limits.h */
-    struct puller *puller;       /* policy/oneroster/puller.h; NULL: the roster is not pulled by itself */
+    struct puller *puller;       /* policy/oneroster/puller.h */
+    struct jobs *jobs;           /* homeserver/jobs/jobs.h */
     struct uia *uia;             /* homeserver/http/uia.h */
 };
 

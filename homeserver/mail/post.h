@@ -8,8 +8,8 @@
 #include "homeserver/base/text.h"
 
 struct config;
+struct outgoing;
 struct post;
-struct sender;
 
 enum post_way { POST_MAIL, POST_SMS, POST_WAY__COUNT };
 
@@ -20,10 +20,10 @@ struct letter {
     const char *text;
 };
 
-/* What the post can do is what is configured. config and sender are borrowed. NULL: *problem says what is wrong with
+/* What the post can do is what is configured. config and outgoing are borrowed. NULL: *problem says what is wrong with
  * the settings. Blocks (small files). */
-struct post *post_create(const struct config *config, struct sender *sender, struct text *problem);
-void post_destroy(struct post *post); /* after sender_stop; NULL is accepted */
+struct post *post_create(const struct config *config, struct outgoing *outgoing, struct text *problem);
+void post_destroy(struct post *post); /* after outgoing_stop; NULL is accepted */
 
 bool post_offers(const struct post *post, enum post_way way);
 

@@ -6,21 +6,12 @@
 
 #include "homeserver/base/config.h"
 #include "homeserver/mail/secret.h"
-#include "homeserver/mail/sender.h"
+#include "homeserver/outgoing/outgoing.h"
 
 struct sms {
     const struct config *config;
-    struct sender *sender;
+    struct outgoing *outgoing;
     char *secret; /* NULL: none */
-};
-
-struct sms_transfer {
-    struct transfer transfer;
-    const struct config *config;
-    struct text url, body;
-    struct curl_slist *headers;
-    void (*done)(void *arg, bool delivered);
-    void *arg;
 };
 
 /* RFC 3986's unreserved characters stand for themselves. */
@@ -71,36 +62,18 @@ void sms_fill(struct text *out, const char *template, enum sms_writing writing, 
     }
 }
 
-static bool prepare(struct transfer *transfer, CURL *easy)
-{
-    static const char *const METHODS[] = {[SMS_POST] = "POST", [SMS_PUT] = "PUT", [SMS_GET] = "GET"};
-    struct sms_transfer *t = (struct sms_transfer *)transfer;
-    const struct config *c = t->config;
-    curl_easy_setopt(easy, CURLOPT_URL, t->url.data);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
-    if (c->sms.ca_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, c->sms.ca_file);
-    if (c->sms.method != SMS_GET) {
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, t->body.data);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)t->body.len);
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, METHODS[c->sms.method]);
-    }
-    return true;
-}
-
 /* What the gateway has answered is its last word, unless it says that it is busy: a message sent twice costs twice. */
-static enum transfer_verdict judge(struct transfer *transfer, const struct transfer_reply *reply)
+static enum outgoing_verdict judge(void *success, const struct outgoing_reply *reply)
 {
-    const struct sms_transfer *t = (const struct sms_transfer *)transfer;
-    const char *success = t->config->sms.success;
-    if (reply->code == CURLE_PEER_FAILED_VERIFICATION)
-        return TRANSFER_REFUSED;
-    if (reply->code != CURLE_OK || reply->status == 429 || reply->status >= 500)
-        return TRANSFER_AGAIN;
-    return reply->status >= 200 && reply->status <= 299 && (success == NULL || strstr(reply->body, success) != NULL)
-               ? TRANSFER_DONE
-               : TRANSFER_REFUSED;
+    switch (reply->fault) {
+    case OUTGOING_ANSWERED: break;
+    case OUTGOING_UNTRUSTED:
+    case OUTGOING_TOO_LARGE: return OUTGOING_GIVE_UP;
+    default: return OUTGOING_AGAIN;
+    }
+    enum outgoing_verdict verdict = outgoing_usual_verdict(reply);
+    return verdict == OUTGOING_DONE && success != NULL && strstr(reply->body.data, success) == NULL ? OUTGOING_GIVE_UP
+                                                                                                    : verdict;
 }
 
 static void wipe(struct text *t)
@@ -110,61 +83,48 @@ static void wipe(struct text *t)
     text_finish(t);
 }
 
-static void release(struct sms_transfer *t)
+bool sms_send(struct sms *sms, const char *to, const char *text, int64_t deadline_ms, outgoing_done *done, void *arg)
 {
-    wipe(&t->url);
-    wipe(&t->body);
-    curl_slist_free_all(t->headers);
-    free(t);
-}
-
-static void finish(struct transfer *transfer, bool done)
-{
-    struct sms_transfer *t = (struct sms_transfer *)transfer;
-    t->done(t->arg, done);
-    release(t);
-}
-
-static void add_headers(struct sms_transfer *t, const struct sms *sms)
-{
+    static const char *const METHODS[] = {[SMS_POST] = "POST", [SMS_PUT] = "PUT", [SMS_GET] = "GET"};
     const struct config *c = sms->config;
-    const struct sms_values secret = {.secret = sms->secret};
-    struct text header = TEXT_INIT;
-    if (c->sms.method != SMS_GET)
-        t->headers = curl_slist_append(t->headers, c->sms.body_type == SMS_JSON
-                                                       ? "Content-Type: application/json"
-                                                       : "Content-Type: application/x-www-form-urlencoded");
-    if (c->sms.header == NULL)
-        return;
-    sms_fill(&header, c->sms.header, SMS_WRITE_PLAIN, &secret);
-    t->headers = curl_slist_append(t->headers, header.data);
-    wipe(&header);
-}
-
-bool sms_send(struct sms *sms, const char *to, const char *text, int64_t deadline_ms,
-              void (*done)(void *arg, bool delivered), void *arg)
-{
-    const struct config *c = sms->config;
-    const struct sms_values values = {to, text, sms->secret};
+    const struct sms_values values = {to, text, sms->secret}, secret = {.secret = sms->secret};
+    struct text url = TEXT_INIT, body = TEXT_INIT, header = TEXT_INIT;
+    const char *headers[2];
+    size_t n = 0;
     if (to[0] == '\0' || strspn(to, "0123456789") != strlen(to))
         return false;
-    struct sms_transfer *t = xcalloc(1, sizeof *t);
-    t->transfer = (struct transfer){
-        .what = "sms", .deadline_ms = deadline_ms, .prepare = prepare, .judge = judge, .finish = finish};
-    t->config = c;
-    t->done = done;
-    t->arg = arg;
-    sms_fill(&t->url, c->sms.url, SMS_WRITE_URL, &values);
+    sms_fill(&url, c->sms.url, SMS_WRITE_URL, &values);
+    text_adds(&body, "");
     if (c->sms.body != NULL)
-        sms_fill(&t->body, c->sms.body, c->sms.body_type == SMS_JSON ? SMS_WRITE_JSON : SMS_WRITE_URL, &values);
-    add_headers(t, sms);
-    if (sender_send(sms->sender, &t->transfer))
-        return true;
-    release(t);
-    return false;
+        sms_fill(&body, c->sms.body, c->sms.body_type == SMS_JSON ? SMS_WRITE_JSON : SMS_WRITE_URL, &values);
+    if (c->sms.header != NULL)
+        sms_fill(&header, c->sms.header, SMS_WRITE_PLAIN, &secret);
+    if (c->sms.method != SMS_GET)
+        headers[n++] = c->sms.body_type == SMS_JSON ? "Content-Type: application/json"
+                                                    : "Content-Type: application/x-www-form-urlencoded";
+    if (header.len != 0)
+        headers[n++] = header.data;
+    struct outgoing_request request = {
+        .what = "sms",
+        .url = url.data,
+        .network = OUTGOING_ANY, /* the operator's gateway */
+        .ca_file = c->sms.ca_file,
+        .method = METHODS[c->sms.method],
+        .headers = headers,
+        .n_headers = n,
+        .body = c->sms.method != SMS_GET ? body.data : NULL,
+        .body_len = body.len,
+        .deadline_ms = deadline_ms,
+        .environment_proxy = true,
+    };
+    bool sent = outgoing_send(sms->outgoing, &request, &(struct outgoing_handler){judge, c->sms.success, done, arg});
+    wipe(&url);
+    wipe(&body);
+    wipe(&header);
+    return sent;
 }
 
-struct sms *sms_create(const struct config *config, struct sender *sender, struct text *problem)
+struct sms *sms_create(const struct config *config, struct outgoing *outgoing, struct text *problem)
 {
     if (config->sms.url == NULL)
         return NULL;
@@ -172,7 +132,7 @@ struct sms *sms_create(const struct config *config, struct sender *sender, struc
     if (config->sms.secret_file != NULL && secret == NULL)
         return NULL;
     struct sms *sms = xcalloc(1, sizeof *sms);
-    *sms = (struct sms){config, sender, secret};
+    *sms = (struct sms){config, outgoing, secret};
     return sms;
 }
 

@@ -11,18 +11,17 @@
 #include <stdint.h>
 
 #include "homeserver/base/text.h"
+#include "homeserver/outgoing/outgoing.h"
 
 struct config;
-struct sender;
 struct sms;
 
 /* As smtp_create, from settings sms.*. */
-struct sms *sms_create(const struct config *config, struct sender *sender, struct text *problem);
-void sms_destroy(struct sms *sms); /* after sender_stop; NULL is accepted */
+struct sms *sms_create(const struct config *config, struct outgoing *outgoing, struct text *problem);
+void sms_destroy(struct sms *sms); /* after outgoing_stop; NULL is accepted */
 
 /* As smtp_send. to: digits. Done means: the gateway answered 2xx, and sms.success, if set, stands in its answer. */
-bool sms_send(struct sms *sms, const char *to, const char *text, int64_t deadline_ms,
-              void (*done)(void *arg, bool delivered), void *arg);
+bool sms_send(struct sms *sms, const char *to, const char *text, int64_t deadline_ms, outgoing_done *done, void *arg);
 
 enum sms_writing { SMS_WRITE_URL, SMS_WRITE_JSON, SMS_WRITE_PLAIN };
 

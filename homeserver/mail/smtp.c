@@ -10,7 +10,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/mail/secret.h"
-#include "homeserver/mail/sender.h"
+#include "homeserver/outgoing/outgoing.h"
 
 #define ID_CHARS 24
 #define LINE_MAX_ 76       /* RFC 2045, 6.8; RFC 2047, 2 (an encoded word has 75) */
@@ -18,19 +18,8 @@
 
 struct smtp {
     const struct config *config;
-    struct sender *sender;
+    struct outgoing *outgoing;
     char *password; /* NULL: none */
-};
-
-struct smtp_transfer {
-    struct transfer transfer;
-    struct smtp *smtp;
-    char *to, *from; /* in angle brackets */
-    struct text message;
-    size_t read; /* bytes that curl has taken */
-    struct curl_slist *recipients;
-    void (*done)(void *arg, bool delivered);
-    void *arg;
 };
 
 bool smtp_address_safe(const char *address)
@@ -155,103 +144,57 @@ bool smtp_message(struct text *out, const struct smtp_envelope *envelope, const 
 
 /* --- The transfer --- */
 
-static size_t give(char *buffer, size_t size, size_t n, void *arg)
-{
-    struct smtp_transfer *t = arg;
-    size_t len = t->message.len - t->read;
-    if (len > size * n)
-        len = size * n;
-    memcpy(buffer, t->message.data + t->read, len);
-    t->read += len;
-    return len;
-}
-
-static bool prepare(struct transfer *transfer, CURL *easy)
-{
-    static const long TLS[] = {
-        [MAIL_STARTTLS] = CURLUSESSL_ALL, [MAIL_TLS] = CURLUSESSL_ALL, [MAIL_TLS_NONE] = CURLUSESSL_NONE};
-    struct smtp_transfer *t = (struct smtp_transfer *)transfer;
-    const struct config *c = t->smtp->config;
-    t->read = 0;
-    curl_easy_setopt(easy, CURLOPT_URL, c->mail.url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L); /* mails are rare, and mail servers end idle connections */
-    curl_easy_setopt(easy, CURLOPT_USE_SSL, TLS[c->mail.tls]);
-    if (c->mail.ca_file != NULL)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, c->mail.ca_file);
-    if (c->mail.user != NULL) {
-        curl_easy_setopt(easy, CURLOPT_USERNAME, c->mail.user);
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, t->smtp->password);
-    }
-    curl_easy_setopt(easy, CURLOPT_MAIL_FROM, t->from);
-    curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, t->recipients);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, give);
-    curl_easy_setopt(easy, CURLOPT_READDATA, t);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    return true;
-}
-
 /* A server without TLS, or with a certificate that is not its own, does not get better by waiting; a refusal of the
  * address neither. Everything else may. */
-static enum transfer_verdict judge(struct transfer *transfer, const struct transfer_reply *reply)
+static enum outgoing_verdict judge(void *arg, const struct outgoing_reply *reply)
 {
-    if (reply->code == CURLE_OK)
-        return TRANSFER_DONE;
-    if (reply->code == CURLE_USE_SSL_FAILED || reply->code == CURLE_PEER_FAILED_VERIFICATION)
-        return TRANSFER_REFUSED;
-    return reply->status >= 500 && reply->status <= 599 && reply->code != CURLE_LOGIN_DENIED ? TRANSFER_REFUSED
-                                                                                             : TRANSFER_AGAIN;
+    switch (reply->fault) {
+    case OUTGOING_ANSWERED: return OUTGOING_DONE;
+    case OUTGOING_UNTRUSTED: return OUTGOING_GIVE_UP;
+    case OUTGOING_REFUSED: return reply->status >= 500 ? OUTGOING_GIVE_UP : OUTGOING_AGAIN;
+    default: return OUTGOING_AGAIN;
+    }
 }
 
-static void release(struct smtp_transfer *t)
+static void add_in_brackets(struct text *out, const char *address)
 {
-    if (t->message.data != NULL)
-        sodium_memzero(t->message.data, t->message.len);
-    text_finish(&t->message);
-    curl_slist_free_all(t->recipients);
-    free(t->to);
-    free(t->from);
-    free(t);
+    text_addf(out, "<%s>", address);
 }
 
-static void finish(struct transfer *transfer, bool done)
-{
-    struct smtp_transfer *t = (struct smtp_transfer *)transfer;
-    t->done(t->arg, done);
-    release(t);
-}
-
-static char *in_brackets(const char *address)
-{
-    struct text t = TEXT_INIT;
-    text_addf(&t, "<%s>", address);
-    return text_take(&t);
-}
-
-bool smtp_send(struct smtp *smtp, const struct mail *mail, int64_t deadline_ms, void (*done)(void *arg, bool delivered),
-               void *arg)
+bool smtp_send(struct smtp *smtp, const struct mail *mail, int64_t deadline_ms, outgoing_done *done, void *arg)
 {
     const struct config *c = smtp->config;
     char id[ID_CHARS + 1];
+    struct text message = TEXT_INIT, from = TEXT_INIT, to = TEXT_INIT;
     random_name(id, ID_CHARS);
     struct smtp_envelope envelope = {c->mail.from, c->mail.name, id, clock_wall_ms()};
-    struct smtp_transfer *t = xcalloc(1, sizeof *t);
-    t->transfer = (struct transfer){
-        .what = "mail", .deadline_ms = deadline_ms, .prepare = prepare, .judge = judge, .finish = finish};
-    t->smtp = smtp;
-    t->done = done;
-    t->arg = arg;
-    t->to = in_brackets(mail->to);
-    t->from = in_brackets(c->mail.from);
-    t->recipients = curl_slist_append(NULL, t->to);
-    if (smtp_message(&t->message, &envelope, mail) && sender_send(smtp->sender, &t->transfer))
-        return true;
-    release(t);
-    return false;
+    add_in_brackets(&from, c->mail.from);
+    add_in_brackets(&to, mail->to);
+    const struct outgoing_mail way = {from.data, to.data, c->mail.tls == MAIL_TLS_NONE};
+    bool sent = false;
+    if (smtp_message(&message, &envelope, mail)) {
+        struct outgoing_request request = {
+            .what = "mail",
+            .url = c->mail.url,
+            .network = OUTGOING_ANY, /* the school's own server, in its own network */
+            .ca_file = c->mail.ca_file,
+            .user = c->mail.user,
+            .password = smtp->password,
+            .body = message.data,
+            .body_len = message.len,
+            .deadline_ms = deadline_ms,
+            .mail = &way,
+        };
+        sent = outgoing_send(smtp->outgoing, &request, &(struct outgoing_handler){judge, NULL, done, arg});
+        sodium_memzero(message.data, message.len);
+    }
+    text_finish(&message);
+    text_finish(&from);
+    text_finish(&to);
+    return sent;
 }
 
-struct smtp *smtp_create(const struct config *config, struct sender *sender, struct text *problem)
+struct smtp *smtp_create(const struct config *config, struct outgoing *outgoing, struct text *problem)
 {
     if (config->mail.url == NULL)
         return NULL;
@@ -259,7 +202,7 @@ struct smtp *smtp_create(const struct config *config, struct sender *sender, str
     if (config->mail.password_file != NULL && password == NULL)
         return NULL;
     struct smtp *smtp = xcalloc(1, sizeof *smtp);
-    *smtp = (struct smtp){config, sender, password};
+    *smtp = (struct smtp){config, outgoing, password};
     return smtp;
 }
 

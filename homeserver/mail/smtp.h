@@ -1,4 +1,4 @@
-/* One mail at a time to the school's mail server (RFC 5321, RFC 5322), by the sender's thread.
+/* One mail at a time to the school's mail server (RFC 5321, RFC 5322), by homeserver/outgoing.
  *
  * The message is a plain UTF-8 text: its subject and the sender's name as encoded words (RFC 2047), its body in base64,
  * so that nothing in them can be taken for a header or the end of the data. Addresses are looked at again here, whoever
@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "homeserver/base/text.h"
+#include "homeserver/outgoing/outgoing.h"
 
 struct config;
-struct sender;
 struct smtp;
 
 struct mail {
@@ -22,15 +22,14 @@ struct mail {
     const char *text;    /* UTF-8, lines ended by \n */
 };
 
-/* From settings mail.*; reads the password file. config is borrowed. NULL: *problem says why; also when mail.url is not
- * set (*problem stays empty). Blocks (a small file). */
-struct smtp *smtp_create(const struct config *config, struct sender *sender, struct text *problem);
-void smtp_destroy(struct smtp *smtp); /* after sender_stop; NULL is accepted */
+/* From settings mail.*; reads the password file. config and outgoing are borrowed. NULL: *problem says why; also when
+ * mail.url is not set (*problem stays empty). Blocks (a small file). */
+struct smtp *smtp_create(const struct config *config, struct outgoing *outgoing, struct text *problem);
+void smtp_destroy(struct smtp *smtp); /* after outgoing_stop; NULL is accepted */
 
-/* Hands a mail to the sender; copies it. done(arg, delivered) is called once, on the sender's thread. No attempt begins
- * after deadline_ms (clock_mono_ms). false: the queue is full or the address will not do, done is not called. */
-bool smtp_send(struct smtp *smtp, const struct mail *mail, int64_t deadline_ms, void (*done)(void *arg, bool delivered),
-               void *arg);
+/* Hands a mail over; copies it. done(arg, delivered, …) is called once, on the outgoing thread. No attempt begins after
+ * deadline_ms (clock_mono_ms). false: the queue is full or the address will not do, done is not called. */
+bool smtp_send(struct smtp *smtp, const struct mail *mail, int64_t deadline_ms, outgoing_done *done, void *arg);
 
 bool smtp_address_safe(const char *address);
 

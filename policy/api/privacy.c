@@ -4,6 +4,7 @@
 
 #include "homeserver/accounts/login.h"
 #include "homeserver/http/server.h"
+#include "homeserver/jobs/jobs.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -84,6 +85,7 @@ static bool begin_erasure(struct request *r, const char *user_id)
         return false;
     for (int i = 0; i < STEPS_MAX && erasure_step(r->server->writer, r->server->rooms); ++i)
         continue;
+    jobs_poke(r->server->jobs, "erasures"); /* which does what is left */
     return true;
 }
 

@@ -1,39 +1,33 @@
 #include "policy/oneroster/pull.h"
 
-#include <curl/curl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/outgoing/outgoing.h"
 #include "policy/oneroster/rest.h"
 
-#define CONNECT_MS 10000
-#define BACKOFF_MS 500 /* before the second try; then twice as long each time */
-#define BACKOFF_MAX_MS 60000
+#define BACKOFF_MS 500       /* before the second try; then twice as long each time */
 #define TOKEN_SPARE_MS 30000 /* a token is not used in its last seconds */
 #define TOKEN_BYTES_MAX 8192
 #define SECRET_BYTES_MAX 4096
+#define PULLS 3    /* how often it begins anew when another import has overtaken it */
 #define COLLECTS 3 /* how often everything is collected anew when the source changed under our hands */
-#define SCOPE "https://purl.imsglobal.org/spec/or/v1p2/scope/"
+#define SCOPE "https%3A%2F%2Fpurl.imsglobal.org%2Fspec%2For%2Fv1p2%2Fscope%2F" /* as it stands in a form */
 
 struct pulling {
     const struct roster_pull *pull;
     struct text *problem;
-    CURL *curl;
     char secret[SECRET_BYTES_MAX];
     char *token; /* NULL: none yet */
     int64_t token_until_ms;
-    const char *since; /* "": everything */
-    /* Of the reply at hand. */
-    struct text body;
-    bool too_large;
-    int64_t total, date_ms, retry_after_ms; /* −1: not said */
+    const char *since;           /* "": everything */
+    struct outgoing_reply reply; /* the one at hand */
     /* Of the whole pull. */
     int64_t began_ms,
         newest_ms; /* the source's clock at the first reply, ours if it says none; the latest dateLastModified */
@@ -58,142 +52,46 @@ static bool stopped(const struct pulling *p)
     return p->pull->stop != NULL && *p->pull->stop;
 }
 
-/* --- One exchange --- */
-
-static size_t on_body(char *bytes, size_t size, size_t n, void *self)
-{
-    struct pulling *p = self;
-    if (p->body.len + size * n > PULL_PAGE_BYTES_MAX) {
-        p->too_large = true;
-        return 0;
-    }
-    text_add(&p->body, bytes, size * n);
-    return size * n;
-}
-
-/* The value of a header with that name; NULL: the line is another one. out has room for 64 bytes. */
-static const char *header_value(const char *line, size_t len, const char *name, char out[64])
-{
-    size_t of_name = strlen(name);
-    if (len <= of_name || line[of_name] != ':' || strncasecmp(line, name, of_name) != 0)
-        return NULL;
-    snprintf(out, 64, "%.*s", (int)(len - of_name - 1), line + of_name + 1);
-    out[strcspn(out, "\r\n")] = '\0';
-    return out + strspn(out, " \t");
-}
-
 static int64_t within(int64_t n, int64_t high)
 {
     return n < 0 ? 0 : n < high ? n : high;
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *self)
+/* --- One exchange --- */
+
+/* Every answer will do but one that may pass. */
+static enum outgoing_verdict judge(void *arg, const struct outgoing_reply *reply)
 {
-    struct pulling *p = self;
-    char buf[64];
-    const char *value;
-    char *end;
-    if ((value = header_value(line, size * n, "X-Total-Count", buf)) != NULL) {
-        p->total = strtoll(value, &end, 10);
-        if (end == value || *end != '\0' || p->total < 0 || p->total > ROSTER_ROWS_MAX)
-            p->total = -2; /* not a number that could be: take_total refuses it */
-    } else if ((value = header_value(line, size * n, "Retry-After", buf)) != NULL)
-        p->retry_after_ms = within(strtoll(value, NULL, 10), 3600) * 1000;
-    else if ((value = header_value(line, size * n, "Date", buf)) != NULL)
-        p->date_ms = (int64_t)curl_getdate(value, NULL) * 1000;
-    return size * n;
+    enum outgoing_verdict verdict = outgoing_usual_verdict(reply);
+    return verdict == OUTGOING_GIVE_UP && reply->fault == OUTGOING_ANSWERED ? OUTGOING_DONE : verdict;
 }
 
-static int on_progress(void *self, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    (void)a, (void)b, (void)c, (void)d;
-    return stopped(self);
-}
-
-static void prepare(struct pulling *p, const char *url)
+/* One request, tried again where that may help. request has its address and content; what: for the problem. true: there
+ * is a reply, p->reply. */
+static bool exchange(struct pulling *p, const char *what, struct outgoing_request request)
 {
     const struct config *config = p->pull->config;
-    curl_easy_reset(p->curl);
-    curl_easy_setopt(p->curl, CURLOPT_URL, url);
-    curl_easy_setopt(p->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(p->curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(p->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(p->curl, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(p->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(p->curl, CURLOPT_TIMEOUT_MS, (long)config->roster.timeout_ms);
-    curl_easy_setopt(p->curl, CURLOPT_USERAGENT, "parta/" PARTA_VERSION);
-    curl_easy_setopt(p->curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(p->curl, CURLOPT_WRITEDATA, p);
-    curl_easy_setopt(p->curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(p->curl, CURLOPT_HEADERDATA, p);
-    curl_easy_setopt(p->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(p->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(p->curl, CURLOPT_XFERINFODATA, p);
-    if (config->roster.ca_file != NULL)
-        curl_easy_setopt(p->curl, CURLOPT_CAINFO, config->roster.ca_file);
-    text_clear(&p->body);
-    p->too_large = false;
-    p->total = p->date_ms = p->retry_after_ms = -1;
-}
-
-/* Waits before another try; false: the pull is to stop. */
-static bool wait_ms(const struct pulling *p, int64_t ms)
-{
-    for (int64_t end = clock_mono_ms() + ms; clock_mono_ms() < end;) {
-        if (stopped(p))
-            return false;
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    }
-    return !stopped(p);
-}
-
-static bool may_pass(CURLcode code, long status)
-{
-    switch (code) {
-    case CURLE_OK: return status == 429 || (status >= 500 && status <= 599);
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return true;
-    default: return false;
-    }
-}
-
-static int64_t backoff_ms(const struct pulling *p, int tried)
-{
-    int64_t ms = (int64_t)BACKOFF_MS << tried;
-    if (p->retry_after_ms > ms)
-        ms = p->retry_after_ms;
-    return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
-}
-
-/* One request, tried again where that may help. what: for the problem. true: there is a reply, *status is its. */
-typedef void arrange_fn(struct pulling *p, const void *arg);
-static bool exchange(struct pulling *p, const char *what, const char *url, arrange_fn *arrange, const void *arg,
-                     long *status)
-{
-    for (int tried = 0;; ++tried) {
-        prepare(p, url);
-        arrange(p, arg);
-        CURLcode code = curl_easy_perform(p->curl);
-        *status = 0;
-        curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, status);
-        if (stopped(p))
-            return fail(p, "Stopped.");
-        if (p->too_large)
-            return fail(p, "The roster source's reply for %s is longer than %d MiB.", what, PULL_PAGE_BYTES_MAX >> 20);
-        if (code == CURLE_OK && !may_pass(code, *status))
-            return true;
-        if (!may_pass(code, *status) || tried + 1 == PULL_TRIES)
-            return code != CURLE_OK
-                       ? fail(p, "The roster source can't be asked for %s: %s.", what, curl_easy_strerror(code))
-                       : fail(p, "The roster source answers %s with status %ld, %d times.", what, *status, tried + 1);
-        if (!wait_ms(p, backoff_ms(p, tried)))
-            return fail(p, "Stopped.");
-    }
+    struct outgoing_reply *reply = &p->reply;
+    request.what = "roster";
+    request.network = OUTGOING_ANY; /* the operator's source, which may stand next door */
+    request.ca_file = config->roster.ca_file;
+    request.reply_max = PULL_PAGE_BYTES_MAX;
+    request.deadline_ms = INT64_MAX;
+    request.attempts_max = PULL_TRIES;
+    request.attempt_ms = (int)config->roster.timeout_ms;
+    request.backoff_ms = BACKOFF_MS;
+    request.compressed = true;
+    request.stop = p->pull->stop;
+    outgoing_reply_finish(reply);
+    if (outgoing_call(p->pull->outgoing, &request, judge, NULL, reply))
+        return true;
+    if (stopped(p))
+        return fail(p, "Stopped.");
+    if (reply->fault == OUTGOING_TOO_LARGE)
+        return fail(p, "The roster source's reply for %s is longer than %d MiB.", what, PULL_PAGE_BYTES_MAX >> 20);
+    if (reply->fault == OUTGOING_ANSWERED)
+        return fail(p, "The roster source answers %s with status %ld, %d times.", what, reply->status, reply->attempts);
+    return fail(p, "The roster source can't be asked for %s: %s.", what, reply->why);
 }
 
 /* --- The token --- */
@@ -207,14 +105,6 @@ static bool read_secret(struct pulling *p)
         fclose(file);
     p->secret[strcspn(p->secret, "\r\n")] = '\0';
     return (good && *p->secret != '\0') || fail(p, "%s: there is no client secret to read.", path);
-}
-
-static void arrange_token(struct pulling *p, const void *arg)
-{
-    curl_easy_setopt(p->curl, CURLOPT_COPYPOSTFIELDS, arg);
-    curl_easy_setopt(p->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-    curl_easy_setopt(p->curl, CURLOPT_USERNAME, p->pull->config->roster.client_id);
-    curl_easy_setopt(p->curl, CURLOPT_PASSWORD, p->secret);
 }
 
 /* The error code of RFC 6749, 5.2, if it is one; it goes into a sentence. */
@@ -235,10 +125,12 @@ static bool token_shaped(const char *token)
     return true;
 }
 
-static bool take_token(struct pulling *p, long status)
+static bool take_token(struct pulling *p)
 {
+    const struct text *body = &p->reply.body;
+    long status = p->reply.status;
     struct error e = {0};
-    json_t *reply = p->body.len != 0 ? json_parse(p->body.data, p->body.len, &e) : NULL;
+    json_t *reply = body->len != 0 ? json_parse(body->data, body->len, &e) : NULL;
     const char *token = json_get_string(reply, "access_token"), *type = json_get_string(reply, "token_type");
     int64_t lifetime_s = json_get_int(reply, "expires_in", 3600);
     bool good = true;
@@ -258,30 +150,21 @@ static bool take_token(struct pulling *p, long status)
 
 static bool get_token(struct pulling *p)
 {
-    long status;
-    char *form = curl_easy_escape(p->curl,
-                                  p->pull->config->roster.demographics ? SCOPE "roster-core.readonly " SCOPE
-                                                                               "roster-demographics.readonly"
-                                                                       : SCOPE "roster-core.readonly",
-                                  0);
-    struct text fields = TEXT_INIT;
-    text_addf(&fields, "grant_type=client_credentials&scope=%s", form != NULL ? form : "");
-    curl_free(form);
-    bool done = exchange(p, "a token", p->pull->config->roster.token_url, arrange_token, fields.data, &status) &&
-                take_token(p, status);
-    text_finish(&fields);
-    return done;
+    const struct config *config = p->pull->config;
+    const char *form = config->roster.demographics ? "grant_type=client_credentials&scope=" SCOPE
+                                                     "roster-core.readonly%20" SCOPE "roster-demographics.readonly"
+                                                   : "grant_type=client_credentials&scope=" SCOPE
+                                                     "roster-core.readonly";
+    return exchange(p, "a token",
+                    (struct outgoing_request){.url = config->roster.token_url,
+                                              .user = config->roster.client_id,
+                                              .password = p->secret,
+                                              .body = form,
+                                              .body_len = strlen(form)}) &&
+           take_token(p);
 }
 
 /* --- A page --- */
-
-static void arrange_page(struct pulling *p, const void *arg)
-{
-    const struct curl_slist *headers = arg;
-    curl_easy_setopt(p->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(p->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-    curl_easy_setopt(p->curl, CURLOPT_XOAUTH2_BEARER, p->token);
-}
 
 static bool page_status(struct pulling *p, const char *what, long status)
 {
@@ -300,29 +183,27 @@ static bool page_status(struct pulling *p, const char *what, long status)
 
 static bool get_page(struct pulling *p, const char *what, const char *url)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
-    long status = 0;
-    bool done = false, renewed = false;
+    static const char *const HEADERS[] = {"Accept: application/json"};
+    bool renewed = false;
     for (;;) {
         if ((p->token == NULL || clock_mono_ms() >= p->token_until_ms) && !get_token(p))
+            return false;
+        if (!exchange(p, what,
+                      (struct outgoing_request){.url = url, .bearer = p->token, .headers = HEADERS, .n_headers = 1}))
+            return false;
+        if (p->reply.status != 401 || renewed)
             break;
-        if (!exchange(p, what, url, arrange_page, headers, &status))
-            break;
-        if (status == 401 && !renewed) {
-            renewed = true;
-            free(p->token);
-            p->token = NULL;
-            continue;
-        }
-        done = page_status(p, what, status);
-        break;
+        renewed = true;
+        free(p->token);
+        p->token = NULL;
     }
-    curl_slist_free_all(headers);
-    if (done && !p->dated && p->date_ms > 0) {
-        p->began_ms = p->date_ms;
+    if (!page_status(p, what, p->reply.status))
+        return false;
+    if (!p->dated && p->reply.date_ms > 0) {
+        p->began_ms = p->reply.date_ms;
         p->dated = true;
     }
-    return done;
+    return true;
 }
 
 static void page_url(const struct pulling *p, enum rest_collection collection, size_t offset, struct text *url)
@@ -350,14 +231,24 @@ static enum collected again(struct pulling *p, const char *what, const char *how
     return COLLECT_AGAIN;
 }
 
+/* −1: not said; −2: no number that could be. */
+static int64_t total_of(const struct outgoing_reply *reply)
+{
+    char value[64], *end;
+    if (!outgoing_reply_header(reply, "X-Total-Count", value, sizeof value))
+        return -1;
+    int64_t total = strtoll(value, &end, 10);
+    return end == value || *end != '\0' || total < 0 || total > ROSTER_ROWS_MAX ? -2 : total;
+}
+
 /* After a page of n records: whether the collection is whole. */
 static enum collected check_page(struct pulling *p, const struct rest_reading *reading, size_t n, size_t n_new_before,
-                                 int64_t total, bool *whole)
+                                 int64_t total, int64_t now, bool *whole)
 {
     const char *what = rest_path(reading->collection);
-    if (p->total == -2)
+    if (now == -2)
         return fail(p, "The roster source gives no number as the total of %s.", what), COLLECT_FAILED;
-    if (p->total != total)
+    if (now != total)
         return again(p, what, "the total changes");
     if (n > 0 && reading->n_new == n_new_before)
         return again(p, what, "a page repeats an earlier one");
@@ -384,12 +275,13 @@ static enum collected collect(struct pulling *p, enum rest_collection collection
         page_url(p, collection, reading.n, &url);
         if (!get_page(p, rest_path(collection), url.data)) {
             state = COLLECT_FAILED;
-        } else if (!rest_take_page(&reading, p->body.data != NULL ? p->body.data : "", p->body.len, &n, &found)) {
+        } else if (!rest_take_page(&reading, p->reply.body.data, p->reply.body.len, &n, &found)) {
             fail(p, "The roster source: %s.", roster_problem_text(&found, where, sizeof where));
             state = COLLECT_FAILED;
         } else {
-            total = first ? p->total : total;
-            state = check_page(p, &reading, n, n_new_before, total, &whole);
+            int64_t now = total_of(&p->reply);
+            total = first ? now : total;
+            state = check_page(p, &reading, n, n_new_before, total, now, &whole);
         }
         if (state == COLLECTED && reading.n > ROSTER_ROWS_MAX)
             state = (fail(p, "The roster source has more than %d %s.", ROSTER_ROWS_MAX, rest_path(collection)),
@@ -465,21 +357,21 @@ static bool pull_onto(struct pulling *p, struct roster_snapshot_row *base, struc
 
 bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct text *problem)
 {
-    struct pulling p = {
-        .pull = pull, .problem = problem, .curl = curl_easy_init(), .since = "", .began_ms = clock_wall_ms()};
-    struct roster_snapshot_row base = {0};
+    struct pulling p = {.pull = pull, .problem = problem, .since = "", .began_ms = clock_wall_ms()};
     *out = (struct source_outcome){.mode = "pull"};
-    bool done = p.curl != NULL && pull->config->roster.url != NULL;
-    if (!done)
-        fail(&p, pull->config->roster.url == NULL ? "There is no roster.url in the configuration."
-                                                  : "The HTTP client can't be started.");
-    if (done && (done = read_secret(&p))) {
+    if (pull->config->roster.url == NULL)
+        return fail(&p, "There is no roster.url in the configuration.");
+    bool done = false, again = read_secret(&p);
+    for (int i = 1; again; ++i) {
+        struct roster_snapshot_row base = {0};
         roster_snapshots_get(pull->import.how.db, pull->import.source, &base);
         done = pull_onto(&p, &base, out);
+        roster_snapshots_finish(&base);
+        again = !done && out->overtaken && i < PULLS;
+        if (again)
+            source_note(&pull->import, "another import of %s came in between: pulled anew", pull->import.source);
     }
-    roster_snapshots_finish(&base);
-    curl_easy_cleanup(p.curl);
-    text_finish(&p.body);
+    outgoing_reply_finish(&p.reply);
     free(p.token);
     explicit_bzero(p.secret, sizeof p.secret);
     return done;

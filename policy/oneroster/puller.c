@@ -1,9 +1,7 @@
 #include "policy/oneroster/puller.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "homeserver/base/clock.h"
@@ -12,20 +10,63 @@
 #include "homeserver/base/metrics.h"
 #include "homeserver/store/driver/db.h"
 #include "policy/gate/school_gate.h"
-#include "policy/oneroster/pull.h"
 
-#define FIRST_MS 500 /* after the start */
+#define LOOK_MS 50 /* how often who waits looks whether to stop */
 
 struct puller {
     const struct config *config;
     struct writer *writer;
     struct rooms *rooms;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    _Atomic bool stop; /* changed under the lock; read by a running pull too */
+    struct outgoing *outgoing;
+    _Atomic bool pulling;
     _Atomic int64_t pulls, failures, last_success_ms;
 };
+
+struct puller *puller_create(const struct config *config, struct writer *writer, struct rooms *rooms,
+                             struct outgoing *outgoing)
+{
+    struct puller *puller = xcalloc(1, sizeof *puller);
+    puller->config = config;
+    puller->writer = writer;
+    puller->rooms = rooms;
+    puller->outgoing = outgoing;
+    return puller;
+}
+
+void puller_destroy(struct puller *puller)
+{
+    free(puller);
+}
+
+/* false: stopped while another pulled. */
+static bool enter(struct puller *puller, const struct roster_pull *pull)
+{
+    for (bool told = false; atomic_exchange(&puller->pulling, true); told = true) {
+        if (pull->stop != NULL && *pull->stop)
+            return false;
+        if (!told)
+            source_note(&pull->import, "waits for a pull that runs");
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000}, NULL);
+    }
+    return true;
+}
+
+bool puller_pull(struct puller *puller, struct roster_pull *pull, struct source_outcome *out, struct text *problem)
+{
+    pull->config = puller->config;
+    pull->outgoing = puller->outgoing;
+    pull->import.source = puller->config->roster.source;
+    pull->import.how.writer = puller->writer;
+    pull->import.how.rooms = puller->rooms;
+    pull->import.how.config = puller->config;
+    if (!enter(puller, pull)) {
+        text_adds(problem, "Stopped.");
+        return false;
+    }
+    bool done = roster_pull(pull, out, problem);
+    puller->pulling = false;
+    return done;
+}
 
 static void tell(const struct source_outcome *out, int64_t ms)
 {
@@ -41,114 +82,41 @@ static void tell(const struct source_outcome *out, int64_t ms)
 /* Whom the audit log names. */
 static const struct actor ACTOR = {.name = "operator:roster-pull", .scopes = SCOPE_IMPORT};
 
-static bool pull_with(struct puller *puller, struct db *db, struct source_outcome *out, struct text *problem)
+enum job_outcome puller_run(void *arg, const _Atomic bool *stop)
 {
-    struct roster_pull pull = {.config = puller->config,
-                               .import = {.source = puller->config->roster.source,
-                                          .how = {.writer = puller->writer,
-                                                  .rooms = puller->rooms,
-                                                  .config = puller->config,
-                                                  .actor = &ACTOR,
-                                                  .db = db}},
-                               .stop = &puller->stop};
-    return roster_pull(&pull, out, problem);
-}
-
-static void pull_once(struct puller *puller)
-{
+    struct puller *puller = arg;
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     int64_t began = clock_mono_ms();
     struct db *db = db_open(puller->config->database_path, DB_READ, NULL);
-    if (db != NULL && pull_with(puller, db, &out, &problem)) {
+    struct roster_pull pull = {.import.how = {.actor = &ACTOR, .db = db}, .stop = stop};
+    bool done = db != NULL && puller_pull(puller, &pull, &out, &problem);
+    if (done) {
         ++puller->pulls;
         puller->last_success_ms = clock_wall_ms();
         tell(&out, clock_mono_ms() - began);
-    } else if (!puller->stop) {
+    } else if (!*stop) {
         ++puller->failures;
         log_warn("roster", "the pull failed, nothing has changed: %s", problem.len != 0 ? problem.data : "no database");
     }
     text_finish(&problem);
     db_close(db);
-}
-
-/* false: it is to stop. */
-static bool wait_ms(struct puller *puller, int64_t ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        ++until.tv_sec;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_mutex_lock(&puller->lock);
-    while (!puller->stop && pthread_cond_timedwait(&puller->wake, &puller->lock, &until) == 0)
-        ;
-    pthread_mutex_unlock(&puller->lock);
-    return !puller->stop;
-}
-
-static void *run(void *arg)
-{
-    struct puller *puller = arg;
-    for (int64_t ms = FIRST_MS; wait_ms(puller, ms); ms = (int64_t)puller->config->roster.interval_s * 1000)
-        pull_once(puller);
-    return NULL;
-}
-
-struct puller *puller_start(const struct config *config, struct writer *writer, struct rooms *rooms)
-{
-    pthread_condattr_t attributes;
-    if (config->roster.interval_s == 0)
-        return NULL;
-    struct puller *puller = xcalloc(1, sizeof *puller);
-    puller->config = config;
-    puller->writer = writer;
-    puller->rooms = rooms;
-    pthread_mutex_init(&puller->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&puller->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    int failed = pthread_create(&puller->thread, NULL, run, puller);
-    if (failed == 0)
-        return puller;
-    log_error("roster", "the roster won't be pulled: %s", strerror(failed));
-    pthread_cond_destroy(&puller->wake);
-    pthread_mutex_destroy(&puller->lock);
-    free(puller);
-    return NULL;
-}
-
-void puller_stop(struct puller *puller)
-{
-    if (puller == NULL)
-        return;
-    pthread_mutex_lock(&puller->lock);
-    puller->stop = true;
-    pthread_cond_signal(&puller->wake);
-    pthread_mutex_unlock(&puller->lock);
-    pthread_join(puller->thread, NULL);
-    pthread_cond_destroy(&puller->wake);
-    pthread_mutex_destroy(&puller->lock);
-    free(puller);
+    return done ? JOB_DONE : JOB_FAILED;
 }
 
 static int64_t pulls_total(void *puller)
 {
-    return puller != NULL ? ((const struct puller *)puller)->pulls : 0;
+    return ((const struct puller *)puller)->pulls;
 }
 
 static int64_t failures_total(void *puller)
 {
-    return puller != NULL ? ((const struct puller *)puller)->failures : 0;
+    return ((const struct puller *)puller)->failures;
 }
 
 static int64_t last_success_ms(void *puller)
 {
-    return puller != NULL ? ((const struct puller *)puller)->last_success_ms : 0;
+    return ((const struct puller *)puller)->last_success_ms;
 }
 
 void puller_metrics(struct puller *puller, struct metrics *metrics)

@@ -7,6 +7,8 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/store/driver/writer.h"
 
+#define MERGES_MAX 5 /* of one archive, while other imports overtake it */
+
 bool source_name_valid(const char *name)
 {
     size_t len = strlen(name);
@@ -20,6 +22,7 @@ struct keeping {
     const struct text *archive;
     const char *modified;
     int64_t base_ms; /* the snapshot that it was merged from; −1: from none, whatever there is is replaced */
+    bool overtaken;  /* out: that snapshot is not there any more */
 };
 
 static bool is_same(const struct roster_snapshot_row *row, const struct keeping *k)
@@ -31,12 +34,13 @@ static bool is_same(const struct roster_snapshot_row *row, const struct keeping 
 /* In the import's job. A snapshot that says the same is not written again. */
 static bool keep_mirror(struct tx *tx, void *arg, struct error *e)
 {
-    const struct keeping *k = arg;
+    struct keeping *k = arg;
     struct roster_snapshot_row row, now = {.archive = k->archive->data, .len = k->archive->len};
     bool there = roster_snapshots_get(tx->db, k->source, &row);
     bool good = k->base_ms < 0 || row.updated_ms == k->base_ms;
     bool same = there && good && is_same(&row, k);
     roster_snapshots_finish(&row);
+    k->overtaken = !good;
     if (!good)
         return error_set(e, ERROR_CONFLICT, "Another import of this source came in between: try again.");
     snprintf(now.modified, sizeof now.modified, "%s", k->modified);
@@ -82,13 +86,21 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
                             struct source_outcome *out, struct text *problem, struct error *e)
 {
     int64_t began = clock_mono_ms();
+    struct text *difference = s->how.difference;
+    size_t said = difference != NULL ? difference->len : 0;
     s->how.roster = update->roster;
     s->how.source = s->source;
     s->how.mode = out->mode;
     s->how.also = keep_mirror;
     s->how.also_arg = keeping;
-    if (!roster_import(&s->how, &out->changes, e))
+    if (!roster_import(&s->how, &out->changes, e)) {
+        out->overtaken = keeping->overtaken;
+        if (difference != NULL && difference->len > said) { /* of something that was not done: it is told anew */
+            difference->len = said;
+            difference->data[said] = '\0';
+        }
         return tell_error(problem, e);
+    }
     note(s, began, update->roster, s->how.dry_run ? "tried" : "imported");
     return true;
 }
@@ -104,7 +116,7 @@ static void update_finish(struct roster_update *update)
     snapshot_destroy(update->snapshot);
 }
 
-bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
+static bool import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
                            struct text *problem, struct error *e)
 {
     int64_t began = clock_mono_ms();
@@ -127,6 +139,18 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
     }
     roster_snapshots_finish(&base);
     text_finish(&archive);
+    return done;
+}
+
+bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
+                           struct text *problem, struct error *e)
+{
+    bool done = import_archive(s, bytes, len, out, problem, e);
+    for (int i = 1; !done && out->overtaken && i < MERGES_MAX; ++i) {
+        source_note(s, "another import of %s came in between: merged anew", s->source);
+        text_clear(problem);
+        done = import_archive(s, bytes, len, out, problem, e);
+    }
     return done;
 }
 

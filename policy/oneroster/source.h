@@ -3,7 +3,8 @@
  * However a roster comes, as a bulk or delta export or by a pull, it is the whole roster of its source that is
  * imported, and the snapshot is written in the import's own transaction: an import that is refused, tried (dry_run) or
  * cut short leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into
- * must still be the snapshot when the job runs, otherwise it is refused and nothing has changed. */
+ * must still be the snapshot when the job runs, otherwise nothing has changed, and it is merged anew into what is there
+ * now. */
 #ifndef PARTA_POLICY_ONEROSTER_SOURCE_H
 #define PARTA_POLICY_ONEROSTER_SOURCE_H
 
@@ -32,6 +33,7 @@ struct source_outcome {
     struct roster_changes changes;
     const char *mode; /* "bulk", "delta", "pull" */
     bool same;        /* a pull that brought nothing new: nothing was imported */
+    bool overtaken;   /* false was returned because another import of the source came in between */
 };
 
 /* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code
@@ -39,8 +41,9 @@ struct source_outcome {
 bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
                            struct text *problem, struct error *e);
 
-/* What a pull brought. base: the row that changes is merged into (archive NULL: a full pull, everything is in changes).
- * modified: what the next pull begins from. An increment that changes nothing imports nothing. */
+/* What a pull brought. Overtaken, it must be pulled anew: what it brought may be older than what is there now. base:
+ * the row that changes is merged into (archive NULL: a full pull, everything is in changes). modified: what the next
+ * pull begins from. An increment that changes nothing imports nothing. */
 bool source_import_changes(struct source_import *s, const struct roster_snapshot_row *base,
                            struct roster_delta *changes, const char *modified, struct source_outcome *out,
                            struct text *problem, struct error *e);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "homeserver/rooms/pdu/pdu_row.h"
-#include "homeserver/rooms/acts/prune.h"
+#include "homeserver/jobs/prune.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -238,11 +238,11 @@ static void transaction_ids_are_forgotten_when_they_are_old(void **state)
     struct aging a = {.room = fixture_room(&f, anna, "12", PRESET_PUBLIC_CHAT, NULL)};
     assert_true(writer_run(f.writer, send_with_id, &a, &e));
     assert_int_equal(remembered(), 1);
-    assert_int_equal(prune_run(f.writer), 0);
+    assert_int_equal(prune_run(f.writer, NULL), 0);
     assert_int_equal(remembered(), 1);
     struct db *db = writer_db_for_tests(f.writer);
     assert_true(db_script(db, "UPDATE events SET ts = ts - 4 * 24 * 3600 * 1000"));
-    assert_int_equal(prune_run(f.writer), 1);
+    assert_int_equal(prune_run(f.writer, NULL), 1);
     assert_int_equal(remembered(), 0);
 }
 

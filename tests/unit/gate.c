@@ -414,13 +414,13 @@ static void what_is_held_is_delivered_once_when_it_is_due(void **state)
     int64_t later = clock_wall_ms() + INT64_C(3) * 3600 * 1000;
     make_it_quiet(QUIET_DELAY);
     assert_true(says(room, T1, &out, &e));
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms()), 0); /* not yet */
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later),
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms(), NULL), 0); /* not yet */
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL),
                      0); /* still quiet by the clock: held anew */
     assert_int_not_equal(delayed_messages_last(s.f.db), 0);
     make_it_quiet(QUIET_OFF);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later), 1);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later), 0);
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL), 1);
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL), 0);
     assert_int_equal(messages(room), 1);
 }
 
@@ -434,7 +434,8 @@ static void what_is_held_passes_the_gate_again(void **state)
     assert_true(says(room, T1, &out, &e));
     assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
     make_it_quiet(QUIET_OFF);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms() + INT64_C(3) * 3600 * 1000), 0);
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms() + INT64_C(3) * 3600 * 1000, NULL),
+                     0);
     assert_int_equal(delayed_messages_last(s.f.db), 0);
     assert_int_equal(messages(room), 0);
 }

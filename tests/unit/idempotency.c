@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "homeserver/rooms/acts/prune.h"
+#include "homeserver/jobs/prune.h"
 #include "policy/api/idempotency.h"
 #include "policy/admin/operators.h"
 #include "policy/gate/reason.h"
@@ -104,7 +104,7 @@ static void test_pruned(void **state)
     assert_true(idempotent_begin(&b, "@anna:x", &young));
     assert_true(writer_run(F.writer, keep, &(struct keeping){&old, PRUNE_IDEMPOTENCY_MS + 1000}, &e));
     assert_true(writer_run(F.writer, keep, &(struct keeping){&young, PRUNE_IDEMPOTENCY_MS - 60000}, &e));
-    assert_int_equal(prune_run(F.writer), 1);
+    assert_int_equal(prune_run(F.writer, NULL), 1);
     assert_int_equal(find(&old, NULL), 0);
     assert_int_equal(find(&young, "{\"token\":\"secret\"}"), 201);
 }

@@ -1,4 +1,4 @@
-/* Mail and SMS as they go over the wire: messages, templates, what could be smuggled in; the sender's patience. */
+/* Mail and SMS as they go over the wire: messages, templates, what could be smuggled in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,11 +9,9 @@
 
 #include <cmocka.h>
 
-#include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/mail/secret.h"
-#include "homeserver/mail/sender.h"
 #include "homeserver/mail/sms.h"
 #include "homeserver/mail/smtp.h"
 
@@ -198,113 +196,6 @@ static void a_secret_is_the_first_line_of_its_file(void **state)
     text_finish(&problem);
 }
 
-/* --- The sender; nothing listens on port 9 of this machine. --- */
-
-struct trial {
-    struct transfer transfer;
-    enum transfer_verdict verdict;
-    int *attempts, *finished, *done;
-};
-
-static bool trial_prepare(struct transfer *t, CURL *easy)
-{
-    ++*((struct trial *)t)->attempts;
-    curl_easy_setopt(easy, CURLOPT_URL, "http://127.0.0.1:9/");
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    return true;
-}
-
-static enum transfer_verdict trial_judge(struct transfer *t, const struct transfer_reply *reply)
-{
-    assert_int_not_equal(reply->code, CURLE_OK);
-    return ((struct trial *)t)->verdict;
-}
-
-static void trial_finish(struct transfer *t, bool done)
-{
-    struct trial *trial = (struct trial *)t;
-    *trial->done += done;
-    __atomic_add_fetch(trial->finished, 1, __ATOMIC_SEQ_CST);
-    free(trial);
-}
-
-static struct tally {
-    int attempts, finished, done;
-} tally;
-
-static struct transfer *trial_new(enum transfer_verdict verdict, int64_t lifetime_ms)
-{
-    struct trial *trial = xcalloc(1, sizeof *trial);
-    *trial = (struct trial){{.what = "test",
-                             .deadline_ms = clock_mono_ms() + lifetime_ms,
-                             .prepare = trial_prepare,
-                             .judge = trial_judge,
-                             .finish = trial_finish},
-                            verdict,
-                            &tally.attempts,
-                            &tally.finished,
-                            &tally.done};
-    return &trial->transfer;
-}
-
-static bool all_finished(struct sender *sender, int64_t within_ms)
-{
-    int64_t end_ms = clock_mono_ms() + within_ms;
-    while (sender_waiting(sender) > 0 && clock_mono_ms() < end_ms)
-        usleep(5000);
-    return sender_waiting(sender) == 0;
-}
-
-static void the_sender_tries_again_until_the_deadline(void **state)
-{
-    tally = (struct tally){0};
-    struct sender *sender = sender_start(10);
-    assert_true(sender_send(sender, trial_new(TRANSFER_AGAIN, 2500))); /* at 0 and about 1 s; the third would be late */
-    assert_true(all_finished(sender, 10000));
-    assert_int_equal(tally.attempts, 2);
-    assert_int_equal(tally.finished, 1);
-    assert_int_equal(tally.done, 0);
-    sender_destroy(sender);
-}
-
-static void the_sender_believes_its_judge(void **state)
-{
-    static const struct {
-        enum transfer_verdict verdict;
-        int64_t lifetime_ms;
-        int attempts, done;
-    } CASES[] = {{TRANSFER_DONE, 10000, 1, 1}, {TRANSFER_REFUSED, 10000, 1, 0}, {TRANSFER_DONE, -1, 0, 0}};
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
-        tally = (struct tally){0};
-        struct sender *sender = sender_start(10);
-        assert_true(sender_send(sender, trial_new(CASES[i].verdict, CASES[i].lifetime_ms)));
-        assert_true(all_finished(sender, 5000));
-        assert_int_equal(tally.attempts, CASES[i].attempts);
-        assert_int_equal(tally.done, CASES[i].done);
-        assert_int_equal(tally.finished, 1);
-        sender_destroy(sender);
-    }
-}
-
-static void the_queue_is_bounded_and_stopping_finishes_all(void **state)
-{
-    tally = (struct tally){0};
-    struct sender *sender = sender_start(30);
-    for (int i = 0; i < 30; ++i)
-        assert_true(sender_send(sender, trial_new(TRANSFER_AGAIN, 60000)));
-    struct transfer *one_more = trial_new(TRANSFER_AGAIN, 60000);
-    assert_false(sender_send(sender, one_more));
-    sender_stop(sender, 100);
-    assert_int_equal(tally.finished, 30);
-    assert_int_equal(tally.done, 0);
-    assert_int_equal(sender_waiting(sender), 0);
-    assert_false(sender_send(sender, one_more)); /* stopped */
-    free(one_more);
-    sender_destroy(sender);
-    sender_stop(NULL, 0);
-    sender_destroy(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,9 +207,6 @@ int main(void)
         cmocka_unit_test(addresses_that_could_be_commands_are_refused),
         cmocka_unit_test(templates_are_filled_as_their_place_wants),
         cmocka_unit_test(a_secret_is_the_first_line_of_its_file),
-        cmocka_unit_test(the_sender_tries_again_until_the_deadline),
-        cmocka_unit_test(the_sender_believes_its_judge),
-        cmocka_unit_test(the_queue_is_bounded_and_stopping_finishes_all),
     };
     if (!crypto_start())
         return 1;

@@ -80,12 +80,12 @@ static bool deliver_one(struct tx *tx, void *arg, struct error *e)
     return done || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms)
+int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms, const _Atomic bool *stop)
 {
     struct error e;
     struct delivery d = {.rooms = rooms, .now_ms = now_ms, .found = true};
     int delivered = 0;
-    while (d.found && writer_run(writer, deliver_one, &d, &e))
+    while (d.found && (stop == NULL || !*stop) && writer_run(writer, deliver_one, &d, &e))
         delivered += d.delivered;
     return delivered;
 }

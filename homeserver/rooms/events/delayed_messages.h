@@ -7,12 +7,14 @@
 #ifndef PARTA_ROOMS_EVENTS_DELAYED_MESSAGES_H
 #define PARTA_ROOMS_EVENTS_DELAYED_MESSAGES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct rooms;
 struct writer;
 
-/* Delivers what is due, one message a job. Returns how many were delivered. Blocks. */
-int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms);
+/* Delivers what is due, one message a job of the writer, until *stop becomes true (NULL: never). Returns how many were
+ * delivered. Blocks. */
+int delayed_messages_deliver(struct writer *writer, struct rooms *rooms, int64_t now_ms, const _Atomic bool *stop);
 
 #endif

@@ -1,10 +1,11 @@
-#include "homeserver/rooms/acts/prune.h"
+#include "homeserver/jobs/prune.h"
 
 #include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/school/idempotency.h"
 #include "homeserver/store/driver/writer.h"
 
-#define AT_ONCE 500 /* rows a job */
+#define AT_ONCE 500 /* rows a job of the writer */
+#define SHARE 20    /* such jobs a table and run */
 
 static bool forget_transactions(struct tx *tx, void *arg, struct error *e)
 {
@@ -18,15 +19,19 @@ static bool forget_idempotency(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
-int64_t prune_run(struct writer *writer)
+int64_t prune_run(struct writer *writer, bool *more)
 {
     static writer_job *const JOBS[] = {forget_transactions, forget_idempotency};
     struct error e;
     int64_t forgotten = 0;
+    bool left = false;
     for (size_t i = 0; i < sizeof JOBS / sizeof *JOBS; ++i) {
-        int now = AT_ONCE;
-        while (now == AT_ONCE && writer_run(writer, JOBS[i], &now, &e))
+        int now = AT_ONCE, n = 0;
+        while (now == AT_ONCE && n++ < SHARE && writer_run(writer, JOBS[i], &now, &e))
             forgotten += now;
+        left |= now == AT_ONCE && n > SHARE;
     }
+    if (more != NULL)
+        *more = left;
     return forgotten;
 }
