@@ -7,6 +7,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/store/school/audit.h"
+#include "homeserver/store/school/schools.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/gate/school_gate.h"
 
@@ -46,7 +47,7 @@ static void set_unless_null(json_t *object, const char *key, json_t *value)
 
 static json_t *school_id(struct db *db, school_no school)
 {
-    char *id = school != 0 ? audit_school_id(db, school) : NULL;
+    char *id = school != 0 ? schools_sourced_id(db, school) : NULL;
     json_t *value = id != NULL ? json_string(id) : NULL;
     free(id);
     return value;

@@ -10,9 +10,15 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/pdu/redact.h"
 #include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/school/applications.h"
 #include "homeserver/store/school/erasures.h"
+#include "homeserver/store/school/links.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -45,7 +51,10 @@ static bool note(struct changing_records *c, user_no user)
 bool erasure_begin(struct changing_records *c, user_no user)
 {
     const struct rooms_settings *settings = rooms_settings(c->rooms);
-    struct subject subject = {.target = user, .roster_kept = erasures_roster_keeps(c->tx->db, user)};
+    struct subject subject = {.target = user};
+    struct person_row person; /* of a roster, the next import would bring it back */
+    subject.roster_kept = people_get(c->tx->db, user, &person) && !person.ended && source_is_roster(person.source);
+    person_row_finish(&person);
     if (!school_gate(c->tx->db, settings->school_mode, c->actor, ACT_ERASE, &subject, NULL, NULL, c->e))
         return false;
     if (!erasures_begin(c->tx, user, c->actor->name))
@@ -66,13 +75,22 @@ struct target {
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
 };
 
-static size_t read_targets(struct tx *tx, const struct erasure *at, struct target out[AT_ONCE])
+/* Messages, and the names in one's own member events. */
+static bool says_something(const struct event_row *row)
+{
+    return row->redacted_by == 0 && strcmp(row->type, "m.room.redaction") != 0 &&
+           (row->state_key == NULL || strcmp(row->type, "m.room.member") == 0);
+}
+
+static size_t read_targets(struct tx *tx, const struct erasure_row *at, struct target out[AT_ONCE])
 {
     size_t n = 0;
-    struct stmt *q = erasures_events(tx->db, at->room, at->user, at->pos, AT_ONCE);
-    for (; n < AT_ONCE && stmt_next(q); ++n)
-        out[n] = (struct target){col_int(q, 0), xstrdup(col_text(q, 1)), xstrdup(col_text(q, 2)),
-                                 col_null(q, 3) ? NULL : xstrdup(col_text(q, 3))};
+    struct event_row row;
+    struct stmt *q = events_of_sender(tx->db, at->room, at->user, at->pos);
+    while (n < AT_ONCE && events_next(q, &row))
+        if (says_something(&row))
+            out[n++] = (struct target){row.pos, xstrdup(row.event_id), xstrdup(row.type),
+                                       row.state_key != NULL ? xstrdup(row.state_key) : NULL};
     stmt_end(q);
     return n;
 }
@@ -111,7 +129,7 @@ static bool empty_row(struct room *room, struct tx *tx, const struct target *tar
     return done;
 }
 
-static bool erase_events(struct tx *tx, struct step *step, struct erasure *at)
+static bool erase_events(struct tx *tx, struct step *step, struct erasure_row *at)
 {
     struct target targets[AT_ONCE];
     struct room *room = room_open(step->rooms, tx, at->room);
@@ -141,7 +159,7 @@ static bool leave_schools(struct tx *tx, struct rooms *rooms, user_no user, stru
         .name = "operator:erasure", .scopes = SCOPE_ALL, .override_ = "the erasure that was begun"};
     struct changing_records c = {tx, rooms, &eraser, e};
     school_no school;
-    while ((school = erasures_school(tx->db, user)) != 0)
+    while ((school = roles_first_school(tx->db, user)) != 0)
         if (!change_leave_school(&c, user, school))
             return false;
     return true;
@@ -167,13 +185,15 @@ static bool finish(struct tx *tx, struct step *step, user_no user, struct error 
 {
     return leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
            users_set_state(tx, user, "left") && profiles_forget(tx, user) && account_data_forget(tx, user) &&
-           filters_forget(tx, user) && contacts_forget(tx, user) && erasures_finish(tx, user);
+           filters_forget(tx, user) && contacts_forget(tx, user) && delayed_messages_forget(tx, user) &&
+           applications_forget(tx, user) && links_revoke_of(tx, user) && people_forget(tx->db, user) &&
+           erasures_finish(tx, user);
 }
 
 static bool job_step(struct tx *tx, void *arg, struct error *e)
 {
     struct step *step = arg;
-    struct erasure at;
+    struct erasure_row at;
     step->more = erasures_open(tx->db, &at);
     if (!step->more)
         return true;
@@ -181,7 +201,7 @@ static bool job_step(struct tx *tx, void *arg, struct error *e)
     if (room == 0)
         return finish(tx, step, at.user, e) || (e->code == ERROR_NONE && error_set(e, ERROR_UNKNOWN, NULL));
     if (room != at.room)
-        at = (struct erasure){.user = at.user, .room = room};
+        at = (struct erasure_row){.user = at.user, .room = room};
     return erase_events(tx, step, &at) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 

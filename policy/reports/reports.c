@@ -6,7 +6,8 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/audit.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -15,7 +16,8 @@
 bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e)
 {
     struct actor reporter = {.user = report->reporter, .name = reporter_id};
-    report->school = reports_school(tx->db, report->reporter, report->room, report->accused);
+    report->school = report->room != 0 ? viewer_room_school(tx->db, report->reporter, report->room)
+                                       : viewer_shared_school(tx->db, report->reporter, report->accused);
     struct subject subject = {.school = report->school, .target = report->accused};
     if (strlen(report->reason) > REPORT_REASON_MAX)
         return error_set(e, ERROR_TOO_LARGE, "The reason is too long.");
@@ -87,7 +89,7 @@ json_t *report_json(struct db *db, const char *server_name, const struct report_
     if (report->room != 0)
         put_text(out, "room_id", rooms_id_of(db, report->room));
     if (report->school != 0)
-        put_text(out, "school", audit_school_id(db, report->school));
+        put_text(out, "school", schools_sourced_id(db, report->school));
     if (report->evidence != NULL)
         json_object_set_new(out, "evidence", json_loads(report->evidence, 0, NULL));
     if (!report->open)

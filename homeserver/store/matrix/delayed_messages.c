@@ -5,7 +5,7 @@
 
 #include "homeserver/store/driver/writer.h"
 
-enum { FIND, LAST, DUE, INSERT, DELETE, COUNT };
+enum { FIND, LAST, DUE, INSERT, DELETE, FORGET, COUNT };
 static const char *const TEXTS[COUNT] = {
     [FIND] = "SELECT MAX(held_no) FROM held_messages WHERE device_no = $1 AND room_no = $2 AND about = $3"
              " AND txn_id = $4",
@@ -17,6 +17,7 @@ static const char *const TEXTS[COUNT] = {
         "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING held_no",
     [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
+    [FORGET] = "DELETE FROM held_messages WHERE sender = $1",
 };
 static const struct statements HELD = {"delayed_messages", TEXTS, COUNT};
 
@@ -66,4 +67,9 @@ int64_t delayed_messages_insert(struct tx *tx, const struct delayed_message *row
 bool delayed_messages_delete(struct tx *tx, int64_t no)
 {
     return db_run(tx->db, &HELD, DELETE, "i", no);
+}
+
+bool delayed_messages_forget(struct tx *tx, user_no sender)
+{
+    return db_run(tx->db, &HELD, FORGET, "i", sender);
 }

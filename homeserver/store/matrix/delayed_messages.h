@@ -38,5 +38,6 @@ bool delayed_messages_next(struct stmt *q, struct delayed_message *row);
 int64_t delayed_messages_insert(struct tx *tx,
                                 const struct delayed_message *row); /* its number; 0: the database failed */
 bool delayed_messages_delete(struct tx *tx, int64_t no);
+bool delayed_messages_forget(struct tx *tx, user_no sender); /* an erasure (G4) */
 
 #endif

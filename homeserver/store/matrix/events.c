@@ -15,6 +15,7 @@ enum {
     STATE_PLAIN,
     STATE_AT,
     STATE_BETWEEN,
+    OF_SENDER,
     BY_POS,
     BY_ID,
     STATE_GET,
@@ -52,6 +53,7 @@ static const char *const TEXTS[COUNT] = {
                             " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
                             " AND x.state_key = s.state_key AND x.pos <= $3)"
                             " WHERE s.room_no = $1 AND s.pos > $2 AND e.pos > $2",
+    [OF_SENDER] = EVENT "events e WHERE e.room_no = $1 AND e.sender = $2 AND e.pos > $3 ORDER BY e.pos",
     [BY_POS] = EVENT "events e WHERE e.pos = $1",
     [BY_ID] = EVENT "events e WHERE e.event_id = $1",
     [STATE_GET] = EVENT "room_state s JOIN events e ON e.pos = s.pos"
@@ -142,6 +144,11 @@ struct stmt *events_state_at(struct db *db, room_no room, stream_pos pos)
 struct stmt *events_state_between(struct db *db, room_no room, stream_pos after, stream_pos upto)
 {
     return db_query(db, &EVENTS, STATE_BETWEEN, "iii", room, after, upto);
+}
+
+struct stmt *events_of_sender(struct db *db, room_no room, user_no sender, stream_pos after)
+{
+    return db_query(db, &EVENTS, OF_SENDER, "iii", room, sender, after);
 }
 
 struct stmt *events_by_pos(struct db *db, stream_pos pos)

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/sql_private.h"
 #include "homeserver/base/days.h"
 
 #define ROW                                                                                                            \
@@ -13,7 +13,7 @@
     " middle_name, birth_date, note, decided_by, decided_ms, reason, created_ms, version FROM applications "
 #define OPEN "state IN ('begun', 'waiting')"
 
-enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, N };
+enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
 static const char *const TEXTS[N] = {
     [GET] = ROW "WHERE application_no = $1",
     [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
@@ -25,13 +25,16 @@ static const char *const TEXTS[N] = {
     [ANY_OPEN] = "SELECT 1 FROM applications WHERE user_no = $1 AND " OPEN " LIMIT 1",
     [INSERT] = "INSERT INTO applications (kind, state, user_no, link_no, school_no, class_no, role, child, given_name,"
                " family_name, middle_name, birth_date, note, created_ms)"
-               " VALUES ($1, $2, $3, nullif($4, 0), $5, nullif($6, 0), $7, nullif($8, 0), $9, $10, $11, $12, $13, $14)",
+               " VALUES ($1, $2, $3, nullif($4, 0), $5, nullif($6, 0), $7, nullif($8, 0), $9, $10, $11, $12, $13, $14)"
+               " RETURNING application_no",
     [SET_PERSON] = "UPDATE applications SET given_name = $2, family_name = $3, middle_name = $4, birth_date = $5,"
                    " note = $6, version = version + 1 WHERE application_no = $1 AND " OPEN,
     [WAIT] = "UPDATE applications SET state = 'waiting', version = version + 1"
              " WHERE application_no = $1 AND state = 'begun'",
     [WITHDRAW_ALL] = "UPDATE applications SET state = 'withdrawn', decided_by = $2, decided_ms = $3,"
                      " version = version + 1 WHERE user_no = $1 AND " OPEN,
+    [FORGET] = "UPDATE applications SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
+               " note = '', reason = '' WHERE user_no = $1 OR (child = $1 AND kind = 'correction')",
     [DECIDE] = "UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
                " version = version + 1 WHERE application_no = $1 AND " OPEN,
 };
@@ -77,28 +80,20 @@ bool application_state_from(const char *name, enum application_state *out)
     return i >= 0;
 }
 
-static const char *text_or_empty(struct stmt *q, int column)
-{
-    const char *text = col_text(q, column);
-    return text != NULL ? text : "";
-}
-
 bool applications_next(struct stmt *q, struct application_row *out)
 {
     if (!stmt_next(q))
         return false;
-    const char *birth = col_text(q, 12), *role = col_text(q, 7);
     *out = (struct application_row){
         .no = col_int(q, 0),
         .user = col_int(q, 3),
         .link = col_int(q, 4),
         .school = col_int(q, 5),
         .class = col_int(q, 6),
-        .role = (enum school_role)(role[0] != '\0' ? school_role_from(role) : 0),
+        .role = col_role(q, 7),
         .child = col_int(q, 8),
-        .person = {col_text(q, 9), col_text(q, 10), col_text(q, 11), birth != NULL ? day_from(birth) : DAY_EVER,
-                   col_text(q, 13)},
-        .decided_by = text_or_empty(q, 14),
+        .person = {col_text(q, 9), col_text(q, 10), col_text(q, 11), col_day(q, 12), col_text(q, 13)},
+        .decided_by = col_null(q, 14) ? "" : col_text(q, 14),
         .decided_ms = col_int(q, 15),
         .reason = col_text(q, 16),
         .created_ms = col_int(q, 17),
@@ -107,22 +102,6 @@ bool applications_next(struct stmt *q, struct application_row *out)
     application_kind_from(col_text(q, 1), &out->kind);
     application_state_from(col_text(q, 2), &out->state);
     return true;
-}
-
-/* One block of memory for all strings of the row. */
-static void keep_strings(struct application_row *row)
-{
-    const char **strings[] = {&row->person.given, &row->person.family, &row->person.middle,
-                              &row->person.note,  &row->decided_by,    &row->reason};
-    size_t n = sizeof strings / sizeof *strings, total = 0;
-    for (size_t i = 0; i < n; ++i)
-        total += strlen(*strings[i]) + 1;
-    char *at = row->memory = xcalloc(total, 1);
-    for (size_t i = 0; i < n; ++i) {
-        size_t len = strlen(*strings[i]) + 1;
-        *strings[i] = memcpy(at, *strings[i], len);
-        at += len;
-    }
 }
 
 void application_finish(struct application_row *row)
@@ -137,7 +116,9 @@ bool applications_get(struct db *db, application_no no, struct application_row *
     *out = (struct application_row){0};
     bool found = applications_next(q, out);
     if (found)
-        keep_strings(out);
+        out->memory = strings_keep((const char **[]){&out->person.given, &out->person.family, &out->person.middle,
+                                                     &out->person.note, &out->decided_by, &out->reason},
+                                   6);
     stmt_end(q);
     return found;
 }
@@ -180,11 +161,9 @@ application_no applications_insert(struct tx *tx, const struct application_row *
 {
     char birth[DAY_TEXT_BYTES];
     const struct applicant *p = &row->person;
-    if (!db_run(tx->db, &APPLICATIONS, INSERT, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
-                row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family, p->middle,
-                birth_word(p->birth, birth), p->note, tx->now_ms))
-        return 0;
-    return db_last_id(tx->db);
+    return db_int(tx->db, &APPLICATIONS, INSERT, 0, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
+                  row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family, p->middle,
+                  birth_word(p->birth, birth), p->note, tx->now_ms);
 }
 
 bool applications_set_person(struct tx *tx, application_no no, const struct applicant *p)
@@ -198,6 +177,11 @@ bool applications_set_person(struct tx *tx, application_no no, const struct appl
 bool applications_withdraw_all(struct tx *tx, user_no user, const char *by)
 {
     return db_run(tx->db, &APPLICATIONS, WITHDRAW_ALL, "iti", user, by, tx->now_ms);
+}
+
+bool applications_forget(struct tx *tx, user_no user)
+{
+    return db_run(tx->db, &APPLICATIONS, FORGET, "i", user);
 }
 
 bool applications_wait(struct tx *tx, application_no no)

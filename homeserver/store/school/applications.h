@@ -92,7 +92,8 @@ bool applications_any_open(struct db *db, user_no user);
 application_no applications_insert(struct tx *tx, const struct application_row *row);
 bool applications_set_person(struct tx *tx, application_no no, const struct applicant *person);
 bool applications_withdraw_all(struct tx *tx, user_no user, const char *by); /* what is open; none is no failure */
-bool applications_wait(struct tx *tx, application_no no);                    /* begun → waiting */
+bool applications_forget(struct tx *tx, user_no user);    /* G4: what was said of that person; the rows stay */
+bool applications_wait(struct tx *tx, application_no no); /* begun → waiting */
 bool applications_decide(struct tx *tx, application_no no, enum application_state state, const char *by,
                          const char *reason);
 

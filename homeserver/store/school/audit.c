@@ -4,16 +4,15 @@
 
 #include "homeserver/store/driver/writer.h"
 
-enum { HEAD, SCHOOL_ID, INSERT, FORWARD, BACKWARD, COUNT };
+enum { HEAD, INSERT, FORWARD, BACKWARD, COUNT };
 
 #define WHICH                                                                                                          \
     " AND ($3 = 0 OR school_no = $3) AND ($4 = '' OR act = $4 OR (substr($4, length($4)) = '.' AND"                    \
     " substr(act, 1, length($4)) = $4)) AND ($5 = '' OR actor = $5)"
 #define ROW "SELECT seq, entry, hash, signature, school_no, act, actor FROM audit WHERE "
 
-static const char *const TEXTS[] = {
+static const char *const TEXTS[COUNT] = {
     [HEAD] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
-    [SCHOOL_ID] = "SELECT sourced_id FROM schools WHERE school_no = $1",
     [INSERT] = "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [FORWARD] = ROW "seq > $1" WHICH " ORDER BY seq LIMIT $2",
@@ -35,11 +34,6 @@ int64_t audit_head(struct db *db, unsigned char hash[AUDIT_HASH_BYTES])
     }
     stmt_end(q);
     return seq;
-}
-
-char *audit_school_id(struct db *db, int64_t school)
-{
-    return db_text(db, &AUDIT, SCHOOL_ID, "i", school);
 }
 
 bool audit_insert(struct tx *tx, const struct audit_row *row)

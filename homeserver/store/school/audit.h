@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 
 struct tx;
@@ -16,21 +17,20 @@ struct audit_row {
     int64_t seq;
     const char *entry; /* canonical JSON; borrowed until the next row, like the rest */
     const unsigned char *hash, *signature;
-    int64_t school; /* 0: none */
+    school_no school; /* 0: none */
     const char *act, *actor;
 };
 
 /* The newest entry's number and hash; an empty log: 0 and zeros. */
 int64_t audit_head(struct db *db, unsigned char hash[AUDIT_HASH_BYTES]);
 
-char *audit_school_id(struct db *db, int64_t school); /* its sourcedId, to free; NULL: there is none */
-
 bool audit_insert(struct tx *tx, const struct audit_row *row); /* inside a job */
 
 /* Which rows: beyond after, at most limit; school 0: of all; act, actor: "" for any (act: also "link." for all that
  * begin so). In order of seq; newest_first: before `after` (0: from the end), falling. */
 struct audit_query {
-    int64_t after, school;
+    int64_t after;
+    school_no school;
     int limit;
     const char *act, *actor;
     bool newest_first;

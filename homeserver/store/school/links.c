@@ -6,13 +6,14 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/sql_private.h"
 
 #define ROW                                                                                                            \
     "SELECT link_no, kind, school_no, class_no, role, person, issuer, issuer_name, uses_allowed, uses, created_ms,"    \
     " expires_ms, revoked_ms FROM links "
 #define OPEN_AT(n) "revoked_ms IS NULL AND uses < uses_allowed AND expires_ms > $" #n
 
-enum { FIND, GET, QUERY, INSERT, REVOKE, USE, N };
+enum { FIND, GET, QUERY, INSERT, REVOKE, REVOKE_OF, USE, N };
 static const char *const TEXTS[N] = {
     [FIND] = ROW "WHERE token_hash = $1",
     [GET] = ROW "WHERE link_no = $1",
@@ -22,8 +23,10 @@ static const char *const TEXTS[N] = {
                                                                                           " ORDER BY link_no LIMIT $2",
     [INSERT] = "INSERT INTO links (token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
                " uses_allowed, created_ms, expires_ms)"
-               " VALUES ($1, $2, nullif($3, 0), nullif($4, 0), $5, nullif($6, 0), nullif($7, 0), $8, $9, $10, $11)",
+               " VALUES ($1, $2, nullif($3, 0), nullif($4, 0), $5, nullif($6, 0), nullif($7, 0), $8, $9, $10, $11)"
+               " RETURNING link_no",
     [REVOKE] = "UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL",
+    [REVOKE_OF] = "UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL",
     [USE] = "UPDATE links SET uses = uses + 1 WHERE link_no = $1 AND " OPEN_AT(2),
 };
 static const struct statements LINKS = {"links", TEXTS, N};
@@ -46,13 +49,14 @@ bool link_kind_from(const char *name, enum link_kind *out)
     return false;
 }
 
-static void link_from_row(struct stmt *q, struct link_row *out)
+bool links_next(struct stmt *q, struct link_row *out)
 {
-    const char *role = col_text(q, 4);
+    if (!stmt_next(q))
+        return false;
     *out = (struct link_row){.no = col_int(q, 0),
                              .school = col_int(q, 2),
                              .class = col_int(q, 3),
-                             .role = role[0] != '\0' ? (enum school_role)school_role_from(role) : 0,
+                             .role = col_role(q, 4),
                              .person = col_int(q, 5),
                              .issuer = col_int(q, 6),
                              .uses_allowed = col_int(q, 8),
@@ -62,13 +66,6 @@ static void link_from_row(struct stmt *q, struct link_row *out)
                              .revoked_ms = col_int(q, 12)};
     link_kind_from(col_text(q, 1), &out->kind);
     snprintf(out->issuer_name, sizeof out->issuer_name, "%s", col_text(q, 7));
-}
-
-bool links_next(struct stmt *q, struct link_row *out)
-{
-    if (!stmt_next(q))
-        return false;
-    link_from_row(q, out);
     return true;
 }
 
@@ -104,15 +101,19 @@ link_no links_insert(struct tx *tx, const struct link_row *row, const char *toke
     unsigned char hash[TOKEN_HASH_BYTES];
     const char *role = row->role != 0 ? school_role_name(row->role) : "";
     token_hash(token, hash);
-    if (!db_run(tx->db, &LINKS, INSERT, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school, row->class,
-                role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms, row->expires_ms))
-        return 0;
-    return db_last_id(tx->db);
+    return db_int(tx->db, &LINKS, INSERT, 0, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school,
+                  row->class, role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms,
+                  row->expires_ms);
 }
 
 bool links_revoke(struct tx *tx, link_no no)
 {
     return db_run(tx->db, &LINKS, REVOKE, "ii", no, tx->now_ms);
+}
+
+bool links_revoke_of(struct tx *tx, user_no person)
+{
+    return db_run(tx->db, &LINKS, REVOKE_OF, "i", person);
 }
 
 bool links_use(struct tx *tx, link_no no)

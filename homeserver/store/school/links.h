@@ -62,6 +62,8 @@ bool links_next(struct stmt *q, struct link_row *out);
 /* Inside a job. Insert: uses, created_ms and revoked_ms of row are not looked at; 0: the database failed. */
 link_no links_insert(struct tx *tx, const struct link_row *row, const char *token);
 bool links_revoke(struct tx *tx, link_no no);
+bool links_revoke_of(struct tx *tx,
+                     user_no person); /* G4: what was made for that person, as if it had never been good */
 
 /* Inside a job: counts one use. false: it is used up, expired or revoked by now. */
 bool links_use(struct tx *tx, link_no no);

@@ -9,7 +9,7 @@ static const char *const TEXTS[N] = {
     [FIND] = SELECT_OPERATORS "token_hash = $1",
     [LIST] = SELECT_OPERATORS "token_no > $1 ORDER BY token_no LIMIT $2",
     [INSERT] = ("INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
-                " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING"),
+                " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING RETURNING token_no"),
     [REVOKE] = "UPDATE operator_tokens SET revoked_ms = $2 WHERE token_no = $1 AND revoked_ms IS NULL",
 };
 static const struct statements OPERATORS = {"operator_tokens", TEXTS, N};
@@ -45,10 +45,8 @@ bool operator_valid(const struct operator_row *row, int64_t now_ms)
 int64_t operators_insert(struct tx *tx, const char *name, const unsigned char hash[TOKEN_HASH_BYTES],
                          const char *scopes, int64_t expires_ms)
 {
-    bool inserted = db_run(tx->db, &OPERATORS, INSERT, "bttii", hash, (size_t)TOKEN_HASH_BYTES, name, scopes,
-                           tx->now_ms, expires_ms) &&
-                    db_changes(tx->db) == 1;
-    return inserted ? db_last_id(tx->db) : 0;
+    return db_int(tx->db, &OPERATORS, INSERT, 0, "bttii", hash, (size_t)TOKEN_HASH_BYTES, name, scopes, tx->now_ms,
+                  expires_ms);
 }
 
 bool operators_revoke(struct tx *tx, int64_t no)

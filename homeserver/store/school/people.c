@@ -55,6 +55,7 @@ enum {
     SET_CLOSED,
     END,
     RETURN,
+    FORGET,
     N
 };
 static const char *const TEXTS[N] = {
@@ -97,6 +98,9 @@ static const char *const TEXTS[N] = {
     [SET_CLOSED] = "UPDATE people SET closed = $2 WHERE user_no = $1",
     [END] = "UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1",
     [RETURN] = "UPDATE people SET ended = 0, source = 'school', version = version + 1 WHERE user_no = $1",
+    [FORGET] = "UPDATE people SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
+               " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, closed = 0, version = version + 1"
+               " WHERE user_no = $1",
 };
 static const struct statements PEOPLE = {"people", TEXTS, N};
 
@@ -273,4 +277,9 @@ bool people_end(struct db *db, user_no user)
 bool people_return(struct db *db, user_no user)
 {
     return db_run(db, &PEOPLE, RETURN, "i", user);
+}
+
+bool people_forget(struct db *db, user_no user)
+{
+    return db_run(db, &PEOPLE, FORGET, "i", user);
 }

@@ -85,5 +85,6 @@ bool people_set_source(struct db *db, user_no user, const char *source);
 bool people_set_closed(struct db *db, user_no user, bool closed);
 bool people_end(struct db *db, user_no user);    /* no longer in the records; the row stays */
 bool people_return(struct db *db, user_no user); /* ended no more, and the school's own */
+bool people_forget(struct db *db, user_no user); /* G4: names, birth date and sourcedId; the row stays, ended */
 
 #endif

@@ -6,23 +6,20 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/base/days.h"
 
-enum { LIST, GET, SCHOOL_OF_ROOM, SCHOOL_OF_PERSON, INSERT, CLOSE, COUNT };
+enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, COUNT };
 
 #define ROW                                                                                                            \
     "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
     " handled_by, handled_ms, created_ms, version FROM reports WHERE "
-#define CURRENT(alias, n) alias ".begin_date <= $" #n " AND " alias ".end_date >= $" #n
 
-static const char *const TEXTS[] = {
+static const char *const TEXTS[COUNT] = {
     [LIST] = ROW "report_no > $1 AND ($2 = 0 OR school_no = $2) AND ($3 = 0 OR state = 'open')"
                  " ORDER BY report_no LIMIT $4",
     [GET] = ROW "report_no = $1",
-    [SCHOOL_OF_ROOM] = "SELECT MIN(s.school_no) FROM room_schools s JOIN roles r ON r.school_no = s.school_no"
-                       " WHERE s.room_no = $1 AND r.user_no = $2 AND " CURRENT("r", 3),
-    [SCHOOL_OF_PERSON] = "SELECT MIN(r.school_no) FROM roles r JOIN roles o ON o.school_no = r.school_no"
-                         " WHERE r.user_no = $1 AND o.user_no = $2 AND " CURRENT("r", 3) " AND " CURRENT("o", 3),
+    [BY_REPORTER] = ROW "reporter = $1 ORDER BY report_no",
     [INSERT] = "INSERT INTO reports (kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
-               " created_ms) VALUES ($1, $2, NULLIF($3, 0), NULLIF($4, 0), $5, $6, NULLIF($7, 0), $8, $9)",
+               " created_ms) VALUES ($1, $2, NULLIF($3, 0), NULLIF($4, 0), $5, $6, NULLIF($7, 0), $8, $9)"
+               " RETURNING report_no",
     [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
               " version = version + 1 WHERE report_no = $1",
 };
@@ -60,21 +57,15 @@ bool reports_next(struct stmt *q, struct report_row *row)
     return true;
 }
 
-school_no reports_school(struct db *db, user_no reporter, room_no room, user_no accused)
+struct stmt *reports_by(struct db *db, user_no reporter)
 {
-    char day[DAY_TEXT_BYTES];
-    day_text(day_of_ms(clock_wall_ms()), day);
-    if (room != 0)
-        return db_int(db, &REPORTS, SCHOOL_OF_ROOM, 0, "iit", room, reporter, day);
-    return db_int(db, &REPORTS, SCHOOL_OF_PERSON, 0, "iit", reporter, accused, day);
+    return db_query(db, &REPORTS, BY_REPORTER, "i", reporter);
 }
 
 int64_t reports_insert(struct tx *tx, const struct report_row *row)
 {
-    return db_run(tx->db, &REPORTS, INSERT, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
-                  row->event_id, row->evidence, row->school, row->reason, tx->now_ms)
-               ? db_last_id(tx->db)
-               : 0;
+    return db_int(tx->db, &REPORTS, INSERT, 0, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
+                  row->event_id, row->evidence, row->school, row->reason, tx->now_ms);
 }
 
 bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by)

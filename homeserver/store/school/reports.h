@@ -28,11 +28,9 @@ struct report_row {
 
 /* In order of number. school 0: of any; open_only: without those that are settled. */
 struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64_t after, int limit);
-struct stmt *reports_get(struct db *db, int64_t no); /* one row or none */
+struct stmt *reports_get(struct db *db, int64_t no);      /* one row or none */
+struct stmt *reports_by(struct db *db, user_no reporter); /* by number */
 bool reports_next(struct stmt *q, struct report_row *row);
-
-/* A school that both have to do with: of the room and of the reporter, or (room 0) of accused and reporter. 0: none. */
-school_no reports_school(struct db *db, user_no reporter, room_no room, user_no accused);
 
 /* Inside a job. */
 int64_t reports_insert(struct tx *tx, const struct report_row *row); /* 0: the database failed */
