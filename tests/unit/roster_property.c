@@ -830,7 +830,7 @@ static void step_hand(struct run *r)
     snprintf(r->what, sizeof r->what, "hand %d %s", hand.what, done ? "done" : "refused");
     if (!done && e.code == ERROR_UNKNOWN)
         fail_msg("hand %d: %s %s", hand.what, error_sentence(&e), e.value);
-    if (!done && e.code == ERROR_FORBIDDEN && e.field != NULL && strchr("AE", e.value[0]) != NULL)
+    if (!done && e.code == ERROR_FORBIDDEN && e.rule != NULL && strchr("AE", e.rule[0]) != NULL)
         fail_msg("hand %d: its consequences were refused by %s: %s", hand.what, e.value, error_sentence(&e));
 }
 

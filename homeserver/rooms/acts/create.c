@@ -51,7 +51,7 @@ static bool put(struct creation *c, const char *type, const char *state_key, jso
     struct appended out;
     bool done = append_event(c->room, c->tx, &draft, &out, c->e);
     json_decref(content);
-    if (!done && c->e->code == ERROR_FORBIDDEN && c->e->field == NULL)
+    if (!done && c->e->code == ERROR_FORBIDDEN && c->e->rule == NULL)
         error_set(c->e, ERROR_INVALID_ROOM_STATE, c->e->sentence);
     return done;
 }
