@@ -24,7 +24,7 @@ static bool put_status(struct request *r)
         return refuse(r, ERROR_INVALID_PARAM, "presence must be online, offline or unavailable.");
     if (status_msg != NULL && strlen(status_msg) > PRESENCE_STATUS_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The status message is too long.");
-    struct presence *presence = r->server->syncer->presence;
+    struct presence *presence = r->server->sync->presence;
     return (presence == NULL || presence_set(presence, r->identity.user, state, status_msg, &r->error)) &&
            reply_empty(r);
 }
@@ -36,7 +36,7 @@ static bool get_status(struct request *r)
     user_no user = users_by_id(r->db, user_names_server(r->server->names), r->params[0]);
     if (user != r->identity.user && (user == 0 || !memberships_share_room(r->db, r->identity.user, user)))
         return refuse(r, ERROR_FORBIDDEN, "You are not allowed to see their presence.");
-    struct presence_status status = presence_get(r->server->syncer->presence, user);
+    struct presence_status status = presence_get(r->server->sync->presence, user);
     presence_add_content(&body, &status);
     free(status.status_msg);
     return reply_text(r, &body);

@@ -9,7 +9,7 @@
 
 static bool mark(struct request *r, const struct marks *marks)
 {
-    return receipts_mark(r->server->writer, r->server->rooms, r->server->syncer->recent_receipts, marks, &r->error) &&
+    return receipts_mark(r->server->writer, r->server->rooms, r->server->sync->recent_receipts, marks, &r->error) &&
            reply_empty(r);
 }
 

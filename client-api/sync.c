@@ -34,7 +34,7 @@ static bool read_presence(struct request *r, struct params *out)
 /* Whoever asks is there, unless they do not want that to be known. false: telling others has to wait for a worker. */
 static bool note_presence(struct request *r, const struct params *p)
 {
-    struct presence *presence = r->server->syncer->presence;
+    struct presence *presence = r->server->sync->presence;
     return presence == NULL || p->presence == PRESENCE_OFFLINE ||
            presence_asks(presence, r->identity.user, p->presence, p->timeout_ms + GRACE_MS);
 }
@@ -71,7 +71,7 @@ static const struct filter *filter_on_loop(struct request *r)
 {
     if (r->poll.state != NULL)
         return r->poll.state;
-    return keep_filter(r, filter_cache_find(r->server->syncer->filters, r->identity.user, query_get(r, "filter")));
+    return keep_filter(r, filter_cache_find(r->server->sync->filters, r->identity.user, query_get(r, "filter")));
 }
 
 static const struct filter *filter_on_worker(struct request *r)
@@ -79,7 +79,7 @@ static const struct filter *filter_on_worker(struct request *r)
     if (r->poll.state != NULL)
         return r->poll.state;
     return keep_filter(
-        r, filter_cache_load(r->server->syncer->filters, r->db, r->identity.user, query_get(r, "filter"), &r->error));
+        r, filter_cache_load(r->server->sync->filters, r->db, r->identity.user, query_get(r, "filter"), &r->error));
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
@@ -108,7 +108,7 @@ static bool answer(struct request *r, const struct params *p, const struct filte
         .use_state_after = p->use_state_after,
         .filter = filter,
     };
-    enum sync_outcome outcome = v2_answer(r->server->syncer, r->db, &request, &body, &next, &r->error);
+    enum sync_outcome outcome = v2_answer(r->server->sync, r->db, &request, &body, &next, &r->error);
     if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, p)))
         return reply_text(r, &body);
     text_finish(&body);
@@ -124,7 +124,7 @@ static bool get_sync(struct request *r)
     if (!read_params(r, &p))
         return false;
     if (!note_presence(r, &p))
-        presence_arrive(r->server->syncer->presence, r->identity.user, p.presence, p.timeout_ms + GRACE_MS);
+        presence_arrive(r->server->sync->presence, r->identity.user, p.presence, p.timeout_ms + GRACE_MS);
     const struct filter *filter = filter_on_worker(r);
     return filter != NULL && answer(r, &p, filter);
 }
@@ -160,7 +160,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
         .use_state_after = p.use_state_after,
         .filter = filter,
     };
-    bool done = filter != NULL && fast_path_answer(r->server->syncer, wake, &request, &body) && reply_text(r, &body);
+    bool done = filter != NULL && fast_path_answer(r->server->sync, wake, &request, &body) && reply_text(r, &body);
     text_finish(&body);
     return done;
 }
@@ -175,7 +175,7 @@ static void expire(struct request *r)
         .since = r->poll.since,
         .filter = r->poll.state,
     };
-    v2_add_idle(&body, &(struct sync_gather){.sync = r->server->syncer, .request = &request, .upto = r->poll.since});
+    v2_add_idle(&body, &(struct sync_gather){.sync = r->server->sync, .request = &request, .upto = r->poll.since});
     reply_text(r, &body);
 }
 

@@ -21,7 +21,7 @@ static bool put_typing(struct request *r)
         return false;
     if (timeout_ms <= 0)
         return refuse(r, ERROR_INVALID_PARAM, "timeout must be positive.");
-    return typing_set(r->server->syncer->typing, r->params[0], r->identity.user, json_is_true(typing) ? timeout_ms : 0,
+    return typing_set(r->server->sync->typing, r->params[0], r->identity.user, json_is_true(typing) ? timeout_ms : 0,
                       &r->error) &&
            reply_empty(r);
 }

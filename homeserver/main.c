@@ -35,6 +35,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/fast_path.h"
+#include "homeserver/sync/presence.h"
 #include "homeserver/sync/sections/sections.h"
 #include "homeserver/sync/sync_service.h"
 #include "policy/api/operator_credential.h"
@@ -156,7 +157,7 @@ static bool make_services(struct app *app)
         .default_version = c->rooms.default_version,
         .school_mode = c->policy.mode == POLICY_SCHOOL,
     });
-    s->syncer = sync_service_create(&(struct sync_service_settings){
+    s->sync = sync_service_create(&(struct sync_service_settings){
         .writer = s->writer,
         .rooms = s->rooms,
         .names = s->names,
@@ -165,8 +166,8 @@ static bool make_services(struct app *app)
         .server_name = c->server_name,
         .presence = c->presence.enabled,
     });
-    sections_add(s->syncer);
-    fast_path_start(s->syncer);
+    sections_add(s->sync);
+    fast_path_start(s->sync);
     s->accounts = accounts_create(c, s->writer, s->names);
     s->accounts->hooks = (struct accounts_hooks){
         .self = s->rooms, .profile_changed = profile_changed, .leave_all = leave_all, .signed_in = documents_ensure};
@@ -174,6 +175,8 @@ static bool make_services(struct app *app)
     uia_metrics(s->uia, s->metrics);
     make_limits(app);
     writer_observe(s->writer, sessions_observe, s->sessions);
+    if (s->sync->presence != NULL)
+        writer_observe(s->writer, presence_observe, s->sync->presence);
     writer_observe(s->writer, hub_observe, s->hub);
     return true;
 }
@@ -328,7 +331,7 @@ static void stop(struct app *app)
     if (app->http != NULL)
         http_stop(app->http);
     jobs_stop(s->jobs);
-    sync_service_stop(s->syncer);
+    sync_service_stop(s->sync);
     outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);
     writer_stop(s->writer);
     jobs_destroy(s->jobs);
@@ -336,7 +339,7 @@ static void stop(struct app *app)
     contacts_destroy(s->contacts);
     outgoing_destroy(s->outgoing);
     post_destroy(app->post);
-    sync_service_destroy(s->syncer);
+    sync_service_destroy(s->sync);
     rooms_destroy(s->rooms);
     accounts_destroy(s->accounts);
     sessions_destroy(s->sessions);

@@ -27,17 +27,17 @@ struct server {
     struct writer *writer;
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;
-    struct rooms *rooms;         /* homeserver/rooms/rooms.h */
-    struct accounts *accounts;   /* homeserver/accounts/accounts.h */
-    struct contacts *contacts;   /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
-    struct outgoing *outgoing;   /* homeserver/outgoing/outgoing.h */
-    struct sessions *sessions;   /* homeserver/accounts/sessions.h */
-    struct sync_hub *hub;        /* homeserver/sync/hub.h */
-    struct sync_service *syncer; /* homeserver/sync/sync_service.h */
-    struct limits *limits;       /* homeserver/http/limits.h */
-    struct puller *puller;       /* policy/oneroster/puller.h */
-    struct jobs *jobs;           /* homeserver/jobs/jobs.h */
-    struct uia *uia;             /* homeserver/http/uia.h */
+    struct rooms *rooms;       /* homeserver/rooms/rooms.h */
+    struct accounts *accounts; /* homeserver/accounts/accounts.h */
+    struct contacts *contacts; /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
+    struct outgoing *outgoing; /* homeserver/outgoing/outgoing.h */
+    struct sessions *sessions; /* homeserver/accounts/sessions.h */
+    struct sync_hub *hub;      /* homeserver/sync/hub.h */
+    struct sync_service *sync; /* homeserver/sync/sync_service.h */
+    struct limits *limits;     /* homeserver/http/limits.h */
+    struct puller *puller;     /* policy/oneroster/puller.h */
+    struct jobs *jobs;         /* homeserver/jobs/jobs.h */
+    struct uia *uia;           /* homeserver/http/uia.h */
 };
 
 #endif

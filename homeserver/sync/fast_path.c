@@ -13,7 +13,6 @@
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
-#include "homeserver/sync/presence.h"
 #include "homeserver/sync/receipts.h"
 #include "homeserver/sync/recent_receipts.h"
 #include "homeserver/sync/sync_service.h"
@@ -74,7 +73,7 @@ static void fragments_free(void *arg)
 
 /* While preparing, on the writer's thread. */
 struct preparing {
-    struct sync_service *syncer;
+    struct sync_service *sync;
     struct wake *wake;
     struct fragments *fragments;
 };
@@ -85,7 +84,7 @@ static struct fast_room *room_of(struct preparing *d, room_no no, const struct r
     for (size_t i = 0; i < d->wake->n_rooms; ++i)
         if (d->wake->rooms[i].room == no) {
             struct fast_room *out = &d->fragments->rooms[i];
-            *room = out->plain ? rooms_peek(d->syncer->rooms, no) : NULL;
+            *room = out->plain ? rooms_peek(d->sync->rooms, no) : NULL;
             out->plain = *room != NULL;
             return out->plain ? out : NULL;
         }
@@ -121,14 +120,14 @@ static bool is_plain(const struct fast_room *room, const struct event_row *row)
 
 static void render_halves(struct preparing *d, struct fast_event *event)
 {
-    struct render how = {.names = d->syncer->names, .bare = true};
+    struct render how = {.names = d->sync->names, .bare = true};
     render_event_shared(&event->before_age, &event->after_age, &how, &event->recent->row);
 }
 
 static void prepare_push(struct preparing *d, struct fast_event *event, const struct room *room)
 {
     const struct event_row *row = &event->recent->row;
-    const char *sender = user_names_get(d->syncer->names, NULL, row->sender);
+    const char *sender = user_names_get(d->sync->names, NULL, row->sender);
     char root[ID_BYTES_MAX + 1];
     push_event_init(&event->push, &(struct push_facts){
                                       .type = row->type,
@@ -145,12 +144,10 @@ static void prepare_push(struct preparing *d, struct fast_event *event, const st
 static void prepare_event(struct preparing *d, const struct change *change)
 {
     const struct room *in;
-    if (d->syncer->presence != NULL)
-        presence_acts(d->syncer->presence, change->user);
     struct fast_room *room = room_of(d, change->room, &in);
     if (room == NULL)
         return;
-    struct recent_event *recent = recent_events_get(rooms_recent_events(d->syncer->rooms), change->pos);
+    struct recent_event *recent = recent_events_get(rooms_recent_events(d->sync->rooms), change->pos);
     if (recent == NULL || !is_plain(room, &recent->row)) {
         room->plain = false;
         recent_item_unref(recent);
@@ -172,7 +169,7 @@ static void prepare_receipt(struct preparing *d, const struct change *change)
     struct fast_room *room = change->private_ ? NULL : room_of(d, change->room, &in);
     if (room == NULL)
         return;
-    struct recent_receipt *recent = recent_receipts_get(d->syncer->recent_receipts, change->pos);
+    struct recent_receipt *recent = recent_receipts_get(d->sync->recent_receipts, change->pos);
     if (recent == NULL) {
         room->plain = false;
         return;
@@ -198,26 +195,29 @@ static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_
     if (!room->plain)
         return;
     if (room->typing)
-        typing_now(d->syncer->typing, no, &typists);
+        typing_now(d->sync->typing, no, &typists);
     receipt_rows_settle(&room->receipts);
-    v2_add_ephemeral(&room->ephemeral, d->syncer->names, NULL, &typists, &room->receipts);
+    v2_add_ephemeral(&room->ephemeral, d->sync->names, NULL, &typists, &room->receipts);
     typists_finish(&typists);
 }
+
+/* What of a room is spliced; a room where something else changed goes to a worker. */
+static void (*const PREPARE[CHANGE__COUNT])(struct preparing *d, const struct change *change) = {
+    [CHANGE_EVENT] = prepare_event,
+    [CHANGE_RECEIPT] = prepare_receipt,
+    [CHANGE_TYPING] = prepare_typing,
+};
+#define KINDS (1u << CHANGE_EVENT | 1u << CHANGE_RECEIPT | 1u << CHANGE_TYPING)
 
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
 {
     struct preparing d = {self, wake, xcalloc(1, sizeof *d.fragments + wake->n_rooms * sizeof *d.fragments->rooms)};
     d.fragments->n_rooms = wake->n_rooms;
     for (size_t i = 0; i < wake->n_rooms; ++i)
-        d.fragments->rooms[i].plain = true;
-    for (size_t i = 0; i < n; ++i) {
-        if (changes[i].kind == CHANGE_EVENT)
-            prepare_event(&d, &changes[i]);
-        else if (changes[i].kind == CHANGE_RECEIPT)
-            prepare_receipt(&d, &changes[i]);
-        else if (changes[i].kind == CHANGE_TYPING)
-            prepare_typing(&d, &changes[i]);
-    }
+        d.fragments->rooms[i].plain = (wake->rooms[i].kinds & ~KINDS) == 0;
+    for (size_t i = 0; i < n; ++i)
+        if ((KINDS & 1u << changes[i].kind) != 0)
+            PREPARE[changes[i].kind](&d, &changes[i]);
     for (size_t i = 0; i < wake->n_rooms; ++i)
         prepare_ephemeral(&d, &d.fragments->rooms[i], wake->rooms[i].room);
     wake->fragments = d.fragments;
@@ -351,5 +351,5 @@ bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const 
 
 void fast_path_start(struct sync_service *sync)
 {
-    hub_dress(sync->hub, fast_path_prepare, sync);
+    hub_prepare(sync->hub, fast_path_prepare, sync);
 }

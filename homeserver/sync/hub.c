@@ -6,7 +6,6 @@
 
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
-#include "homeserver/store/driver/writer.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
@@ -26,9 +25,10 @@ struct sync_hub {
         hub_listener *fn;
         void *self;
     } listeners[LISTENERS_MAX];
-    _Atomic int n_listeners; /* raised when the entry is whole: the writer may be at work already */
-    hub_dresser *prepare;
-    void *dresser;
+    _Atomic int n_listeners;          /* raised when the entry is whole: the writer may be at work already */
+    unsigned concerns[CHANGE__COUNT]; /* by kind: bits of enum hub_concerns */
+    hub_preparer *prepare;
+    void *preparer;
     hub_audience *audience;
     void *asked;
 };
@@ -93,10 +93,15 @@ void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self)
     hub->n_listeners += 1;
 }
 
-void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self)
+void hub_concern(struct sync_hub *hub, enum change_kind kind, unsigned concerns)
+{
+    hub->concerns[kind] |= concerns;
+}
+
+void hub_prepare(struct sync_hub *hub, hub_preparer *fn, void *self)
 {
     hub->prepare = fn;
-    hub->dresser = self;
+    hub->preparer = self;
 }
 
 void hub_ask(struct sync_hub *hub, hub_audience *fn, void *self)
@@ -227,52 +232,28 @@ static void add_audience(struct gathering *g, int room, const struct change *cha
 }
 
 /* Whoever is joined at the end of the group; who left in it has a change of their own. */
-static int gather_room(struct gathering *g, const struct change *change)
+static void gather_room(struct gathering *g, const struct change *change)
 {
     int room = room_index(g, change->room);
     if (!change->private_ && !g->told[room]) {
         add_audience(g, room, change);
         g->told[room] = true;
     }
-    return room;
+    g->wake->rooms[room].kinds |= 1u << change->kind;
 }
 
-static void gather_event(struct gathering *g, const struct change *change)
+static void gather_change(struct gathering *g, const struct change *change)
 {
-    int room = gather_room(g, change); /* first: it may move the rooms */
-    g->wake->rooms[room].events = true;
+    unsigned concerns = g->hub->concerns[change->kind];
+    if (change->pos > g->wake->pos)
+        g->wake->pos = change->pos;
+    if ((concerns & HUB_ROOM) != 0)
+        gather_room(g, change);
+    if ((concerns & HUB_OTHERS) != 0)
+        add_audience(g, -1, change);
+    if ((concerns & HUB_USER) != 0)
+        add_item(g, change->user, -1);
 }
-
-static void gather_typing(struct gathering *g, const struct change *change)
-{
-    gather_room(g, change);
-}
-
-/* Whose membership changed composes anew: rooms come and go, and who left is in no set of members any more. */
-static void gather_own(struct gathering *g, const struct change *change)
-{
-    add_item(g, change->user, -1);
-}
-
-/* Nobody else learns of a private receipt, and its owner's own counts change with it. */
-static void gather_receipt(struct gathering *g, const struct change *change)
-{
-    gather_room(g, change);
-    add_item(g, change->user, -1);
-}
-
-static void gather_presence(struct gathering *g, const struct change *change)
-{
-    add_audience(g, -1, change);
-    add_item(g, change->user, -1);
-}
-
-static void (*const GATHER[])(struct gathering *g, const struct change *change) = {
-    [CHANGE_EVENT] = gather_event,   [CHANGE_MEMBERSHIP] = gather_own,   [CHANGE_RECEIPT] = gather_receipt,
-    [CHANGE_TYPING] = gather_typing, [CHANGE_ACCOUNT_DATA] = gather_own, [CHANGE_PROFILE] = NULL,
-    [CHANGE_SESSION] = NULL,         [CHANGE_DEVICES] = gather_own,      [CHANGE_PRESENCE] = gather_presence,
-    [CHANGE_TO_DEVICE] = gather_own,
-};
 
 static int by_user(const void *a, const void *b)
 {
@@ -316,7 +297,7 @@ static void raise_numbers(struct sync_hub *hub, struct wake *wake)
         struct wake_room *room = &wake->rooms[i];
         number_raise(&hub->rooms, room->room, wake->pos, hub->start);
         room->before_event = hub_room_last_event(hub, room->room);
-        if (room->events)
+        if ((room->kinds & 1u << CHANGE_EVENT) != 0)
             number_raise(&hub->events, room->room, wake->pos, hub->start);
     }
     for (size_t i = 0; i < wake->n_users; ++i)
@@ -346,12 +327,8 @@ static struct wake *gather(struct sync_hub *hub, const struct change *changes, s
 {
     struct gathering g = {.hub = hub, .wake = xcalloc(1, sizeof *g.wake), .sorted = true};
     g.wake->refs = 1;
-    for (size_t i = 0; i < n; ++i) {
-        if (changes[i].pos > g.wake->pos)
-            g.wake->pos = changes[i].pos;
-        if (GATHER[changes[i].kind] != NULL)
-            GATHER[changes[i].kind](&g, &changes[i]);
-    }
+    for (size_t i = 0; i < n; ++i)
+        gather_change(&g, &changes[i]);
     sort_items(&g);
     index_users(&g);
     free(g.told);
@@ -368,7 +345,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
         raise_own_data(hub, changes, n);
         raise_numbers(hub, wake);
         if (hub->prepare != NULL && wake->n_users != 0)
-            hub->prepare(hub->dresser, wake, changes, n);
+            hub->prepare(hub->preparer, wake, changes, n);
         for (int i = 0; wake->n_users != 0 && i < hub->n_listeners; ++i)
             hub->listeners[i].fn(hub->listeners[i].self, wake);
     }

@@ -1,7 +1,7 @@
 /* The hub: who must be woken, and since when there is nothing new for whom.
  *
  * The writer's observer (hub_observe) turns the changes of a group into one struct wake: the highest position and the
- * people concerned (members of the rooms that changed, owners of account data, …). Before anything else it raises each
+ * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). Before anything else it raises each
  * concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop parks a /sync
  * when hub_last_change(user) <= since. Because the number rises before the wake is posted and the loop looks at the
  * number before it parks, no change falls between the two.
@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 #include "homeserver/base/ids.h"
+#include "homeserver/store/driver/writer.h"
 
-struct change;
 struct member_set;
 struct sync_hub;
 struct wake;
@@ -31,7 +31,7 @@ struct wake_item {
 /* A room that changed in the group. */
 struct wake_room {
     room_no room;
-    bool events;             /* among what changed are events */
+    unsigned kinds;          /* what changed: bits 1 << enum change_kind */
     stream_pos before_event; /* the room's last event before this group */
 };
 
@@ -68,10 +68,19 @@ void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self); /* before t
 
 /* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set before the first change.
  */
-typedef void hub_dresser(void *self, struct wake *wake, const struct change *changes, size_t n);
-void hub_dress(struct sync_hub *hub, hub_dresser *fn, void *self);
+typedef void hub_preparer(void *self, struct wake *wake, const struct change *changes, size_t n);
+void hub_prepare(struct sync_hub *hub, hub_preparer *fn, void *self);
 
-/* Who is concerned by a change beside its own user: who is joined to its room, who shares a room with its user. A
+/* Whom changes of a kind concern; without it they wake nobody. Several calls for one kind add up. Before the first
+ * change. */
+enum hub_concerns {
+    HUB_USER = 1,   /* the change's user: something of their own, which is never answered from fragments */
+    HUB_ROOM = 2,   /* the change's room and, unless it is private, the audience that it has there */
+    HUB_OTHERS = 4, /* the audience, as something of each one's own */
+};
+void hub_concern(struct sync_hub *hub, enum change_kind kind, unsigned concerns);
+
+/* The audience of a change (HUB_ROOM, HUB_OTHERS): who is joined to its room, who shares a room with its user. A
  * reference of the caller's; NULL: it could not be found out, so that everybody may be. Asked on the thread that
  * observes, once a room and group. Set before the first change; without it nobody else is concerned. */
 typedef struct member_set *hub_audience(void *self, const struct change *change);

@@ -173,12 +173,15 @@ void presence_arrive(struct presence *presence, user_no user, enum presence_stat
     writer_run(presence->writer, set_job, &set, &ignored);
 }
 
-void presence_acts(struct presence *presence, user_no user)
+void presence_observe(void *self, const struct change *changes, size_t n)
 {
+    struct presence *presence = self;
     pthread_mutex_lock(&presence->lock);
-    struct person *person = person_of(presence, user, false);
-    if (person != NULL)
-        person->acted_ms = clock_mono_ms();
+    for (size_t i = 0; i < n; ++i) {
+        struct person *person = changes[i].kind == CHANGE_EVENT ? person_of(presence, changes[i].user, false) : NULL;
+        if (person != NULL)
+            person->acted_ms = clock_mono_ms();
+    }
     pthread_mutex_unlock(&presence->lock);
 }
 

@@ -15,6 +15,7 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
 
+struct change;
 struct member_set;
 struct presence;
 struct writer;
@@ -37,8 +38,8 @@ bool presence_set(struct presence *presence, user_no user, enum presence_state s
 bool presence_asks(struct presence *presence, user_no user, enum presence_state state, int64_t ms);
 void presence_arrive(struct presence *presence, user_no user, enum presence_state state, int64_t ms);
 
-/* They did something. Never blocks. */
-void presence_acts(struct presence *presence, user_no user);
+/* The writer's observer: who sends an event is there. */
+void presence_observe(void *presence, const struct change *changes, size_t n);
 
 /* For the observer of a CHANGE_PRESENCE: who shared a room with the user when it was made, the caller's from now on (in
  * a group with two changes of one user the second finds nobody: the first has told them). Never NULL. */

@@ -4,17 +4,34 @@
  * A section gathers data first (rows, positions, flags: no JSON) and writes it afterwards, so that another format can
  * be written from the same data. Sections stand in a table (sync/sections/sections.h); sync_service_add adds one.
  * Nothing else knows which sections there are: a new kind of news is a section, the store that keeps it, the kind of
- * change that wakes who is concerned (store/driver/writer.h), and a line of the table. */
+ * change that the store queues (store/driver/writer.h), and a line of the table (tests/unit/sync_section.c shows it). */
 #ifndef PARTA_SYNC_SECTION_H
 #define PARTA_SYNC_SECTION_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "homeserver/sync/hub.h"
+
+struct member_set;
 struct sync_gather;
+struct sync_service;
 struct text;
 
+/* A kind of change that is news of a section, and whom it concerns. */
+struct sync_change {
+    enum change_kind kind;
+    unsigned concerns; /* bits of enum hub_concerns; 0 ends the list */
+
+    /* HUB_OTHERS: who they are; a reference of the caller's; NULL: it could not be found out. Asked on the writer's
+     * thread: never blocks. */
+    struct member_set *(*others)(struct sync_service *sync, const struct change *change);
+};
+
+#define SYNC_CHANGES_MAX 4
+
 struct sync_section {
+    struct sync_change changes[SYNC_CHANGES_MAX + 1];
     const char *key; /* the member of the answer whose object this section fills; NULL: it writes whole members */
     bool of_rooms;   /* … of the answer's "rooms". Sections of rooms stand together in the table */
     size_t data_bytes;

@@ -5,11 +5,11 @@
 #include "homeserver/base/recent.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
 #include "homeserver/sync/presence.h"
+#include "homeserver/sync/section.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
 
@@ -22,8 +22,8 @@
 static struct member_set *audience(void *self, const struct change *change)
 {
     struct sync_service *sync = self;
-    return change->kind == CHANGE_PRESENCE ? presence_take_near(sync->presence, change->user)
-                                           : rooms_joined_now(sync->rooms, change->room);
+    return sync->others[change->kind] != NULL ? sync->others[change->kind](sync, change)
+                                              : rooms_joined_now(sync->rooms, change->room);
 }
 
 struct sync_service *sync_service_create(const struct sync_service_settings *settings)
@@ -72,4 +72,12 @@ void sync_service_add(struct sync_service *sync, const struct sync_section *sect
     if (sync->n_sections == SYNC_SECTIONS_MAX)
         abort();
     sync->sections[sync->n_sections++] = section;
+    for (const struct sync_change *change = section->changes; change->concerns != 0; ++change) {
+        hub_concern(sync->hub, change->kind, change->concerns);
+        if (change->others == NULL)
+            continue;
+        if (sync->others[change->kind] != NULL && sync->others[change->kind] != change->others)
+            abort(); /* one kind has one audience */
+        sync->others[change->kind] = change->others;
+    }
 }

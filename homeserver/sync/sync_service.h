@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "homeserver/store/driver/writer.h"
+
 struct filter_cache;
 struct lazy;
 struct presence;
@@ -39,6 +41,7 @@ struct sync_service {
     struct unread *unread;
     const struct sync_section *sections[SYNC_SECTIONS_MAX]; /* in the order in which they are written */
     size_t n_sections;
+    struct member_set *(*others[CHANGE__COUNT])(struct sync_service *sync, const struct change *change); /* by kind */
 };
 
 struct sync_service_settings {
@@ -56,7 +59,8 @@ struct sync_service *sync_service_create(const struct sync_service_settings *set
 void sync_service_stop(struct sync_service *sync);    /* ends its threads: before writer_stop. NULL is accepted */
 void sync_service_destroy(struct sync_service *sync); /* after writer_stop. NULL is accepted */
 
-/* Adds a section behind those that are there; before anybody syncs. section must outlive the service. */
+/* Adds a section behind those that are there, and has the hub wake whom its changes concern. Before the first change
+ * and before anybody syncs. section must outlive the service. */
 void sync_service_add(struct sync_service *sync, const struct sync_section *section);
 
 #endif

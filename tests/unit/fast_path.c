@@ -110,7 +110,7 @@ static void do_redact(struct day *d, int room, int user)
 static void do_typing(struct day *d, int room, int user)
 {
     struct error e;
-    typing_set(d->w.syncer->typing, d->room_ids[room], d->users[user], pick(d, 2) ? 100000 : 0, &e);
+    typing_set(d->w.sync->typing, d->room_ids[room], d->users[user], pick(d, 2) ? 100000 : 0, &e);
 }
 
 static void do_read(struct day *d, int room, int user)
@@ -192,7 +192,7 @@ static void hear(struct day *d, struct device *device)
     struct sync_request ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
     if (hub_last_change(d->w.hub, device->user) <= device->since)
         return;
-    bool is_hot = fast_path_answer(d->w.syncer, d->w.last, &ask, &hot);
+    bool is_hot = fast_path_answer(d->w.sync, d->w.last, &ask, &hot);
     d->hot += is_hot;
     d->cold += !is_hot;
     if (is_hot && pick(d, 2) == 0) {
@@ -208,7 +208,7 @@ static void hear(struct day *d, struct device *device)
     }
     text_clear(&hot);
     ask.since = d->w.last->pos; /* a poll that was parked while the wake was still on its way to the loop */
-    assert_false(fast_path_answer(d->w.syncer, d->w.last, &ask, &hot));
+    assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &hot));
     assert_int_equal(hot.len, 0);
     text_finish(&hot);
 }

@@ -341,6 +341,7 @@ static int set_up(void **state)
     w->server.credentials = CREDENTIALS;
     w->server.sessions = sessions_create("school.example", 100);
     w->server.hub = hub_create(w->pos);
+    hub_concern(w->server.hub, CHANGE_ACCOUNT_DATA, HUB_USER);
     w->server.limits = limits_create(LIMITS, 1000);
     w->server.uia = uia_create(100);
     w->server.metrics = metrics_create();

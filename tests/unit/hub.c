@@ -59,9 +59,22 @@ static struct change event(stream_pos pos, room_no room, user_no sender)
     return (struct change){.kind = CHANGE_EVENT, .pos = pos, .room = room, .user = sender};
 }
 
-static void everybody_has_changed_at_the_start(void **state)
+/* With the kinds of change as the sections of /sync declare them. */
+static struct sync_hub *start(void)
 {
     struct sync_hub *hub = hub_create(START);
+    hub_concern(hub, CHANGE_EVENT, HUB_ROOM);
+    hub_concern(hub, CHANGE_MEMBERSHIP, HUB_USER);
+    hub_concern(hub, CHANGE_RECEIPT, HUB_ROOM);
+    hub_concern(hub, CHANGE_RECEIPT, HUB_USER); /* adds up */
+    hub_concern(hub, CHANGE_ACCOUNT_DATA, HUB_USER);
+    hub_concern(hub, CHANGE_PRESENCE, HUB_USER | HUB_OTHERS);
+    return hub;
+}
+
+static void everybody_has_changed_at_the_start(void **state)
+{
+    struct sync_hub *hub = start();
     assert_int_equal(hub_last_change(hub, 7), START);
     assert_int_equal(hub_last_change(hub, INT64_MAX), START);
     assert_int_equal(hub_room_last_change(hub, 7), START);
@@ -74,7 +87,7 @@ static void an_event_concerns_its_room(void **state)
 {
     struct heard heard = {0};
     struct joined joined[] = {{5, 10, 12}, {0}};
-    struct sync_hub *hub = hub_create(START);
+    struct sync_hub *hub = start();
     hub_listen(hub, hear, &heard);
     hub_ask(hub, audience, joined);
     hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
@@ -96,7 +109,7 @@ static void a_group_is_one_wake(void **state)
 {
     struct heard heard = {0};
     struct joined joined[] = {{5, 10, 12}, {6, 12, 14}, {0}};
-    struct sync_hub *hub = hub_create(START);
+    struct sync_hub *hub = start();
     hub_listen(hub, hear, &heard);
     hub_ask(hub, audience, joined);
     hub_observe(hub,
@@ -137,7 +150,7 @@ static void private_receipts_are_their_owners(void **state)
 {
     struct heard heard = {0};
     struct joined joined[] = {{5, 10, 12}, {0}};
-    struct sync_hub *hub = hub_create(START);
+    struct sync_hub *hub = start();
     hub_listen(hub, hear, &heard);
     hub_ask(hub, audience, joined);
     hub_observe(hub, (struct change[]){receipt(1001, 5, 11, true)}, 1);
@@ -154,7 +167,7 @@ static void private_receipts_are_their_owners(void **state)
 static void what_concerns_nobody_wakes_nobody(void **state)
 {
     struct heard heard = {0};
-    struct sync_hub *hub = hub_create(START);
+    struct sync_hub *hub = start();
     hub_listen(hub, hear, &heard);
     hub_observe(hub, (struct change[]){{.kind = CHANGE_PROFILE, .pos = 1001, .user = 5}}, 1);
     hub_observe(hub, (struct change[]){{.kind = CHANGE_SESSION, .user = 5}}, 1);
@@ -163,11 +176,27 @@ static void what_concerns_nobody_wakes_nobody(void **state)
     hub_destroy(hub);
 }
 
+static void others_hear_of_it_as_their_own(void **state)
+{
+    struct heard heard = {0};
+    struct joined joined[] = {{5, 10, 12}, {0}};
+    struct sync_hub *hub = start();
+    hub_listen(hub, hear, &heard);
+    hub_ask(hub, audience, joined);
+    hub_observe(hub, (struct change[]){{.kind = CHANGE_PRESENCE, .pos = 1001, .room = 5, .user = 20}}, 1);
+    assert_int_equal(heard.last->n_users, 4);
+    assert_int_equal(heard.last->n_rooms, 0);
+    assert_int_equal(heard.last->items[0].room, -1);
+    assert_int_equal(hub_last_change(hub, 12), 1001);
+    wake_unref(heard.last);
+    hub_destroy(hub);
+}
+
 /* A failing disk: nobody may park on what they were not told of. */
 static void who_cannot_be_found_out_is_everybody(void **state)
 {
     struct joined joined[] = {{5, 10, 12}, {0}};
-    struct sync_hub *hub = hub_create(START);
+    struct sync_hub *hub = start();
     hub_ask(hub, audience, joined);
     hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
     hub_observe(hub, (struct change[]){event(1002, 6, 20)}, 1);
@@ -222,7 +251,7 @@ static struct member_set *moving_audience(void *self, const struct change *chang
 static void the_number_rises_before_the_wake(void **state)
 {
     pthread_t threads[3];
-    struct race race = {.hub = hub_create(START)};
+    struct race race = {.hub = start()};
     pthread_mutex_init(&race.lock, NULL);
     hub_listen(race.hub, note_wake, &race);
     hub_ask(race.hub, moving_audience, NULL);
@@ -245,6 +274,7 @@ int main(void)
         cmocka_unit_test(an_event_concerns_its_room),
         cmocka_unit_test(a_group_is_one_wake),
         cmocka_unit_test(private_receipts_are_their_owners),
+        cmocka_unit_test(others_hear_of_it_as_their_own),
         cmocka_unit_test(what_concerns_nobody_wakes_nobody),
         cmocka_unit_test(who_cannot_be_found_out_is_everybody),
         cmocka_unit_test(the_number_rises_before_the_wake),

@@ -16,7 +16,7 @@ static int setup(void **state)
 {
     struct people *p = xcalloc(1, sizeof *p);
     world_start(&p->w);
-    p->presence = p->w.syncer->presence = presence_create(p->w.f.writer);
+    p->presence = p->w.sync->presence = presence_create(p->w.f.writer);
     p->everything = world_filter(NULL);
     p->anna = fixture_user(&p->w.f, "anna");
     p->boris = fixture_user(&p->w.f, "boris");
@@ -97,6 +97,20 @@ static void syncing_makes_one_online_and_its_end_offline(void **state)
     free(status.status_msg);
 }
 
+static void who_sends_an_event_is_there(void **state)
+{
+    struct people *p = *state;
+    struct error e;
+    struct change event = {.kind = CHANGE_EVENT, .user = p->anna}, typing = {.kind = CHANGE_TYPING, .user = p->anna};
+    assert_true(presence_set(p->presence, p->anna, PRESENCE_ONLINE, NULL, &e));
+    usleep(30000);
+    presence_observe(p->presence, &typing, 1);
+    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms >= 30);
+    presence_observe(p->presence, &event, 1);
+    assert_true(presence_get(p->presence, p->anna).last_active_ago_ms < 30);
+    assert_int_equal(presence_get(p->presence, p->stranger).last_active_ago_ms, -1);
+}
+
 static void names_are_those_of_the_specification(void **state)
 {
     enum presence_state out;
@@ -112,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(those_who_share_a_room_hear_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(syncing_makes_one_online_and_its_end_offline, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_sends_an_event_is_there, setup, teardown),
         cmocka_unit_test(names_are_those_of_the_specification),
     };
     return cmocka_run_group_tests_name("presence", tests, NULL, NULL);

@@ -458,9 +458,9 @@ static void only_members_mark_and_type(void **state)
     char *id = last_event(s), *room_id = world_room_id(&s->w, s->room);
     assert_false(world_mark(&s->w, s->room, s->boris, id, false, NULL));
     assert_false(world_mark(&s->w, s->room, s->anna, "$nothing", false, NULL));
-    assert_false(typing_set(s->w.syncer->typing, room_id, s->boris, 1000, &e));
+    assert_false(typing_set(s->w.sync->typing, room_id, s->boris, 1000, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
-    assert_false(typing_set(s->w.syncer->typing, "!nowhere:school.example", s->anna, 1000, &e));
+    assert_false(typing_set(s->w.sync->typing, "!nowhere:school.example", s->anna, 1000, &e));
     free(id);
     free(room_id);
 }
@@ -478,7 +478,7 @@ static void typing_starts_and_ends_by_itself(void **state)
     char *room_id = world_room_id(&s->w, s->room);
     act(s, ACT_JOIN, s->boris, s->boris);
     stream_pos since = now(s, s->boris);
-    assert_true(typing_set(s->w.syncer->typing, room_id, s->anna, 60, &e));
+    assert_true(typing_set(s->w.sync->typing, room_id, s->anna, 60, &e));
     json_t *answer = sync_as(s, s->boris, &since);
     assert_string_equal(json_string_value(json_array_get(typists(s, answer), 0)), id_of(s, s->anna));
     json_decref(answer);
@@ -500,9 +500,9 @@ static void typing_outlives_a_failed_group(void **state)
     act(s, ACT_JOIN, s->boris, s->boris);
     stream_pos since = now(s, s->boris);
     db_fail_after(writer_db_for_tests(s->w.f.writer), 1);
-    assert_false(typing_set(s->w.syncer->typing, room_id, s->anna, 5000, &e));
+    assert_false(typing_set(s->w.sync->typing, room_id, s->anna, 5000, &e));
     db_fail_after(writer_db_for_tests(s->w.f.writer), 0);
-    assert_true(typing_set(s->w.syncer->typing, room_id, s->anna, 5000, &e));
+    assert_true(typing_set(s->w.sync->typing, room_id, s->anna, 5000, &e));
     json_t *answer = sync_as(s, s->boris, &since);
     assert_int_equal(json_array_size(typists(s, answer)), 1);
     json_decref(answer);
@@ -594,15 +594,15 @@ static void a_restart_keeps_tokens_good(void **state)
     struct story *s = *state;
     stream_pos since = now(s, s->anna);
     world_say(&s->w, s->room, s->anna, "before the restart");
-    sync_service_stop(s->w.syncer);
+    sync_service_stop(s->w.sync);
     struct fixture *f = &s->w.f;
     fixture_restart(f);
-    sync_service_destroy(s->w.syncer);
+    sync_service_destroy(s->w.sync);
     hub_destroy(s->w.hub);
     s->w.hub = hub_create(writer_pos(f->writer));
-    s->w.syncer = sync_service_create(
+    s->w.sync = sync_service_create(
         &(struct sync_service_settings){f->writer, f->rooms, f->names, s->w.hub, &f->key, "school.example", false});
-    sections_add(s->w.syncer);
+    sections_add(s->w.sync);
     writer_observe(f->writer, hub_observe, s->w.hub);
     assert_true(hub_last_change(s->w.hub, s->anna) >
                 since); /* so nobody parks on what happened while nobody listened */

@@ -1,4 +1,4 @@
-/* What the tests of /sync share: a server's lower half with hub and syncer, devices that sync, and what they then know.
+/* What the tests of /sync share: a server's lower half with hub and service, devices that sync, and what they then know.
  *
  * A watcher is a client: it applies each answer as the specification says, and keeps the room's timeline and state.
  * Gaps that a limited timeline leaves are filled by paging between the tokens, as clients do. */
@@ -35,7 +35,7 @@
 struct world {
     struct fixture f;
     struct sync_hub *hub;
-    struct sync_service *syncer;
+    struct sync_service *sync;
     struct wake *last; /* the last wake that was heard of */
 };
 
@@ -52,7 +52,7 @@ static inline void world_start(struct world *w)
     fixture_start(&w->f);
     w->hub = hub_create(writer_pos(w->f.writer));
     hub_listen(w->hub, world_hear, w);
-    w->syncer = sync_service_create(&(struct sync_service_settings){
+    w->sync = sync_service_create(&(struct sync_service_settings){
         .writer = w->f.writer,
         .rooms = w->f.rooms,
         .names = w->f.names,
@@ -60,16 +60,16 @@ static inline void world_start(struct world *w)
         .key = &w->f.key,
         .server_name = "school.example",
     });
-    sections_add(w->syncer);
-    fast_path_start(w->syncer);
+    sections_add(w->sync);
+    fast_path_start(w->sync);
     writer_observe(w->f.writer, hub_observe, w->hub);
 }
 
 static inline void world_stop(struct world *w)
 {
-    sync_service_stop(w->syncer);
+    sync_service_stop(w->sync);
     fixture_stop(&w->f);
-    sync_service_destroy(w->syncer);
+    sync_service_destroy(w->sync);
     wake_unref(w->last);
     hub_destroy(w->hub);
 }
@@ -81,7 +81,7 @@ static inline json_t *world_sync(struct world *w, const struct sync_request *ask
     struct text out = TEXT_INIT;
     struct error e = {0};
     stream_pos pos;
-    enum sync_outcome composed = v2_answer(w->syncer, w->f.db, ask, &out, &pos, &e);
+    enum sync_outcome composed = v2_answer(w->sync, w->f.db, ask, &out, &pos, &e);
     json_t *answer = NULL;
     if (composed != SYNC_REFUSED) {
         answer = json_parse(out.data, out.len, &e);
@@ -133,7 +133,7 @@ static inline bool world_mark(struct world *w, room_no room, user_no user, const
     char *id = world_room_id(w, room);
     struct marks marks = {.room_id = id, .user = user, .thread = thread};
     *(private_ ? &marks.read_private : &marks.read) = event_id;
-    bool ok = receipts_mark(w->f.writer, w->f.rooms, w->syncer->recent_receipts, &marks, &e);
+    bool ok = receipts_mark(w->f.writer, w->f.rooms, w->sync->recent_receipts, &marks, &e);
     free(id);
     return ok;
 }

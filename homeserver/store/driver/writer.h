@@ -44,6 +44,7 @@ enum change_kind {
     CHANGE_DEVICES,      /* user: its list of devices; device: which one, 0: several */
     CHANGE_PRESENCE,     /* user */
     CHANGE_TO_DEVICE,    /* user, device */
+    CHANGE__COUNT
 };
 
 struct change {

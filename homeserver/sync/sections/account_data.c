@@ -58,6 +58,7 @@ static void finish(void *data)
 }
 
 const struct sync_section ACCOUNT_DATA_SECTION = {
+    .changes = {{CHANGE_ACCOUNT_DATA, HUB_USER}},
     .key = "account_data",
     .data_bytes = sizeof(struct global),
     .gather = gather,

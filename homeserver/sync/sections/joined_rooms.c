@@ -51,6 +51,12 @@ static void finish(void *data)
 }
 
 const struct sync_section JOINED_ROOMS_SECTION = {
+    /* Whose membership changed gets a new answer: rooms come and go, and who left is in no room's audience any more.
+     * With one's own receipt one's own counts change. */
+    .changes = {{CHANGE_EVENT, HUB_ROOM},
+                {CHANGE_MEMBERSHIP, HUB_USER},
+                {CHANGE_RECEIPT, HUB_ROOM | HUB_USER},
+                {CHANGE_TYPING, HUB_ROOM}},
     .key = "join",
     .of_rooms = true,
     .in_portions = true,

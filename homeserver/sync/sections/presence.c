@@ -12,6 +12,11 @@
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/v2_ephemeral.h"
 
+static struct member_set *near(struct sync_service *sync, const struct change *change)
+{
+    return presence_take_near(sync->presence, change->user);
+}
+
 static bool concerns(struct sync_gather *g, user_no user)
 {
     const char *id = user_names_get(g->sync->names, g->db, user);
@@ -56,6 +61,7 @@ static void finish(void *data)
 }
 
 const struct sync_section PRESENCE_SECTION = {
+    .changes = {{CHANGE_PRESENCE, HUB_USER | HUB_OTHERS, near}},
     .key = "presence",
     .data_bytes = sizeof(struct presence_list),
     .gather = gather,
