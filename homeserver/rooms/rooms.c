@@ -13,6 +13,7 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
 
+#define HOOKS_MAX 8
 #define RECENT_EVENTS 1024
 #define RECENT_BYTES (4 << 20)
 
@@ -20,6 +21,11 @@ struct rooms {
     struct rooms_settings settings;
     struct db *db; /* the writer's; NULL: no room has been opened yet */
     struct recent *recent_events;
+    struct hook {
+        rooms_hook *fn;
+        void *self;
+    } hooks[HOOKS_MAX];
+    size_t n_hooks;
     struct gate_cache *gate_cache;
     struct room *cached; /* uthash keeps the order of insertion: the front was used longest ago */
     size_t n_states;     /* of all of them */
@@ -38,6 +44,21 @@ struct rooms *rooms_create(const struct rooms_settings *settings)
 const struct rooms_settings *rooms_settings(const struct rooms *rooms)
 {
     return &rooms->settings;
+}
+
+void rooms_add_hook(struct rooms *rooms, rooms_hook *fn, void *self)
+{
+    if (rooms->n_hooks == HOOKS_MAX)
+        abort();
+    rooms->hooks[rooms->n_hooks++] = (struct hook){fn, self};
+}
+
+bool rooms_run_hooks(const struct rooms *rooms, struct tx *tx, const struct new_event *event)
+{
+    for (size_t i = 0; i < rooms->n_hooks; ++i)
+        if (!rooms->hooks[i].fn(rooms->hooks[i].self, tx, event))
+            return false;
+    return true;
 }
 
 struct gate_cache *rooms_gate_memory(const struct rooms *rooms)
@@ -338,5 +359,7 @@ static void all_stale(void *arg)
 
 void room_touch(struct room *room, struct tx *tx)
 {
-    tx_on_rollback(tx, all_stale, room->rooms);
+    if (room->touched != tx->serial)
+        tx_on_rollback(tx, all_stale, room->rooms);
+    room->touched = tx->serial;
 }

@@ -77,6 +77,7 @@ struct room {
     int64_t last_ts, depth;
     int64_t generation; /* stale when the service's is newer */
     int64_t serial;     /* of the last job that used it */
+    int64_t touched;    /* of the last job that changed it */
     UT_hash_handle hh;
 };
 
@@ -107,7 +108,14 @@ struct member_set *rooms_joined_now(struct rooms *rooms, room_no room);
 /* The room with who is joined; NULL: memory does not have it, or it is stale. */
 const struct room *rooms_peek(const struct rooms *rooms, room_no room);
 
-/* For append.c: the room has changed in this job; and a new event of state. */
+/* A hook: hears of every event that is recorded, inside its job, when its row is written (rooms/events/new_event.h).
+ * false: the database failed, and with it the job. */
+struct new_event;
+typedef bool rooms_hook(void *self, struct tx *tx, const struct new_event *event);
+void rooms_add_hook(struct rooms *rooms, rooms_hook *fn, void *self); /* before the first job */
+
+/* For rooms/events/record.c: the hooks in order; the room has changed in this job; a new event of state. */
+bool rooms_run_hooks(const struct rooms *rooms, struct tx *tx, const struct new_event *event);
 void room_touch(struct room *room, struct tx *tx);
 void room_forget_state(struct room *room, const char *type, const char *state_key);
 

@@ -1,6 +1,8 @@
 /* The fast path of /sync gives the same answer as composing: random days in two rooms, each person with two devices. */
 #include "tests/unit/sync_world.h"
 
+#include <pthread.h>
+
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/fast_path.h"
 
@@ -263,8 +265,102 @@ static void hot_and_composed_are_the_same(void **state)
         run(seed);
 }
 
+/* --- A neighbour in the group that is rolled back --- */
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool entered, open;
+    int told;
+};
+
+static bool wait_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct gate *gate = arg;
+    pthread_mutex_lock(&gate->lock);
+    gate->entered = true;
+    pthread_cond_broadcast(&gate->moved);
+    while (!gate->open)
+        pthread_cond_wait(&gate->moved, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+    return true;
+}
+
+static void tell_gate(void *arg, bool ok)
+{
+    struct gate *gate = arg;
+    pthread_mutex_lock(&gate->lock);
+    gate->told += 1;
+    pthread_cond_broadcast(&gate->moved);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+struct neighbour {
+    struct day *d;
+    bool refused;
+    struct error e;
+};
+
+static bool neighbour_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct neighbour *n = arg;
+    struct appended out;
+    json_t *content = json_pack("{s:s, s:s}", "body", "neighbour", "msgtype", "m.text");
+    struct room *room = room_open(n->d->w.f.rooms, tx, n->d->rooms[0]);
+    bool done = append_event(
+        room, tx, &(struct draft){.sender = n->d->users[1], .type = "m.room.message", .content = content}, &out, e);
+    json_decref(content);
+    return done && (!n->refused || error_set(e, ERROR_FORBIDDEN, "no"));
+}
+
+/* One group: a message, and a job that changes the same room and is refused. What memory knew of the room is gone, but
+ * everybody in it hears of the message, from a worker. */
+static void after_a_rollback_a_worker_answers(void **state)
+{
+    struct day d;
+    struct text hot = TEXT_INIT;
+    struct error e;
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
+    day_start(&d, 1);
+    for (int i = 0; i < DEVICES; ++i)
+        hear(&d, &d.devices[i]);
+    struct neighbour said = {&d}, refused = {&d, true};
+    stream_pos before = writer_pos(d.w.f.writer);
+    writer_submit(d.w.f.writer, wait_job, &gate, &e, tell_gate, &gate);
+    pthread_mutex_lock(&gate.lock);
+    while (!gate.entered) /* the other two then make one group */
+        pthread_cond_wait(&gate.moved, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    writer_submit(d.w.f.writer, neighbour_job, &said, &said.e, tell_gate, &gate);
+    writer_submit(d.w.f.writer, neighbour_job, &refused, &refused.e, tell_gate, &gate);
+    pthread_mutex_lock(&gate.lock);
+    gate.open = true;
+    pthread_cond_broadcast(&gate.moved);
+    while (gate.told != 3)
+        pthread_cond_wait(&gate.moved, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+    assert_int_equal(refused.e.code, ERROR_FORBIDDEN);
+    assert_int_equal(d.w.last->n_users, USERS);
+    for (int i = 0; i < DEVICES; ++i) {
+        struct device *device = &d.devices[i];
+        struct sync_request ask = {device->user, device->no, device->user_id, before, false, false, device->filter};
+        assert_true(hub_last_change(d.w.hub, device->user) > before);
+        assert_false(fast_path_answer(d.w.sync, d.w.last, &ask, &hot));
+        json_t *composed = world_sync(&d.w, &ask, NULL, NULL);
+        json_t *events =
+            json_get_array(json_get_object(world_section(&d.w, composed, "join", d.rooms[0]), "timeline"), "events");
+        assert_int_equal(json_array_size(events), 1);
+        json_decref(composed);
+    }
+    text_finish(&hot);
+    day_stop(&d);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(hot_and_composed_are_the_same)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hot_and_composed_are_the_same),
+        cmocka_unit_test(after_a_rollback_a_worker_answers),
+    };
     return cmocka_run_group_tests_name("sync_hot", tests, NULL, NULL);
 }

@@ -195,7 +195,7 @@ bool membership_write(struct room *room, struct tx *tx, const struct draft *draf
     if (to == MEMBERSHIP_NONE)
         return error_set(e, ERROR_BAD_JSON, "membership is not one of join, invite, knock, leave, ban.");
     act.target = users_by_id(tx->db, rooms_settings(room->rooms)->server_name, draft->state_key);
-    act.act = append_member_act(memberships_of(tx->db, room->no, act.target), to, act.target == act.actor);
+    act.act = plan_member_act(memberships_of(tx->db, room->no, act.target), to, act.target == act.actor);
     if (ACTS[act.act].own && act.target != act.actor)
         return error_set(e, ERROR_FORBIDDEN, "This is for themselves to do.");
     if (act.target == 0)

@@ -250,7 +250,7 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards
     return events_last_pos(db, room, high - 1);
 }
 
-bool events_insert_only(struct tx *tx, const struct event_row *row)
+bool events_insert(struct tx *tx, const struct event_row *row)
 {
     return db_run(tx->db, &EVENTS, INSERT, row->replaces != 0 ? "iitttiiittbbtbi" : "iitttiiittbbtbn", row->pos,
                   row->room, row->event_id, row->type, row->state_key, row->sender, row->ts, row->depth, row->content,
@@ -261,12 +261,6 @@ bool events_insert_only(struct tx *tx, const struct event_row *row)
 bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos)
 {
     return db_run(tx->db, &EVENTS, SET_STATE, "itti", room, type, state_key, pos);
-}
-
-bool events_insert(struct tx *tx, const struct event_row *row)
-{
-    return events_insert_only(tx, row) &&
-           (row->state_key == NULL || events_set_state(tx, row->room, row->type, row->state_key, row->pos));
 }
 
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)

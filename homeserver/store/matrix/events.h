@@ -82,9 +82,7 @@ stream_pos events_first_pos(struct db *db, room_no room, stream_pos after); /* o
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards);
 
 /* Writing: inside a job. */
-bool events_insert(struct tx *tx, const struct event_row *row); /* also room_state, when state_key is set */
-/* The two halves of it, for whoever writes the event itself later in the same job. */
-bool events_insert_only(struct tx *tx, const struct event_row *row);
+bool events_insert(struct tx *tx, const struct event_row *row); /* the recorder's alone (rooms/events/record.h) */
 bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos);
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content); /* content: the redacted form */
 
