@@ -150,6 +150,7 @@ class Service(ThreadingHTTPServer):
         self.tokens, self.scopes = set(), {SCOPE + "roster-core.readonly", SCOPE + "roster-demographics.readonly"}
         self.page_rows, self.totals, self.lifetime_s = 100, True, 3600
         self.log, self.faults, self.lock = [], [], threading.Lock()
+        self.held, self.released = threading.Event(), threading.Event()  # fault "hold": who came, and may go on
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -163,6 +164,16 @@ class Service(ThreadingHTTPServer):
     def fault(self, path, kind, times=1):
         """The next `times` requests for a path that ends so meet the fault."""
         self.faults.append([path, kind, times])
+
+    def hold(self, path):
+        """The next request for the path is held until release(); returns when it has come."""
+        self.held.clear()
+        self.released.clear()
+        self.fault(path, "hold")
+        assert self.held.wait(20), "nobody came"
+
+    def release(self):
+        self.released.set()
 
     def take_fault(self, path):
         with self.lock:
@@ -262,6 +273,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.dumps({collection: page}, ensure_ascii=False).encode()
         if fault == "slow":
             time.sleep(2)
+        if fault == "hold":
+            self.server.held.set()
+            self.server.released.wait(30)
         if fault in ("500", "503"):
             return self.answer(int(fault), {})
         if fault == "429":

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -758,11 +759,79 @@ static void test_source_overtaken(void **state)
     struct source_import import = {.source = "roster", .how = {.writer = f.writer, .rooms = f.rooms, .db = f.db}};
     assert_false(source_import_changes(&import, &base, changes, "", &out, &problem, &e));
     assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_true(out.overtaken); /* whoever pulled begins anew */
     assert_string_equal(both_names(&f, "roster", names), "Петрова Петрова");
     roster_delta_destroy(changes);
     roster_snapshots_finish(&base);
     text_finish(&problem);
     fixture_stop(&f);
+}
+
+/* Imports that come in between, each when the one under way has merged its archive and not begun its job. */
+struct between {
+    struct fixture *f;
+    int times;
+};
+
+static void import_in_between(void *self, const char *line)
+{
+    static const struct archive_file BY_TURNS[2][2] = {
+        {{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+         {"users.csv", USERS_DELTA "t,active," STAMP ",true,t,Вера,Орлова,,\n"}},
+        {{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
+         {"users.csv", USERS_DELTA "t,active," STAMP ",true,t,Нина,Орлова,,\n"}},
+    };
+    struct between *between = self;
+    char says[512];
+    if (strncmp(line, "read and merged", 15) != 0 || between->times-- <= 0)
+        return;
+    usleep(2000); /* another moment, by which the snapshots are told apart */
+    assert_true(import_archive(between->f, "roster", BY_TURNS[between->times % 2], 2, false, says));
+}
+
+/* Two deltas by hand at the same time: the one that was overtaken is merged anew, and both are there. */
+static void test_source_archive_overtaken(void **state)
+{
+    static const struct {
+        int times;
+        bool dry_run, done;
+    } CASES[] = {{1, true, true}, {1, false, true}, {4, false, true}, {5, false, false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct fixture f = {0};
+        struct between between = {&f, CASES[i].times};
+        struct source_outcome out;
+        struct text problem = TEXT_INIT, difference = TEXT_INIT;
+        struct error e;
+        size_t len;
+        char says[512], names[128];
+        fixture_start_school(&f);
+        assert_true(import_archive(&f, "roster", WHOLE, WHOLE_COUNT, false, says));
+        char *bytes = archive_of(DELTAS[0].files, 2, &len);
+        struct source_import import = {.source = "roster",
+                                       .how = {.writer = f.writer,
+                                               .rooms = f.rooms,
+                                               .db = f.db,
+                                               .dry_run = CASES[i].dry_run,
+                                               .difference = CASES[i].dry_run ? &difference : NULL},
+                                       .note = import_in_between,
+                                       .note_self = &between};
+        assert_int_equal(source_import_archive(&import, bytes, len, &out, &problem, &e), CASES[i].done);
+        if (!CASES[i].done)
+            assert_has(problem.data, "Another import of this source came in between");
+        else
+            assert_int_equal(problem.len, 0);
+        assert_string_equal(both_names(&f, "roster", names),
+                            CASES[i].done && !CASES[i].dry_run ? "Петрова Петрова" : "Иванова Иванова");
+        if (CASES[i].dry_run) { /* said once */
+            const char *first = strstr(difference.data, "person = p\n");
+            assert_non_null(first);
+            assert_null(strstr(first + 1, "person = p\n"));
+        }
+        text_finish(&problem);
+        text_finish(&difference);
+        free(bytes);
+        fixture_stop(&f);
+    }
 }
 
 /* Wherever the disk fails: records and snapshot are both old or both new. */
@@ -802,6 +871,7 @@ int main(void)
         cmocka_unit_test(test_source),
         cmocka_unit_test(test_source_refused),
         cmocka_unit_test(test_source_overtaken),
+        cmocka_unit_test(test_source_archive_overtaken),
         cmocka_unit_test(test_source_and_a_failing_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
