@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "homeserver/accounts/contacts.h"
-#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/bulk_join.h"
 #include "homeserver/rooms/acts/membership.h"
@@ -19,6 +18,7 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/settled.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
