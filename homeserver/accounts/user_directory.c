@@ -5,9 +5,9 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/casefold.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/user_directory.h"
 
 #define WORDS_MAX 8 /* the rest of the term does not count */

@@ -1,10 +1,9 @@
 /* parta roster …: the school's records. */
-#include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/days.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
-#include "homeserver/store/school/cli_lists.h"
-#include "homeserver/base/days.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_snapshots.h"
 #include "policy/oneroster/puller.h"
 #include "policy/oneroster/source.h"
@@ -100,7 +99,7 @@ static const struct verb_option LIST_OPTIONS[] = {
     {NULL},
 };
 
-static void add_name(struct text *out, const struct listed_role *row)
+static void add_name(struct text *out, const struct role_holder_row *row)
 {
     text_addf(out, "%s %s%s%s", row->given, row->middle, *row->middle != '\0' ? " " : "", row->family);
 }
@@ -109,16 +108,17 @@ static bool list(struct verb_call *call)
 {
     char day[DAY_TEXT_BYTES];
     int64_t limit;
-    struct listed_role row;
-    const char *role = call->options[LIST_ROLE] != NULL ? call->options[LIST_ROLE] : "";
+    struct role_holder_row row;
+    const char *word = call->options[LIST_ROLE];
+    enum school_role role = (enum school_role)school_role_from(word);
     if (!verb_int(call, LIST_LIMIT, INT64_MAX, 1, INT64_MAX, &limit))
         return false;
-    if (*role != '\0' && school_role_from(role) == 0)
-        return verb_misuse(call, "There is no role %s.", role);
-    struct stmt *q = cli_list_roles(call->services->db, role, day_text(day_of_ms(clock_wall_ms()), day));
-    for (; limit > 0 && cli_list_roles_next(q, &row); --limit) {
-        text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name, row.role, row.school,
-                  row.class);
+    if (role == 0 && word != NULL && *word != '\0')
+        return verb_misuse(call, "There is no role %s.", word);
+    struct stmt *q = roles_holders(call->services->db, role, day_today(day));
+    for (; limit > 0 && roles_holders_next(q, &row); --limit) {
+        text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name,
+                  school_role_name(row.role), row.school_name, row.class_title);
         add_name(&call->out, &row);
         text_addc(&call->out, '\n');
     }

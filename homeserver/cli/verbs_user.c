@@ -7,7 +7,9 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
-#include "homeserver/store/school/cli_lists.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/users.h"
 
 #define PASSWORD_LENGTH 16 /* of one made here: 95 bits */
 
@@ -85,11 +87,12 @@ static bool password(struct verb_call *call)
 
 static bool list(struct verb_call *call)
 {
-    struct listed_user row;
-    struct stmt *q = cli_list_users(call->services->db);
-    while (cli_list_users_next(q, &row))
-        text_addf(&call->out, "@%s:%s\t%s\t%s%s\t%d\n", row.localpart, call->config->server_name, row.state,
-                  row.service ? "service" : "person", row.admin ? ", administrator" : "", row.devices);
+    struct user_row row;
+    struct stmt *q = users_all(call->services->db);
+    for (; users_next(q, &row); user_row_finish(&row))
+        text_addf(&call->out, "@%s:%s\t%s\t%s%s\t%lld\n", row.localpart, call->config->server_name, row.state,
+                  row.service ? "service" : "person", row.admin ? ", administrator" : "",
+                  (long long)devices_count(call->services->db, row.no));
     stmt_end(q);
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }

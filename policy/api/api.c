@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/server.h"
@@ -12,7 +13,6 @@
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"

@@ -13,8 +13,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "homeserver/http/request.h"
 #include "homeserver/base/days.h"
+#include "homeserver/http/request.h"
 #include "policy/gate/school_gate.h"
 #include "policy/records/change.h"
 

@@ -1,6 +1,6 @@
 /* Who is enrolled in which class, as what. */
-#include "homeserver/http/server.h"
 #include "homeserver/base/days.h"
+#include "homeserver/http/server.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/rule_facts.h"

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "client-api/login_common.h"
+#include "homeserver/base/days.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/applications.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/users.h"

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/roles.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"

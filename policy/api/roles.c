@@ -1,7 +1,7 @@
 /* Roles that people have in schools by themselves (B1); those of classes and families follow from enrollments and
  * guardianships. */
-#include "homeserver/http/server.h"
 #include "homeserver/base/days.h"
+#include "homeserver/http/server.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/people.h"

@@ -5,12 +5,12 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"

@@ -1,11 +1,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"

@@ -8,7 +8,11 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
-#include "homeserver/store/school/export_queries.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "policy/privacy/export_sections.h"
 
 struct exporting {
     struct db *db;
@@ -65,46 +69,37 @@ static bool is_time(const char *column)
     return len > 3 && strcmp(column + len - 3, "_ts") == 0;
 }
 
-static void add_cell(struct exporting *x, struct stmt *q, int column, const char *name, json_t *row)
+static void add_cell(struct text *out, const char *column, const json_t *value)
 {
-    text_adds(&x->index, "<td>");
-    if (col_null(q, column)) {
-        json_object_set_new(row, name, json_null());
-    } else if (is_time(name)) {
-        add_time(&x->index, col_int(q, column));
-        json_object_set_new(row, name, json_integer(col_int(q, column)));
-    } else {
-        add_escaped(&x->index, col_text(q, column));
-        json_object_set_new(row, name, json_string(col_text(q, column)));
-    }
+    text_adds(out, "<td>");
+    if (json_is_integer(value) && is_time(column))
+        add_time(out, json_integer_value(value));
+    else if (json_is_string(value))
+        add_escaped(out, json_string_value(value));
 }
 
-static void add_heading(struct exporting *x, const struct export_query_section *section)
+static void add_table(struct text *out, const struct export_section *section, const json_t *rows)
 {
-    text_addf(&x->index, "<h2>%s <small>%s</small></h2>\n<table><tr>", section->title_ru, section->title_en);
-    for (int c = 0; c < EXPORT_QUERY_COLUMNS_MAX && section->columns[c] != NULL; ++c)
-        text_addf(&x->index, "<th>%s", section->columns[c]);
-    text_addc(&x->index, '\n');
+    size_t i;
+    const json_t *row;
+    text_addf(out, "<h2>%s <small>%s</small></h2>\n<table><tr>", section->title_ru, section->title_en);
+    for (int c = 0; c < EXPORT_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+        text_addf(out, "<th>%s", section->columns[c]);
+    text_addc(out, '\n');
+    json_array_foreach(rows, i, row) {
+        text_adds(out, "<tr>");
+        for (int c = 0; c < EXPORT_COLUMNS_MAX && section->columns[c] != NULL; ++c)
+            add_cell(out, section->columns[c], json_object_get(row, section->columns[c]));
+        text_addc(out, '\n');
+    }
+    text_adds(out, "</table>\n");
 }
 
-static void add_section(struct exporting *x, int i)
+static void add_section(struct exporting *x, const struct export_section *section)
 {
-    const struct export_query_section *section = export_query_section(i);
-    json_t *rows = json_array();
-    struct stmt *q = export_query_rows(x->db, i, x->wanted->user);
-    while (stmt_next(q)) {
-        json_t *row = json_object();
-        if (json_array_size(rows) == 0)
-            add_heading(x, section);
-        text_adds(&x->index, "<tr>");
-        for (int c = 0; c < EXPORT_QUERY_COLUMNS_MAX && section->columns[c] != NULL; ++c)
-            add_cell(x, q, c, section->columns[c], row);
-        text_addc(&x->index, '\n');
-        json_array_append_new(rows, row);
-    }
-    stmt_end(q);
+    json_t *rows = section->rows(x->db, x->wanted->user);
     if (json_array_size(rows) != 0)
-        text_adds(&x->index, "</table>\n");
+        add_table(&x->index, section, rows);
     json_object_set_new(x->data, section->name, rows);
 }
 
@@ -126,74 +121,81 @@ static bool add_file(struct exporting *x, const char *name, struct text *content
 }
 
 /* What can be read of an event: its text; of another kind, its type. */
-static void add_event(struct text *page, struct stmt *q, const json_t *content)
+static void add_event(struct text *page, const struct event_row *row, const json_t *content)
 {
     const char *body = json_get_string(content, "body");
     text_adds(page, "<p><time>");
-    add_time(page, col_int(q, 3));
+    add_time(page, row->ts);
     text_adds(page, "</time> ");
-    if (col_int(q, 5) != 0)
+    if (row->redacted_by != 0)
         text_adds(page, "<em>удалено · taken back</em>");
-    else if (body != NULL)
-        add_escaped(page, body);
     else
-        add_escaped(page, col_text(q, 2));
+        add_escaped(page, body != NULL ? body : row->type);
     text_adds(page, "</p>\n");
 }
 
 static void add_events(struct exporting *x, room_no room, struct text *page, json_t *events)
 {
-    struct stmt *q = export_query_events(x->db, room, x->wanted->user, 0, (int)(EXPORT_EVENTS_MAX - x->n_events));
-    for (; stmt_next(q); ++x->n_events) {
-        json_t *content = json_loads(col_text(q, 4), 0, NULL);
-        add_event(page, q, content);
-        json_array_append_new(events, json_pack("{s:s, s:s, s:I, s:o}", "event_id", col_text(q, 1), "type",
-                                                col_text(q, 2), "origin_server_ts", (json_int_t)col_int(q, 3),
-                                                "content", content != NULL ? content : json_null()));
+    struct event_row row;
+    struct stmt *q = events_of_sender(x->db, room, x->wanted->user, 0);
+    while (x->n_events < EXPORT_EVENTS_MAX && events_next(q, &row)) {
+        if (row.state_key != NULL)
+            continue;
+        json_t *content = json_loads(row.content, 0, NULL);
+        add_event(page, &row, content);
+        json_array_append_new(events, json_pack("{s:s, s:s, s:I, s:o}", "event_id", row.event_id, "type", row.type,
+                                                "origin_server_ts", (json_int_t)row.ts, "content",
+                                                content != NULL ? content : json_null()));
+        ++x->n_events;
     }
     stmt_end(q);
 }
 
-static char *room_name(struct stmt *q)
+/* The room's name, or its id; heap. */
+static char *room_name(struct db *db, room_no room, const char *room_id)
 {
-    const char *content = col_text(q, 2);
+    char *content = events_state_content(db, room, "m.room.name", "");
     json_t *state = content != NULL ? json_loads(content, 0, NULL) : NULL;
     const char *name = json_get_string(state, "name");
-    char *copy = xstrdup(name != NULL ? name : col_text(q, 1));
+    char *copy = xstrdup(name != NULL ? name : room_id);
     json_decref(state);
+    free(content);
     return copy;
 }
 
-static bool add_room(struct exporting *x, struct stmt *q, json_t *rooms)
+static bool add_room(struct exporting *x, const struct membership_row *in, json_t *rooms)
 {
-    char *name = room_name(q), file[32];
+    char *room_id = rooms_id_of(x->db, in->room), *name = room_name(x->db, in->room, room_id), file[32];
+    const char *membership = membership_name(in->membership);
     struct text page = TEXT_INIT;
     json_t *events = json_array();
-    json_t *room = json_pack("{s:s, s:s, s:s}", "room_id", col_text(q, 1), "name", name, "membership", col_text(q, 3));
+    json_t *room = json_pack("{s:s, s:s, s:s}", "room_id", room_id, "name", name, "membership", membership);
     snprintf(file, sizeof file, "rooms/%d.html", ++x->n_rooms);
     begin_page(&page, name);
     if (x->own)
-        add_events(x, col_int(q, 0), &page, events);
+        add_events(x, in->room, &page, events);
     bool any = json_array_size(events) != 0;
     text_addf(&x->index, any ? "<li><a href=\"%s\">" : "<li>", file);
     add_escaped(&x->index, name);
-    text_addf(&x->index, "%s · %s · %zu\n", any ? "</a>" : "", col_text(q, 3), json_array_size(events));
+    text_addf(&x->index, "%s · %s · %zu\n", any ? "</a>" : "", membership, json_array_size(events));
     json_object_set_new(room, "events", events);
     json_array_append_new(rooms, room);
     bool done = !any || add_file(x, file, &page);
     text_finish(&page);
     free(name);
+    free(room_id);
     return done;
 }
 
 static bool add_rooms(struct exporting *x)
 {
+    struct membership_row in;
     json_t *rooms = json_array();
     bool done = true;
     text_adds(&x->index, "<h2>Комнаты <small>Rooms</small></h2>\n<ul>\n");
-    struct stmt *q = export_query_rooms(x->db, x->wanted->user);
-    while (done && stmt_next(q))
-        done = add_room(x, q, rooms);
+    struct stmt *q = memberships_of_user(x->db, x->wanted->user);
+    while (done && memberships_next(q, &in))
+        done = add_room(x, &in, rooms);
     stmt_end(q);
     text_adds(&x->index, "</ul>\n");
     if (!x->own)
@@ -212,9 +214,9 @@ static bool add_all(struct exporting *x)
 {
     struct text data = TEXT_INIT;
     begin_page(&x->index, x->wanted->user_id);
-    for (int i = 0; i < export_query_sections(); ++i)
-        if (x->own || !export_query_section(i)->own)
-            add_section(x, i);
+    for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i)
+        if (x->own || !EXPORT_SECTIONS[i].own)
+            add_section(x, &EXPORT_SECTIONS[i]);
     bool done = add_rooms(x);
     char *json = json_dumps(x->data, JSON_INDENT(2) | JSON_SORT_KEYS);
     text_adds(&data, json);

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "homeserver/store/matrix/user_names.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/school/viewer.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/accounts/contacts.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/bulk_join.h"
 #include "homeserver/rooms/acts/membership.h"
@@ -18,7 +19,6 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/settled.h"
 #include "homeserver/store/school/source.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/school/associations.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/matrix/rooms.h"

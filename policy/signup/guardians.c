@@ -1,8 +1,8 @@
 #include "policy/signup/guardians.h"
 
+#include "homeserver/base/days.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"

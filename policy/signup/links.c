@@ -5,9 +5,9 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/tokens.h"

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"

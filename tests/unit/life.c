@@ -8,10 +8,15 @@
 
 #include <zip.h>
 
-#include "homeserver/store/school/classes.h"
 #include "homeserver/base/days.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/erasures.h"
 #include "homeserver/store/school/people.h"
+#include "homeserver/store/school/reports.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -20,6 +25,7 @@
 #include "policy/school_rooms/documents.h"
 #include "policy/privacy/erasure.h"
 #include "policy/privacy/export.h"
+#include "policy/privacy/export_sections.h"
 #include "policy/records/rollover.h"
 #include "tests/unit/signup_world.h"
 
@@ -311,6 +317,44 @@ static bool exports(struct world *w, user_no who, user_no whose, struct text *zi
     return done;
 }
 
+/* A row of everything that can be kept of a person. */
+static bool act_keep_everything(struct changing_records *c, void *arg)
+{
+    user_no user = *(user_no *)arg;
+    const struct contact_row contact = {"email", "olya@example.org", user, 1, 1};
+    struct report_row report = {.kind = "user", .reporter = user, .accused = user, .reason = "a reason"};
+    const struct application_row application = {.kind = APPLICATION_CORRECTION,
+                                                .state = APPLICATION_WAITING,
+                                                .user = user,
+                                                .school = school_of_class(c->tx->db, 1),
+                                                .child = user,
+                                                .person = {"Olya", "Old", "", DAY_EVER, ""}};
+    return contact_rows_insert(c->tx, &contact) && devices_insert(c->tx, user, "DEVICE", NULL, NULL) != 0 &&
+           account_data_put(c->tx, user, 0, "org.example", "{}") && reports_insert(c->tx, &report) != 0 &&
+           applications_insert(c->tx, &application) != 0;
+}
+
+/* What a section's heading names is in each of its rows, and nothing else. */
+static void sections_are_whole(struct world *w, user_no user, user_no parent)
+{
+    for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i) {
+        const struct export_section *section = &EXPORT_SECTIONS[i];
+        json_t *rows = section->rows(w->f.db, strcmp(section->name, "children") == 0 ? parent : user), *row;
+        size_t k, n = 0;
+        while (n < EXPORT_COLUMNS_MAX && section->columns[n] != NULL)
+            ++n;
+        if (json_array_size(rows) == 0)
+            fail_msg("%s has no row", section->name);
+        json_array_foreach(rows, k, row) {
+            assert_int_equal(json_object_size(row), n);
+            for (size_t c = 0; c < n; ++c)
+                if (json_object_get(row, section->columns[c]) == NULL)
+                    fail_msg("%s: no %s", section->name, section->columns[c]);
+        }
+        json_decref(rows);
+    }
+}
+
 static void test_g4_export(void **state)
 {
     struct world w;
@@ -319,6 +363,8 @@ static void test_g4_export(void **state)
     world_start(&w);
     user_no mother = world_person(&w, (struct world_person){"Maria", "Old", NULL, w.school, ROLE_STAFF});
     assert_true(world_run(&w, 0, act_kin, &(struct kin){w.old, mother}, &e));
+    assert_true(world_run(&w, 0, act_keep_everything, &w.old, &e));
+    sections_are_whole(&w, w.old, mother);
     room_no room = roster_room(&w, w.fifth, ROOM_CLASS);
     assert_true(says(&w, room, w.old, "x < y & z", &e));
     assert_true(says(&w, room, w.class_teacher, "not mine", &e));

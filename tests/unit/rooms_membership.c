@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/events.h"
@@ -16,7 +17,6 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_members.h"

@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roster_members.h"

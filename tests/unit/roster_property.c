@@ -22,10 +22,10 @@
 #include <cmocka.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"

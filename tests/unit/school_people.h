@@ -11,9 +11,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/school/classes.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"

@@ -1,8 +1,8 @@
 #include "homeserver/store/matrix/contacts.h"
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/driver/db.h"
 #include "homeserver/base/days.h"
+#include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/rules/words.h"
 

@@ -6,7 +6,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
-#define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms FROM devices "
+#define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms FROM devices "
 
 enum { BY_ID, OF_USER, NUMBER, OTHERS, HOW_MANY, INSERT, RENAME, SEEN, DELETE, N };
 static const char *const TEXTS[N] = {
@@ -37,6 +37,7 @@ static void device_from_row(struct stmt *q, struct device_row *row)
         .display_name = copy(col_text(q, 3)),
         .last_seen_ip = copy(col_text(q, 4)),
         .last_seen_ms = col_int(q, 5),
+        .created_ms = col_int(q, 6),
     };
 }
 

@@ -18,6 +18,7 @@ struct device_row {
     char *display_name;   /* NULL: none */
     char *last_seen_ip;   /* NULL: never seen */
     int64_t last_seen_ms; /* 0: never seen */
+    int64_t created_ms;
 };
 
 void device_row_finish(struct device_row *row);

@@ -10,10 +10,11 @@
 
 #define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms FROM users "
 
-enum { BY_NO, BY_LOCALPART, NUMBER, LOCALPART, HOW_MANY, INSERT, SET_PASSWORD, SET_STATE, SET_ADMIN, N };
+enum { BY_NO, BY_LOCALPART, ALL, NUMBER, LOCALPART, HOW_MANY, INSERT, SET_PASSWORD, SET_STATE, SET_ADMIN, N };
 static const char *const TEXTS[N] = {
     [BY_NO] = ROW "WHERE user_no = $1",
     [BY_LOCALPART] = ROW "WHERE localpart = $1",
+    [ALL] = ROW "ORDER BY localpart",
     [NUMBER] = "SELECT user_no FROM users WHERE localpart = $1",
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
@@ -25,8 +26,10 @@ static const char *const TEXTS[N] = {
 };
 static const struct statements USERS = {"users", TEXTS, N};
 
-static void user_from_row(struct stmt *q, struct user_row *row)
+bool users_next(struct stmt *q, struct user_row *row)
 {
+    if (!stmt_next(q))
+        return false;
     const char *password_hash = col_text(q, 2);
     *row = (struct user_row){
         .no = col_int(q, 0),
@@ -37,6 +40,7 @@ static void user_from_row(struct stmt *q, struct user_row *row)
         .created_ms = col_int(q, 6),
     };
     snprintf(row->state, sizeof row->state, "%s", col_text(q, 3));
+    return true;
 }
 
 void user_row_finish(struct user_row *row)
@@ -48,10 +52,8 @@ void user_row_finish(struct user_row *row)
 
 static bool one(struct stmt *q, struct user_row *row)
 {
-    bool found = stmt_next(q);
     *row = (struct user_row){0};
-    if (found)
-        user_from_row(q, row);
+    bool found = users_next(q, row);
     stmt_end(q);
     return found;
 }
@@ -64,6 +66,11 @@ bool users_get(struct db *db, user_no no, struct user_row *row)
 bool users_find(struct db *db, const char *localpart, struct user_row *row)
 {
     return one(db_query(db, &USERS, BY_LOCALPART, "t", localpart), row);
+}
+
+struct stmt *users_all(struct db *db)
+{
+    return db_query(db, &USERS, ALL, "");
 }
 
 user_no users_no(struct db *db, const char *localpart)

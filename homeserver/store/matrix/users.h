@@ -13,6 +13,7 @@
 #include "homeserver/base/ids.h"
 
 struct db;
+struct stmt;
 struct tx;
 
 #define USER_STATE_BYTES 12
@@ -32,6 +33,10 @@ void user_row_finish(struct user_row *row); /* frees what it owns and empties it
 /* Look-ups. true: found, the caller finishes *row. Block (a read); also inside a job. */
 bool users_get(struct db *db, user_no no, struct user_row *row);
 bool users_find(struct db *db, const char *localpart, struct user_row *row);
+
+/* Everybody, by localpart: the caller finishes each row; stmt_end after. */
+struct stmt *users_all(struct db *db);
+bool users_next(struct stmt *q, struct user_row *row);
 
 user_no users_no(struct db *db, const char *localpart); /* 0: there is none */
 

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
-#include "homeserver/base/days.h"
 
 #define ROW                                                                                                            \
     "SELECT application_no, kind, state, user_no, link_no, school_no, class_no, role, child, given_name, family_name," \

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/school/links.h"
-#include "homeserver/base/days.h"
 
 struct db;
 struct stmt;

@@ -1,9 +1,9 @@
 #include "homeserver/store/school/associations.h"
 
+#include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/sql_private.h"
-#include "homeserver/base/days.h"
 
 enum { HAS, STAFF_ROOMS, STRANGERS, OF_SCHOOL, PUT, DELETE, CODE_PUT, CODE_FIND, CODE_DELETE, COUNT };
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/base/days.h"
 
 struct tx;
 

@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/school/source.h"
-#include "homeserver/base/days.h"
 #include "policy/rules/words.h"
 
 struct viewer;

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/base/days.h"
 
 struct viewer;
 

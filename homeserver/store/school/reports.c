@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/store/driver/writer.h"
 #include "homeserver/base/days.h"
+#include "homeserver/store/driver/writer.h"
 
 enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, COUNT };
 

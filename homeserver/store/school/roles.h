@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/school/source.h"
 #include "policy/rules/words.h"
 

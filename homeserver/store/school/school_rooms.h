@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
-#include "homeserver/base/days.h"
 #include "policy/rules/words.h"
 
 struct viewer;

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "homeserver/store/driver/db.h"
 #include "homeserver/base/days.h"
+#include "homeserver/store/driver/db.h"
 
 school_day settled_day(struct db *db); /* DAY_EVER: never */
 

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "homeserver/store/driver/db.h"
 #include "homeserver/base/days.h"
+#include "homeserver/store/driver/db.h"
 #include "homeserver/store/school/source.h"
 #include "policy/rules/words.h"
 

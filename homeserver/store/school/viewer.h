@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "homeserver/base/ids.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/ids.h"
 
 struct db;
 

@@ -1,0 +1,219 @@
+#include "policy/privacy/export_sections.h"
+
+#include <limits.h>
+
+#include "homeserver/base/days.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/school/applications.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/reports.h"
+#include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/schools.h"
+#include "homeserver/store/school/viewer.h"
+
+#define FAMILY_MAX 100
+
+static json_t *day_json(school_day day)
+{
+    char text[DAY_TEXT_BYTES];
+    return json_string(day != DAY_EVER ? day_text(day, text) : "");
+}
+
+static json_t *person(struct db *db, user_no user)
+{
+    struct person_row row;
+    struct user_row account;
+    json_t *rows = json_array();
+    if (people_get(db, user, &row) && users_get(db, user, &account)) {
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s, s:I}", "family_name", row.family, "given_name",
+                                              row.given, "middle_name", row.middle, "birth_date",
+                                              row.birth != DAY_EVER ? day_json(row.birth) : json_null(), "account",
+                                              account.state, "created_ts", (json_int_t)account.created_ms));
+        user_row_finish(&account);
+    }
+    person_row_finish(&row);
+    return rows;
+}
+
+static json_t *roles(struct db *db, user_no user)
+{
+    struct role_row row;
+    const struct viewer everybody = viewer_of(0);
+    json_t *rows = json_array();
+    struct stmt *q = roles_page(db, &everybody, user);
+    while (roles_next(q, &row))
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o}", "school", row.school_name, "role",
+                                              school_role_name(row.role), "from", day_json(row.begin), "until",
+                                              day_json(row.end)));
+    stmt_end(q);
+    return rows;
+}
+
+static json_t *enrollments(struct db *db, user_no user)
+{
+    struct enrollment_row row;
+    const struct viewer everybody = viewer_of(0);
+    json_t *rows = json_array();
+    struct stmt *q = enrollments_page_of_person(db, &everybody, user);
+    while (enrollments_next(q, &row))
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:o}", "school", row.school_name, "class",
+                                              row.class_title, "role", school_role_name(row.role), "from",
+                                              day_json(row.begin), "until", day_json(row.end)));
+    stmt_end(q);
+    return rows;
+}
+
+static json_t *names(struct db *db, const user_no *users, int n)
+{
+    json_t *rows = json_array();
+    for (int i = 0; i < n && i < FAMILY_MAX; ++i) {
+        struct person_row row;
+        if (people_get(db, users[i], &row))
+            json_array_append_new(rows, json_pack("{s:o}", "name", json_sprintf("%s %s", row.family, row.given)));
+        person_row_finish(&row);
+    }
+    return rows;
+}
+
+static json_t *guardians(struct db *db, user_no user)
+{
+    user_no users[FAMILY_MAX];
+    return names(db, users, guardianships_guardians(db, user, users, FAMILY_MAX));
+}
+
+static json_t *children(struct db *db, user_no user)
+{
+    user_no users[FAMILY_MAX];
+    return names(db, users, guardianships_children(db, user, users, FAMILY_MAX));
+}
+
+static void add_contact(void *rows, const struct contact_row *row)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s, s:I}", "medium", row->medium, "address", row->address,
+                                          "verified_ts", (json_int_t)row->verified_ms));
+}
+
+static json_t *contacts(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    contact_rows_each(db, user, add_contact, rows);
+    return rows;
+}
+
+static void add_device(void *rows, const struct device_row *row)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s?, s:s?, s:o, s:I}", "device", row->device_id, "name",
+                                          row->display_name, "address", row->last_seen_ip, "last_seen_ts",
+                                          row->last_seen_ms != 0 ? json_integer(row->last_seen_ms) : json_null(),
+                                          "created_ts", (json_int_t)row->created_ms));
+}
+
+static json_t *devices(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    devices_each(db, user, add_device, rows);
+    return rows;
+}
+
+static json_t *applications(struct db *db, user_no user)
+{
+    struct application_row row;
+    const struct applications_query query = {
+        .limit = INT_MAX, .user = user, .state = APPLICATION_STATE__COUNT, .kind = APPLICATION_KIND__COUNT};
+    json_t *rows = json_array();
+    struct stmt *q = applications_query(db, &query);
+    while (applications_next(q, &row)) {
+        struct school_row school;
+        schools_get(db, row.school, &school);
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:s?, s:s, s:s, s:s, s:I}", "kind", application_kind_name(row.kind),
+                                        "school", school.name, "role", row.role != 0 ? school_role_name(row.role) : "",
+                                        "state", application_state_name(row.state), "reason", row.reason, "created_ts",
+                                        (json_int_t)row.created_ms));
+        school_row_finish(&school);
+    }
+    stmt_end(q);
+    return rows;
+}
+
+static json_t *reports(struct db *db, user_no user)
+{
+    struct report_row row;
+    json_t *rows = json_array();
+    struct stmt *q = reports_by(db, user);
+    while (reports_next(q, &row))
+        json_array_append_new(rows, json_pack("{s:s, s:s?, s:s, s:s, s:I}", "kind", row.kind, "event_id", row.event_id,
+                                              "reason", row.reason, "state", row.open ? "open" : "closed", "created_ts",
+                                              (json_int_t)row.created_ms));
+    stmt_end(q);
+    return rows;
+}
+
+static void add_setting(void *rows, const struct account_data_row *row)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s}", "type", row->type, "content", row->content));
+}
+
+static json_t *settings(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    account_data_each(db, user, 0, INT64_MAX, add_setting, rows);
+    return rows;
+}
+
+static void add_field(void *rows, const char *field, const char *value)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s}", "field", field, "value", value));
+}
+
+static json_t *profile(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    profiles_each(db, user, add_field, rows);
+    return rows;
+}
+
+const struct export_section EXPORT_SECTIONS[] = {
+    {"person",
+     "Человек",
+     "Person",
+     {"family_name", "given_name", "middle_name", "birth_date", "account", "created_ts"},
+     .rows = person},
+    {"roles", "Роли в школах", "Roles in schools", {"school", "role", "from", "until"}, .rows = roles},
+    {"enrollments",
+     "Классы и группы",
+     "Classes and groups",
+     {"school", "class", "role", "from", "until"},
+     .rows = enrollments},
+    {"guardians", "Родители и опекуны", "Guardians", {"name"}, .rows = guardians},
+    {"children", "Дети", "Children", {"name"}, .rows = children},
+    {"contacts", "Телефон и почта", "Phone and e-mail", {"medium", "address", "verified_ts"}, .rows = contacts},
+    {"devices",
+     "Сеансы",
+     "Sessions",
+     {"device", "name", "address", "last_seen_ts", "created_ts"},
+     .own = true,
+     .rows = devices},
+    {"applications",
+     "Заявки",
+     "Applications",
+     {"kind", "school", "role", "state", "reason", "created_ts"},
+     .rows = applications},
+    {"reports",
+     "Жалобы",
+     "Reports",
+     {"kind", "event_id", "reason", "state", "created_ts"},
+     .own = true,
+     .rows = reports},
+    {"settings", "Настройки", "Settings", {"type", "content"}, .own = true, .rows = settings},
+    {"profile", "Профиль", "Profile", {"field", "value"}, .rows = profile},
+};
+const int EXPORT_SECTIONS_COUNT = sizeof EXPORT_SECTIONS / sizeof *EXPORT_SECTIONS;
