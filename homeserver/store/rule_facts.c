@@ -49,7 +49,7 @@ enum {
         "e", 3) " UNION ALL SELECT e.class_no, 'child' FROM guardianships g JOIN enrollments e ON e.user_no = g.child" \
                 " AND e.role = 'pupil' WHERE g.guardian = $" #n " AND " CURRENT("e", 3) ")"
 
-static const char *const TEXTS[] = {
+static const struct statement TEXTS[] = {
     [ROOM] = "SELECT COALESCE(rr.kind, CASE WHEN ar.room_no IS NOT NULL THEN 'archive' ELSE r.kind END),"
              " COALESCE(rr.school_no, ar.school_no, 0), COALESCE(rr.class_no, ar.class_no, 0),"
              " (SELECT COUNT(*) FROM room_schools s WHERE s.room_no = r.room_no),"
@@ -104,7 +104,7 @@ static const char *const TEXTS[] = {
                "t", 3) " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
                        " WHERE c.class_no = t.class_no AND c.school_no = $4)) LIMIT 1",
 };
-static const struct statements RULE_FACTS = {"rule_facts", TEXTS, TEXTS_COUNT};
+STATEMENTS(RULE_FACTS, "rule_facts", TEXTS);
 
 static bool holds(struct db *db, int which, int64_t a, int64_t b)
 {

@@ -3,8 +3,8 @@
  *
  * For the gates (rooms/gate.c, policy/gate/school_gate.c). Look-ups read through any connection, in a write job through
  * tx->db, and decide nothing. Whatever they read is in a table that db.h's epochs watch, so that the gate may remember
- * the answers on the writer: a new table read here belongs into db.c's list. Roles, enrollments and the like count by
- * the UTC day. */
+ * the answers on the writer: a new table read here belongs into the list of tests/unit/statements.c, which then names
+ * every statement that must say so. Roles, enrollments and the like count by the UTC day. */
 #ifndef PARTA_STORE_RULE_FACTS_H
 #define PARTA_STORE_RULE_FACTS_H
 

@@ -476,8 +476,8 @@ static void profiles_are_written_by_their_owner(void **state)
 
 static void a_new_name_shows_in_every_joined_room(void **state)
 {
-    static const char *const TEXTS[] = {"SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
-                                        " WHERE s.type = 'm.room.member' AND s.state_key = $1"};
+    static const struct statement TEXTS[] = {"SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
+                                             " WHERE s.type = 'm.room.member' AND s.state_key = $1"};
     static const struct statements MEMBER = {"member", TEXTS, 1};
     struct error e;
     char *one = anna();

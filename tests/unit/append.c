@@ -204,7 +204,7 @@ static void a_room_is_made_whole_or_not_at_all(void **state)
 static int64_t remembered(void)
 {
     enum { HOW_MANY };
-    static const char *const TEXTS[] = {[HOW_MANY] = "SELECT count(*) FROM transactions"};
+    static const struct statement TEXTS[] = {[HOW_MANY] = "SELECT count(*) FROM transactions"};
     static const struct statements COUNTING = {"counting", TEXTS, 1};
     return db_int(f.db, &COUNTING, HOW_MANY, -1, "");
 }

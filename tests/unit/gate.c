@@ -378,7 +378,8 @@ static bool says(room_no room, enum who who, struct appended *out, struct error 
 
 static int64_t messages(room_no room)
 {
-    static const char *const TEXTS[] = {"SELECT COUNT(*) FROM events WHERE room_no = $1 AND type = 'm.room.message'"};
+    static const struct statement TEXTS[] = {
+        "SELECT COUNT(*) FROM events WHERE room_no = $1 AND type = 'm.room.message'"};
     static const struct statements ASK = {"test_gate", TEXTS, 1};
     return db_int(s.f.db, &ASK, 0, -1, "i", room);
 }

@@ -35,7 +35,7 @@
 /* --- Asking --- */
 
 enum { END_ROLE, BORN, SETTLED_BEFORE, COUNT_AUDIT, LAST_REASON, COUNT_IMPORTS, DIGEST, ASK_COUNT };
-static const char *const TEXTS[] = {
+static const struct statement TEXTS[] = {
     [END_ROLE] = "UPDATE roles SET end_date = $2 WHERE user_no = $1",
     [BORN] = "UPDATE people SET birth_date = $2 WHERE user_no = $1",
     [SETTLED_BEFORE] = "UPDATE settled SET day = $1",

@@ -31,7 +31,7 @@
 /* --- Asking --- */
 
 enum { PERSON, SCHOOL, CLASS, COUNT_EVENTS, COUNT_USERS, COUNT_ROOMS, ASK_COUNT };
-static const char *const TEXTS[] = {
+static const struct statement TEXTS[] = {
     [PERSON] = "SELECT user_no FROM people WHERE sourced_id = $1",
     [SCHOOL] = "SELECT school_no FROM schools WHERE sourced_id = $1",
     [CLASS] = "SELECT class_no FROM classes WHERE sourced_id = $1",

@@ -264,7 +264,7 @@ static struct roster *file_read(const struct file *f, char tag)
 /* --- The records, read again --- */
 
 enum { USERS, ROOMS, MEMBERS, NAMED, PEOPLE_MORE, DEVICES, ASK_COUNT };
-static const char *const TEXTS[] = {
+static const struct statement TEXTS[] = {
     [USERS] = "SELECT user_no, state, kind, localpart FROM users ORDER BY user_no",
     [ROOMS] = "SELECT room_no, kind, school_no, class_no FROM roster_rooms",
     [MEMBERS] = "SELECT room_no, user_no, membership FROM memberships WHERE membership IN ('join', 'invite', 'knock')",

@@ -66,7 +66,7 @@ static void a_committed_job_is_there_and_a_refused_one_is_not(void **state)
 
 static void a_statement_asked_again_while_it_runs_is_a_failure(void **state)
 {
-    static const char *const TEXTS[] = {"SELECT 1 UNION ALL SELECT 2", "SELECT $1"};
+    static const struct statement TEXTS[] = {{"SELECT 1 UNION ALL SELECT 2"}, {"SELECT $1"}};
     static const struct statements SET = {"recursion", TEXTS, 2};
     struct fixture *f = *state;
     struct stmt *q = db_query(f->db, &SET, 0, "");
@@ -237,7 +237,7 @@ static void a_newer_database_is_refused(void **state)
 static void a_new_layout_keeps_every_row(void **state)
 {
     enum { ROWS, WITH_ROWID, INDICES, N };
-    static const char *const TEXTS[N] = {
+    static const struct statement TEXTS[N] = {
         [ROWS] =
             "SELECT (SELECT count(*) FROM room_state WHERE room_no = 1 AND type = 'a' AND state_key = 'b' AND pos = 7)"
             " + (SELECT count(*) FROM memberships WHERE user_no = 1 AND room_no = 1 AND membership = 'ban'"
@@ -268,7 +268,7 @@ static void a_new_layout_keeps_every_row(void **state)
 static int64_t cache_size(struct fixture *f)
 {
     enum { SIZE };
-    static const char *const TEXTS[] = {[SIZE] = "PRAGMA cache_size"};
+    static const struct statement TEXTS[] = {[SIZE] = "PRAGMA cache_size"};
     static const struct statements CACHE = {"cache", TEXTS, 1};
     return db_int(writer_db_for_tests(f->writer), &CACHE, SIZE, 0, "");
 }

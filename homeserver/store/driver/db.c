@@ -72,17 +72,17 @@ static struct stmt *prepared(struct db *db, const struct statements *set, int wh
     struct stmt *stmt = place_of(db, set, which);
     if (stmt->raw != NULL && driver_running(stmt)) {
         if (!db->failed)
-            log_error("store", "asked again while it runs: %s", set->texts[which]);
+            log_error("store", "asked again while it runs: %s", set->all[which].text);
         db->failed = true; /* a bug; the statement that runs keeps its rows */
         return &db->broken;
     }
     if (stmt->raw != NULL)
         return stmt;
     stmt->db = db;
-    stmt->text = set->texts[which];
+    stmt->of = &set->all[which];
     if (driver_prepare(stmt))
         return stmt;
-    fail(db, stmt->text);
+    fail(db, stmt->of->text);
     return &db->broken;
 }
 
@@ -99,7 +99,7 @@ static struct stmt *query(struct db *db, const struct statements *set, int which
     }
     struct stmt *stmt = prepared(db, set, which);
     if (stmt->raw != NULL && !driver_bind(stmt, formats, ap))
-        fail(db, stmt->text);
+        fail(db, stmt->of->text);
     return stmt;
 }
 
@@ -117,12 +117,12 @@ bool stmt_next(struct stmt *stmt)
     if (stmt->raw == NULL)
         return false;
     enum driver_step step = driver_step(stmt);
-    if (stmt->epochs != 0 && (step == STEP_ROW || driver_touched(stmt) != 0))
-        db_epoch_next(stmt->db, stmt->epochs);
+    if (stmt->of->epochs != 0 && (step == STEP_ROW || driver_touched(stmt) != 0))
+        db_epoch_next(stmt->db, stmt->of->epochs);
     if (step == STEP_CONSTRAINT)
         stmt->db->conflict = true;
     else if (step == STEP_FAILED)
-        fail(stmt->db, stmt->text);
+        fail(stmt->db, stmt->of->text);
     return step == STEP_ROW;
 }
 

@@ -25,12 +25,35 @@
 struct db;
 struct stmt;
 
-/* A table of statement texts: one static object per file of store/. */
+/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_cache.h). The write connection counts,
+ * for each group of tables, the statements that changed a row of them; a statement says itself which groups it moves
+ * (tests/unit/statements.c holds what it says against what it writes). A rollback counts for all groups. */
+enum db_epochs {
+    EPOCH_PEOPLE = 1,   /* roles, enrollments, guardianships, people, schools, classes; users.state, users.kind */
+    EPOCH_RECORDS = 2,  /* what rooms are to schools: room_schools, roster_rooms, roster_members, named_members … */
+    EPOCH_LIFE = 4,     /* memberships, room_state */
+    EPOCH_POLICIES = 8, /* policies */
+    EPOCH_ALL = 15
+};
+#define EPOCHS 4
+
+struct statement {
+    const char *text; /* SQL that SQLite 3.40 and PostgreSQL 15 both understand; parameters $1… */
+    unsigned epochs;  /* enum db_epochs: what its rows move; 0 of whatever only reads */
+};
+
+/* A table of statements, indexed by its file's enum: one static object an aggregate. */
 struct statements {
-    const char *name;         /* for the log */
-    const char *const *texts; /* indexed by the file's enum */
+    const char *name; /* for tests */
+    const struct statement *all;
     int n;
 };
+
+/* Declares set, of an array of struct statement, and lists it for the tests that prepare every statement there is. The
+ * list is an array that the linker puts together. Plain texts without braces are entries that move no epoch. */
+#define STATEMENTS(set, title, table)                                                                                  \
+    static const struct statements set = {title, table, sizeof table / sizeof *table};                                 \
+    static const struct statements *const set##_LISTED __attribute__((section("parta_statements"), used)) = &set
 
 enum db_mode {
     DB_READ,  /* a worker's connection */
@@ -107,19 +130,8 @@ void db_fail_after(struct db *db, int n);
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
 bool db_in_transaction(struct db *db);
 
-/* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_cache.h). The write connection
- * counts, for each group of tables, the statements that changed a row of them; which tables a statement writes is
- * learnt from SQLite when it is prepared, so that no store function can forget to say so. A rollback counts for all
- * groups. */
-enum db_epochs {
-    EPOCH_PEOPLE = 1,   /* roles, enrollments, guardianships, people, schools, classes; users.state */
-    EPOCH_RECORDS = 2,  /* what rooms are to schools: room_schools, roster_rooms, roster_members, named_members … */
-    EPOCH_LIFE = 4,     /* memberships, room_state */
-    EPOCH_POLICIES = 8, /* policies */
-    EPOCH_ALL = 15
-};
-#define EPOCHS 4
-int64_t db_epoch(const struct db *db, unsigned epochs); /* enum db_epochs; equal: none of these tables has changed */
+/* How often the epochs were moved; equal: none of their tables has changed. */
+int64_t db_epoch(const struct db *db, unsigned epochs);
 void db_epoch_next(struct db *db, unsigned epochs);
 
 /* Room for a job that touches much of the database: a larger page cache, until it is given back. */

@@ -7,8 +7,10 @@
  *   db_cache_grow, db_cache_shrink;
  * - backup.h.
  *
- * SQL of the store is what SQLite 3.40 and PostgreSQL 15 both understand, with parameters $1…; what only one of them
- * knows stands in its driver. */
+ * A driver that must name its parameters' types when it prepares takes them from the formats of the first bind.
+ *
+ * SQL of the store is what SQLite 3.40 and PostgreSQL 15 both understand (tests/postgres holds it to that), with
+ * parameters $1…; what only one of them knows stands in its driver. */
 #ifndef PARTA_STORE_DRIVER_DB_PRIVATE_H
 #define PARTA_STORE_DRIVER_DB_PRIVATE_H
 
@@ -20,9 +22,8 @@
 
 struct stmt {
     struct db *db;
-    void *raw;        /* the driver's; NULL: not prepared yet, or could not be */
-    const char *text; /* as the set has it */
-    unsigned epochs;  /* enum db_epochs: of the tables that it writes */
+    void *raw; /* the driver's; NULL: not prepared yet, or could not be */
+    const struct statement *of;
 };
 
 struct db {
@@ -40,7 +41,6 @@ struct db {
     int reading;    /* depth of db_begin_read */
     int fail_after; /* db_fail_after */
     bool failed, conflict;
-    unsigned preparing;     /* enum db_epochs: of the statement being prepared */
     int64_t epochs[EPOCHS]; /* how often each was raised */
 };
 
@@ -50,7 +50,7 @@ bool driver_open(struct db *db, const char *path, const struct db_options *optio
 void driver_close(struct db *db);                    /* after all statements; raw may be NULL */
 const char *driver_problem(const struct db *db);     /* of the last call that failed; borrowed until the next call */
 bool driver_script(struct db *db, const char *text); /* one statement or several, without parameters */
-bool driver_prepare(struct stmt *stmt);              /* stmt: db and text are set; sets raw and epochs */
+bool driver_prepare(struct stmt *stmt);              /* stmt: db and of are set; sets raw */
 void driver_finalize(struct stmt *stmt);             /* raw may be NULL */
 bool driver_running(const struct stmt *stmt);        /* it has begun and was not reset */
 bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_query has them */

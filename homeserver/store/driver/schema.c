@@ -355,6 +355,11 @@ int schema_version(void)
     return (int)(sizeof MIGRATIONS / sizeof *MIGRATIONS);
 }
 
+const char *schema_migration(int version)
+{
+    return MIGRATIONS[version - 1];
+}
+
 bool schema_migrate_to(struct db *db, int upto)
 {
     int at = driver_schema(db);

@@ -7,6 +7,8 @@
 #include "homeserver/store/driver/db.h"
 
 int schema_version(void); /* the newest one this program knows */
+const char *
+schema_migration(int version); /* the SQL that leads to it from the one before; version 1 … schema_version */
 
 /* Brings a DB_WRITE connection to schema_version, each step in a transaction of its own. false: logged, and the
  * database is as the last whole step left it. A database newer than this program is refused. */

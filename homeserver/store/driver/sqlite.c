@@ -13,7 +13,7 @@
 #define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
 
 /* IMMEDIATE takes the write lock at once: BUSY then comes here alone, never in the middle of a job. */
-static const char *const TRANSACTION[] = {
+static const struct statement TRANSACTION[] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",       [DB_BEGIN_READ] = "BEGIN",        [DB_COMMIT] = "COMMIT",
     [DB_ROLLBACK] = "ROLLBACK",           [DB_SAVEPOINT] = "SAVEPOINT job", [DB_RELEASE] = "RELEASE job",
     [DB_ROLLBACK_TO] = "ROLLBACK TO job",
@@ -21,40 +21,10 @@ static const char *const TRANSACTION[] = {
 const struct statements driver_transaction = {"transaction", TRANSACTION, sizeof TRANSACTION / sizeof *TRANSACTION};
 
 enum { SCHEMA_VERSION };
-static const char *const SCHEMA_TEXTS[] = {[SCHEMA_VERSION] = "PRAGMA user_version"};
+static const struct statement SCHEMA_TEXTS[] = {[SCHEMA_VERSION] = "PRAGMA user_version"};
 static const struct statements SCHEMA = {"sqlite_schema", SCHEMA_TEXTS, 1};
 
 /* --- The connection --- */
-
-/* Columns that change with every message say nothing about the school. */
-static const struct watched {
-    const char *table, *column; /* column NULL: any */
-    unsigned epochs;
-} WATCHED[] = {
-    {"roles", NULL, EPOCH_PEOPLE},           {"enrollments", NULL, EPOCH_PEOPLE},
-    {"guardianships", NULL, EPOCH_PEOPLE},   {"people", NULL, EPOCH_PEOPLE},
-    {"schools", NULL, EPOCH_PEOPLE},         {"classes", NULL, EPOCH_PEOPLE},
-    {"users", "state", EPOCH_PEOPLE},        {"users", "kind", EPOCH_PEOPLE},
-    {"room_schools", NULL, EPOCH_RECORDS},   {"roster_rooms", NULL, EPOCH_RECORDS},
-    {"roster_members", NULL, EPOCH_RECORDS}, {"archived_rooms", NULL, EPOCH_RECORDS},
-    {"named_members", NULL, EPOCH_RECORDS},  {"direct_rooms", NULL, EPOCH_RECORDS},
-    {"associations", NULL, EPOCH_RECORDS},   {"rooms", "kind", EPOCH_RECORDS},
-    {"rooms", "owner", EPOCH_RECORDS},       {"memberships", NULL, EPOCH_LIFE},
-    {"room_state", NULL, EPOCH_LIFE},        {"policies", NULL, EPOCH_POLICIES},
-};
-
-/* SQLite asks for each table that a statement would write while it is being prepared; all is allowed. A new row writes
- * all columns. */
-static int watch(void *arg, int action, const char *table, const char *column, const char *database, const char *by)
-{
-    struct db *db = arg;
-    bool whole = action == SQLITE_INSERT || action == SQLITE_DELETE;
-    for (size_t i = 0; (whole || action == SQLITE_UPDATE) && i < sizeof WATCHED / sizeof *WATCHED; ++i)
-        if (strcmp(WATCHED[i].table, table) == 0 &&
-            (whole || WATCHED[i].column == NULL || strcmp(WATCHED[i].column, column) == 0))
-            db->preparing |= WATCHED[i].epochs;
-    return SQLITE_OK;
-}
 
 /* SQLite's own statistics of its memory, which nobody reads, cost a lock of the whole process at each allocation. */
 static void quieten(void)
@@ -80,8 +50,7 @@ bool driver_open(struct db *db, const char *path, const struct db_options *optio
                   options->durable ? "FULL" : "NORMAL");
     else
         text_adds(&script, "PRAGMA query_only=ON;");
-    bool done = rc == SQLITE_OK && sqlite3_busy_timeout(raw, 10000) == SQLITE_OK &&
-                (!db->writes || sqlite3_set_authorizer(raw, watch, db) == SQLITE_OK) && driver_script(db, script.data);
+    bool done = rc == SQLITE_OK && sqlite3_busy_timeout(raw, 10000) == SQLITE_OK && driver_script(db, script.data);
     text_finish(&script);
     return done;
 }
@@ -163,11 +132,9 @@ static char *numbered(const char *text)
 bool driver_prepare(struct stmt *stmt)
 {
     sqlite3_stmt *raw = NULL;
-    char *sql = numbered(stmt->text);
-    stmt->db->preparing = 0;
+    char *sql = numbered(stmt->of->text);
     bool done = sqlite3_prepare_v3(stmt->db->raw, sql, -1, SQLITE_PREPARE_PERSISTENT, &raw, NULL) == SQLITE_OK;
     stmt->raw = raw;
-    stmt->epochs = stmt->db->preparing;
     free(sql);
     return done;
 }

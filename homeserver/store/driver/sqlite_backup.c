@@ -13,7 +13,7 @@
 
 enum { BACKUP_INTEGRITY, BACKUP_REFERENCES, BACKUP_USERS, BACKUP_ROOMS, BACKUP_EVENTS, BACKUP__COUNT };
 /* clang-format off */
-static const char *const TEXTS[BACKUP__COUNT] = {
+static const struct statement TEXTS[BACKUP__COUNT] = {
     [BACKUP_INTEGRITY] = "PRAGMA integrity_check(20)",
     [BACKUP_REFERENCES] = "PRAGMA foreign_key_check",
     [BACKUP_USERS] = "SELECT count(*) FROM users",

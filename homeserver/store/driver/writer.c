@@ -16,11 +16,11 @@
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
 enum { RESERVED, RESERVE, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [RESERVED] = "SELECT reserved FROM stream WHERE one = 1",
     [RESERVE] = "UPDATE stream SET reserved = $1 WHERE one = 1",
 };
-static const struct statements STREAM = {"stream", TEXTS, COUNT};
+STATEMENTS(STREAM, "stream", TEXTS);
 
 /* A job in the queue: on the stack of the worker that waits for it, or on the heap with somebody to tell. */
 struct waiting {

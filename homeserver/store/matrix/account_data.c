@@ -4,7 +4,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { GET, PUT, FORGET, FORGET_ROOM, HOW_MANY, SINCE, IN_ROOM, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [GET] = "SELECT content FROM account_data WHERE user_no = $1 AND room_no = $2 AND type = $3",
     [PUT] = "INSERT INTO account_data (user_no, room_no, type, content, pos) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT (user_no, room_no, type) DO UPDATE SET content = excluded.content, pos = excluded.pos",
@@ -15,7 +15,7 @@ static const char *const TEXTS[N] = {
               " ORDER BY pos",
     [IN_ROOM] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
 };
-static const struct statements ACCOUNT_DATA = {"account_data", TEXTS, N};
+STATEMENTS(ACCOUNT_DATA, "account_data", TEXTS);
 
 char *account_data_get(struct db *db, user_no user, room_no room, const char *type)
 {

@@ -7,7 +7,7 @@
 #include "policy/rules/words.h"
 
 enum { OWNER, HOW_MANY, EACH, GUARDIAN, ROLES, INSERT, DELETE, FORGET, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [OWNER] = "SELECT user_no FROM contacts WHERE medium = $1 AND address = $2",
     [HOW_MANY] = "SELECT count(*) FROM contacts WHERE user_no = $1 AND medium = $2",
     [EACH] = "SELECT medium, address, user_no, verified_ms, added_ms FROM contacts WHERE user_no = $1"
@@ -19,7 +19,7 @@ static const char *const TEXTS[COUNT] = {
     [DELETE] = "DELETE FROM contacts WHERE user_no = $1 AND medium = $2 AND address = $3",
     [FORGET] = "DELETE FROM contacts WHERE user_no = $1",
 };
-static const struct statements CONTACTS = {"contacts", TEXTS, COUNT};
+STATEMENTS(CONTACTS, "contacts", TEXTS);
 
 user_no contact_rows_owner(struct db *db, const char *medium, const char *address)
 {

@@ -6,7 +6,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { FIND, LAST, DUE, INSERT, DELETE, FORGET, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [FIND] = "SELECT MAX(held_no) FROM held_messages WHERE device_no = $1 AND room_no = $2 AND about = $3"
              " AND txn_id = $4",
     [LAST] = "SELECT MAX(held_no) FROM held_messages",
@@ -19,7 +19,7 @@ static const char *const TEXTS[COUNT] = {
     [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
     [FORGET] = "DELETE FROM held_messages WHERE sender = $1",
 };
-static const struct statements HELD = {"delayed_messages", TEXTS, COUNT};
+STATEMENTS(HELD, "delayed_messages", TEXTS);
 
 void delayed_message_placeholder(int64_t no, char out[ID_BYTES_MAX + 1])
 {

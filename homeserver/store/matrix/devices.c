@@ -9,7 +9,7 @@
 #define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms FROM devices "
 
 enum { BY_ID, OF_USER, NUMBER, OTHERS, HOW_MANY, INSERT, RENAME, SEEN, DELETE, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [BY_ID] = ROW "WHERE user_no = $1 AND device_id = $2",
     [OF_USER] = ROW "WHERE user_no = $1 ORDER BY device_no",
     [NUMBER] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_id = $2",
@@ -21,7 +21,7 @@ static const char *const TEXTS[N] = {
     [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
     [DELETE] = "DELETE FROM devices WHERE user_no = $1 AND device_no = $2",
 };
-static const struct statements DEVICES = {"devices", TEXTS, N};
+STATEMENTS(DEVICES, "devices", TEXTS);
 
 static char *copy(const char *s)
 {

@@ -38,7 +38,7 @@ enum {
 };
 
 /* State at a position: the key's newest row not after it. The inner query is one probe of index events_state a key. */
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [FORWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4",
     [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
@@ -78,11 +78,12 @@ static const char *const TEXTS[COUNT] = {
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
                " signature, redacts, reference_hash, replaces)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    [SET_STATE] = "INSERT INTO room_state (room_no, type, state_key, pos) VALUES ($1, $2, $3, $4)"
-                  " ON CONFLICT (room_no, type, state_key) DO UPDATE SET pos = excluded.pos",
+    [SET_STATE] = {"INSERT INTO room_state (room_no, type, state_key, pos) VALUES ($1, $2, $3, $4)"
+                   " ON CONFLICT (room_no, type, state_key) DO UPDATE SET pos = excluded.pos",
+                   EPOCH_LIFE},
     [REDACT] = "UPDATE events SET redacted_by = $2, content = $3 WHERE pos = $1",
 };
-static const struct statements EVENTS = {"events", TEXTS, COUNT};
+STATEMENTS(EVENTS, "events", TEXTS);
 
 bool events_next(struct stmt *q, struct event_row *row)
 {

@@ -4,7 +4,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { GET, FIND, LAST, PUT, PRUNE, FORGET, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [GET] = "SELECT definition FROM filters WHERE user_no = $1 AND filter_no = $2",
     [FIND] = "SELECT filter_no FROM filters WHERE user_no = $1 AND definition = $2",
     [LAST] = "SELECT max(filter_no) FROM filters WHERE user_no = $1",
@@ -13,7 +13,7 @@ static const char *const TEXTS[N] = {
     [PRUNE] = "DELETE FROM filters WHERE user_no = $1 AND filter_no <= $2",
     [FORGET] = "DELETE FROM filters WHERE user_no = $1",
 };
-static const struct statements FILTERS = {"filters", TEXTS, N};
+STATEMENTS(FILTERS, "filters", TEXTS);
 
 char *filters_get(struct db *db, user_no user, int64_t filter_no)
 {

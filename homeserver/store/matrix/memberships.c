@@ -27,7 +27,7 @@ enum {
     FORGET,
     COUNT
 };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [GET] = ROW " FROM memberships m WHERE m.user_no = $1 AND m.room_no = $2",
     [OF_USER] = ROW " FROM memberships m WHERE m.user_no = $1",
     [ROOMS_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1"
@@ -43,14 +43,16 @@ static const char *const TEXTS[COUNT] = {
                    " WHERE a.user_no = $1 AND a.membership = 'join' ORDER BY b.user_no",
     [HEROES] = HEROES_WHO("'join', 'invite'"),
     [FORMER_HEROES] = HEROES_WHO("'leave', 'ban'"),
-    [PUT] = "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
-            " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
-            " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
+    [PUT] = {"INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
+             " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
+             " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
+             EPOCH_LIFE},
     [PUT_FIRST] =
-        "INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
-    [FORGET] = "UPDATE memberships SET forgotten = 1 WHERE user_no = $1 AND room_no = $2",
+        {"INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos) VALUES ($1, $2, 'join', $3, $3)",
+         EPOCH_LIFE},
+    [FORGET] = {"UPDATE memberships SET forgotten = 1 WHERE user_no = $1 AND room_no = $2", EPOCH_LIFE},
 };
-static const struct statements MEMBERSHIPS = {"memberships", TEXTS, COUNT};
+STATEMENTS(MEMBERSHIPS, "memberships", TEXTS);
 
 static const char *const NAMES[] = {
     [MEMBERSHIP_NONE] = "leave",  [MEMBERSHIP_JOIN] = "join",   [MEMBERSHIP_INVITE] = "invite",

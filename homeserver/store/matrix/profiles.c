@@ -9,7 +9,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { GET, ALL, PUT, DELETE, FORGET, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [GET] = "SELECT value FROM profile_fields WHERE user_no = $1 AND field = $2",
     [ALL] = "SELECT field, value FROM profile_fields WHERE user_no = $1 ORDER BY field",
     [PUT] = "INSERT INTO profile_fields (user_no, field, value, pos) VALUES ($1, $2, $3, $4)"
@@ -17,7 +17,7 @@ static const char *const TEXTS[N] = {
     [DELETE] = "DELETE FROM profile_fields WHERE user_no = $1 AND field = $2",
     [FORGET] = "DELETE FROM profile_fields WHERE user_no = $1",
 };
-static const struct statements PROFILES = {"profiles", TEXTS, N};
+STATEMENTS(PROFILES, "profiles", TEXTS);
 
 char *profiles_get(struct db *db, user_no user, const char *field)
 {

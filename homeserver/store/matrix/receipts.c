@@ -7,7 +7,7 @@
 #define ROW "SELECT room_no, user_no, type, thread, event_id, event_pos, ts, pos FROM receipts "
 
 enum { CHANGED, OF_USER, LAST_OF_USER, EVENT_POS, PUT, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [CHANGED] = ROW "WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND (type <> 'm.read.private' OR user_no = $4)"
                     " ORDER BY thread, event_id, type, user_no",
     [OF_USER] = ROW "WHERE room_no = $1 AND user_no = $2",
@@ -17,7 +17,7 @@ static const char *const TEXTS[COUNT] = {
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (room_no, user_no, type, thread) DO UPDATE SET"
             " event_id = excluded.event_id, event_pos = excluded.event_pos, ts = excluded.ts, pos = excluded.pos",
 };
-static const struct statements RECEIPTS = {"receipts", TEXTS, COUNT};
+STATEMENTS(RECEIPTS, "receipts", TEXTS);
 
 bool receipts_next(struct stmt *q, struct receipt_row *row)
 {

@@ -6,7 +6,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { TO, ANNOTATIONS, THREADS, INSERT, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [TO] = "SELECT r.pos, r.rel_type, e.event_id, e.type, e.state_key, e.sender, e.ts FROM relations r"
            " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL"
            " ORDER BY r.pos",
@@ -18,7 +18,7 @@ static const char *const TEXTS[COUNT] = {
     [INSERT] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
                " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
 };
-static const struct statements RELATIONS = {"relations", TEXTS, COUNT};
+STATEMENTS(RELATIONS, "relations", TEXTS);
 
 struct stmt *relations_to(struct db *db, const char *target_id, stream_pos upto)
 {

@@ -20,7 +20,7 @@ enum {
     ALIASES_MOVE,
     COUNT
 };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [BY_ID] = "SELECT room_no FROM rooms WHERE room_id = $1",
     [ID_OF] = "SELECT room_id FROM rooms WHERE room_no = $1",
     [GET] = ROW "WHERE room_no = $1",
@@ -28,15 +28,16 @@ static const char *const TEXTS[COUNT] = {
     [OWNED] = "SELECT MIN(room_no) FROM rooms WHERE owner = $1 AND kind = $2",
     [ALIAS_FIND] = "SELECT room_no, creator FROM aliases WHERE alias = $1",
     [ALIASES_OF] = "SELECT alias FROM aliases WHERE room_no = $1 ORDER BY alias",
-    [INSERT] = "INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)"
-               " RETURNING room_no",
+    [INSERT] = {"INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)"
+                " RETURNING room_no",
+                EPOCH_RECORDS},
     [SET_ID] = "UPDATE rooms SET room_id = $2 WHERE room_no = $1",
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
     [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1",
     [ALIASES_MOVE] = "UPDATE aliases SET room_no = $2 WHERE room_no = $1",
 };
-static const struct statements ROOMS = {"rooms", TEXTS, COUNT};
+STATEMENTS(ROOMS, "rooms", TEXTS);
 
 room_no rooms_by_id(struct db *db, const char *room_id)
 {

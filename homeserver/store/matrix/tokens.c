@@ -41,7 +41,7 @@ enum {
     " WHERE token_hash = $1 AND (uses_allowed IS NULL OR uses < uses_allowed)"                                         \
     " AND (expires_ms IS NULL OR expires_ms > $2)"
 
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [FIND + TOKEN_ACCESS] = FIND_IN("access_tokens"),
     [FIND + TOKEN_REFRESH] = FIND_IN("refresh_tokens"),
     [INSERT + TOKEN_ACCESS] = INSERT_INTO("access_tokens"),
@@ -60,7 +60,7 @@ static const char *const TEXTS[COUNT] = {
                             " VALUES ($1, nullif($2, 0), nullif($3, 0), $4) ON CONFLICT DO NOTHING",
     [REGISTRATION_USE] = "UPDATE registration_tokens SET uses = uses + 1" USABLE,
 };
-static const struct statements TOKENS = {"tokens", TEXTS, COUNT};
+STATEMENTS(TOKENS, "tokens", TEXTS);
 
 void token_row_finish(struct token_row *row)
 {

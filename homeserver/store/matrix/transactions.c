@@ -4,14 +4,14 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { FIND, TXN_OF, INSERT, PRUNE, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [FIND] = "SELECT pos FROM transactions WHERE device_no = $1 AND txn_id = $2 AND room_no = $3 AND about = $4",
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
     [INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
     [PRUNE] = "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
               " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
 };
-static const struct statements TRANSACTIONS = {"transactions", TEXTS, COUNT};
+STATEMENTS(TRANSACTIONS, "transactions", TEXTS);
 
 stream_pos transactions_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id)
 {

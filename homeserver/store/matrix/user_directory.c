@@ -8,7 +8,7 @@
     " WHERE u.kind = 'person' AND u.state IN ('active', 'restricted') AND u.user_no <> $1 "
 
 enum { ALL, KNOWN, EXTERNAL, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [ALL] = PERSON "ORDER BY u.user_no",
     [KNOWN] =
         PERSON "AND u.user_no IN (SELECT o.user_no FROM roles r JOIN roles o ON o.school_no = r.school_no"
@@ -18,7 +18,7 @@ static const char *const TEXTS[COUNT] = {
     [EXTERNAL] = "SELECT min(CASE WHEN r.role = 'external' THEN 1 ELSE 0 END) FROM roles r"
                  " WHERE r.user_no = $1 AND " NOW("r"),
 };
-static const struct statements USER_DIRECTORY = {"user_directory", TEXTS, COUNT};
+STATEMENTS(USER_DIRECTORY, "user_directory", TEXTS);
 
 struct stmt *user_directory_all(struct db *db, user_no asker)
 {

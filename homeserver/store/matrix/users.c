@@ -11,20 +11,21 @@
 #define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms FROM users "
 
 enum { BY_NO, BY_LOCALPART, ALL, NUMBER, LOCALPART, HOW_MANY, INSERT, SET_PASSWORD, SET_STATE, SET_ADMIN, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [BY_NO] = ROW "WHERE user_no = $1",
     [BY_LOCALPART] = ROW "WHERE localpart = $1",
     [ALL] = ROW "ORDER BY localpart",
     [NUMBER] = "SELECT user_no FROM users WHERE localpart = $1",
     [LOCALPART] = "SELECT localpart FROM users WHERE user_no = $1",
     [HOW_MANY] = "SELECT count(*) FROM users",
-    [INSERT] = ("INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
-                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no"),
+    [INSERT] = {"INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
+                " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no",
+                EPOCH_PEOPLE},
     [SET_PASSWORD] = "UPDATE users SET password_hash = $2 WHERE user_no = $1",
-    [SET_STATE] = "UPDATE users SET state = $2 WHERE user_no = $1",
+    [SET_STATE] = {"UPDATE users SET state = $2 WHERE user_no = $1", EPOCH_PEOPLE},
     [SET_ADMIN] = "UPDATE users SET admin = $2 WHERE user_no = $1",
 };
-static const struct statements USERS = {"users", TEXTS, N};
+STATEMENTS(USERS, "users", TEXTS);
 
 bool users_next(struct stmt *q, struct user_row *row)
 {

@@ -12,7 +12,7 @@
     " coalesce(validated_ms, 0) FROM verifications "
 
 enum { GET, FIND, SENDS, INSERT, RESEND, SUPERSEDE, TRIED, VALIDATE, END, DELIVER, LOST, PURGE, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [GET] = ROW "WHERE sid = $1",
     [FIND] = ROW "WHERE medium = $1 AND address = $2 AND purpose = $3 AND secret_hash = $4 AND expires_ms > $5"
                  " ORDER BY created_ms DESC LIMIT 1",
@@ -32,7 +32,7 @@ static const char *const TEXTS[COUNT] = {
     [LOST] = "UPDATE verifications SET delivery = 'failed' WHERE delivery = 'waiting'",
     [PURGE] = "DELETE FROM verifications WHERE expires_ms < $1",
 };
-static const struct statements VERIFICATIONS = {"verifications", TEXTS, COUNT};
+STATEMENTS(VERIFICATIONS, "verifications", TEXTS);
 
 static void take_hash(struct stmt *q, int column, unsigned char out[TOKEN_HASH_BYTES])
 {

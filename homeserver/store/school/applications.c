@@ -14,7 +14,7 @@
 #define OPEN "state IN ('begun', 'waiting')"
 
 enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [GET] = ROW "WHERE application_no = $1",
     [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
                   " AND ($5 = 0 OR user_no = $5) AND ($6 = 0 OR child = $6) AND ($7 = '' OR state = $7)"
@@ -38,7 +38,7 @@ static const char *const TEXTS[N] = {
     [DECIDE] = "UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
                " version = version + 1 WHERE application_no = $1 AND " OPEN,
 };
-static const struct statements APPLICATIONS = {"applications", TEXTS, N};
+STATEMENTS(APPLICATIONS, "applications", TEXTS);
 
 static const char *const KINDS[APPLICATION_KIND__COUNT] = {
     [APPLICATION_JOIN] = "join", [APPLICATION_GUARDIAN] = "guardian", [APPLICATION_CORRECTION] = "correction"};

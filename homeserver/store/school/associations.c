@@ -7,7 +7,7 @@
 
 enum { HAS, STAFF_ROOMS, STRANGERS, OF_SCHOOL, PUT, DELETE, CODE_PUT, CODE_FIND, CODE_DELETE, COUNT };
 
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [HAS] = "SELECT 1 FROM associations WHERE room_no = $1 AND school_no = $2",
     [STAFF_ROOMS] = "SELECT r.room_id FROM associations a JOIN roster_rooms rr ON rr.school_no = a.school_no"
                     " AND rr.class_no = 0 AND rr.kind = 'staff' JOIN rooms r ON r.room_no = rr.room_no"
@@ -19,14 +19,15 @@ static const char *const TEXTS[COUNT] = {
         " WHERE a.room_no = $1 AND r.user_no = m.user_no AND " CURRENT("r", 2) " AND r.role IN " STAFF_ROLES ")",
     [OF_SCHOOL] = "SELECT a.room_no, r.room_id FROM associations a JOIN rooms r ON r.room_no = a.room_no"
                   " WHERE a.school_no = $1 ORDER BY a.room_no",
-    [PUT] = "INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT DO NOTHING",
-    [DELETE] = "DELETE FROM associations WHERE room_no = $1 AND school_no = $2",
+    [PUT] = {"INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by) VALUES ($1, $2, $3, $4)"
+             " ON CONFLICT DO NOTHING",
+             EPOCH_RECORDS},
+    [DELETE] = {"DELETE FROM associations WHERE room_no = $1 AND school_no = $2", EPOCH_RECORDS},
     [CODE_PUT] = "INSERT INTO association_codes (code_hash, room_no, expires_ms) VALUES ($1, $2, $3)",
     [CODE_FIND] = "SELECT room_no FROM association_codes WHERE code_hash = $1 AND expires_ms > $2",
     [CODE_DELETE] = "DELETE FROM association_codes WHERE code_hash = $1",
 };
-static const struct statements ASSOCIATIONS = {"associations", TEXTS, COUNT};
+STATEMENTS(ASSOCIATIONS, "associations", TEXTS);
 
 bool associations_has(struct db *db, room_no room, school_no school)
 {

@@ -11,14 +11,14 @@ enum { HEAD, INSERT, FORWARD, BACKWARD, COUNT };
     " substr(act, 1, length($4)) = $4)) AND ($5 = '' OR actor = $5)"
 #define ROW "SELECT seq, entry, hash, signature, school_no, act, actor FROM audit WHERE "
 
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [HEAD] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [INSERT] = "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [FORWARD] = ROW "seq > $1" WHICH " ORDER BY seq LIMIT $2",
     [BACKWARD] = ROW "seq < $1" WHICH " ORDER BY seq DESC LIMIT $2",
 };
-static const struct statements AUDIT = {"audit", TEXTS, COUNT};
+STATEMENTS(AUDIT, "audit", TEXTS);
 
 int64_t audit_head(struct db *db, unsigned char hash[AUDIT_HASH_BYTES])
 {

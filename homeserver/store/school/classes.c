@@ -11,20 +11,22 @@
     " s.sourced_id, s.name FROM classes c JOIN schools s ON s.school_no = c.school_no "
 
 enum { ALL, ONE, PAGE, BY_SOURCED_ID, SOURCED_ID, INSERT, UPDATE, END, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = CLASS "ORDER BY c.class_no",
     [ONE] = CLASS "WHERE c.class_no = $1",
     [PAGE] = CLASS "WHERE c.class_no > $3 AND ($5 = 0 OR c.school_no = $5) AND " SEES(
         "c.school_no", 1, 2) " ORDER BY c.class_no LIMIT $4",
     [BY_SOURCED_ID] = "SELECT class_no FROM classes WHERE sourced_id = $1",
     [SOURCED_ID] = "SELECT sourced_id FROM classes WHERE class_no = $1",
-    [INSERT] = "INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING class_no",
-    [UPDATE] = "UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
-               " source = $7, version = version + 1 WHERE class_no = $8",
-    [END] = "UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1",
+    [INSERT] = {"INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING class_no",
+                EPOCH_PEOPLE},
+    [UPDATE] = {"UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
+                " source = $7, version = version + 1 WHERE class_no = $8",
+                EPOCH_PEOPLE},
+    [END] = {"UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1", EPOCH_PEOPLE},
 };
-static const struct statements CLASSES = {"classes", TEXTS, N};
+STATEMENTS(CLASSES, "classes", TEXTS);
 
 bool classes_next(struct stmt *q, struct class_row *row)
 {

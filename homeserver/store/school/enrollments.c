@@ -26,7 +26,7 @@ enum {
     DELETE,
     N
 };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = ENROLLMENT_ALONE,
     [OF_PERSON] = ENROLLMENT_ALONE "WHERE n.user_no = $1",
     [OF_CLASS] = ENROLLMENT_ALONE "WHERE n.class_no = $1",
@@ -44,12 +44,14 @@ static const char *const TEXTS[N] = {
                     " AND c.school_no = $3 AND " CURRENT("n", 2) " ORDER BY n.class_no LIMIT 1",
     [CLASS_TEACHER] = "SELECT 1 FROM enrollments n WHERE n.class_no = $1 AND n.role = 'class_teacher'"
                       " AND " CURRENT("n", 2) " LIMIT 1",
-    [PUT] = "INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
-            " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
-            " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
-    [DELETE] = "DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
+    [PUT] = {"INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
+             " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
+             " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
+             EPOCH_PEOPLE},
+    [DELETE] = {"DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
+                EPOCH_PEOPLE},
 };
-static const struct statements ENROLLMENTS = {"enrollments", TEXTS, N};
+STATEMENTS(ENROLLMENTS, "enrollments", TEXTS);
 
 bool enrollments_next(struct stmt *q, struct enrollment_row *row)
 {

@@ -3,7 +3,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { OPEN, DONE, ROOM, BEGIN, ADVANCE, FINISH, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [OPEN] = "SELECT user_no, room_no, pos FROM erasures WHERE done_ms IS NULL ORDER BY started_ms, user_no LIMIT 1",
     [DONE] = "SELECT 1 FROM erasures WHERE user_no = $1 AND done_ms IS NOT NULL",
     [ROOM] = "SELECT MIN(room_no) FROM memberships WHERE user_no = $1 AND room_no >= $2",
@@ -11,7 +11,7 @@ static const char *const TEXTS[COUNT] = {
     [ADVANCE] = "UPDATE erasures SET room_no = $2, pos = $3 WHERE user_no = $1",
     [FINISH] = "UPDATE erasures SET done_ms = $2 WHERE user_no = $1",
 };
-static const struct statements ERASURES = {"erasures", TEXTS, COUNT};
+STATEMENTS(ERASURES, "erasures", TEXTS);
 
 bool erasures_open(struct db *db, struct erasure_row *out)
 {

@@ -11,7 +11,7 @@
     "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "
 
 enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, DELETE, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = GUARDIANSHIP_ALONE,
     [OF_PERSON] = GUARDIANSHIP_ALONE "WHERE g.child = $1 UNION " GUARDIANSHIP_ALONE "WHERE g.guardian = $1",
     [BEYOND] = GUARDIANSHIP_ALONE "WHERE g.source = 'school'"
@@ -25,11 +25,12 @@ static const char *const TEXTS[N] = {
     [GUARDIANS] = "SELECT guardian FROM guardianships WHERE child = $1 ORDER BY guardian",
     [CHILDREN] = "SELECT child FROM guardianships WHERE guardian = $1 ORDER BY child",
     [SOURCE] = "SELECT source FROM guardianships WHERE child = $1 AND guardian = $2",
-    [PUT] = "INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
-    [DELETE] = "DELETE FROM guardianships WHERE child = $1 AND guardian = $2",
+    [PUT] = {"INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
+             " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
+             EPOCH_PEOPLE},
+    [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE},
 };
-static const struct statements GUARDIANSHIPS = {"guardianships", TEXTS, N};
+STATEMENTS(GUARDIANSHIPS, "guardianships", TEXTS);
 
 bool guardianships_next(struct stmt *q, struct guardianship_row *row)
 {

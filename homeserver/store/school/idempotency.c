@@ -3,7 +3,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { FIND, INSERT, PRUNE, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [FIND] = "SELECT caller, key_hash, request_hash, status, version, reply FROM idempotency"
              " WHERE caller = $1 AND key_hash = $2",
     [INSERT] = "INSERT INTO idempotency (caller, key_hash, request_hash, status, version, reply, created_ms)"
@@ -11,7 +11,7 @@ static const char *const TEXTS[N] = {
     [PRUNE] = "DELETE FROM idempotency WHERE (caller, key_hash) IN"
               " (SELECT caller, key_hash FROM idempotency WHERE created_ms < $1 LIMIT $2)",
 };
-static const struct statements IDEMPOTENCY = {"idempotency", TEXTS, N};
+STATEMENTS(IDEMPOTENCY, "idempotency", TEXTS);
 
 struct stmt *idempotency_find(struct db *db, const char *caller, const unsigned char key_hash[IDEMPOTENCY_HASH_BYTES])
 {

@@ -3,13 +3,13 @@
 #define IMPORT "SELECT import_no, source, mode, author, changes, started_ms, ended_ms FROM imports "
 
 enum { PAGE, LAST, PUT, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [PAGE] = IMPORT "WHERE import_no > $1 ORDER BY import_no LIMIT $2",
     [LAST] = "SELECT MAX(started_ms) FROM imports WHERE source = $1 AND mode = $2",
     [PUT] = "INSERT INTO imports (source, mode, author, changes, started_ms, ended_ms)"
             " VALUES ($1, $2, $3, $4, $5, $6)",
 };
-static const struct statements IMPORTS = {"imports", TEXTS, N};
+STATEMENTS(IMPORTS, "imports", TEXTS);
 
 struct stmt *imports_page(struct db *db, int64_t after, int limit)
 {

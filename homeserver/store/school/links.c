@@ -14,7 +14,7 @@
 #define OPEN_AT(n) "revoked_ms IS NULL AND uses < uses_allowed AND expires_ms > $" #n
 
 enum { FIND, GET, QUERY, INSERT, REVOKE, REVOKE_OF, USE, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [FIND] = ROW "WHERE token_hash = $1",
     [GET] = ROW "WHERE link_no = $1",
     [QUERY] = ROW
@@ -29,7 +29,7 @@ static const char *const TEXTS[N] = {
     [REVOKE_OF] = "UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL",
     [USE] = "UPDATE links SET uses = uses + 1 WHERE link_no = $1 AND " OPEN_AT(2),
 };
-static const struct statements LINKS = {"links", TEXTS, N};
+STATEMENTS(LINKS, "links", TEXTS);
 
 static const char *const KINDS[LINK_KIND__COUNT] = {
     [LINK_CLASS] = "class", [LINK_SCHOOL] = "school", [LINK_GUARDIAN] = "guardian", [LINK_PERSONAL] = "personal"};

@@ -5,14 +5,14 @@
 #define SELECT_OPERATORS "SELECT token_no, name, scopes, created_ms, expires_ms, revoked_ms FROM operator_tokens WHERE "
 
 enum { FIND, LIST, INSERT, REVOKE, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [FIND] = SELECT_OPERATORS "token_hash = $1",
     [LIST] = SELECT_OPERATORS "token_no > $1 ORDER BY token_no LIMIT $2",
     [INSERT] = ("INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
                 " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING RETURNING token_no"),
     [REVOKE] = "UPDATE operator_tokens SET revoked_ms = $2 WHERE token_no = $1 AND revoked_ms IS NULL",
 };
-static const struct statements OPERATORS = {"operator_tokens", TEXTS, N};
+STATEMENTS(OPERATORS, "operator_tokens", TEXTS);
 
 struct stmt *operators_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES])
 {

@@ -58,7 +58,7 @@ enum {
     FORGET,
     N
 };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ONE] = PERSON "WHERE p.user_no = $1",
     [ALL] = PERSON_ALONE "ORDER BY p.user_no",
     [BY_SOURCED_ID] = "SELECT user_no FROM people WHERE sourced_id = $1",
@@ -89,20 +89,24 @@ static const char *const TEXTS[N] = {
     [REOPEN] = REOPEN_BY(EVERYBODY),
     [REOPEN_OF] = REOPEN_BY(ONE_SECOND),
 
-    [PUT] = "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
-            " source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (user_no) DO UPDATE SET"
-            " given_name = excluded.given_name, family_name = excluded.family_name,"
-            " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
-            " ended = excluded.ended, source = excluded.source, version = people.version + 1",
-    [SET_SOURCE] = "UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1",
-    [SET_CLOSED] = "UPDATE people SET closed = $2 WHERE user_no = $1",
-    [END] = "UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1",
-    [RETURN] = "UPDATE people SET ended = 0, source = 'school', version = version + 1 WHERE user_no = $1",
-    [FORGET] = "UPDATE people SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
-               " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, closed = 0, version = version + 1"
-               " WHERE user_no = $1",
+    [PUT] =
+        {"INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
+         " source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (user_no) DO UPDATE SET"
+         " given_name = excluded.given_name, family_name = excluded.family_name,"
+         " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
+         " ended = excluded.ended, source = excluded.source, version = people.version + 1",
+         EPOCH_PEOPLE},
+    [SET_SOURCE] = {"UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE},
+    [SET_CLOSED] = {"UPDATE people SET closed = $2 WHERE user_no = $1", EPOCH_PEOPLE},
+    [END] = {"UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE},
+    [RETURN] = {"UPDATE people SET ended = 0, source = 'school', version = version + 1 WHERE user_no = $1",
+                EPOCH_PEOPLE},
+    [FORGET] = {"UPDATE people SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
+                " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, closed = 0, version = version + 1"
+                " WHERE user_no = $1",
+                EPOCH_PEOPLE},
 };
-static const struct statements PEOPLE = {"people", TEXTS, N};
+STATEMENTS(PEOPLE, "people", TEXTS);
 
 bool people_next(struct stmt *q, struct person_row *row)
 {

@@ -9,14 +9,15 @@
 #define ROW "SELECT school_no, version, document, author, reason, created_ms FROM policies WHERE school_no = $1 "
 
 enum { VERSION, NEWEST, HISTORY, INSERT, COUNT };
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [VERSION] = "SELECT MAX(version) FROM policies WHERE school_no = $1",
     [NEWEST] = ROW "ORDER BY version DESC LIMIT 1",
     [HISTORY] = ROW "AND version < $2 ORDER BY version DESC",
-    [INSERT] = ("INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
-                " VALUES ($1, $2, $3, $4, $5, $6)"),
+    [INSERT] = {"INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
+                " VALUES ($1, $2, $3, $4, $5, $6)",
+                EPOCH_POLICIES},
 };
-static const struct statements POLICIES = {"policies", TEXTS, COUNT};
+STATEMENTS(POLICIES, "policies", TEXTS);
 
 int64_t policies_version(struct db *db, school_no school)
 {

@@ -12,7 +12,7 @@ enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, COUNT };
     "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
     " handled_by, handled_ms, created_ms, version FROM reports WHERE "
 
-static const char *const TEXTS[COUNT] = {
+static const struct statement TEXTS[COUNT] = {
     [LIST] = ROW "report_no > $1 AND ($2 = 0 OR school_no = $2) AND ($3 = 0 OR state = 'open')"
                  " ORDER BY report_no LIMIT $4",
     [GET] = ROW "report_no = $1",
@@ -23,7 +23,7 @@ static const char *const TEXTS[COUNT] = {
     [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
               " version = version + 1 WHERE report_no = $1",
 };
-static const struct statements REPORTS = {"reports", TEXTS, COUNT};
+STATEMENTS(REPORTS, "reports", TEXTS);
 
 struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64_t after, int limit)
 {

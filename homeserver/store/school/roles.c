@@ -69,7 +69,7 @@ enum {
     DELETE_GUARDIAN,
     N
 };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = ROLE_ALONE,
     [OF_PERSON] = ROLE_ALONE "WHERE r.user_no = $1",
     [NOW] = ROLE_ALONE "WHERE r.user_no = $1 AND " CURRENT("r", 2) " ORDER BY r.school_no, r.role",
@@ -164,18 +164,22 @@ static const char *const TEXTS[N] = {
                                                                                                                     "n"
                                                                                                                     "o",
 
-    [PUT] = "INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
-            " VALUES ($1, $2, $3, $4, $5, $6)"
-            " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
-    [DELETE] = "DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4"
-               " AND source = $5",
-    [DELETE_PUPIL] = UNSUPPORTED("pupil", ENROLLED("pupil")),
-    [DELETE_CLASS_TEACHER] = UNSUPPORTED("class_teacher", ENROLLED("class_teacher")),
-    [DELETE_GUARDIAN] = UNSUPPORTED(
-        "guardian", "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
-                    " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
+    [PUT] = {"INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
+             " VALUES ($1, $2, $3, $4, $5, $6)"
+             " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
+             EPOCH_PEOPLE},
+    [DELETE] = {"DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4"
+                " AND source = $5",
+                EPOCH_PEOPLE},
+    [DELETE_PUPIL] = {UNSUPPORTED("pupil", ENROLLED("pupil")), EPOCH_PEOPLE},
+    [DELETE_CLASS_TEACHER] = {UNSUPPORTED("class_teacher", ENROLLED("class_teacher")), EPOCH_PEOPLE},
+    [DELETE_GUARDIAN] =
+        {UNSUPPORTED("guardian",
+                     "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
+                     " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
+         EPOCH_PEOPLE},
 };
-static const struct statements ROLES = {"roles", TEXTS, N};
+STATEMENTS(ROLES, "roles", TEXTS);
 
 bool roles_next(struct stmt *q, struct role_row *row)
 {

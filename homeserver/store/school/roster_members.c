@@ -93,7 +93,7 @@ enum {
     NAMED_DELETE,
     N
 };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = MEMBER "ORDER BY room_no, user_no",
     [IN_ROOM] = MEMBER "WHERE room_no = $1 ORDER BY user_no",
     [OF_PERSON] = MEMBER "WHERE user_no = $1 ORDER BY room_no",
@@ -105,13 +105,15 @@ static const char *const TEXTS[N] = {
     [TO_LEAVE_OF] = TO_LEAVE_BY(ONE_FIRST),
     [POWERS] = "SELECT u.localpart, m.power FROM roster_members m JOIN users u ON u.user_no = m.user_no"
                " WHERE m.room_no = $1 AND m.power > 0",
-    [PUT] = "INSERT INTO roster_members (room_no, user_no, power) VALUES ($1, $2, $3)"
-            " ON CONFLICT (room_no, user_no) DO UPDATE SET power = excluded.power",
-    [DELETE] = "DELETE FROM roster_members WHERE room_no = $1 AND user_no = $2",
-    [NAMED_PUT] = "INSERT INTO named_members (room_no, user_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [NAMED_DELETE] = "DELETE FROM named_members WHERE room_no = $1 AND user_no = $2",
+    [PUT] = {"INSERT INTO roster_members (room_no, user_no, power) VALUES ($1, $2, $3)"
+             " ON CONFLICT (room_no, user_no) DO UPDATE SET power = excluded.power",
+             EPOCH_RECORDS},
+    [DELETE] = {"DELETE FROM roster_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS},
+    [NAMED_PUT] = {"INSERT INTO named_members (room_no, user_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                   EPOCH_RECORDS},
+    [NAMED_DELETE] = {"DELETE FROM named_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS},
 };
-static const struct statements ROSTER_MEMBERS = {"roster_members", TEXTS, N};
+STATEMENTS(ROSTER_MEMBERS, "roster_members", TEXTS);
 
 bool roster_members_next(struct stmt *q, struct roster_member_row *row)
 {

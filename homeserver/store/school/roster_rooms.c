@@ -3,16 +3,17 @@
 #include "homeserver/store/school/school_rooms.h"
 
 enum { FIND, PUT, ARCHIVE, ARCHIVE_KIND, ARCHIVE_MEMBERS, ARCHIVE_ROOM, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
-    [PUT] = "INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)",
-    [ARCHIVE] = "INSERT INTO archived_rooms (room_no, kind, school_no, class_no, archived_ms)"
-                " SELECT room_no, kind, school_no, class_no, CAST($2 AS INTEGER) FROM roster_rooms WHERE room_no = $1",
-    [ARCHIVE_KIND] = "UPDATE rooms SET kind = 'archive' WHERE room_no = $1",
-    [ARCHIVE_MEMBERS] = "DELETE FROM roster_members WHERE room_no = $1",
-    [ARCHIVE_ROOM] = "DELETE FROM roster_rooms WHERE room_no = $1",
+    [PUT] = {"INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)", EPOCH_RECORDS},
+    [ARCHIVE] = {"INSERT INTO archived_rooms (room_no, kind, school_no, class_no, archived_ms)"
+                 " SELECT room_no, kind, school_no, class_no, CAST($2 AS BIGINT) FROM roster_rooms WHERE room_no = $1",
+                 EPOCH_RECORDS},
+    [ARCHIVE_KIND] = {"UPDATE rooms SET kind = 'archive' WHERE room_no = $1", EPOCH_RECORDS},
+    [ARCHIVE_MEMBERS] = {"DELETE FROM roster_members WHERE room_no = $1", EPOCH_RECORDS},
+    [ARCHIVE_ROOM] = {"DELETE FROM roster_rooms WHERE room_no = $1", EPOCH_RECORDS},
 };
-static const struct statements ROSTER_ROOMS = {"roster_rooms", TEXTS, N};
+STATEMENTS(ROSTER_ROOMS, "roster_rooms", TEXTS);
 
 room_no roster_rooms_find(struct db *db, school_no school, class_no class, enum room_kind kind)
 {

@@ -8,7 +8,7 @@
 #include "homeserver/store/driver/writer.h"
 
 enum { GET, UPDATED, ALL, PUT, COUNT };
-static const char *const TEXTS[] = {
+static const struct statement TEXTS[] = {
     [GET] = "SELECT archive, modified, updated_ms FROM roster_mirrors WHERE source = $1",
     [UPDATED] = "SELECT updated_ms FROM roster_mirrors WHERE source = $1",
     [ALL] = "SELECT source, length(archive), updated_ms FROM roster_mirrors ORDER BY source",
@@ -16,7 +16,7 @@ static const char *const TEXTS[] = {
             " ON CONFLICT (source) DO UPDATE SET archive = excluded.archive, modified = excluded.modified,"
             " updated_ms = excluded.updated_ms",
 };
-static const struct statements MIRRORS = {"mirrors", TEXTS, COUNT};
+STATEMENTS(MIRRORS, "mirrors", TEXTS);
 
 bool roster_snapshots_get(struct db *db, const char *source, struct roster_snapshot_row *out)
 {

@@ -39,7 +39,7 @@ enum {
     REPLACE_ASSOCIATIONS,
     N
 };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ONE] = ROOM "WHERE r.room_no = $1",
     [PAGE] = ROOM "WHERE r.room_no IN (SELECT s.room_no FROM room_schools s WHERE s.room_no > $3"
                   " AND ($5 = 0 OR s.school_no = $5) AND " SEES(
@@ -65,36 +65,45 @@ static const char *const TEXTS[N] = {
                                                                                ") DESC, m.joined_pos LIMIT 1",
     [LIBRARY] = "SELECT r.room_no FROM rooms r JOIN room_schools s ON s.room_no = r.room_no"
                 " WHERE r.kind = 'library' AND s.school_no = $1 ORDER BY r.room_no DESC LIMIT 1",
-    [SET_LIBRARY] = "UPDATE rooms SET kind = 'library' WHERE room_no = $1",
+    [SET_LIBRARY] = {"UPDATE rooms SET kind = 'library' WHERE room_no = $1", EPOCH_RECORDS},
 
-    [SCHOOL_PUT] = "INSERT INTO room_schools (room_no, school_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SCHOOL_DELETE] = "DELETE FROM room_schools WHERE room_no = $1 AND school_no = $2",
+    [SCHOOL_PUT] = {"INSERT INTO room_schools (room_no, school_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    EPOCH_RECORDS},
+    [SCHOOL_DELETE] = {"DELETE FROM room_schools WHERE room_no = $1 AND school_no = $2", EPOCH_RECORDS},
     [HAS_SCHOOL] = "SELECT 1 FROM room_schools WHERE room_no = $1 LIMIT 1",
     [RECORD] =
-        "INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS INTEGER), r.school_no FROM roles r"
-        " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
-    [RECORD_DIRECT] = "INSERT INTO direct_rooms (room_no, a) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [SET] = "UPDATE rooms SET kind = $2, owner = CASE WHEN $3 = 0 THEN creator ELSE $3 END WHERE room_no = $1",
-    [NARROW] = "DELETE FROM room_schools WHERE room_no = $1"
-               " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
-               " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
-    [PAIR] = "UPDATE direct_rooms SET b = $2 WHERE room_no = $1 AND b IS NULL AND a <> $2",
-    [REPLACE_SCHOOLS] = "INSERT INTO room_schools (room_no, school_no) SELECT CAST($2 AS INTEGER), school_no"
-                        " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
-    [REPLACE_ROOM] = "UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1",
-    [REPLACE_MEMBERS] = "UPDATE roster_members SET room_no = $2 WHERE room_no = $1",
-    [REPLACE_KIND] = "UPDATE rooms SET kind = (SELECT o.kind FROM rooms o WHERE o.room_no = $1),"
-                     " owner = (SELECT COALESCE(o.owner, o.creator) FROM rooms o WHERE o.room_no = $1)"
-                     " WHERE room_no = $2",
-    [REPLACE_PAIR] = "INSERT INTO direct_rooms (room_no, a, b) SELECT CAST($2 AS INTEGER), a, b FROM direct_rooms"
-                     " WHERE room_no = $1",
-    [REPLACE_NAMED] = "INSERT INTO named_members (room_no, user_no) SELECT CAST($2 AS INTEGER), user_no"
-                      " FROM named_members WHERE room_no = $1",
-    [REPLACE_ASSOCIATIONS] = "INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by)"
-                             " SELECT CAST($2 AS INTEGER), school_no, agreed_ms, agreed_by FROM associations"
-                             " WHERE room_no = $1",
+        {"INSERT INTO room_schools (room_no, school_no) SELECT DISTINCT CAST($1 AS BIGINT), r.school_no FROM roles r"
+         " WHERE r.user_no = $2 AND " CURRENT("r", 3) " ON CONFLICT DO NOTHING",
+         EPOCH_RECORDS},
+    [RECORD_DIRECT] = {"INSERT INTO direct_rooms (room_no, a) VALUES ($1, $2) ON CONFLICT DO NOTHING", EPOCH_RECORDS},
+    [SET] = {"UPDATE rooms SET kind = $2, owner = CASE WHEN $3 = 0 THEN creator ELSE $3 END WHERE room_no = $1",
+             EPOCH_RECORDS},
+    [NARROW] = {"DELETE FROM room_schools WHERE room_no = $1"
+                " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
+                " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
+                EPOCH_RECORDS},
+    [PAIR] = {"UPDATE direct_rooms SET b = $2 WHERE room_no = $1 AND b IS NULL AND a <> $2", EPOCH_RECORDS},
+    [REPLACE_SCHOOLS] = {"INSERT INTO room_schools (room_no, school_no) SELECT CAST($2 AS BIGINT), school_no"
+                         " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
+                         EPOCH_RECORDS},
+    [REPLACE_ROOM] = {"UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1", EPOCH_RECORDS},
+    [REPLACE_MEMBERS] = {"UPDATE roster_members SET room_no = $2 WHERE room_no = $1", EPOCH_RECORDS},
+    [REPLACE_KIND] = {"UPDATE rooms SET kind = (SELECT o.kind FROM rooms o WHERE o.room_no = $1),"
+                      " owner = (SELECT COALESCE(o.owner, o.creator) FROM rooms o WHERE o.room_no = $1)"
+                      " WHERE room_no = $2",
+                      EPOCH_RECORDS},
+    [REPLACE_PAIR] = {"INSERT INTO direct_rooms (room_no, a, b) SELECT CAST($2 AS BIGINT), a, b FROM direct_rooms"
+                      " WHERE room_no = $1",
+                      EPOCH_RECORDS},
+    [REPLACE_NAMED] = {"INSERT INTO named_members (room_no, user_no) SELECT CAST($2 AS BIGINT), user_no"
+                       " FROM named_members WHERE room_no = $1",
+                       EPOCH_RECORDS},
+    [REPLACE_ASSOCIATIONS] = {"INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by)"
+                              " SELECT CAST($2 AS BIGINT), school_no, agreed_ms, agreed_by FROM associations"
+                              " WHERE room_no = $1",
+                              EPOCH_RECORDS},
 };
-static const struct statements SCHOOL_ROOMS = {"school_rooms", TEXTS, N};
+STATEMENTS(SCHOOL_ROOMS, "school_rooms", TEXTS);
 
 /* --- Reading --- */
 

@@ -8,7 +8,7 @@
 #define SCHOOL "SELECT s.school_no, s.sourced_id, s.name, s.ended, s.source, s.version FROM schools s "
 
 enum { ALL, ONE, PAGE, OF_ROOM, BY_SOURCED_ID, SOURCED_ID, INSERT, UPDATE, END, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [ALL] = SCHOOL "ORDER BY s.school_no",
     [ONE] = SCHOOL "WHERE s.school_no = $1",
     [PAGE] = SCHOOL "WHERE s.school_no > $3 AND " SEES("s.school_no", 1, 2) " ORDER BY s.school_no LIMIT $4",
@@ -16,12 +16,14 @@ static const char *const TEXTS[N] = {
         "s.school_no", 1, 2) " ORDER BY s.school_no",
     [BY_SOURCED_ID] = "SELECT school_no FROM schools WHERE sourced_id = $1",
     [SOURCED_ID] = "SELECT sourced_id FROM schools WHERE school_no = $1",
-    [INSERT] = "INSERT INTO schools (sourced_id, name, ended, source) VALUES ($1, $2, $3, $4) RETURNING school_no",
-    [UPDATE] = "UPDATE schools SET sourced_id = $1, name = $2, ended = $3, source = $4, version = version + 1"
-               " WHERE school_no = $5",
-    [END] = "UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1",
+    [INSERT] = {"INSERT INTO schools (sourced_id, name, ended, source) VALUES ($1, $2, $3, $4) RETURNING school_no",
+                EPOCH_PEOPLE},
+    [UPDATE] = {"UPDATE schools SET sourced_id = $1, name = $2, ended = $3, source = $4, version = version + 1"
+                " WHERE school_no = $5",
+                EPOCH_PEOPLE},
+    [END] = {"UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1", EPOCH_PEOPLE},
 };
-static const struct statements SCHOOLS = {"schools", TEXTS, N};
+STATEMENTS(SCHOOLS, "schools", TEXTS);
 
 bool schools_next(struct stmt *q, struct school_row *row)
 {

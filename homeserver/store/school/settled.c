@@ -7,12 +7,12 @@
     "SELECT user_no FROM " table " WHERE (begin_date > $1 AND begin_date <= $2) OR (end_date >= $1 AND end_date < $2)"
 
 enum { DAY, DUE, PUT, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [DAY] = "SELECT day FROM settled",
     [DUE] = DUE_IN("roles") " UNION " DUE_IN("enrollments"),
     [PUT] = "INSERT INTO settled (one, day) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET day = excluded.day",
 };
-static const struct statements SETTLED = {"settled", TEXTS, N};
+STATEMENTS(SETTLED, "settled", TEXTS);
 
 school_day settled_day(struct db *db)
 {

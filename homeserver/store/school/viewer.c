@@ -3,7 +3,7 @@
 #include "homeserver/store/school/sql_private.h"
 
 enum { IS_IN, KNOWS, KNOWS_ROOM, ROOM_SCHOOL, SHARED_SCHOOL, N };
-static const char *const TEXTS[N] = {
+static const struct statement TEXTS[N] = {
     [IS_IN] = "SELECT 1 FROM roles r WHERE r.user_no = $1 AND r.school_no = $2 AND " CURRENT("r", 3) " LIMIT 1",
     [KNOWS] = "SELECT 1 FROM roles v JOIN roles r ON r.school_no = v.school_no WHERE v.user_no = $1 AND r.user_no = $2"
               " AND " CURRENT("v", 3) " AND " NOT_PAST("r", 3) " LIMIT 1",
@@ -14,7 +14,7 @@ static const char *const TEXTS[N] = {
     [SHARED_SCHOOL] = "SELECT MIN(r.school_no) FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) " AND " SEES(
         "r.school_no", 1, 3),
 };
-static const struct statements VIEWERS = {"viewers", TEXTS, N};
+STATEMENTS(VIEWERS, "viewers", TEXTS);
 
 struct viewer viewer_of(user_no user)
 {
