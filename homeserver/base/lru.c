@@ -46,12 +46,19 @@ void lru_destroy(struct lru *lru)
     free(lru);
 }
 
-/* With the lock, as all below: what stands under the key, which now counts as asked for last. NULL: nothing. */
-static struct lru_entry *find(struct lru *lru, const void *key)
+/* With the lock, as all below: what stands under the key. NULL: nothing. */
+static struct lru_entry *peek(struct lru *lru, const void *key)
 {
     struct lru_entry *entry;
+    HASH_FIND(hh, lru->all, key, lru->type->key_bytes, entry);
+    return entry;
+}
+
+/* The same; it now counts as asked for last. */
+static struct lru_entry *find(struct lru *lru, const void *key)
+{
+    struct lru_entry *entry = peek(lru, key);
     size_t bytes = lru->type->key_bytes;
-    HASH_FIND(hh, lru->all, key, bytes, entry);
     if (entry != NULL && entry->hh.next != NULL) {
         HASH_DEL(lru->all, entry);
         HASH_ADD_KEYPTR(hh, lru->all, entry->key, bytes, entry);
@@ -74,6 +81,15 @@ void *lru_get(struct lru *lru, const void *key)
 {
     pthread_mutex_lock(&lru->lock);
     struct lru_entry *entry = find(lru, key);
+    void *value = entry != NULL ? lru->type->ref(entry->value) : NULL;
+    pthread_mutex_unlock(&lru->lock);
+    return value;
+}
+
+void *lru_peek(struct lru *lru, const void *key)
+{
+    pthread_mutex_lock(&lru->lock);
+    struct lru_entry *entry = peek(lru, key);
     void *value = entry != NULL ? lru->type->ref(entry->value) : NULL;
     pthread_mutex_unlock(&lru->lock);
     return value;

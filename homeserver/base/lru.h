@@ -25,6 +25,10 @@ void lru_destroy(struct lru *lru); /* NULL is accepted */
 /* A reference of the caller's; NULL: not here (any more). */
 void *lru_get(struct lru *lru, const void *key);
 
+/* The same, but it does not count as asking: for whoever looks so often that keeping the order would cost more than the
+ * look (it touches the neighbours in it). */
+void *lru_peek(struct lru *lru, const void *key);
+
 /* Keeps value under key, unless there is one already: that one stays. Returns a reference to the one that is kept, and
  * takes over the caller's of value: of two who make a value at the same time both go on with the same. */
 void *lru_add(struct lru *lru, const void *key, void *value);

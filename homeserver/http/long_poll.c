@@ -1,29 +1,23 @@
 #include "homeserver/http/long_poll.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
 
+#include "homeserver/base/text.h"
 #include "homeserver/sync/hub.h"
 
-struct polling_user {
-    user_no user;
-    struct request_context *calls;
-    UT_hash_handle hh;
-};
+#define CHAINS_MIN 64
 
 void long_polls_init(struct long_polls *polls, int64_t now_ms)
 {
-    *polls = (struct long_polls){.turned_ms = now_ms};
+    *polls = (struct long_polls){.turned_ms = now_ms, .n_chains = CHAINS_MIN};
+    polls->chains = xcalloc(polls->n_chains, sizeof(struct request_context *));
 }
 
 void long_polls_finish(struct long_polls *polls)
 {
-    struct polling_user *user, *next;
-    HASH_ITER(hh, polls->users, user, next) {
-        HASH_DEL(polls->users, user);
-        free(user);
-    }
+    free(polls->chains);
+    polls->chains = NULL;
 }
 
 static struct request_context **slot_of(struct long_polls *polls, const struct request_context *context)
@@ -31,61 +25,64 @@ static struct request_context **slot_of(struct long_polls *polls, const struct r
     return &polls->slots[context->r.poll.deadline_ms / LONG_POLL_SLOT_MS % LONG_POLL_SLOTS];
 }
 
+/* Users have dense numbers, so neighbours have neighbouring chains, which a wake walks in order. */
+static struct request_context **chain_of(const struct long_polls *polls, user_no user)
+{
+    return &polls->chains[(size_t)user & (polls->n_chains - 1)];
+}
+
+static void grow(struct long_polls *polls)
+{
+    struct request_context **old = polls->chains, *context, *next;
+    size_t n = polls->n_chains;
+    polls->n_chains *= 2;
+    polls->chains = xcalloc(polls->n_chains, sizeof(struct request_context *));
+    for (size_t i = 0; i < n; ++i)
+        DL_FOREACH_SAFE2(old[i], context, next, user_next) {
+            struct request_context **chain = chain_of(polls, context->r.poll.user);
+            DL_APPEND2(*chain, context, user_prev, user_next);
+        }
+    free(old);
+}
+
 void long_poll_add(struct long_polls *polls, struct request_context *context, int64_t now_ms)
 {
-    struct polling_user *user;
     if (polls->n == 0) /* nobody looked at the wheel meanwhile */
         polls->turned_ms = now_ms;
     if (context->r.poll.deadline_ms < polls->turned_ms)
         context->r.poll.deadline_ms = polls->turned_ms; /* in the past: the next slot to be looked at */
-    HASH_FIND(hh, polls->users, &context->r.poll.user, sizeof context->r.poll.user, user);
-    if (user == NULL) {
-        user = xcalloc(1, sizeof *user);
-        user->user = context->r.poll.user;
-        HASH_ADD(hh, polls->users, user, sizeof user->user, user);
-    }
-    DL_APPEND2(user->calls, context, user_prev, user_next);
-    struct request_context **slot = slot_of(polls, context);
+    if (polls->n == polls->n_chains)
+        grow(polls);
+    struct request_context **chain = chain_of(polls, context->r.poll.user), **slot = slot_of(polls, context);
+    DL_APPEND2(*chain, context, user_prev, user_next);
     DL_APPEND2(*slot, context, slot_prev, slot_next);
     ++polls->n;
 }
 
 void long_poll_remove(struct long_polls *polls, struct request_context *context)
 {
-    struct polling_user *user;
-    struct request_context **slot = slot_of(polls, context);
+    struct request_context **chain = chain_of(polls, context->r.poll.user), **slot = slot_of(polls, context);
     DL_DELETE2(*slot, context, slot_prev, slot_next);
-    HASH_FIND(hh, polls->users, &context->r.poll.user, sizeof context->r.poll.user, user);
-    DL_DELETE2(user->calls, context, user_prev, user_next);
-    if (user->calls == NULL) {
-        HASH_DEL(polls->users, user);
-        free(user);
-    }
+    DL_DELETE2(*chain, context, user_prev, user_next);
     --polls->n;
-}
-
-static void visit_user(struct polling_user *user, long_poll_visit *visit, void *self)
-{
-    struct request_context *context, *next;
-    DL_FOREACH_SAFE2(user->calls, context, next, user_next)
-        visit(self, context);
 }
 
 void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, void *self)
 {
-    struct polling_user *user, *next;
-    if (wake->n_users <= HASH_COUNT(polls->users)) {
-        for (size_t i = 0; i < wake->n_users; ++i) {
-            HASH_FIND(hh, polls->users, &wake->users[i], sizeof wake->users[i], user);
-            if (user != NULL)
-                visit_user(user, visit, self);
-        }
+    struct request_context *context, *next;
+    if (wake->n_users <= polls->n) {
+        for (size_t i = 0; i < wake->n_users; ++i)
+            DL_FOREACH_SAFE2(*chain_of(polls, wake->users[i]), context, next, user_next) {
+                if (context->r.poll.user == wake->users[i])
+                    visit(self, context);
+            }
         return;
     }
-    HASH_ITER(hh, polls->users, user, next) {
-        if (wake_concerns(wake, user->user))
-            visit_user(user, visit, self);
-    }
+    for (size_t i = 0; i < polls->n_chains; ++i)
+        DL_FOREACH_SAFE2(polls->chains[i], context, next, user_next) {
+            if (wake_concerns(wake, context->r.poll.user))
+                visit(self, context);
+        }
 }
 
 void long_poll_expire(struct long_polls *polls, int64_t now_ms, long_poll_visit *visit, void *self)
@@ -105,8 +102,9 @@ void long_poll_expire(struct long_polls *polls, int64_t now_ms, long_poll_visit 
 
 void long_poll_each(struct long_polls *polls, long_poll_visit *visit, void *self)
 {
-    struct polling_user *user, *next;
-    HASH_ITER(hh, polls->users, user, next) {
-        visit_user(user, visit, self);
-    }
+    struct request_context *context, *next;
+    for (size_t i = 0; i < polls->n_chains; ++i)
+        DL_FOREACH_SAFE2(polls->chains[i], context, next, user_next) {
+            visit(self, context);
+        }
 }

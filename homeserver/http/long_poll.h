@@ -1,11 +1,11 @@
 /* Requests that wait for news: one polls per loop, touched by that loop's thread only.
  *
- * Two ways lead to a parked call. By user: a hash of users, each with the list of its calls, so that a wake for a few
- * users among ten thousand parked ones, or for ten thousand users among a few parked ones, costs as little as the
- * smaller of both. By time: a wheel of slots of 100 ms each; a call whose deadline is further away than one turn just
- * stays in its slot for another.
+ * Two ways lead to a held request. By user: a table of chains that grows with the number of requests, so that a wake for
+ * a few users among ten thousand held requests, or for ten thousand users among a few, costs as little as the smaller of
+ * both. By time: a wheel of slots of 100 ms each; a request whose deadline is further away than one turn just stays in
+ * its slot for another. Both run through the requests themselves: holding one allocates nothing.
  *
- * The callbacks may remove the call they are given (they answer it or hand it to a worker) and no other. */
+ * The callbacks may remove the request they are given (they answer it or hand it to a worker) and no other. */
 #ifndef PARTA_HTTP_LONG_POLL_H
 #define PARTA_HTTP_LONG_POLL_H
 
@@ -17,11 +17,11 @@
 #define LONG_POLL_SLOT_MS 100
 #define LONG_POLL_SLOTS 1024
 
-struct polling_user;
 struct wake;
 
 struct long_polls {
-    struct polling_user *users;
+    struct request_context **chains; /* by user; as many as requests were ever held at once, a power of two */
+    size_t n_chains;
     struct request_context *slots[LONG_POLL_SLOTS];
     int64_t turned_ms; /* slots before this moment were looked at */
     size_t n;

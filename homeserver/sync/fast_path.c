@@ -23,6 +23,11 @@
 #include "homeserver/sync/v2_ephemeral.h"
 #include "homeserver/sync/v2_room.h"
 
+/* Of an answer, about, beside what the room has prepared: numbers, and what stands around the rooms and in each. */
+#define AGE_BYTES 24
+#define ROOM_BYTES 224
+#define ANSWER_BYTES 192
+
 /* A message, rendered but for its age. */
 struct fast_event {
     struct recent_event *recent; /* what push borrows from */
@@ -33,13 +38,14 @@ struct fast_event {
 
 /* What one room of the wake has for everybody in it. */
 struct fast_room {
-    bool plain; /* false: nobody gets it from here */
-    char *head; /* "!room:server":{ */
+    bool plain;       /* false: nobody gets it from here */
+    struct text head; /* "!room:server":{ */
     size_t n_events;
     struct fast_event *events;
+    bool typing;                  /* while preparing */
     struct receipt_rows receipts; /* while preparing */
-    bool typing;
-    struct text ephemeral; /* `,"ephemeral":{…}`, or empty */
+    struct text ephemeral;        /* `,"ephemeral":{…}`, or empty */
+    size_t bytes;                 /* that an answer takes for it, about */
 };
 
 struct fragments {
@@ -47,57 +53,49 @@ struct fragments {
     struct fast_room rooms[]; /* beside the wake's */
 };
 
-static void event_finish(struct fast_event *event)
-{
-    push_event_finish(&event->push);
-    text_finish(&event->before_age);
-    text_finish(&event->after_age);
-    free(event->thread);
-    recent_item_unref(event->recent);
-}
-
 static void fragments_free(void *arg)
 {
     struct fragments *fragments = arg;
     for (size_t i = 0; fragments != NULL && i < fragments->n_rooms; ++i) {
         struct fast_room *room = &fragments->rooms[i];
-        for (size_t k = 0; k < room->n_events; ++k)
-            event_finish(&room->events[k]);
+        for (size_t k = 0; k < room->n_events; ++k) {
+            struct fast_event *event = &room->events[k];
+            push_event_finish(&event->push);
+            text_finish(&event->before_age);
+            text_finish(&event->after_age);
+            free(event->thread);
+            recent_item_unref(event->recent);
+        }
         free(room->events);
         receipt_rows_finish(&room->receipts);
-        free(room->head);
+        text_finish(&room->head);
         text_finish(&room->ephemeral);
     }
     free(fragments);
 }
 
-/* While preparing, on the writer's thread. */
-struct preparing {
+/* Preparing, on the writer's thread: every delivery waits for it, and the writer too, so it asks memory alone. What is
+ * not in memory (any more) makes a room go to a worker. */
+struct prepare {
     struct sync_service *sync;
     struct wake *wake;
     struct fragments *fragments;
 };
 
 /* NULL: the room's news go to a worker. */
-static struct fast_room *room_of(struct preparing *d, room_no no, const struct room **room)
+static struct fast_room *room_of(struct prepare *p, room_no no, const struct room **room)
 {
-    for (size_t i = 0; i < d->wake->n_rooms; ++i)
-        if (d->wake->rooms[i].room == no) {
-            struct fast_room *out = &d->fragments->rooms[i];
-            *room = out->plain ? rooms_peek(d->sync->rooms, no) : NULL;
-            out->plain = *room != NULL;
-            return out->plain ? out : NULL;
-        }
+    for (size_t i = 0; i < p->wake->n_rooms; ++i) {
+        struct fast_room *out = &p->fragments->rooms[i];
+        if (p->wake->rooms[i].room != no)
+            continue;
+        *room = out->plain ? rooms_peek(p->sync->rooms, no) : NULL;
+        out->plain = *room != NULL;
+        if (out->plain && out->head.len == 0)
+            v2_open_room(&out->head, (*room)->room_id);
+        return out->plain ? out : NULL;
+    }
     return NULL;
-}
-
-static void name_room(struct fast_room *room, const char *room_id)
-{
-    struct text head = TEXT_INIT;
-    if (room->head != NULL)
-        return;
-    v2_open_room(&head, room_id);
-    room->head = text_take(&head);
 }
 
 /* Whether the event answers to one that is in the same reply: that one then carries it as an aggregation. */
@@ -112,22 +110,19 @@ static bool relates_within(const struct fast_room *room, const char *content)
     return false;
 }
 
+/* Whether the row alone is what everybody gets. A state event needs the one it replaces, a redaction changes counts of
+ * the past, and in which thread a reaction or an edit is only the event that it is about can tell. */
 static bool is_plain(const struct fast_room *room, const struct event_row *row)
 {
     return row->state_key == NULL && strcmp(row->type, "m.room.redaction") != 0 && !thread_needs_look(row->content) &&
            !relates_within(room, row->content);
 }
 
-static void render_halves(struct preparing *d, struct fast_event *event)
-{
-    struct render how = {.names = d->sync->names, .bare = true};
-    render_event_shared(&event->before_age, &event->after_age, &how, &event->recent->row);
-}
-
-static void prepare_push(struct preparing *d, struct fast_event *event, const struct room *room)
+/* The event as push rules see it: once for all, they ask it about each reader. */
+static void prepare_push(struct prepare *p, struct fast_event *event, const struct room *room)
 {
     const struct event_row *row = &event->recent->row;
-    const char *sender = user_names_get(d->sync->names, NULL, row->sender);
+    const char *sender = user_names_get(p->sync->names, NULL, row->sender);
     char root[ID_BYTES_MAX + 1];
     push_event_init(&event->push, &(struct push_facts){
                                       .type = row->type,
@@ -141,13 +136,14 @@ static void prepare_push(struct preparing *d, struct fast_event *event, const st
         event->thread = xstrdup(root);
 }
 
-static void prepare_event(struct preparing *d, const struct change *change)
+static void prepare_event(struct prepare *p, const struct change *change)
 {
     const struct room *in;
-    struct fast_room *room = room_of(d, change->room, &in);
+    struct render how = {.names = p->sync->names, .bare = true};
+    struct fast_room *room = room_of(p, change->room, &in);
     if (room == NULL)
         return;
-    struct recent_event *recent = recent_events_get(rooms_recent_events(d->sync->rooms), change->pos);
+    struct recent_event *recent = recent_events_get(rooms_recent_events(p->sync->rooms), change->pos);
     if (recent == NULL || !is_plain(room, &recent->row)) {
         room->plain = false;
         recent_item_unref(recent);
@@ -156,81 +152,82 @@ static void prepare_event(struct preparing *d, const struct change *change)
     room->events = xrealloc(room->events, (room->n_events + 1) * sizeof *room->events);
     struct fast_event *event = &room->events[room->n_events++];
     *event = (struct fast_event){.recent = recent};
-    name_room(room, in->room_id);
-    render_halves(d, event);
-    prepare_push(d, event, in);
+    /* Whoever gets it from here is joined, and is not its sender, who alone would see its transaction. */
+    text_adds(&event->after_age, ",\"membership\":\"join\"");
+    render_event_shared(&event->before_age, &event->after_age, &how, &recent->row);
+    prepare_push(p, event, in);
     if (event->push.slots[PUSH_MENTIONS_ROOM].kind == PUSH_TRUE) /* whether it counts depends on the sender's power */
         room->plain = false;
+    room->bytes += event->before_age.len + event->after_age.len + AGE_BYTES;
 }
 
-static void prepare_receipt(struct preparing *d, const struct change *change)
+/* A private one is its reader's own news, which a worker tells. */
+static void prepare_receipt(struct prepare *p, const struct change *change)
 {
     const struct room *in;
-    struct fast_room *room = change->private_ ? NULL : room_of(d, change->room, &in);
+    struct fast_room *room = change->private_ ? NULL : room_of(p, change->room, &in);
     if (room == NULL)
         return;
-    struct recent_receipt *recent = recent_receipts_get(d->sync->recent_receipts, change->pos);
-    if (recent == NULL) {
-        room->plain = false;
-        return;
-    }
-    receipt_rows_add(&room->receipts, &recent->row);
+    struct recent_receipt *recent = recent_receipts_get(p->sync->recent_receipts, change->pos);
+    room->plain = recent != NULL;
+    if (recent != NULL)
+        receipt_rows_add(&room->receipts, &recent->row);
     recent_item_unref(recent);
-    name_room(room, in->room_id);
 }
 
-static void prepare_typing(struct preparing *d, const struct change *change)
+static void prepare_typing(struct prepare *p, const struct change *change)
 {
     const struct room *in;
-    struct fast_room *room = room_of(d, change->room, &in);
-    if (room == NULL)
-        return;
-    room->typing = true;
-    name_room(room, in->room_id);
-}
-
-static void prepare_ephemeral(struct preparing *d, struct fast_room *room, room_no no)
-{
-    struct typists typists = {0};
-    if (!room->plain)
-        return;
-    if (room->typing)
-        typing_now(d->sync->typing, no, &typists);
-    receipt_rows_settle(&room->receipts);
-    v2_add_ephemeral(&room->ephemeral, d->sync->names, NULL, &typists, &room->receipts);
-    typists_finish(&typists);
+    struct fast_room *room = room_of(p, change->room, &in);
+    if (room != NULL)
+        room->typing = true;
 }
 
 /* What of a room is spliced; a room where something else changed goes to a worker. */
-static void (*const PREPARE[CHANGE__COUNT])(struct preparing *d, const struct change *change) = {
+static void (*const PREPARE[CHANGE__COUNT])(struct prepare *p, const struct change *change) = {
     [CHANGE_EVENT] = prepare_event,
     [CHANGE_RECEIPT] = prepare_receipt,
     [CHANGE_TYPING] = prepare_typing,
 };
 #define KINDS (1u << CHANGE_EVENT | 1u << CHANGE_RECEIPT | 1u << CHANGE_TYPING)
 
+/* Ephemeral events are one list a room, however many changes there were. */
+static void finish_room(struct prepare *p, struct fast_room *room, room_no no)
+{
+    struct typists typists = {0};
+    if (!room->plain)
+        return;
+    if (room->typing)
+        typing_now(p->sync->typing, no, &typists);
+    receipt_rows_settle(&room->receipts);
+    v2_add_ephemeral(&room->ephemeral, p->sync->names, NULL, &typists, &room->receipts);
+    room->bytes += room->head.len + room->ephemeral.len + ROOM_BYTES;
+    typists_finish(&typists);
+}
+
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
 {
-    struct preparing d = {self, wake, xcalloc(1, sizeof *d.fragments + wake->n_rooms * sizeof *d.fragments->rooms)};
-    d.fragments->n_rooms = wake->n_rooms;
+    struct prepare p = {self, wake, xcalloc(1, sizeof *p.fragments + wake->n_rooms * sizeof *p.fragments->rooms)};
+    p.fragments->n_rooms = wake->n_rooms;
     for (size_t i = 0; i < wake->n_rooms; ++i)
-        d.fragments->rooms[i].plain = (wake->rooms[i].kinds & ~KINDS) == 0;
+        p.fragments->rooms[i].plain = (wake->rooms[i].kinds & ~KINDS) == 0;
     for (size_t i = 0; i < n; ++i)
         if ((KINDS & 1u << changes[i].kind) != 0)
-            PREPARE[changes[i].kind](&d, &changes[i]);
+            PREPARE[changes[i].kind](&p, &changes[i]);
     for (size_t i = 0; i < wake->n_rooms; ++i)
-        prepare_ephemeral(&d, &d.fragments->rooms[i], wake->rooms[i].room);
-    wake->fragments = d.fragments;
+        finish_room(&p, &p.fragments->rooms[i], wake->rooms[i].room);
+    wake->fragments = p.fragments;
     wake->release_fragments = fragments_free;
 }
 
-/* While answering, on a loop. */
+/* Answering, on a loop: an answer of the same data as a worker's, but that there is no database. */
 struct answering {
-    struct sync_gather gather; /* without a database */
+    struct sync_gather gather;
     const struct wake *wake;
     struct text *out;
 };
 
+/* Fragments are what somebody gets who filters nothing away. */
 static bool filter_is_plain(const struct filter *f)
 {
     return f->format == FILTER_FORMAT_CLIENT && !f->fields.present && !f->rooms.present && !f->not_rooms.present &&
@@ -249,28 +246,24 @@ static bool suits(const struct answering *a, const struct fast_room *room)
     return true;
 }
 
-static void add_event(struct answering *a, const struct fast_event *event)
-{
-    int64_t ts = event->recent->row.ts;
-    text_add(a->out, event->before_age.data, event->before_age.len);
-    text_add_int(a->out, a->gather.now_ms > ts ? a->gather.now_ms - ts : 0);
-    text_adds(a->out, ",\"membership\":\"join\"");
-    text_add(a->out, event->after_age.data, event->after_age.len);
-}
-
 static void add_timeline(struct answering *a, const struct fast_room *room)
 {
     v2_open_state(a->out, a->gather.request->use_state_after);
     v2_open_timeline(a->out);
     for (size_t i = 0; i < room->n_events; ++i) {
+        const struct fast_event *event = &room->events[i];
+        int64_t ts = event->recent->row.ts;
         if (i != 0)
             text_addc(a->out, ',');
-        add_event(a, &room->events[i]);
+        text_add(a->out, event->before_age.data, event->before_age.len);
+        text_add_int(a->out, a->gather.now_ms > ts ? a->gather.now_ms - ts : 0);
+        text_add(a->out, event->after_age.data, event->after_age.len);
     }
     v2_close_timeline(a->out, false, a->gather.request->since);
 }
 
-/* With lazy loading: whether the device has met who speaks. */
+/* With lazy loading: whether the device has met who speaks. Which member event it was does not matter: a newer one would
+ * have been state in a group before this one, and told. */
 static bool knows(const struct answering *a, room_no room, user_no sender, stream_pos joined_pos)
 {
     const struct sync_request *request = a->gather.request;
@@ -278,36 +271,34 @@ static bool knows(const struct answering *a, room_no room, user_no sender, strea
            lazy_knows(a->gather.sync->lazy, request->device, room, sender, 0, joined_pos, request->since);
 }
 
+/* The counts after the last of the events; each is counted on from the one before it, so that a count that has missed
+ * one (this room was not answered from here, or its reader was not polling) is noticed. */
 static bool add_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in)
 {
     struct unread_tally tally = {0};
     const struct sync_request *request = a->gather.request;
     struct sync_service *sync = a->gather.sync;
     stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(sync->hub, request->user);
-    for (size_t i = 0; i < room->n_events; ++i) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < room->n_events; ++i) {
         const struct fast_event *event = &room->events[i];
         struct unread_news news = {&event->push, event->thread, event->recent->row.pos, before};
         unread_tally_finish(&tally);
-        if (!unread_advance(sync->unread, request->user, request->user_id, in->room, own, &news, &tally, &joined_pos))
-            return false;
-        if (!knows(a, in->room, event->recent->row.sender, joined_pos)) {
-            unread_tally_finish(&tally);
-            return false;
-        }
+        ok = unread_advance(sync->unread, request->user, request->user_id, in->room, own, &news, &tally, &joined_pos) &&
+             knows(a, in->room, event->recent->row.sender, joined_pos);
         before = event->recent->row.pos;
     }
-    v2_add_unread(a->out, &tally, request->filter->timeline.unread_thread_notifications);
+    if (ok)
+        v2_add_unread(a->out, &tally, request->filter->timeline.unread_thread_notifications);
     unread_tally_finish(&tally);
-    return true;
+    return ok;
 }
 
-static bool add_room(struct answering *a, int index)
+static bool add_room(struct answering *a, const struct wake_room *in, const struct fast_room *room)
 {
-    const struct wake_room *in = &a->wake->rooms[index];
-    const struct fast_room *room = &((struct fragments *)a->wake->fragments)->rooms[index];
     if (!suits(a, room))
         return false;
-    text_adds(a->out, room->head);
+    text_add(a->out, room->head.data, room->head.len);
     add_timeline(a, room);
     text_add(a->out, room->ephemeral.data, room->ephemeral.len);
     if (room->n_events != 0 && !add_unread(a, room, in))
@@ -316,19 +307,33 @@ static bool add_room(struct answering *a, int index)
     return true;
 }
 
+/* All of the user's rooms in the wake, or nothing. */
 static bool add_rooms(struct answering *a, size_t first, size_t last)
 {
+    const struct wake *wake = a->wake;
+    struct fast_room *rooms = ((struct fragments *)wake->fragments)->rooms;
+    size_t bytes = ANSWER_BYTES;
+    for (size_t i = first; i < last; ++i) {
+        if (wake->items[i].room < 0)
+            return false;
+        bytes += rooms[wake->items[i].room].bytes;
+    }
+    text_reserve(a->out, bytes); /* else it would be made larger again and again, and copied */
+    v2_open_answer(a->out, &a->gather);
     text_adds(a->out, ",\"rooms\":{\"join\":{");
     for (size_t i = first; i < last; ++i) {
+        int index = wake->items[i].room;
         if (i != first)
             text_addc(a->out, ',');
-        if (a->wake->items[i].room < 0 || !add_room(a, a->wake->items[i].room))
+        if (!add_room(a, &wake->rooms[index], &rooms[index]))
             return false;
     }
     text_adds(a->out, "}}}");
     return true;
 }
 
+/* The poll must have been up to date when this group came (before[at] ≤ since), or the answer would leave out what came
+ * in between; and behind it, or it has this already. */
 bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
                       struct text *out)
 {
@@ -339,10 +344,8 @@ bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const 
     };
     ptrdiff_t at = wake_find(wake, request->user);
     if (wake->fragments == NULL || at < 0 || wake->before[at] > request->since || wake->pos <= request->since ||
-        request->since == 0 || request->full_state || !filter_is_plain(request->filter) ||
-        wake->items[wake->first[at]].room < 0)
+        request->since == 0 || request->full_state || !filter_is_plain(request->filter))
         return false;
-    v2_open_answer(out, &a.gather);
     if (add_rooms(&a, wake->first[at], wake->first[at + 1]))
         return true;
     text_clear(out);

@@ -11,16 +11,15 @@
 
 #define TEXT_MAX 2048 /* bytes of a definition in the query that is remembered */
 
-/* A user's filter by its number; or any user's by the hash of its definition. No padding: keys are compared as bytes.
- */
-struct key {
-    user_no user; /* 0: by definition */
+/* A user's filter by its number. No padding: keys are compared as bytes. */
+struct number {
+    user_no user;
     int64_t filter_no;
-    unsigned char definition[SHA256_BYTES];
 };
 
 struct filter_cache {
-    struct lru *filters; /* by struct key */
+    struct lru *numbered, *texts; /* by struct number; by the hash of a definition in the query */
+    struct lru *filters;          /* by identity: whoever wants the same shares one, which a loop then finds warm */
     struct filter *everything;
 };
 
@@ -36,10 +35,12 @@ static void unref(void *filter)
 
 struct filter_cache *filter_cache_create(size_t max)
 {
-    static const struct lru_type FILTERS = {sizeof(struct key), ref, unref};
+    static const struct lru_type NUMBERED = {sizeof(struct number), ref, unref}, HASHED = {SHA256_BYTES, ref, unref};
     struct error ignored;
     struct filter_cache *cache = xcalloc(1, sizeof *cache);
-    cache->filters = lru_create(&FILTERS, max);
+    cache->numbered = lru_create(&NUMBERED, max);
+    cache->texts = lru_create(&HASHED, max);
+    cache->filters = lru_create(&HASHED, max);
     cache->everything = filter_parse(NULL, &ignored);
     return cache;
 }
@@ -48,6 +49,8 @@ void filter_cache_destroy(struct filter_cache *cache)
 {
     if (cache == NULL)
         return;
+    lru_destroy(cache->numbered);
+    lru_destroy(cache->texts);
     lru_destroy(cache->filters);
     filter_unref(cache->everything);
     free(cache);
@@ -60,34 +63,34 @@ static int64_t number_from(const char *id)
     return digits > 0 && digits < 19 && id[digits] == '\0' && id[0] != '0' ? strtoll(id, NULL, 10) : 0;
 }
 
-static struct key key_of(user_no user, const char *param)
+/* Takes the caller's reference of filter, of which there may be an equal one already. */
+static struct filter *keep(struct filter_cache *cache, struct lru *names, const void *name, struct filter *filter)
 {
-    struct key key = {.user = user};
-    if (param[0] != '{') {
-        key.filter_no = number_from(param);
-        return key;
-    }
-    key.user = 0;
-    sha256(param, strlen(param), key.definition);
-    return key;
+    return filter != NULL ? lru_add(names, name, lru_add(cache->filters, filter->identity, filter)) : NULL;
 }
 
-struct filter *filter_cache_find(struct filter_cache *cache, user_no user, const char *param)
+static struct filter *load_by_text(struct filter_cache *cache, const char *text, struct error *e)
 {
-    if (param == NULL)
-        return filter_ref(cache->everything);
-    struct key key = key_of(user, param);
-    return lru_get(cache->filters, &key);
+    unsigned char hash[SHA256_BYTES];
+    if (strlen(text) > TEXT_MAX)
+        return filter_parse_text(text, e);
+    sha256(text, strlen(text), hash);
+    struct filter *filter = lru_get(cache->texts, hash);
+    return filter != NULL ? filter : keep(cache, cache->texts, hash, filter_parse_text(text, e));
 }
 
-static struct filter *load_by_number(struct db *db, user_no user, int64_t filter_no, struct error *e)
+static struct filter *load_by_number(struct filter_cache *cache, struct db *db, const struct number *number,
+                                     struct error *e)
 {
-    char *definition = filters_get(db, user, filter_no);
-    struct filter *filter = definition != NULL ? filter_parse_text(definition, e) : NULL;
+    struct filter *filter = lru_get(cache->numbered, number);
+    if (filter != NULL)
+        return filter;
+    char *definition = filters_get(db, number->user, number->filter_no);
+    filter = definition != NULL ? filter_parse_text(definition, e) : NULL;
     if (definition == NULL)
         error_set(e, ERROR_INVALID_PARAM, "There is no such filter.");
     free(definition);
-    return filter;
+    return keep(cache, cache->numbered, number, filter);
 }
 
 struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user_no user, const char *param,
@@ -95,11 +98,18 @@ struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user
 {
     if (param == NULL)
         return filter_ref(cache->everything);
-    struct key key = key_of(user, param);
-    struct filter *filter = lru_get(cache->filters, &key);
-    if (filter != NULL)
-        return filter;
-    filter = param[0] == '{' ? filter_parse_text(param, e) : load_by_number(db, user, key.filter_no, e);
-    bool keep = filter != NULL && (param[0] != '{' || strlen(param) <= TEXT_MAX);
-    return keep ? lru_add(cache->filters, &key, filter) : filter;
+    if (param[0] == '{')
+        return load_by_text(cache, param, e);
+    return load_by_number(cache, db, &(struct number){user, number_from(param)}, e);
+}
+
+struct filter *filter_cache_find(struct filter_cache *cache, user_no user, const char *param)
+{
+    unsigned char hash[SHA256_BYTES];
+    if (param == NULL)
+        return filter_ref(cache->everything);
+    if (param[0] != '{')
+        return lru_peek(cache->numbered, &(struct number){user, number_from(param)});
+    sha256(param, strlen(param), hash);
+    return lru_peek(cache->texts, hash);
 }

@@ -1,6 +1,6 @@
 /* Parsed filters by user and id, and by their text when they come in the query, so that a long poll does not parse its
  * filter again, and the loops find it without the database. What stands under an id never changes, so nothing here ever
- * goes stale. Bounded; any thread. */
+ * goes stale. Clients of one sort all ask for the same, so equal filters are one. Bounded; any thread. */
 #ifndef PARTA_SYNC_FILTER_CACHE_H
 #define PARTA_SYNC_FILTER_CACHE_H
 
@@ -11,6 +11,7 @@ struct db;
 struct filter;
 struct filter_cache;
 
+/* max: how many ids, how many texts and how many filters are remembered. */
 struct filter_cache *filter_cache_create(size_t max);
 void filter_cache_destroy(struct filter_cache *cache); /* NULL is accepted */
 

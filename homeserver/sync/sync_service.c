@@ -13,7 +13,7 @@
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
 
-#define FILTERS_CACHED 4096
+#define FILTERS_CACHED 16384
 #define UNREAD_CACHED 65536
 #define RECENT_RECEIPTS 4096
 #define RECENT_BYTES (1 << 20)

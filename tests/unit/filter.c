@@ -13,6 +13,7 @@
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/filter_cache.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -376,15 +377,41 @@ static void assert_kept(struct db *db, user_no user, int64_t filter_no, const ch
     free(found);
 }
 
+/* A store with two people. */
+struct kept {
+    char dir[32];
+    struct writer *writer;
+    struct db *db;
+};
+
+static void begin(struct kept *k)
+{
+    char path[64];
+    struct error e = {0};
+    strcpy(k->dir, "/tmp/parta-filter-XXXXXX");
+    assert_non_null(mkdtemp(k->dir));
+    snprintf(path, sizeof path, "%s/db", k->dir);
+    k->writer = writer_start(path, &(struct db_options){0});
+    assert_true(writer_run(k->writer, people_job, NULL, &e));
+    k->db = db_open(path, DB_READ, &(struct db_options){0});
+}
+
+static void end(struct kept *k)
+{
+    char command[96];
+    db_close(k->db);
+    writer_stop(k->writer);
+    snprintf(command, sizeof command, "rm -r %s", k->dir);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_store(void **state)
 {
-    char dir[] = "/tmp/parta-filter-XXXXXX", path[64], command[96];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/db", dir);
+    struct kept k;
     struct error e = {0};
-    struct writer *writer = writer_start(path, &(struct db_options){0});
-    assert_true(writer_run(writer, people_job, NULL, &e));
-    struct db *db = db_open(path, DB_READ, &(struct db_options){0});
+    begin(&k);
+    struct writer *writer = k.writer;
+    struct db *db = k.db;
 
     assert_int_equal(put(writer, 1, "{\"a\":1}"), 1);
     assert_int_equal(put(writer, 1, "{\"a\":2}"), 2);
@@ -411,10 +438,49 @@ static void test_store(void **state)
     assert_true(writer_run(writer, forget_job, &user, &e));
     assert_kept(db, 1, 2, NULL);
     assert_kept(db, 2, 1, "{\"a\":2}");
-    db_close(db);
-    writer_stop(writer);
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    end(&k);
+}
+
+static struct filter *load(struct filter_cache *cache, struct db *db, user_no user, const char *param)
+{
+    struct error e = {0};
+    struct filter *filter = filter_cache_load(cache, db, user, param, &e);
+    assert_true(filter != NULL || e.code != ERROR_NONE);
+    return filter;
+}
+
+/* A look-up on a loop finds what a worker has loaded, and equal filters are one. */
+static void test_cache(void **state)
+{
+    struct kept k;
+    struct filter *filters[6];
+    struct filter_cache *cache = filter_cache_create(2);
+    begin(&k);
+    put(k.writer, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}");
+    put(k.writer, 2, "{\"event_format\":\"client\"}");
+    put(k.writer, 2, "{ \"room\": {\"timeline\":{\"limit\":7}} }");
+    assert_null(filter_cache_find(cache, 1, "1"));
+    filters[0] = load(cache, k.db, 1, "1");
+    filters[1] = filter_cache_find(cache, 1, "1");
+    filters[2] = load(cache, k.db, 2, "2");
+    assert_int_equal(filters[0]->timeline.limit, 7);
+    assert_ptr_equal(filters[0], filters[1]);
+    assert_ptr_equal(filters[0], filters[2]);
+    assert_null(filter_cache_find(cache, 2, "1"));
+    assert_null(filter_cache_find(cache, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}"));
+    filters[3] = load(cache, k.db, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}"); /* as a query says it itself */
+    filters[4] = filter_cache_find(cache, 2, "{\"room\":{\"timeline\":{\"limit\":7}}}");
+    assert_ptr_equal(filters[3], filters[0]);
+    assert_ptr_equal(filters[4], filters[0]);
+    assert_null(load(cache, k.db, 1, "99"));
+    assert_null(load(cache, k.db, 1, "x"));
+    assert_null(load(cache, k.db, 1, "{\"room\":7}"));
+    filters[5] = load(cache, k.db, 2, "1");
+    assert_null(filter_cache_find(cache, 1, "1")); /* only two numbers are remembered */
+    for (int i = 0; i < 6; ++i)
+        filter_unref(filters[i]);
+    filter_cache_destroy(cache);
+    end(&k);
 }
 
 int main(void)
@@ -423,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_everything), cmocka_unit_test(test_whole),   cmocka_unit_test(test_wants),
         cmocka_unit_test(test_limit),      cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_identity),   cmocka_unit_test(test_fields),  cmocka_unit_test(test_store),
+        cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,6 @@ static int unmake(void **state)
     struct bench *b = *state;
     long_poll_each(&b->lot, (long_poll_visit *)long_poll_remove, &b->lot);
     assert_int_equal(b->lot.n, 0);
-    assert_null(b->lot.users);
     long_polls_finish(&b->lot);
     free(b);
     return 0;
@@ -130,8 +129,24 @@ static void users_without_calls_are_forgotten(void **state)
             park(b, i, i + 1, 2000 + i, 1000);
         for (int i = CALLS - 1; i >= 0; --i)
             long_poll_remove(&b->lot, &b->calls[i]);
-        assert_null(b->lot.users);
+        assert_int_equal(b->lot.n, 0);
+        long_poll_expire(&b->lot, 10000, visit, b);
+        long_poll_wake(&b->lot, &(struct wake){.n_users = 1, .users = &(user_no){1}}, visit, b);
+        assert_int_equal(total(b), 0);
     }
+}
+
+/* While the table of users grows, nobody is lost, and those whose numbers share a chain stay apart. */
+static void users_share_chains(void **state)
+{
+    struct bench *b = *state;
+    user_no one[] = {1 + 7 * 1024};
+    for (int i = 0; i < CALLS; ++i)
+        park(b, i, 1 + (user_no)i * 1024, 100000, 1000);
+    long_poll_wake(&b->lot, &(struct wake){.n_users = 1, .users = one}, visit, b);
+    assert_int_equal(b->visits[7], 1);
+    assert_int_equal(total(b), 1);
+    assert_int_equal(b->lot.n, CALLS - 1);
 }
 
 int main(void)
@@ -142,6 +157,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_lot_needs_no_clock, make, unmake),
         cmocka_unit_test_setup_teardown(wakes_find_their_users, make, unmake),
         cmocka_unit_test_setup_teardown(users_without_calls_are_forgotten, make, unmake),
+        cmocka_unit_test_setup_teardown(users_share_chains, make, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,22 @@ static void test_bound(void **state)
     lru_destroy(NULL);
 }
 
+static void test_peek(void **state)
+{
+    uint32_t key = 1;
+    struct lru *lru = lru_create(&TYPE, 2);
+    add(lru, 1, 1);
+    add(lru, 2, 2);
+    struct value *value = lru_peek(lru, &key);
+    assert_int_equal(value->version, 1);
+    value_unref(value);
+    add(lru, 3, 3); /* 1 makes way all the same */
+    assert_null(lru_peek(lru, &key));
+    assert_int_equal(version_of(lru, 2), 2);
+    lru_destroy(lru);
+    assert_int_equal(living, 0);
+}
+
 static void test_first_stays(void **state)
 {
     struct lru *lru = lru_create(&TYPE, 1);
@@ -202,10 +218,8 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_first_stays),
-        cmocka_unit_test(test_property),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_bound),    cmocka_unit_test(test_peek),    cmocka_unit_test(test_first_stays),
+        cmocka_unit_test(test_property), cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
