@@ -831,7 +831,7 @@ static void step_hand(struct run *r)
     if (!done && e.code == ERROR_UNKNOWN)
         fail_msg("hand %d: %s %s", hand.what, error_sentence(&e), e.value);
     if (!done && e.code == ERROR_FORBIDDEN && e.rule != NULL && strchr("AE", e.rule[0]) != NULL)
-        fail_msg("hand %d: its consequences were refused by %s: %s", hand.what, e.value, error_sentence(&e));
+        fail_msg("hand %d: its consequences were refused by %s: %s", hand.what, e.rule, error_sentence(&e));
 }
 
 static bool import_one(struct run *r, int n, struct error *e)
