@@ -1,5 +1,5 @@
 /* Suspending and locking accounts (Client-Server API, "Server Administration"; school.md A3). Who may is the school's
- * rule (policy/gate/school_gate.h): administrators for people of their school. An account has one standing: to lock a
+ * rule (policy/gate/school_gate.h): administrators for people of their school. An account has one state: to lock a
  * suspended account replaces the suspension. */
 #include <string.h>
 
@@ -14,10 +14,10 @@
 
 /* What the two pairs of endpoints differ in. */
 struct stop {
-    enum standing standing;
+    enum account_state state;
     const char *key;
 };
-static const struct stop SUSPEND = {STANDING_SUSPENDED, "suspended"}, LOCK = {STANDING_LOCKED, "locked"};
+static const struct stop SUSPEND = {ACCOUNT_SUSPENDED, "suspended"}, LOCK = {ACCOUNT_LOCKED, "locked"};
 
 /* A server administrator acts as the operator does; everybody else as the person they are in their schools. */
 static struct actor actor_of(const struct request *r)
@@ -27,8 +27,8 @@ static struct actor actor_of(const struct request *r)
     return (struct actor){.user = r->identity.user, .name = r->identity.user_id};
 }
 
-/* The person's number and standing. Authorization comes before any look-up of the account, so that it tells nothing. */
-static bool find_target(struct request *r, struct db *db, user_no *target, enum standing *standing, struct error *e)
+/* The person's number and account state. Authorization comes before any look-up of the account, so that it tells nothing. */
+static bool find_target(struct request *r, struct db *db, user_no *target, enum account_state *state, struct error *e)
 {
     const char *server = rooms_settings(r->server->rooms)->server_name;
     struct actor actor = actor_of(r);
@@ -41,7 +41,8 @@ static bool find_target(struct request *r, struct db *db, user_no *target, enum 
     if (!school_gate(db, rooms_settings(r->server->rooms)->school_mode, &actor, ACT_STANDING,
                      &(struct subject){.target = *target}, NULL, NULL, e))
         return false;
-    bool found = users_get(db, *target, &row) && standing_from(row.state, standing) && *standing != STANDING_LEFT;
+    bool found = users_get(db, *target, &row) && row.state != ACCOUNT_LEFT;
+    *state = row.state;
     user_row_finish(&row);
     return found || error_set(e, ERROR_NOT_FOUND, "There is no such account.");
 }
@@ -49,10 +50,10 @@ static bool find_target(struct request *r, struct db *db, user_no *target, enum 
 static bool reply_stop(struct request *r, const struct stop *stop)
 {
     user_no target = 0;
-    enum standing standing = STANDING_LEFT;
-    if (!find_target(r, r->db, &target, &standing, &r->error))
+    enum account_state now = ACCOUNT_LEFT;
+    if (!find_target(r, r->db, &target, &now, &r->error))
         return false;
-    return reply_json(r, json_pack("{s:b}", stop->key, (int)(standing == stop->standing)));
+    return reply_json(r, json_pack("{s:b}", stop->key, (int)(now == stop->state)));
 }
 
 struct stopping {
@@ -67,14 +68,14 @@ static bool stop_job(struct tx *tx, void *arg, struct error *e)
     struct actor actor = actor_of(s->r);
     struct changing_records records = {tx, s->r->server->rooms, &actor, e};
     user_no target = 0;
-    enum standing now = STANDING_LEFT, want = s->on ? s->stop->standing : STANDING_ACTIVE;
+    enum account_state now = ACCOUNT_LEFT, want = s->on ? s->stop->state : ACCOUNT_ACTIVE;
     if (!find_target(s->r, tx->db, &target, &now, e))
         return false;
     if (target == s->r->identity.user)
         return error_set(e, ERROR_FORBIDDEN, "Nobody stops their own account.");
-    if (s->on == (now == s->stop->standing))
+    if (s->on == (now == s->stop->state))
         return true; /* it is so already; to lift a suspension does not unlock */
-    return change_standing(&records, target, want);
+    return change_account_state(&records, target, want);
 }
 
 static bool put_stop(struct request *r, const struct stop *stop)

@@ -224,7 +224,7 @@ static bool deserves_code(struct db *db, const struct code_request *request)
     bool there = owner != 0 && users_get(db, owner, &row);
     if (!there)
         return request->purpose != CODE_RESET;
-    bool usable = strcmp(row.state, "left") != 0;
+    bool usable = row.state != ACCOUNT_LEFT;
     user_row_finish(&row);
     return request->purpose == CODE_RESET && usable;
 }

@@ -151,7 +151,7 @@ static bool job_login(struct tx *tx, void *arg, struct error *e)
     struct user_row row;
     bool found = users_get(tx->db, job->user, &row);
     bool same = found && row.password_hash != NULL && strcmp(row.password_hash, job->verified) == 0;
-    enum account_state state = found ? account_state_from(row.state) : ACCOUNT_LEFT;
+    enum account_state state = found ? row.state : ACCOUNT_LEFT;
     user_row_finish(&row);
     if (!same || state == ACCOUNT_LEFT)
         return error_set(e, ERROR_FORBIDDEN, "Wrong user name or password.");
@@ -216,11 +216,11 @@ struct refresh_job {
 
 static bool refresh_by(struct tx *tx, struct refresh_job *job, const struct token_row *row, struct error *e)
 {
-    if (account_state_from(row->state) == ACCOUNT_LEFT)
+    if (row->state == ACCOUNT_LEFT)
         return error_set(e, ERROR_UNKNOWN_TOKEN, "The refresh token is not known.");
     if (row->expires_ms != 0 && row->expires_ms <= tx->now_ms)
         return refuse_softly(e, ERROR_UNKNOWN_TOKEN, "The refresh token has expired.");
-    if (account_state_from(row->state) == ACCOUNT_LOCKED)
+    if (row->state == ACCOUNT_LOCKED)
         return refuse_softly(e, ERROR_USER_LOCKED, NULL);
     return (tokens_used(tx, TOKEN_REFRESH, job->hash) && tokens_drop_unused(tx, job->hash) &&
             write_tokens(tx, row->device, &job->in, job->hash)) ||

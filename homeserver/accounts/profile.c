@@ -16,7 +16,7 @@
 static bool is_known(struct db *db, user_no user)
 {
     struct user_row row;
-    bool known = user != 0 && users_get(db, user, &row) && account_state_from(row.state) != ACCOUNT_LEFT;
+    bool known = user != 0 && users_get(db, user, &row) && row.state != ACCOUNT_LEFT;
     if (user != 0)
         user_row_finish(&row);
     return known;
@@ -99,7 +99,7 @@ static bool may_change(struct db *db, user_no user, struct error *e)
 {
     struct user_row row;
     bool found = users_get(db, user, &row);
-    enum account_state state = found ? account_state_from(row.state) : ACCOUNT_LEFT;
+    enum account_state state = found ? row.state : ACCOUNT_LEFT;
     user_row_finish(&row);
     if (state == ACCOUNT_SUSPENDED)
         return error_set(e, ERROR_USER_SUSPENDED, NULL);

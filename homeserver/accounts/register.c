@@ -89,7 +89,7 @@ static bool job_register(struct tx *tx, void *arg, struct error *e)
     bool school = job->accounts->config->policy.mode == POLICY_SCHOOL;
     if (!admitted(tx, job, e))
         return false;
-    job->user = users_insert(tx, job->localpart, job->hash, school ? "pending" : "active", false); /* A3 */
+    job->user = users_insert(tx, job->localpart, job->hash, school ? ACCOUNT_PENDING : ACCOUNT_ACTIVE, false); /* A3 */
     if (job->user == 0)
         return error_set(e, ERROR_USER_IN_USE, NULL);
     if (job->sid != NULL && !contacts_claim(tx, job->sid, CODE_REGISTER, job->user, 0, e))
@@ -150,7 +150,7 @@ struct create_job {
 static bool job_create(struct tx *tx, void *arg, struct error *e)
 {
     struct create_job *job = arg;
-    job->user = users_insert(tx, job->account->localpart, job->hash, "active", job->account->admin);
+    job->user = users_insert(tx, job->account->localpart, job->hash, ACCOUNT_ACTIVE, job->account->admin);
     if (job->user == 0)
         return error_set(e, ERROR_USER_IN_USE, NULL);
     if (job->display_name != NULL && !profiles_put(tx, job->user, "displayname", job->display_name))
@@ -246,7 +246,7 @@ static bool job_password(struct tx *tx, void *arg, struct error *e)
     if (!job_whose(tx, job, &user, e))
         return false;
     bool found = users_get(tx->db, user, &row);
-    bool left = found && strcmp(row.state, "left") == 0;
+    bool left = found && row.state == ACCOUNT_LEFT;
     user_row_finish(&row);
     if (!found)
         return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
@@ -302,7 +302,7 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     const struct accounts_hooks *hooks = &job->accounts->hooks;
     if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
         return false;
-    bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, "left") &&
+    bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, ACCOUNT_LEFT) &&
               users_set_admin(tx, job->user, false) && devices_delete_all(tx, job->user, 0) &&
               contacts_forget(tx, job->user);
     if (ok && job->erase)
@@ -318,7 +318,7 @@ bool account_deactivate(const struct accounts *accounts, user_no user, bool eras
 
 struct state_job {
     user_no user;
-    const char *state;
+    enum account_state state;
 };
 
 static bool job_state(struct tx *tx, void *arg, struct error *e)
@@ -327,7 +327,7 @@ static bool job_state(struct tx *tx, void *arg, struct error *e)
     return users_set_state(tx, job->user, job->state) || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
-bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e)
+bool account_set_state(const struct accounts *accounts, user_no user, enum account_state state, struct error *e)
 {
     struct state_job job = {user, state};
     return writer_run(accounts->writer, job_state, &job, e);

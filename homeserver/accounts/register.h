@@ -11,6 +11,7 @@
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/login.h"
+#include "homeserver/base/account_state.h"
 
 /* Whether the localpart could be had: well-formed, not claimed by an application service, free. false: *e is
  * ERROR_INVALID_USERNAME, ERROR_EXCLUSIVE or ERROR_USER_IN_USE. Blocks (a read). */
@@ -63,8 +64,8 @@ bool account_reset_password(const struct accounts *accounts, const char *sid, bo
  * and no profile either. What the person wrote stays. Blocks. */
 bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e);
 
-/* Sets "active", "locked", "suspended" … (school.md A3) and lets every session see it. Blocks. */
-bool account_set_state(const struct accounts *accounts, user_no user, const char *state, struct error *e);
+/* Sets the state and lets every session see it. Blocks. */
+bool account_set_state(const struct accounts *accounts, user_no user, enum account_state state, struct error *e);
 
 /* A registration token: at most 64 characters of A-Z a-z 0-9 . _ ~ -. uses 0: any number; lifetime_ms 0: no end. */
 bool registration_token_create(const struct accounts *accounts, const char *token, int64_t uses, int64_t lifetime_ms,

@@ -43,18 +43,6 @@ struct sessions {
     uint64_t generation; /* rises with every revocation: a load that began before it may not be kept */
 };
 
-enum account_state account_state_from(const char *name)
-{
-    static const char *const NAMES[] = {
-        [ACCOUNT_PENDING] = "pending",     [ACCOUNT_ACTIVE] = "active", [ACCOUNT_RESTRICTED] = "restricted",
-        [ACCOUNT_SUSPENDED] = "suspended", [ACCOUNT_LOCKED] = "locked", [ACCOUNT_LEFT] = "left",
-    };
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; ++i)
-        if (strcmp(NAMES[i], name) == 0)
-            return (enum account_state)i;
-    return ACCOUNT_LOCKED;
-}
-
 struct sessions *sessions_create(const char *server_name, size_t max)
 {
     struct sessions *s = xcalloc(1, sizeof *s);
@@ -186,7 +174,7 @@ static struct entry *entry_from_row(const struct sessions *s, const unsigned cha
         .device_id = xstrdup(row->device_id),
         .expires_ms = row->expires_ms,
         .admin = row->admin,
-        .state = account_state_from(row->state),
+        .state = row->state,
     };
     entry->refs = 1;
     entry->used = true;
@@ -205,7 +193,7 @@ static struct entry *load(struct sessions *s, struct db *db, unsigned char *hash
     struct token_row row;
     struct error ignored;
     struct entry *entry = NULL;
-    if (!tokens_find(db, TOKEN_ACCESS, hash, &row) || account_state_from(row.state) == ACCOUNT_LEFT) {
+    if (!tokens_find(db, TOKEN_ACCESS, hash, &row) || row.state == ACCOUNT_LEFT) {
         error_set(e, ERROR_UNKNOWN_TOKEN, NULL);
     } else {
         entry = entry_from_row(s, hash, &row);

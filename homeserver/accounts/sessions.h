@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "homeserver/base/account_state.h"
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 
@@ -17,18 +18,6 @@ struct db;
 struct change;
 struct sessions;
 struct writer;
-
-/* school.md A3; users.state holds the names. */
-enum account_state {
-    ACCOUNT_PENDING,
-    ACCOUNT_ACTIVE,
-    ACCOUNT_RESTRICTED,
-    ACCOUNT_SUSPENDED,
-    ACCOUNT_LOCKED,
-    ACCOUNT_LEFT
-};
-
-enum account_state account_state_from(const char *name); /* ACCOUNT_LOCKED for an unknown one */
 
 struct session {
     user_no user;

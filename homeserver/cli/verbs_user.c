@@ -90,8 +90,8 @@ static bool list(struct verb_call *call)
     struct user_row row;
     struct stmt *q = users_all(call->services->db);
     for (; users_next(q, &row); user_row_finish(&row))
-        text_addf(&call->out, "@%s:%s\t%s\t%s%s\t%lld\n", row.localpart, call->config->server_name, row.state,
-                  row.service ? "service" : "person", row.admin ? ", administrator" : "",
+        text_addf(&call->out, "@%s:%s\t%s\t%s%s\t%lld\n", row.localpart, call->config->server_name,
+                  account_state_name(row.state), row.service ? "service" : "person", row.admin ? ", administrator" : "",
                   (long long)devices_count(call->services->db, row.no));
     stmt_end(q);
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");

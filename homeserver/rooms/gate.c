@@ -33,7 +33,7 @@ static bool is(const struct asking *a, uint64_t acts)
 
 /* --- In a room --- */
 
-static const struct person_facts STRANGER = {.standing = STANDING_ACTIVE};
+static const struct person_facts STRANGER = {.account = ACCOUNT_ACTIVE};
 
 /* Of the actor's own membership, and of the service user's doings, nothing is hidden. */
 static void read_target(struct asking *a)

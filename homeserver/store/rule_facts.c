@@ -220,8 +220,7 @@ void school_rooms_schools(struct db *db, room_no room, school_no *out, int max, 
  * that left. */
 static void person_from_row(struct stmt *q, struct person_facts *out)
 {
-    if (!standing_from(col_text(q, 0), &out->standing))
-        out->standing = STANDING_LOCKED;
+    out->account = account_state_stored(col_text(q, 0));
     out->service = strcmp(col_text(q, 1), "service") == 0 && strcmp(col_text(q, 2), SERVICE_LOCALPART) == 0;
     out->held = !col_null(q, 3);
     out->post = col_int(q, 3) > 0;
@@ -231,7 +230,7 @@ static void person_from_row(struct stmt *q, struct person_facts *out)
 static bool person_row(struct db *db, room_no room, user_no user, struct person_facts *out)
 {
     struct stmt *q = db_query(db, &RULE_FACTS, PERSON, "ii", room, user);
-    *out = (struct person_facts){.standing = STANDING_LEFT};
+    *out = (struct person_facts){.account = ACCOUNT_LEFT};
     bool found = stmt_next(q);
     if (found)
         person_from_row(q, out);
@@ -245,7 +244,7 @@ static bool person_rows(struct db *db, room_no room, user_no user, struct person
     char day[DAY_TEXT_BYTES];
     struct stmt *q = db_query(db, &RULE_FACTS, PERSON_IN_ROOM, "iit", room, user, day_today(day));
     bool found = false;
-    *out = (struct person_facts){.standing = STANDING_LEFT};
+    *out = (struct person_facts){.account = ACCOUNT_LEFT};
     for (; stmt_next(q); found = true) {
         if (!found)
             person_from_row(q, out);

@@ -69,7 +69,7 @@ static json_t *relations_json(uint32_t relations)
 
 static json_t *person_json(const struct person_facts *p)
 {
-    return json_pack("{s:s, s:o, s:b, s:b, s:b, s:b, s:b}", "standing", standing_name(p->standing), "roles",
+    return json_pack("{s:s, s:o, s:b, s:b, s:b, s:b, s:b}", "standing", account_state_name(p->account), "roles",
                      roles_json(p->roles), "member", p->member, "held", p->held, "post", p->post, "named", p->named,
                      "owner", p->owner);
 }

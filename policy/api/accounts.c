@@ -7,39 +7,39 @@
 #include "policy/api/routes.h"
 #include "policy/admin/sessions.h"
 
-/* --- Standing --- */
+/* --- Account states; on the wire: standing --- */
 
-static json_t *standing_json(struct db *db, user_no user)
+static json_t *state_json(struct db *db, user_no user)
 {
     struct user_row row;
     if (!users_get(db, user, &row))
         return NULL;
-    json_t *value = json_pack("{s:s}", "standing", row.state);
+    json_t *value = json_pack("{s:s}", "standing", account_state_name(row.state));
     user_row_finish(&row);
     return value;
 }
 
-static bool act_standing(struct api_act *act, void *state)
+static bool act_state(struct api_act *act, void *state)
 {
-    const enum standing *standing = state;
+    const enum account_state *wanted = state;
     struct db *db = act->records.tx->db;
     user_no user = api_user(act->r, db, act->r->params[0], act->records.e);
-    if (user == 0 || !change_standing(&act->records, user, *standing))
+    if (user == 0 || !change_account_state(&act->records, user, *wanted))
         return false;
-    act->reply = standing_json(db, user); /* "active" may have become "restricted" (D7) */
+    act->reply = state_json(db, user); /* "active" may have become "restricted" (D7) */
     return true;
 }
 
-static bool put_standing(struct request *r)
+static bool put_state(struct request *r)
 {
     const char *word;
-    enum standing standing;
+    enum account_state wanted;
     if (!body_string(r, "standing", &word))
         return false;
-    if (!standing_from(word, &standing) ||
-        (standing != STANDING_ACTIVE && standing != STANDING_SUSPENDED && standing != STANDING_LOCKED))
+    if (!account_state_from(word, &wanted) ||
+        (wanted != ACCOUNT_ACTIVE && wanted != ACCOUNT_SUSPENDED && wanted != ACCOUNT_LOCKED))
         return refuse(r, ERROR_INVALID_PARAM, "The office makes an account active, suspended or locked.");
-    return api_write(r, act_standing, &standing);
+    return api_write(r, act_state, &wanted);
 }
 
 /* --- Sessions --- */
@@ -82,7 +82,7 @@ static bool delete_sessions(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_PUT, "/_parta/v1/people/{userId}/standing", put_standing, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_PUT, "/_parta/v1/people/{userId}/standing", put_state, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/people/{userId}/sessions", list_sessions, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions", delete_sessions, ROUTE_CALLER, RATE_WRITE, NULL},
     {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions/{deviceId}", delete_session, ROUTE_CALLER, RATE_WRITE, NULL},

@@ -107,7 +107,7 @@ static json_t *child_json(struct request *r, user_no child)
     json_t *out = child_data(r, child);
     json_object_set_new(out, "user_id", signup_json_user(r, r->db, child));
     if (users_get(r->db, child, &user))
-        api_set(out, "standing", user.state);
+        api_set(out, "standing", account_state_name(user.state));
     user_row_finish(&user);
     return out;
 }

@@ -74,35 +74,40 @@ static enum waiting waits_for(struct db *db, user_no user)
     return applications_any_open(db, user) ? WAITS_FOR_ONESELF : WAITS_FOR_NOTHING;
 }
 
-static void notice(json_t *notices, const char *rule, const char *ru, const char *en)
-{
-    json_array_append_new(notices, json_pack("{s:s, s:s, s:s}", "rule", rule, "ru", ru, "en", en));
-}
-
 /* What the person must know without having asked. */
-static json_t *notices_for(const char *standing, bool has_guardians, enum waiting waits)
+static const struct {
+    enum account_state state;
+    enum waiting waits; /* of a pending account */
+    const char *rule, *ru, *en;
+} NOTICES[] = {
+    {ACCOUNT_PENDING, WAITS_FOR_ONESELF, "D2",
+     "Откройте ссылку ребёнка ещё раз, проверьте его данные и подтвердите, что вы его родитель.",
+     "Open the child's link once more, look at the child's data, and confirm that you are the parent."},
+    {ACCOUNT_PENDING, WAITS_FOR_SCHOOL, "A3",
+     "Ваша заявка ждёт подтверждения школы. До него можно только войти и видеть эту страницу.",
+     "Your application waits for the school. Until it is confirmed you can only sign in and see this page."},
+    {ACCOUNT_PENDING, WAITS_FOR_NOTHING, "C1",
+     "Откройте ссылку, которую дала школа: без неё вашу учётную запись некому подтвердить.",
+     "Open the link that the school gave you: without it nobody can confirm your account."},
+    {ACCOUNT_RESTRICTED, WAITS_FOR_NOTHING, "D7",
+     "Пока родитель не подтвердит вашу учётную запись, она ограничена. Сделайте в профиле ссылку для родителя и "
+     "отправьте её.",
+     "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send it."},
+};
+
+static json_t *notices_for(enum account_state state, bool has_guardians, enum waiting waits)
 {
     json_t *notices = json_array();
-    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_ONESELF)
-        notice(notices, "D2",
-               "Откройте ссылку ребёнка ещё раз, проверьте его данные и подтвердите, что вы его родитель.",
-               "Open the child's link once more, look at the child's data, and confirm that you are the parent.");
-    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_SCHOOL)
-        notice(notices, "A3", "Ваша заявка ждёт подтверждения школы. До него можно только войти и видеть эту страницу.",
-               "Your application waits for the school. Until it is confirmed you can only sign in and see this page.");
-    if (strcmp(standing, "pending") == 0 && waits == WAITS_FOR_NOTHING)
-        notice(notices, "C1", "Откройте ссылку, которую дала школа: без неё вашу учётную запись некому подтвердить.",
-               "Open the link that the school gave you: without it nobody can confirm your account.");
-    if (strcmp(standing, "restricted") == 0)
-        notice(
-            notices, "D7",
-            "Пока родитель не подтвердит вашу учётную запись, она ограничена. Сделайте в профиле ссылку для родителя "
-            "и отправьте её.",
-            "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send "
-            "it.");
+    for (size_t i = 0; i < sizeof NOTICES / sizeof *NOTICES; ++i)
+        if (NOTICES[i].state == state && (state != ACCOUNT_PENDING || NOTICES[i].waits == waits))
+            json_array_append_new(notices, json_pack("{s:s, s:s, s:s}", "rule", NOTICES[i].rule, "ru", NOTICES[i].ru,
+                                                     "en", NOTICES[i].en));
     if (has_guardians)
-        notice(notices, "D8", "Ваши родители видят, в каких вы чатах и с кем. Что там написано, они не видят.",
-               "Your guardians see which rooms you are in and with whom. They do not see what is written there.");
+        json_array_append_new(
+            notices, json_pack("{s:s, s:s, s:s}", "rule", "D8", "ru",
+                               "Ваши родители видят, в каких вы чатах и с кем. Что там написано, они не видят.", "en",
+                               "Your guardians see which rooms you are in and with whom. They do not see what is "
+                               "written there."));
     return notices;
 }
 
@@ -116,10 +121,10 @@ static bool get_me(struct request *r)
         return refuse(r, ERROR_NOT_FOUND, NULL);
     json_t *guardians = family(r, user, guardianships_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
-    json_t *me =
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->identity.user_id, "standing", row.state,
-                  "name", signup_json_name(r->db, user), "roles", roles(r, user), "applications", applications(r, user),
-                  "guardians", guardians, "children", family(r, user, guardianships_children), "notices", notices);
+    json_t *me = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->identity.user_id, "standing",
+                           account_state_name(row.state), "name", signup_json_name(r->db, user), "roles",
+                           roles(r, user), "applications", applications(r, user), "guardians", guardians, "children",
+                           family(r, user, guardianships_children), "notices", notices);
     user_row_finish(&row);
     return reply_json(r, me);
 }

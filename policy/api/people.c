@@ -44,10 +44,11 @@ static json_t *roles_json(struct request *r, struct db *db, const struct viewer 
 json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_row *row)
 {
     char day[DAY_TEXT_BYTES];
-    json_t *value = json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id",
-                              api_user_id(r, row->localpart), "person", row->sourced_id, "given_name", row->given,
-                              "family_name", row->family, "enabled", row->enabled, "ended", row->ended, "standing",
-                              row->state, "source", row->source, "roles", roles_json(r, db, viewer, row->no));
+    json_t *value =
+        json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id", api_user_id(r, row->localpart), "person",
+                  row->sourced_id, "given_name", row->given, "family_name", row->family, "enabled", row->enabled,
+                  "ended", row->ended, "standing", account_state_name(row->state), "source", row->source, "roles",
+                  roles_json(r, db, viewer, row->no));
     api_set(value, "middle_name", row->middle);
     if (row->birth != DAY_EVER)
         api_set(value, "birth_date", day_text(row->birth, day));
@@ -71,10 +72,10 @@ json_t *person_get(struct request *r, struct db *db, user_no user, int64_t *vers
 
 static bool word_known(struct request *r, const struct people_filter *f)
 {
-    enum standing standing;
+    enum account_state state;
     if (f->role != NULL && school_role_from(f->role) == 0)
         return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
-    if (f->state != NULL && !standing_from(f->state, &standing))
+    if (f->state != NULL && !account_state_from(f->state, &state))
         return refuse(r, ERROR_INVALID_PARAM, "There is no such standing.");
     return true;
 }

@@ -95,7 +95,7 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
 static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,
                    struct rule_facts *facts)
 {
-    facts->actor = (struct person_facts){.standing = STANDING_ACTIVE};
+    facts->actor = (struct person_facts){.account = ACCOUNT_ACTIVE};
     if (actor->user != 0)
         school_person_at(db, school, actor->user, subject->target, &facts->actor);
     if (subject->target != 0)

@@ -22,7 +22,7 @@ enum operator_scope {
     SCOPE_POLICY = 8,
     SCOPE_REPORTS = 16,
     SCOPE_AUDIT = 32,
-    SCOPE_ACCOUNTS = 64, /* standing, sessions, export, erasure */
+    SCOPE_ACCOUNTS = 64, /* account states, sessions, export, erasure */
     SCOPE_ALL = 127
 };
 unsigned operator_scope_from(const char *word); /* the bit; 0: unknown. "all": SCOPE_ALL */

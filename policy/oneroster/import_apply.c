@@ -227,7 +227,7 @@ static bool person_put(struct importing *in, size_t i)
 /* A name that was given out before the job and is taken meanwhile: the import is to be repeated. */
 static bool account_make(struct importing *in, size_t i)
 {
-    const char *state = in->roster->people[i].enabled ? "active" : "locked";
+    enum account_state state = in->roster->people[i].enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED;
     if (in->credentials != NULL && in->credentials[i].localpart != NULL) {
         in->people[i] = users_insert(in->tx, in->credentials[i].localpart, in->credentials[i].hash, state, false);
         return in->people[i] != 0 || error_set(in->e, ERROR_USER_IN_USE, "A drawn user name is taken: import again.");

@@ -33,7 +33,7 @@
 
 static bool close_account(struct tx *tx, user_no user)
 {
-    return users_set_password(tx, user, NULL) && users_set_state(tx, user, "locked") &&
+    return users_set_password(tx, user, NULL) && users_set_state(tx, user, ACCOUNT_LOCKED) &&
            users_set_admin(tx, user, false) && devices_delete_all(tx, user, 0);
 }
 
@@ -184,7 +184,7 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
 static bool finish(struct tx *tx, struct step *step, user_no user, struct error *e)
 {
     return leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
-           users_set_state(tx, user, "left") && profiles_forget(tx, user) && account_data_forget(tx, user) &&
+           users_set_state(tx, user, ACCOUNT_LEFT) && profiles_forget(tx, user) && account_data_forget(tx, user) &&
            filters_forget(tx, user) && contacts_forget(tx, user) && delayed_messages_forget(tx, user) &&
            applications_forget(tx, user) && links_revoke_of(tx, user) && people_forget(tx->db, user) &&
            erasures_finish(tx, user);

@@ -36,7 +36,8 @@ static json_t *person(struct db *db, user_no user)
         json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s, s:I}", "family_name", row.family, "given_name",
                                               row.given, "middle_name", row.middle, "birth_date",
                                               row.birth != DAY_EVER ? day_json(row.birth) : json_null(), "account",
-                                              account.state, "created_ts", (json_int_t)account.created_ms));
+                                              account_state_name(account.state), "created_ts",
+                                              (json_int_t)account.created_ms));
         user_row_finish(&account);
     }
     person_row_finish(&row);

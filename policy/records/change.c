@@ -159,7 +159,7 @@ static user_no person_new(struct changing_records *c, const struct person_row *p
     struct doing d;
     if (!id_is_free(c, person->sourced_id) || !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
-    user_no user = people_make_account(c->tx, person->enabled ? "active" : "locked");
+    user_no user = people_make_account(c->tx, person->enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED);
     bool good = (user != 0 || failed(c)) && person_insert(&d, user, person);
     return finish(&d, good, "person.create", school, good ? subject_json(c, user, 0, 0) : NULL, NULL) ? user : 0;
 }
@@ -199,7 +199,7 @@ static bool account_fits(const struct changing_records *c, user_no account)
     struct user_row user;
     struct person_row row;
     bool found = users_get(c->tx->db, account, &user), person = !user.service;
-    bool open = strcmp(user.state, "pending") == 0 || strcmp(user.state, "active") == 0;
+    bool open = user.state == ACCOUNT_PENDING || user.state == ACCOUNT_ACTIVE;
     user_row_finish(&user);
     if (!found || !person)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
@@ -217,7 +217,7 @@ user_no change_person_of_account(struct changing_records *c, user_no account, co
     if (!person_fits(c, person) || !id_is_free(c, person->sourced_id) || !account_fits(c, account) ||
         !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
-    bool good = person_insert(&d, account, person) && (users_set_state(c->tx, account, "active") || failed(c));
+    bool good = person_insert(&d, account, person) && (users_set_state(c->tx, account, ACCOUNT_ACTIVE) || failed(c));
     return finish(&d, good, "person.admit", school, subject_json(c, account, 0, 0), NULL) ? account : 0;
 }
 
@@ -228,7 +228,7 @@ static bool person_back(const struct changing_records *c, user_no user)
     struct person_row row;
     if (!people_get(c->tx->db, user, &row))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such person in the records.");
-    bool ended = row.ended, gone = strcmp(row.state, "left") == 0 && !row.closed;
+    bool ended = row.ended, gone = row.state == ACCOUNT_LEFT && !row.closed;
     person_row_finish(&row);
     if (gone)
         return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
@@ -676,28 +676,26 @@ bool change_leave_school(struct changing_records *c, user_no user, school_no sch
     return finish(&d, good, "person.leave_school", school, subject_json(c, user, 0, 0), NULL);
 }
 
-/* --- Standing --- */
+/* --- Account states (A3) --- */
 
 /* The office moves people between these; to confirm the pending is an approval, and who has left has left. */
-static bool standing_fits(const struct changing_records *c, const char *now, enum standing standing)
+static bool account_state_fits(const struct changing_records *c, enum account_state now, enum account_state state)
 {
-    bool known = standing == STANDING_ACTIVE || standing == STANDING_SUSPENDED || standing == STANDING_LOCKED;
-    if (!known)
+    if (state != ACCOUNT_ACTIVE && state != ACCOUNT_SUSPENDED && state != ACCOUNT_LOCKED)
         return error_set(c->e, ERROR_INVALID_PARAM, "The standing can be active, suspended or locked.");
-    if (strcmp(now, "left") == 0)
+    if (now == ACCOUNT_LEFT)
         return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
-    return standing != STANDING_ACTIVE || strcmp(now, "pending") != 0 ||
+    return state != ACCOUNT_ACTIVE || now != ACCOUNT_PENDING ||
            error_set(c->e, ERROR_CONFLICT, "This account waits for approval.");
 }
 
-bool change_standing(struct changing_records *c, user_no user, enum standing standing)
+bool change_account_state(struct changing_records *c, user_no user, enum account_state state)
 {
     struct doing d;
     struct user_row row;
     struct person_row person;
     bool found = users_get(c->tx->db, user, &row) && !row.service;
-    char now[USER_STATE_BYTES];
-    snprintf(now, sizeof now, "%s", row.state);
+    enum account_state now = row.state;
     user_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
@@ -706,15 +704,14 @@ bool change_standing(struct changing_records *c, user_no user, enum standing sta
     people_get(c->tx->db, user, &person);
     bool kept = source_is_roster(person.source) && !person.enabled;
     person_row_finish(&person);
-    if (!standing_fits(c, now, standing) ||
+    if (!account_state_fits(c, now, state) ||
         !start(&d, c, ACT_STANDING, &(struct subject){.target = user, .roster_kept = kept}))
         return false;
-    bool same =
-        strcmp(now, standing_name(standing)) == 0 || (standing == STANDING_ACTIVE && strcmp(now, "restricted") == 0);
+    bool same = now == state || (state == ACCOUNT_ACTIVE && now == ACCOUNT_RESTRICTED);
     reconcile_touch(d.s, user);
-    return finish(&d, same || users_set_state(c->tx, user, standing_name(standing)) || failed(c), "standing.change",
+    return finish(&d, same || users_set_state(c->tx, user, state) || failed(c), "standing.change",
                   viewer_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
-                  json_pack("{s:s, s:s}", "from", now, "to", standing_name(standing)));
+                  json_pack("{s:s, s:s}", "from", account_state_name(now), "to", account_state_name(state)));
 }
 
 /* --- Rooms (E7) --- */

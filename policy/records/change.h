@@ -63,9 +63,9 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
  * school is left, the account is closed and signed out. */
 bool change_leave_school(struct changing_records *c, user_no user, school_no school);
 
-/* A3: "active", "suspended", "locked": by the office. "active" becomes 'restricted' where D7 says so. Sessions of a
+/* A3: ACCOUNT_ACTIVE, _SUSPENDED, _LOCKED: by the office. Active becomes restricted where D7 says so. Sessions of a
  * locked account stay but can't be used (Client-Server API, "Account locking"). */
-bool change_standing(struct changing_records *c, user_no user, enum standing standing);
+bool change_account_state(struct changing_records *c, user_no user, enum account_state state);
 
 /* E7: names an external person for a room, or no more. */
 bool change_named_member(struct changing_records *c, room_no room, user_no user, bool named);

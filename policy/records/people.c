@@ -21,7 +21,7 @@ void localpart_draw(char out[LOCALPART_BYTES])
 }
 
 /* A drawn name that is taken is drawn again. */
-user_no people_make_account(struct tx *tx, const char *state)
+user_no people_make_account(struct tx *tx, enum account_state state)
 {
     char localpart[LOCALPART_BYTES];
     user_no user = 0;
@@ -68,18 +68,15 @@ bool people_set_name(struct tx *tx, struct rooms *rooms, user_no user, const cha
     return done;
 }
 
-static bool state_is(struct tx *tx, user_no user, const char *state)
-{
-    struct user_row row;
-    bool is = users_get(tx->db, user, &row) && strcmp(row.state, state) == 0;
-    user_row_finish(&row);
-    return is;
-}
-
 /* A state that somebody else gave (suspended, left …) stays when it opens. */
 bool people_set_enabled(struct tx *tx, user_no user, bool enabled)
 {
-    if (enabled ? !state_is(tx, user, "locked") : state_is(tx, user, "left"))
+    struct user_row row;
+    users_get(tx->db, user, &row);
+    enum account_state now = row.state;
+    user_row_finish(&row);
+    if (enabled ? now != ACCOUNT_LOCKED : now == ACCOUNT_LEFT)
         return true;
-    return users_set_state(tx, user, enabled ? "active" : "locked") && (enabled || devices_delete_all(tx, user, 0));
+    return users_set_state(tx, user, enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED) &&
+           (enabled || devices_delete_all(tx, user, 0));
 }

@@ -16,7 +16,7 @@ struct tx;
 void localpart_draw(char out[LOCALPART_BYTES]);
 
 /* A new account with a drawn name and no password. 0: the database failed. */
-user_no people_make_account(struct tx *tx, const char *state);
+user_no people_make_account(struct tx *tx, enum account_state state);
 
 unsigned people_roles(struct db *db, user_no user); /* enum school_role, in any school and at any time */
 

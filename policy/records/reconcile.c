@@ -283,9 +283,9 @@ static bool follow_roles(struct reconciling *s)
     return for_touched(s, imply_own) && widen(s) && for_touched(s, imply_guardians);
 }
 
-/* --- Standing --- */
+/* --- Account states --- */
 
-static bool set_state(struct reconciling *s, user_no user, const char *state)
+static bool set_state(struct reconciling *s, user_no user, enum account_state state)
 {
     return users_set_state(s->p.tx, user, state) || database_failed(s);
 }
@@ -304,7 +304,7 @@ static bool reopen(struct reconciling *s, user_no user)
     for (size_t i = 0; i < back.n && good; ++i) {
         ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
         touch_family(s, back.rows[i].a);
-        good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? "active" : "locked") &&
+        good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED) &&
                (people_set_closed(s->p.tx->db, back.rows[i].a, false) || database_failed(s));
     }
     diff_set_finish(&back);
@@ -337,7 +337,7 @@ static bool restrict_(void *self, const struct diff_row *f, const struct diff_ro
     struct reconciling *s = self;
     ++s->p.changelog->changes->n[ROSTER_RESTRICTED];
     changelog_record(s->p.changelog, "standing", '=', "restricted", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
-    return set_state(s, f->a, "restricted");
+    return set_state(s, f->a, ACCOUNT_RESTRICTED);
 }
 
 static bool unrestrict(void *self, const struct diff_row *f, const struct diff_row *before)
@@ -345,7 +345,7 @@ static bool unrestrict(void *self, const struct diff_row *f, const struct diff_r
     struct reconciling *s = self;
     ++s->p.changelog->changes->n[ROSTER_UNRESTRICTED];
     changelog_record(s->p.changelog, "standing", '=', "active", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
-    return set_state(s, f->a, "active");
+    return set_state(s, f->a, ACCOUNT_ACTIVE);
 }
 
 /* D7, between 'active' and 'restricted' alone: other states are somebody's decision. */
@@ -523,13 +523,13 @@ static bool leave_rooms(struct reconciling *s, user_no user, bool all)
 static bool close_account(struct reconciling *s, user_no user)
 {
     struct user_row row;
-    bool open = users_get(s->p.tx->db, user, &row) && strcmp(row.state, "left") != 0;
+    bool open = users_get(s->p.tx->db, user, &row) && row.state != ACCOUNT_LEFT;
     user_row_finish(&row);
     if (!open)
         return true;
     ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_CLOSED];
     touch_family(s, user);
-    return set_state(s, user, "left") &&
+    return set_state(s, user, ACCOUNT_LEFT) &&
            ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
              people_set_closed(s->p.tx->db, user, true)) ||
             database_failed(s));

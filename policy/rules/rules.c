@@ -53,7 +53,7 @@ static bool is_peoples_room(const struct rule_facts *f)
 
 static bool stands(const struct person_facts *person)
 {
-    return person->service || person->standing == STANDING_ACTIVE || person->standing == STANDING_RESTRICTED;
+    return person->service || person->account == ACCOUNT_ACTIVE || person->account == ACCOUNT_RESTRICTED;
 }
 
 /* An operator is no person: nobody asks how their account stands. */
@@ -79,7 +79,7 @@ static bool act_is_one_of(const struct rule_facts *f, uint64_t acts)
 static bool actor_pending(const struct rule_facts *f)
 {
     bool own = f->self && act_is_one_of(f, OWN_DATA | IN(ACT_PROFILE));
-    return is_person(f) && f->actor.standing == STANDING_PENDING && !own && f->act != ACT_BECOME_GUARDIAN;
+    return is_person(f) && f->actor.account == ACCOUNT_PENDING && !own && f->act != ACT_BECOME_GUARDIAN;
 }
 
 /* Whoever is suspended may still read, go, and take back what they wrote (Client-Server API, "Account suspension"); and
@@ -90,19 +90,19 @@ static bool actor_pending(const struct rule_facts *f)
 static bool actor_suspended(const struct rule_facts *f)
 {
     bool own = f->self && act_is_one_of(f, OWN_DATA | IN(ACT_REDACT));
-    return is_person(f) && f->actor.standing == STANDING_SUSPENDED && !own && !act_is_one_of(f, SUSPENDED_MAY);
+    return is_person(f) && f->actor.account == ACCOUNT_SUSPENDED && !own && !act_is_one_of(f, SUSPENDED_MAY);
 }
 
 static bool actor_stopped(const struct rule_facts *f)
 {
-    return is_person(f) && (f->actor.standing == STANDING_LOCKED || f->actor.standing == STANDING_LEFT);
+    return is_person(f) && (f->actor.account == ACCOUNT_LOCKED || f->actor.account == ACCOUNT_LEFT);
 }
 
 /* Who is suspended or locked for a while can do nothing, but keeps their place: the roster may even give them a new
  * one. */
 static bool target_not_confirmed(const struct rule_facts *f)
 {
-    bool paused = f->target.standing == STANDING_SUSPENDED || f->target.standing == STANDING_LOCKED;
+    bool paused = f->target.account == ACCOUNT_SUSPENDED || f->target.account == ACCOUNT_LOCKED;
     return !stands(&f->target) && !(paused && f->actor.service);
 }
 
@@ -166,7 +166,7 @@ static bool restricted_may_join(const struct rule_facts *f)
 
 static bool actor_restricted(const struct rule_facts *f)
 {
-    if (!is_person(f) || f->actor.standing != STANDING_RESTRICTED || act_is_one_of(f, RESTRICTED_MAY))
+    if (!is_person(f) || f->actor.account != ACCOUNT_RESTRICTED || act_is_one_of(f, RESTRICTED_MAY))
         return false;
     switch (f->act) {
     case ACT_CREATE_ROOM:

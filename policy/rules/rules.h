@@ -87,7 +87,7 @@ struct room_facts {
 
 struct person_facts {
     bool service; /* the server's own service user */
-    enum standing standing;
+    enum account_state account;
     unsigned roles; /* enum school_role, current: in any school of the room; office acts: in the school concerned; acts
                      * in no room: in any school */
     unsigned any_roles; /* in any school at all */

@@ -4,10 +4,6 @@
 #include "policy/rules/words.h"
 
 /* The words by which the store and the documents call things. */
-static const char *const STANDINGS[] = {
-    [STANDING_PENDING] = "pending",     [STANDING_ACTIVE] = "active", [STANDING_RESTRICTED] = "restricted",
-    [STANDING_SUSPENDED] = "suspended", [STANDING_LOCKED] = "locked", [STANDING_LEFT] = "left",
-};
 static const char *const KINDS[] = {
     [ROOM_FREE] = "free",
     [ROOM_SCHOOL_SPACE] = "school_space",
@@ -34,19 +30,6 @@ static int word_find(const char *const *words, size_t n, const char *word)
         if (strcmp(words[i], word) == 0)
             return (int)i;
     return -1;
-}
-
-const char *standing_name(enum standing standing)
-{
-    return STANDINGS[standing];
-}
-
-bool standing_from(const char *name, enum standing *out)
-{
-    int i = word_find(STANDINGS, sizeof STANDINGS / sizeof *STANDINGS, name);
-    if (i >= 0)
-        *out = (enum standing)i;
-    return i >= 0;
 }
 
 const char *room_kind_name(enum room_kind kind)

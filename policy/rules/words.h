@@ -1,8 +1,10 @@
-/* The words that facts, policies and the store share: roles, standings, kinds of rooms. */
+/* The words that facts, policies and the store share: roles, account states, kinds of rooms. */
 #ifndef PARTA_POLICY_RULES_WORDS_H
 #define PARTA_POLICY_RULES_WORDS_H
 
 #include <stdbool.h>
+
+#include "homeserver/base/account_state.h"
 
 /* What a person is in one school (B1); a set of these, because roles add up (B2). */
 enum school_role {
@@ -21,16 +23,6 @@ enum school_role {
     (ROLE_TEACHER | ROLE_CLASS_TEACHER | ROLE_STAFF | ROLES_LEADING) /* "staff" in F1, without external */
 #define ROLES_FAMILY (ROLE_PUPIL | ROLE_GUARDIAN)
 #define ROLES_EVERYBODY (ROLES_FAMILY | ROLES_STAFF | ROLE_EXTERNAL)
-
-/* A3, as users.state has it. */
-enum standing {
-    STANDING_PENDING,
-    STANDING_ACTIVE,
-    STANDING_RESTRICTED,
-    STANDING_SUSPENDED,
-    STANDING_LOCKED,
-    STANDING_LEFT
-};
 
 /* What a room is to the school. Those up to ROOM_SUBJECT are roster rooms (E1, E2): store/school/schools.h's
  * roster_rooms. */
@@ -53,8 +45,6 @@ enum room_kind {
 };
 
 /* Words of the store and back. The from_ functions answer false for an unknown word. */
-const char *standing_name(enum standing standing); /* "active" */
-bool standing_from(const char *name, enum standing *out);
 const char *room_kind_name(enum room_kind kind); /* "class"; ROOM_FREE: "free" */
 bool room_kind_from(const char *name, enum room_kind *out);
 const char *school_role_name(enum school_role role); /* "class_teacher" */

@@ -103,7 +103,7 @@ static school_no first_school(struct db *db, user_no user)
 static bool personal(struct changing_records *c, struct link_row *row, user_no person)
 {
     struct user_row user;
-    bool found = users_get(c->tx->db, person, &user) && !user.service && strcmp(user.state, "left") != 0;
+    bool found = users_get(c->tx->db, person, &user) && !user.service && user.state != ACCOUNT_LEFT;
     user_row_finish(&user);
     row->person = person;
     row->school = found ? first_school(c->tx->db, person) : 0;

@@ -67,7 +67,7 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     user_no user = job->link.person;
     bool found = users_get(c->tx->db, user, &row);
     bool fresh = found && row.password_hash == NULL;
-    bool stands = found && (strcmp(row.state, "active") == 0 || strcmp(row.state, "restricted") == 0);
+    bool stands = found && (row.state == ACCOUNT_ACTIVE || row.state == ACCOUNT_RESTRICTED);
     user_row_finish(&row);
     if (!fresh || !stands)
         return rule_refuse(c->e, RULE_C2_ACCOUNT_TAKEN);
@@ -79,7 +79,7 @@ static bool claim(struct signup_job *job, struct changing_records *c)
 /* A3 */
 static bool make(struct signup_job *job, struct changing_records *c)
 {
-    job->user = users_insert(c->tx, job->localpart, job->hash, "pending", false);
+    job->user = users_insert(c->tx, job->localpart, job->hash, ACCOUNT_PENDING, false);
     return job->user != 0 || error_set(c->e, ERROR_USER_IN_USE, NULL);
 }
 
@@ -199,7 +199,7 @@ static bool job_abandon(struct tx *tx, void *arg, struct error *e)
     struct user_row row;
     const struct actor actor = {.user = job->user, .name = user_names_get(job->s->accounts->names, tx->db, job->user)};
     struct changing_records c = {.tx = tx, .rooms = job->s->rooms, .actor = &actor, .e = e};
-    bool pending = users_get(tx->db, job->user, &row) && strcmp(row.state, "pending") == 0;
+    bool pending = users_get(tx->db, job->user, &row) && row.state == ACCOUNT_PENDING;
     user_row_finish(&row);
     if (!pending)
         return error_set(e, ERROR_CONFLICT, "Only an account that waits to be confirmed goes away so.");

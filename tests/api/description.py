@@ -91,7 +91,7 @@ def check_words(tap, description):
     roles = words("policy/rules/words.c", r"ROLES\[\] = \{([^}]*)\}")
     told = {"Act": words("policy/rules/rules.c", r'\[ACT_\w+\] = "(\w+)"'),
             "RoomKind": words("policy/rules/words.c", r'\[ROOM_\w+\] = "(\w+)"'),
-            "Standing": words("policy/rules/words.c", r'\[STANDING_\w+\] = "(\w+)"'),
+            "Standing": words("homeserver/base/account_state.c", r'\[ACCOUNT_\w+\] = "(\w+)"'),
             "Role": re.findall(r'"(\w+)"', "".join(roles)),
             "Scope": [w for w in words("policy/gate/school_gate.c", r'\{"(\w+)", SCOPE_\w+\}') if w != "all"]}
     for name, expected in told.items():

@@ -18,13 +18,13 @@ static double thread_ns(void)
 /* A class teacher who is also an administrator, in the class room, at noon. */
 static struct rule_facts facts_of(enum act act)
 {
-    struct person_facts teacher = {.standing = STANDING_ACTIVE,
+    struct person_facts teacher = {.account = ACCOUNT_ACTIVE,
                                    .roles = ROLE_TEACHER | ROLE_CLASS_TEACHER | ROLE_ADMINISTRATOR,
                                    .any_roles = ROLE_TEACHER | ROLE_CLASS_TEACHER | ROLE_ADMINISTRATOR,
                                    .member = true,
                                    .held = act != ACT_LEAVE && act != ACT_NAME,
                                    .post = true};
-    struct person_facts pupil = {.standing = STANDING_ACTIVE,
+    struct person_facts pupil = {.account = ACCOUNT_ACTIVE,
                                  .roles = ROLE_PUPIL,
                                  .any_roles = ROLE_PUPIL,
                                  .member = true,

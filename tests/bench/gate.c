@@ -31,12 +31,12 @@ static bool make_people(struct tx *tx, void *arg, struct error *e)
 {
     struct bench *b = arg;
     b->service = users_insert_service(tx, "parta");
-    b->teacher = users_insert(tx, "teacher", NULL, "active", false);
-    b->guardian = users_insert(tx, "guardian", NULL, "active", false);
+    b->teacher = users_insert(tx, "teacher", NULL, ACCOUNT_ACTIVE, false);
+    b->guardian = users_insert(tx, "guardian", NULL, ACCOUNT_ACTIVE, false);
     for (int i = 0; i < PUPILS; ++i) {
         char name[16];
         snprintf(name, sizeof name, "pupil%d", i);
-        user_no pupil = users_insert(tx, name, NULL, "active", false);
+        user_no pupil = users_insert(tx, name, NULL, ACCOUNT_ACTIVE, false);
         b->first = i == 0 ? pupil : b->first;
     }
     return db_script(tx->db,

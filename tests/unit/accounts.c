@@ -162,7 +162,7 @@ static void who_registers_in_a_school_is_pending(void **state)
     configure("registration: {mode: open}\n");
     assert_true(registers("anna", "correct horse", NULL, &e));
     assert_true(users_find(t.f.db, "anna", &row));
-    assert_string_equal(row.state, "pending"); /* A3 */
+    assert_int_equal(row.state, ACCOUNT_PENDING); /* A3 */
     user_row_finish(&row);
 }
 
@@ -291,13 +291,13 @@ static void a_locked_account_does_not_sign_in(void **state)
 {
     struct error e;
     user_no anna = person("anna");
-    assert_true(account_set_state(t.accounts, anna, "locked", &e));
+    assert_true(account_set_state(t.accounts, anna, ACCOUNT_LOCKED, &e));
     assert_false(signs_in("anna", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_USER_LOCKED);
     assert_true(e.soft_logout);
-    assert_true(account_set_state(t.accounts, anna, "active", &e));
+    assert_true(account_set_state(t.accounts, anna, ACCOUNT_ACTIVE, &e));
     assert_true(signs_in("anna", "correct horse", NULL, &e));
-    assert_false(account_set_state(t.accounts, 4711, "locked", &e));
+    assert_false(account_set_state(t.accounts, 4711, ACCOUNT_LOCKED, &e));
 }
 
 static bool sets(user_no user, const char *field, const char *json, struct error *e)
@@ -376,10 +376,10 @@ static void a_suspended_person_changes_no_profile(void **state)
 {
     struct error e;
     user_no anna = person("anna");
-    assert_true(account_set_state(t.accounts, anna, "suspended", &e));
+    assert_true(account_set_state(t.accounts, anna, ACCOUNT_SUSPENDED, &e));
     assert_false(sets(anna, "displayname", "\"Anna\"", &e));
     assert_int_equal(e.code, ERROR_USER_SUSPENDED);
-    assert_true(account_set_state(t.accounts, anna, "pending", &e));
+    assert_true(account_set_state(t.accounts, anna, ACCOUNT_PENDING, &e));
     assert_false(sets(anna, "displayname", "\"Anna\"", &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_int_equal(t.profile_changes, 0);
@@ -503,7 +503,7 @@ struct doomed {
 static bool job_named(struct tx *tx, void *arg, struct error *e)
 {
     struct doomed *d = arg;
-    user_no no = users_insert(tx, d->localpart, NULL, "active", false);
+    user_no no = users_insert(tx, d->localpart, NULL, ACCOUNT_ACTIVE, false);
     snprintf(d->seen, sizeof d->seen, "%s", user_names_get(t.f.names, tx->db, no));
     return !d->refuse || error_set(e, ERROR_FORBIDDEN, NULL);
 }

@@ -25,7 +25,7 @@ struct fixture {
 
 static bool add_user(struct tx *tx, void *arg, struct error *e)
 {
-    return users_insert(tx, arg, NULL, "active", false) != 0 || error_set(e, ERROR_UNKNOWN, NULL);
+    return users_insert(tx, arg, NULL, ACCOUNT_ACTIVE, false) != 0 || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 static int set_up(void **state)

@@ -131,7 +131,7 @@ static bool roster_disables(struct story *s)
 
 static bool act_lock(struct changing_records *c, void *arg)
 {
-    return change_standing(c, *(user_no *)arg, STANDING_LOCKED);
+    return change_account_state(c, *(user_no *)arg, ACCOUNT_LOCKED);
 }
 
 /* The devices stay, for when it opens again (Client-Server API, "Account locking"). */

@@ -102,7 +102,7 @@ struct making {
 static bool user_job(struct tx *tx, void *arg, struct error *e)
 {
     struct making *m = arg;
-    m->user = users_insert(tx, m->localpart, NULL, "active", false);
+    m->user = users_insert(tx, m->localpart, NULL, ACCOUNT_ACTIVE, false);
     return m->user != 0;
 }
 

@@ -60,7 +60,7 @@ static user_no anybody(void)
              (long long)x->field, (long long)y->field)
 #define SAME_PERSON(who)                                                                                               \
     SAME(who.service);                                                                                                 \
-    SAME(who.standing);                                                                                                \
+    SAME(who.account);                                                                                                 \
     SAME(who.roles);                                                                                                   \
     SAME(who.any_roles);                                                                                               \
     SAME(who.member);                                                                                                  \
@@ -133,7 +133,8 @@ static void change_records(struct tx *tx)
 {
     static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_GUARDIAN, ROLE_TEACHER, ROLE_HEAD, ROLE_EXTERNAL};
     static const enum school_role TAUGHT[] = {ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER};
-    static const char *const STATES[] = {"active", "restricted", "suspended", "active", "pending"};
+    static const enum account_state STATES[] = {ACCOUNT_ACTIVE, ACCOUNT_RESTRICTED, ACCOUNT_SUSPENDED, ACCOUNT_ACTIVE,
+                                                ACCOUNT_PENDING};
     user_no user = s.them[drawn(PEOPLE)], other = s.them[drawn(PEOPLE)];
     struct guardianship_row kin = {.child = user, .guardian = other, .source = "test"};
     switch (drawn(8)) {

@@ -74,17 +74,17 @@ static void d1_d2_d3_d7_a_parent_signs_up_and_confirms(void **state)
 {
     struct link_made link = link_of(w.young);
     struct error e;
-    assert_string_equal(world_standing(&w, w.young), "restricted");
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
     user_no parent = world_signs_up(&w, link.token, "Maria", &e);
     assert_int_not_equal(parent, 0);
-    assert_string_equal(world_standing(&w, parent), "pending");
+    assert_string_equal(world_account_state(&w, parent), "pending");
     assert_false(is_guardian(parent, w.young));
-    assert_string_equal(world_standing(&w, w.young), "restricted");
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
     if (!confirms(parent, link.token, &e))
         fail_msg("%s", error_sentence(&e));
     assert_true(is_guardian(parent, w.young));
-    assert_string_equal(world_standing(&w, parent), "active");
-    assert_string_equal(world_standing(&w, w.young), "active");
+    assert_string_equal(world_account_state(&w, parent), "active");
+    assert_string_equal(world_account_state(&w, w.young), "active");
     assert_int_equal(school_roles(w.f.db, w.school, parent), ROLE_GUARDIAN);
     user_no seen;
     assert_int_equal(guardianships_guardians(w.f.db, w.young, &seen, 1), 1);
@@ -119,7 +119,7 @@ static void d1_a_revoked_link_stops_who_has_begun(void **state)
     assert_true(world_run(&w, w.young, revoke_act, &link.no, &e));
     assert_false(confirms(parent, link.token, &e));
     assert_string_equal(world_rule(&e), "C2");
-    assert_string_equal(world_standing(&w, parent), "pending");
+    assert_string_equal(world_account_state(&w, parent), "pending");
 }
 
 /* B2: a teacher is a parent in the same account. */
@@ -306,16 +306,16 @@ static void d7_the_restriction_returns_with_the_last_guardian(void **state)
     struct error e;
     assert_true(confirms(w.teacher, link_of(w.young).token, &e));
     assert_true(confirms(w.class_teacher, link_of(w.young).token, &e));
-    assert_string_equal(world_standing(&w, w.young), "active");
+    assert_string_equal(world_account_state(&w, w.young), "active");
     assert_false(world_run(&w, w.other_admin, withdraw_act, &w.young, &e)); /* who is none */
     assert_false(world_run(&w, w.young, withdraw_act, &w.young, &e));       /* the child */
     assert_true(world_run(&w, w.teacher, withdraw_act, &w.young, &e));
-    assert_string_equal(world_standing(&w, w.young), "active");
+    assert_string_equal(world_account_state(&w, w.young), "active");
     assert_true(world_run(&w, w.class_teacher, withdraw_act, &w.young, &e));
-    assert_string_equal(world_standing(&w, w.young), "restricted");
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
     assert_int_equal(school_roles(w.f.db, w.school, w.teacher), ROLE_TEACHER);
     assert_true(confirms(w.teacher, link_of(w.young).token, &e)); /* and goes again */
-    assert_string_equal(world_standing(&w, w.young), "active");
+    assert_string_equal(world_account_state(&w, w.young), "active");
 }
 
 static void d2_the_schools_own_record_is_corrected_at_once(void **state)
@@ -385,7 +385,7 @@ static void d2_a_rosters_record_is_corrected_by_the_office(void **state)
 
 static bool suspend_act(struct changing_records *c, void *arg)
 {
-    return change_standing(c, *(user_no *)arg, STANDING_SUSPENDED);
+    return change_account_state(c, *(user_no *)arg, ACCOUNT_SUSPENDED);
 }
 
 /* A3: who is suspended sees the child, and changes nothing. */
@@ -416,13 +416,13 @@ static void d2_c2_the_school_approves_guardians_if_it_says_so(void **state)
     assert_int_equal(how.outcome, GUARDIAN_WAITS);
     assert_int_equal(how.correction, CORRECTION_WAITS);
     assert_false(is_guardian(parent, w.young));
-    assert_string_equal(world_standing(&w, parent), "pending");
-    assert_string_equal(world_standing(&w, w.young), "restricted");
+    assert_string_equal(world_account_state(&w, parent), "pending");
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
     if (!world_approve(&w, w.admin, no, &e))
         fail_msg("%s", error_sentence(&e));
     assert_true(is_guardian(parent, w.young));
-    assert_string_equal(world_standing(&w, parent), "active");
-    assert_string_equal(world_standing(&w, w.young), "active");
+    assert_string_equal(world_account_state(&w, parent), "active");
+    assert_string_equal(world_account_state(&w, w.young), "active");
 }
 
 struct move {

@@ -51,7 +51,7 @@ static _Atomic int slow_running, slow_done, released;
 
 enum { ACTIVE, ADMIN, LOCKED, PENDING };
 static const char *const NAMES[] = {"active", "admin", "locked", "pending"};
-static const char *const STATES[] = {"active", "active", "locked", "pending"};
+static const enum account_state STATES[] = {ACCOUNT_ACTIVE, ACCOUNT_ACTIVE, ACCOUNT_LOCKED, ACCOUNT_PENDING};
 
 /* ---- routes */
 
@@ -210,7 +210,7 @@ static bool load_badge(struct request *r, struct db *db, struct error *e)
         if (strcmp(r->token + 6, NAMES[i]) == 0) {
             r->identity.user = W->users[i];
             r->identity.name = r->identity.kept = xstrdup(r->token);
-            r->identity.state = account_state_from(STATES[i]);
+            r->identity.state = STATES[i];
             return true;
         }
     return error_set(e, ERROR_UNKNOWN_TOKEN, "This badge is nobody's.");

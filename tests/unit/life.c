@@ -89,7 +89,7 @@ static void test_e6_documents(void **state)
     assert_true(world_run(&w, 0, act_documents, &outsider, &e)); /* who has no school has none */
     assert_int_equal(rooms_owned(w.f.db, outsider, "documents"), 0);
     /* D7: restricted; the room is there all the same. */
-    assert_string_equal(world_standing(&w, w.young), "restricted");
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
     assert_true(world_run(&w, 0, act_documents, &w.young, &e));
     assert_int_not_equal(rooms_owned(w.f.db, w.young, "documents"), 0);
     world_stop(&w);
@@ -158,7 +158,7 @@ static void test_e8_association(void **state)
     assert_true(
         world_run(&w, 0, act_end_staff, &(struct role_row){parent, w.school, ROLE_STAFF, DAY_EVER, DAY_NEVER}, &e));
     assert_false(joined(&w, ours.room, parent));
-    assert_string_equal(world_standing(&w, parent), "active");
+    assert_string_equal(world_account_state(&w, parent), "active");
 
     assert_true(world_run(&w, w.other_admin, act_leave, &theirs, &e));
     assert_false(joined(&w, ours.room, other_teacher));
@@ -273,8 +273,8 @@ static void test_g3_year(void **state)
     assert_string_equal(world_rule(&e), "G3");
     assert_true(fixture_member(&w.f, old_room, ACT_LEAVE, w.small, w.small, &e));
     /* Who was in the last grade has left, the class teacher has not. */
-    assert_string_equal(world_standing(&w, w.old), "left");
-    assert_string_equal(world_standing(&w, w.class_teacher), "active");
+    assert_string_equal(world_account_state(&w, w.old), "left");
+    assert_string_equal(world_account_state(&w, w.class_teacher), "active");
     assert_false(joined(&w, fifth_room, w.old));
     assert_true(joined(&w, fifth_room, w.class_teacher));
     assert_int_equal(roster_room(&w, w.fifth, ROOM_CLASS), 0);
@@ -435,8 +435,8 @@ static void test_g4_erasure(void **state)
     assert_false(world_run(&w, w.other_admin, act_erase, &w.old, &e));
 
     assert_true(world_run(&w, w.old, act_erase, &w.old, &e));
-    assert_string_equal(world_standing(&w, w.old), "locked"); /* at once */
-    assert_false(world_run(&w, 0, act_erase, &w.old, &e));    /* it is under way */
+    assert_string_equal(world_account_state(&w, w.old), "locked"); /* at once */
+    assert_false(world_run(&w, 0, act_erase, &w.old, &e));         /* it is under way */
     assert_true(erasure_step(w.f.writer, w.f.rooms));
     fixture_restart(&w.f); /* and goes on after a restart */
     world_accounts(&w, "registration: {mode: token}\n");
@@ -447,7 +447,7 @@ static void test_g4_erasure(void **state)
     assert_int_equal(events_with(&w, room, "keep me"), 1);
     assert_int_equal(events_with(&w, room, "Olya"), 0);
     assert_false(joined(&w, room, w.old));
-    assert_string_equal(world_standing(&w, w.old), "left");
+    assert_string_equal(world_account_state(&w, w.old), "left");
     struct person_row row;
     assert_true(people_get(w.f.db, w.old, &row));
     assert_string_equal(row.given, "");

@@ -1,4 +1,4 @@
-/* Single changes of the records and what follows from them: rooms, powers, roles, standing, accounts (school.md B1, B3,
+/* Single changes of the records and what follows from them: rooms, powers, roles, account states, accounts (school.md B1, B3,
  * D5, D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,7 +92,7 @@ static void assert_state(struct fixture *f, user_no user, const char *state)
 {
     struct user_row row;
     assert_true(users_get(f->db, user, &row));
-    assert_string_equal(row.state, state);
+    assert_string_equal(account_state_name(row.state), state);
     user_row_finish(&row);
 }
 
@@ -247,9 +247,9 @@ static int64_t do_leave(struct changing_records *c, const struct changing *how)
 {
     return change_leave_school(c, how->a, how->b);
 }
-static int64_t do_standing(struct changing_records *c, const struct changing *how)
+static int64_t do_account_state(struct changing_records *c, const struct changing *how)
 {
-    return change_standing(c, how->a, (enum standing)how->b);
+    return change_account_state(c, how->a, (enum account_state)how->b);
 }
 static int64_t do_named(struct changing_records *c, const struct changing *how)
 {
@@ -345,7 +345,7 @@ static void test_pupil_and_guardian(void **state)
 
 /* D7 does not touch what somebody decided; who is of age, or whose age the school counts as grown, is not restricted.
  */
-static void test_standing(void **state)
+static void test_account_state(void **state)
 {
     struct fixture f;
     struct error e;
@@ -357,21 +357,21 @@ static void test_standing(void **state)
     assert_state(&f, grown, "active");
     enroll(&f, "c", unknown, ROLE_PUPIL);
     assert_state(&f, unknown, SCHOOL_POLICY_DEFAULT.unknown_age_is_child ? "restricted" : "active");
-    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_SUSPENDED});
+    well(&f, (struct changing){.fn = do_account_state, .a = young, .b = ACCOUNT_SUSPENDED});
     enroll(&f, "c", young, ROLE_PUPIL);
     assert_state(&f, young, "suspended");
-    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_ACTIVE});
+    well(&f, (struct changing){.fn = do_account_state, .a = young, .b = ACCOUNT_ACTIVE});
     assert_state(&f, young, "restricted");
-    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_LOCKED});
+    well(&f, (struct changing){.fn = do_account_state, .a = young, .b = ACCOUNT_LOCKED});
     assert_state(&f, young, "locked");
     assert_in(&f, young, "s", "c", ROOM_CLASS, true);
     well(&f, (struct changing){.fn = do_day});
-    well(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_ACTIVE});
+    well(&f, (struct changing){.fn = do_account_state, .a = young, .b = ACCOUNT_ACTIVE});
     well(&f, (struct changing){.fn = do_grow_up_in_store, .a = young});
     assert_state(&f, young, "restricted");
     well(&f, (struct changing){.fn = do_day}); /* comes of age by itself */
     assert_state(&f, young, "active");
-    assert_int_equal(change(&f, (struct changing){.fn = do_standing, .a = young, .b = STANDING_PENDING}, &e), 0);
+    assert_int_equal(change(&f, (struct changing){.fn = do_account_state, .a = young, .b = ACCOUNT_PENDING}, &e), 0);
     assert_int_equal(e.code, ERROR_INVALID_PARAM);
     fixture_stop(&f);
 }
@@ -769,7 +769,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pupil_and_guardian),
-        cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_account_state),
         cmocka_unit_test(test_override),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_sources),

@@ -367,7 +367,7 @@ static void test_changes(void **state)
     assert_int_equal(changes.n[ROSTER_PEOPLE_ENDED], 1);
     struct user_row row;
     assert_true(users_get(f.db, h, &row));
-    assert_string_equal(row.state, "left");
+    assert_int_equal(row.state, ACCOUNT_LEFT);
     user_row_finish(&row);
     char *name = profiles_get_string(f.db, person(&f, "p"), "displayname");
     assert_string_equal(name, "Белова Мария");
@@ -383,7 +383,7 @@ static void test_changes(void **state)
     assert_joined(&f, class, EVERYBODY, "tp");
     assert_joined(&f, room_of(&f, "s", NULL, ROOM_STAFF), EVERYBODY, "tuh");
     assert_true(users_get(f.db, h, &row));
-    assert_string_equal(row.state, "active");
+    assert_int_equal(row.state, ACCOUNT_ACTIVE);
     user_row_finish(&row);
     assert_unchanged(&f, first);
     fixture_stop(&f);
@@ -574,11 +574,11 @@ static void test_room_facts(void **state)
     school_person_facts(f.db, class, person(&f, "m"), &facts);
     assert_true(facts.member && !facts.held && !facts.post && facts.roles == ROLE_GUARDIAN);
     school_person_facts(f.db, class, fixture_user(&f, "outsider"), &facts);
-    assert_true(!facts.member && !facts.held && facts.roles == 0 && facts.standing == STANDING_ACTIVE);
+    assert_true(!facts.member && !facts.held && facts.roles == 0 && facts.account == ACCOUNT_ACTIVE);
     school_person_facts(f.db, class, users_no(f.db, SERVICE_LOCALPART), &facts);
     assert_true(facts.member && facts.service);
     school_person_facts(f.db, class, 4711, &facts);
-    assert_true(!facts.member && facts.standing == STANDING_LEFT);
+    assert_true(!facts.member && facts.account == ACCOUNT_LEFT);
     assert_false(school_of_room(f.db, 4711, &of));
     fixture_stop(&f);
     roster_destroy(roster);

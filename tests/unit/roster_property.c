@@ -3,7 +3,7 @@
  * Random schools, each kept by one of two rosters, and random steps: imports with random differences, single changes by
  * hand on everybody's records, rooms that people make, upgrades of roster rooms, restarts, a database that fails at the
  * n-th call, kill -9 in the middle. After each step everything is worked out again from the records, by other code than
- * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (standing), G2 (who is gone
+ * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (account states), G2 (who is gone
  * is gone), A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no others).
  *
  * Seeds are printed; PARTA_SEED runs one alone, PARTA_SEEDS_MS gives the random part more time. */
@@ -278,7 +278,7 @@ static const struct statements ASK = {"roster_property_test", TEXTS, ASK_COUNT};
 
 struct known_person {
     bool account, person, service, enabled, ended, closed;
-    char state[USER_STATE_BYTES], localpart[32];
+    char state[12], localpart[32];
     school_day birth;
 };
 
@@ -721,7 +721,7 @@ enum {
     HAND_CLASS,
     HAND_CLASS_END,
     HAND_LEAVE,
-    HAND_STANDING,
+    HAND_ACCOUNT_STATE,
     HAND_NAMED,
     HAND_DAY,
     HAND__COUNT
@@ -793,9 +793,9 @@ static bool job_hand(struct tx *tx, void *arg, struct error *e)
     case HAND_CLASS: return change_class(&c, &class, 0) != 0;
     case HAND_CLASS_END: return change_class_end(&c, h->class);
     case HAND_LEAVE: return change_leave_school(&c, h->user, h->school);
-    case HAND_STANDING:
-        return change_standing(&c, h->user,
-                               (enum standing[]){STANDING_ACTIVE, STANDING_SUSPENDED, STANDING_LOCKED}[h->role % 3]);
+    case HAND_ACCOUNT_STATE:
+        return change_account_state(
+            &c, h->user, (enum account_state[]){ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LOCKED}[h->role % 3]);
     case HAND_NAMED: return change_named_member(&c, h->room, h->user, h->yes);
     default: return reconcile_day(tx, c.rooms, NULL, e);
     }

@@ -19,20 +19,20 @@ enum who { SERVICE, PUPIL, TEACHER, HEAD, GUARDIAN, OUTSIDER, PENDING, SUSPENDED
 static struct person_facts person(enum who who, bool held)
 {
     static const struct person_facts PEOPLE[] = {
-        [SERVICE] = {.service = true, .standing = STANDING_ACTIVE, .member = true},
-        [PUPIL] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_PUPIL},
-        [TEACHER] = {.standing = STANDING_ACTIVE,
+        [SERVICE] = {.service = true, .account = ACCOUNT_ACTIVE, .member = true},
+        [PUPIL] = {.account = ACCOUNT_ACTIVE, .member = true, .roles = ROLE_PUPIL},
+        [TEACHER] = {.account = ACCOUNT_ACTIVE,
                      .member = true,
                      .roles = ROLE_TEACHER | ROLE_CLASS_TEACHER,
                      .post = true},
-        [HEAD] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_HEAD, .post = true},
-        [GUARDIAN] = {.standing = STANDING_ACTIVE, .member = true, .roles = ROLE_GUARDIAN},
-        [OUTSIDER] = {.standing = STANDING_ACTIVE},
-        [PENDING] = {.standing = STANDING_PENDING, .member = true, .roles = ROLE_PUPIL},
-        [SUSPENDED] = {.standing = STANDING_SUSPENDED, .member = true, .roles = ROLE_PUPIL},
-        [LOCKED] = {.standing = STANDING_LOCKED, .member = true, .roles = ROLE_PUPIL},
-        [STRANGER_ROLE] = {.standing = STANDING_ACTIVE, .roles = ROLE_HEAD}, /* head of another school */
-        [NOBODY] = {.standing = STANDING_LEFT},
+        [HEAD] = {.account = ACCOUNT_ACTIVE, .member = true, .roles = ROLE_HEAD, .post = true},
+        [GUARDIAN] = {.account = ACCOUNT_ACTIVE, .member = true, .roles = ROLE_GUARDIAN},
+        [OUTSIDER] = {.account = ACCOUNT_ACTIVE},
+        [PENDING] = {.account = ACCOUNT_PENDING, .member = true, .roles = ROLE_PUPIL},
+        [SUSPENDED] = {.account = ACCOUNT_SUSPENDED, .member = true, .roles = ROLE_PUPIL},
+        [LOCKED] = {.account = ACCOUNT_LOCKED, .member = true, .roles = ROLE_PUPIL},
+        [STRANGER_ROLE] = {.account = ACCOUNT_ACTIVE, .roles = ROLE_HEAD}, /* head of another school */
+        [NOBODY] = {.account = ACCOUNT_LEFT},
     };
     struct person_facts facts = PEOPLE[who];
     facts.held = held;
@@ -180,8 +180,8 @@ static void test_cases(void **state)
 static void test_room_of_no_school(void **state)
 {
     struct rule_facts facts = {.act = ACT_INVITE, .school_mode = true, .policy = DEFAULT};
-    facts.actor = (struct person_facts){.standing = STANDING_ACTIVE, .member = true};
-    facts.target = (struct person_facts){.standing = STANDING_ACTIVE, .member = false, .roles = 0};
+    facts.actor = (struct person_facts){.account = ACCOUNT_ACTIVE, .member = true};
+    facts.target = (struct person_facts){.account = ACCOUNT_ACTIVE, .member = false, .roles = 0};
     assert_string_equal(rules_decide(&facts).rule, "A1");
     facts.target.member = true;
     assert_true(rules_decide(&facts).allowed);
@@ -203,13 +203,13 @@ static void test_open_mode(void **state)
         .act = ACT_##act_, .school_mode = true, .policy = &SCHOOL_POLICY_DEFAULT, __VA_ARGS__                          \
     }
 #define ROOM(kind_, ...) .room = {.kind = ROOM_##kind_, .has_school = true, __VA_ARGS__}
-#define WHO(standing_, roles_, ...)                                                                                    \
+#define WHO(account_, roles_, ...)                                                                                     \
     {                                                                                                                  \
-        .standing = STANDING_##standing_, .member = true, .roles = (roles_), .any_roles = (roles_), __VA_ARGS__        \
+        .account = ACCOUNT_##account_, .member = true, .roles = (roles_), .any_roles = (roles_), __VA_ARGS__           \
     }
 #define BY(roles_, ...) .actor = WHO(ACTIVE, roles_, __VA_ARGS__)
 #define TO(roles_, ...) .target = WHO(ACTIVE, roles_, __VA_ARGS__)
-#define BY_SERVICE .actor = {.service = true, .standing = STANDING_ACTIVE, .member = true}
+#define BY_SERVICE .actor = {.service = true, .account = ACCOUNT_ACTIVE, .member = true}
 #define TYPE(type_) .event_type = (type_)
 #define STATE(type_) .event_type = (type_), .state_key = ""
 #define PAIR(...) .pair = {.two = true, __VA_ARGS__}
@@ -248,20 +248,20 @@ static const struct row_case {
     {"A3", "account_suspended", FACTS(REDACT, ROOM(CLASS), .actor = WHO(SUSPENDED, ROLE_PUPIL, .held = true)),
      FACTS(REDACT, ROOM(CLASS), .actor = WHO(SUSPENDED, ROLE_PUPIL, .held = true), .self = true)},
     {"A3", "account_stopped", FACTS(SIGNAL, .actor = WHO(LOCKED, ROLE_PUPIL)), FACTS(SIGNAL, BY(ROLE_PUPIL))},
-    {"A1", "not_your_school", FACTS(SEE, ROOM(CLUB), .actor = {.standing = STANDING_ACTIVE}),
+    {"A1", "not_your_school", FACTS(SEE, ROOM(CLUB), .actor = {.account = ACCOUNT_ACTIVE}),
      FACTS(SEE, ROOM(CLUB), BY(ROLE_PUPIL))},
-    {"A1", "outside_every_school", FACTS(JOIN, .actor = WHO(ACTIVE, 0), .target = {.standing = STANDING_ACTIVE}),
+    {"A1", "outside_every_school", FACTS(JOIN, .actor = WHO(ACTIVE, 0), .target = {.account = ACCOUNT_ACTIVE}),
      FACTS(JOIN, .actor = WHO(ACTIVE, 0), .target = WHO(ACTIVE, 0))},
-    {"A2", "outsider", FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), .target = {.standing = STANDING_ACTIVE}),
+    {"A2", "outsider", FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), .target = {.account = ACCOUNT_ACTIVE}),
      FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), TO(ROLE_TEACHER))},
-    {"A2", "outsider_acts", FACTS(KICK, ROOM(CLUB), .actor = {.standing = STANDING_ACTIVE}, TO(ROLE_PUPIL)),
+    {"A2", "outsider_acts", FACTS(KICK, ROOM(CLUB), .actor = {.account = ACCOUNT_ACTIVE}, TO(ROLE_PUPIL)),
      FACTS(KICK, ROOM(CLUB), BY(ROLE_TEACHER), TO(ROLE_PUPIL))},
     {"A3", "target_not_confirmed", FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), .target = WHO(PENDING, ROLE_PUPIL)),
      FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), .target = WHO(RESTRICTED, ROLE_PUPIL))},
     {"A5", "third_party_invite", FACTS(STATE, ROOM(CLUB), BY(ROLE_TEACHER), STATE("m.room.third_party_invite")),
      FACTS(STATE, ROOM(CLUB), BY(ROLE_TEACHER), STATE("m.room.topic"))},
-    {"A6", "stranger", FACTS(PROFILE, BY(ROLE_PUPIL), .target = {.standing = STANDING_ACTIVE, .any_roles = ROLE_PUPIL}),
-     FACTS(PROFILE, BY(ROLE_PUPIL), .target = {.standing = STANDING_ACTIVE, .shares_room = true})},
+    {"A6", "stranger", FACTS(PROFILE, BY(ROLE_PUPIL), .target = {.account = ACCOUNT_ACTIVE, .any_roles = ROLE_PUPIL}),
+     FACTS(PROFILE, BY(ROLE_PUPIL), .target = {.account = ACCOUNT_ACTIVE, .shares_room = true})},
     {"E7", "external_searches", FACTS(FIND, BY(ROLE_EXTERNAL), TO(ROLE_TEACHER), CLASSMATES),
      FACTS(FIND, BY(ROLE_EXTERNAL | ROLE_GUARDIAN), TO(ROLE_TEACHER), CLASSMATES)},
     {"A6", "not_to_be_found",
@@ -487,7 +487,7 @@ static const struct {
     /* E6: everybody of the school comes into the library by themselves */
     {"", FACTS(JOIN, ROOM(LIBRARY), BY(ROLE_PUPIL), TO(ROLE_PUPIL), .self = true)},
     {"", FACTS(LEAVE, ROOM(LIBRARY), BY(ROLE_PUPIL), TO(ROLE_PUPIL), .self = true)},
-    {"outsider", FACTS(JOIN, ROOM(LIBRARY), BY(0), .target = {.standing = STANDING_ACTIVE})},
+    {"outsider", FACTS(JOIN, ROOM(LIBRARY), BY(0), .target = {.account = ACCOUNT_ACTIVE})},
     {"documents_private", FACTS(JOIN, ROOM(DOCUMENTS), BY_SERVICE, TO(ROLE_ADMINISTRATOR))},
     {"documents_private", FACTS(PUBLISH, ROOM(DOCUMENTS), BY(ROLE_PUPIL, .owner = true))},
     {"", FACTS(JOIN, ROOM(DOCUMENTS), BY(ROLE_EXTERNAL), TO(ROLE_EXTERNAL, .owner = true), .self = true)},
@@ -703,7 +703,7 @@ static struct person_facts random_person(struct dice *d)
     unsigned roles = toss(d) ? 1u << roll(d, 9) : roll(d, 512) & roll(d, 512);
     return (struct person_facts){
         .service = roll(d, 12) == 0,
-        .standing = toss(d) ? STANDING_ACTIVE : (enum standing)roll(d, STANDING_LEFT + 1),
+        .account = toss(d) ? ACCOUNT_ACTIVE : (enum account_state)roll(d, ACCOUNT_LEFT + 1),
         .roles = roles,
         .any_roles = roles | roll(d, 512),
         .member = roll(d, 4) > 0,
@@ -792,7 +792,7 @@ static const char *broken_invariant(const struct rule_facts *f, const struct ver
         return "E4: somebody was put out whom the roster holds";
     if (f->act == ACT_STATE && v->allowed && room_kind_is_roster(f->room.kind) && !f->actor.service && !f->actor.post)
         return "E3: state without a post";
-    if (v->allowed && !f->actor.service && !f->office.operator_ && f->actor.standing == STANDING_LOCKED)
+    if (v->allowed && !f->actor.service && !f->office.operator_ && f->actor.account == ACCOUNT_LOCKED)
         return "A3: a locked account acted";
     return NULL;
 }
@@ -868,7 +868,7 @@ static void test_a3_nothing_else(void **state)
         struct rule_facts f = random_facts(&d, &policy);
         bool may = false;
         f.actor.service = f.office.operator_ = false;
-        f.actor.standing = STANDING_PENDING;
+        f.actor.account = ACCOUNT_PENDING;
         for (size_t k = 0; k < COUNT(OWN); ++k)
             may = may || f.act == OWN[k];
         assert_true(may || !rules_decide(&f).allowed);
@@ -916,15 +916,15 @@ static void test_names(void **state)
 
 static void test_words(void **state)
 {
-    enum standing standing;
+    enum account_state account;
     enum room_kind kind;
-    for (int i = 0; i <= STANDING_LEFT; ++i)
-        assert_true(standing_from(standing_name((enum standing)i), &standing) && (int)standing == i);
+    for (int i = 0; i <= ACCOUNT_LEFT; ++i)
+        assert_true(account_state_from(account_state_name((enum account_state)i), &account) && (int)account == i);
     for (int i = 0; i < ROOM_KIND__COUNT; ++i)
         assert_true(room_kind_from(room_kind_name((enum room_kind)i), &kind) && (int)kind == i);
     for (unsigned bit = ROLE_PUPIL; bit <= ROLE_EXTERNAL; bit <<= 1)
         assert_int_equal(school_role_from(school_role_name((enum school_role)bit)), bit);
-    assert_false(standing_from("", &standing) || standing_from(NULL, &standing) || room_kind_from("x", &kind));
+    assert_false(account_state_from("", &account) || account_state_from(NULL, &account) || room_kind_from("x", &kind));
     assert_int_equal(school_role_from("x"), 0);
 }
 

@@ -116,7 +116,7 @@ static inline bool put_school(struct tx *tx, void *arg, struct error *e)
                                                                 .source = "test",
                                                                 .version = 1});
     for (int i = 0; i < PEOPLE; ++i)
-        good = (s->them[i] = users_insert(tx, THEM[i].name, NULL, "active", false)) != 0 && good;
+        good = (s->them[i] = users_insert(tx, THEM[i].name, NULL, ACCOUNT_ACTIVE, false)) != 0 && good;
     for (int i = 0; i < PEOPLE; ++i)
         good = put_person(tx, s, (enum who)i) && good;
     return good && s->service != 0;

@@ -68,7 +68,7 @@ static void c1_a_link_makes_a_pending_account_that_applies(void **state)
     struct application_row row;
     user_no user = world_signs_up(&w, link.token, "Nina", NULL);
     assert_int_not_equal(user, 0);
-    assert_string_equal(world_standing(&w, user), "pending");
+    assert_string_equal(world_account_state(&w, user), "pending");
     assert_int_equal(roles_of(user), 0);
     assert_true(applications_get(w.f.db, world_application(&w, user), &row));
     assert_int_equal(row.kind, APPLICATION_JOIN);
@@ -121,7 +121,7 @@ static void c1_c2_who_approves(void **state)
         if (roles_of(user) != CASES[i].roles)
             fail_msg("%s: roles %u", CASES[i].what, roles_of(user));
         assert_int_equal(state_of(no), CASES[i].approved ? APPLICATION_APPROVED : APPLICATION_WAITING);
-        assert_int_equal(strcmp(world_standing(&w, user), "pending") == 0, !CASES[i].approved);
+        assert_int_equal(strcmp(world_account_state(&w, user), "pending") == 0, !CASES[i].approved);
     }
 }
 
@@ -155,7 +155,7 @@ static void c1_an_application_is_decided_once(void **state)
     assert_int_equal(state_of(no), APPLICATION_REFUSED);
     assert_false(world_approve(&w, w.admin, no, &e));
     assert_int_equal(e.code, ERROR_CONFLICT);
-    assert_string_equal(world_standing(&w, user), "pending");
+    assert_string_equal(world_account_state(&w, user), "pending");
 }
 
 struct editing {
@@ -235,7 +235,7 @@ static void c1_names_can_come_from_the_approver(void **state)
     struct world_decision decision = {
         out.application, {.person = {"Nina", "Newcomer", "", day_from("2009-01-01"), ""}}, NULL};
     assert_true(world_run(&w, w.admin, world_decide_act, &decision, &e));
-    assert_string_equal(world_standing(&w, user), "active");
+    assert_string_equal(world_account_state(&w, user), "active");
 }
 
 static void d7_an_approved_child_is_restricted(void **state)
@@ -245,7 +245,7 @@ static void d7_an_approved_child_is_restricted(void **state)
     struct editing edit = {world_application(&w, user), {"", "", "", day_from("2016-02-02"), ""}, 0};
     assert_true(world_run(&w, user, edit_act, &edit, &e));
     assert_true(world_approve(&w, w.class_teacher, edit.no, &e));
-    assert_string_equal(world_standing(&w, user), "restricted");
+    assert_string_equal(world_account_state(&w, user), "restricted");
 }
 
 struct applying {
@@ -292,7 +292,7 @@ static void b2_a_guardian_by_a_class_link_is_of_named_children(void **state)
         fail_msg("%s", error_sentence(&e));
     assert_int_equal(roles_of(user), ROLE_GUARDIAN);
     assert_int_equal(guardianships_guardians(w.f.db, w.young, NULL, 0), 1);
-    assert_string_equal(world_standing(&w, user), "active");
+    assert_string_equal(world_account_state(&w, user), "active");
 }
 
 /* --- Personal links --- */
@@ -511,7 +511,7 @@ static void c3_giving_up_frees_the_address(void **state)
     application_no no = world_application(&w, first);
     if (!signup_abandon(&w.signing_up, first, &e))
         fail_msg("%s", error_sentence(&e));
-    assert_string_equal(world_standing(&w, first), "left");
+    assert_string_equal(world_account_state(&w, first), "left");
     assert_int_equal(state_of(no), APPLICATION_WITHDRAWN);
     assert_false(world_approve(&w, w.admin, no, &e));
     assert_true(prove("msisdn", "79162222222", sid));

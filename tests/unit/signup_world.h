@@ -191,14 +191,13 @@ __attribute__((unused)) static void world_policy(struct world *w, const char *do
 
 /* --- Looking --- */
 
-static const char *world_standing(struct world *w, user_no user)
+static const char *world_account_state(struct world *w, user_no user)
 {
-    static _Thread_local char standing[USER_STATE_BYTES];
     struct user_row row;
     users_get(w->f.db, user, &row);
-    snprintf(standing, sizeof standing, "%s", row.state);
+    enum account_state state = row.state;
     user_row_finish(&row);
-    return standing;
+    return account_state_name(state);
 }
 
 static const char *world_rule(const struct error *e)
@@ -207,7 +206,8 @@ static const char *world_rule(const struct error *e)
 }
 
 /* Acts that are not wanted in every test must not be "unused". */
-__attribute__((unused)) static const void *const WORLD_UNUSED[] = {world_standing, world_rule, world_stop, world_start};
+__attribute__((unused)) static const void *const WORLD_UNUSED[] = {world_account_state, world_rule, world_stop,
+                                                                   world_start};
 
 /* --- Links and sign-up --- */
 

@@ -44,7 +44,7 @@ static bool add_job(struct tx *tx, void *arg, struct error *e)
     tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = a->pos});
     if (a->undone != NULL)
         tx_on_rollback(tx, undo, a->undone);
-    users_insert(tx, a->localpart, NULL, "active", false);
+    users_insert(tx, a->localpart, NULL, ACCOUNT_ACTIVE, false);
     return !a->refuse || error_set(e, ERROR_FORBIDDEN, "no");
 }
 

@@ -80,11 +80,11 @@ bool tokens_find(struct db *db, enum token_kind kind, const unsigned char hash[T
             .device = col_int(q, 1),
             .localpart = xstrdup(col_text(q, 2)),
             .device_id = xstrdup(col_text(q, 3)),
+            .state = account_state_stored(col_text(q, 4)),
             .admin = col_int(q, 5) != 0,
             .expires_ms = col_int(q, 6),
             .fresh = !col_null(q, 7),
         };
-        snprintf(row->state, sizeof row->state, "%s", col_text(q, 4));
     }
     stmt_end(q);
     return found;

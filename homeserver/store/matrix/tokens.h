@@ -26,8 +26,8 @@ enum token_kind { TOKEN_ACCESS, TOKEN_REFRESH };
 struct token_row {
     user_no user;
     device_no device;
-    char *localpart, *device_id;  /* heap: token_row_finish */
-    char state[USER_STATE_BYTES]; /* as in struct user_row */
+    char *localpart, *device_id; /* heap: token_row_finish */
+    enum account_state state;    /* of the account */
     bool admin;
     int64_t expires_ms; /* 0: never */
     bool fresh;         /* not used yet since a refresh: tokens_used is due */

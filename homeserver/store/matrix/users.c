@@ -36,11 +36,11 @@ bool users_next(struct stmt *q, struct user_row *row)
         .no = col_int(q, 0),
         .localpart = xstrdup(col_text(q, 1)),
         .password_hash = password_hash != NULL ? xstrdup(password_hash) : NULL,
+        .state = account_state_stored(col_text(q, 3)),
         .service = strcmp(col_text(q, 4), "service") == 0,
         .admin = col_int(q, 5) != 0,
         .created_ms = col_int(q, 6),
     };
-    snprintf(row->state, sizeof row->state, "%s", col_text(q, 3));
     return true;
 }
 
@@ -48,12 +48,12 @@ void user_row_finish(struct user_row *row)
 {
     free(row->localpart);
     free(row->password_hash);
-    *row = (struct user_row){0};
+    *row = (struct user_row){.state = ACCOUNT_LEFT};
 }
 
 static bool one(struct stmt *q, struct user_row *row)
 {
-    *row = (struct user_row){0};
+    *row = (struct user_row){.state = ACCOUNT_LEFT};
     bool found = users_next(q, row);
     stmt_end(q);
     return found;
@@ -106,20 +106,22 @@ int64_t users_count(struct db *db)
     return db_int(db, &USERS, HOW_MANY, 0, "");
 }
 
-static user_no insert(struct tx *tx, const char *localpart, const char *hash, const char *state, const char *kind,
-                      bool admin)
+static user_no insert(struct tx *tx, const char *localpart, const char *hash, enum account_state state,
+                      const char *kind, bool admin)
 {
-    return db_insert(tx->db, &USERS, INSERT, "ttttii", localpart, hash, state, kind, (int64_t)admin, tx->now_ms);
+    return db_insert(tx->db, &USERS, INSERT, "ttttii", localpart, hash, account_state_name(state), kind, (int64_t)admin,
+                     tx->now_ms);
 }
 
-user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, const char *state, bool admin)
+user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, enum account_state state,
+                     bool admin)
 {
     return insert(tx, localpart, password_hash, state, "person", admin);
 }
 
 user_no users_insert_service(struct tx *tx, const char *localpart)
 {
-    return insert(tx, localpart, NULL, "active", "service", false);
+    return insert(tx, localpart, NULL, ACCOUNT_ACTIVE, "service", false);
 }
 
 bool users_set_password(struct tx *tx, user_no no, const char *password_hash)
@@ -133,10 +135,10 @@ static void account_changed(struct tx *tx, user_no no)
     tx_change(tx, (struct change){.kind = CHANGE_SESSION, .user = no});
 }
 
-bool users_set_state(struct tx *tx, user_no no, const char *state)
+bool users_set_state(struct tx *tx, user_no no, enum account_state state)
 {
     account_changed(tx, no);
-    return db_rows(tx->db, &USERS, SET_STATE, "it", no, state) == 1;
+    return db_rows(tx->db, &USERS, SET_STATE, "it", no, account_state_name(state)) == 1;
 }
 
 bool users_set_admin(struct tx *tx, user_no no, bool admin)

@@ -10,21 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "homeserver/base/account_state.h"
 #include "homeserver/base/ids.h"
 
 struct db;
 struct stmt;
 struct tx;
 
-#define USER_STATE_BYTES 12
-
 struct user_row {
     user_no no;
     char *localpart;
-    char *password_hash;          /* libsodium's argon2id string; NULL: no sign-in by password */
-    char state[USER_STATE_BYTES]; /* "pending", "active", "restricted", "suspended", "locked", "left" (school.md A3) */
-    bool service;                 /* the server's or an application service's own user, not a person */
-    bool admin;                   /* server administrator */
+    char *password_hash;      /* libsodium's argon2id string; NULL: no sign-in by password */
+    enum account_state state; /* of a row that was not found: ACCOUNT_LEFT */
+    bool service;             /* the server's or an application service's own user, not a person */
+    bool admin;               /* server administrator */
     int64_t created_ms;
 };
 
@@ -48,16 +47,17 @@ char *users_id(struct db *db, const char *server, user_no no);
 
 int64_t users_count(struct db *db);
 
-/* Inside a job: a new person in state `state` ("active", "pending"). The localpart was checked with
+/* Inside a job: a new person. The localpart was checked with
  * localpart_valid_for_new. password_hash: NULL for none. 0: the localpart is taken (or the database failed). */
-user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, const char *state, bool admin);
+user_no users_insert(struct tx *tx, const char *localpart, const char *password_hash, enum account_state state,
+                     bool admin);
 
 /* The same for a service user (kind 'service'): no password, always active. */
 user_no users_insert_service(struct tx *tx, const char *localpart);
 
 bool users_set_password(struct tx *tx, user_no no, const char *password_hash); /* NULL: none any more */
 /* Both queue CHANGE_SESSION. */
-bool users_set_state(struct tx *tx, user_no no, const char *state); /* false: there is no such user */
+bool users_set_state(struct tx *tx, user_no no, enum account_state state); /* false: there is no such user */
 bool users_set_admin(struct tx *tx, user_no no, bool admin);
 
 #endif

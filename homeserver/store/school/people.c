@@ -124,19 +124,19 @@ bool people_next(struct stmt *q, struct person_row *row)
                                .version = col_int(q, 9),
                                .closed = col_int(q, 10) != 0,
                                .localpart = col_text(q, 11),
-                               .state = col_text(q, 12)};
+                               .state = account_state_stored(col_text(q, 12))};
     return true;
 }
 
 bool people_get(struct db *db, user_no user, struct person_row *out)
 {
     struct stmt *q = db_query(db, &PEOPLE, ONE, "i", user);
-    *out = (struct person_row){0};
+    *out = (struct person_row){.state = ACCOUNT_LEFT};
     bool found = people_next(q, out);
     if (found)
-        out->memory = strings_keep((const char **[]){&out->sourced_id, &out->given, &out->family, &out->middle,
-                                                     &out->source, &out->localpart, &out->state},
-                                   7);
+        out->memory = strings_keep(
+            (const char **[]){&out->sourced_id, &out->given, &out->family, &out->middle, &out->source, &out->localpart},
+            6);
     stmt_end(q);
     return found;
 }

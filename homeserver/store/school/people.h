@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/account_state.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
@@ -24,8 +25,9 @@ struct person_row {
     const char *source;                               /* source.h */
     int64_t version;                                  /* counts changes; only read, like the rest */
     bool closed;                                      /* G2: the account was closed because no school was left */
-    const char *localpart, *state;                    /* of the account; NULL: not asked (people_all) */
-    void *memory;                                     /* of the strings, when people_get gave them */
+    const char *localpart;    /* of the account; NULL: not asked (people_all), and then of state, too */
+    enum account_state state; /* of one that is not there: ACCOUNT_LEFT */
+    void *memory;             /* of the strings, when people_get gave them */
 };
 
 bool people_get(struct db *db, user_no user, struct person_row *out); /* false: not in the records; *out is empty */
