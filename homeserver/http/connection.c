@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h> /* tcpi_bytes_acked, which netinet/tcp.h lacks */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -13,16 +14,79 @@
 #include "homeserver/http/loop_private.h"
 
 #define ACCEPTS_PER_TURN 16
-#define CROWDED_IDLE_MS 2000    /* how long an idle connection may stay when nearly all are taken */
-#define LARGE_AT_ONCE 4         /* a loop */
-#define HEAD_BYTES (512u << 10) /* more than libh2o allows a request's head to have */
+#define CROWDED_IDLE_MS 2000 /* how long an idle connection may stay when nearly all are taken */
+#define LINGER_MS 2000       /* how long what was refused is thrown away after the answer */
+#define LINGERING_MAX 64     /* of a loop */
+
+/* A request was refused before its body was read. If its connection were simply closed, the kernel would answer what is
+ * still on its way with a reset, and the client might never see why. A second descriptor keeps the connection: what
+ * comes is thrown away, and after the answer the client hears that nothing more will come, and has LINGER_MS to end. */
+struct lingering {
+    struct loop *loop;
+    h2o_socket_t *sock;
+    int64_t ends_ms; /* INT64_MAX: the connection still sends its answer */
+    struct lingering *prev, *next;
+};
+
+static void linger_end(struct lingering *lingering)
+{
+    struct loop *loop = lingering->loop;
+    DL_DELETE(loop->lingering, lingering);
+    atomic_fetch_sub(&loop->env->connections, 1);
+    h2o_socket_read_stop(lingering->sock);
+    h2o_socket_close(lingering->sock);
+    free(lingering);
+}
+
+static void linger_after(struct lingering *lingering)
+{
+    shutdown(h2o_socket_get_fd(lingering->sock), SHUT_WR);
+    lingering->ends_ms = clock_mono_ms() + LINGER_MS;
+}
+
+static void on_thrown_away(h2o_socket_t *sock, const char *err)
+{
+    char bytes[16384];
+    struct lingering *lingering = sock->data;
+    ssize_t n = -1;
+    for (int i = 0; i < 16 && (n = read(h2o_socket_get_fd(sock), bytes, sizeof bytes)) > 0; ++i)
+        continue;
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    if (lingering->ends_ms == INT64_MAX) /* the connection has not been closed yet, and knows of this */
+        h2o_socket_read_stop(sock);
+    else
+        linger_end(lingering);
+}
+
+void connection_linger(struct connection *connection)
+{
+    struct loop *loop = connection->loop;
+    struct lingering *other;
+    int n = 0;
+    DL_COUNT(loop->lingering, other, n);
+    int fd = connection->lingering == NULL && n < LINGERING_MAX
+                 ? fcntl(h2o_socket_get_fd(connection->sock), F_DUPFD_CLOEXEC, 0)
+                 : -1;
+    if (fd < 0)
+        return;
+    struct lingering *lingering = xcalloc(1, sizeof *lingering);
+    *lingering = (struct lingering){.loop = loop, .ends_ms = INT64_MAX};
+    lingering->sock = h2o_evloop_socket_create(loop->ctx.loop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    lingering->sock->data = lingering;
+    h2o_socket_read_start(lingering->sock, on_thrown_away);
+    connection->lingering = lingering;
+    DL_APPEND(loop->lingering, lingering);
+    atomic_fetch_add(&loop->env->connections, 1);
+}
 
 static void on_close(void *data)
 {
     struct connection *connection = data;
     struct loop *loop = connection->loop;
     DL_DELETE(loop->connections, connection);
-    loop->large -= connection->large;
+    if (connection->lingering != NULL)
+        linger_after(connection->lingering);
     atomic_fetch_sub(&loop->env->connections, 1);
     SSL_CTX_free(connection->tls);
     free(connection);
@@ -158,13 +222,14 @@ void connection_watch_stop(struct loop *loop)
     h2o_socket_close(loop->watch_sock);
 }
 
-static enum phase phase_of(const h2o_req_t *req, struct timeval *mark)
+static enum phase phase_of(const struct connection *connection, const h2o_req_t *req, struct timeval *mark)
 {
+    const struct request_context *context = connection->context;
     *mark = req->timestamps.request_begin_at;
     if (req->timestamps.response_start_at.tv_sec != 0)
         return PHASE_REPLY;
-    if (req->processed_at.at.tv_sec != 0)
-        return PHASE_HANDLER;
+    if (context != NULL)
+        return context->body_to_come > 0 && context->upload != NULL ? PHASE_BODY : PHASE_HANDLER;
     if (req->timestamps.request_body_begin_at.tv_sec != 0)
         return PHASE_BODY;
     return req->timestamps.request_begin_at.tv_sec != 0 ? PHASE_HEAD : PHASE_IDLE;
@@ -195,32 +260,13 @@ static int64_t patience_ms(const struct loop *loop, enum phase phase)
     }
 }
 
-static void count_large(struct connection *connection, bool large)
-{
-    connection->loop->large += large - connection->large;
-    connection->large = large;
-}
-
-/* A body that grows beyond what its route takes is not waited for; nor are more than a few of those that may, because
- * libh2o keeps them somewhere before anybody can be asked who sends them. */
-static bool is_flood(struct loop *loop, h2o_req_t *req, struct connection *connection)
-{
-    bool grows =
-        connection->phase == PHASE_BODY && connection->sock->input->size > loop->env->limits.body_max + HEAD_BYTES;
-    if (grows && !connection->large && loop->large < LARGE_AT_ONCE && h2o_exchange_may_be_large(loop, req))
-        count_large(connection, true);
-    if (!grows)
-        count_large(connection, false);
-    return grows && !connection->large;
-}
-
 /* shutdown makes libh2o read the end and close the connection by itself. */
 static int sweep_one(h2o_req_t *req, void *now)
 {
     struct connection *connection = connection_of(req);
     struct timeval mark;
     int64_t now_ms = *(const int64_t *)now;
-    enum phase phase = phase_of(req, &mark);
+    enum phase phase = phase_of(connection, req, &mark);
     bool same = phase == connection->phase && timercmp(&mark, &connection->mark, ==);
     connection->http = true;
     if (!same || (phase == PHASE_REPLY && has_progress(connection))) {
@@ -228,8 +274,7 @@ static int sweep_one(h2o_req_t *req, void *now)
         connection->mark = mark;
         connection->since_ms = now_ms;
     }
-    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase) ||
-        is_flood(connection->loop, req, connection))
+    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase))
         shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
     return 0;
 }
@@ -248,6 +293,12 @@ void connection_sweep(struct loop *loop, int64_t now_ms)
 {
     loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, sweep_one, &now_ms);
     sweep_handshakes(loop, now_ms);
+    struct lingering *lingering, *next;
+    DL_FOREACH_SAFE(loop->lingering, lingering, next)
+    {
+        if (now_ms >= lingering->ends_ms)
+            linger_end(lingering);
+    }
     if (loop->paused && !is_crowded(loop))
         resume_listening(loop);
 }
@@ -268,6 +319,12 @@ void connection_close_idle(struct loop *loop)
     DL_FOREACH(loop->connections, connection) {
         if (!connection->http) /* still in the handshake, which libh2o lists nowhere */
             shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    }
+    struct lingering *lingering, *next;
+    DL_FOREACH_SAFE(loop->lingering, lingering, next)
+    {
+        if (lingering->ends_ms != INT64_MAX)
+            linger_end(lingering);
     }
 }
 

@@ -64,10 +64,11 @@ static bool admit(struct request *r)
     return check_rate(r);
 }
 
-static bool check_size(struct request *r, const struct dispatch_limits *limits)
+static bool check_size(struct request_context *context, const struct dispatch_limits *limits)
 {
-    bool raw = (r->route->flags & ROUTE_RAW) != 0;
-    return r->raw_body_len <= (raw ? limits->raw_max : limits->body_max) || refuse(r, ERROR_TOO_LARGE, NULL);
+    struct request *r = &context->r;
+    size_t max = r->route->body_max != NULL ? r->route->body_max(r->server) : limits->body_max;
+    return r->raw_body_len + context->body_to_come <= max || refuse(r, ERROR_TOO_LARGE, NULL);
 }
 
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits)
@@ -78,13 +79,19 @@ enum dispatch dispatch_begin(struct request_context *context, const struct dispa
     if ((r->route->flags & ROUTE_ON_LOOP) != 0)
         return r->route->handle(r) ? DISPATCH_ANSWER : refused(context);
     bool found;
-    if (!check_size(r, limits) || !credential_find(r, &found))
+    if (!check_size(context, limits) || !credential_find(r, &found))
         return refused(context);
     context->load_identity = !found;
     if (!found)
         return DISPATCH_WORK;
     if (!admit(r))
         return refused(context);
+    return context->body_to_come > 0 ? DISPATCH_BODY : dispatch_body(context);
+}
+
+enum dispatch dispatch_body(struct request_context *context)
+{
+    struct request *r = &context->r;
     if (r->route->poll != NULL && r->route->poll->wait(r))
         return DISPATCH_PARK;
     if ((r->route->flags & ROUTE_PREPARES) != 0 && r->raw_body_len <= PREPARED_BYTES_MAX)
@@ -92,9 +99,20 @@ enum dispatch dispatch_begin(struct request_context *context, const struct dispa
     return DISPATCH_WORK;
 }
 
+enum dispatch dispatch_no_body(struct request_context *context, enum error_code code)
+{
+    if (code == ERROR_LIMIT_EXCEEDED)
+        error_set_limited(&context->r.error, OVERFLOW_WAIT_MS);
+    else
+        refuse(&context->r, code, NULL);
+    return refused(context);
+}
+
 enum dispatch dispatch_again(struct request_context *context)
 {
     struct request *r = &context->r;
+    if (context->body_to_come > 0 && r->reply.status == 0)
+        return DISPATCH_BODY;
     if (!r->poll.again)
         return DISPATCH_ANSWER;
     r->poll.again = false;
@@ -157,7 +175,7 @@ static bool handle(struct request_context *context)
         if (!credential_load(r, r->db) || !admit(r))
             return false;
     }
-    return parse_body(r) && r->route->handle(r);
+    return context->body_to_come > 0 || (parse_body(r) && r->route->handle(r));
 }
 
 /* A handler's answer against what is true: a database that failed under it, an error set in spite of "true". */

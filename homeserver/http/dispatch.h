@@ -1,4 +1,4 @@
-/* What happens to a call between its arrival and its reply, without any network: who asks, may they, how often, where
+/* What happens to a request between its arrival and its reply, without any network: who asks, may they, how often, where
  * does it run. The loop calls dispatch_begin, _again and _news; a worker calls dispatch_work. */
 #ifndef PARTA_HTTP_DISPATCH_H
 #define PARTA_HTTP_DISPATCH_H
@@ -13,7 +13,7 @@ struct wake;
 #define ROUTE_ON_LOOP (1u << 30)
 
 struct dispatch_limits {
-    size_t body_max, raw_max; /* bytes */
+    size_t body_max; /* bytes of a body whose route says nothing else */
 };
 
 enum dispatch {
@@ -21,24 +21,32 @@ enum dispatch {
     DISPATCH_WORK,   /* give it to a worker */
     DISPATCH_PARK,   /* hold it; context->r.poll is filled in */
     DISPATCH_WRITE,  /* give r.written to the writer (loop_write) */
+    DISPATCH_BODY,   /* read the body that is to come, then dispatch_body */
 };
 
-/* A call that was just made. Never blocks. */
+/* A request that has just come, with its body or (context->body_to_come) without. Never blocks. */
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits);
 
-/* A call that a worker handed back. */
+/* The body that was to come is here (r.raw_body). */
+enum dispatch dispatch_body(struct request_context *context);
+
+/* Its body could not be taken: why. Fills in the reply. */
+enum dispatch dispatch_no_body(struct request_context *context, enum error_code code);
+
+/* A request that a worker handed back. */
 enum dispatch dispatch_again(struct request_context *context);
 
-/* A wake for a parked call's user. DISPATCH_PARK: it stays parked. */
+/* A wake for a parked request's user. DISPATCH_PARK: it stays parked. */
 enum dispatch dispatch_news(struct request_context *context, const struct wake *wake);
 
-/* The time of a parked call is up (or the server stops): fills in the reply. */
+/* The time of a parked request is up (or the server stops): fills in the reply. */
 void dispatch_expire(struct request_context *context);
 
 /* No worker could be had: fills in the reply. */
 void dispatch_overflow(struct request_context *context);
 
-/* Runs the handler and fills in the reply (or leaves park.again set). db: this worker's, or NULL. Blocks. false: the
+/* Runs the handler and fills in the reply (or leaves poll.again set); of a request whose body is to come, only looks up
+ * who asks. db: this worker's, or NULL. Blocks. false: the
  * reply waits for the writer (r.written), whose answer goes to dispatch_written. */
 bool dispatch_work(struct request_context *context, struct db *db);
 

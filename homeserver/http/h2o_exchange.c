@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
@@ -20,54 +19,82 @@ static const size_t HEADER_LENGTHS[REQUEST_HEADER__COUNT] = {
 
 #define FORWARDED_MAX 1024 /* bytes of X-Forwarded-For that are looked at, from its end */
 
+static h2o_iovec_t begin_reply(h2o_req_t *req, int status, const char *bytes, size_t len)
+{
+    req->res.status = status;
+    req->res.reason = status_reason(status);
+    req->res.content_length = len;
+    return h2o_iovec_init(bytes, len);
+}
+
 /* Bytes that live in the request's pool or forever. */
 static int send_bytes(h2o_req_t *req, int status, const char *type, const char *bytes, size_t len)
 {
     static h2o_generator_t GENERATOR = {NULL, NULL};
-    h2o_iovec_t body = h2o_iovec_init(bytes, len);
-    bool head = h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD"));
-    req->res.status = status;
-    req->res.reason = status_reason(status);
-    req->res.content_length = len;
+    h2o_iovec_t body = begin_reply(req, status, bytes, len);
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, type, strlen(type));
     h2o_start_response(req, &GENERATOR);
-    h2o_send(req, &body, head || len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+    h2o_send(req, &body, h2o_exchange_is_head(req) || len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
     return 0;
+}
+
+/* libh2o believes that it has answered already, with an error whose headers stand there: only these are replaced. */
+static void send_held(h2o_ostream_t *stream, h2o_req_t *req, const struct reply *reply, const char *type)
+{
+    h2o_iovec_t body = begin_reply(req, reply->status, reply->body.data, reply->body.len);
+    h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, type, strlen(type), 1);
+    h2o_ostream_send_next(stream, req, &body, h2o_exchange_is_head(req) || body.len == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+bool h2o_exchange_is_head(const h2o_req_t *req)
+{
+    return h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 }
 
 static void count(const struct request_context *context)
 {
     const struct request *r = &context->r;
     int64_t us = clock_mono_us() - context->begun_us;
-    request_metrics_count(context->loop->env->metrics, r->route, r->reply.status, us, r->reply.body.len,
-                          context->was_parked);
+    size_t len = r->reply.file != NULL ? (size_t)r->reply.file->left : r->reply.body.len;
+    request_metrics_count(context->loop->env->metrics, r->route, r->reply.status, us, len, context->was_parked);
     if (!log_enabled(LOG_INFO))
         return;
     char status[12], ms[32], bytes[24];
     snprintf(status, sizeof status, "%d", r->reply.status);
     snprintf(ms, sizeof ms, "%.3f", (double)us / 1000);
-    snprintf(bytes, sizeof bytes, "%zu", r->reply.body.len);
+    snprintf(bytes, sizeof bytes, "%zu", len);
     log_line(LOG_INFO, "http", "request", "id", r->id, "method", method_name(r->method), "route",
              r->route != NULL ? r->route->path : "none", "user", r->identity.name != NULL ? r->identity.name : "-",
              "status", status, "ms", ms, "bytes", bytes, NULL);
 }
 
-/* The reply's memory is the call's, which lives until libh2o is done with the request. */
+/* The reply's memory is the context's, which lives until libh2o is done with the request. */
 void h2o_exchange_answer(struct request_context *context)
 {
     struct reply *reply = &context->r.reply;
+    const char *type = reply->type != NULL ? reply->type : "application/json";
     h2o_req_t *req = context->req;
     context->place = REQUEST_ON_LOOP;
+    if (reply->file != NULL && context->held != NULL) { /* no route that takes large bodies answers so */
+        refuse(&context->r, ERROR_UNKNOWN, NULL);
+        reply_error(&context->r);
+    }
     if (reply->status == 0)
         reply->status = 200;
     count(context);
     if (context->loop->stopping)
         req->http1_is_persistent = 0;
-    for (int i = 0; i < reply->n_headers; ++i)
+    for (size_t i = 0; i < reply->n_headers; ++i)
         h2o_add_header_by_str(&req->pool, &req->res.headers, reply->headers[i].name, strlen(reply->headers[i].name), 1,
                               NULL, reply->headers[i].value, strlen(reply->headers[i].value));
-    send_bytes(req, reply->status, reply->type != NULL ? reply->type : "application/json", reply->body.data,
-               reply->body.len);
+    if (context->body_to_come > 0)
+        connection_linger(context->connection);
+    if (context->held != NULL)
+        send_held(context->held, req, reply, type);
+    else if (reply->file != NULL)
+        h2o_file_reply_send(context);
+    else
+        send_bytes(req, reply->status, type, reply->body.data, reply->body.len);
 }
 
 bool h2o_exchange_is_ours(h2o_req_t *req)
@@ -136,9 +163,22 @@ static void on_dispose(void *handle)
         loop_forget(context);
 }
 
-static void bind_call(struct request_context *context, struct connection *connection, h2o_req_t *req)
+static void take_head(const h2o_req_t *req, struct request_head *head)
 {
+    *head = (struct request_head){.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
+    head->body_len = req->entity.base != NULL ? req->entity.len : 0;
+    take_headers(req, head);
+    if (!method_from(req->method.base, req->method.len, &head->method))
+        head->method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
+}
+
+struct request_context *h2o_exchange_context(h2o_req_t *req)
+{
+    struct connection *connection = connection_of(req);
     struct loop *loop = connection->loop;
+    struct request_head head;
+    take_head(req, &head);
+    struct request_context *context = request_context_create(loop->env->server, loop->env->router, &head);
     struct request_context **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
     *handle = context;
     context->loop = loop;
@@ -147,55 +187,17 @@ static void bind_call(struct request_context *context, struct connection *connec
     connection->context = context;
     snprintf(context->r.id, sizeof context->r.id, "%d-%x", loop->index % 100, loop->requests++);
     find_ip(context, req);
-}
-
-static struct request_head head_of(const h2o_req_t *req)
-{
-    struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
-    head.body_len = req->entity.base != NULL ? req->entity.len : 0;
-    take_headers(req, &head);
-    if (!method_from(req->method.base, req->method.len, &head.method))
-        head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
-    return head;
+    return context;
 }
 
 int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
 {
-    struct connection *connection = connection_of(req);
-    struct loop *loop = connection->loop;
+    struct loop *loop = connection_of(req)->loop;
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
-    struct request_head head = head_of(req);
-    struct request_context *context = request_context_create(loop->env->server, loop->env->router, &head);
-    bind_call(context, connection, req);
+    struct request_context *context = h2o_exchange_context(req);
     loop_take(loop, context, dispatch_begin(context, &loop->env->limits));
     return 0;
-}
-
-static bool route_is_large(struct loop *loop, h2o_req_t *req)
-{
-    struct path path;
-    struct route_hit hit;
-    enum http_method method;
-    h2o_iovec_t raw = req->input.path;
-    const char *mark = memchr(raw.base, '?', raw.len);
-    size_t len = mark != NULL ? (size_t)(mark - raw.base) : raw.len;
-    char *buffer = xcalloc(1, len + 1);
-    bool large = method_from(req->input.method.base, req->input.method.len, &method) &&
-                 path_split(&path, raw.base, len, buffer) &&
-                 router_find(loop->env->router, &path, method, &hit) == ROUTE_FOUND &&
-                 (hit.route->flags & ROUTE_RAW) != 0;
-    free(buffer);
-    return large;
-}
-
-bool h2o_exchange_may_be_large(struct loop *loop, h2o_req_t *req)
-{
-    static const char BEARER[] = "Bearer parta_";
-    struct request_head head = {0};
-    take_headers(req, &head);
-    return route_is_large(loop, req) && head.authorization.len >= sizeof BEARER - 1 &&
-           strncasecmp(head.authorization.base, BEARER, sizeof BEARER - 1) == 0;
 }
 
 static bool path_is(const h2o_req_t *req, const char *path)

@@ -9,7 +9,6 @@
 #include "homeserver/http/reply.h"
 
 #define NEVER_MS (UINT64_C(24) * 3600 * 1000) /* connection.c has deadlines of its own */
-#define SPOOL_BYTES (2u << 20)                /* larger bodies lie in a temporary file that has no name */
 
 struct h2o_setup {
     h2o_globalconf_t config;
@@ -20,6 +19,12 @@ struct h2o_setup {
 struct filter {
     h2o_filter_t super;
     bool (*is_ours)(h2o_req_t *req);
+    bool (*on_large)(h2o_ostream_t *stream, h2o_req_t *req); /* NULL: large bodies are refused */
+};
+
+struct stream {
+    h2o_ostream_t super;
+    const struct filter *filter;
 };
 
 static void add_cors(h2o_req_t *req)
@@ -57,9 +62,12 @@ static h2o_iovec_t matrix_error(int status)
     return h2o_iovec_init(OTHER, sizeof OTHER - 1);
 }
 
-/* libh2o sends its own errors in one piece; ours takes its place. */
+/* libh2o sends its own errors in one piece; ours takes its place, or what on_large makes of the request. */
 static void send_matrix_error(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t n, h2o_send_state_t state)
 {
+    const struct filter *filter = ((struct stream *)self)->filter;
+    if (req->res.status == 413 && filter->on_large != NULL && filter->on_large(self, req))
+        return;
     h2o_iovec_t body = matrix_error(req->res.status);
     bool head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     h2o_ostream_send_next(self, req, &body, head ? 0 : 1, H2O_SEND_STATE_FINAL);
@@ -69,9 +77,10 @@ static void on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot
 {
     struct filter *filter = (struct filter *)self;
     if (req->res.status >= 400 && !filter->is_ours(req)) {
-        h2o_ostream_t *ostream = h2o_add_ostream(req, sizeof *ostream, slot);
-        ostream->do_send = send_matrix_error;
-        slot = &ostream->next;
+        struct stream *stream = (void *)h2o_add_ostream(req, sizeof *stream, slot);
+        stream->super.do_send = send_matrix_error;
+        stream->filter = filter;
+        slot = &stream->super.next;
         req->res.reason = status_reason(req->res.status);
         req->res.content_length = matrix_error(req->res.status).len;
         h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT("application/json"), 1);
@@ -80,33 +89,22 @@ static void on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot
     h2o_setup_next_ostream(req, slot);
 }
 
-static void add_filter(h2o_pathconf_t *path, bool (*is_ours)(h2o_req_t *req))
-{
-    struct filter *filter = (void *)h2o_create_filter(path, sizeof *filter);
-    filter->super.on_setup_ostream = on_response;
-    filter->is_ours = is_ours;
-}
-
 static h2o_hostconf_t *add_host(h2o_globalconf_t *config, const char *name, int (*on_req)(h2o_handler_t *, h2o_req_t *),
-                                bool (*is_ours)(h2o_req_t *req))
+                                bool (*is_ours)(h2o_req_t *req),
+                                bool (*on_large)(h2o_ostream_t *stream, h2o_req_t *req))
 {
     h2o_hostconf_t *host = h2o_config_register_host(config, h2o_iovec_init(name, strlen(name)), 65535);
     host->http2.push_preload = 0;
     h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
     h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = on_req;
-    add_filter(path, is_ours);
-    add_filter(&host->fallback_path, is_ours);
+    h2o_pathconf_t *const paths[] = {path, &host->fallback_path};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
+        struct filter *filter = (void *)h2o_create_filter(paths[i], sizeof *filter);
+        filter->super.on_setup_ostream = on_response;
+        filter->is_ours = is_ours;
+        filter->on_large = on_large;
+    }
     return host;
-}
-
-/* libh2o knows one place for the whole process. */
-static void set_spool(const char *dir)
-{
-    h2o_buffer_mmap_settings_t *spool = &h2o_socket_buffer_mmap_settings;
-    if (dir == NULL)
-        dir = getenv("TMPDIR");
-    snprintf(spool->fn_template, sizeof spool->fn_template, "%s/parta.XXXXXX", dir != NULL ? dir : "/tmp");
-    spool->threshold = SPOOL_BYTES;
 }
 
 struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings)
@@ -118,9 +116,8 @@ struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings)
     setup->config.handshake_timeout = (uint64_t)settings->handshake_ms;
     setup->config.http1.req_timeout = NEVER_MS;
     setup->config.http1.upgrade_to_http2 = 0; /* libh2o 2.2's HTTP/2 lets any client abort the process */
-    set_spool(settings->spool_dir);
-    setup->hosts[0] = add_host(&setup->config, "default", settings->on_request, settings->is_ours);
-    setup->metrics_hosts[0] = add_host(&setup->config, "metrics", settings->on_metrics, settings->is_ours);
+    setup->hosts[0] = add_host(&setup->config, "default", settings->on_request, settings->is_ours, settings->on_large);
+    setup->metrics_hosts[0] = add_host(&setup->config, "metrics", settings->on_metrics, settings->is_ours, NULL);
     return setup;
 }
 

@@ -9,12 +9,14 @@
 struct h2o_setup;
 
 struct h2o_setup_settings {
-    size_t entity_max; /* bytes of a body, at most, on any path */
+    size_t entity_max; /* bytes of a body that libh2o keeps in memory */
     int handshake_ms;
-    const char *spool_dir; /* NULL: $TMPDIR, else /tmp */
     int (*on_request)(h2o_handler_t *self, h2o_req_t *req);
     int (*on_metrics)(h2o_handler_t *self, h2o_req_t *req);
     bool (*is_ours)(h2o_req_t *req); /* whether the response comes from us and not from libh2o */
+    /* A request with a longer body has come, and libh2o is about to answer 413; its head is there, and nothing reads the
+     * connection any more. true: it is taken over: the response goes to stream, in one piece, whenever it is ready. */
+    bool (*on_large)(h2o_ostream_t *stream, h2o_req_t *req);
 };
 
 struct h2o_setup *h2o_setup_create(const struct h2o_setup_settings *settings);

@@ -20,10 +20,12 @@
 #include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/tls.h"
+#include "homeserver/http/uploads.h"
 #include "homeserver/sync/hub.h"
 
 #define LOOPS_MAX 16
-#define WORKERS_KEPT 2 /* that stay when nothing is to do */
+#define IN_MEMORY_BYTES (1u << 20) /* of a body; a longer one lies in a file while it arrives */
+#define WORKERS_KEPT 2             /* that stay when nothing is to do */
 #define WORKER_IDLE_MS 30000
 #define HASHER_IDLE_MS 10000
 
@@ -93,7 +95,8 @@ static void put_defaults(struct http_settings *s)
     default_size(&s->hash_queue, 64);
     default_size(&s->connections, default_connections());
     default_size(&s->body_max, 1u << 20);
-    default_size(&s->raw_max, 50u << 20);
+    default_size(&s->uploads, 16);
+    default_size(&s->uploads_of_one, 2);
     default_int(&s->header_ms, 10000);
     default_int(&s->body_ms, 600000);
     default_int(&s->idle_ms, 75000);
@@ -107,12 +110,16 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
     struct http *http = self;
     struct request_context *context = REQUEST_OF_JOB(job);
     struct request *r = &context->r;
+    if (context->work != WORK_HANDLE) {
+        loop_run(context);
+        return;
+    }
     if (db == NULL && http->has_db) { /* db_open has logged why */
         refuse(r, ERROR_UNAVAILABLE, NULL);
         reply_error(r);
     } else if (!dispatch_work(context, db)) {
         loop_write(context);
-        return; /* the call may be gone already */
+        return; /* the request may be gone already */
     }
     loop_return(context);
 }
@@ -263,16 +270,15 @@ static char *copy_or_null(const char *s)
     return s != NULL ? xstrdup(s) : NULL;
 }
 
-static struct h2o_setup *make_front(const struct http_settings *s)
+static struct h2o_setup *make_setup(const struct http_settings *s)
 {
-    size_t largest = s->body_max > s->raw_max ? s->body_max : s->raw_max;
-    struct h2o_setup_settings settings = {.entity_max =
-                                              largest + 1, /* the dispatcher refuses that last byte in Matrix' words */
+    size_t in_memory = s->body_max < IN_MEMORY_BYTES ? s->body_max : IN_MEMORY_BYTES;
+    struct h2o_setup_settings settings = {.entity_max = in_memory + 1, /* it refuses chunks of just so many bytes */
                                           .handshake_ms = s->header_ms,
-                                          .spool_dir = s->spool_dir,
                                           .on_request = h2o_exchange_request,
                                           .on_metrics = h2o_exchange_metrics,
-                                          .is_ours = h2o_exchange_is_ours};
+                                          .is_ours = h2o_exchange_is_ours,
+                                          .on_large = h2o_upload_take_over};
     return h2o_setup_create(&settings);
 }
 
@@ -298,11 +304,12 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->server = server;
     env->router = router_create(http->tables, http->n_tables);
     env->metrics = request_metrics_create(http->tables, http->n_tables);
-    env->setup = make_front(s);
+    env->setup = make_setup(s);
+    env->uploads = uploads_create(s->uploads, s->uploads_of_one, s->spool_dir);
     env->workers =
         make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
     env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
-    env->limits = (struct dispatch_limits){.body_max = s->body_max, .raw_max = s->raw_max};
+    env->limits = (struct dispatch_limits){.body_max = s->body_max};
     env->header_ms = s->header_ms;
     env->body_ms = s->body_ms;
     env->idle_ms = s->idle_ms;
@@ -378,6 +385,7 @@ void http_destroy(struct http *http)
     pool_destroy(http->env.workers);
     pool_destroy(http->env.hashers);
     h2o_setup_destroy(http->env.setup);
+    uploads_destroy(http->env.uploads);
     request_metrics_destroy(http->env.metrics);
     router_destroy(http->env.router);
     free(http->env.trusted);

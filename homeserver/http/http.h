@@ -34,9 +34,10 @@ struct http_settings {
     size_t worker_queue;   /* requests that may wait for a worker [1024]; more: 503 */
     size_t hash_queue;     /* requests that may wait for a hasher [64]; more: 429 */
     size_t connections;    /* most connections [half of the file descriptors allowed] */
-    size_t body_max;       /* bytes of a JSON body [1 MiB] */
-    size_t raw_max;        /* bytes of a ROUTE_RAW body [50 MiB] */
-    const char *spool_dir; /* for bodies over 2 MiB while they arrive: files without a name [$TMPDIR, else /tmp] */
+    size_t body_max;       /* bytes of a body, where the route says nothing else [1 MiB] */
+    size_t uploads;        /* most bodies over 1 MiB at once [16] */
+    size_t uploads_of_one; /* … of one caller [2] */
+    const char *spool_dir; /* for those while they arrive: files without a name [$TMPDIR, else /tmp] */
     int header_ms;         /* from a request's first byte to the end of its head, and the TLS handshake [10 s] */
     int body_ms;           /* from there to the end of its body [10 min] */
     int idle_ms;           /* between requests [75 s] */

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
-
 #include "homeserver/base/log.h"
 #include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/loop_private.h"
@@ -55,6 +54,15 @@ static void send_post(struct loop *loop, struct post content)
 void loop_return(struct request_context *context)
 {
     send_post(context->loop, (struct post){.kind = POST_RETURN, .context = context});
+}
+
+void loop_run(struct request_context *context)
+{
+    if (context->work == WORK_KEEP_BODY)
+        h2o_upload_keep(context);
+    else
+        reply_file_read(context->r.reply.file, true);
+    loop_return(context);
 }
 
 /* On the writer's thread: the request's write is durable, or refused. */
@@ -115,15 +123,31 @@ static void park(struct loop *loop, struct request_context *context)
         loop_gone(context);
 }
 
-static void hand_to_worker(struct loop *loop, struct request_context *context)
+/* One that has been let in before is not for the queue's bound: it was parked, or it goes on. */
+static bool submit(struct pool *pool, struct request_context *context, bool goes_on)
+{
+    context->place = REQUEST_ON_WORKER;
+    ++context->loop->busy;
+    if (pool_submit(pool, &context->job, goes_on))
+        return true;
+    --context->loop->busy;
+    context->place = REQUEST_ON_LOOP;
+    return false;
+}
+
+bool loop_work(struct request_context *context, enum request_work work)
+{
+    context->work = work;
+    return submit(context->loop->env->workers, context, true);
+}
+
+static void hand_to_handler(struct loop *loop, struct request_context *context)
 {
     bool hashes = (context->r.route->flags & ROUTE_HASH) != 0;
-    context->place = REQUEST_ON_WORKER;
-    ++loop->busy;
-    if (pool_submit(hashes ? loop->env->hashers : loop->env->workers, &context->job, context->was_parked))
+    context->work = WORK_HANDLE;
+    if (submit(hashes ? loop->env->hashers : loop->env->workers, context,
+               context->was_parked || context->upload != NULL))
         return;
-    --loop->busy;
-    context->place = REQUEST_ON_LOOP;
     dispatch_overflow(context);
     h2o_exchange_answer(context);
 }
@@ -137,14 +161,13 @@ static void hand_to_writer(struct loop *loop, struct request_context *context)
 
 void loop_take(struct loop *loop, struct request_context *context, enum dispatch what)
 {
-    if (what == DISPATCH_PARK)
-        park(loop, context);
-    else if (what == DISPATCH_WORK)
-        hand_to_worker(loop, context);
-    else if (what == DISPATCH_WRITE)
-        hand_to_writer(loop, context);
-    else
-        h2o_exchange_answer(context);
+    switch (what) {
+    case DISPATCH_PARK: park(loop, context); break;
+    case DISPATCH_WORK: hand_to_handler(loop, context); break;
+    case DISPATCH_WRITE: hand_to_writer(loop, context); break;
+    case DISPATCH_BODY: h2o_upload_begin(context); break;
+    case DISPATCH_ANSWER: h2o_exchange_answer(context); break;
+    }
 }
 
 void loop_gone(struct request_context *context)
@@ -173,6 +196,10 @@ static void on_return(struct loop *loop, struct request_context *context)
     context->place = REQUEST_ON_LOOP;
     if (context->req == NULL)
         request_context_destroy(context);
+    else if (context->work == WORK_KEEP_BODY)
+        h2o_upload_kept(context);
+    else if (context->work == WORK_READ_FILE)
+        h2o_file_reply_piece(context);
     else
         loop_take(loop, context, dispatch_again(context));
 }
@@ -201,7 +228,9 @@ static void on_expiry(void *self, struct request_context *context)
 
 void loop_timer(struct loop *loop)
 {
-    int ms = loop->polls.n > 0 ? LONG_POLL_SLOT_MS : loop->connections != NULL || loop->paused ? SWEEP_MS : 0;
+    int ms = loop->polls.n > 0                                                      ? LONG_POLL_SLOT_MS
+             : loop->connections != NULL || loop->lingering != NULL || loop->paused ? SWEEP_MS
+                                                                                    : 0;
     struct timespec interval = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     struct itimerspec every = {.it_interval = interval, .it_value = interval};
     if (ms == loop->timer_ms)
@@ -333,7 +362,7 @@ static bool is_done(struct loop *loop)
     connection_close_idle(loop);
     if (clock_mono_ms() >= loop->stop_by_ms)
         connection_cut(loop);
-    return loop->connections == NULL && loop->busy == 0;
+    return loop->connections == NULL && loop->lingering == NULL && loop->busy == 0;
 }
 
 static void *run(void *arg)

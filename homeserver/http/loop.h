@@ -19,6 +19,7 @@ struct loop;
 struct request_metrics;
 struct router;
 struct ssl_ctx_st;
+struct uploads;
 struct wake;
 
 /* What all loops share; outlives them. */
@@ -28,6 +29,7 @@ struct loop_env {
     struct request_metrics *metrics;
     struct h2o_setup *setup;
     struct pool *workers, *hashers;
+    struct uploads *uploads;
     struct dispatch_limits limits;
     struct network *trusted; /* proxies */
     size_t n_trusted;
@@ -51,6 +53,7 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
 
 /* Any thread. */
 void loop_return(struct request_context *context); /* a worker is done with it */
+void loop_run(struct request_context *context);    /* on a worker: context->work, unless that is WORK_HANDLE */
 void loop_write(
     struct request_context *context); /* r.written goes to the writer, which returns the call when it is durable */
 void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */

@@ -1,4 +1,4 @@
-/* The inside of a loop, for loop.c, connection.c and exchange.c only. Everything here belongs to the loop's thread,
+/* The inside of a loop, for loop.c, connection.c and h2o_*.c only. Everything here belongs to the loop's thread,
  * unless it is atomic or behind the gate. */
 #ifndef PARTA_HTTP_LOOP_PRIVATE_H
 #define PARTA_HTTP_LOOP_PRIVATE_H
@@ -22,13 +22,15 @@ struct connection {
     bool http;                       /* past the TLS handshake */
     bool watched;                    /* in loop->watch */
     bool gone;                       /* the client has hung up */
-    bool large;                      /* counted in loop->large */
+    struct lingering *lingering;     /* a refused body is thrown away; NULL: no */
     enum phase phase;
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
     uint64_t acked;      /* bytes the client has acknowledged (PHASE_REPLY) */
     struct connection *prev, *next;
 };
+
+struct lingering;
 
 struct loop {
     struct loop_env *env;
@@ -53,8 +55,8 @@ struct loop {
     int timer_ms; /* its interval; 0: off */
     int64_t swept_ms;
     struct connection *connections;
-    size_t busy; /* calls that workers have */
-    int large;   /* connections with a body beyond JSON's size on its way */
+    size_t busy; /* requests that workers have */
+    struct lingering *lingering;
     uint32_t requests;
     bool stopping;
     int64_t stop_by_ms;
@@ -70,20 +72,32 @@ void connection_watch_stop(struct loop *loop);
 void connection_sweep(struct loop *loop, int64_t now_ms); /* once a second: deadlines of connections */
 void connection_close_idle(struct loop *loop);            /* while stopping */
 void connection_cut(struct loop *loop);                   /* all of them, whatever they do */
+void connection_linger(struct connection *connection); /* its request is refused before the body was read: see there */
 
-/* exchange.c */
+/* h2o_exchange.c */
 int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req);
 int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req);
 bool h2o_exchange_is_ours(h2o_req_t *req);
-void h2o_exchange_answer(struct request_context *context); /* sends context->r.reply; the call may be gone afterwards */
-/* Whether the request's route takes more than JSON, and the caller shows a token that might be an operator's. */
-bool h2o_exchange_may_be_large(struct loop *loop, h2o_req_t *req);
+bool h2o_exchange_is_head(const h2o_req_t *req);
+struct request_context *h2o_exchange_context(h2o_req_t *req); /* made of the head and what there is of the body */
+void h2o_exchange_answer(struct request_context *context);    /* sends context->r.reply; it may be gone afterwards */
+
+/* h2o_file_reply.c */
+void h2o_file_reply_send(struct request_context *context);  /* sends context->r.reply with its file */
+void h2o_file_reply_piece(struct request_context *context); /* a worker has read the next piece */
+
+/* h2o_upload.c */
+bool h2o_upload_take_over(h2o_ostream_t *stream, h2o_req_t *req); /* h2o_setup.h, on_large */
+void h2o_upload_begin(struct request_context *context);           /* DISPATCH_BODY */
+void h2o_upload_keep(struct request_context *context);            /* WORK_KEEP_BODY, on a worker */
+void h2o_upload_kept(struct request_context *context);            /* and back on the loop */
 
 /* loop.c */
 void loop_take(struct loop *loop, struct request_context *context,
-               enum dispatch what);                /* answers, parks or hands to a worker */
-void loop_timer(struct loop *loop);                /* as fast as what waits needs it */
-void loop_gone(struct request_context *context);   /* its client has hung up */
-void loop_forget(struct request_context *context); /* libh2o has dropped its request */
+               enum dispatch what);                                      /* answers, parks or hands to a worker */
+bool loop_work(struct request_context *context, enum request_work work); /* false: no worker can be had */
+void loop_timer(struct loop *loop);                                      /* as fast as what waits needs it */
+void loop_gone(struct request_context *context);                         /* its client has hung up */
+void loop_forget(struct request_context *context);                       /* libh2o has dropped its request */
 
 #endif

@@ -1,11 +1,16 @@
 #include "homeserver/http/reply.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/log.h"
+#include "homeserver/http/range.h"
 #include "homeserver/http/server.h"
 
 static const struct {
@@ -52,11 +57,23 @@ const char *status_reason(int status)
     return "Status";
 }
 
+static void file_free(struct reply_file *file)
+{
+    if (file == NULL)
+        return;
+    close(file->fd);
+    free(file->type);
+    free(file->piece);
+    free(file);
+}
+
 void reply_reset(struct reply *reply)
 {
     text_finish(&reply->body);
-    for (int i = 0; i < reply->n_headers; ++i)
+    file_free(reply->file);
+    for (size_t i = 0; i < reply->n_headers; ++i)
         free(reply->headers[i].value);
+    free(reply->headers);
     *reply = (struct reply){0};
 }
 
@@ -147,23 +164,85 @@ bool reply_status(struct request *r, int status)
     return true;
 }
 
+static struct header *header_named(struct reply *reply, const char *name)
+{
+    for (size_t i = 0; i < reply->n_headers; ++i)
+        if (strcmp(reply->headers[i].name, name) == 0)
+            return &reply->headers[i];
+    return NULL;
+}
+
 bool reply_header(struct request *r, const char *name, const char *value)
 {
     struct reply *reply = &r->reply;
-    int at = 0;
-    while (at < reply->n_headers && strcmp(reply->headers[at].name, name) != 0)
-        ++at;
-    if (at == (int)(sizeof reply->headers / sizeof *reply->headers)) {
+    if (reply->headers_bytes + strlen(value) > REPLY_HEADERS_BYTES_MAX) {
         log_error("http", "reply of %s has too many headers", r->route != NULL ? r->route->path : "?");
         return true;
     }
-    if (at == reply->n_headers)
-        reply->headers[reply->n_headers++] = (struct header){.name = name};
-    free(reply->headers[at].value);
-    reply->headers[at].value = xstrdup(value);
-    for (char *c = reply->headers[at].value; *c != '\0'; ++c) /* nothing may begin a header of its own */
+    struct header *header = header_named(reply, name);
+    if (header == NULL) {
+        reply->headers = xrealloc(reply->headers, (reply->n_headers + 1) * sizeof *reply->headers);
+        header = &reply->headers[reply->n_headers++];
+        *header = (struct header){.name = name};
+    } else
+        reply->headers_bytes -= strlen(header->value);
+    free(header->value);
+    header->value = xstrdup(value);
+    reply->headers_bytes += strlen(value);
+    for (char *c = header->value; *c != '\0'; ++c) /* nothing may begin a header of its own */
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';
+    return true;
+}
+
+bool reply_file(struct request *r, int fd, int64_t size, const char *type)
+{
+    char of[80];
+    struct byte_range part = {0, size - 1};
+    const struct header *etag = header_named(&r->reply, "etag");
+    enum range_outcome outcome = RANGE_WHOLE;
+    if (r->method == HTTP_GET) /* Range means nothing to other methods (RFC 9110, 14.2) */
+        outcome = range_find(r->headers[HEADER_RANGE], r->headers[HEADER_IF_RANGE], etag != NULL ? etag->value : NULL,
+                             size, &part);
+    reply_header(r, "accept-ranges", "bytes");
+    if (outcome == RANGE_UNSATISFIABLE) {
+        close(fd);
+        snprintf(of, sizeof of, "bytes */%lld", (long long)size);
+        reply_header(r, "content-range", of);
+        reply_status(r, 416);
+        return reply_json(r, json_pack("{s:s, s:s}", "errcode", error_wire_name(ERROR_INVALID_PARAM), "error",
+                                       "This range is beyond the end."));
+    }
+    if (outcome == RANGE_PART) {
+        snprintf(of, sizeof of, "bytes %lld-%lld/%lld", (long long)part.first, (long long)part.last, (long long)size);
+        reply_header(r, "content-range", of);
+        reply_status(r, 206);
+    }
+    file_free(r->reply.file);
+    r->reply.file = xcalloc(1, sizeof *r->reply.file);
+    *r->reply.file =
+        (struct reply_file){.fd = fd, .at = part.first, .left = part.last - part.first + 1, .type = xstrdup(type)};
+    return true;
+}
+
+bool reply_file_read(struct reply_file *file, bool wait)
+{
+    size_t wanted = file->left < REPLY_PIECE_BYTES ? (size_t)file->left : REPLY_PIECE_BYTES;
+    if (file->piece == NULL)
+        file->piece = xrealloc(NULL, REPLY_PIECE_BYTES);
+    struct iovec piece = {file->piece, wanted};
+    ssize_t n;
+    do
+        n = preadv2(file->fd, &piece, 1, file->at, wait ? 0 : RWF_NOWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && !wait) /* not in memory, or a file system that cannot say so */
+        return false;
+    file->piece_len = n > 0 ? n : -1;
+    if (n > 0) {
+        file->at += n;
+        file->left -= n;
+    } else
+        log_error("http", "a file cannot be read on: %s", n < 0 ? strerror(errno) : "it is shorter than was said");
     return true;
 }
 

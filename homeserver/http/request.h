@@ -52,7 +52,6 @@ enum route_flags {
     ROUTE_LOCKED_TOO = 8, /* also for locked or pending accounts (logout, whoami) */
     ROUTE_PREPARES = 16,  /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
-    ROUTE_RAW = 32,       /* the body is bytes, not parsed (media) */
     /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
     ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
     ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */
@@ -85,8 +84,10 @@ struct route {
     unsigned flags;
     enum rate_class rate;
     const char *operation; /* the specification's operationId ("sendMessage"), NULL: not an operation of it */
-    const struct long_poll_hooks
-        *poll; /* it may wait for news; asked on the loop before any worker. NULL: it answers */
+    const struct long_poll_hooks *poll; /* it may wait for news: asked on the loop first; NULL: it never does */
+    /* Most bytes of its body; NULL: as http.body_max_bytes says. Of a body beyond ordinary JSON the credential is
+     * checked, and the rate, before it is read; it needs a Content-Length. */
+    size_t (*body_max)(const struct server *server);
 };
 
 /* A table of routes; every file of client-api/ ends in one: const struct routes ROOM_ROUTES. */
@@ -105,6 +106,8 @@ struct routes {
 #define REQUEST_HEADERS(X)                                                                                             \
     X(HEADER_CONTENT_TYPE, "content-type", 512, HEADER_PLAIN)                                                          \
     X(HEADER_IF_MATCH, "if-match", 512, HEADER_PLAIN)                                                                  \
+    X(HEADER_RANGE, "range", 512, HEADER_PLAIN)                                                                        \
+    X(HEADER_IF_RANGE, "if-range", 512, HEADER_PLAIN)                                                                  \
     X(HEADER_IDEMPOTENCY_KEY, "idempotency-key", 512, HEADER_PLAIN)                                                    \
     X(HEADER_OVERRIDE_REASON, "parta-override-reason", 2048, HEADER_ESCAPED)
 
@@ -117,15 +120,20 @@ enum request_header { REQUEST_HEADERS(HEADER_ENUM) REQUEST_HEADER__COUNT };
 
 struct header {
     const char *name; /* lower case, static storage */
-    char *value;      /* heap; the reply frees it */
+    char *value;      /* heap */
 };
 
+struct reply_file; /* reply.h */
+
+#define REPLY_HEADERS_BYTES_MAX 16384 /* of values; what comes on top is left out, and logged */
+
 struct reply {
-    int status;       /* 200 unless said otherwise */
-    const char *type; /* content type, static storage; "application/json" */
-    struct text body;
-    struct header headers[4];
-    int n_headers;
+    int status;              /* 200 unless said otherwise */
+    const char *type;        /* content type, static storage; "application/json" */
+    struct text body;        /* or: */
+    struct reply_file *file; /* part of a file, read while it is sent; NULL: body */
+    struct header *headers;
+    size_t n_headers, headers_bytes;
     bool complete; /* a handler that returned false has nevertheless filled in the reply (uia_pass) */
 };
 
@@ -187,7 +195,12 @@ bool reply_empty(struct request *r);                   /* {} */
 bool reply_json(struct request *r, json_t *value);     /* takes the reference */
 bool reply_text(struct request *r, struct text *body); /* JSON already rendered; takes the bytes, body is empty after */
 bool reply_status(struct request *r, int status);      /* changes the status of what was or will be replied */
-bool reply_header(struct request *r, const char *name, const char *value); /* copies value */
+bool reply_header(struct request *r, const char *name, const char *value); /* copies value; replaces one of the name */
+
+/* The bytes of a file (size of them, from its beginning), sent piece by piece as fast as the client takes them. Takes
+ * fd, which is closed whatever becomes of the request; type is copied. A GET's Range and If-Range are kept (RFC 9110,
+ * 14), against the "etag" that was set before: 206 with what was asked, or 416. */
+bool reply_file(struct request *r, int fd, int64_t size, const char *type);
 
 /* For hot writes: the worker does not wait for the disk. After the handler has returned (true, as this does), job(tx,
  * state) runs in the writer; when it is durable, finish makes the reply on the writer's thread, with r->body but

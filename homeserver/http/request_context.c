@@ -10,6 +10,7 @@
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
+#include "homeserver/http/uploads.h"
 
 #define TOKEN_MAX 4096 /* a longer one is nobody's */
 
@@ -157,6 +158,7 @@ void request_context_destroy(struct request_context *context)
     identity_finish(&context->r.identity);
     reply_reset(&context->r.reply);
     free(context->r.written.state);
+    upload_end(context->upload);
     free(context->strings);
     free(context);
 }

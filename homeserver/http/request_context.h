@@ -10,11 +10,20 @@
 #include "homeserver/http/pool.h"
 #include "homeserver/http/request.h"
 
+struct st_h2o_ostream_t;
 struct st_h2o_req_t;
 struct connection;
 struct loop;
+struct upload;
 
 enum request_place { REQUEST_ON_LOOP, REQUEST_ON_WORKER, REQUEST_PARKED };
+
+/* What a worker is to do with it. */
+enum request_work {
+    WORK_HANDLE,    /* dispatch_work */
+    WORK_KEEP_BODY, /* keep context->piece of a large body */
+    WORK_READ_FILE, /* read on in the file that is being sent */
+};
 
 struct request_context {
     struct request r; /* first: a handler's request is its call */
@@ -23,6 +32,13 @@ struct request_context {
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
     enum request_place place;
+    enum request_work work;
+    struct upload *upload;                         /* its body is large; NULL: it came whole, or nothing has come yet */
+    struct st_h2o_ostream_t *held;                 /* the reply goes here (h2o_upload.c); NULL: in the ordinary way */
+    size_t body_to_come;                           /* bytes of a body that has not been read: only the head is known */
+    bool continues;                                /* the client waits for a 100 before it sends that */
+    const char *piece;                             /* WORK_KEEP_BODY: what to keep, borrowed from the socket's buffer */
+    size_t piece_len;                              /* 0 afterwards: it could not be kept */
     unsigned allowed;                              /* bits 1 << enum http_method: what a 405 names */
     bool load_identity;                            /* the credential is not in memory: the worker looks it up */
     bool was_parked;                               /* its duration says nothing about the server */

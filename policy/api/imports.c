@@ -105,8 +105,13 @@ static bool post_import(struct request *r)
     return done;
 }
 
+static size_t archive_bytes_max(const struct server *server)
+{
+    return 50u << 20;
+}
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/imports", list_imports, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/imports", post_import, ROUTE_CALLER | ROUTE_RAW, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/imports", post_import, ROUTE_CALLER, RATE_WRITE, .body_max = archive_bytes_max},
 };
 const struct routes API_IMPORT_ROUTES = ROUTES(TABLE);

@@ -25,10 +25,15 @@ def put(stage, headers, body, kind=b"send/m.room.message/wire"):
     return get(path, token + headers, b"PUT") + body
 
 
+def roster(headers, body=b""):
+    return get(b"/_parta/v1/imports", headers, b"POST") + body
+
+
 def broken_requests(stage):
     """Name, bytes, and the statuses that are right; 0: closed without an answer."""
     good = b'{"body":"x"}'
     chunked = b"Transfer-Encoding: chunked\r\n"
+    mallory = b"Authorization: Bearer " + stage.mallory.token.encode() + b"\r\n"
     return (
         ("the HTTP/2 preface", HTTP2, (0, 400, 404, 405, 505)),
         ("the HTTP/2 preface and 500 streams that are reset", HTTP2 + RST_STREAMS, (0, 400, 404, 405, 505)),
@@ -69,6 +74,13 @@ def broken_requests(stage):
         ("a chunk longer than it says", put(stage, chunked, b"2\r\n" + good + b"\r\n0\r\n\r\n"), (0, 400)),
         ("a chunk of 10 GB", put(stage, chunked, b"2540be400\r\n" + good), (0, 400, 413)),
         ("an unknown transfer encoding", put(stage, b"Transfer-Encoding: gzip\r\n", good), (0, 400, 501)),
+        ("a large body of nobody's", roster(b"Content-Length: 40000000\r\n", bytes(3_000_000)), (401,)),
+        ("a large body of an unknown operator's, announced", roster(b"Authorization: Bearer parta_x\r\nExpect: 100-continue\r\n"
+                                                                    b"Content-Length: 40000000\r\n"), (401,)),
+        ("a large body for a route that takes none", put(stage, b"Content-Length: 40000000\r\n", bytes(3_000_000)), (413,)),
+        ("a large body in chunks", roster(mallory + chunked, b"200000\r\n" + bytes(0x200000) + b"\r\n0\r\n\r\n"), (413,)),
+        ("half of a large body", roster(mallory + b"Content-Length: 40000000\r\n", bytes(3_000_000)), (0,)),
+        ("a large body that is no roster", roster(mallory + b"Content-Length: 3000000\r\n", bytes(3_000_000)), (403,)),
         ("a message of four chunks cut in letters", put(stage, chunked, b"3\r\n{\"b\r\n5\r\nody\":\r\n1;x=y\r\n\"\r\n"), (0, 400)),
     )
 
