@@ -16,6 +16,8 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/roles.h"
 #include "policy/rules/refusals.h"
 
 #define CODE_DIGITS 6
@@ -487,9 +489,11 @@ bool contacts_may_belong(struct db *db, const struct contact_address *address, u
         return true;
     /* Whom it belongs to is said only where the school's rules explain themselves with it: the address was proven, and
      * so is the asker's to read messages of. */
-    if ((roles & ROLE_PUPIL) != 0 && contact_rows_guardian(db, owner))
+    unsigned theirs = roles_now_or_later(db, owner);
+    bool parent = (theirs & ROLE_GUARDIAN) != 0 || guardianships_children(db, owner, NULL, 0) > 0;
+    if ((roles & ROLE_PUPIL) != 0 && parent)
         return rule_refuse(e, RULE_C4_CONTACT_OF_PARENT);
-    if ((roles & ROLE_GUARDIAN) != 0 && (contact_rows_roles(db, owner) & ROLE_PUPIL) != 0)
+    if ((roles & ROLE_GUARDIAN) != 0 && (theirs & ROLE_PUPIL) != 0)
         return rule_refuse(e, RULE_D4_CONTACT_OF_CHILD);
     return rule_refuse(e, RULE_C3_CONTACT_IN_USE);
 }
@@ -498,7 +502,7 @@ bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *ad
                    int64_t verified_ms, struct error *e)
 {
     struct contact_row row = {MEDIA[address->medium], address->address, user, verified_ms, tx->now_ms};
-    if (!contacts_may_belong(tx->db, address, user, roles | contact_rows_roles(tx->db, user), e))
+    if (!contacts_may_belong(tx->db, address, user, roles | roles_now_or_later(tx->db, user), e))
         return false;
     return contacts_owner(tx->db, address) == user || contact_rows_insert(tx, &row) ||
            error_set(e, ERROR_UNKNOWN, NULL);

@@ -81,12 +81,11 @@ static bool pull(struct verb_call *call)
 
 static bool sources(struct verb_call *call)
 {
-    const char *name;
-    int64_t bytes, updated_ms;
     char day[DAY_TEXT_BYTES];
+    struct roster_snapshot_row row;
     struct stmt *q = roster_snapshots_all(call->services->db);
-    while (roster_snapshots_next(q, &name, &bytes, &updated_ms))
-        text_addf(&call->out, "%s\t%s\t%lld bytes\n", name, day_text(day_of_ms(updated_ms), day), (long long)bytes);
+    while (roster_snapshots_next(q, &row))
+        text_addf(&call->out, "%s\t%s\t%zu bytes\n", row.source, day_text(day_of_ms(row.updated_ms), day), row.len);
     stmt_end(q);
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }

@@ -22,8 +22,7 @@ enum fate { FATE_STAYS, FATE_RISES, FATE_ENDS };
 
 struct pupil_class {
     class_no no;
-    char *sourced_id, *source, *title; /* heap */
-    int grade;                         /* 0: no number */
+    int grade; /* 0: no number */
     bool homeroom;
     enum fate fate;
 };
@@ -65,12 +64,7 @@ static void read_classes(struct turning *t)
             continue;
         t->classes = xrealloc(t->classes, (t->n + 1) * sizeof *t->classes);
         struct pupil_class *class = &t->classes[t->n++];
-        *class = (struct pupil_class){.no = row.no,
-                                      .sourced_id = xstrdup(row.sourced_id),
-                                      .source = xstrdup(row.source),
-                                      .title = xstrdup(row.title),
-                                      .grade = class_grade(&row),
-                                      .homeroom = row.homeroom};
+        *class = (struct pupil_class){.no = row.no, .grade = class_grade(&row), .homeroom = row.homeroom};
         class->fate = fate_of(class, t->last_grade);
     }
     stmt_end(q);
@@ -105,32 +99,32 @@ static bool archive_all(struct turning *t)
 /* --- Rising --- */
 
 /* "5А" of grade 5 becomes "6А"; a title that does not begin with its grade stays. The caller frees it. */
-static char *risen_title(const struct pupil_class *class)
+static char *risen_title(const struct class_row *class)
 {
     struct text title = TEXT_INIT;
     char *rest;
     long number = strtol(class->title, &rest, 10);
-    if (!isdigit((unsigned char)class->title[0]) || number != class->grade)
+    if (!isdigit((unsigned char)class->title[0]) || number != class_grade(class))
         return xstrdup(class->title);
-    text_addf(&title, "%d%s", class->grade + 1, rest);
+    text_addf(&title, "%ld%s", number + 1, rest);
     return text_take(&title);
 }
 
 static bool rise(struct turning *t, struct reconciling *s, const struct pupil_class *class)
 {
-    char grade[16], *title = risen_title(class);
+    struct class_row row;
+    char grade[16];
+    if (!classes_get(t->c->tx->db, class->no, &row))
+        return failed(t);
+    char *title = risen_title(&row);
     snprintf(grade, sizeof grade, "%d", class->grade + 1);
-    struct class_row row = {.no = class->no,
-                            .sourced_id = class->sourced_id,
-                            .grade = grade,
-                            .title = title,
-                            .school = t->school,
-                            .homeroom = true,
-                            .source = class->source};
+    row.grade = grade;
+    row.title = title;
     bool done = classes_put(t->c->tx->db, &row) != 0 || failed(t);
     changelog_record(&t->changelog, "class", '~', title, CHANGELOG_CLASS, class->no, CHANGELOG_SCHOOL, t->school);
     reconcile_class(s, class->no);
     ++t->counts->promoted;
+    class_row_finish(&row);
     free(title);
     return done;
 }
@@ -253,11 +247,6 @@ static bool turn(struct turning *t)
 
 static void finish(struct turning *t)
 {
-    for (size_t i = 0; i < t->n; ++i) {
-        free(t->classes[i].sourced_id);
-        free(t->classes[i].source);
-        free(t->classes[i].title);
-    }
     free(t->classes);
     changelog_finish(&t->changelog);
 }

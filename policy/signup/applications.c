@@ -184,13 +184,11 @@ bool application_correct(struct changing_records *c, user_no child, const struct
     if (found) {
         const struct applicant before = {record.given, record.family, record.middle, record.birth, ""};
         const struct applicant now = applicant_over(p, &before);
-        const struct person_row row = {.no = child,
-                                       .sourced_id = record.sourced_id,
-                                       .given = now.given,
-                                       .family = now.family,
-                                       .middle = now.middle,
-                                       .birth = now.birth,
-                                       .enabled = record.enabled};
+        struct person_row row = record;
+        row.given = now.given;
+        row.family = now.family;
+        row.middle = now.middle;
+        row.birth = now.birth;
         office_act_for(&office, c, because);
         found = change_person(&office.records, &row, school, 0) != 0;
     } else {

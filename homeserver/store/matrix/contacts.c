@@ -1,20 +1,14 @@
 #include "homeserver/store/matrix/contacts.h"
 
-#include "homeserver/base/clock.h"
-#include "homeserver/base/days.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
-#include "policy/rules/words.h"
 
-enum { OWNER, HOW_MANY, EACH, GUARDIAN, ROLES, INSERT, DELETE, FORGET, COUNT };
+enum { OWNER, HOW_MANY, EACH, INSERT, DELETE, FORGET, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [OWNER] = "SELECT user_no FROM contacts WHERE medium = $1 AND address = $2",
     [HOW_MANY] = "SELECT count(*) FROM contacts WHERE user_no = $1 AND medium = $2",
     [EACH] = "SELECT medium, address, user_no, verified_ms, added_ms FROM contacts WHERE user_no = $1"
              " ORDER BY added_ms, medium, address",
-    [GUARDIAN] = "SELECT 1 FROM guardianships WHERE guardian = $1"
-                 " UNION ALL SELECT 1 FROM roles WHERE user_no = $1 AND role = 'guardian' AND end_date >= $2 LIMIT 1",
-    [ROLES] = "SELECT DISTINCT role FROM roles WHERE user_no = $1 AND end_date >= $2",
     [INSERT] = "INSERT INTO contacts (medium, address, user_no, verified_ms, added_ms) VALUES ($1, $2, $3, $4, $5)",
     [DELETE] = "DELETE FROM contacts WHERE user_no = $1 AND medium = $2 AND address = $3",
     [FORGET] = "DELETE FROM contacts WHERE user_no = $1",
@@ -39,24 +33,6 @@ void contact_rows_each(struct db *db, user_no user, void (*fn)(void *arg, const 
         fn(arg, &row);
     }
     stmt_end(q);
-}
-
-bool contact_rows_guardian(struct db *db, user_no user)
-{
-    char today[DAY_TEXT_BYTES];
-    day_text(day_of_ms(clock_wall_ms()), today);
-    return db_int(db, &CONTACTS, GUARDIAN, 0, "it", user, today) == 1;
-}
-
-unsigned contact_rows_roles(struct db *db, user_no user)
-{
-    unsigned roles = 0;
-    char today[DAY_TEXT_BYTES];
-    struct stmt *q = db_query(db, &CONTACTS, ROLES, "it", user, day_text(day_of_ms(clock_wall_ms()), today));
-    while (stmt_next(q))
-        roles |= school_role_from(col_text(q, 0));
-    stmt_end(q);
-    return roles;
 }
 
 bool contact_rows_insert(struct tx *tx, const struct contact_row *row)

@@ -23,10 +23,6 @@ int64_t contact_rows_count(struct db *db, user_no user, const char *medium);
 /* In order of adding. fn must not ask this file again on the same connection. */
 void contact_rows_each(struct db *db, user_no user, void (*fn)(void *arg, const struct contact_row *row), void *arg);
 
-/* Whether the person is a guardian today: somebody's, or by role in any school. */
-bool contact_rows_guardian(struct db *db, user_no user);
-unsigned contact_rows_roles(struct db *db, user_no user); /* enum school_role, current or to come, in any school */
-
 /* Inside a job. */
 bool contact_rows_insert(struct tx *tx, const struct contact_row *row); /* the address is nobody's */
 bool contact_rows_delete(struct tx *tx, user_no user, const char *medium, const char *address);

@@ -161,17 +161,16 @@ application_no applications_insert(struct tx *tx, const struct application_row *
 {
     char birth[DAY_TEXT_BYTES];
     const struct applicant *p = &row->person;
-    return db_int(tx->db, &APPLICATIONS, INSERT, 0, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
-                  row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family, p->middle,
-                  birth_word(p->birth, birth), p->note, tx->now_ms);
+    return db_insert(tx->db, &APPLICATIONS, INSERT, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
+                     row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family,
+                     p->middle, birth_word(p->birth, birth), p->note, tx->now_ms);
 }
 
 bool applications_set_person(struct tx *tx, application_no no, const struct applicant *p)
 {
     char birth[DAY_TEXT_BYTES];
-    return db_run(tx->db, &APPLICATIONS, SET_PERSON, "ittttt", no, p->given, p->family, p->middle,
-                  birth_word(p->birth, birth), p->note) &&
-           db_changes(tx->db) == 1;
+    return db_rows(tx->db, &APPLICATIONS, SET_PERSON, "ittttt", no, p->given, p->family, p->middle,
+                   birth_word(p->birth, birth), p->note) == 1;
 }
 
 bool applications_withdraw_all(struct tx *tx, user_no user, const char *by)
@@ -186,12 +185,11 @@ bool applications_forget(struct tx *tx, user_no user)
 
 bool applications_wait(struct tx *tx, application_no no)
 {
-    return db_run(tx->db, &APPLICATIONS, WAIT, "i", no) && db_changes(tx->db) == 1;
+    return db_rows(tx->db, &APPLICATIONS, WAIT, "i", no) == 1;
 }
 
 bool applications_decide(struct tx *tx, application_no no, enum application_state state, const char *by,
                          const char *reason)
 {
-    return db_run(tx->db, &APPLICATIONS, DECIDE, "ittti", no, STATES[state], by, reason, tx->now_ms) &&
-           db_changes(tx->db) == 1;
+    return db_rows(tx->db, &APPLICATIONS, DECIDE, "ittti", no, STATES[state], by, reason, tx->now_ms) == 1;
 }

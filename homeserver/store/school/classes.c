@@ -100,8 +100,8 @@ class_no classes_put(struct db *db, const struct class_row *row)
     const char *kind = row->homeroom ? "homeroom" : "scheduled", *source = source_column(row->source);
     int64_t ended = row->ended;
     if (row->no == 0)
-        return db_int(db, &CLASSES, INSERT, 0, "titttit", row->sourced_id, row->school, kind, row->grade, row->title,
-                      ended, source);
+        return db_insert(db, &CLASSES, INSERT, "titttit", row->sourced_id, row->school, kind, row->grade, row->title,
+                         ended, source);
     return db_run(db, &CLASSES, UPDATE, "titttiti", row->sourced_id, row->school, kind, row->grade, row->title, ended,
                   source, row->no)
                ? row->no

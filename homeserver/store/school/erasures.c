@@ -35,7 +35,7 @@ room_no erasures_room(struct db *db, user_no user, room_no from)
 
 bool erasures_begin(struct tx *tx, user_no user, const char *author)
 {
-    return db_run(tx->db, &ERASURES, BEGIN, "iti", user, author, tx->now_ms) && db_changes(tx->db) == 1;
+    return db_rows(tx->db, &ERASURES, BEGIN, "iti", user, author, tx->now_ms) == 1;
 }
 
 bool erasures_advance(struct tx *tx, const struct erasure_row *row)

@@ -41,5 +41,5 @@ bool idempotency_insert(struct tx *tx, const struct idempotency_row *row)
 
 int idempotency_prune(struct tx *tx, int64_t before_ms, int at_most)
 {
-    return db_run(tx->db, &IDEMPOTENCY, PRUNE, "ii", before_ms, (int64_t)at_most) ? db_changes(tx->db) : 0;
+    return db_rows(tx->db, &IDEMPOTENCY, PRUNE, "ii", before_ms, (int64_t)at_most);
 }

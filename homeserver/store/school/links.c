@@ -101,9 +101,9 @@ link_no links_insert(struct tx *tx, const struct link_row *row, const char *toke
     unsigned char hash[TOKEN_HASH_BYTES];
     const char *role = row->role != 0 ? school_role_name(row->role) : "";
     token_hash(token, hash);
-    return db_int(tx->db, &LINKS, INSERT, 0, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school,
-                  row->class, role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms,
-                  row->expires_ms);
+    return db_insert(tx->db, &LINKS, INSERT, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school,
+                     row->class, role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms,
+                     row->expires_ms);
 }
 
 bool links_revoke(struct tx *tx, link_no no)
@@ -118,5 +118,5 @@ bool links_revoke_of(struct tx *tx, user_no person)
 
 bool links_use(struct tx *tx, link_no no)
 {
-    return db_run(tx->db, &LINKS, USE, "ii", no, tx->now_ms) && db_changes(tx->db) == 1;
+    return db_rows(tx->db, &LINKS, USE, "ii", no, tx->now_ms) == 1;
 }

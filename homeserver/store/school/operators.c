@@ -45,11 +45,11 @@ bool operator_valid(const struct operator_row *row, int64_t now_ms)
 int64_t operators_insert(struct tx *tx, const char *name, const unsigned char hash[TOKEN_HASH_BYTES],
                          const char *scopes, int64_t expires_ms)
 {
-    return db_int(tx->db, &OPERATORS, INSERT, 0, "bttii", hash, (size_t)TOKEN_HASH_BYTES, name, scopes, tx->now_ms,
-                  expires_ms);
+    return db_insert(tx->db, &OPERATORS, INSERT, "bttii", hash, (size_t)TOKEN_HASH_BYTES, name, scopes, tx->now_ms,
+                     expires_ms);
 }
 
 bool operators_revoke(struct tx *tx, int64_t no)
 {
-    return db_run(tx->db, &OPERATORS, REVOKE, "ii", no, tx->now_ms) && db_changes(tx->db) == 1;
+    return db_rows(tx->db, &OPERATORS, REVOKE, "ii", no, tx->now_ms) == 1;
 }

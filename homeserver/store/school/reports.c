@@ -64,11 +64,11 @@ struct stmt *reports_by(struct db *db, user_no reporter)
 
 int64_t reports_insert(struct tx *tx, const struct report_row *row)
 {
-    return db_int(tx->db, &REPORTS, INSERT, 0, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
-                  row->event_id, row->evidence, row->school, row->reason, tx->now_ms);
+    return db_insert(tx->db, &REPORTS, INSERT, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
+                     row->event_id, row->evidence, row->school, row->reason, tx->now_ms);
 }
 
 bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by)
 {
-    return db_run(tx->db, &REPORTS, CLOSE, "itti", no, resolution, by, tx->now_ms) && db_changes(tx->db) == 1;
+    return db_rows(tx->db, &REPORTS, CLOSE, "itti", no, resolution, by, tx->now_ms) == 1;
 }

@@ -50,6 +50,7 @@ enum {
     ALL,
     OF_PERSON,
     NOW,
+    NOW_OR_LATER,
     PAGE,
     FIRST_SCHOOL,
     SOURCE,
@@ -73,6 +74,7 @@ static const struct statement TEXTS[N] = {
     [ALL] = ROLE_ALONE,
     [OF_PERSON] = ROLE_ALONE "WHERE r.user_no = $1",
     [NOW] = ROLE_ALONE "WHERE r.user_no = $1 AND " CURRENT("r", 2) " ORDER BY r.school_no, r.role",
+    [NOW_OR_LATER] = ROLE_ALONE "WHERE r.user_no = $1 AND " NOT_PAST("r", 2),
     [PAGE] = ROLE_IN_SCHOOL
     "WHERE r.user_no = $3 AND " SEES("r.school_no", 1, 2) " ORDER BY r.school_no, r.role, r.begin_date",
     [FIRST_SCHOOL] = "SELECT MIN(school_no) FROM roles WHERE user_no = $1",
@@ -214,6 +216,18 @@ struct stmt *roles_now(struct db *db, user_no user, char day[DAY_TEXT_BYTES])
 struct stmt *roles_page(struct db *db, const struct viewer *viewer, user_no user)
 {
     return db_query(db, &ROLES, PAGE, "iti", viewer->user, viewer->day, user);
+}
+
+unsigned roles_now_or_later(struct db *db, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct role_row row;
+    unsigned roles = 0;
+    struct stmt *q = db_query(db, &ROLES, NOW_OR_LATER, "it", user, day_today(day));
+    while (roles_next(q, &row))
+        roles |= row.role;
+    stmt_end(q);
+    return roles;
 }
 
 school_no roles_first_school(struct db *db, user_no user)

@@ -29,6 +29,7 @@ struct stmt *roles_now(struct db *db, user_no user, char day[DAY_TEXT_BYTES]); /
 struct stmt *roles_page(struct db *db, const struct viewer *viewer, user_no user);
 bool roles_next(struct stmt *q, struct role_row *row);
 
+unsigned roles_now_or_later(struct db *db, user_no user);  /* enum school_role, today's and to come, in any school */
 school_no roles_first_school(struct db *db, user_no user); /* where the person has a role, whenever; 0: nowhere */
 
 /* Who keeps it; the school itself before rosters, derived ones not at all. false: there is none. */

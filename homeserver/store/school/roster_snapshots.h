@@ -13,7 +13,8 @@ struct tx;
 #define MIRROR_MODIFIED_BYTES 40
 
 struct roster_snapshot_row {
-    void *archive; /* heap, len bytes; NULL: the source has none */
+    const char *source; /* of roster_snapshots_next, borrowed until the next; otherwise NULL */
+    void *archive;      /* heap, len bytes; NULL: the source has none, or not asked (roster_snapshots_next) */
     size_t len;
     char modified[MIRROR_MODIFIED_BYTES]; /* of a source that is pulled: the moment from which changes are asked; "" */
     int64_t updated_ms;                   /* rises with every change: says whether it is still the same one; 0: none */
@@ -25,9 +26,8 @@ void roster_snapshots_finish(struct roster_snapshot_row *row);
 
 int64_t roster_snapshots_updated(struct db *db, const char *source); /* updated_ms; 0: there is none */
 
-/* The sources in order of name, for lists: stmt_end after. name is borrowed until the next row. */
-struct stmt *roster_snapshots_all(struct db *db);
-bool roster_snapshots_next(struct stmt *q, const char **name, int64_t *bytes, int64_t *updated_ms);
+struct stmt *roster_snapshots_all(struct db *db); /* by source */
+bool roster_snapshots_next(struct stmt *q, struct roster_snapshot_row *row);
 
 /* Inside a job. row's updated_ms is not looked at: it becomes now, or one more than it was. */
 bool roster_snapshots_put(struct tx *tx, const char *source, const struct roster_snapshot_row *row);

@@ -90,7 +90,7 @@ school_no schools_put(struct db *db, const struct school_row *row)
     int64_t ended = row->ended;
     const char *source = source_column(row->source);
     if (row->no == 0)
-        return db_int(db, &SCHOOLS, INSERT, 0, "ttit", row->sourced_id, row->name, ended, source);
+        return db_insert(db, &SCHOOLS, INSERT, "ttit", row->sourced_id, row->name, ended, source);
     return db_run(db, &SCHOOLS, UPDATE, "ttiti", row->sourced_id, row->name, ended, source, row->no) ? row->no : 0;
 }
 
