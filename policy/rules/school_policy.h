@@ -1,6 +1,6 @@
 /* A school's own policy: what rules_decide asks where school.md leaves the school a choice.
  *
- * It is a plain struct without pointers: school_policy_default has the defaults of school.md, a school's document
+ * It is a plain struct without pointers: SCHOOL_POLICY_DEFAULT has the defaults of school.md, a school's document
  * (JSON, docs/policy.md) narrows or widens cells of it. The document is read by school_policy_read, which refuses
  * whatever it does not know; nothing is guessed. Where something concerns several schools at once, the strictest counts
  * (school_policy_strictest), but for direct chats: there one school in which the two people stand in a relation that

@@ -36,11 +36,6 @@ static struct {
     json_t *reply; /* to the last request */
 } t;
 
-static const struct routes *const TABLES[] = {&CONTACT_ROUTES,    &ACCOUNT_ROUTES,   &ACCOUNT_DATA_ROUTES,
-                                              &CAPABILITY_ROUTES, &DEVICE_ROUTES,    &LOGIN_ROUTES,
-                                              &PROFILE_ROUTES,    &REGISTER_ROUTES,  &TAG_ROUTES,
-                                              &VERSION_ROUTES,    &WELLKNOWN_ROUTES, &SHARED_SECRET_ROUTES};
-
 static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
 {
     membership_profile_changed(self, tx, user);
@@ -78,7 +73,7 @@ static void start(const char *settings, const struct limit limits[RATE__COUNT])
     writer_observe(t.f.writer, sessions_observe, t.server.sessions);
     struct http_settings http = {
         .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 2, .hashers = 1, .db_path = t.f.path};
-    t.http = http_start(&http, &t.server, TABLES, sizeof TABLES / sizeof *TABLES);
+    t.http = http_start(&http, &t.server, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT);
     assert_non_null(t.http);
     t.curl = curl_easy_init();
 }

@@ -3,8 +3,9 @@
 #include "homeserver/sync/sync_service.h"
 
 static const struct sync_section *const TABLE[] = {
-    &DEVICE_KEYS_SECTION,   &ACCOUNT_DATA_SECTION,  &PRESENCE_SECTION,   &JOINED_ROOMS_SECTION,
-    &INVITED_ROOMS_SECTION, &KNOCKED_ROOMS_SECTION, &LEFT_ROOMS_SECTION,
+#define X(section) &section,
+#include "homeserver/sync/sections/sections.def"
+#undef X
 };
 
 void sections_add(struct sync_service *sync)
