@@ -84,13 +84,7 @@ static bool sign_up(struct request *r, const struct wanted *wanted)
     const struct signing_up signing_up = request_signing_up(r);
     const struct registration *reg = &wanted->registration;
     struct signup_result result;
-    const struct signup_wish wish = {.token = reg->token,
-                                     .localpart = reg->localpart,
-                                     .password = reg->password,
-                                     .sid = reg->sid,
-                                     .person = APPLICANT_NOBODY,
-                                     .device = reg->device};
-    if (!signup_by_link(&signing_up, r->db, &wish, &result, &r->error))
+    if (!signup_by_link(&signing_up, r->db, reg, &APPLICANT_NOBODY, &result, &r->error))
         return false;
     return reg->device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
 }

@@ -40,7 +40,6 @@ static bool post_account(struct request *r)
     struct shared_secret_request asked;
     struct device_wish wish;
     struct login_result result;
-    struct new_account account;
     const char *mac, *display_name;
     bool inhibit_login;
     if (!is_on(r) || !body_request(r, &asked, &mac) || !body_string_or(r, "displayname", NULL, &display_name) ||
@@ -52,8 +51,12 @@ static bool post_account(struct request *r)
         return refuse(r, ERROR_FORBIDDEN, "The HMAC is not right.");
     if (asked.user_type != NULL)
         return refuse(r, ERROR_INVALID_PARAM, "There are no types of users here.");
-    account = (struct new_account){asked.username, asked.password, display_name, asked.admin};
-    if (!account_create_signed_in(r->server->accounts, &account, inhibit_login ? NULL : &wish, &result, &r->error))
+    const struct registration account = {.localpart = asked.username,
+                                         .password = asked.password,
+                                         .display_name = display_name,
+                                         .device = inhibit_login ? NULL : &wish,
+                                         .admin = asked.admin};
+    if (!account_create(r->server->accounts, &account, &result, &r->error))
         return false;
     return inhibit_login ? reply_made(r, &result) : reply_signed_in(r, &result);
 }

@@ -20,30 +20,9 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
-#define MADE_UP_CHARS 12 /* of a localpart: 60 bits, without capitals */
-
-static char *id_of(const struct accounts *accounts, const char *localpart)
-{
-    struct text id = TEXT_INIT;
-    text_addf(&id, "@%s:%s", localpart, accounts->config->server_name);
-    return text_take(&id);
-}
-
-static bool name_allowed(const struct accounts *accounts, const char *localpart, struct error *e)
-{
-    if (!localpart_valid_for_new(localpart, accounts->config->server_name))
-        return error_set(e, ERROR_INVALID_USERNAME, "A user name has a-z, 0-9 and ._=-/+ only, and is not too long.");
-    if (accounts->hooks.exclusive == NULL)
-        return true;
-    char *user_id = id_of(accounts, localpart);
-    bool claimed = accounts->hooks.exclusive(accounts->hooks.self, user_id);
-    free(user_id);
-    return !claimed || error_set(e, ERROR_EXCLUSIVE, NULL);
-}
-
 bool register_name_free(const struct accounts *accounts, struct db *db, const char *localpart, struct error *e)
 {
-    if (!name_allowed(accounts, localpart, e))
+    if (!registration_name_allowed(accounts, localpart, e))
         return false;
     return users_no(db, localpart) == 0 || error_set(e, ERROR_USER_IN_USE, NULL);
 }
@@ -57,162 +36,55 @@ bool register_allowed(const struct accounts *accounts, struct error *e)
     return false;
 }
 
-static void make_up(char localpart[MADE_UP_CHARS + 1])
-{
-    random_name(localpart, MADE_UP_CHARS);
-    for (char *c = localpart; *c != '\0'; ++c)
-        *c = (char)tolower((unsigned char)*c);
-}
-
 struct register_job {
-    const struct accounts *accounts;
-    const char *localpart, *hash, *token;
-    const char *sid;          /* NULL: no address */
-    const struct sign_in *in; /* NULL: no sign-in */
-    user_no user;
+    struct account_making making;
+    bool by_operator;
 };
 
 /* The gate of registration: asked inside the job that makes the account. */
 static bool admitted(struct tx *tx, const struct register_job *job, struct error *e)
 {
-    if (!register_allowed(job->accounts, e))
-        return false;
-    if (job->accounts->config->registration.mode == REGISTRATION_OPEN)
+    const struct accounts *accounts = job->making.accounts;
+    const char *token = job->making.wanted->token;
+    if (job->by_operator)
         return true;
-    return (job->token != NULL && registration_tokens_use(tx, job->token)) ||
+    if (!register_allowed(accounts, e))
+        return false;
+    return accounts->config->registration.mode == REGISTRATION_OPEN ||
+           (token != NULL && registration_tokens_use(tx, token)) ||
            error_set(e, ERROR_FORBIDDEN, "The registration token is not valid any more.");
 }
 
 static bool job_register(struct tx *tx, void *arg, struct error *e)
 {
     struct register_job *job = arg;
-    bool school = job->accounts->config->policy.mode == POLICY_SCHOOL;
-    if (!admitted(tx, job, e))
-        return false;
-    job->user = users_insert(tx, job->localpart, job->hash, school ? ACCOUNT_PENDING : ACCOUNT_ACTIVE, false); /* A3 */
-    if (job->user == 0)
-        return error_set(e, ERROR_USER_IN_USE, NULL);
-    if (job->sid != NULL && !contacts_claim(tx, job->sid, CODE_REGISTER, job->user, 0, e))
-        return false;
-    return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
+    struct account_making *m = &job->making;
+    bool confirmed = job->by_operator || m->accounts->config->policy.mode != POLICY_SCHOOL; /* A3 */
+    return admitted(tx, job, e) && account_making_insert(tx, m, confirmed ? ACCOUNT_ACTIVE : ACCOUNT_PENDING, e) &&
+           (m->wanted->sid == NULL || contacts_claim(tx, m->wanted->sid, CODE_REGISTER, m->user, 0, e)) &&
+           account_making_sign_in(tx, m, e);
 }
 
-static bool registration_valid(const struct accounts *accounts, const struct registration *registration,
-                               const char *localpart, struct error *e)
+static bool make(const struct accounts *accounts, const struct registration *registration, bool by_operator,
+                 struct login_result *out, struct error *e)
 {
-    return register_allowed(accounts, e) && name_allowed(accounts, localpart, e) &&
-           password_acceptable(accounts->config, registration->password, e) &&
-           (registration->device == NULL || device_wish_valid(registration->device, e));
+    struct register_job job = {.by_operator = by_operator};
+    *out = (struct login_result){0};
+    return account_making_begin(&job.making, accounts, registration, e) &&
+           account_making_end(&job.making, writer_run(accounts->writer, job_register, &job, e), NULL, out);
 }
 
 bool register_account(const struct accounts *accounts, const struct registration *registration,
                       struct login_result *out, struct error *e)
 {
-    char made_up[MADE_UP_CHARS + 1];
-    struct sign_in in = {0};
-    struct register_job job = {.accounts = accounts,
-                               .localpart = registration->localpart,
-                               .token = registration->token,
-                               .sid = registration->sid};
     *out = (struct login_result){0};
-    if (job.localpart == NULL) {
-        make_up(made_up);
-        job.localpart = made_up;
-    }
-    if (!registration_valid(accounts, registration, job.localpart, e))
-        return false;
-    char *hash = password_hash(accounts->config, registration->password);
-    if (hash == NULL)
-        return error_set(e, ERROR_UNKNOWN, NULL);
-    if (registration->device != NULL) {
-        sign_in_prepare(accounts, registration->device, &in);
-        job.in = &in;
-    }
-    job.hash = hash;
-    bool ok = writer_run(accounts->writer, job_register, &job, e);
-    free(hash);
-    if (!ok)
-        return false;
-    char *user_id = id_of(accounts, job.localpart);
-    sign_in_result(&in, job.user, user_id, out);
-    free(user_id);
-    return true;
+    return register_allowed(accounts, e) && make(accounts, registration, false, out, e);
 }
 
-struct create_job {
-    const struct new_account *account;
-    const char *hash;
-    char *display_name;       /* JSON; NULL: none */
-    const struct sign_in *in; /* NULL: no sign-in */
-    user_no user;
-};
-
-static bool job_create(struct tx *tx, void *arg, struct error *e)
+bool account_create(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
+                    struct error *e)
 {
-    struct create_job *job = arg;
-    job->user = users_insert(tx, job->account->localpart, job->hash, ACCOUNT_ACTIVE, job->account->admin);
-    if (job->user == 0)
-        return error_set(e, ERROR_USER_IN_USE, NULL);
-    if (job->display_name != NULL && !profiles_put(tx, job->user, "displayname", job->display_name))
-        return error_set(e, ERROR_UNKNOWN, NULL);
-    return job->in == NULL || sign_in_write(tx, job->user, job->in, e);
-}
-
-static char *as_json(const char *s)
-{
-    struct text t = TEXT_INIT;
-    text_add_json(&t, s);
-    return text_take(&t);
-}
-
-static bool new_account_valid(const struct accounts *accounts, const struct new_account *account, struct error *e)
-{
-    return name_allowed(accounts, account->localpart, e) &&
-           password_acceptable(accounts->config, account->password, e) &&
-           (account->display_name == NULL || profile_display_name_valid(account->display_name, e));
-}
-
-static user_no create(const struct accounts *accounts, const struct new_account *account, const struct sign_in *in,
-                      struct error *e)
-{
-    struct create_job job = {.account = account, .in = in};
-    if (!new_account_valid(accounts, account, e))
-        return 0;
-    char *hash = password_hash(accounts->config, account->password);
-    if (hash == NULL) {
-        error_set(e, ERROR_UNKNOWN, NULL);
-        return 0;
-    }
-    job.hash = hash;
-    job.display_name = account->display_name != NULL ? as_json(account->display_name) : NULL;
-    bool ok = writer_run(accounts->writer, job_create, &job, e);
-    free(job.display_name);
-    free(hash);
-    return ok ? job.user : 0;
-}
-
-user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e)
-{
-    return create(accounts, account, NULL, e);
-}
-
-bool account_create_signed_in(const struct accounts *accounts, const struct new_account *account,
-                              const struct device_wish *device, struct login_result *out, struct error *e)
-{
-    struct sign_in in = {0};
-    *out = (struct login_result){0};
-    if (device != NULL) {
-        if (!device_wish_valid(device, e))
-            return false;
-        sign_in_prepare(accounts, device, &in);
-    }
-    user_no user = create(accounts, account, device != NULL ? &in : NULL, e);
-    if (user == 0)
-        return false;
-    char *user_id = id_of(accounts, account->localpart);
-    sign_in_result(&in, user, user_id, out);
-    free(user_id);
-    return true;
+    return make(accounts, registration, true, out, e);
 }
 
 struct password_job {

@@ -11,6 +11,7 @@
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/login.h"
+#include "homeserver/accounts/new_account.h"
 #include "homeserver/base/account_state.h"
 
 /* Whether the localpart could be had: well-formed, not claimed by an application service, free. false: *e is
@@ -20,32 +21,15 @@ bool register_name_free(const struct accounts *accounts, struct db *db, const ch
 /* Whether anybody may register at all. false: *e is ERROR_FORBIDDEN. */
 bool register_allowed(const struct accounts *accounts, struct error *e);
 
-/* Somebody registers. */
-struct registration {
-    const char *localpart; /* NULL: one is made up */
-    const char *password;
-    const char *token; /* registration token; NULL: none given */
-    const char *sid;   /* of a verified address (contacts.h, CODE_REGISTER), bound in the same job; NULL: none */
-    const struct device_wish *device; /* NULL: no sign-in */
-};
-
-/* false: refused, nothing is done. out: only user and user_id without device. Hashes a password; blocks. */
+/* Somebody registers. false: refused, nothing is done. out: only user and user_id without device. Hashes a password;
+ * blocks. */
 bool register_account(const struct accounts *accounts, const struct registration *registration,
                       struct login_result *out, struct error *e);
 
-/* The administrator makes an account: active, whatever registration.mode says. display_name: NULL for none. 0: refused.
- * Hashes; blocks. */
-struct new_account {
-    const char *localpart;
-    const char *password;
-    const char *display_name;
-    bool admin;
-};
-user_no account_create(const struct accounts *accounts, const struct new_account *account, struct error *e);
-
-/* The same, signing in at once; device NULL: as account_create, out stays empty but for user and user_id. */
-bool account_create_signed_in(const struct accounts *accounts, const struct new_account *account,
-                              const struct device_wish *device, struct login_result *out, struct error *e);
+/* The administrator makes an account: active, whatever registration.mode says; token and sid are not looked at. The
+ * rest as register_account. */
+bool account_create(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
+                    struct error *e);
 
 /* Sets a password without asking for the old one and ends every session. 404: no such user. Hashes; blocks. */
 bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password,

@@ -49,17 +49,19 @@ static bool create(struct verb_call *call)
 {
     char fresh[PASSWORD_LENGTH + 1], *localpart = NULL;
     struct error e = {0};
+    struct login_result made;
     if (!take_localpart(call, &localpart))
         return false;
-    struct new_account account = {.localpart = localpart,
-                                  .password = take_password(call->options[CREATE_PASSWORD], fresh),
-                                  .display_name = call->options[CREATE_NAME],
-                                  .admin = call->options[CREATE_ADMIN] != NULL};
-    bool done = account_create(call->services->accounts, &account, &e) != 0 || verb_fail_error(call, &e);
+    const struct registration account = {.localpart = localpart,
+                                         .password = take_password(call->options[CREATE_PASSWORD], fresh),
+                                         .display_name = call->options[CREATE_NAME],
+                                         .admin = call->options[CREATE_ADMIN] != NULL};
+    bool done = account_create(call->services->accounts, &account, &made, &e) || verb_fail_error(call, &e);
     if (done)
-        text_addf(&call->out, "@%s:%s\n", localpart, call->config->server_name);
+        text_addf(&call->out, "%s\n", made.user_id);
     if (done && call->options[CREATE_PASSWORD] == NULL)
         text_addf(&call->out, "%s\n", fresh);
+    login_result_finish(&made);
     free(localpart);
     return done;
 }

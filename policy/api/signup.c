@@ -74,19 +74,20 @@ static bool read_contact(struct request *r, const char **sid)
     return contacts_proven(r->db, *sid, secret, CODE_REGISTER, clock_wall_ms(), &address, &r->error);
 }
 
-static bool read_wish(struct request *r, struct signup_wish *wish, struct device_wish *device)
+static bool read_registration(struct request *r, struct registration *out, struct applicant *person,
+                              struct device_wish *device)
 {
     const struct signing_up signing_up = request_signing_up(r);
     struct link_row link;
     bool inhibit_login;
-    *wish = (struct signup_wish){0};
-    if (!body_string(r, "token", &wish->token) || !body_string(r, "password", &wish->password) ||
-        !read_applicant(r, r->body, &wish->person) || !body_device_wish(r, device) ||
+    *out = (struct registration){0};
+    if (!body_string(r, "token", &out->token) || !body_string(r, "password", &out->password) ||
+        !read_applicant(r, r->body, person) || !body_device_wish(r, device) ||
         !body_bool_or(r, "inhibit_login", false, &inhibit_login) ||
-        !signup_open(&signing_up, r->db, wish->token, &link, &r->error) || !read_contact(r, &wish->sid))
+        !signup_open(&signing_up, r->db, out->token, &link, &r->error) || !read_contact(r, &out->sid))
         return false;
-    wish->device = inhibit_login ? NULL : device;
-    if (link.kind != LINK_PERSONAL && (wish->person.given[0] == '\0' || wish->person.family[0] == '\0'))
+    out->device = inhibit_login ? NULL : device;
+    if (link.kind != LINK_PERSONAL && (person->given[0] == '\0' || person->family[0] == '\0'))
         return refuse(r, ERROR_MISSING_PARAM, "given_name and family_name are missing.");
     return true;
 }
@@ -94,13 +95,14 @@ static bool read_wish(struct request *r, struct signup_wish *wish, struct device
 static bool post_signup(struct request *r)
 {
     const struct signing_up signing_up = request_signing_up(r);
+    struct registration registration;
+    struct applicant person;
     struct device_wish device;
-    struct signup_wish wish;
     struct signup_result result;
-    if (!nobody_signed_in(r) || !read_wish(r, &wish, &device) ||
-        !signup_by_link(&signing_up, r->db, &wish, &result, &r->error))
+    if (!nobody_signed_in(r) || !read_registration(r, &registration, &person, &device) ||
+        !signup_by_link(&signing_up, r->db, &registration, &person, &result, &r->error))
         return false;
-    return wish.device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
+    return registration.device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
 }
 
 /* Counted as sign-ins are: a whole class may come at once from behind one address, and no token can be guessed. */

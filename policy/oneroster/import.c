@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "homeserver/accounts/new_account.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/clock.h"

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "homeserver/base/days.h"
+#include "homeserver/accounts/new_account.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/profiles.h"
@@ -224,23 +225,21 @@ static bool person_put(struct importing *in, size_t i)
     return people_put(in->tx->db, &row) || database_failed(in);
 }
 
-/* A name that was given out before the job and is taken meanwhile: the import is to be repeated. */
-static bool account_make(struct importing *in, size_t i)
-{
-    enum account_state state = in->roster->people[i].enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED;
-    if (in->credentials != NULL && in->credentials[i].localpart != NULL) {
-        in->people[i] = users_insert(in->tx, in->credentials[i].localpart, in->credentials[i].hash, state, false);
-        return in->people[i] != 0 || error_set(in->e, ERROR_USER_IN_USE, "A drawn user name is taken: import again.");
-    }
-    in->people[i] = people_make_account(in->tx, state);
-    return in->people[i] != 0 || database_failed(in);
-}
-
 static bool person_add(struct importing *in, size_t i)
 {
+    const struct roster_person *p = &in->roster->people[i];
+    const struct credential *credential = in->credentials != NULL ? &in->credentials[i] : NULL;
+    struct text name = TEXT_INIT;
+    person_name_add(&name, p);
+    const struct new_account account = {.localpart = credential != NULL ? credential->localpart : NULL,
+                                        .password_hash = credential != NULL ? credential->hash : NULL,
+                                        .display_name = name.data,
+                                        .state = p->enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED};
     ++in->changes->n[ROSTER_PEOPLE_NEW];
-    changelog_line(&in->changelog, "person", '+', in->roster->people[i].id);
-    return account_make(in, i) && person_put(in, i) && put_display_name(in, i);
+    changelog_line(&in->changelog, "person", '+', p->id);
+    in->people[i] = account_insert(in->tx, &account, in->e);
+    text_finish(&name);
+    return in->people[i] != 0 && person_put(in, i);
 }
 
 /* What happened to people who are there already; several may be true. */

@@ -6,6 +6,7 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/days.h"
+#include "homeserver/accounts/new_account.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/guardianships.h"
@@ -159,8 +160,9 @@ static user_no person_new(struct changing_records *c, const struct person_row *p
     struct doing d;
     if (!id_is_free(c, person->sourced_id) || !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
-    user_no user = people_make_account(c->tx, person->enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED);
-    bool good = (user != 0 || failed(c)) && person_insert(&d, user, person);
+    const struct new_account account = {.state = person->enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED};
+    user_no user = account_insert(c->tx, &account, c->e);
+    bool good = user != 0 && person_insert(&d, user, person);
     return finish(&d, good, "person.create", school, good ? subject_json(c, user, 0, 0) : NULL, NULL) ? user : 0;
 }
 

@@ -12,26 +12,6 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
-void localpart_draw(char out[LOCALPART_BYTES])
-{
-    random_name(out + 1, LOCALPART_BYTES - 2);
-    out[0] = 'p';
-    for (char *c = out; *c != '\0'; ++c)
-        *c = (char)tolower((unsigned char)*c);
-}
-
-/* A drawn name that is taken is drawn again. */
-user_no people_make_account(struct tx *tx, enum account_state state)
-{
-    char localpart[LOCALPART_BYTES];
-    user_no user = 0;
-    for (int tries = 0; tries < 8 && user == 0 && !db_failed(tx->db); ++tries) {
-        localpart_draw(localpart);
-        user = users_insert(tx, localpart, NULL, state, false);
-    }
-    return user;
-}
-
 unsigned people_roles(struct db *db, user_no user)
 {
     unsigned roles = 0;

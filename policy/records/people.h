@@ -11,13 +11,6 @@
 struct rooms;
 struct tx;
 
-/* An opaque localpart, "p" and ten characters (A5): out has 12 bytes. */
-#define LOCALPART_BYTES 12
-void localpart_draw(char out[LOCALPART_BYTES]);
-
-/* A new account with a drawn name and no password. 0: the database failed. */
-user_no people_make_account(struct tx *tx, enum account_state state);
-
 unsigned people_roles(struct db *db, user_no user); /* enum school_role, in any school and at any time */
 
 /* A person's name as others see it: a pupil's "Иванова Мария", an adult's with the patronymic by which they are

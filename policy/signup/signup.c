@@ -38,12 +38,10 @@ bool signup_open(const struct signing_up *s, struct db *db, const char *token, s
 
 struct signup_job {
     const struct signing_up *s;
-    const struct signup_wish *wish;
-    const char *localpart, *hash;
-    const struct sign_in *in; /* NULL: no sign-in */
-    struct actor actor;       /* whoever signs up */
+    const struct applicant *person;
+    struct account_making making;
+    struct actor actor; /* whoever signs up */
     struct link_row link;
-    user_no user;
     application_no application;
 };
 
@@ -71,16 +69,9 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     user_row_finish(&row);
     if (!fresh || !stands)
         return rule_refuse(c->e, RULE_C2_ACCOUNT_TAKEN);
-    job->user = user;
+    job->making.user = user;
     return issuer_stands(job, c) &&
-           (users_set_password(c->tx, user, job->hash) || error_set(c->e, ERROR_UNKNOWN, NULL));
-}
-
-/* A3 */
-static bool make(struct signup_job *job, struct changing_records *c)
-{
-    job->user = users_insert(c->tx, job->localpart, job->hash, ACCOUNT_PENDING, false);
-    return job->user != 0 || error_set(c->e, ERROR_USER_IN_USE, NULL);
+           (users_set_password(c->tx, user, job->making.hash) || error_set(c->e, ERROR_UNKNOWN, NULL));
 }
 
 /* C3, C4, D4: the address that was proven becomes the account's. */
@@ -88,27 +79,26 @@ static bool bind_address(const struct signup_job *job, struct changing_records *
 {
     struct contact_address address;
     int64_t verified_ms;
-    const char *sid = job->wish->sid;
+    const char *sid = job->making.wanted->sid;
     if (sid != NULL && !contacts_take(c->tx, sid, CODE_REGISTER, &address, &verified_ms, c->e))
         return false;
     if (!contact_required_met(c->tx->db, job->s->contacts, &job->link, sid != NULL ? &address : NULL, c->e))
         return false;
     if (sid == NULL)
         return true;
-    return contacts_bind(c->tx, job->user, &address, job->link.role, verified_ms, c->e);
+    return contacts_bind(c->tx, job->making.user, &address, job->link.role, verified_ms, c->e);
 }
 
 static bool apply(struct signup_job *job, struct changing_records *c)
 {
-    const struct applicant *person = &job->wish->person;
     switch (job->link.kind) {
     case LINK_PERSONAL:
         return office_act_note(
             c, "signup.claim", job->link.school,
-            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_act_user_id(c, job->user)), NULL,
-            NULL);
-    case LINK_GUARDIAN: job->application = guardian_begin(c, job->user, &job->link, person); break;
-    default: job->application = application_make(c, job->user, &job->link, person); break;
+            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_act_user_id(c, job->making.user)),
+            NULL, NULL);
+    case LINK_GUARDIAN: job->application = guardian_begin(c, job->making.user, &job->link, job->person); break;
+    default: job->application = application_make(c, job->making.user, &job->link, job->person); break;
     }
     return job->application != 0;
 }
@@ -122,67 +112,48 @@ static bool place_left(const struct signup_job *job, struct changing_records *c)
     return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
 }
 
+/* Whom the link makes somebody of a school at once is given what comes with the first signing in (E6). */
 static bool sign_in(const struct signup_job *job, struct changing_records *c)
 {
-    const struct accounts_hooks *hooks = &job->s->accounts->hooks;
-    if (job->in == NULL)
-        return true;
-    return sign_in_write(c->tx, job->user, job->in, c->e) &&
-           (job->link.kind != LINK_PERSONAL || hooks->signed_in == NULL ||
-            hooks->signed_in(hooks->self, c->tx, job->user, c->e));
+    const struct account_making *m = &job->making;
+    const struct accounts_hooks *hooks = &m->accounts->hooks;
+    bool welcomed = m->wanted->device != NULL && job->link.kind == LINK_PERSONAL && hooks->signed_in != NULL;
+    return account_making_sign_in(c->tx, m, c->e) && (!welcomed || hooks->signed_in(hooks->self, c->tx, m->user, c->e));
 }
 
 static bool job_signup(struct tx *tx, void *arg, struct error *e)
 {
     struct signup_job *job = arg;
+    struct account_making *m = &job->making;
     struct changing_records c = {.tx = tx, .rooms = job->s->rooms, .actor = &job->actor, .e = e};
-    if (!link_use(tx, job->wish->token, &job->link, e) || !door_open(job->s, &job->link, e) || !place_left(job, &c))
+    if (!link_use(tx, m->wanted->token, &job->link, e) || !door_open(job->s, &job->link, e) || !place_left(job, &c))
         return false;
-    if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : make(job, &c)))
+    if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : account_making_insert(tx, m, ACCOUNT_PENDING, e))) /* A3 */
         return false;
-    job->actor = (struct actor){.user = job->user, .name = office_act_user_id(&c, job->user)};
+    job->actor = (struct actor){.user = m->user, .name = office_act_user_id(&c, m->user)};
     return bind_address(job, &c) && apply(job, &c) && sign_in(job, &c);
 }
 
-static bool wish_valid(const struct signing_up *s, struct db *db, const struct signup_wish *wish, struct error *e)
+bool signup_by_link(const struct signing_up *s, struct db *db, const struct registration *registration,
+                    const struct applicant *person, struct signup_result *out, struct error *e)
 {
     struct link_row link;
-    return signup_open(s, db, wish->token, &link, e) && applicant_valid(&wish->person, e) &&
-           password_acceptable(s->accounts->config, wish->password, e) &&
-           (wish->device == NULL || device_wish_valid(wish->device, e)) &&
-           (wish->localpart == NULL || link.kind == LINK_PERSONAL ||
-            register_name_free(s->accounts, db, wish->localpart, e));
-}
-
-bool signup_by_link(const struct signing_up *s, struct db *db, const struct signup_wish *wish,
-                    struct signup_result *out, struct error *e)
-{
-    char drawn[LOCALPART_BYTES];
-    struct sign_in in = {0};
-    struct signup_job job = {.s = s, .wish = wish, .localpart = wish->localpart};
+    struct registration wanted = *registration;
+    struct signup_job job = {.s = s, .person = person};
     *out = (struct signup_result){0};
-    if (!wish_valid(s, db, wish, e))
+    if (!signup_open(s, db, wanted.token, &link, e) || !applicant_valid(person, e))
         return false;
-    if (job.localpart == NULL) {
-        localpart_draw(drawn);
-        job.localpart = drawn;
-    }
-    char *hash = password_hash(s->accounts->config, wish->password);
-    if (hash == NULL)
-        return error_set(e, ERROR_UNKNOWN, NULL);
-    if (wish->device != NULL) {
-        sign_in_prepare(s->accounts, wish->device, &in);
-        job.in = &in;
-    }
-    job.hash = hash;
-    bool ok = writer_run(s->accounts->writer, job_signup, &job, e);
-    free(hash);
-    if (!ok)
+    if (link.kind == LINK_PERSONAL)
+        wanted.localpart = NULL; /* the account has its name */
+    if (wanted.localpart != NULL && !register_name_free(s->accounts, db, wanted.localpart, e))
         return false;
+    if (!account_making_begin(&job.making, s->accounts, &wanted, e))
+        return false;
+    bool done = writer_run(s->accounts->writer, job_signup, &job, e);
+    const char *user_id = done ? user_names_get(s->accounts->names, db, job.making.user) : NULL;
     out->kind = job.link.kind;
     out->application = job.application;
-    sign_in_result(&in, job.user, user_names_get(s->accounts->names, db, job.user), &out->login);
-    return true;
+    return account_making_end(&job.making, done, user_id, &out->login);
 }
 
 /* --- Going away again --- */

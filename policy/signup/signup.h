@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "homeserver/accounts/login.h"
+#include "homeserver/accounts/new_account.h"
 #include "homeserver/store/school/applications.h"
 #include "homeserver/store/school/links.h"
 
@@ -29,14 +29,6 @@ struct signing_up {
     const struct contacts *contacts; /* NULL: addresses cannot be verified here */
 };
 
-struct signup_wish {
-    const char *token;
-    const char *localpart; /* NULL: an opaque one is drawn (A5); personal links: not looked at */
-    const char *password;
-    const char *sid;         /* a verified address (contacts.h, CODE_REGISTER) whose secret was seen; NULL: none */
-    struct applicant person; /* what is known so far: APPLICANT_NOBODY */
-    const struct device_wish *device; /* NULL: no sign-in */
-};
 struct signup_result {
     struct login_result login; /* login_result_finish */
     enum link_kind kind;
@@ -49,9 +41,11 @@ bool signup_is_link(struct db *db, const char *token);
 /* Whether somebody could sign up by it now: for the validity endpoint and the pages. false: *e. Reads. */
 bool signup_open(const struct signing_up *s, struct db *db, const char *token, struct link_row *out, struct error *e);
 
-/* false: *e, nothing is done. Hashes a password; blocks. db: the caller's reader. */
-bool signup_by_link(const struct signing_up *s, struct db *db, const struct signup_wish *wish,
-                    struct signup_result *out, struct error *e);
+/* registration: its token is the link's, sid a verified address whose secret was seen; a personal link does not look at
+ * localpart. person: what is known so far, APPLICANT_NOBODY. false: *e, nothing is done. Hashes a password; blocks. db:
+ * the caller's reader. */
+bool signup_by_link(const struct signing_up *s, struct db *db, const struct registration *registration,
+                    const struct applicant *person, struct signup_result *out, struct error *e);
 
 /* A pending account, and no other (ERROR_CONFLICT), is closed: its applications are withdrawn, its addresses freed.
  * Blocks. */

@@ -144,14 +144,15 @@ static void a_closed_server_registers_nobody_but_the_administrator_does(void **s
     configure("registration: {mode: closed}\n");
     assert_false(registers("anna", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
-    struct new_account account = {
+    struct login_result made;
+    const struct registration account = {
         .localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true};
-    user_no anna = account_create(t.accounts, &account, &e);
-    assert_true(anna != 0);
-    char *name = profiles_get_string(t.f.db, anna, "displayname");
+    assert_true(account_create(t.accounts, &account, &made, &e));
+    char *name = profiles_get_string(t.f.db, made.user, "displayname");
     assert_string_equal(name, "Anna");
     free(name);
-    assert_int_equal(account_create(t.accounts, &account, &e), 0);
+    login_result_finish(&made);
+    assert_false(account_create(t.accounts, &account, &made, &e));
     assert_int_equal(e.code, ERROR_USER_IN_USE);
 }
 
@@ -572,12 +573,13 @@ static void the_shared_secret_signs_every_part(void **state)
 
 static bool create_fails(int n)
 {
-    struct new_account account = {.localpart = "fault", .password = "correct horse", .display_name = "F"};
-    struct device_wish wish = {.device_id = "PHONE", .refresh = true};
+    const struct device_wish wish = {.device_id = "PHONE", .refresh = true};
+    const struct registration account = {
+        .localpart = "fault", .password = "correct horse", .display_name = "F", .device = &wish};
     struct login_result out;
     struct error e;
     db_fail_after(writer_db_for_tests(t.f.writer), n);
-    bool ok = account_create_signed_in(t.accounts, &account, &wish, &out, &e);
+    bool ok = account_create(t.accounts, &account, &out, &e);
     db_fail_after(writer_db_for_tests(t.f.writer), 0);
     login_result_finish(&out);
     if (!ok)

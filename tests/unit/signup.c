@@ -225,9 +225,9 @@ static void c1_names_can_come_from_the_approver(void **state)
 {
     struct error e;
     struct link_made link = link_for(w.fifth, ROLE_PUPIL);
-    const struct signup_wish wish = {.token = link.token, .password = "correct horse", .person = APPLICANT_NOBODY};
+    const struct registration wish = {.token = link.token, .password = "correct horse"};
     struct signup_result out;
-    assert_true(signup_by_link(&w.signing_up, w.f.db, &wish, &out, &e));
+    assert_true(signup_by_link(&w.signing_up, w.f.db, &wish, &APPLICANT_NOBODY, &out, &e));
     user_no user = out.login.user;
     login_result_finish(&out.login);
     assert_false(world_approve(&w, w.admin, out.application, &e));
@@ -305,20 +305,17 @@ static void c2_a_personal_link_opens_the_records_account(void **state)
     assert_true(world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
     assert_true(world_link(&w, w.admin, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &again, &e));
     world_accounts(&w, "registration: {mode: closed}\n"); /* it makes no account */
-    struct signup_wish wish = {.token = link.token,
-                               .localpart = "somebody",
-                               .password = "correct horse",
-                               .person = APPLICANT_NOBODY,
-                               .device = &(struct device_wish){0}};
+    struct registration wish = {
+        .token = link.token, .localpart = "somebody", .password = "correct horse", .device = &(struct device_wish){0}};
     int64_t before = users_count(w.f.db);
-    assert_true(signup_by_link(&w.signing_up, w.f.db, &wish, &out, &e));
+    assert_true(signup_by_link(&w.signing_up, w.f.db, &wish, &APPLICANT_NOBODY, &out, &e));
     assert_int_equal(out.login.user, w.old);
     assert_string_equal(out.login.user_id, user_names_get(w.f.names, w.f.db, w.old));
     login_result_finish(&out.login);
     assert_int_equal(users_count(w.f.db), before);
     assert_int_equal(world_application(&w, w.old), 0);
     wish.token = again.token; /* whoever finds the other one comes too late */
-    assert_false(signup_by_link(&w.signing_up, w.f.db, &wish, &out, &e));
+    assert_false(signup_by_link(&w.signing_up, w.f.db, &wish, &APPLICANT_NOBODY, &out, &e));
     assert_string_equal(world_rule(&e), "C2");
     assert_false(world_link(&w, w.admin, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
     assert_int_equal(e.code, ERROR_CONFLICT);
@@ -454,9 +451,9 @@ static bool prove(const char *medium, const char *typed, char sid[SID_CHARS + 1]
 static bool signs_up_with(const char *token, const char *sid, user_no *user, struct error *e)
 {
     struct signup_result out;
-    const struct signup_wish wish = {
-        .token = token, .password = "correct horse", .sid = sid, .person = {"Nina", "Newcomer", "", DAY_EVER, ""}};
-    bool done = signup_by_link(&w.signing_up, w.f.db, &wish, &out, e);
+    const struct registration wish = {.token = token, .password = "correct horse", .sid = sid};
+    const struct applicant nina = {"Nina", "Newcomer", "", DAY_EVER, ""};
+    bool done = signup_by_link(&w.signing_up, w.f.db, &wish, &nina, &out, e);
     *user = out.login.user;
     login_result_finish(&out.login);
     return done;

@@ -238,10 +238,10 @@ __attribute__((unused)) static user_no world_signs_up(struct world *w, const cha
     struct signup_result out;
     struct error mine;
     struct db *db = db_open(w->f.path, DB_READ, NULL);
-    const struct signup_wish wish = {
-        .token = token, .password = "correct horse", .person = {given, "Newcomer", "", DAY_EVER, ""}};
+    const struct registration wish = {.token = token, .password = "correct horse"};
+    const struct applicant person = {given, "Newcomer", "", DAY_EVER, ""};
     *(e = e != NULL ? e : &mine) = (struct error){0};
-    bool done = signup_by_link(&w->signing_up, db, &wish, &out, e);
+    bool done = signup_by_link(&w->signing_up, db, &wish, &person, &out, e);
     user_no user = done ? out.login.user : 0;
     login_result_finish(&out.login);
     db_close(db);
