@@ -64,6 +64,44 @@ static void a_committed_job_is_there_and_a_refused_one_is_not(void **state)
     assert_true(writer_pos(f->writer) >= good.pos);
 }
 
+/* It hides that the name was taken and answers true; in PostgreSQL its transaction would be gone. */
+static bool heedless_job(struct tx *tx, void *arg, struct error *e)
+{
+    static const struct statement TEXTS[] = {{"INSERT INTO users (localpart, created_ms) VALUES ($1, 1)"}};
+    static const struct statements HEEDLESS = {"heedless", TEXTS, 1};
+    users_insert(tx, "heedless", NULL, ACCOUNT_ACTIVE, false);
+    bool broken = !db_run(tx->db, &HEEDLESS, 0, "t", arg) && db_failed(tx->db);
+    users_insert(tx, "later", NULL, ACCOUNT_ACTIVE, false);
+    return broken;
+}
+
+static void a_job_does_not_go_on_after_a_broken_constraint(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    struct adding first = {"taken"}, next = {"next"};
+    assert_true(writer_run(f->writer, add_job, &first, &e));
+    assert_false(writer_run(f->writer, heedless_job, "taken", &e));
+    assert_int_equal(e.code, ERROR_UNKNOWN);
+    assert_true(users_no(f->db, "heedless") == 0 && users_no(f->db, "later") == 0);
+    assert_true(writer_run(f->writer, add_job, &next, &e));
+}
+
+static bool taken_job(struct tx *tx, void *arg, struct error *e)
+{
+    *(bool *)arg = users_insert(tx, "taken", NULL, ACCOUNT_ACTIVE, false) == 0 && !db_failed(tx->db);
+    return true;
+}
+
+static void a_name_that_is_taken_breaks_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct error e;
+    bool refused = false;
+    assert_true(writer_run(f->writer, taken_job, &refused, &e));
+    assert_true(refused);
+}
+
 static void a_statement_asked_again_while_it_runs_is_a_failure(void **state)
 {
     static const struct statement TEXTS[] = {{"SELECT 1 UNION ALL SELECT 2"}, {"SELECT $1"}};
@@ -301,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_committed_job_is_there_and_a_refused_one_is_not),
+        cmocka_unit_test(a_job_does_not_go_on_after_a_broken_constraint),
+        cmocka_unit_test(a_name_that_is_taken_breaks_nothing),
         cmocka_unit_test(a_statement_asked_again_while_it_runs_is_a_failure),
         cmocka_unit_test(positions_rise_and_survive_a_restart),
         cmocka_unit_test(a_job_may_take_more_positions_than_were_reserved),

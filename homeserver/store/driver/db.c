@@ -45,7 +45,7 @@ bool db_failed(const struct db *db)
 
 void db_settle(struct db *db)
 {
-    db->failed = db->conflict = false;
+    db->failed = false;
 }
 
 bool db_writes(const struct db *db)
@@ -119,9 +119,7 @@ bool stmt_next(struct stmt *stmt)
     enum driver_step step = driver_step(stmt);
     if (stmt->of->epochs != 0 && (step == STEP_ROW || driver_touched(stmt) != 0))
         db_epoch_next(stmt->db, stmt->of->epochs);
-    if (step == STEP_CONSTRAINT)
-        stmt->db->conflict = true;
-    else if (step == STEP_FAILED)
+    if (step == STEP_FAILED)
         fail(stmt->db, stmt->of->text);
     return step == STEP_ROW;
 }
@@ -137,11 +135,10 @@ void stmt_end(struct stmt *stmt)
 static int run(struct db *db, const struct statements *set, int which, const char *formats, va_list ap, int64_t *first)
 {
     struct stmt *stmt = query(db, set, which, formats, ap);
-    db->conflict = false;
     for (bool begun = false; stmt_next(stmt); begun = true)
         if (!begun && first != NULL)
             *first = col_int(stmt, 0);
-    int rows = db->conflict || db->failed ? -1 : driver_touched(stmt);
+    int rows = db->failed ? -1 : driver_touched(stmt);
     stmt_end(stmt);
     return rows;
 }

@@ -9,6 +9,9 @@
  * for it: the writer after every job (which it then rolls back), the HTTP dispatcher after every handler (which then
  * answers 500). Code between them reads as if nothing could fail.
  *
+ * A broken UNIQUE, CHECK or key constraint is such a failure, because PostgreSQL would end the transaction over it: what
+ * may be there already is looked up before, in the same job, or met by ON CONFLICT.
+ *
  *     struct stmt *q = db_query(db, &USERS, USER_BY_LOCALPART, "t", localpart);
  *     if (stmt_next(q))
  *         no = col_int(q, 0);
@@ -75,7 +78,7 @@ void db_close(struct db *db); /* NULL is accepted */
  * A statement that is already running in this connection (recursion) may not be asked for again: that is a failure. */
 struct stmt *db_query(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
-/* Runs a statement that answers no rows. false: it failed (db_failed) or broke a UNIQUE, CHECK or key constraint. */
+/* Runs a statement that answers no rows. false: it failed (db_failed). */
 bool db_run(struct db *db, const struct statements *set, int which, const char *formats, ...);
 
 /* The same; answers how many rows it wrote. 0 also when it failed. */
@@ -98,9 +101,6 @@ int64_t col_int(struct stmt *stmt, int column);
 const char *col_text(struct stmt *stmt, int column); /* borrowed until stmt_next or stmt_end; NULL for SQL NULL */
 const void *col_bytes(struct stmt *stmt, int column, size_t *len); /* the same */
 bool col_null(struct stmt *stmt, int column);
-
-int64_t db_last_id(struct db *db); /* of the last INSERT into a table with an integer key */
-int db_changes(struct db *db);     /* rows touched by the last db_run */
 
 bool db_failed(const struct db *db);
 void db_settle(struct db *db); /* forgets the failure */

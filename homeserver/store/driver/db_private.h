@@ -40,11 +40,11 @@ struct db {
 
     int reading;    /* depth of db_begin_read */
     int fail_after; /* db_fail_after */
-    bool failed, conflict;
+    bool failed;
     int64_t epochs[EPOCHS]; /* how often each was raised */
 };
 
-enum driver_step { STEP_DONE, STEP_ROW, STEP_CONSTRAINT, STEP_FAILED };
+enum driver_step { STEP_DONE, STEP_ROW, STEP_FAILED };
 
 bool driver_open(struct db *db, const char *path, const struct db_options *options); /* sets raw, also when it fails */
 void driver_close(struct db *db);                    /* after all statements; raw may be NULL */

@@ -75,16 +75,6 @@ bool db_in_transaction(struct db *db)
     return sqlite3_get_autocommit(db->raw) == 0;
 }
 
-int64_t db_last_id(struct db *db)
-{
-    return sqlite3_last_insert_rowid(db->raw);
-}
-
-int db_changes(struct db *db)
-{
-    return sqlite3_changes(db->raw);
-}
-
 static void set_cache(struct db *db, int kib)
 {
     char text[64];
@@ -171,11 +161,7 @@ bool driver_bind(struct stmt *stmt, const char *formats, va_list ap)
 enum driver_step driver_step(struct stmt *stmt)
 {
     int rc = sqlite3_step(stmt->raw);
-    if (rc == SQLITE_ROW)
-        return STEP_ROW;
-    if (rc == SQLITE_DONE)
-        return STEP_DONE;
-    return (rc & 0xff) == SQLITE_CONSTRAINT ? STEP_CONSTRAINT : STEP_FAILED;
+    return rc == SQLITE_ROW ? STEP_ROW : rc == SQLITE_DONE ? STEP_DONE : STEP_FAILED;
 }
 
 int driver_touched(const struct stmt *stmt)
