@@ -19,7 +19,7 @@
 #include "policy/gate/school_gate.h"
 
 /* A request in the making, and what it points into. */
-struct asking {
+struct api_request {
     struct verb_call *call;
     struct server server;
     struct request r;
@@ -44,7 +44,7 @@ static void add_escaped(struct text *out, const char *s)
             text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
 }
 
-static void add_path(struct asking *a, const char *template)
+static void add_path(struct api_request *a, const char *template)
 {
     for (const char *c = template; *c != '\0'; ++c)
         if (c[0] == '{' && isdigit((unsigned char)c[1]) && c[2] == '}') {
@@ -55,13 +55,7 @@ static void add_path(struct asking *a, const char *template)
             text_addc(&a->path, *c);
 }
 
-static void put_query(struct asking *a, const char *name, const char *value)
-{
-    if (a->r.n_query < QUERY_MAX)
-        a->r.query[a->r.n_query++] = (struct query_pair){name, value};
-}
-
-static bool put_number(struct asking *a, const char *name, const char *value)
+static bool put_number(struct api_request *a, const char *name, const char *value)
 {
     char *end;
     errno = 0;
@@ -71,7 +65,7 @@ static bool put_number(struct asking *a, const char *name, const char *value)
     return json_object_set_new(a->r.body, name, json_integer(n)) == 0;
 }
 
-static bool put_list(struct asking *a, const char *name, const char *value)
+static bool put_list(struct api_request *a, const char *name, const char *value)
 {
     json_t *list = json_array();
     for (const char *at = value; *at != '\0'; at += strspn(at, ",")) {
@@ -82,7 +76,7 @@ static bool put_list(struct asking *a, const char *name, const char *value)
     return json_object_set_new(a->r.body, name, list) == 0;
 }
 
-static bool put_header(struct asking *a, const char *name, const char *value)
+static bool put_header(struct api_request *a, const char *name, const char *value)
 {
     if (strcmp(name, "version") == 0) {
         text_addf(&a->etag, "\"%s\"", value);
@@ -92,11 +86,14 @@ static bool put_header(struct asking *a, const char *name, const char *value)
     return true;
 }
 
-static bool put(struct asking *a, const char *where, const char *value)
+static bool put(struct api_request *a, const char *where, const char *value)
 {
     const char *name = where + 1;
     switch (where[0]) {
-    case '?': put_query(a, name, value); return true;
+    case '?':
+        if (a->r.n_query < QUERY_MAX)
+            a->r.query[a->r.n_query++] = (struct query_pair){name, value};
+        return true;
     case '#': return put_number(a, name, value);
     case '/': return put_list(a, name, value);
     case '!': return json_object_set_new(a->r.body, name, json_true()) == 0;
@@ -109,7 +106,7 @@ static bool put(struct asking *a, const char *where, const char *value)
            verb_misuse(a->call, "What was typed is not UTF-8.");
 }
 
-static bool put_input(struct asking *a, const struct api_verb *api)
+static bool put_input(struct api_request *a, const struct api_verb *api)
 {
     struct error e;
     struct text *input = &a->call->input;
@@ -125,7 +122,7 @@ static bool put_input(struct asking *a, const struct api_verb *api)
                          : verb_fail(a->call, "%s: not JSON.", a->call->args[0]);
 }
 
-static bool fill(struct asking *a)
+static bool fill(struct api_request *a)
 {
     struct verb_call *call = a->call;
     const struct api_verb *api = call->verb->api;
@@ -140,9 +137,9 @@ static bool fill(struct asking *a)
     return good && put_input(a, api);
 }
 
-/* --- Asking --- */
+/* --- The request itself --- */
 
-static bool find_route(struct asking *a, enum http_method method)
+static bool find_route(struct api_request *a, enum http_method method)
 {
     struct path path;
     struct route_hit hit;
@@ -167,9 +164,9 @@ static struct server server_of(const struct services *services)
                            .accounts = services->accounts};
 }
 
-static void begin(struct asking *a, struct verb_call *call)
+static void begin(struct api_request *a, struct verb_call *call)
 {
-    *a = (struct asking){.call = call, .server = server_of(call->services)};
+    *a = (struct api_request){.call = call, .server = server_of(call->services)};
     a->r.server = &a->server;
     a->r.db = call->services->db;
     a->r.raw_body = "";
@@ -177,7 +174,7 @@ static void begin(struct asking *a, struct verb_call *call)
         (struct identity){.kind = &COMMAND_LINE, .name = ACTOR_COMMAND_LINE.name, .scopes = ACTOR_COMMAND_LINE.scopes};
 }
 
-static void finish(struct asking *a)
+static void finish(struct api_request *a)
 {
     json_decref(a->r.body);
     reply_reset(&a->r.reply);
@@ -187,7 +184,7 @@ static void finish(struct asking *a)
     free(a->decoded);
 }
 
-static bool fail(struct asking *a)
+static bool fail(struct api_request *a)
 {
     const struct error *e = &a->r.error;
     const char *sentence = e->translation != NULL ? e->translation : error_sentence(e);
@@ -195,7 +192,7 @@ static bool fail(struct asking *a)
     return *detail != '\0' ? verb_fail(a->call, "%s (%s)", sentence, detail) : verb_fail(a->call, "%s", sentence);
 }
 
-static bool ask(struct asking *a)
+static bool run_handler(struct api_request *a)
 {
     reply_reset(&a->r.reply);
     a->r.error = (struct error){0};
@@ -246,14 +243,7 @@ static void add_line(struct text *out, const json_t *value, const char *columns)
     text_addc(out, '\n');
 }
 
-static void tell_raw(struct asking *a)
-{
-    const struct text *body = &a->r.reply.body;
-    text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
-    text_adds(&a->call->out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
-}
-
-static void tell_columns(struct asking *a, const json_t *reply, const char *columns)
+static void print_columns(struct api_request *a, const json_t *reply, const char *columns)
 {
     size_t i;
     const json_t *item, *items = json_get_array(reply, "items");
@@ -263,22 +253,24 @@ static void tell_columns(struct asking *a, const json_t *reply, const char *colu
         add_line(&a->call->out, reply, columns);
 }
 
-static void tell(struct asking *a, const char *columns)
+static void print(struct api_request *a, const char *columns)
 {
     struct error e;
     bool raw = strcmp(columns, "*") == 0;
     json_t *reply = raw ? NULL : json_parse(a->r.reply.body.data, a->r.reply.body.len, &e);
     const char *next = json_get_string(reply, "next");
     snprintf(a->next, sizeof a->next, "%s", next != NULL ? next : "");
-    if (raw || a->as_it_came)
-        tell_raw(a);
-    else
-        tell_columns(a, reply, columns);
+    if (raw || a->as_it_came) {
+        const struct text *body = &a->r.reply.body;
+        text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
+        text_adds(&a->call->out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
+    } else
+        print_columns(a, reply, columns);
     json_decref(reply);
 }
 
 /* Pages follow each other in one place of the query. */
-static bool ask_all(struct asking *a, const char *columns)
+static bool run_pages(struct api_request *a, const char *columns)
 {
     int at = a->r.n_query;
     do {
@@ -286,20 +278,20 @@ static bool ask_all(struct asking *a, const char *columns)
             a->r.query[at] = (struct query_pair){"from", a->next};
             a->r.n_query = at + 1;
         }
-        if (!ask(a))
+        if (!run_handler(a))
             return false;
         if (columns != NULL)
-            tell(a, columns);
+            print(a, columns);
     } while (columns != NULL && *a->next != '\0');
     return true;
 }
 
 bool api_verb_run(struct verb_call *call)
 {
-    struct asking a;
+    struct api_request a;
     begin(&a, call);
     a.r.method = call->verb->api->method;
-    bool done = fill(&a) && find_route(&a, a.r.method) && ask_all(&a, call->verb->api->columns);
+    bool done = fill(&a) && find_route(&a, a.r.method) && run_pages(&a, call->verb->api->columns);
     finish(&a);
     return done;
 }

@@ -38,12 +38,6 @@ static void linger_end(struct lingering *lingering)
     free(lingering);
 }
 
-static void linger_after(struct lingering *lingering)
-{
-    shutdown(h2o_socket_get_fd(lingering->sock), SHUT_WR);
-    lingering->ends_ms = clock_mono_ms() + LINGER_MS;
-}
-
 static void on_thrown_away(h2o_socket_t *sock, const char *err)
 {
     char bytes[16384];
@@ -85,8 +79,10 @@ static void on_close(void *data)
     struct connection *connection = data;
     struct loop *loop = connection->loop;
     DL_DELETE(loop->connections, connection);
-    if (connection->lingering != NULL)
-        linger_after(connection->lingering);
+    if (connection->lingering != NULL) {
+        shutdown(h2o_socket_get_fd(connection->lingering->sock), SHUT_WR);
+        connection->lingering->ends_ms = clock_mono_ms() + LINGER_MS;
+    }
     atomic_fetch_sub(&loop->env->connections, 1);
     SSL_CTX_free(connection->tls);
     free(connection);
@@ -279,20 +275,15 @@ static int sweep_one(h2o_req_t *req, void *now)
     return 0;
 }
 
-/* libh2o lists connections only after the TLS handshake, and its own timer for that follows the wall clock. */
-static void sweep_handshakes(struct loop *loop, int64_t now_ms)
-{
-    struct connection *connection;
-    DL_FOREACH(loop->connections, connection) {
-        if (!connection->http && now_ms - connection->since_ms >= loop->env->header_ms)
-            shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
-    }
-}
-
 void connection_sweep(struct loop *loop, int64_t now_ms)
 {
     loop->ctx.globalconf->http1.callbacks.foreach_request(&loop->ctx, sweep_one, &now_ms);
-    sweep_handshakes(loop, now_ms);
+    struct connection *connection;
+    DL_FOREACH(loop->connections, connection) {
+        /* libh2o lists none before the end of its TLS handshake, and its own timer for that follows the wall clock */
+        if (!connection->http && now_ms - connection->since_ms >= loop->env->header_ms)
+            shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    }
     struct lingering *lingering, *next;
     DL_FOREACH_SAFE(loop->lingering, lingering, next)
     {

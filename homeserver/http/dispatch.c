@@ -49,19 +49,14 @@ static bool check_account(struct request *r)
     }
 }
 
-static bool check_rate(struct request *r)
-{
-    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, clock_mono_ms());
-    return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
-}
-
 /* Everything that depends on who asks, once that is known. */
 static bool admit(struct request *r)
 {
     if (r->identity.user != 0 && (r->route->flags & ROUTE_LOCKED_TOO) == 0 && !check_account(r))
         return false;
     credential_used(r);
-    return check_rate(r);
+    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, clock_mono_ms());
+    return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 
 static bool check_size(struct request_context *context, const struct dispatch_limits *limits)
@@ -127,7 +122,7 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
         return DISPATCH_WORK;
     }
     if (wake->pos <= r->poll.since)
-        return DISPATCH_PARK; /* an old wake: what it tells was there when the call was parked. The hub may know of more
+        return DISPATCH_PARK; /* an old wake: what it tells was there when the request was parked. The hub may know of more
                                * already, but whose wake is still to come */
     if (!r->route->poll->answer(r, wake))
         return DISPATCH_WORK;
@@ -179,7 +174,7 @@ static bool handle(struct request_context *context)
 }
 
 /* A handler's answer against what is true: a database that failed under it, an error set in spite of "true". */
-static void settle(struct request *r, bool handled)
+static void check_outcome(struct request *r, bool handled)
 {
     if (r->db != NULL && db_failed(r->db)) {
         db_settle(r->db);
@@ -214,7 +209,7 @@ bool dispatch_work(struct request_context *context, struct db *db)
         r->db = NULL;
         return false;
     }
-    settle(r, handled);
+    check_outcome(r, handled);
     drop_body(r); /* no JSON crosses threads */
     r->db = NULL;
     return true;
@@ -223,6 +218,6 @@ bool dispatch_work(struct request_context *context, struct db *db)
 void dispatch_written(struct request_context *context, bool written)
 {
     struct request *r = &context->r;
-    settle(r, written && r->written.finish(r));
+    check_outcome(r, written && r->written.finish(r));
     drop_body(r);
 }

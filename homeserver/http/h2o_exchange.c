@@ -163,21 +163,15 @@ static void on_dispose(void *handle)
         loop_forget(context);
 }
 
-static void take_head(const h2o_req_t *req, struct request_head *head)
-{
-    *head = (struct request_head){.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
-    head->body_len = req->entity.base != NULL ? req->entity.len : 0;
-    take_headers(req, head);
-    if (!method_from(req->method.base, req->method.len, &head->method))
-        head->method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
-}
-
 struct request_context *h2o_exchange_context(h2o_req_t *req)
 {
     struct connection *connection = connection_of(req);
     struct loop *loop = connection->loop;
-    struct request_head head;
-    take_head(req, &head);
+    struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
+    head.body_len = req->entity.base != NULL ? req->entity.len : 0;
+    take_headers(req, &head);
+    if (!method_from(req->method.base, req->method.len, &head.method))
+        head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
     struct request_context *context = request_context_create(loop->env->server, loop->env->router, &head);
     struct request_context **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
     *handle = context;

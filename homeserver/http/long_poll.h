@@ -36,13 +36,13 @@ void long_poll_add(struct long_polls *polls, struct request_context *context,
                    int64_t now_ms); /* r.poll.user and .deadline_ms are filled in */
 void long_poll_remove(struct long_polls *polls, struct request_context *context);
 
-/* Visits the calls of the users a wake concerns. */
+/* Visits the requests of the users a wake concerns. */
 void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, void *self);
 
-/* Visits the calls whose deadline is at or before now_ms. */
+/* Visits the requests whose deadline is at or before now_ms. */
 void long_poll_expire(struct long_polls *polls, int64_t now_ms, long_poll_visit *visit, void *self);
 
-/* Visits every call. */
+/* Visits every request. */
 void long_poll_each(struct long_polls *polls, long_poll_visit *visit, void *self);
 
 #endif

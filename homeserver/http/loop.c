@@ -17,11 +17,11 @@
 #define SWEEP_MS 1000
 #define STOP_TURN_MS 20 /* how often a stopping loop looks whether it is done */
 
-enum post_kind { POST_RETURN, POST_WAKE, POST_TLS, POST_STOP };
+enum message_kind { MESSAGE_RETURN, MESSAGE_WAKE, MESSAGE_TLS, MESSAGE_STOP };
 
-struct post {
+struct loop_message {
     h2o_multithread_message_t super;
-    enum post_kind kind;
+    enum message_kind kind;
     union {
         struct request_context *context;
         struct wake *wake;
@@ -29,31 +29,31 @@ struct post {
     };
 };
 
-static void post_drop(struct post *post)
+static void message_drop(struct loop_message *message)
 {
-    if (post->kind == POST_WAKE)
-        wake_unref(post->wake);
-    if (post->kind == POST_TLS)
-        SSL_CTX_free(post->tls);
-    free(post);
+    if (message->kind == MESSAGE_WAKE)
+        wake_unref(message->wake);
+    if (message->kind == MESSAGE_TLS)
+        SSL_CTX_free(message->tls);
+    free(message);
 }
 
-static void send_post(struct loop *loop, struct post content)
+static void send_message(struct loop *loop, struct loop_message content)
 {
-    struct post *post = xcalloc(1, sizeof *post);
-    *post = content;
-    pthread_mutex_lock(&loop->gate);
+    struct loop_message *message = xcalloc(1, sizeof *message);
+    *message = content;
+    pthread_mutex_lock(&loop->receiver_lock);
     bool open = loop->open;
     if (open)
-        h2o_multithread_send_message(&loop->receiver, &post->super);
-    pthread_mutex_unlock(&loop->gate);
+        h2o_multithread_send_message(&loop->receiver, &message->super);
+    pthread_mutex_unlock(&loop->receiver_lock);
     if (!open)
-        post_drop(post);
+        message_drop(message);
 }
 
 void loop_return(struct request_context *context)
 {
-    send_post(context->loop, (struct post){.kind = POST_RETURN, .context = context});
+    send_message(context->loop, (struct loop_message){.kind = MESSAGE_RETURN, .context = context});
 }
 
 void loop_run(struct request_context *context)
@@ -80,17 +80,17 @@ void loop_write(struct request_context *context)
 
 void loop_wake(struct loop *loop, struct wake *wake)
 {
-    send_post(loop, (struct post){.kind = POST_WAKE, .wake = wake_ref(wake)});
+    send_message(loop, (struct loop_message){.kind = MESSAGE_WAKE, .wake = wake_ref(wake)});
 }
 
 void loop_set_tls(struct loop *loop, SSL_CTX *tls)
 {
-    send_post(loop, (struct post){.kind = POST_TLS, .tls = tls});
+    send_message(loop, (struct loop_message){.kind = MESSAGE_TLS, .tls = tls});
 }
 
 void loop_ask_stop(struct loop *loop)
 {
-    send_post(loop, (struct post){.kind = POST_STOP});
+    send_message(loop, (struct loop_message){.kind = MESSAGE_STOP});
 }
 
 size_t loop_parked(const struct loop *loop)
@@ -152,19 +152,16 @@ static void hand_to_handler(struct loop *loop, struct request_context *context)
     h2o_exchange_answer(context);
 }
 
-static void hand_to_writer(struct loop *loop, struct request_context *context)
-{
-    context->place = REQUEST_ON_WORKER;
-    ++loop->busy;
-    loop_write(context);
-}
-
 void loop_take(struct loop *loop, struct request_context *context, enum dispatch what)
 {
     switch (what) {
     case DISPATCH_PARK: park(loop, context); break;
     case DISPATCH_WORK: hand_to_handler(loop, context); break;
-    case DISPATCH_WRITE: hand_to_writer(loop, context); break;
+    case DISPATCH_WRITE:
+        context->place = REQUEST_ON_WORKER;
+        ++loop->busy;
+        loop_write(context);
+        break;
     case DISPATCH_BODY: h2o_upload_begin(context); break;
     case DISPATCH_ANSWER: h2o_exchange_answer(context); break;
     }
@@ -254,20 +251,6 @@ static void on_timer(h2o_socket_t *sock, const char *err)
     loop_timer(loop);
 }
 
-static void start_timer(struct loop *loop)
-{
-    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    loop->timer_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->timer, H2O_SOCKET_FLAG_DONT_READ);
-    loop->timer_sock->data = loop;
-    h2o_socket_read_start(loop->timer_sock, on_timer);
-}
-
-static void stop_timer(struct loop *loop)
-{
-    h2o_socket_read_stop(loop->timer_sock);
-    h2o_socket_close(loop->timer_sock);
-}
-
 static void take_tls(struct loop *loop, SSL_CTX *tls)
 {
     SSL_CTX_free(loop->accept[LISTENER_TLS].ssl_ctx); /* connections have references of their own */
@@ -283,29 +266,29 @@ static void begin_stop(struct loop *loop)
     long_poll_each(&loop->polls, on_expiry, loop);
 }
 
-static void on_post(struct loop *loop, struct post *post)
+static void on_message(struct loop *loop, struct loop_message *message)
 {
     struct news news = {.loop = loop};
-    switch (post->kind) {
-    case POST_RETURN: on_return(loop, post->context); break;
-    case POST_WAKE:
-        news.wake = post->wake;
-        long_poll_wake(&loop->polls, post->wake, on_news, &news);
-        wake_unref(post->wake);
+    switch (message->kind) {
+    case MESSAGE_RETURN: on_return(loop, message->context); break;
+    case MESSAGE_WAKE:
+        news.wake = message->wake;
+        long_poll_wake(&loop->polls, message->wake, on_news, &news);
+        wake_unref(message->wake);
         break;
-    case POST_TLS: take_tls(loop, post->tls); break;
-    case POST_STOP: begin_stop(loop); break;
+    case MESSAGE_TLS: take_tls(loop, message->tls); break;
+    case MESSAGE_STOP: begin_stop(loop); break;
     }
-    free(post);
+    free(message);
 }
 
-static void on_posts(h2o_multithread_receiver_t *receiver, h2o_linklist_t *posts)
+static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, receiver, receiver);
-    while (!h2o_linklist_is_empty(posts)) {
-        struct post *post = H2O_STRUCT_FROM_MEMBER(struct post, super.link, posts->next);
-        h2o_linklist_unlink(&post->super.link);
-        on_post(loop, post);
+    while (!h2o_linklist_is_empty(messages)) {
+        struct loop_message *message = H2O_STRUCT_FROM_MEMBER(struct loop_message, super.link, messages->next);
+        h2o_linklist_unlink(&message->super.link);
+        on_message(loop, message);
     }
 }
 
@@ -318,23 +301,26 @@ static void init(struct loop *loop)
     loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_hosts(setup), .ssl_ctx = tls};
     loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_metrics_hosts(setup)};
     long_polls_init(&loop->polls, clock_mono_ms());
-    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_posts);
+    h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
     connection_watch_start(loop);
-    start_timer(loop);
+    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    loop->timer_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->timer, H2O_SOCKET_FLAG_DONT_READ);
+    loop->timer_sock->data = loop;
+    h2o_socket_read_start(loop->timer_sock, on_timer);
     connection_listen(loop);
     loop->open = true;
 }
 
-static void close_gate(struct loop *loop)
+static void close_receiver(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->gate);
+    pthread_mutex_lock(&loop->receiver_lock);
     loop->open = false;
-    pthread_mutex_unlock(&loop->gate);
-    h2o_linklist_t *posts = &loop->receiver._messages;
-    while (!h2o_linklist_is_empty(posts)) { /* wakes that came too late */
-        struct post *post = H2O_STRUCT_FROM_MEMBER(struct post, super.link, posts->next);
-        h2o_linklist_unlink(&post->super.link);
-        post_drop(post);
+    pthread_mutex_unlock(&loop->receiver_lock);
+    h2o_linklist_t *messages = &loop->receiver._messages;
+    while (!h2o_linklist_is_empty(messages)) { /* wakes that came too late */
+        struct loop_message *message = H2O_STRUCT_FROM_MEMBER(struct loop_message, super.link, messages->next);
+        h2o_linklist_unlink(&message->super.link);
+        message_drop(message);
     }
 }
 
@@ -342,10 +328,11 @@ static void close_gate(struct loop *loop)
 static void dispose(struct loop *loop)
 {
     h2o_loop_t *evloop = loop->ctx.loop;
-    close_gate(loop);
+    close_receiver(loop);
     h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
     connection_watch_stop(loop);
-    stop_timer(loop);
+    h2o_socket_read_stop(loop->timer_sock);
+    h2o_socket_close(loop->timer_sock);
     h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
     h2o_context_dispose(&loop->ctx);
     h2o_evloop_run(evloop, 0); /* frees the sockets that were closed */
@@ -387,7 +374,7 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
     loop->n_listeners = n;
     memcpy(loop->wanted, listeners, n * sizeof *listeners);
     loop->accept[LISTENER_TLS].ssl_ctx = tls;
-    pthread_mutex_init(&loop->gate, NULL);
+    pthread_mutex_init(&loop->receiver_lock, NULL);
     pthread_barrier_init(&loop->ready, NULL, 2);
     int rc = pthread_create(&loop->thread, NULL, run, loop);
     if (rc != 0) {
@@ -413,6 +400,6 @@ void loop_destroy(struct loop *loop)
     if (loop == NULL)
         return;
     pthread_barrier_destroy(&loop->ready);
-    pthread_mutex_destroy(&loop->gate);
+    pthread_mutex_destroy(&loop->receiver_lock);
     free(loop);
 }

@@ -1,7 +1,7 @@
 /* Event loops: one thread each, with its own libh2o context, sockets, parked requests and timers.
  *
  * Everything of libh2o is made and touched on the loop's own thread: its sockets keep a pointer to a free list of the
- * thread that made them. From outside one can only post: a call that a worker is done with, a wake, a new certificate,
+ * thread that made them. From outside one can only post: a request that a worker is done with, a wake, a new certificate,
  * the order to stop. Nothing on a loop blocks. */
 #ifndef PARTA_HTTP_LOOP_H
 #define PARTA_HTTP_LOOP_H
@@ -55,7 +55,7 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
 void loop_return(struct request_context *context); /* a worker is done with it */
 void loop_run(struct request_context *context);    /* on a worker: context->work, unless that is WORK_HANDLE */
 void loop_write(
-    struct request_context *context); /* r.written goes to the writer, which returns the call when it is durable */
+    struct request_context *context); /* r.written goes to the writer, which returns the request when it is durable */
 void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */
 void loop_set_tls(struct loop *loop, struct ssl_ctx_st *tls); /* takes the reference given */
 void loop_ask_stop(struct loop *loop);

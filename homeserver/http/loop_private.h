@@ -1,5 +1,5 @@
 /* The inside of a loop, for loop.c, connection.c and h2o_*.c only. Everything here belongs to the loop's thread,
- * unless it is atomic or behind the gate. */
+ * unless it is atomic or under receiver_lock. */
 #ifndef PARTA_HTTP_LOOP_PRIVATE_H
 #define PARTA_HTTP_LOOP_PRIVATE_H
 
@@ -44,9 +44,9 @@ struct loop {
     size_t n_listeners;
     bool paused; /* not accepting for the moment: too many connections */
     h2o_multithread_receiver_t receiver;
-    pthread_mutex_t gate; /* around posting: */
-    bool open;            /* whether the receiver is there */
-    int watch;            /* an epoll of connections whose request is held: libh2o does not read from those */
+    pthread_mutex_t receiver_lock; /* around posting: */
+    bool open;                     /* whether the receiver is there */
+    int watch;                     /* an epoll of connections whose request is held: libh2o does not read from those */
     h2o_socket_t *watch_sock;
     struct long_polls polls;
     _Atomic size_t parked; /* polls.n, for others */

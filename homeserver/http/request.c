@@ -37,12 +37,7 @@ bool query_bool(struct request *r, const char *name, bool otherwise, bool *out)
     return refuse(r, ERROR_INVALID_PARAM, "A query parameter is neither true nor false.");
 }
 
-/* Both say which: "org.parta.parameter". */
-static bool missing(struct request *r, const char *key)
-{
-    return error_set_field(&r->error, ERROR_MISSING_PARAM, NULL, "org.parta.parameter", key);
-}
-
+/* As of one that is missing, the error says which: "org.parta.parameter". */
 static bool wrong_type(struct request *r, const char *key)
 {
     return error_set_field(&r->error, ERROR_BAD_JSON, "A member of the JSON object has the wrong type.",
@@ -58,7 +53,8 @@ static json_t *member(const struct request *r, const char *key)
 
 bool body_string(struct request *r, const char *key, const char **out)
 {
-    return body_string_or(r, key, NULL, out) && (*out != NULL || missing(r, key));
+    return body_string_or(r, key, NULL, out) &&
+           (*out != NULL || error_set_field(&r->error, ERROR_MISSING_PARAM, NULL, "org.parta.parameter", key));
 }
 
 bool body_string_or(struct request *r, const char *key, const char *otherwise, const char **out)

@@ -1,6 +1,6 @@
 /* One request on its way through the server: what request.h shows to handlers, and what only http/ may see.
  *
- * A call belongs to exactly one place at a time. The loop that received it makes it, gives it to a worker, which
+ * A request belongs to exactly one place at a time. The loop that received it makes it, gives it to a worker, which
  * touches it alone until it hands it back by message, parks it or answers it, and releases it when libh2o is done with
  * its request. Other threads never see the libh2o request: `req` is the loop's. A request that is held is not read
  * from, so libh2o keeps it (and the body, which raw_body borrows from its buffer) until the loop answers. */
@@ -26,7 +26,7 @@ enum request_work {
 };
 
 struct request_context {
-    struct request r; /* first: a handler's request is its call */
+    struct request r; /* first: a handler's request is its context */
     struct pool_job job;
     struct loop *loop;
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
@@ -44,8 +44,8 @@ struct request_context {
     bool was_parked;                               /* its duration says nothing about the server */
     char *strings;                                 /* what the pointers of r point into; one piece of memory */
     int64_t begun_us;                              /* clock_mono_us */
-    struct request_context *user_prev, *user_next; /* parked calls of one user */
-    struct request_context *slot_prev, *slot_next; /* parked calls whose time is up at about the same moment */
+    struct request_context *user_prev, *user_next; /* parked ones of one user */
+    struct request_context *slot_prev, *slot_next; /* parked ones whose time is up at about the same moment */
 };
 
 #define REQUEST_OF_JOB(job_) ((struct request_context *)(void *)((char *)(job_)-offsetof(struct request_context, job)))

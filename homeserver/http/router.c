@@ -98,13 +98,6 @@ static struct node *child_literal(struct node *node, const char *segment, size_t
     return &node->children[at];
 }
 
-static struct node *child_param(struct node *node)
-{
-    if (node->param == NULL)
-        node->param = xcalloc(1, sizeof *node->param);
-    return node->param;
-}
-
 /* The node of a template, made on the way; NULL: ill-formed. */
 static struct node *node_for(struct node *node, const char *template)
 {
@@ -116,7 +109,9 @@ static struct node *node_for(struct node *node, const char *template)
         bool is_param = len >= 3 && at[0] == '{' && at[len - 1] == '}';
         if (++segments > PATH_SEGMENTS_MAX || (is_param && ++params > PARAMS_MAX))
             return NULL;
-        node = is_param ? child_param(node) : child_literal(node, at, len);
+        if (is_param && node->param == NULL)
+            node->param = xcalloc(1, sizeof *node->param);
+        node = is_param ? node->param : child_literal(node, at, len);
         at += len;
         if (*at == '\0')
             return node;

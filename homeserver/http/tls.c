@@ -19,12 +19,6 @@ static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static bool load_files(SSL_CTX *tls, const char *cert, const char *key)
-{
-    return SSL_CTX_use_certificate_chain_file(tls, cert) == 1 &&
-           SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(tls) == 1;
-}
-
 SSL_CTX *tls_load(const char *cert, const char *key)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
@@ -35,7 +29,8 @@ SSL_CTX *tls_load(const char *cert, const char *key)
     SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);         /* idle connections give their buffers back */
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF); /* tickets resume; nothing is kept here */
     SSL_CTX_set_alpn_select_cb(tls, select_protocol, NULL);
-    if (load_files(tls, cert, key))
+    if (SSL_CTX_use_certificate_chain_file(tls, cert) == 1 &&
+        SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(tls) == 1)
         return tls;
     char cause[256];
     ERR_error_string_n(ERR_get_error(), cause, sizeof cause);

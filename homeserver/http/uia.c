@@ -205,17 +205,17 @@ static bool ask(struct request *r, const struct uia_flow *flows, size_t n, const
 }
 
 /* What one request knows of its session while no lock is held. */
-struct asking {
+struct session_view {
     char id[ID_LEN + 1];
     struct uia_result done;
     char *params; /* a copy, when the request carried nothing but auth; the caller frees it */
 };
 
 /* Remembers the parameters of a request that has some; gives back the remembered ones to one that has none. */
-static void share_params(struct uia *uia, struct uia_session *s, json_t *body, struct asking *asking)
+static void share_params(struct uia *uia, struct uia_session *s, json_t *body, struct session_view *view)
 {
     if (json_object_size(body) == 0) {
-        asking->params = s->params != NULL ? xstrndup(s->params, s->params_len) : NULL;
+        view->params = s->params != NULL ? xstrndup(s->params, s->params_len) : NULL;
         return;
     }
     struct text text = TEXT_INIT;
@@ -233,7 +233,7 @@ static void share_params(struct uia *uia, struct uia_session *s, json_t *body, s
 }
 
 /* Finds the session named by the request, or makes one. false: it belongs to something else. */
-static bool open_session(struct uia *uia, struct request *r, const char *id, struct asking *asking)
+static bool open_session(struct uia *uia, struct request *r, const char *id, struct session_view *view)
 {
     struct text operation = TEXT_INIT;
     user_no user = r->identity.user;
@@ -245,9 +245,9 @@ static bool open_session(struct uia *uia, struct request *r, const char *id, str
     if (same) {
         if (s == NULL)
             s = session_new(uia, operation.data, user, now_ms);
-        share_params(uia, s, r->body, asking);
-        memcpy(asking->id, s->id, sizeof asking->id);
-        asking->done = s->done;
+        share_params(uia, s, r->body, view);
+        memcpy(view->id, s->id, sizeof view->id);
+        view->done = s->done;
     }
     pthread_mutex_unlock(&uia->lock);
     text_finish(&operation);
@@ -255,29 +255,22 @@ static bool open_session(struct uia *uia, struct request *r, const char *id, str
 }
 
 /* Writes what was proven into the session. true: a flow is complete, and the session was ended by this very call. */
-static bool settle(struct uia *uia, struct asking *asking, const struct uia_flow *flows, size_t n, const char *type,
-                   const char *value)
+static bool session_advance(struct uia *uia, struct session_view *view, const struct uia_flow *flows, size_t n,
+                            const char *type, const char *value)
 {
     pthread_mutex_lock(&uia->lock);
-    struct uia_session *s = session_find(uia, asking->id, clock_mono_ms());
+    struct uia_session *s = session_find(uia, view->id, clock_mono_ms());
     bool passed = false;
     if (s != NULL) {
         if (type != NULL)
             mark_done(&s->done, type, value);
-        asking->done = s->done;
+        view->done = s->done;
         passed = complete(flows, n, &s->done);
         if (passed)
             session_end(uia, s);
     }
     pthread_mutex_unlock(&uia->lock);
     return passed;
-}
-
-/* Whether a failed check is an answer of its own rather than a chance to try again. */
-static bool is_plain(const struct error *e)
-{
-    int status = error_status(e);
-    return status == 429 || status >= 500;
 }
 
 /* Tries the stage that auth names. *type: what it proved, NULL: nothing. false: the error stands for itself. */
@@ -300,14 +293,15 @@ static bool try_stage(struct request *r, const struct uia_flow *flows, size_t n,
     }
     if (r->error.code == ERROR_NONE)
         refuse(r, ERROR_FORBIDDEN, NULL);
-    return !is_plain(&r->error);
+    int status = error_status(&r->error); /* some are answers of their own rather than a chance to try again */
+    return status != 429 && status < 500;
 }
 
 /* The body becomes the request's parameters alone. */
-static void put_params(struct request *r, const struct asking *asking)
+static void put_params(struct request *r, const struct session_view *view)
 {
     struct error ignored = {0};
-    json_t *params = asking->params != NULL ? json_parse(asking->params, strlen(asking->params), &ignored) : NULL;
+    json_t *params = view->params != NULL ? json_parse(view->params, strlen(view->params), &ignored) : NULL;
     if (params == NULL)
         return;
     json_decref(r->body);
@@ -315,35 +309,35 @@ static void put_params(struct request *r, const struct asking *asking)
 }
 
 static bool pass(struct request *r, const struct uia_flow *flows, size_t n, void *arg, const json_t *auth,
-                 struct asking *asking)
+                 struct session_view *view)
 {
     struct uia *uia = r->server->uia;
     struct uia_attempt attempt = {.arg = arg};
     const char *type;
-    if (!open_session(uia, r, json_get_string(auth, "session"), asking))
+    if (!open_session(uia, r, json_get_string(auth, "session"), view))
         return false;
     if (auth == NULL) /* "never succeeds without auth", even if nothing would have to be proven */
-        return ask(r, flows, n, asking->id, &asking->done);
-    put_params(r, asking);
-    if (!try_stage(r, flows, n, auth, &asking->done, &attempt, &type))
+        return ask(r, flows, n, view->id, &view->done);
+    put_params(r, view);
+    if (!try_stage(r, flows, n, auth, &view->done, &attempt, &type))
         return false;
-    if (settle(uia, asking, flows, n, type, attempt.value))
+    if (session_advance(uia, view, flows, n, type, attempt.value))
         return true;
-    return ask(r, flows, n, asking->id, &asking->done);
+    return ask(r, flows, n, view->id, &view->done);
 }
 
 bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *arg, struct uia_result *result)
 {
-    struct asking asking = {0};
+    struct session_view view = {0};
     json_t *auth = NULL;
     if (!body_object_or_null(r, "auth", &auth))
         return false;
     json_incref(auth);
     json_object_del(r->body, "auth");
-    bool passed = pass(r, flows, n, arg, auth, &asking);
+    bool passed = pass(r, flows, n, arg, auth, &view);
     if (result != NULL)
-        *result = asking.done;
+        *result = view.done;
     json_decref(auth);
-    free(asking.params);
+    free(view.params);
     return passed;
 }

@@ -111,15 +111,6 @@ struct writing {
     struct idempotent_reply reply;
 };
 
-static void render(struct api_act *act, struct idempotent_reply *reply)
-{
-    json_t *value = act->reply != NULL ? act->reply : json_object();
-    json_add_canonical(&reply->body, value);
-    json_decref(value);
-    reply->status = act->status;
-    reply->version = act->version;
-}
-
 static bool write_job(struct tx *tx, void *arg, struct error *e)
 {
     struct writing *w = arg;
@@ -132,10 +123,14 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
     struct api_act act = {
         .records = {tx, r->server->rooms, &w->actor, e}, .r = r, .if_version = w->if_version, .status = 200};
     bool acted = w->fn(&act, w->state);
-    if (acted)
-        render(&act, &w->reply);
-    else
-        json_decref(act.reply);
+    if (acted) {
+        if (act.reply == NULL)
+            act.reply = json_object();
+        json_add_canonical(&w->reply.body, act.reply);
+        w->reply.status = act.status;
+        w->reply.version = act.version;
+    }
+    json_decref(act.reply);
     return acted && idempotent_keep(tx, &w->once, &w->reply);
 }
 
