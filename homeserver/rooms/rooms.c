@@ -108,14 +108,6 @@ size_t rooms_states_cached(const struct rooms *rooms)
     return rooms->n_states;
 }
 
-/* Rooms that this job uses stand at the back, and stay. */
-static void make_space(struct rooms *rooms, const struct tx *tx)
-{
-    while ((HASH_COUNT(rooms->cached) >= ROOMS_CACHED || rooms->n_states >= STATES_CACHED) && rooms->cached != NULL &&
-           rooms->cached->serial != tx->serial)
-        room_free(rooms, rooms->cached);
-}
-
 static struct room *remember(struct rooms *rooms, struct tx *tx, struct room *room)
 {
     room->rooms = rooms;
@@ -164,7 +156,10 @@ static struct room *fresh_room(struct rooms *rooms, struct tx *tx, room_no no)
 {
     struct room *room;
     rooms->db = tx->db;
-    make_space(rooms, tx);
+    /* Space first: rooms that this job uses stand at the back, and stay. */
+    while ((HASH_COUNT(rooms->cached) >= ROOMS_CACHED || rooms->n_states >= STATES_CACHED) && rooms->cached != NULL &&
+           rooms->cached->serial != tx->serial)
+        room_free(rooms, rooms->cached);
     HASH_FIND(hh, rooms->cached, &no, sizeof no, room);
     if (room == NULL || room->generation == rooms->generation)
         return room;

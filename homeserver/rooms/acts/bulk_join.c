@@ -194,13 +194,6 @@ static bool act(struct bulk_join *j, enum act what, room_no no, user_no target, 
     return room != NULL ? membership_act(room, j->tx, &act, &out, e) : error_set(e, ERROR_UNKNOWN, NULL);
 }
 
-static bool join_slowly(struct bulk_join *j, room_no room, user_no target, enum membership before, struct error *e)
-{
-    if (!event_batch_flush(j->events) || !close_room(j))
-        return error_set(e, ERROR_UNKNOWN, NULL);
-    return (before != MEMBERSHIP_BAN || act(j, ACT_UNBAN, room, target, e)) && act(j, ACT_JOIN, room, target, e);
-}
-
 bool bulk_join_add(struct bulk_join *j, room_no room, user_no target, struct error *e)
 {
     struct membership_row before;
@@ -212,7 +205,13 @@ bool bulk_join_add(struct bulk_join *j, room_no room, user_no target, struct err
     bool first = !memberships_get(j->tx->db, room, target, &before);
     if (before.membership == MEMBERSHIP_JOIN)
         return true;
-    return first && j->open->quick ? join_quickly(j, p, e) : join_slowly(j, room, target, before.membership, e);
+    if (first && j->open->quick)
+        return join_quickly(j, p, e);
+    /* The ordinary way reads the room as it lies, and counts who is joined by itself. */
+    if (!event_batch_flush(j->events) || !close_room(j))
+        return error_set(e, ERROR_UNKNOWN, NULL);
+    return (before.membership != MEMBERSHIP_BAN || act(j, ACT_UNBAN, room, target, e)) &&
+           act(j, ACT_JOIN, room, target, e);
 }
 
 /* --- The end --- */

@@ -63,12 +63,6 @@ static user_no redacted_person(const struct plan *plan, const char *redacts)
     return author;
 }
 
-/* A redaction with a reason is a message, too (F1). */
-static bool says_something(const struct draft *d)
-{
-    return json_object_size(d->content) > (json_object_get(d->content, "redacts") != NULL);
-}
-
 static bool pass_gate(struct plan *plan, const struct draft *d, const struct new_event *event, struct error *e)
 {
     struct room *room = plan->room;
@@ -82,8 +76,9 @@ static bool pass_gate(struct plan *plan, const struct draft *d, const struct new
     if (question.act != ACT_REDACT || !rooms_settings(room->rooms)->school_mode)
         return gate_event(room->rooms, plan->tx->db, &question, &plan->answer, e);
     question.target = redacted_person(plan, d->redacts);
+    bool speaks = json_object_size(d->content) > (json_object_get(d->content, "redacts") != NULL);
     return gate_event(room->rooms, plan->tx->db, &question, &plan->answer, e) &&
-           (!says_something(d) ||
+           (!speaks || /* a redaction with a reason is a message, too (F1) */
             gate_room(room->rooms, plan->tx->db, ACT_SEND, room->no, question.actor, 0, "m.room.message", NULL, e));
 }
 
@@ -214,19 +209,6 @@ static bool read_member(struct plan *plan, const struct draft *d, struct new_eve
     return event->target != 0 || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
-static bool check_alias(const struct plan *plan, const struct draft *d, struct error *e)
-{
-    return d->state_key == NULL || d->state_key[0] != '\0' || strcmp(d->type, "m.room.canonical_alias") != 0 ||
-           canonical_alias_check(plan->room, plan->tx, d->content, e);
-}
-
-/* Client-Server API, "Invite permission". */
-static bool check_invite(const struct plan *plan, const struct new_event *event, struct error *e)
-{
-    return event->membership != MEMBERSHIP_INVITE || !ignored_every_invite(plan->tx->db, event->target) ||
-           error_set(e, ERROR_INVITE_BLOCKED, NULL);
-}
-
 /* Also Client-Server API, "Avoiding duplicate annotations". */
 static bool read_relation(const struct plan *plan, const struct draft *d, struct new_event *event, struct error *e)
 {
@@ -283,7 +265,10 @@ bool plan_event(struct plan *plan, const struct draft *d, struct new_event *even
         return error_set(e, ERROR_UNKNOWN, NULL);
     if (!json_is_canonical_value(d->content))
         return error_set(e, ERROR_BAD_JSON, "Numbers in events are integers within ±(2^53 − 1).");
-    if (!read_member(plan, d, event, e) || !pass_gate(plan, d, event, e) || !check_alias(plan, d, e))
+    if (!read_member(plan, d, event, e) || !pass_gate(plan, d, event, e))
+        return false;
+    if (d->state_key != NULL && d->state_key[0] == '\0' && strcmp(d->type, "m.room.canonical_alias") == 0 &&
+        !canonical_alias_check(plan->room, plan->tx, d->content, e))
         return false;
     choose_auth_events(plan, d->type, d->state_key, sender_id, d->content);
     json_add_canonical(&event->content, d->content);
@@ -299,6 +284,9 @@ bool plan_event(struct plan *plan, const struct draft *d, struct new_event *even
                                   .content = d->content,
                                   .redacts = d->redacts,
                                   .n_prev = event->pdu.n_prev};
-    return (authorize(plan, &in, &why) || error_set(e, ERROR_FORBIDDEN, why)) && check_invite(plan, event, e) &&
-           read_relation(plan, d, event, e) && find_redacted(plan, d, sender_id, event, e);
+    if (!authorize(plan, &in, &why))
+        return error_set(e, ERROR_FORBIDDEN, why);
+    if (event->membership == MEMBERSHIP_INVITE && ignored_every_invite(plan->tx->db, event->target))
+        return error_set(e, ERROR_INVITE_BLOCKED, NULL); /* Client-Server API, "Invite permission" */
+    return read_relation(plan, d, event, e) && find_redacted(plan, d, sender_id, event, e);
 }

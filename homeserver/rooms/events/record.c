@@ -69,28 +69,6 @@ bool record_place(struct tx *tx, struct new_event *event)
 
 /* --- What is written --- */
 
-static bool write_row(struct tx *tx, struct new_event *event)
-{
-    struct room *room = event->room;
-    if (event->row.pos == room->last_pos) { /* the next event names it */
-        strcpy(room->last_event_id, event->pdu.event_id);
-        memcpy(room->last_reference, event->reference, SHA256_BYTES);
-    }
-    return events_insert(tx, &event->row);
-}
-
-static bool write_transaction(struct tx *tx, struct new_event *event)
-{
-    return event->txn_id == NULL ||
-           transactions_insert(tx, event->device, event->room->no, event->about, event->txn_id, event->row.pos);
-}
-
-static bool write_relation(struct tx *tx, struct new_event *event)
-{
-    return event->relates_to == NULL || events_room_of(tx->db, event->relates_to) != event->room->no ||
-           relations_insert(tx, event->relates_to, event->rel_type, event->row.pos);
-}
-
 static bool write_redaction(struct tx *tx, struct new_event *event)
 {
     struct event_row row;
@@ -109,17 +87,12 @@ static bool write_redaction(struct tx *tx, struct new_event *event)
     return done;
 }
 
-static bool run_hooks(struct tx *tx, struct new_event *event)
-{
-    return rooms_run_hooks(event->room->rooms, tx, event);
-}
-
-static bool queue_changes(struct tx *tx, struct new_event *event)
+static void queue_changes(struct tx *tx, struct new_event *event)
 {
     const struct event_row *row = &event->row;
     struct change change = {.kind = CHANGE_EVENT, .pos = row->pos, .room = row->room, .user = row->sender};
     if (!tx_heard(tx))
-        return true;
+        return;
     room_joined(event->room, tx); /* observers will ask */
     if (row->state_key == NULL)
         recent_events_add(rooms_recent_events(event->room->rooms), row);
@@ -128,16 +101,24 @@ static bool queue_changes(struct tx *tx, struct new_event *event)
     change.user = event->target;
     if (event->target != 0)
         tx_change(tx, change);
-    return true;
 }
 
+/* The room's memory may be ahead of what is written here: only its last event may say what the next one names. */
 bool record_write(struct tx *tx, struct new_event *event)
 {
-    static bool (*const STEPS[])(struct tx * tx, struct new_event * event) = {
-        write_row, write_transaction, write_relation, write_redaction, run_hooks, queue_changes,
-    };
-    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
-        if (!STEPS[i](tx, event))
-            return false;
-    return true;
+    struct room *room = event->room;
+    const struct event_row *row = &event->row;
+    if (row->pos == room->last_pos) {
+        strcpy(room->last_event_id, event->pdu.event_id);
+        memcpy(room->last_reference, event->reference, SHA256_BYTES);
+    }
+    bool written = events_insert(tx, row) &&
+                   (event->txn_id == NULL ||
+                    transactions_insert(tx, event->device, room->no, event->about, event->txn_id, row->pos)) &&
+                   (event->relates_to == NULL || events_room_of(tx->db, event->relates_to) != room->no ||
+                    relations_insert(tx, event->relates_to, event->rel_type, row->pos)) &&
+                   write_redaction(tx, event) && rooms_run_hooks(room->rooms, tx, event);
+    if (written)
+        queue_changes(tx, event);
+    return written;
 }

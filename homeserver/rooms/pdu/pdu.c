@@ -66,11 +66,6 @@ static const char *written_room_id(const struct pdu *pdu)
     return none ? NULL : pdu->room_id;
 }
 
-static bool written_redacts(const struct pdu *pdu, unsigned parts)
-{
-    return pdu->redacts != NULL && room_version_has(pdu->version, ROOM_TOP_LEVEL_REDACTS) && !(parts & PDU_REDACTED);
-}
-
 /* The keys stand in canonical order; what a version or an event does not have is left out. */
 void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts)
 {
@@ -92,7 +87,7 @@ void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts)
     text_add_int(out, pdu->origin_server_ts);
     text_adds(out, ",\"prev_events\":");
     add_references(out, pdu, pdu->prev_events, pdu->prev_hashes, pdu->n_prev);
-    if (written_redacts(pdu, parts))
+    if (pdu->redacts != NULL && room_version_has(pdu->version, ROOM_TOP_LEVEL_REDACTS) && !(parts & PDU_REDACTED))
         add_member(out, ",\"redacts\":", pdu->redacts);
     if (room_id != NULL)
         add_member(out, ",\"room_id\":", room_id);

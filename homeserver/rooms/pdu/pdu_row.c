@@ -81,6 +81,7 @@ bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, 
     copy_row(out, &row);
     room_no room = row.room;
     user_no sender = row.sender;
+    out->redacted = row.redacted_by != 0;
     char *auth = xstrdup(row.auth);
     stmt_end(q); /* the references are read by the same statement */
     struct pdu *p = &out->pdu;
@@ -112,15 +113,6 @@ void pdu_row_finish(struct pdu_row *row)
     free(row->type);
     free(row->state_key);
     free(row->redacts);
-}
-
-static bool redacted(struct db *db, stream_pos pos)
-{
-    struct event_row row;
-    struct stmt *q = events_by_pos(db, pos);
-    bool is = events_next(q, &row) && row.redacted_by != 0;
-    stmt_end(q);
-    return is;
 }
 
 static bool hash_holds(const struct pdu *pdu)
@@ -158,7 +150,7 @@ bool pdu_row_check(struct db *db, struct user_names *names, const struct signing
 {
     struct pdu_row row;
     bool holds = pdu_row_load(&row, db, names, key, server_name, pos) && id_holds(&row.pdu) &&
-                 signature_holds(&row.pdu, key) && (redacted(db, pos) || hash_holds(&row.pdu));
+                 signature_holds(&row.pdu, key) && (row.redacted || hash_holds(&row.pdu));
     pdu_row_finish(&row);
     return holds;
 }

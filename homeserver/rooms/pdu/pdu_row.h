@@ -20,6 +20,7 @@ struct pdu_row {
     char *ids[1 + 32]; /* prev_events, then auth_events */
     unsigned char hashes[1 + 32][SHA256_BYTES];
     const char *prev[1], *auth[32];
+    bool redacted; /* the content is what was left of it: its hash does not hold */
 };
 
 /* Puts the event at pos together, with the server's own key as its signer. false: there is no such event, or it is

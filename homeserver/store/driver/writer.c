@@ -124,6 +124,8 @@ void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
     w->own.undos[w->own.at.n_undos++] = (struct undo){undo, arg};
 }
 
+/* Memory follows the database back, the newest first: an undo finds things as they were when it was asked for. What is
+ * remembered of facts (gate_cache.h) may have been read from what is no longer so, whichever tables it was. */
 static void go_back(struct writer *w, struct mark to)
 {
     db_epoch_next(w->own.db, EPOCH_ALL);
@@ -134,6 +136,9 @@ static void go_back(struct writer *w, struct mark to)
     w->own.at = to;
 }
 
+/* Two ways to fail: the job refuses, or the database failed under it, which is noticed only here (db.h: a failure is
+ * sticky, so what the job did after it did nothing). Either way it alone goes back; the jobs before it stay, and those
+ * after it never see what it did. */
 static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
 {
     struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
@@ -161,7 +166,12 @@ static void tell_observers(struct writer *w)
             w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
 }
 
-/* false: nothing of it was committed. */
+/* false: nothing of it was committed, whatever its jobs had answered.
+ *
+ * Positions are reserved before the jobs run, in the same transaction: if it fails, they were never handed out. The clock
+ * is read once, so that events of one group may share a time but never go back in it. The sync of COMMIT is what all
+ * jobs of the group wait for together; observers run after it, because what they tell must be durable and visible to
+ * readers, and before anybody is answered, because who was answered looks for the effect. */
 static bool commit_group(struct writer *w, struct waiting *first)
 {
     int64_t now_ms = clock_wall_ms(), n = 0;
@@ -186,15 +196,6 @@ static bool commit_group(struct writer *w, struct waiting *first)
     return false;
 }
 
-static bool run_group(struct writer *w, struct waiting *first)
-{
-    bool committed = commit_group(w, first);
-    if (w->own.bulk)
-        db_cache_shrink(w->own.db);
-    w->own.bulk = false;
-    return committed;
-}
-
 static struct waiting *take_group(struct writer *w)
 {
     pthread_mutex_lock(&w->lock);
@@ -209,13 +210,6 @@ static struct waiting *take_group(struct writer *w)
         w->tail = &w->head;
     pthread_mutex_unlock(&w->lock);
     return first;
-}
-
-static void settle_failed(struct waiting *job)
-{
-    if (job->ok || job->error->code == ERROR_NONE)
-        error_set(job->error, ERROR_UNKNOWN, NULL);
-    job->ok = false;
 }
 
 static void end_job(struct writer *w, struct waiting *job)
@@ -234,9 +228,10 @@ static void end_job(struct writer *w, struct waiting *job)
 static void end_group(struct writer *w, struct waiting *first, bool committed)
 {
     for (struct waiting *job = first, *next; job != NULL; job = next) {
-        next = job->next; /* job is gone once it has ended */
-        if (!committed)
-            settle_failed(job);
+        next = job->next;                                              /* job is gone once it has ended */
+        if (!committed && (job->ok || job->error->code == ERROR_NONE)) /* a refusal stays the refusal it was */
+            error_set(job->error, ERROR_UNKNOWN, NULL);
+        job->ok = job->ok && committed;
         end_job(w, job);
     }
 }
@@ -244,8 +239,13 @@ static void end_group(struct writer *w, struct waiting *first, bool committed)
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
-    for (struct waiting *first; (first = take_group(w)) != NULL;)
-        end_group(w, first, run_group(w, first));
+    for (struct waiting *first; (first = take_group(w)) != NULL;) {
+        bool committed = commit_group(w, first);
+        if (w->own.bulk)
+            db_cache_shrink(w->own.db);
+        w->own.bulk = false;
+        end_group(w, first, committed);
+    }
     return NULL;
 }
 
