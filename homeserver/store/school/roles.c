@@ -16,18 +16,17 @@
     " AND s.source <> 'derived' AND ((s.begin_date <= " begin " AND s.end_date >= " end ")"                            \
     " OR (s.source = " source_ " AND s.source <> 'school')))"
 
-/* The role of the enrollment itself, and a class teacher is a teacher. */
+/* The role of the enrollment itself (E7: never a teacher's for external staff), and a class teacher is a teacher. */
+#define FOLLOWS(role, where)                                                                                           \
+    "SELECT n.user_no, c.school_no, " role ", n.begin_date, n.end_date, 'derived', NULL, NULL FROM enrollments n"      \
+    " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0 AND " where                                          \
+    " AND NOT " SAID("n.user_no", "c.school_no", role, "n.begin_date", "n.end_date", "n.source")
+#define NO_EXTERNAL_TEACHER                                                                                            \
+    "NOT (n.role = 'teacher' AND EXISTS (SELECT 1 FROM roles x WHERE x.user_no = n.user_no"                            \
+    " AND x.school_no = c.school_no AND x.role = 'external'))"
 #define IMPLIED_BY(of)                                                                                                 \
-    "SELECT n.user_no, c.school_no, n.role, n.begin_date, n.end_date, 'derived', NULL, NULL FROM enrollments n"        \
-    " JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0"                                                     \
-    " AND NOT (n.role = 'teacher' AND EXISTS (SELECT 1 FROM roles x WHERE x.user_no = n.user_no"                       \
-    " AND x.school_no = c.school_no AND x.role = 'external'))"                                                         \
-    " AND NOT " SAID("n.user_no", "c.school_no", "n.role", "n.begin_date", "n.end_date", "n.source")                   \
-        of("n.user_no") " UNION ALL SELECT n.user_no, c.school_no, 'teacher', n.begin_date, n.end_date, 'derived',"    \
-                        " NULL, NULL FROM enrollments n JOIN classes c ON c.class_no = n.class_no WHERE c.ended = 0"   \
-                        " AND n.role = 'class_teacher' AND NOT " SAID("n.user_no", "c.school_no", "'teacher'",         \
-                                                                      "n.begin_date", "n.end_date", "n.source")        \
-                            of("n.user_no")
+    FOLLOWS("n.role", NO_EXTERNAL_TEACHER)                                                                             \
+    of("n.user_no") " UNION ALL " FOLLOWS("'teacher'", "n.role = 'class_teacher'") of("n.user_no")
 #define IMPLIED_GUARDIANS_BY(of)                                                                                       \
     "SELECT g.guardian, r.school_no, 'guardian', r.begin_date, r.end_date, 'derived', NULL, NULL FROM guardianships g" \
     " JOIN roles r ON r.user_no = g.child WHERE r.role = 'pupil'"                                                      \
@@ -41,10 +40,16 @@
     "SELECT 1 FROM enrollments n JOIN classes c ON c.class_no = n.class_no WHERE n.user_no = roles.user_no"            \
     " AND c.school_no = roles.school_no AND c.ended = 0 AND n.role = '" role "'"
 
-#define HOMEROOMS(who, role, enrolled, also)                                                                           \
+/* The homeroom that goes with a role: whose, as what, in which school. */
+#define HOMEROOM(who, role, enrolled, also)                                                                            \
     "SELECT " who " AS user_no, '" role "' AS role, c.school_no, c.title FROM enrollments n"                           \
     " JOIN classes c ON c.class_no = n.class_no" also " WHERE c.kind = 'homeroom' AND n.role = '" enrolled             \
     "' AND " CURRENT("n", 2)
+#define OF_PUPILS HOMEROOM("n.user_no", "pupil", "pupil", "")
+#define OF_TEACHERS HOMEROOM("n.user_no", "teacher", "class_teacher", "")
+#define OF_CLASS_TEACHERS HOMEROOM("n.user_no", "class_teacher", "class_teacher", "")
+#define OF_GUARDIANS HOMEROOM("g.guardian", "guardian", "pupil", " JOIN guardianships g ON g.child = n.user_no")
+#define HOMEROOMS OF_PUPILS " UNION ALL " OF_TEACHERS " UNION ALL " OF_CLASS_TEACHERS " UNION ALL " OF_GUARDIANS
 
 enum {
     ALL,
@@ -90,81 +95,12 @@ static const struct statement TEXTS[N] = {
     [DERIVED_GUARDIANS] = DERIVED_BY("=", EVERYBODY),
     [DERIVED_GUARDIANS_OF] = DERIVED_BY("=", ONE_FIRST),
 
-    [HOLDERS] =
-        "SELECT u.localpart, r.role, s.name, coalesce(h.title, ''), p.given_name, p.middle_name, p.family_name"
-        " FROM roles r JOIN people p ON p.user_no = r.user_no JOIN users u ON u.user_no = r.user_no"
-        " JOIN schools s ON s.school_no = r.school_no LEFT JOIN (" HOMEROOMS(
-            "n.user_no", "pupil", "pupil",
-            "") " UNION ALL " HOMEROOMS("n.user_no", "teacher", "class_teacher",
-                                        "") " UNION ALL " HOMEROOMS("n.user_no", "class_teacher", "class_teacher",
-                                                                    "") " UNION ALL " HOMEROOMS("g.guardian",
-                                                                                                "guardian", "pupil",
-                                                                                                " JOIN guardianships g "
-                                                                                                "ON g.child = "
-                                                                                                "n.user_no") ") h ON "
-                                                                                                             "h.user_"
-                                                                                                             "no = "
-                                                                                                             "r.user_"
-                                                                                                             "no AND "
-                                                                                                             "h.school_"
-                                                                                                             "no = "
-                                                                                                             "r.school_"
-                                                                                                             "no AND "
-                                                                                                             "h.role = "
-                                                                                                             "r.role"
-                                                                                                             " WHERE "
-                                                                                                             "($1 = '' "
-                                                                                                             "OR "
-                                                                                                             "r.role = "
-                                                                                                             "$1) "
-                                                                                                             "AND"
-                                                                                                             " " CURRENT(
-                                                                                                                 "r",
-                                                                                                                 2) " A"
-                                                                                                                    "ND"
-                                                                                                                    " p"
-                                                                                                                    ".e"
-                                                                                                                    "nd"
-                                                                                                                    "ed"
-                                                                                                                    " ="
-                                                                                                                    " 0"
-                                                                                                                    " O"
-                                                                                                                    "RD"
-                                                                                                                    "ER"
-                                                                                                                    " B"
-                                                                                                                    "Y "
-                                                                                                                    "s."
-                                                                                                                    "sc"
-                                                                                                                    "ho"
-                                                                                                                    "ol"
-                                                                                                                    "_n"
-                                                                                                                    "o,"
-                                                                                                                    " 4"
-                                                                                                                    ", "
-                                                                                                                    "r."
-                                                                                                                    "ro"
-                                                                                                                    "le"
-                                                                                                                    ", "
-                                                                                                                    "p."
-                                                                                                                    "fa"
-                                                                                                                    "mi"
-                                                                                                                    "ly"
-                                                                                                                    "_n"
-                                                                                                                    "am"
-                                                                                                                    "e,"
-                                                                                                                    " p"
-                                                                                                                    ".g"
-                                                                                                                    "iv"
-                                                                                                                    "en"
-                                                                                                                    "_n"
-                                                                                                                    "am"
-                                                                                                                    "e,"
-                                                                                                                    " u"
-                                                                                                                    ".u"
-                                                                                                                    "se"
-                                                                                                                    "r_"
-                                                                                                                    "n"
-                                                                                                                    "o",
+    [HOLDERS] = "SELECT u.localpart, r.role, s.name, coalesce(h.title, ''), p.given_name, p.middle_name, p.family_name"
+                " FROM roles r JOIN people p ON p.user_no = r.user_no JOIN users u ON u.user_no = r.user_no"
+                " JOIN schools s ON s.school_no = r.school_no LEFT JOIN (" HOMEROOMS ") h"
+                " ON h.user_no = r.user_no AND h.school_no = r.school_no AND h.role = r.role"
+                " WHERE ($1 = '' OR r.role = $1) AND p.ended = 0 AND " CURRENT(
+                    "r", 2) " ORDER BY s.school_no, 4, r.role, p.family_name, p.given_name, u.user_no",
 
     [PUT] = {"INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
              " VALUES ($1, $2, $3, $4, $5, $6)"
