@@ -78,8 +78,15 @@ static void pending_finish(struct pending *p)
 static bool school_put(struct importing *in, size_t i, enum roster_change counts)
 {
     const struct roster_school *school = &in->roster->schools[i];
-    struct school_row row = {in->schools[i], school->id, school->name, false, in->source};
+    struct school_row row = {0};
+    if (counts == ROSTER_SCHOOLS_CHANGED)
+        schools_get(in->tx->db, in->schools[i], &row);
+    row.sourced_id = school->id;
+    row.name = school->name;
+    row.ended = false;
+    row.source = in->source;
     in->schools[i] = schools_put(in->tx->db, &row);
+    school_row_finish(&row);
     ++in->changes->n[counts];
     changelog_line(&in->changelog, "school", counts == ROSTER_SCHOOLS_CHANGED ? '=' : '+', school->id);
     if (counts == ROSTER_SCHOOLS_CHANGED)
@@ -123,16 +130,18 @@ bool import_apply_schools(struct importing *in)
 static bool class_put(struct importing *in, size_t i, enum roster_change counts)
 {
     const struct roster_class *class = &in->roster->classes[i];
-    struct class_row row = {
-        .no = in->classes[i],
-        .sourced_id = class->id,
-        .grade = class->grade,
-        .title = class->title,
-        .school = in->schools[class->school],
-        .homeroom = class->homeroom,
-        .source = in->source,
-    };
+    struct class_row row = {0};
+    if (counts == ROSTER_CLASSES_CHANGED)
+        classes_get(in->tx->db, in->classes[i], &row);
+    row.sourced_id = class->id;
+    row.grade = class->grade;
+    row.title = class->title;
+    row.school = in->schools[class->school];
+    row.homeroom = class->homeroom;
+    row.ended = false;
+    row.source = in->source;
     in->classes[i] = classes_put(in->tx->db, &row);
+    class_row_finish(&row);
     ++in->changes->n[counts];
     changelog_line(&in->changelog, "class", counts == ROSTER_CLASSES_CHANGED ? '=' : '+', class->id);
     if (counts == ROSTER_CLASSES_CHANGED)
@@ -209,20 +218,24 @@ static bool put_display_name(struct importing *in, size_t i)
     return done;
 }
 
-static bool person_put(struct importing *in, size_t i)
+static bool person_put(struct importing *in, size_t i, bool known)
 {
     const struct roster_person *p = &in->roster->people[i];
-    struct person_row row = {
-        .no = in->people[i],
-        .sourced_id = p->id,
-        .given = p->given,
-        .family = p->family,
-        .middle = p->middle,
-        .birth = p->birth,
-        .enabled = p->enabled,
-        .source = in->source,
-    };
-    return people_put(in->tx->db, &row) || database_failed(in);
+    struct person_row row = {0};
+    if (known)
+        people_get(in->tx->db, in->people[i], &row);
+    row.no = in->people[i];
+    row.sourced_id = p->id;
+    row.given = p->given;
+    row.family = p->family;
+    row.middle = p->middle;
+    row.birth = p->birth;
+    row.enabled = p->enabled;
+    row.ended = false;
+    row.source = in->source;
+    bool done = people_put(in->tx->db, &row);
+    person_row_finish(&row);
+    return done || database_failed(in);
 }
 
 static bool person_add(struct importing *in, size_t i)
@@ -239,7 +252,7 @@ static bool person_add(struct importing *in, size_t i)
     changelog_line(&in->changelog, "person", '+', p->id);
     in->people[i] = account_insert(in->tx, &account, in->e);
     text_finish(&name);
-    return in->people[i] != 0 && person_put(in, i);
+    return in->people[i] != 0 && person_put(in, i, false);
 }
 
 /* What happened to people who are there already; several may be true. */
@@ -272,7 +285,7 @@ static bool person_change(struct importing *in, size_t i, unsigned what)
 {
     ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
     changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', in->roster->people[i].id);
-    if (!person_put(in, i) || !person_state(in, i, what))
+    if (!person_put(in, i, true) || !person_state(in, i, what))
         return false;
     if ((what & PERSON_RENAMED) == 0)
         return true;

@@ -503,19 +503,22 @@ static class_no class_new(struct changing_records *c, const struct class_row *cl
 class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version)
 {
     struct doing d;
-    struct class_row row;
+    struct class_row now, row = *class_;
     if (!name_fits(c, class_->title) || !name_fits(c, class_->grade))
         return 0;
     if (*class_->title == '\0')
         return error_set(c->e, ERROR_INVALID_PARAM, "A class needs a title.");
     if (class_->no == 0)
         return class_new(c, class_);
-    if (!classes_get(c->tx->db, class_->no, &row))
+    if (!classes_get(c->tx->db, class_->no, &now))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    row.grade = class_->grade;
-    row.title = class_->title;
+    row.sourced_id = now.sourced_id;
+    row.school = now.school;
+    row.homeroom = now.homeroom;
+    row.ended = now.ended;
+    row.source = now.source;
     bool good =
-        version_fits(c, row.version, if_version) &&
+        version_fits(c, now.version, if_version) &&
         start(&d, c, ACT_RECORDS_WRITE,
               &(struct subject){.school = row.school, .class = row.no, .roster_kept = source_is_roster(row.source)});
     if (good) {
@@ -523,8 +526,8 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
         reconcile_class(d.s, row.no);
         good = finish(&d, good, "class.update", row.school, subject_json(c, 0, row.no, 0), NULL);
     }
-    class_row_finish(&row);
-    return good ? class_->no : 0;
+    class_row_finish(&now);
+    return good ? row.no : 0;
 }
 
 static bool end_enrollments(struct doing *d, class_no class)
