@@ -28,12 +28,6 @@ struct request_line {
     char *lines[VERB_OPTIONS_MAX]; /* of OPTION_FILE, to free */
 };
 
-static const char *config_path_default(void)
-{
-    const char *path = getenv("PARTA_CONFIG");
-    return path != NULL && *path != '\0' ? path : CONFIG_PATH;
-}
-
 /* The verbs that begin with this word ("user"), or all of them (""). Answers how many. */
 static int print_verbs(FILE *out, const char *word)
 {
@@ -292,7 +286,8 @@ static int without_verb(int argc, char **argv, int at)
 int main(int argc, char **argv)
 {
     struct config *config = NULL;
-    struct request_line line = {.config_path = config_path_default()};
+    const char *path = getenv("PARTA_CONFIG");
+    struct request_line line = {.config_path = path != NULL && *path != '\0' ? path : CONFIG_PATH};
     log_set_level(LOG_WARN);
     umask(077); /* what it makes is for the server's user only */
     int first = skip_config(&line, argc, argv), at = first;

@@ -98,11 +98,6 @@ static const struct verb_option LIST_OPTIONS[] = {
     {NULL},
 };
 
-static void add_name(struct text *out, const struct role_holder_row *row)
-{
-    text_addf(out, "%s %s%s%s", row->given, row->middle, *row->middle != '\0' ? " " : "", row->family);
-}
-
 static bool list(struct verb_call *call)
 {
     char day[DAY_TEXT_BYTES];
@@ -118,8 +113,7 @@ static bool list(struct verb_call *call)
     for (; limit > 0 && roles_holders_next(q, &row); --limit) {
         text_addf(&call->out, "@%s:%s\t%s\t%s\t%s\t", row.localpart, call->config->server_name,
                   school_role_name(row.role), row.school_name, row.class_title);
-        add_name(&call->out, &row);
-        text_addc(&call->out, '\n');
+        text_addf(&call->out, "%s %s%s%s\n", row.given, row.middle, *row.middle != '\0' ? " " : "", row.family);
     }
     stmt_end(q);
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");

@@ -75,12 +75,6 @@ static void read_room(struct asking *a)
     };
 }
 
-static void count(struct asking *a)
-{
-    if (a->life.n >= 0)
-        a->f->room.n_people = a->life.n + (target_enters(a) && !a->f->target.service);
-}
-
 /* F2: who the second is, or becomes. */
 static user_no other_of_direct(const struct asking *a, user_no one)
 {
@@ -130,7 +124,8 @@ static void facts_in_room(struct asking *a, struct school_policy *policy)
     read_room(a);
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);
-    count(a);
+    if (a->life.n >= 0)
+        a->f->room.n_people = a->life.n + (target_enters(a) && !a->f->target.service);
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)
         read_pair(a);
     gate_cache_policy(a->memory, a->db, a->q->room, policy);

@@ -200,15 +200,6 @@ static const struct {
     {"sender_notification_permission", compile_power},
 };
 
-static bool compile_condition(struct build *b, struct condition *c, const json_t *source)
-{
-    const char *kind = json_get_string(source, "kind");
-    for (size_t i = 0; kind != NULL && i < sizeof CONDITIONS / sizeof *CONDITIONS; ++i)
-        if (strcmp(kind, CONDITIONS[i].kind) == 0)
-            return CONDITIONS[i].compile(b, c, source);
-    return false;
-}
-
 static void add_condition(struct build *b, const struct condition *c)
 {
     text_add(&b->conditions, (const char *)c, sizeof *c);
@@ -221,7 +212,11 @@ static bool ask_conditions(struct build *b, const json_t *source)
     const json_t *conditions = json_get_array(source, "conditions"), *one;
     for (size_t i = 0; (one = json_array_get(conditions, i)) != NULL; ++i) {
         struct condition c = {.slot = PUSH_SLOT__COUNT};
-        if (!compile_condition(b, &c, one))
+        const char *kind = json_get_string(one, "kind");
+        size_t k = 0;
+        while (k < sizeof CONDITIONS / sizeof *CONDITIONS && (kind == NULL || strcmp(kind, CONDITIONS[k].kind) != 0))
+            ++k;
+        if (k == sizeof CONDITIONS / sizeof *CONDITIONS || !CONDITIONS[k].compile(b, &c, one))
             return false;
         add_condition(b, &c);
     }

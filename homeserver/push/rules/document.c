@@ -28,11 +28,6 @@ bool push_rule_kind_from(const char *name, enum push_rule_kind *out)
     return false;
 }
 
-static bool has_conditions(enum push_rule_kind kind)
-{
-    return kind == PUSH_RULE_OVERRIDE || kind == PUSH_RULE_UNDERRIDE;
-}
-
 static json_t *load_defaults(void)
 {
     json_t *defaults = json_loads(PUSH_DEFAULTS, JSON_REJECT_DUPLICATES, NULL);
@@ -90,14 +85,6 @@ static json_t *own_rules(const json_t *rules, enum push_rule_kind kind)
     return json_get_array(json_get_object(rules, "rules"), KINDS[kind]);
 }
 
-static size_t count_own(const json_t *rules)
-{
-    size_t n = 0;
-    for (int kind = 0; kind < PUSH_RULE_KIND__COUNT; ++kind)
-        n += json_array_size(own_rules(rules, (enum push_rule_kind)kind));
-    return n;
-}
-
 /* The whole, for display and evaluation. */
 
 /* Puts the user's id where the default rule says so. */
@@ -114,15 +101,6 @@ static void personalise(json_t *rule, const char *user_id)
         }
 }
 
-static void apply_change(json_t *rule, const json_t *change)
-{
-    json_t *enabled = json_object_get(change, "enabled"), *actions = json_get_array(change, "actions");
-    if (json_is_boolean(enabled))
-        json_object_set(rule, "enabled", enabled);
-    if (actions != NULL)
-        json_object_set(rule, "actions", actions);
-}
-
 /* Appends the default rules of one kind, either the master rule or the others. */
 static void add_defaults(json_t *out, const json_t *defaults, const json_t *changes, bool master, const char *user_id)
 {
@@ -131,7 +109,12 @@ static void add_defaults(json_t *out, const json_t *defaults, const json_t *chan
     json_array_foreach(defaults, i, rule) {
         if (is_rule(rule, MASTER) != master)
             continue;
-        apply_change(rule, json_object_get(changes, json_get_string(rule, "rule_id")));
+        const json_t *change = json_object_get(changes, json_get_string(rule, "rule_id"));
+        json_t *enabled = json_object_get(change, "enabled"), *actions = json_get_array(change, "actions");
+        if (json_is_boolean(enabled))
+            json_object_set(rule, "enabled", enabled);
+        if (actions != NULL)
+            json_object_set(rule, "actions", actions);
         personalise(rule, user_id);
         json_array_append(out, rule);
     }
@@ -298,7 +281,7 @@ static bool read_matter(json_t *rule, enum push_rule_kind kind, const json_t *bo
         json_object_set(rule, "pattern", pattern);
         return is_short_string(pattern) || bad(e, "The pattern must be a string of at most 512 bytes.");
     }
-    if (!has_conditions(kind))
+    if (kind != PUSH_RULE_OVERRIDE && kind != PUSH_RULE_UNDERRIDE)
         return true;
     if (conditions == NULL || json_is_null(conditions)) {
         json_object_set_new(rule, "conditions", json_array());
@@ -325,13 +308,6 @@ static json_t *read_rule(enum push_rule_kind kind, const char *rule_id, const js
 
 /* Changes. */
 
-static bool no_such_place(struct error *e, const char *rule_id)
-{
-    error_set_field(e, ERROR_UNKNOWN, "The rule named by before or after was not found.", "rule_id", rule_id);
-    e->status = 400;
-    return false;
-}
-
 /* The index at which the rule goes into list, in which it is not. */
 static bool find_place(const json_t *list, const struct push_place *place, size_t otherwise, size_t *out,
                        struct error *e)
@@ -343,8 +319,11 @@ static bool find_place(const json_t *list, const struct push_place *place, size_
     if (*next_to == '.')
         return bad(e, "A rule cannot be placed next to one of the server's.");
     size_t at = find_index(list, next_to);
-    if (at == json_array_size(list))
-        return no_such_place(e, next_to);
+    if (at == json_array_size(list)) {
+        error_set_field(e, ERROR_UNKNOWN, "The rule named by before or after was not found.", "rule_id", next_to);
+        e->status = 400;
+        return false;
+    }
     *out = place->before != NULL ? at : at + 1;
     return true;
 }
@@ -356,9 +335,11 @@ bool push_rules_put(json_t *rules, enum push_rule_kind kind, const char *rule_id
     json_t *rule = read_rule(kind, rule_id, body, e);
     if (rule == NULL)
         return false;
-    size_t was = find_index(list, rule_id), at;
+    size_t was = find_index(list, rule_id), at, n = 0;
     bool is_new = was == json_array_size(list);
-    if (is_new && count_own(rules) >= PUSH_RULES_MAX) {
+    for (int k = 0; k < PUSH_RULE_KIND__COUNT; ++k)
+        n += json_array_size(own_rules(rules, (enum push_rule_kind)k));
+    if (is_new && n >= PUSH_RULES_MAX) {
         json_decref(rule);
         return error_set(e, ERROR_TOO_LARGE, "There are too many push rules.");
     }

@@ -74,12 +74,6 @@ static bool room_id_fits(const struct check *c)
     return c->in->room_id != NULL && same(id_server(c->in->room_id), id_server(c->in->sender));
 }
 
-static bool known_version(const json_t *content)
-{
-    return json_object_get(content, "room_version") == NULL ||
-           room_version_get(json_get_string(content, "room_version")) != NULL;
-}
-
 static bool additional_creators_valid(const json_t *content)
 {
     const json_t *list = json_object_get(content, "additional_creators");
@@ -102,7 +96,8 @@ static enum verdict create(struct check *c)
         return reject(c, "Only the first event of a room can create it.");
     if (!room_id_fits(c))
         return reject(c, "The room id does not fit the event that creates the room.");
-    if (!known_version(content))
+    if (json_object_get(content, "room_version") != NULL &&
+        room_version_get(json_get_string(content, "room_version")) == NULL)
         return reject(c, "The room version is not known.");
     if (has(c, ROOM_CREATOR_IN_CONTENT) && json_object_get(content, "creator") == NULL)
         return reject(c, "The event that creates the room does not name its creator.");
@@ -187,11 +182,6 @@ static bool join_rule_is(const struct check *c, const char *rule, enum room_feat
 static bool restricted_rule(const struct check *c)
 {
     return join_rule_is(c, "restricted", ROOM_RESTRICTED) || join_rule_is(c, "knock_restricted", ROOM_KNOCK_RESTRICTED);
-}
-
-static bool knock_rule(const struct check *c)
-{
-    return join_rule_is(c, "knock", ROOM_KNOCK) || join_rule_is(c, "knock_restricted", ROOM_KNOCK_RESTRICTED);
 }
 
 /* Whether the join names a member who could have invited. */
@@ -286,16 +276,12 @@ static bool outranks(const struct check *c, enum power_key act)
     return c->own >= power_level(&c->power, act) && power_of_user(&c->power, c->in->state_key) < c->own;
 }
 
-static bool may_walk_away(const struct check *c, const char *now)
-{
-    return same(now, "invite") || same(now, "join") || (has(c, ROOM_KNOCK) && same(now, "knock"));
-}
-
 static enum verdict leave(struct check *c)
 {
     const char *now = membership_of(c, c->in->state_key);
     if (same(c->in->sender, c->in->state_key))
-        return allow_if(c, may_walk_away(c, now), "You are not in this room.");
+        return allow_if(c, same(now, "invite") || same(now, "join") || (has(c, ROOM_KNOCK) && same(now, "knock")),
+                        "You are not in this room.");
     if (!joined(c, c->in->sender))
         return reject(c, "You are not in this room.");
     if (same(now, "ban") && c->own < power_level(&c->power, POWER_BAN))
@@ -313,7 +299,7 @@ static enum verdict ban(struct check *c)
 static enum verdict knock(struct check *c)
 {
     const char *now = membership_of(c, c->in->sender);
-    if (!knock_rule(c))
+    if (!join_rule_is(c, "knock", ROOM_KNOCK) && !join_rule_is(c, "knock_restricted", ROOM_KNOCK_RESTRICTED))
         return reject(c, "This room does not take knocks.");
     if (!same(c->in->sender, c->in->state_key))
         return reject(c, "You can only knock for yourself.");
@@ -512,20 +498,14 @@ static const struct {
     {"m.room.redaction", ROOM_REDACTION_AUTH, redaction},
 };
 
-static void begin(struct check *c)
-{
-    const struct auth_input *in = c->in;
-    c->create = state(c, "m.room.create", "");
-    power_init(&c->power, in->version, c->create != NULL ? c->create->sender : NULL,
-               c->create != NULL ? c->create->content : NULL, state_content(c, "m.room.power_levels"));
-    c->own = power_of_user(&c->power, in->sender);
-}
-
 bool auth_check(const struct auth_input *in, const char **why)
 {
     struct check c = {.in = in};
     enum verdict verdict = NEXT;
-    begin(&c);
+    c.create = state(&c, "m.room.create", "");
+    power_init(&c.power, in->version, c.create != NULL ? c.create->sender : NULL,
+               c.create != NULL ? c.create->content : NULL, state_content(&c, "m.room.power_levels"));
+    c.own = power_of_user(&c.power, in->sender);
     for (size_t i = 0; verdict == NEXT && i < COUNT(RULES); ++i)
         if ((RULES[i].type == NULL || same(RULES[i].type, in->type)) &&
             (RULES[i].feature == 0 || has(&c, RULES[i].feature)))
