@@ -21,6 +21,7 @@ struct entry {
     struct session session; /* first: a session is its entry */
     _Atomic int refs;
     _Atomic bool used;
+    _Atomic bool held;       /* in by_token */
     _Atomic int64_t seen_ms; /* monotonic clock: when the device's row was last told; 0: not yet */
     unsigned char hash[TOKEN_HASH_BYTES];
     UT_hash_handle hh;
@@ -84,6 +85,7 @@ static void drop(struct sessions *s, struct entry *entry)
         free(person);
     }
     HASH_DELETE(hh, s->by_token, entry);
+    entry->held = false;
     session_unref(&entry->session);
 }
 
@@ -140,6 +142,16 @@ const struct session *sessions_find(struct sessions *s, const char *token)
     return find(s, hash);
 }
 
+bool session_holds(const struct session *session)
+{
+    struct entry *entry = (struct entry *)session;
+    if (!entry->held || expired(session))
+        return false;
+    if (!entry->used)
+        entry->used = true;
+    return true;
+}
+
 /* Keeps the entry if nothing was revoked since it was read and nobody else has brought it in meanwhile. */
 static void keep(struct sessions *s, struct entry *entry, uint64_t generation)
 {
@@ -157,6 +169,7 @@ static void keep(struct sessions *s, struct entry *entry, uint64_t generation)
         }
         DL_APPEND(person->entries, entry);
         HASH_ADD(hh, s->by_token, hash, TOKEN_HASH_BYTES, entry);
+        entry->held = true;
         session_ref(&entry->session);
     }
     pthread_rwlock_unlock(&s->lock);

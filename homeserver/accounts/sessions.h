@@ -44,6 +44,10 @@ const struct session *sessions_find(struct sessions *sessions, const char *token
  * token has expired but its device is still there. Blocks (a read). */
 const struct session *sessions_load(struct sessions *sessions, struct db *db, const char *token, struct error *e);
 
+/* Whether a session that was found is still in memory as it was: neither revoked nor forgotten nor expired. It costs
+ * next to nothing: held polls are asked at every wake. Any thread, never blocks. */
+bool session_holds(const struct session *session);
+
 const struct session *session_ref(const struct session *session);
 void session_unref(const struct session *session); /* NULL is accepted; any thread */
 

@@ -67,11 +67,6 @@ void text_add(struct text *t, const char *bytes, size_t len)
     t->data[t->len] = '\0';
 }
 
-void text_adds(struct text *t, const char *s)
-{
-    text_add(t, s, strlen(s));
-}
-
 void text_addc(struct text *t, char c)
 {
     text_reserve(t, 1);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
     char *data;      /* heap; NULL while nothing was added */
@@ -21,7 +22,13 @@ void text_clear(struct text *t);  /* len = 0, keeps the memory */
 void text_reserve(struct text *t, size_t more);
 
 void text_add(struct text *t, const char *bytes, size_t len);
-void text_adds(struct text *t, const char *s); /* a NUL-terminated string */
+
+/* A NUL-terminated string; here, so that the length of a literal is known when it is compiled. */
+static inline void text_adds(struct text *t, const char *s)
+{
+    text_add(t, s, strlen(s));
+}
+
 void text_addc(struct text *t, char c);
 void text_add_int(struct text *t, int64_t n); /* decimal */
 void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -59,10 +59,21 @@ bool address_from(const struct sockaddr *from, struct address *out)
 
 void address_text(const struct address *address, char out[ADDRESS_TEXT])
 {
-    if (is_mapped(address))
-        inet_ntop(AF_INET, address->bytes + sizeof MAPPED, out, ADDRESS_TEXT);
-    else
+    if (!is_mapped(address)) {
         inet_ntop(AF_INET6, address->bytes, out, ADDRESS_TEXT);
+        return;
+    }
+    for (size_t i = sizeof MAPPED; i < sizeof address->bytes; ++i) { /* every request comes here */
+        unsigned byte = address->bytes[i];
+        if (i != sizeof MAPPED)
+            *out++ = '.';
+        if (byte >= 100)
+            *out++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *out++ = (char)('0' + byte / 10 % 10);
+        *out++ = (char)('0' + byte % 10);
+    }
+    *out = '\0';
 }
 
 bool network_parse(const char *text, struct network *out)

@@ -163,6 +163,23 @@ static void on_dispose(void *handle)
         loop_forget(context);
 }
 
+/* "<loop>-<number in hexadecimal>"; by hand, as each request gets one. */
+static void put_id(char out[12], int loop, uint32_t number)
+{
+    char digits[8];
+    size_t n = 0;
+    do
+        digits[n++] = "0123456789abcdef"[number % 16];
+    while ((number /= 16) != 0);
+    if (loop % 100 >= 10)
+        *out++ = (char)('0' + loop / 10 % 10);
+    *out++ = (char)('0' + loop % 10);
+    *out++ = '-';
+    while (n != 0)
+        *out++ = digits[--n];
+    *out = '\0';
+}
+
 struct request_context *h2o_exchange_context(h2o_req_t *req)
 {
     struct connection *connection = connection_of(req);
@@ -172,14 +189,15 @@ struct request_context *h2o_exchange_context(h2o_req_t *req)
     take_headers(req, &head);
     if (!method_from(req->method.base, req->method.len, &head.method))
         head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
-    struct request_context *context = request_context_create(loop->env->server, loop->env->router, &head);
+    struct request_context *context =
+        request_context_create(&loop->spares, loop->env->server, loop->env->router, &head);
     struct request_context **handle = h2o_mem_alloc_shared(&req->pool, sizeof *handle, on_dispose);
     *handle = context;
     context->loop = loop;
     context->req = req;
     context->connection = connection;
     connection->context = context;
-    snprintf(context->r.id, sizeof context->r.id, "%d-%x", loop->index % 100, loop->requests++);
+    put_id(context->r.id, loop->index, loop->requests++);
     find_ip(context, req);
     return context;
 }

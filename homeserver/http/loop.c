@@ -339,6 +339,7 @@ static void dispose(struct loop *loop)
     h2o_evloop_destroy(evloop);
     take_tls(loop, NULL);
     long_polls_finish(&loop->polls);
+    request_spares_finish(&loop->spares);
 }
 
 /* Whether a stopping loop may end: every connection closed, every handler back. */

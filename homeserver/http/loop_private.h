@@ -49,6 +49,7 @@ struct loop {
     int watch;                     /* an epoll of connections whose request is held: libh2o does not read from those */
     h2o_socket_t *watch_sock;
     struct long_polls polls;
+    struct request_spares spares;
     _Atomic size_t parked; /* polls.n, for others */
     int timer;             /* monotonic: libh2o's own timers stand still when the wall clock is set back */
     h2o_socket_t *timer_sock;

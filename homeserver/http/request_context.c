@@ -12,6 +12,7 @@
 #include "homeserver/http/router.h"
 #include "homeserver/http/uploads.h"
 
+#define SPARES_MAX 512 /* 0.9 MiB a loop */
 #define TOKEN_MAX 4096 /* a longer one is nobody's */
 
 enum header_form { HEADER_PLAIN, HEADER_ESCAPED };
@@ -119,7 +120,7 @@ static void fill(struct request_context *context, const struct router *router, c
     size_t room = 2 * (head->path_len + 2) + at_most(head->authorization.len, TOKEN_MAX) + 1;
     for (int i = 0; i < REQUEST_HEADER__COUNT; ++i)
         room += at_most(head->headers[i].len, HEADERS[i].max) + 1;
-    char *to = context->strings = xcalloc(1, room);
+    char *to = context->strings = room <= sizeof context->near ? context->near : xcalloc(1, room);
     put_token(context, &to, &head->authorization);
     put_headers(context, &to, head);
     context->r.path = put(&to, head->path, path_len);
@@ -129,10 +130,31 @@ static void fill(struct request_context *context, const struct router *router, c
         put_query(context, &to, mark + 1, query_len);
 }
 
-struct request_context *request_context_create(struct server *server, const struct router *router,
-                                               const struct request_head *head)
+static struct request_context *take_spare(struct request_spares *spares)
 {
-    struct request_context *context = xcalloc(1, sizeof *context);
+    struct request_context *context = spares->first;
+    if (context == NULL)
+        return xcalloc(1, sizeof *context);
+    spares->first = context->user_next;
+    --spares->n;
+    memset(context, 0, offsetof(struct request_context, near));
+    return context;
+}
+
+void request_spares_finish(struct request_spares *spares)
+{
+    for (struct request_context *context = spares->first, *next; context != NULL; context = next) {
+        next = context->user_next;
+        free(context);
+    }
+    *spares = (struct request_spares){0};
+}
+
+struct request_context *request_context_create(struct request_spares *spares, struct server *server,
+                                               const struct router *router, const struct request_head *head)
+{
+    struct request_context *context = take_spare(spares);
+    context->spares = spares;
     context->begun_us = clock_mono_us();
     context->r.server = server;
     context->r.method = head->method;
@@ -141,7 +163,8 @@ struct request_context *request_context_create(struct server *server, const stru
     if (head->path_len > REQUEST_PATH_MAX) {
         error_set(&context->r.error, ERROR_TOO_LARGE, "The path is too long.");
         context->r.error.status = 414;
-        context->r.path = context->strings = xcalloc(1, 1);
+        context->r.path = context->strings = context->near;
+        context->near[0] = '\0';
         return context;
     }
     fill(context, router, head);
@@ -159,6 +182,13 @@ void request_context_destroy(struct request_context *context)
     reply_reset(&context->r.reply);
     free(context->r.written.state);
     upload_end(context->upload);
-    free(context->strings);
-    free(context);
+    if (context->strings != context->near)
+        free(context->strings);
+    if (context->spares->n == SPARES_MAX) {
+        free(context);
+        return;
+    }
+    context->user_next = context->spares->first;
+    context->spares->first = context;
+    ++context->spares->n;
 }

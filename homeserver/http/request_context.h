@@ -42,10 +42,12 @@ struct request_context {
     unsigned allowed;                              /* bits 1 << enum http_method: what a 405 names */
     bool load_identity;                            /* the credential is not in memory: the worker looks it up */
     bool was_parked;                               /* its duration says nothing about the server */
-    char *strings;                                 /* what the pointers of r point into; one piece of memory */
+    char *strings;                                 /* what the pointers of r point into: near, or heap if too long */
     int64_t begun_us;                              /* clock_mono_us */
-    struct request_context *user_prev, *user_next; /* parked ones of one user */
+    struct request_context *user_prev, *user_next; /* parked ones of the same users (http/long_poll.h) */
     struct request_context *slot_prev, *slot_next; /* parked ones whose time is up at about the same moment */
+    struct request_spares *spares;
+    char near[512]; /* last: not cleared for the next request */
 };
 
 #define REQUEST_OF_JOB(job_) ((struct request_context *)(void *)((char *)(job_)-offsetof(struct request_context, job)))
@@ -70,10 +72,18 @@ struct request_head {
 struct router;
 struct server;
 
+/* The memory of requests that are over, for those to come: when a thousand held requests are answered at once, as many
+ * come right after. Each loop has its own, which nobody else touches. */
+struct request_spares {
+    struct request_context *first; /* by user_next */
+    size_t n;
+};
+void request_spares_finish(struct request_spares *spares);
+
 /* Makes the context: routes it, copies and decodes what the handler will see. Never NULL; if something about the head
- * is wrong (unknown path, method, escapes, length), r.error says so. */
-struct request_context *request_context_create(struct server *server, const struct router *router,
-                                               const struct request_head *head);
+ * is wrong (unknown path, method, escapes, length), r.error says so. spares outlive it. */
+struct request_context *request_context_create(struct request_spares *spares, struct server *server,
+                                               const struct router *router, const struct request_head *head);
 void request_context_destroy(struct request_context *context); /* NULL is accepted */
 
 #endif

@@ -37,9 +37,7 @@ static bool load(struct request *r, struct db *db, struct error *e)
 
 static bool holds(const struct request *r)
 {
-    const struct session *session = sessions_find(r->server->sessions, r->token);
-    session_unref(session);
-    return session == r->identity.session;
+    return session_holds(r->identity.session);
 }
 
 static void used(const struct request *r)

@@ -116,7 +116,13 @@ static void a_signed_out_device_is_forgotten_and_others_are_not(void **state)
     sign_up("boris", "PHONE", &phone);
     sign_in("boris", "LAPTOP", &laptop);
     assert_true(loads(phone.access_token, &e) && loads(laptop.access_token, &e));
+    const struct session *on_phone = sessions_find(t.sessions, phone.access_token);
+    const struct session *on_laptop = sessions_find(t.sessions, laptop.access_token);
+    assert_true(session_holds(on_phone) && session_holds(on_laptop));
     assert_true(device_delete(t.accounts, phone.user, "PHONE", &e));
+    assert_true(!session_holds(on_phone) && session_holds(on_laptop));
+    session_unref(on_phone);
+    session_unref(on_laptop);
     assert_false(in_memory(phone.access_token));
     assert_false(loads(phone.access_token, &e));
     assert_false(e.soft_logout);
@@ -155,8 +161,11 @@ static void the_cache_is_bounded_and_drops_what_is_not_used(void **state)
     for (int i = 0; i < CACHED; ++i)
         assert_true(loads(people[i].access_token, &e));
     assert_int_equal(sessions_count(t.sessions), CACHED);
+    const struct session *first = sessions_find(t.sessions, people[0].access_token);
     assert_true(loads(people[CACHED].access_token, &e)); /* everybody's turn is used up: the first goes */
     assert_false(in_memory(people[0].access_token));
+    assert_false(session_holds(first));
+    session_unref(first);
     assert_true(in_memory(people[1].access_token));
     assert_true(loads(people[0].access_token, &e));
     assert_int_equal(sessions_count(t.sessions), CACHED);
