@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/clock.h"
 #include "homeserver/base/casefold.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
-#include "homeserver/store/matrix/user_directory.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/school/roles.h"
 
 #define WORDS_MAX 8 /* the rest of the term does not count */
 
@@ -53,7 +53,7 @@ static int rank(const struct finding *finding, const char *name, const char *use
     return found + begins;
 }
 
-static void add(struct results *results, const struct directory_row *row, const char *user_id)
+static void add(struct results *results, const struct profile_row *row, const char *user_id)
 {
     struct text out = TEXT_INIT;
     text_adds(&out, "{\"user_id\":");
@@ -72,7 +72,7 @@ static bool may_find(const struct finding *finding, struct db *db, user_no found
     return gate_may_find(finding->search->school_mode, db, finding->search->asker, found);
 }
 
-static void consider(struct finding *finding, struct db *db, const struct directory_row *row)
+static void consider(struct finding *finding, struct db *db, const struct profile_row *row)
 {
     struct text user_id = TEXT_INIT;
     text_addf(&user_id, "@%s:%s", row->localpart, finding->search->server_name);
@@ -85,20 +85,28 @@ static void consider(struct finding *finding, struct db *db, const struct direct
     text_finish(&user_id);
 }
 
-/* NULL: no directory for the asker. */
-static struct stmt *candidates(struct db *db, const struct people_search *search, const char *day)
+bool user_directory_closed_to(struct db *db, user_no user)
 {
-    if (!search->school_mode)
-        return user_directory_all(db, search->asker);
-    return user_directory_external(db, search->asker, day) ? NULL : user_directory_known(db, search->asker, day);
+    char day[DAY_TEXT_BYTES];
+    struct role_row row;
+    bool any = false, external = true;
+    struct stmt *q = roles_now(db, user, day);
+    for (; roles_next(q, &row); any = true)
+        external = external && row.role == ROLE_EXTERNAL;
+    stmt_end(q);
+    return any && external;
 }
 
 static void find(struct finding *finding, struct db *db)
 {
+    user_no asker = finding->search->asker;
     char day[DAY_TEXT_BYTES];
-    struct directory_row row;
-    struct stmt *q = candidates(db, finding->search, day_text(day_of_ms(clock_wall_ms()), day));
-    while (q != NULL && user_directory_next(q, &row))
+    struct profile_row row;
+    if (finding->search->school_mode && user_directory_closed_to(db, asker))
+        return;
+    struct stmt *q =
+        finding->search->school_mode ? profiles_people_known(db, asker, day_today(day)) : profiles_people(db, asker);
+    while (profiles_next(q, &row))
         consider(finding, db, &row);
     stmt_end(q);
 }
@@ -131,10 +139,4 @@ void user_directory_render(struct text *out, struct db *db, const struct people_
     take(out, &finding.others, &left);
     text_adds(out, "]}");
     free(finding.folded);
-}
-
-bool user_directory_closed_to(struct db *db, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    return user_directory_external(db, user, day_text(day_of_ms(clock_wall_ms()), day));
 }

@@ -8,10 +8,23 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { GET, ALL, PUT, DELETE, FORGET, N };
+#define NOW(table) table ".begin_date <= $2 AND " table ".end_date >= $2" /* today */
+#define PERSON                                                                                                         \
+    "SELECT u.user_no, u.localpart, d.value, a.value FROM users u"                                                     \
+    " LEFT JOIN profile_fields d ON d.user_no = u.user_no AND d.field = 'displayname'"                                 \
+    " LEFT JOIN profile_fields a ON a.user_no = u.user_no AND a.field = 'avatar_url'"                                  \
+    " WHERE u.kind = 'person' AND u.state IN ('active', 'restricted') AND u.user_no <> $1 "
+
+enum { GET, ALL, PEOPLE, PEOPLE_KNOWN, PUT, DELETE, FORGET, N };
 static const struct statement TEXTS[N] = {
     [GET] = "SELECT value FROM profile_fields WHERE user_no = $1 AND field = $2",
     [ALL] = "SELECT field, value FROM profile_fields WHERE user_no = $1 ORDER BY field",
+    [PEOPLE] = PERSON "ORDER BY u.user_no",
+    [PEOPLE_KNOWN] =
+        PERSON "AND u.user_no IN (SELECT o.user_no FROM roles r JOIN roles o ON o.school_no = r.school_no"
+               " WHERE r.user_no = $1 AND r.role <> 'external' AND o.role <> 'external' AND " NOW("r") " AND " NOW(
+                   "o") " UNION SELECT n.user_no FROM memberships m JOIN memberships n ON n.room_no = m.room_no"
+                        " AND n.membership = 'join' WHERE m.user_no = $1 AND m.membership = 'join') ORDER BY u.user_no",
     [PUT] = "INSERT INTO profile_fields (user_no, field, value, pos) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (user_no, field) DO UPDATE SET value = excluded.value, pos = excluded.pos",
     [DELETE] = "DELETE FROM profile_fields WHERE user_no = $1 AND field = $2",
@@ -39,6 +52,24 @@ void profiles_each(struct db *db, user_no user, void (*fn)(void *arg, const char
     while (stmt_next(q))
         fn(arg, col_text(q, 0), col_text(q, 1));
     stmt_end(q);
+}
+
+struct stmt *profiles_people(struct db *db, user_no asker)
+{
+    return db_query(db, &PROFILES, PEOPLE, "i", asker);
+}
+
+struct stmt *profiles_people_known(struct db *db, user_no asker, const char *day)
+{
+    return db_query(db, &PROFILES, PEOPLE_KNOWN, "it", asker, day);
+}
+
+bool profiles_next(struct stmt *q, struct profile_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct profile_row){col_int(q, 0), col_text(q, 1), col_text(q, 2), col_text(q, 3)};
+    return true;
 }
 
 int64_t profiles_size(struct db *db, user_no user, const char *except)
