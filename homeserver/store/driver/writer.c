@@ -1,3 +1,12 @@
+/* Group commit.
+ *
+ * A sync of the disk takes longer than all else that a message costs, so the jobs that came while the last sync ran share
+ * the next one. Nobody waits to fill a group: under little load it is one job, under much it grows by itself to
+ * what one sync's time brings, and the time per job falls as the load rises.
+ *
+ * Jobs of a group must not see each other's failures: each has a savepoint, and what it left in memory (changes for the
+ * observers, undos, positions, epochs) is measured by a mark taken before it. What fails after the last job, the commit
+ * itself, takes all of them back to the mark before the first. */
 #include "homeserver/store/driver/writer.h"
 
 #include <pthread.h>
@@ -72,6 +81,9 @@ struct writer {
     int n_observers;
 };
 
+/* Positions up to `reserved` are good to hand out: after a crash the stream goes on behind what the disk says here, so
+ * that none is handed out twice, not even one that went to a typing notice and was never written. In blocks, because
+ * else every group would write this row too. */
 static bool reserve(struct writer *w, stream_pos upto)
 {
     if (!db_run(w->own.db, &STREAM, RESERVE, "i", upto))
@@ -125,7 +137,8 @@ void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
 }
 
 /* Memory follows the database back, the newest first: an undo finds things as they were when it was asked for. What is
- * remembered of facts (gate_cache.h) may have been read from what is no longer so, whichever tables it was. */
+ * remembered of facts (gate_cache.h) may have been read from what is no longer so, whichever tables it was. Positions
+ * are given back with the rest: nobody has seen them, and the row that reserved them is rolled back too. */
 static void go_back(struct writer *w, struct mark to)
 {
     db_epoch_next(w->own.db, EPOCH_ALL);
@@ -137,8 +150,8 @@ static void go_back(struct writer *w, struct mark to)
 }
 
 /* Two ways to fail: the job refuses, or the database failed under it, which is noticed only here (db.h: a failure is
- * sticky, so what the job did after it did nothing). Either way it alone goes back; the jobs before it stay, and those
- * after it never see what it did. */
+ * sticky; the job may have read a failed look-up as "nothing" and gone on). Either way it alone goes back; the jobs
+ * before it stay, and those after it never see what it did. */
 static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
 {
     struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
@@ -149,8 +162,9 @@ static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
     bool failed = db_failed(w->own.db);
     if (accepted && !failed && db_transaction(w->own.db, DB_RELEASE))
         return true;
-    if (failed || accepted)
+    if (failed || accepted) /* else it refused, with a reason of its own */
         error_set(job->error, ERROR_UNKNOWN, NULL);
+    /* The failure ends with the job: the next one is asked to a database that works again, or fails by itself. */
     db_settle(w->own.db);
     db_transaction(w->own.db, DB_ROLLBACK_TO);
     db_transaction(w->own.db, DB_RELEASE);
@@ -158,20 +172,11 @@ static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
     return false;
 }
 
-static void tell_observers(struct writer *w)
-{
-    w->committed = w->own.at.next;
-    if (w->own.at.n_changes != 0)
-        for (int i = 0; i < w->n_observers; ++i)
-            w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
-}
-
 /* false: nothing of it was committed, whatever its jobs had answered.
  *
- * Positions are reserved before the jobs run, in the same transaction: if it fails, they were never handed out. The clock
- * is read once, so that events of one group may share a time but never go back in it. The sync of COMMIT is what all
- * jobs of the group wait for together; observers run after it, because what they tell must be durable and visible to
- * readers, and before anybody is answered, because who was answered looks for the effect. */
+ * The clock is read once, so that events of one group may share a time but never go back in it. The sync of COMMIT is
+ * what all jobs of the group wait for together; observers run after it, because what they tell must be durable and
+ * visible to readers, and before anybody is answered, because who was answered looks for the effect. */
 static bool commit_group(struct writer *w, struct waiting *first)
 {
     int64_t now_ms = clock_wall_ms(), n = 0;
@@ -183,19 +188,23 @@ static bool commit_group(struct writer *w, struct waiting *first)
     /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
     for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
         n += job->ok = run_one(w, job, now_ms);
-    if (ready && db_in_transaction(w->own.db) && !db_failed(w->own.db) && db_transaction(w->own.db, DB_COMMIT)) {
-        tell_observers(w);
-        w->own.at.n_changes = w->own.at.n_undos = 0;
-        w->groups += 1;
-        w->jobs += n;
-        return true;
+    if (!ready || !db_in_transaction(w->own.db) || db_failed(w->own.db) || !db_transaction(w->own.db, DB_COMMIT)) {
+        if (begun)
+            db_transaction(w->own.db, DB_ROLLBACK);
+        go_back(w, before);
+        return false;
     }
-    if (begun)
-        db_transaction(w->own.db, DB_ROLLBACK);
-    go_back(w, before);
-    return false;
+    w->committed = w->own.at.next; /* before the observers: a poll that one of them wakes reads up to it */
+    for (int i = 0; i < w->n_observers && w->own.at.n_changes != 0; ++i)
+        w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
+    w->own.at.n_changes = w->own.at.n_undos = 0;
+    w->groups += 1;
+    w->jobs += n;
+    return true;
 }
 
+/* All that wait, in the order they came, up to GROUP_MAX: what one failed commit takes with it, and the time that readers
+ * wait for news, stay bounded. NULL: the writer stops and nothing is left. */
 static struct waiting *take_group(struct writer *w)
 {
     pthread_mutex_lock(&w->lock);
@@ -215,7 +224,7 @@ static struct waiting *take_group(struct writer *w)
 static void end_job(struct writer *w, struct waiting *job)
 {
     if (job->tell != NULL) {
-        job->tell(job->tell_arg, job->ok);
+        job->tell(job->tell_arg, job->ok); /* a loop's: it posts to that loop and returns */
         free(job);
         return;
     }
@@ -230,8 +239,7 @@ static void end_group(struct writer *w, struct waiting *first, bool committed)
     for (struct waiting *job = first, *next; job != NULL; job = next) {
         next = job->next;                                              /* job is gone once it has ended */
         if (!committed && (job->ok || job->error->code == ERROR_NONE)) /* a refusal stays the refusal it was */
-            error_set(job->error, ERROR_UNKNOWN, NULL);
-        job->ok = job->ok && committed;
+            job->ok = error_set(job->error, ERROR_UNKNOWN, NULL);
         end_job(w, job);
     }
 }

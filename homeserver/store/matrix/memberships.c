@@ -185,16 +185,12 @@ room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, si
     return rooms;
 }
 
-static bool count_joined(struct tx *tx, const struct membership_row *row)
-{
-    bool was = memberships_of(tx->db, row->room, row->user) == MEMBERSHIP_JOIN, is = row->membership == MEMBERSHIP_JOIN;
-    return was == is || db_run(tx->db, &MEMBERSHIPS, COUNT_JOINED, "ii", row->room, (int64_t)is - was);
-}
-
 bool memberships_put(struct tx *tx, const struct membership_row *row)
 {
-    return count_joined(tx, row) && db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room,
-                                           NAMES[row->membership], row->pos, row->joined_pos);
+    bool was = memberships_of(tx->db, row->room, row->user) == MEMBERSHIP_JOIN, is = row->membership == MEMBERSHIP_JOIN;
+    return (was == is || memberships_count_more(tx, row->room, (int64_t)is - was)) &&
+           db_run(tx->db, &MEMBERSHIPS, PUT, "iitii", row->user, row->room, NAMES[row->membership], row->pos,
+                  row->joined_pos);
 }
 
 bool memberships_put_first(struct tx *tx, room_no room, user_no user, stream_pos pos)

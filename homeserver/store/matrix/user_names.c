@@ -43,19 +43,16 @@ static char *name_of(uintptr_t slot)
     return (char *)(slot & ~(uintptr_t)UNSURE);
 }
 
-static void page_destroy(struct page *page)
-{
-    for (int i = 0; page != NULL && i < PAGE; ++i)
-        free(name_of(page->names[i]));
-    free(page);
-}
-
 void user_names_destroy(struct user_names *names)
 {
     if (names == NULL)
         return;
-    for (int i = 0; i < PAGES; ++i)
-        page_destroy(names->pages[i]);
+    for (int i = 0; i < PAGES; ++i) {
+        struct page *page = names->pages[i];
+        for (int k = 0; page != NULL && k < PAGE; ++k)
+            free(name_of(page->names[k]));
+        free(page);
+    }
     for (struct old *old = names->old, *next; old != NULL; old = next) {
         next = old->next;
         free(old->name);
@@ -109,13 +106,6 @@ static const char *settle(struct user_names *names, _Atomic uintptr_t *slot, cha
     return name_of(wanted);
 }
 
-static void raise_committed(struct user_names *names, user_no no)
-{
-    user_no known = names->committed;
-    while (known < no && !atomic_compare_exchange_weak(&names->committed, &known, no))
-        ;
-}
-
 const char *user_names_get(struct user_names *names, struct db *db, user_no no)
 {
     if (no <= 0 || no / PAGE >= PAGES)
@@ -130,7 +120,8 @@ const char *user_names_get(struct user_names *names, struct db *db, user_no no)
     if (name == NULL)
         return NULL;
     bool committed = !db_writes(db);
-    if (committed)
-        raise_committed(names, no);
+    for (user_no seen = names->committed; committed && seen < no;)
+        if (atomic_compare_exchange_weak(&names->committed, &seen, no))
+            break;
     return settle(names, slot, name, committed || no <= names->committed);
 }
