@@ -1,7 +1,5 @@
 #include "policy/admin/explain.h"
 
-#include <string.h>
-
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/source.h"
@@ -206,20 +204,11 @@ static struct verdict verdict_of(enum rule_refusal refusal)
     return verdict_refusing(refusal);
 }
 
-json_t *explain_refusals(const char *rule, const char *code, int64_t after, int limit, int64_t *next)
+json_t *explain_refusal(enum rule_refusal refusal)
 {
-    json_t *list = json_array();
-    int64_t i = after + 1;
-    for (; i < RULE_REFUSAL__COUNT && json_array_size(list) < (size_t)limit; ++i) {
-        const struct refusal *row = refusal_of((enum rule_refusal)i);
-        const struct verdict verdict = verdict_of((enum rule_refusal)i);
-        if ((rule != NULL && strcmp(rule, row->rule) != 0) || (code != NULL && strcmp(code, row->code) != 0))
-            continue;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", row->rule, "code", row->code,
-                                        "errcode", error_wire_name(row->error), "kind", kind_of(&verdict), "ru",
-                                        row->sentence_ru, "en", row->sentence_en, "overridable", verdict.overridable));
-    }
-    *next = i < RULE_REFUSAL__COUNT ? i - 1 : 0;
-    return list;
+    const struct refusal *row = refusal_of(refusal);
+    const struct verdict verdict = verdict_of(refusal);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", row->rule, "code", row->code, "errcode",
+                     error_wire_name(row->error), "kind", kind_of(&verdict), "ru", row->sentence_ru, "en",
+                     row->sentence_en, "overridable", verdict.overridable);
 }

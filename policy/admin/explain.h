@@ -26,9 +26,8 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
 /* Whether everything that the act is about was said. false: *e. */
 bool explain_check(const struct explain_question *question, struct error *e);
 
-/* The refusals of policy/rules/refusals.h by that rule ("D5") and code, in the order of the numbers: an array of
- * {"rule", "code", "errcode", "kind", "ru", "en", "overridable"}, a new reference. rule, code NULL: any. At most limit
- * of them, beyond number after (0: from the first); *next: the number to go on after, 0: that was all. */
-json_t *explain_refusals(const char *rule, const char *code, int64_t after, int limit, int64_t *next);
+/* A refusal of policy/rules/refusals.h, with what the table of rules says of it: {"rule", "code", "errcode", "kind",
+ * "ru", "en", "overridable"}, a new reference. */
+json_t *explain_refusal(enum rule_refusal refusal);
 
 #endif

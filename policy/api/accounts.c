@@ -4,6 +4,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/sessions.h"
 
@@ -62,7 +63,7 @@ static bool list_sessions(struct request *r)
         return false;
     json_t *items = json_array();
     devices_each(r->db, user, add_session, items);
-    return api_reply_list(r, items, 0);
+    return api_list_reply(r, items);
 }
 
 static bool act_end(struct api_act *act, void *state)

@@ -51,24 +51,7 @@ bool api_shows(struct request *r, const struct actor *actor, enum act act, const
     return school_gate(r->db, school_mode(r), actor, act, subject, NULL, NULL, &ignored);
 }
 
-/* --- Lists and versions --- */
-
-bool api_page(struct request *r, struct api_page *out)
-{
-    int64_t limit;
-    if (!query_int(r, "from", 0, 0, INT64_MAX, &out->after) || !query_int(r, "limit", 100, 1, 500, &limit))
-        return false;
-    out->limit = (int)limit;
-    return true;
-}
-
-bool api_reply_list(struct request *r, json_t *items, int64_t next)
-{
-    json_t *reply = json_pack("{s:o}", "items", items);
-    if (next != 0)
-        json_object_set_new(reply, "next", json_sprintf("%lld", (long long)next));
-    return reply_json(r, reply);
-}
+/* --- Versions --- */
 
 static void set_etag(struct request *r, int64_t version)
 {
@@ -226,6 +209,12 @@ void api_set(json_t *object, const char *key, const char *value)
 {
     if (value != NULL && *value != '\0')
         json_object_set_new(object, key, json_string(value));
+}
+
+void api_set_ms(json_t *object, const char *key, int64_t ms)
+{
+    if (ms != 0)
+        json_object_set_new(object, key, json_integer(ms));
 }
 
 void api_set_days(json_t *object, school_day begin, school_day end)

@@ -29,12 +29,6 @@ bool api_caller(struct request *r, struct actor *out);
 bool api_may(struct request *r, const struct actor *actor, enum act act, const struct subject *subject);
 bool api_shows(struct request *r, const struct actor *actor, enum act act, const struct subject *subject); /* quietly */
 
-struct api_page {
-    int64_t after; /* items beyond this number */
-    int limit;     /* 1 … 500; 100 when not said */
-};
-bool api_page(struct request *r, struct api_page *out);                      /* ?from=&limit=; false: r->error */
-bool api_reply_list(struct request *r, json_t *items, int64_t next);         /* takes items; next 0: the last page */
 bool api_reply_versioned(struct request *r, json_t *value, int64_t version); /* takes value; sets ETag */
 
 /* One write: api_write runs act inside a writer's job and answers with act->reply.
@@ -70,6 +64,7 @@ bool api_body_name(struct request *r, const char *key, bool required, const char
 
 /* Members of replies: nothing is set for NULL and "". Days: nor for "since ever" and "without end". */
 void api_set(json_t *object, const char *key, const char *value);
+void api_set_ms(json_t *object, const char *key, int64_t ms); /* nor for 0 */
 void api_set_days(json_t *object, school_day begin, school_day end);
 json_t *api_user_id(struct request *r, const char *localpart); /* new reference; NULL: json null */
 

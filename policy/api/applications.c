@@ -7,56 +7,45 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
 
 #define CHILDREN_MAX 20
 
-/* ?school=…&class=…&kind=…&state=…: without a state, those that wait. What the caller could not decide is not there. */
-static bool read_query(struct request *r, struct applications_query *out, int *limit)
+static int64_t read_application(struct api_listing *l, json_t **item)
 {
-    struct api_page page;
-    const char *school = query_get(r, "school"), *class = query_get(r, "class"), *kind = query_get(r, "kind");
-    const char *state = query_get(r, "state");
-    *out = (struct applications_query){.limit = INT_MAX, .kind = APPLICATION_KIND__COUNT, .state = APPLICATION_WAITING};
-    if (!api_page(r, &page))
-        return false;
-    out->after = page.after;
-    *limit = page.limit;
-    if (kind != NULL && !application_kind_from(kind, &out->kind))
-        return refuse(r, ERROR_INVALID_PARAM, "kind is join, guardian or correction.");
-    if (state != NULL && strcmp(state, "any") == 0)
-        out->state = APPLICATION_STATE__COUNT;
-    else if (state != NULL && !application_state_from(state, &out->state))
-        return refuse(r, ERROR_INVALID_PARAM, "state is begun, waiting, approved, refused, withdrawn or any.");
-    if (school != NULL && (out->school = api_school(r, r->db, school, &r->error)) == 0)
-        return false;
-    return class == NULL || (out->class = api_class(r, r->db, class, &r->error)) != 0;
+    struct application_row row;
+    if (!applications_next(l->rows, &row))
+        return 0;
+    if (application_may_see(l->r->db, rooms_settings(l->r->server->rooms)->school_mode, &l->actor, &row))
+        *item = signup_json_application(l->r, l->r->db, &row, false);
+    return row.no;
 }
 
+/* ?school=…&class=…&kind=…&state=…: without a state, those that wait. What the caller could not decide is not there. */
 static bool list_applications(struct request *r)
 {
-    bool school_mode = rooms_settings(r->server->rooms)->school_mode;
-    struct applications_query query;
-    struct actor actor;
-    struct application_row row;
-    application_no last = 0;
-    int n = 0, limit;
-    if (!api_caller(r, &actor) || !read_query(r, &query, &limit))
+    struct api_listing l;
+    const char *kind = query_get(r, "kind"), *state = query_get(r, "state");
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_BY_CLASS))
         return false;
-    json_t *items = json_array();
-    if (!signup_json_list_known(r, &actor, &query.school))
-        return api_reply_list(r, items, 0);
-    struct stmt *q = applications_query(r->db, &query);
-    while (n < limit && applications_next(q, &row))
-        if (application_may_see(r->db, school_mode, &actor, &row)) {
-            json_array_append_new(items, signup_json_application(r, r->db, &row, false));
-            last = row.no;
-            ++n;
-        }
-    stmt_end(q);
-    return api_reply_list(r, items, n == limit ? last : 0);
+    bool known = signup_json_list_known(r, &l.actor, &l.school);
+    struct applications_query query = {.kind = APPLICATION_KIND__COUNT,
+                                       .state = APPLICATION_WAITING,
+                                       .school = l.school,
+                                       .class = l.class,
+                                       .after = l.after,
+                                       .limit = INT_MAX};
+    if (kind != NULL && !application_kind_from(kind, &query.kind))
+        return refuse(r, ERROR_INVALID_PARAM, "kind is join, guardian or correction.");
+    if (state != NULL && strcmp(state, "any") == 0)
+        query.state = APPLICATION_STATE__COUNT;
+    else if (state != NULL && !application_state_from(state, &query.state))
+        return refuse(r, ERROR_INVALID_PARAM, "state is begun, waiting, approved, refused, withdrawn or any.");
+    return known ? api_list_end(&l, applications_query(r->db, &query), read_application)
+                 : api_list_reply(r, json_array());
 }
 
 static bool get_application(struct request *r)

@@ -5,26 +5,27 @@
 #include "homeserver/store/school/associations.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/school_rooms/associations.h"
 
+static int64_t read_association(struct api_listing *l, json_t **item)
+{
+    if (!stmt_next(l->rows))
+        return 0;
+    *item = json_pack("{s:s}", "room_id", col_text(l->rows, 1));
+    return col_int(l->rows, 0);
+}
+
 static bool list_associations(struct request *r)
 {
-    const char *school_id = query_get(r, "school");
-    struct actor actor;
-    if (!api_caller(r, &actor))
+    struct api_listing l;
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_WHOLE))
         return false;
-    if (school_id == NULL)
+    if (l.school == 0)
         return refuse(r, ERROR_MISSING_PARAM, "Say whose: ?school=…");
-    school_no school = api_school(r, r->db, school_id, &r->error);
-    if (school == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}))
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = associations_of_school(r->db, school);
-    while (stmt_next(q))
-        json_array_append_new(items, json_pack("{s:s}", "room_id", col_text(q, 1)));
-    stmt_end(q);
-    return api_reply_list(r, items, 0);
+    return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school}) &&
+           api_list_end(&l, associations_of_school(r->db, l.school), read_association);
 }
 
 /* The body's school, and the path's room or the body's code. */

@@ -6,6 +6,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/audit.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/audit/audit.h"
 
@@ -23,34 +24,32 @@ static bool readable_part(struct request *r, struct actor *actor, school_no *sch
     return api_may(r, actor, ACT_AUDIT, &(struct subject){.school = *school});
 }
 
-static json_t *entry_json(const struct audit_row *row)
+static int64_t read_entry(struct api_listing *l, json_t **item)
 {
+    struct audit_row row;
     struct error ignored;
-    json_t *entry = json_parse(row->entry, strlen(row->entry), &ignored);
-    return json_pack("{s:o*, s:o}", "entry", entry, "hash", json_base64(row->hash, AUDIT_HASH_BYTES));
+    if (!audit_next(l->rows, &row))
+        return 0;
+    *item = json_pack("{s:o*, s:o}", "entry", json_parse(row.entry, strlen(row.entry), &ignored), "hash",
+                      json_base64(row.hash, AUDIT_HASH_BYTES));
+    return row.seq;
 }
 
-/* ?act=&actor=&newest=true; from: the number of the last entry seen. */
+/* ?school=&act=&actor=&newest=true; from: the number of the last entry seen. */
 static bool list_entries(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct audit_row row;
-    int n = 0;
-    int64_t last = 0;
+    struct api_listing l;
     const char *act = query_get(r, "act"), *by = query_get(r, "actor");
-    struct audit_query query = {.act = act != NULL ? act : "", .actor = by != NULL ? by : ""};
-    if (!readable_part(r, &actor, &query.school) || !api_page(r, &page) ||
-        !query_bool(r, "newest", false, &query.newest_first))
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_OF_ONE_PLACE))
         return false;
-    query.after = page.after;
-    query.limit = page.limit;
-    json_t *items = json_array();
-    struct stmt *q = audit_query(r->db, &query);
-    for (; audit_next(q, &row); ++n, last = row.seq)
-        json_array_append_new(items, entry_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct audit_query query = {.school = l.school,
+                                .act = act != NULL ? act : "",
+                                .actor = by != NULL ? by : "",
+                                .after = l.after,
+                                .limit = l.limit};
+    return api_may(r, &l.actor, ACT_AUDIT, &(struct subject){.school = l.school}) &&
+           query_bool(r, "newest", false, &query.newest_first) &&
+           api_list_end(&l, audit_query(r->db, &query), read_entry);
 }
 
 static bool get_export(struct request *r)

@@ -1,4 +1,5 @@
 /* Classes and subject groups, and who is enrolled. */
+#include <limits.h>
 #include <string.h>
 
 #include "homeserver/http/server.h"
@@ -7,6 +8,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 
 static json_t *class_json(const struct class_row *row)
@@ -30,28 +32,22 @@ static json_t *class_get(struct db *db, class_no class, int64_t *version)
     return value;
 }
 
+static int64_t read_class(struct api_listing *l, json_t **item)
+{
+    struct class_row row;
+    if (!classes_next(l->rows, &row))
+        return 0;
+    if (api_shows(l->r, &l->actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no}))
+        *item = class_json(&row);
+    return row.no;
+}
+
 /* ?school=…: of one; otherwise of all where the caller may look. */
 static bool list_classes(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct class_row row;
-    int n = 0;
-    int64_t last = 0;
-    const char *school_id = query_get(r, "school");
-    if (!api_caller(r, &actor) || !api_page(r, &page))
-        return false;
-    school_no school = school_id != NULL ? api_school(r, r->db, school_id, &r->error) : 0;
-    if (school_id != NULL && school == 0)
-        return false;
-    struct viewer viewer = viewer_of(actor.user);
-    json_t *items = json_array();
-    struct stmt *q = classes_page(r->db, &viewer, school, page.after, page.limit);
-    for (; classes_next(q, &row); ++n, last = row.no)
-        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no}))
-            json_array_append_new(items, class_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct api_listing l;
+    return api_list_begin(&l, r, LIST_BY_SCHOOL) &&
+           api_list_end(&l, classes_page(r->db, &l.viewer, l.school, l.after, INT_MAX), read_class);
 }
 
 /* The class of the path, which the caller may look at; 0: r->error */

@@ -6,57 +6,53 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/people.h"
 #include "policy/api/routes.h"
 
-static void add_row(struct request *r, json_t *items, const struct enrollment_row *row)
+static json_t *enrollment_json(struct request *r, const struct enrollment_row *row)
 {
     json_t *item = json_pack("{s:s, s:o, s:s, s:s}", "class", row->class_id, "user_id", api_user_id(r, row->localpart),
                              "role", school_role_name(row->role), "source", row->source);
     api_set_days(item, row->begin, row->end);
-    json_array_append_new(items, item);
+    return item;
 }
 
-/* Of a class; a page is so many people. */
+static int64_t read_enrollment(struct api_listing *l, json_t **item)
+{
+    struct enrollment_row row;
+    if (!enrollments_next(l->rows, &row))
+        return 0;
+    *item = enrollment_json(l->r, &row);
+    return row.user;
+}
+
+/* A page is so many people. */
 static bool list_in_class(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct enrollment_row row;
-    user_no last = 0;
-    int people = 0;
-    if (!api_caller(r, &actor) || !api_page(r, &page))
-        return false;
-    class_no class = api_class(r, r->db, r->params[0], &r->error);
+    struct api_listing l;
+    class_no class = api_list_begin(&l, r, LIST_OF_NUMBERS) ? api_class(r, r->db, r->params[0], &r->error) : 0;
     struct subject subject = {.school = class != 0 ? school_of_class(r->db, class) : 0, .class = class};
-    if (class == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &subject))
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = enrollments_page_of_class(r->db, class, page.after, page.limit);
-    for (; enrollments_next(q, &row); last = row.user) {
-        people += row.user != last;
-        add_row(r, items, &row);
-    }
-    stmt_end(q);
-    return api_reply_list(r, items, people == page.limit ? last : 0);
+    return class != 0 && api_may(r, &l.actor, ACT_RECORDS_READ, &subject) &&
+           api_list_end(&l, enrollments_page_of_class(r->db, class, l.after, l.limit), read_enrollment);
 }
 
-/* Of a person: all at once. */
+static int64_t read_shown_enrollment(struct api_listing *l, json_t **item)
+{
+    struct enrollment_row row;
+    if (!enrollments_next(l->rows, &row))
+        return 0;
+    if (person_shown_in(l->r, l->r->db, row.school, row.user))
+        *item = enrollment_json(l->r, &row);
+    return row.user;
+}
+
 static bool list_of_person(struct request *r)
 {
-    struct actor actor;
-    struct enrollment_row row;
-    user_no user = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
-    if (user == 0 || !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.target = user}))
-        return false;
-    struct viewer viewer = viewer_of(actor.user);
-    json_t *items = json_array();
-    struct stmt *q = enrollments_page_of_person(r->db, &viewer, user);
-    while (enrollments_next(q, &row))
-        if (person_shown_in(r, r->db, row.school, user))
-            add_row(r, items, &row);
-    stmt_end(q);
-    return api_reply_list(r, items, 0);
+    struct api_listing l;
+    user_no user = api_list_begin(&l, r, LIST_WHOLE) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    return user != 0 && api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.target = user}) &&
+           api_list_end(&l, enrollments_page_of_person(r->db, &l.viewer, user), read_shown_enrollment);
 }
 
 /* --- Changing --- */

@@ -6,6 +6,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/explain.h"
 
@@ -69,19 +70,31 @@ static bool post_explain(struct request *r)
     return reply_json(r, reply);
 }
 
-static bool get_refusals(struct request *r)
+static int64_t read_refusal(struct api_listing *l, json_t **item)
 {
-    struct actor caller;
-    struct api_page page;
-    int64_t next;
-    if (!api_caller(r, &caller) || !api_page(r, &page))
+    int64_t *at = l->state;
+    if (++*at >= RULE_REFUSAL__COUNT)
+        return 0;
+    const struct refusal *row = refusal_of((enum rule_refusal) * at);
+    const char *rule = query_get(l->r, "rule"), *code = query_get(l->r, "code");
+    if ((rule == NULL || strcmp(rule, row->rule) == 0) && (code == NULL || strcmp(code, row->code) == 0))
+        *item = explain_refusal((enum rule_refusal) * at);
+    return *at;
+}
+
+/* ?rule=&code= */
+static bool list_refusals(struct request *r)
+{
+    struct api_listing l;
+    if (!api_list_begin(&l, r, 0))
         return false;
-    json_t *items = explain_refusals(query_get(r, "rule"), query_get(r, "code"), page.after, page.limit, &next);
-    return api_reply_list(r, items, next);
+    int64_t at = l.after < RULE_REFUSAL__COUNT ? l.after : RULE_REFUSAL__COUNT;
+    l.state = &at;
+    return api_list_end(&l, NULL, read_refusal);
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_parta/v1/refusals", get_refusals, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/refusals", list_refusals, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/explain", post_explain, ROUTE_CALLER | ROUTE_BODY, RATE_READ, NULL},
 };
 const struct routes API_EXPLAIN_ROUTES = ROUTES(TABLE);

@@ -15,6 +15,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
@@ -123,7 +124,7 @@ static bool list_children(struct request *r)
     for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
         if (api_shows(r, &actor, ACT_CHILD, &(struct subject){.target = children[i]}))
             json_array_append_new(items, child_json(r, children[i]));
-    return api_reply_list(r, items, 0);
+    return api_list_reply(r, items);
 }
 
 /* The child of the path, if the caller is its guardian; others' are told as those that do not exist. 0: r->error */
@@ -172,24 +173,24 @@ static json_t *room_json(struct request *r, const struct school_room_row *row, u
     return out;
 }
 
+static int64_t read_room(struct api_listing *l, json_t **item)
+{
+    struct school_room_row row;
+    if (!school_rooms_next(l->rows, &row))
+        return 0;
+    *item = room_json(l->r, &row, *(user_no *)l->state);
+    return row.no;
+}
+
 static bool list_rooms(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct school_room_row row;
-    room_no last = 0;
-    int n = 0;
-    if (!caller_is_person(r, false) || !api_caller(r, &actor) || !api_page(r, &page))
+    struct api_listing l;
+    if (!caller_is_person(r, false) || !api_list_begin(&l, r, 0))
         return false;
-    user_no child = own_child(r, r->db, actor.user, &r->error);
-    if (child == 0 || !guardian_may_see(r->db, school_mode(r), &actor, child, &r->error))
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = school_rooms_of_person(r->db, child, page.after, page.limit);
-    for (; school_rooms_next(q, &row); ++n, last = row.no)
-        json_array_append_new(items, room_json(r, &row, child));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    user_no child = own_child(r, r->db, l.actor.user, &r->error);
+    l.state = &child;
+    return child != 0 && guardian_may_see(r->db, school_mode(r), &l.actor, child, &r->error) &&
+           api_list_end(&l, school_rooms_of_person(r->db, child, l.after, l.limit), read_room);
 }
 
 static bool act_correct(struct api_act *act, void *state)

@@ -4,55 +4,34 @@
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 
-static json_t *guardianship_json(struct request *r, const struct guardianship_row *row)
+static int64_t read_guardianship(struct api_listing *l, json_t **item)
 {
-    json_t *value = json_pack("{s:o, s:o, s:s}", "child", api_user_id(r, row->child_localpart), "guardian",
-                              api_user_id(r, row->guardian_localpart), "source", row->source);
-    if (row->since_ms != 0)
-        json_object_set_new(value, "since_ts", json_integer(row->since_ms));
-    return value;
-}
-
-struct family_query {
-    user_no user;
-    school_no school;
-};
-
-static bool take_family(struct request *r, const struct actor *actor, struct family_query *out)
-{
-    const char *user_id = query_get(r, "user_id"), *school_id = query_get(r, "school");
-    *out = (struct family_query){0};
-    if (user_id != NULL && (out->user = api_user(r, r->db, user_id, &r->error)) == 0)
-        return false;
-    if (school_id != NULL && (out->school = api_school(r, r->db, school_id, &r->error)) == 0)
-        return false;
-    if (actor->user != 0 && out->user == 0 && out->school == 0)
-        return refuse(r, ERROR_MISSING_PARAM, "Say of which school or person.");
-    return api_may(r, actor, ACT_RECORDS_READ, &(struct subject){.school = out->school, .target = out->user});
+    struct guardianship_row row;
+    if (!guardianships_next(l->rows, &row))
+        return 0;
+    *item = json_pack("{s:o, s:o, s:s}", "child", api_user_id(l->r, row.child_localpart), "guardian",
+                      api_user_id(l->r, row.guardian_localpart), "source", row.source);
+    api_set_ms(*item, "since_ts", row.since_ms);
+    return row.child;
 }
 
 /* ?school= or ?user_id=, a child or a guardian. A page is so many children. */
 static bool list_guardianships(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct family_query family;
-    struct guardianship_row row;
-    user_no last = 0;
-    int children = 0;
-    if (!api_caller(r, &actor) || !api_page(r, &page) || !take_family(r, &actor, &family))
+    struct api_listing l;
+    const char *user_id = query_get(r, "user_id");
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_OF_NUMBERS))
         return false;
-    struct viewer viewer = viewer_of(actor.user);
-    json_t *items = json_array();
-    struct stmt *q = guardianships_page(r->db, &viewer, family.user, family.school, page.after, page.limit);
-    for (; guardianships_next(q, &row); last = row.child) {
-        children += row.child != last;
-        json_array_append_new(items, guardianship_json(r, &row));
-    }
-    stmt_end(q);
-    return api_reply_list(r, items, children == page.limit ? last : 0);
+    user_no user = user_id != NULL ? api_user(r, r->db, user_id, &r->error) : 0;
+    if (user_id != NULL && user == 0)
+        return false;
+    if (l.actor.user != 0 && user == 0 && l.school == 0)
+        return refuse(r, ERROR_MISSING_PARAM, "Say of which school or person.");
+    return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school, .target = user}) &&
+           api_list_end(&l, guardianships_page(r->db, &l.viewer, user, l.school, l.after, l.limit), read_guardianship);
 }
 
 struct family {

@@ -5,40 +5,35 @@
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/imports.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/oneroster/source.h"
 
-static bool readable(struct request *r, struct actor *actor)
+static bool readable(struct request *r, const struct actor *actor)
 {
-    return api_caller(r, actor) && (actor->user == 0 || refuse(r, ERROR_FORBIDDEN, "Rosters are the operator's.")) &&
+    return (actor->user == 0 || refuse(r, ERROR_FORBIDDEN, "Rosters are the operator's.")) &&
            api_may(r, actor, ACT_IMPORT, &(struct subject){0});
 }
 
-static json_t *import_json(const struct import_row *row)
+static int64_t read_import(struct api_listing *l, json_t **item)
 {
+    struct import_row row;
     struct error ignored;
-    json_t *changes = json_parse(row->changes, strlen(row->changes), &ignored);
-    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "import", json_sprintf("%lld", (long long)row->no),
-                     "source", row->source, "mode", row->mode, "author", row->author, "started_ts",
-                     (json_int_t)row->started_ms, "ended_ts", (json_int_t)row->ended_ms, "changes",
-                     changes != NULL ? changes : json_object());
+    if (!imports_next(l->rows, &row))
+        return 0;
+    json_t *changes = json_parse(row.changes, strlen(row.changes), &ignored);
+    *item =
+        json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "import", json_sprintf("%lld", (long long)row.no), "source",
+                  row.source, "mode", row.mode, "author", row.author, "started_ts", (json_int_t)row.started_ms,
+                  "ended_ts", (json_int_t)row.ended_ms, "changes", changes != NULL ? changes : json_object());
+    return row.no;
 }
 
 static bool list_imports(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct import_row row;
-    int n = 0;
-    int64_t last = 0;
-    if (!readable(r, &actor) || !api_page(r, &page))
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = imports_page(r->db, page.after, page.limit);
-    for (; imports_next(q, &row); ++n, last = row.no)
-        json_array_append_new(items, import_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct api_listing l;
+    return api_list_begin(&l, r, 0) && readable(r, &l.actor) &&
+           api_list_end(&l, imports_page(r->db, l.after, l.limit), read_import);
 }
 
 #define DIFFERENCE_BYTES_MAX (1 << 20) /* of it in a reply */
@@ -91,7 +86,7 @@ static bool post_import(struct request *r)
                                            .db = r->db,
                                            .actor = &actor,
                                            .difference = &difference}};
-    if (!readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run))
+    if (!api_caller(r, &actor) || !readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run))
         return false;
     if (!source_name_valid(import.source))
         return refuse(r, ERROR_INVALID_PARAM,

@@ -7,6 +7,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/links.h"
@@ -36,52 +37,35 @@ static json_t *link_json(struct request *r, struct db *db, const struct link_row
     return out;
 }
 
-/* ?school=…&class=…&kind=…&state=open. What the caller could not make is not there. */
-struct listing {
-    struct links_query query;
-    struct actor actor;
-    int limit; /* of a page */
-};
-
-static bool read_listing(struct request *r, struct listing *out)
+static int64_t read_link(struct api_listing *l, json_t **item)
 {
-    struct api_page page;
-    const char *school = query_get(r, "school"), *class = query_get(r, "class"), *kind = query_get(r, "kind");
-    const char *state = query_get(r, "state");
-    *out = (struct listing){.query.kind = LINK_KIND__COUNT, .query.limit = INT_MAX};
-    if (!api_caller(r, &out->actor) || !api_page(r, &page))
-        return false;
-    out->query.after = page.after;
-    out->limit = page.limit;
-    out->query.open_ms = state != NULL ? clock_wall_ms() : 0;
-    if (state != NULL && strcmp(state, "open") != 0)
-        return refuse(r, ERROR_INVALID_PARAM, "state is open, or not given.");
-    if (kind != NULL && !link_kind_from(kind, &out->query.kind))
-        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school, guardian or personal.");
-    if (school != NULL && (out->query.school = api_school(r, r->db, school, &r->error)) == 0)
-        return false;
-    return class == NULL || (out->query.class = api_class(r, r->db, class, &r->error)) != 0;
+    struct link_row row;
+    if (!links_next(l->rows, &row))
+        return 0;
+    if (link_may_see(l->r->db, rooms_settings(l->r->server->rooms)->school_mode, &l->actor, &row))
+        *item = link_json(l->r, l->r->db, &row);
+    return row.no;
 }
 
+/* ?school=…&class=…&kind=…&state=open. What the caller could not make is not there. */
 static bool list_links(struct request *r)
 {
-    bool school_mode = rooms_settings(r->server->rooms)->school_mode;
-    struct listing listing;
-    struct link_row row = {0};
-    int n = 0;
-    if (!read_listing(r, &listing))
+    struct api_listing l;
+    const char *kind = query_get(r, "kind"), *state = query_get(r, "state");
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_BY_CLASS))
         return false;
-    json_t *items = json_array();
-    if (!signup_json_list_known(r, &listing.actor, &listing.query.school))
-        return api_reply_list(r, items, 0);
-    struct stmt *q = links_query(r->db, &listing.query);
-    while (n < listing.limit && links_next(q, &row))
-        if (link_may_see(r->db, school_mode, &listing.actor, &row)) {
-            json_array_append_new(items, link_json(r, r->db, &row));
-            ++n;
-        }
-    stmt_end(q);
-    return api_reply_list(r, items, n == listing.limit ? row.no : 0);
+    bool known = signup_json_list_known(r, &l.actor, &l.school);
+    struct links_query query = {.kind = LINK_KIND__COUNT,
+                                .school = l.school,
+                                .class = l.class,
+                                .after = l.after,
+                                .limit = INT_MAX,
+                                .open_ms = state != NULL ? clock_wall_ms() : 0};
+    if (state != NULL && strcmp(state, "open") != 0)
+        return refuse(r, ERROR_INVALID_PARAM, "state is open, or not given.");
+    if (kind != NULL && !link_kind_from(kind, &query.kind))
+        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school, guardian or personal.");
+    return known ? api_list_end(&l, links_query(r->db, &query), read_link) : api_list_reply(r, json_array());
 }
 
 struct making {
@@ -164,20 +148,23 @@ static bool post_guardian_link(struct request *r)
            api_write(r, act_guardian_link, &wish);
 }
 
-static bool list_guardian_links(struct request *r)
+static int64_t read_guardian_link(struct api_listing *l, json_t **item)
 {
     struct link_row row;
-    if (!caller_is_person(r, false))
+    if (!links_next(l->rows, &row))
+        return 0;
+    *item = link_json(l->r, l->r->db, &row);
+    return row.no;
+}
+
+static bool list_guardian_links(struct request *r)
+{
+    struct api_listing l;
+    if (!caller_is_person(r, false) || !api_list_begin(&l, r, LIST_WHOLE))
         return false;
-    json_t *items = json_array();
-    struct stmt *q = links_query(r->db, &(struct links_query){.limit = GUARDIAN_LINKS_OPEN_MAX,
-                                                              .person = r->identity.user,
-                                                              .kind = LINK_GUARDIAN,
-                                                              .open_ms = clock_wall_ms()});
-    while (links_next(q, &row))
-        json_array_append_new(items, link_json(r, r->db, &row));
-    stmt_end(q);
-    return api_reply_list(r, items, 0);
+    const struct links_query query = {
+        .limit = GUARDIAN_LINKS_OPEN_MAX, .person = l.actor.user, .kind = LINK_GUARDIAN, .open_ms = clock_wall_ms()};
+    return api_list_end(&l, links_query(r->db, &query), read_guardian_link);
 }
 
 static const struct route TABLE[] = {

@@ -5,14 +5,9 @@
 #include "homeserver/store/school/operators.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/operators.h"
-
-static void set_time(json_t *value, const char *key, int64_t ms)
-{
-    if (ms != 0)
-        json_object_set_new(value, key, json_integer(ms));
-}
 
 static json_t *scopes_json(unsigned scopes)
 {
@@ -28,26 +23,25 @@ static json_t *operator_json(const struct operator_row *row)
     json_t *value =
         json_pack("{s:o, s:s, s:o, s:I}", "operator", json_sprintf("%lld", (long long)row->no), "name", row->name,
                   "scopes", scopes_json(operator_scopes_from(row->scopes)), "created_ts", (json_int_t)row->created_ms);
-    set_time(value, "expires_ts", row->expires_ms);
-    set_time(value, "revoked_ts", row->revoked_ms);
+    api_set_ms(value, "expires_ts", row->expires_ms);
+    api_set_ms(value, "revoked_ts", row->revoked_ms);
     return value;
+}
+
+static int64_t read_operator(struct api_listing *l, json_t **item)
+{
+    struct operator_row row;
+    if (!operators_next(l->rows, &row))
+        return 0;
+    *item = operator_json(&row);
+    return row.no;
 }
 
 static bool list_operators(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct operator_row row;
-    int n = 0;
-    int64_t last = 0;
-    if (!api_caller(r, &actor) || !operator_is_chief(&actor, &r->error) || !api_page(r, &page))
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = operators_list(r->db, page.after, page.limit);
-    for (; operators_next(q, &row); ++n, last = row.no)
-        json_array_append_new(items, operator_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct api_listing l;
+    return api_list_begin(&l, r, 0) && operator_is_chief(&l.actor, &r->error) &&
+           api_list_end(&l, operators_list(r->db, l.after, l.limit), read_operator);
 }
 
 static bool act_create(struct api_act *act, void *state)

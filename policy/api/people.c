@@ -12,6 +12,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/roles.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 
 bool person_shown_in(struct request *r, struct db *db, school_no school, user_no user)
@@ -80,44 +81,36 @@ static bool word_known(struct request *r, const struct people_filter *f)
     return true;
 }
 
-static bool take_place(struct request *r, const struct actor *actor, struct people_filter *f)
+static int64_t read_person(struct api_listing *l, json_t **item)
 {
-    const char *school = query_get(r, "school"), *class = query_get(r, "class");
-    if (school != NULL && (f->school = api_school(r, r->db, school, &r->error)) == 0)
-        return false;
-    if (class != NULL && (f->class = api_class(r, r->db, class, &r->error)) == 0)
-        return false;
-    if (actor->user != 0 && school == NULL && class == NULL)
-        return refuse(r, ERROR_MISSING_PARAM, "Say of which school or class.");
-    struct subject subject = {.school = f->class != 0 ? school_of_class(r->db, f->class) : f->school,
-                              .class = f->class};
-    return api_may(r, actor, ACT_RECORDS_READ, &subject);
+    struct person_row row;
+    if (!people_list_next(l->state, &row))
+        return 0;
+    *item = person_json(l->r, l->r->db, &l->viewer, &row);
+    return row.no;
 }
 
 /* ?school=&class=&role=&standing=&name=, the last: how a name begins. */
 static bool list_people(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct person_row row;
-    int n = 0;
-    int64_t last = 0;
-    if (!api_caller(r, &actor) || !api_page(r, &page))
+    struct api_listing l;
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_BY_CLASS | LIST_OF_ONE_PLACE))
         return false;
-    struct viewer viewer = viewer_of(actor.user);
-    struct people_filter filter = {.viewer = &viewer,
+    struct subject subject = {.school = l.class != 0 ? school_of_class(r->db, l.class) : l.school, .class = l.class};
+    struct people_filter filter = {.viewer = &l.viewer,
+                                   .school = l.school,
+                                   .class = l.class,
                                    .role = query_get(r, "role"),
                                    .state = query_get(r, "standing"),
                                    .name = query_get(r, "name"),
-                                   .after = page.after};
-    if (!word_known(r, &filter) || !take_place(r, &actor, &filter))
+                                   .after = l.after};
+    if (!word_known(r, &filter) || !api_may(r, &l.actor, ACT_RECORDS_READ, &subject))
         return false;
-    json_t *items = json_array();
     struct people_list *people = people_list(r->db, &filter);
-    for (; n < page.limit && people_list_next(people, &row); ++n, last = row.no)
-        json_array_append_new(items, person_json(r, r->db, &viewer, &row));
+    l.state = people;
+    bool done = api_list_end(&l, NULL, read_person);
     people_list_end(people);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    return done;
 }
 
 static bool get_person(struct request *r)

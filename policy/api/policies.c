@@ -6,6 +6,7 @@
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/policies.h"
 
@@ -18,9 +19,9 @@ static bool take_school(struct request *r, struct db *db, const struct actor *ac
     return actor->user == 0 || error_set(e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
 }
 
-static bool readable_school(struct request *r, struct actor *actor, school_no *school)
+static bool readable_school(struct request *r, const struct actor *actor, school_no *school)
 {
-    return api_caller(r, actor) && take_school(r, r->db, actor, school, &r->error) &&
+    return take_school(r, r->db, actor, school, &r->error) &&
            api_may(r, actor, ACT_RECORDS_READ, &(struct subject){.school = *school});
 }
 
@@ -55,7 +56,7 @@ static bool get_policy(struct request *r)
     struct actor actor;
     school_no school;
     int64_t version;
-    if (!readable_school(r, &actor, &school))
+    if (!api_caller(r, &actor) || !readable_school(r, &actor, &school))
         return false;
     db_begin_read(r->db);
     json_t *reply = policy_json(r->db, school, &version);
@@ -63,29 +64,25 @@ static bool get_policy(struct request *r)
     return api_reply_versioned(r, reply, version);
 }
 
-static json_t *version_json(const struct policy_row *row)
+static int64_t read_version(struct api_listing *l, json_t **item)
 {
-    return json_pack("{s:I, s:o, s:s, s:s, s:I}", "version", (json_int_t)row->version, "document", document_json(row),
-                     "author", row->author, "reason", row->reason, "created_ts", (json_int_t)row->created_ms);
+    struct policy_row row;
+    if (!policies_next(l->rows, &row))
+        return 0;
+    *item = json_pack("{s:I, s:o, s:s, s:s, s:I}", "version", (json_int_t)row.version, "document", document_json(&row),
+                      "author", row.author, "reason", row.reason, "created_ts", (json_int_t)row.created_ms);
+    return row.version;
 }
 
 /* Newest first: ?from= is a version that older ones follow. */
 static bool list_versions(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct policy_row row;
+    struct api_listing l;
     school_no school;
-    int n = 0;
-    int64_t last = 0;
-    if (!readable_school(r, &actor, &school) || !api_page(r, &page))
+    if (!api_list_begin(&l, r, 0) || !readable_school(r, &l.actor, &school))
         return false;
-    json_t *items = json_array();
-    struct stmt *q = policies_history(r->db, school, page.after != 0 ? page.after : INT64_MAX);
-    for (; n < page.limit && policies_next(q, &row); ++n, last = row.version)
-        json_array_append_new(items, version_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit && last > 1 ? last : 0);
+    l.ends_at = 1; /* the first version */
+    return api_list_end(&l, policies_history(r->db, school, l.after != 0 ? l.after : INT64_MAX), read_version);
 }
 
 struct new_policy {

@@ -4,37 +4,34 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
 #include "policy/reports/reports.h"
 
+static int64_t read_report(struct api_listing *l, json_t **item)
+{
+    const struct rooms_settings *settings = rooms_settings(l->r->server->rooms);
+    struct report_row row;
+    struct error ignored;
+    if (!reports_next(l->rows, &row))
+        return 0;
+    if (report_may_read(l->r->db, settings->school_mode, &l->actor, &row, &ignored))
+        *item = report_json(l->r->db, settings->server_name, &row);
+    return row.no;
+}
+
 /* ?school=…&state=open. What the caller may not read is not there. */
 static bool list_reports(struct request *r)
 {
-    const struct rooms_settings *settings = rooms_settings(r->server->rooms);
-    const char *school_id = query_get(r, "school"), *state = query_get(r, "state");
-    struct actor actor;
-    struct api_page page;
-    struct report_row row;
-    struct error ignored;
-    if (!api_caller(r, &actor) || !api_page(r, &page))
+    struct api_listing l;
+    const char *state = query_get(r, "state");
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL))
         return false;
-    school_no school = school_id != NULL ? api_school(r, r->db, school_id, &r->error) : 0;
-    if (school_id != NULL && school == 0)
-        return false;
-    json_t *items = json_array();
-    int64_t last = 0;
-    if (!signup_json_list_known(r, &actor, &school))
-        return api_reply_list(r, items, 0);
-    /* A page is full of what the caller may read: how many other reports there are is nobody's business (A1). */
-    struct stmt *q = reports_list(r->db, school, state != NULL && *state == 'o', page.after, INT_MAX);
-    while ((int)json_array_size(items) < page.limit && reports_next(q, &row))
-        if (report_may_read(r->db, settings->school_mode, &actor, &row, &ignored)) {
-            json_array_append_new(items, report_json(r->db, settings->server_name, &row));
-            last = row.no;
-        }
-    stmt_end(q);
-    return api_reply_list(r, items, (int)json_array_size(items) == page.limit ? last : 0);
+    if (!signup_json_list_known(r, &l.actor, &l.school))
+        return api_list_reply(r, json_array());
+    return api_list_end(&l, reports_list(r->db, l.school, state != NULL && *state == 'o', l.after, INT_MAX),
+                        read_report);
 }
 
 static bool get_report(struct request *r)

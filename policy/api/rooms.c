@@ -11,6 +11,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/room_owner.h"
 
@@ -45,33 +46,28 @@ static json_t *room_json(struct request *r, struct db *db, const struct viewer *
     return value;
 }
 
+static int64_t read_room(struct api_listing *l, json_t **item)
+{
+    struct school_room_row row;
+    if (!school_rooms_next(l->rows, &row))
+        return 0;
+    *item = room_json(l->r, l->r->db, &l->viewer, &row);
+    return row.no;
+}
+
 /* ?school=&kind= */
 static bool list_rooms(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct school_room_row row;
+    struct api_listing l;
     enum room_kind kind;
-    int n = 0;
-    room_no last = 0;
-    const char *school_id = query_get(r, "school"), *word = query_get(r, "kind");
-    if (!api_caller(r, &actor) || !api_page(r, &page))
+    const char *word = query_get(r, "kind");
+    if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_OF_ONE_PLACE))
         return false;
     if (word != NULL && !room_kind_from(word, &kind))
         return refuse(r, ERROR_INVALID_PARAM, "There is no such kind of room.");
-    if (school_id == NULL && actor.user != 0)
-        return refuse(r, ERROR_MISSING_PARAM, "Say of which school.");
-    school_no school = school_id != NULL ? api_school(r, r->db, school_id, &r->error) : 0;
-    if ((school_id != NULL && school == 0) ||
-        !api_may(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = school}))
-        return false;
-    struct viewer viewer = viewer_of(actor.user);
-    json_t *items = json_array();
-    struct stmt *q = school_rooms_page(r->db, &viewer, school, word != NULL ? word : "", page.after, page.limit);
-    for (; school_rooms_next(q, &row); ++n, last = row.no)
-        json_array_append_new(items, room_json(r, r->db, &viewer, &row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school}) &&
+           api_list_end(&l, school_rooms_page(r->db, &l.viewer, l.school, word != NULL ? word : "", l.after, l.limit),
+                        read_room);
 }
 
 /* Direct chats and documents are nobody else's: the office is told that they are not there. */
@@ -82,9 +78,9 @@ static bool is_private(struct db *db, room_no room)
 }
 
 /* The room of the path, if the caller may read its school's records; 0: r->error */
-static room_no readable_room(struct request *r, struct actor *actor)
+static room_no readable_room(struct request *r, const struct actor *actor)
 {
-    room_no room = api_caller(r, actor) ? api_room(r, r->db, r->params[0], &r->error) : 0;
+    room_no room = api_room(r, r->db, r->params[0], &r->error);
     if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error)))
         return 0;
     struct subject subject = {.school = viewer_room_school(r->db, actor->user, room)};
@@ -96,7 +92,7 @@ static bool get_room(struct request *r)
     struct actor actor;
     struct school_room_row row;
     json_t *value = NULL;
-    room_no room = readable_room(r, &actor);
+    room_no room = api_caller(r, &actor) ? readable_room(r, &actor) : 0;
     if (room == 0)
         return false;
     struct viewer viewer = viewer_of(actor.user);
@@ -107,31 +103,23 @@ static bool get_room(struct request *r)
     return reply_json(r, value);
 }
 
-static json_t *member_json(struct request *r, const struct school_room_member_row *row)
+static int64_t read_member(struct api_listing *l, json_t **item)
 {
-    json_t *value = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(r, row->localpart), "membership",
-                              row->membership, "held", row->held, "named", row->named);
-    if (row->held)
-        json_object_set_new(value, "power", json_integer(row->power));
-    return value;
+    struct school_room_member_row row;
+    if (!school_room_members_next(l->rows, &row))
+        return 0;
+    *item = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(l->r, row.localpart), "membership", row.membership,
+                      "held", row.held, "named", row.named);
+    if (row.held)
+        json_object_set_new(*item, "power", json_integer(row.power));
+    return row.user;
 }
 
 static bool list_members(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct school_room_member_row row;
-    int n = 0;
-    user_no last = 0;
-    room_no room = api_page(r, &page) ? readable_room(r, &actor) : 0;
-    if (room == 0)
-        return false;
-    json_t *items = json_array();
-    struct stmt *q = school_room_members(r->db, room, page.after, page.limit);
-    for (; school_room_members_next(q, &row); ++n, last = row.user)
-        json_array_append_new(items, member_json(r, &row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct api_listing l;
+    room_no room = api_list_begin(&l, r, 0) ? readable_room(r, &l.actor) : 0;
+    return room != 0 && api_list_end(&l, school_room_members(r->db, room, l.after, l.limit), read_member);
 }
 
 /* --- Changing --- */

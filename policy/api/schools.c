@@ -1,9 +1,12 @@
 /* Schools. */
+#include <limits.h>
+
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/routes.h"
 
 static json_t *school_json(const struct school_row *row)
@@ -25,23 +28,20 @@ static json_t *school_get(struct db *db, school_no school, int64_t *version)
     return value;
 }
 
+static int64_t read_school(struct api_listing *l, json_t **item)
+{
+    struct school_row row;
+    if (!schools_next(l->rows, &row))
+        return 0;
+    if (api_shows(l->r, &l->actor, ACT_RECORDS_READ, &(struct subject){.school = row.no}))
+        *item = school_json(&row);
+    return row.no;
+}
+
 static bool list_schools(struct request *r)
 {
-    struct actor actor;
-    struct api_page page;
-    struct school_row row;
-    int n = 0;
-    int64_t last = 0;
-    if (!api_caller(r, &actor) || !api_page(r, &page))
-        return false;
-    struct viewer viewer = viewer_of(actor.user);
-    json_t *items = json_array();
-    struct stmt *q = schools_page(r->db, &viewer, page.after, page.limit);
-    for (; schools_next(q, &row); ++n, last = row.no)
-        if (api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){.school = row.no}))
-            json_array_append_new(items, school_json(&row));
-    stmt_end(q);
-    return api_reply_list(r, items, n == page.limit ? last : 0);
+    struct api_listing l;
+    return api_list_begin(&l, r, 0) && api_list_end(&l, schools_page(r->db, &l.viewer, l.after, INT_MAX), read_school);
 }
 
 static bool get_school(struct request *r)
