@@ -1,23 +1,14 @@
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "homeserver/base/backoff.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/outgoing/destination_private.h"
 
 #define PROVEN_RUNNING_MAX 8
 #define UNPROVEN_RUNNING_MAX 2
-#define BACKOFF_MAX_MS 60000
 #define CIRCUIT_MS 1000
-
-int64_t backoff_ms(int n, int64_t first_ms)
-{
-    int64_t wait = n <= 16 ? first_ms << (n - 1) : BACKOFF_MAX_MS;
-    if (wait > BACKOFF_MAX_MS)
-        wait = BACKOFF_MAX_MS;
-    return wait + (int64_t)randombytes_uniform((uint32_t)wait / 4 + 1);
-}
 
 static void forget(struct destinations *all, struct destination *d)
 {

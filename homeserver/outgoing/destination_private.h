@@ -54,9 +54,6 @@ void destination_take(struct destination *d, const struct outgoing_reply *reply,
 /* Places for more attempts there, of the free places for proven and unproven ones. */
 int destination_places(const struct destination *d, int free, int free_unproven, int64_t now_ms);
 
-/* How long to wait after the nth failure, n ≥ 1: first_ms, twice that … a minute, and up to a quarter more. */
-int64_t backoff_ms(int n, int64_t first_ms);
-
 enum destination_metric {
     DESTINATION_DELIVERED,
     DESTINATION_FAILED,

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "homeserver/base/backoff.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"

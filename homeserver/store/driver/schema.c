@@ -348,6 +348,11 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE roster_members_by_key RENAME TO roster_members;"
     "CREATE INDEX roster_members_user ON roster_members (user_no);"
     "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;",
+
+    /* 5: how far stream consumers have come (homeserver/jobs/consumer.h). */
+    "CREATE TABLE consumers ("
+    " consumer TEXT NOT NULL, destination TEXT NOT NULL, pos INTEGER NOT NULL,"
+    " PRIMARY KEY (consumer, destination)) STRICT;",
 };
 
 int schema_version(void)

@@ -9,6 +9,8 @@
 
 enum {
     FORWARDS,
+    OF_STREAM,
+    OF_STREAM_END,
     BACKWARDS,
     STATE_NOW,
     STATE_OF_TYPE,
@@ -40,6 +42,10 @@ enum {
 /* State at a position: the key's newest row not after it. The inner query is one probe of index events_state a key. */
 static const struct statement TEXTS[COUNT] = {
     [FORWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4",
+    [OF_STREAM] = EVENT "events e WHERE e.pos > $1 AND e.pos <= $2 ORDER BY e.pos",
+    [OF_STREAM_END] =
+        "SELECT count(*), max(b.pos) FROM (SELECT pos FROM events WHERE pos > $1 AND pos <= $2 ORDER BY pos"
+        " LIMIT $3) b",
     [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
     [STATE_PLAIN] = EVENT
@@ -115,6 +121,21 @@ bool events_next(struct stmt *q, struct event_row *row)
 struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
 {
     return db_query(db, &EVENTS, FORWARDS, "iiii", room, after, upto, limit);
+}
+
+struct stmt *events_of_stream(struct db *db, stream_pos after, stream_pos upto)
+{
+    return db_query(db, &EVENTS, OF_STREAM, "ii", after, upto);
+}
+
+stream_pos events_of_stream_end(struct db *db, stream_pos after, stream_pos upto, int64_t limit, int64_t *n)
+{
+    struct stmt *q = db_query(db, &EVENTS, OF_STREAM_END, "iii", after, upto, limit);
+    bool there = stmt_next(q);
+    stream_pos end = there ? col_int(q, 1) : 0;
+    *n = there ? col_int(q, 0) : 0;
+    stmt_end(q);
+    return end;
 }
 
 struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)

@@ -38,6 +38,10 @@ bool events_next(struct stmt *q, struct event_row *row);
 
 /* All of these are to be ended with stmt_end. Forwards: oldest first. limit: rows at most, −1: no limit. */
 struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
+/* Of all rooms, for who follows the stream (jobs/consumer.h), in (after, upto]. */
+struct stmt *events_of_stream(struct db *db, stream_pos after, stream_pos upto);
+/* Where the first limit of them end: the position of the last; *n: how many they are. 0: there is none. */
+stream_pos events_of_stream_end(struct db *db, stream_pos after, stream_pos upto, int64_t limit, int64_t *n);
 struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 struct stmt *events_state_now(struct db *db, room_no room);                       /* the whole current state */
 struct stmt *events_state_plain(struct db *db, room_no room);                     /* the same without m.room.member */
