@@ -207,5 +207,6 @@ void receipt_rows_settle(struct receipt_rows *rows)
         free((char *)rows->rows[i].type);
         rows->rows[i] = rows->rows[--rows->n];
     }
-    qsort(rows->rows, rows->n, sizeof *rows->rows, by_place);
+    if (rows->n != 0)
+        qsort(rows->rows, rows->n, sizeof *rows->rows, by_place);
 }
