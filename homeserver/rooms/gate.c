@@ -183,7 +183,7 @@ void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_ques
                 struct school_policy *policy, struct rule_facts *facts)
 {
     int64_t ends_ms;
-    struct asking a = {.memory = rooms != NULL ? rooms_gate_memory(rooms) : NULL, .db = db, .q = question, .f = facts};
+    struct asking a = {.memory = rooms != NULL ? rooms_gate_cache(rooms) : NULL, .db = db, .q = question, .f = facts};
     *facts = (struct rule_facts){.act = question->act,
                                  .school_mode = true,
                                  .policy = policy,
@@ -255,8 +255,8 @@ static bool is_hidden_from(struct rooms *rooms, struct tx *tx, room_no room, use
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return false;
-    gate_cache_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
-    gate_cache_person(rooms_gate_memory(rooms), tx->db, room, &of, actor, &who);
+    gate_cache_room(rooms_gate_cache(rooms), tx->db, room, &of, NULL);
+    gate_cache_person(rooms_gate_cache(rooms), tx->db, room, &of, actor, &who);
     return of.n_schools > 0 && !who.service && !who.member && memberships_of(tx->db, room, actor) == MEMBERSHIP_NONE;
 }
 
@@ -272,10 +272,10 @@ bool gate_entered(const struct rooms *rooms, struct tx *tx, room_no room, user_n
     struct person_facts who;
     if (!rooms_settings(rooms)->school_mode)
         return true;
-    gate_cache_room(rooms_gate_memory(rooms), tx->db, room, &of, NULL);
+    gate_cache_room(rooms_gate_cache(rooms), tx->db, room, &of, NULL);
     if ((of.kind != ROOM_DIRECT && of.kind != ROOM_CLUB) || of.n_schools == 0)
         return true; /* the office says to which schools the others belong */
-    gate_cache_person(rooms_gate_memory(rooms), tx->db, room, &of, user, &who);
+    gate_cache_person(rooms_gate_cache(rooms), tx->db, room, &of, user, &who);
     if (who.service)
         return true;
     return school_room_narrow(tx->db, room, user) &&

@@ -13,12 +13,19 @@
 #define POLICIES_KEPT 64
 #define SCHOOLS_MAX 16 /* of a room or person; whoever is in more is in none of the rest here */
 
+/* From which tables each kind is read (rule_facts.c); what is missing here would be believed too long, which the random
+ * changes of tests/unit/gate.c look for. */
 #define OF_ROOM (EPOCH_PEOPLE | EPOCH_RECORDS)
 #define OF_LIFE (EPOCH_PEOPLE | EPOCH_RECORDS | EPOCH_LIFE)
 #define OF_PERSON (EPOCH_PEOPLE | EPOCH_RECORDS)
 #define OF_PAIR (EPOCH_PEOPLE | EPOCH_POLICIES)
 #define OF_ROOM_POLICY (EPOCH_RECORDS | EPOCH_POLICIES)
 #define OF_POLICY EPOCH_POLICIES
+
+/* Every look goes the same way: the stamp of now is taken before the read, so that what the read itself moves (nothing
+ * today) would make it stale; an entry that differs is read again in its place, whatever was there (a full slot is
+ * worth no chain: what is pushed out costs one read). A read that the database fails leaves nonsense with a good stamp
+ * behind, and harms nobody: the job is rolled back, which moves all epochs. */
 
 /* When something was read; true as long as nothing has moved. epoch 0 of an empty slot is never now: opening the
  * database has run scripts. */
@@ -52,9 +59,9 @@ struct gate_cache *gate_cache_create(void)
     return xcalloc(1, sizeof(struct gate_cache)); /* pages that nobody touches cost nothing */
 }
 
-void gate_cache_destroy(struct gate_cache *memory)
+void gate_cache_destroy(struct gate_cache *cache)
 {
-    free(memory);
+    free(cache);
 }
 
 static size_t slot(int64_t a, int64_t b, size_t n)
@@ -73,26 +80,29 @@ static bool same(const struct stamp *kept, const struct stamp *now)
     return kept->a == now->a && kept->b == now->b && kept->epoch == now->epoch && kept->day == now->day;
 }
 
-static struct gate_cache *usable(struct gate_cache *memory, struct db *db)
+/* NULL: not to be believed now: a reader's connection does not count what the writer's writes, and after a failure
+ * nobody knows what was written. */
+static struct gate_cache *usable(struct gate_cache *cache, struct db *db)
 {
-    return db_writes(db) && !db_failed(db) ? memory : NULL;
+    return db_writes(db) && !db_failed(db) ? cache : NULL;
 }
 
-/* As school_room_life, of a room whose slot has just been looked at. */
-static void remembered_life(struct gate_cache *memory, struct db *db, room_no room, struct room_life *life)
+/* As school_room_life, of a room whose slot has just been looked at. Apart from the rest of the room because it alone
+ * moves with every membership and state event (EPOCH_LIFE); a message moves nothing. */
+static void remembered_life(struct gate_cache *cache, struct db *db, room_no room, struct room_life *life)
 {
     size_t at = slot(room, 0, ROOMS_KEPT);
     struct stamp now = stamp_now(db, OF_LIFE, room, 0);
-    if (!same(&memory->rooms[at].life_stamp, &now))
-        school_room_life(db, room, &memory->rooms[at].of, &memory->rooms[at].life);
-    memory->rooms[at].life_stamp = now;
-    *life = memory->rooms[at].life;
+    if (!same(&cache->rooms[at].life_stamp, &now))
+        school_room_life(db, room, &cache->rooms[at].of, &cache->rooms[at].life);
+    cache->rooms[at].life_stamp = now;
+    *life = cache->rooms[at].life;
 }
 
-void gate_cache_room(struct gate_cache *memory, struct db *db, room_no room, struct room_school *of,
+void gate_cache_room(struct gate_cache *cache, struct db *db, room_no room, struct room_school *of,
                      struct room_life *life)
 {
-    if (usable(memory, db) == NULL) {
+    if (usable(cache, db) == NULL) {
         school_of_room(db, room, of);
         if (life != NULL)
             school_room_life(db, room, of, life);
@@ -100,84 +110,84 @@ void gate_cache_room(struct gate_cache *memory, struct db *db, room_no room, str
     }
     size_t at = slot(room, 0, ROOMS_KEPT);
     struct stamp now = stamp_now(db, OF_ROOM, room, 0);
-    if (!same(&memory->rooms[at].of_stamp, &now))
-        school_of_room(db, room, &memory->rooms[at].of);
-    memory->rooms[at].of_stamp = now;
-    *of = memory->rooms[at].of;
+    if (!same(&cache->rooms[at].of_stamp, &now))
+        school_of_room(db, room, &cache->rooms[at].of);
+    cache->rooms[at].of_stamp = now;
+    *of = cache->rooms[at].of;
     if (life != NULL)
-        remembered_life(memory, db, room, life);
+        remembered_life(cache, db, room, life);
 }
 
-void gate_cache_person(struct gate_cache *memory, struct db *db, room_no room, const struct room_school *of,
+void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, const struct room_school *of,
                        user_no user, struct person_facts *out)
 {
-    if (usable(memory, db) == NULL) {
+    if (usable(cache, db) == NULL) {
         school_person_in(db, room, of, user, out);
         return;
     }
     size_t at = slot(user, room, PEOPLE_KEPT);
     struct stamp now = stamp_now(db, OF_PERSON, user, room);
-    if (!same(&memory->people[at].stamp, &now))
-        school_person_in(db, room, of, user, &memory->people[at].facts);
-    memory->people[at].stamp = now;
-    *out = memory->people[at].facts;
+    if (!same(&cache->people[at].stamp, &now))
+        school_person_in(db, room, of, user, &cache->people[at].facts);
+    cache->people[at].stamp = now;
+    *out = cache->people[at].facts;
 }
 
 /* --- Policies --- */
 
-static void policy_of_school(struct gate_cache *memory, struct db *db, school_no school, struct school_policy *out)
+static void policy_of_school(struct gate_cache *cache, struct db *db, school_no school, struct school_policy *out)
 {
-    if (usable(memory, db) == NULL) {
+    if (usable(cache, db) == NULL) {
         policies_in_force(db, school, out);
         return;
     }
     size_t at = slot(school, 0, POLICIES_KEPT);
     struct stamp now = stamp_now(db, OF_POLICY, school, 0);
-    if (!same(&memory->policies[at].stamp, &now))
-        policies_in_force(db, school, &memory->policies[at].policy);
-    memory->policies[at].stamp = now;
-    *out = memory->policies[at].policy;
+    if (!same(&cache->policies[at].stamp, &now))
+        policies_in_force(db, school, &cache->policies[at].policy);
+    cache->policies[at].stamp = now;
+    *out = cache->policies[at].policy;
 }
 
-static void strictest(struct gate_cache *memory, struct db *db, const school_no *schools, int n,
+static void strictest(struct gate_cache *cache, struct db *db, const school_no *schools, int n,
                       struct school_policy *out)
 {
-    policy_of_school(memory, db, n != 0 ? schools[0] : 0, out);
+    policy_of_school(cache, db, n != 0 ? schools[0] : 0, out);
     for (int i = 1; i < n; ++i) {
         struct school_policy other;
-        policy_of_school(memory, db, schools[i], &other);
+        policy_of_school(cache, db, schools[i], &other);
         *out = school_policy_strictest(out, &other);
     }
 }
 
-static void read_room_policy(struct gate_cache *memory, struct db *db, room_no room, struct school_policy *out)
+static void read_room_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
     school_rooms_schools(db, room, schools, SCHOOLS_MAX, &n);
-    strictest(memory, db, schools, n, out);
+    strictest(cache, db, schools, n, out);
 }
 
-void gate_cache_policy(struct gate_cache *memory, struct db *db, room_no room, struct school_policy *out)
+void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out)
 {
-    if (usable(memory, db) == NULL) {
+    if (usable(cache, db) == NULL) {
         read_room_policy(NULL, db, room, out);
         return;
     }
     size_t at = slot(room, 0, ROOMS_KEPT);
     struct stamp now = stamp_now(db, OF_ROOM_POLICY, room, 0);
-    if (!same(&memory->room_policies[at].stamp, &now))
-        read_room_policy(memory, db, room, &memory->room_policies[at].policy);
-    memory->room_policies[at].stamp = now;
-    *out = memory->room_policies[at].policy;
+    if (!same(&cache->room_policies[at].stamp, &now))
+        read_room_policy(cache, db, room, &cache->room_policies[at].policy);
+    cache->room_policies[at].stamp = now;
+    *out = cache->room_policies[at].policy;
 }
 
-void gate_cache_policy_of(struct gate_cache *memory, struct db *db, user_no user, struct school_policy *out)
+void gate_cache_policy_of(struct gate_cache *cache, struct db *db, user_no user, struct school_policy *out)
 {
     int n;
     school_no schools[SCHOOLS_MAX];
     school_schools_of(db, user, schools, SCHOOLS_MAX, &n);
-    strictest(memory, db, schools, n, out);
+    strictest(cache, db, schools, n, out);
 }
 
 /* --- Two people --- */
@@ -198,7 +208,7 @@ static bool staff_to_family(uint32_t relations)
     return (relations & (FAMILY_TO_STAFF | STAFF_TO_FAMILY)) != 0 && (relations & NOT_OF_THE_SCHOOL) == 0;
 }
 
-static void read_pair(struct gate_cache *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
+static void read_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
     struct pair_schools schools;
     school_pair(db, a, b, &schools);
@@ -206,7 +216,7 @@ static void read_pair(struct gate_cache *memory, struct db *db, user_no a, user_
     for (int i = 0; i < schools.n; ++i) {
         struct school_policy policy;
         uint32_t relations = schools.at[i].relations;
-        policy_of_school(memory, db, schools.at[i].school, &policy);
+        policy_of_school(cache, db, schools.at[i].school, &policy);
         out->facts.relations |= relations;
         out->facts.allowed |= relations & policy.direct;
         out->either |= relations & (policy.direct | school_relations_mirrored(policy.direct));
@@ -214,16 +224,16 @@ static void read_pair(struct gate_cache *memory, struct db *db, user_no a, user_
     out->facts.staff_to_family = staff_to_family(out->facts.relations);
 }
 
-void gate_cache_pair(struct gate_cache *memory, struct db *db, user_no a, user_no b, struct gate_pair *out)
+void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out)
 {
-    if (usable(memory, db) == NULL) {
+    if (usable(cache, db) == NULL) {
         read_pair(NULL, db, a, b, out);
         return;
     }
     size_t at = slot(a, b, PAIRS_KEPT);
     struct stamp now = stamp_now(db, OF_PAIR, a, b);
-    if (!same(&memory->pairs[at].stamp, &now))
-        read_pair(memory, db, a, b, &memory->pairs[at].pair);
-    memory->pairs[at].stamp = now;
-    *out = memory->pairs[at].pair;
+    if (!same(&cache->pairs[at].stamp, &now))
+        read_pair(cache, db, a, b, &cache->pairs[at].pair);
+    cache->pairs[at].stamp = now;
+    *out = cache->pairs[at].pair;
 }

@@ -61,7 +61,7 @@ bool rooms_run_hooks(const struct rooms *rooms, struct tx *tx, const struct new_
     return true;
 }
 
-struct gate_cache *rooms_gate_memory(const struct rooms *rooms)
+struct gate_cache *rooms_gate_cache(const struct rooms *rooms)
 {
     return rooms->gate_cache;
 }
