@@ -120,7 +120,7 @@ bool contact_email(const char *typed, struct contact_address *out, struct error 
     }
     out->medium = CONTACT_EMAIL;
     for (size_t i = 0; i < len; ++i)
-        out->address[i] = typed[i] >= 'A' && typed[i] <= 'Z' ? (char)(typed[i] - 'A' + 'a') : typed[i];
+        out->address[i] = (char)(typed[i] >= 'A' && typed[i] <= 'Z' ? typed[i] - 'A' + 'a' : typed[i]);
     out->address[len] = '\0';
     return true;
 }

@@ -1,5 +1,6 @@
 #include "homeserver/accounts/sessions.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -79,6 +80,7 @@ static void drop(struct sessions *s, struct entry *entry)
 {
     struct person *person;
     HASH_FIND(hh, s->by_user, &entry->session.user, sizeof entry->session.user, person);
+    assert(person != NULL);
     DL_DELETE(person->entries, entry);
     if (person->entries == NULL) {
         HASH_DELETE(hh, s->by_user, person);

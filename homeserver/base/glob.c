@@ -48,7 +48,7 @@ static size_t fold_one(char *out, const char *s, size_t left)
 {
     unsigned char c = (unsigned char)s[0];
     if (c < 0x80) {
-        out[0] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : (char)c;
+        out[0] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
         return 1;
     }
     if (c >= 0xC2 && c <= 0xDF && left >= 2 && continues(s[1])) {

@@ -8,7 +8,7 @@ size_t json_path_split(struct text *out, const char *path)
         bool separates = *p == '.';
         p += escape;
         n += separates;
-        text_addc(out, separates ? '\0' : *p);
+        text_addc(out, (char)(separates ? '\0' : *p));
     }
     text_addc(out, '\0');
     return n;

@@ -107,7 +107,7 @@ static size_t escape(unsigned char c, char out[8])
 {
     static const char SHORT[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     out[0] = '\\';
-    out[1] = c == '"' || c == '\\' ? (char)c : c < sizeof SHORT ? SHORT[c] : '\0';
+    out[1] = (char)(c == '"' || c == '\\' ? c : c < sizeof SHORT ? SHORT[c] : '\0');
     if (out[1] != '\0')
         return 2;
     return (size_t)snprintf(out, 8, "\\u%04x", c);

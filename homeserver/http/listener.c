@@ -33,7 +33,7 @@ static socklen_t fill_address(union any_address *to, const char *host, int port)
 
 static int port_of(int fd)
 {
-    union any_address got;
+    union any_address got = {0};
     socklen_t len = sizeof got;
     if (getsockname(fd, &got.plain, &len) != 0)
         return -1;

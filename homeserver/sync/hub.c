@@ -1,5 +1,6 @@
 #include "homeserver/sync/hub.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,7 @@ static void add_item(struct gathering *g, user_no user, int room)
 static int room_index(struct gathering *g, room_no room)
 {
     struct wake *wake = g->wake;
+    assert(wake->n_rooms == 0 || g->told != NULL);
     for (size_t i = wake->n_rooms; i-- != 0;)
         if (wake->rooms[i].room == room)
             return (int)i;

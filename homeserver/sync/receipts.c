@@ -199,14 +199,18 @@ static bool is_replaced(const struct receipt_row *row, const struct receipt_rows
 
 void receipt_rows_settle(struct receipt_rows *rows)
 {
+    size_t n = rows->n;
     for (size_t i = 0; i < rows->n;) {
-        if (!is_replaced(&rows->rows[i], rows)) {
+        struct receipt_row row = rows->rows[i];
+        if (!is_replaced(&row, rows)) {
             ++i;
             continue;
         }
-        free((char *)rows->rows[i].type);
         rows->rows[i] = rows->rows[--rows->n];
+        rows->rows[rows->n] = row;
     }
+    while (n > rows->n)
+        free((char *)rows->rows[--n].type);
     if (rows->n != 0)
         qsort(rows->rows, rows->n, sizeof *rows->rows, by_place);
 }

@@ -273,7 +273,7 @@ static bool make_role(const struct record *r, const json_t *object, struct text 
 static bool take_roles(const struct record *r, const json_t *roles)
 {
     struct text bytes = TEXT_INIT;
-    size_t starts[REST_ROLES_MAX][ROLE_MEMBERS], n = json_array_size(roles);
+    size_t starts[REST_ROLES_MAX][ROLE_MEMBERS] = {{0}}, n = json_array_size(roles);
     struct told_role told[REST_ROLES_MAX];
     bool good = json_is_array(roles) || refuse(r, "roles", "is not a list");
     if (n > REST_ROLES_MAX)

@@ -384,7 +384,8 @@ static void spread(struct merging *m, const struct csv_row *row, const char **va
     for (size_t i = 0; i < ROSTER_TABLES[m->table].n && field < row->n; ++i)
         if (ROSTER_TABLES[m->table].columns[i].kept)
             values[i] = row->fields[field++];
-    if (m->table == TABLE_USERS && m->delta->drops_people && *values[USER_AGENTS] != '\0')
+    if (m->table == TABLE_USERS && m->delta->drops_people && values[USER_AGENTS] != NULL &&
+        *values[USER_AGENTS] != '\0')
         values[USER_AGENTS] = agents_left(m, values[USER_AGENTS]);
 }
 

@@ -257,6 +257,7 @@ static void test_sample(void **state)
         bool setting = line[indent] == '#' && line[indent + 1] >= 'a' && line[indent + 1] <= 'z';
         text_addf(&full, "%.*s%s\n", (int)indent, line, line + indent + (setting ? 1 : 0));
     }
+    assert_non_null(full.data);
     for (size_t i = 0; config_setting_name(i) != NULL; ++i) {
         const char *dot = strchr(config_setting_name(i), '.');
         struct text key = TEXT_INIT;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -398,11 +399,15 @@ static void begin(struct kept *k)
 
 static void end(struct kept *k)
 {
-    char command[96];
+    static const char *const FILES[] = {"db", "db-wal", "db-shm"};
+    char path[64];
     db_close(k->db);
     writer_stop(k->writer);
-    snprintf(command, sizeof command, "rm -r %s", k->dir);
-    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES; ++i) {
+        snprintf(path, sizeof path, "%s/%s", k->dir, FILES[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(k->dir), 0);
 }
 
 static void test_store(void **state)

@@ -86,7 +86,7 @@ struct packed {
 static char *import_on(const struct archive_file *files, size_t n, const struct packed *base, struct packed *snapshot)
 {
     char where[512];
-    struct roster_problem problem;
+    struct roster_problem problem = {0};
     struct roster_update out;
     size_t len;
     char *bytes = archive_of(files, n, &len), *says;
@@ -435,7 +435,7 @@ static void test_delta_needs_a_base(void **state)
 /* Applied one after the other, or the second time: the same as at once. */
 static void test_deltas_add_up(void **state)
 {
-    struct packed base = base_of_whole(), first, second, third;
+    struct packed base = base_of_whole(), first = {0}, second = {0}, third = {0};
     free(import_on(DELTAS[0].files, 2, &base, &first));
     free(import_on(DELTAS[6].files, 2, &first, &second));
     char *says = import_on(DELTAS[0].files, 2, &second, &third);

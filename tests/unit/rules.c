@@ -700,7 +700,7 @@ static bool toss(struct dice *d)
 
 static struct person_facts random_person(struct dice *d)
 {
-    unsigned roles = toss(d) ? 1u << roll(d, 9) : roll(d, 512) & roll(d, 512);
+    unsigned some = roll(d, 512), roles = toss(d) ? 1u << roll(d, 9) : some & roll(d, 512);
     return (struct person_facts){
         .service = roll(d, 12) == 0,
         .account = toss(d) ? ACCOUNT_ACTIVE : (enum account_state)roll(d, ACCOUNT_LEFT + 1),
@@ -739,7 +739,7 @@ static struct rule_facts random_facts(struct dice *d, const struct school_policy
                                         "m.room.topic",   "m.room.encryption", "m.room.third_party_invite",
                                         "m.poll.start",   "m.reaction"};
     struct rule_facts f = {.act = (enum act)roll(d, ACT__COUNT), .school_mode = true, .policy = policy};
-    uint32_t relations = toss(d) ? 0 : roll(d, 1 << 17) & roll(d, 1 << 17);
+    uint32_t some = roll(d, 1 << 17), relations = toss(d) ? 0 : some & roll(d, 1 << 17);
     f.room = (struct room_facts){
         (enum room_kind)roll(d, ROOM_KIND__COUNT), true, toss(d), toss(d), toss(d), toss(d), (int)roll(d, 6), toss(d)};
     f.room.has_school = f.room.kind != ROOM_FREE || toss(d);

@@ -234,6 +234,7 @@ static void test_documentation(void **state)
     while ((got = fread(buffer, 1, sizeof buffer, file)) > 0)
         text_add(&text, buffer, got);
     fclose(file);
+    assert_non_null(text.data);
     for (char *at = text.data, *end; (at = strstr(at, "```json\n")) != NULL; at = end + 4, ++n) {
         end = strstr(at += strlen("```json\n"), "\n```");
         *end = '\0';

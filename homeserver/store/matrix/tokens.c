@@ -71,7 +71,7 @@ void token_row_finish(struct token_row *row)
 
 bool tokens_find(struct db *db, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES], struct token_row *row)
 {
-    struct stmt *q = db_query(db, &TOKENS, FIND + kind, "b", hash, (size_t)TOKEN_HASH_BYTES);
+    struct stmt *q = db_query(db, &TOKENS, FIND + (int)kind, "b", hash, (size_t)TOKEN_HASH_BYTES);
     bool found = stmt_next(q);
     *row = (struct token_row){0};
     if (found) {
@@ -94,7 +94,7 @@ bool tokens_insert(struct tx *tx, enum token_kind kind, device_no device, const 
                    const unsigned char *ends, int64_t expires_ms)
 {
     const size_t len = TOKEN_HASH_BYTES;
-    return db_run(tx->db, &TOKENS, INSERT + kind, "bibi", hash, len, device, ends, len, expires_ms);
+    return db_run(tx->db, &TOKENS, INSERT + (int)kind, "bibi", hash, len, device, ends, len, expires_ms);
 }
 
 bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES])
@@ -103,7 +103,7 @@ bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[T
     bool fresh = tokens_find(tx->db, kind, hash, &row) && row.fresh;
     device_no device = row.device;
     token_row_finish(&row);
-    return !fresh || (db_run(tx->db, &TOKENS, END_REPLACED + kind, "b", hash, (size_t)TOKEN_HASH_BYTES) &&
+    return !fresh || (db_run(tx->db, &TOKENS, END_REPLACED + (int)kind, "b", hash, (size_t)TOKEN_HASH_BYTES) &&
                       db_run(tx->db, &TOKENS, SETTLE + TOKEN_ACCESS, "i", device) &&
                       db_run(tx->db, &TOKENS, SETTLE + TOKEN_REFRESH, "i", device) &&
                       db_run(tx->db, &TOKENS, DROP_EXPIRED, "ii", device, tx->now_ms));
