@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/crypto.h"
-#include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/events/append.h"
-#include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/acts/bulk_join.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -20,8 +17,9 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/records/kept_room.h"
 
-#define NOBODY 100 /* a level that no post has: the service user alone is above it */
+#define NOBODY KEPT_ROOM_NOBODY
 
 /* What each kind of room looks like (E1, E3, E6). Whether somebody may write in the library is the rules' to say. */
 static const struct {
@@ -43,7 +41,7 @@ static const struct {
 };
 
 /* A room to be: of a school, perhaps of one of its classes. */
-struct picture {
+struct wanted_room {
     enum room_kind kind;
     school_no school;
     class_no class;
@@ -52,7 +50,7 @@ struct picture {
     bool renamed;  /* its name may have changed */
 };
 
-static char *picture_name(const struct picture *of)
+static char *room_name(const struct wanted_room *of)
 {
     struct text name = TEXT_INIT;
     const char *pattern = KINDS[of->kind].name, *gap = strstr(pattern, "%s");
@@ -98,42 +96,25 @@ bool roster_room_begin(struct roster_rooms *p)
 
 /* --- Powers (E3) --- */
 
-/* The levels of a kind of room. Nobody but the service user, who stands above them all, reaches NOBODY; users: owned.
- */
-static json_t *power_levels(const struct room_version *version, enum room_kind kind, json_t *users)
+/* The levels of a kind of room; nobody but the service user reaches NOBODY. users: taken. */
+static json_t *power_levels(enum room_kind kind, json_t *users)
 {
-    bool creators = room_version_has(version, ROOM_CREATORS);
-    json_t *events = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "m.room.name", NOBODY,
-                               "m.room.power_levels", NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility",
-                               NOBODY, "m.room.guest_access", NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption",
-                               NOBODY, "m.room.canonical_alias", NOBODY, "m.room.tombstone", creators ? 150 : NOBODY,
-                               "m.space.child", NOBODY, "m.space.parent", NOBODY);
+    json_t *events =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "m.room.name", NOBODY, "m.room.power_levels",
+                  NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility", NOBODY, "m.room.guest_access",
+                  NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption", NOBODY, "m.room.canonical_alias", NOBODY,
+                  "m.space.child", NOBODY, "m.space.parent", NOBODY);
     int redact = kind == ROOM_ARCHIVE ? NOBODY : 50;
     return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0,
                      "events", events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban",
                      NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", redact, "notifications", "room", 50);
 }
 
-static void add_service(const struct roster_rooms *p, const struct room_version *version, json_t *users)
+static bool put_levels(struct roster_rooms *p, struct room *room, enum room_kind kind, json_t *users)
 {
-    char id[ID_BYTES_MAX + 1];
-    snprintf(id, sizeof id, "@%s:%s", SERVICE_LOCALPART, rooms_settings(p->rooms)->server_name);
-    if (!room_version_has(version, ROOM_CREATORS))
-        json_object_set_new(users, id, json_integer(NOBODY));
-}
-
-static json_t *users_by_post(const struct roster_rooms *p, room_no room, const struct room_version *version)
-{
-    json_t *users = json_object();
-    struct stmt *q = roster_members_powers(p->tx->db, room);
-    while (stmt_next(q)) {
-        char id[ID_BYTES_MAX + 1];
-        snprintf(id, sizeof id, "@%s:%s", col_text(q, 0), rooms_settings(p->rooms)->server_name);
-        json_object_set_new(users, id, json_integer(col_int(q, 1)));
-    }
-    stmt_end(q);
-    add_service(p, version, users);
-    return users;
+    json_t *levels = power_levels(kind, users);
+    kept_room_complete_levels(p->rooms, room->version, levels);
+    return append(p, room, "m.room.power_levels", "", levels);
 }
 
 bool roster_room_powers(struct roster_rooms *p, room_no no)
@@ -144,65 +125,45 @@ bool roster_room_powers(struct roster_rooms *p, room_no no)
         return database_failed(p);
     ++p->changelog->changes->n[ROSTER_POWERS];
     changelog_room(p->changelog, "powers", '=', 0, no);
-    return append(p, room, "m.room.power_levels", "",
-                  power_levels(room->version, of.kind, users_by_post(p, no, room->version)));
+    json_t *users = json_object();
+    struct stmt *q = roster_members_powers(p->tx->db, no);
+    while (stmt_next(q)) {
+        char id[ID_BYTES_MAX + 1];
+        snprintf(id, sizeof id, "@%s:%s", col_text(q, 0), rooms_settings(p->rooms)->server_name);
+        json_object_set_new(users, id, json_integer(col_int(q, 1)));
+    }
+    stmt_end(q);
+    return put_levels(p, room, of.kind, users);
 }
 
 /* --- Rooms (E1) --- */
 
-static bool record_picture(struct tx *tx, room_no room, void *arg)
+static bool record_school(struct tx *tx, room_no room, void *arg)
 {
-    const struct picture *of = arg;
+    const struct wanted_room *of = arg;
     if (of->kind == ROOM_LIBRARY)
         return library_put(tx->db, room, of->school);
     return roster_rooms_put(tx->db, &(struct roster_room_row){room, of->kind, of->school, of->class});
 }
 
-static json_t *initial_state(struct roster_rooms *p, const struct picture *of)
+static struct room *create(struct roster_rooms *p, struct wanted_room *of)
 {
-    char *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
-    json_t *allow = json_array();
-    if (space != NULL && KINDS[of->kind].open)
-        json_array_append_new(allow, json_pack("{s:s, s:s}", "type", "m.room_membership", "room_id", space));
-    json_t *state =
-        json_pack("[{s:s, s:s, s:{s:s, s:o}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.join_rules",
-                  "state_key", "", "content", "join_rule", "restricted", "allow", allow, "type",
-                  "m.room.history_visibility", "state_key", "", "content", "history_visibility", "shared", "type",
-                  "m.room.guest_access", "state_key", "", "content", "guest_access", "forbidden");
-    if (space != NULL)
-        json_array_append_new(state, json_pack("{s:s, s:s, s:{s:o, s:b}}", "type", "m.space.parent", "state_key", space,
-                                               "content", "via", via(p), "canonical", 1));
-    free(space);
-    return state;
-}
-
-static struct room *create(struct roster_rooms *p, struct picture *of)
-{
-    const struct room_version *version = room_kept_version(p->rooms);
-    char *name = picture_name(of);
-    json_t *creation = room_kept_content(of->kind), *state = initial_state(p, of), *users = json_object();
-    add_service(p, version, users);
-    json_t *levels = power_levels(version, of->kind, users);
-    struct room_plan plan = {
-        .creator = p->service,
-        .version = version,
-        .preset = PRESET_NONE,
-        .name = name,
-        .creation_content = creation,
-        .power_levels = levels,
-        .initial_state = state,
-        .record = record_picture,
-        .record_arg = of,
-    };
-    struct room *room = room_create(p->rooms, p->tx, &plan, p->e);
-    json_decref(creation);
-    json_decref(state);
-    json_decref(levels);
+    char *name = room_name(of), *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
+    const struct kept_room kept = {.kind = of->kind,
+                                   .name = name,
+                                   .history = "shared",
+                                   .space = space,
+                                   .join_rules = kept_room_join_rules(KINDS[of->kind].open ? space : NULL),
+                                   .power_levels = power_levels(of->kind, json_object()),
+                                   .record = record_school,
+                                   .record_arg = of};
+    struct room *room = kept_room_create(p->rooms, p->tx, p->service, &kept, p->e);
     free(name);
+    free(space);
     return room;
 }
 
-static bool put_in_space(struct roster_rooms *p, const struct picture *of, const char *room_id)
+static bool put_in_space(struct roster_rooms *p, const struct wanted_room *of, const char *room_id)
 {
     json_t *content = json_pack("{s:o, s:s}", "via", via(p), "order", KINDS[of->kind].order);
     if (KINDS[of->kind].open)
@@ -211,7 +172,7 @@ static bool put_in_space(struct roster_rooms *p, const struct picture *of, const
 }
 
 /* Makes the room if it is not there. Returns its number, 0: *p->e. */
-static room_no make(struct roster_rooms *p, struct picture *of)
+static room_no make(struct roster_rooms *p, struct wanted_room *of)
 {
     struct room *room = create(p, of);
     if (room == NULL)
@@ -227,10 +188,10 @@ static room_no make(struct roster_rooms *p, struct picture *of)
     return done ? no : 0;
 }
 
-static bool rename_room(struct roster_rooms *p, room_no no, const struct picture *of)
+static bool rename_room(struct roster_rooms *p, room_no no, const struct wanted_room *of)
 {
     struct room *room = room_open(p->rooms, p->tx, no);
-    char *name = picture_name(of);
+    char *name = room_name(of);
     const char *now = room != NULL ? room_state_string(room, p->tx, "m.room.name", "name") : NULL;
     bool same = now != NULL && strcmp(now, name) == 0, done = true;
     if (!same) {
@@ -242,8 +203,8 @@ static bool rename_room(struct roster_rooms *p, room_no no, const struct picture
     return done;
 }
 
-/* The room that the picture shows: found, renamed or made. 0: *p->e. */
-static room_no show(struct roster_rooms *p, struct picture of)
+/* The room that is wanted: found, renamed or made. 0: *p->e. */
+static room_no ensure_room(struct roster_rooms *p, struct wanted_room of)
 {
     room_no no = of.kind == ROOM_LIBRARY ? library_find(p->tx->db, of.school)
                                          : roster_rooms_find(p->tx->db, of.school, of.class, of.kind);
@@ -253,11 +214,11 @@ static room_no show(struct roster_rooms *p, struct picture of)
 }
 
 /* The first is the space of the others. */
-static bool show_all(struct roster_rooms *p, struct picture of, const enum room_kind *kinds, size_t n)
+static bool ensure_rooms(struct roster_rooms *p, struct wanted_room of, const enum room_kind *kinds, size_t n)
 {
     for (size_t i = 0; i < n; ++i) {
         of.kind = kinds[i];
-        room_no no = show(p, of);
+        room_no no = ensure_room(p, of);
         if (no == 0)
             return false;
         if (i == 0)
@@ -269,14 +230,14 @@ static bool show_all(struct roster_rooms *p, struct picture of, const enum room_
 bool roster_room_school(struct roster_rooms *p, const struct school_row *school, bool renamed)
 {
     static const enum room_kind ROOMS[] = {ROOM_SCHOOL_SPACE, ROOM_ANNOUNCEMENTS, ROOM_STAFF, ROOM_LIBRARY};
-    struct picture of = {.school = school->no, .called = school->name, .renamed = renamed};
-    return show_all(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS);
+    struct wanted_room of = {.school = school->no, .called = school->name, .renamed = renamed};
+    return ensure_rooms(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS);
 }
 
 bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bool renamed)
 {
     static const enum room_kind HOMEROOM[] = {ROOM_CLASS_SPACE, ROOM_CLASS, ROOM_GUARDIANS}, GROUP[] = {ROOM_SUBJECT};
-    struct picture of = {
+    struct wanted_room of = {
         .school = class->school,
         .class = class->no,
         .called = class->title,
@@ -285,7 +246,7 @@ bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bo
     };
     if (of.space == 0)
         return database_failed(p);
-    return class->homeroom ? show_all(p, of, HOMEROOM, 3) : show_all(p, of, GROUP, 1);
+    return class->homeroom ? ensure_rooms(p, of, HOMEROOM, 3) : ensure_rooms(p, of, GROUP, 1);
 }
 
 bool roster_room_archive(struct roster_rooms *p, room_no no)
@@ -293,10 +254,8 @@ bool roster_room_archive(struct roster_rooms *p, room_no no)
     struct room *room = room_open(p->rooms, p->tx, no);
     if (room == NULL)
         return database_failed(p);
-    json_t *users = json_object();
-    add_service(p, room->version, users);
     changelog_room(p->changelog, "archive", '+', 0, no);
-    return append(p, room, "m.room.power_levels", "", power_levels(room->version, ROOM_ARCHIVE, users)) &&
+    return put_levels(p, room, ROOM_ARCHIVE, json_object()) &&
            (roster_rooms_archive(p->tx->db, no, p->tx->now_ms) || database_failed(p));
 }
 

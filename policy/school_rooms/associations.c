@@ -6,7 +6,6 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/rooms/events/append.h"
-#include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/school/associations.h"
 #include "homeserver/store/school/roster_rooms.h"
@@ -16,6 +15,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
+#include "policy/records/kept_room.h"
 
 static bool failed(struct changing_records *c)
 {
@@ -42,12 +42,12 @@ static bool note(struct changing_records *c, const char *act, room_no room, scho
 /* Whoever is in the staff room of a school that has agreed may join. */
 static json_t *join_rules(struct changing_records *c, room_no room)
 {
-    json_t *allow = json_array();
+    json_t *content = kept_room_join_rules(NULL);
     struct stmt *q = associations_staff_rooms(c->tx->db, room);
     while (stmt_next(q))
-        json_array_append_new(allow, json_pack("{s:s, s:s}", "type", "m.room_membership", "room_id", col_text(q, 0)));
+        kept_room_allow(content, col_text(q, 0));
     stmt_end(q);
-    return json_pack("{s:s, s:o}", "join_rule", "restricted", "allow", allow);
+    return content;
 }
 
 static bool put_join_rules(struct changing_records *c, room_no no)
@@ -78,42 +78,6 @@ static bool record(struct tx *tx, room_no room, void *arg)
            associations_put(tx, room, m->school, m->c->actor->name);
 }
 
-static json_t *power_levels(const char *service_id, const struct room_version *version)
-{
-    json_t *users = json_object();
-    if (!room_version_has(version, ROOM_CREATORS))
-        json_object_set_new(users, service_id, json_integer(100));
-    return json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "users", users, "users_default", 0, "events_default",
-                     0, "state_default", 100, "invite", 100, "kick", 100, "ban", 100, "redact", 100);
-}
-
-static room_no make(struct making *m, user_no service, const char *name)
-{
-    struct changing_records *c = m->c;
-    char *service_id = users_id(c->tx->db, rooms_settings(c->rooms)->server_name, service);
-    struct room_plan plan = {.creator = service,
-                             .version = room_kept_version(c->rooms),
-                             .preset = PRESET_NONE,
-                             .name = name,
-                             .record = record,
-                             .record_arg = m};
-    json_t *creation = room_kept_content(ROOM_ASSOCIATION);
-    json_t *levels = power_levels(service_id, plan.version);
-    json_t *state = json_pack("[{s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type", "m.room.history_visibility",
-                              "state_key", "", "content", "history_visibility", "shared", "type", "m.room.guest_access",
-                              "state_key", "", "content", "guest_access", "forbidden");
-    plan.creation_content = creation;
-    plan.power_levels = levels;
-    plan.initial_state = state;
-    struct room *room = room_create(c->rooms, c->tx, &plan, c->e);
-    room_no no = room != NULL ? room->no : 0;
-    json_decref(creation);
-    json_decref(levels);
-    json_decref(state);
-    free(service_id);
-    return no;
-}
-
 room_no association_create(struct changing_records *c, school_no school, const char *name)
 {
     struct making m = {c, school};
@@ -128,7 +92,17 @@ room_no association_create(struct changing_records *c, school_no school, const c
         error_set(c->e, ERROR_BAD_STATE, "There is no school on this server yet: import a roster first.");
         return 0;
     }
-    room_no room = make(&m, service, name);
+    const struct kept_room kept = {
+        .kind = ROOM_ASSOCIATION,
+        .name = name,
+        .history = "shared",
+        .power_levels = json_pack("{s:{}, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "users", "users_default", 0,
+                                  "events_default", 0, "state_default", KEPT_ROOM_NOBODY, "invite", KEPT_ROOM_NOBODY,
+                                  "kick", KEPT_ROOM_NOBODY, "ban", KEPT_ROOM_NOBODY, "redact", KEPT_ROOM_NOBODY),
+        .record = record,
+        .record_arg = &m};
+    struct room *made = kept_room_create(c->rooms, c->tx, service, &kept, c->e);
+    room_no room = made != NULL ? made->no : 0;
     return room != 0 && put_join_rules(c, room) && note(c, "association.create", room, school) ? room : 0;
 }
 

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "homeserver/base/crypto.h"
-#include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/school/roster_rooms.h"
@@ -11,30 +9,10 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/records/kept_room.h"
 
 #define NAME "Мои документы · My documents"
 #define OWNER_POWER 50
-
-/* Everything that would let others in is out of the owner's reach. */
-static json_t *power_levels(const char *service_id, const char *owner_id, const struct room_version *version)
-{
-    json_t *users = json_pack("{s:i}", owner_id, OWNER_POWER);
-    if (!room_version_has(version, ROOM_CREATORS))
-        json_object_set_new(users, service_id, json_integer(100));
-    return json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i, s:i}}", "users", users,
-                     "users_default", 0, "events_default", OWNER_POWER, "state_default", OWNER_POWER, "invite", 100,
-                     "kick", 100, "ban", 100, "redact", OWNER_POWER, "events", "m.room.power_levels", 100,
-                     "m.room.join_rules", 100, "m.room.history_visibility", 100, "m.room.server_acl", 100,
-                     "m.room.tombstone", room_version_has(version, ROOM_CREATORS) ? 150 : 100);
-}
-
-static json_t *initial_state(void)
-{
-    return json_pack("[{s:s, s:s, s:{s:s, s:[]}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s}}]", "type",
-                     "m.room.join_rules", "state_key", "", "content", "join_rule", "restricted", "allow", "type",
-                     "m.room.history_visibility", "state_key", "", "content", "history_visibility", "joined", "type",
-                     "m.room.guest_access", "state_key", "", "content", "guest_access", "forbidden");
-}
 
 static bool record(struct tx *tx, room_no room, void *arg)
 {
@@ -44,26 +22,22 @@ static bool record(struct tx *tx, room_no room, void *arg)
 
 static struct room *create(struct rooms *rooms, struct tx *tx, user_no service, user_no owner, struct error *e)
 {
-    char *service_id = users_id(tx->db, rooms_settings(rooms)->server_name, service);
     char *owner_id = users_id(tx->db, rooms_settings(rooms)->server_name, owner);
-    struct room_plan plan = {.creator = service,
-                             .version = room_kept_version(rooms),
-                             .preset = PRESET_NONE,
+    struct kept_room kept = {.kind = ROOM_DOCUMENTS,
                              .name = NAME,
+                             .history = "joined",
+                             .join_rules = kept_room_join_rules(NULL),
                              .record = record,
                              .record_arg = &owner};
-    json_t *creation = room_kept_content(ROOM_DOCUMENTS);
-    json_t *levels = power_levels(service_id, owner_id, plan.version), *state = initial_state();
-    plan.creation_content = creation;
-    plan.power_levels = levels;
-    plan.initial_state = state;
-    struct room *room = room_create(rooms, tx, &plan, e);
-    json_decref(creation);
-    json_decref(levels);
-    json_decref(state);
-    free(service_id);
+    /* Everything that would let others in is out of the owner's reach. */
+    kept.power_levels =
+        json_pack("{s:{s:i}, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i}}", "users", owner_id,
+                  OWNER_POWER, "users_default", 0, "events_default", OWNER_POWER, "state_default", OWNER_POWER,
+                  "invite", KEPT_ROOM_NOBODY, "kick", KEPT_ROOM_NOBODY, "ban", KEPT_ROOM_NOBODY, "redact", OWNER_POWER,
+                  "events", "m.room.power_levels", KEPT_ROOM_NOBODY, "m.room.join_rules", KEPT_ROOM_NOBODY,
+                  "m.room.history_visibility", KEPT_ROOM_NOBODY, "m.room.server_acl", KEPT_ROOM_NOBODY);
     free(owner_id);
-    return room;
+    return kept_room_create(rooms, tx, service, &kept, e);
 }
 
 bool documents_ensure(void *arg, struct tx *tx, user_no user, struct error *e)

@@ -264,24 +264,6 @@ static bool publish(struct creation *c)
            (rooms_set_published(c->tx, c->room->no, true) || error_set(c->e, ERROR_UNKNOWN, NULL));
 }
 
-const struct room_version *room_kept_version(const struct rooms *rooms)
-{
-    const struct room_version *version = room_version_get(rooms_settings(rooms)->default_version);
-    bool fits = version != NULL && room_version_has(version, ROOM_RESTRICTED);
-    return fits ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
-json_t *room_kept_content(enum room_kind kind)
-{
-    char word[13];
-    random_name(word, 12);
-    json_t *content =
-        json_pack("{s:b, s:s, s:s}", "m.federate", 0, "org.parta.kind", room_kind_name(kind), "org.parta.word", word);
-    if (room_kind_is_space(kind))
-        json_object_set_new(content, "type", json_string("m.space"));
-    return content;
-}
-
 struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_plan *plan, struct error *e)
 {
     /* In the order of the Client-Server API's "Creation". */

@@ -41,13 +41,6 @@ struct room_plan {
  * (m.direct, a type in creation_content) never make it a direct chat. */
 enum room_kind room_plan_kind(const struct room_plan *plan);
 
-/* Rooms that the server's service user makes and keeps (school.md E3). The version: people are joined by force, which
- * takes restricted rooms; the default if it has them. What their create event says: the kind, and a random word,
- * because from version 12 on a room is called after that event, and the many of one moment would be one. New reference.
- */
-const struct room_version *room_kept_version(const struct rooms *rooms);
-json_t *room_kept_content(enum room_kind kind);
-
 /* Makes the room. NULL: *e, and the job must answer false. */
 struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_plan *plan, struct error *e);
 
