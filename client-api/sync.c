@@ -15,12 +15,13 @@
 #include "homeserver/rooms/read/token.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
+#define USE_STATE_AFTER 1u    /* of r->poll.flags */
 #define GRACE_MS 30000        /* a client is missed when it has not come back by then */
 
 struct params {
     stream_pos since; /* 0: initial */
     int64_t timeout_ms;
-    bool full_state, use_state_after;
+    bool full_state;
     enum presence_state presence;
 };
 
@@ -42,15 +43,19 @@ static bool note_presence(struct request *r, const struct params *p)
 /* A parked request goes on from where it waits, which may be later than what its client said. */
 static bool read_params(struct request *r, struct params *out)
 {
+    bool after;
     const char *since = query_get(r, "since");
     *out = (struct params){0};
     if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
         return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
     if (r->poll.since > out->since)
         out->since = r->poll.since;
-    return query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) &&
-           query_bool(r, "full_state", false, &out->full_state) &&
-           query_bool(r, "use_state_after", false, &out->use_state_after) && read_presence(r, out);
+    if (!query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) ||
+        !query_bool(r, "full_state", false, &out->full_state) || !query_bool(r, "use_state_after", false, &after) ||
+        !read_presence(r, out))
+        return false;
+    r->poll.flags = after ? USE_STATE_AFTER : 0;
+    return true;
 }
 
 static void release_filter(void *filter)
@@ -58,28 +63,30 @@ static void release_filter(void *filter)
     filter_unref(filter);
 }
 
-/* The request's filter, kept with it while it waits. Borrowed. On a loop, which must not read: NULL: a worker must do
- * it. */
-static const struct filter *keep_filter(struct request *r, struct filter *filter)
+/* The request's filter, kept with it while it waits. Borrowed. NULL: *error says why; or, on a loop, which must not
+ * read (db NULL), a worker must find it. */
+static const struct filter *filter_of(struct request *r, struct db *db)
 {
-    r->poll.state = filter;
+    struct filter_cache *filters = r->server->sync->filters;
+    const char *param = query_get(r, "filter");
+    if (r->poll.state != NULL)
+        return r->poll.state;
     r->poll.release = release_filter;
-    return filter;
+    return r->poll.state = db != NULL ? filter_cache_load(filters, db, r->identity.user, param, &r->error)
+                                      : filter_cache_find(filters, r->identity.user, param);
 }
 
-static const struct filter *filter_on_loop(struct request *r)
+/* What is asked for, from where the request waits or would begin to. */
+static struct sync_request asked(const struct request *r, stream_pos since)
 {
-    if (r->poll.state != NULL)
-        return r->poll.state;
-    return keep_filter(r, filter_cache_find(r->server->sync->filters, r->identity.user, query_get(r, "filter")));
-}
-
-static const struct filter *filter_on_worker(struct request *r)
-{
-    if (r->poll.state != NULL)
-        return r->poll.state;
-    return keep_filter(
-        r, filter_cache_load(r->server->sync->filters, r->db, r->identity.user, query_get(r, "filter"), &r->error));
+    return (struct sync_request){
+        .user = r->identity.user,
+        .device = r->identity.device,
+        .user_id = r->identity.user_id,
+        .since = since,
+        .use_state_after = (r->poll.flags & USE_STATE_AFTER) != 0,
+        .filter = r->poll.state,
+    };
 }
 
 static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
@@ -95,38 +102,27 @@ static bool has_time(const struct request *r, const struct params *p)
     return p->timeout_ms > 0 && !p->full_state && (r->poll.deadline_ms == 0 || clock_mono_ms() < r->poll.deadline_ms);
 }
 
-static bool answer(struct request *r, const struct params *p, const struct filter *filter)
-{
-    struct text body = TEXT_INIT;
-    stream_pos next;
-    struct sync_request request = {
-        .user = r->identity.user,
-        .device = r->identity.device,
-        .user_id = r->identity.user_id,
-        .since = p->since,
-        .full_state = p->full_state,
-        .use_state_after = p->use_state_after,
-        .filter = filter,
-    };
-    enum sync_outcome outcome = v2_answer(r->server->sync, r->db, &request, &body, &next, &r->error);
-    if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, p)))
-        return reply_text(r, &body);
-    text_finish(&body);
-    if (outcome == SYNC_REFUSED)
-        return false;
-    park_at(r, next, p->timeout_ms);
-    return r->poll.again = true;
-}
-
 static bool get_sync(struct request *r)
 {
     struct params p;
+    struct text body = TEXT_INIT;
+    stream_pos next;
     if (!read_params(r, &p))
         return false;
     if (!note_presence(r, &p))
         presence_arrive(r->server->sync->presence, r->identity.user, p.presence, p.timeout_ms + GRACE_MS);
-    const struct filter *filter = filter_on_worker(r);
-    return filter != NULL && answer(r, &p, filter);
+    if (filter_of(r, r->db) == NULL)
+        return false;
+    struct sync_request request = asked(r, p.since);
+    request.full_state = p.full_state;
+    enum sync_outcome outcome = v2_answer(r->server->sync, r->db, &request, &body, &next, &r->error);
+    if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, &p)))
+        return reply_text(r, &body);
+    text_finish(&body);
+    if (outcome == SYNC_REFUSED)
+        return false;
+    park_at(r, next, p.timeout_ms);
+    return r->poll.again = true;
 }
 
 /* Nothing new for this user: hold the request without a worker. What is not well-formed a worker refuses. */
@@ -142,25 +138,18 @@ static bool wait(struct request *r)
         !note_presence(r, &p))
         return false;
     park_at(r, p.since, p.timeout_ms);
+    filter_of(r, NULL); /* now, and not when a thousand polls wait for their answers */
     return true;
 }
 
+/* A parked request has no full_state, and what else it said is in r->poll. */
 static bool answer_wake(struct request *r, const struct wake *wake)
 {
-    struct params p;
     struct text body = TEXT_INIT;
-    if (!read_params(r, &p))
+    if (filter_of(r, NULL) == NULL)
         return false;
-    const struct filter *filter = filter_on_loop(r);
-    struct sync_request request = {
-        .user = r->identity.user,
-        .device = r->identity.device,
-        .user_id = r->identity.user_id,
-        .since = p.since,
-        .use_state_after = p.use_state_after,
-        .filter = filter,
-    };
-    bool done = filter != NULL && fast_path_answer(r->server->sync, wake, &request, &body) && reply_text(r, &body);
+    struct sync_request request = asked(r, r->poll.since);
+    bool done = fast_path_answer(r->server->sync, wake, &request, &body) && reply_text(r, &body);
     text_finish(&body);
     return done;
 }
@@ -168,13 +157,7 @@ static bool answer_wake(struct request *r, const struct wake *wake)
 static void expire(struct request *r)
 {
     struct text body = TEXT_INIT;
-    struct sync_request request = {
-        .user = r->identity.user,
-        .device = r->identity.device,
-        .user_id = r->identity.user_id,
-        .since = r->poll.since,
-        .filter = r->poll.state,
-    };
+    struct sync_request request = asked(r, r->poll.since);
     v2_add_idle(&body, &(struct sync_gather){.sync = r->server->sync, .request = &request, .upto = r->poll.since});
     reply_text(r, &body);
 }

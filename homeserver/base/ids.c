@@ -92,9 +92,23 @@ static size_t sequence(const unsigned char *s, size_t left)
     return 0;
 }
 
+/* How many bytes from the beginning are ASCII other than NUL, by eights: most of what comes. */
+static size_t plain_bytes(const char *s, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t eight;
+    size_t n = 0;
+    for (; len - n >= sizeof eight; n += sizeof eight) {
+        memcpy(&eight, s + n, sizeof eight);
+        if (((eight | ((eight - ones) & ~eight)) & highs) != 0) /* a high bit, or a byte that is 0 */
+            break;
+    }
+    return n;
+}
+
 bool utf8_valid(const char *s, size_t len)
 {
-    for (size_t i = 0, n; i < len; i += n)
+    for (size_t i = plain_bytes(s, len), n; i < len; i += n)
         if ((n = sequence((const unsigned char *)s + i, len - i)) == 0)
             return false;
     return true;

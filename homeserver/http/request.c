@@ -7,7 +7,7 @@
 const char *query_get(const struct request *r, const char *name)
 {
     for (int i = 0; i < r->n_query; ++i)
-        if (strcmp(r->query[i].name, name) == 0)
+        if (r->query[i].name[0] == name[0] && strcmp(r->query[i].name, name) == 0)
             return r->query[i].value;
     return NULL;
 }

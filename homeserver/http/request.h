@@ -162,6 +162,7 @@ struct request {
         user_no user;        /* woken by this user's changes … */
         stream_pos since;    /* … after this position */
         int64_t deadline_ms; /* clock_mono_ms when waiting ends */
+        unsigned flags;      /* the route's own, so that it need not read its parameters again at every wake */
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
     } poll;

@@ -59,8 +59,11 @@ void filter_cache_destroy(struct filter_cache *cache)
 /* A number in decimal; 0: it is none. */
 static int64_t number_from(const char *id)
 {
-    size_t digits = strspn(id, "0123456789");
-    return digits > 0 && digits < 19 && id[digits] == '\0' && id[0] != '0' ? strtoll(id, NULL, 10) : 0;
+    int64_t number = 0;
+    size_t digits = 0;
+    for (; id[digits] >= '0' && id[digits] <= '9' && digits < 19; ++digits)
+        number = number * 10 + (id[digits] - '0');
+    return digits < 19 && id[digits] == '\0' && id[0] != '0' ? number : 0;
 }
 
 /* Takes the caller's reference of filter, of which there may be an equal one already. */

@@ -168,6 +168,14 @@ static void test_utf8(void **state)
     for (size_t i = 0; i < COUNT(CASES); ++i)
         if (utf8_valid(CASES[i].s, CASES[i].len) != CASES[i].valid)
             fail_msg("case %zu: expected %d", i, CASES[i].valid);
+    for (size_t i = 0; i < COUNT(CASES); ++i) /* the same wherever it stands in a longer text */
+        for (size_t at = 0; at < 20; ++at) {
+            char text[48];
+            memset(text, 'x', sizeof text);
+            memcpy(text + at, CASES[i].s, CASES[i].len);
+            if (utf8_valid(text, at + CASES[i].len + 17) != CASES[i].valid)
+                fail_msg("case %zu at %zu: expected %d", i, at, CASES[i].valid);
+        }
 }
 
 int main(void)
