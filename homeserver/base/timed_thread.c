@@ -31,7 +31,7 @@ static void wait(struct timed_thread *t)
         if (t->next_ms == TIMED_NEVER)
             pthread_cond_wait(&t->changed, &t->lock);
         else
-            pthread_cond_timedwait(&t->changed, &t->lock, &until);
+            pthread_cond_clockwait(&t->changed, &t->lock, CLOCK_MONOTONIC, &until);
 }
 
 static void *run(void *arg)
@@ -54,17 +54,13 @@ static void *run(void *arg)
 
 struct timed_thread *timed_thread_start(const char *name, timed_fn *fn, void *arg, int64_t first_ms)
 {
-    pthread_condattr_t monotonic;
     struct timed_thread *t = xcalloc(1, sizeof *t);
     t->fn = fn;
     t->arg = arg;
     t->next_ms = first_ms;
     memcpy(t->name, name, strnlen(name, sizeof t->name - 1));
     pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&t->changed, NULL);
     int failed = pthread_create(&t->thread, NULL, run, t);
     if (failed == 0)
         return t;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/config.h"
-#include "homeserver/mail/secret.h"
+#include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 
 struct sms {

@@ -9,7 +9,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
-#include "homeserver/mail/secret.h"
+#include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 
 #define ID_CHARS 24

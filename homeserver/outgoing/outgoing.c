@@ -1,6 +1,7 @@
 #include "homeserver/outgoing/outgoing.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -249,6 +250,10 @@ static void *run(void *arg)
 {
     struct outgoing *o = arg;
     int nap_ms;
+    sigset_t broken_pipe; /* of a connection that ended: curl hears it from write */
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     pthread_setname_np(pthread_self(), "outgoing");
     while (go_on(o, &nap_ms)) {
         if (nap_ms > 0)
@@ -380,14 +385,11 @@ static void wait_for(struct outgoing *o, struct call *call, const _Atomic bool *
 {
     pthread_mutex_lock(&call->lock);
     while (!call->done) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_MS * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        int64_t until_ms = clock_mono_ms() + LOOK_MS;
+        const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
         if (stop == NULL)
             pthread_cond_wait(&call->ended, &call->lock);
-        else if (pthread_cond_timedwait(&call->ended, &call->lock, &until) != 0 && *stop)
+        else if (pthread_cond_clockwait(&call->ended, &call->lock, CLOCK_MONOTONIC, &until) != 0 && *stop)
             curl_multi_wakeup(o->multi);
     }
     pthread_mutex_unlock(&call->lock);

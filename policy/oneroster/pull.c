@@ -9,13 +9,13 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 #include "policy/oneroster/rest.h"
 
 #define BACKOFF_MS 500       /* before the second try; then twice as long each time */
 #define TOKEN_SPARE_MS 30000 /* a token is not used in its last seconds */
 #define TOKEN_BYTES_MAX 8192
-#define SECRET_BYTES_MAX 4096
 #define PULLS 3    /* how often it begins anew when another import has overtaken it */
 #define COLLECTS 3 /* how often everything is collected anew when the source changed under our hands */
 #define SCOPE "https%3A%2F%2Fpurl.imsglobal.org%2Fspec%2For%2Fv1p2%2Fscope%2F" /* as it stands in a form */
@@ -23,7 +23,7 @@
 struct pulling {
     const struct roster_pull *pull;
     struct text *problem;
-    char secret[SECRET_BYTES_MAX];
+    char *secret;
     char *token; /* NULL: none yet */
     int64_t token_until_ms;
     const char *since;           /* "": everything */
@@ -95,17 +95,6 @@ static bool exchange(struct pulling *p, const char *what, struct outgoing_reques
 }
 
 /* --- The token --- */
-
-static bool read_secret(struct pulling *p)
-{
-    const char *path = p->pull->config->roster.client_secret_file;
-    FILE *file = fopen(path, "re");
-    bool good = file != NULL && fgets(p->secret, sizeof p->secret, file) != NULL;
-    if (file != NULL)
-        fclose(file);
-    p->secret[strcspn(p->secret, "\r\n")] = '\0';
-    return (good && *p->secret != '\0') || fail(p, "%s: there is no client secret to read.", path);
-}
 
 /* The error code of RFC 6749, 5.2, if it is one; it goes into a sentence. */
 static const char *oauth_error(const json_t *reply)
@@ -361,7 +350,8 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
     *out = (struct source_outcome){.mode = "pull"};
     if (pull->config->roster.url == NULL)
         return fail(&p, "There is no roster.url in the configuration.");
-    bool done = false, again = read_secret(&p);
+    p.secret = secret_read("roster.client_secret_file", pull->config->roster.client_secret_file, problem);
+    bool done = false, again = p.secret != NULL;
     for (int i = 1; again; ++i) {
         struct roster_snapshot_row base = {0};
         roster_snapshots_get(pull->import.how.db, pull->import.source, &base);
@@ -373,6 +363,6 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
     }
     outgoing_reply_finish(&p.reply);
     free(p.token);
-    explicit_bzero(p.secret, sizeof p.secret);
+    secret_free(p.secret);
     return done;
 }

@@ -392,7 +392,7 @@ static enum consumer_verdict handle_by_http(void *self, const struct consumer_ba
                                        .body_len = body.len,
                                        .deadline_ms = INT64_MAX,
                                        .attempts_max = 1,
-                                       .attempt_ms = 300};
+                                       .attempt_ms = 1000};
     bool taken = outgoing_send(w->outgoing, &request, &(struct outgoing_handler){.done = sent, .arg = sending});
     text_finish(&body);
     if (taken)
@@ -441,11 +441,11 @@ static void a_dead_destination_delays_no_other(void **state)
     add(&w, "one"); /* the dead one is asked first each time */
     add(&w, "two");
     for (int i = 0; i < 60; ++i) {
-        usleep(20000); /* over a second in all: several attempts at the dead one */
+        usleep(30000); /* nearly two seconds in all: more than one attempt at the dead one */
         int64_t began = clock_mono_ms();
         sent_pos[i] = say(&w);
         assert_true(is_told(w.services[1], i + 1, 5000));
-        if (clock_mono_ms() - began > 250) /* an attempt at the dead one takes 300 */
+        if (clock_mono_ms() - began > 800) /* an attempt at the dead one takes 1000 */
             fail_msg("after %lld ms", (long long)(clock_mono_ms() - began));
     }
     assert_true(cursor_reaches(&w, "two", sent_pos[59]));
@@ -492,7 +492,7 @@ static void a_pending_batch_of_a_removed_destination_ends_unheard(void **state)
     assert_true(is_told(w.services[0], 1, 5000));
     assert_true(consumer_remove(w.consumer, "one", &e));
     add(&w, "one");
-    usleep(500000); /* the attempt has failed meanwhile */
+    usleep(1200000); /* the attempt has failed meanwhile */
     assert_int_equal(http_service_requests(w.services[0]), 1);
     assert_int_equal(consumer_counts(w.consumer).failing, 0);
     consumer_stop(w.consumer); /* also with one pending: it does not wait */

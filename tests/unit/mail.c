@@ -11,7 +11,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/ids.h"
-#include "homeserver/mail/secret.h"
+#include "homeserver/base/secret.h"
 #include "homeserver/mail/sms.h"
 #include "homeserver/mail/smtp.h"
 

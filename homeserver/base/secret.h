@@ -1,6 +1,6 @@
 /* Secrets that stand in files of their own, so that the configuration can be shown. */
-#ifndef PARTA_MAIL_SECRET_H
-#define PARTA_MAIL_SECRET_H
+#ifndef PARTA_BASE_SECRET_H
+#define PARTA_BASE_SECRET_H
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "homeserver/mail/secret.h"
+#include "homeserver/base/secret.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECRET_BYTES_MAX 1024
+#define SECRET_BYTES_MAX 4096
 
 static bool plain(const char *s)
 {
