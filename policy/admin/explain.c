@@ -12,33 +12,41 @@ static bool is_office(enum act act)
     return act >= ACT_APPROVE;
 }
 
-/* Those without a room: between people, of oneself, and the making of one. */
-static bool needs_room(enum act act)
-{
-    return !is_office(act) && act != ACT_CREATE_ROOM && act != ACT_NAME && act != ACT_PROFILE && act != ACT_FIND &&
-           act != ACT_SIGNAL && act != ACT_REPORT;
-}
-
-static bool needs_target(enum act act)
-{
-    return act == ACT_INVITE || act == ACT_KICK || act == ACT_BAN || act == ACT_UNBAN || act == ACT_PROFILE ||
-           act == ACT_FIND || act == ACT_BECOME_GUARDIAN || act == ACT_END_GUARDIAN || act == ACT_CHILD;
-}
-
-/* Whoever does these does them to themselves, unless somebody else was said. */
-static bool is_of_oneself(enum act act)
-{
-    return act == ACT_JOIN || act == ACT_KNOCK || act == ACT_LEAVE || act == ACT_GUARDIAN_LINK ||
-           act == ACT_LEAVE_SCHOOL || act == ACT_EXPORT || act == ACT_ERASE;
-}
+/* What has to be said of an act that is not the office's, or goes without saying of any. */
+enum { IN_A_ROOM = 1, TO_SOMEBODY = 2, BY_ONESELF = 4 };
+static const unsigned char ASKED[ACT__COUNT] = {
+    [ACT_UPGRADE_ROOM] = IN_A_ROOM,
+    [ACT_INVITE] = IN_A_ROOM | TO_SOMEBODY,
+    [ACT_JOIN] = IN_A_ROOM | BY_ONESELF,
+    [ACT_KNOCK] = IN_A_ROOM | BY_ONESELF,
+    [ACT_LEAVE] = IN_A_ROOM | BY_ONESELF,
+    [ACT_KICK] = IN_A_ROOM | TO_SOMEBODY,
+    [ACT_BAN] = IN_A_ROOM | TO_SOMEBODY,
+    [ACT_UNBAN] = IN_A_ROOM | TO_SOMEBODY,
+    [ACT_SEND] = IN_A_ROOM,
+    [ACT_STATE] = IN_A_ROOM,
+    [ACT_REDACT] = IN_A_ROOM,
+    [ACT_ALIAS] = IN_A_ROOM,
+    [ACT_PUBLISH] = IN_A_ROOM,
+    [ACT_SEE] = IN_A_ROOM,
+    [ACT_PROFILE] = TO_SOMEBODY,
+    [ACT_FIND] = TO_SOMEBODY,
+    [ACT_GUARDIAN_LINK] = BY_ONESELF,
+    [ACT_BECOME_GUARDIAN] = TO_SOMEBODY,
+    [ACT_END_GUARDIAN] = TO_SOMEBODY,
+    [ACT_CHILD] = TO_SOMEBODY,
+    [ACT_EXPORT] = BY_ONESELF,
+    [ACT_ERASE] = BY_ONESELF,
+    [ACT_LEAVE_SCHOOL] = BY_ONESELF,
+};
 
 bool explain_check(const struct explain_question *q, struct error *e)
 {
     if (!is_office(q->act) && q->actor->user == 0)
         return error_set(e, ERROR_MISSING_PARAM, "Say whose act it would be: actor.");
-    if (needs_room(q->act) && q->room == 0)
+    if ((ASKED[q->act] & IN_A_ROOM) != 0 && q->room == 0)
         return error_set(e, ERROR_MISSING_PARAM, "Say in which room it would be: room_id.");
-    if (needs_target(q->act) && q->subject.target == 0)
+    if ((ASKED[q->act] & TO_SOMEBODY) != 0 && q->subject.target == 0)
         return error_set(e, ERROR_MISSING_PARAM, "Say whom it would concern: target.");
     if (q->act == ACT_STATE && q->event_type == NULL)
         return error_set(e, ERROR_MISSING_PARAM, "Say of which type the state would be: event_type.");
@@ -72,13 +80,6 @@ static json_t *person_json(const struct person_facts *p)
                      "owner", p->owner);
 }
 
-static void add_room(json_t *out, const struct room_facts *room)
-{
-    json_object_set_new(out, "room",
-                        json_pack("{s:s, s:b, s:b, s:i}", "kind", room_kind_name(room->kind), "has_school",
-                                  room->has_school, "encrypted", room->encrypted, "people", room->n_people));
-}
-
 static json_t *room_act_facts(struct db *db, const struct explain_question *q, const struct gate_question *question)
 {
     struct school_policy policy;
@@ -86,7 +87,10 @@ static json_t *room_act_facts(struct db *db, const struct explain_question *q, c
     gate_facts(NULL, db, question, &policy, &facts);
     json_t *out = json_pack("{s:o, s:b}", "actor", person_json(&facts.actor), "quiet_hours", facts.quiet);
     if (q->room != 0)
-        add_room(out, &facts.room);
+        json_object_set_new(out, "room",
+                            json_pack("{s:s, s:b, s:b, s:i}", "kind", room_kind_name(facts.room.kind), "has_school",
+                                      facts.room.has_school, "encrypted", facts.room.encrypted, "people",
+                                      facts.room.n_people));
     if (!q->with_target)
         return out;
     if (q->subject.target != 0)
@@ -124,27 +128,12 @@ static const char *kind_of(const struct verdict *decides)
     return decides->kind == VERDICT_HOLD ? "hold" : "warn";
 }
 
-/* The first that refuses decides; if none does, the first that holds or warns. */
-static const struct verdict *find_deciding(const struct verdict *verdicts, int n)
-{
-    for (int i = 0; i < n; ++i)
-        if (!verdicts[i].allowed)
-            return &verdicts[i];
-    return n > 0 ? &verdicts[0] : NULL;
-}
-
-static json_t *verdict_json(const struct verdict *v, bool decides)
-{
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "rule", v->rule, "code", v->code, "ru", v->sentence_ru, "en",
-                     v->sentence_en, "overridable", v->overridable, "decides", decides);
-}
-
 /* The question with what goes without saying. */
 static struct explain_question completed(struct db *db, const struct explain_question *question)
 {
     struct explain_question q = *question;
     struct person_row person;
-    if (q.subject.target == 0 && is_of_oneself(q.act)) {
+    if (q.subject.target == 0 && (ASKED[q.act] & BY_ONESELF) != 0) {
         q.subject.target = q.actor->user;
         q.with_target = true;
     }
@@ -184,10 +173,18 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
         school_explain(db, school_mode, q->actor, q->act, &q->subject, verdicts, VERDICTS_MAX, &n);
     else
         n = explain_in_rooms(db, school_mode, &question, verdicts);
-    const struct verdict *decides = find_deciding(verdicts, n);
+    /* The first that refuses decides; if none does, the first that holds or warns. */
+    const struct verdict *decides = n > 0 ? &verdicts[0] : NULL;
+    for (int i = n - 1; i >= 0; --i)
+        if (!verdicts[i].allowed)
+            decides = &verdicts[i];
     json_t *rules = json_array();
-    for (int i = 0; i < n; ++i)
-        json_array_append_new(rules, verdict_json(&verdicts[i], &verdicts[i] == decides));
+    for (int i = 0; i < n; ++i) {
+        const struct verdict *v = &verdicts[i];
+        json_array_append_new(rules, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "rule", v->rule, "code", v->code, "ru",
+                                               v->sentence_ru, "en", v->sentence_en, "overridable", v->overridable,
+                                               "decides", v == decides));
+    }
     return json_pack("{s:b, s:s, s:o, s:o}", "allowed", decides == NULL || decides->allowed, "kind", kind_of(decides),
                      "rules", rules, "facts",
                      is_office(q->act) ? office_act_facts(db, q) : room_act_facts(db, q, &question));
@@ -195,19 +192,13 @@ json_t *explain_act(struct db *db, bool school_mode, const struct explain_questi
 
 /* --- Every refusal --- */
 
-/* As the table of rules makes it; a refusal that an act makes by itself is plain. */
-static struct verdict verdict_of(enum rule_refusal refusal)
-{
-    for (int i = 0; i < rules_count(); ++i)
-        if (rules_row(i).refusal == refusal)
-            return rules_row(i);
-    return verdict_refusing(refusal);
-}
-
 json_t *explain_refusal(enum rule_refusal refusal)
 {
     const struct refusal *row = refusal_of(refusal);
-    const struct verdict verdict = verdict_of(refusal);
+    struct verdict verdict = verdict_refusing(refusal); /* what an act refuses by itself, no row of the rules softens */
+    for (int i = 0; i < rules_count(); ++i)
+        if (rules_row(i).refusal == refusal)
+            verdict = rules_row(i);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "rule", row->rule, "code", row->code, "errcode",
                      error_wire_name(row->error), "kind", kind_of(&verdict), "ru", row->sentence_ru, "en",
                      row->sentence_en, "overridable", verdict.overridable);

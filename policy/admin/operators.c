@@ -37,19 +37,14 @@ bool operator_is_chief(const struct actor *actor, struct error *e)
 }
 
 /* The audit log tells who acted by name alone: the server's own names are nobody's to take (J2). */
-static bool name_reserved(const char *name)
-{
-    static const char *const RESERVED[] = {"parta", "roster-pull", "erasure"};
-    for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i)
-        if (strcmp(name, RESERVED[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool name_valid(const char *name)
 {
+    static const char *const RESERVED[] = {"parta", "roster-pull", "erasure"};
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-    return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0' && !name_reserved(name);
+    for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i)
+        if (strcmp(name, RESERVED[i]) == 0)
+            return false;
+    return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0';
 }
 
 static bool note(struct changing_records *c, const char *act, const char *name, json_t *details)

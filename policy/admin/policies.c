@@ -12,13 +12,6 @@
 #include "policy/records/reconcile.h"
 #include "policy/records/office_act.h"
 
-static bool may_set(struct changing_records *c, school_no school)
-{
-    if (school == 0 && c->actor->user != 0)
-        return error_set(c->e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
-    return office_act_gate(c, ACT_POLICY, &(struct subject){.school = school});
-}
-
 /* Over what is in force without it. */
 static bool check_document(struct changing_records *c, school_no school, const json_t *document)
 {
@@ -37,7 +30,9 @@ static bool check_document(struct changing_records *c, school_no school, const j
 static bool check(struct changing_records *c, school_no school, const json_t *document, const char *reason,
                   int64_t if_version, int64_t now)
 {
-    if (!may_set(c, school))
+    if (school == 0 && c->actor->user != 0)
+        return error_set(c->e, ERROR_FORBIDDEN, "The server's own policy is its operator's.");
+    if (!office_act_gate(c, ACT_POLICY, &(struct subject){.school = school}))
         return false;
     if (if_version != 0 && if_version != now)
         return error_set(c->e, ERROR_PRECONDITION, NULL);
@@ -46,8 +41,8 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
     return check_document(c, school, document);
 }
 
-/* D7 asks the policy how old a child is: whom it concerns is settled anew. */
-static bool settle_children(struct changing_records *c, school_no school, const struct school_policy *before)
+/* D7 asks the policy how old a child is: a changed answer restricts pupils, or does so no more. */
+static bool reconcile_pupils(struct changing_records *c, school_no school, const struct school_policy *before)
 {
     struct school_policy after;
     struct viewer everybody = viewer_of(0);
@@ -62,15 +57,6 @@ static bool settle_children(struct changing_records *c, school_no school, const 
         reconcile_touch(s, row.no);
     people_list_end(people);
     return reconcile_finish(s, c->e);
-}
-
-static bool keep(struct changing_records *c, const struct policy_row *row, const json_t *document)
-{
-    json_t *details = json_pack("{s:I, s:O}", "version", (json_int_t)row->version, "document", document);
-    if (policies_insert(c->tx, row))
-        return office_act_note(c, "policy.set", row->school, NULL, details, row->reason);
-    json_decref(details);
-    return error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
 int64_t admin_policy_set(struct changing_records *c, school_no school, const json_t *document, const char *reason,
@@ -89,7 +75,10 @@ int64_t admin_policy_set(struct changing_records *c, school_no school, const jso
                              .reason = reason,
                              .created_ms = c->tx->now_ms};
     bool done = strlen(text) <= POLICY_BYTES_MAX || error_set(c->e, ERROR_TOO_LARGE, "The document is too large.");
-    done = done && keep(c, &row, document) && settle_children(c, school, &before);
+    done = done && (policies_insert(c->tx, &row) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+           office_act_note(c, "policy.set", school, NULL,
+                           json_pack("{s:I, s:O}", "version", (json_int_t)row.version, "document", document), reason) &&
+           reconcile_pupils(c, school, &before);
     free(text);
     return done ? row.version : 0;
 }

@@ -118,19 +118,14 @@ static struct verdict decide(struct rule_facts *facts, bool *overridden)
     return verdict;
 }
 
-/* What people may know of each other is the gate's of rooms to collect; the rest is the office's. */
-static bool is_between_people(enum act act)
-{
-    return act == ACT_PROFILE || act == ACT_FIND || act == ACT_REPORT;
-}
-
 static void collect(struct db *db, bool school_mode, const struct actor *actor, enum act act,
                     const struct subject *subject, struct school_policy *policy, struct rule_facts *facts)
 {
     school_no school =
         subject->school != 0 || subject->class == 0 ? subject->school : school_of_class(db, subject->class);
     *facts = (struct rule_facts){.act = act, .school_mode = true, .policy = policy};
-    if (actor->user != 0 && is_between_people(act)) {
+    /* What people may know of each other is the gate's of rooms to collect; the rest is the office's. */
+    if (actor->user != 0 && (act == ACT_PROFILE || act == ACT_FIND || act == ACT_REPORT)) {
         struct gate_question question = {.act = act, .actor = actor->user, .target = subject->target};
         gate_facts(NULL, db, &question, policy, facts);
         facts->school_mode = school_mode;

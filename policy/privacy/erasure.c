@@ -31,12 +31,6 @@
 
 /* --- Beginning --- */
 
-static bool close_account(struct tx *tx, user_no user)
-{
-    return users_set_password(tx, user, NULL) && users_set_state(tx, user, ACCOUNT_LOCKED) &&
-           users_set_admin(tx, user, false) && devices_delete_all(tx, user, 0);
-}
-
 static bool note(struct changing_records *c, user_no user)
 {
     const struct rooms_settings *settings = rooms_settings(c->rooms);
@@ -59,7 +53,9 @@ bool erasure_begin(struct changing_records *c, user_no user)
         return false;
     if (!erasures_begin(c->tx, user, c->actor->name))
         return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");
-    return (close_account(c->tx, user) && note(c, user)) || error_set(c->e, ERROR_UNKNOWN, NULL);
+    return (users_set_password(c->tx, user, NULL) && users_set_state(c->tx, user, ACCOUNT_LOCKED) &&
+            users_set_admin(c->tx, user, false) && devices_delete_all(c->tx, user, 0) && note(c, user)) ||
+           error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
 /* --- Going on --- */
@@ -75,20 +71,15 @@ struct target {
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
 };
 
-/* Messages, and the names in one's own member events. */
-static bool says_something(const struct event_row *row)
-{
-    return row->redacted_by == 0 && strcmp(row->type, "m.room.redaction") != 0 &&
-           (row->state_key == NULL || strcmp(row->type, "m.room.member") == 0);
-}
-
+/* The next messages, and names in own member events, that are not emptied yet. */
 static size_t read_targets(struct tx *tx, const struct erasure_row *at, struct target out[AT_ONCE])
 {
     size_t n = 0;
     struct event_row row;
     struct stmt *q = events_of_sender(tx->db, at->room, at->user, at->pos);
     while (n < AT_ONCE && events_next(q, &row))
-        if (says_something(&row))
+        if (row.redacted_by == 0 && strcmp(row.type, "m.room.redaction") != 0 &&
+            (row.state_key == NULL || strcmp(row.type, "m.room.member") == 0))
             out[n++] = (struct target){row.pos, xstrdup(row.event_id), xstrdup(row.type),
                                        row.state_key != NULL ? xstrdup(row.state_key) : NULL};
     stmt_end(q);

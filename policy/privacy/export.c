@@ -63,16 +63,11 @@ static void begin_page(struct text *out, const char *title)
 
 /* --- Sections --- */
 
-static bool is_time(const char *column)
-{
-    size_t len = strlen(column);
-    return len > 3 && strcmp(column + len - 3, "_ts") == 0;
-}
-
 static void add_cell(struct text *out, const char *column, const json_t *value)
 {
+    size_t len = strlen(column);
     text_adds(out, "<td>");
-    if (json_is_integer(value) && is_time(column))
+    if (json_is_integer(value) && len > 3 && strcmp(column + len - 3, "_ts") == 0)
         add_time(out, json_integer_value(value));
     else if (json_is_string(value))
         add_escaped(out, json_string_value(value));
@@ -93,14 +88,6 @@ static void add_table(struct text *out, const struct export_section *section, co
         text_addc(out, '\n');
     }
     text_adds(out, "</table>\n");
-}
-
-static void add_section(struct exporting *x, const struct export_section *section)
-{
-    json_t *rows = section->rows(x->db, x->wanted->user);
-    if (json_array_size(rows) != 0)
-        add_table(&x->index, section, rows);
-    json_object_set_new(x->data, section->name, rows);
 }
 
 /* --- Rooms, and what was written there --- */
@@ -214,9 +201,15 @@ static bool add_all(struct exporting *x)
 {
     struct text data = TEXT_INIT;
     begin_page(&x->index, x->wanted->user_id);
-    for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i)
-        if (x->own || !EXPORT_SECTIONS[i].own)
-            add_section(x, &EXPORT_SECTIONS[i]);
+    for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i) {
+        const struct export_section *section = &EXPORT_SECTIONS[i];
+        if (section->own && !x->own)
+            continue;
+        json_t *rows = section->rows(x->db, x->wanted->user);
+        if (json_array_size(rows) != 0)
+            add_table(&x->index, section, rows);
+        json_object_set_new(x->data, section->name, rows);
+    }
     bool done = add_rooms(x);
     char *json = json_dumps(x->data, JSON_INDENT(2) | JSON_SORT_KEYS);
     text_adds(&data, json);

@@ -33,17 +33,14 @@ static bool minor_pupil(struct db *db, user_no user, int64_t now_ms)
     return !adult;
 }
 
-/* Whether the server can verify an address, and the guardian to be has none. */
-static bool lacks_contact(struct db *db, const struct contacts *contacts, user_no user)
-{
-    bool offered = contacts_offered(contacts, CONTACT_EMAIL) || contacts_offered(contacts, CONTACT_PHONE);
-    return offered && contacts_count(db, user, CONTACT_EMAIL) == 0 && contacts_count(db, user, CONTACT_PHONE) == 0;
-}
-
 static bool may_become(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
                        user_no child, int64_t now_ms, struct error *e)
 {
-    const struct subject subject = {.target = child, .own_contact = lacks_contact(db, contacts, actor->user)};
+    /* D4: where the server can verify an address, the guardian to be has one of their own. */
+    bool offered = contacts_offered(contacts, CONTACT_EMAIL) || contacts_offered(contacts, CONTACT_PHONE);
+    const struct subject subject = {.target = child,
+                                    .own_contact = offered && contacts_count(db, actor->user, CONTACT_EMAIL) == 0 &&
+                                                   contacts_count(db, actor->user, CONTACT_PHONE) == 0};
     user_no guardians[GUARDIANS_MAX];
     if (actor->user == child) /* before the gate, which would tell a restricted child (D7) something true and useless */
         return rule_refuse(e, RULE_D4_OWN_SESSION);
@@ -166,11 +163,6 @@ static bool wait(struct changing_records *c, application_no no, const struct gua
     return done;
 }
 
-static bool anything(const struct applicant *p)
-{
-    return p->given[0] != '\0' || p->family[0] != '\0' || p->middle[0] != '\0' || p->birth != DAY_EVER;
-}
-
 /* D2. A roster's record is the office's to change; the school's own is changed at once. */
 static bool correct(struct changing_records *c, user_no child, const struct applicant *p, bool ask,
                     enum correction_outcome *outcome)
@@ -182,7 +174,7 @@ static bool correct(struct changing_records *c, user_no child, const struct appl
                                   .child = child,
                                   .person = *p};
     *outcome = CORRECTION_NONE;
-    if (!anything(p))
+    if (p->given[0] == '\0' && p->family[0] == '\0' && p->middle[0] == '\0' && p->birth == DAY_EVER)
         return true;
     if (!child_place(c, child, &row.school, &row.class) || !people_get(c->tx->db, child, &person))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);

@@ -110,14 +110,6 @@ static bool personal(struct changing_records *c, struct link_row *row, user_no p
     return row->school != 0 || error_set(c->e, ERROR_NOT_FOUND, "No school's records have such a person.");
 }
 
-static bool not_taken(struct changing_records *c, user_no person)
-{
-    struct user_row user;
-    bool taken = users_get(c->tx->db, person, &user) && user.password_hash != NULL;
-    user_row_finish(&user);
-    return !taken || error_set(c->e, ERROR_CONFLICT, "This person has a password already.");
-}
-
 /* D1, D5: a child's own link; the newest GUARDIAN_LINKS_OPEN_MAX stay good. */
 static bool guardian(struct changing_records *c, const struct link_row *row)
 {
@@ -163,12 +155,16 @@ bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error 
 /* What must still be so once the gate has let the actor through. */
 static bool ready(struct changing_records *c, const struct link_row *row)
 {
-    switch (row->kind) {
-    case LINK_PERSONAL:
-        return link_hands_out(c->tx->db, c->actor->user, row->person, c->e) && not_taken(c, row->person);
-    case LINK_GUARDIAN: return guardian(c, row);
-    default: return true;
-    }
+    struct user_row user;
+    if (row->kind == LINK_GUARDIAN)
+        return guardian(c, row);
+    if (row->kind != LINK_PERSONAL)
+        return true;
+    if (!link_hands_out(c->tx->db, c->actor->user, row->person, c->e))
+        return false;
+    bool taken = users_get(c->tx->db, row->person, &user) && user.password_hash != NULL;
+    user_row_finish(&user);
+    return !taken || error_set(c->e, ERROR_CONFLICT, "This person has a password already.");
 }
 
 static json_t *named(const struct changing_records *c, const struct link_row *row)
@@ -234,36 +230,23 @@ bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, co
 
 /* --- Using --- */
 
-static bool unknown(struct error *e)
-{
-    error_set(e, ERROR_NOT_FOUND, "Такой ссылки нет. Проверьте, что она скопирована целиком.");
-    e->translation = "There is no such link. Check that it was copied whole.";
-    return false;
-}
-
-static bool good(const struct link_row *row, int64_t now_ms, struct error *e)
-{
-    if (row->revoked_ms != 0)
-        return rule_refuse(e, RULE_C2_LINK_REVOKED);
-    if (row->expires_ms <= now_ms)
-        return rule_refuse(e, RULE_C2_LINK_EXPIRED);
-    if (row->uses >= row->uses_allowed)
-        return rule_refuse(e, RULE_C2_LINK_USED_UP);
-    return true;
-}
-
-/* Whether what the link is of is still there. */
-static bool has_place(struct db *db, const struct link_row *row, struct error *e)
-{
-    struct place place = {0};
-    bool found = row->school == 0 || place_get(db, row->school, row->class, &place);
-    place_finish(&place);
-    return found || rule_refuse(e, RULE_C2_LINK_OF_NOTHING);
-}
-
 bool link_find(struct db *db, const char *token, int64_t now_ms, struct link_row *out, struct error *e)
 {
-    return links_find(db, token, out) ? good(out, now_ms, e) && has_place(db, out, e) : unknown(e);
+    struct place place = {0};
+    if (!links_find(db, token, out)) {
+        error_set(e, ERROR_NOT_FOUND, "Такой ссылки нет. Проверьте, что она скопирована целиком.");
+        e->translation = "There is no such link. Check that it was copied whole.";
+        return false;
+    }
+    if (out->revoked_ms != 0)
+        return rule_refuse(e, RULE_C2_LINK_REVOKED);
+    if (out->expires_ms <= now_ms)
+        return rule_refuse(e, RULE_C2_LINK_EXPIRED);
+    if (out->uses >= out->uses_allowed)
+        return rule_refuse(e, RULE_C2_LINK_USED_UP);
+    bool there = out->school == 0 || place_get(db, out->school, out->class, &place);
+    place_finish(&place);
+    return there || rule_refuse(e, RULE_C2_LINK_OF_NOTHING);
 }
 
 bool link_use(struct tx *tx, const char *token, struct link_row *out, struct error *e)

@@ -112,15 +112,6 @@ static bool place_left(const struct signup_job *job, struct changing_records *c)
     return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
 }
 
-/* Whom the link makes somebody of a school at once is given what comes with the first signing in (E6). */
-static bool sign_in(const struct signup_job *job, struct changing_records *c)
-{
-    const struct account_making *m = &job->making;
-    const struct accounts_hooks *hooks = &m->accounts->hooks;
-    bool welcomed = m->wanted->device != NULL && job->link.kind == LINK_PERSONAL && hooks->signed_in != NULL;
-    return account_making_sign_in(c->tx, m, c->e) && (!welcomed || hooks->signed_in(hooks->self, c->tx, m->user, c->e));
-}
-
 static bool job_signup(struct tx *tx, void *arg, struct error *e)
 {
     struct signup_job *job = arg;
@@ -131,7 +122,12 @@ static bool job_signup(struct tx *tx, void *arg, struct error *e)
     if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : account_making_insert(tx, m, ACCOUNT_PENDING, e))) /* A3 */
         return false;
     job->actor = (struct actor){.user = m->user, .name = office_act_user_id(&c, m->user)};
-    return bind_address(job, &c) && apply(job, &c) && sign_in(job, &c);
+    if (!bind_address(job, &c) || !apply(job, &c) || !account_making_sign_in(tx, m, e))
+        return false;
+    /* A personal link's holder is of a school already, and given what comes with the first signing in (E6). */
+    bool welcomed =
+        m->wanted->device != NULL && job->link.kind == LINK_PERSONAL && m->accounts->hooks.signed_in != NULL;
+    return !welcomed || m->accounts->hooks.signed_in(m->accounts->hooks.self, tx, m->user, e);
 }
 
 bool signup_by_link(const struct signing_up *s, struct db *db, const struct registration *registration,
