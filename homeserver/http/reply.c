@@ -175,20 +175,20 @@ static struct header *header_named(struct reply *reply, const char *name)
 bool reply_header(struct request *r, const char *name, const char *value)
 {
     struct reply *reply = &r->reply;
-    if (reply->headers_bytes + strlen(value) > REPLY_HEADERS_BYTES_MAX) {
+    struct header *header = header_named(reply, name);
+    size_t bytes = reply->headers_bytes + strlen(value) - (header != NULL ? strlen(header->value) : 0);
+    if (bytes > REPLY_HEADERS_BYTES_MAX) {
         log_error("http", "reply of %s has too many headers", r->route != NULL ? r->route->path : "?");
         return true;
     }
-    struct header *header = header_named(reply, name);
     if (header == NULL) {
         reply->headers = xrealloc(reply->headers, (reply->n_headers + 1) * sizeof *reply->headers);
         header = &reply->headers[reply->n_headers++];
         *header = (struct header){.name = name};
-    } else
-        reply->headers_bytes -= strlen(header->value);
+    }
     free(header->value);
     header->value = xstrdup(value);
-    reply->headers_bytes += strlen(value);
+    reply->headers_bytes = bytes;
     for (char *c = header->value; *c != '\0'; ++c) /* nothing may begin a header of its own */
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = ' ';

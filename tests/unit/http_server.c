@@ -1641,15 +1641,18 @@ static void a_stop_does_not_wait_forever(void **state)
     int small = 4096;
     settings.stop_ms = 500;
     begin_aside(&aside, &settings);
-    int deaf = dial_plain(), body = dial_plain();
+    int deaf = dial_plain(), body = dial_plain(), large = dial_plain();
     setsockopt(deaf, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     say(deaf, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     say(body, "PUT /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx");
+    begin_put(large, "/raw", "none", RAW_MAX, "");
+    push(large, 100000);
     usleep(300000);
     int64_t begun_ms = clock_mono_ms();
     http_stop(W->http);
     assert_in_range(clock_mono_ms() - begun_ms, 400, 1500);
     end_aside(&aside);
+    close(large);
     close(deaf);
     close(body);
 }
@@ -1723,6 +1726,34 @@ static void tls_is_spoken(void **state)
         assert_string_equal(name, CASES[i].name);
         assert_int_equal(a.status, CASES[i].name[0] != '\0' ? 200 : 0);
     }
+}
+
+/* What libh2o hands over is what TLS has decoded; of a refused one it is thrown away undecoded. */
+static void large_bodies_come_over_tls(void **state)
+{
+    static const struct {
+        const char *token, *status;
+    } CASES[] = {{"token-active", "HTTP/1.1 200 "}, {"wrong", "HTTP/1.1 401 "}};
+    char *body = xcalloc(1, RAW_MAX), head[256], answer[16] = "";
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+        int fd = dial(http_port(W->http, 1));
+        SSL *ssl = SSL_new(ctx);
+        SSL_set_fd(ssl, fd);
+        assert_int_equal(SSL_connect(ssl), 1);
+        int len = snprintf(head, sizeof head,
+                           "PUT /raw/who HTTP/1.1\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n",
+                           CASES[i].token, RAW_MAX);
+        assert_int_equal(SSL_write(ssl, head, len), len);
+        assert_int_equal(SSL_write(ssl, body, RAW_MAX), RAW_MAX);
+        assert_true(SSL_read(ssl, answer, 13) == 13);
+        assert_memory_equal(answer, CASES[i].status, 13);
+        SSL_free(ssl);
+        SSL_CTX_free(ctx);
+        close(fd);
+    }
+    free(body);
+    wait_until_quiet();
 }
 
 static void certificates_are_read_again(void **state)
@@ -1841,6 +1872,7 @@ int main(void)
         cmocka_unit_test(a_client_may_leave_during_a_handler),
         cmocka_unit_test(a_signed_out_poll_gets_nothing),
         cmocka_unit_test(tls_is_spoken),
+        cmocka_unit_test(large_bodies_come_over_tls),
         cmocka_unit_test(certificates_are_read_again),
         cmocka_unit_test(numbers_are_shown),
         cmocka_unit_test(bad_settings_are_refused),

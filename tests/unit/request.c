@@ -198,6 +198,29 @@ static void replies_are_written(void **state)
     assert_null(r.reply.body.data);
 }
 
+/* As many as somebody needs, and no more bytes than anybody does: what comes on top is left out, and logged. */
+static void headers_are_bounded_in_bytes(void **state)
+{
+    static const char *const NAMES[] = {"x-0", "x-1", "x-2", "x-3", "x-4", "x-5", "x-6", "x-7", "x-8", "x-9"};
+    struct request r = {0};
+    char value[REPLY_HEADERS_BYTES_MAX / 8 + 1] = {0};
+    memset(value, 'v', sizeof value - 1);
+    log_set_level(LOG_ERROR - 1);
+    for (int round = 0; round < 2; ++round) /* the same again takes no more room */
+        for (size_t i = 0; i < 10; ++i)
+            assert_true(reply_header(&r, NAMES[i], value));
+    log_set_level(LOG_ERROR);
+    assert_int_equal(r.reply.n_headers, 8);
+    for (size_t i = 0; i < r.reply.n_headers; ++i)
+        assert_string_equal(r.reply.headers[i].name, NAMES[i]);
+    assert_true(reply_header(&r, "x-0", "short"));
+    assert_true(reply_header(&r, "x-9", "short"));
+    assert_string_equal(r.reply.headers[0].value, "short");
+    assert_string_equal(r.reply.headers[r.reply.n_headers - 1].name, "x-9");
+    reply_reset(&r.reply);
+    assert_int_equal(r.reply.headers_bytes, 0);
+}
+
 static void errors_are_written(void **state)
 {
     struct request r = {0};
@@ -327,6 +350,7 @@ int main(void)
         cmocka_unit_test(truth_is_spelled),
         cmocka_unit_test(members_have_types),
         cmocka_unit_test(replies_are_written),
+        cmocka_unit_test(headers_are_bounded_in_bytes),
         cmocka_unit_test(errors_are_written),
         cmocka_unit_test(what_is_no_json_is_a_500),
         cmocka_unit_test(addresses_are_read),
