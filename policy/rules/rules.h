@@ -3,7 +3,7 @@
  * rules_decide takes facts and answers a verdict; it reads no clock, store or log and allocates nothing, so that the
  * same question always has the same answer, can be asked beforehand (school.md J1), and costs a few comparisons. The
  * facts are collected where the act happens, inside the act's own write job (homeserver/rooms/gate.c, from
- * store/school/schools.h).
+ * store/rule_facts.h).
  *
  * The rules are rows of one table, walked in order; the first that applies refuses, and says by which row of
  * refusals.h: number of school.md, a code for machines and a sentence for the person. What no row refuses is allowed:

@@ -24,8 +24,8 @@ enum school_role {
 #define ROLES_FAMILY (ROLE_PUPIL | ROLE_GUARDIAN)
 #define ROLES_EVERYBODY (ROLES_FAMILY | ROLES_STAFF | ROLE_EXTERNAL)
 
-/* What a room is to the school. Those up to ROOM_SUBJECT are roster rooms (E1, E2): store/school/schools.h's
- * roster_rooms. */
+/* What a room is to the school. Those up to ROOM_SUBJECT are roster rooms (E1, E2):
+ * store/school/roster_rooms.h. */
 enum room_kind {
     ROOM_FREE, /* of no school: policy.mode open, or people of no school */
     ROOM_SCHOOL_SPACE,
