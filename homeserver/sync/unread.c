@@ -328,7 +328,7 @@ static bool carry_on(struct counting *c)
 {
     struct event_row row;
     bool ok = true;
-    struct stmt *q = events_forwards(c->db, c->ask->room, c->counted->upto, c->ask->upto, -1);
+    struct stmt *q = events_forwards(c->db, c->ask->room, c->counted->upto, c->ask->upto, INT64_MAX);
     while (ok && events_next(q, &row))
         ok = count_one_forwards(c, &row);
     stmt_end(q);

@@ -95,7 +95,7 @@ static char *portrait(room_no room)
     struct text out = TEXT_INIT;
     struct event_row row;
     int64_t last_ts = 0;
-    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, -1);
+    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, INT64_MAX);
     while (events_next(q, &row)) {
         assert_true(row.ts >= last_ts);
         last_ts = row.ts;
@@ -135,7 +135,7 @@ static int count_whole(room_no room)
     static stream_pos positions[4 * MANY];
     struct event_row row;
     int n = 0;
-    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, -1);
+    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, INT64_MAX);
     while (events_next(q, &row))
         positions[n++] = row.pos;
     stmt_end(q);

@@ -413,7 +413,7 @@ static int events_with(struct world *w, room_no room, const char *needle)
 {
     struct event_row row;
     int n = 0;
-    struct stmt *q = events_forwards(w->f.db, room, 0, INT64_MAX, -1);
+    struct stmt *q = events_forwards(w->f.db, room, 0, INT64_MAX, INT64_MAX);
     while (events_next(q, &row))
         n += strstr(row.content, needle) != NULL;
     stmt_end(q);

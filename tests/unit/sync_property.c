@@ -103,7 +103,7 @@ static void fill_gap(struct play *p, struct watcher *w, room_no room, const char
                      stream_pos to)
 {
     struct event_row row;
-    struct stmt *q = events_forwards(p->w.f.db, room, from, to, -1);
+    struct stmt *q = events_forwards(p->w.f.db, room, from, to, INT64_MAX);
     while (events_next(q, &row))
         json_array_append_new(json_get_array(w->timelines, room_id), json_string(row.event_id));
     stmt_end(q);
@@ -183,7 +183,7 @@ static void check_timeline(struct play *p, struct watcher *w, int at)
     struct event_row row;
     size_t n = 0;
     json_t *known = json_get_array(w->timelines, p->room_ids[at]);
-    struct stmt *q = events_forwards(p->w.f.db, p->rooms[at], 0, w->since, -1);
+    struct stmt *q = events_forwards(p->w.f.db, p->rooms[at], 0, w->since, INT64_MAX);
     while (events_next(q, &row)) {
         const char *id = json_string_value(json_array_get(known, n++));
         if (id == NULL || strcmp(id, row.event_id) != 0)

@@ -41,7 +41,7 @@ static int setup(void **state)
     }
     how = (struct render){.db = f.db, .names = f.names, .room_id = "!r", .viewer = boris, .now_ms = clock_wall_ms()};
     struct event_row row;
-    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, -1);
+    struct stmt *q = events_forwards(f.db, room, 0, INT64_MAX, INT64_MAX);
     while (events_next(q, &row))
         all[n_all++] = row.pos;
     stmt_end(q);

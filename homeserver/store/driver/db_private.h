@@ -10,7 +10,8 @@
  * A driver that must name its parameters' types when it prepares takes them from the formats of the first bind.
  *
  * SQL of the store is what SQLite 3.40 and PostgreSQL 15 both understand (tests/postgres holds it to that), with
- * parameters $1…; what only one of them knows stands in its driver. */
+ * parameters $1…; what only one of them knows stands in its driver. Texts are compared and ordered by their bytes (a
+ * PostgreSQL database has to be made with the C locale), truth is an integer, and no LIMIT is negative. */
 #ifndef PARTA_STORE_DRIVER_DB_PRIVATE_H
 #define PARTA_STORE_DRIVER_DB_PRIVATE_H
 

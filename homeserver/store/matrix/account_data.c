@@ -3,6 +3,8 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
+#define ROW "SELECT room_no, type, content, pos FROM account_data "
+
 enum { GET, PUT, FORGET, FORGET_ROOM, HOW_MANY, SINCE, IN_ROOM, N };
 static const struct statement TEXTS[N] = {
     [GET] = "SELECT content FROM account_data WHERE user_no = $1 AND room_no = $2 AND type = $3",
@@ -11,9 +13,8 @@ static const struct statement TEXTS[N] = {
     [FORGET] = "DELETE FROM account_data WHERE user_no = $1",
     [FORGET_ROOM] = "DELETE FROM account_data WHERE user_no = $1 AND room_no = $2",
     [HOW_MANY] = "SELECT count(*) FROM account_data WHERE user_no = $1",
-    [SINCE] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND pos > $2 AND pos <= $3"
-              " ORDER BY pos",
-    [IN_ROOM] = "SELECT room_no, type, content, pos FROM account_data WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
+    [SINCE] = ROW "WHERE user_no = $1 AND pos > $2 AND pos <= $3 ORDER BY pos",
+    [IN_ROOM] = ROW "WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
 };
 STATEMENTS(ACCOUNT_DATA, "account_data", TEXTS);
 

@@ -36,7 +36,7 @@ struct event_row {
 /* Takes the next row. false: the end. */
 bool events_next(struct stmt *q, struct event_row *row);
 
-/* All of these are to be ended with stmt_end. Forwards: oldest first. limit: rows at most, −1: no limit. */
+/* All of these are to be ended with stmt_end. Forwards: oldest first. limit: rows at most; INT64_MAX: all. */
 struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 /* Of all rooms, for who follows the stream (jobs/consumer.h), in (after, upto]. */
 struct stmt *events_of_stream(struct db *db, stream_pos after, stream_pos upto);
