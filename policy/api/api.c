@@ -231,3 +231,16 @@ json_t *api_user_id(struct request *r, const char *localpart)
     const char *server = rooms_settings(r->server->rooms)->server_name;
     return localpart != NULL ? json_sprintf("@%s:%s", localpart, server) : json_null();
 }
+
+json_t *api_lines(const struct text *lines, size_t bytes_max, int64_t *left_out)
+{
+    json_t *array = json_array();
+    const char *start = lines->data != NULL ? lines->data : "", *end = start + lines->len, *newline;
+    *left_out = 0;
+    for (const char *at = start; at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1)
+        if ((size_t)(newline - start) > bytes_max)
+            ++*left_out;
+        else
+            json_array_append_new(array, json_stringn(at, (size_t)(newline - at)));
+    return array;
+}

@@ -38,37 +38,17 @@ static bool list_imports(struct request *r)
 
 #define DIFFERENCE_BYTES_MAX (1 << 20) /* of it in a reply */
 
-/* Lines, whole ones, with how many were left out. */
-static json_t *difference_json(const struct text *difference, json_t *reply)
-{
-    json_t *lines = json_array();
-    const char *at = difference->data != NULL ? difference->data : "", *end = at + difference->len, *newline;
-    json_int_t left_out = 0;
-    for (; at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL; at = newline + 1)
-        if (newline - difference->data > DIFFERENCE_BYTES_MAX)
-            ++left_out;
-        else
-            json_array_append_new(lines, json_stringn(at, (size_t)(newline - at)));
-    if (left_out != 0)
-        json_object_set_new(reply, "left_out", json_integer(left_out));
-    return lines;
-}
-
 static bool reply_outcome(struct request *r, const struct source_import *import, const struct source_outcome *out)
 {
+    int64_t left_out;
     json_t *reply = json_pack("{s:s, s:s, s:b, s:o}", "source", import->source, "mode", out->mode, "dry_run",
                               import->how.dry_run, "changes", roster_changes_json(&out->changes));
-    if (import->how.dry_run)
-        json_object_set_new(reply, "difference", difference_json(import->how.difference, reply));
+    if (!import->how.dry_run)
+        return reply_json(r, reply);
+    json_object_set_new(reply, "difference", api_lines(import->how.difference, DIFFERENCE_BYTES_MAX, &left_out));
+    if (left_out != 0)
+        json_object_set_new(reply, "left_out", json_integer(left_out));
     return reply_json(r, reply);
-}
-
-static bool refuse_roster(struct request *r, const struct text *problem)
-{
-    if (problem->len != 0 && r->error.code == ERROR_INVALID_PARAM)
-        return error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem",
-                               problem->data);
-    return r->error.code != ERROR_NONE ? false : refuse(r, ERROR_UNKNOWN, NULL);
 }
 
 /* The body is the zip. An import is a transaction of its own, and a second one of the same file changes nothing: no
@@ -94,7 +74,12 @@ static bool post_import(struct request *r)
     if (!import.how.dry_run)
         import.how.difference = NULL;
     bool done = source_import_archive(&import, r->raw_body, r->raw_body_len, &out, &problem, &r->error);
-    done = done ? reply_outcome(r, &import, &out) : refuse_roster(r, &problem);
+    if (done)
+        reply_outcome(r, &import, &out);
+    else if (problem.len != 0 && r->error.code == ERROR_INVALID_PARAM)
+        error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem", problem.data);
+    else if (r->error.code == ERROR_NONE)
+        refuse(r, ERROR_UNKNOWN, NULL);
     text_finish(&problem);
     text_finish(&difference);
     return done;

@@ -27,11 +27,11 @@
 #include "policy/records/people.h"
 #include "policy/records/roster_rooms.h"
 
-#define DUE_MAX 500 /* more people than this are settled together with everybody */
+#define DUE_MAX 500 /* more people than this are reconciled together with everybody */
 
 struct reconciling {
-    struct roster_rooms p;
-    struct changelog own_ledger; /* p.changelog, when the caller has none */
+    struct roster_rooms rooms; /* what rooms are written with; its transaction, change log and error are ours too */
+    struct changelog own_changelog; /* rooms.changelog, when the caller has none */
     struct roster_changes own_changes;
     school_day day;
     bool all;
@@ -43,13 +43,13 @@ struct reconciling {
 
 static bool database_failed(struct reconciling *s)
 {
-    return error_set(s->p.e, ERROR_UNKNOWN, NULL);
+    return error_set(s->rooms.e, ERROR_UNKNOWN, NULL);
 }
 
 struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms, struct changelog *changelog)
 {
     struct reconciling *s = xcalloc(1, sizeof *s);
-    s->p = (struct roster_rooms){.tx = tx, .rooms = rooms, .changelog = changelog};
+    s->rooms = (struct roster_rooms){.tx = tx, .rooms = rooms, .changelog = changelog};
     s->day = day_of_ms(tx->now_ms);
     return s;
 }
@@ -57,8 +57,8 @@ struct reconciling *reconcile_begin_changelog(struct tx *tx, struct rooms *rooms
 struct reconciling *reconcile_begin(struct tx *tx, struct rooms *rooms, struct roster_changes *changes)
 {
     struct reconciling *s = reconcile_begin_changelog(tx, rooms, NULL);
-    s->own_ledger = (struct changelog){.tx = tx, .changes = changes != NULL ? changes : &s->own_changes};
-    s->p.changelog = &s->own_ledger;
+    s->own_changelog = (struct changelog){.tx = tx, .changes = changes != NULL ? changes : &s->own_changes};
+    s->rooms.changelog = &s->own_changelog;
     return s;
 }
 
@@ -69,8 +69,8 @@ void reconcile_abandon(struct reconciling *s)
     struct diff_set *all[] = {&s->touched, &s->lost, &s->schools, &s->classes, &s->powers, &s->policies};
     for (size_t i = 0; i < sizeof all / sizeof *all; ++i)
         diff_set_finish(all[i]);
-    if (s->p.changelog == &s->own_ledger)
-        changelog_finish(&s->own_ledger);
+    if (s->rooms.changelog == &s->own_changelog)
+        changelog_finish(&s->own_changelog);
     free(s);
 }
 
@@ -94,7 +94,7 @@ void reconcile_class(struct reconciling *s, class_no class)
 {
     struct enrollment_row row;
     diff_set_add(&s->classes, (struct diff_row){.a = class});
-    struct stmt *q = enrollments_of_class(s->p.tx->db, class);
+    struct stmt *q = enrollments_of_class(s->rooms.tx->db, class);
     while (enrollments_next(q, &row))
         reconcile_touch(s, row.user);
     stmt_end(q);
@@ -107,78 +107,84 @@ void reconcile_school(struct reconciling *s, school_no school)
 
 bool reconcile_archive(struct reconciling *s, room_no room, struct error *e)
 {
-    s->p.e = e;
-    return roster_room_begin(&s->p) && roster_room_archive(&s->p, room);
+    s->rooms.e = e;
+    return roster_room_begin(&s->rooms) && roster_room_archive(&s->rooms, room);
 }
 
-/* --- Rooms --- */
+/* --- Rooms (E1) --- */
 
-struct shown {
-    struct school_row school;
-    struct class_row class;
-    bool renamed;
+/* A school or class whose rooms there have to be. Read whole before the first room is made, because making one asks
+ * the same statements; the name is a copy. */
+struct place_row {
+    int64_t no;
+    school_no school; /* of a class */
+    bool homeroom, renamed;
+    char *name;
 };
 
-static struct shown *shown_add(struct shown **list, size_t *n)
+static void add_place(struct place_row **list, size_t *n, struct place_row place)
 {
     *list = xrealloc(*list, (*n + 1) * sizeof **list);
-    (*list)[*n] = (struct shown){0};
-    return &(*list)[(*n)++];
+    (*list)[(*n)++] = place;
 }
 
-/* Read whole before the rooms are made: strings are copies. */
-static struct shown *schools_to_show(struct reconciling *s, size_t *n)
+static struct place_row *read_schools(struct reconciling *s, size_t *n)
 {
-    struct shown *list = NULL;
+    struct place_row *list = NULL;
     struct school_row row;
     for (size_t i = 0; i < (s->all ? 1 : s->schools.n); ++i) {
-        struct stmt *q = s->all ? schools_all(s->p.tx->db) : schools_one(s->p.tx->db, s->schools.rows[i].a);
-        while (schools_next(q, &row)) {
-            if (row.ended)
-                continue;
-            struct shown *shown = shown_add(&list, n);
-            shown->school = (struct school_row){.no = row.no, .name = xstrdup(row.name)};
-            shown->renamed = diff_set_have(&s->schools, row.no);
-        }
+        struct stmt *q = s->all ? schools_all(s->rooms.tx->db) : schools_one(s->rooms.tx->db, s->schools.rows[i].a);
+        while (schools_next(q, &row))
+            if (!row.ended)
+                add_place(&list, n,
+                          (struct place_row){
+                              .no = row.no, .renamed = diff_set_have(&s->schools, row.no), .name = xstrdup(row.name)});
         stmt_end(q);
     }
     return list;
 }
 
-static struct shown *classes_to_show(struct reconciling *s, size_t *n)
+static struct place_row *read_classes(struct reconciling *s, size_t *n)
 {
-    struct shown *list = NULL;
+    struct place_row *list = NULL;
     struct class_row row;
     for (size_t i = 0; i < (s->all ? 1 : s->classes.n); ++i) {
-        struct stmt *q = s->all ? classes_all(s->p.tx->db) : classes_one(s->p.tx->db, s->classes.rows[i].a);
-        while (classes_next(q, &row)) {
-            if (row.ended)
-                continue;
-            struct shown *shown = shown_add(&list, n);
-            shown->class = (struct class_row){
-                .no = row.no, .school = row.school, .homeroom = row.homeroom, .title = xstrdup(row.title)};
-            shown->renamed = diff_set_have(&s->classes, row.no);
-        }
+        struct stmt *q = s->all ? classes_all(s->rooms.tx->db) : classes_one(s->rooms.tx->db, s->classes.rows[i].a);
+        while (classes_next(q, &row))
+            if (!row.ended)
+                add_place(&list, n,
+                          (struct place_row){.no = row.no,
+                                             .school = row.school,
+                                             .homeroom = row.homeroom,
+                                             .renamed = diff_set_have(&s->classes, row.no),
+                                             .name = xstrdup(row.title)});
         stmt_end(q);
     }
     return list;
 }
 
-static bool show_rooms(struct reconciling *s)
+static bool make_rooms(struct reconciling *s)
 {
     size_t n_schools = 0, n_classes = 0;
     bool good = true;
     diff_set_sort(&s->schools);
     diff_set_sort(&s->classes);
-    struct shown *schools = schools_to_show(s, &n_schools), *classes = classes_to_show(s, &n_classes);
+    struct place_row *schools = read_schools(s, &n_schools), *classes = read_classes(s, &n_classes);
     for (size_t i = 0; i < n_schools && good; ++i)
-        good = roster_room_school(&s->p, &schools[i].school, schools[i].renamed);
+        good = roster_room_school(&s->rooms, &(struct school_row){.no = schools[i].no, .name = schools[i].name},
+                                  schools[i].renamed);
+    /* A class's rooms stand in its school's space, which is there now. */
     for (size_t i = 0; i < n_classes && good; ++i)
-        good = roster_room_class(&s->p, &classes[i].class, classes[i].renamed);
+        good = roster_room_class(&s->rooms,
+                                 &(struct class_row){.no = classes[i].no,
+                                                     .school = classes[i].school,
+                                                     .homeroom = classes[i].homeroom,
+                                                     .title = classes[i].name},
+                                 classes[i].renamed);
     for (size_t i = 0; i < n_schools; ++i)
-        free((char *)schools[i].school.name);
+        free(schools[i].name);
     for (size_t i = 0; i < n_classes; ++i)
-        free((char *)classes[i].class.title);
+        free(classes[i].name);
     free(schools);
     free(classes);
     return good;
@@ -186,12 +192,13 @@ static bool show_rooms(struct reconciling *s)
 
 /* --- Who is concerned --- */
 
-/* Calls each for everybody (0), or for each who was touched. */
+/* Calls each for everybody at once (0), or for each who was touched. What a call touches in turn stands behind, and
+ * gets its own call before this returns: a guardian whose role ended by a child's is looked at like the child. */
 static bool for_touched(struct reconciling *s, bool (*each)(struct reconciling *s, user_no user))
 {
     if (s->all)
         return each(s, 0);
-    diff_set_sort(&s->touched);
+    diff_set_merge(&s->touched);
     for (size_t i = 0; i < s->touched.n; ++i)
         if ((i == 0 || s->touched.rows[i].a != s->touched.rows[i - 1].a) && !each(s, s->touched.rows[i].a))
             return false;
@@ -202,22 +209,13 @@ static bool for_touched(struct reconciling *s, bool (*each)(struct reconciling *
 static void touch_family(struct reconciling *s, user_no user)
 {
     struct guardianship_row row;
-    struct stmt *q = guardianships_of_person(s->p.tx->db, user);
+    struct stmt *q = guardianships_of_person(s->rooms.tx->db, user);
     while (guardianships_next(q, &row))
         reconcile_touch(s, row.child == user ? row.guardian : row.child);
     stmt_end(q);
 }
 
-static bool widen(struct reconciling *s)
-{
-    diff_set_sort(&s->touched);
-    for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i)
-        if (i == 0 || s->touched.rows[i - 1].a != s->touched.rows[i].a)
-            touch_family(s, s->touched.rows[i].a);
-    return true;
-}
-
-/* --- Roles that follow --- */
+/* --- Derived roles --- */
 
 static struct role_row role_of(const struct diff_row *f)
 {
@@ -228,23 +226,23 @@ static bool role_put(void *self, const struct diff_row *f, const struct diff_row
 {
     struct reconciling *s = self;
     struct role_row row = role_of(f);
-    ++s->p.changelog->changes->n[ROSTER_ROLES_NEW];
-    changelog_record(s->p.changelog, "role", '+', school_role_name(row.role), CHANGELOG_PERSON, row.user,
+    ++s->rooms.changelog->changes->n[ROSTER_ROLES_NEW];
+    changelog_record(s->rooms.changelog, "role", '+', school_role_name(row.role), CHANGELOG_PERSON, row.user,
                      CHANGELOG_SCHOOL, row.school);
-    if (before != NULL && before->value > f->value)
+    if (before != NULL && before->value > f->value) /* it ends sooner, perhaps before today */
         reconcile_lost(s, f->a);
-    return roles_put(s->p.tx->db, &row) || database_failed(s);
+    return roles_put(s->rooms.tx->db, &row) || database_failed(s);
 }
 
 static bool role_drop(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct reconciling *s = self;
     struct role_row row = role_of(f);
-    ++s->p.changelog->changes->n[ROSTER_ROLES_ENDED];
-    changelog_record(s->p.changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, row.user,
+    ++s->rooms.changelog->changes->n[ROSTER_ROLES_ENDED];
+    changelog_record(s->rooms.changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, row.user,
                      CHANGELOG_SCHOOL, row.school);
     reconcile_lost(s, f->a);
-    return roles_delete(s->p.tx->db, &row) || database_failed(s);
+    return roles_delete(s->rooms.tx->db, &row) || database_failed(s);
 }
 
 static struct diff_set roles_collect(struct stmt *q)
@@ -257,10 +255,11 @@ static struct diff_set roles_collect(struct stmt *q)
     return facts;
 }
 
-static bool imply(struct reconciling *s, bool guardians, user_no user)
+/* Several enrollments may give the same role from the same day; the one that ends last counts (diff_set_merge). */
+static bool derive(struct reconciling *s, bool guardians, user_no user)
 {
-    struct diff_set want = roles_collect(roles_implied(s->p.tx->db, guardians, user)),
-                    have = roles_collect(roles_derived(s->p.tx->db, guardians, user));
+    struct diff_set want = roles_collect(roles_implied(s->rooms.tx->db, guardians, user)),
+                    have = roles_collect(roles_derived(s->rooms.tx->db, guardians, user));
     diff_set_merge(&want);
     bool good = diff_set_diff(&have, &want, role_put, role_drop, s);
     diff_set_finish(&want);
@@ -268,26 +267,33 @@ static bool imply(struct reconciling *s, bool guardians, user_no user)
     return good;
 }
 
-static bool imply_own(struct reconciling *s, user_no user)
+static bool derive_own(struct reconciling *s, user_no user)
 {
-    return imply(s, false, user);
+    return derive(s, false, user);
 }
 
-static bool imply_guardians(struct reconciling *s, user_no user)
+static bool derive_guardians(struct reconciling *s, user_no user)
 {
-    return imply(s, true, user);
+    return derive(s, true, user);
 }
 
-static bool follow_roles(struct reconciling *s)
+/* In two rounds, because a guardian's roles derive from roles of the children, which the first has made. Between them
+ * the families of all who were touched are touched, but not the families of these: a child's sibling is not concerned. */
+static bool derive_roles(struct reconciling *s)
 {
-    return for_touched(s, imply_own) && widen(s) && for_touched(s, imply_guardians);
+    if (!for_touched(s, derive_own))
+        return false;
+    diff_set_merge(&s->touched);
+    for (size_t i = 0, n = s->all ? 0 : s->touched.n; i < n; ++i)
+        touch_family(s, s->touched.rows[i].a);
+    return for_touched(s, derive_guardians);
 }
 
 /* --- Account states --- */
 
 static bool set_state(struct reconciling *s, user_no user, enum account_state state)
 {
-    return users_set_state(s->p.tx, user, state) || database_failed(s);
+    return users_set_state(s->rooms.tx, user, state) || database_failed(s);
 }
 
 /* G2, the other way: whose account was closed for want of a school, and who has one again. */
@@ -297,18 +303,23 @@ static bool reopen(struct reconciling *s, user_no user)
     struct diff_set back = {0};
     struct person_row row;
     bool good = true;
-    struct stmt *q = people_to_reopen(s->p.tx->db, s->day, user, day);
+    struct stmt *q = people_to_reopen(s->rooms.tx->db, s->day, user, day);
     while (people_next(q, &row))
         diff_set_add(&back, (struct diff_row){.a = row.no, .value = row.enabled});
     stmt_end(q);
     for (size_t i = 0; i < back.n && good; ++i) {
-        ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
+        ++s->rooms.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
         touch_family(s, back.rows[i].a);
         good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED) &&
-               (people_set_closed(s->p.tx->db, back.rows[i].a, false) || database_failed(s));
+               (people_set_closed(s->rooms.tx->db, back.rows[i].a, false) || database_failed(s));
     }
     diff_set_finish(&back);
     return good;
+}
+
+static bool reopen_all(struct reconciling *s)
+{
+    return for_touched(s, reopen);
 }
 
 /* The policy in force, of which D7 needs two values; read once a school. */
@@ -318,49 +329,45 @@ static const struct diff_row *policy_of(struct reconciling *s, school_no school)
     for (size_t i = 0; i < s->policies.n; ++i)
         if (s->policies.rows[i].a == school)
             return &s->policies.rows[i];
-    policies_in_force(s->p.tx->db, school, &policy);
+    policies_in_force(s->rooms.tx->db, school, &policy);
     diff_set_add(&s->policies,
                  (struct diff_row){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
     return &s->policies.rows[s->policies.n - 1];
 }
 
-static bool is_child(struct reconciling *s, const struct ward_row *ward)
-{
-    const struct diff_row *policy = policy_of(s, ward->school);
-    if (ward->birth == DAY_EVER)
-        return policy->kind != 0;
-    return (s->day - ward->birth) / 10000 < policy->value;
-}
-
 static bool restrict_(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct reconciling *s = self;
-    ++s->p.changelog->changes->n[ROSTER_RESTRICTED];
-    changelog_record(s->p.changelog, "standing", '=', "restricted", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
+    ++s->rooms.changelog->changes->n[ROSTER_RESTRICTED];
+    changelog_record(s->rooms.changelog, "standing", '=', "restricted", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
     return set_state(s, f->a, ACCOUNT_RESTRICTED);
 }
 
 static bool unrestrict(void *self, const struct diff_row *f, const struct diff_row *before)
 {
     struct reconciling *s = self;
-    ++s->p.changelog->changes->n[ROSTER_UNRESTRICTED];
-    changelog_record(s->p.changelog, "standing", '=', "active", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
+    ++s->rooms.changelog->changes->n[ROSTER_UNRESTRICTED];
+    changelog_record(s->rooms.changelog, "standing", '=', "active", CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL, 0);
     return set_state(s, f->a, ACCOUNT_ACTIVE);
 }
 
-/* D7, between 'active' and 'restricted' alone: other states are somebody's decision. */
-static bool restrict_wards(struct reconciling *s, user_no user)
+/* D7, between active and restricted alone: other states are somebody's decision. A pupil of several schools is
+ * restricted where any of them calls a pupil of that age a child. */
+static bool restrict_pupils(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
     struct diff_set want = {0}, have = {0};
     struct ward_row ward;
     struct person_row row;
-    struct stmt *q = people_unguarded(s->p.tx->db, s->day, user, day);
-    while (people_unguarded_next(q, &ward))
-        if (is_child(s, &ward))
+    struct stmt *q = people_unguarded(s->rooms.tx->db, s->day, user, day);
+    while (people_unguarded_next(q, &ward)) {
+        const struct diff_row *policy = policy_of(s, ward.school);
+        bool child = ward.birth == DAY_EVER ? policy->kind != 0 : (s->day - ward.birth) / 10000 < policy->value;
+        if (child)
             diff_set_add(&want, (struct diff_row){.a = ward.user});
+    }
     stmt_end(q);
-    q = people_restricted(s->p.tx->db, user);
+    q = people_restricted(s->rooms.tx->db, user);
     while (people_next(q, &row))
         diff_set_add(&have, (struct diff_row){.a = row.no});
     stmt_end(q);
@@ -371,15 +378,9 @@ static bool restrict_wards(struct reconciling *s, user_no user)
     return good;
 }
 
-static bool reopen_all(struct reconciling *s)
-{
-    return for_touched(s, reopen);
-}
-
-/* Last, when it is known who has left: guardians who have are none. */
 static bool restrict_all(struct reconciling *s)
 {
-    return for_touched(s, restrict_wards);
+    return for_touched(s, restrict_pupils);
 }
 
 /* --- Names (B3): an adult's has the patronymic, and roles say who is one --- */
@@ -388,11 +389,11 @@ static bool name_person(struct reconciling *s, user_no user)
 {
     struct person_row row;
     struct text name = TEXT_INIT;
-    bool found = people_get(s->p.tx->db, user, &row) && !row.ended;
+    bool found = people_get(s->rooms.tx->db, user, &row) && !row.ended;
     if (found)
-        people_name_add(&name, &row, people_roles(s->p.tx->db, user));
+        people_name_add(&name, &row, people_roles(s->rooms.tx->db, user));
     person_row_finish(&row);
-    bool good = !found || people_set_name(s->p.tx, s->p.rooms, user, name.data) || database_failed(s);
+    bool good = !found || people_set_name(s->rooms.tx, s->rooms.rooms, user, name.data) || database_failed(s);
     text_finish(&name);
     return good;
 }
@@ -409,7 +410,7 @@ static bool member_put(void *self, const struct diff_row *f, const struct diff_r
     struct reconciling *s = self;
     if (f->value != 0 || before != NULL)
         diff_set_add(&s->powers, (struct diff_row){.a = f->a});
-    return roster_members_put(s->p.tx->db, &(struct roster_member_row){f->a, f->b, f->value}) || database_failed(s);
+    return roster_members_put(s->rooms.tx->db, &(struct roster_member_row){f->a, f->b, f->value}) || database_failed(s);
 }
 
 static bool member_drop(void *self, const struct diff_row *f, const struct diff_row *before)
@@ -417,7 +418,7 @@ static bool member_drop(void *self, const struct diff_row *f, const struct diff_
     struct reconciling *s = self;
     if (f->value != 0)
         diff_set_add(&s->powers, (struct diff_row){.a = f->a});
-    return roster_members_delete(s->p.tx->db, f->a, f->b) || database_failed(s);
+    return roster_members_delete(s->rooms.tx->db, f->a, f->b) || database_failed(s);
 }
 
 static struct diff_set members_collect(struct stmt *q)
@@ -430,10 +431,11 @@ static struct diff_set members_collect(struct stmt *q)
     return facts;
 }
 
-static bool follow_members(struct reconciling *s, user_no user)
+/* Who has several posts in a room has the highest of their powers (diff_set_merge). */
+static bool update_members(struct reconciling *s, user_no user)
 {
     char day[DAY_TEXT_BYTES];
-    struct db *db = s->p.tx->db;
+    struct db *db = s->rooms.tx->db;
     struct diff_set have = members_collect(user == 0 ? roster_members_all(db) : roster_members_of(db, user));
     struct diff_set want = members_collect(roster_members_wanted(db, s->day, user, day));
     diff_set_merge(&want);
@@ -443,51 +445,49 @@ static bool follow_members(struct reconciling *s, user_no user)
     return good;
 }
 
-static bool follow_powers(struct reconciling *s)
+static bool remove_members(struct reconciling *s, user_no user)
 {
-    bool good = true;
-    diff_set_sort(&s->powers);
-    for (size_t i = 0; i < s->powers.n && good; ++i)
-        good =
-            (i > 0 && s->powers.rows[i].a == s->powers.rows[i - 1].a) || roster_room_powers(&s->p, s->powers.rows[i].a);
-    return good;
-}
-
-static bool follow_leaves(struct reconciling *s, user_no user)
-{
-    struct diff_set leave = members_collect(roster_members_to_leave(s->p.tx->db, user));
+    struct diff_set leave = members_collect(roster_members_to_leave(s->rooms.tx->db, user));
     bool good = true;
     for (size_t i = 0; i < leave.n && good; ++i)
-        good = roster_room_remove(&s->p, leave.rows[i].a, leave.rows[i].b);
+        good = roster_room_remove(&s->rooms, leave.rows[i].a, leave.rows[i].b);
     diff_set_finish(&leave);
     return good;
 }
 
-static bool follow_joins(struct reconciling *s, user_no user)
+static bool join_members(struct reconciling *s, user_no user)
 {
-    struct diff_set enter = members_collect(roster_members_to_join(s->p.tx->db, user));
-    struct bulk_join *joins = bulk_join_begin(s->p.rooms, s->p.tx, s->p.service);
+    struct diff_set enter = members_collect(roster_members_to_join(s->rooms.tx->db, user));
+    struct bulk_join *joins = bulk_join_begin(s->rooms.rooms, s->rooms.tx, s->rooms.service);
     bool good = true;
     for (size_t i = 0; i < enter.n && good; ++i)
-        good = roster_room_join(&s->p, joins, enter.rows[i].a, enter.rows[i].b);
+        good = roster_room_join(&s->rooms, joins, enter.rows[i].a, enter.rows[i].b);
     diff_set_finish(&enter);
-    return bulk_join_finish(joins, good, s->p.e);
+    return bulk_join_finish(joins, good, s->rooms.e);
 }
 
-static bool follow_rooms(struct reconciling *s)
+/* roster_members first: the gate asks it, so that whom it holds may be joined and cannot be removed (E2, E4). Powers
+ * before joins: nobody is in a room for a moment with more or less than the post gives. Leaves before joins: whoever
+ * moves to another class is never in both. */
+static bool update_rooms(struct reconciling *s)
 {
-    return for_touched(s, follow_members) && follow_powers(s) && for_touched(s, follow_leaves) &&
-           for_touched(s, follow_joins);
+    if (!for_touched(s, update_members))
+        return false;
+    diff_set_merge(&s->powers);
+    for (size_t i = 0; i < s->powers.n; ++i)
+        if (!roster_room_powers(&s->rooms, s->powers.rows[i].a))
+            return false;
+    return for_touched(s, remove_members) && for_touched(s, join_members);
 }
 
-/* --- Farewell (G1, G2) --- */
+/* --- Who has left a school (G1, G2) --- */
 
 static bool may_stay(struct reconciling *s, room_no room, user_no user)
 {
     struct room_school of;
     struct person_facts facts;
-    school_person_facts(s->p.tx->db, room, user, &facts);
-    school_of_room(s->p.tx->db, room, &of);
+    school_person_facts(s->rooms.tx->db, room, user, &facts);
+    school_of_room(s->rooms.tx->db, room, &of);
     if (!facts.member || of.kind == ROOM_ASSOCIATION)
         return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
     if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
@@ -495,14 +495,15 @@ static bool may_stay(struct reconciling *s, room_no room, user_no user)
     return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
 }
 
-/* E5: a club has somebody who answers for it. */
-static bool hand_over(struct reconciling *s, room_no room, user_no user)
+/* Leaves a room that people made; if it is a club of the person's own, somebody else answers for it (E5). */
+static bool leave_room(struct reconciling *s, room_no room, user_no user)
 {
     struct room_school of;
-    if (!school_of_room(s->p.tx->db, room, &of) || of.kind != ROOM_CLUB || of.owner != user)
-        return true;
-    user_no heir = school_room_next_owner(s->p.tx->db, room, user, s->day);
-    return heir == 0 || school_room_set(s->p.tx->db, room, ROOM_CLUB, heir) || database_failed(s);
+    bool own = school_of_room(s->rooms.tx->db, room, &of) && of.kind == ROOM_CLUB && of.owner == user;
+    user_no next = own ? school_room_next_owner(s->rooms.tx->db, room, user, s->day) : 0;
+    if (next != 0 && !school_room_set(s->rooms.tx->db, room, ROOM_CLUB, next))
+        return database_failed(s);
+    return roster_room_leave(&s->rooms, room, user);
 }
 
 /* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
@@ -511,11 +512,10 @@ static bool leave_rooms(struct reconciling *s, user_no user, bool all)
 {
     size_t n;
     bool good = true;
-    room_no *rooms = memberships_rooms(s->p.tx->db, user,
+    room_no *rooms = memberships_rooms(s->rooms.tx->db, user,
                                        1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
     for (size_t i = 0; i < n && good; ++i)
-        if (all || !may_stay(s, rooms[i], user))
-            good = hand_over(s, rooms[i], user) && roster_room_leave(&s->p, rooms[i], user);
+        good = (!all && may_stay(s, rooms[i], user)) || leave_room(s, rooms[i], user);
     free(rooms);
     return good;
 }
@@ -523,27 +523,27 @@ static bool leave_rooms(struct reconciling *s, user_no user, bool all)
 static bool close_account(struct reconciling *s, user_no user)
 {
     struct user_row row;
-    bool open = users_get(s->p.tx->db, user, &row) && row.state != ACCOUNT_LEFT;
+    bool open = users_get(s->rooms.tx->db, user, &row) && row.state != ACCOUNT_LEFT;
     user_row_finish(&row);
     if (!open)
         return true;
-    ++s->p.changelog->changes->n[ROSTER_ACCOUNTS_CLOSED];
-    touch_family(s, user);
+    ++s->rooms.changelog->changes->n[ROSTER_ACCOUNTS_CLOSED];
+    touch_family(s, user); /* their pupils may be without a guardian now (D7) */
     return set_state(s, user, ACCOUNT_LEFT) &&
-           ((devices_delete_all(s->p.tx, user, 0) && contacts_forget(s->p.tx, user) && /* C3 */
-             people_set_closed(s->p.tx->db, user, true)) ||
+           ((devices_delete_all(s->rooms.tx, user, 0) && contacts_forget(s->rooms.tx, user) && /* C3 */
+             people_set_closed(s->rooms.tx->db, user, true)) ||
             database_failed(s));
 }
 
-static bool farewell(struct reconciling *s)
+/* Not everybody who lost a role has lost a school: another role may stand. Accounts that are no school's people (the
+ * operator's own) are nobody's to close. */
+static bool leave_schools(struct reconciling *s)
 {
-    diff_set_sort(&s->lost);
+    diff_set_merge(&s->lost);
     for (size_t i = 0; i < s->lost.n; ++i) {
         user_no user = s->lost.rows[i].a;
-        bool person, stays = people_have_role(s->p.tx->db, user, s->day, &person);
-        if (!person || (i > 0 && s->lost.rows[i - 1].a == user))
-            continue;
-        if (!leave_rooms(s, user, !stays) || (!stays && !close_account(s, user)))
+        bool person, stays = people_have_role(s->rooms.tx->db, user, s->day, &person);
+        if (person && (!leave_rooms(s, user, !stays) || (!stays && !close_account(s, user))))
             return false;
     }
     return true;
@@ -551,11 +551,13 @@ static bool farewell(struct reconciling *s)
 
 bool reconcile_finish(struct reconciling *s, struct error *e)
 {
+    /* Each step reads what those before it wrote: rooms are there before members, roles before members and names, open
+     * accounts before joins; restrictions last, when it is known which guardians have left. */
     static bool (*const STEPS[])(struct reconciling * s) = {
-        show_rooms, follow_roles, reopen_all, name_people, follow_rooms, farewell, restrict_all,
+        make_rooms, derive_roles, reopen_all, name_people, update_rooms, leave_schools, restrict_all,
     };
-    s->p.e = e;
-    bool good = roster_room_begin(&s->p);
+    s->rooms.e = e;
+    bool good = roster_room_begin(&s->rooms);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)
         good = STEPS[i](s);
     reconcile_abandon(s);
@@ -571,11 +573,11 @@ static void touch_due(struct reconciling *s, school_day last)
     struct person_row row;
     if (last == DAY_EVER)
         return reconcile_all(s);
-    struct stmt *q = settled_due(s->p.tx->db, last, s->day, days);
+    struct stmt *q = settled_due(s->rooms.tx->db, last, s->day, days);
     while (stmt_next(q))
         reconcile_lost(s, col_int(q, 0));
     stmt_end(q);
-    q = people_restricted(s->p.tx->db, 0); /* who may have come of age (D7) */
+    q = people_restricted(s->rooms.tx->db, 0); /* who may have come of age (D7) */
     while (people_next(q, &row))
         reconcile_touch(s, row.no);
     stmt_end(q);

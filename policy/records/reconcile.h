@@ -3,8 +3,8 @@
  *
  * In this order: rooms that are missing or renamed (E1, E6); roles that follow from enrollments and guardianships
  * (SOURCE_DERIVED, so that a role stands while anything supports it); accounts that were closed and have a school
- * again; names; roster_members, powers, joins and leaves; the farewell of those who lost a school; restricted pupils
- * (D7).
+ * again; names; roster_members, powers, leaves and joins; rooms and accounts of those who lost a school; restricted
+ * pupils (D7).
  *
  * Whatever changes schools, classes, people, roles, enrollments, guardianships or account states calls reconcile_touch for
  * each person concerned (reconcile_all when it can't be said, as in a bulk import) and reconcile_finish before its job

@@ -1,11 +1,11 @@
-/* G3: the school year turns over, in one job: all of it or nothing.
+/* G3: the rollover to a new school year, in one job: all of it or nothing.
  *
  * Each class with a grade goes up by one ("5А" becomes "6А"): its class room and its guardians' room are archived,
  * read-only, with the people who were in them; new ones are made, with powers by post. Classes of the last grade end,
  * and their pupils leave the school (G1); their guardians with them, unless another child stays. Subject groups end,
  * their rooms are archived: the new year's roster brings new ones. Classes whose grade is no number stay as they are.
  *
- * The roster remains the truth: turn the year, then import the new year's roster, or it says at the next import what it
+ * The roster remains the truth: roll over, then import the new year's roster, or it says at the next import what it
  * has said before. */
 #ifndef PARTA_POLICY_RECORDS_ROLLOVER_H
 #define PARTA_POLICY_RECORDS_ROLLOVER_H
@@ -16,7 +16,7 @@
 #include "policy/records/change.h"
 
 #define ROLLOVER_LAST_GRADE 11
-#define ROLLOVER_AGAIN_DAYS 180 /* a second turn within these is a mistake, but for an override */
+#define ROLLOVER_AGAIN_DAYS 180 /* a second one within these is a mistake, but for an override */
 
 struct rollover_counts {
     int promoted, graduated, groups_ended, pupils_left, left_alone;
@@ -26,5 +26,8 @@ struct rollover_counts {
  * dry run is a job that then answers false without an error. false: *c->e. */
 bool rollover_run(struct changing_records *c, school_no school, int last_grade, struct rollover_counts *counts,
                   struct text *difference);
+
+/* {"promoted", "graduated", "groups_ended", "pupils_left", "left_alone"}: a new reference. */
+json_t *rollover_counts_json(const struct rollover_counts *counts);
 
 #endif

@@ -353,7 +353,7 @@ def families(tap, office):
     tap.ok(office.new_child not in [c["user_id"] for c in office.ok(parent, "listChildren")["items"]], "D7: and withdraws")
 
 
-def farewell(tap, office):
+def leaving(tap, office):
     admin = office.admin
     exported = office.call(admin, "exportPerson", userId=office.new_child)
     tap.ok(exported.status == 200 and exported.bytes[:2] == b"PK", "G4: the office exports a person", exported)
@@ -379,7 +379,7 @@ def farewell(tap, office):
     tap.ok(office.ok(admin, "getClass", **{"class": office.new_class})["ended"], "a class ends")
 
 
-SECTIONS = (schools_and_classes, people, accounts, rooms, policies, imports, reports, operators, explain, entry, families, audit, farewell)
+SECTIONS = (schools_and_classes, people, accounts, rooms, policies, imports, reports, operators, explain, entry, families, audit, leaving)
 # Success needs a mail server: tests/mail.
 ELSEWHERE = {"submitCode", "getVerification"}
 
