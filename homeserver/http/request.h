@@ -144,9 +144,6 @@ struct request {
     char *path;                     /* raw, without the query */
     const char *params[PARAMS_MAX]; /* decoded, valid UTF-8, NUL-terminated, in order of the template */
     int n_params;
-    struct query_pair {
-        const char *name, *value; /* decoded, valid UTF-8 */
-    } query[QUERY_MAX];
     int n_query;
     json_t *body;         /* ROUTE_BODY; otherwise NULL */
     const char *raw_body; /* the bytes as they came; never NULL */
@@ -173,6 +170,9 @@ struct request {
     } written;
     struct error error;
     struct reply reply;
+    struct query_pair {
+        const char *name, *value; /* decoded, valid UTF-8 */
+    } query[QUERY_MAX];           /* last: only the first n_query are anything */
 };
 
 /* Query parameters. */

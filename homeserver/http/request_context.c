@@ -137,7 +137,8 @@ static struct request_context *take_spare(struct request_spares *spares)
         return xcalloc(1, sizeof *context);
     spares->first = context->user_next;
     --spares->n;
-    memset(context, 0, offsetof(struct request_context, near));
+    memset(context, 0, offsetof(struct request_context, r.query));
+    memset(&context->r + 1, 0, offsetof(struct request_context, near) - sizeof context->r);
     return context;
 }
 

@@ -210,18 +210,13 @@ static bool turn_job(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
-static bool anybody_due(struct presence *presence)
-{
-    size_t n;
-    free(due(presence, &n));
-    return n != 0;
-}
-
 static int64_t turn(void *arg, const _Atomic bool *stop)
 {
     struct presence *presence = arg;
     struct error ignored;
-    if (anybody_due(presence))
+    size_t n;
+    free(due(presence, &n));
+    if (n != 0)
         writer_run(presence->writer, turn_job, presence, &ignored);
     return clock_mono_ms() + TURN_MS;
 }

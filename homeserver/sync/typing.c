@@ -79,20 +79,15 @@ static void make_space(struct typing *typing)
     }
 }
 
-static struct typist *typist_find(struct typing_room *room, user_no user)
-{
-    for (size_t i = 0; i < room->n; ++i)
-        if (room->typists[i].user == user)
-            return &room->typists[i];
-    return NULL;
-}
-
+/* Whether the list changed. */
 static bool typist_add(struct typing_room *room, user_no user, int64_t until_ms)
 {
-    struct typist *typist = typist_find(room, user);
-    if (typist != NULL)
-        typist->until_ms = until_ms;
-    if (typist != NULL || room->n == TYPISTS_MAX)
+    for (size_t i = 0; i < room->n; ++i)
+        if (room->typists[i].user == user) {
+            room->typists[i].until_ms = until_ms;
+            return false;
+        }
+    if (room->n == TYPISTS_MAX)
         return false;
     room->typists = xrealloc(room->typists, (room->n + 1) * sizeof *room->typists);
     room->typists[room->n++] = (struct typist){user, until_ms};

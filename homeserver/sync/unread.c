@@ -28,15 +28,17 @@ struct key {
     room_no room;
 };
 
-/* What was counted, and what it was counted from. */
+/* What was counted, and what it was counted from. What a loop asks of one person after the other, cold each, comes
+ * first: finding the entry and counting on touch two or three lines of memory. */
 struct counted {
+    UT_hash_handle hh;
     struct key key;
-    stream_pos upto, joined_pos, receipts_pos;
+    stream_pos upto, joined_pos;
     struct push_rules *rules;
     char *display_name; /* NULL: none, or not wanted */
-    bool ignores;       /* the user ignores somebody: counted anew each time, by a worker */
     struct unread_tally tally;
-    UT_hash_handle hh;
+    bool ignores; /* the user ignores somebody: counted anew each time, by a worker */
+    stream_pos receipts_pos;
 };
 
 struct unread {
@@ -174,20 +176,6 @@ struct counting {
     struct room_facts facts;
 };
 
-static const struct room_facts *facts_of(struct counting *c)
-{
-    if (!c->loaded)
-        room_facts_load(&c->facts, c->db, c->unread->names, c->ask->room);
-    c->loaded = true;
-    return &c->facts;
-}
-
-static void counting_finish(struct counting *c)
-{
-    if (c->loaded)
-        room_facts_finish(&c->facts);
-}
-
 static bool ignores_somebody(const struct unread_ask *ask)
 {
     return ask->ignored != NULL && ask->ignored->n != 0;
@@ -208,7 +196,10 @@ static struct push_result evaluate(struct counting *c, const struct event_row *r
     struct push_event event;
     if (never_notifies(c, row))
         return (struct push_result){0};
-    room_facts_event(facts_of(c), &event, c->ask->room_id, row);
+    if (!c->loaded)
+        room_facts_load(&c->facts, c->db, c->unread->names, c->ask->room);
+    c->loaded = true;
+    room_facts_event(&c->facts, &event, c->ask->room_id, row);
     struct push_result result =
         push_evaluate(c->counted->rules, &event, &(struct push_viewer){c->ask->user_id, c->counted->display_name});
     push_event_finish(&event);
@@ -227,7 +218,7 @@ static bool is_own_message(const struct counting *c, const struct event_row *row
     return row->sender == c->ask->user && row->state_key == NULL;
 }
 
-/* How far a person has read, in all and by thread. */
+/* How far a person has read, in all and by thread: an event counts when it is behind both. */
 struct floors {
     stream_pos all, main;
     size_t n;
@@ -255,6 +246,8 @@ static void raise_floor(stream_pos *floor, stream_pos pos)
         *floor = pos;
 }
 
+/* An unthreaded receipt is of every thread ("Threaded read receipts"), and so is joining: what came before is nobody's
+ * to have read. */
 static void load_floors(struct floors *floors, struct counting *c)
 {
     struct receipt_row row;
@@ -270,13 +263,8 @@ static void load_floors(struct floors *floors, struct counting *c)
     stmt_end(q);
 }
 
-static void floors_finish(struct floors *floors)
-{
-    for (size_t i = 0; i < floors->n; ++i)
-        free(floors->threads[i].root);
-    free(floors->threads);
-}
-
+/* From the newest on, so that one's own newest message in a thread is met before what it has read: it raises the floor
+ * under everything older. */
 static void count_one_backwards(struct counting *c, struct floors *floors, const struct event_row *row)
 {
     char root[ID_BYTES_MAX + 1];
@@ -303,10 +291,13 @@ static void count_anew(struct counting *c)
     while (events_next(q, &row))
         count_one_backwards(c, &floors, &row);
     stmt_end(q);
-    floors_finish(&floors);
+    for (size_t i = 0; i < floors.n; ++i)
+        free(floors.threads[i].root);
+    free(floors.threads);
 }
 
-/* false: count anew. */
+/* In the other direction one's own message has read all that was counted before it. false: count anew: a redaction takes
+ * back an event that may have been counted, and only the events tell which counts. */
 static bool count_one_forwards(struct counting *c, const struct event_row *row)
 {
     char root[ID_BYTES_MAX + 1];
@@ -346,21 +337,22 @@ static char *display_name(struct db *db, room_no room, const char *user_id)
     return copy;
 }
 
-static bool same(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* Whether the counts may be carried on from what is remembered; if not, *counted becomes what to count from. Takes
- * rules. */
+ * rules.
+ *
+ * Each part of the condition is something that changes what was counted, not only what comes: other rules, another name
+ * to be called by, joining anew, a newer receipt (which only takes away, but from which counts is not kept), whom one
+ * ignores (not kept either, so that nobody's list is looked at event by event on a loop), or a snapshot older than what
+ * another request has counted to meanwhile. */
 static bool still_holds(struct counting *c, bool known, struct push_rules *rules)
 {
     struct counted *counted = c->counted;
     const struct unread_ask *ask = c->ask;
     char *name = push_rules_want_display_name(rules) ? display_name(c->db, ask->room, ask->user_id) : NULL;
+    bool same_name = name == NULL || counted->display_name == NULL ? name == counted->display_name
+                                                                   : strcmp(name, counted->display_name) == 0;
     bool holds = known && !counted->ignores && !ignores_somebody(ask) && counted->rules == rules &&
-                 counted->joined_pos == ask->joined_pos && same(counted->display_name, name) &&
-                 counted->upto <= ask->upto &&
+                 counted->joined_pos == ask->joined_pos && same_name && counted->upto <= ask->upto &&
                  counted->receipts_pos == receipts_last_of_user(c->db, ask->room, ask->user);
     if (known) {
         push_rules_unref(counted->rules);
@@ -381,11 +373,16 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
         count_anew(&c);
     counted.upto = ask->upto;
     counted.ignores = ignores_somebody(ask);
-    counting_finish(&c);
+    if (c.loaded)
+        room_facts_finish(&c.facts);
     tally_copy(out, &counted.tally);
     remember(unread, &counted);
 }
 
+/* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the person's
+ * own data or comes as news that is not plain, so that what was counted up to the event before this one (upto ≥ before)
+ * and after their last own change still holds. Two devices of one person may both bring the event: the second finds it
+ * counted. */
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
                     const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos)
 {

@@ -22,20 +22,16 @@ static void gather_room(struct sync_gather *g, struct room_data *room)
     room_unread_gather(g, room);
 }
 
-/* Unread counts go with every event and with one's own receipts, so they stand for all of those. */
-static bool has_news(const struct room_data *room)
-{
-    return room->has_unread || room->typists.changed || room->receipts.n != 0 || room->account_data.n != 0;
-}
-
 static bool gather(struct sync_gather *g, void *data)
 {
     struct joined *joined = data;
-    while (room_next(g, &joined->at, 1u << MEMBERSHIP_JOIN, &joined->room)) {
-        gather_room(g, &joined->room);
-        if (has_news(&joined->room))
+    struct room_data *room = &joined->room;
+    while (room_next(g, &joined->at, 1u << MEMBERSHIP_JOIN, room)) {
+        gather_room(g, room);
+        /* Counts go with every event and with one's own receipts, so they stand for all of those. */
+        if (room->has_unread || room->typists.changed || room->receipts.n != 0 || room->account_data.n != 0)
             return true;
-        room_data_finish(&joined->room);
+        room_data_finish(room);
     }
     return false;
 }

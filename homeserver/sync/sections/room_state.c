@@ -26,15 +26,6 @@ static bool is_lazy(const struct sync_gather *g)
     return g->request->filter->state.lazy_load_members;
 }
 
-/* Takes row. */
-static void add_held(struct listing *l, struct event_row *row)
-{
-    if (row != NULL && room_event_wanted(l->g, l->room, &l->g->request->filter->state, row))
-        event_rows_add(&l->room->state, row);
-    else
-        free(row);
-}
-
 static void add_row(struct listing *l, const struct event_row *row)
 {
     if (room_event_wanted(l->g, l->room, &l->g->request->filter->state, row))
@@ -78,10 +69,12 @@ static void add_whole(struct listing *l)
     while (events_next(q, &row)) {
         if (is_listed(l, row.type, row.state_key))
             continue;
+        struct event_row *before = row.pos > l->at ? row_at(db, &row, l->at) : NULL;
         if (row.pos <= l->at)
             add_row(l, &row);
-        else
-            add_held(l, row_at(db, &row, l->at));
+        else if (before != NULL)
+            add_row(l, before);
+        free(before);
     }
     stmt_end(q);
 }
