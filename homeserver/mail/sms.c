@@ -25,20 +25,17 @@ static void add_percent(struct text *out, const char *s)
             text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
 }
 
-static void add_json_inside(struct text *out, const char *s)
-{
-    struct text quoted = TEXT_INIT;
-    text_add_json(&quoted, s);
-    text_add(out, quoted.data + 1, quoted.len - 2);
-    text_finish(&quoted);
-}
-
 static void add_value(struct text *out, enum sms_writing writing, const char *value)
 {
+    struct text quoted = TEXT_INIT;
     switch (writing) {
     case SMS_WRITE_URL: add_percent(out, value); break;
-    case SMS_WRITE_JSON: add_json_inside(out, value); break;
     case SMS_WRITE_PLAIN: text_adds(out, value); break;
+    case SMS_WRITE_JSON:
+        text_add_json(&quoted, value);
+        text_add(out, quoted.data + 1, quoted.len - 2); /* the quotes are the template's */
+        text_finish(&quoted);
+        break;
     }
 }
 

@@ -105,28 +105,29 @@ int destination_places(const struct destination *d, int free, int free_unproven,
 
 /* --- Metrics --- */
 
-/* In the order of outgoing.c's rows. */
-static void add_values(const struct destination *d, int64_t sums[DESTINATION_METRIC__COUNT])
-{
-    sums[DESTINATION_DELIVERED] += d->counts.delivered;
-    sums[DESTINATION_FAILED] += d->counts.failed;
-    sums[DESTINATION_ATTEMPTS_FAILED] += d->counts.attempts_failed;
-    sums[DESTINATION_QUEUED] += (int64_t)d->there;
-    sums[DESTINATION_CIRCUIT_OPEN] += d->failures >= CIRCUIT_FAILURES;
-}
-
 void destinations_add_samples(const struct destinations *all, enum destination_metric which, const char *name,
                               struct text *out)
 {
-    int64_t others[DESTINATION_METRIC__COUNT] = {all->gone.delivered, all->gone.failed, all->gone.attempts_failed};
+    const struct destination_counts *gone = &all->gone;
+    int64_t others = which == DESTINATION_DELIVERED         ? gone->delivered
+                     : which == DESTINATION_FAILED          ? gone->failed
+                     : which == DESTINATION_ATTEMPTS_FAILED ? gone->attempts_failed
+                                                            : 0;
     for (const struct destination *d = all->all; d != NULL; d = d->hh.next) {
-        int64_t own[DESTINATION_METRIC__COUNT] = {0};
+        const int64_t values[DESTINATION_METRIC__COUNT] = {
+            [DESTINATION_DELIVERED] = d->counts.delivered,
+            [DESTINATION_FAILED] = d->counts.failed,
+            [DESTINATION_ATTEMPTS_FAILED] = d->counts.attempts_failed,
+            [DESTINATION_QUEUED] = (int64_t)d->there,
+            [DESTINATION_CIRCUIT_OPEN] = d->failures >= CIRCUIT_FAILURES,
+        };
         char labels[DESTINATION_BYTES_MAX + 64];
-        add_values(d, d->named ? own : others);
         snprintf(labels, sizeof labels, "destination=\"%s\",network=\"%s\"", d->key.name,
                  d->key.network == OUTGOING_ANY ? "any" : "public");
         if (d->named)
-            metric_sample(out, name, labels, own[which]);
+            metric_sample(out, name, labels, values[which]);
+        else
+            others += values[which];
     }
-    metric_sample(out, name, "destination=\"other\",network=\"\"", others[which]);
+    metric_sample(out, name, "destination=\"other\",network=\"\"", others);
 }

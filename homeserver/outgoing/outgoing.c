@@ -50,13 +50,6 @@ static void finish(struct outgoing *o, struct transfer *t, bool delivered)
     transfer_destroy(t);
 }
 
-static void finish_all(struct outgoing *o, struct transfer *list)
-{
-    struct transfer *t, *next;
-    DL_FOREACH_SAFE(list, t, next)
-    finish(o, t, false);
-}
-
 /* --- Attempts, on the thread --- */
 
 /* The attempt of t is none any more, whether it ended or is dropped. */
@@ -82,13 +75,6 @@ static int64_t wait_ms(const struct transfer *t)
     return asked > wait ? asked : wait;
 }
 
-/* Names the fault by curl's words and the server's number alone: their texts repeat addresses. */
-static void tell(const struct transfer *t, const char *then)
-{
-    log_warn(t->request.what, "attempt %d failed (%s, status %ld); %s", t->reply.attempts, t->reply.why,
-             t->reply.status, then);
-}
-
 static void attempted(struct outgoing *o, struct transfer *t, CURLcode code)
 {
     const struct outgoing_request *r = &t->request;
@@ -104,10 +90,11 @@ static void attempted(struct outgoing *o, struct transfer *t, CURLcode code)
     if (again)
         DL_APPEND(t->destination->waiting, t);
     pthread_mutex_unlock(&o->lock);
-    if (verdict != OUTGOING_DONE)
-        tell(t, again                       ? "it will be tried again"
-                : verdict == OUTGOING_AGAIN ? "it is given up"
-                                            : "it is of no use to try again");
+    if (verdict != OUTGOING_DONE) /* by curl's words and the server's number alone: their texts repeat addresses */
+        log_warn(r->what, "attempt %d failed (%s, status %ld); %s", t->reply.attempts, t->reply.why, t->reply.status,
+                 again                       ? "it will be tried again"
+                 : verdict == OUTGOING_AGAIN ? "it is given up"
+                                             : "it is of no use to try again");
     if (!again)
         finish(o, t, verdict == OUTGOING_DONE);
 }
@@ -137,8 +124,12 @@ static void drop_attempts(struct outgoing *o, bool all)
 {
     struct transfer *t, *next;
     DL_FOREACH_SAFE(o->attempts, t, next)
-    if (all || is_stopped(t)) {
+    {
+        if (!all && !is_stopped(t))
+            continue;
         detach(o, t, CURLE_ABORTED_BY_CALLBACK);
+        t->reply.fault = OUTGOING_NOT_TRIED;
+        t->reply.why = "stopped";
         finish(o, t, false);
     }
 }
@@ -149,20 +140,6 @@ struct turn {
     int64_t now_ms, next_ms; /* next_ms: when to look again */
     struct transfer *begin, *end;
 };
-
-static void count_unproven(struct outgoing *o)
-{
-    o->running_unproven = 0;
-    for (const struct destination *d = o->destinations.all; d != NULL; d = d->hh.next)
-        if (!d->proven)
-            o->running_unproven += d->running;
-}
-
-static bool has_place(const struct outgoing *o, const struct destination *d, int64_t now_ms)
-{
-    int max = o->settings.running_max, half = max > 1 ? max / 2 : 1;
-    return destination_places(d, max - o->running, half - o->running_unproven, now_ms) > 0;
-}
 
 static void begin(struct outgoing *o, struct destination *d, struct transfer *t, struct turn *turn)
 {
@@ -181,17 +158,22 @@ static void look_again(struct turn *turn, int64_t at_ms)
         turn->next_ms = at_ms;
 }
 
-/* One that is due begins, unless it is urgent: those all. What is too late, or stopped, ends. Whether one began. */
+/* One that is due begins, if there is a place; of urgent ones all. What is too late, or stopped, ends. Whether one began
+ * that took a place. */
 static bool look_at(struct outgoing *o, struct destination *d, struct turn *turn)
 {
     struct transfer *t, *next;
+    /* Whoever has not proved to answer may hold a place for as long as an attempt lasts: not more than half of them are
+     * lost so, and who answers finds one, however many dead ones wait. */
+    int max = o->settings.running_max, half = max > 1 ? max / 2 : 1;
     bool begun = false;
+    bool place = destination_places(d, max - o->running, half - o->running_unproven, turn->now_ms) > 0;
     DL_FOREACH_SAFE(d->waiting, t, next)
     {
         if (o->stopping || is_stopped(t) || t->request.deadline_ms < turn->now_ms) {
             DL_DELETE(d->waiting, t);
             DL_APPEND(turn->end, t);
-        } else if (t->due_ms <= turn->now_ms && (t->urgent || (!begun && has_place(o, d, turn->now_ms)))) {
+        } else if (t->due_ms <= turn->now_ms && (t->urgent || (place && !begun))) {
             begun |= !t->urgent;
             begin(o, d, t, turn);
         } else { /* or when an attempt ends: then there is another turn in any case */
@@ -206,7 +188,9 @@ static bool look_at(struct outgoing *o, struct destination *d, struct turn *turn
 static void take_turn(struct outgoing *o, struct turn *turn)
 {
     struct destination *d, *next;
-    count_unproven(o);
+    o->running_unproven = 0;
+    for (d = o->destinations.all; d != NULL; d = d->hh.next)
+        o->running_unproven += d->proven ? 0 : d->running;
     for (d = o->destinations.all; d != NULL; d = next) {
         bool begun = d->waiting != NULL && look_at(o, d, turn);
         next = d->hh.next;
@@ -235,13 +219,17 @@ static void begin_all(struct outgoing *o, struct transfer *list)
 static bool go_on(struct outgoing *o, int *nap_ms)
 {
     struct turn turn = {.now_ms = clock_mono_ms()};
+    struct transfer *t, *next;
     pthread_mutex_lock(&o->lock);
     turn.next_ms = o->stopping ? o->end_ms : turn.now_ms + NAP_MS;
     take_turn(o, &turn);
     bool over = o->stopping && (o->attempts == NULL || turn.now_ms >= o->end_ms);
     pthread_mutex_unlock(&o->lock);
     begin_all(o, turn.begin);
-    finish_all(o, turn.end);
+    DL_FOREACH_SAFE(turn.end, t, next)
+    {
+        finish(o, t, false);
+    }
     *nap_ms = turn.begin != NULL ? 0 : (int)(turn.next_ms - turn.now_ms);
     return !over;
 }

@@ -75,15 +75,6 @@ struct transfer *transfer_create(const struct outgoing_request *request, const s
     return t;
 }
 
-static void drop_handle(struct transfer *t)
-{
-    curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
-    curl_slist_free_all(t->recipients);
-    t->easy = NULL;
-    t->headers = t->recipients = NULL;
-}
-
 void transfer_destroy(struct transfer *t)
 {
     outgoing_reply_finish(&t->reply);
@@ -185,14 +176,6 @@ static int on_connected(void *arg, char *address, char *local, int port, int loc
 
 /* --- An attempt --- */
 
-/* Nobody waits for an attempt much longer than for the transfer. */
-static long attempt_ms(const struct transfer *t)
-{
-    int64_t most = t->request.attempt_ms != 0 ? t->request.attempt_ms : ATTEMPT_MS;
-    int64_t left = t->request.deadline_ms - clock_mono_ms();
-    return (long)(left >= most ? most : left > ATTEMPT_LEAST_MS ? left : ATTEMPT_LEAST_MS);
-}
-
 static void set_http(struct transfer *t)
 {
     const struct outgoing_request *r = &t->request;
@@ -236,6 +219,9 @@ static void set_mail(struct transfer *t)
 void transfer_begin(struct transfer *t)
 {
     const struct outgoing_request *r = &t->request;
+    int64_t most_ms = r->attempt_ms != 0 ? r->attempt_ms : ATTEMPT_MS, left_ms = r->deadline_ms - clock_mono_ms();
+    if (left_ms < most_ms) /* nobody waits for an attempt much longer than for the transfer */
+        most_ms = left_ms > ATTEMPT_LEAST_MS ? left_ms : ATTEMPT_LEAST_MS;
     if ((t->easy = curl_easy_init()) == NULL)
         abort();
     ++t->reply.attempts;
@@ -249,7 +235,7 @@ void transfer_begin(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
     /* Or a name server that does not answer would hold the thread, when the attempt ends, until it gives up. */
     curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, attempt_ms(t));
+    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)most_ms);
     curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -318,7 +304,11 @@ void transfer_end(struct transfer *t, CURLcode code)
         int64_t seconds = (int64_t)curl_getdate(date, NULL);
         reply->date_ms = seconds >= 0 ? seconds * 1000 : -1;
     }
-    drop_handle(t);
+    curl_easy_cleanup(t->easy);
+    curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->recipients);
+    t->easy = NULL;
+    t->headers = t->recipients = NULL;
 }
 
 /* --- Replies --- */

@@ -47,16 +47,6 @@ static bool fail(struct pulling *p, const char *fmt, ...)
     return false;
 }
 
-static bool stopped(const struct pulling *p)
-{
-    return p->pull->stop != NULL && *p->pull->stop;
-}
-
-static int64_t within(int64_t n, int64_t high)
-{
-    return n < 0 ? 0 : n < high ? n : high;
-}
-
 /* --- One exchange --- */
 
 /* Every answer will do but one that may pass. */
@@ -85,7 +75,7 @@ static bool exchange(struct pulling *p, const char *what, struct outgoing_reques
     outgoing_reply_finish(reply);
     if (outgoing_call(p->pull->outgoing, &request, judge, NULL, reply))
         return true;
-    if (stopped(p))
+    if (p->pull->stop != NULL && *p->pull->stop)
         return fail(p, "Stopped.");
     if (reply->fault == OUTGOING_TOO_LARGE)
         return fail(p, "The roster source's reply for %s is longer than %d MiB.", what, PULL_PAGE_BYTES_MAX >> 20);
@@ -129,9 +119,10 @@ static bool take_token(struct pulling *p)
     else if (!token_shaped(token) || type == NULL || strcasecmp(type, "bearer") != 0)
         good = fail(p, "The roster source's token endpoint gives no bearer token.");
     if (good) {
+        lifetime_s = lifetime_s < 0 ? 0 : lifetime_s < 86400 ? lifetime_s : 86400;
         free(p->token);
         p->token = xstrdup(token);
-        p->token_until_ms = clock_mono_ms() + within(lifetime_s, 86400) * 1000 - TOKEN_SPARE_MS;
+        p->token_until_ms = clock_mono_ms() + lifetime_s * 1000 - TOKEN_SPARE_MS;
     }
     json_decref(reply);
     return good;

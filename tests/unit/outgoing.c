@@ -469,7 +469,7 @@ static void dead_destinations_starve_nobody(void **state)
     round_trip_ms(o, http_service_port(newcomer)); /* one of which nobody knows yet waits for its turn, but has one */
     assert_int_equal(dead.done, 0);
     for (int i = 0; i < DEAD; ++i)
-        assert_true(http_service_most(silent[i]) <= 2);
+        assert_true(http_service_most(silent[i]) <= 2 * 2); /* two, and two whose end the service has not seen yet */
     outgoing_destroy(o);
     for (int i = 0; i < DEAD; ++i)
         http_service_stop(silent[i]);
@@ -655,6 +655,7 @@ static void a_caller_can_be_stopped(void **state)
         pthread_join(thread, NULL);
         assert_true(clock_mono_ms() - began < 2000);
         assert_false(c.delivered);
+        assert_int_equal(c.reply.fault, MOODS[i] == SERVICE_SILENT ? OUTGOING_NOT_TRIED : OUTGOING_ANSWERED);
         outgoing_reply_finish(&c.reply);
         outgoing_destroy(c.o);
         http_service_stop(service);
@@ -700,7 +701,7 @@ static void many_may_send(void **state)
     for (int i = 0; i < SENDERS; ++i)
         pthread_join(threads[i], NULL);
     assert_true(within(&crowd.tally.delivered, SENDERS * EACH, 20000));
-    assert_true(http_service_most(service) <= 8 + SENDERS);
+    assert_true(http_service_most(service) <= 2 * (8 + SENDERS));
     outgoing_destroy(crowd.o);
     http_service_stop(service);
 }
