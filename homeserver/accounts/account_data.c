@@ -26,15 +26,9 @@ room_no account_data_room(struct db *db, user_no user, const char *room_id, stru
     return 0;
 }
 
-/* Kept by the server itself, and set through other endpoints. */
-static bool kept_by_server(const char *type)
-{
-    return strcmp(type, "m.push_rules") == 0 || strcmp(type, "m.fully_read") == 0;
-}
-
 static bool type_allowed(const char *type, struct error *e)
 {
-    if (kept_by_server(type)) {
+    if (strcmp(type, "m.push_rules") == 0 || strcmp(type, "m.fully_read") == 0) { /* set through other endpoints */
         error_set(e, ERROR_BAD_JSON, "This type is kept by the server and has an endpoint of its own.");
         e->status = 405;
         return false;

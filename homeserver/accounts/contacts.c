@@ -210,13 +210,6 @@ struct code_job {
     bool send;                  /* out: a message is to go out; false: the one before is what the client means */
 };
 
-static bool address_limit(struct tx *tx, const struct code_job *job, struct error *e)
-{
-    const struct contact_address *address = job->request->address;
-    int64_t sent = verifications_sends(tx->db, MEDIA[address->medium], address->address, tx->now_ms - HOUR_MS);
-    return sent < job->config->codes.per_hour || error_set_limited(e, HOUR_MS / 4);
-}
-
 /* Whether the address may get a code: one who has it already needs none to register, one who has none can reset none.
  */
 static bool deserves_code(struct db *db, const struct code_request *request)
@@ -242,18 +235,12 @@ static void draw_code(struct code_job *job, bool deserved)
     code_hash(job->sid, job->code, job->row.code_hash);
 }
 
-/* The client repeats itself: no message, and the truth about the one before. */
-static bool answer_again(const struct verification_row *before, struct error *e)
-{
-    return strcmp(before->delivery, DELIVERIES[DELIVERY_FAILED]) != 0 ||
-           error_set(e, ERROR_UNAVAILABLE, "The message with the code could not be sent; ask again later.");
-}
-
 static bool write_session(struct tx *tx, struct code_job *job, bool known, struct error *e)
 {
     bool written;
-    if (!address_limit(tx, job, e))
-        return false;
+    int64_t sent = verifications_sends(tx->db, job->row.medium, job->row.address, tx->now_ms - HOUR_MS);
+    if (sent >= job->config->codes.per_hour)
+        return error_set_limited(e, HOUR_MS / 4);
     draw_code(job, deserves_code(tx->db, job->request));
     job->send = true;
     written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
@@ -271,7 +258,9 @@ static bool job_code(struct tx *tx, void *arg, struct error *e)
     if (known)
         snprintf(job->sid, sizeof job->sid, "%s", before.sid);
     bool repeated = known && before.send_attempt >= row->send_attempt;
-    bool ok = !repeated || answer_again(&before, e);
+    /* The client repeats itself: no message, and the truth about the one before. */
+    bool ok = !repeated || strcmp(before.delivery, DELIVERIES[DELIVERY_FAILED]) != 0 ||
+              error_set(e, ERROR_UNAVAILABLE, "The message with the code could not be sent; ask again later.");
     verification_row_finish(&before);
     row->expires_ms = tx->now_ms + job->config->codes.lifetime_ms;
     return ok && (repeated || write_session(tx, job, known, e));

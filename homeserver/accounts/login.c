@@ -17,18 +17,10 @@
 
 #define DEVICE_ID_CHARS 10 /* of one that is made up */
 
-static bool printable(const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            return false;
-    return true;
-}
-
 bool device_wish_valid(const struct device_wish *wish, struct error *e)
 {
     const char *id = wish->device_id, *name = wish->display_name;
-    if (id != NULL && (*id == '\0' || strlen(id) > DEVICE_ID_BYTES_MAX || !printable(id)))
+    if (id != NULL && (*id == '\0' || strlen(id) > DEVICE_ID_BYTES_MAX || !text_is_line(id)))
         return error_set(e, ERROR_INVALID_PARAM, "The device id is empty, too long or has control characters.");
     if (name != NULL && strlen(name) > DEVICE_NAME_BYTES_MAX)
         return error_set(e, ERROR_INVALID_PARAM, "The device's display name is longer than 256 bytes.");

@@ -32,17 +32,14 @@ bool profile_readable(const struct accounts *accounts, struct db *db, user_no as
     return known || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
-static bool is_namespaced(const char *s)
-{
-    size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
-    return s[0] >= 'a' && s[0] <= 'z' && s[len] == '\0' && strchr(s, '.') != NULL;
-}
-
 bool profile_field_valid(const char *field, struct error *e)
 {
     if (strlen(field) > PROFILE_KEY_BYTES_MAX)
         return error_set(e, ERROR_KEY_TOO_LARGE, NULL);
-    if (strcmp(field, "displayname") == 0 || strcmp(field, "avatar_url") == 0 || is_namespaced(field))
+    if (strcmp(field, "displayname") == 0 || strcmp(field, "avatar_url") == 0)
+        return true;
+    size_t len = strspn(field, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+    if (field[0] >= 'a' && field[0] <= 'z' && field[len] == '\0' && strchr(field, '.') != NULL) /* namespaced */
         return true;
     return error_set(e, ERROR_INVALID_PARAM, "A profile field is displayname, avatar_url or a namespaced name.");
 }
@@ -107,17 +104,13 @@ static bool may_change(struct db *db, user_no user, struct error *e)
            error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
 }
 
-static bool may_be_called(const struct profile_job *job, struct db *db, struct error *e)
-{
-    return strcmp(job->field, "displayname") != 0 ||
-           gate_name(job->accounts->config->policy.mode == POLICY_SCHOOL, db, job->user, e);
-}
-
 static bool job_profile(struct tx *tx, void *arg, struct error *e)
 {
     const struct profile_job *job = arg;
     const struct accounts_hooks *hooks = &job->accounts->hooks;
-    if (!may_change(tx->db, job->user, e) || !may_be_called(job, tx->db, e))
+    bool school_mode = job->accounts->config->policy.mode == POLICY_SCHOOL;
+    if (!may_change(tx->db, job->user, e) ||
+        (strcmp(job->field, "displayname") == 0 && !gate_name(school_mode, tx->db, job->user, e)))
         return false;
     char *before = profiles_get(tx->db, job->user, job->field);
     bool same = job->value != NULL ? before != NULL && strcmp(before, job->value) == 0 : before == NULL;

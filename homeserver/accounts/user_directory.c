@@ -26,15 +26,6 @@ struct finding {
     struct results better, others;
 };
 
-static void cut_into_words(struct finding *finding)
-{
-    char *rest;
-    finding->folded = casefold(finding->search->term);
-    for (char *word = strtok_r(finding->folded, " \t\n", &rest); word != NULL && finding->n_words < WORDS_MAX;
-         word = strtok_r(NULL, " \t\n", &rest))
-        finding->words[finding->n_words++] = word;
-}
-
 /* 0: not found; 1: found; 2: the name or the id begins with the first word. */
 static int rank(const struct finding *finding, const char *name, const char *user_id)
 {
@@ -66,12 +57,6 @@ static void add(struct results *results, const struct profile_row *row, const ch
     results->at[results->n++] = text_take(&out);
 }
 
-/* The gate is asked about those who would be shown: at most one more than wanted of each rank. */
-static bool may_find(const struct finding *finding, struct db *db, user_no found)
-{
-    return gate_may_find(finding->search->school_mode, db, finding->search->asker, found);
-}
-
 static void consider(struct finding *finding, struct db *db, const struct profile_row *row)
 {
     struct text user_id = TEXT_INIT;
@@ -79,7 +64,9 @@ static void consider(struct finding *finding, struct db *db, const struct profil
     json_t *name = row->display_name != NULL ? json_loads(row->display_name, JSON_DECODE_ANY, NULL) : NULL;
     int found = rank(finding, json_string_value(name), user_id.data);
     struct results *results = found == 2 ? &finding->better : &finding->others;
-    if (found != 0 && results->n <= finding->search->limit && may_find(finding, db, row->user))
+    /* The gate is asked about those who would be shown: at most one more than wanted of each rank. */
+    if (found != 0 && results->n <= finding->search->limit &&
+        gate_may_find(finding->search->school_mode, db, finding->search->asker, row->user))
         add(results, row, user_id.data);
     json_decref(name);
     text_finish(&user_id);
@@ -131,7 +118,11 @@ void user_directory_render(struct text *out, struct db *db, const struct people_
     size_t left = search->limit;
     finding.better.at = xcalloc(search->limit + 1, sizeof(char *));
     finding.others.at = xcalloc(search->limit + 1, sizeof(char *));
-    cut_into_words(&finding);
+    char *rest;
+    finding.folded = casefold(search->term);
+    for (char *word = strtok_r(finding.folded, " \t\n", &rest); word != NULL && finding.n_words < WORDS_MAX;
+         word = strtok_r(NULL, " \t\n", &rest))
+        finding.words[finding.n_words++] = word;
     find(&finding, db);
     text_addf(out, "{\"limited\":%s,\"results\":[",
               finding.better.n + finding.others.n > search->limit ? "true" : "false");

@@ -290,21 +290,15 @@ static const char *take_text(const struct setting *setting, const char *text, vo
     return NULL;
 }
 
-static bool whole_number(const char *text, int64_t *out)
+static const char *take_number(const struct setting *setting, const char *text, void *at, char *sentence)
 {
     char *end;
     size_t sign = *text == '-' ? 1 : 0;
-    errno = 0;
-    *out = strtoll(text, &end, 10);
-    return errno == 0 && text[sign] >= '0' && text[sign] <= '9' && *end == '\0';
-}
-
-static const char *take_number(const struct setting *setting, const char *text, void *at, char *sentence)
-{
-    int64_t n;
     snprintf(sentence, SENTENCE_BYTES, "must be a whole number from %lld to %lld", (long long)setting->low,
              (long long)setting->high);
-    if (!whole_number(text, &n) || n < setting->low || n > setting->high)
+    errno = 0;
+    int64_t n = strtoll(text, &end, 10);
+    if (errno != 0 || text[sign] < '0' || text[sign] > '9' || *end != '\0' || n < setting->low || n > setting->high)
         return sentence;
     if (setting->kind == KIND_INT)
         *(int *)at = (int)n;

@@ -184,11 +184,6 @@ static int64_t find_wild(const struct subject *t, const struct run *run, size_t 
     return -1;
 }
 
-static int64_t find_run(const struct subject *t, const struct run *run, size_t from, uint32_t *budget)
-{
-    return run->literal ? find_literal(t, run, from, budget) : find_wild(t, run, from, budget);
-}
-
 /* Run after run, each at its first place behind the one before: an earlier place never spoils a later run. */
 static bool match_runs(const char *pattern, size_t pattern_len, const struct subject *t, uint32_t *budget)
 {
@@ -199,7 +194,7 @@ static bool match_runs(const char *pattern, size_t pattern_len, const struct sub
         const char *stop = star != NULL ? star : end;
         struct run run = {.s = p, .len = (size_t)(stop - p), .first = first, .last = star == NULL};
         run.literal = memchr(p, '?', run.len) == NULL;
-        at = find_run(t, &run, (size_t)at, budget);
+        at = (run.literal ? find_literal : find_wild)(t, &run, (size_t)at, budget);
         if (star == NULL)
             break;
         p = star + 1;

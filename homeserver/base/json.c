@@ -22,19 +22,16 @@ static bool depth_within(const json_t *value, int left)
     return true;
 }
 
-/* What is JSON by its grammar, but more than is taken here. */
-static bool is_excess(const json_error_t *where)
-{
-    enum json_error_code code = json_error_code(where);
-    return code == json_error_stack_overflow || code == json_error_numeric_overflow || code == json_error_duplicate_key;
-}
-
 json_t *json_parse(const char *bytes, size_t len, struct error *e)
 {
     json_error_t where;
     json_t *value = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (value == NULL) {
-        error_set(e, is_excess(&where) ? ERROR_BAD_JSON : ERROR_NOT_JSON, NULL);
+        /* What is JSON by its grammar, but more than is taken here, is bad; the rest is none. */
+        enum json_error_code code = json_error_code(&where);
+        bool excess = code == json_error_stack_overflow || code == json_error_numeric_overflow ||
+                      code == json_error_duplicate_key;
+        error_set(e, excess ? ERROR_BAD_JSON : ERROR_NOT_JSON, NULL);
         return NULL;
     }
     if (!depth_within(value, JSON_DEPTH_MAX)) {

@@ -8,14 +8,6 @@
 
 #define SECRET_BYTES_MAX 4096
 
-static bool plain(const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if ((unsigned char)*s < ' ' || *s == 127)
-            return false;
-    return true;
-}
-
 char *secret_read(const char *setting, const char *path, struct text *problem)
 {
     char line[SECRET_BYTES_MAX + 2] = "", *secret = NULL;
@@ -26,7 +18,7 @@ char *secret_read(const char *setting, const char *path, struct text *problem)
     line[strcspn(line, "\r\n")] = '\0';
     if (f == NULL)
         text_addf(problem, "%s: %s: %s", setting, path, strerror(errno));
-    else if (read == NULL || line[0] == '\0' || strlen(line) > SECRET_BYTES_MAX || !plain(line))
+    else if (read == NULL || line[0] == '\0' || strlen(line) > SECRET_BYTES_MAX || !text_is_line(line))
         text_addf(problem, "%s: %s: its first line must hold the secret, of at most %d characters", setting, path,
                   SECRET_BYTES_MAX);
     else

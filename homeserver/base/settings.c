@@ -242,15 +242,6 @@ static bool check_mapping(struct shape *shape, const yaml_node_t *mapping, const
     return true;
 }
 
-static bool check_root(struct shape *shape, bool *empty)
-{
-    const yaml_node_t *root = yaml_document_get_root_node(&shape->document);
-    *empty = root == NULL;
-    if (root != NULL && root->type != YAML_MAPPING_NODE)
-        return complain(shape->problem, shape->file, line_of(root), NULL, "must be settings (name: value)");
-    return root == NULL || check_mapping(shape, root, NULL);
-}
-
 static bool check_only_document(struct shape *shape, yaml_parser_t *parser)
 {
     yaml_document_t second;
@@ -270,7 +261,12 @@ static bool check_shape(struct shape *shape, const char *bytes, size_t len, bool
         abort();
     yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, len);
     if (yaml_parser_load(&parser, &shape->document)) {
-        done = check_root(shape, empty) && (*empty || check_only_document(shape, &parser));
+        const yaml_node_t *root = yaml_document_get_root_node(&shape->document);
+        *empty = root == NULL;
+        if (root != NULL && root->type != YAML_MAPPING_NODE)
+            complain(shape->problem, shape->file, line_of(root), NULL, "must be settings (name: value)");
+        else
+            done = *empty || (check_mapping(shape, root, NULL) && check_only_document(shape, &parser));
         yaml_document_delete(&shape->document);
     } else {
         complain(shape->problem, shape->file, parser.problem_mark.line + 1, NULL,

@@ -144,3 +144,11 @@ char *text_take(struct text *t)
     *t = TEXT_INIT;
     return data;
 }
+
+bool text_is_line(const char *s)
+{
+    for (; *s != '\0'; ++s)
+        if ((unsigned char)*s < ' ' || *s == 127)
+            return false;
+    return true;
+}

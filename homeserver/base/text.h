@@ -48,4 +48,6 @@ void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 
+bool text_is_line(const char *s); /* no control characters (C0, DEL): it can stand in one line, a log, a form */
+
 #endif

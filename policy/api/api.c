@@ -200,9 +200,8 @@ bool api_body_name(struct request *r, const char *key, bool required, const char
     if (!(required ? body_string(r, key, out) : body_string_or(r, key, "", out)))
         return false;
     bool good = strlen(*out) <= NAME_BYTES_MAX && (!required || **out != '\0');
-    for (const unsigned char *c = (const unsigned char *)*out; *c != '\0'; ++c)
-        good = good && *c >= ' ' && *c != 0x7f;
-    return good || refuse(r, ERROR_INVALID_PARAM, "A name is 1 to 255 bytes long, without control characters.");
+    return (good && text_is_line(*out)) ||
+           refuse(r, ERROR_INVALID_PARAM, "A name is 1 to 255 bytes long, without control characters.");
 }
 
 void api_set(json_t *object, const char *key, const char *value)

@@ -21,11 +21,7 @@
 
 static bool plain(const char *text, size_t max)
 {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; ++i)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return false;
-    return len <= max;
+    return strlen(text) <= max && text_is_line(text);
 }
 
 bool applicant_valid(const struct applicant *p, struct error *e)
