@@ -263,7 +263,7 @@ static void print(struct api_request *a, const char *columns)
     if (raw || a->as_it_came) {
         const struct text *body = &a->r.reply.body;
         text_add(&a->call->out, body->data != NULL ? body->data : "", body->len);
-        text_adds(&a->call->out, body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
+        text_adds(&a->call->out, body->data != NULL && body->len != 0 && body->data[body->len - 1] != '\n' ? "\n" : "");
     } else
         print_columns(a, reply, columns);
     json_decref(reply);

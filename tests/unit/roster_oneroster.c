@@ -114,7 +114,7 @@ static char *import_on(const struct archive_file *files, size_t n, const struct 
 
 static struct packed base_of_whole(void)
 {
-    struct packed base;
+    struct packed base = {0};
     char *says = import_on(WHOLE, WHOLE_COUNT, NULL, &base);
     assert_null(strstr(says, "refused"));
     free(says);
