@@ -36,8 +36,10 @@ void long_poll_add(struct long_polls *polls, struct request_context *context,
                    int64_t now_ms); /* r.poll.user and .deadline_ms are filled in */
 void long_poll_remove(struct long_polls *polls, struct request_context *context);
 
-/* Visits the requests of the users a wake concerns. */
-void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, void *self);
+/* Visits the requests of the users a wake concerns. soon: is told of most of them a few visits before, so that it can
+ * ask for the memory that visit will touch; it changes nothing. */
+void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, long_poll_visit *soon,
+                    void *self);
 
 /* Visits the requests whose deadline is at or before now_ms. */
 void long_poll_expire(struct long_polls *polls, int64_t now_ms, long_poll_visit *visit, void *self);

@@ -216,6 +216,15 @@ static void on_news(void *self, struct request_context *context)
     loop_take(news->loop, context, what);
 }
 
+/* What answering will touch beside the request itself. */
+static void on_news_soon(void *self, struct request_context *context)
+{
+    prefetch(context->req, sizeof *context->req);
+    prefetch(context->connection, sizeof *context->connection);
+    prefetch(context->r.identity.session, 1);
+    prefetch(context->r.identity.user_id, 1);
+}
+
 static void on_expiry(void *self, struct request_context *context)
 {
     unpark(context);
@@ -273,7 +282,7 @@ static void on_message(struct loop *loop, struct loop_message *message)
     case MESSAGE_RETURN: on_return(loop, message->context); break;
     case MESSAGE_WAKE:
         news.wake = message->wake;
-        long_poll_wake(&loop->polls, message->wake, on_news, &news);
+        long_poll_wake(&loop->polls, message->wake, on_news, on_news_soon, &news);
         wake_unref(message->wake);
         break;
     case MESSAGE_TLS: take_tls(loop, message->tls); break;

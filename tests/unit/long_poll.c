@@ -54,6 +54,14 @@ static void visit(void *self, struct request_context *request)
         long_poll_remove(&b->polls, request);
 }
 
+/* Only requests that are parked are asked for ahead. */
+static void soon(void *self, struct request_context *request)
+{
+    struct bench *b = self;
+    assert_in_range(request - b->requests, 0, REQUESTS - 1);
+    assert_true(request->r.poll.user != 0);
+}
+
 static int total(const struct bench *b)
 {
     int n = 0;
@@ -109,13 +117,13 @@ static void wakes_find_their_users(void **state)
         park(b, i, 1 + i % 10, 100000, 1000); /* two calls of each of ten users */
     struct wake wake = {.n_users = 3, .users = few};
     b->remove = false;
-    long_poll_wake(&b->polls, &wake, visit, b);
+    long_poll_wake(&b->polls, &wake, visit, soon, b);
     for (int i = 0; i < 20; ++i)
         assert_int_equal(b->visits[i], i % 10 + 1 == 3 || i % 10 + 1 == 5);
     b->remove = true;
     wake = (struct wake){.n_users = 200, .users = many};
     memset(b->visits, 0, sizeof b->visits);
-    long_poll_wake(&b->polls, &wake, visit, b);
+    long_poll_wake(&b->polls, &wake, visit, soon, b);
     for (int i = 0; i < 20; ++i)
         assert_int_equal(b->visits[i], (i % 10 + 1) % 2);
     assert_int_equal(b->polls.n, 10);
@@ -131,7 +139,7 @@ static void users_without_calls_are_forgotten(void **state)
             long_poll_remove(&b->polls, &b->requests[i]);
         assert_int_equal(b->polls.n, 0);
         long_poll_expire(&b->polls, 10000, visit, b);
-        long_poll_wake(&b->polls, &(struct wake){.n_users = 1, .users = &(user_no){1}}, visit, b);
+        long_poll_wake(&b->polls, &(struct wake){.n_users = 1, .users = &(user_no){1}}, visit, soon, b);
         assert_int_equal(total(b), 0);
     }
 }
@@ -143,7 +151,7 @@ static void users_share_chains(void **state)
     user_no one[] = {1 + 7 * 1024};
     for (int i = 0; i < REQUESTS; ++i)
         park(b, i, 1 + (user_no)i * 1024, 100000, 1000);
-    long_poll_wake(&b->polls, &(struct wake){.n_users = 1, .users = one}, visit, b);
+    long_poll_wake(&b->polls, &(struct wake){.n_users = 1, .users = one}, visit, soon, b);
     assert_int_equal(b->visits[7], 1);
     assert_int_equal(total(b), 1);
     assert_int_equal(b->polls.n, REQUESTS - 1);

@@ -236,6 +236,10 @@ static void visit(void *self, struct request_context *context)
     ++held->visits;
 }
 
+static void nothing(void *self, struct request_context *context)
+{
+}
+
 static void hold(struct story *s, struct held *held, struct request_context *context, user_no user, stream_pos since)
 {
     assert_true(hub_last_change(s->w.hub, user) <= since); /* a loop may hold it */
@@ -257,7 +261,7 @@ static void a_held_poll_is_woken(void **state)
     hold(s, &held, &held.anna, s->anna, anna);
     hold(s, &held, &held.boris, s->boris, boris);
     put(s, s->anna, "Come");
-    long_poll_wake(&held.polls, s->w.last, visit, &held); /* what the hub told the loop */
+    long_poll_wake(&held.polls, s->w.last, visit, nothing, &held); /* what the hub told the loop */
     assert_int_equal(held.visits, 1);
     assert_ptr_equal(held.visited, &held.anna);
     assert_true(hub_last_change(s->w.hub, s->anna) > anna);
