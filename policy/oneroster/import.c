@@ -71,39 +71,39 @@ static bool hash_all(const struct config *config, struct credential *credentials
     return !h.failed;
 }
 
-static void credentials_free(struct credential *credentials, size_t n)
-{
-    for (size_t i = 0; credentials != NULL && i < n; ++i) {
-        free(credentials[i].localpart);
-        free(credentials[i].password);
-        free(credentials[i].hash);
-    }
-    free(credentials);
-}
-
 /* A name and a password for everybody whom the store does not know yet. */
-static bool credentials_make(const struct roster_import *how, struct credential **out, struct error *e)
+static bool credentials_make(struct importing *in, struct error *e)
 {
-    size_t n = how->roster->n_people;
+    size_t n = in->roster->n_people;
     bool *known = xcalloc(n + 1, sizeof *known);
     struct person_row row;
-    struct stmt *q = people_all(how->db);
+    struct stmt *q = people_all(in->how->db);
     while (people_next(q, &row)) {
-        uint32_t i = roster_find(how->roster->person_ids, row.sourced_id);
+        uint32_t i = id_map_find(in->roster->person_ids, row.sourced_id);
         if (i != ID_NONE)
             known[i] = true;
     }
     stmt_end(q);
-    *out = xcalloc(n + 1, sizeof **out);
+    in->credentials = xcalloc(n + 1, sizeof *in->credentials);
     for (size_t i = 0; i < n; ++i) {
         char localpart[LOCALPART_BYTES];
         if (known[i])
             continue;
         localpart_draw(localpart);
-        (*out)[i] = (struct credential){xstrdup(localpart), password_draw(), NULL};
+        in->credentials[i] = (struct credential){xstrdup(localpart), password_draw(), NULL};
     }
     free(known);
-    return hash_all(how->config, *out, n) || error_set(e, ERROR_UNKNOWN, NULL);
+    return hash_all(in->how->config, in->credentials, n) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static void credentials_free(struct importing *in)
+{
+    for (size_t i = 0; in->credentials != NULL && i < in->roster->n_people; ++i) {
+        free(in->credentials[i].localpart);
+        free(in->credentials[i].password);
+        free(in->credentials[i].hash);
+    }
+    free(in->credentials);
 }
 
 static void add_cell(struct text *out, const char *value)
@@ -113,48 +113,66 @@ static void add_cell(struct text *out, const char *value)
     out->len += csv_write(out->data + out->len, size, value, strlen(value));
 }
 
-static void add_roles(struct text *out, unsigned roles)
+static void credentials_tell(const struct importing *in)
 {
-    bool first = true;
-    for (unsigned bit = ROLE_PUPIL; bit <= ROLE_EXTERNAL; bit <<= 1)
-        if ((roles & bit) != 0) {
-            text_addf(out, "%s%s", first ? "" : " ", school_role_name((enum school_role)bit));
-            first = false;
-        }
-}
-
-static void credentials_tell(const struct roster_import *how, const struct credential *credentials)
-{
-    struct text name = TEXT_INIT, *out = how->passwords;
+    struct text name = TEXT_INIT, *out = in->how->passwords;
     text_adds(out, "user_id,password,name,roles,sourcedId\n");
-    for (size_t i = 0; i < how->roster->n_people; ++i) {
-        const struct roster_person *p = &how->roster->people[i];
-        if (credentials[i].password == NULL)
+    for (size_t i = 0; i < in->roster->n_people; ++i) {
+        const struct roster_person *p = &in->roster->people[i];
+        if (in->credentials[i].password == NULL)
             continue;
         text_clear(&name);
         person_name_add(&name, p);
-        text_addf(out, "@%s:%s,%s,", credentials[i].localpart, how->config->server_name, credentials[i].password);
+        text_addf(out, "@%s:%s,%s,", in->credentials[i].localpart, in->how->config->server_name,
+                  in->credentials[i].password);
         add_cell(out, name.data);
-        text_addc(out, ',');
-        add_roles(out, p->roles);
-        text_addc(out, ',');
+        for (unsigned bit = ROLE_PUPIL, first = 1; bit <= ROLE_EXTERNAL; bit <<= 1)
+            if ((p->roles & bit) != 0) {
+                text_addf(out, "%s%s", first ? "," : " ", school_role_name((enum school_role)bit));
+                first = 0;
+            }
+        text_adds(out, p->roles != 0 ? "," : ",,");
         add_cell(out, p->id);
         text_addc(out, '\n');
     }
     text_finish(&name);
 }
 
+/* --- What is remembered of it --- */
+
+static bool audit(struct importing *in, const char *act, json_t *details)
+{
+    struct audit_note note = {
+        .actor = in->actor, .act = act, .details = details, .reason = in->overridden ? in->actor->override_ : NULL};
+    return audit_append(in->tx, rooms_settings(in->rooms)->key, &note) || error_set(in->e, ERROR_UNKNOWN, NULL);
+}
+
+/* In the list of imports, and in the log with every change of a record (J2), in as many entries as that takes. */
+static bool record(struct importing *in)
+{
+    size_t i;
+    json_t *counts = roster_changes_json(in->changes), *lists = changelog_take_lists(&in->changelog), *list;
+    char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
+    struct import_row row = {.source = in->source,
+                             .mode = in->mode,
+                             .author = in->actor->name,
+                             .changes = text,
+                             .started_ms = in->tx->now_ms,
+                             .ended_ms = clock_wall_ms()};
+    bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
+    good = good && audit(in, "roster.import",
+                         json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", in->mode, "changes", counts));
+    json_array_foreach(lists, i, list)
+        good = good && audit(in, "roster.change", json_pack("{s:s, s:O}", "source", in->source, "changes", list));
+    free(text);
+    json_decref(counts);
+    json_decref(lists);
+    return good;
+}
+
 /* --- The job --- */
 
-struct import_job {
-    const struct roster_import *how;
-    const struct credential *credentials;
-    struct roster_changes *changes;
-    const struct actor *actor;
-    bool overridden;
-};
-
-static bool import_records(struct importing *in)
+static bool apply(struct importing *in)
 {
     static bool (*const STEPS[])(struct importing * in) = {import_apply_schools, import_apply_classes,
                                                            import_apply_people, import_apply_facts};
@@ -167,118 +185,51 @@ static bool import_records(struct importing *in)
     return reconcile_finish(in->reconciling, in->e);
 }
 
-/* --- What is remembered of it --- */
-
-static bool audit(struct importing *in, const struct import_job *job, const char *act, json_t *details)
-{
-    struct audit_note note = {
-        .actor = job->actor,
-        .act = act,
-        .details = details,
-        .reason = job->overridden ? job->actor->override_ : NULL,
-    };
-    return audit_append(in->tx, rooms_settings(in->rooms)->key, &note) || error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
-static const char *mode_of(const struct import_job *job)
-{
-    return job->how->mode != NULL ? job->how->mode : "bulk";
-}
-
-static bool audit_all(struct importing *in, const struct import_job *job, const json_t *counts)
-{
-    json_t *lists = changelog_take_lists(&in->changelog), *list;
-    size_t i;
-    bool good = audit(in, job, "roster.import",
-                      json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", mode_of(job), "changes", counts));
-    json_array_foreach(lists, i, list)
-        good = good && audit(in, job, "roster.change", json_pack("{s:s, s:O}", "source", in->source, "changes", list));
-    json_decref(lists);
-    return good;
-}
-
-static bool remember(struct importing *in, const struct import_job *job)
-{
-    if (in->roster == NULL || job->how->dry_run)
-        return true;
-    json_t *counts = roster_changes_json(in->changes);
-    char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
-    struct import_row row = {.source = in->source,
-                             .mode = mode_of(job),
-                             .author = job->actor->name,
-                             .changes = text,
-                             .started_ms = in->tx->now_ms,
-                             .ended_ms = clock_wall_ms()};
-    bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
-    good = good && audit_all(in, job, counts);
-    free(text);
-    json_decref(counts);
-    return good;
-}
-
-/* --- The job --- */
-
-static bool allowed(struct import_job *job, struct tx *tx, struct error *e)
-{
-    bool school_mode = rooms_settings(job->how->rooms)->school_mode;
-    struct verdict verdict;
-    if (job->how->roster == NULL)
-        return true;
-    return school_gate(tx->db, school_mode, job->actor, ACT_IMPORT, &(struct subject){0}, &verdict, &job->overridden,
-                       e);
-}
-
 static bool job_import(struct tx *tx, void *arg, struct error *e)
 {
-    struct import_job *job = arg;
+    struct importing *in = arg;
     static const struct roster NONE;
-    const struct roster *roster = job->how->roster != NULL ? job->how->roster : &NONE;
-    *job->changes = (struct roster_changes){0};
+    const struct roster_import *how = in->how;
+    const struct roster *roster = in->roster != NULL ? in->roster : &NONE;
+    bool school_mode = rooms_settings(how->rooms)->school_mode;
+    *in->changes = (struct roster_changes){0};
     if (roster->n_people >= BULK_PEOPLE)
         tx_bulk(tx);
-    if (!allowed(job, tx, e))
+    if (in->roster != NULL &&
+        !school_gate(tx->db, school_mode, in->actor, ACT_IMPORT, &(struct subject){0}, NULL, &in->overridden, e))
         return false;
-    struct importing in = {
-        .tx = tx,
-        .rooms = job->how->rooms,
-        .roster = job->how->roster,
-        .source = job->how->source != NULL ? job->how->source : SOURCE_ROSTER,
-        .credentials = job->credentials,
-        .changes = job->changes,
-        .changelog = {.tx = tx,
-                      .changes = job->changes,
-                      .difference = job->how->difference,
-                      .audited = !job->how->dry_run},
-        .e = e,
-        .schools = xcalloc(roster->n_schools + 1, sizeof *in.schools),
-        .classes = xcalloc(roster->n_classes + 1, sizeof *in.classes),
-        .people = xcalloc(roster->n_people + 1, sizeof *in.people),
-    };
-    in.reconciling = reconcile_begin_changelog(tx, in.rooms, &in.changelog);
-    bool done = import_records(&in) && remember(&in, job);
-    if (done && job->how->also != NULL)
-        done = job->how->also(tx, job->how->also_arg, e);
-    free(in.schools);
-    free(in.classes);
-    free(in.people);
-    changelog_finish(&in.changelog);
-    return done && !job->how->dry_run; /* a dry run is a job that is refused without an error */
+    in->tx = tx;
+    in->rooms = how->rooms;
+    in->e = e;
+    in->changelog =
+        (struct changelog){.tx = tx, .changes = in->changes, .difference = how->difference, .audited = !how->dry_run};
+    in->schools = xcalloc(roster->n_schools + 1, sizeof *in->schools);
+    in->classes = xcalloc(roster->n_classes + 1, sizeof *in->classes);
+    in->people = xcalloc(roster->n_people + 1, sizeof *in->people);
+    in->reconciling = reconcile_begin_changelog(tx, in->rooms, &in->changelog);
+    bool done = apply(in) && (in->roster == NULL || how->dry_run || record(in)) &&
+                (how->also == NULL || how->also(tx, how->also_arg, e));
+    free(in->schools);
+    free(in->classes);
+    free(in->people);
+    changelog_finish(&in->changelog);
+    return done && !how->dry_run; /* a dry run is a job that is refused without an error */
 }
 
 bool roster_import(const struct roster_import *how, struct roster_changes *changes, struct error *e)
 {
-    struct credential *credentials = NULL;
-    bool wanted = how->passwords != NULL && how->roster != NULL && !how->dry_run, done = true;
+    struct importing in = {.how = how,
+                           .actor = how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE,
+                           .source = how->source != NULL ? how->source : SOURCE_ROSTER,
+                           .mode = how->mode != NULL ? how->mode : "bulk",
+                           .roster = how->roster,
+                           .changes = changes};
+    bool passwords = how->passwords != NULL && how->roster != NULL && !how->dry_run;
     *e = (struct error){0};
-    if (wanted)
-        done = credentials_make(how, &credentials, e);
-    if (done) {
-        struct import_job job = {how, credentials, changes, how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE,
-                                 false};
-        done = writer_run(how->writer, job_import, &job, e) || (how->dry_run && e->code == ERROR_NONE);
-    }
-    if (done && wanted)
-        credentials_tell(how, credentials);
-    credentials_free(credentials, how->roster != NULL ? how->roster->n_people : 0);
+    bool done = (!passwords || credentials_make(&in, e)) &&
+                (writer_run(how->writer, job_import, &in, e) || (how->dry_run && e->code == ERROR_NONE));
+    if (done && passwords)
+        credentials_tell(&in);
+    credentials_free(&in);
     return done;
 }

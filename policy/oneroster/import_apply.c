@@ -4,8 +4,6 @@
 #include "homeserver/base/days.h"
 #include "homeserver/accounts/new_account.h"
 #include "homeserver/base/text.h"
-#include "homeserver/rooms/acts/membership.h"
-#include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
@@ -42,161 +40,196 @@ static bool of_another(struct importing *in, const char *sourced_id)
                            "org.parta.sourced_id", sourced_id);
 }
 
-/* --- Schools and classes --- */
+/* --- Schools, classes, people: one by one, by sourcedId --- */
 
-/* What is to be written once the statement that reads is done: by index in the roster, or the row that has ended. */
-struct pending {
-    uint32_t *changed; /* index */
-    int64_t *ended;    /* number */
-    size_t n_changed, n_ended, cap_changed, cap_ended;
+union known_row {
+    struct school_row school;
+    struct class_row class;
+    struct person_row person;
 };
 
-static void pending_change(struct pending *p, uint32_t index)
+/* What every kind of record has. */
+struct record {
+    int64_t no;
+    const char *sourced_id, *source;
+    bool ended;
+};
+
+/* A kind of records, and how a roster's word on one of them is made true. i: its index in the roster. false: *in->e. */
+struct record_kind {
+    struct stmt *(*all)(struct db *db);
+    bool (*next)(struct stmt *q, union known_row *row, struct record *out);
+    /* What differs from the roster; in *what, 0: nothing. The kind's own bits, for change. */
+    bool (*compare)(struct importing *in, const union known_row *row, size_t i, unsigned *what);
+    bool (*change)(struct importing *in, size_t i, unsigned what);
+    bool (*end)(struct importing *in, int64_t no);
+    bool (*add)(struct importing *in, size_t i);
+};
+
+/* numbers: filled in, by index in the roster. What is to be written waits until the statement that reads is done: it
+ * must not see what is written meanwhile. */
+static bool apply(struct importing *in, const struct record_kind *kind, const struct id_map *ids, size_t n,
+                  int64_t *numbers)
 {
-    if (p->n_changed == p->cap_changed) {
-        p->cap_changed = p->cap_changed != 0 ? 2 * p->cap_changed : 64;
-        p->changed = xrealloc(p->changed, p->cap_changed * sizeof *p->changed);
+    union known_row row;
+    struct record record;
+    struct diff_set changed = {0}, ended = {0}; /* a: index, value: what; a: number */
+    bool good = true;
+    struct stmt *q = kind->all(in->tx->db);
+    while (good && kind->next(q, &row, &record)) {
+        uint32_t i = id_map_find(ids, record.sourced_id);
+        unsigned what = 0;
+        if (i >= n) { /* not in the roster any more, or an org there that is no school */
+            if (!record.ended && own(in, record.source))
+                diff_set_add(&ended, (struct diff_row){.a = record.no});
+            continue;
+        }
+        numbers[i] = record.no;
+        good = own(in, record.source) || adopted(record.source) ? kind->compare(in, &row, i, &what)
+                                                                : of_another(in, record.sourced_id);
+        if (what != 0)
+            diff_set_add(&changed, (struct diff_row){.a = i, .value = (int32_t)what});
     }
-    p->changed[p->n_changed++] = index;
+    stmt_end(q);
+    for (size_t k = 0; k < changed.n && good; ++k)
+        good = kind->change(in, (size_t)changed.rows[k].a, (unsigned)changed.rows[k].value);
+    for (size_t k = 0; k < ended.n && good; ++k)
+        good = kind->end(in, ended.rows[k].a);
+    for (size_t i = 0; i < n && good; ++i)
+        good = numbers[i] != 0 || kind->add(in, i);
+    diff_set_finish(&changed);
+    diff_set_finish(&ended);
+    return good;
 }
 
-static void pending_end(struct pending *p, int64_t no)
+static bool school_next(struct stmt *q, union known_row *row, struct record *out)
 {
-    if (p->n_ended == p->cap_ended) {
-        p->cap_ended = p->cap_ended != 0 ? 2 * p->cap_ended : 64;
-        p->ended = xrealloc(p->ended, p->cap_ended * sizeof *p->ended);
-    }
-    p->ended[p->n_ended++] = no;
+    bool found = schools_next(q, &row->school);
+    if (found)
+        *out = (struct record){row->school.no, row->school.sourced_id, row->school.source, row->school.ended};
+    return found;
 }
 
-static void pending_finish(struct pending *p)
+static bool school_compare(struct importing *in, const union known_row *row, size_t i, unsigned *what)
 {
-    free(p->changed);
-    free(p->ended);
+    *what =
+        row->school.ended || !own(in, row->school.source) || strcmp(row->school.name, in->roster->schools[i].name) != 0;
+    return true;
 }
 
-static bool school_put(struct importing *in, size_t i, enum roster_change counts)
+static bool school_put(struct importing *in, size_t i, struct school_row *row)
 {
-    const struct roster_school *school = &in->roster->schools[i];
-    struct school_row row = {0};
-    if (counts == ROSTER_SCHOOLS_CHANGED)
-        schools_get(in->tx->db, in->schools[i], &row);
-    row.sourced_id = school->id;
-    row.name = school->name;
-    row.ended = false;
-    row.source = in->source;
-    in->schools[i] = schools_put(in->tx->db, &row);
-    school_row_finish(&row);
-    ++in->changes->n[counts];
-    changelog_line(&in->changelog, "school", counts == ROSTER_SCHOOLS_CHANGED ? '=' : '+', school->id);
-    if (counts == ROSTER_SCHOOLS_CHANGED)
-        reconcile_school(in->reconciling, in->schools[i]);
+    row->sourced_id = in->roster->schools[i].id;
+    row->name = in->roster->schools[i].name;
+    row->ended = false;
+    row->source = in->source;
+    in->schools[i] = schools_put(in->tx->db, row);
     return in->schools[i] != 0 || database_failed(in);
+}
+
+static bool school_change(struct importing *in, size_t i, unsigned what)
+{
+    struct school_row row;
+    schools_get(in->tx->db, in->schools[i], &row);
+    bool done = school_put(in, i, &row);
+    school_row_finish(&row);
+    ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
+    changelog_line(&in->changelog, "school", '=', in->roster->schools[i].id);
+    reconcile_school(in->reconciling, in->schools[i]);
+    return done;
+}
+
+static bool school_end(struct importing *in, int64_t no)
+{
+    ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
+    changelog_record(&in->changelog, "school", '-', NULL, CHANGELOG_SCHOOL, no, CHANGELOG_SCHOOL, 0);
+    return schools_end(in->tx->db, no) || database_failed(in);
+}
+
+static bool school_add(struct importing *in, size_t i)
+{
+    struct school_row row = {0};
+    ++in->changes->n[ROSTER_SCHOOLS_NEW];
+    changelog_line(&in->changelog, "school", '+', in->roster->schools[i].id);
+    return school_put(in, i, &row);
 }
 
 bool import_apply_schools(struct importing *in)
 {
-    struct pending pending = {0};
-    struct school_row row;
-    bool good = true;
-    struct stmt *q = schools_all(in->tx->db);
-    while (good && schools_next(q, &row)) {
-        uint32_t i = roster_find(in->roster->school_ids, row.sourced_id);
-        if (i >= in->roster->n_schools) {
-            if (!row.ended && own(in, row.source))
-                pending_end(&pending, row.no);
-            continue;
-        }
-        in->schools[i] = row.no;
-        if (!own(in, row.source) && !adopted(row.source))
-            good = of_another(in, row.sourced_id);
-        else if (row.ended || !own(in, row.source) || strcmp(row.name, in->roster->schools[i].name) != 0)
-            pending_change(&pending, i);
-    }
-    stmt_end(q);
-    for (size_t k = 0; k < pending.n_changed && good; ++k)
-        good = school_put(in, pending.changed[k], ROSTER_SCHOOLS_CHANGED);
-    for (size_t k = 0; k < pending.n_ended && good; ++k) {
-        good = schools_end(in->tx->db, pending.ended[k]) || database_failed(in);
-        changelog_record(&in->changelog, "school", '-', NULL, CHANGELOG_SCHOOL, pending.ended[k], CHANGELOG_SCHOOL, 0);
-        ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
-    }
-    for (size_t i = 0; i < in->roster->n_schools && good; ++i)
-        good = in->schools[i] != 0 || school_put(in, i, ROSTER_SCHOOLS_NEW);
-    pending_finish(&pending);
-    return good;
+    static const struct record_kind SCHOOLS = {schools_all,   school_next, school_compare,
+                                               school_change, school_end,  school_add};
+    return apply(in, &SCHOOLS, in->roster->school_ids, in->roster->n_schools, in->schools);
 }
 
-static bool class_put(struct importing *in, size_t i, enum roster_change counts)
+static bool class_next(struct stmt *q, union known_row *row, struct record *out)
+{
+    bool found = classes_next(q, &row->class);
+    if (found)
+        *out = (struct record){row->class.no, row->class.sourced_id, row->class.source, row->class.ended};
+    return found;
+}
+
+/* A class that moves would leave its rooms in the old school's space, with the old school's people in them: a new class
+ * is what is meant. */
+static bool class_compare(struct importing *in, const union known_row *known, size_t i, unsigned *what)
+{
+    const struct class_row *row = &known->class;
+    const struct roster_class *class = &in->roster->classes[i];
+    if (row->school != in->schools[class->school] || row->homeroom != class->homeroom)
+        return error_set_field(in->e, ERROR_BAD_STATE,
+                               "A class has changed its school or its type: give it a new sourcedId.",
+                               "org.parta.class", row->sourced_id);
+    *what = row->ended || !own(in, row->source) || strcmp(row->title, class->title) != 0 ||
+            strcmp(row->grade, class->grade) != 0;
+    return true;
+}
+
+static bool class_put(struct importing *in, size_t i, struct class_row *row)
 {
     const struct roster_class *class = &in->roster->classes[i];
-    struct class_row row = {0};
-    if (counts == ROSTER_CLASSES_CHANGED)
-        classes_get(in->tx->db, in->classes[i], &row);
-    row.sourced_id = class->id;
-    row.grade = class->grade;
-    row.title = class->title;
-    row.school = in->schools[class->school];
-    row.homeroom = class->homeroom;
-    row.ended = false;
-    row.source = in->source;
-    in->classes[i] = classes_put(in->tx->db, &row);
-    class_row_finish(&row);
-    ++in->changes->n[counts];
-    changelog_line(&in->changelog, "class", counts == ROSTER_CLASSES_CHANGED ? '=' : '+', class->id);
-    if (counts == ROSTER_CLASSES_CHANGED)
-        reconcile_class(in->reconciling, in->classes[i]);
+    row->sourced_id = class->id;
+    row->grade = class->grade;
+    row->title = class->title;
+    row->school = in->schools[class->school];
+    row->homeroom = class->homeroom;
+    row->ended = false;
+    row->source = in->source;
+    in->classes[i] = classes_put(in->tx->db, row);
     return in->classes[i] != 0 || database_failed(in);
 }
 
-static bool class_differs(const struct importing *in, const struct class_row *row, const struct roster_class *class)
+static bool class_change(struct importing *in, size_t i, unsigned what)
 {
-    return row->ended || !own(in, row->source) || row->school != in->schools[class->school] ||
-           row->homeroom != class->homeroom || strcmp(row->title, class->title) != 0 ||
-           strcmp(row->grade, class->grade) != 0;
+    struct class_row row;
+    classes_get(in->tx->db, in->classes[i], &row);
+    bool done = class_put(in, i, &row);
+    class_row_finish(&row);
+    ++in->changes->n[ROSTER_CLASSES_CHANGED];
+    changelog_line(&in->changelog, "class", '=', in->roster->classes[i].id);
+    reconcile_class(in->reconciling, in->classes[i]);
+    return done;
 }
 
-/* Its rooms stand in the old school's space, with the old school's people: a new class is what is meant. */
-static bool class_moves(const struct importing *in, const struct class_row *row, const struct roster_class *class)
+static bool class_end(struct importing *in, int64_t no)
 {
-    return row->school != in->schools[class->school] || row->homeroom != class->homeroom;
+    ++in->changes->n[ROSTER_CLASSES_CHANGED];
+    changelog_record(&in->changelog, "class", '-', NULL, CHANGELOG_CLASS, no, CHANGELOG_SCHOOL, 0);
+    return classes_end(in->tx->db, no) || database_failed(in);
+}
+
+static bool class_add(struct importing *in, size_t i)
+{
+    struct class_row row = {0};
+    ++in->changes->n[ROSTER_CLASSES_NEW];
+    changelog_line(&in->changelog, "class", '+', in->roster->classes[i].id);
+    return class_put(in, i, &row);
 }
 
 bool import_apply_classes(struct importing *in)
 {
-    struct pending pending = {0};
-    struct class_row row;
-    bool good = true;
-    struct stmt *q = classes_all(in->tx->db);
-    while (good && classes_next(q, &row)) {
-        uint32_t i = roster_find(in->roster->class_ids, row.sourced_id);
-        if (i == ID_NONE) {
-            if (!row.ended && own(in, row.source))
-                pending_end(&pending, row.no);
-            continue;
-        }
-        in->classes[i] = row.no;
-        if (!own(in, row.source) && !adopted(row.source))
-            good = of_another(in, row.sourced_id);
-        else if (class_moves(in, &row, &in->roster->classes[i]))
-            good = error_set_field(in->e, ERROR_BAD_STATE,
-                                   "A class has changed its school or its type: give it a new sourcedId.",
-                                   "org.parta.class", row.sourced_id);
-        else if (class_differs(in, &row, &in->roster->classes[i]))
-            pending_change(&pending, i);
-    }
-    stmt_end(q);
-    for (size_t k = 0; k < pending.n_changed && good; ++k)
-        good = class_put(in, pending.changed[k], ROSTER_CLASSES_CHANGED);
-    for (size_t k = 0; k < pending.n_ended && good; ++k) {
-        good = classes_end(in->tx->db, pending.ended[k]) || database_failed(in);
-        changelog_record(&in->changelog, "class", '-', NULL, CHANGELOG_CLASS, pending.ended[k], CHANGELOG_SCHOOL, 0);
-        ++in->changes->n[ROSTER_CLASSES_CHANGED];
-    }
-    for (size_t i = 0; i < in->roster->n_classes && good; ++i)
-        good = in->classes[i] != 0 || class_put(in, i, ROSTER_CLASSES_NEW);
-    pending_finish(&pending);
-    return good;
+    static const struct record_kind CLASSES = {classes_all,  class_next, class_compare,
+                                               class_change, class_end,  class_add};
+    return apply(in, &CLASSES, in->roster->class_ids, in->roster->n_classes, in->classes);
 }
 
 /* --- People --- */
@@ -207,41 +240,86 @@ void person_name_add(struct text *out, const struct roster_person *p)
     people_name_add(out, &row, p->roles);
 }
 
-static bool put_display_name(struct importing *in, size_t i)
+static bool person_next(struct stmt *q, union known_row *row, struct record *out)
 {
-    struct text name = TEXT_INIT, json = TEXT_INIT;
-    person_name_add(&name, &in->roster->people[i]);
-    text_add_json(&json, name.data);
-    bool done = profiles_put(in->tx, in->people[i], "displayname", json.data) || database_failed(in);
-    text_finish(&name);
-    text_finish(&json);
-    return done;
+    bool found = people_next(q, &row->person);
+    if (found)
+        *out = (struct record){row->person.no, row->person.sourced_id, row->person.source, row->person.ended};
+    return found;
 }
 
-static bool person_put(struct importing *in, size_t i, bool known)
+/* What happened to people who are there already; several may be true. */
+enum { PERSON_RENAMED = 1, PERSON_OTHER = 2, PERSON_BACK = 4, PERSON_ENABLED = 8, PERSON_DISABLED = 16 };
+
+static bool person_compare(struct importing *in, const union known_row *known, size_t i, unsigned *what)
+{
+    const struct person_row *row = &known->person;
+    const struct roster_person *p = &in->roster->people[i];
+    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0 || strcmp(row->middle, p->middle) != 0)
+        *what |= PERSON_RENAMED;
+    if (row->birth != p->birth || !own(in, row->source))
+        *what |= PERSON_OTHER;
+    if (row->ended)
+        *what |= PERSON_BACK;
+    if (row->enabled != p->enabled)
+        *what |= p->enabled ? PERSON_ENABLED : PERSON_DISABLED;
+    return true;
+}
+
+static bool person_put(struct importing *in, size_t i, struct person_row *row)
 {
     const struct roster_person *p = &in->roster->people[i];
-    struct person_row row = {0};
-    if (known)
-        people_get(in->tx->db, in->people[i], &row);
-    row.no = in->people[i];
-    row.sourced_id = p->id;
-    row.given = p->given;
-    row.family = p->family;
-    row.middle = p->middle;
-    row.birth = p->birth;
-    row.enabled = p->enabled;
-    row.ended = false;
-    row.source = in->source;
-    bool done = people_put(in->tx->db, &row);
-    person_row_finish(&row);
-    return done || database_failed(in);
+    row->no = in->people[i];
+    row->sourced_id = p->id;
+    row->given = p->given;
+    row->family = p->family;
+    row->middle = p->middle;
+    row->birth = p->birth;
+    row->enabled = p->enabled;
+    row->ended = false;
+    row->source = in->source;
+    return people_put(in->tx->db, row) || database_failed(in);
 }
 
+/* The roster opens and closes accounts; a state that somebody else gave (suspended …) stays. Who is back is let in by
+ * reconciling, once it is known that a school has them. */
+static bool person_change(struct importing *in, size_t i, unsigned what)
+{
+    struct person_row row;
+    struct text name = TEXT_INIT;
+    const struct roster_person *p = &in->roster->people[i];
+    ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
+    changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', p->id);
+    people_get(in->tx->db, in->people[i], &row);
+    bool good = person_put(in, i, &row);
+    person_row_finish(&row);
+    if (good && (what & (PERSON_ENABLED | PERSON_DISABLED)) != 0)
+        good = people_set_enabled(in->tx, in->people[i], p->enabled) || database_failed(in);
+    if (!good || (what & PERSON_RENAMED) == 0)
+        return good;
+    person_name_add(&name, p);
+    good = people_set_name(in->tx, in->rooms, in->people[i], name.data) || database_failed(in);
+    text_finish(&name);
+    return good;
+}
+
+/* Whom the school's own people hold as well stays theirs; everybody else is gone. */
+static bool person_end(struct importing *in, int64_t user)
+{
+    bool kept = people_kept_by_school(in->tx->db, user);
+    ++in->changes->n[kept ? ROSTER_PEOPLE_CHANGED : ROSTER_PEOPLE_ENDED];
+    changelog_record(&in->changelog, "person", kept ? '=' : '-', NULL, CHANGELOG_PERSON, user, CHANGELOG_SCHOOL, 0);
+    reconcile_lost(in->reconciling, user);
+    return (kept ? people_set_source(in->tx->db, user, SOURCE_SCHOOL) : people_end(in->tx->db, user)) ||
+           database_failed(in);
+}
+
+/* Every field of a new row is the roster's: it need not be asked for. */
 static bool person_add(struct importing *in, size_t i)
 {
     const struct roster_person *p = &in->roster->people[i];
     const struct credential *credential = in->credentials != NULL ? &in->credentials[i] : NULL;
+    struct person_row row = {0};
     struct text name = TEXT_INIT;
     person_name_add(&name, p);
     const struct new_account account = {.localpart = credential != NULL ? credential->localpart : NULL,
@@ -252,111 +330,17 @@ static bool person_add(struct importing *in, size_t i)
     changelog_line(&in->changelog, "person", '+', p->id);
     in->people[i] = account_insert(in->tx, &account, in->e);
     text_finish(&name);
-    return in->people[i] != 0 && person_put(in, i, false);
-}
-
-/* What happened to people who are there already; several may be true. */
-enum { PERSON_RENAMED = 1, PERSON_OTHER = 2, PERSON_BACK = 4, PERSON_ENABLED = 8, PERSON_DISABLED = 16 };
-
-static unsigned person_differs(const struct importing *in, const struct person_row *row, const struct roster_person *p)
-{
-    unsigned what = own(in, row->source) ? 0 : PERSON_OTHER;
-    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0 || strcmp(row->middle, p->middle) != 0)
-        what |= PERSON_RENAMED;
-    if (row->birth != p->birth)
-        what |= PERSON_OTHER;
-    if (row->ended)
-        what |= PERSON_BACK;
-    if (row->enabled != p->enabled)
-        what |= p->enabled ? PERSON_ENABLED : PERSON_DISABLED;
-    return what;
-}
-
-/* The roster opens and closes accounts; a state that somebody else gave (suspended …) stays. Who is back is let in when
- * all is settled. */
-static bool person_state(struct importing *in, size_t i, unsigned what)
-{
-    if ((what & (PERSON_ENABLED | PERSON_DISABLED)) == 0)
-        return true;
-    return people_set_enabled(in->tx, in->people[i], (what & PERSON_ENABLED) != 0) || database_failed(in);
-}
-
-static bool person_change(struct importing *in, size_t i, unsigned what)
-{
-    ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
-    changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', in->roster->people[i].id);
-    if (!person_put(in, i, true) || !person_state(in, i, what))
-        return false;
-    if ((what & PERSON_RENAMED) == 0)
-        return true;
-    if (!put_display_name(in, i))
-        return false;
-    membership_profile_changed(in->rooms, in->tx, in->people[i]);
-    return true;
-}
-
-struct people_diff {
-    struct pending pending;
-    unsigned char *what; /* per person of the roster */
-};
-
-static bool compare_people(struct importing *in, struct people_diff *diff)
-{
-    struct person_row row;
-    bool good = true;
-    struct stmt *q = people_all(in->tx->db);
-    while (good && people_next(q, &row)) {
-        uint32_t i = roster_find(in->roster->person_ids, row.sourced_id);
-        if (i == ID_NONE) {
-            if (!row.ended && own(in, row.source))
-                pending_end(&diff->pending, row.no);
-            continue;
-        }
-        in->people[i] = row.no;
-        if (!own(in, row.source) && !adopted(row.source))
-            good = of_another(in, row.sourced_id);
-        diff->what[i] = (unsigned char)person_differs(in, &row, &in->roster->people[i]);
-        if (diff->what[i] != 0)
-            pending_change(&diff->pending, i);
-    }
-    stmt_end(q);
-    return good;
-}
-
-/* Whom the school's own people hold as well stays theirs; everybody else is gone. */
-static bool person_end(struct importing *in, user_no user)
-{
-    bool kept = people_kept_by_school(in->tx->db, user);
-    ++in->changes->n[kept ? ROSTER_PEOPLE_CHANGED : ROSTER_PEOPLE_ENDED];
-    changelog_record(&in->changelog, "person", kept ? '=' : '-', NULL, CHANGELOG_PERSON, user, CHANGELOG_SCHOOL, 0);
-    reconcile_lost(in->reconciling, user);
-    return (kept ? people_set_source(in->tx->db, user, SOURCE_SCHOOL) : people_end(in->tx->db, user)) ||
-           database_failed(in);
+    return in->people[i] != 0 && person_put(in, i, &row);
 }
 
 bool import_apply_people(struct importing *in)
 {
-    struct people_diff diff = {.what = xcalloc(in->roster->n_people + 1, 1)};
-    bool good = compare_people(in, &diff);
-    for (size_t k = 0; k < diff.pending.n_changed && good; ++k)
-        good = person_change(in, diff.pending.changed[k], diff.what[diff.pending.changed[k]]);
-    for (size_t k = 0; k < diff.pending.n_ended && good; ++k)
-        good = person_end(in, diff.pending.ended[k]);
-    for (size_t i = 0; i < in->roster->n_people && good; ++i)
-        good = in->people[i] != 0 || person_add(in, i);
-    pending_finish(&diff.pending);
-    free(diff.what);
-    return good;
+    static const struct record_kind PEOPLE = {people_all,    person_next, person_compare,
+                                              person_change, person_end,  person_add};
+    return apply(in, &PEOPLE, in->roster->person_ids, in->roster->n_people, in->people);
 }
 
 /* --- Roles, enrollments, guardianships --- */
-
-/* A role that is over already, or gone: its owner may have lost a school. */
-static void mark_lost(struct importing *in, user_no user, school_day end)
-{
-    if (end < day_of_ms(in->tx->now_ms))
-        reconcile_lost(in->reconciling, user);
-}
 
 static struct role_row role_of(const struct importing *in, const struct diff_row *f)
 {
@@ -370,7 +354,8 @@ static bool role_put(void *self, const struct diff_row *f, const struct diff_row
     ++in->changes->n[ROSTER_ROLES_NEW];
     changelog_record(&in->changelog, "role", before != NULL ? '=' : '+', school_role_name(row.role), CHANGELOG_PERSON,
                      f->a, CHANGELOG_SCHOOL, f->b);
-    mark_lost(in, f->a, f->value);
+    if (f->value < day_of_ms(in->tx->now_ms)) /* it is over already: its owner may have lost a school */
+        reconcile_lost(in->reconciling, f->a);
     return roles_put(in->tx->db, &row) || database_failed(in);
 }
 

@@ -1,4 +1,4 @@
-/* Inside the import: what import.c (the job) and records.c (the roster into the store) share. What follows for rooms
+/* Inside the import: what import.c (the job) and import_apply.c (the roster into the store) share. What follows for rooms
  * and accounts is reconcile.h's. */
 #ifndef PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
 #define PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
@@ -15,12 +15,16 @@ struct credential {
 };
 
 struct importing {
+    const struct roster_import *how;
+    const struct actor *actor;
+    const char *source, *mode;      /* how's, or the usual */
+    const struct roster *roster;    /* how's; NULL: rooms only */
+    struct credential *credentials; /* per person of the roster; NULL: none */
+    struct roster_changes *changes;
+    bool overridden;
+    /* In the job: */
     struct tx *tx;
     struct rooms *rooms;
-    const struct roster *roster;          /* NULL: rooms only */
-    const char *source;                   /* whose records these are */
-    const struct credential *credentials; /* per person of the roster; NULL: none */
-    struct roster_changes *changes;
     struct changelog changelog;
     struct reconciling *reconciling;
     struct error *e;

@@ -67,7 +67,8 @@ struct roster {
     struct roster_enrollment *enrollments; /* in the file's order */
     struct roster_guardianship *guardianships;
     size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
-    struct id_map *school_ids, *class_ids, *person_ids; /* for roster_find */
+    struct id_map *school_ids, *class_ids,
+        *person_ids;               /* by sourcedId; of an org that is no school: a number beyond n_schools */
     size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
     size_t n_enrollments_left_out; /* proctors and administrators of a class */
     struct arena *memory;          /* of the strings */
@@ -93,9 +94,5 @@ struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_pr
 struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct roster_problem *problem);
 
 void roster_destroy(struct roster *roster); /* NULL is accepted */
-
-/* The number of a school, class or person by sourcedId; ID_NONE: there is none. Of the schools' index: an org that is
- * no school has a number beyond n_schools. */
-uint32_t roster_find(const struct id_map *ids, const char *id);
 
 #endif

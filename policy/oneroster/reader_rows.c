@@ -13,11 +13,6 @@
             &(in)->roster->array[(in)->roster->n++])                                                                   \
          : &(in)->roster->array[(in)->roster->n++])
 
-uint32_t roster_find(const struct id_map *ids, const char *id)
-{
-    return id_map_find(ids, id);
-}
-
 /* Takes the row's own sourcedId. *kept: the copy that stays. */
 static bool take_id(struct reading *in, const struct cells *c, enum roster_table table, uint32_t number,
                     const char **kept)
@@ -32,7 +27,7 @@ static bool take_id(struct reading *in, const struct cells *c, enum roster_table
 static bool refer(struct reading *in, const struct cells *c, int column, enum roster_table to, uint32_t *out)
 {
     const char *id = cell(c, column);
-    *out = *id == '\0' ? ID_NONE : roster_find(in->ids[to], id);
+    *out = *id == '\0' ? ID_NONE : id_map_find(in->ids[to], id);
     if (*id == '\0' || *out != ID_NONE)
         return true;
     return cell_refuse(c, column, "\"%.60s\" is not in %s.csv", id, ROSTER_TABLES[to].name);
@@ -97,7 +92,7 @@ static bool check_terms(struct reading *in, const struct cells *c)
     char buf[SOURCED_ID_BYTES];
     const char *at = cell(c, CLASS_TERMS), *id;
     while ((id = id_list_next(&at, buf)) != NULL)
-        if (roster_find(in->ids[TABLE_SESSIONS], id) == ID_NONE)
+        if (id_map_find(in->ids[TABLE_SESSIONS], id) == ID_NONE)
             return cell_refuse(c, CLASS_TERMS, "\"%.60s\" is not in academicSessions.csv", id);
     return true;
 }
@@ -180,7 +175,7 @@ static bool own_roles(struct reading *in, const struct cells *c, uint32_t person
     const char *at = cell(c, USER_ORGS), *id;
     enum school_role role = role_meant(cell(c, USER_ROLE));
     while ((id = id_list_next(&at, buf)) != NULL) {
-        uint32_t org = roster_find(in->ids[TABLE_ORGS], id);
+        uint32_t org = id_map_find(in->ids[TABLE_ORGS], id);
         if (org == ID_NONE)
             return cell_refuse(c, USER_ORGS, "\"%.60s\" is not in orgs.csv", id);
         if (role == ROLE_EXTERNAL)
@@ -223,7 +218,7 @@ static bool take_agents(struct reading *in, uint32_t child, const char *agents, 
     const char *id, *wrong = NULL;
     struct roster_person *people = in->roster->people;
     for (size_t first = in->roster->n_guardianships; wrong == NULL && (id = id_list_next(&agents, buf)) != NULL;) {
-        uint32_t agent = roster_find(in->ids[TABLE_USERS], id);
+        uint32_t agent = id_map_find(in->ids[TABLE_USERS], id);
         if (agent == ID_NONE)
             wrong = "is not in users.csv";
         else if ((people[child].roles & ROLE_PUPIL) == 0)
@@ -255,7 +250,7 @@ bool roster_agents(struct reading *in)
 bool agents_row(struct reading *in, const struct cells *c)
 {
     char fault[FAULT_BYTES];
-    uint32_t child = roster_find(in->ids[TABLE_USERS], cell(c, USER_ID));
+    uint32_t child = id_map_find(in->ids[TABLE_USERS], cell(c, USER_ID));
     in->roster->n_guardianships = 0; /* only the fault is wanted */
     return take_agents(in, child, cell(c, USER_AGENTS), fault) || cell_refuse(c, USER_AGENTS, "%s", fault);
 }

@@ -15,7 +15,7 @@ static void check(const struct roster *roster)
         if (roster->enrollments[i].class >= roster->n_classes || roster->enrollments[i].person >= roster->n_people)
             abort();
     for (size_t i = 0; i < roster->n_people; ++i)
-        if (roster_find(roster->person_ids, roster->people[i].id) != i)
+        if (id_map_find(roster->person_ids, roster->people[i].id) != i)
             abort();
 }
 

@@ -684,7 +684,7 @@ static const char *both_names(struct fixture *f, const char *source, char out[12
     if (roster_snapshots_get(f->db, source, &row)) {
         struct snapshot *snapshot = snapshot_open(row.archive, row.len, &problem);
         struct roster *roster = roster_read_snapshot(snapshot, &problem);
-        uint32_t p = roster_find(roster->person_ids, "p");
+        uint32_t p = id_map_find(roster->person_ids, "p");
         snprintf(mirrored, sizeof mirrored, "%s", p == ID_NONE ? "gone" : roster->people[p].family);
         roster_destroy(roster);
         snapshot_destroy(snapshot);
