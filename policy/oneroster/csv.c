@@ -244,20 +244,11 @@ static bool feed_line(struct csv_reader *r, const char *line, size_t len)
     return !r->refused;
 }
 
-/* A byte order mark before the first line. */
-static void skip_mark(struct csv_reader *r, const char **line, size_t *len)
-{
-    if (!r->begun && *len >= 3 && memcmp(*line, "\xef\xbb\xbf", 3) == 0) {
-        *line += 3;
-        *len -= 3;
-    }
-    r->begun = true;
-}
-
 static bool take_line(struct csv_reader *r, const char *line, size_t len)
 {
-    skip_mark(r, &line, &len);
-    return feed_line(r, line, len);
+    size_t mark = !r->begun && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark */
+    r->begun = true;
+    return feed_line(r, line + mark, len - mark);
 }
 
 static bool keep_partial(struct csv_reader *r, const char *bytes, size_t len)

@@ -21,6 +21,10 @@ struct archive {
     zip_t *zip;
     struct roster_problem *problem;
     int64_t unpacked; /* bytes so far, all files together */
+    const void *base; /* the packed snapshot that a delta changes; NULL: none */
+    size_t base_len;
+    bool snapshot; /* one is wanted of a bulk archive, too */
+    struct roster_update *out;
 };
 
 /* One file while it is read. */
@@ -29,8 +33,8 @@ struct table_reading {
     enum roster_table which;
     const struct table *table;
     enum oneroster version;
-    row_fn *fn;                   /* NULL: the rows are only taken down */
-    struct snapshot *snapshot;    /* takes down the rows of a bulk archive; NULL: nobody does */
+    row_fn *fn;                   /* NULL: the rows are only collected */
+    struct snapshot *snapshot;    /* collects the rows of a bulk archive; NULL: nobody does */
     struct roster_delta *changes; /* the same of an archive that has deltas */
     bool delta;                   /* this file is one */
     int at[COLUMNS_MAX];          /* column → field, −1 */
@@ -88,12 +92,6 @@ static bool check_cells(const struct cells *cells)
 
 /* --- Headers --- */
 
-static bool is_required(const struct table_reading *t, size_t column)
-{
-    return (t->table->columns[column].required && column_in(&t->table->columns[column], t->version)) ||
-           (t->delta && (column == ANY_STATUS || column == ANY_MODIFIED));
-}
-
 static bool read_header(struct table_reading *t, struct csv_reader *reader, const struct csv_row *row)
 {
     for (size_t i = 0; i < t->table->n; ++i)
@@ -108,9 +106,13 @@ static bool read_header(struct table_reading *t, struct csv_reader *reader, cons
             return csv_reader_refuse(reader, field, "column %s is there twice", row->fields[field]);
         t->at[column] = (int)field;
     }
-    for (size_t i = 0; i < t->table->n; ++i)
-        if (is_required(t, i) && t->at[i] < 0)
-            return csv_reader_refuse(reader, 0, "column %s is missing", t->table->columns[i].name);
+    for (size_t i = 0; i < t->table->n; ++i) {
+        const struct column *column = &t->table->columns[i];
+        bool required =
+            (column->required && column_in(column, t->version)) || (t->delta && (i == ANY_STATUS || i == ANY_MODIFIED));
+        if (required && t->at[i] < 0)
+            return csv_reader_refuse(reader, 0, "column %s is missing", column->name);
+    }
     t->header_read = true;
     return true;
 }
@@ -118,7 +120,7 @@ static bool read_header(struct table_reading *t, struct csv_reader *reader, cons
 /* --- Rows --- */
 
 /* The role that OneRoster 1.1 tells with the person, in each of the orgs, as rows of roles.csv. */
-static void take_down_roles(struct table_reading *t, const struct cells *c)
+static void collect_roles(struct table_reading *t, const struct cells *c)
 {
     char buf[SOURCED_ID_BYTES], role_id[TOLD_ID_BYTES];
     const char *at = cell(c, USER_ORGS), *org;
@@ -134,7 +136,7 @@ static void take_down_roles(struct table_reading *t, const struct cells *c)
 }
 
 /* Into the snapshot, or to the changes. */
-static bool take_down(struct table_reading *t, const struct cells *c)
+static bool collect_row(struct table_reading *t, const struct cells *c)
 {
     const char *values[COLUMNS_MAX];
     if (t->snapshot == NULL && t->changes == NULL)
@@ -146,7 +148,7 @@ static bool take_down(struct table_reading *t, const struct cells *c)
     else if (!roster_delta_put(t->changes, t->which, values))
         return cell_refuse(c, ANY_ID, "sourcedId \"%.60s\" is there twice", values[ANY_ID]);
     if (t->which == TABLE_USERS && t->version == ONEROSTER_1_1)
-        take_down_roles(t, c);
+        collect_roles(t, c);
     return true;
 }
 
@@ -183,7 +185,7 @@ static bool take_row(struct table_reading *t, const struct cells *c)
         return false;
     if (status == ROW_GONE)
         return drop_row(t, c);
-    return check_cells(c) && (t->fn == NULL || t->fn(t->in, c)) && take_down(t, c);
+    return check_cells(c) && (t->fn == NULL || t->fn(t->in, c)) && collect_row(t, c);
 }
 
 static bool on_table_row(void *self, struct csv_reader *reader, const struct csv_row *row)
@@ -366,14 +368,6 @@ struct rows_source {
     enum oneroster version;
 };
 
-static bool read_text(const char *file, const struct text *csv, struct table_reading *t)
-{
-    struct csv_reader *reader = csv_reader_create(file, on_table_row, t, t->in->problem);
-    bool done = csv_reader_feed(reader, csv->data, csv->len) && csv_reader_end(reader);
-    csv_reader_destroy(reader);
-    return done;
-}
-
 /* One table, if it is there. */
 static bool read_table(const struct rows_source *from, struct reading *in, int which, row_fn *fn,
                        struct snapshot *snapshot)
@@ -386,8 +380,13 @@ static bool read_table(const struct rows_source *from, struct reading *in, int w
                               .fn = fn,
                               .snapshot = snapshot};
     snprintf(file, sizeof file, "%s.csv", t.table->name);
-    if (from->snapshot != NULL)
-        return read_text(file, &from->snapshot->csv[which], &t);
+    if (from->snapshot != NULL) {
+        const struct text *csv = &from->snapshot->csv[which];
+        struct csv_reader *reader = csv_reader_create(file, on_table_row, &t, in->problem);
+        bool done = csv_reader_feed(reader, csv->data, csv->len) && csv_reader_end(reader);
+        csv_reader_destroy(reader);
+        return done;
+    }
     return mode_of(from->manifest, which) != FILE_BULK || read_csv(from->archive, file, on_table_row, &t);
 }
 
@@ -407,48 +406,33 @@ static bool read_rows(const struct rows_source *from, struct reading *in, struct
     return false;
 }
 
-/* Three of the indices are the roster's own. */
-static void hand_over_indices(struct reading *in)
-{
-    in->roster->school_ids = in->ids[TABLE_ORGS];
-    in->roster->class_ids = in->ids[TABLE_CLASSES];
-    in->roster->person_ids = in->ids[TABLE_USERS];
-    in->ids[TABLE_ORGS] = in->ids[TABLE_CLASSES] = in->ids[TABLE_USERS] = NULL;
-}
-
-static void prepare_indices(struct reading *in)
-{
-    for (int i = 0; i < TABLE__COUNT; ++i)
-        in->ids[i] = id_map_create();
-    in->usernames = id_map_create();
-    in->role_facts = row_set_create();
-    in->enrollment_facts = row_set_create();
-    in->agents_end = &in->agents;
-    in->scratch = arena_create();
-}
-
-static void forget_indices(struct reading *in)
-{
-    for (int i = 0; i < TABLE__COUNT; ++i)
-        id_map_destroy(in->ids[i]);
-    id_map_destroy(in->usernames);
-    row_set_destroy(in->role_facts);
-    row_set_destroy(in->enrollment_facts);
-    arena_destroy(in->scratch);
-}
-
-/* snapshot (may be NULL) takes the rows down. NULL: refused. */
+/* snapshot (may be NULL) collects the rows. NULL: refused. */
 static struct roster *roster_from(const struct rows_source *from, struct snapshot *snapshot,
                                   struct roster_problem *problem)
 {
     struct reading in = {.roster = xcalloc(1, sizeof(struct roster)), .problem = problem};
     in.roster->memory = arena_create();
-    prepare_indices(&in);
+    in.scratch = arena_create();
+    for (int i = 0; i < TABLE__COUNT; ++i)
+        in.ids[i] = id_map_create();
+    in.usernames = id_map_create();
+    in.role_facts = row_set_create();
+    in.enrollment_facts = row_set_create();
+    in.agents_end = &in.agents;
     bool done = read_rows(from, &in, snapshot);
     if (done)
         roster_complete(&in);
-    hand_over_indices(&in);
-    forget_indices(&in);
+    /* Three of the indices are the roster's own; the others end with the reading. */
+    in.roster->school_ids = in.ids[TABLE_ORGS];
+    in.roster->class_ids = in.ids[TABLE_CLASSES];
+    in.roster->person_ids = in.ids[TABLE_USERS];
+    in.ids[TABLE_ORGS] = in.ids[TABLE_CLASSES] = in.ids[TABLE_USERS] = NULL;
+    for (int i = 0; i < TABLE__COUNT; ++i)
+        id_map_destroy(in.ids[i]);
+    id_map_destroy(in.usernames);
+    row_set_destroy(in.role_facts);
+    row_set_destroy(in.enrollment_facts);
+    arena_destroy(in.scratch);
     if (done)
         return in.roster;
     roster_destroy(in.roster);
@@ -462,22 +446,6 @@ struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct rost
 }
 
 /* --- Archives --- */
-
-/* A base that there may be, and what comes of it. */
-struct reading_update {
-    const void *base; /* NULL: none */
-    size_t base_len;
-    bool with_mirror;
-    struct roster_update *out;
-};
-
-static bool read_bulk(struct archive *archive, const struct manifest *m, struct reading_update *u)
-{
-    struct rows_source from = {.archive = archive, .manifest = m, .version = m->version};
-    u->out->snapshot = u->with_mirror ? snapshot_create() : NULL;
-    u->out->roster = roster_from(&from, u->out->snapshot, archive->problem);
-    return u->out->roster != NULL;
-}
 
 /* The archive's rows as changes: whole files replace, deltas put and drop. */
 static bool read_changes(struct archive *archive, const struct manifest *m, struct roster_delta *changes)
@@ -504,44 +472,50 @@ static bool read_changes(struct archive *archive, const struct manifest *m, stru
     return true;
 }
 
-static bool merge(const struct archive *archive, struct roster_delta *changes, struct reading_update *u)
+static bool merge(struct archive *archive, struct roster_delta *changes)
 {
-    struct snapshot *base = snapshot_open(u->base, u->base_len, archive->problem);
-    u->out->snapshot = base != NULL ? snapshot_merge(base, changes, archive->problem) : NULL;
+    struct roster_update *out = archive->out;
+    struct snapshot *base = snapshot_open(archive->base, archive->base_len, archive->problem);
+    out->snapshot = base != NULL ? snapshot_merge(base, changes, archive->problem) : NULL;
     snapshot_destroy(base);
-    if (u->out->snapshot == NULL)
-        return false;
-    u->out->roster = roster_read_snapshot(u->out->snapshot, archive->problem);
-    return u->out->roster != NULL;
+    out->roster = out->snapshot != NULL ? roster_read_snapshot(out->snapshot, archive->problem) : NULL;
+    return out->roster != NULL;
 }
 
-static bool read_delta(struct archive *archive, const struct manifest *m, struct reading_update *u)
+static bool read_delta(struct archive *archive, const struct manifest *m)
 {
-    if (u->base == NULL)
+    if (archive->base == NULL)
         return refuse_file(
             archive->problem, "manifest.csv",
             "is of a delta export, and there is nothing that it could change: import a bulk export of this "
             "source first");
     struct roster_delta *changes = roster_delta_create();
-    bool done = read_changes(archive, m, changes) && merge(archive, changes, u);
+    bool done = read_changes(archive, m, changes) && merge(archive, changes);
     roster_delta_destroy(changes);
-    u->out->delta = true;
+    archive->out->delta = true;
     return done;
 }
 
-static bool read_archive(zip_t *zip, struct reading_update *u, struct roster_problem *problem)
+/* What is refused leaves *out empty. */
+static bool read_archive(struct archive *archive)
 {
-    struct archive archive = {.zip = zip, .problem = problem};
-    struct manifest manifest = {.archive = &archive};
-    bool delta, done = check_entries(&archive) && read_csv(&archive, "manifest.csv", on_manifest_row, &manifest) &&
-                       check_manifest(&manifest) && check_tables(&manifest, &delta);
-    *u->out = (struct roster_update){0};
-    if (done)
-        done = delta ? read_delta(&archive, &manifest, u) : read_bulk(&archive, &manifest, u);
+    struct roster_update *out = archive->out;
+    struct manifest m = {.archive = archive};
+    bool delta, done = check_entries(archive) && read_csv(archive, "manifest.csv", on_manifest_row, &m) &&
+                       check_manifest(&m) && check_tables(&m, &delta);
+    *out = (struct roster_update){0};
+    if (done && delta) {
+        done = read_delta(archive, &m);
+    } else if (done) {
+        out->snapshot = archive->snapshot ? snapshot_create() : NULL;
+        out->roster = roster_from(&(struct rows_source){.archive = archive, .manifest = &m, .version = m.version},
+                                  out->snapshot, archive->problem);
+        done = out->roster != NULL;
+    }
     if (done)
         return true;
-    snapshot_destroy(u->out->snapshot);
-    *u->out = (struct roster_update){0};
+    snapshot_destroy(out->snapshot);
+    *out = (struct roster_update){0};
     return false;
 }
 
@@ -557,47 +531,48 @@ struct roster *roster_read(const char *path, struct roster_problem *problem)
     int code = 0;
     zip_error_t error;
     struct roster_update out = {0};
+    struct archive archive = {.problem = problem, .out = &out};
     *problem = (struct roster_problem){0};
-    zip_t *zip = zip_open(path, ZIP_RDONLY, &code);
-    if (zip == NULL) {
+    archive.zip = zip_open(path, ZIP_RDONLY, &code);
+    if (archive.zip == NULL) {
         zip_error_init_with_code(&error, code);
         refuse_zip(problem, &error);
         return NULL;
     }
-    read_archive(zip, &(struct reading_update){.out = &out}, problem);
-    zip_discard(zip);
+    read_archive(&archive);
+    zip_discard(archive.zip);
     return out.roster;
 }
 
-static bool read_bytes(const void *bytes, size_t len, struct reading_update *u, struct roster_problem *problem)
+static bool read_bytes(const void *bytes, size_t len, struct archive *archive)
 {
     zip_error_t error;
-    *problem = (struct roster_problem){0};
-    *u->out = (struct roster_update){0};
+    *archive->problem = (struct roster_problem){0};
+    *archive->out = (struct roster_update){0};
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(bytes, len, 0, &error);
-    zip_t *zip = source != NULL ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
-    if (zip == NULL) {
+    archive->zip = source != NULL ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
+    if (archive->zip == NULL) {
         zip_source_free(source);
-        return refuse_zip(problem, &error);
+        return refuse_zip(archive->problem, &error);
     }
-    bool done = read_archive(zip, u, problem);
-    zip_discard(zip);
+    bool done = read_archive(archive);
+    zip_discard(archive->zip);
     return done;
 }
 
 struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem)
 {
     struct roster_update out;
-    read_bytes(bytes, len, &(struct reading_update){.out = &out}, problem);
+    read_bytes(bytes, len, &(struct archive){.problem = problem, .out = &out});
     return out.roster;
 }
 
 bool roster_read_update(const void *bytes, size_t len, const void *base, size_t base_len, struct roster_update *out,
                         struct roster_problem *problem)
 {
-    struct reading_update u = {.base = base, .base_len = base_len, .with_mirror = true, .out = out};
-    return read_bytes(bytes, len, &u, problem);
+    struct archive archive = {.problem = problem, .base = base, .base_len = base_len, .snapshot = true, .out = out};
+    return read_bytes(bytes, len, &archive);
 }
 
 void roster_destroy(struct roster *roster)

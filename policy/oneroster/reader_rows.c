@@ -144,14 +144,6 @@ static enum school_role role_meant(const char *name)
     return 0;
 }
 
-/* The user name is a file's own: the snapshot has none (A5). */
-static bool take_username(struct reading *in, const struct cells *c, uint32_t number)
-{
-    const char *name = cell(c, USER_USERNAME);
-    return c->version == ONEROSTER_SNAPSHOT || id_map_put(in->usernames, arena_copy(in->scratch, name), number) ||
-           cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", name);
-}
-
 static void remember_agents(struct reading *in, uint32_t child, const char *agents)
 {
     if (*agents == '\0')
@@ -195,9 +187,12 @@ static bool users_row(struct reading *in, const struct cells *c)
     struct arena *memory = in->roster->memory;
     uint32_t number = (uint32_t)in->roster->n_people, org;
     const char *id;
-    if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org) ||
-        !take_username(in, c, number))
+    if (!take_id(in, c, TABLE_USERS, number, &id) || !refer(in, c, USER_PRIMARY_ORG, TABLE_ORGS, &org))
         return false;
+    /* The user name is a file's own: the snapshot has none (A5). */
+    const char *name = cell(c, USER_USERNAME);
+    if (c->version != ONEROSTER_SNAPSHOT && !id_map_put(in->usernames, arena_copy(in->scratch, name), number))
+        return cell_refuse(c, USER_USERNAME, "username \"%.60s\" is there twice", name);
     *PUSH(in, people, n_people, cap_people) = (struct roster_person){
         .id = id,
         .given = arena_copy(memory, cell(c, USER_GIVEN)),
@@ -286,23 +281,16 @@ static enum school_role enrollment_meant(const struct cells *c, bool homeroom)
     return homeroom && strcmp(cell(c, ENROLLMENT_PRIMARY), "true") == 0 ? ROLE_CLASS_TEACHER : ROLE_TEACHER;
 }
 
-static bool has_class_teacher(const struct reading *in, uint32_t class, school_day begin, school_day end)
-{
-    const struct roster_enrollment *enrollments = in->roster->enrollments;
-    for (uint32_t i = in->roster->classes[class].last_teacher; i != ID_NONE; i = enrollments[i].last_teacher)
-        if (begin <= enrollments[i].end && enrollments[i].begin <= end)
-            return true;
-    return false;
-}
-
 static bool enrollments_add(struct reading *in, const struct cells *c, struct roster_enrollment row)
 {
     struct roster_class *class = &in->roster->classes[row.class];
     if (!row_set_put(in->enrollment_facts, (struct row_key){row.class, row.person, row.role, row.begin}))
         return cell_refuse(c, ENROLLMENT_USER, "this person is enrolled in this class already");
     if (row.role == ROLE_CLASS_TEACHER) {
-        if (has_class_teacher(in, row.class, row.begin, row.end))
-            return cell_refuse(c, ENROLLMENT_PRIMARY, "the class has a primary teacher already");
+        const struct roster_enrollment *all = in->roster->enrollments;
+        for (uint32_t i = class->last_teacher; i != ID_NONE; i = all[i].last_teacher)
+            if (row.begin <= all[i].end && all[i].begin <= row.end)
+                return cell_refuse(c, ENROLLMENT_PRIMARY, "the class has a primary teacher already");
         row.last_teacher = class->last_teacher;
         class->last_teacher = (uint32_t)in->roster->n_enrollments;
     }

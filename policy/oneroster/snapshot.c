@@ -271,12 +271,6 @@ void roster_delta_replace(struct roster_delta *delta, enum roster_table table)
     delta->tables[table].replaces = true;
 }
 
-/* 1.1 and some REST servers know one kind of administrator; in a school it is the school's. */
-static const char *role_word(const char *word)
-{
-    return strcmp(word, "administrator") == 0 ? "siteAdministrator" : word;
-}
-
 static const char *or_empty(const char *s)
 {
     return s != NULL ? s : "";
@@ -308,7 +302,9 @@ void told_role_row(const char *user, const struct told_role *role, const char **
     values[ROLE_ROW_ID] = id;
     values[ROLE_ROW_USER] = user;
     values[ROLE_ROW_TYPE] = role->type != NULL && *role->type != '\0' ? role->type : "primary";
-    values[ROLE_ROW_ROLE] = role_word(or_empty(role->role));
+    /* 1.1 and some REST servers know one kind of administrator; in a school it is the school's. */
+    values[ROLE_ROW_ROLE] =
+        strcmp(or_empty(role->role), "administrator") == 0 ? "siteAdministrator" : or_empty(role->role);
     values[ROLE_ROW_BEGIN] = role->begin;
     values[ROLE_ROW_END] = role->end;
     values[ROLE_ROW_ORG] = role->org;
@@ -356,12 +352,6 @@ static bool goes_along(const struct merging *m, const char *const *values)
                is_dropped(d, TABLE_CLASSES, values[ENROLLMENT_CLASS]);
     default: return false;
     }
-}
-
-/* Whether an old role row goes because the person's roles were told anew. */
-static bool is_told_anew(const struct merging *m, const char *const *values)
-{
-    return m->table == TABLE_ROLES && id_map_find(m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
 }
 
 /* The list of agents without those who are dropped. */
@@ -443,7 +433,9 @@ static bool merge_row(void *self, struct csv_reader *reader, const struct csv_ro
         return true;
     }
     spread(m, row, values);
-    if (!goes_along(m, values) && !is_told_anew(m, values))
+    /* An old role row goes, too, when the person's roles were told anew. */
+    bool told_anew = m->table == TABLE_ROLES && id_map_find(m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
+    if (!told_anew && !goes_along(m, values))
         add_row(out, m->table, values);
     return true;
 }

@@ -32,7 +32,7 @@ static bool is_same(const struct roster_snapshot_row *row, const struct keeping 
 }
 
 /* In the import's job. A snapshot that says the same is not written again. */
-static bool keep_mirror(struct tx *tx, void *arg, struct error *e)
+static bool keep_snapshot(struct tx *tx, void *arg, struct error *e)
 {
     struct keeping *k = arg;
     struct roster_snapshot_row row, now = {.archive = k->archive->data, .len = k->archive->len};
@@ -91,7 +91,7 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
     s->how.roster = update->roster;
     s->how.source = s->source;
     s->how.mode = out->mode;
-    s->how.also = keep_mirror;
+    s->how.also = keep_snapshot;
     s->how.also_arg = keeping;
     if (!roster_import(&s->how, &out->changes, e)) {
         out->overtaken = keeping->overtaken;
