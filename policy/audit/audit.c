@@ -53,12 +53,15 @@ static json_t *school_id(struct db *db, school_no school)
     return value;
 }
 
+/* The text is what is hashed, signed and kept, byte for byte: it is never written again from what it means. The hash of
+ * the entry before is inside, so that no entry can be altered, taken out or moved without every later one. */
 static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
                       const unsigned char prev[AUDIT_HASH_BYTES])
 {
     json_t *entry =
         json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)seq, "ts", (json_int_t)tx->now_ms, "actor",
                   note->actor->name, "act", note->act, "prev", json_base64(prev, AUDIT_HASH_BYTES));
+    /* What the caller says stands for it; else why the actor insisted. */
     const char *reason = note->reason != NULL ? note->reason : note->actor->override_;
     set_unless_null(entry, "school", school_id(tx->db, note->school));
     set_unless_null(entry, "subject", note->subject);
@@ -72,7 +75,7 @@ static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
 {
     unsigned char prev[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
-    int64_t seq = audit_head(tx->db, prev) + 1;
+    int64_t seq = audit_head(tx->db, prev) + 1; /* in this job, so that no other entry comes between */
     char *entry = entry_of(tx, note, seq, prev);
     entry_hash(entry, strlen(entry), hash);
     sign_hash(key, hash, signature);
@@ -95,7 +98,9 @@ static void add_line(struct text *out, const char *entry, const unsigned char *h
     text_adds(out, "\"}\n");
 }
 
-/* What is there: how many entries, and the newest one's hash. */
+/* What is there: how many entries, and the newest one's hash. The entries are counted as they are written, and the head
+ * is read in the same snapshot, so that an entry that comes meanwhile is in neither. A school's part has the whole
+ * log's head: with it two schools can see that they were given parts of one log. */
 static void add_header(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
                        int64_t entries, struct text *out)
 {
@@ -172,19 +177,14 @@ struct audit_line {
     unsigned char hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
 };
 
-static void line_finish(struct audit_line *line)
-{
-    json_decref(line->json);
-    json_decref(line->content);
-}
-
 static bool broken(struct verifying *v, const char *what)
 {
     v->fault->what = what;
     return false;
 }
 
-/* Only the one way to write these bytes will do. */
+/* Only the one way to write these bytes will do: base64 has bits that decoding ignores, and a file in which they were
+ * altered would verify and yet be another file. */
 static bool decode(const json_t *object, const char *key, unsigned char *out, size_t want)
 {
     const char *text = json_get_string(object, key);
@@ -237,6 +237,8 @@ static bool take_header(struct verifying *v, const struct audit_line *line, bool
     return check_hash(v, line) && check_signature(v, line);
 }
 
+/* In a school's part the numbers of others' entries are missing, and with them what prev names: there each entry is held
+ * by its own signature alone, and what was left out shows only against the whole log. */
 static bool check_place(struct verifying *v, const struct audit_line *line)
 {
     unsigned char prev[AUDIT_HASH_BYTES];
@@ -262,7 +264,8 @@ static bool take_entry(struct verifying *v, const struct audit_line *line)
            broken(v, "it is another entry than the head that was noted");
 }
 
-/* The end: nothing was cut off. */
+/* The end: nothing was cut off. The header tells that of a file; that the file is not an older one, or of a log begun
+ * anew, tells only a head that was noted elsewhere before. */
 static bool check_end(struct verifying *v)
 {
     v->fault->seq = v->seq + 1;
@@ -296,7 +299,8 @@ static bool verify_lines(struct verifying *v, const char *bytes, size_t len, boo
         struct audit_line line = {0};
         bool good = read_line(v, at, (size_t)((newline != NULL ? newline : end) - at), &line) &&
                     (v->fault->line == 1 ? take_header(v, &line, key_known) : take_entry(v, &line));
-        line_finish(&line);
+        json_decref(line.json);
+        json_decref(line.content);
         if (!good)
             return false;
         at = newline != NULL ? newline + 1 : end;
