@@ -44,6 +44,12 @@ static void run_job(struct job *job, const _Atomic bool *stop)
     ++job->runs;
     job->failures += outcome == JOB_FAILED;
     job->due_ms = outcome == JOB_MORE ? now_ms : job->row.period_ms == 0 ? TIMED_NEVER : now_ms + job->row.period_ms;
+    if (log_enabled(LOG_DEBUG)) {
+        static const char *const OUTCOMES[] = {[JOB_DONE] = "done", [JOB_MORE] = "more", [JOB_FAILED] = "failed"};
+        char ms[24];
+        snprintf(ms, sizeof ms, "%lld", (long long)job->last_ms);
+        log_line(LOG_DEBUG, "jobs", "ran", "job", job->row.name, "outcome", OUTCOMES[outcome], "ms", ms, NULL);
+    }
     if (!job->row.own_thread && job->last_ms >= SLOW_MS)
         log_warn("jobs", "%s took %lld ms, and the others waited", job->row.name, (long long)job->last_ms);
 }
