@@ -27,7 +27,8 @@ static struct actor actor_of(const struct request *r)
     return (struct actor){.user = r->identity.user, .name = r->identity.user_id};
 }
 
-/* The person's number and account state. Authorization comes before any look-up of the account, so that it tells nothing. */
+/* The person's number and account state. Authorization comes before any look-up of the account, so
+ * that it tells nothing. */
 static bool find_target(struct request *r, struct db *db, user_no *target, enum account_state *state, struct error *e)
 {
     const char *server = rooms_settings(r->server->rooms)->server_name;

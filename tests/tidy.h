@@ -1,8 +1,9 @@
-/* For tests/tidy, which includes it before every file: macros of libraries in words that clang-tidy's analyzer can follow. Nothing is
- * built with it. */
+/* For tests/tidy, which includes it before every file: macros of libraries in words that clang-tidy's analyzer can
+ * follow. Nothing is built with it. */
 #include <uthash.h>
 
-/* It takes an element that is freed after HASH_DEL for one that is still in the table, and the bytes of a key for garbage. */
+/* It takes an element that is freed after HASH_DEL for one that is still in the table, and the bytes
+ * of a key for garbage. */
 unsigned uthash_of(const void *key, size_t len);
 
 #undef HASH_FUNCTION

@@ -8,8 +8,8 @@ enum contact_medium { CONTACT_EMAIL, CONTACT_PHONE }; /* on the wire "email", "m
 enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 
 /* server: its name, for the reader. code NULL: there is none to be sent, and the message says why (the address belongs
- * to an account already; or, CODE_RESET, to none). minutes: how long the code lives. subject stays empty for a phone.
- */
+ * to an account already; or, CODE_RESET, to none). minutes: how long the code lives. subject
+ * stays empty for a phone. */
 void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
                         int minutes, struct text *subject, struct text *text);
 

@@ -210,8 +210,8 @@ struct code_job {
     bool send;                  /* out: a message is to go out; false: the one before is what the client means */
 };
 
-/* Whether the address may get a code: one who has it already needs none to register, one who has none can reset none.
- */
+/* Whether the address may get a code: one who has it already needs none to register, one who has
+ * none can reset none. */
 static bool deserves_code(struct db *db, const struct code_request *request)
 {
     struct user_row row;

@@ -78,8 +78,8 @@ struct code_request {
 };
 
 /* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered), ERROR_LIMIT_EXCEEDED, or
- * ERROR_UNAVAILABLE when an earlier message of this very session could not be sent, or none can be taken now. Blocks.
- */
+ * ERROR_UNAVAILABLE when an earlier message of this very session could not be sent, or none can
+ * be taken now. Blocks. */
 bool contacts_request_code(struct contacts *contacts, const struct code_request *request, char sid[SID_CHARS + 1],
                            struct error *e);
 

@@ -17,8 +17,7 @@
 
 /* Whether asker reads the profile of owner: the gate's word (rooms/gate.h, ACT_PROFILE). In school mode nobody learns
  * whether a person exists whom they may not know (A1, A6). asker 0: not signed in; owner 0: no such user. Blocks
- * (reads).
- */
+ * (reads). */
 bool profile_readable(const struct accounts *accounts, struct db *db, user_no asker, user_no owner, struct error *e);
 
 /* Whether a field may be called so: displayname, avatar_url, or a namespaced identifier (Appendices, "Common Namespaced

@@ -33,8 +33,8 @@ struct rate_limit {
 
 struct config {
     char *server_name;    /* the part of ids behind the ':'; required */
-    char *public_baseurl; /* where clients reach the server, no slash at the end; NULL: https://<server_name> is assumed
-                           */
+    char *public_baseurl; /* where clients reach the server, no slash at the end; NULL:
+                           * https://<server_name> is assumed */
     char *data_dir;       /* holds the database, the signing key, the lock; no slash at the end */
 
     struct {

@@ -22,8 +22,8 @@ void random_name(char *out, size_t n);
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
 
-/* How tokens and links are kept at rest (BLAKE2b-256): a token is long and random, so that no salt or cost is needed.
- */
+/* How tokens and links are kept at rest (BLAKE2b-256): a token is long and random, so that no
+ * salt or cost is needed. */
 void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES]);
 
 /* Compares in constant time. */

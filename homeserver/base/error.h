@@ -5,8 +5,7 @@
  * and reach the client as ERROR_UNKNOWN. Setting an error returns false, so that a failing act is one line:
  *
  *     if (!power_suffices)
- *         return error_set(e, ERROR_FORBIDDEN, "Your power level is too low to send this event.");
- */
+ *         return error_set(e, ERROR_FORBIDDEN, "Your power level is too low to send this event."); */
 #ifndef PARTA_BASE_ERROR_H
 #define PARTA_BASE_ERROR_H
 
@@ -36,8 +35,8 @@ struct error {
 /* Fills *e and returns false. sentence: static storage, or NULL for the table's. */
 bool error_set(struct error *e, enum error_code code, const char *sentence);
 
-/* As error_set, with a string field beside errcode and error (for example "room_version"). value is copied, cut at 127.
- */
+/* As error_set, with a string field beside errcode and error (for example "room_version"). value
+ * is copied, cut at 127. */
 bool error_set_field(struct error *e, enum error_code code, const char *sentence, const char *field, const char *value);
 
 /* ERROR_LIMIT_EXCEEDED with the time to wait. Returns false. */

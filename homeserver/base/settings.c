@@ -15,8 +15,8 @@ struct slot {
     uint64_t count;
 };
 
-/* libcyaml's schema, made from the caller's names. The slots of the top come first, a section's slots hang on its one.
- */
+/* libcyaml's schema, made from the caller's names. The slots of the top come first, a section's
+ * slots hang on its one. */
 struct plan {
     const struct setting_name *names;
     size_t n;

@@ -34,8 +34,8 @@ void text_add_int(struct text *t, int64_t n); /* decimal */
 void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string with its quotes, escaped as canonical JSON wants it: control characters as \b \t \n \f \r or \u00xx in
- * lower case, quote and backslash, everything else as it is (Matrix, Appendices, "Canonical JSON"). s is valid UTF-8.
- */
+ * lower case, quote and backslash, everything else as it is (Matrix, Appendices, "Canonical
+ * JSON"). s is valid UTF-8. */
 void text_add_json_string(struct text *t, const char *s, size_t len);
 void text_add_json(struct text *t, const char *s); /* the same for a NUL-terminated string */
 

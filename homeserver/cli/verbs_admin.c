@@ -1,5 +1,5 @@
-/* parta room …, policy …, import …, report …, session …, operator …, explain, refusal …: what the office looks after.
- */
+/* parta room …, policy …, import …, report …, session …, operator …, explain, refusal …: what
+ * the office looks after. */
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/api_verb_options.h"
 

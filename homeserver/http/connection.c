@@ -186,8 +186,8 @@ void connection_watch(struct connection *connection)
         epoll_ctl(connection->loop->watch, EPOLL_CTL_ADD, h2o_socket_get_fd(connection->sock), &event) == 0;
 }
 
-/* No connection is closed in here (libh2o closes later, when the write has failed), so the events' pointers stay good.
- */
+/* No connection is closed in here (libh2o closes later, when the write has failed), so the
+ * events' pointers stay good. */
 static void on_hang_up(h2o_socket_t *sock, const char *err)
 {
     struct loop *loop = sock->data;

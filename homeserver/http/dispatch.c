@@ -122,8 +122,8 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
         return DISPATCH_WORK;
     }
     if (wake->pos <= r->poll.since)
-        return DISPATCH_PARK; /* an old wake: what it tells was there when the request was parked. The hub may know of more
-                               * already, but whose wake is still to come */
+        return DISPATCH_PARK; /* an old wake: what it tells was there when the request was parked. The hub may know of
+                               * more already, but whose wake is still to come */
     if (!r->route->poll->answer(r, wake))
         return DISPATCH_WORK;
     if (r->error.code != ERROR_NONE)

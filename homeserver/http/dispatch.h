@@ -1,5 +1,5 @@
-/* What happens to a request between its arrival and its reply, without any network: who asks, may they, how often, where
- * does it run. The loop calls dispatch_begin, _again and _news; a worker calls dispatch_work. */
+/* What happens to a request between its arrival and its reply, without any network: who asks, may they, how often,
+ * where does it run. The loop calls dispatch_begin, _again and _news; a worker calls dispatch_work. */
 #ifndef PARTA_HTTP_DISPATCH_H
 #define PARTA_HTTP_DISPATCH_H
 
@@ -8,8 +8,8 @@
 struct db;
 struct wake;
 
-/* A route of the server itself: its handler runs on the loop at once, without session or body. Beyond enum route_flags.
- */
+/* A route of the server itself: its handler runs on the loop at once, without session or body.
+ * Beyond enum route_flags. */
 #define ROUTE_ON_LOOP (1u << 30)
 
 struct dispatch_limits {

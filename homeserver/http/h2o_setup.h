@@ -14,8 +14,9 @@ struct h2o_setup_settings {
     int (*on_request)(h2o_handler_t *self, h2o_req_t *req);
     int (*on_metrics)(h2o_handler_t *self, h2o_req_t *req);
     bool (*is_ours)(h2o_req_t *req); /* whether the response comes from us and not from libh2o */
-    /* A request with a longer body has come, and libh2o is about to answer 413; its head is there, and nothing reads the
-     * connection any more. true: it is taken over: the response goes to stream, in one piece, whenever it is ready. */
+    /* A request with a longer body has come, and libh2o is about to answer 413; its head is there, and nothing reads
+     * the connection any more. true: it is taken over: the response goes to stream, in one piece,
+     * whenever it is ready. */
     bool (*on_large)(h2o_ostream_t *stream, h2o_req_t *req);
 };
 

@@ -1,6 +1,7 @@
-/* Large bodies. libh2o 2.2 keeps every body in memory until it is whole and shows a request only then; all it does before
- * is to compare Content-Length with one limit for all paths. That limit is the size of ordinary JSON, and what it refuses
- * with 413 is taken over here: the head is parsed, nobody reads the connection, and the answer waits in our filter.
+/* Large bodies. libh2o 2.2 keeps every body in memory until it is whole and shows a request only then; all it does
+ * before is to compare Content-Length with one limit for all paths. That limit is the size of ordinary JSON, and what
+ * it refuses with 413 is taken over here: the head is parsed, nobody reads the connection, and the answer waits in our
+ * filter.
  *
  * So who asks, whether they may, and how often, is known before a byte of the body is read. Then the body goes to the
  * disk piece by piece, by workers; while one writes, the connection is not read. When it is whole, the request goes on

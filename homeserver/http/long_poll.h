@@ -1,9 +1,9 @@
 /* Requests that wait for news: one polls per loop, touched by that loop's thread only.
  *
- * Two ways lead to a held request. By user: a table of chains that grows with the number of requests, so that a wake for
- * a few users among ten thousand held requests, or for ten thousand users among a few, costs as little as the smaller of
- * both. By time: a wheel of slots of 100 ms each; a request whose deadline is further away than one turn just stays in
- * its slot for another. Both run through the requests themselves: holding one allocates nothing.
+ * Two ways lead to a held request. By user: a table of chains that grows with the number of requests, so that a wake
+ * for a few users among ten thousand held requests, or for ten thousand users among a few, costs as little as the
+ * smaller of both. By time: a wheel of slots of 100 ms each; a request whose deadline is further away than one turn
+ * just stays in its slot for another. Both run through the requests themselves: holding one allocates nothing.
  *
  * The callbacks may remove the request they are given (they answer it or hand it to a worker) and no other. */
 #ifndef PARTA_HTTP_LONG_POLL_H

@@ -1,8 +1,8 @@
 /* Event loops: one thread each, with its own libh2o context, sockets, parked requests and timers.
  *
  * Everything of libh2o is made and touched on the loop's own thread: its sockets keep a pointer to a free list of the
- * thread that made them. From outside one can only post: a request that a worker is done with, a wake, a new certificate,
- * the order to stop. Nothing on a loop blocks. */
+ * thread that made them. From outside one can only post: a request that a worker is done with, a wake, a new
+ * certificate, the order to stop. Nothing on a loop blocks. */
 #ifndef PARTA_HTTP_LOOP_H
 #define PARTA_HTTP_LOOP_H
 

@@ -177,8 +177,8 @@ struct request {
 
 /* Query parameters. */
 const char *query_get(const struct request *r, const char *name); /* NULL: absent; the first if repeated */
-/* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or below low, error set.
- */
+/* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or
+ * below low, error set. */
 bool query_int(struct request *r, const char *name, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
 bool query_bool(struct request *r, const char *name, bool otherwise, bool *out); /* false: neither "true" nor "false" */
 

@@ -45,8 +45,8 @@ struct route_hit {
     unsigned allowed; /* bits 1 << enum http_method */
 };
 
-/* The tables must outlive the router. NULL: two routes are the same, or a template is ill-formed; which one is logged.
- */
+/* The tables must outlive the router. NULL: two routes are the same, or a template is ill-formed;
+ * which one is logged. */
 struct router *router_create(const struct routes *const *tables, size_t n);
 void router_destroy(struct router *router); /* NULL is accepted */
 

@@ -66,8 +66,8 @@ struct consumer_settings {
 #define CONSUMER_DESTINATIONS_MAX 10000
 #define CONSUMER_DESTINATION_BYTES_MAX 255
 
-/* Goes on from where its cursors are. The caller adds consumer_observe to the writer's observers (before its first job).
- * NULL: the thread could not be started (logged). Blocks (a read). */
+/* Goes on from where its cursors are. The caller adds consumer_observe to the writer's observers (before its first
+ * job). NULL: the thread could not be started (logged). Blocks (a read). */
 struct consumer *consumer_start(const struct consumer_settings *settings);
 
 /* A writer_observer. */

@@ -158,8 +158,8 @@ static void look_again(struct turn *turn, int64_t at_ms)
         turn->next_ms = at_ms;
 }
 
-/* One that is due begins, if there is a place; of urgent ones all. What is too late, or stopped, ends. Whether one began
- * that took a place. */
+/* One that is due begins, if there is a place; of urgent ones all. What is too late, or stopped, ends. Whether one
+ * began that took a place. */
 static bool look_at(struct outgoing *o, struct destination *d, struct turn *turn)
 {
     struct transfer *t, *next;

@@ -42,8 +42,8 @@ struct gate_answer {
     int64_t due_ms;         /* VERDICT_HOLD: when quiet hours end; 0 otherwise */
 };
 
-/* false: *e is the refusal. answer may be NULL where nothing is ever held: all acts but ACT_SEND. Reads the database.
- */
+/* false: *e is the refusal. answer may be NULL where nothing is ever held: all acts but
+ * ACT_SEND. Reads the database. */
 bool gate_event(const struct rooms *rooms, struct db *db, const struct gate_question *question,
                 struct gate_answer *answer, struct error *e);
 
@@ -69,8 +69,8 @@ struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, 
  * "no" is told as "not found". school_mode as in the configuration, here and below. */
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
 
-/* B3: whether the user may choose a display name: the roster's people are called as it says. false: *e is the refusal.
- */
+/* B3: whether the user may choose a display name: the roster's people are called as it says.
+ * false: *e is the refusal. */
 bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e);
 
 /* A6: whether asker may read owner's profile. asker 0: not signed in; owner 0: nobody. No account and one that may not

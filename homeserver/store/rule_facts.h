@@ -93,8 +93,8 @@ school_no school_of_class(struct db *db, class_no class); /* 0: there is no such
 bool school_teaches_class(struct db *db, user_no teacher, class_no class);
 bool school_teaches_person(struct db *db, school_no school, user_no teacher, user_no person);
 int school_guardians(struct db *db, user_no child);
-/* enum school_role of the person in schools where the other is not administrator (nor class teacher, if those count).
- */
+/* enum school_role of the person in schools where the other is not administrator (nor class
+ * teacher, if those count). */
 unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts);
 bool school_is_guardian(struct db *db, user_no guardian, user_no child);
 

@@ -262,8 +262,8 @@ static void add_timeline(struct answering *a, const struct fast_room *room)
     v2_close_timeline(a->out, false, a->gather.request->since);
 }
 
-/* With lazy loading: whether the device has met who speaks. Which member event it was does not matter: a newer one would
- * have been state in a group before this one, and told. */
+/* With lazy loading: whether the device has met who speaks. Which member event it was does not matter: a newer one
+ * would have been state in a group before this one, and told. */
 static bool knows(const struct answering *a, room_no room, user_no sender, stream_pos joined_pos)
 {
     const struct sync_request *request = a->gather.request;

@@ -92,8 +92,8 @@ static void load_rooms(struct sync_gather *gather)
 }
 
 /* The snapshot's newest position. All that is not later than hub_pos was committed before the snapshot began; events
- * may be newer, and then all of their group is in it. Receipts and account data of that group wait for the next answer.
- */
+ * may be newer, and then all of their group is in it. Receipts and account data of that group wait
+ * for the next answer. */
 static void open_snapshot(struct sync_gather *gather)
 {
     stream_pos heard = hub_pos(gather->sync->hub);

@@ -47,8 +47,8 @@ struct gathered_room {
     char *room_id;
 };
 
-/* One answer in the making. On a loop, where nothing may block, db is NULL and only the first five members are there.
- */
+/* One answer in the making. On a loop, where nothing may block, db is NULL and only the first
+ * five members are there. */
 struct sync_gather {
     struct sync_service *sync;
     const struct sync_request *request;

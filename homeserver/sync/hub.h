@@ -1,10 +1,10 @@
 /* The hub: who must be woken, and since when there is nothing new for whom.
  *
  * The writer's observer (hub_observe) turns the changes of a group into one struct wake: the highest position and the
- * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). Before anything else it raises each
- * concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop parks a /sync
- * when hub_last_change(user) <= since. Because the number rises before the wake is posted and the loop looks at the
- * number before it parks, no change falls between the two.
+ * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). Before
+ * anything else it raises each concerned user's last change, an atomic number in memory; then it hands the wake to
+ * every loop. A loop parks a /sync when hub_last_change(user) <= since. Because the number rises before the wake is
+ * posted and the loop looks at the number before it parks, no change falls between the two.
  *
  * After a start the stream begins beyond every position handed out before (see writer.h), so a user of whom nothing is
  * known yet has changed "at the start". The same numbers are kept per room: what has not changed since a token needs no
@@ -66,8 +66,8 @@ void hub_destroy(struct sync_hub *hub); /* after the writer has stopped; NULL is
 typedef void hub_listener(void *self, struct wake *wake);
 void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self); /* before the first change */
 
-/* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set before the first change.
- */
+/* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set
+ * before the first change. */
 typedef void hub_preparer(void *self, struct wake *wake, const struct change *changes, size_t n);
 void hub_prepare(struct sync_hub *hub, hub_preparer *fn, void *self);
 

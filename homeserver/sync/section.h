@@ -4,7 +4,8 @@
  * A section gathers data first (rows, positions, flags: no JSON) and writes it afterwards, so that another format can
  * be written from the same data. Sections stand in a table (sync/sections/sections.h); sync_service_add adds one.
  * Nothing else knows which sections there are: a new kind of news is a section, the store that keeps it, the kind of
- * change that the store queues (store/driver/writer.h), and a line of the table (tests/unit/sync_section.c shows it). */
+ * change that the store queues (store/driver/writer.h), and a line of the table
+ * (tests/unit/sync_section.c shows it). */
 #ifndef PARTA_SYNC_SECTION_H
 #define PARTA_SYNC_SECTION_H
 

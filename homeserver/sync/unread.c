@@ -296,8 +296,8 @@ static void count_anew(struct counting *c)
     free(floors.threads);
 }
 
-/* In the other direction one's own message has read all that was counted before it. false: count anew: a redaction takes
- * back an event that may have been counted, and only the events tell which counts. */
+/* In the other direction one's own message has read all that was counted before it. false: count anew: a redaction
+ * takes back an event that may have been counted, and only the events tell which counts. */
 static bool count_one_forwards(struct counting *c, const struct event_row *row)
 {
     char root[ID_BYTES_MAX + 1];
@@ -379,10 +379,10 @@ void unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
     remember(unread, &counted);
 }
 
-/* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the person's
- * own data or comes as news that is not plain, so that what was counted up to the event before this one (upto ≥ before)
- * and after their last own change still holds. Two devices of one person may both bring the event: the second finds it
- * counted. */
+/* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the
+ * person's own data or comes as news that is not plain, so that what was counted up to the event before this one (upto
+ * ≥ before) and after their last own change still holds. Two devices of one person may both bring the event: the second
+ * finds it counted. */
 bool unread_advance(struct unread *unread, user_no user, const char *user_id, room_no room, stream_pos own_change,
                     const struct unread_news *news, struct unread_tally *out, stream_pos *joined_pos)
 {

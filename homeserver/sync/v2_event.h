@@ -1,5 +1,5 @@
-/* Events in today's JSON, as the filter wants them: its fields, its format ("Filtering": event_fields, event_format).
- */
+/* Events in today's JSON, as the filter wants them: its fields, its format ("Filtering":
+ * event_fields, event_format). */
 #ifndef PARTA_SYNC_V2_EVENT_H
 #define PARTA_SYNC_V2_EVENT_H
 

@@ -68,7 +68,8 @@ void api_set_ms(json_t *object, const char *key, int64_t ms); /* nor for 0 */
 void api_set_days(json_t *object, school_day begin, school_day end);
 json_t *api_user_id(struct request *r, const char *localpart); /* new reference; NULL: json null */
 
-/* The whole lines of a text, as strings: a new reference. Those beyond so many bytes are left out; *left_out: how many. */
+/* The whole lines of a text, as strings: a new reference. Those beyond so many bytes are left out;
+ * *left_out: how many. */
 json_t *api_lines(const struct text *lines, size_t bytes_max, int64_t *left_out);
 
 /* A number from the path ("{linkId}"); 0: none, which nothing has. */

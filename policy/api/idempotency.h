@@ -26,8 +26,8 @@ struct idempotent_reply {
 /* caller: what api_caller said. false: r->error, the key is ill-formed. */
 bool idempotent_begin(struct request *r, const char *caller, struct idempotent *out);
 
-/* Both inside the job. find: true and *done: the request was answered so before. false: another request had this key.
- */
+/* Both inside the job. find: true and *done: the request was answered so before. false: another
+ * request had this key. */
 bool idempotent_find(struct db *db, const struct idempotent *once, bool *done, struct idempotent_reply *reply,
                      struct error *e);
 bool idempotent_keep(struct tx *tx, const struct idempotent *once, const struct idempotent_reply *reply);

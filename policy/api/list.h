@@ -4,8 +4,7 @@
  * rows beyond number `from`, and from where the next page goes on; `next` is absent on the last. A page is full of what
  * the caller may see: how much else there is is nobody's business (A1). A handler is
  *
- *     return api_list_begin(&l, r, flags) && (may the caller?) && api_list_end(&l, rows, read_row);
- */
+ *     return api_list_begin(&l, r, flags) && (may the caller?) && api_list_end(&l, rows, read_row); */
 #ifndef PARTA_POLICY_API_LIST_H
 #define PARTA_POLICY_API_LIST_H
 

@@ -89,8 +89,8 @@ static bool begin_erasure(struct request *r, const char *user_id)
     return true;
 }
 
-/* One's own: with the password, because it cannot be taken back. An account without one has no other proof to ask for.
- */
+/* One's own: with the password, because it cannot be taken back. An account without one has no
+ * other proof to ask for. */
 static bool erase_own(struct request *r)
 {
     struct actor actor;

@@ -1,5 +1,5 @@
-/* Signing up by a link, for pages (C1–C5). Matrix clients do the same by /register with the link as registration token.
- */
+/* Signing up by a link, for pages (C1–C5). Matrix clients do the same by /register with the link
+ * as registration token. */
 #include <string.h>
 
 #include "client-api/login_common.h"

@@ -237,8 +237,8 @@ static bool take_header(struct verifying *v, const struct audit_line *line, bool
     return check_hash(v, line) && check_signature(v, line);
 }
 
-/* In a school's part the numbers of others' entries are missing, and with them what prev names: there each entry is held
- * by its own signature alone, and what was left out shows only against the whole log. */
+/* In a school's part the numbers of others' entries are missing, and with them what prev names: there each entry is
+ * held by its own signature alone, and what was left out shows only against the whole log. */
 static bool check_place(struct verifying *v, const struct audit_line *line)
 {
     unsigned char prev[AUDIT_HASH_BYTES];

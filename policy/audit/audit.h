@@ -24,8 +24,8 @@ struct actor;
 struct db;
 struct tx;
 
-/* What is to be remembered. subject, details: new references that audit_append takes; NULL: none. Borrowed otherwise.
- */
+/* What is to be remembered. subject, details: new references that audit_append takes; NULL:
+ * none. Borrowed otherwise. */
 struct audit_note {
     const struct actor *actor;
     const char *act;    /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */

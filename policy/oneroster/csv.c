@@ -38,8 +38,8 @@ const char *roster_problem_text(const struct roster_problem *problem, char *out,
     return out;
 }
 
-/* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as a control character.
- */
+/* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as
+ * a control character. */
 static int is_row_end(unsigned char c)
 {
     return c == CSV_LF;

@@ -1,5 +1,5 @@
-/* Inside the import: what import.c (the job) and import_apply.c (the roster into the store) share. What follows for rooms
- * and accounts is reconcile.h's. */
+/* Inside the import: what import.c (the job) and import_apply.c (the roster into the store) share. What follows for
+ * rooms and accounts is reconcile.h's. */
 #ifndef PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
 #define PARTA_POLICY_ONEROSTER_IMPORT_PRIVATE_H
 

@@ -302,8 +302,8 @@ static struct roster_delta *collect_whole(struct pulling *p)
 
 /* --- The pull --- */
 
-/* What the next increment counts from: the latest stamp, but nothing after this pull began, by the source's own clock.
- */
+/* What the next increment counts from: the latest stamp, but nothing after this pull began, by
+ * the source's own clock. */
 static void next_modified(const struct pulling *p, const char *before, char out[MIRROR_MODIFIED_BYTES])
 {
     char moment[MOMENT_BYTES];

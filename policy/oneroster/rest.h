@@ -2,8 +2,8 @@
  *
  * Each collection is a row of a table: its path, the table that its records become, and which member becomes which
  * column. A user's roles, which the CSV binding keeps in a file of their own, are told with the user. What comes is not
- * trusted: the snapshot's reader checks every cell afterwards, and here nothing passes that could not stand in a cell.
- */
+ * trusted: the snapshot's reader checks every cell afterwards, and here nothing passes that could
+ * not stand in a cell. */
 #ifndef PARTA_POLICY_ONEROSTER_REST_H
 #define PARTA_POLICY_ONEROSTER_REST_H
 

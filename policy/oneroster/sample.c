@@ -152,8 +152,8 @@ static const char *patronymic(size_t father, bool woman)
     return woman ? SAMPLE_FATHERS[father].daughter : SAMPLE_FATHERS[father].son;
 }
 
-/* kind tells people apart that share numbers: 1 mother, 2 father, 3 pupil, 4 class teacher, 5 subject teacher, 6 staff.
- */
+/* kind tells people apart that share numbers: 1 mother, 2 father, 3 pupil, 4 class teacher, 5
+ * subject teacher, 6 staff. */
 static struct names plain_names(const struct world *w, int kind, int school, int number, bool woman)
 {
     int at = number * 8 + kind;

@@ -276,8 +276,8 @@ static const char *or_empty(const char *s)
     return s != NULL ? s : "";
 }
 
-/* Enough of the person's sourcedId to know whom a problem is about, and what tells the role from the person's others.
- */
+/* Enough of the person's sourcedId to know whom a problem is about, and what tells the role from
+ * the person's others. */
 static void told_id(const char *user, const struct told_role *role, char id[TOLD_ID_BYTES])
 {
     unsigned char hash[crypto_generichash_BYTES_MIN];

@@ -291,8 +291,8 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
 
 /* --- Enrollments --- */
 
-/* After something was ended by hand: the roles that followed from it, whoever wrote them, and those of the guardians.
- */
+/* After something was ended by hand: the roles that followed from it, whoever wrote them, and
+ * those of the guardians. */
 static bool drop_unsupported(struct doing *d, user_no user)
 {
     static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_CLASS_TEACHER, ROLE_GUARDIAN};

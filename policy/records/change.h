@@ -40,8 +40,8 @@ user_no change_person(struct changing_records *c, const struct person_row *perso
 user_no change_person_of_account(struct changing_records *c, user_no account, const struct person_row *person,
                                  school_no school);
 
-/* Roles. A role of pupil, class teacher or guardian follows from enrollments and guardianships and is not given here.
- */
+/* Roles. A role of pupil, class teacher or guardian follows from enrollments and guardianships
+ * and is not given here. */
 bool change_role(struct changing_records *c, const struct role_row *role);
 bool change_role_end(struct changing_records *c, const struct role_row *role);
 

@@ -278,7 +278,8 @@ static bool derive_guardians(struct reconciling *s, user_no user)
 }
 
 /* In two rounds, because a guardian's roles derive from roles of the children, which the first has made. Between them
- * the families of all who were touched are touched, but not the families of these: a child's sibling is not concerned. */
+ * the families of all who were touched are touched, but not the families of these: a child's
+ * sibling is not concerned. */
 static bool derive_roles(struct reconciling *s)
 {
     if (!for_touched(s, derive_own))

@@ -6,10 +6,10 @@
  * again; names; roster_members, powers, leaves and joins; rooms and accounts of those who lost a school; restricted
  * pupils (D7).
  *
- * Whatever changes schools, classes, people, roles, enrollments, guardianships or account states calls reconcile_touch for
- * each person concerned (reconcile_all when it can't be said, as in a bulk import) and reconcile_finish before its job
- * ends. Work is proportional to the people touched. Guardians of a touched child, and children of a touched guardian,
- * are found by reconcile itself. */
+ * Whatever changes schools, classes, people, roles, enrollments, guardianships or account states calls reconcile_touch
+ * for each person concerned (reconcile_all when it can't be said, as in a bulk import) and reconcile_finish before its
+ * job ends. Work is proportional to the people touched. Guardians of a touched child, and children of a touched
+ * guardian, are found by reconcile itself. */
 #ifndef PARTA_POLICY_RECORDS_RECONCILE_H
 #define PARTA_POLICY_RECORDS_RECONCILE_H
 

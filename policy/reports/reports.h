@@ -21,8 +21,8 @@ bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struc
 bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
                      struct error *e);
 
-/* Inside a job: reconciles it, with a word on what was done. ERROR_NOT_FOUND also where the actor may not know of it.
- */
+/* Inside a job: reconciles it, with a word on what was done. ERROR_NOT_FOUND also where the
+ * actor may not know of it. */
 bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t if_version);
 
 /* The report as the office sees it: new reference. server_name for ids. */

@@ -28,9 +28,9 @@
 enum act {
     ACT_CREATE_ROOM, /* the room itself; its invites are ACT_INVITE, its initial state ACT_STATE, once it is recorded */
     ACT_UPGRADE_ROOM,
-    ACT_INVITE, /* target: who is invited */
-    ACT_JOIN, /* target: who joins: the actor, or whom the service user joins by force. By id, alias, invite, restricted
-               */
+    ACT_INVITE,  /* target: who is invited */
+    ACT_JOIN,    /* target: who joins: the actor, or whom the service user joins by force. By id,
+               * alias, invite, restricted */
     ACT_KNOCK,   /* target: the actor */
     ACT_LEAVE,   /* target: the actor. Also to reject an invite or take back a knock */
     ACT_KICK,    /* target: who is kicked, or whose invite is withdrawn */
@@ -41,9 +41,9 @@ enum act {
     ACT_REDACT,  /* target: who wrote it, where that is known */
     ACT_ALIAS,   /* to set or delete an alias of the room */
     ACT_PUBLISH, /* to list it in, or take it off, the public room directory */
-    ACT_SEE,  /* to learn of the room without being in it: alias look-up, public rooms, summary, world-readable history
-               */
-    ACT_NAME, /* to change one's own display name; in no room */
+    ACT_SEE,     /* to learn of the room without being in it: alias look-up, public rooms, summary,
+               * world-readable history */
+    ACT_NAME,    /* to change one's own display name; in no room */
 
     /* --- between people, in no room --- */
     ACT_PROFILE, /* target: whose profile is read (A6) */
@@ -115,8 +115,8 @@ struct pair_facts {
 
 /* What the school's own records and people say about an office act. */
 struct office_facts {
-    bool operator_; /* the regional operator, with the scope for this act; the actor's own facts are then not looked at
-                     */
+    bool operator_;     /* the regional operator, with the scope for this act; the actor's own facts
+                     * are then not looked at */
     bool class_teacher; /* the actor is class teacher of the class, or of target's class */
     bool guardian;      /* the actor is target's guardian */
     bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */

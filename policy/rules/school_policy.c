@@ -433,8 +433,8 @@ static int quiet_minutes(const struct school_policy *p)
     return (p->quiet.to_minute - p->quiet.from_minute + MINUTES_A_DAY) % MINUTES_A_DAY;
 }
 
-/* < 0: a is the stricter one: by mode, then by length; the rest only so that the order of the two makes no difference.
- */
+/* < 0: a is the stricter one: by mode, then by length; the rest only so that the order of the two
+ * makes no difference. */
 static int quiet_compare(const struct school_policy *a, const struct school_policy *b)
 {
     int differences[] = {(int)b->quiet.mode - (int)a->quiet.mode, quiet_minutes(b) - quiet_minutes(a),

@@ -111,8 +111,8 @@ application_no guardian_begin(struct changing_records *c, user_no user, const st
     return begin(c, user, link, self, APPLICATION_BEGUN);
 }
 
-/* The application that stands for this confirmation: the one begun with the account, or a new one, which uses the link.
- */
+/* The application that stands for this confirmation: the one begun with the account, or a new one,
+ * which uses the link. */
 static application_no stand(struct changing_records *c, const struct guardian_confirmation *how,
                             const struct guardian_view *view)
 {

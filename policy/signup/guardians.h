@@ -9,8 +9,8 @@
  * D2, D4: whoever confirms is no pupil under age, is not the child, has no address of the child's, and, where the
  * server can verify addresses, has one of their own: otherwise a child with two browsers would be its own parent.
  *
- * D7 is the reconciling's (policy/records/reconcile.h): the guardianship lifts the restriction, its end brings it back.
- */
+ * D7 is the reconciling's (policy/records/reconcile.h): the guardianship lifts the restriction,
+ * its end brings it back. */
 #ifndef PARTA_POLICY_SIGNUP_GUARDIANS_H
 #define PARTA_POLICY_SIGNUP_GUARDIANS_H
 

@@ -11,8 +11,8 @@
 #define MESSAGES_MAX 200000
 
 /* One run's messages: when each was due, and what went wrong. Numbers are given out in the order of sending, per room
- * one sender at a time or not: what is checked is that every poller sees every number once and each sender's in order.
- */
+ * one sender at a time or not: what is checked is that every poller sees every number once and
+ * each sender's in order. */
 struct changelog {
     int64_t due_us[MESSAGES_MAX];
     int sent, answered;

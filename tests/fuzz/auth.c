@@ -1,6 +1,6 @@
 /* Any JSON as a room and an event in it: the rules come to a verdict, a refusal has its sentence, and it is the same
- * when asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey": {"sender", "content"}}}.
- */
+ * when asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey":
+ * {"sender", "content"}}}. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

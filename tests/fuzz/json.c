@@ -1,5 +1,5 @@
-/* Any bytes: what json_parse accepts has one canonical form, which reads back to itself and is what the grammar allows.
- */
+/* Any bytes: what json_parse accepts has one canonical form, which reads back to itself and is
+ * what the grammar allows. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Linked into every unit test: PARTA_TEST_CASE='size*' runs only the cases whose function's name fits (./dev test NAME --case). */
+/* Linked into every unit test: PARTA_TEST_CASE='size*' runs only the cases whose function's name fits
+ * (./dev test NAME --case). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

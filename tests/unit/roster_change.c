@@ -1,5 +1,5 @@
-/* Single changes of the records and what follows from them: rooms, powers, roles, account states, accounts (school.md B1, B3,
- * D5, D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
+/* Single changes of the records and what follows from them: rooms, powers, roles, account states, accounts (school.md
+ * B1, B3, D5, D7, E1 to E7, G1, G2, J2), beside what rosters keep. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -343,8 +343,8 @@ static void test_pupil_and_guardian(void **state)
     fixture_stop(&f);
 }
 
-/* D7 does not touch what somebody decided; who is of age, or whose age the school counts as grown, is not restricted.
- */
+/* D7 does not touch what somebody decided; who is of age, or whose age the school counts as
+ * grown, is not restricted. */
 static void test_account_state(void **state)
 {
     struct fixture f;

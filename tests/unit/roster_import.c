@@ -190,8 +190,8 @@ static void assert_class_rooms(struct fixture *f, const struct roster *roster)
     free(want);
 }
 
-/* One export after another: other families and names (another seed), more and fewer classes, schools that come and go.
- */
+/* One export after another: other families and names (another seed), more and fewer classes,
+ * schools that come and go. */
 static void test_sequence(void **state)
 {
     static const struct {

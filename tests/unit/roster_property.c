@@ -3,8 +3,9 @@
  * Random schools, each kept by one of two rosters, and random steps: imports with random differences, single changes by
  * hand on everybody's records, rooms that people make, upgrades of roster rooms, restarts, a database that fails at the
  * n-th call, kill -9 in the middle. After each step everything is worked out again from the records, by other code than
- * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (account states), G2 (who is gone
- * is gone), A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no others).
+ * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (account states), G2 (who is
+ * gone is gone), A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no
+ * others).
  *
  * Seeds are printed; PARTA_SEED runs one alone, PARTA_SEEDS_MS gives the random part more time. */
 #include <setjmp.h>
@@ -932,8 +933,8 @@ static void live_until_killed(struct run *r)
     }
 }
 
-/* kill -9 at any moment. The parent's file is older than what the child imported, which makes the next import larger.
- */
+/* kill -9 at any moment. The parent's file is older than what the child imported, which makes
+ * the next import larger. */
 static void step_kill(struct run *r)
 {
     int us = 1000 + below(&r->chance, 30000);

@@ -1,5 +1,5 @@
-/* A small school for the tests of sign-up: two classes, an administrator, a class teacher, pupils; and another school.
- */
+/* A small school for the tests of sign-up: two classes, an administrator, a class teacher,
+ * pupils; and another school. */
 #ifndef PARTA_TESTS_SIGNUP_WORLD_H
 #define PARTA_TESTS_SIGNUP_WORLD_H
 

@@ -1,6 +1,6 @@
 /* A property of /sync: whatever happens in which order, and however seldom and with whatever limit a client syncs, it
- * ends up with exactly the room's timeline and the room's state, and is told the unread counts that follow from them.
- */
+ * ends up with exactly the room's timeline and the room's state, and is told the unread counts
+ * that follow from them. */
 #include "tests/unit/sync_world.h"
 
 #define USERS 6

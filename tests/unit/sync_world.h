@@ -1,4 +1,5 @@
-/* What the tests of /sync share: a server's lower half with hub and service, devices that sync, and what they then know.
+/* What the tests of /sync share: a server's lower half with hub and service, devices that sync, and what they then
+ * know.
  *
  * A watcher is a client: it applies each answer as the specification says, and keeps the room's timeline and state.
  * Gaps that a limited timeline leaves are filled by paging between the tokens, as clients do. */

@@ -116,8 +116,8 @@ static json_t *bare_content(struct bulk_join *j, struct room *room)
     return json_pack("{s:s, s:s}", "membership", "join", "join_authorised_via_users_server", j->actor_id);
 }
 
-/* What can go the short way: all that the ordinary way would ask of each (rooms/events/plan.h) is here asked once, for a
- * target who stands for every stranger to the room. Its content is the same for all but for the profile, which event
+/* What can go the short way: all that the ordinary way would ask of each (rooms/events/plan.h) is here asked once, for
+ * a target who stands for every stranger to the room. Its content is the same for all but for the profile, which event
  * authorization does not look at. A room with a predecessor does not go this way, because whoever enters one carries
  * things over (upgrade_carry.h); nor do room versions 1 and 2, whose ids are not hashes (complete.h). */
 static bool plan_room(struct bulk_join *j, struct bulk_room *r, const char *target)

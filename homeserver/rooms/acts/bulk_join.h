@@ -3,9 +3,9 @@
  * The result is that of membership_act with ACT_JOIN for one after the other: the same events in the same order, past
  * the same gate. It costs a fraction, because what is the same for all who enter a room for the first time is worked
  * out once a room (which events authorise them, whether event authorization lets the service user bring somebody in,
- * what a redaction would leave of the event) and because another core signs (rooms/events/complete.h). What is each one's
- * own is asked for each: the school's gate, the name, place in the line, hashes. Whoever was in the room before goes
- * the ordinary way; who is banned is unbanned first.
+ * what a redaction would leave of the event) and because another core signs (rooms/events/complete.h). What is each
+ * one's own is asked for each: the school's gate, the name, place in the line, hashes. Whoever was in the room before
+ * goes the ordinary way; who is banned is unbanned first.
  *
  * Cheapest when those who enter one room come together. The rows of the last few hundred events are written late, so
  * between bulk_join_begin and bulk_join_finish the job does nothing else in rooms. */

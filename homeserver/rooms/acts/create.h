@@ -28,9 +28,9 @@ struct room_plan {
     const json_t *initial_state;
     const json_t *invite; /* array of user ids */
     bool is_direct;
-    /* Records to which school the room belongs and what it is there (store/school/school_rooms.h), right after its row is
-     * there. NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked at
-     * when record is NULL. */
+    /* Records to which school the room belongs and what it is there (store/school/school_rooms.h), right after its row
+     * is there. NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked
+     * at when record is NULL. */
     enum room_kind kind;
     bool (*record)(struct tx *tx, room_no room, void *arg);
     void *record_arg;

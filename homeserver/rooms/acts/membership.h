@@ -1,5 +1,5 @@
-/* What people do with their and others' membership (Client-Server API, "Room membership"). All inside a writer's job.
- */
+/* What people do with their and others' membership (Client-Server API, "Room membership"). All
+ * inside a writer's job. */
 #ifndef PARTA_ROOMS_ACTS_MEMBERSHIP_H
 #define PARTA_ROOMS_ACTS_MEMBERSHIP_H
 

@@ -46,8 +46,8 @@ struct plan {
 void plan_init(struct plan *plan, struct room *room, struct tx *tx);
 void plan_finish(struct plan *plan);
 
-/* Asks everything about draft and frames the event. event: zeroed. false: *e is the refusal; finish both all the same.
- */
+/* Asks everything about draft and frames the event. event: zeroed. false: *e is the refusal;
+ * finish both all the same. */
 bool plan_event(struct plan *plan, const struct draft *draft, struct new_event *event, struct error *e);
 
 /* Asks what is the same for all who join the room for the first time with such a content (a profile beside it changes

@@ -17,8 +17,8 @@
 
 struct tx;
 
-/* Both: false: the database failed, and the job must answer false. event->pdu has its id before record_place only if the
- * room is called after it (version 12's m.room.create). A first join (event->first) does not count itself in
+/* Both: false: the database failed, and the job must answer false. event->pdu has its id before record_place only if
+ * the room is called after it (version 12's m.room.create). A first join (event->first) does not count itself in
  * rooms.joined: the caller counts them together (memberships_count_more). */
 bool record_place(struct tx *tx, struct new_event *event);
 bool record_write(struct tx *tx, struct new_event *event);

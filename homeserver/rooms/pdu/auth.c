@@ -421,8 +421,8 @@ static bool lists_creator(const struct check *c)
     return false;
 }
 
-/* Whether the sender may turn one level into another; NULL: absent. Another person's level must be below the sender's.
- */
+/* Whether the sender may turn one level into another; NULL: absent. Another person's level must
+ * be below the sender's. */
 static bool may_change(const struct check *c, const json_t *from, const json_t *to, bool of_other)
 {
     int64_t old = 0, new = 0;
@@ -477,8 +477,8 @@ static enum verdict redaction(struct check *c)
     return allow_if(c, *own != '\0' && same(of, own), "Your power level is too low to redact this event.");
 }
 
-/* The rules in their order. A row speaks about events of its type (NULL: of all) in versions with its feature (0: all).
- */
+/* The rules in their order. A row speaks about events of its type (NULL: of all) in versions with
+ * its feature (0: all). */
 static const struct {
     const char *type;
     unsigned feature;

@@ -59,8 +59,8 @@ enum pdu_part {
     PDU_WHOLE = PDU_HASHES | PDU_SIGNATURES, /* as sent to other servers */
 };
 
-/* Appends the event in its version's federation format as canonical JSON, without "unsigned". parts: of enum pdu_part.
- */
+/* Appends the event in its version's federation format as canonical JSON, without "unsigned".
+ * parts: of enum pdu_part. */
 void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts);
 
 /* Completes an event of this server: fills in hash, signer, key_id, signature and event_id (versions 1 and 2: event_id

@@ -21,8 +21,8 @@ enum redact_keeps {
 /* What redaction leaves of the content of an event of this type, without looking at it. */
 enum redact_keeps redact_keeps(const struct room_version *version, const char *type);
 
-/* The redacted content: a new reference that the caller owns; the values are shared with content. content: an object.
- */
+/* The redacted content: a new reference that the caller owns; the values are shared with
+ * content. content: an object. */
 json_t *redact_content(const struct room_version *version, const char *type, const json_t *content);
 
 /* The same from canonical JSON to canonical JSON: appends. Parses only when some keys may stay. */

@@ -9,8 +9,8 @@
  * for it: the writer after every job (which it then rolls back), the HTTP dispatcher after every handler (which then
  * answers 500). Code between them reads as if nothing could fail.
  *
- * A broken UNIQUE, CHECK or key constraint is such a failure, because PostgreSQL would end the transaction over it: what
- * may be there already is looked up before, in the same job, or met by ON CONFLICT.
+ * A broken UNIQUE, CHECK or key constraint is such a failure, because PostgreSQL would end the transaction over it:
+ * what may be there already is looked up before, in the same job, or met by ON CONFLICT.
  *
  *     struct stmt *q = db_query(db, &USERS, USER_BY_LOCALPART, "t", localpart);
  *     if (stmt_next(q))

@@ -162,8 +162,8 @@ static const char *const MIGRATIONS[] = {
     " room_no INTEGER PRIMARY KEY REFERENCES rooms, kind TEXT NOT NULL, school_no INTEGER NOT NULL REFERENCES schools,"
     " class_no INTEGER NOT NULL DEFAULT 0, UNIQUE (school_no, class_no, kind)) STRICT;"
 
-    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in the same transaction
-                                     */
+    "CREATE TABLE roster_members (" /* E2: whom the roster holds in a roster room; derived, kept in
+                                     * the same transaction */
     " room_no INTEGER NOT NULL REFERENCES rooms, user_no INTEGER NOT NULL REFERENCES users,"
     " power INTEGER NOT NULL," /* by post (E3); 0: an ordinary member */
     " PRIMARY KEY (room_no, user_no)) STRICT;"
@@ -313,8 +313,7 @@ static const char *const MIGRATIONS[] = {
     " created_ms INTEGER NOT NULL, expires_ms INTEGER, revoked_ms INTEGER) STRICT;"
 
     "CREATE TABLE idempotency (" /* what a request with that key was answered; the reply is sealed
-                                  * (policy/api/idempotency.h)
-                                  */
+                                  * (policy/api/idempotency.h) */
     " caller TEXT NOT NULL, key_hash BLOB NOT NULL, request_hash BLOB NOT NULL, status INTEGER NOT NULL,"
     " version INTEGER NOT NULL, reply BLOB NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (caller, key_hash)) "
     "STRICT;"

@@ -1,7 +1,7 @@
 /* Group commit.
  *
- * A sync of the disk takes longer than all else that a message costs, so the jobs that came while the last sync ran share
- * the next one. Nobody waits to fill a group: under little load it is one job, under much it grows by itself to
+ * A sync of the disk takes longer than all else that a message costs, so the jobs that came while the last sync ran
+ * share the next one. Nobody waits to fill a group: under little load it is one job, under much it grows by itself to
  * what one sync's time brings, and the time per job falls as the load rises.
  *
  * Jobs of a group must not see each other's failures: each has a savepoint, and what it left in memory (changes for the
@@ -203,8 +203,8 @@ static bool commit_group(struct writer *w, struct waiting *first)
     return true;
 }
 
-/* All that wait, in the order they came, up to GROUP_MAX: what one failed commit takes with it, and the time that readers
- * wait for news, stay bounded. NULL: the writer stops and nothing is left. */
+/* All that wait, in the order they came, up to GROUP_MAX: what one failed commit takes with it, and the time that
+ * readers wait for news, stay bounded. NULL: the writer stops and nothing is left. */
 static struct waiting *take_group(struct writer *w)
 {
     pthread_mutex_lock(&w->lock);

@@ -29,8 +29,8 @@ int64_t delayed_messages_find(struct db *db, device_no device, room_no room, con
 
 int64_t delayed_messages_last(struct db *db); /* the newest one's number; 0: there is none */
 
-/* The one that has been due for longest, of those up to that number; one row or none, strings borrowed; stmt_end after.
- */
+/* The one that has been due for longest, of those up to that number; one row or none, strings
+ * borrowed; stmt_end after. */
 struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t last);
 bool delayed_messages_next(struct stmt *q, struct delayed_message *row);
 
