@@ -142,7 +142,7 @@ static bool id_is_free(const struct changing_records *c, const char *sourced_id)
            error_set(c->e, ERROR_CONFLICT, "This sourcedId is another person's.");
 }
 
-/* A new record for that account; the name follows when all is settled. */
+/* A new record for that account; the name follows with reconciling. */
 static bool person_insert(struct doing *d, user_no account, const struct person_row *person)
 {
     char drawn[32];

@@ -1,4 +1,4 @@
-/* The rooms that are the schools' picture: what each looks like, making, renaming and archiving them, powers by post,
+/* The rooms of the roster: what each is like, making, renaming and archiving them, powers by post,
  * joins and leaves (school.md E1 to E4, E6). reconcile.c decides which and who; here is how. All inside a job, by the
  * server's own service user. */
 #ifndef PARTA_POLICY_RECORDS_ROSTER_ROOMS_H
