@@ -1,4 +1,4 @@
-/* The fast path of /sync gives the same answer as composing: random days in two rooms, each person with two devices. */
+/* The fast path of /sync gives the same answer as the sections do: random days in two rooms, each person with two devices. */
 #include "tests/unit/sync_world.h"
 
 #include <pthread.h>
@@ -26,7 +26,7 @@ struct day {
     char *room_ids[ROOMS];
     struct device devices[DEVICES];
     unsigned seed;
-    int hot, cold;
+    int fast, slow;
 };
 
 static const char *const NAMES[USERS] = {"anna", "boris", "clara", "dmitri", "elena"};
@@ -172,47 +172,47 @@ static void strip_ages(json_t *value)
         strip_ages(inner);
 }
 
-static void check_same(struct text *hot, json_t *composed)
+static void check_same(struct text *fast, json_t *whole)
 {
     struct error e;
-    json_t *answer = json_parse(hot->data, hot->len, &e);
+    json_t *answer = json_parse(fast->data, fast->len, &e);
     assert_non_null(answer);
     strip_ages(answer);
-    strip_ages(composed);
-    if (!json_equal(answer, composed)) {
-        char *a = json_canonical(answer), *b = json_canonical(composed);
-        fail_msg("hot: %s\ncomposed: %s", a, b);
+    strip_ages(whole);
+    if (!json_equal(answer, whole)) {
+        char *a = json_canonical(answer), *b = json_canonical(whole);
+        fail_msg("fast: %s\ncomposed: %s", a, b);
     }
     json_decref(answer);
 }
 
-/* Up-to-date devices hear of the wake as parked polls do. Sometimes the hot answer is taken on trust, so that what it
+/* Up-to-date devices hear of the wake as parked polls do. Sometimes the fast answer is taken on trust, so that what it
  * leaves in memory is what the next one builds on. */
 static void hear(struct day *d, struct device *device)
 {
-    struct text hot = TEXT_INIT;
+    struct text fast = TEXT_INIT;
     struct sync_request ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
     if (hub_last_change(d->w.hub, device->user) <= device->since)
         return;
-    bool is_hot = fast_path_answer(d->w.sync, d->w.last, &ask, &hot);
-    d->hot += is_hot;
-    d->cold += !is_hot;
-    if (is_hot && pick(d, 2) == 0) {
+    bool is_fast = fast_path_answer(d->w.sync, d->w.last, &ask, &fast);
+    d->fast += is_fast;
+    d->slow += !is_fast;
+    if (is_fast && pick(d, 2) == 0) {
         device->since = d->w.last->pos;
     } else {
-        json_t *composed = world_sync(&d->w, &ask, &device->since, NULL);
-        if (is_hot)
-            check_same(&hot, composed);
+        json_t *whole = world_sync(&d->w, &ask, &device->since, NULL);
+        if (is_fast)
+            check_same(&fast, whole);
         for (int i = 0; i < ROOMS; ++i)
             world_check_unread(&d->w, d->rooms[i], device->user, device->user_id,
-                               world_section(&d->w, composed, "join", d->rooms[i]), device->since);
-        json_decref(composed);
+                               world_section(&d->w, whole, "join", d->rooms[i]), device->since);
+        json_decref(whole);
     }
-    text_clear(&hot);
+    text_clear(&fast);
     ask.since = d->w.last->pos; /* a poll that was parked while the wake was still on its way to the loop */
-    assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &hot));
-    assert_int_equal(hot.len, 0);
-    text_finish(&hot);
+    assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &fast));
+    assert_int_equal(fast.len, 0);
+    text_finish(&fast);
 }
 
 static void day_start(struct day *d, unsigned seed)
@@ -254,12 +254,12 @@ static void run(unsigned seed)
         for (int i = 0; i < DEVICES; ++i)
             hear(&d, &d.devices[i]);
     }
-    print_message("# hot %d, composed %d\n", d.hot, d.cold);
-    assert_true(d.hot > d.cold / 2); /* or the test proves nothing */
+    print_message("# fast %d, whole %d\n", d.fast, d.slow);
+    assert_true(d.fast > d.slow / 2); /* or the test proves nothing */
     day_stop(&d);
 }
 
-static void hot_and_composed_are_the_same(void **state)
+static void both_ways_give_the_same_answer(void **state)
 {
     for (unsigned seed = 1; seed <= 4; ++seed)
         run(seed);
@@ -318,7 +318,7 @@ static bool neighbour_job(struct tx *tx, void *arg, struct error *e)
 static void after_a_rollback_a_worker_answers(void **state)
 {
     struct day d;
-    struct text hot = TEXT_INIT;
+    struct text fast = TEXT_INIT;
     struct error e;
     struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER};
     day_start(&d, 1);
@@ -345,22 +345,22 @@ static void after_a_rollback_a_worker_answers(void **state)
         struct device *device = &d.devices[i];
         struct sync_request ask = {device->user, device->no, device->user_id, before, false, false, device->filter};
         assert_true(hub_last_change(d.w.hub, device->user) > before);
-        assert_false(fast_path_answer(d.w.sync, d.w.last, &ask, &hot));
-        json_t *composed = world_sync(&d.w, &ask, NULL, NULL);
+        assert_false(fast_path_answer(d.w.sync, d.w.last, &ask, &fast));
+        json_t *whole = world_sync(&d.w, &ask, NULL, NULL);
         json_t *events =
-            json_get_array(json_get_object(world_section(&d.w, composed, "join", d.rooms[0]), "timeline"), "events");
+            json_get_array(json_get_object(world_section(&d.w, whole, "join", d.rooms[0]), "timeline"), "events");
         assert_int_equal(json_array_size(events), 1);
-        json_decref(composed);
+        json_decref(whole);
     }
-    text_finish(&hot);
+    text_finish(&fast);
     day_stop(&d);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hot_and_composed_are_the_same),
+        cmocka_unit_test(both_ways_give_the_same_answer),
         cmocka_unit_test(after_a_rollback_a_worker_answers),
     };
-    return cmocka_run_group_tests_name("sync_hot", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fast_path", tests, NULL, NULL);
 }
