@@ -3,8 +3,8 @@
  * Each change of a room's list takes a position of the stream in a job of the writer (which writes nothing to disk), so
  * that it stands in order with everything else and wakes who is in the room. A client that goes silent is taken off the
  * list when its timeout ends, by a thread of this module. The list is set inside the job, before anybody can hear of
- * its position; whoever gathers an answer compares that position with the snapshot's, so that nothing is told too early or
- * twice. */
+ * its position; whoever gathers an answer compares that position with the snapshot's, so that nothing is told too early
+ * or twice. */
 #ifndef PARTA_SYNC_TYPING_H
 #define PARTA_SYNC_TYPING_H
 

@@ -1,4 +1,5 @@
-/* The fast path of /sync gives the same answer as the sections do: random days in two rooms, each person with two devices. */
+/* The fast path of /sync gives the same answer as the sections do: random days in two rooms, each
+ * person with two devices. */
 #include "tests/unit/sync_world.h"
 
 #include <pthread.h>
