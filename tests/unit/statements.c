@@ -31,31 +31,51 @@ static const struct watched {
     {"room_state", NULL, EPOCH_LIFE},        {"policies", NULL, EPOCH_POLICIES},
 };
 
-/* SQLite asks for each table that a statement would write while it is being prepared; all is allowed. A new row writes
- * all columns. */
-static int watch(void *arg, int action, const char *table, const char *column, const char *database, const char *by)
-{
-    unsigned *moved = arg;
-    bool whole = action == SQLITE_INSERT || action == SQLITE_DELETE;
-    for (size_t i = 0; (whole || action == SQLITE_UPDATE) && i < sizeof WATCHED / sizeof *WATCHED; ++i)
-        if (strcmp(WATCHED[i].table, table) == 0 &&
-            (whole || WATCHED[i].column == NULL || strcmp(WATCHED[i].column, column) == 0))
-            *moved |= WATCHED[i].epochs;
-    return SQLITE_OK;
-}
+/* What facts read beside it, and what never changes as long as its row lives. */
+static const char *const FIXED[][2] = {
+    {"rooms", "room_no"},
+    {"rooms", "creator"},
+    {"users", "user_no"},
+    {"users", "localpart"},
+
+};
 
 struct world {
     struct fixture f;
     sqlite3 *raw;
     unsigned moved;
+    char stale[128]; /* a column that the statement reads and nothing watches; "": none */
 };
+
+/* SQLite asks for each column that a statement would read or write while it is being prepared; all is allowed. A new
+ * row writes all columns. */
+static int watch(void *arg, int action, const char *table, const char *column, const char *database, const char *by)
+{
+    struct world *w = arg;
+    bool whole = action == SQLITE_INSERT || action == SQLITE_DELETE, watched = false;
+    if (!whole && action != SQLITE_UPDATE && action != SQLITE_READ)
+        return SQLITE_OK;
+    for (size_t i = 0; i < sizeof WATCHED / sizeof *WATCHED; ++i) {
+        if (strcmp(WATCHED[i].table, table) != 0 ||
+            !(whole || WATCHED[i].column == NULL || strcmp(WATCHED[i].column, column) == 0))
+            continue;
+        watched = true;
+        if (action != SQLITE_READ)
+            w->moved |= WATCHED[i].epochs;
+    }
+    for (size_t i = 0; action == SQLITE_READ && i < sizeof FIXED / sizeof *FIXED; ++i)
+        watched |= strcmp(FIXED[i][0], table) == 0 && strcmp(FIXED[i][1], column) == 0;
+    if (action == SQLITE_READ && !watched && *table != '\0')
+        snprintf(w->stale, sizeof w->stale, "%s.%s", table, column);
+    return SQLITE_OK;
+}
 
 static int setup(void **state)
 {
     static struct world w;
     fixture_start(&w.f);
     assert_int_equal(sqlite3_open(w.f.path, &w.raw), SQLITE_OK);
-    assert_int_equal(sqlite3_set_authorizer(w.raw, watch, &w.moved), SQLITE_OK);
+    assert_int_equal(sqlite3_set_authorizer(w.raw, watch, &w), SQLITE_OK);
     *state = &w;
     return 0;
 }
@@ -72,6 +92,7 @@ static bool prepares(struct world *w, const char *text)
 {
     sqlite3_stmt *stmt = NULL;
     w->moved = 0;
+    w->stale[0] = '\0';
     bool done = sqlite3_prepare_v2(w->raw, text, -1, &stmt, NULL) == SQLITE_OK;
     if (!done)
         print_message("# %s\n", sqlite3_errmsg(w->raw));
@@ -95,6 +116,24 @@ static void what_a_statement_writes_it_says(void **state)
     assert_true(n > 300);
 }
 
+/* The gate remembers facts until an epoch moves: a fact from what nothing watches would stay as it was
+ * (rooms/gate_cache.h). */
+static void what_facts_are_read_from_is_watched(void **state)
+{
+    struct world *w = *state;
+    int faults = 0, n = 0;
+    each_statement_set(set) for (int i = 0; strcmp(set->name, "rule_facts") == 0 && i < set->n; ++i, ++n)
+    {
+        assert_true(prepares(w, set->all[i].text));
+        if (w->stale[0] == '\0')
+            continue;
+        print_message("# statement %d reads %s, of which no epoch tells: add it to WATCHED\n", i, w->stale);
+        ++faults;
+    }
+    assert_int_equal(faults, 0);
+    assert_true(n > 10);
+}
+
 static void no_two_sets_have_one_name(void **state)
 {
     each_statement_set(a) each_statement_set(b) assert_true(a == b || strcmp(a->name, b->name) != 0);
@@ -113,12 +152,17 @@ static void a_statement_that_hides_what_it_writes_is_seen(void **state)
     assert_int_equal(w->moved, EPOCH_LIFE);
     assert_true(prepares(w, "DELETE FROM policies WHERE school_no IN (SELECT school_no FROM schools)"));
     assert_int_equal(w->moved, EPOCH_POLICIES);
+    assert_true(prepares(w, "SELECT r.user_no FROM roles r JOIN users u ON u.user_no = r.user_no WHERE u.state = $1"));
+    assert_string_equal(w->stale, "");
+    assert_true(prepares(w, "SELECT count(*) FROM reports"));
+    assert_string_equal(w->stale, "reports.");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_statement_writes_it_says),
+        cmocka_unit_test(what_facts_are_read_from_is_watched),
         cmocka_unit_test(no_two_sets_have_one_name),
         cmocka_unit_test(a_statement_that_hides_what_it_writes_is_seen),
     };

@@ -83,8 +83,8 @@ void writer_stop(struct writer *writer); /* finishes what waits; NULL is accepte
 /* Observers are added before the first job. */
 void writer_observe(struct writer *writer, writer_observer *fn, void *self);
 
-/* Runs job in the next group and waits until it is durable. false: refused or failed, *e says how, nothing changed.
- * Blocks (disk): workers only, never a loop. */
+/* Runs job in the next group and waits until it is durable. false: refused or failed, *e (never NULL) says how, nothing
+ * changed. Blocks (disk): workers only, never a loop. */
 bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error *e);
 
 /* The same without waiting: done(done_arg, ok) is called on the writer's thread once the job is durable or refused (or
