@@ -70,15 +70,16 @@ struct writer {
         struct undo *undos;
         size_t changes_cap, undos_cap;
         struct mark at;
-        int64_t serial; /* of the last job */
-        bool bulk;      /* tx_bulk */
+        int64_t serial;  /* of the last job */
+        bool bulk;       /* tx_bulk */
+        int n_observers; /* who hears of the group */
     } own;
 
     struct observer {
         writer_observer *fn;
         void *self;
     } observers[OBSERVERS_MAX];
-    int n_observers;
+    int n_observers; /* guarded by lock; rows stand before they count */
 };
 
 /* Positions up to `reserved` are good to hand out: after a crash the stream goes on behind what the disk says here, so
@@ -110,7 +111,7 @@ static void *grown(void *array, size_t n, size_t *cap, size_t item)
 
 bool tx_heard(const struct tx *tx)
 {
-    return tx->writer->n_observers != 0;
+    return tx->writer->own.n_observers != 0;
 }
 
 void tx_change(struct tx *tx, struct change change)
@@ -195,7 +196,7 @@ static bool commit_group(struct writer *w, struct waiting *first)
         return false;
     }
     w->committed = w->own.at.next; /* before the observers: a poll that one of them wakes reads up to it */
-    for (int i = 0; i < w->n_observers && w->own.at.n_changes != 0; ++i)
+    for (int i = 0; i < w->own.n_observers && w->own.at.n_changes != 0; ++i)
         w->observers[i].fn(w->observers[i].self, w->own.changes, w->own.at.n_changes);
     w->own.at.n_changes = w->own.at.n_undos = 0;
     w->groups += 1;
@@ -217,6 +218,7 @@ static struct waiting *take_group(struct writer *w)
     *end = NULL;
     if (w->head == NULL)
         w->tail = &w->head;
+    w->own.n_observers = w->n_observers;
     pthread_mutex_unlock(&w->lock);
     return first;
 }
@@ -294,9 +296,11 @@ void writer_stop(struct writer *w)
 
 void writer_observe(struct writer *w, writer_observer *fn, void *self)
 {
+    pthread_mutex_lock(&w->lock);
     if (w->n_observers == OBSERVERS_MAX)
         abort();
     w->observers[w->n_observers++] = (struct observer){fn, self};
+    pthread_mutex_unlock(&w->lock);
 }
 
 /* Called with the lock. false: the writer has stopped, and the error says so. */

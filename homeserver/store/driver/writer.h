@@ -80,7 +80,7 @@ typedef void writer_observer(void *self, const struct change *changes, size_t n)
 struct writer *writer_start(const char *path, const struct db_options *options);
 void writer_stop(struct writer *writer); /* finishes what waits; NULL is accepted */
 
-/* Observers are added before the first job. */
+/* It hears from the next group on. Whoever must hear of everything is added before the first job. */
 void writer_observe(struct writer *writer, writer_observer *fn, void *self);
 
 /* Runs job in the next group and waits until it is durable. false: refused or failed, *e (never NULL) says how, nothing
