@@ -68,7 +68,8 @@ static void read_room(struct asking *a)
         .kind = a->of.kind,
         .has_school = a->of.n_schools > 0,
         .encrypted = a->life.encrypted,
-        .made_by_pupil = a->of.made_by_pupil,
+        .has_pupil = a->life.has_pupil,
+        .staff_present = a->life.staff_present,
         .has_staff = a->life.has_staff,
         .has_family = a->life.has_family,
         .direct_pair_full = a->of.b != 0,
@@ -124,6 +125,8 @@ static void facts_in_room(struct asking *a, struct school_policy *policy)
     read_room(a);
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);
+    if (is(a, BIT(ACT_SEE)))
+        a->f->actor.joined = memberships_of(a->db, a->q->room, a->q->actor) != MEMBERSHIP_NONE;
     if (a->life.n >= 0)
         a->f->room.n_people = a->life.n + (target_enters(a) && !a->f->target.service);
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)

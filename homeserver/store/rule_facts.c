@@ -10,12 +10,13 @@ enum {
     ROOM,
     ENCRYPTED,
     PEOPLE,
+    STAFF_PRESENT,
     STAFF_THERE,
+    PUPIL_THERE,
     FAMILY_THERE,
     SCHOOLS_OF_ROOM,
     PERSON,
     PERSON_IN_ROOM,
-    ROLES_IN_ROOM,
     ROLES_AT,
     ROLES_BESIDE,
     ROLES_ANY,
@@ -33,10 +34,10 @@ enum {
 };
 
 #define NOT_THE_SERVICE(alias) "NOT (" alias ".kind = 'service' AND " alias ".localpart = '" SERVICE_LOCALPART "')"
-#define JOINED_AS                                                                                                      \
+#define THERE_AS(memberships)                                                                                          \
     "SELECT 1 FROM memberships m JOIN room_schools s ON s.room_no = m.room_no JOIN roles r ON r.user_no = m.user_no"   \
-    " AND r.school_no = s.school_no WHERE m.room_no = $1 AND m.membership = 'join' AND " CURRENT("r",                  \
-                                                                                                 2) " AND r.role IN "
+    " AND r.school_no = s.school_no WHERE m.room_no = $1 AND m.membership IN " memberships                             \
+    " AND " CURRENT("r", 2) " AND r.role IN "
 
 #define PERSON_ROW "SELECT u.state, u.kind, u.localpart, m.power, n.user_no "
 #define PERSON_FROM                                                                                                    \
@@ -63,17 +64,17 @@ static const struct statement TEXTS[] = {
                " MAX(CASE m.membership WHEN 'join' THEN m.user_no END) FROM memberships m JOIN users u"
                " ON u.user_no = m.user_no WHERE m.room_no = $1 AND m.membership IN ('join', 'invite', 'knock')"
                " AND " NOT_THE_SERVICE("u"),
-    [STAFF_THERE] = JOINED_AS STAFF_ROLES " LIMIT 1",
-    [FAMILY_THERE] = JOINED_AS "('pupil', 'guardian') LIMIT 1",
+    [STAFF_PRESENT] = THERE_AS("('join')") STAFF_ROLES " AND EXISTS (SELECT 1 FROM users u WHERE u.user_no = m.user_no"
+                                                       " AND u.state = 'active') LIMIT 1",
+    [STAFF_THERE] = THERE_AS("('join')") STAFF_ROLES " LIMIT 1",
+    [PUPIL_THERE] = THERE_AS("('join', 'invite', 'knock')") "('pupil') LIMIT 1",
+    [FAMILY_THERE] = THERE_AS("('join')") "('pupil', 'guardian') LIMIT 1",
     [SCHOOLS_OF_ROOM] = "SELECT school_no FROM room_schools WHERE room_no = $1 ORDER BY school_no",
     [PERSON] = PERSON_ROW PERSON_FROM "WHERE u.user_no = $2",
     [PERSON_IN_ROOM] = PERSON_ROW ", r.role, s.room_no " PERSON_FROM "LEFT JOIN roles r ON r.user_no = u.user_no"
                                   " AND " CURRENT("r", 3) " LEFT JOIN room_schools s ON s.school_no = r.school_no"
                                                           " AND s.room_no = $1 WHERE u.user_no = $2",
     /* Column 1: whether the role counts where the question is asked. */
-    [ROLES_IN_ROOM] = "SELECT r.role, CASE WHEN s.room_no IS NOT NULL THEN 1 ELSE 0 END FROM roles r"
-                      " LEFT JOIN room_schools s ON s.school_no = r.school_no AND s.room_no = $1"
-                      " WHERE r.user_no = $2 AND " CURRENT("r", 3),
     [ROLES_AT] = "SELECT r.role, CASE WHEN r.school_no = $1 THEN 1 ELSE 0 END FROM roles r"
                  " WHERE r.user_no = $2 AND " CURRENT("r", 3),
     [ROLES_BESIDE] = "SELECT r.role, CASE WHEN r.school_no IN (SELECT o.school_no FROM roles o WHERE o.user_no = $1"
@@ -128,7 +129,7 @@ static struct role_sets role_sets(struct stmt *q)
     return sets;
 }
 
-/* which: ROLES_IN_ROOM, ROLES_AT, ROLES_BESIDE. */
+/* which: ROLES_AT, ROLES_BESIDE. */
 static struct role_sets roles_where(struct db *db, int which, int64_t where, user_no user)
 {
     char day[DAY_TEXT_BYTES];
@@ -170,10 +171,6 @@ bool school_of_room(struct db *db, room_no room, struct room_school *out)
     if (stmt_next(q))
         room_from_row(q, out);
     stmt_end(q);
-    if (out->kind == ROOM_CLUB) {
-        unsigned roles = roles_where(db, ROLES_IN_ROOM, room, out->owner).here;
-        out->made_by_pupil = (roles & ROLE_PUPIL) != 0 && (roles & ROLES_STAFF) == 0;
-    }
     return out->n_schools > 0;
 }
 
@@ -204,7 +201,9 @@ void school_room_life(struct db *db, room_no room, const struct room_school *of,
     if (of->kind == ROOM_DIRECT || of->kind == ROOM_CLUB)
         count_people(db, room, out);
     if (of->kind == ROOM_CLUB) {
-        out->has_staff = somebody(db, STAFF_THERE, room);
+        out->staff_present = somebody(db, STAFF_PRESENT, room);
+        out->has_staff = out->staff_present || somebody(db, STAFF_THERE, room);
+        out->has_pupil = somebody(db, PUPIL_THERE, room);
         out->has_family = somebody(db, FAMILY_THERE, room);
     }
 }

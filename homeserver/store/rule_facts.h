@@ -25,7 +25,6 @@ struct room_school {
     int n_schools;       /* how many schools it belongs to; 0: none */
     user_no owner;       /* who answers for it (E5) */
     user_no a, b;        /* ROOM_DIRECT: the pair (F2); b 0: not known yet */
-    bool made_by_pupil;  /* ROOM_CLUB */
 };
 
 /* false: it belongs to no school. */
@@ -34,11 +33,11 @@ bool school_of_room(struct db *db, room_no room, struct room_school *out);
 /* Its life: EPOCH_PEOPLE, EPOCH_RECORDS, EPOCH_LIFE. Roster rooms and spaces may be large and no rule counts there: n
  * is then -1. */
 struct room_life {
-    int n;                      /* joined, invited or knocking, the service user apart */
-    user_no people[2];          /* when n is 1 or 2 */
-    int n_joined;               /* those who can answer */
-    user_no joined[2];          /* when n_joined is 1 or 2 */
-    bool has_staff, has_family; /* joined; ROOM_CLUB only */
+    int n;                                                /* joined, invited or knocking, the service user apart */
+    user_no people[2];                                    /* when n is 1 or 2 */
+    int n_joined;                                         /* those who can answer */
+    user_no joined[2];                                    /* when n_joined is 1 or 2 */
+    bool has_pupil, staff_present, has_staff, has_family; /* as room_facts has them; ROOM_CLUB only */
     bool encrypted;
 };
 void school_room_life(struct db *db, room_no room, const struct room_school *of, struct room_life *out);

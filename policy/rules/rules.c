@@ -379,21 +379,40 @@ static bool makes_club(const struct rule_facts *f)
     return f->room.kind == ROOM_CLUB && lacks_role(f, f->policy->make_club);
 }
 
-static bool staff_missing(const struct rule_facts *f)
+/* A pupils' room is one where pupils are and nobody of the staff is, whoever made it: who left, or is locked, answers
+ * for nobody. */
+static bool is_pupils_room(const struct rule_facts *f)
 {
-    return f->policy->staff_in_pupils_rooms && f->room.made_by_pupil && !f->room.has_staff && f->room.n_people >= 3 &&
+    bool pupil_comes = act_is_one_of(f, ENTERING) && (f->target.roles & ROLE_PUPIL) != 0;
+    return f->policy->staff_in_pupils_rooms && (f->room.has_pupil || pupil_comes) && !f->room.staff_present &&
            f->room.kind != ROOM_DIRECT && is_peoples_room(f);
 }
 
 /* So that the third to come is somebody of the staff, or comes once somebody of the staff is there. */
 static bool enters_without_staff(const struct rule_facts *f)
 {
-    return staff_missing(f) && !f->target.service && !f->target.joined && (f->target.roles & ROLES_STAFF) == 0;
+    return is_pupils_room(f) && f->room.n_people >= 3 && !f->target.service && !f->target.joined &&
+           (f->target.roles & ROLES_STAFF) == 0;
 }
 
 static bool writes_without_staff(const struct rule_facts *f)
 {
-    return staff_missing(f) && !f->actor.service;
+    return is_pupils_room(f) && f->room.n_people >= 3 && !f->actor.service;
+}
+
+/* What makes a room open to others, or replaces it: not by pupils among themselves, whatever power a teacher left
+ * them. The state that a room begins with is there before the second comes. */
+static bool opens_without_staff(const struct rule_facts *f)
+{
+    static const char *const OPENING[] = {"m.room.join_rules", "m.room.history_visibility", "m.room.guest_access",
+                                          "m.room.power_levels", "m.room.tombstone"};
+    return is_pupils_room(f) && f->room.n_people >= 2 && !f->actor.service &&
+           (f->act != ACT_STATE || TYPE_IN(f, OPENING));
+}
+
+static bool seen_without_staff(const struct rule_facts *f)
+{
+    return is_pupils_room(f) && !f->actor.service && !f->actor.joined && (f->actor.roles & ROLES_STAFF) == 0;
 }
 
 /* --- E9 --- */
@@ -666,6 +685,8 @@ static const struct rule RULES[] = {
     {RULE_E5_MAY_NOT_MAKE_ROOMS, IN(ACT_CREATE_ROOM), makes_club},
     {RULE_E5_STAFF_MISSING_ENTERED, ENTERING, enters_without_staff},
     {RULE_E5_STAFF_MISSING, IN(ACT_SEND) | IN(ACT_STATE), writes_without_staff},
+    {RULE_E5_STAFF_MISSING_OPENED, CHANGING | IN(ACT_STATE), opens_without_staff},
+    {RULE_E5_STAFF_MISSING_SEEN, IN(ACT_SEE), seen_without_staff},
     {RULE_E9_ENCRYPTION_REQUIRED, IN(ACT_SEND), writes_in_clear},
     {RULE_F4_MAY_NOT_START_POLLS, IN(ACT_SEND), starts_poll},
     {RULE_B3_NAME_FROM_ROSTER, IN(ACT_NAME), actor_held},

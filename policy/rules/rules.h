@@ -77,9 +77,10 @@ struct room_facts {
     enum room_kind kind;
     bool has_school;    /* it belongs to a school, or several; false: made by somebody of no school */
     bool encrypted;     /* m.room.encryption is there */
-    bool made_by_pupil; /* its owner is a pupil and no staff (E5) */
-    bool has_staff;     /* somebody of the staff is joined */
-    bool has_family;    /* a pupil or guardian is joined (F3); ROOM_CLUB and ROOM_FREE only */
+    bool has_pupil;     /* a pupil is joined, invited or knocking (E5); this and the next three: ROOM_CLUB only */
+    bool staff_present; /* somebody of the staff is joined whose account is active: neither suspended nor locked (E5) */
+    bool has_staff;     /* somebody of the staff is joined, however the account stands (F3) */
+    bool has_family;    /* a pupil or guardian is joined (F3) */
     int n_people;       /* joined, invited or knocking, the service user apart; after an act that lets target in: with
                          * target */
     bool direct_pair_full; /* ROOM_DIRECT: both of the pair are known (F2) */
@@ -93,7 +94,8 @@ struct person_facts {
     unsigned any_roles; /* in any school at all */
     bool member; /* of a school of the room; for a room of no school: a person of no school. ACT_PROFILE, target: the
                   * two share a school, or neither has one */
-    bool joined; /* target of ACT_JOIN: is in the room already, only the name or picture changes */
+    bool joined; /* target of ACT_JOIN: is in the room already, only the name or picture changes; actor of ACT_SEE: is
+                  * in it, or was */
     bool held;   /* the roster holds them in this room (E2); ACT_NAME: in any school */
     bool post;   /* and gives them power there by post (E3): class teacher, head … */
     bool named;  /* ROLE_EXTERNAL: named for this room (E7) */

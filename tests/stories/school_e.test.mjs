@@ -220,6 +220,40 @@ test("E5: in a pupils' room of three or more somebody of the staff must be", asy
     });
 });
 
+test("E5: a teacher's club without its teacher is a pupils' room", async () => {
+    const founder = await w.newClient("teacher");
+    const { room_id } = await founder.createRoom({ name: "Радио", invite: [head.getUserId()] });
+    await head.joinRoom(room_id);
+    for (const who of [pupil, mate, guardian]) {
+        await founder.invite(room_id, who.getUserId());
+        await who.joinRoom(room_id);
+    }
+    await head.leave(room_id);
+    await founder.setPowerLevel(room_id, pupil.getUserId(), 100);
+    const standing = (state) =>
+        w.do(w.operator, "PUT", `/people/${q(founder.getUserId())}/standing`, { standing: state, reason: "проверка" });
+    const closed = async () => {
+        await refused(w.say(guardian, room_id, "слышно?"), "E5");
+        await refused(pupil.sendStateEvent(room_id, "m.room.join_rules", { join_rule: "public" }, ""), "E5");
+        const everybody = { history_visibility: "world_readable" };
+        await refused(pupil.sendStateEvent(room_id, "m.room.history_visibility", everybody, ""), "E5");
+        await refused(pupil.setRoomDirectoryVisibility(room_id, "public"), "E5");
+        await refused(pupil.invite(room_id, thirdPupil.getUserId()), "E5");
+        const { chunk } = await pupil.createMessagesRequest(room_id, null, 5, "b");
+        assert.ok(chunk.length > 0, "what was said stays readable");
+    };
+    await w.say(pupil, room_id, "она здесь");
+    await standing("locked");
+    await closed();
+    await standing("active");
+    await w.say(pupil, room_id, "она снова здесь");
+    await founder.leave(room_id);
+    await closed();
+    await pupil.invite(room_id, teacher.getUserId());
+    await teacher.joinRoom(room_id);
+    await w.say(guardian, room_id, "теперь слышно");
+});
+
 test("E6: everyone has a private room for documents, from the first sign-in on, and enters nobody else's", async () => {
     const { user_id } = await w.newPerson("teacher");
     const client = await w.enter(user_id);

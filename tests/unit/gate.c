@@ -77,7 +77,8 @@ static void compare(const struct gate_question *q, const struct rule_facts *x, c
     SAME(room.kind);
     SAME(room.has_school);
     SAME(room.encrypted);
-    SAME(room.made_by_pupil);
+    SAME(room.has_pupil);
+    SAME(room.staff_present);
     SAME(room.has_staff);
     SAME(room.has_family);
     SAME(room.n_people);
@@ -345,6 +346,141 @@ static void profiles_and_search_follow_the_school(void **state)
     assert_true(gate_profile(false, s.f.db, s.them[P1], s.them[XP], &e));
 }
 
+/* --- E5: who is in a room, not who made it --- */
+
+static bool leaves(struct tx *tx, room_no room, struct error *e)
+{
+    struct appended out;
+    return membership_act(room_open(s.f.rooms, tx, room), tx,
+                          &(struct membership_act){.act = ACT_LEAVE, .actor = s.them[T1], .target = s.them[T1]}, &out,
+                          e);
+}
+
+static bool is_suspended(struct tx *tx, room_no room, struct error *e)
+{
+    return users_set_state(tx, s.them[T1], ACCOUNT_SUSPENDED);
+}
+
+static bool is_locked(struct tx *tx, room_no room, struct error *e)
+{
+    return users_set_state(tx, s.them[T1], ACCOUNT_LOCKED);
+}
+
+static bool is_pending(struct tx *tx, room_no room, struct error *e)
+{
+    return users_set_state(tx, s.them[T1], ACCOUNT_PENDING);
+}
+
+static bool has_left(struct tx *tx, room_no room, struct error *e)
+{
+    return users_set_state(tx, s.them[T1], ACCOUNT_LEFT);
+}
+
+static bool is_staff_no_more(struct tx *tx, room_no room, struct error *e)
+{
+    return roles_delete(
+        tx->db,
+        &(struct role_row){.user = s.them[T1], .school = s.schools[ONE], .role = ROLE_CLASS_TEACHER, .source = "test"});
+}
+
+static bool (*const GONE[])(struct tx *tx, room_no room, struct error *e) = {
+    leaves, is_suspended, is_locked, is_pending, has_left, is_staff_no_more,
+};
+
+struct going {
+    size_t how;
+    room_no room;
+};
+
+static bool go_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct going *going = arg;
+    return GONE[going->how](tx, going->room, e);
+}
+
+/* A teacher's club with two pupils, one of whom has all power, and a guardian who is nothing to either. */
+static room_no teachers_club(void)
+{
+    static const enum who THEY[] = {P1, P2, G3};
+    struct error e;
+    char power[300];
+    room_no room = fixture_create(
+        &s.f,
+        &(struct room_plan){
+            .creator = s.them[T1], .version = room_version_get("11"), .preset = PRESET_PRIVATE_CHAT, .name = "club"},
+        &e);
+    for (size_t i = 0; i < 3; ++i) {
+        assert_true(fixture_member(&s.f, room, ACT_INVITE, s.them[T1], s.them[THEY[i]], &e));
+        assert_true(fixture_member(&s.f, room, ACT_JOIN, s.them[THEY[i]], s.them[THEY[i]], &e));
+    }
+    snprintf(power, sizeof power, "{\"users\":{\"%s\":100,\"%s\":100}}", id_of(T1), id_of(P1));
+    assert_true(fixture_send(&s.f, room, s.them[T1], "m.room.power_levels", "", power, NULL, NULL, &e));
+    return room;
+}
+
+/* Whatever changes the room, lets somebody in or shows it. */
+static const struct {
+    enum act act;
+    enum who actor;
+    int target; /* −1: nobody */
+    const char *type;
+} CLUB_ACTS[] = {
+    {ACT_INVITE, P1, G2},
+    {ACT_JOIN, P4, P4},
+    {ACT_JOIN, G2, G2},
+    {ACT_KNOCK, G2, G2},
+    {ACT_SEND, P1, -1, "m.room.message"},
+    {ACT_SEND, G3, -1, "m.reaction"},
+    {ACT_STATE, P1, -1, "m.room.join_rules"},
+    {ACT_STATE, P1, -1, "m.room.history_visibility"},
+    {ACT_STATE, P1, -1, "m.room.guest_access"},
+    {ACT_STATE, P1, -1, "m.room.power_levels"},
+    {ACT_STATE, P1, -1, "m.room.topic"},
+    {ACT_UPGRADE_ROOM, P1, -1},
+    {ACT_ALIAS, P1, -1},
+    {ACT_PUBLISH, P1, -1},
+    {ACT_SEE, P4, -1},
+    {ACT_SEE, G2, -1},
+};
+
+static bool club_act(room_no room, size_t i, struct error *e)
+{
+    bool typed = CLUB_ACTS[i].type != NULL;
+    struct gate_question q = {.act = CLUB_ACTS[i].act,
+                              .room = room,
+                              .actor = s.them[CLUB_ACTS[i].actor],
+                              .target = CLUB_ACTS[i].target >= 0 ? s.them[CLUB_ACTS[i].target] : 0,
+                              .type = CLUB_ACTS[i].type,
+                              .state_key = typed && CLUB_ACTS[i].act == ACT_STATE ? "" : NULL};
+    return gate_event(s.f.rooms, s.f.db, &q, NULL, e);
+}
+
+static void a_club_whose_staff_is_gone_is_a_pupils_room(void **state)
+{
+    struct error e;
+    for (size_t how = 0; how < sizeof GONE / sizeof *GONE; ++how) {
+        struct going going = {how, teachers_club()};
+        for (size_t i = 0; i < sizeof CLUB_ACTS / sizeof *CLUB_ACTS; ++i)
+            if (!club_act(going.room, i, &e))
+                fail_msg("%s %s while the teacher is there: %s", act_name(CLUB_ACTS[i].act), CLUB_ACTS[i].type,
+                         error_sentence(&e));
+        assert_true(writer_run(s.f.writer, go_job, &going, &e));
+        for (size_t i = 0; i < sizeof CLUB_ACTS / sizeof *CLUB_ACTS; ++i)
+            if (club_act(going.room, i, &e) || strcmp(e.rule, "E5") != 0)
+                fail_msg("%zu: %s %s goes on without staff", how, act_name(CLUB_ACTS[i].act), CLUB_ACTS[i].type);
+        assert_true(gate_may_see(true, s.f.db, going.room, s.them[P2])); /* who is in it, and who could help */
+        assert_true(gate_may_see(true, s.f.db, going.room, s.them[T3]));
+        assert_false(fixture_send(&s.f, going.room, s.them[P1], "m.room.join_rules", "", "{\"join_rule\":\"public\"}",
+                                  NULL, NULL, &e));
+        assert_true(fixture_member(&s.f, going.room, ACT_INVITE, s.them[P1], s.them[T3], &e));
+        assert_true(fixture_member(&s.f, going.room, ACT_JOIN, s.them[T3], s.them[T3], &e));
+        for (size_t i = 0; i < sizeof CLUB_ACTS / sizeof *CLUB_ACTS; ++i)
+            assert_true(club_act(going.room, i, &e));
+        school_people_stop(&s);
+        school_people_start(&s);
+    }
+}
+
 /* --- F3 --- */
 
 static void make_it_quiet(enum quiet_mode mode)
@@ -565,6 +701,7 @@ int main(void)
         CASE(a_second_message_asks_the_store_nothing),
         CASE(strangers_and_nobody_are_answered_alike),
         CASE(profiles_and_search_follow_the_school),
+        CASE(a_club_whose_staff_is_gone_is_a_pupils_room),
         CASE(quiet_hours_refuse_hold_or_warn),
         CASE(what_is_held_is_delivered_once_when_it_is_due),
         CASE(what_is_held_passes_the_gate_again),

@@ -333,11 +333,15 @@ static const struct row_case {
      FACTS(CREATE_ROOM, .room = {ROOM_DIRECT}, BY(ROLE_PUPIL)), &WIDENED},
     {"E5", "may_not_make_rooms", FACTS(CREATE_ROOM, .room = {ROOM_CLUB}, BY(ROLE_PUPIL)),
      FACTS(CREATE_ROOM, .room = {ROOM_CLUB}, BY(ROLE_TEACHER))},
+    {"E5", "staff_missing", FACTS(INVITE, ROOM(CLUB, .has_pupil = true, .n_people = 3), BY(ROLE_PUPIL), TO(ROLE_PUPIL)),
+     FACTS(INVITE, ROOM(CLUB, .has_pupil = true, .n_people = 3), BY(ROLE_PUPIL), TO(ROLE_STAFF))},
+    {"E5", "staff_missing", FACTS(SEND, ROOM(CLUB, .has_pupil = true, .n_people = 3), BY(ROLE_PUPIL), MESSAGE),
+     FACTS(SEND, ROOM(CLUB, .has_pupil = true, .n_people = 3, .staff_present = true), BY(ROLE_PUPIL), MESSAGE)},
     {"E5", "staff_missing",
-     FACTS(INVITE, ROOM(CLUB, .made_by_pupil = true, .n_people = 3), BY(ROLE_PUPIL), TO(ROLE_PUPIL)),
-     FACTS(INVITE, ROOM(CLUB, .made_by_pupil = true, .n_people = 3), BY(ROLE_PUPIL), TO(ROLE_STAFF))},
-    {"E5", "staff_missing", FACTS(SEND, ROOM(CLUB, .made_by_pupil = true, .n_people = 3), BY(ROLE_PUPIL), MESSAGE),
-     FACTS(SEND, ROOM(CLUB, .made_by_pupil = true, .n_people = 3, .has_staff = true), BY(ROLE_PUPIL), MESSAGE)},
+     FACTS(STATE, ROOM(CLUB, .has_pupil = true, .n_people = 2), BY(ROLE_PUPIL), STATE("m.room.join_rules")),
+     FACTS(STATE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_PUPIL), STATE("m.room.join_rules"))},
+    {"E5", "staff_missing", FACTS(SEE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_PUPIL)),
+     FACTS(SEE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_STAFF))},
     {"E9", "encryption_required", FACTS(SEND, ROOM(CLUB), BY(ROLE_PUPIL), MESSAGE),
      FACTS(SEND, ROOM(CLUB, .encrypted = true), BY(ROLE_PUPIL), TYPE("m.room.encrypted")), &WIDENED},
     {"F4", "may_not_start_polls", FACTS(SEND, ROOM(CLASS), BY(ROLE_PUPIL, .held = true), TYPE("m.poll.start")),
@@ -614,15 +618,17 @@ static void test_e5_third_person(void **state)
     free_of_it.staff_in_pupils_rooms = false;
     for (size_t i = 0; i < COUNT(STEPS) * 3; ++i) {
         static const enum act ACTS[] = {ACT_INVITE, ACT_JOIN, ACT_KNOCK};
-        struct rule_facts f = FACTS(INVITE, ROOM(CLUB, .made_by_pupil = true), BY(ROLE_PUPIL), TO(ROLE_PUPIL));
+        struct rule_facts f = FACTS(INVITE, ROOM(CLUB, .has_pupil = true), BY(ROLE_PUPIL), TO(ROLE_PUPIL));
         size_t step = i / 3;
         f.act = ACTS[i % 3];
         f.room.n_people = STEPS[step].n_people;
-        f.room.has_staff = STEPS[step].staff_there;
+        f.room.staff_present = STEPS[step].staff_there;
         f.target.roles = STEPS[step].staff_comes ? ROLE_TEACHER : ROLE_PUPIL;
         assert_string_equal(rules_decide(&f).code, STEPS[step].allowed ? "" : "staff_missing");
         assert_true(decide_with(f, &free_of_it).allowed);
-        f.room.made_by_pupil = false;
+        f.room.has_pupil = false; /* among adults; but a pupil who comes makes it one of pupils */
+        assert_string_equal(rules_decide(&f).code, STEPS[step].allowed ? "" : "staff_missing");
+        f.target.roles = ROLE_GUARDIAN;
         assert_true(rules_decide(&f).allowed);
     }
 }
