@@ -29,15 +29,13 @@ bool room_access_may_know_room(struct request *r, room_no room)
 
 static bool open_room(struct request *r, struct room_access *reading)
 {
-    stream_pos first, last;
     reading->room_id = r->params[0];
     reading->room = rooms_by_id(r->db, reading->room_id);
     if (reading->room == 0)
         return false;
-    reading->visibility = visibility_load(r->db, reading->room, r->identity.user, r->identity.user_id);
-    return visibility_range(reading->visibility, &first, &last) &&
-           (visibility_membership(reading->visibility) == MEMBERSHIP_JOIN ||
-            room_access_may_know_room(r, reading->room));
+    reading->visibility =
+        visibility_load(r->db, room_access_school_mode(r), reading->room, r->identity.user, r->identity.user_id);
+    return !visibility_is_closed(reading->visibility);
 }
 
 bool room_access_room(struct request *r, enum error_code refusal,

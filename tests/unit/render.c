@@ -222,7 +222,7 @@ static void what_the_viewer_ignores_or_may_not_see_does_not_count(void **state)
     how.ignored = NULL;
     json_decref(event);
     fixture_member(&f, room, ACT_LEAVE, boris, boris, NULL);
-    struct visibility *v = visibility_load(f.db, room, boris, "@boris:school.example");
+    struct visibility *v = visibility_load(f.db, false, room, boris, "@boris:school.example");
     relate(anna, "m.thread", root.event_id, "");
     how.visibility = v;
     event = rendered(root.pos);

@@ -140,7 +140,7 @@ static void what_is_hidden_is_left_out(void **state)
 {
     stream_pos found[256];
     user_no vera = fixture_user(&f, "vera");
-    struct visibility *none = visibility_load(f.db, room, vera, "@vera:school.example");
+    struct visibility *none = visibility_load(f.db, false, room, vera, "@vera:school.example");
     how.visibility = none;
     assert_int_equal(read_all(true, 10, NULL, found), 0);
     how.visibility = NULL;
@@ -189,7 +189,7 @@ static void a_failing_database_is_survived(void **state)
         struct timeline_wanted wanted = {.room = room, .backwards = true, .upto = INT64_MAX, .limit = 5};
         struct timeline page;
         db_fail_after(f.db, n);
-        struct visibility *v = visibility_load(f.db, room, boris, "@boris:school.example");
+        struct visibility *v = visibility_load(f.db, false, room, boris, "@boris:school.example");
         how.visibility = v;
         timeline_read(&page, &how, &wanted);
         timeline_render(&out, &how, &page);
@@ -217,7 +217,7 @@ static void a_page_is_cheap(void **state)
         struct timeline page;
         text_clear(&out);
         db_begin_read(f.db);
-        how.visibility = visibility_load(f.db, room, boris, "@boris:school.example");
+        how.visibility = visibility_load(f.db, false, room, boris, "@boris:school.example");
         how.device = 1;
         timeline_read(&page, &how, &wanted);
         timeline_render(&out, &how, &page);

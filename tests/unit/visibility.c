@@ -96,7 +96,7 @@ static void what_is_seen_follows_setting_and_membership_then(void **state)
         stream_pos messages[8];
         room_no room = fixture_room(&f, anna, "11", PRESET_PRIVATE_CHAT, NULL);
         int n = tell(room, CASES[i].story, messages);
-        struct visibility *v = visibility_load(f.db, room, boris, BORIS);
+        struct visibility *v = visibility_load(f.db, false, room, boris, BORIS);
         assert_int_equal(n, strlen(CASES[i].seen));
         for (int k = 0; k < n; ++k)
             if (visibility_allows(v, messages[k]) != (CASES[i].seen[k] == '1'))
@@ -127,7 +127,7 @@ static void the_step_itself_is_seen_from_either_side(void **state)
     tell(room, "L", messages);
     stream_pos leave = pos_now(room, "m.room.member", BORIS);
     tell(room, "m", messages);
-    struct visibility *v = visibility_load(f.db, room, boris, BORIS);
+    struct visibility *v = visibility_load(f.db, false, room, boris, BORIS);
     assert_true(visibility_allows(v, closing));
     assert_false(visibility_allows(v, closing + 1));
     assert_true(visibility_allows(v, join));
@@ -152,7 +152,7 @@ static void state_is_that_of_now_or_of_the_leaving(void **state)
         stream_pos messages[8], first, last;
         room_no room = fixture_room(&f, anna, "11", PRESET_PRIVATE_CHAT, NULL);
         tell(room, CASES[i].story, messages);
-        struct visibility *v = visibility_load(f.db, room, boris, BORIS);
+        struct visibility *v = visibility_load(f.db, false, room, boris, BORIS);
         stream_pos pos = visibility_state_pos(v);
         if ((pos == INT64_MAX ? 1 : pos != 0 ? 2 : 0) != CASES[i].expected)
             fail_msg("%s: %lld", CASES[i].story, (long long)pos);

@@ -5,6 +5,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/events.h"
 
 enum setting { SHARED, WORLD_READABLE, INVITED, JOINED }; /* SHARED also stands for absent and not understood */
@@ -27,7 +28,6 @@ struct run {
 
 struct visibility {
     struct steps memberships, settings;
-    bool forgotten;
     stream_pos last_join; /* 0: never */
     struct run *runs;     /* ascending, apart from each other */
     size_t n_runs;
@@ -120,14 +120,16 @@ static void find_runs(struct visibility *v)
     }
 }
 
-struct visibility *visibility_load(struct db *db, room_no room, user_no user, const char *user_id)
+struct visibility *visibility_load(struct db *db, bool school_mode, room_no room, user_no user, const char *user_id)
 {
     struct membership_row row;
     struct visibility *v = xcalloc(1, sizeof *v);
     v->memberships.first = MEMBERSHIP_NONE;
     v->settings.first = SHARED;
-    v->forgotten = memberships_get(db, room, user, &row) && row.forgotten;
-    if (row.membership != MEMBERSHIP_NONE && !v->forgotten)
+    bool forgotten = memberships_get(db, room, user, &row) && row.forgotten;
+    if (row.membership != MEMBERSHIP_JOIN && school_mode && (user == 0 || !gate_may_see(true, db, room, user)))
+        return v;
+    if (row.membership != MEMBERSHIP_NONE && !forgotten)
         load_steps(db, room, "m.room.member", user_id, "membership", membership_value, &v->memberships);
     load_steps(db, room, "m.room.history_visibility", "", "history_visibility", setting_from, &v->settings);
     for (size_t i = 0; i < v->memberships.n; ++i)
@@ -153,6 +155,11 @@ bool visibility_allows(const struct visibility *v, stream_pos pos)
         if (v->runs[i].first <= pos)
             return pos <= v->runs[i].last;
     return false;
+}
+
+bool visibility_is_closed(const struct visibility *v)
+{
+    return v->n_runs == 0;
 }
 
 bool visibility_range(const struct visibility *v, stream_pos *first, stream_pos *last)

@@ -6,8 +6,10 @@
  * moment: make one per request.
  *
  * Beyond the specification's rules: who never joined sees only what is world readable, and to whom has forgotten the
- * room it is as if they had never been there. School mode's rule that nobody outside a school learns of its rooms
- * (school.md A1) is the gate's (rooms/gate.h), asked beside. */
+ * room it is as if they had never been there. In school mode whoever is not joined is asked of the gate (rooms/gate.h,
+ * ACT_SEE): to whom a room is not, or no longer, to be known (school.md A1, E7, G1), nothing of it is visible,
+ * whatever they once read there. Every reading of a room's history or state goes by here: pages, single events,
+ * relations, and /sync. */
 #ifndef PARTA_ROOMS_READ_VISIBILITY_H
 #define PARTA_ROOMS_READ_VISIBILITY_H
 
@@ -20,12 +22,15 @@
 struct db;
 struct visibility;
 
-/* user_id: the user's, as in the state key of their member events. Blocks (reads). Never NULL. */
-struct visibility *visibility_load(struct db *db, room_no room, user_no user, const char *user_id);
+/* user: 0: nobody; user_id: theirs, as in the state key of their member events. Blocks (reads). Never NULL. */
+struct visibility *visibility_load(struct db *db, bool school_mode, room_no room, user_no user, const char *user_id);
 void visibility_free(struct visibility *visibility); /* NULL is accepted */
 
 /* Whether the event at pos may be seen. pos is one of this room's. */
 bool visibility_allows(const struct visibility *visibility, stream_pos pos);
+
+/* Whether there is nothing to see, nor to be known. */
+bool visibility_is_closed(const struct visibility *visibility);
 
 /* Between which positions there is anything to see. false: nowhere, the room is closed to this person. */
 bool visibility_range(const struct visibility *visibility, stream_pos *first, stream_pos *last);

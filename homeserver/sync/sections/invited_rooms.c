@@ -1,7 +1,11 @@
-/* "invite" and "knock": the rooms that one is not in yet, as stripped state. */
+/* "invite" and "knock": the rooms that one is not in yet, as stripped state. The gate is asked each time (ACT_SEE):
+ * since the invite a school may have been left. */
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/sync/sections/room_parts.h"
 #include "homeserver/sync/sections/sections.h"
+#include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/v2_room.h"
 
 struct outside {
@@ -19,11 +23,20 @@ static user_no sender_of(struct sync_gather *g, const struct room_data *room)
     return sender;
 }
 
+static bool next_to_tell(struct sync_gather *g, struct outside *outside, enum membership membership)
+{
+    bool school_mode = rooms_settings(g->sync->rooms)->school_mode;
+    while (room_next(g, &outside->at, 1u << membership, &outside->room))
+        if (gate_may_see(school_mode, g->db, outside->room.membership.room, g->request->user))
+            return true;
+    return false;
+}
+
 /* Nobody is bothered by the invites of those whom they ignore. */
 static bool gather_invite(struct sync_gather *g, void *data)
 {
     struct outside *outside = data;
-    while (room_next(g, &outside->at, 1u << MEMBERSHIP_INVITE, &outside->room)) {
+    while (next_to_tell(g, outside, MEMBERSHIP_INVITE)) {
         user_no inviter = sender_of(g, &outside->room);
         if (ignored_has(&g->ignored, inviter) || ignored_every_invite(g->db, g->request->user))
             continue;
@@ -36,7 +49,7 @@ static bool gather_invite(struct sync_gather *g, void *data)
 static bool gather_knock(struct sync_gather *g, void *data)
 {
     struct outside *outside = data;
-    if (!room_next(g, &outside->at, 1u << MEMBERSHIP_KNOCK, &outside->room))
+    if (!next_to_tell(g, outside, MEMBERSHIP_KNOCK))
         return false;
     room_state_gather_stripped(g, &outside->room, sender_of(g, &outside->room));
     return true;

@@ -1,4 +1,7 @@
-/* "leave": the rooms one has left or was banned from, up to that moment. */
+/* "leave": the rooms one has left or was banned from, up to that moment.
+ *
+ * Of a room that is closed to whoever left it (a room of a school that they left: school.md A1, G1) only their own
+ * leaving is told, and only while it is news: their client takes the room away. An initial sync does not name it. */
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/sync/sections/room_parts.h"
 #include "homeserver/sync/sections/sections.h"
@@ -9,17 +12,29 @@ struct left {
     struct room_data room;
 };
 
+static bool next_to_tell(struct sync_gather *g, size_t *at, struct room_data *room)
+{
+    while (room_next(g, at, 1u << MEMBERSHIP_LEAVE | 1u << MEMBERSHIP_BAN, room)) {
+        if (g->request->since != 0 || !visibility_is_closed(room_visibility(g, room)))
+            return true;
+        room_data_finish(room);
+    }
+    return false;
+}
+
 static bool gather(struct sync_gather *g, void *data)
 {
     struct left *left = data;
     struct room_data *room = &left->room;
     stream_pos since = g->request->since;
-    if (!room_next(g, &left->at, 1u << MEMBERSHIP_LEAVE | 1u << MEMBERSHIP_BAN, room))
+    if (!next_to_tell(g, &left->at, room))
         return false;
+    const struct visibility *visibility = room_visibility(g, room);
     bool joined_since = room->membership.joined_pos > since;
     room->upto = room->membership.pos;
     room->since = joined_since ? 0 : since;
-    room->stranger = !joined_since && visibility_membership_at(room_visibility(g, room), since) != MEMBERSHIP_JOIN;
+    room->stranger = visibility_is_closed(visibility) ||
+                     (!joined_since && visibility_membership_at(visibility, since) != MEMBERSHIP_JOIN);
     room->whole = joined_since || g->request->full_state;
     room_timeline_gather(g, room);
     room_state_gather(g, room);

@@ -3,6 +3,7 @@
 
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/rooms/read/visibility.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/sync/sections/room_parts.h"
@@ -44,7 +45,8 @@ bool room_event_wanted(struct sync_gather *g, const struct room_data *room, cons
 const struct visibility *room_visibility(struct sync_gather *g, struct room_data *room)
 {
     if (room->visibility == NULL)
-        room->visibility = visibility_load(g->db, room->membership.room, g->request->user, g->request->user_id);
+        room->visibility = visibility_load(g->db, rooms_settings(g->sync->rooms)->school_mode, room->membership.room,
+                                           g->request->user, g->request->user_id);
     return room->visibility;
 }
 
