@@ -249,15 +249,14 @@ static bool person_next(struct stmt *q, union known_row *row, struct record *out
 }
 
 /* What happened to people who are there already; several may be true. */
-enum { PERSON_RENAMED = 1, PERSON_OTHER = 2, PERSON_BACK = 4, PERSON_ENABLED = 8, PERSON_DISABLED = 16 };
+enum { PERSON_OTHER = 1, PERSON_BACK = 2, PERSON_ENABLED = 4, PERSON_DISABLED = 8 };
 
 static bool person_compare(struct importing *in, const union known_row *known, size_t i, unsigned *what)
 {
     const struct person_row *row = &known->person;
     const struct roster_person *p = &in->roster->people[i];
-    if (strcmp(row->given, p->given) != 0 || strcmp(row->family, p->family) != 0 || strcmp(row->middle, p->middle) != 0)
-        *what |= PERSON_RENAMED;
-    if (row->birth != p->birth || !own(in, row->source))
+    if (row->birth != p->birth || !own(in, row->source) || strcmp(row->given, p->given) != 0 ||
+        strcmp(row->family, p->family) != 0 || strcmp(row->middle, p->middle) != 0)
         *what |= PERSON_OTHER;
     if (row->ended)
         *what |= PERSON_BACK;
@@ -282,25 +281,18 @@ static bool person_put(struct importing *in, size_t i, struct person_row *row)
 }
 
 /* The roster opens and closes accounts; a state that somebody else gave (suspended …) stays. Who is back is let in by
- * reconciling, once it is known that a school has them. */
+ * reconciling, once it is known that a school has them; names follow there, when all roles are known. */
 static bool person_change(struct importing *in, size_t i, unsigned what)
 {
     struct person_row row;
-    struct text name = TEXT_INIT;
     const struct roster_person *p = &in->roster->people[i];
     ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
     changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', p->id);
     people_get(in->tx->db, in->people[i], &row);
     bool good = person_put(in, i, &row);
     person_row_finish(&row);
-    if (good && (what & (PERSON_ENABLED | PERSON_DISABLED)) != 0)
-        good = people_set_enabled(in->tx, in->people[i], p->enabled) || database_failed(in);
-    if (!good || (what & PERSON_RENAMED) == 0)
-        return good;
-    person_name_add(&name, p);
-    good = people_set_name(in->tx, in->rooms, in->people[i], name.data) || database_failed(in);
-    text_finish(&name);
-    return good;
+    return good && ((what & (PERSON_ENABLED | PERSON_DISABLED)) == 0 ||
+                    people_set_enabled(in->tx, in->people[i], p->enabled) || database_failed(in));
 }
 
 /* Whom the school's own people hold as well stays theirs; everybody else is gone. */
@@ -333,11 +325,29 @@ static bool person_add(struct importing *in, size_t i)
     return in->people[i] != 0 && person_put(in, i, &row);
 }
 
+/* Whom the office let in against the roster: it says again what it says (I4). */
+static bool close_disabled(struct importing *in)
+{
+    struct diff_set open = {0};
+    bool good = true;
+    struct stmt *q = people_open_disabled(in->tx->db, in->source);
+    while (stmt_next(q))
+        diff_set_add(&open, (struct diff_row){.a = col_int(q, 0)});
+    stmt_end(q);
+    for (size_t i = 0; i < open.n && good; ++i) {
+        ++in->changes->n[ROSTER_PEOPLE_CHANGED];
+        changelog_record(&in->changelog, "person", '=', NULL, CHANGELOG_PERSON, open.rows[i].a, CHANGELOG_SCHOOL, 0);
+        good = people_set_enabled(in->tx, open.rows[i].a, false) || database_failed(in);
+    }
+    diff_set_finish(&open);
+    return good;
+}
+
 bool import_apply_people(struct importing *in)
 {
     static const struct record_kind PEOPLE = {people_all,    person_next, person_compare,
                                               person_change, person_end,  person_add};
-    return apply(in, &PEOPLE, in->roster->person_ids, in->roster->n_people, in->people);
+    return apply(in, &PEOPLE, in->roster->person_ids, in->roster->n_people, in->people) && close_disabled(in);
 }
 
 /* --- Roles, enrollments, guardianships --- */

@@ -9,6 +9,7 @@
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
@@ -44,7 +45,7 @@ bool people_set_name(struct tx *tx, struct rooms *rooms, user_no user, const cha
     bool done = profiles_put(tx, user, "displayname", json.data);
     text_finish(&json);
     if (done)
-        membership_profile_changed(rooms, tx, user);
+        membership_profile_changed(rooms, tx, user, users_no(tx->db, SERVICE_LOCALPART));
     return done;
 }
 

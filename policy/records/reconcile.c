@@ -399,9 +399,37 @@ static bool name_person(struct reconciling *s, user_no user)
     return good;
 }
 
+/* Of everybody: who is not called what the records say now. Most are, so that it takes one pass over the names. */
+static struct diff_set misnamed(struct db *db)
+{
+    struct diff_set out = {0};
+    struct called_row row;
+    struct text name = TEXT_INIT, json = TEXT_INIT;
+    struct stmt *q = people_called(db);
+    while (people_called_next(q, &row)) {
+        text_clear(&name);
+        text_clear(&json);
+        people_name_add(&name, &row.person, row.adult ? ROLE_STAFF : ROLE_PUPIL);
+        text_add_json(&json, name.data != NULL ? name.data : "");
+        if (row.display_name == NULL || strcmp(row.display_name, json.data) != 0)
+            diff_set_add(&out, (struct diff_row){.a = row.person.no});
+    }
+    stmt_end(q);
+    text_finish(&name);
+    text_finish(&json);
+    return out;
+}
+
 static bool name_people(struct reconciling *s)
 {
-    return s->all || for_touched(s, name_person); /* an import has given names already */
+    if (!s->all)
+        return for_touched(s, name_person);
+    struct diff_set who = misnamed(s->rooms.tx->db);
+    bool good = true;
+    for (size_t i = 0; i < who.n && good; ++i)
+        good = name_person(s, who.rows[i].a);
+    diff_set_finish(&who);
+    return good;
 }
 
 /* --- Members (E2) --- */

@@ -38,7 +38,7 @@ static struct {
 
 static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
 {
-    membership_profile_changed(self, tx, user);
+    membership_profile_changed(self, tx, user, user);
     return true;
 }
 

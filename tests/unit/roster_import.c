@@ -25,6 +25,7 @@
 #include "homeserver/store/school/roster_rooms.h"
 #include "policy/oneroster/import.h"
 #include "policy/oneroster/sample.h"
+#include "policy/records/change.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
 
@@ -412,6 +413,68 @@ static void test_disabled(void **state)
     roster_destroy(off);
 }
 
+static bool job_open(struct tx *tx, void *arg, struct error *e)
+{
+    static const struct actor OFFICE = {.name = "operator:test", .scopes = SCOPE_ALL, .override_ = "пусть войдёт"};
+    struct fixture *f = arg;
+    struct changing_records c = {tx, f->rooms, &OFFICE, e};
+    return change_account_state(&c, person(f, "p"), ACCOUNT_ACTIVE);
+}
+
+/* Whom the office lets in against the roster is out again with the next import, though no record differs (I4). */
+static void test_disabled_again(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct user_row row;
+    struct roster *off =
+        whole_with("users.csv",
+                   USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,false,p,Мария,Иванова,Петровна,\"m,f\"\n"
+                              "m,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n",
+                   NULL);
+    fixture_start_school(&f);
+    import_well(&f, off);
+    assert_true(writer_run(f.writer, job_open, &f, &e));
+    assert_true(users_get(f.db, person(&f, "p"), &row) && row.state == ACCOUNT_ACTIVE);
+    user_row_finish(&row);
+    struct roster_changes changes = import_well(&f, off);
+    assert_int_equal(changes.n[ROSTER_PEOPLE_CHANGED], 1);
+    assert_true(users_get(f.db, person(&f, "p"), &row) && row.state == ACCOUNT_LOCKED);
+    user_row_finish(&row);
+    assert_unchanged(&f, off);
+    fixture_stop(&f);
+    roster_destroy(off);
+}
+
+/* B3: who was a pupil and teaches now is called with the patronymic, and back; nothing of the person has changed but
+ * the role. */
+static void test_pupil_teaches(void **state)
+{
+    struct fixture f;
+    struct roster *pupil = whole_with(NULL),
+                  *teacher = whole_with("users.csv",
+                                        USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\n"
+                                                   "m,true,m,Ольга,Иванова,,\nf,true,f,Пётр,Иванов,,\n",
+                                        "roles.csv",
+                                        ROLES_HEAD
+                                        "r1,t,primary,teacher,,,s\nr2,p,primary,teacher,,,s\nr3,m,primary,parent,,,s\n"
+                                        "r4,f,primary,relative,,,s\n",
+                                        "enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\n", NULL);
+    const struct roster *const TURNS[] = {pupil, teacher, pupil};
+    static const char *const NAMES[] = {"Иванова Мария", "Иванова Мария Петровна", "Иванова Мария"};
+    fixture_start_school(&f);
+    for (int i = 0; i < 3; ++i) {
+        import_well(&f, TURNS[i]);
+        char *name = profiles_get_string(f.db, person(&f, "p"), "displayname");
+        assert_string_equal(name, NAMES[i]);
+        free(name);
+        assert_unchanged(&f, TURNS[i]);
+    }
+    fixture_stop(&f);
+    roster_destroy(pupil);
+    roster_destroy(teacher);
+}
+
 /* A period that is over counts no more; one that has not begun, not yet. */
 static void test_periods(void **state)
 {
@@ -614,11 +677,12 @@ static void test_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),        cmocka_unit_test(test_sequence),    cmocka_unit_test(test_rooms),
-        cmocka_unit_test(test_gate),          cmocka_unit_test(test_two_schools), cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_disabled),      cmocka_unit_test(test_periods),     cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_faults),      cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_room_versions), cmocka_unit_test(test_room_facts),  cmocka_unit_test(test_days),
+        cmocka_unit_test(test_sample),     cmocka_unit_test(test_sequence),       cmocka_unit_test(test_rooms),
+        cmocka_unit_test(test_gate),       cmocka_unit_test(test_two_schools),    cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_disabled),   cmocka_unit_test(test_disabled_again), cmocka_unit_test(test_pupil_teaches),
+        cmocka_unit_test(test_periods),    cmocka_unit_test(test_dry_run),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_passwords),      cmocka_unit_test(test_room_versions),
+        cmocka_unit_test(test_room_facts), cmocka_unit_test(test_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
  * n-th call, kill -9 in the middle. After each step everything is worked out again from the records, by other code than
  * the server's, and compared: E2 (who is joined), E3 (powers), E4 (nobody leaves), D5, D7 (account states), G2 (who is
  * gone is gone), A1 (nobody is in a room of a school that is not theirs), B2 (roles that follow are there, and no
- * others).
+ * others), and what is shown: what people and rooms are called, and in which space a room stands.
  *
  * Seeds are printed; PARTA_SEED runs one alone, PARTA_SEEDS_MS gives the random part more time. */
 #include <setjmp.h>
@@ -26,12 +26,14 @@
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
@@ -631,11 +633,100 @@ static void check_roles(const struct world *w)
                 fail_msg("user %lld is no guardian", (long long)w->guardianships[i].guardian);
 }
 
+/* --- What is shown --- */
+
+static void assert_content(struct fixture *f, room_no room, const char *type, const char *state_key, const char *key,
+                           const char *want)
+{
+    json_t *content = fixture_content(f, room, type, state_key);
+    const char *has = json_get_string(content, key);
+    if (has == NULL || strcmp(has, want) != 0)
+        fail_msg("%s %s of room %lld is %s, and should be %s", type, key, (long long)room, has != NULL ? has : "none",
+                 want);
+    json_decref(content);
+}
+
+/* B3: an adult is called with the patronymic, a pupil not. In the profile, and in every room. */
+static void check_name(struct fixture *f, const struct world *w, const struct person_row *person)
+{
+    char want[1024], id[64], *has = profiles_get_string(f->db, person->no, "displayname");
+    bool adult = false;
+    for (int i = 0; i < w->n_roles; ++i)
+        adult = adult || (w->roles[i].user == person->no && w->roles[i].role != ROLE_PUPIL);
+    snprintf(want, sizeof want, "%s %s%s%s", person->family, person->given, adult ? " " : "",
+             adult ? person->middle : "");
+    if (has == NULL || strcmp(has, want) != 0)
+        fail_msg("user %lld is called %s, and should be %s", (long long)person->no, has != NULL ? has : "nothing",
+                 want);
+    free(has);
+    snprintf(id, sizeof id, "@%s:" SERVER, w->users[person->no].localpart);
+    for (int i = 0; i < w->n_members; ++i)
+        if (w->members[i].user == person->no && w->members[i].joined)
+            assert_content(f, w->members[i].room, "m.room.member", id, "displayname", want);
+}
+
+static void check_names(struct fixture *f, const struct world *w)
+{
+    struct person_row people[200], row;
+    int n = 0;
+    struct stmt *q = people_all(f->db);
+    while (n < 200 && people_next(q, &row))
+        if (!row.ended)
+            people_get(f->db, row.no, &people[n++]);
+    stmt_end(q);
+    for (int i = 0; i < n; ++i) {
+        check_name(f, w, &people[i]);
+        person_row_finish(&people[i]);
+    }
+}
+
+/* E1: called after the school or the class, and standing in its space. */
+static void check_place(struct fixture *f, const struct world *w, const struct roster_room_row *room)
+{
+    static const struct {
+        const char *name;
+        enum room_kind in;
+    } SHOWN[ROOM_KIND__COUNT] = {
+        [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE},
+        [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE},
+        [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE},
+        [ROOM_CLASS_SPACE] = {"Класс %s", ROOM_SCHOOL_SPACE},
+        [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE},
+        [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE},
+        [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE},
+    };
+    struct school_row school;
+    struct class_row class;
+    char want[1024];
+    const char *pattern = SHOWN[room->kind].name, *gap = strstr(pattern, "%s");
+    schools_get(f->db, room->school, &school);
+    classes_get(f->db, room->class, &class);
+    snprintf(want, sizeof want, "%.*s%s%s", (int)(gap - pattern), pattern, room->class != 0 ? class.title : school.name,
+             gap + 2);
+    assert_content(f, room->room, "m.room.name", "", "name", want);
+    for (int i = 0; SHOWN[room->kind].in != ROOM_FREE && i < w->n_rooms; ++i) {
+        const struct roster_room_row *space = &w->rooms[i];
+        bool its = space->kind == SHOWN[room->kind].in && space->school == room->school &&
+                   (space->kind == ROOM_SCHOOL_SPACE || space->class == room->class);
+        char *id = its ? rooms_id_of(f->db, room->room) : NULL;
+        json_t *child = its ? fixture_content(f, space->room, "m.space.child", id) : NULL;
+        if (its && json_get_array(child, "via") == NULL)
+            fail_msg("the %s %lld stands in no space", room_kind_name(room->kind), (long long)room->room);
+        json_decref(child);
+        free(id);
+    }
+    school_row_finish(&school);
+    class_row_finish(&class);
+}
+
 static void check(struct fixture *f)
 {
     struct world *w = world_read(f);
-    for (int i = 0; i < w->n_rooms; ++i)
+    for (int i = 0; i < w->n_rooms; ++i) {
         check_room(f, w, &w->rooms[i]);
+        check_place(f, w, &w->rooms[i]);
+    }
+    check_names(f, w);
     check_others(f, w);
     for (user_no user = 1; user < w->n_users; ++user)
         if (w->users[user].person)

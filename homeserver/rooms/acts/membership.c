@@ -212,7 +212,7 @@ bool membership_forget(struct room *room, struct tx *tx, user_no user, struct er
     return memberships_forget(tx, room->no, user) && account_data_forget_room(tx, user, room->no);
 }
 
-static void refresh_member(struct room *room, struct tx *tx, user_no user)
+static void refresh_member(struct room *room, struct tx *tx, user_no user, user_no by)
 {
     const char *id = name_of(room, tx, user); /* NULL: the database failed */
     const json_t *now = id != NULL ? room_state_content(room, tx, "m.room.member", id) : NULL;
@@ -224,19 +224,19 @@ static void refresh_member(struct room *room, struct tx *tx, user_no user)
     set_profile(content, tx, user);
     json_object_del(content, "reason");
     json_object_del(content, "join_authorised_via_users_server");
-    struct draft draft = {.sender = user, .type = "m.room.member", .state_key = id, .content = content};
+    struct draft draft = {.sender = user, .actor = by, .type = "m.room.member", .state_key = id, .content = content};
     append_state(room, tx, &draft, &out, &ignored);
     json_decref(content);
 }
 
-void membership_profile_changed(struct rooms *rooms, struct tx *tx, user_no user)
+void membership_profile_changed(struct rooms *rooms, struct tx *tx, user_no user, user_no by)
 {
     size_t n;
     room_no *joined = memberships_rooms(tx->db, user, 1u << MEMBERSHIP_JOIN, &n);
     for (size_t i = 0; i < n; ++i) {
         struct room *room = room_open(rooms, tx, joined[i]);
         if (room != NULL)
-            refresh_member(room, tx, user);
+            refresh_member(room, tx, user, by);
     }
     free(joined);
 }

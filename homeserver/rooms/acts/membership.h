@@ -43,8 +43,9 @@ bool membership_write(struct room *room, struct tx *tx, const struct draft *draf
 /* Forgets a room that the user has left (or was banned from). false: *e. */
 bool membership_forget(struct room *room, struct tx *tx, user_no user, struct error *e);
 
-/* The user's display name or avatar changed: repeats the member event of each joined room with it. A room that refuses
- * is left as it is. */
-void membership_profile_changed(struct rooms *rooms, struct tx *tx, user_no user);
+/* The user's display name or avatar changed: repeats the member event of each joined room with it. by: who changed it:
+ * the user, or the service user, who does so also for those who may do nothing themselves (suspended, locked). A room
+ * that refuses is left as it is. */
+void membership_profile_changed(struct rooms *rooms, struct tx *tx, user_no user, user_no by);
 
 #endif

@@ -50,6 +50,8 @@ enum {
     RESTRICTED_OF,
     REOPEN,
     REOPEN_OF,
+    CALLED,
+    OPEN_DISABLED,
     PUT,
     SET_SOURCE,
     SET_CLOSED,
@@ -88,6 +90,11 @@ static const struct statement TEXTS[N] = {
     [RESTRICTED_OF] = RESTRICTED_BY(ONE_FIRST),
     [REOPEN] = REOPEN_BY(EVERYBODY),
     [REOPEN_OF] = REOPEN_BY(ONE_SECOND),
+    [CALLED] = "SELECT p.user_no, p.given_name, p.family_name, p.middle_name, CASE WHEN EXISTS (SELECT 1 FROM roles r"
+               " WHERE r.user_no = p.user_no AND r.role <> 'pupil') THEN 1 ELSE 0 END, f.value FROM people p"
+               " LEFT JOIN profile_fields f ON f.user_no = p.user_no AND f.field = 'displayname' WHERE p.ended = 0",
+    [OPEN_DISABLED] = "SELECT p.user_no FROM people p JOIN users u ON u.user_no = p.user_no WHERE p.source = $1"
+                      " AND p.enabled = 0 AND p.ended = 0 AND u.state IN ('active', 'restricted')",
 
     [PUT] =
         {"INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
@@ -251,6 +258,27 @@ struct stmt *people_to_reopen(struct db *db, school_day day, user_no user, char 
     day_text(day, buffer);
     return user == 0 ? db_query(db, &PEOPLE, REOPEN, "t", buffer)
                      : db_query(db, &PEOPLE, REOPEN_OF, "ti", buffer, user);
+}
+
+struct stmt *people_called(struct db *db)
+{
+    return db_query(db, &PEOPLE, CALLED, "");
+}
+
+bool people_called_next(struct stmt *q, struct called_row *row)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct called_row){
+        {.no = col_int(q, 0), .given = col_text(q, 1), .family = col_text(q, 2), .middle = col_text(q, 3)},
+        col_int(q, 4) != 0,
+        col_text(q, 5)};
+    return true;
+}
+
+struct stmt *people_open_disabled(struct db *db, const char *source)
+{
+    return db_query(db, &PEOPLE, OPEN_DISABLED, "t", source);
 }
 
 /* --- Inside a job --- */

@@ -80,6 +80,18 @@ struct stmt *people_restricted(struct db *db, user_no user); /* those whose acco
 /* G2: whose account was closed because no school was left, and who has one again: people_next. Keeps buffer. */
 struct stmt *people_to_reopen(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES]);
 
+/* How everybody in the records is called, in no order, and what that follows from. */
+struct called_row {
+    struct person_row person; /* no, given, family, middle */
+    bool adult;               /* has another role than a pupil's, in any school and at any time */
+    const char *display_name; /* the profile's, JSON; NULL: none */
+};
+struct stmt *people_called(struct db *db);
+bool people_called_next(struct stmt *q, struct called_row *row);
+
+/* Whose account is open though the roster of that name switches them off: their number, column 0. */
+struct stmt *people_open_disabled(struct db *db, const char *source);
+
 /* --- Inside a job --- */
 
 bool people_put(struct db *db, const struct person_row *row); /* row->no exists in users; inserted or changed */
