@@ -145,6 +145,18 @@ static json_t *text_value(const struct text *text)
     return value != NULL ? value : json_string("");
 }
 
+/* Who has stopped reading must not hold up the work. */
+static void tell(struct verb_call *call, const char *line)
+{
+    struct text note = TEXT_INIT;
+    text_adds(&note, "{\"note\":");
+    text_add_json(&note, line);
+    text_adds(&note, "}\n");
+    if (call->heard_on >= 0 && !send_all(call->heard_on, note.data, note.len))
+        call->heard_on = -1;
+    text_finish(&note);
+}
+
 static void reply(int fd, const struct verb_call *call, bool done)
 {
     struct text out = TEXT_INIT;
@@ -161,7 +173,7 @@ static void reply(int fd, const struct verb_call *call, bool done)
 static void serve(struct control *control, int fd)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
-    struct verb_call call = {0};
+    struct verb_call call = {.note = tell, .heard_on = fd};
     struct text bytes = TEXT_INIT;
     size_t line_len = 0;
     bool done = false;
@@ -282,6 +294,22 @@ static void add_member(const json_t *reply, const char *key, struct text *into)
     text_adds(into, said != NULL ? said : "");
 }
 
+/* Passes on the notes that are whole, and keeps what follows them. A reply has no line's end. */
+static void take_notes(struct text *bytes, struct verb_call *call)
+{
+    struct error e = {0};
+    size_t taken = 0;
+    for (const char *end; (end = memchr(bytes->data + taken, '\n', bytes->len - taken)) != NULL;
+         taken = (size_t)(end - bytes->data) + 1) {
+        json_t *note = json_parse(bytes->data + taken, (size_t)(end - bytes->data) - taken, &e);
+        const char *line = note != NULL ? json_get_string(note, "note") : NULL;
+        verb_note(call, line != NULL ? line : "?");
+        json_decref(note);
+    }
+    bytes->len -= taken;
+    memmove(bytes->data, bytes->data + taken, bytes->len + 1); /* with its NUL */
+}
+
 static bool take_reply(const struct text *bytes, struct verb_call *call, bool *done)
 {
     struct error e = {0};
@@ -311,7 +339,7 @@ bool control_ask(const char *path, struct verb_call *call, bool *done)
         verb_fail(call, "The server went away while it was asked.");
     else {
         while (bytes.len <= REPLY_BYTES_MAX && receive(fd, &bytes) != 0)
-            ;
+            take_notes(&bytes, call);
         if (!take_reply(&bytes, call, done))
             verb_fail(call, "The server went away before it answered: look whether it was done.");
     }

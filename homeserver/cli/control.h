@@ -3,7 +3,9 @@
  * partad keeps much of the database in memory, so nobody else may write it (base/lock.h). It listens on a Unix socket
  * in its data directory, which only its own user (and root) can reach, and runs the same verb functions on its own
  * services, one call at a time, in a thread of their own. A call is a line of JSON (verb, arguments, options, the
- * length of the input) and the input's bytes; the reply is one JSON object (code, out, problem), then the end. */
+ * length of the input) and the input's bytes. Then come notes of long work, a line of JSON each ({"note": "…"}), as
+ * soon as there is something to tell; last the reply, one JSON object (done, misused, out, notes,
+ * problem), and the end. */
 #ifndef PARTA_CLI_CONTROL_H
 #define PARTA_CLI_CONTROL_H
 

@@ -205,16 +205,21 @@ static bool read_files(struct request_line *line)
     return (call->verb->flags & VERB_INPUT) == 0 || read_input(call, call->args[0]);
 }
 
+static void print_note(struct verb_call *call, const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
 static bool run_in_office(struct verb_call *call)
 {
     struct services services;
     bool writes = (call->verb->flags & VERB_WRITES) != 0, done = false;
+    call->note = print_note;
     switch (services_open(call->config, writes, &services, &call->problem)) {
     case SERVICES_FAILED: break;
     case SERVICES_BUSY: control_ask(call->config->control_path, call, &done); break;
     case SERVICES_OPEN:
         call->services = &services;
-        call->live = true;
         done = call->verb->run(call);
         call->services = NULL;
         services_close(&services);

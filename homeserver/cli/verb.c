@@ -74,8 +74,8 @@ bool verb_fail_error(struct verb_call *call, const struct error *e)
 
 void verb_note(struct verb_call *call, const char *line)
 {
-    if (call->live)
-        fprintf(stderr, "%s\n", line);
+    if (call->note != NULL)
+        call->note(call, line);
     else
         text_addf(&call->notes, "%s\n", line);
 }

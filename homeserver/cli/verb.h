@@ -69,13 +69,14 @@ struct verb_call {
     struct services *services;   /* VERB_READS, VERB_WRITES */
     const char *args[VERB_ARGS_MAX];
     int n_args;
-    const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options; NULL: not given */
-    struct text input;                     /* VERB_INPUT */
-    struct text out;                       /* for standard output */
-    struct text notes;                     /* for standard error, also when all went well */
-    bool live;                             /* parta itself runs the verb: verb_note need not wait for the end */
-    struct text problem;                   /* why it failed */
-    bool misused;                          /* it failed because it was asked wrongly */
+    const char *options[VERB_OPTIONS_MAX];                  /* in the order of verb->options; NULL: not given */
+    struct text input;                                      /* VERB_INPUT */
+    struct text out;                                        /* for standard output */
+    struct text notes;                                      /* for standard error, also when all went well */
+    void (*note)(struct verb_call *call, const char *line); /* tells of long work at once; NULL: with the notes */
+    int heard_on;        /* the socket of the parta that asked; -1: it no longer listens */
+    struct text problem; /* why it failed */
+    bool misused;        /* it failed because it was asked wrongly */
 };
 
 /* All return false. A problem is one sentence. */

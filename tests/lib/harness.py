@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 from urllib.parse import quote
 
 SECRET = "python-tests-secret"
@@ -120,7 +121,7 @@ class Server:
         self.folder = tempfile.mkdtemp(prefix="parta-test-")
         self.log_path = os.path.join(self.folder, "log")
         self.data = os.path.join(self.folder, "data")
-        self.port = free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.process = None
         self.local = threading.local()
         self.write_config(settings or {})
@@ -128,6 +129,7 @@ class Server:
     def write_config(self, settings):
         usual = {
             "listen": {"address": "127.0.0.1", "port": self.port},
+            "metrics": {"port": self.metrics_port},
             "policy": {"mode": "open"},
             "registration": {"mode": "open", "shared_secret": SECRET},
             "passwords": {"ops": 1, "memory_kib": 8},
@@ -169,6 +171,10 @@ class Server:
             code = self.process.wait()
         self.local = threading.local()
         return code, time.monotonic() - begun
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=PATIENCE_S) as reply:
+            return int(re.search(rf"^{re.escape(name)} (\d+)$", reply.read().decode(), re.M)[1])
 
     def alive(self):
         return self.process.poll() is None

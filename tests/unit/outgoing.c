@@ -508,11 +508,13 @@ static void a_circuit_opens_and_closes(void **state)
     http_service_set(service, SERVICE_ANSWERS, 500, "", "", 0);
     for (int i = 0; i < 20; ++i)
         assert_true(post(o, &r, &tally));
-    usleep(800000); /* the circuit's first second is not over */
+    for (int64_t end = clock_mono_ms() + 10000; !says(o, "parta_outgoing_circuit_open", port, 1);) {
+        assert_true(clock_mono_ms() < end);
+        usleep(1000);
+    }
     int asked = http_service_requests(service);
     if (asked < 3 || asked > 5)
         fail_msg("%d requests", asked);
-    assert_true(says(o, "parta_outgoing_circuit_open", port, 1));
     assert_true(says(o, "parta_outgoing_queued", port, 20));
     http_service_set(service, SERVICE_ANSWERS, 200, "", "", 0);
     assert_true(within(&tally.delivered, 20, 10000));
