@@ -7,15 +7,14 @@
 #include "homeserver/rooms/read/timeline.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/rooms/read/filter.h"
-#include "homeserver/rooms/read/token.h"
 
 #define MESSAGES_MAX 1000
 #define CONTEXT_MAX 200
 
-static void add_token(struct text *out, const char *before, stream_pos pos)
+static void add_token(struct request *r, struct text *out, const char *before, stream_pos pos)
 {
     text_adds(out, before);
-    token_add(out, pos);
+    room_access_add_token(r, out, pos);
     text_addc(out, '"');
 }
 
@@ -48,9 +47,9 @@ static bool messages_page(struct request *r, struct room_access *reading, const 
     timeline_read(&timeline, &reading->render, &wanted);
     text_adds(&out, "{\"chunk\":");
     timeline_render(&out, &reading->render, &timeline);
-    add_token(&out, ",\"start\":\"", from);
+    add_token(r, &out, ",\"start\":\"", from);
     if (timeline.more)
-        add_token(&out, ",\"end\":\"", timeline.end);
+        add_token(r, &out, ",\"end\":\"", timeline.end);
     if (filter->lazy_load_members && timeline.n != 0) {
         text_adds(&out, ",\"state\":");
         timeline_render_senders(&out, &reading->render, reading->room, timeline.rows, timeline.n,
@@ -88,8 +87,9 @@ static struct event_row **all_rows(const struct timeline *before, struct event_r
     return rows;
 }
 
-static void render_context(struct text *out, const struct room_access *reading, const struct timeline *before,
-                           struct event_row *event, const struct timeline *after, const struct event_filter *filter)
+static void render_context(struct request *r, struct text *out, const struct room_access *reading,
+                           const struct timeline *before, struct event_row *event, const struct timeline *after,
+                           const struct event_filter *filter)
 {
     size_t n;
     struct event_row **rows = all_rows(before, event, after, &n);
@@ -101,8 +101,8 @@ static void render_context(struct text *out, const struct room_access *reading, 
     timeline_render(out, &reading->render, after);
     text_adds(out, ",\"state\":");
     timeline_render_state(out, &reading->render, reading->room, rows[n - 1]->pos, filter, rows, n);
-    add_token(out, ",\"start\":\"", before->end);
-    add_token(out, ",\"end\":\"", after->end);
+    add_token(r, out, ",\"start\":\"", before->end);
+    add_token(r, out, ",\"end\":\"", after->end);
     text_addc(out, '}');
     free(rows);
 }
@@ -127,7 +127,7 @@ static bool context_around(struct request *r, struct room_access *reading, struc
                                     .filter = &filter->timeline};
     timeline_read(&before, &reading->render, &earlier);
     timeline_read(&after, &reading->render, &later);
-    render_context(&out, reading, &before, event, &after, &filter->timeline);
+    render_context(r, &out, reading, &before, event, &after, &filter->timeline);
     timeline_finish(&before);
     timeline_finish(&after);
     return reply_text(r, &out);

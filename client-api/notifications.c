@@ -11,7 +11,6 @@
 #include "homeserver/push/notifications.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/rooms/read/token.h"
 
 #define LIMIT_USUAL 20
 #define LIMIT_MAX 100
@@ -47,7 +46,7 @@ static void render_page(struct request *r, struct text *out, const struct notifi
     text_addc(out, ']');
     if (notified->next != 0) {
         text_adds(out, ",\"next_token\":\"");
-        token_add(out, notified->next);
+        room_access_add_token(r, out, notified->next);
         text_addc(out, '"');
     }
     text_addc(out, '}');

@@ -10,15 +10,14 @@
 #include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/relations.h"
-#include "homeserver/rooms/read/token.h"
 
 #define RELATIONS_MAX 1000
 #define THREADS_MAX 100
 
-static void add_token(struct text *out, const char *name, stream_pos pos)
+static void add_token(struct request *r, struct text *out, const char *name, stream_pos pos)
 {
     text_addf(out, ",\"%s\":\"", name);
-    token_add(out, pos);
+    room_access_add_token(r, out, pos);
     text_addc(out, '"');
 }
 
@@ -39,8 +38,8 @@ struct span {
     size_t limit;
 };
 
-static void add_page(struct text *out, const struct render *how, const stream_pos *positions, size_t n,
-                     const struct span *span)
+static void add_page(struct request *r, struct text *out, const struct render *how, const stream_pos *positions,
+                     size_t n, const struct span *span)
 {
     stream_pos after = span->backwards ? span->to : span->from, upto = span->backwards ? span->from : span->to, end = 0;
     size_t shown = 0;
@@ -58,7 +57,7 @@ static void add_page(struct text *out, const struct render *how, const stream_po
     }
     text_addc(out, ']');
     if (more && shown != 0)
-        add_token(out, "next_batch", end);
+        add_token(r, out, "next_batch", end);
 }
 
 static bool page(struct request *r, struct room_access *reading, const struct relations_query *wanted)
@@ -75,9 +74,9 @@ static bool page(struct request *r, struct room_access *reading, const struct re
     span.limit = (size_t)limit;
     stream_pos *positions = relations_query_run(&reading->render, r->params[1], wanted, &n);
     text_adds(&out, "{\"chunk\":[");
-    add_page(&out, &reading->render, positions, n, &span);
+    add_page(r, &out, &reading->render, positions, n, &span);
     if (query_get(r, "from") != NULL)
-        add_token(&out, "prev_batch", span.from);
+        add_token(r, &out, "prev_batch", span.from);
     if (query_get(r, "recurse") != NULL)
         text_addf(&out, ",\"recursion_depth\":%d", wanted->recurse ? RELATIONS_QUERY_DEPTH : 1);
     text_addc(&out, '}');
@@ -127,8 +126,8 @@ static struct event_row *listed_root(const struct room_access *reading, const ch
     return held;
 }
 
-static void add_threads(struct text *out, const struct room_access *reading, bool participated, stream_pos from,
-                        size_t limit)
+static void add_threads(struct request *r, struct text *out, const struct room_access *reading, bool participated,
+                        stream_pos from, size_t limit)
 {
     stream_pos first, last, latest, end = 0;
     const char *root_id;
@@ -150,7 +149,7 @@ static void add_threads(struct text *out, const struct room_access *reading, boo
     stmt_end(q);
     text_addc(out, ']');
     if (more)
-        add_token(out, "next_batch", end);
+        add_token(r, out, "next_batch", end);
 }
 
 static bool threads(struct request *r, struct room_access *reading)
@@ -165,7 +164,7 @@ static bool threads(struct request *r, struct room_access *reading)
     if (!room_access_token(r, "from", INT64_MAX, &from) || !query_int(r, "limit", 20, 1, THREADS_MAX, &limit))
         return false;
     text_adds(&out, "{\"chunk\":[");
-    add_threads(&out, reading, participated, from, (size_t)limit);
+    add_threads(r, &out, reading, participated, from, (size_t)limit);
     text_addc(&out, '}');
     return reply_text(r, &out);
 }

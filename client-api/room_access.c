@@ -82,9 +82,18 @@ bool room_access_token(struct request *r, const char *name, stream_pos otherwise
 {
     const char *token = query_get(r, name);
     *out = otherwise;
-    if (token == NULL || *token == '\0' || token_parse(token, out))
-        return true;
-    return error_set_field(&r->error, ERROR_INVALID_PARAM, "This is not a token of this server.", "param", name);
+    stream_pos pos;
+    enum token said =
+        token != NULL && *token != '\0' ? token_parse(token, writer_incarnations(r->server->writer), &pos) : TOKEN_LOST;
+    if (said == TOKEN_GOOD)
+        *out = pos;
+    return said != TOKEN_NONE ||
+           error_set_field(&r->error, ERROR_INVALID_PARAM, "This is not a token of this server.", "param", name);
+}
+
+void room_access_add_token(struct request *r, struct text *out, stream_pos pos)
+{
+    token_add(out, writer_incarnations(r->server->writer), pos);
 }
 
 bool room_access_direction(struct request *r, const char *otherwise, bool *backwards)

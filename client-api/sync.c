@@ -13,6 +13,7 @@
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/v2.h"
 #include "homeserver/rooms/read/token.h"
+#include "homeserver/store/driver/writer.h"
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
 #define USE_STATE_AFTER 1u    /* of r->poll.flags */
@@ -22,6 +23,8 @@ struct params {
     stream_pos since; /* 0: initial */
     int64_t timeout_ms;
     bool full_state;
+    bool lost; /* since is 0, but the client's token was of a database that is no more; shared: gather.h */
+    stream_pos shared;
     enum presence_state presence;
 };
 
@@ -40,14 +43,33 @@ static bool note_presence(struct request *r, const struct params *p)
            presence_asks(presence, r->identity.user, p->presence, p->timeout_ms + GRACE_MS);
 }
 
+/* Whether it is not an initial sync, for the client. */
+static bool goes_on(struct request *r)
+{
+    const char *since = query_get(r, "since");
+    return since != NULL && since[0] != '\0';
+}
+
+static bool read_since(struct request *r, struct params *out)
+{
+    if (!goes_on(r))
+        return true;
+    enum token said = token_parse(query_get(r, "since"), writer_incarnations(r->server->writer), &out->since);
+    out->lost = said == TOKEN_LOST;
+    if (out->lost) {
+        out->shared = out->since;
+        out->since = 0;
+    }
+    return said != TOKEN_NONE || refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
+}
+
 /* A parked request goes on from where it waits, which may be later than what its client said. */
 static bool read_params(struct request *r, struct params *out)
 {
     bool after;
-    const char *since = query_get(r, "since");
     *out = (struct params){0};
-    if (since != NULL && since[0] != '\0' && !token_parse(since, &out->since))
-        return refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
+    if (!read_since(r, out))
+        return false;
     if (r->poll.since > out->since)
         out->since = r->poll.since;
     if (!query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) ||
@@ -64,7 +86,10 @@ static void release_filter(void *filter)
 }
 
 /* The request's filter, kept with it while it waits. Borrowed. NULL: *error says why; or, on a loop, which must not
- * read (db NULL), a worker must find it. */
+ * read (db NULL), a worker must find it.
+ *
+ * Clients make their filter when they start, and never while they run: one whose filter is known no more (200 newer
+ * ones have come, or the database was put back from a copy) would be refused for ever. It gets everything instead. */
 static const struct filter *filter_of(struct request *r, struct db *db)
 {
     struct filter_cache *filters = r->server->sync->filters;
@@ -72,8 +97,13 @@ static const struct filter *filter_of(struct request *r, struct db *db)
     if (r->poll.state != NULL)
         return r->poll.state;
     r->poll.release = release_filter;
-    return r->poll.state = db != NULL ? filter_cache_load(filters, db, r->identity.user, param, &r->error)
-                                      : filter_cache_find(filters, r->identity.user, param);
+    r->poll.state = db != NULL ? filter_cache_load(filters, db, r->identity.user, param, &r->error)
+                               : filter_cache_find(filters, r->identity.user, param);
+    if (r->poll.state == NULL && db != NULL && goes_on(r) && param[0] != '{') {
+        r->error = (struct error){0};
+        r->poll.state = filter_cache_load(filters, db, r->identity.user, NULL, &r->error);
+    }
+    return r->poll.state;
 }
 
 /* What is asked for, from where the request waits or would begin to. */
@@ -115,6 +145,8 @@ static bool get_sync(struct request *r)
         return false;
     struct sync_request request = asked(r, p.since);
     request.full_state = p.full_state;
+    request.lost = p.lost && r->poll.since == 0;
+    request.shared = p.shared;
     enum sync_outcome outcome = v2_answer(r->server->sync, r->db, &request, &body, &next, &r->error);
     if (outcome == SYNC_NEWS || (outcome == SYNC_NOTHING && !has_time(r, &p)))
         return reply_text(r, &body);

@@ -111,7 +111,8 @@ static bool start_writer(struct app *app)
     if (app->server.writer == NULL)
         return false;
     writer_metrics(app->server.writer, app->server.metrics);
-    return true;
+    struct error e;
+    return writer_begin_incarnation(app->server.writer, &e);
 }
 
 static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)

@@ -259,7 +259,7 @@ static void add_timeline(struct answering *a, const struct fast_room *room)
         text_add_int(a->out, a->gather.now_ms > ts ? a->gather.now_ms - ts : 0);
         text_add(a->out, event->after_age.data, event->after_age.len);
     }
-    v2_close_timeline(a->out, false, a->gather.request->since);
+    v2_close_timeline(a->out, &a->gather, false, a->gather.request->since);
 }
 
 /* With lazy loading: whether the device has met who speaks. Which member event it was does not matter: a newer one

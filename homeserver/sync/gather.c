@@ -68,8 +68,9 @@ static bool may_have_news(const struct sync_gather *gather, const struct members
     case MEMBERSHIP_KNOCK: return m->pos > request->since || request->full_state;
     case MEMBERSHIP_LEAVE:
     case MEMBERSHIP_BAN:
-        return request->since != 0 ? m->pos > request->since
-                                   : request->filter->include_leave && !m->forgotten && m->joined_pos != 0;
+        return request->since != 0
+                   ? m->pos > request->since
+                   : (request->filter->include_leave || request->lost) && !m->forgotten && m->joined_pos != 0;
     default: return false;
     }
 }

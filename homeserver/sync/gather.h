@@ -28,6 +28,12 @@ struct sync_request {
     bool full_state;
     bool use_state_after;
     const struct filter *filter; /* never NULL */
+
+    /* since is 0 for a client that knows of what is no more, because the database was put back from a copy. All it has
+     * of a room must go: timelines are limited, and hold nothing that it may have (matrix-js-sdk for one then keeps
+     * what it has), which is what is not later than shared. Rooms that it may think itself in are told as left. */
+    bool lost;
+    stream_pos shared;
 };
 
 /* An event of account data. */

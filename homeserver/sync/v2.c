@@ -13,16 +13,16 @@ struct answer {
     bool in_rooms, news;
 };
 
-static void open_next_batch(struct text *out, stream_pos next)
+static void open_next_batch(struct text *out, const struct sync_gather *gather)
 {
     text_adds(out, "{\"next_batch\":\"");
-    token_add(out, next);
+    token_add(out, writer_incarnations(gather->sync->writer), gather->upto);
     text_addc(out, '"');
 }
 
 void v2_open_answer(struct text *out, const struct sync_gather *gather)
 {
-    open_next_batch(out, gather->upto);
+    open_next_batch(out, gather);
     for (size_t i = 0; i < gather->sync->n_sections; ++i)
         if (gather->sync->sections[i]->write_idle != NULL) {
             text_addc(out, ',');
@@ -79,7 +79,7 @@ enum sync_outcome v2_answer(struct sync_service *sync, struct db *db, const stru
     bool ok = sync_gather_begin(&gather, sync, db, request, e);
     *next = gather.upto;
     if (ok) {
-        open_next_batch(out, gather.upto);
+        open_next_batch(out, &gather);
         for (size_t i = 0; i < sync->n_sections; ++i)
             add_section(&a, sync->sections[i]);
         text_adds(out, a.in_rooms ? "}}" : "}");

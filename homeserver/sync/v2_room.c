@@ -32,12 +32,12 @@ void v2_open_timeline(struct text *out)
     text_adds(out, "]},\"timeline\":{\"events\":[");
 }
 
-void v2_close_timeline(struct text *out, bool limited, stream_pos start)
+void v2_close_timeline(struct text *out, const struct sync_gather *gather, bool limited, stream_pos start)
 {
     text_adds(out, limited ? "],\"limited\":true" : "],\"limited\":false");
     if (start > 0) {
         text_adds(out, ",\"prev_batch\":\"");
-        token_add(out, start);
+        token_add(out, writer_incarnations(gather->sync->writer), start);
         text_addc(out, '"');
     }
     text_addc(out, '}');
@@ -56,7 +56,7 @@ static void add_state_and_timeline(struct text *out, struct sync_gather *gather,
         add_comma(out, i);
         v2_add_event(out, gather, timeline->events.rows[i], room->visibility);
     }
-    v2_close_timeline(out, timeline->limited, timeline->start);
+    v2_close_timeline(out, gather, timeline->limited, timeline->start);
 }
 
 static void add_summary(struct text *out, struct sync_gather *gather, const struct room_summary *summary)

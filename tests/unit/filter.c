@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/rooms/read/filter.h"
@@ -418,31 +420,33 @@ static void test_store(void **state)
     struct writer *writer = k.writer;
     struct db *db = k.db;
 
-    assert_int_equal(put(writer, 1, "{\"a\":1}"), 1);
-    assert_int_equal(put(writer, 1, "{\"a\":2}"), 2);
-    assert_int_equal(put(writer, 1, "{\"a\":1}"), 1); /* the same one */
-    assert_int_equal(put(writer, 2, "{\"a\":2}"), 1); /* numbers are each user's own */
-    assert_int_equal(filters_find(db, 1, "{\"a\":2}"), 2);
+    int64_t start = clock_wall_ms(), one = put(writer, 1, "{\"a\":1}"), two = put(writer, 1, "{\"a\":2}");
+    int64_t of_other = put(writer, 2, "{\"a\":2}"), last = two;
+    assert_true(one >= start && two > one);             /* a copy of the database gives none of these again */
+    assert_int_equal(put(writer, 1, "{\"a\":1}"), one); /* the same one */
+    assert_int_equal(filters_find(db, 1, "{\"a\":2}"), two);
     assert_int_equal(filters_find(db, 2, "{\"a\":1}"), 0);
-    assert_kept(db, 1, 1, "{\"a\":1}");
-    assert_kept(db, 2, 1, "{\"a\":2}");
-    assert_kept(db, 1, 3, NULL);
+    assert_kept(db, 1, one, "{\"a\":1}");
+    assert_kept(db, 2, of_other, "{\"a\":2}"); /* numbers are each user's own */
+    assert_kept(db, 1, two + 1, NULL);
     assert_kept(db, 1, 0, NULL);
 
     for (int i = 3; i <= FILTERS_PER_USER + 1; ++i) {
         char definition[32];
         snprintf(definition, sizeof definition, "{\"a\":%d}", i);
-        assert_int_equal(put(writer, 1, definition), i);
+        int64_t no = put(writer, 1, definition);
+        assert_true(no > last);
+        last = no;
     }
-    assert_kept(db, 1, 1, NULL); /* the oldest has gone, and comes back under a new number */
-    assert_kept(db, 1, 2, "{\"a\":2}");
-    assert_int_equal(put(writer, 1, "{\"a\":1}"), FILTERS_PER_USER + 2);
-    assert_kept(db, 2, 1, "{\"a\":2}");
+    assert_kept(db, 1, one, NULL); /* the oldest has gone, and comes back under a new number */
+    assert_kept(db, 1, two, "{\"a\":2}");
+    assert_true(put(writer, 1, "{\"a\":1}") > last);
+    assert_kept(db, 2, of_other, "{\"a\":2}");
 
     user_no user = 1;
     assert_true(writer_run(writer, forget_job, &user, &e));
-    assert_kept(db, 1, 2, NULL);
-    assert_kept(db, 2, 1, "{\"a\":2}");
+    assert_kept(db, 1, two, NULL);
+    assert_kept(db, 2, of_other, "{\"a\":2}");
     end(&k);
 }
 
@@ -460,18 +464,22 @@ static void test_cache(void **state)
     struct kept k;
     struct filter *filters[6];
     struct filter_cache *cache = filter_cache_create(2);
+    char of_1[24], of_2[24], plain_of_2[24];
     begin(&k);
-    put(k.writer, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}");
-    put(k.writer, 2, "{\"event_format\":\"client\"}");
-    put(k.writer, 2, "{ \"room\": {\"timeline\":{\"limit\":7}} }");
-    assert_null(filter_cache_find(cache, 1, "1"));
-    filters[0] = load(cache, k.db, 1, "1");
-    filters[1] = filter_cache_find(cache, 1, "1");
-    filters[2] = load(cache, k.db, 2, "2");
+    int64_t one = put(k.writer, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}");
+    int64_t plain = put(k.writer, 2, "{\"event_format\":\"client\"}");
+    int64_t same = put(k.writer, 2, "{ \"room\": {\"timeline\":{\"limit\":7}} }");
+    snprintf(of_1, sizeof of_1, "%" PRId64, one);
+    snprintf(of_2, sizeof of_2, "%" PRId64, same);
+    snprintf(plain_of_2, sizeof plain_of_2, "%" PRId64, plain);
+    assert_null(filter_cache_find(cache, 1, of_1));
+    filters[0] = load(cache, k.db, 1, of_1);
+    filters[1] = filter_cache_find(cache, 1, of_1);
+    filters[2] = load(cache, k.db, 2, of_2);
     assert_int_equal(filters[0]->timeline.limit, 7);
     assert_ptr_equal(filters[0], filters[1]);
     assert_ptr_equal(filters[0], filters[2]);
-    assert_null(filter_cache_find(cache, 2, "1"));
+    assert_null(filter_cache_find(cache, 2, plain_of_2));
     assert_null(filter_cache_find(cache, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}"));
     filters[3] = load(cache, k.db, 1, "{\"room\":{\"timeline\":{\"limit\":7}}}"); /* as a query says it itself */
     filters[4] = filter_cache_find(cache, 2, "{\"room\":{\"timeline\":{\"limit\":7}}}");
@@ -480,8 +488,8 @@ static void test_cache(void **state)
     assert_null(load(cache, k.db, 1, "99"));
     assert_null(load(cache, k.db, 1, "x"));
     assert_null(load(cache, k.db, 1, "{\"room\":7}"));
-    filters[5] = load(cache, k.db, 2, "1");
-    assert_null(filter_cache_find(cache, 1, "1")); /* only two numbers are remembered */
+    filters[5] = load(cache, k.db, 2, plain_of_2);
+    assert_null(filter_cache_find(cache, 1, of_1)); /* only two numbers are remembered */
     for (int i = 0; i < 6; ++i)
         filter_unref(filters[i]);
     filter_cache_destroy(cache);

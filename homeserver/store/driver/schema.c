@@ -352,6 +352,12 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE consumers ("
     " consumer TEXT NOT NULL, destination TEXT NOT NULL, pos INTEGER NOT NULL,"
     " PRIMARY KEY (consumer, destination)) STRICT;",
+
+    /* 6: which runs of the server gave which positions away (store/driver/incarnations.h); 0: all before this one. */
+    "CREATE TABLE incarnations ("
+    " run INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL UNIQUE, began_ms INTEGER NOT NULL,"
+    " end_pos INTEGER) STRICT;" /* the last position that may be its; NULL: it runs, or did until now */
+    "INSERT INTO incarnations (incarnation, began_ms) VALUES (0, 0);",
 };
 
 int schema_version(void)

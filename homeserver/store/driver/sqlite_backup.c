@@ -11,6 +11,8 @@
 #include "homeserver/store/driver/db_private.h"
 #include "homeserver/store/driver/schema.h"
 
+#define INCARNATIONS_SCHEMA 6 /* from which on there are incarnations */
+
 enum { BACKUP_INTEGRITY, BACKUP_REFERENCES, BACKUP_USERS, BACKUP_ROOMS, BACKUP_EVENTS, BACKUP__COUNT };
 /* clang-format off */
 static const struct statement TEXTS[BACKUP__COUNT] = {
@@ -33,6 +35,19 @@ static int copy_pages(sqlite3 *from, sqlite3 *to)
     return sqlite3_backup_finish(backup);
 }
 
+/* What the run that goes on writes from now on is not in the copy: tokens beyond what the copy holds are none of its
+ * own (incarnations.h). A copy of an older schema has no runs yet. */
+static const char END_OF_RUN[] =
+    "UPDATE incarnations SET end_pos = (SELECT coalesce(max(last), 0) FROM ("
+    " SELECT max(pos) AS last FROM events UNION ALL SELECT max(pos) FROM account_data"
+    " UNION ALL SELECT max(pos) FROM receipts UNION ALL SELECT max(pos) FROM profile_fields)) WHERE end_pos IS NULL";
+
+static int end_run(struct db *source, sqlite3 *target)
+{
+    return driver_schema(source) >= INCARNATIONS_SCHEMA ? sqlite3_exec(target, END_OF_RUN, NULL, NULL, NULL)
+                                                        : SQLITE_OK;
+}
+
 static bool copy(const char *from, const char *to)
 {
     sqlite3 *target = NULL;
@@ -45,6 +60,8 @@ static bool copy(const char *from, const char *to)
         rc = copy_pages(source->raw, target);
     if (rc == SQLITE_OK) /* the source's write-ahead mode came along; a copy is one file */
         rc = sqlite3_exec(target, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = end_run(source, target);
     if (rc != SQLITE_OK)
         log_error("backup", "%s: %s", to, target != NULL ? sqlite3_errmsg(target) : sqlite3_errstr(rc));
     sqlite3_close(target);

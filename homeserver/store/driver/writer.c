@@ -17,6 +17,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/driver/incarnations.h"
 #include "homeserver/store/driver/schema.h"
 
 #define GROUP_MAX 256 /* jobs in one transaction */
@@ -74,6 +75,8 @@ struct writer {
         bool bulk;       /* tx_bulk */
         int n_observers; /* who hears of the group */
     } own;
+
+    struct incarnations *incarnations;
 
     struct observer {
         writer_observer *fn;
@@ -269,9 +272,11 @@ struct writer *writer_start(const char *path, const struct db_options *options)
     if (w->own.db != NULL && schema_migrate(w->own.db)) {
         w->own.at.next = w->own.at.reserved = db_int(w->own.db, &STREAM, RESERVED, 0, "");
         w->committed = w->own.at.next;
-        if (!db_failed(w->own.db) && pthread_create(&w->thread, NULL, writer_main, w) == 0)
+        w->incarnations = incarnations_load(w->own.db, w->own.at.reserved);
+        if (w->incarnations != NULL && pthread_create(&w->thread, NULL, writer_main, w) == 0)
             return w;
     }
+    incarnations_destroy(w->incarnations);
     db_close(w->own.db);
     free(w);
     return NULL;
@@ -287,6 +292,7 @@ void writer_stop(struct writer *w)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     db_close(w->own.db);
+    incarnations_destroy(w->incarnations);
     free(w->own.changes);
     free(w->own.undos);
     pthread_mutex_destroy(&w->lock);
@@ -340,6 +346,21 @@ void writer_submit(struct writer *w, writer_job *job, void *arg, struct error *e
         return;
     free(waiting);
     done(done_arg, false);
+}
+
+static bool job_begin_incarnation(struct tx *tx, void *arg, struct error *e)
+{
+    return incarnations_begin(tx->writer->incarnations, tx->db, tx->now_ms);
+}
+
+bool writer_begin_incarnation(struct writer *w, struct error *e)
+{
+    return writer_run(w, job_begin_incarnation, NULL, e);
+}
+
+const struct incarnations *writer_incarnations(const struct writer *w)
+{
+    return w->incarnations;
 }
 
 stream_pos writer_pos(const struct writer *w)

@@ -19,6 +19,7 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
 
+struct incarnations;
 struct metrics;
 struct writer;
 
@@ -95,6 +96,10 @@ void writer_submit(struct writer *writer, writer_job *job, void *arg, struct err
 
 /* The last committed position: everything up to it is visible to readers that begin after the call. Any thread. */
 stream_pos writer_pos(const struct writer *writer);
+
+/* The server, before it gives any token away: this run is one of its own (incarnations.h). false: *e. Blocks. */
+bool writer_begin_incarnation(struct writer *writer, struct error *e);
+const struct incarnations *writer_incarnations(const struct writer *writer); /* borrowed; any thread */
 
 /* How many groups and jobs were committed so far. */
 void writer_counts(const struct writer *writer, int64_t *groups, int64_t *jobs);

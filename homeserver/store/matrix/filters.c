@@ -9,8 +9,9 @@ static const struct statement TEXTS[N] = {
     [FIND] = "SELECT filter_no FROM filters WHERE user_no = $1 AND definition = $2",
     [LAST] = "SELECT max(filter_no) FROM filters WHERE user_no = $1",
     [PUT] = "INSERT INTO filters (user_no, filter_no, definition) VALUES ($1, $2, $3)",
-    /* numbers are dense, so these are all but the newest FILTERS_PER_USER */
-    [PRUNE] = "DELETE FROM filters WHERE user_no = $1 AND filter_no <= $2",
+    [PRUNE] =
+        "DELETE FROM filters WHERE user_no = $1 AND filter_no <= (SELECT filter_no FROM filters WHERE user_no = $1"
+        " ORDER BY filter_no DESC LIMIT 1 OFFSET $2)",
     [FORGET] = "DELETE FROM filters WHERE user_no = $1",
 };
 STATEMENTS(FILTERS, "filters", TEXTS);
@@ -31,8 +32,11 @@ bool filters_put(struct tx *tx, user_no user, const char *definition, int64_t *f
     if (*filter_no != 0)
         return true;
     *filter_no = db_int(tx->db, &FILTERS, LAST, 0, "i", user) + 1;
+    if (*filter_no <
+        tx->now_ms) /* a database that was put back from a copy must not give a number that the lost one gave */
+        *filter_no = tx->now_ms;
     return db_run(tx->db, &FILTERS, PUT, "iit", user, *filter_no, definition) &&
-           db_run(tx->db, &FILTERS, PRUNE, "ii", user, *filter_no - FILTERS_PER_USER);
+           db_run(tx->db, &FILTERS, PRUNE, "ii", user, (int64_t)FILTERS_PER_USER);
 }
 
 bool filters_forget(struct tx *tx, user_no user)

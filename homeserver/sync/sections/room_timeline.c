@@ -42,7 +42,8 @@ static stream_pos first_seen(struct sync_gather *g, struct room_data *room)
         return room->since;
     if (!visibility_range(room_visibility(g, room), &first, &last))
         first = room->membership.pos; /* one's own leaving is always told */
-    return first - 1 > room->since ? first - 1 : room->since;
+    stream_pos after = first - 1 > room->since ? first - 1 : room->since;
+    return g->request->lost && g->request->shared > after ? g->request->shared : after;
 }
 
 /* Newest first, until the limit is passed by one that is wanted too: that one lies before what is told. */
@@ -85,7 +86,7 @@ void room_timeline_gather(struct sync_gather *g, struct room_data *room)
     else
         timeline->start = timeline->events.n != 0 ? timeline->events.rows[0]->pos - 1 : room->upto;
     note_gap(g, room);
-    timeline->limited |= room->fresh && g->request->since != 0;
+    timeline->limited |= g->request->lost || (room->fresh && g->request->since != 0);
     if (timeline->events.n != 0)
         room_visibility(g, room); /* writing asks it for the reader's membership at each event */
 }

@@ -1,0 +1,296 @@
+/* Runs of the server over one database, and what tokens say of them: also when a copy was put
+ * back, by whatever means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/read/token.h"
+#include "homeserver/store/driver/backup.h"
+#include "homeserver/store/driver/incarnations.h"
+#include "homeserver/store/driver/schema.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/users.h"
+
+struct runs {
+    char folder[40];
+    struct writer *writer; /* NULL: none runs */
+    user_no user;
+};
+
+static const char *path_of(const struct runs *r, const char *name)
+{
+    static char path[96];
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    return path;
+}
+
+static void stop(struct runs *r)
+{
+    writer_stop(r->writer);
+    r->writer = NULL;
+}
+
+/* As partad begins; what gives no tokens away (the command line) does not begin an incarnation. */
+static void run_on(struct runs *r, const char *name, bool server)
+{
+    struct error e;
+    stop(r);
+    r->writer = writer_start(path_of(r, name), &(struct db_options){0});
+    assert_non_null(r->writer);
+    assert_true(!server || writer_begin_incarnation(r->writer, &e));
+}
+
+static bool add_user(struct tx *tx, void *arg, struct error *e)
+{
+    struct runs *r = arg;
+    r->user = users_insert(tx, "anna", NULL, ACCOUNT_ACTIVE, false);
+    return r->user != 0;
+}
+
+static int set_up(void **state)
+{
+    struct runs *r = xcalloc(1, sizeof *r);
+    struct error e;
+    strcpy(r->folder, "/tmp/parta-incarnations-XXXXXX");
+    *state = r;
+    if (mkdtemp(r->folder) == NULL)
+        return -1;
+    run_on(r, "db", true);
+    return writer_run(r->writer, add_user, r, &e) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const NAMES[] = {"db", "copy", "by-hand"}, *const ENDS[] = {"", "-wal", "-shm"};
+    struct runs *r = *state;
+    char name[32];
+    stop(r);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES * 3; ++i) {
+        snprintf(name, sizeof name, "%s%s", NAMES[i / 3], ENDS[i % 3]);
+        unlink(path_of(r, name));
+    }
+    int failed = rmdir(r->folder);
+    free(r);
+    return failed;
+}
+
+static bool put_data(struct tx *tx, void *arg, struct error *e)
+{
+    return account_data_put(tx, *(user_no *)arg, 0, "org.example", "{}");
+}
+
+/* Positions that are on disk. */
+static void change(struct runs *r, int times)
+{
+    struct error e;
+    while (times-- > 0)
+        assert_true(writer_run(r->writer, put_data, &r->user, &e));
+}
+
+static bool take_position(struct tx *tx, void *arg, struct error *e)
+{
+    tx_next_pos(tx);
+    return true;
+}
+
+/* The token that a client gets now. */
+static char *token_now(struct runs *r)
+{
+    struct text token = TEXT_INIT;
+    token_add(&token, writer_incarnations(r->writer), writer_pos(r->writer));
+    return text_take(&token);
+}
+
+static enum token says(struct runs *r, const char *token)
+{
+    stream_pos pos = -1;
+    enum token said = token_parse(token, writer_incarnations(r->writer), &pos);
+    assert_true(said == TOKEN_NONE || pos >= 0);
+    return said;
+}
+
+/* cp, of a database that nobody writes. */
+static void copy_by_hand(struct runs *r, const char *from, const char *to)
+{
+    char command[256];
+    stop(r);
+    snprintf(command, sizeof command, "cd %s && rm -f %s %s-wal %s-shm && cp %s %s", r->folder, to, to, to, from, to);
+    assert_int_equal(system(command), 0);
+}
+
+static void tokens_are_one_form(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_one;
+    } CASES[] = {
+        {"s0", true},
+        {"s12", true},
+        {"s12-345", true},
+        {"", false},
+        {"s", false},
+        {"s-", false},
+        {"s12-", false},
+        {"s-12", false},
+        {"12", false},
+        {"s12-3x", false},
+        {"s12x", false},
+        {"s12--3", false},
+        {"s12-3-4", false},
+        {" s12", false},
+        {"s99999999999999999999", false},
+        {"s9223372036854775807", false},
+        {"s1-99999999999999999999", false},
+    };
+    struct runs *r = *state;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        if ((says(r, CASES[i].text) != TOKEN_NONE) != CASES[i].is_one)
+            fail_msg("%s", CASES[i].text);
+}
+
+/* A client goes on with its token over a stop, a crash (what was reserved may have been told) and the command line. */
+static void a_token_outlives_its_run(void **state)
+{
+    struct runs *r = *state;
+    struct error e;
+    change(r, 3);
+    assert_true(writer_run(r->writer, take_position, NULL, &e)); /* as typing does: it lies nowhere */
+    char *first = token_now(r);
+    assert_int_equal(says(r, first), TOKEN_GOOD);
+    run_on(r, "db", false);
+    change(r, 2);
+    run_on(r, "db", true);
+    assert_int_equal(says(r, first), TOKEN_GOOD);
+    char *second = token_now(r);
+    assert_string_not_equal(strchr(first, '-'), strchr(second, '-'));
+    run_on(r, "db", true);
+    assert_int_equal(says(r, first), TOKEN_GOOD);
+    assert_int_equal(says(r, second), TOKEN_GOOD);
+    assert_int_equal(says(r, "s5"), TOKEN_LOST); /* of no run of this database: migration 6 found it empty */
+    free(first);
+    free(second);
+}
+
+/* parta backup, while the server runs; and then the lost server goes on. */
+static void what_was_told_after_a_backup_is_lost(void **state)
+{
+    struct runs *r = *state;
+    change(r, 3);
+    char *before = token_now(r);
+    char *copy = xstrdup(path_of(r, "copy"));
+    assert_true(db_backup(path_of(r, "db"), copy));
+    free(copy);
+    change(r, 1);
+    char *after = token_now(r);
+    run_on(r, "db", true);
+    change(r, 12000);
+    char *later = token_now(r);
+    for (int again = 0; again < 2; ++again) { /* the same copy can be put back twice */
+        copy_by_hand(r, "copy", "by-hand");
+        run_on(r, "by-hand", true);
+        assert_int_equal(says(r, before), TOKEN_GOOD);
+        assert_int_equal(says(r, after), TOKEN_LOST);
+        assert_int_equal(says(r, later), TOKEN_LOST);
+        char *restored = token_now(r);
+        change(r, 12010); /* until the numbers of the lost server have been passed */
+        assert_int_equal(says(r, after), TOKEN_LOST);
+        assert_int_equal(says(r, later), TOKEN_LOST);
+        assert_int_equal(says(r, restored), TOKEN_GOOD);
+        free(later);
+        later = restored;
+    }
+    free(before);
+    free(after);
+    free(later);
+}
+
+/* No verb, no mark: the file itself, put back after the server had stopped, and changed by the command line first. */
+static void a_copy_made_by_hand_is_known_too(void **state)
+{
+    struct runs *r = *state;
+    change(r, 3);
+    char *before = token_now(r);
+    copy_by_hand(r, "db", "copy");
+    run_on(r, "db", true);
+    change(r, 5);
+    char *after = token_now(r);
+    stop(r);
+    run_on(r, "copy", false);
+    change(r, 20);
+    run_on(r, "copy", true);
+    assert_int_equal(says(r, before), TOKEN_GOOD);
+    assert_int_equal(says(r, after), TOKEN_LOST);
+    free(before);
+    free(after);
+}
+
+/* A database that was there before incarnations: its clients' tokens have no number. */
+static void tokens_from_before_go_on(void **state)
+{
+    struct runs *r = *state;
+    struct error e;
+    stop(r);
+    struct db *db = db_open(path_of(r, "copy"), DB_WRITE, NULL);
+    assert_true(schema_migrate_to(db, 5));
+    assert_true(db_script(db, "UPDATE stream SET reserved = 700"));
+    db_close(db);
+    r->writer = writer_start(path_of(r, "copy"), &(struct db_options){0});
+    assert_non_null(r->writer);
+    assert_int_equal(says(r, "s900"), TOKEN_GOOD); /* no server yet: nobody asks */
+    assert_true(writer_begin_incarnation(r->writer, &e));
+    assert_int_equal(says(r, "s700"), TOKEN_GOOD);
+    assert_int_equal(says(r, "s701"), TOKEN_LOST);
+}
+
+/* Every table whose rows take a position of the stream counts when a copy says how far it goes. Those named here hold
+ * positions of events, or of what is no row of the stream. */
+static void every_position_of_the_stream_counts(void **state)
+{
+    static const char *const OTHERS[] = {"memberships",  "room_state", "relations",
+                                         "transactions", "consumers",  "erasures"};
+    static const char *const COUNTED[] = {"events", "account_data", "receipts", "profile_fields"};
+    static const struct statement TEXTS[] = {{"SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+                                              "WHERE m.type = 'table' AND c.name = 'pos'"}};
+    static const struct statements SET = {"test", TEXTS, 1};
+    struct runs *r = *state;
+    struct db *db = db_open(path_of(r, "db"), DB_READ, NULL);
+    struct stmt *q = db_query(db, &SET, 0, "");
+    int counted = 0;
+    while (stmt_next(q)) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof COUNTED / sizeof *COUNTED; ++i)
+            if (strcmp(COUNTED[i], col_text(q, 0)) == 0)
+                ++counted, known = true;
+        for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; ++i)
+            known |= strcmp(OTHERS[i], col_text(q, 0)) == 0;
+        if (!known)
+            fail_msg("table %s: sqlite_backup.c, END_OF_RUN?", col_text(q, 0));
+    }
+    stmt_end(q);
+    assert_int_equal(counted, 4);
+    db_close(db);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(tokens_are_one_form),
+        TEST(a_token_outlives_its_run),
+        TEST(what_was_told_after_a_backup_is_lost),
+        TEST(a_copy_made_by_hand_is_known_too),
+        TEST(tokens_from_before_go_on),
+        TEST(every_position_of_the_stream_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
