@@ -30,6 +30,7 @@ enum {
     TEACHES_CLASS,
     TEACHES_PERSON,
     ROLES_ELSEWHERE,
+    WIDER,
     TEXTS_COUNT
 };
 
@@ -104,6 +105,12 @@ static const struct statement TEXTS[] = {
            " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
                "t", 3) " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
                        " WHERE c.class_no = t.class_no AND c.school_no = $4)) LIMIT 1",
+    [WIDER] = "SELECT 1 FROM " IN_CLASSES(
+        2) " y JOIN classes c ON c.class_no = y.class_no AND c.kind = 'homeroom' AND c.ended = 0"
+           " WHERE y.role IN ('pupil', 'child') AND NOT EXISTS (SELECT 1 FROM enrollments t"
+           " WHERE t.class_no = c.class_no AND t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
+               "t", 3) ") AND NOT EXISTS (SELECT 1 FROM roles a WHERE a.user_no = $1 AND a.school_no = c.school_no"
+                       " AND a.role = 'administrator' AND " CURRENT("a", 3) ") LIMIT 1",
 };
 STATEMENTS(RULE_FACTS, "rule_facts", TEXTS);
 
@@ -355,6 +362,11 @@ unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, b
 int school_guardians(struct db *db, user_no child)
 {
     return guardianships_guardians(db, child, NULL, 0);
+}
+
+bool school_wider_than(struct db *db, user_no office, user_no person)
+{
+    return holds(db, WIDER, office, person);
 }
 
 bool school_is_guardian(struct db *db, user_no guardian, user_no child)

@@ -95,6 +95,9 @@ int school_guardians(struct db *db, user_no child);
 /* enum school_role of the person in schools where the other is not administrator (nor class
  * teacher, if those count). */
 unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts);
+/* J4: whether the person is a pupil, or has a child, in a homeroom where the other is neither class teacher nor
+ * administrator of its school. */
+bool school_wider_than(struct db *db, user_no office, user_no person);
 bool school_is_guardian(struct db *db, user_no guardian, user_no child);
 
 #endif

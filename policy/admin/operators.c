@@ -8,28 +8,6 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
 
-unsigned operator_scopes_from(const char *words)
-{
-    char word[32];
-    unsigned scopes = 0;
-    for (int len = 0; sscanf(words, " %31[^ ,]%n", word, &len) == 1; len = 0) {
-        unsigned scope = operator_scope_from(word);
-        if (scope == 0)
-            return 0;
-        scopes |= scope;
-        words += len;
-        words += strspn(words, " ,");
-    }
-    return scopes;
-}
-
-void operator_scopes_text(unsigned scopes, struct text *out)
-{
-    for (unsigned bit = 1; bit < SCOPE_ALL; bit <<= 1)
-        if ((scopes & bit) != 0)
-            text_addf(out, "%s%s", out->len != 0 ? " " : "", operator_scope_name((enum operator_scope)bit));
-}
-
 bool operator_is_chief(const struct actor *actor, struct error *e)
 {
     return (actor->user == 0 && actor->scopes == SCOPE_ALL) ||
@@ -62,6 +40,12 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
     if (!name_valid(plan->name) || plan->scopes == 0) {
         error_set(c->e, ERROR_INVALID_PARAM,
                   "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull or erasure).");
+        return 0;
+    }
+    int64_t ends_ms = operator_expires_ms(c->tx->db, c->actor->name);
+    bool longer = ends_ms != 0 && (plan->expires_ms == 0 || plan->expires_ms > ends_ms);
+    if ((plan->scopes & ~c->actor->scopes) != 0 || longer) {
+        rule_refuse(c->e, RULE_J4_TOKEN_GROWS);
         return 0;
     }
     strcpy(token, OPERATOR_TOKEN_PREFIX);

@@ -1,6 +1,7 @@
 /* The regional operator's tokens: made and revoked by whoever runs the machine, or by an operator who has every scope.
  *
- * A token is told once and kept as its hash. Its name is what the audit log knows its holder by. */
+ * A token is told once and kept as its hash. Its name is what the audit log knows its holder by. J4: none makes another
+ * that may do more, or lives longer, than itself. */
 #ifndef PARTA_POLICY_ADMIN_OPERATORS_H
 #define PARTA_POLICY_ADMIN_OPERATORS_H
 
@@ -26,9 +27,5 @@ bool operator_revoke(struct changing_records *c, int64_t no);
 
 /* Whether the actor may see and make tokens. false: *e. */
 bool operator_is_chief(const struct actor *actor, struct error *e);
-
-/* Words with spaces between, both ways. from: 0 when there is none, or one is unknown. */
-unsigned operator_scopes_from(const char *words);
-void operator_scopes_text(unsigned scopes, struct text *out);
 
 #endif

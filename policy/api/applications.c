@@ -149,7 +149,7 @@ static bool act_approve(struct api_act *act, void *state)
 
 static bool approve_application(struct request *r)
 {
-    struct approving a = {0};
+    struct approving a = {.approval = {.contacts = r->server->contacts}};
     if (!read_applicant(r, r->body, &a.approval.person) || !body_array_or_null(r, "children", &a.children))
         return false;
     if (json_array_size(a.children) > CHILDREN_MAX)

@@ -2,35 +2,19 @@
 
 #include <string.h>
 
+#include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/store/school/applications.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/rule_facts.h"
 
+#define ADULT_YEARS 18
+
 const struct actor ACTOR_COMMAND_LINE = {.name = "operator:parta", .scopes = SCOPE_ALL};
-
-static const struct {
-    const char *word;
-    enum operator_scope scope;
-} SCOPES[] = {
-    {"read", SCOPE_READ},       {"records", SCOPE_RECORDS}, {"import", SCOPE_IMPORT},     {"policy", SCOPE_POLICY},
-    {"reports", SCOPE_REPORTS}, {"audit", SCOPE_AUDIT},     {"accounts", SCOPE_ACCOUNTS}, {"all", SCOPE_ALL},
-};
-
-unsigned operator_scope_from(const char *word)
-{
-    for (size_t i = 0; word != NULL && i < sizeof SCOPES / sizeof *SCOPES; ++i)
-        if (strcmp(SCOPES[i].word, word) == 0)
-            return SCOPES[i].scope;
-    return 0;
-}
-
-const char *operator_scope_name(enum operator_scope scope)
-{
-    for (size_t i = 0; i < sizeof SCOPES / sizeof *SCOPES; ++i)
-        if (SCOPES[i].scope == scope)
-            return SCOPES[i].word;
-    return NULL;
-}
 
 /* What an operator needs for each act; 0: no operator does it. */
 static const unsigned NEEDED[ACT__COUNT] = {
@@ -62,6 +46,41 @@ static bool lacks_scope(const struct actor *actor, enum act act)
     return actor->user == 0 && (actor->scopes & NEEDED[act]) == 0;
 }
 
+static bool minor(school_day birth)
+{
+    return birth != DAY_EVER && birth + ADULT_YEARS * 10000 > day_of_ms(clock_wall_ms());
+}
+
+/* C4, D2: the records and what the person has asked for, together. */
+static struct standing_facts standing(struct db *db, user_no user)
+{
+    struct application_row row;
+    struct person_row person;
+    unsigned roles = roles_now_or_later(db, user), asked = 0;
+    bool young = false;
+    struct stmt *q = applications_open_of(db, user);
+    while (applications_next(q, &row)) {
+        asked |= (unsigned)row.role;
+        young = young || minor(row.person.birth);
+    }
+    stmt_end(q);
+    bool born = people_get(db, user, &person) && person.birth != DAY_EVER;
+    enum age_known age = (born && minor(person.birth)) || young ? AGE_MINOR : born ? AGE_ADULT : AGE_UNKNOWN;
+    person_row_finish(&person);
+    return (struct standing_facts){.pupil = ((roles | asked) & ROLE_PUPIL) != 0,
+                                   .guardian = ((roles | asked) & ROLE_GUARDIAN) != 0 ||
+                                               guardianships_children(db, user, NULL, 0) > 0,
+                                   .age = age};
+}
+
+/* Who would be more than before by the act; 0: nobody, or it does not say. */
+static user_no who_becomes(const struct actor *actor, enum act act, const struct subject *subject)
+{
+    if (act == ACT_BECOME_GUARDIAN)
+        return actor->user;
+    return act == ACT_RECORDS_WRITE && (subject->role & (ROLE_PUPIL | ROLE_GUARDIAN)) != 0 ? subject->target : 0;
+}
+
 /* The class must be of the school concerned, or its teacher would have a say in another. */
 static bool is_class_teacher(struct db *db, const struct actor *actor, school_no school, const struct subject *subject)
 {
@@ -83,12 +102,18 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         .role = subject->role,
         .roster_kept = subject->roster_kept,
         .override_ = actor->override_ != NULL && *actor->override_ != '\0',
+        .beyond = (operator_scopes_of_roles(subject->role) & ~actor->scopes) != 0,
     };
+    user_no becomes = who_becomes(actor, act, subject);
+    if (becomes != 0)
+        out->said = standing(db, becomes);
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
     if (actor->user != 0) /* to be class teacher somewhere is an office for links, and for nothing else that is here */
         out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
+    if (actor->user != 0 && act == ACT_LINK)
+        out->wider = school_wider_than(db, actor->user, subject->target);
     out->guardian = actor->user != 0 && school_is_guardian(db, actor->user, subject->target);
 }
 

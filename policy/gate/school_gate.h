@@ -10,23 +10,10 @@
 
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
+#include "policy/gate/operator.h"
 #include "policy/rules/rules.h"
 
 struct db;
-
-/* What an operator's token allows; bits. Words as in docs/openapi.json. */
-enum operator_scope {
-    SCOPE_READ = 1,    /* schools, people, classes, rooms */
-    SCOPE_RECORDS = 2, /* to change them; links, applications */
-    SCOPE_IMPORT = 4,  /* rosters, the rollover */
-    SCOPE_POLICY = 8,
-    SCOPE_REPORTS = 16,
-    SCOPE_AUDIT = 32,
-    SCOPE_ACCOUNTS = 64, /* account states, sessions, export, erasure */
-    SCOPE_ALL = 127
-};
-unsigned operator_scope_from(const char *word); /* the bit; 0: unknown. "all": SCOPE_ALL */
-const char *operator_scope_name(enum operator_scope scope);
 
 struct actor {
     user_no user;          /* a person; 0: an operator */
@@ -43,7 +30,7 @@ struct subject {
     school_no school; /* the school concerned; 0: of target, any school that both are in (an operator: any) */
     class_no class;
     user_no target;
-    unsigned role;    /* ACT_LINK, ACT_APPROVE: enum school_role that somebody would get by it */
+    unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_RECORDS_WRITE: enum school_role that somebody would get by it */
     bool roster_kept; /* a roster's import owns the record */
     bool own_contact; /* rules.h, office_facts */
 };

@@ -264,7 +264,8 @@ bool change_role(struct changing_records *c, const struct role_row *role)
     struct role_row row = *role;
     row.source = SOURCE_SCHOOL;
     if (!role_fits(c, role) || !school_is(c, role->school) ||
-        !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = role->school, .target = role->user}))
+        !start(&d, c, ACT_RECORDS_WRITE,
+               &(struct subject){.school = role->school, .target = role->user, .role = (unsigned)role->role}))
         return false;
     bool good = person_back(c, role->user) && (roles_put(c->tx->db, &row) || failed(c));
     reconcile_lost(d.s, role->user); /* a period may have become shorter */
@@ -370,6 +371,7 @@ bool change_enrollment(struct changing_records *c, const struct enrollment_row *
                       &(struct subject){.school = class.school,
                                         .class = row.class,
                                         .target = row.user,
+                                        .role = (unsigned)row.role,
                                         .roster_kept = kept || (there && source_is_roster(source))});
     if (good) {
         good = person_back(c, row.user) && (enrollments_put(c->tx->db, &row) || failed(c));
@@ -424,8 +426,6 @@ static bool guardian_fits(const struct changing_records *c, user_no child, user_
     person_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
-    if (child == guardian)
-        return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
     if (guardianships_guardians(c->tx->db, child, NULL, 0) >= GUARDIANS_MAX)
         return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
     return person_back(c, guardian);
@@ -438,11 +438,14 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     school_no school = school_of_child(c, child);
     struct guardianship_row row = {child, guardian, SOURCE_SCHOOL, c->tx->now_ms};
     bool own = c->actor->user != 0 && c->actor->user == guardian;
+    if (child == guardian)
+        return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
     if (guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_CONFLICT, "They are the child's guardian already.");
-    if (!own && !school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_RECORDS_WRITE,
-                             &(struct subject){.school = school, .target = guardian}, NULL, NULL, c->e))
-        return false; /* nor is the guardian fetched from another school (A1) */
+    if (!own &&
+        !school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_RECORDS_WRITE,
+                     &(struct subject){.school = school, .target = guardian, .role = ROLE_GUARDIAN}, NULL, NULL, c->e))
+        return false; /* nor is the guardian fetched from another school (A1), nor is it a child (D2) */
     if (!start(&d, c, own ? ACT_BECOME_GUARDIAN : ACT_RECORDS_WRITE,
                &(struct subject){.school = school, .target = child}))
         return false;

@@ -511,6 +511,24 @@ static bool gives_staff_role(const struct rule_facts *f)
     return !is_office(f) && (f->office.role & ~(unsigned)ROLES_FAMILY) != 0;
 }
 
+/* J4 */
+static bool decides_for_oneself(const struct rule_facts *f)
+{
+    return f->self && !f->office.operator_;
+}
+
+/* J4: a token makes nobody who may do more than itself, and hands out no account that may. */
+static bool gives_more_than_token(const struct rule_facts *f)
+{
+    return f->office.operator_ && f->office.beyond;
+}
+
+/* J4: a class teacher's links reach as far as the class. */
+static bool hands_out_wider(const struct rule_facts *f)
+{
+    return !is_office(f) && f->office.wider;
+}
+
 static bool may_not_settle_reports(const struct rule_facts *f)
 {
     return !is_office(f) && !is_class_office(f, CLASS_TEACHER_REPORTS);
@@ -569,6 +587,19 @@ static bool no_pupil(const struct rule_facts *f)
 static bool own_guardian(const struct rule_facts *f)
 {
     return f->self;
+}
+
+/* A schoolmate is nobody's parent: a pupil must be known to be of age, and so must whoever asks to be a pupil. */
+static bool child_as_guardian(const struct rule_facts *f)
+{
+    bool asked = f->act == ACT_BECOME_GUARDIAN || f->office.role == ROLE_GUARDIAN;
+    const struct standing_facts *said = &f->office.said;
+    return asked && (said->age == AGE_MINOR || (said->pupil && said->age != AGE_ADULT));
+}
+
+static bool parent_as_pupil(const struct rule_facts *f)
+{
+    return f->office.role == ROLE_PUPIL && f->office.said.guardian && f->office.said.age != AGE_ADULT;
 }
 
 static bool by_childs_contact(const struct rule_facts *f)
@@ -651,6 +682,8 @@ static const struct rule RULES[] = {
     {RULE_G3_ARCHIVED_ENTERED, ENTERING, archive_entered},
     {RULE_G3_ARCHIVED, WRITING | CHANGING | IN(ACT_STATE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN),
      archive_changed},
+    {RULE_D4_OWN_SESSION, IN(ACT_BECOME_GUARDIAN), own_guardian},
+    {RULE_D2_ADULTS_ONLY, IN(ACT_BECOME_GUARDIAN) | IN(ACT_RECORDS_WRITE), child_as_guardian},
     {RULE_D7_RESTRICTED, EVERY_ACT, actor_restricted},
     {RULE_E7_EXTERNAL_ALONE, TALKING, external_alone},
     {RULE_E7_NOT_NAMED_ENTERED, ENTERING, external_enters},
@@ -690,12 +723,15 @@ static const struct rule RULES[] = {
     {RULE_E9_ENCRYPTION_REQUIRED, IN(ACT_SEND), writes_in_clear},
     {RULE_F4_MAY_NOT_START_POLLS, IN(ACT_SEND), starts_poll},
     {RULE_B3_NAME_FROM_ROSTER, IN(ACT_NAME), actor_held},
+    {RULE_J4_OWN_APPLICATION, IN(ACT_APPROVE), decides_for_oneself},
     {RULE_C1_MAY_NOT_APPROVE, IN(ACT_APPROVE), may_not_approve},
     {RULE_C2_MAY_NOT_LINK, IN(ACT_LINK), may_not_link},
     {RULE_C2_STAFF_ROLE, IN(ACT_LINK) | IN(ACT_APPROVE), gives_staff_role},
+    {RULE_J4_BEYOND_CLASS, IN(ACT_LINK), hands_out_wider},
+    {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_RECORDS_WRITE), gives_more_than_token},
     {RULE_D1_NOT_YOUR_LINK, IN(ACT_GUARDIAN_LINK), not_own_link},
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
-    {RULE_D4_OWN_SESSION, IN(ACT_BECOME_GUARDIAN), own_guardian},
+    {RULE_C4_PARENT_AS_PUPIL, IN(ACT_RECORDS_WRITE), parent_as_pupil},
     {RULE_D4_OWN_CONTACT, IN(ACT_BECOME_GUARDIAN), by_childs_contact},
     {RULE_D5_TWO_GUARDIANS, IN(ACT_BECOME_GUARDIAN), third_guardian},
     {RULE_D7_NOT_YOUR_CHILD, IN(ACT_END_GUARDIAN), neither_guardian_nor_office},

@@ -115,6 +115,20 @@ struct pair_facts {
     bool staff_to_family; /* one is staff, the other family (F3) */
 };
 
+/* What is known of somebody who would become a pupil or a guardian (C4, D2), by the records and by their open
+ * applications together: what somebody asks for counts as if they had it, so that two requests
+ * cannot pass each other. */
+enum age_known {
+    AGE_UNKNOWN,
+    AGE_MINOR, /* by either */
+    AGE_ADULT, /* by the records, and no application says otherwise: nobody is of age by their own word (B3) */
+};
+struct standing_facts {
+    bool pupil;    /* today, later, or applies to be one */
+    bool guardian; /* likewise */
+    enum age_known age;
+};
+
 /* What the school's own records and people say about an office act. */
 struct office_facts {
     bool operator_;     /* the regional operator, with the scope for this act; the actor's own facts
@@ -124,10 +138,15 @@ struct office_facts {
     bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
-    unsigned role;      /* ACT_LINK, ACT_APPROVE: the enum school_role that somebody would get by it; 0: not said */
-    unsigned elsewhere; /* enum school_role, of target in schools where the actor has no office */
-    bool roster_kept;   /* a roster keeps the record: a change by hand lasts until the next import */
-    bool override_;     /* the administrator insists, and gave a reason (J2) */
+    unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_RECORDS_WRITE: the enum school_role that somebody would get by it;
+                         * 0: not said */
+    bool beyond;        /* J4: the operator's scopes do not cover what that role may do */
+    bool wider;         /* ACT_LINK, target: is, or has a child, in a homeroom where the actor is neither class teacher
+                         * nor administrator (J4) */
+    struct standing_facts said; /* of who would get the role (ACT_BECOME_GUARDIAN: the actor) */
+    unsigned elsewhere;         /* enum school_role, of target in schools where the actor has no office */
+    bool roster_kept;           /* a roster keeps the record: a change by hand lasts until the next import */
+    bool override_;             /* the administrator insists, and gave a reason (J2) */
 };
 
 struct rule_facts {

@@ -5,15 +5,16 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/store/school/enrollments.h"
-#include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/links.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/rooms/rooms.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
 #include "policy/school_rooms/documents.h"
 #include "policy/signup/contact_required.h"
+#include "policy/signup/eligibility.h"
 
 #define BIRTH_FIRST 19000101
 
@@ -78,7 +79,10 @@ application_no application_make(struct changing_records *c, user_no user, const 
         error_set(c->e, ERROR_CONFLICT, "You have applied for this already, and the school has not decided yet.");
     else if ((row.no = applications_insert(c->tx, &row)) == 0)
         error_set(c->e, ERROR_UNKNOWN, NULL);
-    return row.no != 0 && office_act_note(c, "application.create", row.school, named(c, &row), NULL, NULL) ? row.no : 0;
+    return row.no != 0 && eligible_for_role(c, user, row.role, row.school) &&
+                   office_act_note(c, "application.create", row.school, named(c, &row), NULL, NULL)
+               ? row.no
+               : 0;
 }
 
 application_no application_apply(struct changing_records *c, const struct contacts *contacts, const char *token,
@@ -89,8 +93,6 @@ application_no application_apply(struct changing_records *c, const struct contac
         return 0;
     if (link.kind != LINK_CLASS && link.kind != LINK_SCHOOL)
         return rule_refuse(c->e, RULE_C2_LINK_NOT_FOR_JOINING);
-    if (link.role == ROLE_PUPIL && guardianships_children(c->tx->db, c->actor->user, NULL, 0) > 0)
-        return rule_refuse(c->e, RULE_C4_ACCOUNT_OF_PARENT);
     if (!contact_required_met_by(c->tx->db, contacts, &link, c->actor->user, c->e) ||
         !link_use(c->tx, token, &link, c->e))
         return 0;
@@ -125,7 +127,8 @@ bool application_edit(struct changing_records *c, application_no no, const struc
     bool done = applicant_valid(person, c->e) && own_one(c, no, if_version, &row);
     if (done) {
         struct applicant now = applicant_over(person, &row.person);
-        done = applications_set_person(c->tx, no, &now) || error_set(c->e, ERROR_UNKNOWN, NULL);
+        done = (applications_set_person(c->tx, no, &now) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+               eligible_for_role(c, row.user, row.role, row.school);
     }
     application_finish(&row);
     return done;
@@ -194,6 +197,24 @@ bool application_correct(struct changing_records *c, user_no child, const struct
     return found;
 }
 
+/* D2, D4, D5: what the guardian to be was asked when they asked, is asked of them again. */
+static bool still_eligible(struct changing_records *c, const struct application_row *row, user_no child,
+                           const struct approval *approval)
+{
+    const struct actor user = {.user = row->user, .name = office_act_user_id(c, row->user)};
+    return eligible_as_guardian(c->tx->db, rooms_settings(c->rooms)->school_mode, &user, approval->contacts, child,
+                                c->e);
+}
+
+/* C3: likewise the address that the link asks for. */
+static bool still_reachable(struct changing_records *c, const struct application_row *row,
+                            const struct approval *approval)
+{
+    struct link_row link;
+    return row->link == 0 || !links_get(c->tx->db, row->link, &link) ||
+           contact_required_met_by(c->tx->db, approval->contacts, &link, row->user, c->e);
+}
+
 /* C2: a class link says "a guardian of this class"; whoever approves says of whom. */
 static bool approve_children(struct changing_records *c, const struct application_row *row,
                              const struct approval *approval)
@@ -206,7 +227,8 @@ static bool approve_children(struct changing_records *c, const struct applicatio
         if (!enrollments_place_of_pupil(c->tx->db, approval->children[i], &school, &class) || school != row->school ||
             class != row->class)
             return error_set(c->e, ERROR_INVALID_PARAM, "The child is not a pupil of the link's class.");
-        if (!change_guardianship(c, approval->children[i], row->user))
+        if (!still_eligible(c, row, approval->children[i], approval) ||
+            !change_guardianship(c, approval->children[i], row->user))
             return false;
     }
     return true;
@@ -214,12 +236,12 @@ static bool approve_children(struct changing_records *c, const struct applicatio
 
 static bool approve_join(struct changing_records *c, const struct application_row *row, const struct approval *approval)
 {
-    const struct applicant person = applicant_over(&approval->person, &row->person);
     const struct enrollment_row enrollment = {
         .class = row->class, .user = row->user, .role = row->role, .begin = DAY_EVER, .end = DAY_NEVER};
     const struct role_row role = {
         .user = row->user, .school = row->school, .role = row->role, .begin = DAY_EVER, .end = DAY_NEVER};
-    if (!application_person(c, row->user, &person, row->school))
+    if (!eligible_for_role(c, row->user, row->role, row->school) || !still_reachable(c, row, approval) ||
+        !application_person(c, row->user, &row->person, row->school))
         return false;
     if (row->role == ROLE_GUARDIAN)
         return approve_children(c, row, approval);
@@ -236,16 +258,14 @@ static bool still_there(struct changing_records *c, const struct application_row
 static bool approve_guardian(struct changing_records *c, const struct application_row *row,
                              const struct approval *approval)
 {
-    const struct applicant person = applicant_over(&approval->person, &row->person);
-    return still_there(c, row) && application_person(c, row->user, &person, row->school) &&
-           change_guardianship(c, row->child, row->user);
+    return still_there(c, row) && still_eligible(c, row, row->child, approval) && still_reachable(c, row, approval) &&
+           application_person(c, row->user, &row->person, row->school) && change_guardianship(c, row->child, row->user);
 }
 
 static bool approve_correction(struct changing_records *c, const struct application_row *row,
                                const struct approval *approval)
 {
-    const struct applicant person = applicant_over(&approval->person, &row->person);
-    return still_there(c, row) && application_correct(c, row->child, &person, row->school, c->actor->override_);
+    return still_there(c, row) && application_correct(c, row->child, &row->person, row->school, c->actor->override_);
 }
 
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
@@ -260,11 +280,15 @@ bool application_approve(struct changing_records *c, application_no no, const st
     struct application_row row = {0};
     struct office_act office;
     bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, if_version, &row);
+    const struct applicant person = applicant_over(&approval->person, &row.person);
     if (done && row.state == APPLICATION_BEGUN)
         done = error_set(c->e, ERROR_CONFLICT, "The guardian has not confirmed yet.");
     const struct subject subject = of_application(&row);
     office_act_for(&office, c, "an application was approved");
-    done = done && office_act_gate(c, ACT_APPROVE, &subject) && KINDS[row.kind](&office.records, &row, approval) &&
+    done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
+           (applications_set_person(c->tx, no, &person) || error_set(c->e, ERROR_UNKNOWN, NULL));
+    row.person = person; /* borrowed from both; what is approved is what is asked about */
+    done = done && KINDS[row.kind](&office.records, &row, approval) &&
            decide(c, &row, APPLICATION_APPROVED, "application.approve", "") &&
            documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);

@@ -46,6 +46,7 @@ struct approval {
     struct applicant person; /* what the approver knows better; APPLICANT_NOBODY: nothing */
     const user_no *children; /* a guardian who came by a class link: of whom; pupils of that class */
     size_t n_children;
+    const struct contacts *contacts; /* NULL: addresses are not verified here */
 };
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
                          int64_t if_version);

@@ -1,7 +1,5 @@
 #include "policy/signup/guardians.h"
 
-#include "homeserver/base/days.h"
-#include "homeserver/accounts/contacts.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
@@ -11,47 +9,12 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/signup/applications.h"
+#include "policy/signup/eligibility.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
 #include "policy/school_rooms/documents.h"
 
-#define ADULT_YEARS 18
-
 /* --- D2, D4 --- */
-
-/* A schoolmate is nobody's parent: who is a pupil must be known to be of age. */
-static bool minor_pupil(struct db *db, user_no user, int64_t now_ms)
-{
-    struct person_row person;
-    school_no school;
-    class_no class;
-    if (!enrollments_place_of_pupil(db, user, &school, &class))
-        return false;
-    bool adult = people_get(db, user, &person) && person.birth != DAY_EVER &&
-                 person.birth + ADULT_YEARS * 10000 <= day_of_ms(now_ms);
-    person_row_finish(&person);
-    return !adult;
-}
-
-static bool may_become(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
-                       user_no child, int64_t now_ms, struct error *e)
-{
-    /* D4: where the server can verify an address, the guardian to be has one of their own. */
-    bool offered = contacts_offered(contacts, CONTACT_EMAIL) || contacts_offered(contacts, CONTACT_PHONE);
-    const struct subject subject = {.target = child,
-                                    .own_contact = offered && contacts_count(db, actor->user, CONTACT_EMAIL) == 0 &&
-                                                   contacts_count(db, actor->user, CONTACT_PHONE) == 0};
-    user_no guardians[GUARDIANS_MAX];
-    if (actor->user == child) /* before the gate, which would tell a restricted child (D7) something true and useless */
-        return rule_refuse(e, RULE_D4_OWN_SESSION);
-    if (minor_pupil(db, actor->user, now_ms))
-        return rule_refuse(e, RULE_D2_ADULTS_ONLY);
-    int n = guardianships_guardians(db, child, guardians, GUARDIANS_MAX);
-    for (int i = 0; i < n && i < GUARDIANS_MAX; ++i)
-        if (guardians[i] == actor->user)
-            return error_set(e, ERROR_CONFLICT, "You are this child's guardian already.");
-    return school_gate(db, school_mode, actor, ACT_BECOME_GUARDIAN, &subject, NULL, NULL, e);
-}
 
 /* The link; an account that was made by it goes on with it although that was its use. */
 static bool link_of(struct db *db, const char *token, user_no user, int64_t now_ms, struct guardian_view *out,
@@ -71,7 +34,7 @@ bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, c
                    const char *token, int64_t now_ms, struct guardian_view *out, struct error *e)
 {
     return link_of(db, token, actor->user, now_ms, out, e) &&
-           may_become(db, school_mode, actor, contacts, out->link.person, now_ms, e);
+           eligible_as_guardian(db, school_mode, actor, contacts, out->link.person, e);
 }
 
 /* --- Confirming --- */
@@ -108,7 +71,8 @@ static application_no begin(struct changing_records *c, user_no user, const stru
 application_no guardian_begin(struct changing_records *c, user_no user, const struct link_row *link,
                               const struct applicant *self)
 {
-    return begin(c, user, link, self, APPLICATION_BEGUN);
+    application_no no = begin(c, user, link, self, APPLICATION_BEGUN);
+    return no != 0 && eligible_for_role(c, user, ROLE_GUARDIAN, 0) ? no : 0;
 }
 
 /* The application that stands for this confirmation: the one begun with the account, or a new one,

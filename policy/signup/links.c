@@ -139,17 +139,44 @@ static bool whose(struct changing_records *c, const struct link_wish *wish, stru
     }
 }
 
-bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error *e)
+bool link_hands_out(struct db *db, const struct actor *issuer, user_no person, struct error *e)
 {
     char day[DAY_TEXT_BYTES];
     struct role_row row;
+    unsigned roles = 0;
     bool may = true;
     struct stmt *q = roles_now(db, person, day);
-    while (may && issuer != 0 && roles_next(q, &row))
-        may = ((unsigned)row.role & ROLES_FAMILY) != 0 ||
-              (school_roles(db, row.school, issuer) & ROLE_ADMINISTRATOR) != 0;
+    while (may && roles_next(q, &row)) {
+        roles |= (unsigned)row.role;
+        may = issuer->user == 0 || ((unsigned)row.role & ROLES_FAMILY) != 0 ||
+              (school_roles(db, row.school, issuer->user) & ROLE_ADMINISTRATOR) != 0;
+    }
     stmt_end(q);
-    return may || rule_refuse(e, RULE_C2_LINK_OF_STAFF);
+    if (!may)
+        return rule_refuse(e, RULE_C2_LINK_OF_STAFF);
+    return issuer->user != 0 || (operator_scopes_of_roles(roles) & ~issuer->scopes) == 0 ||
+           rule_refuse(e, RULE_J4_BEYOND_TOKEN);
+}
+
+/* false: there is no such operator any more. */
+static bool issuer_now(struct db *db, const struct link_row *link, struct actor *out)
+{
+    *out = (struct actor){.user = link->issuer, .name = link->issuer_name};
+    if (link->issuer == 0 && strcmp(link->issuer_name, ACTOR_COMMAND_LINE.name) == 0)
+        *out = ACTOR_COMMAND_LINE;
+    else if (link->issuer == 0)
+        out->scopes = operator_scopes_now(db, link->issuer_name);
+    return link->issuer != 0 || out->scopes != 0;
+}
+
+bool link_issuer_stands(struct db *db, bool school_mode, const struct link_row *link, struct error *e)
+{
+    struct actor issuer;
+    if (!issuer_now(db, link, &issuer))
+        return rule_refuse(e, RULE_C2_LINK_ISSUER);
+    if (!link_hands_out(db, &issuer, link->person, e))
+        return false;
+    return link_may_see(db, school_mode, &issuer, link) || rule_refuse(e, RULE_C2_LINK_ISSUER);
 }
 
 /* What must still be so once the gate has let the actor through. */
@@ -160,7 +187,7 @@ static bool ready(struct changing_records *c, const struct link_row *row)
         return guardian(c, row);
     if (row->kind != LINK_PERSONAL)
         return true;
-    if (!link_hands_out(c->tx->db, c->actor->user, row->person, c->e))
+    if (!link_hands_out(c->tx->db, c->actor, row->person, c->e))
         return false;
     bool taken = users_get(c->tx->db, row->person, &user) && user.password_hash != NULL;
     user_row_finish(&user);

@@ -52,10 +52,15 @@ bool link_revoke(struct changing_records *c, link_no no);
 /* Whether the actor may see the link: whoever could make it. */
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link);
 
-/* B3, A1: whoever holds a personal link becomes that person. So one who works at a school gets it from an administrator
- * of that school (or an operator, issuer 0): not from the class teacher of a child of theirs, nor from another school.
- * Asked when the link is made and when it is used. */
-bool link_hands_out(struct db *db, user_no issuer, user_no person, struct error *e);
+/* B3, A1, J4: whoever holds a personal link becomes that person. So one who works at a school gets it from an
+ * administrator of that school, or from an operator whose token may do what they may: not from the class teacher of a
+ * child of theirs, nor from another school; and a class teacher's links reach no further than the class
+ * (RULE_J4_BEYOND_CLASS). */
+bool link_hands_out(struct db *db, const struct actor *issuer, user_no person, struct error *e);
+
+/* Whether who made the link could make it now: still in office, an operator's token still good and as wide. Asked when
+ * a personal link is used, which admits by itself; the others' applications are decided by somebody. */
+bool link_issuer_stands(struct db *db, bool school_mode, const struct link_row *link, struct error *e);
 
 /* The link of a token, if it could be used at that time. false: *e says which of it does not hold, each in a sentence
  * of its own. Reads the database. */

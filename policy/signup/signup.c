@@ -45,19 +45,6 @@ struct signup_job {
     application_no application;
 };
 
-/* B3, C2: who made the link could make it now. */
-static bool issuer_stands(const struct signup_job *job, struct changing_records *c)
-{
-    const struct actor issuer = {.user = job->link.issuer, .name = job->link.issuer_name};
-    if (issuer.user == 0)
-        return true;
-    if (!link_hands_out(c->tx->db, issuer.user, job->link.person, c->e))
-        return false;
-    if (link_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, &issuer, &job->link))
-        return true;
-    return rule_refuse(c->e, RULE_C2_LINK_ISSUER);
-}
-
 /* C2: the records name the person, and nobody has taken the account yet. */
 static bool claim(struct signup_job *job, struct changing_records *c)
 {
@@ -70,7 +57,7 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     if (!fresh || !stands)
         return rule_refuse(c->e, RULE_C2_ACCOUNT_TAKEN);
     job->making.user = user;
-    return issuer_stands(job, c) &&
+    return link_issuer_stands(c->tx->db, rooms_settings(c->rooms)->school_mode, &job->link, c->e) &&
            (users_set_password(c->tx, user, job->making.hash) || error_set(c->e, ERROR_UNKNOWN, NULL));
 }
 

@@ -93,7 +93,7 @@ def check_words(tap, description):
             "RoomKind": words("policy/rules/words.c", r'\[ROOM_\w+\] = "(\w+)"'),
             "Standing": words("homeserver/base/account_state.c", r'\[ACCOUNT_\w+\] = "(\w+)"'),
             "Role": re.findall(r'"(\w+)"', "".join(roles)),
-            "Scope": [w for w in words("policy/gate/school_gate.c", r'\{"(\w+)", SCOPE_\w+\}') if w != "all"]}
+            "Scope": [w for w in words("policy/gate/operator.c", r'\{"(\w+)", SCOPE_\w+\}') if w != "all"]}
     for name, expected in told.items():
         tap.ok(expected and schemas[name]["enum"] == expected, f"{name}: the words are those of the code", schemas[name]["enum"], expected)
 

@@ -287,6 +287,7 @@ test("C5: a link opened where somebody is signed in never binds to that session 
     await w.no(409, "C5", guardian, "POST", "/applications", { token, ...NAMES });
     await w.no(409, "C5", guardian, "POST", "/applications", { token, bind_to: pupil.getUserId(), ...NAMES });
     assert.deepEqual((await w.me(guardian)).applications, []);
-    await w.do(guardian, "POST", "/applications", { token, bind_to: guardian.getUserId(), ...NAMES });
+    await w.no(403, "D2", guardian, "POST", "/applications", { token, bind_to: guardian.getUserId(), ...NAMES }); // a child's birth date
+    await w.do(guardian, "POST", "/applications", { token, bind_to: guardian.getUserId(), given_name: "Anna", family_name: "Petrova" });
     assert.equal((await w.me(guardian)).applications.length, 1);
 });

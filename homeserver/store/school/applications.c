@@ -13,9 +13,10 @@
     " middle_name, birth_date, note, decided_by, decided_ms, reason, created_ms, version FROM applications "
 #define OPEN "state IN ('begun', 'waiting')"
 
-enum { GET, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
+enum { GET, OPEN_OF, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
 static const struct statement TEXTS[N] = {
     [GET] = ROW "WHERE application_no = $1",
+    [OPEN_OF] = ROW "WHERE user_no = $1 AND kind <> 'correction' AND " OPEN " ORDER BY application_no",
     [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
                   " AND ($5 = 0 OR user_no = $5) AND ($6 = 0 OR child = $6) AND ($7 = '' OR state = $7)"
                   " AND ($8 = '' OR kind = $8) ORDER BY application_no LIMIT $2",
@@ -145,6 +146,11 @@ application_no applications_same(struct db *db, const struct application_row *ro
 application_no applications_begun(struct db *db, user_no user, link_no link)
 {
     return db_int(db, &APPLICATIONS, BEGUN, 0, "ii", user, link);
+}
+
+struct stmt *applications_open_of(struct db *db, user_no user)
+{
+    return db_query(db, &APPLICATIONS, OPEN_OF, "i", user);
 }
 
 bool applications_any_open(struct db *db, user_no user)

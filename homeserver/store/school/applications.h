@@ -85,6 +85,8 @@ bool applications_next(struct stmt *q, struct application_row *out);
 application_no applications_same(struct db *db, const struct application_row *row);
 /* The one that the user began by that link, 0: none. */
 application_no applications_begun(struct db *db, user_no user, link_no link);
+/* What the user asks for themselves (join, guardian) and nobody has decided: for applications_next. */
+struct stmt *applications_open_of(struct db *db, user_no user);
 bool applications_any_open(struct db *db, user_no user);
 
 /* Inside a job. Insert: the row's kind, state, user, link, school, class, role, child, person; 0: the database failed.

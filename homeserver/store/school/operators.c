@@ -4,9 +4,10 @@
 
 #define SELECT_OPERATORS "SELECT token_no, name, scopes, created_ms, expires_ms, revoked_ms FROM operator_tokens WHERE "
 
-enum { FIND, LIST, INSERT, REVOKE, N };
+enum { FIND, BY_NAME, LIST, INSERT, REVOKE, N };
 static const struct statement TEXTS[N] = {
     [FIND] = SELECT_OPERATORS "token_hash = $1",
+    [BY_NAME] = SELECT_OPERATORS "name = $1",
     [LIST] = SELECT_OPERATORS "token_no > $1 ORDER BY token_no LIMIT $2",
     [INSERT] = ("INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
                 " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING RETURNING token_no"),
@@ -17,6 +18,11 @@ STATEMENTS(OPERATORS, "operator_tokens", TEXTS);
 struct stmt *operators_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES])
 {
     return db_query(db, &OPERATORS, FIND, "b", hash, (size_t)TOKEN_HASH_BYTES);
+}
+
+struct stmt *operators_by_name(struct db *db, const char *name)
+{
+    return db_query(db, &OPERATORS, BY_NAME, "t", name);
 }
 
 struct stmt *operators_list(struct db *db, int64_t after, int limit)

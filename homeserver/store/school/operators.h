@@ -21,6 +21,7 @@ struct operator_row {
 
 /* By token; also one that has expired or was revoked: operator_valid. */
 struct stmt *operators_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES]);
+struct stmt *operators_by_name(struct db *db, const char *name);      /* likewise; names are unique */
 struct stmt *operators_list(struct db *db, int64_t after, int limit); /* by number */
 bool operators_next(struct stmt *q, struct operator_row *row);
 
