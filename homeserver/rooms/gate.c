@@ -5,10 +5,12 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/gate_cache.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
+#include "policy/rules/event_types.h"
 
 #define BIT(act) (UINT64_C(1) << (act))
 #define ENTERING (BIT(ACT_INVITE) | BIT(ACT_JOIN) | BIT(ACT_KNOCK))
@@ -64,8 +66,10 @@ static void read_room(struct asking *a)
     a->life.n = -1;
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB || is(a, BIT(ACT_SEND) | BIT(ACT_STATE)))
         gate_cache_room(a->memory, a->db, a->q->room, &a->of, &a->life);
+    bool asks = a->q->act == ACT_INVITE && (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB);
     a->f->room = (struct room_facts){
         .kind = a->of.kind,
+        .worded = asks && events_any_beside_frame(a->db, a->q->room),
         .has_school = a->of.n_schools > 0,
         .encrypted = a->life.encrypted,
         .has_pupil = a->life.has_pupil,
@@ -120,8 +124,12 @@ static void read_pair(struct asking *a)
         a->f->pair.allowed = pair.either;
 }
 
+#define OF_MEMBERS (ENTERING | BIT(ACT_LEAVE) | BIT(ACT_KICK) | BIT(ACT_BAN) | BIT(ACT_UNBAN))
+
 static void facts_in_room(struct asking *a, struct school_policy *policy)
 {
+    const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
+    a->f->wordless = event_is_wordless(a->q->type != NULL ? a->q->type : usual, a->q->content);
     read_room(a);
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);

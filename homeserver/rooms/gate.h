@@ -13,6 +13,7 @@
 #ifndef PARTA_ROOMS_GATE_H
 #define PARTA_ROOMS_GATE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "homeserver/base/error.h"
@@ -32,6 +33,7 @@ struct gate_question {
     user_no target;        /* 0: nobody */
     const char *type;      /* ACT_SEND, ACT_STATE: the event's */
     const char *state_key; /* ACT_STATE */
+    const json_t *content; /* the event's; NULL: not known yet, what is usual for its type is supposed */
     enum room_kind kind;   /* ACT_CREATE_ROOM, and ACT_INVITE with room 0: what it will be */
     int64_t now_ms;        /* for quiet hours; 0: the clock's */
 };
@@ -39,7 +41,7 @@ struct gate_question {
 /* What was decided where it is more than yes or no (F3). */
 struct gate_answer {
     struct verdict verdict; /* allowed, with a rule: VERDICT_HOLD or VERDICT_WARN */
-    int64_t due_ms;         /* VERDICT_HOLD: when quiet hours end; 0 otherwise */
+    int64_t due_ms;         /* VERDICT_HOLD, only of ACT_SEND: when quiet hours end; 0 otherwise */
 };
 
 /* false: *e is the refusal. answer may be NULL where nothing is ever held: all acts but

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "policy/rules/event_types.h"
+
 #define IN(act) (UINT64_C(1) << (act))
 _Static_assert(ACT__COUNT <= 64, "a row's acts are the bits of one word");
 
@@ -21,6 +23,8 @@ struct rule {
 #define ENTERING (IN(ACT_INVITE) | IN(ACT_JOIN) | IN(ACT_KNOCK))
 #define WRITING (IN(ACT_SEND) | IN(ACT_REDACT))
 #define TALKING (ENTERING | IN(ACT_SEND) | IN(ACT_STATE)) /* what makes a chat of two, or goes on in it */
+#define SPEAKING                                          /* F3: every event in a room: all of them can carry words */ \
+    (TALKING | IN(ACT_REDACT) | IN(ACT_LEAVE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN))
 #define CHANGING (IN(ACT_UPGRADE_ROOM) | IN(ACT_ALIAS) | IN(ACT_PUBLISH))
 #define OWN_DATA (IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LEAVE_SCHOOL))
 
@@ -426,25 +430,24 @@ static enum encryption_rule encryption_of(const struct rule_facts *f)
 /* Turned on; or written without turning it on, so that the room looks as if it were read by everybody. */
 static bool encrypts(const struct rule_facts *f)
 {
-    bool state = f->act == ACT_STATE;
-    if (f->event_type == NULL || encryption_of(f) != ENCRYPTION_FORBIDDEN || (!state && f->room.encrypted))
+    enum event_kind kind = event_kind_of(f->event_type);
+    if (encryption_of(f) != ENCRYPTION_FORBIDDEN)
         return false;
-    return strcmp(f->event_type, state ? "m.room.encryption" : "m.room.encrypted") == 0;
+    if (f->act == ACT_STATE)
+        return kind == EVENT_ENCRYPTION || kind == EVENT_ENCRYPTED;
+    return kind == EVENT_ENCRYPTED && !f->room.encrypted;
 }
 
-static const char *const POLL_START[] = {"m.poll.start", "org.matrix.msc3381.poll.start"};
-static const char *const CONTENT[] = {"m.room.message",
-                                      "m.sticker",
-                                      "m.poll.start",
-                                      "org.matrix.msc3381.poll.start",
-                                      "m.poll.response",
-                                      "m.poll.end",
-                                      "org.matrix.msc3381.poll.response",
-                                      "org.matrix.msc3381.poll.end"};
+/* What says nothing needs no hiding; how somebody votes does. */
+static bool may_stand_in_clear(const struct rule_facts *f)
+{
+    enum event_kind kind = event_kind_of(f->event_type);
+    return kind == EVENT_ENCRYPTED || (f->wordless && kind != EVENT_POLL_VOTE);
+}
 
 static bool writes_in_clear(const struct rule_facts *f)
 {
-    return encryption_of(f) == ENCRYPTION_REQUIRED && !f->actor.service && TYPE_IN(f, CONTENT);
+    return encryption_of(f) == ENCRYPTION_REQUIRED && !f->actor.service && !may_stand_in_clear(f);
 }
 
 /* --- F4 --- */
@@ -452,7 +455,8 @@ static bool writes_in_clear(const struct rule_facts *f)
 static bool starts_poll(const struct rule_facts *f)
 {
     bool school = f->room.kind != ROOM_FREE || f->room.has_school;
-    return school && !f->actor.service && (f->actor.roles & f->policy->polls) == 0 && TYPE_IN(f, POLL_START);
+    return school && !f->actor.service && (f->actor.roles & f->policy->polls) == 0 &&
+           event_kind_of(f->event_type) == EVENT_POLL_START;
 }
 
 /* --- B3: what somebody is called tells who they are in the school --- */
@@ -624,6 +628,13 @@ static bool not_theirs(const struct rule_facts *f)
 
 /* --- F3 --- */
 
+/* Somebody of the other side is asked in. */
+static bool asks_other_side(const struct rule_facts *f)
+{
+    bool staff = (f->actor.roles & ROLES_STAFF) != 0;
+    return f->act == ACT_INVITE && (f->target.roles & (staff ? ROLES_FAMILY : ROLES_STAFF)) != 0;
+}
+
 /* Whether both staff and families read what is written here. */
 static bool reaches_other_side(const struct rule_facts *f)
 {
@@ -637,33 +648,40 @@ static bool reaches_other_side(const struct rule_facts *f)
     case ROOM_CLUB:
         if (f->pair.two)
             return f->pair.staff_to_family;
-        return (f->actor.roles & ROLES_STAFF) != 0 ? f->room.has_family : f->room.has_staff;
+        return asks_other_side(f) || ((f->actor.roles & ROLES_STAFF) != 0 ? f->room.has_family : f->room.has_staff);
     default: return false;
     }
 }
 
-/* What rings at the other end; receipts, reactions, votes and the like do not. */
-static bool written_in_quiet(const struct rule_facts *f, enum quiet_mode mode)
+/* Everything that says something, by whatever act; an invite also by what stands in the room already. */
+static bool speaks_in_quiet(const struct rule_facts *f, enum quiet_mode mode)
 {
-    static const char *const TYPES[] = {"m.room.message", "m.room.encrypted", "m.sticker", "m.poll.start",
-                                        "org.matrix.msc3381.poll.start"};
+    bool wordless = f->wordless && !(f->act == ACT_INVITE && f->room.worded);
     return f->quiet && f->policy->quiet.mode == mode && !f->actor.service &&
-           (f->actor.roles & f->policy->quiet.senders) != 0 && reaches_other_side(f) && TYPE_IN(f, TYPES);
+           (f->actor.roles & f->policy->quiet.senders) != 0 && !wordless && reaches_other_side(f);
 }
 
 static bool quiet_refuses(const struct rule_facts *f)
 {
-    return written_in_quiet(f, QUIET_REFUSE);
+    return speaks_in_quiet(f, QUIET_REFUSE);
+}
+
+/* A message can come later; a call, a changed room or somebody's coming or going cannot. */
+static bool quiet_cannot_wait(const struct rule_facts *f)
+{
+    enum event_kind kind = event_kind_of(f->event_type);
+    bool waits = f->act == ACT_SEND && kind != EVENT_CALL && kind != EVENT_CALL_END;
+    return !waits && speaks_in_quiet(f, QUIET_DELAY);
 }
 
 static bool quiet_delays(const struct rule_facts *f)
 {
-    return written_in_quiet(f, QUIET_DELAY);
+    return speaks_in_quiet(f, QUIET_DELAY);
 }
 
 static bool quiet_warns(const struct rule_facts *f)
 {
-    return written_in_quiet(f, QUIET_WARN);
+    return speaks_in_quiet(f, QUIET_WARN);
 }
 
 static const struct rule RULES[] = {
@@ -751,9 +769,10 @@ static const struct rule RULES[] = {
     {RULE_A1_OF_ANOTHER_SCHOOL, IN(ACT_RECORDS_WRITE), target_only_elsewhere},
     {RULE_I4_ROSTER_KEPT, IN(ACT_RECORDS_WRITE) | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps,
      .overridable = true},
-    {RULE_F3_QUIET_HOURS, IN(ACT_SEND), quiet_refuses},
-    {RULE_F3_QUIET_HOURS_HOLD, IN(ACT_SEND), quiet_delays, .kind = VERDICT_HOLD},
-    {RULE_F3_QUIET_HOURS_WARN, IN(ACT_SEND), quiet_warns, .kind = VERDICT_WARN},
+    {RULE_F3_QUIET_HOURS, SPEAKING, quiet_refuses},
+    {RULE_F3_QUIET_HOURS_AT_ONCE, SPEAKING, quiet_cannot_wait},
+    {RULE_F3_QUIET_HOURS_HOLD, SPEAKING, quiet_delays, .kind = VERDICT_HOLD},
+    {RULE_F3_QUIET_HOURS_WARN, SPEAKING, quiet_warns, .kind = VERDICT_WARN},
 };
 #define RULES_COUNT ((int)(sizeof RULES / sizeof *RULES))
 

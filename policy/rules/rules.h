@@ -84,6 +84,8 @@ struct room_facts {
     int n_people;       /* joined, invited or knocking, the service user apart; after an act that lets target in: with
                          * target */
     bool direct_pair_full; /* ROOM_DIRECT: both of the pair are known (F2) */
+    bool worded; /* somebody has said something here already, be it by a name or topic (F3); ACT_INVITE into ROOM_DIRECT
+                  * and ROOM_CLUB only */
 };
 
 struct person_facts {
@@ -160,6 +162,7 @@ struct rule_facts {
     struct office_facts office;
     bool self;              /* actor and target are the same person */
     bool quiet;             /* it is quiet hours (F3) */
+    bool wordless;          /* the event says nothing (event_types.h); acts in a room */
     const char *event_type; /* ACT_SEND, ACT_STATE; NULL otherwise */
     const char *state_key;  /* ACT_STATE */
 };

@@ -446,11 +446,11 @@ static int quiet_compare(const struct school_policy *a, const struct school_poli
     return 0;
 }
 
-/* One window cannot hold two: the longer counts. Of the same mode, whom either binds is bound. */
+/* One window cannot hold two: the stricter mode's counts, then the longer. Whom either binds is bound. */
 static void quiet_strictest(const struct school_policy *a, const struct school_policy *b, struct school_policy *out)
 {
     out->quiet = quiet_compare(a, b) <= 0 ? a->quiet : b->quiet;
-    if (a->quiet.mode == b->quiet.mode) {
+    if (a->quiet.mode != QUIET_OFF && b->quiet.mode != QUIET_OFF) {
         out->quiet.senders = a->quiet.senders | b->quiet.senders;
         out->quiet.push = a->quiet.push && b->quiet.push;
     }

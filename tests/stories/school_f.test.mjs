@@ -187,6 +187,74 @@ test("F3: quiet hours refuse, or warn, what staff and families write to each oth
     });
 });
 
+/** What carries words to the other side, by whatever act: [what, how, whether delay holds it back rather than refuses]. */
+function waysToSpeak(who, other, room, reaction, club) {
+    const send = (type, content) => () => who.sendEvent(room, type, content);
+    const state = (type, content, key = "") => () => who.sendStateEvent(room, type, content, key);
+    const relates = { rel_type: "m.annotation", event_id: reaction };
+    const create = (more) => () => who.createRoom({ invite: [other.getUserId()], ...more });
+    const membership = (act, where, body) => async () => {
+        const token = who.getAccessToken();
+        const answer = await w.server.request("POST", `${V3}/rooms/${q(where)}/${act}`, { token, body });
+        if (answer.status >= 300) throw Object.assign(new Error(act), { httpStatus: answer.status, data: answer.body });
+        return answer.body;
+    };
+    return [
+        ["a message", send("m.room.message", text("слова")), true],
+        ["a sticker", send("m.sticker", { body: "слова", url: "mxc://school.example/x", info: {} }), true],
+        ["a poll", send("org.matrix.msc3381.poll.start", {}), true],
+        ["the end of a poll", send("m.poll.end", { "m.text": [{ body: "слова" }] }), true],
+        ["an unknown type", send("org.example.words", { body: "слова" }), true],
+        ["a reaction of words", send("m.reaction", { "m.relates_to": { ...relates, key: "перезвоните мне" } }), true],
+        ["a reaction with more", send("m.reaction", { "m.relates_to": { ...relates, key: "👍" }, b: "слова" }), true],
+        ["a vote of words", send("m.poll.response", { "m.selections": ["приходите завтра"] }), true],
+        ["a call", send("m.call.invite", { call_id: "c1", lifetime: 1000, offer: {}, version: 0 }), false],
+        ["the ringing of a call", send("org.matrix.msc4075.rtc.notification", {}), false],
+        ["a call's end with words", send("m.call.hangup", { call_id: "слова" }), false],
+        ["joining a call", state("org.matrix.msc3401.call.member", { device_id: "A" }, who.getUserId()), false],
+        ["a topic", state("m.room.topic", { topic: "слова" }), false],
+        ["unknown state", state("org.example.words", { body: "слова" }), false],
+        ["a redaction with a reason", () => who.redactEvent(room, reaction, undefined, { reason: "слова" }), false],
+        ["an invite with a reason", membership("invite", club, { user_id: other.getUserId(), reason: "слова" }), false],
+        ["an invite into a named room", membership("invite", club, { user_id: other.getUserId() }), false],
+        ["a new direct chat with a topic", create({ is_direct: true, topic: "слова" }), false],
+        ["a new room with a name", create({ name: "слова" }), false],
+        ["leaving with a reason", membership("leave", room, { reason: "слова" }), false],
+    ];
+}
+
+test("F3: no act carries words to the other side in quiet hours; what says nothing goes through", async () => {
+    const { room_id } = await w.directWith(teacher, parent);
+    await parent.joinRoom(room_id);
+    const club = (await teacher.createRoom({ name: "Родительский комитет" })).room_id;
+    const { event_id } = await w.say(parent, room_id, "до тихих часов");
+    const relates = { rel_type: "m.annotation", event_id, key: "👍" };
+    const mine = (await teacher.sendEvent(room_id, "m.reaction", { "m.relates_to": relates })).event_id;
+    const said = async () =>
+        JSON.stringify((await parent.createMessagesRequest(room_id, null, 100, "b")).chunk).includes("слова");
+    for (const mode of ["refuse", "delay"])
+        await w.withPolicy({ ...allDay(mode), polls: ["teacher", "class_teacher"] }, async () => {
+            for (const [what, act, waits] of waysToSpeak(teacher, parent, room_id, mine, club)) {
+                if (mode === "refuse" || !waits) await refused(act(), "F3");
+                else assert.match((await act()).event_id, /^\$held/, what);
+                assert.ok(!(await said()), `${mode}: ${what}`);
+            }
+            const heart = { "m.relates_to": { ...relates, key: "❤️" } };
+            await teacher.redactEvent(room_id, (await teacher.sendEvent(room_id, "m.reaction", heart)).event_id);
+            await teacher.sendEvent(room_id, "m.call.hangup", { call_id: "c1", version: 0, reason: "user_hangup" });
+            await teacher.sendReadReceipt({ getRoomId: () => room_id, getId: () => event_id, threadRootId: undefined });
+            await teacher.leave((await w.directWith(teacher, parent)).room_id);
+        });
+    await w.withPolicy({ ...allDay("warn"), polls: ["teacher", "class_teacher"] }, async () => {
+        const answer = await w.server.request("PUT", `${V3}/rooms/${q(room_id)}/state/m.room.topic`, {
+            token: teacher.getAccessToken(),
+            body: { topic: "предупреждён" },
+        });
+        assert.equal(answer.body["org.parta.notice"].rule, "F3");
+    });
+    await w.meanwhile(["DELETE FROM held_messages"]);
+});
+
 test("F3: delayed messages come when quiet hours end, once, with the sender's transaction id", async () => {
     const { room_id } = await w.directWith(subjectTeacher, parent);
     await parent.joinRoom(room_id);

@@ -72,6 +72,7 @@ static bool pass_gate(struct plan *plan, const struct draft *d, const struct new
                                      .target = event->target,
                                      .type = d->type,
                                      .state_key = d->state_key,
+                                     .content = d->content,
                                      .now_ms = plan->tx->now_ms};
     if (question.act != ACT_REDACT || !rooms_settings(room->rooms)->school_mode)
         return gate_event(room->rooms, plan->tx->db, &question, &plan->answer, e);

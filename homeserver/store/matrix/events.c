@@ -31,6 +31,7 @@ enum {
     TIME_AT_OR_AFTER,
     TIME_OF,
     NEWEST,
+    BESIDE_FRAME,
     STATE_NEWS,
     STATE_HISTORY,
     INSERT,
@@ -76,6 +77,9 @@ static const struct statement TEXTS[COUNT] = {
     [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
     [TIME_OF] = "SELECT ts FROM events WHERE pos = $1",
     [NEWEST] = "SELECT max(pos) FROM events",
+    [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
+                     " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
+                     " 'm.room.guest_access', 'm.room.encryption')) LIMIT 1",
     [STATE_NEWS] = "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
                    " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias') THEN 1 ELSE 0 END)"
                    " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND state_key IS NOT NULL",
@@ -221,6 +225,11 @@ stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto)
 stream_pos events_first_pos(struct db *db, room_no room, stream_pos after)
 {
     return db_int(db, &EVENTS, FIRST_POS, 0, "ii", room, after);
+}
+
+bool events_any_beside_frame(struct db *db, room_no room)
+{
+    return db_int(db, &EVENTS, BESIDE_FRAME, 0, "i", room) != 0;
 }
 
 stream_pos events_newest(struct db *db)

@@ -73,6 +73,10 @@ struct state_news events_state_news(struct db *db, room_no room, stream_pos afte
 /* One column of current state. Heap, or NULL. */
 char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key);
 
+/* Whether the room was ever more than its frame (who made it, who is in it, who may do what): given a name, a topic, a
+ * message … */
+bool events_any_beside_frame(struct db *db, room_no room);
+
 /* The position of the newest event of all: events and what follows from them (state, memberships) are in a snapshot
  * exactly up to here. 0: there are no events. */
 stream_pos events_newest(struct db *db);
