@@ -137,7 +137,7 @@ static struct explain_question completed(struct db *db, const struct explain_que
         q.subject.target = q.actor->user;
         q.with_target = true;
     }
-    if (q.act == ACT_RECORDS_WRITE && q.subject.target != 0) {
+    if ((q.act == ACT_RECORDS_WRITE || q.act == ACT_IDENTITY) && q.subject.target != 0) {
         people_get(db, q.subject.target, &person);
         q.subject.roster_kept = source_is_roster(person.source);
         person_row_finish(&person);

@@ -46,10 +46,13 @@ json_t *person_json(struct request *r, struct db *db, const struct viewer *viewe
 {
     char day[DAY_TEXT_BYTES];
     json_t *value =
-        json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:o}", "user_id", api_user_id(r, row->localpart), "person",
-                  row->sourced_id, "given_name", row->given, "family_name", row->family, "enabled", row->enabled,
-                  "ended", row->ended, "standing", account_state_name(row->state), "source", row->source, "roles",
-                  roles_json(r, db, viewer, row->no));
+        json_pack("{s:o, s:s, s:s, s:b, s:b, s:s, s:o}", "user_id", api_user_id(r, row->localpart), "given_name",
+                  row->given, "family_name", row->family, "enabled", row->enabled, "ended", row->ended, "standing",
+                  account_state_name(row->state), "roles", roles_json(r, db, viewer, row->no));
+    if (people_record_known(db, viewer, row->no)) {
+        api_set(value, "person", row->sourced_id);
+        api_set(value, "source", row->source);
+    }
     api_set(value, "middle_name", row->middle);
     if (row->birth != DAY_EVER)
         api_set(value, "birth_date", day_text(row->birth, day));

@@ -8,7 +8,8 @@
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/viewer.h"
 
-/* With the roles that the viewer may know of (A1): a new reference. */
+/* With the roles that the viewer may know of, and the record's sourcedId and source if they are of the viewer's schools
+ * (A1): a new reference. */
 json_t *person_json(struct request *r, struct db *db, const struct viewer *viewer, const struct person_row *row);
 
 /* The same by number, with *version; NULL: not in the records. */

@@ -29,6 +29,9 @@ static const unsigned NEEDED[ACT__COUNT] = {
     [ACT_CHILD] = SCOPE_READ,
     [ACT_RECORDS_READ] = SCOPE_READ,
     [ACT_RECORDS_WRITE] = SCOPE_RECORDS,
+    [ACT_IDENTITY] = SCOPE_RECORDS,
+    [ACT_ROLES] = SCOPE_RECORDS,
+    [ACT_GUARDIANSHIP] = SCOPE_RECORDS,
     [ACT_IMPORT] = SCOPE_IMPORT,
     [ACT_POLICY] = SCOPE_POLICY,
     [ACT_REPORTS] = SCOPE_REPORTS,
@@ -78,7 +81,7 @@ static user_no who_becomes(const struct actor *actor, enum act act, const struct
 {
     if (act == ACT_BECOME_GUARDIAN)
         return actor->user;
-    return act == ACT_RECORDS_WRITE && (subject->role & (ROLE_PUPIL | ROLE_GUARDIAN)) != 0 ? subject->target : 0;
+    return act == ACT_ROLES && (subject->role & (ROLE_PUPIL | ROLE_GUARDIAN)) != 0 ? subject->target : 0;
 }
 
 /* The class must be of the school concerned, or its teacher would have a say in another. */

@@ -30,7 +30,7 @@ struct subject {
     school_no school; /* the school concerned; 0: of target, any school that both are in (an operator: any) */
     class_no class;
     user_no target;
-    unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_RECORDS_WRITE: enum school_role that somebody would get by it */
+    unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_ROLES: enum school_role that somebody would get by it */
     bool roster_kept; /* a roster's import owns the record */
     bool own_contact; /* rules.h, office_facts */
 };

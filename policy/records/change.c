@@ -35,15 +35,22 @@ static bool failed(const struct changing_records *c)
     return error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
+/* A change of several effects asks for each (J3). */
+static bool may(struct doing *d, enum act act, const struct subject *subject)
+{
+    const struct changing_records *c = d->c;
+    bool overridden, allowed = school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, act, subject,
+                                           NULL, &overridden, c->e);
+    d->overridden |= overridden;
+    return allowed;
+}
+
 static bool start(struct doing *d, const struct changing_records *c, enum act act, const struct subject *subject)
 {
-    struct verdict verdict;
     *d = (struct doing){.c = c};
-    if (!school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, act, subject, &verdict, &d->overridden,
-                     c->e))
-        return false;
-    d->s = reconcile_begin(c->tx, c->rooms, NULL);
-    return true;
+    if (may(d, act, subject))
+        d->s = reconcile_begin(c->tx, c->rooms, NULL);
+    return d->s != NULL;
 }
 
 static json_t *user_json(const struct changing_records *c, user_no user)
@@ -180,11 +187,12 @@ user_no change_person(struct changing_records *c, const struct person_row *perso
     row.sourced_id = now.sourced_id;
     row.source = now.source;
     row.ended = now.ended;
-    bool good =
-        version_fits(c, now.version, if_version) &&
-        start(&d, c, ACT_RECORDS_WRITE,
-              &(struct subject){.school = school, .target = row.no, .roster_kept = source_is_roster(now.source)});
+    d = (struct doing){.c = c};
+    bool good = version_fits(c, now.version, if_version) &&
+                (row.enabled == now.enabled || may(&d, ACT_STANDING, &(struct subject){.target = row.no})) &&
+                may(&d, ACT_IDENTITY, &(struct subject){.target = row.no, .roster_kept = source_is_roster(now.source)});
     if (good) {
+        d.s = reconcile_begin(c->tx, c->rooms, NULL);
         good = (people_put(c->tx->db, &row) &&
                 (row.enabled == now.enabled || people_set_enabled(c->tx, row.no, row.enabled))) ||
                failed(c);
@@ -264,7 +272,7 @@ bool change_role(struct changing_records *c, const struct role_row *role)
     struct role_row row = *role;
     row.source = SOURCE_SCHOOL;
     if (!role_fits(c, role) || !school_is(c, role->school) ||
-        !start(&d, c, ACT_RECORDS_WRITE,
+        !start(&d, c, ACT_ROLES,
                &(struct subject){.school = role->school, .target = role->user, .role = (unsigned)role->role}))
         return false;
     bool good = person_back(c, role->user) && (roles_put(c->tx->db, &row) || failed(c));
@@ -282,7 +290,7 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such role.");
     row.source = source;
     if (!start(
-            &d, c, ACT_RECORDS_WRITE,
+            &d, c, ACT_ROLES,
             &(struct subject){.school = role->school, .target = role->user, .roster_kept = source_is_roster(source)}))
         return false;
     reconcile_lost(d.s, role->user);
@@ -367,7 +375,7 @@ bool change_enrollment(struct changing_records *c, const struct enrollment_row *
     classes_get(c->tx->db, enrollment->class, &class);
     row.source = there ? source : SOURCE_SCHOOL;
     bool good = enrollment_fits(c, enrollment, &class) &&
-                start(&d, c, ACT_RECORDS_WRITE,
+                start(&d, c, ACT_ROLES,
                       &(struct subject){.school = class.school,
                                         .class = row.class,
                                         .target = row.user,
@@ -393,7 +401,7 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
     if (!enrollments_source(c->tx->db, enrollment, source))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such enrollment.");
     school_no school = school_of_class(c->tx->db, enrollment->class);
-    if (!start(&d, c, ACT_RECORDS_WRITE,
+    if (!start(&d, c, ACT_ROLES,
                &(struct subject){.school = school,
                                  .class = enrollment->class,
                                  .target = enrollment->user,
@@ -406,10 +414,12 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
 
 /* --- Guardianships --- */
 
-/* The school whose log it is: where the child is a pupil; the first of several. */
+/* The school whose log it is: the actor's and the child's, or where the child is a pupil; the first of several. */
 static school_no school_of_child(const struct changing_records *c, user_no child)
 {
-    school_no school = 0;
+    school_no school = viewer_shared_school(c->tx->db, c->actor->user, child);
+    if (school != 0)
+        return school;
     struct role_row row;
     struct stmt *q = roles_of_person(c->tx->db, child);
     while (roles_next(q, &row))
@@ -437,18 +447,16 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     char source[SOURCE_BYTES];
     school_no school = school_of_child(c, child);
     struct guardianship_row row = {child, guardian, SOURCE_SCHOOL, c->tx->now_ms};
-    bool own = c->actor->user != 0 && c->actor->user == guardian;
+    d = (struct doing){.c = c};
     if (child == guardian)
         return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
+    /* Nor is the guardian fetched from another school (A1), nor is it a child (D2). */
+    if (!may(&d, ACT_ROLES, &(struct subject){.school = school, .target = guardian, .role = ROLE_GUARDIAN}) ||
+        !may(&d, ACT_GUARDIANSHIP, &(struct subject){.target = child}))
+        return false;
     if (guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_CONFLICT, "They are the child's guardian already.");
-    if (!own &&
-        !school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_RECORDS_WRITE,
-                     &(struct subject){.school = school, .target = guardian, .role = ROLE_GUARDIAN}, NULL, NULL, c->e))
-        return false; /* nor is the guardian fetched from another school (A1), nor is it a child (D2) */
-    if (!start(&d, c, own ? ACT_BECOME_GUARDIAN : ACT_RECORDS_WRITE,
-               &(struct subject){.school = school, .target = child}))
-        return false;
+    d.s = reconcile_begin(c->tx, c->rooms, NULL);
     bool good = guardian_fits(c, child, guardian) && (guardianships_put(c->tx->db, &row) || failed(c));
     reconcile_touch(d.s, child);
     reconcile_touch(d.s, guardian);
@@ -472,8 +480,9 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
     school_no school = school_of_child(c, child);
     if (!guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
-    if (!start(&d, c, ACT_END_GUARDIAN,
-               &(struct subject){.school = school, .target = child, .roster_kept = source_is_roster(source)}))
+    /* One's own: another's is the office's to end. */
+    enum act act = c->actor->user == guardian ? ACT_END_GUARDIAN : ACT_GUARDIANSHIP;
+    if (!start(&d, c, act, &(struct subject){.target = child, .roster_kept = source_is_roster(source)}))
         return false;
     return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
                   subject_json(c, child, 0, guardian), NULL);
@@ -701,20 +710,17 @@ bool change_account_state(struct changing_records *c, user_no user, enum account
 {
     struct doing d;
     struct user_row row;
-    struct person_row person;
     bool found = users_get(c->tx->db, user, &row) && !row.service;
     enum account_state now = row.state;
     user_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
-    if (user == c->actor->user)
-        return error_set(c->e, ERROR_FORBIDDEN, "Nobody stops their own account.");
-    people_get(c->tx->db, user, &person);
-    bool kept = source_is_roster(person.source) && !person.enabled;
-    person_row_finish(&person);
-    if (!account_state_fits(c, now, state) ||
-        !start(&d, c, ACT_STANDING, &(struct subject){.target = user, .roster_kept = kept}))
+    if (!start(&d, c, ACT_STANDING, &(struct subject){.target = user}))
         return false;
+    if (!account_state_fits(c, now, state)) {
+        reconcile_abandon(d.s);
+        return false;
+    }
     bool same = now == state || (state == ACCOUNT_ACTIVE && now == ACCOUNT_RESTRICTED);
     reconcile_touch(d.s, user);
     return finish(&d, same || users_set_state(c->tx, user, state) || failed(c), "standing.change",

@@ -27,6 +27,11 @@ struct rule {
     (TALKING | IN(ACT_REDACT) | IN(ACT_LEAVE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN))
 #define CHANGING (IN(ACT_UPGRADE_ROOM) | IN(ACT_ALIAS) | IN(ACT_PUBLISH))
 #define OWN_DATA (IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LEAVE_SCHOOL))
+#define RECORDS (IN(ACT_RECORDS_WRITE) | IN(ACT_IDENTITY) | IN(ACT_ROLES) | IN(ACT_GUARDIANSHIP))
+/* What reaches a person, or a child's family, in all their schools. */
+#define WHOLE_ACCOUNT                                                                                                  \
+    (IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK) | IN(ACT_IDENTITY) |          \
+     IN(ACT_GUARDIANSHIP))
 
 static bool type_is_one_of(const char *type, const char *const *types, size_t n)
 {
@@ -548,19 +553,23 @@ static bool is_accused(const struct rule_facts *f)
     return f->office.accused;
 }
 
+/* One's own data and sessions, and a child's data: by oneself, in whatever schools (G1, G4, H1). */
+static bool is_familys_own(const struct rule_facts *f)
+{
+    return act_is_one_of(f, OWN_DATA) ? f->self || f->office.guardian : f->act == ACT_SESSIONS && f->self;
+}
+
 /* A1: an office's arm reaches as far as its school. */
 static bool target_of_other_school(const struct rule_facts *f)
 {
-    return is_person(f) && !f->self && !f->office.guardian && f->target.roles == 0;
+    return is_person(f) && !is_familys_own(f) && f->target.roles == 0;
 }
 
-/* One account, several schools (B2): what concerns the whole of it is not one school's to do, or its administrator
- * would act on people of another. To stop an account is, in need, but not that of another school's staff. */
+/* One account, several schools (B2): what reaches the whole of it is not one school's to do, or its administrator would
+ * act on people of another. In need, a school ends the roles that are its own. */
 static bool target_also_elsewhere(const struct rule_facts *f)
 {
-    bool stops = f->act == ACT_STANDING || f->act == ACT_SESSIONS;
-    unsigned counts = stops ? ROLES_STAFF : ROLES_EVERYBODY;
-    return is_person(f) && !f->self && !f->office.guardian && (f->office.elsewhere & counts) != 0;
+    return is_person(f) && !is_familys_own(f) && f->office.elsewhere != 0;
 }
 
 /* Nobody fetches another school's people: they come by a link, an approval, or the operator. */
@@ -572,8 +581,7 @@ static bool target_only_elsewhere(const struct rule_facts *f)
 /* I4, J2: what the office changes by hand in a record that a roster keeps lasts until the next import. */
 static bool roster_keeps(const struct rule_facts *f)
 {
-    bool own = act_is_one_of(f, OWN_DATA) && (f->self || f->office.guardian);
-    return f->office.roster_kept && !f->actor.service && !own;
+    return f->office.roster_kept && !f->actor.service && !is_familys_own(f);
 }
 
 /* --- Guardians --- */
@@ -701,7 +709,7 @@ static const struct rule RULES[] = {
     {RULE_G3_ARCHIVED, WRITING | CHANGING | IN(ACT_STATE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN),
      archive_changed},
     {RULE_D4_OWN_SESSION, IN(ACT_BECOME_GUARDIAN), own_guardian},
-    {RULE_D2_ADULTS_ONLY, IN(ACT_BECOME_GUARDIAN) | IN(ACT_RECORDS_WRITE), child_as_guardian},
+    {RULE_D2_ADULTS_ONLY, IN(ACT_BECOME_GUARDIAN) | IN(ACT_ROLES), child_as_guardian},
     {RULE_D7_RESTRICTED, EVERY_ACT, actor_restricted},
     {RULE_E7_EXTERNAL_ALONE, TALKING, external_alone},
     {RULE_E7_NOT_NAMED_ENTERED, ENTERING, external_enters},
@@ -746,10 +754,10 @@ static const struct rule RULES[] = {
     {RULE_C2_MAY_NOT_LINK, IN(ACT_LINK), may_not_link},
     {RULE_C2_STAFF_ROLE, IN(ACT_LINK) | IN(ACT_APPROVE), gives_staff_role},
     {RULE_J4_BEYOND_CLASS, IN(ACT_LINK), hands_out_wider},
-    {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_RECORDS_WRITE), gives_more_than_token},
+    {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_ROLES), gives_more_than_token},
     {RULE_D1_NOT_YOUR_LINK, IN(ACT_GUARDIAN_LINK), not_own_link},
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
-    {RULE_C4_PARENT_AS_PUPIL, IN(ACT_RECORDS_WRITE), parent_as_pupil},
+    {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
     {RULE_D4_OWN_CONTACT, IN(ACT_BECOME_GUARDIAN), by_childs_contact},
     {RULE_D5_TWO_GUARDIANS, IN(ACT_BECOME_GUARDIAN), third_guardian},
     {RULE_D7_NOT_YOUR_CHILD, IN(ACT_END_GUARDIAN), neither_guardian_nor_office},
@@ -758,17 +766,17 @@ static const struct rule RULES[] = {
     {RULE_F5_MAY_NOT_SETTLE_REPORTS, IN(ACT_REPORTS), may_not_settle_reports},
     {RULE_A4_RECORDS, IN(ACT_RECORDS_READ), may_not_read_records},
     {RULE_A4_OFFICE,
-     IN(ACT_RECORDS_WRITE) | IN(ACT_IMPORT) | IN(ACT_POLICY) | IN(ACT_AUDIT) | IN(ACT_STANDING) | IN(ACT_SESSIONS) |
+     RECORDS | IN(ACT_IMPORT) | IN(ACT_POLICY) | IN(ACT_AUDIT) | IN(ACT_STANDING) | IN(ACT_SESSIONS) |
          IN(ACT_ROOMS_WRITE),
      not_office},
     {RULE_G1_NOT_YOURS, IN(ACT_LEAVE_SCHOOL), not_theirs},
     {RULE_G4_NOT_YOURS, IN(ACT_EXPORT) | IN(ACT_ERASE), not_theirs},
     {RULE_A1_NOT_OF_THIS_SCHOOL, IN(ACT_STANDING) | IN(ACT_SESSIONS) | OWN_DATA, target_of_other_school},
-    {RULE_A1_ALSO_OF_ANOTHER_SCHOOL,
-     IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK), target_also_elsewhere},
-    {RULE_A1_OF_ANOTHER_SCHOOL, IN(ACT_RECORDS_WRITE), target_only_elsewhere},
-    {RULE_I4_ROSTER_KEPT, IN(ACT_RECORDS_WRITE) | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps,
-     .overridable = true},
+    {RULE_A1_OPERATORS_ALONE, WHOLE_ACCOUNT, target_also_elsewhere},
+    {RULE_A1_OF_ANOTHER_SCHOOL, RECORDS, target_only_elsewhere},
+    {RULE_J4_OWN_ACCOUNT, IN(ACT_STANDING), decides_for_oneself},
+    {RULE_J4_SELF, RECORDS | IN(ACT_ROOMS_WRITE), decides_for_oneself, .overridable = true},
+    {RULE_I4_ROSTER_KEPT, RECORDS | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps, .overridable = true},
     {RULE_F3_QUIET_HOURS, SPEAKING, quiet_refuses},
     {RULE_F3_QUIET_HOURS_AT_ONCE, SPEAKING, quiet_cannot_wait},
     {RULE_F3_QUIET_HOURS_HOLD, SPEAKING, quiet_delays, .kind = VERDICT_HOLD},
@@ -857,6 +865,9 @@ static const char *const ACTS[] = {
     [ACT_CHILD] = "child",
     [ACT_RECORDS_READ] = "records_read",
     [ACT_RECORDS_WRITE] = "records_write",
+    [ACT_IDENTITY] = "identity",
+    [ACT_ROLES] = "roles",
+    [ACT_GUARDIANSHIP] = "guardianship",
     [ACT_IMPORT] = "import",
     [ACT_POLICY] = "policy",
     [ACT_REPORTS] = "reports",

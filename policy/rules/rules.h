@@ -11,6 +11,11 @@
  * application service, administrator and roster job (J3). The server's service user is free of what keeps people from
  * its rooms (E3), not of A2 and E4: the roster job changes the roster first, then the rooms.
  *
+ * An office act is an effect, not a request: whoever brings the effect about asks for it, whatever was asked of them
+ * (J3). One that reaches a person wherever they are, as account state, sessions, name and data do, is of the offices of
+ * all their schools together, or the operator's; one that stays in a school is that school's. tests/doors holds each
+ * effect's writers against the acts that stand for it.
+ *
  * An event that carries an act is judged as that act: m.room.member with membership "invite" is ACT_INVITE, "join"
  * ACT_JOIN (also a forced one, and a change of one's name in the room), "knock" ACT_KNOCK, "ban" ACT_BAN, "leave" by
  * oneself ACT_LEAVE, by another ACT_KICK or ACT_UNBAN. Everything else with a state key is ACT_STATE. */
@@ -59,12 +64,15 @@ enum act {
     ACT_END_GUARDIAN,    /* target: the child; by the guardian (withdraws), or the office */
     ACT_CHILD,           /* a guardian looks at target, the child: data, rooms, with whom (D8) */
     ACT_RECORDS_READ,    /* to read the school's people, classes, enrollments; target: of one person, or nobody */
-    ACT_RECORDS_WRITE,   /* to change them */
+    ACT_RECORDS_WRITE,   /* to change classes and schools, and to enter people */
+    ACT_IDENTITY,        /* what target is called, and when they were born: all their schools see it */
+    ACT_ROLES,           /* target's roles, posts and places in classes of the school */
+    ACT_GUARDIANSHIP,    /* the office makes or ends one; target: the child. The guardian's role is ACT_ROLES */
     ACT_IMPORT,          /* a roster, the rollover */
     ACT_POLICY,          /* to change the school's policy document */
     ACT_REPORTS,         /* to read and reconcile reports; target: the accused (F5) */
     ACT_AUDIT,           /* to read the audit log */
-    ACT_STANDING,        /* to suspend, lock and the other way; target */
+    ACT_STANDING,        /* to suspend, lock and the other way, by whatever member of whatever record; target */
     ACT_SESSIONS,        /* to see or end somebody else's sessions; target */
     ACT_EXPORT,          /* target: whose data (G4) */
     ACT_ERASE,           /* target: whose account (G4) */
@@ -140,7 +148,7 @@ struct office_facts {
     bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
-    unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_RECORDS_WRITE: the enum school_role that somebody would get by it;
+    unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_ROLES: the enum school_role that somebody would get by it;
                          * 0: not said */
     bool beyond;        /* J4: the operator's scopes do not cover what that role may do */
     bool wider;         /* ACT_LINK, target: is, or has a child, in a homeroom where the actor is neither class teacher

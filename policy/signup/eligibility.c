@@ -27,7 +27,7 @@ bool eligible_for_role(struct changing_records *c, user_no user, enum school_rol
     if (role == ROLE_PUPIL && asks_as_guardian(c->tx->db, user))
         return rule_refuse(c->e, RULE_C4_ACCOUNT_OF_PARENT);
     office_act_for(&office, c, NULL);
-    return office_act_gate(&office.records, ACT_RECORDS_WRITE, &subject);
+    return office_act_gate(&office.records, ACT_ROLES, &subject);
 }
 
 bool eligible_as_guardian(struct db *db, bool school_mode, const struct actor *user, const struct contacts *contacts,

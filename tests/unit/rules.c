@@ -351,8 +351,8 @@ static const struct row_case {
      FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR))},
     {"J4", "beyond_class", FACTS(LINK, BY(ROLE_CLASS_TEACHER), OFFICE(.class_teacher = true, .wider = true)),
      FACTS(LINK, BY(ROLE_CLASS_TEACHER), OFFICE(.class_teacher = true))},
-    {"J4", "beyond_token", FACTS(RECORDS_WRITE, OFFICE(.operator_ = true, .role = ROLE_ADMINISTRATOR, .beyond = true)),
-     FACTS(RECORDS_WRITE, OFFICE(.operator_ = true, .role = ROLE_ADMINISTRATOR))},
+    {"J4", "beyond_token", FACTS(ROLES, OFFICE(.operator_ = true, .role = ROLE_ADMINISTRATOR, .beyond = true)),
+     FACTS(ROLES, OFFICE(.operator_ = true, .role = ROLE_ADMINISTRATOR))},
     {"C1", "may_not_approve", FACTS(APPROVE, BY(ROLE_CLASS_TEACHER), OFFICE(.class_teacher = true)),
      FACTS(APPROVE, BY(ROLE_ADMINISTRATOR))},
     {"C2", "may_not_link", FACTS(LINK, BY(ROLE_CLASS_TEACHER), OFFICE(.role = ROLE_PUPIL)),
@@ -368,9 +368,8 @@ static const struct row_case {
     {"D2", "adults_only", FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true})),
      FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true, .age = AGE_ADULT}))},
     {"C4", "parent_as_pupil",
-     FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true})),
-     FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR),
-           OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true, .age = AGE_ADULT}))},
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true})),
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true, .age = AGE_ADULT}))},
     {"D4", "own_contact", FACTS(BECOME_GUARDIAN, .actor = WHO(PENDING, 0), TO(ROLE_PUPIL), OFFICE(.own_contact = true)),
      FACTS(BECOME_GUARDIAN, .actor = WHO(PENDING, 0), TO(ROLE_PUPIL))},
     {"D5", "two_guardians", FACTS(BECOME_GUARDIAN, BY(ROLE_GUARDIAN), TO(ROLE_PUPIL), OFFICE(.guardians = 2)),
@@ -394,9 +393,12 @@ static const struct row_case {
      FACTS(STANDING, OFFICE(.operator_ = true), TO(0))},
     {"A1", "of_another_school", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), TO(0), OFFICE(.elsewhere = ROLE_PUPIL)),
      FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), TO(ROLE_GUARDIAN), OFFICE(.elsewhere = ROLE_PUPIL))},
-    {"A1", "also_of_another_school",
-     FACTS(ERASE, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_PUPIL)),
-     FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_GUARDIAN))},
+    {"A1", "operators_alone", FACTS(ERASE, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_PUPIL)),
+     FACTS(ERASE, BY(ROLE_GUARDIAN), TO(ROLE_PUPIL), OFFICE(.elsewhere = ROLE_PUPIL, .guardian = true))},
+    {"J4", "own_account", FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
+     FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR))},
+    {"J4", "self", FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true, OFFICE(.override_ = true))},
     {"I4", "roster_kept", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true)),
      FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true, .override_ = true))},
     {"F3", "quiet_hours", FACTS(SEND, ROOM(CLASS), BY(ROLE_TEACHER), MESSAGE, .quiet = true),
@@ -876,8 +878,10 @@ static void test_j2_override(void **state)
         ++n_used;
     }
     assert_true(n_used > 100);
-    for (int i = 0; i < rules_count(); ++i)
-        assert_int_equal(rules_row(i).overridable, strcmp(rules_row(i).code, "roster_kept") == 0);
+    for (int i = 0; i < rules_count(); ++i) {
+        const char *code = rules_row(i).code;
+        assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0);
+    }
 }
 
 /* A3: an account that is not confirmed does nothing but these. */

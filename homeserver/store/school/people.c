@@ -28,6 +28,22 @@
         1) " AND p.ended = 0 AND u.state IN ('active', 'restricted') AND NOT EXISTS (SELECT 1 FROM guardianships g"    \
            " JOIN people o ON o.user_no = g.guardian JOIN users v ON v.user_no = g.guardian WHERE g.child = r.user_no" \
            " AND o.ended = 0 AND v.state NOT IN ('pending', 'left'))" of("r.user_no")
+
+/* $1, $2 the viewer and the day, $3 the person: in no school that they are not in, or a school of theirs has
+ * it of the same roster. */
+#define IN_THEIRS(from, school) "EXISTS (SELECT 1 FROM " from ".source = p.source AND " SEES(school, 1, 2) ")"
+#define HERE_BY_ROLE IN_THEIRS("roles r WHERE r.user_no = p.user_no AND r", "r.school_no")
+#define HERE_BY_CLASS                                                                                                  \
+    IN_THEIRS("enrollments n JOIN classes c ON c.class_no = n.class_no WHERE n.user_no = p.user_no AND n",             \
+              "c.school_no")
+#define HERE_BY_CHILD                                                                                                  \
+    IN_THEIRS("guardianships g JOIN roles r ON r.user_no = g.child AND r.role = 'pupil' WHERE g.guardian = p.user_no"  \
+              " AND g",                                                                                                \
+              "r.school_no")
+#define NOWHERE_ELSE                                                                                                   \
+    "NOT EXISTS (SELECT 1 FROM roles r WHERE r.user_no = p.user_no AND " NOT_PAST("r", 2) " AND NOT " SEES(            \
+        "r.school_no", 1, 2) ")"
+
 #define RESTRICTED_BY(of) PERSON "WHERE u.state = 'restricted'" of("u.user_no")
 #define REOPEN_BY(of)                                                                                                  \
     PERSON "WHERE p.closed = 1 AND p.ended = 0 AND u.state = 'left'"                                                   \
@@ -44,6 +60,7 @@ enum {
     LIST_ALL,
     KEPT,
     HAVE_ROLE,
+    RECORD_KNOWN,
     UNGUARDED,
     UNGUARDED_OF,
     RESTRICTED,
@@ -84,6 +101,8 @@ static const struct statement TEXTS[N] = {
              " OR EXISTS (SELECT 1 FROM guardianships WHERE guardian = $1 AND source = 'school')",
     [HAVE_ROLE] = "SELECT CASE WHEN EXISTS (SELECT 1 FROM roles r WHERE r.user_no = p.user_no AND " NOT_PAST(
         "r", 2) ") THEN 1 ELSE 0 END FROM people p WHERE p.user_no = $1",
+    [RECORD_KNOWN] = "SELECT 1 FROM people p WHERE p.user_no = $3 AND (" NOWHERE_ELSE " OR (p.source <> 'school'"
+                     " AND (" HERE_BY_ROLE " OR " HERE_BY_CLASS " OR " HERE_BY_CHILD ")))",
     [UNGUARDED] = UNGUARDED_BY(EVERYBODY),
     [UNGUARDED_OF] = UNGUARDED_BY(ONE_SECOND),
     [RESTRICTED] = RESTRICTED_BY(EVERYBODY),
@@ -231,6 +250,11 @@ bool people_have_role(struct db *db, user_no user, school_day day, bool *person)
     int64_t answer = db_int(db, &PEOPLE, HAVE_ROLE, -1, "it", user, day_text(day, text));
     *person = answer >= 0;
     return answer > 0;
+}
+
+bool people_record_known(struct db *db, const struct viewer *viewer, user_no user)
+{
+    return db_int(db, &PEOPLE, RECORD_KNOWN, 0, "iti", viewer->user, viewer->day, user) != 0;
 }
 
 struct stmt *people_unguarded(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES])

@@ -59,6 +59,10 @@ struct people_list *people_list(struct db *db, const struct people_filter *filte
 bool people_list_next(struct people_list *list, struct person_row *row);
 void people_list_end(struct people_list *list);
 
+/* A1: whether the record itself, its sourcedId and who keeps it, is of the viewer's schools: the person is in no other,
+ * or the same roster says of them what they are here. */
+bool people_record_known(struct db *db, const struct viewer *viewer, user_no user);
+
 /* --- Who stays, who comes back (policy/records/reconcile.h) --- */
 
 /* Whether the school's own people hold somebody whom a roster has let go: by role, enrollment, or as a guardian. */
