@@ -1,18 +1,34 @@
 /* What this server offers to a signed-in client (Client-Server API, "Capabilities negotiation"). */
-#include "client-api/uia_threepid.h"
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
+#include "client-api/uia_threepid.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/pdu/version.h"
 
 static const struct {
     const char *name;
     bool enabled;
 } SWITCHES[] = {
-    {"m.change_password", true}, {"m.set_displayname", true},  {"m.set_avatar_url", true},
-    {"m.profile_fields", true},  {"m.get_login_token", false}, {"m.forget_forced_upon_leave", false},
+    {"m.change_password", true},
+    {"m.get_login_token", false},
+    {"m.forget_forced_upon_leave", false},
 };
+
+/* What of a profile its owner may change: in a school little (accounts/profile.h). */
+static void add_profile(struct request *r, json_t *capabilities)
+{
+    bool school_mode = room_access_school_mode(r);
+    bool named = gate_name(school_mode, r->db, r->identity.user, &(struct error){0});
+    json_t *fields = json_pack("{s:b}", "enabled", (int)named);
+    if (school_mode && named)
+        json_object_set_new(fields, "allowed", json_pack("[s]", "displayname"));
+    json_object_set_new(capabilities, "m.profile_fields", fields);
+    json_object_set_new(capabilities, "m.set_displayname", json_pack("{s:b}", "enabled", (int)named));
+    json_object_set_new(capabilities, "m.set_avatar_url", json_pack("{s:b}", "enabled", (int)!school_mode));
+}
 
 static json_t *room_versions(const struct config *config)
 {
@@ -28,6 +44,7 @@ static bool get_capabilities(struct request *r)
     json_t *capabilities = json_pack("{s:o}", "m.room_versions", room_versions(r->server->config));
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; ++i)
         json_object_set_new(capabilities, SWITCHES[i].name, json_pack("{s:b}", "enabled", (int)SWITCHES[i].enabled));
+    add_profile(r, capabilities);
     json_object_set_new(capabilities, "m.3pid_changes",
                         json_pack("{s:b}", "enabled", (int)uia_threepid_offered_any(r)));
     return reply_json(r, json_pack("{s:o}", "capabilities", capabilities));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client-api/routes.h"
+#include "homeserver/base/names.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/acts/create.h"
@@ -58,7 +59,8 @@ static bool read_alias(struct request *r, struct room_plan *plan, char *alias, s
     if (localpart == NULL)
         return true;
     int len = snprintf(alias, size, "#%s:%s", localpart, rooms_settings(r->server->rooms)->server_name);
-    if (len < 0 || (size_t)len >= size || strpbrk(localpart, ": \t\r\n") != NULL || !alias_valid(alias))
+    if (len < 0 || (size_t)len >= size || strpbrk(localpart, ": \t\r\n") != NULL || !alias_valid(alias) ||
+        !name_valid(alias, ID_BYTES_MAX))
         return refuse(r, ERROR_INVALID_PARAM, "This alias is not valid.");
     plan->alias = alias;
     return true;

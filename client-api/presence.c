@@ -1,8 +1,10 @@
 /* Client-Server API, "Presence". While it is off (the default), what people say of themselves is taken and not kept,
- * and everybody is offline, as other servers do it: clients take a refusal for a fault. */
+ * and everybody is offline, as other servers do it: clients take a refusal for a fault. For the same reason a school's
+ * people may send a status message, which is not kept. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/http/request.h"
@@ -25,6 +27,8 @@ static bool put_status(struct request *r)
     if (status_msg != NULL && strlen(status_msg) > PRESENCE_STATUS_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The status message is too long.");
     struct presence *presence = r->server->sync->presence;
+    if (room_access_school_mode(r))
+        status_msg = NULL; /* F1: everybody in the school's rooms would read it */
     return (presence == NULL || presence_set(presence, r->identity.user, state, status_msg, &r->error)) &&
            reply_empty(r);
 }

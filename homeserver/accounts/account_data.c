@@ -33,6 +33,8 @@ static bool type_allowed(const char *type, struct error *e)
         e->status = 405;
         return false;
     }
+    if (id_is_reserved(type))
+        return error_set(e, ERROR_FORBIDDEN, "Types that begin with org.parta. are the server's own.");
     return (*type != '\0' && strlen(type) <= ACCOUNT_DATA_TYPE_MAX) ||
            error_set(e, ERROR_INVALID_PARAM, "The type is empty or longer than 255 bytes.");
 }

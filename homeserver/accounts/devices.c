@@ -61,7 +61,5 @@ bool device_rename(const struct accounts *accounts, user_no user, const char *de
                    struct error *e)
 {
     struct rename_job job = {user, device_id, display_name};
-    if (strlen(display_name) > DEVICE_NAME_BYTES_MAX)
-        return error_set(e, ERROR_INVALID_PARAM, "The device's display name is longer than 256 bytes.");
-    return writer_run(accounts->writer, job_rename, &job, e);
+    return device_name_valid(display_name, e) && writer_run(accounts->writer, job_rename, &job, e);
 }

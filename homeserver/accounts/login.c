@@ -8,6 +8,7 @@
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/names.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/devices.h"
@@ -22,9 +23,12 @@ bool device_wish_valid(const struct device_wish *wish, struct error *e)
     const char *id = wish->device_id, *name = wish->display_name;
     if (id != NULL && (*id == '\0' || strlen(id) > DEVICE_ID_BYTES_MAX || !text_is_line(id)))
         return error_set(e, ERROR_INVALID_PARAM, "The device id is empty, too long or has control characters.");
-    if (name != NULL && strlen(name) > DEVICE_NAME_BYTES_MAX)
-        return error_set(e, ERROR_INVALID_PARAM, "The device's display name is longer than 256 bytes.");
-    return true;
+    return name == NULL || device_name_valid(name, e);
+}
+
+bool device_name_valid(const char *name, struct error *e)
+{
+    return *name == '\0' || name_valid(name, DEVICE_NAME_BYTES_MAX) || error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
 }
 
 void login_result_finish(struct login_result *result)

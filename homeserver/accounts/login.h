@@ -25,6 +25,7 @@ struct device_wish {
 
 /* Checks lengths and characters. false: *e is ERROR_INVALID_PARAM. */
 bool device_wish_valid(const struct device_wish *wish, struct error *e);
+bool device_name_valid(const char *name, struct error *e); /* "": none */
 
 /* What the client gets. Heap strings: login_result_finish, which wipes the tokens. */
 struct login_result {

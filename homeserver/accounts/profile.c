@@ -6,6 +6,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/profiles.h"
@@ -36,6 +37,8 @@ bool profile_field_valid(const char *field, struct error *e)
 {
     if (strlen(field) > PROFILE_KEY_BYTES_MAX)
         return error_set(e, ERROR_KEY_TOO_LARGE, NULL);
+    if (id_is_reserved(field))
+        return error_set(e, ERROR_FORBIDDEN, "Fields that begin with org.parta. are the server's own.");
     if (strcmp(field, "displayname") == 0 || strcmp(field, "avatar_url") == 0)
         return true;
     size_t len = strspn(field, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
@@ -46,18 +49,13 @@ bool profile_field_valid(const char *field, struct error *e)
 
 bool profile_display_name_valid(const char *name, struct error *e)
 {
-    return strlen(name) <= DISPLAY_NAME_BYTES_MAX ||
-           error_set(e, ERROR_INVALID_PARAM, "The display name is longer than 256 bytes.");
+    return *name == '\0' || name_valid(name, DISPLAY_NAME_BYTES_MAX) ||
+           error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
 }
 
 static bool avatar_url_valid(const char *url, struct error *e)
 {
-    const char *slash = strncmp(url, "mxc://", 6) == 0 ? strchr(url + 6, '/') : NULL;
-    if (*url == '\0')
-        return true;
-    if (slash == NULL || slash == url + 6 || slash[1] == '\0')
-        return error_set(e, ERROR_INVALID_PARAM, "The avatar's URL is not an mxc URI.");
-    return strlen(url) <= AVATAR_URL_BYTES_MAX || error_set(e, ERROR_INVALID_PARAM, "The avatar's URL is too long.");
+    return *url == '\0' || mxc_valid(url) || error_set(e, ERROR_INVALID_PARAM, "The avatar's URL is not an mxc URI.");
 }
 
 static bool time_zone_valid(const char *name, struct error *e)
@@ -109,9 +107,15 @@ static bool job_profile(struct tx *tx, void *arg, struct error *e)
     const struct profile_job *job = arg;
     const struct accounts_hooks *hooks = &job->accounts->hooks;
     bool school_mode = job->accounts->config->policy.mode == POLICY_SCHOOL;
-    if (!may_change(tx->db, job->user, e) ||
-        (strcmp(job->field, "displayname") == 0 && !gate_name(school_mode, tx->db, job->user, e)))
+    if (!may_change(tx->db, job->user, e))
         return false;
+    /* B3, F1: a school's people are called as its records say, and a profile, which the whole school may read (A6),
+     * holds no words of one's own. Until there is a store of media, no picture is here. Anything may be cleared. */
+    bool name = strcmp(job->field, "displayname") == 0, picture = strcmp(job->field, "avatar_url") == 0;
+    if (school_mode && name && !gate_name(true, tx->db, job->user, e))
+        return false;
+    if (school_mode && !name && job->value != NULL)
+        return rule_refuse(e, picture ? RULE_F1_NO_SUCH_MEDIA : RULE_F1_PROFILE_WORDS);
     char *before = profiles_get(tx->db, job->user, job->field);
     bool same = job->value != NULL ? before != NULL && strcmp(before, job->value) == 0 : before == NULL;
     free(before);

@@ -13,7 +13,6 @@
 #define PROFILE_BYTES_MAX 65536 /* the whole profile as JSON stays below */
 #define PROFILE_KEY_BYTES_MAX 255
 #define DISPLAY_NAME_BYTES_MAX 256
-#define AVATAR_URL_BYTES_MAX 1024
 
 /* Whether asker reads the profile of owner: the gate's word (rooms/gate.h, ACT_PROFILE). In school mode nobody learns
  * whether a person exists whom they may not know (A1, A6). asker 0: not signed in; owner 0: no such user. Blocks
@@ -26,8 +25,10 @@ bool profile_field_valid(const char *field, struct error *e);
 bool profile_display_name_valid(const char *name, struct error *e);
 
 /* Sets a field; value is borrowed. displayname, avatar_url (an mxc URI) and m.tz are strings; an empty displayname or
- * avatar_url clears it. false: *e says why (ERROR_BAD_JSON, ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member
- * events follow in the same job where the name or avatar has changed. Blocks. */
+ * avatar_url clears it. In policy.mode school only those set anything whose name no roster keeps, and that is their
+ * name: no picture before there are media, no field with words (F1). false: *e says why (ERROR_BAD_JSON,
+ * ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member events follow in the same job where the name or avatar
+ * has changed. Blocks. */
 bool profile_set(const struct accounts *accounts, user_no user, const char *field, const json_t *value,
                  struct error *e);
 bool profile_clear(const struct accounts *accounts, user_no user, const char *field, struct error *e);

@@ -106,6 +106,24 @@ static size_t plain_bytes(const char *s, size_t len)
     return n;
 }
 
+bool mxc_valid(const char *s)
+{
+    char server[ID_BYTES_MAX + 1];
+    const char *id = strncmp(s, "mxc://", 6) == 0 ? strchr(s + 6, '/') : NULL;
+    size_t len = id != NULL ? (size_t)(id - s - 6) : 0;
+    if (len == 0 || len >= sizeof server || strlen(id + 1) > ID_BYTES_MAX)
+        return false;
+    memcpy(server, s + 6, len);
+    server[len] = '\0';
+    size_t good = strspn(id + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+    return server_name_valid(server) && good != 0 && id[1 + good] == '\0';
+}
+
+bool id_is_reserved(const char *s)
+{
+    return strncmp(s, "org.parta.", 10) == 0;
+}
+
 bool utf8_valid(const char *s, size_t len)
 {
     for (size_t i = plain_bytes(s, len), n; i < len; i += n)

@@ -39,6 +39,13 @@ bool localpart_valid_for_new(const char *localpart, const char *server);
 
 const char *id_server(const char *id); /* borrowed: behind the first ':'; "" if there is none */
 
+/* Whether s is the address of a piece of media, "mxc://server/id": an id has A-Z a-z 0-9 - _ only (Client-Server API,
+ * "Matrix Content (mxc://) URIs"). */
+bool mxc_valid(const char *s);
+
+/* Whether a key or type is the server's own, org.parta.…: never taken from a client. */
+bool id_is_reserved(const char *s);
+
 bool utf8_valid(const char *s, size_t len); /* no NUL, no surrogates, nothing over U+10FFFF */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
@@ -199,9 +200,8 @@ bool api_body_name(struct request *r, const char *key, bool required, const char
 {
     if (!(required ? body_string(r, key, out) : body_string_or(r, key, "", out)))
         return false;
-    bool good = strlen(*out) <= NAME_BYTES_MAX && (!required || **out != '\0');
-    return (good && text_is_line(*out)) ||
-           refuse(r, ERROR_INVALID_PARAM, "A name is 1 to 255 bytes long, without control characters.");
+    return (!required && **out == '\0') || name_valid(*out, NAME_BYTES_MAX) ||
+           error_set_field(&r->error, ERROR_INVALID_PARAM, NAME_SENTENCE, "org.parta.parameter", key);
 }
 
 void api_set(json_t *object, const char *key, const char *value)

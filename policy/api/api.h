@@ -59,8 +59,7 @@ bool api_not_there(struct error *e); /* ERROR_NOT_FOUND in the words of all thes
 
 /* Members of bodies beside request.h's: false: r->error. Absent: "" and otherwise. */
 bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out);
-bool api_body_name(struct request *r, const char *key, bool required, const char **out); /* of at most NAME_BYTES_MAX */
-#define NAME_BYTES_MAX 255
+bool api_body_name(struct request *r, const char *key, bool required, const char **out); /* base/names.h */
 
 /* Members of replies: nothing is set for NULL and "". Days: nor for "since ever" and "without end". */
 void api_set(json_t *object, const char *key, const char *value);

@@ -6,8 +6,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
-
-#define NAME_BYTES 255 /* of a sourcedId or a name */
+#include "homeserver/base/names.h"
 
 #define HEAD                                                                                                           \
     {"sourcedId", CELL_ID, true, .kept = true}, {"status", CELL_STATUS},                                               \
@@ -182,8 +181,11 @@ const char *column_fault(const struct column *column, enum oneroster version, co
     case CELL_ANY:
     case CELL_IDS:
     case CELL_STATUS: return NULL;
-    case CELL_ID:
-    case CELL_NAME: return strlen(value) > NAME_BYTES ? "longer than 255 bytes" : NULL;
+    case CELL_ID: return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
+    case CELL_NAME: /* what nobody will read may look as it likes; a middle name of one space is none */
+        if (!column->kept || (!column->required && text_is_blank(value)))
+            return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
+        return name_fault(value, NAME_BYTES_MAX);
     case CELL_DATE: return day_from(value) < 0 ? "not a date like 2026-09-01" : NULL;
     case CELL_BOOL: return strcmp(value, "true") != 0 && strcmp(value, "false") != 0 ? "neither true nor false" : NULL;
     case CELL_YEAR: return is_year(value) ? NULL : "not a year like 2027";

@@ -7,6 +7,7 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/days.h"
 #include "homeserver/accounts/new_account.h"
+#include "homeserver/base/names.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/guardianships.h"
@@ -21,7 +22,6 @@
 #include "policy/records/reconcile.h"
 
 #define GUARDIANS_MAX 2 /* D5 */
-#define NAME_BYTES_MAX 255
 
 /* One change on its way: gate, record, consequences, log. */
 struct doing {
@@ -119,8 +119,8 @@ static bool version_fits(const struct changing_records *c, int64_t stored, int64
 
 static bool name_fits(const struct changing_records *c, const char *name)
 {
-    return (name != NULL && strlen(name) <= NAME_BYTES_MAX) ||
-           error_set(c->e, ERROR_INVALID_PARAM, "A name is at most 255 bytes long.");
+    return (name != NULL && (*name == '\0' || name_valid(name, NAME_BYTES_MAX))) ||
+           error_set(c->e, ERROR_INVALID_PARAM, NAME_SENTENCE);
 }
 
 /* A sourcedId that no export can have by chance. */

@@ -424,11 +424,16 @@ static bool name_people(struct reconciling *s)
 {
     if (!s->all)
         return for_touched(s, name_person);
+    size_t n;
     struct diff_set who = misnamed(s->rooms.tx->db);
     bool good = true;
     for (size_t i = 0; i < who.n && good; ++i)
         good = name_person(s, who.rows[i].a);
     diff_set_finish(&who);
+    user_no *redacted = memberships_redacted(s->rooms.tx->db, &n); /* whose joining lost the name that was in it */
+    for (size_t i = 0; i < n; ++i)
+        membership_profile_changed(s->rooms.rooms, s->rooms.tx, redacted[i], s->rooms.service);
+    free(redacted);
     return good;
 }
 

@@ -5,6 +5,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/school/associations.h"
@@ -82,8 +83,8 @@ room_no association_create(struct changing_records *c, school_no school, const c
 {
     struct making m = {c, school};
     user_no service = users_no(c->tx->db, SERVICE_LOCALPART);
-    if (*name == '\0' || strlen(name) > ASSOCIATION_NAME_MAX) {
-        error_set(c->e, ERROR_INVALID_PARAM, "The name is empty or too long.");
+    if (!name_valid(name, NAME_BYTES_MAX)) {
+        error_set(c->e, ERROR_INVALID_PARAM, NAME_SENTENCE);
         return 0;
     }
     if (!may(c, school))

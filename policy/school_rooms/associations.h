@@ -16,7 +16,6 @@
 
 #define ASSOCIATION_CODE_CHARS 24 /* 142 bits */
 #define ASSOCIATION_CODE_DAYS 30
-#define ASSOCIATION_NAME_MAX 255 /* bytes */
 
 room_no association_create(struct changing_records *c, school_no school, const char *name);
 

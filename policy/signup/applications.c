@@ -4,6 +4,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/names.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/links.h"
 #include "homeserver/store/school/people.h"
@@ -27,8 +28,11 @@ static bool plain(const char *text, size_t max)
 
 bool applicant_valid(const struct applicant *p, struct error *e)
 {
-    if (!plain(p->given, PERSON_NAME_MAX) || !plain(p->family, PERSON_NAME_MAX) || !plain(p->middle, PERSON_NAME_MAX))
-        return error_set(e, ERROR_INVALID_PARAM, "A name is one line of at most 120 bytes.");
+    const char *const names[] = {p->given, p->family, p->middle};
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+        if (*names[i] != '\0' && !name_valid(names[i], PERSON_NAME_MAX))
+            return error_set(e, ERROR_INVALID_PARAM,
+                             "A name is one line of at most 120 bytes that can be seen, without control characters.");
     if (p->birth != DAY_EVER && (p->birth < BIRTH_FIRST || p->birth > day_of_ms(clock_wall_ms())))
         return error_set(e, ERROR_INVALID_PARAM, "The birth date is not a day on which anybody was born.");
     return plain(p->note, APPLICATION_NOTE_MAX) ||

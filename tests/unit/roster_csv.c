@@ -177,6 +177,7 @@ static void test_implied_roles(void **state)
     roster_destroy(roster);
 }
 
+#define UNSEEN "a control character, a zero-width one or one that turns the direction"
 static const struct {
     const char *name, *text, *want;
 } ILL[] = {
@@ -223,6 +224,16 @@ static const struct {
      "academicSessions.csv:2:43: parentSourcedId: \"x\" is not in academicSessions.csv"},
     {"users.csv", USERS_HEAD "t,yes,t,Анна,Орлова,,\n",
      "users.csv:2:3: enabledUser: \"yes\" is neither true nor false"},
+    /* names that show nothing, or not all of themselves (base/names.h) */
+    {"users.csv", USERS_HEAD "t,true,t,\u200b,Орлова,,\n",
+     "users.csv:2:10: givenName: \"\u200b\" is written with a character that nobody sees: " UNSEEN},
+    {"users.csv", USERS_HEAD "t,true,t,Анна,\u202eавонавИ,,\n",
+     "users.csv:2:15: familyName: \"\u202eавонавИ\" is written with a character that nobody sees: " UNSEEN},
+    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,И\xc2\x85вановна,\n",
+     "users.csv:2:22: middleName: \"И\xc2\x85вановна\" is written with a character that nobody sees: " UNSEEN},
+    {"users.csv", USERS_HEAD "t,true,t,\u00a0,Орлова,,\n", "users.csv:2:10: givenName: \"\u00a0\" is blank"},
+    {"orgs.csv", ORGS_HEAD "s,,,\u3164,school,,\n",
+     "orgs.csv:2:5: name: \"\u3164\" is written with a character that nobody sees: " UNSEEN},
     /* there twice */
     {"orgs.csv", ORGS_HEAD "s,,,Школа,school,,\ns,,,Школа,school,,\n",
      "orgs.csv:3:1: sourcedId: sourcedId \"s\" is there twice"},

@@ -23,6 +23,10 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/base/text.h"
+#include "homeserver/rooms/rooms.h"
 #include "policy/oneroster/import.h"
 #include "policy/oneroster/sample.h"
 #include "policy/records/change.h"
@@ -475,6 +479,61 @@ static void test_pupil_teaches(void **state)
     roster_destroy(teacher);
 }
 
+struct redacting {
+    struct fixture *f;
+    room_no room;
+    const char *user_id;
+};
+
+/* As a server before this one let people do it. */
+static bool job_redact(struct tx *tx, void *arg, struct error *e)
+{
+    const struct redacting *r = arg;
+    struct room *room = room_open(r->f->rooms, tx, r->room);
+    stream_pos pos = room_state_get(room, tx, "m.room.member", r->user_id)->pos;
+    room_touch(room, tx);
+    room_forget_state(room, "m.room.member", r->user_id);
+    return events_redact(tx, pos, pos, "{\"membership\":\"join\"}");
+}
+
+static void assert_called(struct fixture *f, room_no room, const char *user_id, const char *wanted)
+{
+    json_auto_t *member = fixture_content(f, room, "m.room.member", user_id);
+    const char *name = json_get_string(member, "displayname");
+    assert_string_equal(name != NULL ? name : "(nothing)", wanted);
+}
+
+/* B3: nobody takes a name out of a room, their own neither; where it was taken, the next import gives it back. */
+static void test_name_redacted(void **state)
+{
+    struct fixture f;
+    struct error e;
+    char id[64];
+    struct roster *roster = whole_with(NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    room_no room = room_of(&f, "s", "c", ROOM_CLASS);
+    struct redacting r = {&f, room, id};
+    snprintf(id, sizeof id, "%s", user_names_get(rooms_settings(f.rooms)->names, f.db, person(&f, "p")));
+    struct event_row row;
+    struct stmt *q = events_state_get(f.db, room, "m.room.member", id);
+    assert_true(events_next(q, &row));
+    char *joining = xstrdup(row.event_id);
+    stmt_end(q);
+    assert_false(fixture_send(&f, room, person(&f, "p"), "m.room.redaction", NULL, "{}", joining, NULL, &e));
+    assert_string_equal(e.rule, "B3");
+    assert_false(fixture_send(&f, room, person(&f, "t"), "m.room.redaction", NULL, "{}", joining, NULL, &e));
+    assert_called(&f, room, id, "Иванова Мария");
+    assert_true(writer_run(f.writer, job_redact, &r, &e));
+    assert_called(&f, room, id, "(nothing)");
+    import_well(&f, roster);
+    assert_called(&f, room, id, "Иванова Мария");
+    assert_unchanged(&f, roster);
+    free(joining);
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
 /* A period that is over counts no more; one that has not begun, not yet. */
 static void test_periods(void **state)
 {
@@ -677,12 +736,15 @@ static void test_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),     cmocka_unit_test(test_sequence),       cmocka_unit_test(test_rooms),
-        cmocka_unit_test(test_gate),       cmocka_unit_test(test_two_schools),    cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_disabled),   cmocka_unit_test(test_disabled_again), cmocka_unit_test(test_pupil_teaches),
-        cmocka_unit_test(test_periods),    cmocka_unit_test(test_dry_run),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_faults),     cmocka_unit_test(test_passwords),      cmocka_unit_test(test_room_versions),
-        cmocka_unit_test(test_room_facts), cmocka_unit_test(test_days),
+        cmocka_unit_test(test_sample),        cmocka_unit_test(test_sequence),
+        cmocka_unit_test(test_rooms),         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_two_schools),   cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_disabled),      cmocka_unit_test(test_disabled_again),
+        cmocka_unit_test(test_pupil_teaches), cmocka_unit_test(test_name_redacted),
+        cmocka_unit_test(test_periods),       cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_passwords),     cmocka_unit_test(test_room_versions),
+        cmocka_unit_test(test_room_facts),    cmocka_unit_test(test_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "homeserver/rooms/acts/directory.h"
 
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
@@ -29,6 +30,8 @@ static bool set_alias(struct tx *tx, void *arg, struct error *e)
     struct room *room = room_open_by_id(act->rooms, tx, act->room_id, e);
     if (room == NULL)
         return false;
+    if (!name_valid(act->alias, ID_BYTES_MAX))
+        return error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
     if (!member_set_has(room_joined(room, tx), act->user))
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
     if (!gate_room(act->rooms, tx->db, ACT_ALIAS, room->no, act->user, 0, NULL, NULL, e))

@@ -5,6 +5,7 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/acts/upgrade_carry.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/account_data.h"
@@ -113,13 +114,28 @@ static const struct {
     [ACT_UNBAN] = {.to = MEMBERSHIP_LEAVE, .from = 1 << MEMBERSHIP_BAN, .refusal = "That person is not banned."},
 };
 
+/* What a client adds to a membership: in a school only what the specification knows and nothing else shows. */
+static json_t *extra_content(struct room *room, const struct membership_act *act)
+{
+    static const char *const KNOWN[] = {"reason", "is_direct"};
+    if (!rooms_settings(room->rooms)->school_mode)
+        return act->extra != NULL ? json_copy((json_t *)act->extra) : json_object();
+    json_t *content = json_object();
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; ++i) {
+        json_t *value = json_object_get(act->extra, KNOWN[i]);
+        if (value != NULL)
+            json_object_set(content, KNOWN[i], value);
+    }
+    return content;
+}
+
 /* A school's people are called in rooms as in their profile, whatever their client says (school.md B3). */
 static json_t *member_content(struct room *room, struct tx *tx, const struct membership_act *act)
 {
-    json_t *content = act->extra != NULL ? json_copy((json_t *)act->extra) : json_object(), *profile = json_object();
+    json_t *content = extra_content(room, act), *profile = json_object();
     if (act->act == ACT_JOIN || act->act == ACT_KNOCK || act->act == ACT_INVITE)
         set_profile(profile, tx, act->target);
-    if (!ACTS[act->act].own || rooms_settings(room->rooms)->school_mode) {
+    if (!ACTS[act->act].own) {
         json_object_del(content, "displayname");
         json_object_del(content, "avatar_url");
     }
@@ -128,6 +144,13 @@ static json_t *member_content(struct room *room, struct tx *tx, const struct mem
     json_object_del(content, "join_authorised_via_users_server"); /* only the server says so */
     if (act->reason != NULL)
         json_object_set_new(content, "reason", json_string(act->reason));
+    /* F1: a reason is a message to everybody in the room. Who may not write there now joins or goes without one. */
+    struct gate_answer answer = {0};
+    const struct gate_question q = {
+        .act = ACT_SEND, .room = room->no, .actor = act->actor, .type = "m.room.message", .now_ms = tx->now_ms};
+    if (json_object_get(content, "reason") != NULL &&
+        (!gate_event(room->rooms, tx->db, &q, &answer, &(struct error){0}) || answer.due_ms != 0))
+        json_object_del(content, "reason");
     if (act->is_direct)
         json_object_set_new(content, "is_direct", json_true());
     json_object_set_new(content, "membership", json_string(membership_name(ACTS[act->act].to)));
@@ -194,6 +217,9 @@ bool membership_write(struct room *room, struct tx *tx, const struct draft *draf
     enum membership to = membership_from(json_get_string(draft->content, "membership"));
     if (to == MEMBERSHIP_NONE)
         return error_set(e, ERROR_BAD_JSON, "membership is not one of join, invite, knock, leave, ban.");
+    const char *name = json_get_string(draft->content, "displayname");
+    if (name != NULL && *name != '\0' && !name_valid(name, NAME_BYTES_MAX))
+        return error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
     act.target = users_by_id(tx->db, rooms_settings(room->rooms)->server_name, draft->state_key);
     act.act = plan_member_act(memberships_of(tx->db, room->no, act.target), to, act.target == act.actor);
     if (ACTS[act.act].own && act.target != act.actor)

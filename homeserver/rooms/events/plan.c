@@ -5,13 +5,17 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/events/canonical_alias.h"
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/store/matrix/relations.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/roster_rooms.h"
 
 #define MEMBER "m.room.member"
+#define SERVICE_ID_START "@" SERVICE_LOCALPART ":"
+#define TOPIC_BYTES_MAX 8192
 
 void plan_init(struct plan *plan, struct room *room, struct tx *tx)
 {
@@ -197,6 +201,58 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
     };
 }
 
+/* --- What a client may say --- */
+
+/* Keys and types org.parta.… are the server's own word on a room: who reads them must not ask who wrote them. */
+static bool takes_reserved(const json_t *content)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)content, key, value)
+        if (id_is_reserved(key))
+            return true;
+    return false;
+}
+
+/* Names and texts that everybody in a room sees, by the state that holds them. */
+static const struct seen_text {
+    const char *type, *key;
+    const char *(*fault)(const char *text, size_t bytes_max);
+    size_t bytes_max;
+} SEEN_TEXTS[] = {
+    {"m.room.name", "name", name_fault, NAME_BYTES_MAX},
+    {"m.room.topic", "topic", words_fault, TOPIC_BYTES_MAX},
+};
+
+static bool texts_can_be_seen(const struct draft *d, struct error *e)
+{
+    for (size_t i = 0; i < sizeof SEEN_TEXTS / sizeof *SEEN_TEXTS; ++i) {
+        const struct seen_text *text = &SEEN_TEXTS[i];
+        const char *value = strcmp(d->type, text->type) == 0 ? json_get_string(d->content, text->key) : NULL;
+        if (value != NULL && *value != '\0' && text->fault(value, text->bytes_max) != NULL)
+            return error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
+    }
+    return true;
+}
+
+/* Whoever sends it but the server itself. */
+static bool may_be_said(const struct plan *plan, const struct draft *d, const char *sender_id, struct error *e)
+{
+    bool service = strncmp(sender_id, SERVICE_ID_START, sizeof SERVICE_ID_START - 1) == 0;
+    if (service)
+        return true;
+    if (id_is_reserved(d->type) || takes_reserved(d->content) ||
+        takes_reserved(json_get_object(d->content, "m.new_content")))
+        return error_set(e, ERROR_FORBIDDEN, "Keys and types that begin with org.parta. are the server's own.");
+    if (d->state_key == NULL)
+        return true;
+    /* F1: the address of a picture that is nowhere is words. Until there is a store of media, none is here. */
+    const char *url = strcmp(d->type, "m.room.avatar") == 0 ? json_get_string(d->content, "url") : NULL;
+    if (url != NULL && *url != '\0' && rooms_settings(plan->room->rooms)->school_mode)
+        return rule_refuse(e, RULE_F1_NO_SUCH_MEDIA);
+    return texts_can_be_seen(d, e);
+}
+
 /* --- What single types are asked --- */
 
 static bool read_member(struct plan *plan, const struct draft *d, struct new_event *event, struct error *e)
@@ -227,6 +283,16 @@ static bool read_relation(const struct plan *plan, const struct draft *d, struct
            error_set(e, ERROR_DUPLICATE_ANNOTATION, NULL);
 }
 
+/* B3: in a school the name that somebody has in a room stays with their joining: a redaction would take it. */
+static bool holds_name(const struct plan *plan, const struct event_row *row)
+{
+    if (row->state_key == NULL || strcmp(row->type, MEMBER) != 0 || !rooms_settings(plan->room->rooms)->school_mode)
+        return false;
+    const struct room_state *now = room_state_get(plan->room, plan->tx, MEMBER, row->state_key);
+    const char *membership = json_get_string(now->content, "membership");
+    return now->pos == row->pos && membership != NULL && strcmp(membership, "join") == 0;
+}
+
 /* Who redacts what: one's own events, or anybody's with the power to (Client-Server API, "Redactions"). Event
  * authorization is no help: from room version 3 on it trusts a server with all events of its own people. To redact
  * state is to change it: a name that the school gives a room is not taken away so (E3). A redacted member event keeps
@@ -239,6 +305,8 @@ static bool may_redact(const struct plan *plan, const struct draft *d, const cha
     room_power(room, plan->tx, &power);
     if (row->sender != d->sender && power_of_user(&power, sender_id) < power_level(&power, POWER_REDACT))
         return error_set(e, ERROR_FORBIDDEN, "You can only take back your own messages.");
+    if (holds_name(plan, row))
+        return rule_refuse(e, RULE_B3_NAME_REDACTED);
     return row->state_key == NULL || strcmp(row->type, MEMBER) == 0 ||
            gate_room(room->rooms, plan->tx->db, ACT_STATE, room->no, d->sender, 0, row->type, row->state_key, e);
 }
@@ -266,7 +334,7 @@ bool plan_event(struct plan *plan, const struct draft *d, struct new_event *even
         return error_set(e, ERROR_UNKNOWN, NULL);
     if (!json_is_canonical_value(d->content))
         return error_set(e, ERROR_BAD_JSON, "Numbers in events are integers within ±(2^53 − 1).");
-    if (!read_member(plan, d, event, e) || !pass_gate(plan, d, event, e))
+    if (!may_be_said(plan, d, sender_id, e) || !read_member(plan, d, event, e) || !pass_gate(plan, d, event, e))
         return false;
     if (d->state_key != NULL && d->state_key[0] == '\0' && strcmp(d->type, "m.room.canonical_alias") == 0 &&
         !canonical_alias_check(plan->room, plan->tx, d->content, e))

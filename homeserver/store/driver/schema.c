@@ -358,6 +358,10 @@ static const char *const MIGRATIONS[] = {
     " run INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL UNIQUE, began_ms INTEGER NOT NULL,"
     " end_pos INTEGER) STRICT;" /* the last position that may be its; NULL: it runs, or did until now */
     "INSERT INTO incarnations (incarnation, began_ms) VALUES (0, 0);",
+
+    /* 7: whose name in a room a redaction took */
+    "CREATE INDEX events_redacted_members ON events (room_no) WHERE redacted_by IS NOT NULL AND"
+    " type = 'm.room.member';",
 };
 
 int schema_version(void)

@@ -22,6 +22,7 @@ enum {
     NEIGHBOURS,
     HEROES,
     FORMER_HEROES,
+    REDACTED,
     PUT,
     PUT_FIRST,
     FORGET,
@@ -43,6 +44,9 @@ static const struct statement TEXTS[COUNT] = {
                    " WHERE a.user_no = $1 AND a.membership = 'join' ORDER BY b.user_no",
     [HEROES] = HEROES_WHO("'join', 'invite'"),
     [FORMER_HEROES] = HEROES_WHO("'leave', 'ban'"),
+    [REDACTED] = "SELECT DISTINCT e.sender FROM events e JOIN memberships m ON m.user_no = e.sender"
+                 " AND m.room_no = e.room_no AND m.pos = e.pos AND m.membership = 'join'"
+                 " WHERE e.redacted_by IS NOT NULL AND e.type = 'm.room.member'",
     [PUT] = {"INSERT INTO memberships (user_no, room_no, membership, pos, joined_pos, forgotten)"
              " VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (user_no, room_no) DO UPDATE SET"
              " membership = excluded.membership, pos = excluded.pos, joined_pos = excluded.joined_pos, forgotten = 0",
@@ -166,6 +170,18 @@ size_t memberships_heroes(struct db *db, room_no room, user_no user, user_no *ou
         stmt_end(q);
     }
     return found;
+}
+
+user_no *memberships_redacted(struct db *db, size_t *n)
+{
+    struct stmt *q = db_query(db, &MEMBERSHIPS, REDACTED, "");
+    user_no *users = NULL;
+    for (*n = 0; stmt_next(q);) {
+        users = xrealloc(users, (*n + 1) * sizeof *users);
+        users[(*n)++] = col_int(q, 0);
+    }
+    stmt_end(q);
+    return users;
 }
 
 room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n)

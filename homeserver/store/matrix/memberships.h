@@ -63,6 +63,7 @@ size_t memberships_heroes(struct db *db, room_no room, user_no user, user_no *ou
 
 /* The rooms where the user's membership is one of these (bits 1 << enum membership): heap, *n of them, read whole, so
  * that the caller may change them while walking. */
+user_no *memberships_redacted(struct db *db, size_t *n); /* who is joined by an event that was redacted: heap */
 room_no *memberships_rooms(struct db *db, user_no user, unsigned memberships, size_t *n);
 
 /* Inside a job. */

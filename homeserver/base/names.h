@@ -1,0 +1,29 @@
+/* What a name may be made of: the one check for every way by which a name reaches other people (school.md B3, F1):
+ * sign-up, approval, roster, records, profiles, rooms.
+ *
+ * A name is read by people, so it must show something, and nothing that is not shown: no control characters (C0, DEL,
+ * C1), no invisible or zero-width ones, no bidirectional overrides, no private or unassigned ones that fonts draw as
+ * nothing, no tower of combining marks. Two names that look alike letter by letter (Latin a, Cyrillic а) are not this
+ * check's affair. A variation selector or joiner stands only behind a pictogram, where it belongs. */
+#ifndef PARTA_BASE_NAMES_H
+#define PARTA_BASE_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define NAME_BYTES_MAX 255 /* of one name, unless its field is narrower */
+#define NAME_SENTENCE                                                                                                  \
+    "A name is at most 255 bytes that can be seen: no control characters, nothing zero-width, nothing that turns the " \
+    "direction."
+
+/* What is wrong, for behind "is": "empty", "written with a character that nobody sees"; NULL: nothing. Any bytes. */
+const char *name_fault(const char *name, size_t bytes_max);
+bool name_valid(const char *name, size_t bytes_max);
+
+/* The same of a text of several lines, such as a topic: line breaks and tabs are good. */
+const char *words_fault(const char *text, size_t bytes_max);
+
+/* Whether there is anything to see: ten zero-width spaces are no reason. */
+bool text_is_blank(const char *text);
+
+#endif
