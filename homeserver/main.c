@@ -259,6 +259,7 @@ static bool start_jobs(struct app *app)
         {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
         {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
         {"erasures", 0, MINUTE_MS, true, run_erasures, s}, /* that are under way (G4): all that somebody ever wrote */
+        {"roster-held", 0, PULLER_LOOK_MS, false, puller_look, s->puller},
         {"roster-pull", PULLER_FIRST_MS, app->config->roster.interval_s * 1000, true, puller_run, s->puller},
     };
     size_t n = sizeof rows / sizeof *rows;

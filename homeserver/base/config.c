@@ -134,6 +134,9 @@ static const struct setting {
     {"roster.interval_s", KIND_INT, AT(roster.interval_s), "0", 0, 604800},
     {"roster.timeout_ms", KIND_LONG, AT(roster.timeout_ms), "60000", 100, 600000},
     {"roster.demographics", KIND_FLAG, AT(roster.demographics), "true"},
+    {"roster.hold_gone_percent", KIND_INT, AT(roster.hold_gone_percent), "10", 1, 100},
+    {"roster.hold_changed_percent", KIND_INT, AT(roster.hold_changed_percent), "75", 1, 100},
+    {"roster.hold_at_least", KIND_INT, AT(roster.hold_at_least), "5", 1, 100000},
 
     {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},
     {"well_known.base_url", KIND_TEXT, AT(well_known.base_url), NONE, .check = check_url},

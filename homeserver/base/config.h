@@ -131,6 +131,9 @@ struct config {
         int interval_s;           /* between two pulls; 0: only when somebody asks for one */
         int64_t timeout_ms;       /* for a reply */
         bool demographics;        /* whether the source has birth dates for us */
+        /* policy/records/loss.h: an import that takes away or changes more waits until somebody confirms it. */
+        int hold_gone_percent, hold_changed_percent;
+        int hold_at_least; /* people: fewer are never too many */
     } roster;
     struct {
         bool enabled;

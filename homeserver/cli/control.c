@@ -163,6 +163,10 @@ static void reply(int fd, const struct verb_call *call, bool done)
     json_t *reply =
         json_pack("{s:b, s:b, s:o, s:o, s:o}", "done", done, "misused", call->misused, "out", text_value(&call->out),
                   "notes", text_value(&call->notes), "problem", text_value(&call->problem));
+    if (reply != NULL && *call->held != '\0') {
+        json_object_set_new(reply, "held", json_string(call->held));
+        json_object_set_new(reply, "held_version", json_string(call->held_version));
+    }
     if (reply != NULL)
         json_add_canonical(&out, reply);
     send_all(fd, out.data, out.len);
@@ -322,6 +326,9 @@ static bool take_reply(const struct text *bytes, struct verb_call *call, bool *d
     add_member(reply, "out", &call->out);
     add_member(reply, "notes", &call->notes);
     add_member(reply, "problem", &call->problem);
+    const char *held = json_get_string(reply, "held"), *version = json_get_string(reply, "held_version");
+    snprintf(call->held, sizeof call->held, "%s", held != NULL ? held : "");
+    snprintf(call->held_version, sizeof call->held_version, "%s", version != NULL ? version : "");
     json_decref(reply);
     return true;
 }

@@ -18,7 +18,7 @@
 #define INPUT_BYTES_MAX (256 << 20)
 #define LINE_BYTES_MAX 4096
 
-enum { DONE, FAILED, MISUSED };
+enum { DONE, FAILED, MISUSED, HELD };
 
 /* What the command line said, before files were read. */
 struct request_line {
@@ -49,7 +49,7 @@ static void print_usage(FILE *out)
     print_verbs(out, "");
     fputs("\n  parta VERB --help tells more of a verb.\n"
           "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
-          "  Exit codes: 0 done, 1 failed, 2 misused.\n",
+          "  Exit codes: 0 done, 1 failed, 2 misused, 3 held until somebody confirms it.\n",
           out);
 }
 
@@ -240,6 +240,40 @@ static bool run(struct request_line *line, struct config **config)
     return (call->verb->flags & (VERB_READS | VERB_WRITES)) != 0 ? run_in_office(call) : call->verb->run(call);
 }
 
+/* What waits to be confirmed (school.md G5) is shown and asked for, where somebody sits. */
+static bool confirms(struct verb_call *call)
+{
+    char answer[16];
+    if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+        return false;
+    fprintf(stderr, "%s\nDo it nevertheless? Type yes: ", call->notes.len != 0 ? call->notes.data : "");
+    text_clear(&call->notes);
+    return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
+}
+
+static bool confirm(struct verb_call *call)
+{
+    char id[sizeof call->held], version[sizeof call->held_version];
+    int passwords = option_number(call->verb, "--passwords", strlen("--passwords"));
+    bool wanted = passwords >= 0 && call->options[passwords] != NULL;
+    strcpy(id, call->held);
+    strcpy(version, call->held_version);
+    call->verb = verb_find("roster confirm");
+    memset(call->options, 0, sizeof call->options);
+    call->options[option_number(call->verb, "--version", strlen("--version"))] = version;
+    call->options[option_number(call->verb, "--passwords", strlen("--passwords"))] = wanted ? "" : NULL;
+    call->args[0] = id;
+    call->n_args = 1;
+    *call->held = '\0';
+    text_clear(&call->input);
+    text_clear(&call->out);
+    text_clear(&call->problem);
+    bool done = run_in_office(call);
+    memset(call->options, 0, sizeof call->options);
+    call->n_args = 0;
+    return done;
+}
+
 static int outcome(struct verb_call *call, bool done)
 {
     if (call->out.len != 0)
@@ -254,7 +288,7 @@ static int outcome(struct verb_call *call, bool done)
     fprintf(stderr, "parta: %s\n", call->problem.len != 0 ? call->problem.data : "failed");
     if (call->misused)
         fprintf(stderr, "parta: \"parta %s --help\" tells more\n", call->verb->name);
-    return call->misused ? MISUSED : FAILED;
+    return call->misused ? MISUSED : *call->held != '\0' ? HELD : FAILED;
 }
 
 static void finish(struct request_line *line, struct config *config)
@@ -312,6 +346,8 @@ int main(int argc, char **argv)
         print_help(line.call.verb);
     else
         done = done && run(&line, &config);
+    if (!done && *line.call.held != '\0' && confirms(&line.call))
+        done = confirm(&line.call);
     int code = outcome(&line.call, done);
     finish(&line, config);
     return code;

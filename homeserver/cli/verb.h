@@ -4,7 +4,7 @@
  * verb needs, runs it and prints what it said. The verb itself only acts on a struct verb_call, so that the same
  * function serves a shell and, through control.h, a server that is running: it reads no file and writes to no terminal.
  *
- * Exit codes: 0 done, 1 failed, 2 misused. */
+ * Exit codes: 0 done, 1 failed, 2 misused, 3 held: it waits until somebody confirms it (school.md G5). */
 #ifndef PARTA_CLI_VERB_H
 #define PARTA_CLI_VERB_H
 
@@ -76,7 +76,10 @@ struct verb_call {
     void (*note)(struct verb_call *call, const char *line); /* tells of long work at once; NULL: with the notes */
     int heard_on;        /* the socket of the parta that asked; -1: it no longer listens */
     struct text problem; /* why it failed */
-    bool misused;        /* it failed because it was asked wrongly */
+    /* An import that waits until somebody confirms it: what `parta roster confirm` is given
+     * (number, version); "": none. */
+    char held[24], held_version[24];
+    bool misused; /* it failed because it was asked wrongly */
 };
 
 /* All return false. A problem is one sentence. */

@@ -53,11 +53,12 @@ static const struct api_verb CLASS_MEMBERS = {HTTP_GET, API "/classes/{0}/enroll
 static const struct verb_option ROLLOVER_OPTIONS[] = {
     {"--dry-run", OPTION_FLAG, NULL, "only says what would change"},
     {"--last-grade", OPTION_VALUE, "N", "after which pupils leave (otherwise 11)"},
+    {"--version", OPTION_VALUE, "N", "confirms a rollover that takes many people away, as a dry run has shown it"},
     OPTION_OVERRIDE,
     {NULL}};
 static const struct api_verb SCHOOL_ROLLOVER = {HTTP_POST, API "/schools/{0}/year",
-                                                .options = {"!dry_run", "#last_grade", "^override"},
-                                                .columns = "changes difference"};
+                                                .options = {"!dry_run", "#last_grade", "^version", "^override"},
+                                                .columns = "changes difference version"};
 
 /* --- People --- */
 

@@ -1,10 +1,17 @@
 /* parta roster …: the school's records. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "homeserver/base/config.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/json.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_snapshots.h"
+#include "homeserver/store/school/held_imports.h"
+#include "policy/gate/reason.h"
 #include "policy/oneroster/puller.h"
 #include "policy/oneroster/source.h"
 #include "policy/rules/rules.h"
@@ -28,23 +35,85 @@ static struct source_import prepare(struct verb_call *call, const char *source, 
                                   .note_self = call};
 }
 
-static bool finish(struct verb_call *call, bool done, const struct source_outcome *out, struct text *problem)
+#define LINES_SHOWN 200 /* of what is lost; `parta roster held` shows more */
+
+static void add_loss_lines(struct text *out, const struct text *lines)
 {
+    const char *at = lines->data != NULL ? lines->data : "", *end;
+    int64_t left_out = 0;
+    for (int n = 0; (end = strchr(at, '\n')) != NULL; at = end + 1, ++n)
+        if (n < LINES_SHOWN)
+            text_add(out, at, (size_t)(end + 1 - at));
+        else
+            ++left_out;
+    if (left_out != 0)
+        text_addf(out, "… and %lld more\n", (long long)left_out);
+}
+
+/* "school-1: 134 of 140 people gone, 0 changed; 6 of 6 classes ended, 0 changed" */
+static void add_loss_schools(struct text *out, const json_t *schools)
+{
+    size_t i;
+    json_t *school;
+    json_array_foreach(schools, i, school)
+        text_addf(out, "%s: %lld of %lld people gone, %lld changed; %lld of %lld classes ended, %lld changed\n",
+                  json_get_string(school, "school"), (long long)json_get_int(school, "gone", 0),
+                  (long long)json_get_int(school, "people", 0), (long long)json_get_int(school, "changed", 0),
+                  (long long)json_get_int(school, "classes_ended", 0), (long long)json_get_int(school, "classes", 0),
+                  (long long)json_get_int(school, "classes_changed", 0));
+}
+
+/* G5: what would be lost, and how to have it nevertheless. */
+static void tell_held(struct verb_call *call, const struct source_outcome *out, struct text *problem)
+{
+    const struct import_loss *loss = &out->loss;
+    add_loss_lines(&call->notes, &loss->lines);
+    add_loss_schools(&call->notes, loss->schools);
+    snprintf(call->held, sizeof call->held, "%lld", (long long)out->held);
+    snprintf(call->held_version, sizeof call->held_version, "%lld", (long long)loss->version);
+    text_addf(
+        problem,
+        " Nothing has changed. To confirm: parta roster confirm %s --version %s; to forget it: parta roster drop %s",
+        call->held, call->held_version, call->held);
+}
+
+static bool finish(struct verb_call *call, bool done, bool dry_run, struct source_outcome *out, struct text *problem)
+{
+    if (!done && out->held != 0)
+        tell_held(call, out, problem);
+    if (done && out->loss.version != 0) {
+        add_loss_schools(&call->notes, out->loss.schools);
+        text_adds(&call->notes, dry_run ? "this would be held until it is confirmed\n" : "");
+    }
     if (!done)
         verb_fail(call, "%s", problem->len != 0 ? problem->data : "It failed; the log says more.");
     else if (out->same)
         text_adds(&call->notes, "nothing new\n");
     else
         roster_changes_add_text(&call->notes, &out->changes);
+    source_outcome_finish(out);
     text_finish(problem);
     return done;
 }
 
-enum { IMPORT_DRY_RUN, IMPORT_PASSWORDS, IMPORT_SOURCE };
+/* --older says why. */
+static bool older_fits(struct verb_call *call, const char *why)
+{
+    return why == NULL || reason_valid(why) ||
+           verb_misuse(call, "--older says why in at least %d characters.", REASON_CHARS_MIN);
+}
+
+#define OLDER_OPTION                                                                                                   \
+    {                                                                                                                  \
+        "--older", OPTION_VALUE, "WHY", "takes a roster that is older than what is here, and says why (for the log)"   \
+    }
+
+enum { IMPORT_DRY_RUN, IMPORT_PASSWORDS, IMPORT_SOURCE, IMPORT_OLDER };
 static const struct verb_option IMPORT_OPTIONS[] = {
     {"--dry-run", OPTION_FLAG, NULL, "only says what would change, a line each, and counts it"},
     {"--passwords", OPTION_FLAG, NULL, "gives new people passwords and prints them as CSV"},
     {"--source", OPTION_VALUE, "NAME", "whose roster this is, where there are several (otherwise " SOURCE_DEFAULT ")"},
+    OLDER_OPTION,
     {NULL},
 };
 
@@ -56,27 +125,110 @@ static bool import(struct verb_call *call)
     const char *source = call->options[IMPORT_SOURCE] != NULL ? call->options[IMPORT_SOURCE] : SOURCE_DEFAULT;
     if (!source_name_valid(source))
         return verb_misuse(call, "--source must be letters, digits and . _ - (at most 64), and not \"school\".");
+    if (!older_fits(call, call->options[IMPORT_OLDER]))
+        return false;
     struct source_import how = prepare(call, source, call->options[IMPORT_DRY_RUN] != NULL);
+    how.how.older = call->options[IMPORT_OLDER];
     how.how.passwords = call->options[IMPORT_PASSWORDS] != NULL ? &call->out : NULL;
     bool done = source_import_archive(&how, call->input.data, call->input.len, &out, &problem, &e);
-    return finish(call, done, &out, &problem);
+    return finish(call, done, how.how.dry_run, &out, &problem);
 }
 
-enum { PULL_FULL, PULL_DRY_RUN };
+enum { PULL_DRY_RUN, PULL_FULL, PULL_OLDER };
 static const struct verb_option PULL_OPTIONS[] = {
-    {"--full", OPTION_FLAG, NULL, "asks for everything, not only for what was modified since the last pull"},
     {"--dry-run", OPTION_FLAG, NULL, "only says what would change, a line each, and counts it"},
+    {"--full", OPTION_FLAG, NULL, "asks for everything, not only for what was modified since the last pull"},
+    OLDER_OPTION,
     {NULL},
 };
 
 static bool pull(struct verb_call *call)
 {
-    struct source_outcome out;
+    struct source_outcome out = {0};
     struct text problem = TEXT_INIT;
+    if (!older_fits(call, call->options[PULL_OLDER]))
+        return false;
     struct roster_pull how = {.import = prepare(call, NULL, call->options[PULL_DRY_RUN] != NULL),
                               .full = call->options[PULL_FULL] != NULL,
                               .stop = call->services->stopping};
-    return finish(call, puller_pull(call->services->puller, &how, &out, &problem), &out, &problem);
+    how.import.how.older = call->options[PULL_OLDER];
+    bool done = puller_pull(call->services->puller, &how, &out, &problem);
+    return finish(call, done, how.import.how.dry_run, &out, &problem);
+}
+
+/* --- Held imports (G5) --- */
+
+static bool held_of(struct verb_call *call, struct held_import_row *row)
+{
+    char *end;
+    int64_t no = strtoll(call->args[0], &end, 10);
+    return (*end == '\0' && held_imports_get(call->services->db, no, row)) ||
+           verb_fail(call, "No import is held as %s; parta roster held lists them.", call->args[0]);
+}
+
+static bool held(struct verb_call *call)
+{
+    struct held_import_row row;
+    struct error ignored;
+    char day[DAY_TEXT_BYTES];
+    if (call->n_args == 0) {
+        struct stmt *q = held_imports_all(call->services->db);
+        while (held_imports_next(q, &row))
+            text_addf(&call->out, "%lld\t%lld\t%s\t%s\t%s\t%s\n", (long long)row.no, (long long)row.version, row.source,
+                      row.mode, day_text(day_of_ms(row.created_ms), day), row.author);
+        stmt_end(q);
+        return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
+    }
+    if (!held_of(call, &row))
+        return false;
+    json_t *schools = json_parse(row.schools, strlen(row.schools), &ignored);
+    text_adds(&call->out, row.difference);
+    if (row.left_out != 0)
+        text_addf(&call->out, "… and %lld more\n", (long long)row.left_out);
+    add_loss_schools(&call->notes, schools);
+    text_addf(&call->notes, "to confirm: parta roster confirm %lld --version %lld\n", (long long)row.no,
+              (long long)row.version);
+    json_decref(schools);
+    held_import_row_finish(&row);
+    return true;
+}
+
+enum { CONFIRM_VERSION, CONFIRM_PASSWORDS };
+static const struct verb_option CONFIRM_OPTIONS[] = {
+    {"--version", OPTION_VALUE, "N", "of the list that you have seen: another one is not confirmed"},
+    {"--passwords", OPTION_FLAG, NULL, "gives new people passwords and prints them as CSV"},
+    {NULL},
+};
+
+static bool confirm(struct verb_call *call)
+{
+    struct error e;
+    int64_t version;
+    struct held_import_row row;
+    struct source_outcome out;
+    struct text problem = TEXT_INIT;
+    if (call->options[CONFIRM_VERSION] == NULL)
+        return verb_misuse(call, "--version is missing: it names the list that you have seen.");
+    if (!verb_int(call, CONFIRM_VERSION, 0, 1, INT64_MAX, &version) || !held_of(call, &row))
+        return false;
+    struct source_import how = prepare(call, NULL, false);
+    how.how.passwords = call->options[CONFIRM_PASSWORDS] != NULL ? &call->out : NULL;
+    bool done = source_import_held(&how, &row, version, &out, &problem, &e);
+    finish(call, done, how.how.dry_run, &out, &problem);
+    held_import_row_finish(&row);
+    return done;
+}
+
+static bool drop(struct verb_call *call)
+{
+    struct error e = {0};
+    struct held_import_row row;
+    if (!held_of(call, &row))
+        return false;
+    struct source_import how = prepare(call, NULL, false);
+    bool done = source_drop_held(&how.how, &row, &e) || verb_fail_error(call, &e);
+    held_import_row_finish(&row);
+    return done;
 }
 
 static bool sources(struct verb_call *call)
@@ -123,11 +275,21 @@ static const struct verb TABLE[] = {
     {"roster import", "FILE", 1, 1, IMPORT_OPTIONS, VERB_CONFIG | VERB_WRITES | VERB_INPUT, import,
      "Makes people and rooms as a OneRoster 1.1 or 1.2 export (a zip of CSV files) says.",
      "All or nothing: a file with a mistake is refused with its place. A second time the same file changes nothing.\n"
-     "A delta export changes what the last import of the same source said. Counts go to standard error; on standard\n"
+     "A delta export changes what the last import of the same source said. One that takes away or changes much of a\n"
+     "school at once waits until it is confirmed: asked for on a terminal, otherwise exit code 3. Counts go to "
+     "standard error; on standard\n"
      "output are the passwords alone, or, tried, the difference."},
     {"roster pull", .options = PULL_OPTIONS, .flags = VERB_CONFIG | VERB_WRITES, .run = pull,
      .summary = "Makes people and rooms as a OneRoster 1.2 REST service says (roster.url).",
      .essay = "The first pull asks for everything, later ones for what has been modified since. All or nothing."},
+    {"roster held", "[ID]", 0, 1, NULL, VERB_CONFIG | VERB_READS, held,
+     "Lists imports that wait to be confirmed; of one, what would be lost.",
+     "One line for each, separated by tabs: number, version, source, mode, day, who brought it. There is one of a\n"
+     "source, the newest."},
+    {"roster confirm", "ID", 1, 1, CONFIRM_OPTIONS, VERB_CONFIG | VERB_WRITES, confirm,
+     "Imports what waits to be confirmed.",
+     "Everything is worked out anew: if another list comes out, it waits again and is shown."},
+    {"roster drop", "ID", 1, 1, NULL, VERB_CONFIG | VERB_WRITES, drop, "Forgets an import that waits to be confirmed."},
     {"roster sources", .flags = VERB_CONFIG | VERB_READS, .run = sources,
      .summary = "Lists where rosters came from, the day of the last change, and what is kept of them."},
     {"roster list", .options = LIST_OPTIONS, .flags = VERB_CONFIG | VERB_READS, .run = list,

@@ -69,7 +69,7 @@ bool api_reply_versioned(struct request *r, json_t *value, int64_t version)
 }
 
 /* If-Match is one strong ETag as this API gives them, or "*". */
-static bool take_version(struct request *r, int64_t *version)
+bool api_if_match(struct request *r, int64_t *version)
 {
     const char *etag = r->headers[HEADER_IF_MATCH];
     char *end;
@@ -121,7 +121,7 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
 bool api_write(struct request *r, api_act_fn *act, void *state)
 {
     struct writing w = {.r = r, .fn = act, .state = state};
-    if (!api_caller(r, &w.actor) || !take_version(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
+    if (!api_caller(r, &w.actor) || !api_if_match(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
         return false;
     bool written = writer_run(r->server->writer, write_job, &w, &r->error);
     if (written) {

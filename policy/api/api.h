@@ -29,6 +29,8 @@ bool api_caller(struct request *r, struct actor *out);
 bool api_may(struct request *r, const struct actor *actor, enum act act, const struct subject *subject);
 bool api_shows(struct request *r, const struct actor *actor, enum act act, const struct subject *subject); /* quietly */
 
+bool api_if_match(struct request *r, int64_t *version); /* the ETag that If-Match names; 0: none, or "*". false:
+                                                        * r->error */
 bool api_reply_versioned(struct request *r, json_t *value, int64_t version); /* takes value; sets ETag */
 
 /* One write: api_write runs act inside a writer's job and answers with act->reply.

@@ -3,6 +3,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/school/held_imports.h"
 #include "homeserver/store/school/imports.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
@@ -38,17 +39,73 @@ static bool list_imports(struct request *r)
 
 #define DIFFERENCE_BYTES_MAX (1 << 20) /* of it in a reply */
 
-static bool reply_outcome(struct request *r, const struct source_import *import, const struct source_outcome *out)
+static void set_lines(json_t *reply, const struct text *lines, int64_t left_out_before)
 {
     int64_t left_out;
+    json_object_set_new(reply, "difference", api_lines(lines, DIFFERENCE_BYTES_MAX, &left_out));
+    if (left_out + left_out_before != 0)
+        json_object_set_new(reply, "left_out", json_integer(left_out + left_out_before));
+}
+
+static bool reply_outcome(struct request *r, const struct source_import *import, const struct source_outcome *out)
+{
     json_t *reply = json_pack("{s:s, s:s, s:b, s:o}", "source", import->source, "mode", out->mode, "dry_run",
                               import->how.dry_run, "changes", roster_changes_json(&out->changes));
-    if (!import->how.dry_run)
-        return reply_json(r, reply);
-    json_object_set_new(reply, "difference", api_lines(import->how.difference, DIFFERENCE_BYTES_MAX, &left_out));
-    if (left_out != 0)
-        json_object_set_new(reply, "left_out", json_integer(left_out));
+    if (out->loss.version != 0)
+        json_object_set(reply, "loss", out->loss.schools);
+    if (import->how.dry_run)
+        set_lines(reply, import->how.difference, 0);
     return reply_json(r, reply);
+}
+
+/* G5: it waits. What would be lost, with the version that confirms it. */
+static bool reply_held(struct request *r, const struct source_import *import, const struct source_outcome *out)
+{
+    json_t *reply = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:O}", "errcode", error_wire_name(r->error.code), "error",
+                              error_sentence(&r->error), "held", "", "source", import->source, "mode", out->mode,
+                              "changes", roster_changes_json(&out->loss.changes), "loss", out->loss.schools);
+    int status = error_status(&r->error);
+    json_object_set_new(reply, "held", json_sprintf("%lld", (long long)out->held));
+    set_lines(reply, &out->loss.lines, 0);
+    r->error = (struct error){0};
+    return api_reply_versioned(r, reply, out->loss.version) && reply_status(r, status);
+}
+
+static bool reply_import(struct request *r, bool done, const struct source_import *import, struct source_outcome *out,
+                         struct text *problem)
+{
+    bool held = !done && out->held != 0;
+    if (done)
+        reply_outcome(r, import, out);
+    else if (held)
+        reply_held(r, import, out);
+    else if (problem->len != 0 && r->error.code == ERROR_INVALID_PARAM)
+        error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem", problem->data);
+    else if (r->error.code == ERROR_NONE)
+        refuse(r, ERROR_UNKNOWN, NULL);
+    source_outcome_finish(out);
+    text_finish(problem);
+    return done || held;
+}
+
+static struct source_import prepare(struct request *r, const struct actor *actor)
+{
+    return (struct source_import){.how = {.writer = r->server->writer,
+                                          .rooms = r->server->rooms,
+                                          .config = r->server->config,
+                                          .db = r->db,
+                                          .actor = actor}};
+}
+
+/* ?older=true: taken though it is older than what is here; the reason comes as an override's does. */
+static bool take_older(struct request *r, const struct actor *actor, const char **older)
+{
+    bool wanted;
+    if (!query_bool(r, "older", false, &wanted))
+        return false;
+    *older = wanted ? actor->override_ : NULL;
+    return !wanted || *older != NULL ||
+           refuse(r, ERROR_MISSING_PARAM, "older needs a reason: Parta-Override-Reason says why.");
 }
 
 /* The body is the zip. An import is a transaction of its own, and a second one of the same file changes nothing: no
@@ -58,31 +115,116 @@ static bool post_import(struct request *r)
     struct actor actor;
     struct source_outcome out;
     struct text problem = TEXT_INIT, difference = TEXT_INIT;
+    struct source_import import = prepare(r, &actor);
     const char *source = query_get(r, "source");
-    struct source_import import = {.source = source != NULL ? source : SOURCE_DEFAULT,
-                                   .how = {.writer = r->server->writer,
-                                           .rooms = r->server->rooms,
-                                           .config = r->server->config,
-                                           .db = r->db,
-                                           .actor = &actor,
-                                           .difference = &difference}};
-    if (!api_caller(r, &actor) || !readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run))
+    import.source = source != NULL ? source : SOURCE_DEFAULT;
+    if (!api_caller(r, &actor) || !readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run) ||
+        !take_older(r, &actor, &import.how.older))
         return false;
     if (!source_name_valid(import.source))
         return refuse(r, ERROR_INVALID_PARAM,
                       "A source is named by at most 64 letters, digits and . _ - (not school).");
-    if (!import.how.dry_run)
-        import.how.difference = NULL;
+    if (import.how.dry_run)
+        import.how.difference = &difference;
     bool done = source_import_archive(&import, r->raw_body, r->raw_body_len, &out, &problem, &r->error);
-    if (done)
-        reply_outcome(r, &import, &out);
-    else if (problem.len != 0 && r->error.code == ERROR_INVALID_PARAM)
-        error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem", problem.data);
-    else if (r->error.code == ERROR_NONE)
-        refuse(r, ERROR_UNKNOWN, NULL);
-    text_finish(&problem);
+    done = reply_import(r, done, &import, &out, &problem);
     text_finish(&difference);
     return done;
+}
+
+/* --- Held imports (G5) --- */
+
+static json_t *json_or(const char *text, json_t *otherwise)
+{
+    struct error ignored;
+    json_t *json = json_parse(text, strlen(text), &ignored);
+    if (json != NULL)
+        json_decref(otherwise);
+    return json != NULL ? json : otherwise;
+}
+
+static json_t *held_json(const struct held_import_row *row)
+{
+    return json_pack("{s:o, s:o, s:s, s:s, s:s, s:I, s:o, s:o}", "held", json_sprintf("%lld", (long long)row->no),
+                     "version", json_sprintf("%lld", (long long)row->version), "source", row->source, "mode", row->mode,
+                     "author", row->author, "created_ts", (json_int_t)row->created_ms, "changes",
+                     json_or(row->changes, json_object()), "loss", json_or(row->schools, json_array()));
+}
+
+static int64_t read_held(struct api_listing *l, json_t **item)
+{
+    struct held_import_row row;
+    if (!held_imports_next(l->rows, &row))
+        return 0;
+    *item = held_json(&row);
+    return row.no;
+}
+
+static bool list_held(struct request *r)
+{
+    struct api_listing l;
+    return api_list_begin(&l, r, LIST_WHOLE) && readable(r, &l.actor) &&
+           api_list_end(&l, held_imports_all(r->db), read_held);
+}
+
+static bool find_held(struct request *r, struct actor *actor, struct held_import_row *row)
+{
+    return api_caller(r, actor) && readable(r, actor) &&
+           (held_imports_get(r->db, api_number(r->params[0]), row) ||
+            refuse(r, ERROR_NOT_FOUND, "No import is held under this number."));
+}
+
+static bool get_held(struct request *r)
+{
+    struct actor actor;
+    struct held_import_row row;
+    if (!find_held(r, &actor, &row))
+        return false;
+    json_t *reply = held_json(&row);
+    set_lines(reply, &(struct text){.data = (char *)row.difference, .len = strlen(row.difference)}, row.left_out);
+    api_reply_versioned(r, reply, row.version);
+    held_import_row_finish(&row);
+    return true;
+}
+
+/* Who confirms names the list that they were shown. */
+static bool shown_version(struct request *r, int64_t *version)
+{
+    return api_if_match(r, version) &&
+           (*version != 0 || refuse(r, ERROR_MISSING_PARAM, "If-Match is missing: it names the list that was shown."));
+}
+
+static bool confirm_held(struct request *r)
+{
+    struct actor actor;
+    struct held_import_row row;
+    struct source_outcome out;
+    struct text problem = TEXT_INIT;
+    int64_t version;
+    if (!find_held(r, &actor, &row))
+        return false;
+    struct source_import import = prepare(r, &actor);
+    bool done = false;
+    if (shown_version(r, &version)) {
+        done = source_import_held(&import, &row, version, &out, &problem, &r->error);
+        done = reply_import(r, done, &import, &out, &problem);
+    }
+    held_import_row_finish(&row);
+    return done;
+}
+
+static bool delete_held(struct request *r)
+{
+    struct actor actor;
+    struct held_import_row row;
+    int64_t version;
+    if (!find_held(r, &actor, &row))
+        return false;
+    struct source_import import = prepare(r, &actor);
+    bool done = shown_version(r, &version) && (version == row.version || refuse(r, ERROR_PRECONDITION, NULL)) &&
+                source_drop_held(&import.how, &row, &r->error);
+    held_import_row_finish(&row);
+    return done && reply_json(r, json_object());
 }
 
 static size_t archive_bytes_max(const struct server *server)
@@ -93,5 +235,9 @@ static size_t archive_bytes_max(const struct server *server)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/imports", list_imports, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/imports", post_import, ROUTE_CALLER, RATE_WRITE, .body_max = archive_bytes_max},
+    {HTTP_GET, "/_parta/v1/imports/held", list_held, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/imports/held/{held}", get_held, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/imports/held/{held}/confirm", confirm_held, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_DELETE, "/_parta/v1/imports/held/{held}", delete_held, ROUTE_CALLER, RATE_WRITE, NULL},
 };
 const struct routes API_IMPORT_ROUTES = ROUTES(TABLE);

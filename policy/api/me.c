@@ -3,11 +3,15 @@
 
 #include "client-api/login_common.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/applications.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/held_imports.h"
 #include "homeserver/store/school/roles.h"
+#include "homeserver/store/school/schools.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
@@ -111,6 +115,26 @@ static json_t *notices_for(enum account_state state, bool has_guardians, enum wa
     return notices;
 }
 
+/* G5: those who lead a school hear when much of it would go: confirming or forgetting it is the operator's. */
+static bool leads_held(struct request *r, user_no user)
+{
+    struct held_import_row row;
+    bool leads = false;
+    struct stmt *q = held_imports_all(r->db);
+    while (held_imports_next(q, &row)) {
+        struct error ignored;
+        json_t *schools = json_parse(row.schools, strlen(row.schools), &ignored), *school;
+        size_t i;
+        json_array_foreach(schools, i, school) {
+            school_no no = schools_by_sourced_id(r->db, json_get_string(school, "school"));
+            leads = leads || (no != 0 && (school_roles(r->db, no, user) & ROLES_LEADING) != 0);
+        }
+        json_decref(schools);
+    }
+    stmt_end(q);
+    return leads;
+}
+
 static bool get_me(struct request *r)
 {
     struct user_row row;
@@ -121,6 +145,14 @@ static bool get_me(struct request *r)
         return refuse(r, ERROR_NOT_FOUND, NULL);
     json_t *guardians = family(r, user, guardianships_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
+    if (leads_held(r, user))
+        json_array_append_new(
+            notices, json_pack("{s:s, s:s, s:s}", "rule", "G5", "ru",
+                               "Загрузка реестра остановлена: она убрала бы или изменила многое в вашей школе. "
+                               "Подтвердить или отменить её может оператор сервера.",
+                               "en",
+                               "An import of the roster is held: it would take away or change much of your school. The "
+                               "server's operator can confirm or drop it."));
     json_t *me = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "user_id", r->identity.user_id, "standing",
                            account_state_name(row.state), "name", signup_json_name(r->db, user), "roles",
                            roles(r, user), "applications", applications(r, user), "guardians", guardians, "children",

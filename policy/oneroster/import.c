@@ -11,14 +11,17 @@
 #include "homeserver/accounts/password.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/imports.h"
 #include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roster_snapshots.h"
 #include "homeserver/store/school/source.h"
 #include "policy/gate/school_gate.h"
 #include "policy/audit/audit.h"
 #include "policy/oneroster/import_private.h"
 #include "policy/records/people.h"
+#include "policy/records/rollover.h"
 
 #define BULK_PEOPLE 2000 /* from here on the writer's page cache is grown for the job */
 #define HASHERS_MAX 16
@@ -160,8 +163,12 @@ static bool record(struct importing *in)
                              .started_ms = in->tx->now_ms,
                              .ended_ms = clock_wall_ms()};
     bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
-    good = good && audit(in, "roster.import",
-                         json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", in->mode, "changes", counts));
+    json_t *details = json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", in->mode, "changes", counts);
+    if (in->how->confirmed > 0)
+        json_object_set_new(details, "confirmed", json_sprintf("%lld", (long long)in->how->confirmed));
+    if (in->older)
+        json_object_set_new(details, "older", json_string(in->how->older));
+    good = audit(in, "roster.import", details) && good;
     json_array_foreach(lists, i, list)
         good = good && audit(in, "roster.change", json_pack("{s:s, s:O}", "source", in->source, "changes", list));
     free(text);
@@ -170,19 +177,126 @@ static bool record(struct importing *in)
     return good;
 }
 
+/* --- What may be too much, or too old (G5) --- */
+
+void import_loss_finish(struct import_loss *loss)
+{
+    json_decref(loss->schools);
+    text_finish(&loss->lines);
+    *loss = (struct import_loss){0};
+}
+
+/* Of the year before the one that a school has rolled over to: the new one ends later than so many days after. */
+#define YEAR_AT_LEAST_DAYS ROLLOVER_AGAIN_DAYS
+
+static bool before_rollover(const struct importing *in)
+{
+    const struct roster *roster = in->roster;
+    bool before = false;
+    for (size_t i = 0; roster->year_end != DAY_EVER && !before && i < roster->n_schools; ++i) {
+        struct text source = TEXT_INIT;
+        text_addf(&source, "year:%s", roster->schools[i].id);
+        int64_t rolled_ms = imports_last_ms(in->tx->db, source.data, "year");
+        before = rolled_ms != 0 && roster->year_end < day_of_ms(rolled_ms + YEAR_AT_LEAST_DAYS * DAY_MS);
+        text_finish(&source);
+    }
+    return before;
+}
+
+/* What says that the roster is older than what there is; NULL: nothing. */
+static const char *says_older(const struct importing *in)
+{
+    school_day year_end;
+    int64_t newest_ms;
+    const struct roster *roster = in->roster;
+    roster_snapshots_age(in->tx->db, in->source, &year_end, &newest_ms);
+    if (before_rollover(in))
+        return "its school year is the one before the rollover";
+    if (roster->year_end != DAY_EVER && roster->year_end < year_end)
+        return "its school year ends before that of the last roster";
+    if (roster->newest_ms != 0 && roster->newest_ms < newest_ms)
+        return "its latest dateLastModified is before that of the last roster";
+    return NULL;
+}
+
+static bool check_age(struct importing *in)
+{
+    const char *says = in->roster != NULL ? says_older(in) : NULL;
+    in->older = says != NULL;
+    return says == NULL || in->how->older != NULL ||
+           error_set_field(in->e, ERROR_CONFLICT,
+                           "This roster is older than what is here: to take it nevertheless, say why.",
+                           "org.parta.older", says);
+}
+
+/* The records' changes as lines, sorted: the order in which rows lie must not make another list of them. Who and what
+ * is gone comes first. */
+static int rank_of(const char *line)
+{
+    static const char *const FIRST[] = {"school - ", "class - ", "person - "};
+    for (size_t i = 0; i < sizeof FIRST / sizeof *FIRST; ++i)
+        if (strncmp(line, FIRST[i], strlen(FIRST[i])) == 0)
+            return 0;
+    return 1;
+}
+
+static int compare_lines(const void *left, const void *right)
+{
+    const char *x = json_string_value(*(json_t *const *)left), *y = json_string_value(*(json_t *const *)right);
+    int by_rank = rank_of(x) - rank_of(y);
+    return by_rank != 0 ? by_rank : strcmp(x, y);
+}
+
+static void write_lines(const struct importing *in, struct text *out)
+{
+    size_t n = 0, i, k;
+    json_t *list, *line;
+    json_array_foreach(in->changelog.lists, i, list)
+        n += json_array_size(list);
+    const json_t **lines = xcalloc(n + 1, sizeof(*lines));
+    n = 0;
+    json_array_foreach(in->changelog.lists, i, list)
+        json_array_foreach(list, k, line)
+            lines[n++] = line;
+    qsort(lines, n, sizeof(*lines), compare_lines);
+    for (i = 0; i < n; ++i)
+        text_addf(out, "%s\n", json_string_value(lines[i]));
+    free(lines);
+}
+
+/* Once the roles that follow are known: who is in a school is known by then. */
+static bool judge_loss(struct importing *in)
+{
+    struct import_loss own = {0}, *out = in->how->loss != NULL ? in->how->loss : &own;
+    const struct roster_import *how = in->how;
+    *out = (struct import_loss){.lines = TEXT_INIT};
+    if (in->roster == NULL || how->confirmed == CONFIRMED_ANY ||
+        !loss_judge(&in->loss, how->db, in->tx->db, day_of_ms(in->tx->now_ms), loss_limits(how->config)))
+        return true;
+    out->schools = loss_json(&in->loss, in->tx->db);
+    out->changes = *in->changes;
+    write_lines(in, &out->lines);
+    out->version = loss_version(out->lines.data, out->lines.len);
+    bool taken = how->dry_run || how->confirmed == out->version;
+    if (out == &own)
+        import_loss_finish(out);
+    return taken || error_set(in->e, how->confirmed != 0 ? ERROR_PRECONDITION : ERROR_HELD, NULL);
+}
+
 /* --- The job --- */
 
 static bool apply(struct importing *in)
 {
     static bool (*const STEPS[])(struct importing * in) = {import_apply_schools, import_apply_classes,
                                                            import_apply_people, import_apply_facts};
-    for (size_t i = 0; in->roster != NULL && i < sizeof STEPS / sizeof *STEPS; ++i)
-        if (!STEPS[i](in)) {
-            reconcile_abandon(in->reconciling);
-            return false;
-        }
+    bool good = true;
+    for (size_t i = 0; in->roster != NULL && good && i < sizeof STEPS / sizeof *STEPS; ++i)
+        good = STEPS[i](in);
     reconcile_all(in->reconciling);
-    return reconcile_finish(in->reconciling, in->e);
+    if (good && reconcile_roles(in->reconciling, in->e) && judge_loss(in))
+        return reconcile_finish(in->reconciling, in->e);
+    reconcile_abandon(in->reconciling);
+    return false;
 }
 
 static bool job_import(struct tx *tx, void *arg, struct error *e)
@@ -201,8 +315,10 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->tx = tx;
     in->rooms = how->rooms;
     in->e = e;
+    if (!check_age(in))
+        return false;
     in->changelog =
-        (struct changelog){.tx = tx, .changes = in->changes, .difference = how->difference, .audited = !how->dry_run};
+        (struct changelog){.tx = tx, .changes = in->changes, .difference = how->difference, .audited = true};
     in->schools = xcalloc(roster->n_schools + 1, sizeof *in->schools);
     in->classes = xcalloc(roster->n_classes + 1, sizeof *in->classes);
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);
@@ -213,6 +329,7 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     free(in->classes);
     free(in->people);
     changelog_finish(&in->changelog);
+    loss_finish(&in->loss);
     return done && !how->dry_run; /* a dry run is a job that is refused without an error */
 }
 

@@ -205,6 +205,7 @@ static bool class_change(struct importing *in, size_t i, unsigned what)
     bool done = class_put(in, i, &row);
     class_row_finish(&row);
     ++in->changes->n[ROSTER_CLASSES_CHANGED];
+    loss_class(&in->loss, in->classes[i], false);
     changelog_line(&in->changelog, "class", '=', in->roster->classes[i].id);
     reconcile_class(in->reconciling, in->classes[i]);
     return done;
@@ -213,6 +214,7 @@ static bool class_change(struct importing *in, size_t i, unsigned what)
 static bool class_end(struct importing *in, int64_t no)
 {
     ++in->changes->n[ROSTER_CLASSES_CHANGED];
+    loss_class(&in->loss, no, true);
     changelog_record(&in->changelog, "class", '-', NULL, CHANGELOG_CLASS, no, CHANGELOG_SCHOOL, 0);
     return classes_end(in->tx->db, no) || database_failed(in);
 }
@@ -288,6 +290,7 @@ static bool person_change(struct importing *in, size_t i, unsigned what)
     const struct roster_person *p = &in->roster->people[i];
     ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
     changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', p->id);
+    loss_person(&in->loss, in->people[i]);
     people_get(in->tx->db, in->people[i], &row);
     bool good = person_put(in, i, &row);
     person_row_finish(&row);
@@ -302,6 +305,7 @@ static bool person_end(struct importing *in, int64_t user)
     ++in->changes->n[kept ? ROSTER_PEOPLE_CHANGED : ROSTER_PEOPLE_ENDED];
     changelog_record(&in->changelog, "person", kept ? '=' : '-', NULL, CHANGELOG_PERSON, user, CHANGELOG_SCHOOL, 0);
     reconcile_lost(in->reconciling, user);
+    loss_person(&in->loss, user);
     return (kept ? people_set_source(in->tx->db, user, SOURCE_SCHOOL) : people_end(in->tx->db, user)) ||
            database_failed(in);
 }
@@ -362,6 +366,8 @@ static bool role_put(void *self, const struct diff_row *f, const struct diff_row
     struct importing *in = self;
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_NEW];
+    if (before != NULL)
+        loss_person(&in->loss, f->a);
     changelog_record(&in->changelog, "role", before != NULL ? '=' : '+', school_role_name(row.role), CHANGELOG_PERSON,
                      f->a, CHANGELOG_SCHOOL, f->b);
     if (f->value < day_of_ms(in->tx->now_ms)) /* it is over already: its owner may have lost a school */
@@ -374,6 +380,7 @@ static bool role_drop(void *self, const struct diff_row *f, const struct diff_ro
     struct importing *in = self;
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_ENDED];
+    loss_person(&in->loss, f->a);
     changelog_record(&in->changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL,
                      f->b);
     reconcile_lost(in->reconciling, f->a);
@@ -390,6 +397,8 @@ static bool enrollment_put(void *self, const struct diff_row *f, const struct di
     struct importing *in = self;
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_NEW];
+    if (before != NULL)
+        loss_person(&in->loss, f->b);
     changelog_record(&in->changelog, "enrollment", before != NULL ? '=' : '+', school_role_name(row.role),
                      CHANGELOG_PERSON, f->b, CHANGELOG_CLASS, f->a);
     return enrollments_put(in->tx->db, &row) || database_failed(in);
@@ -400,6 +409,7 @@ static bool enrollment_drop(void *self, const struct diff_row *f, const struct d
     struct importing *in = self;
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_ENDED];
+    loss_person(&in->loss, f->b);
     changelog_record(&in->changelog, "enrollment", '-', school_role_name(row.role), CHANGELOG_PERSON, f->b,
                      CHANGELOG_CLASS, f->a);
     return enrollments_delete(in->tx->db, &row) || database_failed(in);
@@ -418,6 +428,8 @@ static bool guardianship_drop(void *self, const struct diff_row *f, const struct
 {
     struct importing *in = self;
     ++in->changes->n[ROSTER_GUARDIANSHIPS_ENDED];
+    loss_person(&in->loss, f->a);
+    loss_person(&in->loss, f->b);
     changelog_record(&in->changelog, "guardianship", '-', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
     return guardianships_delete(in->tx->db, f->a, f->b) || database_failed(in);
 }

@@ -22,6 +22,8 @@ struct importing {
     struct credential *credentials; /* per person of the roster; NULL: none */
     struct roster_changes *changes;
     bool overridden;
+    struct loss loss;
+    bool older; /* than what there is, and taken nevertheless */
     /* In the job: */
     struct tx *tx;
     struct rooms *rooms;

@@ -350,6 +350,8 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
         roster_snapshots_finish(&base);
         again = !done && out->overtaken && i < PULLS;
         if (again)
+            source_outcome_finish(out);
+        if (again)
             source_note(&pull->import, "another import of %s came in between: pulled anew", pull->import.source);
     }
     outgoing_reply_finish(&p.reply);

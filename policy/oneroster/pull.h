@@ -33,7 +33,8 @@ struct roster_pull {
     const _Atomic bool *stop;    /* becomes true: the pull ends soon, refused; NULL: it goes on */
 };
 
-/* false: *problem says why in one sentence, nothing has changed. Blocks (network, disk), long. */
+/* false: *problem says why in one sentence, nothing has changed; out->held: it waits to be confirmed (G5).
+ * source_outcome_finish when done. Blocks (network, disk), long. */
 bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct text *problem);
 
 #endif

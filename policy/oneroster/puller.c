@@ -9,6 +9,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/school/held_imports.h"
 #include "policy/gate/school_gate.h"
 
 #define LOOK_MS 50 /* how often who waits looks whether to stop */
@@ -20,6 +21,7 @@ struct puller {
     struct outgoing *outgoing;
     _Atomic bool pulling;
     _Atomic int64_t pulls, failures, last_success_ms;
+    _Atomic int64_t held, held_since_ms;
 };
 
 struct puller *puller_create(const struct config *config, struct writer *writer, struct rooms *rooms,
@@ -85,7 +87,7 @@ static const struct actor ACTOR = {.name = "operator:roster-pull", .scopes = SCO
 enum job_outcome puller_run(void *arg, const _Atomic bool *stop)
 {
     struct puller *puller = arg;
-    struct source_outcome out;
+    struct source_outcome out = {0};
     struct text problem = TEXT_INIT;
     int64_t began = clock_mono_ms();
     struct db *db = db_open(puller->config->database_path, DB_READ, NULL);
@@ -95,13 +97,29 @@ enum job_outcome puller_run(void *arg, const _Atomic bool *stop)
         ++puller->pulls;
         puller->last_success_ms = clock_wall_ms();
         tell(&out, clock_mono_ms() - began);
-    } else if (!*stop) {
+    } else if (out.held == 0 && !*stop) {
         ++puller->failures;
         log_warn("roster", "the pull failed, nothing has changed: %s", problem.len != 0 ? problem.data : "no database");
     }
+    bool held = out.held != 0; /* the log says so already, and the next pull goes on from where this one did */
+    source_outcome_finish(&out);
     text_finish(&problem);
     db_close(db);
-    return done ? JOB_DONE : JOB_FAILED;
+    return done || held ? JOB_DONE : JOB_FAILED;
+}
+
+enum job_outcome puller_look(void *arg, const _Atomic bool *stop)
+{
+    struct puller *puller = arg;
+    int64_t since_ms = 0;
+    struct db *db = db_open(puller->config->database_path, DB_READ, NULL);
+    if (db == NULL)
+        return JOB_FAILED;
+    puller->held = held_imports_count(db, &since_ms);
+    puller->held_since_ms = since_ms;
+    bool failed = db_failed(db);
+    db_close(db);
+    return failed ? JOB_FAILED : JOB_DONE;
 }
 
 static int64_t pulls_total(void *puller)
@@ -119,6 +137,16 @@ static int64_t last_success_ms(void *puller)
     return ((const struct puller *)puller)->last_success_ms;
 }
 
+static int64_t held(void *puller)
+{
+    return ((const struct puller *)puller)->held;
+}
+
+static int64_t held_since_ms(void *puller)
+{
+    return ((const struct puller *)puller)->held_since_ms;
+}
+
 void puller_metrics(struct puller *puller, struct metrics *metrics)
 {
     static const struct metric METRICS[] = {
@@ -127,6 +155,10 @@ void puller_metrics(struct puller *puller, struct metrics *metrics)
          NULL},
         {"parta_roster_pull_success_timestamp_milliseconds", "When the last pull went well; 0: none has yet.",
          METRIC_GAUGE, last_success_ms, NULL},
+        {"parta_roster_held", "Imports that wait until somebody confirms what they take away.", METRIC_GAUGE, held,
+         NULL},
+        {"parta_roster_held_since_timestamp_milliseconds", "Since when the first of them waits; 0: none does.",
+         METRIC_GAUGE, held_since_ms, NULL},
     };
     metrics_add(metrics, METRICS, sizeof METRICS / sizeof *METRICS, puller);
 }

@@ -30,6 +30,10 @@ bool puller_pull(struct puller *puller, struct roster_pull *pull, struct source_
 /* The job (job_fn): a pull as the server's own. One that is stopped changes nothing, unless it is importing already. */
 enum job_outcome puller_run(void *puller, const _Atomic bool *stop);
 
+/* The job that looks what is held (G5), for /metrics: imports that wait to be confirmed, whoever brought them. */
+enum job_outcome puller_look(void *puller, const _Atomic bool *stop);
+#define PULLER_LOOK_MS 30000
+
 /* Of the job: pulls that ended well, that failed, and when the last one went well. */
 void puller_metrics(struct puller *puller, struct metrics *metrics);
 

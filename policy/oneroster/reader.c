@@ -167,13 +167,16 @@ static bool drop_row(struct table_reading *t, const struct cells *c)
 static bool check_status(const struct table_reading *t, const struct cells *c, enum row_status *status)
 {
     const char *word = cell(c, ANY_STATUS), *modified = cell(c, ANY_MODIFIED);
+    int64_t modified_ms = *modified != '\0' ? moment_from(modified) : -1;
+    if (modified_ms > t->in->newest_ms)
+        t->in->newest_ms = modified_ms;
     *status = row_status(word, t->version, t->delta);
     if (*status == ROW_UNKNOWN && *word == '\0')
         return cell_refuse(c, ANY_STATUS, "is empty");
     if (*status == ROW_UNKNOWN)
         return cell_refuse(c, ANY_STATUS, "\"%.60s\" is not a status that a %s file can have", word,
                            t->delta ? "delta" : "bulk");
-    if (t->delta && moment_from(modified) < 0)
+    if (t->delta && modified_ms < 0)
         return cell_refuse(c, ANY_MODIFIED, "\"%.60s\" is not a moment like 2026-09-01T10:00:00.000Z", modified);
     return true;
 }
@@ -423,6 +426,7 @@ static struct roster *roster_from(const struct rows_source *from, struct snapsho
     if (done)
         roster_complete(&in);
     /* Three of the indices are the roster's own; the others end with the reading. */
+    in.roster->newest_ms = in.newest_ms;
     in.roster->school_ids = in.ids[TABLE_ORGS];
     in.roster->class_ids = in.ids[TABLE_CLASSES];
     in.roster->person_ids = in.ids[TABLE_USERS];
@@ -448,7 +452,8 @@ struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct rost
 /* --- Archives --- */
 
 /* The archive's rows as changes: whole files replace, deltas put and drop. */
-static bool read_changes(struct archive *archive, const struct manifest *m, struct roster_delta *changes)
+static bool read_changes(struct archive *archive, const struct manifest *m, struct roster_delta *changes,
+                         int64_t *newest_ms)
 {
     struct reading in = {.problem = archive->problem}; /* counts rows, no more */
     for (int i = 0; i < TABLE__COUNT; ++i) {
@@ -469,6 +474,7 @@ static bool read_changes(struct archive *archive, const struct manifest *m, stru
         if (!read_csv(archive, file, on_table_row, &t))
             return false;
     }
+    *newest_ms = in.newest_ms;
     return true;
 }
 
@@ -489,8 +495,11 @@ static bool read_delta(struct archive *archive, const struct manifest *m)
             archive->problem, "manifest.csv",
             "is of a delta export, and there is nothing that it could change: import a bulk export of this "
             "source first");
+    int64_t newest_ms;
     struct roster_delta *changes = roster_delta_create();
-    bool done = read_changes(archive, m, changes) && merge(archive, changes);
+    bool done = read_changes(archive, m, changes, &newest_ms) && merge(archive, changes);
+    if (done)
+        archive->out->roster->newest_ms = newest_ms;
     roster_delta_destroy(changes);
     archive->out->delta = true;
     return done;

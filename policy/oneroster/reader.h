@@ -71,6 +71,8 @@ struct roster {
         *person_ids;               /* by sourcedId; of an org that is no school: a number beyond n_schools */
     size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
     size_t n_enrollments_left_out; /* proctors and administrators of a class */
+    school_day year_end;           /* the last day of its latest school year; DAY_EVER: it has none */
+    int64_t newest_ms;             /* the latest dateLastModified that it tells; 0: it tells none */
     struct arena *memory;          /* of the strings */
 };
 

@@ -25,7 +25,8 @@ struct reading {
     struct id_map *usernames;
     struct row_set *role_facts, *enrollment_facts;
     struct pending_agents *agents, **agents_end;
-    int64_t n_rows; /* so far, of all files */
+    int64_t n_rows;    /* so far, of all files */
+    int64_t newest_ms; /* the latest dateLastModified so far; 0: none */
     size_t cap_schools, cap_classes, cap_people, cap_roles, cap_enrollments, cap_guardianships;
 };
 

@@ -52,7 +52,11 @@ static bool sessions_row(struct reading *in, const struct cells *c)
 {
     const char *id;
     school_day begin, end;
-    return take_id(in, c, TABLE_SESSIONS, 0, &id) && period(c, SESSION_START, SESSION_END, &begin, &end);
+    if (!take_id(in, c, TABLE_SESSIONS, 0, &id) || !period(c, SESSION_START, SESSION_END, &begin, &end))
+        return false;
+    if (strcmp(cell(c, SESSION_TYPE), "schoolYear") == 0 && end > in->roster->year_end)
+        in->roster->year_end = end;
+    return true;
 }
 
 static bool sessions_again(struct reading *in, const struct cells *c)

@@ -2,10 +2,15 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/log.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
+#include "policy/gate/school_gate.h"
 
 #define MERGES_MAX 5 /* of one archive, while other imports overtake it */
 
@@ -21,8 +26,11 @@ struct keeping {
     const char *source;
     const struct text *archive;
     const char *modified;
-    int64_t base_ms; /* the snapshot that it was merged from; −1: from none, whatever there is is replaced */
-    bool overtaken;  /* out: that snapshot is not there any more */
+    int64_t base_ms;  /* the snapshot that it was merged from; −1: from none, whatever there is is replaced */
+    int64_t confirms; /* version of what is held and was confirmed, which must be there still; 0: nothing */
+    school_day year_end;
+    int64_t newest_ms;
+    bool overtaken; /* out: that snapshot is not there any more */
 };
 
 static bool is_same(const struct roster_snapshot_row *row, const struct keeping *k)
@@ -31,20 +39,34 @@ static bool is_same(const struct roster_snapshot_row *row, const struct keeping 
            strcmp(row->modified, k->modified) == 0;
 }
 
-/* In the import's job. A snapshot that says the same is not written again. */
+/* What is held of the source ends with the import that goes through; confirmed, it must be there still. */
+static bool end_held(struct tx *tx, const struct keeping *k, struct error *e)
+{
+    int64_t version;
+    bool there = held_imports_of(tx->db, k->source, &version) != 0;
+    if (k->confirms > 0 && version != k->confirms)
+        return error_set(e, ERROR_PRECONDITION, NULL);
+    return !there || held_imports_drop(tx->db, k->source) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* In the import's job. A snapshot that says the same is not written again; one that does not say how old it is is as
+ * old as the last. */
 static bool keep_snapshot(struct tx *tx, void *arg, struct error *e)
 {
     struct keeping *k = arg;
     struct roster_snapshot_row row, now = {.archive = k->archive->data, .len = k->archive->len};
     bool there = roster_snapshots_get(tx->db, k->source, &row);
     bool good = k->base_ms < 0 || row.updated_ms == k->base_ms;
-    bool same = there && good && is_same(&row, k);
+    now.year_end = k->year_end != DAY_EVER ? k->year_end : row.year_end;
+    now.newest_ms = k->newest_ms != 0 ? k->newest_ms : row.newest_ms;
+    bool same = there && good && is_same(&row, k) && row.year_end == now.year_end && row.newest_ms == now.newest_ms;
     roster_snapshots_finish(&row);
     k->overtaken = !good;
     if (!good)
         return error_set(e, ERROR_CONFLICT, "Another import of this source came in between: try again.");
     snprintf(now.modified, sizeof now.modified, "%s", k->modified);
-    return same || roster_snapshots_put(tx, k->source, &now) || error_set(e, ERROR_UNKNOWN, NULL);
+    return end_held(tx, k, e) &&
+           (same || roster_snapshots_put(tx, k->source, &now) || error_set(e, ERROR_UNKNOWN, NULL));
 }
 
 static bool tell_error(struct text *problem, const struct error *e)
@@ -82,6 +104,92 @@ static void note(const struct source_import *s, int64_t since_ms, const struct r
                 roster->n_classes, roster->n_people, (double)(clock_mono_ms() - since_ms) / 1000);
 }
 
+/* --- Held (G5) --- */
+
+#define LINES_BYTES_MAX (1 << 20) /* of the list that is kept */
+
+void source_outcome_finish(struct source_outcome *out)
+{
+    import_loss_finish(&out->loss);
+}
+
+struct holding {
+    struct source_import *s;
+    const struct keeping *k;
+    struct source_outcome *out;
+};
+
+/* Whole lines. */
+static int64_t cut_lines(const struct text *lines, struct text *out)
+{
+    size_t len = lines->len;
+    int64_t left_out = 0;
+    while (len > LINES_BYTES_MAX || (len > 0 && len < lines->len && lines->data[len - 1] != '\n'))
+        left_out += lines->data[--len] == '\n';
+    text_add(out, lines->data != NULL ? lines->data : "", len);
+    return left_out;
+}
+
+static bool note_held(struct tx *tx, const struct roster_import *how, const char *act, const char *source,
+                      int64_t version, json_t *schools)
+{
+    json_t *details = json_pack("{s:s, s:o}", "source", source, "version", json_sprintf("%lld", (long long)version));
+    struct audit_note note = {.actor = how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE, .act = act};
+    if (schools != NULL)
+        json_object_set(details, "schools", schools);
+    note.details = details;
+    return audit_append(tx, rooms_settings(how->rooms)->key, &note);
+}
+
+/* A pull brings the same list again and again: it is held once, from the first time on. */
+static bool job_hold(struct tx *tx, void *arg, struct error *e)
+{
+    struct holding *h = arg;
+    const struct roster_import *how = &h->s->how;
+    struct import_loss *loss = &h->out->loss;
+    struct text lines = TEXT_INIT;
+    int64_t version, left_out = cut_lines(&loss->lines, &lines);
+    bool known = held_imports_of(tx->db, h->k->source, &version) != 0 && version == loss->version;
+    json_t *counts = roster_changes_json(&loss->changes);
+    char *schools = json_dumps(loss->schools, JSON_COMPACT), *changes = json_dumps(counts, JSON_COMPACT);
+    struct held_import_row row = {
+        .version = loss->version,
+        .source = h->k->source,
+        .mode = h->out->mode,
+        .author = how->actor != NULL ? how->actor->name : ACTOR_COMMAND_LINE.name,
+        .schools = schools,
+        .changes = changes,
+        .difference = lines.data != NULL ? lines.data : "",
+        .left_out = left_out,
+        .older = how->older != NULL ? how->older : "",
+        .base_ms = h->k->base_ms,
+        .created_ms = tx->now_ms,
+        .archive = h->k->archive->data,
+        .len = h->k->archive->len,
+    };
+    snprintf(row.modified, sizeof row.modified, "%s", h->k->modified);
+    bool done = known || (held_imports_put(tx->db, &row) &&
+                          note_held(tx, how, "roster.hold", row.source, row.version, loss->schools));
+    h->out->held = held_imports_of(tx->db, h->k->source, &version);
+    json_decref(counts);
+    free(schools);
+    free(changes);
+    text_finish(&lines);
+    return done || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* After an import that was refused for what it takes away: it waits. *e stays the refusal. */
+static void hold(struct source_import *s, const struct keeping *keeping, struct source_outcome *out)
+{
+    struct error failed = {0};
+    struct holding holding = {.s = s, .k = keeping, .out = out};
+    if (!writer_run(s->how.writer, job_hold, &holding, &failed))
+        log_warn("roster", "an import of %s could not be held: %s", keeping->source, error_sentence(&failed));
+    else
+        log_warn("roster", "an import of %s is held as %lld: it would take away or change much; parta roster held",
+                 keeping->source, (long long)out->held);
+}
+
 static bool import_and_keep(struct source_import *s, const struct roster_update *update, struct keeping *keeping,
                             struct source_outcome *out, struct text *problem, struct error *e)
 {
@@ -93,8 +201,15 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
     s->how.mode = out->mode;
     s->how.also = keep_snapshot;
     s->how.also_arg = keeping;
+    s->how.loss = &out->loss;
+    keeping->confirms = s->how.confirmed;
+    keeping->year_end = update->roster->year_end;
+    keeping->newest_ms = update->roster->newest_ms;
+    import_loss_finish(&out->loss);
     if (!roster_import(&s->how, &out->changes, e)) {
         out->overtaken = keeping->overtaken;
+        if (out->loss.version != 0 && out->loss.version != s->how.confirmed)
+            hold(s, keeping, out);
         if (difference != NULL && difference->len > said) { /* of something that was not done: it is told anew */
             difference->len = said;
             difference->data[said] = '\0';
@@ -132,8 +247,10 @@ static bool import_archive(struct source_import *s, const void *bytes, size_t le
     if (done) {
         out->mode = update.delta ? "delta" : "bulk";
         note(s, began, update.roster, update.delta ? "read and merged" : "read");
-        struct keeping keeping = {s->source, &archive, update.delta ? base.modified : "",
-                                  update.delta ? base.updated_ms : -1};
+        struct keeping keeping = {.source = s->source,
+                                  .archive = &archive,
+                                  .modified = update.delta ? base.modified : "",
+                                  .base_ms = update.delta ? base.updated_ms : -1};
         done = pack(update.snapshot, &archive, problem, e) && import_and_keep(s, &update, &keeping, out, problem, e);
         update_finish(&update);
     }
@@ -149,6 +266,7 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
     for (int i = 1; !done && out->overtaken && i < MERGES_MAX; ++i) {
         source_note(s, "another import of %s came in between: merged anew", s->source);
         text_clear(problem);
+        source_outcome_finish(out);
         done = import_archive(s, bytes, len, out, problem, e);
     }
     return done;
@@ -189,7 +307,10 @@ bool source_import_changes(struct source_import *s, const struct roster_snapshot
         return error_set(e, ERROR_INVALID_PARAM, "The roster is refused.");
     }
     note(s, began, update.roster, "merged");
-    struct keeping keeping = {s->source, &archive, modified, update.delta ? base->updated_ms : -1};
+    struct keeping keeping = {.source = s->source,
+                              .archive = &archive,
+                              .modified = modified,
+                              .base_ms = update.delta ? base->updated_ms : -1};
     bool done = pack(update.snapshot, &archive, problem, e);
     out->same = done && update.delta && is_same(base, &keeping);
     if (done && !out->same)
@@ -197,4 +318,64 @@ bool source_import_changes(struct source_import *s, const struct roster_snapshot
     update_finish(&update);
     text_finish(&archive);
     return done;
+}
+
+/* --- Confirming --- */
+
+bool source_import_held(struct source_import *s, const struct held_import_row *row, int64_t version,
+                        struct source_outcome *out, struct text *problem, struct error *e)
+{
+    int64_t began = clock_mono_ms();
+    struct roster_problem found;
+    struct roster_update update = {.delta = row->base_ms >= 0};
+    struct text archive = TEXT_INIT;
+    *out = (struct source_outcome){.mode = row->mode};
+    *e = (struct error){0};
+    if (version != row->version) {
+        error_set(e, ERROR_PRECONDITION, NULL);
+        return tell_error(problem, e);
+    }
+    update.snapshot = snapshot_open(row->archive, row->len, &found);
+    update.roster = update.snapshot != NULL ? roster_read_snapshot(update.snapshot, &found) : NULL;
+    bool done = update.roster != NULL || tell_problem(problem, &found, e);
+    text_add(&archive, row->archive, row->len);
+    if (done) {
+        note(s, began, update.roster, "read");
+        struct keeping keeping = {
+            .source = row->source, .archive = &archive, .modified = row->modified, .base_ms = row->base_ms};
+        s->source = row->source;
+        s->how.confirmed = version;
+        s->how.older = *row->older != '\0' ? row->older : NULL;
+        done = import_and_keep(s, &update, &keeping, out, problem, e);
+    }
+    roster_destroy(update.roster);
+    snapshot_destroy(update.snapshot);
+    text_finish(&archive);
+    return done;
+}
+
+struct dropping {
+    const struct roster_import *how;
+    const struct held_import_row *row;
+};
+
+static bool job_drop(struct tx *tx, void *arg, struct error *e)
+{
+    const struct dropping *d = arg;
+    const struct roster_import *how = d->how;
+    int64_t version;
+    if (!school_gate(tx->db, rooms_settings(how->rooms)->school_mode,
+                     how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE, ACT_IMPORT, &(struct subject){0}, NULL,
+                     NULL, e))
+        return false;
+    if (held_imports_of(tx->db, d->row->source, &version) != d->row->no || version != d->row->version)
+        return error_set(e, ERROR_PRECONDITION, NULL);
+    return (held_imports_drop(tx->db, d->row->source) &&
+            note_held(tx, how, "roster.drop", d->row->source, version, NULL)) ||
+           error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool source_drop_held(const struct roster_import *how, const struct held_import_row *row, struct error *e)
+{
+    return writer_run(how->writer, job_drop, &(struct dropping){how, row}, e);
 }

@@ -4,10 +4,16 @@
  * imported, and the snapshot is written in the import's own transaction: an import that is refused, tried (dry_run) or
  * cut short leaves both as they were. Two imports of one source can't overtake each other: what a delta was merged into
  * must still be the snapshot when the job runs, otherwise nothing has changed, and it is merged anew into what is there
- * now. */
+ * now.
+ *
+ * What is beyond the limits (school.md G5, policy/records/loss.h) is kept whole beside (store/school/held_imports.h),
+ * in place of what was held of the source before, and imported when somebody confirms the version of the list that they
+ * were shown. Every fact is asked again then: another list is shown and held anew. An import of the source that goes
+ * through ends what is held of it. */
 #ifndef PARTA_POLICY_ONEROSTER_SOURCE_H
 #define PARTA_POLICY_ONEROSTER_SOURCE_H
 
+#include "homeserver/store/school/held_imports.h"
 #include "homeserver/store/school/roster_snapshots.h"
 #include "policy/oneroster/import.h"
 #include "policy/oneroster/snapshot.h"
@@ -31,10 +37,13 @@ void source_note(const struct source_import *s, const char *fmt, ...) __attribut
 /* What was done, beside the counts. */
 struct source_outcome {
     struct roster_changes changes;
-    const char *mode; /* "bulk", "delta", "pull" */
-    bool same;        /* a pull that brought nothing new: nothing was imported */
-    bool overtaken;   /* false was returned because another import of the source came in between */
+    const char *mode;        /* "bulk", "delta", "pull" */
+    bool same;               /* a pull that brought nothing new: nothing was imported */
+    bool overtaken;          /* false was returned because another import of the source came in between */
+    int64_t held;            /* false was returned, and it waits to be confirmed under this number; 0: not */
+    struct import_loss loss; /* what is lost; version 0: not more than the limits say. Also of a dry run */
 };
+void source_outcome_finish(struct source_outcome *out);
 
 /* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code
  * (ERROR_INVALID_PARAM: the archive is to blame); nothing has changed. Blocks, long. */
@@ -47,5 +56,14 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
 bool source_import_changes(struct source_import *s, const struct roster_snapshot_row *base,
                            struct roster_delta *changes, const char *modified, struct source_outcome *out,
                            struct text *problem, struct error *e);
+
+/* Imports what is held under that number, which must have that version. false: as above; ERROR_NOT_FOUND;
+ * ERROR_PRECONDITION: the list is another by now, and is held under out->held with out->loss's version. s: source is
+ * filled in, *row (borrowed) has it. Blocks, long. */
+bool source_import_held(struct source_import *s, const struct held_import_row *row, int64_t version,
+                        struct source_outcome *out, struct text *problem, struct error *e);
+
+/* Drops what is held, with an entry in the log. false: *e. Blocks. */
+bool source_drop_held(const struct roster_import *how, const struct held_import_row *row, struct error *e);
 
 #endif

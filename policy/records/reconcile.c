@@ -34,7 +34,7 @@ struct reconciling {
     struct changelog own_changelog; /* rooms.changelog, when the caller has none */
     struct roster_changes own_changes;
     school_day day;
-    bool all;
+    bool all, roles_done;
     struct diff_set touched, lost;    /* a: who */
     struct diff_set schools, classes; /* a: which */
     struct diff_set powers;           /* a: rooms whose powers by post have changed */
@@ -583,15 +583,21 @@ static bool leave_schools(struct reconciling *s)
     return true;
 }
 
+bool reconcile_roles(struct reconciling *s, struct error *e)
+{
+    s->rooms.e = e;
+    s->roles_done = s->roles_done || (roster_room_begin(&s->rooms) && derive_roles(s));
+    return s->roles_done;
+}
+
 bool reconcile_finish(struct reconciling *s, struct error *e)
 {
     /* Each step reads what those before it wrote: rooms are there before members, roles before members and names, open
      * accounts before joins; restrictions last, when it is known which guardians have left. */
     static bool (*const STEPS[])(struct reconciling * s) = {
-        make_rooms, derive_roles, reopen_all, name_people, update_rooms, leave_schools, restrict_all,
+        make_rooms, reopen_all, name_people, update_rooms, leave_schools, restrict_all,
     };
-    s->rooms.e = e;
-    bool good = roster_room_begin(&s->rooms);
+    bool good = reconcile_roles(s, e);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)
         good = STEPS[i](s);
     reconcile_abandon(s);

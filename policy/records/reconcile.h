@@ -1,8 +1,8 @@
 /* The consequences of changed records, in the same transaction: who is in which roster room (E2), with which power
  * (E3), who is restricted (D7), who has left (G1, G2).
  *
- * In this order: rooms that are missing or renamed (E1, E6); roles that follow from enrollments and guardianships
- * (SOURCE_DERIVED, so that a role stands while anything supports it); accounts that were closed and have a school
+ * In this order: roles that follow from enrollments and guardianships (SOURCE_DERIVED, so that a role stands while
+ * anything supports it); rooms that are missing or renamed (E1, E6); accounts that were closed and have a school
  * again; names; roster_members, powers, leaves and joins; rooms and accounts of those who lost a school; restricted
  * pupils (D7).
  *
@@ -39,6 +39,10 @@ void reconcile_school(struct reconciling *s, school_no school); /* its rooms: ma
 
 /* The rooms of an earlier year (G3). false: *e, and the job must answer false. */
 bool reconcile_archive(struct reconciling *s, room_no room, struct error *e);
+
+/* Works out the roles that follow, before the rest: what reconcile_finish begins with. For who must know them to decide
+ * whether to go on. false: *e, and the job must answer false; s is there still. */
+bool reconcile_roles(struct reconciling *s, struct error *e);
 
 void reconcile_abandon(struct reconciling *s); /* frees s; the job answers false. NULL is accepted */
 

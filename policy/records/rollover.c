@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/days.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/enrollments.h"
@@ -229,11 +230,28 @@ static bool run(struct rollover *ro)
     return end_all(ro) && promote_all(ro) && record(ro);
 }
 
+/* Once it is done, in the same job: whoever is not in the school any more. Promoted classes are no loss. */
+static bool confirmed(struct rollover *ro, int64_t people, const struct text *difference, struct rollover_loss *loss)
+{
+    char version[24];
+    struct tx *tx = ro->c->tx;
+    int64_t gone = people - loss_people(tx->db, ro->school, day_of_ms(tx->now_ms));
+    loss->version =
+        loss_people_beyond(gone, people, loss->limits) ? loss_version(difference->data, difference->len) : 0;
+    if (loss->version == 0 || loss->confirmed == CONFIRMED_ANY || loss->confirmed == loss->version)
+        return true;
+    snprintf(version, sizeof version, "%lld", (long long)loss->version);
+    return error_set_field(ro->c->e, loss->confirmed != 0 ? ERROR_PRECONDITION : ERROR_HELD,
+                           "This rollover takes many people away: try it (dry run), then confirm it by its version.",
+                           "org.parta.version", version);
+}
+
 bool rollover_run(struct changing_records *c, school_no school, int last_grade, struct rollover_counts *counts,
-                  struct text *difference)
+                  struct text *difference, struct rollover_loss *loss)
 {
     struct rollover ro = {.c = c, .actor = *c->actor, .school = school, .last_grade = last_grade, .counts = counts};
     char *id = schools_sourced_id(c->tx->db, school);
+    int64_t people = loss_people(c->tx->db, school, day_of_ms(c->tx->now_ms));
     *counts = (struct rollover_counts){0};
     ro.changelog = (struct changelog){.tx = c->tx, .changes = &ro.changes, .difference = difference};
     if (ro.actor.override_ == NULL)
@@ -241,7 +259,7 @@ bool rollover_run(struct changing_records *c, school_no school, int last_grade, 
     ro.office = (struct changing_records){c->tx, c->rooms, &ro.actor, c->e};
     snprintf(ro.source, sizeof ro.source, "year:%s", id != NULL ? id : "");
     free(id);
-    bool done = run(&ro);
+    bool done = run(&ro) && confirmed(&ro, people, difference, loss);
     free(ro.classes);
     changelog_finish(&ro.changelog);
     return done;

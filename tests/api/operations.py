@@ -1,12 +1,14 @@
 """Every operation is called, and does what it says; its replies are as described."""
+import io
 import json
+import zipfile
 from urllib.parse import quote
 
 from harness import V3, until
 
 NO_SUCH = {"school": "s-none", "class": "c-none", "userId": "@pnobody:school.example", "child": "@pnobody:school.example",
            "guardian": "@pnobody:school.example", "role": "teacher", "roomId": "!none", "deviceId": "NONE", "report": "99999",
-           "operator": "99999", "link": "99999", "application": "99999", "sid": "none"}
+           "operator": "99999", "held": "99999", "link": "99999", "application": "99999", "sid": "none"}
 REASON = {"Parta-Override-Reason": quote("Срочная замена на время болезни")}
 
 
@@ -198,8 +200,72 @@ def imports(tap, office):
     tap.ok(len(listed) >= 2 and listed[0]["source"] == "roster", "imports are listed", listed)
     refused = office.call(office.admin, "importRoster", None, archive)
     tap.ok(refused.status == 403, "a school's administrator imports nothing", refused)
+    held_imports(tap, office, archive)
     year = office.call(op, "turnYear", body={"dry_run": True}, school="s2")
     tap.ok(year.status == 200 and year["dry_run"], "G3: the rollover is tried", year)
+
+
+def emptied(archive):
+    """The export with header lines alone where people stand."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            new.writestr(name, text.split(b"\n")[0] + b"\n" if name in
+                         ("users.csv", "roles.csv", "enrollments.csv", "demographics.csv") else text)
+    return out.getvalue()
+
+
+def small_archive():
+    files = {
+        "manifest.csv": "propertyName,value\nmanifest.version,1.0\noneroster.version,1.2\n" + "".join(
+            f"file.{name},bulk\n" for name in ("academicSessions", "orgs", "courses", "classes", "users", "roles", "enrollments")),
+        "academicSessions.csv": "sourcedId,title,type,startDate,endDate,schoolYear\nsy,Год,schoolYear,2026-09-01,2027-05-31,2027\n",
+        "orgs.csv": "sourcedId,name,type\nsmall,Малая школа,school\n",
+        "courses.csv": "sourcedId,title,orgSourcedId\nsc,Класс,small\n",
+        "classes.csv": "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n",
+        "users.csv": "sourcedId,enabledUser,username,givenName,familyName\n" + "".join(f"sm{i},true,sm{i},Имя,Малый\n" for i in range(3)),
+        "roles.csv": "sourcedId,userSourcedId,roleType,role,orgSourcedId\n" + "".join(f"sr{i},sm{i},primary,teacher,small\n" for i in range(3)),
+        "enrollments.csv": "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role\n"}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return out.getvalue()
+
+
+def held_imports(tap, office, archive):
+    op = office.operator
+    before = len(office.pages(op, "listPeople", 500))
+    tap.ok(office.ok(op, "listHeldImports")["items"] == [], "G5: nothing is held")
+    held = office.call(op, "importRoster", None, emptied(archive))
+    tap.ok(held.status == 409 and held["errcode"] == "ORG.PARTA_HELD" and held["loss"] and len(held["difference"]) > 100,
+           "G5: header lines alone are held, with the list", held)
+    number, version = held["held"], held.headers["etag"]
+    tap.ok(len(office.pages(op, "listPeople", 500)) == before, "and nobody is gone")
+    listed = office.ok(op, "listHeldImports")["items"]
+    tap.ok([h["held"] for h in listed] == [number] and f'"{listed[0]["version"]}"' == version, "it is listed with its version", listed)
+    shown = office.call(op, "getHeldImport", held=number)
+    tap.ok(shown.headers["etag"] == version and shown["difference"] == held["difference"], "and shown", shown)
+    tap.ok(office.call(office.admin, "listHeldImports").status == 403, "to operators")
+    told = [notice["rule"] for notice in office.ok(office.admin, "getMe")["notices"]]
+    tap.ok("G5" in told, "a school's administrator is told that it waits", told)
+    tap.ok("G5" not in [notice["rule"] for notice in office.ok(office.pupil, "getMe")["notices"]], "a pupil is not")
+    tap.ok(office.call(op, "confirmHeldImport", held=number).status == 400, "If-Match is required to confirm it")
+    tap.ok(office.call(op, "confirmHeldImport", headers={"If-Match": '"7"'}, held=number).status == 412, "and the version that was shown")
+    tap.ok(office.call(op, "dropHeldImport", headers={"If-Match": '"7"'}, held=number).status == 412, "to forget it, too")
+    office.ok(op, "dropHeldImport", headers={"If-Match": version}, held=number)
+    tap.ok(office.ok(op, "listHeldImports")["items"] == [], "then it is forgotten")
+    small = small_archive()
+    office.ok(op, "importRoster", {"source": "small"}, small)
+    held = office.call(op, "importRoster", {"source": "small"}, emptied(small))
+    tap.ok(held.status == 409 and held["loss"][0]["gone"] == 3, "of a small school nobody would be left", held)
+    done = office.call(op, "confirmHeldImport", headers={"If-Match": held.headers["etag"]}, held=held["held"])
+    tap.ok(done.status == 200 and done["changes"]["accounts_closed"] == 3, "what is confirmed is done", done)
+    again = office.call(op, "importRoster", {"source": "small"}, small)
+    tap.ok(again.status == 200 and again["changes"]["accounts_reopened"] == 3, "and what it took comes back", again)
+    older = office.call(op, "importRoster", {"older": "true"}, archive)
+    tap.ok(older.status == 400, "older needs a reason", older)
 
 
 def reports(tap, office):

@@ -215,12 +215,13 @@ struct turning {
     bool dry_run;
     struct rollover_counts counts;
     struct text difference;
+    struct rollover_loss loss;
 };
 
 static bool act_year(struct changing_records *c, void *arg)
 {
     struct turning *t = arg;
-    return rollover_run(c, t->school, t->last_grade, &t->counts, &t->difference) && !t->dry_run;
+    return rollover_run(c, t->school, t->last_grade, &t->counts, &t->difference, &t->loss) && !t->dry_run;
 }
 
 static char *title_of(struct world *w, class_no class)
@@ -246,7 +247,11 @@ static void test_g3_year(void **state)
     world_start(&w);
     room_no old_room = roster_room(&w, w.first, ROOM_CLASS), fifth_room = roster_room(&w, w.fifth, ROOM_CLASS);
     assert_true(joined(&w, old_room, w.small));
-    struct turning t = {.school = w.school, .last_grade = 5, .dry_run = true};
+    struct turning t = {
+        .school = w.school,
+        .last_grade = 5,
+        .dry_run = true,
+        .loss = {.limits = {.gone_percent = 10, .changed_percent = 75, .at_least = 2}, .confirmed = CONFIRMED_ANY}};
     assert_false(world_run(&w, w.teacher, act_year, &t, &e));
     assert_int_not_equal(e.code, ERROR_NONE);
     assert_false(world_run(&w, w.other_admin, act_year, &t, &e));
@@ -261,7 +266,19 @@ static void test_g3_year(void **state)
     assert_int_equal(roster_room(&w, w.first, ROOM_CLASS), old_room);
     assert_title(&w, w.first, "1A");
 
+    /* G5: two of a small school are many: it needs the version that the dry run has told. */
+    int64_t version = t.loss.version;
+    assert_true(version > 0);
     t.dry_run = false;
+    for (int64_t other = 0; other < 2; ++other) {
+        text_clear(&t.difference);
+        t.loss.confirmed = other == 0 ? 0 : version + 2;
+        assert_false(world_run(&w, w.admin, act_year, &t, &e));
+        assert_int_equal(e.code, other == 0 ? ERROR_HELD : ERROR_PRECONDITION);
+        assert_title(&w, w.first, "1A");
+    }
+    text_clear(&t.difference);
+    t.loss.confirmed = version;
     assert_true(world_run(&w, w.admin, act_year, &t, &e));
     assert_title(&w, w.first, "2A");
     room_no new_room = roster_room(&w, w.first, ROOM_CLASS);

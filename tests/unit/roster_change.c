@@ -130,8 +130,12 @@ static bool import_as(struct fixture *f, const char *source, struct roster_chang
     va_start(ap, e);
     struct roster *roster = read_with(ap);
     va_end(ap);
-    struct roster_import how = {
-        .writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .source = source};
+    struct roster_import how = {.writer = f->writer,
+                                .rooms = f->rooms,
+                                .db = f->db,
+                                .roster = roster,
+                                .source = source,
+                                .confirmed = CONFIRMED_ANY};
     bool done = roster_import(&how, changes, e);
     roster_destroy(roster);
     return done;
@@ -145,7 +149,8 @@ static struct roster_changes import_well(struct fixture *f, ...)
     va_start(ap, f);
     struct roster *roster = read_with(ap);
     va_end(ap);
-    struct roster_import how = {.writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster};
+    struct roster_import how = {
+        .writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .confirmed = CONFIRMED_ANY};
     bool done = roster_import(&how, &changes, &e);
     roster_destroy(roster);
     if (!done)

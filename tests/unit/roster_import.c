@@ -86,8 +86,12 @@ static void assert_joined(struct fixture *f, room_no room, const char *const *id
 static bool import(struct fixture *f, const struct roster *roster, bool dry_run, struct roster_changes *changes,
                    struct error *e)
 {
-    struct roster_import how = {
-        .writer = f->writer, .rooms = f->rooms, .db = f->db, .roster = roster, .dry_run = dry_run};
+    struct roster_import how = {.writer = f->writer,
+                                .rooms = f->rooms,
+                                .db = f->db,
+                                .roster = roster,
+                                .dry_run = dry_run,
+                                .confirmed = CONFIRMED_ANY};
     return roster_import(&how, changes, e);
 }
 

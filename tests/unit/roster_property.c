@@ -933,7 +933,15 @@ static bool import_one(struct run *r, int n, struct error *e)
     struct roster *roster = file_read(&r->files[n], (char)('a' + n));
     struct roster_import how = {
         .writer = r->f.writer, .rooms = r->f.rooms, .db = r->f.db, .roster = roster, .source = SOURCES[n]};
+    struct import_loss loss = {0};
+    how.loss = &loss;
     bool done = roster_import(&how, &changes, e);
+    if (!done && e->code == ERROR_HELD) { /* G5: much is lost; the list that was shown is confirmed */
+        how.confirmed = loss.version;
+        import_loss_finish(&loss);
+        done = roster_import(&how, &changes, e);
+    }
+    import_loss_finish(&loss);
     roster_destroy(roster);
     return done;
 }

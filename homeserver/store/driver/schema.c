@@ -362,6 +362,15 @@ static const char *const MIGRATIONS[] = {
     /* 7: whose name in a room a redaction took */
     "CREATE INDEX events_redacted_members ON events (room_no) WHERE redacted_by IS NOT NULL AND"
     " type = 'm.room.member';",
+
+    /* 8: G5. Imports that wait until somebody confirms what they take away; how old the roster of a source is. */
+    "CREATE TABLE held_imports (" /* one of a source */
+    " held_no INTEGER PRIMARY KEY, version INTEGER NOT NULL, source TEXT NOT NULL UNIQUE, mode TEXT NOT NULL,"
+    " author TEXT NOT NULL, schools TEXT NOT NULL, changes TEXT NOT NULL, difference TEXT NOT NULL,"
+    " left_out INTEGER NOT NULL, older TEXT NOT NULL, base_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " modified TEXT NOT NULL, archive BLOB NOT NULL) STRICT;"
+    "ALTER TABLE roster_mirrors ADD COLUMN year_end TEXT NOT NULL DEFAULT '';" /* of its school year; '': not known */
+    "ALTER TABLE roster_mirrors ADD COLUMN newest_ms INTEGER NOT NULL DEFAULT 0;", /* latest dateLastModified */
 };
 
 int schema_version(void)

@@ -69,6 +69,7 @@ enum {
     REOPEN_OF,
     CALLED,
     OPEN_DISABLED,
+    PRESENT,
     PUT,
     SET_SOURCE,
     SET_CLOSED,
@@ -114,6 +115,8 @@ static const struct statement TEXTS[N] = {
                " LEFT JOIN profile_fields f ON f.user_no = p.user_no AND f.field = 'displayname' WHERE p.ended = 0",
     [OPEN_DISABLED] = "SELECT p.user_no FROM people p JOIN users u ON u.user_no = p.user_no WHERE p.source = $1"
                       " AND p.enabled = 0 AND p.ended = 0 AND u.state IN ('active', 'restricted')",
+    [PRESENT] = "SELECT r.user_no FROM roles r JOIN people p ON p.user_no = r.user_no WHERE r.school_no = $1"
+                " AND " CURRENT("r", 2) " AND p.enabled = 1 AND p.ended = 0",
 
     [PUT] =
         {"INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, birth_date, enabled, ended,"
@@ -303,6 +306,11 @@ bool people_called_next(struct stmt *q, struct called_row *row)
 struct stmt *people_open_disabled(struct db *db, const char *source)
 {
     return db_query(db, &PEOPLE, OPEN_DISABLED, "t", source);
+}
+
+struct stmt *people_present(struct db *db, school_no school, school_day today, char buffer[DAY_TEXT_BYTES])
+{
+    return db_query(db, &PEOPLE, PRESENT, "it", school, day_text(today, buffer));
 }
 
 /* --- Inside a job --- */

@@ -96,6 +96,10 @@ bool people_called_next(struct stmt *q, struct called_row *row);
 /* Whose account is open though the roster of that name switches them off: their number, column 0. */
 struct stmt *people_open_disabled(struct db *db, const char *source);
 
+/* G5: who has a role in the school today, and an account that their record lets in: numbers, column 0, once a role.
+ * Keeps buffer. */
+struct stmt *people_present(struct db *db, school_no school, school_day today, char buffer[DAY_TEXT_BYTES]);
+
 /* --- Inside a job --- */
 
 bool people_put(struct db *db, const struct person_row *row); /* row->no exists in users; inserted or changed */

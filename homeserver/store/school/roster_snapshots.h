@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/store/driver/db.h"
 
 struct tx;
@@ -17,6 +18,8 @@ struct roster_snapshot_row {
     void *archive;      /* heap, len bytes; NULL: the source has none, or not asked (roster_snapshots_next) */
     size_t len;
     char modified[MIRROR_MODIFIED_BYTES]; /* of a source that is pulled: the moment from which changes are asked; "" */
+    school_day year_end;                  /* the last day of its school year; DAY_EVER: not known */
+    int64_t newest_ms;                    /* its latest dateLastModified; 0: not known */
     int64_t updated_ms;                   /* rises with every change: says whether it is still the same one; 0: none */
 };
 
@@ -25,6 +28,8 @@ bool roster_snapshots_get(struct db *db, const char *source, struct roster_snaps
 void roster_snapshots_finish(struct roster_snapshot_row *row);
 
 int64_t roster_snapshots_updated(struct db *db, const char *source); /* updated_ms; 0: there is none */
+
+void roster_snapshots_age(struct db *db, const char *source, school_day *year_end, int64_t *newest_ms);
 
 struct stmt *roster_snapshots_all(struct db *db); /* by source */
 bool roster_snapshots_next(struct stmt *q, struct roster_snapshot_row *row);
