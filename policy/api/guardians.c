@@ -75,8 +75,10 @@ static bool post_look(struct request *r)
                                 (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id));
 }
 
-static const char *const CORRECTIONS[] = {
-    [CORRECTION_NONE] = "none", [CORRECTION_MADE] = "made", [CORRECTION_WAITS] = "waits"};
+static const char *const CORRECTIONS[] = {[CORRECTION_NONE] = "none",
+                                          [CORRECTION_MADE] = "made",
+                                          [CORRECTION_WAITS] = "waits",
+                                          [CORRECTION_IN_PART] = "in_part"};
 
 static bool act_confirm(struct api_act *act, void *state)
 {

@@ -59,21 +59,16 @@ static json_t *user_json(const struct changing_records *c, user_no user)
     return json_string(id != NULL ? id : "");
 }
 
-static json_t *owned_string(char *text) /* heap */
-{
-    json_t *json = json_string(text != NULL ? text : "");
-    free(text);
-    return json;
-}
-
 /* {"user": …, "class": …, "guardian": …}: what is 0 is left out. */
 static json_t *subject_json(const struct changing_records *c, user_no user, class_no class, user_no guardian)
 {
     json_t *json = json_object();
     if (user != 0)
         json_object_set_new(json, "user", user_json(c, user));
-    if (class != 0)
-        json_object_set_new(json, "class", owned_string(classes_sourced_id(c->tx->db, class)));
+    char *id = class != 0 ? classes_sourced_id(c->tx->db, class) : NULL;
+    if (id != NULL)
+        json_object_set_new(json, "class", json_string(id));
+    free(id);
     if (guardian != 0)
         json_object_set_new(json, "guardian", user_json(c, guardian));
     return json;

@@ -201,6 +201,19 @@ bool application_correct(struct changing_records *c, user_no child, const struct
     return found;
 }
 
+bool application_ask_correction(struct changing_records *c, user_no user, user_no child, const struct applicant *person)
+{
+    struct application_row row = {
+        .kind = APPLICATION_CORRECTION, .state = APPLICATION_WAITING, .user = user, .child = child, .person = *person};
+    if (!enrollments_place_of_pupil(c->tx->db, child, &row.school, &row.class))
+        return error_set(c->e, ERROR_NOT_FOUND, "The child is not a pupil of any school now.");
+    row.no = applications_same(c->tx->db, &row);
+    bool done =
+        row.no != 0 ? applications_set_person(c->tx, row.no, person) : (row.no = applications_insert(c->tx, &row)) != 0;
+    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+           office_act_note(c, "correction.ask", row.school, named(c, &row), NULL, NULL);
+}
+
 /* D2, D4, D5: what the guardian to be was asked when they asked, is asked of them again. */
 static bool still_eligible(struct changing_records *c, const struct application_row *row, user_no child,
                            const struct approval *approval)
@@ -269,7 +282,43 @@ static bool approve_guardian(struct changing_records *c, const struct applicatio
 static bool approve_correction(struct changing_records *c, const struct application_row *row,
                                const struct approval *approval)
 {
-    return still_there(c, row) && application_correct(c, row->child, &row->person, row->school, c->actor->override_);
+    bool theirs = row->user == row->child || school_is_guardian(c->tx->db, row->user, row->child);
+    return still_there(c, row) &&
+           (theirs || error_set(c->e, ERROR_CONFLICT, "Whoever asked for this is not the child's guardian.")) &&
+           application_correct(c, row->child, &row->person, row->school, c->actor->override_);
+}
+
+/* D10: of what the approver says who may not change records, as a class teacher may not: a corrected birth date is
+ * refused; that of somebody who is let in waits for the office. */
+static bool take_birth(struct changing_records *c, struct application_row *row, school_day *later)
+{
+    struct error refusal = {0};
+    bool correction = row->kind == APPLICATION_CORRECTION;
+    const struct subject record = {.target = row->child}, entry = {.school = row->school};
+    *later = DAY_EVER;
+    if (row->person.birth == DAY_EVER ||
+        school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor,
+                    correction ? ACT_IDENTITY : ACT_RECORDS_WRITE, correction ? &record : &entry, NULL, NULL, &refusal))
+        return true;
+    if (correction) {
+        *c->e = refusal;
+        return false;
+    }
+    *later = row->person.birth;
+    row->person.birth = DAY_EVER;
+    return true;
+}
+
+static bool ask_for_birth(struct changing_records *c, const struct application_row *row, school_day birth)
+{
+    struct applicant asked = APPLICANT_NOBODY;
+    struct person_row record;
+    if (birth == DAY_EVER || row->role != ROLE_PUPIL)
+        return true;
+    asked.birth = birth;
+    bool said = people_get(c->tx->db, row->user, &record) && record.birth == birth;
+    person_row_finish(&record);
+    return said || application_ask_correction(c, row->user, row->user, &asked);
 }
 
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
@@ -283,6 +332,7 @@ bool application_approve(struct changing_records *c, application_no no, const st
     };
     struct application_row row = {0};
     struct office_act office;
+    school_day later = DAY_EVER;
     bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, if_version, &row);
     const struct applicant person = applicant_over(&approval->person, &row.person);
     if (done && row.state == APPLICATION_BEGUN)
@@ -292,8 +342,8 @@ bool application_approve(struct changing_records *c, application_no no, const st
     done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
            (applications_set_person(c->tx, no, &person) || error_set(c->e, ERROR_UNKNOWN, NULL));
     row.person = person; /* borrowed from both; what is approved is what is asked about */
-    done = done && KINDS[row.kind](&office.records, &row, approval) &&
-           decide(c, &row, APPLICATION_APPROVED, "application.approve", "") &&
+    done = done && take_birth(c, &row, &later) && KINDS[row.kind](&office.records, &row, approval) &&
+           ask_for_birth(c, &row, later) && decide(c, &row, APPLICATION_APPROVED, "application.approve", "") &&
            documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);
     return done;

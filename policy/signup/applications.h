@@ -2,7 +2,9 @@
  * where the school wants to see it first (D2), and a guardian to have a roster's record of the child corrected (D2).
  *
  * Nobody is in a school by applying. What one becomes is what the link says, never what one typed (B3): names and a
- * birth date are what the applicant says of themselves, and whoever approves sees them and may write them right.
+ * birth date are what the applicant says of themselves, and whoever approves sees them and may write them right. On a
+ * birth date rules depend (D7): it stands in the record once somebody has approved it who may change records; when a
+ * class teacher approves, and when nobody does, the office is asked for it besides (D10).
  * Approval makes the records (policy/records/change.h) and with them the account active, or restricted (D7), in one
  * job. Either order is good (C1): an account made by a link applies at once; one that is there already applies when its
  * owner opens the link.
@@ -55,10 +57,15 @@ bool application_refuse(struct changing_records *c, application_no no, const cha
 /* Whether the actor may see it: whoever could decide. The applicant's own are theirs to see anyway. */
 bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row);
 
-/* For guardians.c: makes the account of that application, or user, a person of the records if it is none yet. */
+/* For guardians.c: makes the account of that application, or user, a person of the records if it is none yet. The birth
+ * date of p is the record's from then on: the caller has had it from the office (D10). */
 bool application_person(struct changing_records *c, user_no user, const struct applicant *person, school_no school);
 /* What a record should say: changes it, if the school keeps it itself; because as office_act_for. */
 bool application_correct(struct changing_records *c, user_no child, const struct applicant *person, school_no school,
                          const char *because);
+/* D10: user asks the office of the child's school, or of their own (child is user), to have the record corrected; takes
+ * the place of what they have asked and nobody has decided. */
+bool application_ask_correction(struct changing_records *c, user_no user, user_no child,
+                                const struct applicant *person);
 
 #endif

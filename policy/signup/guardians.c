@@ -102,7 +102,8 @@ static bool admit(struct changing_records *c, application_no no, const struct gu
     struct office_act office;
     if (!applications_get(c->tx->db, no, &row))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    const struct applicant self = applicant_over(&how->self, &row.person);
+    struct applicant self = applicant_over(&how->self, &row.person);
+    self.birth = DAY_EVER; /* D10: nobody of the office has looked at it */
     office_act_for(&office, c, NULL);
     bool done = application_person(&office.records, row.user, &self, row.school) &&
                 change_guardianship(&office.records, row.child, row.user) &&
@@ -127,30 +128,37 @@ static bool wait(struct changing_records *c, application_no no, const struct gua
     return done;
 }
 
-/* D2. A roster's record is the office's to change; the school's own is changed at once. */
+static bool says_a_name(const struct applicant *p)
+{
+    return p->given[0] != '\0' || p->family[0] != '\0' || p->middle[0] != '\0';
+}
+
+/* D2, D10. What a roster keeps, and what rules depend on, whoever keeps it, the office corrects: it is asked to. A name
+ * in a record of the school's own is changed at once. */
 static bool correct(struct changing_records *c, user_no child, const struct applicant *p, bool ask,
                     enum correction_outcome *outcome)
 {
     struct person_row person;
-    struct application_row row = {.kind = APPLICATION_CORRECTION,
-                                  .state = APPLICATION_WAITING,
-                                  .user = c->actor->user,
-                                  .child = child,
-                                  .person = *p};
+    school_no school;
+    class_no class;
+    struct applicant names = *p, asked = APPLICANT_NOBODY;
     *outcome = CORRECTION_NONE;
-    if (p->given[0] == '\0' && p->family[0] == '\0' && p->middle[0] == '\0' && p->birth == DAY_EVER)
+    if (!says_a_name(p) && p->birth == DAY_EVER)
         return true;
-    if (!child_place(c, child, &row.school, &row.class) || !people_get(c->tx->db, child, &person))
+    if (!child_place(c, child, &school, &class) || !people_get(c->tx->db, child, &person))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
     bool kept = source_is_roster(person.source) || ask;
+    if (kept)
+        asked = *p;
+    else if (p->birth != person.birth)
+        asked.birth = p->birth;
     person_row_finish(&person);
-    *outcome = kept ? CORRECTION_WAITS : CORRECTION_MADE;
-    if (!kept)
-        return application_correct(c, child, p, row.school, NULL);
-    row.no = applications_same(c->tx->db, &row);
-    bool done = row.no != 0 ? applications_set_person(c->tx, row.no, p) : applications_insert(c->tx, &row) != 0;
-    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-           office_act_note(c, "correction.ask", row.school, pair(c, child, row.user), NULL, NULL);
+    asked.note = p->note;
+    names.birth = DAY_EVER;
+    bool now = !kept && says_a_name(p), later = says_a_name(&asked) || asked.birth != DAY_EVER;
+    *outcome = now && later ? CORRECTION_IN_PART : later ? CORRECTION_WAITS : now ? CORRECTION_MADE : CORRECTION_NONE;
+    return (!now || application_correct(c, child, &names, school, NULL)) &&
+           (!later || application_ask_correction(c, c->actor->user, child, &asked));
 }
 
 bool guardian_confirm(struct changing_records *c, const struct guardian_confirmation *how,

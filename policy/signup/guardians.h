@@ -39,7 +39,9 @@ enum guardian_outcome {
 enum correction_outcome {
     CORRECTION_NONE, /* nothing to correct */
     CORRECTION_MADE,
-    CORRECTION_WAITS, /* a roster keeps the record: an application waits for the office */
+    CORRECTION_WAITS,   /* an application waits for the office: a roster keeps the record, or a
+                       * rule depends on it (D10) */
+    CORRECTION_IN_PART, /* names are corrected, the birth date waits */
 };
 
 struct guardian_confirmation {
@@ -56,7 +58,7 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
 /* Inside a job: the actor withdraws (D7). ERROR_NOT_FOUND: is not the child's guardian. */
 bool guardian_withdraw(struct changing_records *c, user_no child);
 
-/* Inside a job: a guardian writes the child's data right (D2). */
+/* Inside a job: a guardian writes the child's data right (D2), or asks for it (D10). */
 bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person,
                       enum correction_outcome *outcome);
 

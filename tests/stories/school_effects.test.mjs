@@ -87,3 +87,20 @@ test("C2, D7: nobody makes themselves a guardian by asking for it, or ends anoth
     await w.no(403, "A4", guardian, "DELETE", `/guardianships/${q(child.user_id)}/${q(second.user_id)}`);
     await w.do(guardian, "DELETE", `/guardianships/${q(child.user_id)}/${q(guardian.getUserId())}`);
 });
+
+test("D10, D7: a guardian asks for another birth date and the office decides, whatever the guardian does meanwhile", async () => {
+    const pupil = await w.newPerson("pupil", { class: school.class, birth_date: "2018-01-01" });
+    const guardian = await w.newClient("guardian", { child: pupil.user_id });
+    const corrections = `/me/children/${q(pupil.user_id)}/corrections`;
+    const record = () => w.do(w.operator, "GET", `/people/${q(pupil.user_id)}`);
+    const asked = await w.do(guardian, "POST", corrections, { given_name: "Юрий", birth_date: "2005-01-01" });
+    assert.equal(asked.corrections, "in_part");
+    assert.deepEqual([(await record()).given_name, (await record()).birth_date], ["Юрий", "2018-01-01"]);
+    const open = await w.do(w.office, "GET", `/applications?school=${HERE}&kind=correction&state=waiting`);
+    const { application, version } = open.items.find((a) => a.child === pupil.user_id);
+    await w.do(guardian, "DELETE", `/me/children/${q(pupil.user_id)}`);
+    assert.deepEqual([(await record()).birth_date, (await record()).standing], ["2018-01-01", "restricted"]);
+    const match = { "if-match": `"${version}"` };
+    await w.no(409, undefined, w.office, "POST", `/applications/${application}/approve`, {}, match);
+    assert.equal((await record()).birth_date, "2018-01-01", "and nothing of it came true");
+});

@@ -322,15 +322,85 @@ static void d2_the_schools_own_record_is_corrected_at_once(void **state)
 {
     struct error e;
     struct person_row record;
-    struct confirming how = {.how.child = {"Yuri", "", "", day_from("2016-06-06"), ""}};
+    struct confirming how = {.how.child = {"Yuri", "", "", day_from("2016-05-05"), ""}}; /* the day is as it was */
     assert_true(confirms_with(w.teacher, link_of(w.young).token, &how, &e));
     assert_int_equal(how.outcome, GUARDIAN_CONFIRMED);
     assert_int_equal(how.correction, CORRECTION_MADE);
     assert_true(people_get(w.f.db, w.young, &record));
     assert_string_equal(record.given, "Yuri");
     assert_string_equal(record.family, "Young");
-    assert_int_equal(record.birth, 20160606);
+    assert_int_equal(record.birth, 20160505);
     person_row_finish(&record);
+}
+
+static application_no waiting_correction(user_no child)
+{
+    struct application_row row = {0};
+    struct stmt *q = applications_query(
+        w.f.db, &(struct applications_query){
+                    .limit = 9, .child = child, .state = APPLICATION_WAITING, .kind = APPLICATION_CORRECTION});
+    application_no no = applications_next(q, &row) ? row.no : 0;
+    assert_false(applications_next(q, &row));
+    stmt_end(q);
+    return no;
+}
+
+static school_day born(user_no user)
+{
+    struct person_row record;
+    people_get(w.f.db, user, &record);
+    school_day birth = record.birth;
+    person_row_finish(&record);
+    return birth;
+}
+
+static bool withdraw_child_act(struct changing_records *c, void *arg)
+{
+    return guardian_withdraw(c, *(user_no *)arg);
+}
+
+/* Of the child's guardian, of whom D7's restriction stands and falls with the age. */
+static void d10_a_birth_date_is_the_offices_to_correct(void **state)
+{
+    struct error e;
+    struct confirming how = {.how.child = {"Yuri", "", "", day_from("2005-05-05"), ""}};
+    world_policy(&w, "{\"class_teacher\": {\"may\": [\"links\", \"approve\"]}}");
+    assert_true(confirms_with(w.teacher, link_of(w.young).token, &how, &e));
+    assert_int_equal(how.correction, CORRECTION_IN_PART);
+    assert_int_equal(born(w.young), 20160505);
+    application_no no = waiting_correction(w.young);
+    assert_int_not_equal(no, 0);
+    assert_false(world_approve(&w, w.class_teacher, no, &e)); /* who approves, and changes no records */
+    assert_string_equal(world_rule(&e), "A4");
+    assert_false(world_approve(&w, w.teacher, no, &e));
+    /* Whoever asked and is no guardian any more asks for nothing. */
+    assert_true(world_run(&w, w.teacher, withdraw_child_act, &w.young, &e));
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
+    assert_false(world_approve(&w, w.admin, no, &e));
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_int_equal(born(w.young), 20160505);
+    assert_string_equal(world_account_state(&w, w.young), "restricted");
+    assert_true(confirms(w.teacher, link_of(w.young).token, &e));
+    if (!world_approve(&w, w.admin, no, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_int_equal(born(w.young), 20050505);
+    assert_true(world_run(&w, w.teacher, withdraw_child_act, &w.young, &e)); /* of age by what the office has said */
+    assert_string_equal(world_account_state(&w, w.young), "active");
+}
+
+/* Nor does anybody make themselves an adult, who might apply as a pupil later on. */
+static void d10_who_confirms_says_no_birth_date_of_their_own(void **state)
+{
+    struct error e;
+    struct link_made link = link_of(w.young);
+    user_no parent = world_signs_up(&w, link.token, "Maria", &e);
+    struct confirming how = {.how = {.token = link.token,
+                                     .contacts = w.contacts,
+                                     .self = {"Maria", "Guardian", "", 19800101, ""},
+                                     .child = APPLICANT_NOBODY}};
+    if (!world_run(&w, parent, confirm_act, &how, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_int_equal(born(parent), DAY_EVER);
 }
 
 static bool to_roster_act(struct changing_records *c, void *arg)
@@ -513,6 +583,8 @@ int main(void)
         TEST(d6_several_children_in_several_schools),
         TEST(d7_the_restriction_returns_with_the_last_guardian),
         TEST(d2_the_schools_own_record_is_corrected_at_once),
+        TEST(d10_a_birth_date_is_the_offices_to_correct),
+        TEST(d10_who_confirms_says_no_birth_date_of_their_own),
         TEST(d2_a_rosters_record_is_corrected_by_the_office),
         TEST(d2_a3_a_suspended_guardian_corrects_nothing),
         TEST(d2_c2_the_school_approves_guardians_if_it_says_so),

@@ -11,6 +11,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/mail/post.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -126,6 +127,45 @@ static void c1_c2_who_approves(void **state)
 }
 
 /* By default the administrator approves alone (C1 "if the school allows"). */
+static school_day born(user_no user)
+{
+    struct person_row record;
+    people_get(w.f.db, user, &record);
+    school_day birth = record.birth;
+    person_row_finish(&record);
+    return birth;
+}
+
+/* Who is let in by a class teacher, and said to be of age, is so once the office has said it. */
+static void d10_an_applicants_birth_date_is_the_offices_to_accept(void **state)
+{
+    const user_no approvers[] = {w.class_teacher, w.admin};
+    for (size_t i = 0; i < 2; ++i) {
+        struct error e;
+        user_no user = world_signs_up(&w, link_for(w.fifth, ROLE_PUPIL).token, "Nina", NULL);
+        struct world_decision decision = {world_application(&w, user), {.person = {"", "", "", 20050505, ""}}, NULL};
+        if (!world_run(&w, approvers[i], world_decide_act, &decision, &e))
+            fail_msg("%s", error_sentence(&e));
+        bool office = approvers[i] == w.admin;
+        assert_int_equal(born(user), office ? 20050505 : DAY_EVER);
+        assert_string_equal(world_account_state(&w, user), office ? "active" : "restricted");
+        struct application_row row;
+        struct stmt *q = applications_query(
+            w.f.db, &(struct applications_query){
+                        .limit = 9, .child = user, .state = APPLICATION_WAITING, .kind = APPLICATION_CORRECTION});
+        bool asked = applications_next(q, &row);
+        application_no no = asked ? row.no : 0;
+        stmt_end(q);
+        assert_int_equal(asked, !office);
+        if (office)
+            continue;
+        assert_false(world_approve(&w, w.class_teacher, no, &e));
+        assert_true(world_approve(&w, w.admin, no, &e));
+        assert_int_equal(born(user), 20050505);
+        assert_string_equal(world_account_state(&w, user), "active");
+    }
+}
+
 static void c1_the_class_teacher_only_if_the_school_allows(void **state)
 {
     struct error e;
@@ -564,6 +604,7 @@ int main(void)
         TEST(c1_a_link_makes_a_pending_account_that_applies),
         TEST(a5_the_drawn_name_tells_nothing),
         TEST(c1_c2_who_approves),
+        TEST(d10_an_applicants_birth_date_is_the_offices_to_accept),
         TEST(c1_the_class_teacher_only_if_the_school_allows),
         TEST(a3_nobody_confirms_themselves),
         TEST(c1_an_application_is_decided_once),
