@@ -9,6 +9,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/jobs/jobs.h"
 #include "policy/rules/refusals.h"
 
 /* Also for accounts that wait to be confirmed, who have nothing else to ask (A3), but not for locked ones. */
@@ -79,8 +80,10 @@ static bool post_deactivate(struct request *r)
     bool erase;
     if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_bool_or(r, "erase", false, &erase))
         return false;
-    if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error))
+    if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error)) {
+        jobs_poke(r->server->jobs, "erasures");
         return reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
+    }
     say_what_to_do(&r->error);
     return false;
 }

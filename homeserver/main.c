@@ -171,7 +171,12 @@ static bool make_services(struct app *app)
     fast_path_start(s->sync);
     s->accounts = accounts_create(c, s->writer, s->names);
     s->accounts->hooks = (struct accounts_hooks){
-        .self = s->rooms, .profile_changed = profile_changed, .leave_all = leave_all, .signed_in = documents_ensure};
+        .self = s->rooms,
+        .profile_changed = profile_changed,
+        .leave_all = leave_all,
+        .erase = erasure_of_deactivated,
+        .signed_in = documents_ensure,
+    };
     s->uia = uia_create(UIA_SESSIONS_MAX);
     uia_metrics(s->uia, s->metrics);
     make_limits(app);
@@ -229,8 +234,10 @@ static enum job_outcome run_erasures(void *arg, const _Atomic bool *stop)
 {
     const struct server *s = arg;
     for (int i = 0; i < ERASE_STEPS && !*stop; ++i)
-        if (!erasure_step(s->writer, s->rooms))
+        if (!erasure_step(s->writer, s->rooms)) {
+            erasure_scrub(s->writer, clock_wall_ms()); /* what cannot be done now is tried again in a minute */
             return JOB_DONE;
+        }
     return JOB_MORE;
 }
 

@@ -30,6 +30,10 @@ struct accounts_hooks {
      * person) refuses the deactivation. */
     bool (*leave_all)(void *self, struct tx *tx, user_no user, struct error *e);
 
+    /* … with the wish that all they wrote be erased (Client-Server API, "Account deactivation"). A refusal refuses the
+     * deactivation. */
+    bool (*erase)(void *self, struct tx *tx, user_no user, struct error *e);
+
     /* Somebody signs in: what a person is given then. */
     bool (*signed_in)(void *self, struct tx *tx, user_no user, struct error *e);
 

@@ -174,6 +174,8 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     const struct accounts_hooks *hooks = &job->accounts->hooks;
     if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
         return false;
+    if (job->erase && hooks->erase != NULL && !hooks->erase(hooks->self, tx, job->user, e))
+        return false;
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, ACCOUNT_LEFT) &&
               users_set_admin(tx, job->user, false) && devices_delete_all(tx, job->user, 0) &&
               contacts_forget(tx, job->user);

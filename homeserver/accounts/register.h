@@ -45,7 +45,7 @@ bool account_reset_password(const struct accounts *accounts, const char *sid, bo
                             struct error *e);
 
 /* Ends an account for ever: no password, no device, no room, no phone number or e-mail address; erase: no account data
- * and no profile either. What the person wrote stays. Blocks. */
+ * and no profile either, and what the person wrote goes as well, from now on (hook erase); else that stays. Blocks. */
 bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e);
 
 /* Sets the state and lets every session see it. Blocks. */

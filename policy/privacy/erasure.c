@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/base/json.h"
@@ -24,10 +25,20 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/matrix/receipts.h"
+#include "homeserver/store/matrix/relations.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/verifications.h"
+#include "homeserver/store/school/idempotency.h"
+#include "homeserver/store/school/reports.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 
-#define AT_ONCE 200 /* events a job */
+#define AT_ONCE 200    /* events a job takes back */
+#define LOOKED_AT 5000 /* and looks at */
+#define SMALL_BYTES (INT64_C(256) << 20)
+#define NIGHT_FROM_H 1 /* local time: when writing a large database anew keeps nobody waiting */
+#define NIGHT_TO_H 5
 
 /* --- Beginning --- */
 
@@ -54,8 +65,19 @@ bool erasure_begin(struct changing_records *c, user_no user)
     if (!erasures_begin(c->tx, user, c->actor->name))
         return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");
     return (users_set_password(c->tx, user, NULL) && users_set_state(c->tx, user, ACCOUNT_LOCKED) &&
-            users_set_admin(c->tx, user, false) && devices_delete_all(c->tx, user, 0) && note(c, user)) ||
+            users_set_admin(c->tx, user, false) && devices_delete_all(c->tx, user, 0) &&
+            delayed_messages_forget(c->tx, user) && note(c, user)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
+}
+
+bool erasure_of_deactivated(void *rooms, struct tx *tx, user_no user, struct error *e)
+{
+    char *user_id = users_id(tx->db, rooms_settings(rooms)->server_name, user);
+    const struct actor actor = {.user = user, .name = user_id};
+    struct changing_records c = {tx, rooms, &actor, e};
+    bool done = erasure_begin(&c, user);
+    free(user_id);
+    return done;
 }
 
 /* --- Going on --- */
@@ -65,36 +87,142 @@ struct step {
     bool more; /* there was something to do */
 };
 
-/* An event to be emptied, copied from its statement. */
+/* An event that says something, copied from its statement. */
 struct target {
     stream_pos pos;
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
+    char *redacted;                    /* heap: what is left of the content */
+    char *relates_to;                  /* heap; NULL: to nothing */
 };
 
-/* The next messages, and names in own member events, that are not emptied yet. */
-static size_t read_targets(struct tx *tx, const struct erasure_row *at, struct target out[AT_ONCE])
+static void target_finish(struct target *target)
 {
-    size_t n = 0;
+    free(target->event_id);
+    free(target->type);
+    free(target->state_key);
+    free(target->redacted);
+    free(target->relates_to);
+}
+
+/* State that says nothing, and whose loss would change what a room is or who may what there: as long as it has these
+ * keys and plain values alone, it stays. Redaction would open a room to invites (power levels before version 11), or
+ * make it forget that it is encrypted. */
+static const struct {
+    const char *type, *keys[11];
+} STRUCTURE[] = {
+    {"m.room.encryption", {"algorithm", "rotation_period_ms", "rotation_period_msgs"}},
+    {"m.room.guest_access", {"guest_access"}},
+    {"m.room.power_levels",
+     {"ban", "events", "events_default", "invite", "kick", "notifications", "redact", "state_default", "users",
+      "users_default"}},
+    {"m.room.tombstone", {"body", "replacement_room"}},
+    {"m.space.child", {"suggested", "via"}},
+    {"m.space.parent", {"canonical", "via"}},
+};
+
+static bool is_plain(struct db *db, const char *server_name, const json_t *value)
+{
+    static const char *const WORDS[] = {"m.megolm.v1.aes-sha2", "can_join", "forbidden", "This room has been replaced"};
+    const char *key, *s = json_string_value(value);
+    size_t i;
+    const json_t *inner;
+    json_array_foreach(value, i, inner)
+        if (!is_plain(db, server_name, inner))
+            return false;
+    json_object_foreach((json_t *)value, key, inner)
+        if (!json_is_integer(inner))
+            return false;
+    for (i = 0; s != NULL && i < sizeof WORDS / sizeof *WORDS; ++i)
+        if (strcmp(s, WORDS[i]) == 0)
+            return true;
+    return s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0;
+}
+
+static bool is_structure(struct db *db, const char *server_name, const char *type, const json_t *content)
+{
+    const char *key;
+    json_t *value;
+    size_t row = 0, rows = sizeof STRUCTURE / sizeof *STRUCTURE;
+    while (row < rows && strcmp(STRUCTURE[row].type, type) != 0)
+        ++row;
+    if (row == rows)
+        return false;
+    json_object_foreach((json_t *)content, key, value) {
+        size_t k = 0;
+        while (STRUCTURE[row].keys[k] != NULL && strcmp(STRUCTURE[row].keys[k], key) != 0)
+            ++k;
+        bool words =
+            strcmp(key, "notifications") == 0 && json_object_size(value) != (json_object_get(value, "room") != NULL);
+        if (STRUCTURE[row].keys[k] == NULL || words || !is_plain(db, server_name, value))
+            return false;
+    }
+    return true;
+}
+
+static char *copy_of(const char *s)
+{
+    return s != NULL ? xstrdup(s) : NULL;
+}
+
+/* false: it says nothing that redaction would take. */
+static bool target_from(struct target *out, struct tx *tx, const struct room *room, const struct event_row *row)
+{
+    struct text left = TEXT_INIT;
+    struct error ignored;
+    redact_add_content(&left, room->version, row->type, row->content, strlen(row->content));
+    json_t *content =
+        strcmp(left.data, row->content) != 0 ? json_parse(row->content, strlen(row->content), &ignored) : NULL;
+    bool says =
+        content != NULL &&
+        !(row->state_key != NULL && is_structure(tx->db, rooms_settings(room->rooms)->server_name, row->type, content));
+    if (says)
+        *out = (struct target){
+            .pos = row->pos,
+            .event_id = xstrdup(row->event_id),
+            .type = xstrdup(row->type),
+            .state_key = copy_of(row->state_key),
+            .redacted = text_take(&left),
+            .relates_to = copy_of(json_get_string(json_get_object(content, "m.relates_to"), "event_id")),
+        };
+    json_decref(content);
+    text_finish(&left);
+    return says;
+}
+
+/* The next events of theirs that say something: messages, state, the reasons of redactions, all of any type; and their
+ * names in member events, whoever sent these. *upto: how far was looked. */
+static size_t read_targets(struct tx *tx, const struct room *room, const struct erasure_row *at, const char *user_id,
+                           struct target out[AT_ONCE], stream_pos *upto)
+{
+    size_t n = 0, looked_at = 0;
     struct event_row row;
-    struct stmt *q = events_of_sender(tx->db, at->room, at->user, at->pos);
-    while (n < AT_ONCE && events_next(q, &row))
-        if (row.redacted_by == 0 && strcmp(row.type, "m.room.redaction") != 0 &&
-            (row.state_key == NULL || strcmp(row.type, "m.room.member") == 0))
-            out[n++] = (struct target){row.pos, xstrdup(row.event_id), xstrdup(row.type),
-                                       row.state_key != NULL ? xstrdup(row.state_key) : NULL};
+    bool more = true;
+    struct stmt *q = events_of_person(tx->db, at->room, at->user, user_id, at->pos);
+    while (n < AT_ONCE && looked_at < LOOKED_AT && (more = events_next(q, &row))) {
+        n += target_from(&out[n], tx, room, &row);
+        *upto = row.pos;
+        ++looked_at;
+    }
     stmt_end(q);
+    if (!more)
+        *upto = INT64_MAX;
     return n;
 }
 
-/* Who is joined takes a message back as anybody does, so that clients hear of it. */
+/* Who is joined takes something back as anybody does, so that clients hear of it. Not of what they would not understand
+ * to be redacted: memberships, redactions themselves, and the event that makes the room. */
 static bool take_back(struct room *room, struct tx *tx, user_no user, const struct target *target)
 {
+    static const char *const SILENT[] = {"m.room.member", "m.room.redaction", "m.room.create"};
     struct draft draft = {.sender = user,
                           .actor = users_no(tx->db, SERVICE_LOCALPART),
                           .type = "m.room.redaction",
                           .redacts = target->event_id};
     struct appended out;
     struct error ignored;
+    for (size_t i = 0; i < sizeof SILENT / sizeof *SILENT; ++i)
+        if (strcmp(target->type, SILENT[i]) == 0)
+            return false;
     json_t *content = room_version_has(room->version, ROOM_TOP_LEVEL_REDACTS)
                           ? json_object()
                           : json_pack("{s:s}", "redacts", target->event_id);
@@ -104,39 +232,34 @@ static bool take_back(struct room *room, struct tx *tx, user_no user, const stru
     return done;
 }
 
-/* Where the person is no more, or the event is their membership: the content goes from the row. */
+/* Else the content goes from the row. The event keeps its id: that is a hash of what redaction leaves. */
 static bool empty_row(struct room *room, struct tx *tx, const struct target *target)
 {
-    struct event_row row;
-    struct text content = TEXT_INIT;
-    struct stmt *q = events_by_pos(tx->db, target->pos);
-    if (events_next(q, &row))
-        redact_add_content(&content, room->version, row.type, row.content, strlen(row.content));
-    stmt_end(q);
-    bool done = content.data != NULL && events_redact(tx, target->pos, target->pos, content.data);
     if (target->state_key != NULL)
         room_forget_state(room, target->type, target->state_key);
-    text_finish(&content);
-    return done;
+    return events_redact(tx, target->pos, target->pos, target->redacted);
 }
 
 static bool erase_events(struct tx *tx, struct step *step, struct erasure_row *at)
 {
     struct target targets[AT_ONCE];
+    stream_pos upto = INT64_MAX;
     struct room *room = room_open(step->rooms, tx, at->room);
-    size_t n = room != NULL ? read_targets(tx, at, targets) : 0;
+    char *user_id = users_id(tx->db, rooms_settings(step->rooms)->server_name, at->user);
+    size_t n = room != NULL ? read_targets(tx, room, at, user_id, targets, &upto) : 0;
     bool done = true, joined = memberships_of(tx->db, at->room, at->user) == MEMBERSHIP_JOIN;
     if (n != 0)
         room_touch(room, tx);
     for (size_t i = 0; i < n; ++i) {
-        bool spoken = joined && targets[i].state_key == NULL && take_back(room, tx, at->user, &targets[i]);
-        done = done && (spoken || empty_row(room, tx, &targets[i]));
-        at->pos = targets[i].pos;
-        free(targets[i].event_id);
-        free(targets[i].type);
-        free(targets[i].state_key);
+        bool spoken = joined && take_back(room, tx, at->user, &targets[i]);
+        done = done && (spoken || empty_row(room, tx, &targets[i])) &&
+               (targets[i].relates_to == NULL || relations_delete(tx, targets[i].relates_to, targets[i].pos));
+        target_finish(&targets[i]);
     }
-    if (n < AT_ONCE) {
+    free(user_id);
+    at->pos = upto;
+    if (upto == INT64_MAX) {
+        done = done && receipts_forget(tx, at->room, at->user);
         ++at->room;
         at->pos = 0;
     }
@@ -172,13 +295,29 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
     return done;
 }
 
-static bool finish(struct tx *tx, struct step *step, user_no user, struct error *e)
+/* What is kept of a person beside what they wrote in rooms: one function an aggregate. tests/unit/erasure.c holds the
+ * columns of the schema against it. */
+static bool forget(struct tx *tx, user_no user, const char *user_id)
 {
-    return leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
-           users_set_state(tx, user, ACCOUNT_LEFT) && profiles_forget(tx, user) && account_data_forget(tx, user) &&
-           filters_forget(tx, user) && contacts_forget(tx, user) && delayed_messages_forget(tx, user) &&
-           applications_forget(tx, user) && links_revoke_of(tx, user) && people_forget(tx->db, user) &&
-           erasures_finish(tx, user);
+    static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
+        profiles_forget, account_data_forget, filters_forget,  verifications_forget,    contacts_forget,
+        aliases_forget,  applications_forget, links_revoke_of, delayed_messages_forget,
+    };
+    bool done = people_forget(tx->db, user) && idempotency_forget(tx, user_id) && reports_forget_erased(tx);
+    for (size_t i = 0; done && i < sizeof OF_USER / sizeof *OF_USER; ++i)
+        done = OF_USER[i](tx, user);
+    return done;
+}
+
+/* Then their events are gone through a second time: what was written meanwhile (a membership, say, with the name that
+ * was theirs until now) is silent then, since they are in no room. */
+static bool leave(struct tx *tx, struct step *step, user_no user, struct error *e)
+{
+    char *user_id = users_id(tx->db, rooms_settings(step->rooms)->server_name, user);
+    bool done = leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
+                users_set_state(tx, user, ACCOUNT_LEFT) && erasures_leave(tx, user) && forget(tx, user, user_id);
+    free(user_id);
+    return done;
 }
 
 static bool job_step(struct tx *tx, void *arg, struct error *e)
@@ -189,10 +328,12 @@ static bool job_step(struct tx *tx, void *arg, struct error *e)
     if (!step->more)
         return true;
     room_no room = erasures_room(tx->db, at.user, at.room);
+    if (room == 0 && at.left)
+        return erasures_finish(tx, at.user) || error_set(e, ERROR_UNKNOWN, NULL);
     if (room == 0)
-        return finish(tx, step, at.user, e) || (e->code == ERROR_NONE && error_set(e, ERROR_UNKNOWN, NULL));
+        return leave(tx, step, at.user, e) || (e->code == ERROR_NONE && error_set(e, ERROR_UNKNOWN, NULL));
     if (room != at.room)
-        at = (struct erasure_row){.user = at.user, .room = room};
+        at = (struct erasure_row){.user = at.user, .room = room, .left = at.left};
     return erase_events(tx, step, &at) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -204,4 +345,32 @@ bool erasure_step(struct writer *writer, struct rooms *rooms)
     if (!done)
         log_error("erase", "an erasure could not go on: %s", error_sentence(&e));
     return done && step.more;
+}
+
+/* --- The files --- */
+
+static bool job_unscrubbed(struct tx *tx, void *arg, struct error *e)
+{
+    *(int64_t *)arg = erasures_unscrubbed_ms(tx->db);
+    return true;
+}
+
+static bool job_scrubbed(struct tx *tx, void *arg, struct error *e)
+{
+    return erasures_scrubbed(tx, *(const int64_t *)arg);
+}
+
+bool erasure_scrub(struct writer *writer, int64_t now_ms)
+{
+    int64_t done_ms = -1;
+    bool whole;
+    struct error e;
+    struct tm local;
+    time_t now_s = (time_t)(now_ms / 1000);
+    if (!writer_run(writer, job_unscrubbed, &done_ms, &e) || done_ms == 0)
+        return done_ms == 0;
+    localtime_r(&now_s, &local);
+    bool is_night = local.tm_hour >= NIGHT_FROM_H && local.tm_hour < NIGHT_TO_H;
+    return writer_scrub(writer, is_night ? INT64_MAX : SMALL_BYTES, &whole, &e) && whole &&
+           writer_run(writer, job_scrubbed, &done_ms, &e);
 }

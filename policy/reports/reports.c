@@ -64,7 +64,8 @@ bool report_close(struct changing_records *c, int64_t no, const char *resolution
         return error_set(c->e, ERROR_PRECONDITION, NULL);
     if (resolution == NULL || *resolution == '\0' || strlen(resolution) > REPORT_REASON_MAX)
         return error_set(c->e, ERROR_INVALID_PARAM, "Say in a few words how it was settled.");
-    return (reports_close(c->tx, no, resolution, c->actor->name) && note(c, &kept, resolution)) ||
+    return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) &&
+            note(c, &kept, resolution)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 

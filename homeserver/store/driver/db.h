@@ -138,6 +138,12 @@ void db_epoch_next(struct db *db, unsigned epochs);
 void db_cache_grow(struct db *db);
 void db_cache_shrink(struct db *db);
 
+/* Empties the write-ahead log, and, if the database is not larger than that, writes all of it anew: nothing that was
+ * deleted or replaced is left in either file. A deleted row is overwritten when it goes, but copies of rows that once
+ * moved between pages are not: only *whole is certain. On the write connection, outside a transaction. false: a reader
+ * holds the log, or it failed; again later. Blocks long (about 10 s a gigabyte). */
+bool db_scrub(struct db *db, int64_t at_most_bytes, bool *whole);
+
 bool db_writes(const struct db *db); /* the DB_WRITE connection: it sees what may yet be rolled back */
 
 #endif

@@ -371,6 +371,10 @@ static const char *const MIGRATIONS[] = {
     " modified TEXT NOT NULL, archive BLOB NOT NULL) STRICT;"
     "ALTER TABLE roster_mirrors ADD COLUMN year_end TEXT NOT NULL DEFAULT '';" /* of its school year; '': not known */
     "ALTER TABLE roster_mirrors ADD COLUMN newest_ms INTEGER NOT NULL DEFAULT 0;", /* latest dateLastModified */
+
+    /* 9: an erasure goes over what there is twice, and then over the files (policy/privacy/erasure.h). */
+    "ALTER TABLE erasures ADD COLUMN left_ms INTEGER;"      /* NULL: the person may still be in rooms */
+    "ALTER TABLE erasures ADD COLUMN scrubbed_ms INTEGER;", /* NULL: the files may still hold what was erased */
 };
 
 int schema_version(void)

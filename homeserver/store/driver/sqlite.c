@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db_private.h"
 
 #define CACHE_KIB 512               /* of a connection, unless it says otherwise */
 #define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
+
+#define PATIENCE_MS 10000      /* with another process that holds the database */
+#define SCRUB_PATIENCE_MS 1000 /* with readers that hold the write-ahead log: writers wait meanwhile */
 
 /* IMMEDIATE takes the write lock at once: BUSY then comes here alone, never in the middle of a job. */
 static const struct statement TRANSACTION[] = {
@@ -20,9 +24,13 @@ static const struct statement TRANSACTION[] = {
 };
 const struct statements driver_transaction = {"transaction", TRANSACTION, sizeof TRANSACTION / sizeof *TRANSACTION};
 
-enum { SCHEMA_VERSION };
-static const struct statement SCHEMA_TEXTS[] = {[SCHEMA_VERSION] = "PRAGMA user_version"};
-static const struct statements SCHEMA = {"sqlite_schema", SCHEMA_TEXTS, 1};
+enum { SCHEMA_VERSION, PAGE_COUNT, PAGE_SIZE, SCHEMA__COUNT };
+static const struct statement SCHEMA_TEXTS[SCHEMA__COUNT] = {
+    [SCHEMA_VERSION] = "PRAGMA user_version",
+    [PAGE_COUNT] = "PRAGMA page_count",
+    [PAGE_SIZE] = "PRAGMA page_size",
+};
+static const struct statements SCHEMA = {"sqlite_schema", SCHEMA_TEXTS, SCHEMA__COUNT};
 
 /* --- The connection --- */
 
@@ -46,11 +54,13 @@ bool driver_open(struct db *db, const char *path, const struct db_options *optio
     if (db->writes)
         text_addf(&script,
                   "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;"
-                  " PRAGMA journal_size_limit=67108864;", /* what a large import leaves behind is given back */
+                  " PRAGMA journal_size_limit=67108864;" /* what a large import leaves behind is given back */
+                  " PRAGMA secure_delete=ON;",           /* what is deleted is overwritten (db_scrub for the rest) */
                   options->durable ? "FULL" : "NORMAL");
     else
         text_adds(&script, "PRAGMA query_only=ON;");
-    bool done = rc == SQLITE_OK && sqlite3_busy_timeout(raw, 10000) == SQLITE_OK && driver_script(db, script.data);
+    bool done =
+        rc == SQLITE_OK && sqlite3_busy_timeout(raw, PATIENCE_MS) == SQLITE_OK && driver_script(db, script.data);
     text_finish(&script);
     return done;
 }
@@ -93,6 +103,28 @@ void db_cache_shrink(struct db *db)
     set_cache(db, db->cache_kib);
     sqlite3_db_release_memory(db->raw);
     malloc_trim(0);
+}
+
+/* The copy that VACUUM makes is as large as the database: not in memory. */
+static bool rebuild(struct db *db)
+{
+    driver_script(db, "PRAGMA temp_store=FILE");
+    bool done = driver_script(db, "VACUUM");
+    if (!done)
+        log_error("store", "VACUUM: %s", driver_problem(db));
+    driver_script(db, "PRAGMA temp_store=MEMORY");
+    return done;
+}
+
+bool db_scrub(struct db *db, int64_t at_most_bytes, bool *whole)
+{
+    int64_t bytes = db_int(db, &SCHEMA, PAGE_COUNT, 0, "") * db_int(db, &SCHEMA, PAGE_SIZE, 0, "");
+    *whole = bytes <= at_most_bytes && rebuild(db);
+    sqlite3_busy_timeout(db->raw, SCRUB_PATIENCE_MS);
+    bool emptied = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
+    sqlite3_busy_timeout(db->raw, PATIENCE_MS);
+    *whole = *whole && emptied;
+    return emptied;
 }
 
 int driver_schema(struct db *db)

@@ -42,12 +42,6 @@ static const char END_OF_RUN[] =
     " SELECT max(pos) AS last FROM events UNION ALL SELECT max(pos) FROM account_data"
     " UNION ALL SELECT max(pos) FROM receipts UNION ALL SELECT max(pos) FROM profile_fields)) WHERE end_pos IS NULL";
 
-static int end_run(struct db *source, sqlite3 *target)
-{
-    return driver_schema(source) >= INCARNATIONS_SCHEMA ? sqlite3_exec(target, END_OF_RUN, NULL, NULL, NULL)
-                                                        : SQLITE_OK;
-}
-
 static bool copy(const char *from, const char *to)
 {
     sqlite3 *target = NULL;
@@ -60,8 +54,8 @@ static bool copy(const char *from, const char *to)
         rc = copy_pages(source->raw, target);
     if (rc == SQLITE_OK) /* the source's write-ahead mode came along; a copy is one file */
         rc = sqlite3_exec(target, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = end_run(source, target);
+    if (rc == SQLITE_OK && driver_schema(source) >= INCARNATIONS_SCHEMA)
+        rc = sqlite3_exec(target, END_OF_RUN, NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         log_error("backup", "%s: %s", to, target != NULL ? sqlite3_errmsg(target) : sqlite3_errstr(rc));
     sqlite3_close(target);

@@ -35,7 +35,7 @@ STATEMENTS(STREAM, "stream", TEXTS);
 /* A job in the queue: on the stack of the worker that waits for it, or on the heap with somebody to tell. */
 struct waiting {
     struct waiting *next;
-    writer_job *job;
+    writer_job *job; /* NULL: writer_scrub, alone and without a transaction; arg is its struct scrub */
     void *arg;
     struct error *error;
     bool ok, done;
@@ -215,8 +215,11 @@ static struct waiting *take_group(struct writer *w)
     while (w->head == NULL && !w->stopping)
         pthread_cond_wait(&w->work, &w->lock);
     struct waiting *first = w->head, **end = &w->head;
-    for (int n = 0; *end != NULL && n < GROUP_MAX; ++n)
-        end = &(*end)->next;
+    if (first != NULL && first->job == NULL)
+        end = &first->next;
+    else
+        for (int n = 0; *end != NULL && (*end)->job != NULL && n < GROUP_MAX; ++n)
+            end = &(*end)->next;
     w->head = *end;
     *end = NULL;
     if (w->head == NULL)
@@ -249,11 +252,23 @@ static void end_group(struct writer *w, struct waiting *first, bool committed)
     }
 }
 
+struct scrub {
+    int64_t at_most_bytes;
+    bool whole;
+};
+
+static bool scrub(struct writer *w, struct waiting *job)
+{
+    struct scrub *s = job->arg;
+    job->ok = db_scrub(w->own.db, s->at_most_bytes, &s->whole) || error_set(job->error, ERROR_UNAVAILABLE, NULL);
+    return true;
+}
+
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
     for (struct waiting *first; (first = take_group(w)) != NULL;) {
-        bool committed = commit_group(w, first);
+        bool committed = first->job != NULL ? commit_group(w, first) : scrub(w, first);
         if (w->own.bulk)
             db_cache_shrink(w->own.db);
         w->own.bulk = false;
@@ -319,6 +334,14 @@ static bool enqueue(struct writer *w, struct waiting *job)
     w->tail = &job->next;
     pthread_cond_signal(&w->work);
     return true;
+}
+
+bool writer_scrub(struct writer *w, int64_t at_most_bytes, bool *whole, struct error *e)
+{
+    struct scrub s = {at_most_bytes, false};
+    bool done = writer_run(w, NULL, &s, e);
+    *whole = done && s.whole;
+    return done;
 }
 
 bool writer_run(struct writer *w, writer_job *job, void *arg, struct error *e)

@@ -94,6 +94,9 @@ bool writer_run(struct writer *writer, writer_job *job, void *arg, struct error 
 void writer_submit(struct writer *writer, writer_job *job, void *arg, struct error *e, void (*done)(void *arg, bool ok),
                    void *done_arg);
 
+/* db_scrub, between two groups: jobs wait until it is done. false: *e; *whole is false then. */
+bool writer_scrub(struct writer *writer, int64_t at_most_bytes, bool *whole, struct error *e);
+
 /* The last committed position: everything up to it is visible to readers that begin after the call. Any thread. */
 stream_pos writer_pos(const struct writer *writer);
 

@@ -18,6 +18,7 @@ enum {
     STATE_AT,
     STATE_BETWEEN,
     OF_SENDER,
+    OF_PERSON,
     BY_POS,
     BY_ID,
     STATE_GET,
@@ -61,6 +62,8 @@ static const struct statement TEXTS[COUNT] = {
                             " AND x.state_key = s.state_key AND x.pos <= $3)"
                             " WHERE s.room_no = $1 AND s.pos > $2 AND e.pos > $2",
     [OF_SENDER] = EVENT "events e WHERE e.room_no = $1 AND e.sender = $2 AND e.pos > $3 ORDER BY e.pos",
+    [OF_PERSON] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $4"
+                        " AND (e.sender = $2 OR (e.type = 'm.room.member' AND e.state_key = $3)) ORDER BY e.pos",
     [BY_POS] = EVENT "events e WHERE e.pos = $1",
     [BY_ID] = EVENT "events e WHERE e.event_id = $1",
     [STATE_GET] = EVENT "room_state s JOIN events e ON e.pos = s.pos"
@@ -175,6 +178,11 @@ struct stmt *events_state_between(struct db *db, room_no room, stream_pos after,
 struct stmt *events_of_sender(struct db *db, room_no room, user_no sender, stream_pos after)
 {
     return db_query(db, &EVENTS, OF_SENDER, "iii", room, sender, after);
+}
+
+struct stmt *events_of_person(struct db *db, room_no room, user_no person, const char *user_id, stream_pos after)
+{
+    return db_query(db, &EVENTS, OF_PERSON, "iiti", room, person, user_id, after);
 }
 
 struct stmt *events_by_pos(struct db *db, stream_pos pos)

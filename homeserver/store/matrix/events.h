@@ -50,8 +50,10 @@ struct stmt *events_state_of_type(struct db *db, room_no room, const char *type)
 struct stmt *events_state_at(struct db *db, room_no room, stream_pos pos);
 /* State that changed in (after, upto]: the latest row of each (type, state_key) in there. */
 struct stmt *events_state_between(struct db *db, room_no room, stream_pos after, stream_pos upto);
-/* What somebody sent to a room beyond that position, state too; oldest first. */
+/* What somebody sent to a room beyond that position, state too; oldest first. Of a person: also their memberships,
+ * whoever sent these. */
 struct stmt *events_of_sender(struct db *db, room_no room, user_no sender, stream_pos after);
+struct stmt *events_of_person(struct db *db, room_no room, user_no person, const char *user_id, stream_pos after);
 struct stmt *events_by_pos(struct db *db, stream_pos pos);      /* one row or none */
 struct stmt *events_by_id(struct db *db, const char *event_id); /* one row or none */
 struct stmt *events_state_get(struct db *db, room_no room, const char *type,

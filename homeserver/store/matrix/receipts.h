@@ -42,5 +42,6 @@ stream_pos receipts_event_pos(struct db *db, room_no room, user_no user, const c
 
 /* Inside a job: sets row, whose pos the caller has taken; queues CHANGE_RECEIPT. */
 bool receipts_put(struct tx *tx, const struct receipt_row *row);
+bool receipts_forget(struct tx *tx, room_no room, user_no user); /* an erasure (G4): nobody is told */
 
 #endif

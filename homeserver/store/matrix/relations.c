@@ -5,7 +5,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { TO, ANNOTATIONS, THREADS, INSERT, COUNT };
+enum { TO, ANNOTATIONS, THREADS, INSERT, DELETE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [TO] = "SELECT r.pos, r.rel_type, e.event_id, e.type, e.state_key, e.sender, e.ts FROM relations r"
            " JOIN events e ON e.pos = r.pos WHERE r.target_id = $1 AND r.pos <= $2 AND e.redacted_by IS NULL"
@@ -17,6 +17,7 @@ static const struct statement TEXTS[COUNT] = {
                 " GROUP BY r.target_id HAVING max(r.pos) <= $3 ORDER BY latest DESC",
     [INSERT] = "INSERT INTO relations (target_id, pos, rel_type, room_no)"
                " SELECT $1, $2, $3, e.room_no FROM events e WHERE e.pos = $2 ON CONFLICT DO NOTHING",
+    [DELETE] = "DELETE FROM relations WHERE target_id = $1 AND pos = $2",
 };
 STATEMENTS(RELATIONS, "relations", TEXTS);
 
@@ -77,4 +78,9 @@ bool relations_next_thread(struct stmt *q, const char **root_id, stream_pos *lat
 bool relations_insert(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos)
 {
     return db_run(tx->db, &RELATIONS, INSERT, "tit", target_id, pos, rel_type);
+}
+
+bool relations_delete(struct tx *tx, const char *target_id, stream_pos pos)
+{
+    return db_run(tx->db, &RELATIONS, DELETE, "ti", target_id, pos);
 }

@@ -17,6 +17,7 @@ enum {
     SET_PUBLISHED,
     ALIAS_INSERT,
     ALIAS_DELETE,
+    ALIASES_FORGET,
     ALIASES_MOVE,
     COUNT
 };
@@ -35,6 +36,7 @@ static const struct statement TEXTS[COUNT] = {
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
     [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1",
+    [ALIASES_FORGET] = "DELETE FROM aliases WHERE creator = $1",
     [ALIASES_MOVE] = "UPDATE aliases SET room_no = $2 WHERE room_no = $1",
 };
 STATEMENTS(ROOMS, "rooms", TEXTS);
@@ -110,6 +112,11 @@ bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no crea
 bool aliases_delete(struct tx *tx, const char *alias)
 {
     return db_run(tx->db, &ROOMS, ALIAS_DELETE, "t", alias);
+}
+
+bool aliases_forget(struct tx *tx, user_no creator)
+{
+    return db_run(tx->db, &ROOMS, ALIASES_FORGET, "i", creator);
 }
 
 bool aliases_move(struct tx *tx, room_no from, room_no to)

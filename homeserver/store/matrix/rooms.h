@@ -37,6 +37,7 @@ bool rooms_set_id(struct tx *tx, room_no room, const char *room_id); /* room ver
 bool rooms_set_published(struct tx *tx, room_no room, bool published);
 bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator); /* false: taken */
 bool aliases_delete(struct tx *tx, const char *alias);
+bool aliases_forget(struct tx *tx, user_no creator);        /* an erasure (G4): those that the person made */
 bool aliases_move(struct tx *tx, room_no from, room_no to); /* all of them */
 
 #endif

@@ -11,7 +11,7 @@
     "SELECT sid, purpose, medium, address, delivery, secret_hash, code_hash, send_attempt, tries, expires_ms,"         \
     " coalesce(validated_ms, 0) FROM verifications "
 
-enum { GET, FIND, SENDS, INSERT, RESEND, SUPERSEDE, TRIED, VALIDATE, END, DELIVER, LOST, PURGE, COUNT };
+enum { GET, FIND, SENDS, INSERT, RESEND, SUPERSEDE, TRIED, VALIDATE, END, DELIVER, FORGET, LOST, PURGE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [GET] = ROW "WHERE sid = $1",
     [FIND] = ROW "WHERE medium = $1 AND address = $2 AND purpose = $3 AND secret_hash = $4 AND expires_ms > $5"
@@ -29,6 +29,8 @@ static const struct statement TEXTS[COUNT] = {
     [VALIDATE] = "UPDATE verifications SET validated_ms = $2, expires_ms = $3 WHERE sid = $1",
     [END] = "UPDATE verifications SET expires_ms = $2 WHERE sid = $1 AND expires_ms > $2",
     [DELIVER] = "UPDATE verifications SET delivery = $3 WHERE sid = $1 AND send_attempt = $2",
+    [FORGET] = "DELETE FROM verifications WHERE (medium, address) IN"
+               " (SELECT medium, address FROM contacts WHERE user_no = $1)",
     [LOST] = "UPDATE verifications SET delivery = 'failed' WHERE delivery = 'waiting'",
     [PURGE] = "DELETE FROM verifications WHERE expires_ms < $1",
 };
@@ -140,4 +142,9 @@ bool verifications_lost(struct tx *tx)
 bool verifications_purge(struct tx *tx, int64_t before_ms)
 {
     return db_run(tx->db, &VERIFICATIONS, PURGE, "i", before_ms);
+}
+
+bool verifications_forget(struct tx *tx, user_no user)
+{
+    return db_run(tx->db, &VERIFICATIONS, FORGET, "i", user);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/ids.h"
 
 struct db;
 struct tx;
@@ -39,7 +40,8 @@ bool verifications_tried(struct tx *tx, const char *sid);
 bool verifications_validate(struct tx *tx, const char *sid, int64_t expires_ms);
 bool verifications_end(struct tx *tx, const char *sid); /* its proof was used */
 bool verifications_deliver(struct tx *tx, const char *sid, int64_t send_attempt, const char *delivery);
-bool verifications_lost(struct tx *tx);                     /* what waits will not be delivered any more */
+bool verifications_forget(struct tx *tx, user_no user); /* an erasure (G4): those of addresses that are the person's */
+bool verifications_lost(struct tx *tx);                 /* what waits will not be delivered any more */
 bool verifications_purge(struct tx *tx, int64_t before_ms); /* those that expired before */
 
 #endif

@@ -2,12 +2,13 @@
 
 #include "homeserver/store/driver/writer.h"
 
-enum { FIND, INSERT, PRUNE, N };
+enum { FIND, INSERT, FORGET, PRUNE, N };
 static const struct statement TEXTS[N] = {
     [FIND] = "SELECT caller, key_hash, request_hash, status, version, reply FROM idempotency"
              " WHERE caller = $1 AND key_hash = $2",
     [INSERT] = "INSERT INTO idempotency (caller, key_hash, request_hash, status, version, reply, created_ms)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [FORGET] = "DELETE FROM idempotency WHERE caller = $1",
     [PRUNE] = "DELETE FROM idempotency WHERE (caller, key_hash) IN"
               " (SELECT caller, key_hash FROM idempotency WHERE created_ms < $1 LIMIT $2)",
 };
@@ -42,4 +43,9 @@ bool idempotency_insert(struct tx *tx, const struct idempotency_row *row)
 int idempotency_prune(struct tx *tx, int64_t before_ms, int at_most)
 {
     return db_rows(tx->db, &IDEMPOTENCY, PRUNE, "ii", before_ms, (int64_t)at_most);
+}
+
+bool idempotency_forget(struct tx *tx, const char *caller)
+{
+    return db_run(tx->db, &IDEMPOTENCY, FORGET, "t", caller);
 }

@@ -27,6 +27,7 @@ bool idempotency_next(struct stmt *q, struct idempotency_row *row);
 
 /* Inside a job. */
 bool idempotency_insert(struct tx *tx, const struct idempotency_row *row);
+bool idempotency_forget(struct tx *tx, const char *caller);           /* an erasure (G4) */
 int idempotency_prune(struct tx *tx, int64_t before_ms, int at_most); /* how many were forgotten */
 
 #endif

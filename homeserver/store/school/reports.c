@@ -6,7 +6,7 @@
 #include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, COUNT };
+enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, FORGET_EVIDENCE, FORGET_REASON, COUNT };
 
 #define ROW                                                                                                            \
     "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
@@ -22,6 +22,11 @@ static const struct statement TEXTS[COUNT] = {
                " RETURNING report_no",
     [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
               " version = version + 1 WHERE report_no = $1",
+    [FORGET_EVIDENCE] =
+        "UPDATE reports SET evidence = NULL, version = version + 1 WHERE state = 'closed'"
+        " AND evidence IS NOT NULL AND accused IN (SELECT user_no FROM erasures WHERE left_ms IS NOT NULL)",
+    [FORGET_REASON] = "UPDATE reports SET reason = '', version = version + 1 WHERE state = 'closed' AND reason <> ''"
+                      " AND reporter IN (SELECT user_no FROM erasures WHERE left_ms IS NOT NULL)",
 };
 STATEMENTS(REPORTS, "reports", TEXTS);
 
@@ -71,4 +76,9 @@ int64_t reports_insert(struct tx *tx, const struct report_row *row)
 bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by)
 {
     return db_rows(tx->db, &REPORTS, CLOSE, "itti", no, resolution, by, tx->now_ms) == 1;
+}
+
+bool reports_forget_erased(struct tx *tx)
+{
+    return db_run(tx->db, &REPORTS, FORGET_EVIDENCE, "") && db_run(tx->db, &REPORTS, FORGET_REASON, "");
 }

@@ -34,6 +34,9 @@ bool reports_next(struct stmt *q, struct report_row *row);
 
 /* Inside a job. */
 int64_t reports_insert(struct tx *tx, const struct report_row *row); /* 0: the database failed */
+/* G4 of everybody whose erasure has come so far: of reports that are closed, what they wrote, as evidence or as the
+ * reason of a report of theirs. An open one keeps its evidence until it is closed (F5). */
+bool reports_forget_erased(struct tx *tx);
 bool reports_close(struct tx *tx, int64_t no, const char *resolution, const char *by);
 
 #endif

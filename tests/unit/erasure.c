@@ -1,0 +1,484 @@
+/* What an erasure (G4) leaves: of every column of text that the schema has, this says whether it goes or why it stays,
+ * and what goes is planted, erased and searched for in every byte of the database's files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/school/erasures.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "policy/privacy/erasure.h"
+#include "tests/unit/fixture.h"
+
+#define ID "an id, a number or a word of the server's own"
+#define HASH "random, or a hash"
+#define RECORD "a record of the school, which is the office's, not this person's"
+
+/* plant: SQL that puts the word %1$s where the person %2$lld, in room %3$lld, would; kept: why it stays. */
+static const struct column {
+    const char *table, *column, *kept, *plant;
+} COLUMNS[] = {
+    {"access_tokens", "token_hash", HASH},
+    {"access_tokens", "ends_hash", HASH},
+    {"account_data", "type", NULL, "INSERT INTO account_data VALUES (%2$lld, 0, '%1$s', '{}', 1)"},
+    {"account_data", "content", NULL,
+     "INSERT INTO account_data VALUES (%2$lld, %3$lld, 'm.tag', '{\"a\":\"%1$s\"}', 1)"},
+    {"aliases", "alias", NULL, "INSERT INTO aliases VALUES ('#%1$s:school.example', %3$lld, %2$lld)"},
+    {"applications", "kind", ID},
+    {"applications", "role", ID},
+    {"applications", "given_name", NULL, "UPDATE applications SET given_name = '%1$s' WHERE user_no = %2$lld"},
+    {"applications", "family_name", NULL, "UPDATE applications SET family_name = '%1$s' WHERE user_no = %2$lld"},
+    {"applications", "middle_name", NULL, "UPDATE applications SET middle_name = '%1$s' WHERE user_no = %2$lld"},
+    {"applications", "birth_date", NULL, "UPDATE applications SET birth_date = '%1$s' WHERE user_no = %2$lld"},
+    {"applications", "note", NULL, "UPDATE applications SET note = '%1$s' WHERE user_no = %2$lld"},
+    {"applications", "state", ID},
+    {"applications", "decided_by", ID},
+    {"applications", "reason", NULL, "UPDATE applications SET reason = '%1$s' WHERE user_no = %2$lld"},
+    {"archived_rooms", "kind", ID},
+    {"association_codes", "code_hash", HASH},
+    {"associations", "agreed_by", ID},
+    {"audit", "entry", "the log holds ids, and reasons of the office; a chain of hashes cannot lose a word"},
+    {"audit", "hash", HASH},
+    {"audit", "signature", HASH},
+    {"audit", "act", ID},
+    {"audit", "actor", ID},
+    {"classes", "sourced_id", RECORD},
+    {"classes", "kind", ID},
+    {"classes", "grade", RECORD},
+    {"classes", "title", RECORD},
+    {"classes", "source", ID},
+    {"consumers", "consumer", ID},
+    {"consumers", "destination", ID},
+    {"contacts", "medium", ID},
+    {"contacts", "address", NULL, "INSERT INTO contacts VALUES ('email', '%1$s', %2$lld, 0, 0)"},
+    {"devices", "device_id", NULL, "INSERT INTO devices (user_no, device_id, created_ms) VALUES (%2$lld, '%1$s', 0)"},
+    {"devices", "display_name", NULL,
+     "INSERT INTO devices (user_no, device_id, display_name, created_ms) VALUES (%2$lld, 'NAMED', '%1$s', 0)"},
+    {"devices", "last_seen_ip", NULL,
+     "INSERT INTO devices (user_no, device_id, last_seen_ip, created_ms) VALUES (%2$lld, 'SEEN', '%1$s', 0)"},
+    {"enrollments", "role", ID},
+    {"enrollments", "begin_date", ID},
+    {"enrollments", "end_date", ID},
+    {"enrollments", "source", ID},
+    {"erasures", "author", ID},
+    {"events", "event_id", HASH},
+    {"events", "type", "what kind of event it is, at most 255 bytes: its id is a hash of it"},
+    {"events", "state_key", "whose state it is, at most 255 bytes: the event's id is a hash of it"},
+    {"events", "content", NULL, ""}, /* what_was_said_goes */
+    {"events", "auth", ID},
+    {"events", "hash", HASH},
+    {"events", "signature", HASH},
+    {"events", "redacts", ID},
+    {"events", "reference_hash", HASH},
+    {"filters", "definition", NULL, "INSERT INTO filters VALUES (%2$lld, 1, '{\"not_senders\":[\"%1$s\"]}')"},
+    {"guardianships", "source", ID},
+    {"held_messages", "txn_id", NULL,
+     "INSERT INTO held_messages (room_no, sender, txn_id, type, content, due_ms, created_ms) VALUES"
+     " (%3$lld, %2$lld, '%1$s', 'm.room.message', '{}', 9999999999999, 0)"},
+    {"held_messages", "about", NULL,
+     "INSERT INTO held_messages (room_no, sender, about, type, content, due_ms, created_ms) VALUES"
+     " (%3$lld, %2$lld, '%1$s', 'm.room.message', '{}', 9999999999999, 0)"},
+    {"held_messages", "type", NULL,
+     "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES"
+     " (%3$lld, %2$lld, '%1$s', '{}', 9999999999999, 0)"},
+    {"held_messages", "content", NULL,
+     "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES"
+     " (%3$lld, %2$lld, 'm.room.message', '{\"body\":\"%1$s\"}', 9999999999999, 0)"},
+    {"held_imports", "source", ID},
+    {"held_imports", "mode", ID},
+    {"held_imports", "author", ID},
+    {"held_imports", "schools", ID},
+    {"held_imports", "changes", "counts"},
+    {"held_imports", "difference", "lines that name nobody but by sourcedId"},
+    {"held_imports", "older", "days and names of files"},
+    {"held_imports", "modified", ID},
+    {"held_imports", "archive", "a roster on which the office has yet to decide: whom it has, a roster keeps"},
+    {"idempotency", "caller", ID},
+    {"idempotency", "key_hash", HASH},
+    {"idempotency", "request_hash", HASH},
+    {"idempotency", "reply", NULL,
+     "INSERT INTO idempotency VALUES ('@anna:school.example', X'01', X'02', 200, 0, CAST('%1$s' AS BLOB), 0)"},
+    {"imports", "source", ID},
+    {"imports", "mode", ID},
+    {"imports", "author", ID},
+    {"imports", "changes", "counts"},
+    {"links", "token_hash", HASH},
+    {"links", "kind", ID},
+    {"links", "role", ID},
+    {"links", "issuer_name", ID},
+    {"memberships", "membership", ID},
+    {"operator_tokens", "token_hash", HASH},
+    {"operator_tokens", "name", "the operator's, who is no person of the records"},
+    {"operator_tokens", "scopes", ID},
+    {"people", "sourced_id", NULL, "UPDATE people SET sourced_id = '%1$s' WHERE user_no = %2$lld"},
+    {"people", "given_name", NULL, "UPDATE people SET given_name = '%1$s' WHERE user_no = %2$lld"},
+    {"people", "family_name", NULL, "UPDATE people SET family_name = '%1$s' WHERE user_no = %2$lld"},
+    {"people", "middle_name", NULL, "UPDATE people SET middle_name = '%1$s' WHERE user_no = %2$lld"},
+    {"people", "birth_date", NULL, "UPDATE people SET birth_date = '2015-07-13' WHERE user_no = %2$lld"},
+    {"people", "source", ID},
+    {"policies", "document", RECORD},
+    {"policies", "author", ID},
+    {"policies", "reason", "why the office decided so"},
+    {"profile_fields", "field", NULL, "INSERT INTO profile_fields VALUES (%2$lld, '%1$s', '1', 1)"},
+    {"profile_fields", "value", NULL, "INSERT INTO profile_fields VALUES (%2$lld, 'avatar_url', '\"%1$s\"', 1)"},
+    {"receipts", "type", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, '%1$s', '', '$e', 1, 1, 1)"},
+    {"receipts", "thread", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, 'm.read', '%1$s', '$e', 1, 1, 1)"},
+    {"receipts", "event_id", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, 'm.read', '', '%1$s', 1, 1, 1)"},
+    {"refresh_tokens", "token_hash", HASH},
+    {"refresh_tokens", "ends_hash", HASH},
+    {"registration_tokens", "token_hash", HASH},
+    {"relations", "target_id", ID},
+    {"relations", "rel_type", NULL, ""}, /* what_was_said_goes */
+    {"reports", "kind", ID},
+    {"reports", "event_id", ID},
+    {"reports", "evidence", NULL,
+     "INSERT INTO reports (kind, reporter, accused, evidence, reason, state, created_ms)"
+     " VALUES ('event', 1, %2$lld, '{\"body\":\"%1$s\"}', 'why', 'closed', 0)"},
+    {"reports", "reason", NULL,
+     "INSERT INTO reports (kind, reporter, accused, reason, state, created_ms)"
+     " VALUES ('user', %2$lld, 1, '%1$s', 'closed', 0)"},
+    {"reports", "state", ID},
+    {"reports", "resolution", "what the office did"},
+    {"reports", "handled_by", ID},
+    {"roles", "role", ID},
+    {"roles", "begin_date", ID},
+    {"roles", "end_date", ID},
+    {"roles", "source", ID},
+    {"room_state", "type", "see events.type"},
+    {"room_state", "state_key", "see events.state_key"},
+    {"rooms", "room_id", ID},
+    {"rooms", "version", ID},
+    {"rooms", "kind", ID},
+    {"roster_mirrors", "source", ID},
+    {"roster_mirrors", "archive",
+     "only whom a roster keeps is in it, and they cannot be erased (tests/stories/erasure)"},
+    {"roster_mirrors", "modified", ID},
+    {"roster_mirrors", "year_end", ID},
+    {"roster_rooms", "kind", ID},
+    {"schools", "sourced_id", RECORD},
+    {"schools", "name", RECORD},
+    {"schools", "source", ID},
+    {"settled", "day", ID},
+    {"transactions", "txn_id", NULL,
+     "INSERT INTO transactions SELECT device_no, '%1$s', %3$lld, 'm.room.message', 1 FROM devices WHERE device_id = "
+     "'D'"},
+    {"transactions", "about", NULL,
+     "INSERT INTO transactions SELECT device_no, 't', %3$lld, '%1$s', 1 FROM devices WHERE device_id = 'D'"},
+    {"users", "localpart", "the Matrix ID: opaque for whoever comes by roster or link"},
+    {"users", "password_hash", NULL, "UPDATE users SET password_hash = '%1$s' WHERE user_no = %2$lld"},
+    {"users", "state", ID},
+    {"users", "kind", ID},
+    {"verifications", "sid", HASH},
+    {"verifications", "secret_hash", HASH},
+    {"verifications", "purpose", ID},
+    {"verifications", "medium", ID},
+    {"verifications", "address", NULL,
+     "INSERT INTO contacts VALUES ('email', 'waits-%1$s', %2$lld, 0, 0);"
+     "INSERT INTO verifications (sid, secret_hash, purpose, medium, address, code_hash, send_attempt, delivery,"
+     " created_ms, expires_ms) VALUES ('s', X'00', 'reset', 'email', 'waits-%1$s', X'00', 1, 'sent', 0, "
+     "9999999999999)"},
+    {"verifications", "code_hash", HASH},
+    {"verifications", "delivery", ID},
+};
+#define COLUMN_COUNT (sizeof COLUMNS / sizeof *COLUMNS)
+
+struct world {
+    struct fixture f;
+    user_no service, anna, boris;
+    room_no room;
+};
+
+static int set_up(void **state)
+{
+    struct world *w = xcalloc(1, sizeof *w);
+    fixture_start(&w->f);
+    w->service = fixture_user(&w->f, SERVICE_LOCALPART);
+    w->anna = fixture_user(&w->f, "anna");
+    w->boris = fixture_user(&w->f, "boris");
+    w->room = fixture_room(&w->f, w->boris, "12", PRESET_PUBLIC_CHAT, NULL);
+    assert_true(fixture_member(&w->f, w->room, ACT_JOIN, w->anna, w->anna, NULL));
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    fixture_stop(&w->f);
+    free(w);
+    return 0;
+}
+
+static bool job_script(struct tx *tx, void *arg, struct error *e)
+{
+    return db_script(tx->db, arg);
+}
+
+static void script(struct world *w, const char *text)
+{
+    struct error e;
+    assert_true(writer_run(w->f.writer, job_script, (void *)text, &e));
+}
+
+static const char *word_of(const struct column *c)
+{
+    static char word[96];
+    snprintf(word, sizeof word, "zq-%s-%s-qz", c->table, c->column);
+    return strcmp(c->column, "birth_date") == 0 && strcmp(c->table, "people") == 0 ? "2015-07-13" : word;
+}
+
+/* How often the word stands in the database's files. */
+static int found(struct world *w, const char *word)
+{
+    static const char *const ENDINGS[] = {"", "-wal", "-shm"};
+    int times = 0;
+    for (size_t i = 0; i < 3; ++i) {
+        struct text bytes = TEXT_INIT;
+        char path[128], piece[65536];
+        size_t n;
+        snprintf(path, sizeof path, "%s%s", w->f.path, ENDINGS[i]);
+        FILE *file = fopen(path, "rb");
+        while (file != NULL && (n = fread(piece, 1, sizeof piece, file)) > 0)
+            text_add(&bytes, piece, n);
+        if (file != NULL)
+            fclose(file);
+        for (const char *at = bytes.data;
+             at != NULL && (at = memmem(at, bytes.len - (size_t)(at - bytes.data), word, strlen(word))) != NULL; ++at)
+            ++times;
+        text_finish(&bytes);
+    }
+    return times;
+}
+
+static bool job_begin(struct tx *tx, void *arg, struct error *e)
+{
+    struct world *w = arg;
+    return erasure_of_deactivated(w->f.rooms, tx, w->anna, e);
+}
+
+static void begin_and_step(struct world *w)
+{
+    struct error e = {0};
+    assert_true(writer_run(w->f.writer, job_begin, w, &e));
+    while (erasure_step(w->f.writer, w->f.rooms))
+        continue;
+}
+
+static void erase(struct world *w)
+{
+    begin_and_step(w);
+    assert_true(erasures_is_done(w->f.db, w->anna));
+}
+
+static void scrub(struct world *w)
+{
+    db_close(w->f.db); /* a reader would hold the log */
+    assert_true(erasure_scrub(w->f.writer, clock_wall_ms()));
+    w->f.db = db_open(w->f.path, DB_READ, NULL);
+}
+
+static void every_column_of_text_is_declared(void **state)
+{
+    static const struct statement TEXTS[] = {
+        {"SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+         " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND c.type NOT IN ('INTEGER')"}};
+    static const struct statements SET = {"test", TEXTS, 1};
+    struct world *w = *state;
+    size_t n = 0;
+    int faults = 0;
+    struct stmt *q = db_query(w->f.db, &SET, 0, "");
+    for (; stmt_next(q); ++n) {
+        size_t i = 0;
+        while (i < COLUMN_COUNT &&
+               (strcmp(COLUMNS[i].table, col_text(q, 0)) != 0 || strcmp(COLUMNS[i].column, col_text(q, 1)) != 0))
+            ++i;
+        if (i < COLUMN_COUNT && (COLUMNS[i].kept != NULL) != (COLUMNS[i].plant != NULL))
+            continue;
+        print_message("# %s.%s: does an erasure take it (policy/privacy/erasure.c), or why does it stay?\n",
+                      col_text(q, 0), col_text(q, 1));
+        ++faults;
+    }
+    stmt_end(q);
+    assert_int_equal(faults, 0);
+    assert_int_equal(n, COLUMN_COUNT);
+}
+
+static void what_is_planted_goes_from_every_file(void **state)
+{
+    struct world *w = *state;
+    struct text sql = TEXT_INIT;
+    script(w, "INSERT INTO schools (sourced_id, name) VALUES ('s1', 'One')");
+    text_addf(&sql,
+              "INSERT INTO people (user_no, sourced_id, given_name, family_name, middle_name, source) VALUES (%lld, "
+              "'p', '', '', '', 'school');"
+              "INSERT INTO applications (kind, user_no, school_no, role, state, created_ms) VALUES ('join', %lld, 1, "
+              "'pupil', 'refused', 0);"
+              "INSERT INTO devices (user_no, device_id, created_ms) VALUES (%lld, 'D', 0)",
+              (long long)w->anna, (long long)w->anna, (long long)w->anna);
+    script(w, sql.data);
+    text_finish(&sql);
+    for (size_t i = 0; i < COLUMN_COUNT; ++i) {
+        if (COLUMNS[i].plant == NULL || *COLUMNS[i].plant == '\0')
+            continue;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        char planted[1024];
+        snprintf(planted, sizeof planted, COLUMNS[i].plant, word_of(&COLUMNS[i]), (long long)w->anna,
+                 (long long)w->room);
+#pragma GCC diagnostic pop
+        script(w, planted);
+        if (found(w, word_of(&COLUMNS[i])) == 0)
+            fail_msg("%s.%s was not planted", COLUMNS[i].table, COLUMNS[i].column);
+    }
+    erase(w);
+    scrub(w);
+    for (size_t i = 0; i < COLUMN_COUNT; ++i)
+        if (COLUMNS[i].plant != NULL && found(w, word_of(&COLUMNS[i])) != 0)
+            fail_msg("%s.%s is still there", COLUMNS[i].table, COLUMNS[i].column);
+}
+
+/* By sender and by mention, of any type; read back as the room shows it and in the files. */
+static void what_was_said_goes(void **state)
+{
+    static const struct {
+        const char *type, *state_key, *content;
+    } SAID[] = {
+        {"m.room.message", NULL, "{\"body\":\"zq-message-qz\",\"msgtype\":\"m.text\"}"},
+        {"org.example.of.ours", NULL, "{\"zq-key-qz\":{\"deep\":[\"zq-deep-qz\"]}}"},
+        {"m.reaction", NULL,
+         "{\"m.relates_to\":{\"event_id\":\"%s\",\"key\":\"zq-reaction-qz\",\"rel_type\":\"m.annotation\"}}"},
+        {"org.example.related", NULL, "{\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"zq-relation-qz\"}}"},
+        {"m.poll.start", NULL, "{\"m.poll\":{\"question\":{\"m.text\":[{\"body\":\"zq-poll-qz\"}]}}}"},
+        {"m.room.topic", "", "{\"topic\":\"zq-topic-qz\"}"},
+        {"m.room.name", "", "{\"name\":\"zq-name-qz\"}"},
+        {"org.example.state", "k", "{\"words\":\"zq-state-qz\"}"},
+        {"m.room.encryption", "", "{\"algorithm\":\"zq-algorithm-qz\"}"},
+        {"m.room.member", "@anna:school.example", "{\"displayname\":\"zq-display-qz\",\"membership\":\"join\"}"},
+    };
+    struct world *w = *state;
+    struct appended first, out;
+    char content[512];
+    struct error e = {0};
+    assert_true(fixture_send(&w->f, w->room, w->boris, "m.room.power_levels", "", "{\"state_default\":0,\"users\":{}}",
+                             NULL, NULL, &e));
+    assert_true(
+        fixture_send(&w->f, w->room, w->boris, "m.room.message", NULL, "{\"body\":\"of boris\"}", NULL, &first, &e));
+    for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(content, sizeof content, SAID[i].content, first.event_id);
+#pragma GCC diagnostic pop
+        if (!fixture_send(&w->f, w->room, w->anna, SAID[i].type, SAID[i].state_key, content, NULL, &out, &e))
+            fail_msg("%s: %s", SAID[i].type, error_sentence(&e));
+    }
+    assert_true(fixture_send(&w->f, w->room, w->anna, "m.room.redaction", NULL,
+                             "{\"reason\":\"zq-reason-qz\",\"redacts\":\"x\"}", out.event_id, NULL, &e));
+    assert_true(fixture_member(&w->f, w->room, ACT_LEAVE, w->anna, w->anna, &e));
+    script(w, "INSERT INTO profile_fields SELECT user_no, 'displayname', '\"zq-invited-qz\"', 1 FROM users"
+              " WHERE localpart = 'anna'");
+    int before = found(w, "zq-invited-qz"); /* the invite shows the name that the profile has */
+    assert_true(fixture_member(&w->f, w->room, ACT_INVITE, w->boris, w->anna, &e));
+    assert_true(
+        fixture_send(&w->f, w->room, w->boris, "m.room.message", NULL, "{\"body\":\"zz kept\"}", NULL, NULL, &e));
+    assert_true(found(w, "zq-invited-qz") > before);
+    assert_true(found(w, "zq-reason-qz") > 0);
+    assert_true(found(w, "zq-relation-qz") > 0);
+    erase(w);
+    scrub(w);
+    for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i)
+        for (const char *at = SAID[i].content; (at = strstr(at, "zq-")) != NULL; at += 3) {
+            char word[40];
+            snprintf(word, sizeof word, "%.*s", (int)(strstr(at, "-qz") + 3 - at), at);
+            if (found(w, word) != 0)
+                fail_msg("%s is still there", word);
+        }
+    assert_int_equal(found(w, "zq-invited-qz"), 0);
+    assert_int_equal(found(w, "zq-reason-qz"), 0);
+    assert_true(found(w, "zz kept") > 0);
+    assert_int_equal(found(w, "zq-"), 0);
+}
+
+/* What a room is does not change because somebody who set it is erased: encrypted stays encrypted, powers stay. */
+static void state_that_says_nothing_stays(void **state)
+{
+    struct world *w = *state;
+    struct error e = {0};
+    room_no club = fixture_room(&w->f, w->anna, "10", PRESET_PUBLIC_CHAT, &e);
+    assert_true(fixture_member(&w->f, club, ACT_JOIN, w->boris, w->boris, &e));
+    assert_true(fixture_send(&w->f, club, w->anna, "m.room.encryption", "", "{\"algorithm\":\"m.megolm.v1.aes-sha2\"}",
+                             NULL, NULL, &e));
+    json_t *levels = fixture_content(&w->f, club, "m.room.power_levels", "");
+    erase(w);
+    json_t *after = fixture_content(&w->f, club, "m.room.power_levels", ""),
+           *encryption = fixture_content(&w->f, club, "m.room.encryption", "");
+    assert_true(json_equal(levels, after));
+    assert_string_equal(json_string_value(json_object_get(encryption, "algorithm")), "m.megolm.v1.aes-sha2");
+    assert_true(
+        fixture_send(&w->f, club, w->boris, "m.room.message", NULL, "{\"body\":\"still here\"}", NULL, NULL, &e));
+    json_decref(levels);
+    json_decref(after);
+    json_decref(encryption);
+}
+
+/* Rows move between pages as others come and go, and leave copies behind where nobody looks. */
+static void not_even_in_free_space(void **state)
+{
+    struct world *w = *state;
+    struct error e = {0};
+    char content[2000];
+    for (int i = 0; i < 3000; ++i) {
+        user_no by = i % 3 == 0 ? w->anna : w->boris;
+        int len = snprintf(content, sizeof content, "{\"body\":\"%s %d ", by == w->anna ? "zq-of-anna" : "of boris", i);
+        memset(content + len, 'x', (size_t)(i * 37 % 900));
+        strcpy(content + len + i * 37 % 900, "\"}");
+        assert_true(fixture_send(&w->f, w->room, by, "m.room.message", NULL, content, NULL, NULL, &e));
+    }
+    assert_true(fixture_member(&w->f, w->room, ACT_LEAVE, w->anna, w->anna, &e)); /* silently then */
+    assert_true(found(w, "zq-of-anna") >= 1000);
+    erase(w);
+    scrub(w);
+    assert_int_equal(found(w, "zq-of-anna"), 0);
+    assert_true(found(w, "of boris") >= 2000);
+    w->anna = w->boris; /* whose messages have moved together as hers went */
+    erase(w);
+    scrub(w);
+    assert_int_equal(found(w, "of boris"), 0);
+    assert_int_equal(erasures_unscrubbed_ms(w->f.db), 0);
+}
+
+/* A reader that stays holds the log: it is tried again. */
+static void the_files_are_tried_again(void **state)
+{
+    struct world *w = *state;
+    db_begin_read(w->f.db);
+    assert_true(users_no(w->f.db, "anna") != 0);
+    begin_and_step(w);
+    assert_false(erasure_scrub(w->f.writer, clock_wall_ms()));
+    assert_true(erasures_unscrubbed_ms(w->f.db) == 0); /* its snapshot is older */
+    db_end_read(w->f.db);
+    assert_true(erasures_unscrubbed_ms(w->f.db) != 0);
+    assert_true(erasure_scrub(w->f.writer, clock_wall_ms()));
+    assert_true(erasures_unscrubbed_ms(w->f.db) == 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(every_column_of_text_is_declared),
+        TEST(what_is_planted_goes_from_every_file),
+        TEST(what_was_said_goes),
+        TEST(state_that_says_nothing_stays),
+        TEST(not_even_in_free_space),
+        TEST(the_files_are_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
