@@ -6,6 +6,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/rooms/read/directory.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -26,8 +27,8 @@ static struct room *open_room(struct changing *c, struct tx *tx, struct error *e
 {
     if (c->room[0] != '#')
         return gate_open(c->rooms, tx, c->room, c->act.actor, e);
-    room_no no = aliases_find(tx->db, c->room, NULL);
-    if (no == 0 || !gate_may_see(rooms_settings(c->rooms)->school_mode, tx->db, no, c->act.actor)) {
+    room_no no = directory_find(tx->db, rooms_settings(c->rooms)->school_mode, c->room, c->act.actor);
+    if (no == 0) {
         error_set(e, ERROR_NOT_FOUND, "There is no such room.");
         return NULL;
     }

@@ -62,6 +62,9 @@ static bool body_wanted(struct request *r, struct wanted *out)
     if (!body_string_or(r, "username", NULL, &reg->localpart) || !body_string_or(r, "password", NULL, &reg->password) ||
         !body_bool_or(r, "inhibit_login", false, &inhibit_login) || !body_device_wish(r, &out->device))
         return false;
+    /* A5: a Matrix ID is opaque, and nobody learns by a name that is taken who else is here (A1). */
+    if (r->server->config->policy.mode == POLICY_SCHOOL)
+        reg->localpart = NULL;
     reg->device = inhibit_login ? NULL : &out->device;
     if (reg->localpart != NULL && !register_name_free(r->server->accounts, r->db, reg->localpart, &r->error))
         return false;
@@ -119,8 +122,10 @@ static bool get_available(struct request *r)
     const char *username = query_get(r, "username");
     if (username == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "The username is missing.");
+    bool school_mode = r->server->config->policy.mode == POLICY_SCHOOL;
     return register_allowed(r->server->accounts, &r->error) &&
-           register_name_free(r->server->accounts, r->db, username, &r->error) &&
+           (school_mode ? registration_name_allowed(r->server->accounts, username, &r->error)
+                        : register_name_free(r->server->accounts, r->db, username, &r->error)) &&
            reply_json(r, json_pack("{s:b}", "available", 1));
 }
 

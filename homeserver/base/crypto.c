@@ -128,3 +128,8 @@ bool signature_verify(const unsigned char public[32], const void *bytes, size_t 
 {
     return crypto_sign_verify_detached(sig, bytes, len, public) == 0;
 }
+
+uint32_t random_uniform(uint32_t n)
+{
+    return randombytes_uniform(n);
+}

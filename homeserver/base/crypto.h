@@ -19,6 +19,7 @@ bool crypto_start(void); /* false: no randomness to be had */
 
 /* A random name of n characters from a-zA-Z0-9 (5.95 bits each) and a NUL: out has n + 1 bytes. */
 void random_name(char *out, size_t n);
+uint32_t random_uniform(uint32_t n); /* 0 … n − 1 */
 
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
 

@@ -74,7 +74,7 @@ static bool get_head(struct request *r)
     struct text head = TEXT_INIT;
     if (!readable_part(r, &actor, &school))
         return false;
-    audit_head_text(r->db, &head);
+    audit_head_text(r->db, school, &head);
     json_t *reply = json_pack("{s:s}", "head", head.data);
     text_finish(&head);
     return reply_json(r, reply);

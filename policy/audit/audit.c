@@ -13,6 +13,7 @@
 
 #define SIGNED_PREFIX "org.parta.audit\n" /* what this key signs elsewhere is JSON, and begins otherwise */
 #define PAGE 500
+#define HEADER_VERSION 2 /* in 1 the head of a school's part was the whole log's */
 
 /* --- Hashes and signatures --- */
 
@@ -75,7 +76,7 @@ static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
 {
     unsigned char prev[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
-    int64_t seq = audit_head(tx->db, prev) + 1; /* in this job, so that no other entry comes between */
+    int64_t seq = tx_number_after(tx, audit_head(tx->db, 0, prev)); /* in this job: no other entry comes between */
     char *entry = entry_of(tx, note, seq, prev);
     entry_hash(entry, strlen(entry), hash);
     sign_hash(key, hash, signature);
@@ -99,16 +100,17 @@ static void add_line(struct text *out, const char *entry, const unsigned char *h
 }
 
 /* What is there: how many entries, and the newest one's hash. The entries are counted as they are written, and the head
- * is read in the same snapshot, so that an entry that comes meanwhile is in neither. A school's part has the whole
- * log's head: with it two schools can see that they were given parts of one log. */
+ * is read in the same snapshot, so that an entry that comes meanwhile is in neither. A school's part has its own head:
+ * the whole log's would tell when something is entered elsewhere (A1). */
 static void add_header(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
                        int64_t entries, struct text *out)
 {
     unsigned char head[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
-    audit_head(db, head);
-    json_t *header = json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", 1, "server", server_name, "key_id",
-                               key->id, "public_key", json_base64(key->public, sizeof key->public), "entries",
-                               (json_int_t)entries, "head", json_base64(head, sizeof head));
+    audit_head(db, school, head);
+    json_t *header =
+        json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", HEADER_VERSION, "server", server_name, "key_id",
+                  key->id, "public_key", json_base64(key->public, sizeof key->public), "entries", (json_int_t)entries,
+                  "head", json_base64(head, sizeof head));
     set_unless_null(header, "school", school_id(db, school));
     char *text = json_canonical(header);
     entry_hash(text, strlen(text), hash);
@@ -148,10 +150,10 @@ bool audit_export(struct db *db, const struct signing_key *key, const char *serv
     return !db_failed(db);
 }
 
-void audit_head_text(struct db *db, struct text *out)
+void audit_head_text(struct db *db, school_no school, struct text *out)
 {
     unsigned char head[AUDIT_HASH_BYTES];
-    text_addf(out, "%lld ", (long long)audit_head(db, head));
+    text_addf(out, "%lld ", (long long)audit_head(db, school, head));
     text_add_base64(out, head, sizeof head);
 }
 
@@ -159,7 +161,8 @@ void audit_head_text(struct db *db, struct text *out)
 
 struct verifying {
     unsigned char key[32];
-    bool partial;                         /* of one school: numbers have gaps */
+    bool old_part;                        /* a school's, whose header has the whole log's head */
+    bool partial;                         /* of one school: entries between are not there */
     int64_t entries;                      /* as the header has it */
     unsigned char last[AUDIT_HASH_BYTES]; /* of the entry before */
     unsigned char head[AUDIT_HASH_BYTES]; /* as the header has it */
@@ -226,7 +229,8 @@ static bool check_signature(struct verifying *v, const struct audit_line *line)
 static bool take_header(struct verifying *v, const struct audit_line *line, bool key_known)
 {
     unsigned char key[32];
-    if (json_get_int(line->content, "org.parta.audit", 0) != 1 || !decode(line->content, "public_key", key, 32) ||
+    int64_t version = json_get_int(line->content, "org.parta.audit", 0);
+    if (version < 1 || version > HEADER_VERSION || !decode(line->content, "public_key", key, 32) ||
         !decode(line->content, "head", v->head, sizeof v->head))
         return broken(v, "the file does not begin with the header of an audit log");
     if (key_known && !bytes_equal(key, v->key, sizeof key))
@@ -234,21 +238,24 @@ static bool take_header(struct verifying *v, const struct audit_line *line, bool
     memcpy(v->key, key, sizeof key);
     v->entries = json_get_int(line->content, "entries", -1);
     v->partial = json_get_string(line->content, "school") != NULL;
+    v->old_part = v->partial && version == 1;
     return check_hash(v, line) && check_signature(v, line);
 }
 
-/* In a school's part the numbers of others' entries are missing, and with them what prev names: there each entry is
- * held by its own signature alone, and what was left out shows only against the whole log. */
+/* Numbers rise, and what follows what says prev. In a school's part others' entries are missing, and with them what
+ * prev names: there each entry is held by its own signature alone, and what was left out in the middle shows only
+ * against the whole log. */
 static bool check_place(struct verifying *v, const struct audit_line *line)
 {
     unsigned char prev[AUDIT_HASH_BYTES];
     int64_t seq = json_get_int(line->content, "seq", 0);
-    if (v->partial ? seq <= v->seq : seq != v->seq + 1)
-        return broken(v, "an entry before it is missing, or entries have changed places");
+    if (seq <= v->seq)
+        return broken(v, "entries have changed places");
     v->fault->seq = seq;
     if (!decode(line->content, "prev", prev, sizeof prev))
         return broken(v, "it does not name the entry before");
-    return v->partial || bytes_equal(prev, v->last, sizeof prev) || broken(v, "the entry before it is another one");
+    return v->partial || bytes_equal(prev, v->last, sizeof prev) ||
+           broken(v, "the entry before it is missing or another one");
 }
 
 static bool take_entry(struct verifying *v, const struct audit_line *line)
@@ -271,12 +278,14 @@ static bool check_end(struct verifying *v)
     v->fault->seq = v->seq + 1;
     if (v->n != v->entries)
         return broken(v, "entries are missing at the end, or there are more than the header says");
-    if (!v->partial && !bytes_equal(v->last, v->head, sizeof v->head))
+    if (!v->old_part && !bytes_equal(v->last, v->head, sizeof v->head))
         return broken(v, "the last entry is not the one that the header names");
     if (v->known_seq <= 0 || v->known_seen)
         return true;
-    return broken(v, v->partial ? "the head that was noted is not an entry of this part: check it against the whole log"
-                                : "the log is shorter than when its head was noted");
+    return broken(v, v->partial
+                         ? "the head that was noted is not an entry of this part: note the part's own, or check the "
+                           "whole log"
+                         : "the log is shorter than when its head was noted");
 }
 
 static bool take_known(struct verifying *v, const char *head)

@@ -2,12 +2,13 @@
  *
  * An entry is canonical JSON: {"seq", "ts", "actor", "act", "school", "subject", "details", "reason", "prev"}; "prev"
  * is the hash of the entry before, in unpadded base64 (of the first: 32 zero bytes). Its hash is BLAKE2b-256 of these
- * bytes, its signature the server's ed25519 of the hash. Whoever alters, drops, swaps or cuts entries breaks a hash, a
- * number or, at the end, what an earlier export or `parta audit head` said; audit_verify finds the first. Entries hold
- * opaque ids and sourcedIds, never names, addresses or what was written: they outlive an erasure.
+ * bytes, its signature the server's ed25519 of the hash. Numbers rise with the time, and their gaps say nothing (A1).
+ * Whoever alters, drops, swaps or cuts entries breaks a hash, a number or, at the end, what an earlier export or `parta
+ * audit head` said; audit_verify finds the first. Entries hold opaque ids and sourcedIds, never names, addresses or
+ * what was written: they outlive an erasure.
  *
  * An exported file is one JSON object a line: {"entry": "…", "hash": "…", "signature": "…"}. The first line is a header
- * of the same form, whose entry says what was there when the file was made: {"org.parta.audit": 1, "server", "key_id",
+ * of the same form, whose entry says what was there when the file was made: {"org.parta.audit": 2, "server", "key_id",
  * "public_key", "entries", "head"}, and "school" for the part of one school. */
 #ifndef PARTA_POLICY_AUDIT_AUDIT_H
 #define PARTA_POLICY_AUDIT_AUDIT_H
@@ -44,8 +45,9 @@ bool audit_append(struct tx *tx, const struct signing_key *key, const struct aud
 bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
                   struct text *out);
 
-/* "<number> <hash>" of the newest entry: to be kept elsewhere, against a log that is cut off at its end. */
-void audit_head_text(struct db *db, struct text *out);
+/* "<number> <hash>" of the newest entry, of a school's part if one is given: to be kept elsewhere, against a log that
+ * is cut off at its end. */
+void audit_head_text(struct db *db, school_no school, struct text *out);
 
 struct audit_fault {
     int64_t seq;      /* of the first broken entry; 0: the header */

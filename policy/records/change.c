@@ -128,6 +128,20 @@ static const char *sourced_id_draw(const char *given, char drawn[32])
     return drawn;
 }
 
+/* Asked behind the gate. What a school's own office names stands inside the school's name: by a free choice it would
+ * learn what other schools have (A1), or sit in wait for the record of another's roster to come. given NULL: drawn. */
+static bool id_fits(const struct changing_records *c, school_no school, const char *given, bool taken)
+{
+    char *own = c->actor->user != 0 && given != NULL ? schools_sourced_id(c->tx->db, school) : NULL;
+    size_t len = own != NULL ? strlen(own) : 0;
+    bool inside = own == NULL || (strncmp(given, own, len) == 0 && given[len] == ':' && given[len + 1] != '\0');
+    free(own);
+    if (!inside)
+        return error_set(c->e, ERROR_INVALID_PARAM,
+                         "A sourcedId that a school gives begins with the school's own and a colon.");
+    return given == NULL || !taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another's.");
+}
+
 /* --- People --- */
 
 static bool person_fits(const struct changing_records *c, const struct person_row *person)
@@ -138,14 +152,8 @@ static bool person_fits(const struct changing_records *c, const struct person_ro
            error_set(c->e, ERROR_INVALID_PARAM, "A person needs a name.");
 }
 
-static bool id_is_free(const struct changing_records *c, const char *sourced_id)
-{
-    return sourced_id == NULL || people_by_sourced_id(c->tx->db, sourced_id) == 0 ||
-           error_set(c->e, ERROR_CONFLICT, "This sourcedId is another person's.");
-}
-
 /* A new record for that account; the name follows with reconciling. */
-static bool person_insert(struct doing *d, user_no account, const struct person_row *person)
+static bool person_insert(struct doing *d, school_no school, user_no account, const struct person_row *person)
 {
     char drawn[32];
     struct person_row row = *person;
@@ -154,17 +162,18 @@ static bool person_insert(struct doing *d, user_no account, const struct person_
     row.source = SOURCE_SCHOOL;
     row.ended = false;
     reconcile_touch(d->s, account);
-    return people_put(d->c->tx->db, &row) || failed(d->c);
+    return id_fits(d->c, school, person->sourced_id, people_by_sourced_id(d->c->tx->db, row.sourced_id) != 0) &&
+           (people_put(d->c->tx->db, &row) || failed(d->c));
 }
 
 static user_no person_new(struct changing_records *c, const struct person_row *person, school_no school)
 {
     struct doing d;
-    if (!id_is_free(c, person->sourced_id) || !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
+    if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
     const struct new_account account = {.state = person->enabled ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED};
     user_no user = account_insert(c->tx, &account, c->e);
-    bool good = user != 0 && person_insert(&d, user, person);
+    bool good = user != 0 && person_insert(&d, school, user, person);
     return finish(&d, good, "person.create", school, good ? subject_json(c, user, 0, 0) : NULL, NULL) ? user : 0;
 }
 
@@ -219,10 +228,11 @@ user_no change_person_of_account(struct changing_records *c, user_no account, co
                                  school_no school)
 {
     struct doing d;
-    if (!person_fits(c, person) || !id_is_free(c, person->sourced_id) || !account_fits(c, account) ||
+    if (!person_fits(c, person) || !account_fits(c, account) ||
         !start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school}))
         return 0;
-    bool good = person_insert(&d, account, person) && (users_set_state(c->tx, account, ACCOUNT_ACTIVE) || failed(c));
+    bool good =
+        person_insert(&d, school, account, person) && (users_set_state(c->tx, account, ACCOUNT_ACTIVE) || failed(c));
     return finish(&d, good, "person.admit", school, subject_json(c, account, 0, 0), NULL) ? account : 0;
 }
 
@@ -495,10 +505,10 @@ static class_no class_new(struct changing_records *c, const struct class_row *cl
     row.ended = false;
     if (!school_is(c, class->school))
         return 0;
-    if (classes_by_sourced_id(c->tx->db, row.sourced_id) != 0)
-        return error_set(c->e, ERROR_CONFLICT, "This sourcedId is another class's.");
     if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = class->school}))
         return 0;
+    if (!id_fits(c, class->school, class->sourced_id, classes_by_sourced_id(c->tx->db, row.sourced_id) != 0))
+        return finish(&d, false, "class.create", class->school, NULL, NULL);
     row.no = classes_put(c->tx->db, &row);
     reconcile_school(d.s, class->school);
     reconcile_class(d.s, row.no);
@@ -575,6 +585,7 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
     struct doing d;
     char drawn[32];
     bool fresh = school->no == 0;
+    school_no no = 0;
     struct school_row row = {.source = SOURCE_SCHOOL};
     if (!name_fits(c, school->name))
         return 0;
@@ -586,14 +597,14 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
         row.sourced_id = sourced_id_draw(school->sourced_id, drawn);
     row.name = school->name;
     bool taken = fresh && schools_by_sourced_id(c->tx->db, row.sourced_id) != 0;
-    bool good = (!taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another school's.")) &&
-                version_fits(c, row.version, fresh ? 0 : if_version) &&
+    bool good = version_fits(c, row.version, fresh ? 0 : if_version) &&
                 start(&d, c, ACT_RECORDS_WRITE,
                       &(struct subject){.school = row.no, .roster_kept = source_is_roster(row.source)});
-    school_no no = good ? schools_put(c->tx->db, &row) : 0;
     if (good) {
+        bool free_ = !taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another school's.");
+        no = free_ ? schools_put(c->tx->db, &row) : 0;
         reconcile_school(d.s, no);
-        good = finish(&d, no != 0 || failed(c), fresh ? "school.create" : "school.update", no, NULL, NULL);
+        good = finish(&d, no != 0 || (free_ && failed(c)), fresh ? "school.create" : "school.update", no, NULL, NULL);
     }
     school_row_finish(&row);
     return good ? no : 0;

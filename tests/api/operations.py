@@ -285,9 +285,10 @@ def audit(tap, office):
     acts = {e["entry"]["act"] for e in entries}
     tap.ok("policy.set" in acts and all(e["entry"]["school"] == "s1" for e in entries), "J2: a school's acts are in its part of the log", acts)
     every = office.pages(office.operator, "listAudit", 50)
-    tap.ok([e["entry"]["seq"] for e in every] == list(range(1, len(every) + 1)), "the whole log has no gap", len(every))
+    numbers = [e["entry"]["seq"] for e in every]
+    tap.ok(numbers == sorted(set(numbers)) and numbers[-1] - numbers[0] > len(numbers), "numbers rise, and do not count (A1)", numbers[:5])
     newest = office.ok(office.operator, "listAudit", {"newest": "true", "limit": 3})["items"]
-    tap.ok([e["entry"]["seq"] for e in newest] == [len(every) - i for i in range(3)], "or newest first", newest)
+    tap.ok([e["entry"]["seq"] for e in newest] == numbers[:-4:-1], "or newest first", newest)
     head = office.ok(office.operator, "getAuditHead")["head"]
     whole = office.ok(office.operator, "exportAudit").decode()
     path = office.server.folder + "/audit.log"

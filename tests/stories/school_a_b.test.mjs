@@ -181,6 +181,76 @@ function routesWith(parameter) {
     return [...table].map(([, method, path]) => [method, path]).filter(([, path]) => path.includes(`{${parameter}}`));
 }
 
+test("A1: names and numbers tell nothing of what other schools have", async () => {
+    const there = await w.still(w.one({ school: w.there, role: "class_teacher" }));
+    const office = await w.still(w.one({ school: w.there, role: "administrator" }));
+    const alias = "#shakhmaty:school.example";
+    const path = `/_matrix/client/v3/directory/room/${q(alias)}`;
+    const rooms = [];
+    for (const who of [teacher, there]) {
+        const { room_id } = await who.createRoom({ name: "Шахматы" });
+        rooms.push(room_id);
+        await who.createAlias(alias, room_id);
+        await who.createRoom({ name: "Шашки", room_alias_name: "shashki" });
+        await assert.rejects(who.createRoom({ name: "Шашки", room_alias_name: "shashki" }), (e) => e.httpStatus === 400);
+    }
+    for (const [who, room] of [[teacher, rooms[0]], [there, rooms[1]]]) {
+        assert.equal((await who.getRoomIdForAlias(alias)).room_id, room, "each school has its own");
+        await who.sendStateEvent(room, "m.room.canonical_alias", { alias }, "");
+    }
+    await there.deleteAlias(alias);
+    assert.equal((await teacher.getRoomIdForAlias(alias)).room_id, rooms[0]);
+    const own = await w.server.request("PUT", path, { token: teacher.getAccessToken(), body: { room_id: rooms[0] } });
+    assert.equal(own.status, 409, "one's own school's names are taken");
+
+    /* sourcedIds: the same answer for what another school has and for what nobody has; asked behind the gate */
+    const someone = { school: HERE, role: "staff", given_name: "Ян", family_name: "Новый" };
+    const theirs = await w.do(w.operator, "POST", "/people", { ...someone, school: ELSEWHERE, person: "their-own" });
+    await w.do(w.operator, "POST", "/classes", { school: ELSEWHERE, title: "1Щ", class: "their-class" });
+    assert.ok(theirs.user_id);
+    for (const [url, body, taken, free] of [
+        ["/people", { ...someone }, { person: "their-own" }, { person: "nobodys" }],
+        ["/classes", { school: HERE, title: "1Щ" }, { class: "their-class" }, { class: "nobodys" }],
+        ["/schools", { name: "Школа" }, { school: ELSEWHERE }, { school: "nobodys" }],
+    ])
+        for (const who of [w.office, teacher]) {
+            const [a, b] = [await w.api(who, "POST", url, { ...body, ...taken }), await w.api(who, "POST", url, { ...body, ...free })];
+            assert.ok(a.status >= 400, url);
+            assert.deepEqual([a.status, a.body], [b.status, b.body], url);
+        }
+    await w.do(w.office, "POST", "/people", { ...someone, person: `${HERE}:77` });
+    await w.no(409, undefined, w.office, "POST", "/people", { ...someone, person: `${HERE}:77` });
+
+    /* numbers: how many others made meanwhile is not in them */
+    const link = async (who, school) =>
+        Number((await w.do(who, "POST", "/links", { kind: "school", school, role: "staff" })).link);
+    const entry = async (who, school) =>
+        (await w.do(who, "GET", `/audit?school=${school}&newest=true&limit=1`)).items[0].entry.seq;
+    const report = async (who, about) => {
+        const asked = await w.server.request("POST", `/_matrix/client/v3/users/${q(about)}/report`, {
+            token: who.getAccessToken(),
+            body: { reason: "проверка" },
+        });
+        assert.equal(asked.status, 200, JSON.stringify(asked.body));
+    };
+    const newest = async () => Math.max(...(await w.do(w.office, "GET", `/reports?school=${HERE}`)).items.map((r) => r.report));
+    const firsts = { link: await link(w.office, HERE), entry: await entry(w.office, HERE) };
+    await report(pupil, classmate.getUserId());
+    firsts.report = await newest();
+    await link(office, ELSEWHERE);
+    const seconds = { link: await link(w.office, HERE), entry: await entry(w.office, HERE) };
+    await report(pupil, classmate.getUserId());
+    seconds.report = await newest();
+    for (const kind of Object.keys(firsts)) {
+        assert.ok(Number.isSafeInteger(seconds[kind]) && firsts[kind] > 2 ** 40, JSON.stringify({ firsts, seconds }));
+        assert.ok(seconds[kind] > firsts[kind] + 100, `${kind}: ${firsts[kind]}, ${seconds[kind]}`);
+    }
+    const head = async () => (await w.do(w.office, "GET", `/audit/head?school=${HERE}`)).head;
+    const before = await head();
+    await link(office, ELSEWHERE);
+    assert.equal(await head(), before, "the log of a school ends with its own entries");
+});
+
 test("A1: every route that takes a room or a person answers an outsider alike, be there one or not", async () => {
     const values = {
         eventType: "m.room.topic",

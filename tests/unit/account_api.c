@@ -537,19 +537,43 @@ static int start_school(void **state)
 /* school.md A3, A6 */
 static void in_a_school_who_is_not_confirmed_sees_nothing(void **state)
 {
-    static const struct exchange PENDING[] = {
+    expect("POST", CLIENT "/register", NULL,
+           "{\"password\": \"correct horse\", \"auth\": {\"type\": \"m.login.dummy\"}}", 200, "");
+    char *one = said("access_token"), *id = said("user_id");
+    char *profile = filled(CLIENT "/profile/%s", id), *name = filled(CLIENT "/profile/%s/displayname", id);
+    const struct exchange PENDING[] = {
         {"GET", CLIENT "/account/whoami", NULL, 200, ""},
-        {"GET", CLIENT "/profile/" ANNA, NULL, 403, "M_FORBIDDEN"},
+        {"GET", profile, NULL, 403, "M_FORBIDDEN"},
         {"GET", CLIENT "/devices", NULL, 403, "M_FORBIDDEN"},
-        {"PUT", CLIENT "/profile/" ANNA "/displayname", "{\"displayname\": \"A\"}", 403, "M_FORBIDDEN"},
+        {"PUT", name, "{\"displayname\": \"A\"}", 403, "M_FORBIDDEN"},
         {"GET", "/.well-known/matrix/support", NULL, 200, ""},
         {"POST", CLIENT "/logout", NULL, 200, ""},
     };
-    char *one = anna();
     EXCHANGE(PENDING, one);
-    expect("GET", CLIENT "/profile/" ANNA, NULL, NULL, 403, "M_FORBIDDEN");
+    expect("GET", profile, NULL, NULL, 403, "M_FORBIDDEN");
     expect("GET", CLIENT "/profile/@nobody:school.example", NULL, NULL, 403, "M_FORBIDDEN");
     free(one);
+    free(id);
+    free(profile);
+    free(name);
+}
+
+/* A1, A5: a Matrix ID is drawn whatever somebody asks for, so that no name is taken, and none tells anything. */
+static void in_a_school_nobody_chooses_an_id(void **state)
+{
+    char *first = NULL;
+    for (int i = 0; i < 2; ++i) {
+        expect("GET", CLIENT "/register/available?username=anna", NULL, NULL, 200, "");
+        expect("POST", CLIENT "/register", NULL,
+               "{\"username\": \"anna\", \"password\": \"correct horse\", \"auth\": {\"type\": \"m.login.dummy\"}}",
+               200, "");
+        char *id = said("user_id");
+        assert_string_not_equal(id, ANNA);
+        assert_true(first == NULL || strcmp(first, id) != 0);
+        free(first);
+        first = id;
+    }
+    free(first);
 }
 
 static void the_shared_secret_needs_a_nonce_and_the_right_digest(void **state)
@@ -606,6 +630,7 @@ int main(void)
         TEST(account_data_is_for_its_owner, start_open),
         TEST(what_the_server_offers_is_said, start_open),
         TEST(in_a_school_who_is_not_confirmed_sees_nothing, start_school),
+        TEST(in_a_school_nobody_chooses_an_id, start_school),
         TEST(the_shared_secret_needs_a_nonce_and_the_right_digest, start_school),
         TEST(guessing_a_password_is_limited, start_limited),
     };

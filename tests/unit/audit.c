@@ -159,7 +159,7 @@ static void test_j2_whole(void **state)
     text_finish(&empty_log);
 
     struct text out = written(&f), head = TEXT_INIT;
-    audit_head_text(f.db, &head);
+    audit_head_text(f.db, 0, &head);
     assert_false(writer_run(f.writer, job_note_and_fail, &f.key, &e)); /* what was refused is not in the log */
     assert_true(audit_verify(out.data, out.len, f.key.public, head.data, &n, &fault));
     assert_int_equal(n, ENTRIES);
@@ -210,7 +210,7 @@ static void test_j2_forged(void **state)
     assert_false(audit_verify(forged.data, forged.len, f.key.public, NULL, &n, &fault));
     assert_true(audit_verify(forged.data, forged.len, NULL, NULL, &n, &fault));
     struct text longer = written(&f); /* the log grows, its head is noted; then the shorter file is shown */
-    audit_head_text(f.db, &true_head);
+    audit_head_text(f.db, 0, &true_head);
     assert_true(audit_verify(shorter.data, shorter.len, f.key.public, NULL, &n, &fault));
     assert_false(audit_verify(shorter.data, shorter.len, f.key.public, true_head.data, &n, &fault));
     assert_string_equal(fault.what, "the log is shorter than when its head was noted");

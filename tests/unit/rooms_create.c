@@ -11,6 +11,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/rooms/read/directory.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "tests/unit/fixture.h"
 
@@ -147,7 +148,7 @@ static void what_cannot_be_is_refused_by_its_code_and_leaves_no_room(void **stat
         char *id = rooms_id_of(f.db, taken + 1);
         assert_null(id);
     }
-    assert_int_equal(aliases_find(f.db, "#taken:school.example", NULL), taken);
+    assert_int_equal(directory_find(f.db, false, "#taken:school.example", 0), taken);
 }
 
 static void initial_state_wins_over_the_preset_and_the_name_over_it(void **state)

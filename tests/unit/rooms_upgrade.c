@@ -11,6 +11,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/rooms/read/directory.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "tests/unit/fixture.h"
 
@@ -79,7 +80,7 @@ static void assert_moved(room_no old, room_no new, const char *alias)
     assert_state(new, "x.club.rules", "", NULL);
     assert_state(new, "m.room.canonical_alias", "", wanted);
     assert_state(old, "m.room.canonical_alias", "", "{}");
-    assert_int_equal(aliases_find(f.db, alias, NULL), new);
+    assert_int_equal(directory_find(f.db, false, alias, 0), new);
     assert_int_equal(memberships_of(f.db, new, vera), MEMBERSHIP_BAN);
     assert_int_equal(memberships_of(f.db, new, boris), MEMBERSHIP_NONE);
     assert_int_equal(memberships_of(f.db, old, boris), MEMBERSHIP_JOIN);
@@ -178,7 +179,7 @@ static void who_may_not_changes_nothing(void **state)
     assert_int_equal(fixture_upgrade(&f, old, vera, "12", NULL, &e), 0);
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_state(old, "m.room.tombstone", "", NULL);
-    assert_int_equal(aliases_find(f.db, "#kept:school.example", NULL), old);
+    assert_int_equal(directory_find(f.db, false, "#kept:school.example", 0), old);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/member_set.h"
+#include "homeserver/rooms/read/directory.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -27,7 +28,7 @@ static bool has_power(struct room *room, struct tx *tx, user_no user)
 static bool set_alias(struct tx *tx, void *arg, struct error *e)
 {
     const struct act_on *act = arg;
-    struct room *room = room_open_by_id(act->rooms, tx, act->room_id, e);
+    struct room *room = gate_open(act->rooms, tx, act->room_id, act->user, e);
     if (room == NULL)
         return false;
     if (!name_valid(act->alias, ID_BYTES_MAX))
@@ -46,17 +47,16 @@ static bool set_alias(struct tx *tx, void *arg, struct error *e)
 static bool delete_alias(struct tx *tx, void *arg, struct error *e)
 {
     const struct act_on *act = arg;
-    user_no creator = 0;
-    room_no no = aliases_find(tx->db, act->alias, &creator);
+    room_no no = directory_find(tx->db, rooms_settings(act->rooms)->school_mode, act->alias, act->user);
     struct room *room = no != 0 ? room_open(act->rooms, tx, no) : NULL;
-    if (room == NULL || !gate_may_see(rooms_settings(act->rooms)->school_mode, tx->db, no, act->user))
+    if (room == NULL)
         return error_set(e, ERROR_NOT_FOUND, "There is no such alias.");
     if (!gate_room(act->rooms, tx->db, ACT_ALIAS, no, act->user, 0, NULL, NULL, e))
         return false;
-    if (creator != act->user && !act->admin &&
+    if (aliases_creator(tx->db, act->alias, no) != act->user && !act->admin &&
         !(member_set_has(room_joined(room, tx), act->user) && has_power(room, tx, act->user)))
         return error_set(e, ERROR_FORBIDDEN, "You may not delete this alias.");
-    return aliases_delete(tx, act->alias);
+    return aliases_delete(tx, act->alias, no);
 }
 
 static bool publish(struct tx *tx, void *arg, struct error *e)

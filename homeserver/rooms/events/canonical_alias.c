@@ -26,7 +26,7 @@ static bool check(struct room *room, struct tx *tx, const json_t *before, const 
         return true;
     if (!json_is_string(alias) || !alias_valid(json_string_value(alias)))
         return error_set(e, ERROR_INVALID_PARAM, "This is not a room alias.");
-    if (names(before, json_string_value(alias)) || aliases_find(tx->db, json_string_value(alias), NULL) == room->no)
+    if (names(before, json_string_value(alias)) || aliases_creator(tx->db, json_string_value(alias), room->no) != 0)
         return true;
     return error_set(e, ERROR_BAD_ALIAS, NULL);
 }

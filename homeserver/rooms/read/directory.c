@@ -10,8 +10,12 @@
 
 room_no directory_find(struct db *db, bool school_mode, const char *alias, user_no user)
 {
-    room_no room = aliases_find(db, alias, NULL);
-    return room != 0 && gate_may_see(school_mode, db, room, user) ? room : 0;
+    room_no found = 0;
+    struct stmt *q = aliases_rooms(db, alias);
+    while (found == 0 && stmt_next(q))
+        found = gate_may_see(school_mode, db, col_int(q, 0), user) ? col_int(q, 0) : 0;
+    stmt_end(q);
+    return found;
 }
 
 bool directory_token(const char *token, size_t *from)

@@ -12,7 +12,7 @@
 
 struct db;
 
-/* The room an alias leads to, as user may learn it (A1); 0: none. user 0: somebody not signed in. */
+/* The room an alias leads to, of those that user may learn of (A1); 0: none. user 0: somebody not signed in. */
 room_no directory_find(struct db *db, bool school_mode, const char *alias, user_no user);
 
 /* A search of the published rooms. */

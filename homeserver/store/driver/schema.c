@@ -375,6 +375,15 @@ static const char *const MIGRATIONS[] = {
     /* 9: an erasure goes over what there is twice, and then over the files (policy/privacy/erasure.h). */
     "ALTER TABLE erasures ADD COLUMN left_ms INTEGER;"      /* NULL: the person may still be in rooms */
     "ALTER TABLE erasures ADD COLUMN scrubbed_ms INTEGER;", /* NULL: the files may still hold what was erased */
+
+    /* 10: an alias is a name inside a school (store/matrix/rooms.h) */
+    "CREATE TABLE aliases_by_room ("
+    " alias TEXT NOT NULL, room_no INTEGER NOT NULL REFERENCES rooms, creator INTEGER NOT NULL REFERENCES users,"
+    " PRIMARY KEY (alias, room_no)) STRICT;"
+    "INSERT INTO aliases_by_room (alias, room_no, creator) SELECT alias, room_no, creator FROM aliases;"
+    "DROP TABLE aliases;"
+    "ALTER TABLE aliases_by_room RENAME TO aliases;"
+    "CREATE INDEX aliases_room ON aliases (room_no);",
 };
 
 int schema_version(void)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
@@ -102,6 +103,15 @@ stream_pos tx_next_pos(struct tx *tx)
     if (w->own.at.next == w->own.at.reserved)
         reserve(w, w->own.at.reserved + RESERVE_AHEAD); /* a failure is sticky: this job will be rolled back */
     return ++w->own.at.next;
+}
+
+#define NUMBERS_SINCE_MS INT64_C(1577836800000) /* 2020-01-01 */
+#define NUMBERS_A_MS 4096
+
+int64_t tx_number_after(const struct tx *tx, int64_t last)
+{
+    int64_t drawn = (tx->now_ms - NUMBERS_SINCE_MS) * NUMBERS_A_MS + random_uniform(NUMBERS_A_MS);
+    return drawn > last ? drawn : last + 1 + random_uniform(16); /* many in one job, or a clock that was set back */
 }
 
 static void *grown(void *array, size_t n, size_t *cap, size_t item)

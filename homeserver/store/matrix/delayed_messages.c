@@ -13,9 +13,9 @@ static const struct statement TEXTS[COUNT] = {
     [DUE] = "SELECT h.held_no, h.room_no, h.sender, d.device_no, h.txn_id, h.about, h.type, h.content, h.due_ms,"
             " h.created_ms FROM held_messages h LEFT JOIN devices d ON d.device_no = h.device_no"
             " AND d.user_no = h.sender WHERE h.due_ms <= $1 AND h.held_no <= $2 ORDER BY h.due_ms, h.held_no LIMIT 1",
-    [INSERT] =
-        "INSERT INTO held_messages (room_no, sender, device_no, txn_id, about, type, content, due_ms, created_ms)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING held_no",
+    [INSERT] = "INSERT INTO held_messages (held_no, room_no, sender, device_no, txn_id, about, type, content, due_ms, "
+               "created_ms)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING held_no",
     [DELETE] = "DELETE FROM held_messages WHERE held_no = $1",
     [FORGET] = "DELETE FROM held_messages WHERE sender = $1",
 };
@@ -60,8 +60,9 @@ bool delayed_messages_next(struct stmt *q, struct delayed_message *row)
 
 int64_t delayed_messages_insert(struct tx *tx, const struct delayed_message *row)
 {
-    return db_insert(tx->db, &HELD, INSERT, "iiittttii", row->room, row->sender, row->device, row->txn_id, row->about,
-                     row->type, row->content, row->due_ms, row->created_ms);
+    int64_t no = tx_number_after(tx, delayed_messages_last(tx->db));
+    return db_insert(tx->db, &HELD, INSERT, "iiiittttii", no, row->room, row->sender, row->device, row->txn_id,
+                     row->about, row->type, row->content, row->due_ms, row->created_ms);
 }
 
 bool delayed_messages_delete(struct tx *tx, int64_t no)

@@ -10,7 +10,9 @@ enum {
     GET,
     PUBLISHED,
     OWNED,
-    ALIAS_FIND,
+    ALIAS_ROOMS,
+    ALIAS_CREATOR,
+    ALIAS_TAKEN,
     ALIASES_OF,
     INSERT,
     SET_ID,
@@ -27,7 +29,13 @@ static const struct statement TEXTS[COUNT] = {
     [GET] = ROW "WHERE room_no = $1",
     [PUBLISHED] = ROW "WHERE published = 1 ORDER BY room_no",
     [OWNED] = "SELECT MIN(room_no) FROM rooms WHERE owner = $1 AND kind = $2",
-    [ALIAS_FIND] = "SELECT room_no, creator FROM aliases WHERE alias = $1",
+    [ALIAS_ROOMS] = "SELECT room_no FROM aliases WHERE alias = $1 ORDER BY room_no",
+    [ALIAS_CREATOR] = "SELECT creator FROM aliases WHERE alias = $1 AND room_no = $2",
+    /* By a room that has a school with this one in common, or has none like this one. */
+    [ALIAS_TAKEN] = "SELECT 1 FROM aliases a WHERE a.alias = $1 AND (EXISTS (SELECT 1 FROM room_schools x"
+                    " JOIN room_schools y ON y.school_no = x.school_no WHERE x.room_no = a.room_no AND y.room_no = $2)"
+                    " OR (NOT EXISTS (SELECT 1 FROM room_schools x WHERE x.room_no = a.room_no)"
+                    " AND NOT EXISTS (SELECT 1 FROM room_schools y WHERE y.room_no = $2))) LIMIT 1",
     [ALIASES_OF] = "SELECT alias FROM aliases WHERE room_no = $1 ORDER BY alias",
     [INSERT] = {"INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)"
                 " RETURNING room_no",
@@ -35,8 +43,8 @@ static const struct statement TEXTS[COUNT] = {
     [SET_ID] = "UPDATE rooms SET room_id = $2 WHERE room_no = $1",
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
     [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1",
     [ALIASES_FORGET] = "DELETE FROM aliases WHERE creator = $1",
+    [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1 AND room_no = $2",
     [ALIASES_MOVE] = "UPDATE aliases SET room_no = $2 WHERE room_no = $1",
 };
 STATEMENTS(ROOMS, "rooms", TEXTS);
@@ -74,14 +82,14 @@ struct stmt *rooms_published(struct db *db)
     return db_query(db, &ROOMS, PUBLISHED, "");
 }
 
-room_no aliases_find(struct db *db, const char *alias, user_no *creator)
+struct stmt *aliases_rooms(struct db *db, const char *alias)
 {
-    struct stmt *q = db_query(db, &ROOMS, ALIAS_FIND, "t", alias);
-    room_no room = stmt_next(q) ? col_int(q, 0) : 0;
-    if (room != 0 && creator != NULL)
-        *creator = col_int(q, 1);
-    stmt_end(q);
-    return room;
+    return db_query(db, &ROOMS, ALIAS_ROOMS, "t", alias);
+}
+
+user_no aliases_creator(struct db *db, const char *alias, room_no room)
+{
+    return db_int(db, &ROOMS, ALIAS_CREATOR, 0, "ti", alias, room);
 }
 
 struct stmt *aliases_of_room(struct db *db, room_no room)
@@ -106,12 +114,13 @@ bool rooms_set_published(struct tx *tx, room_no room, bool published)
 
 bool aliases_insert(struct tx *tx, const char *alias, room_no room, user_no creator)
 {
-    return db_rows(tx->db, &ROOMS, ALIAS_INSERT, "tii", alias, room, creator) == 1;
+    return db_int(tx->db, &ROOMS, ALIAS_TAKEN, 0, "ti", alias, room) == 0 &&
+           db_rows(tx->db, &ROOMS, ALIAS_INSERT, "tii", alias, room, creator) == 1;
 }
 
-bool aliases_delete(struct tx *tx, const char *alias)
+bool aliases_delete(struct tx *tx, const char *alias, room_no room)
 {
-    return db_run(tx->db, &ROOMS, ALIAS_DELETE, "t", alias);
+    return db_run(tx->db, &ROOMS, ALIAS_DELETE, "ti", alias, room);
 }
 
 bool aliases_forget(struct tx *tx, user_no creator)

@@ -13,8 +13,9 @@
     " middle_name, birth_date, note, decided_by, decided_ms, reason, created_ms, version FROM applications "
 #define OPEN "state IN ('begun', 'waiting')"
 
-enum { GET, OPEN_OF, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
+enum { LAST, GET, OPEN_OF, QUERY, SAME, BEGUN, ANY_OPEN, INSERT, SET_PERSON, WAIT, WITHDRAW_ALL, DECIDE, FORGET, N };
 static const struct statement TEXTS[N] = {
+    [LAST] = "SELECT max(application_no) FROM applications",
     [GET] = ROW "WHERE application_no = $1",
     [OPEN_OF] = ROW "WHERE user_no = $1 AND kind <> 'correction' AND " OPEN " ORDER BY application_no",
     [QUERY] = ROW "WHERE application_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
@@ -24,10 +25,12 @@ static const struct statement TEXTS[N] = {
              " AND coalesce(class_no, 0) = $4 AND role = $5 AND coalesce(child, 0) = $6 AND " OPEN,
     [BEGUN] = "SELECT application_no FROM applications WHERE user_no = $1 AND link_no = $2 AND state = 'begun'",
     [ANY_OPEN] = "SELECT 1 FROM applications WHERE user_no = $1 AND " OPEN " LIMIT 1",
-    [INSERT] = "INSERT INTO applications (kind, state, user_no, link_no, school_no, class_no, role, child, given_name,"
-               " family_name, middle_name, birth_date, note, created_ms)"
-               " VALUES ($1, $2, $3, nullif($4, 0), $5, nullif($6, 0), $7, nullif($8, 0), $9, $10, $11, $12, $13, $14)"
-               " RETURNING application_no",
+    [INSERT] =
+        "INSERT INTO applications (application_no, kind, state, user_no, link_no, school_no, class_no, role, child, "
+        "given_name,"
+        " family_name, middle_name, birth_date, note, created_ms)"
+        " VALUES ($1, $2, $3, $4, nullif($5, 0), $6, nullif($7, 0), $8, nullif($9, 0), $10, $11, $12, $13, $14, $15)"
+        " RETURNING application_no",
     [SET_PERSON] = "UPDATE applications SET given_name = $2, family_name = $3, middle_name = $4, birth_date = $5,"
                    " note = $6, version = version + 1 WHERE application_no = $1 AND " OPEN,
     [WAIT] = "UPDATE applications SET state = 'waiting', version = version + 1"
@@ -167,9 +170,10 @@ application_no applications_insert(struct tx *tx, const struct application_row *
 {
     char birth[DAY_TEXT_BYTES];
     const struct applicant *p = &row->person;
-    return db_insert(tx->db, &APPLICATIONS, INSERT, "ttiiiitittttti", KINDS[row->kind], STATES[row->state], row->user,
-                     row->link, row->school, row->class, role_word(row->role), row->child, p->given, p->family,
-                     p->middle, birth_word(p->birth, birth), p->note, tx->now_ms);
+    application_no no = tx_number_after(tx, db_int(tx->db, &APPLICATIONS, LAST, 0, ""));
+    return db_insert(tx->db, &APPLICATIONS, INSERT, "ittiiiitittttti", no, KINDS[row->kind], STATES[row->state],
+                     row->user, row->link, row->school, row->class, role_word(row->role), row->child, p->given,
+                     p->family, p->middle, birth_word(p->birth, birth), p->note, tx->now_ms);
 }
 
 bool applications_set_person(struct tx *tx, application_no no, const struct applicant *p)

@@ -12,7 +12,7 @@ enum { HEAD, INSERT, FORWARD, BACKWARD, COUNT };
 #define ROW "SELECT seq, entry, hash, signature, school_no, act, actor FROM audit WHERE "
 
 static const struct statement TEXTS[COUNT] = {
-    [HEAD] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [HEAD] = "SELECT seq, hash FROM audit WHERE $1 = 0 OR school_no = $1 ORDER BY seq DESC LIMIT 1",
     [INSERT] = "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [FORWARD] = ROW "seq > $1" WHICH " ORDER BY seq LIMIT $2",
@@ -20,12 +20,12 @@ static const struct statement TEXTS[COUNT] = {
 };
 STATEMENTS(AUDIT, "audit", TEXTS);
 
-int64_t audit_head(struct db *db, unsigned char hash[AUDIT_HASH_BYTES])
+int64_t audit_head(struct db *db, school_no school, unsigned char hash[AUDIT_HASH_BYTES])
 {
     int64_t seq = 0;
     size_t len;
     memset(hash, 0, AUDIT_HASH_BYTES);
-    struct stmt *q = db_query(db, &AUDIT, HEAD, "");
+    struct stmt *q = db_query(db, &AUDIT, HEAD, "i", school);
     if (stmt_next(q)) {
         const void *bytes = col_bytes(q, 1, &len);
         seq = col_int(q, 0);

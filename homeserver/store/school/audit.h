@@ -21,8 +21,8 @@ struct audit_row {
     const char *act, *actor;
 };
 
-/* The newest entry's number and hash; an empty log: 0 and zeros. */
-int64_t audit_head(struct db *db, unsigned char hash[AUDIT_HASH_BYTES]);
+/* The newest entry's number and hash, of a school's if it is not 0; without entries: 0 and zeros. */
+int64_t audit_head(struct db *db, school_no school, unsigned char hash[AUDIT_HASH_BYTES]);
 
 bool audit_insert(struct tx *tx, const struct audit_row *row); /* inside a job */
 

@@ -13,17 +13,18 @@
     " expires_ms, revoked_ms FROM links "
 #define OPEN_AT(n) "revoked_ms IS NULL AND uses < uses_allowed AND expires_ms > $" #n
 
-enum { FIND, GET, QUERY, INSERT, REVOKE, REVOKE_OF, USE, N };
+enum { LAST, FIND, GET, QUERY, INSERT, REVOKE, REVOKE_OF, USE, N };
 static const struct statement TEXTS[N] = {
+    [LAST] = "SELECT max(link_no) FROM links",
     [FIND] = ROW "WHERE token_hash = $1",
     [GET] = ROW "WHERE link_no = $1",
     [QUERY] = ROW
     "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
     " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
                                                                                           " ORDER BY link_no LIMIT $2",
-    [INSERT] = "INSERT INTO links (token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
+    [INSERT] = "INSERT INTO links (link_no, token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
                " uses_allowed, created_ms, expires_ms)"
-               " VALUES ($1, $2, nullif($3, 0), nullif($4, 0), $5, nullif($6, 0), nullif($7, 0), $8, $9, $10, $11)"
+               " VALUES ($1, $2, $3, nullif($4, 0), nullif($5, 0), $6, nullif($7, 0), nullif($8, 0), $9, $10, $11, $12)"
                " RETURNING link_no",
     [REVOKE] = "UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL",
     [REVOKE_OF] = "UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL",
@@ -101,7 +102,8 @@ link_no links_insert(struct tx *tx, const struct link_row *row, const char *toke
     unsigned char hash[TOKEN_HASH_BYTES];
     const char *role = row->role != 0 ? school_role_name(row->role) : "";
     token_hash(token, hash);
-    return db_insert(tx->db, &LINKS, INSERT, "btiitiitiii", hash, sizeof hash, KINDS[row->kind], row->school,
+    link_no no = tx_number_after(tx, db_int(tx->db, &LINKS, LAST, 0, ""));
+    return db_insert(tx->db, &LINKS, INSERT, "ibtiitiitiii", no, hash, sizeof hash, KINDS[row->kind], row->school,
                      row->class, role, row->person, row->issuer, row->issuer_name, row->uses_allowed, tx->now_ms,
                      row->expires_ms);
 }

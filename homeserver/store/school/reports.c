@@ -6,20 +6,22 @@
 #include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { LIST, GET, BY_REPORTER, INSERT, CLOSE, FORGET_EVIDENCE, FORGET_REASON, COUNT };
+enum { LAST, LIST, GET, BY_REPORTER, INSERT, CLOSE, FORGET_EVIDENCE, FORGET_REASON, COUNT };
 
 #define ROW                                                                                                            \
     "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
     " handled_by, handled_ms, created_ms, version FROM reports WHERE "
 
 static const struct statement TEXTS[COUNT] = {
+    [LAST] = "SELECT max(report_no) FROM reports",
     [LIST] = ROW "report_no > $1 AND ($2 = 0 OR school_no = $2) AND ($3 = 0 OR state = 'open')"
                  " ORDER BY report_no LIMIT $4",
     [GET] = ROW "report_no = $1",
     [BY_REPORTER] = ROW "reporter = $1 ORDER BY report_no",
-    [INSERT] = "INSERT INTO reports (kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
-               " created_ms) VALUES ($1, $2, NULLIF($3, 0), NULLIF($4, 0), $5, $6, NULLIF($7, 0), $8, $9)"
-               " RETURNING report_no",
+    [INSERT] =
+        "INSERT INTO reports (report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
+        " created_ms) VALUES ($1, $2, $3, NULLIF($4, 0), NULLIF($5, 0), $6, $7, NULLIF($8, 0), $9, $10)"
+        " RETURNING report_no",
     [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
               " version = version + 1 WHERE report_no = $1",
     [FORGET_EVIDENCE] =
@@ -69,7 +71,8 @@ struct stmt *reports_by(struct db *db, user_no reporter)
 
 int64_t reports_insert(struct tx *tx, const struct report_row *row)
 {
-    return db_insert(tx->db, &REPORTS, INSERT, "tiiittiti", row->kind, row->reporter, row->accused, row->room,
+    int64_t no = tx_number_after(tx, db_int(tx->db, &REPORTS, LAST, 0, ""));
+    return db_insert(tx->db, &REPORTS, INSERT, "itiiittiti", no, row->kind, row->reporter, row->accused, row->room,
                      row->event_id, row->evidence, row->school, row->reason, tx->now_ms);
 }
 
