@@ -85,8 +85,10 @@ static bool finish(struct verb_call *call, bool done, bool dry_run, struct sourc
         add_loss_schools(&call->notes, out->loss.schools);
         text_adds(&call->notes, dry_run ? "this would be held until it is confirmed\n" : "");
     }
-    if (!done)
-        verb_fail(call, "%s", problem->len != 0 ? problem->data : "It failed; the log says more.");
+    if (!done && problem->len != 0)
+        text_add(&call->problem, problem->data, problem->len); /* it may be a hundred lines */
+    else if (!done)
+        verb_fail(call, "It failed; the log says more.");
     else if (out->same)
         text_adds(&call->notes, "nothing new\n");
     else
@@ -120,7 +122,7 @@ static const struct verb_option IMPORT_OPTIONS[] = {
 static bool import(struct verb_call *call)
 {
     struct error e;
-    struct source_outcome out;
+    struct source_outcome out = {0};
     struct text problem = TEXT_INIT;
     const char *source = call->options[IMPORT_SOURCE] != NULL ? call->options[IMPORT_SOURCE] : SOURCE_DEFAULT;
     if (!source_name_valid(source))
@@ -274,7 +276,8 @@ static bool list(struct verb_call *call)
 static const struct verb TABLE[] = {
     {"roster import", "FILE", 1, 1, IMPORT_OPTIONS, VERB_CONFIG | VERB_WRITES | VERB_INPUT, import,
      "Makes people and rooms as a OneRoster 1.1 or 1.2 export (a zip of CSV files) says.",
-     "All or nothing: a file with a mistake is refused with its place. A second time the same file changes nothing.\n"
+     "All or nothing: mistakes refuse it, and up to a hundred are named with their places. What is left out, and what\n"
+     "is understood otherwise than it is written, is said first. A second time the same file changes nothing.\n"
      "A delta export changes what the last import of the same source said. One that takes away or changes much of a\n"
      "school at once waits until it is confirmed: asked for on a terminal, otherwise exit code 3. Counts go to "
      "standard error; on standard\n"

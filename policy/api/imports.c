@@ -49,8 +49,9 @@ static void set_lines(json_t *reply, const struct text *lines, int64_t left_out_
 
 static bool reply_outcome(struct request *r, const struct source_import *import, const struct source_outcome *out)
 {
-    json_t *reply = json_pack("{s:s, s:s, s:b, s:o}", "source", import->source, "mode", out->mode, "dry_run",
-                              import->how.dry_run, "changes", roster_changes_json(&out->changes));
+    json_t *reply = json_pack("{s:s, s:s, s:b, s:o, s:o}", "source", import->source, "mode", out->mode, "dry_run",
+                              import->how.dry_run, "changes", roster_changes_json(&out->changes), "remarks",
+                              roster_problems_remarks_json(&out->problems));
     if (out->loss.version != 0)
         json_object_set(reply, "loss", out->loss.schools);
     if (import->how.dry_run)
@@ -64,6 +65,7 @@ static bool reply_held(struct request *r, const struct source_import *import, co
     json_t *reply = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:O}", "errcode", error_wire_name(r->error.code), "error",
                               error_sentence(&r->error), "held", "", "source", import->source, "mode", out->mode,
                               "changes", roster_changes_json(&out->loss.changes), "loss", out->loss.schools);
+    json_object_set_new(reply, "remarks", roster_problems_remarks_json(&out->problems));
     int status = error_status(&r->error);
     json_object_set_new(reply, "held", json_sprintf("%lld", (long long)out->held));
     set_lines(reply, &out->loss.lines, 0);
@@ -71,21 +73,40 @@ static bool reply_held(struct request *r, const struct source_import *import, co
     return api_reply_versioned(r, reply, out->loss.version) && reply_status(r, status);
 }
 
+/* Every problem with its place, the first in the words of org.parta.problem, too. */
+static bool reply_refused(struct request *r, const struct source_outcome *out)
+{
+    char text[512];
+    const struct roster_problem *first = roster_problems_first(&out->problems);
+    if (first == NULL)
+        return false;
+    reply_json(r,
+               json_pack("{s:s, s:s, s:s, s:o, s:I}", "errcode", error_wire_name(ERROR_INVALID_PARAM), "error",
+                         "The roster is refused.", "org.parta.problem", roster_problem_text(first, text, sizeof text),
+                         "org.parta.problems", roster_problems_refusals_json(&out->problems), "org.parta.problem_count",
+                         (json_int_t)roster_problems_count(&out->problems, PROBLEM_REFUSES)));
+    reply_status(r, error_status(&r->error));
+    r->error = (struct error){0}; /* it has been told */
+    return true;
+}
+
 static bool reply_import(struct request *r, bool done, const struct source_import *import, struct source_outcome *out,
                          struct text *problem)
 {
-    bool held = !done && out->held != 0;
+    bool held = !done && out->held != 0, told = held;
     if (done)
         reply_outcome(r, import, out);
     else if (held)
         reply_held(r, import, out);
+    else if (r->error.code == ERROR_INVALID_PARAM && reply_refused(r, out))
+        told = true;
     else if (problem->len != 0 && r->error.code == ERROR_INVALID_PARAM)
         error_set_field(&r->error, ERROR_INVALID_PARAM, "The roster is refused.", "org.parta.problem", problem->data);
     else if (r->error.code == ERROR_NONE)
         refuse(r, ERROR_UNKNOWN, NULL);
     source_outcome_finish(out);
     text_finish(problem);
-    return done || held;
+    return done || told;
 }
 
 static struct source_import prepare(struct request *r, const struct actor *actor)

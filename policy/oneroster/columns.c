@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/names.h"
 
 #define HEAD                                                                                                           \
-    {"sourcedId", CELL_ID, true, .kept = true}, {"status", CELL_STATUS},                                               \
+    {"sourcedId", CELL_ID, true, .kept = true, .read = true}, {"status", CELL_STATUS},                                 \
     {                                                                                                                  \
         "dateLastModified", CELL_ANY                                                                                   \
     }
@@ -22,16 +23,16 @@
 static const struct column SESSIONS[] = {
     HEAD,
     {"title", CELL_NAME, true, .kept = true},
-    {"type", CELL_WORD, true, true, "|gradingPeriod|semester|schoolYear|term|", .kept = true},
-    {"startDate", CELL_DATE, true, .kept = true},
-    {"endDate", CELL_DATE, true, .kept = true},
+    {"type", CELL_WORD, true, true, "|gradingPeriod|semester|schoolYear|term|", .kept = true, .read = true},
+    {"startDate", CELL_DATE, true, .kept = true, .read = true},
+    {"endDate", CELL_DATE, true, .kept = true, .read = true},
     {"parentSourcedId", CELL_ID, .kept = true},
     {"schoolYear", CELL_YEAR, true, .kept = true},
 };
 static const struct column ORGS[] = {
     HEAD,
-    {"name", CELL_NAME, true, .kept = true},
-    {"type", CELL_WORD, true, true, "|department|school|district|local|state|national|", .kept = true},
+    {"name", CELL_NAME, true, .kept = true, .read = true},
+    {"type", CELL_WORD, true, true, "|department|school|district|local|state|national|", .kept = true, .read = true},
     {"identifier", CELL_ANY},
     {"parentSourcedId", CELL_ID, .kept = true},
 };
@@ -47,13 +48,13 @@ static const struct column COURSES[] = {
 };
 static const struct column CLASSES[] = {
     HEAD,
-    {"title", CELL_NAME, true, .kept = true},
-    {"grades", CELL_NAME, .kept = true},
+    {"title", CELL_NAME, true, .kept = true, .read = true},
+    {"grades", CELL_NAME, .kept = true, .read = true},
     {"courseSourcedId", CELL_ID, true, .kept = true},
     {"classCode", CELL_ANY},
-    {"classType", CELL_WORD, true, true, "|homeroom|scheduled|", .kept = true},
+    {"classType", CELL_WORD, true, true, "|homeroom|scheduled|", .kept = true, .read = true},
     {"location", CELL_ANY},
-    {"schoolSourcedId", CELL_ID, true, .kept = true},
+    {"schoolSourcedId", CELL_ID, true, .kept = true, .read = true},
     {"termSourcedIds", CELL_IDS, true, .kept = true},
     {"subjects", CELL_ANY},
     {"subjectCodes", CELL_ANY},
@@ -61,17 +62,17 @@ static const struct column CLASSES[] = {
 };
 static const struct column USERS[] = {
     HEAD,
-    {"enabledUser", CELL_BOOL, true, .kept = true},
-    {"username", CELL_NAME, true},
+    {"enabledUser", CELL_BOOL, true, .kept = true, .read = true},
+    {"username", CELL_ANY, true},
     {"userIds", CELL_ANY},
-    {"givenName", CELL_NAME, true, .kept = true},
-    {"familyName", CELL_NAME, true, .kept = true},
-    {"middleName", CELL_NAME, .kept = true},
+    {"givenName", CELL_NAME, true, .kept = true, .read = true},
+    {"familyName", CELL_NAME, true, .kept = true, .read = true},
+    {"middleName", CELL_NAME, .kept = true, .read = true},
     {"identifier", CELL_ANY},
     {"email", CELL_ANY},
     {"sms", CELL_ANY},
     {"phone", CELL_ANY},
-    {"agentSourcedIds", CELL_IDS, .kept = true},
+    {"agentSourcedIds", CELL_IDS, .kept = true, .read = true},
     {"grades", CELL_ANY},
     {"password", CELL_ANY},
     {"userMasterIdentifier", CELL_ANY, .only = ONEROSTER_1_2},
@@ -80,35 +81,36 @@ static const struct column USERS[] = {
     {"preferredFamilyName", CELL_NAME, .only = ONEROSTER_1_2},
     {"primaryOrgSourcedId", CELL_ID, .only = ONEROSTER_1_2},
     {"pronouns", CELL_ANY, .only = ONEROSTER_1_2},
-    {"orgSourcedIds", CELL_IDS, true, .only = ONEROSTER_1_1},
-    {"role", CELL_WORD, true, true, PEOPLE_1_1, .only = ONEROSTER_1_1},
+    {"orgSourcedIds", CELL_IDS, true, .only = ONEROSTER_1_1, .read = true},
+    {"role", CELL_WORD, true, true, PEOPLE_1_1, .only = ONEROSTER_1_1, .read = true},
+    {"samePersonSourcedId", CELL_ID, .only = ONEROSTER_SNAPSHOT, .kept = true, .read = true},
 };
 static const struct column ROLES[] = {
     HEAD,
-    {"userSourcedId", CELL_ID, true, .kept = true},
+    {"userSourcedId", CELL_ID, true, .kept = true, .read = true},
     {"roleType", CELL_WORD, true, false, "|primary|secondary|", .kept = true},
     {"role", CELL_WORD, true, true,
      "|aide|counselor|districtAdministrator|guardian|parent|principal|proctor|relative|siteAdministrator|student|"
      "systemAdministrator|teacher|",
-     .kept = true},
-    {"beginDate", CELL_DATE, .kept = true},
-    {"endDate", CELL_DATE, .kept = true},
-    {"orgSourcedId", CELL_ID, true, .kept = true},
+     .kept = true, .read = true},
+    {"beginDate", CELL_DATE, .kept = true, .read = true},
+    {"endDate", CELL_DATE, .kept = true, .read = true},
+    {"orgSourcedId", CELL_ID, true, .kept = true, .read = true},
     {"userProfileSourcedId", CELL_ANY},
 };
 static const struct column ENROLLMENTS[] = {
     HEAD,
-    {"classSourcedId", CELL_ID, true, .kept = true},
-    {"schoolSourcedId", CELL_ID, true, .kept = true},
-    {"userSourcedId", CELL_ID, true, .kept = true},
-    {"role", CELL_WORD, true, true, "|administrator|proctor|student|teacher|", PEOPLE_1_1, .kept = true},
-    {"primary", CELL_BOOL, .kept = true},
-    {"beginDate", CELL_DATE, .kept = true},
-    {"endDate", CELL_DATE, .kept = true},
+    {"classSourcedId", CELL_ID, true, .kept = true, .read = true},
+    {"schoolSourcedId", CELL_ID, true, .kept = true, .read = true},
+    {"userSourcedId", CELL_ID, true, .kept = true, .read = true},
+    {"role", CELL_WORD, true, true, "|administrator|proctor|student|teacher|", PEOPLE_1_1, .kept = true, .read = true},
+    {"primary", CELL_BOOL, .kept = true, .read = true},
+    {"beginDate", CELL_DATE, .kept = true, .read = true},
+    {"endDate", CELL_DATE, .kept = true, .read = true},
 };
 static const struct column DEMOGRAPHICS[] = {
     HEAD,
-    {"birthDate", CELL_DATE, .kept = true},
+    {"birthDate", CELL_DATE, .kept = true, .read = true},
     {"sex", CELL_WORD, false, true, "|male|female|unspecified|other|"},
     {"americanIndianOrAlaskaNative", CELL_ANY},
     {"asian", CELL_ANY},
@@ -124,9 +126,9 @@ static const struct column DEMOGRAPHICS[] = {
 };
 
 const struct table ROSTER_TABLES[TABLE__COUNT] = {
-    [TABLE_SESSIONS] = TABLE("academicSessions", SESSIONS, true, 0),
+    [TABLE_SESSIONS] = TABLE("academicSessions", SESSIONS, false, 0),
     [TABLE_ORGS] = TABLE("orgs", ORGS, true, 0),
-    [TABLE_COURSES] = TABLE("courses", COURSES, true, 0),
+    [TABLE_COURSES] = TABLE("courses", COURSES, false, 0),
     [TABLE_CLASSES] = TABLE("classes", CLASSES, true, 0),
     [TABLE_USERS] = TABLE("users", USERS, true, 0),
     [TABLE_ROLES] = TABLE("roles", ROLES, true, ONEROSTER_1_2),
@@ -147,30 +149,43 @@ bool table_in(const struct table *table, enum oneroster version)
 int column_find(const struct table *table, const char *name, enum oneroster version)
 {
     for (size_t i = 0; i < table->n; ++i)
-        if (strcmp(table->columns[i].name, name) == 0 && column_in(&table->columns[i], version))
+        if (strcasecmp(table->columns[i].name, name) == 0 && column_in(&table->columns[i], version))
             return (int)i;
     return -1;
 }
 
+bool column_needed(const struct table *table, int column, enum oneroster version, bool delta)
+{
+    const struct column *c = &table->columns[column];
+    if (delta && (c->kind == CELL_STATUS || column == USER_MODIFIED))
+        return true;
+    return column_in(c, version) && c->read && (version != ONEROSTER_SNAPSHOT || c->required);
+}
+
 /* --- Cells --- */
+
+bool word_is(const char *value, const char *word)
+{
+    return strcasecmp(value, word) == 0;
+}
+
+bool bool_is_true(const char *value)
+{
+    return word_is(value, "true") || strcmp(value, "1") == 0;
+}
 
 static bool is_word(const struct column *column, enum oneroster version, const char *value)
 {
     const char *words = version == ONEROSTER_1_2 || column->words_1_1 == NULL ? column->words : column->words_1_1;
     size_t len = strlen(value);
-    if (column->extensible && strncmp(value, "ext:", 4) == 0 && value[4] != '\0')
+    if (column->extensible && strncasecmp(value, "ext:", 4) == 0 && value[4] != '\0')
         return true;
     if (strchr(value, '|') != NULL)
         return false;
-    for (const char *at = words; (at = strstr(at, value)) != NULL; ++at)
+    for (const char *at = words; (at = strcasestr(at, value)) != NULL; ++at)
         if (at[-1] == '|' && at[len] == '|')
             return true;
     return false;
-}
-
-static bool is_year(const char *value)
-{
-    return strlen(value) == 4 && strspn(value, "0123456789") == 4;
 }
 
 const char *column_fault(const struct column *column, enum oneroster version, const char *value)
@@ -183,12 +198,14 @@ const char *column_fault(const struct column *column, enum oneroster version, co
     case CELL_STATUS: return NULL;
     case CELL_ID: return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
     case CELL_NAME: /* what nobody will read may look as it likes; a middle name of one space is none */
-        if (!column->kept || (!column->required && text_is_blank(value)))
+        if (!column->read || (!column->required && text_is_blank(value)))
             return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
         return name_fault(value, NAME_BYTES_MAX);
     case CELL_DATE: return day_from(value) < 0 ? "not a date like 2026-09-01" : NULL;
-    case CELL_BOOL: return strcmp(value, "true") != 0 && strcmp(value, "false") != 0 ? "neither true nor false" : NULL;
-    case CELL_YEAR: return is_year(value) ? NULL : "not a year like 2027";
+    case CELL_BOOL:
+        return bool_is_true(value) || word_is(value, "false") || strcmp(value, "0") == 0 ? NULL
+                                                                                         : "neither true nor false";
+    case CELL_YEAR: return strlen(value) == 4 && strspn(value, "0123456789") == 4 ? NULL : "not a year like 2027";
     case CELL_WORD: return is_word(column, version, value) ? NULL : "not one of the standard's words";
     }
     return NULL;
@@ -196,11 +213,11 @@ const char *column_fault(const struct column *column, enum oneroster version, co
 
 enum row_status row_status(const char *word, enum oneroster version, bool delta)
 {
-    if (strcmp(word, "active") == 0 || (*word == '\0' && !delta))
+    if (word_is(word, "active") || (*word == '\0' && !delta))
         return ROW_THERE;
-    if (version == ONEROSTER_1_1 && strcmp(word, "inactive") == 0)
+    if (word_is(word, "inactive") && (version == ONEROSTER_1_1 || !delta))
         return ROW_GONE;
-    return strcmp(word, "tobedeleted") == 0 && (delta || version == ONEROSTER_1_1) ? ROW_GONE : ROW_UNKNOWN;
+    return word_is(word, "tobedeleted") ? ROW_GONE : ROW_UNKNOWN;
 }
 
 /* --- Moments --- */

@@ -1,7 +1,8 @@
 /* The files of a OneRoster export that Parta reads and writes, as data: columns in the order of the standard 1.2, what
  * each may hold, which must be there, and where 1.1 differs. The reader checks every cell by its row here before it
- * looks at what it means; the sample writes its headers from here, the snapshot (snapshot.h) its rows. (OneRoster CSV
- * bindings 1.1 and 1.2; docs/roster.md has the mapping.) */
+ * looks at what it means: a column that is read must be there, and its cells right; one that is not read is at most
+ * named. Words are taken in any case; the sample writes its headers from here, the snapshot (snapshot.h) its rows.
+ * (OneRoster CSV bindings 1.1 and 1.2; docs/roster.md has the mapping.) */
 #ifndef PARTA_POLICY_ONEROSTER_COLUMNS_H
 #define PARTA_POLICY_ONEROSTER_COLUMNS_H
 
@@ -22,7 +23,7 @@ enum cell_kind {
     CELL_IDS,    /* several, comma separated */
     CELL_NAME,   /* at most 255 bytes */
     CELL_DATE,   /* 2026-09-01, a day of the calendar */
-    CELL_BOOL,   /* true, false */
+    CELL_BOOL,   /* true, false; 1, 0 */
     CELL_YEAR,   /* four digits */
     CELL_WORD,   /* one of words; "ext:…" too if extensible */
     CELL_STATUS, /* row_status says what it may be */
@@ -31,18 +32,19 @@ enum cell_kind {
 /* What the status of a row says. */
 enum row_status {
     ROW_THERE,
-    ROW_GONE,    /* "tobedeleted", in 1.1 also "inactive" */
+    ROW_GONE,    /* "tobedeleted"; "inactive", but in deltas of 1.2 */
     ROW_UNKNOWN, /* not a word that may stand here */
 };
 
 struct column {
     const char *name;
     enum cell_kind kind;
-    bool required; /* the column must be there, and no cell of it empty */
+    bool required; /* by the standard: the column must be there, and no cell of it empty */
     bool extensible;
     const char *words;     /* CELL_WORD: "|a|b|" */
     const char *words_1_1; /* the same in 1.1 and in the snapshot; NULL: words */
     bool kept;             /* the snapshot has it */
+    bool read;             /* it means something here */
     enum oneroster only;   /* in that version only; 0: in both */
 };
 
@@ -109,7 +111,8 @@ enum {
     USER_PRIMARY_ORG,
     USER_PRONOUNS,
     USER_ORGS, /* these two in 1.1 only, where there is no roles.csv */
-    USER_ROLE
+    USER_ROLE,
+    USER_SAME /* in the snapshot only: the sourcedId of another row of the same person */
 };
 enum {
     ROLE_ROW_ID,
@@ -137,13 +140,13 @@ enum {
 };
 enum { DEMO_ID, DEMO_STATUS, DEMO_MODIFIED, DEMO_BIRTH, DEMO_SEX };
 
-#define COLUMNS_MAX 24
+#define COLUMNS_MAX 25
 
 struct table {
     const char *name; /* "users": the file is users.csv, the manifest's property file.users */
     const struct column *columns;
     size_t n;
-    bool required;       /* without it there is no roster */
+    bool required;       /* something in it is read: without it there is no roster */
     enum oneroster only; /* as in struct column */
 };
 
@@ -155,10 +158,17 @@ bool table_in(const struct table *table, enum oneroster version);
 
 int column_find(const struct table *table, const char *name, enum oneroster version); /* −1: there is none */
 
+/* Whether a file without this column is refused: it is read, and what is missing would be taken for empty. status and
+ * dateLastModified mean something in a delta only. Snapshots may be older than the column. */
+bool column_needed(const struct table *table, int column, enum oneroster version, bool delta);
+
+bool word_is(const char *value, const char *word); /* in any case */
+bool bool_is_true(const char *value);              /* of a CELL_BOOL that is right */
+
 /* What is wrong with a cell's value, "" included. NULL: nothing. CELL_STATUS is always right here. */
 const char *column_fault(const struct column *column, enum oneroster version, const char *value);
 
-/* The word of a status cell. delta: the file is one; in a bulk file of 1.2 all rows are there. */
+/* The word of a status cell. delta: the file is one. */
 enum row_status row_status(const char *word, enum oneroster version, bool delta);
 
 /* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day

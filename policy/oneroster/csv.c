@@ -17,6 +17,7 @@ struct csv_reader {
     csv_row_fn *fn;
     void *self;
     struct roster_problem *problem;
+    struct roster_problems *all; /* NULL: the first problem ends the reading */
     struct csv_parser parser;
     struct text partial; /* a line whose end has not come yet */
     struct text row;     /* the raw bytes of the row at hand */
@@ -25,18 +26,14 @@ struct csv_reader {
     const char *fields[CSV_COLUMNS];
     size_t n, columns;      /* fields so far; of the header, 0 before it */
     int64_t line, row_line; /* of the line at hand; of the row's first */
+    uint64_t unread;        /* a bit a column */
+    char separator;
+    bool loose;       /* rows may have any length */
+    bool row_bad;     /* the row at hand has been refused: the rest of it is passed over */
+    bool passed_over; /* some row was */
     bool begun, row_open, refused;
 };
-
-const char *roster_problem_text(const struct roster_problem *problem, char *out, size_t size)
-{
-    if (problem->line == 0)
-        snprintf(out, size, "%s%s%s", problem->file, *problem->file != '\0' ? ": " : "", problem->message);
-    else
-        snprintf(out, size, "%s:%lld:%lld: %s", problem->file, (long long)problem->line, (long long)problem->column,
-                 problem->message);
-    return out;
-}
+_Static_assert(CSV_COLUMNS <= 64, "a bit a column");
 
 /* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as
  * a control character. */
@@ -70,7 +67,7 @@ static size_t field_offset(const struct csv_reader *r, size_t field)
     for (; i < r->row.len && field > 0; ++i)
         if (r->row.data[i] == '"')
             quoted = !quoted;
-        else if (r->row.data[i] == ',' && !quoted)
+        else if (r->row.data[i] == r->separator && !quoted)
             --field;
     while (field > 0 && i > 0 && (r->row.data[i - 1] == '\n' || r->row.data[i - 1] == '\r'))
         --i;
@@ -87,16 +84,19 @@ static int64_t lines_before(const struct csv_reader *r, size_t to)
 
 static bool refuse_at(struct csv_reader *r, size_t offset, const char *fmt, va_list ap)
 {
+    struct roster_problems first = {0};
     if (r->refused)
         return false;
-    r->refused = true;
-    snprintf(r->problem->file, sizeof r->problem->file, "%s", r->file);
-    r->problem->line = r->row_line + lines_before(r, offset);
-    r->problem->column = column_of(r, offset);
-    vsnprintf(r->problem->message, sizeof r->problem->message, fmt, ap);
+    roster_problems_add(r->all != NULL ? r->all : &first, PROBLEM_REFUSED, r->file,
+                        r->row_line + lines_before(r, offset), column_of(r, offset), "", fmt, ap);
+    r->refused = r->all == NULL;
+    if (r->refused)
+        *r->problem = first.named[0];
+    roster_problems_finish(&first);
     return false;
 }
 
+/* Behind this there is nothing to go on from. */
 static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, ...)
@@ -105,6 +105,20 @@ static bool refuse_offset(struct csv_reader *r, size_t offset, const char *fmt, 
     va_start(ap, fmt);
     refuse_at(r, offset, fmt, ap);
     va_end(ap);
+    r->refused = r->passed_over = true;
+    return false;
+}
+
+/* The row cannot be read. */
+static bool refuse_row(struct csv_reader *r, size_t field, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool refuse_row(struct csv_reader *r, size_t field, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    if (!r->row_bad)
+        refuse_at(r, field_offset(r, field), fmt, ap);
+    va_end(ap);
+    r->row_bad = r->passed_over = true;
     return false;
 }
 
@@ -117,25 +131,46 @@ bool csv_reader_refuse(struct csv_reader *r, size_t field, const char *fmt, ...)
     return false;
 }
 
-static bool check_field(struct csv_reader *r, const char *value, size_t len)
+void csv_reader_place(const struct csv_reader *r, size_t field, int64_t *line, int64_t *column)
 {
-    if (r->n == CSV_COLUMNS)
-        return csv_reader_refuse(r, r->n, "more than %d columns", CSV_COLUMNS);
-    if (len > CSV_FIELD_BYTES)
-        return csv_reader_refuse(r, r->n, "a field of more than %d bytes", CSV_FIELD_BYTES);
+    size_t offset = field_offset(r, field);
+    *line = r->row_line + lines_before(r, offset);
+    *column = column_of(r, offset);
+}
+
+/* Why a field is refused; NULL: it is not. */
+static const char *field_fault(const char *value, size_t len, char out[64])
+{
+    if (len > CSV_FIELD_BYTES) {
+        snprintf(out, 64, "a field of more than %d bytes", CSV_FIELD_BYTES);
+        return out;
+    }
     for (size_t i = 0; i < len; ++i)
-        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
-            return csv_reader_refuse(r, r->n, "a control character (code %d)", value[i]);
-    return utf8_valid(value, len) || csv_reader_refuse(r, r->n, "not valid UTF-8");
+        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f) {
+            snprintf(out, 64, "a control character (code %d)", value[i]);
+            return out;
+        }
+    return utf8_valid(value, len) ? NULL : "not valid UTF-8";
 }
 
 static void on_field(void *value, size_t len, void *self)
 {
+    char buf[64];
     struct csv_reader *r = self;
-    if (r->refused || !check_field(r, value != NULL ? value : "", len))
+    if (r->refused || r->row_bad)
         return;
+    if (r->n == CSV_COLUMNS) {
+        refuse_row(r, r->n, "more than %d columns", CSV_COLUMNS);
+        return;
+    }
+    const char *text = value != NULL ? value : "", *fault = field_fault(text, len, buf);
+    bool unread = (r->unread >> r->n & 1) != 0;
+    if (fault != NULL && !unread) {
+        refuse_row(r, r->n, "%s", fault);
+        return;
+    }
     r->starts[r->n++] = r->values.len;
-    text_add(&r->values, value != NULL ? value : "", len);
+    text_add(&r->values, text, fault == NULL ? len : 0);
     text_addc(&r->values, '\0');
 }
 
@@ -144,7 +179,7 @@ static void end_row(struct csv_reader *r)
     text_clear(&r->row);
     text_clear(&r->values);
     r->n = 0;
-    r->row_open = false;
+    r->row_open = r->row_bad = false;
 }
 
 static void on_row(int c, void *self)
@@ -154,16 +189,20 @@ static void on_row(int c, void *self)
     if (r->refused)
         return;
     if (r->columns == 0)
-        r->columns = r->n;
-    if (r->n != r->columns) {
-        csv_reader_refuse(r, r->n < r->columns ? r->n : r->columns, "%zu fields where the header has %zu", r->n,
-                          r->columns);
+        r->columns = r->n, r->refused = r->row_bad;
+    if (!r->row_bad && r->n != r->columns && !r->loose)
+        refuse_row(r, r->n < r->columns ? r->n : r->columns, "%zu fields where the header has %zu", r->n, r->columns);
+    if (r->row_bad) {
+        end_row(r);
         return;
     }
     for (size_t i = 0; i < r->n; ++i)
         r->fields[i] = r->values.data + r->starts[i];
-    if (!r->fn(r->self, r, &(struct csv_row){r->fields, r->n, r->row_line}) && !r->refused)
-        csv_reader_refuse(r, 0, "refused");
+    if (!r->fn(r->self, r, &(struct csv_row){r->fields, r->n, r->row_line}) && !r->refused) {
+        if (r->all == NULL)
+            csv_reader_refuse(r, 0, "refused");
+        r->refused = true;
+    }
     end_row(r);
 }
 
@@ -180,9 +219,9 @@ static bool split_line(struct csv_reader *r, const char *line, size_t len)
 {
     text_clear(&r->values);
     text_add(&r->values, line, len);
-    text_addc(&r->values, ',');
+    text_addc(&r->values, r->separator);
     for (char *at = r->values.data, *end = at + len; at <= end; ++r->n) {
-        char *comma = memchr(at, ',', (size_t)(end - at) + 1), *stop = comma;
+        char *comma = memchr(at, r->separator, (size_t)(end - at) + 1), *stop = comma;
         while (at < stop && is_blank((unsigned char)*at))
             ++at;
         while (stop > at && is_blank((unsigned char)stop[-1]))
@@ -303,12 +342,34 @@ bool csv_reader_end(struct csv_reader *r)
 struct csv_reader *csv_reader_create(const char *file, csv_row_fn *fn, void *self, struct roster_problem *problem)
 {
     struct csv_reader *r = xcalloc(1, sizeof *r);
-    *r = (struct csv_reader){.file = file, .fn = fn, .self = self, .problem = problem};
+    *r = (struct csv_reader){.file = file, .fn = fn, .self = self, .problem = problem, .separator = ','};
     if (csv_init(&r->parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
         abort();
     csv_set_term_func(&r->parser, is_row_end);
     csv_set_space_func(&r->parser, is_blank);
     return r;
+}
+
+void csv_reader_collect(struct csv_reader *r, struct roster_problems *problems)
+{
+    r->all = problems;
+}
+
+void csv_reader_loosen(struct csv_reader *r, char separator)
+{
+    r->separator = separator;
+    r->loose = true;
+    csv_set_delim(&r->parser, (unsigned char)separator);
+}
+
+void csv_reader_unread(struct csv_reader *r, size_t field)
+{
+    r->unread |= UINT64_C(1) << field;
+}
+
+bool csv_reader_passed_over(const struct csv_reader *r)
+{
+    return r->passed_over;
 }
 
 void csv_reader_destroy(struct csv_reader *r)

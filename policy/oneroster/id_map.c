@@ -19,9 +19,14 @@ struct id_map {
     size_t n, size; /* size: a power of two, at least twice n */
 };
 
+struct row_slot {
+    struct row_key key; /* a is UINT32_MAX: free */
+    uint32_t number;
+};
+
 struct row_set {
     unsigned char key[crypto_shorthash_KEYBYTES];
-    struct row_key *slots; /* a is UINT32_MAX: free */
+    struct row_slot *slots;
     size_t n, size;
 };
 
@@ -101,11 +106,11 @@ uint32_t id_map_find(const struct id_map *index, const char *id)
 
 /* --- Facts --- */
 
-static struct row_key *fact_slots(size_t size)
+static struct row_slot *fact_slots(size_t size)
 {
-    struct row_key *slots = xcalloc(size, sizeof *slots);
+    struct row_slot *slots = xcalloc(size, sizeof *slots);
     for (size_t i = 0; i < size; ++i)
-        slots[i].a = UINT32_MAX;
+        slots[i].key.a = UINT32_MAX;
     return slots;
 }
 
@@ -127,11 +132,11 @@ void row_set_destroy(struct row_set *set)
 }
 
 /* As id_slot. */
-static struct row_key *fact_slot(const struct row_set *set, struct row_key *slots, size_t size,
-                                 const struct row_key *key)
+static struct row_slot *fact_slot(const struct row_set *set, struct row_slot *slots, size_t size,
+                                  const struct row_key *key)
 {
     size_t at = hash_of(set->key, key, sizeof *key) & (size - 1);
-    while (slots[at].a != UINT32_MAX && memcmp(&slots[at], key, sizeof *key) != 0)
+    while (slots[at].key.a != UINT32_MAX && memcmp(&slots[at].key, key, sizeof *key) != 0)
         at = (at + 1) & (size - 1);
     return &slots[at];
 }
@@ -139,22 +144,22 @@ static struct row_key *fact_slot(const struct row_set *set, struct row_key *slot
 static void row_set_grow(struct row_set *set)
 {
     size_t size = 2 * set->size;
-    struct row_key *slots = fact_slots(size);
+    struct row_slot *slots = fact_slots(size);
     for (size_t i = 0; i < set->size; ++i)
-        if (set->slots[i].a != UINT32_MAX)
-            *fact_slot(set, slots, size, &set->slots[i]) = set->slots[i];
+        if (set->slots[i].key.a != UINT32_MAX)
+            *fact_slot(set, slots, size, &set->slots[i].key) = set->slots[i];
     free(set->slots);
     set->slots = slots;
     set->size = size;
 }
 
-bool row_set_put(struct row_set *set, struct row_key key)
+uint32_t row_set_put(struct row_set *set, struct row_key key, uint32_t number)
 {
-    struct row_key *slot = fact_slot(set, set->slots, set->size, &key);
-    if (slot->a != UINT32_MAX)
-        return false;
-    *slot = key;
+    struct row_slot *slot = fact_slot(set, set->slots, set->size, &key);
+    if (slot->key.a != UINT32_MAX)
+        return slot->number;
+    *slot = (struct row_slot){key, number};
     if (2 * ++set->n > set->size)
         row_set_grow(set);
-    return true;
+    return ID_NONE;
 }

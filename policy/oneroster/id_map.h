@@ -25,7 +25,9 @@ struct row_key {
 struct row_set;
 
 struct row_set *row_set_create(void);
-void row_set_destroy(struct row_set *set);                 /* NULL is accepted */
-bool row_set_put(struct row_set *set, struct row_key key); /* false: it is there already */
+void row_set_destroy(struct row_set *set); /* NULL is accepted */
+
+/* ID_NONE: it is new, and has that number now; otherwise the number of the one that is there. */
+uint32_t row_set_put(struct row_set *set, struct row_key key, uint32_t number);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "homeserver/base/clock.h"
@@ -78,6 +79,10 @@ static void tell(const struct source_outcome *out, int64_t ms)
         if (said.data[i] == '\n')
             said.data[i] = i + 1 < said.len ? ',' : '\0';
     log_info("roster", "pulled in %lld ms: %s", (long long)ms, out->same ? "nothing new" : said.data);
+    text_clear(&said);
+    roster_problems_add_counts(&said, &out->problems);
+    if (said.len != 0 && !out->same)
+        log_warn("roster", "left out of what was pulled: %s", said.data);
     text_finish(&said);
 }
 
@@ -99,7 +104,11 @@ enum job_outcome puller_run(void *arg, const _Atomic bool *stop)
         tell(&out, clock_mono_ms() - began);
     } else if (out.held == 0 && !*stop) {
         ++puller->failures;
-        log_warn("roster", "the pull failed, nothing has changed: %s", problem.len != 0 ? problem.data : "no database");
+        int len = problem.len != 0 ? (int)strcspn(problem.data, "\n") : 0; /* the first problem */
+        log_warn("roster", "the pull failed, nothing has changed: %.*s%s", len, problem.len != 0 ? problem.data : "",
+                 problem.len == 0            ? "no database"
+                 : (size_t)len < problem.len ? ", and more"
+                                             : "");
     }
     bool held = out.held != 0; /* the log says so already, and the next pull goes on from where this one did */
     source_outcome_finish(&out);

@@ -1,4 +1,5 @@
-/* A OneRoster export, 1.1 or 1.2 (a zip of CSV files), read whole into memory and checked, or refused whole.
+/* A OneRoster export, 1.1 or 1.2 (a zip of CSV files), read whole into memory and checked, or refused whole, with what
+ * there is to say of it (problems.h).
  *
  * What comes out is consistent: every reference resolves, nothing is there twice, every date is a day, every class has
  * at most one class teacher at a time, every child at most two guardians (school.md D5). It is told in Parta's words
@@ -35,13 +36,13 @@ struct roster_school {
 struct roster_class {
     const char *id, *title, *grade; /* grade: "5"; "" when not said */
     uint32_t school;
-    bool homeroom;         /* false: a subject group */
-    uint32_t last_teacher; /* the reader's own */
+    bool homeroom; /* false: a subject group */
 };
 struct roster_person {
     const char *id, *given, *family, *middle; /* middle: "" when there is none */
     school_day birth;                         /* DAY_EVER: not known */
     unsigned roles;                           /* enum school_role, in any school and at any time */
+    unsigned told;                            /* the same in any org: the reader's own */
     bool enabled;
 };
 struct roster_role {
@@ -53,7 +54,6 @@ struct roster_enrollment {
     uint32_t class, person;
     enum school_role role; /* ROLE_PUPIL, ROLE_TEACHER, ROLE_CLASS_TEACHER */
     school_day begin, end;
-    uint32_t last_teacher; /* the reader's own */
 };
 struct roster_guardianship {
     uint32_t child, guardian;
@@ -84,16 +84,17 @@ struct roster_update {
 };
 
 /* Reads the archive, borrowed. base: the packed snapshot of the source's last import; NULL: there is none, and a delta
- * is refused. It is opened for a delta only. false: refused, *problem says where and why; *out is empty. */
+ * is refused. It is opened for a delta only. problems is filled in either way, for the caller to finish. false:
+ * refused, problems say where and why; *out is empty. */
 bool roster_read_update(const void *bytes, size_t len, const void *base, size_t base_len, struct roster_update *out,
-                        struct roster_problem *problem);
+                        struct roster_problems *problems);
 
-/* A bulk archive, without a snapshot. NULL: refused. */
+/* A bulk archive, without a snapshot. NULL: refused, *problem is the first that there is. */
 struct roster *roster_read(const char *path, struct roster_problem *problem);
 struct roster *roster_read_bytes(const void *bytes, size_t len, struct roster_problem *problem);
 
 /* What a snapshot says. Problems name rows by their sourcedId: its lines are nobody's. */
-struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct roster_problem *problem);
+struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct roster_problems *problems);
 
 void roster_destroy(struct roster *roster); /* NULL is accepted */
 

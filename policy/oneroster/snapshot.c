@@ -266,6 +266,11 @@ bool roster_delta_drop(struct roster_delta *delta, enum roster_table table, cons
     return fresh;
 }
 
+bool roster_delta_has(const struct roster_delta *delta, enum roster_table table, const char *id)
+{
+    return id_map_find(delta->tables[table].numbers, id) != ID_NONE;
+}
+
 void roster_delta_replace(struct roster_delta *delta, enum roster_table table)
 {
     delta->tables[table].replaces = true;
@@ -415,6 +420,21 @@ static bool clean_changes(struct merging *m, const char *file, struct roster_pro
     return good;
 }
 
+/* A row that was put. A delta does not say that two rows are one person's (columns.h: USER_SAME): that stays. */
+static void add_changed(struct merging *m, const struct csv_row *before, const char *row)
+{
+    struct text *out = &m->out->csv[m->table];
+    const char *values[COLUMNS_MAX] = {0};
+    size_t len = strlen(row);
+    spread(m, before, values);
+    text_adds(out, row);
+    if (m->table != TABLE_USERS || values[USER_SAME] == NULL || len < 2 || strcmp(row + len - 2, ",\n") != 0)
+        return;
+    --out->len;
+    add_cell(out, values[USER_SAME]);
+    text_addc(out, '\n');
+}
+
 static bool merge_row(void *self, struct csv_reader *reader, const struct csv_row *row)
 {
     struct merging *m = self;
@@ -429,7 +449,7 @@ static bool merge_row(void *self, struct csv_reader *reader, const struct csv_ro
     uint32_t number = id_map_find(t->numbers, row->fields[0]);
     if (number != ID_NONE) {
         t->changes[number].used = true;
-        text_adds(out, or_empty(t->changes[number].row));
+        add_changed(m, row, or_empty(t->changes[number].row));
         return true;
     }
     spread(m, row, values);

@@ -47,6 +47,8 @@ void roster_delta_destroy(struct roster_delta *delta); /* NULL is accepted */
 bool roster_delta_put(struct roster_delta *delta, enum roster_table table, const char *const *values);
 bool roster_delta_drop(struct roster_delta *delta, enum roster_table table, const char *id);
 
+bool roster_delta_has(const struct roster_delta *delta, enum roster_table table, const char *id); /* a word about it */
+
 /* A person's whole roles, as OneRoster 1.1 and REST tell them with the person: the old ones go. */
 struct told_role {
     const char *type, *role, *begin, *end, *org; /* words and ids as in roles.csv; "" or NULL: none */

@@ -78,11 +78,10 @@ static bool tell_error(struct text *problem, const struct error *e)
     return false;
 }
 
-static bool tell_problem(struct text *problem, const struct roster_problem *found, struct error *e)
+static bool tell_problems(struct text *problem, const struct roster_problems *found, struct error *e)
 {
-    char where[512];
     text_clear(problem);
-    text_adds(problem, roster_problem_text(found, where, sizeof where));
+    roster_problems_add_refusals(problem, found);
     return error_set(e, ERROR_INVALID_PARAM, "The roster is refused.");
 }
 
@@ -111,6 +110,7 @@ static void note(const struct source_import *s, int64_t since_ms, const struct r
 void source_outcome_finish(struct source_outcome *out)
 {
     import_loss_finish(&out->loss);
+    roster_problems_finish(&out->problems);
 }
 
 struct holding {
@@ -190,6 +190,18 @@ static void hold(struct source_import *s, const struct keeping *keeping, struct 
                  keeping->source, (long long)out->held);
 }
 
+static void tell_line(void *s, const char *line)
+{
+    source_note(s, "%s", line);
+}
+
+/* Before anything is done: what of the roster is left out, and what is understood otherwise than it is written. */
+static void tell_remarks(struct source_import *s, const struct source_outcome *out)
+{
+    if (s->note != NULL)
+        roster_problems_tell(&out->problems, tell_line, s);
+}
+
 static bool import_and_keep(struct source_import *s, const struct roster_update *update, struct keeping *keeping,
                             struct source_outcome *out, struct text *problem, struct error *e)
 {
@@ -236,16 +248,17 @@ static bool import_archive(struct source_import *s, const void *bytes, size_t le
 {
     int64_t began = clock_mono_ms();
     struct roster_update update;
-    struct roster_problem found;
     struct roster_snapshot_row base;
     struct text archive = TEXT_INIT;
+    source_outcome_finish(out);
     *out = (struct source_outcome){.mode = "bulk"};
     *e = (struct error){0};
     roster_snapshots_get(s->how.db, s->source, &base);
-    bool done =
-        roster_read_update(bytes, len, base.archive, base.len, &update, &found) || tell_problem(problem, &found, e);
+    bool done = roster_read_update(bytes, len, base.archive, base.len, &update, &out->problems) ||
+                tell_problems(problem, &out->problems, e);
     if (done) {
         out->mode = update.delta ? "delta" : "bulk";
+        tell_remarks(s, out);
         note(s, began, update.roster, update.delta ? "read and merged" : "read");
         struct keeping keeping = {.source = s->source,
                                   .archive = &archive,
@@ -262,6 +275,7 @@ static bool import_archive(struct source_import *s, const void *bytes, size_t le
 bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
                            struct text *problem, struct error *e)
 {
+    *out = (struct source_outcome){0};
     bool done = import_archive(s, bytes, len, out, problem, e);
     for (int i = 1; !done && out->overtaken && i < MERGES_MAX; ++i) {
         source_note(s, "another import of %s came in between: merged anew", s->source);
@@ -274,14 +288,18 @@ bool source_import_archive(struct source_import *s, const void *bytes, size_t le
 
 /* base with the changes, as rows and as a roster. */
 static bool merge(const struct roster_snapshot_row *base, struct roster_delta *changes, struct roster_update *out,
-                  struct roster_problem *found)
+                  struct roster_problems *problems)
 {
+    struct roster_problem damaged;
     struct snapshot *before =
-        base->archive != NULL ? snapshot_open(base->archive, base->len, found) : snapshot_create();
+        base->archive != NULL ? snapshot_open(base->archive, base->len, &damaged) : snapshot_create();
     *out = (struct roster_update){.delta = base->archive != NULL};
-    out->snapshot = before != NULL ? snapshot_merge(before, changes, found) : NULL;
+    out->snapshot = before != NULL ? snapshot_merge(before, changes, &damaged) : NULL;
     snapshot_destroy(before);
-    out->roster = out->snapshot != NULL ? roster_read_snapshot(out->snapshot, found) : NULL;
+    if (out->snapshot == NULL)
+        roster_problems_say(problems, PROBLEM_REFUSED, damaged.file, "%s", damaged.message);
+    else
+        out->roster = roster_read_snapshot(out->snapshot, problems);
     if (out->roster != NULL)
         return true;
     snapshot_destroy(out->snapshot);
@@ -294,12 +312,12 @@ bool source_import_changes(struct source_import *s, const struct roster_snapshot
 {
     int64_t began = clock_mono_ms();
     struct roster_update update;
-    struct roster_problem found;
     struct text archive = TEXT_INIT;
+    source_outcome_finish(out);
     *out = (struct source_outcome){.mode = "pull"};
     *e = (struct error){0};
-    if (!merge(base, changes, &update, &found))
-        return tell_problem(problem, &found, e);
+    if (!merge(base, changes, &update, &out->problems))
+        return tell_problems(problem, &out->problems, e);
     if (update.roster->n_people == 0) {
         update_finish(&update);
         text_clear(problem);
@@ -313,6 +331,8 @@ bool source_import_changes(struct source_import *s, const struct roster_snapshot
                               .base_ms = update.delta ? base->updated_ms : -1};
     bool done = pack(update.snapshot, &archive, problem, e);
     out->same = done && update.delta && is_same(base, &keeping);
+    if (!out->same)
+        tell_remarks(s, out);
     if (done && !out->same)
         done = import_and_keep(s, &update, &keeping, out, problem, e);
     update_finish(&update);
@@ -326,7 +346,7 @@ bool source_import_held(struct source_import *s, const struct held_import_row *r
                         struct source_outcome *out, struct text *problem, struct error *e)
 {
     int64_t began = clock_mono_ms();
-    struct roster_problem found;
+    struct roster_problem damaged;
     struct roster_update update = {.delta = row->base_ms >= 0};
     struct text archive = TEXT_INIT;
     *out = (struct source_outcome){.mode = row->mode};
@@ -335,11 +355,15 @@ bool source_import_held(struct source_import *s, const struct held_import_row *r
         error_set(e, ERROR_PRECONDITION, NULL);
         return tell_error(problem, e);
     }
-    update.snapshot = snapshot_open(row->archive, row->len, &found);
-    update.roster = update.snapshot != NULL ? roster_read_snapshot(update.snapshot, &found) : NULL;
-    bool done = update.roster != NULL || tell_problem(problem, &found, e);
+    update.snapshot = snapshot_open(row->archive, row->len, &damaged);
+    if (update.snapshot == NULL)
+        roster_problems_say(&out->problems, PROBLEM_REFUSED, damaged.file, "%s", damaged.message);
+    else
+        update.roster = roster_read_snapshot(update.snapshot, &out->problems);
+    bool done = update.roster != NULL || tell_problems(problem, &out->problems, e);
     text_add(&archive, row->archive, row->len);
     if (done) {
+        tell_remarks(s, out);
         note(s, began, update.roster, "read");
         struct keeping keeping = {
             .source = row->source, .archive = &archive, .modified = row->modified, .base_ms = row->base_ms};

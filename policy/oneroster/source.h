@@ -37,22 +37,25 @@ void source_note(const struct source_import *s, const char *fmt, ...) __attribut
 /* What was done, beside the counts. */
 struct source_outcome {
     struct roster_changes changes;
-    const char *mode;        /* "bulk", "delta", "pull" */
-    bool same;               /* a pull that brought nothing new: nothing was imported */
-    bool overtaken;          /* false was returned because another import of the source came in between */
-    int64_t held;            /* false was returned, and it waits to be confirmed under this number; 0: not */
-    struct import_loss loss; /* what is lost; version 0: not more than the limits say. Also of a dry run */
+    const char *mode;                /* "bulk", "delta", "pull" */
+    bool same;                       /* a pull that brought nothing new: nothing was imported */
+    bool overtaken;                  /* false was returned because another import of the source came in between */
+    int64_t held;                    /* false was returned, and it waits to be confirmed under this number; 0: not */
+    struct import_loss loss;         /* what is lost; version 0: not more than the limits say. Also of a dry run */
+    struct roster_problems problems; /* why it is refused; or what was left out, and what is understood otherwise */
 };
+
 void source_outcome_finish(struct source_outcome *out);
 
-/* An archive. false: *problem says why in one sentence (of a bad file: with its place), *e has a code
- * (ERROR_INVALID_PARAM: the archive is to blame); nothing has changed. Blocks, long. */
+/* An archive. *out is filled in either way, for the caller to finish. false: *problem says why (of a bad file: up to
+ * 100 lines, each with its place), *e has a code (ERROR_INVALID_PARAM: the archive is to blame); nothing has changed.
+ * What is left out is noted before anything is done. Blocks, long. */
 bool source_import_archive(struct source_import *s, const void *bytes, size_t len, struct source_outcome *out,
                            struct text *problem, struct error *e);
 
-/* What a pull brought. Overtaken, it must be pulled anew: what it brought may be older than what is there now. base:
- * the row that changes is merged into (archive NULL: a full pull, everything is in changes). modified: what the next
- * pull begins from. An increment that changes nothing imports nothing. */
+/* What a pull brought; *out has been filled in before. Overtaken, it must be pulled anew: what it brought may be older
+ * than what is there now. base: the row that changes is merged into (archive NULL: a full pull, everything is in
+ * changes). modified: what the next pull begins from. An increment that changes nothing imports nothing. */
 bool source_import_changes(struct source_import *s, const struct roster_snapshot_row *base,
                            struct roster_delta *changes, const char *modified, struct source_outcome *out,
                            struct text *problem, struct error *e);

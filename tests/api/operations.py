@@ -184,6 +184,16 @@ def policies(tap, office):
     office.pages(op, "listServerPolicyVersions", 10)
 
 
+def roster_with(archive, changes):
+    """The zip with files changed, each by a function of its text; a new one is made of nothing."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as before, zipfile.ZipFile(out, "w") as after:
+        for name in [*before.namelist(), *(n for n in changes if n not in before.namelist())]:
+            text = before.read(name).decode() if name in before.namelist() else ""
+            after.writestr(name, changes.get(name, str)(text))
+    return out.getvalue()
+
+
 def imports(tap, office):
     op = office.operator
     with open(office.archive, "rb") as file:
@@ -196,6 +206,18 @@ def imports(tap, office):
     tap.ok(third.status == 200 and third["changes"] == {}, "the same once more changes nothing", third)
     bad = office.call(op, "importRoster", None, b"PK\x03\x04 not really")
     tap.ok(bad.status == 400 and bad.json.get("org.parta.problem"), "what is no roster is refused with the reason", bad)
+    wrong = office.call(op, "importRoster", {"dry_run": "true"}, roster_with(archive, {
+        "users.csv": lambda rows: rows.replace("agentSourcedIds", "agents", 1),
+        "enrollments.csv": lambda rows: rows.replace(",student,", ",pupil,")}))
+    named = wrong.json.get("org.parta.problems", [])
+    tap.ok(wrong.status == 400 and wrong.json["org.parta.problem_count"] > len(named) == 100 and
+           "agentSourcedIds is missing" in named[0]["problem"] and named[1]["line"] > 1 and named[1]["sourcedId"],
+           "a roster that is refused: every problem is counted, a hundred are named", wrong)
+    remarked = office.call(op, "importRoster", {"dry_run": "true"}, roster_with(archive, {
+        "enrollments.csv": lambda rows: rows.replace(",teacher,true,", ",teacher,,"), "old/users.csv": lambda rows: "x"}))
+    tap.ok(remarked.status == 200 and
+           {"files_unread", "class_teachers_alone"} <= {r["kind"] for r in remarked["remarks"] if r["count"] and r["places"]},
+           "what is left out, and what is taken otherwise, is said", remarked)
     listed = office.pages(op, "listImports", 1)
     tap.ok(len(listed) >= 2 and listed[0]["source"] == "roster", "imports are listed", listed)
     refused = office.call(office.admin, "importRoster", None, archive)
@@ -223,10 +245,12 @@ def small_archive():
         "academicSessions.csv": "sourcedId,title,type,startDate,endDate,schoolYear\nsy,Год,schoolYear,2026-09-01,2027-05-31,2027\n",
         "orgs.csv": "sourcedId,name,type\nsmall,Малая школа,school\n",
         "courses.csv": "sourcedId,title,orgSourcedId\nsc,Класс,small\n",
-        "classes.csv": "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n",
-        "users.csv": "sourcedId,enabledUser,username,givenName,familyName\n" + "".join(f"sm{i},true,sm{i},Имя,Малый\n" for i in range(3)),
-        "roles.csv": "sourcedId,userSourcedId,roleType,role,orgSourcedId\n" + "".join(f"sr{i},sm{i},primary,teacher,small\n" for i in range(3)),
-        "enrollments.csv": "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role\n"}
+        "classes.csv": "sourcedId,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n",
+        "users.csv": "sourcedId,enabledUser,username,givenName,familyName,middleName,agentSourcedIds\n" + "".join(
+            f"sm{i},true,sm{i},Имя,Малый,,\n" for i in range(3)),
+        "roles.csv": "sourcedId,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n" + "".join(
+            f"sr{i},sm{i},primary,teacher,,,small\n" for i in range(3)),
+        "enrollments.csv": "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n"}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, text in files.items():

@@ -40,7 +40,9 @@ static void check_merge(struct roster_delta *changes, const struct rest_reading 
     struct snapshot *empty = snapshot_create(), *merged = snapshot_merge(empty, changes, &problem);
     if (merged == NULL || rows_of(&merged->csv[TABLES[reading->collection]]) > reading->n_new)
         abort();
-    roster_destroy(roster_read_snapshot(merged, &problem));
+    struct roster_problems problems = {0};
+    roster_destroy(roster_read_snapshot(merged, &problems));
+    roster_problems_finish(&problems);
     snapshot_destroy(merged);
     snapshot_destroy(empty);
 }

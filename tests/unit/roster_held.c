@@ -372,9 +372,11 @@ static void g5_a_delta_is_held_alike(void **state)
     struct text users = TEXT_INIT;
     fixture_start_school(&f);
     import_well(&f, &plan);
-    text_adds(&users, "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,middleName\n");
+    text_adds(
+        &users,
+        "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,middleName,agentSourcedIds\n");
     for (int i = 0; i < 20; ++i)
-        text_addf(&users, "p0-%d,tobedeleted," STAMP ",,,,,\n", i);
+        text_addf(&users, "p0-%d,tobedeleted," STAMP ",,,,,,\n", i);
     const struct archive_file files[] = {{"manifest.csv", MANIFEST_HEAD "file.users,delta\n"},
                                          {"users.csv", users.data}};
     char *bytes = archive_of(files, 2, &len);

@@ -17,100 +17,7 @@
 #include "policy/oneroster/rest.h"
 #include "policy/oneroster/source.h"
 #include "tests/unit/fixture.h"
-#include "tests/unit/roster_archive.h"
-
-/* --- What a roster says, in a text that does not depend on the order of rows --- */
-
-static int compare_lines(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void add_period(struct text *out, school_day begin, school_day end)
-{
-    text_addf(out, " %d-%d\n", begin, end);
-}
-
-static char *sorted(struct text *lines)
-{
-    char *list[256];
-    size_t n = 0;
-    struct text out = TEXT_INIT;
-    for (char *line = lines->data != NULL ? strtok(lines->data, "\n") : NULL; line != NULL; line = strtok(NULL, "\n")) {
-        assert_true(n < 256);
-        list[n++] = line;
-    }
-    qsort(list, n, sizeof *list, compare_lines);
-    text_adds(&out, "");
-    for (size_t i = 0; i < n; ++i)
-        text_addf(&out, "%s\n", list[i]);
-    text_finish(lines);
-    return text_take(&out);
-}
-
-static char *told(const struct roster *r)
-{
-    struct text out = TEXT_INIT;
-    for (size_t i = 0; i < r->n_schools; ++i)
-        text_addf(&out, "school %s %s\n", r->schools[i].id, r->schools[i].name);
-    for (size_t i = 0; i < r->n_classes; ++i)
-        text_addf(&out, "class %s %s grade %s of %s %s\n", r->classes[i].id, r->classes[i].title, r->classes[i].grade,
-                  r->schools[r->classes[i].school].id, r->classes[i].homeroom ? "homeroom" : "group");
-    for (size_t i = 0; i < r->n_people; ++i)
-        text_addf(&out, "person %s %s %s %s born %d %s\n", r->people[i].id, r->people[i].family, r->people[i].given,
-                  r->people[i].middle, r->people[i].birth, r->people[i].enabled ? "enabled" : "locked");
-    for (size_t i = 0; i < r->n_roles; ++i) {
-        text_addf(&out, "role %s %s %d", r->people[r->roles[i].person].id, r->schools[r->roles[i].school].id,
-                  r->roles[i].role);
-        add_period(&out, r->roles[i].begin, r->roles[i].end);
-    }
-    for (size_t i = 0; i < r->n_enrollments; ++i) {
-        text_addf(&out, "enrolled %s %s %d", r->people[r->enrollments[i].person].id,
-                  r->classes[r->enrollments[i].class].id, r->enrollments[i].role);
-        add_period(&out, r->enrollments[i].begin, r->enrollments[i].end);
-    }
-    for (size_t i = 0; i < r->n_guardianships; ++i)
-        text_addf(&out, "guardian %s of %s\n", r->people[r->guardianships[i].guardian].id,
-                  r->people[r->guardianships[i].child].id);
-    return sorted(&out);
-}
-
-/* --- Archives --- */
-
-struct packed {
-    char *bytes;
-    size_t len;
-};
-
-/* The archive as a source's first import: what it says (NULL: the problem), and the snapshot packed. */
-static char *import_on(const struct archive_file *files, size_t n, const struct packed *base, struct packed *snapshot)
-{
-    char where[512];
-    struct roster_problem problem = {0};
-    struct roster_update out;
-    size_t len;
-    char *bytes = archive_of(files, n, &len), *says;
-    bool read =
-        roster_read_update(bytes, len, base != NULL ? base->bytes : NULL, base != NULL ? base->len : 0, &out, &problem);
-    free(bytes);
-    if (!read) {
-        assert_null(out.roster);
-        assert_null(out.snapshot);
-        says = xcalloc(600, 1);
-        snprintf(says, 600, "refused: %s", roster_problem_text(&problem, where, sizeof where));
-        return says;
-    }
-    if (snapshot != NULL) {
-        struct text packed = TEXT_INIT;
-        assert_true(snapshot_pack(out.snapshot, &packed));
-        snapshot->len = packed.len;
-        snapshot->bytes = text_take(&packed);
-    }
-    says = told(out.roster);
-    roster_destroy(out.roster);
-    snapshot_destroy(out.snapshot);
-    return says;
-}
+#include "tests/unit/roster_told.h"
 
 static struct packed base_of_whole(void)
 {
@@ -121,46 +28,7 @@ static struct packed base_of_whole(void)
     return base;
 }
 
-static void assert_has(const char *says, const char *line)
-{
-    if (strstr(says, line) == NULL)
-        fail_msg("no \"%s\" in:\n%s", line, says);
-}
-
-static void assert_has_not(const char *says, const char *line)
-{
-    if (strstr(says, line) != NULL)
-        fail_msg("\"%s\" in:\n%s", line, says);
-}
-
 /* --- OneRoster 1.1 --- */
-
-#define MANIFEST_1_1 "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n"
-#define USERS_1_1                                                                                                      \
-    "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,"          \
-    "middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\n"
-#define USER_1_1(id, orgs, role, given, family, middle, agents)                                                        \
-    id ",,,true," orgs "," role "," id "@mail.example,," given "," family "," middle ",," id                           \
-       "@mail.example,,+70000000000," agents ",,secret\n"
-#define ALL_BULK                                                                                                       \
-    "file.academicSessions,bulk\nfile.orgs,bulk\nfile.courses,bulk\nfile.classes,bulk\nfile.users,bulk\n"              \
-    "file.enrollments,bulk\nfile.demographics,bulk\n"
-
-/* As WHOLE of roster_archive.h, told in 1.1. */
-static const struct archive_file WHOLE_1_1[] = {
-    {"manifest.csv", MANIFEST_1_1 ALL_BULK},
-    {"academicSessions.csv", SESSIONS_HEAD "y,,,2026/2027,schoolYear,2026-09-01,2027-05-31,,2027\n"},
-    {"orgs.csv", ORGS_HEAD "d,,,Отдел,district,,\ns,,,Школа 1,school,,d\nz,,,Школа 2,school,,d\n"},
-    {"courses.csv", COURSES_HEAD "k,y,Класс,s\n"},
-    {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n"},
-    {"users.csv", USERS_1_1 USER_1_1("t", "s", "teacher", "Анна", "Орлова", "Ивановна", "")
-                      USER_1_1("p", "s", "student", "Мария", "Иванова", "Петровна", "\"m,f\"")
-                          USER_1_1("m", "s", "parent", "Ольга", "Иванова", "", "p")
-                              USER_1_1("f", "s", "relative", "Пётр", "Иванов", "", "p")},
-    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"},
-    {"demographics.csv", DEMOGRAPHICS_HEAD "p,2015-03-04,female\n"},
-};
-#define WHOLE_1_1_COUNT (sizeof WHOLE_1_1 / sizeof *WHOLE_1_1)
 
 static char *import_1_1_with(const char *name, const char *text, struct packed *snapshot)
 {
@@ -197,23 +65,24 @@ static const struct {
      "role t z 128"},
     /* rows that are gone, in a bulk file too */
     {"enrollments.csv",
-     "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role\n"
-     "e1,active,2026-09-01,c,s,t,teacher\ne2,inactive,2026-09-01,c,s,p,student\ne3,tobedeleted,2026-09-01,x,y,z,\n",
-     "enrolled t c 4"},
+     "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n"
+     "e1,active,2026-09-01,g,s,t,teacher,,,\ne2,inactive,2026-09-01,c,s,p,student,,,\ne3,tobedeleted,2026-09-01,x,y,z,,"
+     ",,\n",
+     "enrolled t g 4"},
     {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\ne3,g,s,m,aide,,,\n",
      "enrolled t c 8"},
     {"users.csv", USERS_1_1 USER_1_1("t", "s", "boss", "А", "О", "", ""),
      "refused: users.csv:2:12: role: \"boss\" is not one of the standard's words"},
     {"users.csv", USERS_1_1 USER_1_1("t", "x", "teacher", "А", "О", "", ""),
      "refused: users.csv:2:10: orgSourcedIds: \"x\" is not in orgs.csv"},
-    {"users.csv", USERS_1_1 USER_1_1("t", "\"s,s\"", "teacher", "А", "О", "", ""),
-     "refused: users.csv:2:10: orgSourcedIds: \"s\" is named twice"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "\"s,s\"", "teacher", "А", "О", "", "") "p,,,true,s,student,p,,М,И,,,,,,,,\n",
+     "role t s 4"},
     {"users.csv", USERS_1_1 USER_1_1("t", "", "teacher", "А", "О", "", ""),
      "refused: users.csv:2:10: orgSourcedIds: is empty"},
     {"users.csv", USERS_1_1 USER_1_1("t", "s", "ext:externalStaff", "А", "О", "", ""),
      "refused: users.csv:2:12: role: external staff need an end date (rule B1), which OneRoster 1.1 has not"},
-    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\n", "refused: users.csv:1:1: column orgSourcedIds is missing"},
-    {"users.csv", "sourcedId,pronouns\n", "refused: users.csv:1:11: unknown column \"pronouns\""},
+    {"users.csv", USERS_HEAD "t,true,t,Анна,Орлова,,\n",
+     "refused: users.csv:1:1: column orgSourcedIds is missing\nusers.csv:1:1: column role is missing"},
     {"orgs.csv", ORGS_HEAD "s,gone,,Школа 1,school,,\n",
      "refused: orgs.csv:2:3: status: \"gone\" is not a status that a bulk file can have"},
     {"manifest.csv", MANIFEST_1_1 ALL_BULK "file.roles,bulk\n",
@@ -242,29 +111,18 @@ static void test_1_1_has_no_roles_file(void **state)
     free(says);
 }
 
-/* 1.2 knows neither the words nor the columns of 1.1. */
-static void test_1_2_is_strict(void **state)
-{
-    struct archive_file files[WHOLE_COUNT];
-    for (size_t i = 0; i < WHOLE_COUNT; ++i)
-        files[i] = WHOLE[i];
-    files[5].text = "sourcedId,enabledUser,username,givenName,familyName,orgSourcedIds\n";
-    char *says = import_on(files, WHOLE_COUNT, NULL, NULL);
-    assert_string_equal(says, "refused: users.csv:1:53: unknown column \"orgSourcedIds\"");
-    free(says);
-}
-
 /* --- The snapshot --- */
 
 static void test_mirror(void **state)
 {
     struct roster_problem problem;
+    struct roster_problems problems = {0};
     struct packed base = base_of_whole(), again = base_of_whole();
     assert_int_equal(base.len, again.len); /* the same rows, the same bytes: an unchanged roster writes nothing */
     assert_memory_equal(base.bytes, again.bytes, base.len);
     struct snapshot *snapshot = snapshot_open(base.bytes, base.len, &problem);
-    struct roster *roster = roster_read_snapshot(snapshot, &problem);
-    char *a = told(roster), *b = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
+    struct roster *roster = roster_read_snapshot(snapshot, &problems);
+    char *a = told(roster, &problems), *b = import_on(WHOLE, WHOLE_COUNT, NULL, NULL);
     assert_string_equal(a, b);
     assert_string_equal(snapshot->csv[TABLE_CLASSES].data,
                         "sourcedId,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n"
@@ -305,7 +163,7 @@ static void test_mirror_keeps_no_contacts(void **state)
     "sourcedId,status,dateLastModified,enabledUser,username,givenName,familyName,middleName,agentSourcedIds\n"
 #define ROLES_DELTA "sourcedId,status,dateLastModified,userSourcedId,roleType,role,beginDate,endDate,orgSourcedId\n"
 #define ENROLLMENTS_DELTA                                                                                              \
-    "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary\n"
+    "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n"
 #define CLASSES_DELTA                                                                                                  \
     "sourcedId,status,dateLastModified,title,grades,courseSourcedId,classType,schoolSourcedId,termSourcedIds\n"
 
@@ -347,12 +205,12 @@ static const struct {
      "enrolled"},
     /* one row of a table that all belong to */
     {{{"manifest.csv", MANIFEST_HEAD "file.enrollments,delta\n"},
-      {"enrollments.csv", ENROLLMENTS_DELTA "e2,tobedeleted," STAMP ",,,,,\ne3,active," STAMP ",g,s,p,student,\n"}},
+      {"enrollments.csv", ENROLLMENTS_DELTA "e2,tobedeleted," STAMP ",,,,,,,\ne3,active," STAMP ",g,s,p,student,,,\n"}},
      "enrolled p g 1",
      "enrolled p c"},
     /* a row that is dropped and was never there */
     {{{"manifest.csv", MANIFEST_HEAD "file.enrollments,delta\n"},
-      {"enrollments.csv", ENROLLMENTS_DELTA "e99,tobedeleted," STAMP ",,,,,\n"}},
+      {"enrollments.csv", ENROLLMENTS_DELTA "e99,tobedeleted," STAMP ",,,,,,,\n"}},
      "enrolled p c",
      NULL},
     /* mixed: some files whole, some changed, the rest as it was */
@@ -399,7 +257,7 @@ static const struct {
      "refused: roles.csv: \"t~",
      NULL},
     {{{"manifest.csv", MANIFEST_HEAD "file.orgs,delta\n"}, {"orgs.csv", ORGS_HEAD "s,tobedeleted," STAMP ",,,,\n"}},
-     "refused: courses.csv: \"k\": orgSourcedId: \"s\" is not in orgs.csv",
+     "refused: classes.csv: \"c\": schoolSourcedId: \"s\" is not in orgs.csv\nclasses.csv: \"g\": schoolSourcedId",
      NULL},
 };
 
@@ -524,10 +382,12 @@ static char *merged(const struct page *pages, size_t n, const struct snapshot *b
     }
     *out = snapshot_merge(base != NULL ? base : nothing, changes, &problem);
     assert_non_null(*out);
-    struct roster *roster = roster_read_snapshot(*out, &problem);
+    struct roster_problems problems = {0};
+    struct roster *roster = roster_read_snapshot(*out, &problems);
     if (roster == NULL)
-        fail_msg("%s", roster_problem_text(&problem, where, sizeof where));
-    char *says = told(roster);
+        fail_msg("%s", roster_problem_text(roster_problems_first(&problems), where, sizeof where));
+    char *says = told(roster, &problems);
+    roster_problems_finish(&problems);
     roster_destroy(roster);
     roster_delta_destroy(changes);
     snapshot_destroy(nothing);
@@ -664,6 +524,7 @@ static bool import_archive(struct fixture *f, const char *source, const struct a
     };
     bool done = source_import_archive(&import, bytes, len, &out, &problem, &e);
     snprintf(says, 512, "%s", done ? out.mode : problem.data);
+    source_outcome_finish(&out);
     text_finish(&problem);
     free(bytes);
     return done;
@@ -683,7 +544,9 @@ static const char *both_names(struct fixture *f, const char *source, char out[12
     stmt_end(q);
     if (roster_snapshots_get(f->db, source, &row)) {
         struct snapshot *snapshot = snapshot_open(row.archive, row.len, &problem);
-        struct roster *roster = roster_read_snapshot(snapshot, &problem);
+        struct roster_problems problems = {0};
+        struct roster *roster = roster_read_snapshot(snapshot, &problems);
+        roster_problems_finish(&problems);
         uint32_t p = id_map_find(roster->person_ids, "p");
         snprintf(mirrored, sizeof mirrored, "%s", p == ID_NONE ? "gone" : roster->people[p].family);
         roster_destroy(roster);
@@ -727,7 +590,7 @@ static void test_source_refused(void **state)
     static const struct archive_file OTHER_SCHOOL[] = {
         {"manifest.csv", MANIFEST_HEAD "file.classes,delta\nfile.enrollments,delta\nfile.users,delta\n"},
         {"classes.csv", CLASSES_DELTA "c,active," STAMP ",5А,5,k,homeroom,z,y\n"},
-        {"enrollments.csv", ENROLLMENTS_DELTA "e1,tobedeleted," STAMP ",,,,,\ne2,tobedeleted," STAMP ",,,,,\n"},
+        {"enrollments.csv", ENROLLMENTS_DELTA "e1,tobedeleted," STAMP ",,,,,,,\ne2,tobedeleted," STAMP ",,,,,,,\n"},
         {"users.csv", USERS_DELTA "p,active," STAMP ",true,p,Мария,Петрова,Петровна,\"m,f\"\n"},
     };
     struct fixture f = {0};
@@ -746,7 +609,7 @@ static void test_source_overtaken(void **state)
 {
     struct fixture f = {0};
     struct roster_snapshot_row base;
-    struct source_outcome out;
+    struct source_outcome out = {0};
     struct text problem = TEXT_INIT;
     struct error e;
     char says[512], names[128];
@@ -763,6 +626,7 @@ static void test_source_overtaken(void **state)
     assert_string_equal(both_names(&f, "roster", names), "Петрова Петрова");
     roster_delta_destroy(changes);
     roster_snapshots_finish(&base);
+    source_outcome_finish(&out);
     text_finish(&problem);
     fixture_stop(&f);
 }
@@ -827,6 +691,7 @@ static void test_source_archive_overtaken(void **state)
             assert_non_null(first);
             assert_null(strstr(first + 1, "person = p\n"));
         }
+        source_outcome_finish(&out);
         text_finish(&problem);
         text_finish(&difference);
         free(bytes);
@@ -858,7 +723,6 @@ int main(void)
         cmocka_unit_test(test_1_1_is_the_same_roster),
         cmocka_unit_test(test_1_1),
         cmocka_unit_test(test_1_1_has_no_roles_file),
-        cmocka_unit_test(test_1_2_is_strict),
         cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_mirror_keeps_no_contacts),
         cmocka_unit_test(test_delta),
