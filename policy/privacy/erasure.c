@@ -66,7 +66,7 @@ bool erasure_begin(struct changing_records *c, user_no user)
         return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");
     return (users_set_password(c->tx, user, NULL) && users_set_state(c->tx, user, ACCOUNT_LOCKED) &&
             users_set_admin(c->tx, user, false) && devices_delete_all(c->tx, user, 0) &&
-            delayed_messages_forget(c->tx, user) && note(c, user)) ||
+            delayed_messages_forget(c->tx, user) && verifications_forget(c->tx, user) && note(c, user)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 
@@ -300,7 +300,7 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
 static bool forget(struct tx *tx, user_no user, const char *user_id)
 {
     static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
-        profiles_forget, account_data_forget, filters_forget,  verifications_forget,    contacts_forget,
+        profiles_forget, account_data_forget, filters_forget,  contacts_forget,
         aliases_forget,  applications_forget, links_revoke_of, delayed_messages_forget,
     };
     bool done = people_forget(tx->db, user) && idempotency_forget(tx, user_id) && reports_forget_erased(tx);
