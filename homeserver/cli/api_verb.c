@@ -286,9 +286,56 @@ static bool run_pages(struct api_request *a, const char *columns)
     return true;
 }
 
+/* --- Decisions --- */
+
+int api_verb_version_option(const struct api_verb *api)
+{
+    for (int i = 0; i < VERB_OPTIONS_MAX && api->options[i] != NULL; ++i)
+        if (strcmp(api->options[i], "^version") == 0)
+            return i;
+    return -1;
+}
+
+static void print_members(struct text *out, const json_t *reply)
+{
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)reply, name, value) {
+        text_addf(out, "%s\t", name);
+        if (json_is_string(value))
+            text_adds(out, json_string_value(value));
+        else
+            json_add_canonical(out, value);
+        text_addc(out, '\n');
+    }
+}
+
+/* Shows what is decided on, and decides nothing. */
+static bool show(struct verb_call *call, const struct api_verb *api)
+{
+    struct api_request a;
+    struct error e;
+    begin(&a, call);
+    a.r.body = json_object();
+    add_path(&a, api->shows);
+    bool done = find_route(&a, HTTP_GET) && run_handler(&a);
+    json_t *reply = done ? json_parse(a.r.reply.body.data, a.r.reply.body.len, &e) : NULL;
+    if (reply != NULL) {
+        print_members(&call->out, reply);
+        snprintf(call->asks, sizeof call->asks, "%lld", (long long)json_get_int(reply, "version", 0));
+        verb_fail(call, "Nothing was decided. --version %s decides on what is shown.", call->asks);
+    }
+    json_decref(reply);
+    finish(&a);
+    return false;
+}
+
 bool api_verb_run(struct verb_call *call)
 {
     struct api_request a;
+    const struct api_verb *api = call->verb->api;
+    if (api->shows != NULL && call->options[api_verb_version_option(api)] == NULL)
+        return show(call, api);
     begin(&a, call);
     a.r.method = call->verb->api->method;
     bool done = fill(&a) && find_route(&a, a.r.method) && run_pages(&a, call->verb->api->columns);

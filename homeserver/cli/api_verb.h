@@ -22,10 +22,15 @@ struct api_verb {
     const char *args[VERB_ARGS_MAX];
     const char *options[VERB_OPTIONS_MAX]; /* in the order of verb->options */
     const char *body;                      /* a fixed body, JSON; NULL: {} to begin with */
-    const char *input;   /* VERB_INPUT: the member of the body that the file's JSON becomes; "": the body as bytes */
+    const char *input; /* VERB_INPUT: the member of the body that the file's JSON becomes; "": the body as bytes */
+    const char *shows; /* a decision: the path of what is decided on. Without its "^version" it only shows that, a line
+                          * a member, and call->asks says which version it was; NULL: no decision */
     const char *columns; /* "user_id roles.role family_name": of the reply, or each item of a list; NULL: nothing but
                           * problems; "*": the reply as it came */
 };
+
+/* Which of the options is "^version"; -1: none. */
+int api_verb_version_option(const struct api_verb *api);
 
 /* call->verb->api says what. */
 bool api_verb_run(struct verb_call *call);

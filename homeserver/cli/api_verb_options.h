@@ -14,6 +14,10 @@
     {                                                                                                                  \
         "--if-version", OPTION_VALUE, "N", "only if this is still the version"                                         \
     } /* "^version" */
+#define OPTION_VERSION                                                                                                 \
+    {                                                                                                                  \
+        "--version", OPTION_VALUE, "N", "decides on this version, which you have seen (otherwise it is shown first)"   \
+    } /* "^version" of a decision */
 #define OPTION_SCHOOL                                                                                                  \
     {                                                                                                                  \
         "--school", OPTION_VALUE, "ID", "of this school (its sourcedId)"                                               \

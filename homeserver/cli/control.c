@@ -161,8 +161,8 @@ static void reply(int fd, const struct verb_call *call, bool done)
 {
     struct text out = TEXT_INIT;
     json_t *reply =
-        json_pack("{s:b, s:b, s:o, s:o, s:o}", "done", done, "misused", call->misused, "out", text_value(&call->out),
-                  "notes", text_value(&call->notes), "problem", text_value(&call->problem));
+        json_pack("{s:b, s:b, s:s, s:o, s:o, s:o}", "done", done, "misused", call->misused, "asks", call->asks, "out",
+                  text_value(&call->out), "notes", text_value(&call->notes), "problem", text_value(&call->problem));
     if (reply != NULL && *call->held != '\0') {
         json_object_set_new(reply, "held", json_string(call->held));
         json_object_set_new(reply, "held_version", json_string(call->held_version));
@@ -322,6 +322,8 @@ static bool take_reply(const struct text *bytes, struct verb_call *call, bool *d
         return false;
     *done = json_get_bool(reply, "done", false);
     call->misused = json_get_bool(reply, "misused", false);
+    const char *asks = json_get_string(reply, "asks");
+    snprintf(call->asks, sizeof call->asks, "%s", asks != NULL ? asks : "");
     text_clear(&call->problem);
     add_member(reply, "out", &call->out);
     add_member(reply, "notes", &call->notes);

@@ -10,6 +10,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
+#include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/control.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
@@ -227,6 +228,26 @@ static bool run_in_office(struct verb_call *call)
     return done;
 }
 
+/* Somebody at a terminal sees what is to be decided on, and says yes to that very version. */
+static bool run_decision(struct verb_call *call)
+{
+    char answer[LINE_BYTES_MAX], seen[sizeof call->asks];
+    bool done = run_in_office(call);
+    if (done || *call->asks == '\0' || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+        return done;
+    fprintf(stderr, "%s\nparta %s: decide so? [y/N] ", call->out.data, call->verb->name);
+    text_clear(&call->out);
+    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
+        return false;
+    memcpy(seen, call->asks, sizeof seen);
+    call->options[api_verb_version_option(call->verb->api)] = seen;
+    text_clear(&call->problem);
+    *call->asks = '\0';
+    done = run_in_office(call);
+    call->options[api_verb_version_option(call->verb->api)] = NULL;
+    return done;
+}
+
 static bool run(struct request_line *line, struct config **config)
 {
     struct verb_call *call = &line->call;
@@ -237,7 +258,7 @@ static bool run(struct request_line *line, struct config **config)
     }
     if (!read_files(line))
         return false;
-    return (call->verb->flags & (VERB_READS | VERB_WRITES)) != 0 ? run_in_office(call) : call->verb->run(call);
+    return (call->verb->flags & (VERB_READS | VERB_WRITES)) != 0 ? run_decision(call) : call->verb->run(call);
 }
 
 /* What waits to be confirmed (school.md G5) is shown and asked for, where somebody sits. */

@@ -75,6 +75,7 @@ struct verb_call {
     struct text notes;                                      /* for standard error, also when all went well */
     void (*note)(struct verb_call *call, const char *line); /* tells of long work at once; NULL: with the notes */
     int heard_on;        /* the socket of the parta that asked; -1: it no longer listens */
+    char asks[24];       /* the version of what was shown in out and waits for a yes: run again with it; "": nothing */
     struct text problem; /* why it failed */
     /* An import that waits until somebody confirms it: what `parta roster confirm` is given
      * (number, version); "": none. */

@@ -58,10 +58,11 @@ static const struct api_verb IMPORT_LIST = {HTTP_GET, API "/imports", .options =
 static const struct verb_option REPORT_LIST_OPTIONS[] = {
     OPTION_SCHOOL, {"--state", OPTION_VALUE, "open", "only those nobody has settled"}, OPTION_JSON, {NULL}};
 static const struct api_verb REPORT_LIST = {HTTP_GET, API "/reports", .options = {"?school", "?state", "=json"},
-                                            .columns = "report kind state reporter accused room_id event_id reason"};
-static const struct verb_option REPORT_CLOSE_OPTIONS[] = {OPTION_IF_VERSION, OPTION_OVERRIDE, {NULL}};
+                                            .columns =
+                                                "report kind state reporter accused room_id event_id reason version"};
+static const struct verb_option REPORT_CLOSE_OPTIONS[] = {OPTION_VERSION, OPTION_OVERRIDE, {NULL}};
 static const struct api_verb REPORT_CLOSE = {HTTP_POST, API "/reports/{0}/close", .args = {NULL, ":resolution"},
-                                             .options = {"^version", "^override"}};
+                                             .options = {"^version", "^override"}, .shows = API "/reports/{0}"};
 
 static const struct api_verb SESSION_LIST = {HTTP_GET, API "/people/{0}/sessions", .options = {"=json"},
                                              .columns = "device_id last_seen_ts last_seen_ip display_name"};

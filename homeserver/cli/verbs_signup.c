@@ -40,18 +40,21 @@ static const struct verb_option APPLICATION_LIST_OPTIONS[] = {
     {NULL}};
 static const struct api_verb APPLICATION_LIST = {
     HTTP_GET, API "/applications", .options = {"?school", "?class", "?state", "=json"},
-    .columns = "application kind state user_id role school class child family_name given_name middle_name"};
+    .columns = "application kind state user_id role school class child family_name given_name middle_name version"};
 
 static const struct verb_option APPROVE_OPTIONS[] = {
     {"--children", OPTION_VALUE, "USERS", "a guardian of a class link: whose, with commas between"},
+    OPTION_VERSION,
     OPTION_OVERRIDE,
     {NULL}};
-static const struct api_verb APPLICATION_APPROVE = {
-    HTTP_POST, API "/applications/{0}/approve", .options = {"/children", "^override"}, .columns = "application state"};
+static const struct api_verb APPLICATION_APPROVE = {HTTP_POST, API "/applications/{0}/approve",
+                                                    .options = {"/children", "^version", "^override"},
+                                                    .shows = API "/applications/{0}", .columns = "application state"};
 static const struct verb_option REFUSE_OPTIONS[] = {
-    {"--reason", OPTION_VALUE, "TEXT", "what the applicant is told"}, OPTION_OVERRIDE, {NULL}};
+    {"--reason", OPTION_VALUE, "TEXT", "what the applicant is told"}, OPTION_VERSION, OPTION_OVERRIDE, {NULL}};
 static const struct api_verb APPLICATION_REFUSE = {HTTP_POST, API "/applications/{0}/refuse",
-                                                   .options = {":reason", "^override"}, .columns = "application state"};
+                                                   .options = {":reason", "^version", "^override"},
+                                                   .shows = API "/applications/{0}", .columns = "application state"};
 
 static const struct verb TABLE[] = {
     {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, API_VERB,
@@ -62,9 +65,10 @@ static const struct verb TABLE[] = {
     {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, API_VERB, "Revokes a link by its number.", NULL, &LINK_REVOKE},
     {"application list", NULL, 0, 0, APPLICATION_LIST_OPTIONS, API_VERB, "Lists who asks to be let in.", NULL,
      &APPLICATION_LIST},
-    {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, API_VERB, "Lets an applicant in.", NULL,
+    {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, API_VERB, "Lets an applicant in.",
+     "Shows the application first; at a terminal it asks, elsewhere --version says which one was seen.",
      &APPLICATION_APPROVE},
-    {"application refuse", "NUMBER", 1, 1, REFUSE_OPTIONS, API_VERB, "Refuses an applicant.", NULL,
-     &APPLICATION_REFUSE},
+    {"application refuse", "NUMBER", 1, 1, REFUSE_OPTIONS, API_VERB, "Refuses an applicant.",
+     "Shows the application first, as \"application approve\" does.", &APPLICATION_REFUSE},
 };
 const struct verbs SIGNUP_VERBS = VERBS(TABLE);

@@ -52,6 +52,7 @@ enum route_flags {
     ROUTE_LOCKED_TOO = 8, /* also for locked or pending accounts (logout, whoami) */
     ROUTE_PREPARES = 16,  /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
+    ROUTE_DECIDES = 32,   /* somebody decides on what they were shown: If-Match is needed, and "*" is no answer (428) */
     /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
     ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
     ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */

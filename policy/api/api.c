@@ -68,14 +68,14 @@ bool api_reply_versioned(struct request *r, json_t *value, int64_t version)
     return reply_json(r, value);
 }
 
-/* If-Match is one strong ETag as this API gives them, or "*". */
+/* If-Match is one strong ETag as this API gives them, or "*". Who decides names the one that was shown. */
 bool api_if_match(struct request *r, int64_t *version)
 {
     const char *etag = r->headers[HEADER_IF_MATCH];
     char *end;
     *version = 0;
     if (etag == NULL || strcmp(etag, "*") == 0)
-        return true;
+        return (r->route->flags & ROUTE_DECIDES) == 0 || refuse(r, ERROR_VERSION_NEEDED, NULL);
     errno = 0;
     if (etag[0] == '"' && etag[1] >= '1' && etag[1] <= '9')
         *version = strtoll(etag + 1, &end, 10);

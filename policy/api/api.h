@@ -37,7 +37,7 @@ bool api_reply_versioned(struct request *r, json_t *value, int64_t version); /* 
  * Header Idempotency-Key: the same key with the same request by the same caller is answered as it was the first time,
  * for a day, without acting again; with another request it is refused (409). Both are decided inside the job
  * (idempotency.h). What was refused has changed nothing and may be tried again with the same key. Header If-Match (the
- * ETag of a reply): if_version. */
+ * ETag of a reply): if_version, which a route with ROUTE_DECIDES needs. */
 struct api_act {
     struct changing_records records; /* tx, rooms, actor, e */
     struct request *r;               /* not r->db */

@@ -61,7 +61,7 @@ static bool get_application(struct request *r)
         bool own = actor.user != 0 && actor.user == row.user;
         if ((own && caller_is_person(r, true)) || (!own && application_may_see(r->db, school_mode, &actor, &row)))
             value = signup_json_application(r, r->db, &row, own);
-        version = row.version;
+        version = application_version(r->db, &row);
     }
     application_finish(&row);
     if (value != NULL)
@@ -82,7 +82,7 @@ static bool reply_application(struct api_act *act, application_no no, bool own, 
     if (no == 0 || !applications_get(act->records.tx->db, no, &row))
         return false;
     act->reply = signup_json_application(act->r, act->records.tx->db, &row, own);
-    act->version = row.version;
+    act->version = application_version(act->records.tx->db, &row);
     act->status = status;
     application_finish(&row);
     return true;
@@ -184,9 +184,9 @@ static const struct route TABLE[] = {
      NULL},
     {HTTP_POST, "/_parta/v1/applications/{application}/withdraw", withdraw_application, ROUTE_APPLICANT | ROUTE_BODY,
      RATE_WRITE, NULL},
-    {HTTP_POST, "/_parta/v1/applications/{application}/approve", approve_application, ROUTE_CALLER | ROUTE_BODY,
-     RATE_WRITE, NULL},
-    {HTTP_POST, "/_parta/v1/applications/{application}/refuse", refuse_application, ROUTE_CALLER | ROUTE_BODY,
-     RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/applications/{application}/approve", approve_application,
+     ROUTE_CALLER | ROUTE_BODY | ROUTE_DECIDES, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/applications/{application}/refuse", refuse_application,
+     ROUTE_CALLER | ROUTE_BODY | ROUTE_DECIDES, RATE_WRITE, NULL},
 };
 const struct routes API_APPLICATION_ROUTES = ROUTES(TABLE);

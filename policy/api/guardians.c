@@ -69,10 +69,10 @@ static bool post_look(struct request *r)
         return false;
     bool known = people_get(r->db, actor.user, &self) && !self.ended;
     person_row_finish(&self);
-    return reply_json(r,
-                      json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
-                                !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
-                                (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id));
+    json_t *out = json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
+                            !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
+                            (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
+    return api_reply_versioned(r, out, guardian_child_version(r->db, view.link.person));
 }
 
 static const char *const CORRECTIONS[] = {[CORRECTION_NONE] = "none",
@@ -84,7 +84,9 @@ static bool act_confirm(struct api_act *act, void *state)
 {
     enum guardian_outcome outcome;
     enum correction_outcome correction;
-    if (!guardian_confirm(&act->records, state, &outcome, &correction))
+    struct guardian_confirmation *confirmation = state;
+    confirmation->seen = act->if_version;
+    if (!guardian_confirm(&act->records, confirmation, &outcome, &correction))
         return false;
     act->reply = json_pack("{s:s, s:s}", "outcome", outcome == GUARDIAN_WAITS ? "waits" : "confirmed", "corrections",
                            CORRECTIONS[correction]);
@@ -109,6 +111,7 @@ static json_t *child_json(struct request *r, user_no child)
     struct user_row user;
     json_t *out = child_data(r, child);
     json_object_set_new(out, "user_id", signup_json_user(r, r->db, child));
+    json_object_set_new(out, "version", json_integer(guardian_child_version(r->db, child)));
     if (users_get(r->db, child, &user))
         api_set(out, "standing", account_state_name(user.state));
     user_row_finish(&user);
@@ -200,7 +203,7 @@ static bool act_correct(struct api_act *act, void *state)
     enum correction_outcome outcome;
     struct changing_records *c = &act->records;
     user_no child = own_child(act->r, c->tx->db, c->actor->user, c->e);
-    if (child == 0 || !guardian_correct(c, child, state, &outcome))
+    if (child == 0 || !guardian_correct(c, child, state, act->if_version, &outcome))
         return false;
     act->reply = json_pack("{s:s}", "corrections", CORRECTIONS[outcome]);
     return true;
@@ -229,11 +232,11 @@ static bool delete_child(struct request *r)
 
 static const struct route TABLE[] = {
     {HTTP_POST, "/_parta/v1/guardian_links/look", post_look, ROUTE_PARENT, RATE_WRITE, NULL},
-    {HTTP_POST, "/_parta/v1/guardian_links/confirm", post_confirm, ROUTE_PARENT, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/guardian_links/confirm", post_confirm, ROUTE_PARENT | ROUTE_DECIDES, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/me/children", list_children, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_DELETE, "/_parta/v1/me/children/{userId}", delete_child, ROUTE_CALLER, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/me/children/{userId}/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/me/children/{userId}/corrections", post_corrections, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE,
-     NULL},
+    {HTTP_POST, "/_parta/v1/me/children/{userId}/corrections", post_corrections,
+     ROUTE_CALLER | ROUTE_BODY | ROUTE_DECIDES, RATE_WRITE, NULL},
 };
 const struct routes API_GUARDIAN_ROUTES = ROUTES(TABLE);

@@ -208,13 +208,6 @@ static bool get_held(struct request *r)
     return true;
 }
 
-/* Who confirms names the list that they were shown. */
-static bool shown_version(struct request *r, int64_t *version)
-{
-    return api_if_match(r, version) &&
-           (*version != 0 || refuse(r, ERROR_MISSING_PARAM, "If-Match is missing: it names the list that was shown."));
-}
-
 static bool confirm_held(struct request *r)
 {
     struct actor actor;
@@ -222,14 +215,11 @@ static bool confirm_held(struct request *r)
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     int64_t version;
-    if (!find_held(r, &actor, &row))
+    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !find_held(r, &actor, &row))
         return false;
     struct source_import import = prepare(r, &actor);
-    bool done = false;
-    if (shown_version(r, &version)) {
-        done = source_import_held(&import, &row, version, &out, &problem, &r->error);
-        done = reply_import(r, done, &import, &out, &problem);
-    }
+    bool done = source_import_held(&import, &row, version, &out, &problem, &r->error);
+    done = reply_import(r, done, &import, &out, &problem);
     held_import_row_finish(&row);
     return done;
 }
@@ -239,10 +229,10 @@ static bool delete_held(struct request *r)
     struct actor actor;
     struct held_import_row row;
     int64_t version;
-    if (!find_held(r, &actor, &row))
+    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !find_held(r, &actor, &row))
         return false;
     struct source_import import = prepare(r, &actor);
-    bool done = shown_version(r, &version) && (version == row.version || refuse(r, ERROR_PRECONDITION, NULL)) &&
+    bool done = (version == row.version || refuse(r, ERROR_PRECONDITION, NULL)) &&
                 source_drop_held(&import.how, &row, &r->error);
     held_import_row_finish(&row);
     return done && reply_json(r, json_object());
@@ -258,7 +248,7 @@ static const struct route TABLE[] = {
     {HTTP_POST, "/_parta/v1/imports", post_import, ROUTE_CALLER, RATE_WRITE, .body_max = archive_bytes_max},
     {HTTP_GET, "/_parta/v1/imports/held", list_held, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_GET, "/_parta/v1/imports/held/{held}", get_held, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/imports/held/{held}/confirm", confirm_held, ROUTE_CALLER, RATE_WRITE, NULL},
-    {HTTP_DELETE, "/_parta/v1/imports/held/{held}", delete_held, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/imports/held/{held}/confirm", confirm_held, ROUTE_CALLER | ROUTE_DECIDES, RATE_WRITE, NULL},
+    {HTTP_DELETE, "/_parta/v1/imports/held/{held}", delete_held, ROUTE_CALLER | ROUTE_DECIDES, RATE_WRITE, NULL},
 };
 const struct routes API_IMPORT_ROUTES = ROUTES(TABLE);

@@ -69,6 +69,7 @@ static bool close_report(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/reports", list_reports, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_GET, "/_parta/v1/reports/{report}", get_report, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/reports/{report}/close", close_report, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/reports/{report}/close", close_report, ROUTE_CALLER | ROUTE_BODY | ROUTE_DECIDES,
+     RATE_WRITE, NULL},
 };
 const struct routes API_REPORT_ROUTES = ROUTES(TABLE);

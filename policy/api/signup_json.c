@@ -14,6 +14,7 @@
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
+#include "policy/signup/applications.h"
 
 #define NAMESAKES_MAX 5
 
@@ -108,7 +109,7 @@ json_t *signup_json_application(struct request *r, struct db *db, const struct a
 {
     json_t *out = json_pack("{s:o, s:s, s:s, s:I, s:I}", "application", number(row->no), "kind",
                             application_kind_name(row->kind), "state", application_state_name(row->state), "created_ts",
-                            (json_int_t)row->created_ms, "version", (json_int_t)row->version);
+                            (json_int_t)row->created_ms, "version", (json_int_t)application_version(db, row));
     if (row->role != 0)
         api_set(out, "role", school_role_name(row->role));
     signup_json_place(out, db, row->school, row->class);

@@ -112,6 +112,11 @@ static bool version_fits(const struct changing_records *c, int64_t stored, int64
     return wanted == 0 || wanted == stored || error_set(c->e, ERROR_PRECONDITION, NULL);
 }
 
+bool change_decides_on(const struct changing_records *c, int64_t seen, int64_t now)
+{
+    return seen != 0 ? version_fits(c, now, seen) : error_set(c->e, ERROR_VERSION_NEEDED, NULL);
+}
+
 static bool name_fits(const struct changing_records *c, const char *name)
 {
     return (name != NULL && (*name == '\0' || name_valid(name, NAME_BYTES_MAX))) ||

@@ -4,8 +4,8 @@
  * record that a roster keeps is changed only by an override, J2, and as the next import says otherwise it is so again),
  * reconciles the consequences and writes the audit entry. false: *e, and the job must answer false.
  *
- * if_version: optimistic version of the record, 0: whatever it is; another one than the stored is ERROR_PRECONDITION
- * (412). */
+ * if_version: of decisions (change_decides_on) the version that was shown, and needed. Elsewhere: optimistic version of
+ * the record, 0: whatever it is; another one than the stored is ERROR_PRECONDITION (412). */
 #ifndef PARTA_POLICY_RECORDS_CHANGE_H
 #define PARTA_POLICY_RECORDS_CHANGE_H
 
@@ -30,6 +30,9 @@ struct changing_records {
     const struct actor *actor;
     struct error *e;
 };
+
+/* Whether somebody who decides on shown saw what is there now. seen 0: they do not say (428); another: 412. */
+bool change_decides_on(const struct changing_records *c, int64_t seen, int64_t now);
 
 /* People. user 0: a new one, with a new account: no password, state 'active' (or 'restricted', D7). sourced_id NULL:
  * one is drawn ("school:…"). Returns the person's number; 0: *e. */

@@ -49,19 +49,21 @@ static bool note(struct changing_records *c, const struct report_row *report, co
                                              .reason = resolution});
 }
 
-bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t if_version)
+bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t seen)
 {
     struct report_row row;
     struct stmt *q = reports_get(c->tx->db, no);
     bool found = reports_next(q, &row);
     bool may = found && report_may_read(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, &row, c->e);
-    bool fits = may && (if_version == 0 || if_version == row.version) && row.open;
-    struct report_row kept = {.no = row.no, .school = found ? row.school : 0};
+    bool open = may && row.open;
+    struct report_row kept = {.no = row.no, .school = found ? row.school : 0, .version = found ? row.version : 0};
     stmt_end(q);
     if (!may)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such report.");
-    if (!fits)
-        return error_set(c->e, ERROR_PRECONDITION, NULL);
+    if (!change_decides_on(c, seen, kept.version))
+        return false;
+    if (!open)
+        return error_set(c->e, ERROR_CONFLICT, "This report has been closed already.");
     if (resolution == NULL || *resolution == '\0' || strlen(resolution) > REPORT_REASON_MAX)
         return error_set(c->e, ERROR_INVALID_PARAM, "Say in a few words how it was settled.");
     return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) &&

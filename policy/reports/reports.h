@@ -23,7 +23,7 @@ bool report_may_read(struct db *db, bool school_mode, const struct actor *actor,
 
 /* Inside a job: reconciles it, with a word on what was done. ERROR_NOT_FOUND also where the
  * actor may not know of it. */
-bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t if_version);
+bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t seen);
 
 /* The report as the office sees it: new reference. server_name for ids. */
 json_t *report_json(struct db *db, const char *server_name, const struct report_row *report);

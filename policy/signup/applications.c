@@ -103,15 +103,23 @@ application_no application_apply(struct changing_records *c, const struct contac
     return application_make(c, c->actor->user, &link, person);
 }
 
-/* The application, if it is there for the caller to know of (A1), in the version that the caller has seen, and not
- * decided. */
-static bool open_one(struct changing_records *c, application_no no, int64_t if_version, struct application_row *row)
+int64_t application_version(struct db *db, const struct application_row *row)
+{
+    struct person_row record;
+    if (row->kind != APPLICATION_CORRECTION)
+        return row->version;
+    people_get(db, row->child, &record);
+    int64_t of_record = record.version;
+    person_row_finish(&record);
+    return row->version * (INT64_C(1) << 24) + of_record % (1 << 24);
+}
+
+/* The application, if it is there for the caller to know of (A1), and not decided. */
+static bool open_one(struct changing_records *c, application_no no, struct application_row *row)
 {
     bool known = applications_get(c->tx->db, no, row);
     if (!known || (row->user != c->actor->user && !office_act_knows(c, row->school)))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
-    if (if_version != 0 && if_version != row->version)
-        return error_set(c->e, ERROR_PRECONDITION, NULL);
     return row->state == APPLICATION_WAITING || row->state == APPLICATION_BEGUN ||
            error_set(c->e, ERROR_CONFLICT, "This application has been decided already.");
 }
@@ -122,7 +130,9 @@ static bool own_one(struct changing_records *c, application_no no, int64_t if_ve
     if (!applications_get(c->tx->db, no, row) || c->actor->user == 0 || row->user != c->actor->user)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such application.");
     application_finish(row);
-    return open_one(c, no, if_version, row);
+    if (!open_one(c, no, row))
+        return false;
+    return if_version == 0 || change_decides_on(c, if_version, application_version(c->tx->db, row));
 }
 
 bool application_edit(struct changing_records *c, application_no no, const struct applicant *person, int64_t if_version)
@@ -321,8 +331,7 @@ static bool ask_for_birth(struct changing_records *c, const struct application_r
     return said || application_ask_correction(c, row->user, row->user, &asked);
 }
 
-bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
-                         int64_t if_version)
+bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen)
 {
     static bool (*const KINDS[APPLICATION_KIND__COUNT])(struct changing_records *, const struct application_row *,
                                                         const struct approval *) = {
@@ -333,13 +342,14 @@ bool application_approve(struct changing_records *c, application_no no, const st
     struct application_row row = {0};
     struct office_act office;
     school_day later = DAY_EVER;
-    bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, if_version, &row);
+    bool done = applicant_valid(&approval->person, c->e) && open_one(c, no, &row);
     const struct applicant person = applicant_over(&approval->person, &row.person);
     if (done && row.state == APPLICATION_BEGUN)
         done = error_set(c->e, ERROR_CONFLICT, "The guardian has not confirmed yet.");
     const struct subject subject = of_application(&row);
     office_act_for(&office, c, "an application was approved");
     done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
+           change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
            (applications_set_person(c->tx, no, &person) || error_set(c->e, ERROR_UNKNOWN, NULL));
     row.person = person; /* borrowed from both; what is approved is what is asked about */
     done = done && take_birth(c, &row, &later) && KINDS[row.kind](&office.records, &row, approval) &&
@@ -349,12 +359,13 @@ bool application_approve(struct changing_records *c, application_no no, const st
     return done;
 }
 
-bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t if_version)
+bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t seen)
 {
     struct application_row row = {0};
-    bool done = open_one(c, no, if_version, &row);
+    bool done = open_one(c, no, &row);
     const struct subject subject = of_application(&row);
     done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
+           change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
            (plain(reason, APPLICATION_NOTE_MAX) ||
             error_set(c->e, ERROR_INVALID_PARAM, "The reason is one line of at most 1000 bytes.")) &&
            decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);

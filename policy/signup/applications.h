@@ -43,16 +43,20 @@ bool application_edit(struct changing_records *c, application_no no, const struc
                       int64_t if_version);
 bool application_withdraw(struct changing_records *c, application_no no, int64_t if_version);
 
-/* ACT_APPROVE: an administrator, or the class teacher where the school lets them. if_version: as in change.h. */
+/* The version of all that who decides is shown: of a correction the record's too, which a roster
+ * may change meanwhile. */
+int64_t application_version(struct db *db, const struct application_row *row);
+
+/* ACT_APPROVE: an administrator, or the class teacher where the school lets them; nobody for themselves (J4). seen: the
+ * version that was shown, needed (change.h). */
 struct approval {
     struct applicant person; /* what the approver knows better; APPLICANT_NOBODY: nothing */
     const user_no *children; /* a guardian who came by a class link: of whom; pupils of that class */
     size_t n_children;
     const struct contacts *contacts; /* NULL: addresses are not verified here */
 };
-bool application_approve(struct changing_records *c, application_no no, const struct approval *approval,
-                         int64_t if_version);
-bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t if_version);
+bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen);
+bool application_refuse(struct changing_records *c, application_no no, const char *reason, int64_t seen);
 
 /* Whether the actor may see it: whoever could decide. The applicant's own are theirs to see anyway. */
 bool application_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct application_row *row);

@@ -1,5 +1,6 @@
 #include "policy/signup/guardians.h"
 
+#include "homeserver/base/crypto.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
@@ -35,6 +36,29 @@ bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, c
 {
     return link_of(db, token, actor->user, now_ms, out, e) &&
            eligible_as_guardian(db, school_mode, actor, contacts, out->link.person, e);
+}
+
+int64_t guardian_child_version(struct db *db, user_no child)
+{
+    struct person_row person;
+    struct school_policy policy;
+    struct text shown = TEXT_INIT;
+    unsigned char hash[TOKEN_HASH_BYTES];
+    int64_t version = 0;
+    school_no school;
+    class_no class;
+    if (!enrollments_place_of_pupil(db, child, &school, &class))
+        return 0;
+    policies_in_force(db, school, &policy);
+    people_get(db, child, &person);
+    text_addf(&shown, "%lld %lld %lld %lld %d", (long long)child, (long long)person.version, (long long)school,
+              (long long)class, (int)policy.guardian_needs_approval);
+    person_row_finish(&person);
+    token_hash(shown.data, hash);
+    for (size_t i = 0; i < sizeof version; ++i)
+        version = (version << 8 | hash[i]) & INT64_C(0x1fffffffffffff);
+    text_finish(&shown);
+    return version | 1;
 }
 
 /* --- Confirming --- */
@@ -166,16 +190,16 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
 {
     struct guardian_view view;
     struct school_policy policy;
+    school_no school;
+    class_no class;
     bool school_mode = rooms_settings(c->rooms)->school_mode;
     if (!applicant_valid(&how->self, c->e) || !applicant_valid(&how->child, c->e) ||
-        !guardian_look(c->tx->db, school_mode, c->actor, how->contacts, how->token, c->tx->now_ms, &view, c->e))
+        !guardian_look(c->tx->db, school_mode, c->actor, how->contacts, how->token, c->tx->now_ms, &view, c->e) ||
+        !child_place(c, view.link.person, &school, &class) ||
+        !change_decides_on(c, how->seen, guardian_child_version(c->tx->db, view.link.person)))
         return false;
     application_no no = stand(c, how, &view);
     if (no == 0)
-        return false;
-    school_no school;
-    class_no class;
-    if (!child_place(c, view.link.person, &school, &class))
         return false;
     policies_in_force(c->tx->db, school, &policy);
     *outcome = policy.guardian_needs_approval ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
@@ -208,7 +232,7 @@ bool guardian_may_see(struct db *db, bool school_mode, const struct actor *actor
     return school_gate(db, school_mode, actor, ACT_CHILD, &subject, NULL, NULL, e);
 }
 
-bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person,
+bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person, int64_t seen,
                       enum correction_outcome *outcome)
 {
     const struct subject subject = {.target = child};
@@ -216,5 +240,6 @@ bool guardian_correct(struct changing_records *c, user_no child, const struct ap
            guardian_may_see(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, child, c->e) &&
            office_act_gate(c, ACT_END_GUARDIAN,
                            &subject) && /* who may look may still be suspended (A3), and not write */
+           change_decides_on(c, seen, guardian_child_version(c->tx->db, child)) &&
            correct(c, child, person, false, outcome);
 }

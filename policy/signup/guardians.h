@@ -32,6 +32,10 @@ struct guardian_view {
 bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
                    const char *token, int64_t now_ms, struct guardian_view *out, struct error *e);
 
+/* Which version of a child somebody is shown who is, or becomes, the guardian: names, birth date, school, class, and
+ * whether the school approves guardians. 0: the child is not a pupil. Reads the database. */
+int64_t guardian_child_version(struct db *db, user_no child);
+
 enum guardian_outcome {
     GUARDIAN_CONFIRMED,
     GUARDIAN_WAITS, /* the school approves guardians (policy.guardian_needs_approval) */
@@ -49,6 +53,7 @@ struct guardian_confirmation {
     struct applicant self;  /* of the guardian, needed once: when no records know them; APPLICANT_NOBODY */
     struct applicant child; /* what is to be corrected; APPLICANT_NOBODY: nothing */
     const struct contacts *contacts;
+    int64_t seen; /* the child's version that was shown, needed (change.h, change_decides_on) */
 };
 
 /* Inside a job; c->actor confirms. false: *c->e: as guardian_look, and D5 from the job itself. */
@@ -59,7 +64,7 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
 bool guardian_withdraw(struct changing_records *c, user_no child);
 
 /* Inside a job: a guardian writes the child's data right (D2), or asks for it (D10). */
-bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person,
+bool guardian_correct(struct changing_records *c, user_no child, const struct applicant *person, int64_t seen,
                       enum correction_outcome *outcome);
 
 /* D8: whether the actor may look at the child. Reads the database. */

@@ -275,7 +275,7 @@ def held_imports(tap, office, archive):
     told = [notice["rule"] for notice in office.ok(office.admin, "getMe")["notices"]]
     tap.ok("G5" in told, "a school's administrator is told that it waits", told)
     tap.ok("G5" not in [notice["rule"] for notice in office.ok(office.pupil, "getMe")["notices"]], "a pupil is not")
-    tap.ok(office.call(op, "confirmHeldImport", held=number).status == 400, "If-Match is required to confirm it")
+    tap.ok(office.call(op, "confirmHeldImport", held=number).status == 428, "If-Match is required to confirm it")
     tap.ok(office.call(op, "confirmHeldImport", headers={"If-Match": '"7"'}, held=number).status == 412, "and the version that was shown")
     tap.ok(office.call(op, "dropHeldImport", headers={"If-Match": '"7"'}, held=number).status == 412, "to forget it, too")
     office.ok(op, "dropHeldImport", headers={"If-Match": version}, held=number)
@@ -399,14 +399,18 @@ def entry(tap, office):
     office.ok(applicant, "changeApplication", body={"given_name": "Лев", "family_name": "Гостев", "birth_date": "2012-01-02"}, application=number)
     waiting = office.pages(admin, "listApplications", 1, {"school": "s1"})
     tap.ok([a["application"] for a in waiting] == [number] and waiting[0]["family_name"] == "Гостев", "the office sees who asks", waiting)
-    office.ok(admin, "getApplication", application=number)
-    approved = office.call(admin, "approveApplication", body={}, application=number)
+    seen = {"If-Match": office.call(admin, "getApplication", application=number).headers["etag"]}
+    office.ok(applicant, "changeApplication", body={"family_name": "Директоров"}, application=number)
+    unseen = office.call(admin, "approveApplication", body={}, headers=seen, application=number)
+    tap.ok(unseen.status == 412, "C1: what was changed after the office looked is not approved", unseen)
+    seen = {"If-Match": office.call(admin, "getApplication", application=number).headers["etag"]}
+    approved = office.call(admin, "approveApplication", body={}, headers=seen, application=number)
     tap.ok(approved.status == 200 and approved["state"] == "approved", "and approves", approved)
     second = office.ok(office.anybody, "signUp", body={"token": link["token"], "password": "Correct-Horse-7-Battery", "given_name": "Ян",
                                                        "family_name": "Второй", "birth_date": "2012-01-02"})
     second = type(admin)(office, second["user_id"], [], "", second["access_token"])
     number = office.ok(second, "getMe")["applications"][0]["application"]
-    office.ok(admin, "refuseApplication", body={"reason": "Не из нашей школы"}, application=number)
+    office.ok(admin, "refuseApplication", body={"reason": "Не из нашей школы"}, headers={"If-Match": '"1"'}, application=number)
     again = office.call(second, "apply", body={"token": link["token"], "bind_to": second.user_id, "given_name": "Ян", "family_name": "Второй",
                                                "birth_date": "2012-01-02"})
     tap.ok(again.status == 201, "C1: an account that is there applies by a link", again)
@@ -432,13 +436,15 @@ def families(tap, office):
     parent = office.guardian
     look = office.call(parent, "lookAtGuardianLink", body={"token": link["token"]})
     tap.ok(look.status == 200 and look["child"]["given_name"] == "Ева", "D2: the parent sees the child's data", look)
-    confirmed = office.call(parent, "confirmAsGuardian", body={"token": link["token"], "bind_to": parent.user_id})
+    confirmed = office.call(parent, "confirmAsGuardian", body={"token": link["token"], "bind_to": parent.user_id},
+                            headers={"If-Match": look.headers["etag"]})
     tap.ok(confirmed.status == 200 and confirmed["outcome"] in ("confirmed", "waits"), "D2: and confirms", confirmed)
     children = office.ok(parent, "listChildren")["items"]
     tap.ok(office.new_child in [c["user_id"] for c in children], "D3: and sees the child", children)
     rooms_ = office.pages(parent, "listChildsRooms", 2, userId=office.new_child)
     tap.ok(len(rooms_) >= 3 and all("with" in r for r in rooms_), "D8: and which rooms she is in, with whom", rooms_)
-    fix = office.call(parent, "correctChild", body={"middle_name": "Павловна"}, userId=office.new_child)
+    version = next(c["version"] for c in children if c["user_id"] == office.new_child)
+    fix = office.call(parent, "correctChild", body={"middle_name": "Павловна"}, headers={"If-Match": f'"{version}"'}, userId=office.new_child)
     tap.ok(fix.status == 200, "D2: and corrects", fix)
     office.ok(parent, "withdrawAsGuardian", userId=office.new_child)
     tap.ok(office.new_child not in [c["user_id"] for c in office.ok(parent, "listChildren")["items"]], "D7: and withdraws")

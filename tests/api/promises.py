@@ -37,7 +37,13 @@ def attempt(office, who, operation, known=None):
     path = {name: (known or {}).get(name, NO_SUCH[name]) for name in re.findall(r"\{(\w+)\}", template)}
     content = description.get("requestBody", {}).get("content", {})
     body = b"PK" if "application/zip" in content else BODIES.get(operation, {}) if content else None
-    return office.call(who, operation, QUERIES.get(operation), body, **path)
+    headers = {"If-Match": '"1"'} if decides(description) else None
+    return office.call(who, operation, QUERIES.get(operation), body, headers, **path)
+
+
+def decides(description):
+    """Whether it is a decision on what was shown, which names its version."""
+    return {"$ref": "#/components/parameters/SeenVersion"} in description.get("parameters", [])
 
 
 def who_may(tap, office):
@@ -205,6 +211,21 @@ def versions(tap, office):
     office.same_as_described("conditional answers are as described")
 
 
+def decisions(tap, office):
+    """Whoever decides names the version that was shown; which operations are decisions, their names tell."""
+    operations = office.description.operations
+    deciding = {name for name, (_, _, description) in operations.items() if decides(description)}
+    named = {name for name, (method, template, _) in operations.items()
+             if (method == "POST" and re.search(r"/(approve|refuse|close|confirm|corrections)$", template)) or name.startswith("drop")}
+    tap.ok(deciding == named and len(deciding) >= 5, "every decision needs the version that was shown", deciding ^ named)
+    for name in sorted(deciding):
+        path = {key: NO_SUCH[key] for key in re.findall(r"\{(\w+)\}", operations[name][1])}
+        body = {**BODIES.get(name, {}), **({"bind_to": office.admin.user_id} if name == "confirmAsGuardian" else {})}
+        answers = [office.call(office.admin, name, body=body, headers=headers, **path) for headers in (None, {"If-Match": "*"})]
+        tap.ok(all(a.status == 428 and a.errcode == "ORG.PARTA_VERSION_NEEDED" for a in answers), f"{name} without it: 428", *answers)
+    office.same_as_described("such answers are as described")
+
+
 def pages(tap, office):
     admin, op = office.admin, office.operator
     lists = [("listPeople", op, {}, "user_id"), ("listPeople", admin, {"school": "s1"}, "user_id"), ("listClasses", op, {}, "class"),
@@ -278,7 +299,7 @@ def weird(tap, office):
 
 
 def check(tap, office):
-    for section in (who_may, scopes, unknown, private, once, versions, pages, overrides, weird):
+    for section in (who_may, scopes, unknown, private, once, versions, decisions, pages, overrides, weird):
         try:
             section(tap, office)
         except (RuntimeError, KeyError, StopIteration, TypeError, IndexError) as problem:

@@ -142,10 +142,28 @@ export class Server {
     }
 
     /** A request of the school API, /_parta/v1/…, as a person (a client, or somebody with a token), an operator's token, or nobody. */
-    api(person, method, path, body, headers) {
+    async api(person, method, path, body, headers) {
         const token = typeof person === "string" ? person : (person?.getAccessToken?.() ?? person?.access_token ?? person?.token);
         const needed = method === "PUT" || method === "POST" ? {} : undefined;
-        return this.request(method, `/_parta/v1${path}`, { token, body: body ?? needed, headers });
+        const seen = method === "POST" ? await this.#seen(token, path, body) : {};
+        return this.request(method, `/_parta/v1${path}`, { token, body: body ?? needed, headers: { ...seen, ...headers } });
+    }
+
+    /** Who decides has looked first, as a page shows it, and names the version that was shown. */
+    async #seen(token, path, body) {
+        const get = async (shown) => (await this.request("GET", `/_parta/v1${shown}`, { token })).body?.version;
+        const [, item, what] = path.match(/^\/((?:applications|reports)\/[^/]+)\/(approve|refuse|close)$/) ?? [];
+        const [, child] = path.match(/^\/me\/children\/([^/]+)\/corrections$/) ?? [];
+        let version;
+        if (what) version = await get(`/${item}`);
+        else if (child) {
+            const { body: mine } = await this.request("GET", "/_parta/v1/me/children", { token });
+            version = mine?.items?.find((c) => c.user_id === decodeURIComponent(child))?.version;
+        } else if (path === "/guardian_links/confirm") {
+            const look = await this.request("POST", "/_parta/v1/guardian_links/look", { token, body: { token: body?.token } });
+            version = look.headers.get("etag")?.replaceAll('"', "");
+        } else return {};
+        return { "if-match": `"${version || 1}"` };
     }
 
     /** A regional operator's token. scopes: words of docs/openapi.json. */

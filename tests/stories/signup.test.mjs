@@ -17,7 +17,7 @@ async function tokenOf(user, password) {
     return { token: body.access_token, id: body.user_id };
 }
 
-const ask = (who, method, path, body) => server.request(method, API + path, { token: who?.token, body });
+const ask = (who, method, path, body) => server.api(who, method, path, body);
 
 async function ok(who, method, path, body, status = 200) {
     const reply = await ask(who, method, path, body);

@@ -79,7 +79,10 @@ static bool confirm_act(struct changing_records *c, void *arg)
     if (!link_make(&by_child, &(struct link_wish){.kind = LINK_GUARDIAN}, &made))
         return false;
     snprintf(token, sizeof token, "%s", made.token);
-    struct guardian_confirmation how = {.token = token, .self = AGELESS, .child = APPLICANT_NOBODY};
+    struct guardian_confirmation how = {.token = token,
+                                        .self = AGELESS,
+                                        .child = APPLICANT_NOBODY,
+                                        .seen = guardian_child_version(c->tx->db, one->child)};
     return guardian_confirm(c, &how, &outcome, &correction);
 }
 
@@ -117,7 +120,8 @@ static application_no open_of(struct db *db, user_no user, bool newest)
 static bool approves(struct changing_records *c, const struct one *one, bool newest)
 {
     const struct approval approval = {.person = APPLICANT_NOBODY, .children = &one->child, .n_children = 1};
-    return application_approve(c, open_of(c->tx->db, one->user, newest), &approval, 0);
+    application_no no = open_of(c->tx->db, one->user, newest);
+    return application_approve(c, no, &approval, world_version(c->tx->db, no));
 }
 
 static bool approve_oldest_act(struct changing_records *c, void *arg)
@@ -305,6 +309,100 @@ static void d4_the_address_is_asked_for_again(void **state)
     assert_true(world_run(&w, w.admin, world_decide_act, &decision, &e));
 }
 
+/* --- Who decides names what was shown --- */
+
+struct seeing {
+    user_no guardian, child;
+    application_no no;
+    const char *token;
+    int64_t seen;
+};
+
+static bool approve_seen_act(struct changing_records *c, void *arg)
+{
+    const struct seeing *s = arg;
+    return application_approve(c, s->no, &(struct approval){.person = APPLICANT_NOBODY}, s->seen);
+}
+
+static bool refuse_seen_act(struct changing_records *c, void *arg)
+{
+    const struct seeing *s = arg;
+    return application_refuse(c, s->no, "", s->seen);
+}
+
+static bool confirm_seen_act(struct changing_records *c, void *arg)
+{
+    const struct seeing *s = arg;
+    enum guardian_outcome outcome;
+    enum correction_outcome correction;
+    return guardian_confirm(
+        c,
+        &(struct guardian_confirmation){
+            .token = s->token, .self = AGELESS, .child = {"", "", "Petrovich", DAY_EVER, ""}, .seen = s->seen},
+        &outcome, &correction);
+}
+
+static bool record_act(struct changing_records *c, void *arg)
+{
+    const struct seeing *s = arg;
+    const struct person_row row = {
+        .no = s->child, .given = "Yuri", .family = "Young", .middle = "", .birth = 20160505, .enabled = true};
+    return change_person(c, &row, w.school, 0) != 0;
+}
+
+static int64_t shown(const struct seeing *s)
+{
+    return s->no != 0 ? world_version(w.f.db, s->no) : guardian_child_version(w.f.db, s->child);
+}
+
+/* Neither without a version nor with one that has passed: with the one that is there. */
+static void decides_as_shown(user_no who, world_act *act, struct seeing *s, int64_t stale)
+{
+    struct error e;
+    s->seen = 0;
+    assert_false(world_run(&w, who, act, s, &e));
+    assert_int_equal(e.code, ERROR_VERSION_NEEDED);
+    s->seen = stale;
+    assert_false(world_run(&w, who, act, s, &e));
+    assert_int_equal(e.code, ERROR_PRECONDITION);
+    s->seen = shown(s);
+    if (!world_run(&w, who, act, s, &e))
+        fail_msg("%s", error_sentence(&e));
+}
+
+static void c1_a_decision_names_what_was_shown(void **state)
+{
+    struct error e;
+    struct seeing s = {.guardian = signs_up(class_link(ROLE_PUPIL), &AGELESS, &e)};
+    s.no = world_application(&w, s.guardian);
+    int64_t before = shown(&s);
+    assert_true(world_run(&w, s.guardian, says_minor_act, &(struct one){.user = s.guardian}, &e));
+    decides_as_shown(w.admin, approve_seen_act, &s, before);
+    s.no = world_application(&w, signs_up(class_link(ROLE_PUPIL), &AGELESS, &e));
+    decides_as_shown(w.admin, refuse_seen_act, &s, shown(&s) + 1);
+    /* A guardian: what was shown is the child's record. */
+    world_policy(&w, "{\"guardians\": {\"need_approval\": true}}");
+    s = (struct seeing){.child = w.young, .token = childs_link(w.young)};
+    s.guardian = signs_up(s.token, &AGELESS, &e);
+    before = shown(&s);
+    assert_true(world_run(&w, 0, record_act, &s, &e));
+    decides_as_shown(s.guardian, confirm_seen_act, &s, before);
+    s.no = world_application(&w, s.guardian);
+    assert_true(
+        world_run(&w, w.admin, world_decide_act, &(struct world_decision){s.no, {.person = APPLICANT_NOBODY}}, &e));
+    /* A correction: the application and the record that it would change. */
+    struct application_row row;
+    struct stmt *q = applications_query(
+        w.f.db, &(struct applications_query){
+                    .limit = 1, .state = APPLICATION_WAITING, .kind = APPLICATION_CORRECTION, .child = w.young});
+    assert_true(applications_next(q, &row));
+    s.no = row.no;
+    stmt_end(q);
+    before = shown(&s);
+    assert_true(world_run(&w, 0, record_act, &s, &e));
+    decides_as_shown(w.admin, approve_seen_act, &s, before);
+}
+
 /* --- J4 --- */
 
 static void j4_nobody_decides_their_own_application(void **state)
@@ -452,6 +550,7 @@ int main(void)
         TEST(d2_a_child_who_has_applied_confirms_nobody),
         TEST(d2_a_childs_birth_date_makes_no_guardian),
         TEST(d4_the_address_is_asked_for_again),
+        TEST(c1_a_decision_names_what_was_shown),
         TEST(j4_nobody_decides_their_own_application),
         TEST(j4_a_class_teachers_links_reach_no_further_than_the_class),
         TEST(j4_a_token_makes_nobody_with_more_than_itself),

@@ -45,6 +45,9 @@ struct confirming {
 static bool confirm_act(struct changing_records *c, void *arg)
 {
     struct confirming *confirming = arg;
+    struct link_row link = {0};
+    links_find(c->tx->db, confirming->how.token, &link);
+    confirming->how.seen = guardian_child_version(c->tx->db, link.person);
     return guardian_confirm(c, &confirming->how, &confirming->outcome, &confirming->correction);
 }
 
@@ -417,7 +420,8 @@ struct correcting {
 static bool correct_act(struct changing_records *c, void *arg)
 {
     struct correcting *correcting = arg;
-    return guardian_correct(c, correcting->child, &correcting->person, &correcting->outcome);
+    return guardian_correct(c, correcting->child, &correcting->person,
+                            guardian_child_version(c->tx->db, correcting->child), &correcting->outcome);
 }
 
 /* A roster's record: the office is asked, and decides. */

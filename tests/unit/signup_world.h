@@ -265,11 +265,21 @@ struct world_decision {
     const char *reason; /* NULL: approve */
 };
 
+/* The version that there is: whoever decides has just looked. */
+static int64_t world_version(struct db *db, application_no no)
+{
+    struct application_row row;
+    int64_t version = applications_get(db, no, &row) ? application_version(db, &row) : 1;
+    application_finish(&row);
+    return version;
+}
+
 static bool world_decide_act(struct changing_records *c, void *arg)
 {
     struct world_decision *d = arg;
-    return d->reason != NULL ? application_refuse(c, d->no, d->reason, 0)
-                             : application_approve(c, d->no, &d->approval, 0);
+    int64_t seen = world_version(c->tx->db, d->no);
+    return d->reason != NULL ? application_refuse(c, d->no, d->reason, seen)
+                             : application_approve(c, d->no, &d->approval, seen);
 }
 
 __attribute__((unused)) static bool world_approve(struct world *w, user_no who, application_no no, struct error *e)
