@@ -91,9 +91,7 @@ static bool post_deactivate(struct request *r)
 #define V3 "/_matrix/client/v3"
 static const struct route TABLE[] = {
     {HTTP_GET, V3 "/account/whoami", get_whoami, ROUTE_AUTH | ROUTE_LOCKED_TOO, RATE_NONE, "getTokenOwner"},
-    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH_OPTIONAL | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
-     "changePassword"},
-    {HTTP_POST, V3 "/account/deactivate", post_deactivate, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE,
-     "deactivateAccount"},
+    {HTTP_POST, V3 "/account/password", post_password, ROUTE_AUTH_OPTIONAL | ROUTE_PROOF, RATE_WRITE, "changePassword"},
+    {HTTP_POST, V3 "/account/deactivate", post_deactivate, ROUTE_AUTH | ROUTE_PROOF, RATE_WRITE, "deactivateAccount"},
 };
 const struct routes ACCOUNT_ROUTES = ROUTES(TABLE);

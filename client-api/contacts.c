@@ -123,7 +123,7 @@ static bool post_delete(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_GET, V3 "/account/3pid", get_threepids, ROUTE_AUTH, RATE_NONE, "getAccount3PIDs"},
     {HTTP_POST, V3 "/account/3pid", refuse_identity_server, ROUTE_AUTH, RATE_WRITE, "post3PIDs"},
-    {HTTP_POST, V3 "/account/3pid/add", post_add, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH, RATE_WRITE, "add3PID"},
+    {HTTP_POST, V3 "/account/3pid/add", post_add, ROUTE_AUTH | ROUTE_PROOF, RATE_WRITE, "add3PID"},
     {HTTP_POST, V3 "/account/3pid/bind", refuse_identity_server, ROUTE_AUTH, RATE_WRITE, "bind3PID"},
     {HTTP_POST, V3 "/account/3pid/delete", post_delete, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "delete3pidFromAccount"},
     {HTTP_POST, V3 "/account/3pid/unbind", refuse_identity_server, ROUTE_AUTH, RATE_WRITE, "unbind3pidFromAccount"},

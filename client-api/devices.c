@@ -103,9 +103,9 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/devices/{deviceId}", get_device, ROUTE_AUTH, RATE_NONE, "getDevice"},
     {HTTP_PUT, "/_matrix/client/v3/devices/{deviceId}", put_device, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE,
      "updateDevice"},
-    {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH,
-     RATE_WRITE, "deleteDevice"},
-    {HTTP_POST, "/_matrix/client/v3/delete_devices", post_delete_devices, ROUTE_AUTH | ROUTE_BODY | ROUTE_HASH,
-     RATE_WRITE, "deleteDevices"},
+    {HTTP_DELETE, "/_matrix/client/v3/devices/{deviceId}", delete_device, ROUTE_AUTH | ROUTE_PROOF, RATE_WRITE,
+     "deleteDevice"},
+    {HTTP_POST, "/_matrix/client/v3/delete_devices", post_delete_devices, ROUTE_AUTH | ROUTE_PROOF, RATE_WRITE,
+     "deleteDevices"},
 };
 const struct routes DEVICE_ROUTES = ROUTES(TABLE);

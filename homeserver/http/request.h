@@ -52,13 +52,16 @@ enum route_flags {
     ROUTE_LOCKED_TOO = 8, /* also for locked or pending accounts (logout, whoami) */
     ROUTE_PREPARES = 16,  /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
-    ROUTE_DECIDES = 32,   /* somebody decides on what they were shown: If-Match is needed, and "*" is no answer (428) */
+    ROUTE_PROVES = 64,  /* cannot be taken back: the person proves once more who they are (uia.h; a policy/api route by
+                           * api_proven) before anything is done. With ROUTE_BODY and ROUTE_HASH */
+    ROUTE_DECIDES = 32, /* somebody decides on what they were shown: If-Match is needed, and "*" is no answer (428) */
     /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
     ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
     ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */
     ROUTE_UNUSED = 1 << 23,    /* of no kind that the server has: for tests */
     ROUTE_ANONYMOUS = 1 << 24, /* also who shows none: identity.kind may be NULL */
     ROUTE_CREDENTIALS = 0xff << 16,
+    ROUTE_PROOF = ROUTE_PROVES | ROUTE_BODY | ROUTE_HASH,
     ROUTE_AUTH = ROUTE_SESSION,
     ROUTE_AUTH_OPTIONAL = ROUTE_SESSION | ROUTE_ANONYMOUS,
 };
@@ -152,6 +155,7 @@ struct request {
     const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
     struct identity identity;                   /* who asks */
     const char *token;                          /* the bearer token as it came, NULL: none; never logged */
+    bool proven;                                /* uia_pass has let it through */
     char ip[46];                                /* the client's address, behind the trusted proxy */
     struct db *db;                              /* this worker's read connection */
     char id[12];                                /* for the log */

@@ -335,6 +335,7 @@ bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *a
     json_incref(auth);
     json_object_del(r->body, "auth");
     bool passed = pass(r, flows, n, arg, auth, &view);
+    r->proven = passed;
     if (result != NULL)
         *result = view.done;
     json_decref(auth);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/login_common.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/names.h"
@@ -34,6 +35,17 @@ bool api_caller(struct request *r, struct actor *out)
            refuse(r, ERROR_INVALID_PARAM,
                   "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 "
                   "bytes.");
+}
+
+bool api_proven(struct request *r)
+{
+    return r->identity.user == 0 || uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL);
+}
+
+/* No handler forgets it. */
+static bool proof_missing(const struct request *r)
+{
+    return (r->route->flags & ROUTE_PROVES) != 0 && r->identity.user != 0 && !r->proven;
 }
 
 static bool school_mode(const struct request *r)
@@ -121,6 +133,8 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
 bool api_write(struct request *r, api_act_fn *act, void *state)
 {
     struct writing w = {.r = r, .fn = act, .state = state};
+    if (proof_missing(r))
+        return refuse(r, ERROR_UNKNOWN, "This is not done without proof of who asks.");
     if (!api_caller(r, &w.actor) || !api_if_match(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
         return false;
     bool written = writer_run(r->server->writer, write_job, &w, &r->error);

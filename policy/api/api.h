@@ -25,6 +25,11 @@
  * policy/gate/reason.h) is the override's reason (J2). false: r->error. */
 bool api_caller(struct request *r, struct actor *out);
 
+/* For routes with ROUTE_PROVES: the caller proves once more who they are, by the password (client-api's PASSWORD_FLOW,
+ * counted by account as every guess at it is); an operator's token is its own proof. false: the answer that asks for it
+ * stands, or r->error. Without it api_write does nothing. */
+bool api_proven(struct request *r);
+
 /* school_gate for what is only read, through r->db. false: r->error. */
 bool api_may(struct request *r, const struct actor *actor, enum act act, const struct subject *subject);
 bool api_shows(struct request *r, const struct actor *actor, enum act act, const struct subject *subject); /* quietly */

@@ -2,14 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/accounts/login.h"
 #include "homeserver/http/server.h"
 #include "homeserver/jobs/jobs.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
+#include "policy/api/signup_json.h"
 #include "policy/audit/audit.h"
 #include "policy/privacy/erasure.h"
 #include "policy/privacy/export.h"
@@ -89,27 +88,20 @@ static bool begin_erasure(struct request *r, const char *user_id)
     return true;
 }
 
-/* One's own: with the password, because it cannot be taken back. An account without one has no
- * other proof to ask for. */
 static bool erase_own(struct request *r)
 {
-    struct actor actor;
-    struct user_row row;
-    const char *password;
-    if (!api_caller(r, &actor) || !body_string_or(r, "password", "", &password))
-        return false;
-    if (actor.user == 0)
-        return refuse(r, ERROR_FORBIDDEN, "An operator's token is no person.");
-    bool needed = users_get(r->db, actor.user, &row) && row.password_hash != NULL;
-    user_row_finish(&row);
-    if (needed && !login_check_password(r->server->accounts, r->db, actor.user, password))
-        return refuse(r, ERROR_FORBIDDEN, "The password is wrong.");
-    return begin_erasure(r, NULL);
+    return caller_is_person(r, true) && api_proven(r) && begin_erasure(r, NULL);
 }
 
+/* Whoever may not hears so before a password is asked for. */
 static bool erase(struct request *r)
 {
-    return begin_erasure(r, r->params[0]);
+    struct actor actor;
+    if (!api_caller(r, &actor))
+        return false;
+    user_no user = api_user(r, r->db, r->params[0], &r->error);
+    return user != 0 && erasure_may(r->db, rooms_settings(r->server->rooms)->school_mode, &actor, user, &r->error) &&
+           api_proven(r) && begin_erasure(r, r->params[0]);
 }
 
 /* --- Leaving a school --- */
@@ -130,7 +122,8 @@ static bool act_leave(struct api_act *act, void *state)
 static bool leave_school(struct request *r)
 {
     struct leaving l = {0};
-    return body_string(r, "school", &l.school) && api_write(r, act_leave, &l);
+    return caller_is_person(r, false) && body_string(r, "school", &l.school) && api_proven(r) &&
+           body_string(r, "school", &l.school) && api_write(r, act_leave, &l);
 }
 
 static bool take_out_of_school(struct request *r)
@@ -141,10 +134,10 @@ static bool take_out_of_school(struct request *r)
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/me/export", get_own_export, ROUTE_CALLER, RATE_REGISTER, NULL},
-    {HTTP_POST, "/_parta/v1/me/erase", erase_own, ROUTE_CALLER | ROUTE_BODY | ROUTE_HASH, RATE_REGISTER, NULL},
-    {HTTP_POST, "/_parta/v1/me/leave", leave_school, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/me/erase", erase_own, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/me/leave", leave_school, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/people/{userId}/export", get_export, ROUTE_CALLER, RATE_REGISTER, NULL},
-    {HTTP_POST, "/_parta/v1/people/{userId}/erase", erase, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/people/{userId}/erase", erase, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/people/{userId}/leave", take_out_of_school, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
 };
 const struct routes API_LIFE_ROUTES = ROUTES(TABLE);

@@ -53,14 +53,18 @@ static bool note(struct changing_records *c, user_no user)
     return done;
 }
 
-bool erasure_begin(struct changing_records *c, user_no user)
+bool erasure_may(struct db *db, bool school_mode, const struct actor *actor, user_no user, struct error *e)
 {
-    const struct rooms_settings *settings = rooms_settings(c->rooms);
     struct subject subject = {.target = user};
     struct person_row person; /* of a roster, the next import would bring it back */
-    subject.roster_kept = people_get(c->tx->db, user, &person) && !person.ended && source_is_roster(person.source);
+    subject.roster_kept = people_get(db, user, &person) && !person.ended && source_is_roster(person.source);
     person_row_finish(&person);
-    if (!school_gate(c->tx->db, settings->school_mode, c->actor, ACT_ERASE, &subject, NULL, NULL, c->e))
+    return school_gate(db, school_mode, actor, ACT_ERASE, &subject, NULL, NULL, e);
+}
+
+bool erasure_begin(struct changing_records *c, user_no user)
+{
+    if (!erasure_may(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, user, c->e))
         return false;
     if (!erasures_begin(c->tx, user, c->actor->name))
         return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");

@@ -23,6 +23,9 @@
 struct rooms;
 struct writer;
 
+/* Whether the actor may erase the person: asked beforehand, and again by erasure_begin. Reads. */
+bool erasure_may(struct db *db, bool school_mode, const struct actor *actor, user_no user, struct error *e);
+
 /* Inside a job. false: *c->e. */
 bool erasure_begin(struct changing_records *c, user_no user);
 

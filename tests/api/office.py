@@ -75,6 +75,15 @@ class Office:
             self.wrong.append(f"{operation} {answer.status}: {fault}: {answer.bytes[:200]}")
         return answer
 
+    def prove(self, who, password, operation, body=None, headers=None, **path):
+        """The same of what cannot be taken back: asked for the password, the person gives it."""
+        asked = self.call(who, operation, None, body, headers, **path)
+        if asked.status != 401 or "flows" not in asked.json:
+            return asked
+        auth = {"type": "m.login.password", "session": asked["session"], "password": password,
+                "identifier": {"type": "m.id.user", "user": who.user_id}}
+        return self.call(who, operation, None, {**(body or {}), "auth": auth}, headers, **path)
+
     def ok(self, who, operation, query=None, body=None, headers=None, **path):
         answer = self.call(who, operation, query, body, headers, **path)
         if answer.status >= 300:

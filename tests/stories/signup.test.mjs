@@ -230,7 +230,10 @@ test("C2: a personal link opens the account that the records hold, once", async 
 test("C1, C3: whoever waits can give up; whoever is confirmed does not go so", async () => {
     const link = await linkFor(classTeacher, "pupil");
     const somebody = await signUp(link.token, { given_name: "Ольга", family_name: "Передумавшая" });
-    assert.deepEqual(await ok(somebody, "DELETE", "/me"), {});
+    const asked = await ask(somebody, "DELETE", "/me");
+    assert.equal(asked.status, 401, "with the password, because it cannot be taken back");
+    const auth = { type: "m.login.password", identifier: { type: "m.id.user", user: somebody.id }, password: "correct horse battery", session: asked.body.session };
+    assert.deepEqual(await ok(somebody, "DELETE", "/me", { auth }), {});
     assert.equal((await ask(somebody, "GET", "/me")).status, 401);
     await refused(child, "DELETE", "/me", undefined, null, 409);
 });

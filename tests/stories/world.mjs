@@ -110,9 +110,18 @@ export class World {
         return client;
     }
 
-    /** The API's answer, whatever it is. */
-    api(who, method, path, body, headers) {
-        return this.server.api(who, method, path, body, headers);
+    /** The API's answer, whatever it is. Where it asks who they are once more, people type their password. */
+    async api(who, method, path, body, headers) {
+        const reply = await this.server.api(who, method, path, body, headers);
+        if (reply.status !== 401 || !reply.body?.flows) return reply;
+        const user = who.getUserId();
+        const auth = {
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user },
+            password: this.server.people.find((p) => p.id === user)?.password ?? "correct-horse-battery",
+            session: reply.body.session,
+        };
+        return this.server.api(who, method, path, { ...body, auth }, headers);
     }
 
     /** The API's answer, which must be good; its body. */
