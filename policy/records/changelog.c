@@ -104,10 +104,15 @@ void changelog_line(struct changelog *changelog, const char *noun, char sign, co
     text_finish(&line);
 }
 
-/* "class-5 (class)"; memberships come by room, so that the last one is remembered. */
+#define SCHOOLS_NAMED 8
+
+/* "class-5 (class)", "school-1 (library)", of what people made all its schools; memberships come by room, so that the
+ * last one is remembered. */
 static const char *room_name(struct changelog *changelog, room_no room)
 {
     struct room_school of;
+    school_no schools[SCHOOLS_NAMED];
+    int n = 0;
     if (changelog->room == room && changelog->room_name != NULL)
         return changelog->room_name;
     struct text name = TEXT_INIT;
@@ -116,6 +121,10 @@ static const char *room_name(struct changelog *changelog, room_no room)
         add_id(changelog, &name, CHANGELOG_CLASS, of.class);
     else if (of.school != 0)
         add_id(changelog, &name, CHANGELOG_SCHOOL, of.school);
+    else
+        school_rooms_schools(changelog->tx->db, room, schools, SCHOOLS_NAMED, &n);
+    for (int i = 0; i < n; ++i)
+        add_id(changelog, &name, CHANGELOG_SCHOOL, schools[i]);
     text_addf(&name, " (%s)", room_kind_name(of.kind));
     free(changelog->room_name);
     changelog->room = room;

@@ -584,6 +584,41 @@ static void test_source(void **state)
     fixture_stop(&f);
 }
 
+/* Of a school's library, too, which is in no list of roster rooms. */
+static void a_dry_run_names_whose_each_room_is(void **state)
+{
+    static const char *const OF[] = {" s (", " z (", " c (", " g ("};
+    struct fixture f = {0};
+    struct source_outcome out;
+    struct text problem = TEXT_INIT, difference = TEXT_INIT;
+    struct error e;
+    size_t len;
+    int n = 0;
+    fixture_start_school(&f);
+    char *bytes = archive_of(WHOLE, WHOLE_COUNT, &len);
+    struct source_import import = {
+        .source = "roster",
+        .how = {.writer = f.writer, .rooms = f.rooms, .db = f.db, .dry_run = true, .difference = &difference},
+    };
+    assert_true(source_import_archive(&import, bytes, len, &out, &problem, &e));
+    assert_has(difference.data, "room + s (library)\n");
+    assert_has(difference.data, "room + z (library)\n");
+    for (char *line = strtok(difference.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        bool whose = strchr(line, '(') == NULL;
+        for (size_t i = 0; i < sizeof OF / sizeof *OF; ++i)
+            whose |= strstr(line, OF[i]) != NULL;
+        if (!whose)
+            fail_msg("whose is it: %s", line);
+        ++n;
+    }
+    assert_true(n > 20);
+    source_outcome_finish(&out);
+    text_finish(&problem);
+    text_finish(&difference);
+    free(bytes);
+    fixture_stop(&f);
+}
+
 /* A bad file, and a job that is refused, leave both as they were. */
 static void test_source_refused(void **state)
 {
@@ -733,6 +768,7 @@ int main(void)
         cmocka_unit_test(test_rest_refusals),
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_source),
+        cmocka_unit_test(a_dry_run_names_whose_each_room_is),
         cmocka_unit_test(test_source_refused),
         cmocka_unit_test(test_source_overtaken),
         cmocka_unit_test(test_source_archive_overtaken),
