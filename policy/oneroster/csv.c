@@ -35,6 +35,22 @@ struct csv_reader {
 };
 _Static_assert(CSV_COLUMNS <= 64, "a bit a column");
 
+void csv_add_cell(struct text *out, const char *value)
+{
+    size_t len = strlen(value), plain = strcspn(value, ",\"\n");
+    if (plain == len && (len == 0 || (value[0] != ' ' && value[len - 1] != ' '))) {
+        text_add(out, value, len);
+        return;
+    }
+    text_addc(out, '"');
+    for (; *value != '\0'; ++value) {
+        if (*value == '"')
+            text_addc(out, '"');
+        text_addc(out, *value);
+    }
+    text_addc(out, '"');
+}
+
 /* Only LF ends a row: a CR before it counts as a space and falls away, another one is refused as
  * a control character. */
 static int is_row_end(unsigned char c)

@@ -18,12 +18,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "homeserver/base/text.h"
 #include "policy/oneroster/problems.h"
 
 #define CSV_ROW_BYTES 262144
 #define CSV_FIELD_BYTES 16384
 #define CSV_COLUMNS 64
-#define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files of an export together */
+
+/* Appends a cell, in quotes where they are needed. */
+void csv_add_cell(struct text *out, const char *value);
 
 struct csv_reader;
 

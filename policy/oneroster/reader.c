@@ -5,14 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zip.h>
 
 #include "homeserver/base/text.h"
+#include "policy/oneroster/archive.h"
 #include "policy/oneroster/columns.h"
 #include "policy/oneroster/reader_private.h"
 #include "policy/oneroster/snapshot.h"
-
-#define PIECE_BYTES 65536
 
 /* Columns of every table. */
 enum { ANY_ID, ANY_STATUS, ANY_MODIFIED };
@@ -21,8 +19,7 @@ enum { ANY_ID, ANY_STATUS, ANY_MODIFIED };
 struct archive {
     zip_t *zip;
     struct roster_problems *problems;
-    int64_t unpacked; /* bytes so far, all files together */
-    bool stopped;     /* beyond a bound: nothing more is read */
+    struct unpacking unpacking;
     const void *base; /* the packed snapshot that a delta changes; NULL: none */
     size_t base_len;
     bool snapshot; /* one is wanted of a bulk archive, too */
@@ -308,32 +305,9 @@ static bool on_table_row(void *self, struct csv_reader *reader, const struct csv
 
 /* --- The archive --- */
 
-/* A file that unpacks to far more than its bytes, or all of them to more than anybody's roster, is a bomb. */
-static bool check_size(struct archive *archive, const char *file, const zip_stat_t *stat, int64_t of_file,
-                       int64_t piece)
+static bool feed(void *reader, const char *bytes, size_t len)
 {
-    archive->unpacked += piece;
-    archive->stopped = true;
-    if (archive->unpacked > ROSTER_BYTES_MAX)
-        return refuse_file(archive->problems, file, "the files unpack to more than %lld MiB",
-                           (long long)(ROSTER_BYTES_MAX >> 20));
-    if (of_file > (1 << 20) && (uint64_t)of_file / ROSTER_PACKING_MAX > stat->comp_size)
-        return refuse_file(archive->problems, file, "is packed more than %d times", ROSTER_PACKING_MAX);
-    archive->stopped = false;
-    return true;
-}
-
-static bool feed_file(struct archive *archive, const char *file, const zip_stat_t *stat, zip_file_t *in,
-                      struct csv_reader *reader)
-{
-    char piece[PIECE_BYTES];
-    zip_int64_t n, of_file = 0;
-    while ((n = zip_fread(in, piece, sizeof piece)) > 0)
-        if (!check_size(archive, file, stat, of_file += n, n) || !csv_reader_feed(reader, piece, (size_t)n))
-            return false;
-    if (n < 0)
-        return refuse_file(archive->problems, file, "damaged: %s", zip_file_strerror(in));
-    return csv_reader_end(reader);
+    return csv_reader_feed(reader, bytes, len);
 }
 
 /* The file's number in the archive; its name may be written in another case. −1: it is not there. */
@@ -346,20 +320,15 @@ static zip_int64_t locate(const struct archive *archive, const char *file)
 /* false: it could not be read to its end, in rows or at all; it has been said why. */
 static bool read_csv(struct archive *archive, const char *file, csv_row_fn *fn, void *self)
 {
-    zip_stat_t stat;
     zip_int64_t index = locate(archive, file);
-    if (index < 0 || zip_stat_index(archive->zip, (zip_uint64_t)index, 0, &stat) != 0)
+    if (index < 0)
         return refuse_file(archive->problems, file, "is not in the archive");
-    if ((stat.valid & ZIP_STAT_ENCRYPTION_METHOD) && stat.encryption_method != ZIP_EM_NONE)
-        return refuse_file(archive->problems, file, "is encrypted");
-    zip_file_t *in = zip_fopen_index(archive->zip, (zip_uint64_t)index, 0);
-    if (in == NULL)
-        return refuse_file(archive->problems, file, "cannot be unpacked: %s", zip_strerror(archive->zip));
     struct csv_reader *reader = csv_reader_create(file, fn, self, NULL);
     csv_reader_collect(reader, archive->problems);
-    bool done = feed_file(archive, file, &stat, in, reader) && !csv_reader_passed_over(reader);
+    bool done = archive_unpack(archive->zip, (zip_uint64_t)index, file, &archive->unpacking, feed, reader,
+                               archive->problems) &&
+                csv_reader_end(reader) && !csv_reader_passed_over(reader);
     csv_reader_destroy(reader);
-    zip_fclose(in);
     return done;
 }
 
@@ -664,7 +633,7 @@ static struct roster *roster_from(const struct rows_source *from, struct snapsho
     reading_start(&in, from->version, problems);
     in.roster = xcalloc(1, sizeof *in.roster);
     in.roster->memory = arena_create();
-    for (int i = 0; i < TABLE__COUNT && (from->archive == NULL || !from->archive->stopped); ++i)
+    for (int i = 0; i < TABLE__COUNT && (from->archive == NULL || !from->archive->unpacking.stopped); ++i)
         in.partial[i] = !read_table(from, &in, i, snapshot != NULL ? *snapshot : NULL);
     roster_complete(&in);
     if (in.agents_gone && snapshot != NULL)
@@ -719,7 +688,7 @@ static bool read_changes(struct archive *archive, const struct manifest *m, stru
 {
     struct reading in;
     reading_start(&in, m->version, archive->problems);
-    for (int i = 0; i < TABLE__COUNT && !archive->stopped; ++i)
+    for (int i = 0; i < TABLE__COUNT && !archive->unpacking.stopped; ++i)
         read_change(archive, m, &in, i, changes);
     *newest_ms = in.newest_ms;
     reading_finish(&in);
@@ -779,13 +748,6 @@ static bool read_archive(struct archive *archive)
     return false;
 }
 
-static bool refuse_zip(struct roster_problems *problems, zip_error_t *error)
-{
-    refuse_file(problems, "", "not a zip archive that can be read: %s", zip_error_strerror(error));
-    zip_error_fini(error);
-    return false;
-}
-
 /* The first of the problems, for whoever wants no more. */
 static struct roster *first_problem(struct roster *roster, struct roster_problems *problems,
                                     struct roster_problem *problem)
@@ -809,23 +771,18 @@ struct roster *roster_read(const char *path, struct roster_problem *problem)
         zip_discard(archive.zip);
     } else {
         zip_error_init_with_code(&error, code);
-        refuse_zip(&problems, &error);
+        archive_refuse(&problems, &error);
     }
     return first_problem(out.roster, &problems, problem);
 }
 
 static bool read_bytes(const void *bytes, size_t len, struct archive *archive)
 {
-    zip_error_t error;
     *archive->problems = (struct roster_problems){0};
     *archive->out = (struct roster_update){0};
-    zip_error_init(&error);
-    zip_source_t *source = zip_source_buffer_create(bytes, len, 0, &error);
-    archive->zip = source != NULL ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
-    if (archive->zip == NULL) {
-        zip_source_free(source);
-        return refuse_zip(archive->problems, &error);
-    }
+    archive->zip = archive_open(bytes, len, archive->problems);
+    if (archive->zip == NULL)
+        return false;
     bool done = read_archive(archive);
     zip_discard(archive->zip);
     return done;

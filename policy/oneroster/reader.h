@@ -21,14 +21,13 @@
 
 #include "homeserver/base/days.h"
 #include "policy/rules/words.h"
+#include "policy/oneroster/archive.h"
 #include "policy/oneroster/csv.h"
 #include "policy/oneroster/id_map.h"
 
 struct snapshot;
 
-#define ROSTER_ENTRIES_MAX 64   /* files in the zip */
 #define ROSTER_ROWS_MAX 4000000 /* all files together */
-#define ROSTER_PACKING_MAX 400  /* unpacked bytes for each packed one, beyond the first MiB */
 
 struct roster_school {
     const char *id, *name; /* id: the sourcedId, here and below */

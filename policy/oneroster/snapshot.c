@@ -6,29 +6,13 @@
 #include <string.h>
 #include <zip.h>
 
-#include "homeserver/base/log.h"
+#include "policy/oneroster/archive.h"
 #include "policy/oneroster/arena.h"
 #include "policy/oneroster/id_map.h"
 
 #define PACK_LEVEL 1 /* of deflate: half the bytes for a tenth of the time of the usual */
 
 /* --- Rows as text --- */
-
-static void add_cell(struct text *out, const char *value)
-{
-    size_t len = strlen(value), plain = strcspn(value, ",\"");
-    if (plain == len && (len == 0 || (value[0] != ' ' && value[len - 1] != ' '))) {
-        text_add(out, value, len);
-        return;
-    }
-    text_addc(out, '"');
-    for (; *value != '\0'; ++value) {
-        if (*value == '"')
-            text_addc(out, '"');
-        text_addc(out, *value);
-    }
-    text_addc(out, '"');
-}
 
 static void add_row(struct text *out, enum roster_table table, const char *const *values)
 {
@@ -38,7 +22,7 @@ static void add_row(struct text *out, enum roster_table table, const char *const
             continue;
         if (i > 0)
             text_addc(out, ',');
-        add_cell(out, values[i] != NULL ? values[i] : "");
+        csv_add_cell(out, values[i] != NULL ? values[i] : "");
     }
     text_addc(out, '\n');
 }
@@ -132,56 +116,13 @@ struct snapshot *snapshot_open(const void *archive, size_t len, struct roster_pr
     return NULL;
 }
 
-static bool pack_file(zip_t *zip, int table, const struct text *csv)
-{
-    char name[64];
-    zip_source_t *source = zip_source_buffer(zip, csv->data, csv->len, 0);
-    zip_int64_t index = source != NULL ? zip_file_add(zip, file_name(table, name), source, ZIP_FL_ENC_UTF_8) : -1;
-    if (index < 0) {
-        zip_source_free(source);
-        return false;
-    }
-    return zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_DEFLATE, PACK_LEVEL) == 0 &&
-           zip_file_set_dostime(zip, (zip_uint64_t)index, 0, 0x21, 0) == 0; /* 1980: the same rows, the same bytes */
-}
-
-static bool take_bytes(zip_source_t *sink, struct text *out)
-{
-    zip_stat_t stat;
-    if (zip_source_stat(sink, &stat) != 0 || zip_source_open(sink) != 0)
-        return false;
-    text_reserve(out, stat.size);
-    zip_int64_t n = zip_source_read(sink, out->data + out->len, stat.size);
-    zip_source_close(sink);
-    if (n != (zip_int64_t)stat.size)
-        return false;
-    out->len += (size_t)n;
-    out->data[out->len] = '\0';
-    return true;
-}
-
 bool snapshot_pack(const struct snapshot *snapshot, struct text *out)
 {
-    zip_error_t error;
-    zip_error_init(&error);
-    zip_source_t *sink = zip_source_buffer_create(NULL, 0, 0, &error);
-    zip_t *zip = NULL;
-    if (sink != NULL) {
-        zip_source_keep(sink);
-        zip = zip_open_from_source(sink, ZIP_TRUNCATE, &error);
-    }
-    bool good = zip != NULL;
-    for (int i = 0; good && i < TABLE__COUNT; ++i)
-        good = pack_file(zip, i, &snapshot->csv[i]);
-    if (good)
-        good = zip_close(zip) == 0 && take_bytes(sink, out);
-    else if (zip != NULL)
-        zip_discard(zip);
-    if (!good)
-        log_error("roster", "the snapshot can't be packed: %s", zip_error_strerror(&error));
-    zip_source_free(sink);
-    zip_error_fini(&error);
-    return good;
+    char names[TABLE__COUNT][64];
+    struct archive_part parts[TABLE__COUNT];
+    for (int i = 0; i < TABLE__COUNT; ++i)
+        parts[i] = (struct archive_part){file_name(i, names[i]), &snapshot->csv[i]};
+    return archive_pack(parts, TABLE__COUNT, PACK_LEVEL, out);
 }
 
 /* --- Changes --- */
@@ -431,7 +372,7 @@ static void add_changed(struct merging *m, const struct csv_row *before, const c
     if (m->table != TABLE_USERS || values[USER_SAME] == NULL || len < 2 || strcmp(row + len - 2, ",\n") != 0)
         return;
     --out->len;
-    add_cell(out, values[USER_SAME]);
+    csv_add_cell(out, values[USER_SAME]);
     text_addc(out, '\n');
 }
 
