@@ -1,4 +1,6 @@
 /* parta roster …: the school's records. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "homeserver/store/school/roster_snapshots.h"
 #include "homeserver/store/school/held_imports.h"
 #include "policy/gate/reason.h"
+#include "policy/oneroster/convert.h"
 #include "policy/oneroster/puller.h"
 #include "policy/oneroster/source.h"
 #include "policy/rules/rules.h"
@@ -273,6 +276,31 @@ static bool list(struct verb_call *call)
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }
 
+/* Only the owner may read it: people's names are in it. */
+static bool write_file(struct verb_call *call, const char *path, const struct text *bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool written = f != NULL && fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
+    if (f != NULL && fclose(f) != 0)
+        written = false;
+    return written || verb_fail(call, "%s: %s", path, strerror(errno));
+}
+
+static bool convert(struct verb_call *call)
+{
+    struct conversion conversion;
+    bool done = roster_convert(call->input.data, call->input.len, &conversion);
+    if (done)
+        done = write_file(call, call->args[1], &conversion.archive);
+    else
+        roster_problems_add_refusals(&call->problem, &conversion.problems);
+    if (done)
+        text_adds(&call->out, conversion.changes.len != 0 ? conversion.changes.data : "nothing had to be changed\n");
+    conversion_finish(&conversion);
+    return done;
+}
+
 static const struct verb TABLE[] = {
     {"roster import", "FILE", 1, 1, IMPORT_OPTIONS, VERB_CONFIG | VERB_WRITES | VERB_INPUT, import,
      "Makes people and rooms as a OneRoster 1.1 or 1.2 export (a zip of CSV files) says.",
@@ -282,6 +310,17 @@ static const struct verb TABLE[] = {
      "school at once waits until it is confirmed: asked for on a terminal, otherwise exit code 3. Counts go to "
      "standard error; on standard\n"
      "output are the passwords alone, or, tried, the difference."},
+    {"roster convert", "IN OUT", 2, 2, NULL, VERB_INPUT, convert,
+     "Makes an export that a spreadsheet has saved one that can be imported.",
+     "IN is a zip of CSV files, OUT is written anew; what was changed goes to standard output, a line for each file "
+     "and\n"
+     "kind. Changed is what is certain: Windows-1251 and UTF-16, semicolons and tabs, dates like 31.12.2026, ИСТИНА "
+     "and\n"
+     "ЛОЖЬ, versions that became days, names of files, a folder around them, rows and columns of nothing. What may "
+     "mean\n"
+     "two things (01/02/2015, an id that became 1,2E+10) is refused with its place. Then: parta roster import "
+     "--dry-run "
+     "OUT"},
     {"roster pull", .options = PULL_OPTIONS, .flags = VERB_CONFIG | VERB_WRITES, .run = pull,
      .summary = "Makes people and rooms as a OneRoster 1.2 REST service says (roster.url).",
      .essay = "The first pull asks for everything, later ones for what has been modified since. All or nothing."},

@@ -12,8 +12,8 @@
 #include "homeserver/base/text.h"
 #include "policy/oneroster/problems.h"
 
-#define ROSTER_ENTRIES_MAX 64   /* files in the zip */
-#define ROSTER_PACKING_MAX 400  /* unpacked bytes for each packed one, beyond the first MiB */
+#define ROSTER_ENTRIES_MAX 64                 /* files in the zip */
+#define ROSTER_PACKING_MAX 400                /* unpacked bytes for each packed one, beyond the first MiB */
 #define ROSTER_BYTES_MAX (INT64_C(512) << 20) /* unpacked, all files of an export together */
 
 /* The archive in these bytes, borrowed until zip_discard. NULL: problems say why. */

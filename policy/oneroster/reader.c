@@ -325,9 +325,9 @@ static bool read_csv(struct archive *archive, const char *file, csv_row_fn *fn, 
         return refuse_file(archive->problems, file, "is not in the archive");
     struct csv_reader *reader = csv_reader_create(file, fn, self, NULL);
     csv_reader_collect(reader, archive->problems);
-    bool done = archive_unpack(archive->zip, (zip_uint64_t)index, file, &archive->unpacking, feed, reader,
-                               archive->problems) &&
-                csv_reader_end(reader) && !csv_reader_passed_over(reader);
+    bool done =
+        archive_unpack(archive->zip, (zip_uint64_t)index, file, &archive->unpacking, feed, reader, archive->problems) &&
+        csv_reader_end(reader) && !csv_reader_passed_over(reader);
     csv_reader_destroy(reader);
     return done;
 }
