@@ -282,10 +282,11 @@ static bool check_end(struct verifying *v)
         return broken(v, "the last entry is not the one that the header names");
     if (v->known_seq <= 0 || v->known_seen)
         return true;
-    return broken(v, v->partial
-                         ? "the head that was noted is not an entry of this part: note the part's own, or check the "
-                           "whole log"
-                         : "the log is shorter than when its head was noted");
+    return broken(
+        v, v->partial ? "the head that was noted is not an entry of this part: note the part's own, or check the "
+                        "whole log"
+           : v->seq > v->known_seq ? "the head that was noted is no entry of this log, which goes on beyond it"
+                                   : "the log is shorter than when its head was noted");
 }
 
 static bool take_known(struct verifying *v, const char *head)

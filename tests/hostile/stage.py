@@ -85,8 +85,9 @@ class Stage:
             answer = client.request("GET", path)
             if answer.status != 200:
                 raise RuntimeError(f"GET {path}: {answer}")
-            # the paging token of /messages is the position now, which rises with every write anywhere
-            cleaned = re.sub(rb'"start":"s\d+"', b"", LAST_SEEN.sub(b"", AGE.sub(b"", answer.bytes)))
+            # the paging token of /messages is the position now, which rises with every write anywhere; behind it stands the server's run
+            cleaned = re.sub(rb'"start":"s\d+-\d+"', b"", LAST_SEEN.sub(b"", AGE.sub(b"", answer.bytes)))
+            cleaned = re.sub(rb'("end":"s\d+)-\d+"', rb'\1"', cleaned)
             seen[f"{client.user_id} {path}"] = cleaned
         return seen
 

@@ -145,5 +145,5 @@ test("a head of the audit log that is newer than the copy tells that something w
     };
     assert.throws(verify, /shorter than when its head was noted/);
     server.operator("three"), server.operator("four"), server.operator("five");
-    assert.throws(verify, /another entry than the head that was noted/);
+    assert.throws(verify, /the head that was noted is no entry of this log/);
 });
