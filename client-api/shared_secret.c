@@ -55,7 +55,8 @@ static bool post_account(struct request *r)
                                          .password = asked.password,
                                          .display_name = display_name,
                                          .device = inhibit_login ? NULL : &wish,
-                                         .admin = asked.admin};
+                                         .admin = asked.admin,
+                                         .by = "operator:shared-secret"};
     if (!account_create(r->server->accounts, &account, &result, &r->error))
         return false;
     return inhibit_login ? reply_made(r, &result) : reply_signed_in(r, &result);

@@ -40,6 +40,7 @@
 #include "homeserver/sync/sync_service.h"
 #include "policy/api/operator_credential.h"
 #include "policy/api/routes.h"
+#include "policy/audit/audit.h"
 #include "policy/school_rooms/documents.h"
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
@@ -58,6 +59,7 @@ struct app {
     int lock; /* on the data directory */
     struct signing_key key;
     struct server server;
+    struct audit_log *audit_log;
     struct post *post; /* mail and SMS */
     struct http *http;
     struct control *control; /* NULL: parta can't act while this runs */
@@ -108,7 +110,9 @@ static bool start_writer(struct app *app)
 {
     struct db_options options = {.durable = app->config->storage.durable, .cache_kib = app->config->storage.cache_kib};
     app->server.writer = writer_start(app->config->database_path, &options);
-    if (app->server.writer == NULL)
+    app->audit_log =
+        app->server.writer != NULL ? audit_log_start(app->server.writer, &app->key, app->config->server_name) : NULL;
+    if (app->audit_log == NULL)
         return false;
     writer_metrics(app->server.writer, app->server.metrics);
     struct error e;
@@ -343,6 +347,7 @@ static void stop(struct app *app)
     sync_service_stop(s->sync);
     outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);
     writer_stop(s->writer);
+    audit_log_stop(app->audit_log);
     jobs_destroy(s->jobs);
     puller_destroy(s->puller);
     contacts_destroy(s->contacts);

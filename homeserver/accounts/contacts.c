@@ -552,6 +552,7 @@ struct own_job {
 static bool job_remove(struct tx *tx, void *arg, struct error *e)
 {
     struct own_job *job = arg;
+    tx_own(tx, job->user);
     return contact_rows_delete(tx, job->user, MEDIA[job->address->medium], job->address->address) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }

@@ -17,6 +17,7 @@ struct delete_job {
 static bool job_delete(struct tx *tx, void *arg, struct error *e)
 {
     const struct delete_job *job = arg;
+    tx_own(tx, job->user);
     bool ok = !job->all || devices_delete_all(tx, job->user, 0);
     for (size_t i = 0; ok && i < job->n; ++i) {
         device_no device = devices_no(tx->db, job->user, job->ids[i]);

@@ -153,6 +153,7 @@ static bool job_login(struct tx *tx, void *arg, struct error *e)
         return error_set(e, ERROR_FORBIDDEN, "Wrong user name or password.");
     if (state == ACCOUNT_LOCKED)
         return refuse_softly(e, ERROR_USER_LOCKED, NULL);
+    tx_own(tx, job->user);
     if (job->replacement != NULL && !users_set_password(tx, job->user, job->replacement))
         return error_set(e, ERROR_UNKNOWN, NULL);
     return sign_in_write(tx, job->user, &job->in, e) &&

@@ -34,7 +34,9 @@ struct registration {
     const char *token;        /* registration token or link; NULL: none given */
     const char *sid;          /* of a verified address (contacts.h, CODE_REGISTER), bound in the same job; NULL: none */
     const struct device_wish *device; /* NULL: no sign-in */
-    bool admin;                       /* for account_create alone */
+    /* For account_create alone: */
+    bool admin;
+    const char *by; /* who makes it, as the audit log names them: "operator:parta" (J2) */
 };
 
 /* What takes its time, or is random, and so is done before the job. */

@@ -60,8 +60,13 @@ static bool job_register(struct tx *tx, void *arg, struct error *e)
     struct register_job *job = arg;
     struct account_making *m = &job->making;
     bool confirmed = job->by_operator || m->accounts->config->policy.mode != POLICY_SCHOOL; /* A3 */
-    return admitted(tx, job, e) && account_making_insert(tx, m, confirmed ? ACCOUNT_ACTIVE : ACCOUNT_PENDING, e) &&
-           (m->wanted->sid == NULL || contacts_claim(tx, m->wanted->sid, CODE_REGISTER, m->user, 0, e)) &&
+    if (!admitted(tx, job, e) || !account_making_insert(tx, m, confirmed ? ACCOUNT_ACTIVE : ACCOUNT_PENDING, e))
+        return false;
+    if (job->by_operator)
+        tx_acts(tx, m->wanted->by, "user.create");
+    else
+        tx_own(tx, m->user);
+    return (m->wanted->sid == NULL || contacts_claim(tx, m->wanted->sid, CODE_REGISTER, m->user, 0, e)) &&
            account_making_sign_in(tx, m, e);
 }
 
@@ -89,6 +94,7 @@ bool account_create(const struct accounts *accounts, const struct registration *
 
 struct password_job {
     const char *localpart; /* whose, or NULL: */
+    const char *by;        /* an operator; NULL: the owner */
     const char *sid;       /* who proves an address, or NULL: */
     user_no user;
     const char *hash;
@@ -124,6 +130,10 @@ static bool job_password(struct tx *tx, void *arg, struct error *e)
         return error_set(e, ERROR_NOT_FOUND, "There is no such user.");
     if (left)
         return error_set(e, ERROR_USER_DEACTIVATED, NULL);
+    if (job->by != NULL)
+        tx_acts(tx, job->by, "user.password");
+    else
+        tx_own(tx, user);
     return (users_set_password(tx, user, job->hash) && (!job->logout || devices_delete_all(tx, user, job->keep))) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
@@ -142,9 +152,10 @@ static bool set_password(const struct accounts *accounts, struct password_job *j
     return ok;
 }
 
-bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password, struct error *e)
+bool account_set_password(const struct accounts *accounts, const char *localpart, const char *by, const char *password,
+                          struct error *e)
 {
-    struct password_job job = {.localpart = localpart, .logout = true};
+    struct password_job job = {.localpart = localpart, .by = by, .logout = true};
     return set_password(accounts, &job, password, e);
 }
 
@@ -172,6 +183,9 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
 {
     struct deactivate_job *job = arg;
     const struct accounts_hooks *hooks = &job->accounts->hooks;
+    char *id = users_id(tx->db, job->accounts->config->server_name, job->user);
+    tx_acts(tx, id != NULL ? id : "", "account.deactivate");
+    free(id);
     if (hooks->leave_all != NULL && !hooks->leave_all(hooks->self, tx, job->user, e))
         return false;
     if (job->erase && hooks->erase != NULL && !hooks->erase(hooks->self, tx, job->user, e))
@@ -190,23 +204,6 @@ bool account_deactivate(const struct accounts *accounts, user_no user, bool eras
     return writer_run(accounts->writer, job_deactivate, &job, e);
 }
 
-struct state_job {
-    user_no user;
-    enum account_state state;
-};
-
-static bool job_state(struct tx *tx, void *arg, struct error *e)
-{
-    struct state_job *job = arg;
-    return users_set_state(tx, job->user, job->state) || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
-}
-
-bool account_set_state(const struct accounts *accounts, user_no user, enum account_state state, struct error *e)
-{
-    struct state_job job = {user, state};
-    return writer_run(accounts->writer, job_state, &job, e);
-}
-
 bool registration_token_well_formed(const char *token)
 {
     size_t len = strspn(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~-");
@@ -214,7 +211,7 @@ bool registration_token_well_formed(const char *token)
 }
 
 struct token_job {
-    const char *token;
+    const char *by, *token;
     int64_t uses, lifetime_ms;
 };
 
@@ -222,14 +219,15 @@ static bool job_token(struct tx *tx, void *arg, struct error *e)
 {
     struct token_job *job = arg;
     int64_t expires_ms = job->lifetime_ms != 0 ? tx->now_ms + job->lifetime_ms : 0;
+    tx_acts(tx, job->by, "token.create");
     return registration_tokens_insert(tx, job->token, job->uses, expires_ms) ||
            error_set(e, ERROR_INVALID_PARAM, "There is such a token already.");
 }
 
-bool registration_token_create(const struct accounts *accounts, const char *token, int64_t uses, int64_t lifetime_ms,
-                               struct error *e)
+bool registration_token_create(const struct accounts *accounts, const char *by, const char *token, int64_t uses,
+                               int64_t lifetime_ms, struct error *e)
 {
-    struct token_job job = {token, uses, lifetime_ms};
+    struct token_job job = {by, token, uses, lifetime_ms};
     if (!registration_token_well_formed(token) || uses < 0 || lifetime_ms < 0)
         return error_set(e, ERROR_INVALID_PARAM, "A token has up to 64 of A-Z, a-z, 0-9 and ._~- only.");
     return writer_run(accounts->writer, job_token, &job, e);

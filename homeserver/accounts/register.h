@@ -31,8 +31,9 @@ bool register_account(const struct accounts *accounts, const struct registration
 bool account_create(const struct accounts *accounts, const struct registration *registration, struct login_result *out,
                     struct error *e);
 
-/* Sets a password without asking for the old one and ends every session. 404: no such user. Hashes; blocks. */
-bool account_set_password(const struct accounts *accounts, const char *localpart, const char *password,
+/* Sets a password without asking for the old one and ends every session. by: as the audit log names them. 404: no such
+ * user. Hashes; blocks. */
+bool account_set_password(const struct accounts *accounts, const char *localpart, const char *by, const char *password,
                           struct error *e);
 
 /* The owner's change: keep is the device that stays signed in; logout_others ends the others. Hashes; blocks. */
@@ -48,12 +49,10 @@ bool account_reset_password(const struct accounts *accounts, const char *sid, bo
  * and no profile either, and what the person wrote goes as well, from now on (hook erase); else that stays. Blocks. */
 bool account_deactivate(const struct accounts *accounts, user_no user, bool erase, struct error *e);
 
-/* Sets the state and lets every session see it. Blocks. */
-bool account_set_state(const struct accounts *accounts, user_no user, enum account_state state, struct error *e);
-
-/* A registration token: at most 64 characters of A-Z a-z 0-9 . _ ~ -. uses 0: any number; lifetime_ms 0: no end. */
-bool registration_token_create(const struct accounts *accounts, const char *token, int64_t uses, int64_t lifetime_ms,
-                               struct error *e);
+/* A registration token: at most 64 characters of A-Z a-z 0-9 . _ ~ -. uses 0: any number; lifetime_ms 0: no end. by: as
+ * the audit log names them. */
+bool registration_token_create(const struct accounts *accounts, const char *by, const char *token, int64_t uses,
+                               int64_t lifetime_ms, struct error *e);
 bool registration_token_well_formed(const char *token);
 
 #endif

@@ -14,6 +14,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
 #include "policy/oneroster/puller.h"
 
 static enum services_outcome fail(struct services *services, struct text *problem, const char *path, const char *what)
@@ -31,7 +32,9 @@ static bool open_services(struct services *services, struct text *problem)
     if (!keyfile_load(config->signing_key_path, &services->key, problem))
         return false;
     services->writer = writer_start(config->database_path, &options);
-    if (services->writer == NULL)
+    services->audit_log =
+        services->writer != NULL ? audit_log_start(services->writer, &services->key, config->server_name) : NULL;
+    if (services->audit_log == NULL)
         return false;
     services->names = user_names_create(config->server_name);
     services->accounts = accounts_create(config, services->writer, services->names);
@@ -71,6 +74,7 @@ void services_close(struct services *services)
     puller_destroy(services->puller);
     outgoing_destroy(services->outgoing);
     writer_stop(services->writer);
+    audit_log_stop(services->audit_log);
     rooms_destroy(services->rooms);
     accounts_destroy(services->accounts);
     user_names_destroy(services->names);

@@ -8,6 +8,7 @@
 #include "homeserver/base/text.h"
 
 struct accounts;
+struct audit_log;
 struct config;
 struct db;
 struct outgoing;
@@ -27,6 +28,7 @@ struct services {
     struct puller *puller;        /* policy/oneroster/puller.h */
     const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
     /* Of services that services_open made: */
+    struct audit_log *audit_log;
     struct outgoing *outgoing;
     int lock; /* base/lock.h */
     struct signing_key key;

@@ -5,6 +5,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/cli/verb.h"
+#include "policy/gate/school_gate.h"
 
 #define TOKEN_LENGTH 24
 
@@ -23,7 +24,7 @@ static bool create(struct verb_call *call)
     if (!verb_int(call, OPTION_USES, 1, 0, 1000000, &uses) || !verb_int(call, OPTION_DAYS, 14, 0, 3650, &days))
         return false;
     random_name(token, TOKEN_LENGTH);
-    if (!registration_token_create(call->services->accounts, token, uses, days * DAY_MS, &e))
+    if (!registration_token_create(call->services->accounts, ACTOR_COMMAND_LINE.name, token, uses, days * DAY_MS, &e))
         return verb_fail_error(call, &e);
     text_addf(&call->out, "%s\n", token);
     return true;

@@ -10,6 +10,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/users.h"
+#include "policy/gate/school_gate.h"
 
 #define PASSWORD_LENGTH 16 /* of one made here: 95 bits */
 
@@ -55,7 +56,8 @@ static bool create(struct verb_call *call)
     const struct registration account = {.localpart = localpart,
                                          .password = take_password(call->options[CREATE_PASSWORD], fresh),
                                          .display_name = call->options[CREATE_NAME],
-                                         .admin = call->options[CREATE_ADMIN] != NULL};
+                                         .admin = call->options[CREATE_ADMIN] != NULL,
+                                         .by = ACTOR_COMMAND_LINE.name};
     bool done = account_create(call->services->accounts, &account, &made, &e) || verb_fail_error(call, &e);
     if (done)
         text_addf(&call->out, "%s\n", made.user_id);
@@ -78,7 +80,7 @@ static bool password(struct verb_call *call)
     struct error e = {0};
     if (!take_localpart(call, &localpart))
         return false;
-    bool done = account_set_password(call->services->accounts, localpart,
+    bool done = account_set_password(call->services->accounts, localpart, ACTOR_COMMAND_LINE.name,
                                      take_password(call->options[PASSWORD_FILE], fresh), &e) ||
                 verb_fail_error(call, &e);
     if (done && call->options[PASSWORD_FILE] == NULL)

@@ -17,7 +17,7 @@ bool operator_is_chief(const struct actor *actor, struct error *e)
 /* The audit log tells who acted by name alone: the server's own names are nobody's to take (J2). */
 static bool name_valid(const char *name)
 {
-    static const char *const RESERVED[] = {"parta", "roster-pull", "erasure"};
+    static const char *const RESERVED[] = {"parta", "roster-pull", "erasure", "calendar", "shared-secret"};
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
     for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i)
         if (strcmp(name, RESERVED[i]) == 0)
@@ -39,7 +39,8 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
         return 0;
     if (!name_valid(plan->name) || plan->scopes == 0) {
         error_set(c->e, ERROR_INVALID_PARAM,
-                  "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull or erasure).");
+                  "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull, erasure, "
+                  "calendar, shared-secret).");
         return 0;
     }
     int64_t ends_ms = operator_expires_ms(c->tx->db, c->actor->name);

@@ -15,6 +15,7 @@ bool admin_sessions_end(struct changing_records *c, user_no user, const char *de
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such session.");
     if (!(device != 0 ? devices_delete(c->tx, user, device) : devices_delete_all(c->tx, user, 0)))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    json_t *subject = json_pack("{s:s, s:s*}", "user", office_act_user_id(c, user), "device", device_id);
+    /* Not which: an id may be its owner's words, and the log outlives an erasure. */
+    json_t *subject = json_pack("{s:s}", "user", office_act_user_id(c, user));
     return office_act_note(c, "session.end", school, subject, NULL, NULL);
 }

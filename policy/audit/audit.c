@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/audit.h"
 #include "homeserver/store/school/schools.h"
-#include "homeserver/store/driver/writer.h"
 #include "policy/gate/school_gate.h"
 
 #define SIGNED_PREFIX "org.parta.audit\n" /* what this key signs elsewhere is JSON, and begins otherwise */
@@ -40,12 +43,6 @@ static void sign_hash(const struct signing_key *key, const unsigned char hash[AU
 
 /* --- Writing --- */
 
-static void set_unless_null(json_t *object, const char *key, json_t *value)
-{
-    if (value != NULL)
-        json_object_set_new(object, key, value);
-}
-
 static json_t *school_id(struct db *db, school_no school)
 {
     char *id = school != 0 ? schools_sourced_id(db, school) : NULL;
@@ -54,36 +51,257 @@ static json_t *school_id(struct db *db, school_no school)
     return value;
 }
 
-/* The text is what is hashed, signed and kept, byte for byte: it is never written again from what it means. The hash of
- * the entry before is inside, so that no entry can be altered, taken out or moved without every later one. */
-static char *entry_of(struct tx *tx, const struct audit_note *note, int64_t seq,
+/* An entry to be, in the order of its members. */
+struct entry {
+    const char *act, *actor;
+    const struct text *changes; /* objects with commas between them; empty: none */
+    const json_t *details, *subject;
+    int64_t part_of; /* 0: of none */
+    const char *reason;
+    school_no school;
+};
+
+static void add_member(struct text *out, const char *key, const json_t *value)
+{
+    if (value == NULL)
+        return;
+    text_addf(out, ",\"%s\":", key);
+    json_add_canonical(out, value);
+}
+
+/* Canonical JSON: members in order. The text is what is hashed, signed and kept, byte for byte: it is never written
+ * again from what it means. The hash of the entry before is inside, so that no entry can be altered, taken out or moved
+ * without every later one. */
+static void entry_add(struct text *out, struct tx *tx, const struct entry *entry, int64_t seq,
                       const unsigned char prev[AUDIT_HASH_BYTES])
 {
-    json_t *entry =
-        json_pack("{s:I, s:I, s:s, s:s, s:o}", "seq", (json_int_t)seq, "ts", (json_int_t)tx->now_ms, "actor",
-                  note->actor->name, "act", note->act, "prev", json_base64(prev, AUDIT_HASH_BYTES));
-    /* What the caller says stands for it; else why the actor insisted. */
-    const char *reason = note->reason != NULL ? note->reason : note->actor->override_;
-    set_unless_null(entry, "school", school_id(tx->db, note->school));
-    set_unless_null(entry, "subject", note->subject);
-    set_unless_null(entry, "details", note->details);
-    set_unless_null(entry, "reason", reason != NULL ? json_string(reason) : NULL);
-    char *text = json_canonical(entry);
-    json_decref(entry);
-    return text;
+    json_t *school = school_id(tx->db, entry->school);
+    text_adds(out, "{\"act\":");
+    text_add_json(out, entry->act);
+    text_adds(out, ",\"actor\":");
+    text_add_json(out, entry->actor);
+    if (entry->changes != NULL && entry->changes->len != 0) {
+        text_adds(out, ",\"changes\":[");
+        text_add(out, entry->changes->data, entry->changes->len);
+        text_addc(out, ']');
+    }
+    add_member(out, "details", entry->details);
+    if (entry->part_of != 0)
+        text_addf(out, ",\"part_of\":%lld", (long long)entry->part_of);
+    text_adds(out, ",\"prev\":\"");
+    text_add_base64(out, prev, AUDIT_HASH_BYTES);
+    text_addc(out, '"');
+    if (entry->reason != NULL) {
+        text_adds(out, ",\"reason\":");
+        text_add_json(out, entry->reason);
+    }
+    add_member(out, "school", school);
+    text_addf(out, ",\"seq\":%lld", (long long)seq);
+    add_member(out, "subject", entry->subject);
+    text_addf(out, ",\"ts\":%lld}", (long long)tx->now_ms);
+    json_decref(school);
+}
+
+/* Its number; 0: the database failed. */
+static int64_t append(struct tx *tx, const struct signing_key *key, const struct entry *entry)
+{
+    unsigned char prev[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
+    struct text text = TEXT_INIT;
+    int64_t seq = tx_number_after(tx, audit_head(tx->db, 0, prev)); /* in this job: no other entry comes between */
+    entry_add(&text, tx, entry, seq, prev);
+    entry_hash(text.data, text.len, hash);
+    sign_hash(key, hash, signature);
+    bool done =
+        audit_insert(tx, &(struct audit_row){seq, text.data, hash, signature, entry->school, entry->act, entry->actor});
+    text_finish(&text);
+    return done ? seq : 0;
+}
+
+/* --- What changed --- */
+
+struct audit_log {
+    const struct signing_key *key;
+    char *server_name;
+    /* The last entry of a job: what it does to rows afterwards is more of it. */
+    int64_t serial; /* of the job */
+    int64_t seq;
+    struct tx_acting last;
+    school_no school;
+};
+
+/* Changes of one school that wait for their entry. */
+struct part {
+    school_no school;
+    struct text changes;
+    int n;
+    int64_t first; /* the number of its first entry; 0: none yet */
+};
+
+/* One audit_append. */
+struct appending {
+    struct tx *tx;
+    const struct signing_key *key;
+    struct audit_log *log; /* NULL: rows are not watched */
+    const struct audit_note *note;
+    int64_t part_of;    /* of the first entry */
+    struct part *parts; /* heap; [0]: the act's own school, and what is no school's */
+    size_t n;
+};
+
+static bool write_part(struct appending *a, struct part *part)
+{
+    const struct audit_note *note = a->note;
+    bool own = part == a->parts, first = part->first == 0;
+    struct entry entry = {
+        .act = note->act, .actor = note->actor->name, .changes = &part->changes, .school = part->school};
+    if (!own && a->parts->first == 0 && !write_part(a, a->parts)) /* the act itself stands first */
+        return false;
+    if (own && first) {
+        entry.part_of = a->part_of;
+        entry.details = note->details;
+        entry.subject = note->subject;
+        /* What the caller says stands for it; else why the actor insisted. */
+        entry.reason = note->reason != NULL ? note->reason : note->actor->override_;
+    } else {
+        entry.part_of = part->first;
+    }
+    /* A1: another school's log does not name who acts, unless they are of that school, or an operator. */
+    user_no user = !own && entry.actor[0] == '@' ? users_by_id(a->tx->db, a->log->server_name, entry.actor) : 0;
+    if (user != 0 && school_roles(a->tx->db, part->school, user) == 0)
+        entry.actor = AUDIT_ELSEWHERE;
+    int64_t seq = append(a->tx, a->key, &entry);
+    part->first = first ? seq : part->first;
+    text_clear(&part->changes);
+    part->n = 0;
+    return seq != 0;
+}
+
+static struct part *part_of(struct appending *a, school_no school)
+{
+    for (size_t i = 0; i < a->n; ++i)
+        if (i == 0 ? school == 0 || school == a->parts->school : school == a->parts[i].school)
+            return &a->parts[i];
+    a->parts = xrealloc(a->parts, (a->n + 1) * sizeof *a->parts);
+    a->parts[a->n] = (struct part){.school = school};
+    return &a->parts[a->n++];
+}
+
+/* What is no school's act is in no school's log: there all of it is in one list. */
+static bool add_changes(struct appending *a, const struct row_changes *changes)
+{
+    struct row_text r = {.db = a->tx->db, .server_name = a->log->server_name, .names = a->note->names};
+    struct row_change change;
+    bool good = true;
+    for (size_t at = 0; good && row_changes_next(changes, &at, &change);) {
+        struct part *part = part_of(a, a->parts->school != 0 ? row_text_school(&r, &change) : 0);
+        if (part->n++ != 0)
+            text_addc(&part->changes, ',');
+        row_text_add(&r, &part->changes, &change);
+        good = part->n < AUDIT_LIST_MAX || write_part(a, part);
+    }
+    row_text_finish(&r);
+    return good;
+}
+
+static bool write_all(struct appending *a)
+{
+    struct row_changes *changes = a->log != NULL ? tx_row_changes(a->tx) : NULL;
+    bool good = changes == NULL || add_changes(a, changes);
+    for (size_t i = 0; good && i < a->n; ++i)
+        good = (a->parts[i].n == 0 && a->parts[i].first != 0) || write_part(a, &a->parts[i]);
+    if (changes != NULL)
+        row_changes_clear(changes);
+    return good;
+}
+
+static bool append_note(struct tx *tx, const struct signing_key *key, const struct audit_note *note, int64_t part_of_)
+{
+    struct appending a = {.tx = tx, .key = key, .log = tx_guard(tx), .note = note, .part_of = part_of_, .n = 1};
+    a.parts = xcalloc(1, sizeof *a.parts);
+    a.parts->school = note->school;
+    bool done = write_all(&a);
+    if (done && a.log != NULL) {
+        a.log->serial = tx->serial;
+        a.log->seq = part_of_ != 0 ? part_of_ : a.parts->first;
+        a.log->school = note->school;
+        snprintf(a.log->last.actor, sizeof a.log->last.actor, "%s", note->actor->name);
+        snprintf(a.log->last.act, sizeof a.log->last.act, "%s", note->act);
+    }
+    for (size_t i = 0; i < a.n; ++i)
+        text_finish(&a.parts[i].changes);
+    free(a.parts);
+    json_decref(note->subject);
+    json_decref(note->details);
+    return done;
 }
 
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
 {
-    unsigned char prev[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
-    int64_t seq = tx_number_after(tx, audit_head(tx->db, 0, prev)); /* in this job: no other entry comes between */
-    char *entry = entry_of(tx, note, seq, prev);
-    entry_hash(entry, strlen(entry), hash);
-    sign_hash(key, hash, signature);
-    bool done =
-        audit_insert(tx, &(struct audit_row){seq, entry, hash, signature, note->school, note->act, note->actor->name});
-    free(entry);
-    return done;
+    return append_note(tx, key, note, 0);
+}
+
+bool audit_append_full(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
+{
+    const struct row_changes *changes = tx_guard(tx) != NULL ? tx_row_changes(tx) : NULL;
+    return changes == NULL || changes->n < AUDIT_LIST_MAX || append_note(tx, key, note, 0);
+}
+
+/* --- No act without an entry --- */
+
+static bool all_own(const struct row_changes *changes, user_no user)
+{
+    struct row_change change;
+    bool own = !changes->too_many;
+    for (size_t at = 0; own && row_changes_next(changes, &at, &change);)
+        own = row_change_is_own(&change, user);
+    return own;
+}
+
+static bool complain(const struct row_changes *changes)
+{
+    struct row_change change;
+    size_t at = 0;
+    if (changes->too_many || !row_changes_next(changes, &at, &change))
+        log_error("audit", "a job did more to the records than it said in the log: it was not done");
+    else
+        log_error("audit",
+                  "a job did something to the records (%c %s) and said nothing of it in the log: it was not done",
+                  change.sign, change.table->record);
+    return false;
+}
+
+static bool guard(void *self, struct tx *tx)
+{
+    struct audit_log *log = self;
+    const struct row_changes *changes = tx_row_changes(tx);
+    const struct tx_acting *acting = tx_acting(tx);
+    bool more = log->serial == tx->serial;
+    if (acting->own != 0 && all_own(changes, acting->own))
+        return true;
+    if (changes->too_many || (acting->act[0] == '\0' && !more))
+        return complain(changes);
+    const struct tx_acting as = acting->act[0] != '\0' ? *acting : log->last;
+    const struct actor actor = {.name = as.actor};
+    const struct audit_note note = {.actor = &actor, .act = as.act, .school = more ? log->school : 0};
+    return append_note(tx, log->key, &note, more ? log->seq : 0);
+}
+
+struct audit_log *audit_log_start(struct writer *writer, const struct signing_key *key, const char *server_name)
+{
+    struct audit_log *log = xcalloc(1, sizeof *log);
+    *log = (struct audit_log){.key = key, .server_name = xstrdup(server_name)};
+    if (writer_guard(writer, guard, log))
+        return log;
+    audit_log_stop(log);
+    return NULL;
+}
+
+void audit_log_stop(struct audit_log *log)
+{
+    if (log == NULL)
+        return;
+    free(log->server_name);
+    free(log);
 }
 
 /* --- Exporting --- */
@@ -111,7 +329,8 @@ static void add_header(struct db *db, const struct signing_key *key, const char 
         json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", HEADER_VERSION, "server", server_name, "key_id",
                   key->id, "public_key", json_base64(key->public, sizeof key->public), "entries", (json_int_t)entries,
                   "head", json_base64(head, sizeof head));
-    set_unless_null(header, "school", school_id(db, school));
+    if (school != 0)
+        json_object_set_new(header, "school", school_id(db, school));
     char *text = json_canonical(header);
     entry_hash(text, strlen(text), hash);
     sign_hash(key, hash, signature);

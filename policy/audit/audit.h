@@ -1,6 +1,15 @@
 /* The audit log: what administrators and rosters did, so that nobody can change it afterwards unseen (J2).
  *
- * An entry is canonical JSON: {"seq", "ts", "actor", "act", "school", "subject", "details", "reason", "prev"}; "prev"
+ * What changed is not for the acts to say: it is derived from the rows that the job added, removed or changed
+ * (store/driver/guarded.h), before and after, and the act says who, why and under which name. A job that wrote such a
+ * row for which there is no entry is not committed (audit_log_start).
+ *
+ * An entry is canonical JSON: {"seq", "ts", "actor", "act", "school", "subject", "details", "changes", "reason",
+ * "part_of", "prev"}. "changes" are objects, one a row, at most AUDIT_LIST_MAX an entry: {"+": record, …} a new row,
+ * {"-": …} one that went, {"=": …} one that is another now; the other members name the row and say what it is, of "="
+ * as [before, after] what changed; "set", "changed", "removed" of what a log must not hold (names, birth dates,
+ * password hashes). "part_of": more of the entry of that number. What changed in another school than the act's is in an
+ * entry of that school, whose actor is AUDIT_ELSEWHERE unless they are of it (A1). "prev"
  * is the hash of the entry before, in unpadded base64 (of the first: 32 zero bytes). Its hash is BLAKE2b-256 of these
  * bytes, its signature the server's ed25519 of the hash. Numbers rise with the time, and their gaps say nothing (A1).
  * Whoever alters, drops, swaps or cuts entries breaks a hash, a number or, at the end, what an earlier export or `parta
@@ -20,25 +29,41 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
+#include "policy/audit/row_text.h"
 
 struct actor;
+struct audit_log;
 struct db;
 struct tx;
+struct writer;
 
 /* What is to be remembered. subject, details: new references that audit_append takes; NULL:
  * none. Borrowed otherwise. */
 struct audit_note {
     const struct actor *actor;
-    const char *act;    /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
-    school_no school;   /* 0: none */
-    json_t *subject;    /* {"user": "@…", "class": "sourcedId", …} */
-    json_t *details;    /* what changed; of an import: counts, and lists of at most AUDIT_LIST_MAX changes an entry */
-    const char *reason; /* an override's, a decision's; NULL: none */
+    const char *act;                 /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
+    school_no school;                /* 0: none */
+    json_t *subject;                 /* {"user": "@…", "class": "sourcedId", …} */
+    json_t *details;                 /* what the rows do not say; of an import: counts */
+    const char *reason;              /* an override's, a decision's; NULL: none */
+    const struct audit_names *names; /* of a bulk job; NULL: asked of the database */
 };
 #define AUDIT_LIST_MAX 500
+#define AUDIT_ELSEWHERE "another school"
 
-/* Inside the job of the act itself: log and act are one transaction. false: the database failed. */
+/* Appends an entry, with what the job did to guarded rows since its last one; in as many entries as that takes. Inside
+ * the job of the act itself: log and act are one transaction. false: the database failed. */
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
+
+/* The same, once what waits fills an entry: for jobs that change very many rows, every now and then. note: as
+ * audit_append has it, without subject and details. */
+bool audit_append_full(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
+
+/* Wires the writer, before its first job: from now on rows are watched. What a job did after its last entry is appended
+ * to that one's act; what it did without one, under the name that tx_acts gave; else the job fails, which is logged.
+ * NULL: logged. stop: after the writer. key is borrowed. */
+struct audit_log *audit_log_start(struct writer *writer, const struct signing_key *key, const char *server_name);
+void audit_log_stop(struct audit_log *log); /* NULL is accepted */
 
 /* Appends the whole log as lines, or that of a school (0: all): then there are gaps in the chain, and the entries that
  * are there are verified each by itself. false: the database failed. Blocks. */

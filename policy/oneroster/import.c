@@ -143,18 +143,11 @@ static void credentials_tell(const struct importing *in)
 
 /* --- What is remembered of it --- */
 
-static bool audit(struct importing *in, const char *act, json_t *details)
-{
-    struct audit_note note = {
-        .actor = in->actor, .act = act, .details = details, .reason = in->overridden ? in->actor->override_ : NULL};
-    return audit_append(in->tx, rooms_settings(in->rooms)->key, &note) || error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
-/* In the list of imports, and in the log with every change of a record (J2), in as many entries as that takes. */
+/* In the list of imports, and in the log (J2): after every change of a record, in as many entries as that took, comes
+ * the one that sums them up. */
 static bool record(struct importing *in)
 {
-    size_t i;
-    json_t *counts = roster_changes_json(in->changes), *lists = changelog_take_lists(&in->changelog), *list;
+    json_t *counts = roster_changes_json(in->changes);
     char *text = json_dumps(counts, JSON_COMPACT | JSON_SORT_KEYS);
     struct import_row row = {.source = in->source,
                              .mode = in->mode,
@@ -163,18 +156,18 @@ static bool record(struct importing *in)
                              .started_ms = in->tx->now_ms,
                              .ended_ms = clock_wall_ms()};
     bool good = (text != NULL && imports_put(in->tx->db, &row)) || error_set(in->e, ERROR_UNKNOWN, NULL);
-    json_t *details = json_pack("{s:s, s:s, s:O}", "source", in->source, "mode", in->mode, "changes", counts);
+    json_t *details = json_pack("{s:s, s:s, s:o}", "source", in->source, "mode", in->mode, "changes", counts);
     if (in->how->confirmed > 0)
         json_object_set_new(details, "confirmed", json_sprintf("%lld", (long long)in->how->confirmed));
     if (in->older)
         json_object_set_new(details, "older", json_string(in->how->older));
-    good = audit(in, "roster.import", details) && good;
-    json_array_foreach(lists, i, list)
-        good = good && audit(in, "roster.change", json_pack("{s:s, s:O}", "source", in->source, "changes", list));
+    struct audit_note note = {.actor = in->actor,
+                              .act = "roster.import",
+                              .details = details,
+                              .reason = in->overridden ? in->actor->override_ : NULL,
+                              .names = &in->names};
     free(text);
-    json_decref(counts);
-    json_decref(lists);
-    return good;
+    return audit_append(in->tx, rooms_settings(in->rooms)->key, &note) && good;
 }
 
 /* --- What may be too much, or too old (G5) --- */
@@ -249,15 +242,11 @@ static int compare_lines(const void *left, const void *right)
 
 static void write_lines(const struct importing *in, struct text *out)
 {
-    size_t n = 0, i, k;
-    json_t *list, *line;
-    json_array_foreach(in->changelog.lists, i, list)
-        n += json_array_size(list);
-    const json_t **lines = xcalloc(n + 1, sizeof(*lines));
-    n = 0;
-    json_array_foreach(in->changelog.lists, i, list)
-        json_array_foreach(list, k, line)
-            lines[n++] = line;
+    size_t i, n = 0;
+    json_t *line;
+    const json_t **lines = xcalloc(json_array_size(in->changelog.kept) + 1, sizeof(*lines));
+    json_array_foreach(in->changelog.kept, i, line)
+        lines[n++] = line;
     qsort(lines, n, sizeof(*lines), compare_lines);
     for (i = 0; i < n; ++i)
         text_addf(out, "%s\n", json_string_value(lines[i]));
@@ -270,6 +259,7 @@ static bool judge_loss(struct importing *in)
     struct import_loss own = {0}, *out = in->how->loss != NULL ? in->how->loss : &own;
     const struct roster_import *how = in->how;
     *out = (struct import_loss){.lines = TEXT_INIT};
+    in->changelog.keeps = false; /* nobody asks for what follows */
     if (in->roster == NULL || how->confirmed == CONFIRMED_ANY ||
         !loss_judge(&in->loss, how->db, in->tx->db, day_of_ms(in->tx->now_ms), loss_limits(how->config)))
         return true;
@@ -317,8 +307,15 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->e = e;
     if (!check_age(in))
         return false;
-    in->changelog =
-        (struct changelog){.tx = tx, .changes = in->changes, .difference = how->difference, .audited = true};
+    in->names = (struct audit_names){changelog_name, &in->changelog};
+    in->lists = (struct audit_note){.actor = in->actor, .act = "roster.change", .names = &in->names};
+    in->changelog = (struct changelog){.tx = tx,
+                                       .changes = in->changes,
+                                       .difference = how->difference,
+                                       .key = rooms_settings(in->rooms)->key,
+                                       .note = how->dry_run ? NULL : &in->lists,
+                                       .keeps = in->roster != NULL && people_any(tx->db)};
+    tx_acts(tx, in->actor->name, "records.reconcile"); /* without a roster, what that finds to do */
     in->schools = xcalloc(roster->n_schools + 1, sizeof *in->schools);
     in->classes = xcalloc(roster->n_classes + 1, sizeof *in->classes);
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);

@@ -28,6 +28,8 @@ struct importing {
     struct tx *tx;
     struct rooms *rooms;
     struct changelog changelog;
+    struct audit_note lists; /* of its changes in the log */
+    struct audit_names names;
     struct reconciling *reconciling;
     struct error *e;
     school_no *schools; /* per school, class and person of the roster: its number in the store */

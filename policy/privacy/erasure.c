@@ -328,6 +328,7 @@ static bool job_step(struct tx *tx, void *arg, struct error *e)
 {
     struct step *step = arg;
     struct erasure_row at;
+    tx_acts(tx, "operator:erasure", "person.erased");
     step->more = erasures_open(tx->db, &at);
     if (!step->more)
         return true;

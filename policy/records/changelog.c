@@ -7,7 +7,6 @@
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
-#include "policy/audit/audit.h"
 
 struct name {
     int64_t no;
@@ -19,9 +18,9 @@ struct changelog_names {
     struct name names[];
 };
 
-bool changelog_writes(const struct changelog *changelog)
+static bool wants_lines(const struct changelog *changelog)
 {
-    return changelog->difference != NULL || changelog->audited;
+    return changelog->difference != NULL || changelog->keeps;
 }
 
 static int compare(const void *left, const void *right)
@@ -33,7 +32,7 @@ static int compare(const void *left, const void *right)
 void changelog_know(struct changelog *changelog, enum changelog_kind kind, const int64_t *numbers,
                     const char *const *ids, size_t n)
 {
-    if (!changelog_writes(changelog))
+    if (!wants_lines(changelog) && changelog->note == NULL)
         return;
     struct changelog_names *names = xcalloc(1, sizeof *names + n * sizeof *names->names);
     for (size_t i = 0; i < n; ++i)
@@ -44,16 +43,30 @@ void changelog_know(struct changelog *changelog, enum changelog_kind kind, const
     changelog->names[kind] = names;
 }
 
+static const char *known_id(const struct changelog *changelog, enum changelog_kind kind, int64_t no)
+{
+    const struct changelog_names *names = changelog->names[kind];
+    const struct name *known =
+        names != NULL ? bsearch(&(struct name){.no = no}, names->names, names->n, sizeof *names->names, compare) : NULL;
+    return known != NULL ? known->id : NULL;
+}
+
+const char *changelog_name(void *self, enum guarded_value kind, int64_t no)
+{
+    return kind == VALUE_PERSON   ? known_id(self, CHANGELOG_PERSON, no)
+           : kind == VALUE_SCHOOL ? known_id(self, CHANGELOG_SCHOOL, no)
+           : kind == VALUE_CLASS  ? known_id(self, CHANGELOG_CLASS, no)
+                                  : NULL;
+}
+
 static void add_id(struct changelog *changelog, struct text *out, enum changelog_kind kind, int64_t no)
 {
     static char *(*const ASK[])(struct db * db, int64_t no) = {people_sourced_id, schools_sourced_id,
                                                                classes_sourced_id};
-    const struct changelog_names *names = changelog->names[kind];
-    const struct name *known =
-        names != NULL ? bsearch(&(struct name){.no = no}, names->names, names->n, sizeof *names->names, compare) : NULL;
+    const char *known = known_id(changelog, kind, no);
     char *asked = known == NULL ? ASK[kind](changelog->tx->db, no) : NULL;
     text_addc(out, ' ');
-    text_adds(out, known != NULL ? known->id : asked != NULL ? asked : "?");
+    text_adds(out, known != NULL ? known : asked != NULL ? asked : "?");
     free(asked);
 }
 
@@ -63,21 +76,25 @@ static void write_line(struct changelog *changelog, const struct text *line, boo
         text_add(changelog->difference, line->data, line->len);
         text_addc(changelog->difference, '\n');
     }
-    if (!record || !changelog->audited)
-        return;
-    if (changelog->list == NULL || json_array_size(changelog->list) == AUDIT_LIST_MAX) {
-        if (changelog->lists == NULL)
-            changelog->lists = json_array();
-        json_array_append_new(changelog->lists, changelog->list = json_array());
-    }
-    json_array_append_new(changelog->list, json_stringn(line->data, line->len));
+    if (record && changelog->keeps && changelog->kept == NULL)
+        changelog->kept = json_array();
+    if (record && changelog->keeps)
+        json_array_append_new(changelog->kept, json_stringn(line->data, line->len));
+}
+
+/* A failing database is sticky: whoever called hears of it. */
+static void to_log(struct changelog *changelog)
+{
+    if (changelog->note != NULL)
+        audit_append_full(changelog->tx, changelog->key, changelog->note);
 }
 
 void changelog_record(struct changelog *changelog, const char *noun, char sign, const char *word,
                       enum changelog_kind kind_a, int64_t a, enum changelog_kind kind_b, int64_t b)
 {
     struct text line = TEXT_INIT;
-    if (!changelog_writes(changelog))
+    to_log(changelog);
+    if (!wants_lines(changelog))
         return;
     text_adds(&line, noun);
     text_addc(&line, ' ');
@@ -97,7 +114,8 @@ void changelog_record(struct changelog *changelog, const char *noun, char sign, 
 void changelog_line(struct changelog *changelog, const char *noun, char sign, const char *id)
 {
     struct text line = TEXT_INIT;
-    if (!changelog_writes(changelog))
+    to_log(changelog);
+    if (!wants_lines(changelog))
         return;
     text_addf(&line, "%s %c %s", noun, sign, id);
     write_line(changelog, &line, true);
@@ -145,16 +163,9 @@ void changelog_room(struct changelog *changelog, const char *noun, char sign, us
     text_finish(&line);
 }
 
-json_t *changelog_take_lists(struct changelog *changelog)
-{
-    json_t *lists = changelog->lists != NULL ? changelog->lists : json_array();
-    changelog->lists = changelog->list = NULL;
-    return lists;
-}
-
 void changelog_finish(struct changelog *changelog)
 {
-    json_decref(changelog->lists);
+    json_decref(changelog->kept);
     for (size_t i = 0; i < sizeof changelog->names / sizeof *changelog->names; ++i)
         free(changelog->names[i]);
     free(changelog->room_name);

@@ -1,8 +1,8 @@
-/* What an import or a reconciling has changed: counts, for whoever wants it one line a change, and for the audit log.
+/* What an import or a reconciling has changed: counts, and for whoever wants it one line a change.
  *
- * A line is short and names nobody: "role + teacher p-123 school-1", sourcedIds alone. The audit log gets the records
- * (people, roles, enrollments, guardianships), in entries of at most AUDIT_LIST_MAX lines; the difference has rooms,
- * joins and leaves as well. */
+ * A line is short and names nobody: "role + teacher p-123 school-1", sourcedIds alone. The audit log derives its own
+ * from the rows (policy/audit/audit.h): while records are told here, it is given what waits, so that a job of any size
+ * keeps little in memory. */
 #ifndef PARTA_POLICY_RECORDS_CHANGELOG_H
 #define PARTA_POLICY_RECORDS_CHANGELOG_H
 
@@ -11,25 +11,23 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
+#include "policy/audit/audit.h"
 #include "policy/records/roster_changes.h"
-
-struct tx;
 
 struct changelog {
     struct tx *tx;
     struct roster_changes *changes;
     struct text *difference;          /* NULL: nobody wants it */
-    bool audited;                     /* lists are kept for the log */
-    json_t *lists, *list;             /* finished arrays of lines, and the one being filled; NULL: none yet */
+    const struct signing_key *key;    /* of the log */
+    const struct audit_note *note;    /* what entries say of the changes of rows; NULL: a later entry tells of them */
+    bool keeps;                       /* the lines of records are kept: */
+    json_t *kept;                     /* NULL: none yet */
     struct changelog_names *names[3]; /* enum changelog_kind; NULL: asked of the database */
     room_no room;                     /* the last room that was named */
     char *room_name;
 };
 
 enum changelog_kind { CHANGELOG_PERSON, CHANGELOG_SCHOOL, CHANGELOG_CLASS };
-
-/* Whether lines are wanted at all. */
-bool changelog_writes(const struct changelog *changelog);
 
 /* Numbers whose sourcedIds are known: the ids are borrowed. Numbers 0 are left out. */
 void changelog_know(struct changelog *changelog, enum changelog_kind kind, const int64_t *numbers,
@@ -45,8 +43,8 @@ void changelog_line(struct changelog *changelog, const char *noun, char sign, co
 /* A room or a membership: "join p-123 class-5 (class)". For the difference alone. user 0: the room itself. */
 void changelog_room(struct changelog *changelog, const char *noun, char sign, user_no user, room_no room);
 
-/* The lines for the audit log: an array of arrays of at most AUDIT_LIST_MAX. New reference. */
-json_t *changelog_take_lists(struct changelog *changelog);
+/* For audit_note.names: the changelog's, whose self it is. */
+const char *changelog_name(void *changelog, enum guarded_value kind, int64_t no);
 
 void changelog_finish(struct changelog *changelog);
 

@@ -630,6 +630,7 @@ bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *ch
     school_day today = day_of_ms(tx->now_ms), last = settled_day(tx->db);
     if (last == today)
         return true;
+    tx_acts(tx, "operator:calendar", "day.change");
     struct reconciling *s = reconcile_begin(tx, rooms, changes);
     touch_due(s, last);
     return reconcile_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));

@@ -108,6 +108,7 @@ static bool job_signup(struct tx *tx, void *arg, struct error *e)
         return false;
     if (!(job->link.kind == LINK_PERSONAL ? claim(job, &c) : account_making_insert(tx, m, ACCOUNT_PENDING, e))) /* A3 */
         return false;
+    tx_own(tx, m->user); /* the account, and what it asks for */
     job->actor = (struct actor){.user = m->user, .name = office_act_user_id(&c, m->user)};
     if (!bind_address(job, &c) || !apply(job, &c) || !account_making_sign_in(tx, m, e))
         return false;

@@ -254,7 +254,7 @@ static int start_token(void **state)
 {
     struct error e;
     start("policy: {mode: open}\nregistration: {mode: token}\n", NULL);
-    assert_true(registration_token_create(t.server.accounts, "let-me-in", 2, 0, &e));
+    assert_true(registration_token_create(t.server.accounts, "operator:test", "let-me-in", 2, 0, &e));
     return 0;
 }
 

@@ -27,6 +27,8 @@
 #include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
 
+#define OFFICE "operator:test"
+
 static struct {
     struct fixture f;
     struct config *config;
@@ -146,7 +148,7 @@ static void a_closed_server_registers_nobody_but_the_administrator_does(void **s
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     struct login_result made;
     const struct registration account = {
-        .localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true};
+        .localpart = "anna", .password = "correct horse", .display_name = "Anna", .admin = true, .by = OFFICE};
     assert_true(account_create(t.accounts, &account, &made, &e));
     char *name = profiles_get_string(t.f.db, made.user, "displayname");
     assert_string_equal(name, "Anna");
@@ -171,10 +173,10 @@ static void a_registration_token_counts_its_uses_and_ends(void **state)
 {
     struct error e;
     configure("policy: {mode: open}\nregistration: {mode: token}\n");
-    assert_true(registration_token_create(t.accounts, "twice", 2, 0, &e));
-    assert_false(registration_token_create(t.accounts, "twice", 2, 0, &e));
-    assert_true(registration_token_create(t.accounts, "brief", 0, 1, &e));
-    assert_false(registration_token_create(t.accounts, "no blanks", 0, 0, &e));
+    assert_true(registration_token_create(t.accounts, OFFICE, "twice", 2, 0, &e));
+    assert_false(registration_token_create(t.accounts, OFFICE, "twice", 2, 0, &e));
+    assert_true(registration_token_create(t.accounts, OFFICE, "brief", 0, 1, &e));
+    assert_false(registration_token_create(t.accounts, OFFICE, "no blanks", 0, 0, &e));
     assert_false(registers("a", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_false(registers("a", "correct horse", "thrice", &e));
@@ -265,9 +267,9 @@ static void a_changed_password_ends_the_other_devices(void **state)
     assert_int_equal(devices_count(t.f.db, anna), 1);
     assert_true(devices_no(t.f.db, anna, "ONE") == one);
     assert_false(signs_in("anna", "battery staple", NULL, &e));
-    assert_true(account_set_password(t.accounts, "anna", "by the administrator", &e));
+    assert_true(account_set_password(t.accounts, "anna", OFFICE, "by the administrator", &e));
     assert_int_equal(devices_count(t.f.db, anna), 0);
-    assert_false(account_set_password(t.accounts, "nobody", "by the administrator", &e));
+    assert_false(account_set_password(t.accounts, "nobody", OFFICE, "by the administrator", &e));
     assert_int_equal(e.code, ERROR_NOT_FOUND);
 }
 
@@ -284,7 +286,7 @@ static void a_deactivated_account_is_gone_but_its_name_is_not_free(void **state)
     assert_null(profiles_get(t.f.db, anna, "displayname"));
     assert_false(registers("anna", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_USER_IN_USE);
-    assert_false(account_set_password(t.accounts, "anna", "correct horse", &e));
+    assert_false(account_set_password(t.accounts, "anna", OFFICE, "correct horse", &e));
     assert_int_equal(e.code, ERROR_USER_DEACTIVATED);
 }
 
@@ -292,13 +294,12 @@ static void a_locked_account_does_not_sign_in(void **state)
 {
     struct error e;
     user_no anna = person("anna");
-    assert_true(account_set_state(t.accounts, anna, ACCOUNT_LOCKED, &e));
+    assert_true(fixture_state(&t.f, anna, ACCOUNT_LOCKED));
     assert_false(signs_in("anna", "correct horse", NULL, &e));
     assert_int_equal(e.code, ERROR_USER_LOCKED);
     assert_true(e.soft_logout);
-    assert_true(account_set_state(t.accounts, anna, ACCOUNT_ACTIVE, &e));
+    assert_true(fixture_state(&t.f, anna, ACCOUNT_ACTIVE));
     assert_true(signs_in("anna", "correct horse", NULL, &e));
-    assert_false(account_set_state(t.accounts, 4711, ACCOUNT_LOCKED, &e));
 }
 
 static bool sets(user_no user, const char *field, const char *json, struct error *e)
@@ -377,10 +378,10 @@ static void a_suspended_person_changes_no_profile(void **state)
 {
     struct error e;
     user_no anna = person("anna");
-    assert_true(account_set_state(t.accounts, anna, ACCOUNT_SUSPENDED, &e));
+    assert_true(fixture_state(&t.f, anna, ACCOUNT_SUSPENDED));
     assert_false(sets(anna, "displayname", "\"Anna\"", &e));
     assert_int_equal(e.code, ERROR_USER_SUSPENDED);
-    assert_true(account_set_state(t.accounts, anna, ACCOUNT_PENDING, &e));
+    assert_true(fixture_state(&t.f, anna, ACCOUNT_PENDING));
     assert_false(sets(anna, "displayname", "\"Anna\"", &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
     assert_int_equal(t.profile_changes, 0);
@@ -504,6 +505,7 @@ struct doomed {
 static bool job_named(struct tx *tx, void *arg, struct error *e)
 {
     struct doomed *d = arg;
+    fixture_acts(tx);
     user_no no = users_insert(tx, d->localpart, NULL, ACCOUNT_ACTIVE, false);
     snprintf(d->seen, sizeof d->seen, "%s", user_names_get(t.f.names, tx->db, no));
     return !d->refuse || error_set(e, ERROR_FORBIDDEN, NULL);
@@ -575,7 +577,7 @@ static bool create_fails(int n)
 {
     const struct device_wish wish = {.device_id = "PHONE", .refresh = true};
     const struct registration account = {
-        .localpart = "fault", .password = "correct horse", .display_name = "F", .device = &wish};
+        .localpart = "fault", .password = "correct horse", .display_name = "F", .device = &wish, .by = OFFICE};
     struct login_result out;
     struct error e;
     db_fail_after(writer_db_for_tests(t.f.writer), n);

@@ -90,7 +90,7 @@ static bool change_password(struct story *s)
 static bool set_password(struct story *s)
 {
     struct error e;
-    return account_set_password(s->w.accounts, s->localpart, "another horse", &e);
+    return account_set_password(s->w.accounts, s->localpart, "operator:test", "another horse", &e);
 }
 
 static bool deactivate(struct story *s)
@@ -121,6 +121,7 @@ static bool office_ends_all(struct story *s)
 
 static bool act_disable(struct changing_records *c, void *arg)
 {
+    fixture_acts(c->tx);
     return people_set_enabled(c->tx, *(user_no *)arg, false);
 }
 
@@ -206,7 +207,7 @@ static void start(struct story *s)
     assert_true(users_get(s->w.f.db, s->user, &row));
     s->localpart = xstrdup(row.localpart);
     user_row_finish(&row);
-    assert_true(account_set_password(s->w.accounts, s->localpart, PASSWORD, &e));
+    assert_true(account_set_password(s->w.accounts, s->localpart, "operator:test", PASSWORD, &e));
     for (int i = 0; i < DEVICES; ++i)
         sign_in(s, i);
     assert_int_equal(s->heard.lists, DEVICES); /* each that came announced itself, too */

@@ -348,6 +348,7 @@ struct ending {
 static bool end_enrollment(struct tx *tx, void *arg, struct error *e)
 {
     const struct ending *ending = arg;
+    fixture_acts(tx);
     return enrollments_put(
         tx->db, &(struct enrollment_row){ending->class, ending->user, ending->role, DAY_EVER, 20200101, "test"});
 }
@@ -402,6 +403,7 @@ static void a_club_of_two_counts_as_two(void **state)
 /* B2: a teacher who is a parent talks to the child's classmates' guardians as such. */
 static bool become_guardian(struct tx *tx, void *arg, struct error *e)
 {
+    fixture_acts(tx);
     return guardianships_put(tx->db, arg) &&
            roles_put(tx->db, &(struct role_row){((struct guardianship_row *)arg)->guardian, s.schools[ONE],
                                                 ROLE_GUARDIAN, DAY_EVER, DAY_NEVER, "test"});

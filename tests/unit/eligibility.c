@@ -188,6 +188,7 @@ static const struct {
 static bool gone_act(struct changing_records *c, void *arg)
 {
     const struct one *one = arg;
+    fixture_acts(c->tx);
     struct person_row row;
     bool known = people_get(c->tx->db, one->user, &row);
     person_row_finish(&row);

@@ -15,6 +15,7 @@ static void open_all(struct fixture *f)
     static const struct db_options OPTIONS = {.durable = false};
     signing_key_from_seed(&f->key, "test", SEED);
     f->writer = writer_start(f->path, &OPTIONS);
+    f->audit_log = audit_log_start(f->writer, &f->key, "school.example");
     f->db = db_open(f->path, DB_READ, NULL);
     f->names = user_names_create("school.example");
     f->rooms = rooms_create(&(struct rooms_settings){.server_name = "school.example",
@@ -29,6 +30,7 @@ static void open_all(struct fixture *f)
 static void close_all(struct fixture *f)
 {
     writer_stop(f->writer);
+    audit_log_stop(f->audit_log);
     db_close(f->db);
     rooms_destroy(f->rooms);
     user_names_destroy(f->names);
@@ -99,9 +101,15 @@ struct making {
     struct appended out;
 };
 
+void fixture_acts(struct tx *tx)
+{
+    tx_acts(tx, "operator:test", "test.write");
+}
+
 static bool user_job(struct tx *tx, void *arg, struct error *e)
 {
     struct making *m = arg;
+    fixture_acts(tx);
     m->user = users_insert(tx, m->localpart, NULL, ACCOUNT_ACTIVE, false);
     return m->user != 0;
 }
@@ -112,6 +120,25 @@ user_no fixture_user(struct fixture *f, const char *localpart)
     struct error e;
     writer_run(f->writer, user_job, &m, &e);
     return m.user;
+}
+
+struct state_job {
+    user_no user;
+    enum account_state state;
+};
+
+static bool state_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct state_job *job = arg;
+    fixture_acts(tx);
+    return users_set_state(tx, job->user, job->state);
+}
+
+bool fixture_state(struct fixture *f, user_no user, enum account_state state)
+{
+    struct state_job job = {user, state};
+    struct error e;
+    return writer_run(f->writer, state_job, &job, &e);
 }
 
 static bool room_job(struct tx *tx, void *arg, struct error *e)

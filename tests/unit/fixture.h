@@ -12,11 +12,13 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
 
 struct fixture {
     bool school_mode; /* policy.mode */
     char dir[64], path[96];
     struct writer *writer;
+    struct audit_log *audit_log; /* as in the server: a job that forgets the log fails (J2) */
     struct user_names *names;
     struct signing_key key;
     struct rooms *rooms;
@@ -30,7 +32,11 @@ void fixture_close(struct fixture *f);        /* restart in two steps: between t
 void fixture_open(struct fixture *f);
 void fixture_stop(struct fixture *f);
 
+/* First in each job that a test makes up to write records past the acts: else it would fail for want of an entry. */
+void fixture_acts(struct tx *tx);
+
 user_no fixture_user(struct fixture *f, const char *localpart); /* a new person */
+bool fixture_state(struct fixture *f, user_no user, enum account_state state);
 
 /* One act each, through the writer. 0 or false: refused, *e (may be NULL) says how. */
 room_no fixture_room(struct fixture *f, user_no creator, const char *version, enum room_preset preset, struct error *e);

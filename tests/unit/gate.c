@@ -138,6 +138,7 @@ static void change_records(struct tx *tx)
                                                 ACCOUNT_PENDING};
     user_no user = s.them[drawn(PEOPLE)], other = s.them[drawn(PEOPLE)];
     struct guardianship_row kin = {.child = user, .guardian = other, .source = "test"};
+    fixture_acts(tx);
     switch (drawn(8)) {
     case 0:
         roles_put(tx->db,
@@ -395,6 +396,7 @@ struct going {
 static bool go_job(struct tx *tx, void *arg, struct error *e)
 {
     const struct going *going = arg;
+    fixture_acts(tx);
     return GONE[going->how](tx, going->room, e);
 }
 
@@ -611,6 +613,7 @@ static void an_explanation_is_what_happens(void **state)
 
 static bool give_role(struct tx *tx, void *arg, struct error *e)
 {
+    fixture_acts(tx);
     return roles_put(tx->db,
                      &(struct role_row){s.them[T3], s.schools[ONE], ROLE_ADMINISTRATOR, DAY_EVER, DAY_NEVER, "t"});
 }

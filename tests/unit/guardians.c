@@ -408,6 +408,7 @@ static void d10_who_confirms_says_no_birth_date_of_their_own(void **state)
 
 static bool to_roster_act(struct changing_records *c, void *arg)
 {
+    fixture_acts(c->tx);
     return people_set_source(c->tx->db, *(user_no *)arg, "diary");
 }
 

@@ -304,6 +304,7 @@ static const struct routes TABLE_ROUTES = ROUTES(TABLE);
 static bool people_job(struct tx *tx, void *arg, struct error *e)
 {
     struct world *w = arg;
+    fixture_acts(tx);
     for (int i = 0; i < 4; ++i) {
         unsigned char hash[TOKEN_HASH_BYTES];
         char token[32];

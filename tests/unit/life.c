@@ -346,6 +346,7 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
                                                 .school = school_of_class(c->tx->db, 1),
                                                 .child = user,
                                                 .person = {"Olya", "Old", "", DAY_EVER, ""}};
+    fixture_acts(c->tx);
     return contact_rows_insert(c->tx, &contact) && devices_insert(c->tx, user, "DEVICE", NULL, NULL) != 0 &&
            account_data_put(c->tx, user, 0, "org.example", "{}") && reports_insert(c->tx, &report) != 0 &&
            applications_insert(c->tx, &application) != 0;

@@ -281,6 +281,7 @@ static bool school_job(struct tx *tx, void *arg, struct error *e)
 {
     struct school_row first = {0, "s1", "One", false}, second = {0, "s2", "Two", false};
     user_no who[] = {anna, boris, vera};
+    fixture_acts(tx);
     first.no = schools_put(tx->db, &first);
     second.no = schools_put(tx->db, &second);
     for (int i = 0; i < 3; ++i) {
@@ -303,6 +304,7 @@ static int setup_school(void **state)
 static bool class_job(struct tx *tx, void *arg, struct error *e)
 {
     user_no who[] = {anna, boris};
+    fixture_acts(tx);
     struct stmt *q = schools_all(tx->db);
     struct school_row school;
     bool found = schools_next(q, &school);

@@ -103,6 +103,7 @@ static inline bool put_school(struct tx *tx, void *arg, struct error *e)
     static const char *const NAMES[] = {"one", "two"};
     static const char *const TITLES[] = {"A", "B", "G", "X"};
     bool good = true;
+    fixture_acts(tx);
     s->service = users_insert_service(tx, SERVICE_LOCALPART);
     for (int i = 0; i < SCHOOLS; ++i)
         s->schools[i] = schools_put(
@@ -150,6 +151,7 @@ static inline bool put_policy(struct tx *tx, void *arg, struct error *e)
                              .author = "test",
                              .reason = "",
                              .created_ms = 1};
+    fixture_acts(tx);
     bool done = policies_insert(tx, &row);
     free(text);
     return done;

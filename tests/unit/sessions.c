@@ -204,7 +204,7 @@ static void a_locked_account_is_seen_as_such_at_once(void **state)
     struct error e;
     sign_up("dina", "PHONE", &dina);
     assert_true(loads(dina.access_token, &e));
-    assert_true(account_set_state(t.accounts, dina.user, ACCOUNT_LOCKED, &e));
+    assert_true(fixture_state(&t.f, dina.user, ACCOUNT_LOCKED));
     assert_false(in_memory(dina.access_token));
     const struct session *session = sessions_load(t.sessions, t.f.db, dina.access_token, &e);
     assert_non_null(session);

@@ -175,6 +175,7 @@ struct world_policy {
 static bool world_policy_act(struct changing_records *c, void *arg)
 {
     const struct world_policy *p = arg;
+    fixture_acts(c->tx);
     return policies_insert(c->tx, &(struct policy_row){.school = p->school,
                                                        .version = policies_version(c->tx->db, p->school) + 1,
                                                        .document = p->document,

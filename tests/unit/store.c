@@ -40,6 +40,7 @@ static void undo(void *arg)
 static bool add_job(struct tx *tx, void *arg, struct error *e)
 {
     struct adding *a = arg;
+    fixture_acts(tx);
     a->pos = tx_next_pos(tx);
     tx_change(tx, (struct change){.kind = CHANGE_PROFILE, .pos = a->pos});
     if (a->undone != NULL)
@@ -69,6 +70,7 @@ static bool heedless_job(struct tx *tx, void *arg, struct error *e)
 {
     static const struct statement TEXTS[] = {{"INSERT INTO users (localpart, created_ms) VALUES ($1, 1)"}};
     static const struct statements HEEDLESS = {"heedless", TEXTS, 1};
+    fixture_acts(tx);
     users_insert(tx, "heedless", NULL, ACCOUNT_ACTIVE, false);
     bool broken = !db_run(tx->db, &HEEDLESS, 0, "t", arg) && db_failed(tx->db);
     users_insert(tx, "later", NULL, ACCOUNT_ACTIVE, false);
@@ -89,6 +91,7 @@ static void a_job_does_not_go_on_after_a_broken_constraint(void **state)
 
 static bool taken_job(struct tx *tx, void *arg, struct error *e)
 {
+    fixture_acts(tx);
     *(bool *)arg = users_insert(tx, "taken", NULL, ACCOUNT_ACTIVE, false) == 0 && !db_failed(tx->db);
     return true;
 }

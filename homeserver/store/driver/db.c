@@ -34,7 +34,9 @@ void db_close(struct db *db)
             driver_finalize(&db->sets[s].stmts[i]);
         free(db->sets[s].stmts);
     }
+    driver_watch_end(db);
     driver_close(db);
+    row_changes_finish(&db->changes);
     free(db);
 }
 
@@ -116,7 +118,12 @@ bool stmt_next(struct stmt *stmt)
 {
     if (stmt->raw == NULL)
         return false;
+    bool watch = stmt->db->guarded && stmt->of->guarded != NULL && stmt->of->guarded[0] == '\0'; /* J2 */
+    if (watch)
+        driver_watch(stmt->db, true);
     enum driver_step step = driver_step(stmt);
+    if (watch)
+        driver_watch(stmt->db, false);
     if (stmt->of->epochs != 0 && (step == STEP_ROW || driver_touched(stmt) != 0))
         db_epoch_next(stmt->db, stmt->of->epochs);
     if (step == STEP_FAILED)
@@ -226,6 +233,21 @@ void db_end_read(struct db *db)
     struct stmt *commit = prepared(db, &driver_transaction, DB_COMMIT);
     stmt_next(commit);
     stmt_end(commit);
+}
+
+/* --- Guarded rows --- */
+
+bool db_guard(struct db *db)
+{
+    db->guarded = driver_watch_begin(db);
+    if (!db->guarded)
+        fail(db, "guarded tables");
+    return db->guarded;
+}
+
+struct row_changes *db_row_changes(struct db *db)
+{
+    return db->guarded ? &db->changes : NULL;
 }
 
 /* --- Epochs --- */

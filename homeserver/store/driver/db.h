@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 struct db;
+struct row_changes;
 struct stmt;
 
 /* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_cache.h). The write connection counts,
@@ -43,7 +44,11 @@ enum db_epochs {
 struct statement {
     const char *text; /* SQL that SQLite 3.40 and PostgreSQL 15 both understand; parameters $1… */
     unsigned epochs;  /* enum db_epochs: what its rows move; 0 of whatever only reads */
+    /* GUARDED: it writes a table that guarded.h guards (school.md J2). Another text: it writes one, and why no entry is
+     * needed all the same. NULL: it writes none (tests/unit/guarded.c). */
+    const char *guarded;
 };
+#define GUARDED ""
 
 /* A table of statements, indexed by its file's enum: one static object an aggregate. */
 struct statements {
@@ -129,6 +134,11 @@ void db_fail_after(struct db *db, int n);
 
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
 bool db_in_transaction(struct db *db);
+
+/* From now on what statements do to guarded rows is kept in db_row_changes (guarded.h), until somebody clears it. The
+ * tables are there. false: it failed. */
+bool db_guard(struct db *db);
+struct row_changes *db_row_changes(struct db *db); /* NULL: not guarded */
 
 /* How often the epochs were moved; equal: none of their tables has changed. */
 int64_t db_epoch(const struct db *db, unsigned epochs);

@@ -18,6 +18,7 @@
 #include <stdarg.h>
 
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/guarded.h"
 
 #define SETS_MAX 96 /* files of store/ with statements */
 
@@ -43,6 +44,9 @@ struct db {
     int fail_after; /* db_fail_after */
     bool failed;
     int64_t epochs[EPOCHS]; /* how often each was raised */
+    bool guarded;           /* db_guard */
+    struct row_changes changes;
+    void *watch; /* the driver's: what it needs to watch rows; NULL: nobody guards */
 };
 
 enum driver_step { STEP_DONE, STEP_ROW, STEP_FAILED };
@@ -58,6 +62,13 @@ bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_q
 enum driver_step driver_step(struct stmt *stmt);
 int driver_touched(const struct stmt *stmt); /* rows that it wrote, once it is done */
 void driver_reset(struct stmt *stmt);        /* ends it and forgets what was bound */
+
+/* J2: while it is on, each row of a guarded table that a statement adds, removes or changes is told to row_changes_add
+ * with what it was and is. A driver whose database tells no rows does it by triggers (PostgreSQL: one a table and
+ * statement, with its transition tables). */
+bool driver_watch_begin(struct db *db); /* sets watch; false: failed */
+void driver_watch(struct db *db, bool on);
+void driver_watch_end(struct db *db); /* watch may be NULL */
 
 /* The texts that enum db_transaction names. */
 extern const struct statements driver_transaction;

@@ -1,6 +1,7 @@
 /* The driver for SQLite: db_private.h says what it gives. */
 #include <malloc.h>
 #include <pthread.h>
+#define SQLITE_ENABLE_PREUPDATE_HOOK /* as Debian's is built: driver_watch */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,4 +228,90 @@ const void *col_bytes(struct stmt *stmt, int column, size_t *len)
 bool col_null(struct stmt *stmt, int column)
 {
     return sqlite3_column_type(stmt->raw, column) == SQLITE_NULL;
+}
+
+/* --- Guarded rows --- */
+
+/* Where the columns of a guarded table lie, by table and column of GUARDED_TABLES. */
+struct watch {
+    signed char at[GUARDED_COLUMNS_MAX];
+};
+
+static struct row_value value_of(sqlite3_value *raw)
+{
+    switch (sqlite3_value_type(raw)) {
+    case SQLITE_NULL: return (struct row_value){ROW_NULL};
+    case SQLITE_INTEGER: return (struct row_value){.kind = ROW_NUMBER, .number = sqlite3_value_int64(raw)};
+    default: break;
+    }
+    bool text = sqlite3_value_type(raw) == SQLITE_TEXT;
+    const char *bytes = text ? (const char *)sqlite3_value_text(raw) : sqlite3_value_blob(raw);
+    return (struct row_value){
+        .kind = text ? ROW_TEXT : ROW_BYTES, .text = bytes, .len = (size_t)sqlite3_value_bytes(raw)};
+}
+
+/* SQLite calls it before each row that a statement writes. It may ask for the row's values and do nothing else. */
+static void row_changes(void *arg, sqlite3 *raw, int op, const char *database, const char *table, sqlite3_int64 key,
+                        sqlite3_int64 new_key)
+{
+    struct db *db = arg;
+    const struct guarded_table *guarded = guarded_find(table);
+    struct row_value before[GUARDED_COLUMNS_MAX] = {0}, after[GUARDED_COLUMNS_MAX] = {0};
+    if (guarded == NULL)
+        return;
+    const struct watch *watch = (const struct watch *)db->watch + (guarded - GUARDED_TABLES);
+    for (int i = 0; guarded->columns[i].guard != GUARD_NO; ++i) {
+        sqlite3_value *value;
+        if (op != SQLITE_INSERT && sqlite3_preupdate_old(raw, watch->at[i], &value) == SQLITE_OK)
+            before[i] = value_of(value);
+        if (op != SQLITE_DELETE && sqlite3_preupdate_new(raw, watch->at[i], &value) == SQLITE_OK)
+            after[i] = value_of(value);
+    }
+    row_changes_add(&db->changes, guarded,
+                    op == SQLITE_INSERT   ? ROW_ADDED
+                    : op == SQLITE_DELETE ? ROW_REMOVED
+                                          : ROW_CHANGED,
+                    before, after);
+}
+
+static bool find_columns(struct db *db, const struct guarded_table *table, struct watch *watch)
+{
+    char text[80];
+    sqlite3_stmt *stmt = NULL;
+    bool all = true;
+    snprintf(text, sizeof text, "SELECT * FROM %s", table->name);
+    if (sqlite3_prepare_v2(db->raw, text, -1, &stmt, NULL) != SQLITE_OK)
+        return false;
+    for (int i = 0; table->columns[i].guard != GUARD_NO; ++i) {
+        int n = sqlite3_column_count(stmt), at = 0;
+        while (at < n && strcmp(sqlite3_column_name(stmt, at), table->columns[i].name) != 0)
+            ++at;
+        watch->at[i] = (signed char)at;
+        all = all && at < n;
+    }
+    sqlite3_finalize(stmt);
+    return all;
+}
+
+bool driver_watch_begin(struct db *db)
+{
+    struct watch *watch = xcalloc((size_t)GUARDED_TABLES_N, sizeof *watch);
+    bool all = true;
+    for (int i = 0; i < GUARDED_TABLES_N; ++i)
+        all = all && (GUARDED_TABLES[i].record == NULL || find_columns(db, &GUARDED_TABLES[i], &watch[i]));
+    driver_watch_end(db);
+    db->watch = watch;
+    return all;
+}
+
+/* Not all the time: SQLite would call it for each row of every message, too. */
+void driver_watch(struct db *db, bool on)
+{
+    sqlite3_preupdate_hook(db->raw, on ? row_changes : NULL, db);
+}
+
+void driver_watch_end(struct db *db)
+{
+    free(db->watch);
+    db->watch = NULL;
 }

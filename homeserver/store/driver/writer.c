@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "homeserver/base/clock.h"
@@ -18,6 +19,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/driver/guarded.h"
 #include "homeserver/store/driver/incarnations.h"
 #include "homeserver/store/driver/schema.h"
 
@@ -75,6 +77,9 @@ struct writer {
         int64_t serial;  /* of the last job */
         bool bulk;       /* tx_bulk */
         int n_observers; /* who hears of the group */
+        writer_guard_fn *guard;
+        void *guard_self;
+        struct tx_acting acting; /* of the job that runs */
     } own;
 
     struct incarnations *incarnations;
@@ -150,6 +155,44 @@ void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg)
     w->own.undos[w->own.at.n_undos++] = (struct undo){undo, arg};
 }
 
+/* --- What the audit log must know --- */
+
+void tx_acts(struct tx *tx, const char *actor, const char *act)
+{
+    struct tx_acting *acting = &tx->writer->own.acting;
+    snprintf(acting->actor, sizeof acting->actor, "%s", actor);
+    snprintf(acting->act, sizeof acting->act, "%s", act);
+}
+
+void tx_own(struct tx *tx, user_no user)
+{
+    tx->writer->own.acting.own = user;
+}
+
+const struct tx_acting *tx_acting(const struct tx *tx)
+{
+    return &tx->writer->own.acting;
+}
+
+struct row_changes *tx_row_changes(struct tx *tx)
+{
+    return db_row_changes(tx->db);
+}
+
+void *tx_guard(struct tx *tx)
+{
+    return tx->writer->own.guard_self;
+}
+
+bool writer_guard(struct writer *w, writer_guard_fn *fn, void *self)
+{
+    w->own.guard = fn;
+    w->own.guard_self = self;
+    return db_guard(w->own.db);
+}
+
+/* --- Jobs --- */
+
 /* Memory follows the database back, the newest first: an undo finds things as they were when it was asked for. What is
  * remembered of facts (gate_cache.h) may have been read from what is no longer so, whichever tables it was. Positions
  * are given back with the rest: nobody has seen them, and the row that reserved them is rolled back too. */
@@ -163,17 +206,25 @@ static void go_back(struct writer *w, struct mark to)
     w->own.at = to;
 }
 
-/* Two ways to fail: the job refuses, or the database failed under it, which is noticed only here (db.h: a failure is
- * sticky; the job may have read a failed look-up as "nothing" and gone on). Either way it alone goes back; the jobs
- * before it stay, and those after it never see what it did. */
+/* Ways to fail: the job refuses, it has left the log something to be told, or the database failed under it, which is
+ * noticed only here (db.h: a failure is sticky; the job may have read a failed look-up as "nothing" and gone on).
+ * Either way it alone goes back; the jobs before it stay, and those after it never see what it did. */
 static bool run_one(struct writer *w, struct waiting *job, int64_t now_ms)
 {
     struct tx tx = {w->own.db, w, now_ms, ++w->own.serial};
     struct mark before = w->own.at;
+    struct row_changes *changes = tx_row_changes(&tx);
     if (!db_transaction(w->own.db, DB_SAVEPOINT))
         return error_set(job->error, ERROR_UNKNOWN, NULL);
+    w->own.acting.actor[0] = w->own.acting.act[0] = '\0';
+    w->own.acting.own = 0;
+    if (changes != NULL)
+        row_changes_clear(changes);
     bool accepted = job->job(&tx, job->arg, job->error);
     bool failed = db_failed(w->own.db);
+    /* J2: whatever it did to guarded rows is in the log, or it is not done. */
+    if (accepted && !failed && changes != NULL && (changes->n != 0 || changes->too_many))
+        failed = !w->own.guard(w->own.guard_self, &tx) || db_failed(w->own.db);
     if (accepted && !failed && db_transaction(w->own.db, DB_RELEASE))
         return true;
     if (failed || accepted) /* else it refused, with a reason of its own */

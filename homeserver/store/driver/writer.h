@@ -21,6 +21,7 @@
 
 struct incarnations;
 struct metrics;
+struct row_changes;
 struct writer;
 
 /* What a job can touch. Valid inside the job only. */
@@ -78,6 +79,25 @@ void tx_bulk(struct tx *tx);
 /* Calls undo(arg) if this job or the group's commit fails: for what a job keeps in memory. */
 void tx_on_rollback(struct tx *tx, void (*undo)(void *arg), void *arg);
 
+/* J2: who acts in this job and what it is called in the audit log, for a job below policy/audit/audit.h, which cannot
+ * write an entry itself: what it does to guarded rows (guarded.h) is told in one of this name. Both are copied. */
+void tx_acts(struct tx *tx, const char *actor, const char *act);
+
+/* The same for what a person does to their own account, as far as guarded.h says that it is
+ * theirs: it needs no entry. */
+void tx_own(struct tx *tx, user_no user);
+
+/* What tx_acts and tx_own said; actor "" and user 0: nothing. */
+struct tx_acting {
+    char actor[ID_BYTES_MAX + 64], act[64];
+    user_no own;
+};
+const struct tx_acting *tx_acting(const struct tx *tx);
+
+/* What this job did to guarded rows that no entry has taken yet. NULL: the writer has no guard. */
+struct row_changes *tx_row_changes(struct tx *tx);
+void *tx_guard(struct tx *tx); /* the self of writer_guard; NULL: there is none */
+
 typedef bool writer_job(struct tx *tx, void *arg, struct error *e);
 typedef void writer_observer(void *self, const struct change *changes, size_t n);
 
@@ -87,6 +107,12 @@ void writer_stop(struct writer *writer); /* finishes what waits; NULL is accepte
 
 /* It hears from the next group on. Whoever must hear of everything is added before the first job. */
 void writer_observe(struct writer *writer, writer_observer *fn, void *self);
+
+/* J2: from now on a job that did something to guarded rows of which no entry tells is asked about at its end: fn writes
+ * what is missing, or answers false, and the job has failed and changed nothing. Before the
+ * first job. false: logged. */
+typedef bool writer_guard_fn(void *self, struct tx *tx);
+bool writer_guard(struct writer *writer, writer_guard_fn *fn, void *self);
 
 /* Runs job in the next group and waits until it is durable. false: refused or failed, *e (never NULL) says how, nothing
  * changed. Blocks (disk): workers only, never a loop. */

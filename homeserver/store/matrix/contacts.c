@@ -10,8 +10,8 @@ static const struct statement TEXTS[COUNT] = {
     [EACH] = "SELECT medium, address, user_no, verified_ms, added_ms FROM contacts WHERE user_no = $1"
              " ORDER BY added_ms, medium, address",
     [INSERT] = "INSERT INTO contacts (medium, address, user_no, verified_ms, added_ms) VALUES ($1, $2, $3, $4, $5)",
-    [DELETE] = "DELETE FROM contacts WHERE user_no = $1 AND medium = $2 AND address = $3",
-    [FORGET] = "DELETE FROM contacts WHERE user_no = $1",
+    [DELETE] = {"DELETE FROM contacts WHERE user_no = $1 AND medium = $2 AND address = $3", 0, GUARDED},
+    [FORGET] = {"DELETE FROM contacts WHERE user_no = $1", 0, GUARDED},
 };
 STATEMENTS(CONTACTS, "contacts", TEXTS);
 

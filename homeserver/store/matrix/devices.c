@@ -19,7 +19,7 @@ static const struct statement TEXTS[N] = {
                 " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING RETURNING device_no"),
     [RENAME] = "UPDATE devices SET display_name = $3 WHERE user_no = $1 AND device_no = $2",
     [SEEN] = "UPDATE devices SET last_seen_ms = $2, last_seen_ip = $3 WHERE device_no = $1",
-    [DELETE] = "DELETE FROM devices WHERE user_no = $1 AND device_no = $2",
+    [DELETE] = {"DELETE FROM devices WHERE user_no = $1 AND device_no = $2", 0, GUARDED},
 };
 STATEMENTS(DEVICES, "devices", TEXTS);
 

@@ -40,7 +40,7 @@ static const struct statement TEXTS[COUNT] = {
     [INSERT] = {"INSERT INTO rooms (room_id, version, creator, created_ms) VALUES ($1, $2, $3, $4)"
                 " RETURNING room_no",
                 EPOCH_RECORDS},
-    [SET_ID] = "UPDATE rooms SET room_id = $2 WHERE room_no = $1",
+    [SET_ID] = {"UPDATE rooms SET room_id = $2 WHERE room_no = $1", 0, "the room is being made"},
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
     [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [ALIASES_FORGET] = "DELETE FROM aliases WHERE creator = $1",

@@ -56,8 +56,9 @@ static const struct statement TEXTS[COUNT] = {
     [OF_DEVICE + TOKEN_REFRESH] = DELETE_IN("refresh_tokens"),
     [DROP_EXPIRED] = "DELETE FROM access_tokens WHERE device_no = $1 AND expires_ms <= $2",
     [REGISTRATION_VALID] = "SELECT 1 FROM registration_tokens" USABLE,
-    [REGISTRATION_INSERT] = "INSERT INTO registration_tokens (token_hash, uses_allowed, expires_ms, created_ms)"
-                            " VALUES ($1, nullif($2, 0), nullif($3, 0), $4) ON CONFLICT DO NOTHING",
+    [REGISTRATION_INSERT] = {"INSERT INTO registration_tokens (token_hash, uses_allowed, expires_ms, created_ms)"
+                             " VALUES ($1, nullif($2, 0), nullif($3, 0), $4) ON CONFLICT DO NOTHING",
+                             0, GUARDED},
     [REGISTRATION_USE] = "UPDATE registration_tokens SET uses = uses + 1" USABLE,
 };
 STATEMENTS(TOKENS, "tokens", TEXTS);

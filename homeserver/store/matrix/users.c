@@ -20,10 +20,10 @@ static const struct statement TEXTS[N] = {
     [HOW_MANY] = "SELECT count(*) FROM users",
     [INSERT] = {"INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no",
-                EPOCH_PEOPLE},
-    [SET_PASSWORD] = "UPDATE users SET password_hash = $2 WHERE user_no = $1",
-    [SET_STATE] = {"UPDATE users SET state = $2 WHERE user_no = $1", EPOCH_PEOPLE},
-    [SET_ADMIN] = "UPDATE users SET admin = $2 WHERE user_no = $1",
+                EPOCH_PEOPLE, GUARDED},
+    [SET_PASSWORD] = {"UPDATE users SET password_hash = $2 WHERE user_no = $1", 0, GUARDED},
+    [SET_STATE] = {"UPDATE users SET state = $2 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
+    [SET_ADMIN] = {"UPDATE users SET admin = $2 WHERE user_no = $1", 0, GUARDED},
 };
 STATEMENTS(USERS, "users", TEXTS);
 

@@ -26,21 +26,25 @@ static const struct statement TEXTS[N] = {
     [BEGUN] = "SELECT application_no FROM applications WHERE user_no = $1 AND link_no = $2 AND state = 'begun'",
     [ANY_OPEN] = "SELECT 1 FROM applications WHERE user_no = $1 AND " OPEN " LIMIT 1",
     [INSERT] =
-        "INSERT INTO applications (application_no, kind, state, user_no, link_no, school_no, class_no, role, child, "
-        "given_name,"
-        " family_name, middle_name, birth_date, note, created_ms)"
-        " VALUES ($1, $2, $3, $4, nullif($5, 0), $6, nullif($7, 0), $8, nullif($9, 0), $10, $11, $12, $13, $14, $15)"
-        " RETURNING application_no",
+        {"INSERT INTO applications (application_no, kind, state, user_no, link_no, school_no, class_no, role, child, "
+         "given_name,"
+         " family_name, middle_name, birth_date, note, created_ms)"
+         " VALUES ($1, $2, $3, $4, nullif($5, 0), $6, nullif($7, 0), $8, nullif($9, 0), $10, $11, $12, $13, $14, $15)"
+         " RETURNING application_no",
+         0, GUARDED},
     [SET_PERSON] = "UPDATE applications SET given_name = $2, family_name = $3, middle_name = $4, birth_date = $5,"
                    " note = $6, version = version + 1 WHERE application_no = $1 AND " OPEN,
-    [WAIT] = "UPDATE applications SET state = 'waiting', version = version + 1"
-             " WHERE application_no = $1 AND state = 'begun'",
-    [WITHDRAW_ALL] = "UPDATE applications SET state = 'withdrawn', decided_by = $2, decided_ms = $3,"
-                     " version = version + 1 WHERE user_no = $1 AND " OPEN,
+    [WAIT] = {"UPDATE applications SET state = 'waiting', version = version + 1"
+              " WHERE application_no = $1 AND state = 'begun'",
+              0, GUARDED},
+    [WITHDRAW_ALL] = {"UPDATE applications SET state = 'withdrawn', decided_by = $2, decided_ms = $3,"
+                      " version = version + 1 WHERE user_no = $1 AND " OPEN,
+                      0, GUARDED},
     [FORGET] = "UPDATE applications SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
                " note = '', reason = '' WHERE user_no = $1 OR (child = $1 AND kind = 'correction')",
-    [DECIDE] = "UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
-               " version = version + 1 WHERE application_no = $1 AND " OPEN,
+    [DECIDE] = {"UPDATE applications SET state = $2, decided_by = $3, reason = $4, decided_ms = $5,"
+                " version = version + 1 WHERE application_no = $1 AND " OPEN,
+                0, GUARDED},
 };
 STATEMENTS(APPLICATIONS, "applications", TEXTS);
 

@@ -21,8 +21,8 @@ static const struct statement TEXTS[COUNT] = {
                   " WHERE a.school_no = $1 ORDER BY a.room_no",
     [PUT] = {"INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT DO NOTHING",
-             EPOCH_RECORDS},
-    [DELETE] = {"DELETE FROM associations WHERE room_no = $1 AND school_no = $2", EPOCH_RECORDS},
+             EPOCH_RECORDS, GUARDED},
+    [DELETE] = {"DELETE FROM associations WHERE room_no = $1 AND school_no = $2", EPOCH_RECORDS, GUARDED},
     [CODE_PUT] = "INSERT INTO association_codes (code_hash, room_no, expires_ms) VALUES ($1, $2, $3)",
     [CODE_FIND] = "SELECT room_no FROM association_codes WHERE code_hash = $1 AND expires_ms > $2",
     [CODE_DELETE] = "DELETE FROM association_codes WHERE code_hash = $1",

@@ -20,11 +20,11 @@ static const struct statement TEXTS[N] = {
     [SOURCED_ID] = "SELECT sourced_id FROM classes WHERE class_no = $1",
     [INSERT] = {"INSERT INTO classes (sourced_id, school_no, kind, grade, title, ended, source)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING class_no",
-                EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
     [UPDATE] = {"UPDATE classes SET sourced_id = $1, school_no = $2, kind = $3, grade = $4, title = $5, ended = $6,"
                 " source = $7, version = version + 1 WHERE class_no = $8",
-                EPOCH_PEOPLE},
-    [END] = {"UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1", EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
+    [END] = {"UPDATE classes SET ended = 1, version = version + 1 WHERE class_no = $1", EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(CLASSES, "classes", TEXTS);
 

@@ -47,9 +47,9 @@ static const struct statement TEXTS[N] = {
     [PUT] = {"INSERT INTO enrollments (class_no, user_no, role, begin_date, end_date, source)"
              " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (class_no, user_no, role, begin_date)"
              " DO UPDATE SET end_date = excluded.end_date, source = excluded.source",
-             EPOCH_PEOPLE},
+             EPOCH_PEOPLE, GUARDED},
     [DELETE] = {"DELETE FROM enrollments WHERE class_no = $1 AND user_no = $2 AND role = $3 AND begin_date = $4",
-                EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(ENROLLMENTS, "enrollments", TEXTS);
 

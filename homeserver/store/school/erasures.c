@@ -9,10 +9,11 @@ static const struct statement TEXTS[COUNT] = {
     [DONE] = "SELECT 1 FROM erasures WHERE user_no = $1 AND done_ms IS NOT NULL",
     [UNSCRUBBED] = "SELECT max(done_ms) FROM erasures WHERE done_ms IS NOT NULL AND scrubbed_ms IS NULL",
     [ROOM] = "SELECT MIN(room_no) FROM memberships WHERE user_no = $1 AND room_no >= $2",
-    [BEGIN] = "INSERT INTO erasures (user_no, author, started_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    [BEGIN] = {"INSERT INTO erasures (user_no, author, started_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", 0,
+               GUARDED},
     [ADVANCE] = "UPDATE erasures SET room_no = $2, pos = $3 WHERE user_no = $1",
     [LEAVE] = "UPDATE erasures SET left_ms = $2, room_no = 0, pos = 0 WHERE user_no = $1",
-    [FINISH] = "UPDATE erasures SET done_ms = $2 WHERE user_no = $1",
+    [FINISH] = {"UPDATE erasures SET done_ms = $2 WHERE user_no = $1", 0, GUARDED},
     [SCRUBBED] = "UPDATE erasures SET scrubbed_ms = $2 WHERE done_ms <= $1 AND scrubbed_ms IS NULL",
 };
 STATEMENTS(ERASURES, "erasures", TEXTS);

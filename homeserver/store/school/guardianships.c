@@ -27,8 +27,8 @@ static const struct statement TEXTS[N] = {
     [SOURCE] = "SELECT source FROM guardianships WHERE child = $1 AND guardian = $2",
     [PUT] = {"INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
-             EPOCH_PEOPLE},
-    [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE},
+             EPOCH_PEOPLE, GUARDED},
+    [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(GUARDIANSHIPS, "guardianships", TEXTS);
 

@@ -22,12 +22,14 @@ static const struct statement TEXTS[N] = {
     "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
     " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
                                                                                           " ORDER BY link_no LIMIT $2",
-    [INSERT] = "INSERT INTO links (link_no, token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
-               " uses_allowed, created_ms, expires_ms)"
-               " VALUES ($1, $2, $3, nullif($4, 0), nullif($5, 0), $6, nullif($7, 0), nullif($8, 0), $9, $10, $11, $12)"
-               " RETURNING link_no",
-    [REVOKE] = "UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL",
-    [REVOKE_OF] = "UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL",
+    [INSERT] =
+        {"INSERT INTO links (link_no, token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
+         " uses_allowed, created_ms, expires_ms)"
+         " VALUES ($1, $2, $3, nullif($4, 0), nullif($5, 0), $6, nullif($7, 0), nullif($8, 0), $9, $10, $11, $12)"
+         " RETURNING link_no",
+         0, GUARDED},
+    [REVOKE] = {"UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL", 0, GUARDED},
+    [REVOKE_OF] = {"UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL", 0, GUARDED},
     [USE] = "UPDATE links SET uses = uses + 1 WHERE link_no = $1 AND " OPEN_AT(2),
 };
 STATEMENTS(LINKS, "links", TEXTS);

@@ -9,9 +9,10 @@ static const struct statement TEXTS[N] = {
     [FIND] = SELECT_OPERATORS "token_hash = $1",
     [BY_NAME] = SELECT_OPERATORS "name = $1",
     [LIST] = SELECT_OPERATORS "token_no > $1 ORDER BY token_no LIMIT $2",
-    [INSERT] = ("INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
-                " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING RETURNING token_no"),
-    [REVOKE] = "UPDATE operator_tokens SET revoked_ms = $2 WHERE token_no = $1 AND revoked_ms IS NULL",
+    [INSERT] = {"INSERT INTO operator_tokens (token_hash, name, scopes, created_ms, expires_ms)"
+                " VALUES ($1, $2, $3, $4, nullif($5, 0)) ON CONFLICT DO NOTHING RETURNING token_no",
+                0, GUARDED},
+    [REVOKE] = {"UPDATE operator_tokens SET revoked_ms = $2 WHERE token_no = $1 AND revoked_ms IS NULL", 0, GUARDED},
 };
 STATEMENTS(OPERATORS, "operator_tokens", TEXTS);
 

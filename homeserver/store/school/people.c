@@ -58,6 +58,7 @@ enum {
     LIST_CLASS,
     LIST_SCHOOL,
     LIST_ALL,
+    ANY,
     KEPT,
     HAVE_ROLE,
     RECORD_KNOWN,
@@ -97,6 +98,7 @@ static const struct statement TEXTS[N] = {
     [LIST_ALL] = PERSON "WHERE p.user_no > $3 AND $5 = 0 AND " STATE_7 " AND (($1 = 0 AND $6 = '') OR " HAS_ROLE
                         ") ORDER BY p.user_no",
 
+    [ANY] = "SELECT 1 FROM people LIMIT 1",
     [KEPT] = "SELECT 1 WHERE EXISTS (SELECT 1 FROM roles WHERE user_no = $1 AND source = 'school')"
              " OR EXISTS (SELECT 1 FROM enrollments WHERE user_no = $1 AND source = 'school')"
              " OR EXISTS (SELECT 1 FROM guardianships WHERE guardian = $1 AND source = 'school')",
@@ -124,16 +126,16 @@ static const struct statement TEXTS[N] = {
          " given_name = excluded.given_name, family_name = excluded.family_name,"
          " middle_name = excluded.middle_name, birth_date = excluded.birth_date, enabled = excluded.enabled,"
          " ended = excluded.ended, source = excluded.source, version = people.version + 1",
-         EPOCH_PEOPLE},
-    [SET_SOURCE] = {"UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE},
-    [SET_CLOSED] = {"UPDATE people SET closed = $2 WHERE user_no = $1", EPOCH_PEOPLE},
-    [END] = {"UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE},
+         EPOCH_PEOPLE, GUARDED},
+    [SET_SOURCE] = {"UPDATE people SET source = $2, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
+    [SET_CLOSED] = {"UPDATE people SET closed = $2 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
+    [END] = {"UPDATE people SET ended = 1, version = version + 1 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
     [RETURN] = {"UPDATE people SET ended = 0, source = 'school', version = version + 1 WHERE user_no = $1",
-                EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
     [FORGET] = {"UPDATE people SET given_name = '', family_name = '', middle_name = '', birth_date = NULL,"
                 " sourced_id = 'erased:' || user_no, ended = 1, enabled = 0, closed = 0, version = version + 1"
                 " WHERE user_no = $1",
-                EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(PEOPLE, "people", TEXTS);
 
@@ -241,6 +243,11 @@ void people_list_end(struct people_list *list)
 }
 
 /* --- Who stays, who comes back --- */
+
+bool people_any(struct db *db)
+{
+    return db_int(db, &PEOPLE, ANY, 0, "") != 0;
+}
 
 bool people_kept_by_school(struct db *db, user_no user)
 {

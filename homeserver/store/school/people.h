@@ -65,6 +65,8 @@ bool people_record_known(struct db *db, const struct viewer *viewer, user_no use
 
 /* --- Who stays, who comes back (policy/records/reconcile.h) --- */
 
+bool people_any(struct db *db); /* whether there is anybody at all */
+
 /* Whether the school's own people hold somebody whom a roster has let go: by role, enrollment, or as a guardian. */
 bool people_kept_by_school(struct db *db, user_no user);
 

@@ -15,7 +15,7 @@ static const struct statement TEXTS[COUNT] = {
     [HISTORY] = ROW "AND version < $2 ORDER BY version DESC",
     [INSERT] = {"INSERT INTO policies (school_no, version, document, author, reason, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6)",
-                EPOCH_POLICIES},
+                EPOCH_POLICIES, GUARDED},
 };
 STATEMENTS(POLICIES, "policies", TEXTS);
 

@@ -22,8 +22,9 @@ static const struct statement TEXTS[COUNT] = {
         "INSERT INTO reports (report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
         " created_ms) VALUES ($1, $2, $3, NULLIF($4, 0), NULLIF($5, 0), $6, $7, NULLIF($8, 0), $9, $10)"
         " RETURNING report_no",
-    [CLOSE] = "UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
-              " version = version + 1 WHERE report_no = $1",
+    [CLOSE] = {"UPDATE reports SET state = 'closed', resolution = $2, handled_by = $3, handled_ms = $4,"
+               " version = version + 1 WHERE report_no = $1",
+               0, GUARDED},
     [FORGET_EVIDENCE] =
         "UPDATE reports SET evidence = NULL, version = version + 1 WHERE state = 'closed'"
         " AND evidence IS NOT NULL AND accused IN (SELECT user_no FROM erasures WHERE left_ms IS NOT NULL)",

@@ -105,17 +105,17 @@ static const struct statement TEXTS[N] = {
     [PUT] = {"INSERT INTO roles (user_no, school_no, role, begin_date, end_date, source)"
              " VALUES ($1, $2, $3, $4, $5, $6)"
              " ON CONFLICT (user_no, school_no, role, begin_date, source) DO UPDATE SET end_date = excluded.end_date",
-             EPOCH_PEOPLE},
+             EPOCH_PEOPLE, GUARDED},
     [DELETE] = {"DELETE FROM roles WHERE user_no = $1 AND school_no = $2 AND role = $3 AND begin_date = $4"
                 " AND source = $5",
-                EPOCH_PEOPLE},
-    [DELETE_PUPIL] = {UNSUPPORTED("pupil", ENROLLED("pupil")), EPOCH_PEOPLE},
-    [DELETE_CLASS_TEACHER] = {UNSUPPORTED("class_teacher", ENROLLED("class_teacher")), EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
+    [DELETE_PUPIL] = {UNSUPPORTED("pupil", ENROLLED("pupil")), EPOCH_PEOPLE, GUARDED},
+    [DELETE_CLASS_TEACHER] = {UNSUPPORTED("class_teacher", ENROLLED("class_teacher")), EPOCH_PEOPLE, GUARDED},
     [DELETE_GUARDIAN] =
         {UNSUPPORTED("guardian",
                      "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
                      " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
-         EPOCH_PEOPLE},
+         EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(ROLES, "roles", TEXTS);
 

@@ -107,11 +107,11 @@ static const struct statement TEXTS[N] = {
                " WHERE m.room_no = $1 AND m.power > 0",
     [PUT] = {"INSERT INTO roster_members (room_no, user_no, power) VALUES ($1, $2, $3)"
              " ON CONFLICT (room_no, user_no) DO UPDATE SET power = excluded.power",
-             EPOCH_RECORDS},
-    [DELETE] = {"DELETE FROM roster_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS},
-    [NAMED_PUT] = {"INSERT INTO named_members (room_no, user_no) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                   EPOCH_RECORDS},
-    [NAMED_DELETE] = {"DELETE FROM named_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS},
+             EPOCH_RECORDS, GUARDED},
+    [DELETE] = {"DELETE FROM roster_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS, GUARDED},
+    [NAMED_PUT] = {"INSERT INTO named_members (room_no, user_no) VALUES ($1, $2) ON CONFLICT DO NOTHING", EPOCH_RECORDS,
+                   GUARDED},
+    [NAMED_DELETE] = {"DELETE FROM named_members WHERE room_no = $1 AND user_no = $2", EPOCH_RECORDS, GUARDED},
 };
 STATEMENTS(ROSTER_MEMBERS, "roster_members", TEXTS);
 

@@ -10,7 +10,7 @@ static const struct statement TEXTS[N] = {
                  " SELECT room_no, kind, school_no, class_no, CAST($2 AS BIGINT) FROM roster_rooms WHERE room_no = $1",
                  EPOCH_RECORDS},
     [ARCHIVE_KIND] = {"UPDATE rooms SET kind = 'archive' WHERE room_no = $1", EPOCH_RECORDS},
-    [ARCHIVE_MEMBERS] = {"DELETE FROM roster_members WHERE room_no = $1", EPOCH_RECORDS},
+    [ARCHIVE_MEMBERS] = {"DELETE FROM roster_members WHERE room_no = $1", EPOCH_RECORDS, GUARDED},
     [ARCHIVE_ROOM] = {"DELETE FROM roster_rooms WHERE room_no = $1", EPOCH_RECORDS},
 };
 STATEMENTS(ROSTER_ROOMS, "roster_rooms", TEXTS);

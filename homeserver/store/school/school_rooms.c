@@ -77,7 +77,7 @@ static const struct statement TEXTS[N] = {
          EPOCH_RECORDS},
     [RECORD_DIRECT] = {"INSERT INTO direct_rooms (room_no, a) VALUES ($1, $2) ON CONFLICT DO NOTHING", EPOCH_RECORDS},
     [SET] = {"UPDATE rooms SET kind = $2, owner = CASE WHEN $3 = 0 THEN creator ELSE $3 END WHERE room_no = $1",
-             EPOCH_RECORDS},
+             EPOCH_RECORDS, GUARDED},
     [NARROW] = {"DELETE FROM room_schools WHERE room_no = $1"
                 " AND NOT EXISTS (SELECT 1 FROM roster_rooms rr WHERE rr.room_no = $1) AND school_no NOT IN"
                 " (SELECT r.school_no FROM roles r WHERE r.user_no = $2 AND " CURRENT("r", 3) ")",
@@ -87,21 +87,22 @@ static const struct statement TEXTS[N] = {
                          " FROM room_schools WHERE room_no = $1 ON CONFLICT DO NOTHING",
                          EPOCH_RECORDS},
     [REPLACE_ROOM] = {"UPDATE roster_rooms SET room_no = $2 WHERE room_no = $1", EPOCH_RECORDS},
-    [REPLACE_MEMBERS] = {"UPDATE roster_members SET room_no = $2 WHERE room_no = $1", EPOCH_RECORDS},
+    [REPLACE_MEMBERS] = {"UPDATE roster_members SET room_no = $2 WHERE room_no = $1", EPOCH_RECORDS,
+                         "the room that takes the place of another has its members"},
     [REPLACE_KIND] = {"UPDATE rooms SET kind = (SELECT o.kind FROM rooms o WHERE o.room_no = $1),"
                       " owner = (SELECT COALESCE(o.owner, o.creator) FROM rooms o WHERE o.room_no = $1)"
                       " WHERE room_no = $2",
-                      EPOCH_RECORDS},
+                      EPOCH_RECORDS, "the room that takes the place of another has its owner"},
     [REPLACE_PAIR] = {"INSERT INTO direct_rooms (room_no, a, b) SELECT CAST($2 AS BIGINT), a, b FROM direct_rooms"
                       " WHERE room_no = $1",
                       EPOCH_RECORDS},
     [REPLACE_NAMED] = {"INSERT INTO named_members (room_no, user_no) SELECT CAST($2 AS BIGINT), user_no"
                        " FROM named_members WHERE room_no = $1",
-                       EPOCH_RECORDS},
+                       EPOCH_RECORDS, "the room that takes the place of another has its members"},
     [REPLACE_ASSOCIATIONS] = {"INSERT INTO associations (room_no, school_no, agreed_ms, agreed_by)"
                               " SELECT CAST($2 AS BIGINT), school_no, agreed_ms, agreed_by FROM associations"
                               " WHERE room_no = $1",
-                              EPOCH_RECORDS},
+                              EPOCH_RECORDS, "the room that takes the place of another has its schools"},
 };
 STATEMENTS(SCHOOL_ROOMS, "school_rooms", TEXTS);
 

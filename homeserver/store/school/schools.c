@@ -17,11 +17,11 @@ static const struct statement TEXTS[N] = {
     [BY_SOURCED_ID] = "SELECT school_no FROM schools WHERE sourced_id = $1",
     [SOURCED_ID] = "SELECT sourced_id FROM schools WHERE school_no = $1",
     [INSERT] = {"INSERT INTO schools (sourced_id, name, ended, source) VALUES ($1, $2, $3, $4) RETURNING school_no",
-                EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
     [UPDATE] = {"UPDATE schools SET sourced_id = $1, name = $2, ended = $3, source = $4, version = version + 1"
                 " WHERE school_no = $5",
-                EPOCH_PEOPLE},
-    [END] = {"UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1", EPOCH_PEOPLE},
+                EPOCH_PEOPLE, GUARDED},
+    [END] = {"UPDATE schools SET ended = 1, version = version + 1 WHERE school_no = $1", EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(SCHOOLS, "schools", TEXTS);
 
