@@ -1,6 +1,7 @@
 #include "homeserver/base/error.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     const char *wire;
@@ -23,8 +24,18 @@ bool error_set_field(struct error *e, enum error_code code, const char *sentence
 {
     error_set(e, code, sentence);
     e->field = field;
-    snprintf(e->value, sizeof e->value, "%s", value);
+    size_t len = strlen(value), max = sizeof e->value - 1;
+    if (len > max)
+        for (len = max; len > 0 && ((unsigned char)value[len] & 0xc0) == 0x80;)
+            --len; /* not inside a character */
+    memcpy(e->value, value, len);
+    e->value[len] = '\0';
     return false;
+}
+
+bool error_set_parameter(struct error *e, enum error_code code, const char *parameter, const char *sentence)
+{
+    return error_set_field(e, code, sentence, "org.parta.parameter", parameter);
 }
 
 bool error_set_limited(struct error *e, int64_t retry_after_ms)

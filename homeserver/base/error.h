@@ -29,15 +29,19 @@ struct error {
     bool soft_logout;        /* for ERROR_UNKNOWN_TOKEN: the device still exists */
     const char *rule, *rule_code; /* by which of the school's rules (policy/rules/refusals.h); NULL: by none */
     const char *field;            /* one more field of the reply, static storage; NULL: none */
-    char value[128];              /* its string value, NUL-terminated */
+    char value[128];              /* its string value, UTF-8, NUL-terminated */
 };
 
 /* Fills *e and returns false. sentence: static storage, or NULL for the table's. */
 bool error_set(struct error *e, enum error_code code, const char *sentence);
 
 /* As error_set, with a string field beside errcode and error (for example "room_version"). value
- * is copied, cut at 127. */
+ * is UTF-8; copied, cut before its 128th byte. */
 bool error_set_field(struct error *e, enum error_code code, const char *sentence, const char *field, const char *value);
+
+/* As error_set_field with "org.parta.parameter": which parameter is wrong or missing: of the path or query, a member of
+ * the body, a header. */
+bool error_set_parameter(struct error *e, enum error_code code, const char *parameter, const char *sentence);
 
 /* ERROR_LIMIT_EXCEEDED with the time to wait. Returns false. */
 bool error_set_limited(struct error *e, int64_t retry_after_ms);

@@ -54,6 +54,8 @@ static bool admit(struct request *r)
 {
     if (r->identity.user != 0 && (r->route->flags & ROUTE_LOCKED_TOO) == 0 && !check_account(r))
         return false;
+    if (r->identity.kind != NULL && r->identity.user == 0 && (r->route->flags & ROUTE_PEOPLE) != 0)
+        return refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
     credential_used(r);
     int64_t wait_ms = limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, clock_mono_ms());
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
@@ -183,6 +185,8 @@ static void check_outcome(struct request *r, bool handled)
     }
     if (!handled && r->reply.complete && r->error.code == ERROR_NONE)
         return;
+    if (handled && !r->poll.again && r->written.job == NULL)
+        handled = request_strict(r);
     if (!handled && r->error.code == ERROR_NONE) {
         log_error("http", "handler of %s failed without saying why", r->route->path);
         refuse(r, ERROR_UNKNOWN, NULL);

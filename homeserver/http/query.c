@@ -9,7 +9,7 @@ static bool parse_pair(char *at, size_t len, struct query_pair *pair)
 {
     char *equals = memchr(at, '=', len);
     size_t name_len = equals != NULL ? (size_t)(equals - at) : len;
-    pair->name = at;
+    *pair = (struct query_pair){.name = at};
     if (percent_decode(at, at, name_len, true) < 0)
         return false;
     if (equals == NULL) {

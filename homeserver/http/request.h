@@ -52,9 +52,12 @@ enum route_flags {
     ROUTE_LOCKED_TOO = 8, /* also for locked or pending accounts (logout, whoami) */
     ROUTE_PREPARES = 16,  /* its handler reads nothing, never blocks and ends in reply_when_written or a refusal: with a
                            * small body it runs on the loop itself. r->db may be NULL */
+    ROUTE_DECIDES = 32,   /* somebody decides on what they were shown: If-Match is needed, and "*" is no answer (428) */
     ROUTE_PROVES = 64,  /* cannot be taken back: the person proves once more who they are (uia.h; a policy/api route by
                            * api_proven) before anything is done. With ROUTE_BODY and ROUTE_HASH */
-    ROUTE_DECIDES = 32, /* somebody decides on what they were shown: If-Match is needed, and "*" is no answer (428) */
+    ROUTE_STRICT = 128, /* who asks is told of names in the query and the body that the handler knows nothing of:
+                           * request_strict */
+    ROUTE_PEOPLE = 256, /* an operator is told that only a person can do this: identity.user is not 0 beyond */
     /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
     ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
     ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */
@@ -121,6 +124,7 @@ enum request_header { REQUEST_HEADERS(HEADER_ENUM) REQUEST_HEADER__COUNT };
 
 #define PARAMS_MAX 6
 #define QUERY_MAX 32
+#define MEMBERS_MAX 32
 
 struct header {
     const char *name; /* lower case, static storage */
@@ -149,7 +153,9 @@ struct request {
     const char *params[PARAMS_MAX]; /* decoded, valid UTF-8, NUL-terminated, in order of the template */
     int n_params;
     int n_query;
-    json_t *body;         /* ROUTE_BODY; otherwise NULL */
+    json_t *body;                   /* ROUTE_BODY; otherwise NULL */
+    const char *asked[MEMBERS_MAX]; /* its members that the handler asked for and that are there: static storage */
+    int n_asked;
     const char *raw_body; /* the bytes as they came; never NULL */
     size_t raw_body_len;
     const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
@@ -177,17 +183,20 @@ struct request {
     struct reply reply;
     struct query_pair {
         const char *name, *value; /* decoded, valid UTF-8 */
+        bool asked;               /* the handler asked for it */
     } query[QUERY_MAX];           /* last: only the first n_query are anything */
 };
 
 /* Query parameters. */
-const char *query_get(const struct request *r, const char *name); /* NULL: absent; the first if repeated */
+const char *query_get(struct request *r, const char *name); /* NULL: absent; the first if repeated */
 /* An integer within [low, high], clamped to high; otherwise when absent. false: not a number or
  * below low, error set. */
 bool query_int(struct request *r, const char *name, int64_t otherwise, int64_t low, int64_t high, int64_t *out);
 bool query_bool(struct request *r, const char *name, bool otherwise, bool *out); /* false: neither "true" nor "false" */
 
-/* Body members. Each answers false with the error set (M_MISSING_PARAM, M_BAD_JSON). */
+/* Body members. Each answers false with the error set (M_MISSING_PARAM, M_BAD_JSON) and which ("org.parta.parameter").
+ * key: static storage. */
+json_t *body_member(struct request *r, const char *key);                /* borrowed; NULL: absent, or null */
 bool body_string(struct request *r, const char *key, const char **out); /* required */
 bool body_string_or(struct request *r, const char *key, const char *otherwise,
                     const char **out);                                      /* null counts as absent */
@@ -216,5 +225,11 @@ bool reply_when_written(struct request *r, writer_job *job, void *state, request
 
 /* Refusal in one line; returns false. */
 bool refuse(struct request *r, enum error_code code, const char *sentence);
+bool refuse_parameter(struct request *r, enum error_code code, const char *parameter, const char *sentence);
+
+/* ROUTE_STRICT: whether the handler has asked for every name in the query and the body; false: the error names one that
+ * it has not, as a misspelt one is. Asked for the handlers that only read after they have run; whoever writes asks
+ * before. Members of members are not looked at. */
+bool request_strict(struct request *r);
 
 #endif

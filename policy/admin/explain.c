@@ -43,13 +43,14 @@ static const unsigned char ASKED[ACT__COUNT] = {
 bool explain_check(const struct explain_question *q, struct error *e)
 {
     if (!is_office(q->act) && q->actor->user == 0)
-        return error_set(e, ERROR_MISSING_PARAM, "Say whose act it would be: actor.");
+        return error_set_parameter(e, ERROR_MISSING_PARAM, "actor", "Say whose act it would be: actor.");
     if ((ASKED[q->act] & IN_A_ROOM) != 0 && q->room == 0)
-        return error_set(e, ERROR_MISSING_PARAM, "Say in which room it would be: room_id.");
+        return error_set_parameter(e, ERROR_MISSING_PARAM, "room_id", "Say in which room it would be: room_id.");
     if ((ASKED[q->act] & TO_SOMEBODY) != 0 && q->subject.target == 0)
-        return error_set(e, ERROR_MISSING_PARAM, "Say whom it would concern: target.");
+        return error_set_parameter(e, ERROR_MISSING_PARAM, "target", "Say whom it would concern: target.");
     if (q->act == ACT_STATE && q->event_type == NULL)
-        return error_set(e, ERROR_MISSING_PARAM, "Say of which type the state would be: event_type.");
+        return error_set_parameter(e, ERROR_MISSING_PARAM, "event_type",
+                                   "Say of which type the state would be: event_type.");
     return true;
 }
 

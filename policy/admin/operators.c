@@ -38,9 +38,10 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
     if (!operator_is_chief(c->actor, c->e))
         return 0;
     if (!name_valid(plan->name) || plan->scopes == 0) {
-        error_set(c->e, ERROR_INVALID_PARAM,
-                  "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull, erasure, "
-                  "calendar, shared-secret).");
+        error_set_parameter(
+            c->e, ERROR_INVALID_PARAM, "name",
+            "A token needs scopes, and a name of 1 to 48 of a-z 0-9 . _ - (not parta, roster-pull, erasure, "
+            "calendar, shared-secret).");
         return 0;
     }
     int64_t ends_ms = operator_expires_ms(c->tx->db, c->actor->name);

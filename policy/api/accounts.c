@@ -39,7 +39,8 @@ static bool put_state(struct request *r)
         return false;
     if (!account_state_from(word, &wanted) ||
         (wanted != ACCOUNT_ACTIVE && wanted != ACCOUNT_SUSPENDED && wanted != ACCOUNT_LOCKED))
-        return refuse(r, ERROR_INVALID_PARAM, "The office makes an account active, suspended or locked.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "standing",
+                                "The office makes an account active, suspended or locked.");
     return api_write(r, act_state, &wanted);
 }
 

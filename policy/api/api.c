@@ -32,9 +32,10 @@ bool api_caller(struct request *r, struct actor *out)
     if (r->identity.kind == NULL)
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
     return reason == NULL || reason_valid(reason) ||
-           refuse(r, ERROR_INVALID_PARAM,
-                  "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 "
-                  "bytes.");
+           refuse_parameter(
+               r, ERROR_INVALID_PARAM, "Parta-Override-Reason",
+               "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 "
+               "bytes.");
 }
 
 bool api_proven(struct request *r)
@@ -92,7 +93,7 @@ bool api_if_match(struct request *r, int64_t *version)
     if (etag[0] == '"' && etag[1] >= '1' && etag[1] <= '9')
         *version = strtoll(etag + 1, &end, 10);
     return (*version > 0 && errno == 0 && strcmp(end, "\"") == 0) ||
-           refuse(r, ERROR_INVALID_PARAM, "If-Match is not the ETag of a reply of this API.");
+           refuse_parameter(r, ERROR_INVALID_PARAM, "If-Match", "If-Match is not the ETag of a reply of this API.");
 }
 
 /* --- Writing --- */
@@ -137,7 +138,7 @@ bool api_write(struct request *r, api_act_fn *act, void *state)
         return refuse(r, ERROR_UNKNOWN, "This is not done without proof of who asks.");
     if (!api_caller(r, &w.actor) || !api_if_match(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
         return false;
-    bool written = writer_run(r->server->writer, write_job, &w, &r->error);
+    bool written = request_strict(r) && writer_run(r->server->writer, write_job, &w, &r->error);
     if (written) {
         set_etag(r, w.reply.version);
         reply_text(r, &w.reply.body);
@@ -207,7 +208,7 @@ bool api_body_day(struct request *r, const char *key, school_day otherwise, scho
     if (!body_string_or(r, key, "", &text))
         return false;
     *out = *text != '\0' ? day_from(text) : otherwise;
-    return *out >= 0 || refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+    return *out >= 0 || refuse_parameter(r, ERROR_INVALID_PARAM, key, "A day is written like 2026-09-01.");
 }
 
 bool api_body_name(struct request *r, const char *key, bool required, const char **out)
@@ -215,7 +216,7 @@ bool api_body_name(struct request *r, const char *key, bool required, const char
     if (!(required ? body_string(r, key, out) : body_string_or(r, key, "", out)))
         return false;
     return (!required && **out == '\0') || name_valid(*out, NAME_BYTES_MAX) ||
-           error_set_field(&r->error, ERROR_INVALID_PARAM, NAME_SENTENCE, "org.parta.parameter", key);
+           refuse_parameter(r, ERROR_INVALID_PARAM, key, NAME_SENTENCE);
 }
 
 void api_set(json_t *object, const char *key, const char *value)

@@ -19,7 +19,8 @@
 #include "policy/records/change.h"
 
 /* Every route of the API that needs a caller has these flags (and ROUTE_BODY where it has one). */
-#define ROUTE_CALLER (ROUTE_SESSION | ROUTE_OPERATOR)
+#define ROUTE_CALLER (ROUTE_SESSION | ROUTE_OPERATOR | ROUTE_STRICT)
+#define ROUTE_PERSON (ROUTE_CALLER | ROUTE_PEOPLE) /* of one's own account, family, applications */
 
 /* Who calls; name and override_ borrowed from the request. Header Parta-Override-Reason (percent-encoded UTF-8,
  * policy/gate/reason.h) is the override's reason (J2). false: r->error. */

@@ -39,11 +39,12 @@ static bool list_applications(struct request *r)
                                        .after = l.after,
                                        .limit = INT_MAX};
     if (kind != NULL && !application_kind_from(kind, &query.kind))
-        return refuse(r, ERROR_INVALID_PARAM, "kind is join, guardian or correction.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "kind is join, guardian or correction.");
     if (state != NULL && strcmp(state, "any") == 0)
         query.state = APPLICATION_STATE__COUNT;
     else if (state != NULL && !application_state_from(state, &query.state))
-        return refuse(r, ERROR_INVALID_PARAM, "state is begun, waiting, approved, refused, withdrawn or any.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "state",
+                                "state is begun, waiting, approved, refused, withdrawn or any.");
     return known ? api_list_end(&l, applications_query(r->db, &query), read_application)
                  : api_list_reply(r, json_array());
 }
@@ -153,10 +154,10 @@ static bool approve_application(struct request *r)
     if (!read_applicant(r, r->body, &a.approval.person) || !body_array_or_null(r, "children", &a.children))
         return false;
     if (json_array_size(a.children) > CHILDREN_MAX)
-        return refuse(r, ERROR_INVALID_PARAM, "These are too many children for one guardian.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "children", "These are too many children for one guardian.");
     for (size_t i = 0; i < json_array_size(a.children); ++i)
         if (!json_is_string(json_array_get(a.children, i)))
-            return refuse(r, ERROR_BAD_JSON, "children is a list of user ids.");
+            return refuse_parameter(r, ERROR_BAD_JSON, "children", "children is a list of user ids.");
     return api_write(r, act_approve, &a);
 }
 
@@ -174,12 +175,13 @@ static bool refuse_application(struct request *r)
 }
 
 /* The applicant may still be pending. */
-#define ROUTE_APPLICANT (ROUTE_CALLER | ROUTE_LOCKED_TOO)
+#define ROUTE_APPLICANT (ROUTE_PERSON | ROUTE_LOCKED_TOO)
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/applications", list_applications, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/applications", post_application, ROUTE_APPLICANT | ROUTE_BODY, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/applications/{application}", get_application, ROUTE_APPLICANT, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/applications/{application}", get_application, ROUTE_CALLER | ROUTE_LOCKED_TOO, RATE_READ,
+     NULL},
     {HTTP_PUT, "/_parta/v1/applications/{application}", put_application, ROUTE_APPLICANT | ROUTE_BODY, RATE_WRITE,
      NULL},
     {HTTP_POST, "/_parta/v1/applications/{application}/withdraw", withdraw_application, ROUTE_APPLICANT | ROUTE_BODY,

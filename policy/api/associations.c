@@ -23,7 +23,7 @@ static bool list_associations(struct request *r)
     if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_WHOLE))
         return false;
     if (l.school == 0)
-        return refuse(r, ERROR_MISSING_PARAM, "Say whose: ?school=…");
+        return refuse_parameter(r, ERROR_MISSING_PARAM, "school", "Say whose: ?school=…");
     return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school}) &&
            api_list_end(&l, associations_of_school(r->db, l.school), read_association);
 }

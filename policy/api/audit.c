@@ -18,7 +18,7 @@ static bool readable_part(struct request *r, struct actor *actor, school_no *sch
     if (!api_caller(r, actor))
         return false;
     if (school_id == NULL && actor->user != 0)
-        return refuse(r, ERROR_MISSING_PARAM, "Say of which school.");
+        return refuse_parameter(r, ERROR_MISSING_PARAM, "school", "Say of which school.");
     if (school_id != NULL && (*school = api_school(r, r->db, school_id, &r->error)) == 0)
         return false;
     return api_may(r, actor, ACT_AUDIT, &(struct subject){.school = *school});

@@ -103,7 +103,7 @@ static bool post_class(struct request *r)
         return false;
     row->homeroom = strcmp(kind, "homeroom") == 0;
     if (!row->homeroom && strcmp(kind, "subject") != 0)
-        return refuse(r, ERROR_INVALID_PARAM, "kind is homeroom or subject.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "kind is homeroom or subject.");
     if (*row->sourced_id == '\0')
         row->sourced_id = NULL;
     return api_write(r, act_new, &change);

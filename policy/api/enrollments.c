@@ -79,7 +79,7 @@ static bool take_role(struct request *r, const char *word, struct enrollment_row
 {
     row->role = (enum school_role)school_role_from(word);
     return (row->role & (ROLE_PUPIL | ROLE_TEACHER | ROLE_CLASS_TEACHER)) != 0 ||
-           refuse(r, ERROR_INVALID_PARAM, "In a class one is pupil, teacher or class_teacher.");
+           refuse_parameter(r, ERROR_INVALID_PARAM, "role", "In a class one is pupil, teacher or class_teacher.");
 }
 
 static bool post_enrollment(struct request *r)
@@ -98,7 +98,7 @@ static bool delete_enrollment(struct request *r)
     struct enrollment_change change = {.class_id = r->params[0], .user_id = r->params[1], .ends = true};
     change.row.begin = begin != NULL ? day_from(begin) : DAY_EVER;
     if (change.row.begin < 0)
-        return refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "begin", "A day is written like 2026-09-01.");
     return take_role(r, r->params[2], &change.row) && api_write(r, act_enrollment, &change);
 }
 

@@ -16,9 +16,9 @@ static bool take_act(struct request *r, struct explain_question *q)
     if (!body_string(r, "act", &act) || !body_string_or(r, "kind", "club", &kind))
         return false;
     if (!act_from(act, &q->act))
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such act.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "act", "There is no such act.");
     if (!room_kind_from(kind, &q->kind))
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such kind of room.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "There is no such kind of room.");
     return body_string_or(r, "event_type", q->act == ACT_SEND ? "m.room.message" : NULL, &q->event_type) &&
            body_string_or(r, "state_key", q->act == ACT_STATE ? "" : NULL, &q->state_key);
 }
@@ -70,16 +70,21 @@ static bool post_explain(struct request *r)
     return reply_json(r, reply);
 }
 
+struct refusals_asked {
+    int64_t at; /* the last row that was read */
+    const char *rule, *code;
+};
+
 static int64_t read_refusal(struct api_listing *l, json_t **item)
 {
-    int64_t *at = l->state;
-    if (++*at >= RULE_REFUSAL__COUNT)
+    struct refusals_asked *asked = l->state;
+    if (++asked->at >= RULE_REFUSAL__COUNT)
         return 0;
-    const struct refusal *row = refusal_of((enum rule_refusal) * at);
-    const char *rule = query_get(l->r, "rule"), *code = query_get(l->r, "code");
-    if ((rule == NULL || strcmp(rule, row->rule) == 0) && (code == NULL || strcmp(code, row->code) == 0))
-        *item = explain_refusal((enum rule_refusal) * at);
-    return *at;
+    const struct refusal *row = refusal_of((enum rule_refusal)asked->at);
+    if ((asked->rule == NULL || strcmp(asked->rule, row->rule) == 0) &&
+        (asked->code == NULL || strcmp(asked->code, row->code) == 0))
+        *item = explain_refusal((enum rule_refusal)asked->at);
+    return asked->at;
 }
 
 /* ?rule=&code= */
@@ -88,8 +93,10 @@ static bool list_refusals(struct request *r)
     struct api_listing l;
     if (!api_list_begin(&l, r, 0))
         return false;
-    int64_t at = l.after < RULE_REFUSAL__COUNT ? l.after : RULE_REFUSAL__COUNT;
-    l.state = &at;
+    struct refusals_asked asked = {.at = l.after < RULE_REFUSAL__COUNT ? l.after : RULE_REFUSAL__COUNT,
+                                   .rule = query_get(r, "rule"),
+                                   .code = query_get(r, "code")};
+    l.state = &asked;
     return api_list_end(&l, NULL, read_refusal);
 }
 

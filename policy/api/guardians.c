@@ -228,15 +228,15 @@ static bool delete_child(struct request *r)
 }
 
 /* Who confirms may still be pending. */
-#define ROUTE_PARENT (ROUTE_CALLER | ROUTE_LOCKED_TOO | ROUTE_BODY)
+#define ROUTE_PARENT (ROUTE_PERSON | ROUTE_LOCKED_TOO | ROUTE_BODY)
 
 static const struct route TABLE[] = {
     {HTTP_POST, "/_parta/v1/guardian_links/look", post_look, ROUTE_PARENT, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/guardian_links/confirm", post_confirm, ROUTE_PARENT | ROUTE_DECIDES, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/me/children", list_children, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_DELETE, "/_parta/v1/me/children/{userId}", delete_child, ROUTE_CALLER, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/me/children/{userId}/rooms", list_rooms, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_GET, "/_parta/v1/me/children", list_children, ROUTE_PERSON, RATE_READ, NULL},
+    {HTTP_DELETE, "/_parta/v1/me/children/{userId}", delete_child, ROUTE_PERSON, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/children/{userId}/rooms", list_rooms, ROUTE_PERSON, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/me/children/{userId}/corrections", post_corrections,
-     ROUTE_CALLER | ROUTE_BODY | ROUTE_DECIDES, RATE_WRITE, NULL},
+     ROUTE_PERSON | ROUTE_BODY | ROUTE_DECIDES, RATE_WRITE, NULL},
 };
 const struct routes API_GUARDIAN_ROUTES = ROUTES(TABLE);

@@ -29,7 +29,7 @@ static bool list_guardianships(struct request *r)
     if (user_id != NULL && user == 0)
         return false;
     if (l.actor.user != 0 && user == 0 && l.school == 0)
-        return refuse(r, ERROR_MISSING_PARAM, "Say of which school or person.");
+        return refuse_parameter(r, ERROR_MISSING_PARAM, "school", "Say of which school or person.");
     return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school, .target = user}) &&
            api_list_end(&l, guardianships_page(r->db, &l.viewer, user, l.school, l.after, l.limit), read_guardianship);
 }

@@ -61,7 +61,8 @@ bool idempotent_begin(struct request *r, const char *caller, struct idempotent *
     if (key == NULL)
         return true;
     if (!key_valid(key))
-        return refuse(r, ERROR_INVALID_PARAM, "An Idempotency-Key is 16 to 64 visible ASCII characters, a UUID say.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "Idempotency-Key",
+                                "An Idempotency-Key is 16 to 64 visible ASCII characters, a UUID say.");
     out->caller = caller;
     derive(key, "name", out->key_hash);
     derive(key, "seal", out->seal);

@@ -126,7 +126,8 @@ static bool take_older(struct request *r, const struct actor *actor, const char 
         return false;
     *older = wanted ? actor->override_ : NULL;
     return !wanted || *older != NULL ||
-           refuse(r, ERROR_MISSING_PARAM, "older needs a reason: Parta-Override-Reason says why.");
+           refuse_parameter(r, ERROR_MISSING_PARAM, "Parta-Override-Reason",
+                            "older needs a reason: Parta-Override-Reason says why.");
 }
 
 /* The body is the zip. An import is a transaction of its own, and a second one of the same file changes nothing: no
@@ -140,11 +141,11 @@ static bool post_import(struct request *r)
     const char *source = query_get(r, "source");
     import.source = source != NULL ? source : SOURCE_DEFAULT;
     if (!api_caller(r, &actor) || !readable(r, &actor) || !query_bool(r, "dry_run", false, &import.how.dry_run) ||
-        !take_older(r, &actor, &import.how.older))
+        !take_older(r, &actor, &import.how.older) || !request_strict(r))
         return false;
     if (!source_name_valid(import.source))
-        return refuse(r, ERROR_INVALID_PARAM,
-                      "A source is named by at most 64 letters, digits and . _ - (not school).");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "source",
+                                "A source is named by at most 64 letters, digits and . _ - (not school).");
     if (import.how.dry_run)
         import.how.difference = &difference;
     bool done = source_import_archive(&import, r->raw_body, r->raw_body_len, &out, &problem, &r->error);

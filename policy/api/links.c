@@ -62,9 +62,9 @@ static bool list_links(struct request *r)
                                 .limit = INT_MAX,
                                 .open_ms = state != NULL ? clock_wall_ms() : 0};
     if (state != NULL && strcmp(state, "open") != 0)
-        return refuse(r, ERROR_INVALID_PARAM, "state is open, or not given.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "state", "state is open, or not given.");
     if (kind != NULL && !link_kind_from(kind, &query.kind))
-        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school, guardian or personal.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "kind is class, school, guardian or personal.");
     return known ? api_list_end(&l, links_query(r->db, &query), read_link) : api_list_reply(r, json_array());
 }
 
@@ -94,11 +94,14 @@ static bool act_make(struct api_act *act, void *state)
 static bool names_enough(struct request *r, const struct making *m)
 {
     switch (m->wish.kind) {
-    case LINK_CLASS: return m->class != NULL || refuse(r, ERROR_MISSING_PARAM, "class is missing.");
-    case LINK_SCHOOL: return m->school != NULL || refuse(r, ERROR_MISSING_PARAM, "school is missing.");
-    case LINK_PERSONAL: return m->user != NULL || refuse(r, ERROR_MISSING_PARAM, "user_id is missing.");
+    case LINK_CLASS: return m->class != NULL || refuse_parameter(r, ERROR_MISSING_PARAM, "class", "class is missing.");
+    case LINK_SCHOOL:
+        return m->school != NULL || refuse_parameter(r, ERROR_MISSING_PARAM, "school", "school is missing.");
+    case LINK_PERSONAL:
+        return m->user != NULL || refuse_parameter(r, ERROR_MISSING_PARAM, "user_id", "user_id is missing.");
     default:
-        return refuse(r, ERROR_INVALID_PARAM, "A child makes a guardian's link: POST /_parta/v1/me/guardian_links.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind",
+                                "A child makes a guardian's link: POST /_parta/v1/me/guardian_links.");
     }
 }
 
@@ -112,7 +115,7 @@ static bool post_link(struct request *r)
         !body_int_or(r, "lifetime_ms", 0, &m.wish.lifetime_ms))
         return false;
     if (!link_kind_from(kind, &m.wish.kind))
-        return refuse(r, ERROR_INVALID_PARAM, "kind is class, school or personal.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "kind is class, school or personal.");
     m.wish.role = (enum school_role)school_role_from(role);
     return names_enough(r, &m) && api_write(r, act_make, &m);
 }
@@ -171,7 +174,7 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/links", list_links, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/links", post_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/links/{link}/revoke", revoke_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/me/guardian_links", list_guardian_links, ROUTE_CALLER, RATE_READ, NULL},
-    {HTTP_POST, "/_parta/v1/me/guardian_links", post_guardian_link, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/guardian_links", list_guardian_links, ROUTE_PERSON, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/me/guardian_links", post_guardian_link, ROUTE_PERSON | ROUTE_BODY, RATE_WRITE, NULL},
 };
 const struct routes API_LINK_ROUTES = ROUTES(TABLE);

@@ -5,14 +5,18 @@
 #include "homeserver/store/driver/db.h"
 #include "policy/api/api.h"
 
+#define PAGE_MAX 500
+
 static bool take_page(struct api_listing *l)
 {
     int64_t limit;
     l->limit = INT_MAX;
     if ((l->flags & LIST_WHOLE) != 0)
         return true;
-    if (!query_int(l->r, "from", 0, 0, INT64_MAX, &l->after) || !query_int(l->r, "limit", 100, 1, 500, &limit))
+    if (!query_int(l->r, "from", 0, 0, INT64_MAX, &l->after) || !query_int(l->r, "limit", 100, 1, INT64_MAX, &limit))
         return false;
+    if (limit > PAGE_MAX)
+        return refuse_parameter(l->r, ERROR_INVALID_PARAM, "limit", "A page has at most 500 items.");
     l->limit = (int)limit;
     return true;
 }
@@ -28,8 +32,8 @@ static bool take_place(struct api_listing *l)
         return false;
     if ((l->flags & LIST_OF_ONE_PLACE) == 0 || l->actor.user == 0 || school != NULL || class != NULL)
         return true;
-    return refuse(r, ERROR_MISSING_PARAM,
-                  (l->flags & LIST_BY_CLASS) != 0 ? "Say of which school or class." : "Say of which school.");
+    return refuse_parameter(r, ERROR_MISSING_PARAM, "school",
+                            (l->flags & LIST_BY_CLASS) != 0 ? "Say of which school or class." : "Say of which school.");
 }
 
 bool api_list_begin(struct api_listing *l, struct request *r, unsigned flags)

@@ -169,11 +169,12 @@ static bool delete_me(struct request *r)
         return false;
     if (r->identity.state != ACCOUNT_PENDING)
         return refuse(r, ERROR_CONFLICT, "Only an account that waits to be confirmed goes away so.");
-    return api_proven(r) && signup_abandon(&signing_up, r->identity.user, &r->error) && reply_empty(r);
+    return api_proven(r) && request_strict(r) && signup_abandon(&signing_up, r->identity.user, &r->error) &&
+           reply_empty(r);
 }
 
 static const struct route TABLE[] = {
-    {HTTP_DELETE, "/_parta/v1/me", delete_me, ROUTE_CALLER | ROUTE_LOCKED_TOO | ROUTE_PROOF, RATE_WRITE, NULL},
-    {HTTP_GET, "/_parta/v1/me", get_me, ROUTE_CALLER | ROUTE_LOCKED_TOO, RATE_READ, NULL},
+    {HTTP_DELETE, "/_parta/v1/me", delete_me, ROUTE_PERSON | ROUTE_LOCKED_TOO | ROUTE_PROOF, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me", get_me, ROUTE_PERSON | ROUTE_LOCKED_TOO, RATE_READ, NULL},
 };
 const struct routes API_ME_ROUTES = ROUTES(TABLE);

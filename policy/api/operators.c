@@ -71,7 +71,7 @@ static bool body_scopes(struct request *r, unsigned *scopes)
     json_array_foreach(words, i, word) {
         unsigned scope = operator_scope_from(json_string_value(word));
         if (scope == 0)
-            return refuse(r, ERROR_INVALID_PARAM, "There is no such scope.");
+            return refuse_parameter(r, ERROR_INVALID_PARAM, "scopes", "There is no such scope.");
         *scopes |= scope;
     }
     return true;
@@ -84,7 +84,7 @@ static bool post_operator(struct request *r)
         !body_int_or(r, "expires_ts", 0, &plan.expires_ms))
         return false;
     if (plan.expires_ms != 0 && plan.expires_ms <= clock_wall_ms())
-        return refuse(r, ERROR_INVALID_PARAM, "expires_ts is a time to come, in milliseconds.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "expires_ts", "expires_ts is a time to come, in milliseconds.");
     return api_write(r, act_create, &plan);
 }
 

@@ -78,9 +78,9 @@ static bool word_known(struct request *r, const struct people_filter *f)
 {
     enum account_state state;
     if (f->role != NULL && school_role_from(f->role) == 0)
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "role", "There is no such role.");
     if (f->state != NULL && !account_state_from(f->state, &state))
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such standing.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "standing", "There is no such standing.");
     return true;
 }
 
@@ -186,9 +186,9 @@ static bool post_person(struct request *r)
         !api_body_day(r, "begin", DAY_EVER, &new.begin) || !api_body_day(r, "end", DAY_NEVER, &new.end))
         return false;
     if (school_role_from(new.role) == 0)
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "role", "There is no such role.");
     if ((*new.child != '\0') != (strcmp(new.role, "guardian") == 0))
-        return refuse(r, ERROR_INVALID_PARAM, "A guardian, and nobody else, comes with a child.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "child", "A guardian, and nobody else, comes with a child.");
     if (*new.row.sourced_id == '\0')
         new.row.sourced_id = NULL;
     return api_write(r, act_new, &new);

@@ -110,7 +110,7 @@ static bool put_policy(struct request *r)
     if (!body_object_or_null(r, "document", &document) || !body_string(r, "reason", &new.reason))
         return false;
     new.document = document;
-    return document != NULL ? api_write(r, act_put, &new) : refuse(r, ERROR_MISSING_PARAM, NULL);
+    return document != NULL ? api_write(r, act_put, &new) : refuse_parameter(r, ERROR_MISSING_PARAM, "document", NULL);
 }
 
 static const struct route TABLE[] = {

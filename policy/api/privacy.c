@@ -133,9 +133,9 @@ static bool take_out_of_school(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_parta/v1/me/export", get_own_export, ROUTE_CALLER, RATE_REGISTER, NULL},
-    {HTTP_POST, "/_parta/v1/me/erase", erase_own, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
-    {HTTP_POST, "/_parta/v1/me/leave", leave_school, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/me/export", get_own_export, ROUTE_PERSON, RATE_REGISTER, NULL},
+    {HTTP_POST, "/_parta/v1/me/erase", erase_own, ROUTE_PERSON | ROUTE_PROOF, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/me/leave", leave_school, ROUTE_PERSON | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/people/{userId}/export", get_export, ROUTE_CALLER, RATE_REGISTER, NULL},
     {HTTP_POST, "/_parta/v1/people/{userId}/erase", erase, ROUTE_CALLER | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/people/{userId}/leave", take_out_of_school, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},

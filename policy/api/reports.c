@@ -1,5 +1,6 @@
 /* Reports, as the office reads and reconciles them (F5). */
 #include <limits.h>
+#include <string.h>
 
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
@@ -28,10 +29,11 @@ static bool list_reports(struct request *r)
     const char *state = query_get(r, "state");
     if (!api_list_begin(&l, r, LIST_BY_SCHOOL))
         return false;
+    if (state != NULL && strcmp(state, "open") != 0)
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "state", "state is open, or not given.");
     if (!signup_json_list_known(r, &l.actor, &l.school))
         return api_list_reply(r, json_array());
-    return api_list_end(&l, reports_list(r->db, l.school, state != NULL && *state == 'o', l.after, INT_MAX),
-                        read_report);
+    return api_list_end(&l, reports_list(r->db, l.school, state != NULL, l.after, INT_MAX), read_report);
 }
 
 static bool get_report(struct request *r)

@@ -32,7 +32,7 @@ static bool act_role(struct api_act *act, void *state)
 static bool take_role(struct request *r, const char *word, struct role_row *row)
 {
     row->role = (enum school_role)school_role_from(word);
-    return row->role != 0 || refuse(r, ERROR_INVALID_PARAM, "There is no such role.");
+    return row->role != 0 || refuse_parameter(r, ERROR_INVALID_PARAM, "role", "There is no such role.");
 }
 
 static bool post_role(struct request *r)
@@ -51,7 +51,7 @@ static bool delete_role(struct request *r)
     struct role_change change = {.user_id = r->params[0], .school_id = r->params[1], .ends = true};
     change.row.begin = begin != NULL ? day_from(begin) : DAY_EVER;
     if (change.row.begin < 0)
-        return refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "begin", "A day is written like 2026-09-01.");
     return take_role(r, r->params[2], &change.row) && api_write(r, act_role, &change);
 }
 

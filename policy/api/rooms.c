@@ -64,7 +64,7 @@ static bool list_rooms(struct request *r)
     if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_OF_ONE_PLACE))
         return false;
     if (word != NULL && !room_kind_from(word, &kind))
-        return refuse(r, ERROR_INVALID_PARAM, "There is no such kind of room.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "There is no such kind of room.");
     return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school}) &&
            api_list_end(&l, school_rooms_page(r->db, &l.viewer, l.school, word != NULL ? word : "", l.after, l.limit),
                         read_room);

@@ -70,7 +70,7 @@ static bool read_contact(struct request *r, const char **sid)
     const char *secret = json_get_string(contact, "client_secret");
     *sid = json_get_string(contact, "sid");
     if (*sid == NULL || secret == NULL)
-        return refuse(r, ERROR_MISSING_PARAM, "contact needs sid and client_secret.");
+        return refuse_parameter(r, ERROR_MISSING_PARAM, "contact", "contact needs sid and client_secret.");
     return contacts_proven(r->db, *sid, secret, CODE_REGISTER, clock_wall_ms(), &address, &r->error);
 }
 
@@ -88,7 +88,7 @@ static bool read_registration(struct request *r, struct registration *out, struc
         return false;
     out->device = inhibit_login ? NULL : device;
     if (link.kind != LINK_PERSONAL && (person->given[0] == '\0' || person->family[0] == '\0'))
-        return refuse(r, ERROR_MISSING_PARAM, "given_name and family_name are missing.");
+        return refuse_parameter(r, ERROR_MISSING_PARAM, "given_name", "given_name and family_name are missing.");
     return true;
 }
 
@@ -99,14 +99,14 @@ static bool post_signup(struct request *r)
     struct applicant person;
     struct device_wish device;
     struct signup_result result;
-    if (!nobody_signed_in(r) || !read_registration(r, &registration, &person, &device) ||
+    if (!nobody_signed_in(r) || !read_registration(r, &registration, &person, &device) || !request_strict(r) ||
         !signup_by_link(&signing_up, r->db, &registration, &person, &result, &r->error))
         return false;
     return registration.device != NULL ? reply_signed_in(r, &result.login) : reply_made(r, &result.login);
 }
 
 /* Counted as sign-ins are: a whole class may come at once from behind one address, and no token can be guessed. */
-#define ROUTE_ANYBODY (ROUTE_AUTH_OPTIONAL | ROUTE_LOCKED_TOO | ROUTE_BODY)
+#define ROUTE_ANYBODY (ROUTE_AUTH_OPTIONAL | ROUTE_STRICT | ROUTE_LOCKED_TOO | ROUTE_BODY)
 
 static const struct route TABLE[] = {
     {HTTP_POST, "/_parta/v1/signup/look", post_look, ROUTE_ANYBODY, RATE_LOGIN, NULL},

@@ -139,12 +139,12 @@ json_t *signup_json_application(struct request *r, struct db *db, const struct a
 
 static bool member(struct request *r, const json_t *object, const char *key, const char **out)
 {
-    const json_t *value = json_object_get(object, key);
+    const json_t *value = object == r->body ? body_member(r, key) : json_object_get(object, key);
     *out = "";
     if (value == NULL || json_is_null(value))
         return true;
     if (!json_is_string(value))
-        return refuse(r, ERROR_BAD_JSON, "Names, birth date and note are strings.");
+        return refuse_parameter(r, ERROR_BAD_JSON, key, "Names, birth date and note are strings.");
     *out = json_string_value(value);
     return true;
 }
@@ -159,7 +159,8 @@ bool read_applicant(struct request *r, const json_t *object, struct applicant *o
         return false;
     if (birth[0] != '\0')
         out->birth = day_from(birth);
-    return out->birth >= 0 || refuse(r, ERROR_INVALID_PARAM, "A day is written like 2026-09-01.");
+    return out->birth >= 0 ||
+           refuse_parameter(r, ERROR_INVALID_PARAM, "birth_date", "A day is written like 2026-09-01.");
 }
 
 bool signup_json_list_known(struct request *r, const struct actor *actor, school_no *school)
@@ -178,9 +179,6 @@ bool signup_json_list_known(struct request *r, const struct actor *actor, school
 
 bool caller_is_person(struct request *r, bool pending_too)
 {
-    struct actor operator_;
-    if (r->identity.user == 0)
-        return api_caller(r, &operator_) && refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
     switch (r->identity.state) {
     case ACCOUNT_LOCKED: return refuse(r, ERROR_USER_LOCKED, NULL);
     case ACCOUNT_LEFT: return refuse(r, ERROR_USER_DEACTIVATED, NULL);

@@ -28,7 +28,7 @@ bool signup_json_list_known(struct request *r, const struct actor *actor, school
 /* Members of an object of the body (NULL: says nothing). false: r->error. Borrowed from the body. */
 bool read_applicant(struct request *r, const json_t *object, struct applicant *out);
 
-/* The caller is a person, whose account may be pending if so said; operators and locked accounts are refused. */
+/* ROUTE_PERSON: the caller's account may be pending if so said; a locked one is refused. */
 bool caller_is_person(struct request *r, bool pending_too);
 
 /* C5: a link that was opened in a session binds to it only when the body says so: {"bind_to": "@who.asks"}. */

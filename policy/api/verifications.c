@@ -16,7 +16,7 @@ static bool post_code(struct request *r)
 {
     const char *secret, *code;
     return is_on(r) && body_string(r, "client_secret", &secret) && body_string(r, "token", &code) &&
-           contacts_submit_code(r->server->contacts, r->params[0], secret, code, &r->error) &&
+           request_strict(r) && contacts_submit_code(r->server->contacts, r->params[0], secret, code, &r->error) &&
            reply_json(r, json_pack("{s:b}", "success", 1));
 }
 
@@ -33,7 +33,7 @@ static bool post_state(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_POST, "/_parta/v1/verifications/{sid}/code", post_code, ROUTE_BODY, RATE_CODES, NULL},
-    {HTTP_POST, "/_parta/v1/verifications/{sid}/state", post_state, ROUTE_BODY, RATE_READ, NULL},
+    {HTTP_POST, "/_parta/v1/verifications/{sid}/code", post_code, ROUTE_BODY | ROUTE_STRICT, RATE_CODES, NULL},
+    {HTTP_POST, "/_parta/v1/verifications/{sid}/state", post_state, ROUTE_BODY | ROUTE_STRICT, RATE_READ, NULL},
 };
 const struct routes API_VERIFICATION_ROUTES = ROUTES(TABLE);

@@ -47,7 +47,7 @@ static bool post_year(struct request *r)
         !body_bool_or(r, "dry_run", false, &w.dry_run))
         return false;
     if (w.last_grade < 1 || w.last_grade > 20)
-        return refuse(r, ERROR_INVALID_PARAM, "last_grade is a number from 1 to 20.");
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "last_grade", "last_grade is a number from 1 to 20.");
     bool done = api_write(r, act_rollover, &w);
     if (!done && w.dry_run && w.done && r->error.code == ERROR_NONE)
         done = api_reply_versioned(r, outcome(&w), w.loss.version);

@@ -120,7 +120,7 @@ bool change_decides_on(const struct changing_records *c, int64_t seen, int64_t n
 static bool name_fits(const struct changing_records *c, const char *name)
 {
     return (name != NULL && (*name == '\0' || name_valid(name, NAME_BYTES_MAX))) ||
-           error_set(c->e, ERROR_INVALID_PARAM, NAME_SENTENCE);
+           error_set_parameter(c->e, ERROR_INVALID_PARAM, "name", NAME_SENTENCE);
 }
 
 /* A sourcedId that no export can have by chance. */
@@ -134,16 +134,18 @@ static const char *sourced_id_draw(const char *given, char drawn[32])
 }
 
 /* Asked behind the gate. What a school's own office names stands inside the school's name: by a free choice it would
- * learn what other schools have (A1), or sit in wait for the record of another's roster to come. given NULL: drawn. */
-static bool id_fits(const struct changing_records *c, school_no school, const char *given, bool taken)
+ * learn what other schools have (A1), or sit in wait for the record of another's roster to come. given NULL: drawn.
+ * parameter: how the request calls it. */
+static bool id_fits(const struct changing_records *c, school_no school, const char *parameter, const char *given,
+                    bool taken)
 {
     char *own = c->actor->user != 0 && given != NULL ? schools_sourced_id(c->tx->db, school) : NULL;
     size_t len = own != NULL ? strlen(own) : 0;
     bool inside = own == NULL || (strncmp(given, own, len) == 0 && given[len] == ':' && given[len + 1] != '\0');
     free(own);
     if (!inside)
-        return error_set(c->e, ERROR_INVALID_PARAM,
-                         "A sourcedId that a school gives begins with the school's own and a colon.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, parameter,
+                                   "A sourcedId that a school gives begins with the school's own and a colon.");
     return given == NULL || !taken || error_set(c->e, ERROR_CONFLICT, "This sourcedId is another's.");
 }
 
@@ -154,7 +156,7 @@ static bool person_fits(const struct changing_records *c, const struct person_ro
     if (!name_fits(c, person->given) || !name_fits(c, person->family) || !name_fits(c, person->middle))
         return false;
     return *person->given != '\0' || *person->family != '\0' ||
-           error_set(c->e, ERROR_INVALID_PARAM, "A person needs a name.");
+           error_set_parameter(c->e, ERROR_INVALID_PARAM, "given_name", "A person needs a name.");
 }
 
 /* A new record for that account; the name follows with reconciling. */
@@ -167,7 +169,8 @@ static bool person_insert(struct doing *d, school_no school, user_no account, co
     row.source = SOURCE_SCHOOL;
     row.ended = false;
     reconcile_touch(d->s, account);
-    return id_fits(d->c, school, person->sourced_id, people_by_sourced_id(d->c->tx->db, row.sourced_id) != 0) &&
+    return id_fits(d->c, school, "person", person->sourced_id,
+                   people_by_sourced_id(d->c->tx->db, row.sourced_id) != 0) &&
            (people_put(d->c->tx->db, &row) || failed(d->c));
 }
 
@@ -261,11 +264,12 @@ static bool role_fits(const struct changing_records *c, const struct role_row *r
 {
     static const unsigned FOLLOW = ROLE_PUPIL | ROLE_GUARDIAN | ROLE_CLASS_TEACHER;
     if (((unsigned)role->role & FOLLOW) != 0)
-        return error_set(c->e, ERROR_INVALID_PARAM, "This role follows from enrollments and guardianships.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "role",
+                                   "This role follows from enrollments and guardianships.");
     if (role->begin > role->end)
-        return error_set(c->e, ERROR_INVALID_PARAM, "It ends before it begins.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "end", "It ends before it begins.");
     return role->role != ROLE_EXTERNAL || role->end != DAY_NEVER ||
-           error_set(c->e, ERROR_INVALID_PARAM, "External staff need an end date.");
+           error_set_parameter(c->e, ERROR_INVALID_PARAM, "end", "External staff need an end date.");
 }
 
 static bool school_is(const struct changing_records *c, school_no school)
@@ -367,10 +371,11 @@ static bool enrollment_fits(const struct changing_records *c, const struct enrol
     if (class->no == 0 || class->ended)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
     if (row->role != ROLE_PUPIL && row->role != ROLE_TEACHER && row->role != ROLE_CLASS_TEACHER)
-        return error_set(c->e, ERROR_INVALID_PARAM, "A class has pupils, teachers and a class teacher.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "role",
+                                   "A class has pupils, teachers and a class teacher.");
     if (row->role == ROLE_CLASS_TEACHER && !class->homeroom)
-        return error_set(c->e, ERROR_INVALID_PARAM, "A subject group has no class teacher.");
-    return row->begin <= row->end || error_set(c->e, ERROR_INVALID_PARAM, "It ends before it begins.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "role", "A subject group has no class teacher.");
+    return row->begin <= row->end || error_set_parameter(c->e, ERROR_INVALID_PARAM, "end", "It ends before it begins.");
 }
 
 bool change_enrollment(struct changing_records *c, const struct enrollment_row *enrollment)
@@ -512,7 +517,7 @@ static class_no class_new(struct changing_records *c, const struct class_row *cl
         return 0;
     if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = class->school}))
         return 0;
-    if (!id_fits(c, class->school, class->sourced_id, classes_by_sourced_id(c->tx->db, row.sourced_id) != 0))
+    if (!id_fits(c, class->school, "class", class->sourced_id, classes_by_sourced_id(c->tx->db, row.sourced_id) != 0))
         return finish(&d, false, "class.create", class->school, NULL, NULL);
     row.no = classes_put(c->tx->db, &row);
     reconcile_school(d.s, class->school);
@@ -529,7 +534,7 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
     if (!name_fits(c, class_->title) || !name_fits(c, class_->grade))
         return 0;
     if (*class_->title == '\0')
-        return error_set(c->e, ERROR_INVALID_PARAM, "A class needs a title.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "title", "A class needs a title.");
     if (class_->no == 0)
         return class_new(c, class_);
     if (!classes_get(c->tx->db, class_->no, &now))
@@ -595,7 +600,7 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
     if (!name_fits(c, school->name))
         return 0;
     if (*school->name == '\0')
-        return error_set(c->e, ERROR_INVALID_PARAM, "A school needs a name.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "name", "A school needs a name.");
     if (!fresh && !schools_get(c->tx->db, school->no, &row))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
     if (fresh)
@@ -710,7 +715,8 @@ bool change_leave_school(struct changing_records *c, user_no user, school_no sch
 static bool account_state_fits(const struct changing_records *c, enum account_state now, enum account_state state)
 {
     if (state != ACCOUNT_ACTIVE && state != ACCOUNT_SUSPENDED && state != ACCOUNT_LOCKED)
-        return error_set(c->e, ERROR_INVALID_PARAM, "The standing can be active, suspended or locked.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "standing",
+                                   "The standing can be active, suspended or locked.");
     if (now == ACCOUNT_LEFT)
         return error_set(c->e, ERROR_USER_DEACTIVATED, NULL);
     return state != ACCOUNT_ACTIVE || now != ACCOUNT_PENDING ||
@@ -752,7 +758,7 @@ bool change_named_member(struct changing_records *c, room_no room, user_no user,
         return false;
     if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {
         reconcile_abandon(d.s);
-        return error_set(c->e, ERROR_INVALID_PARAM, "Only external staff are named for rooms.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "userId", "Only external staff are named for rooms.");
     }
     bool good = named ? named_members_put(c->tx->db, room, user) : named_members_delete(c->tx->db, room, user);
     reconcile_lost(d.s, user);

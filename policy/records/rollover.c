@@ -207,7 +207,8 @@ static bool allowed(struct rollover *ro)
                      ro->c->e))
         return false;
     if (ro->last_grade < 1 || ro->last_grade > 20)
-        return error_set(ro->c->e, ERROR_INVALID_PARAM, "The last grade is a number from 1 to 20.");
+        return error_set_parameter(ro->c->e, ERROR_INVALID_PARAM, "last_grade",
+                                   "The last grade is a number from 1 to 20.");
     /* Two clicks must not promote everybody twice. */
     int64_t last_ms = imports_last_ms(tx->db, ro->source, "year");
     bool lately = last_ms != 0 && tx->now_ms - last_ms < ROLLOVER_AGAIN_DAYS * DAY_MS;

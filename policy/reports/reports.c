@@ -65,7 +65,7 @@ bool report_close(struct changing_records *c, int64_t no, const char *resolution
     if (!open)
         return error_set(c->e, ERROR_CONFLICT, "This report has been closed already.");
     if (resolution == NULL || *resolution == '\0' || strlen(resolution) > REPORT_REASON_MAX)
-        return error_set(c->e, ERROR_INVALID_PARAM, "Say in a few words how it was settled.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "resolution", "Say in a few words how it was settled.");
     return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) &&
             note(c, &kept, resolution)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);

@@ -84,7 +84,7 @@ room_no association_create(struct changing_records *c, school_no school, const c
     struct making m = {c, school};
     user_no service = users_no(c->tx->db, SERVICE_LOCALPART);
     if (!name_valid(name, NAME_BYTES_MAX)) {
-        error_set(c->e, ERROR_INVALID_PARAM, NAME_SENTENCE);
+        error_set_parameter(c->e, ERROR_INVALID_PARAM, "name", NAME_SENTENCE);
         return 0;
     }
     if (!may(c, school))

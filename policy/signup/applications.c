@@ -28,15 +28,19 @@ static bool plain(const char *text, size_t max)
 
 bool applicant_valid(const struct applicant *p, struct error *e)
 {
-    const char *const names[] = {p->given, p->family, p->middle};
+    const struct {
+        const char *parameter, *said;
+    } names[] = {{"given_name", p->given}, {"family_name", p->family}, {"middle_name", p->middle}};
     for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
-        if (*names[i] != '\0' && !name_valid(names[i], PERSON_NAME_MAX))
-            return error_set(e, ERROR_INVALID_PARAM,
-                             "A name is one line of at most 120 bytes that can be seen, without control characters.");
+        if (*names[i].said != '\0' && !name_valid(names[i].said, PERSON_NAME_MAX))
+            return error_set_parameter(
+                e, ERROR_INVALID_PARAM, names[i].parameter,
+                "A name is one line of at most 120 bytes that can be seen, without control characters.");
     if (p->birth != DAY_EVER && (p->birth < BIRTH_FIRST || p->birth > day_of_ms(clock_wall_ms())))
-        return error_set(e, ERROR_INVALID_PARAM, "The birth date is not a day on which anybody was born.");
+        return error_set_parameter(e, ERROR_INVALID_PARAM, "birth_date",
+                                   "The birth date is not a day on which anybody was born.");
     return plain(p->note, APPLICATION_NOTE_MAX) ||
-           error_set(e, ERROR_INVALID_PARAM, "The note is one line of at most 1000 bytes.");
+           error_set_parameter(e, ERROR_INVALID_PARAM, "note", "The note is one line of at most 1000 bytes.");
 }
 
 static const char *either(const char *said, const char *before)
@@ -182,7 +186,8 @@ bool application_person(struct changing_records *c, user_no user, const struct a
     if (known)
         return true;
     if (p->given[0] == '\0' || p->family[0] == '\0')
-        return error_set(c->e, ERROR_MISSING_PARAM, "Given name and family name must be known.");
+        return error_set_parameter(c->e, ERROR_MISSING_PARAM, "given_name",
+                                   "Given name and family name must be known.");
     const struct person_row row = {
         .given = p->given, .family = p->family, .middle = p->middle, .birth = p->birth, .enabled = true};
     return change_person_of_account(c, user, &row, school) != 0;
@@ -249,11 +254,12 @@ static bool approve_children(struct changing_records *c, const struct applicatio
     school_no school;
     class_no class;
     if (approval->n_children == 0)
-        return error_set(c->e, ERROR_MISSING_PARAM, "Say whose guardian this is: children.");
+        return error_set_parameter(c->e, ERROR_MISSING_PARAM, "children", "Say whose guardian this is: children.");
     for (size_t i = 0; i < approval->n_children; ++i) {
         if (!enrollments_place_of_pupil(c->tx->db, approval->children[i], &school, &class) || school != row->school ||
             class != row->class)
-            return error_set(c->e, ERROR_INVALID_PARAM, "The child is not a pupil of the link's class.");
+            return error_set_parameter(c->e, ERROR_INVALID_PARAM, "children",
+                                       "The child is not a pupil of the link's class.");
         if (!still_eligible(c, row, approval->children[i], approval) ||
             !change_guardianship(c, approval->children[i], row->user))
             return false;
@@ -364,11 +370,12 @@ bool application_refuse(struct changing_records *c, application_no no, const cha
     struct application_row row = {0};
     bool done = open_one(c, no, &row);
     const struct subject subject = of_application(&row);
-    done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
-           change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
-           (plain(reason, APPLICATION_NOTE_MAX) ||
-            error_set(c->e, ERROR_INVALID_PARAM, "The reason is one line of at most 1000 bytes.")) &&
-           decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);
+    done =
+        done && office_act_gate(c, ACT_APPROVE, &subject) &&
+        change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
+        (plain(reason, APPLICATION_NOTE_MAX) ||
+         error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason is one line of at most 1000 bytes.")) &&
+        decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);
     application_finish(&row);
     return done;
 }

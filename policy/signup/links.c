@@ -42,12 +42,14 @@ static bool shape(const struct link_wish *wish, int64_t now_ms, struct link_row 
                              .uses_allowed = wish->uses != 0 ? wish->uses : KINDS[wish->kind].uses};
     int64_t lifetime_ms = wish->lifetime_ms != 0 ? wish->lifetime_ms : KINDS[wish->kind].lifetime_ms;
     if (gives_role && ((unsigned)wish->role & KINDS[wish->kind].roles) == 0)
-        return error_set(e, ERROR_INVALID_PARAM,
-                         "A class link is for a pupil, guardian or teacher, a school link for a teacher or staff.");
+        return error_set_parameter(
+            e, ERROR_INVALID_PARAM, "role",
+            "A class link is for a pupil, guardian or teacher, a school link for a teacher or staff.");
     if (row->uses_allowed < 1 || row->uses_allowed > KINDS[wish->kind].uses_max)
-        return error_set(e, ERROR_INVALID_PARAM, "A link cannot be used that many times.");
+        return error_set_parameter(e, ERROR_INVALID_PARAM, "uses", "A link cannot be used that many times.");
     if (lifetime_ms < LINK_LIFETIME_MIN_MS || lifetime_ms > KINDS[wish->kind].lifetime_max_ms)
-        return error_set(e, ERROR_INVALID_PARAM, "A link cannot last that short or that long.");
+        return error_set_parameter(e, ERROR_INVALID_PARAM, "lifetime_ms",
+                                   "A link cannot last that short or that long.");
     row->expires_ms = now_ms + lifetime_ms;
     return true;
 }

@@ -19,7 +19,7 @@ class Description:
         self.resolver = jsonschema.RefResolver("", self.document)
 
     def faults(self, schema, value):
-        validator = jsonschema.Draft202012Validator(schema, resolver=self.resolver)
+        validator = jsonschema.Draft202012Validator(schema, resolver=self.resolver, format_checker=jsonschema.FormatChecker())
         return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in validator.iter_errors(value)]
 
     def response(self, operation, status):
@@ -40,6 +40,35 @@ class Description:
         schema = response["content"][kind].get("schema")
         return wrong + (self.faults(schema, answer.json) if schema is not None else [])
 
+    def example(self, operation):
+        """The example of its body; {} where there is none."""
+        return self.operations[operation][2].get("requestBody", {}).get("content", {}).get("application/json", {}).get("example", {})
+
+    def says_more(self, operation, parameter):
+        """Whether the parameter's description says in words (x-parta-also) what its schema cannot."""
+        _, _, described = self.operations[operation]
+        content = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        while "$ref" in content:
+            content = self.resolver.resolve(content["$ref"])[1]
+        schemas = [content.get("properties", {}).get(parameter, {})] + [
+            p["schema"] for p in described.get("parameters", []) for p in [self.resolver.resolve(p["$ref"])[1] if "$ref" in p else p]
+            if p["name"] == parameter]
+        return any("x-parta-also" in schema or "x-parta-also" in (self.resolver.resolve(schema["$ref"])[1] if "$ref" in schema else {})
+                   for schema in schemas)
+
+    def parameter_faults(self, operation, place, values):
+        """What of the values, strings as they are sent, is not as described: names and values; place: "path", "query"."""
+        _, _, described = self.operations[operation]
+        parameters = {p["name"]: p for p in (self.resolver.resolve(p["$ref"])[1] if "$ref" in p else p
+                                             for p in described.get("parameters", [])) if p["in"] == place}
+        wrong = [f"{name} is missing" for name, p in parameters.items() if p.get("required") and name not in values]
+        for name, value in values.items():
+            schema = parameters.get(name, {}).get("schema", False)
+            if schema and schema.get("type") in ("integer", "boolean") and re.fullmatch(r"-?\d{1,18}|true|false", value):
+                value = json.loads(value)
+            wrong += [f"{name}: {fault}" for fault in self.faults(schema, value)]
+        return wrong
+
     def body_faults(self, operation, body):
         content = self.operations[operation][2].get("requestBody", {}).get("content", {})
         schema = content.get("application/json", {}).get("schema")
@@ -52,12 +81,24 @@ def without_comments(text):
     return re.sub(rf"({STRING})|/\*.*?\*/|//[^\n]*", lambda m: m.group(1) or " ", text, flags=re.S)
 
 
+def flag_names():
+    """Of the names made of other flags: what they are made of."""
+    return {name: re.findall(r"ROUTE_\w+", of) for file in [*ROOT.glob("policy/**/*.[ch]"), ROOT / "homeserver/http/request.h"]
+            for name, of in re.findall(r"(?:#define )?\b(ROUTE_\w+)(?: =)? \(?(ROUTE_[\w |]+)", file.read_text())}
+
+
+def flags_of(text, names):
+    found = set(re.findall(r"ROUTE_\w+", text))
+    return found.union(*(flags_of(" ".join(names[flag]), names) for flag in found if flag in names))
+
+
 def routes():
     """method, path, flags of every route of the school API, wherever it is"""
+    names = flag_names()
     for file in sorted([*ROOT.glob("policy/**/*.c"), *ROOT.glob("client-api/*.c")]):
         text = without_comments(file.read_text())
         for method, path, flags in re.findall(rf'\{{\s*HTTP_(\w+)\s*,\s*"({PREFIX}/[^"]*)"\s*,\s*\w+\s*,([^,]*),', text):
-            yield method, path[len(PREFIX):], flags
+            yield method, path[len(PREFIX):], flags_of(flags, names)
 
 
 def references(node):
@@ -77,8 +118,23 @@ def check_tables(tap, description):
     tap.ok(not described - set(served), "nothing is described that is not there", *sorted(described - set(served)))
     wrong = [f"{method} {path}" for method, path, operation in description.operations.values()
              if ("application/json" in operation.get("requestBody", {}).get("content", {})) and
-             "ROUTE_" in served.get((method, path), "") and not re.search("ROUTE_BODY|ROUTE_PROOF|ROUTE_[A-Z]*(ANYBODY|PARENT)", served[method, path])]
+             "ROUTE_BODY" not in served.get((method, path), ["ROUTE_BODY"])]
     tap.ok(not wrong, "a route with a described body reads one", *wrong)
+    credentials = {"person": "ROUTE_SESSION", "operator": "ROUTE_OPERATOR", None: "ROUTE_ANONYMOUS"}
+    wrong = []
+    for method, path, operation in description.operations.values():
+        told = {credentials[kind] for needed in operation["security"] for kind in (needed or [None])}
+        taken = served.get((method, path), set()) & set(credentials.values())
+        heard = {"ROUTE_SESSION"} | ({"ROUTE_OPERATOR"} if "ROUTE_PEOPLE" in served.get((method, path), ()) else set())
+        if told - taken - {"ROUTE_ANONYMOUS"} or taken - told - heard:  # who is heard and may not is told so
+            wrong.append(f"{method} {path}: {sorted(told)}, but taken: {sorted(taken)}")
+    tap.ok(not wrong, "who may call is who is heard", *wrong)
+    wrong = [f"{file.relative_to(ROOT)}: {refusal}" for file in sorted(ROOT.glob("policy/**/*.c")) for refusal in
+             re.findall(r"(?:refuse|error_set)\([^,;]*, ERROR_(?:INVALID_PARAM|MISSING_PARAM|BAD_JSON)[^;]*", file.read_text())
+             if "The roster is refused." not in refusal]  # which says what and where in org.parta.problem
+    tap.ok(not wrong, "whatever refuses a parameter names it", *wrong)
+    wrong = [f"{method} {path}" for (method, path), flags in served.items() if "ROUTE_STRICT" not in flags]
+    tap.ok(not wrong, "every route tells of names that it does not know", *wrong)
 
 
 def words(file, pattern):
@@ -126,5 +182,10 @@ def check(tap, description):
     unsaid = [name for name, (_, _, operation) in description.operations.items()
               if not operation.get("summary") or "security" not in operation or not operation.get("tags")]
     tap.ok(not unsaid, "every operation has a summary, a tag and says who may call it", *unsaid)
+    bodies = {name: operation["requestBody"]["content"]["application/json"] for name, (_, _, operation) in description.operations.items()
+              if "application/json" in operation.get("requestBody", {}).get("content", {})}
+    wrong = [f"{name}: {fault}" for name, body in bodies.items()
+             for fault in (description.faults(body["schema"], body["example"]) if "example" in body else ["no example"])]
+    tap.ok(not wrong, "every body has an example, which is as described", *wrong)
     check_words(tap, description)
     check_tables(tap, description)

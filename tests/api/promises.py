@@ -8,24 +8,6 @@ from urllib.parse import quote
 from harness import V3
 from operations import NO_SUCH
 
-# A body that would be taken, by operation; {} otherwise.
-BODIES = {
-    "createSchool": {"name": "Школа"}, "changeSchool": {"name": "Школа"}, "createClass": {"school": "s1", "title": "9Я"},
-    "changeClass": {"title": "9Я"}, "enroll": {"user_id": NO_SUCH["userId"], "role": "pupil"},
-    "createPerson": {"school": "s1", "role": "staff", "given_name": "А", "family_name": "Б"},
-    "changePerson": {"given_name": "А", "family_name": "Б"}, "giveRole": {"school": "s1", "role": "staff"},
-    "changeStanding": {"standing": "suspended"}, "takeOutOfSchool": {"school": "s1"},
-    "createGuardianship": {"child": NO_SUCH["userId"], "guardian": NO_SUCH["userId"]},
-    "changeRoomOwner": {"user_id": NO_SUCH["userId"]}, "createAssociation": {"school": "s1", "name": "А"},
-    "agreeToAssociation": {"school": "s1", "code": "x"}, "createAssociationCode": {"school": "s1"},
-    "leaveAssociation": {"school": "s1"}, "setPolicy": {"document": {}, "reason": "Проверка доступа"},
-    "setServerPolicy": {"document": {}, "reason": "Проверка доступа"}, "closeReport": {"resolution": "да"},
-    "createOperator": {"name": "sweep", "scopes": ["read"]}, "explain": {"act": "name"},
-    "createLink": {"kind": "school", "school": "s1", "role": "staff"}, "apply": {"token": "x", "bind_to": NO_SUCH["userId"]},
-    "lookAtLink": {"token": "x"}, "signUp": {"token": "x", "password": "Correct-Horse-7-Battery", "given_name": "А", "family_name": "Б"},
-    "submitCode": {"client_secret": "abc", "token": "1"}, "getVerification": {"client_secret": "abc"},
-    "lookAtGuardianLink": {"token": "x"}, "confirmAsGuardian": {"token": "x"}, "leaveSchool": {"school": "s-none"},
-}
 QUERIES = {"listPeople": {"school": "s1"}, "listRooms": {"school": "s1"}, "listGuardianships": {"school": "s1"}, "listAudit": {"school": "s1"},
            "exportAudit": {"school": "s1"}, "getAuditHead": {"school": "s1"}, "listAssociations": {"school": "s1"}}
 DANGEROUS = {"eraseMe", "takeBackSignUp"}  # they would succeed: for oneself
@@ -36,7 +18,7 @@ def attempt(office, who, operation, known=None):
     method, template, description = office.description.operations[operation]
     path = {name: (known or {}).get(name, NO_SUCH[name]) for name in re.findall(r"\{(\w+)\}", template)}
     content = description.get("requestBody", {}).get("content", {})
-    body = b"PK" if "application/zip" in content else BODIES.get(operation, {}) if content else None
+    body = b"PK" if "application/zip" in content else office.description.example(operation) if content else None
     headers = {"If-Match": '"1"'} if decides(description) else None
     return office.call(who, operation, QUERIES.get(operation), body, headers, **path)
 
@@ -116,8 +98,8 @@ def unknown(tap, office):
             wrong.append(f"{name}: {there} but {absent}")
     tap.ok(not wrong, "A1: nor does a filter tell", *wrong)
     wrong = []
-    for operation, body in (("createPerson", BODIES["createPerson"]), ("createClass", BODIES["createClass"]), ("createLink", BODIES["createLink"]),
-                            ("createAssociation", BODIES["createAssociation"]), ("explain", {"act": "policy", "school": "s1"})):
+    for operation, body in (*((name, office.description.example(name)) for name in ("createPerson", "createClass", "createLink", "createAssociation")),
+                            ("explain", {"act": "policy", "school": "s1"})):
         there, absent = (office.call(office.outsider, operation, None, {**body, "school": school}) for school in ("s1", "s-none"))
         if (there.status, there.bytes) != (absent.status, absent.bytes) or there.status != 404:
             wrong.append(f"{operation}: {there} but {absent}")
@@ -220,7 +202,7 @@ def decisions(tap, office):
     tap.ok(deciding == named and len(deciding) >= 5, "every decision needs the version that was shown", deciding ^ named)
     for name in sorted(deciding):
         path = {key: NO_SUCH[key] for key in re.findall(r"\{(\w+)\}", operations[name][1])}
-        body = {**BODIES.get(name, {}), **({"bind_to": office.admin.user_id} if name == "confirmAsGuardian" else {})}
+        body = {**office.description.example(name), **({"bind_to": office.admin.user_id} if name == "confirmAsGuardian" else {})}
         answers = [office.call(office.admin, name, body=body, headers=headers, **path) for headers in (None, {"If-Match": "*"})]
         tap.ok(all(a.status == 428 and a.errcode == "ORG.PARTA_VERSION_NEEDED" for a in answers), f"{name} without it: 428", *answers)
     office.same_as_described("such answers are as described")
@@ -244,10 +226,9 @@ def pages(tap, office):
     got = [p["user_id"] for p in office.pages(admin, "listPeople", 9, {"school": "s1"},
                                               between=lambda: office.ok(admin, "createPerson", body=new_staff(next(names))))]
     tap.ok(len(got) == len(set(got)) and before <= set(got), "while people are added, nobody is missing or there twice", len(got), len(before))
-    for query in ({"limit": "0"}, {"limit": "x"}, {"from": "-1"}, {"from": "x"}):
+    for query in ({"limit": "0"}, {"limit": "x"}, {"limit": "501"}, {"limit": "99999999999999999999"}, {"from": "-1"}, {"from": "x"}):
         answer = office.call(op, "listSchools", query)
-        tap.ok(answer.status == 400, f"{query} is refused", answer)
-    tap.ok(office.call(op, "listSchools", {"limit": "100000"}).status == 200, "a large limit counts as the largest")
+        tap.ok(answer.status == 400 and answer.json["org.parta.parameter"] in query, f"{query} is refused, by its name", answer)
     office.same_as_described("pages are as described")
 
 
@@ -286,7 +267,7 @@ def weird(tap, office):
         path = {key: known.get(key, NO_SUCH[key]) for key in re.findall(r"\{(\w+)\}", template)}
         for key in content["application/json"]["schema"]["properties"]:
             for value in values:
-                body = {**BODIES.get(name, {}), key: value}
+                body = {**office.description.example(name), key: value}
                 if not office.description.body_faults(name, body):
                     continue
                 calls += 1
