@@ -95,7 +95,7 @@ struct step {
 struct target {
     stream_pos pos;
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
-    char *redacted;                    /* heap: what is left of the content */
+    char *content, *redacted;          /* heap: what it says, and what is left of that */
     char *relates_to;                  /* heap; NULL: to nothing */
 };
 
@@ -104,6 +104,7 @@ static void target_finish(struct target *target)
     free(target->event_id);
     free(target->type);
     free(target->state_key);
+    free(target->content);
     free(target->redacted);
     free(target->relates_to);
 }
@@ -185,6 +186,7 @@ static bool target_from(struct target *out, struct tx *tx, const struct room *ro
             .event_id = xstrdup(row->event_id),
             .type = xstrdup(row->type),
             .state_key = copy_of(row->state_key),
+            .content = xstrdup(row->content),
             .redacted = text_take(&left),
             .relates_to = copy_of(json_get_string(json_get_object(content, "m.relates_to"), "event_id")),
         };
@@ -244,6 +246,35 @@ static bool empty_row(struct room *room, struct tx *tx, const struct target *tar
     return events_redact(tx, target->pos, target->pos, target->redacted);
 }
 
+/* The room that replaced this one, with the position of the event that carried the target's words over: an upgrade
+ * sends state anew, in the name of whoever upgrades. NULL: there is none. */
+static struct room *carried_to(struct room *room, struct tx *tx, const struct target *target, stream_pos *pos)
+{
+    const char *content, *next_id = room_state_string(room, tx, "m.room.tombstone", "replacement_room");
+    struct room *next = next_id != NULL ? room_open(room->rooms, tx, rooms_by_id(tx->db, next_id)) : NULL;
+    if (next == NULL || next == room)
+        return NULL;
+    struct stmt *q = events_state_history(tx->db, next->no, target->type, target->state_key);
+    bool same = events_state_history_next(q, pos, &content) && strcmp(content, target->content) == 0;
+    stmt_end(q);
+    return same ? next : NULL;
+}
+
+static bool empty_carried(struct room *room, struct tx *tx, const struct target *target)
+{
+    stream_pos pos;
+    bool done = true;
+    while (done && target->state_key != NULL && (room = carried_to(room, tx, target, &pos)) != NULL) {
+        struct text left = TEXT_INIT;
+        redact_add_content(&left, room->version, target->type, target->content, strlen(target->content));
+        room_touch(room, tx);
+        room_forget_state(room, target->type, target->state_key);
+        done = events_redact(tx, pos, pos, left.data);
+        text_finish(&left);
+    }
+    return done;
+}
+
 static bool erase_events(struct tx *tx, struct step *step, struct erasure_row *at)
 {
     struct target targets[AT_ONCE];
@@ -256,7 +287,7 @@ static bool erase_events(struct tx *tx, struct step *step, struct erasure_row *a
         room_touch(room, tx);
     for (size_t i = 0; i < n; ++i) {
         bool spoken = joined && take_back(room, tx, at->user, &targets[i]);
-        done = done && (spoken || empty_row(room, tx, &targets[i])) &&
+        done = done && (spoken || empty_row(room, tx, &targets[i])) && empty_carried(room, tx, &targets[i]) &&
                (targets[i].relates_to == NULL || relations_delete(tx, targets[i].relates_to, targets[i].pos));
         target_finish(&targets[i]);
     }

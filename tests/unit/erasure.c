@@ -428,6 +428,46 @@ static void state_that_says_nothing_stays(void **state)
     json_decref(encryption);
 }
 
+/* An upgrade sends the room's state anew, in the name of whoever upgrades it: the words are still whose they were. */
+static void what_an_upgrade_carried_goes(void **state)
+{
+    struct world *w = *state;
+    struct error e = {0};
+    assert_true(fixture_send(&w->f, w->room, w->boris, "m.room.power_levels", "", "{\"state_default\":0,\"users\":{}}",
+                             NULL, NULL, &e));
+    assert_true(
+        fixture_send(&w->f, w->room, w->anna, "m.room.topic", "", "{\"topic\":\"zq-topic-qz\"}", NULL, NULL, &e));
+    assert_true(
+        fixture_send(&w->f, w->room, w->boris, "m.room.name", "", "{\"name\":\"zz of boris\"}", NULL, NULL, &e));
+    room_no next = fixture_upgrade(&w->f, w->room, w->boris, "11", NULL, &e);
+    room_no last = next != 0 ? fixture_upgrade(&w->f, next, w->boris, "12", NULL, &e) : 0;
+    assert_true(last != 0);
+    json_t *topic = fixture_content(&w->f, last, "m.room.topic", "");
+    assert_string_equal(json_string_value(json_object_get(topic, "topic")), "zq-topic-qz");
+    json_decref(topic);
+    erase(w);
+    topic = fixture_content(&w->f, last, "m.room.topic", "");
+    assert_int_equal(json_object_size(topic), 0);
+    json_decref(topic);
+    scrub(w);
+    assert_int_equal(found(w, "zq-topic-qz"), 0);
+    assert_true(found(w, "zz of boris") > 0);
+}
+
+/* A large database waits for the night; its log is emptied at once. */
+static void a_large_database_is_not_written_anew_by_day(void **state)
+{
+    struct world *w = *state;
+    struct error e = {0};
+    bool whole = true;
+    db_close(w->f.db);
+    assert_true(writer_scrub(w->f.writer, 4096, &whole, &e));
+    assert_false(whole);
+    assert_true(writer_scrub(w->f.writer, INT64_MAX, &whole, &e));
+    assert_true(whole);
+    w->f.db = db_open(w->f.path, DB_READ, NULL);
+}
+
 /* Rows move between pages as others come and go, and leave copies behind where nobody looks. */
 static void not_even_in_free_space(void **state)
 {
@@ -479,6 +519,8 @@ int main(void)
         TEST(state_that_says_nothing_stays),
         TEST(not_even_in_free_space),
         TEST(the_files_are_tried_again),
+        TEST(what_an_upgrade_carried_goes),
+        TEST(a_large_database_is_not_written_anew_by_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

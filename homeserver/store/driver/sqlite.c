@@ -117,12 +117,18 @@ static bool rebuild(struct db *db)
     return done;
 }
 
+static bool empty_log(struct db *db)
+{
+    return sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
+}
+
 bool db_scrub(struct db *db, int64_t at_most_bytes, bool *whole)
 {
     int64_t bytes = db_int(db, &SCHEMA, PAGE_COUNT, 0, "") * db_int(db, &SCHEMA, PAGE_SIZE, 0, "");
-    *whole = bytes <= at_most_bytes && rebuild(db);
     sqlite3_busy_timeout(db->raw, SCRUB_PATIENCE_MS);
-    bool emptied = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
+    bool emptied = empty_log(db); /* first: a reader that holds the log would have all be written in vain */
+    *whole = emptied && bytes <= at_most_bytes && rebuild(db);
+    emptied = emptied && (!*whole || empty_log(db));
     sqlite3_busy_timeout(db->raw, PATIENCE_MS);
     *whole = *whole && emptied;
     return emptied;
