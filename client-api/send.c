@@ -2,7 +2,8 @@
  *
  * In a school's quiet hours (F3) the reply may carry "org.parta.notice": {"rule", "held", "ru", "en"}: a sentence for
  * the sender. Held: event_id is a placeholder ("$held…"), the message is delivered when quiet hours are over, with the
- * same transaction id, so that the sender's client knows it by its echo. */
+ * same transaction id, so that the sender's client knows it by its echo; the placeholder goes on being good for edits,
+ * reactions, replies and redactions (rooms/events/held_ids.h). */
 #include <string.h>
 
 #include "client-api/routes.h"
@@ -30,12 +31,8 @@ static bool sent_before(struct sending *s, struct tx *tx, const struct room *roo
     if (d->txn_id == NULL)
         return false;
     stream_pos pos = transactions_find(tx->db, d->device, room->no, d->about, d->txn_id);
-    if (pos == 0) { /* unless it waits for the end of quiet hours (F3) */
-        int64_t no = delayed_messages_find(tx->db, d->device, room->no, d->about, d->txn_id);
-        if (no != 0)
-            delayed_message_placeholder(no, s->out.event_id);
-        return no != 0;
-    }
+    if (pos == 0) /* unless it waits for the end of quiet hours (F3) */
+        return delayed_messages_find(tx->db, d->device, room->no, d->about, d->txn_id, s->out.event_id);
     struct stmt *q = events_by_pos(tx->db, pos);
     bool found = events_next(q, &row);
     if (found)

@@ -215,7 +215,8 @@ static bool start_post(struct app *app)
 static enum job_outcome run_delayed_messages(void *arg, const _Atomic bool *stop)
 {
     const struct server *s = arg;
-    delayed_messages_deliver(s->writer, s->rooms, clock_wall_ms(), stop);
+    const struct held_dropped dropped = {s->rooms, documents_tell_dropped};
+    delayed_messages_deliver(s->writer, s->rooms, &dropped, clock_wall_ms(), stop);
     return JOB_DONE;
 }
 

@@ -1,5 +1,6 @@
 #include "homeserver/jobs/prune.h"
 
+#include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/school/idempotency.h"
 #include "homeserver/store/driver/writer.h"
@@ -19,9 +20,15 @@ static bool forget_idempotency(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
+static bool forget_held(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = delayed_messages_prune(tx, tx->now_ms - PRUNE_HELD_MS, AT_ONCE);
+    return true;
+}
+
 int64_t prune_run(struct writer *writer, bool *more)
 {
-    static writer_job *const JOBS[] = {forget_transactions, forget_idempotency};
+    static writer_job *const JOBS[] = {forget_transactions, forget_idempotency, forget_held};
     struct error e;
     int64_t forgotten = 0;
     bool left = false;

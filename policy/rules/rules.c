@@ -636,16 +636,11 @@ static bool not_theirs(const struct rule_facts *f)
 
 /* --- F3 --- */
 
-/* Somebody of the other side is asked in. */
-static bool asks_other_side(const struct rule_facts *f)
-{
-    bool staff = (f->actor.roles & ROLES_STAFF) != 0;
-    return f->act == ACT_INVITE && (f->target.roles & (staff ? ROLES_FAMILY : ROLES_STAFF)) != 0;
-}
-
 /* Whether both staff and families read what is written here. */
 static bool reaches_other_side(const struct rule_facts *f)
 {
+    bool staff = (f->actor.roles & ROLES_STAFF) != 0;
+    bool asks_in = f->act == ACT_INVITE && (f->target.roles & (staff ? ROLES_FAMILY : ROLES_STAFF)) != 0;
     switch (f->room.kind) {
     case ROOM_CLASS:
     case ROOM_GUARDIANS:
@@ -656,7 +651,7 @@ static bool reaches_other_side(const struct rule_facts *f)
     case ROOM_CLUB:
         if (f->pair.two)
             return f->pair.staff_to_family;
-        return asks_other_side(f) || ((f->actor.roles & ROLES_STAFF) != 0 ? f->room.has_family : f->room.has_staff);
+        return asks_in || (staff ? f->room.has_family : f->room.has_staff);
     default: return false;
     }
 }

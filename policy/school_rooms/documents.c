@@ -1,8 +1,13 @@
 #include "policy/school_rooms/documents.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/rooms/events/append.h"
+#include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/school_rooms.h"
@@ -51,4 +56,33 @@ bool documents_ensure(void *arg, struct tx *tx, user_no user, struct error *e)
     struct membership_act join = {.act = ACT_JOIN, .actor = service, .target = user};
     struct appended out;
     return room != NULL && membership_act(room, tx, &join, &out, e);
+}
+
+static json_t *dropped_notice(const struct delayed_message *row, const struct error *why)
+{
+    struct text body = TEXT_INIT;
+    text_adds(&body, "Ваше сообщение, которое ждало конца тихих часов, не доставлено. ");
+    text_adds(&body, error_sentence(why));
+    text_adds(&body, "\nYour message, which waited for the end of quiet hours, has not been delivered. ");
+    text_adds(&body, why->translation != NULL ? why->translation : error_sentence(why));
+    json_t *content =
+        json_pack("{s:s, s:s, s:{}, s:{s:s, s:I}}", "msgtype", "m.notice", "body", body.data, "m.mentions",
+                  "org.parta.dropped", "held", row->placeholder, "sent_ts", (json_int_t)row->created_ms);
+    text_finish(&body);
+    return content;
+}
+
+void documents_tell_dropped(void *arg, struct tx *tx, const struct delayed_message *row, const struct error *why)
+{
+    struct error e;
+    struct appended out;
+    struct rooms *rooms = arg;
+    room_no no = rooms_owned(tx->db, row->sender, room_kind_name(ROOM_DOCUMENTS));
+    bool there = no != 0 && memberships_of(tx->db, no, row->sender) == MEMBERSHIP_JOIN;
+    struct room *room = there ? room_open(rooms, tx, no) : NULL;
+    json_t *content = dropped_notice(row, why);
+    struct draft draft = {.sender = users_no(tx->db, SERVICE_LOCALPART), .type = "m.room.message", .content = content};
+    if (room == NULL || !append_event(room, tx, &draft, &out, &e))
+        log_info("documents", "the sender of a dropped message is not told");
+    json_decref(content);
 }

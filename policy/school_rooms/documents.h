@@ -8,11 +8,18 @@
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 
+struct delayed_message;
 struct rooms;
 struct tx;
 
 /* Inside a job: makes the room unless it is there, or the person has none to get. rooms: struct rooms; void, because it
  * is wired as the accounts' hook signed_in. false: *e. */
 bool documents_ensure(void *rooms, struct tx *tx, user_no user, struct error *e);
+
+/* F3: tells somebody in this room, in the service user's name and as a notice, that a message of theirs is not
+ * delivered after all, why, and what it said. Every client shows it, it reaches nobody else, and needs no room that
+ * nobody knows yet; the specification's server notices would be such a room for each person. Wired as held_dropped.tell
+ * (homeserver/rooms/events/delayed_messages.h); rooms: struct rooms. Logs if they have no such room. */
+void documents_tell_dropped(void *rooms, struct tx *tx, const struct delayed_message *row, const struct error *why);
 
 #endif

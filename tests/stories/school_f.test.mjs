@@ -1,8 +1,8 @@
 // F: who may talk to whom, when, and what becomes of reports. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { inRoom, seen, text } from "./harness.mjs";
-import { HERE, V3, World, outcome, q, refused } from "./world.mjs";
+import { inRoom, seen, text, until } from "./harness.mjs";
+import { HERE, SERVICE, V3, World, outcome, q, refused } from "./world.mjs";
 
 let w, pupil, mate, teacher, subjectTeacher, head, parent, child, otherParent, strangerPupil, classRoom;
 const CLASS = "s1-c003"; // 8А
@@ -219,7 +219,6 @@ function waysToSpeak(who, other, room, reaction, club) {
         ["an invite into a named room", membership("invite", club, { user_id: other.getUserId() }), false],
         ["a new direct chat with a topic", create({ is_direct: true, topic: "слова" }), false],
         ["a new room with a name", create({ name: "слова" }), false],
-        ["leaving with a reason", membership("leave", room, { reason: "слова" }), false],
     ];
 }
 
@@ -243,7 +242,13 @@ test("F3: no act carries words to the other side in quiet hours; what says nothi
             await teacher.redactEvent(room_id, (await teacher.sendEvent(room_id, "m.reaction", heart)).event_id);
             await teacher.sendEvent(room_id, "m.call.hangup", { call_id: "c1", version: 0, reason: "user_hangup" });
             await teacher.sendReadReceipt({ getRoomId: () => room_id, getId: () => event_id, threadRootId: undefined });
-            await teacher.leave((await w.directWith(teacher, parent)).room_id);
+            const bare = (await w.directWith(teacher, parent)).room_id;
+            await w.server.request("POST", `${V3}/rooms/${q(bare)}/leave`, {
+                token: teacher.getAccessToken(),
+                body: { reason: "слова" },
+            });
+            const left = await teacher.getStateEvent(bare, "m.room.member", teacher.getUserId());
+            assert.deepEqual([left.membership, left.reason], ["leave", undefined], "one goes, without words");
         });
     await w.withPolicy({ ...allDay("warn"), polls: ["teacher", "class_teacher"] }, async () => {
         const answer = await w.server.request("PUT", `${V3}/rooms/${q(room_id)}/state/m.room.topic`, {
@@ -271,6 +276,52 @@ test("F3: delayed messages come when quiet hours end, once, with the sender's tr
     await w.live(parent);
     await seen(parent, room_id, (e) => e.getContent().body === "утром увидите", "the held message");
     assert.deepEqual((await w.read(parent, room_id)).filter((body) => body === "утром увидите").length, 1);
+});
+
+test("F3: a held message is taken back, edited and reacted to by the id that was told, and a drop is told", async () => {
+    const { room_id } = await w.directWith(subjectTeacher, parent);
+    await parent.joinRoom(room_id);
+    const put = (document) => w.do(w.operator, "PUT", `/schools/${HERE}/policy`, { document, reason: "A story wants it so" });
+    await put(allDay("delay"));
+    const [first, second, third, fourth] = await Promise.all(
+        ["не то", "вот так", "останется", "не дойдёт"].map(async (body, i) => (await raw(subjectTeacher, room_id, body, `told${i}`)).body.event_id),
+    );
+    const related = (event_id, more) => ({ "m.relates_to": { event_id, ...more } });
+    await subjectTeacher.redactEvent(room_id, first, undefined, { reason: "передумала" });
+    await subjectTeacher.redactEvent(room_id, first);
+    const edit = { ...text("* вот эдак"), "m.new_content": text("вот эдак"), ...related(second, { rel_type: "m.replace" }) };
+    await subjectTeacher.sendMessage(room_id, edit);
+    await subjectTeacher.sendEvent(room_id, "m.reaction", related(third, { rel_type: "m.annotation", key: "👍" }));
+    await refused(parent.redactEvent(room_id, second)); // nobody else knows it, or learns of it
+    await put({});
+    await w.meanwhile([
+        "UPDATE held_messages SET due_ms = 1 WHERE state = 'waiting' AND content NOT LIKE '%не дойдёт%'",
+    ]);
+    await w.live(parent);
+    await seen(parent, room_id, (e) => e.getContent().body === "останется", "the held messages");
+    const { chunk } = await until(async () => {
+        const page = await parent.createMessagesRequest(room_id, null, 100, "b");
+        return page.chunk.some((e) => e.type === "m.reaction") && page;
+    }, "the reaction");
+    assert.ok(!JSON.stringify(chunk).includes("$held") && !JSON.stringify(chunk).includes("не то"));
+    const of = (body) => chunk.find((e) => e.content.body === body);
+    assert.equal(chunk.find((e) => e.type === "m.reaction").content["m.relates_to"].event_id, of("останется").event_id);
+    assert.equal(of("* вот эдак").content["m.relates_to"].event_id, of("вот так").event_id);
+    await subjectTeacher.redactEvent(room_id, third); // by the old name, when it has been delivered
+    assert.ok(!(await w.read(parent, room_id)).includes("останется"));
+    await put(allDay("refuse")); // the school has decided otherwise since
+    await w.meanwhile(["UPDATE held_messages SET due_ms = 1 WHERE state = 'waiting'"]);
+    const notice = await until(async () => {
+        for (const room of (await subjectTeacher.getJoinedRooms()).joined_rooms) {
+            const page = (await subjectTeacher.createMessagesRequest(room, null, 50, "b")).chunk;
+            const found = page.find((e) => e.content["org.parta.dropped"]?.held === fourth);
+            if (found) return found;
+        }
+    }, "a word on what was dropped");
+    await put({});
+    assert.deepEqual([notice.sender, notice.content.msgtype], [SERVICE, "m.notice"]);
+    assert.ok(notice.content.body.includes("Сейчас тихие часы"));
+    assert.ok(!(await w.read(parent, room_id)).includes("не дойдёт"));
 });
 
 test("F4: polls are started by role; everybody votes", async () => {

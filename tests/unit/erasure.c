@@ -80,6 +80,9 @@ static const struct column {
     {"events", "reference_hash", HASH},
     {"filters", "definition", NULL, "INSERT INTO filters VALUES (%2$lld, 1, '{\"not_senders\":[\"%1$s\"]}')"},
     {"guardianships", "source", ID},
+    {"held_messages", "placeholder", ID},
+    {"held_messages", "state", ID},
+    {"held_messages", "event_id", ID},
     {"held_messages", "txn_id", NULL,
      "INSERT INTO held_messages (room_no, sender, txn_id, type, content, due_ms, created_ms) VALUES"
      " (%3$lld, %2$lld, '%1$s', 'm.room.message', '{}', 9999999999999, 0)"},

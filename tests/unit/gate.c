@@ -554,13 +554,13 @@ static void what_is_held_is_delivered_once_when_it_is_due(void **state)
     int64_t later = clock_wall_ms() + INT64_C(3) * 3600 * 1000;
     make_it_quiet(QUIET_DELAY);
     assert_true(says(room, T1, &out, &e));
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms(), NULL), 0); /* not yet */
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL),
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, clock_wall_ms(), NULL), 0); /* not yet */
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, later, NULL),
                      0); /* still quiet by the clock: held anew */
     assert_int_not_equal(delayed_messages_last(s.f.db), 0);
     make_it_quiet(QUIET_OFF);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL), 1);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, later, NULL), 0);
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, later, NULL), 1);
+    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, later, NULL), 0);
     assert_int_equal(messages(room), 1);
 }
 
@@ -574,10 +574,183 @@ static void what_is_held_passes_the_gate_again(void **state)
     assert_true(says(room, T1, &out, &e));
     assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
     make_it_quiet(QUIET_OFF);
-    assert_int_equal(delayed_messages_deliver(s.f.writer, s.f.rooms, clock_wall_ms() + INT64_C(3) * 3600 * 1000, NULL),
-                     0);
+    assert_int_equal(
+        delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, clock_wall_ms() + INT64_C(3) * 3600 * 1000, NULL), 0);
     assert_int_equal(delayed_messages_last(s.f.db), 0);
     assert_int_equal(messages(room), 0);
+}
+
+/* --- A placeholder is as good as an id: every operation, on every fate of what it names --- */
+
+enum fate {
+    WAITS,
+    DELIVERED,
+    TAKEN_BACK,
+    DROPPED,
+    NEVER_WAS,
+    ANOTHERS,
+    FATES
+}; /* the last two wait as something else */
+
+static const struct {
+    const char *type, *state_key, *content; /* %s: the placeholder */
+    bool redacts;
+} OPERATIONS[] = {
+    {"m.room.redaction", NULL, "{}", .redacts = true},
+    {"m.room.redaction", NULL, "{\"redacts\":\"%s\",\"reason\":\"r\"}", .redacts = true},
+    {"m.room.message", NULL,
+     "{\"body\":\"* y\",\"msgtype\":\"m.text\",\"m.new_content\":{\"body\":\"y\",\"msgtype\":\"m.text\"},"
+     "\"m.relates_to\":{\"rel_type\":\"m.replace\",\"event_id\":\"%s\"}}"},
+    {"m.reaction", NULL,
+     "{\"m.relates_to\":{\"rel_type\":\"m.annotation\",\"event_id\":\"%s\",\"key\":\"\xf0\x9f\x91\x8d\"}}"},
+    {"m.room.message", NULL,
+     "{\"body\":\"z\",\"msgtype\":\"m.text\",\"m.relates_to\":{\"m.in_reply_to\":{\"event_id\":\"%s\"}}}"},
+    {"m.room.message", NULL,
+     "{\"body\":\"t\",\"msgtype\":\"m.text\",\"m.relates_to\":{\"rel_type\":\"m.thread\",\"event_id\":\"%s\"}}"},
+    {"m.room.pinned_events", "", "{\"pinned\":[\"%s\"]}"},
+};
+
+static bool operate(room_no room, size_t i, const char *id, struct appended *out, struct error *e)
+{
+    char content[512];
+    snprintf(content, sizeof content, OPERATIONS[i].content, id);
+    return fixture_send(&s.f, room, s.them[T1], OPERATIONS[i].type, OPERATIONS[i].state_key, content,
+                        OPERATIONS[i].redacts ? id : NULL, out, e);
+}
+
+enum { POINTING, RELATED };
+
+static int64_t count_of(int what, room_no room)
+{
+    static const struct statement TEXTS[] = {
+        [POINTING] =
+            "SELECT COUNT(*) FROM events WHERE room_no = $1 AND (content LIKE '%\"$held%' OR redacts LIKE '$held%')",
+        [RELATED] = "SELECT COUNT(*) FROM relations r JOIN events e ON e.event_id = r.target_id WHERE e.room_no = $1",
+    };
+    static const struct statements ASK = {"test_gate", TEXTS, 2};
+    return db_int(s.f.db, &ASK, what, -1, "i", room);
+}
+
+static int deliver_all(void)
+{
+    return delayed_messages_deliver(s.f.writer, s.f.rooms, NULL, clock_wall_ms() + INT64_C(9) * 3600 * 1000, NULL);
+}
+
+/* Holds a message of that fate, and answers its placeholder. */
+static void hold_one(room_no room, enum fate fate, char placeholder[ID_BYTES_MAX + 1])
+{
+    struct error e;
+    struct appended out;
+    make_it_quiet(QUIET_DELAY);
+    assert_true(says(room, fate == ANOTHERS ? G1 : T1, &out, &e));
+    assert_int_equal(out.pos, 0);
+    strcpy(placeholder, out.event_id);
+    if (fate == TAKEN_BACK)
+        assert_true(operate(room, 0, placeholder, &out, &e));
+    if (fate == DROPPED)
+        assert_true(fixture_member(&s.f, room, ACT_LEAVE, s.them[T1], s.them[T1], &e));
+    make_it_quiet(QUIET_OFF);
+    if (fate == DELIVERED || fate == DROPPED || fate == TAKEN_BACK)
+        assert_int_equal(deliver_all(), fate == DELIVERED);
+    if (fate == DROPPED) {
+        assert_true(fixture_member(&s.f, room, ACT_INVITE, s.them[G1], s.them[T1], &e));
+        assert_true(fixture_member(&s.f, room, ACT_JOIN, s.them[T1], s.them[T1], &e));
+    }
+    if (fate == NEVER_WAS)
+        strcpy(placeholder, "$heldAAAAAAAAAAAAAAAAAAAAAAAA");
+}
+
+static void a_placeholder_is_as_good_as_an_id(void **state)
+{
+    for (int fate = WAITS; fate < FATES; ++fate)
+        for (size_t i = 0; i < sizeof OPERATIONS / sizeof *OPERATIONS; ++i) {
+            struct error e = {0};
+            struct appended out = {0};
+            char placeholder[ID_BYTES_MAX + 1];
+            room_no room = chat(T1, G1);
+            hold_one(room, (enum fate)fate, placeholder);
+            int64_t before = messages(room), related = count_of(RELATED, room);
+            bool done = operate(room, i, placeholder, &out, &e), redacts = OPERATIONS[i].redacts;
+            bool good = fate == DELIVERED || (fate == WAITS && OPERATIONS[i].state_key == NULL) ||
+                        ((fate == TAKEN_BACK || fate == DROPPED) && redacts);
+            if (done != good)
+                fail_msg("fate %d, operation %zu: %s", fate, i, done ? "taken" : error_sentence(&e));
+            assert_true(done || e.code == ERROR_NOT_FOUND);
+            assert_int_equal(done && out.pos != 0, fate == DELIVERED);
+            if (fate == DELIVERED && !redacts && OPERATIONS[i].state_key == NULL)
+                assert_true(count_of(RELATED, room) > related || strstr(OPERATIONS[i].content, "in_reply") != NULL);
+            deliver_all();
+            assert_int_equal(messages(room) > before, (good && strcmp(OPERATIONS[i].type, "m.room.message") == 0) ||
+                                                          (fate == WAITS && !redacts) || fate >= NEVER_WAS);
+            if (count_of(POINTING, room) != 0)
+                fail_msg("fate %d, operation %zu: an event points to a placeholder", fate, i);
+            assert_int_equal(delayed_messages_last(s.f.db), 0);
+        }
+}
+
+/* What points to a message that is taken back later goes with it; an answer to it comes, and points nowhere. */
+static void what_points_to_a_message_taken_back(void **state)
+{
+    for (size_t i = 2; i < 6; ++i) {
+        struct error e;
+        struct appended out, dependent;
+        room_no room = chat(T1, G1);
+        make_it_quiet(QUIET_DELAY);
+        assert_true(says(room, T1, &out, &e));
+        assert_true(operate(room, i, out.event_id, &dependent, &e));
+        assert_string_not_equal(dependent.event_id, out.event_id);
+        assert_true(operate(room, 0, out.event_id, &dependent, &e));
+        assert_string_equal(dependent.event_id, out.event_id);
+        make_it_quiet(QUIET_OFF);
+        assert_int_equal(deliver_all(), i >= 4);
+        assert_int_equal(count_of(POINTING, room), 0);
+        assert_int_equal(delayed_messages_last(s.f.db), 0);
+    }
+}
+
+static void nobody_holds_more_than_so_many(void **state)
+{
+    struct error e;
+    struct appended out;
+    room_no room = chat(T1, G1);
+    make_it_quiet(QUIET_DELAY);
+    for (int i = 0; i < 500; ++i)
+        assert_true(says(room, T1, &out, &e));
+    assert_false(says(room, T1, &out, &e));
+    assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+    assert_true(says(room, G1, &out, &e));
+}
+
+struct told {
+    int n;
+    char rule[8], placeholder[ID_BYTES_MAX + 1];
+};
+
+static void note_told(void *self, struct tx *tx, const struct delayed_message *row, const struct error *why)
+{
+    struct told *told = self;
+    ++told->n;
+    snprintf(told->rule, sizeof told->rule, "%s", why->rule != NULL ? why->rule : "");
+    strcpy(told->placeholder, row->placeholder);
+}
+
+static void a_drop_is_told(void **state)
+{
+    struct error e;
+    struct appended out, reaction;
+    struct told told = {0};
+    struct held_dropped dropped = {&told, note_told};
+    room_no room = chat(T1, G1);
+    make_it_quiet(QUIET_DELAY);
+    assert_true(says(room, T1, &out, &e));
+    assert_true(operate(room, 3, out.event_id, &reaction, &e));
+    make_it_quiet(QUIET_REFUSE); /* since then the school has decided otherwise */
+    assert_int_equal(
+        delayed_messages_deliver(s.f.writer, s.f.rooms, &dropped, clock_wall_ms() + INT64_C(9) * 3600 * 1000, NULL), 0);
+    assert_int_equal(told.n, 1); /* the reaction goes with it */
+    assert_string_equal(told.rule, "F3");
+    assert_string_equal(told.placeholder, out.event_id);
+    assert_int_equal(delayed_messages_last(s.f.db), 0);
 }
 
 /* Nobody finds out by a held message what they may not send. */
@@ -708,6 +881,10 @@ int main(void)
         CASE(quiet_hours_refuse_hold_or_warn),
         CASE(what_is_held_is_delivered_once_when_it_is_due),
         CASE(what_is_held_passes_the_gate_again),
+        CASE(a_placeholder_is_as_good_as_an_id),
+        CASE(what_points_to_a_message_taken_back),
+        CASE(nobody_holds_more_than_so_many),
+        CASE(a_drop_is_told),
         CASE(who_may_not_send_is_refused_at_once),
         CASE(an_explanation_is_what_happens),
         CASE(the_office_acts_in_its_own_school),

@@ -19,7 +19,9 @@
 struct tx;
 
 struct appended {
-    stream_pos pos; /* 0: held until quiet hours are over (school.md F3), under a placeholder of an id */
+    stream_pos
+        pos; /* 0: held until quiet hours are over (school.md F3), under a placeholder of an id; or a held one was
+                     * taken back, and event_id is its placeholder */
     char event_id[ID_BYTES_MAX + 1];
     struct verdict notice; /* of append_event; with a rule (not ""): VERDICT_HOLD or VERDICT_WARN, to be told (F3) */
 };

@@ -29,6 +29,7 @@ struct draft {
     device_no device;      /* with txn_id: remembers what the transaction did */
     const char *txn_id;    /* NULL: none */
     const char *about;     /* with txn_id: the path's segment before it (store/matrix/events.h) */
+    int64_t held_no;       /* F3: it was held as that, and is to be delivered; 0 otherwise */
     int64_t ts;            /* origin_server_ts asked for by an application service; 0: now */
 };
 

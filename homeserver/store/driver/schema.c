@@ -384,6 +384,17 @@ static const char *const MIGRATIONS[] = {
     "DROP TABLE aliases;"
     "ALTER TABLE aliases_by_room RENAME TO aliases;"
     "CREATE INDEX aliases_room ON aliases (room_no);",
+
+    /* 11: a held message's id, and what became of it (store/matrix/delayed_messages.h) */
+    "ALTER TABLE held_messages ADD COLUMN placeholder TEXT;"
+    "ALTER TABLE held_messages ADD COLUMN state TEXT NOT NULL DEFAULT 'waiting';" /* delivered, taken_back, dropped */
+    "ALTER TABLE held_messages ADD COLUMN event_id TEXT;"                         /* delivered: as which event */
+    "UPDATE held_messages SET placeholder = '$held' || held_no;"
+    "CREATE UNIQUE INDEX held_messages_placeholder ON held_messages (placeholder);"
+    "CREATE INDEX held_messages_transaction ON held_messages (device_no, txn_id);"
+    "CREATE INDEX held_messages_sender ON held_messages (sender, state);"
+    "DROP INDEX held_messages_due;"
+    "CREATE INDEX held_messages_due ON held_messages (state, due_ms);",
 };
 
 int schema_version(void)

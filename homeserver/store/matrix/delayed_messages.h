@@ -1,4 +1,6 @@
-/* Messages that wait for the end of quiet hours (school.md F3). */
+/* Messages that wait for the end of quiet hours (school.md F3), and for some weeks what became of them: their sender
+ * knows them by a placeholder of an event id, "$held…", which is drawn, so that it tells nothing
+ * of how many there are. */
 #ifndef PARTA_STORE_MATRIX_DELAYED_MESSAGES_H
 #define PARTA_STORE_MATRIX_DELAYED_MESSAGES_H
 
@@ -10,8 +12,11 @@
 
 struct tx;
 
+enum held_state { HELD_NONE, HELD_WAITS, HELD_DELIVERED, HELD_TAKEN_BACK, HELD_DROPPED };
+
 struct delayed_message {
     int64_t no;
+    const char *placeholder; /* drawn by delayed_messages_insert */
     room_no room;
     user_no sender;
     device_no device;   /* with txn_id; 0: none, or it has signed out since */
@@ -22,22 +27,41 @@ struct delayed_message {
     int64_t due_ms, created_ms;
 };
 
-void delayed_message_placeholder(int64_t no, char out[ID_BYTES_MAX + 1]); /* "$held12": what its sender is answered */
+/* What became of one. */
+struct held_fate {
+    int64_t no;
+    enum held_state state;
+    int64_t due_ms;
+    char event_id[ID_BYTES_MAX + 1]; /* HELD_DELIVERED: as which event */
+};
 
-/* What that transaction id waits as; 0: nothing. */
-int64_t delayed_messages_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id);
+bool delayed_message_is_placeholder(const char *event_id);
 
-int64_t delayed_messages_last(struct db *db); /* the newest one's number; 0: there is none */
+/* What that transaction id was held as, whatever became of it. false: it was not. */
+bool delayed_messages_find(struct db *db, device_no device, room_no room, const char *about, const char *txn_id,
+                           char placeholder[ID_BYTES_MAX + 1]);
 
-/* The one that has been due for longest, of those up to that number; one row or none, strings
- * borrowed; stmt_end after. */
-struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t last);
+/* false: that person has none of that name in the room; *out is HELD_NONE. */
+bool delayed_messages_by_placeholder(struct db *db, const char *placeholder, room_no room, user_no sender,
+                                     struct held_fate *out);
+
+int64_t delayed_messages_last(struct db *db); /* the newest one's number of those that wait; 0: there is none */
+int64_t delayed_messages_waiting(struct db *db, user_no sender); /* how many of theirs wait */
+
+/* The first that is due, of those behind the one number and up to the other; one row or none, strings borrowed;
+ * stmt_end after. */
+struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t after, int64_t last);
 bool delayed_messages_next(struct stmt *q, struct delayed_message *row);
 
 /* Inside a job. */
-int64_t delayed_messages_insert(struct tx *tx,
-                                const struct delayed_message *row); /* its number; 0: the database failed */
-bool delayed_messages_delete(struct tx *tx, int64_t no);
+bool delayed_messages_insert(struct tx *tx, const struct delayed_message *row, char placeholder[ID_BYTES_MAX + 1]);
+bool delayed_messages_postpone(struct tx *tx, int64_t no, int64_t due_ms);
+
+/* Its content goes; state is one of the last three. event_id: HELD_DELIVERED; NULL otherwise. */
+bool delayed_messages_finish(struct tx *tx, int64_t no, enum held_state state, const char *event_id);
 bool delayed_messages_forget(struct tx *tx, user_no sender); /* an erasure (G4) */
+
+/* Forgets what became of those that were due before that time; at most limit rows. Returns how many. */
+int delayed_messages_prune(struct tx *tx, int64_t before_ms, int64_t limit);
 
 #endif
