@@ -211,13 +211,11 @@ const char *column_fault(const struct column *column, enum oneroster version, co
     return NULL;
 }
 
-enum row_status row_status(const char *word, enum oneroster version, bool delta)
+enum row_status row_status(const char *word, bool delta)
 {
     if (word_is(word, "active") || (*word == '\0' && !delta))
         return ROW_THERE;
-    if (word_is(word, "inactive") && (version == ONEROSTER_1_1 || !delta))
-        return ROW_GONE;
-    return word_is(word, "tobedeleted") ? ROW_GONE : ROW_UNKNOWN;
+    return word_is(word, "tobedeleted") || word_is(word, "inactive") ? ROW_GONE : ROW_UNKNOWN;
 }
 
 /* --- Moments --- */

@@ -32,7 +32,7 @@ enum cell_kind {
 /* What the status of a row says. */
 enum row_status {
     ROW_THERE,
-    ROW_GONE,    /* "tobedeleted"; "inactive", but in deltas of 1.2 */
+    ROW_GONE,    /* "tobedeleted", "inactive" (1.1, and many who write 1.2) */
     ROW_UNKNOWN, /* not a word that may stand here */
 };
 
@@ -168,8 +168,8 @@ bool bool_is_true(const char *value);              /* of a CELL_BOOL that is rig
 /* What is wrong with a cell's value, "" included. NULL: nothing. CELL_STATUS is always right here. */
 const char *column_fault(const struct column *column, enum oneroster version, const char *value);
 
-/* The word of a status cell. delta: the file is one. */
-enum row_status row_status(const char *word, enum oneroster version, bool delta);
+/* The word of a status cell. delta: the file is one, and must say. */
+enum row_status row_status(const char *word, bool delta);
 
 /* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day
  * (UTC). −1: not written so. */

@@ -245,18 +245,19 @@ static enum collected check_page(struct pulling *p, const struct rest_reading *r
 static enum collected collect(struct pulling *p, enum rest_collection collection, struct roster_delta *changes)
 {
     struct rest_reading reading = {.collection = collection, .changes = changes};
-    struct roster_problem found;
-    struct text url = TEXT_INIT;
+    struct roster_problems found = {0};
+    struct text url = TEXT_INIT, said = TEXT_INIT;
     enum collected state = COLLECTED;
     int64_t total = -1;
     for (bool whole = false, first = true; state == COLLECTED && !whole; first = false) {
         size_t n, n_new_before = reading.n_new;
-        char where[512];
         page_url(p, collection, reading.n, &url);
         if (!get_page(p, rest_path(collection), url.data)) {
             state = COLLECT_FAILED;
         } else if (!rest_take_page(&reading, p->reply.body.data, p->reply.body.len, &n, &found)) {
-            fail(p, "The roster source: %s.", roster_problem_text(&found, where, sizeof where));
+            roster_problems_add_refusals(&said, &found);
+            text_clear(p->problem);
+            text_addf(p->problem, "The roster source: %s.", said.data);
             state = COLLECT_FAILED;
         } else {
             int64_t now = total_of(&p->reply);
@@ -269,6 +270,8 @@ static enum collected collect(struct pulling *p, enum rest_collection collection
     }
     if (reading.newest_ms > p->newest_ms)
         p->newest_ms = reading.newest_ms;
+    roster_problems_finish(&found);
+    text_finish(&said);
     if (state == COLLECTED)
         source_note(&p->pull->import, "asked for %s: %zu", rest_path(collection), reading.n);
     text_finish(&url);

@@ -254,7 +254,7 @@ static enum row_outcome check_status(const struct table_reading *t, const struct
     int64_t modified_ms = *modified != '\0' ? moment_from(modified) : -1;
     if (modified_ms > t->in->newest_ms)
         t->in->newest_ms = modified_ms;
-    *status = row_status(word, t->in->version, t->delta);
+    *status = row_status(word, t->delta);
     if (*status == ROW_UNKNOWN && *word == '\0')
         return cell_refuse(c, ANY_STATUS, "is empty");
     if (*status == ROW_UNKNOWN)
@@ -541,6 +541,7 @@ static bool check_tables(const struct manifest *m, bool *delta)
         else if (in)
             roster_problems_say(problems, PROBLEM_FILE_OTHERWISE, file,
                                 i == TABLE_DEMOGRAPHICS ? "is not there: no birth date is known"
+                                : i == TABLE_SESSIONS   ? "is not there: of which year the roster is cannot be told"
                                                         : "is not there; nothing in it is read");
     }
     return !is_refused(problems);

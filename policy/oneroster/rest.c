@@ -92,8 +92,9 @@ void rest_fields(enum rest_collection collection, struct text *out)
 /* The record at hand, for its problems. */
 struct record {
     struct rest_reading *reading;
-    struct roster_problem *problem;
+    struct roster_problems *problems;
     const char *id; /* "": not known yet */
+    bool quiet;     /* the member at hand is read by nobody */
     size_t nth;     /* on its page, from 0 */
 };
 
@@ -106,13 +107,14 @@ static bool refuse(const struct record *r, const char *member, const char *fmt, 
     va_start(ap, fmt);
     vsnprintf(why, sizeof why, fmt, ap);
     va_end(ap);
-    *r->problem = (struct roster_problem){0};
-    snprintf(r->problem->file, sizeof r->problem->file, "%s", rest_path(r->reading->collection));
+    if (r->quiet)
+        return false;
     if (*r->id != '\0')
-        snprintf(r->problem->message, sizeof r->problem->message, "\"%.60s\": %s: %s", r->id, member, why);
+        roster_problems_tell_of(r->problems, PROBLEM_REFUSED, rest_path(r->reading->collection), 0, 0, r->id,
+                                "\"%.60s\": %s: %s", r->id, member, why);
     else
-        snprintf(r->problem->message, sizeof r->problem->message, "record %zu of a page: %s: %s", r->nth + 1, member,
-                 why);
+        roster_problems_say(r->problems, PROBLEM_REFUSED, rest_path(r->reading->collection),
+                            "record %zu of a page: %s: %s", r->nth + 1, member, why);
     return false;
 }
 
@@ -239,13 +241,20 @@ struct cells_made {
     bool there[COLUMNS_MAX];
 };
 
-static bool make_cells(const struct record *r, const json_t *object, struct cells_made *made)
+/* What does not fit where nobody reads is empty. */
+static bool make_cells(struct record *r, const json_t *object, struct cells_made *made)
 {
+    const struct table *table = &ROSTER_TABLES[COLLECTIONS[r->reading->collection].table];
     for (const struct member *m = COLLECTIONS[r->reading->collection].members; m->name != NULL; ++m) {
         made->starts[m->column] = made->bytes.len;
         made->there[m->column] = true;
-        if (!add_member(r, m, json_object_get(object, m->name), &made->bytes))
+        r->quiet = !table->columns[m->column].read;
+        bool fits = add_member(r, m, json_object_get(object, m->name), &made->bytes);
+        if (!fits && !r->quiet)
             return false;
+        if (!fits)
+            made->bytes.len = made->starts[m->column];
+        r->quiet = false;
         text_addc(&made->bytes, '\0');
     }
     return true;
@@ -289,7 +298,7 @@ static bool take_roles(const struct record *r, const json_t *roles)
     return good;
 }
 
-static bool put_record(const struct record *r, const json_t *object, bool *fresh)
+static bool put_record(struct record *r, const json_t *object, bool *fresh)
 {
     struct cells_made made = {0};
     const char *values[COLUMNS_MAX] = {r->id};
@@ -326,7 +335,7 @@ static bool take_record(struct record *r, const json_t *object)
     if (fault != NULL)
         return refuse(r, "sourcedId", "%s", fault);
     r->id = json_string_value(id);
-    enum row_status word = status != NULL ? row_status(status, ONEROSTER_1_2, true) : ROW_UNKNOWN;
+    enum row_status word = status != NULL ? row_status(status, true) : ROW_UNKNOWN;
     if (word == ROW_UNKNOWN)
         return refuse(r, "status", "is neither active nor tobedeleted");
     if (!take_modified(r, object))
@@ -341,10 +350,10 @@ static bool take_record(struct record *r, const json_t *object)
 }
 
 bool rest_take_page(struct rest_reading *reading, const char *bytes, size_t len, size_t *n,
-                    struct roster_problem *problem)
+                    struct roster_problems *problems)
 {
     struct error e = {0};
-    struct record r = {.reading = reading, .problem = problem, .id = ""};
+    struct record r = {.reading = reading, .problems = problems, .id = ""};
     json_t *page = json_parse(bytes, len, &e), *item;
     const json_t *records = json_get_array(page, rest_path(reading->collection));
     bool good = true;
@@ -355,8 +364,8 @@ bool rest_take_page(struct rest_reading *reading, const char *bytes, size_t len,
     if (good)
         json_array_foreach(records, r.nth, item) {
             r.id = "";
-            if (!(good = take_record(&r, item)))
-                break;
+            r.quiet = false;
+            good &= take_record(&r, item);
         }
     json_decref(page);
     return good;

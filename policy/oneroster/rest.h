@@ -42,8 +42,9 @@ struct rest_reading {
     int64_t newest_ms;            /* the latest dateLastModified; 0: none had one */
 };
 
-/* Takes one page. *n: how many records it had. false: *problem. */
+/* Takes one page. *n: how many records it had. What is not read may be as it likes. false: problems say why, of every
+ * record. */
 bool rest_take_page(struct rest_reading *reading, const char *bytes, size_t len, size_t *n,
-                    struct roster_problem *problem);
+                    struct roster_problems *problems);
 
 #endif

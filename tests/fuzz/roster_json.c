@@ -50,14 +50,15 @@ static void check_merge(struct roster_delta *changes, const struct rest_reading 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     size_t n;
-    struct roster_problem problem = {0};
+    struct roster_problems problems = {0};
     if (len == 0)
         return 0;
     struct rest_reading reading = {.collection = bytes[0] % REST__COUNT, .changes = roster_delta_create()};
-    if (rest_take_page(&reading, (const char *)bytes + 1, len - 1, &n, &problem))
+    if (rest_take_page(&reading, (const char *)bytes + 1, len - 1, &n, &problems))
         check_merge(reading.changes, &reading);
-    else if (*problem.message == '\0')
+    else if (roster_problems_first(&problems) == NULL)
         abort();
+    roster_problems_finish(&problems);
     roster_delta_destroy(reading.changes);
     return 0;
 }
