@@ -41,6 +41,17 @@ static const struct range PICTOGRAMS[] = {
     {0x2122, 0x2bff}, {0x3030, 0x303d}, {0x3297, 0x3299}, {0xfe0f, 0xfe0f}, {0x1f000, 0x1faff},
 };
 
+/* Punctuation and symbols: they are seen, and say nothing. */
+static const struct range SIGNS[] = {
+    {0x21, 0x2f},     {0x3a, 0x40},     {0x5b, 0x60},     {0x7b, 0x7e},       {0xa1, 0xa9},     {0xab, 0xb4},
+    {0xb6, 0xb9},     {0xbb, 0xbf},     {0xd7, 0xd7},     {0xf7, 0xf7},       {0x2b0, 0x2ff},   {0x37e, 0x37e},
+    {0x387, 0x387},   {0x55a, 0x55f},   {0x589, 0x58f},   {0x5be, 0x5be},     {0x5f3, 0x5f4},   {0x606, 0x60f},
+    {0x61b, 0x61f},   {0x66a, 0x66d},   {0x6d4, 0x6d4},   {0x964, 0x965},     {0x2010, 0x2027}, {0x2030, 0x205e},
+    {0x2070, 0x209f}, {0x20a0, 0x20cf}, {0x2100, 0x2bff}, {0x2e00, 0x2e7f},   {0x3001, 0x3004}, {0x3007, 0x3020},
+    {0x3030, 0x303f}, {0x30fb, 0x30fb}, {0x3200, 0x33ff}, {0xfe10, 0xfe6f},   {0xff01, 0xff0f}, {0xff1a, 0xff20},
+    {0xff3b, 0xff40}, {0xff5b, 0xff65}, {0xffe0, 0xffef}, {0x1f000, 0x1faff},
+};
+
 static bool is_in(const struct range *ranges, size_t n, uint32_t c)
 {
     for (size_t i = 0; i < n && ranges[i].first <= c; ++i)
@@ -117,4 +128,23 @@ bool name_valid(const char *name, size_t bytes_max)
 const char *words_fault(const char *text, size_t bytes_max)
 {
     return fault(text, bytes_max, true);
+}
+
+size_t text_letters(const char *text, size_t *different)
+{
+    uint32_t seen[LETTERS_TOLD_APART];
+    size_t n = 0;
+    *different = 0;
+    while (*text != '\0') {
+        uint32_t c = take(&text);
+        if (is_in(ALL(SPACES), c) || is_in(ALL(UNSEEN), c) || is_in(ALL(MARKS), c) || is_in(ALL(SIGNS), c))
+            continue;
+        size_t i = 0;
+        while (i < *different && seen[i] != c)
+            ++i;
+        if (i == *different && i < LETTERS_TOLD_APART)
+            seen[(*different)++] = c;
+        ++n;
+    }
+    return n;
 }

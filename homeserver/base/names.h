@@ -26,4 +26,9 @@ const char *words_fault(const char *text, size_t bytes_max);
 /* Whether there is anything to see: ten zero-width spaces are no reason. */
 bool text_is_blank(const char *text);
 
+/* How many letters and digits it has (of any writing: what is seen and is neither a space, nor punctuation, nor a
+ * symbol or pictogram), and how many different ones: at most LETTERS_TOLD_APART are. text is valid UTF-8. */
+#define LETTERS_TOLD_APART 8
+size_t text_letters(const char *text, size_t *different);
+
 #endif

@@ -105,7 +105,7 @@ static bool finish(struct verb_call *call, bool done, bool dry_run, struct sourc
 static bool older_fits(struct verb_call *call, const char *why)
 {
     return why == NULL || reason_valid(why) ||
-           verb_misuse(call, "--older says why in at least %d characters.", REASON_CHARS_MIN);
+           verb_misuse(call, "--older says why in at least %d letters.", REASON_LETTERS_MIN);
 }
 
 #define OLDER_OPTION                                                                                                   \

@@ -37,8 +37,7 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
     if (if_version != 0 && if_version != now)
         return error_set(c->e, ERROR_PRECONDITION, NULL);
     if (!reason_valid(reason))
-        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason",
-                                   "The reason says why in at least 10 characters.");
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason says why in at least 10 letters.");
     return check_document(c, school, document);
 }
 

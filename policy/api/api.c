@@ -34,7 +34,7 @@ bool api_caller(struct request *r, struct actor *out)
     return reason == NULL || reason_valid(reason) ||
            refuse_parameter(
                r, ERROR_INVALID_PARAM, "Parta-Override-Reason",
-               "Parta-Override-Reason says why in at least 10 characters: percent-encoded UTF-8, at most 1000 "
+               "Parta-Override-Reason says why in at least 10 letters: percent-encoded UTF-8, at most 1000 "
                "bytes.");
 }
 

@@ -11,6 +11,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/audit.h"
+#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/schools.h"
 #include "policy/gate/school_gate.h"
 
@@ -148,6 +149,20 @@ struct appending {
     size_t n;
 };
 
+/* A1: whether another school may know of who acts: an operator, who has a role there, or had one until this act. */
+static bool is_of(const struct appending *a, const struct part *part, const char *actor)
+{
+    struct text quoted = TEXT_INIT;
+    user_no user = actor[0] == '@' ? users_by_id(a->tx->db, a->log->server_name, actor) : 0;
+    char *id = user != 0 ? people_sourced_id(a->tx->db, user) : NULL;
+    text_add_json(&quoted, id != NULL ? id : actor);
+    bool known = user == 0 || school_roles(a->tx->db, part->school, user) != 0 ||
+                 (part->changes.len != 0 && strstr(part->changes.data, quoted.data) != NULL);
+    text_finish(&quoted);
+    free(id);
+    return known;
+}
+
 static bool write_part(struct appending *a, struct part *part)
 {
     const struct audit_note *note = a->note;
@@ -165,9 +180,7 @@ static bool write_part(struct appending *a, struct part *part)
     } else {
         entry.part_of = part->first;
     }
-    /* A1: another school's log does not name who acts, unless they are of that school, or an operator. */
-    user_no user = !own && entry.actor[0] == '@' ? users_by_id(a->tx->db, a->log->server_name, entry.actor) : 0;
-    if (user != 0 && school_roles(a->tx->db, part->school, user) == 0)
+    if (!own && !is_of(a, part, entry.actor))
         entry.actor = AUDIT_ELSEWHERE;
     int64_t seq = append(a->tx, a->key, &entry);
     part->first = first ? seq : part->first;

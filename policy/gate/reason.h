@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 
-#define REASON_CHARS_MIN 10
+#define REASON_LETTERS_MIN 10  /* letters and digits: ten dots, or ten zero-width spaces, say nothing */
+#define REASON_DIFFERENT_MIN 4 /* of them: nor does "aaaaaaaaaa" */
 #define REASON_BYTES_MAX 1000
 
-/* Whether it says something: long enough, without control characters. reason is valid UTF-8. Pure. */
+/* Whether it says something: one line, long enough, of what can be seen. Any bytes. Pure. */
 bool reason_valid(const char *reason);
 
 #endif

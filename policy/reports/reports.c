@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
@@ -64,7 +65,7 @@ bool report_close(struct changing_records *c, int64_t no, const char *resolution
         return false;
     if (!open)
         return error_set(c->e, ERROR_CONFLICT, "This report has been closed already.");
-    if (resolution == NULL || *resolution == '\0' || strlen(resolution) > REPORT_REASON_MAX)
+    if (resolution == NULL || text_is_blank(resolution) || strlen(resolution) > REPORT_REASON_MAX)
         return error_set_parameter(c->e, ERROR_INVALID_PARAM, "resolution", "Say in a few words how it was settled.");
     return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) &&
             note(c, &kept, resolution)) ||

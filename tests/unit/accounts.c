@@ -25,6 +25,7 @@
 #include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/school/audit.h"
 #include "tests/unit/fixture.h"
 
 #define OFFICE "operator:test"
@@ -156,6 +157,58 @@ static void a_closed_server_registers_nobody_but_the_administrator_does(void **s
     login_result_finish(&made);
     assert_false(account_create(t.accounts, &account, &made, &e));
     assert_int_equal(e.code, ERROR_USER_IN_USE);
+}
+
+static char *newest_entry(void)
+{
+    struct audit_row row;
+    const struct audit_query newest = {.limit = 1, .act = "", .actor = "", .newest_first = true};
+    struct stmt *q = audit_query(t.f.db, &newest);
+    char *entry = audit_next(q, &row) ? xstrdup(row.entry) : xstrdup("");
+    stmt_end(q);
+    return entry;
+}
+
+static void must_be_told(const char *act, const char *by, const char *changes)
+{
+    struct text head = TEXT_INIT;
+    char *entry = newest_entry();
+    text_addf(&head, "{\"act\":\"%s\",\"actor\":\"%s\",\"changes\":[%s", act, by, changes);
+    if (strncmp(entry, head.data, head.len) != 0)
+        fail_msg("%s is not %s", entry, head.data);
+    text_finish(&head);
+    free(entry);
+}
+
+/* J2: what the command line does to accounts is in the log; what people do with their own is not, but that they go. */
+static void what_is_done_to_accounts_is_in_the_log(void **state)
+{
+    struct error e;
+    struct login_result made;
+    configure("registration: {mode: open}\n");
+    const struct registration account = {
+        .localpart = "root", .password = "correct horse", .admin = true, .by = "operator:parta"};
+    assert_true(account_create(t.accounts, &account, &made, &e));
+    must_be_told("user.create", "operator:parta",
+                 "{\"+\":\"account\",\"admin\":true,\"password\":\"set\",\"state\":\"active\",\"user\":\"@root:");
+    assert_true(signs_in("root", "correct horse", "PHONE", &e));
+    assert_true(account_set_password(t.accounts, "root", "operator:parta", "another horse", &e));
+    must_be_told("user.password", "operator:parta",
+                 "{\"=\":\"account\",\"password\":\"changed\",\"user\":\"@root:school.example\"},"
+                 "{\"-\":\"session\",\"user\":\"@root:school.example\"}]");
+    assert_true(registration_token_create(t.accounts, "operator:parta", "let-me-in", 2, 0, &e));
+    must_be_told("token.create", "operator:parta", "{\"+\":\"registration_token\",\"uses\":2}]");
+    char *before = newest_entry();
+    assert_null(strstr(before, "let-me-in"));
+    assert_true(registers("anna", "correct horse", NULL, &e));
+    assert_true(account_change_password(t.accounts, users_no(t.f.db, "anna"), 0, true, "another horse", &e));
+    char *after = newest_entry();
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+    assert_true(account_deactivate(t.accounts, users_no(t.f.db, "anna"), false, &e));
+    must_be_told("account.deactivate", "@anna:school.example", "{\"=\":\"account\",\"password\":\"removed\"");
+    login_result_finish(&made);
 }
 
 static void who_registers_in_a_school_is_pending(void **state)
@@ -607,6 +660,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(names_and_passwords_are_judged),
+        TEST(what_is_done_to_accounts_is_in_the_log),
         TEST(a_closed_server_registers_nobody_but_the_administrator_does),
         TEST(who_registers_in_a_school_is_pending),
         TEST(a_registration_token_counts_its_uses_and_ends),

@@ -133,13 +133,31 @@ static void test_reasons(void **state)
     static const struct {
         const char *reason;
         bool good;
-    } CASES[] = {{"", false},           {"because", false},          {"нет причин", false}, /* nine letters */
-                 {"нет причины", true}, {"a         b", false},      {"ten letter", false},
-                 {"ten letters", true}, {"ten letters\nmore", false}};
+    } CASES[] = {
+        {"", false},
+        {"because", false},
+        {"нет причин", false}, /* nine letters */
+        {"нет причины", true},
+        {"a         b", false},
+        {"ten letter", false},
+        {"ten letters", true},
+        {"ten letters\nmore", false},
+        {"\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b\u200b", false},
+        {"\u00a0\u2003\u3000\u00a0\u2003\u3000\u00a0\u2003\u3000\u00a0", false},
+        {"ten\u200b letters", false}, /* nobody sees what it says there */
+        {"ten \u202eletters", false},
+        {"..........", false},
+        {"!?!?!?!?!?!?", false},
+        {"\U0001f600\U0001f601\U0001f602\U0001f603\U0001f600\U0001f601\U0001f602\U0001f603\U0001f600\U0001f601", false},
+        {"aaaaaaaaaa", false},
+        {"1234567890", true},
+        {"ты просил, так надо", true},
+        {"\xff\xff", false}};
     char long_one[REASON_BYTES_MAX + 2];
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
         assert_int_equal(reason_valid(CASES[i].reason), CASES[i].good);
-    memset(long_one, 'x', sizeof long_one);
+    for (size_t i = 0; i < sizeof long_one; ++i)
+        long_one[i] = (char)('a' + i % 26);
     long_one[REASON_BYTES_MAX] = '\0';
     assert_true(reason_valid(long_one));
     long_one[REASON_BYTES_MAX] = 'x';

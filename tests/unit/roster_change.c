@@ -34,13 +34,31 @@
 
 /* --- Asking --- */
 
-enum { END_ROLE, BORN, SETTLED_BEFORE, COUNT_AUDIT, COUNT_CHANGES, LAST_REASON, COUNT_IMPORTS, DIGEST, ASK_COUNT };
+enum {
+    END_ROLE,
+    BORN,
+    SETTLED_BEFORE,
+    COUNT_AUDIT,
+    COUNT_CHANGES,
+    MOST_CHANGES,
+    ALL_CHANGES,
+    ENTRY,
+    LAST_REASON,
+    COUNT_IMPORTS,
+    DIGEST,
+    ASK_COUNT
+};
 static const struct statement TEXTS[] = {
     [END_ROLE] = "UPDATE roles SET end_date = $2 WHERE user_no = $1",
     [BORN] = "UPDATE people SET birth_date = $2 WHERE user_no = $1",
     [SETTLED_BEFORE] = "UPDATE settled SET day = $1",
     [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1",
     [COUNT_CHANGES] = "SELECT json_array_length(entry, '$.changes') FROM audit WHERE act = $1",
+    [MOST_CHANGES] = "SELECT max(json_array_length(entry, '$.changes')) FROM audit",
+    [ALL_CHANGES] = "SELECT count(*) FROM audit a, json_each(a.entry, '$.changes') c"
+                    " WHERE json_extract(c.value, '$.+') = $1",
+    [ENTRY] = "SELECT entry FROM audit WHERE act = $1 AND ($2 = '' OR json_extract(entry, '$.school') = $2)"
+              " ORDER BY seq DESC LIMIT 1",
     [LAST_REASON] = "SELECT json_extract(entry, '$.reason') FROM audit ORDER BY seq DESC LIMIT 1",
     [COUNT_IMPORTS] = "SELECT COUNT(*) FROM imports WHERE source = $1",
     [DIGEST] = "SELECT (SELECT COUNT(*) FROM events) || ',' || (SELECT COUNT(*) FROM people) || ',' ||"
@@ -771,6 +789,141 @@ static void test_log(void **state)
     fixture_stop(&f);
 }
 
+/* What the newest entry of an act says; school "": whichever. The caller frees it. */
+static char *entry_of(struct fixture *f, const char *act, const char *school_id)
+{
+    char *entry = db_text(f->db, &ASK, ENTRY, "tt", act, school_id);
+    if (entry == NULL)
+        fail_msg("no entry of %s in %s", act, school_id);
+    return entry;
+}
+
+static void must_say(struct fixture *f, const char *act, const char *school_id, const char *what, bool says)
+{
+    char *entry = entry_of(f, act, school_id);
+    if ((strstr(entry, what) != NULL) != says)
+        fail_msg("%s %s: %s", says ? "not there" : "there", what, entry);
+    free(entry);
+}
+
+/* J2: an act is told by the rows it changed, also those that are nobody's intention. */
+static void test_log_derived(void **state)
+{
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    must_say(&f, "roster.import", "", "{\"+\":\"role\",\"person\":\"t\",\"role\":\"teacher\",\"school\":\"s\"}", true);
+    must_say(&f, "roster.import", "", "{\"+\":\"power\",\"person\":\"t\",\"power\":", true);
+
+    user_no other = make_person(&f, "s", "Вера", GROWN);
+    struct enrollment_row row = enrollment(&f, "c", other, ROLE_CLASS_TEACHER);
+    well(&f, (struct changing){.fn = do_enroll, .actor = &INSISTING, .enrollment = &row});
+    must_say(&f, "enrollment.create", "s",
+             "{\"-\":\"enrollment\",\"class\":\"c\",\"person\":\"t\",\"role\":\"class_teacher\"}", true);
+    must_say(&f, "enrollment.create", "s",
+             "{\"-\":\"role\",\"person\":\"t\",\"role\":\"class_teacher\",\"school\":\"s\"", true);
+    must_say(&f, "enrollment.create", "s", "{\"+\":\"enrollment\",\"class\":\"c\",\"person\":\"school:", true);
+
+    struct person_row renamed = {
+        .no = other, .given = "Вера", .family = "Сидорова", .middle = "Петровна", .birth = 19810301, .enabled = false};
+    well(&f, (struct changing){.fn = do_person, .a = school(&f, "s"), .person = &renamed});
+    must_say(&f, "person.update", "s",
+             "{\"=\":\"person\",\"birth_date\":\"changed\",\"enabled\":[true,false],"
+             "\"family_name\":\"changed\",\"person\":\"school:",
+             true);
+    must_say(&f, "person.update", "s", "{\"=\":\"account\",\"state\":[\"active\",\"locked\"],\"user\":\"@", true);
+    must_say(&f, "person.update", "s", "Сидорова", false);
+    must_say(&f, "person.update", "s", "1981", false);
+    fixture_stop(&f);
+}
+
+/* A1, J2: what follows in another school stands in that school's part, without a name from here. */
+static void test_log_of_another_school(void **state)
+{
+    struct fixture f;
+    const struct person_row child = {
+        .given = "Юра", .family = "Новиков", .middle = "", .birth = YOUNG, .enabled = true};
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no head = make_person(&f, "s", "Вера", GROWN), mother = make_person(&f, "s", "Нина", GROWN);
+    user_no pupil = well(&f, (struct changing){.fn = do_person, .a = school(&f, "s"), .person = &child});
+    class_no elsewhere = well(
+        &f, (struct changing){
+                .fn = do_class,
+                .class = &(struct class_row){
+                    .sourced_id = "cz", .school = school(&f, "z"), .title = "1А", .grade = "1", .homeroom = true}});
+    assert_true(elsewhere > 0);
+    enroll(&f, "c", pupil, ROLE_PUPIL);
+    enroll(&f, "cz", pupil, ROLE_PUPIL);
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = mother});
+    must_say(&f, "guardianship.create", "z", "{\"+\":\"role\",\"person\":\"school:", true);
+    must_say(&f, "guardianship.create", "z", "\"actor\":\"operator:test\"", true);
+    must_say(&f, "guardianship.create", "s", "\"school\":\"z\"", false);
+
+    /* As an approval acts, for whoever decided it (office_act.h). */
+    char *id = users_id(f.db, "school.example", head), *own = users_id(f.db, "school.example", mother);
+    const struct actor office = {.name = id, .scopes = SCOPE_ALL, .override_ = "Решение педагогического совета"};
+    const struct actor herself = {.user = mother, .name = own};
+    well(&f, (struct changing){.fn = do_guardian_end, .actor = &office, .a = pupil, .b = mother});
+    must_say(&f, "guardianship.end", "z", "\"actor\":\"" AUDIT_ELSEWHERE "\"", true);
+    must_say(&f, "guardianship.end", "z", id, false);
+    must_say(&f, "guardianship.end", "z", "\"reason\"", false);
+    must_say(&f, "guardianship.end", "z", "{\"-\":\"role\",\"person\":\"school:", true);
+    must_say(&f, "guardianship.end", "s", id, true);
+    must_say(&f, "guardianship.end", "s", "{\"-\":\"guardianship\",\"child\":\"school:", true);
+    well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = mother});
+    well(&f, (struct changing){.fn = do_guardian_end, .actor = &herself, .a = pupil, .b = mother});
+    must_say(&f, "guardianship.end", "z", own, true); /* whom they knew until then */
+    free(id);
+    free(own);
+    fixture_stop(&f);
+}
+
+/* What the server does by itself has an entry, too; and what has nothing to tell has none. */
+static void test_log_of_a_day(void **state)
+{
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    well(&f, (struct changing){.fn = do_day});
+    assert_int_equal(db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "day.change"), 0);
+    user_no coach = make_person(&f, "s", "Лев", GROWN);
+    const struct role_row post = {coach, school(&f, "s"), ROLE_STAFF, DAY_EVER, DAY_NEVER};
+    well(&f, (struct changing){.fn = do_role, .role = &post});
+    well(&f, (struct changing){.fn = do_end_role_in_store, .a = coach});
+    well(&f, (struct changing){.fn = do_day});
+    must_say(&f, "day.change", "", "\"actor\":\"operator:calendar\"", true);
+    must_say(&f, "day.change", "", "{\"=\":\"account\",\"state\":[\"active\",\"left\"]", true);
+    fixture_stop(&f);
+}
+
+/* However much an import changes: lists of at most AUDIT_LIST_MAX, handed over while it goes on. */
+static void test_log_of_many(void **state)
+{
+    enum { MANY = 700 };
+    struct fixture f;
+    struct text users = TEXT_INIT, roles = TEXT_INIT;
+    text_adds(&users, USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\n");
+    text_adds(&roles, ROLES_HEAD "r1,t,primary,teacher,,,s\n");
+    for (int i = 0; i < MANY; ++i) {
+        text_addf(&users, "n%d,true,n%d,Имя,Фамилия,,\n", i, i);
+        text_addf(&roles, "rn%d,n%d,primary,aide,,,s\n", i, i);
+    }
+    fixture_start_school(&f);
+    struct roster_changes changes =
+        import_well(&f, "users.csv", users.data, "roles.csv", roles.data, "enrollments.csv",
+                    ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\n", "demographics.csv", DEMOGRAPHICS_HEAD, NULL);
+    assert_int_equal(changes.n[ROSTER_PEOPLE_NEW], MANY + 1);
+    int64_t lists = db_int(f.db, &ASK, COUNT_AUDIT, 0, "t", "roster.change");
+    assert_true(lists >= 3 * MANY / AUDIT_LIST_MAX - 1); /* an account, a person, a role each */
+    assert_int_equal(db_int(f.db, &ASK, MOST_CHANGES, 0, ""), AUDIT_LIST_MAX);
+    assert_true(db_int(f.db, &ASK, ALL_CHANGES, 0, "t", "person") == MANY + 1);
+    assert_true(db_int(f.db, &ASK, ALL_CHANGES, 0, "t", "account") == MANY + 2); /* and the service user */
+    text_finish(&users);
+    text_finish(&roles);
+    fixture_stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -787,6 +940,10 @@ int main(void)
         cmocka_unit_test(test_support),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_derived),
+        cmocka_unit_test(test_log_of_another_school),
+        cmocka_unit_test(test_log_of_a_day),
+        cmocka_unit_test(test_log_of_many),
         cmocka_unit_test(test_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
