@@ -121,9 +121,25 @@ static void add_creators(struct creation *c, json_t *content)
     json_decref(seen);
 }
 
+/* What people may say in the event that makes a room: of version 11 on redaction takes nothing from it, so that a word
+ * of theirs there could never be taken back (school.md G4), and the server's own rooms are told
+ * by what they say (E3). */
+static json_t *creation_content(const struct creation *c)
+{
+    static const char *const KEYS[] = {"type", "m.federate", "predecessor", "additional_creators"};
+    const json_t *said = c->plan->creation_content;
+    if (c->plan->record != NULL || !rooms_settings(c->rooms)->school_mode)
+        return said != NULL ? json_deep_copy(said) : json_object();
+    json_t *content = json_object();
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; ++i)
+        if (json_object_get(said, KEYS[i]) != NULL)
+            json_object_set_new(content, KEYS[i], json_deep_copy(json_object_get(said, KEYS[i])));
+    return content;
+}
+
 static bool put_create(struct creation *c)
 {
-    json_t *content = c->plan->creation_content != NULL ? json_deep_copy(c->plan->creation_content) : json_object();
+    json_t *content = creation_content(c);
     json_object_set_new(content, "room_version", json_string(c->plan->version->name));
     json_object_del(content, "creator");
     if (room_version_has(c->plan->version, ROOM_CREATOR_IN_CONTENT))
