@@ -7,6 +7,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/push/rules/document.h"
 #include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
 
 static json_t *load_whole(struct request *r)
@@ -92,7 +93,8 @@ static bool edit_job(struct tx *tx, void *arg, struct error *e)
     char *changed = edit->apply(edit, rules, e) ? push_rules_close(rules, e) : NULL;
     bool ok = changed != NULL;
     if (ok && (stored == NULL || strcmp(stored, changed) != 0))
-        ok = account_data_put(tx, edit->user, 0, PUSH_RULES_TYPE, changed);
+        ok = account_data_put(tx, edit->user, 0, PUSH_RULES_TYPE, changed) &&
+             bound_kept(tx->db, BOUND_ACCOUNT_DATA_SIZE, edit->user, 0, e);
     json_decref(rules);
     free(changed);
     free(stored);

@@ -5,6 +5,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -49,9 +50,9 @@ static bool put(struct tx *tx, const struct put_job *job, struct error *e)
 {
     if (strlen(job->content) > ACCOUNT_DATA_BYTES_MAX)
         return error_set(e, ERROR_TOO_LARGE, "Account data of one type is limited to 64 KiB.");
-    if (account_data_count(tx->db, job->user) >= ACCOUNT_DATA_ROWS_MAX)
-        return error_set(e, ERROR_TOO_LARGE, "This account keeps too many entries.");
-    return account_data_put(tx, job->user, job->room, job->type, job->content) || error_set(e, ERROR_UNKNOWN, NULL);
+    return (account_data_put(tx, job->user, job->room, job->type, job->content) || error_set(e, ERROR_UNKNOWN, NULL)) &&
+           bound_kept(tx->db, BOUND_ACCOUNT_DATA, job->user, 0, e) &&
+           bound_kept(tx->db, BOUND_ACCOUNT_DATA_SIZE, job->user, 0, e);
 }
 
 static bool job_put(struct tx *tx, void *arg, struct error *e)

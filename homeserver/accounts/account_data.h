@@ -11,7 +11,6 @@
 #include "homeserver/accounts/accounts.h"
 
 #define ACCOUNT_DATA_BYTES_MAX 65536 /* of one content */
-#define ACCOUNT_DATA_ROWS_MAX 10000  /* of one user */
 #define ACCOUNT_DATA_TYPE_MAX 255    /* bytes */
 #define TAG_BYTES_MAX 255
 #define TAGS_MAX 100 /* of one room */

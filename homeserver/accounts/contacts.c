@@ -11,6 +11,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/driver/db.h"
@@ -493,8 +494,11 @@ bool contacts_bind(struct tx *tx, user_no user, const struct contact_address *ad
     struct contact_row row = {MEDIA[address->medium], address->address, user, verified_ms, tx->now_ms};
     if (!contacts_may_belong(tx->db, address, user, roles | roles_now_or_later(tx->db, user), e))
         return false;
-    return contacts_owner(tx->db, address) == user || contact_rows_insert(tx, &row) ||
-           error_set(e, ERROR_UNKNOWN, NULL);
+    if (contacts_owner(tx->db, address) == user)
+        return true;
+    if (contact_rows_count(tx->db, user, MEDIA[address->medium]) >= CONTACTS_OF_MEDIUM_MAX)
+        return bound_refuse(e, "contacts", CONTACTS_OF_MEDIUM_MAX);
+    return contact_rows_insert(tx, &row) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 bool contacts_claim(struct tx *tx, const char *sid, enum code_purpose purpose, user_no user, unsigned roles,

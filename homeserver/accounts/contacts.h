@@ -31,6 +31,7 @@ struct db;
 struct tx;
 struct writer;
 
+#define CONTACTS_OF_MEDIUM_MAX 10 /* phone numbers, and as many addresses, of one account (J5) */
 #define CONTACT_BYTES_MAX 254
 #define SID_CHARS 24
 #define CLIENT_SECRET_MAX 255

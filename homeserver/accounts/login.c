@@ -7,16 +7,19 @@
 
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/sessions.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/names.h"
 #include "homeserver/base/text.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
-#define DEVICE_ID_CHARS 10 /* of one that is made up */
+#define DEVICE_IDLE_MS (30 * DAY_MS) /* not seen for so long: may make room for a new one */
+#define DEVICE_ID_CHARS 10           /* of one that is made up */
 
 bool device_wish_valid(const struct device_wish *wish, struct error *e)
 {
@@ -80,8 +83,13 @@ bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *in, struct
     device_no device = devices_no(tx->db, user, in->device_id);
     bool ok = device == 0 ||
               (tokens_delete_of_device(tx, user, device) && devices_seen(tx, device, tx->now_ms, in->wish->ip));
-    if (device == 0)
+    bool fresh = device == 0;
+    if (fresh) {
         device = devices_insert(tx, user, in->device_id, in->wish->display_name, in->wish->ip);
+        devices_end_idle(tx, user, bound_most(BOUND_DEVICES), tx->now_ms - DEVICE_IDLE_MS);
+    }
+    if (fresh && device != 0 && !bound_kept(tx->db, BOUND_DEVICES, user, 0, e))
+        return false;
     return (ok && device != 0 && write_tokens(tx, device, in, NULL)) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 

@@ -103,7 +103,15 @@ static void add_help(const struct request *r, json_t *object)
 {
     const struct config *config = r->server != NULL ? r->server->config : NULL;
     bool closed = r->error.code == ERROR_USER_LOCKED || r->error.code == ERROR_USER_DEACTIVATED;
-    if (config == NULL || !(r->error.rule != NULL || closed))
+    bool bound =
+        r->error.code == ERROR_BOUND; /* the specification wants to know whom to ask, be there somebody or not */
+    if (bound)
+        json_object_set_new(
+            object, "admin_contact",
+            config != NULL && config->support.email != NULL
+                ? json_sprintf("mailto:%s", config->support.email)
+                : json_string(config != NULL && config->support.page != NULL ? config->support.page : ""));
+    if (config == NULL || !(r->error.rule != NULL || closed || bound))
         return;
     if (config->support.page != NULL)
         json_object_set_new(object, "org.parta.help", json_string(config->support.page));

@@ -7,6 +7,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -25,7 +26,8 @@ bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struc
     if (!school_gate(tx->db, school_mode, &reporter, ACT_REPORT, &subject, NULL, NULL, e))
         return false;
     report->no = reports_insert(tx, report);
-    return report->no != 0 || error_set(e, ERROR_UNKNOWN, NULL);
+    return (report->no != 0 || error_set(e, ERROR_UNKNOWN, NULL)) &&
+           bound_kept(tx->db, BOUND_REPORTS, report->reporter, 0, e);
 }
 
 bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,

@@ -8,6 +8,7 @@
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/links.h"
 #include "homeserver/store/school/people.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/rooms/rooms.h"
@@ -87,7 +88,8 @@ application_no application_make(struct changing_records *c, user_no user, const 
         error_set(c->e, ERROR_CONFLICT, "You have applied for this already, and the school has not decided yet.");
     else if ((row.no = applications_insert(c->tx, &row)) == 0)
         error_set(c->e, ERROR_UNKNOWN, NULL);
-    return row.no != 0 && eligible_for_role(c, user, row.role, row.school) &&
+    return row.no != 0 && bound_kept(c->tx->db, BOUND_APPLICATIONS, user, 0, c->e) &&
+                   eligible_for_role(c, user, row.role, row.school) &&
                    office_act_note(c, "application.create", row.school, named(c, &row), NULL, NULL)
                ? row.no
                : 0;
@@ -225,7 +227,7 @@ bool application_ask_correction(struct changing_records *c, user_no user, user_n
     row.no = applications_same(c->tx->db, &row);
     bool done =
         row.no != 0 ? applications_set_person(c->tx, row.no, person) : (row.no = applications_insert(c->tx, &row)) != 0;
-    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) && bound_kept(c->tx->db, BOUND_APPLICATIONS, user, 0, c->e) &&
            office_act_note(c, "correction.ask", row.school, named(c, &row), NULL, NULL);
 }
 

@@ -8,6 +8,7 @@
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/signup/applications.h"
 #include "policy/signup/eligibility.h"
@@ -89,7 +90,7 @@ static application_no begin(struct changing_records *c, user_no user, const stru
     row.no = applications_insert(c->tx, &row);
     if (row.no == 0)
         error_set(c->e, ERROR_UNKNOWN, NULL);
-    return row.no;
+    return row.no != 0 && bound_kept(c->tx->db, BOUND_APPLICATIONS, row.user, 0, c->e) ? row.no : 0;
 }
 
 application_no guardian_begin(struct changing_records *c, user_no user, const struct link_row *link,

@@ -11,6 +11,7 @@
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/matrix/tokens.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -217,6 +218,10 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
     snprintf(row.issuer_name, sizeof row.issuer_name, "%s", c->actor->name);
     random_name(out->token, LINK_TOKEN_CHARS);
     out->no = row.no = links_insert(c->tx, &row, out->token);
+    bool personal = row.kind == LINK_PERSONAL;
+    if (!bound_kept(c->tx->db, personal ? BOUND_PERSONAL_LINKS : BOUND_LINKS, personal ? row.person : row.issuer,
+                    c->tx->now_ms, c->e))
+        return false;
     out->expires_ms = row.expires_ms;
     if (out->no == 0)
         return error_set(c->e, ERROR_UNKNOWN, NULL);

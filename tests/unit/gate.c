@@ -717,7 +717,7 @@ static void nobody_holds_more_than_so_many(void **state)
     for (int i = 0; i < 500; ++i)
         assert_true(says(room, T1, &out, &e));
     assert_false(says(room, T1, &out, &e));
-    assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+    assert_int_equal(e.code, ERROR_BOUND);
     assert_true(says(room, G1, &out, &e));
 }
 

@@ -9,6 +9,7 @@
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -212,6 +213,8 @@ static bool put_alias(struct creation *c)
         return false;
     if (!aliases_insert(c->tx, alias, c->room->no, c->plan->creator))
         return error_set(c->e, ERROR_ROOM_IN_USE, NULL);
+    if (!bound_kept(c->tx->db, BOUND_ALIASES, c->plan->creator, 0, c->e))
+        return false;
     return put(c, "m.room.canonical_alias", "", json_pack("{s:s}", "alias", alias));
 }
 
@@ -294,5 +297,5 @@ struct room *room_create(struct rooms *rooms, struct tx *tx, const struct room_p
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
         if (!STEPS[i](&c))
             return NULL;
-    return c.room;
+    return plan->record != NULL || bound_kept(tx->db, BOUND_ROOMS, plan->creator, 0, e) ? c.room : NULL;
 }

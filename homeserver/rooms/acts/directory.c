@@ -5,6 +5,7 @@
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/directory.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/user_names.h"
@@ -38,7 +39,7 @@ static bool set_alias(struct tx *tx, void *arg, struct error *e)
     if (!gate_room(act->rooms, tx->db, ACT_ALIAS, room->no, act->user, 0, NULL, NULL, e))
         return false;
     if (aliases_insert(tx, act->alias, room->no, act->user))
-        return true;
+        return bound_kept(tx->db, BOUND_ALIASES, act->user, 0, e);
     error_set(e, ERROR_UNKNOWN, "This alias exists already.");
     e->status = 409;
     return false;

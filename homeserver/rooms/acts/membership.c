@@ -8,6 +8,7 @@
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/acts/upgrade_carry.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
@@ -195,6 +196,8 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
     bool done = (act->act != ACT_JOIN || authorise_restricted(room, tx, act, content, e)) &&
                 append_state(room, tx, &draft, out, e);
     json_decref(content);
+    if (done && act->act == ACT_INVITE && !bound_kept(tx->db, BOUND_INVITES, act->actor, act->target, e))
+        return false;
     if (done && act->act == ACT_JOIN && before != MEMBERSHIP_JOIN)
         upgrade_carry(room, tx, act->target);
     return done;

@@ -8,6 +8,7 @@
 #include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/acts/bulk_join.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -145,9 +146,10 @@ static bool make_new(struct upgrade *u)
         .record = record,
         .record_arg = u,
     };
+    bool peoples = plan.kind == ROOM_FREE || plan.kind == ROOM_CLUB || plan.kind == ROOM_DIRECT;
     u->new = room_create(u->old->rooms, u->tx, &plan, u->e);
     json_decref(creation);
-    return u->new != NULL;
+    return u->new != NULL && (!peoples || bound_kept(u->tx->db, BOUND_ROOMS, u->actor, 0, u->e));
 }
 
 static bool send_state(struct upgrade *u, struct room *room, const char *type, const char *state_key, json_t *content)

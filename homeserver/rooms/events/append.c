@@ -7,10 +7,9 @@
 #include "homeserver/rooms/events/complete.h"
 #include "homeserver/rooms/events/held_ids.h"
 #include "homeserver/rooms/events/record.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/delayed_messages.h"
-
-#define HELD_MAX 500 /* messages of one person that wait */
 
 /* F3: the message waits in held_messages until quiet hours are over (rooms/events/delayed_messages.h). */
 static bool hold(struct tx *tx, const struct draft *d, const struct new_event *event, int64_t due_ms,
@@ -28,9 +27,8 @@ static bool hold(struct tx *tx, const struct draft *d, const struct new_event *e
     out->pos = 0;
     if (d->held_no != 0)
         return delayed_messages_postpone(tx, d->held_no, due_ms) || error_set(e, ERROR_UNKNOWN, NULL);
-    if (delayed_messages_waiting(tx->db, d->sender) >= HELD_MAX)
-        return error_set_limited(e, due_ms - tx->now_ms);
-    return delayed_messages_insert(tx, &row, out->event_id) || error_set(e, ERROR_UNKNOWN, NULL);
+    return (delayed_messages_insert(tx, &row, out->event_id) || error_set(e, ERROR_UNKNOWN, NULL)) &&
+           bound_kept(tx->db, BOUND_HELD_MESSAGES, d->sender, 0, e);
 }
 
 static bool record(struct tx *tx, struct new_event *event, struct appended *out, struct error *e)

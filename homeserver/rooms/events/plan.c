@@ -8,6 +8,7 @@
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/events/canonical_alias.h"
 #include "homeserver/rooms/ignored.h"
+#include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/relations.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -355,6 +356,10 @@ bool plan_event(struct plan *plan, const struct draft *d, struct new_event *even
                                   .n_prev = event->pdu.n_prev};
     if (!authorize(plan, &in, &why))
         return error_set(e, ERROR_FORBIDDEN, why);
+    bool new_state = d->state_key != NULL && event->membership == MEMBERSHIP_NONE &&
+                     room_state_get(plan->room, plan->tx, d->type, d->state_key)->pos == 0;
+    if (new_state && !bound_kept(plan->tx->db, BOUND_ROOM_STATE, 0, plan->room->no, e))
+        return false;
     if (event->membership == MEMBERSHIP_INVITE && ignored_every_invite(plan->tx->db, event->target))
         return error_set(e, ERROR_INVITE_BLOCKED, NULL); /* Client-Server API, "Invite permission" */
     return read_relation(plan, d, event, e) && find_redacted(plan, d, sender_id, event, e);

@@ -395,6 +395,12 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX held_messages_sender ON held_messages (sender, state);"
     "DROP INDEX held_messages_due;"
     "CREATE INDEX held_messages_due ON held_messages (state, due_ms);",
+
+    /* 12: what is counted for one person (store/bounds.def) */
+    "CREATE INDEX rooms_creator ON rooms (creator);"
+    "CREATE INDEX aliases_creator ON aliases (creator);"
+    "CREATE INDEX links_issuer ON links (issuer) WHERE kind <> 'personal';"
+    "CREATE INDEX reports_reporter ON reports (reporter);",
 };
 
 int schema_version(void)

@@ -5,14 +5,13 @@
 
 #define ROW "SELECT room_no, type, content, pos FROM account_data "
 
-enum { GET, PUT, FORGET, FORGET_ROOM, HOW_MANY, SINCE, IN_ROOM, N };
+enum { GET, PUT, FORGET, FORGET_ROOM, SINCE, IN_ROOM, N };
 static const struct statement TEXTS[N] = {
     [GET] = "SELECT content FROM account_data WHERE user_no = $1 AND room_no = $2 AND type = $3",
     [PUT] = "INSERT INTO account_data (user_no, room_no, type, content, pos) VALUES ($1, $2, $3, $4, $5)"
             " ON CONFLICT (user_no, room_no, type) DO UPDATE SET content = excluded.content, pos = excluded.pos",
     [FORGET] = "DELETE FROM account_data WHERE user_no = $1",
     [FORGET_ROOM] = "DELETE FROM account_data WHERE user_no = $1 AND room_no = $2",
-    [HOW_MANY] = "SELECT count(*) FROM account_data WHERE user_no = $1",
     [SINCE] = ROW "WHERE user_no = $1 AND pos > $2 AND pos <= $3 ORDER BY pos",
     [IN_ROOM] = ROW "WHERE user_no = $1 AND room_no = $2 ORDER BY pos",
 };
@@ -46,11 +45,6 @@ bool account_data_forget_room(struct tx *tx, user_no user, room_no room)
 {
     changed(tx, user, room, tx_next_pos(tx));
     return db_run(tx->db, &ACCOUNT_DATA, FORGET_ROOM, "ii", user, room);
-}
-
-int64_t account_data_count(struct db *db, user_no user)
-{
-    return db_int(db, &ACCOUNT_DATA, HOW_MANY, 0, "i", user);
 }
 
 static void each(struct stmt *q, void (*fn)(void *arg, const struct account_data_row *row), void *arg)

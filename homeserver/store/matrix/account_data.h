@@ -25,8 +25,6 @@ bool account_data_put(struct tx *tx, user_no user, room_no room, const char *typ
 bool account_data_forget(struct tx *tx, user_no user);
 bool account_data_forget_room(struct tx *tx, user_no user, room_no room);
 
-int64_t account_data_count(struct db *db, user_no user); /* rows that the user keeps */
-
 /* Rows of one user that changed after `since`, up to `to`, in order of position; since 0: all there are. Strings are
  * borrowed for the call; fn must not ask this file again on the same connection. */
 struct account_data_row {

@@ -6,14 +6,13 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { FIND, BY_PLACEHOLDER, LAST, WAITING, DUE, INSERT, POSTPONE, FINISH, FORGET, PRUNE, COUNT };
+enum { FIND, BY_PLACEHOLDER, LAST, DUE, INSERT, POSTPONE, FINISH, FORGET, PRUNE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [FIND] = "SELECT placeholder FROM held_messages WHERE device_no = $1 AND room_no = $2 AND about = $3"
              " AND txn_id = $4 ORDER BY held_no DESC LIMIT 1",
     [BY_PLACEHOLDER] = "SELECT held_no, state, due_ms, event_id FROM held_messages WHERE placeholder = $1"
                        " AND room_no = $2 AND sender = $3",
     [LAST] = "SELECT MAX(held_no) FROM held_messages WHERE state = 'waiting'",
-    [WAITING] = "SELECT COUNT(*) FROM held_messages WHERE sender = $1 AND state = 'waiting'",
     [DUE] = "SELECT h.held_no, h.placeholder, h.room_no, h.sender, d.device_no, h.txn_id, h.about, h.type, h.content,"
             " h.due_ms, h.created_ms FROM held_messages h LEFT JOIN devices d ON d.device_no = h.device_no"
             " AND d.user_no = h.sender WHERE h.state = 'waiting' AND h.due_ms <= $1 AND h.held_no > $2"
@@ -74,11 +73,6 @@ bool delayed_messages_by_placeholder(struct db *db, const char *placeholder, roo
 int64_t delayed_messages_last(struct db *db)
 {
     return db_int(db, &HELD, LAST, 0, "");
-}
-
-int64_t delayed_messages_waiting(struct db *db, user_no sender)
-{
-    return db_int(db, &HELD, WAITING, 0, "i", sender);
 }
 
 struct stmt *delayed_messages_due(struct db *db, int64_t now_ms, int64_t after, int64_t last)

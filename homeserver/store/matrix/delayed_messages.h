@@ -46,7 +46,6 @@ bool delayed_messages_by_placeholder(struct db *db, const char *placeholder, roo
                                      struct held_fate *out);
 
 int64_t delayed_messages_last(struct db *db); /* the newest one's number of those that wait; 0: there is none */
-int64_t delayed_messages_waiting(struct db *db, user_no sender); /* how many of theirs wait */
 
 /* The first that is due, of those behind the one number and up to the other; one row or none, strings borrowed;
  * stmt_end after. */

@@ -8,12 +8,13 @@
 
 #define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms FROM devices "
 
-enum { BY_ID, OF_USER, NUMBER, OTHERS, HOW_MANY, INSERT, RENAME, SEEN, DELETE, N };
+enum { BY_ID, OF_USER, NUMBER, OTHERS, IDLEST, HOW_MANY, INSERT, RENAME, SEEN, DELETE, N };
 static const struct statement TEXTS[N] = {
     [BY_ID] = ROW "WHERE user_no = $1 AND device_id = $2",
     [OF_USER] = ROW "WHERE user_no = $1 ORDER BY device_no",
     [NUMBER] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_id = $2",
     [OTHERS] = "SELECT device_no FROM devices WHERE user_no = $1 AND device_no <> $2",
+    [IDLEST] = "SELECT device_no FROM devices WHERE user_no = $1 AND last_seen_ms < $2 ORDER BY last_seen_ms LIMIT 1",
     [HOW_MANY] = "SELECT count(*) FROM devices WHERE user_no = $1",
     [INSERT] = ("INSERT INTO devices (user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT DO NOTHING RETURNING device_no"),
@@ -117,6 +118,16 @@ bool devices_delete(struct tx *tx, user_no user, device_no no)
 {
     list_changed(tx, user, no);
     return remove_one(tx, user, no);
+}
+
+void devices_end_idle(struct tx *tx, user_no user, int64_t most, int64_t before_ms)
+{
+    device_no idlest = 1;
+    while (idlest != 0 && devices_count(tx->db, user) > most) {
+        idlest = db_int(tx->db, &DEVICES, IDLEST, 0, "ii", user, before_ms);
+        if (idlest != 0 && !devices_delete(tx, user, idlest))
+            return;
+    }
 }
 
 bool devices_delete_all(struct tx *tx, user_no user, device_no except)

@@ -6,7 +6,7 @@
 
 #define ROW "SELECT room_no, user_no, type, thread, event_id, event_pos, ts, pos FROM receipts "
 
-enum { CHANGED, OF_USER, LAST_OF_USER, EVENT_POS, PUT, FORGET, COUNT };
+enum { CHANGED, OF_USER, LAST_OF_USER, EVENT_POS, PUT, PRUNE, FORGET, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [CHANGED] = ROW "WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND (type <> 'm.read.private' OR user_no = $4)"
                     " ORDER BY thread, event_id, type, user_no",
@@ -16,6 +16,9 @@ static const struct statement TEXTS[COUNT] = {
     [PUT] = "INSERT INTO receipts (room_no, user_no, type, thread, event_id, event_pos, ts, pos)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (room_no, user_no, type, thread) DO UPDATE SET"
             " event_id = excluded.event_id, event_pos = excluded.event_pos, ts = excluded.ts, pos = excluded.pos",
+    [PRUNE] = "DELETE FROM receipts WHERE room_no = $1 AND user_no = $2 AND type = $3 AND thread NOT IN ('', 'main')"
+              " AND pos <= (SELECT pos FROM receipts WHERE room_no = $1 AND user_no = $2 AND type = $3"
+              " AND thread NOT IN ('', 'main') ORDER BY pos DESC LIMIT 1 OFFSET $4)",
     [FORGET] = "DELETE FROM receipts WHERE room_no = $1 AND user_no = $2",
 };
 STATEMENTS(RECEIPTS, "receipts", TEXTS);
@@ -65,8 +68,11 @@ bool receipts_put(struct tx *tx, const struct receipt_row *row)
                                   .room = row->room,
                                   .user = row->user,
                                   .event = row->event_pos});
+    bool threaded = row->thread[0] != '\0' && strcmp(row->thread, "main") != 0;
     return db_run(tx->db, &RECEIPTS, PUT, "iitttiii", row->room, row->user, row->type, row->thread, row->event_id,
-                  row->event_pos, row->ts, row->pos);
+                  row->event_pos, row->ts, row->pos) &&
+           (!threaded ||
+            db_run(tx->db, &RECEIPTS, PRUNE, "iiti", row->room, row->user, row->type, (int64_t)RECEIPT_THREADS_MAX));
 }
 
 bool receipts_forget(struct tx *tx, room_no room, user_no user)

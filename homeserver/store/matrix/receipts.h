@@ -40,6 +40,9 @@ stream_pos receipts_last_of_user(struct db *db, room_no room, user_no user);
 /* Where the receipt's event is; 0: there is no such receipt. */
 stream_pos receipts_event_pos(struct db *db, room_no room, user_no user, const char *type, const char *thread);
 
+#define RECEIPT_THREADS_MAX                                                                                            \
+    500 /* of one person in one room and type: the oldest go, a thread of long ago is read anew */
+
 /* Inside a job: sets row, whose pos the caller has taken; queues CHANGE_RECEIPT. */
 bool receipts_put(struct tx *tx, const struct receipt_row *row);
 bool receipts_forget(struct tx *tx, room_no room, user_no user); /* an erasure (G4): nobody is told */

@@ -2,10 +2,11 @@
 
 #include "homeserver/store/driver/writer.h"
 
-enum { FIND, INSERT, FORGET, PRUNE, N };
+enum { FIND, HOW_MANY, INSERT, FORGET, PRUNE, N };
 static const struct statement TEXTS[N] = {
     [FIND] = "SELECT caller, key_hash, request_hash, status, version, reply FROM idempotency"
              " WHERE caller = $1 AND key_hash = $2",
+    [HOW_MANY] = "SELECT count(*) FROM idempotency WHERE caller = $1",
     [INSERT] = "INSERT INTO idempotency (caller, key_hash, request_hash, status, version, reply, created_ms)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [FORGET] = "DELETE FROM idempotency WHERE caller = $1",
@@ -31,6 +32,11 @@ bool idempotency_next(struct stmt *q, struct idempotency_row *row)
                                     .version = col_int(q, 4)};
     row->reply = col_bytes(q, 5, &row->reply_len);
     return true;
+}
+
+int64_t idempotency_count(struct db *db, const char *caller)
+{
+    return db_int(db, &IDEMPOTENCY, HOW_MANY, 0, "t", caller);
 }
 
 bool idempotency_insert(struct tx *tx, const struct idempotency_row *row)

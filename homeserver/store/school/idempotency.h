@@ -21,6 +21,9 @@ struct idempotency_row {
     size_t reply_len;
 };
 
+#define IDEMPOTENCY_PER_PERSON 1000 /* keys of a person a day (jobs/prune.h) */
+int64_t idempotency_count(struct db *db, const char *caller);
+
 /* Borrowed from q until stmt_end, which must follow also when it answers false. */
 struct stmt *idempotency_find(struct db *db, const char *caller, const unsigned char key_hash[IDEMPOTENCY_HASH_BYTES]);
 bool idempotency_next(struct stmt *q, struct idempotency_row *row);

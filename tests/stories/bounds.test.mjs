@@ -1,0 +1,152 @@
+// J5: whatever one person can make, hold or ask for is bounded, and who reaches a bound is told which. The rows up to a bound are
+// put into the stopped server's database; then the real door is tried: once within it, once beyond.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { DatabaseSync } from "node:sqlite";
+import { HERE, V3, World, q } from "./world.mjs";
+
+const CLASS = "s1-c003"; // 8А
+let w, pupil, mate, teacher, office;
+
+/** The rows of bounds.def: word → most. */
+const DEF = readFileSync(new URL("../../homeserver/store/bounds.def", import.meta.url), "utf8");
+const MOST = Object.fromEntries([...DEF.matchAll(/^X\(\w+, "(\w+)", (\d+),/gm)].map(([, word, most]) => [word, Number(most)]));
+MOST.idempotency_keys = 1000;
+MOST.contacts = 10;
+
+before(async () => {
+    w = await World.start();
+    [pupil, mate] = await Promise.all(w.all({ role: "pupil", class: "8А" }).slice(0, 2).map((p) => w.still(p)));
+    teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
+    office = w.office;
+});
+
+after(() => w?.stop());
+
+const ask = (who, method, path, body, headers) =>
+    w.server.request(method, path, { token: who?.getAccessToken(), body, headers });
+
+/** Fills with rows up to one below each bound. */
+async function fill(rows) {
+    await w.server.end();
+    const db = new DatabaseSync(join(w.server.dir, "data", "parta.db"));
+    const user = (client) => db.prepare("SELECT user_no FROM users WHERE localpart = ?").get(client.getUserId().slice(1).split(":")[0]).user_no;
+    const of = (sql, value) => Object.values(db.prepare(sql).get(value))[0];
+    db.exec("PRAGMA foreign_keys = ON; BEGIN");
+    for (const row of rows) row({ db, user, of });
+    db.exec("COMMIT");
+    db.close();
+    await w.server.run();
+}
+
+/** n rows of a statement whose first parameter is the row's number. */
+const times = (db, n, sql, ...values) => {
+    const statement = db.prepare(sql);
+    for (let i = 1; i <= n; ++i) statement.run(i, ...values);
+};
+
+test("J5: every bound is kept at the door, and told", async () => {
+    const { room_id: club } = await teacher.createRoom({ name: "Клуб" });
+    const invitedTo = [];
+    for (let i = 0; i < MOST.invites; ++i) {
+        const { room_id } = await teacher.createRoom({ name: `Клуб ${i}`, invite: [pupil.getUserId()] });
+        invitedTo.push(room_id);
+    }
+    const { user_id: newcomer } = await w.newPerson("staff");
+    const kinds = [
+        ({ db, user }) => {
+            const have = db.prepare("SELECT count(*) AS n FROM devices WHERE user_no = ?").get(user(mate)).n;
+            times(db, MOST.sessions - 1 - have, "INSERT INTO devices (user_no, device_id, created_ms, last_seen_ms) VALUES (?2, 'D' || ?1, 1, ?3)", user(mate), Date.now());
+        },
+        ({ db, user }) => times(db, MOST.account_data - 1, "INSERT INTO account_data VALUES (?2, 0, 'x.' || ?1, '{}', 1)", user(pupil)),
+        ({ db, user }) =>
+            times(db, 31, "INSERT INTO account_data VALUES (?2, 0, 'long.' || ?1, ?3, 1)", user(mate), JSON.stringify("x".repeat(65000))),
+        ({ db, user }) =>
+            times(db, MOST.rooms - 1, "INSERT INTO rooms (room_id, version, creator, created_ms, kind) VALUES ('!x' || ?1 || ':a.example', '12', ?2, 1, 'club')", user(office)),
+        ({ db, user, of }) =>
+            times(db, MOST.aliases - 1, "INSERT INTO aliases VALUES ('#x' || ?1 || ':school.example', ?3, ?2)", user(teacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club)),
+        ({ db, of }) => {
+            const room = of("SELECT room_no FROM rooms WHERE room_id = ?", club);
+            const pos = of("SELECT max(pos) FROM room_state WHERE room_no = ?", room);
+            const have = of("SELECT count(*) FROM room_state WHERE room_no = ? AND type <> 'm.room.member'", room);
+            times(db, MOST.room_state - have, "INSERT INTO room_state VALUES (?2, 'x.filled', '' || ?1, ?3)", room, pos);
+        },
+        ({ db, user }) =>
+            times(db, MOST.links - 1, "INSERT INTO links (token_hash, kind, role, issuer, issuer_name, uses_allowed, created_ms, expires_ms) VALUES (CAST('a' || ?1 AS BLOB), 'class', 'pupil', ?2, '', 1, 1, ?3)", user(teacher), Date.now() + 1e9),
+        ({ db, of }) =>
+            times(db, MOST.personal_links - 1, "INSERT INTO links (token_hash, kind, role, person, issuer_name, uses_allowed, created_ms, expires_ms) VALUES (CAST('b' || ?1 AS BLOB), 'personal', '', ?2, '', 1, 1, ?3)", of("SELECT user_no FROM users WHERE localpart = ?", newcomer.slice(1).split(":")[0]), Date.now() + 1e9),
+        ({ db, user, of }) =>
+            times(db, MOST.applications - 1, "INSERT INTO applications (kind, user_no, school_no, role, state, created_ms) VALUES ('join', ?2, ?3, 'guardian', 'withdrawn', ?1)", user(teacher), of("SELECT school_no FROM schools WHERE sourced_id = ?", HERE)),
+        ({ db, user }) => times(db, MOST.reports - 1, "INSERT INTO reports (kind, reporter, reason, created_ms) VALUES ('user', ?2, 'x', ?1)", user(pupil)),
+        ({ db, user, of }) =>
+            times(db, MOST.held_messages - 1, "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES (?3, ?2, 'm.room.message', '{}', ?4, ?1)", user(teacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club), Date.now() + 1e9),
+        ({ db }) =>
+            times(db, MOST.idempotency_keys - 1, "INSERT INTO idempotency VALUES (?2, CAST('k' || ?1 AS BLOB), CAST('r' AS BLOB), 200, 0, CAST('x' AS BLOB), ?3)", office.getUserId(), Date.now()),
+    ];
+    await fill(kinds);
+    const classRoom = await w.room("class", CLASS);
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "class", class: CLASS, role: "guardian", uses: 10 });
+    const { token: token2 } = await w.do(w.operator, "POST", "/links", { kind: "school", school: HERE, role: "staff", uses: 10 });
+    const login = (n) =>
+        ask(undefined, "POST", `${V3}/login`, {
+            type: "m.login.password",
+            identifier: { type: "m.id.user", user: mate.getUserId() },
+            password: w.all({ role: "pupil", class: "8А" })[1].password,
+            device_id: `NEW${n}`,
+        });
+    const ofTeacher = { bind_to: teacher.getUserId(), given_name: "Анна", family_name: "Орлова" };
+    const minutes = new Date().getUTCHours() * 60 + new Date().getUTCMinutes();
+    const at = (m) => `${String(Math.floor((((minutes + m) % 1440) + 1440) % 1440 / 60)).padStart(2, "0")}:${String(((minutes + m) % 60 + 60) % 60).padStart(2, "0")}`;
+    const WAYS = {
+        sessions: login,
+        account_data: (n) => ask(pupil, "PUT", `${V3}/user/${q(pupil.getUserId())}/account_data/y.${n}`, {}),
+        account_data_characters: (n) =>
+            ask(mate, "PUT", `${V3}/user/${q(mate.getUserId())}/account_data/y.${n}`, { x: "x".repeat(65000) }),
+        rooms: () => ask(office, "POST", `${V3}/createRoom`, { name: "Клуб" }),
+        aliases: (n) => ask(teacher, "PUT", `${V3}/directory/room/${q(`#y${n}:school.example`)}`, { room_id: club }),
+        room_state: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(club)}/state/y.${n}`, {}),
+        invites: async (n) => {
+            if (n === 0) return { status: 200 }; /* those above */
+            return ask(teacher, "POST", `${V3}/rooms/${q(club)}/invite`, { user_id: pupil.getUserId() });
+        },
+        links: () => w.api(teacher, "POST", "/links", { kind: "class", class: CLASS, role: "pupil" }),
+        personal_links: () => w.api(w.operator, "POST", "/links", { kind: "personal", user_id: newcomer }),
+        applications: (n) => w.api(teacher, "POST", "/applications", { token: n === 0 ? token : token2, ...ofTeacher }),
+        reports: () => ask(pupil, "POST", `${V3}/users/${q(mate.getUserId())}/report`, { reason: "x" }),
+        held_messages: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(classRoom)}/send/m.room.message/held${n}`, { msgtype: "m.text", body: "x" }),
+        idempotency_keys: (n) =>
+            w.api(office, "POST", "/links", { kind: "class", class: CLASS, role: "pupil" }, { "idempotency-key": `0123456789abcdef${n}` }),
+    };
+    const tried = async ([word, way]) => {
+        for (const n of [0, 1]) {
+            const { status, body } = await way(n);
+            const told = `${word}, ${n}: ${status} ${JSON.stringify(body)}`;
+            if (n === 0) {
+                assert.ok(status < 300, told);
+                continue;
+            }
+            assert.equal(status, 403, told);
+            assert.equal(body.errcode, "M_RESOURCE_LIMIT_EXCEEDED", told);
+            assert.equal(body["org.parta.bound"], `${word}: ${MOST[word]}`);
+        }
+    };
+    assert.deepEqual(Object.keys(WAYS).concat("contacts").sort(), Object.keys(MOST).sort(), "every bound has its door here");
+    const quiet = { quiet_hours: { mode: "delay", from: at(-60), to: at(60), utc_offset: "+00:00" } };
+    await w.withPolicy(quiet, () => tried(["held_messages", WAYS.held_messages]));
+    delete WAYS.held_messages;
+    for (const way of Object.entries(WAYS)) await tried(way);
+});
+
+test("J5: a session that was not seen for a month makes room for a new one", async () => {
+    await fill([({ db, user }) => db.prepare("UPDATE devices SET last_seen_ms = 1 WHERE user_no = ? AND device_id LIKE 'D1.%'").run(user(mate))]);
+    const { status } = await ask(undefined, "POST", `${V3}/login`, {
+        type: "m.login.password",
+        identifier: { type: "m.id.user", user: mate.getUserId() },
+        password: w.all({ role: "pupil", class: "8А" })[1].password,
+    });
+    assert.equal(status, 200);
+    const { devices } = (await ask(mate, "GET", `${V3}/devices`)).body;
+    assert.ok(devices.length === MOST.sessions && !devices.some((d) => d.device_id === "D1.0"));
+});
