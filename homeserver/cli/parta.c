@@ -141,8 +141,12 @@ static bool take_words(struct request_line *line, int argc, char **argv, int fro
         else
             call->args[call->n_args++] = argv[i];
     }
-    return line->help || call->n_args >= call->verb->args_min ||
-           verb_misuse(call, "%s is missing.", call->verb->arguments);
+    if (line->help || call->n_args >= call->verb->args_min)
+        return true;
+    const char *missing = call->verb->arguments; /* "CLASS USER ROLE": the word at n_args */
+    for (int i = 0; i < call->n_args; ++i)
+        missing += strcspn(missing, " ") + 1;
+    return verb_misuse(call, "%.*s is missing.", (int)strcspn(missing, " "), missing);
 }
 
 /* A terminal does not show what is typed. */
@@ -295,10 +299,75 @@ static bool confirm(struct verb_call *call)
     return done;
 }
 
+/* --- Columns: tabs for scripts, spaces for eyes --- */
+
+#define COLUMNS_MAX 16
+#define COLUMN_WIDTH_MAX 48 /* one long cell does not push the others off the screen */
+
+/* Of one cell, in characters: none of ours takes two columns. */
+static size_t width_of(const char *cell, size_t len)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < len; ++i)
+        width += ((unsigned char)cell[i] & 0xc0) != 0x80;
+    return width;
+}
+
+struct columns {
+    size_t widths[COLUMNS_MAX];
+    size_t missing; /* spaces that the cell before this one lacks */
+};
+
+/* Calls each for every cell of every line, and with column -1 for a line's end. What follows the last column is one
+ * cell. */
+static void cells_each(const struct text *out, void (*each)(struct columns *, int column, const char *, size_t len),
+                       struct columns *columns)
+{
+    const char *at = out->data, *end = at + out->len;
+    for (int column = 0; at < end; ++column) {
+        size_t len = strcspn(at, column < COLUMNS_MAX - 1 ? "\t\n" : "\n");
+        each(columns, column, at, len);
+        at += len;
+        if (*at != '\t') {
+            each(columns, -1, at, at < end);
+            column = -1;
+        }
+        at += at < end;
+    }
+}
+
+static void measure(struct columns *columns, int column, const char *cell, size_t len)
+{
+    size_t width = column >= 0 ? width_of(cell, len) : 0;
+    if (width > columns->widths[column < 0 ? 0 : column] && width <= COLUMN_WIDTH_MAX)
+        columns->widths[column] = width;
+}
+
+/* Spaces come before the next cell, so that no line ends in any. */
+static void print_cell(struct columns *columns, int column, const char *cell, size_t len)
+{
+    size_t width = width_of(cell, len);
+    if (column > 0)
+        printf("%*s", (int)columns->missing + 2, "");
+    fwrite(cell, 1, len, stdout);
+    columns->missing = column >= 0 && width < columns->widths[column] ? columns->widths[column] - width : 0;
+}
+
+static void print_out(const struct text *out)
+{
+    struct columns columns = {0};
+    if (!isatty(STDOUT_FILENO) || memchr(out->data, '\t', out->len) == NULL) {
+        fwrite(out->data, 1, out->len, stdout);
+        return;
+    }
+    cells_each(out, measure, &columns);
+    cells_each(out, print_cell, &columns);
+}
+
 static int outcome(struct verb_call *call, bool done)
 {
     if (call->out.len != 0)
-        fwrite(call->out.data, 1, call->out.len, stdout);
+        print_out(&call->out);
     if (fflush(stdout) != 0 && done) {
         fputs("parta: the output could not be written\n", stderr);
         return FAILED;

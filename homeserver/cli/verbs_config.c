@@ -1,5 +1,11 @@
 /* parta config …: reading the file is the check, and the certificate and secrets that it names. */
+#include <errno.h>
+#include <libgen.h>
 #include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "homeserver/base/config.h"
 
@@ -28,9 +34,44 @@ static bool post_is_good(struct verb_call *call)
     return post != NULL;
 }
 
+/* A name that nobody can have (RFC 2606), as the example file has one: it cannot be changed later. */
+static bool name_is_own(struct verb_call *call)
+{
+    static const char *const RESERVED[] = {"example", "example.com", "example.net", "example.org"};
+    const char *name = call->config->server_name;
+    size_t len = strcspn(name, ":");
+    for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i) {
+        size_t tail = strlen(RESERVED[i]);
+        if (len >= tail && strncmp(name + len - tail, RESERVED[i], tail) == 0 &&
+            (len == tail || name[len - tail - 1] == '.'))
+            return verb_fail(call,
+                             "server_name: %s is an example's name. Put your own: it is part of everybody's id "
+                             "and cannot be changed later.",
+                             name);
+    }
+    return true;
+}
+
+/* Where it is not there yet, it must be possible to make it. For whoever runs this: the server's user should. */
+static bool data_dir_is_good(struct verb_call *call)
+{
+    struct stat is;
+    char *path = xstrdup(call->config->data_dir);
+    const char *dir = stat(path, &is) != 0 && errno == ENOENT ? dirname(path) : path;
+    bool good = stat(dir, &is) == 0;
+    if (!good)
+        verb_fail(call, "data_dir: %s: %s", dir, strerror(errno));
+    else if (!S_ISDIR(is.st_mode))
+        good = verb_fail(call, "data_dir: %s is no directory.", dir);
+    else if (access(dir, W_OK | X_OK) != 0)
+        good = verb_fail(call, "data_dir: whoever runs this may not write to %s.", dir);
+    free(path);
+    return good;
+}
+
 static bool check(struct verb_call *call)
 {
-    if (!post_is_good(call))
+    if (!name_is_own(call) || !data_dir_is_good(call) || !post_is_good(call))
         return false;
     if (!certificate_is_good(call->config))
         return verb_fail(call, "The certificate or its key cannot be used.");
@@ -47,7 +88,9 @@ static bool show(struct verb_call *call)
 
 static const struct verb TABLE[] = {
     {"config check", .flags = VERB_CONFIG, .run = check, .summary = "Says whether the configuration file is good.",
-     .essay = "A problem is told with file and line."},
+     .essay =
+         "A problem is told with file and line. Also looked at: the certificate, the files with secrets, whether the\n"
+         "server's name is still the example's, and whether the data directory can be made or written."},
     {"config show", .flags = VERB_CONFIG, .run = show,
      .summary = "Prints every setting with its value, defaults included, secrets left out."},
 };

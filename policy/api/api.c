@@ -150,9 +150,13 @@ bool api_write(struct request *r, api_act_fn *act, void *state)
 
 /* --- Decoding --- */
 
-bool api_not_there(struct error *e)
+bool api_not_there(struct error *e, enum api_kind kind)
 {
-    return error_set(e, ERROR_NOT_FOUND, "There is no such person, school, class or room here.");
+    static const char *const SENTENCES[] = {[API_PERSON] = "There is no such person here.",
+                                            [API_SCHOOL] = "There is no such school here.",
+                                            [API_CLASS] = "There is no such class here.",
+                                            [API_ROOM] = "There is no such room here."};
+    return error_set(e, ERROR_NOT_FOUND, SENTENCES[kind]);
 }
 
 static bool is_operator(const struct request *r)
@@ -167,14 +171,14 @@ user_no api_user(struct request *r, struct db *db, const char *user_id, struct e
     bool known =
         user != 0 &&
         (r->identity.user == 0 ? is_operator(r) : user == r->identity.user || viewer_knows(db, r->identity.user, user));
-    return known || api_not_there(e) ? user : 0;
+    return known || api_not_there(e, API_PERSON) ? user : 0;
 }
 
 school_no api_school(struct request *r, struct db *db, const char *sourced_id, struct error *e)
 {
     school_no school = schools_by_sourced_id(db, sourced_id);
     bool known = school != 0 && (r->identity.user == 0 ? is_operator(r) : viewer_is_in(db, r->identity.user, school));
-    return known || api_not_there(e) ? school : 0;
+    return known || api_not_there(e, API_SCHOOL) ? school : 0;
 }
 
 class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e)
@@ -182,14 +186,14 @@ class_no api_class(struct request *r, struct db *db, const char *sourced_id, str
     class_no class = classes_by_sourced_id(db, sourced_id);
     bool known = class != 0 && (r->identity.user == 0 ? is_operator(r)
                                                       : viewer_is_in(db, r->identity.user, school_of_class(db, class)));
-    return known || api_not_there(e) ? class : 0;
+    return known || api_not_there(e, API_CLASS) ? class : 0;
 }
 
 room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e)
 {
     room_no room = rooms_by_id(db, room_id);
     bool known = room != 0 && (r->identity.user == 0 ? is_operator(r) : viewer_knows_room(db, r->identity.user, room));
-    return known || api_not_there(e) ? room : 0;
+    return known || api_not_there(e, API_ROOM) ? room : 0;
 }
 
 int64_t api_number(const char *text)

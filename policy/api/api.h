@@ -63,7 +63,8 @@ school_no api_school(struct request *r, struct db *db, const char *sourced_id, s
 class_no api_class(struct request *r, struct db *db, const char *sourced_id, struct error *e);
 room_no api_room(struct request *r, struct db *db, const char *room_id, struct error *e);
 
-bool api_not_there(struct error *e); /* ERROR_NOT_FOUND in the words of all these; false */
+enum api_kind { API_PERSON, API_SCHOOL, API_CLASS, API_ROOM };
+bool api_not_there(struct error *e, enum api_kind kind); /* ERROR_NOT_FOUND in the words of these; false */
 
 /* Members of bodies beside request.h's: false: r->error. Absent: "" and otherwise. */
 bool api_body_day(struct request *r, const char *key, school_day otherwise, school_day *out);

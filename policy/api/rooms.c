@@ -81,7 +81,7 @@ static bool is_private(struct db *db, room_no room)
 static room_no readable_room(struct request *r, const struct actor *actor)
 {
     room_no room = api_room(r, r->db, r->params[0], &r->error);
-    if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error)))
+    if (room == 0 || (is_private(r->db, room) && !api_not_there(&r->error, API_ROOM)))
         return 0;
     struct subject subject = {.school = viewer_room_school(r->db, actor->user, room)};
     return api_may(r, actor, ACT_RECORDS_READ, &subject) ? room : 0;

@@ -3,8 +3,10 @@
 #include <csv.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "homeserver/accounts/new_account.h"
@@ -26,6 +28,7 @@
 #define BULK_PEOPLE 2000 /* from here on the writer's page cache is grown for the job */
 #define HASHERS_MAX 16
 #define PASSWORD_CHARS 10
+#define NOTE_MS 3000
 
 /* --- Passwords, before the job --- */
 
@@ -40,10 +43,12 @@ static char *password_draw(void)
 }
 
 struct hashing {
-    const struct config *config;
+    const struct roster_import *how;
     struct credential *credentials;
-    size_t n;
-    _Atomic size_t next;
+    size_t n;            /* credentials; not all have a password */
+    size_t wanted;       /* those that have */
+    _Atomic size_t next; /* to be looked at */
+    _Atomic size_t done;
     _Atomic bool failed;
 };
 
@@ -53,22 +58,39 @@ static void *hash_some(void *arg)
     for (size_t i; !h->failed && (i = h->next++) < h->n;) {
         if (h->credentials[i].password == NULL)
             continue;
-        h->credentials[i].hash = password_hash(h->config, h->credentials[i].password);
+        h->credentials[i].hash = password_hash(h->how->config, h->credentials[i].password);
         if (h->credentials[i].hash == NULL)
             h->failed = true;
+        ++h->done;
     }
     return NULL;
 }
 
-static bool hash_all(const struct config *config, struct credential *credentials, size_t n)
+/* Waits, and tells how far they have come. */
+static void tell_hashing(struct hashing *h)
+{
+    char line[64];
+    for (int64_t told = clock_mono_ms(); h->done < h->wanted && !h->failed;) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        if (h->how->note == NULL || clock_mono_ms() - told < NOTE_MS)
+            continue;
+        told = clock_mono_ms();
+        snprintf(line, sizeof line, "passwords: %zu of %zu", (size_t)h->done, h->wanted);
+        h->how->note(h->how->note_self, line);
+    }
+}
+
+static bool hash_all(const struct roster_import *how, struct credential *credentials, size_t n, size_t wanted)
 {
     pthread_t threads[HASHERS_MAX];
-    struct hashing h = {.config = config, .credentials = credentials, .n = n};
-    long cores = config->threads.hashers > 0 ? config->threads.hashers : sysconf(_SC_NPROCESSORS_ONLN);
+    struct hashing h = {.how = how, .credentials = credentials, .n = n, .wanted = wanted};
+    long cores = how->config->threads.hashers > 0 ? how->config->threads.hashers : sysconf(_SC_NPROCESSORS_ONLN);
     int started = 0;
-    while (started < cores - 1 && started < HASHERS_MAX && pthread_create(&threads[started], NULL, hash_some, &h) == 0)
+    while (started < cores && started < HASHERS_MAX && pthread_create(&threads[started], NULL, hash_some, &h) == 0)
         ++started;
-    hash_some(&h);
+    if (started == 0)
+        hash_some(&h);
+    tell_hashing(&h);
     while (started > 0)
         pthread_join(threads[--started], NULL);
     return !h.failed;
@@ -77,7 +99,7 @@ static bool hash_all(const struct config *config, struct credential *credentials
 /* A name and a password for everybody whom the store does not know yet. */
 static bool credentials_make(struct importing *in, struct error *e)
 {
-    size_t n = in->roster->n_people;
+    size_t n = in->roster->n_people, wanted = 0;
     bool *known = xcalloc(n + 1, sizeof *known);
     struct person_row row;
     struct stmt *q = people_all(in->how->db);
@@ -94,9 +116,10 @@ static bool credentials_make(struct importing *in, struct error *e)
             continue;
         localpart_draw(localpart);
         in->credentials[i] = (struct credential){xstrdup(localpart), password_draw(), NULL};
+        ++wanted;
     }
     free(known);
-    return hash_all(in->how->config, in->credentials, n) || error_set(e, ERROR_UNKNOWN, NULL);
+    return hash_all(in->how, in->credentials, n, wanted) || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 static void credentials_free(struct importing *in)
@@ -327,7 +350,23 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     free(in->people);
     changelog_finish(&in->changelog);
     loss_finish(&in->loss);
-    return done && !how->dry_run; /* a dry run is a job that is refused without an error */
+    return done && !how->dry_run && !in->trial; /* such a job is refused without an error */
+}
+
+/* Whether the import is refused, before hashing takes its time; what is told of it stays as it was. */
+static bool refused(const struct importing *in, struct error *e)
+{
+    struct roster_changes ignored = {0};
+    struct roster_import how = *in->how;
+    struct importing trial = *in;
+    how.difference = NULL;
+    trial.how = &how;
+    trial.changes = &ignored;
+    trial.trial = true;
+    writer_run(how.writer, job_import, &trial, e);
+    if (e->code == ERROR_NONE && how.loss != NULL)
+        import_loss_finish(how.loss);
+    return e->code != ERROR_NONE;
 }
 
 bool roster_import(const struct roster_import *how, struct roster_changes *changes, struct error *e)
@@ -340,7 +379,7 @@ bool roster_import(const struct roster_import *how, struct roster_changes *chang
                            .changes = changes};
     bool passwords = how->passwords != NULL && how->roster != NULL && !how->dry_run;
     *e = (struct error){0};
-    bool done = (!passwords || credentials_make(&in, e)) &&
+    bool done = (!passwords || (!refused(&in, e) && credentials_make(&in, e))) &&
                 (writer_run(how->writer, job_import, &in, e) || (how->dry_run && e->code == ERROR_NONE));
     if (done && passwords)
         credentials_tell(&in);

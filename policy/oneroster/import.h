@@ -61,8 +61,11 @@ struct roster_import {
     struct text *difference;  /* not NULL: gets one line a change: "role + teacher p-123 school-1", "join + …" */
     bool dry_run;             /* does everything, then takes it back: only the counts remain */
     struct text *passwords;   /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
-                              * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost.
-                              * NULL: they have no password until somebody sets one */
+                              * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost,
+                              * so that the import is tried first. NULL: they have no password
+                               * until somebody sets one */
+    void (*note)(void *self, const char *line); /* how far hashing has come, now and then; NULL: nobody asks */
+    void *note_self;
     /* What belongs into the same transaction (the snapshot, source.h): called last. false: *e, all of it is refused. */
     bool (*also)(struct tx *tx, void *arg, struct error *e); /* NULL: nothing */
     void *also_arg;

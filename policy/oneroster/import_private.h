@@ -22,6 +22,7 @@ struct importing {
     struct credential *credentials; /* per person of the roster; NULL: none */
     struct roster_changes *changes;
     bool overridden;
+    bool trial; /* all of it is done and taken back, to hear whether it is refused */
     struct loss loss;
     bool older; /* than what there is, and taken nevertheless */
     /* In the job: */

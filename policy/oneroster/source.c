@@ -214,6 +214,8 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
     s->how.also = keep_snapshot;
     s->how.also_arg = keeping;
     s->how.loss = &out->loss;
+    s->how.note = s->note;
+    s->how.note_self = s->note_self;
     keeping->confirms = s->how.confirmed;
     keeping->year_end = update->roster->year_end;
     keeping->newest_ms = update->roster->newest_ms;

@@ -26,7 +26,7 @@ bool source_name_valid(const char *name);
 
 struct source_import {
     const char *source;
-    struct roster_import how; /* roster, source, mode, also, also_arg: filled in here */
+    struct roster_import how; /* roster, source, mode, loss, also, also_arg, note, note_self: filled in here */
     /* Told what was done so far, a line without its end, while the rest takes its time; NULL: nobody wants to know. */
     void (*note)(void *self, const char *line);
     void *note_self;

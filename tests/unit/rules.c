@@ -367,6 +367,10 @@ static const struct row_case {
      FACTS(BECOME_GUARDIAN, BY(ROLE_TEACHER), TO(ROLE_PUPIL))},
     {"D2", "adults_only", FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true})),
      FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true, .age = AGE_ADULT}))},
+    {"B3", "minor_as_staff",
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_CLASS_TEACHER, .said = {.pupil = true})),
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR),
+           OFFICE(.role = ROLE_CLASS_TEACHER, .said = {.pupil = true, .age = AGE_ADULT}))},
     {"C4", "parent_as_pupil",
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true})),
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_PUPIL, .said = {.guardian = true, .age = AGE_ADULT}))},
@@ -880,7 +884,8 @@ static void test_j2_override(void **state)
     assert_true(n_used > 100);
     for (int i = 0; i < rules_count(); ++i) {
         const char *code = rules_row(i).code;
-        assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0);
+        assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0 ||
+                                                       strcmp(code, "minor_as_staff") == 0);
     }
 }
 
