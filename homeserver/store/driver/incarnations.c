@@ -11,10 +11,10 @@
 enum { END, ENDED, BEGIN, PRUNE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [END] = "UPDATE incarnations SET end_pos = $1 WHERE end_pos IS NULL",
-    [ENDED] = "SELECT incarnation, end_pos FROM incarnations WHERE end_pos IS NOT NULL ORDER BY run DESC",
+    [ENDED] = "SELECT incarnation, end_pos FROM incarnations WHERE end_pos IS NOT NULL ORDER BY run_no DESC",
     [BEGIN] = "INSERT INTO incarnations (incarnation, began_ms) VALUES ($1, $2)",
-    [PRUNE] =
-        "DELETE FROM incarnations WHERE run <= (SELECT run FROM incarnations ORDER BY run DESC LIMIT 1 OFFSET $1)",
+    [PRUNE] = "DELETE FROM incarnations WHERE run_no <= (SELECT run_no FROM incarnations ORDER BY run_no DESC LIMIT 1 "
+              "OFFSET $1)",
 };
 STATEMENTS(INCARNATIONS, "incarnations", TEXTS);
 

@@ -355,7 +355,7 @@ static const char *const MIGRATIONS[] = {
 
     /* 6: which runs of the server gave which positions away (store/driver/incarnations.h); 0: all before this one. */
     "CREATE TABLE incarnations ("
-    " run INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL UNIQUE, began_ms INTEGER NOT NULL,"
+    " run_no INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL UNIQUE, began_ms INTEGER NOT NULL,"
     " end_pos INTEGER) STRICT;" /* the last position that may be its; NULL: it runs, or did until now */
     "INSERT INTO incarnations (incarnation, began_ms) VALUES (0, 0);",
 

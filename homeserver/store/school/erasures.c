@@ -4,8 +4,9 @@
 
 enum { OPEN, DONE, UNSCRUBBED, ROOM, BEGIN, ADVANCE, LEAVE, FINISH, SCRUBBED, COUNT };
 static const struct statement TEXTS[COUNT] = {
-    [OPEN] = "SELECT user_no, room_no, pos, left_ms IS NOT NULL FROM erasures WHERE done_ms IS NULL"
-             " ORDER BY started_ms, user_no LIMIT 1",
+    [OPEN] =
+        "SELECT user_no, room_no, pos, CASE WHEN left_ms IS NULL THEN 0 ELSE 1 END FROM erasures WHERE done_ms IS NULL"
+        " ORDER BY started_ms, user_no LIMIT 1",
     [DONE] = "SELECT 1 FROM erasures WHERE user_no = $1 AND done_ms IS NOT NULL",
     [UNSCRUBBED] = "SELECT max(done_ms) FROM erasures WHERE done_ms IS NOT NULL AND scrubbed_ms IS NULL",
     [ROOM] = "SELECT MIN(room_no) FROM memberships WHERE user_no = $1 AND room_no >= $2",
