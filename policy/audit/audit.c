@@ -206,7 +206,7 @@ static bool add_changes(struct appending *a, const struct row_changes *changes)
     struct row_change change;
     bool good = true;
     for (size_t at = 0; good && row_changes_next(changes, &at, &change);) {
-        struct part *part = part_of(a, a->parts->school != 0 ? row_text_school(&r, &change) : 0);
+        struct part *part = part_of(a, a->parts->school != 0 ? row_text_school(&r, &change, a->parts->school) : 0);
         if (part->n++ != 0)
             text_addc(&part->changes, ',');
         row_text_add(&r, &part->changes, &change);

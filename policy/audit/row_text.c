@@ -8,8 +8,10 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/store/school/viewer.h"
 
 /* --- Names --- */
 
@@ -134,14 +136,34 @@ void row_text_add(struct row_text *r, struct text *out, const struct row_change 
     text_addc(out, '}');
 }
 
-school_no row_text_school(struct row_text *r, const struct row_change *change)
+/* A room of several schools is in no other's log than the act's. */
+static school_no school_of_any_room(struct db *db, room_no no)
+{
+    struct room_school room;
+    if (!school_of_room(db, no, &room))
+        return 0;
+    return room.school == 0 && room.n_schools == 1 ? viewer_room_school(db, 0, no) : room.school;
+}
+
+static school_no school_of_value(struct row_text *r, enum guarded_value kind, int64_t no, school_no own)
+{
+    switch (kind) {
+    case VALUE_CLASS: return school_of_class(r->db, no);
+    case VALUE_ROOM: return school_of_any_room(r->db, no);
+    case VALUE_USER:
+    case VALUE_PERSON: return school_roles(r->db, own, no) != 0 ? own : roles_first_school(r->db, no);
+    default: return no;
+    }
+}
+
+school_no row_text_school(struct row_text *r, const struct row_change *change, school_no own)
 {
     for (int i = 0; change->table->columns[i].guard != GUARD_NO; ++i) {
         const struct guarded_column *column = &change->table->columns[i];
         const struct row_value *value =
             change->sign == ROW_REMOVED ? &change->columns[i].before : &change->columns[i].after;
         if ((column->flags & GUARD_PLACE) != 0)
-            return column->value == VALUE_CLASS ? school_of_class(r->db, value->number) : value->number;
+            return school_of_value(r, column->value, value->number, own);
     }
     return 0;
 }

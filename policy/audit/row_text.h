@@ -29,8 +29,9 @@ struct row_text {
 /* Appends the object as canonical JSON. Reads the database. */
 void row_text_add(struct row_text *r, struct text *out, const struct row_change *change);
 
-/* In which school's log it belongs; 0: it does not say. Reads the database. */
-school_no row_text_school(struct row_text *r, const struct row_change *change);
+/* In which school's log it belongs, of an act in school own: own, too, of a person who is there, or in no school; 0: it
+ * does not say. Reads the database. */
+school_no row_text_school(struct row_text *r, const struct row_change *change, school_no own);
 
 void row_text_finish(struct row_text *r);
 

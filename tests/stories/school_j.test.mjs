@@ -148,6 +148,10 @@ test("J2: an override needs a reason, and stands in the log with it", async () =
     assert.equal(entry.reason, "Смена фамилии, свидетельство в школе");
     assert.equal(entry.actor, w.office.getUserId());
     assert.ok(!JSON.stringify(entry).includes("Правкина"), "no names in the log");
+    assert.ok(
+        entry.changes.some((c) => c["="] === "person" && c.family_name === "changed"),
+        JSON.stringify(entry.changes),
+    );
     await w.no(403, "A4", await w.still(w.one({ role: "head" })), "PUT", path, body, w.because());
 });
 
@@ -198,6 +202,31 @@ test("J2: the exported log is verified offline; altered, dropped, swapped, inser
         1,
         "another server's key",
     );
+});
+
+test("J2: what an act changed is in the log, before and after, also what followed", async () => {
+    const entry = async (act) =>
+        (await w.do(w.office, "GET", `/audit?school=${HERE}&act=${act}&newest=true&limit=1`)).items[0].entry;
+    const has = (changes, wanted) =>
+        assert.ok(
+            changes.some((c) => Object.entries(wanted).every(([key, value]) => `${c[key]}` === `${value}`)),
+            `${JSON.stringify(wanted)} in ${JSON.stringify(changes)}`,
+        );
+    const made = await w.newClass("4Ж", "4");
+    const [one, two] = [await w.newPerson("class_teacher", { class: made.class }), await w.newPerson("teacher")];
+    await w.do(w.office, "POST", `/classes/${made.class}/enrollments`, { user_id: two.user_id, role: "class_teacher" });
+    const { changes } = await entry("enrollment.create");
+    has(changes, { "-": "enrollment", class: made.class, person: one.person, role: "class_teacher" });
+    has(changes, { "-": "role", person: one.person, role: "class_teacher", school: HERE });
+    has(changes, { "+": "enrollment", class: made.class, person: two.person, role: "class_teacher" });
+    has(changes, { "+": "power", person: two.person });
+    has(changes, { "=": "account", state: "active,left", user: one.user_id }); /* it was all they were there */
+    await w.do(w.office, "PUT", `/people/${q(two.user_id)}/standing`, { standing: "locked" });
+    has((await entry("standing.change")).changes, { "=": "account", state: "active,locked", user: two.user_id });
+    w.server.parta("token", "create");
+    const { items } = await w.do(w.operator, "GET", "/audit?act=token.create&newest=true&limit=1");
+    assert.equal(items[0].entry.actor, "operator:parta");
+    has(items[0].entry.changes, { "+": "registration_token" });
 });
 
 test("J2: a school's part of the log is for its administrator, and holds that school only", async () => {

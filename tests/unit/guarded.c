@@ -108,6 +108,8 @@ static void the_table_is_sound(void **state)
 
 /* --- Statements say what they write --- */
 
+#define EXCUSED 5 /* what copies a room's rows to the one that takes its place (4), and what names a new room */
+
 struct written {
     bool guarded;
     char what[128];
@@ -142,12 +144,13 @@ static struct written written_by(const char *text)
 
 static void a_statement_that_writes_a_guarded_table_says_so(void **state)
 {
-    int faults = 0, guarded = 0;
+    int faults = 0, guarded = 0, excused = 0;
     each_statement_set(set) for (int i = 0; i < set->n; ++i)
     {
         const struct statement *s = &set->all[i];
         struct written w = written_by(s->text);
         guarded += s->guarded != NULL && *s->guarded == '\0';
+        excused += s->guarded != NULL && *s->guarded != '\0';
         if (w.guarded == (s->guarded != NULL))
             continue;
         print_message("# %s, %d: says that it %s, writes %s: %s\n", set->name, i,
@@ -157,6 +160,7 @@ static void a_statement_that_writes_a_guarded_table_says_so(void **state)
     }
     assert_int_equal(faults, 0);
     assert_true(guarded > 40);
+    assert_int_equal(excused, EXCUSED);                             /* one more has a good reason */
     assert_true(written_by("UPDATE users SET state = $1").guarded); /* the test sees what it is there for */
     assert_true(written_by("DELETE FROM roles").guarded);
     assert_false(written_by("UPDATE people SET version = version + 1").guarded);

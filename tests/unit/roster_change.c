@@ -879,6 +879,55 @@ static void test_log_of_another_school(void **state)
     fixture_stop(&f);
 }
 
+struct straying {
+    struct fixture *f;
+    school_no school;
+    user_no here, there, nowhere;
+    room_no room_there;
+};
+
+static bool job_stray(struct tx *tx, void *arg, struct error *e)
+{
+    const struct straying *s = arg;
+    const user_no users[] = {s->here, s->there, s->nowhere};
+    for (int i = 0; i < 3; ++i)
+        if (!users_set_state(tx, users[i], ACCOUNT_SUSPENDED))
+            return false;
+    return named_members_put(tx->db, s->room_there, s->here) &&
+           audit_append(tx, &s->f->key,
+                        &(struct audit_note){.actor = &OPERATOR, .act = "test.stray", .school = s->school});
+}
+
+/* Each row stands in the log of the school of whom or what it is about. */
+static void test_log_by_school(void **state)
+{
+    struct fixture f;
+    struct error e;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no there = make_person(&f, "z", "Зоя", GROWN);
+    const struct role_row post = {there, school(&f, "z"), ROLE_STAFF, DAY_EVER, DAY_NEVER};
+    well(&f, (struct changing){.fn = do_role, .role = &post});
+    struct straying s = {&f,
+                         school(&f, "s"),
+                         person(&f, "p"),
+                         there,
+                         fixture_user(&f, "nobody"),
+                         roster_rooms_find(f.db, school(&f, "z"), 0, ROOM_STAFF)};
+    assert_true(writer_run(f.writer, job_stray, &s, &e));
+    char *id = users_id(f.db, "school.example", there), *here = users_id(f.db, "school.example", s.here);
+    must_say(&f, "test.stray", "z", id, true);
+    must_say(&f, "test.stray", "z", "named_member", true);
+    must_say(&f, "test.stray", "z", here, false);
+    must_say(&f, "test.stray", "s", id, false);
+    must_say(&f, "test.stray", "s", "named_member", false);
+    must_say(&f, "test.stray", "s", here, true);
+    must_say(&f, "test.stray", "s", "@nobody:", true);
+    free(id);
+    free(here);
+    fixture_stop(&f);
+}
+
 /* What the server does by itself has an entry, too; and what has nothing to tell has none. */
 static void test_log_of_a_day(void **state)
 {
@@ -942,6 +991,7 @@ int main(void)
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_log_derived),
         cmocka_unit_test(test_log_of_another_school),
+        cmocka_unit_test(test_log_by_school),
         cmocka_unit_test(test_log_of_a_day),
         cmocka_unit_test(test_log_of_many),
         cmocka_unit_test(test_upgrade),

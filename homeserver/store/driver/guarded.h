@@ -45,12 +45,13 @@ enum guarded_value {
     VALUE_ROOM
 };
 
-enum {                   /* of a column */
-       GUARD_OWN = 1,    /* the person whose account it is may do it themself (tx_own): no act of an office */
-       GUARD_FIRST = 2,  /* a first value in place of NULL is part of making the row, and needs no entry */
-       GUARD_TOLD = 4,   /* GUARD_HIDDEN: of a new row, too, it is said that there is one */
-       GUARD_STAFF = 8,  /* nobody gives it to themself: a row of one's own that has it needs an entry */
-       GUARD_PLACE = 16, /* VALUE_SCHOOL, VALUE_CLASS: it says in which school's log the row belongs */
+enum {                  /* of a column */
+       GUARD_OWN = 1,   /* the person whose account it is may do it themself (tx_own): no act of an office */
+       GUARD_FIRST = 2, /* a first value in place of NULL is part of making the row, and needs no entry */
+       GUARD_TOLD = 4,  /* GUARD_HIDDEN: of a new row, too, it is said that there is one */
+       GUARD_STAFF = 8, /* nobody gives it to themself: a row of one's own that has it needs an entry */
+       GUARD_PLACE =
+           16, /* VALUE_SCHOOL, _CLASS, _ROOM, _USER or _PERSON: it says in which school's log the row belongs */
 };
 
 struct guarded_column {
