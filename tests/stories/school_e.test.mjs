@@ -231,7 +231,7 @@ test("E5: a teacher's club without its teacher is a pupils' room", async () => {
     await head.leave(room_id);
     await founder.setPowerLevel(room_id, pupil.getUserId(), 100);
     const standing = (state) =>
-        w.do(w.operator, "PUT", `/people/${q(founder.getUserId())}/standing`, { standing: state, reason: "проверка" });
+        w.do(w.operator, "PUT", `/people/${q(founder.getUserId())}/standing`, { standing: state });
     const closed = async () => {
         await refused(w.say(guardian, room_id, "слышно?"), "E5");
         await refused(pupil.sendStateEvent(room_id, "m.room.join_rules", { join_rule: "public" }, ""), "E5");
