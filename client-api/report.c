@@ -14,7 +14,6 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
-#include "homeserver/store/school/viewer.h"
 #include "policy/reports/reports.h"
 
 struct reporting {
@@ -96,7 +95,7 @@ static bool post_report_room(struct request *r)
 static bool post_report_user(struct request *r)
 {
     user_no accused = users_by_id(r->db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
-    if (accused == 0 || viewer_shared_school(r->db, r->identity.user, accused) == 0)
+    if (accused == 0 || !report_is_kept(r->db, r->identity.user, accused))
         return reply_empty(r);
     return report(r, (struct report_row){.kind = "user", .accused = accused});
 }

@@ -282,6 +282,17 @@ void school_person_facts(struct db *db, room_no room, user_no user, struct perso
     school_person_in(db, room, &of, user, out);
 }
 
+bool school_answers_for(struct db *db, room_no room, user_no user)
+{
+    struct room_school of;
+    struct person_facts who;
+    school_of_room(db, room, &of);
+    school_person_in(db, room, &of, user, &who);
+    if (of.class != 0)
+        return who.post || school_teaches_class(db, user, of.class);
+    return who.direct_pair || who.owner;
+}
+
 void school_person_anywhere(struct db *db, user_no user, struct person_facts *out)
 {
     bool known = person_row(db, 0, user, out);

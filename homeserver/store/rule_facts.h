@@ -53,6 +53,11 @@ void school_person_facts(struct db *db, room_no room, user_no user, struct perso
 void school_person_in(struct db *db, room_no room, const struct room_school *of, user_no user,
                       struct person_facts *out); /* the same, of being known */
 
+/* F5: whether a report of that room concerns them: a direct chat's two, a club's owner, and of the room of a class or
+ * group, also of an earlier year, whoever teaches it or has a post there. Nobody answers alone for a whole school's
+ * rooms. */
+bool school_answers_for(struct db *db, room_no room, user_no user);
+
 /* The person in no room: roles are those of any school, member is true. */
 void school_person_anywhere(struct db *db, user_no user, struct person_facts *out);
 

@@ -101,7 +101,8 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         .operator_ = actor->user == 0,
         .class_teacher = is_class_teacher(db, actor, school, subject),
         .own_contact = subject->own_contact,
-        .accused = actor->user != 0 && actor->user == subject->target,
+        .accused = actor->user != 0 && (subject->room != 0 ? school_answers_for(db, subject->room, actor->user)
+                                                           : actor->user == subject->target),
         .role = subject->role,
         .roster_kept = subject->roster_kept,
         .override_ = actor->override_ != NULL && *actor->override_ != '\0',

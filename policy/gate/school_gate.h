@@ -32,6 +32,8 @@ struct subject {
     user_no target;
     unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_ROLES: enum school_role that somebody would get by it */
     bool roster_kept; /* a roster's import owns the record */
+    room_no room; /* ACT_REPORTS of a room, in which target, who reports, accuses whoever answers for it; 0: target is
+                       * accused */
     bool own_contact; /* rules.h, office_facts */
 };
 

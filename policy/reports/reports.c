@@ -10,37 +10,70 @@
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
+#include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 
+/* Whose offices deal with it: that of a school where the reporter is, and, where the accused is of another one of the
+ * schools that share the room (E8), theirs too, which alone can act on them. *n: at most two; 0
+ * ends it: of no school. */
+static int offices_of(struct db *db, const struct report_row *report, school_no out[2])
+{
+    int n = 0;
+    room_no room = report->room != 0 ? report->room : memberships_shared_room(db, report->reporter, report->accused);
+    school_no here = report->room != 0 ? viewer_room_school(db, report->reporter, room)
+                                       : viewer_shared_school(db, report->reporter, report->accused);
+    if (here == 0 && room != 0)
+        here = viewer_room_school(db, report->reporter, room);
+    out[n++] = here;
+    if (report->accused == 0 || room == 0 || viewer_is_in(db, report->accused, here))
+        return n;
+    school_no there = viewer_room_school(db, report->accused, room);
+    if (there != 0 && there != here)
+        out[n++] = there;
+    return n;
+}
+
+bool report_is_kept(struct db *db, user_no reporter, user_no accused)
+{
+    return viewer_shared_school(db, reporter, accused) != 0 || memberships_share_room(db, reporter, accused);
+}
+
 bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e)
 {
+    school_no offices[2];
     struct actor reporter = {.user = report->reporter, .name = reporter_id};
-    report->school = report->room != 0 ? viewer_room_school(tx->db, report->reporter, report->room)
-                                       : viewer_shared_school(tx->db, report->reporter, report->accused);
-    struct subject subject = {.school = report->school, .target = report->accused};
+    int n = offices_of(tx->db, report, offices);
+    struct subject subject = {.school = offices[0], .target = report->accused};
     if (strlen(report->reason) > REPORT_REASON_MAX)
         return error_set(e, ERROR_TOO_LARGE, "The reason is too long.");
     if (!school_gate(tx->db, school_mode, &reporter, ACT_REPORT, &subject, NULL, NULL, e))
         return false;
-    report->no = reports_insert(tx, report);
-    return (report->no != 0 || error_set(e, ERROR_UNKNOWN, NULL)) &&
-           bound_kept(tx->db, BOUND_REPORTS, report->reporter, 0, e);
+    for (int i = 0; i < n; ++i) {
+        report->school = offices[i];
+        report->no = reports_insert(tx, report);
+        if (report->no == 0)
+            return error_set(e, ERROR_UNKNOWN, NULL);
+    }
+    return bound_kept(tx->db, BOUND_REPORTS, report->reporter, 0, e);
 }
 
 bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
                      struct error *e)
 {
-    /* A room has no accused: whose class it concerns is then the reporter's. */
+    /* A room has no accused: whose class it concerns is then the reporter's, and whom, whoever answers for it. */
     struct subject subject = {.school = report->school, .target = report->accused};
-    if (report->accused == 0)
+    if (report->accused == 0) {
         subject.target = report->reporter;
+        subject.room = report->room;
+    }
     return school_gate(db, school_mode, actor, ACT_REPORTS, &subject, NULL, NULL, e);
 }
 
-static bool note(struct changing_records *c, const struct report_row *report, const char *resolution)
+/* What was done stands in the report, for those who may read it: the accused may be one of those who read the log. */
+static bool note(struct changing_records *c, const struct report_row *report)
 {
     char number[24];
     snprintf(number, sizeof number, "%lld", (long long)report->no);
@@ -48,8 +81,7 @@ static bool note(struct changing_records *c, const struct report_row *report, co
                         &(struct audit_note){.actor = c->actor,
                                              .act = "report.close",
                                              .school = report->school,
-                                             .subject = json_pack("{s:s}", "report", number),
-                                             .reason = resolution});
+                                             .subject = json_pack("{s:s}", "report", number)});
 }
 
 bool report_close(struct changing_records *c, int64_t no, const char *resolution, int64_t seen)
@@ -69,8 +101,7 @@ bool report_close(struct changing_records *c, int64_t no, const char *resolution
         return error_set(c->e, ERROR_CONFLICT, "This report has been closed already.");
     if (resolution == NULL || text_is_blank(resolution) || strlen(resolution) > REPORT_REASON_MAX)
         return error_set_parameter(c->e, ERROR_INVALID_PARAM, "resolution", "Say in a few words how it was settled.");
-    return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) &&
-            note(c, &kept, resolution)) ||
+    return (reports_close(c->tx, no, resolution, c->actor->name) && reports_forget_erased(c->tx) && note(c, &kept)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 

@@ -1,6 +1,7 @@
 /* Reports of messages, rooms and people (F5): they go to the school's office, that is to administrators and, where the
- * school's policy says so, class teachers of the people concerned; never to the accused. Who reported stays between
- * them and the office. */
+ * school's policy says so, class teachers of the people concerned; never to the accused, and a room's never to whoever
+ * answers for it. One about somebody of another school, with whom one shares a room (E8), goes to both offices. Who
+ * reported stays between them and the office; the audit log, which the accused may read, says nothing of it. */
 #ifndef PARTA_POLICY_REPORTS_REPORTS_H
 #define PARTA_POLICY_REPORTS_REPORTS_H
 
@@ -13,8 +14,11 @@
 
 #define REPORT_REASON_MAX 4096 /* bytes */
 
+/* Whether a report of that person would be anybody's to deal with: they share a school, or are in one room. */
+bool report_is_kept(struct db *db, user_no reporter, user_no accused);
+
 /* Inside a job. What the reporter may not see must have been refused before: an event is one that they could read.
- * report: kind, reporter, accused, room, event_id, evidence, reason. false: *e. */
+ * report: kind, reporter, accused, room, event_id, evidence, reason. One row for each office. false: *e. */
 bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e);
 
 /* Whether the actor may read this report, and reconcile it. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { inRoom, seen, text, until } from "./harness.mjs";
-import { HERE, SERVICE, V3, World, outcome, q, refused } from "./world.mjs";
+import { ELSEWHERE, HERE, SERVICE, V3, World, outcome, q, refused } from "./world.mjs";
 
 let w, pupil, mate, teacher, subjectTeacher, head, parent, child, otherParent, strangerPupil, classRoom;
 const CLASS = "s1-c003"; // 8А
@@ -396,4 +396,101 @@ test("F5: an accused class teacher or administrator does not see the report agai
             (r) => r.kind === "room" && r.room_id === classRoom,
         ),
     );
+});
+
+let marks = 0;
+
+/** Posts a report and answers its mark, by which the operator finds it; about: a path below /_matrix/client/v3. */
+async function reported(who, about) {
+    const reason = `жалоба-${++marks}!`;
+    const { status, body } = await w.server.request("POST", `${V3}/${about}/report${about.event ?? ""}`, {
+        token: who.getAccessToken(),
+        body: { reason },
+    });
+    assert.equal(status, 200, `${about}: ${JSON.stringify(body)}`);
+    return reason;
+}
+
+const found = async (who, mark, school = HERE) =>
+    ((await w.api(who, "GET", `/reports?school=${school}&limit=500`)).body.items ?? []).filter((r) => r.reason === mark);
+
+/** Whoever is accused learns of it by no door: not while it is open, and not when it is closed. */
+async function staysHidden(accused, mark, what) {
+    const [report] = (await w.do(w.operator, "GET", "/reports?limit=500")).items.filter((r) => r.reason === mark);
+    assert.ok(report, `${what}: kept`);
+    const doors = ["/reports?limit=500", `/reports?school=${HERE}&limit=500`, `/reports?school=${HERE}&state=open`, `/reports/${report.report}`];
+    doors.push(`/audit?school=${HERE}&newest=true&limit=500`, `/audit/export?school=${HERE}`, "/me", "/me/export");
+    for (const closed of [false, true]) {
+        if (closed) await w.do(w.operator, "POST", `/reports/${report.report}/close`, { resolution: `решено ${mark}` });
+        for (const door of doors) {
+            const path = `/_parta/v1${door}`;
+            const { body } = await w.server.request("GET", path, { token: accused.getAccessToken(), raw: true });
+            assert.ok(!body.toString("utf8").includes(mark), `${what}: ${door}, ${closed ? "closed" : "open"}`);
+        }
+        await w.no([403, 404], undefined, accused, "POST", `/reports/${report.report}/close`, { resolution: "!" });
+    }
+}
+
+test("F5: no report reaches whom it concerns, be it of a message, a person or a room, by any door", async () => {
+    const direct = (await w.directWith(pupil, teacher)).room_id;
+    await teacher.joinRoom(direct);
+    const club = (await teacher.createRoom({ name: "Кружок жалоб", invite: [pupil.getUserId()] })).room_id;
+    await pupil.joinRoom(club);
+    const groups = (await w.rooms("subject")).map((r) => r.room_id);
+    const inside = await Promise.all(groups.map((id) => w.joined(id)));
+    const group = groups.find((_, i) => [pupil, subjectTeacher].every((who) => inside[i].includes(who.getUserId())));
+    const guardians = await w.room("guardians", CLASS);
+    const announcements = await w.room("announcements");
+    const said = async (who, room) => `rooms/${q(room)}/report/${q((await w.say(who, room, "слово")).event_id)}`;
+    const cases = [
+        [teacher, pupil, await said(teacher, classRoom)],
+        [teacher, pupil, await said(teacher, direct)],
+        [teacher, parent, await said(teacher, guardians)],
+        [head, pupil, await said(head, announcements)],
+        [w.office, pupil, await said(w.office, announcements)],
+        [teacher, pupil, `rooms/${q(classRoom)}`],
+        [teacher, parent, `rooms/${q(guardians)}`],
+        [teacher, pupil, `rooms/${q(direct)}`],
+        [teacher, pupil, `rooms/${q(club)}`],
+        [subjectTeacher, pupil, `rooms/${q(group)}`],
+        [teacher, pupil, `users/${q(teacher.getUserId())}`],
+        [subjectTeacher, pupil, `users/${q(subjectTeacher.getUserId())}`],
+        [head, parent, `users/${q(head.getUserId())}`],
+        [w.office, parent, `users/${q(w.office.getUserId())}`],
+    ];
+    for (const [accused, reporter, about] of cases) {
+        const path = /^(rooms\/[^/]+)\/report(\/.*)$/.exec(about);
+        const mark = await reported(reporter, path ? Object.assign(new String(path[1]), { event: path[2] }) : about);
+        if (accused !== w.office) assert.equal((await found(w.office, mark)).length, 1, about);
+        await staysHidden(accused, mark, about);
+    }
+});
+
+test("F5: a class teacher is told of a room report from the class that is not about a room of theirs", async () => {
+    const announcements = await reported(pupil, `rooms/${q(await w.room("announcements"))}`);
+    assert.equal((await found(teacher, announcements)).length, 1);
+    const own = await reported(w.office, `rooms/${q(await w.room("announcements"))}`);
+    assert.equal((await found(w.office, own)).length, 1, "who reports a room is not accused by it");
+});
+
+test("F5, E8: a report in an association goes to the offices of both schools, and never to the accused", async () => {
+    const there = await w.still(w.one({ role: "administrator", school: w.there }));
+    const theirTeacher = await w.still(w.one({ role: "class_teacher", school: w.there }));
+    const stranger = await reported(teacher, `users/${q(theirTeacher.getUserId())}`);
+    assert.deepEqual((await w.do(w.operator, "GET", "/reports?limit=500")).items.filter((r) => r.reason === stranger), []);
+    const { room_id } = await w.do(w.office, "POST", "/associations", { school: HERE, name: "Жалобы города" });
+    const { code } = await w.do(w.office, "POST", `/associations/${q(room_id)}/codes`, { school: HERE });
+    await w.do(there, "POST", "/associations/agree", { school: ELSEWHERE, code });
+    for (const who of [teacher, theirTeacher, there]) await who.joinRoom(room_id);
+    const { event_id } = await w.say(theirTeacher, room_id, "слово");
+    const event = Object.assign(new String(`rooms/${q(room_id)}`), { event: `/${q(event_id)}` });
+    for (const about of [`users/${q(theirTeacher.getUserId())}`, event]) {
+        const mark = await reported(teacher, about);
+        assert.equal((await found(w.office, mark)).length, 1, `${about}: here`);
+        assert.equal((await found(there, mark, ELSEWHERE)).length, 1, `${about}: there`);
+        assert.deepEqual(await found(theirTeacher, mark, ELSEWHERE), []);
+    }
+    const mark = await reported(teacher, `users/${q(there.getUserId())}`);
+    assert.equal((await found(w.office, mark)).length, 1);
+    assert.deepEqual(await found(there, mark, ELSEWHERE), []);
 });

@@ -189,8 +189,8 @@ const struct guarded_table GUARDED_TABLES[] = {
      "whoever reports trusts that few hear of it",
      {KEY("kind", NULL, VALUE_PLAIN), KEY("report_no", "report", VALUE_PLAIN),
       PLACE("school_no", "school", VALUE_SCHOOL), SHOWN("state", NULL, VALUE_PLAIN),
-      NO("reporter accused room_no event_id evidence reason", "the report tells those who may read it"),
-      NO("resolution handled_by handled_ms", WHO), NO("created_ms", WHEN), NO("version", COUNTS)}},
+      NO("reporter accused room_no event_id evidence reason resolution", "the report tells those who may read it"),
+      NO("handled_by handled_ms", WHO), NO("created_ms", WHEN), NO("version", COUNTS)}},
 
     /* Rooms */
     {"rooms",

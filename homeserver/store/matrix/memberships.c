@@ -36,7 +36,7 @@ static const struct statement TEXTS[COUNT] = {
     [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
-    [SHARE] = "SELECT 1 FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
+    [SHARE] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
               " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
     [USERS] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
     [NEIGHBOURS] = "SELECT DISTINCT b.user_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no"
@@ -133,9 +133,14 @@ int64_t memberships_count(struct db *db, room_no room, enum membership m)
     return db_int(db, &MEMBERSHIPS, MEMBER_COUNT, 0, "it", room, NAMES[m]);
 }
 
+room_no memberships_shared_room(struct db *db, user_no a, user_no b)
+{
+    return db_int(db, &MEMBERSHIPS, SHARE, 0, "ii", a, b);
+}
+
 bool memberships_share_room(struct db *db, user_no a, user_no b)
 {
-    return db_int(db, &MEMBERSHIPS, SHARE, 0, "ii", a, b) != 0;
+    return memberships_shared_room(db, a, b) != 0;
 }
 
 /* Column 0 of all rows. */

@@ -49,7 +49,9 @@ struct stmt *memberships_rooms_of_user(struct db *db, user_no user);
 bool memberships_next_room(struct stmt *q, struct membership_room *row);
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
-bool memberships_share_room(struct db *db, user_no a, user_no b); /* both joined to one room */
+room_no memberships_shared_room(struct db *db, user_no a,
+                                user_no b); /* one to which both are joined; 0: there is none */
+bool memberships_share_room(struct db *db, user_no a, user_no b);
 
 /* The numbers of those with this membership, ascending: heap, *n of them. */
 user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n);
