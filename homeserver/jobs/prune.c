@@ -2,7 +2,9 @@
 
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/transactions.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/store/school/idempotency.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/driver/writer.h"
 
 #define AT_ONCE 500 /* rows a job of the writer */
@@ -26,9 +28,15 @@ static bool forget_held(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
+static bool forget_taken(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = 0;
+    return taken_prune(tx->db, tx->now_ms - TAKEN_DAYS * DAY_MS);
+}
+
 int64_t prune_run(struct writer *writer, bool *more)
 {
-    static writer_job *const JOBS[] = {forget_transactions, forget_idempotency, forget_held};
+    static writer_job *const JOBS[] = {forget_transactions, forget_idempotency, forget_held, forget_taken};
     struct error e;
     int64_t forgotten = 0;
     bool left = false;

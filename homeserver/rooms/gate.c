@@ -10,6 +10,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/taken.h"
 #include "policy/rules/event_types.h"
 
 #define BIT(act) (UINT64_C(1) << (act))
@@ -51,6 +52,9 @@ static void read_target(struct asking *a)
     if (!a->f->self && !a->f->actor.service && !target->member && a->target_was == MEMBERSHIP_NONE)
         *target = STRANGER;
     target->joined = a->target_was == MEMBERSHIP_JOIN;
+    bool of_people = a->of.kind == ROOM_CLUB || a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_ARCHIVE;
+    target->returns =
+        of_people && a->f->actor.service && is(a, ENTERING) && taken_members_has(a->db, a->q->room, a->q->target);
 }
 
 static bool target_enters(const struct asking *a)

@@ -301,7 +301,7 @@ static bool judge_loss(struct importing *in)
 static bool apply(struct importing *in)
 {
     static bool (*const STEPS[])(struct importing * in) = {import_apply_schools, import_apply_classes,
-                                                           import_apply_people, import_apply_facts};
+                                                           import_apply_people, import_apply_facts, import_return};
     bool good = true;
     for (size_t i = 0; in->roster != NULL && good && i < sizeof STEPS / sizeof *STEPS; ++i)
         good = STEPS[i](in);
@@ -343,6 +343,7 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->classes = xcalloc(roster->n_classes + 1, sizeof *in->classes);
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);
     in->reconciling = reconcile_begin_changelog(tx, in->rooms, &in->changelog);
+    reconcile_keep(in->reconciling);
     bool done = apply(in) && (in->roster == NULL || how->dry_run || record(in)) &&
                 (how->also == NULL || how->also(tx, how->also_arg, e));
     free(in->schools);

@@ -11,9 +11,11 @@
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/matrix/users.h"
 #include "policy/oneroster/import_private.h"
 #include "policy/records/people.h"
+#include "policy/records/returning.h"
 
 static bool database_failed(struct importing *in)
 {
@@ -24,7 +26,7 @@ static bool database_failed(struct importing *in)
 
 static bool own(const struct importing *in, const char *source)
 {
-    return strcmp(source, in->source) == 0;
+    return source != NULL && strcmp(source, in->source) == 0; /* NULL: the database failed */
 }
 
 /* What the school's own people entered becomes the roster's once it is in it too. */
@@ -131,7 +133,8 @@ static bool school_change(struct importing *in, size_t i, unsigned what)
 {
     struct school_row row;
     schools_get(in->tx->db, in->schools[i], &row);
-    bool done = school_put(in, i, &row);
+    bool done =
+        (own(in, row.source) || taken_school(in->tx, in->schools[i]) || database_failed(in)) && school_put(in, i, &row);
     school_row_finish(&row);
     ++in->changes->n[ROSTER_SCHOOLS_CHANGED];
     changelog_line(&in->changelog, "school", '=', in->roster->schools[i].id);
@@ -202,7 +205,8 @@ static bool class_change(struct importing *in, size_t i, unsigned what)
 {
     struct class_row row;
     classes_get(in->tx->db, in->classes[i], &row);
-    bool done = class_put(in, i, &row);
+    bool done =
+        (own(in, row.source) || taken_class(in->tx, in->classes[i]) || database_failed(in)) && class_put(in, i, &row);
     class_row_finish(&row);
     ++in->changes->n[ROSTER_CLASSES_CHANGED];
     loss_class(&in->loss, in->classes[i], false);
@@ -292,10 +296,13 @@ static bool person_change(struct importing *in, size_t i, unsigned what)
     changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', p->id);
     loss_person(&in->loss, in->people[i]);
     people_get(in->tx->db, in->people[i], &row);
-    bool good = person_put(in, i, &row);
+    bool good = (own(in, row.source) || taken_person(in->tx, in->people[i]) || database_failed(in));
+    if (good && (what & PERSON_DISABLED) != 0) /* while the record says that it is on: who locked it was the office */
+        good = returning_set_enabled(in->tx, in->people[i], false) || database_failed(in);
+    good = good && person_put(in, i, &row);
     person_row_finish(&row);
-    return good && ((what & (PERSON_ENABLED | PERSON_DISABLED)) == 0 ||
-                    people_set_enabled(in->tx, in->people[i], p->enabled) || database_failed(in));
+    return good &&
+           ((what & PERSON_ENABLED) == 0 || returning_set_enabled(in->tx, in->people[i], true) || database_failed(in));
 }
 
 /* Whom the school's own people hold as well stays theirs; everybody else is gone. */
@@ -341,7 +348,7 @@ static bool close_disabled(struct importing *in)
     for (size_t i = 0; i < open.n && good; ++i) {
         ++in->changes->n[ROSTER_PEOPLE_CHANGED];
         changelog_record(&in->changelog, "person", '=', NULL, CHANGELOG_PERSON, open.rows[i].a, CHANGELOG_SCHOOL, 0);
-        good = people_set_enabled(in->tx, open.rows[i].a, false) || database_failed(in);
+        good = returning_set_enabled(in->tx, open.rows[i].a, false) || database_failed(in);
     }
     diff_set_finish(&open);
     return good;
@@ -401,7 +408,8 @@ static bool enrollment_put(void *self, const struct diff_row *f, const struct di
         loss_person(&in->loss, f->b);
     changelog_record(&in->changelog, "enrollment", before != NULL ? '=' : '+', school_role_name(row.role),
                      CHANGELOG_PERSON, f->b, CHANGELOG_CLASS, f->a);
-    return enrollments_put(in->tx->db, &row) || database_failed(in);
+    bool adopts = diff_set_find(&in->adopted, f) != NULL;
+    return ((!adopts || taken_enrollment(in->tx, &row)) && enrollments_put(in->tx->db, &row)) || database_failed(in);
 }
 
 static bool enrollment_drop(void *self, const struct diff_row *f, const struct diff_row *before)
@@ -419,9 +427,14 @@ static bool guardianship_put(void *self, const struct diff_row *f, const struct 
 {
     struct importing *in = self;
     struct guardianship_row row = {f->a, f->b, in->source, in->tx->now_ms};
+    int64_t since_ms = in->kept_before ? taken_guardianship_since(in->tx->db, f->a, f->b) : 0;
+    bool adopts = diff_set_find(&in->adopted, f) != NULL;
+    if (since_ms != 0)
+        row.since_ms = since_ms;
     ++in->changes->n[ROSTER_GUARDIANSHIPS_NEW];
     changelog_record(&in->changelog, "guardianship", '+', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
-    return guardianships_put(in->tx->db, &row) || database_failed(in);
+    return ((!adopts || taken_guardianship(in->tx, f->a, f->b)) && guardianships_put(in->tx->db, &row)) ||
+           database_failed(in);
 }
 
 static bool guardianship_drop(void *self, const struct diff_row *f, const struct diff_row *before)
@@ -431,7 +444,8 @@ static bool guardianship_drop(void *self, const struct diff_row *f, const struct
     loss_person(&in->loss, f->a);
     loss_person(&in->loss, f->b);
     changelog_record(&in->changelog, "guardianship", '-', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
-    return guardianships_delete(in->tx->db, f->a, f->b) || database_failed(in);
+    return (taken_guardianship(in->tx, f->a, f->b) && guardianships_delete(in->tx->db, f->a, f->b)) ||
+           database_failed(in);
 }
 
 /* Of what there is, an import compares its own rows alone. */
@@ -454,8 +468,9 @@ static void collect_enrollments(struct importing *in, struct diff_set *have, str
     struct enrollment_row row;
     struct stmt *q = enrollments_all(in->tx->db);
     while (enrollments_next(q, &row))
-        if (own(in, row.source))
-            diff_set_add(have, (struct diff_row){row.class, row.user, row.role, row.begin, row.end});
+        if (own(in, row.source) || adopted(row.source))
+            diff_set_add(own(in, row.source) ? have : &in->adopted,
+                         (struct diff_row){row.class, row.user, row.role, row.begin, row.end});
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_enrollments; ++i) {
         const struct roster_enrollment *e = &in->roster->enrollments[i];
@@ -468,8 +483,9 @@ static void collect_guardianships(struct importing *in, struct diff_set *have, s
     struct guardianship_row row;
     struct stmt *q = guardianships_all(in->tx->db);
     while (guardianships_next(q, &row))
-        if (own(in, row.source))
-            diff_set_add(have, (struct diff_row){.a = row.child, .b = row.guardian});
+        if (own(in, row.source) || adopted(row.source))
+            diff_set_add(own(in, row.source) ? have : &in->adopted,
+                         (struct diff_row){.a = row.child, .b = row.guardian});
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_guardianships; ++i) {
         const struct roster_guardianship *g = &in->roster->guardianships[i];
@@ -480,15 +496,23 @@ static void collect_guardianships(struct importing *in, struct diff_set *have, s
 /* A class that has ended holds nobody, whoever enrolled them. */
 static bool end_stale(struct importing *in)
 {
-    struct diff_set stale = {0};
+    struct diff_set stale = {0}, foreign = {0};
     struct enrollment_row row;
     bool good = true;
     struct stmt *q = enrollments_stale(in->tx->db);
-    while (enrollments_next(q, &row))
+    while (enrollments_next(q, &row)) {
         diff_set_add(&stale, (struct diff_row){row.class, row.user, row.role, row.begin, row.end});
+        if (!own(in, row.source)) /* nobody says it again */
+            diff_set_add(&foreign, stale.rows[stale.n - 1]);
+    }
     stmt_end(q);
+    for (size_t i = 0; i < foreign.n && good; ++i) {
+        struct enrollment_row kept = enrollment_of(in, &foreign.rows[i]);
+        good = taken_enrollment(in->tx, &kept) || database_failed(in);
+    }
     for (size_t i = 0; i < stale.n && good; ++i)
         good = enrollment_drop(in, &stale.rows[i], NULL);
+    diff_set_finish(&foreign);
     diff_set_finish(&stale);
     return good;
 }
@@ -538,13 +562,16 @@ bool import_apply_facts(struct importing *in)
         {collect_guardianships, guardianship_put, guardianship_drop},
     };
     bool good = true;
+    in->kept_before = taken_records_any(in->tx->db);
     know_names(in);
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS && good; ++i) {
         struct diff_set have = {0}, want = {0};
         KINDS[i].collect(in, &have, &want);
+        diff_set_sort(&in->adopted);
         good = diff_set_diff(&have, &want, KINDS[i].put, KINDS[i].drop, in);
         diff_set_finish(&have);
         diff_set_finish(&want);
+        diff_set_finish(&in->adopted);
     }
     return good && end_stale(in) && end_third_guardians(in);
 }

@@ -24,7 +24,9 @@ struct importing {
     bool overridden;
     bool trial; /* all of it is done and taken back, to hear whether it is refused */
     struct loss loss;
-    bool older; /* than what there is, and taken nevertheless */
+    struct diff_set adopted; /* facts of the school's own, of the kind at hand: the roster may say them too */
+    bool kept_before;        /* there are records that an earlier import took (store/school/taken.h) */
+    bool older;              /* than what there is, and taken nevertheless */
     /* In the job: */
     struct tx *tx;
     struct rooms *rooms;
@@ -43,6 +45,7 @@ bool import_apply_schools(struct importing *in);
 bool import_apply_classes(struct importing *in);
 bool import_apply_people(struct importing *in);
 bool import_apply_facts(struct importing *in); /* roles, enrollments, guardianships */
+bool import_return(struct importing *in);      /* import_return.c: what this roster, or another, took wrongly */
 
 /* A person's name as others see it: policy/records/people.h. Appends. */
 void person_name_add(struct text *out, const struct roster_person *person);

@@ -17,6 +17,7 @@
 #include "homeserver/store/school/erasures.h"
 #include "homeserver/store/school/links.h"
 #include "homeserver/store/school/people.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/source.h"
@@ -335,8 +336,8 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
 static bool forget(struct tx *tx, user_no user, const char *user_id)
 {
     static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
-        profiles_forget, account_data_forget, filters_forget,  contacts_forget,
-        aliases_forget,  applications_forget, links_revoke_of, delayed_messages_forget,
+        profiles_forget,     account_data_forget, filters_forget,          contacts_forget, aliases_forget,
+        applications_forget, links_revoke_of,     delayed_messages_forget, taken_forget,
     };
     bool done = people_forget(tx->db, user) && idempotency_forget(tx, user_id) && reports_forget_erased(tx);
     for (size_t i = 0; done && i < sizeof OF_USER / sizeof *OF_USER; ++i)

@@ -18,6 +18,7 @@
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/school/viewer.h"
+#include "homeserver/store/school/taken.h"
 
 #define FAMILY_MAX 100
 
@@ -106,6 +107,11 @@ static json_t *contacts(struct db *db, user_no user)
 {
     json_t *rows = json_array();
     contact_rows_each(db, user, add_contact, rows);
+    struct taken_contact_row kept; /* of a closed account (G5) */
+    struct stmt *q = taken_contacts(db, user);
+    while (taken_contacts_next(q, &kept))
+        add_contact(rows, &(struct contact_row){kept.medium, kept.address, user, kept.verified_ms, kept.added_ms});
+    stmt_end(q);
     return rows;
 }
 

@@ -13,6 +13,7 @@
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
@@ -341,7 +342,11 @@ static bool drop_unsupported(struct doing *d, user_no user)
 
 static bool enrollment_delete(struct doing *d, const struct enrollment_row *row)
 {
-    return (enrollments_delete(d->c->tx->db, row) || failed(d->c)) && drop_unsupported(d, row->user);
+    struct db *db = d->c->tx->db;
+    const struct taken_record_row kept = {
+        .kind = TAKEN_ENROLLMENT, .a = row->class, .b = row->user, .role = row->role, .begin = row->begin};
+    return ((enrollments_delete(db, row) && taken_records_delete(db, &kept)) || failed(d->c)) &&
+           drop_unsupported(d, row->user);
 }
 
 /* The class teachers of the class at the same time: there is one. Heap; *kept: a roster keeps one of them. */
@@ -484,7 +489,9 @@ static bool guardianship_delete(struct doing *d, user_no child, user_no guardian
     struct db *db = d->c->tx->db;
     reconcile_touch(d->s, child);
     reconcile_lost(d->s, guardian);
-    return (guardianships_delete(db, child, guardian) && roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
+    const struct taken_record_row kept = {.kind = TAKEN_GUARDIANSHIP, .a = child, .b = guardian};
+    return (guardianships_delete(db, child, guardian) && taken_records_delete(db, &kept) &&
+            roles_delete_unsupported(db, guardian, ROLE_GUARDIAN)) ||
            failed(d->c);
 }
 
@@ -705,7 +712,8 @@ bool change_leave_school(struct changing_records *c, user_no user, school_no sch
     if (!start(&d, c, ACT_LEAVE_SCHOOL, &(struct subject){.school = school, .target = user, .roster_kept = kept}))
         return false;
     bool good = end_enrollments_at(&d, user, school) && end_guardianships_at(&d, user, school) &&
-                end_roles_at(&d, user, school) && drop_unsupported(&d, user);
+                end_roles_at(&d, user, school) && drop_unsupported(&d, user) &&
+                (taken_forget(c->tx, user) || failed(c)); /* who is told to leave does not come back by a roster */
     return finish(&d, good, "person.leave_school", school, subject_json(c, user, 0, 0), NULL);
 }
 
@@ -740,8 +748,9 @@ bool change_account_state(struct changing_records *c, user_no user, enum account
     }
     bool same = now == state || (state == ACCOUNT_ACTIVE && now == ACCOUNT_RESTRICTED);
     reconcile_touch(d.s, user);
-    return finish(&d, same || users_set_state(c->tx, user, state) || failed(c), "standing.change",
-                  viewer_shared_school(c->tx->db, c->actor->user, user), subject_json(c, user, 0, 0),
+    bool good = (taken_state_delete(c->tx->db, user) && (same || users_set_state(c->tx, user, state))) || failed(c);
+    return finish(&d, good, "standing.change", viewer_shared_school(c->tx->db, c->actor->user, user),
+                  subject_json(c, user, 0, 0),
                   json_pack("{s:s, s:s}", "from", account_state_name(now), "to", account_state_name(state)));
 }
 

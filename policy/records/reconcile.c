@@ -19,12 +19,14 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/settled.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/set_diff.h"
 #include "policy/records/people.h"
+#include "policy/records/returning.h"
 #include "policy/records/roster_rooms.h"
 
 #define DUE_MAX 500 /* more people than this are reconciled together with everybody */
@@ -34,7 +36,7 @@ struct reconciling {
     struct changelog own_changelog; /* rooms.changelog, when the caller has none */
     struct roster_changes own_changes;
     school_day day;
-    bool all, roles_done;
+    bool all, roles_done, keeps;
     struct diff_set touched, lost;    /* a: who */
     struct diff_set schools, classes; /* a: which */
     struct diff_set powers;           /* a: rooms whose powers by post have changed */
@@ -88,6 +90,11 @@ void reconcile_lost(struct reconciling *s, user_no user)
 void reconcile_all(struct reconciling *s)
 {
     s->all = true;
+}
+
+void reconcile_keep(struct reconciling *s)
+{
+    s->keeps = true;
 }
 
 void reconcile_class(struct reconciling *s, class_no class)
@@ -309,10 +316,12 @@ static bool reopen(struct reconciling *s, user_no user)
         diff_set_add(&back, (struct diff_row){.a = row.no, .value = row.enabled});
     stmt_end(q);
     for (size_t i = 0; i < back.n && good; ++i) {
+        user_no who = back.rows[i].a;
+        enum account_state state = ACCOUNT_LOCKED;
         ++s->rooms.changelog->changes->n[ROSTER_ACCOUNTS_REOPENED];
-        touch_family(s, back.rows[i].a);
-        good = set_state(s, back.rows[i].a, back.rows[i].value != 0 ? ACCOUNT_ACTIVE : ACCOUNT_LOCKED) &&
-               (people_set_closed(s->rooms.tx->db, back.rows[i].a, false) || database_failed(s));
+        touch_family(s, who);
+        good = (back.rows[i].value == 0 || returning_open(s->rooms.tx, who, &state) || database_failed(s)) &&
+               set_state(s, who, state) && (people_set_closed(s->rooms.tx->db, who, false) || database_failed(s));
     }
     diff_set_finish(&back);
     return good;
@@ -529,28 +538,62 @@ static bool may_stay(struct reconciling *s, room_no room, user_no user)
     return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
 }
 
+static bool may_return(void *self, room_no room, user_no user)
+{
+    return may_stay(self, room, user);
+}
+
+static bool return_rooms(struct reconciling *s, user_no user)
+{
+    return returning_rooms(&s->rooms, user, may_return, s);
+}
+
+static bool return_all(struct reconciling *s)
+{
+    return for_touched(s, return_rooms);
+}
+
 /* Leaves a room that people made; if it is a club of the person's own, somebody else answers for it (E5). */
 static bool leave_room(struct reconciling *s, room_no room, user_no user)
 {
     struct room_school of;
     bool own = school_of_room(s->rooms.tx->db, room, &of) && of.kind == ROOM_CLUB && of.owner == user;
     user_no next = own ? school_room_next_owner(s->rooms.tx->db, room, user, s->day) : 0;
+    if (own && s->keeps && !taken_owner_put(s->rooms.tx, room, user))
+        return database_failed(s);
     if (next != 0 && !school_room_set(s->rooms.tx->db, room, ROOM_CLUB, next))
         return database_failed(s);
     return roster_room_leave(&s->rooms, room, user);
 }
 
-/* Leaves the rooms that people made in a school they no longer belong to, external staff those for which nobody names
- * them any more (E7), who is no staff any more the associations (E8); of no school at all, every room. */
-static bool leave_rooms(struct reconciling *s, user_no user, bool all)
+/* Of which rooms they leave: those that people made in a school they no longer belong to, external staff those for
+ * which nobody names them any more (E7), who is no staff any more the associations (E8); of no school at all, all. */
+static void find_leaves(struct reconciling *s, user_no user, bool all, struct diff_set *out)
 {
     size_t n;
-    bool good = true;
     room_no *rooms = memberships_rooms(s->rooms.tx->db, user,
                                        1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
-    for (size_t i = 0; i < n && good; ++i)
-        good = (!all && may_stay(s, rooms[i], user)) || leave_room(s, rooms[i], user);
+    for (size_t i = 0; i < n; ++i)
+        if (all || !may_stay(s, rooms[i], user))
+            diff_set_add(out, (struct diff_row){.a = rooms[i], .b = user});
     free(rooms);
+}
+
+/* By room, because it matters who else leaves it (returning.h). */
+static bool leave_rooms(struct reconciling *s, struct diff_set *leaves)
+{
+    bool good = true;
+    user_no *users = xcalloc(leaves->n + 1, sizeof *users);
+    diff_set_sort(leaves);
+    for (size_t i = 0, n; i < leaves->n && good; i += n) {
+        room_no room = leaves->rows[i].a;
+        for (n = 0; i + n < leaves->n && leaves->rows[i + n].a == room; ++n)
+            users[n] = leaves->rows[i + n].b;
+        good = !s->keeps || returning_leave(&s->rooms, room, users, n) || database_failed(s);
+        for (size_t k = 0; k < n && good; ++k)
+            good = leave_room(s, room, users[k]);
+    }
+    free(users);
     return good;
 }
 
@@ -563,7 +606,8 @@ static bool close_account(struct reconciling *s, user_no user)
         return true;
     ++s->rooms.changelog->changes->n[ROSTER_ACCOUNTS_CLOSED];
     touch_family(s, user); /* their pupils may be without a guardian now (D7) */
-    return set_state(s, user, ACCOUNT_LEFT) &&
+    return (!s->keeps || returning_close(s->rooms.tx, user) || database_failed(s)) &&
+           set_state(s, user, ACCOUNT_LEFT) &&
            ((devices_delete_all(s->rooms.tx, user, 0) && contacts_forget(s->rooms.tx, user) && /* C3 */
              people_set_closed(s->rooms.tx->db, user, true)) ||
             database_failed(s));
@@ -573,14 +617,25 @@ static bool close_account(struct reconciling *s, user_no user)
  * operator's own) are nobody's to close. */
 static bool leave_schools(struct reconciling *s)
 {
+    struct diff_set leaves = {0}, closing = {0};
+    bool good = true;
     diff_set_merge(&s->lost);
     for (size_t i = 0; i < s->lost.n; ++i) {
         user_no user = s->lost.rows[i].a;
         bool person, stays = people_have_role(s->rooms.tx->db, user, s->day, &person);
-        if (person && (!leave_rooms(s, user, !stays) || (!stays && !close_account(s, user))))
-            return false;
+        if (i > 0 && user == s->lost.rows[i - 1].a)
+            continue;
+        if (person)
+            find_leaves(s, user, !stays, &leaves);
+        if (person && !stays)
+            diff_set_add(&closing, (struct diff_row){.a = user});
     }
-    return true;
+    good = leave_rooms(s, &leaves);
+    for (size_t i = 0; i < closing.n && good; ++i)
+        good = close_account(s, closing.rows[i].a);
+    diff_set_finish(&leaves);
+    diff_set_finish(&closing);
+    return good;
 }
 
 bool reconcile_roles(struct reconciling *s, struct error *e)
@@ -595,7 +650,7 @@ bool reconcile_finish(struct reconciling *s, struct error *e)
     /* Each step reads what those before it wrote: rooms are there before members, roles before members and names, open
      * accounts before joins; restrictions last, when it is known which guardians have left. */
     static bool (*const STEPS[])(struct reconciling * s) = {
-        make_rooms, reopen_all, name_people, update_rooms, leave_schools, restrict_all,
+        make_rooms, reopen_all, name_people, update_rooms, return_all, leave_schools, restrict_all,
     };
     bool good = reconcile_roles(s, e);
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && good; ++i)
@@ -632,6 +687,7 @@ bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *ch
         return true;
     tx_acts(tx, "operator:calendar", "day.change");
     struct reconciling *s = reconcile_begin(tx, rooms, changes);
+    reconcile_keep(s);
     touch_due(s, last);
     return reconcile_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));
 }

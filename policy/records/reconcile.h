@@ -3,8 +3,8 @@
  *
  * In this order: roles that follow from enrollments and guardianships (SOURCE_DERIVED, so that a role stands while
  * anything supports it); rooms that are missing or renamed (E1, E6); accounts that were closed and have a school
- * again; names; roster_members, powers, leaves and joins; rooms and accounts of those who lost a school; restricted
- * pupils (D7).
+ * again; names; roster_members, powers, leaves and joins; rooms that people made and an earlier roster took
+ * (returning.h); rooms and accounts of those who lost a school; restricted pupils (D7).
  *
  * Whatever changes schools, classes, people, roles, enrollments, guardianships or account states calls reconcile_touch
  * for each person concerned (reconcile_all when it can't be said, as in a bulk import) and reconcile_finish before its
@@ -43,6 +43,10 @@ bool reconcile_archive(struct reconciling *s, room_no room, struct error *e);
 /* Works out the roles that follow, before the rest: what reconcile_finish begins with. For who must know them to decide
  * whether to go on. false: *e, and the job must answer false; s is there still. */
 bool reconcile_roles(struct reconciling *s, struct error *e);
+
+/* What is taken now is kept, to come back (returning.h): it was a roster's or a day's word, not somebody's decision
+ * about these people. */
+void reconcile_keep(struct reconciling *s);
 
 void reconcile_abandon(struct reconciling *s); /* frees s; the job answers false. NULL is accepted */
 

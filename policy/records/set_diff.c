@@ -77,3 +77,8 @@ bool diff_set_diff(struct diff_set *have, struct diff_set *want, diff_fn *put, d
     }
     return good;
 }
+
+const struct diff_row *diff_set_find(const struct diff_set *facts, const struct diff_row *key)
+{
+    return facts->n != 0 ? bsearch(key, facts->rows, facts->n, sizeof *facts->rows, compare) : NULL;
+}

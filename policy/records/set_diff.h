@@ -26,6 +26,9 @@ void diff_set_merge(struct diff_set *facts); /* sorts; of those with the same ke
 bool diff_set_have(const struct diff_set *facts,
                    int64_t a); /* sorted: one with this a, and 0 for the rest of its key */
 
+/* Sorted: the one with the key of that row; NULL: there is none. */
+const struct diff_row *diff_set_find(const struct diff_set *facts, const struct diff_row *key);
+
 /* before: what was held instead, with another value; NULL: nothing. */
 typedef bool diff_fn(void *self, const struct diff_row *fact, const struct diff_row *before);
 

@@ -196,7 +196,7 @@ static bool archive_changed(const struct rule_facts *f)
 
 static bool archive_entered(const struct rule_facts *f)
 {
-    return f->room.kind == ROOM_ARCHIVE && !f->target.service && !f->target.joined;
+    return f->room.kind == ROOM_ARCHIVE && !f->target.service && !f->target.joined && !f->target.returns;
 }
 
 /* --- E7: external staff --- */
@@ -354,7 +354,7 @@ static bool talk_needs_leave(const struct rule_facts *f)
     if (!f->pair.two || !is_peoples_room(f) || f->pair.allowed != 0)
         return false;
     if (entering)
-        return !f->target.service && !f->target.joined;
+        return !f->target.service && !f->target.joined && !f->target.returns;
     return !f->actor.service;
 }
 
@@ -401,7 +401,7 @@ static bool is_pupils_room(const struct rule_facts *f)
 static bool enters_without_staff(const struct rule_facts *f)
 {
     return is_pupils_room(f) && f->room.n_people >= 3 && !f->target.service && !f->target.joined &&
-           (f->target.roles & ROLES_STAFF) == 0;
+           !f->target.returns && (f->target.roles & ROLES_STAFF) == 0;
 }
 
 static bool writes_without_staff(const struct rule_facts *f)

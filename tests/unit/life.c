@@ -18,6 +18,7 @@
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/reports.h"
 #include "homeserver/store/school/roster_rooms.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -438,6 +439,27 @@ static int events_with(struct world *w, room_no room, const char *needle)
     return n;
 }
 
+/* As when a roster took them out of school (G5). */
+static bool act_take(struct changing_records *c, void *arg)
+{
+    user_no user = *(user_no *)arg;
+    const struct contact_row contact = {"email", "taken@example.org", user, 1, 1};
+    return contact_rows_insert(c->tx, &contact) && taken_contacts_put(c->tx, user) &&
+           taken_state_put(c->tx, user, ACCOUNT_SUSPENDED) && taken_person(c->tx, user) &&
+           taken_members_put(c->tx, &(struct taken_member_row){1, user, MEMBERSHIP_JOIN});
+}
+
+static bool is_kept(struct world *w, user_no user)
+{
+    enum account_state state;
+    struct taken_contact_row row;
+    struct stmt *q = taken_contacts(w->f.db, user);
+    bool kept = taken_contacts_next(q, &row);
+    stmt_end(q);
+    return kept || taken_state(w->f.db, user, &state) || taken_records_any(w->f.db) ||
+           taken_members_has(w->f.db, 1, user);
+}
+
 static void test_g4_erasure(void **state)
 {
     struct world w;
@@ -452,6 +474,9 @@ static void test_g4_erasure(void **state)
     assert_false(world_run(&w, w.teacher, act_erase, &w.old, &e));
     assert_false(world_run(&w, w.other_admin, act_erase, &w.old, &e));
 
+    assert_true(world_run(&w, 0, act_take, &w.old, &e));
+    assert_true(is_kept(&w, w.old));
+
     assert_true(world_run(&w, w.old, act_erase, &w.old, &e));
     assert_string_equal(world_account_state(&w, w.old), "locked"); /* at once */
     assert_false(world_run(&w, 0, act_erase, &w.old, &e));         /* it is under way */
@@ -461,6 +486,7 @@ static void test_g4_erasure(void **state)
     while (erasure_step(w.f.writer, w.f.rooms))
         continue;
     assert_true(erasures_is_done(w.f.db, w.old));
+    assert_false(is_kept(&w, w.old));
     assert_int_equal(events_with(&w, room, "erase me"), 0);
     assert_int_equal(events_with(&w, room, "keep me"), 1);
     assert_int_equal(events_with(&w, room, "Olya"), 0);

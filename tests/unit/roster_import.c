@@ -31,6 +31,11 @@
 #include "policy/oneroster/sample.h"
 #include "policy/records/change.h"
 #include "tests/unit/fixture.h"
+#include "tests/unit/school_picture.h"
+#include "policy/school_rooms/documents.h"
+#include "policy/records/reconcile.h"
+#include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/matrix/contacts.h"
 #include "tests/unit/roster_archive.h"
 
 /* --- Asking --- */
@@ -538,6 +543,160 @@ static void test_name_redacted(void **state)
     roster_destroy(roster);
 }
 
+/* --- What a wrong roster took (G5) --- */
+
+static user_no guardian_by_hand(struct changing_records *c, struct fixture *f)
+{
+    const struct person_row row = {
+        .given = "Иван", .family = "Дедов", .middle = "", .birth = DAY_EVER, .enabled = true};
+    user_no user = change_person(c, &row, db_int(f->db, &ASK, SCHOOL, 0, "t", "s"), 0);
+    return user != 0 && change_guardianship(c, person(f, "q"), user) ? user : 0;
+}
+
+/* Somebody of the staff whom no roster knows, but the wrong one. */
+static bool staff_by_hand(struct changing_records *c, school_no school)
+{
+    const struct person_row row = {
+        .sourced_id = "o", .given = "Вера", .family = "Ручная", .middle = "", .birth = 19800101, .enabled = true};
+    user_no user = change_person(c, &row, school, 0);
+    return user != 0 && change_role(c, &(struct role_row){user, school, ROLE_STAFF, DAY_EVER, DAY_NEVER});
+}
+
+/* What the office and people have made of the school by hand, in one job. */
+static bool job_live(struct tx *tx, void *arg, struct error *e)
+{
+    static const struct actor OFFICE = {
+        .name = "operator:test", .scopes = SCOPE_ALL, .override_ = "по заявлению семьи"};
+    struct fixture *f = arg;
+    struct changing_records c = {tx, f->rooms, &OFFICE, e};
+    class_no class = db_int(f->db, &ASK, CLASS, 0, "t", "c");
+    school_no school = db_int(f->db, &ASK, SCHOOL, 0, "t", "s");
+    const struct contact_row contact = {"email", "olga@example.org", person(f, "m"), 1234, 1234};
+    const struct class_row own = {
+        .sourced_id = "own", .title = "Хор", .grade = "", .school = school, .homeroom = false};
+    const struct enrollment_row by_hand = {class, person(f, "u"), ROLE_TEACHER, DAY_EVER, DAY_NEVER};
+    struct reconciling *s = reconcile_begin(tx, f->rooms, NULL);
+    return contact_rows_insert(tx, &contact) && change_account_state(&c, person(f, "f"), ACCOUNT_SUSPENDED) &&
+           change_account_state(&c, person(f, "u"), ACCOUNT_LOCKED) && change_enrollment(&c, &by_hand) &&
+           change_class(&c, &own, 0) != 0 && staff_by_hand(&c, school) && guardian_by_hand(&c, f) != 0 &&
+           documents_ensure(f->rooms, tx, person(f, "p"), e) &&
+           reconcile_archive(s, room_of(f, "s", "c", ROOM_CLASS), e) && reconcile_finish(s, e);
+}
+
+/* A club where only moderators invite: it needs its owner to open again. */
+static room_no strict_club(struct fixture *f)
+{
+    struct error e;
+    user_no h = person(f, "h"), t = person(f, "t"), p = person(f, "p");
+    json_t *levels = json_pack("{s:i, s:{s:i}}", "invite", 50, "events", "m.room.topic", 50);
+    const struct room_plan plan = {.creator = h,
+                                   .version = room_version_get("11"),
+                                   .preset = PRESET_PRIVATE_CHAT,
+                                   .name = "Шахматы",
+                                   .power_levels = levels};
+    room_no room = fixture_create(f, &plan, &e);
+    json_decref(levels);
+    assert_int_not_equal(room, 0);
+    assert_true(fixture_member(f, room, ACT_INVITE, h, t, &e) && fixture_member(f, room, ACT_JOIN, t, t, &e));
+    assert_true(fixture_member(f, room, ACT_INVITE, h, p, &e)); /* has not come yet */
+    return room;
+}
+
+static room_no direct_chat(struct fixture *f, user_no a, user_no b)
+{
+    struct error e;
+    const struct room_plan plan = {
+        .creator = a, .version = room_version_get("12"), .preset = PRESET_TRUSTED_PRIVATE_CHAT, .is_direct = true};
+    room_no room = fixture_create(f, &plan, &e);
+    assert_true(fixture_member(f, room, ACT_INVITE, a, b, &e) && fixture_member(f, room, ACT_JOIN, b, b, &e));
+    return room;
+}
+
+/* Header lines alone, confirmed; a roster that has everybody elsewhere, and knows the school's own guardian as its own;
+ * and the right one again after each: members, invites, powers, owners, names, account states, addresses, families and
+ * the school's own records are as they were, and what was said is to be said on. */
+static void g5_the_right_roster_brings_everything_back(void **state)
+{
+#define MORE_PEOPLE MORE_USERS "q,true,q,Лев,Орлов,,m\n"
+#define PUPIL_Q "r8,q,primary,student,,,s\n"
+#define IN_CLASSES                                                                                                     \
+    ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\ne3,g,s,u,teacher,,,\ne4,c,s,q,student,,,\n"
+    struct fixture f;
+    struct error e;
+    struct roster
+        *right =
+            whole_with("users.csv", MORE_PEOPLE, "roles.csv", MORE_ROLES PUPIL_Q, "enrollments.csv", IN_CLASSES, NULL),
+        *empty = whole_with("users.csv", USERS_HEAD, "roles.csv", ROLES_HEAD, "enrollments.csv", ENROLLMENTS_HEAD,
+                            "demographics.csv", DEMOGRAPHICS_HEAD, "classes.csv", CLASSES_HEAD, NULL),
+        *elsewhere = whole_with(
+            "users.csv",
+            USERS_HEAD "t,false,t,Анна,Иная,Ивановна,\np,true,p,Мария,Иванова,Петровна,\n"
+                       "q,true,q,Лев,Орлов,,\"f,h\"\nm,true,m,Ольга,Иванова,,\nf,false,f,Пётр,Иванов,,\n"
+                       "h,true,h,Олег,Попов,,\no,true,o,Другая,Чужая,,\n",
+            "roles.csv",
+            ROLES_HEAD
+            "r1,t,primary,teacher,,,z\nr2,p,primary,student,,,z\nr3,m,primary,parent,,,z\n"
+            "r4,f,primary,relative,,,z\nr6,h,primary,parent,,,z\nr8,q,primary,student,,,z\nr9,o,primary,teacher,,,z\n",
+            "enrollments.csv", ENROLLMENTS_HEAD, "classes.csv", CLASSES_HEAD "own,Чужой,7,k,scheduled,s,y\n", NULL);
+    fixture_start_school(&f);
+    import_well(&f, right);
+    room_no club = strict_club(&f), chat = direct_chat(&f, person(&f, "t"), person(&f, "m"));
+    room_no library = library_find(f.db, db_int(f.db, &ASK, SCHOOL, 0, "t", "s"));
+    assert_true(fixture_member(&f, library, ACT_JOIN, person(&f, "p"), person(&f, "p"), &e));
+    if (!writer_run(f.writer, job_live, &f, &e))
+        fail_msg("%s", error_sentence(&e));
+    import_well(&f, right);
+    assert_unchanged(&f, right);
+    struct picture was = picture_of(&f, NULL);
+    const struct roster *const WRONG[] = {empty, elsewhere, empty};
+    for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; ++i) {
+        import_well(&f, WRONG[i]);
+        assert_int_not_equal(memberships_of(f.db, club, person(&f, "t")), MEMBERSHIP_JOIN);
+        assert_int_not_equal(memberships_of(f.db, chat, person(&f, "m")), MEMBERSHIP_JOIN);
+        import_well(&f, right);
+        struct picture is = picture_of(&f, &was);
+        assert_same_picture(&was, &is);
+        text_finish(&is.lines);
+        assert_unchanged(&f, right);
+    }
+    assert_int_equal(memberships_of(f.db, club, users_no(f.db, SERVICE_LOCALPART)), MEMBERSHIP_LEAVE);
+    expect_rule(&e, fixture_send(&f, chat, person(&f, "m"), "m.room.message", NULL, "{\"body\":\"x\"}", NULL, NULL, &e),
+                "");
+    expect_rule(&e, fixture_send(&f, club, person(&f, "h"), "m.room.topic", "", "{\"topic\":\"x\"}", NULL, NULL, &e),
+                "");
+    text_finish(&was.lines);
+    fixture_stop(&f);
+    roster_destroy(right);
+    roster_destroy(empty);
+    roster_destroy(elsewhere);
+}
+
+/* Who leaves by their own or the office's word (G1) is not brought back by the next roster. */
+static bool job_leave(struct tx *tx, void *arg, struct error *e)
+{
+    static const struct actor OFFICE = {
+        .name = "operator:test", .scopes = SCOPE_ALL, .override_ = "по заявлению семьи"};
+    struct fixture *f = arg;
+    struct changing_records c = {tx, f->rooms, &OFFICE, e};
+    return change_leave_school(&c, person(f, "t"), db_int(f->db, &ASK, SCHOOL, 0, "t", "s"));
+}
+
+static void g5_who_was_told_to_leave_does_not_come_back(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct roster *roster = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL);
+    fixture_start_school(&f);
+    import_well(&f, roster);
+    room_no club = strict_club(&f);
+    assert_true(writer_run(f.writer, job_leave, &f, &e));
+    import_well(&f, roster); /* in which they are still */
+    assert_joined(&f, room_of(&f, "s", "c", ROOM_CLASS), EVERYBODY, "tp");
+    assert_joined(&f, club, EVERYBODY, "h");
+    fixture_stop(&f);
+    roster_destroy(roster);
+}
+
 /* A period that is over counts no more; one that has not begun, not yet. */
 static void test_periods(void **state)
 {
@@ -740,15 +899,26 @@ static void test_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),        cmocka_unit_test(test_sequence),
-        cmocka_unit_test(test_rooms),         cmocka_unit_test(test_gate),
-        cmocka_unit_test(test_two_schools),   cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_disabled),      cmocka_unit_test(test_disabled_again),
-        cmocka_unit_test(test_pupil_teaches), cmocka_unit_test(test_name_redacted),
-        cmocka_unit_test(test_periods),       cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_passwords),     cmocka_unit_test(test_room_versions),
-        cmocka_unit_test(test_room_facts),    cmocka_unit_test(test_days),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_sequence),
+        cmocka_unit_test(test_rooms),
+        cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_two_schools),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_disabled),
+        cmocka_unit_test(test_disabled_again),
+        cmocka_unit_test(g5_the_right_roster_brings_everything_back),
+        cmocka_unit_test(g5_who_was_told_to_leave_does_not_come_back),
+        cmocka_unit_test(test_pupil_teaches),
+        cmocka_unit_test(test_name_redacted),
+        cmocka_unit_test(test_periods),
+        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_room_versions),
+        cmocka_unit_test(test_room_facts),
+        cmocka_unit_test(test_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,7 +187,9 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
     json_t *content = member_content(room, tx, act);
     struct draft draft = {
-        .sender = ACTS[act->act].own ? act->target : act->actor,
+        .sender = ACTS[act->act].own ? act->target
+                  : act->sender != 0 ? act->sender
+                                     : act->actor,
         .actor = act->actor,
         .type = "m.room.member",
         .state_key = target_id,

@@ -18,6 +18,7 @@ struct membership_act {
     enum act act; /* ACT_INVITE, ACT_JOIN, ACT_KNOCK, ACT_LEAVE, ACT_KICK, ACT_BAN, ACT_UNBAN */
     user_no actor;
     user_no target;     /* join, knock, leave: whose; the actor's own unless the service user acts by force */
+    user_no sender;     /* of an invite: in whose name the service user acts; 0: the actor's own */
     const char *reason; /* NULL: none given */
     const json_t
         *extra;     /* more content of the client's; NULL: none. Of oneself it may say another name than the profile */

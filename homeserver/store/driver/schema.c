@@ -401,6 +401,26 @@ static const char *const MIGRATIONS[] = {
     "CREATE INDEX aliases_creator ON aliases (creator);"
     "CREATE INDEX links_issuer ON links (issuer) WHERE kind <> 'personal';"
     "CREATE INDEX reports_reporter ON reports (reporter);",
+
+    /* 13: G5. What a roster took, so that it comes back whole with the right one (store/school/taken.h). */
+    "CREATE TABLE taken_members (" /* who was in a room that people made */
+    " user_no INTEGER NOT NULL REFERENCES users, room_no INTEGER NOT NULL REFERENCES rooms, membership TEXT NOT NULL,"
+    " taken_ms INTEGER NOT NULL, PRIMARY KEY (user_no, room_no)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX taken_members_room ON taken_members (room_no);"
+    "CREATE TABLE taken_owners ("
+    " turn INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, owner INTEGER NOT NULL REFERENCES users,"
+    " taken_ms INTEGER NOT NULL, UNIQUE (room_no, owner)) STRICT;"
+    "CREATE TABLE taken_states ("
+    " user_no INTEGER PRIMARY KEY REFERENCES users, state TEXT NOT NULL, taken_ms INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE taken_contacts ("
+    " user_no INTEGER NOT NULL REFERENCES users, medium TEXT NOT NULL, address TEXT NOT NULL,"
+    " verified_ms INTEGER NOT NULL, added_ms INTEGER NOT NULL, taken_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (user_no, medium, address)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE taken_records (" /* kind: enum taken_kind; a, b: whose */
+    " kind INTEGER NOT NULL, a INTEGER NOT NULL, b INTEGER NOT NULL, role TEXT NOT NULL, begin_date TEXT NOT NULL,"
+    " end_date TEXT NOT NULL, source TEXT NOT NULL, since_ms INTEGER NOT NULL, name_1 TEXT NOT NULL,"
+    " name_2 TEXT NOT NULL, name_3 TEXT NOT NULL, birth_date TEXT NOT NULL, enabled INTEGER NOT NULL,"
+    " taken_ms INTEGER NOT NULL, PRIMARY KEY (kind, a, b, role, begin_date)) STRICT, WITHOUT ROWID;",
 };
 
 int schema_version(void)

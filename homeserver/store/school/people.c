@@ -116,7 +116,7 @@ static const struct statement TEXTS[N] = {
                " WHERE r.user_no = p.user_no AND r.role <> 'pupil') THEN 1 ELSE 0 END, f.value FROM people p"
                " LEFT JOIN profile_fields f ON f.user_no = p.user_no AND f.field = 'displayname' WHERE p.ended = 0",
     [OPEN_DISABLED] = "SELECT p.user_no FROM people p JOIN users u ON u.user_no = p.user_no WHERE p.source = $1"
-                      " AND p.enabled = 0 AND p.ended = 0 AND u.state IN ('active', 'restricted')",
+                      " AND p.enabled = 0 AND p.ended = 0 AND u.state IN ('active', 'restricted', 'suspended')",
     [PRESENT] = "SELECT r.user_no FROM roles r JOIN people p ON p.user_no = r.user_no WHERE r.school_no = $1"
                 " AND " CURRENT("r", 2) " AND p.enabled = 1 AND p.ended = 0",
 
