@@ -37,7 +37,7 @@ enum problem_weight {
     X(HOMEROOM_UNDECIDED, LEFT_OUT, "homerooms_undecided",                                                             \
       "homerooms with several teachers and no primary one: they get no class teacher")                                 \
     X(FILE_UNREAD, LEFT_OUT, "files_unread", "files that are not read")                                                \
-    X(COLUMN_UNREAD, LEFT_OUT, "columns_unknown", "columns that the standard does not have here")                      \
+    X(COLUMN_UNREAD, LEFT_OUT, "columns_unknown", "unknown columns, which are not read")                               \
     X(GUARDIAN_BY_NAME, TAKEN, "guardians_by_name",                                                                    \
       "members of the staff who are guardians because a pupil names them as agents")                                   \
     X(GUARDIAN_ELSEWHERE, TAKEN, "guardians_by_other_org", "guardians whose role is told of another org only")         \

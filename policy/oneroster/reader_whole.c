@@ -29,6 +29,7 @@ static size_t find_same(struct reading *in, uint32_t *into)
         into[second] = first;
         people[first].roles |= people[second].roles;
         people[first].told |= people[second].told;
+        people[first].enabled &= people[second].enabled; /* whom one row locks is locked */
         if (people[first].birth == DAY_EVER)
             people[first].birth = people[second].birth;
         ++n;

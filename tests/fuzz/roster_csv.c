@@ -1,11 +1,13 @@
 /* CSV files: nothing may crash, leak or depend on how the bytes are cut; a refusal names a place inside the file. The
  * same bytes then stand as users.csv in an otherwise whole roster: what is read is consistent. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/ids.h"
 #include "policy/oneroster/reader.h"
+#include "policy/oneroster/snapshot.h"
 #include "tests/unit/roster_archive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
@@ -43,20 +45,63 @@ static int64_t lines(const char *bytes, size_t len)
     return n;
 }
 
-static void as_users(const char *bytes, size_t len)
+/* What is kept of the roster says the same when it is read again. */
+static void check_snapshot(const struct roster_update *update)
 {
-    char *text = xstrndup(bytes, len);
-    struct roster_problem problem;
-    size_t size;
-    char *archive = archive_with("users.csv", text, NULL, &size);
-    struct roster *roster = roster_read_bytes(archive, size, &problem);
-    for (size_t i = 0; roster != NULL && i < roster->n_guardianships; ++i)
+    struct roster_problems problems = {0};
+    struct roster *again = roster_read_snapshot(update->snapshot, &problems);
+    const struct roster *roster = update->roster;
+    if (again == NULL || again->n_people != roster->n_people || again->n_roles != roster->n_roles ||
+        again->n_enrollments != roster->n_enrollments || again->n_guardianships != roster->n_guardianships)
+        abort();
+    roster_problems_finish(&problems);
+    roster_destroy(again);
+}
+
+static void check_roster(const struct roster *roster)
+{
+    for (size_t i = 0; i < roster->n_guardianships; ++i)
         if (roster->guardianships[i].child >= roster->n_people || roster->guardianships[i].guardian >= roster->n_people)
             abort();
-    for (size_t i = 0; roster != NULL && i < roster->n_roles; ++i)
+    for (size_t i = 0; i < roster->n_roles; ++i)
         if (roster->roles[i].person >= roster->n_people || roster->roles[i].school >= roster->n_schools)
             abort();
-    roster_destroy(roster);
+    for (size_t i = 0; i < roster->n_enrollments; ++i)
+        if (roster->enrollments[i].person >= roster->n_people || roster->enrollments[i].class >= roster->n_classes)
+            abort();
+    for (size_t i = 0; i < roster->n_people; ++i)
+        if (id_map_find(roster->person_ids, roster->people[i].id) != i)
+            abort();
+}
+
+static void as_users(const char *bytes, size_t len, const char *version, const char *without)
+{
+    char *text = xstrndup(bytes, len), manifest[512];
+    struct archive_file files[WHOLE_COUNT];
+    struct roster_problems problems;
+    struct roster_update update;
+    size_t n = 0, size;
+    snprintf(
+        manifest, sizeof manifest,
+        "propertyName,value\nmanifest.version,1.0\noneroster.version,%s\nfile.academicSessions,bulk\nfile.orgs,bulk\n"
+        "file.courses,bulk\nfile.classes,bulk\nfile.users,bulk\nfile.enrollments,bulk\nfile.demographics,bulk\n%s",
+        version, *without == '\0' ? "file.roles,bulk\n" : "");
+    for (size_t i = 0; i < WHOLE_COUNT; ++i)
+        if (strcmp(WHOLE[i].name, without) != 0)
+            files[n++] =
+                (struct archive_file){WHOLE[i].name, strcmp(WHOLE[i].name, "users.csv") == 0      ? text
+                                                     : strcmp(WHOLE[i].name, "manifest.csv") == 0 ? manifest
+                                                                                                  : WHOLE[i].text};
+    char *archive = archive_of(files, n, &size);
+    if (roster_read_update(archive, size, NULL, 0, &update, &problems)) {
+        check_roster(update.roster);
+        check_snapshot(&update);
+        roster_destroy(update.roster);
+        snapshot_destroy(update.snapshot);
+    } else if (roster_problems_first(&problems) == NULL) {
+        abort();
+    }
+    roster_problems_finish(&problems);
     free(archive);
     free(text);
 }
@@ -76,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         abort();
     text_finish(&whole);
     text_finish(&cut);
-    as_users(bytes, len);
+    as_users(bytes, len, "1.2", "");
+    as_users(bytes, len, "1.1", "roles.csv");
     return 0;
 }

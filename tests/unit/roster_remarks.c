@@ -57,6 +57,12 @@ static const struct as_it_comes CASES[] = {
      {"taken: 1 people who have two rows with one username",
       "    users.csv:3:20: username: is the same person as \"g\"", "guardian t of p", "role t s 2 ", "role t s 4 ",
       "person t Орлова Анна Ивановна", "!person g", "!guardian g"}},
+    {"1.1: whom one of the two rows locks is locked, whatever their order",
+     true,
+     {{"users.csv", USERS_1_1
+       "t,,,true,s,teacher,orlova,,Анна,Орлова,,,,,,,,\ng,,,false,s,parent,orlova,,Анна,Орлова,,,,,,p,,\n" USER_1_1(
+           "p", "s", "student", "Мария", "Орлова", "", "g")}},
+     {"person t Орлова Анна  born 0 locked", "guardian t of p", "!person g"}},
     {"1.1: one username, other names: two people, and it is said",
      true,
      {{"users.csv", USERS_1_1
@@ -191,10 +197,9 @@ static const struct as_it_comes CASES[] = {
                     "t,true,,Анна,Орлова,,,,1,2,\np,true,,М,И,,\"m,f\",,,,\nm,true,,О,И,,,,,,\nf,true,,П,И,,,,,,\n"},
       {"orgs.csv", "sourcedId,status,dateLastModified,name,type,identifier,colour\n"
                    "d,,,Отдел,district,,\ns,,,Школа 1,school,,\nz,,,Школа 2,school,,\n"}},
-     {"left out: 3 columns that the standard does not have here",
-      "users.csv:1:23: unknown column \"resourceSourcedIds\"", "orgs.csv:1:56: unknown column \"colour\"",
-      "taken: 2 columns and cells that are not as they should be", "users.csv:1:1: column username is missing",
-      "column phone is there twice", "!metadata"}},
+     {"left out: 3 unknown columns, which are not read", "users.csv:1:23: unknown column \"resourceSourcedIds\"",
+      "orgs.csv:1:56: unknown column \"colour\"", "taken: 2 columns and cells that are not as they should be",
+      "users.csv:1:1: column username is missing", "column phone is there twice", "!metadata"}},
     {"columns and words in another case, and booleans as spreadsheets write them",
      false,
      {{"users.csv",
