@@ -43,6 +43,7 @@ struct table_reading {
     bool delta;                   /* this file is one */
     struct gone_row *gone;        /* of a bulk file among deltas */
     int at[COLUMNS_MAX];          /* column → field, −1 */
+    char unknown[64];             /* a column that nobody knows, for what is missing may be meant by it; "": none */
     bool header_read, header_bad;
 };
 
@@ -163,6 +164,8 @@ static void take_column(struct table_reading *t, struct csv_reader *reader, size
         csv_reader_unread(reader, field);
     if (of == NULL && strncasecmp(name, "metadata.", 9) != 0) {
         say_column(t, reader, field, PROBLEM_COLUMN_UNREAD, "unknown column \"%.60s\"", name);
+        if (*t->unknown == '\0')
+            snprintf(t->unknown, sizeof t->unknown, "%s", name);
     } else if (of != NULL && t->at[column] >= 0) {
         t->header_bad |= read;
         say_column(t, reader, field, read ? PROBLEM_REFUSED : PROBLEM_UNREAD_WRONG, "column %.60s is there twice",
@@ -175,6 +178,7 @@ static void take_column(struct table_reading *t, struct csv_reader *reader, size
 /* A header that does not fit is said whole; its rows are not looked at. */
 static void read_header(struct table_reading *t, struct csv_reader *reader, const struct csv_row *row)
 {
+    char missing[160];
     for (size_t i = 0; i < t->table->n; ++i)
         t->at[i] = -1;
     for (size_t field = 0; field < row->n; ++field)
@@ -185,7 +189,10 @@ static void read_header(struct table_reading *t, struct csv_reader *reader, cons
         if (t->at[i] >= 0 || !(needed || (column->required && column_in(column, t->in->version))))
             continue;
         t->header_bad |= needed;
-        say_column(t, reader, 0, needed ? PROBLEM_REFUSED : PROBLEM_UNREAD_WRONG, "column %s is missing", column->name);
+        bool hint = needed && *t->unknown != '\0';
+        snprintf(missing, sizeof missing, "%s is missing%s%s%s", column->name, hint ? " (unknown is \"" : "",
+                 hint ? t->unknown : "", hint ? "\")" : "");
+        say_column(t, reader, 0, needed ? PROBLEM_REFUSED : PROBLEM_UNREAD_WRONG, "column %s", missing);
     }
     t->header_read = true;
 }
