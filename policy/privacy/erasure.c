@@ -97,7 +97,6 @@ struct target {
     stream_pos pos;
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
     char *content, *redacted;          /* heap: what it says, and what is left of that */
-    char *relates_to;                  /* heap; NULL: to nothing */
 };
 
 static void target_finish(struct target *target)
@@ -107,7 +106,6 @@ static void target_finish(struct target *target)
     free(target->state_key);
     free(target->content);
     free(target->redacted);
-    free(target->relates_to);
 }
 
 /* State that says nothing, and whose loss would change what a room is or who may what there: as long as it has these
@@ -165,11 +163,6 @@ static bool is_structure(struct db *db, const char *server_name, const char *typ
     return true;
 }
 
-static char *copy_of(const char *s)
-{
-    return s != NULL ? xstrdup(s) : NULL;
-}
-
 /* false: it says nothing that redaction would take. */
 static bool target_from(struct target *out, struct tx *tx, const struct room *room, const struct event_row *row)
 {
@@ -186,10 +179,9 @@ static bool target_from(struct target *out, struct tx *tx, const struct room *ro
             .pos = row->pos,
             .event_id = xstrdup(row->event_id),
             .type = xstrdup(row->type),
-            .state_key = copy_of(row->state_key),
+            .state_key = row->state_key != NULL ? xstrdup(row->state_key) : NULL,
             .content = xstrdup(row->content),
             .redacted = text_take(&left),
-            .relates_to = copy_of(json_get_string(json_get_object(content, "m.relates_to"), "event_id")),
         };
     json_decref(content);
     text_finish(&left);
@@ -289,7 +281,7 @@ static bool erase_events(struct tx *tx, struct step *step, struct erasure_row *a
     for (size_t i = 0; i < n; ++i) {
         bool spoken = joined && take_back(room, tx, at->user, &targets[i]);
         done = done && (spoken || empty_row(room, tx, &targets[i])) && empty_carried(room, tx, &targets[i]) &&
-               (targets[i].relates_to == NULL || relations_delete(tx, targets[i].relates_to, targets[i].pos));
+               relations_forget(tx, targets[i].content, targets[i].pos);
         target_finish(&targets[i]);
     }
     free(user_id);

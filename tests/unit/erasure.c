@@ -400,6 +400,10 @@ static void what_was_said_goes(void **state)
     }
     assert_true(fixture_send(&w->f, w->room, w->anna, "m.room.redaction", NULL,
                              "{\"reason\":\"zq-reason-qz\",\"redacts\":\"x\"}", out.event_id, NULL, &e));
+    snprintf(content, sizeof content, "{\"m.relates_to\":{\"event_id\":\"%s\",\"rel_type\":\"zq-taken-back-qz\"}}",
+             first.event_id);
+    assert_true(fixture_send(&w->f, w->room, w->anna, "org.example.related", NULL, content, NULL, &out, &e));
+    assert_true(fixture_send(&w->f, w->room, w->anna, "m.room.redaction", NULL, "{}", out.event_id, NULL, &e));
     assert_true(fixture_member(&w->f, w->room, ACT_LEAVE, w->anna, w->anna, &e));
     script(w, "INSERT INTO profile_fields SELECT user_no, 'displayname', '\"zq-invited-qz\"', 1 FROM users"
               " WHERE localpart = 'anna'");

@@ -73,6 +73,7 @@ static bool write_redaction(struct tx *tx, struct new_event *event)
 {
     struct event_row row;
     struct text content = TEXT_INIT;
+    bool done = true;
     if (event->redacted == 0)
         return true;
     struct stmt *q = events_by_pos(tx->db, event->redacted);
@@ -80,9 +81,10 @@ static bool write_redaction(struct tx *tx, struct new_event *event)
         redact_add_content(&content, event->room->version, row.type, row.content, strlen(row.content));
         if (row.state_key != NULL)
             room_forget_state(event->room, row.type, row.state_key);
+        done = relations_forget(tx, row.content, row.pos);
     }
     stmt_end(q);
-    bool done = content.data != NULL && events_redact(tx, event->redacted, event->row.pos, content.data);
+    done = done && content.data != NULL && events_redact(tx, event->redacted, event->row.pos, content.data);
     text_finish(&content);
     return done;
 }

@@ -80,7 +80,13 @@ bool relations_insert(struct tx *tx, const char *target_id, const char *rel_type
     return db_run(tx->db, &RELATIONS, INSERT, "tit", target_id, pos, rel_type);
 }
 
-bool relations_delete(struct tx *tx, const char *target_id, stream_pos pos)
+bool relations_forget(struct tx *tx, const char *content, stream_pos pos)
 {
-    return db_run(tx->db, &RELATIONS, DELETE, "ti", target_id, pos);
+    if (strstr(content, "\"m.relates_to\"") == NULL)
+        return true;
+    json_t *object = json_loads(content, 0, NULL);
+    const char *target_id = json_get_string(json_get_object(object, "m.relates_to"), "event_id");
+    bool done = target_id == NULL || db_run(tx->db, &RELATIONS, DELETE, "ti", target_id, pos);
+    json_decref(object);
+    return done;
 }

@@ -38,6 +38,8 @@ bool relations_next_thread(struct stmt *q, const char **root_id, stream_pos *lat
 
 /* Inside a job: the event at pos, which is there already, relates to target_id. */
 bool relations_insert(struct tx *tx, const char *target_id, const char *rel_type, stream_pos pos);
-bool relations_delete(struct tx *tx, const char *target_id, stream_pos pos);
+
+/* Inside a job: the event at pos relates to nothing any more; content: what it said before. */
+bool relations_forget(struct tx *tx, const char *content, stream_pos pos);
 
 #endif
