@@ -20,6 +20,10 @@ bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
         return error_set(c->e, ERROR_CONFLICT, "Only a room that people of a school made has an owner to be changed.");
     if (memberships_of(c->tx->db, room, owner) != MEMBERSHIP_JOIN)
         return error_set(c->e, ERROR_CONFLICT, "Only somebody who is in the room can answer for it.");
+    struct person_facts who;
+    school_person_facts(c->tx->db, room, owner, &who);
+    if (who.account != ACCOUNT_ACTIVE)
+        return error_set(c->e, ERROR_CONFLICT, "Whoever is suspended or locked answers for nobody.");
     if (!school_room_set(c->tx->db, room, of.kind, owner))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     char *room_id = rooms_id_of(c->tx->db, room);

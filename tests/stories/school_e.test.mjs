@@ -245,6 +245,7 @@ test("E5: a teacher's club without its teacher is a pupils' room", async () => {
     await w.say(pupil, room_id, "она здесь");
     await standing("locked");
     await closed();
+    await w.no(409, undefined, w.office, "PUT", `/rooms/${q(room_id)}/owner`, { user_id: founder.getUserId() });
     await standing("active");
     await w.say(pupil, room_id, "она снова здесь");
     await founder.leave(room_id);

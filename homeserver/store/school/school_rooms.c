@@ -57,12 +57,12 @@ static const struct statement TEXTS[N] = {
         " UNION SELECT z.user_no FROM named_members z WHERE z.room_no = $1) ORDER BY u.user_no LIMIT $3",
     [PEOPLE] = "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
                " WHERE m.room_no = $1 AND m.membership = 'join' AND u.kind = 'person' ORDER BY m.user_no LIMIT $2",
-    [NEXT_OWNER] =
-        "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
-        " WHERE m.room_no = $1 AND m.membership = 'join' AND m.user_no <> $2 AND u.kind = 'person'"
-        " ORDER BY EXISTS (SELECT 1 FROM roles r JOIN room_schools s ON s.school_no = r.school_no"
-        " WHERE s.room_no = $1 AND r.user_no = m.user_no AND " CURRENT("r", 3) " AND r.role IN " STAFF_ROLES
-                                                                               ") DESC, m.joined_pos LIMIT 1",
+    [NEXT_OWNER] = "SELECT m.user_no FROM memberships m JOIN users u ON u.user_no = m.user_no"
+                   " WHERE m.room_no = $1 AND m.membership = 'join' AND m.user_no <> $2 AND u.kind = 'person'"
+                   " ORDER BY CASE WHEN u.state <> 'active' THEN 2 WHEN EXISTS (SELECT 1 FROM roles r JOIN "
+                   "room_schools s ON s.school_no = r.school_no"
+                   " WHERE s.room_no = $1 AND r.user_no = m.user_no AND " CURRENT(
+                       "r", 3) " AND r.role IN " STAFF_ROLES ") THEN 0 ELSE 1 END, m.joined_pos LIMIT 1",
     [LIBRARY] = "SELECT r.room_no FROM rooms r JOIN room_schools s ON s.room_no = r.room_no"
                 " WHERE r.kind = 'library' AND s.school_no = $1 ORDER BY r.room_no DESC LIMIT 1",
     [SET_LIBRARY] = {"UPDATE rooms SET kind = 'library' WHERE room_no = $1", EPOCH_RECORDS},
