@@ -81,7 +81,7 @@ static user_no who_becomes(const struct actor *actor, enum act act, const struct
 {
     if (act == ACT_BECOME_GUARDIAN)
         return actor->user;
-    return act == ACT_ROLES && (subject->role & (ROLE_PUPIL | ROLE_GUARDIAN)) != 0 ? subject->target : 0;
+    return act == ACT_ROLES && subject->role != 0 ? subject->target : 0;
 }
 
 /* The class must be of the school concerned, or its teacher would have a say in another. */

@@ -616,9 +616,8 @@ static bool parent_as_pupil(const struct rule_facts *f)
 
 static bool minor_as_staff(const struct rule_facts *f)
 {
-    const struct standing_facts *said = &f->office.said;
     return (f->office.role & (unsigned)ROLES_STAFF) != 0 &&
-           (said->age == AGE_MINOR || (said->pupil && said->age != AGE_ADULT));
+           (f->office.said.age == AGE_MINOR || f->target.account == ACCOUNT_RESTRICTED);
 }
 
 static bool by_childs_contact(const struct rule_facts *f)
@@ -759,7 +758,7 @@ static const struct rule RULES[] = {
     {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_ROLES), gives_more_than_token},
     {RULE_D1_NOT_YOUR_LINK, IN(ACT_GUARDIAN_LINK), not_own_link},
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
-    {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES) | IN(ACT_APPROVE), minor_as_staff, .overridable = true},
+    {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
     {RULE_D4_OWN_CONTACT, IN(ACT_BECOME_GUARDIAN), by_childs_contact},
     {RULE_D5_TWO_GUARDIANS, IN(ACT_BECOME_GUARDIAN), third_guardian},

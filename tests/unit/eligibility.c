@@ -219,8 +219,11 @@ static void tell(size_t start, const size_t *acts, size_t n)
     int len = snprintf(story, sizeof story, "%s", STARTS[start].name);
     one.user = signs_up(STARTS[start].role != 0 ? class_link(STARTS[start].role) : childs_link(w.young),
                         STARTS[start].says, &e);
-    if (one.user == 0)
-        fail_msg("%s: %s", story, error_sentence(&e));
+    if (one.user == 0) { /* B3: nobody of that age is staff */
+        if (STARTS[start].role != ROLE_TEACHER || e.rule_code == NULL || strcmp(e.rule_code, "minor_as_staff") != 0)
+            fail_msg("%s: %s", story, error_sentence(&e));
+        return;
+    }
     for (size_t i = 0; i < n; ++i) {
         len += snprintf(story + len, sizeof story - (size_t)len, ", %s", ACTS[acts[i]].name);
         world_run(&w, ACTS[acts[i]].by_office ? 0 : one.user, ACTS[acts[i]].act, &one, &e);

@@ -476,7 +476,11 @@ static void test_sources(void **state)
     enroll(&f, "c", pupil, ROLE_PUPIL);
     well(&f, (struct changing){.fn = do_guardian, .a = pupil, .b = m});
     struct role_row staff = {p, school(&f, "s"), ROLE_STAFF, DAY_EVER, DAY_NEVER};
-    well(&f, (struct changing){.fn = do_role, .role = &staff});
+    assert_int_equal(change(&f, (struct changing){.fn = do_role, .role = &staff}, &e), 0);
+    assert_string_equal(e.rule_code, "minor_as_staff"); /* B3, unless somebody says why */
+    struct actor insists = OPERATOR;
+    insists.override_ = "Вожатый младших классов";
+    well(&f, (struct changing){.fn = do_role, .role = &staff, .actor = &insists});
     changes = import_well(&f, NULL);
     assert_false(roster_changes_any(&changes));
     assert_in(&f, pupil, "s", "c", ROOM_CLASS, true);

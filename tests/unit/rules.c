@@ -368,7 +368,7 @@ static const struct row_case {
     {"D2", "adults_only", FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true})),
      FACTS(BECOME_GUARDIAN, BY(0), TO(ROLE_PUPIL), OFFICE(.said = {.pupil = true, .age = AGE_ADULT}))},
     {"B3", "minor_as_staff",
-     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_CLASS_TEACHER, .said = {.pupil = true})),
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), OFFICE(.role = ROLE_CLASS_TEACHER, .said = {.age = AGE_MINOR})),
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR),
            OFFICE(.role = ROLE_CLASS_TEACHER, .said = {.pupil = true, .age = AGE_ADULT}))},
     {"C4", "parent_as_pupil",
