@@ -219,7 +219,7 @@ static bool add_changes(struct appending *a, const struct row_changes *changes)
 static bool write_all(struct appending *a)
 {
     struct row_changes *changes = a->log != NULL ? tx_row_changes(a->tx) : NULL;
-    bool good = changes == NULL || add_changes(a, changes);
+    bool good = changes == NULL || (!changes->too_many && add_changes(a, changes));
     for (size_t i = 0; good && i < a->n; ++i)
         good = (a->parts[i].n == 0 && a->parts[i].first != 0) || write_part(a, &a->parts[i]);
     if (changes != NULL)
@@ -253,10 +253,30 @@ bool audit_append(struct tx *tx, const struct signing_key *key, const struct aud
     return append_note(tx, key, note, 0);
 }
 
-bool audit_append_full(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
+/* What a job did of which no act has told: under the name that tx_acts gave, or as more of the last entry. */
+static bool append_rest(struct audit_log *log, struct tx *tx)
 {
-    const struct row_changes *changes = tx_guard(tx) != NULL ? tx_row_changes(tx) : NULL;
-    return changes == NULL || changes->n < AUDIT_LIST_MAX || append_note(tx, key, note, 0);
+    const struct tx_acting *acting = tx_acting(tx);
+    bool more = log->serial == tx->serial && (acting->act[0] == '\0' || strcmp(acting->act, log->last.act) == 0);
+    const struct tx_acting as = more ? log->last : *acting;
+    const struct actor actor = {.name = as.actor};
+    const struct audit_note note = {.actor = &actor, .act = as.act, .school = more ? log->school : 0};
+    return append_note(tx, log->key, &note, more ? log->seq : 0);
+}
+
+static bool has_name(const struct audit_log *log, const struct tx *tx)
+{
+    return log->serial == tx->serial || tx_acting(tx)->act[0] != '\0';
+}
+
+bool audit_append_full(struct tx *tx, const struct audit_note *note)
+{
+    struct audit_log *log = tx_guard(tx);
+    if (log == NULL || tx_row_changes(tx)->n < AUDIT_LIST_MAX)
+        return true;
+    if (note != NULL)
+        return append_note(tx, log->key, note, 0);
+    return !has_name(log, tx) || append_rest(log, tx);
 }
 
 /* --- No act without an entry --- */
@@ -287,16 +307,10 @@ static bool guard(void *self, struct tx *tx)
 {
     struct audit_log *log = self;
     const struct row_changes *changes = tx_row_changes(tx);
-    const struct tx_acting *acting = tx_acting(tx);
-    bool more = log->serial == tx->serial;
-    if (acting->own != 0 && all_own(changes, acting->own))
+    user_no own = tx_acting(tx)->own;
+    if (own != 0 && all_own(changes, own))
         return true;
-    if (changes->too_many || (acting->act[0] == '\0' && !more))
-        return complain(changes);
-    const struct tx_acting as = acting->act[0] != '\0' ? *acting : log->last;
-    const struct actor actor = {.name = as.actor};
-    const struct audit_note note = {.actor = &actor, .act = as.act, .school = more ? log->school : 0};
-    return append_note(tx, log->key, &note, more ? log->seq : 0);
+    return !changes->too_many && has_name(log, tx) ? append_rest(log, tx) : complain(changes);
 }
 
 struct audit_log *audit_log_start(struct writer *writer, const struct signing_key *key, const char *server_name)

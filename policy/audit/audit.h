@@ -55,9 +55,10 @@ struct audit_note {
  * the job of the act itself: log and act are one transaction. false: the database failed. */
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
 
-/* The same, once what waits fills an entry: for jobs that change very many rows, every now and then. note: as
- * audit_append has it, without subject and details. */
-bool audit_append_full(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
+/* The same, once what waits fills an entry: for jobs that may change very many rows, every now and then. note: as
+ * audit_append has it, without subject and details; NULL: as at the job's end (audit_log_start), if it is known by now
+ * under which name that will be. */
+bool audit_append_full(struct tx *tx, const struct audit_note *note);
 
 /* Wires the writer, before its first job: from now on rows are watched. What a job did after its last entry is appended
  * to that one's act; what it did without one, under the name that tx_acts gave; else the job fails, which is logged.

@@ -335,10 +335,10 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->changelog = (struct changelog){.tx = tx,
                                        .changes = in->changes,
                                        .difference = how->difference,
-                                       .key = rooms_settings(in->rooms)->key,
                                        .note = how->dry_run ? NULL : &in->lists,
                                        .keeps = in->roster != NULL && people_any(tx->db)};
-    tx_acts(tx, in->actor->name, "records.reconcile"); /* without a roster, what that finds to do */
+    if (in->roster == NULL)
+        tx_acts(tx, in->actor->name, "records.reconcile");
     in->schools = xcalloc(roster->n_schools + 1, sizeof *in->schools);
     in->classes = xcalloc(roster->n_classes + 1, sizeof *in->classes);
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);

@@ -85,8 +85,7 @@ static void write_line(struct changelog *changelog, const struct text *line, boo
 /* A failing database is sticky: whoever called hears of it. */
 static void to_log(struct changelog *changelog)
 {
-    if (changelog->note != NULL)
-        audit_append_full(changelog->tx, changelog->key, changelog->note);
+    audit_append_full(changelog->tx, changelog->note);
 }
 
 void changelog_record(struct changelog *changelog, const char *noun, char sign, const char *word,
@@ -153,6 +152,7 @@ static const char *room_name(struct changelog *changelog, room_no room)
 void changelog_room(struct changelog *changelog, const char *noun, char sign, user_no user, room_no room)
 {
     struct text line = TEXT_INIT;
+    to_log(changelog);
     if (changelog->difference == NULL)
         return;
     text_addf(&line, "%s %c", noun, sign);

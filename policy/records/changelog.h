@@ -17,11 +17,11 @@
 struct changelog {
     struct tx *tx;
     struct roster_changes *changes;
-    struct text *difference;          /* NULL: nobody wants it */
-    const struct signing_key *key;    /* of the log */
-    const struct audit_note *note;    /* what entries say of the changes of rows; NULL: a later entry tells of them */
-    bool keeps;                       /* the lines of records are kept: */
-    json_t *kept;                     /* NULL: none yet */
+    struct text *difference; /* NULL: nobody wants it */
+    const struct audit_note
+        *note;    /* what entries say of the changes of rows; NULL: as the job is called (audit_append_full) */
+    bool keeps;   /* the lines of records are kept: */
+    json_t *kept; /* NULL: none yet */
     struct changelog_names *names[3]; /* enum changelog_kind; NULL: asked of the database */
     room_no room;                     /* the last room that was named */
     char *room_name;

@@ -254,7 +254,8 @@ bool rollover_run(struct changing_records *c, school_no school, int last_grade, 
     char *id = schools_sourced_id(c->tx->db, school);
     int64_t people = loss_people(c->tx->db, school, day_of_ms(c->tx->now_ms));
     *counts = (struct rollover_counts){0};
-    ro.changelog = (struct changelog){.tx = c->tx, .changes = &ro.changes, .difference = difference};
+    const struct audit_note lists = {.actor = c->actor, .act = "year.turn", .school = school};
+    ro.changelog = (struct changelog){.tx = c->tx, .changes = &ro.changes, .difference = difference, .note = &lists};
     if (ro.actor.override_ == NULL)
         ro.actor.override_ = "the rollover";
     ro.office = (struct changing_records){c->tx, c->rooms, &ro.actor, c->e};

@@ -397,7 +397,7 @@ static int64_t entries(void)
 {
     struct audit_row row;
     int64_t n = 0;
-    struct stmt *q = audit_query(f.db, &(struct audit_query){.limit = 1000, .act = "", .actor = ""});
+    struct stmt *q = audit_query(f.db, &(struct audit_query){.limit = 100000, .act = "", .actor = ""});
     for (; audit_next(q, &row); ++n)
         continue;
     stmt_end(q);
@@ -481,6 +481,43 @@ static void a_session_is_its_owners_to_end(void **state)
     assert_false(writer_run(f.writer, session_job, &w, &e));
 }
 
+enum { VERY_MANY = 1100 };
+
+static bool many_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct way *w = arg;
+    if (w->way == ACTS)
+        tx_acts(tx, "operator:parta", "test.many");
+    for (int i = 0; i < VERY_MANY; ++i)
+        if (!users_set_admin(tx, w->user, i % 2 == 0) || !audit_append_full(tx, NULL))
+            return false;
+    assert_int_equal(tx_row_changes(tx)->n, w->way == ACTS ? VERY_MANY % AUDIT_LIST_MAX : VERY_MANY);
+    return true;
+}
+
+static bool endless_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct way *w = arg;
+    for (int i = 0; !tx_row_changes(tx)->too_many && users_set_admin(tx, w->user, i % 2 == 0); ++i)
+        continue;
+    return w->way != NOTES || note(tx);
+}
+
+/* What waits for its entry is bounded: handed over where the job's name is known, else refused beyond a size. */
+static void what_waits_is_bounded(void **state)
+{
+    struct error e;
+    struct way w = {.way = ACTS, .user = fixture_user(&f, "many")};
+    int64_t before = entries();
+    assert_true(writer_run(f.writer, many_job, &w, &e));
+    assert_int_equal(entries() - before, VERY_MANY / AUDIT_LIST_MAX + 1);
+    char *entry = newest_entry(f.db);
+    assert_non_null(strstr(entry, "\"part_of\":"));
+    free(entry);
+    for (w.way = FORGETS; w.way <= NOTES; ++w.way)
+        assert_false(writer_run(f.writer, endless_job, &w, &e));
+}
+
 static int setup(void **state)
 {
     fixture_start_school(&f);
@@ -509,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_job_that_forgets_the_log_is_not_done),
         cmocka_unit_test(nobody_makes_themself_an_administrator_unseen),
         cmocka_unit_test(a_session_is_its_owners_to_end),
+        cmocka_unit_test(what_waits_is_bounded),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
