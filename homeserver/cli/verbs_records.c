@@ -127,10 +127,18 @@ static const struct api_verb ROLE_END = {HTTP_DELETE, API "/people/{0}/roles/{1}
 static const struct api_verb GUARDIAN_ADD = {HTTP_POST, API "/guardianships", .args = {":child", ":guardian"},
                                              .options = {"^override"}};
 static const struct api_verb GUARDIAN_REMOVE = {HTTP_DELETE, API "/guardianships/{0}/{1}", .options = {"^override"}};
+static const struct verb_option CUSTODY_OPTIONS[] = {
+    {"--reason", OPTION_VALUE, "TEXT", "why: number and date of a decision, say; kept in the log"},
+    OPTION_JSON,
+    {NULL}};
+static const struct api_verb GUARDIAN_CUSTODY = {HTTP_PUT, API "/guardianships/{0}/{1}/custody",
+                                                 .args = {NULL, NULL, ":custody"}, .options = {":reason", "=json"},
+                                                 .columns = "custody"};
 static const struct verb_option GUARDIAN_LIST_OPTIONS[] = {
     OPTION_SCHOOL, {"--user", OPTION_VALUE, "USER", "of this child or guardian"}, OPTION_JSON, {NULL}};
-static const struct api_verb GUARDIAN_LIST = {
-    HTTP_GET, API "/guardianships", .options = {"?school", "?user_id", "=json"}, .columns = "child guardian source"};
+static const struct api_verb GUARDIAN_LIST = {HTTP_GET, API "/guardianships",
+                                              .options = {"?school", "?user_id", "=json"},
+                                              .columns = "child guardian source custody"};
 
 static const struct verb TABLE[] = {
     {"school list", NULL, 0, 0, LIST, API_VERB, "Lists the schools.", "sourcedId, whether it has ended, source, name.",
@@ -172,5 +180,10 @@ static const struct verb TABLE[] = {
     {"guardian add", "CHILD GUARDIAN", 2, 2, END_OPTIONS, API_VERB, "Makes somebody a child's guardian.",
      "A child has two at most.", &GUARDIAN_ADD},
     {"guardian remove", "CHILD GUARDIAN", 2, 2, END_OPTIONS, API_VERB, "Ends a guardianship.", NULL, &GUARDIAN_REMOVE},
+    {"guardian custody", "CHILD GUARDIAN CUSTODY", 3, 3, CUSTODY_OPTIONS, API_VERB,
+     "Says how a guardian stands to the child, with --reason.",
+     "CUSTODY is shared, separate (the child's guardians do not see each other through the child) or no_contact\n"
+     "(everything the guardianship gave ends, and stays so whatever a roster says).",
+     &GUARDIAN_CUSTODY},
 };
 const struct verbs RECORD_VERBS = VERBS(TABLE);

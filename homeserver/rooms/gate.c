@@ -55,6 +55,9 @@ static void read_target(struct asking *a)
     bool of_people = a->of.kind == ROOM_CLUB || a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_ARCHIVE;
     target->returns =
         of_people && a->f->actor.service && is(a, ENTERING) && taken_members_has(a->db, a->q->room, a->q->target);
+    if (a->of.kind == ROOM_CLUB && is(a, ENTERING) && !target->joined &&
+        !target->service) /* the school says who is in others */
+        target->kept_out = school_kept_out(a->db, a->q->room, a->q->target);
 }
 
 static bool target_enters(const struct asking *a)

@@ -26,6 +26,8 @@ enum {
     ROLES_OF_BOTH,
     CLASSES_OF_BOTH,
     KIN,
+    BONDS,
+    KEPT_OUT,
     SCHOOL_OF_CLASS,
     TEACHES_CLASS,
     TEACHES_PERSON,
@@ -45,11 +47,17 @@ enum {
     "FROM users u LEFT JOIN roster_members m ON m.room_no = $1 AND m.user_no = u.user_no"                              \
     " LEFT JOIN named_members n ON n.room_no = $1 AND n.user_no = u.user_no "
 
-/* In which classes somebody is, and as what: also as the guardian of a pupil ("child"). */
+/* In which classes somebody is, and as what: also as the guardian of a pupil ("child", whose). */
 #define IN_CLASSES(n)                                                                                                  \
-    "(SELECT e.class_no, e.role FROM enrollments e WHERE e.user_no = $" #n " AND " CURRENT(                            \
-        "e", 3) " UNION ALL SELECT e.class_no, 'child' FROM guardianships g JOIN enrollments e ON e.user_no = g.child" \
-                " AND e.role = 'pupil' WHERE g.guardian = $" #n " AND " CURRENT("e", 3) ")"
+    "(SELECT e.class_no, e.role, 0 AS child FROM enrollments e WHERE e.user_no = $" #n                                 \
+    " AND " CURRENT("e", 3) " UNION ALL SELECT e.class_no, 'child', g.child FROM guardianships g JOIN enrollments e"   \
+                            " ON e.user_no = g.child AND e.role = 'pupil' WHERE g.guardian = $" #n                     \
+                            " AND " CURRENT("e", 3) " AND " IN_FORCE("g") ")"
+
+/* D9: the guardian is kept from the child, and so from the child's other guardians. */
+#define KEPT_FROM(guardian, other)                                                                                     \
+    "(k.guardian = " guardian " AND (k.child = " other " OR EXISTS (SELECT 1 FROM guardianships o"                     \
+    " WHERE o.child = k.child AND o.guardian = " other ")))"
 
 static const struct statement TEXTS[] = {
     [ROOM] = "SELECT COALESCE(rr.kind, CASE WHEN ar.room_no IS NOT NULL THEN 'archive' ELSE r.kind END),"
@@ -92,8 +100,19 @@ static const struct statement TEXTS[] = {
     [CLASSES_OF_BOTH] = "SELECT c.school_no, c.kind, x.role, y.role FROM " IN_CLASSES(
         1) " x"
            " JOIN " IN_CLASSES(2) " y ON y.class_no = x.class_no JOIN classes c"
-                                  " ON c.class_no = x.class_no WHERE c.ended = 0",
-    [KIN] = "SELECT 1 FROM guardianships WHERE guardian = $1 AND child = $2",
+                                  " ON c.class_no = x.class_no WHERE c.ended = 0"
+                                  /* D9: not by the child through whom they do not see each other */
+                                  " AND (x.child = 0 OR x.child <> y.child OR NOT EXISTS"
+                                  " (SELECT 1 FROM custodies k WHERE k.child = x.child))",
+    [KIN] = "SELECT 1 FROM guardianships g WHERE g.guardian = $1 AND g.child = $2 AND " IN_FORCE("g"),
+    [BONDS] = "SELECT CASE WHEN g.child = $1 THEN 1 ELSE 2 END FROM guardianships g WHERE " IN_FORCE(
+        "g") " AND ((g.child = $1 AND g.guardian = $2) OR (g.child = $2 AND g.guardian = $1))"
+             " UNION ALL SELECT 3 FROM custodies k WHERE k.kind = 'no_contact'"
+             " AND (" KEPT_FROM("$1", "$2") " OR " KEPT_FROM("$2", "$1") ")",
+    [KEPT_OUT] =
+        "SELECT 1 FROM custodies k JOIN memberships m ON m.room_no = $1"
+        " AND m.membership IN ('join', 'invite', 'knock') WHERE k.kind = 'no_contact'"
+        " AND ((k.guardian = $2 AND m.user_no = k.child) OR (k.child = $2 AND m.user_no = k.guardian)) LIMIT 1",
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
@@ -499,6 +518,32 @@ static uint32_t school_relation(unsigned a, unsigned b)
     return out;
 }
 
+/* What binds the two beside a school, and whether they are kept from each other. */
+struct bonds {
+    bool a_is_child, b_is_child, apart;
+};
+
+static struct bonds bonds_of(struct db *db, user_no a, user_no b)
+{
+    struct bonds bonds = {0};
+    bool *const of[] = {&bonds.a_is_child, &bonds.b_is_child, &bonds.apart};
+    struct stmt *q = db_query(db, &RULE_FACTS, BONDS, "ii", a, b);
+    while (stmt_next(q))
+        *of[col_int(q, 0) - 1] = true;
+    stmt_end(q);
+    return bonds;
+}
+
+bool school_apart(struct db *db, user_no a, user_no b)
+{
+    return a != b && bonds_of(db, a, b).apart;
+}
+
+bool school_kept_out(struct db *db, room_no room, user_no user)
+{
+    return db_int(db, &RULE_FACTS, KEPT_OUT, 0, "ii", room, user) != 0;
+}
+
 /* In each school where the child is a pupil. */
 static void add_kin(struct both *all, int n, bool a_is_child)
 {
@@ -514,12 +559,16 @@ void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out)
     *out = (struct pair_schools){0};
     if (a == b)
         return;
+    const struct bonds bonds = bonds_of(db, a, b);
+    out->apart = bonds.apart;
+    if (out->apart) /* D9: nothing else that joins them counts */
+        return;
     read_roles(db, a, b, all, &n);
     read_classes(db, a, b, all, &n, out);
-    out->guardian = school_is_guardian(db, b, a);
-    if (out->guardian)
+    out->guardian = bonds.a_is_child;
+    if (bonds.a_is_child)
         add_kin(all, n, true);
-    if (school_is_guardian(db, a, b))
+    if (bonds.b_is_child)
         add_kin(all, n, false);
     for (int i = 0; i < n; ++i) {
         uint32_t relations = all[i].relations | school_relation(all[i].a, all[i].b);

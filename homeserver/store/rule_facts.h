@@ -82,6 +82,7 @@ struct pair_schools {
     } at[PAIR_SCHOOLS_MAX]; /* schools where they stand in none are left out */
     bool class_teacher;     /* b is class teacher of a class where a is a pupil */
     bool guardian;          /* b is a's guardian */
+    bool apart;             /* D9: kept from each other; they stand in no school then */
 };
 void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out);
 
@@ -103,6 +104,11 @@ unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, b
 /* J4: whether the person is a pupil, or has a child, in a homeroom where the other is neither class teacher nor
  * administrator of its school. */
 bool school_wider_than(struct db *db, user_no office, user_no person);
-bool school_is_guardian(struct db *db, user_no guardian, user_no child);
+bool school_is_guardian(struct db *db, user_no guardian, user_no child); /* D9: of guardianships in force */
+
+/* D9: whether one of the two is kept from the other: from a child, and from that child's guardians. */
+bool school_apart(struct db *db, user_no a, user_no b);
+/* Whether there is somebody in the room (joined, invited, knocking) from whom the user is kept, or the other way. */
+bool school_kept_out(struct db *db, room_no room, user_no user);
 
 #endif

@@ -7,6 +7,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
@@ -145,14 +146,32 @@ static user_no own_child(struct request *r, struct db *db, user_no guardian, str
     return 0;
 }
 
-/* D8: display names, and nothing that leads further. */
-static json_t *with_whom(struct request *r, room_no room, user_no child)
+/* A child as one of its guardians sees it. D9: the other one not at all, where they are parted; 0: nobody. */
+struct looked_at {
+    user_no child, unseen;
+};
+
+static user_no unseen_through(struct db *db, user_no child, user_no guardian)
+{
+    user_no guardians[2]; /* D5 */
+    int n = guardianships_guardians(db, child, guardians, 2);
+    for (int i = 0; i < n && i < 2; ++i)
+        if (custodies_part(db, child, guardian, guardians[i]))
+            return guardians[i];
+    return 0;
+}
+
+/* D8: display names, and nothing that leads further. *unseen: whether somebody is there who is not named. */
+static json_t *with_whom(struct request *r, room_no room, const struct looked_at *at, bool *unseen)
 {
     user_no *members = xcalloc(ROOM_MEMBERS_MAX, sizeof *members);
     json_t *names = json_array();
     int n = school_room_people(r->db, room, members, ROOM_MEMBERS_MAX);
+    *unseen = false;
     for (int i = 0; i < n && i < ROOM_MEMBERS_MAX; ++i)
-        if (members[i] != child)
+        if (members[i] == at->unseen)
+            *unseen = true;
+        else if (members[i] != at->child)
             json_array_append_new(names, signup_json_name(r->db, members[i]));
     free(members);
     return names;
@@ -168,14 +187,19 @@ static char *room_name(const char *content)
     return copy;
 }
 
-static json_t *room_json(struct request *r, const struct school_room_row *row, user_no child)
+/* NULL: the chat of the child with a guardian who is not seen. */
+static json_t *room_json(struct request *r, const struct school_room_row *row, const struct looked_at *at)
 {
+    bool unseen = false;
     char *name = room_name(row->name);
+    json_t *with = room_kind_is_space(row->kind) ? json_array() : with_whom(r, row->no, at, &unseen);
     json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", room_kind_name(row->kind),
-                            "name", name, "members", row->joined, "with",
-                            room_kind_is_space(row->kind) ? json_array() : with_whom(r, row->no, child));
+                            "name", name, "members", row->joined - unseen, "with", with);
     free(name);
-    return out;
+    if (!unseen || row->kind != ROOM_DIRECT)
+        return out;
+    json_decref(out);
+    return NULL;
 }
 
 static int64_t read_room(struct api_listing *l, json_t **item)
@@ -183,7 +207,7 @@ static int64_t read_room(struct api_listing *l, json_t **item)
     struct school_room_row row;
     if (!school_rooms_next(l->rows, &row))
         return 0;
-    *item = room_json(l->r, &row, *(user_no *)l->state);
+    *item = room_json(l->r, &row, l->state);
     return row.no;
 }
 
@@ -192,10 +216,11 @@ static bool list_rooms(struct request *r)
     struct api_listing l;
     if (!caller_is_person(r, false) || !api_list_begin(&l, r, 0))
         return false;
-    user_no child = own_child(r, r->db, l.actor.user, &r->error);
-    l.state = &child;
-    return child != 0 && guardian_may_see(r->db, school_mode(r), &l.actor, child, &r->error) &&
-           api_list_end(&l, school_rooms_of_person(r->db, child, l.after, l.limit), read_room);
+    struct looked_at at = {.child = own_child(r, r->db, l.actor.user, &r->error)};
+    at.unseen = at.child != 0 ? unseen_through(r->db, at.child, l.actor.user) : 0;
+    l.state = &at;
+    return at.child != 0 && guardian_may_see(r->db, school_mode(r), &l.actor, at.child, &r->error) &&
+           api_list_end(&l, school_rooms_of_person(r->db, at.child, l.after, l.limit), read_room);
 }
 
 static bool act_correct(struct api_act *act, void *state)

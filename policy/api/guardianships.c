@@ -1,5 +1,7 @@
 /* Who is whose guardian, as the office sees and keeps it; the family's own side is guardians.c. */
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
@@ -7,14 +9,26 @@
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
 
+/* D9: a family is not told what was settled of it, nor of whom it does not see. */
+static bool is_family(struct api_listing *l, user_no child)
+{
+    return l->actor.user != 0 && (l->actor.user == child || custodies_family(l->r->db, child, l->actor.user));
+}
+
 static int64_t read_guardianship(struct api_listing *l, json_t **item)
 {
     struct guardianship_row row;
     if (!guardianships_next(l->rows, &row))
         return 0;
+    bool family = is_family(l, row.child);
+    if (family &&
+        (row.custody == CUSTODY_NO_CONTACT || custodies_part(l->r->db, row.child, l->actor.user, row.guardian)))
+        return row.child;
     *item = json_pack("{s:o, s:o, s:s}", "child", api_user_id(l->r, row.child_localpart), "guardian",
                       api_user_id(l->r, row.guardian_localpart), "source", row.source);
     api_set_ms(*item, "since_ts", row.since_ms);
+    if (!family)
+        api_set(*item, "custody", custody_name(row.custody));
     return row.child;
 }
 
@@ -39,12 +53,21 @@ struct family {
     bool ends;
 };
 
+/* Who knows of the child knows of its guardians, also of one whom no school has any more (D9). 0: *e. */
+static user_no guardian_of(struct request *r, struct db *db, user_no child, const char *user_id, struct error *e)
+{
+    user_no user = child != 0 ? users_by_id(db, rooms_settings(r->server->rooms)->server_name, user_id) : 0;
+    if (child == 0 || (user != 0 && custodies_family(db, child, user)))
+        return user;
+    return api_user(r, db, user_id, e);
+}
+
 static bool act_guardianship(struct api_act *act, void *state)
 {
     const struct family *family = state;
     struct db *db = act->records.tx->db;
     user_no child = api_user(act->r, db, family->child, act->records.e);
-    user_no guardian = child != 0 ? api_user(act->r, db, family->guardian, act->records.e) : 0;
+    user_no guardian = guardian_of(act->r, db, child, family->guardian, act->records.e);
     return guardian != 0 &&
            (family->ends ? change_guardianship_end : change_guardianship)(&act->records, child, guardian);
 }
@@ -62,9 +85,51 @@ static bool delete_guardianship(struct request *r)
     return api_write(r, act_guardianship, &family);
 }
 
+/* --- Custody (D9) --- */
+
+struct custody_wish {
+    enum custody custody;
+    const char *reason;
+};
+
+static bool act_custody(struct api_act *act, void *state)
+{
+    const struct custody_wish *wish = state;
+    struct db *db = act->records.tx->db;
+    user_no child = api_user(act->r, db, act->r->params[0], act->records.e);
+    user_no guardian = guardian_of(act->r, db, child, act->r->params[1], act->records.e);
+    if (guardian == 0 || !change_custody(&act->records, child, guardian, wish->custody, wish->reason))
+        return false;
+    act->reply = json_pack("{s:s}", "custody", custody_name(wish->custody));
+    return true;
+}
+
+static bool put_custody(struct request *r)
+{
+    const char *word;
+    struct custody_wish wish;
+    if (!body_string(r, "custody", &word) || !body_string(r, "reason", &wish.reason))
+        return false;
+    if (!custody_from(word, &wish.custody))
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "custody", "custody is shared, separate or no_contact.");
+    return api_write(r, act_custody, &wish);
+}
+
+static bool get_custody(struct request *r)
+{
+    struct actor actor;
+    user_no child = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    user_no guardian = guardian_of(r, r->db, child, r->params[1], &r->error);
+    return guardian != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child}) &&
+           reply_json(r, json_pack("{s:s}", "custody", custody_name(custodies_of(r->db, child, guardian))));
+}
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/guardianships", list_guardianships, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/guardianships", post_guardianship, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
     {HTTP_DELETE, "/_parta/v1/guardianships/{child}/{guardian}", delete_guardianship, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/guardianships/{child}/{guardian}/custody", get_custody, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/guardianships/{child}/{guardian}/custody", put_custody, ROUTE_CALLER | ROUTE_BODY,
+     RATE_WRITE, NULL},
 };
 const struct routes API_GUARDIANSHIP_ROUTES = ROUTES(TABLE);

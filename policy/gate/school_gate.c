@@ -6,6 +6,7 @@
 #include "homeserver/base/days.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/school/applications.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roles.h"
@@ -32,6 +33,7 @@ static const unsigned NEEDED[ACT__COUNT] = {
     [ACT_IDENTITY] = SCOPE_RECORDS,
     [ACT_ROLES] = SCOPE_RECORDS,
     [ACT_GUARDIANSHIP] = SCOPE_RECORDS,
+    [ACT_CUSTODY] = SCOPE_RECORDS,
     [ACT_IMPORT] = SCOPE_IMPORT,
     [ACT_POLICY] = SCOPE_POLICY,
     [ACT_REPORTS] = SCOPE_REPORTS,
@@ -114,11 +116,16 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
-    if (actor->user != 0) /* to be class teacher somewhere is an office for links, and for nothing else that is here */
-        out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
-    if (actor->user != 0 && act == ACT_LINK)
+    if (actor->user == 0)
+        return;
+    /* To be class teacher somewhere is an office for links, and for nothing else that is here. */
+    out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
+    if (act == ACT_LINK)
         out->wider = school_wider_than(db, actor->user, subject->target);
-    out->guardian = actor->user != 0 && school_is_guardian(db, actor->user, subject->target);
+    out->guardian = school_is_guardian(db, actor->user, subject->target);
+    out->apart = school_apart(db, actor->user, subject->target);
+    if (act == ACT_CUSTODY) /* also a guardian who is kept from the child */
+        out->own_family = actor->user == subject->target || custodies_family(db, subject->target, actor->user);
 }
 
 static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,

@@ -459,6 +459,8 @@ static void collect_roles(struct importing *in, struct diff_set *have, struct di
     stmt_end(q);
     for (size_t i = 0; i < in->roster->n_roles; ++i) {
         const struct roster_role *r = &in->roster->roles[i];
+        if (r->role == ROLE_GUARDIAN && custodies_bar_anywhere(in->tx->db, in->people[r->person]))
+            continue; /* D9: theirs follow from the guardianships that are in force */
         diff_set_add(want, (struct diff_row){in->people[r->person], in->schools[r->school], r->role, r->begin, r->end});
     }
 }

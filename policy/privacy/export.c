@@ -12,6 +12,8 @@
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/school/custodies.h"
+#include "homeserver/store/school/guardianships.h"
 #include "policy/privacy/export_sections.h"
 
 struct exporting {
@@ -197,13 +199,24 @@ static bool add_rooms(struct exporting *x)
 
 /* --- The whole --- */
 
+/* D9: a guardian takes a child's data out, and does not see the other guardian through the child. */
+static bool parted(const struct exporting *x)
+{
+    user_no guardians[2]; /* D5 */
+    int n = guardianships_guardians(x->db, x->wanted->user, guardians, 2);
+    bool so = false;
+    for (int i = 0; i < n && i < 2; ++i)
+        so = so || custodies_part(x->db, x->wanted->user, x->wanted->actor->user, guardians[i]);
+    return so;
+}
+
 static bool add_all(struct exporting *x)
 {
     struct text data = TEXT_INIT;
     begin_page(&x->index, x->wanted->user_id);
     for (int i = 0; i < EXPORT_SECTIONS_COUNT; ++i) {
         const struct export_section *section = &EXPORT_SECTIONS[i];
-        if (section->own && !x->own)
+        if ((section->own && !x->own) || (section->family && parted(x)))
             continue;
         json_t *rows = section->rows(x->db, x->wanted->user);
         if (json_array_size(rows) != 0)

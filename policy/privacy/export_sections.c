@@ -200,7 +200,7 @@ const struct export_section EXPORT_SECTIONS[] = {
      "Classes and groups",
      {"school", "class", "role", "from", "until"},
      .rows = enrollments},
-    {"guardians", "Родители и опекуны", "Guardians", {"name"}, .rows = guardians},
+    {"guardians", "Родители и опекуны", "Guardians", {"name"}, .family = true, .rows = guardians},
     {"children", "Дети", "Children", {"name"}, .rows = children},
     {"contacts", "Телефон и почта", "Phone and e-mail", {"medium", "address", "verified_ts"}, .rows = contacts},
     {"devices",

@@ -16,6 +16,7 @@ struct export_section {
     const char *title_ru, *title_en;         /* for people */
     const char *columns[EXPORT_COLUMNS_MAX]; /* in the order in which people read them; NULL after the last */
     bool own;                                /* what the person keeps, wrote or did: told to themself alone (D8, F5) */
+    bool family;                             /* names the child's guardians (D9) */
 
     /* One array of objects: a member a column, a string or null; in columns whose name ends in "_ts" Unix milliseconds.
      * A new reference. Reads the database. */

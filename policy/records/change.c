@@ -19,10 +19,12 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
+#include "policy/gate/reason.h"
 #include "policy/records/people.h"
 #include "policy/records/reconcile.h"
 
-#define GUARDIANS_MAX 2 /* D5 */
+#define GUARDIANS_MAX 2      /* D5: in force */
+#define GUARDIANSHIPS_MAX 16 /* of a child, those that are not (D9) included: so many are looked at */
 
 /* One change on its way: gate, record, consequences, log. */
 struct doing {
@@ -87,7 +89,8 @@ static json_t *period_json(enum school_role role, school_day begin, school_day e
 }
 
 /* Ends the change: good: reconciles and writes the log. Takes subject and details. */
-static bool finish(struct doing *d, bool good, const char *act, school_no school, json_t *subject, json_t *details)
+static bool finish_because(struct doing *d, bool good, const char *act, school_no school, json_t *subject,
+                           json_t *details, const char *reason)
 {
     const struct changing_records *c = d->c;
     if (!good)
@@ -103,9 +106,14 @@ static bool finish(struct doing *d, bool good, const char *act, school_no school
         .school = school,
         .subject = subject,
         .details = details,
-        .reason = d->overridden ? c->actor->override_ : NULL,
+        .reason = reason,
     };
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || failed(c);
+}
+
+static bool finish(struct doing *d, bool good, const char *act, school_no school, json_t *subject, json_t *details)
+{
+    return finish_because(d, good, act, school, subject, details, d->overridden ? d->c->actor->override_ : NULL);
 }
 
 static bool version_fits(const struct changing_records *c, int64_t stored, int64_t wanted)
@@ -322,14 +330,14 @@ static bool drop_unsupported(struct doing *d, user_no user)
     static const enum school_role ROLES[] = {ROLE_PUPIL, ROLE_CLASS_TEACHER, ROLE_GUARDIAN};
     struct db *db = d->c->tx->db;
     struct guardianship_row row;
-    user_no guardians[GUARDIANS_MAX];
+    user_no guardians[GUARDIANSHIPS_MAX];
     int n = 0;
     bool good = true;
     for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES && good; ++i)
         good = roles_delete_unsupported(db, user, ROLES[i]);
     struct stmt *q = guardianships_of_person(db, user);
     while (guardianships_next(q, &row))
-        if (row.child == user && n < GUARDIANS_MAX)
+        if (row.child == user && n < GUARDIANSHIPS_MAX)
             guardians[n++] = row.guardian;
     stmt_end(q);
     reconcile_lost(d->s, user);
@@ -456,6 +464,8 @@ static bool guardian_fits(const struct changing_records *c, user_no child, user_
     person_row_finish(&row);
     if (!found)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such child.");
+    if (custodies_of(c->tx->db, child, guardian) == CUSTODY_NO_CONTACT)
+        return rule_refuse(c->e, RULE_D9_STANDS);
     if (guardianships_guardians(c->tx->db, child, NULL, 0) >= GUARDIANS_MAX)
         return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
     return person_back(c, guardian);
@@ -508,6 +518,64 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
         return false;
     return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
                   subject_json(c, child, 0, guardian), NULL);
+}
+
+/* --- Custody (D9) --- */
+
+static bool custody_fits(const struct changing_records *c, user_no child, user_no guardian, enum custody now,
+                         enum custody custody, const char *reason)
+{
+    char source[SOURCE_BYTES];
+    struct db *db = c->tx->db;
+    bool there = guardianships_source(db, child, guardian, source);
+    if (!there && now == CUSTODY_SHARED)
+        return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
+    if (there && now == CUSTODY_NO_CONTACT && custody != CUSTODY_NO_CONTACT &&
+        guardianships_guardians(db, child, NULL, 0) >= GUARDIANS_MAX)
+        return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
+    return reason_valid(reason) ||
+           error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason says why in at least 10 characters.");
+}
+
+/* What a roster or the office says of a guardian by name; what follows from other children is derived anew. */
+static bool end_guardian_roles(struct doing *d, user_no guardian)
+{
+    struct role_row *list = NULL, row;
+    size_t n = 0;
+    bool good = true;
+    struct db *db = d->c->tx->db;
+    struct stmt *q = roles_of_person(db, guardian);
+    while (roles_next(q, &row))
+        if (row.role == ROLE_GUARDIAN && strcmp(row.source, SOURCE_DERIVED) != 0) {
+            list = xrealloc(list, (n + 1) * sizeof *list);
+            row.source = xstrdup(row.source);
+            list[n++] = row;
+        }
+    stmt_end(q);
+    for (size_t i = 0; i < n; ++i) {
+        good = good && roles_delete(db, &list[i]);
+        free((char *)list[i].source);
+    }
+    free(list);
+    return good;
+}
+
+bool change_custody(struct changing_records *c, user_no child, user_no guardian, enum custody custody,
+                    const char *reason)
+{
+    struct doing d;
+    enum custody now = custodies_of(c->tx->db, child, guardian);
+    if (!start(&d, c, ACT_CUSTODY, &(struct subject){.target = child}))
+        return false;
+    bool good = custody_fits(c, child, guardian, now, custody, reason) &&
+                ((custodies_set(c->tx, child, guardian, custody) &&
+                  (custody != CUSTODY_NO_CONTACT || end_guardian_roles(&d, guardian))) ||
+                 failed(c));
+    reconcile_touch(d.s, child);
+    reconcile_lost(d.s, guardian);
+    return finish_because(&d, good, "guardianship.custody", school_of_child(c, child),
+                          subject_json(c, child, 0, guardian),
+                          json_pack("{s:s, s:s}", "from", custody_name(now), "to", custody_name(custody)), reason);
 }
 
 /* --- Classes and schools --- */

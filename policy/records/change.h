@@ -14,6 +14,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/error.h"
 #include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roles.h"
@@ -55,6 +56,12 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
 /* D5: a third guardian is refused. The guardian's roles in the child's schools follow. end: also lifts them. */
 bool change_guardianship(struct changing_records *c, user_no child, user_no guardian);
 bool change_guardianship_end(struct changing_records *c, user_no child, user_no guardian);
+
+/* D9: says how the guardian stands to the child, why (reason.h), whoever keeps the guardianship. CUSTODY_NO_CONTACT:
+ * the guardian has no guardian's role by this child any more, leaves the rooms that were theirs by it and those that
+ * people made and the child is in; a roster that says otherwise changes nothing. D5 is asked when it is taken back. */
+bool change_custody(struct changing_records *c, user_no child, user_no guardian, enum custody custody,
+                    const char *reason);
 
 /* Classes. no 0: a new one with its rooms; else title and grade. Returns its number; 0: *e. */
 class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version);

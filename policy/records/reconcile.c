@@ -531,6 +531,9 @@ static bool may_stay(struct reconciling *s, room_no room, user_no user)
     struct person_facts facts;
     school_person_facts(s->rooms.tx->db, room, user, &facts);
     school_of_room(s->rooms.tx->db, room, &of);
+    if (of.kind == ROOM_DIRECT ? school_apart(s->rooms.tx->db, of.a, of.b)
+                               : of.kind == ROOM_CLUB && school_kept_out(s->rooms.tx->db, room, user))
+        return false; /* D9 */
     if (!facts.member || of.kind == ROOM_ASSOCIATION)
         return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
     if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)

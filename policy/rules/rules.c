@@ -28,10 +28,11 @@ struct rule {
 #define CHANGING (IN(ACT_UPGRADE_ROOM) | IN(ACT_ALIAS) | IN(ACT_PUBLISH))
 #define OWN_DATA (IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LEAVE_SCHOOL))
 #define RECORDS (IN(ACT_RECORDS_WRITE) | IN(ACT_IDENTITY) | IN(ACT_ROLES) | IN(ACT_GUARDIANSHIP))
+#define OFFICE_ACTS (EVERY_ACT & ~(IN(ACT_APPROVE) - 1)) /* those that are about somebody's records */
 /* What reaches a person, or a child's family, in all their schools. */
 #define WHOLE_ACCOUNT                                                                                                  \
     (IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK) | IN(ACT_IDENTITY) |          \
-     IN(ACT_GUARDIANSHIP))
+     IN(ACT_GUARDIANSHIP) | IN(ACT_CUSTODY))
 
 static bool type_is_one_of(const char *type, const char *const *types, size_t n)
 {
@@ -475,8 +476,8 @@ static bool actor_held(const struct rule_facts *f)
 
 static bool profile_of_stranger(const struct rule_facts *f)
 {
-    return is_person(f) && !f->self && !f->target.service && !f->target.member && !f->target.shares_room &&
-           f->pair.relations == 0;
+    bool met = f->target.member || f->target.shares_room || f->pair.relations != 0;
+    return is_person(f) && !f->self && !f->target.service && (!met || f->pair.apart);
 }
 
 /* People of no school find each other, as if there were no schools. */
@@ -484,6 +485,23 @@ static bool cannot_be_found(const struct rule_facts *f)
 {
     bool schoolless = f->actor.any_roles == 0 && f->target.any_roles == 0;
     return is_person(f) && !f->self && (!stands(&f->target) || (f->pair.allowed == 0 && !schoolless));
+}
+
+/* --- D9: in words that a stranger hears, too --- */
+
+static bool meets_whom_it_may_not(const struct rule_facts *f)
+{
+    return is_peoples_room(f) && f->target.kept_out && !f->target.joined;
+}
+
+static bool is_kept_from(const struct rule_facts *f)
+{
+    return f->office.apart;
+}
+
+static bool is_own_family(const struct rule_facts *f)
+{
+    return f->office.own_family;
 }
 
 /* --- The office --- */
@@ -743,6 +761,7 @@ static const struct rule RULES[] = {
     {RULE_F1_RELATION_FORBIDDEN, TALKING | IN(ACT_CREATE_ROOM), relation_forbidden},
     {RULE_E5_MAY_NOT_MAKE_DIRECT, IN(ACT_CREATE_ROOM), makes_direct},
     {RULE_E5_MAY_NOT_MAKE_ROOMS, IN(ACT_CREATE_ROOM), makes_club},
+    {RULE_F1_ASK_THE_SCHOOL, ENTERING, meets_whom_it_may_not},
     {RULE_E5_STAFF_MISSING_ENTERED, ENTERING, enters_without_staff},
     {RULE_E5_STAFF_MISSING, IN(ACT_SEND) | IN(ACT_STATE), writes_without_staff},
     {RULE_E5_STAFF_MISSING_OPENED, CHANGING | IN(ACT_STATE), opens_without_staff},
@@ -760,6 +779,7 @@ static const struct rule RULES[] = {
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
+    {RULE_D2_ASK_THE_SCHOOL, IN(ACT_BECOME_GUARDIAN), is_kept_from},
     {RULE_D4_OWN_CONTACT, IN(ACT_BECOME_GUARDIAN), by_childs_contact},
     {RULE_D5_TWO_GUARDIANS, IN(ACT_BECOME_GUARDIAN), third_guardian},
     {RULE_D7_NOT_YOUR_CHILD, IN(ACT_END_GUARDIAN), neither_guardian_nor_office},
@@ -768,7 +788,7 @@ static const struct rule RULES[] = {
     {RULE_F5_MAY_NOT_SETTLE_REPORTS, IN(ACT_REPORTS), may_not_settle_reports},
     {RULE_A4_RECORDS, IN(ACT_RECORDS_READ), may_not_read_records},
     {RULE_A4_OFFICE,
-     RECORDS | IN(ACT_IMPORT) | IN(ACT_POLICY) | IN(ACT_AUDIT) | IN(ACT_STANDING) | IN(ACT_SESSIONS) |
+     RECORDS | IN(ACT_CUSTODY) | IN(ACT_IMPORT) | IN(ACT_POLICY) | IN(ACT_AUDIT) | IN(ACT_STANDING) | IN(ACT_SESSIONS) |
          IN(ACT_ROOMS_WRITE),
      not_office},
     {RULE_G1_NOT_YOURS, IN(ACT_LEAVE_SCHOOL), not_theirs},
@@ -776,6 +796,8 @@ static const struct rule RULES[] = {
     {RULE_A1_NOT_OF_THIS_SCHOOL, IN(ACT_STANDING) | IN(ACT_SESSIONS) | OWN_DATA, target_of_other_school},
     {RULE_A1_OPERATORS_ALONE, WHOLE_ACCOUNT, target_also_elsewhere},
     {RULE_A1_OF_ANOTHER_SCHOOL, RECORDS, target_only_elsewhere},
+    {RULE_J4_SOMEBODY_ELSE, OFFICE_ACTS, is_kept_from},
+    {RULE_J4_OWN_FAMILY, IN(ACT_CUSTODY), is_own_family},
     {RULE_J4_OWN_ACCOUNT, IN(ACT_STANDING), decides_for_oneself},
     {RULE_J4_SELF, RECORDS | IN(ACT_ROOMS_WRITE), decides_for_oneself, .overridable = true},
     {RULE_I4_ROSTER_KEPT, RECORDS | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps, .overridable = true},
@@ -870,6 +892,7 @@ static const char *const ACTS[] = {
     [ACT_IDENTITY] = "identity",
     [ACT_ROLES] = "roles",
     [ACT_GUARDIANSHIP] = "guardianship",
+    [ACT_CUSTODY] = "custody",
     [ACT_IMPORT] = "import",
     [ACT_POLICY] = "policy",
     [ACT_REPORTS] = "reports",

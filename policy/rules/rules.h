@@ -68,6 +68,7 @@ enum act {
     ACT_IDENTITY,        /* what target is called, and when they were born: all their schools see it */
     ACT_ROLES,           /* target's roles, posts and places in classes of the school */
     ACT_GUARDIANSHIP,    /* the office makes or ends one; target: the child. The guardian's role is ACT_ROLES */
+    ACT_CUSTODY,         /* to say how a guardian stands to target, the child (D9) */
     ACT_IMPORT,          /* a roster, the rollover */
     ACT_POLICY,          /* to change the school's policy document */
     ACT_REPORTS,         /* to read and reconcile reports; target: the accused (F5) */
@@ -113,6 +114,7 @@ struct person_facts {
     bool owner;   /* of this room (E5) */
     bool direct_pair; /* ROOM_DIRECT: one of the two (F2) */
     bool shares_room; /* ACT_PROFILE, target: a room with the actor */
+    bool kept_out;    /* D9; target who enters a room that people made: somebody is there from whom they are kept */
 };
 
 /* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only
@@ -123,6 +125,7 @@ struct pair_facts {
     uint32_t allowed;     /* those of them that the policy of the same school allows */
     bool class_teacher;   /* the other is the actor's class teacher (D7) */
     bool guardian;        /* the other is the actor's guardian */
+    bool apart;           /* D9: they are kept from each other, and stand in no relation then */
     bool staff_to_family; /* one is staff, the other family (F3) */
 };
 
@@ -149,6 +152,8 @@ struct office_facts {
     bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
+    bool apart;         /* D9: the actor is kept from target */
+    bool own_family;    /* ACT_CUSTODY: the actor is target, or a guardian of theirs, in force or not (J4) */
     unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_ROLES: the enum school_role that somebody would get by it;
                          * 0: not said */
     bool beyond;        /* J4: the operator's scopes do not cover what that role may do */

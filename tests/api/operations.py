@@ -81,6 +81,13 @@ def people(tap, office):
     tap.ok([p["user_id"] for p in found] == [child], "people are found by how a name begins, whatever the case", found)
     guardians = office.ok(admin, "listGuardianships", {"user_id": child})["items"]
     tap.ok([g["guardian"] for g in guardians] == [parent], "guardianships of a person", guardians)
+    family = {"child": child, "guardian": parent}
+    vague = office.call(admin, "setCustody", body={"custody": "separate", "reason": "так надо"}, **family)
+    tap.ok(vague.status == 400 and vague.json.get("org.parta.parameter") == "reason", "D9: custody needs a reason", vague)
+    told = office.call(admin, "setCustody", body={"custody": "no_contact", "reason": "Решение № 2-114 от 3 марта"}, **family)
+    tap.ok(told.status == 200 and office.ok(admin, "getCustody", **family) == {"custody": "no_contact"}, "D9: and has one", told)
+    tap.ok(office.ok(op, "getPerson", userId=child)["standing"] == "restricted", "D9, D7: a guardian without contact is none")
+    office.ok(admin, "setCustody", body={"custody": "shared", "reason": "Решение отменено 5 марта"}, **family)
     office.ok(admin, "endGuardianship", child=child, guardian=parent)
     tap.ok(office.ok(op, "getPerson", userId=child)["standing"] == "restricted", "D7: without the last guardian, restricted again")
     office.ok(op, "createGuardianship", body={"child": child, "guardian": parent})

@@ -104,3 +104,100 @@ test("D10, D7: a guardian asks for another birth date and the office decides, wh
     await w.no(409, undefined, w.office, "POST", `/applications/${application}/approve`, {}, match);
     assert.equal((await record()).birth_date, "2018-01-01", "and nothing of it came true");
 });
+
+const REASON = "Решение суда № 2-114/2026 от 3 марта";
+const custody = (who, child, guardian, to, reason = REASON) =>
+    w.api(who, "PUT", `/guardianships/${q(child)}/${q(guardian)}/custody`, { custody: to, reason });
+
+/** A child whose guardians are a teacher of the school and somebody who is nothing else there. */
+async function family() {
+    const pupil = await w.newPerson("pupil", { class: school.class, birth_date: "2018-01-01" });
+    const father = await w.newClient("teacher");
+    await w.do(w.operator, "POST", "/guardianships", { child: pupil.user_id, guardian: father.getUserId() });
+    const mother = await w.newClient("guardian", { child: pupil.user_id });
+    const childs = await w.enter(pupil.user_id);
+    return { pupil: pupil.user_id, childs, father, mother };
+}
+
+test("D9: separate guardians are not shown to each other through the child, and each goes on as before", async () => {
+    const { pupil, childs, father, mother } = await family();
+    const chat = (await childs.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [father.getUserId()] })).room_id;
+    await father.joinRoom(chat);
+    const list = async (who) => (await w.do(who, "GET", `/guardianships?user_id=${q(pupil)}`)).items.map((g) => g.guardian);
+    const rooms = async (who) => (await w.do(who, "GET", `/me/children/${q(pupil)}/rooms`)).items;
+    const found = async (who, whom) => {
+        const name = (await whom.getProfileInfo(whom.getUserId())).displayname;
+        const { results } = await who.searchUserDirectory({ term: name });
+        return results.some((r) => r.user_id === whom.getUserId());
+    };
+    assert.equal((await list(mother)).length, 2);
+    assert.ok((await rooms(mother)).some((r) => r.room_id === chat));
+    assert.equal(await found(mother, father), true);
+    assert.equal((await custody(w.office, pupil, father.getUserId(), "separate")).status, 200);
+    assert.deepEqual(await list(mother), [mother.getUserId()]);
+    assert.deepEqual(await list(father), [father.getUserId()]);
+    assert.equal((await list(w.office)).length, 2);
+    assert.equal((await rooms(mother)).some((r) => r.room_id === chat), false, "the other's chat with the child");
+    assert.ok((await rooms(father)).some((r) => r.room_id === chat), "one's own");
+    assert.equal(await found(mother, father), false);
+    for (const who of [father, mother]) {
+        assert.deepEqual((await w.me(who)).children.map((c) => c.user_id), [pupil]);
+        assert.equal(JSON.stringify(await w.do(who, "GET", `/guardianships?user_id=${q(pupil)}`)).includes("separate"), false);
+    }
+    assert.equal((await w.me(childs)).guardians.length, 2, "the child sees both");
+});
+
+test("D9: no contact: the guardian is nowhere offered, everything is refused as to a stranger, and nothing says why", async () => {
+    const { pupil, childs, father, mother } = await family();
+    const him = father.getUserId();
+    const chat = (await childs.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [him] })).room_id;
+    await father.joinRoom(chat);
+    for (const who of [mother, father, childs, await w.newClient("teacher")])
+        assert.equal((await custody(who, pupil, him, "no_contact")).status, 403);
+    assert.equal((await custody(w.office, pupil, him, "no_contact", "суд")).status, 400);
+    assert.equal((await custody(w.office, pupil, him, "no_contact")).status, 200);
+    const [{ entry }] = (await w.do(w.operator, "GET", "/audit?newest=true&limit=1&act=guardianship.custody")).items;
+    assert.deepEqual([entry.reason, entry.details.to], [REASON, "no_contact"]);
+
+    assert.deepEqual((await w.me(father)).children, []);
+    assert.deepEqual((await w.me(childs)).guardians.map((g) => g.user_id), [mother.getUserId()]);
+    const told = [];
+    const never = async (promise) => told.push(JSON.stringify(await promise));
+    const api = (method, path, body) => w.no([403, 404], undefined, father, method, path, body, w.because());
+    for (const whom of [pupil, mother.getUserId()]) {
+        const at = `/people/${q(whom)}`;
+        await never(api("GET", at));
+        await never(api("GET", `${at}/export`));
+        await never(api("POST", `${at}/erase`, {}));
+        await never(api("POST", `${at}/leave`, { school: HERE }));
+        await never(api("PUT", `${at}/standing`, { standing: "locked" }));
+        for (const ask of [
+            () => father.getProfileInfo(whom),
+            () => father.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [whom] }),
+        ])
+            await never(ask().then(() => assert.fail("it was allowed"), (e) => e.data));
+        const { results } = await father.searchUserDirectory({ term: "Новый" });
+        assert.equal(results.some((r) => r.user_id === whom), false);
+        told.push(JSON.stringify((await w.api(father, "POST", "/explain", { act: "create_room", kind: "direct", target: whom })).body));
+    }
+    const child = `/me/children/${q(pupil)}`;
+    await never(api("GET", `${child}/rooms`));
+    await never(api("POST", `${child}/corrections`, { given_name: "Иной" }));
+    await never(api("DELETE", child));
+    await never(api("GET", `/guardianships?user_id=${q(pupil)}`));
+    await never(api("GET", `/guardianships/${q(pupil)}/${q(him)}/custody`));
+    await never(api("POST", "/guardianships", { child: pupil, guardian: him }));
+    for (const [who, other] of [[father, "отец"], [childs, "ребёнок"]])
+        await never(who.sendTextMessage(chat, other).then(() => assert.fail("it was sent"), (e) => e.data));
+    const { token: anew } = await w.do(childs, "POST", "/me/guardian_links");
+    await never(api("POST", "/guardian_links/look", { token: anew }));
+    await never(api("POST", "/guardian_links/confirm", { token: anew, bind_to: him }));
+    for (const words of told)
+        for (const word of ["суд", "опек", "запрет", "court", "custody", "no_contact", "D9"])
+            assert.equal(words.toLowerCase().includes(word.toLowerCase()), false, words);
+    assert.equal((await father.getJoinedRooms()).joined_rooms.includes(chat), false);
+    const guardians = await w.room("guardians", school.class);
+    assert.equal((await w.joined(guardians)).includes(mother.getUserId()), true);
+    assert.equal((await w.joined(guardians)).includes(him), false);
+    assert.equal((await father.whoami()).user_id, him, "he teaches there still");
+});

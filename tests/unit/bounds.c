@@ -40,6 +40,7 @@ static const struct {
     {"people", "the office's records: one of a person"},
     {"roles", "the office's records"},
     {"enrollments", "the office's records"},
+    {"custodies", "the office's word on a guardianship (D9), one each"},
     {"guardianships", "two of a child (D5), each by a link of the child's"},
     {"roster_members", "one in a room, by the roster"},
     {"direct_rooms", "rooms"},

@@ -59,6 +59,7 @@ static const struct column {
     {"consumers", "destination", ID},
     {"contacts", "medium", ID},
     {"contacts", "address", NULL, "INSERT INTO contacts VALUES ('email', '%1$s', %2$lld, 0, 0)"},
+    {"custodies", "kind", ID},
     {"devices", "device_id", NULL, "INSERT INTO devices (user_no, device_id, created_ms) VALUES (%2$lld, '%1$s', 0)"},
     {"devices", "display_name", NULL,
      "INSERT INTO devices (user_no, device_id, display_name, created_ms) VALUES (%2$lld, 'NAMED', '%1$s', 0)"},

@@ -187,7 +187,7 @@ static const char *const WORDS[][3] = {
     {"kind.applications", "'join'", "'guardian'"},   {"state.applications", "'waiting'", "'refused'"},
     {"kind.reports", "'event'", "'room'"},           {"state.reports", "'open'", "'closed'"},
     {"medium.contacts", "'email'", "'msisdn'"},      {"state.users", "'active'", "'locked'"},
-    {"kind.roster_rooms", "'class'", "'guardians'"},
+    {"kind.roster_rooms", "'class'", "'guardians'"}, {"kind.custodies", "'separate'", "'no_contact'"},
 };
 
 static void add_literal(struct text *out, const char *table, const char *column, const char *type, bool second)

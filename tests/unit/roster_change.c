@@ -513,6 +513,52 @@ static void test_sources(void **state)
 }
 
 /* D5 where the roster and the school together know three: the roster's stay. */
+static int64_t do_custody(struct changing_records *c, const struct changing *how)
+{
+    return change_custody(c, how->a, how->b, (enum custody)how->version, "decision 2-114 of 3 March");
+}
+
+static void assert_barred(struct fixture *f, user_no child, user_no guardian, bool barred)
+{
+    assert_int_equal(school_is_guardian(f->db, guardian, child), !barred);
+    assert_int_equal(school_roles(f->db, school(f, "s"), guardian), barred ? 0 : ROLE_GUARDIAN);
+    assert_in(f, guardian, "s", "c", ROOM_GUARDIANS, !barred);
+    assert_in(f, guardian, "s", NULL, ROOM_ANNOUNCEMENTS, !barred);
+    assert_state(f, guardian, barred ? "left" : "active");
+}
+
+/* D9: the roster names the guardian with the role, without, and again: what the office has said stands. */
+static void test_custody_by_import(void **state)
+{
+    static const char WITHOUT[] =
+        USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,f\nm,true,m,Ольга,Иванова,,\n"
+                   "f,true,f,Пётр,Иванов,,\n";
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no p = person(&f, "p"), m = person(&f, "m");
+    assert_barred(&f, p, m, false);
+    well(&f, (struct changing){.fn = do_custody, .a = p, .b = m, .version = CUSTODY_NO_CONTACT});
+    assert_barred(&f, p, m, true);
+    for (int i = 0; i < 2; ++i) {
+        struct roster_changes changes = import_well(&f, NULL);
+        assert_false(roster_changes_any(&changes));
+        assert_barred(&f, p, m, true);
+        import_well(&f, "users.csv", WITHOUT, NULL);
+        assert_barred(&f, p, m, true);
+        import_well(&f, NULL);
+        assert_barred(&f, p, m, true);
+        assert_settled(&f);
+    }
+    well(&f, (struct changing){.fn = do_custody, .a = p, .b = m, .version = CUSTODY_SHARED});
+    assert_barred(&f, p, m, false);
+    import_well(&f, NULL);
+    struct roster_changes changes = import_well(&f, NULL);
+    assert_false(roster_changes_any(&changes));
+    assert_barred(&f, p, m, false);
+    fixture_stop(&f);
+}
+
 static void test_third_by_import(void **state)
 {
     struct fixture f;
@@ -985,6 +1031,7 @@ int main(void)
         cmocka_unit_test(test_override),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_custody_by_import),
         cmocka_unit_test(test_third_by_import),
         cmocka_unit_test(test_external),
         cmocka_unit_test(test_leave_school),

@@ -421,6 +421,13 @@ static const char *const MIGRATIONS[] = {
     " end_date TEXT NOT NULL, source TEXT NOT NULL, since_ms INTEGER NOT NULL, name_1 TEXT NOT NULL,"
     " name_2 TEXT NOT NULL, name_3 TEXT NOT NULL, birth_date TEXT NOT NULL, enabled INTEGER NOT NULL,"
     " taken_ms INTEGER NOT NULL, PRIMARY KEY (kind, a, b, role, begin_date)) STRICT, WITHOUT ROWID;",
+
+    /* 14: D9. What was settled of a child and one of its guardians; where there is no row, nothing was. */
+    "CREATE TABLE custodies ("
+    " child INTEGER NOT NULL REFERENCES users, guardian INTEGER NOT NULL REFERENCES users,"
+    " kind TEXT NOT NULL CHECK (kind IN ('separate', 'no_contact')), set_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (child, guardian)) STRICT;"
+    "CREATE INDEX custodies_guardian ON custodies (guardian);",
 };
 
 int schema_version(void)

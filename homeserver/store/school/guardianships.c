@@ -3,27 +3,28 @@
 #include "homeserver/store/school/sql_private.h"
 #include "homeserver/store/school/viewer.h"
 
-#define GUARDIANSHIP_WITH(accounts)                                                                                    \
-    "SELECT g.child, g.guardian, g.source, g.since_ms, " accounts " FROM guardianships g "
-#define GUARDIANSHIP_ALONE GUARDIANSHIP_WITH("NULL, NULL")
+#define GUARDIANSHIP_WITH(more) "SELECT g.child, g.guardian, g.source, g.since_ms, " more " FROM guardianships g "
+#define GUARDIANSHIP_ALONE GUARDIANSHIP_WITH("NULL, NULL, NULL")
 #define GUARDIANSHIP                                                                                                   \
-    GUARDIANSHIP_WITH("c.localpart, u.localpart")                                                                      \
-    "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "
+    GUARDIANSHIP_WITH("c.localpart, u.localpart, k.kind")                                                              \
+    "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "                                      \
+    "LEFT JOIN custodies k ON k.child = g.child AND k.guardian = g.guardian "
 
 enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, DELETE, N };
 static const struct statement TEXTS[N] = {
     [ALL] = GUARDIANSHIP_ALONE,
     [OF_PERSON] = GUARDIANSHIP_ALONE "WHERE g.child = $1 UNION " GUARDIANSHIP_ALONE "WHERE g.guardian = $1",
-    [BEYOND] = GUARDIANSHIP_ALONE "WHERE g.source = 'school'"
-                                  " AND (SELECT COUNT(*) FROM guardianships o WHERE o.child = g.child) > 2"
-                                  " ORDER BY g.child, g.since_ms DESC, g.guardian DESC",
+    [BEYOND] = GUARDIANSHIP_ALONE
+    "WHERE g.source = 'school'"
+    " AND (SELECT COUNT(*) FROM guardianships o WHERE o.child = g.child"
+    " AND " IN_FORCE("o") ") > 2 AND " IN_FORCE("g") " ORDER BY g.child, g.since_ms DESC, g.guardian DESC",
     [PAGE] = GUARDIANSHIP
     "WHERE ($3 = 0 OR g.child = $3 OR g.guardian = $3) AND g.child IN (SELECT DISTINCT x.child FROM guardianships x"
     " JOIN roles r ON r.user_no = x.child WHERE x.child > $5 AND ($3 = 0 OR x.child = $3 OR x.guardian = $3)"
     " AND ($4 = 0 OR r.school_no = $4) AND " NOT_PAST("r", 2) " AND " SEES(
         "r.school_no", 1, 2) " ORDER BY x.child LIMIT $6) ORDER BY g.child, g.guardian",
-    [GUARDIANS] = "SELECT guardian FROM guardianships WHERE child = $1 ORDER BY guardian",
-    [CHILDREN] = "SELECT child FROM guardianships WHERE guardian = $1 ORDER BY child",
+    [GUARDIANS] = "SELECT g.guardian FROM guardianships g WHERE g.child = $1 AND " IN_FORCE("g") " ORDER BY g.guardian",
+    [CHILDREN] = "SELECT g.child FROM guardianships g WHERE g.guardian = $1 AND " IN_FORCE("g") " ORDER BY g.child",
     [SOURCE] = "SELECT source FROM guardianships WHERE child = $1 AND guardian = $2",
     [PUT] = {"INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
@@ -42,6 +43,8 @@ bool guardianships_next(struct stmt *q, struct guardianship_row *row)
                                      .since_ms = col_int(q, 3),
                                      .child_localpart = col_text(q, 4),
                                      .guardian_localpart = col_text(q, 5)};
+    if (!col_null(q, 6))
+        custody_from(col_text(q, 6), &row->custody);
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/source.h"
 
 struct viewer;
@@ -17,6 +18,7 @@ struct guardianship_row {
     const char *source;                               /* source.h */
     int64_t since_ms;                                 /* 0: not known */
     const char *child_localpart, *guardian_localpart; /* only read; NULL: not asked */
+    enum custody custody;                             /* D9: likewise, with them */
 };
 
 struct stmt *guardianships_all(struct db *db);                     /* in no order */
@@ -29,7 +31,8 @@ struct stmt *guardianships_page(struct db *db, const struct viewer *viewer, user
                                 user_no after, int limit);
 bool guardianships_next(struct stmt *q, struct guardianship_row *row);
 
-/* Guardians of a child, children of a guardian, by number: at most max into out; returns how many there are. */
+/* Guardians of a child, children of a guardian, by number: at most max into out; returns how many there are. Of
+ * guardianships in force (D9): the rest have no guardian's rights, and no place of the two (D5). */
 int guardianships_guardians(struct db *db, user_no child, user_no *out, int max);
 int guardianships_children(struct db *db, user_no guardian, user_no *out, int max);
 

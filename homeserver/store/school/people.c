@@ -27,7 +27,7 @@
         "r",                                                                                                           \
         1) " AND p.ended = 0 AND u.state IN ('active', 'restricted') AND NOT EXISTS (SELECT 1 FROM guardianships g"    \
            " JOIN people o ON o.user_no = g.guardian JOIN users v ON v.user_no = g.guardian WHERE g.child = r.user_no" \
-           " AND o.ended = 0 AND v.state NOT IN ('pending', 'left'))" of("r.user_no")
+           " AND o.ended = 0 AND v.state NOT IN ('pending', 'left') AND " IN_FORCE("g") ")" of("r.user_no")
 
 /* $1, $2 the viewer and the day, $3 the person: in no school that they are not in, or a school of theirs has
  * it of the same roster. */

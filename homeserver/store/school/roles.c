@@ -29,9 +29,8 @@
     of("n.user_no") " UNION ALL " FOLLOWS("'teacher'", "n.role = 'class_teacher'") of("n.user_no")
 #define IMPLIED_GUARDIANS_BY(of)                                                                                       \
     "SELECT g.guardian, r.school_no, 'guardian', r.begin_date, r.end_date, 'derived', NULL, NULL FROM guardianships g" \
-    " JOIN roles r ON r.user_no = g.child WHERE r.role = 'pupil'"                                                      \
-    " AND NOT " SAID("g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date", "g.source")              \
-        of("g.guardian")
+    " JOIN roles r ON r.user_no = g.child WHERE r.role = 'pupil' AND " IN_FORCE("g") " AND NOT " SAID(                 \
+        "g.guardian", "r.school_no", "'guardian'", "r.begin_date", "r.end_date", "g.source") of("g.guardian")
 #define DERIVED_BY(which, of) ROLE_ALONE "WHERE r.source = 'derived' AND r.role " which " 'guardian'" of("r.user_no")
 
 #define UNSUPPORTED(role, support)                                                                                     \
@@ -48,7 +47,8 @@
 #define OF_PUPILS HOMEROOM("n.user_no", "pupil", "pupil", "")
 #define OF_TEACHERS HOMEROOM("n.user_no", "teacher", "class_teacher", "")
 #define OF_CLASS_TEACHERS HOMEROOM("n.user_no", "class_teacher", "class_teacher", "")
-#define OF_GUARDIANS HOMEROOM("g.guardian", "guardian", "pupil", " JOIN guardianships g ON g.child = n.user_no")
+#define OF_GUARDIANS                                                                                                   \
+    HOMEROOM("g.guardian", "guardian", "pupil", " JOIN guardianships g ON g.child = n.user_no AND " IN_FORCE("g"))
 #define HOMEROOMS OF_PUPILS " UNION ALL " OF_TEACHERS " UNION ALL " OF_CLASS_TEACHERS " UNION ALL " OF_GUARDIANS
 
 enum {
@@ -111,11 +111,12 @@ static const struct statement TEXTS[N] = {
                 EPOCH_PEOPLE, GUARDED},
     [DELETE_PUPIL] = {UNSUPPORTED("pupil", ENROLLED("pupil")), EPOCH_PEOPLE, GUARDED},
     [DELETE_CLASS_TEACHER] = {UNSUPPORTED("class_teacher", ENROLLED("class_teacher")), EPOCH_PEOPLE, GUARDED},
-    [DELETE_GUARDIAN] =
-        {UNSUPPORTED("guardian",
-                     "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
-                     " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"),
-         EPOCH_PEOPLE, GUARDED},
+    [DELETE_GUARDIAN] = {UNSUPPORTED(
+                             "guardian",
+                             "SELECT 1 FROM guardianships g JOIN roles c ON c.user_no = g.child"
+                             " WHERE g.guardian = roles.user_no AND c.school_no = roles.school_no AND c.role = 'pupil'"
+                             " AND " IN_FORCE("g")),
+                         EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(ROLES, "roles", TEXTS);
 

@@ -28,8 +28,8 @@
 #define WANTED_GUARDIANS(of)                                                                                           \
     "SELECT rr.room_no, g.guardian, 0 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " JOIN guardianships g ON g.child = n.user_no WHERE rr.kind IN ('guardians', 'class_space')"                       \
-    " AND n.role = 'pupil' AND " STANDS("g.guardian", " AND r.role = 'guardian'") " AND " CURRENT("n", 1)              \
-        of("g.guardian")
+    " AND n.role = 'pupil' AND " STANDS("g.guardian", " AND r.role = 'guardian'") " AND " CURRENT(                     \
+        "n", 1) " AND " IN_FORCE("g") of("g.guardian")
 #define WANTED_GUARDIANS_TEACHER(of)                                                                                   \
     "SELECT rr.room_no, n.user_no, 50 FROM roster_rooms rr JOIN enrollments n ON n.class_no = rr.class_no"             \
     " WHERE rr.kind = 'guardians' AND n.role = 'class_teacher'"                                                        \

@@ -2,7 +2,7 @@
  * several tables have.
  *
  * Each aggregate names its columns in one macro and maps them in one function. Aliases are the same everywhere: schools
- * s, classes c, people p, users u, roles r, enrollments n, guardianships g, roster_rooms rr. */
+ * s, classes c, people p, users u, roles r, enrollments n, guardianships g, custodies k, roster_rooms rr. */
 #ifndef PARTA_STORE_SCHOOL_SQL_PRIVATE_H
 #define PARTA_STORE_SCHOOL_SQL_PRIVATE_H
 
@@ -22,6 +22,11 @@
 /* A1: the school of column is one that viewer $n is in on day $m; 0: an operator, who sees all. */
 #define SEES(column, n, m)                                                                                             \
     "($" #n " = 0 OR " column " IN (SELECT v.school_no FROM roles v WHERE v.user_no = $" #n " AND " CURRENT("v", m) "))"
+
+/* D9: the guardianship counts: nobody has said that these two have no contact. */
+#define IN_FORCE(alias)                                                                                                \
+    "NOT EXISTS (SELECT 1 FROM custodies k WHERE k.child = " alias ".child AND k.guardian = " alias ".guardian"        \
+    " AND k.kind = 'no_contact')"
 
 /* Of a text that is asked of everybody or of one person: "of" in its macro, which then comes in both. */
 #define EVERYBODY(column) ""

@@ -1,0 +1,79 @@
+#include "homeserver/store/school/custodies.h"
+
+#include <string.h>
+
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/store/school/sql_private.h"
+
+enum { OF, PART, FAMILY, BARS, PUT, DELETE, FORGET, N };
+static const struct statement TEXTS[N] = {
+    [OF] = "SELECT kind FROM custodies WHERE child = $1 AND guardian = $2",
+    [PART] = "SELECT 1 WHERE $2 <> $3 AND EXISTS (SELECT 1 FROM custodies k WHERE k.child = $1)"
+             " AND EXISTS (SELECT 1 FROM guardianships g WHERE g.child = $1 AND g.guardian = $2)"
+             " AND EXISTS (SELECT 1 FROM guardianships g WHERE g.child = $1 AND g.guardian = $3)",
+    [FAMILY] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2"
+               " UNION ALL SELECT 1 FROM custodies WHERE child = $1 AND guardian = $2 LIMIT 1",
+    [BARS] = "SELECT 1 FROM custodies WHERE guardian = $1 AND kind = 'no_contact' LIMIT 1",
+    [PUT] = {"INSERT INTO custodies (child, guardian, kind, set_ms) VALUES ($1, $2, $3, $4)"
+             " ON CONFLICT (child, guardian) DO UPDATE SET kind = excluded.kind, set_ms = excluded.set_ms",
+             EPOCH_PEOPLE, GUARDED},
+    [DELETE] = {"DELETE FROM custodies WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
+    [FORGET] = {"DELETE FROM custodies WHERE child = $1 OR guardian = $1", EPOCH_PEOPLE, GUARDED},
+};
+STATEMENTS(CUSTODIES, "custodies", TEXTS);
+
+static const char *const NAMES[CUSTODY__COUNT] = {
+    [CUSTODY_SHARED] = "shared", [CUSTODY_SEPARATE] = "separate", [CUSTODY_NO_CONTACT] = "no_contact"};
+
+const char *custody_name(enum custody custody)
+{
+    return NAMES[custody];
+}
+
+bool custody_from(const char *name, enum custody *out)
+{
+    *out = CUSTODY_SHARED;
+    for (int i = 0; name != NULL && i < CUSTODY__COUNT; ++i)
+        if (strcmp(NAMES[i], name) == 0) {
+            *out = (enum custody)i;
+            return true;
+        }
+    return false;
+}
+
+enum custody custodies_of(struct db *db, user_no child, user_no guardian)
+{
+    enum custody custody = CUSTODY_SHARED;
+    struct stmt *q = db_query(db, &CUSTODIES, OF, "ii", child, guardian);
+    if (stmt_next(q))
+        custody_from(col_text(q, 0), &custody);
+    stmt_end(q);
+    return custody;
+}
+
+bool custodies_part(struct db *db, user_no child, user_no one, user_no other)
+{
+    return db_int(db, &CUSTODIES, PART, 0, "iii", child, one, other) != 0;
+}
+
+bool custodies_family(struct db *db, user_no child, user_no guardian)
+{
+    return db_int(db, &CUSTODIES, FAMILY, 0, "ii", child, guardian) != 0;
+}
+
+bool custodies_bar_anywhere(struct db *db, user_no guardian)
+{
+    return db_int(db, &CUSTODIES, BARS, 0, "i", guardian) != 0;
+}
+
+bool custodies_set(struct tx *tx, user_no child, user_no guardian, enum custody custody)
+{
+    if (custody == CUSTODY_SHARED)
+        return db_run(tx->db, &CUSTODIES, DELETE, "ii", child, guardian);
+    return db_run(tx->db, &CUSTODIES, PUT, "iiti", child, guardian, custody_name(custody), tx->now_ms);
+}
+
+bool custodies_forget(struct db *db, user_no user)
+{
+    return db_run(db, &CUSTODIES, FORGET, "i", user);
+}

@@ -1,0 +1,41 @@
+/* Custody (school.md D9): what a court or the parents have settled of a child and one of its guardians, as the school's
+ * office was told.
+ *
+ * A row stands by itself, not in guardianships: it outlives what a roster, a link or the person makes of the
+ * guardianship, and only the office takes it away. 'separate': the child's guardians do not see each other through the
+ * child. 'no_contact': the guardianship is there and counts nowhere; whatever reads guardianships for what somebody may
+ * or is shown, reads those in force (sql_private.h, IN_FORCE). */
+#ifndef PARTA_STORE_SCHOOL_CUSTODIES_H
+#define PARTA_STORE_SCHOOL_CUSTODIES_H
+
+#include <stdbool.h>
+
+#include "homeserver/base/ids.h"
+
+struct db;
+struct tx;
+
+enum custody {
+    CUSTODY_SHARED, /* nothing was said: no row */
+    CUSTODY_SEPARATE,
+    CUSTODY_NO_CONTACT,
+    CUSTODY__COUNT
+};
+const char *custody_name(enum custody custody); /* "shared", "separate", "no_contact" */
+bool custody_from(const char *name, enum custody *out);
+
+enum custody custodies_of(struct db *db, user_no child, user_no guardian);
+
+/* Whether one and other, two guardians of the child, do not see each other through it. */
+bool custodies_part(struct db *db, user_no child, user_no one, user_no other);
+
+/* Whether the guardian is, or the office has said something of them that stands, in force or not. */
+bool custodies_family(struct db *db, user_no child, user_no guardian);
+
+bool custodies_bar_anywhere(struct db *db, user_no guardian); /* no_contact, with whatever child */
+
+/* Inside a job. */
+bool custodies_set(struct tx *tx, user_no child, user_no guardian, enum custody custody);
+bool custodies_forget(struct db *db, user_no user); /* G4: as child and as guardian */
+
+#endif

@@ -1,0 +1,310 @@
+/* Custody (school.md D9): who says it, what 'no_contact' ends and keeps ended, what 'separate' hides. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "homeserver/rooms/gate.h"
+#include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/school/custodies.h"
+#include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/roster_rooms.h"
+#include "policy/audit/audit.h"
+#include "tests/unit/signup_world.h"
+
+static struct world w;
+static user_no father, mother, alone;
+
+static bool become_act(struct changing_records *c, void *arg)
+{
+    const user_no *pair = arg;
+    return change_guardianship(c, pair[0], pair[1]);
+}
+
+static bool end_act(struct changing_records *c, void *arg)
+{
+    const user_no *pair = arg;
+    return change_guardianship_end(c, pair[0], pair[1]);
+}
+
+static void becomes_guardian(user_no child, user_no guardian)
+{
+    struct error e;
+    if (!world_run(&w, 0, become_act, (user_no[]){child, guardian}, &e))
+        fail_msg("%s", error_sentence(&e));
+}
+
+struct setting {
+    user_no child, guardian;
+    enum custody custody;
+    const char *reason;
+};
+#define BECAUSE "decision 2-114 of 3 March"
+
+static bool set_act(struct changing_records *c, void *arg)
+{
+    const struct setting *s = arg;
+    return change_custody(c, s->child, s->guardian, s->custody, s->reason);
+}
+
+static bool sets(user_no who, struct setting setting, struct error *e)
+{
+    return world_run(&w, who, set_act, &setting, e);
+}
+
+static void bars(user_no child, user_no guardian)
+{
+    struct error e;
+    if (!sets(w.admin, (struct setting){child, guardian, CUSTODY_NO_CONTACT, BECAUSE}, &e))
+        fail_msg("%s", error_sentence(&e));
+}
+
+/* The father teaches at the school, the mother works there, and somebody is nothing but a guardian. */
+static int setup(void **state)
+{
+    world_start(&w);
+    father = world_person(&w, (struct world_person){"Fedor", "Father", NULL, w.school, ROLE_TEACHER});
+    mother = world_person(&w, (struct world_person){"Maria", "Mother", NULL, w.school, ROLE_STAFF});
+    alone = world_person(&w, (struct world_person){"Alla", "Alone", NULL, 0, 0});
+    becomes_guardian(w.young, father);
+    becomes_guardian(w.young, mother);
+    becomes_guardian(w.old, alone);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    world_stop(&w);
+    return 0;
+}
+
+static bool in_guardians_room(user_no user)
+{
+    room_no room = roster_rooms_find(w.f.db, w.school, w.fifth, ROOM_GUARDIANS);
+    return memberships_of(w.f.db, room, user) == MEMBERSHIP_JOIN;
+}
+
+/* Only the office, with a reason, of a guardianship that is there; never of their own family. */
+static void d9_the_office_says_it_with_a_reason(void **state)
+{
+    struct error e;
+    const user_no others[] = {father, mother, w.young, w.class_teacher, w.other_admin};
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i) {
+        assert_false(sets(others[i], (struct setting){w.young, father, CUSTODY_NO_CONTACT, BECAUSE}, &e));
+        assert_string_equal(world_rule(&e), "A4");
+    }
+    static const char *const NO_REASONS[] = {"", "court", "          "};
+    for (size_t i = 0; i < 3; ++i) {
+        assert_false(sets(w.admin, (struct setting){w.young, father, CUSTODY_SEPARATE, NO_REASONS[i]}, &e));
+        assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    }
+    assert_false(sets(w.admin, (struct setting){w.small, father, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    becomes_guardian(w.small, w.admin);
+    becomes_guardian(w.small, father);
+    assert_false(sets(w.admin, (struct setting){w.small, father, CUSTODY_NO_CONTACT, BECAUSE}, &e));
+    assert_string_equal(world_rule(&e), "J4");
+    assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_SHARED);
+}
+
+static void d9_no_contact_ends_all_that_the_guardianship_gave(void **state)
+{
+    struct error e;
+    assert_true(in_guardians_room(father));
+    bars(w.young, father);
+    assert_false(school_is_guardian(w.f.db, father, w.young));
+    assert_int_equal(guardianships_guardians(w.f.db, w.young, NULL, 0), 1);
+    assert_int_equal(guardianships_children(w.f.db, father, NULL, 0), 0);
+    assert_int_equal(school_roles(w.f.db, w.school, father), ROLE_TEACHER);
+    assert_false(in_guardians_room(father));
+    assert_string_equal(world_account_state(&w, father), "active");  /* a teacher still */
+    assert_string_equal(world_account_state(&w, w.young), "active"); /* the mother is there */
+    bars(w.young, mother);
+    assert_string_equal(world_account_state(&w, w.young), "restricted"); /* D7: nobody is */
+    bars(w.old, alone);
+    assert_string_equal(world_account_state(&w, alone), "left"); /* G2: no school is left */
+    assert_false(sets(w.admin, (struct setting){w.old, alone, CUSTODY_SHARED, "too short"}, &e));
+    assert_true(sets(w.admin, (struct setting){w.old, alone, CUSTODY_SHARED, BECAUSE}, &e));
+    assert_string_equal(world_account_state(&w, alone), "active");
+    assert_true(school_is_guardian(w.f.db, alone, w.old));
+    assert_true(in_guardians_room(alone));
+}
+
+struct talk {
+    user_no a, b;
+};
+
+/* Neither the child nor the other guardian, from either side, whatever else joins them: he teaches at the school. */
+static void d9_no_contact_offers_and_lets_nothing(void **state)
+{
+    struct error e;
+    const struct talk talks[] = {{father, w.young}, {w.young, father}, {father, mother}, {mother, father}};
+    for (size_t i = 0; i < 4; ++i) {
+        const struct talk *t = &talks[i];
+        assert_true(gate_profile(true, w.f.db, t->a, t->b, &e));
+    }
+    bars(w.young, father);
+    for (size_t i = 0; i < 4; ++i) {
+        const struct talk *t = &talks[i];
+        struct gate_question invite = {.act = ACT_INVITE, .actor = t->a, .target = t->b, .kind = ROOM_DIRECT};
+        struct school_policy policy;
+        struct rule_facts facts;
+        gate_facts(NULL, w.f.db, &invite, &policy, &facts);
+        struct verdict verdict = rules_decide(&facts);
+        assert_false(verdict.allowed);
+        assert_string_equal(verdict.rule, "F1");
+        assert_int_equal(facts.pair.relations, 0);
+        assert_false(gate_may_find(true, w.f.db, t->a, t->b));
+        assert_false(gate_profile(true, w.f.db, t->a, t->b, &e));
+        assert_string_equal(world_rule(&e), "A6");
+    }
+    assert_true(gate_profile(true, w.f.db, father, w.class_teacher, &e));
+}
+
+/* Every act of the office about the child or the other guardian, by one who is the office and kept from them. */
+static void d9_j4_the_office_is_somebody_elses_then(void **state)
+{
+    user_no boss = world_person(&w, (struct world_person){"Boris", "Boss", NULL, w.school, ROLE_ADMINISTRATOR});
+    struct error e;
+    becomes_guardian(w.small, boss);
+    becomes_guardian(w.small, mother);
+    const struct actor actor = {.user = boss, .name = "@boss:school.example", .override_ = "because I say so"};
+    const user_no targets[] = {w.small, mother};
+    int n = 0, refused = 0;
+    for (int before = 1; before >= 0; --before) {
+        for (size_t t = 0; t < 2; ++t)
+            for (int act = ACT_APPROVE; act < ACT__COUNT; ++act) {
+                const struct subject subject = {.target = targets[t]};
+                bool may = school_gate(w.f.db, true, &actor, (enum act)act, &subject, NULL, NULL, &e);
+                n += before && may;
+                refused += !before && !may;
+                if (!before && may)
+                    fail_msg("%s", act_name((enum act)act));
+            }
+        if (before)
+            assert_true(sets(0, (struct setting){w.small, boss, CUSTODY_NO_CONTACT, BECAUSE}, &e));
+    }
+    assert_true(n > 20 && refused == 2 * (ACT__COUNT - ACT_APPROVE));
+}
+
+/* Nothing that a guardian could do brings it back. */
+static void d9_only_the_office_takes_it_back(void **state)
+{
+    struct error e;
+    struct link_made link;
+    bars(w.young, father);
+    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+    assert_int_equal(e.code, ERROR_CONFLICT);
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, father}, &e)); /* the row goes, the word stays */
+    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+    assert_string_equal(world_rule(&e), "D9");
+    assert_true(world_link(&w, w.young, (struct link_wish){.kind = LINK_GUARDIAN}, &link, &e));
+    struct guardian_view view;
+    const struct actor him = {.user = father, .name = "@father:school.example"};
+    assert_false(guardian_look(w.f.db, true, &him, NULL, link.token, INT64_C(1) << 40, &view, &e));
+    assert_string_equal(world_rule(&e), "D2");
+    static const char *const TELLING[] = {"court", "custody", "contact", "order", "суд", "опек", "общени", "запрет"};
+    for (size_t i = 0; i < sizeof TELLING / sizeof *TELLING; ++i)
+        assert_null(strstr(error_sentence(&e), TELLING[i]));
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
+    assert_true(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+}
+
+static void d9_d5_two_are_those_who_count(void **state)
+{
+    struct error e;
+    user_no third = world_person(&w, (struct world_person){"Trofim", "Third", NULL, w.school, ROLE_STAFF});
+    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, third}, &e));
+    assert_string_equal(world_rule(&e), "D5");
+    bars(w.young, father);
+    assert_true(world_run(&w, w.admin, become_act, (user_no[]){w.young, third}, &e));
+    assert_false(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
+    assert_string_equal(world_rule(&e), "D5");
+    assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_NO_CONTACT);
+}
+
+static void d9_separate_guardians_do_not_meet_through_the_child(void **state)
+{
+    struct error e;
+    struct pair_schools pair;
+    uint32_t through = RELATION_BIT(RELATION_GUARDIAN_CLASS_GUARDIAN), seen = 0;
+    school_pair(w.f.db, father, mother, &pair);
+    assert_true((pair.at[0].relations & through) != 0);
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_true(custodies_part(w.f.db, w.young, father, mother) && custodies_part(w.f.db, w.young, mother, father));
+    school_pair(w.f.db, mother, father, &pair);
+    for (int i = 0; i < pair.n; ++i)
+        seen |= pair.at[i].relations;
+    assert_true(seen != 0 && (seen & through) == 0); /* colleagues they are still */
+    assert_true(school_is_guardian(w.f.db, father, w.young) && school_is_guardian(w.f.db, mother, w.young));
+    assert_true(in_guardians_room(father) && in_guardians_room(mother));
+    becomes_guardian(w.old, father); /* another child in the class is another way to meet */
+    school_pair(w.f.db, mother, father, &pair);
+    seen = 0;
+    for (int i = 0; i < pair.n; ++i)
+        seen |= pair.at[i].relations;
+    assert_true((seen & through) != 0);
+}
+
+static void d9_j2_it_is_in_the_log(void **state)
+{
+    struct text log = TEXT_INIT;
+    bars(w.young, father);
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &log));
+    assert_non_null(strstr(log.data, "guardianship.custody"));
+    assert_non_null(strstr(log.data, BECAUSE));
+    text_finish(&log);
+}
+
+static room_no club_of(user_no creator)
+{
+    struct error e;
+    const struct room_plan plan = {
+        .creator = creator, .version = room_version_get("12"), .preset = PRESET_PRIVATE_CHAT, .name = "club"};
+    room_no room = fixture_create(&w.f, &plan, &e);
+    assert_int_not_equal(room, 0);
+    return room;
+}
+
+/* Rooms that people made: he leaves those where the child is, and enters none where it is. */
+static void d9_they_are_in_no_club_together(void **state)
+{
+    struct error e;
+    room_no club = club_of(w.class_teacher);
+    assert_true(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, w.young, &e));
+    assert_true(fixture_member(&w.f, club, ACT_JOIN, w.young, w.young, &e));
+    if (!fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_true(fixture_member(&w.f, club, ACT_JOIN, father, father, &e));
+    bars(w.young, father);
+    assert_int_not_equal(memberships_of(w.f.db, club, father), MEMBERSHIP_JOIN);
+    assert_int_equal(memberships_of(w.f.db, club, w.young), MEMBERSHIP_JOIN);
+    assert_false(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e));
+    assert_string_equal(world_rule(&e), "F1");
+    room_no other = club_of(w.class_teacher);
+    assert_true(fixture_member(&w.f, other, ACT_INVITE, w.class_teacher, father, &e));
+    assert_true(fixture_member(&w.f, other, ACT_JOIN, father, father, &e));
+    assert_false(fixture_member(&w.f, other, ACT_INVITE, w.class_teacher, w.young, &e));
+    assert_string_equal(world_rule(&e), "F1");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(d9_the_office_says_it_with_a_reason),
+        TEST(d9_no_contact_ends_all_that_the_guardianship_gave),
+        TEST(d9_no_contact_offers_and_lets_nothing),
+        TEST(d9_j4_the_office_is_somebody_elses_then),
+        TEST(d9_only_the_office_takes_it_back),
+        TEST(d9_d5_two_are_those_who_count),
+        TEST(d9_separate_guardians_do_not_meet_through_the_child),
+        TEST(d9_j2_it_is_in_the_log),
+        TEST(d9_they_are_in_no_club_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
