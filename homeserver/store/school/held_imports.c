@@ -11,7 +11,7 @@
     "SELECT held_no, version, source, mode, author, schools, changes, " difference ", left_out, older, base_ms,"       \
     " created_ms, modified, length(archive), " archive " FROM held_imports "
 
-enum { GET, ALL, OF, VERSION, COUNT, FIRST, PUT, DROP, N };
+enum { GET, ALL, OF, VERSION, COUNT, FIRST, PUT, DROP, PRUNE, N };
 static const struct statement TEXTS[N] = {
     [GET] = HELD("difference", "archive") "WHERE held_no = $1",
     [ALL] = HELD("''", "NULL") "ORDER BY held_no",
@@ -22,6 +22,7 @@ static const struct statement TEXTS[N] = {
     [PUT] = "INSERT INTO held_imports (version, source, mode, author, schools, changes, difference, left_out, older,"
             " base_ms, created_ms, modified, archive) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     [DROP] = "DELETE FROM held_imports WHERE source = $1",
+    [PRUNE] = "DELETE FROM held_imports WHERE created_ms < $1",
 };
 STATEMENTS(HELD_IMPORTS, "held_imports", TEXTS);
 
@@ -111,4 +112,9 @@ bool held_imports_put(struct db *db, const struct held_import_row *row)
 bool held_imports_drop(struct db *db, const char *source)
 {
     return db_run(db, &HELD_IMPORTS, DROP, "t", source);
+}
+
+bool held_imports_prune(struct db *db, int64_t before_ms)
+{
+    return db_run(db, &HELD_IMPORTS, PRUNE, "i", before_ms);
 }

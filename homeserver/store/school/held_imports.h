@@ -44,5 +44,6 @@ int64_t held_imports_count(struct db *db, int64_t *since_ms);
 /* Inside a job. put replaces what is held of the source. */
 bool held_imports_put(struct db *db, const struct held_import_row *row);
 bool held_imports_drop(struct db *db, const char *source);
+bool held_imports_prune(struct db *db, int64_t before_ms); /* whom nobody has confirmed since then */
 
 #endif
