@@ -261,7 +261,7 @@ static char separator_of(const char *text)
 {
     const char *at = text + strspn(text, "\r\n \t\"");
     at += strcspn(at, ",;\t\r\n");
-    return *at == ';' || *at == '\t' ? *at : ',';
+    return (char)(*at == ';' || *at == '\t' ? *at : ',');
 }
 
 static void say_changes(const struct rewriting *w, char separator)
@@ -299,7 +299,7 @@ static void rewrite(struct converting *c, struct input *input)
     text_adds(&text, "");
     /* A spreadsheet's own line: an empty one in its place keeps the numbers of the others. */
     bool told = strncasecmp(text.data, "sep=", 4) == 0 && text.len > 5;
-    char separator = told ? text.data[4] : separator_of(text.data);
+    char separator = (char)(told ? text.data[4] : separator_of(text.data));
     size_t skipped = told ? strcspn(text.data, "\n") : 0;
     if (strchr(",;\t", separator) == NULL)
         separator = ',';
@@ -323,7 +323,7 @@ static bool add_piece(void *text, const char *bytes, size_t len)
 static bool refuse_byte(struct converting *c, const struct input *input, size_t at, const char *why)
 {
     int64_t line = 1, column = 1;
-    for (size_t i = 0; i < at; ++i) {
+    for (size_t i = 0; i < at && i < input->bytes.len && input->bytes.data != NULL; ++i) {
         bool end = input->bytes.data[i] == '\n';
         line += end;
         column = end ? 1 : column + 1;

@@ -105,9 +105,10 @@ static bool refuse_at(struct csv_reader *r, size_t offset, const char *fmt, va_l
         return false;
     roster_problems_add(r->all != NULL ? r->all : &first, PROBLEM_REFUSED, r->file,
                         r->row_line + lines_before(r, offset), column_of(r, offset), "", fmt, ap);
+    const struct roster_problem *told = roster_problems_first(&first);
     r->refused = r->all == NULL;
-    if (r->refused)
-        *r->problem = first.named[0];
+    if (told != NULL)
+        *r->problem = *told;
     roster_problems_finish(&first);
     return false;
 }

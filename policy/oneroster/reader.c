@@ -441,6 +441,8 @@ static void manifest_version(struct manifest *m, struct csv_reader *reader, cons
 static bool on_manifest_row(void *self, struct csv_reader *reader, const struct csv_row *row)
 {
     struct manifest *m = self;
+    if (row->n == 1 && strpbrk(row->fields[0], ";\t") != NULL)
+        return csv_reader_refuse(reader, 0, "no commas: \"parta roster convert\" mends what a spreadsheet has saved");
     if (row->n != 2)
         return csv_reader_refuse(reader, 0, "the columns of a manifest are propertyName,value");
     const char *name = row->fields[0], *value = row->fields[1];

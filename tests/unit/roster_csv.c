@@ -185,6 +185,8 @@ static const struct {
     {"manifest.csv", NULL, "manifest.csv: is not in the archive"},
     {"manifest.csv", "", "manifest.csv:1:1: the file is empty: there is no header"},
     {"manifest.csv", "name,value\n", "manifest.csv:1:1: the header of a manifest is propertyName,value"},
+    {"manifest.csv", "propertyName;value\nmanifest.version;1.0\n",
+     "manifest.csv:1:1: no commas: \"parta roster convert\" mends what a spreadsheet has saved"},
     {"manifest.csv", "a,b,c\n", "manifest.csv:1:1: the columns of a manifest are propertyName,value"},
     {"manifest.csv", "propertyName,value\nmanifest.version,1.0\n", "manifest.csv: oneroster.version is missing"},
     {"manifest.csv", "propertyName,value\noneroster.version,1.2\n", "manifest.csv: manifest.version is missing"},
