@@ -1,13 +1,19 @@
 /* Phone numbers and e-mail addresses of one's own account (Client-Server API, "Adding Account Administrative Contact
  * Information"; school.md C3). The server verifies them itself, by a code that the person types in; there is no
  * identity server, so that nothing is bound to one (A5). */
+#include <string.h>
+
 #include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
 #include "homeserver/accounts/register.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/http/address.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/rule_facts.h"
+#include "policy/signup/links.h"
 
 static bool refuse_denied(struct request *r)
 {
@@ -28,11 +34,44 @@ static bool body_address(struct request *r, enum contact_medium medium, struct c
            contact_phone(country, typed, out, &r->error);
 }
 
+/* Whose messages it counts among: of who is signed in, or of the link that somebody signs up by, which a page may name
+ * as "org.parta.token" (a Matrix client has no place for it). */
+static school_no school_of_asker(struct request *r)
+{
+    school_no school = 0;
+    struct link_row link;
+    struct error ignored;
+    const char *token = json_get_string(r->body, "org.parta.token");
+    int n = 0;
+    if (r->identity.user != 0)
+        school_schools_of(r->db, r->identity.user, &school, 1, &n);
+    else if (token != NULL && link_find(r->db, token, clock_wall_ms(), &link, &ignored))
+        school = link.school;
+    return school;
+}
+
+/* The place that limits know the client by. */
+static const char *place_of_asker(struct request *r, char out[ADDRESS_TEXT])
+{
+    struct address place;
+    out[0] = '\0';
+    if (address_parse(r->ip, strlen(r->ip), &place)) {
+        address_place(&place);
+        address_text(&place, out);
+    }
+    return out;
+}
+
 /* Answers alike whether or not the address is known here; the message tells (accounts/contacts.h). */
 static bool request_code(struct request *r, enum contact_medium medium, enum code_purpose purpose)
 {
     struct contact_address address;
-    struct code_request asked = {.purpose = purpose, .address = &address};
+    char place[ADDRESS_TEXT];
+    struct code_request asked = {.purpose = purpose,
+                                 .address = &address,
+                                 .client = place_of_asker(r, place),
+                                 .user = r->identity.user,
+                                 .school = school_of_asker(r)};
     const struct config *config = r->server->config;
     const char *base = config->public_baseurl;
     char sid[SID_CHARS + 1];
@@ -127,10 +166,10 @@ static const struct route TABLE[] = {
     {HTTP_POST, V3 "/account/3pid/bind", refuse_identity_server, ROUTE_AUTH, RATE_WRITE, "bind3PID"},
     {HTTP_POST, V3 "/account/3pid/delete", post_delete, ROUTE_AUTH | ROUTE_BODY, RATE_WRITE, "delete3pidFromAccount"},
     {HTTP_POST, V3 "/account/3pid/unbind", refuse_identity_server, ROUTE_AUTH, RATE_WRITE, "unbind3pidFromAccount"},
-    {HTTP_POST, V3 "/account/3pid/email/requestToken", post_email_add, ROUTE_BODY, RATE_CODES,
-     "requestTokenTo3PIDEmail"},
-    {HTTP_POST, V3 "/account/3pid/msisdn/requestToken", post_phone_add, ROUTE_BODY, RATE_CODES,
-     "requestTokenTo3PIDMSISDN"},
+    {HTTP_POST, V3 "/account/3pid/email/requestToken", post_email_add,
+     ROUTE_AUTH_OPTIONAL | ROUTE_LOCKED_TOO | ROUTE_BODY, RATE_CODES, "requestTokenTo3PIDEmail"},
+    {HTTP_POST, V3 "/account/3pid/msisdn/requestToken", post_phone_add,
+     ROUTE_AUTH_OPTIONAL | ROUTE_LOCKED_TOO | ROUTE_BODY, RATE_CODES, "requestTokenTo3PIDMSISDN"},
     {HTTP_POST, V3 "/account/password/email/requestToken", post_email_reset, ROUTE_BODY, RATE_CODES,
      "requestTokenToResetPasswordEmail"},
     {HTTP_POST, V3 "/account/password/msisdn/requestToken", post_phone_reset, ROUTE_BODY, RATE_CODES,

@@ -1,6 +1,7 @@
 #include "homeserver/accounts/contacts.h"
 
 #include <sodium.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/bounds.h"
+#include "homeserver/base/log.h"
+#include "homeserver/store/matrix/code_counts.h"
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/driver/db.h"
@@ -143,6 +146,68 @@ bool contact_from(const char *medium, const char *address, struct contact_addres
     return out->medium == CONTACT_EMAIL ? contact_email(address, out, e) : contact_phone(NULL, address, out, e);
 }
 
+/* --- How many a day --- */
+
+#define CAP_HOURS 24
+
+static int64_t first_hour(int64_t now_ms)
+{
+    return now_ms / HOUR_MS - CAP_HOURS + 1;
+}
+
+/* Whose messages are counted together. Sentences name nobody: who asks is a stranger. */
+static const struct cap {
+    const char *scope[2]; /* by medium */
+    size_t at;            /* in struct code_caps */
+    const char *russian, *english;
+} CAPS[] = {
+    {{"mail address", "sms number"},
+     offsetof(struct code_caps, own),
+     "На этот номер или адрес сегодня отправлено слишком много кодов. Попробуйте завтра.",
+     "Too many codes were sent to this number or address today. Try again tomorrow."},
+    {{"mail client", "sms client"},
+     offsetof(struct code_caps, client),
+     "Из вашей сети сегодня запросили слишком много кодов. Попробуйте позже или из другой сети.",
+     "Too many codes were asked for from your network today. Try later, or from another network."},
+    {{"mail school", "sms school"},
+     offsetof(struct code_caps, school),
+     "Сегодня отправлено слишком много кодов для одной школы. Попробуйте завтра или обратитесь к администратору школы.",
+     "Too many codes were sent for one school today. Try again tomorrow, or ask a school administrator."},
+    {{"mail server", "sms server"},
+     offsetof(struct code_caps, server),
+     "Сервер сегодня отправил слишком много кодов. Попробуйте завтра или обратитесь к администратору.",
+     "The server has sent too many codes today. Try again tomorrow, or ask an administrator."},
+};
+_Static_assert(CONTACT_EMAIL == 0 && CONTACT_PHONE == 1, "the media are the columns of CAPS");
+enum { CAPS_COUNT = sizeof CAPS / sizeof *CAPS };
+
+/* Counts one message, unless a cap has been reached. Whose the address is, if anybody's, plays no part. */
+static bool count_message(struct tx *tx, const struct config *config, const struct code_request *request,
+                          struct error *e)
+{
+    enum contact_medium medium = request->address->medium;
+    const struct code_caps *caps = medium == CONTACT_EMAIL ? &config->codes.mail : &config->codes.sms;
+    char school[24];
+    snprintf(school, sizeof school, "%lld", (long long)request->school);
+    const char *const names[CAPS_COUNT] = {request->address->address, request->client, school, ""};
+    for (int i = 0; i < CAPS_COUNT; ++i) {
+        int most = *(const int *)((const char *)caps + CAPS[i].at);
+        const char *scope = CAPS[i].scope[medium];
+        int64_t sent = code_counts_since(tx->db, scope, names[i], first_hour(tx->now_ms));
+        if (sent >= most) {
+            error_set_limited(e, HOUR_MS);
+            e->sentence = CAPS[i].russian;
+            e->translation = CAPS[i].english;
+            return false;
+        }
+        if (sent == most - 1) /* said once: those that follow are refused */
+            log_line(LOG_WARN, "contacts", "the day's codes are used up", "of", scope, NULL);
+        if (!code_counts_add(tx, scope, names[i], tx->now_ms / HOUR_MS))
+            return error_set(e, ERROR_UNKNOWN, NULL);
+    }
+    return true;
+}
+
 /* --- Life --- */
 
 static bool job_lost(struct tx *tx, void *arg, struct error *e)
@@ -172,7 +237,7 @@ bool contacts_offered(const struct contacts *contacts, enum contact_medium mediu
 /* Kept for an hour more, in which they count against the address. */
 static bool purge(struct tx *tx)
 {
-    return verifications_purge(tx, tx->now_ms - HOUR_MS);
+    return verifications_purge(tx, tx->now_ms - HOUR_MS) && code_counts_purge(tx, first_hour(tx->now_ms));
 }
 
 static bool job_purge(struct tx *tx, void *arg, struct error *e)
@@ -242,9 +307,14 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
     int64_t sent = verifications_sends(tx->db, job->row.medium, job->row.address, tx->now_ms - HOUR_MS);
     if (sent >= job->config->codes.per_hour)
         return error_set_limited(e, HOUR_MS / 4);
-    draw_code(job, deserves_code(tx->db, job->request));
-    job->send = true;
+    bool deserved = deserves_code(tx->db, job->request);
+    if (!count_message(tx, job->config, job->request, e))
+        return false;
+    draw_code(job, deserved);
+    job->send = deserved || job->config->registration.mode != REGISTRATION_CLOSED;
     written = known ? verifications_resend(tx, &job->row) : verifications_insert(tx, &job->row);
+    if (written && !job->send) /* to nobody's address: told as any other */
+        written = verifications_deliver(tx, job->sid, job->row.send_attempt, DELIVERIES[DELIVERY_SENT]);
     return (written && verifications_supersede(tx, job->row.medium, job->row.address, job->sid) && purge(tx)) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
@@ -318,12 +388,23 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     return taken;
 }
 
+static bool refuse_closed(struct error *e)
+{
+    error_set(e, ERROR_THREEPID_DENIED,
+              "Регистрация на этом сервере закрыта: коды он отправляет только тем, кто вошёл в свою учётную запись.");
+    e->translation = "Registration is closed on this server: it sends codes to those who are signed in alone.";
+    return false;
+}
+
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
 {
     if (!contacts_offered(contacts, request->address->medium))
         return error_set(e, ERROR_THREEPID_DENIED,
                          request->address->medium == CONTACT_EMAIL ? "This server sends no e-mail."
                                                                    : "This server sends no SMS.");
+    if (contacts->settings.config->registration.mode == REGISTRATION_CLOSED &&
+        (request->purpose == CODE_REGISTER || (request->purpose == CODE_ADD && request->user == 0)))
+        return refuse_closed(e);
     if (!secret_valid(request->client_secret))
         return error_set(e, ERROR_INVALID_PARAM, "The client secret has up to 255 of A-Z, a-z, 0-9 and .=_- only.");
     return request->send_attempt >= 0 || error_set(e, ERROR_INVALID_PARAM, "The send attempt is below 0.");
@@ -409,6 +490,7 @@ bool contacts_submit_code(struct contacts *contacts, const char *sid, const char
     return job.wrong == ERROR_NONE || error_set(e, job.wrong, why);
 }
 
+/* Of a message that may be to nobody, "waiting" would say that there is one. */
 static void session_from(const struct verification_row *row, struct code_session *out)
 {
     *out = (struct code_session){
@@ -417,6 +499,8 @@ static void session_from(const struct verification_row *row, struct code_session
         .validated = row->validated_ms != 0,
         .validated_ms = row->validated_ms,
     };
+    if (out->purpose == CODE_RESET && out->delivery == DELIVERY_WAITING)
+        out->delivery = DELIVERY_SENT;
     contact_medium_from(row->medium, &out->address.medium);
     snprintf(out->address.address, sizeof out->address.address, "%s", row->address);
 }

@@ -9,6 +9,12 @@
  * An address belongs to one account at a time; contacts_forget frees it when somebody leaves. Whether an address is
  * known here is told to nobody but the address: a request is answered alike, the message differs.
  *
+ * Messages cost money, and their receivers their peace: nobody needs to be signed in to ask for one. So a day has a
+ * number of them for each number or address, each place that asks, each school and the server (codes.… in
+ * docs/settings.md), known or unknown addresses counted alike; what asks for no school counts as one school. Where
+ * registration is closed, none goes out to register, none to add an address unless somebody is signed in, and none to
+ * an address that is nobody's.
+ *
  * Codes are six digits, kept as BLAKE2b keyed with the sid, compared in constant time. A session takes a few tries
  * (codes.tries), a code lives codes.lifetime_ms, and a new code for an address ends the one before. An address gets at
  * most codes.per_hour codes an hour, whoever asks. Nothing here writes an address to the log, to a profile or to the
@@ -75,10 +81,14 @@ struct code_request {
     enum code_purpose purpose;
     const struct contact_address *address;
     const char *client_secret; /* as the client gave it: checked here */
+    const char *client;        /* the place that asks, as text (http/address.h); "": not known */
+    user_no user;              /* who is signed in; 0: nobody */
+    school_no school;          /* whose messages it counts among; 0: of no school, or none is known */
     int64_t send_attempt;      /* a code is sent again only for a higher one than before (Identity Service API) */
 };
 
-/* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered), ERROR_LIMIT_EXCEEDED, or
+/* sid: out. false: *e is ERROR_INVALID_PARAM, ERROR_THREEPID_DENIED (not offered, or registration is closed),
+ * ERROR_LIMIT_EXCEEDED, which says which of the caps it is, or
  * ERROR_UNAVAILABLE when an earlier message of this very session could not be sent, or none can
  * be taken now. Blocks. */
 bool contacts_request_code(struct contacts *contacts, const struct code_request *request, char sid[SID_CHARS + 1],

@@ -120,6 +120,12 @@ struct config {
         int64_t lifetime_ms; /* of a code sent to a phone or e-mail address */
         int tries;           /* how often a wrong code may be submitted */
         int per_hour;        /* most messages to one address */
+        struct code_caps {   /* most messages with codes in a day, for what lies behind one … */
+            int own;         /* number or address */
+            int client;      /* place that asks: an IPv4 address, an IPv6 /64 */
+            int school;      /* school; all who are of none, or nobody knows of which, are one */
+            int server;
+        } sms, mail;
     } codes;
     struct {
         char *source;    /* the name of what is pulled (policy/oneroster/source.h) */

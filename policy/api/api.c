@@ -43,12 +43,6 @@ bool api_proven(struct request *r)
     return r->identity.user == 0 || uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL);
 }
 
-/* No handler forgets it. */
-static bool proof_missing(const struct request *r)
-{
-    return (r->route->flags & ROUTE_PROVES) != 0 && r->identity.user != 0 && !r->proven;
-}
-
 static bool school_mode(const struct request *r)
 {
     return rooms_settings(r->server->rooms)->school_mode;
@@ -134,7 +128,7 @@ static bool write_job(struct tx *tx, void *arg, struct error *e)
 bool api_write(struct request *r, api_act_fn *act, void *state)
 {
     struct writing w = {.r = r, .fn = act, .state = state};
-    if (proof_missing(r))
+    if ((r->route->flags & ROUTE_PROVES) != 0 && r->identity.user != 0 && !r->proven) /* no handler forgets it */
         return refuse(r, ERROR_UNKNOWN, "This is not done without proof of who asks.");
     if (!api_caller(r, &w.actor) || !api_if_match(r, &w.if_version) || !idempotent_begin(r, w.actor.name, &w.once))
         return false;

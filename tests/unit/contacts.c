@@ -201,7 +201,8 @@ static bool asks(const char *typed, enum code_purpose purpose, const char *secre
                  char sid[SID_CHARS + 1], struct error *e)
 {
     struct contact_address address = email(typed);
-    struct code_request request = {purpose, &address, secret, attempt};
+    struct code_request request = {
+        .purpose = purpose, .address = &address, .client_secret = secret, .client = "", .send_attempt = attempt};
     *e = (struct error){0};
     return contacts_request_code(t.contacts, &request, sid, e);
 }
@@ -636,6 +637,119 @@ static void a_pupil_cannot_add_a_guardians_number_C4(void **state)
     assert_int_equal(contacts_count(t.f.db, child, CONTACT_EMAIL), 1);
 }
 
+/* --- Caps --- */
+
+/* One more message; 0: refused. kin: which of its number, client and school are new with it. */
+enum { NEW_NUMBER = 1, NEW_CLIENT = 2, NEW_SCHOOL = 4 };
+static bool one_more(enum contact_medium medium, unsigned kin, int64_t n, struct error *e)
+{
+    static char secret[24];
+    struct contact_address address = {.medium = medium};
+    char client[24], sid[SID_CHARS + 1];
+    long long number = (kin & NEW_NUMBER) != 0 ? n : 0;
+    snprintf(address.address, sizeof address.address, medium == CONTACT_EMAIL ? "p%lld@school.example" : "7900%07lld",
+             number);
+    if (medium == CONTACT_EMAIL && number % 3 == 1) /* which is somebody's */
+        snprintf(address.address, sizeof address.address, "anna@school.example");
+    snprintf(client, sizeof client, "192.0.2.%lld", (kin & NEW_CLIENT) != 0 ? (long long)n : 0);
+    snprintf(secret, sizeof secret, "secret%lld", (long long)n);
+    const struct code_request request = {.purpose = n % 2 == 0 ? CODE_RESET : CODE_ADD,
+                                         .address = &address,
+                                         .client_secret = secret,
+                                         .client = client,
+                                         .school = (kin & NEW_SCHOOL) != 0 ? n : 0,
+                                         .send_attempt = 1};
+    *e = (struct error){0};
+    return contacts_request_code(t.contacts, &request, sid, e);
+}
+
+static const struct {
+    const char *says; /* in the refusal */
+    size_t at;        /* in struct code_caps */
+    unsigned kin;     /* what may be new, and is counted nevertheless */
+} CAPS[] = {
+    {"this number or address", offsetof(struct code_caps, own), NEW_CLIENT | NEW_SCHOOL},
+    {"your network", offsetof(struct code_caps, client), NEW_NUMBER | NEW_SCHOOL},
+    {"one school", offsetof(struct code_caps, school), NEW_NUMBER | NEW_CLIENT},
+    {"The server", offsetof(struct code_caps, server), NEW_NUMBER | NEW_CLIENT | NEW_SCHOOL},
+};
+enum { CAPS_COUNT = sizeof CAPS / sizeof *CAPS, CAP = 6 };
+_Static_assert(sizeof(struct code_caps) == CAPS_COUNT * sizeof(int), "each cap has its row");
+
+/* Nobody gets more messages sent than each of the caps says, by numbers that are known or not, and the refusal says
+ * which it is; whoever is beyond it is not touched; a day later it is over. */
+static void messages_are_capped_by_number_client_school_and_server(void **state)
+{
+    struct error e;
+    int64_t n = 1000;
+    registered("anna", "anna@school.example");
+    for (int medium = CONTACT_EMAIL; medium <= CONTACT_PHONE; ++medium)
+        for (int i = 0; i < CAPS_COUNT; ++i, n += 100) {
+            struct code_caps *caps = medium == CONTACT_EMAIL ? &t.config->codes.mail : &t.config->codes.sms;
+            *caps = (struct code_caps){1000, 1000, 1000, 1000};
+            t.config->codes.per_hour = 100;
+            *(int *)((char *)caps + CAPS[i].at) = CAP;
+            people("DELETE FROM code_counts; DELETE FROM verifications;");
+            for (int k = 0; k < CAP; ++k)
+                if (!one_more((enum contact_medium)medium, CAPS[i].kin, n + k, &e))
+                    fail_msg("%s, %d: %s", CAPS[i].says, k, error_sentence(&e));
+            for (int k = 0; k < 4; ++k) {
+                assert_false(one_more((enum contact_medium)medium, CAPS[i].kin, n + CAP + k, &e));
+                assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+                assert_true(e.retry_after_ms > 0);
+                assert_non_null(strstr(e.translation, CAPS[i].says));
+            }
+            bool all = CAPS[i].kin == (NEW_NUMBER | NEW_CLIENT | NEW_SCHOOL);
+            assert_int_equal(one_more((enum contact_medium)medium, NEW_NUMBER | NEW_CLIENT | NEW_SCHOOL, n + 50, &e),
+                             !all);
+            people("UPDATE code_counts SET hour = hour - 24;");
+            assert_true(one_more((enum contact_medium)medium, CAPS[i].kin, n + 60, &e));
+        }
+}
+
+/* Closed is closed: nobody gets a message who could not do anything with it, and nobody learns who that is. */
+static void where_registration_is_closed_no_code_goes_to_strangers(void **state)
+{
+    struct error e;
+    user_no known = registered("anna", "anna@school.example");
+    people("DELETE FROM verifications;");
+    t.config->registration.mode = REGISTRATION_CLOSED;
+    const struct {
+        const char *to;
+        enum code_purpose purpose;
+        user_no user; /* who is signed in */
+        bool taken;
+        int letters;
+    } CASES[] = {
+        {"new@school.example", CODE_REGISTER, 0, false, 0}, {"new@school.example", CODE_ADD, 0, false, 0},
+        {"anna@school.example", CODE_ADD, 0, false, 0},     {"new@school.example", CODE_ADD, known, true, 1},
+        {"new@school.example", CODE_RESET, 0, true, 0},     {"anna@school.example", CODE_RESET, 0, true, 1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct contact_address address = email(CASES[i].to);
+        struct code_session session;
+        char sid[SID_CHARS + 1];
+        const struct code_request request = {.purpose = CASES[i].purpose,
+                                             .address = &address,
+                                             .client_secret = SECRET,
+                                             .client = "",
+                                             .user = CASES[i].user,
+                                             .send_attempt = 1};
+        t.letters = 0;
+        e = (struct error){0};
+        assert_int_equal(contacts_request_code(t.contacts, &request, sid, &e), CASES[i].taken);
+        assert_int_equal(t.letters, CASES[i].letters);
+        if (!CASES[i].taken)
+            assert_int_equal(e.code, ERROR_THREEPID_DENIED);
+        if (CASES[i].purpose != CODE_RESET)
+            continue;
+        assert_true(contacts_session(t.f.db, sid, SECRET, clock_wall_ms(), &session, &e));
+        assert_int_equal(session.delivery, DELIVERY_SENT); /* whether anything was or not */
+        assert_false(submits(sid, "000000", &e));
+        assert_int_equal(e.code, ERROR_TOKEN_INCORRECT);
+    }
+}
+
 static void nothing_is_kept_of_what_is_over(void **state)
 {
     struct error e;
@@ -690,6 +804,8 @@ int main(void)
         TEST(a_repeated_request_sends_nothing),
         TEST(a_new_code_ends_the_one_before),
         TEST(an_address_gets_few_letters_an_hour_whoever_asks),
+        TEST(messages_are_capped_by_number_client_school_and_server),
+        TEST(where_registration_is_closed_no_code_goes_to_strangers),
         TEST(what_clients_send_is_looked_at),
         TEST(without_a_post_nothing_is_offered),
         TEST(a_letter_that_was_not_sent_is_told_of),

@@ -55,6 +55,8 @@ static const struct column {
     {"classes", "grade", RECORD},
     {"classes", "title", RECORD},
     {"classes", "source", ID},
+    {"code_counts", "scope", ID},
+    {"code_counts", "name", HASH},
     {"consumers", "consumer", ID},
     {"consumers", "destination", ID},
     {"contacts", "medium", ID},

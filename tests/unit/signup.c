@@ -482,7 +482,11 @@ static bool prove(const char *medium, const char *typed, char sid[SID_CHARS + 1]
     struct contact_address address;
     struct error e;
     assert_true(contact_from(medium, typed, &address, &e));
-    const struct code_request request = {CODE_REGISTER, &address, "secret-of-the-client", ++attempt};
+    const struct code_request request = {.purpose = CODE_REGISTER,
+                                         .address = &address,
+                                         .client_secret = "secret-of-the-client",
+                                         .client = "",
+                                         .send_attempt = ++attempt};
     if (!contacts_request_code(w.contacts, &request, sid, &e))
         fail_msg("%s", error_sentence(&e));
     return last_code[0] != '\0' && contacts_submit_code(w.contacts, sid, "secret-of-the-client", last_code, &e);

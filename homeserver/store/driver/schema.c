@@ -428,6 +428,12 @@ static const char *const MIGRATIONS[] = {
     " kind TEXT NOT NULL CHECK (kind IN ('separate', 'no_contact')), set_ms INTEGER NOT NULL,"
     " PRIMARY KEY (child, guardian)) STRICT;"
     "CREATE INDEX custodies_guardian ON custodies (guardian);",
+
+    /* 15: messages with codes, by the hour (accounts/contacts.h); name: hashed */
+    "CREATE TABLE code_counts ("
+    " scope TEXT NOT NULL, name BLOB NOT NULL, hour INTEGER NOT NULL, sends INTEGER NOT NULL,"
+    " PRIMARY KEY (scope, name, hour)) STRICT;"
+    "CREATE INDEX code_counts_hour ON code_counts (hour);",
 };
 
 int schema_version(void)
