@@ -167,6 +167,7 @@ bool association_leave(struct changing_records *c, room_no room, school_no schoo
         return false;
     if (!associations_has(c->tx->db, room, school))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such association room.");
-    return (associations_delete(c->tx, room, school) || failed(c)) && send_away(c, room) && put_join_rules(c, room) &&
-           note(c, "association.leave", room, school);
+    /* What a school asked another on, while it was in it itself, nobody agrees to afterwards (E8). */
+    return ((associations_delete(c->tx, room, school) && association_codes_end(c->tx, room)) || failed(c)) &&
+           send_away(c, room) && put_join_rules(c, room) && note(c, "association.leave", room, school);
 }

@@ -355,7 +355,9 @@ test("E8: teachers of two schools share an association room once both schools ag
     for (const who of [theirPupil, guardian]) await refused(who.joinRoom(room_id));
     assert.ok((await teacher.getProfileInfo(theirTeacher.getUserId())).displayname, "they share a room");
     await refused(pupil.getProfileInfo(theirTeacher.getUserId()));
+    const early = await w.do(there, "POST", `/associations/${q(room_id)}/codes`, { school: ELSEWHERE });
     await w.do(there, "POST", `/associations/${q(room_id)}/leave`, { school: ELSEWHERE });
+    await w.no(404, undefined, there, "POST", "/associations/agree", { school: ELSEWHERE, code: early.code }); // of a school that has left
     assert.ok(!(await w.joined(room_id)).includes(theirTeacher.getUserId()));
     await refused(theirTeacher.joinRoom(room_id));
     assert.ok((await w.joined(room_id)).includes(teacher.getUserId()));

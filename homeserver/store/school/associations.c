@@ -5,7 +5,7 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/sql_private.h"
 
-enum { HAS, STAFF_ROOMS, STRANGERS, OF_SCHOOL, PUT, DELETE, CODE_PUT, CODE_FIND, CODE_DELETE, COUNT };
+enum { HAS, STAFF_ROOMS, STRANGERS, OF_SCHOOL, PUT, DELETE, CODE_PUT, CODE_FIND, CODE_DELETE, CODES_END, COUNT };
 
 static const struct statement TEXTS[COUNT] = {
     [HAS] = "SELECT 1 FROM associations WHERE room_no = $1 AND school_no = $2",
@@ -26,6 +26,7 @@ static const struct statement TEXTS[COUNT] = {
     [CODE_PUT] = "INSERT INTO association_codes (code_hash, room_no, expires_ms) VALUES ($1, $2, $3)",
     [CODE_FIND] = "SELECT room_no FROM association_codes WHERE code_hash = $1 AND expires_ms > $2",
     [CODE_DELETE] = "DELETE FROM association_codes WHERE code_hash = $1",
+    [CODES_END] = "DELETE FROM association_codes WHERE room_no = $1",
 };
 STATEMENTS(ASSOCIATIONS, "associations", TEXTS);
 
@@ -71,4 +72,9 @@ room_no association_codes_take(struct tx *tx, const unsigned char hash[TOKEN_HAS
     if (room != 0)
         db_run(tx->db, &ASSOCIATIONS, CODE_DELETE, "b", hash, (size_t)TOKEN_HASH_BYTES);
     return room;
+}
+
+bool association_codes_end(struct tx *tx, room_no room)
+{
+    return db_run(tx->db, &ASSOCIATIONS, CODES_END, "i", room);
 }

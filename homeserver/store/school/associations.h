@@ -30,4 +30,7 @@ bool association_codes_put(struct tx *tx, const unsigned char hash[TOKEN_HASH_BY
 room_no association_codes_take(struct tx *tx,
                                const unsigned char hash[TOKEN_HASH_BYTES]); /* 0: unknown, used, expired */
 
+/* Inside a job: none of the room's codes is good any more. */
+bool association_codes_end(struct tx *tx, room_no room);
+
 #endif
