@@ -388,14 +388,6 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     return taken;
 }
 
-static bool refuse_closed(struct error *e)
-{
-    error_set(e, ERROR_THREEPID_DENIED,
-              "Регистрация на этом сервере закрыта: коды он отправляет только тем, кто вошёл в свою учётную запись.");
-    e->translation = "Registration is closed on this server: it sends codes to those who are signed in alone.";
-    return false;
-}
-
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
 {
     if (!contacts_offered(contacts, request->address->medium))
@@ -403,8 +395,13 @@ static bool request_valid(const struct contacts *contacts, const struct code_req
                          request->address->medium == CONTACT_EMAIL ? "This server sends no e-mail."
                                                                    : "This server sends no SMS.");
     if (contacts->settings.config->registration.mode == REGISTRATION_CLOSED &&
-        (request->purpose == CODE_REGISTER || (request->purpose == CODE_ADD && request->user == 0)))
-        return refuse_closed(e);
+        (request->purpose == CODE_REGISTER || (request->purpose == CODE_ADD && request->user == 0))) {
+        error_set(
+            e, ERROR_THREEPID_DENIED,
+            "Регистрация на этом сервере закрыта: коды он отправляет только тем, кто вошёл в свою учётную запись.");
+        e->translation = "Registration is closed on this server: it sends codes to those who are signed in alone.";
+        return false;
+    }
     if (!secret_valid(request->client_secret))
         return error_set(e, ERROR_INVALID_PARAM, "The client secret has up to 255 of A-Z, a-z, 0-9 and .=_- only.");
     return request->send_attempt >= 0 || error_set(e, ERROR_INVALID_PARAM, "The send attempt is below 0.");

@@ -78,14 +78,6 @@ static struct standing_facts standing(struct db *db, user_no user)
                                    .age = age};
 }
 
-/* Who would be more than before by the act; 0: nobody, or it does not say. */
-static user_no who_becomes(const struct actor *actor, enum act act, const struct subject *subject)
-{
-    if (act == ACT_BECOME_GUARDIAN)
-        return actor->user;
-    return act == ACT_ROLES && subject->role != 0 ? subject->target : 0;
-}
-
 /* The class must be of the school concerned, or its teacher would have a say in another. */
 static bool is_class_teacher(struct db *db, const struct actor *actor, school_no school, const struct subject *subject)
 {
@@ -110,9 +102,11 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         .override_ = actor->override_ != NULL && *actor->override_ != '\0',
         .beyond = (operator_scopes_of_roles(subject->role) & ~actor->scopes) != 0,
     };
-    user_no becomes = who_becomes(actor, act, subject);
-    if (becomes != 0)
-        out->said = standing(db, becomes);
+    /* Of who becomes something by the act. */
+    if (act == ACT_BECOME_GUARDIAN)
+        out->said = standing(db, actor->user);
+    else if (act == ACT_ROLES && subject->target != 0 && subject->role != 0)
+        out->said = standing(db, subject->target);
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);

@@ -339,6 +339,14 @@ static bool ask_for_birth(struct changing_records *c, const struct application_r
     return said || application_ask_correction(c, row->user, row->user, &asked);
 }
 
+/* J4: a token that makes links and approves them would be a way to become anybody whom it may let in. */
+static bool by_own_link(struct changing_records *c, const struct application_row *row)
+{
+    struct link_row link;
+    return c->actor->user == 0 && c->actor->scopes != SCOPE_ALL && row->link != 0 &&
+           links_get(c->tx->db, row->link, &link) && link.issuer == 0 && strcmp(link.issuer_name, c->actor->name) == 0;
+}
+
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen)
 {
     static bool (*const KINDS[APPLICATION_KIND__COUNT])(struct changing_records *, const struct application_row *,
@@ -357,6 +365,7 @@ bool application_approve(struct changing_records *c, application_no no, const st
     const struct subject subject = of_application(&row);
     office_act_for(&office, c, "an application was approved");
     done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
+           (!by_own_link(c, &row) || rule_refuse(c->e, RULE_J4_OWN_LINK)) &&
            change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
            (applications_set_person(c->tx, no, &person) || error_set(c->e, ERROR_UNKNOWN, NULL));
     row.person = person; /* borrowed from both; what is approved is what is asked about */

@@ -157,8 +157,9 @@ bool link_hands_out(struct db *db, const struct actor *issuer, user_no person, s
     stmt_end(q);
     if (!may)
         return rule_refuse(e, RULE_C2_LINK_OF_STAFF);
-    return issuer->user != 0 || (operator_scopes_of_roles(roles) & ~issuer->scopes) == 0 ||
-           rule_refuse(e, RULE_J4_BEYOND_TOKEN);
+    /* Who holds an account may have its data, and a child's, exported and erased. */
+    unsigned needed = operator_scopes_of_roles(roles) | SCOPE_ACCOUNTS;
+    return issuer->user != 0 || (needed & ~issuer->scopes) == 0 || rule_refuse(e, RULE_J4_BEYOND_TOKEN);
 }
 
 /* false: there is no such operator any more. */

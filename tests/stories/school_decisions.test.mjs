@@ -81,7 +81,7 @@ test("J4: a class teacher's personal link opens no account that reaches beyond t
 });
 
 test("J4: a token that keeps records makes no administrator, and no token makes a longer-lived one", async () => {
-    const records = w.server.operator("bridge", "read,records");
+    const records = w.server.operator("bridge", "read,records,accounts");
     const person = await w.do(records, "POST", "/people", { school: HERE, role: "staff", given_name: "Тень", family_name: "Теневая" });
     const give = (who, role) => [who, "POST", `/people/${q(person.user_id)}/roles`, { school: HERE, role }];
     await w.no(403, "J4", ...give(records, "administrator"));

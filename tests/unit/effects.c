@@ -157,7 +157,7 @@ static const struct act_route {
     {"sessions", signs_out, SCOPE_ACCOUNTS},
     {"erasure", erases, SCOPE_ACCOUNTS},
     {"export", exports, SCOPE_ACCOUNTS},
-    {"personal link", hands_out, SCOPE_RECORDS},
+    {"personal link", hands_out, SCOPE_RECORDS | SCOPE_ACCOUNTS},
 };
 
 struct attempt {

@@ -475,7 +475,7 @@ static bool run_as(const char *name, unsigned scopes, world_act *act, void *arg,
 static void j4_a_token_makes_nobody_with_more_than_itself(void **state)
 {
     struct error e;
-    struct token records = {.plan = {"bridge", SCOPE_RECORDS, 0}};
+    struct token records = {.plan = {"bridge", SCOPE_RECORDS | SCOPE_ACCOUNTS, 0}};
     user_no person = world_person(&w, (struct world_person){"Ivan", "Plain", NULL, w.school, ROLE_STAFF});
     struct role_row post = {
         .user = person, .school = w.school, .role = ROLE_ADMINISTRATOR, .begin = DAY_EVER, .end = DAY_NEVER};
@@ -483,14 +483,32 @@ static void j4_a_token_makes_nobody_with_more_than_itself(void **state)
     assert_true(world_run(&w, 0, token_act, &records, &e));
     assert_false(run_as("operator:bridge", SCOPE_RECORDS, role_act, &post, &e));
     assert_string_equal(world_rule(&e), "J4");
-    assert_true(run_as("operator:bridge", SCOPE_RECORDS, link_act, &early, &e));
+    assert_false(run_as("operator:bridge", SCOPE_RECORDS, link_act, &late, &e)); /* hands out no account at all */
+    assert_string_equal(world_rule(&e), "J4");
+    assert_true(run_as("operator:bridge", SCOPE_RECORDS | SCOPE_ACCOUNTS, link_act, &early, &e));
     assert_true(world_run(&w, 0, role_act, &post, &e)); /* the school gives the post */
-    assert_false(run_as("operator:bridge", SCOPE_RECORDS, link_act, &late, &e));
+    assert_false(run_as("operator:bridge", SCOPE_RECORDS | SCOPE_ACCOUNTS, link_act, &late, &e));
     assert_string_equal(world_rule(&e), "J4");
     assert_int_equal(world_signs_up(&w, early.made.token, "Mallory", &e), 0);
     assert_string_equal(world_rule(&e), "J4");
     assert_true(world_run(&w, 0, link_act, &late, &e)); /* whoever owns the machine */
     assert_int_equal(world_signs_up(&w, late.made.token, "Ivan", &e), person);
+}
+
+/* Nor does it let in whom it has itself invited: that somebody might be it. */
+static void j4_a_token_approves_nobody_who_came_by_its_own_link(void **state)
+{
+    struct error e;
+    struct token records = {.plan = {"bridge", SCOPE_RECORDS, 0}}, other = {.plan = {"office", SCOPE_RECORDS, 0}};
+    struct world_link link = {.wish = {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_TEACHER}};
+    assert_true(world_run(&w, 0, token_act, &records, &e));
+    assert_true(world_run(&w, 0, token_act, &other, &e));
+    assert_true(run_as("operator:bridge", SCOPE_RECORDS, link_act, &link, &e));
+    struct world_decision decision = {
+        world_application(&w, signs_up(link.made.token, &AGELESS, &e)), {.person = APPLICANT_NOBODY}, NULL};
+    assert_false(run_as("operator:bridge", SCOPE_RECORDS, world_decide_act, &decision, &e));
+    assert_string_equal(world_rule(&e), "J4");
+    assert_true(run_as("operator:office", SCOPE_RECORDS, world_decide_act, &decision, &e));
 }
 
 static bool revoke_act(struct changing_records *c, void *arg)
@@ -501,7 +519,7 @@ static bool revoke_act(struct changing_records *c, void *arg)
 static void c2_a_personal_link_ends_with_its_issuers_token(void **state)
 {
     struct error e;
-    struct token records = {.plan = {"bridge", SCOPE_RECORDS, 0}};
+    struct token records = {.plan = {"bridge", SCOPE_RECORDS | SCOPE_ACCOUNTS, 0}};
     struct world_link link = {.wish = {.kind = LINK_PERSONAL, .person = w.old}};
     struct operator_row row;
     assert_true(world_run(&w, 0, token_act, &records, &e));
@@ -509,7 +527,7 @@ static void c2_a_personal_link_ends_with_its_issuers_token(void **state)
     assert_true(operators_next(q, &row));
     int64_t no = row.no;
     stmt_end(q);
-    assert_true(run_as("operator:bridge", SCOPE_RECORDS, link_act, &link, &e));
+    assert_true(run_as("operator:bridge", SCOPE_RECORDS | SCOPE_ACCOUNTS, link_act, &link, &e));
     assert_true(world_run(&w, 0, revoke_act, &no, &e));
     assert_int_equal(world_signs_up(&w, link.made.token, "Mallory", &e), 0);
     assert_string_equal(world_rule(&e), "C2");
@@ -558,6 +576,7 @@ int main(void)
         TEST(j4_nobody_decides_their_own_application),
         TEST(j4_a_class_teachers_links_reach_no_further_than_the_class),
         TEST(j4_a_token_makes_nobody_with_more_than_itself),
+        TEST(j4_a_token_approves_nobody_who_came_by_its_own_link),
         TEST(c2_a_personal_link_ends_with_its_issuers_token),
         TEST(j4_no_token_grows),
     };

@@ -256,6 +256,7 @@ const struct guarded_table GUARDED_TABLES[] = {
     FREE("archived_rooms", "they follow from the records"),
     FREE("direct_rooms", "a direct chat is of two for ever, as they made it"),
     FREE("incarnations", "which run of the server gave which tokens away"),
+    FREE("code_counts", "how many messages with codes went out"),
     FREE("settled", "up to which day dates have taken effect"),
     FREE("association_codes", "to ask changes nothing; agreeing does"),
     FREE("roster_mirrors", "the roster as it came: what it changes is in the records"),
