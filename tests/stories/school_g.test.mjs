@@ -138,7 +138,7 @@ test("G2: whom the roster keeps the office removes with a reason only; who has a
         const other = w.one({ role: "pupil", class: "4А" }, 1);
         await w.no(403, "G1", who, "POST", `/people/${q(other.id)}/leave`, { school: HERE });
     }
-    await w.do(w.operator, "POST", `/people/${q(person.id)}/roles`, { school: ELSEWHERE, role: "staff" });
+    await w.do(w.operator, "POST", `/people/${q(person.id)}/roles`, { school: ELSEWHERE, role: "staff" }, w.because());
     await w.do(w.office, "POST", path, { school: HERE }, w.because("Переехал в другой город"));
     assert.deepEqual(await roomsIn(HERE, person.id), []);
     assert.equal((await client.whoami()).user_id, person.id);

@@ -13,6 +13,7 @@
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "policy/audit/audit.h"
+#include "policy/privacy/erasure.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -269,6 +270,29 @@ static room_no club_of(user_no creator)
     return room;
 }
 
+static bool erase_act(struct changing_records *c, void *arg)
+{
+    return erasure_begin(c, *(user_no *)arg);
+}
+
+/* Whoever is erased is in nobody's custody any more, and the erasure comes to its end. */
+static void d9_g4_an_erasure_takes_it_along(void **state)
+{
+    struct error e;
+    user_no both[] = {father, w.young};
+    bars(w.young, father);
+    assert_true(sets(w.admin, (struct setting){w.young, mother, CUSTODY_SEPARATE, BECAUSE}, &e));
+    for (size_t i = 0; i < 2; ++i) {
+        if (!world_run(&w, 0, erase_act, &both[i], &e))
+            fail_msg("%s", error_sentence(&e));
+        for (int steps = 0; erasure_step(w.f.writer, w.f.rooms); ++steps)
+            assert_true(steps < 1000);
+        assert_string_equal(world_account_state(&w, both[i]), "left");
+        assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_SHARED);
+        assert_int_equal(custodies_of(w.f.db, w.young, mother), i == 0 ? CUSTODY_SEPARATE : CUSTODY_SHARED);
+    }
+}
+
 /* Rooms that people made: he leaves those where the child is, and enters none where it is. */
 static void d9_they_are_in_no_club_together(void **state)
 {
@@ -305,6 +329,7 @@ int main(void)
         TEST(d9_separate_guardians_do_not_meet_through_the_child),
         TEST(d9_j2_it_is_in_the_log),
         TEST(d9_they_are_in_no_club_together),
+        TEST(d9_g4_an_erasure_takes_it_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

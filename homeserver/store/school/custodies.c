@@ -8,9 +8,9 @@
 enum { OF, PART, FAMILY, BARS, PUT, DELETE, FORGET, N };
 static const struct statement TEXTS[N] = {
     [OF] = "SELECT kind FROM custodies WHERE child = $1 AND guardian = $2",
-    [PART] = "SELECT 1 WHERE $2 <> $3 AND EXISTS (SELECT 1 FROM custodies k WHERE k.child = $1)"
-             " AND EXISTS (SELECT 1 FROM guardianships g WHERE g.child = $1 AND g.guardian = $2)"
-             " AND EXISTS (SELECT 1 FROM guardianships g WHERE g.child = $1 AND g.guardian = $3)",
+    [PART] = "SELECT 1 FROM custodies k JOIN guardianships g ON g.child = k.child"
+             " JOIN guardianships o ON o.child = k.child AND o.guardian <> g.guardian"
+             " WHERE k.child = $1 AND g.guardian = $2 AND o.guardian = $3 LIMIT 1",
     [FAMILY] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2"
                " UNION ALL SELECT 1 FROM custodies WHERE child = $1 AND guardian = $2 LIMIT 1",
     [BARS] = "SELECT 1 FROM custodies WHERE guardian = $1 AND kind = 'no_contact' LIMIT 1",
