@@ -346,7 +346,7 @@ void row_changes_add(struct row_changes *changes, const struct guarded_table *ta
                      const struct row_value before[GUARDED_COLUMNS_MAX],
                      const struct row_value after[GUARDED_COLUMNS_MAX])
 {
-    bool changed[GUARDED_COLUMNS_MAX], any = false;
+    bool changed[GUARDED_COLUMNS_MAX] = {false}, any = false;
     if (sign != ROW_CHANGED)
         any = sign == ROW_ADDED ? row_tells(table, table->added, after) : row_tells(table, table->removed, before);
     for (int i = 0; table->columns[i].name != NULL; ++i) {
@@ -364,7 +364,7 @@ void row_changes_add(struct row_changes *changes, const struct guarded_table *ta
     text_addc(&changes->packed, (char)(table - GUARDED_TABLES));
     text_addc(&changes->packed, sign);
     for (int i = 0; table->columns[i].guard != GUARD_NO; ++i) {
-        text_addc(&changes->packed, changed[i]);
+        text_addc(&changes->packed, changed[i] ? 1 : 0);
         pack_value(&changes->packed, &before[i], table->columns[i].guard != GUARD_HIDDEN);
         pack_value(&changes->packed, &after[i], table->columns[i].guard != GUARD_HIDDEN);
     }
