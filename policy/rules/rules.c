@@ -355,7 +355,7 @@ static bool talk_needs_leave(const struct rule_facts *f)
     if (!f->pair.two || !is_peoples_room(f) || f->pair.allowed != 0)
         return false;
     if (entering)
-        return !f->target.service && !f->target.joined && !f->target.returns;
+        return !f->target.service && !f->target.joined && (!f->target.returns || f->pair.apart);
     return !f->actor.service;
 }
 

@@ -533,6 +533,12 @@ static const struct {
     {"", FACTS(INVITE, ROOM(CLUB), BY(ROLE_TEACHER), TO(ROLE_EXTERNAL, .named = true), PAIR(.relations = 0))},
     {"no_relation", FACTS(SEND, ROOM(CLUB), BY(ROLE_EXTERNAL, .named = true), MESSAGE, PAIR(.relations = 0))},
     {"", FACTS(SEND, ROOM(CLASS), BY(ROLE_EXTERNAL, .held = true), MESSAGE)},
+    /* G5: whom a roster took out of the room comes back to it, but not to whom they are kept from (D9) */
+    {"",
+     FACTS(JOIN, ROOM(DIRECT), BY_SERVICE, TO(ROLE_PUPIL, .returns = true, .direct_pair = true), PAIR(.relations = 0))},
+    {"no_relation", FACTS(JOIN, ROOM(DIRECT), BY_SERVICE, TO(ROLE_PUPIL, .returns = true, .direct_pair = true),
+                          PAIR(.relations = 0, .apart = true))},
+    {"", FACTS(JOIN, ROOM(ARCHIVE), BY_SERVICE, TO(ROLE_PUPIL, .returns = true))},
     /* E8: the pair rule does not bind an association */
     {"", FACTS(SEND, ROOM(ASSOCIATION), BY(ROLE_TEACHER), MESSAGE, PAIR(.relations = 0))},
     {"association", FACTS(JOIN, ROOM(ASSOCIATION), BY_SERVICE, TO(ROLE_GUARDIAN))},
