@@ -42,6 +42,7 @@
 #include "policy/api/routes.h"
 #include "policy/audit/audit.h"
 #include "policy/school_rooms/documents.h"
+#include "policy/school_rooms/urgent.h"
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
 #include "policy/records/reconcile.h"
@@ -162,6 +163,7 @@ static bool make_services(struct app *app)
         .default_version = c->rooms.default_version,
         .school_mode = c->policy.mode == POLICY_SCHOOL,
     });
+    rooms_add_hook(s->rooms, urgent_note, s->rooms);
     s->sync = sync_service_create(&(struct sync_service_settings){
         .writer = s->writer,
         .rooms = s->rooms,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/names.h"
 #include "homeserver/rooms/gate_cache.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/events.h"
@@ -11,11 +12,13 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/taken.h"
+#include "homeserver/store/school/urgent_messages.h"
 #include "policy/rules/event_types.h"
 
 #define BIT(act) (UINT64_C(1) << (act))
 #define ENTERING (BIT(ACT_INVITE) | BIT(ACT_JOIN) | BIT(ACT_KNOCK))
 #define ASKING (BIT(ACT_INVITE) | BIT(ACT_KNOCK)) /* F1: the actor is the one who asks */
+#define URGENT_REASON_MAX 500                     /* bytes */
 #define INSIDE (1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK)
 
 /* A question on its way to its facts. */
@@ -133,8 +136,22 @@ static void read_pair(struct asking *a)
 
 #define OF_MEMBERS (ENTERING | BIT(ACT_LEAVE) | BIT(ACT_KICK) | BIT(ACT_BAN) | BIT(ACT_UNBAN))
 
+/* F6: hardly ever asked. */
+static void read_urgency(struct asking *a)
+{
+    size_t different;
+    const char *reason = urgent_reason(a->q->content);
+    a->f->urgent.marked = is(a, BIT(ACT_SEND)) && event_is_urgent(a->q->type, a->q->content);
+    if (!a->f->urgent.marked)
+        return;
+    a->f->urgent.reason = reason != NULL && strlen(reason) <= URGENT_REASON_MAX &&
+                          text_letters(reason, &different) >= 10 && different >= 4;
+    a->f->urgent.today = (int)urgent_messages_since(a->db, a->q->actor, clock_wall_ms() - DAY_MS);
+}
+
 static void facts_in_room(struct asking *a, struct school_policy *policy)
 {
+    read_urgency(a);
     const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
     a->f->wordless = event_is_wordless(a->q->type != NULL ? a->q->type : usual, a->q->content);
     read_room(a);

@@ -236,3 +236,14 @@ bool event_is_wordless(const char *type, const json_t *content)
     return kind < sizeof WORDLESS / sizeof *WORDLESS && WORDLESS[kind][0].key != NULL &&
            (content == NULL || has_only(content, WORDLESS[kind]));
 }
+
+bool event_is_urgent(const char *type, const json_t *content)
+{
+    enum event_kind kind = event_kind_of(type);
+    return (kind == EVENT_MESSAGE || kind == EVENT_ENCRYPTED) && json_object_get(content, URGENT_KEY) != NULL;
+}
+
+const char *urgent_reason(const json_t *content)
+{
+    return json_string_value(json_object_get(json_object_get(content, URGENT_KEY), "reason"));
+}

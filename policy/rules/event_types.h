@@ -32,4 +32,9 @@ enum event_kind event_kind_of(const char *type); /* NULL: EVENT_OTHER */
  * reason, a member event without one, the end of a call. content NULL: not known yet; then of such a type the usual. */
 bool event_is_wordless(const char *type, const json_t *content);
 
+/* F6: a message that says that it is urgent, by the member URGENT_KEY of its content: {"reason": "…"}. */
+#define URGENT_KEY "org.parta.urgent"
+bool event_is_urgent(const char *type, const json_t *content);
+const char *urgent_reason(const json_t *content); /* NULL: none is given */
+
 #endif

@@ -680,12 +680,31 @@ static bool reaches_other_side(const struct rule_facts *f)
     }
 }
 
+/* --- F6 --- */
+
+#define URGENT_A_DAY 5
+
+static bool may_not_urge(const struct rule_facts *f)
+{
+    return f->urgent.marked && !f->actor.service && (f->actor.roles & f->policy->quiet.urgent) == 0;
+}
+
+static bool urges_without_reason(const struct rule_facts *f)
+{
+    return f->urgent.marked && !f->actor.service && !f->urgent.reason;
+}
+
+static bool urges_too_often(const struct rule_facts *f)
+{
+    return f->urgent.marked && !f->actor.service && f->urgent.today >= URGENT_A_DAY;
+}
+
 /* Everything that says something, by whatever act; an invite also by what stands in the room already. */
 static bool speaks_in_quiet(const struct rule_facts *f, enum quiet_mode mode)
 {
-    bool wordless = f->wordless && !(f->act == ACT_INVITE && f->room.worded);
+    bool free = f->urgent.marked || (f->wordless && !(f->act == ACT_INVITE && f->room.worded));
     return f->quiet && f->policy->quiet.mode == mode && !f->actor.service &&
-           (f->actor.roles & f->policy->quiet.senders) != 0 && !wordless && reaches_other_side(f);
+           (f->actor.roles & f->policy->quiet.senders) != 0 && !free && reaches_other_side(f);
 }
 
 static bool quiet_refuses(const struct rule_facts *f)
@@ -801,6 +820,9 @@ static const struct rule RULES[] = {
     {RULE_J4_OWN_ACCOUNT, IN(ACT_STANDING), decides_for_oneself},
     {RULE_J4_SELF, RECORDS | IN(ACT_ROOMS_WRITE), decides_for_oneself, .overridable = true},
     {RULE_I4_ROSTER_KEPT, RECORDS | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps, .overridable = true},
+    {RULE_F6_MAY_NOT_URGE, IN(ACT_SEND), may_not_urge},
+    {RULE_F6_REASON, IN(ACT_SEND), urges_without_reason},
+    {RULE_F6_TOO_OFTEN, IN(ACT_SEND), urges_too_often},
     {RULE_F3_QUIET_HOURS, SPEAKING, quiet_refuses},
     {RULE_F3_QUIET_HOURS_AT_ONCE, SPEAKING, quiet_cannot_wait},
     {RULE_F3_QUIET_HOURS_HOLD, SPEAKING, quiet_delays, .kind = VERDICT_HOLD},

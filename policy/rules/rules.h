@@ -174,11 +174,15 @@ struct rule_facts {
     struct person_facts target;
     struct pair_facts pair;
     struct office_facts office;
-    bool self;              /* actor and target are the same person */
-    bool quiet;             /* it is quiet hours (F3) */
-    bool wordless;          /* the event says nothing (event_types.h); acts in a room */
-    const char *event_type; /* ACT_SEND, ACT_STATE; NULL otherwise */
-    const char *state_key;  /* ACT_STATE */
+    bool self;  /* actor and target are the same person */
+    bool quiet; /* it is quiet hours (F3) */
+    struct {
+        bool marked, reason; /* the message says that it is urgent (event_types.h); and why */
+        int today;           /* how many of the actor's were, in the last 24 hours */
+    } urgent;                /* F6: ACT_SEND */
+    bool wordless;           /* the event says nothing (event_types.h); acts in a room */
+    const char *event_type;  /* ACT_SEND, ACT_STATE; NULL otherwise */
+    const char *state_key;   /* ACT_STATE */
 };
 
 enum verdict_kind {

@@ -28,7 +28,8 @@ const struct school_policy SCHOOL_POLICY_DEFAULT = {
               .from_minute = 21 * 60,
               .to_minute = 7 * 60,
               .utc_offset_minutes = 180,
-              .senders = ROLES_STAFF | ROLE_GUARDIAN},
+              .senders = ROLES_STAFF | ROLE_GUARDIAN,
+              .urgent = ROLES_LEADING},
     .restricted_may = RESTRICTED_WRITE_CLASS_TEACHER,
     .consent_age = 14,
     .unknown_age_is_child = true,
@@ -309,6 +310,7 @@ static const struct cell CELLS[] = {
      .high = 14 * 60},
     {.path = "quiet_hours.push", .spelling = &BOOL, .at = AT(quiet.push)},
     ROLES("quiet_hours.senders", quiet.senders, ROLES_EVERYBODY),
+    ROLES("quiet_hours.urgent", quiet.urgent, ROLES_STAFF),
     {.path = "restricted.may", .spelling = &SET, .at = AT(restricted_may), .high = 31, .words = RESTRICTED_WORDS},
     {.path = "restricted.age", .spelling = &YEARS, .at = AT(consent_age), .low = 0, .high = 18},
     {.path = "restricted.unknown_age_is_child", .spelling = &BOOL, .at = AT(unknown_age_is_child)},
@@ -454,6 +456,7 @@ static void quiet_strictest(const struct school_policy *a, const struct school_p
         out->quiet.senders = a->quiet.senders | b->quiet.senders;
         out->quiet.push = a->quiet.push && b->quiet.push;
     }
+    out->quiet.urgent = a->quiet.urgent & b->quiet.urgent;
 }
 
 static int64_t bytes_strictest(int64_t a, int64_t b)

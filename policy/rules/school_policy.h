@@ -82,6 +82,7 @@ struct school_policy {
         int utc_offset_minutes;
         bool push;        /* true: push all the same */
         unsigned senders; /* enum school_role: whom it binds when they write to the other side */
+        unsigned urgent;  /* F6: enum school_role, who may break it with a reason */
     } quiet;
     unsigned restricted_may;   /* D7 */
     int consent_age;           /* D7: 14 */

@@ -494,3 +494,26 @@ test("F5, E8: a report in an association goes to the offices of both schools, an
     assert.equal((await found(w.office, mark)).length, 1);
     assert.deepEqual(await found(there, mark, ELSEWHERE), []);
 });
+
+test("F6: what is urgent breaks quiet hours: by whom the school lets, with a reason, marked, counted and in the log", async () => {
+    const announcements = await w.room("announcements");
+    const urgent = (reason) => ({ ...text("Школа закрыта: авария"), "org.parta.urgent": reason });
+    const why = { reason: "Авария на теплотрассе" };
+    await w.withPolicy(allDay("refuse"), async () => {
+        await refused(w.say(head, announcements, "без пометки"), "F3");
+        for (const bad of [{}, { reason: "" }, { reason: "!!!!!!!!!!!!" }, { reason: "аааааааааааа" }, "срочно", { reason: 1 }])
+            await refused(head.sendMessage(announcements, urgent(bad)), "F6");
+        await refused(teacher.sendMessage(classRoom, urgent(why)), "F6");
+        await refused(head.sendEvent(announcements, "m.reaction", urgent(why))); // only messages can be
+        const { event_id } = await head.sendMessage(announcements, urgent(why));
+        const { chunk } = await parent.createMessagesRequest(announcements, null, 20, "b");
+        assert.deepEqual(chunk.find((e) => e.event_id === event_id).content["org.parta.urgent"], why);
+        const log = (await w.do(w.office, "GET", `/audit?school=${HERE}&act=message.urgent`)).items;
+        assert.deepEqual([log.length, log[0].entry.reason, log[0].entry.actor], [1, why.reason, head.getUserId()]);
+        for (let n = 1; n < 5; ++n) await head.sendMessage(announcements, urgent(why));
+        await refused(head.sendMessage(announcements, urgent(why)), "F6");
+    });
+    await w.withPolicy(allDay("delay", { urgent: ["class_teacher"] }), async () => {
+        assert.doesNotMatch((await teacher.sendMessage(classRoom, urgent(why))).event_id, /^\$held/);
+    });
+});

@@ -34,6 +34,7 @@ static const struct {
     {"rooms", "rooms"},
     {"events", "how fast, by rate_limits.messages: what is said is the school's to keep"},
     {"memberships", "invites"},
+    {"urgent_messages", "so many a day (F6)"},
     {"transactions", "PRUNE_TRANSACTIONS_MS at the rate of messages"},
     {"aliases", "aliases"},
     {"receipts", "RECEIPT_THREADS_MAX in a room, then the oldest goes; two without a thread, two of the main one"},

@@ -256,8 +256,8 @@ static void tokens_from_before_go_on(void **state)
  * positions of events, or of what is no row of the stream. */
 static void every_position_of_the_stream_counts(void **state)
 {
-    static const char *const OTHERS[] = {"memberships",  "room_state", "relations",
-                                         "transactions", "consumers",  "erasures"};
+    static const char *const OTHERS[] = {"memberships", "room_state", "relations",      "transactions",
+                                         "consumers",   "erasures",   "urgent_messages"};
     static const char *const COUNTED[] = {"events", "account_data", "receipts", "profile_fields"};
     static const struct statement TEXTS[] = {{"SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
                                               "WHERE m.type = 'table' AND c.name = 'pos'"}};

@@ -415,6 +415,12 @@ static const struct row_case {
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true, OFFICE(.override_ = true))},
     {"I4", "roster_kept", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true)),
      FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true, .override_ = true))},
+    {"F6", "may_not_urge", FACTS(SEND, ROOM(CLASS), BY(ROLE_TEACHER), MESSAGE, .urgent = {true, true}),
+     FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .quiet = true, .urgent = {true, true, 4}), &QUIET[QUIET_REFUSE]},
+    {"F6", "reason_needed", FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .urgent = {true, false}),
+     FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE)},
+    {"F6", "too_often", FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .urgent = {true, true, 5}),
+     FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .quiet = true, .urgent = {true, true, 4}), &QUIET[QUIET_DELAY]},
     {"F3", "quiet_hours", FACTS(SEND, ROOM(CLASS), BY(ROLE_TEACHER), MESSAGE, .quiet = true),
      FACTS(SEND, ROOM(CLASS), BY(ROLE_PUPIL), MESSAGE, .quiet = true), &QUIET[QUIET_REFUSE]},
     {"F3", "quiet_hours",
@@ -478,7 +484,7 @@ static void test_every_row_is_tested(void **state)
 static void test_row_words(void **state)
 {
     static const int LAST[] = {
-        ['A'] = 6, ['B'] = 3, ['C'] = 5, ['D'] = 9, ['E'] = 9, ['F'] = 5, ['G'] = 4, ['H'] = 2, ['I'] = 4, ['J'] = 4};
+        ['A'] = 6, ['B'] = 3, ['C'] = 5, ['D'] = 9, ['E'] = 9, ['F'] = 6, ['G'] = 4, ['H'] = 2, ['I'] = 4, ['J'] = 4};
     for (int i = 0; i < rules_count(); ++i) {
         struct verdict row = rules_row(i);
         assert_int_equal(strlen(row.rule), 2);

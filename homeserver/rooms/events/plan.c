@@ -12,6 +12,7 @@
 #include "homeserver/store/matrix/relations.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/rules/event_types.h"
 #include "homeserver/store/school/roster_rooms.h"
 
 #define MEMBER "m.room.member"
@@ -205,12 +206,12 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
 /* --- What a client may say --- */
 
 /* Keys and types org.parta.… are the server's own word on a room: who reads them must not ask who wrote them. */
-static bool takes_reserved(const json_t *content)
+static bool takes_reserved(const json_t *content, bool urgent)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)content, key, value)
-        if (id_is_reserved(key))
+        if (id_is_reserved(key) && !(urgent && strcmp(key, URGENT_KEY) == 0))
             return true;
     return false;
 }
@@ -242,8 +243,10 @@ static bool may_be_said(const struct plan *plan, const struct draft *d, const ch
     bool service = strncmp(sender_id, SERVICE_ID_START, sizeof SERVICE_ID_START - 1) == 0;
     if (service)
         return true;
-    if (id_is_reserved(d->type) || takes_reserved(d->content) ||
-        takes_reserved(json_get_object(d->content, "m.new_content")))
+    /* F6: whom the school does not let, the gate refuses. */
+    bool urgent = rooms_settings(plan->room->rooms)->school_mode && event_is_urgent(d->type, d->content);
+    if (id_is_reserved(d->type) || takes_reserved(d->content, urgent) ||
+        takes_reserved(json_get_object(d->content, "m.new_content"), false))
         return error_set(e, ERROR_FORBIDDEN, "Keys and types that begin with org.parta. are the server's own.");
     if (d->state_key == NULL)
         return true;

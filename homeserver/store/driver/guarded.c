@@ -271,6 +271,7 @@ const struct guarded_table GUARDED_TABLES[] = {
     FREE("held_messages", "what people write"),
     FREE("audit", "the log"),
     FREE("idempotency", "what requests were answered"),
+    FREE("urgent_messages", "how many there were: an entry says who and why"),
     FREE("consumers", "how far they have come"),
 };
 /* clang-format on */

@@ -434,6 +434,11 @@ static const char *const MIGRATIONS[] = {
     " scope TEXT NOT NULL, name BLOB NOT NULL, hour INTEGER NOT NULL, sends INTEGER NOT NULL,"
     " PRIMARY KEY (scope, name, hour)) STRICT;"
     "CREATE INDEX code_counts_hour ON code_counts (hour);",
+
+    /* 16: messages that broke quiet hours (F6) */
+    "CREATE TABLE urgent_messages ("
+    " pos INTEGER PRIMARY KEY, sender INTEGER NOT NULL REFERENCES users, sent_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX urgent_messages_sender ON urgent_messages (sender, sent_ms);",
 };
 
 int schema_version(void)
