@@ -12,11 +12,13 @@ static bool is_on(struct request *r)
     return r->server->contacts != NULL || refuse(r, ERROR_NO_VALID_SESSION, NULL);
 }
 
+/* The submit_url of requestToken: clients say the sid in the body, too (Client-Server API, "submitToken"). */
 static bool post_code(struct request *r)
 {
-    const char *secret, *code;
-    return is_on(r) && body_string(r, "client_secret", &secret) && body_string(r, "token", &code) &&
-           request_strict(r) && contacts_submit_code(r->server->contacts, r->params[0], secret, code, &r->error) &&
+    const char *secret, *code, *sid;
+    return is_on(r) && body_string_or(r, "sid", r->params[0], &sid) && body_string(r, "client_secret", &secret) &&
+           body_string(r, "token", &code) && request_strict(r) &&
+           contacts_submit_code(r->server->contacts, sid, secret, code, &r->error) &&
            reply_json(r, json_pack("{s:b}", "success", 1));
 }
 

@@ -796,8 +796,6 @@ static const struct rule RULES[] = {
     {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_ROLES), gives_more_than_token},
     {RULE_D1_NOT_YOUR_LINK, IN(ACT_GUARDIAN_LINK), not_own_link},
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
-    {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
-    {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
     {RULE_D2_ASK_THE_SCHOOL, IN(ACT_BECOME_GUARDIAN), is_kept_from},
     {RULE_D4_OWN_CONTACT, IN(ACT_BECOME_GUARDIAN), by_childs_contact},
     {RULE_D5_TWO_GUARDIANS, IN(ACT_BECOME_GUARDIAN), third_guardian},
@@ -817,6 +815,9 @@ static const struct rule RULES[] = {
     {RULE_A1_OF_ANOTHER_SCHOOL, RECORDS, target_only_elsewhere},
     {RULE_J4_SOMEBODY_ELSE, OFFICE_ACTS, is_kept_from},
     {RULE_J4_OWN_FAMILY, IN(ACT_CUSTODY), is_own_family},
+    /* What they say of the person comes behind what says who may ask. */
+    {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
+    {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
     {RULE_J4_OWN_ACCOUNT, IN(ACT_STANDING), decides_for_oneself},
     {RULE_J4_SELF, RECORDS | IN(ACT_ROOMS_WRITE), decides_for_oneself, .overridable = true},
     {RULE_I4_ROSTER_KEPT, RECORDS | IN(ACT_LEAVE_SCHOOL) | IN(ACT_ERASE), roster_keeps, .overridable = true},

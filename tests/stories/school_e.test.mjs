@@ -71,7 +71,9 @@ test("E2: rooms follow each change of the records at once: enrolled, moved, give
     await w.do(w.office, "DELETE", `/classes/${CLASS}/enrollments/${q(user_id)}/pupil`);
     assert.ok(!(await w.joined(classRoom)).includes(user_id));
     assert.deepEqual(await w.joined(await w.room("class", other.class)), [user_id]);
-    await w.do(w.office, "POST", `/people/${q(user_id)}/roles`, { school: HERE, role: "staff" });
+    const staff = [w.office, "POST", `/people/${q(user_id)}/roles`, { school: HERE, role: "staff" }];
+    await w.no(403, "B3", ...staff);
+    await w.do(...staff, w.because("Помогает в кружке, договор есть"));
     assert.ok((await w.joined(await w.room("staff"))).includes(user_id));
     await w.do(w.office, "DELETE", `/people/${q(user_id)}/roles/${HERE}/staff`);
     assert.ok(!(await w.joined(await w.room("staff"))).includes(user_id));
