@@ -273,11 +273,8 @@ static void row_changes(void *arg, sqlite3 *raw, int op, const char *database, c
         if (op != SQLITE_DELETE && sqlite3_preupdate_new(raw, watch->at[i], &value) == SQLITE_OK)
             after[i] = value_of(value);
     }
-    row_changes_add(&db->changes, guarded,
-                    op == SQLITE_INSERT   ? ROW_ADDED
-                    : op == SQLITE_DELETE ? ROW_REMOVED
-                                          : ROW_CHANGED,
-                    before, after);
+    char sign = (char)(op == SQLITE_INSERT ? ROW_ADDED : op == SQLITE_DELETE ? ROW_REMOVED : ROW_CHANGED);
+    row_changes_add(&db->changes, guarded, sign, before, after);
 }
 
 static bool find_columns(struct db *db, const struct guarded_table *table, struct watch *watch)
