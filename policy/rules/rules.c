@@ -118,15 +118,22 @@ static bool target_not_confirmed(const struct rule_facts *f)
 
 /* --- A1, A2 --- */
 
+/* Somebody was in a room that people of no school made before they came to a school, and is called otherwise now:
+ * nobody enters. */
+static bool is_renamed_there(const struct rule_facts *f)
+{
+    return f->act == ACT_JOIN && f->actor.service && f->target.joined && !f->room.has_school;
+}
+
 /* Somebody of a school, and a room that people of none made. */
 static bool school_meets_none(const struct rule_facts *f)
 {
-    return !f->room.has_school && !f->target.service && !f->target.member;
+    return !f->room.has_school && !f->target.service && !f->target.member && !is_renamed_there(f);
 }
 
 static bool target_outside(const struct rule_facts *f)
 {
-    return !f->target.service && !f->target.member;
+    return !f->target.service && !f->target.member && !is_renamed_there(f);
 }
 
 static bool actor_outside(const struct rule_facts *f)

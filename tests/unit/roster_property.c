@@ -1171,7 +1171,7 @@ static const char *seed_given(void)
 
 static void test_fixed_seeds(void **state)
 {
-    static const uint64_t SEEDS[] = {1, 2, 3};
+    static const uint64_t SEEDS[] = {1, 2, 3, 1795918247237 /* somebody of a school, in a room of none */};
     if (seed_given() != NULL)
         return run_seed(strtoull(seed_given(), NULL, 10), STEPS_A_SEED);
     for (size_t i = 0; i < sizeof SEEDS / sizeof *SEEDS; ++i) {
@@ -1199,6 +1199,7 @@ static void g5_there_and_back(void **state)
         return run_there_and_back(strtoull(seed_given(), NULL, 10));
     for (uint64_t seed = 1; seed <= 3; ++seed)
         run_there_and_back(seed);
+    run_there_and_back(1795918184976); /* as above */
     for (uint64_t seed = (uint64_t)clock_wall_ms(); clock_wall_ms() < until; ++seed) {
         print_message("# seed %llu\n", (unsigned long long)seed);
         run_there_and_back(seed);
