@@ -7,6 +7,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/school/viewer.h"
 #include "policy/records/office_act.h"
 
@@ -24,7 +25,7 @@ bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
     school_person_facts(c->tx->db, room, owner, &who);
     if (who.account != ACCOUNT_ACTIVE)
         return error_set(c->e, ERROR_CONFLICT, "Whoever is suspended or locked answers for nobody.");
-    if (!school_room_set(c->tx->db, room, of.kind, owner))
+    if (!school_room_set(c->tx->db, room, of.kind, owner) || !taken_owners_forget(c->tx->db, room))
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     char *room_id = rooms_id_of(c->tx->db, room);
     json_t *about = json_pack("{s:s, s:s}", "room", room_id, "user", office_act_user_id(c, owner));

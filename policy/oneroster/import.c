@@ -276,6 +276,106 @@ static void write_lines(const struct importing *in, struct text *out)
     free(lines);
 }
 
+/* --- What the version of a list stands for: all that the roster says, also what no line shows --- */
+
+struct sum {
+    crypto_generichash_state state;
+    uint64_t of_all; /* the order in which rows lie makes no difference */
+};
+
+static void sum_begin(struct sum *s, char kind)
+{
+    crypto_generichash_init(&s->state, NULL, 0, crypto_generichash_BYTES_MIN);
+    crypto_generichash_update(&s->state, (const unsigned char *)&kind, 1);
+}
+
+static void sum_text(struct sum *s, const char *text)
+{
+    crypto_generichash_update(&s->state, (const unsigned char *)text, strlen(text) + 1);
+}
+
+static void sum_int(struct sum *s, int64_t n)
+{
+    crypto_generichash_update(&s->state, (const unsigned char *)&n, sizeof n);
+}
+
+static void sum_end(struct sum *s)
+{
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    uint64_t n;
+    crypto_generichash_final(&s->state, hash, sizeof hash);
+    memcpy(&n, hash, sizeof n);
+    s->of_all += n;
+}
+
+static void sum_facts(struct sum *s, const struct roster *r)
+{
+    for (size_t i = 0; i < r->n_roles; ++i, sum_end(s)) {
+        const struct roster_role *row = &r->roles[i];
+        sum_begin(s, 'r');
+        sum_text(s, r->people[row->person].id);
+        sum_text(s, r->schools[row->school].id);
+        sum_int(s, row->role);
+        sum_int(s, row->begin);
+        sum_int(s, row->end);
+    }
+    for (size_t i = 0; i < r->n_enrollments; ++i, sum_end(s)) {
+        const struct roster_enrollment *row = &r->enrollments[i];
+        sum_begin(s, 'e');
+        sum_text(s, r->people[row->person].id);
+        sum_text(s, r->classes[row->class].id);
+        sum_int(s, row->role);
+        sum_int(s, row->begin);
+        sum_int(s, row->end);
+    }
+    for (size_t i = 0; i < r->n_guardianships; ++i, sum_end(s)) {
+        sum_begin(s, 'g');
+        sum_text(s, r->people[r->guardianships[i].child].id);
+        sum_text(s, r->people[r->guardianships[i].guardian].id);
+    }
+}
+
+static uint64_t sum_of(const struct roster *r)
+{
+    struct sum s = {0};
+    for (size_t i = 0; i < r->n_schools; ++i, sum_end(&s)) {
+        sum_begin(&s, 's');
+        sum_text(&s, r->schools[i].id);
+        sum_text(&s, r->schools[i].name);
+    }
+    for (size_t i = 0; i < r->n_classes; ++i, sum_end(&s)) {
+        const struct roster_class *row = &r->classes[i];
+        sum_begin(&s, 'c');
+        sum_text(&s, row->id);
+        sum_text(&s, row->title);
+        sum_text(&s, row->grade);
+        sum_text(&s, r->schools[row->school].id);
+        sum_int(&s, row->homeroom);
+    }
+    for (size_t i = 0; i < r->n_people; ++i, sum_end(&s)) {
+        const struct roster_person *row = &r->people[i];
+        sum_begin(&s, 'p');
+        sum_text(&s, row->id);
+        sum_text(&s, row->given);
+        sum_text(&s, row->family);
+        sum_text(&s, row->middle);
+        sum_int(&s, row->birth);
+        sum_int(&s, row->enabled);
+    }
+    sum_facts(&s, r);
+    return s.of_all;
+}
+
+static int64_t version_of(const struct importing *in, const struct text *lines)
+{
+    struct text said = TEXT_INIT;
+    text_add(&said, lines->data, lines->len);
+    text_add_int(&said, (int64_t)sum_of(in->roster));
+    int64_t version = loss_version(said.data, said.len);
+    text_finish(&said);
+    return version;
+}
+
 /* Once the roles that follow are known: who is in a school is known by then. */
 static bool judge_loss(struct importing *in)
 {
@@ -289,7 +389,7 @@ static bool judge_loss(struct importing *in)
     out->schools = loss_json(&in->loss, in->tx->db);
     out->changes = *in->changes;
     write_lines(in, &out->lines);
-    out->version = loss_version(out->lines.data, out->lines.len);
+    out->version = version_of(in, &out->lines);
     bool taken = how->dry_run || how->confirmed == out->version;
     if (out == &own)
         import_loss_finish(out);

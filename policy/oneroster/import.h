@@ -38,7 +38,7 @@ struct writer;
 
 /* What an import takes away, when it is beyond the limits. */
 struct import_loss {
-    int64_t version; /* of the list: 0: it is within the limits, and the rest is empty */
+    int64_t version; /* of the list and all that the roster says; 0: it is within the limits, and the rest is empty */
     json_t *schools; /* loss_json */
     struct text lines;
     struct roster_changes changes; /* of the records, and what follows from them so far */

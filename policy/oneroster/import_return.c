@@ -13,6 +13,7 @@
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/school/taken.h"
 #include "policy/oneroster/import_private.h"
+#include "policy/records/returning.h"
 
 #define GUARDIANS_MAX 2 /* D5 */
 
@@ -38,6 +39,7 @@ static bool return_person(struct importing *in, const struct taken_record_row *k
         in->changes->n[row.ended ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED] += 1;
         changelog_record(&in->changelog, "person", row.ended ? '+' : '=', NULL, CHANGELOG_PERSON, kept->a,
                          CHANGELOG_SCHOOL, 0);
+        bool switched = !row.ended && row.enabled != kept->enabled; /* by the roster that claimed them */
         row.given = kept->names[0];
         row.family = kept->names[1];
         row.middle = kept->names[2];
@@ -45,7 +47,7 @@ static bool return_person(struct importing *in, const struct taken_record_row *k
         row.enabled = kept->enabled;
         row.ended = false;
         row.source = kept->source;
-        good = people_put(in->tx->db, &row);
+        good = people_put(in->tx->db, &row) && (!switched || returning_set_enabled(in->tx, kept->a, kept->enabled));
         *done = true;
     }
     person_row_finish(&row);

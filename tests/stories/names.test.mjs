@@ -117,6 +117,25 @@ test("F1: joining, leaving and what a client adds to it are no letters", async (
     assert.equal((await teacher.getStateEvent(room_id, "m.room.member", pupil.getUserId())).reason, "с удовольствием");
 });
 
+test("F1, F2: no member of a member event carries words, whoever sends it, nor a reason from outside", async () => {
+    const { room_id } = await teacher.createRoom({ name: "Кружок", preset: "private_chat" });
+    await teacher.sendStateEvent(room_id, "m.room.join_rules", { join_rule: "knock" }, "");
+    const own = `${V3}/rooms/${q(room_id)}/state/m.room.member/${q(pupil.getUserId())}`;
+    await matrix(pupil, "POST", `${V3}/knock/${q(room_id)}`, { reason: "СЛОВА снаружи" });
+    await matrix(teacher, "POST", `${V3}/rooms/${q(room_id)}/invite`, { user_id: pupil.getUserId(), reason: "СЛОВА тому, кого нет" });
+    await matrix(pupil, "POST", `${V3}/join/${q(room_id)}`, { is_direct: "СЛОВА" });
+    const CONTENTS = ["СЛОВА", { "СЛОВА": 1 }, ["СЛОВА"]];
+    for (const words of CONTENTS) {
+        await matrix(pupil, "PUT", own, { membership: "leave", is_direct: words, third_party_invite: words, СЛОВА: words });
+        await matrix(teacher, "POST", `${V3}/rooms/${q(room_id)}/invite`, { user_id: pupil.getUserId() });
+        await matrix(pupil, "PUT", own, { membership: "join", is_direct: words, reason: [words], displayname: words, avatar_url: words });
+    }
+    const got = await matrix(teacher, "GET", `${V3}/rooms/${q(room_id)}/messages?dir=b&limit=100`);
+    assert.equal(got.status, 200);
+    assert.ok(JSON.stringify(got.body ?? got.json).includes("m.room.member"));
+    assert.ok(!JSON.stringify(got.body ?? got.json).includes("СЛОВА"), JSON.stringify(got.body ?? got.json));
+});
+
 test("what begins with org.parta. is the server's own word, and taken from no client", async () => {
     const { room_id } = await teacher.createRoom({ name: "Клуб" });
     const room = `${V3}/rooms/${q(room_id)}`;

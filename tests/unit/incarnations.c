@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,13 +122,32 @@ static enum token says(struct runs *r, const char *token)
     return said;
 }
 
-/* cp, of a database that nobody writes. */
+static int open_in(const struct runs *r, const char *name, int flags)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", r->folder, name);
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* As cp does, of a database that nobody writes. */
 static void copy_by_hand(struct runs *r, const char *from, const char *to)
 {
-    char command[256];
+    static const char *const SUFFIXES[] = {"", "-wal", "-shm"};
+    struct stat is;
     stop(r);
-    snprintf(command, sizeof command, "cd %s && rm -f %s %s-wal %s-shm && cp %s %s", r->folder, to, to, to, from, to);
-    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; ++i) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s%s", r->folder, to, SUFFIXES[i]);
+        unlink(path);
+    }
+    int in = open_in(r, from, O_RDONLY), out = open_in(r, to, O_WRONLY | O_CREAT | O_EXCL);
+    assert_int_equal(fstat(in, &is), 0);
+    for (off_t at = 0; at < is.st_size;)
+        assert_true(sendfile(out, in, &at, (size_t)(is.st_size - at)) > 0);
+    close(in);
+    close(out);
 }
 
 static void tokens_are_one_form(void **state)

@@ -35,6 +35,7 @@ struct roster_plan {
     int without[SCHOOLS]; /* the first so many are not in it */
     int renamed[SCHOOLS]; /* the next so many have another name */
     int disabled[SCHOOLS];
+    const char *name;     /* the other name; NULL: "Другая" */
     int year;             /* in which its school year ends; 0: 2027 */
     const char *modified; /* dateLastModified of the year; NULL: none */
     const char *grades;   /* of all classes; NULL: "5" */
@@ -47,7 +48,9 @@ static void add_pupil(const struct roster_plan *plan, int s, int i, struct text 
     if (i < plan->without[s])
         return;
     text_addf(users, "p%d-%d,%s,u%d-%d,Имя,%s,,\n", s, i, disabled ? "false" : "true", s, i,
-              renamed ? "Другая" : "Семья");
+              renamed && plan->name != NULL ? plan->name
+              : renamed                     ? "Другая"
+                                            : "Семья");
     text_addf(roles, "r%d-%d,p%d-%d,primary,student,,,s%d\n", s, i, s, i, s);
     text_addf(enrollments, "e%d-%d,c%d-%d,s%d,p%d-%d,student,,,\n", s, i, s, i / CLASS_SIZE, s, s, i);
 }
@@ -268,6 +271,34 @@ static void g5_header_lines_alone_are_held_until_confirmed(void **state)
     assert_int_equal(n_held(&f), 0);
     assert_int_equal(t.out.changes.n[ROSTER_ACCOUNTS_CLOSED], 39);
     source_outcome_finish(&t.out);
+    fixture_stop(&f);
+}
+
+/* A list shows who is changed, not to what: a corrected roster with the same list is another to be confirmed. */
+static void g5_what_no_line_shows_makes_another_version(void **state)
+{
+    struct fixture f;
+    struct roster_plan plan = {.pupils = {30, 10}}, wrong = {.pupils = {30, 10}, .without = {20, 0}, .renamed = {2, 0}};
+    struct roster_plan right = wrong;
+    right.name = "Верная";
+    fixture_start_school(&f);
+    import_well(&f, &plan);
+    struct tried a = try_plan(&f, &wrong, NULL), b = try_plan(&f, &right, NULL);
+    assert_int_equal(b.e.code, ERROR_HELD);
+    assert_string_equal(a.out.loss.lines.data, b.out.loss.lines.data);
+    assert_int_not_equal(a.out.loss.version, b.out.loss.version);
+    assert_int_equal(audited(&f, "roster.hold"), 2);
+    struct tried t = confirm(&f, b.out.held, a.out.loss.version);
+    assert_int_equal(t.e.code, ERROR_PRECONDITION);
+    source_outcome_finish(&t.out);
+    t = confirm(&f, b.out.held, b.out.loss.version);
+    assert_true(t.done);
+    source_outcome_finish(&t.out);
+    t = try_plan(&f, &right, NULL);
+    assert_true(t.done && !roster_changes_any(&t.out.changes)); /* the right one is what is here now */
+    source_outcome_finish(&t.out);
+    source_outcome_finish(&a.out);
+    source_outcome_finish(&b.out);
     fixture_stop(&f);
 }
 
@@ -504,6 +535,7 @@ int main(void)
         cmocka_unit_test(g5_the_limits_are_of_each_school),
         cmocka_unit_test(g5_classes_count_alone),
         cmocka_unit_test(g5_header_lines_alone_are_held_until_confirmed),
+        cmocka_unit_test(g5_what_no_line_shows_makes_another_version),
         cmocka_unit_test(g5_another_list_is_seen_first),
         cmocka_unit_test(g5_who_may_not_import_neither_confirms_nor_drops),
         cmocka_unit_test(g5_a_dry_run_tells_the_version),

@@ -115,19 +115,31 @@ static const struct {
     [ACT_UNBAN] = {.to = MEMBERSHIP_LEAVE, .from = 1 << MEMBERSHIP_BAN, .refusal = "That person is not banned."},
 };
 
-/* What a client adds to a membership: in a school only what the specification knows and nothing else shows. */
+/* What a client adds to a membership: in a school only what the specification knows, of the type that it has there: a
+ * member event is no letter box (F1). */
 static json_t *extra_content(struct room *room, const struct membership_act *act)
 {
-    static const char *const KNOWN[] = {"reason", "is_direct"};
     if (!rooms_settings(room->rooms)->school_mode)
         return act->extra != NULL ? json_copy((json_t *)act->extra) : json_object();
-    json_t *content = json_object();
-    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; ++i) {
-        json_t *value = json_object_get(act->extra, KNOWN[i]);
-        if (value != NULL)
-            json_object_set(content, KNOWN[i], value);
-    }
+    json_t *content = json_object(), *reason = json_object_get(act->extra, "reason");
+    if (json_is_string(reason))
+        json_object_set(content, "reason", reason);
+    if (act->act == ACT_INVITE && json_is_true(json_object_get(act->extra, "is_direct")))
+        json_object_set_new(content, "is_direct", json_true());
     return content;
+}
+
+/* F1: a reason is a message to everybody in the room. Who may not write there now, is not in it and does not come in,
+ * or speaks to somebody who is not, goes without one. */
+static bool may_give_reason(struct room *room, struct tx *tx, const struct membership_act *act)
+{
+    struct gate_answer answer = {0};
+    struct error ignored;
+    const struct gate_question q = {
+        .act = ACT_SEND, .room = room->no, .actor = act->actor, .type = "m.room.message", .now_ms = tx->now_ms};
+    bool heard = !rooms_settings(room->rooms)->school_mode || act->act == ACT_JOIN ||
+                 (act->act != ACT_INVITE && memberships_of(tx->db, room->no, act->actor) == MEMBERSHIP_JOIN);
+    return heard && gate_event(room->rooms, tx->db, &q, &answer, &ignored) && answer.due_ms == 0;
 }
 
 /* A school's people are called in rooms as in their profile, whatever their client says (school.md B3). */
@@ -145,12 +157,7 @@ static json_t *member_content(struct room *room, struct tx *tx, const struct mem
     json_object_del(content, "join_authorised_via_users_server"); /* only the server says so */
     if (act->reason != NULL)
         json_object_set_new(content, "reason", json_string(act->reason));
-    /* F1: a reason is a message to everybody in the room. Who may not write there now joins or goes without one. */
-    struct gate_answer answer = {0};
-    const struct gate_question q = {
-        .act = ACT_SEND, .room = room->no, .actor = act->actor, .type = "m.room.message", .now_ms = tx->now_ms};
-    if (json_object_get(content, "reason") != NULL &&
-        (!gate_event(room->rooms, tx->db, &q, &answer, &(struct error){0}) || answer.due_ms != 0))
+    if (json_object_get(content, "reason") != NULL && !may_give_reason(room, tx, act))
         json_object_del(content, "reason");
     if (act->is_direct)
         json_object_set_new(content, "is_direct", json_true());

@@ -24,6 +24,7 @@ enum {
     OWNER,
     OWNER_PUT,
     OWNER_DELETE,
+    OWNERS_FORGET,
     STATE,
     STATE_PUT,
     STATE_DELETE,
@@ -60,6 +61,7 @@ static const struct statement TEXTS[N] = {
     [OWNER] = "SELECT t.owner FROM taken_owners t JOIN memberships m ON m.user_no = t.owner AND m.room_no = t.room_no"
               " WHERE t.room_no = $1 AND m.membership = 'join' ORDER BY t.turn LIMIT 1",
     [OWNER_PUT] = "INSERT INTO taken_owners (room_no, owner, taken_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    [OWNERS_FORGET] = "DELETE FROM taken_owners WHERE room_no = $1",
     [OWNER_DELETE] = "DELETE FROM taken_owners WHERE room_no = $1 AND turn >= (SELECT o.turn FROM taken_owners o"
                      " WHERE o.room_no = $1 AND o.owner = $2)",
     [STATE] = "SELECT state FROM taken_states WHERE user_no = $1",
@@ -142,6 +144,11 @@ bool taken_owner_put(struct tx *tx, room_no room, user_no owner)
 user_no taken_owner(struct db *db, room_no room)
 {
     return db_int(db, &TAKEN, OWNER, 0, "i", room);
+}
+
+bool taken_owners_forget(struct db *db, room_no room)
+{
+    return db_run(db, &TAKEN, OWNERS_FORGET, "i", room);
 }
 
 bool taken_owner_delete(struct db *db, room_no room, user_no owner)

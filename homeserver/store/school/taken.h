@@ -35,6 +35,7 @@ bool taken_members_has(struct db *db, room_no room, user_no user); /* whether th
 bool taken_owner_put(struct tx *tx, room_no room, user_no owner);
 user_no taken_owner(struct db *db, room_no room);
 bool taken_owner_delete(struct db *db, room_no room, user_no owner);
+bool taken_owners_forget(struct db *db, room_no room); /* somebody has decided who answers for it */
 
 /* The state of an account that was closed, or that a roster switched off: suspended, or locked by the office. */
 bool taken_state_put(struct tx *tx, user_no user, enum account_state state);
