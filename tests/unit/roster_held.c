@@ -441,7 +441,7 @@ static void g5_a_pull_is_held_once_and_goes_on(void **state)
     import_well(&f, &plan);
     for (int turn = 0, dropped = 20; turn < 3; dropped = ++turn < 2 ? 20 : 2) {
         struct roster_snapshot_row base;
-        struct source_outcome out;
+        struct source_outcome out = {0};
         struct text problem = TEXT_INIT;
         struct roster_delta *changes = roster_delta_create();
         struct source_import import = import_of(&f);
