@@ -142,7 +142,7 @@ static void test_mirror(void **state)
 static void test_mirror_keeps_no_contacts(void **state)
 {
     struct roster_problem problem;
-    struct packed base;
+    struct packed base = {0};
     char *says = import_on(WHOLE_1_1, WHOLE_1_1_COUNT, NULL, &base);
     struct snapshot *snapshot = snapshot_open(base.bytes, base.len, &problem);
     for (int i = 0; i < TABLE__COUNT; ++i) {
