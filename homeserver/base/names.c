@@ -92,9 +92,8 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
         bool in_place = (lines && (c == '\n' || c == '\r' || c == '\t')) ||
                         ((c == SELECTOR || c == JOINER) && is_in(ALL(PICTOGRAMS), before));
         if (is_in(ALL(UNSEEN), c) && !in_place)
-            return "written with a character that nobody sees: a control character, a zero-width one or one that turns "
-                   "the "
-                   "direction";
+            return "written with a character that nobody sees: a control character, a zero-width one or one that "
+                   "turns the direction";
         if (marks > MARKS_MAX || (mark && (before == 0 || is_in(ALL(SPACES), before))))
             return "written with combining marks without a letter";
         before = c;

@@ -216,7 +216,7 @@ static bool confirm_held(struct request *r)
     struct source_outcome out;
     struct text problem = TEXT_INIT;
     int64_t version;
-    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !find_held(r, &actor, &row))
+    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !request_strict(r) || !find_held(r, &actor, &row))
         return false;
     struct source_import import = prepare(r, &actor);
     bool done = source_import_held(&import, &row, version, &out, &problem, &r->error);
@@ -230,7 +230,7 @@ static bool delete_held(struct request *r)
     struct actor actor;
     struct held_import_row row;
     int64_t version;
-    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !find_held(r, &actor, &row))
+    if (!api_caller(r, &actor) || !api_if_match(r, &version) || !request_strict(r) || !find_held(r, &actor, &row))
         return false;
     struct source_import import = prepare(r, &actor);
     bool done = (version == row.version || refuse(r, ERROR_PRECONDITION, NULL)) &&

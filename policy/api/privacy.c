@@ -38,7 +38,7 @@ static bool reply_export(struct request *r, const struct actor *actor, user_no u
     struct export_wanted wanted = {actor, user, user_id, settings->school_mode};
     struct exported exported = {actor, user_id, settings->key};
     struct text zip = TEXT_INIT;
-    bool done = export_person(r->db, &wanted, &zip, &r->error) &&
+    bool done = request_strict(r) && export_person(r->db, &wanted, &zip, &r->error) &&
                 writer_run(r->server->writer, note_job, &exported, &r->error) && reply_text(r, &zip) &&
                 reply_header(r, "content-disposition", "attachment; filename=\"parta.zip\"");
     if (done)

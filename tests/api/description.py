@@ -133,6 +133,11 @@ def check_tables(tap, description):
              re.findall(r"(?:refuse|error_set)\([^,;]*, ERROR_(?:INVALID_PARAM|MISSING_PARAM|BAD_JSON)[^;]*", file.read_text())
              if "The roster is refused." not in refusal]  # which says what and where in org.parta.problem
     tap.ok(not wrong, "whatever refuses a parameter names it", *wrong)
+    effects = r"\b(?:writer_run|source_import_\w+|source_drop_\w+|signup_by_link|signup_abandon|contacts_submit_code)\("
+    wrong = [f"{file.name}: {body.split('(')[0].split()[-1]}" for file in sorted(ROOT.glob("policy/api/*.c"))
+             for body in re.findall(r"^(?:static )?\w+ \**\w+\([^;{]*\)\n\{.*?^\}", file.read_text(), re.M | re.S)
+             if (effect := re.search(effects, body)) and "request_strict(" not in body[:effect.start()]]
+    tap.ok(not wrong, "whatever acts has looked for unknown names before", *wrong)
     wrong = [f"{method} {path}" for (method, path), flags in served.items() if "ROUTE_STRICT" not in flags]
     tap.ok(not wrong, "every route tells of names that it does not know", *wrong)
 
