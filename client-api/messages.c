@@ -5,6 +5,7 @@
 #include "client-api/routes.h"
 #include "homeserver/http/request.h"
 #include "homeserver/rooms/read/timeline.h"
+#include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/rooms/read/filter.h"
 
@@ -28,7 +29,7 @@ static bool read_wanted(struct request *r, const struct room_access *reading, co
     if (!room_access_direction(r, NULL, &wanted->backwards) ||
         !room_access_token(r, "from", wanted->backwards ? reading->now : 0, from) ||
         !room_access_token(r, "to", wanted->backwards ? 0 : INT64_MAX, &to) ||
-        !query_int(r, "limit", filter->limit != 0 ? filter->limit : 10, 0, MESSAGES_MAX, &limit))
+        !query_int(r, "limit", filter->limit != 0 ? filter->limit : 10, 1, MESSAGES_MAX, &limit))
         return false;
     wanted->limit = (size_t)limit;
     wanted->after = wanted->backwards ? to : *from;
@@ -48,7 +49,9 @@ static bool messages_page(struct request *r, struct room_access *reading, const 
     text_adds(&out, "{\"chunk\":");
     timeline_render(&out, &reading->render, &timeline);
     add_token(r, &out, ",\"start\":\"", from);
-    if (timeline.more)
+    /* The live end is none: the last page has a token to go on from once there is more. An empty one has its start. */
+    bool live = timeline.n != 0 && visibility_state_pos(reading->visibility) == INT64_MAX;
+    if (timeline.more || (!wanted.backwards && live))
         add_token(r, &out, ",\"end\":\"", timeline.end);
     if (filter->lazy_load_members && timeline.n != 0) {
         text_adds(&out, ",\"state\":");

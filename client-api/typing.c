@@ -19,7 +19,7 @@ static bool put_typing(struct request *r)
         return refuse(r, ERROR_BAD_JSON, "typing must be true or false.");
     if (!body_int_or(r, "timeout", TYPING_TIMEOUT_MS, &timeout_ms))
         return false;
-    if (timeout_ms <= 0)
+    if (json_is_true(typing) && timeout_ms <= 0)
         return refuse(r, ERROR_INVALID_PARAM, "timeout must be positive.");
     return typing_set(r->server->sync->typing, r->params[0], r->identity.user, json_is_true(typing) ? timeout_ms : 0,
                       &r->error) &&

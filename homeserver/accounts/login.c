@@ -229,7 +229,7 @@ static bool refresh_by(struct tx *tx, struct refresh_job *job, const struct toke
         return refuse_softly(e, ERROR_UNKNOWN_TOKEN, "The refresh token has expired.");
     if (row->state == ACCOUNT_LOCKED)
         return refuse_softly(e, ERROR_USER_LOCKED, NULL);
-    return (tokens_used(tx, TOKEN_REFRESH, job->hash) && tokens_drop_unused(tx, job->hash) &&
+    return (tokens_used(tx, TOKEN_REFRESH, job->hash) && tokens_make_room(tx, job->hash) &&
             write_tokens(tx, row->device, &job->in, job->hash)) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }

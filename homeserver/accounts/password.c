@@ -1,7 +1,9 @@
 #include "homeserver/accounts/password.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
+#include <uninorm.h>
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/log.h"
@@ -15,6 +17,24 @@ static unsigned long long passes(const struct config *config)
 static size_t memory(const struct config *config)
 {
     return (size_t)config->passwords.memory_kib * 1024;
+}
+
+/* RFC 8265, 4.2: a letter may come as one code point or as two, by the keyboard; both are the same password. heap */
+static char *composed(const char *password)
+{
+    size_t len = 0;
+    uint8_t *nfc = u8_normalize(UNINORM_NFC, (const uint8_t *)password, strlen(password), NULL, &len);
+    char *copy = nfc != NULL ? xstrndup((const char *)nfc, len) : xstrdup(password);
+    if (nfc != NULL)
+        sodium_memzero(nfc, len);
+    free(nfc);
+    return copy;
+}
+
+static void forget(char *password)
+{
+    sodium_memzero(password, strlen(password));
+    free(password);
 }
 
 static int characters(const char *utf8)
@@ -36,8 +56,10 @@ bool password_acceptable(const struct config *config, const char *password, stru
 
 char *password_hash(const struct config *config, const char *password)
 {
-    char hash[crypto_pwhash_STRBYTES];
-    if (crypto_pwhash_str(hash, password, strlen(password), passes(config), memory(config)) == 0)
+    char hash[crypto_pwhash_STRBYTES], *copy = composed(password);
+    int failed = crypto_pwhash_str(hash, copy, strlen(copy), passes(config), memory(config));
+    forget(copy);
+    if (failed == 0)
         return xstrdup(hash);
     log_error("accounts", "not enough memory to hash a password");
     return NULL;
@@ -47,8 +69,14 @@ bool password_verify(const struct config *config, const char *hash, const char *
 {
     if (strlen(password) > PASSWORD_BYTES_MAX)
         return false;
-    if (hash != NULL)
-        return crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
+    if (hash != NULL) {
+        char *copy = composed(password);
+        /* As it was typed, too: for hashes of before passwords were composed. */
+        bool same = crypto_pwhash_str_verify(hash, copy, strlen(copy)) == 0 ||
+                    (strcmp(copy, password) != 0 && crypto_pwhash_str_verify(hash, password, strlen(password)) == 0);
+        forget(copy);
+        return same;
+    }
     unsigned char out[32], salt[crypto_pwhash_SALTBYTES] = {0};
     (void)!crypto_pwhash(out, sizeof out, password, strlen(password), salt, passes(config), memory(config),
                          crypto_pwhash_ALG_ARGON2ID13);

@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* s in lower case (Unicode's simple mapping; Cyrillic ё as е, as Russian is searched): heap. s is valid UTF-8. */
+/* s in lower case and composed (NFC: й is one character, however it was typed), Cyrillic ё as е, as Russian is
+ * searched: heap. s is valid UTF-8. */
 char *casefold(const char *s);
 
 /* Whether s, folded, contains needle, which is folded already. NULL contains nothing. */

@@ -29,9 +29,11 @@ json_t *json_parse(const char *bytes, size_t len, struct error *e)
     if (value == NULL) {
         /* What is JSON by its grammar, but more than is taken here, is bad; the rest is none. */
         enum json_error_code code = json_error_code(&where);
-        bool excess = code == json_error_stack_overflow || code == json_error_numeric_overflow ||
+        bool nul = code == json_error_null_character || code == json_error_null_byte_in_key;
+        bool excess = nul || code == json_error_stack_overflow || code == json_error_numeric_overflow ||
                       code == json_error_duplicate_key;
-        error_set(e, excess ? ERROR_BAD_JSON : ERROR_NOT_JSON, NULL);
+        error_set(e, excess ? ERROR_BAD_JSON : ERROR_NOT_JSON,
+                  nul ? "A string holds the character U+0000, which is not taken." : NULL);
         return NULL;
     }
     if (!depth_within(value, JSON_DEPTH_MAX)) {

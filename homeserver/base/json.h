@@ -17,8 +17,8 @@
 #define JSON_DEPTH_MAX 100                     /* arrays and objects inside each other */
 #define JSON_INT_MAX INT64_C(9007199254740991) /* 2^53 - 1: canonical JSON's bound, both ways */
 
-/* Parses len bytes. NULL: *e is ERROR_NOT_JSON (or ERROR_BAD_JSON when nested too deep, with a key twice or a
- * number beyond 64 bits). The caller owns the result. */
+/* Parses len bytes. NULL: *e is ERROR_NOT_JSON (or ERROR_BAD_JSON when nested too deep, with a key twice, a NUL
+ * or a number beyond 64 bits). The caller owns the result. */
 json_t *json_parse(const char *bytes, size_t len, struct error *e);
 
 /* Whether the value may stand in an event: no reals, integers within ±(2^53−1) (Appendices, "Canonical JSON"). */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "homeserver/base/log.h"
 #include "homeserver/http/percent.h"
@@ -44,12 +45,31 @@ bool method_from(const char *name, size_t len, enum http_method *out)
     return false;
 }
 
+/* The path's beginning in a target, which may be in absolute form (RFC 9112, 3.2.2): "http://host/path". */
+static size_t path_start(const char *target, size_t len)
+{
+    size_t at = 0;
+    if (len > 7 && strncasecmp(target, "http://", 7) == 0)
+        at = 7;
+    else if (len > 8 && strncasecmp(target, "https://", 8) == 0)
+        at = 8;
+    while (at != 0 && at < len && target[at] != '/')
+        ++at;
+    return at;
+}
+
+static bool is_segment(const struct path *path, int i, const char *what)
+{
+    return i < path->n && !path->segments[i].bad && strcmp(path->segments[i].decoded, what) == 0;
+}
+
 bool path_split(struct path *out, const char *raw, size_t len, char *buffer)
 {
+    size_t start = path_start(raw, len);
     out->n = 0;
-    if (len == 0 || raw[0] != '/')
+    if (start == len || raw[start] != '/')
         return false;
-    for (size_t at = 1; at <= len;) {
+    for (size_t at = start + 1; at <= len;) {
         const char *slash = at < len ? memchr(raw + at, '/', len - at) : NULL;
         size_t n = slash != NULL ? (size_t)(slash - raw) - at : len - at;
         if (out->n == PATH_SEGMENTS_MAX)
@@ -59,6 +79,9 @@ bool path_split(struct path *out, const char *raw, size_t len, char *buffer)
         buffer += n + 1;
         at += n + 1;
     }
+    /* The older name of the same operations, which some clients still ask for. */
+    if (is_segment(out, 0, "_matrix") && is_segment(out, 1, "client") && is_segment(out, 2, "r0"))
+        out->segments[2].decoded = "v3";
     return true;
 }
 

@@ -27,8 +27,9 @@ struct path {
     int n;
 };
 
-/* Cuts len bytes of raw (without the query) and decodes the segments into buffer (len + 1 bytes), which must live as
- * long as *out. false: it does not begin with a slash or has too many segments: no route can match. */
+/* Cuts len bytes of raw (a target without its query, in origin or absolute form) and decodes the segments into buffer
+ * (len + 1 bytes), which must live as long as *out. /_matrix/client/r0/ is said as v3. false: there is no slash, or too
+ * many segments: no route can match. */
 bool path_split(struct path *out, const char *raw, size_t len, char *buffer);
 
 enum route_match {

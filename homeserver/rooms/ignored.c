@@ -27,7 +27,7 @@ void ignored_load(struct ignored *ignored, struct db *db, const char *server_nam
     ignored->users = xcalloc(most, sizeof *ignored->users);
     json_object_foreach(users, user_id, unused) {
         user_no no = ignored->n < most ? users_by_id(db, server_name, user_id) : 0;
-        if (no != 0)
+        if (no != 0 && no != user) /* "Ignoring Users": nobody can ignore themselves */
             ignored->users[ignored->n++] = no;
     }
     qsort(ignored->users, ignored->n, sizeof *ignored->users, by_number);

@@ -236,6 +236,35 @@ test("people are found by any part of their names", async () => {
     assert.deepEqual(found, { limited: false, results: [{ user_id: boris.id, display_name: "Борис Петров" }] });
 });
 
+test("before the live end there is no end", async () => {
+    const newest = (await ask(anna, "GET", `${of(room)}/messages?dir=b&limit=1`)).start;
+    const first = await send(anna, { body: "first" });
+    const page = await ask(anna, "GET", `${of(room)}/messages?dir=f&from=${newest}`);
+    assert.deepEqual(ids(page.chunk), [first]);
+    const none = await ask(anna, "GET", `${of(room)}/messages?dir=f&from=${page.end}`);
+    assert.deepEqual([none.chunk, none.start, none.end], [[], page.end, undefined]);
+    const second = await send(anna, { body: "second" });
+    assert.deepEqual(ids((await ask(anna, "GET", `${of(room)}/messages?dir=f&from=${page.end}`)).chunk), [second]);
+    await refused(400, "M_INVALID_PARAM", anna, "GET", `${of(room)}/messages?dir=f&limit=0`);
+});
+
+test("what older clients still say is understood", async () => {
+    const r0 = V3.replace("/v3", "/r0");
+    assert.deepEqual(await ask(anna, "GET", `${r0}/joined_rooms`), await ask(anna, "GET", `${V3}/joined_rooms`));
+    await ask(anna, "PUT", `${of(room)}/typing/${q(anna.id)}`, { typing: false, timeout: 0 });
+    await refused(400, "M_INVALID_PARAM", anna, "PUT", `${of(room)}/typing/${q(anna.id)}`, { typing: true, timeout: 0 });
+    const { error } = await refused(400, "M_NOT_JSON", anna, "GET", `${of(room)}/messages?dir=b&filter={`);
+    assert.match(error, /filter/);
+});
+
+test("nobody ignores themselves", async () => {
+    const list = (ignored_users) => ask(anna, "PUT", `${V3}/user/${q(anna.id)}/account_data/m.ignored_user_list`, { ignored_users });
+    await list({ [anna.id]: {} });
+    const own = await send(anna, { body: "mine" });
+    assert.equal((await ask(anna, "GET", `${of(room)}/messages?dir=b&limit=1`)).chunk[0].event_id, own);
+    await list({});
+});
+
 test("a world-readable room is read by strangers from then on", async () => {
     await ask(anna, "PUT", `${of(room)}/state/m.room.history_visibility`, { history_visibility: "world_readable" });
     const open = await send(anna, { body: "open" });

@@ -109,6 +109,16 @@ static bool signs_in(const char *user, const char *password, const char *device_
     return ok;
 }
 
+/* RFC 8265, 4.2: й is the same letter whether a keyboard sends one code point or two. */
+static void a_password_is_the_same_on_every_keyboard(void **state)
+{
+    struct error e;
+    assert_true(registers("sergey", "\u0439\u043e\u0434 \u0438 \u0451\u0436", NULL, &e));
+    assert_true(signs_in("sergey", "\u0438\u0306\u043e\u0434 \u0438 \u0435\u0308\u0436", "MAC", &e));
+    assert_true(signs_in("sergey", "\u0439\u043e\u0434 \u0438 \u0451\u0436", "PHONE", &e));
+    assert_false(signs_in("sergey", "\u0438\u043e\u0434 \u0438 \u0451\u0436", "PHONE", &e));
+}
+
 static void names_and_passwords_are_judged(void **state)
 {
     static const struct {
@@ -660,6 +670,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(names_and_passwords_are_judged),
+        TEST(a_password_is_the_same_on_every_keyboard),
         TEST(what_is_done_to_accounts_is_in_the_log),
         TEST(a_closed_server_registers_nobody_but_the_administrator_does),
         TEST(who_registers_in_a_school_is_pending),

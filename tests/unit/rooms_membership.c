@@ -96,7 +96,8 @@ static void a_member_event_written_as_state_is_an_act(void **state)
         {MEMBERSHIP_JOIN, false, BORIS, "{\"membership\":\"away\"}", NULL, ERROR_BAD_JSON},
         {MEMBERSHIP_JOIN, false, BORIS, "{}", NULL, ERROR_BAD_JSON},
         {MEMBERSHIP_JOIN, true, "@nobody:school.example", "{\"membership\":\"invite\"}", NULL, ERROR_NOT_FOUND},
-        {MEMBERSHIP_JOIN, true, "nobody", "{\"membership\":\"ban\"}", NULL, ERROR_NOT_FOUND},
+        {MEMBERSHIP_JOIN, true, "nobody", "{\"membership\":\"ban\"}", NULL, ERROR_FORBIDDEN},
+        {MEMBERSHIP_JOIN, false, "@nobody:school.example", "{\"membership\":\"ban\"}", NULL, ERROR_FORBIDDEN},
     };
     struct error e;
     assert_true(writer_run(f.writer, name_job, NULL, &e));

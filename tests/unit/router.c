@@ -24,7 +24,6 @@ static bool handle(struct request *r)
 static const struct route FIRST[] = {
     R(GET, "/_matrix/client/versions"),
     R(GET, "/_matrix/client/v3/sync"),
-    R(GET, "/_matrix/client/r0/sync"),
     R(GET, "/_matrix/client/v3/rooms/{roomId}/state"),
     R(GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}"),
     R(GET, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/"),
@@ -76,7 +75,12 @@ static void paths_find_their_routes(void **state)
         {HTTP_POST, "/_matrix/client/versions", ROUTE_METHOD, NULL, {NULL}},
         {HTTP_OPTIONS, "/_matrix/client/versions", ROUTE_METHOD, NULL, {NULL}},
         {HTTP_GET, "/%5Fmatrix/client/v%33/sync", ROUTE_FOUND, C "/sync", {NULL}},
-        {HTTP_GET, "/_matrix/client/r0/sync", ROUTE_FOUND, "/_matrix/client/r0/sync", {NULL}},
+        {HTTP_GET, "/_matrix/client/r0/sync", ROUTE_FOUND, C "/sync", {NULL}}, /* the older name */
+        {HTTP_GET, "/_matrix/client/r0", ROUTE_UNKNOWN, NULL, {NULL}},
+        {HTTP_GET, "/_matrix/media/r0/sync", ROUTE_UNKNOWN, NULL, {NULL}},
+        {HTTP_GET, "http://school.example" C "/sync", ROUTE_FOUND, C "/sync", {NULL}}, /* RFC 9112, 3.2.2 */
+        {HTTP_GET, "HTTPS://[::1]:8008" C "/sync", ROUTE_FOUND, C "/sync", {NULL}},
+        {HTTP_GET, C "/a/http:/end", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, "/_matrix/client/v3%2Fsync", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, "/_matrix//client/v3/sync", ROUTE_UNKNOWN, NULL, {NULL}},
         {HTTP_GET, "/_matrix/client/v3/../v3/sync", ROUTE_UNKNOWN, NULL, {NULL}},
@@ -168,8 +172,8 @@ static void head_has_a_route_of_its_own_first(void **state)
 
 static void some_paths_are_none(void **state)
 {
-    static const char *const PATHS[] = {"", "*", "health", "http://x/health",
-                                        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
+    static const char *const PATHS[] = {
+        "", "*", "health", "http://x", "ftp://x/health", "http:/health/", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"};
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; ++i) {
         char buffer[64];
         struct path path;

@@ -18,6 +18,7 @@
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "tests/unit/fixture.h"
 
@@ -213,7 +214,8 @@ static void a_locked_account_is_seen_as_such_at_once(void **state)
     login_result_finish(&dina);
 }
 
-/* "Refreshing access tokens": the old refresh token is good until a token of the new pair is used. */
+/* "Refreshing access tokens": the old refresh token is good until a token of the new pair is used. Used twice at once
+ * it brings two pairs, and the client may keep either. */
 static void a_refresh_token_ends_when_the_access_token_it_brought_is_used(void **state)
 {
     struct login_result first, lost, second, third;
@@ -221,17 +223,45 @@ static void a_refresh_token_ends_when_the_access_token_it_brought_is_used(void *
     sign_up("egor", "PHONE", &first);
     assert_true(login_refresh(t.accounts, first.refresh_token, &lost, &e));
     assert_true(login_refresh(t.accounts, first.refresh_token, &second, &e)); /* the answer was lost: again */
-    assert_false(loads(lost.access_token, &e));
-    assert_false(login_refresh(t.accounts, lost.refresh_token, &third, &e));
-    assert_true(loads(first.access_token, &e)); /* good until it expires */
+    assert_true(loads(first.access_token, &e));                               /* good until it expires */
     assert_true(loads(second.access_token, &e));
     assert_false(login_refresh(t.accounts, first.refresh_token, &third, &e));
     assert_int_equal(e.code, ERROR_UNKNOWN_TOKEN);
+    assert_true(loads(lost.access_token, &e)); /* it was not lost, only overtaken */
     assert_true(login_refresh(t.accounts, second.refresh_token, &third, &e));
     login_result_finish(&first);
     login_result_finish(&lost);
     login_result_finish(&second);
     login_result_finish(&third);
+}
+
+static int64_t refresh_tokens(void)
+{
+    static const struct statement TEXTS[] = {"SELECT count(*) FROM refresh_tokens"};
+    STATEMENTS(COUNTING, "tests", TEXTS);
+    return db_int(t.f.db, &COUNTING, 0, 0, "");
+}
+
+/* However often one is used, and however often the answers are overtaken, a device holds few. */
+static void refresh_tokens_of_a_device_are_bounded(void **state)
+{
+    struct login_result first, used = {0}, spare;
+    struct error e;
+    sign_up("galya", "PHONE", &first);
+    char token[TOKEN_CHARS + 1];
+    strcpy(token, first.refresh_token);
+    for (int generation = 0; generation < 10; ++generation) {
+        for (int i = 0; i < 3 * TOKENS_PAIRS_MAX; ++i) {
+            assert_true(login_refresh(t.accounts, token, &spare, &e));
+            login_result_finish(&used);
+            used = spare;
+        }
+        assert_true(loads(used.access_token, &e));
+        strcpy(token, used.refresh_token);
+        assert_in_range(refresh_tokens(), 1, 3 * TOKENS_PAIRS_MAX);
+    }
+    login_result_finish(&first);
+    login_result_finish(&used);
 }
 
 static void a_refresh_token_ends_when_the_refresh_token_it_brought_is_used(void **state)
@@ -315,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_expired_token_is_a_soft_logout, setup, teardown),
         cmocka_unit_test_setup_teardown(a_locked_account_is_seen_as_such_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_access_token_it_brought_is_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(refresh_tokens_of_a_device_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refresh_token_ends_when_the_refresh_token_it_brought_is_used, setup,
                                         teardown),
     };

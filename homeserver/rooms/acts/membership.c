@@ -102,17 +102,22 @@ static const struct {
     enum membership to;
     unsigned from; /* bits 1 << enum membership; 0: event authorization says it all */
     bool own;      /* the event is the target's own */
+    enum power_key needs;
     const char *refusal;
 } ACTS[ACT__COUNT] = {
-    [ACT_INVITE] = {.to = MEMBERSHIP_INVITE},
+    [ACT_INVITE] = {.to = MEMBERSHIP_INVITE, .needs = POWER_INVITE},
     [ACT_JOIN] = {.to = MEMBERSHIP_JOIN, .own = true},
     [ACT_KNOCK] = {.to = MEMBERSHIP_KNOCK, .own = true},
     [ACT_LEAVE] = {.to = MEMBERSHIP_LEAVE, .own = true},
     [ACT_KICK] = {.to = MEMBERSHIP_LEAVE,
                   .from = 1 << MEMBERSHIP_JOIN | 1 << MEMBERSHIP_INVITE | 1 << MEMBERSHIP_KNOCK,
+                  .needs = POWER_KICK,
                   .refusal = "That person is not in the room."},
-    [ACT_BAN] = {.to = MEMBERSHIP_BAN},
-    [ACT_UNBAN] = {.to = MEMBERSHIP_LEAVE, .from = 1 << MEMBERSHIP_BAN, .refusal = "That person is not banned."},
+    [ACT_BAN] = {.to = MEMBERSHIP_BAN, .needs = POWER_BAN},
+    [ACT_UNBAN] = {.to = MEMBERSHIP_LEAVE,
+                   .from = 1 << MEMBERSHIP_BAN,
+                   .needs = POWER_BAN,
+                   .refusal = "That person is not banned."},
 };
 
 /* What a client adds to a membership: in a school only what the specification knows, of the type that it has there: a
@@ -165,6 +170,21 @@ static json_t *member_content(struct room *room, struct tx *tx, const struct mem
     return content;
 }
 
+/* The act cannot be done to this target: but who may not do it to anybody is told that, and not who there is. */
+static bool refuse_target(struct room *room, struct tx *tx, const struct membership_act *act, enum error_code code,
+                          const char *sentence, struct error *e)
+{
+    const char *actor = name_of(room, tx, act->actor);
+    struct power power;
+    room_power(room, tx, &power);
+    if (memberships_of(tx->db, room->no, act->actor) != MEMBERSHIP_JOIN)
+        return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
+    if (!ACTS[act->act].own &&
+        (actor == NULL || power_of_user(&power, actor) < power_level(&power, ACTS[act->act].needs)))
+        return error_set(e, ERROR_FORBIDDEN, "Your power level is too low for this.");
+    return error_set(e, code, sentence);
+}
+
 /* In a school nobody has another name in a room than the school gives them, so that there is nothing to say by joining
  * again (F1: a member event is no letter box). */
 static bool already_joined(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out)
@@ -191,7 +211,7 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         gate_is_stranger(room->rooms, tx->db, room->no, act->actor, act->target))
         return membership_of_nobody(room, tx, act, e);
     if (ACTS[act->act].from != 0 && (ACTS[act->act].from & 1u << before) == 0)
-        return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
+        return refuse_target(room, tx, act, ERROR_FORBIDDEN, ACTS[act->act].refusal, e);
     json_t *content = member_content(room, tx, act);
     struct draft draft = {
         .sender = ACTS[act->act].own ? act->target
@@ -217,9 +237,10 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
 bool membership_of_nobody(struct room *room, struct tx *tx, const struct membership_act *act, struct error *e)
 {
     if (ACTS[act->act].from != 0)
-        return error_set(e, ERROR_FORBIDDEN, ACTS[act->act].refusal);
+        return refuse_target(room, tx, act, ERROR_FORBIDDEN, ACTS[act->act].refusal, e);
     return gate_room(room->rooms, tx->db, act->act, room->no, act->actor, NOBODY, NULL, NULL, e) &&
-           error_set(e, ERROR_NOT_FOUND, "There is no such user.");
+           refuse_target(room, tx, act, act->act == ACT_BAN ? ERROR_FORBIDDEN : ERROR_NOT_FOUND,
+                         "There is no such user.", e);
 }
 
 bool membership_write(struct room *room, struct tx *tx, const struct draft *draft, struct appended *out,

@@ -258,6 +258,8 @@ static struct filter *parse_text(const char *text, bool events, struct error *e)
         return NULL;
     }
     json_t *definition = json_parse(text, len, e);
+    if (definition == NULL && e->code == ERROR_NOT_JSON)
+        error_set(e, ERROR_NOT_JSON, "The filter is not valid JSON.");
     struct filter *filter = definition != NULL ? parse(definition, events, e) : NULL;
     json_decref(definition);
     return filter;

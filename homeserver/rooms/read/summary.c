@@ -132,7 +132,9 @@ void summary_add(struct text *out, const struct summary *s, bool full)
     add(out, "name", summary_name(s));
     add(out, "topic", summary_topic(s));
     add(out, "canonical_alias", summary_alias(s));
-    add(out, "avatar_url", json_get_string(s->avatar, "url"));
+    const char *picture = json_get_string(s->avatar, "url");
+    if (picture != NULL && mxc_valid(picture)) /* an address elsewhere would tell it who looks (A5) */
+        add(out, "avatar_url", picture);
     add(out, "join_rule", summary_join_rule(s));
     add(out, "room_type", summary_room_type(s));
     if (!full)

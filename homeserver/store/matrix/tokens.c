@@ -16,6 +16,7 @@ enum {
     DROP_UNUSED = 8,
     OF_DEVICE = 10,
     DROP_EXPIRED = 12,
+    DROP_OTHERS,
     REGISTRATION_VALID,
     REGISTRATION_INSERT,
     REGISTRATION_USE,
@@ -30,11 +31,12 @@ enum {
     "INSERT INTO " table " (token_hash, device_no, ends_hash, expires_ms) VALUES ($1, $2, $3, nullif($4, 0))"
 #define END_REPLACED_BY(table)                                                                                         \
     "DELETE FROM refresh_tokens WHERE token_hash = (SELECT t.ends_hash FROM " table " t WHERE t.token_hash = $1)"
-/* Either one's first use settles both of the pair: they carry the same ends_hash. */
+/* Any one's first use settles all that were got with the same refresh token. */
 #define SETTLE_IN(table) "UPDATE " table " SET ends_hash = NULL WHERE device_no = $1"
 #define DROP_UNUSED_IN(table)                                                                                          \
     "DELETE FROM " table " WHERE ends_hash = $1"                                                                       \
-    " AND device_no = (SELECT r.device_no FROM refresh_tokens r WHERE r.token_hash = $1)"
+    " AND device_no = (SELECT r.device_no FROM refresh_tokens r WHERE r.token_hash = $1)"                              \
+    " AND (SELECT count(*) FROM " table " u WHERE u.ends_hash = $1) >= $2"
 #define DELETE_IN(table) "DELETE FROM " table " WHERE device_no = $1"
 
 #define USABLE                                                                                                         \
@@ -55,6 +57,10 @@ static const struct statement TEXTS[COUNT] = {
     [OF_DEVICE + TOKEN_ACCESS] = DELETE_IN("access_tokens"),
     [OF_DEVICE + TOKEN_REFRESH] = DELETE_IN("refresh_tokens"),
     [DROP_EXPIRED] = "DELETE FROM access_tokens WHERE device_no = $1 AND expires_ms <= $2",
+    [DROP_OTHERS] = "DELETE FROM refresh_tokens WHERE token_hash <> $1 AND ends_hash IS NULL"
+                    " AND device_no = (SELECT r.device_no FROM refresh_tokens r WHERE r.token_hash = $1)"
+                    " AND (SELECT count(*) FROM refresh_tokens n JOIN refresh_tokens r ON n.device_no = r.device_no"
+                    " WHERE r.token_hash = $1) >= $2",
     [REGISTRATION_VALID] = "SELECT 1 FROM registration_tokens" USABLE,
     [REGISTRATION_INSERT] = {"INSERT INTO registration_tokens (token_hash, uses_allowed, expires_ms, created_ms)"
                              " VALUES ($1, nullif($2, 0), nullif($3, 0), $4) ON CONFLICT DO NOTHING",
@@ -110,11 +116,13 @@ bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[T
                       db_run(tx->db, &TOKENS, DROP_EXPIRED, "ii", device, tx->now_ms));
 }
 
-bool tokens_drop_unused(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES])
+bool tokens_make_room(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES])
 {
     const size_t len = TOKEN_HASH_BYTES;
-    return db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_ACCESS, "b", ends, len) &&
-           db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_REFRESH, "b", ends, len);
+    const int64_t pairs = TOKENS_PAIRS_MAX;
+    return db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_ACCESS, "bi", ends, len, pairs) &&
+           db_run(tx->db, &TOKENS, DROP_UNUSED + TOKEN_REFRESH, "bi", ends, len, pairs) &&
+           db_run(tx->db, &TOKENS, DROP_OTHERS, "bi", ends, len, 2 * pairs);
 }
 
 bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device)

@@ -46,9 +46,12 @@ bool tokens_insert(struct tx *tx, enum token_kind kind, device_no device, const 
  * have expired. */
 bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES]);
 
-/* Forgets pairs that were got with this refresh token and never used: a repeated refresh replaces them. None of them is
- * in memory, because sessions.c keeps a token only after tokens_used. */
-bool tokens_drop_unused(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES]);
+/* A refresh token used twice at once (two tabs, a retry that overtakes) brings two pairs, and which of them the client
+ * keeps is for the client: both are good. So that they do not heap up, the next pair after TOKENS_PAIRS_MAX unused ones
+ * takes their place, and the device's refresh tokens that nobody came back with go when there are twice as many. What
+ * is forgotten is not in memory, because sessions.c keeps a token only after tokens_used. */
+#define TOKENS_PAIRS_MAX 4
+bool tokens_make_room(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES]);
 
 /* Both kinds; queues CHANGE_SESSION. */
 bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device);
