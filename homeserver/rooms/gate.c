@@ -63,6 +63,15 @@ static void read_target(struct asking *a)
         target->kept_out = school_kept_out(a->db, a->q->room, a->q->target);
 }
 
+/* Of a club, who is kept from somebody there is neither to learn of it nor to look in. */
+static void read_onlooker(struct asking *a)
+{
+    enum membership membership = memberships_of(a->db, a->q->room, a->q->actor);
+    a->f->actor.joined = membership != MEMBERSHIP_NONE;
+    if (a->of.kind == ROOM_CLUB && membership != MEMBERSHIP_JOIN)
+        a->f->actor.kept_out = school_kept_out(a->db, a->q->room, a->q->actor);
+}
+
 static bool target_enters(const struct asking *a)
 {
     return a->q->target != 0 && is(a, ENTERING) && (INSIDE & 1u << a->target_was) == 0;
@@ -158,7 +167,7 @@ static void facts_in_room(struct asking *a, struct school_policy *policy)
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);
     if (is(a, BIT(ACT_SEE)))
-        a->f->actor.joined = memberships_of(a->db, a->q->room, a->q->actor) != MEMBERSHIP_NONE;
+        read_onlooker(a);
     if (a->life.n >= 0)
         a->f->room.n_people = a->life.n + (target_enters(a) && !a->f->target.service);
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)

@@ -212,8 +212,10 @@ static void read_pair(struct gate_cache *cache, struct db *db, user_no a, user_n
 {
     struct pair_schools schools;
     school_pair(db, a, b, &schools);
-    *out = (struct gate_pair){
-        .facts = {.class_teacher = schools.class_teacher, .guardian = schools.guardian, .apart = schools.apart}};
+    *out = (struct gate_pair){.facts = {.class_teacher = schools.class_teacher,
+                                        .guardian = schools.guardian,
+                                        .apart = schools.apart,
+                                        .parted = schools.parted}};
     for (int i = 0; i < schools.n; ++i) {
         struct school_policy policy;
         uint32_t relations = schools.at[i].relations;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "homeserver/base/text.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/sql_private.h"
@@ -28,6 +29,9 @@ enum {
     KIN,
     BONDS,
     KEPT_OUT,
+    BARRED_OUT,
+    CUSTODY_OF,
+    IN_CUSTODY,
     SCHOOL_OF_CLASS,
     TEACHES_CLASS,
     TEACHES_PERSON,
@@ -54,10 +58,27 @@ enum {
                             " ON e.user_no = g.child AND e.role = 'pupil' WHERE g.guardian = $" #n                     \
                             " AND " CURRENT("e", 3) " AND " IN_FORCE("g") ")"
 
-/* D9: the guardian is kept from the child, and so from the child's other guardians. */
-#define KEPT_FROM(guardian, other)                                                                                     \
-    "(k.guardian = " guardian " AND (k.child = " other " OR EXISTS (SELECT 1 FROM guardianships o"                     \
-    " WHERE o.child = k.child AND o.guardian = " other ")))"
+/* D9: from whom $n, a guardian, is kept: the child, and the child's other guardians with it; and
+ * who is kept from $n. */
+#define BARRED_FROM(n)                                                                                                 \
+    "SELECT k.child AS user_no FROM custodies k WHERE k.kind = 'no_contact' AND k.guardian = $" #n                     \
+    " UNION SELECT o.guardian FROM custodies k JOIN guardianships o ON o.child = k.child AND o.guardian <> k.guardian" \
+    " WHERE k.kind = 'no_contact' AND k.guardian = $" #n
+#define KEPT_FROM(n)                                                                                                   \
+    "(" BARRED_FROM(n) " UNION SELECT k.guardian FROM custodies k WHERE k.kind = 'no_contact' AND k.child = $" #n      \
+                       " UNION SELECT k.guardian FROM guardianships o JOIN custodies k ON k.child = o.child AND "      \
+                       "k.guardian <> o.guardian"                                                                      \
+                       " WHERE k.kind = 'no_contact' AND o.guardian = $" #n ")"
+
+/* D9: who shares a child with $n and does not see them through it. */
+#define PARTED_FROM(n)                                                                                                 \
+    "(SELECT o.guardian AS user_no FROM guardianships g JOIN guardianships o ON o.child = g.child"                     \
+    " AND o.guardian <> g.guardian JOIN custodies k ON k.child = g.child AND k.kind = 'separate'"                      \
+    " AND k.guardian IN (g.guardian, o.guardian) WHERE g.guardian = $" #n ")"
+
+#define THERE_TOO                                                                                                      \
+    " JOIN memberships m ON m.room_no = $1 AND m.user_no = x.user_no"                                                  \
+    " WHERE m.membership IN ('join', 'invite', 'knock') LIMIT 1"
 
 static const struct statement TEXTS[] = {
     [ROOM] = "SELECT COALESCE(rr.kind, CASE WHEN ar.room_no IS NOT NULL THEN 'archive' ELSE r.kind END),"
@@ -103,16 +124,19 @@ static const struct statement TEXTS[] = {
                                   " ON c.class_no = x.class_no WHERE c.ended = 0"
                                   /* D9: not by the child through whom they do not see each other */
                                   " AND (x.child = 0 OR x.child <> y.child OR NOT EXISTS"
-                                  " (SELECT 1 FROM custodies k WHERE k.child = x.child))",
+                                  " (SELECT 1 FROM custodies k WHERE k.child = x.child AND k.guardian IN ($1, $2)))",
     [KIN] = "SELECT 1 FROM guardianships g WHERE g.guardian = $1 AND g.child = $2 AND " IN_FORCE("g"),
     [BONDS] = "SELECT CASE WHEN g.child = $1 THEN 1 ELSE 2 END FROM guardianships g WHERE " IN_FORCE(
         "g") " AND ((g.child = $1 AND g.guardian = $2) OR (g.child = $2 AND g.guardian = $1))"
-             " UNION ALL SELECT 3 FROM custodies k WHERE k.kind = 'no_contact'"
-             " AND (" KEPT_FROM("$1", "$2") " OR " KEPT_FROM("$2", "$1") ")",
-    [KEPT_OUT] =
-        "SELECT 1 FROM custodies k JOIN memberships m ON m.room_no = $1"
-        " AND m.membership IN ('join', 'invite', 'knock') WHERE k.kind = 'no_contact'"
-        " AND ((k.guardian = $2 AND m.user_no = k.child) OR (k.child = $2 AND m.user_no = k.guardian)) LIMIT 1",
+             " UNION ALL SELECT 3 FROM " KEPT_FROM(1) " x WHERE x.user_no = $2"
+                                                      " UNION ALL SELECT 4 FROM " PARTED_FROM(
+                                                          1) " x WHERE x.user_no = $2",
+    [KEPT_OUT] = "SELECT 1 FROM " KEPT_FROM(2) " x" THERE_TOO,
+    [BARRED_OUT] = "SELECT 1 FROM (" BARRED_FROM(2) ") x" THERE_TOO,
+    [CUSTODY_OF] = "SELECT x.user_no FROM " KEPT_FROM(1) " x UNION SELECT y.user_no FROM " PARTED_FROM(1) " y"
+                                                                                                          " ORDER BY 1",
+    [IN_CUSTODY] = "SELECT k.child FROM custodies k UNION SELECT k.guardian FROM custodies k UNION"
+                   " SELECT g.guardian FROM custodies k JOIN guardianships g ON g.child = k.child ORDER BY 1",
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
@@ -501,6 +525,13 @@ static void read_classes(struct db *db, user_no a, user_no b, struct both *all, 
     stmt_end(q);
 }
 
+/* What two are to each other because they are in one school, and nothing else joins them. */
+#define WIDE_RELATIONS                                                                                                 \
+    (RELATION_BIT(RELATION_PUPIL_PUPIL) | RELATION_BIT(RELATION_PUPIL_GUARDIAN) |                                      \
+     RELATION_BIT(RELATION_GUARDIAN_PUPIL) | RELATION_BIT(RELATION_PUPIL_STAFF) | RELATION_BIT(RELATION_STAFF_PUPIL) | \
+     RELATION_BIT(RELATION_GUARDIAN_GUARDIAN) | RELATION_BIT(RELATION_GUARDIAN_STAFF) |                                \
+     RELATION_BIT(RELATION_STAFF_GUARDIAN))
+
 /* What it means to be in one school in these roles. */
 static uint32_t school_relation(unsigned a, unsigned b)
 {
@@ -520,13 +551,13 @@ static uint32_t school_relation(unsigned a, unsigned b)
 
 /* What binds the two beside a school, and whether they are kept from each other. */
 struct bonds {
-    bool a_is_child, b_is_child, apart;
+    bool a_is_child, b_is_child, apart, parted;
 };
 
 static struct bonds bonds_of(struct db *db, user_no a, user_no b)
 {
     struct bonds bonds = {0};
-    bool *const of[] = {&bonds.a_is_child, &bonds.b_is_child, &bonds.apart};
+    bool *const of[] = {&bonds.a_is_child, &bonds.b_is_child, &bonds.apart, &bonds.parted};
     struct stmt *q = db_query(db, &RULE_FACTS, BONDS, "ii", a, b);
     while (stmt_next(q))
         *of[col_int(q, 0) - 1] = true;
@@ -542,6 +573,31 @@ bool school_apart(struct db *db, user_no a, user_no b)
 bool school_kept_out(struct db *db, room_no room, user_no user)
 {
     return db_int(db, &RULE_FACTS, KEPT_OUT, 0, "ii", room, user) != 0;
+}
+
+bool school_barred_out(struct db *db, room_no room, user_no user)
+{
+    return db_int(db, &RULE_FACTS, BARRED_OUT, 0, "ii", room, user) != 0;
+}
+
+static user_no *users_of(struct stmt *q, size_t *n)
+{
+    user_no *users = NULL;
+    for (*n = 0; stmt_next(q); users[(*n)++] = col_int(q, 0))
+        if ((*n & (*n - 1)) == 0)
+            users = xrealloc(users, (*n != 0 ? *n * 2 : 1) * sizeof *users);
+    stmt_end(q);
+    return users;
+}
+
+user_no *school_custody_of(struct db *db, user_no user, size_t *n)
+{
+    return users_of(db_query(db, &RULE_FACTS, CUSTODY_OF, "i", user), n);
+}
+
+user_no *school_in_custody(struct db *db, size_t *n)
+{
+    return users_of(db_query(db, &RULE_FACTS, IN_CUSTODY, ""), n);
 }
 
 /* In each school where the child is a pupil. */
@@ -572,9 +628,12 @@ void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out)
         add_kin(all, n, false);
     for (int i = 0; i < n; ++i) {
         uint32_t relations = all[i].relations | school_relation(all[i].a, all[i].b);
+        if (bonds.parted) /* in the school's eyes they are there by the child, and so they are nothing to each other */
+            relations &= ~WIDE_RELATIONS;
         if (relations == 0)
             continue;
         out->at[out->n].school = all[i].school;
         out->at[out->n++].relations = relations;
     }
+    out->parted = bonds.parted && out->n == 0;
 }

@@ -83,6 +83,8 @@ struct pair_schools {
     bool class_teacher;     /* b is class teacher of a class where a is a pupil */
     bool guardian;          /* b is a's guardian */
     bool apart;             /* D9: kept from each other; they stand in no school then */
+    bool parted;            /* D9: a child's guardians who do not see each other through it, and nothing else joins
+                             * them: neither work, nor another child's class. They stand in no school then */
 };
 void school_pair(struct db *db, user_no a, user_no b, struct pair_schools *out);
 
@@ -110,5 +112,11 @@ bool school_is_guardian(struct db *db, user_no guardian, user_no child); /* D9: 
 bool school_apart(struct db *db, user_no a, user_no b);
 /* Whether there is somebody in the room (joined, invited, knocking) from whom the user is kept, or the other way. */
 bool school_kept_out(struct db *db, room_no room, user_no user);
+bool school_barred_out(struct db *db, room_no room, user_no user); /* the same of a guardian alone: who has to go */
+
+/* With whom something was settled of the user that may keep the two from seeing each other; of everybody with whom
+ * something was settled. Heap, ascending, unique; NULL when there are none. */
+user_no *school_custody_of(struct db *db, user_no user, size_t *n);
+user_no *school_in_custody(struct db *db, size_t *n);
 
 #endif

@@ -10,6 +10,7 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
@@ -525,15 +526,23 @@ static bool update_rooms(struct reconciling *s)
 
 /* --- Who has left a school (G1, G2) --- */
 
-static bool may_stay(struct reconciling *s, room_no room, user_no user)
+/* D9: of the two the guardian goes, not the child; whoever would come is not let in. */
+static bool kept_out(struct reconciling *s, const struct room_school *of, room_no room, user_no user, bool comes)
+{
+    struct db *db = s->rooms.tx->db;
+    if (of->kind == ROOM_DIRECT)
+        return school_apart(db, of->a, of->b);
+    return of->kind == ROOM_CLUB && (comes ? school_kept_out : school_barred_out)(db, room, user);
+}
+
+static bool may_be_there(struct reconciling *s, room_no room, user_no user, bool comes)
 {
     struct room_school of;
     struct person_facts facts;
     school_person_facts(s->rooms.tx->db, room, user, &facts);
     school_of_room(s->rooms.tx->db, room, &of);
-    if (of.kind == ROOM_DIRECT ? school_apart(s->rooms.tx->db, of.a, of.b)
-                               : of.kind == ROOM_CLUB && school_kept_out(s->rooms.tx->db, room, user))
-        return false; /* D9 */
+    if (kept_out(s, &of, room, user, comes))
+        return false;
     if (!facts.member || of.kind == ROOM_ASSOCIATION)
         return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
     if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
@@ -543,7 +552,7 @@ static bool may_stay(struct reconciling *s, room_no room, user_no user)
 
 static bool may_return(void *self, room_no room, user_no user)
 {
-    return may_stay(self, room, user);
+    return may_be_there(self, room, user, true);
 }
 
 static bool return_rooms(struct reconciling *s, user_no user)
@@ -577,7 +586,7 @@ static void find_leaves(struct reconciling *s, user_no user, bool all, struct di
     room_no *rooms = memberships_rooms(s->rooms.tx->db, user,
                                        1u << MEMBERSHIP_JOIN | 1u << MEMBERSHIP_INVITE | 1u << MEMBERSHIP_KNOCK, &n);
     for (size_t i = 0; i < n; ++i)
-        if (all || !may_stay(s, rooms[i], user))
+        if (all || !may_be_there(s, rooms[i], user, false))
             diff_set_add(out, (struct diff_row){.a = rooms[i], .b = user});
     free(rooms);
 }
@@ -616,12 +625,22 @@ static bool close_account(struct reconciling *s, user_no user)
             database_failed(s));
 }
 
+/* D9: who is kept from a child is so from guardians who come later, too. */
+static bool lose_barred(struct reconciling *s, user_no child)
+{
+    struct stmt *q = custodies_barred(s->rooms.tx->db, child);
+    while (stmt_next(q))
+        diff_set_add(&s->lost, (struct diff_row){.a = col_int(q, 0)});
+    stmt_end(q);
+    return true;
+}
+
 /* Not everybody who lost a role has lost a school: another role may stand. Accounts that are no school's people (the
  * operator's own) are nobody's to close. */
 static bool leave_schools(struct reconciling *s)
 {
     struct diff_set leaves = {0}, closing = {0};
-    bool good = true;
+    bool good = for_touched(s, lose_barred);
     diff_set_merge(&s->lost);
     for (size_t i = 0; i < s->lost.n; ++i) {
         user_no user = s->lost.rows[i].a;

@@ -481,16 +481,22 @@ static bool actor_held(const struct rule_facts *f)
 
 /* --- A6 --- */
 
+/* D9: who sees nothing of the other, wherever they meet. */
+static bool is_kept_apart(const struct rule_facts *f)
+{
+    return f->pair.apart || f->pair.parted;
+}
+
 static bool profile_of_stranger(const struct rule_facts *f)
 {
     bool met = f->target.member || f->target.shares_room || f->pair.relations != 0;
-    return is_person(f) && !f->self && !f->target.service && (!met || f->pair.apart);
+    return is_person(f) && !f->self && !f->target.service && (!met || is_kept_apart(f));
 }
 
 /* People of no school find each other, as if there were no schools. */
 static bool cannot_be_found(const struct rule_facts *f)
 {
-    bool schoolless = f->actor.any_roles == 0 && f->target.any_roles == 0;
+    bool schoolless = f->actor.any_roles == 0 && f->target.any_roles == 0 && !is_kept_apart(f);
     return is_person(f) && !f->self && (!stands(&f->target) || (f->pair.allowed == 0 && !schoolless));
 }
 
@@ -499,6 +505,11 @@ static bool cannot_be_found(const struct rule_facts *f)
 static bool meets_whom_it_may_not(const struct rule_facts *f)
 {
     return is_peoples_room(f) && f->target.kept_out && !f->target.joined;
+}
+
+static bool sees_whom_it_may_not(const struct rule_facts *f)
+{
+    return is_peoples_room(f) && f->actor.kept_out;
 }
 
 static bool is_kept_from(const struct rule_facts *f)
@@ -788,6 +799,7 @@ static const struct rule RULES[] = {
     {RULE_E5_MAY_NOT_MAKE_DIRECT, IN(ACT_CREATE_ROOM), makes_direct},
     {RULE_E5_MAY_NOT_MAKE_ROOMS, IN(ACT_CREATE_ROOM), makes_club},
     {RULE_F1_ASK_THE_SCHOOL, ENTERING, meets_whom_it_may_not},
+    {RULE_F1_ASK_THE_SCHOOL, IN(ACT_SEE), sees_whom_it_may_not},
     {RULE_E5_STAFF_MISSING_ENTERED, ENTERING, enters_without_staff},
     {RULE_E5_STAFF_MISSING, IN(ACT_SEND) | IN(ACT_STATE), writes_without_staff},
     {RULE_E5_STAFF_MISSING_OPENED, CHANGING | IN(ACT_STATE), opens_without_staff},

@@ -114,18 +114,20 @@ struct person_facts {
     bool owner;   /* of this room (E5) */
     bool direct_pair; /* ROOM_DIRECT: one of the two (F2) */
     bool shares_room; /* ACT_PROFILE, target: a room with the actor */
-    bool kept_out;    /* D9; target who enters a room that people made: somebody is there from whom they are kept */
+    bool kept_out;    /* D9; target who enters a room that people made, actor of ACT_SEE who is not in it: somebody is
+                       * there from whom they are kept */
 };
 
 /* F1, F2: the two who would talk. Who enters a room or starts one: actor and target; who writes where there are only
  * two: actor and the other one. */
 struct pair_facts {
     bool two; /* this act makes, or happens in, a room of exactly two people; in a ROOM_DIRECT: both are known */
-    uint32_t relations;   /* RELATION_BIT: how the actor stands to the other, in any school */
-    uint32_t allowed;     /* those of them that the policy of the same school allows */
-    bool class_teacher;   /* the other is the actor's class teacher (D7) */
-    bool guardian;        /* the other is the actor's guardian */
-    bool apart;           /* D9: they are kept from each other, and stand in no relation then */
+    uint32_t relations; /* RELATION_BIT: how the actor stands to the other, in any school */
+    uint32_t allowed;   /* those of them that the policy of the same school allows */
+    bool class_teacher; /* the other is the actor's class teacher (D7) */
+    bool guardian;      /* the other is the actor's guardian */
+    bool apart;         /* D9: they are kept from each other, and stand in no relation then */
+    bool parted;        /* D9: a child's guardians who do not see each other through it, and nothing else joins them */
     bool staff_to_family; /* one is staff, the other family (F3) */
 };
 

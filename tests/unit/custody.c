@@ -260,6 +260,36 @@ static void d9_j2_it_is_in_the_log(void **state)
     text_finish(&log);
 }
 
+/* Whom nothing but the child joins: neither may know of the other, whatever rooms the roster puts them in. Who works
+ * together meets at work. What was settled of one guardian parts nobody from a third. */
+static void d9_separate_guardians_know_nothing_of_each_other(void **state)
+{
+    struct error e;
+    user_no third = world_person(&w, (struct world_person){"Trofim", "Third", NULL, w.school, ROLE_STAFF});
+    becomes_guardian(w.old, third);
+    becomes_guardian(w.small, alone);
+    becomes_guardian(w.small, third);
+    const struct talk talks[] = {{alone, third}, {third, alone}, {father, mother}, {mother, father}};
+    for (size_t i = 0; i < 4; ++i)
+        assert_true(gate_profile(true, w.f.db, talks[i].a, talks[i].b, &e));
+    assert_true(sets(w.admin, (struct setting){w.old, alone, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_true(gate_profile(true, w.f.db, alone, third, &e)); /* there is another child */
+    assert_true(sets(w.admin, (struct setting){w.small, third, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_true(sets(w.admin, (struct setting){w.young, mother, CUSTODY_SEPARATE, BECAUSE}, &e));
+    for (size_t i = 0; i < 4; ++i) {
+        if (gate_profile(true, w.f.db, talks[i].a, talks[i].b, &e) != (i >= 2)) /* colleagues */
+            fail_msg("%zu", i);
+        assert_int_equal(gate_may_find(true, w.f.db, talks[i].a, talks[i].b), i >= 2);
+    }
+    bars(w.old, third);
+    assert_false(gate_profile(true, w.f.db, third, alone, &e));
+    user_no fourth = world_person(&w, (struct world_person){"Foma", "Fourth", NULL, 0, 0});
+    assert_true(sets(w.admin, (struct setting){w.old, alone, CUSTODY_SHARED, BECAUSE}, &e));
+    becomes_guardian(w.old, fourth);
+    assert_true(gate_profile(true, w.f.db, alone, fourth, &e) && gate_profile(true, w.f.db, fourth, alone, &e));
+    assert_false(custodies_part(w.f.db, w.old, alone, fourth));
+}
+
 static room_no club_of(user_no creator)
 {
     struct error e;
@@ -293,26 +323,55 @@ static void d9_g4_an_erasure_takes_it_along(void **state)
     }
 }
 
-/* Rooms that people made: he leaves those where the child is, and enters none where it is. */
+/* Rooms that people made: he leaves those where the child is, or the child's other guardian, and neither enters nor
+ * learns of any where they are; nor do they where he is. */
 static void d9_they_are_in_no_club_together(void **state)
 {
     struct error e;
-    room_no club = club_of(w.class_teacher);
-    assert_true(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, w.young, &e));
-    assert_true(fixture_member(&w.f, club, ACT_JOIN, w.young, w.young, &e));
-    if (!fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e))
-        fail_msg("%s", error_sentence(&e));
-    assert_true(fixture_member(&w.f, club, ACT_JOIN, father, father, &e));
+    const user_no others[] = {w.young, mother};
+    room_no together[2];
+    for (size_t i = 0; i < 2; ++i) {
+        room_no club = together[i] = club_of(w.class_teacher);
+        assert_true(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, others[i], &e));
+        assert_true(fixture_member(&w.f, club, ACT_JOIN, others[i], others[i], &e));
+        if (!fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e))
+            fail_msg("%s", error_sentence(&e));
+        assert_true(fixture_member(&w.f, club, ACT_JOIN, father, father, &e));
+        assert_true(gate_may_see(true, w.f.db, club, w.teacher));
+    }
     bars(w.young, father);
+    room_no his = club_of(w.class_teacher);
+    assert_true(fixture_member(&w.f, his, ACT_INVITE, w.class_teacher, father, &e));
+    assert_true(fixture_member(&w.f, his, ACT_JOIN, father, father, &e));
+    for (size_t i = 0; i < 2; ++i) {
+        room_no club = together[i];
+        assert_int_not_equal(memberships_of(w.f.db, club, father), MEMBERSHIP_JOIN);
+        assert_int_equal(memberships_of(w.f.db, club, others[i]), MEMBERSHIP_JOIN);
+        assert_false(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e));
+        assert_string_equal(world_rule(&e), "F1");
+        assert_false(fixture_member(&w.f, his, ACT_INVITE, w.class_teacher, others[i], &e));
+        assert_string_equal(world_rule(&e), "F1");
+        assert_false(gate_may_see(true, w.f.db, club, father));
+        assert_false(gate_may_see(true, w.f.db, his, others[i]));
+        assert_true(gate_may_see(true, w.f.db, club, w.teacher) && gate_may_see(true, w.f.db, his, w.teacher));
+    }
+}
+
+/* A guardian who comes later finds the club of one who is kept from them: that one goes. */
+static void d9_who_comes_later_is_not_the_one_to_go(void **state)
+{
+    struct error e;
+    bars(w.young, father);
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e));
+    room_no club = club_of(w.class_teacher);
+    const user_no both[] = {mother, father};
+    for (size_t i = 0; i < 2; ++i) {
+        assert_true(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, both[i], &e));
+        assert_true(fixture_member(&w.f, club, ACT_JOIN, both[i], both[i], &e));
+    }
+    becomes_guardian(w.young, mother);
+    assert_int_equal(memberships_of(w.f.db, club, mother), MEMBERSHIP_JOIN);
     assert_int_not_equal(memberships_of(w.f.db, club, father), MEMBERSHIP_JOIN);
-    assert_int_equal(memberships_of(w.f.db, club, w.young), MEMBERSHIP_JOIN);
-    assert_false(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, father, &e));
-    assert_string_equal(world_rule(&e), "F1");
-    room_no other = club_of(w.class_teacher);
-    assert_true(fixture_member(&w.f, other, ACT_INVITE, w.class_teacher, father, &e));
-    assert_true(fixture_member(&w.f, other, ACT_JOIN, father, father, &e));
-    assert_false(fixture_member(&w.f, other, ACT_INVITE, w.class_teacher, w.young, &e));
-    assert_string_equal(world_rule(&e), "F1");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -329,6 +388,8 @@ int main(void)
         TEST(d9_separate_guardians_do_not_meet_through_the_child),
         TEST(d9_j2_it_is_in_the_log),
         TEST(d9_they_are_in_no_club_together),
+        TEST(d9_who_comes_later_is_not_the_one_to_go),
+        TEST(d9_separate_guardians_know_nothing_of_each_other),
         TEST(d9_g4_an_erasure_takes_it_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,15 +5,16 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
 
-enum { OF, PART, FAMILY, BARS, PUT, DELETE, FORGET, N };
+enum { OF, PART, FAMILY, BARS, BARRED, PUT, DELETE, FORGET, N };
 static const struct statement TEXTS[N] = {
     [OF] = "SELECT kind FROM custodies WHERE child = $1 AND guardian = $2",
     [PART] = "SELECT 1 FROM custodies k JOIN guardianships g ON g.child = k.child"
-             " JOIN guardianships o ON o.child = k.child AND o.guardian <> g.guardian"
-             " WHERE k.child = $1 AND g.guardian = $2 AND o.guardian = $3 LIMIT 1",
+             " JOIN guardianships o ON o.child = k.child AND o.guardian <> g.guardian WHERE k.child = $1"
+             " AND g.guardian = $2 AND o.guardian = $3 AND k.guardian IN ($2, $3) LIMIT 1",
     [FAMILY] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2"
                " UNION ALL SELECT 1 FROM custodies WHERE child = $1 AND guardian = $2 LIMIT 1",
     [BARS] = "SELECT 1 FROM custodies WHERE guardian = $1 AND kind = 'no_contact' LIMIT 1",
+    [BARRED] = "SELECT guardian FROM custodies WHERE kind = 'no_contact' AND ($1 = 0 OR child = $1)",
     [PUT] = {"INSERT INTO custodies (child, guardian, kind, set_ms) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT (child, guardian) DO UPDATE SET kind = excluded.kind, set_ms = excluded.set_ms",
              EPOCH_PEOPLE, GUARDED},
@@ -59,6 +60,11 @@ bool custodies_part(struct db *db, user_no child, user_no one, user_no other)
 bool custodies_family(struct db *db, user_no child, user_no guardian)
 {
     return db_int(db, &CUSTODIES, FAMILY, 0, "ii", child, guardian) != 0;
+}
+
+struct stmt *custodies_barred(struct db *db, user_no child)
+{
+    return db_query(db, &CUSTODIES, BARRED, "i", child);
 }
 
 bool custodies_bar_anywhere(struct db *db, user_no guardian)

@@ -13,6 +13,7 @@
 #include "homeserver/base/ids.h"
 
 struct db;
+struct stmt;
 struct tx;
 
 enum custody {
@@ -31,6 +32,10 @@ bool custodies_part(struct db *db, user_no child, user_no one, user_no other);
 
 /* Whether the guardian is, or the office has said something of them that stands, in force or not. */
 bool custodies_family(struct db *db, user_no child, user_no guardian);
+
+/* The guardians whom no_contact keeps from the child (0: from whatever child). Column 0: the
+ * guardian. stmt_end after. */
+struct stmt *custodies_barred(struct db *db, user_no child);
 
 bool custodies_bar_anywhere(struct db *db, user_no guardian); /* no_contact, with whatever child */
 
