@@ -14,6 +14,7 @@
 #include "homeserver/store/rule_facts.h"
 
 #define ADULT_YEARS 18
+#define KIN_MAX 64
 
 const struct actor ACTOR_COMMAND_LINE = {.name = "operator:parta", .scopes = SCOPE_ALL};
 
@@ -88,6 +89,34 @@ static bool is_class_teacher(struct db *db, const struct actor *actor, school_no
     return subject->target != 0 && school_teaches_person(db, school, actor->user, subject->target);
 }
 
+/* F5: of a report of a room, its accused are those who answer for it. */
+static bool family_answers_for(struct db *db, room_no room, user_no user)
+{
+    user_no kin[KIN_MAX];
+    int n = custodies_kin(db, user, kin, KIN_MAX);
+    bool answers = false;
+    for (int i = 0; i < n && !answers; ++i)
+        answers = school_answers_for(db, room, kin[i]);
+    return answers;
+}
+
+static bool is_own_family(struct db *db, user_no actor, enum act act, const struct subject *subject)
+{
+    const user_no concerned[] = {subject->room != 0 ? 0 : subject->target, subject->other};
+    bool binds = act == ACT_CUSTODY || act == ACT_GUARDIANSHIP, family = false;
+    for (size_t i = 0; i < sizeof concerned / sizeof *concerned && !family; ++i)
+        family = concerned[i] != 0 && (concerned[i] == actor ? binds : custodies_related(db, actor, concerned[i]));
+    return family || (subject->room != 0 && family_answers_for(db, subject->room, actor));
+}
+
+/* J4: a link that the actor made. Whoever owns the machine, or has a token with every scope, needs none. */
+static bool is_own_link(struct db *db, const struct actor *actor, link_no no)
+{
+    struct link_row link;
+    return no != 0 && (actor->user != 0 || actor->scopes != SCOPE_ALL) && links_get(db, no, &link) &&
+           link.issuer == actor->user && (actor->user != 0 || strcmp(link.issuer_name, actor->name) == 0);
+}
+
 static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
                    const struct subject *subject, struct office_facts *out)
 {
@@ -107,6 +136,7 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         out->said = standing(db, actor->user);
     else if (act == ACT_ROLES && subject->target != 0 && subject->role != 0)
         out->said = standing(db, subject->target);
+    out->own_link = is_own_link(db, actor, subject->link);
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
@@ -118,8 +148,7 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         out->wider = school_wider_than(db, actor->user, subject->target);
     out->guardian = school_is_guardian(db, actor->user, subject->target);
     out->apart = school_apart(db, actor->user, subject->target);
-    if (act == ACT_CUSTODY) /* also a guardian who is kept from the child */
-        out->own_family = actor->user == subject->target || custodies_family(db, subject->target, actor->user);
+    out->own_family = is_own_family(db, actor->user, act, subject);
 }
 
 static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,

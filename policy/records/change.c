@@ -482,7 +482,7 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
         return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
     /* Nor is the guardian fetched from another school (A1), nor is it a child (D2). */
     if (!may(&d, ACT_ROLES, &(struct subject){.school = school, .target = guardian, .role = ROLE_GUARDIAN}) ||
-        !may(&d, ACT_GUARDIANSHIP, &(struct subject){.target = child}))
+        !may(&d, ACT_GUARDIANSHIP, &(struct subject){.target = child, .other = guardian}))
         return false;
     if (guardianships_source(c->tx->db, child, guardian, source))
         return error_set(c->e, ERROR_CONFLICT, "They are the child's guardian already.");
@@ -514,7 +514,8 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such guardianship.");
     /* One's own: another's is the office's to end. */
     enum act act = c->actor->user == guardian ? ACT_END_GUARDIAN : ACT_GUARDIANSHIP;
-    if (!start(&d, c, act, &(struct subject){.target = child, .roster_kept = source_is_roster(source)}))
+    if (!start(&d, c, act,
+               &(struct subject){.target = child, .other = guardian, .roster_kept = source_is_roster(source)}))
         return false;
     return finish(&d, guardianship_delete(&d, child, guardian), "guardianship.end", school,
                   subject_json(c, child, 0, guardian), NULL);
@@ -565,7 +566,7 @@ bool change_custody(struct changing_records *c, user_no child, user_no guardian,
 {
     struct doing d;
     enum custody now = custodies_of(c->tx->db, child, guardian);
-    if (!start(&d, c, ACT_CUSTODY, &(struct subject){.target = child}))
+    if (!start(&d, c, ACT_CUSTODY, &(struct subject){.target = child, .other = guardian}))
         return false;
     bool good = custody_fits(c, child, guardian, now, custody, reason) &&
                 ((custodies_set(c->tx, child, guardian, custody) &&

@@ -29,6 +29,11 @@ struct rule {
 #define OWN_DATA (IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LEAVE_SCHOOL))
 #define RECORDS (IN(ACT_RECORDS_WRITE) | IN(ACT_IDENTITY) | IN(ACT_ROLES) | IN(ACT_GUARDIANSHIP))
 #define OFFICE_ACTS (EVERY_ACT & ~(IN(ACT_APPROVE) - 1)) /* those that are about somebody's records */
+/* Effects of the office on a person's records, account or standing, with the secrets that open them: J4. To read is
+ * none, nor is what a family has of itself (D1, D2, D7, D8). */
+#define ABOUT_PEOPLE                                                                                                   \
+    (RECORDS | OWN_DATA | IN(ACT_APPROVE) | IN(ACT_LINK) | IN(ACT_CUSTODY) | IN(ACT_REPORTS) | IN(ACT_STANDING) |      \
+     IN(ACT_SESSIONS) | IN(ACT_ROOMS_WRITE))
 /* What reaches a person, or a child's family, in all their schools. */
 #define WHOLE_ACCOUNT                                                                                                  \
     (IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK) | IN(ACT_IDENTITY) |          \
@@ -517,11 +522,6 @@ static bool is_kept_from(const struct rule_facts *f)
     return f->office.apart;
 }
 
-static bool is_own_family(const struct rule_facts *f)
-{
-    return f->office.own_family;
-}
-
 /* --- The office --- */
 
 static bool is_office(const struct rule_facts *f)
@@ -593,6 +593,24 @@ static bool is_accused(const struct rule_facts *f)
 static bool is_familys_own(const struct rule_facts *f)
 {
     return act_is_one_of(f, OWN_DATA) ? f->self || f->office.guardian : f->act == ACT_SESSIONS && f->self;
+}
+
+/* J4: what they have as a family apart, whose family it is does not decide about it. */
+static bool decides_for_family(const struct rule_facts *f)
+{
+    return f->office.own_family && !is_familys_own(f);
+}
+
+/* J4: whoever made the link may be who comes by it. The class teacher and a token do not let them in at all; an
+ * administrator, who may be the only one, says why. */
+static bool invited_them(const struct rule_facts *f)
+{
+    return f->office.own_link && (f->office.operator_ || (f->actor.roles & ROLE_ADMINISTRATOR) == 0);
+}
+
+static bool office_invited_them(const struct rule_facts *f)
+{
+    return f->office.own_link;
 }
 
 /* A1: an office's arm reaches as far as its school. */
@@ -833,7 +851,9 @@ static const struct rule RULES[] = {
     {RULE_A1_OPERATORS_ALONE, WHOLE_ACCOUNT, target_also_elsewhere},
     {RULE_A1_OF_ANOTHER_SCHOOL, RECORDS, target_only_elsewhere},
     {RULE_J4_SOMEBODY_ELSE, OFFICE_ACTS, is_kept_from},
-    {RULE_J4_OWN_FAMILY, IN(ACT_CUSTODY), is_own_family},
+    {RULE_J4_OWN_FAMILY, ABOUT_PEOPLE, decides_for_family},
+    {RULE_J4_OWN_LINK, IN(ACT_APPROVE), invited_them},
+    {RULE_J4_OWN_LINK_OFFICE, IN(ACT_APPROVE), office_invited_them, .overridable = true},
     /* What they say of the person comes behind what says who may ask. */
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},

@@ -155,7 +155,9 @@ struct office_facts {
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
     bool apart;         /* D9: the actor is kept from target */
-    bool own_family;    /* ACT_CUSTODY: the actor is target, or a guardian of theirs, in force or not (J4) */
+    bool own_family;    /* J4: somebody whom it concerns is the actor's child, guardian or fellow guardian, in force or
+                         * not; of guardianships and custody also: is the actor */
+    bool own_link;      /* ACT_APPROVE, to let in: the actor made the link by which they came (J4) */
     unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_ROLES: the enum school_role that somebody would get by it;
                          * 0: not said */
     bool beyond;        /* J4: the operator's scopes do not cover what that role may do */

@@ -154,18 +154,20 @@ bool application_edit(struct changing_records *c, application_no no, const struc
     return done;
 }
 
+/* reason: told the applicant; because: the office's alone, for the log. */
 static bool decide(struct changing_records *c, const struct application_row *row, enum application_state state,
-                   const char *act, const char *reason)
+                   const char *act, const char *reason, const char *because)
 {
     return (applications_decide(c->tx, row->no, state, c->actor->name, reason) ||
             error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-           office_act_note(c, act, row->school, named(c, row), NULL, reason[0] != '\0' ? reason : NULL);
+           office_act_note(c, act, row->school, named(c, row), NULL, because);
 }
 
 bool application_withdraw(struct changing_records *c, application_no no, int64_t if_version)
 {
     struct application_row row = {0};
-    bool done = own_one(c, no, if_version, &row) && decide(c, &row, APPLICATION_WITHDRAWN, "application.withdraw", "");
+    bool done =
+        own_one(c, no, if_version, &row) && decide(c, &row, APPLICATION_WITHDRAWN, "application.withdraw", "", NULL);
     application_finish(&row);
     return done;
 }
@@ -176,8 +178,11 @@ bool application_withdraw(struct changing_records *c, application_no no, int64_t
 static struct subject of_application(const struct application_row *row)
 {
     bool family = row->role == 0 || ((unsigned)row->role & ROLES_FAMILY) != 0;
-    return (struct subject){
-        .school = row->school, .class = family ? row->class : 0, .target = row->user, .role = (unsigned)row->role};
+    return (struct subject){.school = row->school,
+                            .class = family ? row->class : 0,
+                            .target = row->user,
+                            .other = row->child,
+                            .role = (unsigned)row->role};
 }
 
 bool application_person(struct changing_records *c, user_no user, const struct applicant *p, school_no school)
@@ -339,12 +344,23 @@ static bool ask_for_birth(struct changing_records *c, const struct application_r
     return said || application_ask_correction(c, row->user, row->user, &asked);
 }
 
-/* J4: a token that makes links and approves them would be a way to become anybody whom it may let in. */
-static bool by_own_link(struct changing_records *c, const struct application_row *row)
+/* J4: somebody who makes links and approves them could become anybody whom they may let in; nor does anybody say of
+ * their own child who is to be its guardian. *because: the override that was needed. */
+static bool may_let_in(struct changing_records *c, const struct application_row *row, const struct approval *approval,
+                       const char **because)
 {
-    struct link_row link;
-    return c->actor->user == 0 && c->actor->scopes != SCOPE_ALL && row->link != 0 &&
-           links_get(c->tx->db, row->link, &link) && link.issuer == 0 && strcmp(link.issuer_name, c->actor->name) == 0;
+    struct subject subject = of_application(row);
+    bool may = true, overridden = false;
+    subject.link = row->link;
+    for (size_t i = 0; may && i <= approval->n_children; ++i) {
+        if (i > 0)
+            subject.other = approval->children[i - 1];
+        may = school_gate(c->tx->db, rooms_settings(c->rooms)->school_mode, c->actor, ACT_APPROVE, &subject, NULL,
+                          &overridden, c->e);
+        if (overridden)
+            *because = c->actor->override_;
+    }
+    return may;
 }
 
 bool application_approve(struct changing_records *c, application_no no, const struct approval *approval, int64_t seen)
@@ -362,15 +378,14 @@ bool application_approve(struct changing_records *c, application_no no, const st
     const struct applicant person = applicant_over(&approval->person, &row.person);
     if (done && row.state == APPLICATION_BEGUN)
         done = error_set(c->e, ERROR_CONFLICT, "The guardian has not confirmed yet.");
-    const struct subject subject = of_application(&row);
+    const char *because = NULL;
     office_act_for(&office, c, "an application was approved");
-    done = done && office_act_gate(c, ACT_APPROVE, &subject) &&
-           (!by_own_link(c, &row) || rule_refuse(c->e, RULE_J4_OWN_LINK)) &&
+    done = done && may_let_in(c, &row, approval, &because) &&
            change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
            (applications_set_person(c->tx, no, &person) || error_set(c->e, ERROR_UNKNOWN, NULL));
     row.person = person; /* borrowed from both; what is approved is what is asked about */
     done = done && take_birth(c, &row, &later) && KINDS[row.kind](&office.records, &row, approval) &&
-           ask_for_birth(c, &row, later) && decide(c, &row, APPLICATION_APPROVED, "application.approve", "") &&
+           ask_for_birth(c, &row, later) && decide(c, &row, APPLICATION_APPROVED, "application.approve", "", because) &&
            documents_ensure(c->rooms, c->tx, row.user, c->e);
     application_finish(&row);
     return done;
@@ -386,7 +401,7 @@ bool application_refuse(struct changing_records *c, application_no no, const cha
         change_decides_on(c, seen, application_version(c->tx->db, &row)) &&
         (plain(reason, APPLICATION_NOTE_MAX) ||
          error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason is one line of at most 1000 bytes.")) &&
-        decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason);
+        decide(c, &row, APPLICATION_REFUSED, "application.refuse", reason, *reason != '\0' ? reason : NULL);
     application_finish(&row);
     return done;
 }

@@ -383,7 +383,7 @@ def explain(tap, office):
            done.json["org.parta.sentences"] == {"ru": refusal["ru"], "en": refusal["en"]}, "which its reply carries, with both sentences", done)
     every = office.pages(office.reader, "listRefusals", 7)
     tap.ok(len(every) > 90 and {"A1", "D5", "J3"} < {r["rule"] for r in every} and
-           {r["code"] for r in every if r["overridable"]} == {"minor_as_staff", "roster_kept", "self"}, "J1: every refusal is listed, page by page", len(every))
+           {r["code"] for r in every if r["overridable"]} == {"invited_by_you", "minor_as_staff", "roster_kept", "self"}, "J1: every refusal is listed, page by page", len(every))
     office.same_as_described("refusals are as described")
 
 
@@ -406,11 +406,14 @@ def entry(tap, office):
     office.ok(applicant, "changeApplication", body={"given_name": "Лев", "family_name": "Гостев", "birth_date": "2012-01-02"}, application=number)
     waiting = office.pages(admin, "listApplications", 1, {"school": "s1"})
     tap.ok([a["application"] for a in waiting] == [number] and waiting[0]["family_name"] == "Гостев", "the office sees who asks", waiting)
-    seen = {"If-Match": office.call(admin, "getApplication", application=number).headers["etag"]}
+    seen = {"If-Match": office.call(admin, "getApplication", application=number).headers["etag"], **REASON}
     office.ok(applicant, "changeApplication", body={"family_name": "Директоров"}, application=number)
     unseen = office.call(admin, "approveApplication", body={}, headers=seen, application=number)
     tap.ok(unseen.status == 412, "C1: what was changed after the office looked is not approved", unseen)
     seen = {"If-Match": office.call(admin, "getApplication", application=number).headers["etag"]}
+    alone = office.call(admin, "approveApplication", body={}, headers=seen, application=number)
+    tap.ok(alone.status == 403 and alone["org.parta.rule"] == "J4", "J4: who made the link lets nobody in without a reason", alone)
+    seen |= REASON
     approved = office.call(admin, "approveApplication", body={}, headers=seen, application=number)
     tap.ok(approved.status == 200 and approved["state"] == "approved", "and approves", approved)
     second = office.ok(office.anybody, "signUp", body={"token": link["token"], "password": "Correct-Horse-7-Battery", "given_name": "Ян",

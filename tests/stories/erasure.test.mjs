@@ -178,7 +178,7 @@ async function erasesChild(parent, child) {
 }
 
 test("G4: an applicant who is erased leaves nothing of the application", async () => {
-    const { token } = await w.do(w.office, "POST", "/links", { kind: "class", class: CLASS, role: "guardian" });
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "class", class: CLASS, role: "guardian" });
     const proof = await w.proven("gleb_mail_zq@school.example");
     const applicant = await w.signUp({ token, given_name: "gleb_given_zq", family_name: "gleb_family_zq", note: "gleb_note_zq", contact: proof });
     const words = ["gleb_given_zq", "gleb_family_zq", "gleb_note_zq", "gleb_mail_zq"];

@@ -380,7 +380,7 @@ test("A2: nor do the administrator's own API and the operator's let them in", as
 });
 
 test("A3: a pending account signs in, sees who must confirm it, and nothing else", async () => {
-    const { token } = await w.do(w.office, "POST", "/links", { kind: "class", class: "s1-c003", role: "pupil" });
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "class", class: "s1-c003", role: "pupil" });
     const waiting = await w.signUp({ token, given_name: "Мария", family_name: "Ждущая", birth_date: "2012-02-02" });
     const me = await w.me(waiting);
     assert.equal(me.standing, "pending");
@@ -613,7 +613,7 @@ test("B3: names and roles come from the records, never from what somebody types"
         /^\S+ \S+ \S+$/,
         "adults with their patronymic",
     );
-    const { token } = await w.do(w.office, "POST", "/links", { kind: "class", class: "s1-c003", role: "pupil" });
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "class", class: "s1-c003", role: "pupil" });
     const told = { token, given_name: "Пётр", family_name: "Хитрый", note: "я директор" };
     await w.no(400, undefined, undefined, "POST", "/signup", { ...told, password: "correct-horse-battery", role: "head" });
     const liar = await w.signUp(told);

@@ -19,7 +19,7 @@ before(async () => {
 
 after(() => w?.stop());
 
-const link = (wish = {}, by = w.office) =>
+const link = (wish = {}, by = w.operator) =>
     w.do(by, "POST", "/links", { kind: "class", class: CLASS, role: "pupil", ...wish });
 const NAMES = { given_name: "Ия", family_name: "Новикова", birth_date: "2011-03-04" };
 const approve = (who, id, body) => w.api(who, "POST", `/applications/${id}/approve`, body);

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => w.stop());
 
-const classLink = (role, at = five) => w.do(w.office, "POST", "/links", { kind: "class", class: at.class, role });
+const classLink = (role, at = five) => w.do(w.operator, "POST", "/links", { kind: "class", class: at.class, role });
 const signsUp = async ({ token }, more = {}) =>
     w.signUp({ token, ...CHILD, contact: await w.proven(w.newPhone()), ...more });
 const application = async (who) => (await w.me(who)).applications[0];

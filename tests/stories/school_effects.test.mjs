@@ -62,7 +62,6 @@ test("J4: an administrator gives themselves nothing without saying why", async (
     const acts = [
         ["POST", `/people/${q(me)}/roles`, { school: HERE, role: "deputy" }],
         ["POST", `/classes/${q(school.class)}/enrollments`, { user_id: me, role: "class_teacher" }],
-        ["POST", "/guardianships", { child: child.user_id, guardian: me }],
     ];
     for (const [method, at, body] of acts) {
         await w.no(403, "J4", w.office, method, at, body);
@@ -72,9 +71,46 @@ test("J4: an administrator gives themselves nothing without saying why", async (
     }
     for (const standing of ["locked", "suspended"])
         await w.no(403, "J4", w.office, "PUT", `/people/${q(me)}/standing`, { standing }, w.because());
-    await w.do(w.operator, "DELETE", `/guardianships/${q(child.user_id)}/${q(me)}`);
+    await w.no(403, "J4", w.office, "POST", "/guardianships", { child: child.user_id, guardian: me }, w.because());
     await w.do(w.operator, "DELETE", `/people/${q(me)}/roles/${HERE}/deputy`);
     await w.do(w.operator, "DELETE", `/classes/${q(school.class)}/enrollments/${q(me)}/class_teacher`);
+});
+
+test("J4: an administrator decides nothing about their own child, or its other parent, whatever the reason", async () => {
+    const me = w.office.getUserId();
+    const own = await w.newClient("pupil", { class: school.class, birth_date: "2015-01-01" });
+    const fellow = await w.newPerson("guardian", { child: own.getUserId() });
+    const mate = await w.newClient("pupil", { class: school.class, birth_date: "2009-01-01" });
+    await w.do(w.operator, "POST", "/guardianships", { child: own.getUserId(), guardian: me });
+    const told = await w.server.request("POST", `/_matrix/client/v3/users/${q(own.getUserId())}/report`, {
+        token: mate.getAccessToken(),
+        body: { reason: "дерётся" },
+    });
+    assert.equal(told.status, 200, JSON.stringify(told.body));
+    const reports = async (who) => (await w.do(who, "GET", `/reports?school=${HERE}`)).items.filter((r) => r.accused === own.getUserId());
+    const [report] = await reports(w.operator);
+    assert.ok(report);
+    assert.deepEqual(await reports(w.office), []);
+    await w.no(404, undefined, w.office, "POST", `/reports/${report.report}/close`, { resolution: "ничего не было" }, w.because());
+    const names = { given_name: "Имя", family_name: "Фамилия" };
+    const child = `/people/${q(own.getUserId())}`, parent = `/people/${q(fellow.user_id)}`;
+    const acts = [
+        ["PUT", child, { ...names, birth_date: "2005-01-01" }],
+        ["PUT", `${child}/standing`, { standing: "suspended" }],
+        ["DELETE", `${child}/sessions`],
+        ["POST", `/classes/${q(school.class)}/enrollments`, { user_id: own.getUserId(), role: "pupil", end: "2030-01-01" }],
+        ["DELETE", `/guardianships/${q(own.getUserId())}/${q(fellow.user_id)}`],
+        ["PUT", `/guardianships/${q(own.getUserId())}/${q(fellow.user_id)}/custody`, { custody: "no_contact", reason: "решение суда от 3 марта" }],
+        ["PUT", `${parent}/standing`, { standing: "locked" }],
+        ["POST", `${parent}/erase`, {}],
+        ["GET", `${parent}/export`],
+        ["POST", "/links", { kind: "personal", user_id: fellow.user_id }],
+    ];
+    for (const [method, at, body] of acts) {
+        const told = await w.no(403, "J4", w.office, method, at, body, w.because());
+        assert.equal(told["org.parta.code"], "own_family", at);
+    }
+    await w.do(w.operator, "DELETE", `/guardianships/${q(own.getUserId())}/${q(me)}`);
 });
 
 test("C2, D7: nobody makes themselves a guardian by asking for it, or ends another's guardianship", async () => {

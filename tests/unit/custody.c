@@ -188,7 +188,7 @@ static void d9_j4_the_office_is_somebody_elses_then(void **state)
         if (before)
             assert_true(sets(0, (struct setting){w.small, boss, CUSTODY_NO_CONTACT, BECAUSE}, &e));
     }
-    assert_true(n > 20 && refused == 2 * (ACT__COUNT - ACT_APPROVE));
+    assert_true(n > 15 && refused == 2 * (ACT__COUNT - ACT_APPROVE));
 }
 
 /* Nothing that a guardian could do brings it back. */

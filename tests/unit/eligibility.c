@@ -13,6 +13,7 @@
 #include "homeserver/store/school/operators.h"
 #include "homeserver/store/school/people.h"
 #include "policy/admin/operators.h"
+#include "policy/audit/audit.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -48,8 +49,7 @@ static user_no signs_up(const char *token, const struct applicant *person, struc
 static const char *class_link(enum school_role role)
 {
     static struct link_made made;
-    assert_true(
-        world_link(&w, w.admin, (struct link_wish){.kind = LINK_CLASS, .class = w.fifth, .role = role}, &made, NULL));
+    assert_true(world_link(&w, 0, (struct link_wish){.kind = LINK_CLASS, .class = w.fifth, .role = role}, &made, NULL));
     return made.token;
 }
 
@@ -458,6 +458,12 @@ static bool role_act(struct changing_records *c, void *arg)
     return change_role(c, arg);
 }
 
+static bool end_act(struct changing_records *c, void *arg)
+{
+    const struct one *one = arg;
+    return change_guardianship_end(c, one->child, one->user);
+}
+
 static bool link_act(struct changing_records *c, void *arg)
 {
     struct world_link *l = arg;
@@ -509,6 +515,71 @@ static void j4_a_token_approves_nobody_who_came_by_its_own_link(void **state)
     assert_false(run_as("operator:bridge", SCOPE_RECORDS, world_decide_act, &decision, &e));
     assert_string_equal(world_rule(&e), "J4");
     assert_true(run_as("operator:office", SCOPE_RECORDS, world_decide_act, &decision, &e));
+}
+
+/* Issuer and approver: whoever made the link may be who came by it. */
+static void j4_whoever_made_the_link_lets_nobody_in_by_it(void **state)
+{
+    user_no second = world_person(&w, (struct world_person){"Alex", "Admin", NULL, w.school, ROLE_ADMINISTRATOR});
+    struct token records = {.plan = {"bridge", SCOPE_RECORDS, 0}};
+    assert_true(world_run(&w, 0, token_act, &records, NULL));
+    const struct actor PEOPLE[] = {
+        {.user = w.class_teacher, .name = "@class:school.example"},
+        {.user = w.admin, .name = "@admin:school.example"},
+        {.user = second, .name = "@second:school.example"},
+        {.name = "operator:bridge", .scopes = SCOPE_RECORDS},
+        ACTOR_COMMAND_LINE,
+    };
+    enum { CLASS_TEACHER, ADMIN, SECOND, TOKEN, MACHINE, PEOPLE_COUNT };
+    static const enum school_role ROLES[] = {ROLE_GUARDIAN, ROLE_PUPIL};
+    for (int issuer = 0; issuer < PEOPLE_COUNT; ++issuer)
+        for (int approver = 0; approver < PEOPLE_COUNT; ++approver)
+            for (int insists = 0; insists <= 1; ++insists)
+                for (size_t r = 0; r < sizeof ROLES / sizeof *ROLES; ++r) {
+                    struct error e = {0};
+                    struct actor decides = PEOPLE[approver];
+                    struct world_link link = {.wish = {.kind = LINK_CLASS, .class = w.fifth, .role = ROLES[r]}};
+                    assert_true(writer_run(w.f.writer, world_job,
+                                           &(struct world_job){&w, &PEOPLE[issuer], link_act, &link}, &e));
+                    user_no user = signs_up(link.made.token, &AGELESS, &e);
+                    struct world_decision decision = {
+                        world_application(&w, user),
+                        {.person = APPLICANT_NOBODY, .children = &w.young, .n_children = ROLES[r] == ROLE_GUARDIAN},
+                        NULL};
+                    decides.override_ = insists ? "nobody else is here today" : NULL;
+                    bool alone = issuer == approver && issuer != MACHINE;
+                    bool may = !alone || ((issuer == ADMIN || issuer == SECOND) && insists);
+                    bool done = writer_run(w.f.writer, world_job,
+                                           &(struct world_job){&w, &decides, world_decide_act, &decision}, &e);
+                    if (done != may)
+                        fail_msg("link by %s, approved by %s%s: %s", PEOPLE[issuer].name, decides.name,
+                                 insists ? " with a reason" : "", done ? "done" : error_sentence(&e));
+                    if (!may)
+                        assert_string_equal(world_rule(&e), "J4");
+                    if (may && ROLES[r] == ROLE_GUARDIAN)
+                        assert_true(world_run(&w, 0, end_act, &(struct one){user, w.young}, &e));
+                }
+}
+
+/* The reason is the office's: it stands in the log, and not in what the applicant is told. */
+static void j2_j4_the_reason_for_ones_own_link_is_in_the_log(void **state)
+{
+    struct error e = {0};
+    struct text log = TEXT_INIT;
+    struct application_row row;
+    const struct actor admin = {
+        .user = w.admin, .name = "@admin:school.example", .override_ = "nobody else is here today"};
+    struct world_link link = {.wish = {.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_PUPIL}};
+    assert_true(world_run(&w, w.admin, link_act, &link, &e));
+    application_no no = world_application(&w, signs_up(link.made.token, &AGELESS, &e));
+    struct world_decision decision = {no, {.person = APPLICANT_NOBODY}, NULL};
+    assert_true(writer_run(w.f.writer, world_job, &(struct world_job){&w, &admin, world_decide_act, &decision}, &e));
+    assert_true(applications_get(w.f.db, no, &row));
+    assert_string_equal(row.reason, "");
+    application_finish(&row);
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &log));
+    assert_non_null(strstr(log.data, "nobody else is here"));
+    text_finish(&log);
 }
 
 static bool revoke_act(struct changing_records *c, void *arg)
@@ -577,6 +648,8 @@ int main(void)
         TEST(j4_a_class_teachers_links_reach_no_further_than_the_class),
         TEST(j4_a_token_makes_nobody_with_more_than_itself),
         TEST(j4_a_token_approves_nobody_who_came_by_its_own_link),
+        TEST(j4_whoever_made_the_link_lets_nobody_in_by_it),
+        TEST(j2_j4_the_reason_for_ones_own_link_is_in_the_log),
         TEST(c2_a_personal_link_ends_with_its_issuers_token),
         TEST(j4_no_token_grows),
     };

@@ -413,6 +413,10 @@ static const struct row_case {
      FACTS(RECORDS_READ, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL))},
     {"J4", "own_family", FACTS(CUSTODY, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL), OFFICE(.own_family = true)),
      FACTS(CUSTODY, BY(ROLE_ADMINISTRATOR), TO(ROLE_PUPIL))},
+    {"J4", "own_link", FACTS(APPROVE, OFFICE(.operator_ = true, .override_ = true, .own_link = true)),
+     FACTS(APPROVE, OFFICE(.operator_ = true))},
+    {"J4", "invited_by_you", FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.own_link = true)),
+     FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.own_link = true, .override_ = true))},
     {"J4", "own_account", FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
      FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR))},
     {"J4", "self", FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
@@ -911,6 +915,7 @@ static void test_j2_override(void **state)
     for (int i = 0; i < rules_count(); ++i) {
         const char *code = rules_row(i).code;
         assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0 ||
+                                                       strcmp(code, "invited_by_you") == 0 ||
                                                        strcmp(code, "minor_as_staff") == 0);
     }
 }

@@ -34,7 +34,7 @@ static struct link_made link_for(class_no class, enum school_role role)
 {
     struct link_made made;
     struct error e;
-    if (!world_link(&w, w.admin, (struct link_wish){.kind = LINK_CLASS, .class = class, .role = role}, &made, &e))
+    if (!world_link(&w, 0, (struct link_wish){.kind = LINK_CLASS, .class = class, .role = role}, &made, &e))
         fail_msg("%s", error_sentence(&e));
     return made;
 }
@@ -42,8 +42,8 @@ static struct link_made link_for(class_no class, enum school_role role)
 static struct link_made school_link(enum school_role role)
 {
     struct link_made made;
-    assert_true(world_link(&w, w.admin, (struct link_wish){.kind = LINK_SCHOOL, .school = w.school, .role = role},
-                           &made, NULL));
+    assert_true(
+        world_link(&w, 0, (struct link_wish){.kind = LINK_SCHOOL, .school = w.school, .role = role}, &made, NULL));
     return made;
 }
 

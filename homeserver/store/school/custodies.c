@@ -5,7 +5,17 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
 
-enum { OF, PART, FAMILY, BARS, BARRED, PUT, DELETE, FORGET, N };
+/* Whom something binds to a child as its guardian, whether it is in force or asked for. */
+#define BONDS                                                                                                          \
+    "(SELECT child, guardian FROM guardianships UNION ALL SELECT child, guardian FROM custodies"                       \
+    " UNION ALL SELECT child, user_no FROM applications WHERE kind = 'guardian' AND state IN ('begun', 'waiting'))"
+#define KIN_OF                                                                                                         \
+    "SELECT b.child AS user_no FROM " BONDS " b WHERE b.guardian = $1"                                                 \
+    " UNION SELECT b.guardian FROM " BONDS " b WHERE b.child = $1"                                                     \
+    " UNION SELECT o.guardian FROM " BONDS " b JOIN " BONDS " o ON o.child = b.child AND o.guardian <> b.guardian"     \
+    " WHERE b.guardian = $1"
+
+enum { OF, PART, FAMILY, KIN, RELATED, BARS, BARRED, PUT, DELETE, FORGET, N };
 static const struct statement TEXTS[N] = {
     [OF] = "SELECT kind FROM custodies WHERE child = $1 AND guardian = $2",
     [PART] = "SELECT 1 FROM custodies k JOIN guardianships g ON g.child = k.child"
@@ -13,6 +23,8 @@ static const struct statement TEXTS[N] = {
              " AND g.guardian = $2 AND o.guardian = $3 AND k.guardian IN ($2, $3) LIMIT 1",
     [FAMILY] = "SELECT 1 FROM guardianships WHERE child = $1 AND guardian = $2"
                " UNION ALL SELECT 1 FROM custodies WHERE child = $1 AND guardian = $2 LIMIT 1",
+    [KIN] = KIN_OF,
+    [RELATED] = "SELECT 1 FROM (" KIN_OF ") k WHERE k.user_no = $2 LIMIT 1",
     [BARS] = "SELECT 1 FROM custodies WHERE guardian = $1 AND kind = 'no_contact' LIMIT 1",
     [BARRED] = "SELECT guardian FROM custodies WHERE kind = 'no_contact' AND ($1 = 0 OR child = $1)",
     [PUT] = {"INSERT INTO custodies (child, guardian, kind, set_ms) VALUES ($1, $2, $3, $4)"
@@ -65,6 +77,21 @@ bool custodies_family(struct db *db, user_no child, user_no guardian)
 struct stmt *custodies_barred(struct db *db, user_no child)
 {
     return db_query(db, &CUSTODIES, BARRED, "i", child);
+}
+
+bool custodies_related(struct db *db, user_no one, user_no other)
+{
+    return db_int(db, &CUSTODIES, RELATED, 0, "ii", one, other) != 0;
+}
+
+int custodies_kin(struct db *db, user_no user, user_no *out, int max)
+{
+    int n = 0;
+    struct stmt *q = db_query(db, &CUSTODIES, KIN, "i", user);
+    while (n < max && stmt_next(q))
+        out[n++] = col_int(q, 0);
+    stmt_end(q);
+    return n;
 }
 
 bool custodies_bar_anywhere(struct db *db, user_no guardian)

@@ -37,6 +37,11 @@ bool custodies_family(struct db *db, user_no child, user_no guardian);
  * guardian. stmt_end after. */
 struct stmt *custodies_barred(struct db *db, user_no child);
 
+/* J4: a family: children and guardians, and the guardians of one child, whatever has been settled or is only asked for.
+ * Nobody is of their own. kin: *out of at most max, how many. */
+bool custodies_related(struct db *db, user_no one, user_no other);
+int custodies_kin(struct db *db, user_no user, user_no *out, int max);
+
 bool custodies_bar_anywhere(struct db *db, user_no guardian); /* no_contact, with whatever child */
 
 /* Inside a job. */
