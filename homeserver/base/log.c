@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "homeserver/base/names.h"
 #include "homeserver/base/text.h"
 
 static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
@@ -48,8 +49,12 @@ static void add_value(struct text *line, const char *value)
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:;/@!#$+{}*";
     if (value[0] != '\0' && value[strspn(value, PLAIN)] == '\0')
         text_adds(line, value);
-    else
-        text_add_json(line, value);
+    else {
+        struct text quoted = TEXT_INIT;
+        text_add_json(&quoted, value);
+        text_add_visible(line, quoted.data, quoted.len, false);
+        text_finish(&quoted);
+    }
 }
 
 static void end(struct text *line)

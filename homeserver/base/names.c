@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/base/ids.h"
+#include "homeserver/base/text.h"
 
 #define MARKS_MAX 4 /* combining marks in a row: no writing needs more */
 
@@ -99,6 +100,55 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
         before = c;
     }
     return NULL;
+}
+
+const char *token_fault(const char *token)
+{
+    for (const char *at = utf8_valid(token, strlen(token)) ? token : ""; *at != '\0';)
+        if (is_in(ALL(UNSEEN), take(&at)))
+            return "written with a character that nobody sees: a control character, a zero-width one or one that "
+                   "turns the direction";
+    return utf8_valid(token, strlen(token)) ? NULL : "not UTF-8";
+}
+
+/* --- For a terminal --- */
+
+static void add_escaped(struct text *out, uint32_t c)
+{
+    static const char SHORT[] = {['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r'};
+    if (c < sizeof SHORT && SHORT[c] != '\0')
+        text_addf(out, "\\%c", SHORT[c]);
+    else if (c < 0x10000)
+        text_addf(out, "\\u%04x", (unsigned)c);
+    else
+        text_addf(out, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (c >> 10)), (unsigned)(0xdc00 + (c & 0x3ff)));
+}
+
+/* How many bytes the character at s has; 0: it is none. */
+static size_t character_bytes(const char *s, size_t left)
+{
+    unsigned char lead = (unsigned char)*s;
+    size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    return n == 1 || (n <= left && utf8_valid(s, n)) ? n : 0;
+}
+
+void text_add_visible(struct text *out, const char *bytes, size_t len, bool lines)
+{
+    uint32_t before = 0;
+    for (size_t at = 0, n; at < len; at += n != 0 ? n : 1) {
+        const char *s = bytes + at;
+        n = character_bytes(s, len - at);
+        uint32_t c = n != 0 ? take(&s) : 0xfffd;
+        bool in_place =
+            (lines && (c == '\n' || c == '\t')) || ((c == SELECTOR || c == JOINER) && is_in(ALL(PICTOGRAMS), before));
+        if (n == 0)
+            text_adds(out, "\xef\xbf\xbd");
+        else if (is_in(ALL(UNSEEN), c) && !in_place)
+            add_escaped(out, c);
+        else
+            text_add(out, bytes + at, n);
+        before = c;
+    }
 }
 
 bool text_is_blank(const char *text)

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct text;
+
 #define NAME_BYTES_MAX 255 /* of one name, unless its field is narrower */
 #define NAME_SENTENCE                                                                                                  \
     "A name is at most 255 bytes that can be seen: no control characters, nothing zero-width, nothing that turns the " \
@@ -22,6 +24,16 @@ bool name_valid(const char *name, size_t bytes_max);
 
 /* The same of a text of several lines, such as a topic: line breaks and tabs are good. */
 const char *words_fault(const char *text, size_t bytes_max);
+
+/* The same of what names something to programs, such as a sourcedId: nothing unseen either, but
+ * for the rest as it is. */
+const char *token_fault(const char *token);
+
+/* Appends what others have written as a terminal or a log may show it, whatever the bytes: what nobody sees, and with
+ * it all that moves, colours or turns what is shown (C0, DEL, C1, bidirectional overrides, zero-width ones), as JSON
+ * escapes it (\u001b), so that JSON stays the same JSON; what is not UTF-8 as U+FFFD. lines: line
+ * breaks and tabs stay. */
+void text_add_visible(struct text *out, const char *bytes, size_t len, bool lines);
 
 /* Whether there is anything to see: ten zero-width spaces are no reason. */
 bool text_is_blank(const char *text);

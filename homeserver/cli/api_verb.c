@@ -8,6 +8,7 @@
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/reply.h"
@@ -222,7 +223,7 @@ static void add_value(struct text *out, const json_t *value, const char *path)
         return;
     }
     if (json_is_string(value))
-        text_adds(out, json_string_value(value));
+        text_add_visible(out, json_string_value(value), json_string_length(value), false);
     else if (value != NULL && !json_is_null(value))
         json_add_canonical(out, value);
 }
@@ -303,7 +304,7 @@ static void print_members(struct text *out, const json_t *reply)
     json_object_foreach((json_t *)reply, name, value) {
         text_addf(out, "%s\t", name);
         if (json_is_string(value))
-            text_adds(out, json_string_value(value));
+            text_add_visible(out, json_string_value(value), json_string_length(value), false);
         else
             json_add_canonical(out, value);
         text_addc(out, '\n');

@@ -1,5 +1,6 @@
 /* The program `parta`: from the words on the command line to a verb, and from its outcome to an exit code. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/names.h"
 #include "homeserver/cli/api_verb.h"
 #include "homeserver/cli/control.h"
 #include "homeserver/cli/services.h"
@@ -29,6 +31,29 @@ struct request_line {
     char *lines[VERB_OPTIONS_MAX]; /* of OPTION_FILE, to free */
 };
 
+/* The one way to the terminal, for a person or a script: much of what is said was written by others, in rosters and by
+ * whoever signs up. */
+static void show(FILE *to, const char *bytes, size_t len)
+{
+    struct text shown = TEXT_INIT;
+    text_add_visible(&shown, bytes != NULL ? bytes : "", len, true);
+    fwrite(shown.len != 0 ? shown.data : "", 1, shown.len, to);
+    text_finish(&shown);
+}
+
+static void say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(FILE *to, const char *fmt, ...)
+{
+    char *line = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vasprintf(&line, fmt, ap);
+    va_end(ap);
+    if (len >= 0)
+        show(to, line, (size_t)len);
+    free(len >= 0 ? line : NULL);
+}
+
 /* The verbs that begin with this word ("user"), or all of them (""). Answers how many. */
 static int print_verbs(FILE *out, const char *word)
 {
@@ -38,7 +63,7 @@ static int print_verbs(FILE *out, const char *word)
     for (size_t i = 0; (verb = verb_at(i)) != NULL; ++i) {
         if (strncmp(verb->name, word, len) != 0 || (len != 0 && verb->name[len] != ' '))
             continue;
-        fprintf(out, "  %-16s %-8s %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
+        say(out, "  %-16s %-8s %s\n", verb->name, verb->arguments != NULL ? verb->arguments : "", verb->summary);
         ++n;
     }
     return n;
@@ -46,27 +71,26 @@ static int print_verbs(FILE *out, const char *word)
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: parta VERB [OPTION]… [ARGUMENT]…\n\n", out);
+    say(out, "usage: parta VERB [OPTION]… [ARGUMENT]…\n\n");
     print_verbs(out, "");
-    fputs("\n  parta VERB --help tells more of a verb.\n"
-          "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
-          "  Exit codes: 0 done, 1 failed, 2 misused, 3 held until somebody confirms it.\n",
-          out);
+    say(out, "\n  parta VERB --help tells more of a verb.\n"
+             "  --config FILE names the configuration (otherwise $PARTA_CONFIG, otherwise " CONFIG_PATH ").\n"
+             "  Exit codes: 0 done, 1 failed, 2 misused, 3 held until somebody confirms it.\n");
 }
 
 static void print_help(const struct verb *verb)
 {
-    printf("usage: parta %s%s%s%s\n\n%s\n", verb->name, verb->options != NULL ? " [OPTION]…" : "",
-           verb->arguments != NULL ? " " : "", verb->arguments != NULL ? verb->arguments : "", verb->summary);
+    say(stdout, "usage: parta %s%s%s%s\n\n%s\n", verb->name, verb->options != NULL ? " [OPTION]…" : "",
+        verb->arguments != NULL ? " " : "", verb->arguments != NULL ? verb->arguments : "", verb->summary);
     if (verb->essay != NULL)
-        printf("%s\n", verb->essay);
+        say(stdout, "%s\n", verb->essay);
     if (verb->options != NULL || (verb->flags & VERB_CONFIG) != 0)
-        putchar('\n');
+        say(stdout, "\n");
     for (const struct verb_option *o = verb->options; o != NULL && o->name != NULL; ++o)
-        printf("  %-16s %-6s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
+        say(stdout, "  %-16s %-6s %s\n", o->name, o->value != NULL ? o->value : "", o->help);
     if ((verb->flags & VERB_CONFIG) != 0)
-        printf("  %-16s %-6s %s\n", "--config", "FILE",
-               "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
+        say(stdout, "  %-16s %-6s %s\n", "--config", "FILE",
+            "the configuration (otherwise $PARTA_CONFIG, or " CONFIG_PATH ")");
 }
 
 /* "--config FILE" may stand before the verb too. Answers where the verb begins. */
@@ -165,13 +189,13 @@ static bool read_first_line(struct verb_call *call, const char *path, char **out
     char *line = xcalloc(1, LINE_BYTES_MAX);
     FILE *f = standard ? stdin : fopen(path, "re");
     if (terminal) {
-        fputs("Password: ", stderr);
+        say(stderr, "Password: ");
         echo(false);
     }
     bool done = f != NULL && fgets(line, LINE_BYTES_MAX, f) != NULL;
     if (terminal) {
         echo(true);
-        fputc('\n', stderr);
+        say(stderr, "\n");
     }
     if (f != NULL && !standard)
         fclose(f);
@@ -212,7 +236,7 @@ static bool read_files(struct request_line *line)
 
 static void print_note(struct verb_call *call, const char *line)
 {
-    fprintf(stderr, "%s\n", line);
+    say(stderr, "%s\n", line);
 }
 
 static bool run_in_office(struct verb_call *call)
@@ -239,7 +263,7 @@ static bool run_decision(struct verb_call *call)
     bool done = run_in_office(call);
     if (done || *call->asks == '\0' || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
         return done;
-    fprintf(stderr, "%s\nparta %s: decide so? [y/N] ", call->out.data, call->verb->name);
+    say(stderr, "%s\nparta %s: decide so? [y/N] ", call->out.data, call->verb->name);
     text_clear(&call->out);
     if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y'))
         return false;
@@ -271,7 +295,7 @@ static bool confirms(struct verb_call *call)
     char answer[16];
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
         return false;
-    fprintf(stderr, "%s\nDo it nevertheless? Type yes: ", call->notes.len != 0 ? call->notes.data : "");
+    say(stderr, "%s\nDo it nevertheless? Type yes: ", call->notes.len != 0 ? call->notes.data : "");
     text_clear(&call->notes);
     return fgets(answer, sizeof answer, stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
@@ -348,8 +372,8 @@ static void print_cell(struct columns *columns, int column, const char *cell, si
 {
     size_t width = width_of(cell, len);
     if (column > 0)
-        printf("%*s", (int)columns->missing + 2, "");
-    fwrite(cell, 1, len, stdout);
+        say(stdout, "%*s", (int)columns->missing + 2, "");
+    show(stdout, cell, len);
     columns->missing = column >= 0 && width < columns->widths[column] ? columns->widths[column] - width : 0;
 }
 
@@ -357,7 +381,7 @@ static void print_out(const struct text *out)
 {
     struct columns columns = {0};
     if (!isatty(STDOUT_FILENO) || memchr(out->data, '\t', out->len) == NULL) {
-        fwrite(out->data, 1, out->len, stdout);
+        show(stdout, out->data, out->len);
         return;
     }
     cells_each(out, measure, &columns);
@@ -369,15 +393,15 @@ static int outcome(struct verb_call *call, bool done)
     if (call->out.len != 0)
         print_out(&call->out);
     if (fflush(stdout) != 0 && done) {
-        fputs("parta: the output could not be written\n", stderr);
+        say(stderr, "parta: the output could not be written\n");
         return FAILED;
     }
-    fputs(call->notes.len != 0 ? call->notes.data : "", stderr);
+    show(stderr, call->notes.data, call->notes.len);
     if (done)
         return DONE;
-    fprintf(stderr, "parta: %s\n", call->problem.len != 0 ? call->problem.data : "failed");
+    say(stderr, "parta: %s\n", call->problem.len != 0 ? call->problem.data : "failed");
     if (call->misused)
-        fprintf(stderr, "parta: \"parta %s --help\" tells more\n", call->verb->name);
+        say(stderr, "parta: \"parta %s --help\" tells more\n", call->verb->name);
     return call->misused ? MISUSED : *call->held != '\0' ? HELD : FAILED;
 }
 
@@ -407,8 +431,8 @@ static int without_verb(int argc, char **argv, int at)
     }
     if ((helped || at + 1 == argc) && print_verbs(helped ? stdout : stderr, argv[at]) > 0)
         return helped ? DONE : MISUSED;
-    fprintf(stderr, "parta: There is no verb %s%s%s; \"parta --help\" lists them.\n", argv[at],
-            at + 1 < argc ? " " : "", at + 1 < argc ? argv[at + 1] : "");
+    say(stderr, "parta: There is no verb %s%s%s; \"parta --help\" lists them.\n", argv[at], at + 1 < argc ? " " : "",
+        at + 1 < argc ? argv[at + 1] : "");
     return MISUSED;
 }
 
@@ -428,7 +452,7 @@ int main(int argc, char **argv)
     if (line.call.verb == NULL)
         return without_verb(argc, argv, first);
     if (!crypto_start()) {
-        fputs("parta: no randomness to be had\n", stderr);
+        say(stderr, "parta: no randomness to be had\n");
         return FAILED;
     }
     bool done = take_words(&line, argc, argv, at);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/days.h"
@@ -278,23 +280,57 @@ static bool list(struct verb_call *call)
     return !db_failed(call->services->db) || verb_fail(call, "The database can't be read (see above).");
 }
 
-/* Only the owner may read it: people's names are in it. */
-static bool write_file(struct verb_call *call, const char *path, const struct text *bytes)
+/* A name that is free is taken; one that is not belongs to an ordinary file that may be replaced. */
+static bool take_name(struct verb_call *call, const char *path, bool replaces, bool *fresh)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct stat there;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    *fresh = fd >= 0;
+    if (fd >= 0)
+        return close(fd) == 0;
+    if (errno != EEXIST)
+        return verb_fail(call, "%s: %s", path, strerror(errno));
+    if (!replaces)
+        return verb_fail(call, "%s is there already; --force replaces it.", path);
+    return (lstat(path, &there) == 0 && S_ISREG(there.st_mode)) || verb_fail(call, "%s is no ordinary file.", path);
+}
+
+/* Whole or not at all: written beside, then put in its place. Only the owner may read it: people's names are in it. */
+static bool write_file(struct verb_call *call, const char *path, bool replaces, const struct text *bytes)
+{
+    bool fresh;
+    struct text beside = TEXT_INIT;
+    if (!take_name(call, path, replaces, &fresh))
+        return false;
+    text_addf(&beside, "%s.XXXXXX", path);
+    int fd = mkostemp(beside.data, O_CLOEXEC);
     FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool written = f != NULL && fwrite(bytes->data, 1, bytes->len, f) == bytes->len;
+    bool written = f != NULL && fwrite(bytes->data, 1, bytes->len, f) == bytes->len && fflush(f) == 0 && fsync(fd) == 0;
     if (f != NULL && fclose(f) != 0)
         written = false;
-    return written || verb_fail(call, "%s: %s", path, strerror(errno));
+    written = written && rename(beside.data, path) == 0;
+    if (!written)
+        verb_fail(call, "%s: %s", path, strerror(errno));
+    if (!written && fd >= 0)
+        unlink(beside.data);
+    if (!written && fresh)
+        unlink(path);
+    text_finish(&beside);
+    return written;
 }
+
+enum { CONVERT_FORCE };
+static const struct verb_option CONVERT_OPTIONS[] = {
+    {"--force", OPTION_FLAG, NULL, "replaces OUT if it is there already"},
+    {NULL},
+};
 
 static bool convert(struct verb_call *call)
 {
     struct conversion conversion;
     bool done = roster_convert(call->input.data, call->input.len, &conversion);
     if (done)
-        done = write_file(call, call->args[1], &conversion.archive);
+        done = write_file(call, call->args[1], call->options[CONVERT_FORCE] != NULL, &conversion.archive);
     else
         roster_problems_add_refusals(&call->problem, &conversion.problems);
     if (done)
@@ -312,9 +348,10 @@ static const struct verb TABLE[] = {
      "school at once waits until it is confirmed: asked for on a terminal, otherwise exit code 3. Counts go to "
      "standard error; on standard\n"
      "output are the passwords alone, or, tried, the difference."},
-    {"roster convert", "IN OUT", 2, 2, NULL, VERB_INPUT, convert,
+    {"roster convert", "IN OUT", 2, 2, CONVERT_OPTIONS, VERB_INPUT, convert,
      "Makes an export that a spreadsheet has saved one that can be imported.",
-     "IN is a zip of CSV files, OUT is written anew; what was changed goes to standard output, a line for each file "
+     "IN is a zip of CSV files, OUT a new file, for its owner alone; what was changed goes to standard output, a line "
+     "for each file "
      "and\n"
      "kind. Changed is what is certain: Windows-1251 and UTF-16, semicolons and tabs, dates like 31.12.2026, ИСТИНА "
      "and\n"

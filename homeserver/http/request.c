@@ -114,7 +114,7 @@ bool request_strict(struct request *r)
     static const char UNKNOWN[] = "There is no such parameter here: is it misspelt?";
     const char *key;
     json_t *value;
-    if ((r->route->flags & ROUTE_STRICT) == 0)
+    if (r->strict_looked || (r->route->flags & ROUTE_STRICT) == 0)
         return true;
     for (int i = 0; i < r->n_query; ++i)
         if (!r->query[i].asked)
@@ -122,5 +122,6 @@ bool request_strict(struct request *r)
     json_object_foreach(r->body, key, value)
         if (!was_asked(r, key))
             return refuse_parameter(r, ERROR_INVALID_PARAM, key, UNKNOWN);
+    r->strict_looked = true;
     return true;
 }

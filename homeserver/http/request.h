@@ -156,6 +156,7 @@ struct request {
     json_t *body;                   /* ROUTE_BODY; otherwise NULL */
     const char *asked[MEMBERS_MAX]; /* its members that the handler asked for and that are there: static storage */
     int n_asked;
+    bool strict_looked;   /* request_strict has found nothing unknown: not asked again */
     const char *raw_body; /* the bytes as they came; never NULL */
     size_t raw_body_len;
     const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
@@ -228,8 +229,8 @@ bool refuse(struct request *r, enum error_code code, const char *sentence);
 bool refuse_parameter(struct request *r, enum error_code code, const char *parameter, const char *sentence);
 
 /* ROUTE_STRICT: whether the handler has asked for every name in the query and the body; false: the error names one that
- * it has not, as a misspelt one is. Asked for the handlers that only read after they have run; whoever writes asks
- * before. Members of members are not looked at. */
+ * it has not, as a misspelt one is. Asked once a request: for the handlers that only read after they have run; whoever
+ * writes asks before, and what was done is not refused afterwards. Members of members are not looked at. */
 bool request_strict(struct request *r);
 
 #endif

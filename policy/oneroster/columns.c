@@ -196,7 +196,7 @@ const char *column_fault(const struct column *column, enum oneroster version, co
     case CELL_ANY:
     case CELL_IDS:
     case CELL_STATUS: return NULL;
-    case CELL_ID: return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
+    case CELL_ID: return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : token_fault(value);
     case CELL_NAME: /* what nobody will read may look as it likes; a middle name of one space is none */
         if (!column->read || (!column->required && text_is_blank(value)))
             return strlen(value) > NAME_BYTES_MAX ? "longer than 255 bytes" : NULL;
@@ -252,6 +252,11 @@ static int64_t fraction_ms(const char **at)
     for (int place = 100; **at >= '0' && **at <= '9'; ++*at, place /= 10)
         ms += (**at - '0') * place;
     return ms;
+}
+
+bool moment_is_ahead(int64_t ms)
+{
+    return ms > clock_wall_ms() + DAY_MS;
 }
 
 int64_t moment_from(const char *text)

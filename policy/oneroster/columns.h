@@ -171,6 +171,9 @@ const char *column_fault(const struct column *column, enum oneroster version, co
 /* The word of a status cell. delta: the file is one, and must say. */
 enum row_status row_status(const char *word, bool delta);
 
+/* Whether it is more than a day from now: what was "modified" then says nothing of which roster is the newer one. */
+bool moment_is_ahead(int64_t ms);
+
 /* Milliseconds since 1970 of "2026-09-01T10:00:00.000Z", with another offset, without a fraction, or only the day
  * (UTC). −1: not written so. */
 int64_t moment_from(const char *text);

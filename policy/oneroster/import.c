@@ -21,6 +21,7 @@
 #include "homeserver/store/school/source.h"
 #include "policy/gate/school_gate.h"
 #include "policy/audit/audit.h"
+#include "policy/oneroster/columns.h"
 #include "policy/oneroster/import_private.h"
 #include "policy/records/people.h"
 #include "policy/records/rollover.h"
@@ -219,6 +220,8 @@ static bool before_rollover(const struct importing *in)
     return before;
 }
 
+#define YEAR_AHEAD_DAYS 800 /* no school year ends later: one that does says nothing of which roster is newer */
+
 /* What says that the roster is older than what there is; NULL: nothing. */
 static const char *says_older(const struct importing *in)
 {
@@ -228,9 +231,10 @@ static const char *says_older(const struct importing *in)
     roster_snapshots_age(in->tx->db, in->source, &year_end, &newest_ms);
     if (before_rollover(in))
         return "its school year is the one before the rollover";
-    if (roster->year_end != DAY_EVER && roster->year_end < year_end)
+    if (roster->year_end != DAY_EVER && roster->year_end < year_end &&
+        year_end < day_of_ms(clock_wall_ms() + YEAR_AHEAD_DAYS * DAY_MS))
         return "its school year ends before that of the last roster";
-    if (roster->newest_ms != 0 && roster->newest_ms < newest_ms)
+    if (roster->newest_ms != 0 && roster->newest_ms < newest_ms && !moment_is_ahead(newest_ms))
         return "its latest dateLastModified is before that of the last roster";
     return NULL;
 }

@@ -51,6 +51,7 @@ enum problem_weight {
       "rows of a member of the staff and a guardian with one username and other names, taken as two people")           \
     X(NAMED_TWICE, TAKEN, "named_twice", "things that are said twice and count once")                                  \
     X(UNREAD_WRONG, TAKEN, "unread_wrong", "columns and cells that are not as they should be and are not read")        \
+    X(DATE_AHEAD, TAKEN, "dates_ahead", "dates of a change that are to come, and do not count")                        \
     X(FILE_OTHERWISE, TAKEN, "files_otherwise", "files, modes and versions that are not quite as the standard says")
 
 enum problem_kind {

@@ -259,7 +259,9 @@ static enum row_outcome check_status(const struct table_reading *t, const struct
 {
     const char *word = cell(c, ANY_STATUS), *modified = cell(c, ANY_MODIFIED);
     int64_t modified_ms = *modified != '\0' ? moment_from(modified) : -1;
-    if (modified_ms > t->in->newest_ms)
+    if (moment_is_ahead(modified_ms))
+        cell_say(c, ANY_MODIFIED, PROBLEM_DATE_AHEAD, "\"%.60s\" is to come", modified);
+    else if (modified_ms > t->in->newest_ms)
         t->in->newest_ms = modified_ms;
     *status = row_status(word, t->delta);
     if (*status == ROW_UNKNOWN && *word == '\0')

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/names.h"
 
 enum member_kind {
     MEMBER_TEXT,
@@ -142,7 +143,8 @@ static const char *id_fault(const json_t *id)
         return "longer than 255 bytes";
     if (strchr(s, ',') != NULL || s[0] == ' ' || s[len - 1] == ' ')
         return "a comma, or spaces around it";
-    return string_fault(s, len);
+    const char *fault = string_fault(s, len);
+    return fault != NULL ? fault : token_fault(s);
 }
 
 /* Appends a string, "" for null; false: refused. */
@@ -321,7 +323,10 @@ static bool take_modified(const struct record *r, const json_t *object)
     int64_t ms = json_is_string(value) ? moment_from(json_string_value(value)) : -1;
     if (ms < 0)
         return refuse(r, "dateLastModified", "is not a moment like 2026-09-01T10:00:00.000Z");
-    if (ms > r->reading->newest_ms)
+    if (moment_is_ahead(ms))
+        roster_problems_tell_of(r->problems, PROBLEM_DATE_AHEAD, rest_path(r->reading->collection), 0, 0, r->id,
+                                "\"%.60s\": dateLastModified: \"%.40s\" is to come", r->id, json_string_value(value));
+    else if (ms > r->reading->newest_ms)
         r->reading->newest_ms = ms;
     return true;
 }

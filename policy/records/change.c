@@ -150,8 +150,13 @@ static bool id_fits(const struct changing_records *c, school_no school, const ch
 {
     char *own = c->actor->user != 0 && given != NULL ? schools_sourced_id(c->tx->db, school) : NULL;
     size_t len = own != NULL ? strlen(own) : 0;
+    const char *fault = given != NULL ? token_fault(given) : NULL;
     bool inside = own == NULL || (strncmp(given, own, len) == 0 && given[len] == ':' && given[len + 1] != '\0');
     free(own);
+    if (fault != NULL)
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, parameter,
+                                   "A sourcedId has no control character, nothing zero-width and nothing that turns "
+                                   "the direction.");
     if (!inside)
         return error_set_parameter(c->e, ERROR_INVALID_PARAM, parameter,
                                    "A sourcedId that a school gives begins with the school's own and a colon.");
@@ -621,6 +626,7 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
     row.ended = now.ended;
     row.source = now.source;
     bool good =
+        (!now.ended || error_set(c->e, ERROR_NOT_FOUND, "There is no such class.")) &&
         version_fits(c, now.version, if_version) &&
         start(&d, c, ACT_RECORDS_WRITE,
               &(struct subject){.school = row.school, .class = row.no, .roster_kept = source_is_roster(row.source)});
@@ -683,7 +689,8 @@ school_no change_school(struct changing_records *c, const struct school_row *sch
         row.sourced_id = sourced_id_draw(school->sourced_id, drawn);
     row.name = school->name;
     bool taken = fresh && schools_by_sourced_id(c->tx->db, row.sourced_id) != 0;
-    bool good = version_fits(c, row.version, fresh ? 0 : if_version) &&
+    bool good = (!row.ended || error_set(c->e, ERROR_NOT_FOUND, "There is no such school.")) &&
+                version_fits(c, row.version, fresh ? 0 : if_version) &&
                 start(&d, c, ACT_RECORDS_WRITE,
                       &(struct subject){.school = row.no, .roster_kept = source_is_roster(row.source)});
     if (good) {

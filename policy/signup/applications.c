@@ -223,6 +223,19 @@ bool application_correct(struct changing_records *c, user_no child, const struct
     return found;
 }
 
+/* Whether an open application says just this already: then the version that the office was shown stays. */
+static bool asks_so(struct db *db, application_no no, const struct applicant *person)
+{
+    struct application_row row;
+    const struct applicant *p = &row.person;
+    bool same = applications_get(db, no, &row) && strcmp(p->given, person->given) == 0 &&
+                strcmp(p->family, person->family) == 0 && strcmp(p->middle, person->middle) == 0 &&
+                p->birth == person->birth && strcmp(p->note, person->note) == 0;
+    application_finish(&row);
+    return same;
+}
+
+/* One open application of a kind: who asks once more, otherwise, is in the log already. */
 bool application_ask_correction(struct changing_records *c, user_no user, user_no child, const struct applicant *person)
 {
     struct application_row row = {
@@ -230,9 +243,12 @@ bool application_ask_correction(struct changing_records *c, user_no user, user_n
     if (!enrollments_place_of_pupil(c->tx->db, child, &row.school, &row.class))
         return error_set(c->e, ERROR_NOT_FOUND, "The child is not a pupil of any school now.");
     row.no = applications_same(c->tx->db, &row);
-    bool done =
-        row.no != 0 ? applications_set_person(c->tx, row.no, person) : (row.no = applications_insert(c->tx, &row)) != 0;
-    return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) && bound_kept(c->tx->db, BOUND_APPLICATIONS, user, 0, c->e) &&
+    if (row.no != 0)
+        return asks_so(c->tx->db, row.no, person) || applications_set_person(c->tx, row.no, person) ||
+               error_set(c->e, ERROR_UNKNOWN, NULL);
+    row.no = applications_insert(c->tx, &row);
+    return (row.no != 0 || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
+           bound_kept(c->tx->db, BOUND_APPLICATIONS, user, 0, c->e) &&
            office_act_note(c, "correction.ask", row.school, named(c, &row), NULL, NULL);
 }
 

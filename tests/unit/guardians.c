@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/store/school/audit.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/school_rooms.h"
@@ -463,6 +464,33 @@ static bool suspend_act(struct changing_records *c, void *arg)
     return change_account_state(c, *(user_no *)arg, ACCOUNT_SUSPENDED);
 }
 
+/* To ask for the same again changes nothing, and whoever asks for something else fills no log. */
+static void d10_a_correction_is_asked_for_once(void **state)
+{
+    static const char *const BORN[] = {"2004-04-04", "2004-04-04", "2003-03-03", "2004-04-04"};
+    struct error e;
+    struct application_row row;
+    int64_t versions[4];
+    int noted = 0;
+    assert_true(confirms(w.teacher, link_of(w.young).token, &e));
+    for (int i = 0; i < 4; ++i) {
+        struct correcting asks = {w.young, {"", "", "", day_from(BORN[i]), ""}, CORRECTION_NONE};
+        assert_true(world_run(&w, w.teacher, correct_act, &asks, &e));
+        assert_true(applications_get(w.f.db, waiting_correction(w.young), &row));
+        versions[i] = row.version;
+        application_finish(&row);
+    }
+    assert_int_equal(versions[1], versions[0]);
+    assert_true(versions[2] == versions[1] + 1 && versions[3] == versions[2] + 1);
+    struct audit_row entry;
+    struct stmt *q = audit_query(w.f.db, &(struct audit_query){.limit = 500, .act = "correction.ask", .actor = ""});
+    while (audit_next(q, &entry))
+        noted += strstr(entry.entry, "correction.ask") != NULL;
+    stmt_end(q);
+    assert_int_equal(noted, 1);
+    assert_true(world_run(&w, w.teacher, withdraw_child_act, &w.young, &e));
+}
+
 /* A3: who is suspended sees the child, and changes nothing. */
 static void d2_a3_a_suspended_guardian_corrects_nothing(void **state)
 {
@@ -590,6 +618,7 @@ int main(void)
         TEST(d2_the_schools_own_record_is_corrected_at_once),
         TEST(d10_a_birth_date_is_the_offices_to_correct),
         TEST(d10_who_confirms_says_no_birth_date_of_their_own),
+        TEST(d10_a_correction_is_asked_for_once),
         TEST(d2_a_rosters_record_is_corrected_by_the_office),
         TEST(d2_a3_a_suspended_guardian_corrects_nothing),
         TEST(d2_c2_the_school_approves_guardians_if_it_says_so),

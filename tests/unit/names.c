@@ -4,11 +4,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "homeserver/base/json.h"
+#include "homeserver/base/log.h"
 #include "homeserver/base/names.h"
+#include "homeserver/base/text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -110,6 +115,99 @@ static void a_text_has_lines(void **state)
     assert_non_null(words_fault("abc", 2));
 }
 
+/* --- For a terminal --- */
+
+static void must_be_seen(const struct text *shown, bool lines, const char *what)
+{
+    for (const char *at = shown->data; *at != '\0'; ++at)
+        if ((unsigned char)*at < 0x20 && !(lines && (*at == '\n' || *at == '\t')))
+            fail_msg("a control character is shown of %s", what);
+    assert_null(token_fault(shown->data));
+}
+
+static void a_terminal_gets_nothing_that_is_not_seen(void **state)
+{
+    for (size_t i = 0; i < COUNT(KINDS); ++i)
+        for (uint32_t c = KINDS[i].first; c <= KINDS[i].last; ++c) {
+            char one[8], expected[32];
+            struct text shown = TEXT_INIT;
+            text_add_visible(&shown, put(c, one), strlen(put(c, one)), false);
+            must_be_seen(&shown, false, KINDS[i].what);
+            assert_non_null(token_fault(one));
+            snprintf(expected, sizeof expected, "\\u%04x", (unsigned)c);
+            if (c < 0x10000 && c != '\t' && c != '\n' && c != '\r')
+                assert_string_equal(shown.data, expected);
+            text_finish(&shown);
+        }
+    for (int byte = 0x80; byte < 0x100; ++byte) { /* C1 of a terminal that takes bytes for characters */
+        const char one[] = {(char)byte, 'A', '\0'};
+        struct text shown = TEXT_INIT;
+        text_add_visible(&shown, one, 2, true);
+        assert_string_equal(shown.data, "\ufffdA");
+        text_finish(&shown);
+    }
+}
+
+static void what_is_seen_is_shown_as_it_is(void **state)
+{
+    static const char SEEN[] = "Ковалёв\t№ 12\n👩‍🏫 «А» ♥️ é";
+    struct text shown = TEXT_INIT;
+    text_add_visible(&shown, SEEN, sizeof SEEN - 1, true);
+    assert_string_equal(shown.data, SEEN);
+    text_clear(&shown);
+    text_add_visible(&shown, "a\tb\nc", 5, false);
+    assert_string_equal(shown.data, "a\\tb\\nc");
+    text_finish(&shown);
+}
+
+static void json_stays_the_same_json(void **state)
+{
+    static const char *const TEXTS[] = {"\u202e\xc2\x85"
+                                        "\x1b[31m\u200b\\",
+                                        "\U000e0041x\U000f0000", "плюс\n"};
+    for (size_t i = 0; i < COUNT(TEXTS); ++i) {
+        struct text plain = TEXT_INIT, shown = TEXT_INIT;
+        struct error e;
+        text_adds(&plain, "{\"a\":");
+        text_add_json(&plain, TEXTS[i]);
+        text_addc(&plain, '}');
+        text_add_visible(&shown, plain.data, plain.len, true);
+        must_be_seen(&shown, true, TEXTS[i]);
+        json_t *read = json_parse(shown.data, shown.len, &e);
+        assert_string_equal(json_get_string(read, "a"), TEXTS[i]);
+        json_decref(read);
+        text_finish(&plain);
+        text_finish(&shown);
+    }
+}
+
+/* A line of the log is a line, whatever somebody has put into it. */
+static void the_log_shows_nothing_that_is_not_seen(void **state)
+{
+    int ends[2], was = dup(STDERR_FILENO);
+    char line[512] = "";
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    log_line(LOG_ERROR, "test", "line", "name",
+             "\x1b]0;x\a\u202eб\xc2\x85"
+             "\x9b",
+             NULL);
+    log_warn("test", "%s", "\x1b[2J\u2066\r");
+    dup2(was, STDERR_FILENO);
+    close(was);
+    close(ends[1]);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    while (read(ends[0], line + strlen(line), sizeof line - 1 - strlen(line)) > 0)
+        continue;
+    close(ends[0]);
+    struct text shown = {.data = line, .len = strlen(line)};
+    assert_non_null(strstr(line, "\\u202e"));
+    assert_non_null(strstr(line, "\\u2066"));
+    for (char *at = line; *at != '\0'; ++at)
+        *at = *at == '\n' ? ' ' : *at;
+    must_be_seen(&shown, false, "the log");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +216,10 @@ int main(void)
         cmocka_unit_test(a_name_shows_something),
         cmocka_unit_test(a_name_is_bounded),
         cmocka_unit_test(a_text_has_lines),
+        cmocka_unit_test(a_terminal_gets_nothing_that_is_not_seen),
+        cmocka_unit_test(what_is_seen_is_shown_as_it_is),
+        cmocka_unit_test(json_stays_the_same_json),
+        cmocka_unit_test(the_log_shows_nothing_that_is_not_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

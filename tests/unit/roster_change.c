@@ -682,6 +682,11 @@ static void test_school_and_class(void **state)
     assert_int_equal(n_joined(&f, room), 1); /* the service user */
     assert_state(&f, pupil, "left");
     assert_int_equal(change(&f, (struct changing){.fn = do_class_end, .a = class}, &e), 0);
+    assert_int_equal(change(&f, (struct changing){.fn = do_class, .class = &row}, &e), 0); /* nor is it renamed */
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    struct class_row turned = {.school = no, .sourced_id = "c\u202ek", .title = "1Б", .homeroom = true};
+    assert_int_equal(change(&f, (struct changing){.fn = do_class, .class = &turned}, &e), 0);
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
     free(id);
     free(class_id);
     fixture_stop(&f);

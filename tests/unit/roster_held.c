@@ -504,6 +504,28 @@ static void g5_an_older_roster_is_refused(void **state)
     fixture_stop(&f);
 }
 
+/* One moment of the year 2999, or one session that ends then, does not make every later roster an older one. */
+static void g5_what_is_ahead_does_not_count(void **state)
+{
+    struct fixture f;
+    struct roster_plan now = {.pupils = {30, 10}, .year = 2027, .modified = "2026-10-01T10:00:00.000Z"}, ahead = now;
+    fixture_start_school(&f);
+    import_well(&f, &now);
+    ahead.modified = "2999-10-01T10:00:00.000Z";
+    struct tried t = try_plan(&f, &ahead, NULL);
+    assert_true(t.done);
+    assert_true(t.out.problems.counts[PROBLEM_DATE_AHEAD] > 0);
+    source_outcome_finish(&t.out);
+    ahead = now;
+    ahead.year = 2999;
+    import_well(&f, &ahead);
+    import_well(&f, &now);
+    ahead = now;
+    ahead.modified = "2026-09-30T10:00:00.000Z"; /* what did count is not forgotten */
+    expect_older(&f, &ahead, "its latest dateLastModified is before that of the last roster");
+    fixture_stop(&f);
+}
+
 static bool job_rolled_over(struct tx *tx, void *arg, struct error *e)
 {
     return imports_put(tx->db, &(struct import_row){.source = "year:s1",
@@ -542,6 +564,7 @@ int main(void)
         cmocka_unit_test(g5_a_delta_is_held_alike),
         cmocka_unit_test(g5_a_pull_is_held_once_and_goes_on),
         cmocka_unit_test(g5_an_older_roster_is_refused),
+        cmocka_unit_test(g5_what_is_ahead_does_not_count),
         cmocka_unit_test(g5_last_years_roster_is_refused_after_the_rollover),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
