@@ -13,7 +13,7 @@
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/receipts.h"
 #include "homeserver/store/matrix/rooms.h"
-#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/threads.h"
 
 /* A page in the making. */
 struct page {

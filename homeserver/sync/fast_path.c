@@ -16,7 +16,7 @@
 #include "homeserver/sync/receipts.h"
 #include "homeserver/sync/recent_receipts.h"
 #include "homeserver/sync/sync_service.h"
-#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/threads.h"
 #include "homeserver/sync/typing.h"
 #include "homeserver/sync/unread.h"
 #include "homeserver/sync/v2.h"

@@ -13,7 +13,7 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/recent_receipts.h"
-#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/threads.h"
 
 /* An event that a mark is set on. */
 struct marked {

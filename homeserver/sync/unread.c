@@ -18,7 +18,7 @@
 #include "homeserver/store/matrix/receipts.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/sync/rules_cache.h"
-#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/threads.h"
 
 #define SHARDS 64
 #define THREADS_MAX 200 /* unread ones of a room that are counted each; the rest counts as outside of threads */

@@ -236,6 +236,25 @@ test("people are found by any part of their names", async () => {
     assert.deepEqual(found, { limited: false, results: [{ user_id: boris.id, display_name: "Борис Петров" }] });
 });
 
+test("what relates to nothing here, or begins a thread at what is no root, is refused", async () => {
+    const elsewhere = (await ask(anna, "POST", `${V3}/createRoom`, { preset: "private_chat" })).room_id;
+    const other = (await ask(anna, "PUT", `${of(elsewhere)}/send/m.room.message/o1`, { msgtype: "m.text", body: "o" })).event_id;
+    const root = await send(anna, { body: "root" });
+    const attempt = (rel_type, id, type = "m.room.message") =>
+        server.request("PUT", `${of(room)}/send/${type}/t${++txn}`, { token: anna.token, body: relating(rel_type, id, { body: "r" }) });
+    const thread = (await attempt("m.thread", root)).body.event_id;
+    const answer = await send(anna, { body: "a", "m.relates_to": { "m.in_reply_to": { event_id: root } } });
+    for (const kind of ["m.thread", "m.annotation", "m.replace", "m.reference", "org.example.kind"])
+        for (const id of ["$nope", other, "", "x".repeat(300)]) {
+            const { status, body } = await attempt(kind, id);
+            assert.deepEqual([status, body.errcode], [400, "M_UNKNOWN"], `${kind} of ${id}`);
+        }
+    const reaction = (await attempt("m.annotation", root, "m.reaction")).body.event_id;
+    for (const id of [thread, reaction]) assert.equal((await attempt("m.thread", id)).body.errcode, "M_UNKNOWN");
+    assert.equal((await attempt("m.thread", answer)).status, 200); // an answer has no rel_type
+    assert.equal((await attempt("m.reference", thread)).status, 200);
+});
+
 test("before the live end there is no end", async () => {
     const newest = (await ask(anna, "GET", `${of(room)}/messages?dir=b&limit=1`)).start;
     const first = await send(anna, { body: "first" });

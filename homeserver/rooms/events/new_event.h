@@ -25,7 +25,7 @@ struct new_event {
     user_no target;                    /* m.room.member: whose membership; else 0 */
     enum membership membership;        /* the new one */
     bool first;                        /* a first join into a room of the roster: no membership row was there */
-    const char *relates_to, *rel_type; /* m.relates_to; NULL: none */
+    const char *relates_to, *rel_type; /* m.relates_to, an event of this room; NULL: none */
     stream_pos redacted;               /* the event that this redaction strips; 0: none */
     const char *txn_id, *about;        /* the device's transaction (store/matrix/events.h); NULL: none */
     device_no device;

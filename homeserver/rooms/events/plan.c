@@ -8,7 +8,9 @@
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/events/canonical_alias.h"
 #include "homeserver/rooms/ignored.h"
+#include "homeserver/rooms/threads.h"
 #include "homeserver/store/bounds.h"
+#include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/relations.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -270,7 +272,22 @@ static bool read_member(struct plan *plan, const struct draft *d, struct new_eve
     return event->target != 0 || error_set(e, ERROR_NOT_FOUND, "There is no such user.");
 }
 
-/* Also Client-Server API, "Avoiding duplicate annotations". */
+/* Relations are inside a room (Client-Server API, "Forming relationships between events"), and a thread begins at an
+ * event that relates to none ("Threading", "Validation"): what relates to nothing would be counted as unread in a place
+ * that no client can open. */
+static bool may_relate(const struct plan *plan, const char *type, const char *target, struct error *e)
+{
+    struct event_row row;
+    struct stmt *q = events_by_id(plan->tx->db, target);
+    bool here = events_next(q, &row) && row.room == plan->room->no;
+    bool no_root = here && strcmp(type, "m.thread") == 0 && thread_target(row.content, (char[ID_BYTES_MAX + 1]){0});
+    stmt_end(q);
+    if (no_root)
+        return error_set(e, ERROR_RELATION, "A thread cannot begin at an event that relates to another.");
+    return here || error_set(e, ERROR_RELATION, NULL);
+}
+
+/* Also "Avoiding duplicate annotations". */
 static bool read_relation(const struct plan *plan, const struct draft *d, struct new_event *event, struct error *e)
 {
     const json_t *relates = json_get_object(d->content, "m.relates_to");
@@ -278,10 +295,14 @@ static bool read_relation(const struct plan *plan, const struct draft *d, struct
                *key = json_get_string(relates, "key");
     if (type == NULL || target == NULL)
         return true;
-    if (strlen(target) <= ID_BYTES_MAX && strlen(type) <= ID_BYTES_MAX) {
-        event->relates_to = target;
-        event->rel_type = type;
-    }
+    if (strlen(target) > ID_BYTES_MAX || strlen(type) > ID_BYTES_MAX)
+        return error_set(e, ERROR_RELATION, NULL);
+    if (delayed_message_is_placeholder(target)) /* of one that waits, as this one will: asked again when it is due */
+        return true;
+    if (!may_relate(plan, type, target, e))
+        return false;
+    event->relates_to = target;
+    event->rel_type = type;
     return key == NULL || strcmp(type, "m.annotation") != 0 ||
            !relations_annotated(plan->tx->db, target, d->sender, d->type, key) ||
            error_set(e, ERROR_DUPLICATE_ANNOTATION, NULL);

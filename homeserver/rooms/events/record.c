@@ -117,8 +117,7 @@ bool record_write(struct tx *tx, struct new_event *event)
     bool written = events_insert(tx, row) &&
                    (event->txn_id == NULL ||
                     transactions_insert(tx, event->device, room->no, event->about, event->txn_id, row->pos)) &&
-                   (event->relates_to == NULL || events_room_of(tx->db, event->relates_to) != room->no ||
-                    relations_insert(tx, event->relates_to, event->rel_type, row->pos)) &&
+                   (event->relates_to == NULL || relations_insert(tx, event->relates_to, event->rel_type, row->pos)) &&
                    write_redaction(tx, event) && rooms_run_hooks(room->rooms, tx, event);
     if (written)
         queue_changes(tx, event);

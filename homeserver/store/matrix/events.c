@@ -25,7 +25,6 @@ enum {
     STATE_GET_AT,
     CONTENT_NOW,
     POS_OF,
-    ROOM_OF,
     ID_OF,
     LAST_POS,
     FIRST_POS,
@@ -73,7 +72,6 @@ static const struct statement TEXTS[COUNT] = {
     [CONTENT_NOW] = "SELECT e.content FROM room_state s JOIN events e ON e.pos = s.pos"
                     " WHERE s.room_no = $1 AND s.type = $2 AND s.state_key = $3",
     [POS_OF] = "SELECT pos FROM events WHERE event_id = $1",
-    [ROOM_OF] = "SELECT room_no FROM events WHERE event_id = $1",
     [ID_OF] = "SELECT event_id FROM events WHERE pos = $1",
     [LAST_POS] = "SELECT max(pos) FROM events WHERE room_no = $1 AND pos <= $2",
     [FIRST_POS] = "SELECT min(pos) FROM events WHERE room_no = $1 AND pos > $2",
@@ -213,11 +211,6 @@ char *events_state_content(struct db *db, room_no room, const char *type, const 
 stream_pos events_pos_of(struct db *db, const char *event_id)
 {
     return db_int(db, &EVENTS, POS_OF, 0, "t", event_id);
-}
-
-room_no events_room_of(struct db *db, const char *event_id)
-{
-    return db_int(db, &EVENTS, ROOM_OF, 0, "t", event_id);
 }
 
 char *events_id_of(struct db *db, stream_pos pos)

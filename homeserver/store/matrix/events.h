@@ -84,7 +84,6 @@ bool events_any_beside_frame(struct db *db, room_no room);
 stream_pos events_newest(struct db *db);
 
 stream_pos events_pos_of(struct db *db, const char *event_id);              /* 0: unknown */
-room_no events_room_of(struct db *db, const char *event_id);                /* 0: unknown */
 char *events_id_of(struct db *db, stream_pos pos);                          /* heap, or NULL */
 stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto);   /* newest event not after upto; 0: none */
 stream_pos events_first_pos(struct db *db, room_no room, stream_pos after); /* oldest event after; 0: none */

@@ -1,4 +1,4 @@
-#include "homeserver/rooms/read/threads.h"
+#include "homeserver/rooms/threads.h"
 
 #include <stdlib.h>
 #include <string.h>

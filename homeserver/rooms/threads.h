@@ -1,7 +1,7 @@
 /* To which thread of a room an event belongs (Client-Server API, "Threading" and "Receipts"): the one it says
  * (m.thread), or the one of the event it relates to, over at most three hops; else the main timeline. */
-#ifndef PARTA_ROOMS_READ_THREADS_H
-#define PARTA_ROOMS_READ_THREADS_H
+#ifndef PARTA_ROOMS_THREADS_H
+#define PARTA_ROOMS_THREADS_H
 
 #include <stdbool.h>
 
