@@ -45,7 +45,7 @@
 #include "policy/school_rooms/urgent.h"
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
-#include "policy/records/reconcile.h"
+#include "policy/records/day_change.h"
 
 #define ERASE_STEPS 100 /* a run */
 #define SESSIONS_CACHED 50000
@@ -222,16 +222,17 @@ static enum job_outcome run_delayed_messages(void *arg, const _Atomic bool *stop
     return JOB_DONE;
 }
 
-static bool job_day(struct tx *tx, void *rooms, struct error *e)
+static bool job_day(struct tx *tx, void *arg, struct error *e)
 {
-    return reconcile_day(tx, rooms, NULL, e);
+    const struct server *s = arg;
+    return day_change(tx, s->rooms, s->config, NULL, e);
 }
 
 static enum job_outcome run_day(void *arg, const _Atomic bool *stop)
 {
     const struct server *s = arg;
     struct error e;
-    if (writer_run(s->writer, job_day, s->rooms, &e))
+    if (writer_run(s->writer, job_day, (void *)s, &e))
         return JOB_DONE;
     log_error("jobs", "what today's date changes could not be done: %s", error_sentence(&e));
     return JOB_FAILED;

@@ -4,6 +4,7 @@
 #include "homeserver/store/matrix/transactions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/store/school/held_imports.h"
+#include "homeserver/store/school/losses.h"
 #include "homeserver/store/school/idempotency.h"
 #include "homeserver/store/school/taken.h"
 #include "homeserver/store/driver/writer.h"
@@ -33,7 +34,7 @@ static bool forget_taken(struct tx *tx, void *arg, struct error *e)
 {
     *(int *)arg = 0;
     int64_t before_ms = tx->now_ms - TAKEN_DAYS * DAY_MS;
-    return taken_prune(tx->db, before_ms) && held_imports_prune(tx->db, before_ms);
+    return taken_prune(tx->db, before_ms) && held_imports_prune(tx->db, before_ms) && losses_prune(tx->db, before_ms);
 }
 
 int64_t prune_run(struct writer *writer, bool *more)

@@ -23,6 +23,7 @@
 #include "policy/audit/audit.h"
 #include "policy/oneroster/columns.h"
 #include "policy/oneroster/import_private.h"
+#include "policy/records/day_change.h"
 #include "policy/records/people.h"
 #include "policy/records/rollover.h"
 
@@ -374,7 +375,8 @@ static int64_t version_of(const struct importing *in, const struct text *lines)
 {
     struct text said = TEXT_INIT;
     text_add(&said, lines->data, lines->len);
-    text_add_int(&said, (int64_t)sum_of(in->roster));
+    if (in->roster != NULL)
+        text_add_int(&said, (int64_t)sum_of(in->roster));
     int64_t version = loss_version(said.data, said.len);
     text_finish(&said);
     return version;
@@ -385,19 +387,25 @@ static bool judge_loss(struct importing *in)
 {
     struct import_loss own = {0}, *out = in->how->loss != NULL ? in->how->loss : &own;
     const struct roster_import *how = in->how;
+    const struct loss_days days = loss_days(in->tx->db, in->tx->now_ms);
     *out = (struct import_loss){.lines = TEXT_INIT};
     in->changelog.keeps = false; /* nobody asks for what follows */
-    if (in->roster == NULL || how->confirmed == CONFIRMED_ANY ||
-        !loss_judge(&in->loss, how->db, in->tx->db, day_of_ms(in->tx->now_ms), loss_limits(how->config)))
+    if (how->confirmed == CONFIRMED_ANY)
         return true;
+    loss_due(&in->loss, in->tx->db, &days);
+    if (!loss_judge(&in->loss, how->db, in->tx->db, &days, loss_limits(how->config)))
+        return loss_keep(&in->loss, in->tx->db, in->tx->now_ms, false) || error_set(in->e, ERROR_UNKNOWN, NULL);
     out->schools = loss_json(&in->loss, in->tx->db);
     out->changes = *in->changes;
+    loss_lines(&in->loss, in->tx->db, in->roster == NULL, &out->lines);
     write_lines(in, &out->lines);
     out->version = version_of(in, &out->lines);
     bool taken = how->dry_run || how->confirmed == out->version;
     if (out == &own)
         import_loss_finish(out);
-    return taken || error_set(in->e, how->confirmed != 0 ? ERROR_PRECONDITION : ERROR_HELD, NULL);
+    if (!taken)
+        return error_set(in->e, how->confirmed != 0 ? ERROR_PRECONDITION : ERROR_HELD, NULL);
+    return loss_keep(&in->loss, in->tx->db, in->tx->now_ms, true) || error_set(in->e, ERROR_UNKNOWN, NULL);
 }
 
 /* --- The job --- */
@@ -426,7 +434,7 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     *in->changes = (struct roster_changes){0};
     if (roster->n_people >= BULK_PEOPLE)
         tx_bulk(tx);
-    if (in->roster != NULL &&
+    if ((in->roster != NULL || how->confirmed > 0) &&
         !school_gate(tx->db, school_mode, in->actor, ACT_IMPORT, &(struct subject){0}, NULL, &in->overridden, e))
         return false;
     in->tx = tx;
@@ -448,7 +456,8 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);
     in->reconciling = reconcile_begin_changelog(tx, in->rooms, &in->changelog);
     reconcile_keep(in->reconciling);
-    bool done = apply(in) && (in->roster == NULL || how->dry_run || record(in)) &&
+    bool done = apply(in) && (day_settled(tx) || error_set(e, ERROR_UNKNOWN, NULL)) &&
+                ((in->roster == NULL && how->confirmed <= 0) || how->dry_run || record(in)) &&
                 (how->also == NULL || how->also(tx, how->also_arg, e));
     free(in->schools);
     free(in->classes);

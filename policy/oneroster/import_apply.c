@@ -294,8 +294,13 @@ static bool person_change(struct importing *in, size_t i, unsigned what)
     const struct roster_person *p = &in->roster->people[i];
     ++in->changes->n[(what & PERSON_BACK) != 0 ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED];
     changelog_line(&in->changelog, "person", (what & PERSON_BACK) != 0 ? '+' : '=', p->id);
-    loss_person(&in->loss, in->people[i]);
-    people_get(in->tx->db, in->people[i], &row);
+    if (!people_get(in->tx->db, in->people[i], &row)) /* it was there just now */
+        return database_failed(in);
+    loss_person(&in->loss, in->people[i], LOSS_OF_RECORD);
+    if (strcmp(row.given, p->given) != 0 || strcmp(row.family, p->family) != 0 || strcmp(row.middle, p->middle) != 0)
+        loss_person(&in->loss, in->people[i], LOSS_OF_NAME);
+    if (row.birth != p->birth)
+        loss_person(&in->loss, in->people[i], LOSS_OF_BIRTH);
     bool good = (own(in, row.source) || taken_person(in->tx, in->people[i]) || database_failed(in));
     if (good && (what & PERSON_DISABLED) != 0) /* while the record says that it is on: who locked it was the office */
         good = returning_set_enabled(in->tx, in->people[i], false) || database_failed(in);
@@ -312,7 +317,7 @@ static bool person_end(struct importing *in, int64_t user)
     ++in->changes->n[kept ? ROSTER_PEOPLE_CHANGED : ROSTER_PEOPLE_ENDED];
     changelog_record(&in->changelog, "person", kept ? '=' : '-', NULL, CHANGELOG_PERSON, user, CHANGELOG_SCHOOL, 0);
     reconcile_lost(in->reconciling, user);
-    loss_person(&in->loss, user);
+    loss_person(&in->loss, user, LOSS_OF_RECORD);
     return (kept ? people_set_source(in->tx->db, user, SOURCE_SCHOOL) : people_end(in->tx->db, user)) ||
            database_failed(in);
 }
@@ -374,7 +379,9 @@ static bool role_put(void *self, const struct diff_row *f, const struct diff_row
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_NEW];
     if (before != NULL)
-        loss_person(&in->loss, f->a);
+        loss_person(&in->loss, f->a, LOSS_OF_RECORD);
+    else if ((row.role & ROLES_STAFF) != 0)
+        loss_gain(&in->loss, f->b, 0);
     changelog_record(&in->changelog, "role", before != NULL ? '=' : '+', school_role_name(row.role), CHANGELOG_PERSON,
                      f->a, CHANGELOG_SCHOOL, f->b);
     if (f->value < day_of_ms(in->tx->now_ms)) /* it is over already: its owner may have lost a school */
@@ -387,7 +394,7 @@ static bool role_drop(void *self, const struct diff_row *f, const struct diff_ro
     struct importing *in = self;
     struct role_row row = role_of(in, f);
     ++in->changes->n[ROSTER_ROLES_ENDED];
-    loss_person(&in->loss, f->a);
+    loss_person(&in->loss, f->a, LOSS_OF_RECORD);
     changelog_record(&in->changelog, "role", '-', school_role_name(row.role), CHANGELOG_PERSON, f->a, CHANGELOG_SCHOOL,
                      f->b);
     reconcile_lost(in->reconciling, f->a);
@@ -405,7 +412,9 @@ static bool enrollment_put(void *self, const struct diff_row *f, const struct di
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_NEW];
     if (before != NULL)
-        loss_person(&in->loss, f->b);
+        loss_person(&in->loss, f->b, LOSS_OF_RECORD);
+    else if (row.role != ROLE_PUPIL)
+        loss_gain(&in->loss, 0, f->a);
     changelog_record(&in->changelog, "enrollment", before != NULL ? '=' : '+', school_role_name(row.role),
                      CHANGELOG_PERSON, f->b, CHANGELOG_CLASS, f->a);
     bool adopts = diff_set_find(&in->adopted, f) != NULL;
@@ -417,7 +426,7 @@ static bool enrollment_drop(void *self, const struct diff_row *f, const struct d
     struct importing *in = self;
     struct enrollment_row row = enrollment_of(in, f);
     ++in->changes->n[ROSTER_ENROLLMENTS_ENDED];
-    loss_person(&in->loss, f->b);
+    loss_person(&in->loss, f->b, LOSS_OF_RECORD);
     changelog_record(&in->changelog, "enrollment", '-', school_role_name(row.role), CHANGELOG_PERSON, f->b,
                      CHANGELOG_CLASS, f->a);
     return enrollments_delete(in->tx->db, &row) || database_failed(in);
@@ -441,8 +450,8 @@ static bool guardianship_drop(void *self, const struct diff_row *f, const struct
 {
     struct importing *in = self;
     ++in->changes->n[ROSTER_GUARDIANSHIPS_ENDED];
-    loss_person(&in->loss, f->a);
-    loss_person(&in->loss, f->b);
+    loss_person(&in->loss, f->a, LOSS_OF_RECORD);
+    loss_person(&in->loss, f->b, LOSS_OF_RECORD);
     changelog_record(&in->changelog, "guardianship", '-', NULL, CHANGELOG_PERSON, f->a, CHANGELOG_PERSON, f->b);
     return (taken_guardianship(in->tx, f->a, f->b) && guardianships_delete(in->tx->db, f->a, f->b)) ||
            database_failed(in);

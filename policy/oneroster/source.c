@@ -11,6 +11,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
 #include "policy/gate/school_gate.h"
+#include "policy/records/day_change.h"
 
 #define MERGES_MAX 5 /* of one archive, while other imports overtake it */
 
@@ -344,6 +345,28 @@ bool source_import_changes(struct source_import *s, const struct roster_snapshot
 
 /* --- Confirming --- */
 
+static bool job_forget_day(struct tx *tx, void *arg, struct error *e)
+{
+    return held_imports_drop(tx->db, DAY_SOURCE) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+/* A day's dates: no roster, the records as they are. Another list than was seen is made by the next run of the day's
+ * job. */
+static bool confirm_day(struct source_import *s, const struct held_import_row *row, struct source_outcome *out,
+                        struct text *problem, struct error *e)
+{
+    s->how.roster = NULL;
+    s->how.source = s->source = row->source;
+    s->how.mode = row->mode;
+    s->how.loss = &out->loss;
+    s->how.confirmed = row->version;
+    if (roster_import(&s->how, &out->changes, e))
+        return true;
+    if (e->code == ERROR_PRECONDITION)
+        writer_run(s->how.writer, job_forget_day, NULL, &(struct error){0});
+    return tell_error(problem, e);
+}
+
 bool source_import_held(struct source_import *s, const struct held_import_row *row, int64_t version,
                         struct source_outcome *out, struct text *problem, struct error *e)
 {
@@ -357,6 +380,8 @@ bool source_import_held(struct source_import *s, const struct held_import_row *r
         error_set(e, ERROR_PRECONDITION, NULL);
         return tell_error(problem, e);
     }
+    if (strcmp(row->mode, DAY_MODE) == 0)
+        return confirm_day(s, row, out, problem, e);
     update.snapshot = snapshot_open(row->archive, row->len, &damaged);
     if (update.snapshot == NULL)
         roster_problems_say(&out->problems, PROBLEM_REFUSED, damaged.file, "%s", damaged.message);
@@ -364,7 +389,7 @@ bool source_import_held(struct source_import *s, const struct held_import_row *r
         update.roster = roster_read_snapshot(update.snapshot, &out->problems);
     bool done = update.roster != NULL || tell_problems(problem, &out->problems, e);
     text_add(&archive, row->archive, row->len);
-    if (done) {
+    if (update.roster != NULL) {
         tell_remarks(s, out);
         note(s, began, update.roster, "read");
         struct keeping keeping = {

@@ -16,6 +16,7 @@
 #include "homeserver/store/school/applications.h"
 #include "homeserver/store/school/erasures.h"
 #include "homeserver/store/school/links.h"
+#include "homeserver/store/school/losses.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/taken.h"
@@ -330,7 +331,7 @@ static bool forget(struct tx *tx, user_no user, const char *user_id)
 {
     static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
         profiles_forget,     account_data_forget, filters_forget,          contacts_forget, aliases_forget,
-        applications_forget, links_revoke_of,     delayed_messages_forget, taken_forget,
+        applications_forget, links_revoke_of,     delayed_messages_forget, taken_forget,    losses_forget,
     };
     bool done = custodies_forget(tx->db, user) && people_forget(tx->db, user) && idempotency_forget(tx, user_id) &&
                 reports_forget_erased(tx);

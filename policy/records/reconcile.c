@@ -18,7 +18,6 @@
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/school_rooms.h"
-#include "homeserver/store/school/settled.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/school/taken.h"
 #include "homeserver/store/matrix/profiles.h"
@@ -29,8 +28,6 @@
 #include "policy/records/people.h"
 #include "policy/records/returning.h"
 #include "policy/records/roster_rooms.h"
-
-#define DUE_MAX 500 /* more people than this are reconciled together with everybody */
 
 struct reconciling {
     struct roster_rooms rooms; /* what rooms are written with; its transaction, change log and error are ours too */
@@ -679,37 +676,4 @@ bool reconcile_finish(struct reconciling *s, struct error *e)
         good = STEPS[i](s);
     reconcile_abandon(s);
     return good;
-}
-
-/* --- Days --- */
-
-/* Everybody whose records begin or end by date since the last time; all, when nobody knows when that was. */
-static void touch_due(struct reconciling *s, school_day last)
-{
-    char days[2][DAY_TEXT_BYTES];
-    struct person_row row;
-    if (last == DAY_EVER)
-        return reconcile_all(s);
-    struct stmt *q = settled_due(s->rooms.tx->db, last, s->day, days);
-    while (stmt_next(q))
-        reconcile_lost(s, col_int(q, 0));
-    stmt_end(q);
-    q = people_restricted(s->rooms.tx->db, 0); /* who may have come of age (D7) */
-    while (people_next(q, &row))
-        reconcile_touch(s, row.no);
-    stmt_end(q);
-    if (s->touched.n > DUE_MAX)
-        reconcile_all(s);
-}
-
-bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e)
-{
-    school_day today = day_of_ms(tx->now_ms), last = settled_day(tx->db);
-    if (last == today)
-        return true;
-    tx_acts(tx, "operator:calendar", "day.change");
-    struct reconciling *s = reconcile_begin(tx, rooms, changes);
-    reconcile_keep(s);
-    touch_due(s, last);
-    return reconcile_finish(s, e) && (settled_put(tx->db, today) || error_set(e, ERROR_UNKNOWN, NULL));
 }

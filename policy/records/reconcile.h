@@ -53,8 +53,4 @@ void reconcile_abandon(struct reconciling *s); /* frees s; the job answers false
 /* Frees s, also when it answers false: *e, and the job must answer false. */
 bool reconcile_finish(struct reconciling *s, struct error *e);
 
-/* A day has passed: roles and enrollments that begin or end by date (E7), pupils who have come of age (D7). In a job;
- * cheap when nothing is due. */
-bool reconcile_day(struct tx *tx, struct rooms *rooms, struct roster_changes *changes, struct error *e);
-
 #endif

@@ -45,6 +45,7 @@ static const struct {
     {"guardianships", "two of a child (D5), each by a link of the child's"},
     {"roster_members", "one in a room, by the roster"},
     {"direct_rooms", "rooms"},
+    {"losses", "what a roster took: of a person one a school and kind, for LOSS_LATELY_DAYS"},
     {"taken_members", "what a roster took: one a membership, which is bounded, for TAKEN_DAYS"},
     {"taken_owners", "the same, of clubs"},
     {"taken_states", "the same: one of a person"},

@@ -172,6 +172,8 @@ static const struct column {
     {"schools", "sourced_id", RECORD},
     {"schools", "name", RECORD},
     {"schools", "source", ID},
+    {"losses", "kind", ID},
+    {"losses", "end_date", ID},
     {"settled", "day", ID},
     {"taken_contacts", "medium", ID},
     {"taken_contacts", "address", NULL, "INSERT INTO taken_contacts VALUES (%2$lld, 'email', '%1$s', 0, 0, 1)"},

@@ -28,6 +28,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "policy/oneroster/import.h"
 #include "policy/records/change.h"
+#include "policy/records/day_change.h"
 #include "policy/records/reconcile.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
@@ -281,7 +282,7 @@ static int64_t do_named(struct changing_records *c, const struct changing *how)
 }
 static int64_t do_day(struct changing_records *c, const struct changing *how)
 {
-    return reconcile_day(c->tx, c->rooms, NULL, c->e);
+    return day_change(c->tx, c->rooms, NULL, NULL, c->e);
 }
 static int64_t do_end_role_in_store(struct changing_records *c, const struct changing *how)
 {

@@ -33,7 +33,7 @@ static const struct statements ASK = {"roster_held_test", TEXTS, ASK_COUNT};
 struct roster_plan {
     int pupils[SCHOOLS];  /* of them */
     int without[SCHOOLS]; /* the first so many are not in it */
-    int renamed[SCHOOLS]; /* the next so many have another name */
+    int renamed[SCHOOLS]; /* so many of the others have another name: the first of each class, then the second … */
     int disabled[SCHOOLS];
     const char *name;     /* the other name; NULL: "Другая" */
     int year;             /* in which its school year ends; 0: 2027 */
@@ -41,10 +41,22 @@ struct roster_plan {
     const char *grades;   /* of all classes; NULL: "5" */
 };
 
+static bool is_renamed(const struct roster_plan *plan, int s, int pupil)
+{
+    int n = 0;
+    for (int seat = 0; seat < CLASS_SIZE; ++seat)
+        for (int i = seat; i < plan->pupils[s]; i += CLASS_SIZE) {
+            n += i >= plan->without[s];
+            if (i == pupil || n > plan->renamed[s])
+                return i == pupil && n <= plan->renamed[s];
+        }
+    return false;
+}
+
 static void add_pupil(const struct roster_plan *plan, int s, int i, struct text *users, struct text *roles,
                       struct text *enrollments)
 {
-    bool renamed = i < plan->without[s] + plan->renamed[s], disabled = i < plan->disabled[s];
+    bool renamed = is_renamed(plan, s, i), disabled = i < plan->disabled[s];
     if (i < plan->without[s])
         return;
     text_addf(users, "p%d-%d,%s,u%d-%d,Имя,%s,,\n", s, i, disabled ? "false" : "true", s, i,

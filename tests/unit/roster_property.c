@@ -41,6 +41,7 @@
 #include "policy/oneroster/import.h"
 #include "policy/records/change.h"
 #include "policy/records/people.h"
+#include "policy/records/day_change.h"
 #include "policy/records/reconcile.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
@@ -892,7 +893,7 @@ static bool job_hand(struct tx *tx, void *arg, struct error *e)
         return change_account_state(
             &c, h->user, (enum account_state[]){ACCOUNT_ACTIVE, ACCOUNT_SUSPENDED, ACCOUNT_LOCKED}[h->role % 3]);
     case HAND_NAMED: return change_named_member(&c, h->room, h->user, h->yes);
-    default: return reconcile_day(tx, c.rooms, NULL, e);
+    default: return day_change(tx, c.rooms, NULL, NULL, e);
     }
 }
 

@@ -261,6 +261,7 @@ const struct guarded_table GUARDED_TABLES[] = {
     FREE("association_codes", "to ask changes nothing; agreeing does"),
     FREE("roster_mirrors", "the roster as it came: what it changes is in the records"),
     FREE("held_imports", "they wait: what one of them changes is in the records once it is confirmed"),
+    FREE("losses", "what was lost lately is in the log by the records that changed"),
     FREE("taken_members", "what a roster took, kept to come back: what comes back is in the records and rooms"),
     FREE("taken_owners", "the same"),
     FREE("taken_states", "the same"),

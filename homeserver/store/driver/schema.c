@@ -198,7 +198,7 @@ static const char *const MIGRATIONS[] = {
 
     "CREATE INDEX roster_rooms_class ON roster_rooms (class_no);"
     "CREATE INDEX roster_members_power ON roster_members (room_no) WHERE power > 0;"
-    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* reconcile_day: up to
+    "CREATE TABLE settled (one INTEGER PRIMARY KEY CHECK (one = 1), day TEXT NOT NULL) STRICT;" /* day_change: up to
                                                                                          which day dates have taken
                                                                                          effect */
 
@@ -439,6 +439,14 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE urgent_messages ("
     " pos INTEGER PRIMARY KEY, sender INTEGER NOT NULL REFERENCES users, sent_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX urgent_messages_sender ON urgent_messages (sender, sent_ms);",
+
+    /* 17: what imports and days took lately without a question (G5); kind: policy/records/loss.h; a: a person, or a
+     * class; end_date: '', or the day on which it ends, as somebody has confirmed */
+    "CREATE TABLE losses ("
+    " school_no INTEGER NOT NULL, kind TEXT NOT NULL, a INTEGER NOT NULL, of_class INTEGER NOT NULL,"
+    " gone INTEGER NOT NULL, end_date TEXT NOT NULL, lost_ms INTEGER NOT NULL,"
+    " PRIMARY KEY (school_no, kind, a)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX losses_a ON losses (a);",
 };
 
 int schema_version(void)

@@ -1,4 +1,4 @@
-/* Up to which day the dates of roles and enrollments have taken effect (policy/records/reconcile.h, reconcile_day), and
+/* Up to which day the dates of roles and enrollments have taken effect (policy/records/day_change.h), and
  * whose will next. */
 #ifndef PARTA_STORE_SCHOOL_SETTLED_H
 #define PARTA_STORE_SCHOOL_SETTLED_H
