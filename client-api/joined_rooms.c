@@ -1,10 +1,12 @@
 /* The asker's rooms, and those shared with another (Client-Server API, "Room membership", "Mutual rooms"). */
 #include <stdlib.h>
 
+#include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
@@ -41,7 +43,9 @@ static bool get_mutual_rooms(struct request *r)
     user_no other = users_by_id(r->db, r->server->config->server_name, user_id);
     if (other == r->identity.user)
         return refuse(r, ERROR_INVALID_PARAM, "user_id is your own.");
-    json_t *ids = other != 0 ? room_ids(r->db, r->identity.user, other) : json_array();
+    bool may =
+        other != 0 && gate_profile(room_access_school_mode(r), r->db, r->identity.user, other, NULL); /* A6, D9 */
+    json_t *ids = may ? room_ids(r->db, r->identity.user, other) : json_array();
     return reply_json(r, json_pack("{s:i, s:o}", "count", (int)json_array_size(ids), "joined", ids));
 }
 

@@ -9,6 +9,7 @@
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/sync/presence.h"
@@ -33,12 +34,20 @@ static bool put_status(struct request *r)
            reply_empty(r);
 }
 
-/* Only those who share a room learn of each other; and nobody learns who exists. */
+/* Only those who share a room learn of each other, unless they are kept from each other (D9); and nobody learns who
+ * exists. */
+static bool may_see(struct request *r, user_no user)
+{
+    user_no asker = r->identity.user;
+    return user == asker || (user != 0 && memberships_share_room(r->db, asker, user) &&
+                             gate_profile(room_access_school_mode(r), r->db, asker, user, NULL));
+}
+
 static bool get_status(struct request *r)
 {
     struct text body = TEXT_INIT;
     user_no user = users_by_id(r->db, user_names_server(r->server->names), r->params[0]);
-    if (user != r->identity.user && (user == 0 || !memberships_share_room(r->db, r->identity.user, user)))
+    if (!may_see(r, user))
         return refuse(r, ERROR_FORBIDDEN, "You are not allowed to see their presence.");
     struct presence_status status = presence_get(r->server->sync->presence, user);
     presence_add_content(&body, &status);

@@ -1,10 +1,12 @@
 #include "homeserver/rooms/gate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/gate_cache.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -348,6 +350,25 @@ bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner,
 {
     struct gate_question q = {.act = ACT_PROFILE, .actor = asker, .target = owner != 0 ? owner : -1};
     return fresh(school_mode, db, &q, e);
+}
+
+struct member_set *gate_unseen(bool school_mode, struct db *db, user_no viewer)
+{
+    size_t n = 0, kept = 0;
+    user_no *users = school_mode ? school_custody_of(db, viewer, &n) : NULL;
+    for (size_t i = 0; i < n; ++i)
+        if (!gate_profile(true, db, viewer, users[i], NULL))
+            users[kept++] = users[i];
+    if (kept != 0)
+        return member_set_create(users, kept);
+    free(users);
+    return NULL;
+}
+
+struct member_set *gate_under_custody(const struct rooms *rooms)
+{
+    struct db *db = rooms_db(rooms);
+    return rooms_settings(rooms)->school_mode && db != NULL ? gate_cache_custody(rooms_gate_cache(rooms), db) : NULL;
 }
 
 bool gate_may_find(bool school_mode, struct db *db, user_no searcher, user_no found)

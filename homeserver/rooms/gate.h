@@ -21,6 +21,7 @@
 #include "policy/rules/rules.h"
 
 struct db;
+struct member_set;
 struct room;
 struct rooms;
 struct tx;
@@ -78,6 +79,15 @@ bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e);
 /* A6: whether asker may read owner's profile. asker 0: not signed in; owner 0: nobody. No account and one that may not
  * be known are refused in the same words. */
 bool gate_profile(bool school_mode, struct db *db, user_no asker, user_no owner, struct error *e);
+
+/* A6, D9: of whom the viewer, though they share rooms, sees no sign of life: presence, typing, receipts. They are those
+ * whose profile gate_profile keeps from them; who shares a room has met, so that only custody does. A reference of the
+ * caller's; NULL: of everybody they see it, as nearly always. Blocks (a read, a few more for who is under custody). */
+struct member_set *gate_unseen(bool school_mode, struct db *db, user_no viewer);
+
+/* Everybody who may be unseen to somebody, or the other way, for who cannot ask the database about each viewer. On the
+ * writer's thread; remembered. A reference of the caller's; NULL: nobody. */
+struct member_set *gate_under_custody(const struct rooms *rooms);
 
 /* A6, E7: whether searcher may find the other in the user directory. */
 bool gate_may_find(bool school_mode, struct db *db, user_no searcher, user_no found);

@@ -5,6 +5,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/store/school/policies.h"
 
 #define ROOMS_KEPT 1024 /* powers of two */
@@ -19,6 +20,7 @@
 #define OF_LIFE (EPOCH_PEOPLE | EPOCH_RECORDS | EPOCH_LIFE)
 #define OF_PERSON (EPOCH_PEOPLE | EPOCH_RECORDS)
 #define OF_PAIR (EPOCH_PEOPLE | EPOCH_POLICIES)
+#define OF_CUSTODY EPOCH_PEOPLE
 #define OF_ROOM_POLICY (EPOCH_RECORDS | EPOCH_POLICIES)
 #define OF_POLICY EPOCH_POLICIES
 
@@ -52,6 +54,8 @@ struct gate_cache {
         struct stamp stamp;
         struct gate_pair pair;
     } pairs[PAIRS_KEPT];
+    struct stamp custody_stamp;
+    struct member_set *custody; /* NULL: nobody */
 };
 
 struct gate_cache *gate_cache_create(void)
@@ -61,6 +65,8 @@ struct gate_cache *gate_cache_create(void)
 
 void gate_cache_destroy(struct gate_cache *cache)
 {
+    if (cache != NULL)
+        member_set_unref(cache->custody);
     free(cache);
 }
 
@@ -239,4 +245,24 @@ void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no
         read_pair(cache, db, a, b, &cache->pairs[at].pair);
     cache->pairs[at].stamp = now;
     *out = cache->pairs[at].pair;
+}
+
+static struct member_set *read_custody(struct db *db)
+{
+    size_t n;
+    user_no *users = school_in_custody(db, &n);
+    return n != 0 ? member_set_create(users, n) : NULL;
+}
+
+struct member_set *gate_cache_custody(struct gate_cache *cache, struct db *db)
+{
+    if (usable(cache, db) == NULL)
+        return read_custody(db);
+    struct stamp now = stamp_now(db, OF_CUSTODY, 0, 0);
+    if (!same(&cache->custody_stamp, &now)) {
+        member_set_unref(cache->custody);
+        cache->custody = read_custody(db);
+    }
+    cache->custody_stamp = now;
+    return cache->custody != NULL ? member_set_ref(cache->custody) : NULL;
 }

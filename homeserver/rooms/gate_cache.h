@@ -14,6 +14,7 @@
 #include "policy/rules/rules.h"
 
 struct gate_cache;
+struct member_set;
 
 struct gate_cache *gate_cache_create(void);
 void gate_cache_destroy(struct gate_cache *cache); /* NULL is accepted */
@@ -30,6 +31,10 @@ void gate_cache_room(struct gate_cache *cache, struct db *db, room_no room, stru
 void gate_cache_person(struct gate_cache *cache, struct db *db, room_no room, const struct room_school *of,
                        user_no user, struct person_facts *out);
 void gate_cache_pair(struct gate_cache *cache, struct db *db, user_no a, user_no b, struct gate_pair *out);
+
+/* D9: everybody of whom custody says something (rule_facts.h). A reference of the caller's; NULL: nobody, or the
+ * database failed to tell. */
+struct member_set *gate_cache_custody(struct gate_cache *cache, struct db *db);
 
 /* The strictest of the room's schools' policies; of one that belongs to none, the server's. */
 void gate_cache_policy(struct gate_cache *cache, struct db *db, room_no room, struct school_policy *out);

@@ -44,8 +44,8 @@ static size_t place(const struct member_set *set, user_no user)
 
 bool member_set_has(const struct member_set *set, user_no user)
 {
-    size_t at = place(set, user);
-    return at < set->n && set->users[at] == user;
+    size_t at = set != NULL ? place(set, user) : 0;
+    return set != NULL && at < set->n && set->users[at] == user;
 }
 
 static struct member_set *own(struct member_set *set)

@@ -16,8 +16,8 @@ struct member_set {
 /* Takes the array (heap, ascending). One reference for the caller. */
 struct member_set *member_set_create(user_no *users, size_t n);
 struct member_set *member_set_ref(struct member_set *set);
-void member_set_unref(struct member_set *set); /* NULL is accepted */
-bool member_set_has(const struct member_set *set, user_no user);
+void member_set_unref(struct member_set *set);                   /* NULL is accepted */
+bool member_set_has(const struct member_set *set, user_no user); /* NULL: nobody is in it */
 
 /* The set with user in it, or not in it: set itself changed when nobody else holds it, else a copy. Takes the reference
  * of set and gives one. */

@@ -329,6 +329,11 @@ const struct room *rooms_peek(const struct rooms *rooms, room_no no)
     return room != NULL && room->generation == rooms->generation && room->joined != NULL ? room : NULL;
 }
 
+struct db *rooms_db(const struct rooms *rooms)
+{
+    return rooms->db;
+}
+
 struct member_set *rooms_joined_now(struct rooms *rooms, room_no no)
 {
     const struct room *room = rooms_peek(rooms, no);

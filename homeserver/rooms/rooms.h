@@ -47,7 +47,8 @@ struct rooms *rooms_create(const struct rooms_settings *settings);
 void rooms_destroy(struct rooms *rooms); /* NULL is accepted; after the writer has stopped */
 const struct rooms_settings *rooms_settings(const struct rooms *rooms);
 struct gate_cache *rooms_gate_cache(const struct rooms *rooms); /* for gate.c */
-struct recent *rooms_recent_events(const struct rooms *rooms);  /* for rooms/events/recent_events.h */
+struct db *rooms_db(const struct rooms *rooms); /* the writer's, on its thread; NULL before the first job */
+struct recent *rooms_recent_events(const struct rooms *rooms); /* for rooms/events/recent_events.h */
 
 /* One (type, state key) of a room's state. */
 struct room_state {

@@ -7,6 +7,8 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/push/rules/evaluate.h"
 #include "homeserver/rooms/events/recent_events.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/render.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
@@ -49,6 +51,7 @@ struct fast_room {
 };
 
 struct fragments {
+    struct member_set *custody; /* who may not see everybody's signs of life; NULL: nobody, or there are none */
     size_t n_rooms;
     struct fast_room rooms[]; /* beside the wake's */
 };
@@ -71,6 +74,8 @@ static void fragments_free(void *arg)
         text_finish(&room->head);
         text_finish(&room->ephemeral);
     }
+    if (fragments != NULL)
+        member_set_unref(fragments->custody);
     free(fragments);
 }
 
@@ -201,6 +206,8 @@ static void finish_room(struct prepare *p, struct fast_room *room, room_no no)
         typing_now(p->sync->typing, no, &typists);
     receipt_rows_settle(&room->receipts);
     v2_add_ephemeral(&room->ephemeral, p->sync->names, NULL, &typists, &room->receipts);
+    if (room->ephemeral.len != 0 && p->fragments->custody == NULL)
+        p->fragments->custody = gate_under_custody(p->sync->rooms);
     room->bytes += room->head.len + room->ephemeral.len + ROOM_BYTES;
     typists_finish(&typists);
 }
@@ -234,11 +241,13 @@ static bool filter_is_plain(const struct filter *f)
            f->timeline.all && f->state.all && f->ephemeral.all && !f->state.include_redundant_members;
 }
 
-/* Whether this user may get this room's fragments: nothing of it is their own. */
+/* Whether this user may get this room's fragments: nothing of it is their own, nor kept from them. */
 static bool suits(const struct answering *a, const struct fast_room *room)
 {
     const struct sync_request *request = a->gather.request;
     if (!room->plain || room->n_events > (size_t)filter_timeline_limit(request->filter))
+        return false;
+    if (room->ephemeral.len != 0 && member_set_has(((struct fragments *)a->wake->fragments)->custody, request->user))
         return false;
     for (size_t i = 0; i < room->n_events; ++i)
         if (room->events[i].recent->row.sender == request->user)

@@ -5,7 +5,8 @@
  * date then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in
  * memory. Whatever is not plain goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own
  * messages and marks, other filters than lazy loading and a limit, members whom a lazily loading device has not met,
- * more events than the limit. The two ways give the same answer; tests/unit/fast_path.c holds
+ * more events than the limit, and signs of life, for whoever is under any custody (school.md D9): to them not everybody
+ * is seen. The two ways give the same answer; tests/unit/fast_path.c holds
  * them against each other. */
 #ifndef PARTA_SYNC_FAST_PATH_H
 #define PARTA_SYNC_FAST_PATH_H

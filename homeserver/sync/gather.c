@@ -4,7 +4,10 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/events.h"
@@ -125,4 +128,14 @@ void sync_gather_end(struct sync_gather *gather)
     free(gather->rooms);
     account_data_items_finish(&gather->account_data);
     ignored_finish(&gather->ignored);
+    member_set_unref(gather->unseen);
+}
+
+const struct member_set *sync_gather_unseen(struct sync_gather *gather)
+{
+    if (!gather->knows_unseen)
+        gather->unseen =
+            gate_unseen(rooms_settings(gather->sync->rooms)->school_mode, gather->db, gather->request->user);
+    gather->knows_unseen = true;
+    return gather->unseen;
 }

@@ -17,6 +17,7 @@
 
 struct db;
 struct filter;
+struct member_set;
 struct sync_service;
 
 /* Who asks for what; borrowed. */
@@ -63,6 +64,8 @@ struct sync_gather {
     struct db *db;
     bool hub_is_behind; /* the snapshot holds what the hub has not heard of yet */
     struct ignored ignored;
+    bool knows_unseen;
+    struct member_set *unseen;              /* sync_gather_unseen */
     struct account_data_items account_data; /* changed in (since, upto], of the user and of their rooms, by position */
     struct gathered_room *rooms;            /* by room */
     size_t n_rooms;
@@ -73,6 +76,10 @@ struct sync_gather {
 bool sync_gather_begin(struct sync_gather *gather, struct sync_service *sync, struct db *db,
                        const struct sync_request *request, struct error *e);
 void sync_gather_end(struct sync_gather *gather);
+
+/* Whose signs of life the user does not see (rooms/gate.h, gate_unseen), read when first asked for. Borrowed; NULL:
+ * nobody's. */
+const struct member_set *sync_gather_unseen(struct sync_gather *gather);
 
 /* Of one room all account data the user has there, or what is among gather->account_data; only what the filter wants.
  * The caller finishes *out. */

@@ -5,6 +5,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/events.h"
@@ -162,6 +163,17 @@ void receipt_rows_finish(struct receipt_rows *rows)
         free((char *)rows->rows[i].type);
     free(rows->rows);
     *rows = (struct receipt_rows){0};
+}
+
+void receipt_rows_leave_out(struct receipt_rows *rows, const struct member_set *users)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < rows->n; ++i)
+        if (member_set_has(users, rows->rows[i].user))
+            free((char *)rows->rows[i].type);
+        else
+            rows->rows[kept++] = rows->rows[i];
+    rows->n = kept;
 }
 
 void receipts_gather(struct db *db, room_no room, user_no viewer, stream_pos since, stream_pos upto,

@@ -13,6 +13,7 @@
 #include "homeserver/store/matrix/receipts.h"
 
 struct db;
+struct member_set;
 struct recent;
 struct rooms;
 struct writer;
@@ -42,6 +43,9 @@ void receipt_rows_finish(struct receipt_rows *rows);
 /* Brings rows from several changes into the order of receipts_gather; of two for one (user, type, thread) only the
  * later one stays. */
 void receipt_rows_settle(struct receipt_rows *rows);
+
+/* Takes away whose receipts they are. users NULL: nobody's. The order stays. */
+void receipt_rows_leave_out(struct receipt_rows *rows, const struct member_set *users);
 
 /* What viewer may see of the room's receipts that changed in (since, upto], in order of thread, event, type and user.
  * out: empty; the caller finishes it. Blocks (a read). */

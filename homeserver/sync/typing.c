@@ -8,6 +8,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/timed_thread.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/ephemeral.h"
 #include "homeserver/store/matrix/memberships.h"
@@ -23,6 +24,13 @@ struct typist {
     int64_t until_ms; /* clock_mono_ms */
 };
 
+/* Who began or ended, lately: for those who do not see everybody. */
+#define CHANGES_KEPT 8
+struct typing_change {
+    user_no user;   /* 0: the list is told again */
+    stream_pos pos; /* 0: not told yet */
+};
+
 struct typing_room {
     room_no room;
     char *room_id;
@@ -30,6 +38,8 @@ struct typing_room {
     bool again;     /* the job that changed the list was rolled back: it must be told once more */
     size_t n;
     struct typist *typists;
+    struct typing_change changes[CHANGES_KEPT]; /* a ring; unused ones are at the position 0 */
+    unsigned n_changes;
     UT_hash_handle hh;
 };
 
@@ -79,6 +89,11 @@ static void make_space(struct typing *typing)
     }
 }
 
+static void note(struct typing_room *room, user_no user)
+{
+    room->changes[room->n_changes++ % CHANGES_KEPT] = (struct typing_change){user, 0};
+}
+
 /* Whether the list changed. */
 static bool typist_add(struct typing_room *room, user_no user, int64_t until_ms)
 {
@@ -91,6 +106,7 @@ static bool typist_add(struct typing_room *room, user_no user, int64_t until_ms)
         return false;
     room->typists = xrealloc(room->typists, (room->n + 1) * sizeof *room->typists);
     room->typists[room->n++] = (struct typist){user, until_ms};
+    note(room, user);
     return true;
 }
 
@@ -101,6 +117,8 @@ static bool typists_drop(struct typing_room *room, user_no user, int64_t now_ms)
     for (size_t i = 0; i < n; ++i)
         if (room->typists[i].user != user && room->typists[i].until_ms > now_ms)
             room->typists[kept++] = room->typists[i];
+        else
+            note(room, room->typists[i].user);
     room->n = kept;
     return kept != n;
 }
@@ -123,8 +141,13 @@ static void tell_again(void *arg)
 static void announce(struct typing *typing, struct tx *tx, struct typing_room *room)
 {
     rooms_prepare_joined(typing->rooms, tx, room->room);
+    if (room->again)
+        note(room, 0);
     room->pos = ephemeral_typing(tx, room->room);
     room->again = false;
+    for (unsigned i = 0; i < CHANGES_KEPT && i < room->n_changes; ++i)
+        if (room->changes[i].pos == 0)
+            room->changes[i].pos = room->pos;
     tx_on_rollback(tx, tell_again, typing);
 }
 
@@ -247,21 +270,36 @@ void typists_finish(struct typists *typists)
     *typists = (struct typists){0};
 }
 
-static void copy_list(const struct typing_room *room, struct typists *out)
+static void copy_list(const struct typing_room *room, const struct member_set *unseen, struct typists *out)
 {
-    out->changed = true;
     out->users = xcalloc(room->n, sizeof *out->users);
     for (size_t i = 0; i < room->n; ++i)
-        out->users[out->n++] = room->typists[i].user;
+        if (!member_set_has(unseen, room->typists[i].user))
+            out->users[out->n++] = room->typists[i].user;
 }
 
-void typing_changed(struct typing *typing, room_no no, stream_pos since, stream_pos upto, struct typists *out)
+/* Whether anybody who is seen began or ended after since, as far as that is known still. */
+static bool seen_since(const struct typing_room *room, stream_pos since, const struct member_set *unseen)
+{
+    unsigned n = room->n_changes < CHANGES_KEPT ? room->n_changes : CHANGES_KEPT, later = 0;
+    bool seen = unseen == NULL;
+    for (unsigned i = 0; i < n; ++i) {
+        later += room->changes[i].pos > since;
+        seen |= room->changes[i].pos > since && !member_set_has(unseen, room->changes[i].user);
+    }
+    return seen || later == CHANGES_KEPT;
+}
+
+void typing_changed(struct typing *typing, room_no no, stream_pos since, stream_pos upto,
+                    const struct member_set *unseen, struct typists *out)
 {
     struct typing_room *room;
     pthread_mutex_lock(&typing->lock);
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
-    if (room != NULL && room->pos > since && room->pos <= upto && (since != 0 || room->n != 0))
-        copy_list(room, out);
+    if (room != NULL && room->pos > since && room->pos <= upto && seen_since(room, since, unseen)) {
+        copy_list(room, unseen, out);
+        out->changed = since != 0 || out->n != 0;
+    }
     pthread_mutex_unlock(&typing->lock);
 }
 
@@ -271,6 +309,7 @@ void typing_now(struct typing *typing, room_no no, struct typists *out)
     pthread_mutex_lock(&typing->lock);
     HASH_FIND(hh, typing->all, &no, sizeof no, room);
     if (room != NULL)
-        copy_list(room, out);
+        copy_list(room, NULL, out);
+    out->changed = room != NULL;
     pthread_mutex_unlock(&typing->lock);
 }

@@ -15,6 +15,7 @@
 #include "homeserver/base/error.h"
 #include "homeserver/base/ids.h"
 
+struct member_set;
 struct rooms;
 struct typing;
 struct writer;
@@ -38,9 +39,11 @@ struct typists {
 };
 void typists_finish(struct typists *typists);
 
-/* The list, if it changed in (since, upto]; with since 0 if anybody is typing. out: empty; the caller finishes it.
- * Never blocks for more than a few instructions. */
-void typing_changed(struct typing *typing, room_no room, stream_pos since, stream_pos upto, struct typists *out);
+/* The list, if it changed in (since, upto]; with since 0 if anybody is typing. Who is in unseen (NULL: nobody) is not
+ * on it, and begins or ends without a change of it. out: empty; the caller finishes it. Never blocks for more than a
+ * few instructions. */
+void typing_changed(struct typing *typing, room_no room, stream_pos since, stream_pos upto,
+                    const struct member_set *unseen, struct typists *out);
 
 /* The same whatever its position, as the list is now. */
 void typing_now(struct typing *typing, room_no room, struct typists *out);

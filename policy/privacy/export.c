@@ -12,6 +12,7 @@
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "policy/privacy/export_sections.h"
@@ -176,6 +177,18 @@ static bool add_room(struct exporting *x, const struct membership_row *in, json_
     return done;
 }
 
+/* D9: a guardian takes a child's data out, and sees no other guardian through the child whom the two's custody hides:
+ * nor that there is a chat of the two. */
+static bool is_hidden(const struct exporting *x, room_no room)
+{
+    struct room_school of;
+    user_no asker = x->wanted->actor->user, child = x->wanted->user;
+    if (x->own || asker == 0 || !school_of_room(x->db, room, &of) || of.kind != ROOM_DIRECT)
+        return false;
+    user_no other = of.a == child ? of.b : of.a;
+    return custodies_part(x->db, child, asker, other) || school_apart(x->db, asker, other);
+}
+
 static bool add_rooms(struct exporting *x)
 {
     struct membership_row in;
@@ -184,7 +197,7 @@ static bool add_rooms(struct exporting *x)
     text_adds(&x->index, "<h2>Комнаты <small>Rooms</small></h2>\n<ul>\n");
     struct stmt *q = memberships_of_user(x->db, x->wanted->user);
     while (done && memberships_next(q, &in))
-        done = add_room(x, &in, rooms);
+        done = is_hidden(x, in.room) || add_room(x, &in, rooms);
     stmt_end(q);
     text_adds(&x->index, "</ul>\n");
     if (!x->own)
@@ -199,7 +212,7 @@ static bool add_rooms(struct exporting *x)
 
 /* --- The whole --- */
 
-/* D9: a guardian takes a child's data out, and does not see the other guardian through the child. */
+/* D9: whether the guardians are left out: who asks does not see the other through the child. */
 static bool parted(const struct exporting *x)
 {
     user_no guardians[2]; /* D5 */

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inflateRawSync } from "node:zlib";
 import * as sdk from "matrix-js-sdk";
 import { logger } from "matrix-js-sdk/lib/logger.js";
 
@@ -32,6 +33,28 @@ export async function until(fn, what = "condition") {
         if (Date.now() > end) throw new Error(`waited in vain for: ${typeof what === "function" ? what() : what}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
     }
+}
+
+/** The files of a zip, unpacked: name → text. */
+export function unzip(zip) {
+    const files = {};
+    const end = zip.lastIndexOf(Buffer.from("PK\x05\x06"));
+    for (let at = zip.readUInt32LE(end + 16), n = zip.readUInt16LE(end + 10); n > 0; --n) {
+        const [method, packed, nameLen, extra, comment, local] = [
+            zip.readUInt16LE(at + 10),
+            zip.readUInt32LE(at + 20),
+            zip.readUInt16LE(at + 28),
+            zip.readUInt16LE(at + 30),
+            zip.readUInt16LE(at + 32),
+            zip.readUInt32LE(at + 42),
+        ];
+        const name = zip.toString("utf8", at + 46, at + 46 + nameLen);
+        const data = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
+        const bytes = zip.subarray(data, data + packed);
+        files[name] = (method === 8 ? inflateRawSync(bytes) : bytes).toString("utf8");
+        at += 46 + nameLen + extra + comment;
+    }
+    return files;
 }
 
 export class Server {

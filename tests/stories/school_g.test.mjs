@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { crc32, inflateRawSync } from "node:zlib";
-import { inRoom, seen, until } from "./harness.mjs";
+import { crc32 } from "node:zlib";
+import { inRoom, seen, until, unzip } from "./harness.mjs";
 import { ELSEWHERE, HERE, World, outcome, q, refused } from "./world.mjs";
 
 let w, teacher, classRoom;
@@ -20,28 +20,6 @@ before(async () => {
 after(() => w?.stop());
 
 const newPupil = (more = {}) => w.newClient("pupil", { class: CLASS, birth_date: "2011-01-01", ...more });
-
-/** The files of a zip, unpacked: name → text. */
-function unzip(zip) {
-    const files = {};
-    const end = zip.lastIndexOf(Buffer.from("PK\x05\x06"));
-    for (let at = zip.readUInt32LE(end + 16), n = zip.readUInt16LE(end + 10); n > 0; --n) {
-        const [method, packed, nameLen, extra, comment, local] = [
-            zip.readUInt16LE(at + 10),
-            zip.readUInt32LE(at + 20),
-            zip.readUInt16LE(at + 28),
-            zip.readUInt16LE(at + 30),
-            zip.readUInt16LE(at + 32),
-            zip.readUInt32LE(at + 42),
-        ];
-        const name = zip.toString("utf8", at + 46, at + 46 + nameLen);
-        const data = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
-        const bytes = zip.subarray(data, data + packed);
-        files[name] = (method === 8 ? inflateRawSync(bytes) : bytes).toString("utf8");
-        at += 46 + nameLen + extra + comment;
-    }
-    return files;
-}
 
 /** A zip of these files, not packed. */
 function zip(files) {

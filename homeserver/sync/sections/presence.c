@@ -1,9 +1,11 @@
-/* "presence": who of the people that one shares a room with is online (Client-Server API, "Presence"). */
+/* "presence": who of the people that one shares a room with, and is not kept from (D9), is online (Client-Server API,
+ * "Presence"). */
 #include "homeserver/sync/presence.h"
 
 #include <stdlib.h>
 
 #include "homeserver/base/text.h"
+#include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/user_names.h"
@@ -21,7 +23,8 @@ static bool concerns(struct sync_gather *g, user_no user)
 {
     const char *id = user_names_get(g->sync->names, g->db, user);
     return id != NULL && filter_wants(&g->request->filter->presence, "m.presence", id, NULL, false) &&
-           (user == g->request->user || memberships_share_room(g->db, g->request->user, user));
+           (user == g->request->user ||
+            (memberships_share_room(g->db, g->request->user, user) && !member_set_has(sync_gather_unseen(g), user)));
 }
 
 static bool gather(struct sync_gather *g, void *data)
