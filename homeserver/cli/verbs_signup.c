@@ -56,6 +56,12 @@ static const struct api_verb APPLICATION_REFUSE = {HTTP_POST, API "/applications
                                                    .options = {":reason", "^version", "^override"},
                                                    .shows = API "/applications/{0}", .columns = "application state"};
 
+static const struct verb_option CLAIM_LIST_OPTIONS[] = {OPTION_SCHOOL, OPTION_JSON, {NULL}};
+static const struct api_verb CLAIM_LIST = {HTTP_GET, API "/claims", .options = {"?school", "=json"},
+                                           .columns = "claim user_id name school issuer until_ts"};
+static const struct api_verb CLAIM_CONFIRM = {HTTP_POST, API "/claims/{0}/confirm"};
+static const struct api_verb CLAIM_UNDO = {HTTP_POST, API "/claims/{0}/undo"};
+
 static const struct verb TABLE[] = {
     {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, API_VERB,
      "Makes a link that lets people in, and prints it once.",
@@ -63,6 +69,12 @@ static const struct verb TABLE[] = {
      &LINK_CREATE},
     {"link list", NULL, 0, 0, LINK_LIST_OPTIONS, API_VERB, "Lists links.", NULL, &LINK_LIST},
     {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, API_VERB, "Revokes a link by its number.", NULL, &LINK_REVOKE},
+    {"claim list", NULL, 0, 0, CLAIM_LIST_OPTIONS, API_VERB,
+     "Lists who came by a personal link and has not been confirmed.", NULL, &CLAIM_LIST},
+    {"claim confirm", "NUMBER", 1, 1, NULL, API_VERB, "Confirms that whoever came by a personal link is that person.",
+     NULL, &CLAIM_CONFIRM},
+    {"claim undo", "NUMBER", 1, 1, NULL, API_VERB, "Takes the account back from whoever came by a personal link.",
+     "Password, sessions and verified addresses go; a new personal link can be made.", &CLAIM_UNDO},
     {"application list", NULL, 0, 0, APPLICATION_LIST_OPTIONS, API_VERB, "Lists who asks to be let in.", NULL,
      &APPLICATION_LIST},
     {"application approve", "NUMBER", 1, 1, APPROVE_OPTIONS, API_VERB, "Lets an applicant in.",

@@ -36,7 +36,6 @@ enum {
     TEACHES_CLASS,
     TEACHES_PERSON,
     ROLES_ELSEWHERE,
-    WIDER,
     TEXTS_COUNT
 };
 
@@ -142,18 +141,12 @@ static const struct statement TEXTS[] = {
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
     [ROLES_ELSEWHERE] = "SELECT r.role FROM roles r WHERE r.user_no = $2 AND " CURRENT(
         "r", 3) " AND NOT EXISTS (SELECT 1 FROM roles a WHERE a.user_no = $1 AND a.school_no = r.school_no"
-                " AND (a.role = 'administrator' OR ($4 <> 0 AND a.role = 'class_teacher')) AND " CURRENT("a", 3) ")",
+                " AND a.role = 'administrator' AND " CURRENT("a", 3) ")",
     [TEACHES_PERSON] = "SELECT 1 FROM enrollments t JOIN " IN_CLASSES(
         2) " y ON y.class_no = t.class_no"
            " WHERE t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
                "t", 3) " AND y.role IN ('pupil', 'child') AND ($4 = 0 OR EXISTS (SELECT 1 FROM classes c"
                        " WHERE c.class_no = t.class_no AND c.school_no = $4)) LIMIT 1",
-    [WIDER] = "SELECT 1 FROM " IN_CLASSES(
-        2) " y JOIN classes c ON c.class_no = y.class_no AND c.kind = 'homeroom' AND c.ended = 0"
-           " WHERE y.role IN ('pupil', 'child') AND NOT EXISTS (SELECT 1 FROM enrollments t"
-           " WHERE t.class_no = c.class_no AND t.user_no = $1 AND t.role = 'class_teacher' AND " CURRENT(
-               "t", 3) ") AND NOT EXISTS (SELECT 1 FROM roles a WHERE a.user_no = $1 AND a.school_no = c.school_no"
-                       " AND a.role = 'administrator' AND " CURRENT("a", 3) ") LIMIT 1",
 };
 STATEMENTS(RULE_FACTS, "rule_facts", TEXTS);
 
@@ -401,12 +394,11 @@ school_no school_of_class(struct db *db, class_no class)
     return db_int(db, &RULE_FACTS, SCHOOL_OF_CLASS, 0, "i", class);
 }
 
-unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts)
+unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person)
 {
     char day[DAY_TEXT_BYTES];
     unsigned roles = 0;
-    struct stmt *q = db_query(db, &RULE_FACTS, ROLES_ELSEWHERE, "iiti", office, person, day_today(day),
-                              (int64_t)class_teacher_counts);
+    struct stmt *q = db_query(db, &RULE_FACTS, ROLES_ELSEWHERE, "iit", office, person, day_today(day));
     while (stmt_next(q))
         roles |= school_role_from(col_text(q, 0));
     stmt_end(q);
@@ -416,11 +408,6 @@ unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, b
 int school_guardians(struct db *db, user_no child)
 {
     return guardianships_guardians(db, child, NULL, 0);
-}
-
-bool school_wider_than(struct db *db, user_no office, user_no person)
-{
-    return holds(db, WIDER, office, person);
 }
 
 bool school_is_guardian(struct db *db, user_no guardian, user_no child)

@@ -100,12 +100,8 @@ school_no school_of_class(struct db *db, class_no class); /* 0: there is no such
 bool school_teaches_class(struct db *db, user_no teacher, class_no class);
 bool school_teaches_person(struct db *db, school_no school, user_no teacher, user_no person);
 int school_guardians(struct db *db, user_no child);
-/* enum school_role of the person in schools where the other is not administrator (nor class
- * teacher, if those count). */
-unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person, bool class_teacher_counts);
-/* J4: whether the person is a pupil, or has a child, in a homeroom where the other is neither class teacher nor
- * administrator of its school. */
-bool school_wider_than(struct db *db, user_no office, user_no person);
+/* enum school_role of the person in schools where the other is not administrator. */
+unsigned school_roles_elsewhere(struct db *db, user_no office, user_no person);
 bool school_is_guardian(struct db *db, user_no guardian, user_no child); /* D9: of guardianships in force */
 
 /* D9: whether one of the two is kept from the other: from a child, and from that child's guardians. */

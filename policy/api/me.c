@@ -2,12 +2,14 @@
 #include <string.h>
 
 #include "client-api/login_common.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/school/applications.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/held_imports.h"
+#include "homeserver/store/school/links.h"
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/matrix/users.h"
@@ -99,13 +101,17 @@ static const struct {
      "Until a parent confirms your account, it is restricted. Make a link for a parent in your profile and send it."},
 };
 
-static json_t *notices_for(enum account_state state, bool has_guardians, enum waiting waits)
+static json_t *notices_for(enum account_state state, bool has_guardians, bool claim, enum waiting waits)
 {
     json_t *notices = json_array();
     for (size_t i = 0; i < sizeof NOTICES / sizeof *NOTICES; ++i)
         if (NOTICES[i].state == state && (state != ACCOUNT_PENDING || NOTICES[i].waits == waits))
             json_array_append_new(notices, json_pack("{s:s, s:s, s:s}", "rule", NOTICES[i].rule, "ru", NOTICES[i].ru,
                                                      "en", NOTICES[i].en));
+    if (claim)
+        json_array_append_new(notices, json_pack("{s:s, s:s, s:s}", "rule", "J4", "ru",
+                                                 refusal_of(RULE_J4_UNCONFIRMED)->sentence_ru, "en",
+                                                 refusal_of(RULE_J4_UNCONFIRMED)->sentence_en));
     if (has_guardians)
         json_array_append_new(
             notices, json_pack("{s:s, s:s, s:s}", "rule", "D8", "ru",
@@ -138,13 +144,15 @@ static bool leads_held(struct request *r, user_no user)
 static bool get_me(struct request *r)
 {
     struct user_row row;
+    struct link_row claim;
     if (!caller_is_person(r, true))
         return false;
     user_no user = r->identity.user;
     if (!users_get(r->db, user, &row))
         return refuse(r, ERROR_NOT_FOUND, NULL);
     json_t *guardians = family(r, user, guardianships_guardians);
-    json_t *notices = notices_for(row.state, json_array_size(guardians) > 0, waits_for(r->db, user));
+    json_t *notices = notices_for(row.state, json_array_size(guardians) > 0,
+                                  links_claim_of(r->db, user, clock_wall_ms(), &claim), waits_for(r->db, user));
     if (leads_held(r, user))
         json_array_append_new(
             notices, json_pack("{s:s, s:s, s:s}", "rule", "G5", "ru",

@@ -28,6 +28,7 @@ static const unsigned NEEDED[ACT__COUNT] = {
     [ACT_GUARDIAN_LINK] = SCOPE_RECORDS,
     [ACT_BECOME_GUARDIAN] = SCOPE_RECORDS,
     [ACT_END_GUARDIAN] = SCOPE_RECORDS,
+    [ACT_CLAIM] = SCOPE_ACCOUNTS,
     [ACT_CHILD] = SCOPE_READ,
     [ACT_RECORDS_READ] = SCOPE_READ,
     [ACT_RECORDS_WRITE] = SCOPE_RECORDS,
@@ -120,12 +121,14 @@ static bool is_own_link(struct db *db, const struct actor *actor, link_no no)
 static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
                    const struct subject *subject, struct office_facts *out)
 {
+    struct link_row claim;
     *out = (struct office_facts){
         .operator_ = actor->user == 0,
         .class_teacher = is_class_teacher(db, actor, school, subject),
         .own_contact = subject->own_contact,
         .accused = actor->user != 0 && (subject->room != 0 ? school_answers_for(db, subject->room, actor->user)
                                                            : actor->user == subject->target),
+        .hands_out = act == ACT_LINK && subject->target != 0,
         .role = subject->role,
         .roster_kept = subject->roster_kept,
         .override_ = actor->override_ != NULL && *actor->override_ != '\0',
@@ -137,15 +140,13 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
     else if (act == ACT_ROLES && subject->target != 0 && subject->role != 0)
         out->said = standing(db, subject->target);
     out->own_link = is_own_link(db, actor, subject->link);
+    out->unconfirmed = actor->user != 0 && links_claim_of(db, actor->user, clock_wall_ms(), &claim);
     if (subject->target == 0)
         return;
     out->guardians = school_guardians(db, subject->target);
     if (actor->user == 0)
         return;
-    /* To be class teacher somewhere is an office for links, and for nothing else that is here. */
-    out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target, act == ACT_LINK);
-    if (act == ACT_LINK)
-        out->wider = school_wider_than(db, actor->user, subject->target);
+    out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target);
     out->guardian = school_is_guardian(db, actor->user, subject->target);
     out->apart = school_apart(db, actor->user, subject->target);
     out->own_family = is_own_family(db, actor->user, act, subject);

@@ -32,7 +32,7 @@ struct subject {
     class_no class;
     user_no target;
     user_no other;    /* whom else it concerns: the guardian to be or not to be, the child of an application (J4) */
-    link_no link;     /* ACT_APPROVE, to let in: the link they came by */
+    link_no link;     /* ACT_APPROVE, to let in, and ACT_CLAIM: the link they came by */
     unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_ROLES: enum school_role that somebody would get by it */
     bool roster_kept; /* a roster's import owns the record */
     room_no room; /* ACT_REPORTS of a room, in which target, who reports, accuses whoever answers for it; 0: target is

@@ -32,8 +32,11 @@ struct rule {
 /* Effects of the office on a person's records, account or standing, with the secrets that open them: J4. To read is
  * none, nor is what a family has of itself (D1, D2, D7, D8). */
 #define ABOUT_PEOPLE                                                                                                   \
-    (RECORDS | OWN_DATA | IN(ACT_APPROVE) | IN(ACT_LINK) | IN(ACT_CUSTODY) | IN(ACT_REPORTS) | IN(ACT_STANDING) |      \
-     IN(ACT_SESSIONS) | IN(ACT_ROOMS_WRITE))
+    (RECORDS | OWN_DATA | IN(ACT_CLAIM) | IN(ACT_APPROVE) | IN(ACT_LINK) | IN(ACT_CUSTODY) | IN(ACT_REPORTS) |         \
+     IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_ROOMS_WRITE))
+/* What cannot be taken back, or is done to others: not by whoever holds a personal link that somebody else may have
+ * kept (J4). To look at one's own data or a child's is neither. */
+#define LASTING (OFFICE_ACTS & ~(IN(ACT_CHILD) | IN(ACT_RECORDS_READ) | IN(ACT_AUDIT)))
 /* What reaches a person, or a child's family, in all their schools. */
 #define WHOLE_ACCOUNT                                                                                                  \
     (IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK) | IN(ACT_IDENTITY) |          \
@@ -568,10 +571,22 @@ static bool gives_more_than_token(const struct rule_facts *f)
     return f->office.operator_ && f->office.beyond;
 }
 
-/* J4: a class teacher's links reach as far as the class. */
-static bool hands_out_wider(const struct rule_facts *f)
+/* J4: a personal link makes its holder somebody else. The office prints it: not who is with the people every day. */
+static bool hands_out(const struct rule_facts *f)
 {
-    return !is_office(f) && f->office.wider;
+    return !is_office(f) && f->office.hands_out;
+}
+
+/* J4: somebody else than who made the link says that the right person holds it: the office, the class teacher, who
+ * knows them, or a child's guardian. */
+static bool may_not_confirm(const struct rule_facts *f)
+{
+    return !is_office(f) && !f->office.class_teacher && !f->office.guardian;
+}
+
+static bool is_unconfirmed(const struct rule_facts *f)
+{
+    return is_person(f) && f->office.unconfirmed && !(f->act == ACT_SESSIONS && f->self);
 }
 
 static bool may_not_settle_reports(const struct rule_facts *f)
@@ -589,10 +604,12 @@ static bool is_accused(const struct rule_facts *f)
     return f->office.accused;
 }
 
-/* One's own data and sessions, and a child's data: by oneself, in whatever schools (G1, G4, H1). */
+/* One's own data and sessions, and a child's data: by oneself, in whatever schools (G1, G4, H1); and to say that a
+ * child is who they are (J4). */
 static bool is_familys_own(const struct rule_facts *f)
 {
-    return act_is_one_of(f, OWN_DATA) ? f->self || f->office.guardian : f->act == ACT_SESSIONS && f->self;
+    return act_is_one_of(f, OWN_DATA | IN(ACT_CLAIM)) ? f->self || f->office.guardian
+                                                      : f->act == ACT_SESSIONS && f->self;
 }
 
 /* J4: what they have as a family apart, whose family it is does not decide about it. */
@@ -782,6 +799,7 @@ static const struct rule RULES[] = {
     {RULE_G3_ARCHIVED_ENTERED, ENTERING, archive_entered},
     {RULE_G3_ARCHIVED, WRITING | CHANGING | IN(ACT_STATE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN),
      archive_changed},
+    {RULE_J4_UNCONFIRMED, LASTING, is_unconfirmed},
     {RULE_D4_OWN_SESSION, IN(ACT_BECOME_GUARDIAN), own_guardian},
     {RULE_D2_ADULTS_ONLY, IN(ACT_BECOME_GUARDIAN) | IN(ACT_ROLES), child_as_guardian},
     {RULE_D7_RESTRICTED, EVERY_ACT, actor_restricted},
@@ -829,7 +847,10 @@ static const struct rule RULES[] = {
     {RULE_C1_MAY_NOT_APPROVE, IN(ACT_APPROVE), may_not_approve},
     {RULE_C2_MAY_NOT_LINK, IN(ACT_LINK), may_not_link},
     {RULE_C2_STAFF_ROLE, IN(ACT_LINK) | IN(ACT_APPROVE), gives_staff_role},
-    {RULE_J4_BEYOND_CLASS, IN(ACT_LINK), hands_out_wider},
+    {RULE_J4_OFFICE_HANDS_OUT, IN(ACT_LINK), hands_out},
+    {RULE_J4_OWN_CLAIM, IN(ACT_CLAIM), decides_for_oneself},
+    {RULE_J4_MAY_NOT_CONFIRM, IN(ACT_CLAIM), may_not_confirm},
+    {RULE_J4_OWN_CLAIM_LINK, IN(ACT_CLAIM), office_invited_them},
     {RULE_J4_BEYOND_TOKEN, IN(ACT_LINK) | IN(ACT_APPROVE) | IN(ACT_ROLES), gives_more_than_token},
     {RULE_D1_NOT_YOUR_LINK, IN(ACT_GUARDIAN_LINK), not_own_link},
     {RULE_D1_NOT_A_PUPIL, IN(ACT_GUARDIAN_LINK), no_pupil},
@@ -948,6 +969,7 @@ static const char *const ACTS[] = {
     [ACT_GUARDIAN_LINK] = "guardian_link",
     [ACT_BECOME_GUARDIAN] = "become_guardian",
     [ACT_END_GUARDIAN] = "end_guardian",
+    [ACT_CLAIM] = "claim",
     [ACT_CHILD] = "child",
     [ACT_RECORDS_READ] = "records_read",
     [ACT_RECORDS_WRITE] = "records_write",

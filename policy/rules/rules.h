@@ -62,6 +62,7 @@ enum act {
     ACT_GUARDIAN_LINK,   /* a child makes, or takes back, the link for a guardian; target: the child (D1) */
     ACT_BECOME_GUARDIAN, /* actor: the guardian to be, target: the child (D2, D4, D5) */
     ACT_END_GUARDIAN,    /* target: the child; by the guardian (withdraws), or the office */
+    ACT_CLAIM,           /* to confirm that whoever came by a personal link is target (J4) */
     ACT_CHILD,           /* a guardian looks at target, the child: data, rooms, with whom (D8) */
     ACT_RECORDS_READ,    /* to read the school's people, classes, enrollments; target: of one person, or nobody */
     ACT_RECORDS_WRITE,   /* to change classes and schools, and to enter people */
@@ -157,12 +158,12 @@ struct office_facts {
     bool apart;         /* D9: the actor is kept from target */
     bool own_family;    /* J4: somebody whom it concerns is the actor's child, guardian or fellow guardian, in force or
                          * not; of guardianships and custody also: is the actor */
-    bool own_link;      /* ACT_APPROVE, to let in: the actor made the link by which they came (J4) */
+    bool own_link;      /* ACT_APPROVE, to let in, and ACT_CLAIM: the actor made the link by which they came (J4) */
     unsigned role;      /* ACT_LINK, ACT_APPROVE, ACT_ROLES: the enum school_role that somebody would get by it;
                          * 0: not said */
     bool beyond;        /* J4: the operator's scopes do not cover what that role may do */
-    bool wider;         /* ACT_LINK, target: is, or has a child, in a homeroom where the actor is neither class teacher
-                         * nor administrator (J4) */
+    bool hands_out;     /* ACT_LINK: the link is personal: whoever holds it is target (J4) */
+    bool unconfirmed;   /* the actor came by a personal link, and nobody else has confirmed who they are (J4) */
     struct standing_facts said; /* of who would get the role (ACT_BECOME_GUARDIAN: the actor) */
     unsigned elsewhere;         /* enum school_role, of target in schools where the actor has no office */
     bool roster_kept;           /* a roster keeps the record: a change by hand lasts until the next import */

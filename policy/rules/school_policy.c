@@ -33,6 +33,7 @@ const struct school_policy SCHOOL_POLICY_DEFAULT = {
     .restricted_may = RESTRICTED_WRITE_CLASS_TEACHER,
     .consent_age = 14,
     .unknown_age_is_child = true,
+    .claim_wait_days = 7,
     .class_teacher_may = CLASS_TEACHER_LINKS | CLASS_TEACHER_REPORTS | CLASS_TEACHER_PEOPLE,
     .media = {[MEDIA_PUPIL] = {20 * MIB, 1 * GIB},
               [MEDIA_GUARDIAN] = {50 * MIB, 1 * GIB},
@@ -251,6 +252,7 @@ static const struct spelling BOOL = {bool_read, bool_write, COMPLAINT_BOOL},
                              TIME = {time_read, time_write, "not a time of day like \"21:00\""},
                              OFFSET = {offset_read, offset_write, "not between \"-12:00\" and \"+14:00\""},
                              YEARS = {years_read, years_write, "not a number of years in range"},
+                             DAYS = {years_read, years_write, "not a number of days in range"},
                              BYTES = {bytes_read, bytes_write, "not a number of bytes in range"},
                              QUOTA = {quota_read, quota_write, "neither a number of bytes in range nor null"};
 
@@ -319,6 +321,7 @@ static const struct cell CELLS[] = {
      .at = AT(class_teacher_may),
      .high = 15,
      .words = CLASS_TEACHER_WORDS},
+    {.path = "personal_links.wait_days", .spelling = &DAYS, .at = AT(claim_wait_days), .low = 1, .high = 60},
     {.path = "guardians.need_approval", .spelling = &BOOL, .at = AT(guardian_needs_approval)},
     MEDIA("pupil", MEDIA_PUPIL),
     MEDIA("guardian", MEDIA_GUARDIAN),
@@ -481,6 +484,7 @@ struct school_policy school_policy_strictest(const struct school_policy *a, cons
     s.consent_age = a->consent_age > b->consent_age ? a->consent_age : b->consent_age;
     s.unknown_age_is_child |= b->unknown_age_is_child;
     s.class_teacher_may &= b->class_teacher_may;
+    s.claim_wait_days = a->claim_wait_days > b->claim_wait_days ? a->claim_wait_days : b->claim_wait_days;
     s.guardian_needs_approval |= b->guardian_needs_approval;
     for (int i = 0; i <= MEDIA_STAFF; ++i) {
         s.media[i].file_max = bytes_strictest(a->media[i].file_max, b->media[i].file_max);

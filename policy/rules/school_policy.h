@@ -88,6 +88,7 @@ struct school_policy {
     int consent_age;           /* D7: 14 */
     bool unknown_age_is_child; /* D7: a pupil without a birth date counts as younger */
     unsigned class_teacher_may;
+    int claim_wait_days;          /* J4: who came by a personal link counts as the person after so many, unconfirmed */
     bool guardian_needs_approval; /* D2, C2: a guardian who came by the child's link */
     struct {
         int64_t file_max, quota; /* bytes; quota −1: none */

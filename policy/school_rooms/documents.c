@@ -72,17 +72,22 @@ static json_t *dropped_notice(const struct delayed_message *row, const struct er
     return content;
 }
 
-void documents_tell_dropped(void *arg, struct tx *tx, const struct delayed_message *row, const struct error *why)
+bool documents_tell(struct rooms *rooms, struct tx *tx, user_no user, const json_t *content)
 {
     struct error e;
     struct appended out;
-    struct rooms *rooms = arg;
-    room_no no = rooms_owned(tx->db, row->sender, room_kind_name(ROOM_DOCUMENTS));
-    bool there = no != 0 && memberships_of(tx->db, no, row->sender) == MEMBERSHIP_JOIN;
+    room_no no = rooms_owned(tx->db, user, room_kind_name(ROOM_DOCUMENTS));
+    bool there = no != 0 && memberships_of(tx->db, no, user) == MEMBERSHIP_JOIN;
     struct room *room = there ? room_open(rooms, tx, no) : NULL;
+    struct draft draft = {
+        .sender = users_no(tx->db, SERVICE_LOCALPART), .type = "m.room.message", .content = (json_t *)content};
+    return room != NULL && append_event(room, tx, &draft, &out, &e);
+}
+
+void documents_tell_dropped(void *rooms, struct tx *tx, const struct delayed_message *row, const struct error *why)
+{
     json_t *content = dropped_notice(row, why);
-    struct draft draft = {.sender = users_no(tx->db, SERVICE_LOCALPART), .type = "m.room.message", .content = content};
-    if (room == NULL || !append_event(room, tx, &draft, &out, &e))
+    if (!documents_tell(rooms, tx, row->sender, content))
         log_info("documents", "the sender of a dropped message is not told");
     json_decref(content);
 }

@@ -3,6 +3,7 @@
 #ifndef PARTA_POLICY_SCHOOL_ROOMS_DOCUMENTS_H
 #define PARTA_POLICY_SCHOOL_ROOMS_DOCUMENTS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "homeserver/base/error.h"
@@ -15,6 +16,10 @@ struct tx;
 /* Inside a job: makes the room unless it is there, or the person has none to get. rooms: struct rooms; void, because it
  * is wired as the accounts' hook signed_in. false: *e. */
 bool documents_ensure(void *rooms, struct tx *tx, user_no user, struct error *e);
+
+/* Tells somebody in this room, in the service user's name. content: of an m.room.message, borrowed. false: they have no
+ * such room yet, or are not in it. */
+bool documents_tell(struct rooms *rooms, struct tx *tx, user_no user, const json_t *content);
 
 /* F3: tells somebody in this room, in the service user's name and as a notice, that a message of theirs is not
  * delivered after all, why, and what it said. Every client shows it, it reaches nobody else, and needs no room that

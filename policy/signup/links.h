@@ -3,8 +3,8 @@
  * A link is a token of LINK_TOKEN_CHARS random characters (190 bits), fit for m.login.registration_token and for an
  * address; it is told once and kept as a hash. It names school, class and role, its issuer, how often and how long it
  * is good, and can be revoked. It never admits anybody by itself: who comes by it applies (applications.h), but for two
- * kinds that name a person. A personal link hands somebody of the records the account that is theirs; a guardian link,
- * made by the child in the child's own session, lets a parent confirm (guardians.h).
+ * kinds that name a person. A personal link hands somebody of the records the account that is theirs (and waits then:
+ * claims.h); a guardian link, made by the child in the child's own session, lets a parent confirm (guardians.h).
  *
  * What a link is good for is asked again inside the job that uses it, and the use is counted there: of two who come at
  * the same moment with the last use, one is refused. */
@@ -53,9 +53,8 @@ bool link_revoke(struct changing_records *c, link_no no);
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link);
 
 /* B3, A1, J4: whoever holds a personal link becomes that person. So one who works at a school gets it from an
- * administrator of that school, or from an operator whose token may do what they may: not from the class teacher of a
- * child of theirs, nor from another school; and a class teacher's links reach no further than the class
- * (RULE_J4_BEYOND_CLASS). */
+ * administrator of that school, or from an operator whose token may do what they may: never from a
+ * class teacher (RULE_J4_OFFICE_HANDS_OUT), nor from another school. */
 bool link_hands_out(struct db *db, const struct actor *issuer, user_no person, struct error *e);
 
 /* Whether who made the link could make it now: still in office, an operator's token still good and as wide. Asked when

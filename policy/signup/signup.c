@@ -14,6 +14,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/people.h"
 #include "policy/signup/applications.h"
+#include "policy/signup/claims.h"
 #include "policy/signup/guardians.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
@@ -80,10 +81,10 @@ static bool apply(struct signup_job *job, struct changing_records *c)
 {
     switch (job->link.kind) {
     case LINK_PERSONAL:
-        return office_act_note(
-            c, "signup.claim", job->link.school,
-            json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no, "user", office_act_user_id(c, job->making.user)),
-            NULL, NULL);
+        return claim_begin(c, &job->link) && office_act_note(c, "signup.claim", job->link.school,
+                                                             json_pack("{s:I, s:s}", "link", (json_int_t)job->link.no,
+                                                                       "user", office_act_user_id(c, job->making.user)),
+                                                             NULL, NULL);
     case LINK_GUARDIAN: job->application = guardian_begin(c, job->making.user, &job->link, job->person); break;
     default: job->application = application_make(c, job->making.user, &job->link, job->person); break;
     }

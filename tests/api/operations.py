@@ -8,7 +8,7 @@ from harness import V3, until
 
 NO_SUCH = {"school": "s-none", "class": "c-none", "userId": "@pnobody:school.example", "child": "@pnobody:school.example",
            "guardian": "@pnobody:school.example", "role": "teacher", "roomId": "!none", "deviceId": "NONE", "report": "99999",
-           "operator": "99999", "held": "99999", "link": "99999", "application": "99999", "sid": "none"}
+           "operator": "99999", "held": "99999", "link": "99999", "claim": "99999", "application": "99999", "sid": "none"}
 REASON = {"Parta-Override-Reason": quote("Срочная замена на время болезни")}
 
 
@@ -428,6 +428,18 @@ def entry(tap, office):
     tap.ok(office.prove(second, "Correct-Horse-7-Battery", "takeBackSignUp").status == 200, "C1: with the password")
     gone = office.call(second, "getMe")
     tap.ok(gone.status in (401, 403), "C1: who is not confirmed yet may go away again", gone)
+    newcomers = [office.ok(office.operator, "createPerson", body={"school": "s1", "role": "teacher", "given_name": name, "family_name": "Ссылкина"})
+                 for name in ("Ада", "Ида")]
+    for person, operation, caller in zip(newcomers, ("confirmClaim", "undoClaim"), (office.operator, admin)):
+        personal = office.ok(admin, "createLink", body={"kind": "personal", "user_id": person["user_id"]})
+        office.ok(office.anybody, "signUp", body={"token": personal["token"], "password": "Correct-Horse-7-Battery"})
+        waiting = [item["claim"] for item in office.pages(caller, "listClaims", 5, {"school": "s1"})]
+        tap.ok(personal["link"] in waiting, "J4: who came by a personal link waits to be confirmed", waiting)
+        alone = office.call(admin, "confirmClaim", body={}, claim=personal["link"])
+        tap.ok(alone.status == 403, "J4: not by who made the link", alone)
+        office.ok(caller, operation, body={}, claim=personal["link"])
+        again = office.call(caller, operation, body={}, claim=personal["link"])
+        tap.ok(again.status == 404, f"J4: {operation} once", again)
     office.ok(admin, "revokeLink", body={}, link=link["link"])
     dead = office.call(office.anybody, "lookAtLink", body={"token": link["token"]})
     tap.ok(dead.status >= 400, "C2: a revoked link lets nobody in", dead)

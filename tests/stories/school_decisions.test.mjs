@@ -63,21 +63,46 @@ test("J4: nobody approves their own application", async () => {
     assert.deepEqual(await guardians(child.user_id), [w.office.getUserId()]);
 });
 
-test("J4: a class teacher's personal link opens no account that reaches beyond the class", async () => {
+test("J4: who came by a personal link does nothing that lasts until somebody else than its issuer has confirmed them", async () => {
     const teacher = await w.newClient("class_teacher", { class: five.class });
-    const [near, far] = await Promise.all(
-        [five, six].map((at) => w.newPerson("pupil", { class: at.class, birth_date: "2015-01-01" })),
-    );
-    const parent = (await w.newPerson("guardian", { child: near.user_id })).user_id;
+    const child = await w.newPerson("pupil", { class: five.class, birth_date: "2015-01-01" });
+    const parent = (await w.newPerson("guardian", { child: child.user_id })).user_id;
     const wish = { kind: "personal", user_id: parent };
-    await w.withPolicy({ class_teacher: { may: ["links", "people"] } }, async () => {
-        const { token } = await w.do(teacher, "POST", "/links", wish);
-        await w.do(w.operator, "POST", "/guardianships", { child: far.user_id, guardian: parent });
-        await w.no(403, "J4", teacher, "POST", "/links", wish);
-        await w.no(403, "C2", undefined, "POST", "/signup", { token, password: PASSWORD }); // the one made before
-        const printed = await w.do(w.office, "POST", "/links", wish);
-        assert.equal((await w.signUp({ token: printed.token })).getUserId(), parent);
-    });
+    const told = await w.no(403, "J4", teacher, "POST", "/links", wish);
+    assert.equal(told["org.parta.code"], "office_hands_out");
+    // The office prints it, and keeps a copy.
+    const { token, link } = await w.do(w.office, "POST", "/links", wish);
+    const holder = await w.signUp({ token });
+    assert.equal(holder.getUserId(), parent);
+    const erase = () =>
+        w.api(holder, "POST", `/people/${q(child.user_id)}/erase`, {
+            auth: { type: "m.login.password", identifier: { type: "m.id.user", user: parent }, password: PASSWORD },
+        });
+    const refused = await erase();
+    assert.deepEqual([refused.status, refused.body["org.parta.code"]], [403, "unconfirmed"], JSON.stringify(refused.body));
+    assert.ok((await w.me(holder)).notices.some((n) => n.rule === "J4"), "and is told so beforehand");
+    for (const [method, path, body] of [
+        ["GET", `/people/${q(child.user_id)}/export`],
+        ["DELETE", `/me/children/${q(child.user_id)}`],
+        ["POST", `/claims/${link}/confirm`],
+    ])
+        await w.no(403, "J4", holder, method, path, body);
+    await w.do(holder, "GET", "/me/children");
+    // Those who would know better are told at once; the issuer is not the one to confirm.
+    await w.no(403, "J4", w.office, "POST", `/claims/${link}/confirm`, {}, w.because());
+    const claims = async (who) => (await w.do(who, "GET", "/claims")).items.map((c) => c.claim);
+    assert.ok((await claims(teacher)).includes(link));
+    assert.deepEqual(await claims(holder), []);
+    await w.no(404, undefined, await w.newClient("teacher"), "POST", `/claims/${link}/confirm`);
+    // The real parent comes and says that it was somebody else: the office takes the account back.
+    await w.do(w.office, "POST", `/claims/${link}/undo`);
+    assert.equal((await w.api(holder, "GET", "/me")).status, 401);
+    const again = await w.do(w.office, "POST", "/links", wish);
+    const real = await w.signUp({ token: again.token });
+    await w.do(teacher, "POST", `/claims/${again.link}/confirm`);
+    await w.do(real, "GET", "/me/children");
+    assert.ok(!(await w.me(real)).notices.some((n) => n.rule === "J4"));
+    assert.deepEqual(await claims(teacher), (await claims(teacher)).filter((c) => c !== again.link));
 });
 
 test("J4: a token that keeps records makes no administrator, and no token makes a longer-lived one", async () => {

@@ -151,10 +151,12 @@ export class World {
         return this.do(this.operator, "POST", "/people", body);
     }
 
-    /** By a personal link (C2): a client of somebody who has no password yet. */
+    /** By a personal link (C2): a client of somebody who has no password yet, of whom somebody has said that it is them (J4). */
     async enter(userId) {
-        const { token } = await this.do(this.operator, "POST", "/links", { kind: "personal", user_id: userId });
-        return this.signUp({ token });
+        const { token, link } = await this.do(this.operator, "POST", "/links", { kind: "personal", user_id: userId });
+        const client = await this.signUp({ token });
+        await this.do(this.operator, "POST", `/claims/${link}/confirm`);
+        return client;
     }
 
     /** By a link, without a session. */

@@ -425,23 +425,6 @@ static void j4_nobody_decides_their_own_application(void **state)
         fail_msg("%s", error_sentence(&e));
 }
 
-static void j4_a_class_teachers_links_reach_no_further_than_the_class(void **state)
-{
-    struct error e;
-    struct link_made early, late;
-    user_no parent = world_person(&w, (struct world_person){"Pavel", "Parent", NULL, w.school});
-    const struct link_wish wish = {.kind = LINK_PERSONAL, .person = parent};
-    assert_true(world_run(&w, 0, guardianship_act, &(struct one){parent, w.young}, &e));
-    assert_true(world_link(&w, w.class_teacher, wish, &early, &e));
-    assert_true(world_run(&w, 0, guardianship_act, &(struct one){parent, w.small}, &e)); /* of the first class */
-    assert_false(world_link(&w, w.class_teacher, wish, &late, &e));
-    assert_string_equal(world_rule(&e), "J4");
-    assert_int_equal(world_signs_up(&w, early.token, "Mallory", &e), 0);
-    assert_string_equal(world_rule(&e), "C2");
-    assert_true(world_link(&w, w.admin, wish, &late, &e));
-    assert_int_equal(world_signs_up(&w, late.token, "Pavel", &e), parent);
-}
-
 struct token {
     struct operator_plan plan;
     char token[OPERATOR_TOKEN_BYTES];
@@ -645,7 +628,6 @@ int main(void)
         TEST(d4_the_address_is_asked_for_again),
         TEST(c1_a_decision_names_what_was_shown),
         TEST(j4_nobody_decides_their_own_application),
-        TEST(j4_a_class_teachers_links_reach_no_further_than_the_class),
         TEST(j4_a_token_makes_nobody_with_more_than_itself),
         TEST(j4_a_token_approves_nobody_who_came_by_its_own_link),
         TEST(j4_whoever_made_the_link_lets_nobody_in_by_it),

@@ -127,11 +127,16 @@ static const char
                                    [ACT_BECOME_GUARDIAN] = {"own_session", "", "", "", "",
                                                             ""}, /* by the child's link */
                                    [ACT_END_GUARDIAN] = KIN(""), /* one's own */
-                                   [ACT_CHILD] = KIN(""),        /* to look decides nothing */
+                                   [ACT_CLAIM] =
+                                       {"own_claim", "", "own_family",
+                                        "own_family", "own_family", ""}, /* of a child: as its guardian */
+                                   [ACT_CHILD] =
+                                       KIN(""), /* to look decides nothing */
                                    [ACT_RECORDS_READ] = KIN(""),
                                    [ACT_RECORDS_WRITE] = OWN_FAMILY,
                                    [ACT_IDENTITY] = OWN_FAMILY,
-                                   [ACT_ROLES] = OWN_FAMILY,
+                                   [ACT_ROLES] =
+                                       OWN_FAMILY,
                                    [ACT_GUARDIANSHIP] = {"own_family", "own_family",
                                                          "own_family", "own_family", "own_family", ""},
                                    [ACT_CUSTODY] = {"own_family",
@@ -156,7 +161,9 @@ static const char
                                {
                                    [ACT_APPROVE] = {"own_application", "own_family", "own_family", "own_family",
                                                     "may_not_approve", ""},
-                                   [ACT_LINK] = {"", "own_family", "own_family", "own_family", "may_not_link", ""},
+                                   [ACT_LINK] = {"office_hands_out", "office_hands_out", "office_hands_out",
+                                                 "office_hands_out", "may_not_link", "office_hands_out"},
+                                   [ACT_CLAIM] = {"own_claim", "", "own_family", "own_family", "may_not_confirm", ""},
                                    [ACT_GUARDIAN_LINK] = {"not_a_pupil", "not_your_link", "not_your_link",
                                                           "not_your_link", "not_your_link", "not_your_link"},
                                    [ACT_BECOME_GUARDIAN] = {"own_session", "", "", "", "", ""},

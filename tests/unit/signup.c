@@ -342,7 +342,7 @@ static void c2_a_personal_link_opens_the_records_account(void **state)
     struct link_made link, again;
     struct signup_result out;
     struct error e;
-    assert_true(world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
+    assert_true(world_link(&w, 0, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
     assert_true(world_link(&w, w.admin, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &again, &e));
     world_accounts(&w, "registration: {mode: closed}\n"); /* it makes no account */
     struct registration wish = {
@@ -413,28 +413,26 @@ static void b3_a_personal_link_does_not_rise_with_its_person(void **state)
     struct error e;
     user_no parent = world_person(&w, (struct world_person){"Pavel", "Parent", NULL, w.school});
     assert_true(world_run(&w, 0, family_act, &(struct family){w.young, parent}, &e));
-    assert_true(
-        world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = parent}, &link, &e));
+    assert_true(world_link(&w, w.admin, (struct link_wish){.kind = LINK_PERSONAL, .person = parent}, &link, &e));
     struct role_row role = {
-        .user = parent, .school = w.school, .role = ROLE_ADMINISTRATOR, .begin = DAY_EVER, .end = DAY_NEVER};
+        .user = parent, .school = w.other_school, .role = ROLE_ADMINISTRATOR, .begin = DAY_EVER, .end = DAY_NEVER};
     assert_true(world_run(&w, 0, role_act, &role, &e));
     assert_int_equal(world_signs_up(&w, link.token, "Mallory", &e), 0);
     assert_string_equal(world_rule(&e), "C2");
 }
 
-static bool teaches_no_more_act(struct changing_records *c, void *arg)
+static bool administers_no_more_act(struct changing_records *c, void *arg)
 {
-    return change_enrollment_end(
-        c, &(struct enrollment_row){
-               .class = w.fifth, .user = w.class_teacher, .role = ROLE_CLASS_TEACHER, .begin = DAY_EVER});
+    return change_role_end(
+        c, &(struct role_row){.user = w.admin, .school = w.school, .role = ROLE_ADMINISTRATOR, .begin = DAY_EVER});
 }
 
 static void c2_a_personal_link_ends_with_its_issuers_post(void **state)
 {
     struct link_made link;
     struct error e;
-    assert_true(world_link(&w, w.class_teacher, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
-    if (!world_run(&w, 0, teaches_no_more_act, NULL, &e))
+    assert_true(world_link(&w, w.admin, (struct link_wish){.kind = LINK_PERSONAL, .person = w.old}, &link, &e));
+    if (!world_run(&w, 0, administers_no_more_act, NULL, &e))
         fail_msg("%s", error_sentence(&e));
     assert_int_equal(world_signs_up(&w, link.token, "Mallory", &e), 0);
     assert_string_equal(world_rule(&e), "C2");

@@ -447,6 +447,10 @@ static const char *const MIGRATIONS[] = {
     " gone INTEGER NOT NULL, end_date TEXT NOT NULL, lost_ms INTEGER NOT NULL,"
     " PRIMARY KEY (school_no, kind, a)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX losses_a ON losses (a);",
+
+    /* 18: J4. Until when nobody but the link's issuer need have looked who came by a personal link (links.h) */
+    "ALTER TABLE links ADD COLUMN claim_until_ms INTEGER;" /* NULL: nobody came, or somebody has confirmed it */
+    "CREATE INDEX links_claims ON links (person) WHERE claim_until_ms IS NOT NULL;",
 };
 
 int schema_version(void)

@@ -4,33 +4,59 @@
 #include <string.h>
 
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/days.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
 
 #define ROW                                                                                                            \
     "SELECT link_no, kind, school_no, class_no, role, person, issuer, issuer_name, uses_allowed, uses, created_ms,"    \
-    " expires_ms, revoked_ms FROM links "
+    " expires_ms, revoked_ms, claim_until_ms FROM links "
 #define OPEN_AT(n) "revoked_ms IS NULL AND uses < uses_allowed AND expires_ms > $" #n
 
-enum { LAST, FIND, GET, QUERY, INSERT, REVOKE, REVOKE_OF, USE, N };
+enum { LAST, FIND, GET, QUERY, CLAIM_OF, TOLD, INSERT, REVOKE, REVOKE_OF, USE, CLAIM, CLAIM_END, N };
 static const struct statement TEXTS[N] = {
     [LAST] = "SELECT max(link_no) FROM links",
     [FIND] = ROW "WHERE token_hash = $1",
     [GET] = ROW "WHERE link_no = $1",
-    [QUERY] = ROW
-    "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
-    " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(7) "))"
-                                                                                          " ORDER BY link_no LIMIT $2",
-    [INSERT] =
-        {"INSERT INTO links (link_no, token_hash, kind, school_no, class_no, role, person, issuer, issuer_name,"
-         " uses_allowed, created_ms, expires_ms)"
-         " VALUES ($1, $2, $3, nullif($4, 0), nullif($5, 0), $6, nullif($7, 0), nullif($8, 0), $9, $10, $11, $12)"
-         " RETURNING link_no",
-         0, GUARDED},
+    [QUERY] = ROW "WHERE link_no > $1 AND ($3 = 0 OR school_no = $3) AND ($4 = 0 OR class_no = $4)"
+                  " AND ($5 = 0 OR person = $5) AND ($6 = '' OR kind = $6) AND ($7 = 0 OR (" OPEN_AT(
+                      7) "))"
+                         " AND ($8 = 0 OR claim_until_ms > $8)"
+                         " ORDER BY link_no LIMIT $2",
+    [CLAIM_OF] = ROW "WHERE person = $1 AND claim_until_ms > $2 ORDER BY link_no DESC LIMIT 1",
+    [TOLD] = "SELECT r.user_no FROM roles r WHERE r.school_no = $2 AND r.role = 'administrator' "
+             "AND " CURRENT("r", 3) " UNION SELECT g.guardian FROM guardianships g WHERE g.child = $1 "
+                                    "AND " IN_FORCE(
+                                        "g") " UNION SELECT o.guardian FROM guardianships g JOIN "
+                                             "guardianships o ON o.child = g.child"
+                                             " AND o.guardian <> g.guardian WHERE g.guardian = $1 "
+                                             "AND " IN_FORCE("g") " AND " IN_FORCE(
+                                                 "o") " AND NOT EXISTS (SELECT 1 FROM custodies k WHERE "
+                                                      "k.child = g.child AND k.guardian IN (g.guardian, "
+                                                      "o.guardian))"
+                                                      " UNION SELECT t.user_no FROM enrollments t JOIN "
+                                                      "enrollments p ON p.class_no = t.class_no AND p.role "
+                                                      "= 'pupil'"
+                                                      " WHERE t.role = 'class_teacher' AND " CURRENT(
+                                                          "t", 3) " AND " CURRENT("p", 3) " AND (p.user_no = $1 OR "
+                                                                                          "p.user_no IN (SELECT "
+                                                                                          "g.child FROM "
+                                                                                          "guardianships g WHERE "
+                                                                                          "g.guardian = $1 "
+                                                                                          "AND " IN_FORCE("g") "))",
+    [INSERT] = {"INSERT INTO links (link_no, token_hash, kind, school_no, class_no, role, person, issuer, "
+                "issuer_name,"
+                " uses_allowed, created_ms, expires_ms)"
+                " VALUES ($1, $2, $3, nullif($4, 0), nullif($5, 0), $6, nullif($7, 0), nullif($8, 0), $9, "
+                "$10, $11, $12)"
+                " RETURNING link_no",
+                0, GUARDED},
     [REVOKE] = {"UPDATE links SET revoked_ms = $2 WHERE link_no = $1 AND revoked_ms IS NULL", 0, GUARDED},
     [REVOKE_OF] = {"UPDATE links SET revoked_ms = created_ms WHERE person = $1 AND revoked_ms IS NULL", 0, GUARDED},
     [USE] = "UPDATE links SET uses = uses + 1 WHERE link_no = $1 AND " OPEN_AT(2),
+    [CLAIM] = {"UPDATE links SET claim_until_ms = $2 WHERE link_no = $1", 0, GUARDED},
+    [CLAIM_END] = {"UPDATE links SET claim_until_ms = NULL WHERE link_no = $1", 0, GUARDED},
 };
 STATEMENTS(LINKS, "links", TEXTS);
 
@@ -66,7 +92,8 @@ bool links_next(struct stmt *q, struct link_row *out)
                              .uses = col_int(q, 9),
                              .created_ms = col_int(q, 10),
                              .expires_ms = col_int(q, 11),
-                             .revoked_ms = col_int(q, 12)};
+                             .revoked_ms = col_int(q, 12),
+                             .claim_until_ms = col_int(q, 13)};
     link_kind_from(col_text(q, 1), &out->kind);
     snprintf(out->issuer_name, sizeof out->issuer_name, "%s", col_text(q, 7));
     return true;
@@ -95,8 +122,8 @@ bool links_get(struct db *db, link_no no, struct link_row *out)
 struct stmt *links_query(struct db *db, const struct links_query *q)
 {
     const char *kind = q->kind < LINK_KIND__COUNT ? KINDS[q->kind] : "";
-    return db_query(db, &LINKS, QUERY, "iiiiiti", q->after, (int64_t)q->limit, q->school, q->class, q->person, kind,
-                    q->open_ms);
+    return db_query(db, &LINKS, QUERY, "iiiiitii", q->after, (int64_t)q->limit, q->school, q->class, q->person, kind,
+                    q->open_ms, q->claimed_ms);
 }
 
 link_no links_insert(struct tx *tx, const struct link_row *row, const char *token)
@@ -123,4 +150,32 @@ bool links_revoke_of(struct tx *tx, user_no person)
 bool links_use(struct tx *tx, link_no no)
 {
     return db_rows(tx->db, &LINKS, USE, "ii", no, tx->now_ms) == 1;
+}
+
+bool links_claim_of(struct db *db, user_no person, int64_t now_ms, struct link_row *out)
+{
+    return one(db_query(db, &LINKS, CLAIM_OF, "ii", person, now_ms), out);
+}
+
+int links_claim_told(struct db *db, const struct link_row *link, user_no *out, int max)
+{
+    char day[DAY_TEXT_BYTES];
+    int n = 0;
+    struct stmt *q = db_query(db, &LINKS, TOLD, "iit", link->person, link->school, day_today(day));
+    while (n < max && stmt_next(q)) {
+        out[n] = col_int(q, 0);
+        n += out[n] != link->person && out[n] != link->issuer;
+    }
+    stmt_end(q);
+    return n;
+}
+
+bool links_claim(struct tx *tx, link_no no, int64_t until_ms)
+{
+    return db_run(tx->db, &LINKS, CLAIM, "ii", no, until_ms);
+}
+
+bool links_claim_end(struct tx *tx, link_no no)
+{
+    return db_run(tx->db, &LINKS, CLAIM_END, "i", no);
 }

@@ -38,15 +38,19 @@ struct link_row {
     char issuer_name[ID_BYTES_MAX + 1];
     int64_t uses_allowed, uses;
     int64_t created_ms, expires_ms;
-    int64_t revoked_ms; /* 0: it is not */
+    int64_t revoked_ms;     /* 0: it is not */
+    int64_t claim_until_ms; /* J4: somebody came by the personal link, and until then nobody but who confirms it takes
+                             * them for the person; 0: nobody came, or it is confirmed. Not looked at by insert */
 };
+#define CLAIM_EVER (INT64_C(1) << 53) /* until somebody confirms it */
 
 /* Look-ups. false: there is none. Block (a read). */
 bool links_find(struct db *db, const char *token, struct link_row *out);
 bool links_get(struct db *db, link_no no, struct link_row *out);
 
 /* Which: those beyond after, at most limit, in order. school, class, person 0: any; kind LINK_KIND__COUNT: any.
- * open_ms: only those that could be used at that time; 0: all. */
+ * open_ms: only those that could be used at that time; claimed_ms: only claims that nobody has
+ * confirmed by then; 0: all. */
 struct links_query {
     link_no after;
     int limit;
@@ -54,7 +58,7 @@ struct links_query {
     class_no class;
     user_no person;
     enum link_kind kind;
-    int64_t open_ms;
+    int64_t open_ms, claimed_ms;
 };
 struct stmt *links_query(struct db *db, const struct links_query *query);
 bool links_next(struct stmt *q, struct link_row *out);
@@ -67,5 +71,14 @@ bool links_revoke_of(struct tx *tx,
 
 /* Inside a job: counts one use. false: it is used up, expired or revoked by now. */
 bool links_use(struct tx *tx, link_no no);
+
+/* J4. A claim: somebody has come by a personal link. The newest that nobody has confirmed at that time. */
+bool links_claim_of(struct db *db, user_no person, int64_t now_ms, struct link_row *out);
+/* Who is to hear of it: the school's administrators, the class teachers of the person or their children, a child's
+ * guardians, and a guardian's fellow guardians where custody is shared; not the issuer. How many. */
+int links_claim_told(struct db *db, const struct link_row *link, user_no *out, int max);
+/* Inside a job. */
+bool links_claim(struct tx *tx, link_no no, int64_t until_ms);
+bool links_claim_end(struct tx *tx, link_no no);
 
 #endif
