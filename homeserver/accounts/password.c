@@ -49,9 +49,10 @@ bool password_acceptable(const struct config *config, const char *password, stru
 {
     if (strlen(password) > PASSWORD_BYTES_MAX)
         return error_set(e, ERROR_INVALID_PARAM, "The password is longer than 512 bytes.");
-    if (characters(password) < config->passwords.length_min)
-        return error_set(e, ERROR_WEAK_PASSWORD, "The password is too short.");
-    return true;
+    char *copy = composed(password);
+    bool enough = characters(copy) >= config->passwords.length_min;
+    forget(copy);
+    return enough || error_set(e, ERROR_WEAK_PASSWORD, "The password is too short.");
 }
 
 char *password_hash(const struct config *config, const char *password)

@@ -74,6 +74,11 @@ static uint32_t take(const char **s)
     return c;
 }
 
+static const char UNSEEN_FAULT[] =
+    "written with a character that nobody sees: a control character, a zero-width one or "
+    "one that turns the direction";
+static const char UTF8_FAULT[] = "not UTF-8";
+
 #define SELECTOR 0xfe0f /* shows a pictogram in colour */
 #define JOINER 0x200d   /* makes one pictogram of two */
 
@@ -85,7 +90,7 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
     if (len > bytes_max)
         return "too long";
     if (!utf8_valid(text, len))
-        return "not UTF-8";
+        return UTF8_FAULT;
     for (const char *at = text; *at != '\0';) {
         uint32_t c = take(&at);
         bool mark = is_in(ALL(MARKS), c);
@@ -93,8 +98,7 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
         bool in_place = (lines && (c == '\n' || c == '\r' || c == '\t')) ||
                         ((c == SELECTOR || c == JOINER) && is_in(ALL(PICTOGRAMS), before));
         if (is_in(ALL(UNSEEN), c) && !in_place)
-            return "written with a character that nobody sees: a control character, a zero-width one or one that "
-                   "turns the direction";
+            return UNSEEN_FAULT;
         if (marks > MARKS_MAX || (mark && (before == 0 || is_in(ALL(SPACES), before))))
             return "written with combining marks without a letter";
         before = c;
@@ -104,11 +108,12 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
 
 const char *token_fault(const char *token)
 {
-    for (const char *at = utf8_valid(token, strlen(token)) ? token : ""; *at != '\0';)
+    if (!utf8_valid(token, strlen(token)))
+        return UTF8_FAULT;
+    for (const char *at = token; *at != '\0';)
         if (is_in(ALL(UNSEEN), take(&at)))
-            return "written with a character that nobody sees: a control character, a zero-width one or one that "
-                   "turns the direction";
-    return utf8_valid(token, strlen(token)) ? NULL : "not UTF-8";
+            return UNSEEN_FAULT;
+    return NULL;
 }
 
 /* --- For a terminal --- */

@@ -57,10 +57,10 @@ bool room_kind_is_roster(enum room_kind kind)
 
 const char *school_role_name(enum school_role role)
 {
-    int i = 0;
-    while (((unsigned)role >> i & 1) == 0)
-        ++i;
-    return ROLES[i];
+    for (size_t i = 0; i < sizeof ROLES / sizeof *ROLES; ++i)
+        if ((unsigned)role == 1u << i)
+            return ROLES[i];
+    return "";
 }
 
 unsigned school_role_from(const char *name)

@@ -47,7 +47,7 @@ enum room_kind {
 /* Words of the store and back. The from_ functions answer false for an unknown word. */
 const char *room_kind_name(enum room_kind kind); /* "class"; ROOM_FREE: "free" */
 bool room_kind_from(const char *name, enum room_kind *out);
-const char *school_role_name(enum school_role role); /* "class_teacher" */
+const char *school_role_name(enum school_role role); /* "class_teacher"; "": it is none, or several */
 unsigned school_role_from(const char *name);         /* the bit; 0: unknown */
 bool room_kind_is_space(enum room_kind kind);
 bool room_kind_is_roster(enum room_kind kind); /* kept by the roster: E2, E3, E4 */

@@ -24,12 +24,6 @@
 static struct world w;
 static user_no second_admin, parent, fellow; /* both guardians of w.young, without password */
 
-static bool become_act(struct changing_records *c, void *arg)
-{
-    const user_no *pair = arg;
-    return change_guardianship(c, pair[0], pair[1]);
-}
-
 /* Whoever has signed in has a documents room, in which they are told. */
 static bool signed_in_act(struct changing_records *c, void *arg)
 {
@@ -43,8 +37,8 @@ static int setup(void **state)
     second_admin = world_person(&w, (struct world_person){"Alex", "Admin", NULL, w.school, ROLE_ADMINISTRATOR});
     parent = world_person(&w, (struct world_person){"Pavel", "Parent", NULL, w.school});
     fellow = world_person(&w, (struct world_person){"Faina", "Fellow", NULL, w.school});
-    assert_true(world_run(&w, 0, become_act, (user_no[]){w.young, parent}, NULL));
-    assert_true(world_run(&w, 0, become_act, (user_no[]){w.young, fellow}, NULL));
+    assert_true(world_run(&w, 0, world_guardian_act, (user_no[]){w.young, parent}, NULL));
+    assert_true(world_run(&w, 0, world_guardian_act, (user_no[]){w.young, fellow}, NULL));
     assert_true(world_run(&w, 0, signed_in_act, &w.class_teacher, NULL));
     return 0;
 }
@@ -261,7 +255,7 @@ static void j4_who_confirms(void **state)
 {
     struct error e;
     user_no grandma = world_person(&w, (struct world_person){"Galya", "Guardian", NULL, w.school});
-    assert_true(world_run(&w, 0, become_act, (user_no[]){w.old, grandma}, &e));
+    assert_true(world_run(&w, 0, world_guardian_act, (user_no[]){w.old, grandma}, &e));
     const struct {
         const char *name;
         user_no person;
@@ -376,7 +370,7 @@ static void j4_the_office_takes_a_false_claim_back(void **state)
     assert_true(users_get(w.f.db, parent, &row));
     assert_null(row.password_hash);
     user_row_finish(&row);
-    link = claimed(w.admin, parent); /* by a new one, and it waits anew */
+    claimed(w.admin, parent); /* by a new one, and it waits anew */
     waits(parent, w.young, true);
 }
 

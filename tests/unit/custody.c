@@ -19,23 +19,10 @@
 static struct world w;
 static user_no father, mother, alone;
 
-static bool become_act(struct changing_records *c, void *arg)
-{
-    const user_no *pair = arg;
-    return change_guardianship(c, pair[0], pair[1]);
-}
-
 static bool end_act(struct changing_records *c, void *arg)
 {
     const user_no *pair = arg;
     return change_guardianship_end(c, pair[0], pair[1]);
-}
-
-static void becomes_guardian(user_no child, user_no guardian)
-{
-    struct error e;
-    if (!world_run(&w, 0, become_act, (user_no[]){child, guardian}, &e))
-        fail_msg("%s", error_sentence(&e));
 }
 
 struct setting {
@@ -70,9 +57,9 @@ static int setup(void **state)
     father = world_person(&w, (struct world_person){"Fedor", "Father", NULL, w.school, ROLE_TEACHER});
     mother = world_person(&w, (struct world_person){"Maria", "Mother", NULL, w.school, ROLE_STAFF});
     alone = world_person(&w, (struct world_person){"Alla", "Alone", NULL, 0, 0});
-    becomes_guardian(w.young, father);
-    becomes_guardian(w.young, mother);
-    becomes_guardian(w.old, alone);
+    world_guardian(&w, w.young, father);
+    world_guardian(&w, w.young, mother);
+    world_guardian(&w, w.old, alone);
     return 0;
 }
 
@@ -104,8 +91,8 @@ static void d9_the_office_says_it_with_a_reason(void **state)
     }
     assert_false(sets(w.admin, (struct setting){w.small, father, CUSTODY_SEPARATE, BECAUSE}, &e));
     assert_int_equal(e.code, ERROR_NOT_FOUND);
-    becomes_guardian(w.small, w.admin);
-    becomes_guardian(w.small, father);
+    world_guardian(&w, w.small, w.admin);
+    world_guardian(&w, w.small, father);
     assert_false(sets(w.admin, (struct setting){w.small, father, CUSTODY_NO_CONTACT, BECAUSE}, &e));
     assert_string_equal(world_rule(&e), "J4");
     assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_SHARED);
@@ -170,8 +157,8 @@ static void d9_j4_the_office_is_somebody_elses_then(void **state)
 {
     user_no boss = world_person(&w, (struct world_person){"Boris", "Boss", NULL, w.school, ROLE_ADMINISTRATOR});
     struct error e;
-    becomes_guardian(w.small, boss);
-    becomes_guardian(w.small, mother);
+    world_guardian(&w, w.small, boss);
+    world_guardian(&w, w.small, mother);
     const struct actor actor = {.user = boss, .name = "@boss:school.example", .override_ = "because I say so"};
     const user_no targets[] = {w.small, mother};
     int n = 0, refused = 0;
@@ -197,10 +184,10 @@ static void d9_only_the_office_takes_it_back(void **state)
     struct error e;
     struct link_made link;
     bars(w.young, father);
-    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+    assert_false(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, father}, &e));
     assert_int_equal(e.code, ERROR_CONFLICT);
     assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, father}, &e)); /* the row goes, the word stays */
-    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+    assert_false(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, father}, &e));
     assert_string_equal(world_rule(&e), "D9");
     assert_true(world_link(&w, w.young, (struct link_wish){.kind = LINK_GUARDIAN}, &link, &e));
     struct guardian_view view;
@@ -211,17 +198,17 @@ static void d9_only_the_office_takes_it_back(void **state)
     for (size_t i = 0; i < sizeof TELLING / sizeof *TELLING; ++i)
         assert_null(strstr(error_sentence(&e), TELLING[i]));
     assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
-    assert_true(world_run(&w, w.admin, become_act, (user_no[]){w.young, father}, &e));
+    assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, father}, &e));
 }
 
 static void d9_d5_two_are_those_who_count(void **state)
 {
     struct error e;
     user_no third = world_person(&w, (struct world_person){"Trofim", "Third", NULL, w.school, ROLE_STAFF});
-    assert_false(world_run(&w, w.admin, become_act, (user_no[]){w.young, third}, &e));
+    assert_false(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, third}, &e));
     assert_string_equal(world_rule(&e), "D5");
     bars(w.young, father);
-    assert_true(world_run(&w, w.admin, become_act, (user_no[]){w.young, third}, &e));
+    assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, third}, &e));
     assert_false(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
     assert_string_equal(world_rule(&e), "D5");
     assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_NO_CONTACT);
@@ -242,7 +229,7 @@ static void d9_separate_guardians_do_not_meet_through_the_child(void **state)
     assert_true(seen != 0 && (seen & through) == 0); /* colleagues they are still */
     assert_true(school_is_guardian(w.f.db, father, w.young) && school_is_guardian(w.f.db, mother, w.young));
     assert_true(in_guardians_room(father) && in_guardians_room(mother));
-    becomes_guardian(w.old, father); /* another child in the class is another way to meet */
+    world_guardian(&w, w.old, father); /* another child in the class is another way to meet */
     school_pair(w.f.db, mother, father, &pair);
     seen = 0;
     for (int i = 0; i < pair.n; ++i)
@@ -266,9 +253,9 @@ static void d9_separate_guardians_know_nothing_of_each_other(void **state)
 {
     struct error e;
     user_no third = world_person(&w, (struct world_person){"Trofim", "Third", NULL, w.school, ROLE_STAFF});
-    becomes_guardian(w.old, third);
-    becomes_guardian(w.small, alone);
-    becomes_guardian(w.small, third);
+    world_guardian(&w, w.old, third);
+    world_guardian(&w, w.small, alone);
+    world_guardian(&w, w.small, third);
     const struct talk talks[] = {{alone, third}, {third, alone}, {father, mother}, {mother, father}};
     for (size_t i = 0; i < 4; ++i)
         assert_true(gate_profile(true, w.f.db, talks[i].a, talks[i].b, &e));
@@ -285,7 +272,7 @@ static void d9_separate_guardians_know_nothing_of_each_other(void **state)
     assert_false(gate_profile(true, w.f.db, third, alone, &e));
     user_no fourth = world_person(&w, (struct world_person){"Foma", "Fourth", NULL, 0, 0});
     assert_true(sets(w.admin, (struct setting){w.old, alone, CUSTODY_SHARED, BECAUSE}, &e));
-    becomes_guardian(w.old, fourth);
+    world_guardian(&w, w.old, fourth);
     assert_true(gate_profile(true, w.f.db, alone, fourth, &e) && gate_profile(true, w.f.db, fourth, alone, &e));
     assert_false(custodies_part(w.f.db, w.old, alone, fourth));
 }
@@ -369,7 +356,7 @@ static void d9_who_comes_later_is_not_the_one_to_go(void **state)
         assert_true(fixture_member(&w.f, club, ACT_INVITE, w.class_teacher, both[i], &e));
         assert_true(fixture_member(&w.f, club, ACT_JOIN, both[i], both[i], &e));
     }
-    becomes_guardian(w.young, mother);
+    world_guardian(&w, w.young, mother);
     assert_int_equal(memberships_of(w.f.db, club, mother), MEMBERSHIP_JOIN);
     assert_int_not_equal(memberships_of(w.f.db, club, father), MEMBERSHIP_JOIN);
 }

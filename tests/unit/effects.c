@@ -8,33 +8,14 @@
 #include <cmocka.h>
 
 #include "homeserver/store/school/guardianships.h"
-#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/viewer.h"
-#include "policy/admin/sessions.h"
 #include "policy/audit/audit.h"
-#include "policy/privacy/erasure.h"
-#include "policy/privacy/export.h"
-#include "tests/unit/signup_world.h"
-
-static struct world w;
+#include "tests/unit/account_acts.h"
 
 /* A teacher of one school; one of another; of both as teacher and guardian; a guardian in both; and the administrator
  * of both. */
 enum who { HERE, THERE, TEACHER_THERE, FAMILY_BOTH, PEOPLE };
 static user_no them[PEOPLE], both_admin, child_there;
-
-static bool become_act(struct changing_records *c, void *arg)
-{
-    const user_no *pair = arg;
-    return change_guardianship(c, pair[0], pair[1]);
-}
-
-static void becomes_guardian(user_no child, user_no guardian)
-{
-    struct error e;
-    if (!world_run(&w, 0, become_act, (user_no[]){child, guardian}, &e))
-        fail_msg("%s", error_sentence(&e));
-}
 
 static bool role_act(struct changing_records *c, void *arg)
 {
@@ -69,9 +50,9 @@ static int setup(void **state)
     them[THERE] = world_person(&w, (struct world_person){"Tessa", "There", NULL, w.other_school, ROLE_TEACHER});
     them[TEACHER_THERE] = world_person(&w, (struct world_person){"Bo", "Both", NULL, w.other_school, ROLE_TEACHER});
     them[FAMILY_BOTH] = world_person(&w, (struct world_person){"Fay", "Family", NULL, w.school, ROLE_STAFF});
-    becomes_guardian(w.old, them[TEACHER_THERE]);
-    becomes_guardian(w.young, them[FAMILY_BOTH]);
-    becomes_guardian(child_there, them[FAMILY_BOTH]);
+    world_guardian(&w, w.old, them[TEACHER_THERE]);
+    world_guardian(&w, w.young, them[FAMILY_BOTH]);
+    world_guardian(&w, child_there, them[FAMILY_BOTH]);
     both_admin = world_person(&w, (struct world_person){"Ada", "All", NULL, w.school, ROLE_ADMINISTRATOR});
     gets_role(both_admin, w.other_school, ROLE_ADMINISTRATOR);
     return 0;
@@ -85,79 +66,15 @@ static int teardown(void **state)
 
 /* --- Acts that reach a whole account --- */
 
-static bool locks_by_state(struct changing_records *c, user_no user)
-{
-    return change_account_state(c, user, ACCOUNT_LOCKED);
-}
-
-static bool puts_person(struct changing_records *c, user_no user, bool enabled, const char *given, school_day birth)
-{
-    struct person_row now, row;
-    bool found = people_get(c->tx->db, user, &now);
-    row = now;
-    row.enabled = enabled;
-    row.given = given != NULL ? given : now.given;
-    row.birth = birth != DAY_EVER ? birth : now.birth;
-    bool done = found && change_person(c, &row, w.school, 0) != 0;
-    person_row_finish(&now);
-    return done;
-}
-
-static bool locks_by_record(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, false, NULL, DAY_EVER);
-}
-
-static bool renames(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, true, "Mallory", DAY_EVER);
-}
-
-static bool ages(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, true, NULL, day_from("2001-01-01"));
-}
-
-static bool signs_out(struct changing_records *c, user_no user)
-{
-    return admin_sessions_end(c, user, NULL);
-}
-
-static bool erases(struct changing_records *c, user_no user)
-{
-    return erasure_begin(c, user);
-}
-
-static bool exports(struct changing_records *c, user_no user)
-{
-    struct text zip = TEXT_INIT;
-    struct db *db = db_open(w.f.path, DB_READ, NULL);
-    bool done =
-        export_person(db, &(struct export_wanted){c->actor, user, "@somebody:school.example", true}, &zip, c->e);
-    db_close(db);
-    text_finish(&zip);
-    return done;
-}
-
-static bool hands_out(struct changing_records *c, user_no user)
-{
-    struct link_made made;
-    return link_make(c, &(struct link_wish){.kind = LINK_PERSONAL, .person = user}, &made);
-}
-
 static const struct act_route {
     const char *name;
     bool (*act)(struct changing_records *c, user_no user);
     unsigned scopes;
 } WHOLE[] = {
-    {"standing", locks_by_state, SCOPE_ACCOUNTS},
-    {"enabled", locks_by_record, SCOPE_ACCOUNTS | SCOPE_RECORDS},
-    {"name", renames, SCOPE_RECORDS},
-    {"birth date", ages, SCOPE_RECORDS},
-    {"sessions", signs_out, SCOPE_ACCOUNTS},
-    {"erasure", erases, SCOPE_ACCOUNTS},
-    {"export", exports, SCOPE_ACCOUNTS},
-    {"personal link", hands_out, SCOPE_RECORDS | SCOPE_ACCOUNTS},
+    {"standing", locks, SCOPE_ACCOUNTS},     {"enabled", locks_by_record, SCOPE_ACCOUNTS | SCOPE_RECORDS},
+    {"name", renames, SCOPE_RECORDS},        {"birth date", corrects_birth, SCOPE_RECORDS},
+    {"sessions", signs_out, SCOPE_ACCOUNTS}, {"erasure", erases, SCOPE_ACCOUNTS},
+    {"export", exports, SCOPE_ACCOUNTS},     {"personal link", hands_out, SCOPE_RECORDS | SCOPE_ACCOUNTS},
 };
 
 struct attempt {
@@ -245,7 +162,7 @@ static void a1_what_stays_in_a_school_touches_no_other(void **state)
 {
     struct error e;
     user_no user = world_person(&w, (struct world_person){"Lea", "Leaves", NULL, w.other_school, ROLE_TEACHER});
-    becomes_guardian(w.small, user);
+    world_guardian(&w, w.small, user);
     unsigned there = school_roles(w.f.db, w.other_school, user);
     assert_true(world_run(&w, w.admin, leaves_act, &user, &e));
     assert_int_equal(school_roles(w.f.db, w.school, user), 0);
@@ -279,7 +196,7 @@ static void c2_d2_nobody_becomes_a_guardian_by_asking_the_office_for_it(void **s
     const user_no others[] = {w.teacher, w.class_teacher, them[TEACHER_THERE], w.old, w.admin};
     for (size_t i = 0; i < COUNT(others); ++i) {
         struct error e;
-        assert_false(world_run(&w, others[i], become_act, (user_no[]){w.small, others[i]}, &e));
+        assert_false(world_run(&w, others[i], world_guardian_act, (user_no[]){w.small, others[i]}, &e));
         assert_string_equal(world_rule(&e), others[i] == w.admin ? "J4" : others[i] == w.old ? "D2" : "A4");
         assert_false(school_is_guardian(w.f.db, others[i], w.small));
     }
@@ -289,7 +206,7 @@ static void d7_nobody_ends_anothers_guardianship_but_the_office(void **state)
 {
     struct error e;
     user_no second = world_person(&w, (struct world_person){"Sid", "Second", NULL, w.school, ROLE_STAFF});
-    becomes_guardian(w.old, second);
+    world_guardian(&w, w.old, second);
     assert_false(world_run(&w, second, ends_act, (user_no[]){w.old, them[TEACHER_THERE]}, &e));
     assert_string_equal(world_rule(&e), "A4");
     assert_true(school_is_guardian(w.f.db, them[TEACHER_THERE], w.old));
@@ -322,7 +239,7 @@ static bool takes_class(struct changing_records *c, user_no user)
 static void j4_what_one_gives_oneself_needs_a_reason(void **state)
 {
     static const struct act_route SELF[] = {
-        {"post", takes_post}, {"end", drops_post}, {"class", takes_class}, {"name", renames}, {"age", ages}};
+        {"post", takes_post}, {"end", drops_post}, {"class", takes_class}, {"name", renames}, {"age", corrects_birth}};
     for (size_t r = 0; r < COUNT(SELF); ++r) {
         struct error e;
         struct actor actor = {.user = w.admin, .name = "@somebody:school.example"};
@@ -339,7 +256,7 @@ static void j4_what_one_gives_oneself_needs_a_reason(void **state)
 
 static void j4_ones_own_account_not_even_with_one(void **state)
 {
-    static const struct act_route SELF[] = {{"standing", locks_by_state}, {"enabled", locks_by_record}};
+    static const struct act_route SELF[] = {{"standing", locks}, {"enabled", locks_by_record}};
     for (size_t r = 0; r < COUNT(SELF); ++r) {
         struct error e;
         const struct actor actor = {

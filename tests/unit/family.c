@@ -9,19 +9,13 @@
 #include <cmocka.h>
 
 #include "homeserver/store/school/custodies.h"
-#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/reports.h"
 #include "homeserver/store/school/roster_rooms.h"
-#include "policy/admin/sessions.h"
-#include "policy/privacy/erasure.h"
-#include "policy/privacy/export.h"
 #include "policy/records/office_act.h"
 #include "policy/reports/reports.h"
-#include "tests/unit/signup_world.h"
+#include "tests/unit/account_acts.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static struct world w;
 
 /* How somebody whom an act concerns stands to who acts. */
 enum relation { SELF, CHILD, ASKED, FELLOW, PARENT, STRANGER, RELATIONS };
@@ -32,19 +26,6 @@ static const char *const RELATION_NAMES[] = {"oneself",         "own child",    
  * second is class teacher. */
 enum who { ADMINISTRATOR, CLASS_TEACHER, ACTORS };
 static user_no people[ACTORS][RELATIONS];
-
-static bool become_act(struct changing_records *c, void *arg)
-{
-    const user_no *pair = arg;
-    return change_guardianship(c, pair[0], pair[1]);
-}
-
-static void becomes_guardian(user_no child, user_no guardian)
-{
-    struct error e;
-    if (!world_run(&w, 0, become_act, (user_no[]){child, guardian}, &e))
-        fail_msg("%s", error_sentence(&e));
-}
 
 static user_no pupil(const char *given)
 {
@@ -83,9 +64,9 @@ static int setup(void **state)
         of[FELLOW] = staff("Fellow");
         of[PARENT] = staff("Parent");
         of[STRANGER] = pupil("Stranger");
-        becomes_guardian(of[CHILD], of[SELF]);
-        becomes_guardian(of[CHILD], of[FELLOW]);
-        becomes_guardian(of[SELF], of[PARENT]);
+        world_guardian(&w, of[CHILD], of[SELF]);
+        world_guardian(&w, of[CHILD], of[FELLOW]);
+        world_guardian(&w, of[SELF], of[PARENT]);
         assert_true(world_run(&w, of[SELF], ask_act, (user_no[]){of[ASKED], of[SELF]}, NULL));
     }
     return 0;
@@ -222,44 +203,6 @@ static void j4_every_act_of_the_office_by_whom_it_is_about(void **state)
 
 /* --- The effects: what an administrator brings about by them --- */
 
-static bool puts_person(struct changing_records *c, user_no user, bool enabled, const char *given, school_day birth)
-{
-    struct person_row now, row;
-    bool found = people_get(c->tx->db, user, &now);
-    row = now;
-    row.enabled = enabled;
-    row.given = given != NULL ? given : now.given;
-    row.birth = birth != DAY_EVER ? birth : now.birth;
-    bool done = found && change_person(c, &row, w.school, 0) != 0;
-    person_row_finish(&now);
-    return done;
-}
-
-static bool corrects_birth(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, true, NULL, day_from("2005-01-01"));
-}
-
-static bool renames(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, true, "Mallory", DAY_EVER);
-}
-
-static bool locks_by_record(struct changing_records *c, user_no user)
-{
-    return puts_person(c, user, false, NULL, DAY_EVER);
-}
-
-static bool locks(struct changing_records *c, user_no user)
-{
-    return change_account_state(c, user, ACCOUNT_LOCKED);
-}
-
-static bool signs_out(struct changing_records *c, user_no user)
-{
-    return admin_sessions_end(c, user, NULL);
-}
-
 static bool gives_post(struct changing_records *c, user_no user)
 {
     return change_role(
@@ -272,28 +215,6 @@ static bool enrolls(struct changing_records *c, user_no user)
     return change_enrollment(
         c, &(struct enrollment_row){
                .class = w.first, .user = user, .role = ROLE_TEACHER, .begin = DAY_EVER, .end = DAY_NEVER});
-}
-
-static bool hands_out(struct changing_records *c, user_no user)
-{
-    struct link_made made;
-    return link_make(c, &(struct link_wish){.kind = LINK_PERSONAL, .person = user}, &made);
-}
-
-static bool erases(struct changing_records *c, user_no user)
-{
-    return erasure_begin(c, user);
-}
-
-static bool exports(struct changing_records *c, user_no user)
-{
-    struct text zip = TEXT_INIT;
-    struct db *db = db_open(w.f.path, DB_READ, NULL);
-    bool done =
-        export_person(db, &(struct export_wanted){c->actor, user, "@somebody:school.example", true}, &zip, c->e);
-    db_close(db);
-    text_finish(&zip);
-    return done;
 }
 
 static bool leaves(struct changing_records *c, user_no user)
@@ -447,7 +368,7 @@ static void j4_f5_a_report_of_the_familys_room(void **state)
     report.room = roster_rooms_find(w.f.db, w.school, w.fifth, ROOM_CLASS);
     assert_true(report.room != 0);
     assert_true(report_may_read(w.f.db, true, &administrator, &report, &e));
-    becomes_guardian(people[ADMINISTRATOR][ASKED], w.class_teacher);
+    world_guardian(&w, people[ADMINISTRATOR][ASKED], w.class_teacher);
     assert_false(report_may_read(w.f.db, true, &administrator, &report, &e));
     assert_string_equal(e.rule_code, "own_family");
 }

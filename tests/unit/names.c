@@ -162,8 +162,8 @@ static void what_is_seen_is_shown_as_it_is(void **state)
 
 static void json_stays_the_same_json(void **state)
 {
-    static const char *const TEXTS[] = {"\u202e\xc2\x85"
-                                        "\x1b[31m\u200b\\",
+    static const char *const TEXTS[] = {("\u202e\xc2\x85"
+                                         "\x1b[31m\u200b\\"),
                                         "\U000e0041x\U000f0000", "плюс\n"};
     for (size_t i = 0; i < COUNT(TEXTS); ++i) {
         struct text plain = TEXT_INIT, shown = TEXT_INIT;
@@ -204,7 +204,8 @@ static void the_log_shows_nothing_that_is_not_seen(void **state)
     assert_non_null(strstr(line, "\\u202e"));
     assert_non_null(strstr(line, "\\u2066"));
     for (char *at = line; *at != '\0'; ++at)
-        *at = *at == '\n' ? ' ' : *at;
+        if (*at == '\n')
+            *at = ' ';
     must_be_seen(&shown, false, "the log");
 }
 

@@ -106,6 +106,22 @@ static user_no world_person(struct world *w, struct world_person p)
     return p.user;
 }
 
+/* arg: user_no[2], the child and the guardian. */
+__attribute__((unused)) static bool world_guardian_act(struct changing_records *c, void *arg)
+{
+    const user_no *pair = arg;
+    return change_guardianship(c, pair[0], pair[1]);
+}
+
+__attribute__((unused)) static void world_guardian(struct world *w, user_no child, user_no guardian)
+{
+    struct error e;
+    if (!world_run(w, 0, world_guardian_act, (user_no[]){child, guardian}, &e)) {
+        fprintf(stderr, "no guardian: %s\n", error_sentence(&e));
+        abort();
+    }
+}
+
 static bool world_places_act(struct changing_records *c, void *arg)
 {
     struct world *w = arg;
