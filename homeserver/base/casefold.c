@@ -3,26 +3,41 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
+#include <unictype.h>
+#include <unistr.h>
 
 #include "homeserver/base/text.h"
 
-static const char YO[] = "ё", YE[] = "е"; /* of the same length */
-static const char DIAERESIS[] = "\u0308"; /* combining: another one would make a ё of the е again */
+#define YE 0x435
+#define DIAERESIS 0x308 /* combining: what ё has and е has not */
+
+/* Takes the dots off every ё of len bytes of decomposed text, wherever they stand among its marks. Answers how many
+ * bytes are left. */
+static size_t make_ye_of_yo(uint8_t *s, size_t len)
+{
+    size_t kept = 0;
+    ucs4_t c, letter = 0;
+    for (size_t at = 0, n; at < len; at += n) {
+        n = (size_t)u8_mbtouc_unsafe(&c, s + at, len - at);
+        if (uc_combining_class(c) == 0)
+            letter = c;
+        if (letter == YE && c == DIAERESIS)
+            continue;
+        memmove(s + kept, s + at, n);
+        kept += n;
+    }
+    return kept;
+}
 
 char *casefold(const char *s)
 {
     size_t len = 0;
-    uint8_t *lower = u8_tolower((const uint8_t *)s, strlen(s), NULL, UNINORM_NFC, NULL, &len);
-    char *folded = lower != NULL ? xstrndup((const char *)lower, len) : xstrdup(s);
+    uint8_t *lower = u8_tolower((const uint8_t *)s, strlen(s), NULL, UNINORM_NFD, NULL, &len), *whole = NULL;
+    if (lower != NULL)
+        whole = u8_normalize(UNINORM_NFC, lower, make_ye_of_yo(lower, len), NULL, &len);
+    char *folded = whole != NULL ? xstrndup((const char *)whole, len) : xstrdup(s);
     free(lower);
-    for (char *yo = folded; (yo = strstr(yo, YO)) != NULL;) {
-        memcpy(yo, YE, sizeof YE - 1);
-        yo += sizeof YE - 1;
-        size_t more = 0;
-        while (strncmp(yo + more, DIAERESIS, sizeof DIAERESIS - 1) == 0)
-            more += sizeof DIAERESIS - 1;
-        memmove(yo, yo + more, strlen(yo + more) + 1);
-    }
+    free(whole);
     return folded;
 }
 
