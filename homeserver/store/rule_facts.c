@@ -32,6 +32,9 @@ enum {
     BARRED_OUT,
     CUSTODY_OF,
     IN_CUSTODY,
+    APART_FROM,
+    APART_JOINED,
+    MEETS_IN_CLASS,
     SCHOOL_OF_CLASS,
     TEACHES_CLASS,
     TEACHES_PERSON,
@@ -136,6 +139,16 @@ static const struct statement TEXTS[] = {
                                                                                                           " ORDER BY 1",
     [IN_CUSTODY] = "SELECT k.child FROM custodies k UNION SELECT k.guardian FROM custodies k UNION"
                    " SELECT g.guardian FROM custodies k JOIN guardianships g ON g.child = k.child ORDER BY 1",
+    [APART_FROM] = "SELECT x.user_no FROM " KEPT_FROM(1) " x ORDER BY 1",
+    [APART_JOINED] = "SELECT COUNT(*) FROM " KEPT_FROM(2) " w JOIN memberships m ON m.user_no = w.user_no"
+                                                          " WHERE m.room_no = $1 AND m.membership = 'join'",
+    [MEETS_IN_CLASS] = "SELECT w.user_no FROM " KEPT_FROM(
+        2) " w WHERE EXISTS (SELECT 1 FROM enrollments e"
+           " WHERE e.class_no = $1 AND e.user_no = w.user_no AND " NOT_PAST(
+               "e", 3) ") OR EXISTS (SELECT 1"
+                       " FROM guardianships g JOIN enrollments e ON e.user_no = g.child AND e.role = 'pupil'"
+                       " WHERE g.guardian = w.user_no AND e.class_no = $1 AND " NOT_PAST("e", 3) " AND " IN_FORCE(
+                           "g") ") LIMIT 1",
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
@@ -585,6 +598,35 @@ user_no *school_custody_of(struct db *db, user_no user, size_t *n)
 user_no *school_in_custody(struct db *db, size_t *n)
 {
     return users_of(db_query(db, &RULE_FACTS, IN_CUSTODY, ""), n);
+}
+
+size_t school_apart_from(struct db *db, user_no user, user_no **out)
+{
+    size_t n = 0;
+    struct stmt *q = db_query(db, &RULE_FACTS, APART_FROM, "i", user);
+    *out = NULL;
+    while (stmt_next(q)) {
+        *out = xrealloc(*out, (n + 1) * sizeof **out);
+        (*out)[n++] = col_int(q, 0);
+    }
+    stmt_end(q);
+    return n;
+}
+
+bool school_is_apart(struct db *db, user_no user)
+{
+    return db_int(db, &RULE_FACTS, APART_FROM, 0, "i", user) != 0;
+}
+
+int school_apart_joined(struct db *db, room_no room, user_no user)
+{
+    return (int)db_int(db, &RULE_FACTS, APART_JOINED, 0, "ii", room, user);
+}
+
+user_no school_meets_in_class(struct db *db, class_no class, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    return db_int(db, &RULE_FACTS, MEETS_IN_CLASS, 0, "iit", class, user, day_today(day));
 }
 
 /* In each school where the child is a pupil. */

@@ -14,7 +14,8 @@
 bool room_owner_set(struct changing_records *c, room_no room, user_no owner)
 {
     struct room_school of;
-    struct subject subject = {.school = viewer_room_school(c->tx->db, c->actor->user, room), .target = owner};
+    struct subject subject = {
+        .school = viewer_room_school(c->tx->db, c->actor->user, room), .target = owner, .into = room};
     if (!office_act_gate(c, ACT_ROOMS_WRITE, &subject))
         return false;
     if (!school_of_room(c->tx->db, room, &of) || of.kind != ROOM_CLUB)

@@ -14,14 +14,16 @@
 
 #define CHILDREN_MAX 20
 
-static int64_t read_application(struct api_listing *l, json_t **item)
+static void read_application(struct api_listing *l, struct api_row *out)
 {
     struct application_row row;
     if (!applications_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = row.user;
+    out->about[1] = row.child;
     if (application_may_see(l->r->db, rooms_settings(l->r->server->rooms)->school_mode, &l->actor, &row))
-        *item = signup_json_application(l->r, l->r->db, &row, false);
-    return row.no;
+        out->item = signup_json_application(l->r, l->r->db, &row, false);
 }
 
 /* ?school=…&class=…&kind=…&state=…: without a state, those that wait. What the caller could not decide is not there. */

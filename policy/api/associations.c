@@ -9,12 +9,13 @@
 #include "policy/api/routes.h"
 #include "policy/school_rooms/associations.h"
 
-static int64_t read_association(struct api_listing *l, json_t **item)
+static void read_association(struct api_listing *l, struct api_row *out)
 {
     if (!stmt_next(l->rows))
-        return 0;
-    *item = json_pack("{s:s}", "room_id", col_text(l->rows, 1));
-    return col_int(l->rows, 0);
+        return;
+    out->no = col_int(l->rows, 0);
+    out->about[0] = ABOUT_NOBODY;
+    out->item = json_pack("{s:s}", "room_id", col_text(l->rows, 1));
 }
 
 static bool list_associations(struct request *r)

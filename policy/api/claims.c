@@ -30,14 +30,16 @@ static bool may_see(struct request *r, const struct actor *actor, const struct l
     return claim_may_see(r->db, rooms_settings(r->server->rooms)->school_mode, actor, row);
 }
 
-static int64_t read_claim(struct api_listing *l, json_t **item)
+static void read_claim(struct api_listing *l, struct api_row *out)
 {
     struct link_row row;
     if (!links_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = row.person;
+    out->about[1] = row.issuer;
     if (may_see(l->r, &l->actor, &row))
-        *item = claim_json(l->r, l->r->db, &row);
-    return row.no;
+        out->item = claim_json(l->r, l->r->db, &row);
 }
 
 /* A guardian's children. */
@@ -48,7 +50,8 @@ static bool list_of_family(struct request *r, const struct actor *actor)
     json_t *items = json_array();
     int n = guardianships_children(r->db, actor->user, children, CHILDREN_MAX);
     for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
-        if (links_claim_of(r->db, children[i], clock_wall_ms(), &row) && may_see(r, actor, &row))
+        if (links_claim_of(r->db, children[i], clock_wall_ms(), &row) && may_see(r, actor, &row) &&
+            !api_kept_from(r, r->db, row.issuer))
             json_array_append_new(items, claim_json(r, r->db, &row));
     return api_list_reply(r, items);
 }

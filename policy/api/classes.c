@@ -32,14 +32,15 @@ static json_t *class_get(struct db *db, class_no class, int64_t *version)
     return value;
 }
 
-static int64_t read_class(struct api_listing *l, json_t **item)
+static void read_class(struct api_listing *l, struct api_row *out)
 {
     struct class_row row;
     if (!classes_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
     if (api_shows(l->r, &l->actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no}))
-        *item = class_json(&row);
-    return row.no;
+        out->item = class_json(&row);
 }
 
 /* ?school=…: of one; otherwise of all where the caller may look. */

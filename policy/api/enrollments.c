@@ -18,13 +18,14 @@ static json_t *enrollment_json(struct request *r, const struct enrollment_row *r
     return item;
 }
 
-static int64_t read_enrollment(struct api_listing *l, json_t **item)
+static void read_enrollment(struct api_listing *l, struct api_row *out)
 {
     struct enrollment_row row;
     if (!enrollments_next(l->rows, &row))
-        return 0;
-    *item = enrollment_json(l->r, &row);
-    return row.user;
+        return;
+    out->no = row.user;
+    out->about[0] = row.user;
+    out->item = enrollment_json(l->r, &row);
 }
 
 /* A page is so many people. */
@@ -34,17 +35,18 @@ static bool list_in_class(struct request *r)
     class_no class = api_list_begin(&l, r, LIST_OF_NUMBERS) ? api_class(r, r->db, r->params[0], &r->error) : 0;
     struct subject subject = {.school = class != 0 ? school_of_class(r->db, class) : 0, .class = class};
     return class != 0 && api_may(r, &l.actor, ACT_RECORDS_READ, &subject) &&
-           api_list_end(&l, enrollments_page_of_class(r->db, class, l.after, l.limit), read_enrollment);
+           api_list_end(&l, enrollments_page_of_class(r->db, class, l.after, l.rows_max), read_enrollment);
 }
 
-static int64_t read_shown_enrollment(struct api_listing *l, json_t **item)
+static void read_shown_enrollment(struct api_listing *l, struct api_row *out)
 {
     struct enrollment_row row;
     if (!enrollments_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.user;
+    out->about[0] = row.user;
     if (person_shown_in(l->r, l->r->db, row.school, row.user))
-        *item = enrollment_json(l->r, &row);
-    return row.user;
+        out->item = enrollment_json(l->r, &row);
 }
 
 static bool list_of_person(struct request *r)

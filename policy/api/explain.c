@@ -75,16 +75,17 @@ struct refusals_asked {
     const char *rule, *code;
 };
 
-static int64_t read_refusal(struct api_listing *l, json_t **item)
+static void read_refusal(struct api_listing *l, struct api_row *out)
 {
     struct refusals_asked *asked = l->state;
     if (++asked->at >= RULE_REFUSAL__COUNT)
-        return 0;
+        return;
+    out->no = asked->at;
+    out->about[0] = ABOUT_NOBODY;
     const struct refusal *row = refusal_of((enum rule_refusal)asked->at);
     if ((asked->rule == NULL || strcmp(asked->rule, row->rule) == 0) &&
         (asked->code == NULL || strcmp(asked->code, row->code) == 0))
-        *item = explain_refusal((enum rule_refusal)asked->at);
-    return asked->at;
+        out->item = explain_refusal((enum rule_refusal)asked->at);
 }
 
 /* ?rule=&code= */

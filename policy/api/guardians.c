@@ -1,4 +1,5 @@
 /* Guardians and children (D1–D8), as they see each other. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
@@ -149,6 +151,8 @@ static user_no own_child(struct request *r, struct db *db, user_no guardian, str
 /* A child as one of its guardians sees it. D9: the other one not at all, where they are parted; 0: nobody. */
 struct looked_at {
     user_no child, unseen;
+    user_no guardian;
+    bool kept; /* the guardian, from somebody else */
 };
 
 static user_no unseen_through(struct db *db, user_no child, user_no guardian)
@@ -161,16 +165,16 @@ static user_no unseen_through(struct db *db, user_no child, user_no guardian)
     return 0;
 }
 
-/* D8: display names, and nothing that leads further. *unseen: whether somebody is there who is not named. */
-static json_t *with_whom(struct request *r, room_no room, const struct looked_at *at, bool *unseen)
+/* D8: display names, and nothing that leads further. *unseen: how many are there who are not named. */
+static json_t *with_whom(struct request *r, room_no room, const struct looked_at *at, int *unseen)
 {
     user_no *members = xcalloc(ROOM_MEMBERS_MAX, sizeof *members);
     json_t *names = json_array();
     int n = school_room_people(r->db, room, members, ROOM_MEMBERS_MAX);
-    *unseen = false;
+    *unseen = 0;
     for (int i = 0; i < n && i < ROOM_MEMBERS_MAX; ++i)
-        if (members[i] == at->unseen)
-            *unseen = true;
+        if (members[i] == at->unseen || (at->kept && school_apart(r->db, at->guardian, members[i])))
+            ++*unseen;
         else if (members[i] != at->child)
             json_array_append_new(names, signup_json_name(r->db, members[i]));
     free(members);
@@ -187,28 +191,29 @@ static char *room_name(const char *content)
     return copy;
 }
 
-/* NULL: the chat of the child with a guardian who is not seen. */
+/* NULL: the chat of the child with somebody who is not seen. */
 static json_t *room_json(struct request *r, const struct school_room_row *row, const struct looked_at *at)
 {
-    bool unseen = false;
+    int unseen = at->kept ? school_apart_joined(r->db, row->no, at->guardian) : 0; /* of a space nobody is named */
     char *name = room_name(row->name);
     json_t *with = room_kind_is_space(row->kind) ? json_array() : with_whom(r, row->no, at, &unseen);
     json_t *out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "room_id", row->room_id, "kind", room_kind_name(row->kind),
                             "name", name, "members", row->joined - unseen, "with", with);
     free(name);
-    if (!unseen || row->kind != ROOM_DIRECT)
+    if (unseen == 0 || row->kind != ROOM_DIRECT)
         return out;
     json_decref(out);
     return NULL;
 }
 
-static int64_t read_room(struct api_listing *l, json_t **item)
+static void read_room(struct api_listing *l, struct api_row *out)
 {
     struct school_room_row row;
     if (!school_rooms_next(l->rows, &row))
-        return 0;
-    *item = room_json(l->r, &row, l->state);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = room_json(l->r, &row, l->state);
 }
 
 static bool list_rooms(struct request *r)
@@ -216,11 +221,12 @@ static bool list_rooms(struct request *r)
     struct api_listing l;
     if (!caller_is_person(r, false) || !api_list_begin(&l, r, 0))
         return false;
-    struct looked_at at = {.child = own_child(r, r->db, l.actor.user, &r->error)};
+    struct looked_at at = {
+        .child = own_child(r, r->db, l.actor.user, &r->error), .guardian = l.actor.user, .kept = l.kept};
     at.unseen = at.child != 0 ? unseen_through(r->db, at.child, l.actor.user) : 0;
     l.state = &at;
     return at.child != 0 && guardian_may_see(r->db, school_mode(r), &l.actor, at.child, &r->error) &&
-           api_list_end(&l, school_rooms_of_person(r->db, at.child, l.after, l.limit), read_room);
+           api_list_end(&l, school_rooms_of_person(r->db, at.child, l.after, INT_MAX), read_room);
 }
 
 static bool act_correct(struct api_act *act, void *state)

@@ -15,21 +15,23 @@ static bool is_family(struct api_listing *l, user_no child)
     return l->actor.user != 0 && (l->actor.user == child || custodies_family(l->r->db, child, l->actor.user));
 }
 
-static int64_t read_guardianship(struct api_listing *l, json_t **item)
+static void read_guardianship(struct api_listing *l, struct api_row *out)
 {
     struct guardianship_row row;
     if (!guardianships_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.child;
+    out->about[0] = row.child;
+    out->about[1] = row.guardian;
     bool family = is_family(l, row.child);
     if (family &&
         (row.custody == CUSTODY_NO_CONTACT || custodies_part(l->r->db, row.child, l->actor.user, row.guardian)))
-        return row.child;
-    *item = json_pack("{s:o, s:o, s:s}", "child", api_user_id(l->r, row.child_localpart), "guardian",
-                      api_user_id(l->r, row.guardian_localpart), "source", row.source);
-    api_set_ms(*item, "since_ts", row.since_ms);
+        return;
+    out->item = json_pack("{s:o, s:o, s:s}", "child", api_user_id(l->r, row.child_localpart), "guardian",
+                          api_user_id(l->r, row.guardian_localpart), "source", row.source);
+    api_set_ms(out->item, "since_ts", row.since_ms);
     if (!family)
-        api_set(*item, "custody", custody_name(row.custody));
-    return row.child;
+        api_set(out->item, "custody", custody_name(row.custody));
 }
 
 /* ?school= or ?user_id=, a child or a guardian. A page is so many children. */
@@ -45,7 +47,8 @@ static bool list_guardianships(struct request *r)
     if (l.actor.user != 0 && user == 0 && l.school == 0)
         return refuse_parameter(r, ERROR_MISSING_PARAM, "school", "Say of which school or person.");
     return api_may(r, &l.actor, ACT_RECORDS_READ, &(struct subject){.school = l.school, .target = user}) &&
-           api_list_end(&l, guardianships_page(r->db, &l.viewer, user, l.school, l.after, l.limit), read_guardianship);
+           api_list_end(&l, guardianships_page(r->db, &l.viewer, user, l.school, l.after, l.rows_max),
+                        read_guardianship);
 }
 
 struct family {
@@ -120,7 +123,7 @@ static bool get_custody(struct request *r)
     struct actor actor;
     user_no child = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
     user_no guardian = guardian_of(r, r->db, child, r->params[1], &r->error);
-    return guardian != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child}) &&
+    return guardian != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child, .other = guardian}) &&
            reply_json(r, json_pack("{s:s}", "custody", custody_name(custodies_of(r->db, child, guardian))));
 }
 

@@ -16,18 +16,19 @@ static bool readable(struct request *r, const struct actor *actor)
            api_may(r, actor, ACT_IMPORT, &(struct subject){0});
 }
 
-static int64_t read_import(struct api_listing *l, json_t **item)
+static void read_import(struct api_listing *l, struct api_row *out)
 {
     struct import_row row;
     struct error ignored;
     if (!imports_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
     json_t *changes = json_parse(row.changes, strlen(row.changes), &ignored);
-    *item =
+    out->item =
         json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "import", json_sprintf("%lld", (long long)row.no), "source",
                   row.source, "mode", row.mode, "author", row.author, "started_ts", (json_int_t)row.started_ms,
                   "ended_ts", (json_int_t)row.ended_ms, "changes", changes != NULL ? changes : json_object());
-    return row.no;
 }
 
 static bool list_imports(struct request *r)
@@ -173,13 +174,14 @@ static json_t *held_json(const struct held_import_row *row)
                      json_or(row->changes, json_object()), "loss", json_or(row->schools, json_array()));
 }
 
-static int64_t read_held(struct api_listing *l, json_t **item)
+static void read_held(struct api_listing *l, struct api_row *out)
 {
     struct held_import_row row;
     if (!held_imports_next(l->rows, &row))
-        return 0;
-    *item = held_json(&row);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = held_json(&row);
 }
 
 static bool list_held(struct request *r)

@@ -37,14 +37,16 @@ static json_t *link_json(struct request *r, struct db *db, const struct link_row
     return out;
 }
 
-static int64_t read_link(struct api_listing *l, json_t **item)
+static void read_link(struct api_listing *l, struct api_row *out)
 {
     struct link_row row;
     if (!links_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = row.person;
+    out->about[1] = row.issuer;
     if (link_may_see(l->r->db, rooms_settings(l->r->server->rooms)->school_mode, &l->actor, &row))
-        *item = link_json(l->r, l->r->db, &row);
-    return row.no;
+        out->item = link_json(l->r, l->r->db, &row);
 }
 
 /* ?school=…&class=…&kind=…&state=open. What the caller could not make is not there. */
@@ -151,13 +153,14 @@ static bool post_guardian_link(struct request *r)
            api_write(r, act_guardian_link, &wish);
 }
 
-static int64_t read_guardian_link(struct api_listing *l, json_t **item)
+static void read_guardian_link(struct api_listing *l, struct api_row *out)
 {
     struct link_row row;
     if (!links_next(l->rows, &row))
-        return 0;
-    *item = link_json(l->r, l->r->db, &row);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = link_json(l->r, l->r->db, &row);
 }
 
 static bool list_guardian_links(struct request *r)

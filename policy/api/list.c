@@ -1,11 +1,17 @@
 #include "policy/api/list.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
 
 #define PAGE_MAX 500
+#define ABOUT_UNSAID (-1)
 
 static bool take_page(struct api_listing *l)
 {
@@ -42,6 +48,8 @@ bool api_list_begin(struct api_listing *l, struct request *r, unsigned flags)
     if (!api_caller(r, &l->actor) || !take_page(l) || !take_place(l))
         return false;
     l->viewer = viewer_of(l->actor.user);
+    l->kept = l->actor.user != 0 && school_is_apart(r->db, l->actor.user);
+    l->rows_max = l->kept ? INT_MAX : l->limit;
     return true;
 }
 
@@ -53,21 +61,71 @@ static bool reply(struct request *r, json_t *items, int64_t next)
     return reply_json(r, list);
 }
 
+/* The rows that are the caller's to see, one after the other. */
+struct reading {
+    struct api_listing *l;
+    api_row_fn *read;
+    user_no *apart; /* D9: from whom the caller is kept; heap */
+    size_t n;
+};
+
+static bool is_apart(const struct reading *x, user_no user)
+{
+    for (size_t i = 0; i < x->n; ++i)
+        if (x->apart[i] == user)
+            return true;
+    return false;
+}
+
+static bool next_row(const struct reading *x, struct api_row *row)
+{
+    *row = (struct api_row){.about = {ABOUT_UNSAID}};
+    x->read(x->l, row);
+    if (row->about[0] == ABOUT_UNSAID || is_apart(x, row->about[0]) || is_apart(x, row->about[1])) {
+        json_decref(row->item);
+        row->item = NULL;
+    }
+    return row->no != 0;
+}
+
 bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read)
 {
     bool numbers = (l->flags & LIST_OF_NUMBERS) != 0;
-    json_t *items = json_array(), *item = NULL;
-    int64_t no, last = 0;
+    json_t *items = json_array();
+    struct reading x = {.l = l, .read = read};
+    struct api_row row = {0};
+    int64_t last = 0;
     int n = 0;
     l->rows = rows;
-    for (; (numbers || n < l->limit) && (no = read(l, &item)) != 0; item = NULL)
-        if (item != NULL) {
-            json_array_append_new(items, item);
-            n += !numbers || no != last;
-            last = no;
-        }
+    if (l->kept)
+        x.n = school_apart_from(l->r->db, l->actor.user, &x.apart);
+    while ((numbers || n < l->limit) && next_row(&x, &row)) {
+        if (row.item == NULL)
+            continue;
+        if (n == l->limit && row.no != last) /* the next number's: only where the query gives more than a page */
+            break;
+        n += !numbers || row.no != last;
+        last = row.no;
+        json_array_append_new(items, row.item);
+        row.item = NULL;
+    }
+    json_decref(row.item);
+    free(x.apart);
     stmt_end(rows);
     return reply(l->r, items, n == l->limit && last != l->ends_at ? last : 0);
+}
+
+bool api_kept_from(struct request *r, struct db *db, user_no user)
+{
+    return r->identity.user != 0 && user != 0 && school_apart(db, r->identity.user, user);
+}
+
+void api_set_actor(struct request *r, struct db *db, json_t *object, const char *key, const char *name)
+{
+    const char *server = rooms_settings(r->server->rooms)->server_name;
+    if (name != NULL && name[0] == '@' && r->identity.user != 0 && api_kept_from(r, db, users_by_id(db, server, name)))
+        return;
+    api_set(object, key, name);
 }
 
 bool api_list_reply(struct request *r, json_t *items)

@@ -28,13 +28,14 @@ static json_t *operator_json(const struct operator_row *row)
     return value;
 }
 
-static int64_t read_operator(struct api_listing *l, json_t **item)
+static void read_operator(struct api_listing *l, struct api_row *out)
 {
     struct operator_row row;
     if (!operators_next(l->rows, &row))
-        return 0;
-    *item = operator_json(&row);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = operator_json(&row);
 }
 
 static bool list_operators(struct request *r)

@@ -84,13 +84,14 @@ static bool word_known(struct request *r, const struct people_filter *f)
     return true;
 }
 
-static int64_t read_person(struct api_listing *l, json_t **item)
+static void read_person(struct api_listing *l, struct api_row *out)
 {
     struct person_row row;
     if (!people_list_next(l->state, &row))
-        return 0;
-    *item = person_json(l->r, l->r->db, &l->viewer, &row);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = row.no;
+    out->item = person_json(l->r, l->r->db, &l->viewer, &row);
 }
 
 /* ?school=&class=&role=&standing=&name=, the last: how a name begins. */

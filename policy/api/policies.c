@@ -64,14 +64,16 @@ static bool get_policy(struct request *r)
     return api_reply_versioned(r, reply, version);
 }
 
-static int64_t read_version(struct api_listing *l, json_t **item)
+static void read_version(struct api_listing *l, struct api_row *out)
 {
     struct policy_row row;
     if (!policies_next(l->rows, &row))
-        return 0;
-    *item = json_pack("{s:I, s:o, s:s, s:s, s:I}", "version", (json_int_t)row.version, "document", document_json(&row),
-                      "author", row.author, "reason", row.reason, "created_ts", (json_int_t)row.created_ms);
-    return row.version;
+        return;
+    out->no = row.version;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = json_pack("{s:I, s:o, s:s, s:I}", "version", (json_int_t)row.version, "document", document_json(&row),
+                          "reason", row.reason, "created_ts", (json_int_t)row.created_ms);
+    api_set_actor(l->r, l->r->db, out->item, "author", row.author);
 }
 
 /* Newest first: ?from= is a version that older ones follow. */

@@ -10,16 +10,27 @@
 #include "policy/api/signup_json.h"
 #include "policy/reports/reports.h"
 
-static int64_t read_report(struct api_listing *l, json_t **item)
+/* D9: without who dealt with it, if that is somebody from whom the caller is kept. */
+static json_t *seen(struct request *r, const struct report_row *row)
+{
+    json_t *report = report_json(r->db, rooms_settings(r->server->rooms)->server_name, row);
+    json_object_del(report, "handled_by");
+    api_set_actor(r, r->db, report, "handled_by", row->handled_by);
+    return report;
+}
+
+static void read_report(struct api_listing *l, struct api_row *out)
 {
     const struct rooms_settings *settings = rooms_settings(l->r->server->rooms);
     struct report_row row;
     struct error ignored;
     if (!reports_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = row.reporter;
+    out->about[1] = row.accused;
     if (report_may_read(l->r->db, settings->school_mode, &l->actor, &row, &ignored))
-        *item = report_json(l->r->db, settings->server_name, &row);
-    return row.no;
+        out->item = seen(l->r, &row);
 }
 
 /* ?school=…&state=open. What the caller may not read is not there. */
@@ -48,7 +59,7 @@ static bool get_report(struct request *r)
         return false;
     struct stmt *q = reports_get(r->db, api_number(r->params[0]));
     if (reports_next(q, &row) && report_may_read(r->db, settings->school_mode, &actor, &row, &ignored)) {
-        report = report_json(r->db, settings->server_name, &row);
+        report = seen(r, &row);
         version = row.version;
     }
     stmt_end(q);

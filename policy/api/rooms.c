@@ -46,13 +46,27 @@ static json_t *room_json(struct request *r, struct db *db, const struct viewer *
     return value;
 }
 
-static int64_t read_room(struct api_listing *l, json_t **item)
+/* D9: neither the number of people nor who answers for the room tells of somebody from whom the caller is kept. */
+static void leave_out(struct request *r, const struct school_room_row *row, json_t *value)
+{
+    json_t *owner = json_incref(json_object_get(value, "owner"));
+    json_object_set_new(value, "joined",
+                        json_integer(row->joined - school_apart_joined(r->db, row->no, r->identity.user)));
+    json_object_del(value, "owner");
+    api_set_actor(r, r->db, value, "owner", json_string_value(owner));
+    json_decref(owner);
+}
+
+static void read_room(struct api_listing *l, struct api_row *out)
 {
     struct school_room_row row;
     if (!school_rooms_next(l->rows, &row))
-        return 0;
-    *item = room_json(l->r, l->r->db, &l->viewer, &row);
-    return row.no;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
+    out->item = room_json(l->r, l->r->db, &l->viewer, &row);
+    if (l->kept)
+        leave_out(l->r, &row, out->item);
 }
 
 /* ?school=&kind= */
@@ -97,29 +111,33 @@ static bool get_room(struct request *r)
         return false;
     struct viewer viewer = viewer_of(actor.user);
     struct stmt *q = school_rooms_one(r->db, room);
-    if (school_rooms_next(q, &row))
+    bool found = school_rooms_next(q, &row);
+    if (found)
         value = room_json(r, r->db, &viewer, &row);
+    if (found && actor.user != 0)
+        leave_out(r, &row, value);
     stmt_end(q);
     return reply_json(r, value);
 }
 
-static int64_t read_member(struct api_listing *l, json_t **item)
+static void read_member(struct api_listing *l, struct api_row *out)
 {
     struct school_room_member_row row;
     if (!school_room_members_next(l->rows, &row))
-        return 0;
-    *item = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(l->r, row.localpart), "membership", row.membership,
-                      "held", row.held, "named", row.named);
+        return;
+    out->no = row.user;
+    out->about[0] = row.user;
+    out->item = json_pack("{s:o, s:s, s:b, s:b}", "user_id", api_user_id(l->r, row.localpart), "membership",
+                          row.membership, "held", row.held, "named", row.named);
     if (row.held)
-        json_object_set_new(*item, "power", json_integer(row.power));
-    return row.user;
+        json_object_set_new(out->item, "power", json_integer(row.power));
 }
 
 static bool list_members(struct request *r)
 {
     struct api_listing l;
     room_no room = api_list_begin(&l, r, 0) ? readable_room(r, &l.actor) : 0;
-    return room != 0 && api_list_end(&l, school_room_members(r->db, room, l.after, l.limit), read_member);
+    return room != 0 && api_list_end(&l, school_room_members(r->db, room, l.after, l.rows_max), read_member);
 }
 
 /* --- Changing --- */

@@ -28,14 +28,15 @@ static json_t *school_get(struct db *db, school_no school, int64_t *version)
     return value;
 }
 
-static int64_t read_school(struct api_listing *l, json_t **item)
+static void read_school(struct api_listing *l, struct api_row *out)
 {
     struct school_row row;
     if (!schools_next(l->rows, &row))
-        return 0;
+        return;
+    out->no = row.no;
+    out->about[0] = ABOUT_NOBODY;
     if (api_shows(l->r, &l->actor, ACT_RECORDS_READ, &(struct subject){.school = row.no}))
-        *item = school_json(&row);
-    return row.no;
+        out->item = school_json(&row);
 }
 
 static bool list_schools(struct request *r)

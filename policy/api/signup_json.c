@@ -14,6 +14,7 @@
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/signup/applications.h"
 
 #define NAMESAKES_MAX 5
@@ -95,7 +96,7 @@ static void add_namesakes(json_t *out, struct request *r, struct db *db, const s
     int n = people_namesakes(db, row->school, p->given, p->family, found, NAMESAKES_MAX);
     json_t *ids = json_array();
     for (int i = 0; i < n; ++i)
-        if (found[i] != row->user)
+        if (found[i] != row->user && !api_kept_from(r, db, found[i]))
             json_array_append_new(ids, signup_json_user(r, db, found[i]));
     json_object_set_new(out, "namesakes", ids);
 }
@@ -124,7 +125,7 @@ json_t *signup_json_application(struct request *r, struct db *db, const struct a
         return out;
     }
     json_object_set_new(out, "user_id", signup_json_user(r, db, row->user));
-    api_set(out, "decided_by", row->decided_by);
+    api_set_actor(r, db, out, "decided_by", row->decided_by);
     if (row->link != 0)
         json_object_set_new(out, "link", number(row->link));
     if (row->child != 0)

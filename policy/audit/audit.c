@@ -1,5 +1,6 @@
 #include "policy/audit/audit.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,18 +345,22 @@ static void add_line(struct text *out, const char *entry, const unsigned char *h
     text_adds(out, "\"}\n");
 }
 
-/* What is there: how many entries, and the newest one's hash. The entries are counted as they are written, and the head
- * is read in the same snapshot, so that an entry that comes meanwhile is in neither. A school's part has its own head:
- * the whole log's would tell when something is entered elsewhere (A1). */
+/* What an export has: as much as its lines tell, so that an entry that comes meanwhile is in neither. */
+struct exported {
+    int64_t entries;
+    unsigned char head[AUDIT_HASH_BYTES]; /* the newest one's */
+};
+
+/* How many entries there are, and the newest one's hash. A school's part has its own head: the whole log's would tell
+ * when something is entered elsewhere (A1). */
 static void add_header(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
-                       int64_t entries, struct text *out)
+                       const struct exported *exported, struct text *out)
 {
-    unsigned char head[AUDIT_HASH_BYTES], hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
-    audit_head(db, school, head);
+    unsigned char hash[AUDIT_HASH_BYTES], signature[AUDIT_SIGNATURE_BYTES];
     json_t *header =
         json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "org.parta.audit", HEADER_VERSION, "server", server_name, "key_id",
-                  key->id, "public_key", json_base64(key->public, sizeof key->public), "entries", (json_int_t)entries,
-                  "head", json_base64(head, sizeof head));
+                  key->id, "public_key", json_base64(key->public, sizeof key->public), "entries",
+                  (json_int_t)exported->entries, "head", json_base64(exported->head, sizeof exported->head));
     if (school != 0)
         json_object_set_new(header, "school", school_id(db, school));
     char *text = json_canonical(header);
@@ -366,40 +371,54 @@ static void add_header(struct db *db, const struct signing_key *key, const char 
     json_decref(header);
 }
 
-static int64_t add_entries(struct db *db, school_no school, struct text *out)
+static void add_entries(struct db *db, school_no school, const struct audit_reader *reader, struct exported *exported,
+                        struct text *out)
 {
     struct audit_query query = {.school = school, .limit = PAGE, .act = "", .actor = ""};
     struct audit_row row;
-    int64_t n = 0, before;
+    int n;
     do {
-        before = n;
         struct stmt *q = audit_query(db, &query);
-        for (; audit_next(q, &row); ++n) {
-            add_line(out, row.entry, row.hash, row.signature);
+        for (n = 0; audit_next(q, &row); ++n) {
             query.after = row.seq;
+            if (!audit_reader_sees(reader, &row))
+                continue;
+            add_line(out, row.entry, row.hash, row.signature);
+            memcpy(exported->head, row.hash, sizeof exported->head);
+            ++exported->entries;
         }
         stmt_end(q);
-    } while (n - before == PAGE);
-    return n;
+    } while (n == PAGE);
 }
 
 bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
-                  struct text *out)
+                  const struct audit_reader *reader, struct text *out)
 {
     struct text lines = TEXT_INIT;
+    struct exported exported = {0};
     db_begin_read(db);
-    int64_t entries = add_entries(db, school, &lines);
-    add_header(db, key, server_name, school, entries, out);
+    add_entries(db, school, reader, &exported, &lines);
+    add_header(db, key, server_name, school, &exported, out);
     db_end_read(db);
     text_add(out, lines.data != NULL ? lines.data : "", lines.len);
     text_finish(&lines);
     return !db_failed(db);
 }
 
-void audit_head_text(struct db *db, school_no school, struct text *out)
+void audit_head_text(struct db *db, school_no school, const struct audit_reader *reader, struct text *out)
 {
-    unsigned char head[AUDIT_HASH_BYTES];
-    text_addf(out, "%lld ", (long long)audit_head(db, school, head));
+    unsigned char head[AUDIT_HASH_BYTES] = {0};
+    int64_t seq = 0;
+    struct audit_query query = {.school = school, .limit = INT_MAX, .act = "", .actor = "", .newest_first = true};
+    struct audit_row row;
+    struct stmt *q = audit_query(db, &query);
+    while (seq == 0 && audit_next(q, &row))
+        if (audit_reader_sees(reader, &row)) {
+            seq = row.seq;
+            memcpy(head, row.hash, sizeof head);
+        }
+    stmt_end(q);
+    text_addf(out, "%lld ", (long long)seq);
     text_add_base64(out, head, sizeof head);
 }
 

@@ -29,6 +29,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
+#include "policy/audit/reader.h"
 #include "policy/audit/row_text.h"
 
 struct actor;
@@ -66,14 +67,15 @@ bool audit_append_full(struct tx *tx, const struct audit_note *note);
 struct audit_log *audit_log_start(struct writer *writer, const struct signing_key *key, const char *server_name);
 void audit_log_stop(struct audit_log *log); /* NULL is accepted */
 
-/* Appends the whole log as lines, or that of a school (0: all): then there are gaps in the chain, and the entries that
- * are there are verified each by itself. false: the database failed. Blocks. */
+/* Appends the whole log as lines, or that of a school (0: all), or what of it that reader sees (NULL: all): then there
+ * are gaps in the chain, and the entries that are there are verified each by itself. false: the
+ * database failed. Blocks. */
 bool audit_export(struct db *db, const struct signing_key *key, const char *server_name, school_no school,
-                  struct text *out);
+                  const struct audit_reader *reader, struct text *out);
 
-/* "<number> <hash>" of the newest entry, of a school's part if one is given: to be kept elsewhere, against a log that
- * is cut off at its end. */
-void audit_head_text(struct db *db, school_no school, struct text *out);
+/* "<number> <hash>" of the newest entry, of a school's part if one is given, that the reader (NULL: any) sees: to be
+ * kept elsewhere, against a log that is cut off at its end. */
+void audit_head_text(struct db *db, school_no school, const struct audit_reader *reader, struct text *out);
 
 struct audit_fault {
     int64_t seq;      /* of the first broken entry; 0: the header */

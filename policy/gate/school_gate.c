@@ -118,6 +118,22 @@ static bool is_own_link(struct db *db, const struct actor *actor, link_no no)
            link.issuer == actor->user && (actor->user != 0 || strcmp(link.issuer_name, actor->name) == 0);
 }
 
+/* D9: whether target would be with somebody in that class, or in that room, from whom they are kept; party: it is the
+ * actor's own affair. Asked of who gets a place. */
+static void meetings(struct db *db, const struct actor *actor, enum act act, const struct subject *subject,
+                     struct office_facts *out)
+{
+    if (act == ACT_ROLES && subject->class != 0 && subject->role != 0)
+        out->meets = school_meets_in_class(db, subject->class, subject->target) != 0;
+    else if (act == ACT_ROOMS_WRITE && subject->into != 0)
+        out->meets = school_apart_joined(db, subject->into, subject->target) != 0;
+    if (!out->meets || actor->user == 0)
+        return;
+    out->party = actor->user == subject->target ||
+                 (act == ACT_ROLES ? school_meets_in_class(db, subject->class, actor->user) != 0
+                                   : school_apart_joined(db, subject->into, actor->user) != 0);
+}
+
 static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
                    const struct subject *subject, struct office_facts *out)
 {
@@ -141,14 +157,17 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         out->said = standing(db, subject->target);
     out->own_link = is_own_link(db, actor, subject->link);
     out->unconfirmed = actor->user != 0 && links_claim_of(db, actor->user, clock_wall_ms(), &claim);
+    out->apart = actor->user != 0 && ((subject->other != 0 && school_apart(db, actor->user, subject->other)) ||
+                                      (subject->with != 0 && school_apart(db, actor->user, subject->with)));
     if (subject->target == 0)
         return;
+    meetings(db, actor, act, subject, out);
     out->guardians = school_guardians(db, subject->target);
     if (actor->user == 0)
         return;
     out->elsewhere = school_roles_elsewhere(db, actor->user, subject->target);
     out->guardian = school_is_guardian(db, actor->user, subject->target);
-    out->apart = school_apart(db, actor->user, subject->target);
+    out->apart = out->apart || school_apart(db, actor->user, subject->target);
     out->own_family = is_own_family(db, actor->user, act, subject);
 }
 

@@ -486,7 +486,11 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     if (child == guardian)
         return rule_refuse(c->e, RULE_D4_OWN_GUARDIAN);
     /* Nor is the guardian fetched from another school (A1), nor is it a child (D2). */
-    if (!may(&d, ACT_ROLES, &(struct subject){.school = school, .target = guardian, .role = ROLE_GUARDIAN}) ||
+    school_no at = 0;
+    struct subject becomes = {.school = school, .target = guardian, .role = ROLE_GUARDIAN};
+    if (c->actor->user == guardian) /* D9: whom they would meet in the child's class */
+        enrollments_place_of_pupil(c->tx->db, child, &at, &becomes.class);
+    if (!may(&d, ACT_ROLES, &becomes) ||
         !may(&d, ACT_GUARDIANSHIP, &(struct subject){.target = child, .other = guardian}))
         return false;
     if (guardianships_source(c->tx->db, child, guardian, source))
@@ -839,7 +843,8 @@ bool change_named_member(struct changing_records *c, room_no room, user_no user,
     if (!school_of_room(c->tx->db, room, &of))
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such room.");
     school_no school = of.school != 0 ? of.school : viewer_room_school(c->tx->db, c->actor->user, room);
-    if (!start(&d, c, ACT_ROOMS_WRITE, &(struct subject){.school = school, .class = of.class, .target = user}))
+    const struct subject subject = {.school = school, .class = of.class, .target = user, .into = named ? room : 0};
+    if (!start(&d, c, ACT_ROOMS_WRITE, &subject))
         return false;
     if (named && (school_roles(c->tx->db, school, user) & ROLE_EXTERNAL) == 0) {
         reconcile_abandon(d.s);

@@ -64,7 +64,7 @@ bool report_may_read(struct db *db, bool school_mode, const struct actor *actor,
                      struct error *e)
 {
     /* A room has no accused: whose class it concerns is then the reporter's, and whom, whoever answers for it. */
-    struct subject subject = {.school = report->school, .target = report->accused};
+    struct subject subject = {.school = report->school, .target = report->accused, .with = report->reporter};
     if (report->accused == 0) {
         subject.target = report->reporter;
         subject.room = report->room;

@@ -538,6 +538,18 @@ static bool is_class_office(const struct rule_facts *f, enum class_teacher_abili
     return f->office.class_teacher && (f->policy->class_teacher_may & ability) != 0;
 }
 
+/* Whoever is kept from somebody brings the two together by no act of theirs, and others of the office only with a
+ * reason. */
+static bool brings_oneself_together(const struct rule_facts *f)
+{
+    return f->office.meets && (f->office.party || !is_office(f));
+}
+
+static bool brings_together(const struct rule_facts *f)
+{
+    return f->office.meets && !f->actor.service;
+}
+
 static bool not_office(const struct rule_facts *f)
 {
     return !is_office(f);
@@ -875,6 +887,8 @@ static const struct rule RULES[] = {
     {RULE_J4_OWN_FAMILY, ABOUT_PEOPLE, decides_for_family},
     {RULE_J4_OWN_LINK, IN(ACT_APPROVE), invited_them},
     {RULE_J4_OWN_LINK_OFFICE, IN(ACT_APPROVE), office_invited_them, .overridable = true},
+    {RULE_J4_SOMEBODY_ELSE, IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_oneself_together},
+    {RULE_D9_TOGETHER, IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_together, .overridable = true},
     /* What they say of the person comes behind what says who may ask. */
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},

@@ -155,7 +155,10 @@ struct office_facts {
     bool own_contact;   /* D4: the actor has the child's phone or e-mail, or has none of their own */
     int guardians;      /* how many target has */
     bool accused;       /* F5: the actor is the accused */
-    bool apart;         /* D9: the actor is kept from target */
+    bool apart;         /* D9: the actor is kept from target, or from who is concerned besides */
+    bool meets;         /* D9; ACT_ROLES with a class, ACT_ROOMS_WRITE: target would be there with somebody from whom
+                         * they are kept */
+    bool party;         /* and the actor is one of those who would meet */
     bool own_family;    /* J4: somebody whom it concerns is the actor's child, guardian or fellow guardian, in force or
                          * not; of guardianships and custody also: is the actor */
     bool own_link;      /* ACT_APPROVE, to let in, and ACT_CLAIM: the actor made the link by which they came (J4) */

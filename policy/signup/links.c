@@ -76,6 +76,7 @@ static struct subject of_link(const struct link_row *row)
     return (struct subject){.school = row->school,
                             .class = family ? row->class : 0,
                             .target = row->kind == LINK_PERSONAL ? row->person : 0,
+                            .with = row->issuer,
                             .role = (unsigned)row->role};
 }
 

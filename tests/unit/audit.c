@@ -41,7 +41,7 @@ static struct text written(struct fixture *f)
     struct error e;
     for (int i = 0; i < ENTRIES; ++i)
         assert_true(writer_run(f->writer, job_note, &f->key, &e));
-    assert_true(audit_export(f->db, &f->key, "school.example", 0, &out));
+    assert_true(audit_export(f->db, &f->key, "school.example", 0, NULL, &out));
     return out;
 }
 
@@ -153,20 +153,20 @@ static void test_j2_whole(void **state)
     int64_t n;
     fixture_start_school(&f);
     struct text empty_log = TEXT_INIT;
-    assert_true(audit_export(f.db, &f.key, "school.example", 0, &empty_log));
+    assert_true(audit_export(f.db, &f.key, "school.example", 0, NULL, &empty_log));
     assert_true(audit_verify(empty_log.data, empty_log.len, f.key.public, NULL, &n, &fault));
     assert_int_equal(n, 0);
     text_finish(&empty_log);
 
     struct text out = written(&f), head = TEXT_INIT;
-    audit_head_text(f.db, 0, &head);
+    audit_head_text(f.db, 0, NULL, &head);
     assert_false(writer_run(f.writer, job_note_and_fail, &f.key, &e)); /* what was refused is not in the log */
     assert_true(audit_verify(out.data, out.len, f.key.public, head.data, &n, &fault));
     assert_int_equal(n, ENTRIES);
     assert_true(audit_verify(out.data, out.len, NULL, NULL, &n, &fault));
     fixture_restart(&f);
     struct text again = TEXT_INIT;
-    assert_true(audit_export(f.db, &f.key, "school.example", 0, &again));
+    assert_true(audit_export(f.db, &f.key, "school.example", 0, NULL, &again));
     assert_string_equal(again.data, out.data);
     text_finish(&again);
     text_finish(&out);
@@ -210,7 +210,7 @@ static void test_j2_forged(void **state)
     assert_false(audit_verify(forged.data, forged.len, f.key.public, NULL, &n, &fault));
     assert_true(audit_verify(forged.data, forged.len, NULL, NULL, &n, &fault));
     struct text longer = written(&f); /* the log grows, its head is noted; then the shorter file is shown */
-    audit_head_text(f.db, 0, &true_head);
+    audit_head_text(f.db, 0, NULL, &true_head);
     assert_true(audit_verify(shorter.data, shorter.len, f.key.public, NULL, &n, &fault));
     assert_false(audit_verify(shorter.data, shorter.len, f.key.public, true_head.data, &n, &fault));
     assert_string_equal(fault.what, "the log is shorter than when its head was noted");

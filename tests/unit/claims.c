@@ -381,7 +381,7 @@ static void j2_j4_claims_are_in_the_log(void **state)
     struct link_row one = claimed(w.admin, parent), other = claimed(w.admin, fellow);
     assert_true(world_run(&w, second_admin, confirm_act, &one.no, &e));
     assert_true(world_run(&w, second_admin, undo_act, &other.no, &e));
-    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &log));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &log));
     for (size_t i = 0; i < 3; ++i)
         assert_non_null(strstr(log.data, (const char *[]){"signup.claim", "claim.confirm", "claim.undo"}[i]));
     text_finish(&log);

@@ -241,7 +241,7 @@ static void d9_j2_it_is_in_the_log(void **state)
 {
     struct text log = TEXT_INIT;
     bars(w.young, father);
-    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &log));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &log));
     assert_non_null(strstr(log.data, "guardianship.custody"));
     assert_non_null(strstr(log.data, BECAUSE));
     text_finish(&log);
@@ -275,6 +275,65 @@ static void d9_separate_guardians_know_nothing_of_each_other(void **state)
     world_guardian(&w, w.old, fourth);
     assert_true(gate_profile(true, w.f.db, alone, fourth, &e) && gate_profile(true, w.f.db, fourth, alone, &e));
     assert_false(custodies_part(w.f.db, w.old, alone, fourth));
+}
+
+/* By whichever act of the office: nobody who is kept from somebody brings the two into one class, with whatever reason;
+ * others only with one. */
+static void d9_who_is_kept_does_not_bring_themselves_together(void **state)
+{
+    struct error e;
+    user_no boss = world_person(&w, (struct world_person){"Boris", "Boss", NULL, w.school, ROLE_ADMINISTRATOR});
+    becomes_guardian(w.small, boss);
+    becomes_guardian(w.small, mother);
+    bars(w.small, boss);
+    struct actor actors[] = {{.user = boss, .name = "@boss:school.example"},
+                             {.user = w.admin, .name = "@admin:school.example"},
+                             {.user = 0, .name = "operator:region", .scopes = SCOPE_ALL}};
+    const enum school_role roles[] = {ROLE_TEACHER, ROLE_CLASS_TEACHER};
+    for (size_t i = 0; i < sizeof actors / sizeof *actors; ++i)
+        for (size_t k = 0; k < 2; ++k)
+            for (int insists = 0; insists < 2; ++insists) {
+                actors[i].override_ = insists ? "there is nobody else to teach them" : NULL;
+                const struct subject here = {w.school, .class = w.first, .target = boss, .role = (unsigned)roles[k]};
+                const struct subject there = {w.school, .class = w.fifth, .target = boss, .role = (unsigned)roles[k]};
+                bool own = actors[i].user == boss;
+                bool may = school_gate(w.f.db, true, &actors[i], ACT_ROLES, &here, NULL, NULL, &e);
+                assert_int_equal(may, insists && !own);
+                if (!may)
+                    assert_string_equal(world_rule(&e), own ? "J4" : "D9");
+                /* The mother has another child in the fifth. */
+                may = school_gate(w.f.db, true, &actors[i], ACT_ROLES, &there, NULL, NULL, &e);
+                assert_int_equal(may, insists && !own);
+            }
+    /* Of somebody else it is none of these rules' business. */
+    const struct subject teacher = {w.school, .class = w.first, .target = w.teacher, .role = ROLE_TEACHER};
+    assert_true(school_gate(w.f.db, true, &actors[1], ACT_ROLES, &teacher, NULL, NULL, &e));
+}
+
+/* What is in the log of somebody who is kept from a child is not there for them, and what is there verifies. */
+static void d9_the_log_says_nothing_of_them(void **state)
+{
+    struct audit_reader reader;
+    struct audit_fault fault;
+    struct text whole = TEXT_INIT, seen = TEXT_INIT, head = TEXT_INIT;
+    int64_t entries, all;
+    bars(w.young, father);
+    const char *child = user_names_get(w.f.names, w.f.db, w.young);
+    audit_reader_init(&reader, w.f.db, "school.example", father);
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &whole));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &reader, &seen));
+    audit_head_text(w.f.db, w.school, &reader, &head);
+    assert_true(audit_verify(whole.data, whole.len, NULL, NULL, &all, &fault));
+    if (!audit_verify(seen.data, seen.len, NULL, head.data, &entries, &fault))
+        fail_msg("%s", fault.what);
+    assert_true(entries > 0 && entries < all);
+    assert_non_null(strstr(whole.data, child));
+    assert_null(strstr(seen.data, child));
+    assert_null(strstr(seen.data, BECAUSE));
+    audit_reader_finish(&reader);
+    text_finish(&whole);
+    text_finish(&seen);
+    text_finish(&head);
 }
 
 static room_no club_of(user_no creator)
@@ -374,6 +433,8 @@ int main(void)
         TEST(d9_d5_two_are_those_who_count),
         TEST(d9_separate_guardians_do_not_meet_through_the_child),
         TEST(d9_j2_it_is_in_the_log),
+        TEST(d9_who_is_kept_does_not_bring_themselves_together),
+        TEST(d9_the_log_says_nothing_of_them),
         TEST(d9_they_are_in_no_club_together),
         TEST(d9_who_comes_later_is_not_the_one_to_go),
         TEST(d9_separate_guardians_know_nothing_of_each_other),

@@ -276,9 +276,9 @@ static void j2_j4_the_reason_is_in_the_log(void **state)
     struct role_row row = {
         .user = w.admin, .school = w.school, .role = ROLE_DEPUTY, .begin = DAY_EVER, .end = DAY_NEVER};
     struct world_job job = {&w, &actor, role_act, &row};
-    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &before));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &before));
     assert_true(writer_run(w.f.writer, world_job, &job, &e));
-    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &after));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &after));
     assert_null(before.data != NULL ? strstr(before.data, "nobody else is here") : NULL);
     assert_non_null(strstr(after.data, "nobody else is here"));
     text_finish(&before);

@@ -560,7 +560,7 @@ static void j2_j4_the_reason_for_ones_own_link_is_in_the_log(void **state)
     assert_true(applications_get(w.f.db, no, &row));
     assert_string_equal(row.reason, "");
     application_finish(&row);
-    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &log));
+    assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &log));
     assert_non_null(strstr(log.data, "nobody else is here"));
     text_finish(&log);
 }

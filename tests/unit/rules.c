@@ -425,6 +425,12 @@ static const struct row_case {
      FACTS(APPROVE, OFFICE(.operator_ = true))},
     {"J4", "invited_by_you", FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.own_link = true)),
      FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.own_link = true, .override_ = true))},
+    {"D9", "together", FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_TEACHER), OFFICE(.meets = true)),
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_TEACHER), OFFICE(.meets = true, .override_ = true))},
+    {"J4", "somebody_else",
+     FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true,
+           OFFICE(.meets = true, .party = true, .override_ = true)),
+     FACTS(ROLES, OFFICE(.operator_ = true, .meets = true, .override_ = true), TO(ROLE_ADMINISTRATOR))},
     {"J4", "own_account", FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
      FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR))},
     {"J4", "self", FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true),
@@ -924,7 +930,8 @@ static void test_j2_override(void **state)
         const char *code = rules_row(i).code;
         assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0 ||
                                                        strcmp(code, "invited_by_you") == 0 ||
-                                                       strcmp(code, "minor_as_staff") == 0);
+                                                       strcmp(code, "minor_as_staff") == 0 ||
+                                                       strcmp(code, "together") == 0);
     }
 }
 

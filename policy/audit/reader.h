@@ -1,0 +1,30 @@
+/* What of the log its readers do not see (D9). Whoever has the office of a school reads its log; an entry that names
+ * somebody from whom they are kept is not there for them, be it older than that word, and neither is one that tells
+ * what the office settled of their own family and why. An entry is taken whole or not at all: it verifies as it was
+ * signed.
+ *
+ * A reader is made for one request and one thread. */
+#ifndef PARTA_POLICY_AUDIT_READER_H
+#define PARTA_POLICY_AUDIT_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/base/ids.h"
+
+struct audit_row;
+struct db;
+
+/* {0} reads everything: an operator, the command line. */
+struct audit_reader {
+    char **names;   /* n of them, as JSON strings: Matrix IDs and sourcedIds; heap */
+    size_t n, kept; /* the first `kept` are of those from whom the reader is kept, the rest of the own family */
+};
+
+/* user 0: reads everything. Reads the database. */
+void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, user_no user);
+void audit_reader_finish(struct audit_reader *reader);
+
+bool audit_reader_sees(const struct audit_reader *reader, const struct audit_row *row); /* NULL: sees everything */
+
+#endif
