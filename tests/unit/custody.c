@@ -283,8 +283,8 @@ static void d9_who_is_kept_does_not_bring_themselves_together(void **state)
 {
     struct error e;
     user_no boss = world_person(&w, (struct world_person){"Boris", "Boss", NULL, w.school, ROLE_ADMINISTRATOR});
-    becomes_guardian(w.small, boss);
-    becomes_guardian(w.small, mother);
+    world_guardian(&w, w.small, boss);
+    world_guardian(&w, w.small, mother);
     bars(w.small, boss);
     struct actor actors[] = {{.user = boss, .name = "@boss:school.example"},
                              {.user = w.admin, .name = "@admin:school.example"},
