@@ -119,6 +119,12 @@ bool mxc_valid(const char *s)
     return server_name_valid(server) && good != 0 && id[1 + good] == '\0';
 }
 
+bool id_is_token(const char *s, size_t len, size_t max)
+{
+    size_t good = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    return len != 0 && len <= max && good >= len;
+}
+
 bool id_is_reserved(const char *s)
 {
     return strncmp(s, "org.parta.", 10) == 0;

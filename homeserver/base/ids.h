@@ -43,6 +43,10 @@ const char *id_server(const char *id); /* borrowed: behind the first ':'; "" if 
  * "Matrix Content (mxc://) URIs"). */
 bool mxc_valid(const char *s);
 
+/* Whether the first len bytes of s are a name for machines, at most max of A-Z a-z 0-9 . _ - (what a person cannot take
+ * back, in a school, is no more than that), and not empty. */
+bool id_is_token(const char *s, size_t len, size_t max);
+
 /* Whether a key or type is the server's own, org.parta.…: never taken from a client. */
 bool id_is_reserved(const char *s);
 

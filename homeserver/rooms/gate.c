@@ -6,6 +6,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/gate_cache.h"
+#include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/events.h"
@@ -27,6 +28,7 @@
 struct asking {
     struct gate_cache *memory;
     struct db *db;
+    const char *server_name; /* NULL: explain asks */
     const struct gate_question *q;
     struct rule_facts *f;
     struct room_school of;
@@ -87,10 +89,8 @@ static void read_room(struct asking *a)
     a->life.n = -1;
     if (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB || is(a, BIT(ACT_SEND) | BIT(ACT_STATE)))
         gate_cache_room(a->memory, a->db, a->q->room, &a->of, &a->life);
-    bool asks = a->q->act == ACT_INVITE && (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB);
     a->f->room = (struct room_facts){
         .kind = a->of.kind,
-        .worded = asks && events_any_beside_frame(a->db, a->q->room),
         .has_school = a->of.n_schools > 0,
         .encrypted = a->life.encrypted,
         .has_pupil = a->life.has_pupil,
@@ -147,6 +147,22 @@ static void read_pair(struct asking *a)
 
 #define OF_MEMBERS (ENTERING | BIT(ACT_LEAVE) | BIT(ACT_KICK) | BIT(ACT_BAN) | BIT(ACT_UNBAN))
 
+/* F3: what ids name, and what else only quiet hours ask for: by day nothing of it is read. */
+static void read_words(struct asking *a)
+{
+    const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
+    const char *type = a->q->type != NULL ? a->q->type : usual;
+    struct gate_names names = {.db = a->db, .server_name = a->server_name, .room = a->q->room};
+    const struct event_names there = {gate_names_there, &names};
+    a->f->wordless = event_is_wordless(type, a->q->state_key, a->q->content, a->f->quiet ? &there : NULL);
+    if (a->f->quiet && (a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_CLUB)) {
+        a->f->room.worded = a->q->act == ACT_INVITE && gate_names_worded(&names);
+        a->f->room.open = a->of.kind == ROOM_CLUB &&
+                          (gate_names_open(&names) || (is(a, BIT(ACT_STATE)) && gate_names_opens(type, a->q->content)));
+    }
+    gate_names_finish(&names);
+}
+
 /* F6: hardly ever asked. */
 static void read_urgency(struct asking *a)
 {
@@ -163,8 +179,6 @@ static void read_urgency(struct asking *a)
 static void facts_in_room(struct asking *a, struct school_policy *policy)
 {
     read_urgency(a);
-    const char *usual = is(a, OF_MEMBERS) ? "m.room.member" : is(a, BIT(ACT_REDACT)) ? "m.room.redaction" : NULL;
-    a->f->wordless = event_is_wordless(a->q->type != NULL ? a->q->type : usual, a->q->content);
     read_room(a);
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
     read_target(a);
@@ -229,7 +243,11 @@ void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_ques
                 struct school_policy *policy, struct rule_facts *facts)
 {
     int64_t ends_ms;
-    struct asking a = {.memory = rooms != NULL ? rooms_gate_cache(rooms) : NULL, .db = db, .q = question, .f = facts};
+    struct asking a = {.memory = rooms != NULL ? rooms_gate_cache(rooms) : NULL,
+                       .db = db,
+                       .server_name = rooms != NULL ? rooms_settings(rooms)->server_name : NULL,
+                       .q = question,
+                       .f = facts};
     *facts = (struct rule_facts){.act = question->act,
                                  .school_mode = true,
                                  .policy = policy,
@@ -243,6 +261,8 @@ void gate_facts(const struct rooms *rooms, struct db *db, const struct gate_ques
     else
         facts_anywhere(&a, policy);
     facts->quiet = quiet_now(question, policy, &ends_ms);
+    if (question->room != 0)
+        read_words(&a);
 }
 
 /* --- The questions --- */

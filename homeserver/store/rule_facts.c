@@ -98,9 +98,9 @@ static const struct statement TEXTS[] = {
                " AND " NOT_THE_SERVICE("u"),
     [STAFF_PRESENT] = THERE_AS("('join')") STAFF_ROLES " AND EXISTS (SELECT 1 FROM users u WHERE u.user_no = m.user_no"
                                                        " AND u.state = 'active') LIMIT 1",
-    [STAFF_THERE] = THERE_AS("('join')") STAFF_ROLES " LIMIT 1",
+    [STAFF_THERE] = THERE_AS("('join', 'invite', 'knock')") STAFF_ROLES " LIMIT 1",
     [PUPIL_THERE] = THERE_AS("('join', 'invite', 'knock')") "('pupil') LIMIT 1",
-    [FAMILY_THERE] = THERE_AS("('join')") "('pupil', 'guardian') LIMIT 1",
+    [FAMILY_THERE] = THERE_AS("('join', 'invite', 'knock')") "('pupil', 'guardian') LIMIT 1",
     [SCHOOLS_OF_ROOM] = "SELECT school_no FROM room_schools WHERE room_no = $1 ORDER BY school_no",
     [PERSON] = PERSON_ROW PERSON_FROM "WHERE u.user_no = $2",
     [PERSON_IN_ROOM] = PERSON_ROW ", r.role, s.room_no " PERSON_FROM "LEFT JOIN roles r ON r.user_no = u.user_no"

@@ -30,62 +30,115 @@ enum event_kind event_kind_of(const char *type)
 #define ID_MAX 255
 #define VOTES_MAX 20
 
-/* An id: nothing that reads as a sentence. */
-static bool is_id(const json_t *value, size_t max)
+/* What is asked, beside the value. */
+struct asked {
+    const char *type, *state_key;
+    const json_t *content; /* the whole */
+    const struct event_names *names;
+};
+
+static bool is_there(const struct asked *a, enum event_named what, const char *of, const char *id)
 {
-    const char *s = json_string_value(value);
+    return id != NULL && (a->names == NULL || a->names->there(a->names->ctx, what, of, id));
+}
+
+static bool is_one_of(const char *s, const char *const *words)
+{
+    while (s != NULL && *words != NULL && strcmp(*words, s) != 0)
+        ++words;
+    return s != NULL && *words != NULL;
+}
+#define ONE_OF(s, ...) is_one_of(s, (const char *const[]){__VA_ARGS__, NULL})
+
+/* The form of an id: nothing that reads as a sentence. */
+static bool has_form(const char *s, size_t max)
+{
     static const char CHARS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:~$!@+/=";
     return s != NULL && strlen(s) <= max && strspn(s, CHARS) == strlen(s);
 }
 
-static bool is_token(const json_t *value)
+static bool is_user_id(const struct asked *a, const json_t *value)
 {
-    return is_id(value, TOKEN_MAX);
+    const char *s = json_string_value(value);
+    return has_form(s, ID_MAX) && is_there(a, NAMED_USER, NULL, s);
 }
 
-static bool is_user_id(const json_t *value)
+static bool is_event_id(const struct asked *a, const json_t *value)
 {
-    return is_id(value, ID_MAX);
+    const char *s = json_string_value(value);
+    return has_form(s, ID_MAX) && s[0] == '$' && is_there(a, NAMED_EVENT, NULL, s);
 }
 
-static bool is_event_id(const json_t *value)
-{
-    return is_id(value, ID_MAX) && json_string_value(value)[0] == '$';
-}
-
-static bool is_bool(const json_t *value)
+static bool is_bool(const struct asked *a, const json_t *value)
 {
     return json_is_boolean(value);
 }
 
-static bool is_version(const json_t *value)
+static bool is_annotation_type(const struct asked *a, const json_t *value)
 {
-    return json_is_integer(value) || is_token(value);
+    return ONE_OF(json_string_value(value), "m.annotation");
 }
 
-/* Client-Server API, "m.call.hangup". */
-static bool is_call_reason(const json_t *value)
+static bool is_reference_type(const struct asked *a, const json_t *value)
 {
-    static const char *const REASONS[] = {"ice_failed",        "invite_timeout", "user_hangup",
-                                          "user_media_failed", "user_busy",      "unknown_error"};
-    for (size_t i = 0; json_is_string(value) && i < sizeof REASONS / sizeof *REASONS; ++i)
-        if (strcmp(json_string_value(value), REASONS[i]) == 0)
-            return true;
-    return false;
+    return ONE_OF(json_string_value(value), "m.reference");
 }
 
-static bool are_answers(const json_t *value)
+static bool is_membership(const struct asked *a, const json_t *value)
 {
-    bool good = json_is_array(value) && json_array_size(value) <= VOTES_MAX;
-    for (size_t i = 0; good && i < json_array_size(value); ++i)
-        good = is_token(json_array_get(value, i));
-    return good;
+    return ONE_OF(json_string_value(value), "join", "invite", "knock", "leave", "ban");
 }
 
 /* What is kept from names is rule B3's matter, wherever they stand. */
-static bool is_name(const json_t *value)
+static bool is_name(const struct asked *a, const json_t *value)
 {
     return json_is_string(value) || json_is_null(value);
+}
+
+/* Client-Server API, "Voice over IP". */
+static bool is_call_version(const struct asked *a, const json_t *value)
+{
+    return json_is_integer(value) ? json_integer_value(value) == 0 || json_integer_value(value) == 1
+                                  : ONE_OF(json_string_value(value), "0", "1");
+}
+
+static bool is_call_id(const struct asked *a, const json_t *value)
+{
+    const char *s = json_string_value(value);
+    return has_form(s, TOKEN_MAX) && is_there(a, NAMED_CALL, NULL, s);
+}
+
+static bool is_call_party(const struct asked *a, const json_t *value)
+{
+    const char *s = json_string_value(value), *call = json_string_value(json_object_get(a->content, "call_id"));
+    return has_form(s, TOKEN_MAX) && call != NULL && is_there(a, NAMED_PARTY, call, s);
+}
+
+static bool is_call_reason(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "ice_failed", "invite_timeout", "user_hangup", "user_media_failed",
+                  "user_busy", "unknown_error");
+}
+
+static bool has_before(const json_t *list, size_t end, const json_t *value)
+{
+    size_t i = 0;
+    while (i < end && !json_equal(json_array_get(list, i), value))
+        ++i;
+    return i < end;
+}
+
+/* Each of them once: an order of many would be a text. */
+static bool are_answers(const struct asked *a, const json_t *value)
+{
+    const char *poll = json_string_value(json_object_get(json_object_get(a->content, "m.relates_to"), "event_id"));
+    bool good = json_is_array(value) && json_array_size(value) <= VOTES_MAX;
+    for (size_t i = 0; good && i < json_array_size(value); ++i) {
+        const char *s = json_string_value(json_array_get(value, i));
+        good = has_form(s, TOKEN_MAX) && (a->names == NULL || poll != NULL) && is_there(a, NAMED_ANSWER, poll, s) &&
+               !has_before(value, i, json_array_get(value, i));
+    }
+    return good;
 }
 
 /* --- An emoji: one picture, no letters and no text of pictures --- */
@@ -154,7 +207,7 @@ static bool is_joined_pictures(const char *s)
     return false;
 }
 
-static bool is_emoji(const json_t *value)
+static bool is_emoji(const struct asked *a, const json_t *value)
 {
     const char *s = json_string_value(value), *rest = s;
     if (s == NULL)
@@ -173,11 +226,11 @@ static bool is_emoji(const json_t *value)
 
 struct member {
     const char *key;
-    bool (*fits)(const json_t *value);
+    bool (*fits)(const struct asked *a, const json_t *value);
 };
-#define MEMBERS_MAX 6
+#define MEMBERS_MAX 11
 
-static bool has_only(const json_t *content, const struct member *members)
+static bool has_only(const struct asked *a, const json_t *content, const struct member *members)
 {
     const char *key;
     json_t *value;
@@ -185,28 +238,29 @@ static bool has_only(const json_t *content, const struct member *members)
         const struct member *m = members;
         while (m->key != NULL && strcmp(m->key, key) != 0)
             ++m;
-        if (m->key == NULL || !m->fits(value))
+        if (m->key == NULL || !m->fits(a, value))
             return false;
     }
     return json_is_object(content);
 }
 
-static bool is_annotation(const json_t *value)
+static bool is_annotation(const struct asked *a, const json_t *value)
 {
-    static const struct member MEMBERS[] = {{"rel_type", is_token}, {"event_id", is_event_id}, {"key", is_emoji}, {0}};
-    return has_only(value, MEMBERS);
+    static const struct member MEMBERS[] = {
+        {"rel_type", is_annotation_type}, {"event_id", is_event_id}, {"key", is_emoji}, {0}};
+    return has_only(a, value, MEMBERS);
 }
 
-static bool is_reference(const json_t *value)
+static bool is_reference(const struct asked *a, const json_t *value)
 {
-    static const struct member MEMBERS[] = {{"rel_type", is_token}, {"event_id", is_event_id}, {0}};
-    return has_only(value, MEMBERS);
+    static const struct member MEMBERS[] = {{"rel_type", is_reference_type}, {"event_id", is_event_id}, {0}};
+    return has_only(a, value, MEMBERS);
 }
 
-static bool is_vote(const json_t *value)
+static bool is_vote(const struct asked *a, const json_t *value)
 {
     static const struct member MEMBERS[] = {{"answers", are_answers}, {0}};
-    return has_only(value, MEMBERS);
+    return has_only(a, value, MEMBERS);
 }
 
 /* In the order of enum event_kind; a kind that is not here always says something. */
@@ -217,24 +271,161 @@ static const struct member WORDLESS[][MEMBERS_MAX + 1] = {
                          {"org.matrix.msc3381.v2.selections", are_answers},
                          {"org.matrix.msc3381.poll.response", is_vote}},
     [EVENT_REDACTION] = {{"redacts", is_event_id}},
-    [EVENT_MEMBER] = {{"membership", is_token},
+    [EVENT_MEMBER] = {{"membership", is_membership},
                       {"displayname", is_name},
                       {"avatar_url", is_name},
                       {"is_direct", is_bool},
                       {"join_authorised_via_users_server", is_user_id}},
-    [EVENT_CALL_END] = {{"call_id", is_token},
-                        {"party_id", is_token},
-                        {"version", is_version},
+    [EVENT_CALL_END] = {{"call_id", is_call_id},
+                        {"party_id", is_call_party},
+                        {"version", is_call_version},
                         {"reason", is_call_reason}},
 };
 
-bool event_is_wordless(const char *type, const json_t *content)
+static bool is_listed(const struct asked *a, enum event_kind kind, const struct member (*lists)[MEMBERS_MAX + 1],
+                      size_t n)
 {
+    return kind < n && lists[kind][0].key != NULL && (a->content == NULL || has_only(a, a->content, lists[kind]));
+}
+
+bool event_is_wordless(const char *type, const char *state_key, const json_t *content, const struct event_names *names)
+{
+    const struct asked a = {type, state_key, content, names};
     enum event_kind kind = event_kind_of(type);
-    if (kind == EVENT_CALL_MEMBER)
-        return content != NULL && json_object_size(content) == 0; /* has left it */
-    return kind < sizeof WORDLESS / sizeof *WORDLESS && WORDLESS[kind][0].key != NULL &&
-           (content == NULL || has_only(content, WORDLESS[kind]));
+    if (kind == EVENT_CALL_MEMBER) /* has left it: in a place where somebody was */
+        return content != NULL && json_object_size(content) == 0 &&
+               is_there(&a, NAMED_STATE, type, state_key != NULL ? state_key : "");
+    if (state_key != NULL && kind != EVENT_MEMBER) /* a place in a room's state is a text of the sender's */
+        return false;
+    return is_listed(&a, kind, WORDLESS, sizeof WORDLESS / sizeof *WORDLESS);
+}
+
+/* --- The frame of a room, as the presets make it --- */
+
+static bool is_version(const struct asked *a, const json_t *value)
+{
+    return has_form(json_string_value(value), 3); /* the server has it, or there would be no room */
+}
+
+static bool are_users(const struct asked *a, const json_t *value)
+{
+    bool good = json_is_array(value);
+    for (size_t i = 0; good && i < json_array_size(value); ++i)
+        good = is_user_id(a, json_array_get(value, i)) && !has_before(value, i, json_array_get(value, i));
+    return good;
+}
+
+static bool is_space(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "m.space");
+}
+
+static bool is_level(const struct asked *a, const json_t *value)
+{
+    json_int_t n = json_integer_value(value);
+    return json_is_integer(value) && (n == 0 || n == 50 || n == 100 || n == 150);
+}
+
+static bool are_levels(const struct asked *a, const json_t *value,
+                       bool (*names)(const struct asked *a, const char *key))
+{
+    const char *key;
+    json_t *level;
+    json_object_foreach((json_t *)value, key, level)
+        if (!names(a, key) || !is_level(a, level))
+            return false;
+    return json_is_object(value);
+}
+
+static bool names_user(const struct asked *a, const char *key)
+{
+    return has_form(key, ID_MAX) && is_there(a, NAMED_USER, NULL, key);
+}
+
+/* Those that clients give a level of their own when they make a room. */
+static bool names_type(const struct asked *a, const char *key)
+{
+    return ONE_OF(key, "m.room.name", "m.room.avatar", "m.room.topic", "m.room.canonical_alias", "m.room.power_levels",
+                  "m.room.history_visibility", "m.room.encryption", "m.room.server_acl", "m.room.tombstone",
+                  "m.room.join_rules", "m.room.guest_access", "m.room.pinned_events", "m.room.redaction",
+                  "m.room.message", "m.room.encrypted", "m.sticker", "m.reaction", "m.poll.start", "m.poll.response",
+                  "m.poll.end", "m.space.child", "m.space.parent", "m.call.member", "m.rtc.member",
+                  "org.matrix.msc3381.poll.start", "org.matrix.msc3401.call", "org.matrix.msc3401.call.member",
+                  "org.matrix.msc4143.rtc.member", "im.vector.modular.widgets", "io.element.voice_broadcast_info",
+                  "im.ponies.room_emotes");
+}
+
+static bool names_notified(const struct asked *a, const char *key)
+{
+    return ONE_OF(key, "room");
+}
+
+static bool are_user_levels(const struct asked *a, const json_t *value)
+{
+    return are_levels(a, value, names_user);
+}
+
+static bool are_type_levels(const struct asked *a, const json_t *value)
+{
+    return are_levels(a, value, names_type);
+}
+
+static bool are_notification_levels(const struct asked *a, const json_t *value)
+{
+    return are_levels(a, value, names_notified);
+}
+
+static bool is_join_rule(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "public", "knock", "invite", "private", "restricted", "knock_restricted");
+}
+
+static bool is_visibility(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "invited", "joined", "shared", "world_readable");
+}
+
+static bool is_guest_access(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "can_join", "forbidden");
+}
+
+static bool is_algorithm(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "m.megolm.v1.aes-sha2");
+}
+
+static const struct member FRAME[][MEMBERS_MAX + 1] = {
+    [EVENT_ENCRYPTION] = {{"algorithm", is_algorithm}},
+    [EVENT_CREATE] = {{"room_version", is_version},
+                      {"creator", is_user_id},
+                      {"additional_creators", are_users},
+                      {"m.federate", is_bool},
+                      {"type", is_space}},
+    [EVENT_POWER_LEVELS] = {{"users", are_user_levels},
+                            {"events", are_type_levels},
+                            {"notifications", are_notification_levels},
+                            {"users_default", is_level},
+                            {"events_default", is_level},
+                            {"state_default", is_level},
+                            {"ban", is_level},
+                            {"kick", is_level},
+                            {"redact", is_level},
+                            {"invite", is_level}},
+    [EVENT_JOIN_RULES] = {{"join_rule", is_join_rule}},
+    [EVENT_VISIBILITY] = {{"history_visibility", is_visibility}},
+    [EVENT_GUEST_ACCESS] = {{"guest_access", is_guest_access}},
+};
+
+bool event_is_frame(const char *type, const char *state_key, const json_t *content, const struct event_names *names)
+{
+    const struct asked a = {type, state_key, content, names};
+    enum event_kind kind = event_kind_of(type);
+    if (kind == EVENT_MEMBER)
+        return state_key != NULL && is_there(&a, NAMED_USER, NULL, state_key) &&
+               event_is_wordless(type, state_key, content, names);
+    return state_key != NULL && *state_key == '\0' && content != NULL &&
+           is_listed(&a, kind, FRAME, sizeof FRAME / sizeof *FRAME);
 }
 
 bool event_is_urgent(const char *type, const json_t *content)

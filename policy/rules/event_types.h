@@ -3,7 +3,8 @@
  * Rules ask for kinds (F4: who starts a poll, E9: what is written in clear) and for words (F3: what counts in quiet
  * hours). What says nothing is listed, member by member, and everything else says something: an unknown type, an
  * unknown member of a known type, a text where an id belongs. So a new type, or words put where none are expected,
- * count until somebody decides otherwise. */
+ * count until somebody decides otherwise. An id is no exception: whoever sends an event writes it, and it says nothing
+ * only where it names something that is there (struct event_names). */
 #ifndef PARTA_POLICY_RULES_EVENT_TYPES_H
 #define PARTA_POLICY_RULES_EVENT_TYPES_H
 
@@ -21,6 +22,11 @@ enum event_kind {
     EVENT_REACTION,
     EVENT_REDACTION,
     EVENT_MEMBER,
+    EVENT_CREATE, /* these five: state that makes a room */
+    EVENT_POWER_LEVELS,
+    EVENT_JOIN_RULES,
+    EVENT_VISIBILITY,
+    EVENT_GUEST_ACCESS,
     EVENT_CALL, /* starts one, or goes on with it */
     EVENT_CALL_END,
     EVENT_CALL_MEMBER, /* state: who is in a call */
@@ -28,9 +34,28 @@ enum event_kind {
 
 enum event_kind event_kind_of(const char *type); /* NULL: EVENT_OTHER */
 
+/* What an id in an event can name. */
+enum event_named {
+    NAMED_EVENT,  /* an event of the room */
+    NAMED_ANSWER, /* of the poll whose event id is `of` */
+    NAMED_CALL,   /* a call that was begun in the room */
+    NAMED_PARTY,  /* of the call `of` */
+    NAMED_STATE,  /* a state key that the type `of` has in the room */
+    NAMED_USER,   /* somebody who is, or was, in the room */
+};
+struct event_names {
+    bool (*there)(void *ctx, enum event_named what, const char *of, const char *id); /* may block (a read) */
+    void *ctx;
+};
+
 /* Whether an event of that type and content says nothing: a reaction that is one emoji, a vote, a redaction without a
- * reason, a member event without one, the end of a call. content NULL: not known yet; then of such a type the usual. */
-bool event_is_wordless(const char *type, const json_t *content);
+ * reason, a member event without one, the end of a call. content NULL: not known yet; then of such a type the usual.
+ * names NULL: ids are only looked at, and those of the right form say nothing. */
+bool event_is_wordless(const char *type, const char *state_key, const json_t *content, const struct event_names *names);
+
+/* Whether a state event is the frame of a room as the presets make it: who made it, who is in it, who may do what. What
+ * else a client puts there (a type, a predecessor, a list of rooms, a power level for words) says something. */
+bool event_is_frame(const char *type, const char *state_key, const json_t *content, const struct event_names *names);
 
 /* F6: a message that says that it is urgent, by the member URGENT_KEY of its content: {"reason": "…"}. */
 #define URGENT_KEY "org.parta.urgent"

@@ -23,9 +23,9 @@ struct rule {
 #define ENTERING (IN(ACT_INVITE) | IN(ACT_JOIN) | IN(ACT_KNOCK))
 #define WRITING (IN(ACT_SEND) | IN(ACT_REDACT))
 #define TALKING (ENTERING | IN(ACT_SEND) | IN(ACT_STATE)) /* what makes a chat of two, or goes on in it */
-#define SPEAKING                                          /* F3: every event in a room: all of them can carry words */ \
-    (TALKING | IN(ACT_REDACT) | IN(ACT_LEAVE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN))
 #define CHANGING (IN(ACT_UPGRADE_ROOM) | IN(ACT_ALIAS) | IN(ACT_PUBLISH))
+#define SPEAKING /* F3: every event in a room, its address and its place in the directory: all can carry words */      \
+    (TALKING | IN(ACT_REDACT) | IN(ACT_LEAVE) | IN(ACT_KICK) | IN(ACT_BAN) | IN(ACT_UNBAN) | CHANGING)
 #define OWN_DATA (IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LEAVE_SCHOOL))
 #define RECORDS (IN(ACT_RECORDS_WRITE) | IN(ACT_IDENTITY) | IN(ACT_ROLES) | IN(ACT_GUARDIANSHIP))
 #define OFFICE_ACTS (EVERY_ACT & ~(IN(ACT_APPROVE) - 1)) /* those that are about somebody's records */
@@ -440,6 +440,12 @@ static bool seen_without_staff(const struct rule_facts *f)
     return is_pupils_room(f) && !f->actor.service && !f->actor.joined && (f->actor.roles & ROLES_STAFF) == 0;
 }
 
+/* An address is a text that everybody can read who may see the room. */
+static bool names_without_answering(const struct rule_facts *f)
+{
+    return is_peoples_room(f) && !f->actor.service && !f->actor.owner && (f->actor.roles & ROLES_STAFF) == 0;
+}
+
 /* --- E9 --- */
 
 static enum encryption_rule encryption_of(const struct rule_facts *f)
@@ -725,23 +731,31 @@ static bool not_theirs(const struct rule_facts *f)
 
 /* --- F3 --- */
 
-/* Whether both staff and families read what is written here. */
-static bool reaches_other_side(const struct rule_facts *f)
+/* In a club, by who is in it or asked in; where who is not in it can read, everybody does. An address and the directory
+ * are for those who are not in it. */
+static bool club_reaches_other_side(const struct rule_facts *f)
 {
     bool staff = (f->actor.roles & ROLES_STAFF) != 0;
     bool asks_in = f->act == ACT_INVITE && (f->target.roles & (staff ? ROLES_FAMILY : ROLES_STAFF)) != 0;
+    if (f->room.open || act_is_one_of(f, IN(ACT_ALIAS) | IN(ACT_PUBLISH)))
+        return true;
+    if (f->pair.two)
+        return f->pair.staff_to_family;
+    return asks_in || (staff ? f->room.has_family : f->room.has_staff);
+}
+
+/* Whether both staff and families read what is written here: everywhere but where they are known to be among
+ * themselves. */
+static bool reaches_other_side(const struct rule_facts *f)
+{
     switch (f->room.kind) {
-    case ROOM_CLASS:
-    case ROOM_GUARDIANS:
-    case ROOM_ANNOUNCEMENTS:
-    case ROOM_SUBJECT: return true;
+    case ROOM_STAFF:
+    case ROOM_ASSOCIATION:
+    case ROOM_DOCUMENTS: return false;
     case ROOM_DIRECT: return f->pair.staff_to_family;
     case ROOM_FREE:
-    case ROOM_CLUB:
-        if (f->pair.two)
-            return f->pair.staff_to_family;
-        return asks_in || (staff ? f->room.has_family : f->room.has_staff);
-    default: return false;
+    case ROOM_CLUB: return club_reaches_other_side(f);
+    default: return true;
     }
 }
 
@@ -852,6 +866,7 @@ static const struct rule RULES[] = {
     {RULE_E5_STAFF_MISSING, IN(ACT_SEND) | IN(ACT_STATE), writes_without_staff},
     {RULE_E5_STAFF_MISSING_OPENED, CHANGING | IN(ACT_STATE), opens_without_staff},
     {RULE_E5_STAFF_MISSING_SEEN, IN(ACT_SEE), seen_without_staff},
+    {RULE_E5_ALIAS, IN(ACT_ALIAS), names_without_answering},
     {RULE_E9_ENCRYPTION_REQUIRED, IN(ACT_SEND), writes_in_clear},
     {RULE_F4_MAY_NOT_START_POLLS, IN(ACT_SEND), starts_poll},
     {RULE_B3_NAME_FROM_ROSTER, IN(ACT_NAME), actor_held},

@@ -89,13 +89,16 @@ struct room_facts {
     bool encrypted;     /* m.room.encryption is there */
     bool has_pupil;     /* a pupil is joined, invited or knocking (E5); this and the next three: ROOM_CLUB only */
     bool staff_present; /* somebody of the staff is joined whose account is active: neither suspended nor locked (E5) */
-    bool has_staff;     /* somebody of the staff is joined, however the account stands (F3) */
-    bool has_family;    /* a pupil or guardian is joined (F3) */
+    bool has_staff;     /* somebody of the staff is joined, invited or knocking, however the account stands (F3) */
+    bool has_family;    /* a pupil or guardian is joined, invited or knocking (F3) */
     int n_people;       /* joined, invited or knocking, the service user apart; after an act that lets target in: with
                          * target */
     bool direct_pair_full; /* ROOM_DIRECT: both of the pair are known (F2) */
-    bool worded; /* somebody has said something here already, be it by a name or topic (F3); ACT_INVITE into ROOM_DIRECT
-                  * and ROOM_CLUB only */
+    /* F3; only while it is quiet: */
+    bool worded; /* somebody has said something here already, be it by a name, a topic or an unusual frame; ACT_INVITE
+                  * into ROOM_DIRECT and ROOM_CLUB only */
+    bool open;   /* who is not in it can read its name or what is written, or will after this act: it is in the
+                  * directory, lets in who asks, or shows its history to all; ROOM_CLUB only */
 };
 
 struct person_facts {

@@ -229,6 +229,7 @@ test("F3: no act carries words to the other side in quiet hours; what says nothi
     const { event_id } = await w.say(parent, room_id, "до тихих часов");
     const relates = { rel_type: "m.annotation", event_id, key: "👍" };
     const mine = (await teacher.sendEvent(room_id, "m.reaction", { "m.relates_to": relates })).event_id;
+    await teacher.sendEvent(room_id, "m.call.invite", { call_id: "c1", lifetime: 1000, offer: {}, version: 0 }); // it ends at night
     const said = async () =>
         JSON.stringify((await parent.createMessagesRequest(room_id, null, 100, "b")).chunk).includes("слова");
     for (const mode of ["refuse", "delay"])

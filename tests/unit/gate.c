@@ -439,7 +439,6 @@ static const struct {
     {ACT_STATE, P1, -1, "m.room.power_levels"},
     {ACT_STATE, P1, -1, "m.room.topic"},
     {ACT_UPGRADE_ROOM, P1, -1},
-    {ACT_ALIAS, P1, -1},
     {ACT_PUBLISH, P1, -1},
     {ACT_SEE, P4, -1},
     {ACT_SEE, G2, -1},

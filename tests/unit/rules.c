@@ -340,6 +340,8 @@ static const struct row_case {
     {"E5", "staff_missing",
      FACTS(STATE, ROOM(CLUB, .has_pupil = true, .n_people = 2), BY(ROLE_PUPIL), STATE("m.room.join_rules")),
      FACTS(STATE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_PUPIL), STATE("m.room.join_rules"))},
+    {"E5", "alias", FACTS(ALIAS, ROOM(CLUB, .has_pupil = true, .staff_present = true, .n_people = 3), BY(ROLE_PUPIL)),
+     FACTS(ALIAS, ROOM(CLUB, .has_pupil = true, .staff_present = true, .n_people = 3), BY(ROLE_PUPIL, .owner = true))},
     {"E5", "staff_missing", FACTS(SEE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_PUPIL)),
      FACTS(SEE, ROOM(CLUB, .has_pupil = true, .n_people = 1), BY(ROLE_STAFF))},
     {"E9", "encryption_required", FACTS(SEND, ROOM(CLUB), BY(ROLE_PUPIL), MESSAGE),

@@ -8,6 +8,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/rooms.h"
@@ -209,7 +210,8 @@ static bool put_alias(struct creation *c)
     const char *alias = c->plan->alias;
     if (alias == NULL)
         return true;
-    if (!gate_room(c->rooms, c->tx->db, ACT_ALIAS, c->room->no, c->plan->creator, 0, NULL, NULL, c->e))
+    if (!directory_alias_fits(rooms_settings(c->rooms)->school_mode, alias, c->e) ||
+        !gate_room(c->rooms, c->tx->db, ACT_ALIAS, c->room->no, c->plan->creator, 0, NULL, NULL, c->e))
         return false;
     if (!aliases_insert(c->tx, alias, c->room->no, c->plan->creator))
         return error_set(c->e, ERROR_ROOM_IN_USE, NULL);

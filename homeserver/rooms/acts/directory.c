@@ -1,5 +1,7 @@
 #include "homeserver/rooms/acts/directory.h"
 
+#include <string.h>
+
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/member_set.h"
@@ -26,6 +28,12 @@ static bool has_power(struct room *room, struct tx *tx, user_no user)
     return user_id != NULL && power_of_user(&power, user_id) >= power_needed(&power, "m.room.canonical_alias", true);
 }
 
+bool directory_alias_fits(bool school_mode, const char *alias, struct error *e)
+{
+    return !school_mode || id_is_token(alias + 1, strcspn(alias + 1, ":"), ALIAS_TOKEN_MAX) ||
+           error_set(e, ERROR_INVALID_PARAM, "An address has at most 64 of A-Z a-z 0-9 . _ - before the colon.");
+}
+
 static bool set_alias(struct tx *tx, void *arg, struct error *e)
 {
     const struct act_on *act = arg;
@@ -34,6 +42,8 @@ static bool set_alias(struct tx *tx, void *arg, struct error *e)
         return false;
     if (!name_valid(act->alias, ID_BYTES_MAX))
         return error_set(e, ERROR_INVALID_PARAM, NAME_SENTENCE);
+    if (!directory_alias_fits(rooms_settings(act->rooms)->school_mode, act->alias, e))
+        return false;
     if (!member_set_has(room_joined(room, tx), act->user))
         return error_set(e, ERROR_FORBIDDEN, "You are not in this room.");
     if (!gate_room(act->rooms, tx->db, ACT_ALIAS, room->no, act->user, 0, NULL, NULL, e))

@@ -24,4 +24,9 @@ bool directory_delete_alias(struct rooms *rooms, struct writer *writer, user_no 
 bool directory_publish(struct rooms *rooms, struct writer *writer, user_no user, bool admin, const char *room_id,
                        bool published, struct error *e);
 
+/* E5: an alias of a school's room is a name for machines, not a sentence (base/ids.h, id_is_token). alias: a valid one.
+ * Elsewhere any is good. false: *e. */
+#define ALIAS_TOKEN_MAX 64 /* bytes of the localpart */
+bool directory_alias_fits(bool school_mode, const char *alias, struct error *e);
+
 #endif

@@ -1,0 +1,150 @@
+#include "homeserver/rooms/gate_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
+
+#define CALLS_LOOKED_AT 300
+#define FRAME_EVENTS_MAX 500 /* of a room with more memberships than that, nobody looks whether it is bare */
+
+void gate_names_finish(struct gate_names *names)
+{
+    json_decref(names->poll);
+    free(names->poll_id);
+    names->poll = NULL;
+    names->poll_id = NULL;
+}
+
+static bool has_event(const struct gate_names *names, const char *event_id)
+{
+    struct event_row row;
+    struct stmt *q = events_by_id(names->db, event_id);
+    bool here = events_next(q, &row) && row.room == names->room;
+    stmt_end(q);
+    return here;
+}
+
+/* NULL: there is no such event in the room, or it starts no poll. Borrowed. */
+static const json_t *poll_of(struct gate_names *names, const char *event_id)
+{
+    struct event_row row;
+    if (names->poll_id != NULL && strcmp(names->poll_id, event_id) == 0)
+        return names->poll;
+    gate_names_finish(names);
+    names->poll_id = xstrdup(event_id);
+    struct stmt *q = events_by_id(names->db, event_id);
+    if (events_next(q, &row) && row.room == names->room && event_kind_of(row.type) == EVENT_POLL_START)
+        names->poll = json_loads(row.content, 0, NULL);
+    stmt_end(q);
+    return names->poll;
+}
+
+static bool has_answer(const json_t *poll, const char *id)
+{
+    static const char *const STARTS[] = {"m.poll", "org.matrix.msc3381.poll.start", "org.matrix.msc3381.v2.poll"};
+    static const char *const IDS[] = {"m.id", "id", "org.matrix.msc3381.v2.id"};
+    const json_t *answer;
+    size_t i;
+    for (size_t s = 0; s < sizeof STARTS / sizeof *STARTS; ++s)
+        json_array_foreach(json_get_array(json_get_object(poll, STARTS[s]), "answers"), i, answer)
+            for (size_t k = 0; k < sizeof IDS / sizeof *IDS; ++k) {
+                const char *its = json_get_string(answer, IDS[k]);
+                if (its != NULL && strcmp(its, id) == 0)
+                    return true;
+            }
+    return false;
+}
+
+static bool is_of_call(const struct event_row *row, const char *call, const char *party)
+{
+    if (event_kind_of(row->type) != EVENT_CALL)
+        return false;
+    json_t *content = json_loads(row->content, 0, NULL);
+    const char *its = json_get_string(content, "call_id"), *by = json_get_string(content, "party_id");
+    bool same = its != NULL && strcmp(its, call) == 0 && (party == NULL || (by != NULL && strcmp(by, party) == 0));
+    json_decref(content);
+    return same;
+}
+
+static bool has_call(struct gate_names *names, const char *call, const char *party)
+{
+    struct event_row row;
+    bool found = false;
+    struct stmt *q = events_backwards(names->db, names->room, 0, INT64_MAX, CALLS_LOOKED_AT);
+    while (!found && events_next(q, &row))
+        found = is_of_call(&row, call, party);
+    stmt_end(q);
+    return found;
+}
+
+bool gate_names_there(void *ctx, enum event_named what, const char *of, const char *id)
+{
+    struct gate_names *names = ctx;
+    switch (what) {
+    case NAMED_EVENT: return has_event(names, id);
+    case NAMED_ANSWER: return has_answer(poll_of(names, of), id);
+    case NAMED_CALL: return has_call(names, id, NULL);
+    case NAMED_PARTY: return has_call(names, of, id);
+    case NAMED_USER:
+        return users_by_id(names->db, names->server_name != NULL ? names->server_name : id_server(id), id) != 0;
+    case NAMED_STATE: break;
+    }
+    char *content = events_state_content(names->db, names->room, of, id);
+    free(content);
+    return content != NULL;
+}
+
+static bool is_frame(struct gate_names *names, const struct event_row *row)
+{
+    const struct event_names there = {gate_names_there, names};
+    json_t *content = json_loads(row->content, 0, NULL);
+    bool frame = event_is_frame(row->type, row->state_key, content, &there);
+    json_decref(content);
+    return frame;
+}
+
+bool gate_names_worded(struct gate_names *names)
+{
+    struct event_row row;
+    int n = 0;
+    bool bare = !events_any_beside_frame(names->db, names->room);
+    if (!bare)
+        return true;
+    struct stmt *q = events_forwards(names->db, names->room, 0, INT64_MAX, FRAME_EVENTS_MAX + 1);
+    while (bare && events_next(q, &row))
+        bare = ++n <= FRAME_EVENTS_MAX && is_frame(names, &row);
+    stmt_end(q);
+    return !bare;
+}
+
+bool gate_names_opens(const char *type, const json_t *content)
+{
+    const char *rule = json_get_string(content, "join_rule"), *seen = json_get_string(content, "history_visibility");
+    if (type == NULL || content == NULL)
+        return false;
+    if (strcmp(type, "m.room.join_rules") == 0)
+        return rule != NULL && strcmp(rule, "invite") != 0 && strcmp(rule, "private") != 0;
+    return strcmp(type, "m.room.history_visibility") == 0 && seen != NULL && strcmp(seen, "world_readable") == 0;
+}
+
+bool gate_names_open(struct gate_names *names)
+{
+    static const char *const TYPES[] = {"m.room.join_rules", "m.room.history_visibility"};
+    struct room_row row;
+    struct stmt *q = rooms_get(names->db, names->room);
+    bool open = rooms_next(q, &row) && row.published;
+    stmt_end(q);
+    for (size_t i = 0; !open && i < sizeof TYPES / sizeof *TYPES; ++i) {
+        char *text = events_state_content(names->db, names->room, TYPES[i], "");
+        json_t *content = text != NULL ? json_loads(text, 0, NULL) : NULL;
+        open = gate_names_opens(TYPES[i], content);
+        json_decref(content);
+        free(text);
+    }
+    return open;
+}

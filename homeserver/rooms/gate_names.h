@@ -1,0 +1,37 @@
+/* What ids in events name, for quiet hours (school.md F3): asked of the room where the event would be. */
+#ifndef PARTA_ROOMS_GATE_NAMES_H
+#define PARTA_ROOMS_GATE_NAMES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "homeserver/base/ids.h"
+#include "homeserver/store/driver/db.h"
+#include "policy/rules/event_types.h"
+
+struct gate_names {
+    struct db *db;
+    const char *server_name; /* NULL: that of an id is not looked at */
+    room_no room;
+    json_t *poll;  /* the content of the poll that was asked for last; NULL: none */
+    char *poll_id; /* heap */
+};
+
+void gate_names_finish(struct gate_names *names);
+
+/* For struct event_names; names: struct gate_names. Blocks (reads). Of calls only those among the room's last
+ * CALLS_LOOKED_AT events are known. */
+bool gate_names_there(void *names, enum event_named what, const char *of, const char *id);
+
+/* Whether somebody has said something in the room already, be it by its name, its topic or an unusual frame: what
+ * whoever is invited will read. Blocks (reads). */
+bool gate_names_worded(struct gate_names *names);
+
+/* Whether more people than those who are in it can read what the room is called, or what is written there: it is in the
+ * directory, lets in who asks, or shows its history to all. Blocks (reads). */
+bool gate_names_open(struct gate_names *names);
+
+/* Whether an event makes it so. content NULL: no. */
+bool gate_names_opens(const char *type, const json_t *content);
+
+#endif
