@@ -48,7 +48,9 @@ static bool messages_page(struct request *r, struct room_access *reading, const 
     timeline_read(&timeline, &reading->render, &wanted);
     text_adds(&out, "{\"chunk\":");
     timeline_render(&out, &reading->render, &timeline);
-    add_token(r, &out, ",\"start\":\"", from);
+    text_adds(&out, ",\"start\":\"");
+    room_access_add_token_said(r, &out, "from", from);
+    text_addc(&out, '"');
     /* The live end is none: the last page has a token to go on from once there is more. An empty one has its start. */
     bool live = timeline.n != 0 && visibility_state_pos(reading->visibility) == INT64_MAX;
     if (timeline.more || (!wanted.backwards && live))

@@ -75,8 +75,11 @@ static bool page(struct request *r, struct room_access *reading, const struct re
     stream_pos *positions = relations_query_run(&reading->render, r->params[1], wanted, &n);
     text_adds(&out, "{\"chunk\":[");
     add_page(r, &out, &reading->render, positions, n, &span);
-    if (query_get(r, "from") != NULL)
-        add_token(r, &out, "prev_batch", span.from);
+    if (query_get(r, "from") != NULL) {
+        text_adds(&out, ",\"prev_batch\":\"");
+        room_access_add_token_said(r, &out, "from", span.from);
+        text_addc(&out, '"');
+    }
     if (query_get(r, "recurse") != NULL)
         text_addf(&out, ",\"recursion_depth\":%d", wanted->recurse ? RELATIONS_QUERY_DEPTH : 1);
     text_addc(&out, '}');

@@ -78,13 +78,19 @@ struct event_row *room_access_event(struct request *r, const struct room_access 
     return held;
 }
 
-bool room_access_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out)
+static enum token token_said(struct request *r, const char *name, stream_pos *pos)
 {
     const char *token = query_get(r, name);
+    return token != NULL && *token != '\0'
+               ? token_parse(token, writer_incarnations(r->server->writer), r->identity.user, pos)
+               : TOKEN_LOST;
+}
+
+bool room_access_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out)
+{
     *out = otherwise;
     stream_pos pos;
-    enum token said =
-        token != NULL && *token != '\0' ? token_parse(token, writer_incarnations(r->server->writer), &pos) : TOKEN_LOST;
+    enum token said = token_said(r, name, &pos);
     if (said == TOKEN_GOOD)
         *out = pos;
     return said != TOKEN_NONE ||
@@ -93,7 +99,16 @@ bool room_access_token(struct request *r, const char *name, stream_pos otherwise
 
 void room_access_add_token(struct request *r, struct text *out, stream_pos pos)
 {
-    token_add(out, writer_incarnations(r->server->writer), pos);
+    token_add(out, writer_incarnations(r->server->writer), r->identity.user, pos);
+}
+
+void room_access_add_token_said(struct request *r, struct text *out, const char *name, stream_pos otherwise)
+{
+    stream_pos pos;
+    if (token_said(r, name, &pos) == TOKEN_GOOD)
+        text_adds(out, query_get(r, name));
+    else
+        room_access_add_token(r, out, otherwise);
 }
 
 bool room_access_direction(struct request *r, const char *otherwise, bool *backwards)

@@ -35,7 +35,9 @@ struct event_row *room_access_event(struct request *r, const struct room_access 
 /* Query parameters. false: the error is set. */
 bool room_access_token(struct request *r, const char *name, stream_pos otherwise, stream_pos *out);
 /* … which counts as not given when it was of a database that is no more (rooms/read/token.h). */
-void room_access_add_token(struct request *r, struct text *out, stream_pos pos);       /* s12-345, without quotes */
+void room_access_add_token(struct request *r, struct text *out, stream_pos pos); /* without quotes */
+void room_access_add_token_said(struct request *r, struct text *out, const char *name, stream_pos otherwise);
+/* … the parameter as it was given: clients compare where a page began with where the last one ended. */
 bool room_access_direction(struct request *r, const char *otherwise, bool *backwards); /* dir: NULL: required */
 bool room_access_filter(struct request *r, struct filter **out); /* a RoomEventFilter; the caller unrefs */
 

@@ -54,7 +54,8 @@ static bool read_since(struct request *r, struct params *out)
 {
     if (!goes_on(r))
         return true;
-    enum token said = token_parse(query_get(r, "since"), writer_incarnations(r->server->writer), &out->since);
+    enum token said =
+        token_parse(query_get(r, "since"), writer_incarnations(r->server->writer), r->identity.user, &out->since);
     out->lost = said == TOKEN_LOST;
     if (out->lost) {
         out->shared = out->since;

@@ -16,7 +16,7 @@ struct answer {
 static void open_next_batch(struct text *out, const struct sync_gather *gather)
 {
     text_adds(out, "{\"next_batch\":\"");
-    token_add(out, writer_incarnations(gather->sync->writer), gather->upto);
+    token_add(out, writer_incarnations(gather->sync->writer), gather->request->user, gather->upto);
     text_addc(out, '"');
 }
 

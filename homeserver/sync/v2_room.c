@@ -37,7 +37,7 @@ void v2_close_timeline(struct text *out, const struct sync_gather *gather, bool 
     text_adds(out, limited ? "],\"limited\":true" : "],\"limited\":false");
     if (start > 0) {
         text_adds(out, ",\"prev_batch\":\"");
-        token_add(out, writer_incarnations(gather->sync->writer), start);
+        token_add(out, writer_incarnations(gather->sync->writer), gather->request->user, start);
         text_addc(out, '"');
     }
     text_addc(out, '}');

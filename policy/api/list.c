@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "homeserver/http/server.h"
+#include "homeserver/rooms/read/token.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
@@ -13,13 +15,36 @@
 #define PAGE_MAX 500
 #define ABOUT_UNSAID (-1)
 
+/* What rows are numbered by runs through the server: a person gets it sealed, and cannot try numbers either (A1). */
+static bool take_from(struct api_listing *l)
+{
+    const char *from = query_get(l->r, "from");
+    if (l->actor.user == 0)
+        return query_int(l->r, "from", 0, 0, INT64_MAX, &l->after);
+    return from == NULL ||
+           token_parse_cursor(from, writer_incarnations(l->r->server->writer), l->actor.user, &l->after) ||
+           refuse_parameter(l->r, ERROR_INVALID_PARAM, "from",
+                            "This is not the \"next\" of a page that you were given.");
+}
+
+static void add_next(const struct api_listing *l, json_t *list, int64_t next)
+{
+    struct text cursor = TEXT_INIT;
+    if (l->actor.user == 0)
+        text_add_int(&cursor, next);
+    else
+        token_add_cursor(&cursor, writer_incarnations(l->r->server->writer), l->actor.user, next);
+    json_object_set_new(list, "next", json_stringn(cursor.data, cursor.len));
+    text_finish(&cursor);
+}
+
 static bool take_page(struct api_listing *l)
 {
     int64_t limit;
     l->limit = INT_MAX;
     if ((l->flags & LIST_WHOLE) != 0)
         return true;
-    if (!query_int(l->r, "from", 0, 0, INT64_MAX, &l->after) || !query_int(l->r, "limit", 100, 1, INT64_MAX, &limit))
+    if (!take_from(l) || !query_int(l->r, "limit", 100, 1, INT64_MAX, &limit))
         return false;
     if (limit > PAGE_MAX)
         return refuse_parameter(l->r, ERROR_INVALID_PARAM, "limit", "A page has at most 500 items.");
@@ -53,14 +78,6 @@ bool api_list_begin(struct api_listing *l, struct request *r, unsigned flags)
     return true;
 }
 
-static bool reply(struct request *r, json_t *items, int64_t next)
-{
-    json_t *list = json_pack("{s:o}", "items", items);
-    if (next != 0)
-        json_object_set_new(list, "next", json_sprintf("%lld", (long long)next));
-    return reply_json(r, list);
-}
-
 /* The rows that are the caller's to see, one after the other. */
 struct reading {
     struct api_listing *l;
@@ -91,7 +108,7 @@ static bool next_row(const struct reading *x, struct api_row *row)
 bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read)
 {
     bool numbers = (l->flags & LIST_OF_NUMBERS) != 0;
-    json_t *items = json_array();
+    json_t *items = json_array(), *list = json_pack("{s:o}", "items", items);
     struct reading x = {.l = l, .read = read};
     struct api_row row = {0};
     int64_t last = 0;
@@ -112,7 +129,9 @@ bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read)
     json_decref(row.item);
     free(x.apart);
     stmt_end(rows);
-    return reply(l->r, items, n == l->limit && last != l->ends_at ? last : 0);
+    if (n == l->limit && last != l->ends_at)
+        add_next(l, list, last);
+    return reply_json(l->r, list);
 }
 
 bool api_kept_from(struct request *r, struct db *db, user_no user)
@@ -130,5 +149,5 @@ void api_set_actor(struct request *r, struct db *db, json_t *object, const char 
 
 bool api_list_reply(struct request *r, json_t *items)
 {
-    return reply(r, items, 0);
+    return reply_json(r, json_pack("{s:o}", "items", items));
 }

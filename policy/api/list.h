@@ -2,7 +2,8 @@
  *
  * GET …?from=…&limit=… answers {"items": […], "next": "…"}: at most limit items (1 … 500; 100 when not said) of the
  * rows beyond number `from`, and from where the next page goes on; `next` is absent on the last. A page is full of what
- * the caller may see: how much else there is is nobody's business (A1). A handler is
+ * the caller may see: how much else there is is nobody's business (A1). So `from` and `next` are sealed for the person
+ * (rooms/read/token.h); an operator, who sees all, has the numbers. A handler is
  *
  *     return api_list_begin(&l, r, flags) && (may the caller?) && api_list_end(&l, rows, read_row);
  *

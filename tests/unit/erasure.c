@@ -116,6 +116,7 @@ static const struct column {
     {"imports", "mode", ID},
     {"imports", "author", ID},
     {"imports", "changes", "counts"},
+    {"incarnations", "token_key", HASH},
     {"links", "token_hash", HASH},
     {"links", "kind", ID},
     {"links", "role", ID},

@@ -110,14 +110,14 @@ static bool take_position(struct tx *tx, void *arg, struct error *e)
 static char *token_now(struct runs *r)
 {
     struct text token = TEXT_INIT;
-    token_add(&token, writer_incarnations(r->writer), writer_pos(r->writer));
+    token_add(&token, writer_incarnations(r->writer), r->user, writer_pos(r->writer));
     return text_take(&token);
 }
 
 static enum token says(struct runs *r, const char *token)
 {
     stream_pos pos = -1;
-    enum token said = token_parse(token, writer_incarnations(r->writer), &pos);
+    enum token said = token_parse(token, writer_incarnations(r->writer), r->user, &pos);
     assert_true(said == TOKEN_NONE || pos >= 0);
     return said;
 }
@@ -150,7 +150,8 @@ static void copy_by_hand(struct runs *r, const char *from, const char *to)
     close(out);
 }
 
-static void tokens_are_one_form(void **state)
+#define SEALED "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+static void tokens_have_one_form_and_an_old_one(void **state)
 {
     static const struct {
         const char *text;
@@ -173,6 +174,15 @@ static void tokens_are_one_form(void **state)
         {"s99999999999999999999", false},
         {"s9223372036854775807", false},
         {"s1-99999999999999999999", false},
+        {"t" SEALED "-345", true},
+        {"t" SEALED "-0", false}, /* of a run without a key */
+        {"t" SEALED, false},
+        {"t" SEALED "-", false},
+        {"t" SEALED "-345x", false},
+        {"t" SEALED "A-345", false},
+        {"t12-345", false},
+        {"t", false},
+        {"c" SEALED "-345", false},
     };
     struct runs *r = *state;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
@@ -194,7 +204,7 @@ static void a_token_outlives_its_run(void **state)
     run_on(r, "db", true);
     assert_int_equal(says(r, first), TOKEN_GOOD);
     char *second = token_now(r);
-    assert_string_not_equal(strchr(first, '-'), strchr(second, '-'));
+    assert_string_not_equal(strrchr(first, '-'), strrchr(second, '-'));
     run_on(r, "db", true);
     assert_int_equal(says(r, first), TOKEN_GOOD);
     assert_int_equal(says(r, second), TOKEN_GOOD);
@@ -256,22 +266,50 @@ static void a_copy_made_by_hand_is_known_too(void **state)
     free(after);
 }
 
+/* A database of an older program. */
+static void old_database(struct runs *r, int schema, const char *script)
+{
+    stop(r);
+    struct db *db = db_open(path_of(r, "copy"), DB_WRITE, NULL);
+    assert_true(schema_migrate_to(db, schema));
+    assert_true(db_script(db, script));
+    db_close(db);
+}
+
 /* A database that was there before incarnations: its clients' tokens have no number. */
 static void tokens_from_before_go_on(void **state)
 {
     struct runs *r = *state;
     struct error e;
-    stop(r);
-    struct db *db = db_open(path_of(r, "copy"), DB_WRITE, NULL);
-    assert_true(schema_migrate_to(db, 5));
-    assert_true(db_script(db, "UPDATE stream SET reserved = 700"));
-    db_close(db);
-    r->writer = writer_start(path_of(r, "copy"), &(struct db_options){0});
-    assert_non_null(r->writer);
-    assert_int_equal(says(r, "s900"), TOKEN_GOOD); /* no server yet: nobody asks */
+    old_database(r, 5, "UPDATE stream SET reserved = 700");
+    run_on(r, "copy", false);
+    assert_int_equal(says(r, "s700"), TOKEN_NONE); /* no server yet: nobody asks */
     assert_true(writer_begin_incarnation(r->writer, &e));
     assert_int_equal(says(r, "s700"), TOKEN_GOOD);
     assert_int_equal(says(r, "s701"), TOKEN_LOST);
+}
+
+/* A database of before tokens were sealed: bare numbers of its runs are taken, and only of those, or trying numbers
+ * would tell how far the stream has come. */
+static void bare_tokens_go_on_and_no_new_ones_come(void **state)
+{
+    struct runs *r = *state;
+    char token[64];
+    old_database(r, 18,
+                 "UPDATE stream SET reserved = 700;"
+                 "UPDATE incarnations SET end_pos = 300;"
+                 "INSERT INTO incarnations (incarnation, began_ms) VALUES (77, 1)");
+    run_on(r, "copy", true);
+    assert_int_equal(says(r, "s300"), TOKEN_GOOD);
+    assert_int_equal(says(r, "s700-77"), TOKEN_GOOD);
+    assert_int_equal(says(r, "s701-77"), TOKEN_LOST);
+    incarnation_no sealing = incarnations_current(writer_incarnations(r->writer));
+    run_on(r, "copy", true);
+    snprintf(token, sizeof token, "s5-%lld", (long long)sealing);
+    assert_int_equal(says(r, token), TOKEN_NONE);
+    snprintf(token, sizeof token, "s5-%lld", (long long)incarnations_current(writer_incarnations(r->writer)));
+    assert_int_equal(says(r, token), TOKEN_NONE);
+    assert_int_equal(says(r, "s700-77"), TOKEN_GOOD);
 }
 
 /* Every table whose rows take a position of the stream counts when a copy says how far it goes. Those named here hold
@@ -307,11 +345,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(tokens_are_one_form),
+        TEST(tokens_have_one_form_and_an_old_one),
         TEST(a_token_outlives_its_run),
         TEST(what_was_told_after_a_backup_is_lost),
         TEST(a_copy_made_by_hand_is_known_too),
         TEST(tokens_from_before_go_on),
+        TEST(bare_tokens_go_on_and_no_new_ones_come),
         TEST(every_position_of_the_stream_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,8 @@ static void apply_timeline(struct play *p, struct watcher *w, room_no room, cons
     json_t *event;
     stream_pos prev = 0;
     const char *token = json_get_string(timeline, "prev_batch");
-    assert_true(token == NULL || token_parse(token, writer_incarnations(p->w.f.writer), &prev) == TOKEN_GOOD);
+    if (token != NULL)
+        prev = world_position(&p->w, w->user, token);
     if (json_is_true(json_object_get(timeline, "limited")) || fresh)
         fill_gap(p, w, room, room_id, fresh ? 0 : w->since, prev);
     json_array_foreach(json_get_array(timeline, "events"), i, event) {

@@ -106,6 +106,27 @@ static inline char *world_room_id(struct world *w, room_no room)
     return id;
 }
 
+/* The position that a token of the user's means. */
+static inline stream_pos world_position(struct world *w, user_no user, const char *token)
+{
+    stream_pos pos = -1;
+    assert_int_equal(token_parse(token, writer_incarnations(w->f.writer), user, &pos), TOKEN_GOOD);
+    return pos;
+}
+
+/* Puts positions where an answer has tokens, no two of which are alike. */
+static inline void world_open_tokens(struct world *w, user_no user, json_t *answer)
+{
+    static const char *const NAMES[] = {"next_batch", "prev_batch"};
+    const char *key, *token;
+    json_t *inner;
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; ++i)
+        if ((token = json_get_string(answer, NAMES[i])) != NULL)
+            json_object_set_new(answer, NAMES[i], json_integer(world_position(w, user, token)));
+    json_object_foreach(answer, key, inner)
+        world_open_tokens(w, user, inner);
+}
+
 /* answer.rooms.<section>.<room>; NULL: not there. */
 static inline json_t *world_section(struct world *w, json_t *answer, const char *section, room_no room)
 {

@@ -451,6 +451,9 @@ static const char *const MIGRATIONS[] = {
     /* 18: J4. Until when nobody but the link's issuer need have looked who came by a personal link (links.h) */
     "ALTER TABLE links ADD COLUMN claim_until_ms INTEGER;" /* NULL: nobody came, or somebody has confirmed it */
     "CREATE INDEX links_claims ON links (person) WHERE claim_until_ms IS NOT NULL;",
+
+    /* 19: with what the tokens of a run are sealed (store/driver/incarnations.h); NULL: they were bare numbers */
+    "ALTER TABLE incarnations ADD COLUMN token_key BLOB;",
 };
 
 int schema_version(void)

@@ -442,7 +442,7 @@ bool writer_begin_incarnation(struct writer *w, struct error *e)
     return writer_run(w, job_begin_incarnation, NULL, e);
 }
 
-const struct incarnations *writer_incarnations(const struct writer *w)
+struct incarnations *writer_incarnations(const struct writer *w)
 {
     return w->incarnations;
 }

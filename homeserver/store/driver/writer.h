@@ -132,7 +132,7 @@ stream_pos writer_pos(const struct writer *writer);
 
 /* The server, before it gives any token away: this run is one of its own (incarnations.h). false: *e. Blocks. */
 bool writer_begin_incarnation(struct writer *writer, struct error *e);
-const struct incarnations *writer_incarnations(const struct writer *writer); /* borrowed; any thread */
+struct incarnations *writer_incarnations(const struct writer *writer); /* borrowed; any thread */
 
 /* How many groups and jobs were committed so far. */
 void writer_counts(const struct writer *writer, int64_t *groups, int64_t *jobs);

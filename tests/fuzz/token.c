@@ -1,0 +1,76 @@
+/* Tokens of positions and cursors of lists: no text may crash the parser or be taken for what nobody sealed; what was
+ * sealed comes back for its person; and changed anywhere, or for somebody else, it does not. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/log.h"
+#include "homeserver/rooms/read/token.h"
+#include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/incarnations.h"
+#include "homeserver/store/driver/schema.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+#define OLD_END 1000 /* of a run that gave bare numbers; its number is 77 */
+
+static struct incarnations *in;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    log_set_level(LOG_ERROR);
+    struct db *db = crypto_start() ? db_open(":memory:", DB_WRITE, NULL) : NULL;
+    if (db == NULL || !schema_migrate(db) ||
+        !db_script(db, "INSERT INTO incarnations (incarnation, began_ms, end_pos) VALUES (77, 1, 1000)") ||
+        (in = incarnations_load(db, OLD_END)) == NULL || !incarnations_begin(in, db, 1))
+        abort();
+    db_close(db);
+    return 0;
+}
+
+/* All that anybody could have made up and that is taken lies in a run that is over. */
+static void check_made_up(const char *text)
+{
+    int64_t out = -1;
+    if (token_parse_cursor(text, in, 1, &out))
+        abort();
+    out = -1;
+    enum token said = token_parse(text, in, 1, &out);
+    if (said != TOKEN_NONE && (out < 0 || out > OLD_END))
+        abort();
+    if (said == TOKEN_GOOD && (text[0] != 's' || strchr(text, '-') == NULL))
+        abort();
+}
+
+static void check_sealed(user_no whose, int64_t number, size_t at, char other)
+{
+    struct text token = TEXT_INIT;
+    int64_t out = -1;
+    token_add(&token, in, whose, number);
+    if (token_parse(token.data, in, whose, &out) != TOKEN_GOOD || out != number ||
+        token_parse(token.data, in, whose + 1, &out) != TOKEN_NONE || token_parse_cursor(token.data, in, whose, &out))
+        abort();
+    at %= token.len;
+    bool same = token.data[at] == other || at == 30; /* four bits of the last digit say nothing */
+    token.data[at] = other;
+    if (!same && token_parse(token.data, in, whose, &out) == TOKEN_GOOD)
+        abort();
+    text_finish(&token);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    user_no whose;
+    int64_t number;
+    char *text = strndup((const char *)bytes, len);
+    check_made_up(text);
+    free(text);
+    if (len < sizeof whose + sizeof number + 2)
+        return 0;
+    memcpy(&whose, bytes, sizeof whose);
+    memcpy(&number, bytes + sizeof whose, sizeof number);
+    check_sealed(whose & INT32_MAX, number & INT64_MAX, bytes[len - 2], (char)bytes[len - 1]);
+    return 0;
+}
