@@ -62,8 +62,10 @@ enum token token_parse(const char *s, const struct incarnations *in, user_no who
     if (s[0] != POSITION)
         return TOKEN_NONE;
     enum token said = parse_sealed(s + 1, POSITION, in, whose, &pos, &of);
+    if (said == TOKEN_GOOD && !incarnations_know(in, of, pos, out))
+        return TOKEN_LOST;
     *out = pos;
-    return said == TOKEN_GOOD && !incarnations_know(in, of, pos, out) ? TOKEN_LOST : said;
+    return said;
 }
 
 bool token_parse_cursor(const char *s, const struct incarnations *in, user_no whose, int64_t *out)
