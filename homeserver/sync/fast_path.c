@@ -342,7 +342,8 @@ static bool add_rooms(struct answering *a, size_t first, size_t last)
 }
 
 /* The poll must have been up to date when this group came (before[at] ≤ since), or the answer would leave out what came
- * in between; and behind it, or it has this already. */
+ * in between; and before all of it, or it has some already: between the commit and the hub's hearing of it a worker
+ * tells the group's events, up to the last of them (gather.c), and what is behind that waits. */
 bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
                       struct text *out)
 {
@@ -352,7 +353,7 @@ bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const 
         .out = out,
     };
     ptrdiff_t at = wake_find(wake, request->user);
-    if (wake->fragments == NULL || at < 0 || wake->before[at] > request->since || wake->pos <= request->since ||
+    if (wake->fragments == NULL || at < 0 || wake->before[at] > request->since || wake->first_pos <= request->since ||
         request->since == 0 || request->full_state || !filter_is_plain(request->filter))
         return false;
     if (add_rooms(&a, wake->first[at], wake->first[at + 1]))

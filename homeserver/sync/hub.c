@@ -249,6 +249,8 @@ static void gather_change(struct gathering *g, const struct change *change)
     unsigned concerns = g->hub->concerns[change->kind];
     if (change->pos > g->wake->pos)
         g->wake->pos = change->pos;
+    if (g->wake->first_pos == 0 || change->pos < g->wake->first_pos)
+        g->wake->first_pos = change->pos;
     if ((concerns & HUB_ROOM) != 0)
         gather_room(g, change);
     if ((concerns & HUB_OTHERS) != 0)

@@ -38,7 +38,8 @@ struct wake_room {
 /* One group's news. Immutable, counted. */
 struct wake {
     _Atomic int refs;
-    stream_pos pos; /* everything up to here is committed */
+    stream_pos first_pos; /* the group's first */
+    stream_pos pos;       /* everything up to here is committed */
     size_t n_users;
     user_no *users;     /* sorted, unique: who has something new */
     stream_pos *before; /* beside users: the user's last change before this group */

@@ -212,9 +212,11 @@ static void hear(struct day *d, struct device *device)
         json_decref(whole);
     }
     text_clear(&fast);
-    ask.since = d->w.last->pos; /* a poll that was parked while the wake was still on its way to the loop */
-    assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &fast));
-    assert_int_equal(fast.len, 0);
+    /* a poll that was parked while the wake was still on its way to the loop, or before the hub had heard of it */
+    for (ask.since = d->w.last->first_pos; ask.since <= d->w.last->pos; ++ask.since) {
+        assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &fast));
+        assert_int_equal(fast.len, 0);
+    }
     text_finish(&fast);
 }
 
