@@ -1,5 +1,5 @@
-/* Numbers that people are given and give back, so that they tell nothing: which of two is the larger, how far apart they
- * are, whether they are the same, how many were given to others (A1).
+/* Numbers that people are given and give back, so that they tell nothing: which of two is the larger, how far apart
+ * they are, whether they are the same, how many were given to others (A1).
  *
  * A sealed number is a synthetic initialization vector, SipHash-2-4 of whose it is, what kind it is, the number and a
  * nonce, and behind it number and nonce under a key stream made of that vector: 30 characters of base64url. Whoever

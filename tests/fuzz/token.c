@@ -14,7 +14,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-#define OLD_END 1000 /* of a run that gave bare numbers; its number is 77 */
+#define OLD_END 1000 /* of the runs that gave bare numbers, 0 and 77 */
 
 static struct incarnations *in;
 
@@ -40,7 +40,7 @@ static void check_made_up(const char *text)
     enum token said = token_parse(text, in, 1, &out);
     if (said != TOKEN_NONE && (out < 0 || out > OLD_END))
         abort();
-    if (said == TOKEN_GOOD && (text[0] != 's' || strchr(text, '-') == NULL))
+    if (said == TOKEN_GOOD && text[0] != 's')
         abort();
 }
 

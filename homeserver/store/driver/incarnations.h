@@ -1,7 +1,7 @@
 /* Incarnations of the stream: each run of the server over its database draws a number that no other run has, and every
- * token it gives to clients carries it (rooms/read/token.h), sealed with a key that the run drew, too. A position alone would say nothing: a database that was
- * put back from a copy, by whatever means, hands out again the positions that the lost one gave to other changes, and a
- * client with a token of then would miss them without a word.
+ * token it gives to clients carries it (rooms/read/token.h), sealed with a key that the run drew, too. A position alone
+ * would say nothing: a database that was put back from a copy, by whatever means, hands out again the positions that
+ * the lost one gave to other changes, and a client with a token of then would miss them without a word.
  *
  * The database knows which incarnations it has seen and how far each went: a position of one that it does not know, or
  * beyond its end, was given by a database that is no more. The end of a run that is over is what was reserved for it
