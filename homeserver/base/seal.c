@@ -55,7 +55,8 @@ bool seal_open(const char *sealed, const unsigned char key[SEAL_KEY_BYTES], stru
 {
     struct sealed s;
     unsigned char vector[crypto_shorthash_BYTES];
-    if (base64_decode(sealed, SEALED_CHARS, (unsigned char *)&s, sizeof s) != (int)sizeof s)
+    if (memchr(sealed, '+', SEALED_CHARS) != NULL || memchr(sealed, '/', SEALED_CHARS) != NULL ||
+        base64_decode(sealed, SEALED_CHARS, (unsigned char *)&s, sizeof s) != (int)sizeof s)
         return false;
     apply_stream(&s, key);
     make_vector(vector, key, owner, s.body);
