@@ -73,6 +73,11 @@ static bool complain(struct text *problem)
     return false;
 }
 
+static bool start_crypto(struct app *app)
+{
+    return crypto_start();
+}
+
 static bool load_config(struct app *app)
 {
     struct text problem = TEXT_INIT;
@@ -173,6 +178,8 @@ static bool make_services(struct app *app)
         .server_name = c->server_name,
         .presence = c->presence.enabled,
     });
+    if (s->sync == NULL)
+        return false;
     sections_add(s->sync);
     fast_path_start(s->sync);
     s->accounts = accounts_create(c, s->writer, s->names);
@@ -439,9 +446,21 @@ static bool read_arguments(struct app *app, int argc, char **argv, int *code)
 
 int main(int argc, char **argv)
 {
-    static bool (*const STEPS[])(struct app * app) = {
-        load_config, take_data_dir, load_key,   start_writer,  make_services,
-        start_post,  make_puller,   start_jobs, start_control, start_http,
+    static const struct {
+        const char *what; /* what is said to have failed, after whatever was said of why */
+        bool (*run)(struct app *app);
+    } STEPS[] = {
+        {"the cryptography", start_crypto},
+        {"the configuration", load_config},
+        {"the data directory", take_data_dir},
+        {"the signing key", load_key},
+        {"the database", start_writer},
+        {"the services", make_services},
+        {"mail and SMS", start_post},
+        {"the roster's pull", make_puller},
+        {"the jobs", start_jobs},
+        {"the commands", start_control},
+        {"HTTP", start_http},
     };
     struct app app = {.config_path = "/etc/parta/parta.yaml", .lock = -1};
     int code = 1;
@@ -455,11 +474,12 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread starts: main alone hears them */
     signal(SIGPIPE, SIG_IGN);
     umask(077);
-    if (!crypto_start())
-        return 1;
     bool started = true;
-    for (size_t i = 0; started && i < sizeof STEPS / sizeof *STEPS; ++i)
-        started = STEPS[i](&app);
+    for (size_t i = 0; started && i < sizeof STEPS / sizeof *STEPS; ++i) {
+        started = STEPS[i].run(&app);
+        if (!started)
+            log_error("start", "not started: %s failed", STEPS[i].what);
+    }
     if (started)
         run(&app, &signals);
     stop(&app);

@@ -4,12 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Not by the log, which needs memory. */
+static _Noreturn void out_of_memory(void)
+{
+    static const char SAID[] = "error memory \"out of memory: the process ends\"\n";
+    ssize_t ignored = write(STDERR_FILENO, SAID, sizeof SAID - 1);
+    (void)ignored;
+    abort();
+}
 
 void *xcalloc(size_t n, size_t size)
 {
     void *p = calloc(n != 0 ? n : 1, size != 0 ? size : 1);
     if (p == NULL)
-        abort();
+        out_of_memory();
     return p;
 }
 
@@ -17,7 +27,7 @@ void *xrealloc(void *p, size_t size)
 {
     p = realloc(p, size != 0 ? size : 1);
     if (p == NULL)
-        abort();
+        out_of_memory();
     return p;
 }
 

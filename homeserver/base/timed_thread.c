@@ -2,17 +2,15 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "homeserver/base/clock.h"
-#include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/thread.h"
 
 struct timed_thread {
     timed_fn *fn;
     void *arg;
-    char name[16];
     pthread_t thread;
     bool joined;
 
@@ -37,7 +35,6 @@ static void wait(struct timed_thread *t)
 static void *run(void *arg)
 {
     struct timed_thread *t = arg;
-    pthread_setname_np(pthread_self(), t->name);
     pthread_mutex_lock(&t->lock);
     for (;;) {
         wait(t);
@@ -58,13 +55,10 @@ struct timed_thread *timed_thread_start(const char *name, timed_fn *fn, void *ar
     t->fn = fn;
     t->arg = arg;
     t->next_ms = first_ms;
-    memcpy(t->name, name, strnlen(name, sizeof t->name - 1));
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
-    int failed = pthread_create(&t->thread, NULL, run, t);
-    if (failed == 0)
+    if (thread_start(&t->thread, name, 0, run, t))
         return t;
-    log_error("thread", "%s could not be started: %s", name, strerror(failed));
     t->joined = true;
     timed_thread_destroy(t);
     return NULL;

@@ -15,12 +15,14 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/thread.h"
 #include "homeserver/cli/verb.h"
 #include "homeserver/store/driver/db.h"
 
 #define HEAD_BYTES_MAX 65536        /* of the line of JSON */
 #define INPUT_BYTES_MAX (256 << 20) /* as parta.c reads */
 #define REPLY_BYTES_MAX (256 << 20)
+#define PAUSE_MS 200  /* when there is no descriptor for who wants to speak */
 #define PATIENCE_S 10 /* for each piece that parta sends */
 
 struct control {
@@ -197,18 +199,21 @@ static void serve(struct control *control, int fd)
     text_finish(&call.problem);
 }
 
+/* Without a descriptor or memory for it the connection stays where it is, and the listener readable: to ask again at
+ * once would only keep a core busy. */
 static void *listen_on(void *arg)
 {
     struct control *control = arg;
     struct pollfd events[] = {{.fd = control->stop, .events = POLLIN}, {.fd = control->listener, .events = POLLIN}};
-    while (events[0].revents == 0) {
+    while (!control->stopping) {
         if (poll(events, 2, -1) < 0)
             continue;
-        int fd = events[1].revents != 0 ? accept4(control->listener, NULL, NULL, SOCK_CLOEXEC) : -1;
-        if (fd < 0)
-            continue;
-        serve(control, fd);
-        close(fd);
+        int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            serve(control, fd);
+            close(fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            poll(events, 1, PAUSE_MS);
     }
     return NULL;
 }
@@ -218,14 +223,17 @@ static int listen_at(const char *path)
     struct sockaddr_un address;
     int fd = -1;
     if (address_of(path, &address))
-        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     else
         errno = ENAMETOOLONG;
-    if (fd < 0)
+    if (fd < 0) {
+        log_error("control", "%s: %s", path, strerror(errno));
         return -1;
+    }
     unlink(path); /* of a server that was killed: the lock says that none is running */
     if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && chmod(path, 0600) == 0 && listen(fd, 8) == 0)
         return fd;
+    log_error("control", "%s: %s", path, strerror(errno));
     close(fd);
     return -1;
 }
@@ -237,10 +245,12 @@ struct control *control_start(const struct services *services)
     control->services.stopping = &control->stopping;
     control->listener = listen_at(services->config->control_path);
     control->stop = eventfd(0, EFD_CLOEXEC);
-    if (control->listener >= 0 && control->stop >= 0 && pthread_create(&control->thread, NULL, listen_on, control) == 0)
+    if (control->stop < 0)
+        log_error("control", "no descriptor: %s", strerror(errno));
+    if (control->listener >= 0 && control->stop >= 0 &&
+        thread_start(&control->thread, "control", 0, listen_on, control))
         return control;
-    log_warn("control", "%s: %s: parta can't act while the server runs", services->config->control_path,
-             strerror(errno));
+    log_warn("control", "%s: parta can't act while the server runs", services->config->control_path);
     if (control->listener >= 0)
         close(control->listener);
     if (control->stop >= 0)

@@ -102,14 +102,16 @@ static void add_connection(struct loop *loop, h2o_socket_t *sock, SSL_CTX *tls)
     atomic_fetch_add(&loop->env->connections, 1);
 }
 
-/* The sweeper looks every second whether there is room again. */
-static void pause_listening(struct loop *loop)
+/* The sweeper looks every second whether there is room again. starved: there are no descriptors, for nobody; a
+ * level-triggered listener that goes on would keep the loop spinning. */
+static void pause_listening(struct loop *loop, bool starved)
 {
-    if (loop->paused)
+    if (loop->paused && (loop->starved || !starved))
         return;
     loop->paused = true;
+    loop->starved |= starved;
     for (size_t i = 0; i < loop->n_listeners; ++i)
-        if (loop->wanted[i].kind != LISTENER_METRICS)
+        if (starved || loop->wanted[i].kind != LISTENER_METRICS)
             h2o_socket_read_stop(loop->listeners[i]);
     loop_timer(loop);
 }
@@ -127,13 +129,13 @@ static void on_accept(h2o_socket_t *listener, const char *err)
         return;
     for (int i = 0; i < ACCEPTS_PER_TURN; ++i) {
         if (accept != &loop->accept[LISTENER_METRICS] && is_crowded(loop)) {
-            pause_listening(loop);
+            pause_listening(loop, false);
             return;
         }
         h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
         if (sock == NULL) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                pause_listening(loop); /* else the level-triggered listener would keep the loop spinning */
+                pause_listening(loop, true);
             return;
         }
         add_connection(loop, sock, accept->ssl_ctx);
@@ -154,10 +156,10 @@ void connection_listen(struct loop *loop)
 
 static void resume_listening(struct loop *loop)
 {
-    loop->paused = false;
     for (size_t i = 0; i < loop->n_listeners; ++i)
-        if (loop->wanted[i].kind != LISTENER_METRICS)
+        if (loop->starved || loop->wanted[i].kind != LISTENER_METRICS)
             h2o_socket_read_start(loop->listeners[i], on_accept);
+    loop->paused = loop->starved = false;
 }
 
 void connection_unlisten(struct loop *loop)
@@ -167,7 +169,7 @@ void connection_unlisten(struct loop *loop)
         h2o_socket_close(loop->listeners[i]);
     }
     loop->n_listeners = 0;
-    loop->paused = false;
+    loop->paused = loop->starved = false;
 }
 
 struct connection *connection_of(h2o_req_t *req)
@@ -206,7 +208,6 @@ static void on_hang_up(h2o_socket_t *sock, const char *err)
 
 void connection_watch_start(struct loop *loop)
 {
-    loop->watch = epoll_create1(EPOLL_CLOEXEC);
     loop->watch_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->watch, H2O_SOCKET_FLAG_DONT_READ);
     loop->watch_sock->data = loop;
     h2o_socket_read_start(loop->watch_sock, on_hang_up);
@@ -290,7 +291,7 @@ void connection_sweep(struct loop *loop, int64_t now_ms)
         if (now_ms >= lingering->ends_ms)
             linger_end(lingering);
     }
-    if (loop->paused && !is_crowded(loop))
+    if (loop->starved || (loop->paused && !is_crowded(loop)))
         resume_listening(loop);
 }
 

@@ -2,18 +2,22 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/thread.h"
 #include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/loop_private.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/sync/hub.h"
 
+#define LIBH2O_DESCRIPTORS 8 /* more than libh2o opens for a loop; it aborts without, and other threads open some too */
 #define SWEEP_MS 1000
 #define STOP_TURN_MS 20 /* how often a stopping loop looks whether it is done */
 
@@ -312,7 +316,6 @@ static void init(struct loop *loop)
     long_polls_init(&loop->polls, clock_mono_ms());
     h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
     connection_watch_start(loop);
-    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     loop->timer_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->timer, H2O_SOCKET_FLAG_DONT_READ);
     loop->timer_sock->data = loop;
     h2o_socket_read_start(loop->timer_sock, on_timer);
@@ -376,6 +379,22 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* Here, where it can still be said; in the thread it would be too late. */
+static bool open_descriptors(struct loop *loop)
+{
+    loop->watch = epoll_create1(EPOLL_CLOEXEC);
+    loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int spare[LIBH2O_DESCRIPTORS], n = 0;
+    while (n < LIBH2O_DESCRIPTORS && (spare[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        ++n;
+    bool enough = loop->watch >= 0 && loop->timer >= 0 && n == LIBH2O_DESCRIPTORS;
+    if (!enough)
+        log_error("http", "no descriptors for a loop: %s", strerror(errno));
+    while (n > 0)
+        close(spare[--n]);
+    return enough;
+}
+
 struct loop *loop_start(struct loop_env *env, int index, const struct loop_listener *listeners, size_t n, SSL_CTX *tls)
 {
     struct loop *loop = xcalloc(1, sizeof *loop);
@@ -386,16 +405,17 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
     loop->accept[LISTENER_TLS].ssl_ctx = tls;
     pthread_mutex_init(&loop->receiver_lock, NULL);
     pthread_barrier_init(&loop->ready, NULL, 2);
-    int rc = pthread_create(&loop->thread, NULL, run, loop);
-    if (rc != 0) {
-        log_error("http", "cannot start a loop's thread: %s", strerror(rc));
+    if (!open_descriptors(loop) || !thread_start(&loop->thread, "http-loop", 0, run, loop)) {
+        if (loop->watch >= 0)
+            close(loop->watch);
+        if (loop->timer >= 0)
+            close(loop->timer);
         for (size_t i = 0; i < n; ++i)
             close(listeners[i].fd);
         SSL_CTX_free(tls);
         loop_destroy(loop);
         return NULL;
     }
-    pthread_setname_np(loop->thread, "http-loop");
     pthread_barrier_wait(&loop->ready);
     return loop;
 }

@@ -42,7 +42,8 @@ struct loop {
     struct loop_listener wanted[LOOP_LISTENERS_MAX];
     h2o_socket_t *listeners[LOOP_LISTENERS_MAX];
     size_t n_listeners;
-    bool paused; /* not accepting for the moment: too many connections */
+    bool paused;  /* not accepting for the moment: too many connections */
+    bool starved; /* paused, and the metrics listener too: there are no descriptors */
     h2o_multithread_receiver_t receiver;
     pthread_mutex_t receiver_lock; /* around posting: */
     bool open;                     /* whether the receiver is there */

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/thread.h"
 
 /* Handlers recurse little (jansson: JSON_DEPTH_MAX) and keep large things on the heap. Sanitizers need more. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -137,23 +137,6 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static bool start_thread(struct pool *pool, struct seat *seat)
-{
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int rc = pthread_create(&seat->thread, &attributes, worker, seat);
-    pthread_attr_destroy(&attributes);
-    if (rc != 0) {
-        log_error("http", "cannot start a worker thread: %s", strerror(rc));
-        return false;
-    }
-    pthread_setname_np(seat->thread, pool->settings.name);
-    seat->state = SEAT_TAKEN;
-    ++pool->threads;
-    return true;
-}
-
 /* One more thread if there may be one. Called with the lock. */
 static void add_thread(struct pool *pool)
 {
@@ -164,7 +147,10 @@ static void add_thread(struct pool *pool)
         if (seat->state == SEAT_LEFT)
             pthread_join(seat->thread, NULL);
         seat->state = SEAT_FREE;
-        start_thread(pool, seat);
+        if (thread_start(&seat->thread, pool->settings.name, STACK_BYTES, worker, seat)) {
+            seat->state = SEAT_TAKEN;
+            ++pool->threads;
+        }
         return;
     }
 }

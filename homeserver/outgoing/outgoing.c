@@ -11,6 +11,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
+#include "homeserver/base/thread.h"
 #include "homeserver/outgoing/destination_private.h"
 
 #define BACKOFF_FIRST_MS 1000
@@ -260,7 +261,7 @@ static bool start(struct outgoing *o)
         return true;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == 0)
         o->multi = curl_multi_init();
-    if (o->multi != NULL && pthread_create(&o->thread, NULL, run, o) == 0)
+    if (o->multi != NULL && thread_start(&o->thread, "outgoing", 0, run, o))
         return o->started = true;
     log_error("outgoing", "could not be started");
     curl_multi_cleanup(o->multi);

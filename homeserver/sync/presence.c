@@ -227,7 +227,10 @@ struct presence *presence_create(struct writer *writer)
     presence->writer = writer;
     pthread_mutex_init(&presence->lock, NULL);
     presence->turn = timed_thread_start("presence", turn, presence, clock_mono_ms() + TURN_MS);
-    return presence;
+    if (presence->turn != NULL)
+        return presence;
+    presence_destroy(presence);
+    return NULL;
 }
 
 void presence_stop(struct presence *presence)

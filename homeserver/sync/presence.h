@@ -25,6 +25,7 @@ bool presence_state_from(const char *name, enum presence_state *out);
 
 #define PRESENCE_STATUS_MAX 1024 /* bytes of a status message */
 
+/* NULL: its thread could not be started; logged. */
 struct presence *presence_create(struct writer *writer);
 void presence_stop(struct presence *presence);    /* ends its thread: before the writer stops. NULL is accepted */
 void presence_destroy(struct presence *presence); /* after the writer has stopped. NULL is accepted */

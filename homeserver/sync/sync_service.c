@@ -43,7 +43,10 @@ struct sync_service *sync_service_create(const struct sync_service_settings *set
     sync->unread = unread_create(settings->names, UNREAD_CACHED);
     sync->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
     hub_ask(sync->hub, audience, sync);
-    return sync;
+    if (sync->typing != NULL && (sync->presence != NULL || !settings->presence))
+        return sync;
+    sync_service_destroy(sync);
+    return NULL;
 }
 
 void sync_service_stop(struct sync_service *sync)

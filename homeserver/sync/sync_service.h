@@ -54,7 +54,7 @@ struct sync_service_settings {
     bool presence;
 };
 
-/* Everything is borrowed for the service's life. */
+/* Everything is borrowed for the service's life. NULL: logged. */
 struct sync_service *sync_service_create(const struct sync_service_settings *settings);
 void sync_service_stop(struct sync_service *sync);    /* ends its threads: before writer_stop. NULL is accepted */
 void sync_service_destroy(struct sync_service *sync); /* after writer_stop. NULL is accepted */

@@ -244,7 +244,10 @@ struct typing *typing_create(struct writer *writer, struct rooms *rooms)
     typing->rooms = rooms;
     pthread_mutex_init(&typing->lock, NULL);
     typing->expiry = timed_thread_start("typing", expire, typing, TIMED_NEVER);
-    return typing;
+    if (typing->expiry != NULL)
+        return typing;
+    typing_destroy(typing);
+    return NULL;
 }
 
 void typing_stop(struct typing *typing)

@@ -23,6 +23,7 @@ struct writer;
 #define TYPING_TIMEOUT_MS 30000      /* when the client does not say */
 #define TYPING_TIMEOUT_MAX_MS 120000 /* more is cut */
 
+/* NULL: its thread could not be started; logged. */
 struct typing *typing_create(struct writer *writer, struct rooms *rooms);
 void typing_stop(struct typing *typing);    /* ends the thread: before the writer stops. NULL is accepted */
 void typing_destroy(struct typing *typing); /* after the writer has stopped. NULL is accepted */

@@ -14,6 +14,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/thread.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/imports.h"
 #include "homeserver/store/school/people.h"
@@ -88,7 +89,7 @@ static bool hash_all(const struct roster_import *how, struct credential *credent
     struct hashing h = {.how = how, .credentials = credentials, .n = n, .wanted = wanted};
     long cores = how->config->threads.hashers > 0 ? how->config->threads.hashers : sysconf(_SC_NPROCESSORS_ONLN);
     int started = 0;
-    while (started < cores && started < HASHERS_MAX && pthread_create(&threads[started], NULL, hash_some, &h) == 0)
+    while (started < cores && started < HASHERS_MAX && thread_start(&threads[started], "hasher", 0, hash_some, &h))
         ++started;
     if (started == 0)
         hash_some(&h);

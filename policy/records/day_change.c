@@ -61,13 +61,13 @@ static bool hold(struct day_change *d)
 }
 
 /* Everybody whose records begin or end by date since the last time, but for those who wait; all, when nobody knows
- * when that was. */
+ * when that was, or it has not come yet: a clock that was ahead may have let in whom no record of today names. */
 static void touch_due(struct day_change *d, struct reconciling *s, school_day last)
 {
     char days[2][DAY_TEXT_BYTES];
     struct person_row row;
     size_t n = 0;
-    if (last == DAY_EVER)
+    if (last == DAY_EVER || last > d->days.today)
         return reconcile_all(s);
     struct stmt *q = settled_due(d->tx->db, last, d->days.today, days);
     for (; stmt_next(q); ++n)
@@ -83,14 +83,15 @@ static void touch_due(struct day_change *d, struct reconciling *s, school_day la
         reconcile_all(s);
 }
 
-static bool is_held_today(struct db *db, school_day today)
+/* The day whose change waits; DAY_EVER: none. */
+static school_day held_day(struct db *db)
 {
     struct held_import_row row;
     int64_t version, no = held_imports_of(db, DAY_SOURCE, &version);
-    bool held = no != 0 && held_imports_get(db, no, &row) && row.base_ms == today;
+    school_day day = no != 0 && held_imports_get(db, no, &row) ? (school_day)row.base_ms : DAY_EVER;
     if (no != 0)
         held_import_row_finish(&row);
-    return held;
+    return day;
 }
 
 bool day_settled(struct tx *tx)
@@ -102,8 +103,10 @@ bool day_change(struct tx *tx, struct rooms *rooms, const struct config *config,
                 struct error *e)
 {
     struct day_change d = {.tx = tx, .rooms = rooms, .days = loss_days(tx->db, tx->now_ms)};
-    school_day last = settled_day(tx->db);
-    if (last == d.days.today || is_held_today(tx->db, d.days.today))
+    school_day last = settled_day(tx->db), held = held_day(tx->db);
+    if (last == d.days.today) /* a day that waits has not come: the clock was ahead when it was held */
+        return held == DAY_EVER || held_imports_drop(tx->db, DAY_SOURCE) || error_set(e, ERROR_UNKNOWN, NULL);
+    if (held == d.days.today)
         return true;
     tx_acts(tx, "operator:calendar", "day.change");
     loss_due(&d.loss, tx->db, &d.days);

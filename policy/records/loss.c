@@ -115,6 +115,7 @@ struct loss_days loss_days(struct db *db, int64_t now_ms)
 {
     school_day today = day_of_ms(now_ms), settled = settled_day(db);
     return (struct loss_days){.was = settled == DAY_EVER || settled > today ? today : settled,
+                              .settled = settled == DAY_EVER ? today : settled,
                               .today = today,
                               .ahead = day_of_ms(now_ms + LOSS_AHEAD_DAYS * DAY_MS),
                               .lately_ms = now_ms - LOSS_LATELY_DAYS * DAY_MS};
@@ -123,9 +124,9 @@ struct loss_days loss_days(struct db *db, int64_t now_ms)
 void loss_due(struct loss *loss, struct db *db, const struct loss_days *days)
 {
     char buffers[2][DAY_TEXT_BYTES];
-    if (days->was == days->today)
+    if (days->settled == days->today)
         return;
-    struct stmt *q = settled_due(db, days->was, days->today, buffers);
+    struct stmt *q = settled_due(db, days->settled, days->today, buffers);
     while (stmt_next(q))
         loss_person(loss, col_int(q, 0), LOSS_OF_RECORD);
     stmt_end(q);

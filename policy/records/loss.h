@@ -108,14 +108,16 @@ void loss_person(struct loss *loss, user_no user, enum loss_touched what);
 void loss_class(struct loss *loss, class_no class, bool ended);
 void loss_gain(struct loss *loss, school_no school, class_no class); /* staff of the one or, school 0, of the other */
 
-/* Which days are compared: what stood on the day up to which dates have taken effect, and what stands today. */
+/* Which days are compared: what stood on the day up to which dates have taken effect, and what stands today. What a
+ * clock that was ahead had done is no state to compare with: to go back to today takes nothing from anybody. */
 struct loss_days {
     school_day was, today, ahead; /* ahead: today and LOSS_AHEAD_DAYS */
+    school_day settled;           /* as was, but after today if the clock was ahead */
     int64_t lately_ms;            /* since when what was lost counts */
 };
 struct loss_days loss_days(struct db *db, int64_t now_ms);
 
-/* Who has records that began or ended by date since days.was: they may have lost something. */
+/* Who has records that begin or end between days.settled and today: they may have lost something. */
 void loss_due(struct loss *loss, struct db *db, const struct loss_days *days);
 
 /* Counts. after: the job's own connection. true: of a school more is lost than the limits say. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/store/matrix/user_names.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/events/canonical_alias.h"
@@ -158,11 +159,18 @@ bool plan_first_joins(struct plan *plan, const char *stranger, const json_t *con
 
 /* --- The frame --- */
 
+/* A clock that is set back a little does not let time fall within a room; what a clock that was ahead has stamped does
+ * not hold it either. */
+static int64_t time_of(const struct plan *plan, const struct draft *d)
+{
+    int64_t ts = d->ts != 0 ? d->ts : plan->tx->now_ms, last = plan->room->last_ts;
+    return ts < last && last <= plan->tx->now_ms + CLOCK_SLACK_MS ? last : ts;
+}
+
 void plan_frame(const struct plan *plan, const struct draft *d, const char *sender_id, struct new_event *event)
 {
     struct room *room = plan->room;
     struct pdu *pdu = &event->pdu;
-    int64_t ts = d->ts != 0 ? d->ts : plan->tx->now_ms;
     bool nameless = room->last_pos == 0 && room_version_has(room->version, ROOM_ID_IS_HASH);
     event->room = room;
     event->prev = room->last_event_id;
@@ -174,7 +182,7 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
         .state_key = d->state_key,
         .content = event->content.data,
         .content_len = event->content.len,
-        .origin_server_ts = ts > room->last_ts ? ts : room->last_ts,
+        .origin_server_ts = time_of(plan, d),
         .depth = room->depth < JSON_INT_MAX ? room->depth + 1 : room->depth,
         .prev_events = &event->prev,
         .n_prev = room->last_pos != 0,

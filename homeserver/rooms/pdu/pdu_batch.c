@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/thread.h"
+
 struct pdu_signer {
     const struct signing_key *key;
     const char *server_name;
@@ -125,7 +127,7 @@ void pdu_signer_give(struct pdu_signer *s, struct pdu_batch *batch)
 {
     pthread_mutex_lock(&s->lock);
     if (s->given == 1)
-        s->started = pthread_create(&s->thread, NULL, signer_main, s) == 0;
+        s->started = thread_start(&s->thread, "signer", 0, signer_main, s);
     batch->number = s->given++;
     batch->claimed = 0;
     batch->queued = true;

@@ -65,7 +65,7 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE events ("
     " pos INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, event_id TEXT NOT NULL UNIQUE,"
     " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
-    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; never falls within a room */
+    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; rises within a room (append.h) */
     " depth INTEGER NOT NULL,"
     " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
     " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */

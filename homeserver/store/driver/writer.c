@@ -19,6 +19,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/thread.h"
 #include "homeserver/store/driver/guarded.h"
 #include "homeserver/store/driver/incarnations.h"
 #include "homeserver/store/driver/schema.h"
@@ -116,7 +117,11 @@ stream_pos tx_next_pos(struct tx *tx)
 int64_t tx_number_after(const struct tx *tx, int64_t last)
 {
     int64_t drawn = (tx->now_ms - NUMBERS_SINCE_MS) * NUMBERS_A_MS + random_uniform(NUMBERS_A_MS);
-    return drawn > last ? drawn : last + 1 + random_uniform(16); /* many in one job, or a clock that was set back */
+    if (drawn > last)
+        return drawn;
+    /* Many in one job, or a clock that was set back: then for long, and steps of one size could be counted. */
+    bool ahead = last - drawn > CLOCK_SLACK_MS * NUMBERS_A_MS;
+    return last + 1 + random_uniform(ahead ? 1u << random_uniform(28) : 16);
 }
 
 static void *grown(void *array, size_t n, size_t *cap, size_t item)
@@ -349,7 +354,7 @@ struct writer *writer_start(const char *path, const struct db_options *options)
         w->own.at.next = w->own.at.reserved = db_int(w->own.db, &STREAM, RESERVED, 0, "");
         w->committed = w->own.at.next;
         w->incarnations = incarnations_load(w->own.db, w->own.at.reserved);
-        if (w->incarnations != NULL && pthread_create(&w->thread, NULL, writer_main, w) == 0)
+        if (w->incarnations != NULL && thread_start(&w->thread, "writer", 0, writer_main, w))
             return w;
     }
     incarnations_destroy(w->incarnations);

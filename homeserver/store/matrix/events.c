@@ -262,7 +262,8 @@ bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **con
     return true;
 }
 
-/* ts never falls within a room, so the first event with ts or later is found by halving the range of positions. */
+/* ts rises within a room, so the first event with ts or later is found by halving the range of positions. Beside events
+ * that a clock that was ahead has stamped (append.h) another one may be found than the nearest. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards)
 {
     stream_pos low = 0, high = events_last_pos(db, room, INT64_MAX) + 1; /* the answer is in (low, high] */

@@ -22,9 +22,9 @@ school_day settled_day(struct db *db)
     return day;
 }
 
-struct stmt *settled_due(struct db *db, school_day from, school_day to, char buffers[2][DAY_TEXT_BYTES])
+struct stmt *settled_due(struct db *db, school_day a, school_day b, char buffers[2][DAY_TEXT_BYTES])
 {
-    return db_query(db, &SETTLED, DUE, "tt", day_text(from, buffers[0]), day_text(to, buffers[1]));
+    return db_query(db, &SETTLED, DUE, "tt", day_text(a < b ? a : b, buffers[0]), day_text(a < b ? b : a, buffers[1]));
 }
 
 bool settled_put(struct db *db, school_day day)

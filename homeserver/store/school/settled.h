@@ -8,10 +8,11 @@
 #include "homeserver/base/days.h"
 #include "homeserver/store/driver/db.h"
 
-school_day settled_day(struct db *db); /* DAY_EVER: never */
+school_day settled_day(struct db *db); /* DAY_EVER: never; after today: the clock was ahead then */
 
-/* Whose roles or enrollments began or ended after `from` and up to `to`: column 0: user_no. Keeps buffers. */
-struct stmt *settled_due(struct db *db, school_day from, school_day to, char buffers[2][DAY_TEXT_BYTES]);
+/* For whom the two days differ, whichever is the earlier: whose roles or enrollments begin or end between them.
+ * Column 0: user_no. Keeps buffers. */
+struct stmt *settled_due(struct db *db, school_day a, school_day b, char buffers[2][DAY_TEXT_BYTES]);
 
 bool settled_put(struct db *db, school_day day); /* inside a job */
 
