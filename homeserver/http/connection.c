@@ -264,15 +264,21 @@ static int sweep_one(h2o_req_t *req, void *now)
     struct timeval mark;
     int64_t now_ms = *(const int64_t *)now;
     enum phase phase = phase_of(connection, req, &mark);
-    bool same = phase == connection->phase && timercmp(&mark, &connection->mark, ==);
+    bool same = phase == connection->phase && timercmp(&mark, &connection->mark, ==) &&
+                connection->requests == connection->seen;
     connection->http = true;
     if (!same || (phase == PHASE_REPLY && has_progress(connection))) {
         connection->phase = phase;
         connection->mark = mark;
+        connection->seen = connection->requests;
         connection->since_ms = now_ms;
     }
-    if (now_ms - connection->since_ms >= patience_ms(connection->loop, phase))
-        shutdown(h2o_socket_get_fd(connection->sock), SHUT_RDWR);
+    if (now_ms - connection->since_ms < patience_ms(connection->loop, phase))
+        return 0;
+    char byte;
+    int fd = h2o_socket_get_fd(connection->sock);
+    if (phase != PHASE_IDLE || recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) /* no request that waits to be read */
+        shutdown(fd, SHUT_RDWR);
     return 0;
 }
 

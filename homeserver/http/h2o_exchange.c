@@ -205,6 +205,7 @@ struct request_context *h2o_exchange_context(h2o_req_t *req)
 int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct loop *loop = connection_of(req)->loop;
+    ++connection_of(req)->requests;
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
     struct request_context *context = h2o_exchange_context(req);
@@ -220,6 +221,7 @@ static bool path_is(const h2o_req_t *req, const char *path)
 int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
 {
     struct metrics *metrics = connection_of(req)->loop->env->server->metrics;
+    ++connection_of(req)->requests;
     if (path_is(req, "/health"))
         return send_bytes(req, 200, "application/json", H2O_STRLIT("{\"status\":\"ok\"}"));
     if (!path_is(req, "/metrics"))

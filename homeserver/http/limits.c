@@ -10,11 +10,13 @@
 
 #define WAYS 4 /* buckets that share a place in the table */
 #define STRIPES 64
+#define TURNS_AHEAD_MS 120000 /* nobody is told to stay away for longer than this beyond the next token */
 
 struct bucket {
     uint64_t key; /* 0: free */
     double tokens;
-    int64_t at_ms; /* when tokens was right */
+    int64_t at_ms;   /* when tokens was right */
+    int64_t told_ms; /* the last moment that somebody was told to come back at */
     enum rate_class rate;
 };
 
@@ -82,6 +84,20 @@ static struct bucket *bucket_for(struct limits *limits, struct bucket *set, uint
     return victim;
 }
 
+/* When the next token comes that nobody was told of yet. Beyond the time in which the bucket fills twice it begins anew
+ * with the next one: whoever comes again and again without waiting sends the others behind them no further away. */
+static int64_t turn(const struct limits *limits, struct bucket *b, int64_t now_ms)
+{
+    const struct limit *limit = &limits->classes[b->rate];
+    double each_ms = 1000 / limit->per_second, ahead_ms = 2 * limit->burst * each_ms;
+    int64_t next_ms = now_ms + (int64_t)((1 - b->tokens) * each_ms) + 1;
+    int64_t turn_ms = b->told_ms + (int64_t)each_ms;
+    if (turn_ms < next_ms || turn_ms - next_ms > (ahead_ms < TURNS_AHEAD_MS ? (int64_t)ahead_ms : TURNS_AHEAD_MS))
+        turn_ms = next_ms;
+    b->told_ms = turn_ms;
+    return turn_ms - now_ms;
+}
+
 static int64_t take(struct limits *limits, enum rate_class rate, const void *name, size_t len, int64_t now_ms)
 {
     uint64_t key;
@@ -96,7 +112,7 @@ static int64_t take(struct limits *limits, enum rate_class rate, const void *nam
     if (b->tokens >= 1)
         b->tokens -= 1;
     else
-        wait_ms = (int64_t)((1 - b->tokens) * 1000 / limits->classes[rate].per_second) + 1;
+        wait_ms = turn(limits, b, now_ms);
     pthread_mutex_unlock(lock);
     return wait_ms;
 }

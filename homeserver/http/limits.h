@@ -6,6 +6,11 @@
  * count with limits_take_key. Memory is bounded: a fixed table, in which the fullest (least used) of a few neighbours
  * gives way.
  *
+ * Whoever is refused is told a turn of their own: not when the bucket's next token comes (so were the four hundred
+ * others behind the same address, and one of them would get it), but when the first one comes that nobody was told of
+ * yet. It is advice and no promise: whoever comes when a token is there gets it, so that nobody waits for those who
+ * stay away.
+ *
  * Any thread; never blocks for longer than a few instructions (a lock per stripe). */
 #ifndef PARTA_HTTP_LIMITS_H
 #define PARTA_HTTP_LIMITS_H
@@ -24,12 +29,12 @@ struct limit {
     double burst;      /* at least 1 when limited */
 };
 
-/* buckets: how many are kept, rounded up to a power of two (32 bytes each). */
+/* buckets: how many are kept, rounded up to a power of two (40 bytes each). */
 struct limits *limits_create(const struct limit classes[RATE__COUNT], size_t buckets);
 void limits_destroy(struct limits *limits); /* NULL is accepted */
 
 /* Takes one request of class from the bucket of a user (user > 0) or an address. 0: it may pass; otherwise the
- * milliseconds to wait. limits NULL: nothing is limited. now_ms: clock_mono_ms. */
+ * milliseconds until its turn. limits NULL: nothing is limited. now_ms: clock_mono_ms. */
 int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, int64_t now_ms);
 
 /* The same for any other key, e.g. the account somebody tries to sign in to. */

@@ -25,6 +25,8 @@ struct connection {
     struct lingering *lingering;     /* a refused body is thrown away; NULL: no */
     enum phase phase;
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
+    uint32_t requests;   /* that came on it: between two looks of the sweeper one may have come and gone */
+    uint32_t seen;       /* of them, when the sweeper looked last */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
     uint64_t acked;      /* bytes the client has acknowledged (PHASE_REPLY) */
     struct connection *prev, *next;

@@ -129,7 +129,7 @@ void reply_error(struct request *r)
     reply_reset(&r->reply);
     reply_json(r, object);
     reply_status(r, error_status(&r->error));
-    if (r->reply.status == 429 || wait_ms > 0) {
+    if (r->reply.status == 429 || r->reply.status == 503 || wait_ms > 0) {
         snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms > 1000 ? (wait_ms + 999) / 1000 : 1));
         reply_header(r, "retry-after", seconds);
     }

@@ -94,6 +94,85 @@ static void the_table_is_bounded(void **state)
     limits_destroy(NULL);
 }
 
+/* ---- turns */
+
+#define PEOPLE 500
+
+static const struct limit MORNING[RATE__COUNT] = {[RATE_LOGIN] = {.per_second = 5, .burst = 200}};
+
+/* Five hundred sign in within a second behind one address, and each comes back when they were told to. late_ms: how
+ * late they are at most; a header in whole seconds makes them so. impatient: so many others who ask every 50 ms for ten
+ * seconds. Returns the most tries of one of them; *all: of all. */
+static int sign_in(int late_ms, int impatient, int *all)
+{
+    struct limits *limits = limits_create(MORNING, 1024);
+    int64_t at_ms[PEOPLE], last_ms = 0;
+    int tries[PEOPLE] = {0}, left = PEOPLE, most = 0;
+    *all = 0;
+    for (int i = 0; i < PEOPLE; ++i)
+        at_ms[i] = i * 2;
+    for (int64_t now_ms = 0; left > 0; ++now_ms) {
+        for (int i = 0; i < impatient && now_ms % 50 == 0 && now_ms < 10000; ++i)
+            limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", now_ms);
+        for (int i = 0; i < PEOPLE; ++i) {
+            if (at_ms[i] != now_ms)
+                continue;
+            int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", now_ms);
+            most = ++tries[i] > most ? tries[i] : most;
+            ++*all;
+            left -= wait_ms == 0;
+            at_ms[i] = wait_ms == 0 ? -1 : now_ms + wait_ms + (late_ms > 0 ? i * 37 % late_ms : 0);
+            last_ms = now_ms;
+        }
+        assert_true(now_ms < 600000);
+    }
+    assert_in_range(last_ms, 58000, impatient > 0 ? 200000 : 64000); /* 300 wait for five a second: nothing is lost */
+    limits_destroy(limits);
+    return most;
+}
+
+static void each_is_told_a_turn_of_their_own(void **state)
+{
+    int all, most;
+    for (int late_ms = 0; late_ms <= 1000; late_ms += 500) {
+        most = sign_in(late_ms, 0, &all);
+        assert_in_range(most, 2, 4);
+        assert_in_range(all, PEOPLE, 2 * PEOPLE);
+    }
+    most = sign_in(1000, 10, &all);
+    assert_in_range(most, 2, 12);
+    assert_in_range(all, PEOPLE, 4 * PEOPLE);
+}
+
+/* What somebody was told binds nobody else: those who were refused stay away, and who comes finds the token. */
+static void nobody_waits_for_those_who_stay_away(void **state)
+{
+    struct limits *limits = limits_create(MORNING, 1024);
+    for (int i = 0; i < 600; ++i)
+        limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 1000);
+    for (int i = 1; i < 20; ++i)
+        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 1000 + 200 * i), 0);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 4801), 1, 82000);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 0, 0);
+    for (int i = 0; i < 199; ++i)
+        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 0);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 199, 201); /* long forgotten */
+    limits_destroy(limits);
+}
+
+/* However often somebody asks, nobody is sent away for longer than the bucket needs to fill twice. */
+static void turns_are_bounded(void **state)
+{
+    struct limits *limits = limits_create(MORNING, 1024);
+    int64_t most_ms = 0;
+    for (int i = 0; i < 10000; ++i) {
+        int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0);
+        most_ms = wait_ms > most_ms ? wait_ms : most_ms;
+    }
+    assert_in_range(most_ms, 79000, 81000);
+    limits_destroy(limits);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +181,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_are_told_apart, make, unmake),
         cmocka_unit_test_setup_teardown(what_is_off_is_off, make, unmake),
         cmocka_unit_test(the_table_is_bounded),
+        cmocka_unit_test(each_is_told_a_turn_of_their_own),
+        cmocka_unit_test(nobody_waits_for_those_who_stay_away),
+        cmocka_unit_test(turns_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

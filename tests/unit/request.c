@@ -240,8 +240,14 @@ static void errors_are_written(void **state)
     assert_non_null(strstr(r.reply.body.data, "\"retry_after_ms\":1500"));
     reply_reset(&r.reply);
     for (int code = 1; code < ERROR__COUNT; ++code) { /* every status has a reason phrase */
-        struct error e = {.code = (enum error_code)code};
-        assert_string_not_equal(status_reason(error_status(&e)), "Status");
+        bool later = false;
+        r.error = (struct error){.code = (enum error_code)code};
+        assert_string_not_equal(status_reason(error_status(&r.error)), "Status");
+        reply_error(&r);
+        for (size_t i = 0; i < r.reply.n_headers; ++i)
+            later |= strcmp(r.reply.headers[i].name, "retry-after") == 0;
+        assert_int_equal(later, r.reply.status == 429 || r.reply.status == 503); /* "come back" says when */
+        reply_reset(&r.reply);
     }
 }
 
