@@ -22,6 +22,7 @@ struct faults {
     _Atomic int64_t accept_errno; /* 0: well */
     _Atomic int64_t accepts;      /* that failed so */
     _Atomic int64_t sync_errno;   /* of the write-ahead log */
+    _Atomic int64_t sync_times;   /* how many; 0: all */
     _Atomic int64_t syncs;        /* that failed so */
     _Atomic int64_t write_errno;  /* to the database and its log */
     _Atomic int64_t cut_errno;    /* of making a file shorter */
@@ -81,7 +82,8 @@ int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 
 int fdatasync(int fd)
 {
-    if (faults->sync_errno != 0 && is_database(fd, 1)) {
+    if (faults->sync_errno != 0 && (faults->sync_times == 0 || faults->syncs < faults->sync_times) &&
+        is_database(fd, 1)) {
         ++faults->syncs;
         errno = (int)faults->sync_errno;
         return -1;

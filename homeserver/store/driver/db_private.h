@@ -4,7 +4,7 @@
  * - the driver_ functions below: they do one thing each and say whether it went well; that a failure is sticky, logged
  *   once and counted, that tests make the n-th statement fail, and which epochs rise, is db.c's business;
  * - of db.h, whatever is the same call in every driver: col_int, col_text, col_bytes, col_null, db_in_transaction,
- *   db_cache_grow, db_cache_shrink, db_scrub;
+ *   db_cache_grow, db_cache_shrink, db_scrub, db_forget_commit;
  * - backup.h.
  *
  * A driver that must name its parameters' types when it prepares takes them from the formats of the first bind.

@@ -134,6 +134,48 @@ bool db_scrub(struct db *db, int64_t at_most_bytes, bool *whole)
     return emptied;
 }
 
+/* --- A commit that failed --- */
+
+/* The write-ahead log is a header and frames, each a header and a page; the index that all connections share says how
+ * many frames count ("WAL-Index Format" in SQLite's description of its files). Readers go by the index, and a commit
+ * that failed has not raised it; but after a crash the index is made anew from all frames that are whole. */
+#define WAL_HEADER_BYTES 32
+#define FRAME_HEADER_BYTES 24
+#define INDEX_BYTES (32 << 10) /* its first part */
+
+struct wal_index {
+    uint32_t version, unused, change;
+    uint8_t is_init, is_big_endian;
+    uint16_t page_bytes; /* 1: 65536 */
+    uint32_t frames;
+};
+
+static bool bytes_that_count(struct db *db, sqlite3_int64 *bytes)
+{
+    sqlite3_file *file = NULL;
+    void volatile *mapped = NULL;
+    struct wal_index index;
+    if (sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file->pMethods->iVersion < 2 || file->pMethods->xShmMap(file, 0, INDEX_BYTES, 0, &mapped) != SQLITE_OK ||
+        mapped == NULL)
+        return false;
+    memcpy(&index, (const void *)mapped, sizeof index); /* only this connection writes it, and it does not now */
+    int64_t page_bytes = index.page_bytes == 1 ? 65536 : index.page_bytes;
+    *bytes = WAL_HEADER_BYTES + index.frames * (FRAME_HEADER_BYTES + page_bytes);
+    return index.is_init != 0;
+}
+
+bool db_forget_commit(struct db *db)
+{
+    sqlite3_file *wal = NULL;
+    sqlite3_int64 good, bytes;
+    return bytes_that_count(db, &good) &&
+           sqlite3_file_control(db->raw, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK &&
+           wal->pMethods != NULL && wal->pMethods->xFileSize(wal, &bytes) == SQLITE_OK &&
+           (bytes <= good || wal->pMethods->xTruncate(wal, good) == SQLITE_OK) &&
+           wal->pMethods->xSync(wal, SQLITE_SYNC_FULL) == SQLITE_OK;
+}
+
 int driver_schema(struct db *db)
 {
     return (int)db_int(db, &SCHEMA, SCHEMA_VERSION, 0, "");

@@ -6,7 +6,8 @@
  *
  * Jobs of a group must not see each other's failures: each has a savepoint, and what it left in memory (changes for the
  * observers, undos, positions, epochs) is measured by a mark taken before it. What fails after the last job, the commit
- * itself, takes all of them back to the mark before the first. */
+ * itself, takes all of them back to the mark before the first. Where that cannot be made sure of on disk, the process
+ * ends: nobody is told that what may be there is not. */
 #include "homeserver/store/driver/writer.h"
 
 #include <pthread.h>
@@ -258,9 +259,15 @@ static bool commit_group(struct writer *w, struct waiting *first)
     /* Without a transaction (a full disk ended it) a savepoint would commit by itself: no job may run then. */
     for (struct waiting *job = first; ready && job != NULL && db_in_transaction(w->own.db); job = job->next)
         n += job->ok = run_one(w, job, now_ms);
-    if (!ready || !db_in_transaction(w->own.db) || db_failed(w->own.db) || !db_transaction(w->own.db, DB_COMMIT)) {
+    bool whole = ready && db_in_transaction(w->own.db) && !db_failed(w->own.db);
+    if (!whole || !db_transaction(w->own.db, DB_COMMIT)) {
         if (begun)
             db_transaction(w->own.db, DB_ROLLBACK);
+        if (whole && !db_forget_commit(w->own.db)) {
+            log_error("store", "a commit failed, and the disk does not say whether it is there: the process ends and"
+                               " answers nobody; once the disk works, start it again");
+            _Exit(EXIT_FAILURE);
+        }
         go_back(w, before);
         return false;
     }
