@@ -600,17 +600,9 @@ user_no *school_in_custody(struct db *db, size_t *n)
     return users_of(db_query(db, &RULE_FACTS, IN_CUSTODY, ""), n);
 }
 
-size_t school_apart_from(struct db *db, user_no user, user_no **out)
+user_no *school_apart_from(struct db *db, user_no user, size_t *n)
 {
-    size_t n = 0;
-    struct stmt *q = db_query(db, &RULE_FACTS, APART_FROM, "i", user);
-    *out = NULL;
-    while (stmt_next(q)) {
-        *out = xrealloc(*out, (n + 1) * sizeof **out);
-        (*out)[n++] = col_int(q, 0);
-    }
-    stmt_end(q);
-    return n;
+    return users_of(db_query(db, &RULE_FACTS, APART_FROM, "i", user), n);
 }
 
 bool school_is_apart(struct db *db, user_no user)

@@ -107,9 +107,9 @@ bool school_is_guardian(struct db *db, user_no guardian, user_no child); /* D9: 
 /* D9: whether one of the two is kept from the other: from a child, and from that child's guardians. */
 bool school_apart(struct db *db, user_no a, user_no b);
 bool school_is_apart(struct db *db, user_no user); /* whether there is anybody from whom the user is kept */
-/* Everybody from whom the user is kept, by number; *out: heap, NULL where there is nobody (which is nearly always so).
- * Returns how many. */
-size_t school_apart_from(struct db *db, user_no user, user_no **out);
+/* Everybody from whom the user is kept, by number; *n: how many. Heap, NULL where there is nobody (which is nearly
+ * always so). */
+user_no *school_apart_from(struct db *db, user_no user, size_t *n);
 int school_apart_joined(struct db *db, room_no room, user_no user); /* how many of them are joined to the room */
 /* One of them who is in the class, today or later, or the guardian of a pupil there; 0: nobody. */
 user_no school_meets_in_class(struct db *db, class_no class, user_no user);

@@ -115,7 +115,7 @@ bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read)
     int n = 0;
     l->rows = rows;
     if (l->kept)
-        x.n = school_apart_from(l->r->db, l->actor.user, &x.apart);
+        x.apart = school_apart_from(l->r->db, l->actor.user, &x.n);
     while ((numbers || n < l->limit) && next_row(&x, &row)) {
         if (row.item == NULL)
             continue;

@@ -32,11 +32,11 @@ static void add_person(struct audit_reader *reader, struct db *db, const char *s
 void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, user_no user)
 {
     struct guardianship_row row;
-    user_no *apart = NULL;
+    size_t n;
     *reader = (struct audit_reader){0};
     if (user == 0)
         return;
-    size_t n = school_apart_from(db, user, &apart);
+    user_no *apart = school_apart_from(db, user, &n);
     for (size_t i = 0; i < n; ++i)
         add_person(reader, db, server_name, apart[i]);
     free(apart);
