@@ -124,12 +124,8 @@ async function shown(viewer, person, seen, name) {
 async function waits(viewer, person, seen, name) {
     const id = person.getUserId();
     const event = await news();
-    const poll = async (who) => {
-        const since = await position(who);
-        return good(who, "GET", `${V3}/sync?timeout=20000&since=${since}`);
-    };
-    const mine = poll(viewer);
-    const told = poll(by.third);
+    const from = [await position(viewer), await position(by.third)]; // before there is a sign
+    const [mine, told] = [viewer, by.third].map((who, i) => good(who, "GET", `${V3}/sync?timeout=20000&since=${from[i]}`));
     await live(person, event);
     assert.notDeepEqual(signs(await told, id), [], `${name}: others are told`);
     const since = await position(by.third);
