@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/store/driver/db_private.h"
 #include "homeserver/store/driver/schema.h"
 #include "homeserver/store/matrix/users.h"
 #include "tests/unit/fixture.h"
@@ -274,6 +275,60 @@ static void a_newer_database_is_refused(void **state)
     fixture_stop(&f);
 }
 
+static char *change_of(const char *kind, const char *name)
+{
+    struct text sql = TEXT_INIT;
+    if (strcmp(kind, "index") == 0)
+        text_addf(&sql, "DROP INDEX %s", name);
+    else
+        text_addf(&sql, "ALTER TABLE %s ADD COLUMN of_another_branch TEXT", name);
+    return text_take(&sql);
+}
+
+/* Each table with a column more, each index missing, something more; and back. */
+static void a_database_that_is_not_what_its_number_says_is_refused(void **state)
+{
+    enum { OBJECTS };
+    static const struct statement TEXTS[] = {
+        [OBJECTS] = "SELECT type, name FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY name"};
+    static const struct statements MASTER = {"master", TEXTS, 1};
+    struct db *db = db_open(":memory:", DB_WRITE, NULL);
+    assert_true(schema_migrate(db));
+    assert_true(schema_migrate(db));
+    char *changes[512] = {xstrdup("CREATE TABLE more (a TEXT)"),
+                          xstrdup("CREATE TRIGGER t AFTER DELETE ON events BEGIN"
+                                  " DELETE FROM users; END"),
+                          xstrdup("CREATE VIEW aaa AS SELECT 1")};
+    size_t n = 3;
+    struct stmt *q = db_query(db, &MASTER, OBJECTS, "");
+    for (; stmt_next(q) && n < sizeof changes / sizeof *changes; ++n)
+        changes[n] = change_of(col_text(q, 0), col_text(q, 1));
+    stmt_end(q);
+    assert_true(n > 100);
+    for (size_t i = 0; i < n; ++i) {
+        assert_true(db_script(db, "BEGIN"));
+        assert_true(db_script(db, changes[i]));
+        assert_false(schema_check(db));
+        assert_true(db_script(db, "ROLLBACK"));
+        free(changes[i]);
+    }
+    assert_true(schema_check(db));
+    assert_true(db_script(db, "PRAGMA application_id=0")); /* of an older program, that kept none */
+    assert_true(schema_migrate(db));
+    assert_true(db_script(db, "ALTER TABLE users ADD COLUMN mine TEXT"));
+    assert_false(schema_migrate(db));
+    db_close(db);
+}
+
+static void a_database_of_something_else_is_refused(void **state)
+{
+    struct db *db = db_open(":memory:", DB_WRITE, NULL);
+    assert_true(db_script(db, "CREATE TABLE accounts (a TEXT)"));
+    assert_false(schema_migrate(db));
+    assert_int_equal(driver_schema(db), 0);
+    db_close(db);
+}
+
 /* Migration 4 lays three tables out anew. */
 static void a_new_layout_keeps_every_row(void **state)
 {
@@ -351,6 +406,8 @@ int main(void)
         cmocka_unit_test(many_threads_share_groups_and_lose_nothing),
         cmocka_unit_test(observers_hear_commits_in_order_and_refusals_never),
         cmocka_unit_test(a_newer_database_is_refused),
+        cmocka_unit_test(a_database_that_is_not_what_its_number_says_is_refused),
+        cmocka_unit_test(a_database_of_something_else_is_refused),
         cmocka_unit_test(a_new_layout_keeps_every_row),
         cmocka_unit_test(a_large_job_has_more_memory_until_it_ends),
     };

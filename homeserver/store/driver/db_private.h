@@ -17,6 +17,7 @@
 
 #include <stdarg.h>
 
+#include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/guarded.h"
 
@@ -73,8 +74,16 @@ void driver_watch_end(struct db *db); /* watch may be NULL */
 /* The texts that enum db_transaction names. */
 extern const struct statements driver_transaction;
 
-/* The number that schema.h keeps in the database; 0: an empty database. */
+/* The number that schema.h keeps in the database; 0: an empty database. And the fingerprint beside it, any number. */
 int driver_schema(struct db *db);
 bool driver_set_schema(struct db *db, int version);
+int driver_fingerprint(struct db *db);
+bool driver_set_fingerprint(struct db *db, int fingerprint);
+
+/* Appends what tables and indexes there are: a line each, its name, a blank, and how it is laid out, as this database
+ * tells of whatever the same migrations have made. false: it failed. */
+bool driver_layout(struct db *db, struct text *out);
+
+struct db *driver_scratch(void); /* an empty database that goes with db_close; NULL: logged */
 
 #endif

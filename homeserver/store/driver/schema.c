@@ -1,5 +1,8 @@
 #include "homeserver/store/driver/schema.h"
 
+#include <sodium.h>
+#include <string.h>
+
 #include "homeserver/base/log.h"
 #include "homeserver/store/driver/db_private.h"
 
@@ -466,7 +469,96 @@ const char *schema_migration(int version)
     return MIGRATIONS[version - 1];
 }
 
+/* --- Whether the database is what its number says --- */
+
+/* Of the migrations that this program knows, and of what the database says it is: as long as both are the same, so is
+ * the answer, and nothing need be built to compare with. */
+static int fingerprint_of(int version, const struct text *layout)
+{
+    crypto_generichash_state state;
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    uint32_t print;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    for (int i = 0; i < version; ++i)
+        crypto_generichash_update(&state, (const unsigned char *)MIGRATIONS[i], strlen(MIGRATIONS[i]) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)layout->data, layout->len);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    memcpy(&print, hash, sizeof print);
+    return (int)(print >> 1 | 1); /* positive, and not the 0 of a database that has none */
+}
+
+static bool step(struct db *db, int at)
+{
+    bool done = db_transaction(db, DB_BEGIN) && db_script(db, MIGRATIONS[at]) && driver_set_schema(db, at + 1) &&
+                db_transaction(db, DB_COMMIT);
+    if (!done)
+        db_transaction(db, DB_ROLLBACK);
+    return done;
+}
+
+static bool layout_of(int version, struct text *out)
+{
+    struct db *scratch = driver_scratch();
+    bool done = scratch != NULL;
+    for (int at = 0; done && at < version; ++at)
+        done = step(scratch, at);
+    done = done && driver_layout(scratch, out);
+    db_close(scratch);
+    return done;
+}
+
+/* Names the first object that differs; both are sorted by name. */
+static void complain(int version, const char *is, const char *should)
+{
+    while (*is != '\0' && *should != '\0' && strcspn(is, "\n") == strcspn(should, "\n") &&
+           strncmp(is, should, strcspn(is, "\n")) == 0) {
+        is += strcspn(is, "\n") + 1;
+        should += strcspn(should, "\n") + 1;
+    }
+    const char *other = *should == '\0' || (*is != '\0' && strcmp(is, should) < 0) ? is : should;
+    int len = (int)strcspn(other, " \n");
+    if (version == 0)
+        log_error("store", "there is \"%.*s\" in the file: it is no database of this program. It was left as it is",
+                  len, other);
+    else
+        log_error("store",
+                  "the database says that it has schema %d, but its \"%.*s\" is not what that schema has: another"
+                  " program, or somebody by hand, has changed it. It was left as it is. Start the program that it was"
+                  " last used with, or put a backup back",
+                  version, len, other);
+}
+
+bool schema_check(struct db *db)
+{
+    struct text is = TEXT_INIT, should = TEXT_INIT;
+    int version = driver_schema(db);
+    bool known = driver_layout(db, &is);
+    int print = fingerprint_of(version, &is);
+    if (known && driver_fingerprint(db) != print) {
+        bool built = layout_of(version, &should);
+        known = built && is.len == should.len && memcmp(is.data, should.data, is.len) == 0;
+        if (built && !known)
+            complain(version, is.len != 0 ? is.data : "", should.len != 0 ? should.data : "");
+        if (known && version > 0 && db_writes(db))
+            known = driver_set_fingerprint(db, print);
+    }
+    text_finish(&is);
+    text_finish(&should);
+    return known;
+}
+
+/* --- Migrations --- */
+
 bool schema_migrate_to(struct db *db, int upto)
+{
+    for (int at = driver_schema(db); at < upto && !db_failed(db); ++at) {
+        log_info("store", "migrating to schema %d", at + 1);
+        step(db, at);
+    }
+    return !db_failed(db);
+}
+
+bool schema_migrate(struct db *db)
 {
     int at = driver_schema(db);
     if (at > schema_version()) {
@@ -474,16 +566,11 @@ bool schema_migrate_to(struct db *db, int upto)
                   schema_version());
         return false;
     }
-    for (; at < upto && !db_failed(db); ++at) {
-        log_info("store", "migrating to schema %d", at + 1);
-        if (!db_transaction(db, DB_BEGIN) || !db_script(db, MIGRATIONS[at]) || !driver_set_schema(db, at + 1) ||
-            !db_transaction(db, DB_COMMIT))
-            db_transaction(db, DB_ROLLBACK);
-    }
-    return !db_failed(db);
-}
-
-bool schema_migrate(struct db *db)
-{
-    return schema_migrate_to(db, schema_version());
+    if (!schema_check(db) || !schema_migrate_to(db, schema_version()))
+        return false;
+    struct text layout = TEXT_INIT;
+    bool done = at == schema_version() ||
+                (driver_layout(db, &layout) && driver_set_fingerprint(db, fingerprint_of(schema_version(), &layout)));
+    text_finish(&layout);
+    return done;
 }

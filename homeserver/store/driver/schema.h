@@ -11,8 +11,15 @@ const char *
 schema_migration(int version); /* the SQL that leads to it from the one before; version 1 … schema_version */
 
 /* Brings a DB_WRITE connection to schema_version, each step in a transaction of its own. false: logged, and the
- * database is as the last whole step left it. A database newer than this program is refused. */
+ * database is as the last whole step left it. A database newer than this program is refused, and one that schema_check
+ * refuses. */
 bool schema_migrate(struct db *db);
+
+/* Whether the database is laid out as its number, 0 to schema_version, promises: as the migrations of this program lay
+ * out an empty one. Of another program with the same number, of an unfinished branch, or after somebody's own ALTER, a
+ * statement would fail in the middle of a day. Cheap when it was asked before (a fingerprint is kept, also in copies):
+ * a look at the database's description of itself. false: logged, and it is not touched. */
+bool schema_check(struct db *db);
 
 /* The same, but no further than that version; for tests of migrations. */
 bool schema_migrate_to(struct db *db, int version);

@@ -25,9 +25,11 @@ static const struct statement TRANSACTION[] = {
 };
 const struct statements driver_transaction = {"transaction", TRANSACTION, sizeof TRANSACTION / sizeof *TRANSACTION};
 
-enum { SCHEMA_VERSION, PAGE_COUNT, PAGE_SIZE, SCHEMA__COUNT };
+enum { SCHEMA_VERSION, FINGERPRINT, LAYOUT, PAGE_COUNT, PAGE_SIZE, SCHEMA__COUNT };
 static const struct statement SCHEMA_TEXTS[SCHEMA__COUNT] = {
     [SCHEMA_VERSION] = "PRAGMA user_version",
+    [FINGERPRINT] = "PRAGMA application_id",
+    [LAYOUT] = "SELECT name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*' ORDER BY name",
     [PAGE_COUNT] = "PRAGMA page_count",
     [PAGE_SIZE] = "PRAGMA page_size",
 };
@@ -181,11 +183,47 @@ int driver_schema(struct db *db)
     return (int)db_int(db, &SCHEMA, SCHEMA_VERSION, 0, "");
 }
 
-bool driver_set_schema(struct db *db, int version)
+static bool set_pragma(struct db *db, const char *name, int value)
 {
     char text[64];
-    snprintf(text, sizeof text, "PRAGMA user_version=%d", version);
+    snprintf(text, sizeof text, "PRAGMA %s=%d", name, value);
     return db_script(db, text);
+}
+
+bool driver_set_schema(struct db *db, int version)
+{
+    return set_pragma(db, "user_version", version);
+}
+
+int driver_fingerprint(struct db *db)
+{
+    return (int)db_int(db, &SCHEMA, FINGERPRINT, 0, "");
+}
+
+bool driver_set_fingerprint(struct db *db, int fingerprint)
+{
+    return set_pragma(db, "application_id", fingerprint);
+}
+
+/* SQLite keeps the text that made an object, and changes it by its own lights for ALTER TABLE: blanks and quotes are
+ * left out. */
+bool driver_layout(struct db *db, struct text *out)
+{
+    struct stmt *q = db_query(db, &SCHEMA, LAYOUT, "");
+    while (stmt_next(q)) {
+        text_addf(out, "%s ", col_text(q, 0));
+        for (const char *c = col_null(q, 1) ? "" : col_text(q, 1); *c != '\0'; ++c)
+            if (strchr(" \t\r\n\"", *c) == NULL)
+                text_addc(out, *c);
+        text_addc(out, '\n');
+    }
+    stmt_end(q);
+    return !db_failed(db);
+}
+
+struct db *driver_scratch(void)
+{
+    return db_open(":memory:", DB_WRITE, NULL);
 }
 
 /* --- Statements --- */

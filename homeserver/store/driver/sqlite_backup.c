@@ -114,7 +114,7 @@ static bool schema_known(struct db *db, const char *path, int *schema)
 {
     *schema = driver_schema(db);
     if (*schema >= 1 && *schema <= schema_version())
-        return true;
+        return schema_check(db);
     log_error("backup", "%s: schema %d is none that this program knows (1 to %d)", path, *schema, schema_version());
     return false;
 }
