@@ -31,6 +31,12 @@ static const char *name_of(struct roster_rooms *p, user_no user)
     return user_names_get(rooms_settings(p->rooms)->names, p->tx->db, user);
 }
 
+static bool opens_to_service(struct room *room, struct tx *tx)
+{
+    const char *rule = room_state_string(room, tx, "m.room.join_rules", "join_rule");
+    return rule != NULL && (strcmp(rule, "public") == 0 || strcmp(rule, "restricted") == 0);
+}
+
 /* Who is joined and has the most power, if it is enough to invite; 0: nobody. but: not this one, 0: anybody. */
 static user_no host_of(struct roster_rooms *p, struct room *room, user_no but)
 {
@@ -88,22 +94,33 @@ static void set_keeper_level(struct roster_rooms *p, struct room *room, user_no 
 
 /* --- Leaving --- */
 
-static bool all_of(const struct member_set *joined, const user_no *users, size_t n)
+static bool is_among(const user_no *users, size_t n, user_no user)
 {
+    for (size_t i = 0; i < n; ++i)
+        if (users[i] == user)
+            return true;
+    return false;
+}
+
+/* Whether somebody stays who lets the others in again; into a room that opens to the service user, anybody does. */
+static bool stays_open(struct roster_rooms *p, struct room *room, const user_no *leaving, size_t n)
+{
+    struct power power;
+    room_power(room, p->tx, &power);
+    int64_t needed = opens_to_service(room, p->tx) ? INT64_MIN : power_level(&power, POWER_INVITE);
+    const struct member_set *joined = room_joined(room, p->tx);
     for (size_t i = 0; i < joined->n; ++i) {
-        bool among = false;
-        for (size_t k = 0; k < n && !among; ++k)
-            among = users[k] == joined->users[i];
-        if (!among)
-            return false;
+        const char *id = is_among(leaving, n, joined->users[i]) ? NULL : name_of(p, joined->users[i]);
+        if (id != NULL && power_of_user(&power, id) >= needed)
+            return true;
     }
-    return true;
+    return false;
 }
 
 static void keep_open(struct roster_rooms *p, room_no no, const user_no *users, size_t n)
 {
     struct room *room = is_peoples(p->tx->db, no) ? room_open(p->rooms, p->tx, no) : NULL;
-    user_no host = room != NULL && all_of(room_joined(room, p->tx), users, n) ? host_of(p, room, 0) : 0;
+    user_no host = room != NULL && !stays_open(p, room, users, n) ? host_of(p, room, 0) : 0;
     if (host == 0)
         return;
     bool in = try(p, room, (struct membership_act){.act = ACT_INVITE, .sender = host, .target = p->service}) &&
@@ -126,12 +143,6 @@ bool returning_leave(struct roster_rooms *p, room_no room, const user_no *users,
 }
 
 /* --- Coming back --- */
-
-static bool opens_to_service(struct room *room, struct tx *tx)
-{
-    const char *rule = room_state_string(room, tx, "m.room.join_rules", "join_rule");
-    return rule != NULL && (strcmp(rule, "public") == 0 || strcmp(rule, "restricted") == 0);
-}
 
 static bool come_back(struct roster_rooms *p, struct room *room, const struct taken_member_row *row)
 {

@@ -6,8 +6,9 @@
  *
  * Nobody gets back by this into what they could not be in now: the gate is asked, and the room's own rules hold. Who
  * comes back into a room of people's own is invited in the name of somebody there who may invite. Where nobody would be
- * left, the service user is let in by the last who may, and goes when one of them is back: a room that nobody is in
- * would be closed for ever. All inside a job. */
+ * left who may, the service user is let in by the last, and goes when one of them is back: the room would be closed for
+ * ever. Who comes back finds a room that was upgraded meanwhile and what replaced it: the upgrade
+ * hands on what is kept (taken_replace). A tombstone that somebody wrote by hand leads nowhere. All inside a job. */
 #ifndef PARTA_POLICY_RECORDS_RETURNING_H
 #define PARTA_POLICY_RECORDS_RETURNING_H
 

@@ -584,10 +584,10 @@ static bool job_live(struct tx *tx, void *arg, struct error *e)
 }
 
 /* A club where only moderators invite: it needs its owner to open again. */
-static room_no strict_club(struct fixture *f)
+static room_no strict_club_of(struct fixture *f, user_no h, user_no t)
 {
     struct error e;
-    user_no h = person(f, "h"), t = person(f, "t"), p = person(f, "p");
+    user_no p = person(f, "p");
     json_t *levels = json_pack("{s:i, s:{s:i}}", "invite", 50, "events", "m.room.topic", 50);
     const struct room_plan plan = {.creator = h,
                                    .version = room_version_get("11"),
@@ -600,6 +600,11 @@ static room_no strict_club(struct fixture *f)
     assert_true(fixture_member(f, room, ACT_INVITE, h, t, &e) && fixture_member(f, room, ACT_JOIN, t, t, &e));
     assert_true(fixture_member(f, room, ACT_INVITE, h, p, &e)); /* has not come yet */
     return room;
+}
+
+static room_no strict_club(struct fixture *f)
+{
+    return strict_club_of(f, person(f, "h"), person(f, "t"));
 }
 
 static room_no direct_chat(struct fixture *f, user_no a, user_no b)
@@ -669,6 +674,81 @@ static void g5_the_right_roster_brings_everything_back(void **state)
     roster_destroy(right);
     roster_destroy(empty);
     roster_destroy(elsewhere);
+}
+
+/* The other has as much power, so that who stays can upgrade it. */
+static room_no club_of_two(struct fixture *f, user_no owner, user_no other)
+{
+    struct error e;
+    char *own_id = users_id(f->db, "school.example", owner), *user_id = users_id(f->db, "school.example", other);
+    json_t *levels = json_pack("{s:{s:i, s:i}}", "users", own_id, 100, user_id, 100);
+    const struct room_plan plan = {.creator = owner,
+                                   .version = room_version_get("10"),
+                                   .preset = PRESET_PRIVATE_CHAT,
+                                   .name = "Хор",
+                                   .power_levels = levels};
+    room_no room = fixture_create(f, &plan, &e);
+    assert_true(fixture_member(f, room, ACT_INVITE, owner, other, &e) &&
+                fixture_member(f, room, ACT_JOIN, other, other, &e));
+    json_decref(levels);
+    free(own_id);
+    free(user_id);
+    return room;
+}
+
+static user_no owner_of(struct fixture *f, room_no room)
+{
+    struct room_school of;
+    return school_of_room(f->db, room, &of) ? of.owner : 0;
+}
+
+/* What replaced a room meanwhile is what they come back to; a tombstone written by hand leads nowhere. */
+static void g5_who_comes_back_finds_what_replaced_a_room(void **state)
+{
+    struct fixture f;
+    struct error e;
+    struct text forged = TEXT_INIT;
+    struct roster *right = whole_with("users.csv", MORE_USERS, "roles.csv", MORE_ROLES, NULL),
+                  *wrong = whole_with("users.csv", USERS_HEAD "u,true,u,Юлия,Белова,,\nh,true,h,Олег,Попов,,\n",
+                                      "roles.csv", ROLES_HEAD "r5,u,primary,teacher,,,s\nr6,h,primary,principal,,,s\n",
+                                      "enrollments.csv", ENROLLMENTS_HEAD, "demographics.csv", DEMOGRAPHICS_HEAD, NULL);
+    fixture_start_school(&f);
+    import_well(&f, right);
+    user_no h = person(&f, "h"), t = person(&f, "t"), p = person(&f, "p");
+    room_no strict = strict_club(&f), chat = direct_chat(&f, h, t), owned = club_of_two(&f, t, h),
+            stuck = strict_club_of(&f, t, h), left = strict_club(&f), trap = strict_club_of(&f, h, person(&f, "u"));
+    room_no new_chat = fixture_upgrade(&f, chat, h, "11", NULL, NULL); /* while both are there */
+    assert_true(fixture_member(&f, new_chat, ACT_INVITE, h, t, &e) && fixture_member(&f, new_chat, ACT_JOIN, t, t, &e));
+    import_well(&f, wrong);
+    assert_int_equal(owner_of(&f, owned), h);
+    room_no new_strict = fixture_upgrade(&f, fixture_upgrade(&f, strict, h, "12", NULL, NULL), h, "11", NULL, NULL);
+    room_no new_owned = fixture_upgrade(&f, owned, h, "11", NULL, NULL);
+    char *trap_id = rooms_id_of(f.db, trap);
+    text_addf(&forged, "{\"body\":\"x\",\"replacement_room\":\"%s\"}", trap_id);
+    free(trap_id);
+    expect_rule(&e, fixture_send(&f, left, h, "m.room.tombstone", "", forged.data, NULL, NULL, &e), "");
+    import_well(&f, right);
+    const struct {
+        room_no room;
+        user_no user;
+        enum membership is;
+    } EXPECTED[] = {
+        {strict, t, MEMBERSHIP_JOIN},     {strict, p, MEMBERSHIP_INVITE},
+        {new_strict, t, MEMBERSHIP_JOIN}, {new_strict, p, MEMBERSHIP_INVITE},
+        {chat, t, MEMBERSHIP_JOIN},       {new_chat, t, MEMBERSHIP_JOIN},
+        {owned, t, MEMBERSHIP_JOIN},      {new_owned, t, MEMBERSHIP_JOIN},
+        {left, t, MEMBERSHIP_JOIN},       {trap, t, MEMBERSHIP_NONE},
+        {stuck, t, MEMBERSHIP_JOIN},      {stuck, h, MEMBERSHIP_JOIN},
+        {stuck, p, MEMBERSHIP_INVITE},    {stuck, users_no(f.db, SERVICE_LOCALPART), MEMBERSHIP_LEAVE},
+    };
+    for (size_t i = 0; i < sizeof EXPECTED / sizeof *EXPECTED; ++i)
+        if (memberships_of(f.db, EXPECTED[i].room, EXPECTED[i].user) != EXPECTED[i].is)
+            fail_msg("line %zu: %s", i, membership_name(memberships_of(f.db, EXPECTED[i].room, EXPECTED[i].user)));
+    assert_true(owner_of(&f, owned) == t && owner_of(&f, new_owned) == t && owner_of(&f, stuck) == t);
+    text_finish(&forged);
+    fixture_stop(&f);
+    roster_destroy(right);
+    roster_destroy(wrong);
 }
 
 /* Who leaves by their own or the office's word (G1) is not brought back by the next roster. */
@@ -908,6 +988,7 @@ int main(void)
         cmocka_unit_test(test_disabled),
         cmocka_unit_test(test_disabled_again),
         cmocka_unit_test(g5_the_right_roster_brings_everything_back),
+        cmocka_unit_test(g5_who_comes_back_finds_what_replaced_a_room),
         cmocka_unit_test(g5_who_was_told_to_leave_does_not_come_back),
         cmocka_unit_test(test_pupil_teaches),
         cmocka_unit_test(test_name_redacted),

@@ -269,7 +269,7 @@ static struct roster *file_read(const struct file *f, char tag)
 
 /* --- The records, read again --- */
 
-enum { USERS, ROOMS, MEMBERS, NAMED, PEOPLE_MORE, DEVICES, ASK_COUNT };
+enum { USERS, ROOMS, MEMBERS, NAMED, PEOPLE_MORE, DEVICES, ALL_ROOMS, TAKEN_OF, ASK_COUNT };
 static const struct statement TEXTS[] = {
     [USERS] = "SELECT user_no, state, kind, localpart FROM users ORDER BY user_no",
     [ROOMS] = "SELECT room_no, kind, school_no, class_no FROM roster_rooms",
@@ -277,6 +277,8 @@ static const struct statement TEXTS[] = {
     [NAMED] = "SELECT room_no, user_no FROM named_members",
     [PEOPLE_MORE] = "SELECT user_no, closed FROM people",
     [DEVICES] = "SELECT COUNT(*) FROM devices WHERE user_no = $1",
+    [ALL_ROOMS] = "SELECT room_no, kind IN ('club', 'direct') FROM rooms ORDER BY room_no DESC",
+    [TAKEN_OF] = "SELECT user_no FROM taken_members WHERE room_no = $1",
 };
 static const struct statements ASK = {"roster_property_test", TEXTS, ASK_COUNT};
 
@@ -1122,6 +1124,105 @@ static void make_rooms(struct run *r)
     }
 }
 
+/* A room that is upgraded while a wrong roster is in force. */
+struct upgraded {
+    room_no old, new; /* new 0: it was not */
+    bool roster;
+    size_t n_taken;
+    user_no *taken; /* heap: whom the wrong roster took out of it */
+};
+
+#define UPGRADES_MAX 100
+
+static size_t rooms_there(struct run *r, struct upgraded out[UPGRADES_MAX])
+{
+    size_t n = 0;
+    struct stmt *q = db_query(r->f.db, &ASK, ALL_ROOMS, "");
+    while (n < UPGRADES_MAX && stmt_next(q))
+        out[n++] = (struct upgraded){.old = col_int(q, 0), .roster = col_int(q, 1) == 0};
+    stmt_end(q);
+    for (size_t i = 0; i < n; ++i) {
+        q = db_query(r->f.db, &ASK, TAKEN_OF, "i", out[i].old);
+        while (stmt_next(q)) {
+            out[i].taken = xrealloc(out[i].taken, (out[i].n_taken + 1) * sizeof *out[i].taken);
+            out[i].taken[out[i].n_taken++] = col_int(q, 0);
+        }
+        stmt_end(q);
+    }
+    return n;
+}
+
+/* Whoever is there and may; of a roster's rooms the server does. Some twice. */
+static void upgrade_some(struct run *r, struct upgraded *rooms, size_t n)
+{
+    user_no service = users_no(r->f.db, SERVICE_LOCALPART);
+    for (size_t i = 0; i < n; ++i) {
+        struct error e;
+        size_t joined;
+        bool again = one_in(&r->chance, 3);
+        if (!one_in(&r->chance, rooms[i].roster ? 8 : 2))
+            continue;
+        user_no *there = memberships_users(r->f.db, rooms[i].old, MEMBERSHIP_JOIN, &joined);
+        for (size_t k = 0; k < joined && rooms[i].new == 0; ++k) {
+            user_no actor = rooms[i].roster ? service : there[k];
+            rooms[i].new = fixture_upgrade(&r->f, rooms[i].old, actor, "11", NULL, &e);
+            room_no next = rooms[i].new != 0 && again ? fixture_upgrade(&r->f, rooms[i].new, actor, "11", NULL, &e) : 0;
+            rooms[i].new = next != 0 ? next : rooms[i].new;
+        }
+        free(there);
+    }
+}
+
+/* Without what is said of that room in lines that begin with one of these words. */
+static void picture_without(struct picture *of, room_no room, const char *const words[], size_t n)
+{
+    struct text kept = TEXT_INIT;
+    for (const char *at = of->lines.data, *end; at != NULL && (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        bool out = false;
+        for (size_t i = 0; i < n; ++i) {
+            char begin[64];
+            snprintf(begin, sizeof begin, "%s %lld ", words[i], (long long)room);
+            out |= strncmp(at, begin, strlen(begin)) == 0;
+        }
+        if (!out)
+            text_add(&kept, at, (size_t)(end + 1 - at));
+    }
+    text_finish(&of->lines);
+    of->lines = kept;
+}
+
+/* What an upgrade itself changes in the old room is no loss; a roster room hands its members over. */
+static void leave_out_upgraded(struct picture *picture, const struct upgraded *rooms, size_t n)
+{
+    static const char *const OF_UPGRADE[] = {"state", "room", "held", "member"};
+    for (size_t i = 0; i < n; ++i)
+        if (rooms[i].new != 0)
+            picture_without(picture, rooms[i].old, OF_UPGRADE, rooms[i].roster ? 4 : 1);
+}
+
+/* Who is back in a room of people's own is in what replaced it; counts them. */
+static int check_returned(struct run *r, struct upgraded *rooms, size_t n)
+{
+    int back = 0;
+    for (size_t i = 0; i < n; ++i) {
+        for (size_t k = 0; k < rooms[i].n_taken && rooms[i].new != 0 && !rooms[i].roster; ++k) {
+            enum membership old = memberships_of(r->f.db, rooms[i].old, rooms[i].taken[k]),
+                            new = memberships_of(r->f.db, rooms[i].new, rooms[i].taken[k]);
+            if (old != MEMBERSHIP_JOIN && old != MEMBERSHIP_INVITE)
+                continue;
+            if (old != new)
+                fail_msg("user %lld is back in room %lld (%s), but in %lld, which replaced it: %s",
+                         (long long)rooms[i].taken[k], (long long)rooms[i].old, membership_name(old),
+                         (long long)rooms[i].new, membership_name(new));
+            ++back;
+        }
+        free(rooms[i].taken);
+    }
+    return back;
+}
+
+static int returned_after_upgrade; /* of all seeds: the property has looked at some */
+
 static void run_there_and_back(uint64_t seed)
 {
     struct run *r = calloc(1, sizeof *r);
@@ -1140,6 +1241,7 @@ static void run_there_and_back(uint64_t seed)
     for (int n = 0; n < ROSTERS; ++n) /* what was changed by hand against a roster is as the roster says */
         assert_true(import_one(r, n, &e));
     for (int turn = 0; turn < 3; ++turn) {
+        struct upgraded rooms[UPGRADES_MAX];
         struct picture was = picture_of(&r->f, NULL);
         struct file right = r->files[0];
         if (turn == 0)
@@ -1150,11 +1252,16 @@ static void run_there_and_back(uint64_t seed)
         snprintf(r->what, sizeof r->what, "turn %d: the wrong one", turn);
         assert_true(import_one(r, 0, &e));
         check(&r->f);
+        size_t n_rooms = rooms_there(r, rooms);
+        upgrade_some(r, rooms, n_rooms);
         r->files[0] = right;
         snprintf(r->what, sizeof r->what, "turn %d: the right one", turn);
         assert_true(import_one(r, 0, &e));
         check(&r->f);
         struct picture is = picture_of(&r->f, &was);
+        leave_out_upgraded(&was, rooms, n_rooms);
+        leave_out_upgraded(&is, rooms, n_rooms);
+        returned_after_upgrade += check_returned(r, rooms, n_rooms);
         assert_same_picture(&was, &is);
         text_finish(&was.lines);
         text_finish(&is.lines);
@@ -1201,6 +1308,8 @@ static void g5_there_and_back(void **state)
     for (uint64_t seed = 1; seed <= 3; ++seed)
         run_there_and_back(seed);
     run_there_and_back(1795918184976); /* as above */
+    run_there_and_back(24);            /* four come back to rooms that were upgraded */
+    assert_true(returned_after_upgrade > 0);
     for (uint64_t seed = (uint64_t)clock_wall_ms(); clock_wall_ms() < until; ++seed) {
         print_message("# seed %llu\n", (unsigned long long)seed);
         run_there_and_back(seed);

@@ -14,6 +14,7 @@
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/school_rooms.h"
+#include "homeserver/store/school/taken.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 
@@ -82,7 +83,9 @@ static void fit_power_levels(struct upgrade *u, json_t *content)
         if (users == NULL)
             json_object_set_new(content, "users", users = json_object());
         json_object_set_new(users, u->actor_id, json_integer(100));
-        json_object_del(json_object_get(content, "events"), "m.room.tombstone"); /* 150: above what 100 may set */
+        json_t *events = json_object_get(content, "events");
+        if (json_object_get(events, "m.room.tombstone") != NULL)
+            json_object_set_new(events, "m.room.tombstone", json_integer(100)); /* not 150: nobody has more than 100 */
     }
 }
 
@@ -122,7 +125,8 @@ static void collect_state(struct upgrade *u)
 static bool record(struct tx *tx, room_no room, void *arg)
 {
     struct upgrade *u = arg;
-    return !rooms_settings(u->old->rooms)->school_mode || school_room_replace(tx->db, u->old->no, room);
+    return !rooms_settings(u->old->rooms)->school_mode ||
+           (school_room_replace(tx->db, u->old->no, room) && taken_replace(tx->db, u->old->no, room));
 }
 
 /* F2, E5: whoever upgrades it makes no other kind of room. */

@@ -21,9 +21,11 @@ enum {
     MEMBERS_HAS,
     MEMBER_PUT,
     MEMBER_DELETE,
+    MEMBERS_COPY,
     OWNER,
     OWNER_PUT,
     OWNER_DELETE,
+    OWNERS_COPY,
     OWNERS_FORGET,
     STATE,
     STATE_PUT,
@@ -58,9 +60,14 @@ static const struct statement TEXTS[N] = {
     [MEMBER_PUT] = "INSERT INTO taken_members (user_no, room_no, membership, taken_ms) VALUES ($1, $2, $3, $4)"
                    " ON CONFLICT DO NOTHING",
     [MEMBER_DELETE] = "DELETE FROM taken_members WHERE user_no = $1 AND room_no = $2",
+    [MEMBERS_COPY] = "INSERT INTO taken_members (user_no, room_no, membership, taken_ms)"
+                     " SELECT user_no, CAST($2 AS BIGINT), membership, taken_ms FROM taken_members WHERE room_no = $1"
+                     " ON CONFLICT DO NOTHING",
     [OWNER] = "SELECT t.owner FROM taken_owners t JOIN memberships m ON m.user_no = t.owner AND m.room_no = t.room_no"
               " WHERE t.room_no = $1 AND m.membership = 'join' ORDER BY t.turn LIMIT 1",
     [OWNER_PUT] = "INSERT INTO taken_owners (room_no, owner, taken_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    [OWNERS_COPY] = "INSERT INTO taken_owners (room_no, owner, taken_ms) SELECT CAST($2 AS BIGINT), owner, taken_ms"
+                    " FROM taken_owners WHERE room_no = $1 ORDER BY turn ON CONFLICT DO NOTHING",
     [OWNERS_FORGET] = "DELETE FROM taken_owners WHERE room_no = $1",
     [OWNER_DELETE] = "DELETE FROM taken_owners WHERE room_no = $1 AND turn >= (SELECT o.turn FROM taken_owners o"
                      " WHERE o.room_no = $1 AND o.owner = $2)",
@@ -144,6 +151,11 @@ bool taken_owner_put(struct tx *tx, room_no room, user_no owner)
 user_no taken_owner(struct db *db, room_no room)
 {
     return db_int(db, &TAKEN, OWNER, 0, "i", room);
+}
+
+bool taken_replace(struct db *db, room_no old, room_no new)
+{
+    return db_run(db, &TAKEN, MEMBERS_COPY, "ii", old, new) && db_run(db, &TAKEN, OWNERS_COPY, "ii", old, new);
 }
 
 bool taken_owners_forget(struct db *db, room_no room)

@@ -37,6 +37,9 @@ user_no taken_owner(struct db *db, room_no room);
 bool taken_owner_delete(struct db *db, room_no room, user_no owner);
 bool taken_owners_forget(struct db *db, room_no room); /* somebody has decided who answers for it */
 
+/* A room was replaced (upgraded): who was taken out of the old one, or answered for it, belongs in both. */
+bool taken_replace(struct db *db, room_no old, room_no new);
+
 /* The state of an account that was closed, or that a roster switched off: suspended, or locked by the office. */
 bool taken_state_put(struct tx *tx, user_no user, enum account_state state);
 bool taken_state(struct db *db, user_no user, enum account_state *state); /* false: nothing is kept */
