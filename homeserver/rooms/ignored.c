@@ -19,7 +19,7 @@ void ignored_load(struct ignored *ignored, struct db *db, const char *server_nam
     const char *user_id;
     json_t *unused;
     *ignored = (struct ignored){0};
-    char *content = account_data_get(db, user, 0, "m.ignored_user_list");
+    char *content = account_data_get(db, user, 0, IGNORED_TYPE);
     if (content == NULL)
         return;
     json_t *list = json_loads(content, 0, NULL), *users = json_get_object(list, "ignored_users");

@@ -12,7 +12,8 @@
 struct db;
 struct event_row;
 
-#define IGNORED_MAX 4096 /* entries that count */
+#define IGNORED_TYPE "m.ignored_user_list" /* the type of account data */
+#define IGNORED_MAX 4096                   /* entries that count */
 
 struct ignored {
     user_no *users; /* ascending; NULL when there are none */

@@ -1,9 +1,11 @@
 #include "homeserver/sync/gather.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
+#include "homeserver/push/rules/document.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/filter.h"
@@ -65,7 +67,7 @@ static bool may_have_news(const struct sync_gather *gather, const struct members
     const struct sync_request *request = gather->request;
     switch (m->membership) {
     case MEMBERSHIP_JOIN:
-        return m->joined_pos > request->since || request->full_state || gather->hub_is_behind ||
+        return m->joined_pos > request->since || request->full_state || gather->hub_is_behind || gather->counts_anew ||
                hub_room_last_change(gather->sync->hub, m->room) > request->since || has_account_data(gather, m->room);
     case MEMBERSHIP_INVITE:
     case MEMBERSHIP_KNOCK: return m->pos > request->since || request->full_state;
@@ -116,6 +118,11 @@ bool sync_gather_begin(struct sync_gather *gather, struct sync_service *sync, st
         return error_set(e, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
     ignored_load(&gather->ignored, db, sync->server_name, request->user);
     account_data_each(db, request->user, request->since, gather->upto, add_item, &gather->account_data);
+    for (size_t i = 0; i < gather->account_data.n; ++i) {
+        const struct account_data_item *item = &gather->account_data.items[i];
+        gather->counts_anew |=
+            item->room == 0 && (strcmp(item->type, PUSH_RULES_TYPE) == 0 || strcmp(item->type, IGNORED_TYPE) == 0);
+    }
     load_rooms(gather);
     return true;
 }

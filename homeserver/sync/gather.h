@@ -67,7 +67,8 @@ struct sync_gather {
     bool knows_unseen;
     struct member_set *unseen;              /* sync_gather_unseen */
     struct account_data_items account_data; /* changed in (since, upto], of the user and of their rooms, by position */
-    struct gathered_room *rooms;            /* by room */
+    bool counts_anew; /* among it what unread counts of every room follow from: push rules, whom the user ignores */
+    struct gathered_room *rooms; /* by room */
     size_t n_rooms;
 };
 

@@ -37,6 +37,7 @@ struct room_timeline {
     bool has_state;           /* there is state in the stretch … */
     bool state_left_out;      /* … that is not among the events */
     bool members, name;       /* m.room.member, what names the room: changed in (since, upto] */
+    bool counts;              /* something in (since, upto] may have changed the unread counts, told or not */
 };
 
 /* "summary". */

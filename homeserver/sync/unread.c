@@ -296,14 +296,16 @@ static void count_anew(struct counting *c)
     free(floors.threads);
 }
 
-/* In the other direction one's own message has read all that was counted before it. false: count anew: a redaction
- * takes back an event that may have been counted, and only the events tell which counts. */
+/* In the other direction one's own message has read all that was counted before it. false: count anew, because what was
+ * counted before this event may count otherwise after it: a redaction takes an event back, and rules may ask for the
+ * sender's power and, but for the default ones, for how many members there are. */
 static bool count_one_forwards(struct counting *c, const struct event_row *row)
 {
     char root[ID_BYTES_MAX + 1];
     bool own = is_own_message(c, row);
     struct push_result result = {0};
-    if (strcmp(row->type, "m.room.redaction") == 0)
+    if (strcmp(row->type, "m.room.redaction") == 0 || strcmp(row->type, "m.room.power_levels") == 0 ||
+        (strcmp(row->type, "m.room.member") == 0 && !rules_cache_are_default(c->unread->rules, c->counted->rules)))
         return false;
     if (!own && !(result = evaluate(c, row)).notify)
         return true;

@@ -81,9 +81,11 @@ static const struct statement TEXTS[COUNT] = {
     [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
                      " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
                      " 'm.room.guest_access', 'm.room.encryption')) LIMIT 1",
-    [STATE_NEWS] = "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
-                   " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias') THEN 1 ELSE 0 END)"
-                   " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND state_key IS NOT NULL",
+    [STATE_NEWS] =
+        "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
+        " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias', 'm.room.redaction') THEN 1 ELSE 0 END)"
+        " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND (state_key IS NOT NULL OR type = "
+        "'m.room.redaction')",
     [STATE_HISTORY] =
         "SELECT pos, content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 ORDER BY pos",
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"

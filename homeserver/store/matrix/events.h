@@ -68,7 +68,7 @@ bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **con
 /* Whether memberships, or what names the room, changed in (after, upto]. */
 struct state_news {
     bool members; /* m.room.member */
-    bool name;    /* m.room.name, m.room.canonical_alias */
+    bool name;    /* m.room.name, m.room.canonical_alias, and redactions, which may be of these */
 };
 struct state_news events_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
 

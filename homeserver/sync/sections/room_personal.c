@@ -11,13 +11,14 @@ void room_account_data_gather(struct sync_gather *g, struct room_data *room)
         sync_gather_room_account_data(g, room->membership.room, all, &room->account_data);
 }
 
-/* Counts go out when they may have changed: with events, and when the person has read something. */
+/* Counts go out when they may have changed: with events, when the person has read something, and when what they follow
+ * from is another (push rules, whom the person ignores). */
 void room_unread_gather(struct sync_gather *g, struct room_data *room)
 {
     const struct sync_request *request = g->request;
     const struct membership_row *m = &room->membership;
-    bool events = room->whole || room->state.n != 0 || room->timeline.events.n != 0 || room->timeline.limited;
-    room->has_unread = events || receipts_last_of_user(g->db, m->room, request->user) > room->since;
+    room->has_unread = room->whole || room->timeline.counts || g->counts_anew ||
+                       receipts_last_of_user(g->db, m->room, request->user) > room->since;
     if (!room->has_unread)
         return;
     struct unread_ask ask = {request->user, request->user_id, m->room,    room->room_id,

@@ -11,20 +11,17 @@
     2000 /* events looked at for a filter that lets few through; beyond, the timeline counts as limited   \
                        */
 
-static bool is_name(const struct event_row *row)
-{
-    return row->state_key[0] == '\0' &&
-           (strcmp(row->type, "m.room.name") == 0 || strcmp(row->type, "m.room.canonical_alias") == 0);
-}
-
+/* What a redaction takes back may be the room's name. */
 static void note_state(struct room_timeline *timeline, const struct event_row *row, bool told)
 {
+    timeline->name |= strcmp(row->type, "m.room.redaction") == 0;
     if (row->state_key == NULL)
         return;
     timeline->has_state = true;
     timeline->state_left_out |= !told;
     timeline->members |= strcmp(row->type, "m.room.member") == 0;
-    timeline->name |= is_name(row);
+    timeline->name |= row->state_key[0] == '\0' &&
+                      (strcmp(row->type, "m.room.name") == 0 || strcmp(row->type, "m.room.canonical_alias") == 0);
 }
 
 static bool is_told(struct sync_gather *g, struct room_data *room, const struct event_row *row)
@@ -56,6 +53,9 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
     while (events_next(q, &row)) {
         bool told = is_told(g, room, &row);
         timeline->limited = (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
+        /* What a filter leaves out counts all the same; of what somebody ignored says only a redaction does. */
+        timeline->counts |= timeline->limited || row.state_key != NULL || !ignored_has(&g->ignored, row.sender) ||
+                            strcmp(row.type, "m.room.redaction") == 0;
         if (timeline->limited)
             break;
         note_state(timeline, &row, told);
