@@ -1,5 +1,8 @@
 #include "policy/oneroster/archive.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "homeserver/base/log.h"
 
 #define PIECE_BYTES 65536
@@ -25,12 +28,34 @@ zip_t *archive_open(const void *bytes, size_t len, struct roster_problems *probl
     return zip;
 }
 
+/* --- Files by number --- */
+
+int64_t archive_count(const struct archive_files *files)
+{
+    return files->zip != NULL ? zip_get_num_entries(files->zip, 0) : (int64_t)files->n;
+}
+
+const char *archive_name(const struct archive_files *files, int64_t index)
+{
+    return files->zip != NULL ? zip_get_name(files->zip, (zip_uint64_t)index, 0) : files->parts[index].name;
+}
+
+int64_t archive_find(const struct archive_files *files, const char *name, bool any_case)
+{
+    if (files->zip != NULL)
+        return zip_name_locate(files->zip, name, any_case ? ZIP_FL_NOCASE : 0);
+    for (size_t i = 0; i < files->n; ++i)
+        if ((any_case ? strcasecmp : strcmp)(files->parts[i].name, name) == 0)
+            return (int64_t)i;
+    return -1;
+}
+
 /* --- Unpacking --- */
 
-static bool check_size(struct unpacking *unpacking, const char *file, const zip_stat_t *stat, int64_t of_file,
-                       int64_t piece, struct roster_problems *problems)
+static bool check_size(struct unpacking *unpacking, const char *file, uint64_t packed, int64_t of_file, int64_t piece,
+                       struct roster_problems *problems)
 {
-    bool bomb = of_file > (1 << 20) && (uint64_t)of_file / ROSTER_PACKING_MAX > stat->comp_size;
+    bool bomb = of_file > (1 << 20) && (uint64_t)of_file / ROSTER_PACKING_MAX > packed;
     unpacking->bytes += piece;
     unpacking->stopped = bomb || unpacking->bytes > ROSTER_BYTES_MAX;
     if (bomb)
@@ -41,8 +66,8 @@ static bool check_size(struct unpacking *unpacking, const char *file, const zip_
     return !unpacking->stopped;
 }
 
-bool archive_unpack(zip_t *zip, zip_uint64_t index, const char *file, struct unpacking *unpacking, archive_piece_fn *fn,
-                    void *self, struct roster_problems *problems)
+static bool unpack_zipped(zip_t *zip, zip_uint64_t index, const char *file, struct unpacking *unpacking,
+                          archive_piece_fn *fn, void *self, struct roster_problems *problems)
 {
     char piece[PIECE_BYTES];
     zip_stat_t stat;
@@ -59,12 +84,22 @@ bool archive_unpack(zip_t *zip, zip_uint64_t index, const char *file, struct unp
     }
     while (good && (n = zip_fread(in, piece, sizeof piece)) > 0) {
         of_file += n;
-        good = check_size(unpacking, file, &stat, of_file, n, problems) && fn(self, piece, (size_t)n);
+        good = check_size(unpacking, file, stat.comp_size, of_file, n, problems) && fn(self, piece, (size_t)n);
     }
     if (n < 0)
         roster_problems_say(problems, PROBLEM_REFUSED, file, "damaged: %s", zip_file_strerror(in));
     zip_fclose(in);
     return good && n == 0;
+}
+
+bool archive_unpack(const struct archive_files *files, int64_t index, const char *file, struct unpacking *unpacking,
+                    archive_piece_fn *fn, void *self, struct roster_problems *problems)
+{
+    if (files->zip != NULL)
+        return unpack_zipped(files->zip, (zip_uint64_t)index, file, unpacking, fn, self, problems);
+    const struct text *bytes = files->parts[index].bytes;
+    return check_size(unpacking, file, bytes->len, (int64_t)bytes->len, (int64_t)bytes->len, problems) &&
+           (bytes->len == 0 || fn(self, bytes->data, bytes->len));
 }
 
 /* --- Packing --- */

@@ -22,6 +22,23 @@ zip_t *archive_open(const void *bytes, size_t len, struct roster_problems *probl
 /* zip_error_t of an archive that could not be opened, finished here. Returns false. */
 bool archive_refuse(struct roster_problems *problems, zip_error_t *error);
 
+/* One file of an archive. */
+struct archive_part {
+    const char *name;
+    const struct text *bytes;
+};
+
+/* The files of an export, by number: a zip archive's, or some that lie in memory as they are. */
+struct archive_files {
+    zip_t *zip;                       /* NULL: the parts */
+    const struct archive_part *parts; /* n of them, borrowed */
+    size_t n;
+};
+
+int64_t archive_count(const struct archive_files *files);
+const char *archive_name(const struct archive_files *files, int64_t index); /* NULL: none that can be read */
+int64_t archive_find(const struct archive_files *files, const char *name, bool any_case); /* the first; −1: none */
+
 /* What is unpacked so far. {0} to begin with. */
 struct unpacking {
     int64_t bytes; /* all files together */
@@ -31,14 +48,8 @@ struct unpacking {
 typedef bool archive_piece_fn(void *self, const char *bytes, size_t len); /* false: no more is wanted */
 
 /* Hands a file over in pieces. file: its name in problems. false: problems say why, or fn wanted no more. */
-bool archive_unpack(zip_t *zip, zip_uint64_t index, const char *file, struct unpacking *unpacking, archive_piece_fn *fn,
-                    void *self, struct roster_problems *problems);
-
-/* One file of an archive that is made. */
-struct archive_part {
-    const char *name;
-    const struct text *bytes;
-};
+bool archive_unpack(const struct archive_files *files, int64_t index, const char *file, struct unpacking *unpacking,
+                    archive_piece_fn *fn, void *self, struct roster_problems *problems);
 
 /* Appends the archive to out. level: of deflate, 1 … 9. false: why is logged. */
 bool archive_pack(const struct archive_part *parts, size_t n, int level, struct text *out);

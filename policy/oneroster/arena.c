@@ -5,7 +5,8 @@
 
 #include "homeserver/base/text.h"
 
-#define CHUNK_BYTES 65536
+#define CHUNK_BYTES_FIRST 1024
+#define CHUNK_BYTES 65536 /* chunks double until they have so many */
 
 struct chunk {
     struct chunk *next;
@@ -15,6 +16,7 @@ struct chunk {
 struct arena {
     struct chunk *chunks;
     size_t used, size; /* of the first chunk */
+    size_t chunk;      /* bytes of the next one were to double this; 0: there is none yet */
 };
 
 struct arena *arena_create(void)
@@ -37,7 +39,9 @@ void *arena_alloc(struct arena *arena, size_t size)
 {
     size = (size + 7) & ~(size_t)7;
     if (arena->size - arena->used < size) {
-        arena->size = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+        size_t next = arena->chunk < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : 2 * arena->chunk;
+        arena->chunk = next < CHUNK_BYTES ? next : CHUNK_BYTES;
+        arena->size = size > arena->chunk ? size : arena->chunk;
         arena->used = 0;
         struct chunk *chunk = xrealloc(NULL, sizeof *chunk + arena->size);
         chunk->next = arena->chunks;

@@ -16,7 +16,6 @@
 
 /* A file of the archive that is one of the standard's. */
 struct input {
-    zip_uint64_t index;
     char name[64]; /* as the standard writes it: "users.csv" */
     struct text bytes;
     struct encoding_found found;
@@ -25,7 +24,7 @@ struct input {
 
 struct converting {
     struct conversion *to;
-    zip_t *zip;
+    const struct archive_files *files;
     char folder[256]; /* with its slash; "": the files are at the top */
     struct input inputs[ROSTER_ENTRIES_MAX];
     size_t n;
@@ -105,7 +104,8 @@ const char *convert_date(const char *value, char out[DATE_TEXT_BYTES])
         numbers[i] = take_number(&at, &digits[i]);
         if (i == 0)
             separator = *at;
-        if (digits[i] == 0 || digits[i] > 4 || (i < 2 && (*at++ != separator || strchr("./-", separator) == NULL)))
+        if (digits[i] == 0 || digits[i] > 4 || strchr("./-", separator) == NULL || separator == '\0' ||
+            (i < 2 && *at++ != separator))
             return NONE;
     }
     if (digits[0] != 4 && digits[2] != 4)
@@ -198,10 +198,13 @@ static const char *mend_version(const char *name, const char *value)
 
 /* --- Rows --- */
 
+/* A name with another separator in it: which of them separates is no more certain. */
 static void write_header(struct rewriting *w, struct csv_reader *reader, const struct csv_row *row)
 {
     for (w->n = row->n; w->n > 0 && *row->fields[w->n - 1] == '\0';)
         --w->n;
+    if (w->n == 0)
+        csv_reader_refuse(reader, 0, "the header names no column");
     for (size_t i = 0; i < row->n; ++i) {
         int column = i < w->n && w->table != NULL ? column_find(w->table, row->fields[i], w->c->version) : -1;
         w->column[i] = column;
@@ -209,6 +212,8 @@ static void write_header(struct rewriting *w, struct csv_reader *reader, const s
             csv_reader_unread(reader, i);
         if (i >= w->n)
             continue;
+        if (strpbrk(row->fields[i], ",;\t") != NULL)
+            csv_reader_refuse(reader, i, "\"%.60s\" is no name of a column: a separator stands in it", row->fields[i]);
         text_adds(&w->input->out, i > 0 ? "," : "");
         csv_add_cell(&w->input->out, row->fields[i]);
     }
@@ -264,6 +269,13 @@ static char separator_of(const char *text)
     return (char)(*at == ';' || *at == '\t' ? *at : ',');
 }
 
+/* A spreadsheet's own first line, "sep=;": nothing else may stand in it, or it is a header. */
+static bool is_separator_line(const char *text)
+{
+    return strncasecmp(text, "sep=", 4) == 0 && text[4] != '\0' && strchr(",;\t", text[4]) != NULL &&
+           (text[5] == '\n' || (text[5] == '\r' && text[6] == '\n'));
+}
+
 static void say_changes(const struct rewriting *w, char separator)
 {
     struct converting *c = w->c;
@@ -297,12 +309,9 @@ static void rewrite(struct converting *c, struct input *input)
     encoding_decode(input->found.encoding, input->bytes.data != NULL ? input->bytes.data : "", input->bytes.len, &text);
     text_finish(&input->bytes);
     text_adds(&text, "");
-    /* A spreadsheet's own line: an empty one in its place keeps the numbers of the others. */
-    bool told = strncasecmp(text.data, "sep=", 4) == 0 && text.len > 5;
-    char separator = (char)(told ? text.data[4] : separator_of(text.data));
-    size_t skipped = told ? strcspn(text.data, "\n") : 0;
-    if (strchr(",;\t", separator) == NULL)
-        separator = ',';
+    bool told = is_separator_line(text.data);
+    char separator = told ? text.data[4] : separator_of(text.data);
+    size_t skipped = told ? strcspn(text.data, "\n") : 0; /* an empty line in its place keeps the others' numbers */
     struct csv_reader *reader = csv_reader_create(input->name, on_row, &w, NULL);
     csv_reader_collect(reader, &c->to->problems);
     csv_reader_loosen(reader, separator);
@@ -361,11 +370,11 @@ static bool is_manifest(const char *name)
 static bool find_folder(struct converting *c)
 {
     int n = 0;
-    zip_int64_t entries = zip_get_num_entries(c->zip, 0);
+    int64_t entries = archive_count(c->files);
     if (entries > ROSTER_ENTRIES_MAX)
         return refuse(c, "", "more than %d files in the archive", ROSTER_ENTRIES_MAX);
-    for (zip_int64_t i = 0; i < entries; ++i) {
-        const char *name = zip_get_name(c->zip, (zip_uint64_t)i, 0), *slash = name != NULL ? strrchr(name, '/') : NULL;
+    for (int64_t i = 0; i < entries; ++i) {
+        const char *name = archive_name(c->files, i), *slash = name != NULL ? strrchr(name, '/') : NULL;
         if (name == NULL || !is_manifest(name))
             continue;
         ++n;
@@ -393,9 +402,9 @@ static bool standard_name(const char *name, char out[64])
     return false;
 }
 
-static bool take_entry(struct converting *c, zip_uint64_t index, struct unpacking *unpacking)
+static bool take_entry(struct converting *c, int64_t index, struct unpacking *unpacking)
 {
-    const char *name = zip_get_name(c->zip, index, 0);
+    const char *name = archive_name(c->files, index);
     size_t top = strlen(c->folder);
     struct input *input = &c->inputs[c->n];
     if (name == NULL || *name == '\0' || name[strlen(name) - 1] == '/')
@@ -409,9 +418,8 @@ static bool take_entry(struct converting *c, zip_uint64_t index, struct unpackin
             return refuse(c, input->name, "is in the archive twice");
     if (strcmp(name + top, input->name) != 0)
         changed(c, name + top, "the name → %s", input->name);
-    input->index = index;
     ++c->n;
-    return archive_unpack(c->zip, index, input->name, unpacking, add_piece, &input->bytes, &c->to->problems);
+    return archive_unpack(c->files, index, input->name, unpacking, add_piece, &input->bytes, &c->to->problems);
 }
 
 static int compare_inputs(const void *left, const void *right)
@@ -424,35 +432,54 @@ static int compare_inputs(const void *left, const void *right)
 static bool convert(struct converting *c)
 {
     struct unpacking unpacking = {0};
-    struct archive_part parts[ROSTER_ENTRIES_MAX];
     if (!find_folder(c))
         return false;
-    for (zip_int64_t i = 0; i < zip_get_num_entries(c->zip, 0) && !unpacking.stopped; ++i)
-        take_entry(c, (zip_uint64_t)i, &unpacking);
+    for (int64_t i = 0; i < archive_count(c->files) && !unpacking.stopped; ++i)
+        take_entry(c, i, &unpacking);
     qsort(c->inputs, c->n, sizeof *c->inputs, compare_inputs); /* the manifest first: it tells the version */
     if (roster_problems_first(&c->to->problems) != NULL || !find_encodings(c))
         return false;
-    for (size_t i = 0; i < c->n; ++i) {
+    for (size_t i = 0; i < c->n; ++i)
         rewrite(c, &c->inputs[i]);
-        parts[i] = (struct archive_part){c->inputs[i].name, &c->inputs[i].out};
+    return roster_problems_first(&c->to->problems) == NULL;
+}
+
+bool roster_convert_files(const struct archive_files *files, struct converted_file converted[ROSTER_ENTRIES_MAX],
+                          size_t *n, struct conversion *out)
+{
+    *out = (struct conversion){0};
+    struct converting *c = xcalloc(1, sizeof *c);
+    *c = (struct converting){.to = out, .version = ONEROSTER_1_2, .files = files};
+    bool done = convert(c);
+    for (*n = 0; *n < c->n; ++*n) {
+        struct input *input = &c->inputs[*n];
+        memcpy(converted[*n].name, input->name, sizeof input->name);
+        converted[*n].bytes = input->out;
+        text_finish(&input->bytes);
     }
-    return roster_problems_first(&c->to->problems) == NULL &&
-           (archive_pack(parts, c->n, PACK_LEVEL, &c->to->archive) || refuse(c, "", "the archive can't be packed"));
+    free(c);
+    return done;
 }
 
 bool roster_convert(const void *bytes, size_t len, struct conversion *out)
 {
+    struct converted_file files[ROSTER_ENTRIES_MAX];
+    struct archive_part parts[ROSTER_ENTRIES_MAX];
+    size_t n;
     *out = (struct conversion){0};
-    struct converting *c = xcalloc(1, sizeof *c);
-    *c = (struct converting){.to = out, .version = ONEROSTER_1_2, .zip = archive_open(bytes, len, &out->problems)};
-    bool done = c->zip != NULL && convert(c);
-    if (c->zip != NULL)
-        zip_discard(c->zip);
-    for (size_t i = 0; i < c->n; ++i) {
-        text_finish(&c->inputs[i].bytes);
-        text_finish(&c->inputs[i].out);
+    struct archive_files from = {.zip = archive_open(bytes, len, &out->problems)};
+    if (from.zip == NULL)
+        return false;
+    bool done = roster_convert_files(&from, files, &n, out);
+    for (size_t i = 0; i < n; ++i)
+        parts[i] = (struct archive_part){files[i].name, &files[i].bytes};
+    if (done && !archive_pack(parts, n, PACK_LEVEL, &out->archive)) {
+        roster_problems_say(&out->problems, PROBLEM_REFUSED, "", "the archive can't be packed");
+        done = false;
     }
-    free(c);
+    for (size_t i = 0; i < n; ++i)
+        text_finish(&files[i].bytes);
+    zip_discard(from.zip);
     return done;
 }
 

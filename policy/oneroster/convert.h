@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "homeserver/base/text.h"
+#include "policy/oneroster/archive.h"
 #include "policy/oneroster/problems.h"
 
 struct conversion {
@@ -20,9 +21,20 @@ struct conversion {
     struct roster_problems problems; /* why it is refused */
 };
 
+/* A file that comes out of it. */
+struct converted_file {
+    char name[64]; /* as the standard writes it: "users.csv" */
+    struct text bytes;
+};
+
 /* bytes: the archive, borrowed. *out is filled in either way, for the caller to finish. false: refused. */
 bool roster_convert(const void *bytes, size_t len, struct conversion *out);
 void conversion_finish(struct conversion *conversion);
+
+/* The same of files that are unpacked already: out->archive stays empty, converted gets them, *n of them, each to be
+ * finished by the caller also when they are refused. */
+bool roster_convert_files(const struct archive_files *files, struct converted_file converted[ROSTER_ENTRIES_MAX],
+                          size_t *n, struct conversion *out);
 
 /* A day as it may be written, for tests: in out "2015-03-04"; NULL: nothing is wrong. */
 #define DATE_TEXT_BYTES 11

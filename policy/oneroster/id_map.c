@@ -6,7 +6,7 @@
 
 #include "homeserver/base/text.h"
 
-#define SLOTS_FIRST 256
+#define SLOTS_FIRST 16 /* when the first id comes: of the maps of a reading most stay empty or small */
 
 struct id_slot {
     const char *id; /* NULL: free */
@@ -16,7 +16,7 @@ struct id_slot {
 struct id_map {
     unsigned char key[crypto_shorthash_KEYBYTES];
     struct id_slot *slots;
-    size_t n, size; /* size: a power of two, at least twice n */
+    size_t n, size; /* size: a power of two, at least twice n; 0: nothing was put yet */
 };
 
 struct row_slot {
@@ -44,9 +44,6 @@ static uint32_t hash_of(const unsigned char key[crypto_shorthash_KEYBYTES], cons
 struct id_map *id_map_create(void)
 {
     struct id_map *index = xcalloc(1, sizeof *index);
-    crypto_shorthash_keygen(index->key);
-    index->size = SLOTS_FIRST;
-    index->slots = xcalloc(index->size, sizeof *index->slots);
     return index;
 }
 
@@ -69,7 +66,7 @@ static struct id_slot *id_slot(struct id_slot *slots, size_t size, const char *i
 
 static void id_index_grow(struct id_map *index)
 {
-    size_t size = 2 * index->size;
+    size_t size = index->size != 0 ? 2 * index->size : SLOTS_FIRST;
     struct id_slot *slots = xcalloc(size, sizeof *slots);
     for (size_t i = 0; i < index->size; ++i) {
         size_t at = index->slots[i].hash & (size - 1);
@@ -86,6 +83,10 @@ static void id_index_grow(struct id_map *index)
 
 bool id_map_put(struct id_map *index, const char *id, uint32_t number)
 {
+    if (index->size == 0) {
+        crypto_shorthash_keygen(index->key);
+        id_index_grow(index);
+    }
     uint32_t hash = hash_of(index->key, id, strlen(id));
     struct id_slot *slot = id_slot(index->slots, index->size, id, hash);
     if (slot->id != NULL)
@@ -116,11 +117,7 @@ static struct row_slot *fact_slots(size_t size)
 
 struct row_set *row_set_create(void)
 {
-    struct row_set *set = xcalloc(1, sizeof *set);
-    crypto_shorthash_keygen(set->key);
-    set->size = SLOTS_FIRST;
-    set->slots = fact_slots(set->size);
-    return set;
+    return xcalloc(1, sizeof(struct row_set));
 }
 
 void row_set_destroy(struct row_set *set)
@@ -143,7 +140,7 @@ static struct row_slot *fact_slot(const struct row_set *set, struct row_slot *sl
 
 static void row_set_grow(struct row_set *set)
 {
-    size_t size = 2 * set->size;
+    size_t size = set->size != 0 ? 2 * set->size : SLOTS_FIRST;
     struct row_slot *slots = fact_slots(size);
     for (size_t i = 0; i < set->size; ++i)
         if (set->slots[i].key.a != UINT32_MAX)
@@ -155,6 +152,10 @@ static void row_set_grow(struct row_set *set)
 
 uint32_t row_set_put(struct row_set *set, struct row_key key, uint32_t number)
 {
+    if (set->size == 0) {
+        crypto_shorthash_keygen(set->key);
+        row_set_grow(set);
+    }
     struct row_slot *slot = fact_slot(set, set->slots, set->size, &key);
     if (slot->key.a != UINT32_MAX)
         return slot->number;

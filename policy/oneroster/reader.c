@@ -17,12 +17,13 @@ enum { ANY_ID, ANY_STATUS, ANY_MODIFIED };
 
 /* The archive while it is read. */
 struct archive {
-    zip_t *zip;
+    struct archive_files files;
     struct roster_problems *problems;
     struct unpacking unpacking;
     const void *base; /* the packed snapshot that a delta changes; NULL: none */
     size_t base_len;
-    bool snapshot; /* one is wanted of a bulk archive, too */
+    const struct snapshot *base_opened; /* the same where it is not packed; NULL: base */
+    bool snapshot;                      /* one is wanted of a bulk archive, too */
     struct roster_update *out;
 };
 
@@ -320,23 +321,22 @@ static bool feed(void *reader, const char *bytes, size_t len)
 }
 
 /* The file's number in the archive; its name may be written in another case. −1: it is not there. */
-static zip_int64_t locate(const struct archive *archive, const char *file)
+static int64_t locate(const struct archive *archive, const char *file)
 {
-    zip_int64_t index = zip_name_locate(archive->zip, file, 0);
-    return index >= 0 ? index : zip_name_locate(archive->zip, file, ZIP_FL_NOCASE);
+    int64_t index = archive_find(&archive->files, file, false);
+    return index >= 0 ? index : archive_find(&archive->files, file, true);
 }
 
 /* false: it could not be read to its end, in rows or at all; it has been said why. */
 static bool read_csv(struct archive *archive, const char *file, csv_row_fn *fn, void *self)
 {
-    zip_int64_t index = locate(archive, file);
+    int64_t index = locate(archive, file);
     if (index < 0)
         return refuse_file(archive->problems, file, "is not in the archive");
     struct csv_reader *reader = csv_reader_create(file, fn, self, NULL);
     csv_reader_collect(reader, archive->problems);
-    bool done =
-        archive_unpack(archive->zip, (zip_uint64_t)index, file, &archive->unpacking, feed, reader, archive->problems) &&
-        csv_reader_end(reader) && !csv_reader_passed_over(reader);
+    bool done = archive_unpack(&archive->files, index, file, &archive->unpacking, feed, reader, archive->problems) &&
+                csv_reader_end(reader) && !csv_reader_passed_over(reader);
     csv_reader_destroy(reader);
     return done;
 }
@@ -344,13 +344,13 @@ static bool read_csv(struct archive *archive, const char *file, csv_row_fn *fn, 
 /* Each name once, nothing beyond reason. */
 static bool check_entries(struct archive *archive)
 {
-    zip_int64_t n = zip_get_num_entries(archive->zip, 0);
+    int64_t n = archive_count(&archive->files);
     if (n > ROSTER_ENTRIES_MAX)
         return refuse_file(archive->problems, "", "more than %d files in the archive", ROSTER_ENTRIES_MAX);
-    for (zip_int64_t i = 0; i < n; ++i) {
-        const char *name = zip_get_name(archive->zip, (zip_uint64_t)i, 0);
+    for (int64_t i = 0; i < n; ++i) {
+        const char *name = archive_name(&archive->files, i);
         const char *base = name != NULL ? strrchr(name, '/') : NULL;
-        if (name != NULL && zip_name_locate(archive->zip, name, 0) != i)
+        if (name != NULL && archive_find(&archive->files, name, false) != i)
             return refuse_file(archive->problems, name, "is in the archive twice");
         if (base != NULL && word_is(base + 1, "manifest.csv") && locate(archive, "manifest.csv") < 0)
             return refuse_file(archive->problems, name, "is in a folder: the files must be at the top of the archive");
@@ -476,7 +476,7 @@ static void check_file(const struct manifest *m, int i)
     struct roster_problems *problems = m->archive->problems;
     snprintf(file, sizeof file, "%s.csv", ONEROSTER_FILES[i]);
     bool read = table_of_file(ONEROSTER_FILES[i]) >= 0, said = m->modes[i] > FILE_ABSENT;
-    bool there = locate(m->archive, file) >= 0, as_written = zip_name_locate(m->archive->zip, file, 0) >= 0;
+    bool there = locate(m->archive, file) >= 0, as_written = archive_find(&m->archive->files, file, false) >= 0;
     if (there && !read)
         roster_problems_say(problems, PROBLEM_FILE_UNREAD, file, "is not read");
     else if (there && !said)
@@ -488,17 +488,16 @@ static void check_file(const struct manifest *m, int i)
         roster_problems_say(problems, PROBLEM_FILE_OTHERWISE, file, "is not in the archive, but the manifest says so");
     else if (there && !as_written)
         roster_problems_say(problems, PROBLEM_FILE_OTHERWISE,
-                            zip_get_name(m->archive->zip, (zip_uint64_t)locate(m->archive, file), 0), "is read as %s",
-                            file);
+                            archive_name(&m->archive->files, locate(m->archive, file)), "is read as %s", file);
 }
 
 /* The other files: they are not the standard's, or in a folder. */
 static void say_strays(const struct archive *archive)
 {
-    zip_int64_t n = zip_get_num_entries(archive->zip, 0);
-    for (zip_int64_t i = 0; i < n; ++i) {
+    int64_t n = archive_count(&archive->files);
+    for (int64_t i = 0; i < n; ++i) {
         char stem[64];
-        const char *name = zip_get_name(archive->zip, (zip_uint64_t)i, 0);
+        const char *name = archive_name(&archive->files, i);
         size_t len = name != NULL ? strlen(name) : 0;
         if (len == 0 || name[len - 1] == '/' || locate(archive, "manifest.csv") == i)
             continue;
@@ -508,7 +507,7 @@ static void say_strays(const struct archive *archive)
             roster_problems_say(archive->problems, PROBLEM_FILE_UNREAD, name, "is in a folder: it is not read");
         else if (!known)
             roster_problems_say(archive->problems, PROBLEM_FILE_UNREAD, name, "is not one of the standard's files");
-        else if (zip_name_locate(archive->zip, name, 0) != i)
+        else if (archive_find(&archive->files, name, false) != i)
             roster_problems_say(archive->problems, PROBLEM_FILE_UNREAD, name, "is there under another name, too");
     }
 }
@@ -563,7 +562,7 @@ static bool check_tables(const struct manifest *m, bool *delta)
 /* Where rows come from. */
 struct rows_source {
     struct archive *archive;         /* NULL: the snapshot */
-    const struct snapshot *snapshot; /* that is read; NULL: the archive */
+    const struct snapshot *snapshot; /* that is read, or tables of any version; NULL: the archive */
     const struct manifest *manifest;
     enum oneroster version;
 };
@@ -578,9 +577,12 @@ static bool read_table(const struct rows_source *from, struct reading *in, int w
                               .fn = ROW_FNS[which],
                               .snapshot = snapshot};
     snprintf(file, sizeof file, "%s.csv", t.table->name);
-    in->there[which] = from->snapshot != NULL || mode_of(from->manifest, which) == FILE_BULK;
+    in->there[which] =
+        from->snapshot != NULL ? from->snapshot->csv[which].len != 0 : mode_of(from->manifest, which) == FILE_BULK;
+    if (!in->there[which])
+        return true;
     if (from->snapshot == NULL)
-        return !in->there[which] || (read_csv(from->archive, file, on_table_row, &t) && !t.header_bad);
+        return read_csv(from->archive, file, on_table_row, &t) && !t.header_bad;
     const struct text *csv = &from->snapshot->csv[which];
     struct csv_reader *reader = csv_reader_create(file, on_table_row, &t, NULL);
     csv_reader_collect(reader, in->problems);
@@ -669,6 +671,19 @@ struct roster *roster_read_snapshot(const struct snapshot *snapshot, struct rost
     return roster_from(&(struct rows_source){.snapshot = snapshot, .version = ONEROSTER_SNAPSHOT}, NULL, problems);
 }
 
+bool roster_read_tables(const struct snapshot *tables, enum oneroster version, struct roster_update *out,
+                        struct roster_problems *problems)
+{
+    *problems = (struct roster_problems){0};
+    *out = (struct roster_update){.snapshot = snapshot_create()};
+    out->roster = roster_from(&(struct rows_source){.snapshot = tables, .version = version}, &out->snapshot, problems);
+    if (out->roster != NULL)
+        return true;
+    snapshot_destroy(out->snapshot);
+    out->snapshot = NULL;
+    return false;
+}
+
 /* --- Archives --- */
 
 /* One file of the archive as changes: a whole one replaces, and what is gone in it takes along what is theirs as if a
@@ -711,9 +726,11 @@ static bool merge(struct archive *archive, struct roster_delta *changes)
 {
     struct roster_problem damaged;
     struct roster_update *out = archive->out;
-    struct snapshot *base = snapshot_open(archive->base, archive->base_len, &damaged);
+    struct snapshot *unpacked =
+        archive->base_opened == NULL ? snapshot_open(archive->base, archive->base_len, &damaged) : NULL;
+    const struct snapshot *base = archive->base_opened != NULL ? archive->base_opened : unpacked;
     out->snapshot = base != NULL ? snapshot_merge(base, changes, &damaged) : NULL;
-    snapshot_destroy(base);
+    snapshot_destroy(unpacked);
     if (out->snapshot == NULL)
         return refuse_file(archive->problems, damaged.file, "%s", damaged.message);
     out->roster = roster_read_snapshot(out->snapshot, archive->problems);
@@ -722,7 +739,7 @@ static bool merge(struct archive *archive, struct roster_delta *changes)
 
 static bool read_delta(struct archive *archive, const struct manifest *m)
 {
-    if (archive->base == NULL)
+    if (archive->base == NULL && archive->base_opened == NULL)
         return refuse_file(
             archive->problems, "manifest.csv",
             "is of a delta export, and there is nothing that it could change: import a bulk export of this "
@@ -777,10 +794,10 @@ struct roster *roster_read(const char *path, struct roster_problem *problem)
     struct roster_update out = {0};
     struct roster_problems problems = {0};
     struct archive archive = {.problems = &problems, .out = &out};
-    archive.zip = zip_open(path, ZIP_RDONLY, &code);
-    if (archive.zip != NULL) {
+    archive.files.zip = zip_open(path, ZIP_RDONLY, &code);
+    if (archive.files.zip != NULL) {
         read_archive(&archive);
-        zip_discard(archive.zip);
+        zip_discard(archive.files.zip);
     } else {
         zip_error_init_with_code(&error, code);
         archive_refuse(&problems, &error);
@@ -792,11 +809,11 @@ static bool read_bytes(const void *bytes, size_t len, struct archive *archive)
 {
     *archive->problems = (struct roster_problems){0};
     *archive->out = (struct roster_update){0};
-    archive->zip = archive_open(bytes, len, archive->problems);
-    if (archive->zip == NULL)
+    archive->files.zip = archive_open(bytes, len, archive->problems);
+    if (archive->files.zip == NULL)
         return false;
     bool done = read_archive(archive);
-    zip_discard(archive->zip);
+    zip_discard(archive->files.zip);
     return done;
 }
 
@@ -813,6 +830,14 @@ bool roster_read_update(const void *bytes, size_t len, const void *base, size_t 
 {
     struct archive archive = {.problems = problems, .base = base, .base_len = base_len, .snapshot = true, .out = out};
     return read_bytes(bytes, len, &archive);
+}
+
+bool roster_read_files(const struct archive_files *files, const struct snapshot *base, struct roster_update *out,
+                       struct roster_problems *problems)
+{
+    *problems = (struct roster_problems){0};
+    return read_archive(
+        &(struct archive){.files = *files, .problems = problems, .base_opened = base, .snapshot = true, .out = out});
 }
 
 void roster_destroy(struct roster *roster)

@@ -22,6 +22,7 @@
 #include "homeserver/base/days.h"
 #include "policy/rules/words.h"
 #include "policy/oneroster/archive.h"
+#include "policy/oneroster/columns.h"
 #include "policy/oneroster/csv.h"
 #include "policy/oneroster/id_map.h"
 
@@ -86,6 +87,14 @@ struct roster_update {
  * is refused. It is opened for a delta only. problems is filled in either way, for the caller to finish. false:
  * refused, problems say where and why; *out is empty. */
 bool roster_read_update(const void *bytes, size_t len, const void *base, size_t base_len, struct roster_update *out,
+                        struct roster_problems *problems);
+
+/* The same of files that are unpacked already. base: opened; borrowed as files are. */
+bool roster_read_files(const struct archive_files *files, const struct snapshot *base, struct roster_update *out,
+                       struct roster_problems *problems);
+
+/* The same of whole tables, each a CSV file of that version, "" where there is none, which no manifest has told of. */
+bool roster_read_tables(const struct snapshot *tables, enum oneroster version, struct roster_update *out,
                         struct roster_problems *problems);
 
 /* A bulk archive, without a snapshot. NULL: refused, *problem is the first that there is. */

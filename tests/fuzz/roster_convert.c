@@ -1,14 +1,9 @@
-/* Conversion: the bytes stand as users.csv in an otherwise whole archive. Nothing may crash or leak; what comes out
- * needs no second conversion, and is UTF-8. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* Conversion: the bytes stand as one file of an otherwise whole export (roster_files.h), and alone as a text. Nothing may
+ * crash or leak; what comes out needs no second conversion, and is UTF-8. */
 #include "homeserver/base/ids.h"
-#include "policy/oneroster/archive.h"
 #include "policy/oneroster/convert.h"
 #include "policy/oneroster/encoding.h"
-#include "tests/unit/roster_archive.h"
+#include "tests/fuzz/roster_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -16,41 +11,49 @@ static void check_text(const char *bytes, size_t len)
 {
     struct text out = TEXT_INIT;
     struct encoding_found found = encoding_find(bytes, len);
-    if (found.encoding == ENCODING_UNKNOWN ? found.why == NULL || found.at >= len : found.why != NULL)
-        abort();
+    must(found.encoding == ENCODING_UNKNOWN ? found.why != NULL && found.at < len : found.why == NULL);
     if (found.encoding != ENCODING_UNKNOWN) {
         encoding_decode(found.encoding, bytes, len, &out);
-        if (!utf8_valid(out.data != NULL ? out.data : "", out.len))
-            abort();
+        must(utf8_valid(out.data != NULL ? out.data : "", out.len));
     }
     text_finish(&out);
 }
 
+static void check_date(const uint8_t *data, size_t len)
+{
+    char date[DATE_TEXT_BYTES], *text = xstrndup((const char *)data, len < 40 ? len : 40);
+    if (convert_date(text, date) == NULL)
+        must(day_from(date) >= 0);
+    free(text);
+}
+
+static void convert(const struct archive_files *from, bool again)
+{
+    struct converted_file out[ROSTER_ENTRIES_MAX];
+    struct archive_part parts[ROSTER_ENTRIES_MAX];
+    struct conversion conversion;
+    size_t n;
+    bool done = roster_convert_files(from, out, &n, &conversion);
+    must(done ? !again || conversion.changes.len == 0 : !again && roster_problems_first(&conversion.problems) != NULL);
+    for (size_t i = 0; i < n; ++i)
+        parts[i] = (struct archive_part){out[i].name, &out[i].bytes};
+    if (done && !again)
+        convert(&(struct archive_files){.parts = parts, .n = n}, true);
+    conversion_finish(&conversion);
+    for (size_t i = 0; i < n; ++i)
+        text_finish(&out[i].bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct archive_part parts[WHOLE_COUNT];
-    struct text files[WHOLE_COUNT] = {TEXT_INIT}, zip = TEXT_INIT;
-    struct conversion once, twice;
-    for (size_t i = 0; i < WHOLE_COUNT; ++i) {
-        if (strcmp(WHOLE[i].name, "users.csv") == 0)
-            text_add(&files[i], (const char *)data, len);
-        else
-            text_adds(&files[i], WHOLE[i].text);
-        parts[i] = (struct archive_part){WHOLE[i].name, &files[i]};
-    }
-    check_text((const char *)data, len);
-    if (!archive_pack(parts, WHOLE_COUNT, 1, &zip))
-        abort();
-    if (roster_convert(zip.data, zip.len, &once)) {
-        if (!roster_convert(once.archive.data, once.archive.len, &twice) || twice.changes.len != 0)
-            abort();
-        conversion_finish(&twice);
-    } else if (roster_problems_first(&once.problems) == NULL) {
-        abort();
-    }
-    conversion_finish(&once);
-    text_finish(&zip);
-    for (size_t i = 0; i < WHOLE_COUNT; ++i)
-        text_finish(&files[i]);
+    struct roster_files files;
+    if (len == 0)
+        return 0;
+    check_text((const char *)data + 1, len - 1);
+    check_date(data + 1, len - 1);
+    make_files(&files, data, len, false);
+    struct archive_files from = files_of(&files);
+    convert(&from, false);
+    finish_files(&files);
     return 0;
 }

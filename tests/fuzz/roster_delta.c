@@ -1,76 +1,44 @@
-/* Delta exports: the bytes stand as users.csv in an archive that is merged into a whole roster. Nothing may crash or
- * leak; what comes out can be packed, opened and read again as the same. */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "policy/oneroster/snapshot.h"
-#include "policy/oneroster/reader.h"
-#include "tests/unit/roster_archive.h"
+/* Delta exports: the bytes stand as one file (roster_files.h), which is merged into a whole roster. Nothing may crash or
+ * leak; what comes out is consistent, and what is kept of it says the same. */
+#include "tests/fuzz/roster_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-static void check(const struct roster_update *update)
+static struct snapshot *make_base(void)
 {
-    struct roster_problem problem;
-    struct text packed = TEXT_INIT;
-    if (!snapshot_pack(update->snapshot, &packed))
-        abort();
-    struct roster_problems problems = {0};
-    struct snapshot *snapshot = snapshot_open(packed.data, packed.len, &problem);
-    struct roster *roster = snapshot != NULL ? roster_read_snapshot(snapshot, &problems) : NULL;
-    if (roster == NULL || roster->n_people != update->roster->n_people || roster->n_roles != update->roster->n_roles)
-        abort();
-    roster_problems_finish(&problems);
-    roster_destroy(roster);
-    snapshot_destroy(snapshot);
-    text_finish(&packed);
-}
-
-static void merge_into(const struct text *base, const char *version, char *users)
-{
-    char manifest[160];
+    struct roster_files files;
     struct roster_update update;
     struct roster_problems problems;
-    size_t len;
-    snprintf(manifest, sizeof manifest,
-             "propertyName,value\nmanifest.version,1.0\noneroster.version,%s\nfile.users,delta\n", version);
-    struct archive_file files[] = {{"manifest.csv", manifest}, {"users.csv", users}};
-    char *bytes = archive_of(files, 2, &len);
-    if (roster_read_update(bytes, len, base->data, base->len, &update, &problems)) {
-        check(&update);
-        roster_destroy(update.roster);
-        snapshot_destroy(update.snapshot);
-    } else if (roster_problems_first(&problems) == NULL)
-        abort();
-    roster_problems_finish(&problems);
-    free(bytes);
-}
-
-static void make_base(struct text *base)
-{
-    struct roster_update update;
-    struct roster_problems problems;
-    size_t len;
-    char *bytes = archive_of(WHOLE, WHOLE_COUNT, &len);
-    if (!roster_read_update(bytes, len, NULL, 0, &update, &problems) || !snapshot_pack(update.snapshot, base))
-        abort();
+    const struct archive_file *users = &WHOLE[5];
+    struct text chosen = TEXT_INIT;
+    text_addc(&chosen, TABLE_USERS);
+    text_adds(&chosen, users->text);
+    make_files(&files, (const uint8_t *)chosen.data, chosen.len, false);
+    struct archive_files from = files_of(&files);
+    must(roster_read_files(&from, NULL, &update, &problems));
     roster_problems_finish(&problems);
     roster_destroy(update.roster);
-    snapshot_destroy(update.snapshot);
-    free(bytes);
+    finish_files(&files);
+    text_finish(&chosen);
+    return update.snapshot;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    static struct text base; /* made once */
-    char *users = xstrndup((const char *)data, len);
-    if (base.len == 0)
-        make_base(&base);
-    merge_into(&base, "1.2", users);
-    merge_into(&base, "1.1", users);
-    text_finish(&base);
-    free(users);
+    static struct snapshot *base; /* made once: a merge only reads it */
+    struct roster_files files;
+    struct roster_update update = {0};
+    struct roster_problems problems;
+    if (len == 0)
+        return 0;
+    if (base == NULL)
+        base = make_base();
+    make_files(&files, data, len, true);
+    struct archive_files from = files_of(&files);
+    bool read = roster_read_files(&from, base, &update, &problems);
+    if (read)
+        check_update(&update);
+    finish_update(&update, read, &problems);
+    finish_files(&files);
     return 0;
 }

@@ -40,6 +40,33 @@ static const struct archive_file WHOLE[] = {
 };
 #define WHOLE_COUNT (sizeof WHOLE / sizeof *WHOLE)
 
+#define MANIFEST_1_1 "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n"
+#define USERS_1_1                                                                                                      \
+    "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,"          \
+    "middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\n"
+#define USER_1_1(id, orgs, role, given, family, middle, agents)                                                        \
+    id ",,,true," orgs "," role "," id "@mail.example,," given "," family "," middle ",," id                           \
+       "@mail.example,,+70000000000," agents ",,secret\n"
+#define ALL_BULK                                                                                                       \
+    "file.academicSessions,bulk\nfile.orgs,bulk\nfile.courses,bulk\nfile.classes,bulk\nfile.users,bulk\n"              \
+    "file.enrollments,bulk\nfile.demographics,bulk\n"
+
+/* The same, told in 1.1. */
+static const struct archive_file WHOLE_1_1[] = {
+    {"manifest.csv", MANIFEST_1_1 ALL_BULK},
+    {"academicSessions.csv", SESSIONS_HEAD "y,,,2026/2027,schoolYear,2026-09-01,2027-05-31,,2027\n"},
+    {"orgs.csv", ORGS_HEAD "d,,,Отдел,district,,\ns,,,Школа 1,school,,d\nz,,,Школа 2,school,,d\n"},
+    {"courses.csv", COURSES_HEAD "k,y,Класс,s\n"},
+    {"classes.csv", CLASSES_HEAD "c,5А,5,k,homeroom,s,y\ng,\"Физика, 5А\",5,k,scheduled,s,y\n"},
+    {"users.csv", USERS_1_1 USER_1_1("t", "s", "teacher", "Анна", "Орлова", "Ивановна", "")
+                      USER_1_1("p", "s", "student", "Мария", "Иванова", "Петровна", "\"m,f\"")
+                          USER_1_1("m", "s", "parent", "Ольга", "Иванова", "", "p")
+                              USER_1_1("f", "s", "relative", "Пётр", "Иванов", "", "p")},
+    {"enrollments.csv", ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\n"},
+    {"demographics.csv", DEMOGRAPHICS_HEAD "p,2015-03-04,female\n"},
+};
+#define WHOLE_1_1_COUNT (sizeof WHOLE_1_1 / sizeof *WHOLE_1_1)
+
 /* The archive's bytes, for the caller to free. n files; names may repeat. */
 static inline char *archive_of(const struct archive_file *files, size_t n, size_t *len)
 {

@@ -267,7 +267,7 @@ static json_t *read_tweaks(const json_t *actions)
         if (value == NULL)
             json_object_set_new(tweaks, tweak, strcmp(tweak, "highlight") == 0 ? json_true() : json_null());
         else
-            json_object_set(tweaks, tweak, value);
+            json_object_set_new(tweaks, tweak, json_deep_copy(value)); /* no reference of the shared defaults */
     }
     return tweaks;
 }
@@ -282,21 +282,22 @@ static bool wants_notify(const json_t *actions)
     return false;
 }
 
-static void compile_rule(struct build *b, enum push_rule_kind kind, const json_t *source)
+static void compile_rule(void *build, const struct push_rule *from)
 {
+    struct build *b = build;
     size_t conditions_before = b->conditions.len, pool_before = b->pool.len;
-    const json_t *actions = json_get_array(source, "actions");
-    b->is_default = json_get_bool(source, "default", false);
-    if (!json_get_bool(source, "enabled", true))
+    const json_t *actions = from->actions;
+    b->is_default = from->is_default;
+    if (!from->enabled)
         return;
-    if (!ask_kind(b, kind, source)) {
+    if (!ask_kind(b, from->kind, from->source)) {
         b->conditions.len = conditions_before;
         b->pool.len = pool_before;
         return;
     }
     uint32_t len;
     json_t *tweaks = read_tweaks(actions);
-    const char *id = json_get_string(source, "rule_id");
+    const char *id = json_get_string(from->source, "rule_id");
     struct rule rule = {.first = (uint32_t)(conditions_before / sizeof(struct condition)),
                         .n = (uint32_t)((b->conditions.len - conditions_before) / sizeof(struct condition)),
                         .notify = wants_notify(actions),
@@ -311,12 +312,7 @@ static void compile_rule(struct build *b, enum push_rule_kind kind, const json_t
 struct push_rules *push_rules_compile(const char *stored)
 {
     struct build b = {0};
-    json_t *whole = push_rules_whole(stored, PUSH_DEFAULTS_ME), *global = json_get_object(whole, "global"), *rule;
-    size_t i;
-    for (int kind = 0; kind < PUSH_RULE_KIND__COUNT; ++kind)
-        json_array_foreach(json_get_array(global, push_rule_kind_name((enum push_rule_kind)kind)), i, rule)
-            compile_rule(&b, (enum push_rule_kind)kind, rule);
-    json_decref(whole);
+    push_rules_each(stored, compile_rule, &b);
     struct push_rules *rules = xcalloc(1, sizeof *rules);
     atomic_init(&rules->refs, 1);
     rules->wants_display_name = b.wants_display_name;

@@ -1,5 +1,6 @@
 #include "homeserver/push/rules/document.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,21 @@ static json_t *load_defaults(void)
     if (defaults == NULL)
         abort(); /* the text is part of the program */
     return defaults;
+}
+
+static json_t *shared_defaults;
+
+static void share_defaults(void)
+{
+    shared_defaults = load_defaults();
+}
+
+/* The same for all threads: never changed, no reference is taken of it or of what is in it. */
+static const json_t *defaults_of(enum push_rule_kind kind)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, share_defaults);
+    return json_get_array(shared_defaults, KINDS[kind]);
 }
 
 static bool is_rule(const json_t *rule, const char *rule_id)
@@ -130,6 +146,47 @@ static void add_own(json_t *out, const json_t *own)
         json_object_set_new(rule, "default", json_false());
         json_array_append(out, rule);
     }
+}
+
+static void each_default(const json_t *changes, enum push_rule_kind kind, bool master, push_rule_fn *fn, void *arg)
+{
+    size_t i;
+    json_t *rule;
+    json_array_foreach(defaults_of(kind), i, rule) {
+        if (is_rule(rule, MASTER) != master)
+            continue;
+        const json_t *change = json_object_get(changes, json_get_string(rule, "rule_id"));
+        const json_t *actions = json_get_array(change, "actions");
+        fn(arg, &(struct push_rule){.kind = kind,
+                                    .source = rule,
+                                    .actions = actions != NULL ? actions : json_get_array(rule, "actions"),
+                                    .enabled = json_get_bool(change, "enabled", json_get_bool(rule, "enabled", true)),
+                                    .is_default = true});
+    }
+}
+
+static void each_own(const json_t *own, enum push_rule_kind kind, push_rule_fn *fn, void *arg)
+{
+    size_t i;
+    json_t *rule;
+    json_array_foreach(own, i, rule) {
+        const json_t *actions = json_get_array(rule, "actions");
+        if (json_get_string(rule, "rule_id") != NULL && actions != NULL)
+            fn(arg, &(struct push_rule){kind, rule, actions, json_get_bool(rule, "enabled", true), false});
+    }
+}
+
+void push_rules_each(const char *stored, push_rule_fn *fn, void *arg)
+{
+    json_t *rules = push_rules_open(stored);
+    const json_t *changes = json_get_object(rules, "defaults");
+    for (int k = 0; k < PUSH_RULE_KIND__COUNT; ++k) {
+        enum push_rule_kind kind = (enum push_rule_kind)k;
+        each_default(changes, kind, true, fn, arg);
+        each_own(own_rules(rules, kind), kind, fn, arg);
+        each_default(changes, kind, false, fn, arg);
+    }
+    json_decref(rules);
 }
 
 json_t *push_rules_whole(const char *stored, const char *user_id)
@@ -363,13 +420,10 @@ static bool not_found(struct error *e)
     return error_set(e, ERROR_NOT_FOUND, "There is no such push rule.");
 }
 
-/* A copy of the server's rule as it is when nobody changed it; NULL: there is none. The caller owns it. */
-static json_t *default_rule(enum push_rule_kind kind, const char *rule_id)
+/* The server's rule as it is when nobody changed it; NULL: there is none. */
+static const json_t *default_rule(enum push_rule_kind kind, const char *rule_id)
 {
-    json_t *defaults = load_defaults(), *list = json_get_array(defaults, KINDS[kind]);
-    json_t *rule = json_incref(json_array_get(list, find_index(list, rule_id)));
-    json_decref(defaults);
-    return rule;
+    return json_array_get(defaults_of(kind), find_index(defaults_of(kind), rule_id));
 }
 
 bool push_rules_delete(json_t *rules, enum push_rule_kind kind, const char *rule_id, struct error *e)
@@ -380,18 +434,16 @@ bool push_rules_delete(json_t *rules, enum push_rule_kind kind, const char *rule
         json_array_remove(list, at);
         return true;
     }
-    json_t *rule = default_rule(kind, rule_id);
-    if (rule == NULL)
-        return not_found(e);
-    json_decref(rule);
-    return bad(e, "The server's own rules cannot be deleted; disable them instead.");
+    return default_rule(kind, rule_id) == NULL
+               ? not_found(e)
+               : bad(e, "The server's own rules cannot be deleted; disable them instead.");
 }
 
 /* Remembers a changed member of a default rule, or forgets it if it is as it was. */
 static bool change_default(json_t *rules, enum push_rule_kind kind, const char *rule_id, const char *member,
                            json_t *value, struct error *e)
 {
-    json_t *rule = default_rule(kind, rule_id);
+    const json_t *rule = default_rule(kind, rule_id);
     if (rule == NULL)
         return not_found(e);
     json_t *changes = json_get_object(rules, "defaults");
@@ -405,7 +457,6 @@ static bool change_default(json_t *rules, enum push_rule_kind kind, const char *
     else
         json_object_set(changes, rule_id, change);
     json_decref(change);
-    json_decref(rule);
     return true;
 }
 

@@ -45,6 +45,17 @@ void push_rules_add_content(struct text *out, const char *stored, const char *us
 /* The same as a tree: {"global": {kind: [rule, …]}}, in the order in which rules are tried. The caller owns it. */
 json_t *push_rules_whole(const char *stored, const char *user_id);
 
+/* The same rules one by one, without a copy of those that nobody changed. All is borrowed for the call; a default rule's
+ * members may say PUSH_DEFAULTS_ME (defaults.h). */
+struct push_rule {
+    enum push_rule_kind kind;
+    const json_t *source;  /* rule_id, conditions, pattern; its enabled and actions do not count: */
+    const json_t *actions; /* an array */
+    bool enabled, is_default;
+};
+typedef void push_rule_fn(void *arg, const struct push_rule *rule);
+void push_rules_each(const char *stored, push_rule_fn *fn, void *arg);
+
 /* One rule of the whole, borrowed from it; NULL: there is none. */
 json_t *push_rules_find(const json_t *whole, enum push_rule_kind kind, const char *rule_id);
 
