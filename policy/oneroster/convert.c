@@ -269,13 +269,6 @@ static char separator_of(const char *text)
     return (char)(*at == ';' || *at == '\t' ? *at : ',');
 }
 
-/* A spreadsheet's own first line, "sep=;": nothing else may stand in it, or it is a header. */
-static bool is_separator_line(const char *text)
-{
-    return strncasecmp(text, "sep=", 4) == 0 && text[4] != '\0' && strchr(",;\t", text[4]) != NULL &&
-           (text[5] == '\n' || (text[5] == '\r' && text[6] == '\n'));
-}
-
 static void say_changes(const struct rewriting *w, char separator)
 {
     struct converting *c = w->c;
@@ -309,7 +302,10 @@ static void rewrite(struct converting *c, struct input *input)
     encoding_decode(input->found.encoding, input->bytes.data != NULL ? input->bytes.data : "", input->bytes.len, &text);
     text_finish(&input->bytes);
     text_adds(&text, "");
-    bool told = is_separator_line(text.data);
+    /* A spreadsheet's own first line, "sep=;": nothing else may stand in it, or it is a header. */
+    bool told = strncasecmp(text.data, "sep=", 4) == 0 && text.data[4] != '\0' &&
+                strchr(",;\t", text.data[4]) != NULL &&
+                (text.data[5] == '\n' || strncmp(text.data + 5, "\r\n", 2) == 0);
     char separator = told ? text.data[4] : separator_of(text.data);
     size_t skipped = told ? strcspn(text.data, "\n") : 0; /* an empty line in its place keeps the others' numbers */
     struct csv_reader *reader = csv_reader_create(input->name, on_row, &w, NULL);

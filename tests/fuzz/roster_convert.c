@@ -1,5 +1,5 @@
-/* Conversion: the bytes stand as one file of an otherwise whole export (roster_files.h), and alone as a text. Nothing may
- * crash or leak; what comes out needs no second conversion, and is UTF-8. */
+/* Conversion: the bytes stand as one file of an otherwise whole export (roster_files.h), and alone as a text. Nothing
+ * may crash or leak; what comes out needs no second conversion, and is UTF-8. */
 #include "homeserver/base/ids.h"
 #include "policy/oneroster/convert.h"
 #include "policy/oneroster/encoding.h"

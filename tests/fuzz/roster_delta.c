@@ -1,5 +1,5 @@
-/* Delta exports: the bytes stand as one file (roster_files.h), which is merged into a whole roster. Nothing may crash or
- * leak; what comes out is consistent, and what is kept of it says the same. */
+/* Delta exports: the bytes stand as one file (roster_files.h), which is merged into a whole roster. Nothing may crash
+ * or leak; what comes out is consistent, and what is kept of it says the same. */
 #include "tests/fuzz/roster_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -1,5 +1,5 @@
-/* The smallest whole roster with one file replaced by what is fuzzed, unpacked: zip is another parser's matter. The first
- * byte chooses the file (its lowest three bits) and the version (8: 1.1). */
+/* The smallest whole roster with one file replaced by what is fuzzed, unpacked: zip is another parser's matter. The
+ * first byte chooses the file (its lowest three bits) and the version (8: 1.1). */
 #ifndef PARTA_TESTS_FUZZ_ROSTER_FILES_H
 #define PARTA_TESTS_FUZZ_ROSTER_FILES_H
 

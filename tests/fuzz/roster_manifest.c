@@ -1,5 +1,6 @@
 /* The manifest, and names of files: the first line is the name of one more file, the rest stands as manifest.csv of an
- * export without rows, whole or merged into one. Nothing may crash or leak, and no file is read that it does not name. */
+ * export without rows, whole or merged into one. Nothing may crash or leak, and no file is read
+ * that it does not name. */
 #include "tests/fuzz/roster_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -152,6 +152,8 @@ static void days_are_certain_or_refused(void **state)
         const char *value, *day; /* NULL: refused, */
         const char *why;
     } CASES[] = {
+        {"44", NULL, "is no date"},
+        {"", NULL, "is no date"},
         {"2015-03-04", "2015-03-04"},
         {"04.03.2015", "2015-03-04"},
         {"4.3.2015", "2015-03-04"},
@@ -287,6 +289,18 @@ static const struct {
      "UTF-8",
      {{"manifest.csv", MANIFEST_HEAD}, {"orgs.csv", ORGS_HEAD}, {"Orgs.csv", ORGS_HEAD}},
      {"refused", "orgs.csv: is in the archive twice"}},
+    {"a header that begins like a spreadsheet's own line",
+     "UTF-8",
+     {{"manifest.csv", MANIFEST_HEAD}, {"orgs.csv", "sep=;name\ns;Школа\n"}},
+     {"orgs.csv: semicolons → commas"}},
+    {"a header without names",
+     "UTF-8",
+     {{"manifest.csv", MANIFEST_HEAD}, {"orgs.csv", ",\n"}},
+     {"refused", "orgs.csv:1:1: the header names no column"}},
+    {"a name of a column with another separator in it",
+     "UTF-8",
+     {{"manifest.csv", MANIFEST_HEAD}, {"orgs.csv", "sourcedId,name;type\n"}},
+     {"refused", "orgs.csv:1:11: \"name;type\" is no name of a column: a separator stands in it"}},
     {"a quote that never closes",
      "UTF-8",
      {{"manifest.csv", MANIFEST_HEAD}, {"orgs.csv", "sourcedId;name\ns;\"Школа\n"}},

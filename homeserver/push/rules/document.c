@@ -1,6 +1,6 @@
 #include "homeserver/push/rules/document.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,19 +37,17 @@ static json_t *load_defaults(void)
     return defaults;
 }
 
-static json_t *shared_defaults;
-
-static void share_defaults(void)
-{
-    shared_defaults = load_defaults();
-}
-
-/* The same for all threads: never changed, no reference is taken of it or of what is in it. */
+/* The same for all threads: never changed, no reference is taken of it or of what is in it. Whoever needs it first
+ * makes it. */
 static const json_t *defaults_of(enum push_rule_kind kind)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, share_defaults);
-    return json_get_array(shared_defaults, KINDS[kind]);
+    static json_t *_Atomic shared;
+    if (shared == NULL) {
+        json_t *none = NULL, *defaults = load_defaults();
+        if (!atomic_compare_exchange_strong(&shared, &none, defaults))
+            json_decref(defaults);
+    }
+    return json_get_array(shared, KINDS[kind]);
 }
 
 static bool is_rule(const json_t *rule, const char *rule_id)

@@ -45,8 +45,8 @@ void push_rules_add_content(struct text *out, const char *stored, const char *us
 /* The same as a tree: {"global": {kind: [rule, …]}}, in the order in which rules are tried. The caller owns it. */
 json_t *push_rules_whole(const char *stored, const char *user_id);
 
-/* The same rules one by one, without a copy of those that nobody changed. All is borrowed for the call; a default rule's
- * members may say PUSH_DEFAULTS_ME (defaults.h). */
+/* The same rules one by one, without a copy of those that nobody changed. All is borrowed for the call; a default
+ * rule's members may say PUSH_DEFAULTS_ME (defaults.h). */
 struct push_rule {
     enum push_rule_kind kind;
     const json_t *source;  /* rule_id, conditions, pattern; its enabled and actions do not count: */
