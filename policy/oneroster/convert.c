@@ -261,11 +261,16 @@ static bool on_row(void *self, struct csv_reader *reader, const struct csv_row *
 
 /* --- Files --- */
 
-/* What separates the fields of the header: what stands behind its first name. */
-static char separator_of(const char *text)
+/* What separates the fields: a spreadsheet's own first line says so, "sep=;", in which nothing else may stand, or it is
+ * a header; else it stands behind the header's first name. *skipped: bytes of such a line, without its end: an empty
+ * one in its place keeps the numbers of the others. */
+static char separator_of(const char *text, size_t *skipped)
 {
     const char *at = text + strspn(text, "\r\n \t\"");
-    at += strcspn(at, ",;\t\r\n");
+    bool told = strncasecmp(text, "sep=", 4) == 0 && strcspn(text + 4, ",;\t") == 0 && text[4] != '\0' &&
+                (text[5] == '\n' || strncmp(text + 5, "\r\n", 2) == 0);
+    *skipped = told ? strcspn(text, "\n") : 0;
+    at = told ? text + 4 : at + strcspn(at, ",;\t\r\n");
     return (char)(*at == ';' || *at == '\t' ? *at : ',');
 }
 
@@ -302,12 +307,8 @@ static void rewrite(struct converting *c, struct input *input)
     encoding_decode(input->found.encoding, input->bytes.data != NULL ? input->bytes.data : "", input->bytes.len, &text);
     text_finish(&input->bytes);
     text_adds(&text, "");
-    /* A spreadsheet's own first line, "sep=;": nothing else may stand in it, or it is a header. */
-    bool told = strncasecmp(text.data, "sep=", 4) == 0 && text.data[4] != '\0' &&
-                strchr(",;\t", text.data[4]) != NULL &&
-                (text.data[5] == '\n' || strncmp(text.data + 5, "\r\n", 2) == 0);
-    char separator = told ? text.data[4] : separator_of(text.data);
-    size_t skipped = told ? strcspn(text.data, "\n") : 0; /* an empty line in its place keeps the others' numbers */
+    size_t skipped;
+    char separator = separator_of(text.data, &skipped);
     struct csv_reader *reader = csv_reader_create(input->name, on_row, &w, NULL);
     csv_reader_collect(reader, &c->to->problems);
     csv_reader_loosen(reader, separator);

@@ -107,14 +107,6 @@ uint32_t id_map_find(const struct id_map *index, const char *id)
 
 /* --- Facts --- */
 
-static struct row_slot *fact_slots(size_t size)
-{
-    struct row_slot *slots = xcalloc(size, sizeof *slots);
-    for (size_t i = 0; i < size; ++i)
-        slots[i].key.a = UINT32_MAX;
-    return slots;
-}
-
 struct row_set *row_set_create(void)
 {
     return xcalloc(1, sizeof(struct row_set));
@@ -141,7 +133,9 @@ static struct row_slot *fact_slot(const struct row_set *set, struct row_slot *sl
 static void row_set_grow(struct row_set *set)
 {
     size_t size = set->size != 0 ? 2 * set->size : SLOTS_FIRST;
-    struct row_slot *slots = fact_slots(size);
+    struct row_slot *slots = xcalloc(size, sizeof *slots);
+    for (size_t i = 0; i < size; ++i)
+        slots[i].key.a = UINT32_MAX;
     for (size_t i = 0; i < set->size; ++i)
         if (set->slots[i].key.a != UINT32_MAX)
             *fact_slot(set, slots, size, &set->slots[i].key) = set->slots[i];
