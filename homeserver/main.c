@@ -32,6 +32,8 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/jobs/jobs.h"
 #include "homeserver/jobs/prune.h"
+#include "homeserver/jobs/storage_check.h"
+#include "homeserver/store/driver/storage.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/fast_path.h"
@@ -61,6 +63,7 @@ struct app {
     struct signing_key key;
     struct server server;
     struct audit_log *audit_log;
+    struct storage_check storage_check;
     struct post *post; /* mail and SMS */
     struct http *http;
     struct control *control; /* NULL: parta can't act while this runs */
@@ -114,13 +117,21 @@ static bool load_key(struct app *app)
 
 static bool start_writer(struct app *app)
 {
-    struct db_options options = {.durable = app->config->storage.durable, .cache_kib = app->config->storage.cache_kib};
+    app->server.storage = storage_create();
+    struct db_options options = {.durable = app->config->storage.durable,
+                                 .cache_kib = app->config->storage.cache_kib,
+                                 .storage = app->server.storage};
     app->server.writer = writer_start(app->config->database_path, &options);
     app->audit_log =
         app->server.writer != NULL ? audit_log_start(app->server.writer, &app->key, app->config->server_name) : NULL;
     if (app->audit_log == NULL)
         return false;
     writer_metrics(app->server.writer, app->server.metrics);
+    storage_metrics(app->server.storage, app->server.metrics);
+    app->storage_check = (struct storage_check){.writer = app->server.writer,
+                                                .storage = app->server.storage,
+                                                .db_path = app->config->database_path,
+                                                .copy_path = app->config->copy_path};
     struct error e;
     return writer_begin_incarnation(app->server.writer, &e);
 }
@@ -271,6 +282,21 @@ static enum job_outcome run_contacts(void *arg, const _Atomic bool *stop)
     return JOB_DONE;
 }
 
+static enum job_outcome run_storage(void *arg, const _Atomic bool *stop)
+{
+    struct app *app = arg;
+    bool suspect;
+    enum job_outcome outcome = storage_probe(&app->storage_check, &suspect);
+    if (suspect)
+        jobs_poke(app->server.jobs, "verify");
+    return outcome;
+}
+
+static enum job_outcome run_verify(void *arg, const _Atomic bool *stop)
+{
+    return storage_verify(arg);
+}
+
 static bool start_jobs(struct app *app)
 {
     struct server *s = &app->server;
@@ -278,6 +304,9 @@ static bool start_jobs(struct app *app)
         /* name, first run after, period, thread of its own, function */
         {"delayed", 0, MINUTE_MS, false, run_delayed_messages, s}, /* held in quiet hours (school.md F3) */
         {"day-change", 0, MINUTE_MS, false, run_day, s},           /* dates that have come (E7) */
+        {"storage", 0, STORAGE_LOOK_MS, false, run_storage, app},
+        {"verify", STORAGE_VERIFY_FIRST_MS, app->config->storage.verify_hours * HOUR_MS, true, run_verify,
+         &app->storage_check},
         {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
         {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
         {"erasures", 0, MINUTE_MS, true, run_erasures, s}, /* that are under way (G4): all that somebody ever wrote */
@@ -323,7 +352,7 @@ static bool start_http(struct app *app)
         .trusted_proxies = (const char *const *)c->http.trusted_proxies,
         .n_trusted_proxies = c->http.n_trusted_proxies,
         .db_path = c->database_path,
-        .db_options = {.durable = c->storage.durable},
+        .db_options = {.durable = c->storage.durable, .storage = app->server.storage},
         .metrics = c->metrics.port != 0 ? &metrics : NULL,
     };
     size_t n_tables = CLIENT_API_ROUTES_COUNT + SCHOOL_API_ROUTES_COUNT;
@@ -372,6 +401,7 @@ static void stop(struct app *app)
     http_destroy(app->http);
     uia_destroy(s->uia);
     limits_destroy(s->limits);
+    storage_destroy(s->storage);
     metrics_destroy(s->metrics);
     user_names_destroy(s->names);
     lock_release(app->lock);

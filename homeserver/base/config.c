@@ -83,6 +83,7 @@ static const struct setting {
 
     {"storage.durable", KIND_FLAG, AT(storage.durable), "true"},
     {"storage.cache_kib", KIND_INT, AT(storage.cache_kib), "2048", 64, 8 << 20},
+    {"storage.verify_hours", KIND_INT, AT(storage.verify_hours), "24", 0, 8760},
 
     {"policy.mode", KIND_CHOICE, AT(policy.mode), "school", .choices = POLICY_MODES},
     {"registration.mode", KIND_CHOICE, AT(registration.mode), "closed", .choices = REGISTRATION_MODES},
@@ -518,6 +519,7 @@ static void complete(struct config *config)
     trim_slashes(config->well_known.base_url);
     trim_slashes(config->data_dir);
     config->database_path = in_data_dir(config, "parta.db");
+    config->copy_path = in_data_dir(config, "verify.db");
     config->signing_key_path = in_data_dir(config, "signing.key");
     config->lock_path = in_data_dir(config, "parta.lock");
     config->control_path = in_data_dir(config, "control.sock");
@@ -569,6 +571,7 @@ void config_free(struct config *config)
         free(config->http.trusted_proxies[i]);
     free(config->http.trusted_proxies);
     free(config->database_path);
+    free(config->copy_path);
     free(config->signing_key_path);
     free(config->lock_path);
     free(config->control_path);

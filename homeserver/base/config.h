@@ -70,8 +70,9 @@ struct config {
         size_t n_trusted_proxies;
     } http;
     struct {
-        bool durable;  /* synchronous=FULL: answered means on disk */
-        int cache_kib; /* page cache of the writer; a worker's is smaller */
+        bool durable;     /* synchronous=FULL: answered means on disk */
+        int cache_kib;    /* page cache of the writer; a worker's is smaller */
+        int verify_hours; /* between two times that a copy is read whole; 0: only when something is suspected */
     } storage;
     struct {
         enum policy_mode mode;
@@ -153,6 +154,7 @@ struct config {
 
     /* Made from data_dir. */
     char *database_path;    /* data_dir/parta.db */
+    char *copy_path;        /* data_dir/verify.db: of the database, while it is read whole (jobs/storage_check.h) */
     char *signing_key_path; /* data_dir/signing.key (base/keyfile.h) */
     char *lock_path;        /* data_dir/parta.lock: held by whoever writes the database (base/lock.h) */
     char *control_path;     /* data_dir/control.sock: where a running server hears parta (cli/control.h) */

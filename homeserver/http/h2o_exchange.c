@@ -5,6 +5,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
+#include "homeserver/http/health.h"
 #include "homeserver/http/loop_private.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/request_metrics.h"
@@ -97,10 +98,11 @@ void h2o_exchange_answer(struct request_context *context)
         send_bytes(req, reply->status, type, reply->body.data, reply->body.len);
 }
 
+/* On the metrics listener there are no contexts; of all errors libh2o does not say 503 by itself. */
 bool h2o_exchange_is_ours(h2o_req_t *req)
 {
     const struct connection *connection = connection_of(req);
-    return connection != NULL && connection->context != NULL;
+    return connection != NULL && (connection->context != NULL || req->res.status == 503);
 }
 
 /* The first of each name counts. */
@@ -222,8 +224,11 @@ int h2o_exchange_metrics(h2o_handler_t *self, h2o_req_t *req)
 {
     struct metrics *metrics = connection_of(req)->loop->env->server->metrics;
     ++connection_of(req)->requests;
-    if (path_is(req, "/health"))
-        return send_bytes(req, 200, "application/json", H2O_STRLIT("{\"status\":\"ok\"}"));
+    if (path_is(req, "/health")) {
+        int status;
+        const char *text = health_text(connection_of(req)->loop->env->server, &status);
+        return send_bytes(req, status, "application/json", text, strlen(text));
+    }
     if (!path_is(req, "/metrics"))
         return send_bytes(req, 404, "application/json", H2O_STRLIT("{}"));
     struct text page = TEXT_INIT;

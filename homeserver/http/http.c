@@ -12,6 +12,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/http/h2o_setup.h"
+#include "homeserver/http/health.h"
 #include "homeserver/http/listener.h"
 #include "homeserver/http/loop.h"
 #include "homeserver/http/loop_private.h"
@@ -47,7 +48,9 @@ struct http {
 
 static bool get_health(struct request *r)
 {
-    return reply_json(r, json_pack("{s:s}", "status", "ok"));
+    int status;
+    const char *text = health_text(r->server, &status);
+    return reply_json(r, json_loads(text, 0, NULL)) && reply_status(r, status);
 }
 
 static const struct route OWN[] = {

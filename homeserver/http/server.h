@@ -11,6 +11,7 @@ struct writer;
 struct rooms;
 struct accounts;
 struct sessions;
+struct storage;
 struct sync_hub;
 struct sync_service;
 struct jobs;
@@ -25,6 +26,7 @@ struct server {
     struct metrics *metrics;                          /* homeserver/base/metrics.h; NULL: nobody asks */
     const struct credential_kind *const *credentials; /* homeserver/http/credentials.h; ended by NULL */
     struct writer *writer;
+    struct storage *storage;  /* homeserver/store/driver/storage.h; NULL: nobody asks how the disk fares */
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;
     struct rooms *rooms;       /* homeserver/rooms/rooms.h */

@@ -12,6 +12,9 @@
  * not there. Blocks long (the whole database is read). */
 bool db_backup(const char *from, const char *to);
 
+/* The same without a look at the copy. */
+bool db_copy(const char *from, const char *to);
+
 /* What db_verify counted, for whoever reads its report. */
 struct verified {
     int schema; /* version */

@@ -7,7 +7,7 @@
 
 static void fail(struct db *db, const char *what)
 {
-    if (!db->failed)
+    if (!db->failed && storage_note(db->storage, driver_storage_problem(db)))
         log_error("store", "%s: %s", what, driver_problem(db));
     db->failed = true;
 }
@@ -18,6 +18,7 @@ struct db *db_open(const char *path, enum db_mode mode, const struct db_options 
     struct db *db = xcalloc(1, sizeof *db);
     db->broken.db = db;
     db->writes = mode == DB_WRITE;
+    db->storage = options != NULL ? options->storage : NULL;
     if (driver_open(db, path, options != NULL ? options : &DEFAULTS))
         return db;
     fail(db, path);

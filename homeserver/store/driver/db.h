@@ -28,6 +28,7 @@
 struct db;
 struct row_changes;
 struct stmt;
+struct storage;
 
 /* Epochs: what memory kept across jobs asks whether it is still true (rooms/gate_cache.h). The write connection counts,
  * for each group of tables, the statements that changed a row of them; a statement says itself which groups it moves
@@ -69,8 +70,9 @@ enum db_mode {
 };
 
 struct db_options {
-    bool durable;  /* synchronous=FULL; false: NORMAL */
-    int cache_kib; /* page cache of this connection; 0: 512 */
+    bool durable;            /* synchronous=FULL; false: NORMAL */
+    int cache_kib;           /* page cache of this connection; 0: 512 */
+    struct storage *storage; /* storage.h; NULL: nobody asks how the disk fares */
 };
 
 /* Opens path (created when DB_WRITE). NULL: logged. Blocks. */

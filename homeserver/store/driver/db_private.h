@@ -20,6 +20,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/guarded.h"
+#include "homeserver/store/driver/storage.h"
 
 #define SETS_MAX 96 /* files of store/ with statements */
 
@@ -33,6 +34,7 @@ struct db {
     void *raw; /* the driver's; NULL: not open */
     bool writes;
     int cache_kib;
+    struct storage *storage; /* may be NULL */
 
     struct prepared {
         const struct statements *set;
@@ -53,12 +55,13 @@ struct db {
 enum driver_step { STEP_DONE, STEP_ROW, STEP_FAILED };
 
 bool driver_open(struct db *db, const char *path, const struct db_options *options); /* sets raw, also when it fails */
-void driver_close(struct db *db);                    /* after all statements; raw may be NULL */
-const char *driver_problem(const struct db *db);     /* of the last call that failed; borrowed until the next call */
-bool driver_script(struct db *db, const char *text); /* one statement or several, without parameters */
-bool driver_prepare(struct stmt *stmt);              /* stmt: db and of are set; sets raw */
-void driver_finalize(struct stmt *stmt);             /* raw may be NULL */
-bool driver_running(const struct stmt *stmt);        /* it has begun and was not reset */
+void driver_close(struct db *db);                /* after all statements; raw may be NULL */
+const char *driver_problem(const struct db *db); /* of the last call that failed; borrowed until the next call */
+enum storage_problem driver_storage_problem(const struct db *db);     /* the same: whether it was the disk */
+bool driver_script(struct db *db, const char *text);                  /* one statement or several, without parameters */
+bool driver_prepare(struct stmt *stmt);                               /* stmt: db and of are set; sets raw */
+void driver_finalize(struct stmt *stmt);                              /* raw may be NULL */
+bool driver_running(const struct stmt *stmt);                         /* it has begun and was not reset */
 bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_query has them */
 enum driver_step driver_step(struct stmt *stmt);
 int driver_touched(const struct stmt *stmt); /* rows that it wrote, once it is done */

@@ -78,6 +78,19 @@ const char *driver_problem(const struct db *db)
     return db->raw != NULL ? sqlite3_errmsg(db->raw) : "not open";
 }
 
+enum storage_problem driver_storage_problem(const struct db *db)
+{
+    switch (db->raw != NULL ? sqlite3_errcode(db->raw) & 0xff : SQLITE_OK) {
+    case SQLITE_FULL: return STORAGE_FULL;
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN: return STORAGE_FAILING;
+    case SQLITE_READONLY: return db->writes ? STORAGE_FAILING : STORAGE_WELL; /* a reader that writes is a mistake */
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return STORAGE_DAMAGED;
+    default: return STORAGE_WELL;
+    }
+}
+
 bool driver_script(struct db *db, const char *text)
 {
     return sqlite3_exec(db->raw, text, NULL, NULL, NULL) == SQLITE_OK;

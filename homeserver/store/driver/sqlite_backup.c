@@ -74,11 +74,21 @@ static bool make_new(const char *path)
     return fd >= 0;
 }
 
-bool db_backup(const char *from, const char *to)
+bool db_copy(const char *from, const char *to)
 {
     if (!make_new(to))
         return false;
-    if (copy(from, to) && db_verify(to, NULL))
+    if (copy(from, to))
+        return true;
+    unlink(to);
+    return false;
+}
+
+bool db_backup(const char *from, const char *to)
+{
+    if (!db_copy(from, to))
+        return false;
+    if (db_verify(to, NULL))
         return true;
     unlink(to);
     return false;

@@ -30,10 +30,11 @@
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
-enum { RESERVED, RESERVE, COUNT };
+enum { RESERVED, RESERVE, PROBE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [RESERVED] = "SELECT reserved FROM stream WHERE one = 1",
     [RESERVE] = "UPDATE stream SET reserved = $1 WHERE one = 1",
+    [PROBE] = "UPDATE stream SET reserved = reserved WHERE one = 1",
 };
 STATEMENTS(STREAM, "stream", TEXTS);
 
@@ -110,6 +111,11 @@ stream_pos tx_next_pos(struct tx *tx)
     if (w->own.at.next == w->own.at.reserved)
         reserve(w, w->own.at.reserved + RESERVE_AHEAD); /* a failure is sticky: this job will be rolled back */
     return ++w->own.at.next;
+}
+
+bool tx_probe(struct tx *tx)
+{
+    return db_run(tx->db, &STREAM, PROBE, "");
 }
 
 #define NUMBERS_SINCE_MS INT64_C(1577836800000) /* 2020-01-01 */

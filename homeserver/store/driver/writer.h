@@ -62,6 +62,9 @@ struct change {
 /* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */
 stream_pos tx_next_pos(struct tx *tx);
 
+/* Writes what is there already, to see whether the disk takes it. */
+bool tx_probe(struct tx *tx);
+
 /* A number for a row that people of several schools see theirs of: above last, the highest in its table, and made of
  * the time and a draw, so that no gap tells how many others there are (A1). Fits into JSON's integers. */
 int64_t tx_number_after(const struct tx *tx, int64_t last);
