@@ -55,7 +55,8 @@ static bool list_entries(struct request *r)
         !query_bool(r, "newest", false, &query.newest_first))
         return false;
     struct audit_reader reader;
-    audit_reader_init(&reader, r->db, rooms_settings(r->server->rooms)->server_name, l.actor.user);
+    audit_reader_init(&reader, r->db, rooms_settings(r->server->rooms)->server_name,
+                      rooms_settings(r->server->rooms)->school_mode, l.actor.user);
     l.state = &reader;
     bool done = api_list_end(&l, audit_query(r->db, &query), read_entry);
     audit_reader_finish(&reader);
@@ -71,7 +72,7 @@ static bool get_export(struct request *r)
     if (!readable_part(r, &actor, &school))
         return false;
     struct audit_reader reader;
-    audit_reader_init(&reader, r->db, settings->server_name, actor.user);
+    audit_reader_init(&reader, r->db, settings->server_name, settings->school_mode, actor.user);
     bool done =
         audit_export(r->db, settings->key, settings->server_name, school, &reader, &lines) && reply_text(r, &lines);
     audit_reader_finish(&reader);
@@ -88,8 +89,9 @@ static bool get_head(struct request *r)
     struct text head = TEXT_INIT;
     if (!readable_part(r, &actor, &school))
         return false;
+    const struct rooms_settings *settings = rooms_settings(r->server->rooms);
     struct audit_reader reader;
-    audit_reader_init(&reader, r->db, rooms_settings(r->server->rooms)->server_name, actor.user);
+    audit_reader_init(&reader, r->db, settings->server_name, settings->school_mode, actor.user);
     audit_head_text(r->db, school, &reader, &head);
     audit_reader_finish(&reader);
     json_t *reply = json_pack("{s:s}", "head", head.data);

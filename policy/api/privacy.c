@@ -17,6 +17,7 @@
 
 struct exported {
     const struct actor *actor;
+    user_no user;
     const char *user_id;
     const struct signing_key *key;
 };
@@ -27,6 +28,7 @@ static bool note_job(struct tx *tx, void *arg, struct error *e)
     return audit_append(tx, x->key,
                         &(struct audit_note){.actor = x->actor,
                                              .act = "person.export",
+                                             .about = x->user,
                                              .subject = json_pack("{s:s}", "user", x->user_id)}) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
@@ -36,7 +38,7 @@ static bool reply_export(struct request *r, const struct actor *actor, user_no u
 {
     const struct rooms_settings *settings = rooms_settings(r->server->rooms);
     struct export_wanted wanted = {actor, user, user_id, settings->school_mode};
-    struct exported exported = {actor, user_id, settings->key};
+    struct exported exported = {actor, user, user_id, settings->key};
     struct text zip = TEXT_INIT;
     bool done = request_strict(r) && export_person(r->db, &wanted, &zip, &r->error) &&
                 writer_run(r->server->writer, note_job, &exported, &r->error) && reply_text(r, &zip) &&

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/audit.h"
-#include "homeserver/store/school/people.h"
 #include "homeserver/store/school/schools.h"
 #include "policy/gate/school_gate.h"
 
@@ -61,6 +61,7 @@ struct entry {
     int64_t part_of; /* 0: of none */
     const char *reason;
     school_no school;
+    int64_t report;
 };
 
 static void add_member(struct text *out, const char *key, const json_t *value)
@@ -113,8 +114,8 @@ static int64_t append(struct tx *tx, const struct signing_key *key, const struct
     entry_add(&text, tx, entry, seq, prev);
     entry_hash(text.data, text.len, hash);
     sign_hash(key, hash, signature);
-    bool done =
-        audit_insert(tx, &(struct audit_row){seq, text.data, hash, signature, entry->school, entry->act, entry->actor});
+    bool done = audit_insert(tx, &(struct audit_row){seq, text.data, hash, signature, entry->school, entry->act,
+                                                     entry->actor, entry->report});
     text_finish(&text);
     return done ? seq : 0;
 }
@@ -124,18 +125,34 @@ static int64_t append(struct tx *tx, const struct signing_key *key, const struct
 struct audit_log {
     const struct signing_key *key;
     char *server_name;
-    /* The last entry of a job: what it does to rows afterwards is more of it. */
-    int64_t serial; /* of the job */
-    int64_t seq;
+    int64_t serial; /* of the job that the rest is about: */
+    struct row_past past;
+    /* Its last entry: what it does to rows afterwards is more of it. */
+    bool noted;
     struct tx_acting last;
     school_no school;
+    int64_t report;
+    struct told { /* where that entry began, for each whom it concerns */
+        school_no school;
+        int64_t report, seq;
+    } * told; /* heap */
+    size_t n_told;
 };
 
-/* Changes of one school that wait for their entry. */
+/* What an entry is to hold. */
+struct chunk {
+    struct text changes;
+    int n; /* at most AUDIT_LIST_MAX */
+};
+
+/* What an act is to those who read of one school (0: operators alone), and of one report (0: of none). */
 struct part {
     school_no school;
-    struct text changes;
-    int n;
+    int64_t report;
+    bool about;           /* the act is about somebody of that school */
+    bool names_actor;     /* one of its rows does */
+    struct chunk *chunks; /* heap; none: it is an entry without changes */
+    size_t n;
     int64_t first; /* the number of its first entry; 0: none yet */
 };
 
@@ -145,138 +162,238 @@ struct appending {
     const struct signing_key *key;
     struct audit_log *log; /* NULL: rows are not watched */
     const struct audit_note *note;
-    int64_t part_of;    /* of the first entry */
-    struct part *parts; /* heap; [0]: the act's own school, and what is no school's */
+    struct row_text rows;
+    user_no actor;      /* 0: no person */
+    struct part *parts; /* heap */
     size_t n;
 };
 
-/* A1: whether another school may know of who acts: an operator, who has a role there, or had one until this act. */
-static bool is_of(const struct appending *a, const struct part *part, const char *actor)
-{
-    struct text quoted = TEXT_INIT;
-    user_no user = actor[0] == '@' ? users_by_id(a->tx->db, a->log->server_name, actor) : 0;
-    char *id = user != 0 ? people_sourced_id(a->tx->db, user) : NULL;
-    text_add_json(&quoted, id != NULL ? id : actor);
-    bool known = user == 0 || school_roles(a->tx->db, part->school, user) != 0 ||
-                 (part->changes.len != 0 && strstr(part->changes.data, quoted.data) != NULL);
-    text_finish(&quoted);
-    free(id);
-    return known;
-}
-
-static bool write_part(struct appending *a, struct part *part)
-{
-    const struct audit_note *note = a->note;
-    bool own = part == a->parts, first = part->first == 0;
-    struct entry entry = {
-        .act = note->act, .actor = note->actor->name, .changes = &part->changes, .school = part->school};
-    if (!own && a->parts->first == 0 && !write_part(a, a->parts)) /* the act itself stands first */
-        return false;
-    if (own && first) {
-        entry.part_of = a->part_of;
-        entry.details = note->details;
-        entry.subject = note->subject;
-        /* What the caller says stands for it; else why the actor insisted. */
-        entry.reason = note->reason != NULL ? note->reason : note->actor->override_;
-    } else {
-        entry.part_of = part->first;
-    }
-    if (!own && !is_of(a, part, entry.actor))
-        entry.actor = AUDIT_ELSEWHERE;
-    int64_t seq = append(a->tx, a->key, &entry);
-    part->first = first ? seq : part->first;
-    text_clear(&part->changes);
-    part->n = 0;
-    return seq != 0;
-}
-
-static struct part *part_of(struct appending *a, school_no school)
+static struct part *part_of(struct appending *a, school_no school, int64_t report)
 {
     for (size_t i = 0; i < a->n; ++i)
-        if (i == 0 ? school == 0 || school == a->parts->school : school == a->parts[i].school)
+        if (a->parts[i].school == school && a->parts[i].report == report)
             return &a->parts[i];
     a->parts = xrealloc(a->parts, (a->n + 1) * sizeof *a->parts);
-    a->parts[a->n] = (struct part){.school = school};
+    a->parts[a->n] = (struct part){.school = school, .report = report};
     return &a->parts[a->n++];
 }
 
-/* What is no school's act is in no school's log: there all of it is in one list. */
-static bool add_changes(struct appending *a, const struct row_changes *changes)
+static bool names(const struct row_change *change, user_no user)
 {
-    struct row_text r = {.db = a->tx->db, .server_name = a->log->server_name, .names = a->note->names};
-    struct row_change change;
-    bool good = true;
-    for (size_t at = 0; good && row_changes_next(changes, &at, &change);) {
-        struct part *part = part_of(a, a->parts->school != 0 ? row_text_school(&r, &change, a->parts->school) : 0);
-        if (part->n++ != 0)
-            text_addc(&part->changes, ',');
-        row_text_add(&r, &part->changes, &change);
-        good = part->n < AUDIT_LIST_MAX || write_part(a, part);
-    }
-    row_text_finish(&r);
-    return good;
+    bool named = false;
+    for (int i = 0; user != 0 && change->table->columns[i].guard != GUARD_NO; ++i)
+        if (change->table->columns[i].value == VALUE_USER || change->table->columns[i].value == VALUE_PERSON)
+            named = named || change->columns[i].before.number == user || change->columns[i].after.number == user;
+    return named;
 }
 
+static void add_change(struct appending *a, school_no school, const struct row_change *change)
+{
+    int64_t report = row_text_report(change);
+    struct part *part = part_of(a, school, report != 0 ? report : a->note->report);
+    if (part->n == 0 || part->chunks[part->n - 1].n == AUDIT_LIST_MAX) {
+        part->chunks = xrealloc(part->chunks, (part->n + 1) * sizeof *part->chunks);
+        part->chunks[part->n++] = (struct chunk){TEXT_INIT, 0};
+    }
+    struct chunk *chunk = &part->chunks[part->n - 1];
+    if (chunk->n++ != 0)
+        text_addc(&chunk->changes, ',');
+    part->names_actor = part->names_actor || names(change, a->actor);
+    a->rows.school = school;
+    row_text_add(&a->rows, &chunk->changes, change);
+}
+
+/* What is no school's belongs to the act's. */
+static bool add_changes(struct appending *a)
+{
+    struct row_changes *changes = tx_row_changes(a->tx);
+    struct row_change change;
+    if (changes->too_many)
+        return false;
+    row_past_take(&a->log->past, changes);
+    for (size_t at = 0; row_changes_next(changes, &at, &change);) {
+        row_text_schools(&a->rows, &change);
+        for (size_t i = 0; i < a->rows.n_schools; ++i)
+            add_change(a, a->rows.schools[i], &change);
+        if (a->rows.n_schools == 0)
+            add_change(a, a->note->school, &change);
+    }
+    row_changes_clear(changes);
+    return true;
+}
+
+/* Schools that know of it, whatever rows changed. */
+static void add_concerned(struct appending *a)
+{
+    const struct audit_note *note = a->note;
+    for (size_t i = 0; i < note->n_schools; ++i)
+        if (note->schools[i] != 0)
+            part_of(a, note->schools[i], note->report);
+    if (note->about == 0)
+        return;
+    row_text_schools_of(&a->rows, note->about);
+    for (size_t i = 0; i < a->rows.n_schools; ++i)
+        part_of(a, a->rows.schools[i], note->report)->about = true;
+}
+
+/* The part that has all that the caller says. */
+static size_t main_part(struct appending *a)
+{
+    school_no school = a->note->school;
+    size_t n = 0;
+    for (size_t i = 0; a->note->school == 0 && i < a->n; ++i)
+        if (a->parts[i].school != 0 && a->parts[i].report == a->note->report && ++n == 1)
+            school = a->parts[i].school;
+    return (size_t)(part_of(a, n > 1 ? 0 : school, a->note->report) - a->parts);
+}
+
+/* A1: whether a school may know of who acts: an operator, who has a role there or had one until this act, or whom it is
+ * about. */
+static bool is_of(const struct appending *a, const struct part *part)
+{
+    return part->school == 0 || part->school == a->note->school || a->actor == 0 || part->names_actor ||
+           (part->about && a->actor == a->note->about) || school_roles(a->tx->db, part->school, a->actor) != 0 ||
+           row_past_has(a->rows.past, a->actor, part->school);
+}
+
+static int64_t *told_of(struct audit_log *log, const struct part *part)
+{
+    for (size_t i = 0; i < log->n_told; ++i)
+        if (log->told[i].school == part->school && log->told[i].report == part->report)
+            return &log->told[i].seq;
+    log->told = xrealloc(log->told, (log->n_told + 1) * sizeof *log->told);
+    log->told[log->n_told] = (struct told){part->school, part->report, 0};
+    return &log->told[log->n_told++].seq;
+}
+
+static bool write_part(struct appending *a, struct part *part, bool main)
+{
+    const struct audit_note *note = a->note;
+    int64_t unkept = 0, *first = a->log != NULL ? told_of(a->log, part) : &unkept;
+    struct entry entry = {.act = note->act,
+                          .actor = is_of(a, part) ? note->actor->name : AUDIT_ELSEWHERE,
+                          .school = part->school,
+                          .report = part->report,
+                          .subject = main || part->about ? note->subject : NULL};
+    if (main) {
+        entry.details = note->details;
+        /* What the caller says stands for it; else why the actor insisted. */
+        entry.reason = note->reason != NULL ? note->reason : note->actor->override_;
+    }
+    if (main && part->n == 0 && a->n > 1 && entry.subject == NULL && entry.details == NULL && entry.reason == NULL)
+        return true; /* others say all there is */
+    for (size_t i = 0; i < part->n || i == 0; ++i) {
+        entry.changes = part->n != 0 ? &part->chunks[i].changes : NULL;
+        entry.part_of = *first;
+        int64_t seq = append(a->tx, a->key, &entry);
+        if (seq == 0)
+            return false;
+        *first = *first != 0 ? *first : seq;
+        entry.subject = NULL;
+        entry.details = NULL;
+        entry.reason = NULL;
+    }
+    return true;
+}
+
+/* The act itself stands first. */
 static bool write_all(struct appending *a)
 {
-    struct row_changes *changes = a->log != NULL ? tx_row_changes(a->tx) : NULL;
-    bool good = changes == NULL || (!changes->too_many && add_changes(a, changes));
+    if (a->log != NULL && !add_changes(a))
+        return false;
+    add_concerned(a);
+    size_t main = main_part(a);
+    bool good = write_part(a, &a->parts[main], true);
     for (size_t i = 0; good && i < a->n; ++i)
-        good = (a->parts[i].n == 0 && a->parts[i].first != 0) || write_part(a, &a->parts[i]);
-    if (changes != NULL)
-        row_changes_clear(changes);
+        good = i == main || write_part(a, &a->parts[i], false);
     return good;
 }
 
-static bool append_note(struct tx *tx, const struct signing_key *key, const struct audit_note *note, int64_t part_of_)
+/* Before the first of a job, and before each that is not more of the last. */
+static void begin_entry(struct audit_log *log, struct tx *tx, const struct audit_note *note, bool more)
 {
-    struct appending a = {.tx = tx, .key = key, .log = tx_guard(tx), .note = note, .part_of = part_of_, .n = 1};
-    a.parts = xcalloc(1, sizeof *a.parts);
-    a.parts->school = note->school;
-    bool done = write_all(&a);
-    if (done && a.log != NULL) {
-        a.log->serial = tx->serial;
-        a.log->seq = part_of_ != 0 ? part_of_ : a.parts->first;
-        a.log->school = note->school;
-        snprintf(a.log->last.actor, sizeof a.log->last.actor, "%s", note->actor->name);
-        snprintf(a.log->last.act, sizeof a.log->last.act, "%s", note->act);
+    if (log->serial != tx->serial)
+        row_past_finish(&log->past);
+    if (log->serial != tx->serial || !more)
+        log->n_told = 0;
+    log->serial = tx->serial;
+    if (more)
+        return;
+    log->noted = true;
+    log->school = note->school;
+    log->report = note->report;
+    snprintf(log->last.actor, sizeof log->last.actor, "%s", note->actor->name);
+    snprintf(log->last.act, sizeof log->last.act, "%s", note->act);
+}
+
+static void appending_finish(struct appending *a)
+{
+    for (size_t i = 0; i < a->n; ++i) {
+        for (size_t k = 0; k < a->parts[i].n; ++k)
+            text_finish(&a->parts[i].chunks[k].changes);
+        free(a->parts[i].chunks);
     }
-    for (size_t i = 0; i < a.n; ++i)
-        text_finish(&a.parts[i].changes);
-    free(a.parts);
-    json_decref(note->subject);
-    json_decref(note->details);
+    free(a->parts);
+    row_text_finish(&a->rows);
+    json_decref(a->note->subject);
+    json_decref(a->note->details);
+}
+
+static bool append_note(struct tx *tx, const struct signing_key *key, const struct audit_note *note, bool more)
+{
+    struct audit_log *log = tx_guard(tx);
+    struct appending a = {.tx = tx, .key = key, .log = log, .note = note, .actor = note->actor->user};
+    struct row_past nothing = {0};
+    a.rows = (struct row_text){.db = tx->db, .names = note->names, .past = log != NULL ? &log->past : &nothing};
+    day_text(day_of_ms(tx->now_ms), a.rows.today);
+    if (log != NULL) {
+        begin_entry(log, tx, note, more);
+        a.rows.server_name = log->server_name;
+        if (a.actor == 0 && note->actor->name[0] == '@')
+            a.actor = users_by_id(tx->db, log->server_name, note->actor->name);
+    }
+    bool done = write_all(&a);
+    appending_finish(&a);
     return done;
 }
 
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note)
 {
-    return append_note(tx, key, note, 0);
+    return append_note(tx, key, note, false);
+}
+
+static bool is_noted(const struct audit_log *log, const struct tx *tx)
+{
+    return log->noted && log->serial == tx->serial;
 }
 
 /* What a job did of which no act has told: under the name that tx_acts gave, or as more of the last entry. */
 static bool append_rest(struct audit_log *log, struct tx *tx)
 {
     const struct tx_acting *acting = tx_acting(tx);
-    bool more = log->serial == tx->serial && (acting->act[0] == '\0' || strcmp(acting->act, log->last.act) == 0);
+    bool more = is_noted(log, tx) && (acting->act[0] == '\0' || strcmp(acting->act, log->last.act) == 0);
     const struct tx_acting as = more ? log->last : *acting;
     const struct actor actor = {.name = as.actor};
-    const struct audit_note note = {.actor = &actor, .act = as.act, .school = more ? log->school : 0};
-    return append_note(tx, log->key, &note, more ? log->seq : 0);
+    struct audit_note note = {.actor = &actor, .act = as.act};
+    if (more) {
+        note.school = log->school;
+        note.report = log->report;
+    }
+    return append_note(tx, log->key, &note, more);
 }
 
 static bool has_name(const struct audit_log *log, const struct tx *tx)
 {
-    return log->serial == tx->serial || tx_acting(tx)->act[0] != '\0';
+    return is_noted(log, tx) || tx_acting(tx)->act[0] != '\0';
 }
 
 bool audit_append_full(struct tx *tx, const struct audit_note *note)
 {
     struct audit_log *log = tx_guard(tx);
-    if (log == NULL || tx_row_changes(tx)->n < AUDIT_LIST_MAX)
+    if (log == NULL || tx_row_changes(tx)->packed.len < AUDIT_WAITING_BYTES)
         return true;
     if (note != NULL)
-        return append_note(tx, log->key, note, 0);
+        return append_note(tx, log->key, note, false);
     return !has_name(log, tx) || append_rest(log, tx);
 }
 
@@ -328,6 +445,8 @@ void audit_log_stop(struct audit_log *log)
 {
     if (log == NULL)
         return;
+    row_past_finish(&log->past);
+    free(log->told);
     free(log->server_name);
     free(log);
 }

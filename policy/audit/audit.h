@@ -8,8 +8,11 @@
  * "part_of", "prev"}. "changes" are objects, one a row, at most AUDIT_LIST_MAX an entry: {"+": record, …} a new row,
  * {"-": …} one that went, {"=": …} one that is another now; the other members name the row and say what it is, of "="
  * as [before, after] what changed; "set", "changed", "removed" of what a log must not hold (names, birth dates,
- * password hashes). "part_of": more of the entry of that number. What changed in another school than the act's is in an
- * entry of that school, whose actor is AUDIT_ELSEWHERE unless they are of it (A1). "prev"
+ * password hashes). "part_of": more of the entry of that number. Each school that an act concerns has an
+ * entry of its own: which these are follows from the rows that changed, and of a person from the schools where they are
+ * and were before the act. It names what that school may know (A1): a person by sourcedId where the record is known,
+ * and whoever acted, unless they are an operator or of it, as AUDIT_ELSEWHERE. What is no school's is in an entry that
+ * operators read. A report's rows are in an entry of their own, which is about that report (F5). "prev"
  * is the hash of the entry before, in unpadded base64 (of the first: 32 zero bytes). Its hash is BLAKE2b-256 of these
  * bytes, its signature the server's ed25519 of the hash. Numbers rise with the time, and their gaps say nothing (A1).
  * Whoever alters, drops, swaps or cuts entries breaks a hash, a number or, at the end, what an earlier export or `parta
@@ -42,21 +45,26 @@ struct writer;
  * none. Borrowed otherwise. */
 struct audit_note {
     const struct actor *actor;
-    const char *act;                 /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
-    school_no school;                /* 0: none */
-    json_t *subject;                 /* {"user": "@…", "class": "sourcedId", …} */
-    json_t *details;                 /* what the rows do not say; of an import: counts */
-    const char *reason;              /* an override's, a decision's; NULL: none */
+    const char *act;          /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
+    school_no school;         /* whose act it is; 0: the one school that it concerns, if it is one, else none's */
+    user_no about;            /* school 0: subject is this person: the schools of whom know of it; 0: nobody */
+    const school_no *schools; /* school 0: these know of it, too, */
+    size_t n_schools;         /* whatever rows changed */
+    int64_t report;           /* F5: the report that it is about; 0: none */
+    json_t *subject;          /* {"user": "@…", "class": "sourcedId", …} */
+    json_t *details;          /* what the rows do not say; of an import: counts */
+    const char *reason;       /* an override's, a decision's; NULL: none */
     const struct audit_names *names; /* of a bulk job; NULL: asked of the database */
 };
 #define AUDIT_LIST_MAX 500
-#define AUDIT_ELSEWHERE "another school"
+#define AUDIT_WAITING_BYTES (8 << 20)
 
 /* Appends an entry, with what the job did to guarded rows since its last one; in as many entries as that takes. Inside
  * the job of the act itself: log and act are one transaction. false: the database failed. */
 bool audit_append(struct tx *tx, const struct signing_key *key, const struct audit_note *note);
 
-/* The same, once what waits fills an entry: for jobs that may change very many rows, every now and then. note: as
+/* The same, once AUDIT_WAITING_BYTES of rows wait: for jobs that may change very many rows, every now and then. As many
+ * as may be wait together, because each school has entries of its own of them. note: as
  * audit_append has it, without subject and details; NULL: as at the job's end (audit_log_start), if it is known by now
  * under which name that will be. */
 bool audit_append_full(struct tx *tx, const struct audit_note *note);

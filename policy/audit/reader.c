@@ -9,6 +9,7 @@
 #include "homeserver/store/school/audit.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
+#include "policy/gate/report_gate.h"
 
 static void add_name(struct audit_reader *reader, char *name)
 {
@@ -29,11 +30,12 @@ static void add_person(struct audit_reader *reader, struct db *db, const char *s
     add_name(reader, people_sourced_id(db, user));
 }
 
-void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, user_no user)
+void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, bool school_mode,
+                       user_no user)
 {
     struct guardianship_row row;
     size_t n;
-    *reader = (struct audit_reader){0};
+    *reader = (struct audit_reader){.db = db, .user = user, .school_mode = school_mode};
     if (user == 0)
         return;
     user_no *apart = school_apart_from(db, user, &n);
@@ -61,11 +63,24 @@ static bool tells_of_custody(const struct audit_row *row)
     return strcmp(row->act, "guardianship.custody") == 0 || strstr(row->entry, "\":\"custody\"") != NULL;
 }
 
+/* F5: one that is not there any more is nobody's. */
+static bool reads_report(const struct audit_reader *reader, int64_t no)
+{
+    struct report_row report;
+    struct error ignored;
+    const struct actor actor = {.user = reader->user, .name = ""};
+    struct stmt *q = reports_get(reader->db, no);
+    bool reads =
+        reports_next(q, &report) && report_may_read(reader->db, reader->school_mode, &actor, &report, &ignored);
+    stmt_end(q);
+    return reads;
+}
+
 bool audit_reader_sees(const struct audit_reader *reader, const struct audit_row *row)
 {
     size_t n = reader == NULL ? 0 : reader->n != 0 && tells_of_custody(row) ? reader->n : reader->kept;
     for (size_t i = 0; i < n; ++i)
         if (strstr(row->entry, reader->names[i]) != NULL)
             return false;
-    return true;
+    return reader == NULL || reader->user == 0 || row->report == 0 || reads_report(reader, row->report);
 }

@@ -1,6 +1,7 @@
-/* What of the log its readers do not see (D9). Whoever has the office of a school reads its log; an entry that names
- * somebody from whom they are kept is not there for them, be it older than that word, and neither is one that tells
- * what the office settled of their own family and why. An entry is taken whole or not at all: it verifies as it was
+/* What of the log its readers do not see (D9, F5). Whoever has the office of a school reads its log; an entry that
+ * names somebody from whom they are kept is not there for them, be it older than that word, and neither is one that
+ * tells what the office settled of their own family and why. An entry about a report is read by whoever may read that
+ * report, never by the accused. An entry is taken whole or not at all: it verifies as it was
  * signed.
  *
  * A reader is made for one request and one thread. */
@@ -19,12 +20,17 @@ struct db;
 struct audit_reader {
     char **names;   /* n of them, as JSON strings: Matrix IDs and sourcedIds; heap */
     size_t n, kept; /* the first `kept` are of those from whom the reader is kept, the rest of the own family */
+    struct db *db;
+    user_no user; /* 0: nobody's eyes */
+    bool school_mode;
 };
 
 /* user 0: reads everything. Reads the database. */
-void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, user_no user);
+void audit_reader_init(struct audit_reader *reader, struct db *db, const char *server_name, bool school_mode,
+                       user_no user);
 void audit_reader_finish(struct audit_reader *reader);
 
-bool audit_reader_sees(const struct audit_reader *reader, const struct audit_row *row); /* NULL: sees everything */
+/* NULL: sees everything. Reads the database. */
+bool audit_reader_sees(const struct audit_reader *reader, const struct audit_row *row);
 
 #endif

@@ -31,8 +31,46 @@ static char *ask(struct row_text *r, enum guarded_value kind, int64_t no)
     return name;
 }
 
+static size_t first_past(const struct row_past *past, user_no user);
+
+/* A1: a sourcedId is told where the record is known, or was until this job; elsewhere the Matrix ID, which says
+ * nothing. */
+static bool knows_record(struct row_text *r, user_no user)
+{
+    bool elsewhere = false, here = false;
+    if (r->school == 0 || r->of_roster)
+        return true;
+    if (r->person == user && r->known_to == r->school)
+        return r->known;
+    for (size_t i = first_past(r->past, user); i < r->past->n && r->past->roles[i].user == user; ++i) {
+        elsewhere = elsewhere || r->past->roles[i].school != r->school;
+        here = here || (r->past->roles[i].school == r->school && r->past->roles[i].of_roster);
+    }
+    r->person = user;
+    r->known_to = r->school;
+    r->known = here || people_record_of_school(r->db, r->school, r->today, user, elsewhere);
+    return r->known;
+}
+
+static school_no school_of_any_class(struct row_text *r, class_no no)
+{
+    if (r->class != no)
+        r->class_school = school_of_class(r->db, no);
+    r->class = no;
+    return r->class_school;
+}
+
+static bool is_anothers(struct row_text *r, enum guarded_value kind, int64_t no)
+{
+    school_no school = kind == VALUE_SCHOOL ? no : kind == VALUE_CLASS ? school_of_any_class(r, no) : r->school;
+    return r->school != 0 && school != 0 && school != r->school;
+}
+
 static const char *name_of(struct row_text *r, enum guarded_value kind, int64_t no)
 {
+    if (is_anothers(r, kind, no))
+        return AUDIT_ELSEWHERE;
+    kind = kind == VALUE_PERSON && !knows_record(r, no) ? VALUE_USER : kind;
     struct row_name *last = &r->last[kind];
     const char *known = r->names != NULL ? r->names->name(r->names->self, kind, no) : NULL;
     if (known != NULL)
@@ -80,12 +118,20 @@ static void add_key(struct text *out, const struct guarded_column *column)
     text_adds(out, "\":");
 }
 
+/* Which roster keeps somebody of several schools is the affair of one of them. */
+static bool is_elsewheres(const struct row_text *r, const struct guarded_column *column)
+{
+    return column->value == VALUE_SOURCE && r->school != 0 && r->n_schools > 1;
+}
+
 /* Of a row that is another now: what changed, and what names it. */
 static void add_changed(struct row_text *r, struct text *out, const struct row_change *change, int i)
 {
     const struct guarded_column *column = &change->table->columns[i];
     const struct row_value *before = &change->columns[i].before, *after = &change->columns[i].after;
     if (!change->columns[i].changed && (column->guard != GUARD_KEY || is_usual(column, before)))
+        return;
+    if (is_elsewheres(r, column))
         return;
     add_key(out, column);
     if (column->guard == GUARD_HIDDEN) {
@@ -108,7 +154,7 @@ static void add_whole(struct row_text *r, struct text *out, const struct row_cha
     const struct row_value *value = change->sign == ROW_ADDED ? &change->columns[i].after : &change->columns[i].before;
     if (column->guard == GUARD_HIDDEN
             ? change->sign != ROW_ADDED || (column->flags & GUARD_TOLD) == 0 || value->kind == ROW_NULL
-            : is_usual(column, value))
+            : is_usual(column, value) || is_elsewheres(r, column))
         return;
     add_key(out, column);
     if (column->guard == GUARD_HIDDEN)
@@ -136,41 +182,200 @@ void row_text_add(struct row_text *r, struct text *out, const struct row_change 
     text_addc(out, '}');
 }
 
-/* A room of several schools is in no other's log than the act's. */
-static school_no school_of_any_room(struct db *db, room_no no)
+static void add_school(struct row_text *r, school_no school)
 {
+    for (size_t i = 0; i < r->n_schools; ++i)
+        if (r->schools[i] == school)
+            return;
+    if (school == 0)
+        return;
+    if (r->n_schools == r->cap)
+        r->schools = xrealloc(r->schools, (r->cap = 2 * r->cap + 4) * sizeof *r->schools);
+    r->schools[r->n_schools++] = school;
+}
+
+/* current: where they are today, or will be. */
+static void add_roles(struct row_text *r, user_no user, bool current)
+{
+    struct role_row row;
+    school_day today = day_from(r->today);
+    struct stmt *q = roles_of_person(r->db, user);
+    while (roles_next(q, &row))
+        if (!current || row.end >= today)
+            add_school(r, row.school);
+    stmt_end(q);
+}
+
+static void add_schools_of(struct row_text *r, user_no user)
+{
+    size_t before = r->n_schools;
+    add_roles(r, user, true);
+    for (size_t i = first_past(r->past, user); i < r->past->n && r->past->roles[i].user == user; ++i)
+        add_school(r, r->past->roles[i].school);
+    if (r->n_schools == before)
+        add_roles(r, user, false);
+}
+
+#define ASSOCIATED 64 /* schools that share a room: more are not told */
+
+/* Rooms that schools have agreed to share are theirs; other rooms of several schools are in no other log than the
+ * act's. */
+static void add_schools_of_room(struct row_text *r, room_no no)
+{
+    school_no schools[ASSOCIATED];
     struct room_school room;
-    if (!school_of_room(db, no, &room))
-        return 0;
-    return room.school == 0 && room.n_schools == 1 ? viewer_room_school(db, 0, no) : room.school;
+    int n = 0;
+    if (!school_of_room(r->db, no, &room))
+        return;
+    if (room.kind == ROOM_ASSOCIATION)
+        school_rooms_schools(r->db, no, schools, ASSOCIATED, &n);
+    else if (room.school == 0 && room.n_schools == 1)
+        schools[n++] = viewer_room_school(r->db, 0, no);
+    else
+        schools[n++] = room.school;
+    for (int i = 0; i < n; ++i)
+        add_school(r, schools[i]);
 }
 
-static school_no school_of_value(struct row_text *r, enum guarded_value kind, int64_t no, school_no own)
+static void add_schools(struct row_text *r, enum guarded_value kind, int64_t no)
 {
-    switch (kind) {
-    case VALUE_CLASS: return school_of_class(r->db, no);
-    case VALUE_ROOM: return school_of_any_room(r->db, no);
-    case VALUE_USER:
-    case VALUE_PERSON: return school_roles(r->db, own, no) != 0 ? own : roles_first_school(r->db, no);
-    default: return no;
-    }
+    if (kind == VALUE_USER || kind == VALUE_PERSON)
+        add_schools_of(r, no);
+    else if (kind == VALUE_ROOM)
+        add_schools_of_room(r, no);
+    else
+        add_school(r, kind == VALUE_CLASS ? school_of_any_class(r, no) : no);
 }
 
-school_no row_text_school(struct row_text *r, const struct row_change *change, school_no own)
+static bool is_roster_source(const struct row_value *value)
 {
+    return value->kind == ROW_TEXT && source_is_roster(value->text);
+}
+
+/* Of roles and enrollments, which say themselves in which school. */
+static bool is_roster_place(const struct row_change *change)
+{
+    bool sourced = false, placed = false;
     for (int i = 0; change->table->columns[i].guard != GUARD_NO; ++i) {
         const struct guarded_column *column = &change->table->columns[i];
         const struct row_value *value =
-            change->sign == ROW_REMOVED ? &change->columns[i].before : &change->columns[i].after;
-        if ((column->flags & GUARD_PLACE) != 0)
-            return school_of_value(r, column->value, value->number, own);
+            change->sign == ROW_ADDED ? &change->columns[i].after : &change->columns[i].before;
+        sourced = sourced || (column->value == VALUE_SOURCE && is_roster_source(value));
+        placed = placed || ((column->flags & GUARD_PLACE) != 0 &&
+                            (column->value == VALUE_SCHOOL || column->value == VALUE_CLASS));
     }
+    return sourced && placed;
+}
+
+void row_text_schools(struct row_text *r, const struct row_change *change)
+{
+    r->n_schools = 0;
+    for (int i = 0; change->table->columns[i].guard != GUARD_NO; ++i) {
+        const struct guarded_column *column = &change->table->columns[i];
+        const struct row_value *before = &change->columns[i].before, *after = &change->columns[i].after;
+        if ((column->flags & GUARD_PLACE) == 0)
+            continue;
+        if (before->kind == ROW_NUMBER && (after->kind != ROW_NUMBER || after->number != before->number))
+            add_schools(r, column->value, before->number);
+        if (after->kind == ROW_NUMBER)
+            add_schools(r, column->value, after->number);
+    }
+    r->of_roster = r->n_schools == 1 && is_roster_place(change);
+}
+
+void row_text_schools_of(struct row_text *r, user_no user)
+{
+    r->n_schools = 0;
+    add_schools_of(r, user);
+}
+
+int64_t row_text_report(const struct row_change *change)
+{
+    for (int i = 0; change->table->columns[i].guard != GUARD_NO; ++i)
+        if ((change->table->columns[i].flags & GUARD_REPORT) != 0)
+            return (change->sign == ROW_REMOVED ? change->columns[i].before : change->columns[i].after).number;
     return 0;
+}
+
+/* --- Where people were --- */
+
+static int compare_past(const void *left, const void *right)
+{
+    const struct past_role *x = left, *y = right;
+    if (x->user != y->user)
+        return x->user < y->user ? -1 : 1;
+    if (x->school != y->school)
+        return x->school < y->school ? -1 : 1;
+    return (int)x->of_roster - (int)y->of_roster;
+}
+
+static void past_add(struct row_past *past, const struct past_role *role)
+{
+    if (past->n == past->cap)
+        past->roles = xrealloc(past->roles, (past->cap = 2 * past->cap + 16) * sizeof *past->roles);
+    past->roles[past->n++] = *role;
+}
+
+void row_past_take(struct row_past *past, const struct row_changes *changes)
+{
+    static const struct guarded_table *roles;
+    struct row_change change;
+    size_t n = 0;
+    if (roles == NULL)
+        roles = guarded_find("roles");
+    for (size_t at = 0; row_changes_next(changes, &at, &change);) {
+        struct past_role role = {0};
+        if (change.table != roles || change.sign == ROW_ADDED)
+            continue;
+        for (int i = 0; roles->columns[i].guard != GUARD_NO; ++i)
+            if (roles->columns[i].value == VALUE_PERSON)
+                role.user = change.columns[i].before.number;
+            else if (roles->columns[i].value == VALUE_SCHOOL)
+                role.school = change.columns[i].before.number;
+            else if (roles->columns[i].value == VALUE_SOURCE)
+                role.of_roster = is_roster_source(&change.columns[i].before);
+        past_add(past, &role);
+    }
+    if (past->n != past->sorted)
+        qsort(past->roles, past->n, sizeof *past->roles, compare_past);
+    for (size_t i = 0; i < past->n; ++i) /* each once */
+        if (i == 0 || compare_past(&past->roles[i], &past->roles[n - 1]) != 0)
+            past->roles[n++] = past->roles[i];
+    past->n = past->sorted = n;
+}
+
+/* Of the first role that is that person's, or of the next one's. */
+static size_t first_past(const struct row_past *past, user_no user)
+{
+    size_t low = 0, high = past->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (past->roles[middle].user < user)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool row_past_has(const struct row_past *past, user_no user, school_no school)
+{
+    for (size_t i = first_past(past, user); i < past->n && past->roles[i].user == user; ++i)
+        if (past->roles[i].school == school)
+            return true;
+    return false;
+}
+
+void row_past_finish(struct row_past *past)
+{
+    free(past->roles);
+    *past = (struct row_past){0};
 }
 
 void row_text_finish(struct row_text *r)
 {
     for (size_t i = 0; i < sizeof r->last / sizeof *r->last; ++i)
         free(r->last[i].name);
+    free(r->schools);
     *r = (struct row_text){0};
 }

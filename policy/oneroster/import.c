@@ -189,6 +189,8 @@ static bool record(struct importing *in)
         json_object_set_new(details, "older", json_string(in->how->older));
     struct audit_note note = {.actor = in->actor,
                               .act = "roster.import",
+                              .schools = in->schools,
+                              .n_schools = in->roster != NULL && in->roster->n_schools == 1 ? 1 : 0,
                               .details = details,
                               .reason = in->overridden ? in->actor->override_ : NULL,
                               .names = &in->names};

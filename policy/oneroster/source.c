@@ -132,14 +132,19 @@ static int64_t cut_lines(const struct text *lines, struct text *out)
 }
 
 static bool note_held(struct tx *tx, const struct roster_import *how, const char *act, const char *source,
-                      int64_t version, json_t *schools)
+                      int64_t version, const json_t *schools)
 {
-    json_t *details = json_pack("{s:s, s:o}", "source", source, "version", json_sprintf("%lld", (long long)version));
-    struct audit_note note = {.actor = how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE, .act = act};
-    if (schools != NULL)
-        json_object_set(details, "schools", schools);
-    note.details = details;
-    return audit_append(tx, rooms_settings(how->rooms)->key, &note);
+    school_no *concerned;
+    size_t n = loss_schools(schools, tx->db, &concerned);
+    const struct audit_note note = {.actor = how->actor != NULL ? how->actor : &ACTOR_COMMAND_LINE,
+                                    .act = act,
+                                    .schools = concerned,
+                                    .n_schools = n,
+                                    .details = json_pack("{s:s, s:o, s:O*}", "source", source, "version",
+                                                         json_sprintf("%lld", (long long)version), "schools", schools)};
+    bool done = audit_append(tx, rooms_settings(how->rooms)->key, &note);
+    free(concerned);
+    return done;
 }
 
 /* A pull brings the same list again and again: it is held once, from the first time on. */
@@ -421,9 +426,11 @@ static bool job_drop(struct tx *tx, void *arg, struct error *e)
         return false;
     if (held_imports_of(tx->db, d->row->source, &version) != d->row->no || version != d->row->version)
         return error_set(e, ERROR_PRECONDITION, NULL);
-    return (held_imports_drop(tx->db, d->row->source) &&
-            note_held(tx, how, "roster.drop", d->row->source, version, NULL)) ||
-           error_set(e, ERROR_UNKNOWN, NULL);
+    json_t *schools = json_loads(d->row->schools, 0, NULL);
+    bool done = held_imports_drop(tx->db, d->row->source) &&
+                note_held(tx, how, "roster.drop", d->row->source, version, schools);
+    json_decref(schools);
+    return done || error_set(e, ERROR_UNKNOWN, NULL);
 }
 
 bool source_drop_held(const struct roster_import *how, const struct held_import_row *row, struct error *e)

@@ -51,7 +51,8 @@ static bool note(struct changing_records *c, user_no user)
     char *id = users_id(c->tx->db, settings->server_name, user);
     bool done = audit_append(
         c->tx, settings->key,
-        &(struct audit_note){.actor = c->actor, .act = "person.erase", .subject = json_pack("{s:s*}", "user", id)});
+        &(struct audit_note){
+            .actor = c->actor, .act = "person.erase", .about = user, .subject = json_pack("{s:s*}", "user", id)});
     free(id);
     return done;
 }

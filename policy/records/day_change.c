@@ -31,6 +31,8 @@ static bool hold(struct day_change *d)
     json_t *list = loss_json(&d->loss, tx->db);
     loss_lines(&d->loss, tx->db, true, &lines);
     char *schools = json_dumps(list, JSON_COMPACT);
+    school_no *concerned;
+    size_t n = loss_schools(list, tx->db, &concerned);
     struct held_import_row row = {.version = loss_version(lines.data, lines.len),
                                   .source = DAY_SOURCE,
                                   .mode = DAY_MODE,
@@ -47,6 +49,8 @@ static bool hold(struct day_change *d)
     struct actor calendar = {.name = row.author};
     struct audit_note note = {.actor = &calendar,
                               .act = "roster.hold",
+                              .schools = concerned,
+                              .n_schools = n,
                               .details = json_pack("{s:s, s:o, s:O}", "source", DAY_SOURCE, "version",
                                                    json_sprintf("%lld", (long long)row.version), "schools", list)};
     bool done = held_imports_put(tx->db, &row);
@@ -55,6 +59,7 @@ static bool hold(struct day_change *d)
     else
         done = done && audit_append(tx, rooms_settings(d->rooms)->key, &note);
     json_decref(list);
+    free(concerned);
     free(schools);
     text_finish(&lines);
     return done;

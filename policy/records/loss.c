@@ -6,6 +6,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/classes.h"
@@ -659,6 +660,20 @@ json_t *loss_json(const struct loss *loss, struct db *db)
         free(id);
     }
     return list;
+}
+
+size_t loss_schools(const json_t *list, struct db *db, school_no **out)
+{
+    const json_t *item;
+    size_t i, n = 0;
+    *out = xcalloc(json_array_size(list) + 1, sizeof **out);
+    json_array_foreach(list, i, item) {
+        const char *id = json_get_string(item, "school");
+        school_no school = id != NULL ? schools_by_sourced_id(db, id) : 0;
+        if (school != 0)
+            (*out)[n++] = school;
+    }
+    return n;
 }
 
 void loss_lines(const struct loss *loss, struct db *db, bool people, struct text *out)

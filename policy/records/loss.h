@@ -138,6 +138,8 @@ bool loss_people_beyond(int64_t gone, int64_t people, struct loss_limits limits)
 /* Of the schools beyond: [{"school": sourcedId, "people", "gone", "changed", "classes", "classes_ended",
  * "classes_changed", "kinds": [{"kind", "of", "gone", "changed"}] those beyond}]: a new reference. */
 json_t *loss_json(const struct loss *loss, struct db *db);
+/* The schools of such a list; *out: heap. Returns how many. */
+size_t loss_schools(const json_t *list, struct db *db, school_no **out);
 
 /* The same as lines, "loss school-1: names_of_pupils: 0 of 300 gone, 300 changed", and, if wanted, who is gone, as
  * "person - sourcedId". Appends. */

@@ -60,19 +60,7 @@ bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struc
     return bound_kept(tx->db, BOUND_REPORTS, report->reporter, 0, e);
 }
 
-bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
-                     struct error *e)
-{
-    /* A room has no accused: whose class it concerns is then the reporter's, and whom, whoever answers for it. */
-    struct subject subject = {.school = report->school, .target = report->accused, .with = report->reporter};
-    if (report->accused == 0) {
-        subject.target = report->reporter;
-        subject.room = report->room;
-    }
-    return school_gate(db, school_mode, actor, ACT_REPORTS, &subject, NULL, NULL, e);
-}
-
-/* What was done stands in the report, for those who may read it: the accused may be one of those who read the log. */
+/* What was done stands in the report; of the entry, too, the accused reads nothing. */
 static bool note(struct changing_records *c, const struct report_row *report)
 {
     char number[24];
@@ -81,6 +69,7 @@ static bool note(struct changing_records *c, const struct report_row *report)
                         &(struct audit_note){.actor = c->actor,
                                              .act = "report.close",
                                              .school = report->school,
+                                             .report = report->no,
                                              .subject = json_pack("{s:s}", "report", number)});
 }
 

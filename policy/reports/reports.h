@@ -1,7 +1,8 @@
 /* Reports of messages, rooms and people (F5): they go to the school's office, that is to administrators and, where the
  * school's policy says so, class teachers of the people concerned; never to the accused, and a room's never to whoever
  * answers for it. One about somebody of another school, with whom one shares a room (E8), goes to both offices. Who
- * reported stays between them and the office; the audit log, which the accused may read, says nothing of it. */
+ * reported stays between them and the office; what the audit log says of it is read by those who may read the report
+ * (report_gate.h). */
 #ifndef PARTA_POLICY_REPORTS_REPORTS_H
 #define PARTA_POLICY_REPORTS_REPORTS_H
 
@@ -9,7 +10,7 @@
 #include <stdbool.h>
 
 #include "homeserver/store/school/reports.h"
-#include "policy/gate/school_gate.h"
+#include "policy/gate/report_gate.h"
 #include "policy/records/change.h"
 
 #define REPORT_REASON_MAX 4096 /* bytes */
@@ -20,10 +21,6 @@ bool report_is_kept(struct db *db, user_no reporter, user_no accused);
 /* Inside a job. What the reporter may not see must have been refused before: an event is one that they could read.
  * report: kind, reporter, accused, room, event_id, evidence, reason. One row for each office. false: *e. */
 bool report_make(struct tx *tx, bool school_mode, const char *reporter_id, struct report_row *report, struct error *e);
-
-/* Whether the actor may read this report, and reconcile it. */
-bool report_may_read(struct db *db, bool school_mode, const struct actor *actor, const struct report_row *report,
-                     struct error *e);
 
 /* Inside a job: reconciles it, with a word on what was done. ERROR_NOT_FOUND also where the
  * actor may not know of it. */

@@ -10,6 +10,7 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
 #include "policy/signup/applications.h"
 #include "policy/signup/eligibility.h"
 #include "policy/signup/links.h"
@@ -224,7 +225,12 @@ bool guardian_withdraw(struct changing_records *c, user_no child)
     office_act_for(&office, c, "the guardian withdrew");
     return office_act_gate(c, ACT_END_GUARDIAN, &subject) &&
            change_guardianship_end(&office.records, child, c->actor->user) &&
-           office_act_note(c, "guardian.withdraw", 0, pair(c, child, c->actor->user), NULL, NULL);
+           (audit_append(c->tx, rooms_settings(c->rooms)->key,
+                         &(struct audit_note){.actor = c->actor,
+                                              .act = "guardian.withdraw",
+                                              .about = child,
+                                              .subject = pair(c, child, c->actor->user)}) ||
+            error_set(c->e, ERROR_UNKNOWN, NULL));
 }
 
 bool guardian_may_see(struct db *db, bool school_mode, const struct actor *actor, user_no child, struct error *e)

@@ -319,7 +319,7 @@ static void d9_the_log_says_nothing_of_them(void **state)
     int64_t entries, all;
     bars(w.young, father);
     const char *child = user_names_get(w.f.names, w.f.db, w.young);
-    audit_reader_init(&reader, w.f.db, "school.example", father);
+    audit_reader_init(&reader, w.f.db, "school.example", true, father);
     assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, NULL, &whole));
     assert_true(audit_export(w.f.db, &w.f.key, "school.example", w.school, &reader, &seen));
     audit_head_text(w.f.db, w.school, &reader, &head);

@@ -21,7 +21,7 @@
 enum { COUNT_EVENTS, COUNT_AUDIT, ASK_COUNT };
 static const struct statement TEXTS[] = {
     [COUNT_EVENTS] = "SELECT COUNT(*) FROM events",
-    [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1",
+    [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1 AND json_type(entry, '$.details') = 'object'",
 };
 static const struct statements ASK = {"roster_held_test", TEXTS, ASK_COUNT};
 

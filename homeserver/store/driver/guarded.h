@@ -51,7 +51,8 @@ enum {                  /* of a column */
        GUARD_TOLD = 4,  /* GUARD_HIDDEN: of a new row, too, it is said that there is one */
        GUARD_STAFF = 8, /* nobody gives it to themself: a row of one's own that has it needs an entry */
        GUARD_PLACE =
-           16, /* VALUE_SCHOOL, _CLASS, _ROOM, _USER or _PERSON: it says in which school's log the row belongs */
+           16, /* VALUE_SCHOOL, _CLASS, _ROOM, _USER or _PERSON: it says in which schools' log the row belongs */
+       GUARD_REPORT = 32, /* F5: the number of a report: the entry is read by whoever may read that */
 };
 
 struct guarded_column {

@@ -457,6 +457,11 @@ static const char *const MIGRATIONS[] = {
 
     /* 19: with what the tokens of a run are sealed (store/driver/incarnations.h); NULL: they were bare numbers */
     "ALTER TABLE incarnations ADD COLUMN token_key BLOB;",
+
+    /* 20: the report that an entry is about (F5): read by whoever may read the report; NULL: none */
+    "ALTER TABLE audit ADD COLUMN report_no INTEGER;"
+    "UPDATE audit SET report_no = (SELECT r.report_no FROM reports r WHERE audit.entry LIKE"
+    " '%\"subject\":{\"report\":\"' || r.report_no || '\"}%') WHERE act = 'report.close';",
 };
 
 int schema_version(void)

@@ -9,12 +9,12 @@ enum { HEAD, INSERT, FORWARD, BACKWARD, COUNT };
 #define WHICH                                                                                                          \
     " AND ($3 = 0 OR school_no = $3) AND ($4 = '' OR act = $4 OR (substr($4, length($4)) = '.' AND"                    \
     " substr(act, 1, length($4)) = $4)) AND ($5 = '' OR actor = $5)"
-#define ROW "SELECT seq, entry, hash, signature, school_no, act, actor FROM audit WHERE "
+#define ROW "SELECT seq, entry, hash, signature, school_no, act, actor, report_no FROM audit WHERE "
 
 static const struct statement TEXTS[COUNT] = {
     [HEAD] = "SELECT seq, hash FROM audit WHERE $1 = 0 OR school_no = $1 ORDER BY seq DESC LIMIT 1",
-    [INSERT] = "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    [INSERT] = "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor, report_no)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     [FORWARD] = ROW "seq > $1" WHICH " ORDER BY seq LIMIT $2",
     [BACKWARD] = ROW "seq < $1" WHICH " ORDER BY seq DESC LIMIT $2",
 };
@@ -38,8 +38,8 @@ int64_t audit_head(struct db *db, school_no school, unsigned char hash[AUDIT_HAS
 
 bool audit_insert(struct tx *tx, const struct audit_row *row)
 {
-    return db_run(tx->db, &AUDIT, INSERT, "itbbitt", row->seq, row->entry, row->hash, (size_t)AUDIT_HASH_BYTES,
-                  row->signature, (size_t)AUDIT_SIGNATURE_BYTES, row->school, row->act, row->actor);
+    return db_run(tx->db, &AUDIT, INSERT, "itbbitti", row->seq, row->entry, row->hash, (size_t)AUDIT_HASH_BYTES,
+                  row->signature, (size_t)AUDIT_SIGNATURE_BYTES, row->school, row->act, row->actor, row->report);
 }
 
 struct stmt *audit_query(struct db *db, const struct audit_query *q)
@@ -68,6 +68,7 @@ bool audit_next(struct stmt *q, struct audit_row *row)
                               .signature = col_fixed(q, 3, AUDIT_SIGNATURE_BYTES),
                               .school = col_int(q, 4),
                               .act = col_text(q, 5),
-                              .actor = col_text(q, 6)};
+                              .actor = col_text(q, 6),
+                              .report = col_int(q, 7)};
     return true;
 }

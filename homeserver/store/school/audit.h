@@ -19,6 +19,7 @@ struct audit_row {
     const unsigned char *hash, *signature;
     school_no school; /* 0: none */
     const char *act, *actor;
+    int64_t report; /* F5: the report that it is about; 0: none */
 };
 
 /* The newest entry's number and hash, of a school's if it is not 0; without entries: 0 and zeros. */

@@ -32,6 +32,7 @@
 /* $1, $2 the viewer and the day, $3 the person: in no school that they are not in, or a school of theirs has
  * it of the same roster. */
 #define IN_THEIRS(from, school) "EXISTS (SELECT 1 FROM " from ".source = p.source AND " SEES(school, 1, 2) ")"
+#define AT_SCHOOL(from, school) "EXISTS (SELECT 1 FROM " from ".source = p.source AND " school " = $1)"
 #define HERE_BY_ROLE IN_THEIRS("roles r WHERE r.user_no = p.user_no AND r", "r.school_no")
 #define HERE_BY_CLASS                                                                                                  \
     IN_THEIRS("enrollments n JOIN classes c ON c.class_no = n.class_no WHERE n.user_no = p.user_no AND n",             \
@@ -62,6 +63,7 @@ enum {
     KEPT,
     HAVE_ROLE,
     RECORD_KNOWN,
+    RECORD_OF_SCHOOL,
     UNGUARDED,
     UNGUARDED_OF,
     RESTRICTED,
@@ -106,6 +108,15 @@ static const struct statement TEXTS[N] = {
         "r", 2) ") THEN 1 ELSE 0 END FROM people p WHERE p.user_no = $1",
     [RECORD_KNOWN] = "SELECT 1 FROM people p WHERE p.user_no = $3 AND (" NOWHERE_ELSE " OR (p.source <> 'school'"
                      " AND (" HERE_BY_ROLE " OR " HERE_BY_CLASS " OR " HERE_BY_CHILD ")))",
+    [RECORD_OF_SCHOOL] =
+        "SELECT 1 FROM people p WHERE p.user_no = $3 AND (($4 = 0 AND NOT EXISTS (SELECT 1 FROM roles r WHERE"
+        " r.user_no = p.user_no AND " NOT_PAST(
+            "r", 2) " AND r.school_no <> $1)) OR (p.source <> 'school' AND"
+                    " (" AT_SCHOOL("roles r WHERE r.user_no = p.user_no AND r", "r.school_no") " OR " AT_SCHOOL(
+                        "enrollments n JOIN classes c ON c.class_no = n.class_no WHERE n.user_no = p.user_no AND n",
+                        "c.school_no") " OR " AT_SCHOOL("guardianships g JOIN roles r ON r.user_no = g.child AND"
+                                                        " r.role = 'pupil' WHERE g.guardian = p.user_no AND g",
+                                                        "r.school_no") ")))",
     [UNGUARDED] = UNGUARDED_BY(EVERYBODY),
     [UNGUARDED_OF] = UNGUARDED_BY(ONE_SECOND),
     [RESTRICTED] = RESTRICTED_BY(EVERYBODY),
@@ -265,6 +276,11 @@ bool people_have_role(struct db *db, user_no user, school_day day, bool *person)
 bool people_record_known(struct db *db, const struct viewer *viewer, user_no user)
 {
     return db_int(db, &PEOPLE, RECORD_KNOWN, 0, "iti", viewer->user, viewer->day, user) != 0;
+}
+
+bool people_record_of_school(struct db *db, school_no school, const char *day, user_no user, bool elsewhere)
+{
+    return db_int(db, &PEOPLE, RECORD_OF_SCHOOL, 0, "itii", school, day, user, (int64_t)elsewhere) != 0;
 }
 
 struct stmt *people_unguarded(struct db *db, school_day day, user_no user, char buffer[DAY_TEXT_BYTES])

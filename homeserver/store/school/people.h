@@ -63,6 +63,10 @@ void people_list_end(struct people_list *list);
  * or the same roster says of them what they are here. */
 bool people_record_known(struct db *db, const struct viewer *viewer, user_no user);
 
+/* The same of a school's papers, which others of the school read later. elsewhere: the person was in another school
+ * lately. */
+bool people_record_of_school(struct db *db, school_no school, const char *day, user_no user, bool elsewhere);
+
 /* --- Who stays, who comes back (policy/records/reconcile.h) --- */
 
 bool people_any(struct db *db); /* whether there is anybody at all */
