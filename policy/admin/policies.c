@@ -41,21 +41,24 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
     return check_document(c, school, document);
 }
 
-/* D7 asks the policy how old a child is: a changed answer restricts pupils, or does so no more. */
-static bool reconcile_pupils(struct changing_records *c, school_no school, const struct school_policy *before)
+/* What else follows from a policy. D7 asks how old a child is: a changed answer restricts pupils, or does so no more.
+ * F4 stands in power levels, for clients. */
+static bool reconcile_policy(struct changing_records *c, school_no school, const struct school_policy *before)
 {
     struct school_policy after;
     struct viewer everybody = viewer_of(0);
     struct person_row row;
     policies_in_force(c->tx->db, school, &after);
-    if (before->consent_age == after.consent_age && before->unknown_age_is_child == after.unknown_age_is_child)
-        return true;
     struct reconciling *s = reconcile_begin(c->tx, c->rooms, NULL);
-    struct people_filter pupils = {.viewer = &everybody, .school = school, .role = "pupil"};
-    struct people_list *people = people_list(c->tx->db, &pupils);
-    while (people_list_next(people, &row))
-        reconcile_touch(s, row.no);
-    people_list_end(people);
+    if (before->consent_age != after.consent_age || before->unknown_age_is_child != after.unknown_age_is_child) {
+        struct people_filter pupils = {.viewer = &everybody, .school = school, .role = "pupil"};
+        struct people_list *people = people_list(c->tx->db, &pupils);
+        while (people_list_next(people, &row))
+            reconcile_touch(s, row.no);
+        people_list_end(people);
+    }
+    if (before->polls != after.polls)
+        reconcile_polls(s, school);
     return reconcile_finish(s, c->e);
 }
 
@@ -78,7 +81,7 @@ int64_t admin_policy_set(struct changing_records *c, school_no school, const jso
     done = done && (policies_insert(c->tx, &row) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
            office_act_note(c, "policy.set", school, NULL,
                            json_pack("{s:I, s:O}", "version", (json_int_t)row.version, "document", document), reason) &&
-           reconcile_pupils(c, school, &before);
+           reconcile_policy(c, school, &before);
     free(text);
     return done ? row.version : 0;
 }

@@ -38,7 +38,9 @@ struct reconciling {
     struct diff_set touched, lost;    /* a: who */
     struct diff_set schools, classes; /* a: which */
     struct diff_set powers;           /* a: rooms whose powers by post have changed */
-    struct diff_set policies;         /* a: school; value: consent_age, kind: whether an unknown age is a child's */
+    bool polls;
+    school_no polls_of;       /* polls: of which school they are to be looked at; 0: of all */
+    struct diff_set policies; /* a: school; value: consent_age, kind: whether an unknown age is a child's */
 };
 
 static bool database_failed(struct reconciling *s)
@@ -88,6 +90,12 @@ void reconcile_lost(struct reconciling *s, user_no user)
 void reconcile_all(struct reconciling *s)
 {
     s->all = true;
+}
+
+void reconcile_polls(struct reconciling *s, school_no school)
+{
+    s->polls = true;
+    s->polls_of = school;
 }
 
 void reconcile_keep(struct reconciling *s)
@@ -518,6 +526,8 @@ static bool update_rooms(struct reconciling *s)
     for (size_t i = 0; i < s->powers.n; ++i)
         if (!roster_room_powers(&s->rooms, s->powers.rows[i].a))
             return false;
+    if ((s->all || s->polls) && !roster_room_polls(&s->rooms, s->all ? 0 : s->polls_of))
+        return false;
     return for_touched(s, remove_members) && for_touched(s, join_members);
 }
 

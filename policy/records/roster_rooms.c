@@ -10,6 +10,7 @@
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/school/policies.h"
 #include "homeserver/store/school/roster_members.h"
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/school_rooms.h"
@@ -18,6 +19,8 @@
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/kept_room.h"
+#include "policy/records/set_diff.h"
+#include "policy/rules/event_types.h"
 
 #define NOBODY KEPT_ROOM_NOBODY
 
@@ -28,15 +31,16 @@ static const struct {
     const char *order; /* there, before what begins with a later letter */
     int speak, state;  /* power to send messages; to change what is not the service user's alone */
     bool open;         /* who is in the space may join by themselves */
+    unsigned plain;    /* enum school_role: who is there without a power by post (store/school/roster_members.c) */
 } KINDS[ROOM_KIND__COUNT] = {
     [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE, "", NOBODY, NOBODY},
     [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE, "a", 50, 50},
-    [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE, "b", 0, 50},
+    [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE, "b", 0, 50, .plain = ROLES_STAFF | ROLE_EXTERNAL},
     [ROOM_CLASS_SPACE] = {"Класс %s", ROOM_SCHOOL_SPACE, "c", NOBODY, NOBODY},
-    [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE, "d", 0, 50},
-    [ROOM_LIBRARY] = {"Библиотека. %s", ROOM_SCHOOL_SPACE, "e", 0, NOBODY, .open = true},
-    [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE, "a", 0, 50},
-    [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE, "b", 0, 50},
+    [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE, "d", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
+    [ROOM_LIBRARY] = {"Библиотека. %s", ROOM_SCHOOL_SPACE, "e", 0, NOBODY, .open = true, .plain = ROLES_EVERYBODY},
+    [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE, "a", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
+    [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE, "b", 0, 50, .plain = ROLE_GUARDIAN | ROLE_EXTERNAL},
     [ROOM_ARCHIVE] = {.speak = NOBODY, .state = NOBODY},
 };
 
@@ -96,25 +100,45 @@ bool roster_room_begin(struct roster_rooms *p)
 
 /* --- Powers (E3) --- */
 
-/* The levels of a kind of room; nobody but the service user reaches NOBODY. users: taken. */
-static json_t *power_levels(enum room_kind kind, json_t *users)
+/* F4, for clients: the power that starting a poll needs. Levels know no roles: where the school lets somebody who has
+ * no power by post, everybody is offered it, and the rules refuse the others. */
+static int poll_level(struct roster_rooms *p, enum room_kind kind, school_no school)
+{
+    if (p->polls.school != school) {
+        struct school_policy policy;
+        policies_in_force(p->tx->db, school, &policy);
+        p->polls.school = school;
+        p->polls.roles = policy.polls;
+    }
+    int speak = KINDS[kind].speak;
+    return (KINDS[kind].plain & p->polls.roles) != 0 || speak > 50 ? speak : 50;
+}
+
+/* The levels of a kind of room; nobody but the service user reaches NOBODY. polls: the power to start one. users:
+ * taken. */
+static json_t *power_levels(enum room_kind kind, int polls, json_t *users)
 {
     json_t *events =
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "m.room.name", NOBODY, "m.room.power_levels",
                   NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility", NOBODY, "m.room.guest_access",
                   NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption", NOBODY, "m.room.canonical_alias", NOBODY,
                   "m.space.child", NOBODY, "m.space.parent", NOBODY);
+    const char *type;
+    for (size_t i = 0; (type = event_type_of(EVENT_POLL_START, i)) != NULL; ++i)
+        json_object_set_new(events, type, json_integer(polls));
     int redact = kind == ROOM_ARCHIVE ? NOBODY : 50;
     return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0,
                      "events", events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban",
                      NOBODY, "kick", NOBODY, "invite", NOBODY, "redact", redact, "notifications", "room", 50);
 }
 
-static bool put_levels(struct roster_rooms *p, struct room *room, enum room_kind kind, json_t *users)
+static bool put_levels(struct roster_rooms *p, struct room *room, const struct room_school *of, json_t *users)
 {
-    json_t *levels = power_levels(kind, users);
+    int polls = poll_level(p, of->kind, of->school);
+    json_t *levels = power_levels(of->kind, polls, users);
     kept_room_complete_levels(p->rooms, room->version, levels);
-    return append(p, room, "m.room.power_levels", "", levels);
+    return append(p, room, "m.room.power_levels", "", levels) &&
+           (roster_rooms_set_poll_level(p->tx->db, room->no, polls) || database_failed(p));
 }
 
 bool roster_room_powers(struct roster_rooms *p, room_no no)
@@ -133,7 +157,24 @@ bool roster_room_powers(struct roster_rooms *p, room_no no)
         json_object_set_new(users, id, json_integer(col_int(q, 1)));
     }
     stmt_end(q);
-    return put_levels(p, room, of.kind, users);
+    return put_levels(p, room, &of, users);
+}
+
+bool roster_room_polls(struct roster_rooms *p, school_no school)
+{
+    struct diff_set stale = {0};
+    struct roster_room_row row;
+    int level;
+    bool good = true;
+    struct stmt *q = roster_rooms_poll_levels(p->tx->db, school);
+    while (roster_rooms_next_poll_level(q, &row, &level))
+        if (level != poll_level(p, row.kind, row.school))
+            diff_set_add(&stale, (struct diff_row){.a = row.room});
+    stmt_end(q);
+    for (size_t i = 0; i < stale.n && good; ++i)
+        good = roster_room_powers(p, stale.rows[i].a);
+    diff_set_finish(&stale);
+    return good;
 }
 
 /* --- Rooms (E1) --- */
@@ -148,18 +189,21 @@ static bool record_school(struct tx *tx, room_no room, void *arg)
 
 static struct room *create(struct roster_rooms *p, struct wanted_room *of)
 {
+    int polls = poll_level(p, of->kind, of->school);
     char *name = room_name(of), *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
     const struct kept_room kept = {.kind = of->kind,
                                    .name = name,
                                    .history = "shared",
                                    .space = space,
                                    .join_rules = kept_room_join_rules(KINDS[of->kind].open ? space : NULL),
-                                   .power_levels = power_levels(of->kind, json_object()),
+                                   .power_levels = power_levels(of->kind, polls, json_object()),
                                    .record = record_school,
                                    .record_arg = of};
     struct room *room = kept_room_create(p->rooms, p->tx, p->service, &kept, p->e);
     free(name);
     free(space);
+    if (room != NULL && !roster_rooms_set_poll_level(p->tx->db, room->no, polls) && !database_failed(p))
+        return NULL;
     return room;
 }
 
@@ -255,7 +299,7 @@ bool roster_room_archive(struct roster_rooms *p, room_no no)
     if (room == NULL)
         return database_failed(p);
     changelog_room(p->changelog, "archive", '+', 0, no);
-    return put_levels(p, room, ROOM_ARCHIVE, json_object()) &&
+    return put_levels(p, room, &(struct room_school){.kind = ROOM_ARCHIVE}, json_object()) &&
            (roster_rooms_archive(p->tx->db, no, p->tx->now_ms) || database_failed(p));
 }
 

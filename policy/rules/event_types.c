@@ -24,6 +24,14 @@ enum event_kind event_kind_of(const char *type)
     return EVENT_OTHER;
 }
 
+const char *event_type_of(enum event_kind kind, size_t i)
+{
+    for (size_t k = 0; k < sizeof TYPES / sizeof *TYPES; ++k)
+        if (TYPES[k].kind == kind && i-- == 0)
+            return TYPES[k].type;
+    return NULL;
+}
+
 /* --- What values say nothing --- */
 
 #define TOKEN_MAX 64 /* bytes of an id that somebody chooses */

@@ -32,7 +32,8 @@ enum event_kind {
     EVENT_CALL_MEMBER, /* state: who is in a call */
 };
 
-enum event_kind event_kind_of(const char *type); /* NULL: EVENT_OTHER */
+enum event_kind event_kind_of(const char *type);           /* NULL: EVENT_OTHER */
+const char *event_type_of(enum event_kind kind, size_t i); /* its i-th type, or alias; NULL: there are no more */
 
 /* What an id in an event can name. */
 enum event_named {

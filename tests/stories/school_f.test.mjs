@@ -339,10 +339,19 @@ test("F4: polls are started by role; everybody votes", async () => {
         "m.relates_to": { rel_type: "m.reference", event_id },
         "org.matrix.msc3381.poll.response": { answers: ["a"] },
     });
+    // Clients ask the power levels whether to offer it.
+    const offered = async (who) => {
+        const levels = await who.getStateEvent(classRoom, "m.room.power_levels", "");
+        const power = levels.users[who.getUserId()] ?? levels.users_default;
+        return ["m.poll.start", "org.matrix.msc3381.poll.start", "org.matrix.msc3381.v2.poll.start"].map((type) => power >= levels.events[type]);
+    };
+    assert.deepEqual([await offered(teacher), await offered(pupil)], [[true, true, true], [false, false, false]]);
     await w.withPolicy({ polls: ["pupil"] }, async () => {
+        assert.deepEqual(await offered(pupil), [true, true, true]);
         await pupil.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start);
         await refused(teacher.sendEvent(classRoom, "org.matrix.msc3381.poll.start", start), "F4");
     });
+    assert.deepEqual(await offered(pupil), [false, false, false]);
 });
 
 test("F5: a report goes to the administrator and the class teacher, never to the accused; the evidence stays", async () => {

@@ -40,6 +40,9 @@ enum {
     BORN,
     SETTLED_BEFORE,
     COUNT_AUDIT,
+    NO_POLL_LEVELS,
+    POLL_LEVELS_UNSAID,
+    COUNT_STATE,
     COUNT_CHANGES,
     MOST_CHANGES,
     ALL_CHANGES,
@@ -53,6 +56,9 @@ static const struct statement TEXTS[] = {
     [END_ROLE] = "UPDATE roles SET end_date = $2 WHERE user_no = $1",
     [BORN] = "UPDATE people SET birth_date = $2 WHERE user_no = $1",
     [SETTLED_BEFORE] = "UPDATE settled SET day = $1",
+    [NO_POLL_LEVELS] = {"UPDATE roster_rooms SET poll_level = NULL", EPOCH_RECORDS},
+    [POLL_LEVELS_UNSAID] = "SELECT COUNT(*) FROM roster_rooms WHERE poll_level IS NULL",
+    [COUNT_STATE] = "SELECT COUNT(*) FROM events WHERE room_no = $1 AND type = $2",
     [COUNT_AUDIT] = "SELECT COUNT(*) FROM audit WHERE act = $1",
     [COUNT_CHANGES] = "SELECT sum(json_array_length(entry, '$.changes')) FROM audit WHERE act = $1",
     [MOST_CHANGES] = "SELECT max(json_array_length(entry, '$.changes')) FROM audit",
@@ -288,6 +294,11 @@ static int64_t do_end_role_in_store(struct changing_records *c, const struct cha
 {
     return db_run(c->tx->db, &ASK, END_ROLE, "it", how->a, "2020-01-01") &&
            db_run(c->tx->db, &ASK, SETTLED_BEFORE, "t", "2019-12-31");
+}
+
+static int64_t do_forget_poll_levels(struct changing_records *c, const struct changing *how)
+{
+    return db_run(c->tx->db, &ASK, NO_POLL_LEVELS, "");
 }
 
 static int64_t do_grow_up_in_store(struct changing_records *c, const struct changing *how)
@@ -773,6 +784,39 @@ static bool state_has(struct fixture *f, room_no room, const char *type, const c
     return has;
 }
 
+/* F4: whatever the levels of rooms are not known to say is looked at by the next import; what they say
+ * already is not said again. */
+static void test_poll_levels(void **state)
+{
+    static const struct {
+        enum room_kind kind;
+        int level;
+    } CASES[] = {{ROOM_CLASS, 50}, {ROOM_GUARDIANS, 50}, {ROOM_STAFF, 0}, {ROOM_ANNOUNCEMENTS, 50}};
+    struct fixture f;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    school_no s = school(&f, "s");
+    room_no class_room = roster_rooms_find(f.db, s, class_(&f, "c"), ROOM_CLASS);
+    for (int again = 0; again < 2; ++again) {
+        assert_int_equal(db_int(f.db, &ASK, POLL_LEVELS_UNSAID, -1, ""), 0);
+        for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+            class_no class = CASES[i].kind == ROOM_CLASS || CASES[i].kind == ROOM_GUARDIANS ? class_(&f, "c") : 0;
+            room_no room = roster_rooms_find(f.db, s, class, CASES[i].kind);
+            json_t *levels = fixture_content(&f, room, "m.room.power_levels", "");
+            json_t *poll = json_object_get(json_object_get(levels, "events"), "org.matrix.msc3381.poll.start");
+            assert_int_equal(json_integer_value(poll), CASES[i].level);
+            assert_true(json_is_integer(poll));
+            json_decref(levels);
+        }
+        well(&f, (struct changing){.fn = do_forget_poll_levels});
+        int64_t before = db_int(f.db, &ASK, COUNT_STATE, 0, "it", class_room, "m.room.power_levels");
+        import_well(&f, NULL);
+        import_well(&f, NULL);
+        assert_int_equal(db_int(f.db, &ASK, COUNT_STATE, 0, "it", class_room, "m.room.power_levels"), before);
+    }
+    fixture_stop(&f);
+}
+
 /* An upgraded space keeps its rooms, and who may join the library (E6) stays who; an upgraded room keeps its place. */
 static void test_upgrade(void **state)
 {
@@ -1054,6 +1098,7 @@ int main(void)
         cmocka_unit_test(test_log_by_school),
         cmocka_unit_test(test_log_of_a_day),
         cmocka_unit_test(test_log_of_many),
+        cmocka_unit_test(test_poll_levels),
         cmocka_unit_test(test_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

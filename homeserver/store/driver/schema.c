@@ -462,6 +462,9 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE audit ADD COLUMN report_no INTEGER;"
     "UPDATE audit SET report_no = (SELECT r.report_no FROM reports r WHERE audit.entry LIKE"
     " '%\"subject\":{\"report\":\"' || r.report_no || '\"}%') WHERE act = 'report.close';",
+
+    /* 21: F4. The power that starting a poll needs in the room, as its power levels say; NULL: they say nothing yet */
+    "ALTER TABLE roster_rooms ADD COLUMN poll_level INTEGER;",
 };
 
 int schema_version(void)

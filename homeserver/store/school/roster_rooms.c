@@ -2,9 +2,12 @@
 
 #include "homeserver/store/school/school_rooms.h"
 
-enum { FIND, PUT, ARCHIVE, ARCHIVE_KIND, ARCHIVE_MEMBERS, ARCHIVE_ROOM, N };
+enum { FIND, POLL_LEVELS, SET_POLL_LEVEL, PUT, ARCHIVE, ARCHIVE_KIND, ARCHIVE_MEMBERS, ARCHIVE_ROOM, N };
 static const struct statement TEXTS[N] = {
     [FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
+    [POLL_LEVELS] = "SELECT room_no, kind, school_no, class_no, COALESCE(poll_level, -1) FROM roster_rooms"
+                    " WHERE $1 IN (0, school_no) ORDER BY school_no",
+    [SET_POLL_LEVEL] = {"UPDATE roster_rooms SET poll_level = $2 WHERE room_no = $1", EPOCH_RECORDS},
     [PUT] = {"INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)", EPOCH_RECORDS},
     [ARCHIVE] = {"INSERT INTO archived_rooms (room_no, kind, school_no, class_no, archived_ms)"
                  " SELECT room_no, kind, school_no, class_no, CAST($2 AS BIGINT) FROM roster_rooms WHERE room_no = $1",
@@ -18,6 +21,26 @@ STATEMENTS(ROSTER_ROOMS, "roster_rooms", TEXTS);
 room_no roster_rooms_find(struct db *db, school_no school, class_no class, enum room_kind kind)
 {
     return db_int(db, &ROSTER_ROOMS, FIND, 0, "iit", school, class, room_kind_name(kind));
+}
+
+struct stmt *roster_rooms_poll_levels(struct db *db, school_no school)
+{
+    return db_query(db, &ROSTER_ROOMS, POLL_LEVELS, "i", school);
+}
+
+bool roster_rooms_next_poll_level(struct stmt *q, struct roster_room_row *row, int *level)
+{
+    if (!stmt_next(q))
+        return false;
+    *row = (struct roster_room_row){.room = col_int(q, 0), .school = col_int(q, 2), .class = col_int(q, 3)};
+    room_kind_from(col_text(q, 1), &row->kind);
+    *level = (int)col_int(q, 4);
+    return true;
+}
+
+bool roster_rooms_set_poll_level(struct db *db, room_no room, int level)
+{
+    return db_run(db, &ROSTER_ROOMS, SET_POLL_LEVEL, "ii", room, (int64_t)level);
 }
 
 bool roster_rooms_put(struct db *db, const struct roster_room_row *row)
