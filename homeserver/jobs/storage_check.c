@@ -9,12 +9,14 @@
 #include "homeserver/store/driver/backup.h"
 #include "homeserver/store/driver/storage.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/stamps.h"
 
 #define SPARE_BYTES (INT64_C(256) << 20) /* that must be left beside the copy */
 
 static bool job_probe(struct tx *tx, void *arg, struct error *e)
 {
-    return tx_probe(tx);
+    int64_t *back_ms = arg;
+    return tx_note_time(tx, back_ms) && (*back_ms == 0 || stamps_put_right(tx, *back_ms));
 }
 
 enum job_outcome storage_probe(struct storage_check *check, bool *suspect)
@@ -29,7 +31,11 @@ enum job_outcome storage_probe(struct storage_check *check, bool *suspect)
     if (problem == STORAGE_WELL && check->probed_ms != 0 && now_ms - check->probed_ms < STORAGE_PROBE_MS)
         return JOB_DONE;
     check->probed_ms = now_ms;
-    bool written = writer_run(check->writer, job_probe, NULL, &e);
+    int64_t back_ms = 0;
+    bool written = writer_run(check->writer, job_probe, &back_ms, &e);
+    if (written && back_ms != 0)
+        log_warn("store", "the clock went back by %lld s: times that it had put ahead were put right",
+                 (long long)(back_ms / 1000));
     storage_probed(check->storage, written);
     return written ? JOB_DONE : JOB_FAILED;
 }

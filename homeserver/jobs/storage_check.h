@@ -23,7 +23,8 @@ struct storage_check {
     int64_t probed_ms, suspected_ms; /* monotonic; 0: not yet; of the probe's thread */
 };
 
-/* A row of the writer, when its time has come. *suspect: pages are damaged, and a copy should be read now. Blocks. */
+/* Notes the time in a row, through the writer, when it is its turn; where the clock has gone back, puts right what it
+ * had stamped (store/stamps.h). *suspect: pages are damaged, and a copy should be read now. Blocks. */
 enum job_outcome storage_probe(struct storage_check *check, bool *suspect);
 
 /* Copies the database and reads the copy whole: as `parta backup` and `parta verify` do, without holding up anybody.

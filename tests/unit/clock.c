@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/jobs/storage_check.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/school/held_imports.h"
 #include "homeserver/store/school/settled.h"
@@ -158,6 +159,236 @@ static void a_clock_that_was_ahead_does_not_hold_a_rooms_time(void **state)
     fixture_stop(&f);
 }
 
+/* --- Times in rows --- */
+
+enum fate {
+    TOLD,    /* people read it, nothing is compared with it */
+    NOW,     /* happened: it is of now */
+    MADE,    /* happened, and what ends keeps its length: expires_ms of the same table */
+    LENGTH,  /* that expires_ms */
+    SOONER,  /* ends by as much earlier as the clock went back */
+    HOUR_NO, /* happened, in hours */
+    ONE_DAY  /* is never more than a day ahead */
+};
+
+static const struct {
+    const char *table, *column;
+    enum fate fate;
+} TIMES[] = {
+    {"access_tokens", "expires_ms", SOONER},
+    {"applications", "created_ms", TOLD},
+    {"applications", "decided_ms", TOLD},
+    {"archived_rooms", "archived_ms", TOLD},
+    {"association_codes", "expires_ms", SOONER},
+    {"associations", "agreed_ms", TOLD},
+    {"code_counts", "hour", HOUR_NO},
+    {"contacts", "added_ms", TOLD},
+    {"contacts", "verified_ms", TOLD},
+    {"custodies", "set_ms", TOLD},
+    {"devices", "created_ms", TOLD},
+    {"devices", "last_seen_ms", NOW},
+    {"erasures", "done_ms", TOLD}, /* compared with itself */
+    {"erasures", "left_ms", TOLD},
+    {"erasures", "scrubbed_ms", TOLD},
+    {"erasures", "started_ms", TOLD},
+    {"events", "ts", TOLD}, /* signed; a_clock_that_was_ahead_does_not_hold_a_rooms_time */
+    {"guardianships", "since_ms", TOLD},
+    {"held_imports", "base_ms", TOLD}, /* a version, or the day that waits: a_day_that_has_not_come… */
+    {"held_imports", "created_ms", NOW},
+    {"held_messages", "created_ms", TOLD},
+    {"held_messages", "due_ms", ONE_DAY},
+    {"idempotency", "created_ms", NOW},
+    {"imports", "ended_ms", NOW},
+    {"imports", "started_ms", TOLD},
+    {"incarnations", "began_ms", TOLD},
+    {"links", "claim_until_ms", SOONER},
+    {"links", "created_ms", MADE},
+    {"links", "expires_ms", LENGTH},
+    {"links", "revoked_ms", TOLD},
+    {"losses", "lost_ms", NOW},
+    {"operator_tokens", "created_ms", TOLD},
+    {"operator_tokens", "expires_ms", TOLD}, /* the day that somebody wrote */
+    {"operator_tokens", "revoked_ms", TOLD},
+    {"policies", "created_ms", TOLD},
+    {"receipts", "ts", TOLD},
+    {"refresh_tokens", "expires_ms", SOONER},
+    {"registration_tokens", "created_ms", MADE},
+    {"registration_tokens", "expires_ms", LENGTH},
+    {"reports", "created_ms", TOLD},
+    {"reports", "handled_ms", TOLD},
+    {"rooms", "created_ms", TOLD},
+    {"roster_mirrors", "newest_ms", ONE_DAY},
+    {"roster_mirrors", "updated_ms", TOLD}, /* a version: it only rises */
+    {"settled", "day", TOLD},               /* e2_days_go_both_ways */
+    {"stream", "seen_ms", TOLD},            /* what all this is known by */
+    {"taken_contacts", "added_ms", TOLD},
+    {"taken_contacts", "taken_ms", NOW},
+    {"taken_contacts", "verified_ms", TOLD},
+    {"taken_members", "taken_ms", NOW},
+    {"taken_owners", "taken_ms", NOW},
+    {"taken_records", "since_ms", TOLD},
+    {"taken_records", "taken_ms", NOW},
+    {"taken_states", "taken_ms", NOW},
+    {"urgent_messages", "sent_ms", NOW},
+    {"users", "created_ms", TOLD},
+    {"verifications", "created_ms", MADE},
+    {"verifications", "expires_ms", LENGTH},
+    {"verifications", "validated_ms", TOLD},
+};
+enum { TIMES_N = sizeof TIMES / sizeof *TIMES };
+
+static const struct statement TIME_TEXTS[] = {
+    {"SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table' AND"
+     " (p.name GLOB '*_ms' OR p.name IN ('ts', 'hour', 'day')) ORDER BY m.name, p.name"},
+    {"SELECT name, type FROM pragma_table_info($1)"},
+    {"SELECT value FROM found WHERE which = $1"},
+};
+static const struct statements TIME_ROWS = {"times_test", TIME_TEXTS, 3};
+
+static void every_time_in_a_row_has_a_decision(void **state)
+{
+    struct fixture f;
+    int n = 0;
+    fixture_start(&f);
+    struct stmt *q = db_query(f.db, &TIME_ROWS, 0, "");
+    bool more;
+    for (; (more = stmt_next(q)) && n < TIMES_N; ++n) {
+        assert_string_equal(col_text(q, 0), TIMES[n].table);
+        assert_string_equal(col_text(q, 1), TIMES[n].column);
+    }
+    assert_false(more);
+    stmt_end(q);
+    assert_int_equal(n, TIMES_N);
+    fixture_stop(&f);
+}
+
+static enum fate fate_of(const char *table, const char *column)
+{
+    for (int i = 0; i < TIMES_N; ++i)
+        if (strcmp(TIMES[i].table, table) == 0 && strcmp(TIMES[i].column, column) == 0)
+            return TIMES[i].fate;
+    return TOLD;
+}
+
+/* A value of the row that was written at a time: what happened an hour before, what ends an hour later. */
+static int64_t written_at(enum fate fate, int64_t ms)
+{
+    return fate == HOUR_NO                                       ? ms / HOUR_MS
+           : fate == LENGTH || fate == SOONER || fate == ONE_DAY ? ms + HOUR_MS
+                                                                 : ms - HOUR_MS;
+}
+
+/* One row, of whatever fits. */
+static void plant(struct db *db, const char *table, int64_t ms)
+{
+    struct text names = TEXT_INIT, values = TEXT_INIT;
+    struct stmt *q = db_query(db, &TIME_ROWS, 1, "t", table);
+    while (stmt_next(q)) {
+        const char *name = col_text(q, 0), *type = col_text(q, 1);
+        enum fate fate = fate_of(table, name);
+        text_addf(&names, "%s%s", names.len != 0 ? "," : "", name);
+        text_adds(&values, values.len != 0 ? "," : "");
+        if (fate != TOLD)
+            text_addf(&values, "%lld", (long long)written_at(fate, ms));
+        else
+            text_adds(&values, strcmp(type, "INTEGER") == 0 ? "1" : strcmp(type, "BLOB") == 0 ? "x'01'" : "'1'");
+    }
+    stmt_end(q);
+    char *sql = xcalloc(1, names.len + values.len + 128);
+    sprintf(sql, "INSERT INTO %s (%s) VALUES (%s)", table, names.data, values.data);
+    assert_true(db_script(db, sql));
+    free(sql);
+    text_finish(&names);
+    text_finish(&values);
+}
+
+static void plant_all(struct db *db, int64_t ms)
+{
+    assert_true(db_script(db, "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; CREATE TEMP TABLE "
+                              "found (which INTEGER, value INTEGER);"));
+    for (int i = 0; i < TIMES_N; ++i)
+        if (i == 0 || strcmp(TIMES[i].table, TIMES[i - 1].table) != 0) {
+            bool wanted = false;
+            for (int k = i; k < TIMES_N && strcmp(TIMES[k].table, TIMES[i].table) == 0; ++k)
+                wanted |= TIMES[k].fate != TOLD;
+            if (wanted)
+                plant(db, TIMES[i].table, ms);
+        }
+    assert_true(db_script(db, "PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF"));
+}
+
+static void look(struct db *db, int64_t values[TIMES_N])
+{
+    assert_true(db_script(db, "DELETE FROM found"));
+    for (int i = 0; i < TIMES_N; ++i) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "INSERT INTO found SELECT %d, %s FROM %s", i, TIMES[i].column, TIMES[i].table);
+        if (TIMES[i].fate != TOLD)
+            assert_true(db_script(db, sql));
+    }
+    for (int i = 0; i < TIMES_N; ++i)
+        values[i] = db_int(db, &TIME_ROWS, 2, -1, "i", (int64_t)i);
+}
+
+/* The clock was a year ahead at its last probe. Which rows are of that year, or of now. */
+static void comes_back(struct fixture *f, bool of_then, bool restarted, int64_t before[TIMES_N], int64_t after[TIMES_N])
+{
+    bool suspect;
+    struct storage_check check = {.writer = f->writer};
+    ahead_ms = 365 * DAY_MS;
+    assert_int_equal(storage_probe(&check, &suspect), JOB_DONE);
+    if (restarted)
+        fixture_restart(f);
+    struct db *db = writer_db_for_tests(f->writer);
+    check = (struct storage_check){.writer = f->writer};
+    plant_all(db, of_then ? clock_wall_ms() : right_clock_ms());
+    look(db, before);
+    ahead_ms = 0;
+    if (!restarted) { /* the first time the disk is full */
+        db_fail_after(db, 8);
+        assert_int_equal(storage_probe(&check, &suspect), JOB_FAILED);
+        db_fail_after(db, 0);
+        check.probed_ms = 0;
+    }
+    assert_int_equal(storage_probe(&check, &suspect), JOB_DONE);
+    look(db, after);
+    assert_true(db_script(db, "DROP TABLE found"));
+}
+
+static void times_that_were_ahead_are_put_right(void **state)
+{
+    for (int restarted = 0; restarted < 2; ++restarted) {
+        struct fixture f;
+        int64_t before[TIMES_N], after[TIMES_N], now = right_clock_ms();
+        fixture_start(&f);
+        comes_back(&f, true, restarted == 1, before, after);
+        for (int i = 0; i < TIMES_N; ++i) {
+            bool ends = TIMES[i].fate == LENGTH || TIMES[i].fate == SOONER;
+            int64_t unit = TIMES[i].fate == HOUR_NO ? HOUR_MS : 1;
+            if (TIMES[i].fate == TOLD)
+                continue;
+            assert_true(before[i] * unit > now + 300 * DAY_MS);
+            if (after[i] * unit > now + (ends ? 3 * HOUR_MS : MINUTE_MS) || after[i] * unit < now - 2 * HOUR_MS)
+                fail_msg("%s.%s", TIMES[i].table, TIMES[i].column);
+            if (TIMES[i].fate == LENGTH)
+                assert_int_equal(after[i] - after[i - 1], before[i] - before[i - 1]); /* created_ms stands before it */
+        }
+        fixture_stop(&f);
+    }
+}
+
+static void times_that_were_right_stay(void **state)
+{
+    struct fixture f;
+    int64_t before[TIMES_N], after[TIMES_N];
+    fixture_start(&f);
+    comes_back(&f, false, true, before, after);
+    for (int i = 0; i < TIMES_N; ++i)
+        if (before[i] != after[i])
+            fail_msg("%s.%s", TIMES[i].table, TIMES[i].column);
+    fixture_stop(&f);
+}
+
 static int back_to_now(void **state)
 {
     ahead_ms = 0;
@@ -170,6 +401,9 @@ int main(void)
         cmocka_unit_test_setup(e2_days_go_both_ways, back_to_now),
         cmocka_unit_test_setup(g5_a_day_that_has_not_come_waits_for_nobody, back_to_now),
         cmocka_unit_test_setup(a_clock_that_was_ahead_does_not_hold_a_rooms_time, back_to_now),
+        cmocka_unit_test_setup(every_time_in_a_row_has_a_decision, back_to_now),
+        cmocka_unit_test_setup(times_that_were_ahead_are_put_right, back_to_now),
+        cmocka_unit_test_setup(times_that_were_right_stay, back_to_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -465,6 +465,9 @@ static const char *const MIGRATIONS[] = {
 
     /* 21: F4. The power that starting a poll needs in the room, as its power levels say; NULL: they say nothing yet */
     "ALTER TABLE roster_rooms ADD COLUMN poll_level INTEGER;",
+
+    /* 22: the last moment that the server saw, which tells when the clock was ahead (writer.h, tx_note_time) */
+    "ALTER TABLE stream ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;",
 };
 
 int schema_version(void)

@@ -30,11 +30,12 @@
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
-enum { RESERVED, RESERVE, PROBE, COUNT };
+enum { RESERVED, RESERVE, SEEN, SEE, COUNT };
 static const struct statement TEXTS[COUNT] = {
     [RESERVED] = "SELECT reserved FROM stream WHERE one = 1",
     [RESERVE] = "UPDATE stream SET reserved = $1 WHERE one = 1",
-    [PROBE] = "UPDATE stream SET reserved = reserved WHERE one = 1",
+    [SEEN] = "SELECT seen_ms FROM stream WHERE one = 1",
+    [SEE] = "UPDATE stream SET seen_ms = $1 WHERE one = 1",
 };
 STATEMENTS(STREAM, "stream", TEXTS);
 
@@ -77,9 +78,10 @@ struct writer {
         struct undo *undos;
         size_t changes_cap, undos_cap;
         struct mark at;
-        int64_t serial;  /* of the last job */
-        bool bulk;       /* tx_bulk */
-        int n_observers; /* who hears of the group */
+        int64_t serial;                      /* of the last job */
+        int64_t latest_ms, latest_before_ms; /* of all groups of this run; what it was before tx_note_time */
+        bool bulk;                           /* tx_bulk */
+        int n_observers;                     /* who hears of the group */
         writer_guard_fn *guard;
         void *guard_self;
         struct tx_acting acting; /* of the job that runs */
@@ -113,9 +115,24 @@ stream_pos tx_next_pos(struct tx *tx)
     return ++w->own.at.next;
 }
 
-bool tx_probe(struct tx *tx)
+static void restore_latest(void *writer)
 {
-    return db_run(tx->db, &STREAM, PROBE, "");
+    struct writer *w = writer;
+    w->own.latest_ms = w->own.latest_before_ms;
+}
+
+bool tx_note_time(struct tx *tx, int64_t *back_ms)
+{
+    struct writer *w = tx->writer;
+    int64_t seen = db_int(tx->db, &STREAM, SEEN, 0, "");
+    int64_t latest = seen > w->own.latest_ms ? seen : w->own.latest_ms;
+    *back_ms = latest > tx->now_ms + CLOCK_SLACK_MS ? latest - tx->now_ms : 0;
+    if (*back_ms != 0) {
+        w->own.latest_before_ms = w->own.latest_ms;
+        tx_on_rollback(tx, restore_latest, w);
+        w->own.latest_ms = tx->now_ms;
+    }
+    return db_run(tx->db, &STREAM, SEE, "i", tx->now_ms);
 }
 
 #define NUMBERS_SINCE_MS INT64_C(1577836800000) /* 2020-01-01 */
@@ -258,6 +275,8 @@ static bool commit_group(struct writer *w, struct waiting *first)
 {
     int64_t now_ms = clock_wall_ms(), n = 0;
     struct mark before = w->own.at;
+    if (now_ms > w->own.latest_ms)
+        w->own.latest_ms = now_ms;
     db_settle(w->own.db);
     bool begun = db_transaction(w->own.db, DB_BEGIN);
     bool ready =

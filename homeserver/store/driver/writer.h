@@ -62,8 +62,10 @@ struct change {
 /* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */
 stream_pos tx_next_pos(struct tx *tx);
 
-/* Writes what is there already, to see whether the disk takes it. */
-bool tx_probe(struct tx *tx);
+/* Writes that this moment was seen, which also shows whether the disk takes anything. *back_ms: by how much the wall
+ * clock has gone back since the latest that was seen, or a group of this run was stamped with; 0: not, or less than
+ * CLOCK_SLACK_MS, which it does when it is set right. */
+bool tx_note_time(struct tx *tx, int64_t *back_ms);
 
 /* A number for a row that people of several schools see theirs of: above last, the highest in its table, and made of
  * the time and a draw, so that no gap tells how many others there are (A1). Fits into JSON's integers. */

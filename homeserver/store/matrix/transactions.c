@@ -1,6 +1,7 @@
 #include "homeserver/store/matrix/transactions.h"
 
 #include "homeserver/store/driver/db.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/store/driver/writer.h"
 
 enum { FIND, TXN_OF, INSERT, PRUNE, COUNT };
@@ -9,7 +10,8 @@ static const struct statement TEXTS[COUNT] = {
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
     [INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
     [PRUNE] = "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
-              " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1)",
+              " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1"
+              " OR e.ts > $3)",
 };
 STATEMENTS(TRANSACTIONS, "transactions", TEXTS);
 
@@ -31,5 +33,5 @@ bool transactions_insert(struct tx *tx, device_no device, room_no room, const ch
 
 int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit)
 {
-    return db_rows(tx->db, &TRANSACTIONS, PRUNE, "ii", before_ms, limit);
+    return db_rows(tx->db, &TRANSACTIONS, PRUNE, "iii", before_ms, limit, tx->now_ms + DAY_MS);
 }

@@ -19,8 +19,8 @@ char *transactions_txn_of(struct db *db, device_no device, stream_pos pos);
 /* Inside a job, after transactions_find found nothing. */
 bool transactions_insert(struct tx *tx, device_no device, room_no room, const char *about, const char *txn_id,
                          stream_pos pos);
-/* Forgets those of events older than before_ms (wall clock), oldest first, at most limit of
- * them. How many it forgot. */
+/* Forgets those of events older than before_ms (wall clock), or of a clock that was more than a day ahead, oldest
+ * first, at most limit of them. How many it forgot. */
 int transactions_prune(struct tx *tx, int64_t before_ms, int64_t limit);
 
 #endif
