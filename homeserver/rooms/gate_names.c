@@ -20,11 +20,12 @@ void gate_names_finish(struct gate_names *names)
     names->poll_id = NULL;
 }
 
-static bool has_event(const struct gate_names *names, const char *event_id)
+static bool has_event(const struct gate_names *names, const char *room_id, const char *event_id)
 {
     struct event_row row;
+    room_no room = room_id != NULL ? rooms_by_id(names->db, room_id) : names->room;
     struct stmt *q = events_by_id(names->db, event_id);
-    bool here = events_next(q, &row) && row.room == names->room;
+    bool here = events_next(q, &row) && row.room == room;
     stmt_end(q);
     return here;
 }
@@ -86,7 +87,8 @@ bool gate_names_there(void *ctx, enum event_named what, const char *of, const ch
 {
     struct gate_names *names = ctx;
     switch (what) {
-    case NAMED_EVENT: return has_event(names, id);
+    case NAMED_EVENT: return has_event(names, of, id);
+    case NAMED_ROOM: return rooms_by_id(names->db, id) != 0;
     case NAMED_ANSWER: return has_answer(poll_of(names, of), id);
     case NAMED_CALL: return has_call(names, id, NULL);
     case NAMED_PARTY: return has_call(names, of, id);

@@ -9,6 +9,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/pdu/redact.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/delayed_messages.h"
@@ -36,6 +37,7 @@
 #include "homeserver/store/school/reports.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/audit/audit.h"
+#include "policy/oneroster/forget.h"
 
 #define AT_ONCE 200    /* events a job takes back */
 #define LOOKED_AT 5000 /* and looks at */
@@ -100,6 +102,7 @@ struct target {
     stream_pos pos;
     char *event_id, *type, *state_key; /* heap; state_key NULL: none */
     char *content, *redacted;          /* heap: what it says, and what is left of that */
+    bool silent;                       /* a redaction would leave more */
 };
 
 static void target_finish(struct target *target)
@@ -130,53 +133,77 @@ static const struct {
 static bool is_plain(struct db *db, const char *server_name, const json_t *value)
 {
     static const char *const WORDS[] = {"m.megolm.v1.aes-sha2", "can_join", "forbidden", "This room has been replaced"};
-    const char *key, *s = json_string_value(value);
+    const char *s = json_string_value(value);
     size_t i;
     const json_t *inner;
     json_array_foreach(value, i, inner)
         if (!is_plain(db, server_name, inner))
             return false;
-    json_object_foreach((json_t *)value, key, inner)
-        if (!json_is_integer(inner))
-            return false;
     for (i = 0; s != NULL && i < sizeof WORDS / sizeof *WORDS; ++i)
         if (strcmp(s, WORDS[i]) == 0)
             return true;
-    return s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0;
+    return !json_is_object(value) && (s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0);
 }
 
-static bool is_structure(struct db *db, const char *server_name, const char *type, const json_t *content)
+/* Of the levels, what redaction leaves has been looked at; the rest is a number, or "notifications". */
+static bool is_level(const char *key, const json_t *value)
+{
+    bool notifications = strcmp(key, "notifications") == 0;
+    return json_is_integer(value) || (json_is_object(value) && !notifications) ||
+           (notifications && json_object_size(value) == json_is_integer(json_object_get(value, "room")));
+}
+
+/* clean: a redaction would leave nothing of it that says something. */
+static bool is_structure(struct db *db, const char *server_name, const char *type, const json_t *content, bool clean)
 {
     const char *key;
     json_t *value;
     size_t row = 0, rows = sizeof STRUCTURE / sizeof *STRUCTURE;
     while (row < rows && strcmp(STRUCTURE[row].type, type) != 0)
         ++row;
-    if (row == rows)
+    if (row == rows || !clean)
         return false;
+    bool levels = strcmp(type, "m.room.power_levels") == 0;
     json_object_foreach((json_t *)content, key, value) {
         size_t k = 0;
         while (STRUCTURE[row].keys[k] != NULL && strcmp(STRUCTURE[row].keys[k], key) != 0)
             ++k;
-        bool words =
-            strcmp(key, "notifications") == 0 && json_object_size(value) != (json_object_get(value, "room") != NULL);
-        if (STRUCTURE[row].keys[k] == NULL || words || !is_plain(db, server_name, value))
+        if (STRUCTURE[row].keys[k] == NULL || !(levels ? is_level(key, value) : is_plain(db, server_name, value)))
             return false;
     }
     return true;
 }
 
+/* What a redaction leaves of it, and of that only what says nothing (G4). *unclean: there was more, and what redacts it
+ * aloud would leave that: the event's id is a hash of it, and can be checked no more. */
+static char *what_is_left(struct db *db, const struct room *room, const struct event_row *row, bool *unclean)
+{
+    struct gate_names names = {.db = db, .server_name = rooms_settings(room->rooms)->server_name, .room = room->no};
+    const struct event_names there = {gate_names_there, &names};
+    struct text left = TEXT_INIT, cleaned = TEXT_INIT;
+    struct error ignored;
+    redact_add_content(&left, room->version, row->type, row->content, strlen(row->content));
+    json_t *content = json_parse(left.data, left.len, &ignored);
+    if (content != NULL) {
+        event_lasting_clean(row->type, content, &there);
+        json_add_canonical(&cleaned, content);
+    }
+    *unclean = content != NULL && strcmp(cleaned.data, left.data) != 0;
+    json_decref(content);
+    text_finish(*unclean ? &left : &cleaned);
+    return text_take(*unclean ? &cleaned : &left);
+}
+
 /* false: it says nothing that redaction would take. */
 static bool target_from(struct target *out, struct tx *tx, const struct room *room, const struct event_row *row)
 {
-    struct text left = TEXT_INIT;
     struct error ignored;
-    redact_add_content(&left, room->version, row->type, row->content, strlen(row->content));
-    json_t *content =
-        strcmp(left.data, row->content) != 0 ? json_parse(row->content, strlen(row->content), &ignored) : NULL;
-    bool says =
-        content != NULL &&
-        !(row->state_key != NULL && is_structure(tx->db, rooms_settings(room->rooms)->server_name, row->type, content));
+    bool unclean;
+    char *left = what_is_left(tx->db, room, row, &unclean);
+    json_t *content = strcmp(left, row->content) != 0 ? json_parse(row->content, strlen(row->content), &ignored) : NULL;
+    bool says = content != NULL &&
+                !(row->state_key != NULL &&
+                  is_structure(tx->db, rooms_settings(room->rooms)->server_name, row->type, content, !unclean));
     if (says)
         *out = (struct target){
             .pos = row->pos,
@@ -184,10 +211,11 @@ static bool target_from(struct target *out, struct tx *tx, const struct room *ro
             .type = xstrdup(row->type),
             .state_key = row->state_key != NULL ? xstrdup(row->state_key) : NULL,
             .content = xstrdup(row->content),
-            .redacted = text_take(&left),
+            .redacted = xstrdup(left),
+            .silent = unclean,
         };
     json_decref(content);
-    text_finish(&left);
+    free(left);
     return says;
 }
 
@@ -223,7 +251,7 @@ static bool take_back(struct room *room, struct tx *tx, user_no user, const stru
     struct appended out;
     struct error ignored;
     for (size_t i = 0; i < sizeof SILENT / sizeof *SILENT; ++i)
-        if (strcmp(target->type, SILENT[i]) == 0)
+        if (target->silent || strcmp(target->type, SILENT[i]) == 0)
             return false;
     json_t *content = room_version_has(room->version, ROOM_TOP_LEVEL_REDACTS)
                           ? json_object()
@@ -234,7 +262,8 @@ static bool take_back(struct room *room, struct tx *tx, user_no user, const stru
     return done;
 }
 
-/* Else the content goes from the row. The event keeps its id: that is a hash of what redaction leaves. */
+/* Else the content goes from the row. The event keeps its id: that is a hash of what redaction leaves, if it left no
+ * words. */
 static bool empty_row(struct room *room, struct tx *tx, const struct target *target)
 {
     if (target->state_key != NULL)
@@ -261,12 +290,13 @@ static bool empty_carried(struct room *room, struct tx *tx, const struct target 
     stream_pos pos;
     bool done = true;
     while (done && target->state_key != NULL && (room = carried_to(room, tx, target, &pos)) != NULL) {
-        struct text left = TEXT_INIT;
-        redact_add_content(&left, room->version, target->type, target->content, strlen(target->content));
+        bool unclean;
+        const struct event_row row = {.type = target->type, .content = target->content};
+        char *left = what_is_left(tx->db, room, &row, &unclean);
         room_touch(room, tx);
         room_forget_state(room, target->type, target->state_key);
-        done = events_redact(tx, pos, pos, left.data);
-        text_finish(&left);
+        done = events_redact(tx, pos, pos, left);
+        free(left);
     }
     return done;
 }
@@ -328,14 +358,14 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
 
 /* What is kept of a person beside what they wrote in rooms: one function an aggregate. tests/unit/erasure.c holds the
  * columns of the schema against it. */
-static bool forget(struct tx *tx, user_no user, const char *user_id)
+static bool forget(struct tx *tx, const struct signing_key *key, user_no user, const char *user_id)
 {
     static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
         profiles_forget,     account_data_forget, filters_forget,          contacts_forget, aliases_forget,
         applications_forget, links_revoke_of,     delayed_messages_forget, taken_forget,    losses_forget,
     };
-    bool done = custodies_forget(tx->db, user) && people_forget(tx->db, user) && idempotency_forget(tx, user_id) &&
-                reports_forget_erased(tx);
+    bool done = roster_forget(tx, key, user) && custodies_forget(tx->db, user) && people_forget(tx->db, user) &&
+                idempotency_forget(tx, user_id) && reports_forget_erased(tx);
     for (size_t i = 0; done && i < sizeof OF_USER / sizeof *OF_USER; ++i)
         done = OF_USER[i](tx, user);
     return done;
@@ -347,7 +377,8 @@ static bool leave(struct tx *tx, struct step *step, user_no user, struct error *
 {
     char *user_id = users_id(tx->db, rooms_settings(step->rooms)->server_name, user);
     bool done = leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
-                users_set_state(tx, user, ACCOUNT_LEFT) && erasures_leave(tx, user) && forget(tx, user, user_id);
+                users_set_state(tx, user, ACCOUNT_LEFT) && erasures_leave(tx, user) &&
+                forget(tx, rooms_settings(step->rooms)->key, user, user_id);
     free(user_id);
     return done;
 }

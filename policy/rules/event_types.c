@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "homeserver/base/ids.h"
+
 static const struct {
     const char *type;
     enum event_kind kind;
@@ -434,6 +436,176 @@ bool event_is_frame(const char *type, const char *state_key, const json_t *conte
                event_is_wordless(type, state_key, content, names);
     return state_key != NULL && *state_key == '\0' && content != NULL &&
            is_listed(&a, kind, FRAME, sizeof FRAME / sizeof *FRAME);
+}
+
+/* --- What a redaction leaves (rooms/pdu/redact.c) --- */
+
+#define KEY_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:~$!@+/=%"
+
+static bool is_short_name(const char *s)
+{
+    return s != NULL && id_is_token(s, strlen(s), TOKEN_MAX);
+}
+
+static bool is_room_type(const struct asked *a, const json_t *value)
+{
+    return is_short_name(json_string_value(value));
+}
+
+static bool is_room(const struct asked *a, const json_t *value)
+{
+    const char *s = json_string_value(value);
+    return has_form(s, ID_MAX) && is_there(a, NAMED_ROOM, NULL, s);
+}
+
+static bool is_membership_condition(const struct asked *a, const json_t *value)
+{
+    return ONE_OF(json_string_value(value), "m.room_membership");
+}
+
+static bool is_condition(const struct asked *a, const json_t *value)
+{
+    static const struct member MEMBERS[] = {{"type", is_membership_condition}, {"room_id", is_room}, {0}};
+    return has_only(a, value, MEMBERS);
+}
+
+static bool is_event_form(const struct asked *a, const json_t *value)
+{
+    const char *s = json_string_value(value);
+    return has_form(s, ID_MAX) && s[0] == '$';
+}
+
+static bool is_predecessor(const struct asked *a, const json_t *value)
+{
+    static const struct member MEMBERS[] = {{"room_id", is_room}, {"event_id", is_event_form}, {0}};
+    const char *event = json_string_value(json_object_get(value, "event_id"));
+    return has_only(a, value, MEMBERS) &&
+           (event == NULL || is_there(a, NAMED_EVENT, json_string_value(json_object_get(value, "room_id")), event));
+}
+
+/* A text of digits in the oldest room versions. */
+static bool is_number(const struct asked *a, const json_t *value)
+{
+    const char *s = json_string_value(value);
+    return json_is_integer(value) || (s != NULL && strlen(s) <= 20 && strspn(s, "+-0123456789 ") == strlen(s));
+}
+
+static bool names_any_type(const struct asked *a, const char *key)
+{
+    return is_short_name(key);
+}
+
+static bool is_nothing(const struct asked *a, const json_t *value)
+{
+    return false;
+}
+
+/* Where there are many: the items of a list, or the members of an object, whose keys are names. */
+static const struct lasting {
+    enum event_kind kind;
+    const char *key;
+    bool (*fits)(const struct asked *a, const json_t *value);
+    bool (*names)(const struct asked *a, const char *key);
+    bool list;
+} LASTING[] = {
+    {EVENT_MEMBER, "membership", is_membership},
+    {EVENT_MEMBER, "join_authorised_via_users_server", is_user_id},
+    {EVENT_MEMBER, "third_party_invite", is_nothing}, /* there is no identity server (A5) */
+    {EVENT_CREATE, "creator", is_user_id},
+    {EVENT_CREATE, "room_version", is_version},
+    {EVENT_CREATE, "type", is_room_type},
+    {EVENT_CREATE, "m.federate", is_bool},
+    {EVENT_CREATE, "predecessor", is_predecessor},
+    {EVENT_CREATE, "additional_creators", is_user_id, .list = true},
+    {EVENT_JOIN_RULES, "join_rule", is_join_rule},
+    {EVENT_JOIN_RULES, "allow", is_condition, .list = true},
+    {EVENT_POWER_LEVELS, "ban", is_number},
+    {EVENT_POWER_LEVELS, "events", is_number, names_any_type},
+    {EVENT_POWER_LEVELS, "events_default", is_number},
+    {EVENT_POWER_LEVELS, "invite", is_number},
+    {EVENT_POWER_LEVELS, "kick", is_number},
+    {EVENT_POWER_LEVELS, "redact", is_number},
+    {EVENT_POWER_LEVELS, "state_default", is_number},
+    {EVENT_POWER_LEVELS, "users", is_number, names_user},
+    {EVENT_POWER_LEVELS, "users_default", is_number},
+    {EVENT_ALIASES, "aliases", is_nothing, .list = true},
+    {EVENT_VISIBILITY, "history_visibility", is_visibility},
+    {EVENT_REDACTION, "redacts", is_event_form}, /* which is there, or there is no redaction */
+};
+#define LASTING_COUNT (sizeof LASTING / sizeof *LASTING)
+
+static const struct lasting *lasting_of(enum event_kind kind, const char *key)
+{
+    for (size_t i = 0; i < LASTING_COUNT; ++i)
+        if (LASTING[i].kind == kind && strcmp(LASTING[i].key, key) == 0)
+            return &LASTING[i];
+    return NULL;
+}
+
+static bool lasting_fits(const struct asked *a, const struct lasting *row, const json_t *value)
+{
+    const char *key;
+    json_t *inner;
+    if (row->list ? !json_is_array(value) : row->names != NULL && !json_is_object(value))
+        return false;
+    for (size_t i = 0; row->list && i < json_array_size(value); ++i)
+        if (!row->fits(a, json_array_get(value, i)))
+            return false;
+    if (row->names != NULL)
+        json_object_foreach((json_t *)value, key, inner)
+            if (!row->names(a, key) || !row->fits(a, inner))
+                return false;
+    return row->list || row->names != NULL || row->fits(a, value);
+}
+
+bool event_lasting_is_wordless(const char *type, const char *state_key, const json_t *content,
+                               const struct event_names *names)
+{
+    const struct asked a = {type, state_key, content, names};
+    enum event_kind kind = event_kind_of(type);
+    const char *key;
+    json_t *value;
+    if (!is_short_name(type) ||
+        (state_key != NULL && (strlen(state_key) > ID_MAX || strspn(state_key, KEY_CHARS) != strlen(state_key))))
+        return false;
+    json_object_foreach((json_t *)content, key, value) {
+        const struct lasting *row = lasting_of(kind, key);
+        if (row != NULL ? !lasting_fits(&a, row, value) : kind == EVENT_CREATE) /* which a redaction leaves whole */
+            return false;
+    }
+    return true;
+}
+
+/* What fits of a list or an object stays. false: nothing of it is to stay. */
+static bool clean_value(const struct asked *a, const struct lasting *row, json_t *value)
+{
+    const char *key;
+    json_t *inner;
+    void *next;
+    if (lasting_fits(a, row, value))
+        return true;
+    for (size_t i = row->list ? json_array_size(value) : 0; i > 0; --i)
+        if (!row->fits(a, json_array_get(value, i - 1)))
+            json_array_remove(value, i - 1);
+    if (row->names != NULL)
+        json_object_foreach_safe(value, next, key, inner) if (!row->names(a, key) || !row->fits(a, inner))
+            json_object_del(value, key);
+    return lasting_fits(a, row, value);
+}
+
+void event_lasting_clean(const char *type, json_t *content, const struct event_names *names)
+{
+    const struct asked a = {type, NULL, content, names};
+    enum event_kind kind = event_kind_of(type);
+    const char *key;
+    json_t *value;
+    void *next;
+    json_object_foreach_safe(content, next, key, value)
+    {
+        const struct lasting *row = lasting_of(kind, key);
+        if (row != NULL ? !clean_value(&a, row, value) : kind == EVENT_CREATE)
+            json_object_del(content, key);
+    }
 }
 
 bool event_is_urgent(const char *type, const json_t *content)

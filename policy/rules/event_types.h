@@ -30,6 +30,7 @@ enum event_kind {
     EVENT_CALL, /* starts one, or goes on with it */
     EVENT_CALL_END,
     EVENT_CALL_MEMBER, /* state: who is in a call */
+    EVENT_ALIASES,     /* state of old rooms */
 };
 
 enum event_kind event_kind_of(const char *type);           /* NULL: EVENT_OTHER */
@@ -37,12 +38,13 @@ const char *event_type_of(enum event_kind kind, size_t i); /* its i-th type, or 
 
 /* What an id in an event can name. */
 enum event_named {
-    NAMED_EVENT,  /* an event of the room */
+    NAMED_EVENT,  /* an event of the room; of the room `of`, where one is given */
     NAMED_ANSWER, /* of the poll whose event id is `of` */
     NAMED_CALL,   /* a call that was begun in the room */
     NAMED_PARTY,  /* of the call `of` */
     NAMED_STATE,  /* a state key that the type `of` has in the room */
-    NAMED_USER,   /* somebody who is, or was, in the room */
+    NAMED_USER,   /* somebody who has an account here */
+    NAMED_ROOM,   /* a room that is here */
 };
 struct event_names {
     bool (*there)(void *ctx, enum event_named what, const char *of, const char *id); /* may block (a read) */
@@ -57,6 +59,15 @@ bool event_is_wordless(const char *type, const char *state_key, const json_t *co
 /* Whether a state event is the frame of a room as the presets make it: who made it, who is in it, who may do what. What
  * else a client puts there (a type, a predecessor, a list of rooms, a power level for words) says something. */
 bool event_is_frame(const char *type, const char *state_key, const json_t *content, const struct event_names *names);
+
+/* G4: of what a redaction leaves (Client-Server API, "Redactions"): the type, the state key and some members of the
+ * content. What somebody writes there stays when they are erased. Whether all of it is a value of the specification,
+ * the id of something that is there, or a short name for machines. content NULL: not known. */
+bool event_lasting_is_wordless(const char *type, const char *state_key, const json_t *content,
+                               const struct event_names *names);
+
+/* Takes from the content what of it a redaction would leave although it is none of that. */
+void event_lasting_clean(const char *type, json_t *content, const struct event_names *names);
 
 /* F6: a message that says that it is urgent, by the member URGENT_KEY of its content: {"reason": "…"}. */
 #define URGENT_KEY "org.parta.urgent"

@@ -50,6 +50,7 @@ const http = async (client, method, path, body) => {
     assert.equal(status, 200, `${path}: ${JSON.stringify(said)}`);
     return said;
 };
+const ask = (client, method, path, body) => w.server.request(method, V3 + path, { token: client.getAccessToken(), body });
 let txn = 0;
 const sends = (client, room, type, content) => http(client, "PUT", of(room, `/send/${q(type)}/e${++txn}`, ""), content);
 const sets = (client, room, type, content, key = "") => http(client, "PUT", of(room, `/state/${q(type)}/${q(key)}`, ""), content);
@@ -141,6 +142,63 @@ test("G4: of a teacher who is erased no word is left in any file, whatever it wa
     assert.ok((await w.read(colleague, club)).some((body) => body.includes("anna_quoted_zz")));
     await sends(colleague, club, "m.room.message", { msgtype: "m.text", body: "and the room goes on" });
     assert.ok(!w.server.parta("audit", "export").includes("_zq"), "the log names nobody");
+});
+
+test("G4: where a redaction would leave it, nobody says anything; what clients send there is taken", async () => {
+    const teacher = await w.newClient("teacher");
+    const colleague = await w.newClient("teacher");
+    const me = teacher.getUserId();
+    const { room_id: old } = await teacher.createRoom({ name: "Before", room_version: "10" });
+    const { room_id: room } = await teacher.createRoom({ name: "A club", invite: [colleague.getUserId()] });
+    await colleague.joinRoom(room);
+    const [{ event_id: first }] = (await teacher.roomState(old)).filter((e) => e.type === "m.room.create");
+    const levels = await teacher.getStateEvent(room, "m.room.power_levels", "");
+    const WORD = "приходи_zq в шесть";
+    const puts = (type, content, key = "", where = room) => ask(teacher, "PUT", of(where, `/state/${q(type)}/${q(key)}`, ""), content);
+    const makes = (body) => ask(teacher, "POST", "/createRoom", { name: "Another", ...body });
+    const refused = {
+        type: () => ask(teacher, "PUT", of(room, `/send/${q(WORD)}/r1`, ""), {}),
+        "type of state": () => puts(WORD, {}),
+        "a long type": () => puts(`org.${"words.".repeat(20)}`, {}),
+        "state key": () => puts("org.example.state", {}, WORD),
+        "join rule": () => puts("m.room.join_rules", { join_rule: WORD }),
+        "allowed room": () => puts("m.room.join_rules", { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: `!${"come_at_six"}:school.example` }] }),
+        "kind of condition": () => puts("m.room.join_rules", { join_rule: "restricted", allow: [{ type: WORD, room_id: old }] }),
+        "member of a condition": () => puts("m.room.join_rules", { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: old, [WORD]: 1 }] }),
+        "no condition": () => puts("m.room.join_rules", { join_rule: "restricted", allow: [WORD] }),
+        "level of a type": () => puts("m.room.power_levels", { ...levels, events: { ...levels.events, [WORD]: 50 } }),
+        "level of nobody": () => puts("m.room.power_levels", { ...levels, users: { ...levels.users, "@come_at_six:school.example": 50 } }),
+        "level that is none": () => puts("m.room.power_levels", { ...levels, ban: WORD }),
+        "level of an old room": () => puts("m.room.power_levels", { ...levels, users: { [me]: 100 }, kick: WORD }, "", old),
+        history: () => puts("m.room.history_visibility", { history_visibility: WORD }),
+        aliases: () => puts("m.room.aliases", { aliases: ["#come_at_six:school.example"] }, "school.example", old),
+        "creators that are nobody": () => makes({ room_version: "12", creation_content: { additional_creators: ["@come_at_six:school.example"] } }),
+        "state of a new room": () => makes({ initial_state: [{ type: "m.room.join_rules", state_key: "", content: { join_rule: WORD } }] }),
+        "levels of a new room": () => makes({ power_level_content_override: { events: { [WORD]: 50 } } }),
+    };
+    for (const [name, way] of Object.entries(refused)) {
+        const { status, body } = await way();
+        assert.deepEqual([status, body["org.parta.rule"], body["org.parta.code"]], [400, "G4", "lasting_words"], `${name}: ${JSON.stringify(body)}`);
+    }
+    const { body: made } = await makes({ creation_content: { type: WORD, predecessor: { room_id: old, event_id: WORD }, "m.federate": WORD } });
+    const created = (await teacher.roomState(made.room_id)).find((e) => e.type === "m.room.create").content;
+    assert.deepEqual(Object.keys(created).filter((key) => !["creator", "room_version", "additional_creators"].includes(key)), []);
+    const taken = {
+        widget: () => puts("im.vector.modular.widgets", { type: "m.custom", url: "https://school.example/" }, `custom_${q(me)}_1700000000`),
+        call: () => puts("org.matrix.msc3401.call.member", {}, `_${me}_DEVICE_m.call`),
+        functional: () => puts("io.element.functional_members", { service_members: [] }),
+        restricted: () => puts("m.room.join_rules", { join_rule: "restricted", allow: [{ type: "m.room_membership", room_id: old }] }),
+        levels: () => puts("m.room.power_levels", { ...levels, events: { ...levels.events, "im.vector.modular.widgets": 50 }, users: { ...levels.users, [colleague.getUserId()]: 50 } }),
+        child: () => puts("m.space.child", { via: ["school.example"] }, old),
+        space: () => makes({ creation_content: { type: "m.space" } }),
+        successor: () => makes({ creation_content: { predecessor: { room_id: old, event_id: first } } }),
+        upgrade: () => ask(teacher, "POST", of(room, "/upgrade", ""), { new_version: "11" }),
+    };
+    for (const [name, way] of Object.entries(taken)) {
+        const { status, body } = await way();
+        assert.equal(status, 200, `${name}: ${JSON.stringify(body)}`);
+    }
+    assert.deepEqual(left(w.server, ["приходи_zq"]), []);
 });
 
 test("G4: an open report keeps its evidence until it is closed", async () => {

@@ -73,8 +73,8 @@ static const struct column {
     {"enrollments", "source", ID},
     {"erasures", "author", ID},
     {"events", "event_id", HASH},
-    {"events", "type", "what kind of event it is, at most 255 bytes: its id is a hash of it"},
-    {"events", "state_key", "whose state it is, at most 255 bytes: the event's id is a hash of it"},
+    {"events", "type", "what kind of event it is: its id is a hash of it; in a school a short name for machines"},
+    {"events", "state_key", "whose state it is: the event's id is a hash of it; in a school of the form of an id"},
     {"events", "content", NULL, ""}, /* what_was_said_goes */
     {"events", "auth", ID},
     {"events", "hash", HASH},
@@ -103,10 +103,16 @@ static const struct column {
     {"held_imports", "author", ID},
     {"held_imports", "schools", ID},
     {"held_imports", "changes", "counts"},
-    {"held_imports", "difference", "lines that name nobody but by sourcedId"},
+    {"held_imports", "difference", NULL,
+     "INSERT INTO held_imports (version, source, mode, author, schools, changes, difference, left_out, older, base_ms,"
+     " created_ms, modified, archive) VALUES (1, 'one', 'bulk', 'x', '[]', '{}',"
+     " 'person - zq-people-sourced_id-qz' || char(10) || '%1$s', 0, '', 0, 0, '', X'')"},
     {"held_imports", "older", "days and names of files"},
     {"held_imports", "modified", ID},
-    {"held_imports", "archive", "a roster on which the office has yet to decide: whom it has, a roster keeps"},
+    {"held_imports", "archive", NULL, /* tests/unit/roster_held.c has one that can be read */
+     "INSERT INTO held_imports (version, source, mode, author, schools, changes, difference, left_out, older, base_ms,"
+     " created_ms, modified, archive) VALUES (1, 'two', 'bulk', 'x', '[]', '{}', '', 0, '', 0, 0, '',"
+     " CAST('%1$s' AS BLOB))"},
     {"idempotency", "caller", ID},
     {"idempotency", "key_hash", HASH},
     {"idempotency", "request_hash", HASH},
@@ -166,7 +172,7 @@ static const struct column {
     {"rooms", "kind", ID},
     {"roster_mirrors", "source", ID},
     {"roster_mirrors", "archive",
-     "only whom a roster keeps is in it, and they cannot be erased (tests/stories/erasure)"},
+     "whom a roster keeps cannot be erased; who is in it and is no longer kept goes (tests/unit/roster_held.c)"},
     {"roster_mirrors", "modified", ID},
     {"roster_mirrors", "year_end", ID},
     {"roster_rooms", "kind", ID},
@@ -435,6 +441,54 @@ static void what_was_said_goes(void **state)
     assert_int_equal(found(w, "zq-"), 0);
 }
 
+/* What a redaction would leave (rooms/pdu/redact.c): in a school nobody can put words there; what lies there from
+ * before, or where there is no school, goes by the erasure itself. */
+static void what_a_redaction_leaves_goes(void **state)
+{
+    static const struct {
+        const char *type, *state_key, *content;
+    } SAID[] = {
+        {"m.room.join_rules", "",
+         "{\"allow\":[{\"room_id\":\"!zq-room-qz:x\",\"type\":\"zq-allow-qz\"},\"zq-item-qz\"],\"join_rule\":\"zq-rule-"
+         "qz\"}"},
+        {"m.room.history_visibility", "", "{\"history_visibility\":\"zq-seen-qz\"}"},
+        {"m.space.child", "!a:school.example", "{\"suggested\":{\"zq-suggested-qz\":1},\"via\":[]}"},
+        {"m.room.power_levels", "",
+         "{\"events\":{\"zq type qz "
+         "zq-type-qz\":50},\"notifications\":{\"zq-notified-qz\":1},\"state_default\":0,\"users\":"
+         "{\"@anna:school.example\":100,\"@boris:school.example\":100,\"@zq-user-qz:school.example\":1}}"},
+    };
+    struct world *w = *state;
+    struct error e = {0};
+    json_t *creation = json_pack("{s:s, s:s}", "type", "my zq-kind-qz", "zq-made-qz", "x");
+    const struct room_plan plan = {.creator = w->anna,
+                                   .version = room_version_get("11"),
+                                   .preset = PRESET_PUBLIC_CHAT,
+                                   .creation_content = creation};
+    room_no club = fixture_create(&w->f, &plan, &e);
+    json_decref(creation);
+    assert_true(fixture_member(&w->f, club, ACT_JOIN, w->boris, w->boris, &e));
+    for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i)
+        if (!fixture_send(&w->f, club, w->anna, SAID[i].type, SAID[i].state_key, SAID[i].content, NULL, NULL, &e))
+            fail_msg("%s: %s", SAID[i].type, error_sentence(&e));
+    assert_true(found(w, "zq-") >= 10);
+    erase(w);
+    scrub(w);
+    for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i)
+        for (const char *at = SAID[i].content; (at = strstr(at, "zq-")) != NULL; at += 3) {
+            char word[40];
+            snprintf(word, sizeof word, "%.*s", (int)(strstr(at, "-qz") + 3 - at), at);
+            if (found(w, word) != 0)
+                fail_msg("%s is still there", word);
+        }
+    assert_int_equal(found(w, "zq-"), 0);
+    json_t *levels = fixture_content(&w->f, club, "m.room.power_levels", "");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(levels, "users"), "@boris:school.example")),
+                     100);
+    json_decref(levels);
+    assert_true(fixture_send(&w->f, club, w->boris, "m.room.topic", "", "{\"topic\":\"goes on\"}", NULL, NULL, &e));
+}
+
 /* What a room is does not change because somebody who set it is erased: encrypted stays encrypted, powers stay. */
 static void state_that_says_nothing_stays(void **state)
 {
@@ -545,6 +599,7 @@ int main(void)
         TEST(every_column_of_text_is_declared),
         TEST(what_is_planted_goes_from_every_file),
         TEST(what_was_said_goes),
+        TEST(what_a_redaction_leaves_goes),
         TEST(state_that_says_nothing_stays),
         TEST(not_even_in_free_space),
         TEST(the_files_are_tried_again),

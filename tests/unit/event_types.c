@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "homeserver/rooms/pdu/redact.h"
 #include "policy/rules/event_types.h"
 #include "policy/rules/rules.h"
 
@@ -144,6 +146,7 @@ static bool is_there(void *ctx, enum event_named what, const char *of, const cha
         {NAMED_STATE, "org.matrix.msc4143.rtc.member", "k"},
         {NAMED_USER, NULL, "@anna:school.example"},
         {NAMED_USER, NULL, "@boris:school.example"},
+        {NAMED_ROOM, NULL, "!room:school.example"},
     };
     for (size_t i = 0; i < COUNT(THINGS); ++i)
         if (THINGS[i].what == what && (THINGS[i].of == NULL || strcmp(THINGS[i].of, of) == 0) &&
@@ -470,6 +473,148 @@ static void polls_and_encryption_by_every_alias(void **state)
     }
 }
 
+/* --- What a redaction leaves (G4) --- */
+
+#define KEPT_USER "@anna:school.example"
+#define KEPT_ROOM "!room:school.example"
+
+/* Each with every member that a redaction leaves in some room version, and nothing that says anything. */
+static const struct {
+    const char *type, *state_key, *content;
+} LEFT[] = {
+    {"m.room.create", "",
+     "{\"creator\":\"" KEPT_USER "\",\"room_version\":\"11\",\"type\":\"m.space\",\"m.federate\":true,"
+     "\"predecessor\":{\"room_id\":\"" KEPT_ROOM "\",\"event_id\":\"$a\"},\"additional_creators\":[\"" KEPT_USER
+     "\"]}"},
+    {"m.room.member", KEPT_USER, "{\"membership\":\"join\",\"join_authorised_via_users_server\":\"" KEPT_USER "\"}"},
+    {"m.room.join_rules", "",
+     "{\"join_rule\":\"knock_restricted\",\"allow\":[{\"type\":\"m.room_membership\",\"room_id\":\"" KEPT_ROOM "\"}]}"},
+    {"m.room.power_levels", "",
+     "{\"ban\":1,\"events\":{\"m.room.name\":50,\"im.vector.modular.widgets\":50},\"events_default\":0,\"invite\":0,"
+     "\"kick\":50,\"redact\":50,\"state_default\":\" +50\",\"users\":{\"" KEPT_USER "\":100},\"users_default\":-1}"},
+    {"m.room.aliases", "school.example", "{\"aliases\":[]}"},
+    {"m.room.history_visibility", "", "{\"history_visibility\":\"world_readable\"}"},
+    {"m.room.redaction", NULL, "{\"redacts\":\"$a\"}"},
+};
+
+static const json_t *left_member(const char *type, const char *key, json_t **whole)
+{
+    for (size_t i = 0; i < COUNT(LEFT); ++i)
+        if (strcmp(LEFT[i].type, type) == 0)
+            return json_object_get(*whole = parsed(LEFT[i].content), key);
+    return NULL;
+}
+
+static void each_member_that_a_redaction_leaves_is_known(void **state)
+{
+    const char *type, *key;
+    size_t n = 0;
+    for (; redact_leaves(n, &type, &key); ++n) {
+        json_t *whole = NULL, *words = json_object();
+        bool never = key != NULL && strcmp(key, "third_party_invite") == 0;
+        if (!never && key != NULL && left_member(type, key, &whole) == NULL)
+            fail_msg("%s, %s: how may it not be used to say something? (event_types.c, LASTING)", type, key);
+        json_object_set_new(words, key != NULL ? key : "x", json_pack("{s:[s]}", WORDS[0], WORDS[0]));
+        if (event_lasting_is_wordless(type, "", words, &THERE))
+            fail_msg("%s: %s takes words", type, key);
+        json_decref(words);
+        json_decref(whole);
+    }
+    assert_true(n > 15);
+}
+
+/* Words in any place: either a redaction takes them, or they are refused, and an erasure takes them of what was there
+ * before. */
+static void what_a_redaction_leaves_says_nothing(void **state)
+{
+    static const char *const VERSIONS[] = {"1", "6", "10", "11", "12"};
+    int n = 0;
+    for (size_t i = 0; i < COUNT(LEFT); ++i) {
+        json_t *good = parsed(LEFT[i].content);
+        if (!event_lasting_is_wordless(LEFT[i].type, LEFT[i].state_key, good, &THERE))
+            fail_msg("%s is refused", LEFT[i].type);
+        for (int place = 0;; ++place) {
+            int at = place;
+            json_t *whole = json_deep_copy(good);
+            if (!spoil(NULL, NULL, whole, 0, WORDS[0], &at)) {
+                json_decref(whole);
+                break;
+            }
+            for (size_t v = 0; v < COUNT(VERSIONS); ++v) {
+                json_t *copy = json_deep_copy(whole);
+                json_t *left = redact_content(room_version_get(VERSIONS[v]), LEFT[i].type, copy);
+                char *text = json_dumps(left, JSON_COMPACT);
+                bool stays = strstr(text, "come and see me") != NULL;
+                n += stays;
+                if (stays && event_lasting_is_wordless(LEFT[i].type, LEFT[i].state_key, whole, &THERE))
+                    fail_msg("%s %s", LEFT[i].type, text);
+                free(text);
+                event_lasting_clean(LEFT[i].type, left, &THERE);
+                text = json_dumps(left, JSON_COMPACT);
+                if (strstr(text, "come and see me") != NULL)
+                    fail_msg("not cleaned: %s %s", LEFT[i].type, text);
+                free(text);
+                json_decref(left);
+                json_decref(copy);
+            }
+            json_decref(whole);
+        }
+        json_decref(good);
+    }
+    assert_true(n > 80);
+}
+
+static void cleaning_leaves_what_is_in_order(void **state)
+{
+    json_t *levels = parsed("{\"users\":{\"" KEPT_USER
+                            "\":100,\"my words\":50},\"events\":{\"m.room.name\":50,\"my words\":1},"
+                            "\"ban\":\"my words\",\"kick\":50}"),
+           *left = parsed("{\"users\":{\"" KEPT_USER "\":100},\"events\":{\"m.room.name\":50},\"kick\":50}");
+    event_lasting_clean("m.room.power_levels", levels, &THERE);
+    assert_true(json_equal(levels, left));
+    json_decref(levels);
+    json_decref(left);
+    for (size_t i = 0; i < COUNT(LEFT); ++i) {
+        json_t *good = parsed(LEFT[i].content), *copy = json_deep_copy(good);
+        event_lasting_clean(LEFT[i].type, copy, &THERE);
+        assert_true(json_equal(good, copy));
+        json_decref(good);
+        json_decref(copy);
+    }
+}
+
+/* Types and state keys that clients send are taken, sentences are not. */
+static void types_and_state_keys_have_the_form_of_ids(void **state)
+{
+    static const struct {
+        const char *type, *state_key;
+        bool good;
+    } CASES[] = {
+        {"m.room.message", NULL, true},
+        {"im.vector.modular.widgets", "customwidget_%40anna%3Aschool.example_1591", true},
+        {"im.vector.modular.widgets", "!room:school.example_@anna:school.example_1700000000000", true},
+        {"org.matrix.msc3401.call.member", "_@anna:school.example_DEVICE_m.call", true},
+        {"io.element.functional_members", "", true},
+        {"m.space.child", "!jEsUZKDJdhlrceRyVU:school.example", true},
+        {"m.space.child", "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", true},
+        {"m.policy.rule.user", "rule:@x:a.example", true},
+        {"org.matrix.msc3381.v2.poll.response", NULL, true},
+        {"im.ponies.room_emotes", "de.sorunome.mx-puppet-bridge.discord", true},
+        {"", NULL, false},
+        {"come and see me", NULL, false},
+        {"org.example.встреча", NULL, false},
+        {"org.example.0123456789012345678901234567890123456789012345678901234", NULL, false},
+        {"org.example.state", "come and see me", false},
+        {"org.example.state", "приходи", false},
+        {"org.example.state", "a\nb", false},
+    };
+    json_t *empty = json_object();
+    for (size_t i = 0; i < COUNT(CASES); ++i)
+        if (event_lasting_is_wordless(CASES[i].type, CASES[i].state_key, empty, &THERE) != CASES[i].good)
+            fail_msg("%s, %s", CASES[i].type, CASES[i].state_key != NULL ? CASES[i].state_key : "(none)");
+    json_decref(empty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +628,10 @@ int main(void)
         cmocka_unit_test(an_open_club_reaches_everybody),
         cmocka_unit_test(an_invite_into_a_worded_room_speaks),
         cmocka_unit_test(polls_and_encryption_by_every_alias),
+        cmocka_unit_test(each_member_that_a_redaction_leaves_is_known),
+        cmocka_unit_test(what_a_redaction_leaves_says_nothing),
+        cmocka_unit_test(cleaning_leaves_what_is_in_order),
+        cmocka_unit_test(types_and_state_keys_have_the_form_of_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

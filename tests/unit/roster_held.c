@@ -13,8 +13,12 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/store/school/imports.h"
+#include "homeserver/store/school/people.h"
+#include "homeserver/store/school/schools.h"
 #include "policy/gate/school_gate.h"
+#include "policy/oneroster/forget.h"
 #include "policy/oneroster/source.h"
+#include "policy/records/change.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/roster_archive.h"
 
@@ -563,6 +567,79 @@ static void g5_last_years_roster_is_refused_after_the_rollover(void **state)
     fixture_stop(&f);
 }
 
+/* --- Who is erased (G4) --- */
+
+struct forgetting {
+    struct fixture *f;
+    const char *who; /* NULL: somebody whom the school has entered itself, and no roster names */
+};
+
+static bool job_roster_forget(struct tx *tx, void *arg, struct error *e)
+{
+    const struct forgetting *g = arg;
+    static const struct actor OFFICE = {.name = "operator:test", .scopes = SCOPE_ALL, .override_ = "so"};
+    struct changing_records c = {tx, g->f->rooms, &OFFICE, e};
+    const struct person_row row = {
+        .sourced_id = "o", .given = "Вера", .family = "Ручная", .middle = "", .birth = 19800101, .enabled = true};
+    user_no user = g->who != NULL ? people_by_sourced_id(tx->db, g->who)
+                                  : change_person(&c, &row, schools_by_sourced_id(tx->db, "s0"), 0);
+    return user != 0 && roster_forget(tx, &g->f->key, user);
+}
+
+static char *users_of(struct fixture *f)
+{
+    struct roster_snapshot_row row;
+    struct roster_problem problem;
+    assert_true(roster_snapshots_get(f->db, "roster", &row));
+    struct snapshot *snapshot = snapshot_open(row.archive, row.len, &problem);
+    assert_non_null(snapshot);
+    struct text all = TEXT_INIT;
+    for (int i = 0; i < TABLE__COUNT; ++i)
+        text_adds(&all, snapshot->csv[i].data);
+    snapshot_destroy(snapshot);
+    roster_snapshots_finish(&row);
+    return text_take(&all);
+}
+
+/* The snapshot that deltas are merged into is written anew without them; what waits and names them goes, and the log
+ * says why; what waits and does not name them, waits on. */
+static void g4_who_is_erased_goes_from_what_is_kept_of_rosters(void **state)
+{
+    static const struct {
+        struct roster_plan waits;
+        const char *who;
+    } CASES[] = {
+        {{.pupils = {30, 10}, .without = {0, 10}}, "p0-3"}, /* a row of theirs */
+        {{.pupils = {30, 10}, .without = {30, 0}}, "p0-3"}, /* the list of who is gone */
+        {{.pupils = {30, 10}, .without = {0, 10}}, NULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct fixture f;
+        struct error e = {0};
+        struct roster_plan plan = {.pupils = {30, 10}};
+        fixture_start_school(&f);
+        import_well(&f, &plan);
+        struct tried t = try_plan(&f, &CASES[i].waits, NULL);
+        assert_int_equal(t.e.code, ERROR_HELD);
+        source_outcome_finish(&t.out);
+        char *before = users_of(&f);
+        assert_non_null(strstr(before, "p0-3,"));
+        struct forgetting g = {&f, CASES[i].who};
+        if (!writer_run(f.writer, job_roster_forget, &g, &e))
+            fail_msg("%s", error_sentence(&e));
+        char *after = users_of(&f);
+        assert_int_equal(strstr(after, "p0-3,") == NULL, CASES[i].who != NULL);
+        assert_non_null(strstr(after, "p0-4,"));
+        assert_int_equal(n_held(&f), CASES[i].who == NULL);
+        assert_int_equal(audited(&f, "roster.drop"), CASES[i].who != NULL);
+        plan.renamed[0] = 1;
+        import_well(&f, &plan); /* and the next one is taken as ever */
+        free(before);
+        free(after);
+        fixture_stop(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +655,7 @@ int main(void)
         cmocka_unit_test(g5_an_older_roster_is_refused),
         cmocka_unit_test(g5_what_is_ahead_does_not_count),
         cmocka_unit_test(g5_last_years_roster_is_refused_after_the_rollover),
+        cmocka_unit_test(g4_who_is_erased_goes_from_what_is_kept_of_rosters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

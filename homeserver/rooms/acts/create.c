@@ -8,6 +8,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/store/bounds.h"
@@ -130,12 +131,18 @@ static json_t *creation_content(const struct creation *c)
 {
     static const char *const KEYS[] = {"type", "m.federate", "predecessor", "additional_creators"};
     const json_t *said = c->plan->creation_content;
+    struct gate_names names = {.db = c->tx->db, .server_name = rooms_settings(c->rooms)->server_name};
+    const struct event_names there = {gate_names_there, &names};
     if (c->plan->record != NULL || !rooms_settings(c->rooms)->school_mode)
         return said != NULL ? json_deep_copy(said) : json_object();
     json_t *content = json_object();
     for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; ++i)
         if (json_object_get(said, KEYS[i]) != NULL)
             json_object_set_new(content, KEYS[i], json_deep_copy(json_object_get(said, KEYS[i])));
+    json_t *creators = json_deep_copy(json_object_get(said, "additional_creators")); /* refused where they are wrong */
+    event_lasting_clean("m.room.create", content, &there);
+    if (creators != NULL)
+        json_object_set_new(content, "additional_creators", creators);
     return content;
 }
 

@@ -7,12 +7,15 @@
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/create.h"
 #include "homeserver/rooms/gate.h"
+#include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/acts/bulk_join.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/users.h"
 #include "homeserver/store/school/roster_members.h"
+#include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/taken.h"
 #include "homeserver/store/rule_facts.h"
@@ -38,10 +41,21 @@ static const char *const CARRIED[] = {
     "m.room.guest_access", "m.room.history_visibility", "m.room.join_rules",
 };
 
+/* G4: of what the old room kept that nobody could take back, nothing goes over that says something. Takes content. */
+static json_t *without_words(struct upgrade *u, const char *type, json_t *content)
+{
+    const struct rooms_settings *settings = rooms_settings(u->old->rooms);
+    struct gate_names names = {.db = u->tx->db, .server_name = settings->server_name, .room = u->old->no};
+    const struct event_names there = {gate_names_there, &names};
+    if (settings->school_mode && u->actor != users_no(u->tx->db, SERVICE_LOCALPART))
+        event_lasting_clean(type, content, &there);
+    return content;
+}
+
 static json_t *create_content(struct upgrade *u)
 {
     const json_t *old = room_state_content(u->old, u->tx, "m.room.create", "");
-    json_t *content = json_deep_copy(old);
+    json_t *content = without_words(u, "m.room.create", json_deep_copy(old));
     json_object_del(content, "additional_creators");
     json_object_set_new(content, "predecessor",
                         json_pack("{s:s, s:s}", "room_id", u->old->room_id, "event_id", u->old->last_event_id));
@@ -91,8 +105,8 @@ static void fit_power_levels(struct upgrade *u, json_t *content)
 
 static void carry(struct upgrade *u, const char *type, const char *state_key, const json_t *now)
 {
-    json_array_append_new(
-        u->state, json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content", json_deep_copy(now)));
+    json_array_append_new(u->state, json_pack("{s:s, s:s, s:o}", "type", type, "state_key", state_key, "content",
+                                              without_words(u, type, json_deep_copy(now))));
 }
 
 /* The children and parents of a space. What clients made up stays: it may depend on who sent it. */
@@ -102,7 +116,8 @@ static void carry_keyed(struct upgrade *u)
     struct error ignored;
     struct stmt *q = events_state_now(u->tx->db, u->old->no);
     while (events_next(q, &row)) {
-        bool space = strcmp(row.type, "m.space.child") == 0 || strcmp(row.type, "m.space.parent") == 0;
+        bool space = (strcmp(row.type, "m.space.child") == 0 || strcmp(row.type, "m.space.parent") == 0) &&
+                     room_id_valid(row.state_key);
         json_t *content = space ? json_parse(row.content, strlen(row.content), &ignored) : NULL;
         if (content != NULL)
             carry(u, row.type, row.state_key, content);
@@ -192,7 +207,7 @@ static bool carry_power(struct upgrade *u)
     const json_t *now = room_state_content(u->old, u->tx, "m.room.power_levels", "");
     if (now == NULL)
         return true;
-    json_t *content = json_deep_copy(now);
+    json_t *content = without_words(u, "m.room.power_levels", json_deep_copy(now));
     fit_power_levels(u, content);
     return send_state(u, u->new, "m.room.power_levels", "", content);
 }

@@ -8,6 +8,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/events/canonical_alias.h"
+#include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/ignored.h"
 #include "homeserver/rooms/threads.h"
 #include "homeserver/store/bounds.h"
@@ -247,6 +248,15 @@ static bool texts_can_be_seen(const struct draft *d, struct error *e)
     return true;
 }
 
+/* G4: in a school, what nobody could take back says nothing. */
+static bool lasts_wordless(const struct plan *plan, const struct draft *d)
+{
+    const struct rooms_settings *settings = rooms_settings(plan->room->rooms);
+    struct gate_names names = {.db = plan->tx->db, .server_name = settings->server_name, .room = plan->room->no};
+    const struct event_names there = {gate_names_there, &names};
+    return !settings->school_mode || event_lasting_is_wordless(d->type, d->state_key, d->content, &there);
+}
+
 /* Whoever sends it but the server itself. */
 static bool may_be_said(const struct plan *plan, const struct draft *d, const char *sender_id, struct error *e)
 {
@@ -258,6 +268,8 @@ static bool may_be_said(const struct plan *plan, const struct draft *d, const ch
     if (id_is_reserved(d->type) || takes_reserved(d->content, urgent) ||
         takes_reserved(json_get_object(d->content, "m.new_content"), false))
         return error_set(e, ERROR_FORBIDDEN, "Keys and types that begin with org.parta. are the server's own.");
+    if (!lasts_wordless(plan, d))
+        return rule_refuse(e, RULE_G4_LASTING_WORDS);
     if (d->state_key == NULL)
         return true;
     /* F1: the address of a picture that is nowhere is words. Until there is a store of media, none is here. */

@@ -57,6 +57,15 @@ enum redact_keeps redact_keeps(const struct room_version *version, const char *t
     return REDACT_KEEPS_NOTHING;
 }
 
+bool redact_leaves(size_t i, const char **type, const char **key)
+{
+    if (i >= sizeof CONTENT_KEYS / sizeof *CONTENT_KEYS)
+        return false;
+    *type = CONTENT_KEYS[i].type;
+    *key = CONTENT_KEYS[i].key;
+    return true;
+}
+
 /* The object with one key of itself left, or empty; NULL if value is no object. */
 static json_t *only(const json_t *value, const char *key)
 {
