@@ -17,19 +17,17 @@
 #define ROOMS_MAX 50 /* of one answer */
 #define DEPTH_MAX 100
 
-/* The token carries what must not change from page to page: "h<rooms before>_<depth>_<suggested>". */
 static bool read_from(struct request *r, struct hierarchy_wanted *wanted)
 {
-    const char *token = query_get(r, "from");
-    unsigned from, depth, suggested;
-    int end = 0;
-    if (token == NULL)
+    const char *from = query_get(r, "from");
+    struct hierarchy_token token;
+    if (from == NULL)
         return true;
-    if (sscanf(token, "h%6u_%3u_%1u%n", &from, &depth, &suggested, &end) != 3 || token[end] != '\0')
+    if (!hierarchy_token_parse(from, &token))
         return refuse(r, ERROR_INVALID_PARAM, "This is not a token of this server.");
-    if (depth != wanted->max_depth || (suggested != 0) != wanted->suggested_only)
+    if (token.max_depth != wanted->max_depth || token.suggested_only != wanted->suggested_only)
         return refuse(r, ERROR_INVALID_PARAM, "suggested_only and max_depth cannot change from page to page.");
-    wanted->from = from;
+    wanted->from = token.from;
     return true;
 }
 
@@ -62,9 +60,12 @@ static bool get_hierarchy(struct request *r)
         text_finish(&out);
         return refuse(r, ERROR_FORBIDDEN, "You are not allowed to view this room.");
     }
-    if (more)
-        text_addf(&out, ",\"next_batch\":\"h%zu_%d_%d\"", wanted.from + wanted.limit, (int)wanted.max_depth,
-                  wanted.suggested_only);
+    if (more) {
+        text_adds(&out, ",\"next_batch\":\"");
+        hierarchy_token_add(
+            &out, &(struct hierarchy_token){wanted.from + wanted.limit, wanted.max_depth, wanted.suggested_only});
+        text_addc(&out, '"');
+    }
     text_addc(&out, '}');
     return reply_text(r, &out);
 }

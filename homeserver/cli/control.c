@@ -126,6 +126,16 @@ static bool fill_call(const json_t *head, struct verb_call *call)
            call->n_args >= call->verb->args_min;
 }
 
+bool control_hear(int fd, struct verb_call *call, json_t **head)
+{
+    struct text bytes = TEXT_INIT;
+    size_t line_len = 0;
+    *head = receive_head(fd, &bytes, &line_len);
+    bool heard = *head != NULL && fill_call(*head, call) && take_input(fd, *head, &bytes, line_len, &call->input);
+    text_finish(&bytes);
+    return heard;
+}
+
 static bool run_verb(struct control *control, struct verb_call *call)
 {
     struct services services = control->services;
@@ -180,19 +190,16 @@ static void serve(struct control *control, int fd)
 {
     struct timeval patience = {.tv_sec = PATIENCE_S};
     struct verb_call call = {.note = tell, .heard_on = fd};
-    struct text bytes = TEXT_INIT;
-    size_t line_len = 0;
+    json_t *head;
     bool done = false;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    json_t *head = receive_head(fd, &bytes, &line_len);
-    if (head != NULL && fill_call(head, &call) && take_input(fd, head, &bytes, line_len, &call.input))
+    if (control_hear(fd, &call, &head))
         done = run_verb(control, &call);
     else
         verb_fail(&call, "The server did not understand; is it of another version than parta?");
     reply(fd, &call, done);
     json_decref(head);
-    text_finish(&bytes);
     text_finish(&call.input);
     text_finish(&call.out);
     text_finish(&call.notes);
@@ -308,8 +315,8 @@ static void add_member(const json_t *reply, const char *key, struct text *into)
     text_adds(into, said != NULL ? said : "");
 }
 
-/* Passes on the notes that are whole, and keeps what follows them. A reply has no line's end. */
-static void take_notes(struct text *bytes, struct verb_call *call)
+/* A reply has no line's end. */
+void control_take_notes(struct text *bytes, struct verb_call *call)
 {
     struct error e = {0};
     size_t taken = 0;
@@ -324,7 +331,7 @@ static void take_notes(struct text *bytes, struct verb_call *call)
     memmove(bytes->data, bytes->data + taken, bytes->len + 1); /* with its NUL */
 }
 
-static bool take_reply(const struct text *bytes, struct verb_call *call, bool *done)
+bool control_take_reply(const struct text *bytes, struct verb_call *call, bool *done)
 {
     struct error e = {0};
     json_t *reply = bytes->len != 0 ? json_parse(bytes->data, bytes->len, &e) : NULL;
@@ -358,8 +365,8 @@ bool control_ask(const char *path, struct verb_call *call, bool *done)
         verb_fail(call, "The server went away while it was asked.");
     else {
         while (bytes.len <= REPLY_BYTES_MAX && receive(fd, &bytes) != 0)
-            take_notes(&bytes, call);
-        if (!take_reply(&bytes, call, done))
+            control_take_notes(&bytes, call);
+        if (!control_take_reply(&bytes, call, done))
             verb_fail(call, "The server went away before it answered: look whether it was done.");
     }
     if (fd >= 0)

@@ -9,10 +9,12 @@
 #ifndef PARTA_CLI_CONTROL_H
 #define PARTA_CLI_CONTROL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "homeserver/cli/services.h"
 
+struct text;
 struct verb_call;
 struct control;
 
@@ -24,5 +26,15 @@ void control_stop(struct control *control); /* finishes the call that runs; NULL
 /* Has the server at path run the call. false: nobody answers there (call->problem says so). true: the call has its
  * output, problem and misused; *done is what the verb returned. Blocks. */
 bool control_ask(const char *path, struct verb_call *call, bool *done);
+
+/* --- Its parts, for whoever has only bytes (tests) --- */
+
+/* The server's side: one call that comes by fd, into *call, which borrows from *head, for the caller to release in
+ * either case. false: ill-formed, or nothing that the server does. Blocks until all of it is there. */
+bool control_hear(int fd, struct verb_call *call, json_t **head);
+
+/* parta's side. Passes on the notes that are whole, and keeps what follows them; then the reply: false: it is none. */
+void control_take_notes(struct text *bytes, struct verb_call *call);
+bool control_take_reply(const struct text *bytes, struct verb_call *call, bool *done);
 
 #endif

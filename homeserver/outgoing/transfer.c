@@ -128,7 +128,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-static size_t on_header(char *line, size_t size, size_t n, void *arg)
+size_t transfer_take_header(char *line, size_t size, size_t n, void *arg)
 {
     struct transfer *t = arg;
     size_t len = size * n;
@@ -184,7 +184,7 @@ static void set_http(struct transfer *t)
     curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "parta/" PARTA_VERSION);
-    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, transfer_take_header);
     curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
     if (r->compressed)

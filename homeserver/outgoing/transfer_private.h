@@ -36,6 +36,9 @@ void transfer_begin(struct transfer *transfer);
 /* The attempt has ended, the handle is off the multi handle: fills transfer->reply. */
 void transfer_end(struct transfer *transfer, CURLcode code);
 
+/* curl's callback for a line of the reply's head. arg: the transfer. */
+size_t transfer_take_header(char *line, size_t size, size_t n, void *arg);
+
 /* "https://host:443", in lower case, of the request's address. false: it is none that the request may have. */
 bool transfer_destination(const struct outgoing_request *request, char out[DESTINATION_BYTES_MAX]);
 

@@ -104,28 +104,36 @@ static bool token_shaped(const char *token)
     return true;
 }
 
+char *pull_token(const struct outgoing_reply *from, int64_t *lifetime_s, struct text *problem)
+{
+    struct error e = {0};
+    char *token = NULL;
+    json_t *reply = from->body.len != 0 ? json_parse(from->body.data, from->body.len, &e) : NULL;
+    const char *given = json_get_string(reply, "access_token"), *type = json_get_string(reply, "token_type");
+    int64_t lifetime = json_get_int(reply, "expires_in", 3600);
+    *lifetime_s = lifetime < 0 ? 0 : lifetime < 86400 ? lifetime : 86400;
+    if (from->status != 200)
+        text_addf(problem, "The roster source refuses the client id and secret (status %ld, %s).", from->status,
+                  oauth_error(reply));
+    else if (!token_shaped(given) || type == NULL || strcasecmp(type, "bearer") != 0)
+        text_adds(problem, "The roster source's token endpoint gives no bearer token.");
+    else
+        token = xstrdup(given);
+    json_decref(reply);
+    return token;
+}
+
 static bool take_token(struct pulling *p)
 {
-    const struct text *body = &p->reply.body;
-    long status = p->reply.status;
-    struct error e = {0};
-    json_t *reply = body->len != 0 ? json_parse(body->data, body->len, &e) : NULL;
-    const char *token = json_get_string(reply, "access_token"), *type = json_get_string(reply, "token_type");
-    int64_t lifetime_s = json_get_int(reply, "expires_in", 3600);
-    bool good = true;
-    if (status != 200)
-        good =
-            fail(p, "The roster source refuses the client id and secret (status %ld, %s).", status, oauth_error(reply));
-    else if (!token_shaped(token) || type == NULL || strcasecmp(type, "bearer") != 0)
-        good = fail(p, "The roster source's token endpoint gives no bearer token.");
-    if (good) {
-        lifetime_s = lifetime_s < 0 ? 0 : lifetime_s < 86400 ? lifetime_s : 86400;
-        free(p->token);
-        p->token = xstrdup(token);
-        p->token_until_ms = clock_mono_ms() + lifetime_s * 1000 - TOKEN_SPARE_MS;
-    }
-    json_decref(reply);
-    return good;
+    int64_t lifetime_s;
+    text_clear(p->problem);
+    char *token = pull_token(&p->reply, &lifetime_s, p->problem);
+    if (token == NULL)
+        return false;
+    free(p->token);
+    p->token = token;
+    p->token_until_ms = clock_mono_ms() + lifetime_s * 1000 - TOKEN_SPARE_MS;
+    return true;
 }
 
 static bool get_token(struct pulling *p)
@@ -211,8 +219,7 @@ static enum collected again(struct pulling *p, const char *what, const char *how
     return COLLECT_AGAIN;
 }
 
-/* −1: not said; −2: no number that could be. */
-static int64_t total_of(const struct outgoing_reply *reply)
+int64_t pull_total(const struct outgoing_reply *reply)
 {
     char value[64], *end;
     if (!outgoing_reply_header(reply, "X-Total-Count", value, sizeof value))
@@ -260,7 +267,7 @@ static enum collected collect(struct pulling *p, enum rest_collection collection
             text_addf(p->problem, "The roster source: %s.", said.data);
             state = COLLECT_FAILED;
         } else {
-            int64_t now = total_of(&p->reply);
+            int64_t now = pull_total(&p->reply);
             total = first ? now : total;
             state = check_page(p, &reading, n, n_new_before, total, now, &whole);
         }

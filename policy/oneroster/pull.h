@@ -24,6 +24,8 @@
 
 struct config;
 struct outgoing;
+struct outgoing_reply;
+struct text;
 
 struct roster_pull {
     const struct config *config; /* config->roster */
@@ -36,5 +38,13 @@ struct roster_pull {
 /* false: *problem says why in one sentence, nothing has changed; out->held: it waits to be confirmed (G5).
  * source_outcome_finish when done. Blocks (network, disk), long. */
 bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct text *problem);
+
+/* --- What replies say, for whoever has no source (tests) --- */
+
+/* The token that a token endpoint gives, and for how long: heap. NULL: it gives none; appends to problem why. */
+char *pull_token(const struct outgoing_reply *reply, int64_t *lifetime_s, struct text *problem);
+
+/* How many records a reply says its collection has. −1: it does not say; −2: no number that could be. */
+int64_t pull_total(const struct outgoing_reply *reply);
 
 #endif

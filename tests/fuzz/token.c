@@ -6,6 +6,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
+#include "homeserver/rooms/read/hierarchy.h"
 #include "homeserver/rooms/read/token.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/incarnations.h"
@@ -44,6 +45,19 @@ static void check_made_up(const char *text)
         abort();
 }
 
+/* A page of a space's tree has another kind, which says nothing of anybody: what is taken is as we write it. */
+static void check_hierarchy(const char *text)
+{
+    struct hierarchy_token token;
+    struct text again = TEXT_INIT;
+    if (!hierarchy_token_parse(text, &token))
+        return;
+    hierarchy_token_add(&again, &token);
+    if (strcmp(again.data, text) != 0)
+        abort();
+    text_finish(&again);
+}
+
 static void check_sealed(user_no whose, int64_t number, size_t at, char other)
 {
     struct text token = TEXT_INIT;
@@ -66,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     int64_t number;
     char *text = strndup((const char *)bytes, len);
     check_made_up(text);
+    check_hierarchy(text);
     free(text);
     if (len < sizeof whose + sizeof number + 2)
         return 0;

@@ -1,5 +1,6 @@
 #include "homeserver/rooms/read/hierarchy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,25 @@
 #include "homeserver/rooms/read/summary.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/rooms.h"
+
+void hierarchy_token_add(struct text *out, const struct hierarchy_token *token)
+{
+    text_addf(out, "h%zu_%d_%d", token->from, (int)token->max_depth, token->suggested_only);
+}
+
+/* What scanf lets pass beside (signs, spaces, zeros in front) we do not write: the token is written again. */
+bool hierarchy_token_parse(const char *s, struct hierarchy_token *out)
+{
+    unsigned from, depth, suggested;
+    struct text again = TEXT_INIT;
+    if (sscanf(s, "h%6u_%3u_%1u", &from, &depth, &suggested) != 3 || from > 999999 || depth > 999)
+        return false;
+    *out = (struct hierarchy_token){from, depth, suggested != 0};
+    hierarchy_token_add(&again, out);
+    bool same = strcmp(again.data, s) == 0;
+    text_finish(&again);
+    return same;
+}
 
 /* A valid m.space.child event. */
 struct child {

@@ -15,6 +15,15 @@ struct render;
 
 #define HIERARCHY_ROOMS_MAX 2000 /* looked at for one answer */
 
+/* The token of the next page carries what must not change from page to page: "h<rooms before>_<depth>_<suggested>". */
+struct hierarchy_token {
+    size_t from; /* up to 999999 */
+    int64_t max_depth;
+    bool suggested_only;
+};
+void hierarchy_token_add(struct text *out, const struct hierarchy_token *token);
+bool hierarchy_token_parse(const char *s, struct hierarchy_token *out); /* false: we write none like it */
+
 struct hierarchy_wanted {
     room_no root;
     user_no user;

@@ -1,0 +1,66 @@
+/* What the other side of an outgoing request answers: the first line is the status and a header's name, then come the
+ * head's lines, an empty one, and the body. The client of OneRoster REST reads the total, the date
+ * and the token of it. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "homeserver/base/clock.h"
+#include "homeserver/outgoing/transfer_private.h"
+#include "policy/oneroster/pull.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+/* The head line by line as curl hands it over. Returns the body. */
+static char *take_head(struct transfer *t, char *at)
+{
+    for (char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        size_t len = (size_t)(end - at) + 1;
+        must(transfer_take_header(at, 1, len, t) == len);
+        if (t->headed)
+            return end + 1;
+    }
+    return at + strlen(at);
+}
+
+static void check(const struct outgoing_reply *reply, const char *name)
+{
+    char value[16];
+    int64_t lifetime_s, total = pull_total(reply);
+    struct text problem = TEXT_INIT;
+    char *token = pull_token(reply, &lifetime_s, &problem);
+    must((token != NULL) == (problem.len == 0) && lifetime_s >= 0 && lifetime_s <= 86400);
+    for (const char *p = token; p != NULL && *p != '\0'; ++p)
+        must(*p > ' ' && *p < 127);
+    must(total >= -2 && reply->date_ms >= -1 && reply->retry_after_ms >= -1);
+    if (outgoing_reply_header(reply, name, value, sizeof value))
+        must(strlen(value) < sizeof value && strchr(value, '\n') == NULL);
+    free(token);
+    text_finish(&problem);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    const struct outgoing_request request = {.what = "fuzz", .url = "http://127.0.0.1/", .deadline_ms = INT64_MAX};
+    char *whole = xstrndup((const char *)bytes, len), *name, *head = strchr(whole, '\n');
+    if (head != NULL) {
+        *head++ = '\0';
+        long status = strtol(whole, &name, 10);
+        struct transfer *t = transfer_create(&request, &(struct outgoing_handler){NULL});
+        transfer_begin(t);
+        text_adds(&t->reply.body, take_head(t, head));
+        transfer_end(t, CURLE_OK);
+        must(t->reply.fault == (t->headed ? OUTGOING_ANSWERED : OUTGOING_UNREACHABLE));
+        t->reply.status = status;
+        check(&t->reply, *name != '\0' ? name + 1 : name);
+        transfer_destroy(t);
+    }
+    free(whole);
+    return 0;
+}
