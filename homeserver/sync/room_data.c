@@ -1,6 +1,7 @@
 #include "homeserver/sync/room_data.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/read/visibility.h"
@@ -30,6 +31,28 @@ bool event_rows_have(const struct event_rows *rows, stream_pos pos)
         if (rows->rows[i]->pos == pos)
             return true;
     return false;
+}
+
+void state_keys_add(struct state_keys *keys, const struct event_row *row)
+{
+    text_add(&keys->keys, row->type, strlen(row->type) + 1);
+    text_add(&keys->keys, row->state_key, strlen(row->state_key) + 1);
+}
+
+bool state_keys_have(const struct state_keys *keys, const char *type, const char *state_key)
+{
+    for (size_t i = 0; i < keys->keys.len;) {
+        const char *t = keys->keys.data + i, *k = t + strlen(t) + 1;
+        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
+            return true;
+        i += strlen(t) + strlen(k) + 2;
+    }
+    return false;
+}
+
+void state_keys_finish(struct state_keys *keys)
+{
+    text_finish(&keys->keys);
 }
 
 void event_rows_finish(struct event_rows *rows)

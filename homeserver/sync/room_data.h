@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "homeserver/base/ids.h"
+#include "homeserver/base/text.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/sync/gather.h"
 #include "homeserver/sync/receipts.h"
@@ -28,6 +29,14 @@ void event_rows_add(struct event_rows *rows, struct event_row *row); /* takes ro
 void event_rows_reverse(struct event_rows *rows);
 bool event_rows_have(const struct event_rows *rows, stream_pos pos);
 void event_rows_finish(struct event_rows *rows);
+
+/* Types and state keys: state that is listed already, or must not be. */
+struct state_keys {
+    struct text keys; /* type and key, each with a NUL behind */
+};
+void state_keys_add(struct state_keys *keys, const struct event_row *row);
+bool state_keys_have(const struct state_keys *keys, const char *type, const char *state_key);
+void state_keys_finish(struct state_keys *keys);
 
 /* A stretch of timeline: events in (start, upto], of which some may be left out. */
 struct room_timeline {

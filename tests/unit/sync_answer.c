@@ -257,6 +257,70 @@ static void a_ban_after_leaving_shows_only_itself(void **state)
     json_decref(answer);
 }
 
+static const char *last_state(json_t *section, const char *type, const char *state_key)
+{
+    const char *last = NULL;
+    static const char *const PARTS[] = {"state", "timeline"};
+    for (size_t part = 0; part < 2; ++part) {
+        size_t i;
+        json_t *event;
+        json_array_foreach(world_events(section, PARTS[part]), i, event)
+            if (strcmp(json_get_string(event, "type"), type) == 0 && json_get_string(event, "state_key") != NULL &&
+                strcmp(json_get_string(event, "state_key"), state_key) == 0)
+                last = json_get_string(event, "event_id");
+    }
+    return last;
+}
+
+/* Boris leaves while Anna is there, and comes back while she is not: the timeline of her return must not say that he is
+ * gone. */
+static void a_timeline_with_a_gap_undoes_no_newer_state(void **state)
+{
+    struct story *s = *state;
+    struct event_row row;
+    assert_true(act(s, ACT_JOIN, s->boris, s->boris) && act(s, ACT_JOIN, s->clara, s->clara));
+    assert_true(fixture_send(&s->w.f, s->room, s->anna, "m.room.history_visibility", "",
+                             "{\"history_visibility\":\"joined\"}", NULL, NULL, NULL));
+    stream_pos clara = now(s, s->clara);
+    assert_true(act(s, ACT_LEAVE, s->boris, s->boris) && act(s, ACT_LEAVE, s->clara, s->clara));
+    assert_true(act(s, ACT_JOIN, s->boris, s->boris));
+    char *boris_joins = events_id_of(s->w.f.db, events_last_pos(s->w.f.db, s->room, INT64_MAX));
+    assert_true(act(s, ACT_JOIN, s->clara, s->clara));
+    for (int initial = 0; initial < 2; ++initial) {
+        stream_pos since = initial ? 0 : clara;
+        json_t *answer = sync_as(s, s->clara, &since);
+        assert_string_equal(last_state(joined(s, answer), "m.room.member", "@boris:school.example"), boris_joins);
+        struct stmt *q = events_state_now(s->w.f.db, s->room);
+        while (events_next(q, &row))
+            if (initial || strcmp(row.type, "m.room.member") == 0)
+                assert_non_null(last_state(joined(s, answer), row.type, row.state_key));
+        stmt_end(q);
+        json_decref(answer);
+    }
+    free(boris_joins);
+}
+
+/* Neither in the timeline nor beside it, whatever becomes of one's own membership later. */
+static void state_after_leaving_is_not_told(void **state)
+{
+    struct story *s = *state;
+    assert_true(act(s, ACT_JOIN, s->boris, s->boris));
+    stream_pos since = now(s, s->boris);
+    assert_true(act(s, ACT_LEAVE, s->boris, s->boris));
+    assert_true(
+        fixture_send(&s->w.f, s->room, s->anna, "m.room.topic", "", "{\"topic\":\"secret\"}", NULL, NULL, NULL));
+    assert_true(act(s, ACT_INVITE, s->anna, s->boris) && act(s, ACT_LEAVE, s->boris, s->boris));
+    static const char *const FILTERS[] = {"{}", "{\"room\":{\"include_leave\":true}}"};
+    for (int initial = 0; initial < 2; ++initial) {
+        json_t *answer = sync_with(s, s->boris, initial ? 0 : since, FILTERS[initial]);
+        json_t *left = world_section(&s->w, answer, "leave", s->room);
+        assert_non_null(left);
+        assert_null(last_state(left, "m.room.topic", ""));
+        assert_non_null(last_state(left, "m.room.member", "@boris:school.example"));
+        json_decref(answer);
+    }
+}
+
 static void history_before_joining_is_shown_as_the_room_says(void **state)
 {
     struct story *s = *state;
@@ -626,6 +690,8 @@ int main(void)
         STORY(a_rejected_invite_leaves_without_a_look_inside),
         STORY(whoever_left_sees_up_to_leaving_and_no_further),
         STORY(a_ban_after_leaving_shows_only_itself),
+        STORY(a_timeline_with_a_gap_undoes_no_newer_state),
+        STORY(state_after_leaving_is_not_told),
         STORY(history_before_joining_is_shown_as_the_room_says),
         STORY(ignored_people_are_not_heard),
         STORY(account_data_comes_once_and_to_its_owner),

@@ -181,12 +181,18 @@ enum membership visibility_membership(const struct visibility *v)
     return visibility_membership_at(v, INT64_MAX);
 }
 
+stream_pos visibility_left_pos(const struct visibility *v, stream_pos before)
+{
+    stream_pos left = 0;
+    for (size_t i = 1; i < v->memberships.n && v->memberships.at[i].pos < before; ++i)
+        if (v->memberships.at[i - 1].value == MEMBERSHIP_JOIN && v->memberships.at[i].value != MEMBERSHIP_JOIN)
+            left = v->memberships.at[i].pos;
+    return left;
+}
+
 stream_pos visibility_state_pos(const struct visibility *v)
 {
     if (visibility_membership(v) == MEMBERSHIP_JOIN || value_at(&v->settings, INT64_MAX) == WORLD_READABLE)
         return INT64_MAX;
-    for (size_t i = 0; i < v->memberships.n; ++i)
-        if (v->last_join != 0 && v->memberships.at[i].pos > v->last_join)
-            return v->memberships.at[i].pos;
-    return 0;
+    return visibility_left_pos(v, INT64_MAX);
 }

@@ -39,6 +39,9 @@ bool visibility_range(const struct visibility *visibility, stream_pos *first, st
 enum membership visibility_membership_at(const struct visibility *visibility, stream_pos pos);
 enum membership visibility_membership(const struct visibility *visibility); /* now; NONE once forgotten */
 
+/* Where the last run of join that ended before that position (INT64_MAX: any) ended: that member event. 0: none did. */
+stream_pos visibility_left_pos(const struct visibility *visibility, stream_pos before);
+
 /* Which state of the room may be seen: INT64_MAX: the current one (joined, or world readable); a position: the state
  * when they left; 0: none. */
 stream_pos visibility_state_pos(const struct visibility *visibility);

@@ -12,8 +12,7 @@ static void gather_room(struct sync_gather *g, struct room_data *room)
 {
     room->fresh = room->membership.joined_pos > g->request->since;
     room->whole = room->fresh || g->request->full_state;
-    if (room->fresh)
-        room->since = 0;
+    room->since = room_since(g, room);
     room_timeline_gather(g, room);
     room_summary_gather(g, room);
     room_state_gather(g, room);

@@ -1,4 +1,5 @@
-/* "leave": the rooms one has left or was banned from, up to that moment.
+/* "leave": the rooms one has left or was banned from, up to the moment when they were in it last. What came after that
+ * is not theirs to see, but for their own newest member event: an invite that was declined, a ban.
  *
  * Of a room that is closed to whoever left it (a room of a school that they left: school.md A1, G1) only their own
  * leaving is told, and only while it is news: their client takes the room away. An initial sync does not name it. */
@@ -30,12 +31,12 @@ static bool gather(struct sync_gather *g, void *data)
     if (!next_to_tell(g, &left->at, room))
         return false;
     const struct visibility *visibility = room_visibility(g, room);
-    bool joined_since = room->membership.joined_pos > since;
-    room->upto = room->membership.pos;
-    room->since = joined_since ? 0 : since;
-    room->stranger = visibility_is_closed(visibility) ||
-                     (!joined_since && visibility_membership_at(visibility, since) != MEMBERSHIP_JOIN);
-    room->whole = joined_since || g->request->full_state;
+    stream_pos left_pos = visibility_left_pos(visibility, INT64_MAX);
+    room->fresh = room->membership.joined_pos > since;
+    room->stranger = left_pos == 0 || (!room->fresh && visibility_membership_at(visibility, since) != MEMBERSHIP_JOIN);
+    room->since = room_since(g, room);
+    room->upto = room->stranger ? room->since : left_pos;
+    room->whole = room->fresh || g->request->full_state;
     room_timeline_gather(g, room);
     room_state_gather(g, room);
     room_account_data_gather(g, room);

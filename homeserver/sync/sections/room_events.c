@@ -32,6 +32,15 @@ static bool has_url(const char *content)
     return has;
 }
 
+stream_pos room_since(struct sync_gather *g, struct room_data *room)
+{
+    stream_pos since = g->request->since;
+    if (since == 0 || room->membership.joined_pos <= since ||
+        visibility_membership_at(room_visibility(g, room), since) == MEMBERSHIP_JOIN)
+        return since;
+    return 0;
+}
+
 bool room_event_wanted(struct sync_gather *g, const struct room_data *room, const struct event_filter *filter,
                        const struct event_row *row)
 {
@@ -50,11 +59,11 @@ const struct visibility *room_visibility(struct sync_gather *g, struct room_data
     return room->visibility;
 }
 
-/* Who is joined sees everything since they joined, and one always learns of one's own leaving. */
+/* Who is joined sees everything since they joined. */
 bool room_event_seen(struct sync_gather *g, struct room_data *room, const struct event_row *row)
 {
     const struct membership_row *m = &room->membership;
-    if (row->pos == m->pos || (m->membership == MEMBERSHIP_JOIN && row->pos >= m->joined_pos))
+    if (m->membership == MEMBERSHIP_JOIN && row->pos >= m->joined_pos)
         return true;
     return visibility_allows(room_visibility(g, room), row->pos);
 }

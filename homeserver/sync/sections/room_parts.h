@@ -36,6 +36,10 @@ void room_unread_gather(struct sync_gather *g, struct room_data *room);
  * *room; *at: where to look from. false: there is none. */
 bool room_next(struct sync_gather *g, size_t *at, unsigned memberships, struct room_data *room);
 
+/* room_events.c: since when the room is to be told. 0: all of it is news, for they joined since; whoever was in it at
+ * the request's since, too, and only left in between, has what was before. */
+stream_pos room_since(struct sync_gather *g, struct room_data *room);
+
 /* room_events.c: whether the filter lets the event through; whether history visibility lets its reader see it; and the
  * latter's rules, loaded when first asked for. */
 bool room_event_wanted(struct sync_gather *g, const struct room_data *room, const struct event_filter *filter,

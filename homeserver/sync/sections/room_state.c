@@ -6,6 +6,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/rooms/read/render.h"
+#include "homeserver/rooms/read/visibility.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/sync/lazy.h"
@@ -16,9 +17,8 @@
 struct listing {
     struct sync_gather *g;
     struct room_data *room;
-    stream_pos at; /* the state as of here */
-    struct text
-        listed; /* type and key, each with a NUL behind, of what is in already and something else could repeat */
+    stream_pos at;            /* the state as of here */
+    struct state_keys listed; /* what is in already, and something else could repeat or undo */
 };
 
 static bool is_lazy(const struct sync_gather *g)
@@ -50,13 +50,7 @@ static struct event_row *row_at(struct db *db, const struct event_row *row, stre
 
 static bool is_listed(const struct listing *l, const char *type, const char *state_key)
 {
-    for (size_t i = 0; i < l->listed.len;) {
-        const char *t = l->listed.data + i, *k = t + strlen(t) + 1;
-        if (strcmp(t, type) == 0 && strcmp(k, state_key) == 0)
-            return true;
-        i += strlen(t) + strlen(k) + 2;
-    }
-    return false;
+    return state_keys_have(&l->listed, type, state_key);
 }
 
 /* The whole state at a position, from the current one backwards: hardly any of it has changed since. */
@@ -91,8 +85,7 @@ static void add_left_out(struct listing *l)
         if (event_rows_have(&timeline->events, row.pos))
             continue;
         add_row(l, &row);
-        text_add(&l->listed, row.type, strlen(row.type) + 1);
-        text_add(&l->listed, row.state_key, strlen(row.state_key) + 1);
+        state_keys_add(&l->listed, &row);
     }
     stmt_end(q);
 }
@@ -105,6 +98,36 @@ static void add_changes(struct listing *l)
     while (events_next(q, &row)) {
         if (!is_listed(l, row.type, row.state_key))
             add_row(l, &row);
+    }
+    stmt_end(q);
+}
+
+/* How old the member events may be that a client holds of the room, from earlier answers: as of the last one, or as of
+ * when they had left it then. INT64_MAX: it has none. */
+static stream_pos members_known_at(const struct listing *l)
+{
+    stream_pos since = l->g->request->since;
+    if (since == 0)
+        return INT64_MAX;
+    if (!l->room->fresh || l->room->since != 0)
+        return since;
+    stream_pos left = visibility_left_pos(room_visibility(l->g, l->room), since + 1);
+    return left != 0 ? left : INT64_MAX;
+}
+
+/* With lazy loading the whole state has not all members in it: those that the client has and that are no longer so. */
+static void add_changed_members(struct listing *l)
+{
+    struct event_row row;
+    stream_pos since = members_known_at(l);
+    if (since >= l->at)
+        return;
+    struct stmt *q = events_state_between(l->g->db, l->room->membership.room, since, l->at);
+    while (events_next(q, &row)) {
+        if (strcmp(row.type, "m.room.member") != 0 || is_listed(l, row.type, row.state_key))
+            continue;
+        add_row(l, &row);
+        state_keys_add(&l->listed, &row);
     }
     stmt_end(q);
 }
@@ -129,7 +152,9 @@ static void add_member(struct listing *l, user_no user)
     struct sync_gather *g = l->g;
     room_no room = l->room->membership.room;
     const char *id = user_names_get(g->sync->names, g->db, user);
-    struct stmt *q = events_state_get_at(g->db, room, "m.room.member", id != NULL ? id : "", l->at);
+    if (id == NULL || is_listed(l, "m.room.member", id))
+        return;
+    struct stmt *q = events_state_get_at(g->db, room, "m.room.member", id, l->at);
     if (events_next(q, &row) && !is_redundant(l, &row, user)) {
         add_row(l, &row);
         lazy_note(g->sync->lazy, g->request->device, room, user, row.pos, g->upto);
@@ -187,13 +212,15 @@ void room_state_gather(struct sync_gather *g, struct room_data *room)
         add_left_out(&l);
     if (room->whole)
         add_whole(&l);
-    else if (room->timeline.limited || (after && room->timeline.has_state))
+    if (room->whole && is_lazy(g))
+        add_changed_members(&l);
+    else if (!room->whole && (room->timeline.limited || (after && room->timeline.has_state)))
         add_changes(&l);
     if (is_lazy(g)) {
         add_members(&l);
         note_members(g, room);
     }
-    text_finish(&l.listed);
+    state_keys_finish(&l.listed);
 }
 
 static void add_stripped(struct sync_gather *g, struct room_data *room, const char *type, const char *state_key)

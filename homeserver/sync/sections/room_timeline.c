@@ -38,9 +38,35 @@ static stream_pos first_seen(struct sync_gather *g, struct room_data *room)
     if (room->since != 0 && room->since >= room->membership.joined_pos)
         return room->since;
     if (!visibility_range(room_visibility(g, room), &first, &last))
-        first = room->membership.pos; /* one's own leaving is always told */
+        return room->upto;
     stream_pos after = first - 1 > room->since ? first - 1 : room->since;
     return g->request->lost && g->request->shared > after ? g->request->shared : after;
+}
+
+/* What of the state in the stretch is told in the timeline, and what beside it, by the newest of each key. */
+struct walk {
+    struct sync_gather *g;
+    struct room_data *room;
+    struct state_keys told, left_out;
+};
+
+/* Whether telling this event would undo newer state: that is not among the events (they are of two times that one was
+ * in the room, or a filter lets through only some senders), so it stands in "state", which clients apply before the
+ * timeline. */
+static bool undoes(const struct walk *w, const struct event_row *row)
+{
+    return row->state_key != NULL && state_keys_have(&w->left_out, row->type, row->state_key);
+}
+
+static void note_key(struct walk *w, const struct event_row *row, bool told)
+{
+    if (row->state_key == NULL || w->g->request->use_state_after)
+        return; /* timelines are not applied to the state */
+    if (told)
+        state_keys_add(&w->told, row);
+    else if (!state_keys_have(&w->told, row->type, row->state_key) &&
+             room_event_wanted(w->g, w->room, &w->g->request->filter->state, row))
+        state_keys_add(&w->left_out, row);
 }
 
 /* Newest first, until the limit is passed by one that is wanted too: that one lies before what is told. */
@@ -48,22 +74,41 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
 {
     struct event_row row;
     size_t looked_at = 0;
+    struct walk w = {g, room, {TEXT_INIT}, {TEXT_INIT}};
     struct room_timeline *timeline = &room->timeline;
     struct stmt *q = events_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
     while (events_next(q, &row)) {
         bool told = is_told(g, room, &row);
-        timeline->limited = (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
+        timeline->limited = (told && (timeline->events.n == limit || undoes(&w, &row))) || looked_at++ == SCAN_MAX;
         /* What a filter leaves out counts all the same; of what somebody ignored says only a redaction does. */
         timeline->counts |= timeline->limited || row.state_key != NULL || !ignored_has(&g->ignored, row.sender) ||
                             strcmp(row.type, "m.room.redaction") == 0;
         if (timeline->limited)
             break;
         note_state(timeline, &row, told);
+        note_key(&w, &row, told);
         if (told)
             event_rows_add(&timeline->events, event_hold(&row));
     }
     stmt_end(q);
     event_rows_reverse(&timeline->events);
+    state_keys_finish(&w.told);
+    state_keys_finish(&w.left_out);
+}
+
+/* Of a room that one is not in (any more), one's own member event may be newer than all else that one is told. */
+static bool is_own_newer(const struct room_data *room)
+{
+    return room->membership.pos > room->upto;
+}
+
+static void add_own(struct sync_gather *g, struct room_data *room)
+{
+    struct event_row row;
+    struct stmt *q = events_by_pos(g->db, room->membership.pos);
+    if (events_next(q, &row) && room_event_wanted(g, room, &g->request->filter->timeline, &row))
+        event_rows_add(&room->timeline.events, event_hold(&row));
+    stmt_end(q);
 }
 
 /* What the gap before a limited timeline holds is not read for the timeline, but counts for the room's summary. */
@@ -80,13 +125,16 @@ static void note_gap(struct sync_gather *g, struct room_data *room)
 void room_timeline_gather(struct sync_gather *g, struct room_data *room)
 {
     struct room_timeline *timeline = &room->timeline;
-    walk_backwards(g, room, (size_t)filter_timeline_limit(g->request->filter));
+    bool own = is_own_newer(room);
+    walk_backwards(g, room, (size_t)filter_timeline_limit(g->request->filter) - own);
     if (!timeline->limited && room->since != 0)
         timeline->start = room->since;
     else
         timeline->start = timeline->events.n != 0 ? timeline->events.rows[0]->pos - 1 : room->upto;
     note_gap(g, room);
-    timeline->limited |= g->request->lost || (room->fresh && g->request->since != 0);
+    timeline->limited |= g->request->lost || (room->fresh && g->request->since != 0 && room->since == 0);
+    if (own)
+        add_own(g, room);
     if (timeline->events.n != 0)
         room_visibility(g, room); /* writing asks it for the reader's membership at each event */
 }
