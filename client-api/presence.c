@@ -30,7 +30,8 @@ static bool put_status(struct request *r)
     struct presence *presence = r->server->sync->presence;
     if (room_access_school_mode(r))
         status_msg = NULL; /* F1: everybody in the school's rooms would read it */
-    return (presence == NULL || presence_set(presence, r->identity.user, state, status_msg, &r->error)) &&
+    return (presence == NULL ||
+            presence_set(presence, r->identity.user, r->identity.device, state, status_msg, &r->error)) &&
            reply_empty(r);
 }
 

@@ -40,7 +40,7 @@ static bool note_presence(struct request *r, const struct params *p)
 {
     struct presence *presence = r->server->sync->presence;
     return presence == NULL || p->presence == PRESENCE_OFFLINE ||
-           presence_asks(presence, r->identity.user, p->presence, p->timeout_ms + GRACE_MS);
+           presence_asks(presence, r->identity.user, r->identity.device, p->presence, p->timeout_ms + GRACE_MS);
 }
 
 /* Whether it is not an initial sync, for the client. */
@@ -141,7 +141,8 @@ static bool get_sync(struct request *r)
     if (!read_params(r, &p))
         return false;
     if (!note_presence(r, &p))
-        presence_arrive(r->server->sync->presence, r->identity.user, p.presence, p.timeout_ms + GRACE_MS);
+        presence_arrive(r->server->sync->presence, r->identity.user, r->identity.device, p.presence,
+                        p.timeout_ms + GRACE_MS);
     if (filter_of(r, r->db) == NULL)
         return false;
     struct sync_request request = asked(r, p.since);

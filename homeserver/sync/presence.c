@@ -14,17 +14,25 @@
 #include "homeserver/store/driver/writer.h"
 
 #define IDLE_MS 300000 /* without an act: unavailable */
-#define TURN_MS 5000   /* how often somebody looks who has gone */
+#define SET_MS 60000   /* how long what somebody set holds without a poll */
+
+/* A device, and what was last said of it. */
+struct place {
+    device_no device;
+    enum presence_state said;
+    int64_t until_ms; /* clock_mono_ms: when it is expected to ask again at the latest */
+};
 
 struct person {
     user_no user;
-    enum presence_state said;   /* by themselves */
-    enum presence_state told;   /* to others, at pos */
-    stream_pos pos;             /* of the last change */
-    int64_t acted_ms, until_ms; /* clock_mono_ms: of their last act; until when a client of theirs is expected */
-    char *status_msg;           /* NULL: none */
-    struct member_set *near;    /* who shares a room with them; from the change until it is told */
-    bool again;                 /* must be told of (once more) */
+    struct place *places; /* at most PRESENCE_DEVICES_MAX; those whose time is up stay until their room is needed */
+    size_t n_places;
+    enum presence_state told;  /* to others, at pos */
+    stream_pos pos;            /* of the last change */
+    int64_t acted_ms, told_ms; /* clock_mono_ms: of their last act; of telling others the last time (0: never) */
+    char *status_msg;          /* NULL: none */
+    struct member_set *near;   /* who shares a room with them; from the change until it is told */
+    bool again;                /* must be told of (once more) */
     UT_hash_handle hh;
 };
 
@@ -62,11 +70,41 @@ static struct person *person_of(struct presence *presence, user_no user, bool ma
 
 static enum presence_state state_now(const struct person *person, int64_t now_ms)
 {
-    if (person->until_ms <= now_ms)
-        return PRESENCE_OFFLINE;
-    if (person->said == PRESENCE_ONLINE && person->acted_ms + IDLE_MS <= now_ms)
-        return PRESENCE_UNAVAILABLE;
-    return person->said;
+    enum presence_state most = PRESENCE_OFFLINE;
+    for (size_t i = 0; i < person->n_places; ++i)
+        if (person->places[i].until_ms > now_ms && person->places[i].said > most)
+            most = person->places[i].said;
+    return most == PRESENCE_ONLINE && person->acted_ms + IDLE_MS <= now_ms ? PRESENCE_UNAVAILABLE : most;
+}
+
+/* The device's place; a new one takes that of the device that is missed longest, if there is none left. */
+static struct place *place_of(struct person *person, device_no device, int64_t now_ms)
+{
+    struct place *stale = NULL;
+    for (size_t i = 0; i < person->n_places; ++i) {
+        struct place *place = &person->places[i];
+        if (place->device == device)
+            return place;
+        if (stale == NULL || place->until_ms < stale->until_ms)
+            stale = place;
+    }
+    if (stale == NULL || (stale->until_ms > now_ms && person->n_places < PRESENCE_DEVICES_MAX)) {
+        person->places = xrealloc(person->places, (person->n_places + 1) * sizeof *person->places);
+        stale = &person->places[person->n_places++];
+    }
+    *stale = (struct place){.device = device};
+    return stale;
+}
+
+/* Whoever comes, or turns to a device that was idle, acts; asking again and again is no act. */
+static void say(struct person *person, device_no device, enum presence_state state, int64_t ms, int64_t now_ms)
+{
+    struct place *place = place_of(person, device, now_ms);
+    if (state == PRESENCE_ONLINE && (place->said != PRESENCE_ONLINE || place->until_ms <= now_ms))
+        person->acted_ms = now_ms;
+    place->said = state;
+    if (place->until_ms < now_ms + ms)
+        place->until_ms = now_ms + ms;
 }
 
 /* A job was rolled back: what has a position that is not committed was not told. */
@@ -89,6 +127,7 @@ static void announce(struct presence *presence, struct tx *tx, user_no user)
     pthread_mutex_lock(&presence->lock);
     struct person *person = person_of(presence, user, true);
     person->told = state_now(person, clock_mono_ms());
+    person->told_ms = clock_mono_ms();
     person->again = false;
     person->pos = pos;
     member_set_unref(person->near);
@@ -111,9 +150,10 @@ struct member_set *presence_take_near(struct presence *presence, user_no user)
 struct setting {
     struct presence *presence;
     user_no user;
+    device_no device;
     enum presence_state state;
     const char *status_msg;
-    bool keep_status;
+    bool asks; /* a poll's: the status message stays */
     int64_t ms;
 };
 
@@ -122,14 +162,22 @@ static bool is_due(const struct person *person, int64_t now_ms)
     return person->again || person->told != state_now(person, now_ms);
 }
 
+/* Polls are not counted as requests that change something are: whatever they say, one change in a while is told at
+ * once, and what it comes to then by the turn. */
+static bool is_due_at_once(const struct person *person, int64_t now_ms)
+{
+    return is_due(person, now_ms) && (person->told_ms == 0 || person->told_ms + PRESENCE_TURN_MS <= now_ms);
+}
+
 /* Whether others must be told. */
 static bool change(const struct setting *set, struct person *person, int64_t now_ms)
 {
-    person->said = set->state;
+    say(person, set->device, set->state, set->ms, now_ms);
+    if (set->asks)
+        return is_due_at_once(person, now_ms);
     person->acted_ms = now_ms;
-    if (person->until_ms < now_ms + set->ms)
-        person->until_ms = now_ms + set->ms;
-    if (set->keep_status)
+    if (strcmp(person->status_msg != NULL ? person->status_msg : "", set->status_msg != NULL ? set->status_msg : "") ==
+        0)
         return is_due(person, now_ms);
     free(person->status_msg);
     person->status_msg = set->status_msg != NULL ? xstrdup(set->status_msg) : NULL;
@@ -147,29 +195,28 @@ static bool set_job(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
-bool presence_set(struct presence *presence, user_no user, enum presence_state state, const char *status_msg,
-                  struct error *e)
+bool presence_set(struct presence *presence, user_no user, device_no device, enum presence_state state,
+                  const char *status_msg, struct error *e)
 {
-    struct setting set = {presence, user, state, status_msg, false, 60000};
+    struct setting set = {presence, user, device, state, status_msg, false, SET_MS};
     return writer_run(presence->writer, set_job, &set, e);
 }
 
-bool presence_asks(struct presence *presence, user_no user, enum presence_state state, int64_t ms)
+bool presence_asks(struct presence *presence, user_no user, device_no device, enum presence_state state, int64_t ms)
 {
     int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&presence->lock);
-    struct person *person = person_of(presence, user, false);
-    bool same = person != NULL && person->said == state && person->told != PRESENCE_OFFLINE;
-    if (same && person->until_ms < now_ms + ms)
-        person->until_ms = now_ms + ms;
+    struct person *person = person_of(presence, user, true);
+    say(person, device, state, ms, now_ms);
+    bool told = !is_due_at_once(person, now_ms);
     pthread_mutex_unlock(&presence->lock);
-    return same;
+    return told;
 }
 
-void presence_arrive(struct presence *presence, user_no user, enum presence_state state, int64_t ms)
+void presence_arrive(struct presence *presence, user_no user, device_no device, enum presence_state state, int64_t ms)
 {
     struct error ignored;
-    struct setting set = {presence, user, state, NULL, true, ms};
+    struct setting set = {presence, user, device, state, NULL, true, ms};
     writer_run(presence->writer, set_job, &set, &ignored);
 }
 
@@ -218,7 +265,7 @@ static int64_t turn(void *arg, const _Atomic bool *stop)
     free(due(presence, &n));
     if (n != 0)
         writer_run(presence->writer, turn_job, presence, &ignored);
-    return clock_mono_ms() + TURN_MS;
+    return clock_mono_ms() + PRESENCE_TURN_MS;
 }
 
 struct presence *presence_create(struct writer *writer)
@@ -226,7 +273,7 @@ struct presence *presence_create(struct writer *writer)
     struct presence *presence = xcalloc(1, sizeof *presence);
     presence->writer = writer;
     pthread_mutex_init(&presence->lock, NULL);
-    presence->turn = timed_thread_start("presence", turn, presence, clock_mono_ms() + TURN_MS);
+    presence->turn = timed_thread_start("presence", turn, presence, clock_mono_ms() + PRESENCE_TURN_MS);
     if (presence->turn != NULL)
         return presence;
     presence_destroy(presence);
@@ -247,6 +294,7 @@ void presence_destroy(struct presence *presence)
     timed_thread_destroy(presence->turn);
     HASH_ITER(hh, presence->all, person, next) {
         HASH_DEL(presence->all, person);
+        free(person->places);
         free(person->status_msg);
         member_set_unref(person->near);
         free(person);
@@ -278,6 +326,14 @@ struct presence_status presence_get(struct presence *presence, user_no user)
     return status;
 }
 
+/* What others are told. */
+static struct presence_status told_of(const struct person *person, int64_t now_ms)
+{
+    struct presence_status status = status_of(person, person->user, now_ms);
+    status.state = person->told;
+    return status;
+}
+
 /* Copied out, so that the lock is not held while the database is asked who shares a room with them. */
 void presence_changed(struct presence *presence, stream_pos since, stream_pos upto, struct presence_list *out)
 {
@@ -287,7 +343,23 @@ void presence_changed(struct presence *presence, stream_pos since, stream_pos up
     out->of = xcalloc(HASH_COUNT(presence->all), sizeof *out->of);
     for (const struct person *person = presence->all; person != NULL; person = person->hh.next)
         if (person->pos > since && person->pos <= upto && (since != 0 || person->told != PRESENCE_OFFLINE))
-            out->of[out->n++] = status_of(person, person->user, now_ms);
+            out->of[out->n++] = told_of(person, now_ms);
+    pthread_mutex_unlock(&presence->lock);
+}
+
+void presence_add_known(struct presence *presence, const user_no *users, size_t n, stream_pos pos,
+                        struct presence_list *out)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (n == 0)
+        return;
+    out->of = xrealloc(out->of, (out->n + n) * sizeof *out->of);
+    pthread_mutex_lock(&presence->lock);
+    for (size_t i = 0; i < n; ++i) {
+        const struct person *person = person_of(presence, users[i], false);
+        if (person != NULL && person->pos != 0 && person->pos <= pos && person->told != PRESENCE_OFFLINE)
+            out->of[out->n++] = told_of(person, now_ms);
+    }
     pthread_mutex_unlock(&presence->lock);
 }
 

@@ -22,7 +22,7 @@ const good = async (who, method, path, body) => {
     assert.equal(reply.status, 200, `${method} ${path}: ${JSON.stringify(reply.body)}`);
     return reply.body;
 };
-const position = async (who) => (await good(who, "GET", `${V3}/sync?timeout=0`)).next_batch;
+const position = async (who) => (await good(who, "GET", `${V3}/sync?set_presence=offline&timeout=0`)).next_batch;
 
 const guardians = async (child, ...whom) => {
     for (const guardian of whom)
@@ -65,6 +65,7 @@ before(async () => {
 
 after(() => w?.stop());
 
+/** Who looks is not there by that: only what they say of themselves is a sign. */
 /** Every kind of /sync that tells of rooms and presence. */
 const KINDS = {
     plain: "",
@@ -106,16 +107,16 @@ async function shown(viewer, person, seen, name) {
     const since = await position(viewer);
     await live(person, event);
     for (const [kind, more] of Object.entries(KINDS)) {
-        const answer = await good(viewer, "GET", `${V3}/sync?timeout=0&since=${since}${more}`);
+        const answer = await good(viewer, "GET", `${V3}/sync?set_presence=offline&timeout=0&since=${since}${more}`);
         const expected = seen ? ["m.receipt", "m.typing", "presence"] : [];
         assert.deepEqual(signs(answer, id), expected, `${name}: ${kind}: ${JSON.stringify(answer.rooms)}`);
         if (!seen && kind === "plain") assert.equal(answer.rooms?.join?.[everybody], undefined, `${name}: that there is news`);
-        const whole = await good(viewer, "GET", `${V3}/sync?timeout=0${more}`);
+        const whole = await good(viewer, "GET", `${V3}/sync?set_presence=offline&timeout=0${more}`);
         assert.deepEqual(signs(whole, id), expected, `${name}: initial ${kind}`);
     }
     const now = await position(viewer);
     await rest(person);
-    const ended = await good(viewer, "GET", `${V3}/sync?timeout=0&since=${now}`);
+    const ended = await good(viewer, "GET", `${V3}/sync?set_presence=offline&timeout=0&since=${now}`);
     assert.equal(ended.rooms?.join?.[everybody] !== undefined, seen, `${name}: the end of typing`);
     assert.deepEqual(signs(ended, id), seen ? ["presence"] : [], name);
 }
@@ -124,7 +125,7 @@ async function shown(viewer, person, seen, name) {
  * polls, too. */
 async function polled(who, since, found) {
     for (const answers = []; ;) {
-        const answer = await good(who, "GET", `${V3}/sync?timeout=20000&since=${since}`);
+        const answer = await good(who, "GET", `${V3}/sync?set_presence=offline&timeout=20000&since=${since}`);
         answers.push(answer);
         if (found(answer)) return answers;
         since = answer.next_batch;
@@ -204,7 +205,7 @@ test("D9: the roster's rooms are as they are: messages and members stay to be se
         const since = await position(viewer);
         const { room_id } = shared.find((r) => r.people.includes(viewer.getUserId()) && r.people.includes(person.getUserId()));
         const { event_id } = await w.say(person, room_id, "Сообщение");
-        const { text } = await get(viewer, `${V3}/sync?timeout=0&since=${since}`);
+        const { text } = await get(viewer, `${V3}/sync?set_presence=offline&timeout=0&since=${since}`);
         assert.ok(text.includes(event_id) && text.includes(person.getUserId()), name);
         assert.ok((await get(viewer, `${V3}/rooms/${q(room_id)}/joined_members`)).text.includes(person.getUserId()), name);
     }

@@ -18,7 +18,9 @@ enum {
     JOINED_COUNT,
     COUNT_JOINED,
     SHARE,
+    SHARED_AT,
     USERS,
+    JOINED_AFTER,
     NEIGHBOURS,
     HEROES,
     FORMER_HEROES,
@@ -38,6 +40,11 @@ static const struct statement TEXTS[COUNT] = {
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
     [SHARE] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
               " AND b.membership = 'join' WHERE a.user_no = $1 AND a.membership = 'join' LIMIT 1",
+    [SHARED_AT] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
+                  " AND b.membership = 'join' AND b.joined_pos <= $3 WHERE a.user_no = $1 AND a.membership = 'join'"
+                  " AND a.joined_pos <= $3 LIMIT 1",
+    [JOINED_AFTER] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = 'join' AND joined_pos > $2"
+                     " ORDER BY user_no",
     [USERS] = "SELECT user_no FROM memberships WHERE room_no = $1 AND membership = $2 ORDER BY user_no",
     [NEIGHBOURS] = "SELECT DISTINCT b.user_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no"
                    " AND b.membership = 'join' AND b.user_no <> a.user_no"
@@ -158,6 +165,16 @@ static int64_t *numbers(struct stmt *q, size_t *n)
 user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n)
 {
     return numbers(db_query(db, &MEMBERSHIPS, USERS, "it", room, NAMES[m]), n);
+}
+
+user_no *memberships_joined_after(struct db *db, room_no room, stream_pos pos, size_t *n)
+{
+    return numbers(db_query(db, &MEMBERSHIPS, JOINED_AFTER, "ii", room, pos), n);
+}
+
+bool memberships_shared_room_at(struct db *db, user_no a, user_no b, stream_pos pos)
+{
+    return db_int(db, &MEMBERSHIPS, SHARED_AT, 0, "iii", a, b, pos) != 0;
 }
 
 user_no *memberships_neighbours(struct db *db, user_no user, size_t *n)

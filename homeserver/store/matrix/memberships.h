@@ -53,8 +53,14 @@ room_no memberships_shared_room(struct db *db, user_no a,
                                 user_no b); /* one to which both are joined; 0: there is none */
 bool memberships_share_room(struct db *db, user_no a, user_no b);
 
+/* Whether they do, and did at pos already, without a break since. */
+bool memberships_shared_room_at(struct db *db, user_no a, user_no b, stream_pos pos);
+
 /* The numbers of those with this membership, ascending: heap, *n of them. */
 user_no *memberships_users(struct db *db, room_no room, enum membership m, size_t *n);
+
+/* The same of those who are joined, and came after pos. */
+user_no *memberships_joined_after(struct db *db, room_no room, stream_pos pos, size_t *n);
 
 /* Everybody who is joined to a room together with the user, and not the user: heap, ascending, *n of them. */
 user_no *memberships_neighbours(struct db *db, user_no user, size_t *n);

@@ -7,6 +7,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/sync/gather.h"
@@ -27,6 +28,52 @@ static bool concerns(struct sync_gather *g, user_no user)
             (memberships_share_room(g->db, g->request->user, user) && !member_set_has(sync_gather_unseen(g), user)));
 }
 
+/* Those of a room whom the user may not have shared one with at since: everybody, if they came themselves. heap. */
+static user_no *newcomers(struct sync_gather *g, const struct membership_row *m, size_t *n)
+{
+    stream_pos since = g->request->since;
+    *n = 0;
+    if (m->membership != MEMBERSHIP_JOIN)
+        return NULL;
+    if (m->joined_pos > since)
+        return memberships_users(g->db, m->room, MEMBERSHIP_JOIN, n);
+    if (!events_state_news(g->db, m->room, since, g->upto).members)
+        return NULL;
+    return memberships_joined_after(g->db, m->room, since, n);
+}
+
+static int by_user(const void *a, const void *b)
+{
+    const struct presence_status *x = a, *y = b;
+    return (x->user > y->user) - (x->user < y->user);
+}
+
+/* Of whom nothing has changed, and who is news all the same: they share a room with the user now, and did not at since.
+ * Each once, whatever number of rooms it is. An initial sync tells of everybody. */
+static void add_met(struct sync_gather *g, struct presence_list *list)
+{
+    struct presence_list met = {0};
+    stream_pos since = g->request->since;
+    for (size_t i = 0; since != 0 && i < g->n_rooms; ++i) {
+        size_t n;
+        user_no *users = newcomers(g, &g->rooms[i].membership, &n);
+        presence_add_known(g->sync->presence, users, n, since, &met);
+        free(users);
+    }
+    if (met.n != 0)
+        qsort(met.of, met.n, sizeof *met.of, by_user);
+    list->of = xrealloc(list->of, (list->n + met.n + 1) * sizeof *list->of);
+    for (size_t i = 0; i < met.n; ++i) {
+        user_no user = met.of[i].user;
+        if ((i != 0 && user == met.of[i - 1].user) || user == g->request->user ||
+            memberships_shared_room_at(g->db, g->request->user, user, since))
+            free(met.of[i].status_msg);
+        else
+            list->of[list->n++] = met.of[i];
+    }
+    free(met.of);
+}
+
 static bool gather(struct sync_gather *g, void *data)
 {
     struct presence_list *list = data;
@@ -34,6 +81,7 @@ static bool gather(struct sync_gather *g, void *data)
     if (g->sync->presence == NULL)
         return false;
     presence_changed(g->sync->presence, g->request->since, g->upto, list);
+    add_met(g, list);
     for (size_t i = 0; i < list->n; ++i) {
         if (concerns(g, list->of[i].user))
             list->of[kept++] = list->of[i];

@@ -43,20 +43,14 @@ static stream_pos first_seen(struct sync_gather *g, struct room_data *room)
     return g->request->lost && g->request->shared > after ? g->request->shared : after;
 }
 
-/* What of the state in the stretch is told in the timeline, and what beside it, by the newest of each key. */
+/* What of the state in the stretch is told in the timeline, and what beside it, by the newest of each key. An older
+ * event of what is left out ends the timeline: clients apply "state" first, so that telling it would undo what is newer
+ * (of two times that one was in the room; or a filter lets through some senders only). */
 struct walk {
     struct sync_gather *g;
     struct room_data *room;
     struct state_keys told, left_out;
 };
-
-/* Whether telling this event would undo newer state: that is not among the events (they are of two times that one was
- * in the room, or a filter lets through only some senders), so it stands in "state", which clients apply before the
- * timeline. */
-static bool undoes(const struct walk *w, const struct event_row *row)
-{
-    return row->state_key != NULL && state_keys_have(&w->left_out, row->type, row->state_key);
-}
 
 static void note_key(struct walk *w, const struct event_row *row, bool told)
 {
@@ -79,7 +73,8 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
     struct stmt *q = events_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
     while (events_next(q, &row)) {
         bool told = is_told(g, room, &row);
-        timeline->limited = (told && (timeline->events.n == limit || undoes(&w, &row))) || looked_at++ == SCAN_MAX;
+        bool undoes = told && row.state_key != NULL && state_keys_have(&w.left_out, row.type, row.state_key);
+        timeline->limited = undoes || (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
         /* What a filter leaves out counts all the same; of what somebody ignored says only a redaction does. */
         timeline->counts |= timeline->limited || row.state_key != NULL || !ignored_has(&g->ignored, row.sender) ||
                             strcmp(row.type, "m.room.redaction") == 0;
@@ -97,11 +92,6 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
 }
 
 /* Of a room that one is not in (any more), one's own member event may be newer than all else that one is told. */
-static bool is_own_newer(const struct room_data *room)
-{
-    return room->membership.pos > room->upto;
-}
-
 static void add_own(struct sync_gather *g, struct room_data *room)
 {
     struct event_row row;
@@ -125,7 +115,7 @@ static void note_gap(struct sync_gather *g, struct room_data *room)
 void room_timeline_gather(struct sync_gather *g, struct room_data *room)
 {
     struct room_timeline *timeline = &room->timeline;
-    bool own = is_own_newer(room);
+    bool own = room->membership.pos > room->upto;
     walk_backwards(g, room, (size_t)filter_timeline_limit(g->request->filter) - own);
     if (!timeline->limited && room->since != 0)
         timeline->start = room->since;
