@@ -196,7 +196,14 @@ static void expire(struct request *r)
     reply_text(r, &body);
 }
 
-static const struct long_poll_hooks PARK = {wait, answer_wake, expire};
+/* All that there is of all rooms, to be gathered and to be sent. */
+static bool costs(struct request *r)
+{
+    const char *full_state = query_get(r, "full_state");
+    return !goes_on(r) || (full_state != NULL && strcmp(full_state, "true") == 0);
+}
+
+static const struct long_poll_hooks PARK = {wait, answer_wake, expire, costs};
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH, RATE_NONE, "sync", &PARK},

@@ -12,6 +12,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/loop_private.h"
+#include "homeserver/http/principals.h"
 
 #define ACCEPTS_PER_TURN 16
 #define CROWDED_IDLE_MS 2000 /* how long an idle connection may stay when nearly all are taken */
@@ -85,6 +86,7 @@ static void on_close(void *data)
     }
     atomic_fetch_sub(&loop->env->connections, 1);
     SSL_CTX_free(connection->tls);
+    principal_unref(connection->principal);
     free(connection);
 }
 

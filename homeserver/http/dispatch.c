@@ -78,11 +78,17 @@ enum dispatch dispatch_begin(struct request_context *context, const struct dispa
     bool found;
     if (!check_size(context, limits) || !credential_find(r, &found))
         return refused(context);
-    context->load_identity = !found;
     if (!found)
-        return DISPATCH_WORK;
+        return DISPATCH_IDENTIFY;
     if (!admit(r))
         return refused(context);
+    return context->body_to_come > 0 ? DISPATCH_BODY : dispatch_body(context);
+}
+
+enum dispatch dispatch_identified(struct request_context *context)
+{
+    if (context->r.reply.status != 0)
+        return DISPATCH_ANSWER;
     return context->body_to_come > 0 ? DISPATCH_BODY : dispatch_body(context);
 }
 
@@ -108,8 +114,6 @@ enum dispatch dispatch_no_body(struct request_context *context, enum error_code 
 enum dispatch dispatch_again(struct request_context *context)
 {
     struct request *r = &context->r;
-    if (context->body_to_come > 0 && r->reply.status == 0)
-        return DISPATCH_BODY;
     if (!r->poll.again)
         return DISPATCH_ANSWER;
     r->poll.again = false;
@@ -120,8 +124,7 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
 {
     struct request *r = &context->r;
     if (!credential_holds(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
-        context->load_identity = true;
-        return DISPATCH_WORK;
+        return DISPATCH_IDENTIFY;
     }
     if (wake->pos <= r->poll.since)
         return DISPATCH_PARK; /* an old wake: what it tells was there when the request was parked. The hub may know of
@@ -141,14 +144,26 @@ void dispatch_expire(struct request_context *context)
         reply_error(r);
 }
 
-void dispatch_overflow(struct request_context *context)
+enum pool_kind dispatch_kind(struct request_context *context)
+{
+    static const enum pool_kind KINDS[RATE__COUNT] = {
+        [RATE_NONE] = POOL_PLAIN,    [RATE_READ] = POOL_HEAVY,     [RATE_WRITE] = POOL_LIGHT,
+        [RATE_MESSAGE] = POOL_LIGHT, [RATE_ROOM] = POOL_PLAIN,     [RATE_LOGIN] = POOL_PLAIN,
+        [RATE_ACCOUNT] = POOL_PLAIN, [RATE_REGISTER] = POOL_PLAIN, [RATE_CODES] = POOL_PLAIN,
+    };
+    struct request *r = &context->r;
+    bool costs = r->route->poll != NULL && r->route->poll->costs != NULL && r->route->poll->costs(r);
+    return costs ? POOL_HEAVY : KINDS[r->route->rate];
+}
+
+void dispatch_overflow(struct request_context *context, enum pool_outcome outcome, int64_t wait_ms)
 {
     struct request *r = &context->r;
-    if ((r->route->flags & ROUTE_HASH) != 0) {
-        error_set_limited(&r->error, OVERFLOW_WAIT_MS);
+    if (outcome != POOL_CLOSED && (outcome == POOL_SHARE_FULL || (r->route->flags & ROUTE_HASH) != 0)) {
+        error_set_limited(&r->error, wait_ms);
     } else {
         refuse(r, ERROR_UNAVAILABLE, NULL);
-        r->error.retry_after_ms = OVERFLOW_WAIT_MS;
+        r->error.retry_after_ms = wait_ms > 0 ? wait_ms : OVERFLOW_WAIT_MS;
     }
     reply_error(r);
 }
@@ -162,17 +177,6 @@ static bool parse_body(struct request *r)
         return false;
     return json_is_object(r->body) || (r->route->flags & ROUTE_BODY_ANY) != 0 ||
            refuse(r, ERROR_BAD_JSON, "The body is not a JSON object.");
-}
-
-static bool handle(struct request_context *context)
-{
-    struct request *r = &context->r;
-    if (context->load_identity) {
-        context->load_identity = false;
-        if (!credential_load(r, r->db) || !admit(r))
-            return false;
-    }
-    return context->body_to_come > 0 || (parse_body(r) && r->route->handle(r));
 }
 
 /* A handler's answer against what is true: a database that failed under it, an error set in spite of "true". */
@@ -197,6 +201,17 @@ static void check_outcome(struct request *r, bool handled)
     reply_error(r);
 }
 
+void dispatch_identify(struct request_context *context, struct db *db)
+{
+    struct request *r = &context->r;
+    r->db = db;
+    r->error = (struct error){0};
+    bool known = credential_load(r, db) && admit(r);
+    if (!known || db_failed(db))
+        check_outcome(r, false);
+    r->db = NULL;
+}
+
 static void drop_body(struct request *r)
 {
     json_decref(r->body);
@@ -208,7 +223,7 @@ bool dispatch_work(struct request_context *context, struct db *db)
     struct request *r = &context->r;
     r->db = db;
     r->error = (struct error){0};
-    bool handled = handle(context);
+    bool handled = parse_body(r) && r->route->handle(r);
     if (handled && r->written.job != NULL && !(db != NULL && db_failed(db))) {
         r->db = NULL;
         return false;

@@ -1,5 +1,6 @@
 /* What happens to a request between its arrival and its reply, without any network: who asks, may they, how often,
- * where does it run. The loop calls dispatch_begin, _again and _news; a worker calls dispatch_work. */
+ * where does it run. The loop calls dispatch_begin, _again and _news; a worker calls
+ * dispatch_identify and dispatch_work. */
 #ifndef PARTA_HTTP_DISPATCH_H
 #define PARTA_HTTP_DISPATCH_H
 
@@ -17,15 +18,20 @@ struct dispatch_limits {
 };
 
 enum dispatch {
-    DISPATCH_ANSWER, /* the reply is filled in */
-    DISPATCH_WORK,   /* give it to a worker */
-    DISPATCH_PARK,   /* hold it; context->r.poll is filled in */
-    DISPATCH_WRITE,  /* give r.written to the writer (loop_write) */
-    DISPATCH_BODY,   /* read the body that is to come, then dispatch_body */
+    DISPATCH_ANSWER,   /* the reply is filled in */
+    DISPATCH_IDENTIFY, /* let a worker look up who asks (dispatch_identify), then dispatch_identified */
+    DISPATCH_WORK,     /* give it to a worker */
+    DISPATCH_PARK,     /* hold it; context->r.poll is filled in */
+    DISPATCH_WRITE,    /* give r.written to the writer (loop_write) */
+    DISPATCH_BODY,     /* read the body that is to come, then dispatch_body */
 };
 
 /* A request that has just come, with its body or (context->body_to_come) without. Never blocks. */
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits);
+
+/* On a worker: looks up who asks, which memory did not know. Fills in the reply if they may not. Blocks. */
+void dispatch_identify(struct request_context *context, struct db *db);
+enum dispatch dispatch_identified(struct request_context *context);
 
 /* The body that was to come is here (r.raw_body). */
 enum dispatch dispatch_body(struct request_context *context);
@@ -42,11 +48,13 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
 /* The time of a parked request is up (or the server stops): fills in the reply. */
 void dispatch_expire(struct request_context *context);
 
-/* No worker could be had: fills in the reply. */
-void dispatch_overflow(struct request_context *context);
+/* How much there will be to do for DISPATCH_WORK. */
+enum pool_kind dispatch_kind(struct request_context *context);
 
-/* Runs the handler and fills in the reply (or leaves poll.again set); of a request whose body is to come, only looks up
- * who asks. db: this worker's, or NULL. Blocks. false: the
+/* No worker could be had: fills in the reply. */
+void dispatch_overflow(struct request_context *context, enum pool_outcome outcome, int64_t wait_ms);
+
+/* Runs the handler and fills in the reply (or leaves poll.again set). db: this worker's, or NULL. Blocks. false: the
  * reply waits for the writer (r.written), whose answer goes to dispatch_written. */
 bool dispatch_work(struct request_context *context, struct db *db);
 

@@ -16,6 +16,7 @@
 #include "homeserver/http/listener.h"
 #include "homeserver/http/loop.h"
 #include "homeserver/http/loop_private.h"
+#include "homeserver/http/principals.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/request_metrics.h"
 #include "homeserver/http/router.h"
@@ -94,8 +95,7 @@ static void put_defaults(struct http_settings *s)
     default_int(&s->loops, n < 4 ? n : 4);
     default_int(&s->workers, 4 * n > 8 ? 4 * n : 8);
     default_int(&s->hashers, n);
-    default_size(&s->worker_queue, 1024);
-    default_size(&s->hash_queue, 64);
+    default_size(&s->hash_queue, 512);
     default_size(&s->connections, default_connections());
     default_size(&s->body_max, 1u << 20);
     default_size(&s->uploads, 16);
@@ -113,13 +113,15 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
     struct http *http = self;
     struct request_context *context = REQUEST_OF_JOB(job);
     struct request *r = &context->r;
-    if (context->work != WORK_HANDLE) {
+    if (context->work != WORK_HANDLE && context->work != WORK_IDENTIFY) {
         loop_run(context);
         return;
     }
     if (db == NULL && http->has_db) { /* db_open has logged why */
         refuse(r, ERROR_UNAVAILABLE, NULL);
         reply_error(r);
+    } else if (context->work == WORK_IDENTIFY) {
+        dispatch_identify(context, db);
     } else if (!dispatch_work(context, db)) {
         loop_write(context);
         return; /* the request may be gone already */
@@ -127,19 +129,33 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
     loop_return(context);
 }
 
-static struct pool *make_pool(struct http *http, const char *name, int max, int keep, size_t queue, int idle_ms,
-                              const char *db_path)
+static void job_done(void *self, struct pool_share *share)
 {
-    struct pool_settings settings = {.name = name,
-                                     .max = max,
-                                     .keep = keep,
-                                     .queue = queue,
-                                     .idle_ms = idle_ms,
+    principal_unref(share->owner);
+}
+
+/* The workers' queue needs no bound: each principal's is bounded, and so are the connections. */
+static void make_pools(struct http *http, const char *db_path)
+{
+    const struct http_settings *s = &http->settings;
+    struct pool_settings settings = {.name = "http-worker",
+                                     .max = s->workers,
+                                     .keep = WORKERS_KEPT,
+                                     .heavy = s->workers > 3 ? s->workers * 3 / 4 : 1,
+                                     .idle_ms = WORKER_IDLE_MS,
                                      .db_path = db_path,
-                                     .db_options = http->settings.db_options,
+                                     .db_options = s->db_options,
                                      .run = run_job,
+                                     .done = job_done,
                                      .self = http};
-    return pool_create(&settings);
+    http->env.principals = principals_create(s->workers);
+    http->env.workers = pool_create(&settings);
+    settings.name = "http-hasher";
+    settings.max = s->hashers;
+    settings.keep = settings.heavy = 0;
+    settings.queue = s->hash_queue;
+    settings.idle_ms = HASHER_IDLE_MS;
+    http->env.hashers = pool_create(&settings);
 }
 
 static int64_t open_connections(void *self)
@@ -155,6 +171,12 @@ static int64_t parked_requests(void *self)
     for (int i = 0; i < http->n_loops; ++i)
         n += loop_parked(http->loops[i]);
     return (int64_t)n;
+}
+
+static int64_t count_principals(void *self)
+{
+    const struct http *http = self;
+    return (int64_t)principals_count(http->env.principals);
 }
 
 static void pools(void *self, const struct metric *metric, struct text *out)
@@ -174,6 +196,8 @@ static void pools(void *self, const struct metric *metric, struct text *out)
 static const struct metric METRICS[] = {
     {"parta_http_connections", "Open connections.", METRIC_GAUGE, open_connections, NULL},
     {"parta_http_parked", "Requests that wait for news.", METRIC_GAUGE, parked_requests, NULL},
+    {"parta_http_principals", "People, operators and addresses that have a connection or a request.", METRIC_GAUGE,
+     count_principals, NULL},
     {"parta_pool", "Worker threads and their queues.", METRIC_GAUGE, NULL, pools},
 };
 
@@ -309,9 +333,7 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->metrics = request_metrics_create(http->tables, http->n_tables);
     env->setup = make_setup(s);
     env->uploads = uploads_create(s->uploads, s->uploads_of_one, s->spool_dir);
-    env->workers =
-        make_pool(http, "http-worker", s->workers, WORKERS_KEPT, s->worker_queue, WORKER_IDLE_MS, s->db_path);
-    env->hashers = make_pool(http, "http-hasher", s->hashers, 0, s->hash_queue, HASHER_IDLE_MS, s->db_path);
+    make_pools(http, s->db_path);
     env->limits = (struct dispatch_limits){.body_max = s->body_max};
     env->header_ms = s->header_ms;
     env->body_ms = s->body_ms;
@@ -387,6 +409,7 @@ void http_destroy(struct http *http)
         loop_destroy(http->loops[i]);
     pool_destroy(http->env.workers);
     pool_destroy(http->env.hashers);
+    principals_destroy(http->env.principals);
     h2o_setup_destroy(http->env.setup);
     uploads_destroy(http->env.uploads);
     request_metrics_destroy(http->env.metrics);

@@ -13,6 +13,7 @@
 #include "homeserver/base/thread.h"
 #include "homeserver/http/h2o_setup.h"
 #include "homeserver/http/loop_private.h"
+#include "homeserver/http/principals.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/sync/hub.h"
@@ -127,40 +128,76 @@ static void park(struct loop *loop, struct request_context *context)
         loop_gone(context);
 }
 
-/* One that has been let in before is not for the queue's bound: it was parked, or it goes on. */
-static bool submit(struct pool *pool, struct request_context *context, bool goes_on)
+/* Whose request it is. Most likely the connection's last one was theirs, too. */
+static struct principal *principal_of(struct request_context *context)
 {
+    struct connection *connection = context->connection;
+    if (context->principal != NULL)
+        return context->principal;
+    struct principal_name name = principal_name(&context->r.identity, context->r.ip);
+    if (!principal_is(connection->principal, &name)) {
+        principal_unref(connection->principal);
+        connection->principal = principals_find(context->loop->env->principals, &name);
+    }
+    return context->principal = principal_ref(connection->principal);
+}
+
+/* A job keeps its principal, which the request may have left by the time it is over. One that has been let in before is
+ * not for the queue's bound: it was parked, or it goes on. */
+static enum pool_outcome submit(struct request_context *context, bool hashes, enum pool_kind kind, bool goes_on,
+                                int64_t *wait_ms)
+{
+    struct loop_env *env = context->loop->env;
+    struct principal *principal = principal_ref(principal_of(context));
+    context->job.kind = kind;
+    context->job.share = hashes ? &principal->hashes : &principal->works;
     context->place = REQUEST_ON_WORKER;
     ++context->loop->busy;
-    if (pool_submit(pool, &context->job, goes_on))
-        return true;
+    enum pool_outcome outcome = pool_submit(hashes ? env->hashers : env->workers, &context->job, goes_on, wait_ms);
+    if (outcome == POOL_TAKEN)
+        return outcome;
+    principal_unref(principal);
     --context->loop->busy;
     context->place = REQUEST_ON_LOOP;
-    return false;
+    return outcome;
 }
 
 bool loop_work(struct request_context *context, enum request_work work)
 {
     context->work = work;
-    return submit(context->loop->env->workers, context, true);
+    return submit(context, false, POOL_LIGHT, true, NULL) == POOL_TAKEN;
 }
 
-static void hand_to_handler(struct loop *loop, struct request_context *context)
+static void hand_over(struct request_context *context, enum request_work work)
 {
-    bool hashes = (context->r.route->flags & ROUTE_HASH) != 0;
-    context->work = WORK_HANDLE;
-    if (submit(hashes ? loop->env->hashers : loop->env->workers, context,
-               context->was_parked || context->upload != NULL))
+    bool hashes = work == WORK_HANDLE && (context->r.route->flags & ROUTE_HASH) != 0;
+    enum pool_kind kind = work == WORK_HANDLE ? dispatch_kind(context) : POOL_LIGHT;
+    int64_t wait_ms = 0;
+    context->work = work;
+    enum pool_outcome outcome = submit(context, hashes, kind, context->was_parked || context->upload != NULL, &wait_ms);
+    if (outcome == POOL_TAKEN)
         return;
-    dispatch_overflow(context);
+    dispatch_overflow(context, outcome, wait_ms);
     h2o_exchange_answer(context);
+}
+
+/* Until it is known who asks a request is the address's, and when it is, theirs. */
+static void leave_principal(struct request_context *context)
+{
+    principal_unref(context->principal);
+    context->principal = NULL;
+    context->work = WORK_HANDLE;
 }
 
 void loop_take(struct loop *loop, struct request_context *context, enum dispatch what)
 {
     switch (what) {
     case DISPATCH_PARK: park(loop, context); break;
-    case DISPATCH_WORK: hand_to_handler(loop, context); break;
+    case DISPATCH_IDENTIFY:
+        leave_principal(context);
+        hand_over(context, WORK_IDENTIFY);
+        break;
+    case DISPATCH_WORK: hand_over(context, WORK_HANDLE); break;
     case DISPATCH_WRITE:
         context->place = REQUEST_ON_WORKER;
         ++loop->busy;
@@ -201,7 +238,10 @@ static void on_return(struct loop *loop, struct request_context *context)
         h2o_upload_kept(context);
     else if (context->work == WORK_READ_FILE)
         h2o_file_reply_piece(context);
-    else
+    else if (context->work == WORK_IDENTIFY) {
+        leave_principal(context);
+        loop_take(loop, context, dispatch_identified(context));
+    } else
         loop_take(loop, context, dispatch_again(context));
 }
 

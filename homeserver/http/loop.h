@@ -16,6 +16,7 @@
 
 struct h2o_setup;
 struct loop;
+struct principals;
 struct request_metrics;
 struct router;
 struct ssl_ctx_st;
@@ -29,6 +30,7 @@ struct loop_env {
     struct request_metrics *metrics;
     struct h2o_setup *setup;
     struct pool *workers, *hashers;
+    struct principals *principals;
     struct uploads *uploads;
     struct dispatch_limits limits;
     struct network *trusted; /* proxies */

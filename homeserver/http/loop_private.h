@@ -19,6 +19,7 @@ struct connection {
     h2o_socket_t *sock;
     SSL_CTX *tls; /* libh2o makes the SSL on the first byte: until then this keeps the certificate's context */
     struct request_context *context; /* the request that is being answered, or NULL */
+    struct principal *principal;     /* a reference: who asked last on it; NULL: nobody yet */
     bool http;                       /* past the TLS handshake */
     bool watched;                    /* in loop->watch */
     bool gone;                       /* the client has hung up */

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <utlist.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
 #include "homeserver/base/thread.h"
 
@@ -21,6 +23,11 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
+#define PLAIN_FIRST 4  /* every so many turns a plain job goes before the light ones … */
+#define HEAVY_FIRST 16 /* … and a heavy one before all */
+#define WAIT_MAX_MS 60000
+#define FIRST_US 20000 /* how long a job takes, before one was seen */
+
 enum seat_state { SEAT_FREE, SEAT_TAKEN, SEAT_LEFT /* its thread has ended and waits to be joined */ };
 
 struct seat {
@@ -33,9 +40,14 @@ struct pool {
     struct pool_settings settings;
     char *db_path;
     pthread_mutex_t lock;
-    pthread_cond_t work; /* on the monotonic clock */
-    struct pool_job *first, **last;
+    pthread_cond_t work;                        /* on the monotonic clock */
+    struct pool_share *ready[POOL_KIND__COUNT]; /* who has a job that may run now; whose turn it is stands first */
+    struct pool_share nobody;                   /* whose jobs are nobody's in particular */
     size_t queued;
+    unsigned turn;
+    int heavy;       /* jobs that run */
+    int64_t mean_us; /* how long a job takes */
+    int64_t told_ms; /* the last moment that somebody was told to come back at */
     int threads, idle;
     int leaving; /* of threads: those that were idle for too long and are about to end */
     bool stopping;
@@ -48,7 +60,7 @@ struct pool *pool_create(const struct pool_settings *settings)
     pthread_condattr_t monotonic;
     pool->settings = *settings;
     pool->db_path = settings->db_path != NULL ? xstrdup(settings->db_path) : NULL;
-    pool->last = &pool->first;
+    pool->mean_us = FIRST_US;
     pool->seats = xcalloc((size_t)settings->max, sizeof *pool->seats);
     for (int i = 0; i < settings->max; ++i)
         pool->seats[i].pool = pool;
@@ -78,30 +90,95 @@ static bool is_spare(const struct pool *pool)
     return pool->threads - pool->leaving > pool->settings.keep;
 }
 
+/* Whether one more of share's jobs of a kind may run now. */
+static bool may_run(const struct pool_share *share, enum pool_kind kind)
+{
+    return (share->most_running == 0 || share->running < share->most_running) &&
+           (kind != POOL_HEAVY || share->most_heavy == 0 || share->heavy < share->most_heavy);
+}
+
+/* Puts share where it belongs after something of it has changed: behind the others, when it was in no list. */
+static void list(struct pool *pool, struct pool_share *share)
+{
+    for (int kind = 0; kind < POOL_KIND__COUNT; ++kind) {
+        bool ready = share->last[kind] != NULL && may_run(share, (enum pool_kind)kind);
+        if (ready && !share->listed[kind])
+            DL_APPEND2(pool->ready[kind], share, prev[kind], next[kind]);
+        else if (!ready && share->listed[kind])
+            DL_DELETE2(pool->ready[kind], share, prev[kind], next[kind]);
+        share->listed[kind] = ready;
+    }
+}
+
+static bool is_ready(const struct pool *pool, enum pool_kind kind)
+{
+    bool full = kind == POOL_HEAVY && pool->settings.heavy > 0 && pool->heavy >= pool->settings.heavy;
+    return pool->ready[kind] != NULL && !full;
+}
+
+static bool has_work(const struct pool *pool)
+{
+    return is_ready(pool, POOL_LIGHT) || is_ready(pool, POOL_PLAIN) || is_ready(pool, POOL_HEAVY);
+}
+
 /* Waits for work. false: none came for too long, or the pool stops. Called with the lock. */
 static bool wait_for_work(struct pool *pool)
 {
     struct timespec until = idle_deadline(pool);
     int rc = 0;
     ++pool->idle;
-    while (pool->first == NULL && !pool->stopping && !(rc == ETIMEDOUT && is_spare(pool)))
+    while (!has_work(pool) && !pool->stopping && !(rc == ETIMEDOUT && is_spare(pool)))
         rc = is_spare(pool) ? pthread_cond_timedwait(&pool->work, &pool->lock, &until)
                             : pthread_cond_wait(&pool->work, &pool->lock);
     --pool->idle;
-    return pool->first != NULL;
+    return has_work(pool);
+}
+
+/* The kind whose turn it is; there is work. */
+static enum pool_kind next_kind(struct pool *pool)
+{
+    static const enum pool_kind ORDERS[][POOL_KIND__COUNT] = {{POOL_LIGHT, POOL_PLAIN, POOL_HEAVY},
+                                                              {POOL_PLAIN, POOL_LIGHT, POOL_HEAVY},
+                                                              {POOL_HEAVY, POOL_PLAIN, POOL_LIGHT}};
+    unsigned turn = ++pool->turn;
+    const enum pool_kind *kind = ORDERS[turn % HEAVY_FIRST == 0 ? 2 : turn % PLAIN_FIRST == 0 ? 1 : 0];
+    while (!is_ready(pool, *kind))
+        ++kind;
+    return *kind;
 }
 
 /* The next job, or NULL when this thread should end. Called with the lock. */
 static struct pool_job *next_job(struct pool *pool)
 {
-    if (pool->first == NULL && !wait_for_work(pool))
+    if (!has_work(pool) && !wait_for_work(pool))
         return NULL;
-    struct pool_job *job = pool->first;
-    pool->first = job->next;
-    if (pool->first == NULL)
-        pool->last = &pool->first;
+    enum pool_kind kind = next_kind(pool);
+    struct pool_share *share = pool->ready[kind];
+    struct pool_job *last = share->last[kind], *job = last->next;
+    last->next = job->next;
+    share->last[kind] = job == last ? NULL : last;
+    --share->waiting;
     --pool->queued;
+    ++share->running;
+    share->heavy += kind == POOL_HEAVY;
+    pool->heavy += kind == POOL_HEAVY;
+    DL_DELETE2(pool->ready[kind], share, prev[kind], next[kind]);
+    share->listed[kind] = false;
+    list(pool, share);
+    if (pool->idle > 0 && has_work(pool)) /* the end of one job may have let more than one begin */
+        pthread_cond_signal(&pool->work);
     return job;
+}
+
+static void finish_job(struct pool *pool, struct pool_share *share, enum pool_kind kind, int64_t us)
+{
+    pool->mean_us += (us - pool->mean_us) / 16;
+    --share->running;
+    share->heavy -= kind == POOL_HEAVY;
+    pool->heavy -= kind == POOL_HEAVY;
+    list(pool, share);
+    if (pool->settings.done != NULL && share != &pool->nobody)
+        pool->settings.done(pool->settings.self, share);
 }
 
 /* Works until there is nothing to do any more. Called with the lock, which is released meanwhile. */
@@ -110,11 +187,16 @@ static void work(struct pool *pool)
     struct db *db = NULL;
     struct pool_job *job;
     while ((job = next_job(pool)) != NULL) {
+        struct pool_share *share = job->share; /* the job is gone when it has run */
+        enum pool_kind kind = job->kind;
         pthread_mutex_unlock(&pool->lock);
         if (db == NULL && pool->db_path != NULL)
             db = db_open(pool->db_path, DB_READ, &pool->settings.db_options);
+        int64_t begun_us = clock_mono_us();
         pool->settings.run(pool->settings.self, job, db);
+        int64_t us = clock_mono_us() - begun_us;
         pthread_mutex_lock(&pool->lock);
+        finish_job(pool, share, kind, us);
     }
     ++pool->leaving;
     pthread_mutex_unlock(&pool->lock);
@@ -130,8 +212,8 @@ static void *worker(void *arg)
     pthread_mutex_lock(&pool->lock);
     do
         work(pool);
-    while (pool->first != NULL); /* a job came while the database was being closed, and every seat was taken */
-    seat->state = SEAT_LEFT;     /* from here on the thread may be joined without waiting for anything */
+    while (has_work(pool));  /* a job came while the database was being closed, and every seat was taken */
+    seat->state = SEAT_LEFT; /* from here on the thread may be joined without waiting for anything */
     --pool->threads;
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -155,24 +237,63 @@ static void add_thread(struct pool *pool)
     }
 }
 
-bool pool_submit(struct pool *pool, struct pool_job *job, bool waited)
+static enum pool_outcome look_for_room(const struct pool *pool, const struct pool_share *share, bool waited)
+{
+    if (pool->stopping)
+        return POOL_CLOSED;
+    if (waited)
+        return POOL_TAKEN;
+    size_t about_to_run = share->most_running > share->running ? (size_t)(share->most_running - share->running) : 0;
+    if (share->most_waiting > 0 && share->waiting >= share->most_waiting + about_to_run)
+        return POOL_SHARE_FULL;
+    bool room = pool->settings.queue == 0 || pool->queued < pool->settings.queue || pool->idle > (int)pool->queued;
+    return room ? POOL_TAKEN : POOL_FULL;
+}
+
+/* The next moment at which one of the jobs that wait (of the share, or of all) will be over, after the last one that
+ * somebody was told. */
+static int64_t turn_ms(struct pool *pool, const struct pool_share *share, enum pool_outcome outcome)
+{
+    int side_by_side = outcome == POOL_SHARE_FULL && share->most_running > 0 ? share->most_running : pool->settings.max;
+    int64_t now_ms = clock_mono_ms(), each_ms = pool->mean_us / 1000 / side_by_side + 1;
+    int64_t *told_ms = &pool->told_ms, own_ms = now_ms + each_ms * (int64_t)share->waiting / 2;
+    if (outcome == POOL_SHARE_FULL)
+        told_ms = &own_ms;
+    *told_ms = *told_ms < now_ms || *told_ms > now_ms + WAIT_MAX_MS ? now_ms + each_ms : *told_ms + each_ms;
+    return *told_ms - now_ms;
+}
+
+static void enqueue(struct pool *pool, struct pool_job *job)
+{
+    struct pool_share *share = job->share;
+    struct pool_job **last = &share->last[job->kind];
+    job->next = *last != NULL ? (*last)->next : job;
+    if (*last != NULL)
+        (*last)->next = job;
+    *last = job;
+    ++share->waiting;
+    ++pool->queued;
+    list(pool, share);
+    if (share->listed[job->kind])
+        pthread_cond_signal(&pool->work);
+}
+
+enum pool_outcome pool_submit(struct pool *pool, struct pool_job *job, bool waited, int64_t *wait_ms)
 {
     pthread_mutex_lock(&pool->lock);
-    bool accepted =
-        !pool->stopping && (waited || pool->queued < pool->settings.queue || pool->idle > (int)pool->queued);
-    if (accepted && (int)pool->queued >= pool->idle)
+    if (job->share == NULL)
+        job->share = &pool->nobody;
+    enum pool_outcome outcome = look_for_room(pool, job->share, waited);
+    if (outcome == POOL_TAKEN && (int)pool->queued >= pool->idle && may_run(job->share, job->kind))
         add_thread(pool);
     if (pool->threads == 0)
-        accepted = false;
-    if (accepted) {
-        job->next = NULL;
-        *pool->last = job;
-        pool->last = &job->next;
-        ++pool->queued;
-        pthread_cond_signal(&pool->work);
-    }
+        outcome = POOL_CLOSED;
+    if (outcome == POOL_TAKEN)
+        enqueue(pool, job);
+    else if (outcome != POOL_CLOSED && wait_ms != NULL)
+        *wait_ms = turn_ms(pool, job->share, outcome);
     pthread_mutex_unlock(&pool->lock);
-    return accepted;
+    return outcome;
 }
 
 /* Waits for the seat's thread, if there is one; nobody takes a seat any more. */

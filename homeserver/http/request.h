@@ -75,6 +75,7 @@ typedef bool request_handler(struct request *r);
  * wait:   true: nothing new, r->poll is filled: hold the request. false: give it to a worker now.
  * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker.
  * expire: the time is up: fills in the reply that says so.
+ * costs:  whether a worker will have much to do for it (an initial sync). NULL: never.
  * A handler on a worker that finds nothing worth saying may fill r->poll, set r->poll.again and return true: the loop
  * then holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->poll.since). */
 struct wake;
@@ -82,6 +83,7 @@ struct long_poll_hooks {
     bool (*wait)(struct request *r);
     bool (*answer)(struct request *r, const struct wake *wake);
     void (*expire)(struct request *r);
+    bool (*costs)(struct request *r);
 };
 
 struct route {

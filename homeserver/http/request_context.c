@@ -7,6 +7,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/percent.h"
+#include "homeserver/http/principals.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
@@ -183,6 +184,7 @@ void request_context_destroy(struct request_context *context)
     reply_reset(&context->r.reply);
     free(context->r.written.state);
     upload_end(context->upload);
+    principal_unref(context->principal);
     if (context->strings != context->near)
         free(context->strings);
     if (context->spares->n == SPARES_MAX) {

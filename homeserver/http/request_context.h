@@ -14,13 +14,15 @@ struct st_h2o_ostream_t;
 struct st_h2o_req_t;
 struct connection;
 struct loop;
+struct principal;
 struct upload;
 
 enum request_place { REQUEST_ON_LOOP, REQUEST_ON_WORKER, REQUEST_PARKED };
 
 /* What a worker is to do with it. */
 enum request_work {
-    WORK_HANDLE,    /* dispatch_work */
+    WORK_HANDLE,    /* dispatch_work; also when the writer has it */
+    WORK_IDENTIFY,  /* dispatch_identify */
     WORK_KEEP_BODY, /* keep context->piece of a large body */
     WORK_READ_FILE, /* read on in the file that is being sent */
 };
@@ -31,6 +33,7 @@ struct request_context {
     struct loop *loop;
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
+    struct principal *principal; /* a reference: whose work it is; NULL: not asked yet */
     enum request_place place;
     enum request_work work;
     struct upload *upload;                         /* its body is large; NULL: it came whole, or nothing has come yet */
@@ -40,7 +43,6 @@ struct request_context {
     const char *piece;                             /* WORK_KEEP_BODY: what to keep, borrowed from the socket's buffer */
     size_t piece_len;                              /* 0 afterwards: it could not be kept */
     unsigned allowed;                              /* bits 1 << enum http_method: what a 405 names */
-    bool load_identity;                            /* the credential is not in memory: the worker looks it up */
     bool was_parked;                               /* its duration says nothing about the server */
     char *strings;                                 /* what the pointers of r point into: near, or heap if too long */
     int64_t begun_us;                              /* clock_mono_us */

@@ -130,6 +130,31 @@ static bool get_slow(struct request *r)
     return reply_empty(r);
 }
 
+static _Atomic int written;
+
+static bool write_job(struct tx *tx, void *state, struct error *e)
+{
+    ++written;
+    return true;
+}
+
+static bool post_written(struct request *r)
+{
+    return reply_when_written(r, write_job, NULL, reply_empty);
+}
+
+/* Waits until the test lets it go. */
+static _Atomic int held, let_go;
+
+static bool get_held(struct request *r)
+{
+    ++held;
+    for (int i = 0; !let_go && i < 8000; ++i)
+        usleep(1000);
+    --held;
+    return reply_json(r, json_pack("{s:s}", "user", r->identity.user_id != NULL ? r->identity.user_id : ""));
+}
+
 static bool get_who(struct request *r)
 {
     return reply_json(r, json_pack("{s:s, s:s}", "user", r->identity.user_id, "device", r->identity.device_id));
@@ -269,6 +294,12 @@ static bool get_badge(struct request *r)
 }
 
 static const struct long_poll_hooks NEWS = {wait_for_news, answer_news, expire_news};
+static bool always(struct request *r)
+{
+    return true;
+}
+
+static const struct long_poll_hooks COSTS = {never_wait, answer_news, expire_news, always};
 static const struct long_poll_hooks NEWS_FROM_WORKER = {never_wait, answer_news, expire_news};
 
 static const struct route TABLE[] = {
@@ -282,6 +313,10 @@ static const struct route TABLE[] = {
     {HTTP_PUT, "/raw/file", get_file, 0, RATE_NONE, .body_max = raw_max},
     {HTTP_GET, "/slow", get_slow, 0, RATE_NONE},
     {HTTP_POST, "/hash", get_slow, ROUTE_HASH, RATE_NONE},
+    {HTTP_POST, "/written", post_written, ROUTE_AUTH | ROUTE_BODY | ROUTE_PREPARES, RATE_NONE},
+    {HTTP_GET, "/held", get_held, ROUTE_AUTH, RATE_NONE},
+    {HTTP_GET, "/held/nobody", get_held, 0, RATE_NONE},
+    {HTTP_GET, "/held/costs", get_held, ROUTE_AUTH, RATE_ROOM, .poll = &COSTS},
     {HTTP_GET, "/who", get_who, ROUTE_AUTH, RATE_NONE},
     {HTTP_GET, "/badge", get_badge, ROUTE_UNUSED, RATE_NONE},
     {HTTP_GET, "/badge/maybe", get_maybe, ROUTE_UNUSED | ROUTE_AUTH_OPTIONAL, RATE_NONE},
@@ -985,6 +1020,135 @@ static void end_aside(struct aside *aside)
     metrics_destroy(aside->server.metrics);
     W->http = aside->first;
     W->server.hub = aside->hub;
+}
+
+/* ---- nobody takes what belongs to all */
+
+static void wait_for(_Atomic int *what, int wanted)
+{
+    for (int i = 0; *what != wanted && i < 5000; ++i)
+        usleep(1000);
+    assert_int_equal(*what, wanted);
+}
+
+static void say_get(int fd, const char *path, const char *token)
+{
+    say(fd, "GET %s HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n", path, token);
+}
+
+/* One person asks for all that there is: four requests run, sixty-four wait, the others are told when to come back. All
+ * the time others are served, and in the end everybody who was not refused has their answer. */
+static void one_person_takes_what_is_theirs(void **state)
+{
+    enum { MANY = 80, RUN = 4, WAIT = 64 };
+    struct http_settings settings = settings_of(W);
+    struct aside aside;
+    struct answer a;
+    int fds[MANY], served = 0, refused = 0;
+    settings.workers = 8;
+    begin_aside(&aside, &settings);
+    let_go = 0;
+    a = ask("GET", "/who", "token-active", NULL); /* known from here on */
+    forget(&a);
+    for (int i = 0; i < MANY; ++i) {
+        fds[i] = dial_plain();
+        say_get(fds[i], "/held", "token-active");
+    }
+    wait_for(&held, RUN);
+    for (int i = 0; i < 5; ++i) {
+        a = ask("GET", "/who", "token-admin", NULL);
+        assert_answer(&a, 200, NULL);
+        forget(&a);
+        a = ask("GET", "/maybe", NULL, NULL);
+        assert_answer(&a, 200, NULL);
+        forget(&a);
+        assert_int_equal(held, RUN);
+    }
+    wait_for_gauge("parta_pool{pool=\"workers\",what=\"queued\"}", WAIT);
+    let_go = 1;
+    for (int i = 0; i < MANY; ++i) {
+        hear(fds[i], &a, false);
+        assert_answer(&a, a.status == 200 ? 200 : 429, a.status == 200 ? NULL : "M_LIMIT_EXCEEDED");
+        ++*(a.status == 200 ? &served : &refused);
+        forget(&a);
+        close(fds[i]);
+    }
+    assert_int_equal(served, RUN + WAIT);
+    assert_int_equal(refused, MANY - RUN - WAIT);
+    wait_for_gauge("parta_http_principals", 0); /* nobody is left behind */
+    end_aside(&aside);
+}
+
+/* What costs runs once a person; and those who have not said who they are take half of the workers at most. */
+static void what_costs_runs_alone(void **state)
+{
+    enum { MANY = 6 };
+    struct http_settings settings = settings_of(W);
+    struct aside aside;
+    struct answer a;
+    int fds[2 * MANY];
+    begin_aside(&aside, &settings); /* four workers */
+    let_go = 0;
+    a = ask("GET", "/who", "token-active", NULL);
+    forget(&a);
+    for (int i = 0; i < MANY; ++i) {
+        fds[i] = dial_plain();
+        say_get(fds[i], "/held/costs", "token-active");
+        fds[MANY + i] = dial_plain();
+        say_get(fds[MANY + i], "/held/nobody", "none");
+    }
+    wait_for(&held, 1 + 2);
+    a = ask("GET", "/who", "token-active", NULL); /* what costs nothing does not wait for it */
+    assert_answer(&a, 200, NULL);
+    forget(&a);
+    assert_int_equal(held, 1 + 2);
+    let_go = 1;
+    for (int i = 0; i < 2 * MANY; ++i) {
+        hear(fds[i], &a, false);
+        assert_answer(&a, 200, NULL);
+        forget(&a);
+        close(fds[i]);
+    }
+    end_aside(&aside);
+}
+
+/* Whoever is asked for who they are first is asked for in turn with others, and what they want is theirs afterwards. */
+static void tokens_that_are_not_in_memory_are_looked_up_first(void **state)
+{
+    struct http_settings settings = settings_of(W);
+    struct aside aside;
+    struct answer a;
+    int fds[12];
+    settings.workers = 8;
+    begin_aside(&aside, &settings);
+    sessions_destroy(aside.server.sessions);
+    aside.server.sessions = W->server.sessions = sessions_create("school.example", 100);
+    let_go = 0;
+    for (int i = 1; i <= 2; ++i) { /* looked up, and then known */
+        a = ask("POST", "/written", "token-admin", "{}");
+        assert_answer(&a, 200, NULL);
+        assert_int_equal(written, i);
+        forget(&a);
+    }
+    for (int i = 0; i < 12; ++i) {
+        fds[i] = dial_plain();
+        say_get(fds[i], "/held", i % 2 == 0 ? "token-active" : "wrong");
+    }
+    wait_for(&held, 4);
+    for (int i = 1; i < 12; i += 2) {
+        hear(fds[i], &a, false);
+        assert_answer(&a, 401, "M_UNKNOWN_TOKEN");
+        forget(&a);
+    }
+    let_go = 1;
+    for (int i = 0; i < 12; i += 2) {
+        hear(fds[i], &a, false);
+        assert_answer(&a, 200, NULL);
+        forget(&a);
+    }
+    for (int i = 0; i < 12; ++i)
+        close(fds[i]);
+    end_aside(&aside);
 }
 
 static void a_flood_for_a_small_route_is_cut_off(void **state)
@@ -1879,6 +2043,9 @@ int main(void)
         cmocka_unit_test(a_reader_that_stands_still_is_cut_off),
         cmocka_unit_test(big_replies_arrive),
         cmocka_unit_test(bodies_are_bounded),
+        cmocka_unit_test(one_person_takes_what_is_theirs),
+        cmocka_unit_test(what_costs_runs_alone),
+        cmocka_unit_test(tokens_that_are_not_in_memory_are_looked_up_first),
         cmocka_unit_test(a_flood_for_a_small_route_is_cut_off),
         cmocka_unit_test(who_sends_a_large_body_is_asked_first),
         cmocka_unit_test(a_refusal_arrives_although_all_was_sent),

@@ -1,0 +1,50 @@
+/* Who shares the server: a person, an operator, or the address of whoever has not said yet who they are. One table of
+ * all of them that are doing something right now, and of what each may do at a time, so that nobody takes what belongs
+ * to all.
+ *
+ * A principal lives while somebody holds a reference: its connections, its requests, its jobs. What it may do is
+ * bounded by its kind: requests that run, that wait (http/pool.h: light ones, plain ones, heavy ones), password hashes.
+ *
+ * Any thread; never blocks for longer than a few instructions. */
+#ifndef PARTA_HTTP_PRINCIPALS_H
+#define PARTA_HTTP_PRINCIPALS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "homeserver/http/identity.h"
+#include "homeserver/http/pool.h"
+
+struct principals;
+
+enum principal_kind { PRINCIPAL_ADDRESS, PRINCIPAL_PERSON, PRINCIPAL_OPERATOR, PRINCIPAL_KIND__COUNT };
+
+struct principal_name {
+    unsigned char kind;
+    unsigned char bytes[16]; /* the address (IPv6: its /64), the user's number, a hash of the operator's name */
+};
+
+struct principal {
+    struct principal_name name;
+    struct pool_share works, hashes; /* of the workers, of the hashers */
+    struct principals *all;
+    _Atomic int refs;
+    struct principal *next;
+};
+
+/* workers: how many threads the shares are of. */
+struct principals *principals_create(int workers);
+void principals_destroy(struct principals *principals); /* nobody holds one any more; NULL is accepted */
+
+/* The principal of an identity, or of the address when it is nobody's. */
+struct principal_name principal_name(const struct identity *identity, const char *ip);
+bool principal_is(const struct principal *principal, const struct principal_name *name); /* NULL is nobody */
+
+struct principal *principals_find(struct principals *principals, const struct principal_name *name); /* a reference */
+struct principal *principal_ref(struct principal *principal);
+void principal_unref(struct principal *principal); /* NULL is accepted */
+
+size_t principals_count(struct principals *principals);
+
+#endif
