@@ -30,7 +30,7 @@ struct room_page {
     room_no room;
     char *room_id;
     char *display_name; /* NULL: none, or the rules do not ask */
-    struct room_facts facts;
+    struct push_room facts;
 };
 
 /* Behind which position there is nothing to find any more. */

@@ -30,22 +30,22 @@ static const struct room_version *version_of(struct db *db, room_no room)
     return version != NULL ? version : room_version_get(ROOM_VERSION_DEFAULT);
 }
 
-void room_facts_load(struct room_facts *facts, struct db *db, struct user_names *names, room_no room)
+void room_facts_load(struct push_room *facts, struct db *db, struct user_names *names, room_no room)
 {
     user_no creator = 0, ignored = 0;
-    *facts = (struct room_facts){.db = db, .names = names, .members = memberships_count(db, room, MEMBERSHIP_JOIN)};
+    *facts = (struct push_room){.db = db, .names = names, .members = memberships_count(db, room, MEMBERSHIP_JOIN)};
     facts->create = state_content(db, room, "m.room.create", &creator);
     facts->levels = state_content(db, room, "m.room.power_levels", &ignored);
     power_init(&facts->power, version_of(db, room), user_names_get(names, db, creator), facts->create, facts->levels);
 }
 
-void room_facts_finish(struct room_facts *facts)
+void room_facts_finish(struct push_room *facts)
 {
     json_decref(facts->create);
     json_decref(facts->levels);
 }
 
-void room_facts_event(const struct room_facts *facts, struct push_event *event, const char *room_id,
+void room_facts_event(const struct push_room *facts, struct push_event *event, const char *room_id,
                       const struct event_row *row)
 {
     const char *sender = user_names_get(facts->names, facts->db, row->sender);

@@ -6,8 +6,6 @@
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/events.h"
 
-#define HOPS_MAX 3
-
 enum relation { RELATION_NONE, RELATION_THREAD, RELATION_OTHER };
 
 /* What the content relates to, and how. */
@@ -36,17 +34,24 @@ static char *content_of(struct db *db, const char *event_id)
     return content;
 }
 
-bool thread_root(struct db *db, const char *content, char out[ID_BYTES_MAX + 1])
+bool thread_root_through(struct db *db, const char *content, char out[ID_BYTES_MAX + 1], struct thread_hops *hops)
 {
     char *held = NULL;
     enum relation relation = relation_of(content, out);
-    for (int hop = 0; relation == RELATION_OTHER && hop < HOPS_MAX; ++hop) {
+    for (hops->n = 0; relation == RELATION_OTHER && hops->n < THREAD_HOPS_MAX;) {
         free(held);
+        strcpy(hops->ids[hops->n++], out);
         held = content_of(db, out);
         relation = held != NULL ? relation_of(held, out) : RELATION_NONE;
     }
     free(held);
     return relation == RELATION_THREAD;
+}
+
+bool thread_root(struct db *db, const char *content, char out[ID_BYTES_MAX + 1])
+{
+    struct thread_hops hops;
+    return thread_root_through(db, content, out, &hops);
 }
 
 bool thread_target(const char *content, char out[ID_BYTES_MAX + 1])

@@ -4,6 +4,7 @@
 #define PARTA_ROOMS_THREADS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "homeserver/base/ids.h"
 
@@ -14,6 +15,14 @@ struct db;
 /* The root's event id into out; false: the main timeline. content: JSON text of the event's. Blocks when it has to look
  * at other events; never for an event without a relation or with one of type m.thread. */
 bool thread_root(struct db *db, const char *content, char out[ID_BYTES_MAX + 1]);
+
+/* The same, and through which events, none or some, it was found: what these say may be redacted later. */
+#define THREAD_HOPS_MAX 3
+struct thread_hops {
+    size_t n;
+    char ids[THREAD_HOPS_MAX][ID_BYTES_MAX + 1];
+};
+bool thread_root_through(struct db *db, const char *content, char out[ID_BYTES_MAX + 1], struct thread_hops *hops);
 
 /* What the content relates to, however (rel_type and event_id are both there). false: nothing. Never blocks. */
 bool thread_target(const char *content, char out[ID_BYTES_MAX + 1]);

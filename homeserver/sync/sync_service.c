@@ -15,6 +15,7 @@
 
 #define FILTERS_CACHED 16384
 #define UNREAD_CACHED 65536
+#define UNREAD_BYTES (64 << 20)
 #define RECENT_RECEIPTS 4096
 #define RECENT_BYTES (1 << 20)
 
@@ -40,7 +41,7 @@ struct sync_service *sync_service_create(const struct sync_service_settings *set
     if (settings->presence)
         sync->presence = presence_create(settings->writer);
     sync->typing = typing_create(settings->writer, settings->rooms);
-    sync->unread = unread_create(settings->names, UNREAD_CACHED);
+    sync->unread = unread_create(settings->names, UNREAD_CACHED, UNREAD_BYTES);
     sync->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
     hub_ask(sync->hub, audience, sync);
     if (sync->typing != NULL && (sync->presence != NULL || !settings->presence))

@@ -4,21 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "homeserver/base/text.h"
-#include "homeserver/store/matrix/user_names.h"
-#include "homeserver/base/json.h"
-#include "homeserver/push/rules/evaluate.h"
 #include "homeserver/push/room_facts.h"
-#include "homeserver/push/rules/document.h"
+#include "homeserver/push/rules/evaluate.h"
+#include "homeserver/push/rules/scope.h"
 #include "homeserver/rooms/ignored.h"
-#include "homeserver/store/matrix/account_data.h"
+#include "homeserver/rooms/threads.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/receipts.h"
-#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/sync/notified.h"
 #include "homeserver/sync/rules_cache.h"
-#include "homeserver/rooms/threads.h"
 
 #define SHARDS 64
 #define THREADS_MAX 200 /* unread ones of a room that are counted each; the rest counts as outside of threads */
@@ -28,7 +26,7 @@ struct key {
     room_no room;
 };
 
-/* What was counted, and what it was counted from. What a loop asks of one person after the other, cold each, comes
+/* What was counted, for the loops to count on from. What they ask of one person after the other, cold each, comes
  * first: finding the entry and counting on touch two or three lines of memory. */
 struct counted {
     UT_hash_handle hh;
@@ -38,12 +36,12 @@ struct counted {
     char *display_name; /* NULL: none, or not wanted */
     struct unread_tally tally;
     bool ignores; /* the user ignores somebody: counted anew each time, by a worker */
-    stream_pos receipts_pos;
 };
 
 struct unread {
     struct user_names *names;
     struct rules_cache *rules;
+    struct notified_cache *notified;
     size_t max; /* in a shard */
     struct shard {
         pthread_mutex_t lock;
@@ -51,11 +49,12 @@ struct unread {
     } shards[SHARDS];
 };
 
-struct unread *unread_create(struct user_names *names, size_t max)
+struct unread *unread_create(struct user_names *names, size_t max, size_t bytes)
 {
     struct unread *unread = xcalloc(1, sizeof *unread);
     unread->names = names;
     unread->rules = rules_cache_create();
+    unread->notified = notified_create(names, bytes);
     unread->max = max / SHARDS + 1;
     for (int i = 0; i < SHARDS; ++i)
         pthread_mutex_init(&unread->shards[i].lock, NULL);
@@ -119,6 +118,7 @@ void unread_destroy(struct unread *unread)
             drop(&unread->shards[i], unread->shards[i].all);
         pthread_mutex_destroy(&unread->shards[i].lock);
     }
+    notified_destroy(unread->notified);
     rules_cache_destroy(unread->rules);
     free(unread);
 }
@@ -126,23 +126,6 @@ void unread_destroy(struct unread *unread)
 static struct shard *shard_of(struct unread *unread, const struct key *key)
 {
     return &unread->shards[((uint64_t)key->user * 31 + (uint64_t)key->room) % SHARDS];
-}
-
-/* A copy of what is remembered, the caller's to finish. false: nothing. */
-static bool recall(struct unread *unread, const struct key *key, struct counted *out)
-{
-    struct shard *shard = shard_of(unread, key);
-    struct counted *counted;
-    pthread_mutex_lock(&shard->lock);
-    HASH_FIND(hh, shard->all, key, sizeof *key, counted);
-    if (counted != NULL) {
-        *out = *counted;
-        push_rules_ref(out->rules);
-        out->display_name = counted->display_name != NULL ? xstrdup(counted->display_name) : NULL;
-        tally_copy(&out->tally, &counted->tally);
-    }
-    pthread_mutex_unlock(&shard->lock);
-    return counted != NULL;
 }
 
 /* Takes what counted owns. What was counted later stays. */
@@ -166,78 +149,30 @@ static void remember(struct unread *unread, struct counted *counted)
     pthread_mutex_unlock(&shard->lock);
 }
 
-/* Counting, with the room's facts that push rules ask for: read when the first event needs them. */
-struct counting {
-    struct unread *unread;
-    struct db *db;
-    const struct unread_ask *ask;
-    struct counted *counted;
-    bool loaded; /* facts */
-    struct room_facts facts;
-};
-
-static bool ignores_somebody(const struct unread_ask *ask)
-{
-    return ask->ignored != NULL && ask->ignored->n != 0;
-}
-
-/* What was redacted or comes from somebody ignored is not to be read. .m.rule.member_event lets no change of another's
- * membership notify; in a new room of a whole school that is nearly all there is. */
-static bool never_notifies(const struct counting *c, const struct event_row *row)
-{
-    if (row->redacted_by != 0 || (row->state_key == NULL && ignored_has(c->ask->ignored, row->sender)))
-        return true;
-    return row->state_key != NULL && strcmp(row->type, "m.room.member") == 0 &&
-           strcmp(row->state_key, c->ask->user_id) != 0 && rules_cache_are_default(c->unread->rules, c->counted->rules);
-}
-
-static struct push_result evaluate(struct counting *c, const struct event_row *row)
-{
-    struct push_event event;
-    if (never_notifies(c, row))
-        return (struct push_result){0};
-    if (!c->loaded)
-        room_facts_load(&c->facts, c->db, c->unread->names, c->ask->room);
-    c->loaded = true;
-    room_facts_event(&c->facts, &event, c->ask->room_id, row);
-    struct push_result result =
-        push_evaluate(c->counted->rules, &event, &(struct push_viewer){c->ask->user_id, c->counted->display_name});
-    push_event_finish(&event);
-    return result;
-}
-
-static void count(struct unread_counts *counts, const struct push_result *result)
-{
-    counts->notify += 1;
-    counts->highlight += result->highlight;
-}
-
-/* Whoever speaks has read what stands above, state events apart: they are not spoken in answer to anything. */
-static bool is_own_message(const struct counting *c, const struct event_row *row)
-{
-    return row->sender == c->ask->user && row->state_key == NULL;
-}
-
 /* How far a person has read, in all and by thread: an event counts when it is behind both. */
 struct floors {
     stream_pos all, main;
-    size_t n;
+    size_t n, cap;
     struct floor {
         char *root;
         stream_pos pos;
-    } * threads;
+    } * threads; /* by root, of two the higher one first */
 };
 
-static stream_pos *floor_of(struct floors *floors, const char *root)
+static int by_root(const void *a, const void *b)
 {
-    if (root == NULL)
-        return &floors->main;
-    for (size_t i = 0; i < floors->n; ++i)
-        if (strcmp(floors->threads[i].root, root) == 0)
-            return &floors->threads[i].pos;
-    floors->threads = xrealloc(floors->threads, (floors->n + 1) * sizeof *floors->threads);
-    floors->threads[floors->n] = (struct floor){xstrdup(root), 0};
-    return &floors->threads[floors->n++].pos;
+    const struct floor *x = a, *y = b;
+    int order = strcmp(x->root, y->root);
+    return order != 0 ? order : (x->pos < y->pos) - (x->pos > y->pos);
+}
+
+static void add_floor(struct floors *floors, const char *root, stream_pos pos)
+{
+    if (floors->n == floors->cap) {
+        floors->cap = floors->cap * 2 + 4;
+        floors->threads = xrealloc(floors->threads, floors->cap * sizeof *floors->threads);
+    }
+    floors->threads[floors->n++] = (struct floor){xstrdup(root), pos};
 }
 
 static void raise_floor(stream_pos *floor, stream_pos pos)
@@ -248,137 +183,143 @@ static void raise_floor(stream_pos *floor, stream_pos pos)
 
 /* An unthreaded receipt is of every thread ("Threaded read receipts"), and so is joining: what came before is nobody's
  * to have read. */
-static void load_floors(struct floors *floors, struct counting *c)
+static void load_floors(struct floors *floors, struct db *db, const struct unread_ask *ask)
 {
     struct receipt_row row;
-    *floors = (struct floors){.all = c->ask->joined_pos};
-    struct stmt *q = receipts_of_user(c->db, c->ask->room, c->ask->user);
+    *floors = (struct floors){.all = ask->joined_pos};
+    struct stmt *q = receipts_of_user(db, ask->room, ask->user);
     while (receipts_next(q, &row)) {
-        raise_floor(&c->counted->receipts_pos, row.pos);
         if (row.thread[0] == '\0')
             raise_floor(&floors->all, row.event_pos);
+        else if (strcmp(row.thread, THREAD_MAIN) == 0)
+            raise_floor(&floors->main, row.event_pos);
         else
-            raise_floor(floor_of(floors, strcmp(row.thread, THREAD_MAIN) == 0 ? NULL : row.thread), row.event_pos);
+            add_floor(floors, row.thread, row.event_pos);
     }
     stmt_end(q);
+    raise_floor(&floors->main, floors->all);
+    if (floors->n != 0)
+        qsort(floors->threads, floors->n, sizeof *floors->threads, by_root);
 }
 
-/* From the newest on, so that one's own newest message in a thread is met before what it has read: it raises the floor
- * under everything older. */
-static void count_one_backwards(struct counting *c, struct floors *floors, const struct event_row *row)
+static void floors_finish(struct floors *floors)
 {
-    char root[ID_BYTES_MAX + 1];
-    bool own = is_own_message(c, row);
-    struct push_result result = {0};
-    if (!own && !(result = evaluate(c, row)).notify)
-        return;
-    const char *thread = thread_root(c->db, row->content, root) ? root : NULL;
-    stream_pos *floor = floor_of(floors, thread);
-    if (own)
-        raise_floor(floor, row->pos);
-    else if (row->pos > *floor)
-        count(tally_of(&c->counted->tally, thread), &result);
+    for (size_t i = 0; i < floors->n; ++i)
+        free(floors->threads[i].root);
+    free(floors->threads);
 }
 
-static void count_anew(struct counting *c)
+static stream_pos floor_of(const struct floors *floors, const char *root)
 {
-    struct event_row row;
-    struct floors floors;
-    unread_tally_finish(&c->counted->tally);
-    c->counted->receipts_pos = 0;
-    load_floors(&floors, c);
-    struct stmt *q = events_backwards(c->db, c->ask->room, floors.all, c->ask->upto, UNREAD_SCAN_MAX);
-    while (events_next(q, &row))
-        count_one_backwards(c, &floors, &row);
-    stmt_end(q);
-    for (size_t i = 0; i < floors.n; ++i)
-        free(floors.threads[i].root);
-    free(floors.threads);
+    size_t low = 0, high = floors->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(floors->threads[middle].root, root) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    stream_pos own = low < floors->n && strcmp(floors->threads[low].root, root) == 0 ? floors->threads[low].pos : 0;
+    return own > floors->all ? own : floors->all;
 }
 
-/* In the other direction one's own message has read all that was counted before it. false: count anew, because what was
- * counted before this event may count otherwise after it: a redaction takes an event back, and rules may ask for the
- * sender's power and, but for the default ones, for how many members there are. */
-static bool count_one_forwards(struct counting *c, const struct event_row *row)
+struct counting {
+    const struct unread_ask *ask;
+    const struct notified *notified;
+    uint64_t hash; /* notified_hash of the user */
+    struct unread_tally *tally;
+};
+
+/* What the event does for the user. */
+static struct push_result result_of(const struct counting *c, const struct notified_event *event)
 {
-    char root[ID_BYTES_MAX + 1];
-    bool own = is_own_message(c, row);
-    struct push_result result = {0};
-    if (strcmp(row->type, "m.room.redaction") == 0 || strcmp(row->type, "m.room.power_levels") == 0 ||
-        (strcmp(row->type, "m.room.member") == 0 && !rules_cache_are_default(c->unread->rules, c->counted->rules)))
-        return false;
-    if (!own && !(result = evaluate(c, row)).notify)
-        return true;
-    struct unread_counts *counts = tally_of(&c->counted->tally, thread_root(c->db, row->content, root) ? root : NULL);
-    if (own)
-        *counts = (struct unread_counts){0};
-    else
-        count(counts, &result);
-    return true;
+    const struct notified_about *about = event->about != 0 ? &c->notified->about[event->about - 1] : NULL;
+    size_t low = 0, high = about != NULL ? about->n : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (about->users[middle] < c->hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (about != NULL && low < about->n && about->users[low] == c->hash)
+        return (struct push_result){.notify = about->notify, .highlight = about->highlight};
+    return (struct push_result){.notify = event->notify, .highlight = event->highlight};
 }
 
-static bool carry_on(struct counting *c)
+/* From the newest on, to what was read. Whoever speaks has read what stands above in that thread, state events apart:
+ * they are not spoken in answer to anything. */
+static void count_thread(const struct counting *c, const struct notified_thread *thread, stream_pos floor)
 {
-    struct event_row row;
-    bool ok = true;
-    struct stmt *q = events_forwards(c->db, c->ask->room, c->counted->upto, c->ask->upto, INT64_MAX);
-    while (ok && events_next(q, &row))
-        ok = count_one_forwards(c, &row);
-    stmt_end(q);
-    return ok;
-}
-
-static char *display_name(struct db *db, room_no room, const char *user_id)
-{
-    char *content = events_state_content(db, room, "m.room.member", user_id);
-    json_t *object = content != NULL ? json_loads(content, 0, NULL) : NULL;
-    const char *name = json_get_string(object, "displayname");
-    char *copy = name != NULL ? xstrdup(name) : NULL;
-    json_decref(object);
-    free(content);
-    return copy;
-}
-
-/* Whether the counts may be carried on from what is remembered; if not, *counted becomes what to count from. Takes
- * rules.
- *
- * Each part of the condition is something that changes what was counted, not only what comes: other rules, another name
- * to be called by, joining anew, a newer receipt (which only takes away, but from which counts is not kept), whom one
- * ignores (not kept either, so that nobody's list is looked at event by event on a loop), or a snapshot older than what
- * another request has counted to meanwhile. */
-static bool still_holds(struct counting *c, bool known, struct push_rules *rules)
-{
-    struct counted *counted = c->counted;
     const struct unread_ask *ask = c->ask;
-    char *name = push_rules_want_display_name(rules) ? display_name(c->db, ask->room, ask->user_id) : NULL;
-    bool same_name = name == NULL || counted->display_name == NULL ? name == counted->display_name
-                                                                   : strcmp(name, counted->display_name) == 0;
-    bool holds = known && !counted->ignores && !ignores_somebody(ask) && counted->rules == rules &&
-                 counted->joined_pos == ask->joined_pos && same_name && counted->upto <= ask->upto &&
-                 counted->receipts_pos == receipts_last_of_user(c->db, ask->room, ask->user);
-    if (known) {
-        push_rules_unref(counted->rules);
-        free(counted->display_name);
+    struct unread_counts counts = {0};
+    for (size_t i = thread->n; i-- > 0 && thread->events[i].pos > floor;) {
+        const struct notified_event *event = &thread->events[i];
+        bool own = event->sender == (uint32_t)ask->user;
+        if (own && !event->state)
+            break;
+        if (own || event->pos > ask->upto || (!event->state && ignored_has(ask->ignored, event->sender)))
+            continue;
+        struct push_result result = result_of(c, event);
+        counts.notify += result.notify;
+        counts.highlight += result.highlight;
     }
-    counted->rules = rules;
-    counted->display_name = name;
-    counted->joined_pos = ask->joined_pos;
-    return holds;
+    if (counts.notify == 0)
+        return;
+    struct unread_counts *sum = tally_of(c->tally, thread->root);
+    sum->notify += counts.notify;
+    sum->highlight += counts.highlight;
 }
 
-void unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out)
+/* The newest threads first: those that nobody has spoken in since the user read everything are not looked at. */
+static void count_all(const struct counting *c, const struct floors *floors)
 {
-    struct counted counted = {.key = {ask->user, ask->room}};
-    struct counting c = {.unread = unread, .db = db, .ask = ask, .counted = &counted};
-    bool known = recall(unread, &counted.key, &counted);
-    if (!still_holds(&c, known, rules_cache_get(unread->rules, db, ask->user)) || !carry_on(&c))
-        count_anew(&c);
-    counted.upto = ask->upto;
-    counted.ignores = ignores_somebody(ask);
-    if (c.loaded)
-        room_facts_finish(&c.facts);
-    tally_copy(out, &counted.tally);
-    remember(unread, &counted);
+    const struct notified_thread *thread;
+    count_thread(c, &c->notified->main, floors->main);
+    DL_FOREACH(c->notified->threads, thread) {
+        if (thread->events[thread->n - 1].pos <= floors->all)
+            break;
+        count_thread(c, thread, floor_of(floors, thread->root));
+    }
+}
+
+/* Counts from what the room has for all whose rules come to the same as the user's. */
+static void count_anew(struct unread *unread, struct db *db, const struct unread_ask *ask, struct counted *counted,
+                       const struct floors *floors)
+{
+    struct push_scope scope;
+    bool by_members = !rules_cache_are_default(unread->rules, counted->rules); /* these say the same for any number */
+    int64_t members = by_members ? memberships_count(db, ask->room, MEMBERSHIP_JOIN) : 0;
+    push_rules_scope(counted->rules, ask->room_id, members, counted->display_name, &scope);
+    if (!scope.notifies)
+        return;
+    const struct notified *notified =
+        notified_open(unread->notified, db,
+                      &(struct notified_ask){ask->room, ask->room_id, counted->rules, &scope, members,
+                                             counted->display_name, floors->all, ask->upto});
+    count_all(&(struct counting){ask, notified, notified_hash(ask->user_id, strlen(ask->user_id)), &counted->tally},
+              floors);
+    notified_close(unread->notified, notified);
+}
+
+bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out)
+{
+    struct floors floors;
+    struct counted counted = {.key = {ask->user, ask->room}, .upto = ask->upto, .joined_pos = ask->joined_pos};
+    *out = (struct unread_tally){0};
+    load_floors(&floors, db, ask);
+    bool asked = !ask->only_behind || events_last_pos(db, ask->room, ask->upto) > floors.all;
+    if (asked) {
+        counted.ignores = ask->ignored != NULL && ask->ignored->n != 0;
+        counted.rules = rules_cache_get(unread->rules, db, ask->user);
+        if (push_rules_want_display_name(counted.rules))
+            counted.display_name = room_facts_display_name(db, ask->room, ask->user_id);
+        count_anew(unread, db, ask, &counted, &floors);
+        tally_copy(out, &counted.tally);
+        remember(unread, &counted);
+    }
+    floors_finish(&floors);
+    return asked;
 }
 
 /* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the
@@ -398,8 +339,11 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     if (usable && counted->upto < news->pos) {
         struct push_result result =
             push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});
-        if (result.notify)
-            count(tally_of(&counted->tally, news->thread), &result);
+        if (result.notify) {
+            struct unread_counts *counts = tally_of(&counted->tally, news->thread);
+            counts->notify += 1;
+            counts->highlight += result.highlight;
+        }
         counted->upto = news->pos;
     }
     if (usable) {

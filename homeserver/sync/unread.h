@@ -4,9 +4,9 @@
  * Nothing of it is stored. The counts follow from the events behind the person's read position, their push rules and
  * the thread each event is in. An event is read when it is not behind the newest of the person's receipts that count
  * for its thread (unthreaded ones count for all), or of their own messages in that thread, or not after they joined.
- * What follows is remembered in memory as of a position and carried on from there; a new receipt, a redaction, other
- * rules or a new join make it be counted anew. Counting anew looks at the newest UNREAD_SCAN_MAX unread events of the
- * room at most. */
+ * They are counted anew each time, from what the room has found out once for all whose rules come to the same
+ * (sync/notified.h): of that only what the person has not read is walked over, two nanoseconds an event. The result is
+ * remembered for the loops, which count on from it. How far back is looked: see notified.h; beyond, nothing counts. */
 #ifndef PARTA_SYNC_UNREAD_H
 #define PARTA_SYNC_UNREAD_H
 
@@ -22,8 +22,6 @@ struct push_event;
 struct unread;
 struct user_names;
 
-#define UNREAD_SCAN_MAX 1000
-
 struct unread_counts {
     int64_t notify, highlight;
 };
@@ -38,8 +36,8 @@ struct unread_tally {
 };
 void unread_tally_finish(struct unread_tally *tally);
 
-/* max: how many (user, room) pairs are remembered. */
-struct unread *unread_create(struct user_names *names, size_t max);
+/* max: how many (user, room) pairs are remembered. bytes: what may be kept of rooms (sync/notified.h). */
+struct unread *unread_create(struct user_names *names, size_t max, size_t bytes);
 void unread_destroy(struct unread *unread); /* NULL is accepted */
 
 /* For whom, where and when; borrowed. */
@@ -51,10 +49,11 @@ struct unread_ask {
     stream_pos joined_pos;         /* when they joined */
     stream_pos upto;               /* of the snapshot */
     const struct ignored *ignored; /* whom the user ignores: their messages do not count; NULL: nobody */
+    bool only_behind;              /* ask only if something may be unread, whatever the rules say */
 };
 
-/* Blocks (reads). The caller finishes *out. */
-void unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out);
+/* Blocks (reads). false: it was not asked (only_behind). The caller finishes *out. */
+bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out);
 
 /* An event on the fast path: counted without the database. */
 struct unread_news {

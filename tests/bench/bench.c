@@ -344,6 +344,76 @@ static void time_requests(struct school *s, const char *path, const char *token,
     }
 }
 
+/* Each of the class asks what is new since its own token, which is moved on; µs of CPU a person. slowest: of one. */
+static double come_back(struct school *s, char since[CLASS][64], double *slowest_ms)
+{
+    char path[200];
+    struct changelog *l = xcalloc(1, sizeof *l);
+    int64_t cpu = subject_cpu_us(s->subject);
+    for (int i = 0; i < CLASS; ++i) {
+        int status;
+        snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=0%s%s", since[i][0] != '\0' ? "&since=" : "",
+                 since[i]);
+        int64_t start = now_us();
+        char *answer = client_ask(s->desk, "GET", path, s->people[i].token, NULL, &status);
+        ledger_book(l, now_us() - start);
+        const char *next = strstr(answer, "\"next_batch\":\"");
+        if (status != 200 || next == NULL)
+            exit(1);
+        snprintf(since[i], sizeof since[i], "%.*s", (int)strcspn(next + 14, "\""), next + 14);
+        free(answer);
+    }
+    *slowest_ms = ms(ledger_percentile(l, 1));
+    ledger_end(l);
+    return (double)(subject_cpu_us(s->subject) - cpu) / CLASS;
+}
+
+/* A class comes back: to a server that goes on, having missed n messages, then to one that has started anew, having
+ * missed one, with n unread. */
+static void come_back_after(struct school *s, int n)
+{
+    struct changelog *l = xcalloc(1, sizeof *l), *answers = xcalloc(1, sizeof *answers);
+    struct sender senders[32];
+    char since[CLASS][64] = {0};
+    double missed, missed_slowest, first, first_slowest;
+    char *room_id = class_of(s, 0, CLASS, "returning");
+    school_say(s, 0, room_id, "first");
+    come_back(s, since, &missed_slowest);
+    int n_senders = n < 32 ? 1 : 32;
+    senders_open(s, senders, n_senders, 0, room_id, l, answers);
+    for (int i = 0; i < n_senders; ++i)
+        senders[i].who = &s->people[0];
+    while (l->answered < n) {
+        for (int i = 0; i < n_senders && l->sent < n; ++i)
+            if (!conn_busy(senders[i].conn))
+                say(&senders[i], now_us());
+        client_run(s->client, 10000);
+    }
+    senders_close(senders, n_senders);
+    missed = come_back(s, since, &missed_slowest);
+    school_say(s, 0, room_id, "one more");
+    conn_close(s->desk);
+    subject_stop(s->subject, SIGTERM);
+    subject_start(s->subject);
+    s->desk = conn_open(s->client);
+    first = come_back(s, since, &first_slowest);
+    report("returning", "<= 100 us a person, after a start too",
+           json_pack("{s:i, s:i, s:f, s:f, s:f, s:f}", "people", CLASS, "missed", n, "cpu_us_per_person", missed,
+                     "slowest_ms", missed_slowest, "after_a_start_cpu_us_per_person", first, "after_a_start_slowest_ms",
+                     first_slowest));
+    ledger_end(l);
+    ledger_end(answers);
+    free(room_id);
+}
+
+static void returning(struct school *s)
+{
+    static const int MISSED[] = {1, 1000, 100000};
+    school_people(s, CLASS);
+    for (size_t i = 0; i < sizeof MISSED / sizeof *MISSED; ++i)
+        come_back_after(s, MISSED[i]);
+}
+
 static void reading(struct school *s)
 {
     enum { ROOMS = 40, SAID = 30, TEACHER = 0 };
@@ -594,6 +664,7 @@ static const struct workload {
     {"send_steady", send_steady},
     {"send_saturation", send_saturation},
     {"announcement", announcement},
+    {"returning", returning},
     {"reading", reading},
     {"login_storm", login_storm, true},
     {"memory", memory},

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/client.h"
@@ -107,16 +108,11 @@ void subject_remove(struct subject *s)
 
 int64_t subject_cpu_us(const struct subject *s)
 {
-    char path[64], line[1024];
-    long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)s->pid);
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)s->pid);
-    FILE *f = fopen(path, "r");
-    if (f == NULL || fgets(line, sizeof line, f) == NULL)
+    clockid_t clock;
+    struct timespec t;
+    if (clock_getcpuclockid(s->pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
         exit(1);
-    fclose(f);
-    sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system);
-    return (user + system) * (1000000 / sysconf(_SC_CLK_TCK));
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 int64_t subject_rss_kib(const struct subject *s)

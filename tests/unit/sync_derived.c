@@ -480,7 +480,7 @@ static void learn(json_t *known, const char *room_id, json_t *room)
 static void forget_counts(struct scene *s)
 {
     unread_destroy(s->w.sync->unread);
-    s->w.sync->unread = unread_create(s->w.f.names, 100);
+    s->w.sync->unread = unread_create(s->w.f.names, 100, 1 << 20);
 }
 
 static void device_sync(struct scene *s, struct device *d, int number)

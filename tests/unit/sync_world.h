@@ -182,8 +182,9 @@ static inline void world_check_unread(struct world *w, room_no room, user_no use
     threads = json_get_object(section, "unread_thread_notifications");
     char *room_id = world_room_id(w, room);
     memberships_get(w->f.db, room, user, &m);
-    struct unread *blank = unread_create(w->f.names, 10);
-    unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, NULL}, &tally);
+    struct unread *blank = unread_create(w->f.names, 10, 1 << 20);
+    unread_get(blank, w->f.db, &(struct unread_ask){user, user_id, room, room_id, m.joined_pos, upto, NULL, false},
+               &tally);
     int64_t notify = tally.main.notify, highlight = tally.main.highlight,
             told_notify = json_get_int(told, "notification_count", -1),
             told_highlight = json_get_int(told, "highlight_count", -1);

@@ -165,6 +165,7 @@ struct question {
     const struct push_viewer *viewer;
     size_t viewer_len; /* bytes of viewer->user_id */
     uint32_t budget;   /* of all patterns together */
+    bool asked_power;
 };
 
 /* The property that a condition looks at. Its string may lie in *heap, which the caller frees. */
@@ -257,8 +258,9 @@ static bool has_members(const struct question *q, const struct condition *c)
 }
 
 /* Rooms of old versions may write a level as a string. */
-static bool has_power(const struct question *q, const struct condition *c)
+static bool has_power(struct question *q, const struct condition *c)
 {
+    q->asked_power = true;
     const json_t *level = json_object_get(q->event->facts.notifications, q->rules->pool + c->text);
     int64_t needed = json_is_integer(level) ? json_integer_value(level) : NOTIFICATION_LEVEL;
     if (json_is_string(level))
@@ -313,14 +315,26 @@ struct push_result push_evaluate(const struct push_rules *rules, const struct pu
                                  const struct push_viewer *viewer)
 {
     struct push_result nothing = {.actions = "[]", .tweaks = "{}"};
-    struct question q = {rules, event, viewer, strlen(viewer->user_id), GLOB_BUDGET};
+    struct question q = {rules, event, viewer, strlen(viewer->user_id), GLOB_BUDGET, false};
     if (same_bytes(&event->slots[PUSH_SENDER], viewer->user_id, q.viewer_len))
         return nothing;
     for (uint32_t i = 0; i < rules->n; ++i) {
         const struct rule *rule = &rules->rules[i];
         if (matches(&q, rule))
-            return (struct push_result){rule->notify, rule->highlight, rules->pool + rule->id,
-                                        rules->pool + rule->actions, rules->pool + rule->tweaks};
+            return (struct push_result){rule->notify,
+                                        rule->highlight,
+                                        q.asked_power,
+                                        rules->pool + rule->id,
+                                        rules->pool + rule->actions,
+                                        rules->pool + rule->tweaks};
     }
+    nothing.asked_power = q.asked_power;
     return nothing;
+}
+
+bool push_condition_holds(const struct push_rules *rules, const struct push_event *event,
+                          const struct push_viewer *viewer, const struct condition *condition)
+{
+    struct question q = {rules, event, viewer, strlen(viewer->user_id), GLOB_BUDGET, false};
+    return ask(&q, condition);
 }

@@ -100,6 +100,7 @@ struct push_viewer {
 struct push_result {
     bool notify;         /* counts as an unread notification, and goes to the pushers */
     bool highlight;      /* … and as a highlight; never without notify */
+    bool asked_power;    /* some rule looked at the sender's power level on the way */
     const char *rule_id; /* NULL: none matched, or the event is the user's own */
     const char *actions; /* the rule's actions as JSON text; "[]" if none matched */
     const char *tweaks;  /* its tweaks as a JSON object, as a push gateway wants them: "{\"sound\":\"default\"}" */

@@ -53,4 +53,8 @@ struct push_rules {
     char *pool;
 };
 
+/* One condition by itself. */
+bool push_condition_holds(const struct push_rules *rules, const struct push_event *event,
+                          const struct push_viewer *viewer, const struct condition *condition);
+
 #endif

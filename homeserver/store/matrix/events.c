@@ -28,11 +28,11 @@ enum {
     ID_OF,
     LAST_POS,
     FIRST_POS,
+    NTH_POS,
     TIME_AT_OR_AFTER,
     TIME_OF,
     NEWEST,
     BESIDE_FRAME,
-    STATE_NEWS,
     STATE_HISTORY,
     INSERT,
     SET_STATE,
@@ -75,17 +75,13 @@ static const struct statement TEXTS[COUNT] = {
     [ID_OF] = "SELECT event_id FROM events WHERE pos = $1",
     [LAST_POS] = "SELECT max(pos) FROM events WHERE room_no = $1 AND pos <= $2",
     [FIRST_POS] = "SELECT min(pos) FROM events WHERE room_no = $1 AND pos > $2",
+    [NTH_POS] = "SELECT pos FROM events WHERE room_no = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1 OFFSET $3",
     [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
     [TIME_OF] = "SELECT ts FROM events WHERE pos = $1",
     [NEWEST] = "SELECT max(pos) FROM events",
     [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
                      " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
                      " 'm.room.guest_access', 'm.room.encryption')) LIMIT 1",
-    [STATE_NEWS] =
-        "SELECT max(CASE WHEN type = 'm.room.member' THEN 1 ELSE 0 END),"
-        " max(CASE WHEN type IN ('m.room.name', 'm.room.canonical_alias', 'm.room.redaction') THEN 1 ELSE 0 END)"
-        " FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND (state_key IS NOT NULL OR type = "
-        "'m.room.redaction')",
     [STATE_HISTORY] =
         "SELECT pos, content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 ORDER BY pos",
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
@@ -225,6 +221,11 @@ stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto)
     return db_int(db, &EVENTS, LAST_POS, 0, "ii", room, upto);
 }
 
+stream_pos events_nth_pos(struct db *db, room_no room, stream_pos upto, int64_t n)
+{
+    return db_int(db, &EVENTS, NTH_POS, 0, "iii", room, upto, n);
+}
+
 stream_pos events_first_pos(struct db *db, room_no room, stream_pos after)
 {
     return db_int(db, &EVENTS, FIRST_POS, 0, "ii", room, after);
@@ -238,16 +239,6 @@ bool events_any_beside_frame(struct db *db, room_no room)
 stream_pos events_newest(struct db *db)
 {
     return db_int(db, &EVENTS, NEWEST, 0, "");
-}
-
-struct state_news events_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto)
-{
-    struct state_news news = {false, false};
-    struct stmt *q = db_query(db, &EVENTS, STATE_NEWS, "iii", room, after, upto);
-    if (stmt_next(q))
-        news = (struct state_news){col_int(q, 0) != 0, col_int(q, 1) != 0};
-    stmt_end(q);
-    return news;
 }
 
 struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key)

@@ -65,13 +65,6 @@ struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, 
 struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key);
 bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **content);
 
-/* Whether memberships, or what names the room, changed in (after, upto]. */
-struct state_news {
-    bool members; /* m.room.member */
-    bool name;    /* m.room.name, m.room.canonical_alias, and redactions, which may be of these */
-};
-struct state_news events_state_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
-
 /* One column of current state. Heap, or NULL. */
 char *events_state_content(struct db *db, room_no room, const char *type, const char *state_key);
 
@@ -83,10 +76,11 @@ bool events_any_beside_frame(struct db *db, room_no room);
  * exactly up to here. 0: there are no events. */
 stream_pos events_newest(struct db *db);
 
-stream_pos events_pos_of(struct db *db, const char *event_id);              /* 0: unknown */
-char *events_id_of(struct db *db, stream_pos pos);                          /* heap, or NULL */
-stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto);   /* newest event not after upto; 0: none */
-stream_pos events_first_pos(struct db *db, room_no room, stream_pos after); /* oldest event after; 0: none */
+stream_pos events_pos_of(struct db *db, const char *event_id);            /* 0: unknown */
+char *events_id_of(struct db *db, stream_pos pos);                        /* heap, or NULL */
+stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto); /* newest event not after upto; 0: none */
+stream_pos events_nth_pos(struct db *db, room_no room, stream_pos upto, int64_t n); /* n events are newer; 0: none */
+stream_pos events_first_pos(struct db *db, room_no room, stream_pos after);         /* oldest event after; 0: none */
 /* The event closest to ts: the first with ts or later (forwards), the last with ts or earlier. 0: none. */
 stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards);
 

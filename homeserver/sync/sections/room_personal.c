@@ -17,11 +17,9 @@ void room_unread_gather(struct sync_gather *g, struct room_data *room)
 {
     const struct sync_request *request = g->request;
     const struct membership_row *m = &room->membership;
-    room->has_unread = room->whole || room->timeline.counts || g->counts_anew ||
-                       receipts_last_of_user(g->db, m->room, request->user) > room->since;
-    if (!room->has_unread)
-        return;
-    struct unread_ask ask = {request->user, request->user_id, m->room,    room->room_id,
-                             m->joined_pos, g->upto,          &g->ignored};
-    unread_get(g->sync->unread, g->db, &ask, &room->unread);
+    bool changed =
+        room->whole || room->timeline.counts || receipts_last_of_user(g->db, m->room, request->user) > room->since;
+    struct unread_ask ask = {request->user, request->user_id, m->room,     room->room_id,
+                             m->joined_pos, g->upto,          &g->ignored, !changed};
+    room->has_unread = (changed || g->counts_anew) && unread_get(g->sync->unread, g->db, &ask, &room->unread);
 }

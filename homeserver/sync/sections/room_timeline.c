@@ -101,17 +101,6 @@ static void add_own(struct sync_gather *g, struct room_data *room)
     stmt_end(q);
 }
 
-/* What the gap before a limited timeline holds is not read for the timeline, but counts for the room's summary. */
-static void note_gap(struct sync_gather *g, struct room_data *room)
-{
-    struct room_timeline *timeline = &room->timeline;
-    if (!timeline->limited || room->whole)
-        return;
-    struct state_news news = events_state_news(g->db, room->membership.room, room->since, timeline->start);
-    timeline->members |= news.members;
-    timeline->name |= news.name;
-}
-
 void room_timeline_gather(struct sync_gather *g, struct room_data *room)
 {
     struct room_timeline *timeline = &room->timeline;
@@ -121,7 +110,8 @@ void room_timeline_gather(struct sync_gather *g, struct room_data *room)
         timeline->start = room->since;
     else
         timeline->start = timeline->events.n != 0 ? timeline->events.rows[0]->pos - 1 : room->upto;
-    note_gap(g, room);
+    /* What the gap before a limited timeline holds is not looked for, however long it is: the summary is told. */
+    timeline->members |= timeline->limited;
     timeline->limited |= g->request->lost || (room->fresh && g->request->since != 0 && room->since == 0);
     if (own)
         add_own(g, room);
