@@ -69,7 +69,7 @@ struct sync_gather {
     struct account_data_items account_data; /* changed in (since, upto], of the user and of their rooms, by position */
     bool counts_anew; /* among it what unread counts of every room follow from: push rules, whom the user ignores */
     struct gathered_room *rooms; /* by room */
-    size_t n_rooms;
+    size_t n_rooms, cap_rooms;
 };
 
 /* Opens the snapshot and reads what all sections ask for. false: since is not a token of this server: *e says so. In

@@ -7,6 +7,7 @@
 
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
+#include "homeserver/sync/changed_rooms.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
@@ -22,6 +23,7 @@ struct sync_hub {
     _Atomic stream_pos start; /* of whom no number is known */
     _Atomic stream_pos pos;
     struct numbers users, own_data, rooms, events;
+    struct changed_rooms *changed;
     struct listener {
         hub_listener *fn;
         void *self;
@@ -72,6 +74,7 @@ struct sync_hub *hub_create(stream_pos start)
     struct sync_hub *hub = xcalloc(1, sizeof *hub);
     hub->start = start;
     hub->pos = start;
+    hub->changed = changed_rooms_create(start);
     return hub;
 }
 
@@ -83,6 +86,7 @@ void hub_destroy(struct sync_hub *hub)
     numbers_finish(&hub->own_data);
     numbers_finish(&hub->rooms);
     numbers_finish(&hub->events);
+    changed_rooms_destroy(hub->changed);
     free(hub);
 }
 
@@ -129,6 +133,11 @@ stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
 stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room)
 {
     return number_get(&hub->events, room, hub->start);
+}
+
+bool hub_rooms_since(const struct sync_hub *hub, stream_pos since, room_no out[CHANGED_ROOMS_MAX], size_t *n)
+{
+    return changed_rooms_since(hub->changed, since, out, n);
 }
 
 stream_pos hub_pos(const struct sync_hub *hub)
@@ -327,6 +336,14 @@ static void raise_everybody(struct sync_hub *hub, stream_pos pos)
                 hub->users.chunks[i][k] = pos;
 }
 
+/* Under the group's last position, as the numbers: in order, whatever the order within the group. */
+static void note_rooms(struct sync_hub *hub, const struct wake *wake, const struct change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (changes[i].room != 0 && hub->concerns[changes[i].kind] != 0)
+            changed_rooms_note(hub->changed, changes[i].room, wake->pos);
+}
+
 static struct wake *gather(struct sync_hub *hub, const struct change *changes, size_t n)
 {
     struct gathering g = {.hub = hub, .wake = xcalloc(1, sizeof *g.wake), .sorted = true};
@@ -347,6 +364,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
     struct wake *wake = gather(hub, changes, n);
     if (wake->pos > hub->pos) {
         raise_own_data(hub, changes, n);
+        note_rooms(hub, wake, changes, n);
         raise_numbers(hub, wake);
         if (hub->prepare != NULL && wake->n_users != 0)
             hub->prepare(hub->preparer, wake, changes, n);

@@ -17,6 +17,7 @@
 
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/sync/changed_rooms.h"
 
 struct member_set;
 struct sync_hub;
@@ -96,6 +97,9 @@ stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user);
 /* The same of a room: its events, receipts, typing; and of its events alone. */
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room);
 stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
+
+/* The rooms in which something changed after since, whomever it concerned, as changed_rooms_since has them. */
+bool hub_rooms_since(const struct sync_hub *hub, stream_pos since, room_no out[CHANGED_ROOMS_MAX], size_t *n);
 
 /* Everything up to here is in the numbers above. */
 stream_pos hub_pos(const struct sync_hub *hub);

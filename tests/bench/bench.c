@@ -13,19 +13,11 @@
 #include "tests/bench/client.h"
 #include "tests/bench/decision.h"
 #include "tests/bench/gate.h"
+#include "tests/bench/growth.h"
 #include "tests/bench/import.h"
+#include "tests/bench/report.h"
 #include "tests/bench/school.h"
 #include "tests/bench/subject.h"
-
-static void report(const char *workload, const char *target, json_t *figures)
-{
-    json_object_set_new(figures, "target", json_string(target));
-    char *text = json_dumps(figures, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(4));
-    printf("{\"workload\":\"%s\",%s\n", workload, text + 1);
-    fflush(stdout);
-    free(text);
-    json_decref(figures);
-}
 
 static double ms(int64_t us)
 {
@@ -672,6 +664,10 @@ static const struct workload {
     {"start", starting},
     {"decision", decision},
     {"gate", gate},
+    {"sign_in", growth_sign_in},
+    {"growth_rooms", growth_rooms},
+    {"growth_members", growth_members},
+    {"growth_messages", growth_messages},
     {"import", importing},
 };
 

@@ -94,6 +94,11 @@ void db_fail_after(struct db *db, int n)
     db->fail_after = n;
 }
 
+int64_t db_rows_read(const struct db *db)
+{
+    return db->rows_read;
+}
+
 static struct stmt *query(struct db *db, const struct statements *set, int which, const char *formats, va_list ap)
 {
     if (db->fail_after != 0 && --db->fail_after == 0) {
@@ -129,6 +134,7 @@ bool stmt_next(struct stmt *stmt)
         db_epoch_next(stmt->db, stmt->of->epochs);
     if (step == STEP_FAILED)
         fail(stmt->db, stmt->of->text);
+    stmt->db->rows_read += step == STEP_ROW;
     return step == STEP_ROW;
 }
 

@@ -139,6 +139,9 @@ bool db_forget_commit(struct db *db);
 /* Makes the n-th db_query/db_run from now fail as a full disk would; 0 switches it off. For fault tests. */
 void db_fail_after(struct db *db, int n);
 
+/* How many rows this connection's statements have given so far. For tests of what grows with what. */
+int64_t db_rows_read(const struct db *db);
+
 /* Whether a transaction is open: SQLite ends one by itself when the disk is full or fails. */
 bool db_in_transaction(struct db *db);
 

@@ -45,6 +45,7 @@ struct db {
 
     int reading;    /* depth of db_begin_read */
     int fail_after; /* db_fail_after */
+    int64_t rows_read;
     bool failed;
     int64_t epochs[EPOCHS]; /* how often each was raised */
     bool guarded;           /* db_guard */

@@ -14,6 +14,7 @@ enum {
     GET,
     OF_USER,
     ROOMS_OF_USER,
+    ROOM_OF_USER,
     MEMBER_COUNT,
     JOINED_COUNT,
     COUNT_JOINED,
@@ -35,6 +36,8 @@ static const struct statement TEXTS[COUNT] = {
     [OF_USER] = ROW " FROM memberships m WHERE m.user_no = $1",
     [ROOMS_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no WHERE m.user_no = $1"
                           " ORDER BY m.room_no",
+    [ROOM_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no"
+                         " WHERE m.user_no = $1 AND m.room_no = $2",
     [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
@@ -131,6 +134,11 @@ struct stmt *memberships_of_user(struct db *db, user_no user)
 struct stmt *memberships_rooms_of_user(struct db *db, user_no user)
 {
     return db_query(db, &MEMBERSHIPS, ROOMS_OF_USER, "i", user);
+}
+
+struct stmt *memberships_room_of_user(struct db *db, user_no user, room_no room)
+{
+    return db_query(db, &MEMBERSHIPS, ROOM_OF_USER, "ii", user, room);
 }
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m)

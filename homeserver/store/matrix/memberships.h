@@ -46,6 +46,8 @@ struct membership_room {
     const char *room_id; /* borrowed until the next row or stmt_end */
 };
 struct stmt *memberships_rooms_of_user(struct db *db, user_no user);
+struct stmt *memberships_room_of_user(struct db *db, user_no user,
+                                      room_no room); /* that one, if they ever were in it */
 bool memberships_next_room(struct stmt *q, struct membership_room *row);
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
