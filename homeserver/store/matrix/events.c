@@ -33,6 +33,7 @@ enum {
     TIME_OF,
     NEWEST,
     BESIDE_FRAME,
+    MEMBER_NEWS,
     STATE_HISTORY,
     INSERT,
     SET_STATE,
@@ -82,6 +83,8 @@ static const struct statement TEXTS[COUNT] = {
     [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
                      " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
                      " 'm.room.guest_access', 'm.room.encryption')) LIMIT 1",
+    [MEMBER_NEWS] =
+        "SELECT 1 FROM events WHERE room_no = $1 AND pos > $2 AND pos <= $3 AND type = 'm.room.member' LIMIT 1",
     [STATE_HISTORY] =
         "SELECT pos, content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 ORDER BY pos",
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
@@ -239,6 +242,11 @@ bool events_any_beside_frame(struct db *db, room_no room)
 stream_pos events_newest(struct db *db)
 {
     return db_int(db, &EVENTS, NEWEST, 0, "");
+}
+
+bool events_member_news(struct db *db, room_no room, stream_pos after, stream_pos upto)
+{
+    return db_int(db, &EVENTS, MEMBER_NEWS, 0, "iii", room, after, upto) != 0;
 }
 
 struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key)

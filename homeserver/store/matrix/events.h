@@ -60,6 +60,9 @@ struct stmt *events_state_get(struct db *db, room_no room, const char *type,
                               const char *state_key); /* now; one or none */
 struct stmt *events_state_get_at(struct db *db, room_no room, const char *type, const char *state_key, stream_pos pos);
 
+/* Whether anybody's membership was said between the two, after exclusive; reads what is between. */
+bool events_member_news(struct db *db, room_no room, stream_pos after, stream_pos upto);
+
 /* Every value that one key of a room's state ever had, oldest first: what history visibility is decided from. stmt_end
  * after; content is borrowed until the next row. */
 struct stmt *events_state_history(struct db *db, room_no room, const char *type, const char *state_key);

@@ -15,6 +15,8 @@
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/v2_ephemeral.h"
 
+#define GAP_MAX 1000 /* positions in which a member event is looked for, before all members are looked at */
+
 static struct member_set *near(struct sync_service *sync, const struct change *change)
 {
     return presence_take_near(sync->presence, change->user);
@@ -37,7 +39,7 @@ static user_no *newcomers(struct sync_gather *g, const struct membership_row *m,
         return NULL;
     if (m->joined_pos > since)
         return memberships_users(g->db, m->room, MEMBERSHIP_JOIN, n);
-    if (!events_state_news(g->db, m->room, since, g->upto).members)
+    if (g->upto - since <= GAP_MAX && !events_member_news(g->db, m->room, since, g->upto))
         return NULL;
     return memberships_joined_after(g->db, m->room, since, n);
 }
