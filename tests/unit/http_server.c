@@ -629,7 +629,7 @@ static size_t gauge_of(const char *name)
 static void wait_for_gauge(const char *name, size_t wanted)
 {
     size_t got;
-    for (int i = 0; (got = gauge_of(name)) != wanted && i < 300; ++i)
+    for (int i = 0; (got = gauge_of(name)) != wanted && i < 3000; ++i)
         usleep(10000); /* also until the last asker's own connection is closed */
     assert_int_equal(got, wanted);
 }
@@ -1191,7 +1191,7 @@ static void wait_until_quiet(void)
 {
     int n = -1;
     wait_for_gauge("parta_http_connections", 1);
-    for (int i = 0; (n = count_descriptors()) > 3 * (2 + 1) && i < 300; ++i) /* three listeners: ours and the loops' */
+    for (int i = 0; (n = count_descriptors()) > 3 * (2 + 1) && i < 3000; ++i) /* three listeners: ours and the loops' */
         usleep(10000);
     assert_int_equal(n, 3 * (2 + 1));
 }
