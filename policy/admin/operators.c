@@ -25,9 +25,9 @@ static bool name_valid(const char *name)
     return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0';
 }
 
-static bool note(struct changing_records *c, const char *act, const char *name, json_t *details)
+static bool note(struct changing_records *c, const char *act, const char *name)
 {
-    return office_act_note(c, act, 0, json_pack("{s:s}", "operator", name), details, NULL);
+    return office_act_note(c, act, 0, json_pack("{s:s}", "operator", name), NULL, NULL);
 }
 
 int64_t operator_create(struct changing_records *c, const struct operator_plan *plan, char token[OPERATOR_TOKEN_BYTES])
@@ -57,7 +57,7 @@ int64_t operator_create(struct changing_records *c, const struct operator_plan *
     no = operators_insert(c->tx, plan->name, hash, scopes.data, plan->expires_ms);
     if (no == 0)
         error_set(c->e, ERROR_CONFLICT, "There is, or was, an operator of this name.");
-    else if (!note(c, "operator.create", plan->name, json_pack("{s:s}", "scopes", scopes.data)))
+    else if (!note(c, "operator.create", plan->name))
         no = 0;
     text_finish(&scopes);
     return no;
@@ -75,5 +75,5 @@ bool operator_revoke(struct changing_records *c, int64_t no)
     stmt_end(q);
     if (*name == '\0')
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such token, or it was revoked before.");
-    return operators_revoke(c->tx, no) && note(c, "operator.revoke", name, NULL);
+    return operators_revoke(c->tx, no) && note(c, "operator.revoke", name);
 }

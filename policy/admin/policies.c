@@ -79,8 +79,7 @@ int64_t admin_policy_set(struct changing_records *c, school_no school, const jso
                              .created_ms = c->tx->now_ms};
     bool done = strlen(text) <= POLICY_BYTES_MAX || error_set(c->e, ERROR_TOO_LARGE, "The document is too large.");
     done = done && (policies_insert(c->tx, &row) || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
-           office_act_note(c, "policy.set", school, NULL,
-                           json_pack("{s:I, s:O}", "version", (json_int_t)row.version, "document", document), reason) &&
+           office_act_note(c, "policy.set", school, NULL, json_pack("{s:O}", "document", document), reason) &&
            reconcile_policy(c, school, &before);
     free(text);
     return done ? row.version : 0;

@@ -1,8 +1,10 @@
 #include "policy/admin/sessions.h"
 
+#include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
 #include "policy/records/office_act.h"
 
 bool admin_sessions_end(struct changing_records *c, user_no user, const char *device_id)
@@ -17,5 +19,7 @@ bool admin_sessions_end(struct changing_records *c, user_no user, const char *de
         return error_set(c->e, ERROR_UNKNOWN, NULL);
     /* Not which: an id may be its owner's words, and the log outlives an erasure. */
     json_t *subject = json_pack("{s:s}", "user", office_act_user_id(c, user));
-    return office_act_note(c, "session.end", school, subject, NULL, NULL);
+    const struct audit_note note = {
+        .actor = c->actor, .act = "session.end", .school = school, .about = user, .subject = subject};
+    return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || error_set(c->e, ERROR_UNKNOWN, NULL);
 }

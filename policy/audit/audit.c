@@ -164,6 +164,7 @@ struct appending {
     const struct audit_note *note;
     struct row_text rows;
     user_no actor;      /* 0: no person */
+    school_no school;   /* whose act it is; 0: none's */
     struct part *parts; /* heap */
     size_t n;
 };
@@ -213,10 +214,10 @@ static bool add_changes(struct appending *a)
     row_past_take(&a->log->past, changes);
     for (size_t at = 0; row_changes_next(changes, &at, &change);) {
         row_text_schools(&a->rows, &change);
-        for (size_t i = 0; i < a->rows.n_schools; ++i)
-            add_change(a, a->rows.schools[i], &change);
-        if (a->rows.n_schools == 0)
-            add_change(a, a->note->school, &change);
+        for (size_t i = 0; i < a->rows.of.n; ++i)
+            add_change(a, a->rows.of.schools[i], &change);
+        if (a->rows.of.n == 0)
+            add_change(a, a->school, &change);
     }
     row_changes_clear(changes);
     return true;
@@ -232,16 +233,16 @@ static void add_concerned(struct appending *a)
     if (note->about == 0)
         return;
     row_text_schools_of(&a->rows, note->about);
-    for (size_t i = 0; i < a->rows.n_schools; ++i)
-        part_of(a, a->rows.schools[i], note->report)->about = true;
+    for (size_t i = 0; i < a->rows.of.n; ++i)
+        part_of(a, a->rows.of.schools[i], note->report)->about = true;
 }
 
 /* The part that has all that the caller says. */
 static size_t main_part(struct appending *a)
 {
-    school_no school = a->note->school;
+    school_no school = a->school;
     size_t n = 0;
-    for (size_t i = 0; a->note->school == 0 && i < a->n; ++i)
+    for (size_t i = 0; a->school == 0 && i < a->n; ++i)
         if (a->parts[i].school != 0 && a->parts[i].report == a->note->report && ++n == 1)
             school = a->parts[i].school;
     return (size_t)(part_of(a, n > 1 ? 0 : school, a->note->report) - a->parts);
@@ -251,7 +252,7 @@ static size_t main_part(struct appending *a)
  * about. */
 static bool is_of(const struct appending *a, const struct part *part)
 {
-    return part->school == 0 || part->school == a->note->school || a->actor == 0 || part->names_actor ||
+    return part->school == 0 || part->school == a->school || a->actor == 0 || part->names_actor ||
            (part->about && a->actor == a->note->about) || school_roles(a->tx->db, part->school, a->actor) != 0 ||
            row_past_has(a->rows.past, a->actor, part->school);
 }
@@ -310,8 +311,11 @@ static bool write_all(struct appending *a)
 }
 
 /* Before the first of a job, and before each that is not more of the last. */
-static void begin_entry(struct audit_log *log, struct tx *tx, const struct audit_note *note, bool more)
+static void begin_entry(struct appending *a, bool more)
 {
+    struct audit_log *log = a->log;
+    struct tx *tx = a->tx;
+    const struct audit_note *note = a->note;
     if (log->serial != tx->serial)
         row_past_finish(&log->past);
     if (log->serial != tx->serial || !more)
@@ -320,7 +324,7 @@ static void begin_entry(struct audit_log *log, struct tx *tx, const struct audit
     if (more)
         return;
     log->noted = true;
-    log->school = note->school;
+    log->school = a->school;
     log->report = note->report;
     snprintf(log->last.actor, sizeof log->last.actor, "%s", note->actor->name);
     snprintf(log->last.act, sizeof log->last.act, "%s", note->act);
@@ -347,11 +351,13 @@ static bool append_note(struct tx *tx, const struct signing_key *key, const stru
     a.rows = (struct row_text){.db = tx->db, .names = note->names, .past = log != NULL ? &log->past : &nothing};
     day_text(day_of_ms(tx->now_ms), a.rows.today);
     if (log != NULL) {
-        begin_entry(log, tx, note, more);
         a.rows.server_name = log->server_name;
         if (a.actor == 0 && note->actor->name[0] == '@')
             a.actor = users_by_id(tx->db, log->server_name, note->actor->name);
     }
+    a.school = a.actor != 0 || note->about == 0 ? note->school : 0;
+    if (log != NULL)
+        begin_entry(&a, more);
     bool done = write_all(&a);
     appending_finish(&a);
     return done;

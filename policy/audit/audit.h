@@ -45,15 +45,17 @@ struct writer;
  * none. Borrowed otherwise. */
 struct audit_note {
     const struct actor *actor;
-    const char *act;          /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
-    school_no school;         /* whose act it is; 0: the one school that it concerns, if it is one, else none's */
-    user_no about;            /* school 0: subject is this person: the schools of whom know of it; 0: nobody */
-    const school_no *schools; /* school 0: these know of it, too, */
-    size_t n_schools;         /* whatever rows changed */
-    int64_t report;           /* F5: the report that it is about; 0: none */
-    json_t *subject;          /* {"user": "@…", "class": "sourcedId", …} */
-    json_t *details;          /* what the rows do not say; of an import: counts */
-    const char *reason;       /* an override's, a decision's; NULL: none */
+    const char *act;  /* "link.create", "person.update", "roster.import": a noun, a dot, a verb */
+    school_no school; /* whose act it is; 0: the one school that it concerns, if it is one, else none's */
+    /* Whom the subject names: that person's schools know of it, too. An operator's act about somebody is no school's,
+     * whatever school is. 0: nobody. */
+    user_no about;
+    const school_no *schools;        /* school 0: these know of it, too, */
+    size_t n_schools;                /* whatever rows changed */
+    int64_t report;                  /* F5: the report that it is about; 0: none */
+    json_t *subject;                 /* {"user": "@…", "class": "sourcedId", …} */
+    json_t *details;                 /* what the rows do not say; of an import: counts */
+    const char *reason;              /* an override's, a decision's; NULL: none */
     const struct audit_names *names; /* of a bulk job; NULL: asked of the database */
 };
 #define AUDIT_LIST_MAX 500

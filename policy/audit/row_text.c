@@ -42,6 +42,8 @@ static bool knows_record(struct row_text *r, user_no user)
         return true;
     if (r->person == user && r->known_to == r->school)
         return r->known;
+    if (r->where.user == user && r->where.n == 1 && r->where.schools[0] == r->school)
+        return true; /* and nowhere else */
     for (size_t i = first_past(r->past, user); i < r->past->n && r->past->roles[i].user == user; ++i) {
         elsewhere = elsewhere || r->past->roles[i].school != r->school;
         here = here || (r->past->roles[i].school == r->school && r->past->roles[i].of_roster);
@@ -121,7 +123,7 @@ static void add_key(struct text *out, const struct guarded_column *column)
 /* Which roster keeps somebody of several schools is the affair of one of them. */
 static bool is_elsewheres(const struct row_text *r, const struct guarded_column *column)
 {
-    return column->value == VALUE_SOURCE && r->school != 0 && r->n_schools > 1;
+    return column->value == VALUE_SOURCE && r->school != 0 && r->of.n > 1;
 }
 
 /* Of a row that is another now: what changed, and what names it. */
@@ -182,16 +184,16 @@ void row_text_add(struct row_text *r, struct text *out, const struct row_change 
     text_addc(out, '}');
 }
 
-static void add_school(struct row_text *r, school_no school)
+static void add_school(struct row_schools *to, school_no school)
 {
-    for (size_t i = 0; i < r->n_schools; ++i)
-        if (r->schools[i] == school)
+    for (size_t i = 0; i < to->n; ++i)
+        if (to->schools[i] == school)
             return;
     if (school == 0)
         return;
-    if (r->n_schools == r->cap)
-        r->schools = xrealloc(r->schools, (r->cap = 2 * r->cap + 4) * sizeof *r->schools);
-    r->schools[r->n_schools++] = school;
+    if (to->n == to->cap)
+        to->schools = xrealloc(to->schools, (to->cap = 2 * to->cap + 4) * sizeof *to->schools);
+    to->schools[to->n++] = school;
 }
 
 /* current: where they are today, or will be. */
@@ -202,18 +204,24 @@ static void add_roles(struct row_text *r, user_no user, bool current)
     struct stmt *q = roles_of_person(r->db, user);
     while (roles_next(q, &row))
         if (!current || row.end >= today)
-            add_school(r, row.school);
+            add_school(&r->where, row.school);
     stmt_end(q);
 }
 
+/* An account and its person often come one behind the other. */
 static void add_schools_of(struct row_text *r, user_no user)
 {
-    size_t before = r->n_schools;
-    add_roles(r, user, true);
-    for (size_t i = first_past(r->past, user); i < r->past->n && r->past->roles[i].user == user; ++i)
-        add_school(r, r->past->roles[i].school);
-    if (r->n_schools == before)
-        add_roles(r, user, false);
+    if (r->where.user != user) {
+        r->where.user = user;
+        r->where.n = 0;
+        add_roles(r, user, true);
+        for (size_t i = first_past(r->past, user); i < r->past->n && r->past->roles[i].user == user; ++i)
+            add_school(&r->where, r->past->roles[i].school);
+        if (r->where.n == 0)
+            add_roles(r, user, false);
+    }
+    for (size_t i = 0; i < r->where.n; ++i)
+        add_school(&r->of, r->where.schools[i]);
 }
 
 #define ASSOCIATED 64 /* schools that share a room: more are not told */
@@ -234,7 +242,7 @@ static void add_schools_of_room(struct row_text *r, room_no no)
     else
         schools[n++] = room.school;
     for (int i = 0; i < n; ++i)
-        add_school(r, schools[i]);
+        add_school(&r->of, schools[i]);
 }
 
 static void add_schools(struct row_text *r, enum guarded_value kind, int64_t no)
@@ -244,7 +252,7 @@ static void add_schools(struct row_text *r, enum guarded_value kind, int64_t no)
     else if (kind == VALUE_ROOM)
         add_schools_of_room(r, no);
     else
-        add_school(r, kind == VALUE_CLASS ? school_of_any_class(r, no) : no);
+        add_school(&r->of, kind == VALUE_CLASS ? school_of_any_class(r, no) : no);
 }
 
 static bool is_roster_source(const struct row_value *value)
@@ -269,7 +277,7 @@ static bool is_roster_place(const struct row_change *change)
 
 void row_text_schools(struct row_text *r, const struct row_change *change)
 {
-    r->n_schools = 0;
+    r->of.n = 0;
     for (int i = 0; change->table->columns[i].guard != GUARD_NO; ++i) {
         const struct guarded_column *column = &change->table->columns[i];
         const struct row_value *before = &change->columns[i].before, *after = &change->columns[i].after;
@@ -280,12 +288,12 @@ void row_text_schools(struct row_text *r, const struct row_change *change)
         if (after->kind == ROW_NUMBER)
             add_schools(r, column->value, after->number);
     }
-    r->of_roster = r->n_schools == 1 && is_roster_place(change);
+    r->of_roster = r->of.n == 1 && is_roster_place(change);
 }
 
 void row_text_schools_of(struct row_text *r, user_no user)
 {
-    r->n_schools = 0;
+    r->of.n = 0;
     add_schools_of(r, user);
 }
 
@@ -376,6 +384,7 @@ void row_text_finish(struct row_text *r)
 {
     for (size_t i = 0; i < sizeof r->last / sizeof *r->last; ++i)
         free(r->last[i].name);
-    free(r->schools);
+    free(r->of.schools);
+    free(r->where.schools);
     *r = (struct row_text){0};
 }

@@ -45,8 +45,11 @@ struct row_text {
     /* For whom it is rendered: what names something of another school is left out then, or put otherwise (A1). 0: for
      * operators, who know all. */
     school_no school;
-    school_no *schools; /* of the row at hand (row_text_schools); heap */
-    size_t n_schools, cap;
+    struct row_schools {
+        school_no *schools; /* heap */
+        size_t n, cap;
+        user_no user;
+    } of, where;    /* of the row at hand (row_text_schools), of the last person who was asked (user) */
     bool of_roster; /* a roster says that its people are in that school */
     class_no class; /* the last one that was asked, and whose it is */
     school_no class_school;
@@ -62,7 +65,7 @@ struct row_text {
 /* Appends the object as canonical JSON. Reads the database. */
 void row_text_add(struct row_text *r, struct text *out, const struct row_change *change);
 
-/* In which schools' logs it belongs: into r->schools, each once; none: it does not say. A person's row is a matter of
+/* In which schools' logs it belongs: into r->of, each once; none: it does not say. A person's row is a matter of
  * all the schools where they are, or were before the job; of the last ones, if they are nowhere. Reads the database. */
 void row_text_schools(struct row_text *r, const struct row_change *change);
 

@@ -31,6 +31,7 @@ struct doing {
     const struct changing_records *c;
     struct reconciling *s; /* NULL: refused at the gate */
     bool overridden;
+    user_no about; /* whose schools hear of it, whatever rows changed; 0: of nobody in particular */
 };
 
 static bool failed(const struct changing_records *c)
@@ -77,17 +78,6 @@ static json_t *subject_json(const struct changing_records *c, user_no user, clas
     return json;
 }
 
-static json_t *period_json(enum school_role role, school_day begin, school_day end)
-{
-    char day[DAY_TEXT_BYTES];
-    json_t *json = json_pack("{s:s}", "role", school_role_name(role));
-    if (begin != DAY_EVER)
-        json_object_set_new(json, "begin", json_string(day_text(begin, day)));
-    if (end != DAY_NEVER)
-        json_object_set_new(json, "end", json_string(day_text(end, day)));
-    return json;
-}
-
 /* Ends the change: good: reconciles and writes the log. Takes subject and details. */
 static bool finish_because(struct doing *d, bool good, const char *act, school_no school, json_t *subject,
                            json_t *details, const char *reason)
@@ -104,6 +94,7 @@ static bool finish_because(struct doing *d, bool good, const char *act, school_n
         .actor = c->actor,
         .act = act,
         .school = school,
+        .about = d->about,
         .subject = subject,
         .details = details,
         .reason = reason,
@@ -213,7 +204,7 @@ user_no change_person(struct changing_records *c, const struct person_row *perso
     row.sourced_id = now.sourced_id;
     row.source = now.source;
     row.ended = now.ended;
-    d = (struct doing){.c = c};
+    d = (struct doing){.c = c, .about = row.no};
     bool good = version_fits(c, now.version, if_version) &&
                 (row.enabled == now.enabled || may(&d, ACT_STANDING, &(struct subject){.target = row.no})) &&
                 may(&d, ACT_IDENTITY, &(struct subject){.target = row.no, .roster_kept = source_is_roster(now.source)});
@@ -305,8 +296,7 @@ bool change_role(struct changing_records *c, const struct role_row *role)
         return false;
     bool good = person_back(c, role->user) && (roles_put(c->tx->db, &row) || failed(c));
     reconcile_lost(d.s, role->user); /* a period may have become shorter */
-    return finish(&d, good, "role.create", role->school, subject_json(c, role->user, 0, 0),
-                  period_json(role->role, role->begin, role->end));
+    return finish(&d, good, "role.create", role->school, subject_json(c, role->user, 0, 0), NULL);
 }
 
 bool change_role_end(struct changing_records *c, const struct role_row *role)
@@ -323,7 +313,7 @@ bool change_role_end(struct changing_records *c, const struct role_row *role)
         return false;
     reconcile_lost(d.s, role->user);
     return finish(&d, roles_delete(c->tx->db, &row) || failed(c), "role.end", role->school,
-                  subject_json(c, role->user, 0, 0), period_json(role->role, role->begin, DAY_NEVER));
+                  subject_json(c, role->user, 0, 0), NULL);
 }
 
 /* --- Enrollments --- */
@@ -419,8 +409,7 @@ bool change_enrollment(struct changing_records *c, const struct enrollment_row *
         reconcile_lost(d.s, row.user);
         for (size_t i = 0; i < n && good; ++i)
             good = enrollment_delete(&d, &others[i]);
-        good = finish(&d, good, "enrollment.create", class.school, subject_json(c, row.user, row.class, 0),
-                      period_json(row.role, row.begin, row.end));
+        good = finish(&d, good, "enrollment.create", class.school, subject_json(c, row.user, row.class, 0), NULL);
     }
     free(others);
     class_row_finish(&class);
@@ -441,8 +430,7 @@ bool change_enrollment_end(struct changing_records *c, const struct enrollment_r
                                  .roster_kept = source_is_roster(source)}))
         return false;
     return finish(&d, enrollment_delete(&d, enrollment), "enrollment.end", school,
-                  subject_json(c, enrollment->user, enrollment->class, 0),
-                  period_json(enrollment->role, enrollment->begin, DAY_NEVER));
+                  subject_json(c, enrollment->user, enrollment->class, 0), NULL);
 }
 
 /* --- Guardianships --- */
@@ -584,8 +572,7 @@ bool change_custody(struct changing_records *c, user_no child, user_no guardian,
     reconcile_touch(d.s, child);
     reconcile_lost(d.s, guardian);
     return finish_because(&d, good, "guardianship.custody", school_of_child(c, child),
-                          subject_json(c, child, 0, guardian),
-                          json_pack("{s:s, s:s}", "from", custody_name(now), "to", custody_name(custody)), reason);
+                          subject_json(c, child, 0, guardian), NULL, reason);
 }
 
 /* --- Classes and schools --- */
@@ -826,12 +813,12 @@ bool change_account_state(struct changing_records *c, user_no user, enum account
         reconcile_abandon(d.s);
         return false;
     }
+    d.about = user;
     bool same = now == state || (state == ACCOUNT_ACTIVE && now == ACCOUNT_RESTRICTED);
     reconcile_touch(d.s, user);
     bool good = (taken_state_delete(c->tx->db, user) && (same || users_set_state(c->tx, user, state))) || failed(c);
     return finish(&d, good, "standing.change", viewer_shared_school(c->tx->db, c->actor->user, user),
-                  subject_json(c, user, 0, 0),
-                  json_pack("{s:s, s:s}", "from", account_state_name(now), "to", account_state_name(state)));
+                  subject_json(c, user, 0, 0), NULL);
 }
 
 /* --- Rooms (E7) --- */

@@ -227,9 +227,7 @@ bool link_make(struct changing_records *c, const struct link_wish *wish, struct 
     out->expires_ms = row.expires_ms;
     if (out->no == 0)
         return error_set(c->e, ERROR_UNKNOWN, NULL);
-    json_t *details =
-        json_pack("{s:I, s:I}", "uses", (json_int_t)row.uses_allowed, "expires_ms", (json_int_t)row.expires_ms);
-    return office_act_note(c, "link.create", row.school, named(c, &row), details, NULL);
+    return office_act_note(c, "link.create", row.school, named(c, &row), NULL, NULL);
 }
 
 /* --- Revoking, listing --- */

@@ -193,7 +193,7 @@ test("D9: no contact: the guardian is nowhere offered, everything is refused as 
     assert.equal((await custody(w.office, pupil, him, "no_contact", "суд")).status, 400);
     assert.equal((await custody(w.office, pupil, him, "no_contact")).status, 200);
     const [{ entry }] = (await w.do(w.operator, "GET", "/audit?newest=true&limit=1&act=guardianship.custody")).items;
-    assert.deepEqual([entry.reason, entry.details.to], [REASON, "no_contact"]);
+    assert.deepEqual([entry.reason, entry.changes.find((c) => c["+"] === "custody").kind], [REASON, "no_contact"]);
 
     assert.deepEqual((await w.me(father)).children, []);
     assert.deepEqual((await w.me(childs)).guardians.map((g) => g.user_id), [mother.getUserId()]);

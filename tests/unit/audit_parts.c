@@ -7,6 +7,7 @@
 
 #include "homeserver/base/json.h"
 #include "homeserver/store/driver/guarded.h"
+#include "homeserver/store/driver/schema.h"
 #include "homeserver/store/school/audit.h"
 #include "homeserver/store/school/reports.h"
 #include "homeserver/store/school/roster_rooms.h"
@@ -314,6 +315,30 @@ static void an_act_of_nobodys_is_told_to_whom_it_concerns(void **state)
     must_see(0, 0, "roster.drop", since, "of all", true);
 }
 
+static bool suspend_act(struct changing_records *c, void *arg)
+{
+    return change_account_state(c, both, ACCOUNT_SUSPENDED);
+}
+
+/* No school of several is the one whose act an operator's is. */
+static void an_operators_act_about_somebody_is_no_schools(void **state)
+{
+    const char *two = user_names_get(w.f.names, w.f.db, both);
+    struct error e;
+    int64_t since = now();
+    assert_true(world_run(&w, 0, suspend_act, NULL, &e));
+    for (int i = 0; i < 2; ++i) {
+        school_no school = i == 0 ? w.school : w.other_school;
+        user_no reader = i == 0 ? w.admin : w.other_admin;
+        must_see(school, reader, "standing.change", since, "\"state\":[\"active\",\"suspended\"]", true);
+        char *seen = seen_of(school, reader, "standing.change", since), *subject = strstr(seen, "\"subject\"");
+        assert_non_null(subject);
+        assert_non_null(strstr(subject, two));
+        free(seen);
+    }
+    must_see(0, 0, "standing.change", since, "\"changes\"", false); /* nor twice */
+}
+
 /* Whoever acts is named where they are, or where they act on themself; elsewhere that it was somebody elsewhere. */
 static void who_acts_is_named_where_they_are_known(void **state)
 {
@@ -403,14 +428,39 @@ static void f5_a_reports_row_stands_apart(void **state)
     must_see(w.school, deputy, "", since, "{\"=\":\"report\"", true);
 }
 
+/* Entries of before: those that tell of a report are about it. */
+static void f5_entries_of_before_are_about_their_report(void **state)
+{
+    enum { REPORT_OF };
+    static const struct statement TEXTS[] = {[REPORT_OF] = "SELECT coalesce(report_no, 0) FROM audit WHERE seq = $1"};
+    static const struct statements ASK = {"audit_parts_test", TEXTS, 1};
+    struct db *db = db_open(":memory:", DB_WRITE, NULL);
+    assert_true(schema_migrate_to(db, 19));
+    assert_true(db_script(
+        db, "INSERT INTO users (user_no, localpart, kind, state, created_ms) VALUES (1, 'anna', 'person', 'active', 1);"
+            "INSERT INTO reports (report_no, kind, reporter, reason, created_ms) VALUES (12, 'user', 1, '', 1),"
+            " (1234, 'user', 1, '', 1);"
+            "INSERT INTO audit (seq, entry, hash, signature, school_no, act, actor) VALUES"
+            " (1, '{\"act\":\"report.close\",\"subject\":{\"report\":\"1234\"},\"ts\":1}', x'01', x'01', 1, "
+            "'report.close', 'a'),"
+            " (2, '{\"act\":\"person.update\",\"subject\":{\"user\":\"1234\"},\"ts\":1}', x'02', x'02', 1, "
+            "'person.update', 'a');"));
+    assert_true(schema_migrate(db));
+    assert_int_equal(db_int(db, &ASK, REPORT_OF, 0, "i", INT64_C(1)), 1234);
+    assert_int_equal(db_int(db, &ASK, REPORT_OF, 0, "i", INT64_C(2)), 0);
+    db_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_is_in_the_log_of_the_schools_that_it_concerns),
         cmocka_unit_test(an_act_of_nobodys_is_told_to_whom_it_concerns),
+        cmocka_unit_test(an_operators_act_about_somebody_is_no_schools),
         cmocka_unit_test(who_acts_is_named_where_they_are_known),
         cmocka_unit_test(f5_the_accused_reads_nothing_of_it_in_the_log),
         cmocka_unit_test(f5_a_reports_row_stands_apart),
+        cmocka_unit_test(f5_entries_of_before_are_about_their_report),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
