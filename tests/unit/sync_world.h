@@ -47,7 +47,8 @@ static inline void world_hear(void *self, struct wake *wake)
     w->last = wake_ref(wake);
 }
 
-static inline void world_start(struct world *w)
+/* before: hears of each group before the hub does; NULL: nobody. */
+static inline void world_start_behind(struct world *w, writer_observer *before, void *self)
 {
     *w = (struct world){0};
     fixture_start(&w->f);
@@ -63,7 +64,14 @@ static inline void world_start(struct world *w)
     });
     sections_add(w->sync);
     fast_path_start(w->sync);
+    if (before != NULL)
+        writer_observe(w->f.writer, before, self);
     writer_observe(w->f.writer, hub_observe, w->hub);
+}
+
+static inline void world_start(struct world *w)
+{
+    world_start_behind(w, NULL, NULL);
 }
 
 static inline void world_stop(struct world *w)
