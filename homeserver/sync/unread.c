@@ -230,11 +230,11 @@ struct counting {
     struct unread_tally *tally;
 };
 
-/* What the event does for the user. */
-static struct push_result result_of(const struct counting *c, const struct notified_event *event)
+/* What an event does for those whom it mentions, if the user is one of them; NULL: they are not. */
+static const struct notified_about *about_user(const struct counting *c, const struct notified_event *event)
 {
-    const struct notified_about *about = event->about != 0 ? &c->notified->about[event->about - 1] : NULL;
-    size_t low = 0, high = about != NULL ? about->n : 0;
+    const struct notified_about *about = &c->notified->about[event->about - 1];
+    size_t low = 0, high = about->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (about->users[middle] < c->hash)
@@ -242,9 +242,7 @@ static struct push_result result_of(const struct counting *c, const struct notif
         else
             high = middle;
     }
-    if (about != NULL && low < about->n && about->users[low] == c->hash)
-        return (struct push_result){.notify = about->notify, .highlight = about->highlight};
-    return (struct push_result){.notify = event->notify, .highlight = event->highlight};
+    return low < about->n && about->users[low] == c->hash ? about : NULL;
 }
 
 /* From the newest on, to what was read. Whoever speaks has read what stands above in that thread, state events apart:
@@ -253,16 +251,17 @@ static void count_thread(const struct counting *c, const struct notified_thread 
 {
     const struct unread_ask *ask = c->ask;
     struct unread_counts counts = {0};
+    bool ignores = ask->ignored != NULL && ask->ignored->n != 0;
     for (size_t i = thread->n; i-- > 0 && thread->events[i].pos > floor;) {
         const struct notified_event *event = &thread->events[i];
         bool own = event->sender == (uint32_t)ask->user;
         if (own && !event->state)
             break;
-        if (own || event->pos > ask->upto || (!event->state && ignored_has(ask->ignored, event->sender)))
+        if (own || event->pos > ask->upto || (ignores && !event->state && ignored_has(ask->ignored, event->sender)))
             continue;
-        struct push_result result = result_of(c, event);
-        counts.notify += result.notify;
-        counts.highlight += result.highlight;
+        const struct notified_about *about = event->about != 0 ? about_user(c, event) : NULL;
+        counts.notify += about != NULL ? about->notify : event->notify;
+        counts.highlight += about != NULL ? about->highlight : event->highlight;
     }
     if (counts.notify == 0)
         return;

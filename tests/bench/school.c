@@ -177,13 +177,26 @@ void poll_begin(struct school *s, int person, struct changelog *changelog)
         client_run(s->client, 100000);
 }
 
-void poll_end(struct school *s, int person)
+void poll_pause(struct school *s, int person)
 {
     struct person *p = &s->people[person];
     p->stop = true;
     conn_close(p->poll);
     p->poll = NULL;
-    p->since[0] = '\0';
+}
+
+void poll_resume(struct school *s, int person)
+{
+    struct person *p = &s->people[person];
+    p->stop = false;
+    p->poll = conn_open(s->client);
+    poll_again(p, 60000, on_poll);
+}
+
+void poll_end(struct school *s, int person)
+{
+    poll_pause(s, person);
+    s->people[person].since[0] = '\0';
 }
 
 void ledger_begin(struct changelog *l)

@@ -51,6 +51,8 @@ void school_say(struct school *s, int person, const char *room_id, const char *t
 void send_path(char *out, size_t size, const char *room_id, const char *txn);
 
 void poll_begin(struct school *s, int person, struct changelog *changelog); /* an initial sync, then long polls */
+void poll_pause(struct school *s, int person);  /* the connection goes, what was seen stays … */
+void poll_resume(struct school *s, int person); /* … and polls go on from there */
 void poll_end(struct school *s, int person);
 
 void ledger_begin(struct changelog *l);
