@@ -3,6 +3,8 @@
  * names, people who come and go. However little is remembered, and however people ask in turns. */
 #include "tests/unit/sync_world.h"
 
+#include <pthread.h>
+
 #include "homeserver/push/room_facts.h"
 #include "homeserver/push/rules/document.h"
 #include "homeserver/push/rules/evaluate.h"
@@ -372,32 +374,43 @@ static void (*const DEEDS[])(struct play *p, int user) = {
     do_read, do_read, do_rules, do_ignore, do_power, do_topic, do_name, do_leave, do_invite, do_join,   do_join,
 };
 
+static void play_start(struct play *p, unsigned seed)
+{
+    *p = (struct play){.seed = seed};
+    world_start(&p->w);
+    for (int i = 0; i < USERS; ++i) {
+        p->users[i] = fixture_user(&p->w.f, NAMES[i]);
+        snprintf(p->user_ids[i], sizeof p->user_ids[i], "@%s:school.example", NAMES[i]);
+    }
+    p->unread[0] = unread_create(p->w.f.names, 1000, 1 << 20);
+    p->unread[1] = unread_create(p->w.f.names, 1, 1);
+    p->room = fixture_room(&p->w.f, p->users[0], seed % 2 == 0 ? "11" : "10", PRESET_PUBLIC_CHAT, NULL);
+    p->room_id = world_room_id(&p->w, p->room);
+    for (int i = 1; i < USERS; ++i)
+        do_join(p, i);
+    do_power(p, 0);
+}
+
+static void play_stop(struct play *p)
+{
+    for (int i = 0; i < USERS; ++i)
+        check(p, i);
+    unread_destroy(p->unread[0]);
+    unread_destroy(p->unread[1]);
+    free(p->room_id);
+    world_stop(&p->w);
+}
+
 static void run(unsigned seed)
 {
-    struct play p = {.seed = seed};
-    world_start(&p.w);
-    for (int i = 0; i < USERS; ++i) {
-        p.users[i] = fixture_user(&p.w.f, NAMES[i]);
-        snprintf(p.user_ids[i], sizeof p.user_ids[i], "@%s:school.example", NAMES[i]);
-    }
-    p.unread[0] = unread_create(p.w.f.names, 1000, 1 << 20);
-    p.unread[1] = unread_create(p.w.f.names, 1, 1);
-    p.room = fixture_room(&p.w.f, p.users[0], seed % 2 == 0 ? "11" : "10", PRESET_PUBLIC_CHAT, NULL);
-    p.room_id = world_room_id(&p.w, p.room);
-    for (int i = 1; i < USERS; ++i)
-        do_join(&p, i);
-    do_power(&p, 0);
+    struct play p;
+    play_start(&p, seed);
     for (int step = 0; step < STEPS; ++step) {
         DEEDS[pick(&p, (int)(sizeof DEEDS / sizeof *DEEDS))](&p, pick(&p, USERS));
         if (pick(&p, 3) == 0)
             check(&p, pick(&p, USERS));
     }
-    for (int i = 0; i < USERS; ++i)
-        check(&p, i);
-    unread_destroy(p.unread[0]);
-    unread_destroy(p.unread[1]);
-    free(p.room_id);
-    world_stop(&p.w);
+    play_stop(&p);
 }
 
 static void counts_are_what_each_event_comes_to(void **state)
@@ -408,6 +421,58 @@ static void counts_are_what_each_event_comes_to(void **state)
         fprintf(stderr, "# seed %u\n", seed);
         run(seed);
     }
+}
+
+struct asker {
+    struct play *p;
+    pthread_t thread;
+    _Atomic bool *stop;
+};
+
+static void ask_one(struct play *p, struct db *db, int user, int which)
+{
+    struct unread_tally tally;
+    struct membership_row m;
+    struct ignored ignored;
+    db_begin_read(db);
+    ignored_load(&ignored, db, "school.example", p->users[user]);
+    if (memberships_get(db, p->room, p->users[user], &m) && m.membership == MEMBERSHIP_JOIN) {
+        struct unread_ask ask = {p->users[user], p->user_ids[user], p->room,  p->room_id,
+                                 m.joined_pos,   events_newest(db), &ignored, false};
+        unread_get(p->unread[which], db, &ask, &tally);
+        unread_tally_finish(&tally);
+    }
+    ignored_finish(&ignored);
+    db_end_read(db);
+}
+
+static void *ask_all_the_time(void *arg)
+{
+    struct asker *asker = arg;
+    struct db *db = db_open(asker->p->w.f.path, DB_READ, NULL);
+    for (int i = 0; !*asker->stop; ++i)
+        ask_one(asker->p, db, i % USERS, i / USERS % 2);
+    db_close(db);
+    return NULL;
+}
+
+/* Each with a snapshot of their own, some older than what somebody else has carried on to. */
+static void people_ask_at_once(void **state)
+{
+    struct play p;
+    struct asker askers[3];
+    _Atomic bool stop = false;
+    play_start(&p, 77);
+    for (int i = 0; i < 3; ++i) {
+        askers[i] = (struct asker){.p = &p, .stop = &stop};
+        pthread_create(&askers[i].thread, NULL, ask_all_the_time, &askers[i]);
+    }
+    for (int step = 0; step < 400; ++step)
+        DEEDS[pick(&p, (int)(sizeof DEEDS / sizeof *DEEDS))](&p, pick(&p, USERS));
+    stop = true;
+    for (int i = 0; i < 3; ++i)
+        pthread_join(askers[i].thread, NULL);
+    play_stop(&p);
 }
 
 static int64_t unread_of(struct play *p, struct unread *unread, stream_pos joined_pos)
@@ -461,6 +526,7 @@ static void looking_back_is_bounded_and_going_on_is_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(counts_are_what_each_event_comes_to),
+                                       cmocka_unit_test(people_ask_at_once),
                                        cmocka_unit_test(looking_back_is_bounded_and_going_on_is_not)};
     return cmocka_run_group_tests_name("unread_property", tests, NULL, NULL);
 }
