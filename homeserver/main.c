@@ -344,6 +344,7 @@ static bool start_http(struct app *app)
         .loops = c->threads.loops,
         .workers = c->threads.workers,
         .hashers = c->threads.hashers,
+        .unread_max = (size_t)c->http.unread_max_kib << 10,
         .connections = (size_t)c->http.connections_max,
         .body_max = (size_t)c->http.body_max_bytes,
         .header_ms = (int)c->http.header_timeout_ms,

@@ -78,6 +78,7 @@ static const struct setting {
     {"http.header_timeout_ms", KIND_LONG, AT(http.header_timeout_ms), "10000", 100, 600000},
     {"http.idle_timeout_ms", KIND_LONG, AT(http.idle_timeout_ms), "75000", 100, 3600000},
     {"http.body_timeout_ms", KIND_LONG, AT(http.body_timeout_ms), "60000", 100, 3600000},
+    {"http.unread_max_kib", KIND_LONG, AT(http.unread_max_kib), "262144", 1024, 67108864},
     {"http.connections_max", KIND_INT, AT(http.connections_max), "10000", 16, 1000000},
     {"http.trusted_proxies", KIND_LIST, AT(http.trusted_proxies), NONE, .check = check_network},
 

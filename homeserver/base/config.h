@@ -65,6 +65,7 @@ struct config {
         int64_t header_timeout_ms; /* from the first byte of a request to the end of its header */
         int64_t idle_timeout_ms;   /* between two requests of a connection */
         int64_t body_timeout_ms;   /* for a whole body */
+        int64_t unread_max_kib;    /* replies that clients have not read, of all */
         int connections_max;
         char **trusted_proxies; /* addresses or networks whose X-Forwarded-For is believed */
         size_t n_trusted_proxies;

@@ -15,6 +15,8 @@
 #include "homeserver/http/principals.h"
 
 #define ACCEPTS_PER_TURN 16
+#define LEAST_BYTES 65536    /* that a reader takes within its patience; whoever takes less holds up memory */
+#define FULL_READ_MS 10000   /* that patience, when much is unread */
 #define CROWDED_IDLE_MS 2000 /* how long an idle connection may stay when nearly all are taken */
 #define LINGER_MS 2000       /* how long what was refused is thrown away after the answer */
 #define LINGERING_MAX 64     /* of a loop */
@@ -234,15 +236,16 @@ static enum phase phase_of(const struct connection *connection, const h2o_req_t 
     return req->timestamps.request_begin_at.tv_sec != 0 ? PHASE_HEAD : PHASE_IDLE;
 }
 
-/* Whether the client has taken something of the reply since the last look. */
+/* Whether the client has taken enough of the reply since the connection was last said to be moving. */
 static bool has_progress(struct connection *connection)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
     if (getsockopt(h2o_socket_get_fd(connection->sock), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return true;
-    bool moved = info.tcpi_bytes_acked != connection->acked;
-    connection->acked = info.tcpi_bytes_acked;
+    bool moved = info.tcpi_bytes_acked - connection->acked >= LEAST_BYTES;
+    if (moved)
+        connection->acked = info.tcpi_bytes_acked;
     return moved;
 }
 
@@ -254,7 +257,8 @@ static int64_t patience_ms(const struct loop *loop, enum phase phase)
     case PHASE_IDLE: return crowded && env->idle_ms > CROWDED_IDLE_MS ? CROWDED_IDLE_MS : env->idle_ms;
     case PHASE_HEAD: return env->header_ms;
     case PHASE_BODY: return env->body_ms;
-    case PHASE_REPLY: return env->idle_ms;
+    case PHASE_REPLY:
+        return principals_are_full(env->principals) && env->idle_ms > FULL_READ_MS ? FULL_READ_MS : env->idle_ms;
     default: return INT64_MAX; /* parked, or with a handler */
     }
 }

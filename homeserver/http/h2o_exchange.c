@@ -83,6 +83,7 @@ void h2o_exchange_answer(struct request_context *context)
     if (reply->status == 0)
         reply->status = 200;
     count(context);
+    request_context_keep(context, context->connection->tls != NULL ? 2 : 1); /* libh2o encrypts all of it at once */
     if (context->loop->stopping)
         req->http1_is_persistent = 0;
     for (size_t i = 0; i < reply->n_headers; ++i)

@@ -30,6 +30,7 @@
 #define WORKERS_KEPT 2             /* that stay when nothing is to do */
 #define WORKER_IDLE_MS 30000
 #define HASHER_IDLE_MS 10000
+#define UNREAD_WAIT_MS 5000 /* until somebody is asked to come back who has not read what they were told */
 
 struct http {
     struct http_settings settings; /* numbers only; pointers are copied below or not kept */
@@ -96,6 +97,7 @@ static void put_defaults(struct http_settings *s)
     default_int(&s->workers, 4 * n > 8 ? 4 * n : 8);
     default_int(&s->hashers, n);
     default_size(&s->hash_queue, 512);
+    default_size(&s->unread_max, 256u << 20);
     default_size(&s->connections, default_connections());
     default_size(&s->body_max, 1u << 20);
     default_size(&s->uploads, 16);
@@ -122,10 +124,14 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
         reply_error(r);
     } else if (context->work == WORK_IDENTIFY) {
         dispatch_identify(context, db);
+    } else if (context->job.kind != POOL_LIGHT && !context->was_parked && !principal_has_room(context->principal)) {
+        error_set_limited(&r->error, UNREAD_WAIT_MS);
+        reply_error(r);
     } else if (!dispatch_work(context, db)) {
         loop_write(context);
         return; /* the request may be gone already */
     }
+    request_context_keep(context, 1); /* before the next job of the same one begins */
     loop_return(context);
 }
 
@@ -148,7 +154,7 @@ static void make_pools(struct http *http, const char *db_path)
                                      .run = run_job,
                                      .done = job_done,
                                      .self = http};
-    http->env.principals = principals_create(s->workers);
+    http->env.principals = principals_create(s->workers, s->unread_max);
     http->env.workers = pool_create(&settings);
     settings.name = "http-hasher";
     settings.max = s->hashers;
@@ -179,6 +185,12 @@ static int64_t count_principals(void *self)
     return (int64_t)principals_count(http->env.principals);
 }
 
+static int64_t unread_bytes(void *self)
+{
+    const struct http *http = self;
+    return (int64_t)principals_unread(http->env.principals);
+}
+
 static void pools(void *self, const struct metric *metric, struct text *out)
 {
     const struct http *http = self;
@@ -198,6 +210,8 @@ static const struct metric METRICS[] = {
     {"parta_http_parked", "Requests that wait for news.", METRIC_GAUGE, parked_requests, NULL},
     {"parta_http_principals", "People, operators and addresses that have a connection or a request.", METRIC_GAUGE,
      count_principals, NULL},
+    {"parta_http_unread_bytes", "Of replies of more than 8 KiB that clients have not read yet.", METRIC_GAUGE,
+     unread_bytes, NULL},
     {"parta_pool", "Worker threads and their queues.", METRIC_GAUGE, NULL, pools},
 };
 

@@ -32,6 +32,7 @@ struct http_settings {
     int workers;           /* most worker threads [4 per core, at least 8] */
     int hashers;           /* most hashing threads [one per core] */
     size_t hash_queue;     /* requests that may wait for a hasher [512]; more: 429 */
+    size_t unread_max;     /* bytes of replies that clients have not read [256 MiB]; one has an eighth at most */
     size_t connections;    /* most connections [half of the file descriptors allowed] */
     size_t body_max;       /* bytes of a body, where the route says nothing else [1 MiB] */
     size_t uploads;        /* most bodies over 1 MiB at once [16] */

@@ -29,7 +29,7 @@ struct connection {
     uint32_t requests;   /* that came on it: between two looks of the sweeper one may have come and gone */
     uint32_t seen;       /* of them, when the sweeper looked last */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
-    uint64_t acked;      /* bytes the client has acknowledged (PHASE_REPLY) */
+    uint64_t acked;      /* bytes the client had acknowledged at since_ms (PHASE_REPLY) */
     struct connection *prev, *next;
 };
 

@@ -9,6 +9,7 @@
 #include "homeserver/http/address.h"
 
 #define CHAINS_MIN 256 /* a power of two */
+#define UNREAD_PART 8  /* one may have so large a part of what may be unread */
 
 /* What one of a kind may do at a time. A whole school may stand behind an address, and those who have not signed in yet
  * do little: many of them wait, but they have half of the workers at most. */
@@ -25,16 +26,19 @@ static const struct {
 
 struct principals {
     int workers;
+    size_t unread_max;
+    _Atomic size_t unread;
     pthread_mutex_t lock;
     struct principal **chains;
     size_t n, n_chains;
     unsigned char hash_key[crypto_shorthash_KEYBYTES];
 };
 
-struct principals *principals_create(int workers)
+struct principals *principals_create(int workers, size_t unread_max)
 {
     struct principals *principals = xcalloc(1, sizeof *principals);
     principals->workers = workers;
+    principals->unread_max = unread_max;
     principals->n_chains = CHAINS_MIN;
     principals->chains = xcalloc(principals->n_chains, sizeof(struct principal *));
     randombytes_buf(principals->hash_key, sizeof principals->hash_key);
@@ -169,4 +173,27 @@ size_t principals_count(struct principals *principals)
     size_t n = principals->n;
     pthread_mutex_unlock(&principals->lock);
     return n;
+}
+
+void principal_keep(struct principal *principal, ptrdiff_t bytes)
+{
+    atomic_fetch_add(&principal->unread, (size_t)bytes);
+    atomic_fetch_add(&principal->all->unread, (size_t)bytes);
+}
+
+bool principal_has_room(const struct principal *principal)
+{
+    size_t max = principal->all->unread_max, unread = atomic_load(&principal->all->unread);
+    size_t left = unread < max ? max - unread : 0;
+    return atomic_load(&principal->unread) < (left < max / UNREAD_PART ? left : max / UNREAD_PART);
+}
+
+size_t principals_unread(const struct principals *principals)
+{
+    return atomic_load(&principals->unread);
+}
+
+bool principals_are_full(const struct principals *principals)
+{
+    return atomic_load(&principals->unread) > principals->unread_max / 2;
 }

@@ -3,7 +3,9 @@
  * to all.
  *
  * A principal lives while somebody holds a reference: its connections, its requests, its jobs. What it may do is
- * bounded by its kind: requests that run, that wait (http/pool.h: light ones, plain ones, heavy ones), password hashes.
+ * bounded by its kind: requests that run, that wait (http/pool.h: light ones, plain ones, heavy ones), password hashes;
+ * and bytes of replies that nobody has read yet. Of those there is a limit for all, too: one has an eighth of it, and
+ * no more than is left.
  *
  * Any thread; never blocks for longer than a few instructions. */
 #ifndef PARTA_HTTP_PRINCIPALS_H
@@ -28,13 +30,14 @@ struct principal_name {
 struct principal {
     struct principal_name name;
     struct pool_share works, hashes; /* of the workers, of the hashers */
+    _Atomic size_t unread;           /* bytes of replies that are kept for it */
     struct principals *all;
     _Atomic int refs;
     struct principal *next;
 };
 
-/* workers: how many threads the shares are of. */
-struct principals *principals_create(int workers);
+/* workers: how many threads the shares are of. unread_max: bytes of unread replies, of all. */
+struct principals *principals_create(int workers, size_t unread_max);
 void principals_destroy(struct principals *principals); /* nobody holds one any more; NULL is accepted */
 
 /* The principal of an identity, or of the address when it is nobody's. */
@@ -45,6 +48,12 @@ struct principal *principals_find(struct principals *principals, const struct pr
 struct principal *principal_ref(struct principal *principal);
 void principal_unref(struct principal *principal); /* NULL is accepted */
 
+/* Bytes of a reply are kept for it from here on, and (bytes below 0) no more. */
+void principal_keep(struct principal *principal, ptrdiff_t bytes);
+bool principal_has_room(const struct principal *principal); /* for one more reply */
+
 size_t principals_count(struct principals *principals);
+size_t principals_unread(const struct principals *principals);
+bool principals_are_full(const struct principals *principals); /* more than half of what may be unread is */
 
 #endif

@@ -13,8 +13,9 @@
 #include "homeserver/http/router.h"
 #include "homeserver/http/uploads.h"
 
-#define SPARES_MAX 512 /* 0.9 MiB a loop */
-#define TOKEN_MAX 4096 /* a longer one is nobody's */
+#define SPARES_MAX 512   /* 0.9 MiB a loop */
+#define TOKEN_MAX 4096   /* a longer one is nobody's */
+#define SMALL_BYTES 8192 /* of a reply that is not counted */
 
 enum header_form { HEADER_PLAIN, HEADER_ESCAPED };
 
@@ -173,6 +174,16 @@ struct request_context *request_context_create(struct request_spares *spares, st
     return context;
 }
 
+void request_context_keep(struct request_context *context, size_t times)
+{
+    const struct reply *reply = &context->r.reply;
+    size_t bytes = times * (reply->file != NULL ? REPLY_PIECE_BYTES : reply->body.len);
+    if (context->principal == NULL || bytes <= SMALL_BYTES || bytes <= context->kept_bytes)
+        return;
+    principal_keep(context->principal, (ptrdiff_t)(bytes - context->kept_bytes));
+    context->kept_bytes = bytes;
+}
+
 void request_context_destroy(struct request_context *context)
 {
     if (context == NULL)
@@ -184,6 +195,8 @@ void request_context_destroy(struct request_context *context)
     reply_reset(&context->r.reply);
     free(context->r.written.state);
     upload_end(context->upload);
+    if (context->kept_bytes > 0)
+        principal_keep(context->principal, -(ptrdiff_t)context->kept_bytes);
     principal_unref(context->principal);
     if (context->strings != context->near)
         free(context->strings);

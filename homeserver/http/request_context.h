@@ -34,6 +34,7 @@ struct request_context {
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
     struct principal *principal; /* a reference: whose work it is; NULL: not asked yet */
+    size_t kept_bytes;           /* of its reply, as the principal knows of */
     enum request_place place;
     enum request_work work;
     struct upload *upload;                         /* its body is large; NULL: it came whole, or nothing has come yet */
@@ -87,6 +88,10 @@ void request_spares_finish(struct request_spares *spares);
 struct request_context *request_context_create(struct request_spares *spares, struct server *server,
                                                const struct router *router, const struct request_head *head);
 void request_context_destroy(struct request_context *context); /* NULL is accepted */
+
+/* The reply is there: what of it is kept until it is read is the principal's until the request is destroyed, times
+ * over. A small one is not counted: as many as connections may be. */
+void request_context_keep(struct request_context *context, size_t times);
 
 /* Asks the processor for the memory of a request that is about to be answered, but for its strings. */
 #define CACHE_LINE 64

@@ -182,7 +182,7 @@ static bool get_big(struct request *r)
     struct text body = TEXT_INIT;
     text_addc(&body, '"');
     text_reserve(&body, 3000000);
-    for (int i = 0; i < 300000; ++i)
+    for (int i = 0; i < (query_get(r, "more") != NULL ? 2000000 : 300000); ++i)
         text_add(&body, "0123456789", 10);
     text_addc(&body, '"');
     reply_header(r, "x-more", "one\r\ntwo: three");
@@ -327,6 +327,7 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/silent", get_silent_failure, 0, RATE_NONE},
     {HTTP_GET, "/broken", get_broken_database, 0, RATE_NONE},
     {HTTP_GET, "/big", get_big, 0, RATE_NONE},
+    {HTTP_GET, "/big/who", get_big, ROUTE_AUTH, RATE_NONE},
     {HTTP_POST, "/uia", post_uia, ROUTE_BODY, RATE_NONE},
     {HTTP_GET, "/news", get_news, ROUTE_AUTH, RATE_NONE, NULL, &NEWS},
     {HTTP_GET, "/late", get_late_news, ROUTE_AUTH, RATE_NONE, NULL, &NEWS_FROM_WORKER},
@@ -939,6 +940,23 @@ static void a_reader_that_stands_still_is_cut_off(void **state)
     close(fd);
 }
 
+/* A little now and then is not enough either. */
+static void a_reader_that_trickles_is_cut_off(void **state)
+{
+    char bytes[3000];
+    int fd = dial_plain(), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    int64_t begun_ms = clock_mono_ms();
+    wait_for_gauge("parta_http_connections", 2);
+    while (gauge_of("parta_http_connections") > 1 && clock_mono_ms() - begun_ms < 14000) {
+        recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        usleep(300000);
+    }
+    assert_in_range(clock_mono_ms() - begun_ms, IDLE_MS - 1500, 12000);
+    close(fd);
+}
+
 static void big_replies_arrive(void **state)
 {
     char text[64];
@@ -1031,6 +1049,15 @@ static void wait_for(_Atomic int *what, int wanted)
     assert_int_equal(*what, wanted);
 }
 
+/* No job is counted as running any more. */
+static void wait_until_idle(void)
+{
+    for (int i = 0; i < 500 && gauge_of("parta_pool{pool=\"workers\",what=\"idle\"}") !=
+                                   gauge_of("parta_pool{pool=\"workers\",what=\"threads\"}");
+         ++i)
+        usleep(2000);
+}
+
 static void say_get(int fd, const char *path, const char *token)
 {
     say(fd, "GET %s HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n", path, token);
@@ -1050,6 +1077,7 @@ static void one_person_takes_what_is_theirs(void **state)
     let_go = 0;
     a = ask("GET", "/who", "token-active", NULL); /* known from here on */
     forget(&a);
+    wait_until_idle();
     for (int i = 0; i < MANY; ++i) {
         fds[i] = dial_plain();
         say_get(fds[i], "/held", "token-active");
@@ -1112,6 +1140,52 @@ static void what_costs_runs_alone(void **state)
     end_aside(&aside);
 }
 
+static int say_big(const char *token)
+{
+    int fd = dial_plain(), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    say_get(fd, "/big/who?more", token);
+    return fd;
+}
+
+/* Who does not read what they were told is told no more; others are, and small writes go on. */
+static void replies_that_nobody_reads_are_bounded(void **state)
+{
+    enum { MANY = 20 };
+    struct http_settings settings = settings_of(W);
+    struct aside aside;
+    struct answer a;
+    int fds[MANY];
+    settings.unread_max = 80u << 20; /* of one: ten MiB */
+    settings.idle_ms = 60000;
+    begin_aside(&aside, &settings);
+    a = ask("GET", "/who", "token-active", NULL);
+    forget(&a);
+    fds[0] = say_big("token-active");
+    wait_for_gauge("parta_http_unread_bytes", 20000002);
+    for (int i = 1; i < MANY; ++i) {
+        fds[i] = say_big("token-active");
+        hear(fds[i], &a, false);
+        assert_answer(&a, 429, "M_LIMIT_EXCEEDED");
+        forget(&a);
+    }
+    assert_int_equal(gauge_of("parta_http_unread_bytes"), 20000002);
+    a = ask("GET", "/big/who", "token-admin", NULL);
+    assert_answer(&a, 200, NULL);
+    forget(&a);
+    a = ask("POST", "/written", "token-active", "{}");
+    assert_answer(&a, 200, NULL);
+    forget(&a);
+    close(fds[0]);
+    wait_for_gauge("parta_http_unread_bytes", 0);
+    a = ask("GET", "/big/who", "token-active", NULL);
+    assert_answer(&a, 200, NULL);
+    forget(&a);
+    for (int i = 1; i < MANY; ++i)
+        close(fds[i]);
+    end_aside(&aside);
+}
+
 /* Whoever is asked for who they are first is asked for in turn with others, and what they want is theirs afterwards. */
 static void tokens_that_are_not_in_memory_are_looked_up_first(void **state)
 {
@@ -1124,6 +1198,7 @@ static void tokens_that_are_not_in_memory_are_looked_up_first(void **state)
     sessions_destroy(aside.server.sessions);
     aside.server.sessions = W->server.sessions = sessions_create("school.example", 100);
     let_go = 0;
+    written = 0;
     for (int i = 1; i <= 2; ++i) { /* looked up, and then known */
         a = ask("POST", "/written", "token-admin", "{}");
         assert_answer(&a, 200, NULL);
@@ -2041,10 +2116,12 @@ int main(void)
         cmocka_unit_test(slow_ones_are_cut_off),
         cmocka_unit_test(a_connection_in_use_is_not_idle),
         cmocka_unit_test(a_reader_that_stands_still_is_cut_off),
+        cmocka_unit_test(a_reader_that_trickles_is_cut_off),
         cmocka_unit_test(big_replies_arrive),
         cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(one_person_takes_what_is_theirs),
         cmocka_unit_test(what_costs_runs_alone),
+        cmocka_unit_test(replies_that_nobody_reads_are_bounded),
         cmocka_unit_test(tokens_that_are_not_in_memory_are_looked_up_first),
         cmocka_unit_test(a_flood_for_a_small_route_is_cut_off),
         cmocka_unit_test(who_sends_a_large_body_is_asked_first),
