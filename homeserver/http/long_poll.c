@@ -67,6 +67,19 @@ void long_poll_remove(struct long_polls *polls, struct request_context *context)
     --polls->n;
 }
 
+struct request_context *long_poll_oldest(const struct long_polls *polls, user_no user, device_no device,
+                                         int64_t begun_us)
+{
+    struct request_context *context, *oldest = NULL;
+    DL_FOREACH2(*chain_of(polls, user), context, user_next)
+    {
+        bool is_one = context->r.poll.user == user && (device == 0 || context->parked_device == device);
+        if (is_one && context->begun_us < begun_us && (oldest == NULL || context->begun_us < oldest->begun_us))
+            oldest = context;
+    }
+    return oldest;
+}
+
 /* A wake of a whole school visits thousands of requests, none of which any cache remembers: most of the time would go
  * by waiting for memory, line after line. What the next ones need is asked for while this one is served: first the
  * request, then what it points to. */

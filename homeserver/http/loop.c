@@ -20,7 +20,11 @@
 
 #define LIBH2O_DESCRIPTORS 8 /* more than libh2o opens for a loop; it aborts without, and other threads open some too */
 #define SWEEP_MS 1000
-#define STOP_TURN_MS 20 /* how often a stopping loop looks whether it is done */
+#define POLLS_OF_DEVICE 4 /* parked at a time; a newer one has the oldest answered … */
+#define POLLS_OF_PERSON 64
+#define POLL_LEAST_MS 1000 /* … but none that is younger */
+#define LOOPS_TOLERATED 4  /* a device's polls may lie on other loops, where this one answers none */
+#define STOP_TURN_MS 20    /* how often a stopping loop looks whether it is done */
 
 enum message_kind { MESSAGE_RETURN, MESSAGE_WAKE, MESSAGE_TLS, MESSAGE_STOP };
 
@@ -106,26 +110,16 @@ size_t loop_parked(const struct loop *loop)
 static void unpark(struct request_context *context)
 {
     long_poll_remove(&context->loop->polls, context);
+    principal_unpark(context->principal, context->parked_device);
     atomic_store(&context->loop->parked, context->loop->polls.n);
     context->place = REQUEST_ON_LOOP;
 }
 
-static void park(struct loop *loop, struct request_context *context)
+static void expire(struct request_context *context)
 {
-    int64_t now_ms = clock_mono_ms();
-    if (loop->stopping || context->r.poll.deadline_ms <= now_ms) {
-        dispatch_expire(context);
-        h2o_exchange_answer(context);
-        return;
-    }
-    context->place = REQUEST_PARKED;
-    context->was_parked = true;
-    long_poll_add(&loop->polls, context, now_ms);
-    atomic_store(&loop->parked, loop->polls.n);
-    loop_timer(loop);
-    connection_watch(context->connection);
-    if (context->connection->gone)
-        loop_gone(context);
+    unpark(context);
+    dispatch_expire(context);
+    h2o_exchange_answer(context);
 }
 
 /* Whose request it is. Most likely the connection's last one was theirs, too. */
@@ -140,6 +134,46 @@ static struct principal *principal_of(struct request_context *context)
         connection->principal = principals_find(context->loop->env->principals, &name);
     }
     return context->principal = principal_ref(connection->principal);
+}
+
+/* Another poll of the device's, or the person's, than they may have. The oldest one is answered, as if its time were
+ * up; but not one that has just come: two tabs that share a device would chase each other. false:
+ * there is none such here. */
+static bool make_room(struct loop *loop, struct request_context *context, struct principal_polls polls)
+{
+    device_no device = polls.of_all > POLLS_OF_PERSON ? 0 : context->parked_device;
+    if (polls.of_device <= POLLS_OF_DEVICE && polls.of_all <= POLLS_OF_PERSON)
+        return true;
+    struct request_context *oldest =
+        long_poll_oldest(&loop->polls, context->r.poll.user, device, clock_mono_us() - POLL_LEAST_MS * 1000);
+    if (oldest != NULL)
+        expire(oldest);
+    return oldest != NULL || (polls.of_device <= POLLS_OF_DEVICE * LOOPS_TOLERATED && polls.of_all <= POLLS_OF_PERSON);
+}
+
+static void park(struct loop *loop, struct request_context *context)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (loop->stopping || context->r.poll.deadline_ms <= now_ms) {
+        dispatch_expire(context);
+        h2o_exchange_answer(context);
+        return;
+    }
+    context->parked_device = context->r.identity.device;
+    if (!make_room(loop, context, principal_park(principal_of(context), context->parked_device))) {
+        principal_unpark(context->principal, context->parked_device);
+        dispatch_overflow(context, POOL_SHARE_FULL, POLL_LEAST_MS);
+        h2o_exchange_answer(context);
+        return;
+    }
+    context->place = REQUEST_PARKED;
+    context->was_parked = true;
+    long_poll_add(&loop->polls, context, now_ms);
+    atomic_store(&loop->parked, loop->polls.n);
+    loop_timer(loop);
+    connection_watch(context->connection);
+    if (context->connection->gone)
+        loop_gone(context);
 }
 
 /* A job keeps its principal, which the request may have left by the time it is over. One that has been let in before is
@@ -271,9 +305,7 @@ static void on_news_soon(void *self, struct request_context *context)
 
 static void on_expiry(void *self, struct request_context *context)
 {
-    unpark(context);
-    dispatch_expire(context);
-    h2o_exchange_answer(context);
+    expire(context);
 }
 
 void loop_timer(struct loop *loop)

@@ -1140,6 +1140,69 @@ static void what_costs_runs_alone(void **state)
     end_aside(&aside);
 }
 
+static int say_news(const char *token)
+{
+    int fd = dial_plain();
+    say(fd, "GET /news?since=%lld HTTP/1.1\r\nAuthorization: Bearer %s\r\n\r\n", (long long)W->pos, token);
+    return fd;
+}
+
+static void expect_expired(int fd)
+{
+    struct answer a;
+    hear(fd, &a, false);
+    assert_answer(&a, 200, NULL);
+    assert_true(json_is_true(json_object_get(a.json, "expired")));
+    forget(&a);
+}
+
+/* A newer poll of a device has the oldest answered, and never one that has just come; beyond that polls are refused, of
+ * this device and of nobody else. */
+static void polls_of_a_device_are_bounded(void **state)
+{
+    enum { FEW = 4, MOST = 16, MANY = 60 };
+    struct http_settings settings = settings_of(W);
+    struct aside aside;
+    struct answer a;
+    int fds[MANY], n = 0, refused = 0;
+    settings.loops = 1;
+    settings.idle_ms = 60000;
+    begin_aside(&aside, &settings);
+    hub_concern(aside.server.hub, CHANGE_ACCOUNT_DATA, HUB_USER);
+    for (; n < FEW; ++n) {
+        fds[n] = say_news("token-active");
+        wait_for_gauge("parta_http_parked", (size_t)n + 1);
+    }
+    int64_t begun_ms = clock_mono_ms();
+    while (clock_mono_ms() < begun_ms + 1100)
+        usleep(10000);
+    for (; n < 2 * FEW; ++n) {
+        fds[n] = say_news("token-active");
+        expect_expired(fds[n - FEW]);
+        wait_for_gauge("parta_http_parked", FEW);
+    }
+    for (; n < MANY; ++n) /* faster than they grow old */
+        fds[n] = say_news("token-active");
+    int fd = say_news("token-admin");
+    a = ask("GET", "/who", "token-active", NULL);
+    assert_answer(&a, 200, NULL);
+    forget(&a);
+    assert_in_range(gauge_of("parta_http_parked"), FEW, MOST + 1);
+    change(ACTIVE); /* what comes after it is answered at once */
+    for (int i = FEW; i < MANY; ++i) {
+        hear(fds[i], &a, false);
+        refused += a.status == 429;
+        assert_answer(&a, a.status == 429 ? 429 : 200, a.status == 429 ? "M_LIMIT_EXCEEDED" : NULL);
+        forget(&a);
+    }
+    assert_in_range(refused, 1, MANY - FEW - FEW);
+    wait_for_gauge("parta_http_parked", 1);
+    close(fd);
+    for (int i = 0; i < MANY; ++i)
+        close(fds[i]);
+    end_aside(&aside);
+}
+
 static int say_big(const char *token)
 {
     int fd = dial_plain(), small = 4096;
@@ -2121,6 +2184,7 @@ int main(void)
         cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(one_person_takes_what_is_theirs),
         cmocka_unit_test(what_costs_runs_alone),
+        cmocka_unit_test(polls_of_a_device_are_bounded),
         cmocka_unit_test(replies_that_nobody_reads_are_bounded),
         cmocka_unit_test(tokens_that_are_not_in_memory_are_looked_up_first),
         cmocka_unit_test(a_flood_for_a_small_route_is_cut_off),
