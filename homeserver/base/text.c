@@ -123,12 +123,26 @@ static size_t escape(unsigned char c, char out[8])
     return (size_t)snprintf(out, 8, "\\u%04x", c);
 }
 
+/* How many of the first characters need no escape, by eights: the rest is for whoever looks closer. */
+static size_t plain_eights(const char *s, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    size_t i = 0;
+    for (uint64_t eight; i + sizeof eight <= len; i += sizeof eight) {
+        memcpy(&eight, s + i, sizeof eight);
+        uint64_t quote = eight ^ ones * '"', slash = eight ^ ones * '\\';
+        if ((((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
+            break;
+    }
+    return i;
+}
+
 void text_add_json_string(struct text *t, const char *s, size_t len)
 {
     text_reserve(t, len + 2);
     text_addc(t, '"');
     size_t start = 0;
-    for (size_t i = 0; i < len; ++i) {
+    for (size_t i = plain_eights(s, len); i < len; ++i) {
         unsigned char c = (unsigned char)s[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;

@@ -45,6 +45,7 @@ struct room_timeline {
     stream_pos start;         /* prev_batch; 0: it begins with the room itself */
     bool has_state;           /* there is state in the stretch … */
     bool state_left_out;      /* … that is not among the events */
+    bool relations;           /* something in the stretch relates to an event: nothing else can to one of it */
     bool members, name;       /* m.room.member, what names the room: changed in (since, upto] */
     bool counts;              /* something in (since, upto] may have changed the unread counts, told or not */
 };

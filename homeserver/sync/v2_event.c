@@ -21,7 +21,7 @@ static void add_pdu(struct text *out, struct sync_gather *gather, const struct e
 }
 
 static void add_client_event(struct text *out, struct sync_gather *gather, const struct event_row *row,
-                             const struct visibility *visibility)
+                             const struct visibility *visibility, bool related)
 {
     struct render how = {
         .db = gather->db,
@@ -31,24 +31,24 @@ static void add_client_event(struct text *out, struct sync_gather *gather, const
         .device = gather->request->device,
         .visibility = visibility,
         .ignored = &gather->ignored,
-        .plain = visibility == NULL,
+        .plain = visibility == NULL || !related,
     };
     render_event(out, &how, row);
 }
 
 void v2_add_event(struct text *out, struct sync_gather *gather, const struct event_row *row,
-                  const struct visibility *visibility)
+                  const struct visibility *visibility, bool related)
 {
     const struct filter *filter = gather->request->filter;
     struct text event = TEXT_INIT;
     if (filter->format == FILTER_FORMAT_CLIENT && !filter->fields.present) {
-        add_client_event(out, gather, row, visibility);
+        add_client_event(out, gather, row, visibility, related);
         return;
     }
     if (filter->format == FILTER_FORMAT_FEDERATION)
         add_pdu(&event, gather, row);
     else
-        add_client_event(&event, gather, row, visibility);
+        add_client_event(&event, gather, row, visibility, related);
     json_t *whole = json_loadb(event.data, event.len, 0, NULL), *picked = filter_pick_fields(filter, whole);
     json_add_canonical(out, picked);
     json_decref(picked);

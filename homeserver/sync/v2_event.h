@@ -10,8 +10,8 @@ struct event_row;
 struct visibility;
 
 /* Appends an event of the timeline, with what belongs to it (aggregations, the reader's membership), or one of the
- * state: visibility NULL. Blocks (reads). */
+ * state: visibility NULL. related: something may relate to it; else nothing is looked for. Blocks (reads). */
 void v2_add_event(struct text *out, struct sync_gather *gather, const struct event_row *row,
-                  const struct visibility *visibility);
+                  const struct visibility *visibility, bool related);
 
 #endif

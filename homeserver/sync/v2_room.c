@@ -49,12 +49,12 @@ static void add_state_and_timeline(struct text *out, struct sync_gather *gather,
     v2_open_state(out, gather->request->use_state_after);
     for (size_t i = 0; i < room->state.n; ++i) {
         add_comma(out, i);
-        v2_add_event(out, gather, room->state.rows[i], NULL);
+        v2_add_event(out, gather, room->state.rows[i], NULL, false);
     }
     v2_open_timeline(out);
     for (size_t i = 0; i < timeline->events.n; ++i) {
         add_comma(out, i);
-        v2_add_event(out, gather, timeline->events.rows[i], room->visibility);
+        v2_add_event(out, gather, timeline->events.rows[i], room->visibility, timeline->relations);
     }
     v2_close_timeline(out, gather, timeline->limited, timeline->start);
 }

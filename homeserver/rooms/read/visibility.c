@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/json.h"
+#include "homeserver/base/json_scan.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/events.h"
@@ -54,10 +54,13 @@ static void load_steps(struct db *db, room_no room, const char *type, const char
     const char *content;
     struct stmt *q = events_state_history(db, room, type, state_key);
     while (events_state_history_next(q, &pos, &content)) {
-        json_t *object = json_loads(content, 0, NULL);
+        struct json_scan_value object = json_scan_text(content, strlen(content));
+        struct json_scan_value value = json_scan_find(&object, field, 1);
+        char name[24] = ""; /* longer ones are none that is known */
+        if (value.kind == '"' && value.len < sizeof name)
+            memcpy(name, value.s, value.len);
         steps->at = xrealloc(steps->at, (steps->n + 1) * sizeof *steps->at);
-        steps->at[steps->n++] = (struct step){pos, value_of(json_get_string(object, field))};
-        json_decref(object);
+        steps->at[steps->n++] = (struct step){pos, value_of(name)};
     }
     stmt_end(q);
 }

@@ -60,12 +60,14 @@ bool db_writes(const struct db *db)
 
 static struct stmt *place_of(struct db *db, const struct statements *set, int which)
 {
-    for (int s = 0; s < db->n_sets; ++s)
-        if (db->sets[s].set == set)
-            return &db->sets[s].stmts[which];
+    size_t slot = (uintptr_t)set / sizeof *set % SLOTS;
+    for (; db->slots[slot] != 0; slot = (slot + 1) % SLOTS)
+        if (db->sets[db->slots[slot] - 1].set == set)
+            return &db->sets[db->slots[slot] - 1].stmts[which];
     if (db->n_sets == SETS_MAX)
         abort();
     struct prepared *p = &db->sets[db->n_sets++];
+    db->slots[slot] = (unsigned char)db->n_sets;
     *p = (struct prepared){set, xcalloc((size_t)set->n, sizeof *p->stmts)};
     return &p->stmts[which];
 }

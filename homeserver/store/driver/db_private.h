@@ -23,6 +23,7 @@
 #include "homeserver/store/driver/storage.h"
 
 #define SETS_MAX 96 /* files of store/ with statements */
+#define SLOTS 256
 
 struct stmt {
     struct db *db;
@@ -41,7 +42,8 @@ struct db {
         struct stmt *stmts;
     } sets[SETS_MAX];
     int n_sets;
-    struct stmt broken; /* answered when preparing failed: a statement without rows */
+    unsigned char slots[SLOTS]; /* by the set's address: its place among sets, from 1 on; 0: free */
+    struct stmt broken;         /* answered when preparing failed: a statement without rows */
 
     int reading;    /* depth of db_begin_read */
     int fail_after; /* db_fail_after */

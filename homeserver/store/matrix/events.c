@@ -7,6 +7,11 @@
     " e.signature, e.redacts, e.redacted_by, e.replaces,"                                                              \
     " (SELECT p.content FROM events p WHERE p.pos = e.replaces), e.reference_hash FROM "
 
+/* The same without what only a PDU needs. */
+#define SHOWN                                                                                                          \
+    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.content, e.redacts, e.redacted_by,"   \
+    " e.replaces, (SELECT p.content FROM events p WHERE p.pos = e.replaces) FROM "
+
 enum {
     FORWARDS,
     OF_STREAM,
@@ -14,7 +19,11 @@ enum {
     BACKWARDS,
     STATE_NOW,
     STATE_OF_TYPE,
-    STATE_PLAIN,
+    SHOWN_BACKWARDS,
+    SHOWN_STATE_NOW,
+    SHOWN_STATE_PLAIN,
+    SHOWN_STATE_GET_AT,
+    SHOWN_MEMBERS,
     STATE_AT,
     STATE_BETWEEN,
     OF_SENDER,
@@ -50,9 +59,16 @@ static const struct statement TEXTS[COUNT] = {
         " LIMIT $3) b",
     [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
-    [STATE_PLAIN] = EVENT
+    [SHOWN_BACKWARDS] =
+        SHOWN "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
+    [SHOWN_STATE_NOW] = SHOWN "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
+    [SHOWN_STATE_PLAIN] = SHOWN
     "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type < 'm.room.member'"
-    " UNION ALL " EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
+    " UNION ALL " SHOWN "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type > 'm.room.member'",
+    [SHOWN_STATE_GET_AT] = SHOWN "events e WHERE e.room_no = $1 AND e.type = $2 AND e.state_key = $3 AND e.pos <= $4"
+                                 " ORDER BY e.pos DESC LIMIT 1",
+    [SHOWN_MEMBERS] = SHOWN "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1"
+                            " AND s.type = 'm.room.member' LIMIT $2",
     [STATE_OF_TYPE] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1 AND s.type = $2",
     [STATE_AT] = EVENT "room_state s JOIN events e ON e.pos ="
                        " (SELECT max(x.pos) FROM events x WHERE x.room_no = s.room_no AND x.type = s.type"
@@ -154,9 +170,51 @@ struct stmt *events_state_now(struct db *db, room_no room)
     return db_query(db, &EVENTS, STATE_NOW, "i", room);
 }
 
-struct stmt *events_state_plain(struct db *db, room_no room)
+bool events_next_shown(struct stmt *q, struct event_row *row)
 {
-    return db_query(db, &EVENTS, STATE_PLAIN, "i", room);
+    if (!stmt_next(q))
+        return false;
+    *row = (struct event_row){
+        .pos = col_int(q, 0),
+        .room = col_int(q, 1),
+        .event_id = col_text(q, 2),
+        .type = col_text(q, 3),
+        .state_key = col_text(q, 4),
+        .sender = col_int(q, 5),
+        .ts = col_int(q, 6),
+        .content = col_text(q, 7),
+        .redacts = col_text(q, 8),
+        .redacted_by = col_int(q, 9),
+        .replaces = col_int(q, 10),
+        .prev_content = col_text(q, 11),
+    };
+    return true;
+}
+
+struct stmt *events_shown_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
+{
+    return db_query(db, &EVENTS, SHOWN_BACKWARDS, "iiii", room, after, upto, limit);
+}
+
+struct stmt *events_shown_state_now(struct db *db, room_no room)
+{
+    return db_query(db, &EVENTS, SHOWN_STATE_NOW, "i", room);
+}
+
+struct stmt *events_shown_state_plain(struct db *db, room_no room)
+{
+    return db_query(db, &EVENTS, SHOWN_STATE_PLAIN, "i", room);
+}
+
+struct stmt *events_shown_members(struct db *db, room_no room, int64_t limit)
+{
+    return db_query(db, &EVENTS, SHOWN_MEMBERS, "ii", room, limit);
+}
+
+struct stmt *events_shown_state_get_at(struct db *db, room_no room, const char *type, const char *state_key,
+                                       stream_pos pos)
+{
+    return db_query(db, &EVENTS, SHOWN_STATE_GET_AT, "itti", room, type, state_key, pos);
 }
 
 struct stmt *events_state_of_type(struct db *db, room_no room, const char *type)

@@ -59,8 +59,8 @@ static void add_whole(struct listing *l)
     struct event_row row;
     struct db *db = l->g->db;
     room_no room = l->room->membership.room;
-    struct stmt *q = is_lazy(l->g) ? events_state_plain(db, room) : events_state_now(db, room);
-    while (events_next(q, &row)) {
+    struct stmt *q = is_lazy(l->g) ? events_shown_state_plain(db, room) : events_shown_state_now(db, room);
+    while (events_next_shown(q, &row)) {
         if (is_listed(l, row.type, row.state_key))
             continue;
         struct event_row *before = row.pos > l->at ? row_at(db, &row, l->at) : NULL;
@@ -146,20 +146,47 @@ static bool is_redundant(const struct listing *l, const struct event_row *row, u
                       room->membership.joined_pos, request->since);
 }
 
+static void add_member_row(struct listing *l, const struct event_row *row, user_no user)
+{
+    const struct sync_gather *g = l->g;
+    if (is_listed(l, "m.room.member", row->state_key) || is_redundant(l, row, user))
+        return;
+    add_row(l, row);
+    lazy_note(g->sync->lazy, g->request->device, l->room->membership.room, user, row->pos, g->upto);
+}
+
 static void add_member(struct listing *l, user_no user)
 {
     struct event_row row;
     struct sync_gather *g = l->g;
-    room_no room = l->room->membership.room;
     const char *id = user_names_get(g->sync->names, g->db, user);
-    if (id == NULL || is_listed(l, "m.room.member", id))
+    if (id == NULL)
         return;
-    struct stmt *q = events_state_get_at(g->db, room, "m.room.member", id, l->at);
-    if (events_next(q, &row) && !is_redundant(l, &row, user)) {
-        add_row(l, &row);
-        lazy_note(g->sync->lazy, g->request->device, room, user, row.pos, g->upto);
-    }
+    struct stmt *q = events_shown_state_get_at(g->db, l->room->membership.room, "m.room.member", id, l->at);
+    if (events_next_shown(q, &row))
+        add_member_row(l, &row, user);
     stmt_end(q);
+}
+
+/* In a small room, where most of the members are wanted, they are read in one go. Those that were found are 0 in users
+ * afterwards; the rest (changed since, or among many who have left) is left. */
+static void add_members_now(struct listing *l, user_no *users, size_t n)
+{
+    struct event_row row;
+    struct sync_gather *g = l->g;
+    const char **ids = xcalloc(n, sizeof *ids);
+    for (size_t i = 0; i < n; ++i)
+        ids[i] = user_names_get(g->sync->names, g->db, users[i]);
+    struct stmt *q = events_shown_members(g->db, l->room->membership.room, 2 * (int64_t)n);
+    while (events_next_shown(q, &row))
+        for (size_t i = 0; row.pos <= l->at && i < n; ++i)
+            if (users[i] != 0 && ids[i] != NULL && strcmp(ids[i], row.state_key) == 0) {
+                add_member_row(l, &row, users[i]);
+                users[i] = 0;
+                break;
+            }
+    stmt_end(q);
+    free(ids);
 }
 
 static void add_user(user_no *users, size_t *n, user_no user)
@@ -183,8 +210,11 @@ static void add_members(struct listing *l)
         add_user(users, &n, summary->heroes[i]);
     for (size_t i = 0; i < events->n; ++i)
         add_user(users, &n, events->rows[i]->sender);
+    if (n > 1 && l->room->has_summary && summary->joined <= 2 * (int64_t)n)
+        add_members_now(l, users, n);
     for (size_t i = 0; i < n; ++i)
-        add_member(l, users[i]);
+        if (users[i] != 0)
+            add_member(l, users[i]);
     free(users);
 }
 

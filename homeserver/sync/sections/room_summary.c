@@ -1,8 +1,8 @@
 /* A room's summary: how many people, and whom it is called after (Client-Server API, "Syncing": Room Summary). */
-#include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "homeserver/base/json.h"
+#include "homeserver/base/json_scan.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/sync/sections/room_parts.h"
@@ -10,10 +10,12 @@
 static bool says(struct sync_gather *g, const struct room_data *room, const char *type, const char *key)
 {
     char *content = events_state_content(g->db, room->membership.room, type, "");
-    json_t *object = content != NULL ? json_loads(content, 0, NULL) : NULL;
-    const char *value = json_get_string(object, key);
-    bool said = value != NULL && value[0] != '\0';
-    json_decref(object);
+    struct json_scan_value object = {0}, value = {0};
+    if (content != NULL) {
+        object = json_scan_text(content, strlen(content));
+        value = json_scan_find(&object, key, 1);
+    }
+    bool said = value.kind == '"' && value.len != 0;
     free(content);
     return said;
 }

@@ -70,8 +70,10 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
     size_t looked_at = 0;
     struct walk w = {g, room, {TEXT_INIT}, {TEXT_INIT}};
     struct room_timeline *timeline = &room->timeline;
-    struct stmt *q = events_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
-    while (events_next(q, &row)) {
+    timeline->relations = room->membership.membership != MEMBERSHIP_JOIN; /* later ones are not in the stretch */
+    struct stmt *q =
+        events_shown_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
+    while (events_next_shown(q, &row)) {
         bool told = is_told(g, room, &row);
         bool undoes = told && row.state_key != NULL && state_keys_have(&w.left_out, row.type, row.state_key);
         timeline->limited = undoes || (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
@@ -81,6 +83,7 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
         if (timeline->limited)
             break;
         note_state(timeline, &row, told);
+        timeline->relations |= strstr(row.content, "\"m.relates_to\"") != NULL;
         note_key(&w, &row, told);
         if (told)
             event_rows_add(&timeline->events, event_hold(&row));
