@@ -30,6 +30,7 @@
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/jobs/idle_memory.h"
 #include "homeserver/jobs/jobs.h"
 #include "homeserver/jobs/prune.h"
 #include "homeserver/jobs/storage_check.h"
@@ -67,6 +68,7 @@ struct app {
     struct post *post; /* mail and SMS */
     struct http *http;
     struct control *control; /* NULL: parta can't act while this runs */
+    struct idle_memory idle_memory;
 };
 
 static bool complain(struct text *problem)
@@ -310,6 +312,7 @@ static bool start_jobs(struct app *app)
         {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
         {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
         {"erasures", 0, MINUTE_MS, true, run_erasures, s}, /* that are under way (G4): all that somebody ever wrote */
+        {"idle-memory", IDLE_MEMORY_PERIOD_MS, IDLE_MEMORY_PERIOD_MS, false, idle_memory_run, &app->idle_memory},
         {"roster-held", 0, PULLER_LOOK_MS, false, puller_look, s->puller},
         {"roster-pull", PULLER_FIRST_MS, app->config->roster.interval_s * 1000, true, puller_run, s->puller},
     };

@@ -18,6 +18,8 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/sync/hub.h"
 
+#define INPUT_BYTES 4096     /* what is read at once; libh2o keeps it as long as a request is held, and has 8192 */
+#define QUIET_MS 2000        /* a poll that comes back sooner is of a lively chat: it needs its memory again at once */
 #define LIBH2O_DESCRIPTORS 8 /* more than libh2o opens for a loop; it aborts without, and other threads open some too */
 #define SWEEP_MS 1000
 #define POLLS_OF_DEVICE 4 /* parked at a time; a newer one has the oldest answered … */
@@ -171,8 +173,12 @@ static void park(struct loop *loop, struct request_context *context)
     long_poll_add(&loop->polls, context, now_ms);
     atomic_store(&loop->parked, loop->polls.n);
     loop_timer(loop);
-    connection_watch(context->connection);
-    if (context->connection->gone)
+    struct connection *connection = context->connection;
+    if (connection->parked_ms == 0 || now_ms - connection->parked_ms > QUIET_MS)
+        h2o_input_slim(context->req);
+    connection->parked_ms = now_ms;
+    connection_watch(connection);
+    if (connection->gone)
         loop_gone(context);
 }
 
@@ -381,6 +387,7 @@ static void init(struct loop *loop)
 {
     struct h2o_setup *setup = loop->env->setup;
     SSL_CTX *tls = loop->accept[LISTENER_TLS].ssl_ctx;
+    h2o_socket_buffer_prototype._initial_buf.capacity = INPUT_BYTES; /* of this thread */
     h2o_context_init(&loop->ctx, h2o_evloop_create(), h2o_setup_config(setup));
     loop->accept[LISTENER_PLAIN] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_hosts(setup)};
     loop->accept[LISTENER_TLS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_hosts(setup), .ssl_ctx = tls};

@@ -28,6 +28,7 @@ struct connection {
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
     uint32_t requests;   /* that came on it: between two looks of the sweeper one may have come and gone */
     uint32_t seen;       /* of them, when the sweeper looked last */
+    int64_t parked_ms;   /* monotonic: when a request of it was parked last; 0: never */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
     uint64_t acked;      /* bytes the client had acknowledged at since_ms (PHASE_REPLY) */
     struct connection *prev, *next;
@@ -86,6 +87,10 @@ bool h2o_exchange_is_ours(h2o_req_t *req);
 bool h2o_exchange_is_head(const h2o_req_t *req);
 struct request_context *h2o_exchange_context(h2o_req_t *req); /* made of the head and what there is of the body */
 void h2o_exchange_answer(struct request_context *context);    /* sends context->r.reply; it may be gone afterwards */
+
+/* h2o_input.c: gives back what the request's head does not need of the memory it was read into. Of a request without a
+ * body, whose answer has not begun. */
+void h2o_input_slim(h2o_req_t *req);
 
 /* h2o_file_reply.c */
 void h2o_file_reply_send(struct request_context *context);  /* sends context->r.reply with its file */

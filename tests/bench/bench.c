@@ -555,55 +555,55 @@ static void login_storm(struct school *s)
     free(room_id);
 }
 
-static void on_parked(struct conn *conn, int status, const char *body, size_t len, void *arg)
+/* Runs until the server's memory stands still, for a while at most. */
+static double settled_mib(struct school *s, int64_t most_us, int64_t pause_us)
 {
+    int64_t end = now_us() + most_us, last = 0, rss = subject_rss_kib(s->subject);
+    while (rss != last && now_us() < end) {
+        int64_t pause = now_us() + pause_us;
+        last = rss;
+        while (now_us() < pause)
+            client_run(s->client, 50000);
+        rss = subject_rss_kib(s->subject);
+    }
+    return (double)rss / 1024;
 }
 
-/* Memory: idle, and what each parked poll adds. */
+/* Memory: idle, and what each person adds who begins with an initial sync and then waits: people in classes, one device
+ * each. And what stays of it when they have gone. */
 static void memory(struct school *s)
 {
-    static const int STEPS[] = {1000, 10000};
-    struct conn **polls = xcalloc(10000, sizeof *polls);
-    char path[200];
+    enum { MOST = 3000, GIVEN_BACK_US = 40000000 };
+    static const int STEPS[] = {1000, MOST};
+    char path[200], *room_id = NULL;
     int n = 0;
-    school_people(s, 20);
+    school_people(s, MOST);
+    for (int i = 0; i < MOST; ++i)
+        if (i % CLASS == 0) {
+            free(room_id);
+            room_id = school_room(s, i, "class");
+        } else {
+            school_join(s, i, room_id);
+        }
+    free(room_id);
     conn_close(s->desk);
     subject_stop(s->subject, SIGTERM);
     subject_start(s->subject);
-    int64_t idle = subject_rss_kib(s->subject);
+    double idle = settled_mib(s, 2000000, 300000);
     s->desk = conn_open(s->client);
-    report("memory_idle", "<= 14 MiB", json_pack("{s:f}", "rss_mib", (double)idle / 1024));
-    for (int i = 0; i < 20; ++i)
-        poll_begin(s, i, NULL);
-    int64_t before = subject_rss_kib(s->subject);
+    report("memory_idle", "<= 14 MiB", json_pack("{s:f}", "rss_mib", idle));
     for (int step = 0; step < 2; ++step) {
-        for (; n < STEPS[step]; ++n) {
-            struct person *p = &s->people[n % 20];
-            snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=120000&filter=%s&since=%s", p->filter,
-                     p->since);
-            polls[n] = conn_open(s->client);
-            conn_send(polls[n], "GET", path, p->token, NULL, on_parked, NULL);
-        }
-        int64_t last = 0, settled = now_us() + 5000000; /* memory stands still: everything is parked */
-        for (int64_t rss = 1; rss != last && now_us() < settled;) {
-            int64_t pause = now_us() + 300000;
-            last = rss;
-            while (now_us() < pause)
-                client_run(s->client, 50000);
-            rss = subject_rss_kib(s->subject);
-        }
-        int busy = 0;
-        for (int i = 0; i < n; ++i)
-            busy += conn_busy(polls[i]);
-        report("memory_parked", "<= 12 KiB per parked poll",
-               json_pack("{s:i, s:f, s:f}", "parked", busy, "rss_mib", (double)subject_rss_kib(s->subject) / 1024,
-                         "kib_per_poll", (double)(subject_rss_kib(s->subject) - before) / n));
+        for (; n < STEPS[step]; ++n)
+            poll_begin(s, n, NULL);
+        double parked = settled_mib(s, 5000000, 300000);
+        report(
+            "memory_parked", "<= 12 KiB a person",
+            json_pack("{s:i, s:f, s:f}", "people", n, "rss_mib", parked, "kib_per_person", (parked - idle) * 1024 / n));
     }
     for (int i = 0; i < n; ++i)
-        conn_close(polls[i]);
-    for (int i = 0; i < 20; ++i)
         poll_end(s, i);
-    free(polls);
+    snprintf(path, sizeof path, "<= %.0f MiB", idle + 20);
+    report("memory_after", path, json_pack("{s:f}", "rss_mib", settled_mib(s, GIVEN_BACK_US, GIVEN_BACK_US / 2)));
 }
 
 static void disk(struct school *s)

@@ -170,7 +170,7 @@ void poll_begin(struct school *s, int person, struct changelog *changelog)
     p->stop = false;
     p->n_seen = 0;
     free(p->seen);
-    p->seen = xcalloc(MESSAGES_MAX / 8, 1);
+    p->seen = changelog != NULL ? xcalloc(MESSAGES_MAX / 8, 1) : NULL;
     memset(p->last_of, -1, sizeof p->last_of);
     poll_again(p, 0, on_first);
     while (p->since[0] == '\0')
