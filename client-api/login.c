@@ -12,12 +12,18 @@ static bool get_login(struct request *r)
     return reply_json(r, json_pack("{s:[{s:s}]}", "flows", "type", "m.login.password"));
 }
 
+static bool reply_login(struct request *r)
+{
+    struct login_result result;
+    login_end(r->written.state, &result);
+    return reply_signed_in(r, &result);
+}
+
 static bool post_login(struct request *r)
 {
     const char *type, *user, *password;
     char identified[IDENTIFIER_BYTES];
     struct device_wish wish;
-    struct login_result result;
     if (!body_string(r, "type", &type))
         return false;
     if (strcmp(type, "m.login.password") != 0) {
@@ -28,8 +34,8 @@ static bool post_login(struct request *r)
     if ((user = identifier_user(r, r->body, identified)) == NULL || !body_string(r, "password", &password) ||
         !body_device_wish(r, &wish) || !account_attempt(r, user))
         return false;
-    return login_password(r->server->accounts, r->db, user, password, &wish, &result, &r->error) &&
-           reply_signed_in(r, &result);
+    struct login_job *job = login_begin(r->server->accounts, r->db, user, password, &wish, &r->error);
+    return job != NULL && reply_when_written(r, login_write, job, reply_login);
 }
 
 static bool post_refresh(struct request *r)

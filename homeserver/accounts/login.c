@@ -142,16 +142,19 @@ static bool refuse_softly(struct error *e, enum error_code code, const char *sen
     return false;
 }
 
+/* In one piece: whoever has it frees it. */
 struct login_job {
     const struct accounts_hooks *hooks;
     user_no user;
-    const char *verified;    /* the hash the password was checked against */
-    const char *replacement; /* the same password at today's cost; NULL: not needed */
+    char user_id[ID_BYTES_MAX + 1];
+    char verified[PASSWORD_HASH_BYTES];    /* the hash the password was checked against */
+    char replacement[PASSWORD_HASH_BYTES]; /* the same password at today's cost; "": not needed */
+    struct device_wish wish;
     struct sign_in in;
 };
 
 /* The account may have changed while the password was being hashed: everything is looked at again. */
-static bool job_login(struct tx *tx, void *arg, struct error *e)
+bool login_write(struct tx *tx, void *arg, struct error *e)
 {
     struct login_job *job = arg;
     struct user_row row;
@@ -164,47 +167,49 @@ static bool job_login(struct tx *tx, void *arg, struct error *e)
     if (state == ACCOUNT_LOCKED)
         return refuse_softly(e, ERROR_USER_LOCKED, NULL);
     tx_own(tx, job->user);
-    if (job->replacement != NULL && !users_set_password(tx, job->user, job->replacement))
+    if (job->replacement[0] != '\0' && !users_set_password(tx, job->user, job->replacement))
         return error_set(e, ERROR_UNKNOWN, NULL);
     return sign_in_write(tx, job->user, &job->in, e) &&
            (job->hooks->signed_in == NULL || job->hooks->signed_in(job->hooks->self, tx, job->user, e));
 }
 
-static bool sign_in_user(const struct accounts *accounts, const struct user_row *row, const char *password,
-                         const struct device_wish *wish, struct login_result *out, struct error *e)
+static struct login_job *job_for(const struct accounts *accounts, const struct user_row *row, const char *password,
+                                 const struct device_wish *wish)
 {
-    struct login_job job = {.hooks = &accounts->hooks, .user = row->no, .verified = row->password_hash};
-    char *replacement =
-        password_outdated(accounts->config, row->password_hash) ? password_hash(accounts->config, password) : NULL;
-    struct text id = TEXT_INIT;
-    job.replacement = replacement;
-    sign_in_prepare(accounts, wish, &job.in);
-    bool ok = writer_run(accounts->writer, job_login, &job, e);
-    if (ok) {
-        text_addf(&id, "@%s:%s", row->localpart, accounts->config->server_name);
-        sign_in_result(&job.in, row->no, id.data, out);
-    }
-    text_finish(&id);
+    const struct config *config = accounts->config;
+    struct login_job *job = xcalloc(1, sizeof *job);
+    char *replacement = password_outdated(config, row->password_hash) ? password_hash(config, password) : NULL;
+    job->hooks = &accounts->hooks;
+    job->user = row->no;
+    job->wish = *wish;
+    snprintf(job->user_id, sizeof job->user_id, "@%s:%s", row->localpart, config->server_name);
+    snprintf(job->verified, sizeof job->verified, "%s", row->password_hash);
+    snprintf(job->replacement, sizeof job->replacement, "%s", replacement != NULL ? replacement : "");
     free(replacement);
-    sodium_memzero(&job, sizeof job);
-    return ok;
+    sign_in_prepare(accounts, &job->wish, &job->in);
+    return job;
 }
 
-bool login_password(const struct accounts *accounts, struct db *db, const char *user, const char *password,
-                    const struct device_wish *wish, struct login_result *out, struct error *e)
+struct login_job *login_begin(const struct accounts *accounts, struct db *db, const char *user, const char *password,
+                              const struct device_wish *wish, struct error *e)
 {
     struct user_row row;
-    *out = (struct login_result){0};
+    struct login_job *job = NULL;
     if (!device_wish_valid(wish, e))
-        return false;
+        return NULL;
     find_user(accounts, db, user, &row);
-    bool ok = password_verify(accounts->config, row.password_hash, password);
-    if (ok)
-        ok = sign_in_user(accounts, &row, password, wish, out, e);
+    if (password_verify(accounts->config, row.password_hash, password))
+        job = job_for(accounts, &row, password, wish);
     else
         error_set(e, ERROR_FORBIDDEN, "Wrong user name or password.");
     user_row_finish(&row);
-    return ok;
+    return job;
+}
+
+void login_end(struct login_job *job, struct login_result *out)
+{
+    sign_in_result(&job->in, job->user, job->user_id, out);
+    sodium_memzero(job, sizeof *job);
 }
 
 bool login_check_password(const struct accounts *accounts, struct db *db, user_no user, const char *password)

@@ -38,10 +38,21 @@ struct login_result {
 };
 void login_result_finish(struct login_result *result);
 
-/* user: a whole user id or a localpart (upper case is accepted for an account that has none). false: *e is
- * ERROR_FORBIDDEN for any wrong pair, ERROR_USER_LOCKED for a locked account. Hashes and blocks. */
-bool login_password(const struct accounts *accounts, struct db *db, const char *user, const char *password,
-                    const struct device_wish *wish, struct login_result *out, struct error *e);
+/* Signing in with a password goes in three steps, so that no thread need wait for the disk: the password is checked
+ * here (hashes and blocks), the writer runs login_write with what this returns, login_end says what came of it.
+ *
+ * user: a whole user id or a localpart (upper case is accepted for an account that has none). The strings of wish are
+ * borrowed until login_write has run. NULL: *e is ERROR_FORBIDDEN for any wrong pair. Else one piece of memory, to be
+ * freed. */
+struct login_job;
+struct login_job *login_begin(const struct accounts *accounts, struct db *db, const char *user, const char *password,
+                              const struct device_wish *wish, struct error *e);
+
+/* A writer_job. false: *e is ERROR_FORBIDDEN, or ERROR_USER_LOCKED for a locked account. */
+bool login_write(struct tx *tx, void *job, struct error *e);
+
+/* After login_write, once it is durable. Wipes the job. The caller finishes *out. */
+void login_end(struct login_job *job, struct login_result *out);
 
 /* Whether the password is that of the user, who is known by number. Hashes; blocks. */
 bool login_check_password(const struct accounts *accounts, struct db *db, user_no user, const char *password);

@@ -18,6 +18,7 @@ struct config;
 bool password_acceptable(const struct config *config, const char *password, struct error *e);
 
 /* A fresh string that holds salt and cost; NULL: no memory for the configured cost (logged). The caller frees it. */
+#define PASSWORD_HASH_BYTES 128 /* at most, with the NUL */
 char *password_hash(const struct config *config, const char *password);
 
 /* Whether the password is that of the hash. hash NULL (no such user, or none set): the same work is done and the answer

@@ -11,7 +11,7 @@
 #include "homeserver/accounts/account_data.h"
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/devices.h"
-#include "homeserver/accounts/login.h"
+#include "tests/unit/login_now.h"
 #include "homeserver/accounts/nonces.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/profile.h"

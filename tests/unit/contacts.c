@@ -19,6 +19,7 @@
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/verifications.h"
 #include "homeserver/store/matrix/users.h"
+#include "tests/unit/login_now.h"
 #include "tests/unit/fixture.h"
 
 #define SECRET "monkeys_are_GREAT"

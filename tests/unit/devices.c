@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "homeserver/accounts/devices.h"
-#include "homeserver/accounts/login.h"
+#include "tests/unit/login_now.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/driver/writer.h"

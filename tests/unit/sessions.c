@@ -13,7 +13,7 @@
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/devices.h"
-#include "homeserver/accounts/login.h"
+#include "tests/unit/login_now.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
