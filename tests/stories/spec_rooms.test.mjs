@@ -443,3 +443,30 @@ test("a summary and a hierarchy show strangers only what they could enter or rea
     for (const room of [closed, "!none:school.example"])
         await gleb.refused(404, "M_NOT_FOUND", "GET", `${V1}/room_summary/${q(room)}`);
 });
+
+test("A5: a room's picture that is no mxc: URI is shown to nobody outside", async () => {
+    for (const [url, good] of [
+        ["mxc://school.example/pic", true],
+        ["https://tracker.example/pic.png", false],
+        ["//tracker.example/pic.png", false],
+        ["mxc://", false],
+        ["", false],
+    ]) {
+        const space = await anna.create({ preset: "public_chat", creation_content: { type: "m.space" } });
+        const room = await anna.create({ preset: "public_chat", visibility: "public", name: `Картинка ${url}` });
+        await anna.state(space, "m.space.child", { via: ["school.example"] }, room);
+        await anna.state(room, "m.room.avatar", { url });
+        await anna.invite(room, gleb);
+        const expected = good ? url : undefined;
+        const of_room = (rooms) => rooms.find((r) => r.room_id === room);
+        assert.equal((await gleb.get(`${V1}/room_summary/${q(room)}`)).avatar_url, expected, `summary: ${url}`);
+        assert.equal(of_room((await gleb.get(of(space, "/hierarchy", V1))).rooms).avatar_url, expected, `hierarchy: ${url}`);
+        assert.equal(of_room((await gleb.get("/publicRooms?limit=500")).chunk).avatar_url, expected, `publicRooms: ${url}`);
+        assert.equal(of_room((await gleb.ask("POST", "/publicRooms", { limit: 500 })).chunk).avatar_url, expected);
+        for (const more of [{}, { full_state: true }]) {
+            const shown = (await gleb.sync({ timeout: 0, ...more })).rooms.invite[room].invite_state.events;
+            assert.equal(shown.find((e) => e.type === "m.room.avatar")?.content.url, expected, `sync: ${url}`);
+        }
+        await gleb.leave(room);
+    }
+});

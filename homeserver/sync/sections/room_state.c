@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/ids.h"
+#include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/read/filter.h"
 #include "homeserver/rooms/read/render.h"
@@ -253,11 +255,24 @@ void room_state_gather(struct sync_gather *g, struct room_data *room)
     state_keys_finish(&l.listed);
 }
 
+/* A picture is one of this server's, or nobody is shown it before they are in the room: an address elsewhere would tell
+ * it who is invited (A5). */
+static bool is_shown_outside(const struct event_row *row)
+{
+    if (strcmp(row->type, "m.room.avatar") != 0)
+        return true;
+    json_t *content = json_loads(row->content, 0, NULL);
+    const char *url = json_get_string(content, "url");
+    bool shown = url == NULL || mxc_valid(url);
+    json_decref(content);
+    return shown;
+}
+
 static void add_stripped(struct sync_gather *g, struct room_data *room, const char *type, const char *state_key)
 {
     struct event_row row;
     struct stmt *q = events_state_get(g->db, room->membership.room, type, state_key);
-    if (events_next(q, &row))
+    if (events_next(q, &row) && is_shown_outside(&row))
         event_rows_add(&room->state, event_hold(&row));
     stmt_end(q);
 }
