@@ -41,7 +41,7 @@ struct gate {
 static void stand(struct gate *gate, enum stop where)
 {
     pthread_mutex_lock(&gate->lock);
-    gate->stands = gate->open ? 0 : where + 1;
+    gate->stands = gate->open ? 0 : (int)where + 1;
     gate->go = false;
     pthread_cond_broadcast(&gate->moved);
     while (gate->stands != 0 && !gate->go && !gate->open)
