@@ -408,6 +408,33 @@ test("F5: an accused class teacher or administrator does not see the report agai
     );
 });
 
+test("F5, J2: that a report was closed is in the log, but not for the accused", async () => {
+    const accused = await w.newClient("administrator");
+    const { status } = await w.server.request("POST", `${V3}/users/${q(accused.getUserId())}/report`, {
+        token: pupil.getAccessToken(),
+        body: { reason: "жалоба на администратора" },
+    });
+    assert.equal(status, 200);
+    const { report } = (await w.do(w.office, "GET", `/reports?school=${HERE}&limit=500`)).items.find(
+        (r) => r.accused === accused.getUserId(),
+    );
+    const head = async (who) => (await w.do(who, "GET", `/audit/head?school=${HERE}`)).head;
+    const before = await head(accused);
+    await w.do(w.office, "POST", `/reports/${report}/close`, { resolution: "решено" });
+    assert.equal(await head(accused), before);
+    assert.notEqual(await head(w.office), before);
+    for (const [who, sees] of [
+        [accused, false],
+        [w.office, true],
+        [w.operator, true],
+    ])
+        for (const door of [`/audit?school=${HERE}&limit=500&newest=true`, `/audit/export?school=${HERE}`]) {
+            const token = who === w.operator ? w.operator : who.getAccessToken();
+            const { body } = await w.server.request("GET", `/_parta/v1${door}`, { token, raw: true });
+            assert.equal(body.toString("utf8").includes(report), sees, door);
+        }
+});
+
 let marks = 0;
 
 /** Posts a report and answers its mark, by which the operator finds it; about: a path below /_matrix/client/v3. */
@@ -435,7 +462,8 @@ async function staysHidden(accused, mark, what) {
         for (const door of doors) {
             const path = `/_parta/v1${door}`;
             const { body } = await w.server.request("GET", path, { token: accused.getAccessToken(), raw: true });
-            assert.ok(!body.toString("utf8").includes(mark), `${what}: ${door}, ${closed ? "closed" : "open"}`);
+            for (const told of [mark, report.report])
+                assert.ok(!body.toString("utf8").includes(told), `${what}: ${door}, ${closed ? "closed" : "open"}`);
         }
         await w.no([403, 404], undefined, accused, "POST", `/reports/${report.report}/close`, { resolution: "!" });
     }
