@@ -29,6 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     int64_t entries;
     const char *text = (const char *)bytes;
     bool whole = audit_verify(text, len, NULL, NULL, &entries, &fault);
+    static const unsigned char KEY[32] = {1};
+    must(!audit_verify(text, len, KEY, NULL, &entries, &fault)); /* of another server */
+    audit_verify(text, len, NULL, "3 3asDJnOBKidulRtGiU9tt4zZUSY0wZ7R5ioNsU9rSJg", &entries, &fault);
+    must(!audit_verify(text, len, NULL, "3asDJnOBKidulRtGiU9tt4zZUSY0wZ7R5ioNsU9rSJg", &entries, &fault));
+    whole = audit_verify(text, len, NULL, NULL, &entries, &fault);
     must(whole || (fault.what != NULL && fault.line >= 0));
     must(entries >= 0 && entries <= (int64_t)len);
     if (whole)

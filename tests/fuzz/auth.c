@@ -1,6 +1,6 @@
 /* Any JSON as a room and an event in it: the rules come to a verdict, a refusal has its sentence, and it is the same
- * when asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey":
- * {"sender", "content"}}}. */
+ * when asked again. Input: a byte for the version, then {"event": {…}, "state": {"type\nkey": {"sender", "content"}},
+ * "auth": [{"type", "state_key", "room_id", "rejected"}]}. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
 #include "homeserver/rooms/pdu/auth.h"
+#include "homeserver/rooms/pdu/power.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,11 +43,34 @@ static bool check(const struct auth_input *plain, const json_t *state, const cha
     return auth_check(&in, why);
 }
 
+#define FACTS_MAX 8
+
+static size_t read_facts(const json_t *list, struct auth_fact facts[FACTS_MAX])
+{
+    size_t i = 0;
+    for (; i < FACTS_MAX && i < json_array_size(list); ++i) {
+        const json_t *fact = json_array_get(list, i);
+        const char *type = json_get_string(fact, "type"), *state_key = json_get_string(fact, "state_key");
+        facts[i] = (struct auth_fact){type != NULL ? type : "", state_key != NULL ? state_key : "",
+                                      json_get_string(fact, "room_id"), json_get_bool(fact, "rejected", false)};
+    }
+    return i;
+}
+
+static void check_redaction(const struct auth_input *in)
+{
+    struct power power;
+    power_init(&power, in->version, in->sender, in->content, NULL);
+    if (in->redacts != NULL && !auth_may_redact(&power, in->sender, in->sender))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const SIGNERS[] = {"s"};
     struct error e = {0};
     struct auth_key keys[AUTH_KEYS_MAX];
+    struct auth_fact facts[FACTS_MAX];
     if (size == 0 || !crypto_start())
         return 0;
     json_t *world = json_parse((const char *)data + 1, size - 1, &e);
@@ -65,7 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .signers = SIGNERS,
         .n_signers = 1,
     };
+    const json_t *named = json_get_array(world, "auth");
+    in.n_auth = read_facts(named, facts);
+    in.auth = named != NULL ? facts : NULL;
     if (in.type != NULL && in.sender != NULL && in.content != NULL) {
+        check_redaction(&in);
         const char *why = NULL, *again = NULL;
         bool allowed = check(&in, json_get_object(world, "state"), &why);
         if (allowed != check(&in, json_get_object(world, "state"), &again) || why != again || allowed != (why == NULL))

@@ -67,6 +67,13 @@ static void check(const char *text, bool events)
                   wants(&filter->timeline) != wants(&again->timeline) || wants(&filter->state) != wants(&again->state))
         abort();
     wants(&filter->presence);
+    struct filter *held = filter_ref(filter),
+                  *parsed = events ? filter_parse_events(definition, &e) : filter_parse(definition, &e);
+    if (parsed == NULL || memcmp(parsed->identity, filter->identity, sizeof parsed->identity) != 0 ||
+        filter_wants_room(parsed, "!r:b") != filter_wants_room(held, "!r:b") || filter_timeline_limit(held) < 0)
+        abort();
+    filter_unref(parsed);
+    filter_unref(held);
     check_fields(filter);
     filter_unref(again);
     free(canonical);

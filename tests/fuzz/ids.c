@@ -30,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(user_id_valid(id.data));
         text_finish(&id);
     }
+    must(!mxc_valid(s) || strncmp(s, "mxc://", 6) == 0);
+    must(!id_is_token(s, len, 64) || (len > 0 && len <= 64 && strpbrk(s, " \n/") == NULL));
+    (void)id_is_reserved(s);
     (void)utf8_valid((const char *)data, size);
     free(s);
     return 0;

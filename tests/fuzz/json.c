@@ -8,6 +8,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Members are given as what they are, or not at all. */
+static void check_members(const json_t *value)
+{
+    const char *key;
+    json_t *member;
+    json_object_foreach((json_t *)value, key, member) {
+        bool integer = json_is_integer(member);
+        if ((json_get_string(value, key) != NULL) != json_is_string(member) ||
+            (json_get_object(value, key) != NULL) != json_is_object(member) ||
+            (json_get_array(value, key) != NULL) != json_is_array(member) ||
+            json_get_bool(value, key, true) != !json_is_false(member) ||
+            json_get_int(value, key, -7) != (integer ? json_integer_value(member) : -7))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error e = {0};
@@ -24,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *twice = json_canonical(again);
     if (strcmp(once, twice) != 0 || (json_is_canonical_value(value) && !json_equal(value, again)))
         abort();
+    check_members(value);
     free(once);
     free(twice);
     json_decref(value);

@@ -66,6 +66,24 @@ static void check_address(const char *text, size_t len)
     must(address_parse(out, strlen(out), &again) && memcmp(&again, &client, sizeof again) == 0);
 }
 
+static void check_network(const char *text, size_t len)
+{
+    struct network network;
+    enum http_method method;
+    char *s = xstrndup(text, len);
+    struct address place;
+    if (network_parse(s, &network)) {
+        must(network.bits >= 0 && network.bits <= 128 && network_holds(&network, &network.address));
+        place = network.address;
+        address_place(&place);
+        address_place(&network.address);
+        must(memcmp(&place, &network.address, sizeof place) == 0);
+    }
+    if (method_from(text, len, &method))
+        must(strlen(method_name(method)) == len && memcmp(method_name(method), text, len) == 0);
+    free(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct routes *const TABLES[] = {&ROUTES_};
@@ -79,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mark != NULL)
         check_query(mark + 1, size - 2 - len);
     check_address(path, len);
+    check_network(path, len);
     router_destroy(router);
     return 0;
 }

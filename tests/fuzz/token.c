@@ -62,6 +62,11 @@ static void check_sealed(user_no whose, int64_t number, size_t at, char other)
 {
     struct text token = TEXT_INIT;
     int64_t out = -1;
+    token_add_cursor(&token, in, whose, number);
+    if (!token_parse_cursor(token.data, in, whose, &out) || out != number ||
+        token_parse(token.data, in, whose, &out) == TOKEN_GOOD)
+        abort();
+    text_clear(&token);
     token_add(&token, in, whose, number);
     if (token_parse(token.data, in, whose, &out) != TOKEN_GOOD || out != number ||
         token_parse(token.data, in, whose + 1, &out) != TOKEN_NONE || token_parse_cursor(token.data, in, whose, &out))
