@@ -57,7 +57,8 @@ static bool admit(struct request *r)
     if (r->identity.kind != NULL && r->identity.user == 0 && (r->route->flags & ROUTE_PEOPLE) != 0)
         return refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
     credential_used(r);
-    int64_t wait_ms = limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, clock_mono_ms());
+    int64_t wait_ms =
+        limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, r->raw_body_len, clock_mono_ms());
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 

@@ -86,11 +86,11 @@ static struct bucket *bucket_for(struct limits *limits, struct bucket *set, uint
 
 /* When the next token comes that nobody was told of yet. Beyond the time in which the bucket fills twice it begins anew
  * with the next one: whoever comes again and again without waiting sends the others behind them no further away. */
-static int64_t turn(const struct limits *limits, struct bucket *b, int64_t now_ms)
+static int64_t turn(const struct limits *limits, struct bucket *b, double cost, int64_t now_ms)
 {
     const struct limit *limit = &limits->classes[b->rate];
     double each_ms = 1000 / limit->per_second, ahead_ms = 2 * limit->burst * each_ms;
-    int64_t next_ms = now_ms + (int64_t)((1 - b->tokens) * each_ms) + 1;
+    int64_t next_ms = now_ms + (int64_t)((cost - b->tokens) * each_ms) + 1;
     int64_t turn_ms = b->told_ms + (int64_t)each_ms;
     if (turn_ms < next_ms || turn_ms - next_ms > (ahead_ms < TURNS_AHEAD_MS ? (int64_t)ahead_ms : TURNS_AHEAD_MS))
         turn_ms = next_ms;
@@ -98,7 +98,17 @@ static int64_t turn(const struct limits *limits, struct bucket *b, int64_t now_m
     return turn_ms - now_ms;
 }
 
-static int64_t take(struct limits *limits, enum rate_class rate, const void *name, size_t len, int64_t now_ms)
+/* How many requests one of so many bytes is; never more than a full bucket. */
+static double cost_of(const struct limits *limits, enum rate_class rate, size_t bytes)
+{
+    static const size_t BYTES_EACH[RATE__COUNT] = {[RATE_MESSAGE] = 4096, [RATE_ROOM] = 16384};
+    size_t cost = BYTES_EACH[rate] != 0 ? 1 + bytes / BYTES_EACH[rate] : 1;
+    double most = limits->classes[rate].burst;
+    return (double)cost <= most ? (double)cost : most;
+}
+
+static int64_t take(struct limits *limits, enum rate_class rate, const void *name, size_t len, size_t bytes,
+                    int64_t now_ms)
 {
     uint64_t key;
     crypto_shorthash((unsigned char *)&key, name, len, limits->hash_key);
@@ -109,10 +119,11 @@ static int64_t take(struct limits *limits, enum rate_class rate, const void *nam
     struct bucket *b = bucket_for(limits, &limits->buckets[at * WAYS], key, rate, now_ms);
     refill(limits, b, now_ms);
     int64_t wait_ms = 0;
-    if (b->tokens >= 1)
-        b->tokens -= 1;
+    double cost = cost_of(limits, rate, bytes);
+    if (b->tokens >= cost)
+        b->tokens -= cost;
     else
-        wait_ms = turn(limits, b, now_ms);
+        wait_ms = turn(limits, b, cost, now_ms);
     pthread_mutex_unlock(lock);
     return wait_ms;
 }
@@ -122,7 +133,8 @@ static bool is_free(const struct limits *limits, enum rate_class rate)
     return limits == NULL || rate == RATE_NONE || limits->classes[rate].per_second <= 0;
 }
 
-int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, int64_t now_ms)
+int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, size_t bytes,
+                    int64_t now_ms)
 {
     struct {
         char kind, rate;
@@ -140,7 +152,7 @@ int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, c
             memcpy(name.bytes, place.bytes, sizeof place.bytes);
         }
     }
-    return take(limits, rate, &name, sizeof name, now_ms);
+    return take(limits, rate, &name, sizeof name, bytes, now_ms);
 }
 
 int64_t limits_take_key(struct limits *limits, enum rate_class rate, const char *key, int64_t now_ms)
@@ -151,7 +163,7 @@ int64_t limits_take_key(struct limits *limits, enum rate_class rate, const char 
     text_addc(&name, 'k');
     text_addc(&name, (char)rate);
     text_adds(&name, key);
-    int64_t wait_ms = take(limits, rate, name.data, name.len, now_ms);
+    int64_t wait_ms = take(limits, rate, name.data, name.len, 0, now_ms);
     text_finish(&name);
     return wait_ms;
 }

@@ -6,6 +6,9 @@
  * count with limits_take_key. Memory is bounded: a fixed table, in which the fullest (least used) of a few neighbours
  * gives way.
  *
+ * What stays for good is counted by its size: of messages and of what makes rooms a request of more than a few KiB is
+ * several.
+ *
  * Whoever is refused is told a turn of their own: not when the bucket's next token comes (so were the four hundred
  * others behind the same address, and one of them would get it), but when the first one comes that nobody was told of
  * yet. It is advice and no promise: whoever comes when a token is there gets it, so that nobody waits for those who
@@ -34,8 +37,9 @@ struct limits *limits_create(const struct limit classes[RATE__COUNT], size_t buc
 void limits_destroy(struct limits *limits); /* NULL is accepted */
 
 /* Takes one request of class from the bucket of a user (user > 0) or an address. 0: it may pass; otherwise the
- * milliseconds until its turn. limits NULL: nothing is limited. now_ms: clock_mono_ms. */
-int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, int64_t now_ms);
+ * milliseconds until its turn. bytes: of its body. limits NULL: nothing is limited. now_ms: clock_mono_ms. */
+int64_t limits_take(struct limits *limits, enum rate_class rate, user_no user, const char *ip, size_t bytes,
+                    int64_t now_ms);
 
 /* The same for any other key, e.g. the account somebody tries to sign in to. */
 int64_t limits_take_key(struct limits *limits, enum rate_class rate, const char *key, int64_t now_ms);

@@ -24,6 +24,9 @@ enum bound {
  * ("sessions: 100"), and the job must answer false. */
 bool bound_kept(struct db *db, enum bound bound, user_no user, int64_t scope, struct error *e);
 
+/* The same before it is written: whether there is room for so much more. */
+bool bound_has_room(struct db *db, enum bound bound, user_no user, int64_t scope, int64_t more, struct error *e);
+
 /* ERROR_BOUND of something that is counted elsewhere; word: static storage, for machines. Returns false. */
 bool bound_refuse(struct error *e, const char *word, int64_t most);
 

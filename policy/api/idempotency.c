@@ -106,8 +106,12 @@ bool idempotent_find(struct db *db, const struct idempotent *once, bool *done, s
     if (!good)
         return error_set(e, ERROR_CONFLICT, "This Idempotency-Key has served another request.");
     bool person = once->caller[0] == '@'; /* a roster's script may have as many as it needs for a day */
-    return *done || !person || idempotency_count(db, once->caller) < IDEMPOTENCY_PER_PERSON ||
-           bound_refuse(e, "idempotency_keys", IDEMPOTENCY_PER_PERSON);
+    if (*done || !person)
+        return true;
+    if (idempotency_count(db, once->caller) >= IDEMPOTENCY_PER_PERSON)
+        return bound_refuse(e, "idempotency_keys", IDEMPOTENCY_PER_PERSON);
+    return idempotency_bytes(db, once->caller) < IDEMPOTENCY_BYTES_PER_PERSON ||
+           bound_refuse(e, "idempotency_bytes", IDEMPOTENCY_BYTES_PER_PERSON);
 }
 
 bool idempotent_keep(struct tx *tx, const struct idempotent *once, const struct idempotent_reply *reply)

@@ -145,14 +145,6 @@ static bool is_plain(struct db *db, const char *server_name, const json_t *value
     return !json_is_object(value) && (s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0);
 }
 
-/* Of the levels, what redaction leaves has been looked at; the rest is a number, or "notifications". */
-static bool is_level(const char *key, const json_t *value)
-{
-    bool notifications = strcmp(key, "notifications") == 0;
-    return json_is_integer(value) || (json_is_object(value) && !notifications) ||
-           (notifications && json_object_size(value) == json_is_integer(json_object_get(value, "room")));
-}
-
 /* clean: a redaction would leave nothing of it that says something. */
 static bool is_structure(struct db *db, const char *server_name, const char *type, const json_t *content, bool clean)
 {
@@ -168,7 +160,11 @@ static bool is_structure(struct db *db, const char *server_name, const char *typ
         size_t k = 0;
         while (STRUCTURE[row].keys[k] != NULL && strcmp(STRUCTURE[row].keys[k], key) != 0)
             ++k;
-        if (STRUCTURE[row].keys[k] == NULL || !(levels ? is_level(key, value) : is_plain(db, server_name, value)))
+        bool notified = strcmp(key, "notifications") == 0; /* a redaction takes it, and the words in its keys */
+        bool plain = levels && json_is_object(value)
+                         ? !notified || json_object_size(value) == json_is_integer(json_object_get(value, "room"))
+                         : is_plain(db, server_name, value);
+        if (STRUCTURE[row].keys[k] == NULL || !plain)
             return false;
     }
     return true;

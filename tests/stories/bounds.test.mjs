@@ -8,18 +8,22 @@ import { DatabaseSync } from "node:sqlite";
 import { HERE, V3, World, q } from "./world.mjs";
 
 const CLASS = "s1-c003"; // 8А
-let w, pupil, mate, teacher, office;
+let w, pupil, mate, teacher, secondTeacher, secondClass, office;
 
 /** The rows of bounds.def: word → most. */
 const DEF = readFileSync(new URL("../../homeserver/store/bounds.def", import.meta.url), "utf8");
 const MOST = Object.fromEntries([...DEF.matchAll(/^X\(\w+, "(\w+)", (\d+),/gm)].map(([, word, most]) => [word, Number(most)]));
 MOST.idempotency_keys = 1000;
+MOST.idempotency_bytes = 16777216;
 MOST.contacts = 10;
 
 before(async () => {
     w = await World.start();
     [pupil, mate] = await Promise.all(w.all({ role: "pupil", class: "8А" }).slice(0, 2).map((p) => w.still(p)));
     teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
+    const other = w.all({ role: "class_teacher" }).find((p) => p.id !== teacher.getUserId());
+    secondTeacher = await w.still(other);
+    secondClass = (await w.do(w.operator, "GET", "/classes?limit=500")).items.find((c) => c.title === other.class && c.school === HERE).class;
     office = w.office;
 });
 
@@ -49,6 +53,11 @@ const times = (db, n, sql, ...values) => {
 
 test("J5: every bound is kept at the door, and told", async () => {
     const { room_id: club } = await teacher.createRoom({ name: "Клуб" });
+    const { room_id: large } = await teacher.createRoom({ name: "Клуб" });
+    for (let i = 0; i * 60010 + 70000 < MOST.room_state_bytes; ++i) { /* small ones, each of which becomes long */
+        await teacher.sendStateEvent(large, "org.example.state", {}, `k${i}`);
+        if (i > 0) await teacher.sendStateEvent(large, "org.example.state", { x: "y".repeat(60000) }, `k${i}`);
+    }
     const invitedTo = [];
     for (let i = 0; i < MOST.invites; ++i) {
         const { room_id } = await teacher.createRoom({ name: `Клуб ${i}`, invite: [pupil.getUserId()] });
@@ -79,14 +88,19 @@ test("J5: every bound is kept at the door, and told", async () => {
             times(db, MOST.personal_links - 1, "INSERT INTO links (token_hash, kind, role, person, issuer_name, uses_allowed, created_ms, expires_ms) VALUES (CAST('b' || ?1 AS BLOB), 'personal', '', ?2, '', 1, 1, ?3)", of("SELECT user_no FROM users WHERE localpart = ?", newcomer.slice(1).split(":")[0]), Date.now() + 1e9),
         ({ db, user, of }) =>
             times(db, MOST.applications - 1, "INSERT INTO applications (kind, user_no, school_no, role, state, created_ms) VALUES ('join', ?2, ?3, 'guardian', 'withdrawn', ?1)", user(teacher), of("SELECT school_no FROM schools WHERE sourced_id = ?", HERE)),
+        ({ db, user, of }) =>
+            times(db, 1, "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES (?3, ?2, 'm.room.message', ?5, ?4, ?1)", user(secondTeacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club), Date.now() + 1e9, JSON.stringify("x".repeat(MOST.held_message_bytes - 60100))),
         ({ db, user }) => times(db, MOST.reports - 1, "INSERT INTO reports (kind, reporter, reason, created_ms) VALUES ('user', ?2, 'x', ?1)", user(pupil)),
         ({ db, user, of }) =>
             times(db, MOST.held_messages - 1, "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES (?3, ?2, 'm.room.message', '{}', ?4, ?1)", user(teacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club), Date.now() + 1e9),
+        ({ db }) =>
+            times(db, 1, "INSERT INTO idempotency VALUES (?2, CAST('k' || ?1 AS BLOB), CAST('r' AS BLOB), 200, 0, zeroblob(?4), ?3)", secondTeacher.getUserId(), Date.now(), MOST.idempotency_bytes - 1),
         ({ db }) =>
             times(db, MOST.idempotency_keys - 1, "INSERT INTO idempotency VALUES (?2, CAST('k' || ?1 AS BLOB), CAST('r' AS BLOB), 200, 0, CAST('x' AS BLOB), ?3)", office.getUserId(), Date.now()),
     ];
     await fill(kinds);
     const classRoom = await w.room("class", CLASS);
+    const secondRoom = await w.room("class", secondClass);
     const { token } = await w.do(w.operator, "POST", "/links", { kind: "class", class: CLASS, role: "guardian", uses: 10 });
     const { token: token2 } = await w.do(w.operator, "POST", "/links", { kind: "school", school: HERE, role: "staff", uses: 10 });
     const login = (n) =>
@@ -102,11 +116,12 @@ test("J5: every bound is kept at the door, and told", async () => {
     const WAYS = {
         sessions: login,
         account_data: (n) => ask(pupil, "PUT", `${V3}/user/${q(pupil.getUserId())}/account_data/y.${n}`, {}),
-        account_data_characters: (n) =>
+        account_data_bytes: (n) =>
             ask(mate, "PUT", `${V3}/user/${q(mate.getUserId())}/account_data/y.${n}`, { x: "x".repeat(65000) }),
         rooms: () => ask(office, "POST", `${V3}/createRoom`, { name: "Клуб" }),
         aliases: (n) => ask(teacher, "PUT", `${V3}/directory/room/${q(`#y${n}:school.example`)}`, { room_id: club }),
         room_state: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(club)}/state/y.${n}`, {}),
+        room_state_bytes: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(large)}/state/org.example.state/k${n === 0 ? 0 : "more"}`, { x: "y".repeat(60000) }),
         invites: async (n) => {
             if (n === 0) return { status: 200 }; /* those above */
             return ask(teacher, "POST", `${V3}/rooms/${q(club)}/invite`, { user_id: pupil.getUserId() });
@@ -116,6 +131,9 @@ test("J5: every bound is kept at the door, and told", async () => {
         applications: (n) => w.api(teacher, "POST", "/applications", { token: n === 0 ? token : token2, ...ofTeacher }),
         reports: () => ask(pupil, "POST", `${V3}/users/${q(mate.getUserId())}/report`, { reason: "x" }),
         held_messages: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(classRoom)}/send/m.room.message/held${n}`, { msgtype: "m.text", body: "x" }),
+        held_message_bytes: (n) => ask(secondTeacher, "PUT", `${V3}/rooms/${q(secondRoom)}/send/m.room.message/long${n}`, { msgtype: "m.text", body: "x".repeat(60000) }),
+        idempotency_bytes: (n) =>
+            w.api(secondTeacher, "POST", "/links", { kind: "class", class: secondClass, role: "pupil" }, { "idempotency-key": `f123456789abcdef${n}` }),
         idempotency_keys: (n) =>
             w.api(office, "POST", "/links", { kind: "class", class: CLASS, role: "pupil" }, { "idempotency-key": `0123456789abcdef${n}` }),
     };
@@ -134,8 +152,10 @@ test("J5: every bound is kept at the door, and told", async () => {
     };
     assert.deepEqual(Object.keys(WAYS).concat("contacts").sort(), Object.keys(MOST).sort(), "every bound has its door here");
     const quiet = { quiet_hours: { mode: "delay", from: at(-60), to: at(60), utc_offset: "+00:00" } };
-    await w.withPolicy(quiet, () => tried(["held_messages", WAYS.held_messages]));
-    delete WAYS.held_messages;
+    for (const word of ["held_messages", "held_message_bytes"]) {
+        await w.withPolicy(quiet, () => tried([word, WAYS[word]]));
+        delete WAYS[word];
+    }
     for (const way of Object.entries(WAYS)) await tried(way);
 });
 

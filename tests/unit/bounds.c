@@ -6,11 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "homeserver/accounts/contacts.h"
+#include "homeserver/base/text.h"
 #include "homeserver/store/bounds.h"
+#include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/matrix/receipts.h"
 #include "homeserver/store/driver/db.h"
 #include "tests/unit/fixture.h"
 
@@ -20,49 +25,74 @@
 static const char *const PERSONS[] = {"user_no",  "sender", "creator", "owner", "issuer", "reporter", "accused",
                                       "guardian", "child",  "person",  "a",     "b",      "caller",   "device_no"};
 
-/* What bounds a person's rows: the word of a bound, or why there is none. */
+#define SMALL "each row is small"
+#define OFFICE "the office's records"
+
+/* What bounds how many rows a person has, and how many bytes are in them: the word of a bound, or why there is none. */
 static const struct {
-    const char *table, *by;
+    const char *table, *rows, *bytes;
 } DECLARED[] = {
-    {"users", "one account a person; who may make accounts is asked by registration.mode and the school's links"},
-    {"profile_fields", "PROFILE_BYTES_MAX; in a school there are none of one's own"},
-    {"devices", "sessions"},
-    {"access_tokens", "two of a session: a pair that is drawn again replaces the one that was not used"},
-    {"refresh_tokens", "two of a session, as access_tokens"},
-    {"filters", "FILTERS_PER_USER, then the oldest goes"},
-    {"account_data", "account_data"},
-    {"rooms", "rooms"},
-    {"events", "how fast, by rate_limits.messages: what is said is the school's to keep"},
-    {"memberships", "invites"},
-    {"urgent_messages", "so many a day (F6)"},
-    {"transactions", "PRUNE_TRANSACTIONS_MS at the rate of messages"},
-    {"aliases", "aliases"},
-    {"receipts", "RECEIPT_THREADS_MAX in a room, then the oldest goes; two without a thread, two of the main one"},
-    {"people", "the office's records: one of a person"},
-    {"roles", "the office's records"},
-    {"enrollments", "the office's records"},
-    {"custodies", "the office's word on a guardianship (D9), one each"},
-    {"guardianships", "two of a child (D5), each by a link of the child's"},
-    {"roster_members", "one in a room, by the roster"},
-    {"direct_rooms", "rooms"},
-    {"losses", "what a roster took: of a person one a school and kind, for LOSS_LATELY_DAYS"},
-    {"taken_members", "what a roster took: one a membership, which is bounded, for TAKEN_DAYS"},
-    {"taken_owners", "the same, of clubs"},
-    {"taken_states", "the same: one of a person"},
-    {"taken_contacts", "the same, of contacts"},
-    {"taken_records", "the same, of the office's records"},
-    {"named_members", "the office's: one in a room"},
-    {"links", "links"},
-    {"applications", "applications"},
-    {"contacts", "CONTACTS_OF_MEDIUM_MAX: each is proven by a code"},
-    {"reports", "reports"},
-    {"erasures", "one of a person"},
-    {"held_messages", "held_messages"},
-    {"idempotency", "IDEMPOTENCY_PER_PERSON keys a day"},
+    {"users", "one account a person; who may make accounts is asked by registration.mode and the school's links",
+     SMALL},
+    {"profile_fields", "PROFILE_BYTES_MAX; in a school there are none of one's own", "PROFILE_BYTES_MAX"},
+    {"devices", "sessions", "DEVICE_ID_BYTES_MAX and DEVICE_NAME_BYTES_MAX each"},
+    {"access_tokens", "two of a session: a pair that is drawn again replaces the one that was not used", SMALL},
+    {"refresh_tokens", "two of a session, as access_tokens", SMALL},
+    {"filters", "FILTERS_PER_USER, then the oldest goes", "FILTERS_BYTES_PER_USER, then the oldest goes"},
+    {"account_data", "account_data", "account_data_bytes"},
+    {"rooms", "rooms", "what makes one is events"},
+    {"events", "how fast, by rate_limits.message and rate_limits.room: what is said is the school's to keep",
+     "the same: a long one counts for several (http/limits.h); what is state now by room_state_bytes and member_bytes"},
+    {"memberships", "invites", SMALL},
+    {"urgent_messages", "so many a day (F6)", "URGENT_REASON_MAX each"},
+    {"transactions", "PRUNE_TRANSACTIONS_MS at the rate of messages", "ID_BYTES_MAX each"},
+    {"aliases", "aliases", "ID_BYTES_MAX each"},
+    {"receipts", "RECEIPT_THREADS_MAX in a room, then the oldest goes; two without a thread, two of the main one",
+     "ID_BYTES_MAX each"},
+    {"people", "the office's records: one of a person", OFFICE},
+    {"roles", OFFICE, OFFICE},
+    {"enrollments", OFFICE, OFFICE},
+    {"custodies", "the office's word on a guardianship (D9), one each", OFFICE},
+    {"guardianships", "two of a child (D5), each by a link of the child's", SMALL},
+    {"roster_members", "one in a room, by the roster", SMALL},
+    {"direct_rooms", "rooms", SMALL},
+    {"losses", "what a roster took: of a person one a school and kind, for LOSS_LATELY_DAYS", SMALL},
+    {"taken_members", "what a roster took: one a membership, which is bounded, for TAKEN_DAYS", SMALL},
+    {"taken_owners", "the same, of clubs", SMALL},
+    {"taken_states", "the same: one of a person", SMALL},
+    {"taken_contacts", "the same, of contacts", SMALL},
+    {"taken_records", "the same, of the office's records", OFFICE},
+    {"named_members", "the office's: one in a room", SMALL},
+    {"links", "links", SMALL},
+    {"applications", "applications", "APPLICATION_NOTE_MAX and three names each"},
+    {"contacts", "CONTACTS_OF_MEDIUM_MAX: each is proven by a code", "CONTACT_BYTES_MAX each"},
+    {"reports", "reports", "REPORT_REASON_MAX and one event each"},
+    {"erasures", "one of a person", SMALL},
+    {"held_messages", "held_messages", "held_message_bytes"},
+    {"idempotency", "IDEMPOTENCY_PER_PERSON keys a day", "IDEMPOTENCY_BYTES_PER_PERSON of replies a day"},
 };
 
-enum { TABLES, ASK_COUNT };
-static const struct statement TEXTS[] = {[TABLES] = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"};
+enum {
+    TABLES,
+    THREAD_RECEIPTS,
+    RECEIPTS,
+    OLDEST_THREAD,
+    NEWEST_THREAD,
+    FILTERS,
+    FILTER_BYTES,
+    NEWEST_FILTER,
+    ASK_COUNT
+};
+static const struct statement TEXTS[] = {
+    [TABLES] = "SELECT name, sql FROM sqlite_master WHERE type = 'table'",
+    [THREAD_RECEIPTS] = "SELECT count(*) FROM receipts WHERE type = 'm.read' AND thread LIKE '$%'",
+    [RECEIPTS] = "SELECT count(*) FROM receipts",
+    [OLDEST_THREAD] = "SELECT count(*) FROM receipts WHERE thread = '$thread-0'",
+    [NEWEST_THREAD] = "SELECT count(*) FROM receipts WHERE thread = '$thread-549'",
+    [FILTERS] = "SELECT count(*) FROM filters",
+    [FILTER_BYTES] = "SELECT SUM(length(CAST(definition AS BLOB))) FROM filters",
+    [NEWEST_FILTER] = "SELECT count(*) FROM filters WHERE definition LIKE '{\"n\":219,%'",
+};
 static const struct statements ASK = {"bounds_test", TEXTS, ASK_COUNT};
 
 /* Whether a table's definition has a column of that name: a name at the start of an item, with a type behind it. */
@@ -84,7 +114,7 @@ static const char *declared(const char *table)
 {
     for (size_t i = 0; i < COUNT(DECLARED); ++i)
         if (strcmp(DECLARED[i].table, table) == 0)
-            return DECLARED[i].by;
+            return DECLARED[i].rows;
     return NULL;
 }
 
@@ -119,6 +149,8 @@ static void each_table_that_a_person_can_fill_has_a_bound(void **state)
     }
     stmt_end(q);
     assert_int_equal(persons, COUNT(DECLARED)); /* and each that is declared is there */
+    for (size_t i = 0; i < COUNT(DECLARED); ++i)
+        assert_true(DECLARED[i].bytes != NULL && *DECLARED[i].bytes != '\0');
 }
 
 /* A bound's rows: how they come into being n at a time for person 2, scope 3; $1: how many. */
@@ -128,13 +160,19 @@ static const char *const FILLS[BOUND__COUNT] = {
     [BOUND_ACCOUNT_DATA] = "INSERT INTO account_data (user_no, room_no, type, content, pos)" MANY
                            " SELECT 2, 0, 'x.' || i, '{}', i FROM n",
     [BOUND_ACCOUNT_DATA_SIZE] = "INSERT INTO account_data (user_no, room_no, type, content, pos)"
-                                " VALUES (2, 0, 'long', printf('%.*c', $1, 'x'), 1)",
+                                " VALUES (2, 0, 'long', printf('%.*c', $1 - 4, 'x'), 1)",
     [BOUND_ROOMS] = "INSERT INTO rooms (room_id, version, creator, created_ms)" MANY
                     " SELECT '!' || i || ':a.example', '12', 2, 1 FROM n",
     [BOUND_ALIASES] =
         "INSERT INTO aliases (alias, room_no, creator)" MANY " SELECT '#' || i || ':a.example', 3, 2 FROM n",
     [BOUND_ROOM_STATE] =
         "INSERT INTO room_state (room_no, type, state_key, pos)" MANY " SELECT 999, 'x', '' || i, i FROM n",
+    [BOUND_ROOM_STATE_SIZE] = /* of room 3, as it is: one event grows */
+    "UPDATE events SET content = printf('%.*c', $1 - (SELECT SUM(length(CAST(e.content AS BLOB)) + length(s.type) +"
+    " length(s.state_key)) FROM room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = 3 AND s.type <>"
+    " 'm.room.member') + length(CAST(content AS BLOB)), 'x') WHERE pos = (SELECT pos FROM room_state WHERE room_no = 3 "
+    "AND"
+    " type = 'm.room.join_rules')",
     [BOUND_INVITES] = NULL, /* events: below */
     [BOUND_LINKS] =
         "INSERT INTO links (token_hash, kind, role, issuer, issuer_name, uses_allowed, created_ms, expires_ms)" MANY
@@ -145,6 +183,8 @@ static const char *const FILLS[BOUND__COUNT] = {
         "INSERT INTO reports (kind, reporter, reason, created_ms)" MANY " SELECT 'user', 2, 'x', 1 FROM n",
     [BOUND_HELD_MESSAGES] = "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms)" MANY
                             " SELECT 3, 2, 'm.room.message', '{}', 1, 1 FROM n",
+    [BOUND_HELD_MESSAGES_SIZE] = "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES"
+                                 " (3, 2, 'm.room.message', printf('%.*c', $1, 'x'), 1, 1)",
 };
 
 static struct statement filling[BOUND__COUNT];
@@ -192,11 +232,161 @@ static void a_bound_ends_where_it_says(void **state)
     }
 }
 
+/* --- What is bounded where it is written --- */
+
+static int64_t asked(int what)
+{
+    return db_int(f.db, &ASK, what, -1, "");
+}
+
+static bool job_contacts(struct tx *tx, void *arg, struct error *e)
+{
+    struct contact_address address = {.medium = *(enum contact_medium *)arg};
+    for (int i = 0; i < CONTACTS_OF_MEDIUM_MAX; ++i) {
+        snprintf(address.address, sizeof address.address,
+                 address.medium == CONTACT_EMAIL ? "a%d@a.example" : "7900000000%d", i);
+        if (!contacts_bind(tx, 1, &address, 0, 1, e))
+            fail_msg("address %d: %s", i, error_sentence(e));
+    }
+    strcpy(address.address, address.medium == CONTACT_EMAIL ? "more@a.example" : "79111111111");
+    return contacts_bind(tx, 1, &address, 0, 1, e);
+}
+
+/* By medium: a person who has ten addresses may have telephones yet. */
+static void so_many_contacts(void **state)
+{
+    struct error e;
+    fixture_user(&f, "anna");
+    for (int m = CONTACT_EMAIL; m <= CONTACT_PHONE; ++m) {
+        enum contact_medium medium = (enum contact_medium)m;
+        e = (struct error){0};
+        assert_false(writer_run(f.writer, job_contacts, &medium, &e));
+        assert_int_equal(e.code, ERROR_BOUND);
+        assert_string_equal(e.value, "contacts: 10");
+    }
+}
+
+static bool job_receipts(struct tx *tx, void *arg, struct error *e)
+{
+    static const char *const TYPES[] = {"m.read", "m.read.private"};
+    char thread[32];
+    for (int i = 0; i < RECEIPT_THREADS_MAX + 50; ++i)
+        for (int t = 0; t < 2; ++t) {
+            snprintf(thread, sizeof thread, "$thread-%d", i);
+            struct receipt_row row = {*(room_no *)arg, 1, TYPES[t], thread, "$e", 1, 1, tx_next_pos(tx)};
+            if (!receipts_put(tx, &row))
+                return false;
+        }
+    for (int t = 0; t < 2; ++t) { /* those without a thread, and of the main one, stay */
+        struct receipt_row bare = {*(room_no *)arg, 1, TYPES[t], "", "$e", 1, 1, tx_next_pos(tx)};
+        struct receipt_row main_one = {*(room_no *)arg, 1, TYPES[t], "main", "$e", 1, 1, tx_next_pos(tx)};
+        if (!receipts_put(tx, &bare) || !receipts_put(tx, &main_one))
+            return false;
+    }
+    return true;
+}
+
+static void so_many_thread_receipts(void **state)
+{
+    struct error e = {0};
+    room_no room = fixture_room(&f, fixture_user(&f, "anna"), "12", PRESET_PRIVATE_CHAT, &e);
+    assert_true(writer_run(f.writer, job_receipts, &room, &e));
+    assert_int_equal(asked(THREAD_RECEIPTS), RECEIPT_THREADS_MAX);
+    assert_int_equal(asked(RECEIPTS), 2 * RECEIPT_THREADS_MAX + 4);
+    assert_int_equal(asked(OLDEST_THREAD), 0);
+    assert_int_equal(asked(NEWEST_THREAD), 2);
+}
+
+static bool job_filters(struct tx *tx, void *arg, struct error *e)
+{
+    const int *len = arg;
+    char *definition = calloc(1, (size_t)*len + 64);
+    bool good = true;
+    for (int i = 0; good && i < FILTERS_PER_USER + 20; ++i) {
+        int64_t no;
+        snprintf(definition, 64, "{\"n\":%d,\"x\":\"", i);
+        size_t begin = strlen(definition);
+        memset(definition + begin, 'x', (size_t)*len);
+        strcpy(definition + begin + *len, "\"}");
+        good = filters_put(tx, 1, definition, &no);
+    }
+    free(definition);
+    return good;
+}
+
+static void so_many_filters(void **state)
+{
+    struct error e = {0};
+    int len = 10;
+    fixture_user(&f, "anna");
+    assert_true(writer_run(f.writer, job_filters, &len, &e));
+    assert_int_equal(asked(FILTERS), FILTERS_PER_USER);
+    len = 60000;
+    assert_true(writer_run(f.writer, job_filters, &len, &e));
+    assert_in_range(asked(FILTER_BYTES), FILTERS_BYTES_PER_USER - 61000, FILTERS_BYTES_PER_USER);
+    assert_int_equal(asked(NEWEST_FILTER), 1); /* the newest */
+}
+
+static void memberships_are_short(void **state)
+{
+    struct error e = {0};
+    char content[8400];
+    user_no anna = fixture_user(&f, "anna");
+    room_no room = fixture_room(&f, anna, "12", PRESET_PRIVATE_CHAT, &e);
+    for (int len = 8000; len <= 8200; len += 200) {
+        int n = sprintf(content, "{\"membership\":\"join\",\"org.example.words\":\"");
+        memset(content + n, 'x', (size_t)len);
+        strcpy(content + n + len, "\"}");
+        bool written = fixture_write_member(&f, room, anna, "@anna:school.example", content, &e);
+        assert_int_equal(written, len == 8000);
+    }
+    assert_int_equal(e.code, ERROR_BOUND);
+    assert_string_equal(e.value, "member_bytes: 8192");
+}
+
+/* A state that takes the place of another counts by what it adds. */
+static void state_that_grows(void **state)
+{
+    struct error e = {0};
+    struct text content = TEXT_INIT;
+    char key[16];
+    user_no anna = fixture_user(&f, "anna");
+    room_no room = fixture_room(&f, anna, "12", PRESET_PRIVATE_CHAT, &e);
+    int64_t most = bound_most(BOUND_ROOM_STATE_SIZE);
+    text_adds(&content, "{\"x\":\"");
+    for (int i = 0; i < 60000; ++i)
+        text_addc(&content, 'x');
+    text_adds(&content, "\"}");
+    int n = 0;
+    for (; n < 200; ++n) {
+        snprintf(key, sizeof key, "k%d", n);
+        assert_true(fixture_send(&f, room, anna, "org.example.state", key, "{}", NULL, NULL, &e));
+    }
+    for (n = 0; n < 200; ++n) {
+        snprintf(key, sizeof key, "k%d", n);
+        if (!fixture_send(&f, room, anna, "org.example.state", key, content.data, NULL, NULL, &e))
+            break;
+    }
+    assert_in_range(n, (uintmax_t)most / 60010 - 1, (uintmax_t)most / 60000);
+    assert_int_equal(e.code, ERROR_BOUND);
+    assert_string_equal(e.value, "room_state_bytes: 4194304");
+    assert_true(fixture_send(&f, room, anna, "org.example.state", "k0", content.data, NULL, NULL,
+                             &e)); /* no more than there was */
+    assert_true(fixture_send(&f, room, anna, "org.example.state", "k1", "{}", NULL, NULL, &e));
+    assert_true(fixture_send(&f, room, anna, "org.example.state", key, content.data, NULL, NULL, &e));
+    text_finish(&content);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_table_that_a_person_can_fill_has_a_bound, start, stop),
         cmocka_unit_test_setup_teardown(a_bound_ends_where_it_says, start, stop),
+        cmocka_unit_test_setup_teardown(so_many_contacts, start, stop),
+        cmocka_unit_test_setup_teardown(so_many_thread_receipts, start, stop),
+        cmocka_unit_test_setup_teardown(so_many_filters, start, stop),
+        cmocka_unit_test_setup_teardown(memberships_are_short, start, stop),
+        cmocka_unit_test_setup_teardown(state_that_grows, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

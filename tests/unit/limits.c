@@ -34,16 +34,40 @@ static void a_bucket_empties_and_fills(void **state)
                  {500, false},  {1500, true},   {1500, true},  {1500, false}, {90000, true}, {90000, true},
                  {90000, true}, {90000, false}, {80000, false} /* time does not run backwards */};
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
-        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "192.0.2.1", STEPS[i].at_ms) == 0, STEPS[i].passes);
+        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "192.0.2.1", 0, STEPS[i].at_ms) == 0, STEPS[i].passes);
 }
 
 static void the_wait_is_long_enough(void **state)
 {
     for (int i = 0; i < 3; ++i)
-        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 1000), 0);
-    int64_t wait_ms = limits_take(*state, RATE_MESSAGE, 5, "", 1000);
+        assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 0, 1000), 0);
+    int64_t wait_ms = limits_take(*state, RATE_MESSAGE, 5, "", 0, 1000);
     assert_in_range(wait_ms, 499, 502);
-    assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 1000 + wait_ms), 0);
+    assert_int_equal(limits_take(*state, RATE_MESSAGE, 5, "", 0, 1000 + wait_ms), 0);
+}
+
+/* What is kept for good counts by its size, and nothing is so large that it never passes. */
+static void long_messages_count_for_several(void **state)
+{
+    static const struct {
+        enum rate_class rate;
+        size_t bytes;
+        int pass; /* of three tokens */
+    } CASES[] = {
+        {RATE_MESSAGE, 0, 3},    {RATE_MESSAGE, 4095, 3},    {RATE_MESSAGE, 4096, 1},
+        {RATE_MESSAGE, 8192, 1}, {RATE_MESSAGE, 1 << 20, 1},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        int passed = 0;
+        for (int n = 0; n < 5; ++n)
+            passed += limits_take(*state, CASES[i].rate, 100 + (user_no)i, "", CASES[i].bytes, 1000) == 0;
+        assert_int_equal(passed, CASES[i].pass);
+    }
+    int64_t wait_ms = limits_take(*state, RATE_MESSAGE, 200, "", 8192, 1000);
+    assert_int_equal(wait_ms, 0);
+    wait_ms = limits_take(*state, RATE_MESSAGE, 200, "", 8192, 1000);
+    assert_in_range(wait_ms, 1499, 1502); /* three at two a second */
+    assert_int_equal(limits_take(*state, RATE_MESSAGE, 200, "", 8192, 1000 + wait_ms), 0);
 }
 
 static void keys_are_told_apart(void **state)
@@ -62,7 +86,7 @@ static void keys_are_told_apart(void **state)
         {RATE_MESSAGE, 7, "192.0.2.1", true},
     };
     for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i)
-        assert_int_equal(limits_take(*state, STEPS[i].rate, STEPS[i].user, STEPS[i].ip, 1000) == 0, STEPS[i].passes);
+        assert_int_equal(limits_take(*state, STEPS[i].rate, STEPS[i].user, STEPS[i].ip, 0, 1000) == 0, STEPS[i].passes);
     assert_int_equal(limits_take_key(*state, RATE_LOGIN, "anna", 1000), 0);
     assert_int_not_equal(limits_take_key(*state, RATE_LOGIN, "anna", 1000), 0);
     assert_int_equal(limits_take_key(*state, RATE_LOGIN, "boris", 1000), 0);
@@ -71,9 +95,9 @@ static void keys_are_told_apart(void **state)
 static void what_is_off_is_off(void **state)
 {
     for (int i = 0; i < 100; ++i) {
-        assert_int_equal(limits_take(*state, RATE_NONE, 1, "", 0), 0);
-        assert_int_equal(limits_take(*state, RATE_READ, 1, "", 0), 0);
-        assert_int_equal(limits_take(NULL, RATE_MESSAGE, 1, "", 0), 0);
+        assert_int_equal(limits_take(*state, RATE_NONE, 1, "", 0, 0), 0);
+        assert_int_equal(limits_take(*state, RATE_READ, 1, "", 0, 0), 0);
+        assert_int_equal(limits_take(NULL, RATE_MESSAGE, 1, "", 0, 0), 0);
         assert_int_equal(limits_take_key(NULL, RATE_MESSAGE, "x", 0), 0);
     }
 }
@@ -113,11 +137,11 @@ static int sign_in(int late_ms, int impatient, int *all)
         at_ms[i] = i * 2;
     for (int64_t now_ms = 0; left > 0; ++now_ms) {
         for (int i = 0; i < impatient && now_ms % 50 == 0 && now_ms < 10000; ++i)
-            limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", now_ms);
+            limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, now_ms);
         for (int i = 0; i < PEOPLE; ++i) {
             if (at_ms[i] != now_ms)
                 continue;
-            int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", now_ms);
+            int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, now_ms);
             most = ++tries[i] > most ? tries[i] : most;
             ++*all;
             left -= wait_ms == 0;
@@ -149,14 +173,14 @@ static void nobody_waits_for_those_who_stay_away(void **state)
 {
     struct limits *limits = limits_create(MORNING, 1024);
     for (int i = 0; i < 600; ++i)
-        limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 1000);
+        limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 1000);
     for (int i = 1; i < 20; ++i)
-        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 1000 + 200 * i), 0);
-    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 4801), 1, 82000);
-    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 0, 0);
+        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 1000 + 200 * i), 0);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 4801), 1, 82000);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 200000), 0, 0);
     for (int i = 0; i < 199; ++i)
-        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 0);
-    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 200000), 199, 201); /* long forgotten */
+        assert_int_equal(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 200000), 0);
+    assert_in_range(limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 200000), 199, 201); /* long forgotten */
     limits_destroy(limits);
 }
 
@@ -166,7 +190,7 @@ static void turns_are_bounded(void **state)
     struct limits *limits = limits_create(MORNING, 1024);
     int64_t most_ms = 0;
     for (int i = 0; i < 10000; ++i) {
-        int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0);
+        int64_t wait_ms = limits_take(limits, RATE_LOGIN, 0, "192.0.2.1", 0, 0);
         most_ms = wait_ms > most_ms ? wait_ms : most_ms;
     }
     assert_in_range(most_ms, 79000, 81000);
@@ -178,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_bucket_empties_and_fills, make, unmake),
         cmocka_unit_test_setup_teardown(the_wait_is_long_enough, make, unmake),
+        cmocka_unit_test_setup_teardown(long_messages_count_for_several, make, unmake),
         cmocka_unit_test_setup_teardown(keys_are_told_apart, make, unmake),
         cmocka_unit_test_setup_teardown(what_is_off_is_off, make, unmake),
         cmocka_unit_test(the_table_is_bounded),

@@ -28,7 +28,8 @@ static bool hold(struct tx *tx, const struct draft *d, const struct new_event *e
     if (d->held_no != 0)
         return delayed_messages_postpone(tx, d->held_no, due_ms) || error_set(e, ERROR_UNKNOWN, NULL);
     return (delayed_messages_insert(tx, &row, out->event_id) || error_set(e, ERROR_UNKNOWN, NULL)) &&
-           bound_kept(tx->db, BOUND_HELD_MESSAGES, d->sender, 0, e);
+           bound_kept(tx->db, BOUND_HELD_MESSAGES, d->sender, 0, e) &&
+           bound_kept(tx->db, BOUND_HELD_MESSAGES_SIZE, d->sender, 0, e);
 }
 
 static bool record(struct tx *tx, struct new_event *event, struct appended *out, struct error *e)

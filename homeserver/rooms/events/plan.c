@@ -22,6 +22,7 @@
 #define MEMBER "m.room.member"
 #define SERVICE_ID_START "@" SERVICE_LOCALPART ":"
 #define TOPIC_BYTES_MAX 8192
+#define MEMBER_BYTES_MAX 8192 /* of a membership, with name, picture and reason: there is one of everybody */
 
 void plan_init(struct plan *plan, struct room *room, struct tx *tx)
 {
@@ -372,6 +373,34 @@ static bool find_redacted(const struct plan *plan, const struct draft *d, const 
     return allowed;
 }
 
+/* --- How much there may be (J5) --- */
+
+/* A state that takes the place of another counts by what it adds. */
+static bool state_has_room(const struct plan *plan, const struct draft *d, const struct new_event *event,
+                           struct error *e)
+{
+    const struct room_state *was = room_state_get(plan->room, plan->tx, d->type, d->state_key);
+    struct db *db = plan->tx->db;
+    room_no room = plan->room->no;
+    if (was->pos == 0 && !bound_kept(db, BOUND_ROOM_STATE, 0, room, e))
+        return false;
+    size_t keys = was->pos == 0 ? strlen(d->type) + strlen(d->state_key) : 0;
+    size_t before = was->content != NULL ? json_dumpb(was->content, NULL, 0, JSON_COMPACT) : 0;
+    int64_t more = (int64_t)(event->content.len + keys) - (int64_t)before;
+    return more <= 0 || bound_has_room(db, BOUND_ROOM_STATE_SIZE, 0, room, more, e);
+}
+
+/* By whomever but the server, which writes names and powers that are bounded where they come from. */
+static bool has_room(const struct plan *plan, const struct draft *d, const struct new_event *event,
+                     const char *sender_id, struct error *e)
+{
+    if (d->state_key == NULL || strncmp(sender_id, SERVICE_ID_START, sizeof SERVICE_ID_START - 1) == 0)
+        return true;
+    if (event->membership == MEMBERSHIP_NONE)
+        return state_has_room(plan, d, event, e);
+    return event->content.len <= MEMBER_BYTES_MAX || bound_refuse(e, "member_bytes", MEMBER_BYTES_MAX);
+}
+
 bool plan_event(struct plan *plan, const struct draft *d, struct new_event *event, struct error *e)
 {
     const char *why, *sender_id = user_names_get(rooms_settings(plan->room->rooms)->names, plan->tx->db, d->sender);
@@ -400,9 +429,7 @@ bool plan_event(struct plan *plan, const struct draft *d, struct new_event *even
                                   .n_prev = event->pdu.n_prev};
     if (!authorize(plan, &in, &why))
         return error_set(e, ERROR_FORBIDDEN, why);
-    bool new_state = d->state_key != NULL && event->membership == MEMBERSHIP_NONE &&
-                     room_state_get(plan->room, plan->tx, d->type, d->state_key)->pos == 0;
-    if (new_state && !bound_kept(plan->tx->db, BOUND_ROOM_STATE, 0, plan->room->no, e))
+    if (!has_room(plan, d, event, sender_id, e))
         return false;
     if (event->membership == MEMBERSHIP_INVITE && ignored_every_invite(plan->tx->db, event->target))
         return error_set(e, ERROR_INVITE_BLOCKED, NULL); /* Client-Server API, "Invite permission" */

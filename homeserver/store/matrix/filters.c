@@ -3,7 +3,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { GET, FIND, LAST, PUT, PRUNE, FORGET, N };
+enum { GET, FIND, LAST, PUT, PRUNE, PRUNE_BYTES, FORGET, N };
 static const struct statement TEXTS[N] = {
     [GET] = "SELECT definition FROM filters WHERE user_no = $1 AND filter_no = $2",
     [FIND] = "SELECT filter_no FROM filters WHERE user_no = $1 AND definition = $2",
@@ -12,6 +12,11 @@ static const struct statement TEXTS[N] = {
     [PRUNE] =
         "DELETE FROM filters WHERE user_no = $1 AND filter_no <= (SELECT filter_no FROM filters WHERE user_no = $1"
         " ORDER BY filter_no DESC LIMIT 1 OFFSET $2)",
+    [PRUNE_BYTES] =
+        "DELETE FROM filters WHERE user_no = $1 AND filter_no <= (SELECT max(n.filter_no) FROM (SELECT filter_no,"
+        " SUM(octet_length(definition)) OVER (ORDER BY filter_no DESC) AS bytes FROM filters WHERE user_no = "
+        "$1) n"
+        " WHERE n.bytes > $2)",
     [FORGET] = "DELETE FROM filters WHERE user_no = $1",
 };
 STATEMENTS(FILTERS, "filters", TEXTS);
@@ -36,7 +41,8 @@ bool filters_put(struct tx *tx, user_no user, const char *definition, int64_t *f
         tx->now_ms) /* a database that was put back from a copy must not give a number that the lost one gave */
         *filter_no = tx->now_ms;
     return db_run(tx->db, &FILTERS, PUT, "iit", user, *filter_no, definition) &&
-           db_run(tx->db, &FILTERS, PRUNE, "ii", user, (int64_t)FILTERS_PER_USER);
+           db_run(tx->db, &FILTERS, PRUNE, "ii", user, (int64_t)FILTERS_PER_USER) &&
+           db_run(tx->db, &FILTERS, PRUNE_BYTES, "ii", user, (int64_t)FILTERS_BYTES_PER_USER);
 }
 
 bool filters_forget(struct tx *tx, user_no user)

@@ -1,7 +1,7 @@
 /* Filters that clients uploaded: a definition under a number, per user (Client-Server API, "Filtering").
  *
- * The same definition keeps its number. A user has at most FILTERS_PER_USER; then the oldest goes, since clients make
- * a filter anew when theirs is not known any more. Numbers are not used twice, not
+ * The same definition keeps its number. A user has at most FILTERS_PER_USER, of FILTERS_BYTES_PER_USER together; then
+ * the oldest go, since clients make a filter anew when theirs is not known any more. Numbers are not used twice, not
  * even when a copy of the database has been put back: they are the time, in milliseconds, or one more than the last. */
 #ifndef PARTA_STORE_MATRIX_FILTERS_H
 #define PARTA_STORE_MATRIX_FILTERS_H
@@ -12,6 +12,7 @@
 #include "homeserver/base/ids.h"
 
 #define FILTERS_PER_USER 200
+#define FILTERS_BYTES_PER_USER 1048576
 
 struct db;
 struct tx;

@@ -2,11 +2,12 @@
 
 #include "homeserver/store/driver/writer.h"
 
-enum { FIND, HOW_MANY, INSERT, FORGET, PRUNE, N };
+enum { FIND, HOW_MANY, HOW_LONG, INSERT, FORGET, PRUNE, N };
 static const struct statement TEXTS[N] = {
     [FIND] = "SELECT caller, key_hash, request_hash, status, version, reply FROM idempotency"
              " WHERE caller = $1 AND key_hash = $2",
     [HOW_MANY] = "SELECT count(*) FROM idempotency WHERE caller = $1",
+    [HOW_LONG] = "SELECT COALESCE(SUM(length(reply)), 0) FROM idempotency WHERE caller = $1",
     [INSERT] = "INSERT INTO idempotency (caller, key_hash, request_hash, status, version, reply, created_ms)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     [FORGET] = "DELETE FROM idempotency WHERE caller = $1",
@@ -37,6 +38,11 @@ bool idempotency_next(struct stmt *q, struct idempotency_row *row)
 int64_t idempotency_count(struct db *db, const char *caller)
 {
     return db_int(db, &IDEMPOTENCY, HOW_MANY, 0, "t", caller);
+}
+
+int64_t idempotency_bytes(struct db *db, const char *caller)
+{
+    return db_int(db, &IDEMPOTENCY, HOW_LONG, 0, "t", caller);
 }
 
 bool idempotency_insert(struct tx *tx, const struct idempotency_row *row)

@@ -21,8 +21,10 @@ struct idempotency_row {
     size_t reply_len;
 };
 
-#define IDEMPOTENCY_PER_PERSON 1000 /* keys of a person a day (jobs/prune.h) */
+#define IDEMPOTENCY_PER_PERSON 1000           /* keys of a person a day (jobs/prune.h) */
+#define IDEMPOTENCY_BYTES_PER_PERSON 16777216 /* of what they were answered */
 int64_t idempotency_count(struct db *db, const char *caller);
+int64_t idempotency_bytes(struct db *db, const char *caller);
 
 /* Borrowed from q until stmt_end, which must follow also when it answers false. */
 struct stmt *idempotency_find(struct db *db, const char *caller, const unsigned char key_hash[IDEMPOTENCY_HASH_BYTES]);
