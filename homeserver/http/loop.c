@@ -143,14 +143,16 @@ static struct principal *principal_of(struct request_context *context)
  * there is none such here. */
 static bool make_room(struct loop *loop, struct request_context *context, struct principal_polls polls)
 {
-    device_no device = polls.of_all > POLLS_OF_PERSON ? 0 : context->parked_device;
-    if (polls.of_device <= POLLS_OF_DEVICE && polls.of_all <= POLLS_OF_PERSON)
+    bool too_many = polls.of_all > POLLS_OF_PERSON;
+    size_t of_device = context->parked_device != 0 ? polls.of_device : 0; /* who asks without one has many */
+    if (of_device <= POLLS_OF_DEVICE && !too_many)
         return true;
     struct request_context *oldest =
-        long_poll_oldest(&loop->polls, context->r.poll.user, device, clock_mono_us() - POLL_LEAST_MS * 1000);
+        long_poll_oldest(&loop->polls, context->r.poll.user, too_many ? 0 : context->parked_device,
+                         clock_mono_us() - POLL_LEAST_MS * 1000);
     if (oldest != NULL)
         expire(oldest);
-    return oldest != NULL || (polls.of_device <= POLLS_OF_DEVICE * LOOPS_TOLERATED && polls.of_all <= POLLS_OF_PERSON);
+    return oldest != NULL || (of_device <= POLLS_OF_DEVICE * LOOPS_TOLERATED && !too_many);
 }
 
 static void park(struct loop *loop, struct request_context *context)

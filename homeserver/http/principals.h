@@ -41,7 +41,6 @@ struct principal {
         size_t n;
     } * parked; /* by device; under the lock of all */
     size_t n_parked;
-    _Atomic size_t connections; /* of an address */
     struct principals *all;
     _Atomic int refs;
     struct principal *next;
