@@ -34,7 +34,9 @@ static void check_tree(const struct room_version *version, const json_t *event, 
 }
 
 /* The event's own type, content and state key in an otherwise plain event. */
-static void check_splice(const struct room_version *version, const json_t *event)
+static void check_finish(struct pdu *pdu, const struct signing_key *key);
+
+static void check_splice(const struct room_version *version, const json_t *event, const struct signing_key *key)
 {
     static const unsigned char HASH[1][SHA256_BYTES] = {{1}};
     const char *type = json_get_string(event, "type"), *state_key = json_get_string(event, "state_key");
@@ -67,11 +69,32 @@ static void check_splice(const struct room_version *version, const json_t *event
     canonical = json_canonical(left);
     must(strcmp(canonical, redacted.data) == 0);
     free(canonical);
+    check_finish(&pdu, key);
     free(content);
     json_decref(left);
     json_decref(tree);
     text_finish(&text);
     text_finish(&redacted);
+}
+
+/* The same text as an event of this server: what fits is finished, and its parts are those of the tree. */
+static void check_finish(struct pdu *pdu, const struct signing_key *key)
+{
+    unsigned char reference[SHA256_BYTES];
+    char id[ID_BYTES_MAX + 1];
+    struct error e = {0};
+    bool done = pdu_finish(pdu, key, "s", &e);
+    must(done == (e.code == ERROR_NONE));
+    if (!done)
+        return;
+    must(pdu_check_size(pdu, &e));
+    pdu_reference_hash(pdu, reference);
+    if (pdu->event_id[0] == '$' && strlen(pdu->event_id) > 40) {
+        pdu_event_id(pdu->version, reference, id);
+        must(strcmp(id, pdu->event_id) == 0);
+        pdu_room_id(id, id);
+        must(id[0] == '!' && strcmp(id + 1, pdu->event_id + 1) == 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -86,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *event = json_parse((const char *)data + 1, size - 1, &e);
     if (json_is_object(event)) {
         check_tree(version, event, &key);
-        check_splice(version, event);
+        check_splice(version, event, &key);
     }
     json_decref(event);
     return 0;

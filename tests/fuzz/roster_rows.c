@@ -8,14 +8,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static struct snapshot *make_tables(bool of_1_1)
 {
     static const char *const SMALL[TABLE__COUNT] = {
-        [TABLE_ORGS] = "sourcedId,name,type\ns,S,school\n",
-        [TABLE_CLASSES] =
-            "sourcedId,title,courseSourcedId,classType,schoolSourcedId,termSourcedIds\nc,5,k,homeroom,s,y\n",
-        [TABLE_USERS] = "sourcedId,enabledUser,username,givenName,familyName,agentSourcedIds\n"
-                        "t,true,t,T,T,\np,true,p,P,P,m\nm,true,m,M,M,\n",
-        [TABLE_ROLES] = "sourcedId,userSourcedId,roleType,role,orgSourcedId\nr,m,primary,parent,s\n",
-        [TABLE_ENROLLMENTS] = "sourcedId,classSourcedId,schoolSourcedId,userSourcedId,role,primary\n"
-                              "e,c,s,t,teacher,true\n",
+        [TABLE_ORGS] = ORGS_HEAD "s,,,S,school,,\n",
+        [TABLE_CLASSES] = CLASSES_HEAD "c,5,5,k,homeroom,s,y\n",
+        [TABLE_USERS] = USERS_HEAD "t,true,t,T,T,,\np,true,p,P,P,,m\nm,true,m,M,M,,\n",
+        [TABLE_ROLES] = ROLES_HEAD "r,m,primary,parent,,,s\n",
+        [TABLE_ENROLLMENTS] = ENROLLMENTS_HEAD "e,c,s,t,teacher,true,,\n",
     };
     struct snapshot *tables = xcalloc(1, sizeof *tables);
     for (int t = 0; t < TABLE__COUNT; ++t)
@@ -24,8 +21,8 @@ static struct snapshot *make_tables(bool of_1_1)
     if (of_1_1) {
         text_clear(&tables->csv[TABLE_USERS]);
         text_adds(&tables->csv[TABLE_USERS],
-                  "sourcedId,enabledUser,orgSourcedIds,role,username,givenName,familyName,agentSourcedIds\n"
-                  "t,true,s,teacher,t,T,T,\np,true,s,student,p,P,P,m\nm,true,s,parent,m,M,M,\n");
+                  USERS_1_1 USER_1_1("t", "s", "teacher", "T", "T", "", "")
+                      USER_1_1("p", "s", "student", "P", "P", "", "m") USER_1_1("m", "s", "parent", "M", "M", "", ""));
     }
     return tables;
 }
