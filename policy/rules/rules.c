@@ -425,14 +425,15 @@ static bool writes_without_staff(const struct rule_facts *f)
     return is_pupils_room(f) && f->room.n_people >= 3 && !f->actor.service;
 }
 
-/* What makes a room open to others, or replaces it: not by pupils among themselves, whatever power a teacher left
- * them. The state that a room begins with is there before the second comes. */
+/* Pupils among themselves, whatever power a teacher left them, change what the room looks like and who is in a call,
+ * and nothing else: not who may come, see, or do what, nor what replaces it. The state that a room begins with is there
+ * before the second comes. */
 static bool opens_without_staff(const struct rule_facts *f)
 {
-    static const char *const OPENING[] = {"m.room.join_rules", "m.room.history_visibility", "m.room.guest_access",
-                                          "m.room.power_levels", "m.room.tombstone"};
-    return is_pupils_room(f) && f->room.n_people >= 2 && !f->actor.service &&
-           (f->act != ACT_STATE || TYPE_IN(f, OPENING));
+    static const char *const LOOKS[] = {"m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events"};
+    bool looks = f->act == ACT_STATE && (TYPE_IN(f, LOOKS) || event_kind_of(f->event_type) == EVENT_CALL_MEMBER ||
+                                         event_kind_of(f->event_type) == EVENT_ENCRYPTION);
+    return is_pupils_room(f) && f->room.n_people >= 2 && !f->actor.service && !looks;
 }
 
 static bool seen_without_staff(const struct rule_facts *f)
