@@ -303,9 +303,16 @@ static void look_again(struct look *look, stream_pos pos)
     stmt_end(q);
 }
 
-/* The event that it is about, and what is in a thread by way of that one. Whether it was taken back, its row says. */
-static void redacted(struct look *look, const struct event_row *row)
+static bool is_power_levels(const struct event_row *row)
 {
+    return row->state_key != NULL && strcmp(row->type, "m.room.power_levels") == 0;
+}
+
+/* The event that it is about, and what is in a thread by way of that one. Whether it was taken back, its row says.
+ * Whether it was power levels, which lose what they said of notifications. */
+static bool redacted(struct look *look, const struct event_row *row)
+{
+    struct event_row about;
     struct held *held = look->held;
     json_t *content = row->redacts == NULL ? json_loads(row->content, 0, NULL) : NULL;
     const char *id = row->redacts != NULL ? row->redacts : json_get_string(content, "redacts");
@@ -317,6 +324,10 @@ static void redacted(struct look *look, const struct event_row *row)
         if (held->through[i].hop == hash && held->through[i].pos <= look->known)
             look_again(look, held->through[i].pos);
     json_decref(content);
+    struct stmt *q = events_by_pos(look->db, pos);
+    bool power = events_next(q, &about) && is_power_levels(&about);
+    stmt_end(q);
+    return power;
 }
 
 static void power_changed(struct look *look)
@@ -341,8 +352,8 @@ static void carry_on(struct look *look, stream_pos upto)
     struct stmt *q = events_forwards(look->db, held->key.room, held->upto, upto, INT64_MAX);
     while (events_next(q, &row)) {
         if (strcmp(row.type, "m.room.redaction") == 0)
-            redacted(look, &row);
-        power |= row.state_key != NULL && strcmp(row.type, "m.room.power_levels") == 0;
+            power |= redacted(look, &row);
+        power |= is_power_levels(&row);
         add(look, &row);
         ++held->rows;
     }

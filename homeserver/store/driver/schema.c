@@ -547,7 +547,7 @@ bool schema_check(struct db *db)
     int print = fingerprint_of(version, &is);
     if (known && driver_fingerprint(db) != print) {
         bool built = layout_of(version, &should);
-        known = built && is.len == should.len && memcmp(is.data, should.data, is.len) == 0;
+        known = built && is.len == should.len && (is.len == 0 || memcmp(is.data, should.data, is.len) == 0);
         if (built && !known)
             complain(version, is.len != 0 ? is.data : "", should.len != 0 ? should.data : "");
         if (known && version > 0 && db_writes(db))
