@@ -142,7 +142,7 @@ static enum pool_kind next_kind(struct pool *pool)
                                                               {POOL_HEAVY, POOL_PLAIN, POOL_LIGHT}};
     unsigned turn = ++pool->turn;
     const enum pool_kind *kind = ORDERS[turn % HEAVY_FIRST == 0 ? 2 : turn % PLAIN_FIRST == 0 ? 1 : 0];
-    while (!is_ready(pool, *kind))
+    for (int i = 1; i < POOL_KIND__COUNT && !is_ready(pool, *kind); ++i)
         ++kind;
     return *kind;
 }

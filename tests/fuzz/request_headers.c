@@ -67,10 +67,10 @@ static void check_request(char *const lines[4])
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    char *whole = xstrndup((const char *)bytes, len), *next = whole, *lines[4];
+    char *whole = xstrndup((const char *)bytes, len), *next = whole, *lines[4], end[] = "";
     for (int i = 0; i < 4; ++i) {
         char *line = next != NULL && i < 3 ? strsep(&next, "\n") : next;
-        lines[i] = line != NULL ? line : whole + strlen(whole);
+        lines[i] = line != NULL ? line : end;
     }
     check_match(lines[0]);
     check_match(NULL);
