@@ -6,7 +6,7 @@ enum { FIND, POLL_LEVELS, SET_POLL_LEVEL, PUT, ARCHIVE, ARCHIVE_KIND, ARCHIVE_ME
 static const struct statement TEXTS[N] = {
     [FIND] = "SELECT room_no FROM roster_rooms WHERE school_no = $1 AND class_no = $2 AND kind = $3",
     [POLL_LEVELS] = "SELECT room_no, kind, school_no, class_no, COALESCE(poll_level, -1) FROM roster_rooms"
-                    " WHERE $1 IN (0, school_no) ORDER BY school_no",
+                    " WHERE school_no = $1 OR CAST($1 AS BIGINT) = 0 ORDER BY school_no",
     [SET_POLL_LEVEL] = {"UPDATE roster_rooms SET poll_level = $2 WHERE room_no = $1", EPOCH_RECORDS},
     [PUT] = {"INSERT INTO roster_rooms (room_no, kind, school_no, class_no) VALUES ($1, $2, $3, $4)", EPOCH_RECORDS},
     [ARCHIVE] = {"INSERT INTO archived_rooms (room_no, kind, school_no, class_no, archived_ms)"
