@@ -67,13 +67,25 @@ void long_poll_remove(struct long_polls *polls, struct request_context *context)
     --polls->n;
 }
 
+struct long_poll_counts long_poll_count(const struct long_polls *polls, user_no user, device_no device)
+{
+    struct long_poll_counts counts = {0};
+    struct request_context *context;
+    DL_FOREACH2(*chain_of(polls, user), context, user_next)
+    {
+        counts.of_user += context->r.poll.user == user;
+        counts.of_device += context->r.poll.user == user && context->r.identity.device == device;
+    }
+    return counts;
+}
+
 struct request_context *long_poll_oldest(const struct long_polls *polls, user_no user, device_no device,
                                          int64_t begun_us)
 {
     struct request_context *context, *oldest = NULL;
     DL_FOREACH2(*chain_of(polls, user), context, user_next)
     {
-        bool is_one = context->r.poll.user == user && (device == 0 || context->parked_device == device);
+        bool is_one = context->r.poll.user == user && (device == 0 || context->r.identity.device == device);
         if (is_one && context->begun_us < begun_us && (oldest == NULL || context->begun_us < oldest->begun_us))
             oldest = context;
     }

@@ -41,6 +41,12 @@ void long_poll_remove(struct long_polls *polls, struct request_context *context)
 void long_poll_wake(struct long_polls *polls, const struct wake *wake, long_poll_visit *visit, long_poll_visit *soon,
                     void *self);
 
+/* How many of the user there are, and of the device. */
+struct long_poll_counts {
+    size_t of_user, of_device;
+};
+struct long_poll_counts long_poll_count(const struct long_polls *polls, user_no user, device_no device);
+
 /* The one of the user's device (0: of any) that has waited longest, if it came before begun_us; NULL: there is none. */
 struct request_context *long_poll_oldest(const struct long_polls *polls, user_no user, device_no device,
                                          int64_t begun_us);

@@ -22,10 +22,10 @@
 #define QUIET_MS 2000        /* a poll that comes back sooner is of a lively chat: it needs its memory again at once */
 #define LIBH2O_DESCRIPTORS 8 /* more than libh2o opens for a loop; it aborts without, and other threads open some too */
 #define SWEEP_MS 1000
-#define POLLS_OF_DEVICE 4 /* parked at a time; a newer one has the oldest answered … */
+#define POLLS_OF_DEVICE 4 /* parked at a time on a loop; a newer one has the oldest answered … */
 #define POLLS_OF_PERSON 64
 #define POLL_LEAST_MS 1000 /* … but none that is younger */
-#define LOOPS_TOLERATED 4  /* a device's polls may lie on other loops, where this one answers none */
+#define POLLS_AT_ONCE 16   /* of a device, while none is old enough */
 #define STOP_TURN_MS 20    /* how often a stopping loop looks whether it is done */
 
 enum message_kind { MESSAGE_RETURN, MESSAGE_WAKE, MESSAGE_TLS, MESSAGE_STOP };
@@ -112,7 +112,6 @@ size_t loop_parked(const struct loop *loop)
 static void unpark(struct request_context *context)
 {
     long_poll_remove(&context->loop->polls, context);
-    principal_unpark(context->principal, context->parked_device);
     atomic_store(&context->loop->parked, context->loop->polls.n);
     context->place = REQUEST_ON_LOOP;
 }
@@ -138,21 +137,22 @@ static struct principal *principal_of(struct request_context *context)
     return context->principal = principal_ref(connection->principal);
 }
 
-/* Another poll of the device's, or the person's, than they may have. The oldest one is answered, as if its time were
- * up; but not one that has just come: two tabs that share a device would chase each other. false:
- * there is none such here. */
-static bool make_room(struct loop *loop, struct request_context *context, struct principal_polls polls)
+/* One more poll of the device, or the person, than they may have here. The oldest one is answered, as if its time were
+ * up; but not one that has just come: two tabs that share a device would chase each other.
+ * false: there is none such. */
+static bool make_room(struct loop *loop, const struct request_context *context)
 {
-    bool too_many = polls.of_all > POLLS_OF_PERSON;
-    size_t of_device = context->parked_device != 0 ? polls.of_device : 0; /* who asks without one has many */
-    if (of_device <= POLLS_OF_DEVICE && !too_many)
+    user_no user = context->r.poll.user;
+    device_no device = context->r.identity.device; /* 0: who asks without one has many */
+    struct long_poll_counts n = long_poll_count(&loop->polls, user, device);
+    bool too_many = n.of_user >= POLLS_OF_PERSON;
+    if (!too_many && (device == 0 || n.of_device < POLLS_OF_DEVICE))
         return true;
     struct request_context *oldest =
-        long_poll_oldest(&loop->polls, context->r.poll.user, too_many ? 0 : context->parked_device,
-                         clock_mono_us() - POLL_LEAST_MS * 1000);
+        long_poll_oldest(&loop->polls, user, too_many ? 0 : device, clock_mono_us() - POLL_LEAST_MS * 1000);
     if (oldest != NULL)
         expire(oldest);
-    return oldest != NULL || (of_device <= POLLS_OF_DEVICE * LOOPS_TOLERATED && !too_many);
+    return oldest != NULL || (!too_many && n.of_device < POLLS_AT_ONCE);
 }
 
 static void park(struct loop *loop, struct request_context *context)
@@ -163,9 +163,7 @@ static void park(struct loop *loop, struct request_context *context)
         h2o_exchange_answer(context);
         return;
     }
-    context->parked_device = context->r.identity.device;
-    if (!make_room(loop, context, principal_park(principal_of(context), context->parked_device))) {
-        principal_unpark(context->principal, context->parked_device);
+    if (!make_room(loop, context)) {
         dispatch_overflow(context, POOL_SHARE_FULL, POLL_LEAST_MS);
         h2o_exchange_answer(context);
         return;

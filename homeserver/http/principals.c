@@ -148,7 +148,6 @@ static void forget(struct principals *principals, struct principal *p)
         at = &(*at)->next;
     *at = p->next;
     --principals->n;
-    free(p->parked);
     free(p);
 }
 
@@ -197,40 +196,4 @@ size_t principals_unread(const struct principals *principals)
 bool principals_are_full(const struct principals *principals)
 {
     return atomic_load(&principals->unread) > principals->unread_max / 2;
-}
-
-/* The device's place, made if need be. Few devices of a person poll at a time. */
-static struct parked *parked_of(struct principal *principal, device_no device)
-{
-    struct parked *free_one = NULL;
-    for (size_t i = 0; i < principal->n_parked; ++i) {
-        if (principal->parked[i].n == 0)
-            free_one = &principal->parked[i];
-        else if (principal->parked[i].device == device)
-            return &principal->parked[i];
-    }
-    if (free_one == NULL) {
-        principal->parked = xrealloc(principal->parked, (principal->n_parked + 1) * sizeof *principal->parked);
-        free_one = &principal->parked[principal->n_parked++];
-    }
-    *free_one = (struct parked){.device = device};
-    return free_one;
-}
-
-struct principal_polls principal_park(struct principal *principal, device_no device)
-{
-    struct principal_polls polls = {0};
-    pthread_mutex_lock(&principal->all->lock);
-    polls.of_device = ++parked_of(principal, device)->n;
-    for (size_t i = 0; i < principal->n_parked; ++i)
-        polls.of_all += principal->parked[i].n;
-    pthread_mutex_unlock(&principal->all->lock);
-    return polls;
-}
-
-void principal_unpark(struct principal *principal, device_no device)
-{
-    pthread_mutex_lock(&principal->all->lock);
-    --parked_of(principal, device)->n;
-    pthread_mutex_unlock(&principal->all->lock);
 }

@@ -27,20 +27,10 @@ struct principal_name {
     unsigned char bytes[16]; /* the address (IPv6: its /64), the user's number, a hash of the operator's name */
 };
 
-/* How many polls are parked, of one device and of all. */
-struct principal_polls {
-    size_t of_device, of_all;
-};
-
 struct principal {
     struct principal_name name;
     struct pool_share works, hashes; /* of the workers, of the hashers */
     _Atomic size_t unread;           /* bytes of replies that are kept for it */
-    struct parked {
-        device_no device;
-        size_t n;
-    } * parked; /* by device; under the lock of all */
-    size_t n_parked;
     struct principals *all;
     _Atomic int refs;
     struct principal *next;
@@ -57,10 +47,6 @@ bool principal_is(const struct principal *principal, const struct principal_name
 struct principal *principals_find(struct principals *principals, const struct principal_name *name); /* a reference */
 struct principal *principal_ref(struct principal *principal);
 void principal_unref(struct principal *principal); /* NULL is accepted */
-
-/* A poll of the device (0: of none) is parked, and is no more. */
-struct principal_polls principal_park(struct principal *principal, device_no device);
-void principal_unpark(struct principal *principal, device_no device);
 
 /* Bytes of a reply are kept for it from here on, and (bytes below 0) no more. */
 void principal_keep(struct principal *principal, ptrdiff_t bytes);

@@ -34,7 +34,6 @@ struct request_context {
     struct st_h2o_req_t *req; /* the loop's; NULL once libh2o has dropped it */
     struct connection *connection;
     struct principal *principal; /* a reference: whose work it is; NULL: not asked yet */
-    device_no parked_device;     /* as the principal knows it by, while it is parked */
     size_t kept_bytes;           /* of its reply, as the principal knows of */
     enum request_place place;
     enum request_work work;

@@ -376,6 +376,17 @@ static void what_is_planted_goes_from_every_file(void **state)
             fail_msg("%s.%s is still there", COLUMNS[i].table, COLUMNS[i].column);
 }
 
+/* Of each word of the content that is marked. */
+static void assert_gone(struct world *w, const char *content)
+{
+    for (const char *at = content; (at = strstr(at, "zq-")) != NULL; at += 3) {
+        char word[40];
+        snprintf(word, sizeof word, "%.*s", (int)(strstr(at, "-qz") + 3 - at), at);
+        if (found(w, word) != 0)
+            fail_msg("%s is still there", word);
+    }
+}
+
 /* By sender and by mention, of any type; read back as the room shows it and in the files. */
 static void what_was_said_goes(void **state)
 {
@@ -429,12 +440,7 @@ static void what_was_said_goes(void **state)
     erase(w);
     scrub(w);
     for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i)
-        for (const char *at = SAID[i].content; (at = strstr(at, "zq-")) != NULL; at += 3) {
-            char word[40];
-            snprintf(word, sizeof word, "%.*s", (int)(strstr(at, "-qz") + 3 - at), at);
-            if (found(w, word) != 0)
-                fail_msg("%s is still there", word);
-        }
+        assert_gone(w, SAID[i].content);
     assert_int_equal(found(w, "zq-invited-qz"), 0);
     assert_int_equal(found(w, "zq-reason-qz"), 0);
     assert_true(found(w, "zz kept") > 0);
@@ -475,12 +481,7 @@ static void what_a_redaction_leaves_goes(void **state)
     erase(w);
     scrub(w);
     for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i)
-        for (const char *at = SAID[i].content; (at = strstr(at, "zq-")) != NULL; at += 3) {
-            char word[40];
-            snprintf(word, sizeof word, "%.*s", (int)(strstr(at, "-qz") + 3 - at), at);
-            if (found(w, word) != 0)
-                fail_msg("%s is still there", word);
-        }
+        assert_gone(w, SAID[i].content);
     assert_int_equal(found(w, "zq-"), 0);
     json_t *levels = fixture_content(&w->f, club, "m.room.power_levels", "");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(levels, "users"), "@boris:school.example")),

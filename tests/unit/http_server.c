@@ -1044,7 +1044,7 @@ static void end_aside(struct aside *aside)
 
 static void wait_for(_Atomic int *what, int wanted)
 {
-    for (int i = 0; *what != wanted && i < 5000; ++i)
+    for (int i = 0; *what != wanted && i < 30000; ++i)
         usleep(1000);
     assert_int_equal(*what, wanted);
 }
@@ -1052,10 +1052,8 @@ static void wait_for(_Atomic int *what, int wanted)
 /* No job is counted as running any more. */
 static void wait_until_idle(void)
 {
-    for (int i = 0; i < 500 && gauge_of("parta_pool{pool=\"workers\",what=\"idle\"}") !=
-                                   gauge_of("parta_pool{pool=\"workers\",what=\"threads\"}");
-         ++i)
-        usleep(2000);
+    static const char THREADS[] = "parta_pool{pool=\"workers\",what=\"threads\"}";
+    wait_for_gauge("parta_pool{pool=\"workers\",what=\"idle\"}", gauge_of(THREADS));
 }
 
 static void say_get(int fd, const char *path, const char *token)

@@ -2,15 +2,12 @@
 
 #include "homeserver/store/driver/writer.h"
 
-#define EVENT                                                                                                          \
-    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.depth, e.content, e.auth, e.hash,"    \
-    " e.signature, e.redacts, e.redacted_by, e.replaces,"                                                              \
-    " (SELECT p.content FROM events p WHERE p.pos = e.replaces), e.reference_hash FROM "
-
-/* The same without what only a PDU needs. */
-#define SHOWN                                                                                                          \
-    "SELECT e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.content, e.redacts, e.redacted_by,"   \
-    " e.replaces, (SELECT p.content FROM events p WHERE p.pos = e.replaces) FROM "
+/* What clients are shown of an event; and with it what only a PDU needs. */
+#define SHOWN_COLUMNS                                                                                                  \
+    "e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.content, e.redacts, e.redacted_by,"          \
+    " e.replaces, (SELECT p.content FROM events p WHERE p.pos = e.replaces)"
+#define SHOWN "SELECT " SHOWN_COLUMNS " FROM "
+#define EVENT "SELECT " SHOWN_COLUMNS ", e.depth, e.auth, e.hash, e.signature, e.reference_hash FROM "
 
 enum {
     FORWARDS,
@@ -113,9 +110,8 @@ static const struct statement TEXTS[COUNT] = {
 };
 STATEMENTS(EVENTS, "events", TEXTS);
 
-bool events_next(struct stmt *q, struct event_row *row)
+bool events_next_shown(struct stmt *q, struct event_row *row)
 {
-    size_t len;
     if (!stmt_next(q))
         return false;
     *row = (struct event_row){
@@ -126,17 +122,25 @@ bool events_next(struct stmt *q, struct event_row *row)
         .state_key = col_text(q, 4),
         .sender = col_int(q, 5),
         .ts = col_int(q, 6),
-        .depth = col_int(q, 7),
-        .content = col_text(q, 8),
-        .auth = col_text(q, 9),
-        .hash = col_bytes(q, 10, &len),
-        .signature = col_bytes(q, 11, &len),
-        .redacts = col_text(q, 12),
-        .redacted_by = col_int(q, 13),
-        .replaces = col_int(q, 14),
-        .prev_content = col_text(q, 15),
-        .reference_hash = col_bytes(q, 16, &len),
+        .content = col_text(q, 7),
+        .redacts = col_text(q, 8),
+        .redacted_by = col_int(q, 9),
+        .replaces = col_int(q, 10),
+        .prev_content = col_text(q, 11),
     };
+    return true;
+}
+
+bool events_next(struct stmt *q, struct event_row *row)
+{
+    size_t len;
+    if (!events_next_shown(q, row))
+        return false;
+    row->depth = col_int(q, 12);
+    row->auth = col_text(q, 13);
+    row->hash = col_bytes(q, 14, &len);
+    row->signature = col_bytes(q, 15, &len);
+    row->reference_hash = col_bytes(q, 16, &len);
     return true;
 }
 
@@ -168,27 +172,6 @@ struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, str
 struct stmt *events_state_now(struct db *db, room_no room)
 {
     return db_query(db, &EVENTS, STATE_NOW, "i", room);
-}
-
-bool events_next_shown(struct stmt *q, struct event_row *row)
-{
-    if (!stmt_next(q))
-        return false;
-    *row = (struct event_row){
-        .pos = col_int(q, 0),
-        .room = col_int(q, 1),
-        .event_id = col_text(q, 2),
-        .type = col_text(q, 3),
-        .state_key = col_text(q, 4),
-        .sender = col_int(q, 5),
-        .ts = col_int(q, 6),
-        .content = col_text(q, 7),
-        .redacts = col_text(q, 8),
-        .redacted_by = col_int(q, 9),
-        .replaces = col_int(q, 10),
-        .prev_content = col_text(q, 11),
-    };
-    return true;
 }
 
 struct stmt *events_shown_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
