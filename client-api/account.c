@@ -20,7 +20,7 @@ static bool get_whoami(struct request *r)
         r->error.soft_logout = true;
         return false;
     }
-    return reply_json(r, json_pack("{s:s, s:s, s:b}", "user_id", r->identity.user_id, "device_id",
+    return reply_json(r, json_pack("{s:s, s:s*, s:b}", "user_id", r->identity.user_id, "device_id",
                                    r->identity.device_id, "is_guest", 0));
 }
 
@@ -61,7 +61,7 @@ static bool post_password(struct request *r)
         return false;
     if (r->identity.user == 0)
         return reset_password(r);
-    if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_new_password(r, &password, &logout_devices))
+    if (!password_proven(r) || !body_new_password(r, &password, &logout_devices))
         return false;
     return account_change_password(r->server->accounts, r->identity.user, r->identity.device, logout_devices, password,
                                    &r->error) &&
@@ -78,7 +78,7 @@ static void say_what_to_do(struct error *e)
 static bool post_deactivate(struct request *r)
 {
     bool erase;
-    if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) || !body_bool_or(r, "erase", false, &erase))
+    if (!password_proven(r) || !body_bool_or(r, "erase", false, &erase))
         return false;
     if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error)) {
         jobs_poke(r->server->jobs, "erasures");

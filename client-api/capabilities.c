@@ -1,4 +1,5 @@
 /* What this server offers to a signed-in client (Client-Server API, "Capabilities negotiation"). */
+#include "client-api/login_common.h"
 #include "client-api/room_access.h"
 #include "client-api/routes.h"
 #include "client-api/uia_threepid.h"
@@ -8,13 +9,14 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/pdu/version.h"
 
+/* oauth: also in a session by OAuth, where what needs the password is done on the pages of the account. */
 static const struct {
     const char *name;
-    bool enabled;
+    bool enabled, oauth;
 } SWITCHES[] = {
-    {"m.change_password", true},
-    {"m.get_login_token", false},
-    {"m.forget_forced_upon_leave", false},
+    {"m.change_password", true, false},
+    {"m.get_login_token", true, false},
+    {"m.forget_forced_upon_leave", false, false},
 };
 
 /* What of a profile its owner may change: in a school little (accounts/profile.h). */
@@ -22,12 +24,12 @@ static void add_profile(struct request *r, json_t *capabilities)
 {
     bool school_mode = room_access_school_mode(r);
     bool named = gate_name(school_mode, r->db, r->identity.user, &(struct error){0});
-    json_t *fields = json_pack("{s:b}", "enabled", (int)named);
-    if (school_mode && named)
-        json_object_set_new(fields, "allowed", json_pack("[s]", "displayname"));
+    json_t *fields = json_pack("{s:b}", "enabled", 1);
+    if (school_mode)
+        json_object_set_new(fields, "allowed", json_pack(named ? "[s, s]" : "[s]", "avatar_url", "displayname"));
     json_object_set_new(capabilities, "m.profile_fields", fields);
     json_object_set_new(capabilities, "m.set_displayname", json_pack("{s:b}", "enabled", (int)named));
-    json_object_set_new(capabilities, "m.set_avatar_url", json_pack("{s:b}", "enabled", (int)!school_mode));
+    json_object_set_new(capabilities, "m.set_avatar_url", json_pack("{s:b}", "enabled", 1));
 }
 
 static json_t *room_versions(const struct config *config)
@@ -42,11 +44,13 @@ static json_t *room_versions(const struct config *config)
 static bool get_capabilities(struct request *r)
 {
     json_t *capabilities = json_pack("{s:o}", "m.room_versions", room_versions(r->server->config));
+    bool oauth = session_is_oauth(r);
     for (size_t i = 0; i < sizeof SWITCHES / sizeof *SWITCHES; ++i)
-        json_object_set_new(capabilities, SWITCHES[i].name, json_pack("{s:b}", "enabled", (int)SWITCHES[i].enabled));
+        json_object_set_new(capabilities, SWITCHES[i].name,
+                            json_pack("{s:b}", "enabled", oauth ? SWITCHES[i].oauth : SWITCHES[i].enabled));
     add_profile(r, capabilities);
     json_object_set_new(capabilities, "m.3pid_changes",
-                        json_pack("{s:b}", "enabled", (int)uia_threepid_offered_any(r)));
+                        json_pack("{s:b}", "enabled", !oauth && uia_threepid_offered_any(r)));
     return reply_json(r, json_pack("{s:o}", "capabilities", capabilities));
 }
 

@@ -3,6 +3,7 @@
  * identity server, so that nothing is bound to one (A5). */
 #include <string.h>
 
+#include "client-api/contact_codes.h"
 #include "client-api/uia_threepid.h"
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
@@ -34,14 +35,12 @@ static bool body_address(struct request *r, enum contact_medium medium, struct c
            contact_phone(country, typed, out, &r->error);
 }
 
-/* Whose messages it counts among: of who is signed in, or of the link that somebody signs up by, which a page may name
- * as "org.parta.token" (a Matrix client has no place for it). */
-static school_no school_of_asker(struct request *r)
+/* Whose messages it counts among: of who is signed in, or of the link that somebody signs up by. */
+static school_no school_of_asker(struct request *r, const char *token)
 {
     school_no school = 0;
     struct link_row link;
     struct error ignored;
-    const char *token = json_get_string(r->body, "org.parta.token");
     int n = 0;
     if (r->identity.user != 0)
         school_schools_of(r->db, r->identity.user, &school, 1, &n);
@@ -62,16 +61,28 @@ static const char *place_of_asker(struct request *r, char out[ADDRESS_TEXT])
     return out;
 }
 
-/* Answers alike whether or not the address is known here; the message tells (accounts/contacts.h). */
+bool contact_code_ask(struct request *r, const struct code_asked *wanted, char sid[SID_CHARS + 1])
+{
+    char place[ADDRESS_TEXT];
+    const struct code_request asked = {.purpose = wanted->purpose,
+                                       .address = wanted->address,
+                                       .client_secret = wanted->client_secret,
+                                       .client = place_of_asker(r, place),
+                                       .user = r->identity.user,
+                                       .school = school_of_asker(r, wanted->link),
+                                       .send_attempt = wanted->send_attempt};
+    if (!uia_threepid_offered(r, wanted->address->medium))
+        return refuse_denied(r);
+    return contacts_request_code(r->server->contacts, &asked, sid, &r->error);
+}
+
+/* Answers alike whether or not the address is known here; the message tells (accounts/contacts.h). A page may name its
+ * link as "org.parta.token" (a Matrix client has no place for it). */
 static bool request_code(struct request *r, enum contact_medium medium, enum code_purpose purpose)
 {
     struct contact_address address;
-    char place[ADDRESS_TEXT];
-    struct code_request asked = {.purpose = purpose,
-                                 .address = &address,
-                                 .client = place_of_asker(r, place),
-                                 .user = r->identity.user,
-                                 .school = school_of_asker(r)};
+    struct code_asked asked = {
+        .purpose = purpose, .address = &address, .link = json_get_string(r->body, "org.parta.token")};
     const struct config *config = r->server->config;
     const char *base = config->public_baseurl;
     char sid[SID_CHARS + 1];
@@ -82,7 +93,7 @@ static bool request_code(struct request *r, enum contact_medium medium, enum cod
         return false;
     if (json_object_get(r->body, "send_attempt") == NULL)
         return refuse(r, ERROR_MISSING_PARAM, "send_attempt is missing.");
-    return contacts_request_code(r->server->contacts, &asked, sid, &r->error) &&
+    return contact_code_ask(r, &asked, sid) &&
            reply_json(r, json_pack("{s:s, s:o}", "sid", sid, "submit_url",
                                    json_sprintf("%s%s/_parta/v1/verifications/%s/code", base != NULL ? "" : "https://",
                                                 base != NULL ? base : config->server_name, sid)));
@@ -137,8 +148,7 @@ static bool post_add(struct request *r)
     const char *sid, *secret;
     if (!uia_threepid_offered_any(r))
         return refuse_denied(r);
-    return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) && body_string(r, "sid", &sid) &&
-           body_string(r, "client_secret", &secret) &&
+    return password_proven(r) && body_string(r, "sid", &sid) && body_string(r, "client_secret", &secret) &&
            contacts_add(r->server->contacts, r->identity.user, sid, secret, &r->error) && reply_empty(r);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client-api/routes.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/names.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -9,24 +10,45 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/user_names.h"
+#include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
+#include "policy/audit/audit.h"
+#include "policy/gate/school_gate.h"
 
 #define INVITES_MAX 500
+#define ASKING_MS 10000 /* for services that make whom is invited; who is not there then is not invited */
 #define INITIAL_STATE_MAX 200
 
 struct creating {
     struct rooms *rooms;
     struct room_plan plan;
+    bool stripped; /* E9 */
     char room_id[ID_BYTES_MAX + 1];
 };
+
+/* E9, J2: that a room is not as its maker's client asked for it stands in the log. */
+static bool note_stripped(struct creating *c, struct tx *tx, const struct room *room)
+{
+    const struct rooms_settings *settings = rooms_settings(c->rooms);
+    user_no maker = c->plan.creator;
+    const struct actor actor = {.user = maker, .name = user_names_get(settings->names, tx->db, maker)};
+    return audit_append(tx, settings->key,
+                        &(struct audit_note){.actor = &actor,
+                                             .act = "room.encryption_stripped",
+                                             .school = viewer_room_school(tx->db, maker, room->no),
+                                             .subject = json_pack("{s:s}", "room", room->room_id)});
+}
 
 static bool create_job(struct tx *tx, void *arg, struct error *e)
 {
     struct creating *c = arg;
+    c->stripped = false;
+    c->plan.stripped = &c->stripped;
     struct room *room = room_create(c->rooms, tx, &c->plan, e);
     if (room != NULL)
         strcpy(c->room_id, room->room_id);
-    return room != NULL;
+    return room != NULL && (!c->stripped || note_stripped(c, tx, room));
 }
 
 static bool read_version(struct request *r, const char *key, const struct room_version **out)
@@ -80,6 +102,10 @@ static bool read_invites(struct request *r, struct room_plan *plan)
         if (!user_id_valid(json_string_value(id)))
             return refuse(r, ERROR_INVALID_PARAM, "invite holds something that is not a user id.");
     plan->invite = invite;
+    int64_t until_ms = clock_mono_ms() + ASKING_MS;
+    json_array_foreach(invite, i, id)
+        if (r->server->ask_services != NULL && clock_mono_ms() < until_ms)
+            r->server->ask_services(r, json_string_value(id));
     return true;
 }
 

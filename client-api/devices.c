@@ -4,6 +4,7 @@
 #include "client-api/routes.h"
 #include "client-api/login_common.h"
 #include "homeserver/accounts/devices.h"
+#include "homeserver/accounts/service_accounts.h"
 #include "homeserver/base/text.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -11,16 +12,12 @@
 
 #define MANY 1000 /* devices in one delete_devices */
 
+/* What is not known is null: clients ask for the members (matrix-nio for one takes the list for none without them). */
 static json_t *device_json(const struct device_row *row)
 {
-    json_t *device = json_pack("{s:s}", "device_id", row->device_id);
-    if (row->display_name != NULL)
-        json_object_set_new(device, "display_name", json_string(row->display_name));
-    if (row->last_seen_ip != NULL)
-        json_object_set_new(device, "last_seen_ip", json_string(row->last_seen_ip));
-    if (row->last_seen_ms != 0)
-        json_object_set_new(device, "last_seen_ts", json_integer(row->last_seen_ms));
-    return device;
+    return json_pack("{s:s, s:s?, s:s?, s:o}", "device_id", row->device_id, "display_name", row->display_name,
+                     "last_seen_ip", row->last_seen_ip, "last_seen_ts",
+                     row->last_seen_ms != 0 ? json_integer(row->last_seen_ms) : json_null());
 }
 
 static void add_device(void *list, const struct device_row *row)
@@ -45,11 +42,22 @@ static bool get_device(struct request *r)
     return reply_json(r, device);
 }
 
+/* A service makes devices for its users without signing them in (MSC4190). */
+static bool put_device_of_service(struct request *r, const char *display_name)
+{
+    bool made;
+    const struct device_wish wish = {.device_id = r->params[0], .display_name = display_name, .ip = r->ip};
+    return service_device_put(r->server->accounts, r->identity.user, &wish, &made, &r->error) &&
+           reply_status(r, made ? 201 : 200) && reply_empty(r);
+}
+
 static bool put_device(struct request *r)
 {
     const char *display_name;
     if (!body_string_or(r, "display_name", NULL, &display_name))
         return false;
+    if (r->identity.service != NULL)
+        return put_device_of_service(r, display_name);
     if (display_name != NULL)
         return device_rename(r->server->accounts, r->identity.user, r->params[0], display_name, &r->error) &&
                reply_empty(r);
@@ -58,10 +66,16 @@ static bool put_device(struct request *r)
     return reply_empty(r);
 }
 
+/* An application service has no password to show. */
+static bool ends_devices(struct request *r)
+{
+    return r->identity.service != NULL || password_proven(r);
+}
+
 static bool delete_device(struct request *r)
 {
-    return uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL) &&
-           device_delete(r->server->accounts, r->identity.user, r->params[0], &r->error) && reply_empty(r);
+    return ends_devices(r) && device_delete(r->server->accounts, r->identity.user, r->params[0], &r->error) &&
+           reply_empty(r);
 }
 
 /* The ids in the body's "devices": heap array of borrowed strings, NULL: r->error is set. */
@@ -90,7 +104,7 @@ static const char **body_devices(struct request *r, size_t *n)
 static bool post_delete_devices(struct request *r)
 {
     size_t n = 0;
-    if (!uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL))
+    if (!ends_devices(r))
         return false;
     const char **ids = body_devices(r, &n);
     bool ok = ids != NULL && device_delete_many(r->server->accounts, r->identity.user, ids, n, &r->error);

@@ -23,6 +23,8 @@ static bool get_alias(struct request *r)
         return false;
     if (r->identity.user == 0 && room_access_school_mode(r))
         return refuse(r, ERROR_MISSING_TOKEN, NULL);
+    if (r->identity.user != 0 && r->server->ask_services != NULL)
+        r->server->ask_services(r, r->params[0]);
     room_no room = directory_find(r->db, room_access_school_mode(r), r->params[0], r->identity.user);
     char *room_id = room != 0 ? rooms_id_of(r->db, room) : NULL;
     if (room_id == NULL)

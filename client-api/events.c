@@ -6,6 +6,7 @@
 #include "homeserver/http/request.h"
 #include "homeserver/rooms/read/timeline.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
 
 static bool event(struct request *r, struct room_access *reading)
 {
@@ -21,6 +22,22 @@ static bool event(struct request *r, struct room_access *reading)
 static bool get_event(struct request *r)
 {
     return room_access_room(r, ERROR_NOT_FOUND, event);
+}
+
+/* Deprecated: the same by the event's id alone. One that is nowhere, or in a room that is closed to the asker, is
+ * answered alike. */
+static bool get_event_of_any_room(struct request *r)
+{
+    struct event_row row;
+    struct stmt *q = events_by_id(r->db, r->params[0]);
+    char *room_id = events_next(q, &row) ? rooms_id_of(r->db, row.room) : NULL;
+    stmt_end(q);
+    r->params[1] = r->params[0];
+    r->params[0] = room_id != NULL ? room_id : "";
+    bool done = room_access_room(r, ERROR_NOT_FOUND, event);
+    r->params[0] = r->params[1];
+    free(room_id);
+    return done;
 }
 
 /* The closest event in time may be hidden: then it is the next in that direction that is not. */
@@ -55,6 +72,7 @@ static bool get_event_at_time(struct request *r)
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/event/{eventId}", get_event, ROUTE_AUTH, RATE_NONE,
      "getOneRoomEvent"},
+    {HTTP_GET, "/_matrix/client/v3/events/{eventId}", get_event_of_any_room, ROUTE_AUTH, RATE_READ, "getOneEvent"},
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/timestamp_to_event", get_event_at_time, ROUTE_AUTH, RATE_READ,
      "getEventByTimestamp"},
 };

@@ -70,7 +70,8 @@ static bool get_hierarchy(struct request *r)
     return reply_text(r, &out);
 }
 
-static bool get_summary(struct request *r)
+/* unstable: beside the names that members have now, those that they had (MSC3266). */
+static bool reply_summary(struct request *r, bool unstable)
 {
     struct summary summary = {0};
     struct text out = TEXT_INIT;
@@ -87,6 +88,8 @@ static bool get_summary(struct request *r)
     if (seen) {
         text_addc(&out, '{');
         summary_add(&out, &summary, true);
+        if (unstable)
+            summary_add_unstable(&out, &summary);
         if (user != 0)
             text_addf(&out, ",\"membership\":\"%s\"", membership_name(membership));
         text_addc(&out, '}');
@@ -95,10 +98,23 @@ static bool get_summary(struct request *r)
     return seen ? reply_text(r, &out) : refuse(r, ERROR_NOT_FOUND, "There is no such room.");
 }
 
+static bool get_summary(struct request *r)
+{
+    return reply_summary(r, false);
+}
+
+static bool get_unstable_summary(struct request *r)
+{
+    return reply_summary(r, true);
+}
+
+#define UNSTABLE "/_matrix/client/unstable/im.nheko.summary"
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v1/rooms/{roomId}/hierarchy", get_hierarchy, ROUTE_AUTH, RATE_READ,
      "getSpaceHierarchy"},
     {HTTP_GET, "/_matrix/client/v1/room_summary/{roomIdOrAlias}", get_summary, ROUTE_AUTH_OPTIONAL, RATE_READ,
      "getRoomSummary"},
+    {HTTP_GET, UNSTABLE "/rooms/{roomIdOrAlias}/summary", get_unstable_summary, ROUTE_AUTH_OPTIONAL, RATE_READ, NULL},
+    {HTTP_GET, UNSTABLE "/summary/{roomIdOrAlias}", get_unstable_summary, ROUTE_AUTH_OPTIONAL, RATE_READ, NULL},
 };
 const struct routes HIERARCHY_ROUTES = ROUTES(TABLE);

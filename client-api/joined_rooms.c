@@ -33,9 +33,8 @@ static bool get_joined_rooms(struct request *r)
     return reply_json(r, json_pack("{s:o}", "joined_rooms", room_ids(r->db, r->identity.user, 0)));
 }
 
-static bool get_mutual_rooms(struct request *r)
+static bool reply_mutual_rooms(struct request *r, const char *user_id)
 {
-    const char *user_id = query_get(r, "user_id");
     if (user_id == NULL || !user_id_valid(user_id))
         return refuse(r, ERROR_INVALID_PARAM, "user_id is not a user id.");
     if (query_get(r, "from") != NULL)
@@ -49,8 +48,24 @@ static bool get_mutual_rooms(struct request *r)
     return reply_json(r, json_pack("{s:i, s:o}", "count", (int)json_array_size(ids), "joined", ids));
 }
 
+static bool get_mutual_rooms(struct request *r)
+{
+    return reply_mutual_rooms(r, query_get(r, "user_id"));
+}
+
+static bool get_rooms_shared_with(struct request *r)
+{
+    return reply_mutual_rooms(r, r->params[0]);
+}
+
+/* What MSC2666 called it, one name after the other. */
+#define UNSTABLE "/_matrix/client/unstable/uk.half-shot.msc2666/user"
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/joined_rooms", get_joined_rooms, ROUTE_AUTH, RATE_NONE, "getJoinedRooms"},
     {HTTP_GET, "/_matrix/client/v1/mutual_rooms", get_mutual_rooms, ROUTE_AUTH, RATE_READ, "getMutualRooms"},
+    {HTTP_GET, UNSTABLE "/mutual_rooms", get_mutual_rooms, ROUTE_AUTH, RATE_READ, NULL},
+    {HTTP_GET, UNSTABLE "/mutual_rooms/{userId}", get_rooms_shared_with, ROUTE_AUTH, RATE_READ, NULL},
+    {HTTP_GET, UNSTABLE "/shared_rooms/{userId}", get_rooms_shared_with, ROUTE_AUTH, RATE_READ, NULL},
 };
 const struct routes JOINED_ROOMS_ROUTES = ROUTES(TABLE);

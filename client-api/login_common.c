@@ -6,11 +6,15 @@
 #include "client-api/uia_threepid.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/accounts/register.h"
+#include "homeserver/accounts/second_factor.h"
+#include "homeserver/accounts/sessions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/http/address.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "policy/signup/signup.h"
 
@@ -65,18 +69,18 @@ const char *identifier_user(struct request *r, const json_t *object, char out[ID
     return user;
 }
 
+bool service_shown(struct request *r)
+{
+    return r->identity.service != NULL || refuse(r, r->token != NULL ? ERROR_UNKNOWN_TOKEN : ERROR_MISSING_TOKEN,
+                                                 "Only an application service, by its token, can do this.");
+}
+
 bool body_device_wish(struct request *r, struct device_wish *out)
 {
     *out = (struct device_wish){.ip = r->ip};
     return body_string_or(r, "device_id", NULL, &out->device_id) &&
            body_string_or(r, "initial_device_display_name", NULL, &out->display_name) &&
            body_bool_or(r, "refresh_token", false, &out->refresh) && device_wish_valid(out, &r->error);
-}
-
-static json_t *well_known(const struct config *config)
-{
-    const char *url = config->well_known.base_url != NULL ? config->well_known.base_url : config->public_baseurl;
-    return url != NULL ? json_pack("{s:{s:s}}", "m.homeserver", "base_url", url) : NULL;
 }
 
 bool reply_signed_in(struct request *r, struct login_result *result)
@@ -87,9 +91,10 @@ bool reply_signed_in(struct request *r, struct login_result *result)
         json_object_set_new(reply, "refresh_token", json_string(result->refresh_token));
     if (result->expires_in_ms != 0)
         json_object_set_new(reply, "expires_in_ms", json_integer(result->expires_in_ms));
-    json_t *discovery = well_known(r->server->config);
-    if (discovery != NULL)
-        json_object_set_new(reply, "well_known", discovery);
+    const struct config *config = r->server->config;
+    const char *url = config->well_known.base_url != NULL ? config->well_known.base_url : config->public_baseurl;
+    if (url != NULL)
+        json_object_set_new(reply, "well_known", json_pack("{s:{s:s}}", "m.homeserver", "base_url", url));
     login_result_finish(result);
     return reply_json(r, reply);
 }
@@ -101,11 +106,44 @@ bool reply_made(struct request *r, struct login_result *result)
     return reply_json(r, reply);
 }
 
-bool account_attempt(struct request *r, const char *user)
+struct seen {
+    struct address place;
+    bool here;
+};
+
+static void look_at_place(void *arg, const struct device_row *row)
 {
-    char key[ID_BYTES_MAX + 32];
+    struct seen *seen = arg;
+    struct address place;
+    if (row->last_seen_ip == NULL || !address_parse(row->last_seen_ip, strlen(row->last_seen_ip), &place))
+        return;
+    address_place(&place);
+    seen->here = seen->here || memcmp(place.bytes, seen->place.bytes, sizeof place.bytes) == 0;
+}
+
+/* Whether one of the account's sessions was last seen where the request comes from. */
+static bool place_is_known(struct request *r, user_no user, char out[ADDRESS_TEXT])
+{
+    struct seen seen = {.here = false};
+    if (!address_parse(r->ip, strlen(r->ip), &seen.place))
+        return false;
+    address_place(&seen.place);
+    address_text(&seen.place, out);
+    devices_each(r->db, user, look_at_place, &seen);
+    return seen.here;
+}
+
+bool account_attempt(struct request *r, const char *user, const char *known)
+{
+    char key[ID_BYTES_MAX + 32], place[ADDRESS_TEXT];
     user_no no = login_user_of(r->server->accounts, r->db, user);
-    if (no != 0)
+    if (no != 0 && known != NULL)
+        snprintf(key, sizeof key, "account %lld %s", (long long)no, known);
+    else if (no != 0 && no == r->identity.user && r->identity.device != 0)
+        snprintf(key, sizeof key, "account %lld device %lld", (long long)no, (long long)r->identity.device);
+    else if (no != 0 && place_is_known(r, no, place))
+        snprintf(key, sizeof key, "account %lld place %s", (long long)no, place);
+    else if (no != 0)
         snprintf(key, sizeof key, "account %lld", (long long)no);
     else
         snprintf(key, sizeof key, "name %.255s", user);
@@ -124,7 +162,7 @@ static bool check_password(struct request *r, const json_t *auth, struct uia_att
         return refuse(r, ERROR_MISSING_PARAM, "The password is missing.");
     if (login_user_of(accounts, r->db, user) != r->identity.user)
         return refuse(r, ERROR_FORBIDDEN, "This is not the account that is signed in.");
-    if (!account_attempt(r, user))
+    if (!account_attempt(r, user, attempt->arg))
         return false;
     return login_check_password(accounts, r->db, r->identity.user, password) ||
            refuse(r, ERROR_FORBIDDEN, "Wrong password.");
@@ -150,5 +188,33 @@ const struct uia_stage STAGE_PASSWORD = {.type = "m.login.password", .check = ch
 const struct uia_stage STAGE_REGISTRATION_TOKEN = {.type = "m.login.registration_token",
                                                    .check = check_registration_token};
 
-static const struct uia_stage *const PASSWORD_ALONE[] = {&STAGE_PASSWORD};
-const struct uia_flow PASSWORD_FLOW = {PASSWORD_ALONE, 1};
+/* H1: guesses are counted with those at the password. */
+static bool check_factor(struct request *r, const json_t *auth, struct uia_attempt *attempt)
+{
+    const char *code = json_get_string(auth, "code");
+    if (code == NULL)
+        return refuse(r, ERROR_MISSING_PARAM, "The code is missing.");
+    return account_attempt(r, r->identity.user_id, attempt->arg) &&
+           second_factor_prove(r->server->accounts, r->identity.user, code, &r->error);
+}
+
+const struct uia_stage STAGE_SECOND_FACTOR = {.type = "org.parta.second_factor", .check = check_factor};
+
+const struct uia_flow *proof_flow(const struct request *r)
+{
+    static const struct uia_stage *const BOTH[] = {&STAGE_PASSWORD, &STAGE_SECOND_FACTOR};
+    static const struct uia_flow PASSWORD = {BOTH, 1}, WITH_FACTOR = {BOTH, 2};
+    return second_factors_has(r->db, r->identity.user) ? &WITH_FACTOR : &PASSWORD;
+}
+
+bool session_is_oauth(const struct request *r)
+{
+    return r->identity.session != NULL && r->identity.session->oauth;
+}
+
+bool password_proven(struct request *r)
+{
+    if (session_is_oauth(r))
+        return refuse(r, ERROR_UNRECOGNIZED, "This is done on the pages of the account, not by this client.");
+    return uia_pass(r, proof_flow(r), 1, NULL, NULL);
+}

@@ -23,20 +23,36 @@ const char *identifier_user(struct request *r, const json_t *object, char out[ID
 /* device_id, initial_device_display_name, refresh_token of the body, and the client's address. false: refused. */
 bool body_device_wish(struct request *r, struct device_wish *out);
 
+/* The type by which an application service registers and signs in its users, and whether the request shows a service's
+ * token (identity.service). false: refused. */
+#define LOGIN_BY_SERVICE "m.login.application_service"
+bool service_shown(struct request *r);
+
 /* The answer of login and registration; empties *result. */
 bool reply_signed_in(struct request *r, struct login_result *result);
 
 /* The same for an account made without signing in. */
 bool reply_made(struct request *r, struct login_result *result);
 
-/* Counts an attempt on an account. false: too many, r->error is set. */
-bool account_attempt(struct request *r, const char *user);
+/* Counts an attempt on an account. Strangers to the account share one counter; whoever is none has a counter of their
+ * own, which strangers' attempts leave alone (H1): known (a browser by its cookie, pages/known_browser.h; NULL: none),
+ * the session that asks, or the place (an IPv4 address, an IPv6 /64) where one of the account's sessions was last seen.
+ * false: too many, r->error is set. */
+bool account_attempt(struct request *r, const char *user, const char *known);
 
-/* Stages. The password is that of the signed-in user; the registration token is left as the stage's value. */
+/* Stages. The password is that of the signed-in user; what handlers give uia_pass is NULL, or the string of a known
+ * browser. The registration token is left as the stage's value. */
 extern const struct uia_stage STAGE_PASSWORD;
 extern const struct uia_stage STAGE_REGISTRATION_TOKEN;
 
-/* The flow of everything that a signed-in person confirms with the password. */
-extern const struct uia_flow PASSWORD_FLOW;
+/* The flow of everything that a signed-in person confirms: by the password, and by the second factor where they have
+ * one ({"type": "org.parta.second_factor", "code": …}). Reads the database. */
+const struct uia_flow *proof_flow(const struct request *r);
+extern const struct uia_stage STAGE_SECOND_FACTOR;
+
+/* uia_pass with it. Endpoints that ask for that are none for a session by OAuth, whose client never sees a password
+ * (Client-Server API, "OAuth 2.0 API"): 404 M_UNRECOGNIZED, and people go to the pages of their account. */
+bool password_proven(struct request *r);
+bool session_is_oauth(const struct request *r);
 
 #endif

@@ -62,6 +62,8 @@ static bool change(struct request *r, enum act act, struct changing *c)
         return false;
     if (c->act.reason != NULL && strlen(c->act.reason) > REASON_MAX)
         return refuse(r, ERROR_TOO_LARGE, "The reason is too long.") || (r->error.status = 400, false);
+    if (r->server->ask_services != NULL && (act == ACT_JOIN || act == ACT_KNOCK || act == ACT_INVITE))
+        r->server->ask_services(r, act == ACT_INVITE && c->target_id != NULL ? c->target_id : c->room);
     return writer_run(r->server->writer, change_job, c, &r->error);
 }
 

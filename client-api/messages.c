@@ -155,9 +155,48 @@ static bool get_context(struct request *r)
     return room_access_room(r, ERROR_FORBIDDEN, context);
 }
 
+/* The newest events, oldest first, and the state that goes with them: of who has left, of then (deprecated). */
+static bool initial(struct request *r, struct room_access *reading)
+{
+    struct timeline timeline;
+    struct text out = TEXT_INIT;
+    stream_pos pos = visibility_state_pos(reading->visibility), end = pos < reading->now ? pos : reading->now;
+    int64_t limit;
+    if (!query_int(r, "limit", 10, 0, MESSAGES_MAX, &limit))
+        return false;
+    if (pos == 0)
+        return refuse(r, ERROR_FORBIDDEN, "You are not in this room.");
+    struct timeline_wanted wanted = {.room = reading->room, .backwards = true, .upto = end, .limit = (size_t)limit};
+    timeline_read(&timeline, &reading->render, &wanted);
+    for (size_t i = 0, n = timeline.n; i < n / 2; ++i) {
+        struct event_row *newer = timeline.rows[i];
+        timeline.rows[i] = timeline.rows[n - 1 - i];
+        timeline.rows[n - 1 - i] = newer;
+    }
+    text_adds(&out, "{\"room_id\":");
+    text_add_json(&out, reading->room_id);
+    text_adds(&out, ",\"membership\":");
+    text_add_json(&out, membership_name(visibility_membership(reading->visibility)));
+    text_adds(&out, ",\"messages\":{\"chunk\":");
+    timeline_render(&out, &reading->render, &timeline);
+    add_token(r, &out, ",\"start\":\"", timeline.end);
+    add_token(r, &out, ",\"end\":\"", end);
+    text_adds(&out, "},\"state\":");
+    timeline_render_state(&out, &reading->render, reading->room, pos, NULL, NULL, 0);
+    text_addc(&out, '}');
+    timeline_finish(&timeline);
+    return reply_text(r, &out);
+}
+
+static bool get_initial(struct request *r)
+{
+    return room_access_room(r, ERROR_FORBIDDEN, initial);
+}
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/messages", get_messages, ROUTE_AUTH, RATE_READ, "getRoomEvents"},
     {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/context/{eventId}", get_context, ROUTE_AUTH, RATE_READ,
      "getEventContext"},
+    {HTTP_GET, "/_matrix/client/v3/rooms/{roomId}/initialSync", get_initial, ROUTE_AUTH, RATE_READ, "roomInitialSync"},
 };
 const struct routes MESSAGES_ROUTES = ROUTES(TABLE);

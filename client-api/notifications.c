@@ -25,7 +25,7 @@ static void render_one(struct text *out, const struct render *how, const struct 
     text_adds(out, event->read ? ",\"read\":true,\"room_id\":" : ",\"read\":false,\"room_id\":");
     text_add_json(out, room_id != NULL ? room_id : "");
     text_adds(out, ",\"ts\":");
-    text_add_int(out, event->row->ts);
+    text_add_int(out, event_received_ms(event->row));
     text_addc(out, '}');
     free(room_id);
 }

@@ -17,6 +17,8 @@ static user_no readable_owner(struct request *r)
         refuse(r, ERROR_INVALID_PARAM, "This is not a user id.");
         return 0;
     }
+    if (r->identity.user != 0 && r->server->ask_services != NULL)
+        r->server->ask_services(r, r->params[0]);
     user_no owner = users_by_id(r->db, r->server->config->server_name, r->params[0]);
     user_no asker = r->identity.user;
     return profile_readable(r->server->accounts, r->db, asker, owner, &r->error) ? owner : 0;

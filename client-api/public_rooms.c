@@ -88,16 +88,17 @@ static bool read_term(struct request *r, json_t *filter, const char **term)
 static bool query_public_rooms(struct request *r)
 {
     struct directory_search search = {0};
-    const char *types[TYPES_MAX], *since, *network;
+    const char *types[TYPES_MAX], *since;
     json_t *filter;
     int64_t limit;
     if (!asked_here(r) || !body_object_or_null(r, "filter", &filter) || !body_string_or(r, "since", NULL, &since) ||
         !body_int_or(r, "limit", ROOMS_DEFAULT, &limit) || !read_since(r, since, &search.from) ||
-        !body_string_or(r, "third_party_instance_id", NULL, &network) || !read_types(r, filter, &search, types) ||
-        !read_term(r, filter, &search.term))
+        !body_string_or(r, "third_party_instance_id", NULL, &search.network) ||
+        !body_bool_or(r, "include_all_networks", false, &search.all_networks) ||
+        !read_types(r, filter, &search, types) || !read_term(r, filter, &search.term))
         return false;
-    if (network != NULL)
-        search.n_types = 0; /* no other network is known here: nothing matches */
+    if (search.all_networks && search.network != NULL)
+        return refuse(r, ERROR_INVALID_PARAM, "One network and all of them cannot both be asked for.");
     search.limit = limit < 1 ? 1 : limit > ROOMS_MAX ? ROOMS_MAX : (size_t)limit;
     return reply_rooms(r, &search);
 }

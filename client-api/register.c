@@ -7,6 +7,7 @@
 #include "client-api/login_common.h"
 #include "homeserver/accounts/password.h"
 #include "homeserver/accounts/register.h"
+#include "homeserver/accounts/service_accounts.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -100,11 +101,31 @@ static bool register_plainly(struct request *r, const struct wanted *wanted)
     return wanted->registration.device != NULL ? reply_signed_in(r, &result) : reply_made(r, &result);
 }
 
+/* Whatever registration.mode says: the operator has let the service in. */
+static bool register_by_service(struct request *r)
+{
+    bool inhibit_login;
+    const char *username;
+    struct device_wish device;
+    struct login_result result;
+    if (!service_shown(r) || !body_string(r, "username", &username) ||
+        !body_bool_or(r, "inhibit_login", false, &inhibit_login) || !body_device_wish(r, &device) ||
+        !service_account_create(r->server->accounts, r->identity.service, username, inhibit_login ? NULL : &device,
+                                &result, &r->error))
+        return false;
+    return inhibit_login ? reply_made(r, &result) : reply_signed_in(r, &result);
+}
+
 static bool post_register(struct request *r)
 {
     struct wanted wanted;
     struct uia_result proven;
     struct uia_flow flows[N_FLOWS];
+    const char *type;
+    if (!body_string_or(r, "type", NULL, &type))
+        return false;
+    if (type != NULL && strcmp(type, LOGIN_BY_SERVICE) == 0)
+        return register_by_service(r);
     if (!kind_is_user(r) || !register_allowed(r->server->accounts, &r->error) || !body_wanted(r, &wanted))
         return false;
     if (!uia_pass(r, flows, flows_here(r, flows), NULL, &proven) || !body_wanted(r, &wanted))
@@ -146,7 +167,8 @@ static bool get_validity(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_POST, "/_matrix/client/v3/register", post_register, ROUTE_BODY | ROUTE_HASH, RATE_REGISTER, "register"},
+    {HTTP_POST, "/_matrix/client/v3/register", post_register, ROUTE_BODY | ROUTE_HASH | ROUTE_SERVICE_TOO,
+     RATE_REGISTER, "register"},
     {HTTP_GET, "/_matrix/client/v3/register/available", get_available, 0, RATE_REGISTER, "checkUsernameAvailability"},
     {HTTP_GET, "/_matrix/client/v1/register/m.login.registration_token/validity", get_validity, 0, RATE_REGISTER,
      "registrationTokenValidity"},

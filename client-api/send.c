@@ -3,7 +3,9 @@
  * In a school's quiet hours (F3) the reply may carry "org.parta.notice": {"rule", "held", "ru", "en"}: a sentence for
  * the sender. Held: event_id is a placeholder ("$held…"), the message is delivered when quiet hours are over, with the
  * same transaction id, so that the sender's client knows it by its echo; the placeholder goes on being good for edits,
- * reactions, replies and redactions (rooms/events/held_ids.h). */
+ * reactions, replies and redactions (rooms/events/held_ids.h).
+ *
+ * Scripts and bots send by POST, without a transaction id, as the Client-Server API had it at first. */
 #include <string.h>
 
 #include "client-api/routes.h"
@@ -12,15 +14,18 @@
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/rooms/acts/redaction.h"
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/transactions.h"
+#include "homeserver/store/matrix/user_names.h"
 
 struct sending {
     struct rooms *rooms;
     const char *room_id;
     struct draft draft;
     struct appended out;
+    char rel_types[]; /* of a redaction: what relates so goes with it (rooms/acts/redaction.h) */
 };
 
 /* Whether this transaction id was used at this path before: then the answer is what it was. */
@@ -49,6 +54,8 @@ static bool send_job(struct tx *tx, void *arg, struct error *e)
         return false;
     if (sent_before(s, tx, room))
         return true;
+    if (s->draft.redacts != NULL)
+        return redaction_act(room, tx, &s->draft, s->rel_types, &s->out, e);
     if (s->draft.state_key == NULL)
         return append_event(room, tx, &s->draft, &s->out, e);
     if (strcmp(s->draft.type, "m.room.member") == 0)
@@ -60,21 +67,24 @@ static bool reply_sent(struct request *r)
 {
     const struct sending *s = r->written.state;
     const struct verdict *notice = &s->out.notice;
-    json_t *reply = json_pack("{s:s}", "event_id", s->out.event_id);
+    struct text plain = TEXT_INIT;
     if (notice->rule != NULL && *notice->rule != '\0')
-        json_object_set_new(reply, "org.parta.notice",
-                            json_pack("{s:s, s:b, s:s, s:s}", "rule", notice->rule, "held",
-                                      notice->kind == VERDICT_HOLD, "ru", notice->sentence_ru, "en",
-                                      notice->sentence_en));
-    return reply_json(r, reply);
+        return reply_json(r, json_pack("{s:s, s:{s:s, s:b, s:s, s:s}}", "event_id", s->out.event_id, "org.parta.notice",
+                                       "rule", notice->rule, "held", notice->kind == VERDICT_HOLD, "ru",
+                                       notice->sentence_ru, "en", notice->sentence_en));
+    text_adds(&plain, "{\"event_id\":");
+    text_add_json(&plain, s->out.event_id);
+    text_addc(&plain, '}');
+    return reply_text(r, &plain);
 }
 
-/* content: r->body, which lives until the reply is made. */
-static bool send(struct request *r, const struct draft *draft)
+/* content: r->body, which lives until the reply is made; rel_types is copied. */
+static bool send_with(struct request *r, const struct draft *draft, const struct text *rel_types)
 {
     if (draft->txn_id != NULL && strlen(draft->txn_id) > ID_BYTES_MAX)
         return refuse(r, ERROR_INVALID_PARAM, "The transaction id is too long.");
-    struct sending *s = xcalloc(1, sizeof *s);
+    struct sending *s = xcalloc(1, sizeof *s + rel_types->len + 1);
+    user_names_committed(r->server->names, r->identity.user);
     s->rooms = r->server->rooms;
     s->room_id = r->params[0];
     s->draft = *draft;
@@ -82,13 +92,27 @@ static bool send(struct request *r, const struct draft *draft)
     s->draft.sender = r->identity.user;
     s->draft.device = r->identity.device;
     s->draft.about = r->params[1];
+    if (rel_types->len != 0)
+        memcpy(s->rel_types, rel_types->data, rel_types->len);
     return reply_when_written(r, send_job, s, reply_sent);
 }
 
-/* A redaction sent as an event names its target in the content; redact_event (below) names it in the path. */
+/* An application service may say when it happened ("Timestamp massaging"). */
+static bool send(struct request *r, struct draft *draft)
+{
+    const struct text none = TEXT_INIT;
+    if (r->identity.service != NULL && !query_int(r, "ts", 0, 1, INT64_MAX, &draft->ts))
+        return false;
+    if (draft->ts > JSON_INT_MAX)
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "ts", "This is no origin_server_ts.");
+    return send_with(r, draft, &none);
+}
+
+/* A redaction sent as an event names its target in the content; redact_event (below) names it in the path. Without a
+ * transaction id (POST) each request is an event of its own. */
 static bool send_message(struct request *r)
 {
-    struct draft draft = {.type = r->params[1], .txn_id = r->params[2]};
+    struct draft draft = {.type = r->params[1], .txn_id = r->n_params > 2 ? r->params[2] : NULL};
     if (strcmp(draft.type, "m.room.redaction") == 0 && !body_string(r, "redacts", &draft.redacts))
         return false;
     return send(r, &draft);
@@ -102,24 +126,51 @@ static bool send_state(struct request *r)
     return send(r, &draft);
 }
 
+#define REL_TYPES_MAX 50
+
+/* By MSC3912's names; appended to out. */
+static bool read_rel_types(struct request *r, struct text *out)
+{
+    static const char *const NAMES[] = {"with_rel_types", "org.matrix.msc3912.with_relations"};
+    json_t *list = NULL, *one;
+    size_t i;
+    for (i = 0; list == NULL && i < sizeof NAMES / sizeof *NAMES; ++i)
+        if (!body_array_or_null(r, NAMES[i], &list))
+            return false;
+    if (json_array_size(list) > REL_TYPES_MAX)
+        return refuse(r, ERROR_INVALID_PARAM, "So many types of relations are not redacted at once.");
+    json_array_foreach(list, i, one) {
+        const char *name = json_string_value(one);
+        if (name == NULL || *name == '\0' || strlen(name) > ID_BYTES_MAX)
+            return refuse(r, ERROR_BAD_JSON, "A type of relation is a string.");
+        text_add(out, name, strlen(name) + 1);
+    }
+    return true;
+}
+
 static bool redact_event(struct request *r)
 {
     const char *reason;
+    struct text rel_types = TEXT_INIT;
     struct draft draft = {.type = "m.room.redaction", .redacts = r->params[1], .txn_id = r->params[2]};
-    if (!body_string_or(r, "reason", NULL, &reason))
-        return false;
-    json_t *content = json_pack("{s:s}", "redacts", r->params[1]);
-    if (reason != NULL)
-        json_object_set_new(content, "reason", json_string(reason));
-    json_decref(r->body);
-    r->body = content;
-    return send(r, &draft);
+    bool good = body_string_or(r, "reason", NULL, &reason) && read_rel_types(r, &rel_types);
+    if (good) {
+        json_t *content = json_pack("{s:s}", "redacts", r->params[1]);
+        if (reason != NULL)
+            json_object_set_new(content, "reason", json_string(reason));
+        json_decref(r->body);
+        r->body = content;
+        good = send_with(r, &draft, &rel_types);
+    }
+    text_finish(&rel_types);
+    return good;
 }
 
 #define FLAGS (ROUTE_AUTH | ROUTE_BODY | ROUTE_PREPARES)
 static const struct route TABLE[] = {
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", send_message, FLAGS, RATE_MESSAGE,
      "sendMessage"},
+    {HTTP_POST, "/_matrix/client/v3/rooms/{roomId}/send/{eventType}", send_message, FLAGS, RATE_MESSAGE, NULL},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", send_state, FLAGS, RATE_MESSAGE,
      "setRoomStateWithKey"},
     {HTTP_PUT, "/_matrix/client/v3/rooms/{roomId}/state/{eventType}", send_state, FLAGS, RATE_MESSAGE, NULL},

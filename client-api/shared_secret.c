@@ -23,7 +23,7 @@ static bool get_nonce(struct request *r)
     char nonce[NONCE_CHARS + 1];
     if (!is_on(r))
         return false;
-    nonces_issue(r->server->accounts->nonces, clock_mono_ms(), nonce);
+    nonces_issue(r->server->accounts->nonces, NULL, clock_mono_ms(), NONCE_LIFETIME_MS, nonce);
     return reply_json(r, json_pack("{s:s}", "nonce", nonce));
 }
 
@@ -45,7 +45,7 @@ static bool post_account(struct request *r)
     if (!is_on(r) || !body_request(r, &asked, &mac) || !body_string_or(r, "displayname", NULL, &display_name) ||
         !body_bool_or(r, "inhibit_login", false, &inhibit_login) || !body_device_wish(r, &wish))
         return false;
-    if (!nonces_redeem(r->server->accounts->nonces, asked.nonce, clock_mono_ms()))
+    if (!nonces_redeem(r->server->accounts->nonces, asked.nonce, clock_mono_ms(), NULL))
         return refuse(r, ERROR_INVALID_PARAM, "The nonce is not known, was used before or has expired.");
     if (!shared_secret_verify(r->server->config->registration.shared_secret, &asked, mac))
         return refuse(r, ERROR_FORBIDDEN, "The HMAC is not right.");

@@ -6,6 +6,7 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/device_memory.h"
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
@@ -17,6 +18,7 @@
 
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
 #define USE_STATE_AFTER 1u    /* of r->poll.flags */
+#define UNSTABLE_NAME 2u      /* … asked for as MSC4222 called it, and answered so */
 #define GRACE_MS 30000        /* a client is missed when it has not come back by then */
 
 struct params {
@@ -67,7 +69,7 @@ static bool read_since(struct request *r, struct params *out)
 /* A parked request goes on from where it waits, which may be later than what its client said. */
 static bool read_params(struct request *r, struct params *out)
 {
-    bool after;
+    bool after, unstable;
     *out = (struct params){0};
     if (!read_since(r, out))
         return false;
@@ -75,9 +77,9 @@ static bool read_params(struct request *r, struct params *out)
         out->since = r->poll.since;
     if (!query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) ||
         !query_bool(r, "full_state", false, &out->full_state) || !query_bool(r, "use_state_after", false, &after) ||
-        !read_presence(r, out))
+        !query_bool(r, "org.matrix.msc4222.use_state_after", false, &unstable) || !read_presence(r, out))
         return false;
-    r->poll.flags = after ? USE_STATE_AFTER : 0;
+    r->poll.flags = after ? USE_STATE_AFTER : unstable ? USE_STATE_AFTER | UNSTABLE_NAME : 0;
     return true;
 }
 
@@ -116,6 +118,7 @@ static struct sync_request asked(const struct request *r, stream_pos since)
         .user_id = r->identity.user_id,
         .since = since,
         .use_state_after = (r->poll.flags & USE_STATE_AFTER) != 0,
+        .unstable_state_after = (r->poll.flags & UNSTABLE_NAME) != 0,
         .filter = r->poll.state,
     };
 }
@@ -168,8 +171,10 @@ static bool wait(struct request *r)
         r->error = (struct error){0};
         return false;
     }
+    if (r->poll.since == 0) /* what a client comes with, it has */
+        device_memory_delivered(r->server->sync->devices, r->server->writer, r->identity.device, p.since);
     if (p.since < hub_last_change(hub, r->identity.user) || p.since > hub_pos(hub) || !has_time(r, &p) ||
-        !note_presence(r, &p))
+        !device_memory_knows(r->server->sync->devices, r->identity.device) || !note_presence(r, &p))
         return false;
     park_at(r, p.since, p.timeout_ms);
     filter_of(r, NULL); /* now, and not when a thousand polls wait for their answers */

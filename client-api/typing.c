@@ -17,13 +17,13 @@ static bool put_typing(struct request *r)
         return refuse(r, ERROR_MISSING_PARAM, "typing is missing.");
     if (!json_is_boolean(typing))
         return refuse(r, ERROR_BAD_JSON, "typing must be true or false.");
-    if (!body_int_or(r, "timeout", TYPING_TIMEOUT_MS, &timeout_ms))
+    if (json_is_false(typing)) /* whatever a client says of the time: it has ended */
+        timeout_ms = 0;
+    else if (!body_int_or(r, "timeout", TYPING_TIMEOUT_MS, &timeout_ms))
         return false;
-    if (json_is_true(typing) && timeout_ms <= 0)
+    else if (timeout_ms <= 0)
         return refuse(r, ERROR_INVALID_PARAM, "timeout must be positive.");
-    return typing_set(r->server->sync->typing, r->params[0], r->identity.user, json_is_true(typing) ? timeout_ms : 0,
-                      &r->error) &&
-           reply_empty(r);
+    return typing_set(r->server->sync->typing, r->params[0], r->identity.user, timeout_ms, &r->error) && reply_empty(r);
 }
 
 static const struct route TABLE[] = {

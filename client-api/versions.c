@@ -1,17 +1,29 @@
-/* Which versions of the specification this server speaks (Client-Server API, "API Versions"). */
+/* Which versions of the specification this server speaks, and what it serves beside them (Client-Server API, "API
+ * Versions"). */
 #include "client-api/routes.h"
+#include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
 
-/* What is built follows v1.19; endpoints that v1.1 knew and later versions changed are answered as both understand.
- * Nothing experimental is offered. */
+/* What is built follows v1.19; endpoints that v1.1 knew and later versions changed are answered as both understand. */
 #define NEWEST_MINOR 19
+
+static const char *const FEATURES[] = {
+#define X(flag, method, path) flag,
+#include "client-api/unstable_features.def"
+#undef X
+};
 
 static bool get_versions(struct request *r)
 {
-    json_t *versions = json_array();
+    json_t *versions = json_array(), *features = json_object();
     for (int minor = 1; minor <= NEWEST_MINOR; ++minor)
         json_array_append_new(versions, json_sprintf("v1.%d", minor));
-    return reply_json(r, json_pack("{s:o, s:{}}", "versions", versions, "unstable_features"));
+    for (size_t i = 0; i < sizeof FEATURES / sizeof *FEATURES; ++i)
+        json_object_set_new(features, FEATURES[i], json_true());
+    if (r->server->config->oauth.enabled) /* what clients look for before they offer a QR code (oauth/rendezvous.c) */
+        json_object_set_new(features, "org.matrix.msc4108", json_true());
+    return reply_json(r, json_pack("{s:o, s:o}", "versions", versions, "unstable_features", features));
 }
 
 static const struct route TABLE[] = {

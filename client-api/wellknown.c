@@ -3,6 +3,30 @@
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/schools.h"
+
+/* E9: what Element Web is told of encryption (io.element.e2ee): never by itself; and in new rooms not at all where no
+ * school of this server allows it in rooms that people make. Element X does not look here: what it asks for is taken
+ * out (gate_strips). */
+static bool no_school_encrypts(struct db *db)
+{
+    static const enum room_kind MADE[] = {ROOM_DIRECT, ROOM_CLUB};
+    struct school_row school;
+    bool none = true;
+    struct stmt *q = schools_all(db);
+    while (none && schools_next(q, &school)) {
+        struct school_policy policy;
+        school_no no = school.no;
+        bool ended = school.ended;
+        school_row_finish(&school);
+        policies_in_force(db, no, &policy);
+        for (size_t i = 0; i < sizeof MADE / sizeof *MADE; ++i)
+            none = none && (ended || policy.encryption[MADE[i]] == ENCRYPTION_FORBIDDEN);
+    }
+    stmt_end(q);
+    return none;
+}
 
 static bool get_client(struct request *r)
 {
@@ -12,6 +36,9 @@ static bool get_client(struct request *r)
     text_addf(&assumed, "https://%s", config->server_name);
     json_t *reply = json_pack("{s:{s:s}}", "m.homeserver", "base_url", url != NULL ? url : assumed.data);
     text_finish(&assumed);
+    if (config->policy.mode == POLICY_SCHOOL)
+        json_object_set_new(reply, "io.element.e2ee",
+                            json_pack("{s:b, s:b}", "default", false, "force_disable", (int)no_school_encrypts(r->db)));
     return reply_json(r, reply);
 }
 

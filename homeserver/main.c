@@ -8,6 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "appservice/ask.h"
+#include "appservice/credential.h"
+#include "appservice/explain.h"
+#include "appservice/names.h"
+#include "appservice/registry.h"
+#include "appservice/routes.h"
+#include "appservice/takeover.h"
+#include "appservice/transactions.h"
+#include "client-api/pages/page.h"
+#include "client-api/pages/routes.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/contacts.h"
@@ -25,6 +35,12 @@
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
 #include "homeserver/mail/post.h"
+#include "homeserver/media/access.h"
+#include "homeserver/media/files.h"
+#include "homeserver/media/media.h"
+#include "homeserver/media/previews.h"
+#include "homeserver/media/thumbnails.h"
+#include "homeserver/media/upkeep.h"
 #include "homeserver/outgoing/outgoing.h"
 #include "homeserver/rooms/acts/leave_all.h"
 #include "homeserver/rooms/events/delayed_messages.h"
@@ -36,10 +52,13 @@
 #include "homeserver/jobs/storage_check.h"
 #include "homeserver/store/driver/storage.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/push/delivery/delivery.h"
+#include "homeserver/search/search.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/presence.h"
 #include "homeserver/sync/sections/sections.h"
+#include "homeserver/sync/sliding/request_cache.h"
 #include "homeserver/sync/sync_service.h"
 #include "policy/api/operator_credential.h"
 #include "policy/api/routes.h"
@@ -49,8 +68,11 @@
 #include "policy/privacy/erasure.h"
 #include "policy/oneroster/puller.h"
 #include "policy/records/day_change.h"
+#include "policy/signup/link_letters.h"
 
-#define ERASE_STEPS 100 /* a run */
+#define FIRST_MS 100                     /* what need not be done before people are served is begun so much later */
+#define ERASE_STEPS 100                  /* a run */
+#define LINK_LETTERS_LOOK_MS (10 * 1000) /* what the command line has made */
 #define SESSIONS_CACHED 50000
 #define UIA_SESSIONS_MAX 10000
 #define RATE_BUCKETS_MAX 100000
@@ -65,7 +87,12 @@ struct app {
     struct server server;
     struct audit_log *audit_log;
     struct storage_check storage_check;
+    struct media media;
+    struct media_upkeep media_upkeep;
     struct post *post; /* mail and SMS */
+    struct link_letters link_letters;
+    struct transactions *transactions; /* to application services */
+    struct takeover takeover;          /* of their registrations */
     struct http *http;
     struct control *control; /* NULL: parta can't act while this runs */
     struct idle_memory idle_memory;
@@ -147,16 +174,16 @@ static bool profile_changed(void *self, struct tx *tx, user_no user, struct erro
 static void make_limits(struct app *app)
 {
     const struct config *c = app->config;
-    const struct rate_limit *from[RATE__COUNT] = {
-        [RATE_READ] = &c->rate_limits.read,
-        [RATE_WRITE] = &c->rate_limits.write,
-        [RATE_MESSAGE] = &c->rate_limits.message,
-        [RATE_ROOM] = &c->rate_limits.room,
-        [RATE_LOGIN] = &c->rate_limits.login,
-        [RATE_ACCOUNT] = &c->rate_limits.account,
-        [RATE_REGISTER] = &c->rate_limits.registration,
-        [RATE_CODES] = &c->rate_limits.codes,
-    };
+    const struct rate_limit *from[RATE__COUNT] = {[RATE_READ] = &c->rate_limits.read,
+                                                  [RATE_WRITE] = &c->rate_limits.write,
+                                                  [RATE_MESSAGE] = &c->rate_limits.message,
+                                                  [RATE_ROOM] = &c->rate_limits.room,
+                                                  [RATE_LOGIN] = &c->rate_limits.login,
+                                                  [RATE_ACCOUNT] = &c->rate_limits.account,
+                                                  [RATE_REGISTER] = &c->rate_limits.registration,
+                                                  [RATE_CODES] = &c->rate_limits.codes,
+                                                  [RATE_APPSERVICE] = &c->rate_limits.appservice,
+                                                  [RATE_OPERATOR] = &c->rate_limits.operator, };
     struct limit classes[RATE__COUNT] = {0};
     for (int i = 0; i < RATE__COUNT; ++i)
         if (from[i] != NULL)
@@ -164,13 +191,27 @@ static void make_limits(struct app *app)
     app->server.limits = limits_create(classes, RATE_BUCKETS_MAX);
 }
 
+static bool read_appservices(struct app *app)
+{
+    struct text problem = TEXT_INIT;
+    struct appservices *set = appservices_load(app->config, &problem);
+    if (set == NULL)
+        return complain(&problem);
+    app->server.appservices = registry_create(set);
+    app->server.ask_services = ask_for_missing;
+    app->server.explain_service = appservice_explain;
+    return true;
+}
+
 static bool make_services(struct app *app)
 {
-    static const struct credential_kind *const CREDENTIALS[] = {&OPERATOR_CREDENTIAL, &SESSION_CREDENTIAL, NULL};
+    static const struct credential_kind *const CREDENTIALS[] = {&OPERATOR_CREDENTIAL, &APPSERVICE_CREDENTIAL,
+                                                                &PAGE_CREDENTIAL, &SESSION_CREDENTIAL, NULL};
     struct server *s = &app->server;
     const struct config *c = app->config;
     s->names = user_names_create(c->server_name);
     s->credentials = CREDENTIALS;
+    s->pages = &PAGE_HOOKS;
     s->sessions = sessions_create(c->server_name, SESSIONS_CACHED);
     sessions_set_writer(s->sessions, s->writer);
     s->hub = hub_create(writer_pos(s->writer));
@@ -180,8 +221,11 @@ static bool make_services(struct app *app)
         .names = s->names,
         .default_version = c->rooms.default_version,
         .school_mode = c->policy.mode == POLICY_SCHOOL,
+        .alias_taken = names_alias_taken,
+        .of_services = s->appservices,
     });
     rooms_add_hook(s->rooms, urgent_note, s->rooms);
+    rooms_add_hook(s->rooms, media_note, s->rooms);
     s->sync = sync_service_create(&(struct sync_service_settings){
         .writer = s->writer,
         .rooms = s->rooms,
@@ -193,15 +237,20 @@ static bool make_services(struct app *app)
     });
     if (s->sync == NULL)
         return false;
+    s->sliding = sliding_request_cache_create();
     sections_add(s->sync);
     fast_path_start(s->sync);
     s->accounts = accounts_create(c, s->writer, s->names);
+    s->accounts->key = &app->key;
     s->accounts->hooks = (struct accounts_hooks){
         .self = s->rooms,
         .profile_changed = profile_changed,
         .leave_all = leave_all,
         .erase = erasure_of_deactivated,
         .signed_in = documents_ensure,
+        .exclusive = names_exclusive,
+        .in_namespace = names_in_namespace,
+        .of_services = s->appservices,
     };
     s->uia = uia_create(UIA_SESSIONS_MAX);
     uia_metrics(s->uia, s->metrics);
@@ -213,12 +262,69 @@ static bool make_services(struct app *app)
     return true;
 }
 
+/* The path of a program in the folder of this one; heap, NULL: it is not known. */
+static char *beside_us(const char *name)
+{
+    char path[4096];
+    struct text out = TEXT_INIT;
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    while (len > 0 && path[len - 1] != '/')
+        --len;
+    if (len <= 0)
+        return NULL;
+    text_add(&out, path, (size_t)len);
+    text_adds(&out, name);
+    return text_take(&out);
+}
+
+static bool start_appservices(struct app *app)
+{
+    struct server *s = &app->server;
+    app->transactions = transactions_start(&(struct transactions_settings){.config = app->config,
+                                                                           .writer = s->writer,
+                                                                           .outgoing = s->outgoing,
+                                                                           .names = s->names,
+                                                                           .sync = s->sync,
+                                                                           .registry = s->appservices});
+    if (app->transactions == NULL)
+        return false;
+    writer_observe(s->writer, transactions_observe, app->transactions);
+    transactions_metrics(app->transactions, s->metrics);
+    app->takeover = (struct takeover){.config = app->config,
+                                      .registry = s->appservices,
+                                      .accounts = s->accounts,
+                                      .transactions = app->transactions,
+                                      .writer = s->writer,
+                                      .key = s->key};
+    return takeover_begin(&app->takeover);
+}
+
+static bool open_media(struct app *app)
+{
+    const struct config *c = app->config;
+    app->media = (struct media){.files = media_files_open(c->media_path),
+                                .writer = app->server.writer,
+                                .server_name = c->server_name,
+                                .scanner = c->media.scanner,
+                                .unscanned = c->media.unscanned,
+                                .school_mode = c->policy.mode == POLICY_SCHOOL};
+    char *program = beside_us("parta-thumbnail");
+    if (app->media.files != NULL)
+        app->media.thumbnails = thumbnails_create(app->media.files, program);
+    free(program);
+    app->media_upkeep = (struct media_upkeep){.media = &app->media};
+    app->server.media = &app->media;
+    return app->media.files != NULL;
+}
+
 static bool start_post(struct app *app)
 {
     struct server *s = &app->server;
     struct text problem = TEXT_INIT;
     s->outgoing = outgoing_create(NULL);
     outgoing_metrics(s->outgoing, s->metrics);
+    if (app->config->media.previews)
+        app->media.previews = previews_create(s->outgoing, OUTGOING_PUBLIC);
     app->post = post_create(app->config, s->outgoing, &problem);
     if (app->post == NULL)
         return complain(&problem);
@@ -229,6 +335,39 @@ static bool start_post(struct app *app)
         .offers = {[POST_MAIL] = post_offers(app->post, POST_MAIL), [POST_SMS] = post_offers(app->post, POST_SMS)},
         .send = post_send,
     });
+    app->link_letters = (struct link_letters){
+        .config = app->config, .writer = s->writer, .jobs = &s->jobs, .post = app->post, .send = post_send};
+    return true;
+}
+
+static bool start_push(struct app *app)
+{
+    struct server *s = &app->server;
+    s->push = push_delivery_start(
+        &(struct push_delivery_settings){.config = app->config,
+                                         .writer = s->writer,
+                                         .outgoing = s->outgoing,
+                                         .names = s->names,
+                                         .unread = s->sync->unread,
+                                         .send = post_offers(app->post, POST_MAIL) ? post_send : NULL,
+                                         .post = app->post});
+    if (s->push == NULL)
+        return false;
+    writer_observe(s->writer, push_delivery_observe, s->push);
+    push_delivery_metrics(s->push, s->metrics);
+    return true;
+}
+
+/* Without its index the server does everything but search. */
+static bool start_search(struct app *app)
+{
+    struct server *s = &app->server;
+    s->search = search_start(&(struct search_settings){
+        .path = app->config->search_path, .writer = s->writer, .first_ms = clock_mono_ms() + FIRST_MS});
+    if (s->search == NULL)
+        return true;
+    writer_observe(s->writer, search_observe, s->search);
+    search_metrics(s->search, s->metrics);
     return true;
 }
 
@@ -263,7 +402,8 @@ static enum job_outcome run_erasures(void *arg, const _Atomic bool *stop)
     const struct server *s = arg;
     for (int i = 0; i < ERASE_STEPS && !*stop; ++i)
         if (!erasure_step(s->writer, s->rooms)) {
-            erasure_scrub(s->writer, clock_wall_ms()); /* what cannot be done now is tried again in a minute */
+            erasure_scrub(s->writer, s->search,
+                          clock_wall_ms()); /* what cannot be done now is tried again in a minute */
             return JOB_DONE;
         }
     return JOB_MORE;
@@ -299,21 +439,31 @@ static enum job_outcome run_verify(void *arg, const _Atomic bool *stop)
     return storage_verify(arg);
 }
 
+static enum job_outcome run_push(void *arg, const _Atomic bool *stop)
+{
+    const struct server *s = arg;
+    return push_delivery_run(s->push) ? JOB_MORE : JOB_DONE;
+}
+
 static bool start_jobs(struct app *app)
 {
     struct server *s = &app->server;
     const struct job_row rows[] = {
         /* name, first run after, period, thread of its own, function */
-        {"delayed", 0, MINUTE_MS, false, run_delayed_messages, s}, /* held in quiet hours (school.md F3) */
-        {"day-change", 0, MINUTE_MS, false, run_day, s},           /* dates that have come (E7) */
-        {"storage", 0, STORAGE_LOOK_MS, false, run_storage, app},
+        {"delayed", FIRST_MS, MINUTE_MS, false, run_delayed_messages, s}, /* held in quiet hours (school.md F3) */
+        {"day-change", FIRST_MS, MINUTE_MS, false, run_day, s},           /* dates that have come (E7) */
+        {"storage", FIRST_MS, STORAGE_LOOK_MS, false, run_storage, app},
         {"verify", STORAGE_VERIFY_FIRST_MS, app->config->storage.verify_hours * HOUR_MS, true, run_verify,
          &app->storage_check},
+        {"push", PUSH_LOOK_MS, PUSH_LOOK_MS, false, run_push, s}, /* held in quiet hours (school.md F3), and counts */
         {"prune", HOUR_MS, HOUR_MS, false, run_prune, s},
         {"contacts", HOUR_MS, HOUR_MS, false, run_contacts, s},
-        {"erasures", 0, MINUTE_MS, true, run_erasures, s}, /* that are under way (G4): all that somebody ever wrote */
+        {"erasures", FIRST_MS, MINUTE_MS, true, run_erasures,
+         s}, /* that are under way (G4): all that somebody ever wrote */
+        {LINK_LETTERS_JOB, FIRST_MS, LINK_LETTERS_LOOK_MS, false, link_letters_run, &app->link_letters},
         {"idle-memory", IDLE_MEMORY_PERIOD_MS, IDLE_MEMORY_PERIOD_MS, false, idle_memory_run, &app->idle_memory},
-        {"roster-held", 0, PULLER_LOOK_MS, false, puller_look, s->puller},
+        {"media", FIRST_MS, MINUTE_MS, true, media_upkeep_run, &app->media_upkeep},
+        {"roster-held", FIRST_MS, PULLER_LOOK_MS, false, puller_look, s->puller},
         {"roster-pull", PULLER_FIRST_MS, app->config->roster.interval_s * 1000, true, puller_run, s->puller},
     };
     size_t n = sizeof rows / sizeof *rows;
@@ -349,20 +499,24 @@ static bool start_http(struct app *app)
         .hashers = c->threads.hashers,
         .unread_max = (size_t)c->http.unread_max_kib << 10,
         .connections = (size_t)c->http.connections_max,
+        .connections_of_address = (size_t)c->http.connections_per_address,
         .body_max = (size_t)c->http.body_max_bytes,
         .header_ms = (int)c->http.header_timeout_ms,
         .body_ms = (int)c->http.body_timeout_ms,
         .idle_ms = (int)c->http.idle_timeout_ms,
         .trusted_proxies = (const char *const *)c->http.trusted_proxies,
         .n_trusted_proxies = c->http.n_trusted_proxies,
+        .spool_dir = media_files_incoming(app->media.files),
         .db_path = c->database_path,
         .db_options = {.durable = c->storage.durable, .storage = app->server.storage},
         .metrics = c->metrics.port != 0 ? &metrics : NULL,
     };
-    size_t n_tables = CLIENT_API_ROUTES_COUNT + SCHOOL_API_ROUTES_COUNT;
-    const struct routes **tables = xcalloc(n_tables, sizeof *tables);
-    memcpy(tables, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT * sizeof *tables);
-    memcpy(tables + CLIENT_API_ROUTES_COUNT, SCHOOL_API_ROUTES, SCHOOL_API_ROUTES_COUNT * sizeof *tables);
+    size_t n_tables = CLIENT_API_ROUTES_COUNT + APPSERVICE_ROUTES_COUNT + SCHOOL_API_ROUTES_COUNT + PAGE_ROUTES_COUNT;
+    const struct routes **tables = xcalloc(n_tables, sizeof *tables), **at = tables;
+    memcpy(at, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT * sizeof *at);
+    memcpy(at += CLIENT_API_ROUTES_COUNT, APPSERVICE_ROUTES, APPSERVICE_ROUTES_COUNT * sizeof *at);
+    memcpy(at += APPSERVICE_ROUTES_COUNT, SCHOOL_API_ROUTES, SCHOOL_API_ROUTES_COUNT * sizeof *at);
+    memcpy(at + SCHOOL_API_ROUTES_COUNT, PAGE_ROUTES, PAGE_ROUTES_COUNT * sizeof *at);
     app->http = http_start(&settings, &app->server, tables, n_tables);
     free(tables);
     return app->http != NULL;
@@ -376,7 +530,9 @@ static bool start_control(struct app *app)
                                                     .names = s->names,
                                                     .accounts = s->accounts,
                                                     .rooms = s->rooms,
+                                                    .search = s->search,
                                                     .puller = s->puller,
+                                                    .takeover = &app->takeover,
                                                     .lock = -1});
     return true;
 }
@@ -389,15 +545,23 @@ static void stop(struct app *app)
         http_stop(app->http);
     jobs_stop(s->jobs);
     sync_service_stop(s->sync);
+    link_letters_stop(&app->link_letters);
     outgoing_stop(s->outgoing, OUTGOING_GRACE_MS);
+    push_delivery_stop(s->push);
+    search_stop(s->search);
+    transactions_stop(app->transactions);
     writer_stop(s->writer);
     audit_log_stop(app->audit_log);
     jobs_destroy(s->jobs);
+    push_delivery_destroy(s->push);
+    search_destroy(s->search);
+    transactions_destroy(app->transactions);
     puller_destroy(s->puller);
     contacts_destroy(s->contacts);
     outgoing_destroy(s->outgoing);
     post_destroy(app->post);
     sync_service_destroy(s->sync);
+    sliding_request_cache_destroy(s->sliding);
     rooms_destroy(s->rooms);
     accounts_destroy(s->accounts);
     sessions_destroy(s->sessions);
@@ -405,10 +569,14 @@ static void stop(struct app *app)
     http_destroy(app->http);
     uia_destroy(s->uia);
     limits_destroy(s->limits);
+    previews_destroy(app->media.previews);
+    thumbnails_destroy(app->media.thumbnails);
+    media_files_close(app->media.files);
     storage_destroy(s->storage);
     metrics_destroy(s->metrics);
     user_names_destroy(s->names);
     lock_release(app->lock);
+    registry_destroy(s->appservices);
     config_free(app->config);
 }
 
@@ -425,11 +593,11 @@ static void warn_of_others(struct app *app, const struct config *fresh)
     text_finish(&after);
 }
 
-/* SIGHUP: the log level and the certificates; the rest needs a restart. */
+/* SIGHUP: the log level, the certificates, the application services; the rest needs a restart. */
 static void reload(struct app *app)
 {
     struct config *fresh;
-    struct text problem = TEXT_INIT;
+    struct text problem = TEXT_INIT, wrong = TEXT_INIT;
     if (!config_load(app->config_path, &fresh, &problem)) {
         complain(&problem);
         return;
@@ -437,6 +605,8 @@ static void reload(struct app *app)
     log_set_level(fresh->log.level);
     warn_of_others(app, fresh);
     config_free(fresh);
+    if (!takeover_run(&app->takeover, &wrong)) /* the folder itself is a setting, and needs a restart */
+        complain(&wrong);
     if (app->config->tls.port == 0 || http_reload(app->http))
         log_info("start", "reloaded");
 }
@@ -455,7 +625,7 @@ static int usage(FILE *to, int code)
 {
     fputs("usage: partad [--config FILE] [--help] [--version]\n"
           "The Parta homeserver. FILE: its configuration (/etc/parta/parta.yaml).\n"
-          "SIGTERM stops it gracefully, SIGHUP re-reads certificates and log level.\n",
+          "SIGTERM stops it gracefully, SIGHUP re-reads certificates, application services and log level.\n",
           to);
     return code;
 }
@@ -489,8 +659,13 @@ int main(int argc, char **argv)
         {"the data directory", take_data_dir},
         {"the signing key", load_key},
         {"the database", start_writer},
+        {"the application services", read_appservices},
         {"the services", make_services},
+        {"the media", open_media},
         {"mail and SMS", start_post},
+        {"push", start_push},
+        {"search", start_search},
+        {"telling application services", start_appservices},
         {"the roster's pull", make_puller},
         {"the jobs", start_jobs},
         {"the commands", start_control},

@@ -16,7 +16,10 @@ struct db;
 struct tx;
 struct user_names;
 struct writer;
+struct approvals;
 struct nonces;
+struct rendezvous;
+struct signing_key;
 
 /* Observers wired in main; each may be NULL. self is passed back. All run inside a job, but for exclusive. */
 struct accounts_hooks {
@@ -37,15 +40,23 @@ struct accounts_hooks {
     /* Somebody signs in: what a person is given then. */
     bool (*signed_in)(void *self, struct tx *tx, user_no user, struct error *e);
 
-    /* Whether an application service alone may have this user id. Any thread. */
-    bool (*exclusive)(void *self, const char *user_id);
+    /* Whether an application service alone may have this user id. Any thread; of_services is passed. */
+    bool (*exclusive)(void *of_services, const char *user_id);
+
+    /* Whether the id lies in a namespace of that service. Any thread. */
+    bool (*in_namespace)(void *of_services, const char *service, const char *user_id);
+    void *of_services;
 };
 
 struct accounts {
     const struct config *config;
     struct writer *writer;
     struct user_names *names;
-    struct nonces *nonces; /* homeserver/accounts/nonces.h */
+    const struct signing_key *key;        /* second factors are sealed by it; set before the first request */
+    struct nonces *nonces, *login_tokens; /* homeserver/accounts/nonces.h */
+    struct nonces *factor_tokens;         /* of who has shown the password, and has yet to show the second factor */
+    struct approvals *approvals;          /* homeserver/accounts/approvals.h */
+    struct rendezvous *rendezvous;        /* homeserver/accounts/rendezvous.h */
     struct accounts_hooks hooks;
 };
 

@@ -57,6 +57,20 @@ static const struct wording UNKNOWN = {"Учётной записи с этим 
                                        "or ask your school.\n",
                                        "На {server} нет учётной записи с этим номером. / No account has this number."};
 
+static const struct wording LINK = {
+    "Ваш вход в школьный мессенджер / Your way into the school's messenger",
+    "На {server} для вас есть учётная запись. Чтобы войти в неё, откройте приложение Matrix, укажите сервер {server}, "
+    "выберите регистрацию и введите код приглашения:\n\n{code}\n\n"
+    "Он действует один раз, ещё {days} дн. Кто его знает, войдёт вместо вас: никому его не сообщайте. Если вы не "
+    "знаете, "
+    "о чём речь, удалите это письмо.\n\n"
+    "There is an account for you at {server}. Open a Matrix app, name the server {server}, choose to register, and "
+    "enter this registration token:\n\n{code}\n\n"
+    "It is good once, for {days} more days. Whoever knows it enters in your place: tell it to nobody. If you do not "
+    "know "
+    "what this is about, delete this mail.\n",
+    "{code}: ваш код приглашения на {server}. Никому его не сообщайте! / Your registration token: tell nobody."};
+
 static void fill(struct text *out, const char *wording, const char *const values[][2])
 {
     while (*wording != '\0') {
@@ -83,4 +97,15 @@ void code_message_write(enum code_purpose purpose, enum contact_medium medium, c
     if (medium == CONTACT_EMAIL)
         text_adds(subject, wording->subject);
     fill(text, medium == CONTACT_EMAIL ? wording->mail : wording->sms, values);
+}
+
+void link_message_write(enum contact_medium medium, const char *server, const char *token, int days,
+                        struct text *subject, struct text *text)
+{
+    char number[16];
+    const char *const values[][2] = {{"{server}", server}, {"{code}", token}, {"{days}", number}, {NULL, NULL}};
+    snprintf(number, sizeof number, "%d", days);
+    if (medium == CONTACT_EMAIL)
+        text_adds(subject, LINK.subject);
+    fill(text, medium == CONTACT_EMAIL ? LINK.mail : LINK.sms, values);
 }

@@ -1,4 +1,4 @@
-/* What a message with a code says: Russian and English in one, short. */
+/* What a message with a code, or with a personal link, says: Russian and English in one, short. */
 #ifndef PARTA_ACCOUNTS_CODE_MESSAGES_H
 #define PARTA_ACCOUNTS_CODE_MESSAGES_H
 
@@ -12,5 +12,10 @@ enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
  * stays empty for a phone. */
 void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
                         int minutes, struct text *subject, struct text *text);
+
+/* A personal link (policy/signup/links.h), by its token; days: how long it is good, at least 1. Of no school and
+ * nobody: the address may be a stranger's. */
+void link_message_write(enum contact_medium medium, const char *server, const char *token, int days,
+                        struct text *subject, struct text *text);
 
 #endif

@@ -181,16 +181,19 @@ static const struct cap {
 _Static_assert(CONTACT_EMAIL == 0 && CONTACT_PHONE == 1, "the media are the columns of CAPS");
 enum { CAPS_COUNT = sizeof CAPS / sizeof *CAPS };
 
-/* Counts one message, unless a cap has been reached. Whose the address is, if anybody's, plays no part. */
-static bool count_message(struct tx *tx, const struct config *config, const struct code_request *request,
-                          struct error *e)
+/* Counts one message, unless a cap has been reached. Whose the address is, if anybody's, plays no part. client NULL: of
+ * no place. */
+static bool count_message(struct tx *tx, const struct config *config, const struct contact_address *address,
+                          const char *client, school_no of, struct error *e)
 {
-    enum contact_medium medium = request->address->medium;
+    enum contact_medium medium = address->medium;
     const struct code_caps *caps = medium == CONTACT_EMAIL ? &config->codes.mail : &config->codes.sms;
     char school[24];
-    snprintf(school, sizeof school, "%lld", (long long)request->school);
-    const char *const names[CAPS_COUNT] = {request->address->address, request->client, school, ""};
+    snprintf(school, sizeof school, "%lld", (long long)of);
+    const char *const names[CAPS_COUNT] = {address->address, client, school, ""};
     for (int i = 0; i < CAPS_COUNT; ++i) {
+        if (names[i] == NULL)
+            continue;
         int most = *(const int *)((const char *)caps + CAPS[i].at);
         const char *scope = CAPS[i].scope[medium];
         int64_t sent = code_counts_since(tx->db, scope, names[i], first_hour(tx->now_ms));
@@ -308,7 +311,8 @@ static bool write_session(struct tx *tx, struct code_job *job, bool known, struc
     if (sent >= job->config->codes.per_hour)
         return error_set_limited(e, HOUR_MS / 4);
     bool deserved = deserves_code(tx->db, job->request);
-    if (!count_message(tx, job->config, job->request, e))
+    const struct code_request *request = job->request;
+    if (!count_message(tx, job->config, request->address, request->client, request->school, e))
         return false;
     draw_code(job, deserved);
     job->send = deserved || job->config->registration.mode != REGISTRATION_CLOSED;
@@ -388,12 +392,16 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     return taken;
 }
 
+static bool sends_none(enum contact_medium medium, struct error *e)
+{
+    return error_set(e, ERROR_THREEPID_DENIED,
+                     medium == CONTACT_EMAIL ? "This server sends no e-mail." : "This server sends no SMS.");
+}
+
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
 {
     if (!contacts_offered(contacts, request->address->medium))
-        return error_set(e, ERROR_THREEPID_DENIED,
-                         request->address->medium == CONTACT_EMAIL ? "This server sends no e-mail."
-                                                                   : "This server sends no SMS.");
+        return sends_none(request->address->medium, e);
     if (contacts->settings.config->registration.mode == REGISTRATION_CLOSED &&
         (request->purpose == CODE_REGISTER || (request->purpose == CODE_ADD && request->user == 0))) {
         error_set(
@@ -534,6 +542,15 @@ bool contacts_proven(struct db *db, const char *sid, const char *client_secret, 
 }
 
 /* --- Inside jobs --- */
+
+bool contacts_count_message(struct tx *tx, const struct config *config, const struct contact_address *address,
+                            school_no school, struct error *e)
+{
+    bool mail = address->medium == CONTACT_EMAIL;
+    if ((mail ? config->mail.url : config->sms.url) == NULL)
+        return error_set(e, ERROR_THREEPID_DENIED, mail ? "This server sends no e-mail." : "This server sends no SMS.");
+    return count_message(tx, config, address, NULL, school, e);
+}
 
 bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,
                    int64_t *verified_ms, struct error *e)

@@ -120,6 +120,12 @@ bool contacts_proven(struct db *db, const char *sid, const char *client_secret, 
 
 /* --- Inside jobs --- */
 
+/* What the office has the server send to an address (policy/signup/links.h) counts among the messages of the address,
+ * the school and the server; not of a place, because somebody answers for it. false: *e is ERROR_THREEPID_DENIED: no
+ * such messages are sent here; ERROR_LIMIT_EXCEEDED: which cap. */
+bool contacts_count_message(struct tx *tx, const struct config *config, const struct contact_address *address,
+                            school_no school, struct error *e);
+
 /* Uses up a proof that contacts_proven has seen (so that the secret need not come along). false: *e is
  * ERROR_THREEPID_AUTH_FAILED: it has expired or was used meanwhile. verified_ms: when the code was submitted. */
 bool contacts_take(struct tx *tx, const char *sid, enum code_purpose purpose, struct contact_address *out,

@@ -7,9 +7,11 @@
 #include <stdint.h>
 
 #include "homeserver/accounts/accounts.h"
+#include "homeserver/base/account_state.h"
 #include "homeserver/base/crypto.h"
 
 struct db;
+struct user_row;
 
 #define TOKEN_CHARS 43 /* 255 bits */
 #define DEVICE_ID_BYTES_MAX 255
@@ -21,6 +23,8 @@ struct device_wish {
     const char *display_name; /* for a new device; NULL: none */
     const char *ip;           /* of the client; NULL: not known */
     bool refresh;             /* the client knows refresh tokens */
+    bool page;                /* a browser on the server's own pages: no device, and the access token is its cookie's
+                               * (store/matrix/page_sessions.h) */
 };
 
 /* Checks lengths and characters. false: *e is ERROR_INVALID_PARAM. */
@@ -48,6 +52,31 @@ struct login_job;
 struct login_job *login_begin(const struct accounts *accounts, struct db *db, const char *user, const char *password,
                               const struct device_wish *wish, struct error *e);
 
+/* A token by which another device of the person signs in (m.login.token), as long as the session that asks for it is
+ * there and the password is what it is now. Reads the database. */
+void login_token_issue(const struct accounts *accounts, struct db *db, user_no user, device_no device,
+                       char token[TOKEN_CHARS + 1]);
+
+/* Whether the password was right, and the account has a second factor: login_write refuses such a job. Instead
+ * login_factor_issue gives a token of LOGIN_FACTOR_LIFETIME_MS, with which and a code login_begin_by_factor begins
+ * anew; it is spent by that, whatever comes of it, and another can be had for it (token, once more) where the code was
+ * wrong. code is borrowed until login_write has run. */
+#define LOGIN_FACTOR_LIFETIME_MS INT64_C(300000)
+bool login_wants_factor(const struct login_job *job);
+void login_factor_issue(const struct accounts *accounts, const struct login_job *job, char token[TOKEN_CHARS + 1]);
+struct login_job *login_begin_by_factor(const struct accounts *accounts, struct db *db, const char *token,
+                                        const char *code, const struct device_wish *wish, struct error *e);
+
+/* A password for one sign-in (m.login.password) of somebody with a second factor, who has just proven it on a page: for
+ * apps that know nothing else. Good for LOGIN_FACTOR_LIFETIME_MS. Reads the database. */
+void login_once_issue(const struct accounts *accounts, struct db *db, user_no user, char password[TOKEN_CHARS + 1]);
+
+user_no login_job_user(const struct login_job *job);
+
+/* As login_begin for whoever shows such a token, which is spent by this: nothing is hashed. */
+struct login_job *login_begin_by_token(const struct accounts *accounts, struct db *db, const char *token,
+                                       const struct device_wish *wish, struct error *e);
+
 /* A writer_job. false: *e is ERROR_FORBIDDEN, or ERROR_USER_LOCKED for a locked account. */
 bool login_write(struct tx *tx, void *job, struct error *e);
 
@@ -60,9 +89,11 @@ bool login_check_password(const struct accounts *accounts, struct db *db, user_n
 /* The number of whom "user" means, 0: nobody of this server. */
 user_no login_user_of(const struct accounts *accounts, struct db *db, const char *user);
 
-/* A new pair for a refresh token; out's user_id and device_id stay NULL. false: *e is ERROR_UNKNOWN_TOKEN. Blocks. */
-bool login_refresh(const struct accounts *accounts, const char *refresh_token, struct login_result *out,
-                   struct error *e);
+/* A new pair for a refresh token of a session that client has, 0: one that no client has by OAuth; out's user_id and
+ * device_id stay NULL. false: *e is ERROR_UNKNOWN_TOKEN. A client's that was replaced long ago ends its session
+ * (tokens_spent). Blocks. */
+bool login_refresh(const struct accounts *accounts, client_no client, const char *refresh_token,
+                   struct login_result *out, struct error *e);
 
 /* For jobs that sign somebody in: draws tokens, then, inside the job, writes device and tokens. */
 struct sign_in {
@@ -70,9 +101,17 @@ struct sign_in {
     char device_id[DEVICE_ID_BYTES_MAX + 1];
     char access_token[TOKEN_CHARS + 1], refresh_token[TOKEN_CHARS + 1];
     int64_t access_lifetime_ms, refresh_lifetime_ms; /* 0: no end */
+    client_no client;                                /* by OAuth; 0: by none */
 };
 void sign_in_prepare(const struct accounts *accounts, const struct device_wish *wish, struct sign_in *out);
 bool sign_in_write(struct tx *tx, user_no user, const struct sign_in *sign_in, struct error *e);
+/* Inside a job, for whoever has proven who they are, by whatever: asks whether the account may sign in (A3), which
+ * sign_in_may does alone, writes and tells the hook. false: *e is ERROR_FORBIDDEN, or ERROR_USER_LOCKED. */
+bool sign_in_may(enum account_state state, struct error *e);
+bool sign_in_finish(struct tx *tx, const struct accounts_hooks *hooks, user_no user, const struct sign_in *sign_in,
+                    struct error *e);
+/* What tells whether the password is what it was. */
+void login_password_digest(const struct user_row *row, unsigned char out[TOKEN_HASH_BYTES]);
 void sign_in_result(const struct sign_in *sign_in, user_no user, const char *user_id, struct login_result *out);
 
 #endif

@@ -48,11 +48,11 @@ user_no account_insert(struct tx *tx, const struct new_account *account, struct 
 
 bool registration_name_allowed(const struct accounts *accounts, const char *localpart, struct error *e)
 {
-    char user_id[ID_BYTES_MAX + 1];
-    if (!localpart_valid_for_new(localpart, accounts->config->server_name))
+    char folded[ID_BYTES_MAX + 1], user_id[2 * ID_BYTES_MAX + 3];
+    if (!localpart_fold(localpart, folded) || !localpart_valid_for_new(folded, accounts->config->server_name))
         return error_set(e, ERROR_INVALID_USERNAME, "A user name has a-z, 0-9 and ._=-/+ only, and is not too long.");
-    snprintf(user_id, sizeof user_id, "@%s:%s", localpart, accounts->config->server_name);
-    return accounts->hooks.exclusive == NULL || !accounts->hooks.exclusive(accounts->hooks.self, user_id) ||
+    snprintf(user_id, sizeof user_id, "@%s:%s", folded, accounts->config->server_name);
+    return accounts->hooks.exclusive == NULL || !accounts->hooks.exclusive(accounts->hooks.of_services, user_id) ||
            error_set(e, ERROR_EXCLUSIVE, NULL);
 }
 
@@ -66,7 +66,7 @@ bool account_making_begin(struct account_making *m, const struct accounts *accou
         (wanted->device != NULL && !device_wish_valid(wanted->device, e)))
         return false;
     if (wanted->localpart != NULL)
-        snprintf(m->localpart, sizeof m->localpart, "%s", wanted->localpart);
+        localpart_fold(wanted->localpart, m->localpart);
     else
         localpart_draw(m->localpart);
     m->hash = password_hash(accounts->config, wanted->password);

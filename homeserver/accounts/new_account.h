@@ -43,7 +43,7 @@ struct registration {
 struct account_making {
     const struct accounts *accounts;
     const struct registration *wanted;
-    char localpart[ID_BYTES_MAX + 1]; /* as wanted, or drawn */
+    char localpart[ID_BYTES_MAX + 1]; /* as wanted, in lower case; or drawn */
     char *hash;                       /* of the password */
     struct sign_in in;                /* if a device is wanted */
     user_no user;                     /* once it is made; or known (a personal link's) */
@@ -61,8 +61,8 @@ bool account_making_sign_in(struct tx *tx, const struct account_making *m, struc
  * device), otherwise empty. user_id: of an account that was there before; NULL: of the new one. */
 bool account_making_end(struct account_making *m, bool done, const char *user_id, struct login_result *out);
 
-/* Whether the name may be anybody's here: well-formed, and not claimed by an application service. false: *e is
- * ERROR_INVALID_USERNAME or ERROR_EXCLUSIVE. */
+/* Whether the name, in lower case, may be anybody's here: well-formed, and not claimed by an application service.
+ * false: *e is ERROR_INVALID_USERNAME or ERROR_EXCLUSIVE. */
 bool registration_name_allowed(const struct accounts *accounts, const char *localpart, struct error *e);
 
 #endif

@@ -13,6 +13,7 @@ struct nonces {
     pthread_mutex_t lock;
     struct nonce {
         char text[NONCE_CHARS + 1]; /* "": used */
+        struct nonce_origin of;
         int64_t expires_ms;
     } ring[KEPT];
     size_t next;
@@ -33,17 +34,28 @@ void nonces_destroy(struct nonces *nonces)
     free(nonces);
 }
 
-void nonces_issue(struct nonces *nonces, int64_t now_ms, char out[NONCE_CHARS + 1])
+/* The place of the one that the person has, or of the oldest. */
+static struct nonce *place_for(struct nonces *nonces, user_no whose)
+{
+    for (size_t i = 0; i < KEPT && whose != 0; ++i)
+        if (nonces->ring[i].of.user == whose)
+            return &nonces->ring[i];
+    return &nonces->ring[nonces->next++ % KEPT];
+}
+
+void nonces_issue(struct nonces *nonces, const struct nonce_origin *of, int64_t now_ms, int64_t lifetime_ms,
+                  char out[NONCE_CHARS + 1])
 {
     random_name(out, NONCE_CHARS);
     pthread_mutex_lock(&nonces->lock);
-    struct nonce *nonce = &nonces->ring[nonces->next++ % KEPT];
+    struct nonce *nonce = place_for(nonces, of != NULL ? of->user : 0);
     memcpy(nonce->text, out, sizeof nonce->text);
-    nonce->expires_ms = now_ms + NONCE_LIFETIME_MS;
+    nonce->of = of != NULL ? *of : (struct nonce_origin){0};
+    nonce->expires_ms = now_ms + lifetime_ms;
     pthread_mutex_unlock(&nonces->lock);
 }
 
-bool nonces_redeem(struct nonces *nonces, const char *nonce, int64_t now_ms)
+bool nonces_redeem(struct nonces *nonces, const char *nonce, int64_t now_ms, struct nonce_origin *of)
 {
     bool good = false;
     if (strlen(nonce) != NONCE_CHARS)
@@ -55,6 +67,9 @@ bool nonces_redeem(struct nonces *nonces, const char *nonce, int64_t now_ms)
             continue;
         good = now_ms < one->expires_ms;
         one->text[0] = '\0';
+        if (of != NULL)
+            *of = one->of;
+        one->of = (struct nonce_origin){0};
         break;
     }
     pthread_mutex_unlock(&nonces->lock);

@@ -3,9 +3,12 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unicase.h>
 #include <uninorm.h>
 
+#include "homeserver/accounts/common_passwords.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/crypto.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 
@@ -45,6 +48,53 @@ static int characters(const char *utf8)
     return n;
 }
 
+/* In place: Russian letters (two bytes each in UTF-8, in lower case) become what is on the same keys of a Latin
+ * keyboard, so that a word typed blindly is found whichever of the two is on. */
+static void to_latin_keys(char *password)
+{
+    static const char RUSSIAN[] = "\u0439\u0446\u0443\u043a\u0435\u043d\u0433\u0448\u0449\u0437\u0445\u044a\u0444\u044b"
+                                  "\u0432\u0430\u043f\u0440\u043e\u043b\u0434\u0436\u044d\u044f\u0447\u0441\u043c\u0438"
+                                  "\u0442\u044c\u0431\u044e\u0451";
+    static const char LATIN[] = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";
+    char *out = password;
+    for (const char *in = password; *in != '\0';) {
+        size_t key = 0;
+        while (key < sizeof LATIN - 1 && memcmp(in, RUSSIAN + 2 * key, 2) != 0)
+            ++key;
+        if (key < sizeof LATIN - 1) {
+            *out++ = LATIN[key];
+            in += 2;
+        } else {
+            *out++ = *in++;
+        }
+    }
+    *out = '\0';
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+bool password_is_common(const char *password)
+{
+    unsigned char hash[BLAKE2B_BYTES];
+    size_t len = 0;
+    uint8_t *lower = u8_tolower((const uint8_t *)password, strlen(password), NULL, UNINORM_NFC, NULL, &len);
+    if (lower == NULL) /* not UTF-8: in no list */
+        return false;
+    char *folded = xstrndup((const char *)lower, len);
+    sodium_memzero(lower, len);
+    free(lower);
+    to_latin_keys(folded);
+    blake2b(folded, strlen(folded), hash);
+    forget(folded);
+    uint32_t start = (uint32_t)hash[0] << 24 | (uint32_t)hash[1] << 16 | (uint32_t)hash[2] << 8 | hash[3];
+    return bsearch(&start, COMMON_PASSWORDS, sizeof COMMON_PASSWORDS / sizeof *COMMON_PASSWORDS, sizeof start,
+                   compare_u32) != NULL;
+}
+
 bool password_acceptable(const struct config *config, const char *password, struct error *e)
 {
     if (strlen(password) > PASSWORD_BYTES_MAX)
@@ -52,7 +102,10 @@ bool password_acceptable(const struct config *config, const char *password, stru
     char *copy = composed(password);
     bool enough = characters(copy) >= config->passwords.length_min;
     forget(copy);
-    return enough || error_set(e, ERROR_WEAK_PASSWORD, "The password is too short.");
+    if (!enough)
+        return error_set(e, ERROR_WEAK_PASSWORD, "The password is too short.");
+    return !password_is_common(password) ||
+           error_set(e, ERROR_WEAK_PASSWORD, "The password is one of those that are tried first: take another.");
 }
 
 char *password_hash(const struct config *config, const char *password)

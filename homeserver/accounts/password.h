@@ -13,9 +13,13 @@ struct config;
 
 #define PASSWORD_BYTES_MAX 512
 
-/* Whether a person may choose this password: length in characters (passwords.length_min), at most 512 bytes. false: *e
- * is ERROR_WEAK_PASSWORD or ERROR_INVALID_PARAM. */
+/* Whether a person may choose this password: length in characters (passwords.length_min), at most 512 bytes, none of
+ * the commonest. Whatever sets a password that a person has chosen asks this. false: *e is ERROR_WEAK_PASSWORD or
+ * ERROR_INVALID_PARAM. */
 bool password_acceptable(const struct config *config, const char *password, struct error *e);
+
+/* Whether it is one of the commonest (common_passwords.md), in whatever case, or on the same keys in Russian. Pure. */
+bool password_is_common(const char *password);
 
 /* A fresh string that holds salt and cost; NULL: no memory for the configured cost (logged). The caller frees it. */
 #define PASSWORD_HASH_BYTES 128 /* at most, with the NUL */

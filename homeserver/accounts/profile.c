@@ -9,6 +9,7 @@
 #include "homeserver/base/names.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/media/access.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
@@ -90,16 +91,29 @@ struct profile_job {
     bool shown;
 };
 
+/* As the rules say of ACT_NAME, but of every field, and in a plain server too. */
 static bool may_change(struct db *db, user_no user, struct error *e)
 {
     struct user_row row;
     bool found = users_get(db, user, &row);
     enum account_state state = found ? row.state : ACCOUNT_LEFT;
     user_row_finish(&row);
-    if (state == ACCOUNT_SUSPENDED)
-        return error_set(e, ERROR_USER_SUSPENDED, NULL);
-    return state == ACCOUNT_ACTIVE ||
-           error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now."); /* A3 */
+    switch (state) {
+    case ACCOUNT_ACTIVE: return true;
+    case ACCOUNT_SUSPENDED: return error_set(e, ERROR_USER_SUSPENDED, NULL);
+    case ACCOUNT_PENDING: return rule_refuse(e, RULE_A3_ACCOUNT_PENDING);
+    case ACCOUNT_RESTRICTED: return rule_refuse(e, RULE_D7_RESTRICTED);
+    default: return error_set(e, ERROR_FORBIDDEN, "This account may not change its profile now.");
+    }
+}
+
+static bool picture_is_here(struct db *db, const struct profile_job *job)
+{
+    json_t *uri = json_loads(job->value, JSON_DECODE_ANY, NULL);
+    bool here = json_is_string(uri) &&
+                media_may_show(true, job->accounts->config->server_name, db, job->user, json_string_value(uri));
+    json_decref(uri);
+    return here;
 }
 
 static bool job_profile(struct tx *tx, void *arg, struct error *e)
@@ -110,11 +124,11 @@ static bool job_profile(struct tx *tx, void *arg, struct error *e)
     if (!may_change(tx->db, job->user, e))
         return false;
     /* B3, F1: a school's people are called as its records say, and a profile, which the whole school may read (A6),
-     * holds no words of one's own. Until there is a store of media, no picture is here. Anything may be cleared. */
+     * holds no words of one's own. A picture is one that is here, and that they may see. Anything may be cleared. */
     bool name = strcmp(job->field, "displayname") == 0, picture = strcmp(job->field, "avatar_url") == 0;
     if (school_mode && name && !gate_name(true, tx->db, job->user, e))
         return false;
-    if (school_mode && !name && job->value != NULL)
+    if (school_mode && !name && job->value != NULL && !(picture && picture_is_here(tx->db, job)))
         return rule_refuse(e, picture ? RULE_F1_NO_SUCH_MEDIA : RULE_F1_PROFILE_WORDS);
     char *before = profiles_get(tx->db, job->user, job->field);
     bool same = job->value != NULL ? before != NULL && strcmp(before, job->value) == 0 : before == NULL;

@@ -26,9 +26,9 @@ bool profile_display_name_valid(const char *name, struct error *e);
 
 /* Sets a field; value is borrowed. displayname, avatar_url (an mxc URI) and m.tz are strings; an empty displayname or
  * avatar_url clears it. In policy.mode school only those set anything whose name no roster keeps, and that is their
- * name: no picture before there are media, no field with words (F1). false: *e says why (ERROR_BAD_JSON,
- * ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member events follow in the same job where the name or avatar
- * has changed. Blocks. */
+ * name: their picture is one that is here and that they may see, no field with words (F1). false: *e says why
+ * (ERROR_BAD_JSON, ERROR_PROFILE_TOO_LARGE, ERROR_USER_SUSPENDED …). Member events follow in the same job where the
+ * name or avatar has changed. Blocks. */
 bool profile_set(const struct accounts *accounts, user_no user, const char *field, const json_t *value,
                  struct error *e);
 bool profile_clear(const struct accounts *accounts, user_no user, const char *field, struct error *e);

@@ -14,17 +14,24 @@
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/filters.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/matrix/cross_signing.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/tokens.h"
+#include "homeserver/store/matrix/key_backup.h"
+#include "homeserver/store/matrix/page_sessions.h"
+#include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 
 bool register_name_free(const struct accounts *accounts, struct db *db, const char *localpart, struct error *e)
 {
+    char folded[ID_BYTES_MAX + 1];
     if (!registration_name_allowed(accounts, localpart, e))
         return false;
-    return users_no(db, localpart) == 0 || error_set(e, ERROR_USER_IN_USE, NULL);
+    /* Somebody of an earlier time may have it with its capitals, and signs in by it so. */
+    return (localpart_fold(localpart, folded) && users_no(db, folded) == 0 && users_no(db, localpart) == 0) ||
+           error_set(e, ERROR_USER_IN_USE, NULL);
 }
 
 bool register_allowed(const struct accounts *accounts, struct error *e)
@@ -134,7 +141,9 @@ static bool job_password(struct tx *tx, void *arg, struct error *e)
         tx_acts(tx, job->by, "user.password");
     else
         tx_own(tx, user);
-    return (users_set_password(tx, user, job->hash) && (!job->logout || devices_delete_all(tx, user, job->keep))) ||
+    /* Who has lost the password and the second factor has nobody but the operator. */
+    return (users_set_password(tx, user, job->hash) && (job->by == NULL || second_factors_forget(tx, user)) &&
+            page_sessions_delete_of(tx, user) && (!job->logout || devices_delete_all(tx, user, job->keep))) ||
            error_set(e, ERROR_UNKNOWN, NULL);
 }
 
@@ -192,7 +201,8 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
         return false;
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, ACCOUNT_LEFT) &&
               users_set_admin(tx, job->user, false) && devices_delete_all(tx, job->user, 0) &&
-              contacts_forget(tx, job->user);
+              contacts_forget(tx, job->user) && cross_signing_forget(tx, job->user) &&
+              key_backups_forget(tx, job->user) && second_factors_forget(tx, job->user);
     if (ok && job->erase)
         ok = account_data_forget(tx, job->user) && filters_forget(tx, job->user) && profiles_forget(tx, job->user);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);

@@ -190,6 +190,7 @@ static struct entry *entry_from_row(const struct sessions *s, const unsigned cha
         .expires_ms = row->expires_ms,
         .admin = row->admin,
         .state = row->state,
+        .oauth = row->client != 0,
     };
     entry->refs = 1;
     entry->used = true;

@@ -27,6 +27,7 @@ struct session {
     int64_t expires_ms; /* wall clock; 0: never */
     bool admin;         /* server administrator */
     enum account_state state;
+    bool oauth; /* by the OAuth 2.0 API: no endpoint that wants interactive authentication is its */
 };
 
 struct sessions *sessions_create(const char *server_name, size_t max);

@@ -8,6 +8,11 @@ static const char *const NAMES[] = {
     [ACCOUNT_SUSPENDED] = "suspended", [ACCOUNT_LOCKED] = "locked", [ACCOUNT_LEFT] = "left",
 };
 
+bool account_state_may_act(enum account_state state)
+{
+    return state == ACCOUNT_ACTIVE || state == ACCOUNT_RESTRICTED;
+}
+
 const char *account_state_name(enum account_state state)
 {
     return NAMES[state];

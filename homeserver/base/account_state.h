@@ -13,6 +13,10 @@ enum account_state {
     ACCOUNT_LEFT,       /* closed */
 };
 
+/* A3: whether the account is one of somebody who is confirmed and whom nobody has stopped: it counts for others, and
+ * may act, as far as roles and rules let it. */
+bool account_state_may_act(enum account_state state);
+
 const char *account_state_name(enum account_state state);           /* "active" */
 bool account_state_from(const char *name, enum account_state *out); /* false: an unknown word */
 

@@ -41,7 +41,8 @@ static const struct choice SMS_BODY_TYPES[] = {{"json", SMS_JSON}, {"form", SMS_
 typedef const char *text_check(const char *s);
 
 static text_check check_server_name, check_url, check_address, check_network, check_room_version, check_secret,
-    check_matrix_id, check_path, check_mail_url, check_mail_address, check_line, check_header, check_source;
+    check_matrix_id, check_path, check_mail_url, check_mail_address, check_line, check_header, check_source,
+    check_turn_uri, check_gateway;
 
 #define AT(field) offsetof(struct config, field)
 #define NONE NULL
@@ -59,6 +60,7 @@ static const struct setting {
     {"server_name", KIND_TEXT, AT(server_name), NONE, .check = check_server_name},
     {"public_baseurl", KIND_TEXT, AT(public_baseurl), NONE, .check = check_url},
     {"data_dir", KIND_TEXT, AT(data_dir), "/var/lib/parta", .check = check_path},
+    {"appservices", KIND_TEXT, AT(appservices), NONE, .check = check_path},
 
     {"listen.address", KIND_TEXT, AT(listen.address), "127.0.0.1", .check = check_address},
     {"listen.port", KIND_INT, AT(listen.port), "8008", 0, 65535},
@@ -80,6 +82,7 @@ static const struct setting {
     {"http.body_timeout_ms", KIND_LONG, AT(http.body_timeout_ms), "60000", 100, 3600000},
     {"http.unread_max_kib", KIND_LONG, AT(http.unread_max_kib), "262144", 1024, 67108864},
     {"http.connections_max", KIND_INT, AT(http.connections_max), "10000", 16, 1000000},
+    {"http.connections_per_address", KIND_INT, AT(http.connections_per_address), "0", 0, 1000000},
     {"http.trusted_proxies", KIND_LIST, AT(http.trusted_proxies), NONE, .check = check_network},
 
     {"storage.durable", KIND_FLAG, AT(storage.durable), "true"},
@@ -106,6 +109,8 @@ static const struct setting {
     {"rate_limits.account", KIND_RATE, AT(rate_limits.account), "20/min burst 10"},
     {"rate_limits.registration", KIND_RATE, AT(rate_limits.registration), "10/min burst 10"},
 
+    {"rate_limits.appservice", KIND_RATE, AT(rate_limits.appservice), "100/s burst 500"},
+    {"rate_limits.operator", KIND_RATE, AT(rate_limits.operator), "100/s burst 500"},
     {"rate_limits.codes", KIND_RATE, AT(rate_limits.codes), "30/min burst 60"},
 
     {"mail.url", KIND_TEXT, AT(mail.url), NONE, .check = check_mail_url},
@@ -148,7 +153,17 @@ static const struct setting {
     {"roster.hold_changed_percent", KIND_INT, AT(roster.hold_changed_percent), "75", 1, 100},
     {"roster.hold_at_least", KIND_INT, AT(roster.hold_at_least), "5", 1, 100000},
 
+    {"push.gateways", KIND_LIST, AT(push.gateways), NONE, .check = check_gateway},
+    {"push.mail_minutes", KIND_INT, AT(push.mail_minutes), "60", 10, 10080},
+    {"media.scanner", KIND_TEXT, AT(media.scanner), NONE, .check = check_path},
+    {"media.unscanned", KIND_FLAG, AT(media.unscanned), "false"},
+    {"media.url_previews", KIND_FLAG, AT(media.previews), "false"},
+
+    {"oauth.enabled", KIND_FLAG, AT(oauth.enabled), "false"},
     {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},
+    {"turn.uris", KIND_LIST, AT(turn.uris), NONE, .check = check_turn_uri},
+    {"turn.secret_file", KIND_TEXT, AT(turn.secret_file), NONE, .check = check_path},
+    {"turn.lifetime_ms", KIND_LONG, AT(turn.lifetime_ms), "86400000", 60000, 604800000},
     {"well_known.base_url", KIND_TEXT, AT(well_known.base_url), NONE, .check = check_url},
     {"support.page", KIND_TEXT, AT(support.page), NONE, .check = check_url},
     {"support.email", KIND_TEXT, AT(support.email), NONE},
@@ -206,6 +221,20 @@ static const char *check_address(const char *s)
 }
 
 /* An address, or "10.0.0.0/8". */
+/* RFC 7065. */
+static const char *check_turn_uri(const char *s)
+{
+    const char *host = strncmp(s, "turn:", 5) == 0 ? s + 5 : strncmp(s, "turns:", 6) == 0 ? s + 6 : "";
+    size_t len = strcspn(host, "?");
+    const char *port = memrchr(host, ':', len);
+    bool transport = strcmp(host + len, "") == 0 || strcmp(host + len, "?transport=udp") == 0 ||
+                     strcmp(host + len, "?transport=tcp") == 0;
+    if (port != NULL && all_of(port + 1, len - (size_t)(port + 1 - host), "0123456789"))
+        len = (size_t)(port - host);
+    return transport && host_valid(host, len) ? NULL
+                                              : "not an address like \"turn:turn.school.example:3478?transport=udp\"";
+}
+
 static const char *check_network(const char *s)
 {
     char address[INET6_ADDRSTRLEN];
@@ -281,6 +310,28 @@ static const char *check_source(const char *s)
         strlen(s) <= 64 && all_of(s, strlen(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
     return name && strcmp(s, "school") != 0 ? NULL
                                             : "must be letters, digits and . _ - (at most 64), and not \"school\"";
+}
+
+/* "*", a host with or without a port (then it is https://), or scheme, host and port; what follows them is always the
+ * same (Push Gateway API) and may stand there. */
+static const char *check_gateway(const char *s)
+{
+    static const char WRONG[] = "must be \"*\", a host (push.example.org) or an address (https://push.example.org)";
+    const char *host = strncmp(s, "https://", 8) == 0 ? s + 8 : strncmp(s, "http://", 7) == 0 ? s + 7 : s;
+    size_t host_len = strcspn(host, "/"), len = host_len;
+    const char *port = host[0] == '[' ? strstr(host, "]:") : strchr(host, ':');
+    if (strcmp(s, "*") == 0)
+        return NULL;
+    if (strlen(s) > 200 ||
+        (host[len] != '\0' && strcmp(host + len, "/") != 0 && strcmp(host + len, "/_matrix/push/v1/notify") != 0))
+        return WRONG;
+    if (port != NULL) {
+        len = (size_t)(port - host) + (host[0] == '[');
+        size_t digits = host_len > len ? host_len - len - 1 : 0;
+        if (digits < 1 || digits > 5 || !all_of(host + len + 1, digits, "0123456789"))
+            return WRONG;
+    }
+    return host_valid(host, len) ? NULL : WRONG;
 }
 
 static const char *check_path(const char *s)
@@ -382,7 +433,10 @@ static const char *take_list(const struct setting *setting, const struct setting
         (*items)[*n] = xstrdup(value->items[*n]);
     return NULL;
 }
-_Static_assert(AT(http.n_trusted_proxies) == AT(http.trusted_proxies) + sizeof(char **), "take_list counts on it");
+#define COUNTED(list, n) _Static_assert(AT(n) == AT(list) + sizeof(char **), "take_list counts on it")
+COUNTED(http.trusted_proxies, http.n_trusted_proxies);
+COUNTED(turn.uris, turn.n_uris);
+COUNTED(push.gateways, push.n_gateways);
 
 static const char *take(const struct setting *setting, const struct setting_value *value, struct config *config,
                         char *sentence)
@@ -473,6 +527,12 @@ static bool check_sms(const char *file, const struct config *config, struct text
            complain(problem, file, "sms.url", "http:// is for a gateway on this machine only");
 }
 
+static bool check_turn(const char *file, const struct config *config, struct text *problem)
+{
+    return (config->turn.n_uris != 0) == (config->turn.secret_file != NULL) ||
+           complain(problem, file, "turn", "turn.uris and turn.secret_file belong together");
+}
+
 static bool check_roster(const char *file, const struct config *config, struct text *problem)
 {
     const char *url = config->roster.url, *token_url = config->roster.token_url;
@@ -497,7 +557,8 @@ static bool check_together(const char *file, const struct config *config, struct
         return complain(problem, file, "tls", "tls.port needs tls.certificate and tls.key");
     if (config->listen.port == 0 && config->tls.port == 0)
         return complain(problem, file, "listen", "listen.port and tls.port are both 0: nobody could connect");
-    return check_mail(file, config, problem) && check_sms(file, config, problem) && check_roster(file, config, problem);
+    return check_mail(file, config, problem) && check_sms(file, config, problem) && check_turn(file, config, problem) &&
+           check_roster(file, config, problem);
 }
 
 static void trim_slashes(char *s)
@@ -520,6 +581,8 @@ static void complete(struct config *config)
     trim_slashes(config->well_known.base_url);
     trim_slashes(config->data_dir);
     config->database_path = in_data_dir(config, "parta.db");
+    config->media_path = in_data_dir(config, "media");
+    config->search_path = in_data_dir(config, "search.db");
     config->copy_path = in_data_dir(config, "verify.db");
     config->signing_key_path = in_data_dir(config, "signing.key");
     config->lock_path = in_data_dir(config, "parta.lock");
@@ -561,17 +624,28 @@ bool config_load(const char *path, struct config **out, struct text *problem)
     return done;
 }
 
+static void free_list(char ***items)
+{
+    size_t n = *(size_t *)(items + 1);
+    for (size_t i = 0; i < n; ++i)
+        free((*items)[i]);
+    free(*items);
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL)
         return;
-    for (size_t i = 0; i < N_SETTINGS; ++i)
+    for (size_t i = 0; i < N_SETTINGS; ++i) {
+        void *at = (char *)config + SETTINGS[i].at;
         if (SETTINGS[i].kind == KIND_TEXT || SETTINGS[i].kind == KIND_SECRET)
-            free(*(char **)((char *)config + SETTINGS[i].at));
-    for (size_t i = 0; i < config->http.n_trusted_proxies; ++i)
-        free(config->http.trusted_proxies[i]);
-    free(config->http.trusted_proxies);
+            free(*(char **)at);
+        else if (SETTINGS[i].kind == KIND_LIST)
+            free_list(at);
+    }
     free(config->database_path);
+    free(config->media_path);
+    free(config->search_path);
     free(config->copy_path);
     free(config->signing_key_path);
     free(config->lock_path);
@@ -603,8 +677,10 @@ static void print_rate(const struct rate_limit *rate, struct text *out)
         text_addf(out, "%.0f/h burst %d", rate->per_second * 3600, rate->burst);
 }
 
-static void print_list(char *const *items, size_t n, struct text *out)
+static void print_list(char **const *list, struct text *out)
 {
+    char *const *items = *list;
+    size_t n = *(const size_t *)(list + 1);
     text_addc(out, '[');
     for (size_t i = 0; i < n; ++i) {
         text_adds(out, i != 0 ? ", " : "");
@@ -623,7 +699,7 @@ static void print_value(const struct setting *setting, const struct config *conf
             text_add_json(out, text);
         break;
     case KIND_SECRET: text_adds(out, text != NULL ? "# set, not shown" : ""); break;
-    case KIND_LIST: print_list(config->http.trusted_proxies, config->http.n_trusted_proxies, out); break;
+    case KIND_LIST: print_list(at, out); break;
     case KIND_INT: text_add_int(out, *(const int *)at); break;
     case KIND_LONG: text_add_int(out, *(const int64_t *)at); break;
     case KIND_FLAG: text_adds(out, *(const bool *)at ? "true" : "false"); break;

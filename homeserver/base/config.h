@@ -35,6 +35,7 @@ struct config {
     char *server_name;    /* the part of ids behind the ':'; required */
     char *public_baseurl; /* where clients reach the server, no slash at the end; NULL:
                            * https://<server_name> is assumed */
+    char *appservices;    /* the folder of application services' registrations; NULL: there are none */
     char *data_dir;       /* holds the database, the signing key, the lock; no slash at the end */
 
     struct {
@@ -64,10 +65,11 @@ struct config {
         int64_t body_max_bytes;
         int64_t header_timeout_ms; /* from the first byte of a request to the end of its header */
         int64_t idle_timeout_ms;   /* between two requests of a connection */
-        int64_t body_timeout_ms;   /* for a whole body */
+        int64_t body_timeout_ms;   /* for a whole body; of a large one, for each next piece */
         int64_t unread_max_kib;    /* replies that clients have not read, of all */
         int connections_max;
-        char **trusted_proxies; /* addresses or networks whose X-Forwarded-For is believed */
+        int connections_per_address; /* 0: half of them */
+        char **trusted_proxies;      /* addresses or networks whose X-Forwarded-For is believed */
         size_t n_trusted_proxies;
     } http;
     struct {
@@ -78,6 +80,11 @@ struct config {
     struct {
         enum policy_mode mode;
     } policy;
+    struct {
+        char *scanner;  /* the socket of a virus scanner (clamd); NULL: none looks at uploads */
+        bool unscanned; /* uploads are taken also when it fails */
+        bool previews;  /* of web addresses (media/previews.h) */
+    } media;
     struct {
         enum registration_mode mode;
         char *shared_secret; /* of /_synapse/admin/v1/register; NULL: that endpoint is off */
@@ -96,7 +103,7 @@ struct config {
         int64_t refresh_lifetime_ms; /* of an unused refresh token; 0: no end */
     } tokens;
     struct {
-        struct rate_limit read, write, message, room, login, account, registration,
+        struct rate_limit read, write, message, room, login, account, registration, appservice, operator,
             codes; /* as enum rate_class of http/request.h */
     } rate_limits;
     struct {
@@ -144,8 +151,22 @@ struct config {
         int hold_at_least; /* people: fewer are never too many */
     } roster;
     struct {
+        char **gateways; /* that pushers may name (push/delivery/gateways.h) */
+        size_t n_gateways;
+        int mail_minutes; /* between two mails to one person that say how much is unread */
+    } push;
+    struct {
+        bool enabled; /* the OAuth 2.0 API (client-api/oauth/) */
+    } oauth;
+    struct {
         bool enabled;
     } presence;
+    struct {
+        char **uris; /* "turn:turn.school.example:3478?transport=udp"; none: no server for calls is offered */
+        size_t n_uris;
+        char *secret_file;   /* its first line is what the TURN server shares with this one; set when there are uris */
+        int64_t lifetime_ms; /* of what is given to a client */
+    } turn;
     struct {
         char *base_url; /* of /.well-known/matrix/client; NULL: public_baseurl */
     } well_known;
@@ -155,6 +176,8 @@ struct config {
 
     /* Made from data_dir. */
     char *database_path;    /* data_dir/parta.db */
+    char *media_path;       /* data_dir/media: a folder (media/files.h) */
+    char *search_path;      /* data_dir/search.db: the index of words (homeserver/search/search.h) */
     char *copy_path;        /* data_dir/verify.db: of the database, while it is read whole (jobs/storage_check.h) */
     char *signing_key_path; /* data_dir/signing.key (base/keyfile.h) */
     char *lock_path;        /* data_dir/parta.lock: held by whoever writes the database (base/lock.h) */

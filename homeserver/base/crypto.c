@@ -1,17 +1,23 @@
 #include "homeserver/base/crypto.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static EVP_MD *sha256_method; /* set once, before there are threads; NULL: libsodium's will do */
+static EVP_MD *sha256_method; /* NULL: libsodium's will do */
 
 bool crypto_start(void)
 {
-    if (sha256_method == NULL)
-        sha256_method = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     return sodium_init() >= 0;
+}
+
+static void fetch_sha256(void)
+{
+    sha256_method = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 }
 
 /* Drawn in one go: libsodium asks the kernel for each draw. Of the 256 bytes the last 8 would favour some letters. */
@@ -29,16 +35,30 @@ void random_name(char *out, size_t n)
     out[n] = '\0';
 }
 
-/* OpenSSL's is four times as fast where the processor has instructions for it. */
+/* OpenSSL's is four times as fast where the processor has instructions for it. It takes a millisecond to begin: at the
+ * first use, not at every start. */
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES])
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch_sha256);
     if (sha256_method == NULL || EVP_Digest(bytes, len, out, NULL, sha256_method, NULL) != 1)
         crypto_hash_sha256(out, bytes, len);
 }
 
+void hmac_sha1(const char *key, const char *text, unsigned char out[SHA1_BYTES])
+{
+    if (HMAC(EVP_sha1(), key, (int)strlen(key), (const unsigned char *)text, strlen(text), out, NULL) == NULL)
+        abort(); /* out of memory: OpenSSL's default provider always has it */
+}
+
+void blake2b(const void *bytes, size_t len, unsigned char out[BLAKE2B_BYTES])
+{
+    crypto_generichash(out, BLAKE2B_BYTES, bytes, len, NULL, 0);
+}
+
 void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES])
 {
-    crypto_generichash(out, TOKEN_HASH_BYTES, (const unsigned char *)token, strlen(token), NULL, 0);
+    blake2b(token, strlen(token), out);
 }
 
 bool bytes_equal(const void *a, const void *b, size_t len)
@@ -46,27 +66,47 @@ bool bytes_equal(const void *a, const void *b, size_t len)
     return sodium_memcmp(a, b, len) == 0;
 }
 
-static void add_base64(struct text *out, const unsigned char *bytes, size_t len, int variant)
+/* Not libsodium's, whose time does not depend on the bytes but is tens of instructions each: what is written here is
+ * seen by others, but for a key file that is written once. */
+static void add_base64(struct text *out, const unsigned char *bytes, size_t len, char plus, char slash)
 {
-    size_t room = sodium_base64_encoded_len(len, variant); /* counts the NUL */
-    text_reserve(out, room);
-    sodium_bin2base64(out->data + out->len, room, bytes, len, variant);
-    out->len += room - 1;
+    char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    digits[62] = plus;
+    digits[63] = slash;
+    text_reserve(out, len / 3 * 4 + 4);
+    char *at = out->data + out->len;
+    for (; len >= 3; len -= 3, bytes += 3) {
+        uint32_t three = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
+        *at++ = digits[three >> 18];
+        *at++ = digits[three >> 12 & 63];
+        *at++ = digits[three >> 6 & 63];
+        *at++ = digits[three & 63];
+    }
+    if (len != 0) {
+        uint32_t rest = (uint32_t)bytes[0] << 16 | (len == 2 ? (uint32_t)bytes[1] << 8 : 0);
+        *at++ = digits[rest >> 18];
+        *at++ = digits[rest >> 12 & 63];
+        if (len == 2)
+            *at++ = digits[rest >> 6 & 63];
+    }
+    *at = '\0';
+    out->len = (size_t)(at - out->data);
 }
 
 void text_add_base64(struct text *out, const unsigned char *bytes, size_t len)
 {
-    add_base64(out, bytes, len, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+    add_base64(out, bytes, len, '+', '/');
 }
 
 void text_add_base64url(struct text *out, const unsigned char *bytes, size_t len)
 {
-    add_base64(out, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    add_base64(out, bytes, len, '-', '_');
 }
 
 void text_add_base64_padded(struct text *out, const unsigned char *bytes, size_t len)
 {
-    add_base64(out, bytes, len, sodium_base64_VARIANT_ORIGINAL);
+    text_add_base64(out, bytes, len);
+    text_add(out, "==", (3 - len % 3) % 3);
 }
 
 json_t *json_base64(const unsigned char *bytes, size_t len)
@@ -78,17 +118,17 @@ json_t *json_base64(const unsigned char *bytes, size_t len)
     return string;
 }
 
-/* The value of a base64 digit of either alphabet, −1 if it is none. */
-static int digit_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
+/* The values of base64 digits of either alphabet, plus 1; 0: it is none. */
+static const unsigned char DIGITS[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,
+    ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
+    ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27,
+    ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45,
+    ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
+    ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
+    ['-'] = 63, ['/'] = 64, ['_'] = 64,
+};
 
 int base64_decode(const char *s, size_t len, unsigned char *out, size_t cap)
 {
@@ -99,10 +139,10 @@ int base64_decode(const char *s, size_t len, unsigned char *out, size_t cap)
     if (len % 4 == 1)
         return -1;
     for (size_t i = 0; i < len; ++i) {
-        int value = digit_value(s[i]);
-        if (value < 0)
+        unsigned digit = DIGITS[(unsigned char)s[i]];
+        if (digit == 0)
             return -1;
-        bits = (bits << 6 | (unsigned)value) & 0xffff;
+        bits = (bits << 6 | (digit - 1)) & 0xffff;
         if ((n_bits += 6) < 8)
             continue;
         if (n == cap)

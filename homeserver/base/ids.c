@@ -68,6 +68,16 @@ bool localpart_valid_for_new(const char *localpart, const char *server)
     return len != 0 && localpart[len] == '\0' && len + strlen(server) + 2 <= ID_BYTES_MAX;
 }
 
+bool localpart_fold(const char *typed, char out[ID_BYTES_MAX + 1])
+{
+    size_t len = strlen(typed);
+    if (len > ID_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i <= len; ++i)
+        out[i] = (char)(typed[i] >= 'A' && typed[i] <= 'Z' ? typed[i] - 'A' + 'a' : typed[i]);
+    return true;
+}
+
 /* The length of the well-formed sequence at s, 0 if there is none (Unicode, table 3-7). */
 static size_t sequence(const unsigned char *s, size_t left)
 {

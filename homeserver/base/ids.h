@@ -12,6 +12,7 @@
 
 typedef int64_t user_no;    /* > 0; 0: none */
 typedef int64_t device_no;  /* > 0; 0: none */
+typedef int64_t client_no;  /* > 0; 0: none (not signed in by OAuth) */
 typedef int64_t room_no;    /* > 0; 0: none (global account data) */
 typedef int64_t stream_pos; /* > 0; 0: before everything */
 typedef int64_t school_no;  /* > 0; 0: none */
@@ -36,6 +37,10 @@ bool alias_valid(const char *s);    /* "#localpart:server" */
 
 /* Whether a new user may be called so: a-z 0-9 . _ = - / + and at most 255 bytes in the whole id. */
 bool localpart_valid_for_new(const char *localpart, const char *server);
+
+/* The localpart that somebody typed as a new one has it: A to Z in lower case (Appendices, "User Identifiers"). false:
+ * it is longer than any may be. */
+bool localpart_fold(const char *typed, char out[ID_BYTES_MAX + 1]);
 
 const char *id_server(const char *id); /* borrowed: behind the first ':'; "" if there is none */
 

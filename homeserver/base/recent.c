@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 
 struct recent {
@@ -84,16 +85,10 @@ void *recent_get(struct recent *recent, stream_pos pos)
 {
     struct recent_item *found = NULL;
     pthread_mutex_lock(&recent->lock);
-    size_t low = 0, high = recent->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (at(recent, middle)->pos < pos)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < recent->n && at(recent, low)->pos == pos)
-        found = recent_item_ref(at(recent, low));
+    size_t i;
+    SEARCH_FIRST(i, recent->n, at(recent, i)->pos < pos);
+    if (i < recent->n && at(recent, i)->pos == pos)
+        found = recent_item_ref(at(recent, i));
     pthread_mutex_unlock(&recent->lock);
     return found;
 }

@@ -169,9 +169,22 @@ static bool is_section(const struct plan *plan, const char *name)
     return false;
 }
 
-static bool holds_nul(const yaml_node_t *node)
+/* What YAML writes by an escape alone: NUL, which would end the text early, and what a printed file could not hold
+ * (YAML 1.1, c-printable, without the mark of byte order). The bytes are UTF-8, libyaml has seen to it. */
+static bool holds_control(const yaml_node_t *node)
 {
-    return node->type == YAML_SCALAR_NODE && strlen((const char *)node->data.scalar.value) != node->data.scalar.length;
+    static const char *const UNPRINTABLE[] = {"\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    if (node->type != YAML_SCALAR_NODE)
+        return false;
+    const unsigned char *s = node->data.scalar.value, *end = s + node->data.scalar.length;
+    for (; s < end; ++s)
+        if ((*s < ' ' && strchr("\t\n\r", *s) == NULL) || *s == 0 || *s == 127 ||
+            (s[0] == 0xc2 && s[1] < 0xa0 && s[1] != 0x85))
+            return true;
+    for (size_t i = 0; i < sizeof UNPRINTABLE / sizeof *UNPRINTABLE; ++i)
+        if (strstr((const char *)node->data.scalar.value, UNPRINTABLE[i]) != NULL)
+            return true;
+    return false;
 }
 
 static bool check_mapping(struct shape *shape, const yaml_node_t *mapping, const char *section);
@@ -181,7 +194,7 @@ static bool check_list(struct shape *shape, const yaml_node_t *list, const char 
     const yaml_node_item_t *item = list->data.sequence.items.start;
     for (; item < list->data.sequence.items.top; ++item) {
         const yaml_node_t *node = yaml_document_get_node(&shape->document, *item);
-        if (node->type != YAML_SCALAR_NODE || holds_nul(node))
+        if (node->type != YAML_SCALAR_NODE || holds_control(node))
             return complain(shape->problem, shape->file, line_of(node), name, "an entry is not a plain value");
     }
     return true;
@@ -194,8 +207,8 @@ static bool check_setting(struct shape *shape, const yaml_node_t *value, int i)
     if (shape->values[i].line != LINE_NONE)
         return complain(shape->problem, shape->file, line, name->name, "given twice");
     shape->values[i].line = (int)line;
-    if (holds_nul(value))
-        return complain(shape->problem, shape->file, line, name->name, "a NUL character");
+    if (holds_control(value))
+        return complain(shape->problem, shape->file, line, name->name, "a control character");
     if (value->type == YAML_SCALAR_NODE) {
         static const char *const NOTHING[] = {"", "null", "Null", "NULL", "~"}; /* as libcyaml sees it */
         for (size_t k = 0; k < sizeof NOTHING / sizeof *NOTHING; ++k)
@@ -212,7 +225,7 @@ static bool check_setting(struct shape *shape, const yaml_node_t *value, int i)
 
 static bool check_pair(struct shape *shape, const yaml_node_t *key, const yaml_node_t *value, const char *section)
 {
-    if (key->type != YAML_SCALAR_NODE || holds_nul(key))
+    if (key->type != YAML_SCALAR_NODE || holds_control(key))
         return complain(shape->problem, shape->file, line_of(key), section, "a name must be plain text");
     const char *name = (const char *)key->data.scalar.value;
     int i = setting_at(shape->plan, section, name);

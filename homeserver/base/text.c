@@ -86,11 +86,20 @@ void text_addc(struct text *t, char c)
 
 void text_add_int(struct text *t, int64_t n)
 {
-    char digits[24], *at = digits + sizeof digits;
+    static const char PAIRS[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434"
+        "44546474849505152535455565758596061626364656667686970717273747576777879808182838485868788"
+        "8990919293949596979899";
+    char digits[20], *at = digits + sizeof digits;
     uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
-    do
-        *--at = (char)('0' + left % 10);
-    while ((left /= 10) != 0);
+    for (; left >= 100; left /= 100) {
+        at -= 2;
+        memcpy(at, PAIRS + 2 * (left % 100), 2);
+    }
+    if (left >= 10)
+        memcpy(at -= 2, PAIRS + 2 * left, 2);
+    else
+        *--at = (char)('0' + left);
     if (n < 0)
         *--at = '-';
     text_add(t, at, (size_t)(digits + sizeof digits - at));
@@ -113,6 +122,18 @@ void text_addf(struct text *t, const char *fmt, ...)
     t->len += (size_t)n;
 }
 
+bool text_fail(struct text *t, const char *fmt, ...)
+{
+    char why[512]; /* what others said may be long */
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof why, fmt, ap);
+    va_end(ap);
+    text_clear(t);
+    text_adds(t, why);
+    return false;
+}
+
 static size_t escape(unsigned char c, char out[8])
 {
     static const char SHORT[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
@@ -123,32 +144,52 @@ static size_t escape(unsigned char c, char out[8])
     return (size_t)snprintf(out, 8, "\\u%04x", c);
 }
 
-/* How many of the first characters need no escape, by eights: the rest is for whoever looks closer. */
-static size_t plain_eights(const char *s, size_t len)
+static bool is_plain_eight(const char *s)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t eight;
+    memcpy(&eight, s, sizeof eight);
+    uint64_t quote = eight ^ ones * '"', slash = eight ^ ones * '\\';
+    return ((((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) == 0;
+}
+
+/* How many of the first characters need no escape, by eights, of which the last two may overlap: the rest is for
+ * whoever looks closer. */
+static size_t plain_eights(const char *s, size_t len)
+{
     size_t i = 0;
-    for (uint64_t eight; i + sizeof eight <= len; i += sizeof eight) {
-        memcpy(&eight, s + i, sizeof eight);
-        uint64_t quote = eight ^ ones * '"', slash = eight ^ ones * '\\';
-        if ((((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops)
-            break;
-    }
-    return i;
+    for (; i + 8 <= len; i += 8)
+        if (!is_plain_eight(s + i))
+            return i;
+    return len >= 8 && is_plain_eight(s + len - 8) ? len : i;
+}
+
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
 void text_add_json_string(struct text *t, const char *s, size_t len)
 {
+    size_t start = 0, i = plain_eights(s, len);
     text_reserve(t, len + 2);
-    text_addc(t, '"');
-    size_t start = 0;
-    for (size_t i = plain_eights(s, len); i < len; ++i) {
-        unsigned char c = (unsigned char)s[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
+    char *at = t->data + t->len;
+    at[0] = '"';
+    while (i < len && is_plain(s[i]))
+        ++i;
+    if (i == len) {
+        memcpy(at + 1, s, len);
+        memcpy(at + 1 + len, "\"", 2);
+        t->len += len + 2;
+        return;
+    }
+    ++t->len;
+    for (; i < len; ++i) {
         char escaped[8];
+        if (is_plain(s[i]))
+            continue;
         text_add(t, s + start, i - start);
-        text_add(t, escaped, escape(c, escaped));
+        text_add(t, escaped, escape((unsigned char)s[i], escaped));
         start = i + 1;
     }
     text_add(t, s + start, len - start);

@@ -29,9 +29,25 @@ static inline void text_adds(struct text *t, const char *s)
     text_add(t, s, strlen(s));
 }
 
+/* The same for a short literal where time counts: where there is room, its bytes are written in place. */
+static inline void text_put(struct text *t, const char *literal)
+{
+    size_t len = strlen(literal);
+    if (t->cap - t->len <= len) { /* of an empty one, too */
+        text_add(t, literal, len);
+        return;
+    }
+    memcpy(t->data + t->len, literal, len + 1);
+    t->len += len;
+}
+
 void text_addc(struct text *t, char c);
 void text_add_int(struct text *t, int64_t n); /* decimal */
 void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What is wrong, in the place of what there was: always false, so that failing is one line. What fmt names may lie in
+ * t itself. */
+bool text_fail(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string with its quotes, escaped as canonical JSON wants it: control characters as \b \t \n \f \r or \u00xx in
  * lower case, quote and backslash, everything else as it is (Matrix, Appendices, "Canonical

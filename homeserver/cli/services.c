@@ -38,6 +38,7 @@ static bool open_services(struct services *services, struct text *problem)
         return false;
     services->names = user_names_create(config->server_name);
     services->accounts = accounts_create(config, services->writer, services->names);
+    services->accounts->key = &services->key;
     services->rooms = rooms_create(&(struct rooms_settings){.server_name = config->server_name,
                                                             .key = &services->key,
                                                             .names = services->names,

@@ -14,6 +14,8 @@ struct db;
 struct outgoing;
 struct puller;
 struct rooms;
+struct search;
+struct takeover;
 struct user_names;
 struct writer;
 
@@ -25,7 +27,9 @@ struct services {
     struct user_names *names;
     struct accounts *accounts;
     struct rooms *rooms;
+    struct search *search;        /* homeserver/search/search.h; NULL: not inside the running server */
     struct puller *puller;        /* policy/oneroster/puller.h */
+    struct takeover *takeover;    /* appservice/takeover.h; NULL: not inside the running server */
     const _Atomic bool *stopping; /* becomes true when the server stops: long work ends; NULL: it never does */
     /* Of services that services_open made: */
     struct audit_log *audit_log;

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS, &SCHOOL_VERBS,
-                                          &RECORD_VERBS, &SIGNUP_VERBS, &AUDIT_VERBS,  &ADMIN_VERBS,
-                                          &BACKUP_VERBS, &CONFIG_VERBS, &VERSION_VERBS};
+static const struct verbs *const ALL[] = {&USER_VERBS,   &TOKEN_VERBS,  &ROSTER_VERBS, &SCHOOL_VERBS,     &SEARCH_VERBS,
+                                          &RECORD_VERBS, &SIGNUP_VERBS, &AUDIT_VERBS,  &APPSERVICE_VERBS, &ADMIN_VERBS,
+                                          &BACKUP_VERBS, &CONFIG_VERBS, &DIARY_VERBS,  &VERSION_VERBS};
 
 const struct verb *verb_at(size_t i)
 {

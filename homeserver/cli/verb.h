@@ -19,7 +19,7 @@ struct config;
 struct api_verb;
 struct services; /* services.h */
 
-#define VERB_ARGS_MAX 3
+#define VERB_ARGS_MAX 4
 #define VERB_OPTIONS_MAX 12
 
 enum option_kind {
@@ -98,7 +98,7 @@ bool verb_int(struct verb_call *call, int option, int64_t otherwise, int64_t low
 const struct verb *verb_find(const char *name); /* also by an older name; NULL: there is none */
 const struct verb *verb_at(size_t i);           /* NULL past the last */
 
-extern const struct verbs AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, SIGNUP_VERBS, ADMIN_VERBS, RECORD_VERBS,
-    ROSTER_VERBS, SCHOOL_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
+extern const struct verbs APPSERVICE_VERBS, AUDIT_VERBS, BACKUP_VERBS, CONFIG_VERBS, DIARY_VERBS, SIGNUP_VERBS,
+    ADMIN_VERBS, RECORD_VERBS, ROSTER_VERBS, SCHOOL_VERBS, SEARCH_VERBS, TOKEN_VERBS, USER_VERBS, VERSION_VERBS;
 
 #endif

@@ -69,6 +69,9 @@ static const struct api_verb SESSION_LIST = {HTTP_GET, API "/people/{0}/sessions
 static const struct api_verb SESSION_END = {HTTP_DELETE, API "/people/{0}/sessions/{1}", .options = {"^override"}};
 static const struct api_verb SESSION_END_ALL = {HTTP_DELETE, API "/people/{0}/sessions", .options = {"^override"}};
 
+static const struct api_verb NOTICE_SEND = {HTTP_POST, API "/people/{0}/notices", .args = {NULL, ":body"},
+                                            .columns = "event_id"};
+
 /* --- Operators --- */
 
 static const struct verb_option OPERATOR_CREATE_OPTIONS[] = {
@@ -89,13 +92,14 @@ static const struct verb_option EXPLAIN_OPTIONS[] = {
     {"--room", OPTION_VALUE, "ROOM", "in which room"},
     OPTION_SCHOOL,
     OPTION_CLASS,
+    {"--role", OPTION_VALUE, "ROLE", "that somebody would get (link, approve, roles)"},
     {"--event-type", OPTION_VALUE, "TYPE", "of what would be sent (otherwise m.room.message)"},
     {"--kind", OPTION_VALUE, "KIND", "of the room that would be made (otherwise club)"},
     OPTION_JSON,
     {NULL}};
 static const struct api_verb EXPLAIN = {
     HTTP_POST, API "/explain", .args = {":act"},
-    .options = {":actor", ":target", ":room_id", ":school", ":class", ":event_type", ":kind", "=json"},
+    .options = {":actor", ":target", ":room_id", ":school", ":class", ":role", ":event_type", ":kind", "=json"},
     .columns = "allowed kind rules.rule rules.code rules.en rules.ru"};
 
 static const struct verb_option REFUSAL_LIST_OPTIONS[] = {
@@ -142,6 +146,8 @@ static const struct verb TABLE[] = {
     {"report close", "NUMBER RESOLUTION", 2, 2, REPORT_CLOSE_OPTIONS, API_VERB,
      "Settles a report, with a word on what was done.", NULL, &REPORT_CLOSE},
     {"session list", "USER", 1, 1, JSON_OPTIONS, API_VERB, "Lists where a person is signed in.", NULL, &SESSION_LIST},
+    {"notice send", "USER TEXT", 2, 2, NULL, API_VERB, "Tells a person something in the server's name.",
+     "In their room of server notices, which they cannot decline. Whoever sends it is in the audit log.", &NOTICE_SEND},
     {"session end", "USER DEVICE", 2, 2, OVERRIDE_OPTIONS, API_VERB, "Signs a person's device out.", NULL,
      &SESSION_END},
     {"session end-all", "USER", 1, 1, OVERRIDE_OPTIONS, API_VERB, "Signs a person out everywhere.", NULL,

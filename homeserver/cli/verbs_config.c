@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "appservice/registry.h"
 #include "homeserver/base/config.h"
 
 #include "homeserver/cli/verb.h"
@@ -69,9 +70,33 @@ static bool data_dir_is_good(struct verb_call *call)
     return good;
 }
 
+/* Application services: each registration, and that no two clash. */
+static bool appservices_are_good(struct verb_call *call)
+{
+    struct text problem = TEXT_INIT;
+    struct appservices *set = appservices_load(call->config, &problem);
+    if (set == NULL)
+        verb_fail(call, "%s", problem.data);
+    appservices_unref(set);
+    text_finish(&problem);
+    return set != NULL;
+}
+
+/* Clients refuse an authorization server that is not reached by https (RFC 8414, 2), and no longer offer a password. */
+static bool oauth_is_reachable(struct verb_call *call)
+{
+    const char *url = call->config->public_baseurl;
+    return !call->config->oauth.enabled || url == NULL || strncmp(url, "https://", 8) == 0 ||
+           verb_fail(call,
+                     "oauth.enabled: public_baseurl is %s, and clients sign in over https:// alone. Set up TLS, in "
+                     "nginx or here, or turn oauth.enabled off.",
+                     url);
+}
+
 static bool check(struct verb_call *call)
 {
-    if (!name_is_own(call) || !data_dir_is_good(call) || !post_is_good(call))
+    if (!oauth_is_reachable(call) || !name_is_own(call) || !data_dir_is_good(call) || !post_is_good(call) ||
+        !appservices_are_good(call))
         return false;
     if (!certificate_is_good(call->config))
         return verb_fail(call, "The certificate or its key cannot be used.");
@@ -88,9 +113,10 @@ static bool show(struct verb_call *call)
 
 static const struct verb TABLE[] = {
     {"config check", .flags = VERB_CONFIG, .run = check, .summary = "Says whether the configuration file is good.",
-     .essay =
-         "A problem is told with file and line. Also looked at: the certificate, the files with secrets, whether the\n"
-         "server's name is still the example's, and whether the data directory can be made or written."},
+     .essay = "A problem is told with file and line. Also looked at: the certificate, the files with secrets, the\n"
+              "registrations of application services, whether the\n"
+              "server's name is still the example's, whether the data directory can be made or written, and that\n"
+              "with oauth.enabled public_baseurl is https."},
     {"config show", .flags = VERB_CONFIG, .run = show,
      .summary = "Prints every setting with its value, defaults included, secrets left out."},
 };

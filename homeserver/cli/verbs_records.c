@@ -133,7 +133,7 @@ static const struct verb_option CUSTODY_OPTIONS[] = {
     {NULL}};
 static const struct api_verb GUARDIAN_CUSTODY = {HTTP_PUT, API "/guardianships/{0}/{1}/custody",
                                                  .args = {NULL, NULL, ":custody"}, .options = {":reason", "=json"},
-                                                 .columns = "custody"};
+                                                 .columns = "custody together.class"};
 static const struct verb_option GUARDIAN_LIST_OPTIONS[] = {
     OPTION_SCHOOL, {"--user", OPTION_VALUE, "USER", "of this child or guardian"}, OPTION_JSON, {NULL}};
 static const struct api_verb GUARDIAN_LIST = {HTTP_GET, API "/guardianships",
@@ -183,7 +183,9 @@ static const struct verb TABLE[] = {
     {"guardian custody", "CHILD GUARDIAN CUSTODY", 3, 3, CUSTODY_OPTIONS, API_VERB,
      "Says how a guardian stands to the child, with --reason.",
      "CUSTODY is shared, separate (the child's guardians do not see each other through the child) or no_contact\n"
-     "(everything the guardianship gave ends, and stays so whatever a roster says).",
+     "(everything the guardianship gave ends, and stays so whatever a roster says). Behind it the classes in which "
+     "the\n"
+     "two have a place together all the same.",
      &GUARDIAN_CUSTODY},
 };
 const struct verbs RECORD_VERBS = VERBS(TABLE);

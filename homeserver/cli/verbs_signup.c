@@ -12,12 +12,13 @@ static const struct verb_option LINK_CREATE_OPTIONS[] = {
     {"--user", OPTION_VALUE, "USER", "personal: whose"},
     {"--uses", OPTION_VALUE, "N", "how many it lets in (otherwise 50)"},
     {"--lifetime-ms", OPTION_VALUE, "N", "how long it is good (otherwise 14 days)"},
+    {"--send-to", OPTION_VALUE, "ADDRESS", "personal: the server mails or texts it there, and prints no token"},
     OPTION_JSON,
     OPTION_OVERRIDE,
     {NULL}};
 static const struct api_verb LINK_CREATE = {
     HTTP_POST, API "/links", .args = {":kind"},
-    .options = {":school", ":class", ":role", ":user_id", "#uses", "#lifetime_ms", "=json", "^override"},
+    .options = {":school", ":class", ":role", ":user_id", "#uses", "#lifetime_ms", ":send_to", "=json", "^override"},
     .columns = "link token"};
 
 static const struct verb_option LINK_LIST_OPTIONS[] = {
@@ -26,9 +27,9 @@ static const struct verb_option LINK_LIST_OPTIONS[] = {
     {"--state", OPTION_VALUE, "open", "only those that let people in"},
     OPTION_JSON,
     {NULL}};
-static const struct api_verb LINK_LIST = {HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
-                                          .columns =
-                                              "link kind state school class role user_id uses uses_allowed issuer"};
+static const struct api_verb LINK_LIST = {
+    HTTP_GET, API "/links", .options = {"?school", "?class", "?state", "=json"},
+    .columns = "link kind state school class role user_id uses uses_allowed delivery issuer"};
 static const struct verb_option DECIDE_OPTIONS[] = {OPTION_OVERRIDE, {NULL}};
 static const struct api_verb LINK_REVOKE = {HTTP_POST, API "/links/{0}/revoke", .options = {"^override"}};
 
@@ -65,7 +66,8 @@ static const struct api_verb CLAIM_UNDO = {HTTP_POST, API "/claims/{0}/undo"};
 static const struct verb TABLE[] = {
     {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, API_VERB,
      "Makes a link that lets people in, and prints it once.",
-     "KIND is class (with --class and --role), school (with --school and --role) or personal (with --user).",
+     "KIND is class (with --class and --role), school (with --school and --role) or personal (with --user). With\n"
+     "--send-to ADDRESS, an e-mail address or a number with +, the running server sends it to the person itself.",
      &LINK_CREATE},
     {"link list", NULL, 0, 0, LINK_LIST_OPTIONS, API_VERB, "Lists links.", NULL, &LINK_LIST},
     {"link revoke", "LINK", 1, 1, DECIDE_OPTIONS, API_VERB, "Revokes a link by its number.", NULL, &LINK_REVOKE},

@@ -106,7 +106,7 @@ static const struct verb TABLE[] = {
      "USER is a localpart (anna) or a whole id (@anna:school.example). Prints the id and, unless --password-file gave\n"
      "one, a new password. registration.mode does not matter here."},
     {"user password", "USER", 1, 1, PASSWORD_OPTIONS, VERB_CONFIG | VERB_WRITES, password,
-     "Resets a password and ends all sessions of that user.",
+     "Resets a password, ends all sessions of that user and takes the second factor away.",
      "Prints a new password, unless --password-file gave one."},
     {"user list", .flags = VERB_CONFIG | VERB_READS, .run = list, .summary = "Lists all accounts.",
      .essay = "One line each, separated by tabs: id, state, kind, number of devices."},

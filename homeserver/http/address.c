@@ -104,7 +104,7 @@ bool network_holds(const struct network *network, const struct address *address)
     return rest == 0 || (network->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
 }
 
-static bool is_trusted(const struct address *address, const struct network *trusted, size_t n)
+bool address_is_trusted(const struct address *address, const struct network *trusted, size_t n)
 {
     for (size_t i = 0; i < n; ++i)
         if (network_holds(&trusted[i], address))
@@ -133,7 +133,7 @@ struct address address_client(const struct address *peer, const char *forwarded,
     struct address client = *peer, next;
     if (forwarded == NULL)
         return client;
-    while (len > 0 && is_trusted(&client, trusted, n_trusted)) {
+    while (len > 0 && address_is_trusted(&client, trusted, n_trusted)) {
         size_t entry_len;
         const char *entry = last_entry(forwarded, &len, &entry_len);
         if (!address_parse(entry, entry_len, &next))

@@ -28,6 +28,8 @@ void address_text(const struct address *address, char out[ADDRESS_TEXT]); /* map
 bool network_parse(const char *text, struct network *out); /* "10.0.0.0/8", "::1", "fd00::/8" */
 bool network_holds(const struct network *network, const struct address *address);
 
+bool address_is_trusted(const struct address *address, const struct network *trusted, size_t n);
+
 /* The client's address: walks the X-Forwarded-For list from its end for as long as the one that added the entry is
  * trusted. forwarded: the header's value (several headers joined by commas), NULL: none. What cannot be parsed ends the
  * walk. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -53,6 +54,13 @@ void credential_used(const struct request *r)
 {
     if (r->identity.kind != NULL && r->identity.kind->used != NULL)
         r->identity.kind->used(r);
+}
+
+int64_t credential_rate(const struct request *r, int64_t now_ms)
+{
+    if (r->identity.kind != NULL && r->identity.kind->rate != NULL)
+        return r->identity.kind->rate(r, now_ms);
+    return limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, r->raw_body_len, now_ms);
 }
 
 void identity_finish(struct identity *identity)

@@ -30,6 +30,7 @@ struct credential_kind {
     bool (*holds)(const struct request *r); /* on the loop, of a parked request: it is still in memory [it is] */
     bool (*recheck)(const struct request *r, struct db *db, struct error *e); /* in a job; false: *e [it holds] */
     void (*used)(const struct request *r); /* the request was let in; any thread, must not block [nothing] */
+    int64_t (*rate)(const struct request *r, int64_t now_ms); /* as limits_take [by user or address]; any thread */
 };
 
 extern const struct credential_kind SESSION_CREDENTIAL; /* a person's access token; needs server->sessions */
@@ -49,6 +50,9 @@ bool credential_holds(struct request *r);
 bool credential_recheck(const struct request *r, struct db *db, struct error *e);
 
 void credential_used(const struct request *r);
+
+/* Takes the request from the bucket of whoever asks. 0: it may pass; otherwise the milliseconds until its turn. */
+int64_t credential_rate(const struct request *r, int64_t now_ms);
 
 void identity_finish(struct identity *identity);
 

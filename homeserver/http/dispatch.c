@@ -5,6 +5,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/log.h"
 #include "homeserver/http/credentials.h"
+#include "homeserver/http/form.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
@@ -14,6 +15,7 @@
 
 #define PREPARED_BYTES_MAX 16384 /* of a body that the loop parses itself (ROUTE_PREPARES) */
 #define OVERFLOW_WAIT_MS 2000
+#define UNREAD_WAIT_MS 5000 /* until somebody is asked to come back who has not read what they were told */
 
 /* RFC 9110, 15.5.6 */
 static void allow(struct request_context *context)
@@ -57,8 +59,7 @@ static bool admit(struct request *r)
     if (r->identity.kind != NULL && r->identity.user == 0 && (r->route->flags & ROUTE_PEOPLE) != 0)
         return refuse(r, ERROR_FORBIDDEN, "Only a person, signed in, can do this.");
     credential_used(r);
-    int64_t wait_ms =
-        limits_take(r->server->limits, r->route->rate, r->identity.user, r->ip, r->raw_body_len, clock_mono_ms());
+    int64_t wait_ms = credential_rate(r, clock_mono_ms());
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 
@@ -67,6 +68,11 @@ static bool check_size(struct request_context *context, const struct dispatch_li
     struct request *r = &context->r;
     size_t max = r->route->body_max != NULL ? r->route->body_max(r->server) : limits->body_max;
     return r->raw_body_len + context->body_to_come <= max || refuse(r, ERROR_TOO_LARGE, NULL);
+}
+
+static bool asks_before_body(const struct request_context *context)
+{
+    return context->body_to_come > 0 && context->r.route->body_may != NULL;
 }
 
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits)
@@ -83,6 +89,10 @@ enum dispatch dispatch_begin(struct request_context *context, const struct dispa
         return DISPATCH_IDENTIFY;
     if (!admit(r))
         return refused(context);
+    if (asks_before_body(context)) {
+        context->admitted = true;
+        return DISPATCH_IDENTIFY;
+    }
     return context->body_to_come > 0 ? DISPATCH_BODY : dispatch_body(context);
 }
 
@@ -131,7 +141,7 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
         return DISPATCH_PARK; /* an old wake: what it tells was there when the request was parked. The hub may know of
                                * more already, but whose wake is still to come */
     if (!r->route->poll->answer(r, wake))
-        return DISPATCH_WORK;
+        return wake->pos <= r->poll.since ? DISPATCH_PARK : DISPATCH_WORK;
     if (r->error.code != ERROR_NONE)
         reply_error(r);
     return DISPATCH_ANSWER;
@@ -145,12 +155,24 @@ void dispatch_expire(struct request_context *context)
         reply_error(r);
 }
 
+void dispatch_unread(struct request_context *context)
+{
+    struct request *r = &context->r;
+    if (context->was_parked) {
+        dispatch_expire(context);
+        return;
+    }
+    error_set_limited(&r->error, UNREAD_WAIT_MS);
+    reply_error(r);
+}
+
 enum pool_kind dispatch_kind(struct request_context *context)
 {
     static const enum pool_kind KINDS[RATE__COUNT] = {
-        [RATE_NONE] = POOL_PLAIN,    [RATE_READ] = POOL_HEAVY,     [RATE_WRITE] = POOL_LIGHT,
-        [RATE_MESSAGE] = POOL_LIGHT, [RATE_ROOM] = POOL_PLAIN,     [RATE_LOGIN] = POOL_PLAIN,
-        [RATE_ACCOUNT] = POOL_PLAIN, [RATE_REGISTER] = POOL_PLAIN, [RATE_CODES] = POOL_PLAIN,
+        [RATE_NONE] = POOL_PLAIN,       [RATE_READ] = POOL_HEAVY,     [RATE_WRITE] = POOL_LIGHT,
+        [RATE_MESSAGE] = POOL_LIGHT,    [RATE_ROOM] = POOL_PLAIN,     [RATE_LOGIN] = POOL_PLAIN,
+        [RATE_ACCOUNT] = POOL_PLAIN,    [RATE_REGISTER] = POOL_PLAIN, [RATE_CODES] = POOL_PLAIN,
+        [RATE_APPSERVICE] = POOL_PLAIN, [RATE_OPERATOR] = POOL_PLAIN,
     };
     struct request *r = &context->r;
     bool costs = r->route->poll != NULL && r->route->poll->costs != NULL && r->route->poll->costs(r);
@@ -171,10 +193,14 @@ void dispatch_overflow(struct request_context *context, enum pool_outcome outcom
 
 static bool parse_body(struct request *r)
 {
+    bool form = (r->route->flags & ROUTE_FORM) != 0;
     if ((r->route->flags & ROUTE_BODY) == 0 || r->body != NULL)
         return true;
-    r->body = r->raw_body_len > 0 ? json_parse(r->raw_body, r->raw_body_len, &r->error) : json_object();
-    if (r->body == NULL)
+    if (form)
+        r->body = form_parse(r->headers[HEADER_CONTENT_TYPE], r->raw_body, r->raw_body_len, &r->error);
+    else
+        r->body = r->raw_body_len > 0 ? json_parse(r->raw_body, r->raw_body_len, &r->error) : json_object();
+    if (r->body == NULL || (form && (r->route->flags & ROUTE_HTML) != 0 && !r->server->pages->form_taken(r)))
         return false;
     return json_is_object(r->body) || (r->route->flags & ROUTE_BODY_ANY) != 0 ||
            refuse(r, ERROR_BAD_JSON, "The body is not a JSON object.");
@@ -207,7 +233,8 @@ void dispatch_identify(struct request_context *context, struct db *db)
     struct request *r = &context->r;
     r->db = db;
     r->error = (struct error){0};
-    bool known = credential_load(r, db) && admit(r);
+    bool known = (context->admitted || (credential_load(r, db) && admit(r))) &&
+                 (!asks_before_body(context) || r->route->body_may(r, context->body_to_come));
     if (!known || db_failed(db))
         check_outcome(r, false);
     r->db = NULL;

@@ -29,7 +29,8 @@ enum dispatch {
 /* A request that has just come, with its body or (context->body_to_come) without. Never blocks. */
 enum dispatch dispatch_begin(struct request_context *context, const struct dispatch_limits *limits);
 
-/* On a worker: looks up who asks, which memory did not know. Fills in the reply if they may not. Blocks. */
+/* On a worker: looks up who asks, which memory did not know, and whether the body that is to come may come. Fills in
+ * the reply if they may not. Blocks. */
 void dispatch_identify(struct request_context *context, struct db *db);
 enum dispatch dispatch_identified(struct request_context *context);
 
@@ -44,6 +45,10 @@ enum dispatch dispatch_again(struct request_context *context);
 
 /* A wake for a parked request's user. DISPATCH_PARK: it stays parked. */
 enum dispatch dispatch_news(struct request_context *context, const struct wake *wake);
+
+/* Whoever it is has not read what they were told: they are asked to come back later, without a word of what is new. A
+ * poll that was held is answered as if its time were up, and who comes back then is told so. */
+void dispatch_unread(struct request_context *context);
 
 /* The time of a parked request is up (or the server stops): fills in the reply. */
 void dispatch_expire(struct request_context *context);

@@ -7,6 +7,7 @@
 #include "homeserver/base/metrics.h"
 #include "homeserver/http/health.h"
 #include "homeserver/http/loop_private.h"
+#include "homeserver/http/principals.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/request_metrics.h"
 #include "homeserver/http/router.h"
@@ -84,7 +85,7 @@ void h2o_exchange_answer(struct request_context *context)
         reply->status = 200;
     count(context);
     request_context_keep(context, context->connection->tls != NULL ? 2 : 1); /* libh2o encrypts all of it at once */
-    if (context->loop->stopping)
+    if (context->loop->stopping || principal_is_spread(context->connection->principal))
         req->http1_is_persistent = 0;
     for (size_t i = 0; i < reply->n_headers; ++i)
         h2o_add_header_by_str(&req->pool, &req->res.headers, reply->headers[i].name, strlen(reply->headers[i].name), 1,
@@ -190,6 +191,8 @@ struct request_context *h2o_exchange_context(h2o_req_t *req)
     struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
     head.body_len = req->entity.base != NULL ? req->entity.len : 0;
     take_headers(req, &head);
+    head.headers[HEADER_HOST] =
+        (struct head_value){req->authority.base, req->authority.len}; /* libh2o keeps it apart */
     if (!method_from(req->method.base, req->method.len, &head.method))
         head.method = HTTP_OPTIONS; /* PATCH and the like: no route has it, just as no route has OPTIONS */
     struct request_context *context =
@@ -209,6 +212,8 @@ int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct loop *loop = connection_of(req)->loop;
     ++connection_of(req)->requests;
+    if (connection_of(req)->brief)
+        req->http1_is_persistent = 0;
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
     struct request_context *context = h2o_exchange_context(req);

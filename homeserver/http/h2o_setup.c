@@ -27,6 +27,17 @@ struct stream {
     const struct filter *filter;
 };
 
+/* Pages and what belongs to them are of no use to other sites. */
+static bool is_page(const h2o_req_t *req)
+{
+    for (size_t i = 0; i < req->res.headers.size; ++i) {
+        const h2o_header_t *h = &req->res.headers.entries[i];
+        if (h2o_memis(h->name->base, h->name->len, H2O_STRLIT("cross-origin-resource-policy")))
+            return h2o_memis(h->value.base, h->value.len, H2O_STRLIT("same-origin"));
+    }
+    return false;
+}
+
 static void add_cors(h2o_req_t *req)
 {
     static const struct {
@@ -34,8 +45,9 @@ static void add_cors(h2o_req_t *req)
     } HEADERS[] = {
         {"access-control-allow-origin", "*"},
         {"access-control-allow-methods", "GET, POST, PUT, DELETE, OPTIONS"},
-        {"access-control-allow-headers", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, "
-                                         "Parta-Override-Reason"},
+        {"access-control-allow-headers",
+         "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, If-None-Match, "
+         "Parta-Override-Reason"},
         {"access-control-expose-headers", "ETag"},
     };
     for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; ++i)
@@ -85,7 +97,8 @@ static void on_response(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot
         req->res.content_length = matrix_error(req->res.status).len;
         h2o_set_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, H2O_STRLIT("application/json"), 1);
     }
-    add_cors(req);
+    if (!is_page(req))
+        add_cors(req);
     h2o_setup_next_ostream(req, slot);
 }
 

@@ -30,7 +30,8 @@
 #define WORKERS_KEPT 2             /* that stay when nothing is to do */
 #define WORKER_IDLE_MS 30000
 #define HASHER_IDLE_MS 10000
-#define UNREAD_WAIT_MS 5000 /* until somebody is asked to come back who has not read what they were told */
+#define DESCRIPTORS_MAX (1u << 20)
+#define OTHER_DESCRIPTORS 256 /* files, listeners, loops, outgoing requests, bodies that are thrown away */
 
 struct http {
     struct http_settings settings; /* numbers only; pointers are copied below or not kept */
@@ -72,13 +73,31 @@ static void default_size(size_t *value, size_t otherwise)
         *value = otherwise;
 }
 
-/* Half of the descriptors: databases, media files and outgoing requests need some too. */
-static size_t default_connections(void)
+/* As many descriptors as this process may have. */
+static size_t descriptors(void)
 {
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
-        return 4096;
-    return files.rlim_cur / 2 > 16 ? files.rlim_cur / 2 : 16;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 1024;
+    rlim_t soft = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) /* a hard limit beyond what the kernel gives */
+        files.rlim_cur = soft;
+    return files.rlim_cur < DESCRIPTORS_MAX ? files.rlim_cur : DESCRIPTORS_MAX;
+}
+
+/* Each worker's database has three, and so may what it reads or writes besides. */
+static void fit_connections(struct http_settings *s)
+{
+    size_t n = descriptors(), others = OTHER_DESCRIPTORS + 6 * (size_t)s->workers + s->uploads;
+    size_t fitting = admission_fitting(n, others);
+    if (s->connections > fitting)
+        log_warn("http",
+                 "http.connections_max is %zu, and there are %zu file descriptors, of which others need %zu: %zu "
+                 "connections it is. Raise the limit of open files (LimitNOFILE)",
+                 s->connections, n, others, fitting);
+    if (s->connections == 0 || s->connections > fitting)
+        s->connections = fitting;
 }
 
 /* Those that this process may use: a container or taskset may have left it few of many. */
@@ -98,9 +117,8 @@ static void put_defaults(struct http_settings *s)
     default_int(&s->hashers, n);
     default_size(&s->hash_queue, 512);
     default_size(&s->unread_max, 256u << 20);
-    default_size(&s->connections, default_connections());
     default_size(&s->body_max, 1u << 20);
-    default_size(&s->uploads, 16);
+    default_size(&s->uploads, 64);
     default_size(&s->uploads_of_one, 2);
     default_int(&s->header_ms, 10000);
     default_int(&s->body_ms, 600000);
@@ -108,6 +126,7 @@ static void put_defaults(struct http_settings *s)
     default_int(&s->stop_ms, 10000);
     if (s->loops > LOOPS_MAX)
         s->loops = LOOPS_MAX;
+    fit_connections(s);
 }
 
 static void run_job(void *self, struct pool_job *job, struct db *db)
@@ -124,9 +143,8 @@ static void run_job(void *self, struct pool_job *job, struct db *db)
         reply_error(r);
     } else if (context->work == WORK_IDENTIFY) {
         dispatch_identify(context, db);
-    } else if (context->job.kind != POOL_LIGHT && !context->was_parked && !principal_has_room(context->principal)) {
-        error_set_limited(&r->error, UNREAD_WAIT_MS);
-        reply_error(r);
+    } else if (context->job.kind != POOL_LIGHT && !principal_has_room(context->principal)) {
+        dispatch_unread(context);
     } else if (!dispatch_work(context, db)) {
         loop_write(context);
         return; /* the request may be gone already */
@@ -170,6 +188,18 @@ static int64_t open_connections(void *self)
     return (int64_t)http->env.connections;
 }
 
+static int64_t connections_max(void *self)
+{
+    const struct http *http = self;
+    return (int64_t)http->env.bounds.max;
+}
+
+static int64_t refused_connections(void *self)
+{
+    const struct http *http = self;
+    return atomic_load(&http->env.refused);
+}
+
 static int64_t parked_requests(void *self)
 {
     const struct http *http = self;
@@ -207,11 +237,17 @@ static void pools(void *self, const struct metric *metric, struct text *out)
 
 static const struct metric METRICS[] = {
     {"parta_http_connections", "Open connections.", METRIC_GAUGE, open_connections, NULL},
+    {"parta_http_connections_max", "As many may be open: the setting, or what the file descriptors allow.",
+     METRIC_GAUGE, connections_max, NULL},
+    {"parta_http_connections_refused_total", "Closed at once: their address has as many as one may.", METRIC_COUNTER,
+     refused_connections, NULL},
     {"parta_http_parked", "Requests that wait for news.", METRIC_GAUGE, parked_requests, NULL},
     {"parta_http_principals", "People, operators and addresses that have a connection or a request.", METRIC_GAUGE,
      count_principals, NULL},
-    {"parta_http_unread_bytes", "Of replies of more than 8 KiB that clients have not read yet.", METRIC_GAUGE,
-     unread_bytes, NULL},
+    {"parta_http_unread_bytes",
+     "Of replies of more than 8 KiB that clients have not read yet, and of bodies of more than 64 KiB that have not "
+     "come whole.",
+     METRIC_GAUGE, unread_bytes, NULL},
     {"parta_pool", "Worker threads and their queues.", METRIC_GAUGE, NULL, pools},
 };
 
@@ -353,7 +389,7 @@ static struct http *make(const struct http_settings *settings, struct server *se
     env->body_ms = s->body_ms;
     env->idle_ms = s->idle_ms;
     env->stop_ms = s->stop_ms;
-    env->connections_max = s->connections;
+    env->bounds = (struct admission_bounds){.max = s->connections, .of_address = s->connections_of_address};
     return http;
 }
 
@@ -361,16 +397,19 @@ struct http *http_start(const struct http_settings *settings, struct server *ser
                         size_t n)
 {
     struct http *http = make(settings, server, tables, n);
-    bool started = http->env.router != NULL && parse_proxies(http, settings) && open_listeners(http, settings) &&
-                   start_loops(http);
-    if (!started) {
+    bool ready = http->env.router != NULL && parse_proxies(http, settings) && open_listeners(http, settings);
+    if (ready) { /* before anybody can ask for them */
+        request_metrics_add(http->env.metrics, server->metrics);
+        metrics_add(server->metrics, METRICS, sizeof METRICS / sizeof *METRICS, http);
+    }
+    if (!ready || !start_loops(http)) {
         http_destroy(http);
         return NULL;
     }
     for (int i = 0; server->hub != NULL && i < http->n_loops; ++i)
         hub_listen(server->hub, on_wake, http->loops[i]);
-    request_metrics_add(http->env.metrics, server->metrics);
-    metrics_add(server->metrics, METRICS, sizeof METRICS / sizeof *METRICS, http);
+    for (int i = 0; i < http->n_loops; ++i)
+        loop_listen(http->loops[i]);
     return http;
 }
 

@@ -28,20 +28,21 @@ struct http_settings {
     size_t n_listen;
     const char *tls_cert; /* PEM chain and key; needed if one address has tls */
     const char *tls_key;
-    int loops;             /* event loops [one per core, at most 4] */
-    int workers;           /* most worker threads [4 per core, at least 8] */
-    int hashers;           /* most hashing threads [one per core] */
-    size_t hash_queue;     /* requests that may wait for a hasher [512]; more: 429 */
-    size_t unread_max;     /* bytes of replies that clients have not read [256 MiB]; one has an eighth at most */
-    size_t connections;    /* most connections [half of the file descriptors allowed] */
-    size_t body_max;       /* bytes of a body, where the route says nothing else [1 MiB] */
-    size_t uploads;        /* most bodies over 1 MiB at once [16] */
-    size_t uploads_of_one; /* … of one caller [2] */
-    const char *spool_dir; /* for those while they arrive: files without a name [$TMPDIR, else /tmp] */
-    int header_ms;         /* from a request's first byte to the end of its head, and the TLS handshake [10 s] */
-    int body_ms;           /* from there to the end of its body [10 min] */
-    int idle_ms;           /* between requests [75 s] */
-    int stop_ms;           /* how long http_stop waits for what runs [10 s] */
+    int loops;          /* event loops [one per core, at most 4] */
+    int workers;        /* most worker threads [4 per core, at least 8] */
+    int hashers;        /* most hashing threads [one per core] */
+    size_t hash_queue;  /* requests that may wait for a hasher [512]; more: 429 */
+    size_t unread_max;  /* bytes of replies that clients have not read [256 MiB]; one has an eighth at most */
+    size_t connections; /* most connections [and at most: as the file descriptors allow] */
+    size_t connections_of_address; /* most of one address that is no trusted proxy [half of them] */
+    size_t body_max;               /* bytes of a body, where the route says nothing else [1 MiB] */
+    size_t uploads;                /* most bodies over 1 MiB at once [64] */
+    size_t uploads_of_one;         /* … of one caller [2] */
+    const char *spool_dir;         /* for those while they arrive: files without a name [$TMPDIR, else /tmp] */
+    int header_ms; /* from a request's first byte to the end of its head, and the TLS handshake [10 s] */
+    int body_ms;   /* from there to the end of its body; of one over 1 MiB, for each next 256 KiB [10 min] */
+    int idle_ms;   /* between requests [75 s] */
+    int stop_ms;   /* how long http_stop waits for what runs [10 s] */
     const char *const *trusted_proxies; /* addresses or networks ("127.0.0.1", "10.0.0.0/8", "::1") whose */
     size_t n_trusted_proxies;           /* X-Forwarded-For counts */
     const char *db_path;                /* workers open it DB_READ; NULL: r->db is NULL (tests) */

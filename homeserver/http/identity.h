@@ -15,7 +15,8 @@ struct identity {
     user_no user;                       /* the person who acts; 0: none (nobody, or an operator) */
     device_no device;                   /* 0: none */
     const char *user_id;                /* NULL without a user */
-    const char *device_id;              /* NULL without a device */
+    const char *device_id;              /* NULL without a device, and of a service that names none */
+    const char *service;                /* the id of the application service that acts as the user; NULL: nobody does */
     const char *name;                   /* who acts, for logs: the user id, "operator:sync"; NULL: nobody */
     enum account_state state;           /* of the user's account */
     bool admin;                         /* a server administrator */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -24,11 +23,12 @@
 #define SWEEP_MS 1000
 #define POLLS_OF_DEVICE 4 /* parked at a time on a loop; a newer one has the oldest answered … */
 #define POLLS_OF_PERSON 64
-#define POLL_LEAST_MS 1000 /* … but none that is younger */
-#define POLLS_AT_ONCE 16   /* of a device, while none is old enough */
-#define STOP_TURN_MS 20    /* how often a stopping loop looks whether it is done */
+#define POLL_LEAST_MS 1000   /* … but none that is younger */
+#define POLLS_AT_ONCE 16     /* of a device, while none is old enough */
+#define CROWDED_WAIT_MS 5000 /* until a poll is asked to come back that there is no connection for */
+#define STOP_TURN_MS 20      /* how often a stopping loop looks whether it is done */
 
-enum message_kind { MESSAGE_RETURN, MESSAGE_WAKE, MESSAGE_TLS, MESSAGE_STOP };
+enum message_kind { MESSAGE_RETURN, MESSAGE_WAKE, MESSAGE_TLS, MESSAGE_LISTEN, MESSAGE_STOP };
 
 struct loop_message {
     h2o_multithread_message_t super;
@@ -94,6 +94,11 @@ void loop_wake(struct loop *loop, struct wake *wake)
     send_message(loop, (struct loop_message){.kind = MESSAGE_WAKE, .wake = wake_ref(wake)});
 }
 
+void loop_listen(struct loop *loop)
+{
+    send_message(loop, (struct loop_message){.kind = MESSAGE_LISTEN});
+}
+
 void loop_set_tls(struct loop *loop, SSL_CTX *tls)
 {
     send_message(loop, (struct loop_message){.kind = MESSAGE_TLS, .tls = tls});
@@ -116,7 +121,7 @@ static void unpark(struct request_context *context)
     context->place = REQUEST_ON_LOOP;
 }
 
-static void expire(struct request_context *context)
+void loop_expire(struct request_context *context)
 {
     unpark(context);
     dispatch_expire(context);
@@ -130,10 +135,7 @@ static struct principal *principal_of(struct request_context *context)
     if (context->principal != NULL)
         return context->principal;
     struct principal_name name = principal_name(&context->r.identity, context->r.ip);
-    if (!principal_is(connection->principal, &name)) {
-        principal_unref(connection->principal);
-        connection->principal = principals_find(context->loop->env->principals, &name);
-    }
+    connection_asked(connection, &name);
     return context->principal = principal_ref(connection->principal);
 }
 
@@ -151,15 +153,20 @@ static bool make_room(struct loop *loop, const struct request_context *context)
     struct request_context *oldest =
         long_poll_oldest(&loop->polls, user, too_many ? 0 : device, clock_mono_us() - POLL_LEAST_MS * 1000);
     if (oldest != NULL)
-        expire(oldest);
+        loop_expire(oldest);
     return oldest != NULL || (!too_many && n.of_device < POLLS_AT_ONCE);
 }
 
 static void park(struct loop *loop, struct request_context *context)
 {
     int64_t now_ms = clock_mono_ms();
-    if (loop->stopping || context->r.poll.deadline_ms <= now_ms) {
+    if (loop->stopping || context->r.poll.deadline_ms <= now_ms || h2o_input_is_ahead(context)) {
         dispatch_expire(context);
+        h2o_exchange_answer(context);
+        return;
+    }
+    if (context->connection->brief) {
+        dispatch_overflow(context, POOL_FULL, CROWDED_WAIT_MS);
         h2o_exchange_answer(context);
         return;
     }
@@ -174,12 +181,8 @@ static void park(struct loop *loop, struct request_context *context)
     atomic_store(&loop->parked, loop->polls.n);
     loop_timer(loop);
     struct connection *connection = context->connection;
-    if (connection->parked_ms == 0 || now_ms - connection->parked_ms > QUIET_MS)
-        h2o_input_slim(context->req);
+    h2o_input_hold(context, connection->parked_ms == 0 || now_ms - connection->parked_ms > QUIET_MS);
     connection->parked_ms = now_ms;
-    connection_watch(connection);
-    if (connection->gone)
-        loop_gone(context);
 }
 
 /* A job keeps its principal, which the request may have left by the time it is over. One that has been let in before is
@@ -297,6 +300,10 @@ static void on_news(void *self, struct request_context *context)
     if (what == DISPATCH_PARK)
         return;
     unpark(context);
+    if (what == DISPATCH_ANSWER && !request_context_is_small(context) && !principal_has_room(principal_of(context)))
+        dispatch_unread(context);
+    if (what != DISPATCH_ANSWER)
+        h2o_input_release(context);
     loop_take(news->loop, context, what);
 }
 
@@ -311,7 +318,7 @@ static void on_news_soon(void *self, struct request_context *context)
 
 static void on_expiry(void *self, struct request_context *context)
 {
-    expire(context);
+    loop_expire(context);
 }
 
 void loop_timer(struct loop *loop)
@@ -368,6 +375,7 @@ static void on_message(struct loop *loop, struct loop_message *message)
         wake_unref(message->wake);
         break;
     case MESSAGE_TLS: take_tls(loop, message->tls); break;
+    case MESSAGE_LISTEN: connection_listen(loop); break;
     case MESSAGE_STOP: begin_stop(loop); break;
     }
     free(message);
@@ -394,11 +402,9 @@ static void init(struct loop *loop)
     loop->accept[LISTENER_METRICS] = (h2o_accept_ctx_t){.ctx = &loop->ctx, .hosts = h2o_setup_metrics_hosts(setup)};
     long_polls_init(&loop->polls, clock_mono_ms());
     h2o_multithread_register_receiver(loop->ctx.queue, &loop->receiver, on_messages);
-    connection_watch_start(loop);
     loop->timer_sock = h2o_evloop_socket_create(loop->ctx.loop, loop->timer, H2O_SOCKET_FLAG_DONT_READ);
     loop->timer_sock->data = loop;
     h2o_socket_read_start(loop->timer_sock, on_timer);
-    connection_listen(loop);
     loop->open = true;
 }
 
@@ -421,7 +427,6 @@ static void dispose(struct loop *loop)
     h2o_loop_t *evloop = loop->ctx.loop;
     close_receiver(loop);
     h2o_timeout_unlink(&loop->ctx.http2._graceful_shutdown_timeout);
-    connection_watch_stop(loop);
     h2o_socket_read_stop(loop->timer_sock);
     h2o_socket_close(loop->timer_sock);
     h2o_multithread_unregister_receiver(loop->ctx.queue, &loop->receiver);
@@ -461,12 +466,11 @@ static void *run(void *arg)
 /* Here, where it can still be said; in the thread it would be too late. */
 static bool open_descriptors(struct loop *loop)
 {
-    loop->watch = epoll_create1(EPOLL_CLOEXEC);
     loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     int spare[LIBH2O_DESCRIPTORS], n = 0;
     while (n < LIBH2O_DESCRIPTORS && (spare[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
         ++n;
-    bool enough = loop->watch >= 0 && loop->timer >= 0 && n == LIBH2O_DESCRIPTORS;
+    bool enough = loop->timer >= 0 && n == LIBH2O_DESCRIPTORS;
     if (!enough)
         log_error("http", "no descriptors for a loop: %s", strerror(errno));
     while (n > 0)
@@ -485,8 +489,6 @@ struct loop *loop_start(struct loop_env *env, int index, const struct loop_liste
     pthread_mutex_init(&loop->receiver_lock, NULL);
     pthread_barrier_init(&loop->ready, NULL, 2);
     if (!open_descriptors(loop) || !thread_start(&loop->thread, "http-loop", 0, run, loop)) {
-        if (loop->watch >= 0)
-            close(loop->watch);
         if (loop->timer >= 0)
             close(loop->timer);
         for (size_t i = 0; i < n; ++i)

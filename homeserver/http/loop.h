@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "homeserver/http/address.h"
+#include "homeserver/http/admission.h"
 #include "homeserver/http/request_context.h"
 #include "homeserver/http/dispatch.h"
 
@@ -36,8 +37,11 @@ struct loop_env {
     struct network *trusted; /* proxies */
     size_t n_trusted;
     int header_ms, body_ms, idle_ms, stop_ms;
-    size_t connections_max;
-    _Atomic size_t connections; /* of all loops */
+    struct admission_bounds bounds;
+    _Atomic size_t connections;      /* of all loops */
+    _Atomic size_t at_metrics;       /* of them, at the metrics listener */
+    _Atomic int64_t refused;         /* connections that were closed at once */
+    _Atomic int64_t refused_told_ms; /* monotonic: when the log heard of it last; 0: never */
 };
 
 enum listener_kind { LISTENER_PLAIN, LISTENER_TLS, LISTENER_METRICS };
@@ -49,7 +53,8 @@ struct loop_listener {
 
 #define LOOP_LISTENERS_MAX 8
 
-/* Starts the thread and waits until it listens. tls: a reference of the loop's own, or NULL. NULL: logged. */
+/* Starts the thread and waits until it runs; it takes no connections before loop_listen. tls: a reference of the loop's
+ * own, or NULL. NULL: logged. */
 struct loop *loop_start(struct loop_env *env, int index, const struct loop_listener *listeners, size_t n,
                         struct ssl_ctx_st *tls);
 
@@ -58,6 +63,8 @@ void loop_return(struct request_context *context); /* a worker is done with it *
 void loop_run(struct request_context *context);    /* on a worker: context->work, unless that is WORK_HANDLE */
 void loop_write(
     struct request_context *context); /* r.written goes to the writer, which returns the request when it is durable */
+/* Whoever tells it of news does by now: a poll is held from here on, and none may miss a wake. */
+void loop_listen(struct loop *loop);
 void loop_wake(struct loop *loop, struct wake *wake);         /* takes a reference of its own */
 void loop_set_tls(struct loop *loop, struct ssl_ctx_st *tls); /* takes the reference given */
 void loop_ask_stop(struct loop *loop);

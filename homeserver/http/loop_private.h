@@ -9,6 +9,7 @@
 
 #include "homeserver/http/loop.h"
 #include "homeserver/http/long_poll.h"
+#include "homeserver/http/principals.h"
 
 /* What a connection is busy with, as its request's time stamps tell. */
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_HANDLER, PHASE_REPLY };
@@ -19,10 +20,13 @@ struct connection {
     h2o_socket_t *sock;
     SSL_CTX *tls; /* libh2o makes the SSL on the first byte: until then this keeps the certificate's context */
     struct request_context *context; /* the request that is being answered, or NULL */
+    struct principal *peer;          /* a reference: the address it came from; NULL: a trusted proxy's, or: */
+    bool metrics;                    /* it is at the metrics listener */
     struct principal *principal;     /* a reference: who asked last on it; NULL: nobody yet */
+    size_t arriving;                 /* bytes of a body that is not whole yet, as the peer knows of */
+    bool brief;                      /* closed after an answer, holds no poll: nearly all are taken */
     bool http;                       /* past the TLS handshake */
-    bool watched;                    /* in loop->watch */
-    bool gone;                       /* the client has hung up */
+    h2o_iovec_t head;                /* of a request that is held, or was: the bytes that libh2o has of it */
     struct lingering *lingering;     /* a refused body is thrown away; NULL: no */
     enum phase phase;
     struct timeval mark; /* the phase's time stamp: tells two requests in the same phase apart */
@@ -30,7 +34,7 @@ struct connection {
     uint32_t seen;       /* of them, when the sweeper looked last */
     int64_t parked_ms;   /* monotonic: when a request of it was parked last; 0: never */
     int64_t since_ms;    /* monotonic: when the sweeper first saw the phase, or the last progress */
-    uint64_t acked;      /* bytes the client had acknowledged at since_ms (PHASE_REPLY) */
+    uint64_t moved;      /* bytes at since_ms: acknowledged (PHASE_REPLY), or sent of a large body (PHASE_BODY) */
     struct connection *prev, *next;
 };
 
@@ -51,8 +55,6 @@ struct loop {
     h2o_multithread_receiver_t receiver;
     pthread_mutex_t receiver_lock; /* around posting: */
     bool open;                     /* whether the receiver is there */
-    int watch;                     /* an epoll of connections whose request is held: libh2o does not read from those */
-    h2o_socket_t *watch_sock;
     struct long_polls polls;
     struct request_spares spares;
     _Atomic size_t parked; /* polls.n, for others */
@@ -72,9 +74,7 @@ struct loop {
 void connection_listen(struct loop *loop);
 void connection_unlisten(struct loop *loop);
 struct connection *connection_of(h2o_req_t *req);
-void connection_watch(struct connection *connection); /* notice when the client hangs up; loop_gone is called then */
-void connection_watch_start(struct loop *loop);
-void connection_watch_stop(struct loop *loop);
+void connection_asked(struct connection *connection, const struct principal_name *who); /* fills in principal */
 void connection_sweep(struct loop *loop, int64_t now_ms); /* once a second: deadlines of connections */
 void connection_close_idle(struct loop *loop);            /* while stopping */
 void connection_cut(struct loop *loop);                   /* all of them, whatever they do */
@@ -88,9 +88,15 @@ bool h2o_exchange_is_head(const h2o_req_t *req);
 struct request_context *h2o_exchange_context(h2o_req_t *req); /* made of the head and what there is of the body */
 void h2o_exchange_answer(struct request_context *context);    /* sends context->r.reply; it may be gone afterwards */
 
-/* h2o_input.c: gives back what the request's head does not need of the memory it was read into. Of a request without a
- * body, whose answer has not begun. */
-void h2o_input_slim(h2o_req_t *req);
+/* h2o_input.c: the request is held. Notices when its client hangs up (loop_gone) or has more to say (loop_expire).
+ * slim: gives back what its head does not need of the memory it was read into, if it has no body. It is released before
+ * a worker gets it; whoever is answered need not be. */
+void h2o_input_hold(struct request_context *context, bool slim);
+void h2o_input_release(struct request_context *context);
+
+/* Whether the client has said more behind a request without a body, which waits in libh2o's buffer: it is not held, as
+ * its time were up. Behind a body it is not known. */
+bool h2o_input_is_ahead(const struct request_context *context);
 
 /* h2o_file_reply.c */
 void h2o_file_reply_send(struct request_context *context);  /* sends context->r.reply with its file */
@@ -108,6 +114,7 @@ void loop_take(struct loop *loop, struct request_context *context,
 bool loop_work(struct request_context *context, enum request_work work); /* false: no worker can be had */
 void loop_timer(struct loop *loop);                                      /* as fast as what waits needs it */
 void loop_gone(struct request_context *context);                         /* its client has hung up */
+void loop_expire(struct request_context *context);                       /* of one that is held: its time is up */
 void loop_forget(struct request_context *context);                       /* libh2o has dropped its request */
 
 #endif

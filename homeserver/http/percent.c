@@ -1,5 +1,7 @@
 #include "homeserver/http/percent.h"
 
+#include <string.h>
+
 #include "homeserver/base/ids.h"
 
 static int hex_digit(char c)
@@ -12,8 +14,10 @@ static int hex_digit(char c)
 
 ssize_t percent_decode(char *out, const char *in, size_t len, bool plus_is_space)
 {
-    char *to = out;
-    for (size_t i = 0; i < len; ++i) {
+    size_t plain = memchr(in, '%', len) == NULL && memchr(in, '+', len) == NULL ? len : 0; /* most of what comes */
+    memmove(out, in, plain);
+    char *to = out + plain;
+    for (size_t i = plain; i < len; ++i) {
         char c = in[i];
         if (c == '%') {
             int high = i + 2 < len ? hex_digit(in[i + 1]) : -1;

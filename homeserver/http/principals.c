@@ -18,10 +18,11 @@ static const struct {
     size_t waiting;
     int hashing; /* 0: no bound but the pool's own */
     size_t hashes_waiting;
+    size_t connections; /* 0: no bound here */
 } BUDGETS[PRINCIPAL_KIND__COUNT] = {
-    [PRINCIPAL_ADDRESS] = {0, 2, 4096, 0, 0},
-    [PRINCIPAL_PERSON] = {4, 1, 64, 1, 4},
-    [PRINCIPAL_OPERATOR] = {0, 4, 256, 1, 16},
+    [PRINCIPAL_ADDRESS] = {0, 2, 4096, 0, 0, 0},
+    [PRINCIPAL_PERSON] = {4, 1, 64, 1, 4, 256},
+    [PRINCIPAL_OPERATOR] = {0, 4, 256, 1, 16, 256},
 };
 
 struct principals {
@@ -58,18 +59,30 @@ void principals_destroy(struct principals *principals)
 struct principal_name principal_name(const struct identity *identity, const char *ip)
 {
     struct principal_name name = {.kind = PRINCIPAL_ADDRESS};
-    struct address place;
-    if (identity->user != 0) {
+    struct address address;
+    if (identity->service != NULL) { /* one, whomever it acts as */
+        name.kind = PRINCIPAL_OPERATOR;
+        crypto_generichash(name.bytes, sizeof name.bytes, (const unsigned char *)identity->service,
+                           strlen(identity->service), NULL, 0);
+    } else if (identity->user != 0) {
         name.kind = PRINCIPAL_PERSON;
         memcpy(name.bytes, &identity->user, sizeof identity->user);
     } else if (identity->name != NULL) {
         name.kind = PRINCIPAL_OPERATOR;
         crypto_generichash(name.bytes, sizeof name.bytes, (const unsigned char *)identity->name, strlen(identity->name),
                            NULL, 0);
-    } else if (address_parse(ip, strlen(ip), &place)) { /* else: everybody without an address is one place */
-        address_place(&place);
-        memcpy(name.bytes, place.bytes, sizeof place.bytes);
+    } else if (address_parse(ip, strlen(ip), &address)) { /* else: everybody without an address is one place */
+        name = principal_at(&address);
     }
+    return name;
+}
+
+struct principal_name principal_at(const struct address *address)
+{
+    struct principal_name name = {.kind = PRINCIPAL_ADDRESS};
+    struct address place = *address;
+    address_place(&place);
+    memcpy(name.bytes, place.bytes, sizeof place.bytes);
     return name;
 }
 
@@ -173,6 +186,12 @@ size_t principals_count(struct principals *principals)
     size_t n = principals->n;
     pthread_mutex_unlock(&principals->lock);
     return n;
+}
+
+bool principal_is_spread(const struct principal *principal)
+{
+    size_t most = principal != NULL ? BUDGETS[principal->name.kind].connections : 0;
+    return most != 0 && atomic_load(&principal->connections) > most;
 }
 
 void principal_keep(struct principal *principal, ptrdiff_t bytes)

@@ -4,8 +4,8 @@
  *
  * A principal lives while somebody holds a reference: its connections, its requests, its jobs. What it may do is
  * bounded by its kind: requests that run, that wait (http/pool.h: light ones, plain ones, heavy ones), password hashes;
- * and bytes of replies that nobody has read yet. Of those there is a limit for all, too: one has an eighth of it, and
- * no more than is left.
+ * connections; and bytes of replies that nobody has read yet. Of those there is a limit for all, too: one has an eighth
+ * of it, and no more than is left.
  *
  * Any thread; never blocks for longer than a few instructions. */
 #ifndef PARTA_HTTP_PRINCIPALS_H
@@ -18,6 +18,7 @@
 #include "homeserver/http/identity.h"
 #include "homeserver/http/pool.h"
 
+struct address;
 struct principals;
 
 enum principal_kind { PRINCIPAL_ADDRESS, PRINCIPAL_PERSON, PRINCIPAL_OPERATOR, PRINCIPAL_KIND__COUNT };
@@ -30,7 +31,8 @@ struct principal_name {
 struct principal {
     struct principal_name name;
     struct pool_share works, hashes; /* of the workers, of the hashers */
-    _Atomic size_t unread;           /* bytes of replies that are kept for it */
+    _Atomic size_t unread;           /* bytes of replies that are kept for it, and of bodies that arrive */
+    _Atomic size_t connections;      /* that came from it, or on which it asked last */
     struct principals *all;
     _Atomic int refs;
     struct principal *next;
@@ -42,11 +44,16 @@ void principals_destroy(struct principals *principals); /* nobody holds one any 
 
 /* The principal of an identity, or of the address when it is nobody's. */
 struct principal_name principal_name(const struct identity *identity, const char *ip);
+struct principal_name principal_at(const struct address *address);
 bool principal_is(const struct principal *principal, const struct principal_name *name); /* NULL is nobody */
 
 struct principal *principals_find(struct principals *principals, const struct principal_name *name); /* a reference */
 struct principal *principal_ref(struct principal *principal);
 void principal_unref(struct principal *principal); /* NULL is accepted */
+
+/* Whether it has more connections than it needs: what it asks on them is answered, and they are closed then. How many
+ * an address may have is another question (http/admission.h). */
+bool principal_is_spread(const struct principal *principal); /* NULL is not */
 
 /* Bytes of a reply are kept for it from here on, and (bytes below 0) no more. */
 void principal_keep(struct principal *principal, ptrdiff_t bytes);

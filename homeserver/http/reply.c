@@ -122,8 +122,13 @@ static void add_help(const struct request *r, json_t *object)
 void reply_error(struct request *r)
 {
     char seconds[24];
-    json_t *object = json_object();
     int64_t wait_ms = r->error.retry_after_ms;
+    if (r->route != NULL && (r->route->flags & ROUTE_HTML) != 0) {
+        reply_reset(&r->reply);
+        r->server->pages->refused(r);
+        return;
+    }
+    json_t *object = json_object();
     error_members(&r->error, object);
     add_help(r, object);
     reply_reset(&r->reply);
@@ -173,10 +178,12 @@ bool reply_status(struct request *r, int status)
     return true;
 }
 
-static struct header *header_named(struct reply *reply, const char *name)
+/* Cookies are told apart by their own names: each is a header of its own (RFC 6265, 3). */
+static struct header *header_like(struct reply *reply, const char *name, const char *value)
 {
+    size_t own = strcmp(name, "set-cookie") == 0 ? strcspn(value, "=") + 1 : 0;
     for (size_t i = 0; i < reply->n_headers; ++i)
-        if (strcmp(reply->headers[i].name, name) == 0)
+        if (strcmp(reply->headers[i].name, name) == 0 && strncmp(reply->headers[i].value, value, own) == 0)
             return &reply->headers[i];
     return NULL;
 }
@@ -184,7 +191,7 @@ static struct header *header_named(struct reply *reply, const char *name)
 bool reply_header(struct request *r, const char *name, const char *value)
 {
     struct reply *reply = &r->reply;
-    struct header *header = header_named(reply, name);
+    struct header *header = header_like(reply, name, value);
     size_t bytes = reply->headers_bytes + strlen(value) - (header != NULL ? strlen(header->value) : 0);
     if (bytes > REPLY_HEADERS_BYTES_MAX) {
         log_error("http", "reply of %s has too many headers", r->route != NULL ? r->route->path : "?");
@@ -208,7 +215,7 @@ bool reply_file(struct request *r, int fd, int64_t size, const char *type)
 {
     char of[80];
     struct byte_range part = {0, size - 1};
-    const struct header *etag = header_named(&r->reply, "etag");
+    const struct header *etag = header_like(&r->reply, "etag", "");
     enum range_outcome outcome = RANGE_WHOLE;
     if (r->method == HTTP_GET) /* Range means nothing to other methods (RFC 9110, 14.2) */
         outcome = range_find(r->headers[HEADER_RANGE], r->headers[HEADER_IF_RANGE], etag != NULL ? etag->value : NULL,

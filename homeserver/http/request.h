@@ -33,15 +33,17 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_HEAD, HTTP_O
 
 /* Who counts a request, and how many they may make (settings under rate_limits). */
 enum rate_class {
-    RATE_NONE,     /* not limited: sync, reads that are cheap */
-    RATE_READ,     /* reads that cost: messages, search, directory */
-    RATE_WRITE,    /* account data, receipts, typing, profile */
-    RATE_MESSAGE,  /* send, state, redact */
-    RATE_ROOM,     /* create, join, invite, knock, upgrade */
-    RATE_LOGIN,    /* login, by address: a school is behind one */
-    RATE_ACCOUNT,  /* guesses at one account's password, wherever they come from */
-    RATE_REGISTER, /* registration, availability, by address */
-    RATE_CODES,    /* codes for phone numbers and e-mail addresses, asked for and submitted, by address */
+    RATE_NONE,       /* not limited: sync, reads that are cheap */
+    RATE_READ,       /* reads that cost: messages, search, directory */
+    RATE_WRITE,      /* account data, receipts, typing, profile */
+    RATE_MESSAGE,    /* send, state, redact */
+    RATE_ROOM,       /* create, join, invite, knock, upgrade */
+    RATE_LOGIN,      /* login, by address: a school is behind one */
+    RATE_ACCOUNT,    /* guesses at one account's password: account_attempt says who shares a counter */
+    RATE_REGISTER,   /* registration, availability, by address */
+    RATE_APPSERVICE, /* what an application service asks for, whomever it acts as: by its id */
+    RATE_OPERATOR,   /* what an operator's program asks for: by its name */
+    RATE_CODES,      /* codes for phone numbers and e-mail addresses, asked for and submitted, by address */
     RATE__COUNT
 };
 
@@ -58,13 +60,20 @@ enum route_flags {
     ROUTE_STRICT = 128, /* who asks is told of names in the query and the body that the handler knows nothing of:
                            * request_strict */
     ROUTE_PEOPLE = 256, /* an operator is told that only a person can do this: identity.user is not 0 beyond */
+    ROUTE_FILE = 512,   /* a body beyond ordinary JSON is not shown in memory: it lies in the file request->body_fd */
+    ROUTE_FORM = 1024,  /* with ROUTE_BODY: the body is a form, seen as an object of strings (form.h) */
+    ROUTE_HTML = 2048,  /* for people in browsers: refusals are pages, and a form is taken only from a page of this
+                         * server (server->pages) */
     /* Which credentials it accepts (credentials.h); of none of them no credential is looked at. */
-    ROUTE_SESSION = 1 << 16,   /* a person's access token: identity.user is never 0 */
-    ROUTE_OPERATOR = 1 << 17,  /* an operator's token: identity.user is 0 */
-    ROUTE_UNUSED = 1 << 23,    /* of no kind that the server has: for tests */
-    ROUTE_ANONYMOUS = 1 << 24, /* also who shows none: identity.kind may be NULL */
+    ROUTE_SESSION = 1 << 16,    /* a person's access token: identity.user is never 0 */
+    ROUTE_OPERATOR = 1 << 17,   /* an operator's token: identity.user is 0 */
+    ROUTE_APPSERVICE = 1 << 18, /* an application service's token, also where no person's is taken */
+    ROUTE_PAGE = 1 << 19,       /* a person's cookie of the pages (client-api/pages), which no API takes */
+    ROUTE_UNUSED = 1 << 23,     /* of no kind that the server has: for tests */
+    ROUTE_ANONYMOUS = 1 << 24,  /* also who shows none: identity.kind may be NULL */
     ROUTE_CREDENTIALS = 0xff << 16,
     ROUTE_PROOF = ROUTE_PROVES | ROUTE_BODY | ROUTE_HASH,
+    ROUTE_SERVICE_TOO = ROUTE_APPSERVICE | ROUTE_ANONYMOUS,
     ROUTE_AUTH = ROUTE_SESSION,
     ROUTE_AUTH_OPTIONAL = ROUTE_SESSION | ROUTE_ANONYMOUS,
 };
@@ -73,7 +82,8 @@ typedef bool request_handler(struct request *r);
 
 /* How a request waits for news. All three run on the loop and must not block or touch r->db.
  * wait:   true: nothing new, r->poll is filled: hold the request. false: give it to a worker now.
- * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker.
+ * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker,
+ * or, with r->poll.since raised to the wake's, that nothing of it was news: it goes on waiting.
  * expire: the time is up: fills in the reply that says so.
  * costs:  whether a worker will have much to do for it (an initial sync). NULL: never.
  * A handler on a worker that finds nothing worth saying may fill r->poll, set r->poll.again and return true: the loop
@@ -97,6 +107,9 @@ struct route {
     /* Most bytes of its body; NULL: as http.body_max_bytes says. Of a body beyond ordinary JSON the credential is
      * checked, and the rate, before it is read; it needs a Content-Length. */
     size_t (*body_max)(const struct server *server);
+    /* Of a body beyond ordinary JSON: asked on a worker, with r->db, before it is read; length: its bytes. false:
+     * refused, r->error says why. NULL: whoever may ask may send it. */
+    bool (*body_may)(struct request *r, size_t length);
 };
 
 /* A table of routes; every file of client-api/ ends in one: const struct routes ROOM_ROUTES. */
@@ -115,8 +128,15 @@ struct routes {
 #define REQUEST_HEADERS(X)                                                                                             \
     X(HEADER_CONTENT_TYPE, "content-type", 512, HEADER_PLAIN)                                                          \
     X(HEADER_IF_MATCH, "if-match", 512, HEADER_PLAIN)                                                                  \
+    X(HEADER_IF_NONE_MATCH, "if-none-match", 512, HEADER_PLAIN)                                                        \
+    X(HEADER_SEC_FETCH_MODE, "sec-fetch-mode", 64, HEADER_PLAIN)                                                       \
+    X(HEADER_SEC_FETCH_DEST, "sec-fetch-dest", 64, HEADER_PLAIN)                                                       \
     X(HEADER_RANGE, "range", 512, HEADER_PLAIN)                                                                        \
     X(HEADER_IF_RANGE, "if-range", 512, HEADER_PLAIN)                                                                  \
+    X(HEADER_COOKIE, "cookie", 4096, HEADER_PLAIN)                                                                     \
+    X(HEADER_ORIGIN, "origin", 512, HEADER_PLAIN)                                                                      \
+    X(HEADER_HOST, "host", 512, HEADER_PLAIN)                                                                          \
+    X(HEADER_ACCEPT_LANGUAGE, "accept-language", 256, HEADER_PLAIN)                                                    \
     X(HEADER_IDEMPOTENCY_KEY, "idempotency-key", 512, HEADER_PLAIN)                                                    \
     X(HEADER_OVERRIDE_REASON, "parta-override-reason", 2048, HEADER_ESCAPED)
 
@@ -160,7 +180,8 @@ struct request {
     int n_asked;
     bool strict_looked;   /* request_strict has found nothing unknown: not asked again */
     const char *raw_body; /* the bytes as they came; never NULL */
-    size_t raw_body_len;
+    size_t raw_body_len;  /* also of a body that is in body_fd alone */
+    int body_fd; /* ROUTE_FILE and a large body: a file without a name, the request's own; −1: raw_body has it */
     const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
     struct identity identity;                   /* who asks */
     const char *token;                          /* the bearer token as it came, NULL: none; never logged */
@@ -173,6 +194,7 @@ struct request {
         user_no user;        /* woken by this user's changes … */
         stream_pos since;    /* … after this position */
         int64_t deadline_ms; /* clock_mono_ms when waiting ends */
+        uint64_t mark;       /* the route's own, and */
         unsigned flags;      /* the route's own, so that it need not read its parameters again at every wake */
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
@@ -213,7 +235,8 @@ bool reply_empty(struct request *r);                   /* {} */
 bool reply_json(struct request *r, json_t *value);     /* takes the reference */
 bool reply_text(struct request *r, struct text *body); /* JSON already rendered; takes the bytes, body is empty after */
 bool reply_status(struct request *r, int status);      /* changes the status of what was or will be replied */
-bool reply_header(struct request *r, const char *name, const char *value); /* copies value; replaces one of the name */
+/* Copies value; replaces one of the name, of cookies one of the cookie's name. */
+bool reply_header(struct request *r, const char *name, const char *value);
 
 /* The bytes of a file (size of them, from its beginning), sent piece by piece as fast as the client takes them. Takes
  * fd, which is closed whatever becomes of the request; type is copied. A GET's Range and If-Range are kept (RFC 9110,

@@ -163,6 +163,7 @@ struct request_context *request_context_create(struct request_spares *spares, st
     context->r.method = head->method;
     context->r.raw_body = head->body != NULL ? head->body : "";
     context->r.raw_body_len = head->body_len;
+    context->r.body_fd = -1;
     if (head->path_len > REQUEST_PATH_MAX) {
         error_set(&context->r.error, ERROR_TOO_LARGE, "The path is too long.");
         context->r.error.status = 414;
@@ -174,10 +175,20 @@ struct request_context *request_context_create(struct request_spares *spares, st
     return context;
 }
 
-void request_context_keep(struct request_context *context, size_t times)
+static size_t reply_bytes(const struct request_context *context)
 {
     const struct reply *reply = &context->r.reply;
-    size_t bytes = times * (reply->file != NULL ? REPLY_PIECE_BYTES : reply->body.len);
+    return reply->file != NULL ? REPLY_PIECE_BYTES : reply->body.len;
+}
+
+bool request_context_is_small(const struct request_context *context)
+{
+    return reply_bytes(context) <= SMALL_BYTES;
+}
+
+void request_context_keep(struct request_context *context, size_t times)
+{
+    size_t bytes = times * reply_bytes(context);
     if (context->principal == NULL || bytes <= SMALL_BYTES || bytes <= context->kept_bytes)
         return;
     principal_keep(context->principal, (ptrdiff_t)(bytes - context->kept_bytes));

@@ -40,6 +40,7 @@ struct request_context {
     struct upload *upload;                         /* its body is large; NULL: it came whole, or nothing has come yet */
     struct st_h2o_ostream_t *held;                 /* the reply goes here (h2o_upload.c); NULL: in the ordinary way */
     size_t body_to_come;                           /* bytes of a body that has not been read: only the head is known */
+    bool admitted;                                 /* it is known who asks; only whether the body may come is not */
     bool continues;                                /* the client waits for a 100 before it sends that */
     const char *piece;                             /* WORK_KEEP_BODY: what to keep, borrowed from the socket's buffer */
     size_t piece_len;                              /* 0 afterwards: it could not be kept */
@@ -92,6 +93,9 @@ void request_context_destroy(struct request_context *context); /* NULL is accept
 /* The reply is there: what of it is kept until it is read is the principal's until the request is destroyed, times
  * over. A small one is not counted: as many as connections may be. */
 void request_context_keep(struct request_context *context, size_t times);
+
+/* Whether the reply is not worth counting. */
+bool request_context_is_small(const struct request_context *context);
 
 /* Asks the processor for the memory of a request that is about to be answered, but for its strings. */
 #define CACHE_LINE 64

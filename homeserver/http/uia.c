@@ -158,6 +158,19 @@ static const struct uia_stage *stage_of(const struct uia_flow *flows, size_t n, 
     return NULL;
 }
 
+/* A stage that the person has completed on a page (m.oauth); NULL: none. */
+static const struct uia_stage *stage_elsewhere(struct request *r, const struct uia_flow *flows, size_t n,
+                                               const struct uia_result *done)
+{
+    for (size_t i = 0; i < n; ++i)
+        for (size_t j = 0; j < flows[i].n; ++j) {
+            const struct uia_stage *stage = flows[i].stages[j];
+            if (stage->elsewhere != NULL && !is_done(done, stage->type) && stage->elsewhere(r))
+                return stage;
+        }
+    return NULL;
+}
+
 static json_t *flows_json(const struct uia_flow *flows, size_t n)
 {
     json_t *list = json_array();
@@ -278,7 +291,8 @@ static bool try_stage(struct request *r, const struct uia_flow *flows, size_t n,
                       const struct uia_result *done, struct uia_attempt *attempt, const char **type)
 {
     const char *wanted = json_get_string(auth, "type");
-    *type = NULL;
+    const struct uia_stage *elsewhere = wanted == NULL ? stage_elsewhere(r, flows, n, done) : NULL;
+    *type = elsewhere != NULL ? elsewhere->type : NULL;
     if (wanted == NULL || is_done(done, wanted)) /* only asks how far it is; completed stages are not tried again */
         return true;
     const struct uia_stage *stage = stage_of(flows, n, wanted);
@@ -316,12 +330,11 @@ static bool pass(struct request *r, const struct uia_flow *flows, size_t n, void
     const char *type;
     if (!open_session(uia, r, json_get_string(auth, "session"), view))
         return false;
-    if (auth == NULL) /* "never succeeds without auth", even if nothing would have to be proven */
-        return ask(r, flows, n, view->id, &view->done);
     put_params(r, view);
     if (!try_stage(r, flows, n, auth, &view->done, &attempt, &type))
         return false;
-    if (session_advance(uia, view, flows, n, type, attempt.value))
+    /* "Never succeeds without auth", even if nothing would have to be proven; but for what was proven elsewhere. */
+    if ((auth != NULL || type != NULL) && session_advance(uia, view, flows, n, type, attempt.value))
         return true;
     return ask(r, flows, n, view->id, &view->done);
 }

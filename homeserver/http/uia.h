@@ -41,12 +41,14 @@ struct uia_attempt {
 /* One way to prove something. type: "m.login.password", static storage.
  * check: whether auth (the request's auth object, borrowed) completes the stage. false: r->error says why; a refusal
  * goes into the 401 answer beside the flows, ERROR_LIMIT_EXCEEDED and the server's own failures (5xx) go out as they
- * are. NULL: the stage needs no proof (m.login.dummy: UIA_DUMMY). params: what the client must know beforehand, a new
- * reference, or NULL; the callback itself may be NULL. */
+ * are. NULL: the stage needs no proof (m.login.dummy: UIA_DUMMY). elsewhere: whether it was completed elsewhere, asked
+ * where auth names no stage, also where there is none; NULL: it never is. params: what the client must know beforehand,
+ * a new reference, or NULL; the callback itself may be NULL. */
 struct uia_stage {
     const char *type;
     bool (*check)(struct request *r, const json_t *auth, struct uia_attempt *attempt);
     json_t *(*params)(struct request *r);
+    bool (*elsewhere)(struct request *r);
 };
 
 extern const struct uia_stage UIA_DUMMY; /* m.login.dummy: always succeeds, but must be asked for */

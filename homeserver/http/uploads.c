@@ -120,6 +120,11 @@ bool upload_add(struct upload *upload, const char *bytes, size_t n)
     return n == 0;
 }
 
+int upload_fd(const struct upload *upload)
+{
+    return upload->fd;
+}
+
 const char *upload_map(struct upload *upload)
 {
     if (upload->map == NULL) {

@@ -32,6 +32,8 @@ size_t upload_missing(const struct upload *upload); /* bytes that have not been 
 /* Adds the next n ≤ upload_missing bytes. false: the disk is full or fails (logged). Blocks. */
 bool upload_add(struct upload *upload, const char *bytes, size_t n);
 
+int upload_fd(const struct upload *upload); /* its file, the upload's own; −1: nothing was added yet */
+
 /* The whole body, in memory until upload_end; NULL: it can't be mapped (logged). upload_missing is 0. Blocks. */
 const char *upload_map(struct upload *upload);
 

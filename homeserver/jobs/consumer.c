@@ -18,6 +18,7 @@
 #define BACKOFF_FIRST_MS 1000
 #define WAIT_MAX_MS HOUR_MS /* what the other side may ask for */
 #define RETRY_MS 1000       /* after the database failed */
+#define LAG_MAX 1000        /* positions that a cursor on disk is behind, while there is nothing for its destination */
 
 struct answer {
     bool there;
@@ -48,7 +49,7 @@ struct destination {
 struct consumer {
     struct consumer_settings settings;
     struct timed_thread *thread;
-    struct db *db; /* the thread's */
+    struct db *db; /* the thread's; NULL until there is a destination to serve */
 
     pthread_mutex_t lock; /* of all below */
     struct destination *all;
@@ -135,9 +136,11 @@ static void settle(struct consumer *c, struct destination *d, enum consumer_verd
         int64_t wait = wait_ms <= 0 ? backoff_ms(d->failures, first_ms) : wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
         d->due_ms = clock_mono_ms() + wait;
     } else {
-        d->pos = d->to_save = d->upto;
+        d->pos = d->upto;
         d->upto = 0;
-        *(verdict == CONSUMER_DONE ? &c->done : &c->skipped) += 1;
+        if (verdict != CONSUMER_NOTHING || d->pos - d->saved >= LAG_MAX)
+            d->to_save = d->pos;
+        *(verdict == CONSUMER_SKIP ? &c->skipped : &c->done) += 1;
     }
     pthread_mutex_unlock(&c->lock);
 }
@@ -226,6 +229,8 @@ static int64_t run(void *arg, const _Atomic bool *stop)
 {
     struct consumer *c = arg;
     int64_t next_ms = TIMED_NEVER;
+    if (c->db == NULL && next_of(c, NULL) != NULL && (c->db = writer_open_reader(c->settings.writer)) == NULL)
+        return clock_mono_ms() + RETRY_MS;
     for (struct destination *d = next_of(c, NULL); d != NULL && !*stop; d = next_of(c, d)) {
         int64_t at_ms = serve(c, d);
         if (at_ms < next_ms)
@@ -237,21 +242,25 @@ static int64_t run(void *arg, const _Atomic bool *stop)
 
 /* --- From outside --- */
 
+static bool job_load(struct tx *tx, void *arg, struct error *e)
+{
+    struct consumer *c = arg;
+    struct consumer_row row;
+    struct stmt *q = consumers_of(tx->db, c->settings.name);
+    while (consumers_next(q, &row))
+        add(c, row.destination, row.pos);
+    stmt_end(q);
+    return true;
+}
+
 struct consumer *consumer_start(const struct consumer_settings *settings)
 {
     struct consumer *c = xcalloc(1, sizeof *c);
-    struct consumer_row row;
+    struct error e;
     c->settings = *settings;
     pthread_mutex_init(&c->lock, NULL);
-    c->db = db_open(settings->db_path, DB_READ, NULL);
-    if (c->db != NULL) {
-        struct stmt *q = consumers_of(c->db, settings->name);
-        while (consumers_next(q, &row))
-            add(c, row.destination, row.pos);
-        stmt_end(q);
-        if (!db_failed(c->db))
-            c->thread = timed_thread_start(settings->name, run, c, TIMED_NEVER);
-    }
+    if (writer_run(settings->writer, job_load, c, &e))
+        c->thread = timed_thread_start(settings->name, run, c, TIMED_NEVER);
     if (c->thread != NULL) {
         timed_thread_poke(c->thread); /* only now: a batch may be finished, and so poke, at once */
         return c;
@@ -269,6 +278,18 @@ void consumer_observe(void *consumer, const struct change *changes, size_t n)
             timed_thread_poke(c->thread);
             return;
         }
+}
+
+size_t consumer_destinations(struct consumer *c, char ***names)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&c->lock);
+    *names = xcalloc(HASH_COUNT(c->all) + 1, sizeof **names);
+    for (const struct destination *d = c->all; d != NULL; d = d->hh.next)
+        if (!d->removed)
+            (*names)[n++] = xstrdup(d->name);
+    pthread_mutex_unlock(&c->lock);
+    return n;
 }
 
 struct naming {
@@ -344,6 +365,8 @@ void consumer_stop(struct consumer *c)
     if (c == NULL || c->thread == NULL)
         return;
     timed_thread_stop(c->thread);
+    for (struct destination *d = c->all; d != NULL; d = d->hh.next)
+        d->to_save = d->pos;
     save(c);
 }
 
@@ -362,10 +385,13 @@ void consumer_destroy(struct consumer *c)
 struct consumer_counts consumer_counts(struct consumer *c)
 {
     struct consumer_counts counts = {0};
+    stream_pos committed = writer_pos(c->settings.writer);
     pthread_mutex_lock(&c->lock);
     for (const struct destination *d = c->all; d != NULL; d = d->hh.next) {
         counts.destinations += !d->removed;
         counts.failing += !d->removed && d->failures != 0;
+        if (!d->removed && d->failures != 0 && committed - d->to_save > counts.behind)
+            counts.behind = committed - d->to_save;
     }
     counts.done = c->done;
     counts.skipped = c->skipped;

@@ -6,7 +6,9 @@
  * batch of a destination is under way at a time, so order is kept; the next one begins when it is done. What is to be
  * done again is handed over again, the same batch, after 1 s, 2 s, 4 s … 60 s, or when the other side says; meanwhile
  * the other destinations go on. The cursor is written after the batch was done: at least once, and after a crash
- * perhaps a batch more than once. A batch is named by (after, upto], which is good for a transaction's id.
+ * perhaps a batch more than once. Of batches with nothing for the destination it is written with a later one, or after
+ * a thousand positions, or at the end: after a crash they are looked at once more. A batch is named by (after, upto],
+ * which is good for a transaction's id.
  *
  * A consumer has a thread of its own. What takes time elsewhere must not hold it: handle begins a transfer
  * (outgoing_send), answers CONSUMER_PENDING, and calls consumer_finish when it is done. So a dead destination delays no
@@ -28,6 +30,7 @@ struct stmt;
 
 enum consumer_verdict {
     CONSUMER_DONE,
+    CONSUMER_NOTHING, /* nothing in it was for the destination: done, and not worth a write (below) */
     CONSUMER_AGAIN,   /* the same once more, later */
     CONSUMER_SKIP,    /* it will never be done: logged, counted, and passed over */
     CONSUMER_PENDING, /* of handle only: consumer_finish will say */
@@ -60,14 +63,13 @@ struct consumer_settings {
     void *self;
 
     struct writer *writer;
-    const char *db_path; /* for a read connection of its own */
 };
 
 #define CONSUMER_DESTINATIONS_MAX 10000
 #define CONSUMER_DESTINATION_BYTES_MAX 255
 
-/* Goes on from where its cursors are. The caller adds consumer_observe to the writer's observers (before its first
- * job). NULL: the thread could not be started (logged). Blocks (a read). */
+/* Goes on from where its cursors are. The caller adds consumer_observe to the writer's observers (before anything
+ * changes). NULL: the database failed, or the thread could not be started (logged). Blocks (the writer). */
 struct consumer *consumer_start(const struct consumer_settings *settings);
 
 /* A writer_observer. */
@@ -79,6 +81,9 @@ bool consumer_add(struct consumer *consumer, const char *destination, struct err
 
 /* Forgets a destination and its cursor; what is pending there ends unheard. Blocks (the writer). */
 bool consumer_remove(struct consumer *consumer, const char *destination, struct error *e);
+
+/* Its destinations now: *names and each of them are heap. Any thread. */
+size_t consumer_destinations(struct consumer *consumer, char ***names);
 
 /* How a pending batch ended. wait_ms, with CONSUMER_AGAIN: not before, as the other side asks (at most an hour); 0: as
  * usual. Called once a batch; also after consumer_stop (then nothing happens). Any thread; does not block. */
@@ -92,6 +97,7 @@ void consumer_destroy(struct consumer *consumer); /* nobody may finish a batch a
 struct consumer_counts {
     int64_t destinations, failing; /* now; failing: the last batch there was not done */
     int64_t done, skipped;         /* batches so far */
+    int64_t behind;                /* positions, of the destination that is furthest behind what is committed */
 };
 struct consumer_counts consumer_counts(struct consumer *consumer); /* for metrics. Any thread */
 

@@ -1,6 +1,10 @@
 #include "homeserver/jobs/prune.h"
 
 #include "homeserver/store/matrix/delayed_messages.h"
+#include "homeserver/store/matrix/oauth_clients.h"
+#include "homeserver/store/matrix/oauth_codes.h"
+#include "homeserver/store/matrix/page_sessions.h"
+#include "homeserver/store/matrix/to_device.h"
 #include "homeserver/store/matrix/transactions.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/store/school/held_imports.h"
@@ -18,6 +22,12 @@ static bool forget_transactions(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
+static bool forget_sent(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = to_device_prune(tx, tx->now_ms - PRUNE_TRANSACTIONS_MS, AT_ONCE);
+    return true;
+}
+
 static bool forget_idempotency(struct tx *tx, void *arg, struct error *e)
 {
     *(int *)arg = idempotency_prune(tx, tx->now_ms - PRUNE_IDEMPOTENCY_MS, AT_ONCE);
@@ -30,6 +40,24 @@ static bool forget_held(struct tx *tx, void *arg, struct error *e)
     return true;
 }
 
+static bool forget_oauth_codes(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = oauth_codes_prune(tx, tx->now_ms, AT_ONCE);
+    return true;
+}
+
+static bool forget_oauth_clients(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = oauth_clients_prune(tx, tx->now_ms - PRUNE_CLIENTS_MS, AT_ONCE);
+    return true;
+}
+
+static bool forget_page_sessions(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = page_sessions_prune(tx, AT_ONCE);
+    return true;
+}
+
 static bool forget_taken(struct tx *tx, void *arg, struct error *e)
 {
     *(int *)arg = 0;
@@ -39,7 +67,8 @@ static bool forget_taken(struct tx *tx, void *arg, struct error *e)
 
 int64_t prune_run(struct writer *writer, bool *more)
 {
-    static writer_job *const JOBS[] = {forget_transactions, forget_idempotency, forget_held, forget_taken};
+    static writer_job *const JOBS[] = {forget_transactions, forget_sent,          forget_idempotency,   forget_held,
+                                       forget_oauth_codes,  forget_oauth_clients, forget_page_sessions, forget_taken};
     struct error e;
     int64_t forgotten = 0;
     bool left = false;

@@ -14,6 +14,7 @@ struct writer;
 
 #define PRUNE_TRANSACTIONS_MS (3 * DAY_MS) /* how long a transaction id is remembered */
 #define PRUNE_IDEMPOTENCY_MS DAY_MS        /* and an Idempotency-Key of the school API */
+#define PRUNE_CLIENTS_MS DAY_MS            /* and an OAuth client that nobody signed in with */
 #define PRUNE_HELD_MS (30 * DAY_MS)        /* and what became of a message that was held */
 
 /* Does what is due, in jobs of the writer small enough that nobody waits for them. Returns how many rows it forgot.

@@ -264,7 +264,8 @@ static bool start(struct outgoing *o)
     if (o->multi != NULL && thread_start(&o->thread, "outgoing", 0, run, o))
         return o->started = true;
     log_error("outgoing", "could not be started");
-    curl_multi_cleanup(o->multi);
+    if (o->multi != NULL)
+        curl_multi_cleanup(o->multi);
     o->multi = NULL;
     return false;
 }
@@ -302,7 +303,8 @@ void outgoing_destroy(struct outgoing *o)
     if (o == NULL)
         return;
     outgoing_stop(o, 0);
-    curl_multi_cleanup(o->multi);
+    if (o->started)
+        curl_multi_cleanup(o->multi);
     destinations_finish(&o->destinations);
     pthread_mutex_destroy(&o->lock);
     free(o);
@@ -349,55 +351,88 @@ bool outgoing_send(struct outgoing *o, const struct outgoing_request *request, c
     return hand_over(o, request, handler, false);
 }
 
-/* On the stack of who waits. */
-struct call {
+/* Of one who waits. */
+struct outgoing_calls {
+    struct outgoing *outgoing;
     pthread_mutex_t lock;
     pthread_cond_t ended;
-    bool done, delivered;
+    size_t left, delivered;   /* that are not done; that were delivered */
+    const _Atomic bool *stop; /* of the last request that has one */
+};
+
+struct call {
+    struct outgoing_calls *calls;
     struct outgoing_reply *reply;
 };
 
 static void call_done(void *arg, bool delivered, struct outgoing_reply *reply)
 {
     struct call *call = arg;
-    pthread_mutex_lock(&call->lock);
-    call->done = true;
-    call->delivered = delivered;
+    struct outgoing_calls *calls = call->calls;
+    pthread_mutex_lock(&calls->lock);
     *call->reply = *reply;
     reply->body = reply->headers = TEXT_INIT;
-    pthread_cond_signal(&call->ended);
-    pthread_mutex_unlock(&call->lock);
+    calls->delivered += delivered;
+    if (--calls->left == 0)
+        pthread_cond_signal(&calls->ended);
+    pthread_mutex_unlock(&calls->lock);
+    free(call);
 }
 
-/* The thread sees the caller's stop when it is woken; until it has let go, the call stays. */
-static void wait_for(struct outgoing *o, struct call *call, const _Atomic bool *stop)
+struct outgoing_calls *outgoing_calls_create(struct outgoing *o)
 {
-    pthread_mutex_lock(&call->lock);
-    while (!call->done) {
+    struct outgoing_calls *calls = xcalloc(1, sizeof *calls);
+    calls->outgoing = o;
+    pthread_mutex_init(&calls->lock, NULL);
+    pthread_cond_init(&calls->ended, NULL);
+    return calls;
+}
+
+void outgoing_calls_add(struct outgoing_calls *calls, const struct outgoing_request *request, outgoing_judge *judge,
+                        void *judge_arg, struct outgoing_reply *reply)
+{
+    struct call *call = xcalloc(1, sizeof *call);
+    *call = (struct call){calls, reply};
+    *reply = (struct outgoing_reply){
+        .fault = OUTGOING_NOT_TRIED, .why = "there is no place for it", .date_ms = -1, .retry_after_ms = -1};
+    calls->stop = request->stop != NULL ? request->stop : calls->stop;
+    pthread_mutex_lock(&calls->lock);
+    ++calls->left;
+    pthread_mutex_unlock(&calls->lock);
+    if (hand_over(calls->outgoing, request, &(struct outgoing_handler){judge, judge_arg, call_done, call}, true))
+        return;
+    pthread_mutex_lock(&calls->lock);
+    --calls->left;
+    pthread_mutex_unlock(&calls->lock);
+    free(call);
+}
+
+/* The thread sees the caller's stop when it is woken; until it has let go, the calls stay. */
+size_t outgoing_calls_wait(struct outgoing_calls *calls)
+{
+    pthread_mutex_lock(&calls->lock);
+    while (calls->left != 0) {
         int64_t until_ms = clock_mono_ms() + LOOK_MS;
         const struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
-        if (stop == NULL)
-            pthread_cond_wait(&call->ended, &call->lock);
-        else if (pthread_cond_clockwait(&call->ended, &call->lock, CLOCK_MONOTONIC, &until) != 0 && *stop)
-            curl_multi_wakeup(o->multi);
+        if (calls->stop == NULL)
+            pthread_cond_wait(&calls->ended, &calls->lock);
+        else if (pthread_cond_clockwait(&calls->ended, &calls->lock, CLOCK_MONOTONIC, &until) != 0 && *calls->stop)
+            curl_multi_wakeup(calls->outgoing->multi);
     }
-    pthread_mutex_unlock(&call->lock);
+    pthread_mutex_unlock(&calls->lock);
+    size_t delivered = calls->delivered;
+    pthread_cond_destroy(&calls->ended);
+    pthread_mutex_destroy(&calls->lock);
+    free(calls);
+    return delivered;
 }
 
 bool outgoing_call(struct outgoing *o, const struct outgoing_request *request, outgoing_judge *judge, void *judge_arg,
                    struct outgoing_reply *reply)
 {
-    struct call call = {.reply = reply};
-    const struct outgoing_handler handler = {judge, judge_arg, call_done, &call};
-    *reply = (struct outgoing_reply){
-        .fault = OUTGOING_NOT_TRIED, .why = "there is no place for it", .date_ms = -1, .retry_after_ms = -1};
-    pthread_mutex_init(&call.lock, NULL);
-    pthread_cond_init(&call.ended, NULL);
-    if (hand_over(o, request, &handler, true))
-        wait_for(o, &call, request->stop);
-    pthread_cond_destroy(&call.ended);
-    pthread_mutex_destroy(&call.lock);
-    return call.delivered;
+    struct outgoing_calls *calls = outgoing_calls_create(o);
+    outgoing_calls_add(calls, request, judge, judge_arg, reply);
+    return outgoing_calls_wait(calls) != 0;
 }
 
 size_t outgoing_waiting(struct outgoing *o)

@@ -47,6 +47,16 @@ bool outgoing_send(struct outgoing *outgoing, const struct outgoing_request *req
 bool outgoing_call(struct outgoing *outgoing, const struct outgoing_request *request, outgoing_judge *judge,
                    void *judge_arg, struct outgoing_reply *reply);
 
+/* Several for a caller who waits: begun at once, as outgoing_call begins one, and waited for together, so that one that
+ * hangs keeps nobody from the others. */
+struct outgoing_calls;
+struct outgoing_calls *outgoing_calls_create(struct outgoing *outgoing);
+/* judge: NULL: outgoing_usual_verdict. *reply is written until outgoing_calls_wait has returned, and the caller
+ * finishes it. Does not block. */
+void outgoing_calls_add(struct outgoing_calls *calls, const struct outgoing_request *request, outgoing_judge *judge,
+                        void *judge_arg, struct outgoing_reply *reply);
+size_t outgoing_calls_wait(struct outgoing_calls *calls); /* blocks, then frees calls; how many were delivered */
+
 size_t outgoing_waiting(struct outgoing *outgoing); /* transfers that are there, running or waiting */
 
 /* What was counted by destination: the first thirty by name, the others together. */

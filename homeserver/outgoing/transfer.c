@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/outgoing/curl_library.h"
 #include "homeserver/outgoing/public_address.h"
 #include "homeserver/outgoing/transfer_private.h"
 
@@ -93,8 +94,10 @@ bool transfer_destination(const struct outgoing_request *r, char out[DESTINATION
 {
     static const char *const SCHEMES[2][2] = {{"http", "https"}, {"smtp", "smtps"}};
     char *scheme = NULL, *host = NULL, *port = NULL;
-    CURLU *url = curl_url();
-    bool good = url != NULL && curl_url_set(url, CURLUPART_URL, r->url, 0) == CURLUE_OK &&
+    CURLU *url = curl_library_load() ? curl_url() : NULL;
+    if (url == NULL)
+        return false;
+    bool good = curl_url_set(url, CURLUPART_URL, r->url, 0) == CURLUE_OK &&
                 curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
                 curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
                 curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;

@@ -58,6 +58,7 @@ void room_facts_event(const struct push_room *facts, struct push_event *event, c
                                .event_id = row->event_id,
                                .state_key = row->state_key,
                                .content = row->content,
+                               .prev_content = row->prev_content,
                                .members = facts->members,
                                .sender_power = power_of_user(&facts->power, sender),
                                .notifications = json_get_object(facts->levels, "notifications"),

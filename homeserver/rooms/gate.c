@@ -45,6 +45,12 @@ static bool is(const struct asking *a, uint64_t acts)
 
 static const struct person_facts STRANGER = {.account = ACCOUNT_ACTIVE};
 
+/* D9: who is in other rooms the school says; alone in a direct chat are the two whom the relation joins. */
+static bool enters_by_choice(const struct asking *a)
+{
+    return a->of.kind == ROOM_CLUB || a->of.kind == ROOM_ASSOCIATION;
+}
+
 /* Of the actor's own membership, and of the service user's doings, nothing is hidden. */
 static void read_target(struct asking *a)
 {
@@ -62,17 +68,16 @@ static void read_target(struct asking *a)
     bool of_people = a->of.kind == ROOM_CLUB || a->of.kind == ROOM_DIRECT || a->of.kind == ROOM_ARCHIVE;
     target->returns =
         of_people && a->f->actor.service && is(a, ENTERING) && taken_members_has(a->db, a->q->room, a->q->target);
-    if (a->of.kind == ROOM_CLUB && is(a, ENTERING) && !target->joined &&
-        !target->service) /* the school says who is in others */
+    if (enters_by_choice(a) && is(a, ENTERING) && !target->joined && !target->service)
         target->kept_out = school_kept_out(a->db, a->q->room, a->q->target);
 }
 
-/* Of a club, who is kept from somebody there is neither to learn of it nor to look in. */
+/* Of such a room, who is kept from somebody there is neither to learn of it nor to look in. */
 static void read_onlooker(struct asking *a)
 {
     enum membership membership = memberships_of(a->db, a->q->room, a->q->actor);
     a->f->actor.joined = membership != MEMBERSHIP_NONE;
-    if (a->of.kind == ROOM_CLUB && membership != MEMBERSHIP_JOIN)
+    if (enters_by_choice(a) && membership != MEMBERSHIP_JOIN)
         a->f->actor.kept_out = school_kept_out(a->db, a->q->room, a->q->actor);
 }
 
@@ -224,6 +229,7 @@ static void facts_anywhere(struct asking *a, struct school_policy *policy)
 {
     school_person_anywhere(a->db, a->q->actor, &a->f->actor);
     a->f->actor.held = a->q->act == ACT_NAME && a->f->actor.any_roles != 0;
+    a->f->urgent.marked = a->q->act == ACT_NOTIFY && event_is_urgent(a->q->type, a->q->content);
     if (a->q->act == ACT_CREATE_ROOM)
         a->f->room = (struct room_facts){.kind = a->q->kind, .has_school = a->f->actor.any_roles != 0, .n_people = 1};
     if (a->q->target > 0)
@@ -361,6 +367,23 @@ bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user)
     return fresh(school_mode, db, &(struct gate_question){.act = ACT_SEE, .room = room, .actor = user}, NULL);
 }
 
+struct gate_ring gate_ring(bool school_mode, struct db *db, user_no user, const char *type, const json_t *content)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    struct gate_ring ring = {.rings = true, .content = true};
+    struct gate_question q = {.act = ACT_NOTIFY, .actor = user, .type = type, .content = content};
+    if (!school_mode)
+        return ring;
+    gate_facts(NULL, db, &q, &policy, &facts);
+    struct verdict verdict = rules_decide(&facts);
+    bool held = verdict.allowed && *verdict.rule != '\0';
+    ring = (struct gate_ring){.rings = verdict.allowed && !held, .content = policy.push_content};
+    if (held)
+        quiet_now(&q, &policy, &ring.due_ms);
+    return ring;
+}
+
 bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e)
 {
     return fresh(school_mode, db, &(struct gate_question){.act = ACT_NAME, .actor = user}, e);
@@ -394,6 +417,18 @@ struct member_set *gate_under_custody(const struct rooms *rooms)
 bool gate_may_find(bool school_mode, struct db *db, user_no searcher, user_no found)
 {
     return fresh(school_mode, db, &(struct gate_question){.act = ACT_FIND, .actor = searcher, .target = found}, NULL);
+}
+
+bool gate_strips(const struct rooms *rooms, struct db *db, room_no room, user_no actor, const char *type)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    const struct gate_question question = {
+        .act = ACT_STATE, .room = room, .actor = actor, .type = type, .state_key = ""};
+    if (!rooms_settings(rooms)->school_mode || event_kind_of(type) != EVENT_ENCRYPTION)
+        return false;
+    gate_facts(rooms, db, &question, &policy, &facts);
+    return rules_strip_encryption(&facts);
 }
 
 void gate_explain(struct db *db, bool school_mode, const struct gate_question *question, struct verdict *out, int max,

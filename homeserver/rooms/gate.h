@@ -72,6 +72,15 @@ struct room *gate_open(struct rooms *rooms, struct tx *tx, const char *room_id, 
  * "no" is told as "not found". school_mode as in the configuration, here and below. */
 bool gate_may_see(bool school_mode, struct db *db, room_no room, user_no user);
 
+/* F3, A5: whether somebody's phone may ring now about an event, and whether what it says may go out. type, content: of
+ * the event, for what is urgent (F6); NULL: it is not. Reads. */
+struct gate_ring {
+    bool rings;
+    int64_t due_ms; /* when quiet hours end, for which it waits; 0: it never will, the account is not open */
+    bool content;
+};
+struct gate_ring gate_ring(bool school_mode, struct db *db, user_no user, const char *type, const json_t *content);
+
 /* B3: whether the user may choose a display name: the roster's people are called as it says.
  * false: *e is the refusal. */
 bool gate_name(bool school_mode, struct db *db, user_no user, struct error *e);
@@ -91,6 +100,10 @@ struct member_set *gate_under_custody(const struct rooms *rooms);
 
 /* A6, E7: whether searcher may find the other in the user directory. */
 bool gate_may_find(bool school_mode, struct db *db, user_no searcher, user_no found);
+
+/* E9: whether this event of the initial state, by its type, is left out of the room that actor makes, because
+ * encryption is forbidden there and the policy takes it out rather than refuse the room. Reads the database. */
+bool gate_strips(const struct rooms *rooms, struct db *db, room_no room, user_no actor, const char *type);
 
 /* J1: every row that would speak on the question, in order (rules.h, rules_explain), from facts read afresh. */
 void gate_explain(struct db *db, bool school_mode, const struct gate_question *question, struct verdict *out, int max,

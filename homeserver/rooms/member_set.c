@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 
 struct member_set *member_set_create(user_no *users, size_t n)
@@ -31,15 +32,9 @@ void member_set_unref(struct member_set *set)
 /* Where user is, or belongs. */
 static size_t place(const struct member_set *set, user_no user)
 {
-    size_t low = 0, high = set->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (set->users[middle] < user)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    SEARCH_FIRST(at, set->n, set->users[at] < user);
+    return at;
 }
 
 bool member_set_has(const struct member_set *set, user_no user)

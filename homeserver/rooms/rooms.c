@@ -123,7 +123,7 @@ static void load_last(struct room *room, struct db *db)
     struct stmt *q = events_backwards(db, room->no, 0, INT64_MAX, 1);
     if (events_next(q, &row)) {
         room->last_pos = row.pos;
-        room->last_ts = row.ts;
+        room->last_ts = event_received_ms(&row);
         room->depth = row.depth;
         strcpy(room->last_event_id, row.event_id);
         if (row.reference_hash != NULL)

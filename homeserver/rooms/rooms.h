@@ -39,6 +39,10 @@ struct rooms_settings {
     struct user_names *names;
     const char *default_version;
     bool school_mode; /* policy.mode */
+    /* Whether an application service has a say on the alias that the user does not get past; inside a job. NULL: none
+     * has. of_services is passed. */
+    bool (*alias_taken)(void *of_services, struct db *db, const char *alias, user_no user);
+    void *of_services;
 };
 
 size_t rooms_states_cached(const struct rooms *rooms); /* pieces of state in memory, as they count; for tests */

@@ -35,6 +35,8 @@ enum {
     APART_FROM,
     APART_JOINED,
     MEETS_IN_CLASS,
+    MEETINGS,
+    ALL_BARRED,
     SCHOOL_OF_CLASS,
     TEACHES_CLASS,
     TEACHES_PERSON,
@@ -77,6 +79,14 @@ enum {
     "(SELECT o.guardian AS user_no FROM guardianships g JOIN guardianships o ON o.child = g.child"                     \
     " AND o.guardian <> g.guardian JOIN custodies k ON k.child = g.child AND k.kind = 'separate'"                      \
     " AND k.guardian IN (g.guardian, o.guardian) WHERE g.guardian = $" #n ")"
+
+/* In which classes somebody is today or later, themselves or as the guardian of a pupil. */
+#define PLACES_LATER(user)                                                                                             \
+    "(SELECT e.class_no FROM enrollments e WHERE e.user_no = " user " AND " NOT_PAST(                                  \
+        "e",                                                                                                           \
+        2) " UNION ALL SELECT "                                                                                        \
+           "e.class_no FROM guardianships g JOIN enrollments e ON e.user_no = g.child AND e.role = 'pupil' WHERE "     \
+           "g.guardian = " user " AND " NOT_PAST("e", 2) " AND " IN_FORCE("g") ")"
 
 #define THERE_TOO                                                                                                      \
     " JOIN memberships m ON m.room_no = $1 AND m.user_no = x.user_no"                                                  \
@@ -147,8 +157,12 @@ static const struct statement TEXTS[] = {
            " WHERE e.class_no = $1 AND e.user_no = w.user_no AND " NOT_PAST(
                "e", 3) ") OR EXISTS (SELECT 1"
                        " FROM guardianships g JOIN enrollments e ON e.user_no = g.child AND e.role = 'pupil'"
-                       " WHERE g.guardian = w.user_no AND e.class_no = $1 AND " NOT_PAST("e", 3) " AND " IN_FORCE(
-                           "g") ") LIMIT 1",
+                       " WHERE g.guardian = w.user_no AND g.child <> $4 AND e.class_no = $1 AND " NOT_PAST(
+                           "e", 3) " AND " IN_FORCE("g") ") LIMIT 1",
+    [MEETINGS] = "SELECT DISTINCT w.user_no, x.class_no FROM (" BARRED_FROM(1) ") w CROSS JOIN " PLACES_LATER(
+        "$1") " x JOIN classes c ON c.class_no = x.class_no AND c.ended = 0 WHERE x.class_no IN (SELECT y.class_no"
+              " FROM " PLACES_LATER("w.user_no") " y) ORDER BY 1, 2",
+    [ALL_BARRED] = "SELECT DISTINCT k.guardian FROM custodies k WHERE k.kind = 'no_contact' ORDER BY 1",
     [SCHOOL_OF_CLASS] = "SELECT school_no FROM classes WHERE class_no = $1",
     [TEACHES_CLASS] = "SELECT 1 FROM enrollments e WHERE e.user_no = $1 AND e.class_no = $2"
                       " AND e.role = 'class_teacher' AND " CURRENT("e", 3) " LIMIT 1",
@@ -615,10 +629,54 @@ int school_apart_joined(struct db *db, room_no room, user_no user)
     return (int)db_int(db, &RULE_FACTS, APART_JOINED, 0, "ii", room, user);
 }
 
-user_no school_meets_in_class(struct db *db, class_no class, user_no user)
+static user_no meets(struct db *db, class_no class, user_no user, user_no but_by)
 {
     char day[DAY_TEXT_BYTES];
-    return db_int(db, &RULE_FACTS, MEETS_IN_CLASS, 0, "iit", class, user, day_today(day));
+    return db_int(db, &RULE_FACTS, MEETS_IN_CLASS, 0, "iiti", class, user, day_today(day), but_by);
+}
+
+user_no school_meets_in_class(struct db *db, class_no class, user_no user)
+{
+    return meets(db, class, user, 0);
+}
+
+#define GUARDIANS_ASKED 4 /* there are two (D5) */
+
+user_no school_family_meets(struct db *db, class_no class, user_no child)
+{
+    user_no guardians[GUARDIANS_ASKED];
+    int n = guardianships_guardians(db, child, guardians, GUARDIANS_ASKED);
+    for (int i = 0; i < n && i < GUARDIANS_ASKED; ++i)
+        if (meets(db, class, guardians[i], child) != 0)
+            return guardians[i];
+    return 0;
+}
+
+static void add_meetings(struct db *db, user_no guardian, struct meeting **list, size_t *n)
+{
+    char day[DAY_TEXT_BYTES];
+    struct stmt *q = db_query(db, &RULE_FACTS, MEETINGS, "it", guardian, day_today(day));
+    while (stmt_next(q)) {
+        *list = xrealloc(*list, (*n + 1) * sizeof **list);
+        (*list)[(*n)++] = (struct meeting){guardian, col_int(q, 0), col_int(q, 1)};
+    }
+    stmt_end(q);
+}
+
+struct meeting *school_meetings(struct db *db, user_no guardian, size_t *n)
+{
+    struct meeting *list = NULL;
+    size_t n_barred = 0;
+    *n = 0;
+    if (guardian != 0) {
+        add_meetings(db, guardian, &list, n);
+        return list;
+    }
+    user_no *barred = users_of(db_query(db, &RULE_FACTS, ALL_BARRED, ""), &n_barred);
+    for (size_t i = 0; i < n_barred; ++i)
+        add_meetings(db, barred[i], &list, n);
+    free(barred);
+    return list;
 }
 
 /* In each school where the child is a pupil. */

@@ -113,6 +113,16 @@ user_no *school_apart_from(struct db *db, user_no user, size_t *n);
 int school_apart_joined(struct db *db, room_no room, user_no user); /* how many of them are joined to the room */
 /* One of them who is in the class, today or later, or the guardian of a pupil there; 0: nobody. */
 user_no school_meets_in_class(struct db *db, class_no class, user_no user);
+/* A guardian of the child, who would get a place in the class by the child's, and meet there somebody from whom they
+ * are kept, but by this very child; 0: none. */
+user_no school_family_meets(struct db *db, class_no class, user_no child);
+/* Who has a place in a class, today or later, together with somebody from whom no_contact keeps them: of that guardian,
+ * or (0) of everybody; by number. Heap, NULL where there is nobody; *n: how many. */
+struct meeting {
+    user_no guardian, with;
+    class_no class;
+};
+struct meeting *school_meetings(struct db *db, user_no guardian, size_t *n);
 /* Whether there is somebody in the room (joined, invited, knocking) from whom the user is kept, or the other way. */
 bool school_kept_out(struct db *db, room_no room, user_no user);
 bool school_barred_out(struct db *db, room_no room, user_no user); /* the same of a guardian alone: who has to go */

@@ -13,6 +13,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/rooms/read/filter.h"
+#include "homeserver/sync/device_memory.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
 #include "homeserver/sync/receipts.h"
@@ -35,6 +36,7 @@ struct fast_event {
     struct recent_event *recent; /* what push borrows from */
     struct text before_age, after_age;
     struct push_event push;
+    unread_answer answer;
     char *thread; /* the root's event id; NULL: main timeline */
 };
 
@@ -232,6 +234,7 @@ struct answering {
     struct sync_gather gather;
     const struct wake *wake;
     struct text *out;
+    stream_pos members_since; /* what was told of members before counts for nothing */
 };
 
 /* Fragments are what somebody gets who filters nothing away. */
@@ -255,10 +258,8 @@ static bool suits(const struct answering *a, const struct fast_room *room)
     return true;
 }
 
-static void add_timeline(struct answering *a, const struct fast_room *room)
+static void add_events(struct answering *a, const struct fast_room *room)
 {
-    v2_open_state(a->out, a->gather.request->use_state_after);
-    v2_open_timeline(a->out);
     for (size_t i = 0; i < room->n_events; ++i) {
         const struct fast_event *event = &room->events[i];
         int64_t ts = event->recent->row.ts;
@@ -268,6 +269,13 @@ static void add_timeline(struct answering *a, const struct fast_room *room)
         text_add_int(a->out, a->gather.now_ms > ts ? a->gather.now_ms - ts : 0);
         text_add(a->out, event->after_age.data, event->after_age.len);
     }
+}
+
+static void add_timeline(struct answering *a, const struct fast_room *room)
+{
+    v2_open_state(a->out, a->gather.request);
+    v2_open_timeline(a->out);
+    add_events(a, room);
     v2_close_timeline(a->out, &a->gather, false, a->gather.request->since);
 }
 
@@ -277,26 +285,35 @@ static bool knows(const struct answering *a, room_no room, user_no sender, strea
 {
     const struct sync_request *request = a->gather.request;
     return !request->filter->state.lazy_load_members ||
-           lazy_knows(a->gather.sync->lazy, request->device, room, sender, 0, joined_pos, request->since);
+           lazy_knows(a->gather.sync->lazy, request->device, room, sender, 0,
+                      joined_pos > a->members_since ? joined_pos : a->members_since, request->since);
 }
 
 /* The counts after the last of the events; each is counted on from the one before it, so that a count that has missed
  * one (this room was not answered from here, or its reader was not polling) is noticed. */
-static bool add_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in)
+static bool count_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in,
+                         struct unread_tally *tally)
 {
-    struct unread_tally tally = {0};
     const struct sync_request *request = a->gather.request;
     struct sync_service *sync = a->gather.sync;
     stream_pos joined_pos, before = in->before_event, own = hub_last_own_data(sync->hub, request->user);
     bool ok = true;
     for (size_t i = 0; ok && i < room->n_events; ++i) {
-        const struct fast_event *event = &room->events[i];
-        struct unread_news news = {&event->push, event->thread, event->recent->row.pos, before};
-        unread_tally_finish(&tally);
-        ok = unread_advance(sync->unread, request->user, request->user_id, in->room, own, &news, &tally, &joined_pos) &&
+        struct fast_event *event = &room->events[i];
+        struct unread_news news = {&event->push, &event->answer, event->thread, event->recent->row.pos, before};
+        unread_tally_finish(tally);
+        ok = unread_advance(sync->unread, request->user, request->user_id, in->room, own, &news, tally, &joined_pos) &&
              knows(a, in->room, event->recent->row.sender, joined_pos);
         before = event->recent->row.pos;
     }
+    return ok;
+}
+
+static bool add_unread(struct answering *a, const struct fast_room *room, const struct wake_room *in)
+{
+    struct unread_tally tally = {0};
+    const struct sync_request *request = a->gather.request;
+    bool ok = count_unread(a, room, in, &tally);
     if (ok)
         v2_add_unread(a->out, &tally, request->filter->timeline.unread_thread_notifications);
     unread_tally_finish(&tally);
@@ -354,12 +371,45 @@ bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const 
     };
     ptrdiff_t at = wake_find(wake, request->user);
     if (wake->fragments == NULL || at < 0 || wake->before[at] > request->since || wake->first_pos <= request->since ||
-        request->since == 0 || request->full_state || !filter_is_plain(request->filter))
+        request->since == 0 || request->full_state || !device_memory_knows(sync->devices, request->device) ||
+        !filter_is_plain(request->filter))
         return false;
     if (add_rooms(&a, wake->first[at], wake->first[at + 1]))
         return true;
     text_clear(out);
     return false;
+}
+
+bool fast_path_room(struct sync_service *sync, const struct wake *wake, int index, const struct sync_request *request,
+                    stream_pos members_since, struct text *out, struct fast_told *told)
+{
+    struct answering a = {.gather = {.sync = sync, .request = request, .now_ms = clock_wall_ms()},
+                          .wake = wake,
+                          .out = out,
+                          .members_since = members_since};
+    struct unread_tally tally = {0};
+    const struct fast_room *room =
+        wake->fragments != NULL && index >= 0 ? &((struct fragments *)wake->fragments)->rooms[index] : NULL;
+    if (room == NULL || room->n_events == 0 || room->ephemeral.len != 0 || !suits(&a, room))
+        return false;
+    bool ok = count_unread(&a, room, &wake->rooms[index], &tally);
+    if (ok) {
+        const struct event_row *last = &room->events[room->n_events - 1].recent->row;
+        *told = (struct fast_told){.head = room->head.data,
+                                   .head_len = room->head.len,
+                                   .n_events = room->n_events,
+                                   .type = last->type,
+                                   .came_ms = event_received_ms(last),
+                                   .pos = last->pos,
+                                   .sum = tally.main};
+        for (size_t i = 0; i < tally.n; ++i) {
+            told->sum.notify += tally.threads[i].counts.notify;
+            told->sum.highlight += tally.threads[i].counts.highlight;
+        }
+        add_events(&a, room);
+    }
+    unread_tally_finish(&tally);
+    return ok;
 }
 
 void fast_path_start(struct sync_service *sync)

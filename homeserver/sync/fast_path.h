@@ -14,7 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
+#include "homeserver/sync/unread.h"
 
 struct change;
 struct sync_request;
@@ -31,5 +33,23 @@ void fast_path_prepare(void *self, struct wake *wake, const struct change *chang
  * the poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
 bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
                       struct text *out);
+
+/* What one room of a wake has for everybody in it, for an answer that is put together otherwise (sync/sliding/live.h):
+ * nothing but messages, as in fast_path_answer. request->filter says the limit and whether
+ * members are loaded lazily. */
+struct fast_told {
+    const char *head; /* `"!room":{`, the wake's */
+    size_t head_len, n_events;
+    const char *type; /* of the last event; the wake's */
+    int64_t came_ms;
+    stream_pos pos;
+    struct unread_counts sum; /* after it, of all threads */
+};
+
+/* Appends the events, with commas between. index: of wake->rooms. members_since: what the
+ * device was told of members before may be old by now. false: a worker must do it, nothing was appended. Any
+ * thread; never blocks. */
+bool fast_path_room(struct sync_service *sync, const struct wake *wake, int index, const struct sync_request *request,
+                    stream_pos members_since, struct text *out, struct fast_told *told);
 
 #endif

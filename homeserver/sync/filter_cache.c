@@ -35,7 +35,7 @@ static void unref(void *filter)
 
 struct filter_cache *filter_cache_create(size_t max)
 {
-    static const struct lru_type NUMBERED = {sizeof(struct number), ref, unref}, HASHED = {SHA256_BYTES, ref, unref};
+    static const struct lru_type NUMBERED = {sizeof(struct number), ref, unref}, HASHED = {BLAKE2B_BYTES, ref, unref};
     struct error ignored;
     struct filter_cache *cache = xcalloc(1, sizeof *cache);
     cache->numbered = lru_create(&NUMBERED, max);
@@ -74,10 +74,10 @@ static struct filter *keep(struct filter_cache *cache, struct lru *names, const 
 
 static struct filter *load_by_text(struct filter_cache *cache, const char *text, struct error *e)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[BLAKE2B_BYTES];
     if (strlen(text) > TEXT_MAX)
         return filter_parse_text(text, e);
-    sha256(text, strlen(text), hash);
+    blake2b(text, strlen(text), hash);
     struct filter *filter = lru_get(cache->texts, hash);
     return filter != NULL ? filter : keep(cache, cache->texts, hash, filter_parse_text(text, e));
 }
@@ -108,11 +108,11 @@ struct filter *filter_cache_load(struct filter_cache *cache, struct db *db, user
 
 struct filter *filter_cache_find(struct filter_cache *cache, user_no user, const char *param)
 {
-    unsigned char hash[SHA256_BYTES];
+    unsigned char hash[BLAKE2B_BYTES];
     if (param == NULL)
         return filter_ref(cache->everything);
     if (param[0] != '{')
         return lru_peek(cache->numbered, &(struct number){user, number_from(param)});
-    sha256(param, strlen(param), hash);
+    blake2b(param, strlen(param), hash);
     return lru_peek(cache->texts, hash);
 }

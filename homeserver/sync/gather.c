@@ -6,6 +6,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
 #include "homeserver/push/rules/document.h"
+#include "homeserver/push/rules/evaluate.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/rooms/read/filter.h"
@@ -50,6 +51,12 @@ void sync_gather_room_account_data(struct sync_gather *gather, room_no room, boo
             add_item(out, &(struct account_data_row){.room = room, .type = item->type, .content = item->content});
     }
     account_data_items_finish(&whole);
+}
+
+void sync_gather_whole_account_data(struct sync_gather *gather)
+{
+    account_data_items_finish(&gather->account_data);
+    account_data_each(gather->db, gather->request->user, 0, gather->upto, add_item, &gather->account_data);
 }
 
 static bool has_account_data(const struct sync_gather *gather, room_no room)
@@ -154,6 +161,7 @@ void sync_gather_end(struct sync_gather *gather)
     account_data_items_finish(&gather->account_data);
     ignored_finish(&gather->ignored);
     member_set_unref(gather->unseen);
+    push_rules_unref(gather->rules);
 }
 
 const struct member_set *sync_gather_unseen(struct sync_gather *gather)

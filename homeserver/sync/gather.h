@@ -18,6 +18,7 @@
 struct db;
 struct filter;
 struct member_set;
+struct push_rules;
 struct sync_service;
 
 /* Who asks for what; borrowed. */
@@ -35,6 +36,8 @@ struct sync_request {
      * what it has), which is what is not later than shared. Rooms that it may think itself in are told as left. */
     bool lost;
     stream_pos shared;
+
+    bool unstable_state_after; /* use_state_after by the name that it had (MSC4222): answered by that name, too */
 };
 
 /* An event of account data. */
@@ -68,6 +71,7 @@ struct sync_gather {
     struct member_set *unseen;              /* sync_gather_unseen */
     struct account_data_items account_data; /* changed in (since, upto], of the user and of their rooms, by position */
     bool counts_anew; /* among it what unread counts of every room follow from: push rules, whom the user ignores */
+    struct push_rules *rules;    /* the user's, for unread counts: read when a first room asks for them, or NULL */
     struct gathered_room *rooms; /* by room */
     size_t n_rooms, cap_rooms;
 };
@@ -81,6 +85,9 @@ void sync_gather_end(struct sync_gather *gather);
 /* Whose signs of life the user does not see (rooms/gate.h, gate_unseen), read when first asked for. Borrowed; NULL:
  * nobody's. */
 const struct member_set *sync_gather_unseen(struct sync_gather *gather);
+
+/* Reads all of the user's account data, as if since were 0, in the place of what changed. */
+void sync_gather_whole_account_data(struct sync_gather *gather);
 
 /* Of one room all account data the user has there, or what is among gather->account_data; only what the filter wants.
  * The caller finishes *out. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/sync/changed_rooms.h"
@@ -22,7 +23,7 @@ struct numbers {
 struct sync_hub {
     _Atomic stream_pos start; /* of whom no number is known */
     _Atomic stream_pos pos;
-    struct numbers users, own_data, rooms, events;
+    struct numbers users, own_data, keys, rooms, events;
     struct changed_rooms *changed;
     struct listener {
         hub_listener *fn;
@@ -84,6 +85,7 @@ void hub_destroy(struct sync_hub *hub)
         return;
     numbers_finish(&hub->users);
     numbers_finish(&hub->own_data);
+    numbers_finish(&hub->keys);
     numbers_finish(&hub->rooms);
     numbers_finish(&hub->events);
     changed_rooms_destroy(hub->changed);
@@ -123,6 +125,11 @@ stream_pos hub_last_change(const struct sync_hub *hub, user_no user)
 stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user)
 {
     return number_get(&hub->own_data, user, hub->start);
+}
+
+stream_pos hub_last_keys(const struct sync_hub *hub, user_no user)
+{
+    return number_get(&hub->keys, user, hub->start);
 }
 
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room)
@@ -167,15 +174,9 @@ void wake_unref(struct wake *wake)
 
 ptrdiff_t wake_find(const struct wake *wake, user_no user)
 {
-    size_t low = 0, high = wake->n_users;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (wake->users[middle] < user)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < wake->n_users && wake->users[low] == user ? (ptrdiff_t)low : -1;
+    size_t at;
+    SEARCH_FIRST(at, wake->n_users, wake->users[at] < user);
+    return at < wake->n_users && wake->users[at] == user ? (ptrdiff_t)at : -1;
 }
 
 bool wake_concerns(const struct wake *wake, user_no user)
@@ -258,7 +259,7 @@ static void gather_change(struct gathering *g, const struct change *change)
     unsigned concerns = g->hub->concerns[change->kind];
     if (change->pos > g->wake->pos)
         g->wake->pos = change->pos;
-    if (g->wake->first_pos == 0 || change->pos < g->wake->first_pos)
+    if (change->pos != 0 && (g->wake->first_pos == 0 || change->pos < g->wake->first_pos))
         g->wake->first_pos = change->pos;
     if ((concerns & HUB_ROOM) != 0)
         gather_room(g, change);
@@ -325,15 +326,36 @@ static void raise_own_data(struct sync_hub *hub, const struct change *changes, s
             number_raise(&hub->own_data, changes[i].user, changes[i].pos, hub->start);
 }
 
+#define KEYS_KINDS (1u << CHANGE_KEYS | 1u << CHANGE_TO_DEVICE | 1u << CHANGE_KEYS_LOW)
+
+/* Of a group with something for clients that encrypt: whom anything of their own concerns, and who is in a room where
+ * those who read have changed. */
+static void raise_keys(struct sync_hub *hub, const struct wake *wake, const struct change *changes, size_t n)
+{
+    unsigned kinds = 0;
+    for (size_t i = 0; i < n; ++i)
+        kinds |= 1u << changes[i].kind;
+    if ((kinds & (KEYS_KINDS | 1u << CHANGE_ENCRYPTED)) == 0)
+        return;
+    for (size_t i = 0; i < wake->n_users; ++i)
+        for (size_t k = wake->first[i]; k < wake->first[i + 1]; ++k) {
+            int room = wake->items[k].room;
+            if (room < 0 || (wake->rooms[room].kinds & 1u << CHANGE_ENCRYPTED) != 0)
+                number_raise(&hub->keys, wake->users[i], wake->pos, hub->start);
+        }
+}
+
 /* A failing disk: who has news is not known, so whoever asks next is answered from the database (polls that are held
  * wait for their own end). */
 static void raise_everybody(struct sync_hub *hub, stream_pos pos)
 {
     hub->start = pos;
-    for (size_t i = 0; i < CHUNKS; ++i)
-        for (size_t k = 0; hub->users.chunks[i] != NULL && k < CHUNK; ++k)
-            if (hub->users.chunks[i][k] != 0)
-                hub->users.chunks[i][k] = pos;
+    struct numbers *const numbers[] = {&hub->users, &hub->keys};
+    for (size_t w = 0; w < sizeof numbers / sizeof *numbers; ++w)
+        for (size_t i = 0; i < CHUNKS; ++i)
+            for (size_t k = 0; numbers[w]->chunks[i] != NULL && k < CHUNK; ++k)
+                if (numbers[w]->chunks[i][k] != 0)
+                    numbers[w]->chunks[i][k] = pos;
 }
 
 /* Under the group's last position, as the numbers: in order, whatever the order within the group. */
@@ -365,6 +387,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
     if (wake->pos > hub->pos) {
         raise_own_data(hub, changes, n);
         note_rooms(hub, wake, changes, n);
+        raise_keys(hub, wake, changes, n);
         raise_numbers(hub, wake);
         if (hub->prepare != NULL && wake->n_users != 0)
             hub->prepare(hub->preparer, wake, changes, n);

@@ -94,6 +94,10 @@ stream_pos hub_last_change(const struct sync_hub *hub, user_no user);
 /* The same of the user's global account data (push rules, whom they ignore) alone. */
 stream_pos hub_last_own_data(const struct sync_hub *hub, user_no user);
 
+/* The same of what end-to-end encryption tells them: device lists, messages to devices, keys that run out; at least:
+ * what came in one group with such a thing may count as one. */
+stream_pos hub_last_keys(const struct sync_hub *hub, user_no user);
+
 /* The same of a room: its events, receipts, typing; and of its events alone. */
 stream_pos hub_room_last_change(const struct sync_hub *hub, room_no room);
 stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);

@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 #include "homeserver/push/room_facts.h"
 #include "homeserver/rooms/threads.h"
@@ -17,7 +18,7 @@
 
 struct key {
     room_no room;
-    unsigned char scope[SHA256_BYTES];
+    unsigned char scope[BLAKE2B_BYTES];
 };
 
 /* An event that got its thread through another, which it relates to. */
@@ -261,15 +262,9 @@ static void add(struct look *look, const struct event_row *row)
 
 static size_t find_in(const struct notified_thread *thread, stream_pos pos)
 {
-    size_t low = 0, high = thread->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (thread->events[middle].pos < pos)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < thread->n && thread->events[low].pos == pos ? low : thread->n;
+    size_t at;
+    SEARCH_FIRST(at, thread->n, thread->events[at].pos < pos);
+    return at < thread->n && thread->events[at].pos == pos ? at : thread->n;
 }
 
 static bool take_from(struct held *held, struct notified_thread *thread, stream_pos pos)

@@ -68,6 +68,7 @@ void room_data_finish(struct room_data *room)
     visibility_free(room->visibility);
     event_rows_finish(&room->timeline.events);
     event_rows_finish(&room->state);
+    state_keys_finish(&room->listed);
     typists_finish(&room->typists);
     receipt_rows_finish(&room->receipts);
     account_data_items_finish(&room->account_data);

@@ -66,8 +66,9 @@ struct room_data {
     bool stranger;                 /* has left, and was not in it since either: no state is theirs to see */
     struct visibility *visibility; /* loaded when something asks; there when the timeline has events */
     struct room_timeline timeline;
-    struct event_rows state; /* beside the timeline: at its start, or with use_state_after at its end. Of a room that
+    struct event_rows state;  /* beside the timeline: at its start, or with use_state_after at its end. Of a room that
                               * one is not in yet: stripped */
+    struct state_keys listed; /* of it what something else could repeat or undo */
     bool has_summary;
     struct room_summary summary;
     struct typists typists;

@@ -29,7 +29,7 @@ static void unref(void *rules)
 
 struct rules_cache *rules_cache_create(void)
 {
-    static const struct lru_type RULES = {SHA256_BYTES, ref, unref};
+    static const struct lru_type RULES = {BLAKE2B_BYTES, ref, unref};
     struct rules_cache *cache = xcalloc(1, sizeof *cache);
     cache->defaults = push_rules_compile(NULL);
     cache->rules = lru_create(&RULES, CACHED_MAX);
@@ -52,11 +52,11 @@ bool rules_cache_are_default(const struct rules_cache *cache, const struct push_
 
 struct push_rules *rules_cache_get(struct rules_cache *cache, struct db *db, user_no user)
 {
-    unsigned char key[SHA256_BYTES];
+    unsigned char key[BLAKE2B_BYTES];
     char *stored = account_data_get(db, user, 0, PUSH_RULES_TYPE);
     if (stored == NULL)
         return push_rules_ref(cache->defaults);
-    sha256(stored, strlen(stored), key);
+    blake2b(stored, strlen(stored), key);
     struct push_rules *rules = lru_get(cache->rules, key);
     if (rules == NULL)
         rules = lru_add(cache->rules, key, push_rules_compile(stored));

@@ -54,8 +54,8 @@ struct sync_section {
     /* Releases what gather put into data, whatever gather said. NULL: there is nothing. */
     void (*finish)(void *data);
 
-    /* What clients want in every answer, even one that has no news of this section: whole members, written on a loop:
-     * never blocks. NULL: nothing. gather has no database then. */
+    /* What clients want in every answer, even one that has no news of this section: whole members, each with a comma
+     * before it, written on a loop: never blocks. NULL: nothing. gather has no database then. */
     void (*write_idle)(struct text *out, const struct sync_gather *gather);
 };
 

@@ -5,6 +5,8 @@
 #include "homeserver/base/recent.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/sync/connections.h"
+#include "homeserver/sync/device_memory.h"
 #include "homeserver/sync/filter_cache.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/lazy.h"
@@ -18,6 +20,7 @@
 #define UNREAD_BYTES (64 << 20)
 #define RECENT_RECEIPTS 4096
 #define RECENT_BYTES (1 << 20)
+#define CONNECTIONS_BYTES (64 << 20)
 
 /* The hub's question. */
 static struct member_set *audience(void *self, const struct change *change)
@@ -41,7 +44,10 @@ struct sync_service *sync_service_create(const struct sync_service_settings *set
     if (settings->presence)
         sync->presence = presence_create(settings->writer);
     sync->typing = typing_create(settings->writer, settings->rooms);
+    sync->devices = device_memory_create();
+    writer_observe(sync->writer, device_memory_observe, sync->devices); /* before the hub, which wakes who asks */
     sync->unread = unread_create(settings->names, UNREAD_CACHED, UNREAD_BYTES);
+    sync->connections = connections_create(CONNECTIONS_BYTES);
     sync->recent_receipts = recent_create(RECENT_RECEIPTS, RECENT_BYTES);
     hub_ask(sync->hub, audience, sync);
     if (sync->typing != NULL && (sync->presence != NULL || !settings->presence))
@@ -64,8 +70,10 @@ void sync_service_destroy(struct sync_service *sync)
         return;
     presence_destroy(sync->presence);
     typing_destroy(sync->typing);
+    connections_destroy(sync->connections);
     recent_destroy(sync->recent_receipts);
     unread_destroy(sync->unread);
+    device_memory_destroy(sync->devices);
     lazy_destroy(sync->lazy);
     filter_cache_destroy(sync->filters);
     free(sync);

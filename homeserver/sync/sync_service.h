@@ -11,6 +11,8 @@
 
 #include "homeserver/store/driver/writer.h"
 
+struct connections;
+struct device_memory;
 struct filter_cache;
 struct lazy;
 struct presence;
@@ -39,6 +41,8 @@ struct sync_service {
     struct typing *typing;
     struct recent *recent_receipts; /* sync/recent_receipts.h */
     struct unread *unread;
+    struct connections *connections;                        /* of sliding sync */
+    struct device_memory *devices;                          /* sync/device_memory.h */
     const struct sync_section *sections[SYNC_SECTIONS_MAX]; /* in the order in which they are written */
     size_t n_sections;
     struct member_set *(*others[CHANGE__COUNT])(struct sync_service *sync, const struct change *change); /* by kind */

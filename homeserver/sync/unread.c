@@ -1,11 +1,13 @@
 #include "homeserver/sync/unread.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 #include <utlist.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 #include "homeserver/push/room_facts.h"
 #include "homeserver/push/rules/evaluate.h"
@@ -211,15 +213,9 @@ static void floors_finish(struct floors *floors)
 
 static stream_pos floor_of(const struct floors *floors, const char *root)
 {
-    size_t low = 0, high = floors->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (strcmp(floors->threads[middle].root, root) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    stream_pos own = low < floors->n && strcmp(floors->threads[low].root, root) == 0 ? floors->threads[low].pos : 0;
+    size_t at;
+    SEARCH_FIRST(at, floors->n, strcmp(floors->threads[at].root, root) < 0);
+    stream_pos own = at < floors->n && strcmp(floors->threads[at].root, root) == 0 ? floors->threads[at].pos : 0;
     return own > floors->all ? own : floors->all;
 }
 
@@ -234,15 +230,9 @@ struct counting {
 static const struct notified_about *about_user(const struct counting *c, const struct notified_event *event)
 {
     const struct notified_about *about = &c->notified->about[event->about - 1];
-    size_t low = 0, high = about->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (about->users[middle] < c->hash)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < about->n && about->users[low] == c->hash ? about : NULL;
+    size_t at;
+    SEARCH_FIRST(at, about->n, about->users[at] < c->hash);
+    return at < about->n && about->users[at] == c->hash ? about : NULL;
 }
 
 /* From the newest on, to what was read. Whoever speaks has read what stands above in that thread, state events apart:
@@ -301,6 +291,11 @@ static void count_anew(struct unread *unread, struct db *db, const struct unread
     notified_close(unread->notified, notified);
 }
 
+struct push_rules *unread_rules(struct unread *unread, struct db *db, user_no user)
+{
+    return rules_cache_get(unread->rules, db, user);
+}
+
 bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out)
 {
     struct floors floors;
@@ -310,7 +305,7 @@ bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
     bool asked = !ask->only_behind || events_last_pos(db, ask->room, ask->upto) > floors.all;
     if (asked) {
         counted.ignores = ask->ignored != NULL && ask->ignored->n != 0;
-        counted.rules = rules_cache_get(unread->rules, db, ask->user);
+        counted.rules = ask->rules != NULL ? push_rules_ref(ask->rules) : unread_rules(unread, db, ask->user);
         if (push_rules_want_display_name(counted.rules))
             counted.display_name = room_facts_display_name(db, ask->room, ask->user_id);
         count_anew(unread, db, ask, &counted, &floors);
@@ -319,6 +314,24 @@ bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
     }
     floors_finish(&floors);
     return asked;
+}
+
+enum { ANSWERED = 1, NOTIFIES = 2, HIGHLIGHTS = 4 };
+
+/* The default rules know of whoever looks only whether they are mentioned. */
+static unsigned answer_for(const struct unread *unread, const struct counted *counted, const char *user_id,
+                           const struct unread_news *news)
+{
+    bool of_all = news->event->n_mentions == 0 && rules_cache_are_default(unread->rules, counted->rules);
+    unsigned answer = of_all ? atomic_load_explicit(news->answer, memory_order_relaxed) : 0;
+    if (answer == 0) {
+        struct push_result result =
+            push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});
+        answer = ANSWERED | (result.notify ? NOTIFIES : 0) | (result.highlight ? HIGHLIGHTS : 0);
+        if (of_all)
+            atomic_store_explicit(news->answer, (unsigned char)answer, memory_order_relaxed);
+    }
+    return answer;
 }
 
 /* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the
@@ -336,12 +349,11 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change &&
                   !counted->ignores && !push_rules_ask_power(counted->rules);
     if (usable && counted->upto < news->pos) {
-        struct push_result result =
-            push_evaluate(counted->rules, news->event, &(struct push_viewer){user_id, counted->display_name});
-        if (result.notify) {
+        unsigned answer = answer_for(unread, counted, user_id, news);
+        if ((answer & NOTIFIES) != 0) {
             struct unread_counts *counts = tally_of(&counted->tally, news->thread);
             counts->notify += 1;
-            counts->highlight += result.highlight;
+            counts->highlight += (answer & HIGHLIGHTS) != 0;
         }
         counted->upto = news->pos;
     }

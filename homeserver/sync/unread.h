@@ -50,14 +50,23 @@ struct unread_ask {
     stream_pos upto;               /* of the snapshot */
     const struct ignored *ignored; /* whom the user ignores: their messages do not count; NULL: nobody */
     bool only_behind;              /* ask only if something may be unread, whatever the rules say */
+    struct push_rules *rules;      /* theirs, of the snapshot (unread_rules); NULL: looked up */
 };
+
+/* The user's push rules, for whoever asks for many rooms. The caller unrefs them. Blocks (reads). */
+struct push_rules *unread_rules(struct unread *unread, struct db *db, user_no user);
 
 /* Blocks (reads). false: it was not asked (only_behind). The caller finishes *out. */
 bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *ask, struct unread_tally *out);
 
-/* An event on the fast path: counted without the database. */
+/* What the default rules answer about an event to all whom it does not mention: found out by whoever asks first, on any
+ * thread. 0: nobody has. */
+typedef _Atomic unsigned char unread_answer;
+
+/* An event on the fast path: counted without the database. No state event, and not the user's own. */
 struct unread_news {
     const struct push_event *event;
+    unread_answer *answer;
     const char *thread; /* the root's event id; NULL: main timeline */
     stream_pos pos;     /* of the event */
     stream_pos before;  /* the room's event before it */

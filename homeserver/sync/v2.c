@@ -24,10 +24,8 @@ void v2_open_answer(struct text *out, const struct sync_gather *gather)
 {
     open_next_batch(out, gather);
     for (size_t i = 0; i < gather->sync->n_sections; ++i)
-        if (gather->sync->sections[i]->write_idle != NULL) {
-            text_addc(out, ',');
+        if (gather->sync->sections[i]->write_idle != NULL)
             gather->sync->sections[i]->write_idle(out, gather);
-        }
 }
 
 void v2_add_idle(struct text *out, const struct sync_gather *gather)

@@ -22,9 +22,12 @@ void v2_open_room(struct text *out, const char *room_id)
     text_adds(out, ":{");
 }
 
-void v2_open_state(struct text *out, bool after)
+void v2_open_state(struct text *out, const struct sync_request *request)
 {
-    text_adds(out, after ? "\"state_after\":{\"events\":[" : "\"state\":{\"events\":[");
+    text_add_json(out, !request->use_state_after       ? "state"
+                       : request->unstable_state_after ? "org.matrix.msc4222.state_after"
+                                                       : "state_after");
+    text_adds(out, ":{\"events\":[");
 }
 
 void v2_open_timeline(struct text *out)
@@ -46,7 +49,7 @@ void v2_close_timeline(struct text *out, const struct sync_gather *gather, bool 
 static void add_state_and_timeline(struct text *out, struct sync_gather *gather, const struct room_data *room)
 {
     const struct room_timeline *timeline = &room->timeline;
-    v2_open_state(out, gather->request->use_state_after);
+    v2_open_state(out, gather->request);
     for (size_t i = 0; i < room->state.n; ++i) {
         add_comma(out, i);
         v2_add_event(out, gather, room->state.rows[i], NULL, false);

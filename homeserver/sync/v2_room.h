@@ -17,9 +17,9 @@ void v2_add_stripped_room(struct text *out, struct sync_gather *gather, const st
 
 /* The pieces of a joined room that the fast path puts together, in this order; ephemeral events (sync/v2_ephemeral.h)
  * go before the counts. None of them reads. */
-void v2_open_room(struct text *out, const char *room_id); /* "!room":{ */
-void v2_open_state(struct text *out, bool after);         /* "state":{"events":[ */
-void v2_open_timeline(struct text *out);                  /* ]},"timeline":{"events":[ */
+void v2_open_room(struct text *out, const char *room_id);                 /* "!room":{ */
+void v2_open_state(struct text *out, const struct sync_request *request); /* "state":{"events":[ */
+void v2_open_timeline(struct text *out);                                  /* ]},"timeline":{"events":[ */
 void v2_close_timeline(struct text *out, const struct sync_gather *gather, bool limited, stream_pos start);
 /* ,"unread_notifications":{…} and, by_thread, ,"unread_thread_notifications":{…} if there are any. */
 void v2_add_unread(struct text *out, const struct unread_tally *tally, bool by_thread);

@@ -92,6 +92,10 @@ static json_t *room_act_facts(struct db *db, const struct explain_question *q, c
                             json_pack("{s:s, s:b, s:b, s:i}", "kind", room_kind_name(facts.room.kind), "has_school",
                                       facts.room.has_school, "encrypted", facts.room.encrypted, "people",
                                       facts.room.n_people));
+    if (q->room != 0 || q->act == ACT_CREATE_ROOM)
+        json_object_set_new(out, "encryption",
+                            json_pack("{s:s, s:s}", "rule", encryption_rule_name(rules_encryption(&facts)), "new_rooms",
+                                      new_rooms_rule_name((enum new_rooms_rule)policy.encryption_new_rooms)));
     if (!q->with_target)
         return out;
     if (q->subject.target != 0)
@@ -143,6 +147,8 @@ static struct explain_question completed(struct db *db, const struct explain_que
         q.subject.roster_kept = source_is_roster(person.source);
         person_row_finish(&person);
     }
+    q.subject.place = q.subject.class;
+    q.subject.into = q.room;
     return q;
 }
 

@@ -11,8 +11,8 @@
 struct explain_question {
     enum act act;
     const struct actor *actor; /* who would act: a person, or an operator (office acts only) */
-    struct subject subject;    /* target, 0 where it is the actor anyway; school and class: office acts */
-    room_no room;              /* acts in rooms */
+    struct subject subject;    /* target, 0 where it is the actor anyway; school, class and role: office acts */
+    room_no room;              /* acts in rooms; ACT_ROOMS_WRITE: in which target gets a place (D9) */
     const char *event_type;    /* ACT_SEND: NULL: m.room.message; ACT_STATE */
     const char *state_key;     /* ACT_STATE */
     enum room_kind kind;       /* ACT_CREATE_ROOM */

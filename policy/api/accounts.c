@@ -1,4 +1,5 @@
-/* People's accounts as the office sees them: standing (A3), and where they are signed in (H1). */
+/* People's accounts as the office sees them: standing (A3), where they are signed in (H1), what
+ * the server tells them. */
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/users.h"
@@ -7,6 +8,7 @@
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/admin/sessions.h"
+#include "policy/school_rooms/notices.h"
 
 /* --- Account states; on the wire: standing --- */
 
@@ -83,10 +85,46 @@ static bool delete_sessions(struct request *r)
     return api_write(r, act_end, NULL);
 }
 
+/* --- The second factor --- */
+
+static bool act_reset(struct api_act *act, void *reason)
+{
+    user_no user = api_user(act->r, act->records.tx->db, act->r->params[0], act->records.e);
+    return user != 0 && admin_second_factor_reset(&act->records, user, reason);
+}
+
+static bool post_reset(struct request *r)
+{
+    const char *reason;
+    return body_string(r, "reason", &reason) && api_write(r, act_reset, (void *)reason);
+}
+
+/* --- Server notices --- */
+
+static bool act_notice(struct api_act *act, void *state)
+{
+    char event_id[ID_BYTES_MAX + 1];
+    user_no user = api_user(act->r, act->records.tx->db, act->r->params[0], act->records.e);
+    if (user == 0 || !notice_send(&act->records, user, state, event_id))
+        return false;
+    act->status = 201;
+    act->reply = json_pack("{s:s}", "event_id", event_id);
+    return true;
+}
+
+static bool post_notice(struct request *r)
+{
+    const char *body;
+    return body_string(r, "body", &body) && api_write(r, act_notice, (void *)body);
+}
+
 static const struct route TABLE[] = {
     {HTTP_PUT, "/_parta/v1/people/{userId}/standing", put_state, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/people/{userId}/sessions", list_sessions, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions", delete_sessions, ROUTE_CALLER, RATE_WRITE, NULL},
+    {HTTP_POST, "/_parta/v1/people/{userId}/second-factor/reset", post_reset, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE,
+     NULL},
+    {HTTP_POST, "/_parta/v1/people/{userId}/notices", post_notice, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
     {HTTP_DELETE, "/_parta/v1/people/{userId}/sessions/{deviceId}", delete_session, ROUTE_CALLER, RATE_WRITE, NULL},
 };
 const struct routes API_ACCOUNT_ROUTES = ROUTES(TABLE);

@@ -40,7 +40,7 @@ bool api_caller(struct request *r, struct actor *out)
 
 bool api_proven(struct request *r)
 {
-    return r->identity.user == 0 || uia_pass(r, &PASSWORD_FLOW, 1, NULL, NULL);
+    return r->identity.user == 0 || uia_pass(r, proof_flow(r), 1, NULL, NULL);
 }
 
 static bool school_mode(const struct request *r)

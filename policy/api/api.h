@@ -26,7 +26,7 @@
  * policy/gate/reason.h) is the override's reason (J2). false: r->error. */
 bool api_caller(struct request *r, struct actor *out);
 
-/* For routes with ROUTE_PROVES: the caller proves once more who they are, by the password (client-api's PASSWORD_FLOW,
+/* For routes with ROUTE_PROVES: the caller proves once more who they are, by the password (client-api's proof_flow,
  * counted by account as every guess at it is); an operator's token is its own proof. false: the answer that asks for it
  * stands, or r->error. Without it api_write does nothing. */
 bool api_proven(struct request *r);

@@ -40,11 +40,14 @@ static bool take_actor(struct request *r, const struct actor *caller, struct act
 /* What a body names must be known to the caller (A1). */
 static bool take_subject(struct request *r, const struct actor *caller, struct explain_question *q)
 {
-    const char *target, *room, *school, *class;
+    const char *target, *room, *school, *class, *role;
     struct subject *s = &q->subject;
     if (!body_string_or(r, "target", NULL, &target) || !body_string_or(r, "room_id", NULL, &room) ||
-        !body_string_or(r, "school", NULL, &school) || !body_string_or(r, "class", NULL, &class))
+        !body_string_or(r, "school", NULL, &school) || !body_string_or(r, "class", NULL, &class) ||
+        !body_string_or(r, "role", NULL, &role))
         return false;
+    if (role != NULL && (s->role = school_role_from(role)) == 0)
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "role", "There is no such role.");
     if ((target != NULL && (s->target = api_user(r, r->db, target, &r->error)) == 0) ||
         (room != NULL && (q->room = api_room(r, r->db, room, &r->error)) == 0) ||
         (school != NULL && (s->school = api_school(r, r->db, school, &r->error)) == 0) ||
@@ -66,6 +69,11 @@ static bool post_explain(struct request *r)
         return false;
     db_begin_read(r->db);
     json_t *reply = explain_act(r->db, rooms_settings(r->server->rooms)->school_mode, &q);
+    json_t *service = actor.user != 0 && r->server->explain_service != NULL
+                          ? r->server->explain_service(r->server, r->db, actor.user, q.room)
+                          : NULL;
+    if (service != NULL)
+        json_object_set_new(json_object_get(reply, "facts"), "application_service", service);
     db_end_read(r->db);
     return reply_json(r, reply);
 }

@@ -34,22 +34,6 @@ static bool school_mode(const struct request *r)
 
 /* --- A parent opens the child's link --- */
 
-/* D2: what the child's record says. */
-static json_t *child_data(struct request *r, user_no child)
-{
-    struct person_row row;
-    school_no school;
-    class_no class;
-    json_t *out = json_object();
-    if (people_get(r->db, child, &row))
-        signup_json_person(out, &(struct applicant){row.given, row.family, row.middle, row.birth, ""});
-    json_object_set_new(out, "corrections", json_string(source_is_roster(row.source) ? "by_the_school" : "at_once"));
-    person_row_finish(&row);
-    if (enrollments_place_of_pupil(r->db, child, &school, &class))
-        signup_json_place(out, r->db, school, class);
-    return out;
-}
-
 static bool needs_approval(struct request *r, user_no child)
 {
     struct school_policy policy;
@@ -72,9 +56,9 @@ static bool post_look(struct request *r)
         return false;
     bool known = people_get(r->db, actor.user, &self) && !self.ended;
     person_row_finish(&self);
-    json_t *out = json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", child_data(r, view.link.person), "names_needed",
-                            !known, "school_approves", needs_approval(r, view.link.person), "expires_ts",
-                            (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
+    json_t *out = json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", signup_json_child(r, view.link.person),
+                            "names_needed", !known, "school_approves", needs_approval(r, view.link.person),
+                            "expires_ts", (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
     return api_reply_versioned(r, out, guardian_child_version(r->db, view.link.person));
 }
 
@@ -112,7 +96,7 @@ static bool post_confirm(struct request *r)
 static json_t *child_json(struct request *r, user_no child)
 {
     struct user_row user;
-    json_t *out = child_data(r, child);
+    json_t *out = signup_json_child(r, child);
     json_object_set_new(out, "user_id", signup_json_user(r, r->db, child));
     json_object_set_new(out, "version", json_integer(guardian_child_version(r->db, child)));
     if (users_get(r->db, child, &user))

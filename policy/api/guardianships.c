@@ -2,18 +2,16 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
-
-/* D9: a family is not told what was settled of it, nor of whom it does not see. */
-static bool is_family(struct api_listing *l, user_no child)
-{
-    return l->actor.user != 0 && (l->actor.user == child || custodies_family(l->r->db, child, l->actor.user));
-}
+#include "policy/api/signup_json.h"
 
 static void read_guardianship(struct api_listing *l, struct api_row *out)
 {
@@ -23,7 +21,9 @@ static void read_guardianship(struct api_listing *l, struct api_row *out)
     out->no = row.child;
     out->about[0] = row.child;
     out->about[1] = row.guardian;
-    bool family = is_family(l, row.child);
+    /* D9: a family is not told what was settled of it, nor of whom it does not see. */
+    user_no asks = l->actor.user;
+    bool family = asks != 0 && (asks == row.child || custodies_family(l->r->db, row.child, asks));
     if (family &&
         (row.custody == CUSTODY_NO_CONTACT || custodies_part(l->r->db, row.child, l->actor.user, row.guardian)))
         return;
@@ -95,6 +95,35 @@ struct custody_wish {
     const char *reason;
 };
 
+/* D9: where the two, or the guardian and the child's others, have a place together all the same: a roster's word, which
+ * the office changes there. Of schools that the caller is in. */
+static json_t *custody_json(struct request *r, struct db *db, const struct actor *actor, user_no child,
+                            user_no guardian)
+{
+    size_t n;
+    enum custody custody = custodies_of(db, child, guardian);
+    json_t *out = json_pack("{s:s}", "custody", custody_name(custody));
+    if (custody != CUSTODY_NO_CONTACT)
+        return out;
+    json_t *together = json_array();
+    struct meeting *list = school_meetings(db, guardian, &n);
+    for (size_t i = 0; i < n; ++i) {
+        struct place place;
+        school_no school = school_of_class(db, list[i].class);
+        bool seen = (list[i].with == child || custodies_related(db, child, list[i].with)) &&
+                    (actor->user == 0 || school_roles(db, school, actor->user) != 0);
+        if (seen && place_get(db, 0, list[i].class, &place)) {
+            json_array_append_new(together,
+                                  json_pack("{s:o, s:s, s:s}", "user_id", signup_json_user(r, db, list[i].with),
+                                            "class", place.class.sourced_id, "class_title", place.class.title));
+            place_finish(&place);
+        }
+    }
+    free(list);
+    json_object_set_new(out, "together", together);
+    return out;
+}
+
 static bool act_custody(struct api_act *act, void *state)
 {
     const struct custody_wish *wish = state;
@@ -103,7 +132,7 @@ static bool act_custody(struct api_act *act, void *state)
     user_no guardian = guardian_of(act->r, db, child, act->r->params[1], act->records.e);
     if (guardian == 0 || !change_custody(&act->records, child, guardian, wish->custody, wish->reason))
         return false;
-    act->reply = json_pack("{s:s}", "custody", custody_name(wish->custody));
+    act->reply = custody_json(act->r, db, act->records.actor, child, guardian);
     return true;
 }
 
@@ -124,7 +153,7 @@ static bool get_custody(struct request *r)
     user_no child = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
     user_no guardian = guardian_of(r, r->db, child, r->params[1], &r->error);
     return guardian != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child, .other = guardian}) &&
-           reply_json(r, json_pack("{s:s}", "custody", custody_name(custodies_of(r->db, child, guardian))));
+           reply_json(r, custody_json(r, r->db, &actor, child, guardian));
 }
 
 static const struct route TABLE[] = {

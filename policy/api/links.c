@@ -2,14 +2,17 @@
 #include <limits.h>
 #include <string.h>
 
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/http/server.h"
+#include "homeserver/jobs/jobs.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
+#include "policy/signup/link_letters.h"
 #include "policy/signup/links.h"
 
 static const char *state_of(const struct link_row *row, int64_t now_ms)
@@ -34,6 +37,9 @@ static json_t *link_json(struct request *r, struct db *db, const struct link_row
         signup_json_place(out, db, row->school, row->class);
     if (row->person != 0)
         json_object_set_new(out, "user_id", signup_json_user(r, db, row->person));
+    api_set(out, "sent_by", row->sent_by);
+    if (row->delivery != LINK_TOLD)
+        api_set(out, "delivery", link_delivery_name(row->delivery == LINK_SENDING ? LINK_WAITING : row->delivery));
     return out;
 }
 
@@ -72,7 +78,8 @@ static bool list_links(struct request *r)
 
 struct making {
     struct link_wish wish;
-    const char *school, *class, *user;
+    const char *school, *class, *user, *send_to;
+    struct contact_address address;
 };
 
 static bool act_make(struct api_act *act, void *state)
@@ -87,7 +94,7 @@ static bool act_make(struct api_act *act, void *state)
         !link_make(c, &m->wish, &made) || !links_get(c->tx->db, made.no, &row))
         return false;
     act->reply = link_json(act->r, c->tx->db, &row);
-    json_object_set_new(act->reply, "token", json_string(made.token));
+    api_set(act->reply, "token", made.token);
     act->status = 201;
     return true;
 }
@@ -107,6 +114,20 @@ static bool names_enough(struct request *r, const struct making *m)
     }
 }
 
+/* An e-mail address, or a number as it is dialled from anywhere. */
+static bool send_to(struct request *r, struct making *m)
+{
+    static const char WHAT[] = "send_to is an e-mail address, or a phone number that begins with +.";
+    if (m->send_to == NULL)
+        return true;
+    m->wish.send_to = &m->address;
+    m->wish.config = r->server->config;
+    struct error ignored;
+    return (strchr(m->send_to, '@') != NULL ? contact_email(m->send_to, &m->address, &ignored)
+                                            : contact_phone(NULL, m->send_to, &m->address, &ignored)) ||
+           refuse_parameter(r, ERROR_INVALID_PARAM, "send_to", WHAT);
+}
+
 static bool post_link(struct request *r)
 {
     const char *kind, *role;
@@ -114,12 +135,16 @@ static bool post_link(struct request *r)
     if (!body_string(r, "kind", &kind) || !body_string_or(r, "role", "", &role) ||
         !body_string_or(r, "school", NULL, &m.school) || !body_string_or(r, "class", NULL, &m.class) ||
         !body_string_or(r, "user_id", NULL, &m.user) || !body_int_or(r, "uses", 0, &m.wish.uses) ||
-        !body_int_or(r, "lifetime_ms", 0, &m.wish.lifetime_ms))
+        !body_int_or(r, "lifetime_ms", 0, &m.wish.lifetime_ms) || !body_string_or(r, "send_to", NULL, &m.send_to))
         return false;
     if (!link_kind_from(kind, &m.wish.kind))
         return refuse_parameter(r, ERROR_INVALID_PARAM, "kind", "kind is class, school or personal.");
     m.wish.role = (enum school_role)school_role_from(role);
-    return names_enough(r, &m) && api_write(r, act_make, &m);
+    if (!names_enough(r, &m) || !send_to(r, &m) || !api_write(r, act_make, &m))
+        return false;
+    if (m.send_to != NULL)
+        jobs_poke(r->server->jobs, LINK_LETTERS_JOB);
+    return true;
 }
 
 static bool act_revoke(struct api_act *act, void *state)

@@ -141,15 +141,15 @@ static bool leads_held(struct request *r, user_no user)
     return leads;
 }
 
-static bool get_me(struct request *r)
+json_t *signup_json_me(struct request *r)
 {
     struct user_row row;
     struct link_row claim;
-    if (!caller_is_person(r, true))
-        return false;
     user_no user = r->identity.user;
-    if (!users_get(r->db, user, &row))
-        return refuse(r, ERROR_NOT_FOUND, NULL);
+    if (!users_get(r->db, user, &row)) {
+        refuse(r, ERROR_NOT_FOUND, NULL);
+        return NULL;
+    }
     json_t *guardians = family(r, user, guardianships_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0,
                                   links_claim_of(r->db, user, clock_wall_ms(), &claim), waits_for(r->db, user));
@@ -166,7 +166,13 @@ static bool get_me(struct request *r)
                            roles(r, user), "applications", applications(r, user), "guardians", guardians, "children",
                            family(r, user, guardianships_children), "notices", notices);
     user_row_finish(&row);
-    return reply_json(r, me);
+    return me;
+}
+
+static bool get_me(struct request *r)
+{
+    json_t *me = caller_is_person(r, true) ? signup_json_me(r) : NULL;
+    return me != NULL && reply_json(r, me);
 }
 
 /* C1: whoever is not confirmed yet goes away again, and the phone number is free (C3). */

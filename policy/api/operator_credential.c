@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
+#include "homeserver/http/server.h"
 #include "homeserver/store/school/operators.h"
 #include "policy/admin/operators.h"
 
@@ -42,5 +44,11 @@ static bool recheck(const struct request *r, struct db *db, struct error *e)
     return look_up(r->token, db, NULL, e);
 }
 
+/* A program that asks for a whole school has a bucket of its own, whatever it asks for: that of people is too small. */
+static int64_t rate(const struct request *r, int64_t now_ms)
+{
+    return limits_take_key(r->server->limits, RATE_OPERATOR, r->identity.name, now_ms);
+}
+
 const struct credential_kind OPERATOR_CREDENTIAL = {
-    .name = "operator", .accepted = ROUTE_OPERATOR, .shows = shows, .load = load, .recheck = recheck};
+    .name = "operator", .accepted = ROUTE_OPERATOR, .shows = shows, .load = load, .recheck = recheck, .rate = rate};

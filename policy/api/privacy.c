@@ -7,6 +7,7 @@
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/privacy.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
 #include "policy/audit/audit.h"
@@ -49,7 +50,7 @@ static bool reply_export(struct request *r, const struct actor *actor, user_no u
     return done;
 }
 
-static bool get_own_export(struct request *r)
+bool reply_own_export(struct request *r)
 {
     struct actor actor;
     if (!api_caller(r, &actor))
@@ -135,7 +136,7 @@ static bool take_out_of_school(struct request *r)
 }
 
 static const struct route TABLE[] = {
-    {HTTP_GET, "/_parta/v1/me/export", get_own_export, ROUTE_PERSON, RATE_REGISTER, NULL},
+    {HTTP_GET, "/_parta/v1/me/export", reply_own_export, ROUTE_PERSON, RATE_REGISTER, NULL},
     {HTTP_POST, "/_parta/v1/me/erase", erase_own, ROUTE_PERSON | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_POST, "/_parta/v1/me/leave", leave_school, ROUTE_PERSON | ROUTE_PROOF, RATE_WRITE, NULL},
     {HTTP_GET, "/_parta/v1/people/{userId}/export", get_export, ROUTE_CALLER, RATE_REGISTER, NULL},

@@ -84,11 +84,12 @@ static bool list_rooms(struct request *r)
                         read_room);
 }
 
-/* Direct chats and documents are nobody else's: the office is told that they are not there. */
+/* Direct chats, documents and notices are nobody else's: the office is told that they are not there. */
 static bool is_private(struct db *db, room_no room)
 {
     struct room_school of;
-    return school_of_room(db, room, &of) && (of.kind == ROOM_DIRECT || of.kind == ROOM_DOCUMENTS);
+    return school_of_room(db, room, &of) &&
+           (of.kind == ROOM_DIRECT || of.kind == ROOM_DOCUMENTS || of.kind == ROOM_NOTICES);
 }
 
 /* The room of the path, if the caller may read its school's records; 0: r->error */

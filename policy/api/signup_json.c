@@ -11,6 +11,7 @@
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
+#include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/rule_facts.h"
 #include "policy/api/api.h"
@@ -52,6 +53,21 @@ json_t *signup_json_name(struct db *db, user_no user)
     json_t *value = json_string(name != NULL ? name : "");
     free(name);
     return value;
+}
+
+json_t *signup_json_child(struct request *r, user_no child)
+{
+    struct person_row row;
+    school_no school;
+    class_no class;
+    json_t *out = json_object();
+    if (people_get(r->db, child, &row))
+        signup_json_person(out, &(struct applicant){row.given, row.family, row.middle, row.birth, ""});
+    json_object_set_new(out, "corrections", json_string(source_is_roster(row.source) ? "by_the_school" : "at_once"));
+    person_row_finish(&row);
+    if (enrollments_place_of_pupil(r->db, child, &school, &class))
+        signup_json_place(out, r->db, school, class);
+    return out;
 }
 
 /* --- Applications --- */

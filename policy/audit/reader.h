@@ -1,8 +1,11 @@
 /* What of the log its readers do not see (D9, F5). Whoever has the office of a school reads its log; an entry that
- * names somebody from whom they are kept is not there for them, be it older than that word, and neither is one that
+ * concerns somebody from whom they are kept is not there for them, be it older than that word, and neither is one that
  * tells what the office settled of their own family and why. An entry about a report is read by whoever may read that
  * report, never by the accused. An entry is taken whole or not at all: it verifies as it was
  * signed.
+ *
+ * Whom an entry concerns say its actor, its subject and those members of its changes that are people's (guarded.h): not
+ * a reason that quotes an id, nor a class, a room or a word of the same letters.
  *
  * A reader is made for one request and one thread. */
 #ifndef PARTA_POLICY_AUDIT_READER_H
@@ -18,7 +21,11 @@ struct db;
 
 /* {0} reads everything: an operator, the command line. */
 struct audit_reader {
-    char **names;   /* n of them, as JSON strings: Matrix IDs and sourcedIds; heap */
+    struct audit_named { /* a person, as entries call them */
+        char *name;      /* a Matrix ID or a sourcedId; heap, like quoted: the same as a JSON string */
+        char *quoted;
+        bool matrix;
+    } * names;      /* n of them; heap */
     size_t n, kept; /* the first `kept` are of those from whom the reader is kept, the rest of the own family */
     struct db *db;
     user_no user; /* 0: nobody's eyes */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
@@ -355,15 +356,9 @@ void row_past_take(struct row_past *past, const struct row_changes *changes)
 /* Of the first role that is that person's, or of the next one's. */
 static size_t first_past(const struct row_past *past, user_no user)
 {
-    size_t low = 0, high = past->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (past->roles[middle].user < user)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    SEARCH_FIRST(at, past->n, past->roles[at].user < user);
+    return at;
 }
 
 bool row_past_has(const struct row_past *past, user_no user, school_no school)

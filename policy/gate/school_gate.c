@@ -42,6 +42,7 @@ static const unsigned NEEDED[ACT__COUNT] = {
     [ACT_AUDIT] = SCOPE_AUDIT,
     [ACT_STANDING] = SCOPE_ACCOUNTS,
     [ACT_SESSIONS] = SCOPE_ACCOUNTS,
+    [ACT_NOTICE] = SCOPE_ACCOUNTS,
     [ACT_EXPORT] = SCOPE_ACCOUNTS,
     [ACT_ERASE] = SCOPE_ACCOUNTS,
     [ACT_LEAVE_SCHOOL] = SCOPE_ACCOUNTS,
@@ -118,20 +119,33 @@ static bool is_own_link(struct db *db, const struct actor *actor, link_no no)
            link.issuer == actor->user && (actor->user != 0 || strcmp(link.issuer_name, actor->name) == 0);
 }
 
-/* D9: whether target would be with somebody in that class, or in that room, from whom they are kept; party: it is the
- * actor's own affair. Asked of who gets a place. */
+/* D9: in which class the act gives target a place, or their guardians with it; 0: in none. */
+static class_no place_given(enum act act, const struct subject *subject)
+{
+    if ((act != ACT_ROLES && act != ACT_APPROVE) || subject->role == 0)
+        return 0;
+    return subject->place != 0 ? subject->place : act == ACT_ROLES ? subject->class : 0;
+}
+
+/* D9: whether target, or a pupil's guardian, would be with somebody in that class, or in that room, from whom they are
+ * kept; party: it is the actor's own affair. Asked of who gets a place. */
 static void meetings(struct db *db, const struct actor *actor, enum act act, const struct subject *subject,
                      struct office_facts *out)
 {
-    if (act == ACT_ROLES && subject->class != 0 && subject->role != 0)
-        out->meets = school_meets_in_class(db, subject->class, subject->target) != 0;
-    else if (act == ACT_ROOMS_WRITE && subject->into != 0)
+    class_no place = place_given(act, subject);
+    user_no guardian = 0;
+    if (place != 0) {
+        out->meets = school_meets_in_class(db, place, subject->target) != 0;
+        if (!out->meets && (subject->role & ROLE_PUPIL) != 0)
+            out->meets = (guardian = school_family_meets(db, place, subject->target)) != 0;
+    } else if (act == ACT_ROOMS_WRITE && subject->into != 0) {
         out->meets = school_apart_joined(db, subject->into, subject->target) != 0;
+    }
     if (!out->meets || actor->user == 0)
         return;
-    out->party = actor->user == subject->target ||
-                 (act == ACT_ROLES ? school_meets_in_class(db, subject->class, actor->user) != 0
-                                   : school_apart_joined(db, subject->into, actor->user) != 0);
+    out->party = actor->user == subject->target || actor->user == guardian ||
+                 (place != 0 ? school_meets_in_class(db, place, actor->user) != 0
+                             : school_apart_joined(db, subject->into, actor->user) != 0);
 }
 
 static void office(struct db *db, const struct actor *actor, enum act act, school_no school,

@@ -31,11 +31,13 @@ struct subject {
     school_no school; /* the school concerned; 0: of target, any school that both are in (an operator: any) */
     class_no class;
     user_no target;
-    user_no other;    /* whom else it concerns: the guardian to be or not to be, the child of an application (J4) */
-    link_no link;     /* ACT_APPROVE, to let in, and ACT_CLAIM: the link they came by */
-    user_no with;     /* who reports, who made a link: the gate asks whether the actor is kept from them (D9) */
-    room_no into;     /* ACT_ROOMS_WRITE: the room in which target gets a place (D9) */
-    unsigned role;    /* ACT_LINK, ACT_APPROVE, ACT_ROLES: enum school_role that somebody would get by it */
+    user_no other; /* whom else it concerns: the guardian to be or not to be, the child of an application (J4) */
+    link_no link;  /* ACT_APPROVE, to let in, and ACT_CLAIM: the link they came by */
+    user_no with;  /* who reports, who made a link: the gate asks whether the actor is kept from them (D9) */
+    class_no
+        place;     /* ACT_ROLES (0: class), ACT_APPROVE: where target, or a child of theirs, has or gets a place (D9) */
+    room_no into;  /* ACT_ROOMS_WRITE: the room in which target gets a place (D9) */
+    unsigned role; /* ACT_LINK, ACT_APPROVE, ACT_ROLES: enum school_role that somebody would get by it */
     bool roster_kept; /* a roster's import owns the record */
     room_no room; /* ACT_REPORTS of a room, in which target, who reports, accuses whoever answers for it; 0: target is
                        * accused */

@@ -146,11 +146,12 @@ bool table_in(const struct table *table, enum oneroster version)
     return version == ONEROSTER_SNAPSHOT || table->only == 0 || table->only == version;
 }
 
-int column_find(const struct table *table, const char *name, enum oneroster version)
+int column_find(const struct table *table, const char *name, enum oneroster version, size_t hint)
 {
-    for (size_t i = 0; i < table->n; ++i)
-        if (strcasecmp(table->columns[i].name, name) == 0 && column_in(&table->columns[i], version))
-            return (int)i;
+    size_t at = hint < table->n ? hint : 0;
+    for (size_t n = table->n; n > 0; --n, at = at + 1 < table->n ? at + 1 : 0)
+        if (strcasecmp(table->columns[at].name, name) == 0 && column_in(&table->columns[at], version))
+            return (int)at;
     return -1;
 }
 

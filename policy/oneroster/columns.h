@@ -156,7 +156,8 @@ extern const struct table ROSTER_TABLES[TABLE__COUNT];
 bool column_in(const struct column *column, enum oneroster version);
 bool table_in(const struct table *table, enum oneroster version);
 
-int column_find(const struct table *table, const char *name, enum oneroster version); /* −1: there is none */
+/* hint: where it likely is; most headers follow the standard's order. −1: there is none. */
+int column_find(const struct table *table, const char *name, enum oneroster version, size_t hint);
 
 /* Whether a file without this column is refused: it is read, and what is missing would be taken for empty. status and
  * dateLastModified mean something in a delta only. Snapshots may be older than the column. */

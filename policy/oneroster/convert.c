@@ -206,7 +206,7 @@ static void write_header(struct rewriting *w, struct csv_reader *reader, const s
     if (w->n == 0)
         csv_reader_refuse(reader, 0, "the header names no column");
     for (size_t i = 0; i < row->n; ++i) {
-        int column = i < w->n && w->table != NULL ? column_find(w->table, row->fields[i], w->c->version) : -1;
+        int column = i < w->n && w->table != NULL ? column_find(w->table, row->fields[i], w->c->version, i) : -1;
         w->column[i] = column;
         if (w->table != NULL && i < w->n && (column < 0 || w->table->columns[column].kind == CELL_ANY))
             csv_reader_unread(reader, i);

@@ -12,6 +12,8 @@
 /* libcsv is fed whole lines, so that a row that ends, ends with what was fed; the bytes of the row at hand are kept to
  * find the place of a field when it is refused, which costs nothing otherwise. Most lines have no quotes and nothing to
  * refuse: they never reach libcsv. */
+#define ROW_BYTES_FIRST 500 /* a row is seldom longer */
+
 struct csv_reader {
     const char *file;
     csv_row_fn *fn;
@@ -252,11 +254,28 @@ static bool split_line(struct csv_reader *r, const char *line, size_t len)
     return true;
 }
 
+/* How many bytes from the beginning are ASCII and no control characters, by eights. */
+static size_t printable_bytes(const char *s, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t eight;
+    size_t n = 0;
+    for (; len - n >= sizeof eight; n += sizeof eight) {
+        memcpy(&eight, s + n, sizeof eight);
+        if (((eight | (eight - 0x20 * ones) | ((eight ^ 0x7f * ones) - ones)) & highs) != 0)
+            break; /* a high bit, or (borrows make it careful, never careless) a byte below 0x20, or 0x7f */
+    }
+    return n;
+}
+
 /* Whether the line is a whole row without quotes and nothing in it is to be refused; len is without its end. */
 static bool is_plain(const struct csv_reader *r, const char *line, size_t len)
 {
     if (r->row_open || memchr(line, '"', len) != NULL)
         return false;
+    size_t printable = printable_bytes(line, len);
+    line += printable;
+    len -= printable;
     for (size_t i = 0; i < len; ++i)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             return false;
@@ -364,6 +383,8 @@ struct csv_reader *csv_reader_create(const char *file, csv_row_fn *fn, void *sel
         abort();
     csv_set_term_func(&r->parser, is_row_end);
     csv_set_space_func(&r->parser, is_blank);
+    text_reserve(&r->row, ROW_BYTES_FIRST);
+    text_reserve(&r->values, ROW_BYTES_FIRST);
     return r;
 }
 

@@ -113,14 +113,22 @@ static struct encoding_found find_utf16(const unsigned char *bytes, size_t len)
 
 /* --- All --- */
 
+/* Byte order marks at the beginning: who converts what another program has marked already marks it twice. */
+static size_t marks_of(const char *bytes, size_t len)
+{
+    size_t marks = 0;
+    while (len - marks >= 3 && memcmp(bytes + marks, "\xef\xbb\xbf", 3) == 0)
+        marks += 3;
+    return marks;
+}
+
 struct encoding_found encoding_find(const char *bytes, size_t len)
 {
     if (len >= 2 && (memcmp(bytes, "\xff\xfe", 2) == 0 || memcmp(bytes, "\xfe\xff", 2) == 0))
         return find_utf16((const unsigned char *)bytes, len);
     if (!utf8_valid(bytes, len))
         return find_1251((const unsigned char *)bytes, len);
-    bool marked = len >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0;
-    return (struct encoding_found){.encoding = marked ? ENCODING_UTF8_MARKED : ENCODING_UTF8};
+    return (struct encoding_found){.encoding = marks_of(bytes, len) != 0 ? ENCODING_UTF8_MARKED : ENCODING_UTF8};
 }
 
 static void add_utf8(struct text *out, uint32_t c)
@@ -146,12 +154,16 @@ static void add_utf8(struct text *out, uint32_t c)
 void encoding_decode(enum encoding encoding, const char *bytes, size_t len, struct text *out)
 {
     const unsigned char *raw = (const unsigned char *)bytes;
-    size_t mark = encoding == ENCODING_UTF8_MARKED ? 3 : 0;
-    text_reserve(out, len);
+    size_t begin = out->len;
+    text_reserve(out, len + 1);
     if (encoding == ENCODING_UTF8 || encoding == ENCODING_UTF8_MARKED)
-        text_add(out, bytes + mark, len - mark);
+        text_add(out, bytes, len);
     for (size_t i = 0; encoding == ENCODING_1251 && i < len; ++i)
         add_utf8(out, raw[i] < 0x80 ? raw[i] : of_1251(raw[i]));
     for (size_t i = 2; encoding == ENCODING_UTF16 && i < len;)
         add_utf8(out, take_utf16(raw, len, &i, raw[0] == 0xff));
+    size_t marks = marks_of(out->data + begin, out->len - begin);
+    memmove(out->data + begin, out->data + begin + marks, out->len - begin - marks);
+    out->len -= marks;
+    out->data[out->len] = '\0';
 }

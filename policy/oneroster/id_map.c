@@ -13,21 +13,13 @@ struct id_slot {
     uint32_t hash, number;
 };
 
-struct id_map {
-    unsigned char key[crypto_shorthash_KEYBYTES];
-    struct id_slot *slots;
-    size_t n, size; /* size: a power of two, at least twice n; 0: nothing was put yet */
-};
+_Static_assert(sizeof((struct id_map *)0)->key == crypto_shorthash_KEYBYTES &&
+                   sizeof((struct row_set *)0)->key == crypto_shorthash_KEYBYTES,
+               "the hash's key");
 
 struct row_slot {
     struct row_key key; /* a is UINT32_MAX: free */
     uint32_t number;
-};
-
-struct row_set {
-    unsigned char key[crypto_shorthash_KEYBYTES];
-    struct row_slot *slots;
-    size_t n, size;
 };
 
 static uint32_t hash_of(const unsigned char key[crypto_shorthash_KEYBYTES], const void *bytes, size_t len)
@@ -41,18 +33,10 @@ static uint32_t hash_of(const unsigned char key[crypto_shorthash_KEYBYTES], cons
 
 /* --- Ids --- */
 
-struct id_map *id_map_create(void)
+void id_map_finish(struct id_map *index)
 {
-    struct id_map *index = xcalloc(1, sizeof *index);
-    return index;
-}
-
-void id_map_destroy(struct id_map *index)
-{
-    if (index == NULL)
-        return;
     free(index->slots);
-    free(index);
+    *index = (struct id_map){0};
 }
 
 /* The slot that holds the id, or the free one where it belongs. */
@@ -99,7 +83,7 @@ bool id_map_put(struct id_map *index, const char *id, uint32_t number)
 
 uint32_t id_map_find(const struct id_map *index, const char *id)
 {
-    if (index == NULL || index->n == 0)
+    if (index->n == 0)
         return ID_NONE;
     const struct id_slot *slot = id_slot(index->slots, index->size, id, hash_of(index->key, id, strlen(id)));
     return slot->id != NULL ? slot->number : ID_NONE;
@@ -107,17 +91,10 @@ uint32_t id_map_find(const struct id_map *index, const char *id)
 
 /* --- Facts --- */
 
-struct row_set *row_set_create(void)
+void row_set_finish(struct row_set *set)
 {
-    return xcalloc(1, sizeof(struct row_set));
-}
-
-void row_set_destroy(struct row_set *set)
-{
-    if (set == NULL)
-        return;
     free(set->slots);
-    free(set);
+    *set = (struct row_set){0};
 }
 
 /* As id_slot. */

@@ -16,6 +16,8 @@
 #include "homeserver/base/days.h"
 #include "homeserver/base/thread.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/imports.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/roster_snapshots.h"
@@ -107,7 +109,7 @@ static bool credentials_make(struct importing *in, struct error *e)
     struct person_row row;
     struct stmt *q = people_all(in->how->db);
     while (people_next(q, &row)) {
-        uint32_t i = id_map_find(in->roster->person_ids, row.sourced_id);
+        uint32_t i = id_map_find(&in->roster->person_ids, row.sourced_id);
         if (i != ID_NONE)
             known[i] = true;
     }
@@ -411,6 +413,36 @@ static bool judge_loss(struct importing *in)
     return loss_keep(&in->loss, in->tx->db, in->tx->now_ms, true) || error_set(in->e, ERROR_UNKNOWN, NULL);
 }
 
+/* --- Whom it brings together (D9) --- */
+
+static bool is_among(const struct meeting *list, size_t n, const struct meeting *one)
+{
+    size_t i = 0;
+    while (i < n && memcmp(&list[i], one, sizeof *one) != 0)
+        ++i;
+    return i < n;
+}
+
+/* The roster is the truth, and is taken; who ran it is told, so that somebody asks the school. Custodies are few. */
+static void tell_together(struct importing *in, const struct meeting *before, size_t n_before)
+{
+    size_t n;
+    struct db *db = in->tx->db;
+    struct meeting *now = school_meetings(db, 0, &n);
+    for (size_t i = 0; i < n; ++i) {
+        if (is_among(before, n_before, &now[i]))
+            continue;
+        char *guardian = people_sourced_id(db, now[i].guardian), *with = people_sourced_id(db, now[i].with),
+             *class = classes_sourced_id(db, now[i].class);
+        roster_problems_tell_of(in->how->remarks, PROBLEM_KEPT_TOGETHER, "enrollments.csv", 0, 0, guardian,
+                                "%s is kept from %s, and both have to do with class %s", guardian, with, class);
+        free(guardian);
+        free(with);
+        free(class);
+    }
+    free(now);
+}
+
 /* --- The job --- */
 
 static bool apply(struct importing *in)
@@ -459,9 +491,16 @@ static bool job_import(struct tx *tx, void *arg, struct error *e)
     in->people = xcalloc(roster->n_people + 1, sizeof *in->people);
     in->reconciling = reconcile_begin_changelog(tx, in->rooms, &in->changelog);
     reconcile_keep(in->reconciling);
-    bool done = apply(in) && (day_settled(tx) || error_set(e, ERROR_UNKNOWN, NULL)) &&
-                ((in->roster == NULL && how->confirmed <= 0) || how->dry_run || record(in)) &&
-                (how->also == NULL || how->also(tx, how->also_arg, e));
+    size_t n_before = 0;
+    bool tells = how->remarks != NULL && in->roster != NULL && !in->trial;
+    struct meeting *before = tells ? school_meetings(tx->db, 0, &n_before) : NULL;
+    bool done = apply(in);
+    if (done && tells)
+        tell_together(in, before, n_before);
+    free(before);
+    done = done && (day_settled(tx) || error_set(e, ERROR_UNKNOWN, NULL)) &&
+           ((in->roster == NULL && how->confirmed <= 0) || how->dry_run || record(in)) &&
+           (how->also == NULL || how->also(tx, how->also_arg, e));
     free(in->schools);
     free(in->classes);
     free(in->people);

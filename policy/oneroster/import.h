@@ -59,8 +59,9 @@ struct roster_import {
     const char *older;  /* why an older roster is taken; NULL: it is refused */
     struct import_loss *loss; /* not NULL: out; import_loss_finish when done. Also of a dry run */
     struct text *difference;  /* not NULL: gets one line a change: "role + teacher p-123 school-1", "join + …" */
-    bool dry_run;             /* does everything, then takes it back: only the counts remain */
-    struct text *passwords;   /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
+    struct roster_problems *remarks; /* not NULL: is told whom it brings together who are kept from each other (D9) */
+    bool dry_run;                    /* does everything, then takes it back: only the counts remain */
+    struct text *passwords; /* not NULL: new people get one, and this gets the CSV file that tells them: user_id,
                               * password, name, roles, sourcedId. Hashing takes some 50 ms a person at the usual cost,
                               * so that the import is tried first. NULL: they have no password
                                * until somebody sets one */

@@ -161,7 +161,7 @@ bool import_apply_schools(struct importing *in)
 {
     static const struct record_kind SCHOOLS = {schools_all,   school_next, school_compare,
                                                school_change, school_end,  school_add};
-    return apply(in, &SCHOOLS, in->roster->school_ids, in->roster->n_schools, in->schools);
+    return apply(in, &SCHOOLS, &in->roster->school_ids, in->roster->n_schools, in->schools);
 }
 
 static bool class_next(struct stmt *q, union known_row *row, struct record *out)
@@ -235,7 +235,7 @@ bool import_apply_classes(struct importing *in)
 {
     static const struct record_kind CLASSES = {classes_all,  class_next, class_compare,
                                                class_change, class_end,  class_add};
-    return apply(in, &CLASSES, in->roster->class_ids, in->roster->n_classes, in->classes);
+    return apply(in, &CLASSES, &in->roster->class_ids, in->roster->n_classes, in->classes);
 }
 
 /* --- People --- */
@@ -363,7 +363,7 @@ bool import_apply_people(struct importing *in)
 {
     static const struct record_kind PEOPLE = {people_all,    person_next, person_compare,
                                               person_change, person_end,  person_add};
-    return apply(in, &PEOPLE, in->roster->person_ids, in->roster->n_people, in->people) && close_disabled(in);
+    return apply(in, &PEOPLE, &in->roster->person_ids, in->roster->n_people, in->people) && close_disabled(in);
 }
 
 /* --- Roles, enrollments, guardianships --- */

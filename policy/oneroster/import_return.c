@@ -17,11 +17,6 @@
 
 #define GUARDIANS_MAX 2 /* D5 */
 
-static bool database_failed(struct importing *in)
-{
-    return error_set(in->e, ERROR_UNKNOWN, NULL);
-}
-
 static bool says(const struct id_map *ids, const char *sourced_id)
 {
     return sourced_id != NULL && id_map_find(ids, sourced_id) != ID_NONE;
@@ -34,7 +29,7 @@ static bool return_person(struct importing *in, const struct taken_record_row *k
 {
     struct person_row row;
     bool good = true;
-    if (people_get(in->tx->db, kept->a, &row) && !says(in->roster->person_ids, row.sourced_id) &&
+    if (people_get(in->tx->db, kept->a, &row) && !says(&in->roster->person_ids, row.sourced_id) &&
         (row.ended || !source_is_roster(row.source))) {
         in->changes->n[row.ended ? ROSTER_PEOPLE_BACK : ROSTER_PEOPLE_CHANGED] += 1;
         changelog_record(&in->changelog, "person", row.ended ? '+' : '=', NULL, CHANGELOG_PERSON, kept->a,
@@ -58,7 +53,7 @@ static bool return_class(struct importing *in, const struct taken_record_row *ke
 {
     struct class_row row;
     bool good = true;
-    if (classes_get(in->tx->db, kept->a, &row) && !says(in->roster->class_ids, row.sourced_id) && row.ended) {
+    if (classes_get(in->tx->db, kept->a, &row) && !says(&in->roster->class_ids, row.sourced_id) && row.ended) {
         row.title = kept->names[0];
         row.grade = kept->names[1];
         row.ended = false;
@@ -77,7 +72,7 @@ static bool return_school(struct importing *in, const struct taken_record_row *k
 {
     struct school_row row;
     bool good = true;
-    if (schools_get(in->tx->db, kept->a, &row) && !says(in->roster->school_ids, row.sourced_id) && row.ended) {
+    if (schools_get(in->tx->db, kept->a, &row) && !says(&in->roster->school_ids, row.sourced_id) && row.ended) {
         row.name = kept->names[0];
         row.ended = false;
         row.source = kept->source;
@@ -187,5 +182,5 @@ bool import_return(struct importing *in)
             free((char *)kept.rows[i].names[k]);
     }
     free(kept.rows);
-    return good || database_failed(in);
+    return good || error_set(in->e, ERROR_UNKNOWN, NULL);
 }

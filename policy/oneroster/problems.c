@@ -118,29 +118,35 @@ void roster_problems_add_refusals(struct text *out, const struct roster_problems
         text_addf(out, "\nand %" PRId64 " more", more);
 }
 
-void roster_problems_tell(const struct roster_problems *problems, void (*line)(void *self, const char *line),
-                          void *self)
+void roster_problems_tell_kind(const struct roster_problems *problems, enum problem_kind kind,
+                               void (*line)(void *self, const char *line), void *self)
 {
     static const char *const WORDS[PROBLEM_WEIGHT__COUNT] = {"refused", "left out", "taken"};
     char where[512], told[600];
-    for (int kind = 0; kind < PROBLEM__COUNT; ++kind) {
-        int64_t more = problems->counts[kind];
-        if (more == 0 || KINDS[kind].weight == PROBLEM_REFUSES)
+    int64_t more = problems->counts[kind];
+    if (more == 0)
+        return;
+    snprintf(told, sizeof told, "%s: %" PRId64 " %s", WORDS[KINDS[kind].weight], more, KINDS[kind].says);
+    line(self, told);
+    for (size_t i = 0; i < problems->n; ++i) {
+        if (problems->named[i].kind != kind)
             continue;
-        snprintf(told, sizeof told, "%s: %" PRId64 " %s", WORDS[KINDS[kind].weight], more, KINDS[kind].says);
+        snprintf(told, sizeof told, "    %s", roster_problem_text(&problems->named[i], where, sizeof where));
         line(self, told);
-        for (size_t i = 0; i < problems->n; ++i) {
-            if ((int)problems->named[i].kind != kind)
-                continue;
-            snprintf(told, sizeof told, "    %s", roster_problem_text(&problems->named[i], where, sizeof where));
-            line(self, told);
-            --more;
-        }
-        if (more == 0)
-            continue;
-        snprintf(told, sizeof told, "    and %" PRId64 " more", more);
-        line(self, told);
+        --more;
     }
+    if (more == 0)
+        return;
+    snprintf(told, sizeof told, "    and %" PRId64 " more", more);
+    line(self, told);
+}
+
+void roster_problems_tell(const struct roster_problems *problems, void (*line)(void *self, const char *line),
+                          void *self)
+{
+    for (int kind = 0; kind < PROBLEM__COUNT; ++kind)
+        if (KINDS[kind].weight != PROBLEM_REFUSES)
+            roster_problems_tell_kind(problems, (enum problem_kind)kind, line, self);
 }
 
 void roster_problems_add_counts(struct text *out, const struct roster_problems *problems)

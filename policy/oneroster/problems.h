@@ -52,6 +52,8 @@ enum problem_weight {
     X(NAMED_TWICE, TAKEN, "named_twice", "things that are said twice and count once")                                  \
     X(UNREAD_WRONG, TAKEN, "unread_wrong", "columns and cells that are not as they should be and are not read")        \
     X(DATE_AHEAD, TAKEN, "dates_ahead", "dates of a change that are to come, and do not count")                        \
+    X(KEPT_TOGETHER, TAKEN, "kept_together",                                                                           \
+      "people who are kept from each other and come into one class by this (rule D9)")                                 \
     X(FILE_OTHERWISE, TAKEN, "files_otherwise", "files, modes and versions that are not quite as the standard says")
 
 enum problem_kind {
@@ -108,6 +110,10 @@ void roster_problems_add_refusals(struct text *out, const struct roster_problems
  * without its end. */
 void roster_problems_tell(const struct roster_problems *problems, void (*line)(void *self, const char *line),
                           void *self);
+
+/* The same of one kind. */
+void roster_problems_tell_kind(const struct roster_problems *problems, enum problem_kind kind,
+                               void (*line)(void *self, const char *line), void *self);
 
 /* [{"file", "line", "column", "sourcedId", "problem"}]: those that are named. New references. */
 json_t *roster_problems_refusals_json(const struct roster_problems *problems);

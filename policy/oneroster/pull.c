@@ -1,6 +1,5 @@
 #include "policy/oneroster/pull.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,146 +10,24 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
+#include "homeserver/outgoing/rest_client.h"
 #include "policy/oneroster/rest.h"
 
-#define BACKOFF_MS 500       /* before the second try; then twice as long each time */
-#define TOKEN_SPARE_MS 30000 /* a token is not used in its last seconds */
-#define TOKEN_BYTES_MAX 8192
 #define PULLS 3    /* how often it begins anew when another import has overtaken it */
 #define COLLECTS 3 /* how often everything is collected anew when the source changed under our hands */
 #define SCOPE "https%3A%2F%2Fpurl.imsglobal.org%2Fspec%2For%2Fv1p2%2Fscope%2F" /* as it stands in a form */
+#define CORE_FORM "grant_type=client_credentials&scope=" SCOPE "roster-core.readonly"
 
 struct pulling {
     const struct roster_pull *pull;
     struct text *problem;
-    char *secret;
-    char *token; /* NULL: none yet */
-    int64_t token_until_ms;
-    const char *since;           /* "": everything */
-    struct outgoing_reply reply; /* the one at hand */
+    struct rest_client client;
+    const char *since; /* "": everything */
     /* Of the whole pull. */
     int64_t began_ms,
         newest_ms; /* the source's clock at the first reply, ours if it says none; the latest dateLastModified */
     bool dated;    /* began_ms is the source's */
 };
-
-static bool fail(struct pulling *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool fail(struct pulling *p, const char *fmt, ...)
-{
-    char why[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(why, sizeof why, fmt, ap);
-    va_end(ap);
-    text_clear(p->problem);
-    text_adds(p->problem, why);
-    return false;
-}
-
-/* --- One exchange --- */
-
-/* Every answer will do but one that may pass. */
-static enum outgoing_verdict judge(void *arg, const struct outgoing_reply *reply)
-{
-    enum outgoing_verdict verdict = outgoing_usual_verdict(reply);
-    return verdict == OUTGOING_GIVE_UP && reply->fault == OUTGOING_ANSWERED ? OUTGOING_DONE : verdict;
-}
-
-/* One request, tried again where that may help. request has its address and content; what: for the problem. true: there
- * is a reply, p->reply. */
-static bool exchange(struct pulling *p, const char *what, struct outgoing_request request)
-{
-    const struct config *config = p->pull->config;
-    struct outgoing_reply *reply = &p->reply;
-    request.what = "roster";
-    request.network = OUTGOING_ANY; /* the operator's source, which may stand next door */
-    request.ca_file = config->roster.ca_file;
-    request.reply_max = PULL_PAGE_BYTES_MAX;
-    request.deadline_ms = INT64_MAX;
-    request.attempts_max = PULL_TRIES;
-    request.attempt_ms = (int)config->roster.timeout_ms;
-    request.backoff_ms = BACKOFF_MS;
-    request.compressed = true;
-    request.stop = p->pull->stop;
-    outgoing_reply_finish(reply);
-    if (outgoing_call(p->pull->outgoing, &request, judge, NULL, reply))
-        return true;
-    if (p->pull->stop != NULL && *p->pull->stop)
-        return fail(p, "Stopped.");
-    if (reply->fault == OUTGOING_TOO_LARGE)
-        return fail(p, "The roster source's reply for %s is longer than %d MiB.", what, PULL_PAGE_BYTES_MAX >> 20);
-    if (reply->fault == OUTGOING_ANSWERED)
-        return fail(p, "The roster source answers %s with status %ld, %d times.", what, reply->status, reply->attempts);
-    return fail(p, "The roster source can't be asked for %s: %s.", what, reply->why);
-}
-
-/* --- The token --- */
-
-/* The error code of RFC 6749, 5.2, if it is one; it goes into a sentence. */
-static const char *oauth_error(const json_t *reply)
-{
-    const char *error = json_get_string(reply, "error");
-    bool word = error != NULL && strlen(error) <= 40 && strspn(error, "abcdefghijklmnopqrstuvwxyz_") == strlen(error);
-    return word ? error : "no reason given";
-}
-
-static bool token_shaped(const char *token)
-{
-    if (token == NULL || *token == '\0' || strlen(token) > TOKEN_BYTES_MAX)
-        return false;
-    for (; *token != '\0'; ++token)
-        if (*token <= ' ' || *token >= 127) /* RFC 6750: of visible characters */
-            return false;
-    return true;
-}
-
-char *pull_token(const struct outgoing_reply *from, int64_t *lifetime_s, struct text *problem)
-{
-    struct error e = {0};
-    char *token = NULL;
-    json_t *reply = from->body.len != 0 ? json_parse(from->body.data, from->body.len, &e) : NULL;
-    const char *given = json_get_string(reply, "access_token"), *type = json_get_string(reply, "token_type");
-    int64_t lifetime = json_get_int(reply, "expires_in", 3600);
-    *lifetime_s = lifetime < 0 ? 0 : lifetime < 86400 ? lifetime : 86400;
-    if (from->status != 200)
-        text_addf(problem, "The roster source refuses the client id and secret (status %ld, %s).", from->status,
-                  oauth_error(reply));
-    else if (!token_shaped(given) || type == NULL || strcasecmp(type, "bearer") != 0)
-        text_adds(problem, "The roster source's token endpoint gives no bearer token.");
-    else
-        token = xstrdup(given);
-    json_decref(reply);
-    return token;
-}
-
-static bool take_token(struct pulling *p)
-{
-    int64_t lifetime_s;
-    text_clear(p->problem);
-    char *token = pull_token(&p->reply, &lifetime_s, p->problem);
-    if (token == NULL)
-        return false;
-    free(p->token);
-    p->token = token;
-    p->token_until_ms = clock_mono_ms() + lifetime_s * 1000 - TOKEN_SPARE_MS;
-    return true;
-}
-
-static bool get_token(struct pulling *p)
-{
-    const struct config *config = p->pull->config;
-    const char *form = config->roster.demographics ? "grant_type=client_credentials&scope=" SCOPE
-                                                     "roster-core.readonly%20" SCOPE "roster-demographics.readonly"
-                                                   : "grant_type=client_credentials&scope=" SCOPE
-                                                     "roster-core.readonly";
-    return exchange(p, "a token",
-                    (struct outgoing_request){.url = config->roster.token_url,
-                                              .user = config->roster.client_id,
-                                              .password = p->secret,
-                                              .body = form,
-                                              .body_len = strlen(form)}) &&
-           take_token(p);
-}
 
 /* --- A page --- */
 
@@ -158,37 +35,24 @@ static bool page_status(struct pulling *p, const char *what, long status)
 {
     switch (status) {
     case 200: return true;
-    case 401: return fail(p, "The roster source refuses its own token for %s (status 401).", what);
-    case 403: return fail(p, "The roster source does not let us read %s (status 403).", what);
-    case 404: return fail(p, "The roster source has no %s (status 404): is roster.url right?", what);
+    case 401: return text_fail(p->problem, "The roster source refuses its own token for %s (status 401).", what);
+    case 403: return text_fail(p->problem, "The roster source does not let us read %s (status 403).", what);
+    case 404: return text_fail(p->problem, "The roster source has no %s (status 404): is roster.url right?", what);
     default: break;
     }
     if (status >= 300 && status <= 399)
-        return fail(p, "The roster source redirects %s elsewhere (status %ld); redirects are not followed.", what,
-                    status);
-    return fail(p, "The roster source answers %s with status %ld.", what, status);
+        return text_fail(p->problem,
+                         "The roster source redirects %s elsewhere (status %ld); redirects are not followed.", what,
+                         status);
+    return text_fail(p->problem, "The roster source answers %s with status %ld.", what, status);
 }
 
 static bool get_page(struct pulling *p, const char *what, const char *url)
 {
-    static const char *const HEADERS[] = {"Accept: application/json"};
-    bool renewed = false;
-    for (;;) {
-        if ((p->token == NULL || clock_mono_ms() >= p->token_until_ms) && !get_token(p))
-            return false;
-        if (!exchange(p, what,
-                      (struct outgoing_request){.url = url, .bearer = p->token, .headers = HEADERS, .n_headers = 1}))
-            return false;
-        if (p->reply.status != 401 || renewed)
-            break;
-        renewed = true;
-        free(p->token);
-        p->token = NULL;
-    }
-    if (!page_status(p, what, p->reply.status))
+    if (!rest_client_get(&p->client, what, url, NULL, 0, p->problem) || !page_status(p, what, p->client.reply.status))
         return false;
-    if (!p->dated && p->reply.date_ms > 0) {
-        p->began_ms = p->reply.date_ms;
+    if (!p->dated && p->client.reply.date_ms > 0) {
+        p->began_ms = p->client.reply.date_ms;
         p->dated = true;
     }
     return true;
@@ -215,17 +79,8 @@ enum collected {
 
 static enum collected again(struct pulling *p, const char *what, const char *how)
 {
-    fail(p, "The roster source's pages of %s do not fit together: %s.", what, how);
+    text_fail(p->problem, "The roster source's pages of %s do not fit together: %s.", what, how);
     return COLLECT_AGAIN;
-}
-
-int64_t pull_total(const struct outgoing_reply *reply)
-{
-    char value[64], *end;
-    if (!outgoing_reply_header(reply, "X-Total-Count", value, sizeof value))
-        return -1;
-    int64_t total = strtoll(value, &end, 10);
-    return end == value || *end != '\0' || total < 0 || total > ROSTER_ROWS_MAX ? -2 : total;
 }
 
 /* After a page of n records: whether the collection is whole. */
@@ -234,7 +89,7 @@ static enum collected check_page(struct pulling *p, const struct rest_reading *r
 {
     const char *what = rest_path(reading->collection);
     if (now == -2)
-        return fail(p, "The roster source gives no number as the total of %s.", what), COLLECT_FAILED;
+        return text_fail(p->problem, "The roster source gives no number as the total of %s.", what), COLLECT_FAILED;
     if (now != total)
         return again(p, what, "the total changes");
     if (n > 0 && reading->n_new == n_new_before)
@@ -261,18 +116,19 @@ static enum collected collect(struct pulling *p, enum rest_collection collection
         page_url(p, collection, reading.n, &url);
         if (!get_page(p, rest_path(collection), url.data)) {
             state = COLLECT_FAILED;
-        } else if (!rest_take_page(&reading, p->reply.body.data, p->reply.body.len, &n, &found)) {
+        } else if (!rest_take_page(&reading, p->client.reply.body.data, p->client.reply.body.len, &n, &found)) {
             roster_problems_add_refusals(&said, &found);
             text_clear(p->problem);
             text_addf(p->problem, "The roster source: %s.", said.data);
             state = COLLECT_FAILED;
         } else {
-            int64_t now = pull_total(&p->reply);
+            int64_t now = rest_total(&p->client.reply, ROSTER_ROWS_MAX);
             total = first ? now : total;
             state = check_page(p, &reading, n, n_new_before, total, now, &whole);
         }
         if (state == COLLECTED && reading.n > ROSTER_ROWS_MAX)
-            state = (fail(p, "The roster source has more than %d %s.", ROSTER_ROWS_MAX, rest_path(collection)),
+            state = (text_fail(p->problem, "The roster source has more than %d %s.", ROSTER_ROWS_MAX,
+                               rest_path(collection)),
                      COLLECT_FAILED);
     }
     if (reading.newest_ms > p->newest_ms)
@@ -350,9 +206,23 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
     struct pulling p = {.pull = pull, .problem = problem, .since = "", .began_ms = clock_wall_ms()};
     *out = (struct source_outcome){.mode = "pull"};
     if (pull->config->roster.url == NULL)
-        return fail(&p, "There is no roster.url in the configuration.");
-    p.secret = secret_read("roster.client_secret_file", pull->config->roster.client_secret_file, problem);
-    bool done = false, again = p.secret != NULL;
+        return text_fail(p.problem, "There is no roster.url in the configuration.");
+    char *secret = secret_read("roster.client_secret_file", pull->config->roster.client_secret_file, problem);
+    bool done = false, again = secret != NULL;
+    p.client = (struct rest_client){
+        .outgoing = pull->outgoing,
+        .what = "roster",
+        .who = "The roster source",
+        .ca_file = pull->config->roster.ca_file,
+        .timeout_ms = pull->config->roster.timeout_ms,
+        .tries = PULL_TRIES,
+        .reply_max = PULL_PAGE_BYTES_MAX,
+        .stop = pull->stop,
+        .token_url = pull->config->roster.token_url,
+        .client_id = pull->config->roster.client_id,
+        .secret = secret,
+        .form = pull->config->roster.demographics ? CORE_FORM "%20" SCOPE "roster-demographics.readonly" : CORE_FORM,
+    };
     for (int i = 1; again; ++i) {
         struct roster_snapshot_row base = {0};
         roster_snapshots_get(pull->import.how.db, pull->import.source, &base);
@@ -364,8 +234,7 @@ bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct te
         if (again)
             source_note(&pull->import, "another import of %s came in between: pulled anew", pull->import.source);
     }
-    outgoing_reply_finish(&p.reply);
-    free(p.token);
-    secret_free(p.secret);
+    rest_client_finish(&p.client);
+    secret_free(secret);
     return done;
 }

@@ -8,7 +8,7 @@
  *
  * OAuth 2 client credentials (RFC 6749, 4.4); TLS is verified, no proxy is used, no redirect followed. Replies are
  * bounded in size and time; what may pass (5xx, 429, a connection that broke) is tried again a few times, a token that
- * is refused is replaced once (homeserver/outgoing does it). The secret is never logged. */
+ * is refused is replaced once (homeserver/outgoing/rest_client.h). The secret is never logged. */
 #ifndef PARTA_POLICY_ONEROSTER_PULL_H
 #define PARTA_POLICY_ONEROSTER_PULL_H
 
@@ -24,7 +24,6 @@
 
 struct config;
 struct outgoing;
-struct outgoing_reply;
 struct text;
 
 struct roster_pull {
@@ -38,13 +37,5 @@ struct roster_pull {
 /* false: *problem says why in one sentence, nothing has changed; out->held: it waits to be confirmed (G5).
  * source_outcome_finish when done. Blocks (network, disk), long. */
 bool roster_pull(struct roster_pull *pull, struct source_outcome *out, struct text *problem);
-
-/* --- What replies say, for whoever has no source (tests) --- */
-
-/* The token that a token endpoint gives, and for how long: heap. NULL: it gives none; appends to problem why. */
-char *pull_token(const struct outgoing_reply *reply, int64_t *lifetime_s, struct text *problem);
-
-/* How many records a reply says its collection has. −1: it does not say; −2: no number that could be. */
-int64_t pull_total(const struct outgoing_reply *reply);
 
 #endif

@@ -10,6 +10,7 @@
 #include "homeserver/base/log.h"
 #include "homeserver/base/metrics.h"
 #include "homeserver/store/driver/db.h"
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/held_imports.h"
 #include "policy/gate/school_gate.h"
 
@@ -95,7 +96,7 @@ enum job_outcome puller_run(void *arg, const _Atomic bool *stop)
     struct source_outcome out = {0};
     struct text problem = TEXT_INIT;
     int64_t began = clock_mono_ms();
-    struct db *db = db_open(puller->config->database_path, DB_READ, NULL);
+    struct db *db = writer_open_reader(puller->writer);
     struct roster_pull pull = {.import.how = {.actor = &ACTOR, .db = db}, .stop = stop};
     bool done = db != NULL && puller_pull(puller, &pull, &out, &problem);
     if (done) {
@@ -121,7 +122,7 @@ enum job_outcome puller_look(void *arg, const _Atomic bool *stop)
 {
     struct puller *puller = arg;
     int64_t since_ms = 0;
-    struct db *db = db_open(puller->config->database_path, DB_READ, NULL);
+    struct db *db = writer_open_reader(puller->writer);
     if (db == NULL)
         return JOB_FAILED;
     puller->held = held_imports_count(db, &since_ms);

@@ -44,6 +44,7 @@ struct table_reading {
     bool delta;                   /* this file is one */
     struct gone_row *gone;        /* of a bulk file among deltas */
     int at[COLUMNS_MAX];          /* column → field, −1 */
+    size_t next;                  /* column that likely comes next in the header */
     char unknown[64];             /* a column that nobody knows, for what is missing may be meant by it; "": none */
     bool header_read, header_bad;
 };
@@ -128,14 +129,14 @@ static enum row_outcome check_cells(const struct cells *c)
     for (size_t i = 0; i < c->table->n; ++i) {
         const struct column *column = &c->table->columns[i];
         const char *value = cell(c, (int)i);
-        if (!column_in(column, c->in->version))
+        if ((!column->read && *value == '\0') || !column_in(column, c->in->version))
             continue;
         const char *fault = column_fault(column, c->in->version, value);
         if (fault == NULL)
             continue;
-        if (!column->read && *value != '\0')
+        if (!column->read)
             cell_say(c, (int)i, PROBLEM_UNREAD_WRONG, "\"%.60s\" is %s", value, fault);
-        else if (column->read)
+        else
             outcome = *value == '\0' ? cell_refuse(c, (int)i, "%s", fault)
                                      : cell_refuse(c, (int)i, "\"%.60s\" is %s", value, fault);
     }
@@ -157,8 +158,9 @@ static void say_column(const struct table_reading *t, struct csv_reader *reader,
 
 static void take_column(struct table_reading *t, struct csv_reader *reader, size_t field, const char *name)
 {
-    int column = column_find(t->table, name, t->in->version);
+    int column = column_find(t->table, name, t->in->version, t->next);
     const struct column *of = column >= 0 ? &t->table->columns[column] : NULL;
+    t->next = of != NULL ? (size_t)column + 1 : t->next;
     bool read = of != NULL &&
                 (of->read || of->kind == CELL_STATUS || column_needed(t->table, column, t->in->version, t->delta));
     if (!read)
@@ -209,11 +211,12 @@ static void collect_roles(struct table_reading *t, const struct cells *c)
         const char *values[COLUMNS_MAX] = {0};
         struct told_role role = {.role = cell(c, USER_ROLE), .org = org};
         told_role_row(cell(c, USER_ID), &role, values, id);
-        if (id_map_find(t->in->aside[TABLE_ORGS], org) != ID_NONE)
+        if (id_map_find(&t->in->aside[TABLE_ORGS], org) != ID_NONE)
             continue;
         if (t->snapshot == NULL)
             roster_delta_put_roles(t->changes, cell(c, USER_ID), &role, 1);
-        else if (id_map_put(t->in->ids[TABLE_ROLES], arena_copy(t->in->scratch, id), 0)) /* an org may be named twice */
+        else if (id_map_put(&t->in->ids[TABLE_ROLES], arena_copy(t->in->scratch, id),
+                            0)) /* an org may be named twice */
             snapshot_add(t->snapshot, TABLE_ROLES, values);
     }
 }
@@ -306,9 +309,9 @@ static bool on_table_row(void *self, struct csv_reader *reader, const struct csv
     struct cells cells = {.in = t->in, .reader = reader, .row = row, .at = t->at, .which = t->which, .table = t->table};
     enum row_outcome outcome = take_row(t, &cells);
     const char *id = cell(&cells, ANY_ID);
-    if (outcome == OUTCOME_TAKEN || t->which > TABLE_USERS || id_map_find(t->in->aside[t->which], id) != ID_NONE)
+    if (outcome == OUTCOME_TAKEN || t->which > TABLE_USERS || id_map_find(&t->in->aside[t->which], id) != ID_NONE)
         return true;
-    id_map_put(t->in->aside[t->which], arena_copy(t->in->scratch, id),
+    id_map_put(&t->in->aside[t->which], arena_copy(t->in->scratch, id),
                outcome); /* whatever refers to it fares like it */
     return true;
 }
@@ -594,25 +597,18 @@ static bool read_table(const struct rows_source *from, struct reading *in, int w
 static void reading_start(struct reading *in, enum oneroster version, struct roster_problems *problems)
 {
     *in = (struct reading){.problems = problems, .version = version, .scratch = arena_create()};
-    for (int i = 0; i < TABLE__COUNT; ++i) {
-        in->ids[i] = id_map_create();
-        in->aside[i] = id_map_create();
-    }
-    in->usernames = id_map_create();
-    in->role_facts = row_set_create();
-    in->enrollment_facts = row_set_create();
     in->agents_end = &in->agents;
 }
 
 static void reading_finish(struct reading *in)
 {
     for (int i = 0; i < TABLE__COUNT; ++i) {
-        id_map_destroy(in->ids[i]);
-        id_map_destroy(in->aside[i]);
+        id_map_finish(&in->ids[i]);
+        id_map_finish(&in->aside[i]);
     }
-    id_map_destroy(in->usernames);
-    row_set_destroy(in->role_facts);
-    row_set_destroy(in->enrollment_facts);
+    id_map_finish(&in->usernames);
+    row_set_finish(&in->role_facts);
+    row_set_finish(&in->enrollment_facts);
     free(in->seen);
     free(in->teachers);
     arena_destroy(in->scratch);
@@ -628,8 +624,8 @@ static void drop_gone_agents(const struct reading *in, struct snapshot **snapsho
     struct roster_delta *changes = roster_delta_create();
     for (const struct pending_agents *p = in->agents; p != NULL; p = p->next)
         for (const char *at = p->agents; (id = id_list_next(&at, buf)) != NULL;)
-            if (id_map_find(in->aside[TABLE_USERS], id) == OUTCOME_GONE &&
-                id_map_find(in->ids[TABLE_USERS], id) == ID_NONE)
+            if (id_map_find(&in->aside[TABLE_USERS], id) == OUTCOME_GONE &&
+                id_map_find(&in->ids[TABLE_USERS], id) == ID_NONE)
                 roster_delta_drop(changes, TABLE_USERS, id);
     struct snapshot *merged = snapshot_merge(*snapshot, changes, &ignored); /* what we wrote ourselves can be read */
     if (merged != NULL) {
@@ -658,7 +654,7 @@ static struct roster *roster_from(const struct rows_source *from, struct snapsho
     roster->school_ids = in.ids[TABLE_ORGS];
     roster->class_ids = in.ids[TABLE_CLASSES];
     roster->person_ids = in.ids[TABLE_USERS];
-    in.ids[TABLE_ORGS] = in.ids[TABLE_CLASSES] = in.ids[TABLE_USERS] = NULL;
+    in.ids[TABLE_ORGS] = in.ids[TABLE_CLASSES] = in.ids[TABLE_USERS] = (struct id_map){0};
     reading_finish(&in);
     if (!is_refused(problems))
         return roster;
@@ -844,9 +840,9 @@ void roster_destroy(struct roster *roster)
 {
     if (roster == NULL)
         return;
-    id_map_destroy(roster->school_ids);
-    id_map_destroy(roster->class_ids);
-    id_map_destroy(roster->person_ids);
+    id_map_finish(&roster->school_ids);
+    id_map_finish(&roster->class_ids);
+    id_map_finish(&roster->person_ids);
     free(roster->schools);
     free(roster->classes);
     free(roster->people);

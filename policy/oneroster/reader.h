@@ -67,8 +67,8 @@ struct roster {
     struct roster_enrollment *enrollments; /* in the file's order */
     struct roster_guardianship *guardianships;
     size_t n_schools, n_classes, n_people, n_roles, n_enrollments, n_guardianships;
-    struct id_map *school_ids, *class_ids,
-        *person_ids;               /* by sourcedId; of an org that is no school: a number beyond n_schools */
+    struct id_map school_ids, class_ids,
+        person_ids;                /* by sourcedId; of an org that is no school: a number beyond n_schools */
     size_t n_roles_left_out;       /* rows of roles.csv that mean nothing here: districts, unknown "ext:" roles */
     size_t n_enrollments_left_out; /* proctors and administrators of a class */
     school_day year_end;           /* the last day of its latest school year; DAY_EVER: it has none */

@@ -57,13 +57,13 @@ struct reading {
     enum oneroster version;
     struct arena *scratch; /* of the indices */
     /* Per file; TABLE_ORGS: number of the school or ID_OTHER; TABLE_USERS: of the person. */
-    struct id_map *ids[TABLE__COUNT];
-    struct id_map *aside[TABLE__COUNT]; /* ids of rows that were not taken: enum row_outcome */
-    bool there[TABLE__COUNT];           /* the file is */
-    bool partial[TABLE__COUNT];         /* rows of it could not be read: what it has not is not known */
-    struct id_map *usernames;           /* number of the seen user */
+    struct id_map ids[TABLE__COUNT];
+    struct id_map aside[TABLE__COUNT]; /* ids of rows that were not taken: enum row_outcome */
+    bool there[TABLE__COUNT];          /* the file is */
+    bool partial[TABLE__COUNT];        /* rows of it could not be read: what it has not is not known */
+    struct id_map usernames;           /* number of the seen user */
     struct seen_user *seen;
-    struct row_set *role_facts, *enrollment_facts;
+    struct row_set role_facts, enrollment_facts;
     struct pending_agents *agents, **agents_end;
     struct pending_same *same;
     struct homeroom_teacher *teachers;

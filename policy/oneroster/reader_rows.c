@@ -10,8 +10,8 @@
 static enum row_outcome check_id(struct reading *in, const struct cells *c)
 {
     const char *id = cell(c, 0);
-    uint32_t aside = id_map_find(in->aside[c->which], id);
-    if (id_map_find(in->ids[c->which], id) == ID_NONE && (aside == ID_NONE || aside == OUTCOME_GONE))
+    uint32_t aside = id_map_find(&in->aside[c->which], id);
+    if (id_map_find(&in->ids[c->which], id) == ID_NONE && (aside == ID_NONE || aside == OUTCOME_GONE))
         return OUTCOME_TAKEN;
     return cell_refuse(c, 0, "sourcedId \"%.60s\" is there twice", id);
 }
@@ -21,7 +21,7 @@ static const char *take_id(struct reading *in, const struct cells *c, uint32_t n
 {
     bool lives = c->which == TABLE_ORGS || c->which == TABLE_CLASSES || c->which == TABLE_USERS;
     const char *kept = arena_copy(lives ? in->roster->memory : in->scratch, cell(c, 0));
-    id_map_put(in->ids[c->which], kept, number);
+    id_map_put(&in->ids[c->which], kept, number);
     return kept;
 }
 
@@ -31,10 +31,10 @@ static enum row_outcome refer(struct reading *in, const struct cells *c, int col
                               uint32_t *out)
 {
     const char *id = cell(c, column), *file = ROSTER_TABLES[to].name;
-    *out = *id == '\0' ? ID_NONE : id_map_find(in->ids[to], id);
+    *out = *id == '\0' ? ID_NONE : id_map_find(&in->ids[to], id);
     if (*id == '\0' || *out != ID_NONE)
         return OUTCOME_TAKEN;
-    uint32_t aside = id_map_find(in->aside[to], id);
+    uint32_t aside = id_map_find(&in->aside[to], id);
     if (aside == OUTCOME_GONE)
         cell_say(c, column, PROBLEM_ROW_OF_GONE, "\"%.60s\" is inactive or tobedeleted in %s.csv", id, file);
     else if (aside == OUTCOME_ASIDE)
@@ -50,7 +50,7 @@ static void refer_unread(struct reading *in, const struct cells *c, int column, 
     char buf[SOURCED_ID_BYTES];
     const char *at = cell(c, column), *id;
     while (in->there[to] && !in->partial[to] && (id = id_list_next(&at, buf)) != NULL)
-        if (id_map_find(in->ids[to], id) == ID_NONE && id_map_find(in->aside[to], id) == ID_NONE)
+        if (id_map_find(&in->ids[to], id) == ID_NONE && id_map_find(&in->aside[to], id) == ID_NONE)
             cell_say(c, column, PROBLEM_UNREAD_WRONG, "\"%.60s\" is not in %s.csv", id, ROSTER_TABLES[to].name);
 }
 
@@ -169,9 +169,9 @@ const char *same_person(struct reading *in, const struct cells *c)
     const char *name = cell(c, USER_USERNAME);
     if (*name == '\0' || role == 0 || role == ROLE_PUPIL)
         return NULL;
-    uint32_t number = id_map_find(in->usernames, name);
+    uint32_t number = id_map_find(&in->usernames, name);
     if (number == ID_NONE) {
-        id_map_put(in->usernames, arena_copy(in->scratch, name), (uint32_t)in->n_seen);
+        id_map_put(&in->usernames, arena_copy(in->scratch, name), (uint32_t)in->n_seen);
         *PUSH(in, seen, n_seen, in->cap_seen) =
             (struct seen_user){.id = arena_copy(in->scratch, cell(c, USER_ID)),
                                .given = arena_copy(in->scratch, cell(c, USER_GIVEN)),
@@ -225,8 +225,8 @@ static enum row_outcome own_roles(struct reading *in, const struct cells *c, uin
         return cell_refuse(c, USER_ROLE, "external staff need an end date (rule B1), which OneRoster 1.1 has not");
     in->roster->people[person].told |= role;
     while ((id = id_list_next(&at, buf)) != NULL) {
-        uint32_t org = id_map_find(in->ids[TABLE_ORGS], id);
-        if (org == ID_NONE && id_map_find(in->aside[TABLE_ORGS], id) == OUTCOME_GONE)
+        uint32_t org = id_map_find(&in->ids[TABLE_ORGS], id);
+        if (org == ID_NONE && id_map_find(&in->aside[TABLE_ORGS], id) == OUTCOME_GONE)
             cell_say(c, USER_ORGS, PROBLEM_ROW_OF_GONE, "\"%.60s\" is inactive or tobedeleted in orgs.csv", id);
         else if (org == ID_NONE && !in->partial[TABLE_ORGS])
             outcome = cell_refuse(c, USER_ORGS, "\"%.60s\" is not in orgs.csv", id);
@@ -235,7 +235,7 @@ static enum row_outcome own_roles(struct reading *in, const struct cells *c, uin
         else if (role == 0 || org == ID_OTHER) {
             ++in->roster->n_roles_left_out;
             cell_say(c, USER_ROLE, PROBLEM_ROLE_NOTHING, "\"%.60s\" at \"%.60s\" means nothing here", word, id);
-        } else if (row_set_put(in->role_facts, (struct row_key){person, org, role, DAY_EVER}, 0) == ID_NONE)
+        } else if (row_set_put(&in->role_facts, (struct row_key){person, org, role, DAY_EVER}, 0) == ID_NONE)
             roles_add(in, (struct roster_role){person, org, role, DAY_EVER, DAY_NEVER});
         else
             cell_say(c, USER_ORGS, PROBLEM_NAMED_TWICE, "\"%.60s\"", id);
@@ -284,7 +284,7 @@ static enum row_outcome roles_row(struct reading *in, const struct cells *c)
     if (role == ROLE_EXTERNAL && end == DAY_NEVER)
         return cell_refuse(c, ROLE_ROW_END, "external staff need an end date (rule B1)");
     uint32_t before =
-        row_set_put(in->role_facts, (struct row_key){person, org, role, begin}, (uint32_t)in->roster->n_roles);
+        row_set_put(&in->role_facts, (struct row_key){person, org, role, begin}, (uint32_t)in->roster->n_roles);
     if (before != ID_NONE && in->roster->roles[before].end != end)
         return cell_refuse(c, ROLE_ROW_ROLE, "this person has this role in this school already, to another day");
     if (before == ID_NONE)
@@ -310,7 +310,7 @@ static enum row_outcome enrollments_add(struct reading *in, const struct cells *
 {
     uint32_t number = (uint32_t)in->roster->n_enrollments;
     uint32_t before =
-        row_set_put(in->enrollment_facts, (struct row_key){row.class, row.person, row.role, row.begin}, number);
+        row_set_put(&in->enrollment_facts, (struct row_key){row.class, row.person, row.role, row.begin}, number);
     if (before != ID_NONE && in->roster->enrollments[before].end != row.end)
         return cell_refuse(c, ENROLLMENT_USER, "this person is enrolled in this class already, to another day");
     if (before != ID_NONE) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/search.h"
 #include "homeserver/base/text.h"
 #include "policy/oneroster/reader_private.h"
 
@@ -22,7 +23,7 @@ static size_t find_same(struct reading *in, uint32_t *into)
     for (uint32_t i = 0; i < in->roster->n_people; ++i)
         into[i] = i;
     for (const struct pending_same *p = in->same; p != NULL; p = p->next) {
-        uint32_t a = p->person, b = id_map_find(in->ids[TABLE_USERS], p->id);
+        uint32_t a = p->person, b = id_map_find(&in->ids[TABLE_USERS], p->id);
         if (b == ID_NONE || b == a || into[a] != a || into[b] != b)
             continue;
         uint32_t first = is_second(&people[a], &people[b]) ? b : a, second = first == a ? b : a;
@@ -42,11 +43,11 @@ static void renumber_enrollments(struct roster *roster, struct reading *in, cons
 {
     size_t kept = 0;
     uint32_t *places = xcalloc(roster->n_enrollments + 1, sizeof *places);
-    struct row_set *facts = row_set_create();
+    struct row_set facts = {0};
     for (size_t i = 0; i < roster->n_enrollments; ++i) {
         struct roster_enrollment e = roster->enrollments[i];
         e.person = number[e.person];
-        uint32_t before = row_set_put(facts, (struct row_key){e.class, e.person, e.role, e.begin}, (uint32_t)kept);
+        uint32_t before = row_set_put(&facts, (struct row_key){e.class, e.person, e.role, e.begin}, (uint32_t)kept);
         places[i] = before != ID_NONE ? before : (uint32_t)kept;
         if (before == ID_NONE)
             roster->enrollments[kept++] = e;
@@ -54,7 +55,7 @@ static void renumber_enrollments(struct roster *roster, struct reading *in, cons
     roster->n_enrollments = kept;
     for (size_t i = 0; i < in->n_teachers; ++i)
         in->teachers[i].enrollment = places[in->teachers[i].enrollment];
-    row_set_destroy(facts);
+    row_set_finish(&facts);
     free(places);
 }
 
@@ -72,11 +73,10 @@ static void renumber_people(struct reading *in, uint32_t *into)
             number[i] = (uint32_t)kept;
             roster->people[kept++] = roster->people[i];
         }
-    id_map_destroy(in->ids[TABLE_USERS]);
-    in->ids[TABLE_USERS] = id_map_create();
+    id_map_finish(&in->ids[TABLE_USERS]);
     for (size_t i = 0; i < n; ++i) {
         into[i] = number[into[i]];
-        id_map_put(in->ids[TABLE_USERS], ids[i], into[i]);
+        id_map_put(&in->ids[TABLE_USERS], ids[i], into[i]);
     }
     roster->n_people = kept;
     free(number);
@@ -107,8 +107,8 @@ static bool join_people(struct reading *in)
 
 struct linking {
     struct reading *in;
-    struct row_set *pairs; /* child, guardian: those who are, and those who are beyond two */
-    unsigned char *n;      /* guardians by child */
+    struct row_set pairs; /* child, guardian: those who are, and those who are beyond two */
+    unsigned char *n;     /* guardians by child */
 };
 
 static void agents_say(struct reading *in, const struct pending_agents *p, enum problem_kind kind, const char *id,
@@ -121,7 +121,7 @@ static void agents_say(struct reading *in, const struct pending_agents *p, enum 
 static bool link_guardian(struct linking *l, const struct pending_agents *p, const char *id, uint32_t child,
                           uint32_t guardian)
 {
-    if (row_set_put(l->pairs, (struct row_key){child, guardian, 0, 0}, 0) != ID_NONE)
+    if (row_set_put(&l->pairs, (struct row_key){child, guardian, 0, 0}, 0) != ID_NONE)
         return false;
     if (l->n[child] == 2) {
         agents_say(l->in, p, PROBLEM_GUARDIAN_THIRD, id, "comes after two others who are named first");
@@ -163,13 +163,13 @@ static void take_naming(struct linking *l, const struct pending_agents *p, const
     if (((of->roles | of->told) & ROLE_GUARDIAN) != 0) {
         if (link_guardian(l, p, id, child, p->person))
             agents_say(l->in, p, PROBLEM_GUARDIAN_BY_OWN_ROW, id, "does not name this guardian");
-    } else if (row_set_put(l->pairs, (struct row_key){child, p->person, 0, 0}, 0) == ID_NONE)
+    } else if (row_set_put(&l->pairs, (struct row_key){child, p->person, 0, 0}, 0) == ID_NONE)
         agents_say(l->in, p, PROBLEM_AGENT_NONE, id, "is a pupil, but this person has no role of a guardian");
 }
 
 static void take_agent(struct linking *l, const struct pending_agents *p, const char *id, bool of_pupil)
 {
-    uint32_t agent = id_map_find(l->in->ids[TABLE_USERS], id), aside = id_map_find(l->in->aside[TABLE_USERS], id);
+    uint32_t agent = id_map_find(&l->in->ids[TABLE_USERS], id), aside = id_map_find(&l->in->aside[TABLE_USERS], id);
     if (agent == ID_NONE && aside == OUTCOME_GONE) {
         l->in->agents_gone = true;
         agents_say(l->in, p, PROBLEM_AGENT_GONE, id, "is inactive or tobedeleted in users.csv");
@@ -185,7 +185,7 @@ static void link_guardians(struct reading *in)
 {
     char buf[SOURCED_ID_BYTES];
     const char *id;
-    struct linking l = {in, row_set_create(), xcalloc(in->roster->n_people + 1, 1)};
+    struct linking l = {in, {0}, xcalloc(in->roster->n_people + 1, 1)};
     for (int of_pupils = 1; of_pupils >= 0; --of_pupils)
         for (const struct pending_agents *p = in->agents; p != NULL; p = p->next) {
             const char *at = p->agents;
@@ -193,7 +193,7 @@ static void link_guardians(struct reading *in)
             while (pupil == of_pupils && (id = id_list_next(&at, buf)) != NULL)
                 take_agent(&l, p, id, pupil);
         }
-    row_set_destroy(l.pairs);
+    row_set_finish(&l.pairs);
     free(l.n);
 }
 
@@ -337,15 +337,9 @@ static void sort_roles(struct roster *roster)
 /* The first role of a person: roles are sorted. */
 static size_t first_role_of(const struct roster *roster, size_t n, uint32_t person)
 {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (roster->roles[middle].person < person)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at;
+    SEARCH_FIRST(at, n, roster->roles[at].person < person);
+    return at;
 }
 
 static void add_implied_roles(struct reading *in)
@@ -380,10 +374,9 @@ void roster_complete(struct reading *in)
     bool joined = join_people(in);
     link_guardians(in);
     if (joined) { /* the ids of second rows are nobody's any more */
-        id_map_destroy(in->ids[TABLE_USERS]);
-        in->ids[TABLE_USERS] = id_map_create();
+        id_map_finish(&in->ids[TABLE_USERS]);
         for (size_t i = 0; i < in->roster->n_people; ++i)
-            id_map_put(in->ids[TABLE_USERS], in->roster->people[i].id, (uint32_t)i);
+            id_map_put(&in->ids[TABLE_USERS], in->roster->people[i].id, (uint32_t)i);
     }
     decide_homerooms(in);
     add_implied_roles(in);

@@ -107,11 +107,6 @@ static bool heads_family(const struct world *w, int school, int pupil)
     return !is_sibling(w, school, pupil) && !is_of_other_school(w, school, pupil);
 }
 
-static bool has_child_in_next_school(const struct world *w, struct family f)
-{
-    return f.school + 1 < w->size.schools && is_of_other_school(w, f.school + 1, f.head);
-}
-
 static struct family family_of(const struct world *w, int school, int pupil)
 {
     if (is_sibling(w, school, pupil))
@@ -504,7 +499,8 @@ static void write_parent_roles(const struct world *w, struct family f)
 {
     char user[ID_BYTES];
     int class;
-    for (int next = 0; next <= has_child_in_next_school(w, f); ++next) {
+    bool child_in_next = f.school + 1 < w->size.schools && is_of_other_school(w, f.school + 1, f.head);
+    for (int next = 0; next <= child_in_next; ++next) {
         bool first = next == 0;
         put_role(w, mother_id(w, f, user), f.school + next, "parent", first && !mother_teaches(w, f, &class), "");
         if (has_father(w, f))

@@ -27,6 +27,8 @@ static void add_row(struct text *out, enum roster_table table, const char *const
     text_addc(out, '\n');
 }
 
+#define HEADER_BYTES 500 /* of the longest, and a row */
+
 static void add_header(struct text *out, enum roster_table table)
 {
     const char *names[COLUMNS_MAX] = {0};
@@ -38,8 +40,10 @@ static void add_header(struct text *out, enum roster_table table)
 struct snapshot *snapshot_create(void)
 {
     struct snapshot *snapshot = xcalloc(1, sizeof *snapshot);
-    for (int i = 0; i < TABLE__COUNT; ++i)
+    for (int i = 0; i < TABLE__COUNT; ++i) {
+        text_reserve(&snapshot->csv[i], HEADER_BYTES);
         add_header(&snapshot->csv[i], (enum roster_table)i);
+    }
     return snapshot;
 }
 
@@ -133,7 +137,7 @@ struct row_change {
 };
 
 struct table_changes {
-    struct id_map *numbers; /* id → number of the change */
+    struct id_map numbers; /* id → number of the change */
     struct row_change *changes;
     size_t n, cap;
     bool replaces;
@@ -141,7 +145,7 @@ struct table_changes {
 
 struct roster_delta {
     struct table_changes tables[TABLE__COUNT];
-    struct id_map *whole_roles; /* people whose old roles go */
+    struct id_map whole_roles; /* people whose old roles go */
     bool drops_people, drops_classes, any_roles;
     struct arena *memory;
     struct text row; /* scratch */
@@ -151,9 +155,6 @@ struct roster_delta *roster_delta_create(void)
 {
     struct roster_delta *delta = xcalloc(1, sizeof *delta);
     delta->memory = arena_create();
-    delta->whole_roles = id_map_create();
-    for (int i = 0; i < TABLE__COUNT; ++i)
-        delta->tables[i].numbers = id_map_create();
     return delta;
 }
 
@@ -162,10 +163,10 @@ void roster_delta_destroy(struct roster_delta *delta)
     if (delta == NULL)
         return;
     for (int i = 0; i < TABLE__COUNT; ++i) {
-        id_map_destroy(delta->tables[i].numbers);
+        id_map_finish(&delta->tables[i].numbers);
         free(delta->tables[i].changes);
     }
-    id_map_destroy(delta->whole_roles);
+    id_map_finish(&delta->whole_roles);
     arena_destroy(delta->memory);
     text_finish(&delta->row);
     free(delta);
@@ -175,7 +176,7 @@ void roster_delta_destroy(struct roster_delta *delta)
 static struct row_change *change_of(struct roster_delta *delta, enum roster_table table, const char *id, bool *fresh)
 {
     struct table_changes *t = &delta->tables[table];
-    uint32_t number = id_map_find(t->numbers, id);
+    uint32_t number = id_map_find(&t->numbers, id);
     *fresh = number == ID_NONE;
     if (!*fresh)
         return &t->changes[number];
@@ -184,7 +185,7 @@ static struct row_change *change_of(struct roster_delta *delta, enum roster_tabl
         t->changes = xrealloc(t->changes, t->cap * sizeof *t->changes);
     }
     t->changes[t->n] = (struct row_change){.id = arena_copy(delta->memory, id)};
-    id_map_put(t->numbers, t->changes[t->n].id, (uint32_t)t->n);
+    id_map_put(&t->numbers, t->changes[t->n].id, (uint32_t)t->n);
     return &t->changes[t->n++];
 }
 
@@ -209,7 +210,7 @@ bool roster_delta_drop(struct roster_delta *delta, enum roster_table table, cons
 
 bool roster_delta_has(const struct roster_delta *delta, enum roster_table table, const char *id)
 {
-    return id_map_find(delta->tables[table].numbers, id) != ID_NONE;
+    return id_map_find(&delta->tables[table].numbers, id) != ID_NONE;
 }
 
 void roster_delta_replace(struct roster_delta *delta, enum roster_table table)
@@ -259,8 +260,8 @@ void told_role_row(const char *user, const struct told_role *role, const char **
 void roster_delta_put_roles(struct roster_delta *delta, const char *user, const struct told_role *roles, size_t n)
 {
     delta->any_roles = true;
-    if (id_map_find(delta->whole_roles, user) == ID_NONE)
-        id_map_put(delta->whole_roles, arena_copy(delta->memory, user), 0);
+    if (id_map_find(&delta->whole_roles, user) == ID_NONE)
+        id_map_put(&delta->whole_roles, arena_copy(delta->memory, user), 0);
     for (size_t i = 0; i < n; ++i) {
         char id[TOLD_ID_BYTES];
         const char *values[COLUMNS_MAX] = {0};
@@ -282,7 +283,7 @@ struct merging {
 
 static bool is_dropped(const struct roster_delta *delta, enum roster_table table, const char *id)
 {
-    uint32_t number = id_map_find(delta->tables[table].numbers, id);
+    uint32_t number = id_map_find(&delta->tables[table].numbers, id);
     return number != ID_NONE && delta->tables[table].changes[number].row == NULL;
 }
 
@@ -387,7 +388,7 @@ static bool merge_row(void *self, struct csv_reader *reader, const struct csv_ro
         m->header_read = true;
         return true;
     }
-    uint32_t number = id_map_find(t->numbers, row->fields[0]);
+    uint32_t number = id_map_find(&t->numbers, row->fields[0]);
     if (number != ID_NONE) {
         t->changes[number].used = true;
         add_changed(m, row, or_empty(t->changes[number].row));
@@ -395,7 +396,7 @@ static bool merge_row(void *self, struct csv_reader *reader, const struct csv_ro
     }
     spread(m, row, values);
     /* An old role row goes, too, when the person's roles were told anew. */
-    bool told_anew = m->table == TABLE_ROLES && id_map_find(m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
+    bool told_anew = m->table == TABLE_ROLES && id_map_find(&m->delta->whole_roles, values[ROLE_ROW_USER]) != ID_NONE;
     if (!told_anew && !goes_along(m, values))
         add_row(out, m->table, values);
     return true;

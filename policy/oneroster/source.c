@@ -208,6 +208,20 @@ static void tell_remarks(struct source_import *s, const struct source_outcome *o
         roster_problems_tell(&out->problems, tell_line, s);
 }
 
+/* Known when it is done, or has been tried. Without names to the log, for whoever runs pulls. */
+static void tell_together(struct source_import *s, const struct source_outcome *out)
+{
+    char n[24];
+    if (out->problems.counts[PROBLEM_KEPT_TOGETHER] == 0)
+        return;
+    snprintf(n, sizeof n, "%" PRId64, out->problems.counts[PROBLEM_KEPT_TOGETHER]);
+    if (!s->how.dry_run)
+        log_line(LOG_WARN, "roster", "brings people together who are kept from each other (D9)", "source", s->source,
+                 "people", n, NULL);
+    if (s->note != NULL)
+        roster_problems_tell_kind(&out->problems, PROBLEM_KEPT_TOGETHER, tell_line, s);
+}
+
 static bool import_and_keep(struct source_import *s, const struct roster_update *update, struct keeping *keeping,
                             struct source_outcome *out, struct text *problem, struct error *e)
 {
@@ -225,6 +239,7 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
     keeping->confirms = s->how.confirmed;
     keeping->year_end = update->roster->year_end;
     keeping->newest_ms = update->roster->newest_ms;
+    s->how.remarks = &out->problems;
     import_loss_finish(&out->loss);
     if (!roster_import(&s->how, &out->changes, e)) {
         out->overtaken = keeping->overtaken;
@@ -236,6 +251,7 @@ static bool import_and_keep(struct source_import *s, const struct roster_update 
         }
         return tell_error(problem, e);
     }
+    tell_together(s, out);
     note(s, began, update->roster, s->how.dry_run ? "tried" : "imported");
     return true;
 }

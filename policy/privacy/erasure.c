@@ -8,10 +8,17 @@
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
 #include "homeserver/rooms/events/append.h"
+#include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/gate_names.h"
 #include "homeserver/rooms/pdu/redact.h"
+#include "homeserver/search/search.h"
 #include "homeserver/store/matrix/account_data.h"
+#include "homeserver/store/matrix/held_pushes.h"
+#include "homeserver/store/matrix/oauth_codes.h"
+#include "homeserver/store/matrix/second_factors.h"
+#include "homeserver/store/matrix/pushers.h"
+#include "homeserver/store/matrix/thread_subscriptions.h"
 #include "homeserver/store/matrix/delayed_messages.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/school/applications.h"
@@ -25,7 +32,12 @@
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/cross_signing.h"
+#include "homeserver/store/matrix/device_keys.h"
 #include "homeserver/store/matrix/filters.h"
+#include "homeserver/store/matrix/key_backup.h"
+#include "homeserver/store/matrix/to_device.h"
+#include "homeserver/store/matrix/media.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
@@ -352,13 +364,49 @@ static bool leave_rooms(struct tx *tx, struct rooms *rooms, user_no user, struct
     return done;
 }
 
+static user_no who_named(struct db *db, room_no room)
+{
+    struct event_row row;
+    struct stmt *q = events_state_get(db, room, "m.room.canonical_alias", "");
+    user_no sender = events_next(q, &row) ? row.sender : 0;
+    stmt_end(q);
+    return sender;
+}
+
+/* Their aliases go: rooms name them no longer, as they say themselves, or who had the room named so. Where neither may
+ * any more, the name stays there. */
+static void unname_rooms(struct tx *tx, struct rooms *rooms, user_no user)
+{
+    json_auto_t *named = json_array();
+    json_t *one;
+    size_t i;
+    user_no service = users_no(tx->db, SERVICE_LOCALPART);
+    struct stmt *q = aliases_of_creator(tx->db, user);
+    while (stmt_next(q))
+        json_array_append_new(named,
+                              json_pack("{s:s, s:I}", "alias", col_text(q, 0), "room", (json_int_t)col_int(q, 1)));
+    stmt_end(q);
+    json_array_foreach(named, i, one) {
+        const char *alias = json_get_string(one, "alias");
+        room_no room = json_integer_value(json_object_get(one, "room"));
+        user_no other = who_named(tx->db, room);
+        if (!directory_unname(rooms, tx, user, service, room, alias) && other != 0 && other != user)
+            directory_unname(rooms, tx, other, service, room, alias);
+    }
+}
+
 /* What is kept of a person beside what they wrote in rooms: one function an aggregate. tests/unit/erasure.c holds the
  * columns of the schema against it. */
 static bool forget(struct tx *tx, const struct signing_key *key, user_no user, const char *user_id)
 {
     static bool (*const OF_USER[])(struct tx * tx, user_no user) = {
-        profiles_forget,     account_data_forget, filters_forget,          contacts_forget, aliases_forget,
-        applications_forget, links_revoke_of,     delayed_messages_forget, taken_forget,    losses_forget,
+        profiles_forget,    account_data_forget,     filters_forget,
+        contacts_forget,    aliases_forget,          applications_forget,
+        links_revoke_of,    delayed_messages_forget, taken_forget,
+        losses_forget,      cross_signing_forget,    key_backups_forget,
+        to_device_forget,   device_keys_forget,      pushers_forget,
+        held_pushes_forget, media_forget_of,         thread_subscriptions_forget,
+        oauth_codes_forget, second_factors_forget,
     };
     bool done = roster_forget(tx, key, user) && custodies_forget(tx->db, user) && people_forget(tx->db, user) &&
                 idempotency_forget(tx, user_id) && reports_forget_erased(tx);
@@ -372,6 +420,7 @@ static bool forget(struct tx *tx, const struct signing_key *key, user_no user, c
 static bool leave(struct tx *tx, struct step *step, user_no user, struct error *e)
 {
     char *user_id = users_id(tx->db, rooms_settings(step->rooms)->server_name, user);
+    unname_rooms(tx, step->rooms, user);
     bool done = leave_schools(tx, step->rooms, user, e) && leave_rooms(tx, step->rooms, user, e) &&
                 users_set_state(tx, user, ACCOUNT_LEFT) && erasures_leave(tx, user) &&
                 forget(tx, rooms_settings(step->rooms)->key, user, user_id);
@@ -420,7 +469,7 @@ static bool job_scrubbed(struct tx *tx, void *arg, struct error *e)
     return erasures_scrubbed(tx, *(const int64_t *)arg);
 }
 
-bool erasure_scrub(struct writer *writer, int64_t now_ms)
+bool erasure_scrub(struct writer *writer, struct search *search, int64_t now_ms)
 {
     int64_t done_ms = -1;
     bool whole;
@@ -431,6 +480,7 @@ bool erasure_scrub(struct writer *writer, int64_t now_ms)
         return done_ms == 0;
     localtime_r(&now_s, &local);
     bool is_night = local.tm_hour >= NIGHT_FROM_H && local.tm_hour < NIGHT_TO_H;
-    return writer_scrub(writer, is_night ? INT64_MAX : SMALL_BYTES, &whole, &e) && whole &&
+    int64_t at_most_bytes = is_night ? INT64_MAX : SMALL_BYTES;
+    return search_scrub(search, at_most_bytes) && writer_scrub(writer, at_most_bytes, &whole, &e) && whole &&
            writer_run(writer, job_scrubbed, &done_ms, &e);
 }

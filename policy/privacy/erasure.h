@@ -21,6 +21,7 @@
 #include "policy/records/change.h"
 
 struct rooms;
+struct search;
 struct writer;
 
 /* Whether the actor may erase the person: asked beforehand, and again by erasure_begin. Reads. */
@@ -37,8 +38,8 @@ bool erasure_of_deactivated(void *rooms, struct tx *tx, user_no user, struct err
 bool erasure_step(struct writer *writer, struct rooms *rooms);
 
 /* Rids the files of what finished erasures left in free space and in the write-ahead log: at once from a database of at
- * most 256 MiB, from a larger one at night (between 1 and 5, local time), because writers wait meanwhile. false: it is
- * not done yet. Blocks long. */
-bool erasure_scrub(struct writer *writer, int64_t now_ms);
+ * most 256 MiB, from a larger one at night (between 1 and 5, local time), because writers wait meanwhile. search: the
+ * index of words, which is rid of them alike; NULL: there is none. false: it is not done yet. Blocks long. */
+bool erasure_scrub(struct writer *writer, struct search *search, int64_t now_ms);
 
 #endif

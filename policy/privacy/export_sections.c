@@ -7,7 +7,15 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/contacts.h"
+#include "homeserver/store/matrix/cross_signing.h"
+#include "homeserver/store/matrix/device_keys.h"
 #include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/key_backup.h"
+#include "homeserver/store/matrix/media.h"
+#include "homeserver/store/matrix/pushers.h"
+#include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/thread_subscriptions.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/school/applications.h"
@@ -130,6 +138,62 @@ static json_t *devices(struct db *db, user_no user)
     return rows;
 }
 
+static void add_key(void *rows, const struct device_keys_row *row)
+{
+    json_array_append_new(
+        rows, json_pack("{s:s, s:s, s:s}", "kind", "device", "name", row->device_id, "value", row->ed25519));
+}
+
+/* What others see of their keys, and what lies encrypted in backups, which nobody here can read. */
+static json_t *keys(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    device_keys_each(db, user, add_key, rows);
+    for (int usage = 0; usage < USAGE__COUNT; ++usage) {
+        struct cross_signing_key key;
+        if (cross_signing_get(db, user, (enum key_usage)usage, &key))
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:s}", "kind", "cross_signing", "name",
+                                                  key_usage_name((enum key_usage)usage), "value", key.key));
+        cross_signing_key_finish(&key);
+    }
+    struct key_backup backup;
+    if (key_backups_get(db, user, 0, &backup))
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:I}", "kind", "backup", "name", backup.algorithm, "value",
+                                              (json_int_t)backup.keys));
+    key_backup_finish(&backup);
+    return rows;
+}
+
+static json_t *pushers(struct db *db, user_no user)
+{
+    struct pusher_row row;
+    json_t *rows = json_array();
+    struct stmt *q = pushers_of_user(db, user);
+    while (pushers_next_of_user(q, &row))
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "device", row.device_id, "app",
+                                              row.app_name, "name", row.device_name, "gateway", row.gateway, "pushkey",
+                                              row.pushkey, "lang", row.lang));
+    stmt_end(q);
+    return rows;
+}
+
+static json_t *threads(struct db *db, user_no user)
+{
+    static const char *const STATES[] = {"unsubscribed", "automatic", "subscribed"};
+    struct thread_subscription_row row;
+    json_t *rows = json_array();
+    struct stmt *q = thread_subscriptions_newest(db, user, 0, INT64_MAX, INT64_MAX);
+    while (thread_subscriptions_next(q, &row)) {
+        char *room_id = rooms_id_of(db, row.room), *root = events_id_of(db, row.root);
+        json_array_append_new(
+            rows, json_pack("{s:s*, s:s*, s:s}", "room", room_id, "event", root, "state", STATES[row.state]));
+        free(room_id);
+        free(root);
+    }
+    stmt_end(q);
+    return rows;
+}
+
 static json_t *applications(struct db *db, user_no user)
 {
     struct application_row row;
@@ -188,6 +252,20 @@ static json_t *profile(struct db *db, user_no user)
     return rows;
 }
 
+/* What is in them a client downloads, by their address: there may be more than anybody wants in one zip. */
+static json_t *files(struct db *db, user_no user)
+{
+    struct media_row row;
+    json_t *rows = json_array();
+    struct stmt *q = media_of(db, user);
+    while (media_next(q, &row))
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:I}", "media_id", row.media_id, "name", row.name,
+                                              "type", row.type, "bytes", json_sprintf("%lld", (long long)row.bytes),
+                                              "created_ts", (json_int_t)row.created_ms));
+    stmt_end(q);
+    return rows;
+}
+
 const struct export_section EXPORT_SECTIONS[] = {
     {"person",
      "Человек",
@@ -209,6 +287,14 @@ const struct export_section EXPORT_SECTIONS[] = {
      {"device", "name", "address", "last_seen_ts", "created_ts"},
      .own = true,
      .rows = devices},
+    {"keys", "Ключи шифрования", "Encryption keys", {"kind", "name", "value"}, .own = true, .rows = keys},
+    {"pushers",
+     "Уведомления",
+     "Notifications",
+     {"device", "app", "name", "gateway", "pushkey", "lang"},
+     .own = true,
+     .rows = pushers},
+    {"threads", "Обсуждения", "Threads", {"room", "event", "state"}, .own = true, .rows = threads},
     {"applications",
      "Заявки",
      "Applications",
@@ -221,6 +307,7 @@ const struct export_section EXPORT_SECTIONS[] = {
      .own = true,
      .rows = reports},
     {"settings", "Настройки", "Settings", {"type", "content"}, .own = true, .rows = settings},
+    {"files", "Файлы", "Files", {"media_id", "name", "type", "bytes", "created_ts"}, .own = true, .rows = files},
     {"profile", "Профиль", "Profile", {"field", "value"}, .rows = profile},
 };
 const int EXPORT_SECTIONS_COUNT = sizeof EXPORT_SECTIONS / sizeof *EXPORT_SECTIONS;

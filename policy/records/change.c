@@ -352,6 +352,18 @@ static bool enrollment_delete(struct doing *d, const struct enrollment_row *row)
            drop_unsupported(d, row->user);
 }
 
+/* Whatever act ends somebody's place is asked as the act that ends it (J3): of one's own family, and of whom one is
+ * kept from, it is somebody else's. kept: a roster keeps one of them. */
+static bool may_end(struct doing *d, school_no school, const struct enrollment_row *list, size_t n, bool kept)
+{
+    bool good = true;
+    for (size_t i = 0; i < n && good; ++i)
+        good = may(
+            d, ACT_ROLES,
+            &(struct subject){.school = school, .class = list[i].class, .target = list[i].user, .roster_kept = kept});
+    return good;
+}
+
 /* The class teachers of the class at the same time: there is one. Heap; *kept: a roster keeps one of them. */
 static struct enrollment_row *rivals(const struct changing_records *c, const struct enrollment_row *of, size_t *n,
                                      bool *kept)
@@ -405,7 +417,8 @@ bool change_enrollment(struct changing_records *c, const struct enrollment_row *
                                         .role = (unsigned)row.role,
                                         .roster_kept = kept || (there && source_is_roster(source))});
     if (good) {
-        good = person_back(c, row.user) && (enrollments_put(c->tx->db, &row) || failed(c));
+        good = may_end(&d, class.school, others, n, kept) && person_back(c, row.user) &&
+               (enrollments_put(c->tx->db, &row) || failed(c));
         reconcile_lost(d.s, row.user);
         for (size_t i = 0; i < n && good; ++i)
             good = enrollment_delete(&d, &others[i]);
@@ -476,8 +489,8 @@ bool change_guardianship(struct changing_records *c, user_no child, user_no guar
     /* Nor is the guardian fetched from another school (A1), nor is it a child (D2). */
     school_no at = 0;
     struct subject becomes = {.school = school, .target = guardian, .role = ROLE_GUARDIAN};
-    if (c->actor->user == guardian) /* D9: whom they would meet in the child's class */
-        enrollments_place_of_pupil(c->tx->db, child, &at, &becomes.class);
+    if (custodies_of(c->tx->db, child, guardian) != CUSTODY_NO_CONTACT) /* D9: whom they would meet there */
+        enrollments_place_of_pupil(c->tx->db, child, &at, &becomes.place);
     if (!may(&d, ACT_ROLES, &becomes) ||
         !may(&d, ACT_GUARDIANSHIP, &(struct subject){.target = child, .other = guardian}))
         return false;
@@ -567,7 +580,9 @@ bool change_custody(struct changing_records *c, user_no child, user_no guardian,
         return false;
     bool good = custody_fits(c, child, guardian, now, custody, reason) &&
                 ((custodies_set(c->tx, child, guardian, custody) &&
-                  (custody != CUSTODY_NO_CONTACT || end_guardian_roles(&d, guardian))) ||
+                  (custody != CUSTODY_NO_CONTACT || end_guardian_roles(&d, guardian)) &&
+                  (now != CUSTODY_NO_CONTACT || custody == CUSTODY_NO_CONTACT ||
+                   guardianships_count_again(c->tx, child, guardian))) ||
                  failed(c));
     reconcile_touch(d.s, child);
     reconcile_lost(d.s, guardian);
@@ -630,18 +645,20 @@ class_no change_class(struct changing_records *c, const struct class_row *class_
     return good ? row.no : 0;
 }
 
-static bool end_enrollments(struct doing *d, class_no class)
+static bool end_enrollments(struct doing *d, school_no school, class_no class)
 {
     struct enrollment_row *list = NULL, row;
     size_t n = 0;
-    bool good = true;
+    bool kept = false;
     struct stmt *q = enrollments_of_class(d->c->tx->db, class);
     while (enrollments_next(q, &row)) {
         list = xrealloc(list, (n + 1) * sizeof *list);
+        kept = kept || source_is_roster(row.source);
         row.source = NULL;
         list[n++] = row;
     }
     stmt_end(q);
+    bool good = may_end(d, school, list, n, kept);
     for (size_t i = 0; i < n && good; ++i)
         good = enrollment_delete(d, &list[i]);
     free(list);
@@ -659,7 +676,7 @@ bool change_class_end(struct changing_records *c, class_no class_)
         return error_set(c->e, ERROR_NOT_FOUND, "There is no such class.");
     if (!start(&d, c, ACT_RECORDS_WRITE, &(struct subject){.school = school, .class = class_, .roster_kept = kept}))
         return false;
-    bool good = (classes_end(c->tx->db, class_) || failed(c)) && end_enrollments(&d, class_);
+    bool good = (classes_end(c->tx->db, class_) || failed(c)) && end_enrollments(&d, school, class_);
     return finish(&d, good, "class.end", school, subject_json(c, 0, class_, 0), NULL);
 }
 

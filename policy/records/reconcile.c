@@ -38,8 +38,8 @@ struct reconciling {
     struct diff_set touched, lost;    /* a: who */
     struct diff_set schools, classes; /* a: which */
     struct diff_set powers;           /* a: rooms whose powers by post have changed */
-    bool polls;
-    school_no polls_of;       /* polls: of which school they are to be looked at; 0: of all */
+    bool levels;
+    school_no levels_of;      /* levels: of which school they are to be looked at; 0: of all */
     struct diff_set policies; /* a: school; value: consent_age, kind: whether an unknown age is a child's */
 };
 
@@ -92,10 +92,10 @@ void reconcile_all(struct reconciling *s)
     s->all = true;
 }
 
-void reconcile_polls(struct reconciling *s, school_no school)
+void reconcile_levels(struct reconciling *s, school_no school)
 {
-    s->polls = true;
-    s->polls_of = school;
+    s->levels = true;
+    s->levels_of = school;
 }
 
 void reconcile_keep(struct reconciling *s)
@@ -526,7 +526,7 @@ static bool update_rooms(struct reconciling *s)
     for (size_t i = 0; i < s->powers.n; ++i)
         if (!roster_room_powers(&s->rooms, s->powers.rows[i].a))
             return false;
-    if ((s->all || s->polls) && !roster_room_polls(&s->rooms, s->all ? 0 : s->polls_of))
+    if ((s->all || s->levels) && !roster_room_levels(&s->rooms, s->all ? 0 : s->levels_of))
         return false;
     return for_touched(s, remove_members) && for_touched(s, join_members);
 }
@@ -539,7 +539,8 @@ static bool kept_out(struct reconciling *s, const struct room_school *of, room_n
     struct db *db = s->rooms.tx->db;
     if (of->kind == ROOM_DIRECT)
         return school_apart(db, of->a, of->b);
-    return of->kind == ROOM_CLUB && (comes ? school_kept_out : school_barred_out)(db, room, user);
+    return (of->kind == ROOM_CLUB || of->kind == ROOM_ASSOCIATION) &&
+           (comes ? school_kept_out : school_barred_out)(db, room, user);
 }
 
 static bool may_be_there(struct reconciling *s, room_no room, user_no user, bool comes)
@@ -554,7 +555,7 @@ static bool may_be_there(struct reconciling *s, room_no room, user_no user, bool
         return facts.member && (facts.roles & ROLES_STAFF) != 0; /* E8 */
     if (facts.roles != ROLE_EXTERNAL || facts.named || facts.held)
         return true;
-    return of.kind == ROOM_DOCUMENTS && facts.owner; /* E7 */
+    return (of.kind == ROOM_DOCUMENTS || of.kind == ROOM_NOTICES) && facts.owner; /* E7 */
 }
 
 static bool may_return(void *self, room_no room, user_no user)

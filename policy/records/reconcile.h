@@ -34,9 +34,9 @@ void reconcile_lost(struct reconciling *s,
                     user_no user); /* touched, and may have lost a school: a record of theirs ended */
 void reconcile_all(struct reconciling *s);
 
-/* Who may start polls has changed in the school, or (0) anywhere: its rooms' power levels follow (F4). With
- * reconcile_all that is looked at anyway. */
-void reconcile_polls(struct reconciling *s, school_no school);
+/* Who may start polls, or whether encryption may be turned on, has changed in the school, or (0) anywhere: its rooms'
+ * power levels follow (F4, E9). With reconcile_all that is looked at anyway. */
+void reconcile_levels(struct reconciling *s, school_no school);
 void reconcile_class(struct reconciling *s,
                      class_no class); /* its rooms: made, renamed; everybody enrolled is touched */
 void reconcile_school(struct reconciling *s, school_no school); /* its rooms: made, renamed */

@@ -64,11 +64,6 @@ static char *room_name(const struct wanted_room *of)
     return text_take(&name);
 }
 
-static json_t *via(const struct roster_rooms *p)
-{
-    return json_pack("[s]", rooms_settings(p->rooms)->server_name);
-}
-
 static bool database_failed(struct roster_rooms *p)
 {
     return error_set(p->e, ERROR_UNKNOWN, NULL);
@@ -100,32 +95,32 @@ bool roster_room_begin(struct roster_rooms *p)
 
 /* --- Powers (E3) --- */
 
-/* F4, for clients: the power that starting a poll needs. Levels know no roles: where the school lets somebody who has
- * no power by post, everybody is offered it, and the rules refuse the others. */
-static int poll_level(struct roster_rooms *p, enum room_kind kind, school_no school)
+/* What the school's policy says of a kind of room, for clients. F4, the power that starting a poll needs: levels know
+ * no roles, and where the school lets somebody who has no power by post, everybody is offered it, and the rules refuse
+ * the others. E9: who has the post turns encryption on where it is not forbidden. */
+static struct roster_room_levels levels_of(struct roster_rooms *p, enum room_kind kind, school_no school)
 {
-    if (p->polls.school != school) {
-        struct school_policy policy;
-        policies_in_force(p->tx->db, school, &policy);
-        p->polls.school = school;
-        p->polls.roles = policy.polls;
+    if (p->policy_of != school) {
+        policies_in_force(p->tx->db, school, &p->policy);
+        p->policy_of = school;
     }
     int speak = KINDS[kind].speak;
-    return (KINDS[kind].plain & p->polls.roles) != 0 || speak > 50 ? speak : 50;
+    bool forbidden = p->policy.encryption[kind] == ENCRYPTION_FORBIDDEN;
+    return (struct roster_room_levels){.polls = (KINDS[kind].plain & p->policy.polls) != 0 || speak > 50 ? speak : 50,
+                                       .encryption = forbidden ? NOBODY : KINDS[kind].state};
 }
 
-/* The levels of a kind of room; nobody but the service user reaches NOBODY. polls: the power to start one. users:
- * taken. */
-static json_t *power_levels(enum room_kind kind, int polls, json_t *users)
+/* The levels of a kind of room; nobody but the service user reaches NOBODY. users: taken. */
+static json_t *power_levels(enum room_kind kind, const struct roster_room_levels *levels, json_t *users)
 {
     json_t *events =
         json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "m.room.name", NOBODY, "m.room.power_levels",
                   NOBODY, "m.room.join_rules", NOBODY, "m.room.history_visibility", NOBODY, "m.room.guest_access",
-                  NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption", NOBODY, "m.room.canonical_alias", NOBODY,
-                  "m.space.child", NOBODY, "m.space.parent", NOBODY);
+                  NOBODY, "m.room.server_acl", NOBODY, "m.room.encryption", levels->encryption,
+                  "m.room.canonical_alias", NOBODY, "m.space.child", NOBODY, "m.space.parent", NOBODY);
     const char *type;
     for (size_t i = 0; (type = event_type_of(EVENT_POLL_START, i)) != NULL; ++i)
-        json_object_set_new(events, type, json_integer(polls));
+        json_object_set_new(events, type, json_integer(levels->polls));
     int redact = kind == ROOM_ARCHIVE ? NOBODY : 50;
     return json_pack("{s:o, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:{s:i}}", "users", users, "users_default", 0,
                      "events", events, "events_default", KINDS[kind].speak, "state_default", KINDS[kind].state, "ban",
@@ -134,11 +129,11 @@ static json_t *power_levels(enum room_kind kind, int polls, json_t *users)
 
 static bool put_levels(struct roster_rooms *p, struct room *room, const struct room_school *of, json_t *users)
 {
-    int polls = poll_level(p, of->kind, of->school);
-    json_t *levels = power_levels(of->kind, polls, users);
-    kept_room_complete_levels(p->rooms, room->version, levels);
-    return append(p, room, "m.room.power_levels", "", levels) &&
-           (roster_rooms_set_poll_level(p->tx->db, room->no, polls) || database_failed(p));
+    const struct roster_room_levels levels = levels_of(p, of->kind, of->school);
+    json_t *content = power_levels(of->kind, &levels, users);
+    kept_room_complete_levels(p->rooms, room->version, content);
+    return append(p, room, "m.room.power_levels", "", content) &&
+           (roster_rooms_set_levels(p->tx->db, room->no, &levels) || database_failed(p));
 }
 
 bool roster_room_powers(struct roster_rooms *p, room_no no)
@@ -160,16 +155,18 @@ bool roster_room_powers(struct roster_rooms *p, room_no no)
     return put_levels(p, room, &of, users);
 }
 
-bool roster_room_polls(struct roster_rooms *p, school_no school)
+bool roster_room_levels(struct roster_rooms *p, school_no school)
 {
     struct diff_set stale = {0};
     struct roster_room_row row;
-    int level;
+    struct roster_room_levels said;
     bool good = true;
-    struct stmt *q = roster_rooms_poll_levels(p->tx->db, school);
-    while (roster_rooms_next_poll_level(q, &row, &level))
-        if (level != poll_level(p, row.kind, row.school))
+    struct stmt *q = roster_rooms_levels(p->tx->db, school);
+    while (roster_rooms_next_levels(q, &row, &said)) {
+        const struct roster_room_levels wanted = levels_of(p, row.kind, row.school);
+        if (said.polls != wanted.polls || said.encryption != wanted.encryption)
             diff_set_add(&stale, (struct diff_row){.a = row.room});
+    }
     stmt_end(q);
     for (size_t i = 0; i < stale.n && good; ++i)
         good = roster_room_powers(p, stale.rows[i].a);
@@ -189,27 +186,28 @@ static bool record_school(struct tx *tx, room_no room, void *arg)
 
 static struct room *create(struct roster_rooms *p, struct wanted_room *of)
 {
-    int polls = poll_level(p, of->kind, of->school);
+    const struct roster_room_levels levels = levels_of(p, of->kind, of->school);
     char *name = room_name(of), *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
     const struct kept_room kept = {.kind = of->kind,
                                    .name = name,
                                    .history = "shared",
                                    .space = space,
                                    .join_rules = kept_room_join_rules(KINDS[of->kind].open ? space : NULL),
-                                   .power_levels = power_levels(of->kind, polls, json_object()),
+                                   .power_levels = power_levels(of->kind, &levels, json_object()),
                                    .record = record_school,
                                    .record_arg = of};
     struct room *room = kept_room_create(p->rooms, p->tx, p->service, &kept, p->e);
     free(name);
     free(space);
-    if (room != NULL && !roster_rooms_set_poll_level(p->tx->db, room->no, polls) && !database_failed(p))
+    if (room != NULL && !roster_rooms_set_levels(p->tx->db, room->no, &levels) && !database_failed(p))
         return NULL;
     return room;
 }
 
 static bool put_in_space(struct roster_rooms *p, const struct wanted_room *of, const char *room_id)
 {
-    json_t *content = json_pack("{s:o, s:s}", "via", via(p), "order", KINDS[of->kind].order);
+    json_t *content =
+        json_pack("{s:[s], s:s}", "via", rooms_settings(p->rooms)->server_name, "order", KINDS[of->kind].order);
     if (KINDS[of->kind].open)
         json_object_set_new(content, "suggested", json_true());
     return append(p, room_open(p->rooms, p->tx, of->space), "m.space.child", room_id, content);

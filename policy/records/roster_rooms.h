@@ -22,11 +22,9 @@ struct roster_rooms {
     struct rooms *rooms;
     struct changelog *changelog;
     struct error *e;
-    user_no service; /* @parta:server */
-    struct {
-        school_no school;
-        unsigned roles; /* who may start a poll there (F4), as asked last */
-    } polls;
+    user_no service;     /* @parta:server */
+    school_no policy_of; /* whose policy was asked last; 0: none was, or the server's own */
+    struct school_policy policy;
 };
 
 /* Everywhere: false: *p->e is set, the job must answer false. */
@@ -39,8 +37,8 @@ bool roster_room_begin(struct roster_rooms *p);
 bool roster_room_school(struct roster_rooms *p, const struct school_row *school, bool renamed);
 bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bool renamed);
 
-bool roster_room_powers(struct roster_rooms *p, room_no room);    /* E3: as roster_members says */
-bool roster_room_polls(struct roster_rooms *p, school_no school); /* F4: as the policy says; 0: in every school */
+bool roster_room_powers(struct roster_rooms *p, room_no room);     /* E3: as roster_members says */
+bool roster_room_levels(struct roster_rooms *p, school_no school); /* F4, E9: as the policy says; 0: in every school */
 bool roster_room_join(struct roster_rooms *p, struct bulk_join *joins, room_no room, user_no user);
 bool roster_room_remove(struct roster_rooms *p, room_no room,
                         user_no user); /* from a roster room that holds them no more */

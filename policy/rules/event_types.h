@@ -31,6 +31,7 @@ enum event_kind {
     EVENT_CALL_END,
     EVENT_CALL_MEMBER, /* state: who is in a call */
     EVENT_ALIASES,     /* state of old rooms */
+    EVENT_BEACON_INFO, /* state: somebody lets others follow where they are */
 };
 
 enum event_kind event_kind_of(const char *type);           /* NULL: EVENT_OTHER */

@@ -62,6 +62,12 @@ static bool is_kept_room(const struct rule_facts *f)
     return is_roster_room(f) || f->room.kind == ROOM_LIBRARY;
 }
 
+/* A person's own, made by the server: documents (E6), and what the server tells them. */
+static bool is_own_room(const struct rule_facts *f)
+{
+    return f->room.kind == ROOM_DOCUMENTS || f->room.kind == ROOM_NOTICES;
+}
+
 /* What people of a school made for talking, without the school's saying who is in it. */
 static bool is_peoples_room(const struct rule_facts *f)
 {
@@ -71,7 +77,7 @@ static bool is_peoples_room(const struct rule_facts *f)
 
 static bool stands(const struct person_facts *person)
 {
-    return person->service || person->account == ACCOUNT_ACTIVE || person->account == ACCOUNT_RESTRICTED;
+    return person->service || account_state_may_act(person->account);
 }
 
 /* An operator is no person: nobody asks how their account stands. */
@@ -103,7 +109,8 @@ static bool actor_pending(const struct rule_facts *f)
 /* Whoever is suspended may still read, go, and take back what they wrote (Client-Server API, "Account suspension"); and
  * ask for help, look after a child, and have what is theirs (G1, G4). */
 #define SUSPENDED_MAY                                                                                                  \
-    (IN(ACT_LEAVE) | IN(ACT_SEE) | IN(ACT_PROFILE) | IN(ACT_FIND) | IN(ACT_SIGNAL) | IN(ACT_REPORT) | IN(ACT_CHILD))
+    (IN(ACT_LEAVE) | IN(ACT_SEE) | IN(ACT_PROFILE) | IN(ACT_FIND) | IN(ACT_SIGNAL) | IN(ACT_NOTIFY) | IN(ACT_REPORT) | \
+     IN(ACT_CHILD))
 
 static bool actor_suspended(const struct rule_facts *f)
 {
@@ -180,14 +187,7 @@ static bool restricted_may_begin(const struct rule_facts *f)
     return (f->policy->restricted_may & (RESTRICTED_WRITE_CLASS_TEACHER | RESTRICTED_WRITE_GUARDIAN)) != 0;
 }
 
-/* Where they may be: where the school puts them, where everybody reads, where they may write. */
-static bool restricted_may_join(const struct rule_facts *f)
-{
-    return f->target.joined || is_kept_room(f) || f->room.kind == ROOM_DOCUMENTS || restricted_may_begin(f);
-}
-
-#define RESTRICTED_MAY                                                                                                 \
-    (SUSPENDED_MAY | OWN_DATA | IN(ACT_REDACT) | IN(ACT_NAME) | IN(ACT_GUARDIAN_LINK) | IN(ACT_RECORDS_READ))
+#define RESTRICTED_MAY (SUSPENDED_MAY | OWN_DATA | IN(ACT_REDACT) | IN(ACT_GUARDIAN_LINK) | IN(ACT_RECORDS_READ))
 
 static bool actor_restricted(const struct rule_facts *f)
 {
@@ -196,7 +196,8 @@ static bool actor_restricted(const struct rule_facts *f)
     switch (f->act) {
     case ACT_CREATE_ROOM:
     case ACT_STATE: return !restricted_may_begin(f);
-    case ACT_JOIN: return !restricted_may_join(f);
+    case ACT_JOIN: /* where the school puts them, where everybody reads, where they may write */
+        return !f->target.joined && !is_kept_room(f) && !is_own_room(f) && !restricted_may_begin(f);
     case ACT_INVITE:
     case ACT_SEND: return !restricted_may_write(f);
     default: return true;
@@ -220,7 +221,7 @@ static bool archive_entered(const struct rule_facts *f)
 /* Their own documents apart, named rooms only; the roster may hold them too. */
 static bool is_no_room_of(const struct rule_facts *f, const struct person_facts *person)
 {
-    return is_external(person) && !person->named && !person->held && !(f->room.kind == ROOM_DOCUMENTS && person->owner);
+    return is_external(person) && !person->named && !person->held && !(is_own_room(f) && person->owner);
 }
 
 static bool external_enters(const struct rule_facts *f)
@@ -313,12 +314,12 @@ static bool announces_without_post(const struct rule_facts *f)
 
 static bool documents_entered(const struct rule_facts *f)
 {
-    return f->room.kind == ROOM_DOCUMENTS && !f->target.service && !f->target.owner;
+    return is_own_room(f) && !f->target.service && !f->target.owner;
 }
 
 static bool documents_shown(const struct rule_facts *f)
 {
-    return f->room.kind == ROOM_DOCUMENTS && !f->actor.service && !(f->act == ACT_SEE && f->actor.owner);
+    return is_own_room(f) && !f->actor.service && !(f->act == ACT_SEE && f->actor.owner);
 }
 
 static bool library_written(const struct rule_facts *f)
@@ -466,6 +467,16 @@ static bool encrypts(const struct rule_facts *f)
     return kind == EVENT_ENCRYPTED && !f->room.encrypted;
 }
 
+bool rules_strip_encryption(const struct rule_facts *f)
+{
+    return encrypts(f) && f->policy->encryption_new_rooms == NEW_ROOMS_STRIP;
+}
+
+enum encryption_rule rules_encryption(const struct rule_facts *f)
+{
+    return encryption_of(f);
+}
+
 /* What says nothing needs no hiding; how somebody votes does. */
 static bool may_stand_in_clear(const struct rule_facts *f)
 {
@@ -519,12 +530,12 @@ static bool cannot_be_found(const struct rule_facts *f)
 
 static bool meets_whom_it_may_not(const struct rule_facts *f)
 {
-    return is_peoples_room(f) && f->target.kept_out && !f->target.joined;
+    return f->target.kept_out && !f->target.joined;
 }
 
 static bool sees_whom_it_may_not(const struct rule_facts *f)
 {
-    return is_peoples_room(f) && f->actor.kept_out;
+    return f->actor.kept_out;
 }
 
 static bool is_kept_from(const struct rule_facts *f)
@@ -752,7 +763,8 @@ static bool reaches_other_side(const struct rule_facts *f)
     switch (f->room.kind) {
     case ROOM_STAFF:
     case ROOM_ASSOCIATION:
-    case ROOM_DOCUMENTS: return false;
+    case ROOM_DOCUMENTS:
+    case ROOM_NOTICES: return false;
     case ROOM_DIRECT: return f->pair.staff_to_family;
     case ROOM_FREE:
     case ROOM_CLUB: return club_reaches_other_side(f);
@@ -808,6 +820,12 @@ static bool quiet_delays(const struct rule_facts *f)
 static bool quiet_warns(const struct rule_facts *f)
 {
     return speaks_in_quiet(f, QUIET_WARN);
+}
+
+/* No phone rings, whatever may be written; what is urgent, and so was let through, does. */
+static bool rings_in_quiet(const struct rule_facts *f)
+{
+    return f->quiet && !f->policy->quiet.push && !f->urgent.marked;
 }
 
 static const struct rule RULES[] = {
@@ -892,19 +910,20 @@ static const struct rule RULES[] = {
     {RULE_A4_RECORDS, IN(ACT_RECORDS_READ), may_not_read_records},
     {RULE_A4_OFFICE,
      RECORDS | IN(ACT_CUSTODY) | IN(ACT_IMPORT) | IN(ACT_POLICY) | IN(ACT_AUDIT) | IN(ACT_STANDING) | IN(ACT_SESSIONS) |
-         IN(ACT_ROOMS_WRITE),
+         IN(ACT_NOTICE) | IN(ACT_ROOMS_WRITE),
      not_office},
     {RULE_G1_NOT_YOURS, IN(ACT_LEAVE_SCHOOL), not_theirs},
     {RULE_G4_NOT_YOURS, IN(ACT_EXPORT) | IN(ACT_ERASE), not_theirs},
-    {RULE_A1_NOT_OF_THIS_SCHOOL, IN(ACT_STANDING) | IN(ACT_SESSIONS) | OWN_DATA, target_of_other_school},
+    {RULE_A1_NOT_OF_THIS_SCHOOL, IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_NOTICE) | OWN_DATA,
+     target_of_other_school},
     {RULE_A1_OPERATORS_ALONE, WHOLE_ACCOUNT, target_also_elsewhere},
     {RULE_A1_OF_ANOTHER_SCHOOL, RECORDS, target_only_elsewhere},
     {RULE_J4_SOMEBODY_ELSE, OFFICE_ACTS, is_kept_from},
     {RULE_J4_OWN_FAMILY, ABOUT_PEOPLE, decides_for_family},
     {RULE_J4_OWN_LINK, IN(ACT_APPROVE), invited_them},
     {RULE_J4_OWN_LINK_OFFICE, IN(ACT_APPROVE), office_invited_them, .overridable = true},
-    {RULE_J4_SOMEBODY_ELSE, IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_oneself_together},
-    {RULE_D9_TOGETHER, IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_together, .overridable = true},
+    {RULE_J4_SOMEBODY_ELSE, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_oneself_together},
+    {RULE_D9_TOGETHER, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_together, .overridable = true},
     /* What they say of the person comes behind what says who may ask. */
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},
@@ -918,6 +937,7 @@ static const struct rule RULES[] = {
     {RULE_F3_QUIET_HOURS_AT_ONCE, SPEAKING, quiet_cannot_wait},
     {RULE_F3_QUIET_HOURS_HOLD, SPEAKING, quiet_delays, .kind = VERDICT_HOLD},
     {RULE_F3_QUIET_HOURS_WARN, SPEAKING, quiet_warns, .kind = VERDICT_WARN},
+    {RULE_F3_QUIET_HOURS_PUSH, IN(ACT_NOTIFY), rings_in_quiet, .kind = VERDICT_HOLD},
 };
 #define RULES_COUNT ((int)(sizeof RULES / sizeof *RULES))
 
@@ -993,6 +1013,7 @@ static const char *const ACTS[] = {
     [ACT_PROFILE] = "profile",
     [ACT_FIND] = "find",
     [ACT_SIGNAL] = "signal",
+    [ACT_NOTIFY] = "notify",
     [ACT_REPORT] = "report",
     [ACT_APPROVE] = "approve",
     [ACT_LINK] = "link",
@@ -1013,6 +1034,7 @@ static const char *const ACTS[] = {
     [ACT_AUDIT] = "audit",
     [ACT_STANDING] = "standing",
     [ACT_SESSIONS] = "sessions",
+    [ACT_NOTICE] = "notice",
     [ACT_EXPORT] = "export",
     [ACT_ERASE] = "erase",
     [ACT_LEAVE_SCHOOL] = "leave_school",

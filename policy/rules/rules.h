@@ -54,6 +54,7 @@ enum act {
     ACT_PROFILE, /* target: whose profile is read (A6) */
     ACT_FIND,    /* target: who would be found in the user directory (A6, E7) */
     ACT_SIGNAL,  /* typing, receipts, presence: what others see of one for a moment */
+    ACT_NOTIFY,  /* to be told of an event at a push gateway, or by mail; actor: who is told (F3); in no room */
     ACT_REPORT,  /* to report a message, a room, or target (F5) */
 
     /* --- the school's office: records, sign-up, guardians; facts.office is looked at --- */
@@ -76,6 +77,7 @@ enum act {
     ACT_AUDIT,           /* to read the audit log */
     ACT_STANDING,        /* to suspend, lock and the other way, by whatever member of whatever record; target */
     ACT_SESSIONS,        /* to see or end somebody else's sessions; target */
+    ACT_NOTICE,          /* to tell target something in the server's name (server notices) */
     ACT_EXPORT,          /* target: whose data (G4) */
     ACT_ERASE,           /* target: whose account (G4) */
     ACT_LEAVE_SCHOOL,    /* target: who leaves (G1) */
@@ -190,7 +192,7 @@ struct rule_facts {
     struct {
         bool marked, reason; /* the message says that it is urgent (event_types.h); and why */
         int today;           /* how many of the actor's were, in the last 24 hours */
-    } urgent;                /* F6: ACT_SEND */
+    } urgent;                /* F6: ACT_SEND; ACT_NOTIFY: marked */
     bool wordless;           /* the event says nothing (event_types.h); acts in a room */
     const char *event_type;  /* ACT_SEND, ACT_STATE; NULL otherwise */
     const char *state_key;   /* ACT_STATE */
@@ -213,6 +215,11 @@ struct verdict {
 
 /* allowed false: refused. allowed with kind HOLD or WARN and a rule: see there. */
 struct verdict rules_decide(const struct rule_facts *facts);
+
+/* E9: whether encryption is forbidden where the event would turn it on, and the policy takes it out of a room that is
+ * being made rather than refuse the room; and which rule on encryption holds in the room. */
+bool rules_strip_encryption(const struct rule_facts *facts);
+enum encryption_rule rules_encryption(const struct rule_facts *facts);
 
 /* J1: every row that would speak, in order; *n of at most max. The first that refuses is rules_decide's. */
 void rules_explain(const struct rule_facts *facts, struct verdict *out, int max, int *n);

@@ -261,11 +261,22 @@ static const char *const ROLE_WORDS[] = {"pupil",  "guardian", "teacher",       
                                          "deputy", "head",     "administrator", "external",      NULL};
 static const char *const ENCRYPTION_WORDS[] = {
     [ENCRYPTION_FORBIDDEN] = "forbidden", [ENCRYPTION_ALLOWED] = "allowed", [ENCRYPTION_REQUIRED] = "required", NULL};
+static const char *const NEW_ROOMS_WORDS[] = {[NEW_ROOMS_STRIP] = "strip", [NEW_ROOMS_REFUSE] = "refuse", NULL};
 static const char *const QUIET_WORDS[] = {
     [QUIET_OFF] = "off", [QUIET_WARN] = "warn", [QUIET_DELAY] = "delay", [QUIET_REFUSE] = "refuse", NULL};
 static const char *const RESTRICTED_WORDS[] = {"write_class_teacher", "write_class", "write_guardian",
                                                "write_roster_rooms",  "documents",   NULL};
 static const char *const CLASS_TEACHER_WORDS[] = {"approve", "links", "reports", "people", NULL};
+
+const char *encryption_rule_name(enum encryption_rule rule)
+{
+    return ENCRYPTION_WORDS[rule];
+}
+
+const char *new_rooms_rule_name(enum new_rooms_rule rule)
+{
+    return NEW_ROOMS_WORDS[rule];
+}
 
 #define AT(field) offsetof(struct school_policy, field)
 #define ROLES(path_, field, roles)                                                                                     \
@@ -302,6 +313,7 @@ static const struct cell CELLS[] = {
     ENCRYPTION("club", ROOM_CLUB),
     ENCRYPTION("documents", ROOM_DOCUMENTS),
     ENCRYPTION("association", ROOM_ASSOCIATION),
+    {.path = "encryption.new_rooms", .spelling = &RULE, .at = AT(encryption_new_rooms), .words = NEW_ROOMS_WORDS},
     {.path = "quiet_hours.mode", .spelling = &MODE, .at = AT(quiet.mode), .words = QUIET_WORDS},
     {.path = "quiet_hours.from", .spelling = &TIME, .at = AT(quiet.from_minute)},
     {.path = "quiet_hours.to", .spelling = &TIME, .at = AT(quiet.to_minute)},
@@ -313,6 +325,7 @@ static const struct cell CELLS[] = {
     {.path = "quiet_hours.push", .spelling = &BOOL, .at = AT(quiet.push)},
     ROLES("quiet_hours.senders", quiet.senders, ROLES_EVERYBODY),
     ROLES("quiet_hours.urgent", quiet.urgent, ROLES_STAFF),
+    {.path = "push.content", .spelling = &BOOL, .at = AT(push_content)},
     {.path = "restricted.may", .spelling = &SET, .at = AT(restricted_may), .high = 31, .words = RESTRICTED_WORDS},
     {.path = "restricted.age", .spelling = &YEARS, .at = AT(consent_age), .low = 0, .high = 18},
     {.path = "restricted.unknown_age_is_child", .spelling = &BOOL, .at = AT(unknown_age_is_child)},
@@ -479,7 +492,10 @@ struct school_policy school_policy_strictest(const struct school_policy *a, cons
     s.polls &= b->polls;
     for (int i = 0; i < ROOM_KIND__COUNT; ++i)
         s.encryption[i] = encryption_strictest(a->encryption[i], b->encryption[i]);
+    if (b->encryption_new_rooms > s.encryption_new_rooms)
+        s.encryption_new_rooms = b->encryption_new_rooms;
     quiet_strictest(a, b, &s);
+    s.push_content &= b->push_content;
     s.restricted_may &= b->restricted_may;
     s.consent_age = a->consent_age > b->consent_age ? a->consent_age : b->consent_age;
     s.unknown_age_is_child |= b->unknown_age_is_child;

@@ -48,6 +48,9 @@ enum relationship {
 const char *relationship_name(enum relationship relationship); /* "pupil.own_teacher" */
 
 /* E9 */
+/* What becomes of encryption that a client asks for with a new room where it is forbidden: it is taken out, and the
+ * room is made; or the room is refused. There are clients that ask for it in every new chat. */
+enum new_rooms_rule { NEW_ROOMS_STRIP, NEW_ROOMS_REFUSE };
 enum encryption_rule { ENCRYPTION_FORBIDDEN, ENCRYPTION_ALLOWED, ENCRYPTION_REQUIRED };
 
 /* F3: what becomes of what staff and families write to each other in quiet hours. */
@@ -70,12 +73,17 @@ enum class_teacher_ability {
     CLASS_TEACHER_PEOPLE = 8,   /* sees the class's people and guardianships */
 };
 
+/* As documents have them. */
+const char *encryption_rule_name(enum encryption_rule rule);
+const char *new_rooms_rule_name(enum new_rooms_rule rule);
+
 struct school_policy {
     uint32_t direct;                            /* F1: RELATION_BIT of what is allowed */
     unsigned make_direct, make_club;            /* E5: enum school_role, who may make direct chats; further rooms */
     bool staff_in_pupils_rooms;                 /* E5 */
     unsigned polls;                             /* F4: enum school_role, who may start one */
     unsigned char encryption[ROOM_KIND__COUNT]; /* E9: enum encryption_rule */
+    unsigned char encryption_new_rooms;         /* E9: enum new_rooms_rule */
     struct {
         enum quiet_mode mode;
         int from_minute, to_minute; /* of the local day; from > to: over midnight */
@@ -84,6 +92,7 @@ struct school_policy {
         unsigned senders; /* enum school_role: whom it binds when they write to the other side */
         unsigned urgent;  /* F6: enum school_role, who may break it with a reason */
     } quiet;
+    bool push_content;         /* A5: what is written goes to push gateways, too */
     unsigned restricted_may;   /* D7 */
     int consent_age;           /* D7: 14 */
     bool unknown_age_is_child; /* D7: a pupil without a birth date counts as younger */

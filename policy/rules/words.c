@@ -19,6 +19,7 @@ static const char *const KINDS[] = {
     [ROOM_LIBRARY] = "library",
     [ROOM_ASSOCIATION] = "association",
     [ROOM_ARCHIVE] = "archive",
+    [ROOM_NOTICES] = "notices",
 };
 /* By bit. */
 static const char *const ROLES[] = {"pupil",  "guardian", "teacher",       "class_teacher", "staff",

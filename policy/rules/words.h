@@ -41,6 +41,7 @@ enum room_kind {
     ROOM_LIBRARY,     /* E6: of a school: everybody may join and read, staff writes */
     ROOM_ASSOCIATION, /* E8: teachers of several schools */
     ROOM_ARCHIVE,     /* G3: of an earlier year, read-only */
+    ROOM_NOTICES,     /* a person's own: what the server's administration tells them */
     ROOM_KIND__COUNT
 };
 

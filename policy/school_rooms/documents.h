@@ -22,8 +22,8 @@ bool documents_ensure(void *rooms, struct tx *tx, user_no user, struct error *e)
 bool documents_tell(struct rooms *rooms, struct tx *tx, user_no user, const json_t *content);
 
 /* F3: tells somebody in this room, in the service user's name and as a notice, that a message of theirs is not
- * delivered after all, why, and what it said. Every client shows it, it reaches nobody else, and needs no room that
- * nobody knows yet; the specification's server notices would be such a room for each person. Wired as held_dropped.tell
+ * delivered after all, why, and what it said. Every client shows it, it reaches nobody else, and it needs no
+ * invitation, as a server notice (notices.h) does. Wired as held_dropped.tell
  * (homeserver/rooms/events/delayed_messages.h); rooms: struct rooms. Logs if they have no such room. */
 void documents_tell_dropped(void *rooms, struct tx *tx, const struct delayed_message *row, const struct error *why);
 

@@ -360,6 +360,16 @@ static bool ask_for_birth(struct changing_records *c, const struct application_r
     return said || application_ask_correction(c, row->user, row->user, &asked);
 }
 
+/* D9: in which class the applicant would have a place, or would their child; 0: in none. */
+static class_no place_asked(struct db *db, const struct application_row *row)
+{
+    school_no school;
+    class_no class = row->class;
+    if (row->kind == APPLICATION_GUARDIAN)
+        enrollments_place_of_pupil(db, row->child, &school, &class);
+    return row->kind == APPLICATION_CORRECTION ? 0 : class;
+}
+
 /* J4: somebody who makes links and approves them could become anybody whom they may let in; nor does anybody say of
  * their own child who is to be its guardian. *because: the override that was needed. */
 static bool may_let_in(struct changing_records *c, const struct application_row *row, const struct approval *approval,
@@ -368,6 +378,7 @@ static bool may_let_in(struct changing_records *c, const struct application_row 
     struct subject subject = of_application(row);
     bool may = true, overridden = false;
     subject.link = row->link;
+    subject.place = place_asked(c->tx->db, row);
     for (size_t i = 0; may && i <= approval->n_children; ++i) {
         if (i > 0)
             subject.other = approval->children[i - 1];

@@ -3,6 +3,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
@@ -204,7 +205,9 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
     if (no == 0)
         return false;
     policies_in_force(c->tx->db, school, &policy);
-    *outcome = policy.guardian_needs_approval ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
+    /* D9: nobody brings together by a link who is kept from each other: the office is asked, and needs a reason. */
+    bool waits = policy.guardian_needs_approval || school_meets_in_class(c->tx->db, class, c->actor->user) != 0;
+    *outcome = waits ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
     return (*outcome == GUARDIAN_WAITS ? wait(c, no, how) : admit(c, no, how)) &&
            correct(c, view.link.person, &how->child, *outcome == GUARDIAN_WAITS, correction);
 }

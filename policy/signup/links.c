@@ -1,8 +1,10 @@
 #include "policy/signup/links.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/accounts/contacts.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/days.h"
@@ -199,6 +201,22 @@ static bool ready(struct changing_records *c, const struct link_row *row)
     return !taken || error_set(c->e, ERROR_CONFLICT, "This person has a password already.");
 }
 
+/* J4: not to the maker, nor to anybody else whom the maker knows of. Of people elsewhere the maker learns nothing by
+ * trying addresses (A1). */
+static bool goes_to_the_person(struct changing_records *c, const struct link_wish *wish, struct link_row *row)
+{
+    struct db *db = c->tx->db;
+    if (wish->send_to == NULL)
+        return true;
+    if (row->kind != LINK_PERSONAL)
+        return error_set_parameter(c->e, ERROR_INVALID_PARAM, "send_to", "Only a personal link is sent to somebody.");
+    user_no owner = contacts_owner(db, wish->send_to), maker = c->actor->user;
+    if (owner != 0 && owner != row->person && (maker == 0 || owner == maker || school_shared(db, maker, owner)))
+        return rule_refuse(c->e, RULE_C3_CONTACT_IN_USE);
+    snprintf(row->sent_by, sizeof row->sent_by, "%s", contact_medium_name(wish->send_to->medium));
+    return contacts_count_message(c->tx, wish->config, wish->send_to, row->school, c->e);
+}
+
 static json_t *named(const struct changing_records *c, const struct link_row *row)
 {
     json_t *subject = json_pack("{s:I, s:s}", "link", (json_int_t)row->no, "kind", link_kind_name(row->kind));
@@ -214,12 +232,16 @@ static json_t *named(const struct changing_records *c, const struct link_row *ro
 bool link_make(struct changing_records *c, const struct link_wish *wish, struct link_made *out)
 {
     struct link_row row;
-    if (!shape(wish, c->tx->now_ms, &row, c->e) || !whose(c, wish, &row) || !link_gate(c, &row) || !ready(c, &row))
+    if (!shape(wish, c->tx->now_ms, &row, c->e) || !whose(c, wish, &row) || !link_gate(c, &row) || !ready(c, &row) ||
+        !goes_to_the_person(c, wish, &row))
         return false;
     row.issuer = c->actor->user;
     snprintf(row.issuer_name, sizeof row.issuer_name, "%s", c->actor->name);
     random_name(out->token, LINK_TOKEN_CHARS);
-    out->no = row.no = links_insert(c->tx, &row, out->token);
+    bool sent = wish->send_to != NULL;
+    out->no = row.no = links_insert(c->tx, &row, out->token, sent ? wish->send_to->address : NULL);
+    if (sent)
+        sodium_memzero(out->token, sizeof out->token);
     bool personal = row.kind == LINK_PERSONAL;
     if (!bound_kept(c->tx->db, personal ? BOUND_PERSONAL_LINKS : BOUND_LINKS, personal ? row.person : row.issuer,
                     c->tx->now_ms, c->e))

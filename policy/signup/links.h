@@ -18,6 +18,9 @@
 #include "homeserver/store/school/links.h"
 #include "policy/records/change.h"
 
+struct config;
+struct contact_address;
+
 #define LINK_TOKEN_CHARS 32
 #define LINK_USES_MAX 2000
 #define LINK_LIFETIME_MIN_MS (INT64_C(10) * 60 * 1000)
@@ -34,16 +37,21 @@ struct link_wish {
     user_no person;        /* LINK_PERSONAL */
     int64_t uses;          /* LINK_CLASS, LINK_SCHOOL; 0: as many as a class needs, 50 */
     int64_t lifetime_ms;   /* 0: 14 days; a guardian link: 2 days */
+    /* LINK_PERSONAL: to where the server sends it (link_letters.h), and who makes it never sees the token; NULL: who
+     * makes it is told the token, to print. With it config, for what is sent and how much; borrowed, as it is. */
+    const struct contact_address *send_to;
+    const struct config *config;
 };
 struct link_made {
     link_no no;
-    char token[LINK_TOKEN_CHARS + 1]; /* told now and never again */
+    char token[LINK_TOKEN_CHARS + 1]; /* told now and never again; "": it is sent */
     int64_t expires_ms;
 };
 
 /* Inside a job. false: *c->e: a shape that does not fit (ERROR_INVALID_PARAM), no right (ACT_LINK, ACT_GUARDIAN_LINK:
  * the child is the actor), D5: two guardians already; somebody who has an account needs no personal link
- * (ERROR_CONFLICT). */
+ * (ERROR_CONFLICT). send_to: RULE_C3_CONTACT_IN_USE where it is the address of who makes the link, or of somebody else
+ * whom they know of (J4: nobody gets what makes them somebody else); and as contacts_count_message. */
 bool link_make(struct changing_records *c, const struct link_wish *wish, struct link_made *out);
 
 /* Inside a job: by whoever could make it. Revoked already: true. */

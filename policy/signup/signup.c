@@ -53,7 +53,7 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     user_no user = job->link.person;
     bool found = users_get(c->tx->db, user, &row);
     bool fresh = found && row.password_hash == NULL;
-    bool stands = found && (row.state == ACCOUNT_ACTIVE || row.state == ACCOUNT_RESTRICTED);
+    bool stands = found && account_state_may_act(row.state);
     user_row_finish(&row);
     if (!fresh || !stands)
         return rule_refuse(c->e, RULE_C2_ACCOUNT_TAKEN);

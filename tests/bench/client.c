@@ -137,25 +137,53 @@ void conn_send(struct conn *conn, const char *method, const char *path, const ch
     push(conn);
 }
 
+/* The body of an answer in chunks, put together. false: it is not whole yet. */
+static bool dechunk(const char *at, const char *end, struct text *body)
+{
+    for (size_t size = 1; size > 0;) {
+        const char *line = strstr(at, "\r\n");
+        if (line == NULL)
+            return false;
+        size = strtoul(at, NULL, 16);
+        at = line + 2;
+        if ((size_t)(end - at) < size + 2)
+            return false;
+        text_add(body, at, size);
+        at += size + 2;
+    }
+    return true;
+}
+
+/* The connection has its answer, which lay in taken; done may send the next request on it. */
+static void answer_from(struct conn *conn, struct text taken, const char *body, size_t len)
+{
+    conn->in = TEXT_INIT;
+    answer(conn, atoi(taken.data + 9), body, len);
+    text_clear(&taken);
+    if (conn->in.data == NULL && conn->fd >= 0)
+        conn->in = taken;
+    else
+        text_finish(&taken);
+}
+
 static void look_at_input(struct conn *conn)
 {
     char *end = conn->in.data != NULL ? strstr(conn->in.data, "\r\n\r\n") : NULL;
     if (end == NULL)
         return;
     size_t head = (size_t)(end - conn->in.data) + 4, length = 0;
-    for (char *line = conn->in.data; line < end; line = strstr(line, "\r\n") + 2)
+    bool chunked = false;
+    for (char *line = conn->in.data; line < end; line = strstr(line, "\r\n") + 2) {
         if (strncasecmp(line, "content-length:", 15) == 0)
             length = strtoul(line + 15, NULL, 10);
-    if (conn->in.len < head + length)
-        return;
-    struct text taken = conn->in; /* done may send the next request on this connection */
-    conn->in = TEXT_INIT;
-    answer(conn, atoi(taken.data + 9), taken.data + head, length);
-    text_clear(&taken);
-    if (conn->in.data == NULL && conn->fd >= 0)
-        conn->in = taken;
-    else
-        text_finish(&taken);
+        chunked |= strncasecmp(line, "transfer-encoding: chunked", 26) == 0;
+    }
+    struct text body = TEXT_INIT;
+    if (!chunked && conn->in.len >= head + length)
+        answer_from(conn, conn->in, conn->in.data + head, length);
+    else if (chunked && dechunk(conn->in.data + head, conn->in.data + conn->in.len, &body))
+        answer_from(conn, conn->in, body.data != NULL ? body.data : "", body.len);
+    text_finish(&body);
 }
 
 static void on_readable(struct conn *conn)

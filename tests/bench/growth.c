@@ -145,10 +145,7 @@ void growth_members(struct school *s)
     school_people(s, 1);
     char *room_id = school_room(s, 0, "school");
     for (int step = 0; step < 4; ++step) {
-        for (int i = s->n; i < SIZES[step]; ++i) {
-            school_people(s, i + 1);
-            school_join(s, i, room_id);
-        }
+        school_crowd(s, SIZES[step], room_id);
         said(s, 0, room_id, 60);
         initial_sync(s, 1, 1, since);
         double whole = initial_sync(s, 1, 50, since), sent = said(s, 0, room_id, 300);

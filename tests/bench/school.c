@@ -46,29 +46,84 @@ void school_close(struct school *s)
     free(s->people);
 }
 
-static char *filter_of(struct school *s, const struct person *p)
+/* A desk of several at which people are received, one after the other: registered, their filter stored, joined. */
+struct reception {
+    struct school *s;
+    const char *room_id; /* NULL: no room */
+    int person, *next, n;
+};
+
+static void receive(struct reception *r, struct conn *conn);
+static void on_received(struct conn *conn, int status, const char *body, size_t len, void *arg);
+
+static void store_filter(struct reception *r, struct conn *conn)
 {
     static const char POLLS[] = "{\"room\":{\"timeline\":{\"limit\":500},\"state\":{\"lazy_load_members\":true}}}";
     char path[320];
-    snprintf(path, sizeof path, "/_matrix/client/v3/user/%s/filter", p->user_id);
-    char *answer = ask(s, "POST", path, p->token, POLLS), *filter = string_of(answer, "filter_id");
-    free(answer);
-    return filter;
+    snprintf(path, sizeof path, "/_matrix/client/v3/user/%s/filter", r->s->people[r->person].user_id);
+    conn_send(conn, "POST", path, r->s->people[r->person].token, POLLS, on_received, r);
+}
+
+static void on_received(struct conn *conn, int status, const char *body, size_t len, void *arg)
+{
+    struct reception *r = arg;
+    struct person *p = &r->s->people[r->person];
+    if (status != 200) {
+        fprintf(stderr, "bench: person %d is not received: %d %s\n", r->person, status, body);
+        exit(1);
+    }
+    if (p->token == NULL) {
+        p->user_id = string_of(body, "user_id");
+        p->token = string_of(body, "access_token");
+        store_filter(r, conn);
+    } else if (p->filter == NULL) {
+        p->filter = string_of(body, "filter_id");
+        if (r->room_id == NULL) {
+            receive(r, conn);
+            return;
+        }
+        char path[320];
+        snprintf(path, sizeof path, "/_matrix/client/v3/join/%s", r->room_id);
+        conn_send(conn, "POST", path, p->token, "{}", on_received, r);
+    } else {
+        receive(r, conn);
+    }
+}
+
+static void receive(struct reception *r, struct conn *conn)
+{
+    char body[160];
+    if (*r->next == r->n)
+        return;
+    r->person = (*r->next)++;
+    r->s->people[r->person] = (struct person){0};
+    snprintf(body, sizeof body,
+             "{\"username\":\"p%d\",\"password\":\"bench-password\",\"auth\":{\"type\":\"m.login.dummy\"}}", r->person);
+    conn_send(conn, "POST", "/_matrix/client/v3/register", NULL, body, on_received, r);
+}
+
+void school_crowd(struct school *s, int n, const char *room_id)
+{
+    enum { DESKS = 32 };
+    struct reception desks[DESKS];
+    struct conn *conns[DESKS];
+    int open = n - s->n < DESKS ? n - s->n : DESKS;
+    s->people = xrealloc(s->people, (size_t)n * sizeof *s->people);
+    for (int i = 0; i < open; ++i) {
+        desks[i] = (struct reception){s, room_id, 0, &s->n, n};
+        receive(&desks[i], conns[i] = conn_open(s->client));
+    }
+    for (int i = 0; i < open; ++i) {
+        while (conn_busy(conns[i]))
+            client_run(s->client, 10000);
+        conn_close(conns[i]);
+    }
 }
 
 void school_people(struct school *s, int n)
 {
-    char body[160];
-    s->people = xrealloc(s->people, (size_t)n * sizeof *s->people);
-    for (; s->n < n; ++s->n) {
-        snprintf(body, sizeof body,
-                 "{\"username\":\"p%d\",\"password\":\"bench-password\",\"auth\":{\"type\":\"m.login.dummy\"}}", s->n);
-        char *answer = ask(s, "POST", "/_matrix/client/v3/register", NULL, body);
-        s->people[s->n] =
-            (struct person){.user_id = string_of(answer, "user_id"), .token = string_of(answer, "access_token")};
-        s->people[s->n].filter = filter_of(s, &s->people[s->n]);
-        free(answer);
-    }
+    if (n > s->n)
+        school_crowd(s, n, NULL);
 }
 
 char *school_room(struct school *s, int creator, const char *name)
@@ -125,13 +180,29 @@ static void book(struct person *p, const char *body)
     }
 }
 
+const char SLIDING_BODY[] =
+    "{\"conn_id\":\"room-list\",\"lists\":{\"all_rooms\":{\"ranges\":[[0,99]],\"timeline_limit\":1,\"required_state\":["
+    "[\"m.room.name\",\"\"],[\"m.room.topic\",\"\"],[\"m.room.avatar\",\"\"],[\"m.room.canonical_alias\",\"\"],"
+    "[\"m.room.encryption\",\"\"],[\"m.room.member\",\"$LAZY\"],[\"m.room.member\",\"$ME\"],[\"m.room.power_levels\","
+    "\"\"],"
+    "[\"org.matrix.msc3401.call.member\",\"*\"],[\"m.room.join_rules\",\"\"],[\"m.room.tombstone\",\"\"],"
+    "[\"m.room.create\",\"\"],[\"m.room.history_visibility\",\"\"],[\"m.space.parent\",\"*\"],[\"m.space.child\",\"*\"]"
+    "]}},"
+    "\"extensions\":{\"account_data\":{\"enabled\":true},\"receipts\":{\"enabled\":true},\"typing\":{\"enabled\":true}}"
+    "}";
+
 /* As clients do: the first sync is short and says its filter itself, the polls name a stored one. */
 static void poll_again(struct person *p, int timeout_ms, conn_done *done)
 {
     static const char FIRST[] = "%7B%22room%22:%7B%22timeline%22:%7B%22limit%22:1%7D,"
                                 "%22state%22:%7B%22lazy_load_members%22:true%7D%7D%7D";
     bool first = p->since[0] == '\0';
-    char path[256];
+    char path[400];
+    if (p->sliding) {
+        snprintf(path, sizeof path, SLIDING_PATH "?timeout=%d%s%s", timeout_ms, first ? "" : "&pos=", p->since);
+        conn_send(p->poll, "POST", path, p->token, SLIDING_BODY, done, p);
+        return;
+    }
     snprintf(path, sizeof path, "/_matrix/client/v3/sync?timeout=%d&filter=%s%s%s", timeout_ms,
              first ? FIRST : p->filter, first ? "" : "&since=", p->since);
     conn_send(p->poll, "GET", path, p->token, NULL, done, p);
@@ -140,17 +211,20 @@ static void poll_again(struct person *p, int timeout_ms, conn_done *done)
 static void on_poll(struct conn *conn, int status, const char *body, size_t len, void *arg)
 {
     struct person *p = arg;
-    const char *next = strstr(body, "\"next_batch\":\"");
+    const char *mark = p->sliding ? "{\"pos\":\"" : "\"next_batch\":\"", *next = strstr(body, mark);
     if (status != 200 || next == NULL) {
         if (!p->stop)
             fprintf(stderr, "bench: a poll failed: %d %.200s\n", status, body);
+        if (p->changelog != NULL)
+            p->changelog->refused += 1;
         return;
     }
-    snprintf(p->since, sizeof p->since, "%.*s", (int)strcspn(next + 14, "\""), next + 14);
+    next += strlen(mark);
+    snprintf(p->since, sizeof p->since, "%.*s", (int)strcspn(next, "\""), next);
     if (p->changelog != NULL)
         book(p, body);
     if (!p->stop)
-        poll_again(p, 60000, on_poll);
+        poll_again(p, p->timeout_ms, on_poll);
 }
 
 static void on_first(struct conn *conn, int status, const char *body, size_t len, void *arg)
@@ -162,10 +236,10 @@ static void on_first(struct conn *conn, int status, const char *body, size_t len
     p->changelog = changelog;
 }
 
-void poll_begin(struct school *s, int person, struct changelog *changelog)
+static void begin(struct school *s, struct person *p, struct changelog *changelog)
 {
-    struct person *p = &s->people[person];
     p->poll = p->poll != NULL ? p->poll : conn_open(s->client);
+    p->timeout_ms = p->timeout_ms != 0 ? p->timeout_ms : 60000;
     p->changelog = changelog;
     p->stop = false;
     p->n_seen = 0;
@@ -173,8 +247,23 @@ void poll_begin(struct school *s, int person, struct changelog *changelog)
     p->seen = changelog != NULL ? xcalloc(MESSAGES_MAX / 8, 1) : NULL;
     memset(p->last_of, -1, sizeof p->last_of);
     poll_again(p, 0, on_first);
-    while (p->since[0] == '\0')
+    while (p->since[0] == '\0') {
         client_run(s->client, 100000);
+        if (p->since[0] == '\0' && !conn_busy(p->poll)) /* it was refused, as on_poll says */
+            exit(1);
+    }
+}
+
+void poll_begin(struct school *s, int person, struct changelog *changelog)
+{
+    s->people[person].sliding = false;
+    begin(s, &s->people[person], changelog);
+}
+
+void poll_begin_sliding(struct school *s, int person, struct changelog *changelog)
+{
+    s->people[person].sliding = true;
+    begin(s, &s->people[person], changelog);
 }
 
 void poll_pause(struct school *s, int person)
@@ -190,7 +279,7 @@ void poll_resume(struct school *s, int person)
     struct person *p = &s->people[person];
     p->stop = false;
     p->poll = conn_open(s->client);
-    poll_again(p, 60000, on_poll);
+    poll_again(p, p->timeout_ms, on_poll);
 }
 
 void poll_end(struct school *s, int person)

@@ -10,12 +10,15 @@
 struct subject {
     char dir[64], config[96], database[96];
     const char *partad; /* the program */
+    char python[160];   /* of Synapse; empty: it is a partad */
     int port;
     pid_t pid;
 };
 
 /* Folder and configuration; exits on failure. real_passwords: hashed at the default cost. */
 void subject_prepare(struct subject *s, const char *partad, bool real_passwords);
+/* The peer: another partad, or the virtual environment of a Synapse, which gets a database of SQLite. */
+void subject_prepare_peer(struct subject *s, const char *peer);
 int64_t subject_start(struct subject *s);         /* µs from exec to the first answered request */
 void subject_stop(struct subject *s, int signal); /* and waits */
 void subject_remove(struct subject *s);

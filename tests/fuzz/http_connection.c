@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -105,6 +106,20 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ---- a client */
 
+/* libFuzzer looks at its clock by a signal, also here. */
+static void connect_to(int fd, const struct sockaddr_in *to)
+{
+    struct pollfd made = {.fd = fd, .events = POLLOUT};
+    int fault = 0, n;
+    socklen_t len = sizeof fault;
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
+        return;
+    must(errno == EINTR); /* it goes on */
+    while ((n = poll(&made, 1, PATIENCE_S * 1000)) < 0)
+        must(errno == EINTR);
+    must(n == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &len) == 0 && fault == 0);
+}
+
 /* From another address of this machine each time: ports that were used rest for a minute. */
 static int open_connection(void)
 {
@@ -120,7 +135,8 @@ static int open_connection(void)
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    must(bind(fd, (struct sockaddr *)&from, sizeof from) == 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    must(bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
+    connect_to(fd, &to);
     return fd;
 }
 
@@ -129,6 +145,8 @@ static void send_piece(int fd, const uint8_t *bytes, size_t len)
 {
     while (len > 0) {
         ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             return;
         bytes += n;
@@ -141,7 +159,9 @@ static void drain(int fd)
     char piece[16384];
     bool first = true;
     ssize_t n;
-    while ((n = recv(fd, piece, sizeof piece, 0)) > 0) {
+    while ((n = recv(fd, piece, sizeof piece, 0)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0)
+            continue;
         must(!first || n < 9 || memcmp(piece, "HTTP/1.1 ", 9) == 0);
         first = false;
     }

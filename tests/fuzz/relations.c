@@ -69,6 +69,20 @@ static void check_words(const char *type, const char *state_key, const json_t *c
     must(urgent_reason(content) == NULL || event_is_urgent(type, content) || event_kind_of(type) != EVENT_MESSAGE);
 }
 
+/* What outlives a redaction: cleaned of what says something it is taken, and there is no more of it than before. */
+static void check_lasting(const char *type, const char *state_key, const json_t *content)
+{
+    int asked = 0;
+    const struct event_names none = {nothing_there, &asked}, all = {all_there, &asked};
+    json_t *left = json_deep_copy(content);
+    must(!event_lasting_is_wordless(type, state_key, content, &none) ||
+         event_lasting_is_wordless(type, state_key, content, &all));
+    event_lasting_clean(type, left, &none);
+    must(json_object_size(left) <= json_object_size(content));
+    must(event_lasting_is_wordless(type, NULL, left, &none) == event_lasting_is_wordless(type, NULL, NULL, &none));
+    json_decref(left);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct error e = {0};
@@ -83,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         char *content = json_canonical(tree); /* as the store has it */
         check_relation(content, tree);
         check_words(type, state_key, tree);
+        check_lasting(type, state_key, tree);
         free(content);
     }
     json_decref(tree);

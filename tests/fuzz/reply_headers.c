@@ -1,13 +1,15 @@
 /* What the other side of an outgoing request answers: the first line is the status and a header's name, then come the
  * head's lines, an empty one, and the body. The client of OneRoster REST reads the total, the date
- * and the token of it. */
+ * and the token of it; an application service says with it whether it took a transaction. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "appservice/transactions.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/outgoing/curl_library.h"
+#include "homeserver/outgoing/rest_client.h"
 #include "homeserver/outgoing/transfer_private.h"
-#include "policy/oneroster/pull.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -29,12 +31,21 @@ static char *take_head(struct transfer *t, char *at)
     return at + strlen(at);
 }
 
+/* Before white space at the end; 0: there is none. */
+static char last_sign(const struct text *body)
+{
+    size_t len = body->len;
+    while (len > 0 && memchr(" \t\r\n", body->data[len - 1], 4) != NULL)
+        --len;
+    return (char)(len > 0 ? body->data[len - 1] : 0);
+}
+
 static void check(const struct outgoing_reply *reply, const char *name)
 {
     char value[16];
-    int64_t lifetime_s, total = pull_total(reply);
+    int64_t lifetime_s, total = rest_total(reply, 1000000);
     struct text problem = TEXT_INIT;
-    char *token = pull_token(reply, &lifetime_s, &problem);
+    char *token = rest_token("The source", reply, &lifetime_s, &problem);
     must((token != NULL) == (problem.len == 0) && lifetime_s >= 0 && lifetime_s <= 86400);
     for (const char *p = token; p != NULL && *p != '\0'; ++p)
         must(*p > ' ' && *p < 127);
@@ -43,10 +54,13 @@ static void check(const struct outgoing_reply *reply, const char *name)
         must(strlen(value) < sizeof value && strchr(value, '\n') == NULL);
     free(token);
     text_finish(&problem);
+    must(!transaction_taken(reply->status, reply->body.data, reply->body.len) ||
+         (reply->status == 200 && last_sign(&reply->body) == '}'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
+    must(curl_library_load());
     const struct outgoing_request request = {.what = "fuzz", .url = "http://127.0.0.1/", .deadline_ms = INT64_MAX};
     char *whole = xstrndup((const char *)bytes, len), *name, *head = strchr(whole, '\n');
     if (head != NULL) {

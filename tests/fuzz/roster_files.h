@@ -79,7 +79,7 @@ static inline void check_update(const struct roster_update *update)
     for (size_t i = 0; i < roster->n_enrollments; ++i)
         must(roster->enrollments[i].person < roster->n_people && roster->enrollments[i].class < roster->n_classes);
     for (size_t i = 0; i < roster->n_people; ++i)
-        must(id_map_find(roster->person_ids, roster->people[i].id) == i);
+        must(id_map_find(&roster->person_ids, roster->people[i].id) == i);
     struct roster_problems problems = {0};
     struct roster *again = roster_read_snapshot(update->snapshot, &problems);
     must(again != NULL && again->n_people == roster->n_people && again->n_roles == roster->n_roles &&

@@ -43,6 +43,9 @@ static void check_made_up(const char *text)
         abort();
     if (said == TOKEN_GOOD && text[0] != 's')
         abort();
+    struct token_pos pos;
+    if (token_parse_openid(text, in, &out) || token_parse_pos(text, in, 1, 1, &pos) == TOKEN_GOOD)
+        abort();
 }
 
 /* A page of a space's tree has another kind, which says nothing of anybody: what is taken is as we write it. */
@@ -56,6 +59,28 @@ static void check_hierarchy(const char *text)
     if (strcmp(again.data, text) != 0)
         abort();
     text_finish(&again);
+}
+
+/* A connection's pos is its own and its person's; the position in it is read whatever the connection. */
+static void check_pos(user_no whose, int64_t number, size_t at, char other)
+{
+    struct text token = TEXT_INIT;
+    const struct token_pos sealed = {.pos = number, .more = whose};
+    struct token_pos pos;
+    int64_t out = -1;
+    token_add_pos(&token, in, whose, 5, &sealed);
+    if (token_parse_pos(token.data, in, whose, 5, &pos) != TOKEN_GOOD || pos.pos != number || pos.more != whose ||
+        token_parse(token.data, in, whose, &out) != TOKEN_GOOD || out != number ||
+        token_parse_pos(token.data, in, whose, 6, &pos) == TOKEN_GOOD ||
+        token_parse_pos(token.data, in, whose + 1, 5, &pos) == TOKEN_GOOD)
+        abort();
+    token.data[at % token.len] = other;
+    (void)token_parse_pos(token.data, in, whose, 5, &pos);
+    text_clear(&token);
+    token_add_openid(&token, in, number);
+    if (!token_parse_openid(token.data, in, &out) || out != number || token_parse_cursor(token.data, in, 0, &out))
+        abort();
+    text_finish(&token);
 }
 
 static void check_sealed(user_no whose, int64_t number, size_t at, char other)
@@ -91,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         return 0;
     memcpy(&whose, bytes, sizeof whose);
     memcpy(&number, bytes + sizeof whose, sizeof number);
+    check_pos(whose & INT32_MAX, number & INT64_MAX, bytes[len - 2], (char)bytes[len - 1]);
     check_sealed(whose & INT32_MAX, number & INT64_MAX, bytes[len - 2], (char)bytes[len - 1]);
     return 0;
 }

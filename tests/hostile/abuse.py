@@ -1,4 +1,6 @@
 """Abuse that takes more than one request: what looks bad and is allowed, interactive authentication, rate limits."""
+import os
+import subprocess
 import threading
 import time
 from urllib.parse import quote
@@ -6,7 +8,7 @@ from urllib.parse import quote
 from cases import V3
 from harness import until
 
-LIMITED = {"rate_limits": {**dict.fromkeys(("read", "write", "message", "room", "login", "account"), "3/s burst 3"),
+LIMITED = {"rate_limits": {**dict.fromkeys(("read", "write", "message", "room", "login", "account", "operator"), "3/s burst 3"),
                            "registration": "5/s burst 20"}}
 
 
@@ -243,11 +245,14 @@ def rate_limits(tap, server):
     path = quote(anna.user_id)
     wrong = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": "anna"}, "password": "wrong"}
     forged = iter(range(1000))
+    token = subprocess.run([os.path.join(server.build, "parta"), "--config", os.path.join(server.folder, "parta.yaml"), "operator", "create", "region",
+                            "all"], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     for name, request in (
             ("messages", lambda: anna.request("PUT", anna.send_path(room, f"m{time.monotonic_ns()}"), {"body": "x"})),
             ("state", lambda: anna.request("PUT", f"{V3}/rooms/{quote(room)}/state/t/", {"n": time.monotonic_ns() % 9999})),
             ("writes", lambda: anna.request("PUT", f"{V3}/user/{path}/account_data/t", {})),
             ("reads", lambda: anna.request("GET", f"{V3}/rooms/{quote(room)}/messages?dir=b")),
+            ("an operator's questions", lambda: server.request("GET", "/_parta/v1/schools", token=token)),
             ("rooms", lambda: anna.request("POST", f"{V3}/createRoom", {})),
             ("wrong passwords", lambda: server.request("POST", f"{V3}/login", wrong)),
             ("wrong passwords from made-up addresses", lambda: server.request(

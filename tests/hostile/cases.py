@@ -100,7 +100,7 @@ TOKENS = [
 
 PATHS = [
     ("an unknown path", "mallory", "GET", V3 + "/nonsense", None, "404 M_UNRECOGNIZED"),
-    ("the root", "mallory", "GET", "/", None, "404 M_UNRECOGNIZED"),
+    ("nearly a page", "mallory", "GET", "/parta", None, "404 M_UNRECOGNIZED"),
     ("only the prefix", "mallory", "GET", "/_matrix/client", None, "404 M_UNRECOGNIZED"),
     ("an unknown version", "mallory", "GET", "/_matrix/client/v99/sync", None, "404 M_UNRECOGNIZED"),
     ("a slash at the end", "mallory", "GET", V3 + "/account/whoami/", None, "404 M_UNRECOGNIZED"),
@@ -482,7 +482,7 @@ ACCOUNTS = [
 ]
 
 # A new account's name (Appendices, "User Identifiers").
-LOCALPARTS = ["", "A", "Ünï", "a b", "a:b", "@a", "@a:school.example", "a\tb", "a\nb", "x" * 250, "а", "a'b", "a\"b", "a%00b", "$a",
+LOCALPARTS = ["", "Ünï", "a b", "a:b", "@a", "@a:school.example", "a\tb", "a\nb", "x" * 250, "а", "a'b", "a\"b", "a%00b", "$a",
               "a\u202eb", "💩"]
 
 

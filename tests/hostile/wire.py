@@ -7,7 +7,8 @@ import time
 from cases import V3
 
 WHOAMI = f"{V3}/account/whoami".encode()
-IMPATIENT = {"http": {"header_timeout_ms": 400, "idle_timeout_ms": 1500, "body_timeout_ms": 800, "connections_max": 64}}
+IMPATIENT = {"http": {"header_timeout_ms": 400, "idle_timeout_ms": 1500, "body_timeout_ms": 800, "connections_max": 64,
+                      "trusted_proxies": "[127.0.0.1]"}}  # all come from one address here
 CUT_S = 6  # the server's sweeper looks once a second
 CLOSE = b"Connection: close\r\n"
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"

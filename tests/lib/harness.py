@@ -114,7 +114,8 @@ def until(fn, what, patience=PATIENCE_S):
 
 
 class Server:
-    """settings: more sections of the configuration, as a dictionary of dictionaries; they replace the usual ones."""
+    """settings: more sections of the configuration, as a dictionary of dictionaries, or of words; they replace the usual ones
+    (None: the server's own defaults instead)."""
 
     def __init__(self, build, settings=None):
         self.build = os.path.abspath(build)
@@ -123,6 +124,7 @@ class Server:
         self.data = os.path.join(self.folder, "data")
         self.port, self.metrics_port = free_port(), free_port()
         self.process = None
+        self.source = "127.0.0.1"  # whence requests come
         self.local = threading.local()
         self.write_config(settings or {})
 
@@ -133,22 +135,31 @@ class Server:
             "policy": {"mode": "open"},
             "registration": {"mode": "open", "shared_secret": SECRET},
             "passwords": {"ops": 1, "memory_kib": 8},
-            "rate_limits": dict.fromkeys(("read", "write", "message", "room", "login", "account", "registration"), "off"),
+            "rate_limits": dict.fromkeys(("read", "write", "message", "room", "login", "account", "operator", "registration"), "off"),
         }
         with open(os.path.join(self.folder, "parta.yaml"), "w", encoding="utf-8") as out:
             out.write(f"server_name: school.example\ndata_dir: {self.data}\n")
             for section, values in {**usual, **settings}.items():
+                if values is None:
+                    continue
+                if isinstance(values, str):
+                    out.write(f"{section}: {values}\n")
+                    continue
                 out.write(f"{section}:\n")
                 out.writelines(f"  {name}: {value}\n" for name, value in values.items())
 
     # ---- the process
 
-    def start(self):
+    def launch(self):
+        """Starts the process and waits for nothing."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [os.path.join(self.build, "partad"), "--config", os.path.join(self.folder, "parta.yaml")],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=sanitized(os.environ))
         self.local = threading.local()
+
+    def start(self):
+        self.launch()
         until(self.answers, f"the server to start: {self.log()[-2000:]}")
         return self
 
@@ -198,7 +209,7 @@ class Server:
 
     def connection(self):
         if getattr(self.local, "connection", None) is None:
-            self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+            self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S, source_address=(self.source, 0))
         return self.local.connection
 
     def drop(self):

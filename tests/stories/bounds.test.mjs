@@ -18,7 +18,7 @@ MOST.idempotency_bytes = 16777216;
 MOST.contacts = 10;
 
 before(async () => {
-    w = await World.start();
+    w = await World.start({ settings: "push:\n  gateways: [http://127.0.0.1:9]\n" });
     [pupil, mate] = await Promise.all(w.all({ role: "pupil", class: "8А" }).slice(0, 2).map((p) => w.still(p)));
     teacher = await w.still(w.one({ role: "class_teacher", class: "8А" }));
     const other = w.all({ role: "class_teacher" }).find((p) => p.id !== teacher.getUserId());
@@ -90,6 +90,10 @@ test("J5: every bound is kept at the door, and told", async () => {
             times(db, MOST.applications - 1, "INSERT INTO applications (kind, user_no, school_no, role, state, created_ms) VALUES ('join', ?2, ?3, 'guardian', 'withdrawn', ?1)", user(teacher), of("SELECT school_no FROM schools WHERE sourced_id = ?", HERE)),
         ({ db, user, of }) =>
             times(db, 1, "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES (?3, ?2, 'm.room.message', ?5, ?4, ?1)", user(secondTeacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club), Date.now() + 1e9, JSON.stringify("x".repeat(MOST.held_message_bytes - 60100))),
+        ({ db, user }) =>
+            times(db, MOST.pushers - 1, "INSERT INTO pushers (user_no, app_id, pushkey, device_no, kind, app_name, device_name, lang, data, gateway, id_only, enabled, set_ms) SELECT ?2, 'app', 'k' || ?1, max(device_no), 'http', 'x', 'x', 'ru', '{}', 'http://127.0.0.1:9', 1, 1, 1 FROM devices WHERE user_no = ?2", user(pupil)),
+        ({ db, user, of }) =>
+            times(db, MOST.thread_subscriptions - 1, "INSERT INTO thread_subscriptions VALUES (?2, -?1, ?3, 2, 1, 1)", user(mate), of("SELECT room_no FROM rooms WHERE room_id = ?", club)),
         ({ db, user }) => times(db, MOST.reports - 1, "INSERT INTO reports (kind, reporter, reason, created_ms) VALUES ('user', ?2, 'x', ?1)", user(pupil)),
         ({ db, user, of }) =>
             times(db, MOST.held_messages - 1, "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES (?3, ?2, 'm.room.message', '{}', ?4, ?1)", user(teacher), of("SELECT room_no FROM rooms WHERE room_id = ?", club), Date.now() + 1e9),
@@ -97,6 +101,9 @@ test("J5: every bound is kept at the door, and told", async () => {
             times(db, 1, "INSERT INTO idempotency VALUES (?2, CAST('k' || ?1 AS BLOB), CAST('r' AS BLOB), 200, 0, zeroblob(?4), ?3)", secondTeacher.getUserId(), Date.now(), MOST.idempotency_bytes - 1),
         ({ db }) =>
             times(db, MOST.idempotency_keys - 1, "INSERT INTO idempotency VALUES (?2, CAST('k' || ?1 AS BLOB), CAST('r' AS BLOB), 200, 0, CAST('x' AS BLOB), ?3)", office.getUserId(), Date.now()),
+        ({ db, user }) => times(db, MOST.key_backups - 1, "INSERT INTO key_backups VALUES (?2, ?1, 'x', '{}', 0, 0, 0, 0)", user(pupil)),
+        ({ db, user }) => times(db, 1, "INSERT INTO key_backups VALUES (?2, ?1, 'x', '{}', 0, ?3, 0, 0)", user(mate), MOST.backup_keys - 1),
+        ({ db, user }) => times(db, 1, "INSERT INTO key_backups VALUES (?2, ?1, 'x', '{}', 0, 0, ?3, 0)", user(teacher), MOST.backup_key_bytes - 50),
     ];
     await fill(kinds);
     const classRoom = await w.room("class", CLASS);
@@ -113,6 +120,9 @@ test("J5: every bound is kept at the door, and told", async () => {
     const ofTeacher = { bind_to: teacher.getUserId(), given_name: "Анна", family_name: "Орлова" };
     const minutes = new Date().getUTCHours() * 60 + new Date().getUTCMinutes();
     const at = (m) => `${String(Math.floor((((minutes + m) % 1440) + 1440) % 1440 / 60)).padStart(2, "0")}:${String(((minutes + m) % 60 + 60) % 60).padStart(2, "0")}`;
+    const backUp = (who, n) =>
+        ask(who, "PUT", `${V3}/room_keys/keys/${q("!r:school.example")}/s${n}?version=1`,
+            { first_message_index: 0, forwarded_count: 0, is_verified: true, session_data: { c: "x" } });
     const WAYS = {
         sessions: login,
         account_data: (n) => ask(pupil, "PUT", `${V3}/user/${q(pupil.getUserId())}/account_data/y.${n}`, {}),
@@ -129,9 +139,18 @@ test("J5: every bound is kept at the door, and told", async () => {
         links: () => w.api(teacher, "POST", "/links", { kind: "class", class: CLASS, role: "pupil" }),
         personal_links: () => w.api(w.operator, "POST", "/links", { kind: "personal", user_id: newcomer }),
         applications: (n) => w.api(teacher, "POST", "/applications", { token: n === 0 ? token : token2, ...ofTeacher }),
+        pushers: (n) =>
+            ask(pupil, "POST", `${V3}/pushers/set`, { kind: "http", app_id: "app", pushkey: `new${n}`, app_display_name: "x", device_display_name: "x", lang: "ru", data: { url: "http://127.0.0.1:9/_matrix/push/v1/notify" } }),
+        thread_subscriptions: async (n) => {
+            const { body } = await ask(mate, "GET", `${V3}/rooms/${q(classRoom)}/state`);
+            return ask(mate, "PUT", `/_matrix/client/unstable/io.element.msc4306/rooms/${q(classRoom)}/thread/${q(body[n].event_id)}/subscription`, {});
+        },
         reports: () => ask(pupil, "POST", `${V3}/users/${q(mate.getUserId())}/report`, { reason: "x" }),
         held_messages: (n) => ask(teacher, "PUT", `${V3}/rooms/${q(classRoom)}/send/m.room.message/held${n}`, { msgtype: "m.text", body: "x" }),
         held_message_bytes: (n) => ask(secondTeacher, "PUT", `${V3}/rooms/${q(secondRoom)}/send/m.room.message/long${n}`, { msgtype: "m.text", body: "x".repeat(60000) }),
+        key_backups: () => ask(pupil, "POST", `${V3}/room_keys/version`, { algorithm: "x", auth_data: {} }),
+        backup_keys: (n) => backUp(mate, n),
+        backup_key_bytes: (n) => backUp(teacher, n),
         idempotency_bytes: (n) =>
             w.api(secondTeacher, "POST", "/links", { kind: "class", class: secondClass, role: "pupil" }, { "idempotency-key": `f123456789abcdef${n}` }),
         idempotency_keys: (n) =>

@@ -22,8 +22,8 @@ after(() => w?.stop());
 /** Where the words stand: [file, word]… in the server's data folder and its log. */
 function left(server, words) {
     const folder = join(server.dir, "data");
-    const files = readdirSync(folder).filter((name) => !name.endsWith(".sock"));
-    const all = [...files.map((name) => [name, readFileSync(join(folder, name))]), ["log", Buffer.from(server.log)]];
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const all = [...files.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name))]), ["log", Buffer.from(server.log)]];
     return all.flatMap(([name, bytes]) => words.filter((word) => bytes.includes(word)).map((word) => [name, word]));
 }
 
@@ -102,6 +102,10 @@ test("G4: of a teacher who is erased no word is left in any file, whatever it wa
     await colleague.joinRoom(club);
     const { room_id: other } = await colleague.createRoom({ name: "A club of the colleague", invite: [anna.getUserId()] }); // her name is in the invitation
     await anna.joinRoom(other);
+    for (const name of ["annas-club", "colleagues-club"]) await http(anna, "PUT", `/directory/room/${q(`#${name}:school.example`)}`, { room_id: name === "annas-club" ? club : other });
+    await sets(anna, club, "m.room.canonical_alias", { alias: "#annas-club:school.example" });
+    await http(colleague, "PUT", `/directory/room/${q("#mine:school.example")}`, { room_id: other });
+    await sets(colleague, other, "m.room.canonical_alias", { alias: "#mine:school.example", alt_aliases: ["#colleagues-club:school.example"] }); // an alias of hers
     const { room_id: declined } = await colleague.createRoom({ name: "Another", invite: [anna.getUserId()] });
     await anna.leave(declined);
     const email = "anna_mail_zq@school.example";
@@ -139,6 +143,9 @@ test("G4: of a teacher who is erased no word is left in any file, whatever it wa
         const { chunk } = await colleague.createMessagesRequest(room, null, 500, "b");
         assert.ok(!JSON.stringify(chunk).includes("_zq"), "nor in what is shown");
     }
+    const alias = async (room) => (await outcome(colleague.getStateEvent(room, "m.room.canonical_alias", ""))).body;
+    assert.ok(!JSON.stringify(await alias(club)).includes("annas-club"));
+    assert.deepEqual(await alias(other), { alias: "#mine:school.example" });
     assert.ok((await w.read(colleague, club)).some((body) => body.includes("anna_quoted_zz")));
     await sends(colleague, club, "m.room.message", { msgtype: "m.text", body: "and the room goes on" });
     assert.ok(!w.server.parta("audit", "export").includes("_zq"), "the log names nobody");

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { inflateRawSync } from "node:zlib";
 import * as sdk from "matrix-js-sdk";
 import { logger } from "matrix-js-sdk/lib/logger.js";
+import "./described.mjs";
 
 logger.setLevel?.("silent");
 for (const name of ["log", "info", "warn", "debug", "error"]) console[name] = () => {}; // the SDK tells much; the server's log tells more
@@ -15,7 +16,7 @@ const BUILD = process.env.PARTA_BUILD ?? new URL("../../build", import.meta.url)
 const SECRET = "the-secret-of-the-stories";
 const PATIENCE_MS = 20000;
 
-function freePort() {
+export function freePort() {
     return new Promise((resolve) => {
         const probe = createServer().listen(0, "127.0.0.1", () => {
             const { port } = probe.address();
@@ -77,7 +78,7 @@ export class Server {
             `server_name: school.example\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
-                `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  registration: off\n  codes: off\n` +
+                `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  operator: off\n  registration: off\n  codes: off\n` +
                 settings,
         );
     }

@@ -95,8 +95,9 @@ test("F1: a picture is one that lies here, and a profile has no place for words"
     await refused(teacher.sendStateEvent(room_id, "m.room.avatar", { url: words }, ""), "F1");
     await refused(teacher.createRoom({ initial_state: [{ type: "m.room.avatar", content: { url: words } }] }), "F1");
     const { capabilities } = (await matrix(pupil, "GET", `${V3}/capabilities`)).body;
-    for (const name of ["m.set_displayname", "m.set_avatar_url", "m.profile_fields"])
-        assert.equal(capabilities[name].enabled, false, name);
+    assert.equal(capabilities["m.set_displayname"].enabled, false);
+    assert.equal(capabilities["m.set_avatar_url"].enabled, true);
+    assert.deepEqual(capabilities["m.profile_fields"], { enabled: true, allowed: ["avatar_url"] });
 });
 
 test("F1: joining, leaving and what a client adds to it are no letters", async () => {

@@ -1,6 +1,7 @@
 // G4, H1: what cannot be taken back is done by the person, who proves once more who they are: the same interactive
 // authentication and the same count of guesses at an account, at each of the doors.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { HERE, V3, World, postOffice, q } from "./world.mjs";
@@ -35,6 +36,7 @@ before(async () => {
         [`POST ${V3}/account/password`]: [parent, `${V3}/account/password`, { new_password: "another-horse-battery" }],
         [`DELETE ${V3}/devices/{deviceId}`]: [parent, `${V3}/devices/${q(parent.getDeviceId())}`, {}],
         [`POST ${V3}/delete_devices`]: [parent, `${V3}/delete_devices`, { devices: [parent.getDeviceId()] }],
+        "POST /_matrix/client/v1/login/get_token": [parent, "/_matrix/client/v1/login/get_token", {}],
         [`POST ${V3}/account/3pid/add`]: [parent, `${V3}/account/3pid/add`, { sid: "x", client_secret: "y" }],
     };
     doors["by the office"] = [w.office, `${api}/people/${q(other.user_id)}/erase`, {}, "POST"];
@@ -96,7 +98,7 @@ test("G4, H1: at each door nothing is done without proof", async () => {
     assert.equal((await ask(there, two, guess(there, session, PASSWORD))).status, 403);
 });
 
-test("H1: guesses are counted by account, whichever door they are made at", async () => {
+test("H1: a session's guesses are counted together, whichever door they are made at", async () => {
     const mine = Object.entries(doors).filter(([, door]) => door[0].getUserId() === doors[`POST ${"/_parta/v1"}/me/erase`][0].getUserId());
     const seen = [];
     for (let i = 0; i < 10; ++i) {
@@ -118,7 +120,127 @@ test("H1: guesses are counted by account, whichever door they are made at", asyn
     const login = await w.server.request("POST", `${V3}/login`, {
         body: { type: "m.login.password", identifier: { type: "m.id.user", user: who.getUserId() }, password: PASSWORD },
     });
-    assert.equal(login.status, 429, "and signing in is one of them");
+    assert.equal(login.status, 200, "a session that guesses slows itself, and nobody who signs in");
+});
+
+/** A browser as curl is one: its cookies, and the form of the page that it was shown last. */
+class Browser {
+    cookies = {};
+    async open(path, fields) {
+        const reply = await fetch(w.server.url + path, {
+            method: fields ? "POST" : "GET",
+            redirect: "manual",
+            headers: {
+                cookie: Object.entries(this.cookies).map(([k, v]) => `${k}=${v}`).join("; "),
+                ...(fields ? { origin: w.server.url, "content-type": "application/x-www-form-urlencoded" } : {}),
+            },
+            body: fields && new URLSearchParams({ form: this.form(path), ...fields }).toString(),
+        });
+        for (const line of reply.headers.getSetCookie()) {
+            const [, name, value] = line.match(/^([^=]+)=([^;]*)/);
+            if (/Max-Age=0/.test(line)) delete this.cookies[name];
+            else this.cookies[name] = value;
+        }
+        this.page = await reply.text();
+        this.location = reply.headers.get("location");
+        return reply.status;
+    }
+    form = (path) => this.page.match(new RegExp(`action="${path}">\\s*<input type="hidden" name="form" value="([^"]*)"`))[1];
+    async signIn(person, password = person.password) {
+        await this.open("/parta/sign-in");
+        return this.open("/parta/sign-in", { user: person.id, password });
+    }
+}
+
+test("H1: strangers who guess slow strangers; the browser that signed in before is none", async () => {
+    const person = w.one({ role: "teacher" });
+    const [own, strange] = [new Browser(), new Browser()];
+    assert.equal(await own.signIn(person), 303);
+    await own.open("/parta/account");
+    assert.equal(await own.open("/parta/sign-out", {}), 303);
+    let status;
+    for (let i = 0; (status = await strange.signIn(person, "a guess")) !== 429; ++i) assert.ok(i < 10 && status === 403, `${i}: ${status}`);
+    assert.equal(await strange.signIn(person), 429, "with the password, too");
+    assert.equal(await own.signIn(person), 303);
+    const known = own.cookies["parta-known"];
+    Object.assign(strange.cookies, { "parta-known": known.slice(0, 16) + known.slice(16).split("").reverse().join("") });
+    assert.equal(await strange.signIn(person), 429, "the name of a browser is not enough");
+    assert.equal(await own.signIn(w.one({ role: "class_teacher" })), 303, "and others sign in with it as strangers");
+});
+
+/** RFC 6238, of a base32 secret. */
+function totp(secret, step) {
+    let bits = "";
+    for (const c of secret) bits += "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0");
+    const message = Buffer.alloc(8);
+    message.writeBigUInt64BE(BigInt(step));
+    const mac = createHmac("sha1", Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)))).update(message).digest();
+    return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, "0");
+}
+
+test("H1: a second factor is asked for on the pages, of apps and before acts of weight; turning it off needs it", async () => {
+    const person = w.one({ role: "teacher" }, 1);
+    const page = new Browser();
+    const FACTOR = "/parta/account/second-factor";
+    const login = (password) =>
+        w.server.request("POST", `${V3}/login`, { body: { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password, device_id: "APP" } });
+    assert.equal((await login(person.password)).status, 200); // the place is known from now on
+    await page.signIn(person);
+    await page.open(FACTOR);
+    const secret = page.page.match(/name="secret" value="([A-Z2-7]{32})"/)[1];
+    const step = Math.floor(Date.now() / 30000);
+    assert.equal(await page.open(FACTOR, { secret, code: "000000", password: person.password }), 403);
+    assert.ok(page.page.includes(secret), "the same secret, for the app has it by now");
+    assert.equal(await page.open(FACTOR, { secret, code: totp(secret, step), password: person.password }), 200);
+    const codes = [...page.page.matchAll(/<li><code>([a-z2-9-]{19})<\/code>/g)].map((m) => m[1]);
+    assert.equal(codes.length, 10);
+
+    const other = new Browser();
+    assert.equal(await other.signIn(person), 200);
+    assert.equal(other.cookies["parta-session"], undefined, "the password alone lets nobody in");
+    const token = () => other.page.match(/name="token" value="(\w+)"/)[1];
+    assert.equal(await other.open("/parta/sign-in/code", { token: token(), code: totp(secret, step) }), 403, "it was used");
+    assert.equal(await other.open("/parta/sign-in/code", { token: token(), code: totp(secret, step + 1) }), 303);
+    await other.open(FACTOR);
+    assert.equal(await other.open(`${FACTOR}/once`, { password: person.password, factor: "wrong" }), 403);
+    assert.equal(await other.open(`${FACTOR}/once`, { password: person.password, factor: codes[0] }), 200);
+    const once = other.page.match(/<code>(\w{43})<\/code>/)[1];
+
+    const refused = await login(person.password);
+    assert.deepEqual([refused.status, refused.body.errcode], [403, "M_FORBIDDEN"]);
+    const { status, body } = await login(once);
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.equal((await login(once)).status, 403);
+
+    const act = (auth) => w.server.request("DELETE", `${V3}/devices/APP`, { token: body.access_token, body: auth ? { auth } : {} });
+    const asked = (await act()).body;
+    assert.deepEqual(asked.flows, [{ stages: ["m.login.password", "org.parta.second_factor"] }]);
+    const auth = { session: asked.session, type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password };
+    assert.deepEqual((await act(auth)).body.completed, ["m.login.password"]);
+    assert.equal((await act({ session: asked.session, type: "org.parta.second_factor", code: codes[0] })).status, 401, "spent");
+    assert.equal((await act({ session: asked.session, type: "org.parta.second_factor", code: codes[1] })).status, 200);
+
+    await other.open(FACTOR);
+    assert.equal(await other.open(`${FACTOR}/end`, { password: person.password, factor: "" }), 403);
+    assert.equal(await other.open(`${FACTOR}/end`, { password: person.password, factor: codes[2] }), 303);
+    assert.equal((await login(person.password)).status, 200);
+
+    // Who has lost phone and recovery codes goes to the office, which says why; nobody does it to themself.
+    await other.open(FACTOR);
+    const next = other.page.match(/name="secret" value="([A-Z2-7]{32})"/)[1];
+    assert.notEqual(next, secret);
+    assert.equal(await other.open(FACTOR, { secret: next, code: totp(next, Math.floor(Date.now() / 30000)), password: person.password }), 200);
+    const reset = (who, id, reason) =>
+        w.server.request("POST", `/_parta/v1/people/${q(id)}/second-factor/reset`, { token: who.getAccessToken(), body: { reason } });
+    const why = "Телефон потерян, личность проверена";
+    assert.equal((await reset(w.office, person.id, "нет")).status, 400);
+    assert.equal((await reset(w.office, w.office.getUserId(), why)).status, 403);
+    assert.equal((await reset(doors[`POST ${"/_parta/v1"}/me/erase`][0], person.id, why)).status, 403);
+    assert.equal((await login(person.password)).status, 403);
+    assert.equal((await reset(w.office, person.id, why)).status, 200);
+    assert.equal((await login(person.password)).status, 200);
+    const { items } = await w.do(w.office, "GET", `/audit?school=${HERE}&act=second_factor.reset`);
+    assert.deepEqual(items.map(({ entry }) => [entry.subject.user, entry.reason]), [[person.id, why]]);
 });
 
 test("G4: with the password it is done", async () => {

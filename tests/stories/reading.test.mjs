@@ -110,6 +110,17 @@ test("one event, by id and by time", async () => {
     const event = await ask(boris, "GET", `${of(room)}/event/${q(messages[3])}`);
     assert.deepEqual([event.content.body, event.room_id, event.unsigned.membership], ["3", room, "leave"]);
     await refused(404, "M_NOT_FOUND", vera, "GET", `${of(room)}/event/${q(messages[3])}`);
+    assert.equal((await ask(boris, "GET", `${V3}/events/${q(messages[3])}`)).event_id, event.event_id); // deprecated, by its id alone
+    const hidden = await refused(404, "M_NOT_FOUND", vera, "GET", `${V3}/events/${q(messages[3])}`);
+    assert.deepEqual(await refused(404, "M_NOT_FOUND", vera, "GET", `${V3}/events/${q("$nowhere")}`), hidden);
+    const initial = await ask(anna, "GET", `${of(room)}/initialSync?limit=3`);
+    const page = await ask(anna, "GET", `${of(room)}/messages?dir=b&limit=3`);
+    assert.deepEqual([initial.room_id, initial.membership], [room, "join"]);
+    assert.deepEqual(ids(initial.messages.chunk), ids(page.chunk).reverse());
+    const before = (from) => ask(anna, "GET", `${of(room)}/messages?dir=b&limit=3&from=${from}`);
+    assert.deepEqual(ids((await before(initial.messages.start)).chunk), ids((await before(page.end)).chunk));
+    assert.deepEqual(ids(initial.state).sort(), ids(await ask(anna, "GET", `${of(room)}/state`)).sort());
+    await refused(403, "M_FORBIDDEN", vera, "GET", `${of(room)}/initialSync`);
     const first = await ask(anna, "GET", `${of(room, V1)}/timestamp_to_event?dir=f&ts=0`);
     assert.equal(first.event_id, (await readAll(anna, "f", 100))[0].event_id);
     const at = await ask(anna, "GET", `${of(room, V1)}/timestamp_to_event?dir=b&ts=${event.origin_server_ts}`);

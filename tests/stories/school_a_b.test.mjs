@@ -1,6 +1,8 @@
 // A: the closed space; B: roles. Told by people of the sample's two schools. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { inRoom, sdk, until } from "./harness.mjs";
 import { ELSEWHERE, HERE, V3, World, outcome, q, refused } from "./world.mjs";
@@ -8,8 +10,19 @@ import { ELSEWHERE, HERE, V3, World, outcome, q, refused } from "./world.mjs";
 let w, pupil, classmate, teacher, guardian, head, stranger, strangersTeacher, outsider, outsiders, classRoom;
 const NOBODY = "@pnobody0000:school.example";
 
+/* An application service is an outsider like any other, whatever its registration names: it acts as its own user, by its token. */
+const AS_TOKEN = "as-token-of-the-outsider";
+const registrations = mkdtempSync(join(tmpdir(), "parta-outsider-"));
+writeFileSync(
+    join(registrations, "bridge.yaml"),
+    `id: bridge\nurl: null\nas_token: ${AS_TOKEN}\nhs_token: hs-token-of-the-outsider\nsender_localpart: _bridge\nrate_limited: false\n` +
+        `namespaces:\n  users: [{exclusive: false, regex: '@.*'}]\n  aliases: [{exclusive: false, regex: '#.*'}]\n  rooms: [{exclusive: false, regex: '!.*'}]\n` +
+        `org.parta.schools: [${HERE}]\n`,
+    { mode: 0o600 },
+);
+
 before(async () => {
-    w = await World.start();
+    w = await World.start({ settings: `appservices: ${registrations}\n` });
     const leader = w.one({ role: "class_teacher", class: "8А" });
     [pupil, classmate] = await Promise.all(
         w
@@ -24,11 +37,17 @@ before(async () => {
     strangersTeacher = await w.still(w.one({ role: "class_teacher", school: w.there }));
     await w.server.makeUser("outsider");
     outsider = await w.server.signIn("outsider", undefined, { still: true });
-    outsiders = [stranger, strangersTeacher, outsider];
+    const service = w.server.client({ user_id: "@_bridge:school.example", access_token: AS_TOKEN });
+    assert.equal((await service.whoami()).user_id, "@_bridge:school.example");
+    assert.equal((await post(service, "/_matrix/client/v1/appservice/bridge/ping")).body.errcode, "M_URL_NOT_SET");
+    outsiders = [stranger, strangersTeacher, outsider, service];
     classRoom = await w.room("class", "s1-c003");
 });
 
-after(() => w?.stop());
+after(async () => {
+    await w?.stop();
+    rmSync(registrations, { recursive: true, force: true });
+});
 
 const post = (who, path, body = {}) => w.server.request("POST", path, { token: who.getAccessToken(), body });
 

@@ -1,7 +1,7 @@
 // E: rooms. What the server keeps from the roster, and what people make. Numbers are those of school.md's rules.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { inRoom, seen, until } from "./harness.mjs";
+import { inRoom, refusal, seen, until } from "./harness.mjs";
 import { ELSEWHERE, HERE, SERVICE, World, outcome, q, refused } from "./world.mjs";
 
 let w, pupil, mate, thirdPupil, teacher, head, guardian, classRoom;
@@ -380,13 +380,57 @@ test("E9: encryption by kind of room: forbidden where the roster keeps, allowed 
         await turnOn(teacher, club);
         await refused(w.say(teacher, classRoom, "открыто"), "E9");
         await refused(turnOn(pupil, classRoom));
-        await refused(
-            pupil.createRoom({
-                is_direct: true,
-                invite: [mate.getUserId()],
-                initial_state: [{ type: "m.room.encryption", state_key: "", content: megolm }],
-            }),
-            "E9",
-        );
     });
+});
+
+test("E9: where it is not forbidden whoever has the post turns it on in a room of the roster, and power levels say so to clients", async () => {
+    const megolm = { algorithm: "m.megolm.v1.aes-sha2" };
+    const group = `${CLASS}-g1`;
+    const room = await w.room("subject", group);
+    const { items } = await w.do(w.operator, "GET", `/rooms/${q(room)}/members?limit=500`);
+    const theirs = (post) => w.still(w.one({ id: items.find((m) => m.held && m.power >= 50 === post).user_id }));
+    const [theirTeacher, theirPupil] = [await theirs(true), await theirs(false)];
+    const needed = async (where) => (await theirTeacher.getStateEvent(where, "m.room.power_levels", "")).events["m.room.encryption"];
+    assert.equal(await needed(room), 100);
+    await w.withPolicy({ encryption: { subject: "allowed" } }, async () => {
+        assert.equal(await needed(room), 50);
+        await refused(theirPupil.sendStateEvent(room, "m.room.encryption", megolm, ""));
+        assert.equal((await teacher.getStateEvent(classRoom, "m.room.power_levels", "")).events["m.room.encryption"], 100);
+    });
+    assert.equal(await needed(room), 100, "the policy is as before, and so are the levels");
+    await refused(theirTeacher.sendStateEvent(room, "m.room.encryption", megolm, ""), "E9");
+    await w.withPolicy({ encryption: { subject: "required" } }, async () => {
+        await refused(w.say(theirTeacher, room, "открыто"), "E9");
+        await theirTeacher.sendStateEvent(room, "m.room.encryption", megolm, "");
+    });
+    assert.equal(await needed(room), 100);
+});
+
+// Element X asks for encryption in every new direct chat, and shows a chat that was refused as broken.
+test("E9: encryption asked for with a new room where it is forbidden is taken out, once in the log, or the room is refused", async () => {
+    const chat = (type = "m.room.encryption") => ({
+        is_direct: true,
+        invite: [mate.getUserId()],
+        initial_state: [{ type, state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } }],
+    });
+    const state = (room) => pupil.getStateEvent(room, "m.room.encryption", "");
+    const log = async () => (await w.do(w.office, "GET", `/audit?school=${HERE}&act=room.encryption_stripped`)).items;
+    const known = async () => (await w.server.request("GET", "/.well-known/matrix/client")).body["io.element.e2ee"];
+    assert.deepEqual(await known(), { default: false, force_disable: false });
+    await w.withPolicy({ encryption: { direct: "forbidden" } }, async () => {
+        const before = (await log()).length;
+        const { room_id } = await pupil.createRoom(chat());
+        assert.equal((await refusal(state(room_id))).errcode, "M_NOT_FOUND");
+        const entries = await log();
+        assert.equal(entries.length, before + 1);
+        assert.equal(entries.find((e) => e.entry.subject.room === room_id).entry.actor, pupil.getUserId());
+        await refused(pupil.sendStateEvent(room_id, "m.room.encryption", { algorithm: "m.megolm.v1.aes-sha2" }, ""), "E9");
+        const unstable = (await pupil.createRoom(chat("org.matrix.msc3414.encryption"))).room_id;
+        assert.equal((await refusal(pupil.getStateEvent(unstable, "org.matrix.msc3414.encryption", ""))).errcode, "M_NOT_FOUND");
+        const said = await w.explain({ act: "create_room", actor: pupil.getUserId(), kind: "direct" });
+        assert.deepEqual(said.facts.encryption, { rule: "forbidden", new_rooms: "strip" });
+    });
+    await w.withPolicy({ encryption: { direct: "forbidden", new_rooms: "refuse" } }, () => refused(pupil.createRoom(chat()), "E9"));
+    const encrypted = (await pupil.createRoom(chat())).room_id;
+    assert.equal((await state(encrypted)).algorithm, "m.megolm.v1.aes-sha2");
 });

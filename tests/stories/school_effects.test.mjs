@@ -191,7 +191,8 @@ test("D9: no contact: the guardian is nowhere offered, everything is refused as 
     for (const who of [mother, father, childs, await w.newClient("teacher")])
         assert.equal((await custody(who, pupil, him, "no_contact")).status, 403);
     assert.equal((await custody(w.office, pupil, him, "no_contact", "суд")).status, 400);
-    assert.equal((await custody(w.office, pupil, him, "no_contact")).status, 200);
+    const settled = await custody(w.office, pupil, him, "no_contact");
+    assert.deepEqual([settled.status, settled.body], [200, { custody: "no_contact", together: [] }]);
     const [{ entry }] = (await w.do(w.operator, "GET", "/audit?newest=true&limit=1&act=guardianship.custody")).items;
     assert.deepEqual([entry.reason, entry.changes.find((c) => c["+"] === "custody").kind], [REASON, "no_contact"]);
 
@@ -236,4 +237,15 @@ test("D9: no contact: the guardian is nowhere offered, everything is refused as 
     assert.equal((await w.joined(guardians)).includes(mother.getUserId()), true);
     assert.equal((await w.joined(guardians)).includes(him), false);
     assert.equal((await father.whoami()).user_id, him, "he teaches there still");
+
+    // J1: what would bring them together is explained to the office as it is refused, and with the reason it is not.
+    const place = { user_id: him, role: "teacher" };
+    const asked = { act: "roles", class: school.class, target: him, role: "teacher" };
+    const explained = await w.do(w.office, "POST", "/explain", asked);
+    const refused = await w.no(403, "D9", w.office, "POST", `/classes/${school.class}/enrollments`, place);
+    assert.deepEqual(explained.rules.filter((r) => r.decides).map((r) => [r.rule, r.code, r.overridable]), [["D9", refused["org.parta.code"], true]]);
+    assert.equal(explained.allowed, false);
+    assert.equal((await w.do(w.office, "POST", "/explain", { ...asked, act: "approve" })).rules.some((r) => r.rule === "D9"), true);
+    assert.equal((await w.do(w.office, "POST", "/explain", { ...asked, role: undefined })).allowed, true, "no place is given");
+    await w.no(400, undefined, w.office, "POST", "/explain", { ...asked, role: "king" });
 });

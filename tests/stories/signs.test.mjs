@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { unzip } from "./harness.mjs";
 import { HERE, V3, World, q } from "./world.mjs";
+import { DeviceKeys } from "./signing.mjs";
 
 const V1 = "/_matrix/client/v1";
 const REASON = "Решение суда № 2-114/2026 от 3 марта";
@@ -47,6 +48,7 @@ before(async () => {
     by = { father, mother, child: await w.enter(kept), one, other, a: colleagues[0], b: colleagues[1], kept, apart };
     by.chat = (await by.child.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [father.getUserId()] })).room_id;
     await father.joinRoom(by.chat);
+    await father.sendStateEvent(by.chat, "m.room.encryption", { algorithm: "m.megolm.v1.aes-sha2" }, "");
     by.others = await w.enter(apart);
     by.otherChat = (await by.others.createRoom({ preset: "trusted_private_chat", is_direct: true, invite: [other.getUserId()] })).room_id;
     await other.joinRoom(by.otherChat);
@@ -86,6 +88,23 @@ function signs(answer, person) {
     return found.sort();
 }
 
+/** Sliding sync in both forms: the signs in its extensions, since pos or at once. */
+const on = { enabled: true };
+const sliding = (extensions) => ({
+    "/_matrix/client/v4/sync": { set_presence: "offline", lists: { all: { timeline_limit: 5, required_state: {} } }, extensions },
+    "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?set_presence=offline": {
+        lists: { all: { timeline_limit: 5, ranges: [[0, 999]], required_state: [] } }, extensions,
+    },
+});
+async function slide(viewer, path, pos, id) {
+    const body = { conn_id: path.slice(-9), ...sliding({ receipts: on, typing: on })[path] };
+    const answer = await good(viewer, "POST", pos && !path.includes("v4") ? `${path}&pos=${pos}` : path, path.includes("v4") ? { ...body, pos } : body);
+    const found = Object.entries(answer.extensions)
+        .filter(([, extension]) => JSON.stringify(extension.rooms ?? {}).includes(id))
+        .map(([name]) => name);
+    return { pos: answer.pos, found: found.sort(), rooms: answer.rooms, extensions: answer.extensions };
+}
+
 /** The person shows every sign there is: that they type, have read, and are there. */
 async function live(person, event) {
     const id = person.getUserId();
@@ -105,7 +124,16 @@ async function shown(viewer, person, seen, name) {
     const id = person.getUserId();
     const event = await news();
     const since = await position(viewer);
+    const slides = {};
+    for (const path of Object.keys(sliding())) slides[path] = (await slide(viewer, path, undefined, id)).pos;
     await live(person, event);
+    for (const [path, pos] of Object.entries(slides)) {
+        const expected = seen ? ["receipts", "typing"] : [];
+        const later = await slide(viewer, path, pos, id);
+        assert.deepEqual(later.found, expected, `${name}: ${path}: ${JSON.stringify(later.extensions)}`);
+        if (!seen) assert.equal(JSON.stringify([later.rooms, later.extensions]).includes(everybody), false, `${name}: ${path}: that there is news`);
+        assert.deepEqual((await slide(viewer, path, undefined, id)).found, expected, `${name}: initial ${path}`);
+    }
     for (const [kind, more] of Object.entries(KINDS)) {
         const answer = await good(viewer, "GET", `${V3}/sync?set_presence=offline&timeout=0&since=${since}${more}`);
         const expected = seen ? ["m.receipt", "m.typing", "presence"] : [];
@@ -165,7 +193,10 @@ async function doors(viewer, person, seen, name) {
         else assert.deepEqual(told, none, `${name}: ${route}`);
     }
     const asking = [...table.matchAll(/^(\w+_SECTION) = (?:.* )?profile/gm)].map((m) => m[1]);
-    assert.deepEqual(asking, ["PRESENCE_SECTION", "JOINED_ROOMS_SECTION"], "shown() looks at what these tell");
+    assert.deepEqual(asking.sort(), ["DEVICE_LISTS_SECTION", "JOINED_ROOMS_SECTION", "PRESENCE_SECTION"], "shown() and keys() look at what these tell");
+    const keysOf = async (whom) => (await good(viewer, "POST", `${V3}/keys/query`, { device_keys: { [whom]: [] } })).device_keys;
+    assert.equal(id in (await keysOf(id)), seen, `${name}: keys`);
+    assert.deepEqual(await keysOf(nobody), {});
     if (!seen) {
         const { results } = await good(viewer, "POST", `${V3}/user_directory/search`, { search_term: "Новый", limit: 100 });
         assert.equal(results.some((r) => r.user_id === id), false, `${name}: found`);
@@ -190,6 +221,20 @@ test("D9: signs of life, profiles and rooms in common: whoever is kept apart, or
         await waits(viewer, person, seen, name);
         await doors(viewer, person, seen, name);
     }
+});
+
+test("D9: of whom one does not see no new keys are told, though a chat in which messages are encrypted is there still", async () => {
+    const { father, child } = by;
+    const publish = (who) => good(who, "POST", `${V3}/keys/upload`, new DeviceKeys(who.getUserId(), who.getDeviceId()).upload());
+    const changed = async (who, since) => (await good(who, "GET", `${V3}/sync?set_presence=offline&timeout=0&since=${since}`)).device_lists?.changed ?? [];
+    const since = await position(father), own = await position(child);
+    await publish(child);
+    assert.ok((await changed(child, own)).includes(child.getUserId()));
+    assert.deepEqual(await changed(father, since), []);
+    const { changed: later } = await good(father, "GET", `${V3}/keys/changes?from=${since}&to=${await position(father)}`);
+    assert.deepEqual(later, []);
+    await good(father, "PUT", `${V3}/sendToDevice/org.example.test/${++txn}`, { messages: { [child.getUserId()]: { "*": { word: "слово" } } } });
+    assert.equal((await good(child, "GET", `${V3}/sync?set_presence=offline&timeout=0&since=${own}`)).to_device, undefined);
 });
 
 test("D9: the roster's rooms are as they are: messages and members stay to be seen", async () => {

@@ -22,7 +22,9 @@ const whoami = "/account/whoami";
 
 test("anybody learns versions, sign-in flows, where the server and where help is", async () => {
     assert.ok((await nobody.get("/_matrix/client/versions")).versions.includes("v1.19"));
-    assert.deepEqual(await nobody.get("/login"), { flows: [{ type: "m.login.password" }] });
+    assert.deepEqual(await nobody.get("/login"), {
+        flows: [{ type: "m.login.password" }, { type: "m.login.token", get_login_token: true }],
+    });
     assert.ok((await nobody.get("/.well-known/matrix/client"))["m.homeserver"].base_url.startsWith("http"));
     assert.equal((await nobody.get("/.well-known/matrix/support")).contacts[0].email_address, "help@school.example");
     const { capabilities } = await anna.get("/capabilities");
@@ -48,7 +50,7 @@ test("every answer may be read by web pages of any origin; HEAD and OPTIONS are 
         const allow = (name) => reply.headers.get(`access-control-allow-${name}`);
         assert.deepEqual(
             [reply.status, allow("origin"), allow("methods"), allow("headers")],
-            [status, "*", "GET, POST, PUT, DELETE, OPTIONS", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, Parta-Override-Reason"],
+            [status, "*", "GET, POST, PUT, DELETE, OPTIONS", "X-Requested-With, Content-Type, Authorization, Idempotency-Key, If-Match, If-None-Match, Parta-Override-Reason"],
             `${method} ${path}`,
         );
         const body = await reply.text();
@@ -105,7 +107,8 @@ test("registration refuses names, passwords and kinds that will not do, before i
     await nobody.refused(400, "M_INVALID_PARAM", "POST", "/register?kind=robot", {});
     const available = (username) => ["GET", `/register/available${query({ username })}`];
     assert.deepEqual(await nobody.ask(...available("free")), { available: true });
-    await nobody.refused(400, "M_USER_IN_USE", ...available("anna"));
+    assert.deepEqual(await nobody.ask(...available("Free")), { available: true });
+    for (const name of ["anna", "Anna", "ANNA"]) await nobody.refused(400, "M_USER_IN_USE", ...available(name));
     await nobody.refused(400, "M_INVALID_USERNAME", ...available("Анна"));
     assert.deepEqual(await nobody.get(`${V1}/register/m.login.registration_token/validity?token=none`), {
         valid: false,
@@ -116,13 +119,15 @@ test("signing in: by name, by id, the old way; never wrongly", async () => {
     for (const body of [
         by("anna"),
         by("@anna:school.example", "anna-password"),
+        by("ANNA", "anna-password"), // what a phone's keyboard makes of it
+        by("@Anna:school.example", "anna-password"),
         { type: "m.login.password", user: "anna", password: "anna-password" },
     ])
         assert.equal((await nobody.ask("POST", "/login", body)).user_id, anna.id);
     const wrong = await nobody.refused(403, "M_FORBIDDEN", "POST", "/login", by("anna", "wrong"));
     assert.deepEqual(await nobody.refused(403, "M_FORBIDDEN", "POST", "/login", by("nobody", "wrong")), wrong);
     await nobody.refused(403, "M_FORBIDDEN", "POST", "/login", by("@anna:other.example", "anna-password"));
-    await nobody.refused(400, "M_UNKNOWN", "POST", "/login", { type: "m.login.token", token: "t" });
+    await nobody.refused(401, "M_MISSING_TOKEN", "POST", "/login", { type: "m.login.application_service" });
     await nobody.refused(400, "M_MISSING_PARAM", "POST", "/login", {});
     await nobody.refused(400, "M_NOT_JSON", "POST", "/login", "{");
     await nobody.refused(400, "M_BAD_JSON", "POST", "/login", "[]");
@@ -312,15 +317,21 @@ test("push rules: the specification's defaults, own ones in their places, all sw
         ".m.rule.tombstone",
         ".m.rule.reaction",
         ".m.rule.room.server_acl",
+        ".org.matrix.msc3930.rule.poll_response",
         ".m.rule.suppress_edits",
     ];
     assert.deepEqual(await listed("override"), defaults);
     assert.deepEqual(await listed("underride"), [
         ".m.rule.call",
+        ".org.matrix.msc3914.rule.room.call",
         ".m.rule.encrypted_room_one_to_one",
         ".m.rule.room_one_to_one",
         ".m.rule.message",
         ".m.rule.encrypted",
+        ".org.matrix.msc3930.rule.poll_start_one_to_one",
+        ".org.matrix.msc3930.rule.poll_start",
+        ".org.matrix.msc3930.rule.poll_end_one_to_one",
+        ".org.matrix.msc3930.rule.poll_end",
     ]);
     const notify = { actions: ["notify"], conditions: [] };
     await anna.ask("PUT", rule("override", "first"), notify);

@@ -221,6 +221,21 @@ test("a knock is seen by both sides, answered by an invite, taken back, or refus
     await gleb.refused(404, "M_NOT_FOUND", "POST", `/knock/${q(alias("none"))}`);
 });
 
+test("without a transaction id each request sends, and is asked the same", async () => {
+    const room = await anna.create();
+    const post = (type) => ["POST", of(room, `/send/${type}`)];
+    const message = { msgtype: "m.text", body: "из скрипта" };
+    const one = await anna.ask(...post("m.room.message"), message);
+    const two = await anna.ask(...post("m.room.message"), message);
+    assert.notEqual(one.event_id, two.event_id);
+    assert.deepEqual((await anna.get(of(room, `/event/${q(one.event_id)}`))).content, message);
+    await anna.ask(...post("m.room.redaction"), { redacts: one.event_id });
+    assert.deepEqual((await anna.get(of(room, `/event/${q(one.event_id)}`))).content, {});
+    await vera.refused(403, "M_FORBIDDEN", ...post("m.room.message"), message);
+    await nobody.refused(401, "M_MISSING_TOKEN", ...post("m.room.message"), message);
+    await anna.refused(400, "M_BAD_JSON", ...post("m.room.message"), "[]");
+});
+
 test("a transaction id does its work once, for its room, its act and its device", async () => {
     const [one, two] = [await anna.create(), await anna.create()];
     const send = (who, room) => who.ask("PUT", of(room, "/send/m.room.message/same"), { msgtype: "m.text", body: "x" });
@@ -306,6 +321,9 @@ test("a new name or picture goes into every room its owner is in, and no other",
     assert.deepEqual(joined[gleb.id], { display_name: "Глеб", avatar_url: "mxc://school.example/pic" });
     await gleb.ask("DELETE", `/profile/${q(gleb.id)}/displayname`);
     assert.equal((await vera.stateOf(open, "m.room.member", gleb.id)).displayname, undefined);
+    // What is not known is null: matrix-nio takes the list for none without the members.
+    assert.deepEqual((await vera.get(of(open, "/joined_members"))).joined[gleb.id],
+        { avatar_url: "mxc://school.example/pic", display_name: null });
 });
 
 test("aliases: made by members, found by all, taken away by maker or power", async () => {
@@ -322,6 +340,7 @@ test("aliases: made by members, found by all, taken away by maker or power", asy
     await gleb.refused(403, "M_FORBIDDEN", "DELETE", directory("second"));
     await anna.ask("DELETE", directory("second"));
     await nobody.refused(404, "M_NOT_FOUND", "GET", directory("second"));
+    assert.deepEqual(await anna.stateOf(room, "m.room.canonical_alias"), {}, "nor does the room's state name it");
 });
 
 test("the public list is paged both ways, searched, filtered by type", async () => {

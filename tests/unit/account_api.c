@@ -20,6 +20,8 @@
 #include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
 #include "homeserver/http/uia.h"
+#include "homeserver/outgoing/curl_library.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/sync/hub.h"
 #include "tests/unit/fixture.h"
@@ -75,6 +77,7 @@ static void start(const char *settings, const struct limit limits[RATE__COUNT])
         .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 2, .hashers = 1, .db_path = t.f.path};
     t.http = http_start(&http, &t.server, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT);
     assert_non_null(t.http);
+    assert_true(curl_library_load());
     t.curl = curl_easy_init();
 }
 
@@ -218,7 +221,7 @@ static void registration_takes_two_steps_or_one(void **state)
     static const struct exchange REFUSED[] = {
         {"POST", CLIENT "/register?kind=guest", "{}", 403, "M_GUEST_ACCESS_FORBIDDEN"},
         {"POST", CLIENT "/register?kind=cat", "{}", 400, "M_INVALID_PARAM"},
-        {"POST", CLIENT "/register", "{\"username\": \"Anna\"}", 400, "M_INVALID_USERNAME"},
+        {"POST", CLIENT "/register", "{\"username\": \"An na\"}", 400, "M_INVALID_USERNAME"},
         {"POST", CLIENT "/register", "{\"username\": 7}", 400, "M_BAD_JSON"},
         {"POST", CLIENT "/register", "{\"username\": \"anna\", \"password\": \"short\"}", 400, "M_WEAK_PASSWORD"},
         {"POST", CLIENT "/register", "{\"device_id\": \"\"}", 400, "M_INVALID_PARAM"},
@@ -226,8 +229,9 @@ static void registration_takes_two_steps_or_one(void **state)
         {"POST", CLIENT "/register", "{", 400, "M_NOT_JSON"},
         {"POST", CLIENT "/register", "[]", 400, "M_BAD_JSON"},
         {"GET", CLIENT "/register/available", NULL, 400, "M_MISSING_PARAM"},
-        {"GET", CLIENT "/register/available?username=A", NULL, 400, "M_INVALID_USERNAME"},
+        {"GET", CLIENT "/register/available?username=%C3%90", NULL, 400, "M_INVALID_USERNAME"},
         {"GET", CLIENT "/register/available?username=anna", NULL, 200, ""},
+        {"GET", CLIENT "/register/available?username=ANNA", NULL, 200, ""},
         {"GET", "/_matrix/client/v1/register/m.login.registration_token/validity?token=x", NULL, 200, ""},
         {"GET", "/_matrix/client/v1/register/m.login.registration_token/validity", NULL, 400, "M_MISSING_PARAM"},
     };
@@ -241,6 +245,8 @@ static void registration_takes_two_steps_or_one(void **state)
     free(session);
     free(body);
     expect("POST", CLIENT "/register", NULL, "{\"username\": \"anna\"}", 400, "M_USER_IN_USE");
+    expect("POST", CLIENT "/register", NULL, "{\"username\": \"Anna\"}", 400, "M_USER_IN_USE");
+    expect("GET", CLIENT "/register/available?username=aNNa", NULL, NULL, 400, "M_USER_IN_USE");
     expect("GET", CLIENT "/register/available?username=anna", NULL, NULL, 400, "M_USER_IN_USE");
     expect("POST", CLIENT "/register", NULL,
            "{\"password\": \"correct horse\", \"inhibit_login\": true, \"auth\": {\"type\": \"m.login.dummy\"}}", 200,
@@ -325,7 +331,7 @@ static void signing_in_needs_the_right_pair(void **state)
          "M_FORBIDDEN"},
         {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"nobody\", \"password\": \"wrong\"}",
          403, "M_FORBIDDEN"},
-        {"POST", CLIENT "/login", "{\"type\": \"m.login.token\", \"token\": \"x\"}", 400, "M_UNKNOWN"},
+        {"POST", CLIENT "/login", "{\"type\": \"m.login.application_service\"}", 401, "M_MISSING_TOKEN"},
         {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"user\": \"anna\"}", 400, "M_MISSING_PARAM"},
         {"POST", CLIENT "/login", "{\"type\": \"m.login.password\", \"password\": \"x\"}", 400, "M_MISSING_PARAM"},
         {"POST", CLIENT "/login",
@@ -607,8 +613,41 @@ static void guessing_a_password_is_limited(void **state)
         expect("POST", CLIENT "/login", NULL, WRONG, 403, "M_FORBIDDEN");
     expect("POST", CLIENT "/login", NULL, WRONG, 429, "M_LIMIT_EXCEEDED");
     assert_true(json_get_int(t.reply, "retry_after_ms", 0) > 0);
+    free(one);
+}
+
+static bool job_seen(struct tx *tx, void *ip, struct error *e)
+{
+    return devices_seen(tx, devices_no(tx->db, users_no(tx->db, "anna"), "ONE"), tx->now_ms, ip);
+}
+
+static void seen_at(const char *ip)
+{
+    struct error e;
+    assert_true(writer_run(t.f.writer, job_seen, (void *)ip, &e));
+}
+
+/* H1: who guesses from elsewhere shuts nobody out who has signed in before, and a session that guesses no other. */
+static void strangers_guesses_slow_strangers(void **state)
+{
+    static const char *const WRONG = "{\"type\": \"m.login.password\", \"user\": \"anna\", \"password\": \"wrong\"}";
+    static const char *const RIGHT =
+        "{\"type\": \"m.login.password\", \"user\": \"anna\", \"password\": \"correct horse\"}";
+    char *one = anna();
+    seen_at("192.0.2.1");
+    for (int i = 0; i < 3; ++i)
+        expect("POST", CLIENT "/login", NULL, WRONG, 403, "M_FORBIDDEN");
+    expect("POST", CLIENT "/login", NULL, RIGHT, 429, "M_LIMIT_EXCEEDED"); /* somebody, or the person on a new phone */
+    expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
+    confirm("POST", CLIENT "/account/deactivate", one, "wrong", 401, "M_FORBIDDEN");
+    expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
+    confirm("POST", CLIENT "/account/deactivate", one, "wrong", 401, "M_FORBIDDEN");
+    expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
+    confirm("POST", CLIENT "/account/deactivate", one, "wrong", 401, "M_FORBIDDEN");
     expect("POST", CLIENT "/account/deactivate", one, "{}", 401, "");
     confirm("POST", CLIENT "/account/deactivate", one, "correct horse", 429, "M_LIMIT_EXCEEDED");
+    seen_at("127.0.0.1"); /* where they are at home */
+    expect("POST", CLIENT "/login", NULL, RIGHT, 200, "");
     free(one);
 }
 
@@ -633,6 +672,7 @@ int main(void)
         TEST(in_a_school_nobody_chooses_an_id, start_school),
         TEST(the_shared_secret_needs_a_nonce_and_the_right_digest, start_school),
         TEST(guessing_a_password_is_limited, start_limited),
+        TEST(strangers_guesses_slow_strangers, start_limited),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

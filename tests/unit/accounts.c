@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <liboath/oath.h>
 
 #include "homeserver/accounts/account_data.h"
 #include "homeserver/accounts/accounts.h"
@@ -14,9 +15,11 @@
 #include "tests/unit/login_now.h"
 #include "homeserver/accounts/nonces.h"
 #include "homeserver/accounts/password.h"
+#include "homeserver/accounts/second_factor.h"
 #include "homeserver/accounts/profile.h"
 #include "homeserver/accounts/register.h"
 #include "homeserver/accounts/shared_secret.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/store/matrix/account_data.h"
@@ -43,7 +46,7 @@ static bool count_change(void *self, struct tx *tx, user_no user, struct error *
     return true;
 }
 
-static bool claims_bots(void *self, const char *user_id)
+static bool claims_bots(void *of_services, const char *user_id)
 {
     return strncmp(user_id, "@bot_", 5) == 0;
 }
@@ -58,6 +61,7 @@ static void configure_costs(const char *settings, const char *costs)
         fail_msg("%s", problem.data);
     text_finish(&yaml);
     t.accounts = accounts_create(t.config, t.f.writer, t.f.names);
+    t.accounts->key = &t.f.key;
     t.accounts->hooks = (struct accounts_hooks){.profile_changed = count_change, .exclusive = claims_bots};
 }
 
@@ -119,6 +123,27 @@ static void a_password_is_the_same_on_every_keyboard(void **state)
     assert_false(signs_in("sergey", "\u0438\u043e\u0434 \u0438 \u0451\u0436", "PHONE", &e));
 }
 
+/* The whole list, as it lies, is what the program knows; what is longer than any entry is not. */
+static void the_commonest_passwords_are_known(void **state)
+{
+    char path[4096], line[128];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/../homeserver/accounts/common_passwords.txt", getenv("TESTS_DIR"));
+    FILE *list = fopen(path, "r");
+    assert_non_null(list);
+    for (; fgets(line, sizeof line, list) != NULL; ++n) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!password_is_common(line))
+            fail_msg("%s is in the list", line);
+        snprintf(line + strlen(line), 32, " and so on %d", n);
+        assert_false(password_is_common(line));
+    }
+    fclose(list);
+    assert_true(n > 19000);
+    assert_false(password_is_common(""));
+    assert_false(password_is_common("\xff\xfe"));
+}
+
 static void names_and_passwords_are_judged(void **state)
 {
     static const struct {
@@ -127,9 +152,11 @@ static void names_and_passwords_are_judged(void **state)
     } CASES[] = {
         {"anna", "long enough", ERROR_NONE},
         {"anna", "long enough", ERROR_USER_IN_USE},
+        {"AnnA", "long enough", ERROR_USER_IN_USE},
+        {"Bot_News", "long enough", ERROR_EXCLUSIVE},
         {"a.b_c=d-e/f+1", "long enough", ERROR_NONE},
         {NULL, "long enough", ERROR_NONE},
-        {"Anna", "long enough", ERROR_INVALID_USERNAME},
+        {"An na", "long enough", ERROR_INVALID_USERNAME},
         {"", "long enough", ERROR_INVALID_USERNAME},
         {"a b", "long enough", ERROR_INVALID_USERNAME},
         {"\xd0\xb0\xd0\xbd\xd0\xbd\xd0\xb0", "long enough", ERROR_INVALID_USERNAME},
@@ -138,6 +165,11 @@ static void names_and_passwords_are_judged(void **state)
         {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c",
          ERROR_WEAK_PASSWORD}, /* six letters, twelve bytes */
         {"boris", "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c\x31\x32", ERROR_NONE},
+        {"vera", "password", ERROR_WEAK_PASSWORD},
+        {"vera", "PassWord1", ERROR_WEAK_PASSWORD},
+        {"vera", "\u0419\u0446\u0443\u043a\u0435\u043d\u0433\u0448", ERROR_WEAK_PASSWORD}, /* qwertyui, in Russian */
+        {"vera", "\u041f\u0430\u0440\u043e\u043b\u044c123", ERROR_WEAK_PASSWORD}, /* the word, which is gfhjkm */
+        {"vera", "password of vera", ERROR_NONE},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
         struct error e = {0};
@@ -221,6 +253,18 @@ static void what_is_done_to_accounts_is_in_the_log(void **state)
     login_result_finish(&made);
 }
 
+static void who_is_confirmed_and_not_stopped_may_act(void **state)
+{
+    static const char *const MAY[] = {"active", "restricted"}, *const MAY_NOT[] = {"pending", "suspended", "locked",
+                                                                                   "left"};
+    enum account_state state_of;
+    for (size_t i = 0; i < sizeof MAY / sizeof *MAY; ++i)
+        assert_true(account_state_from(MAY[i], &state_of) && account_state_may_act(state_of));
+    for (size_t i = 0; i < sizeof MAY_NOT / sizeof *MAY_NOT; ++i)
+        assert_true(account_state_from(MAY_NOT[i], &state_of) && !account_state_may_act(state_of));
+    assert_false(account_state_may_act(account_state_stored("a word of later")));
+}
+
 static void who_registers_in_a_school_is_pending(void **state)
 {
     struct user_row row;
@@ -264,6 +308,7 @@ static void people_sign_in_by_localpart_or_id_with_the_right_password_only(void 
         {"@anna:school.example", "correct horse", true},
         {"Anna", "correct horse", true},
         {"@ANNA:school.example", "correct horse", true},
+        {"@Anna:School.example", "correct horse", false}, /* another server */
         {"anna", "Correct horse", false},
         {"anna", "", false},
         {"@anna:other.example", "correct horse", false},
@@ -278,6 +323,39 @@ static void people_sign_in_by_localpart_or_id_with_the_right_password_only(void 
         assert_int_equal(signs_in(CASES[i].user, CASES[i].password, NULL, &e), CASES[i].ok);
         assert_int_equal(e.code, CASES[i].ok ? ERROR_NONE : ERROR_FORBIDDEN);
     }
+}
+
+struct old_name {
+    const char *localpart, *password_hash;
+};
+
+static bool job_old_name(struct tx *tx, void *arg, struct error *e)
+{
+    const struct old_name *old = arg;
+    tx_acts(tx, OFFICE, "user.create");
+    return users_insert(tx, old->localpart, old->password_hash, ACCOUNT_ACTIVE, false) != 0;
+}
+
+/* Who has capitals in their name of an earlier time signs in by it; nobody gets a name that differs by them alone. */
+static void names_are_folded_at_the_door_and_old_ones_stay_reachable(void **state)
+{
+    struct error e = {0};
+    struct login_result made;
+    const struct registration vera = {.localpart = "VeRa", .password = "correct horse"};
+    assert_true(register_account(t.accounts, &vera, &made, &e));
+    assert_string_equal(made.user_id, "@vera:school.example");
+    login_result_finish(&made);
+    assert_true(signs_in("VERA", "correct horse", NULL, &e));
+    char *hash = password_hash(t.config, "of old");
+    struct old_name old = {"Olga", hash};
+    assert_true(writer_run(t.f.writer, job_old_name, &old, &e));
+    assert_true(signs_in("Olga", "of old", NULL, &e));
+    assert_true(signs_in("@Olga:school.example", "of old", NULL, &e));
+    assert_false(signs_in("olga", "of old", NULL, &e)); /* nobody's: it is not guessed whose it might be */
+    e = (struct error){0};
+    assert_false(register_name_free(t.accounts, t.f.db, "Olga", &e));
+    assert_int_equal(e.code, ERROR_USER_IN_USE);
+    free(hash);
 }
 
 static void the_cost_of_a_password_follows_the_configuration(void **state)
@@ -447,6 +525,10 @@ static void a_suspended_person_changes_no_profile(void **state)
     assert_true(fixture_state(&t.f, anna, ACCOUNT_PENDING));
     assert_false(sets(anna, "displayname", "\"Anna\"", &e));
     assert_int_equal(e.code, ERROR_FORBIDDEN);
+    assert_string_equal(e.rule, "A3");
+    assert_true(fixture_state(&t.f, anna, ACCOUNT_RESTRICTED)); /* as the rules say of ACT_NAME (D7) */
+    assert_false(sets(anna, "displayname", "\"Anna\"", &e));
+    assert_string_equal(e.rule, "D7");
     assert_int_equal(t.profile_changes, 0);
 }
 
@@ -603,15 +685,64 @@ static void a_nonce_is_good_once_and_for_a_minute(void **state)
 {
     char one[NONCE_CHARS + 1], two[NONCE_CHARS + 1];
     struct nonces *nonces = nonces_create();
-    nonces_issue(nonces, 1000, one);
-    nonces_issue(nonces, 1000, two);
+    nonces_issue(nonces, NULL, 1000, NONCE_LIFETIME_MS, one);
+    nonces_issue(nonces, NULL, 1000, NONCE_LIFETIME_MS, two);
     assert_string_not_equal(one, two);
-    assert_false(nonces_redeem(nonces, "", 1000));
-    assert_false(nonces_redeem(nonces, "never issued", 1000));
-    assert_true(nonces_redeem(nonces, one, 1000));
-    assert_false(nonces_redeem(nonces, one, 1000));
-    assert_false(nonces_redeem(nonces, two, 1000 + NONCE_LIFETIME_MS));
+    assert_false(nonces_redeem(nonces, "", 1000, NULL));
+    assert_false(nonces_redeem(nonces, "never issued", 1000, NULL));
+    assert_true(nonces_redeem(nonces, one, 1000, NULL));
+    assert_false(nonces_redeem(nonces, one, 1000, NULL));
+    assert_false(nonces_redeem(nonces, two, 1000 + NONCE_LIFETIME_MS, NULL));
     nonces_destroy(nonces);
+}
+
+/* --- Login tokens end with what they were made of (H1, J4) --- */
+
+enum ending { NOTHING, ONE_ENDS, ALL_END, AGAIN, NEW_PASSWORD, NO_PASSWORD, LOCKED, LEFT, OTHERS_END, ENDINGS };
+
+struct ending_job {
+    enum ending how;
+    user_no user;
+    device_no device;
+};
+
+static bool ending_act(struct tx *tx, void *arg, struct error *e)
+{
+    const struct ending_job *j = arg;
+    fixture_acts(tx);
+    switch (j->how) {
+    case ONE_ENDS: return devices_delete(tx, j->user, j->device);
+    case ALL_END: return devices_delete_all(tx, j->user, 0);
+    case AGAIN: /* the next session may have the same number */
+        tx->now_ms += 60000;
+        return devices_delete_all(tx, j->user, 0) && devices_insert(tx, j->user, "AGAIN", NULL, NULL) == j->device;
+    case NEW_PASSWORD: return users_set_password(tx, j->user, "$argon2id$another");
+    case NO_PASSWORD: return users_set_password(tx, j->user, NULL);
+    case LOCKED: return users_set_state(tx, j->user, ACCOUNT_LOCKED);
+    case LEFT: return users_set_state(tx, j->user, ACCOUNT_LEFT);
+    case OTHERS_END: return devices_delete_all(tx, j->user, j->device);
+    default: return true;
+    }
+}
+
+static void a_login_token_ends_with_what_it_was_made_of(void **state)
+{
+    for (enum ending how = NOTHING; how < ENDINGS; ++how) {
+        struct error e;
+        char name[16], token[TOKEN_CHARS + 1];
+        snprintf(name, sizeof name, "token%d", (int)how);
+        user_no user = person(name);
+        assert_true(signs_in(name, "correct horse", "FIRST", &e));
+        device_no device = devices_no(t.f.db, user, "FIRST");
+        login_token_issue(t.accounts, t.f.db, user, device, token);
+        assert_true(writer_run(t.f.writer, ending_act, &(struct ending_job){how, user, device}, &e));
+        struct login_job *job = login_begin_by_token(t.accounts, t.f.db, token, &(struct device_wish){0}, &e);
+        bool good = job != NULL && writer_run(t.f.writer, login_write, job, &e);
+        if (good != (how == NOTHING || how == OTHERS_END))
+            fail_msg("ending %d: %s", (int)how, good ? "signs in" : error_sentence(&e));
+        free(job);
+        assert_null(login_begin_by_token(t.accounts, t.f.db, token, &(struct device_wish){0}, &e));
+    }
 }
 
 /* Digests by an independent implementation (Python's hmac). */
@@ -666,16 +797,187 @@ static void an_account_is_made_whole_or_not_at_all(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- The second factor (H1) --- */
+
+#define RFC_SECRET "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ" /* RFC 6238, appendix B: "12345678901234567890" */
+
+static void code_of(int64_t step, char out[7])
+{
+    assert_int_equal(
+        oath_hotp_generate("12345678901234567890", 20, (uint64_t)step, 6, false, OATH_HOTP_DYNAMIC_TRUNCATION, out),
+        OATH_OK);
+}
+
+static user_no with_factor(char codes[RECOVERY_CODES_MAX][RECOVERY_CODE_CHARS + 1])
+{
+    struct error e = {0};
+    char now[7];
+    assert_true(registers("anna", "correct horse", NULL, &e));
+    user_no anna = users_no(t.f.db, "anna");
+    code_of(clock_wall_ms() / 30000, now);
+    assert_false(second_factor_set(t.accounts, anna, RFC_SECRET, "000000", codes, &e));
+    assert_false(second_factor_set(t.accounts, anna, "GEZDGNBV", now, codes, &e));
+    assert_false(second_factors_has(t.f.db, anna));
+    assert_true(second_factor_set(t.accounts, anna, RFC_SECRET, now, codes, &e));
+    return anna;
+}
+
+struct spending {
+    user_no user;
+    int64_t at_s, last_step; /* last_step: set before; −2: left as it is */
+    const char *typed;
+};
+
+static bool job_spend(struct tx *tx, void *arg, struct error *e)
+{
+    struct spending *s = arg;
+    tx->now_ms = s->at_s * 1000;
+    tx_own(tx, s->user);
+    return (s->last_step == -2 || second_factors_step(tx, s->user, s->last_step)) &&
+           second_factor_spend(tx, t.accounts, s->user, s->typed, e);
+}
+
+/* RFC 6238's own examples, in order: what is taken is not taken again, nor what is older. */
+static void a_code_is_good_for_its_step_and_once(void **state)
+{
+    char codes[RECOVERY_CODES_MAX][RECOVERY_CODE_CHARS + 1];
+    static const struct {
+        int64_t at_s;
+        const char *typed;
+        int64_t last_step;
+        bool good;
+    } CASES[] = {
+        {59, "287082", -1, true},          {59, "287082", -2, false},        {89, "287082", -1, true},
+        {29, "28 70-82", -1, true},        {120, "287082", -1, false},       {59, "287083", -1, false},
+        {59, "28708", -1, false},          {59, "2870820", -1, false},       {59, "", -1, false},
+        {1111111109, "081804", -2, true},  {1111111111, "050471", -2, true}, {1111111111, "081804", -2, false},
+        {1234567890, "005924", -2, true},  {2000000000, "279037", -2, true}, {1234567890, "005924", -2, false},
+        {20000000000, "353130", -2, true},
+    };
+    user_no anna = with_factor(codes);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e = {0};
+        struct spending s = {anna, CASES[i].at_s, CASES[i].last_step, CASES[i].typed};
+        if (writer_run(t.f.writer, job_spend, &s, &e) != CASES[i].good)
+            fail_msg("case %zu: %s", i, CASES[i].typed);
+        assert_int_equal(e.code, CASES[i].good ? ERROR_NONE : ERROR_FORBIDDEN);
+    }
+}
+
+static void recovery_codes_are_good_once_and_their_owners(void **state)
+{
+    char codes[RECOVERY_CODES_MAX][RECOVERY_CODE_CHARS + 1], typed[64];
+    struct error e = {0};
+    user_no anna = with_factor(codes);
+    assert_true(registers("boris", "correct horse", NULL, &e));
+    for (int i = 0; i < RECOVERY_CODES_MAX; ++i) {
+        assert_int_equal(second_factors_codes(t.f.db, anna), RECOVERY_CODES_MAX - i);
+        snprintf(typed, sizeof typed, " %.9s %s", codes[i], codes[i] + 10); /* as people copy it */
+        assert_true(second_factor_prove(t.accounts, anna, typed, &e));
+        assert_false(second_factor_prove(t.accounts, anna, codes[i], &e));
+    }
+    assert_true(second_factor_prove(t.accounts, users_no(t.f.db, "boris"), "", &e)); /* who has none shows none */
+    assert_true(second_factor_end(t.accounts, anna, &e));
+    assert_false(second_factors_has(t.f.db, anna));
+}
+
+static struct login_job *begin(const char *password, const char *token, const char *code)
+{
+    struct error e = {0};
+    static const struct device_wish wish = {.device_id = "NEW"};
+    return token != NULL ? login_begin_by_factor(t.accounts, t.f.db, token, code, &wish, &e)
+                         : login_begin(t.accounts, t.f.db, "anna", password, &wish, &e);
+}
+
+static bool ends(struct login_job *job)
+{
+    struct error e = {0};
+    struct login_result out = {0};
+    bool done = writer_run(t.f.writer, login_write, job, &e);
+    if (done)
+        login_end(job, &out);
+    login_result_finish(&out);
+    free(job);
+    return done;
+}
+
+static void with_a_second_factor_the_password_lets_nobody_in(void **state)
+{
+    char codes[RECOVERY_CODES_MAX][RECOVERY_CODE_CHARS + 1], token[TOKEN_CHARS + 1], again[TOKEN_CHARS + 1];
+    struct error e;
+    user_no anna = with_factor(codes);
+    assert_false(signs_in("anna", "correct horse", "APP", &e));
+    assert_int_equal(e.code, ERROR_FORBIDDEN);
+    struct login_job *job = begin("correct horse", NULL, NULL);
+    assert_true(login_wants_factor(job));
+    login_factor_issue(t.accounts, job, token);
+    free(job);
+    assert_null(begin(token, NULL, NULL)); /* no password, and no login token */
+    job = begin(NULL, token, "000000");
+    login_factor_issue(t.accounts, job, again);
+    assert_false(ends(job));
+    assert_null(begin(NULL, token, codes[0])); /* spent */
+    assert_true(ends(begin(NULL, again, codes[0])));
+    login_once_issue(t.accounts, t.f.db, anna, token);
+    assert_true(ends(begin(token, NULL, NULL))); /* an app that asks for a password */
+    assert_null(begin(token, NULL, NULL));
+    job = begin("correct horse", NULL, NULL);
+    login_factor_issue(t.accounts, job, token);
+    free(job);
+    assert_true(account_change_password(t.accounts, anna, 0, false, "another horse", &e));
+    assert_false(ends(begin(NULL, token, codes[1]))); /* it was for the password of then */
+    /* Who owns the machine lets in who has lost everything, and the log says so. */
+    assert_true(account_set_password(t.accounts, "anna", OFFICE, "a third horse", &e));
+    assert_false(second_factors_has(t.f.db, anna));
+    must_be_told("user.password", OFFICE,
+                 "{\"=\":\"account\",\"password\":\"changed\",\"user\":\"@anna:school.example\"},"
+                 "{\"-\":\"second_factor\",\"user\":\"@anna:school.example\"}");
+    assert_true(signs_in("anna", "a third horse", "APP", &e));
+}
+
+/* The file tells no codes: the secret is sealed, and for its person. */
+static bool job_swap(struct tx *tx, void *arg, struct error *e)
+{
+    struct second_factor_row row;
+    user_no boris = users_no(tx->db, "boris");
+    tx_own(tx, boris);
+    return second_factors_get(tx->db, users_no(tx->db, "anna"), &row) && second_factors_set(tx, boris, &row) &&
+           second_factors_step(tx, boris, -1);
+}
+
+static void a_secret_is_sealed_for_its_person(void **state)
+{
+    char codes[RECOVERY_CODES_MAX][RECOVERY_CODE_CHARS + 1];
+    struct second_factor_row row;
+    struct error e = {0};
+    user_no anna = with_factor(codes);
+    assert_true(registers("boris", "correct horse", NULL, &e));
+    assert_true(second_factors_get(t.f.db, anna, &row));
+    assert_null(memmem(row.sealed, sizeof row.sealed, "12345678901234567890", 8));
+    assert_true(writer_run(t.f.writer, job_swap, NULL, &e));
+    struct spending s = {users_no(t.f.db, "boris"), 59, -1, "287082"};
+    assert_false(writer_run(t.f.writer, job_spend, &s, &e));
+    s.user = anna;
+    assert_true(writer_run(t.f.writer, job_spend, &s, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_code_is_good_for_its_step_and_once),
+        TEST(recovery_codes_are_good_once_and_their_owners),
+        TEST(with_a_second_factor_the_password_lets_nobody_in),
+        TEST(a_secret_is_sealed_for_its_person),
+        TEST(the_commonest_passwords_are_known),
         TEST(names_and_passwords_are_judged),
         TEST(a_password_is_the_same_on_every_keyboard),
         TEST(what_is_done_to_accounts_is_in_the_log),
         TEST(a_closed_server_registers_nobody_but_the_administrator_does),
+        TEST(who_is_confirmed_and_not_stopped_may_act),
         TEST(who_registers_in_a_school_is_pending),
         TEST(a_registration_token_counts_its_uses_and_ends),
         TEST(people_sign_in_by_localpart_or_id_with_the_right_password_only),
+        TEST(names_are_folded_at_the_door_and_old_ones_stay_reachable),
         TEST(the_cost_of_a_password_follows_the_configuration),
         TEST(device_ids_and_names_are_bounded),
         TEST(a_changed_password_ends_the_other_devices),
@@ -690,6 +992,7 @@ int main(void)
         TEST(tags_are_kept_per_room),
         TEST(a_name_read_in_a_job_that_failed_is_not_believed),
         TEST(a_nonce_is_good_once_and_for_a_minute),
+        TEST(a_login_token_ends_with_what_it_was_made_of),
         TEST(the_shared_secret_signs_every_part),
         TEST(an_account_is_made_whole_or_not_at_all),
     };

@@ -74,6 +74,7 @@ static const struct {
 } READ_BY[] = {
     {"users", BOTH},
     {"devices", BOTH},
+    {"second_factors", BOTH},
     {"contacts", BOTH},
     {"registration_tokens", NOBODYS},
     {"operator_tokens", NOBODYS},

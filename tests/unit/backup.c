@@ -112,6 +112,37 @@ static void test_restored(void **state)
     writer_stop(restored);
 }
 
+/* A key that was given away after the copy was made would be given a second time: a copy that is put back has none. */
+static void test_no_one_time_keys(void **state)
+{
+    static const struct statement TEXTS[] = {"SELECT count(*) FROM one_time_keys"};
+    static const struct statements KEYS = {"keys", TEXTS, 1};
+    struct fixture *f = *state;
+    script(f->live.data, "INSERT INTO devices (user_no, device_id, created_ms) VALUES (1, 'D', 1);"
+                         "INSERT INTO one_time_keys (device_no, key_id, key) VALUES (1, 'A', '{}')");
+    assert_true(db_backup(f->live.data, f->copy.data));
+    struct db *db = db_open(f->copy.data, DB_READ, NULL);
+    assert_int_equal(db_int(db, &KEYS, 0, -1, ""), 0);
+    db_close(db);
+}
+
+/* By a program that is newer than the database, before it is started on it. */
+static void test_of_every_schema(void **state)
+{
+    struct fixture *f = *state;
+    for (int schema = 1; schema <= schema_version(); ++schema) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/old.db", f->folder);
+        struct db *db = db_open(path, DB_WRITE, NULL);
+        assert_true(schema_migrate_to(db, schema));
+        db_close(db);
+        if (!db_copy(path, f->copy.data))
+            fail_msg("of schema %d there is no copy", schema);
+        unlink(path);
+        unlink(f->copy.data);
+    }
+}
+
 static void test_never_overwrites(void **state)
 {
     struct fixture *f = *state;
@@ -171,9 +202,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_live),           TEST(test_one_file),           TEST(test_restored),
-        TEST(test_no_source),      TEST(test_never_overwrites),   TEST(test_damaged_page),
-        TEST(test_unknown_schema), TEST(test_dangling_reference), TEST(test_not_a_database),
+        TEST(test_live),
+        TEST(test_one_file),
+        TEST(test_restored),
+        TEST(test_no_source),
+        TEST(test_never_overwrites),
+        TEST(test_damaged_page),
+        TEST(test_unknown_schema),
+        TEST(test_dangling_reference),
+        TEST(test_not_a_database),
+        TEST(test_no_one_time_keys),
+        TEST(test_of_every_schema),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

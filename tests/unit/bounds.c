@@ -36,8 +36,28 @@ static const struct {
      SMALL},
     {"profile_fields", "PROFILE_BYTES_MAX; in a school there are none of one's own", "PROFILE_BYTES_MAX"},
     {"devices", "sessions", "DEVICE_ID_BYTES_MAX and DEVICE_NAME_BYTES_MAX each"},
+    {"device_keys", "one of a session", "KEY_OBJECT_BYTES_MAX each"},
+    {"device_lists", "one of a person", SMALL},
+    {"one_time_keys", "ONE_TIME_KEYS_MAX of a session, and ONE_TIME_CLAIMED_MAX that were claimed",
+     "ONE_TIME_KEY_BYTES_MAX each"},
+    {"fallback_keys", "one of a session", "ONE_TIME_KEY_BYTES_MAX each"},
+    {"cross_signing_keys", "three of a person", "KEY_OBJECT_BYTES_MAX each"},
+    {"key_signatures", "of one's master key one by each session; of another person's one by each other", SMALL},
+    {"to_device", "TO_DEVICE_WAITING_MAX for a session, then those of whoever sent most go", "TO_DEVICE_WAITING_BYTES"},
+    {"to_device_lost", "one of a session", SMALL},
+    {"to_device_transactions", "TO_DEVICE_TRANSACTIONS_MAX of a session", "ID_BYTES_MAX each"},
+    {"key_backups", "key_backups", "BACKUP_AUTH_BYTES_MAX each"},
+    {"backup_keys", "backup_keys", "backup_key_bytes"},
+    {"dehydrated_devices", "one of a person", "DEHYDRATED_DATA_BYTES_MAX"},
     {"access_tokens", "two of a session: a pair that is drawn again replaces the one that was not used", SMALL},
     {"refresh_tokens", "two of a session, as access_tokens", SMALL},
+    {"spent_refresh_tokens", "TOKENS_SPENT_MAX of a session", SMALL},
+    {"oauth_codes", "OAUTH_CODES_MAX, then the oldest goes", "REDIRECT_URI_BYTES_MAX and DEVICE_ID_BYTES_MAX each"},
+    {"oauth_device_codes", "OAUTH_DEVICE_CODES_OF_PLACE, and OAUTH_DEVICE_CODES_MAX of all",
+     "DEVICE_ID_BYTES_MAX each"},
+    {"second_factors", "one of a person", SMALL},
+    {"recovery_codes", "RECOVERY_CODES_MAX", SMALL},
+    {"page_sessions", "PAGE_SESSIONS_MAX, then the oldest goes", SMALL},
     {"filters", "FILTERS_PER_USER, then the oldest goes", "FILTERS_BYTES_PER_USER, then the oldest goes"},
     {"account_data", "account_data", "account_data_bytes"},
     {"rooms", "rooms", "what makes one is events"},
@@ -68,7 +88,13 @@ static const struct {
     {"contacts", "CONTACTS_OF_MEDIUM_MAX: each is proven by a code", "CONTACT_BYTES_MAX each"},
     {"reports", "reports", "REPORT_REASON_MAX and one event each"},
     {"erasures", "one of a person", SMALL},
+    {"pushers", "pushers", "PUSHER_DATA_MAX of data, the rest shorter"},
+    {"thread_subscriptions", "thread_subscriptions", SMALL},
+    {"held_pushes", "one a gateway of theirs and room that they are in", SMALL},
     {"held_messages", "held_messages", "held_message_bytes"},
+    {"media", "MEDIA_FILES_MAX; MEDIA_PENDING_MAX of those that are not uploaded yet",
+     "the quota of their schools' policies (policy/rules/media_share.h), which counts at least MEDIA_BYTES_LEAST each"},
+    {"appservice_users", "one of a user; APPSERVICE_USERS_MAX of a service", SMALL},
     {"idempotency", "IDEMPOTENCY_PER_PERSON keys a day", "IDEMPOTENCY_BYTES_PER_PERSON of replies a day"},
 };
 
@@ -181,10 +207,18 @@ static const char *const FILLS[BOUND__COUNT] = {
     [BOUND_APPLICATIONS] = NULL,   /* a school */
     [BOUND_REPORTS] =
         "INSERT INTO reports (kind, reporter, reason, created_ms)" MANY " SELECT 'user', 2, 'x', 1 FROM n",
+    [BOUND_PUSHERS] = NULL, /* a session: tests/unit/push.c */
     [BOUND_HELD_MESSAGES] = "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms)" MANY
                             " SELECT 3, 2, 'm.room.message', '{}', 1, 1 FROM n",
     [BOUND_HELD_MESSAGES_SIZE] = "INSERT INTO held_messages (room_no, sender, type, content, due_ms, created_ms) VALUES"
                                  " (3, 2, 'm.room.message', printf('%.*c', $1, 'x'), 1, 1)",
+    [BOUND_KEY_BACKUPS] =
+        "INSERT INTO key_backups (user_no, version, algorithm, auth_data, etag, keys, bytes, deleted)" MANY
+        " SELECT 2, i, 'x', '{}', 0, 0, 0, 0 FROM n",
+    [BOUND_BACKUP_KEYS] = "INSERT INTO key_backups (user_no, version, algorithm, auth_data, etag, keys, bytes, deleted)"
+                          " VALUES (2, 1, 'x', '{}', 0, $1, 0, 0)",
+    [BOUND_BACKUP_KEYS_SIZE] = "INSERT INTO key_backups (user_no, version, algorithm, auth_data, etag, keys, bytes,"
+                               " deleted) VALUES (2, 1, 'x', '{}', 0, 0, $1, 0)",
 };
 
 static struct statement filling[BOUND__COUNT];

@@ -12,7 +12,9 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/jobs/storage_check.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/transactions.h"
 #include "homeserver/store/school/held_imports.h"
 #include "homeserver/store/school/settled.h"
 #include "policy/records/day_change.h"
@@ -159,6 +161,88 @@ static void a_clock_that_was_ahead_does_not_hold_a_rooms_time(void **state)
     fixture_stop(&f);
 }
 
+/* --- What an application service says of time --- */
+
+static struct {
+    room_no room;
+    user_no sender;
+    int64_t ts, at_ms; /* what is said, and when */
+    struct appended sent;
+} massaged;
+
+static bool job_massaged(struct tx *tx, void *arg, struct error *e)
+{
+    struct fixture *f = arg;
+    struct room *room = room_open(f->rooms, tx, massaged.room);
+    json_t *content = json_pack("{s:s, s:s}", "msgtype", "m.text", "body", "long ago, or one day");
+    struct draft draft = {.sender = massaged.sender, .type = "m.room.message", .content = content, .ts = massaged.ts};
+    tx->now_ms = massaged.at_ms;
+    device_no device = devices_no(tx->db, massaged.sender, "PHONE");
+    if (device == 0)
+        device = devices_insert(tx, massaged.sender, "PHONE", NULL, "");
+    draft.device = device, draft.txn_id = "txn", draft.about = "m.room.message";
+    bool done = append_event(room, tx, &draft, &massaged.sent, e);
+    json_decref(content);
+    return done;
+}
+
+static bool job_prune(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = transactions_prune(tx, massaged.at_ms - DAY_MS, 100);
+    return true;
+}
+
+static bool job_prune_later(struct tx *tx, void *arg, struct error *e)
+{
+    *(int *)arg = transactions_prune(tx, massaged.at_ms + 1, 100);
+    return true;
+}
+
+/* It is shown, and nothing counts by it: neither the room's order of time nor how long its transaction is known. */
+static void what_a_service_says_of_time_is_shown_alone(void **state)
+{
+    static const int64_t SAID[] = {1000, 1000000000000, JSON_INT_MAX};
+    struct fixture f;
+    fixture_start(&f);
+    user_no anna = fixture_user(&f, "anna");
+    room_no room = fixture_room(&f, anna, "11", PRESET_PRIVATE_CHAT, NULL);
+    for (size_t i = 0; i < sizeof SAID / sizeof *SAID; ++i) {
+        struct appended before, after;
+        struct event_row row;
+        struct error e;
+        int pruned = -1;
+        ahead_ms = (int64_t)i * MINUTE_MS;
+        assert_true(fixture_send(&f, room, anna, "m.room.message", NULL, "{\"body\":\"x\",\"msgtype\":\"m.text\"}",
+                                 NULL, &before, NULL));
+        int64_t now_ms = clock_wall_ms();
+        massaged.room = room, massaged.sender = anna, massaged.ts = SAID[i], massaged.at_ms = now_ms + 1000;
+        assert_true(writer_run(f.writer, job_massaged, &f, &e));
+        ahead_ms += 10000;
+        assert_true(fixture_send(&f, room, anna, "m.room.message", NULL, "{\"body\":\"y\",\"msgtype\":\"m.text\"}",
+                                 NULL, &after, NULL));
+        struct stmt *q = events_by_pos(f.db, massaged.sent.pos);
+        assert_true(events_next(q, &row));
+        assert_int_equal(row.ts, SAID[i]);
+        assert_int_equal(event_received_ms(&row), massaged.at_ms);
+        stmt_end(q);
+        q = events_by_pos(f.db, after.pos);
+        assert_true(events_next(q, &row));
+        assert_true(row.ts > massaged.at_ms && row.ts < massaged.at_ms + MINUTE_MS);
+        stmt_end(q);
+        assert_true(events_at_time(f.db, room, massaged.at_ms, true) == massaged.sent.pos);
+        assert_true(events_at_time(f.db, room, massaged.at_ms, false) == massaged.sent.pos);
+        assert_true(events_at_time(f.db, room, massaged.at_ms + 1, true) == after.pos);
+        assert_true(events_at_time(f.db, room, massaged.at_ms - 1, false) == before.pos);
+        assert_true(writer_run(f.writer, job_prune, &pruned, &e));
+        assert_int_equal(pruned, 0);
+        if (i == 1)
+            fixture_restart(&f); /* the room's time is read anew */
+        assert_true(writer_run(f.writer, job_prune_later, &pruned, &e));
+        assert_int_equal(pruned, 1);
+    }
+    fixture_stop(&f);
+}
+
 /* --- Times in rows --- */
 
 enum fate {
@@ -191,12 +275,15 @@ static const struct {
     {"erasures", "left_ms", TOLD},
     {"erasures", "scrubbed_ms", TOLD},
     {"erasures", "started_ms", TOLD},
-    {"events", "ts", TOLD}, /* signed; a_clock_that_was_ahead_does_not_hold_a_rooms_time */
+    {"events", "received_ms", TOLD}, /* of this clock as ts is: the same test */
+    {"events", "ts", TOLD},          /* signed; a_clock_that_was_ahead_does_not_hold_a_rooms_time */
     {"guardianships", "since_ms", TOLD},
     {"held_imports", "base_ms", TOLD}, /* a version, or the day that waits: a_day_that_has_not_come… */
     {"held_imports", "created_ms", NOW},
     {"held_messages", "created_ms", TOLD},
     {"held_messages", "due_ms", ONE_DAY},
+    {"held_pushes", "due_ms", ONE_DAY},
+    {"held_pushes", "first_ms", NOW},
     {"idempotency", "created_ms", NOW},
     {"imports", "ended_ms", NOW},
     {"imports", "started_ms", TOLD},
@@ -206,10 +293,22 @@ static const struct {
     {"links", "expires_ms", LENGTH},
     {"links", "revoked_ms", TOLD},
     {"losses", "lost_ms", NOW},
+    {"media", "created_ms", TOLD},
+    {"media", "forget_ms", SOONER},
+    {"oauth_clients", "used_ms", NOW},
+    {"oauth_codes", "expires_ms", SOONER},
+    {"oauth_codes", "spent_ms", TOLD},
+    {"oauth_device_codes", "expires_ms", SOONER},
+    {"oauth_device_codes", "interval_ms", TOLD}, /* a length */
+    {"oauth_device_codes", "polled_ms", NOW},
     {"operator_tokens", "created_ms", TOLD},
     {"operator_tokens", "expires_ms", TOLD}, /* the day that somebody wrote */
     {"operator_tokens", "revoked_ms", TOLD},
+    {"page_sessions", "created_ms", NOW},
+    {"page_sessions", "seen_ms", NOW},
     {"policies", "created_ms", TOLD},
+    {"pushers", "mailed_ms", NOW},
+    {"pushers", "set_ms", TOLD}, /* compared with itself */
     {"receipts", "ts", TOLD},
     {"refresh_tokens", "expires_ms", SOONER},
     {"registration_tokens", "created_ms", MADE},
@@ -219,8 +318,10 @@ static const struct {
     {"rooms", "created_ms", TOLD},
     {"roster_mirrors", "newest_ms", ONE_DAY},
     {"roster_mirrors", "updated_ms", TOLD}, /* a version: it only rises */
-    {"settled", "day", TOLD},               /* e2_days_go_both_ways */
-    {"stream", "seen_ms", TOLD},            /* what all this is known by */
+    {"second_factors", "set_ms", TOLD},
+    {"settled", "day", TOLD}, /* e2_days_go_both_ways */
+    {"spent_refresh_tokens", "spent_ms", TOLD},
+    {"stream", "seen_ms", TOLD}, /* what all this is known by */
     {"taken_contacts", "added_ms", TOLD},
     {"taken_contacts", "taken_ms", NOW},
     {"taken_contacts", "verified_ms", TOLD},
@@ -229,6 +330,7 @@ static const struct {
     {"taken_records", "since_ms", TOLD},
     {"taken_records", "taken_ms", NOW},
     {"taken_states", "taken_ms", NOW},
+    {"to_device_transactions", "done_ms", NOW},
     {"urgent_messages", "sent_ms", NOW},
     {"users", "created_ms", TOLD},
     {"verifications", "created_ms", MADE},
@@ -401,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup(e2_days_go_both_ways, back_to_now),
         cmocka_unit_test_setup(g5_a_day_that_has_not_come_waits_for_nobody, back_to_now),
         cmocka_unit_test_setup(a_clock_that_was_ahead_does_not_hold_a_rooms_time, back_to_now),
+        cmocka_unit_test_setup(what_a_service_says_of_time_is_shown_alone, back_to_now),
         cmocka_unit_test_setup(every_time_in_a_row_has_a_decision, back_to_now),
         cmocka_unit_test_setup(times_that_were_ahead_are_put_right, back_to_now),
         cmocka_unit_test_setup(times_that_were_right_stay, back_to_now),

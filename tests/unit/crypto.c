@@ -39,6 +39,10 @@ static void test_base64_alphabets(void **state)
     text_clear(&t);
     text_add_base64url(&t, BYTES, sizeof BYTES);
     assert_string_equal(t.data, "-_-_");
+    text_clear(&t);
+    for (size_t len = 3; len > 0; --len)
+        text_add_base64_padded(&t, BYTES, len);
+    assert_string_equal(t.data, "+/+/+/8=+w==");
     text_finish(&t);
     assert_int_equal(base64_decode("+/+/", 4, back, sizeof back), 3);
     assert_memory_equal(back, BYTES, 3);

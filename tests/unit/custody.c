@@ -14,6 +14,10 @@
 #include "homeserver/store/school/roster_rooms.h"
 #include "policy/audit/audit.h"
 #include "policy/privacy/erasure.h"
+#include "homeserver/store/driver/guarded.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/store/school/audit.h"
+#include "policy/school_rooms/associations.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -201,6 +205,33 @@ static void d9_only_the_office_takes_it_back(void **state)
     assert_true(world_run(&w, w.admin, world_guardian_act, (user_no[]){w.young, father}, &e));
 }
 
+static int64_t since_of(user_no child, user_no guardian)
+{
+    struct guardianship_row row;
+    int64_t since_ms = -1;
+    struct stmt *q = guardianships_of_person(w.f.db, child);
+    while (guardianships_next(q, &row))
+        if (row.guardian == guardian)
+            since_ms = row.since_ms;
+    stmt_end(q);
+    return since_ms;
+}
+
+/* Whoever tells families (docs/diary.md) sees by it that a leave from before was the server's. */
+static void d9_it_counts_since_it_was_taken_back(void **state)
+{
+    struct error e;
+    int64_t before = since_of(w.young, father);
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SEPARATE, BECAUSE}, &e));
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_NO_CONTACT, BECAUSE}, &e));
+    assert_int_equal(since_of(w.young, father), before);
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SEPARATE, BECAUSE}, &e));
+    int64_t again = since_of(w.young, father);
+    assert_true(again > before);
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
+    assert_int_equal(since_of(w.young, father), again);
+}
+
 static void d9_d5_two_are_those_who_count(void **state)
 {
     struct error e;
@@ -336,6 +367,305 @@ static void d9_the_log_says_nothing_of_them(void **state)
     text_finish(&head);
 }
 
+static bool association_act(struct changing_records *c, void *arg)
+{
+    room_no *room = arg;
+    *room = association_create(c, w.school, "Teachers of the town");
+    return *room != 0;
+}
+
+/* Nor in an association, which staff enter as they like (E8): who is kept leaves it, and does not come back. */
+static void d9_they_are_in_no_association_together(void **state)
+{
+    struct error e;
+    room_no room = 0;
+    user_no kept = world_person(&w, (struct world_person){"Kira", "Kept", NULL, w.school, ROLE_TEACHER});
+    world_guardian(&w, w.small, kept);
+    world_guardian(&w, w.small, w.teacher);
+    assert_true(world_run(&w, w.admin, association_act, &room, &e));
+    const user_no both[] = {kept, w.teacher};
+    for (size_t i = 0; i < 2; ++i)
+        assert_true(fixture_member(&w.f, room, ACT_JOIN, both[i], both[i], &e));
+    bars(w.small, kept);
+    assert_int_equal(memberships_of(w.f.db, room, kept), MEMBERSHIP_LEAVE);
+    assert_int_equal(memberships_of(w.f.db, room, w.teacher), MEMBERSHIP_JOIN);
+    assert_false(fixture_member(&w.f, room, ACT_JOIN, kept, kept, &e));
+    assert_string_equal(world_rule(&e), "F1");
+    assert_true(fixture_member(&w.f, room, ACT_LEAVE, w.teacher, w.teacher, &e));
+    assert_true(fixture_member(&w.f, room, ACT_JOIN, kept, kept, &e));
+    assert_false(fixture_member(&w.f, room, ACT_JOIN, w.teacher, w.teacher, &e));
+}
+
+struct placing {
+    class_no class;
+    user_no user;
+    enum school_role role;
+    const char *override_;
+};
+
+static bool place_act(struct changing_records *c, void *arg)
+{
+    const struct placing *p = arg;
+    struct changing_records mine = *c;
+    struct actor actor = *c->actor;
+    actor.override_ = p->override_;
+    mine.actor = &actor;
+    return p->role == 0
+               ? change_class_end(&mine, p->class)
+               : change_enrollment(
+                     &mine,
+                     &(struct enrollment_row){
+                         .class = p->class, .user = p->user, .role = p->role, .begin = DAY_EVER, .end = DAY_NEVER});
+}
+
+/* J3, J4: who may not end somebody's place ends it by no other act: not by ending the class, nor by another class
+ * teacher. Of the own family, and of whom they are kept from. */
+static void j3_d9_whatever_ends_a_place_asks_for_it(void **state)
+{
+    struct error e;
+    user_no boss = world_person(&w, (struct world_person){"Boris", "Boss", NULL, w.school, ROLE_ADMINISTRATOR});
+    user_no second = world_person(&w, (struct world_person){"Sara", "Second", NULL, w.school, ROLE_TEACHER});
+    user_no child =
+        world_person(&w, (struct world_person){"Chris", "Child", "2015-01-01", w.school, 0, w.first, ROLE_PUPIL});
+    world_guardian(&w, child, boss);
+    world_guardian(&w, child, w.class_teacher); /* of the fifth: the other parent */
+    for (int kept = 0; kept < 2; ++kept) {
+        const struct placing ends[] = {{w.first, 0, 0, "there is no such class any more"},
+                                       {w.fifth, second, ROLE_CLASS_TEACHER, "somebody else is wanted here"}};
+        if (kept)
+            bars(child, boss);
+        for (size_t i = 0; i < 2; ++i) {
+            assert_false(world_run(&w, boss, place_act, (void *)&ends[i], &e));
+            assert_string_equal(world_rule(&e), "J4");
+        }
+    }
+    const struct placing ends[] = {{w.fifth, second, ROLE_CLASS_TEACHER, NULL}, {w.first, 0, 0, NULL}};
+    for (size_t i = 0; i < 2; ++i)
+        if (!world_run(&w, w.admin, place_act, (void *)&ends[i], &e))
+            fail_msg("%s", error_sentence(&e));
+}
+
+struct applying {
+    const char *token;
+    application_no no; /* out */
+};
+
+static bool apply_act(struct changing_records *c, void *arg)
+{
+    struct applying *a = arg;
+    a->no = application_apply(c, NULL, a->token, &APPLICANT_NOBODY);
+    return a->no != 0;
+}
+
+struct confirming {
+    const char *token;
+    int64_t seen;
+    enum guardian_outcome *outcome;
+};
+
+static bool confirm_act(struct changing_records *c, void *arg)
+{
+    const struct confirming *how = arg;
+    enum correction_outcome correction;
+    return guardian_confirm(
+        c,
+        &(struct guardian_confirmation){
+            .token = how->token, .self = APPLICANT_NOBODY, .child = APPLICANT_NOBODY, .seen = how->seen},
+        how->outcome, &correction);
+}
+
+struct approving {
+    application_no no;
+    user_no children[1];
+    const char *override_;
+};
+
+static bool approve_act(struct changing_records *c, void *arg)
+{
+    struct approving *a = arg;
+    struct application_row row = {0};
+    struct actor actor = *c->actor;
+    struct changing_records mine = *c;
+    actor.override_ = a->override_;
+    mine.actor = &actor;
+    if (!applications_get(c->tx->db, a->no, &row))
+        return false;
+    int64_t seen = application_version(c->tx->db, &row);
+    application_finish(&row);
+    const struct approval approval = {APPLICANT_NOBODY, a->children, a->children[0] != 0, NULL};
+    return application_approve(&mine, a->no, &approval, seen);
+}
+
+/* Whoever lets somebody into a class where they meet whom they are kept from: whichever way the application came, and
+ * whichever of the two, or a parent of theirs, it is. The approver's own word counts, not the approval's. */
+static void d9_an_approval_brings_nobody_together_unasked(void **state)
+{
+    /* The class of the first has the small one; its mother is kept from it, and is to be … */
+    const struct {
+        const char *what;
+        enum school_role role;
+        bool kept; /* the applicant is the one who is kept; else a stranger, of whom it is no rule's business */
+    } CASES[] = {
+        {"a teacher of the class", ROLE_TEACHER, true},
+        {"a guardian of another pupil of the class", ROLE_GUARDIAN, true},
+        {"somebody else as a teacher", ROLE_TEACHER, false},
+        {"somebody else as a guardian", ROLE_GUARDIAN, false},
+    };
+    world_policy(&w, "{\"class_teacher\": {\"may\": [\"approve\"]}}");
+    user_no teacher = world_person(
+        &w, (struct world_person){"Rita", "Room", NULL, w.school, ROLE_TEACHER, w.first, ROLE_CLASS_TEACHER});
+    user_no second =
+        world_person(&w, (struct world_person){"Petya", "Peer", "2019-01-01", w.school, 0, w.first, ROLE_PUPIL});
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct error e;
+        struct link_made link;
+        user_no kept = world_person(&w, (struct world_person){"Kira", "Kept", NULL, w.school, ROLE_STAFF});
+        user_no other = world_person(&w, (struct world_person){"Otto", "Other", NULL, w.school, ROLE_STAFF});
+        world_guardian(&w, w.small, kept);
+        bars(w.small, kept);
+        user_no who = CASES[i].kept ? kept : other;
+        assert_true(world_link(&w, 0, (struct link_wish){.kind = LINK_CLASS, .class = w.first, .role = CASES[i].role},
+                               &link, &e));
+        struct applying applying = {link.token, 0};
+        if (!world_run(&w, who, apply_act, &applying, &e))
+            fail_msg("%s: %s", CASES[i].what, error_sentence(&e));
+        struct approving a = {applying.no, {CASES[i].role == ROLE_GUARDIAN ? second : 0}, NULL};
+        const user_no approvers[] = {teacher, w.admin, 0};
+        for (size_t k = 0; k < 3 && CASES[i].kept; ++k) {
+            if (k == 0 && CASES[i].role == ROLE_TEACHER)
+                continue; /* not theirs to let in */
+            assert_false(world_run(&w, approvers[k], approve_act, &a, &e));
+            assert_string_equal(world_rule(&e), k == 0 ? "J4" : "D9");
+        }
+        a.override_ = CASES[i].kept ? "there is no other class for them" : NULL;
+        if (CASES[i].kept && CASES[i].role == ROLE_GUARDIAN)
+            assert_false(world_run(&w, teacher, approve_act, &a, &e)); /* it is the office's to say why */
+        if (!world_run(&w, w.admin, approve_act, &a, &e))
+            fail_msg("%s: %s", CASES[i].what, error_sentence(&e));
+        assert_true(sets(w.admin, (struct setting){w.small, kept, CUSTODY_SHARED, BECAUSE}, &e));
+        assert_true(world_run(&w, 0, end_act, (user_no[]){w.small, kept}, &e));
+    }
+}
+
+struct enrolling {
+    class_no class;
+    user_no user;
+};
+
+static bool enroll_act(struct changing_records *c, void *arg)
+{
+    const struct enrolling *e = arg;
+    return change_enrollment(
+        c, &(struct enrollment_row){
+               .class = e->class, .user = e->user, .role = ROLE_PUPIL, .begin = DAY_EVER, .end = DAY_NEVER});
+}
+
+/* A child takes its guardians along into a class; a guardianship takes the guardian there. */
+static void d9_a_childs_place_is_its_guardians(void **state)
+{
+    struct error e;
+    user_no brother =
+        world_person(&w, (struct world_person){"Bob", "Brother", "2015-01-01", w.school, 0, w.first, ROLE_PUPIL});
+    bars(w.young, father); /* the father of the young one, of the fifth */
+    world_guardian(&w, brother, father);
+    assert_false(world_run(&w, w.admin, enroll_act, &(struct enrolling){w.fifth, brother}, &e));
+    assert_string_equal(world_rule(&e), "D9");
+    user_no cousin =
+        world_person(&w, (struct world_person){"Carl", "Cousin", "2015-01-01", w.school, 0, w.fifth, ROLE_PUPIL});
+    assert_false(world_run(&w, w.admin, world_guardian_act, (user_no[]){cousin, father}, &e));
+    assert_string_equal(world_rule(&e), "D9");
+    user_no friend =
+        world_person(&w, (struct world_person){"Fred", "Friend", "2015-01-01", w.school, 0, w.first, ROLE_PUPIL});
+    assert_true(world_run(&w, w.admin, enroll_act, &(struct enrolling){w.fifth, friend}, &e));
+    /* By the cousin's own link the father waits for the office. */
+    struct link_made link;
+    struct guardian_view view;
+    enum guardian_outcome outcome = GUARDIAN_CONFIRMED;
+    const struct actor actor = {.user = father, .name = user_names_get(w.f.names, w.f.db, father)};
+    assert_true(world_link(&w, cousin, (struct link_wish){.kind = LINK_GUARDIAN}, &link, &e));
+    if (!guardian_look(w.f.db, true, &actor, NULL, link.token, clock_wall_ms(), &view, &e))
+        fail_msg("%s", error_sentence(&e));
+    struct confirming confirming = {link.token, guardian_child_version(w.f.db, cousin), &outcome};
+    if (!world_run(&w, father, confirm_act, &confirming, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_int_equal(outcome, GUARDIAN_WAITS);
+    assert_false(school_is_guardian(w.f.db, father, cousin));
+}
+
+/* Whether the father sees an entry that says this. */
+static bool sees_entry(const struct audit_reader *reader, const char *format, const char *id)
+{
+    char entry[1000];
+    snprintf(entry, sizeof entry, format, id);
+    return audit_reader_sees(reader, &(struct audit_row){.entry = entry, .act = "test.write", .actor = "x"});
+}
+
+/* Every member of every record's change: the person's are about the person, all others only have the same letters. */
+static void members_concern(const struct audit_reader *reader, const char *id)
+{
+    for (int t = 0; t < GUARDED_TABLES_N; ++t) {
+        const struct guarded_table *table = &GUARDED_TABLES[t];
+        for (const struct guarded_column *c = table->columns; table->record != NULL && c->guard != GUARD_NO; ++c) {
+            const char *shown = c->shown != NULL ? c->shown : c->name;
+            bool of_people = c->value == VALUE_USER || c->value == VALUE_PERSON || c->value == VALUE_LOCALPART;
+            char change[200];
+            if (*shown == '\0')
+                continue;
+            static const char *const VALUES[] = {"\"%s\"", "[\"%s\",null]", "[\"x\",\"%s\"]"};
+            for (size_t i = 0; i < sizeof VALUES / sizeof *VALUES; ++i) {
+                snprintf(change, sizeof change, "{\"changes\":[{\"%s\":\"%s\",\"%s\":%s}]}", i == 0 ? "+" : "=",
+                         table->record, shown, VALUES[i]);
+                if (sees_entry(reader, change, id) == of_people)
+                    fail_msg("%s.%s: %s", table->name, c->name, change);
+            }
+        }
+    }
+}
+
+/* Whom an entry concerns say its members that are people's, not its letters. */
+static void d9_the_log_is_read_by_what_it_says(void **state)
+{
+    static const struct {
+        const char *entry;
+        bool of_matrix, of_record; /* whether it concerns who is called so by Matrix ID, by sourcedId */
+    } CASES[] = {
+        {"{\"actor\":\"%s\"}", true, false},
+        {"{\"subject\":{\"user\":\"%s\"}}", true, false},
+        {"{\"subject\":{\"child\":\"%s\"}}", true, false},
+        {"{\"subject\":{\"guardian\":\"%s\"}}", true, false},
+        {"{\"subject\":{\"class\":\"%s\"}}", false, false},
+        {"{\"subject\":{\"user\":\"%s0\"}}", false, false},
+        {"{\"subject\":{\"user\":\"@0%s\"}}", false, false},
+        {"{\"reason\":\"%s\"}", false, false},
+        {"{\"reason\":\"about \\\"%s\\\" alone\"}", false, false},
+        {"{\"details\":{\"kind\":\"%s\"}}", false, false},
+        {"{\"%s\":1}", false, false},
+        {"{\"changes\":[{\"+\":\"role\",\"person\":\"%s0\"}]}", false, false},
+        {"{\"changes\":[{\"+\":\"role\",\"person\":\"0%s\"}]}", false, false},
+        {"{\"changes\":[{\"+\":\"%s\",\"person\":\"other\"}]}", false, false},
+        {"{\"changes\":[{\"=\":\"role\",\"person\":\"other\"},{\"-\":\"role\",\"person\":\"%s\"}]}", true, true},
+        {"\"%s\" is no entry", true, true}, /* nobody can say whom it concerns */
+    };
+    struct audit_reader reader;
+    bars(w.young, father);
+    audit_reader_init(&reader, w.f.db, "school.example", true, father);
+    assert_true(reader.kept >= 2);
+    for (size_t n = 0; n < reader.kept; ++n) {
+        const struct audit_named *named = &reader.names[n];
+        for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+            if (sees_entry(&reader, CASES[i].entry, named->name) ==
+                (named->matrix ? CASES[i].of_matrix : CASES[i].of_record))
+                fail_msg("%s of %s", CASES[i].entry, named->name);
+        members_concern(&reader, named->name);
+    }
+    /* What was settled of the own family is not told either. */
+    const char *own = user_names_get(w.f.names, w.f.db, father);
+    assert_true(sees_entry(&reader, "{\"changes\":[{\"+\":\"role\",\"person\":\"%s\"}]}", own));
+    assert_false(sees_entry(&reader, "{\"changes\":[{\"+\":\"custody\",\"guardian\":\"%s\"}]}", own));
+    assert_true(sees_entry(&reader, "{\"reason\":\"custody\",\"subject\":{\"user\":\"%s\"}}", own));
+    audit_reader_finish(&reader);
+}
+
 static room_no club_of(user_no creator)
 {
     struct error e;
@@ -430,11 +760,17 @@ int main(void)
         TEST(d9_no_contact_offers_and_lets_nothing),
         TEST(d9_j4_the_office_is_somebody_elses_then),
         TEST(d9_only_the_office_takes_it_back),
+        TEST(d9_it_counts_since_it_was_taken_back),
         TEST(d9_d5_two_are_those_who_count),
         TEST(d9_separate_guardians_do_not_meet_through_the_child),
         TEST(d9_j2_it_is_in_the_log),
         TEST(d9_who_is_kept_does_not_bring_themselves_together),
         TEST(d9_the_log_says_nothing_of_them),
+        TEST(d9_the_log_is_read_by_what_it_says),
+        TEST(d9_an_approval_brings_nobody_together_unasked),
+        TEST(d9_a_childs_place_is_its_guardians),
+        TEST(j3_d9_whatever_ends_a_place_asks_for_it),
+        TEST(d9_they_are_in_no_association_together),
         TEST(d9_they_are_in_no_club_together),
         TEST(d9_who_comes_later_is_not_the_one_to_go),
         TEST(d9_separate_guardians_know_nothing_of_each_other),

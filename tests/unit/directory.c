@@ -77,6 +77,42 @@ static void aliases_are_for_members_to_make_and_for_makers_to_delete(void **stat
     free(id);
 }
 
+struct canonical {
+    user_no deletes;
+    const char *alias;
+    const char *left; /* what the room's state then says */
+};
+
+/* The aliases "#a", "#b", "#c" are boris's, the power to say so is anna's. */
+static void the_rooms_state_names_no_alias_that_is_deleted(void **state)
+{
+    const struct canonical CASES[] = {
+        {anna, "#b:school.example", "{\"alias\":\"#a:school.example\",\"alt_aliases\":[\"#c:school.example\"]}"},
+        {anna, "#c:school.example", "{\"alias\":\"#a:school.example\"}"},
+        {anna, "#d:school.example", "{\"alias\":\"#a:school.example\"}"},  /* not named: no event */
+        {boris, "#a:school.example", "{\"alias\":\"#a:school.example\"}"}, /* who may not say so may delete it */
+    };
+    struct error e;
+    room_no room = room_named("canonical", PRESET_PUBLIC_CHAT);
+    char *id = rooms_id_of(f.db, room);
+    assert_true(fixture_member(&f, room, ACT_JOIN, boris, boris, NULL));
+    for (char alias[] = "#a:school.example"; alias[1] <= 'd'; ++alias[1])
+        assert_true(directory_set_alias(f.rooms, f.writer, boris, alias, id, &e));
+    set_state(room, "m.room.canonical_alias", "",
+              "{\"alias\": \"#a:school.example\", \"alt_aliases\": [\"#b:school.example\", \"#c:school.example\"]}");
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        stream_pos before = events_newest(f.db);
+        char *was = events_state_content(f.db, room, "m.room.canonical_alias", "");
+        assert_true(directory_delete_alias(f.rooms, f.writer, CASES[i].deletes, false, CASES[i].alias, &e));
+        char *left = events_state_content(f.db, room, "m.room.canonical_alias", "");
+        assert_string_equal(left, CASES[i].left);
+        assert_int_equal(events_newest(f.db) != before, strcmp(was, left) != 0);
+        free(was);
+        free(left);
+    }
+    free(id);
+}
+
 static void publishing_takes_power(void **state)
 {
     struct error e;
@@ -300,7 +336,7 @@ static void members_are_told_by_membership(void **state)
     json_decref(list);
     text_clear(&out);
     members_render_joined(&out, f.db, room);
-    assert_string_equal(out.data, "{\"@anna:school.example\":{}}");
+    assert_string_equal(out.data, "{\"@anna:school.example\":{\"avatar_url\":null,\"display_name\":null}}");
     text_finish(&out);
 }
 
@@ -407,6 +443,7 @@ int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
         cmocka_unit_test(aliases_are_for_members_to_make_and_for_makers_to_delete),
+        cmocka_unit_test(the_rooms_state_names_no_alias_that_is_deleted),
         cmocka_unit_test(publishing_takes_power),
         cmocka_unit_test(published_rooms_are_found_paged_and_sorted),
         cmocka_unit_test(a_summary_is_for_who_may_come_in),

@@ -22,6 +22,12 @@
 #define HASH "random, or a hash"
 #define RECORD "a record of the school, which is the office's, not this person's"
 
+#define OF_DEVICE(table, values) "INSERT INTO " table " SELECT device_no, " values " FROM devices WHERE device_id = 'D'"
+#define OAUTH_CLIENT "INSERT INTO oauth_clients VALUES (1, 'c', x'00', '{}', 1) ON CONFLICT DO NOTHING;"
+#define PUSHER                                                                                                         \
+    "INSERT INTO pushers (user_no, app_id, pushkey, kind, app_name, device_name, profile_tag, lang, data, gateway,"    \
+    " id_only, enabled, set_ms, device_no) VALUES "
+
 /* plant: SQL that puts the word %1$s where the person %2$lld, in room %3$lld, would; kept: why it stays. */
 static const struct column {
     const char *table, *column, *kept, *plant;
@@ -50,6 +56,14 @@ static const struct column {
     {"audit", "signature", HASH},
     {"audit", "act", ID},
     {"audit", "actor", ID},
+    {"backup_keys", "room_id", NULL, "INSERT INTO backup_keys VALUES (%2$lld, 1, '%1$s', 's', 0, 0, 0, '{}')"},
+    {"backup_keys", "session_id", NULL, "INSERT INTO backup_keys VALUES (%2$lld, 1, '!r', '%1$s', 0, 0, 0, '{}')"},
+    {"appservice_transactions", "positions", ID},
+    {"appservice_transactions", "service", ID},
+    {"appservice_transactions", "txn", ID},
+    {"appservice_users", "service", ID},
+    {"network_rooms", "network", ID},
+    {"backup_keys", "session_data", NULL, "INSERT INTO backup_keys VALUES (%2$lld, 1, '!r', 't', 0, 0, 0, '%1$s')"},
     {"classes", "sourced_id", RECORD},
     {"classes", "kind", ID},
     {"classes", "grade", RECORD},
@@ -67,6 +81,18 @@ static const struct column {
      "INSERT INTO devices (user_no, device_id, display_name, created_ms) VALUES (%2$lld, 'NAMED', '%1$s', 0)"},
     {"devices", "last_seen_ip", NULL,
      "INSERT INTO devices (user_no, device_id, last_seen_ip, created_ms) VALUES (%2$lld, 'SEEN', '%1$s', 0)"},
+    {"cross_signing_keys", "usage", NULL, "INSERT INTO cross_signing_keys VALUES (%2$lld, '%1$s', 'k', '{}', NULL)"},
+    {"cross_signing_keys", "key", NULL, "INSERT INTO cross_signing_keys VALUES (%2$lld, 'a', '%1$s', '{}', NULL)"},
+    {"cross_signing_keys", "signed", NULL, "INSERT INTO cross_signing_keys VALUES (%2$lld, 'b', 'k', '%1$s', NULL)"},
+    {"cross_signing_keys", "signature", NULL, "INSERT INTO cross_signing_keys VALUES (%2$lld, 'c', 'k', '{}', '%1$s')"},
+    {"dehydrated_devices", "data", NULL,
+     "INSERT INTO dehydrated_devices SELECT %2$lld, device_no, '%1$s' FROM devices"
+     " WHERE device_id = 'D'"},
+    {"device_keys", "keys", NULL, OF_DEVICE("device_keys", "%2$lld, '%1$s', 'e', 's', NULL, NULL")},
+    {"device_keys", "ed25519", NULL, "UPDATE device_keys SET ed25519 = '%1$s'"},
+    {"device_keys", "signature", NULL, "UPDATE device_keys SET signature = '%1$s'"},
+    {"device_keys", "self_signing_key", NULL, "UPDATE device_keys SET self_signing_key = '%1$s'"},
+    {"device_keys", "self_signature", NULL, "UPDATE device_keys SET self_signature = '%1$s'"},
     {"enrollments", "role", ID},
     {"enrollments", "begin_date", ID},
     {"enrollments", "end_date", ID},
@@ -81,8 +107,15 @@ static const struct column {
     {"events", "signature", HASH},
     {"events", "redacts", ID},
     {"events", "reference_hash", HASH},
+    {"fallback_keys", "key_id", NULL, OF_DEVICE("fallback_keys", "'%1$s', '{}', 0")},
+    {"fallback_keys", "key", NULL, "UPDATE fallback_keys SET key = '%1$s'"},
     {"filters", "definition", NULL, "INSERT INTO filters VALUES (%2$lld, 1, '{\"not_senders\":[\"%1$s\"]}')"},
     {"guardianships", "source", ID},
+    {"key_backups", "algorithm", NULL, "INSERT INTO key_backups VALUES (%2$lld, 1, '%1$s', '{}', 0, 0, 0, 0)"},
+    {"key_backups", "auth_data", NULL, "INSERT INTO key_backups VALUES (%2$lld, 2, 'x', '%1$s', 0, 0, 0, 0)"},
+    {"key_signatures", "signer_key", NULL, "INSERT INTO key_signatures VALUES (%2$lld, %2$lld, '%1$s', 's')"},
+    {"key_signatures", "signature", NULL, "INSERT INTO key_signatures VALUES (%2$lld, %2$lld, 'ed25519:D', '%1$s')"},
+    {"held_pushes", "gateway", ID},
     {"held_messages", "placeholder", ID},
     {"held_messages", "state", ID},
     {"held_messages", "event_id", ID},
@@ -127,6 +160,21 @@ static const struct column {
     {"links", "kind", ID},
     {"links", "role", ID},
     {"links", "issuer_name", ID},
+    {"links", "sent_by", ID},
+    {"links", "send_to", NULL,
+     "INSERT INTO links (token_hash, kind, role, person, issuer_name, uses_allowed, created_ms, expires_ms, sent_by, "
+     "send_to,"
+     " delivery) VALUES (X'0a', 'personal', '', %2$lld, 'x', 1, 0, 1, 'email', '%1$s', 'waiting')"},
+    {"links", "delivery", ID},
+    {"media", "media_id", ID},
+    {"media", "hash", HASH},
+    {"media", "type", NULL,
+     "INSERT INTO media (media_id, user_no, school_no, bytes, type, created_ms, pos, sent) VALUES"
+     " ('type', %2$lld, 0, 1, '%1$s', 0, 0, 0)"},
+    {"media", "name", NULL,
+     "INSERT INTO media (media_id, user_no, school_no, bytes, type, name, created_ms, pos, sent) VALUES"
+     " ('name', %2$lld, 0, 1, 'a/b', '%1$s', 0, 0, 0)"},
+    {"media_gone", "hash", HASH},
     {"memberships", "membership", ID},
     {"operator_tokens", "token_hash", HASH},
     {"operator_tokens", "name", "the operator's, who is no person of the records"},
@@ -142,6 +190,57 @@ static const struct column {
     {"policies", "reason", "why the office decided so"},
     {"profile_fields", "field", NULL, "INSERT INTO profile_fields VALUES (%2$lld, '%1$s', '1', 1)"},
     {"profile_fields", "value", NULL, "INSERT INTO profile_fields VALUES (%2$lld, 'avatar_url', '\"%1$s\"', 1)"},
+    {"oauth_clients", "client_id", HASH},
+    {"oauth_clients", "digest", HASH},
+    {"oauth_clients", "metadata", "what a program says of itself"},
+    {"oauth_codes", "code_hash", HASH},
+    {"oauth_codes", "redirect_uri", "what a program says of itself, and gone within minutes"},
+    {"oauth_codes", "challenge", HASH},
+    {"oauth_codes", "device_id", NULL,
+     OAUTH_CLIENT
+     "INSERT INTO oauth_codes VALUES (x'01', 1, %2$lld, 'https://c.example/', 'c', '%1$s', 's', x'02', 9, NULL)"},
+    {"oauth_codes", "scope", NULL,
+     OAUTH_CLIENT
+     "INSERT INTO oauth_codes VALUES (x'02', 1, %2$lld, 'https://c.example/', 'c', 'D', '%1$s', x'02', 9, NULL)"},
+    {"oauth_codes", "origin", HASH},
+    {"oauth_device_codes", "code_hash", HASH},
+    {"oauth_device_codes", "user_code_hash", HASH},
+    {"oauth_device_codes", "device_id", NULL,
+     OAUTH_CLIENT "INSERT INTO oauth_device_codes VALUES (x'01', x'01', 1, '%1$s', 's', x'03', 9, 5, 0, 'allowed',"
+                  " %2$lld, x'02')"},
+    {"oauth_device_codes", "scope", NULL,
+     OAUTH_CLIENT "INSERT INTO oauth_device_codes VALUES (x'02', x'02', 1, 'D', '%1$s', x'03', 9, 5, 0, 'allowed',"
+                  " %2$lld, x'02')"},
+    {"oauth_device_codes", "place_hash", HASH},
+    {"oauth_device_codes", "state", ID},
+    {"oauth_device_codes", "origin", HASH},
+    {"spent_refresh_tokens", "token_hash", HASH},
+    {"page_sessions", "token_hash", HASH},
+    {"second_factors", "secret", NULL, "INSERT INTO second_factors VALUES (%2$lld, CAST('%1$s' AS BLOB), 1, 1)"},
+    {"recovery_codes", "code_hash", HASH},
+    {"pushers", "app_id", NULL,
+     PUSHER "(%2$lld, '%1$s', 'app_id', 'http', 'x', 'x', 't', 'ru', '{}', '', 1, 1, 1, (SELECT MAX(device_no) FROM "
+            "devices))"},
+    {"pushers", "pushkey", NULL,
+     PUSHER
+     "(%2$lld, 'a', '%1$s', 'http', 'x', 'x', 't', 'ru', '{}', '', 1, 1, 1, (SELECT MAX(device_no) FROM devices))"},
+    {"pushers", "app_name", NULL,
+     PUSHER "(%2$lld, 'a', 'app_name', 'http', '%1$s', 'x', 't', 'ru', '{}', '', 1, 1, 1, (SELECT MAX(device_no) FROM "
+            "devices))"},
+    {"pushers", "device_name", NULL,
+     PUSHER "(%2$lld, 'a', 'device_name', 'http', 'x', '%1$s', 't', 'ru', '{}', '', 1, 1, 1, (SELECT MAX(device_no) "
+            "FROM devices))"},
+    {"pushers", "profile_tag", NULL,
+     PUSHER "(%2$lld, 'a', 'profile_tag', 'http', 'x', 'x', '%1$s', 'ru', '{}', '', 1, 1, 1, (SELECT MAX(device_no) "
+            "FROM devices))"},
+    {"pushers", "lang", NULL,
+     PUSHER
+     "(%2$lld, 'a', 'lang', 'http', 'x', 'x', 't', '%1$s', '{}', '', 1, 1, 1, (SELECT MAX(device_no) FROM devices))"},
+    {"pushers", "data", NULL,
+     PUSHER
+     "(%2$lld, 'a', 'data', 'http', 'x', 'x', 't', 'ru', '%1$s', '', 1, 1, 1, (SELECT MAX(device_no) FROM devices))"},
+    {"pushers", "kind", ID},
+    {"pushers", "gateway", ID},
     {"receipts", "type", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, '%1$s', '', '$e', 1, 1, 1)"},
     {"receipts", "thread", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, 'm.read', '%1$s', '$e', 1, 1, 1)"},
     {"receipts", "event_id", NULL, "INSERT INTO receipts VALUES (%3$lld, %2$lld, 'm.read', '', '%1$s', 1, 1, 1)"},
@@ -177,6 +276,12 @@ static const struct column {
     {"roster_mirrors", "year_end", ID},
     {"roster_rooms", "kind", ID},
     {"schools", "sourced_id", RECORD},
+    {"one_time_keys", "key_id", NULL,
+     "INSERT INTO one_time_keys (device_no, key_id, key) SELECT device_no, '%1$s', '{}' FROM devices WHERE device_id = "
+     "'D'"},
+    {"one_time_keys", "key", NULL,
+     "INSERT INTO one_time_keys (device_no, key_id, key) SELECT device_no, 'A', '%1$s' FROM devices WHERE device_id = "
+     "'D'"},
     {"schools", "name", RECORD},
     {"schools", "source", ID},
     {"losses", "kind", ID},
@@ -198,6 +303,12 @@ static const struct column {
     {"taken_records", "birth_date", NULL,
      "INSERT INTO taken_records VALUES (0, %2$lld, 0, '', '3', '', 'school', 0, '', '', '', '%1$s', 1, 1)"},
     {"taken_states", "state", ID},
+    {"to_device", "type", NULL,
+     "INSERT INTO to_device SELECT 1, device_no, %2$lld, 2, '%1$s', '{}' FROM devices WHERE device_id = 'D'"},
+    {"to_device", "content", NULL,
+     "INSERT INTO to_device SELECT 2, device_no, %2$lld, 2, 't', '%1$s' FROM devices WHERE device_id = 'D'"},
+    {"to_device_transactions", "about", NULL, OF_DEVICE("to_device_transactions", "'%1$s', 't', 0")},
+    {"to_device_transactions", "txn_id", NULL, OF_DEVICE("to_device_transactions", "'a', '%1$s', 0")},
     {"transactions", "txn_id", NULL,
      "INSERT INTO transactions SELECT device_no, '%1$s', %3$lld, 'm.room.message', 1 FROM devices WHERE device_id = "
      "'D'"},
@@ -312,7 +423,7 @@ static void erase(struct world *w)
 static void scrub(struct world *w)
 {
     db_close(w->f.db); /* a reader would hold the log */
-    assert_true(erasure_scrub(w->f.writer, clock_wall_ms()));
+    assert_true(erasure_scrub(w->f.writer, NULL, clock_wall_ms()));
     w->f.db = db_open(w->f.path, DB_READ, NULL);
 }
 
@@ -585,11 +696,11 @@ static void the_files_are_tried_again(void **state)
     db_begin_read(w->f.db);
     assert_true(users_no(w->f.db, "anna") != 0);
     begin_and_step(w);
-    assert_false(erasure_scrub(w->f.writer, clock_wall_ms()));
+    assert_false(erasure_scrub(w->f.writer, NULL, clock_wall_ms()));
     assert_true(erasures_unscrubbed_ms(w->f.db) == 0); /* its snapshot is older */
     db_end_read(w->f.db);
     assert_true(erasures_unscrubbed_ms(w->f.db) != 0);
-    assert_true(erasure_scrub(w->f.writer, clock_wall_ms()));
+    assert_true(erasure_scrub(w->f.writer, NULL, clock_wall_ms()));
     assert_true(erasures_unscrubbed_ms(w->f.db) == 0);
 }
 

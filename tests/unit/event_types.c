@@ -390,7 +390,7 @@ static void quiet_hours_let_through_only_what_says_nothing(void **state)
 /* By every kind of room: staff and families among themselves are those named here, and a kind that is new is not. */
 static void only_where_they_are_among_themselves_anybody_writes(void **state)
 {
-    static const enum room_kind AMONG[] = {ROOM_STAFF, ROOM_ASSOCIATION, ROOM_DOCUMENTS};
+    static const enum room_kind AMONG[] = {ROOM_STAFF, ROOM_ASSOCIATION, ROOM_DOCUMENTS, ROOM_NOTICES};
     struct school_policy policy = SCHOOL_POLICY_DEFAULT;
     policy.quiet.mode = QUIET_REFUSE;
     for (int kind = 0; kind < ROOM_KIND__COUNT; ++kind) {

@@ -131,6 +131,7 @@ static const char
                                    [ACT_STANDING] =
                                        {"own_account", "own_family", "own_family", "own_family", "own_family", ""},
                                    [ACT_SESSIONS] = OWN_FAMILY,
+                                   [ACT_NOTICE] = KIN(""), /* what is said reaches nothing of theirs */
                                    [ACT_EXPORT] = {"", "", "own_family", "own_family", "own_family",
                                                    ""}, /* one's own, and a child's (G4) */
                                    [ACT_ERASE] =
@@ -165,6 +166,7 @@ static const char
                                    [ACT_AUDIT] = OFFICE_ONLY,
                                    [ACT_STANDING] = OFFICE_ONLY,
                                    [ACT_SESSIONS] = OFFICE_ONLY,
+                                   [ACT_NOTICE] = OFFICE_ONLY,
                                    [ACT_EXPORT] = {"", "", "not_yours", "not_yours", "not_yours", "not_yours"},
                                    [ACT_ERASE] = {"", "", "not_yours", "not_yours", "not_yours", "not_yours"},
                                    [ACT_LEAVE_SCHOOL] = {"", "", "not_yours", "not_yours", "not_yours", "not_yours"},

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct http_service;
 
@@ -17,6 +18,10 @@ enum service_mood {
 
 struct http_service *http_service_start(void);
 void http_service_stop(struct http_service *service);
+
+/* One in a process of its own, which costs the caller's none of what is measured; it answers 200 with these headers and
+ * that body until it is killed. port: where. */
+pid_t http_service_fork(const char *headers, const char *body, int *port);
 
 int http_service_port(const struct http_service *service);
 

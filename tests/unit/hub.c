@@ -126,7 +126,8 @@ static void a_group_is_one_wake(void **state)
     struct wake *wake = heard.last;
     assert_int_equal(heard.n, 1);
     assert_int_equal(wake->pos, 1004);
-    assert_int_equal(wake->n_users, 6); /* 10 … 14, 20 */
+    assert_int_equal(wake->first_pos, 1001); /* what has no position is not before all */
+    assert_int_equal(wake->n_users, 6);      /* 10 … 14, 20 */
     assert_int_equal(wake->n_rooms, 2);
     ptrdiff_t at = wake_find(wake, 12);
     assert_int_equal(wake->first[at + 1] - wake->first[at], 2); /* both rooms */
@@ -138,6 +139,32 @@ static void a_group_is_one_wake(void **state)
     assert_int_equal(hub_last_own_data(hub, 12), START);
     assert_int_equal(wake_find(wake, 99), -1);
     wake_unref(wake);
+    hub_destroy(hub);
+}
+
+/* Who hears of it asks the database for it; who only shares the group with it does not. */
+static void what_encryption_tells_has_a_number_of_its_own(void **state)
+{
+    struct joined joined[] = {{5, 10, 12}, {6, 12, 14}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_concern(hub, CHANGE_TO_DEVICE, HUB_USER);
+    hub_concern(hub, CHANGE_ENCRYPTED, HUB_USER | HUB_ROOM);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
+    assert_int_equal(hub_last_keys(hub, 10), START);
+    hub_observe(hub,
+                (struct change[]){event(1002, 5, 10),
+                                  {.kind = CHANGE_TO_DEVICE, .pos = 1003, .user = 30, .device = 1},
+                                  {.kind = CHANGE_KEY_COUNTS, .user = 30, .device = 1}},
+                3);
+    assert_int_equal(hub_last_keys(hub, 30), 1003);
+    assert_int_equal(hub_last_keys(hub, 10), START);
+    hub_observe(
+        hub, (struct change[]){event(1004, 6, 12), {.kind = CHANGE_ENCRYPTED, .pos = 1004, .room = 6, .user = 40}}, 2);
+    assert_int_equal(hub_last_keys(hub, 12), 1004);
+    assert_int_equal(hub_last_keys(hub, 14), 1004);
+    assert_int_equal(hub_last_keys(hub, 40), 1004); /* who has left */
+    assert_int_equal(hub_last_keys(hub, 10), START);
     hub_destroy(hub);
 }
 
@@ -273,6 +300,7 @@ int main(void)
         cmocka_unit_test(everybody_has_changed_at_the_start),
         cmocka_unit_test(an_event_concerns_its_room),
         cmocka_unit_test(a_group_is_one_wake),
+        cmocka_unit_test(what_encryption_tells_has_a_number_of_its_own),
         cmocka_unit_test(private_receipts_are_their_owners),
         cmocka_unit_test(others_hear_of_it_as_their_own),
         cmocka_unit_test(what_concerns_nobody_wakes_nobody),

@@ -185,6 +185,15 @@ static void test_text(void **state)
     text_clear(&t);
     assert_int_equal(t.len, 0);
     assert_string_equal(t.data, "");
+    text_put(&t, "[");
+    static const int64_t NUMBERS[] = {0, 7, 10, 99, 100, -1, -100, 12345, 1732921200123, INT64_MAX};
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; ++i) {
+        text_add_int(&t, NUMBERS[i]);
+        text_put(&t, i + 1 < sizeof NUMBERS / sizeof *NUMBERS ? ", " : "]");
+    }
+    assert_string_equal(t.data, "[0, 7, 10, 99, 100, -1, -100, 12345, 1732921200123, 9223372036854775807]");
+    assert_int_equal(t.len, strlen(t.data));
+    text_clear(&t);
     for (int i = 0; i < 1000; ++i)
         text_addf(&t, "%d,", i);
     assert_int_equal(t.len, 10 * 2 + 90 * 3 + 900 * 4);
@@ -199,27 +208,41 @@ static void test_text(void **state)
     text_finish(NULL);
 }
 
-/* Every control character, against the grammar. */
-static void test_escapes(void **state)
+static void add_expected(struct text *expected, int c)
 {
     static const char *const SHORT[0x20] = {
         ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"};
-    for (int c = 1; c < 0x80; ++c) {
-        struct text t = TEXT_INIT, expected = TEXT_INIT;
-        char s[4] = {'x', (char)c, 'y', '\0'};
-        text_add_json(&t, s);
-        if (c == '"' || c == '\\')
-            text_addf(&expected, "\"x\\%cy\"", c);
-        else if (c >= 0x20)
-            text_addf(&expected, "\"x%cy\"", c);
-        else if (SHORT[c] != NULL)
-            text_addf(&expected, "\"x%sy\"", SHORT[c]);
-        else
-            text_addf(&expected, "\"x\\u%04xy\"", (unsigned)c);
-        assert_string_equal(t.data, expected.data);
-        text_finish(&t);
-        text_finish(&expected);
-    }
+    if (c == '"' || c == '\\')
+        text_addf(expected, "\\%c", c);
+    else if (c >= 0x20)
+        text_addc(expected, (char)c);
+    else if (SHORT[c] != NULL)
+        text_adds(expected, SHORT[c]);
+    else
+        text_addf(expected, "\\u%04x", (unsigned)c);
+}
+
+/* Every character at every place, against the grammar: strings are looked at by eights. */
+static void test_escapes(void **state)
+{
+    enum { LONGEST = 26 };
+    char s[LONGEST + 1];
+    for (int c = 1; c < 0x100; ++c)
+        for (int len = 1; len <= LONGEST; ++len)
+            for (int at = 0; at < len; ++at) {
+                struct text t = TEXT_INIT, expected = TEXT_INIT;
+                text_addc(&expected, '"');
+                for (int i = 0; i < len; ++i) {
+                    s[i] = (char)(i == at ? c : i % 2 != 0 ? 'x' : 0x90);
+                    add_expected(&expected, (unsigned char)s[i]);
+                }
+                s[len] = '\0';
+                text_addc(&expected, '"');
+                text_add_json(&t, s);
+                assert_string_equal(t.data, expected.data);
+                text_finish(&t);
+                text_finish(&expected);
+            }
 }
 
 int main(void)

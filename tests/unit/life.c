@@ -9,9 +9,13 @@
 #include <zip.h>
 
 #include "homeserver/base/days.h"
+#include "homeserver/store/matrix/media.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/key_backup.h"
+#include "homeserver/store/matrix/pushers.h"
+#include "homeserver/store/matrix/thread_subscriptions.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/erasures.h"
@@ -347,8 +351,23 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
                                                 .school = school_of_class(c->tx->db, 1),
                                                 .child = user,
                                                 .person = {"Olya", "Old", "", DAY_EVER, ""}};
+    struct media_row file = {.user = user, .whole = true, .bytes = 1, .type = "image/png", .name = "a.png"};
     fixture_acts(c->tx);
-    return contact_rows_insert(c->tx, &contact) && devices_insert(c->tx, user, "DEVICE", NULL, NULL) != 0 &&
+    struct pusher_row pusher = {.user = user,
+                                .device = devices_insert(c->tx, user, "DEVICE", NULL, NULL),
+                                .app_id = "app",
+                                .pushkey = "key",
+                                .kind = PUSHER_HTTP,
+                                .app_name = "App",
+                                .device_name = "Phone",
+                                .lang = "ru",
+                                .data = "{}",
+                                .gateway = "https://push.example"};
+    const struct thread_subscription_row thread = {
+        .root = events_last_pos(c->tx->db, 1, INT64_MAX), .room = 1, .state = THREAD_MANUAL};
+    return thread_subscriptions_put(c->tx, user, &thread) && media_insert(c->tx, &file) &&
+           contact_rows_insert(c->tx, &contact) && pusher.device != 0 && pushers_put(c->tx, &pusher) &&
+           key_backups_make(c->tx, user, "org.example.backup", "{}") != 0 &&
            account_data_put(c->tx, user, 0, "org.example", "{}") && reports_insert(c->tx, &report) != 0 &&
            applications_insert(c->tx, &application) != 0;
 }

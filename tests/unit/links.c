@@ -8,7 +8,9 @@
 #include <pthread.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/school/audit.h"
+#include "policy/signup/link_letters.h"
 #include "tests/unit/signup_world.h"
 
 static struct world w;
@@ -306,6 +308,265 @@ static void a1_another_schools_link_is_as_good_as_none(void **state)
     assert_int_equal(ours.code, ERROR_FORBIDDEN);
 }
 
+/* --- Sent to the person (J4) --- */
+
+static struct {
+    int letters;
+    char to[300], token[LINK_TOKEN_CHARS + 1]; /* of the last one */
+    bool full, holds;                          /* how the post is */
+    void (*done)(void *arg, bool delivered);   /* of what it holds */
+    void *arg, *args[40];                      /* the last, and all */
+} post;
+
+static bool keep_letter(void *self, const struct letter *letter, int64_t deadline_ms,
+                        void (*done)(void *arg, bool delivered), void *arg)
+{
+    static const char TOKEN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    if (post.full)
+        return false;
+    ++post.letters;
+    assert_true(deadline_ms > clock_mono_ms());
+    snprintf(post.to, sizeof post.to, "%s", letter->to);
+    for (const char *at = letter->text; *at != '\0'; at += at[0] != '\0') {
+        size_t n = strspn(at, TOKEN);
+        if (n == LINK_TOKEN_CHARS)
+            snprintf(post.token, sizeof post.token, "%.*s", LINK_TOKEN_CHARS, at);
+        at += n;
+        if (*at == '\0')
+            break;
+    }
+    assert_null(strstr(letter->text, "School")); /* A1: the address may be a stranger's */
+    assert_null(strstr(letter->text, "Olya"));
+    post.done = done;
+    post.arg = post.args[post.letters - 1] = arg;
+    if (!post.holds)
+        done(arg, true);
+    return true;
+}
+
+static struct jobs *no_jobs;
+
+static struct link_letters office_post(void)
+{
+    memset(&post, 0, sizeof post);
+    world_accounts(&w, "registration: {mode: token}\nmail: {url: 'smtp://127.0.0.1:25', from: a@b.example, tls: none}\n"
+                       "codes: {mail_per_address: 3}\n");
+    return (struct link_letters){.config = w.config, .writer = w.f.writer, .jobs = &no_jobs, .send = keep_letter};
+}
+
+static bool nothing_act(struct changing_records *c, void *arg)
+{
+    return true;
+}
+
+static void posts(struct link_letters *letters)
+{
+    const _Atomic bool stop = false;
+    assert_int_equal(link_letters_run(letters, &stop), JOB_DONE);
+    assert_true(world_run(&w, 0, nothing_act, NULL, NULL)); /* what it has handed to the writer is done */
+}
+
+static struct contact_address mail_of(const char *address)
+{
+    struct contact_address out;
+    struct error e;
+    assert_true(contact_email(address, &out, &e));
+    return out;
+}
+
+static struct link_wish sent_to(const struct contact_address *address)
+{
+    return (struct link_wish){.kind = LINK_PERSONAL, .person = w.old, .send_to = address, .config = w.config};
+}
+
+static enum link_delivery delivery_of(link_no no)
+{
+    struct link_row row;
+    assert_true(links_get(w.f.db, no, &row));
+    return row.delivery;
+}
+
+static int64_t addresses_kept(void)
+{
+    static const struct statement TEXT[] = {"SELECT count(*) FROM links WHERE send_to IS NOT NULL"};
+    STATEMENTS(KEPT, "links", TEXT);
+    return db_int(w.f.db, &KEPT, 0, 0, "");
+}
+
+static void j4_what_is_sent_is_told_to_the_person_alone(void **state)
+{
+    struct link_letters letters = office_post();
+    const struct contact_address address = mail_of("olya@mail.example");
+    struct link_made made;
+    struct error e;
+    assert_true(world_link(&w, w.admin, sent_to(&address), &made, &e));
+    assert_string_equal(made.token, "");
+    assert_int_equal(delivery_of(made.no), LINK_WAITING);
+    assert_int_equal(addresses_kept(), 1);
+    posts(&letters);
+    assert_int_equal(post.letters, 1);
+    assert_string_equal(post.to, "olya@mail.example");
+    assert_int_equal(delivery_of(made.no), LINK_SENT);
+    assert_int_equal(addresses_kept(), 0);
+    assert_int_equal(letters.under_way[CONTACT_EMAIL], 0);
+    assert_int_equal(entries("link.create", post.token), 1);
+    assert_int_equal(entries("", "olya@mail.example") > 0, 1);
+    assert_int_equal(world_signs_up(&w, post.token, "Olya", &e), w.old);
+    posts(&letters);
+    assert_int_equal(post.letters, 1);
+}
+
+static void j4_no_restart_loses_it(void **state)
+{
+    struct link_letters letters = office_post(), after = letters;
+    const struct contact_address address = mail_of("olya@mail.example");
+    struct link_made made;
+    struct error e;
+    char first[LINK_TOKEN_CHARS + 1];
+    assert_true(world_link(&w, w.admin, sent_to(&address), &made, NULL));
+    post.full = true;
+    posts(&letters);
+    assert_int_equal(delivery_of(made.no), LINK_WAITING);
+    assert_int_equal(letters.under_way[CONTACT_EMAIL], 0);
+    post.full = false;
+    post.holds = true;
+    posts(&letters);
+    assert_int_equal(delivery_of(made.no), LINK_SENDING);
+    posts(&letters); /* it is not handed over twice */
+    assert_int_equal(post.letters, 1);
+    strcpy(first, post.token);
+    link_letters_stop(&letters); /* whatever the post says of it now */
+    post.done(post.arg, false);
+    assert_true(world_run(&w, 0, nothing_act, NULL, NULL));
+    assert_int_equal(delivery_of(made.no), LINK_WAITING);
+    posts(&after);
+    assert_int_equal(post.letters, 2);
+    void *gone = post.arg;
+    struct link_letters killed = office_post(); /* nobody said anything: the process was gone */
+    post.holds = true;
+    posts(&killed);
+    assert_string_not_equal(post.token, first);
+    post.done(post.arg, false);
+    assert_true(world_run(&w, 0, nothing_act, NULL, NULL));
+    assert_int_equal(delivery_of(made.no), LINK_FAILED);
+    free(gone);
+    assert_int_equal(addresses_kept(), 0);
+    assert_int_equal(world_signs_up(&w, first, "Olya", &e), 0); /* the one before is good for nothing */
+    assert_int_equal(e.code, ERROR_NOT_FOUND);
+    assert_int_equal(world_signs_up(&w, post.token, "Olya", &e), w.old); /* it came after all */
+}
+
+static void j4_what_is_revoked_or_used_is_not_sent(void **state)
+{
+    struct link_letters letters = office_post();
+    const struct contact_address address = mail_of("olya@mail.example");
+    struct link_made made;
+    assert_true(world_link(&w, w.admin, sent_to(&address), &made, NULL));
+    assert_true(world_run(&w, w.admin, revoke_act, &made.no, NULL));
+    posts(&letters);
+    assert_int_equal(post.letters, 0);
+    assert_int_equal(delivery_of(made.no), LINK_FAILED);
+    assert_int_equal(addresses_kept(), 0);
+}
+
+struct bind {
+    user_no user;
+    struct contact_address address;
+};
+
+static bool bind_act(struct changing_records *c, void *arg)
+{
+    const struct bind *b = arg;
+    fixture_acts(c->tx);
+    return contacts_bind(c->tx, b->user, &b->address, 0, 1, c->e);
+}
+
+static void j4_to_whom_a_personal_link_is_not_sent(void **state)
+{
+    office_post();
+    const struct {
+        const char *what, *to;
+        user_no owner, maker;
+        enum error_code code; /* ERROR_NONE: it is sent */
+    } CASES[] = {
+        {"an address that is nobody's", "olya@mail.example", 0, w.admin, ERROR_NONE},
+        {"the maker's own", "anna@mail.example", w.admin, w.admin, ERROR_THREEPID_IN_USE},
+        {"somebody else's of the school", "clara@mail.example", w.class_teacher, w.admin, ERROR_THREEPID_IN_USE},
+        {"a stranger's, of whom the maker knows nothing", "olga@mail.example", w.other_admin, w.admin, ERROR_NONE},
+        {"a stranger's, by who knows everybody", "olga@mail.example", 0, 0, ERROR_THREEPID_IN_USE},
+        {"the person's own", "olya@home.example", w.old, w.admin, ERROR_NONE},
+        {"by the class teacher", "olya@mail.example", 0, w.class_teacher, ERROR_FORBIDDEN},
+        {"by another school", "olya@mail.example", 0, w.other_admin, ERROR_FORBIDDEN},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct link_made made;
+        struct bind b = {CASES[i].owner, mail_of(CASES[i].to)};
+        struct error e = {0};
+        assert_true(b.user == 0 || world_run(&w, 0, bind_act, &b, &e));
+        bool done = world_link(&w, CASES[i].maker, sent_to(&b.address), &made, &e);
+        if (done != (CASES[i].code == ERROR_NONE) || (!done && e.code != CASES[i].code))
+            fail_msg("%s: %s", CASES[i].what, error_sentence(&e));
+    }
+}
+
+/* A mail server that is dead: so many wait with the post, the rest here, and a number is texted all the same. */
+static void j4_one_way_holds_up_no_other(void **state)
+{
+    enum { MANY = 20 };
+    struct link_letters letters = office_post();
+    struct link_made made;
+    struct error e;
+    world_accounts(&w, "mail: {url: 'smtp://127.0.0.1:25', from: a@b.example, tls: none}\n"
+                       "sms: {url: 'http://127.0.0.1:1/', body: '{to}{text}'}\n");
+    letters.config = w.config;
+    post.holds = true;
+    for (int i = 0; i < MANY; ++i) {
+        char address[64];
+        snprintf(address, sizeof address, "number%d@mail.example", i);
+        const struct contact_address to = mail_of(address);
+        struct link_wish wish = sent_to(&to);
+        wish.person = i % 2 == 0 ? w.old : w.young;
+        assert_true(world_link(&w, w.admin, wish, &made, &e));
+    }
+    posts(&letters);
+    int waiting = post.letters;
+    assert_true(waiting > 0 && waiting < MANY);
+    posts(&letters);
+    assert_int_equal(post.letters, waiting);
+    const struct contact_address number = {CONTACT_PHONE, "79123456789"};
+    struct link_wish wish = sent_to(&number);
+    wish.person = w.small;
+    assert_true(world_link(&w, w.admin, wish, &made, &e));
+    posts(&letters);
+    assert_int_equal(post.letters, waiting + 1);
+    assert_string_equal(post.to, "79123456789");
+    for (int i = 0; i < post.letters; ++i)
+        post.done(post.args[i], true);
+    assert_true(world_run(&w, 0, nothing_act, NULL, NULL));
+    assert_int_equal(letters.under_way[CONTACT_EMAIL] + letters.under_way[CONTACT_PHONE], 0);
+}
+
+static void j4_letters_are_capped_and_have_a_way(void **state)
+{
+    office_post();
+    const struct contact_address address = mail_of("olya@mail.example");
+    const struct contact_address number = {CONTACT_PHONE, "79123456789"};
+    struct link_made made;
+    struct error e;
+    struct link_wish wish = sent_to(&address);
+    for (int i = 0; i < 3; ++i)
+        assert_true(world_link(&w, w.admin, wish, &made, NULL));
+    assert_false(world_link(&w, w.admin, wish, &made, &e));
+    assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
+    assert_false(world_link(&w, w.admin, sent_to(&number), &made, &e));
+    assert_int_equal(e.code, ERROR_THREEPID_DENIED);
+    wish = of_class(w.fifth, ROLE_PUPIL);
+    wish.send_to = &address;
+    wish.config = w.config;
+    assert_false(world_link(&w, w.admin, wish, &made, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,6 +582,12 @@ int main(void)
         TEST(d1_a_child_keeps_two_links_open),
         TEST(a1_others_do_not_see_a_schools_links),
         TEST(a1_another_schools_link_is_as_good_as_none),
+        TEST(j4_what_is_sent_is_told_to_the_person_alone),
+        TEST(j4_no_restart_loses_it),
+        TEST(j4_what_is_revoked_or_used_is_not_sent),
+        TEST(j4_to_whom_a_personal_link_is_not_sent),
+        TEST(j4_one_way_holds_up_no_other),
+        TEST(j4_letters_are_capped_and_have_a_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -621,6 +621,38 @@ static void a_caller_gets_the_reply(void **state)
     http_service_stop(service);
 }
 
+/* One that hangs keeps nobody from the others, nor from what they say; and what cannot be begun is not waited for. */
+static void several_are_asked_at_once(void **state)
+{
+    enum { HANGS, FIRST, SECOND, NONSENSE, CALLS };
+    char urls[CALLS][64];
+    struct http_service *hangs = http_service_start(), *answers = http_service_start();
+    struct outgoing *o = outgoing_create(NULL);
+    struct outgoing_reply replies[CALLS];
+    http_service_set(hangs, SERVICE_SILENT, 0, "", "", 0);
+    http_service_set(answers, SERVICE_ANSWERS, 200, "", "said", 1);
+    struct outgoing_calls *calls = outgoing_calls_create(o);
+    for (int i = 0; i < CALLS; ++i) {
+        struct outgoing_request r =
+            request_to(urls[i], http_service_port(i == HANGS ? hangs : answers), i == HANGS ? 500 : 20000);
+        r.attempts_max = 1;
+        r.attempt_ms = i == HANGS ? 500 : 20000;
+        r.url = i == NONSENSE ? "nonsense" : r.url;
+        outgoing_calls_add(calls, &r, NULL, NULL, &replies[i]);
+    }
+    assert_int_equal(outgoing_calls_wait(calls), 2);
+    assert_int_equal(replies[HANGS].fault, OUTGOING_UNREACHABLE);
+    assert_int_equal(replies[NONSENSE].fault, OUTGOING_NOT_TRIED);
+    assert_string_equal(replies[FIRST].body.data, "said");
+    assert_string_equal(replies[SECOND].body.data, "said");
+    for (int i = 0; i < CALLS; ++i)
+        outgoing_reply_finish(&replies[i]);
+    assert_int_equal(outgoing_calls_wait(outgoing_calls_create(o)), 0);
+    outgoing_destroy(o);
+    http_service_stop(hangs);
+    http_service_stop(answers);
+}
+
 struct caller {
     struct outgoing *o;
     struct outgoing_request request;
@@ -737,6 +769,7 @@ int main(void)
         cmocka_unit_test(metrics_name_a_bounded_number_of_destinations),
         cmocka_unit_test(destinations_are_bounded),
         cmocka_unit_test(a_caller_gets_the_reply),
+        cmocka_unit_test(several_are_asked_at_once),
         cmocka_unit_test(a_caller_can_be_stopped),
         cmocka_unit_test(many_may_send),
     };

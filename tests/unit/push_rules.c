@@ -10,8 +10,10 @@
 #include <cmocka.h>
 
 #include "homeserver/base/json.h"
+#include "policy/rules/event_types.h"
 #include "homeserver/push/rules/evaluate.h"
 #include "homeserver/push/rules/document.h"
+#include "homeserver/push/rules/scope.h"
 #include "homeserver/base/json_scan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -32,7 +34,7 @@ static json_t *parse(const char *s)
 struct event {
     const char *type, *content, *state_key, *sender;
     int64_t members, power;
-    const char *notifications;
+    const char *notifications, *prev_content;
 };
 
 static struct push_result evaluate(const struct push_rules *rules, const struct event *event, const char *display_name)
@@ -47,6 +49,7 @@ static struct push_result evaluate(const struct push_rules *rules, const struct 
         .event_id = "$event",
         .state_key = event->state_key,
         .content = canonical,
+        .prev_content = event->prev_content,
         .members = event->members != 0 ? event->members : 30,
         .sender_power = event->power,
         .notifications = notifications,
@@ -190,6 +193,66 @@ static void test_defaults(void **state)
     push_rules_unref(rules);
 }
 
+/* Polls notify under every name that the school's rules know them by (MSC3930). */
+static void polls_notify_by_every_name(void **state)
+{
+    static const struct {
+        enum event_kind kind;
+        const char *type;
+    } TYPES[] = {
+#define X(kind, type) {EVENT_##kind, type},
+#include "policy/rules/event_types.def"
+#undef X
+    };
+    struct push_rules *rules = push_rules_compile(NULL);
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT(TYPES); ++i) {
+        const char *name = TYPES[i].kind == EVENT_POLL_START  ? "poll_start"
+                           : TYPES[i].kind == EVENT_POLL_END  ? "poll_end"
+                           : TYPES[i].kind == EVENT_POLL_VOTE ? "poll_response"
+                                                              : NULL;
+        bool vote = TYPES[i].kind == EVENT_POLL_VOTE;
+        for (int members = 2; name != NULL && members < 4; ++members, ++n) {
+            struct push_result r =
+                evaluate(rules, &(struct event){.type = TYPES[i].type, .content = "{}", .members = members}, NULL);
+            char id[64];
+            snprintf(id, sizeof id, ".org.matrix.msc3930.rule.%s%s", name, vote || members > 2 ? "" : "_one_to_one");
+            assert_string_equal(r.rule_id, id);
+            assert_int_equal(r.notify, !vote);
+            assert_string_equal(r.tweaks, vote || members > 2 ? "{}" : "{\"sound\":\"default\"}");
+        }
+    }
+    assert_int_equal(n, 18);
+    push_rules_unref(rules);
+}
+
+/* MSC3914: a call that rings, where there was none or it had ended. */
+static void a_call_of_a_room_notifies_when_it_starts(void **state)
+{
+    static const char OVER[] = "{\"m.terminated\":true}", ON[] = "{\"m.intent\":\"m.ring\"}";
+    static const struct {
+        struct event event;
+        bool notifies;
+    } CASES[] = {
+        {{.type = "org.matrix.msc3401.call", .state_key = "c", .content = "{\"m.intent\":\"m.ring\"}"}, true},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":\"m.prompt\"}"}, true},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":\"m.ring\"}", .prev_content = OVER}, true},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":\"m.ring\"}", .prev_content = ON}, false},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":\"m.room\"}"}, false},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":[\"m.ring\"]}"}, false},
+        {{.type = "m.call", .state_key = "c", .content = "{\"m.intent\":\"m.ring\",\"m.terminated\":true}"}, false},
+        {{.type = "m.call", .content = "{\"m.intent\":\"m.ring\"}"}, false},
+        {{.type = "m.call", .state_key = "c", .content = "{}"}, false},
+    };
+    struct push_rules *rules = push_rules_compile(NULL);
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct push_result r = evaluate(rules, &CASES[i].event, NULL);
+        if (r.notify != CASES[i].notifies)
+            fail_msg("case %zu", i);
+    }
+    push_rules_unref(rules);
+}
+
 /* One override rule with one condition; the default rules are there as well, but told apart by the id. */
 static bool holds(const char *condition, const struct event *event, const char *display_name)
 {
@@ -232,6 +295,11 @@ static void test_conditions(void **state)
         {MATCH("content.topic", ""), {.content = "{\"topic\":\"\"}"}, true},
         {MATCH("content.topic", "обед"), {.content = "{\"topic\":\"ОБЕД\"}"}, true},
         {MATCH("content.topic", "Обед*"), {.content = "{\"topic\":\"обеды\"}"}, true},
+        {MATCH("content.topic", "*Обед"), {.content = "{\"topic\":\"полдник или ОБЕД\"}"}, true},
+        {MATCH("content.topic", "*Обед"), {.content = "{\"topic\":\"обед\"}"}, true},
+        {MATCH("content.topic", "*Обед"), {.content = "{\"topic\":\"обеды\"}"}, false},
+        {MATCH("content.topic", "*обед"), {.content = "{\"topic\":\"ед\"}"}, false},
+        {MATCH("content.topic", "*ea"), {.content = "{\"topic\":7}"}, false},
         {MATCH("content.topic", "a?b"), {.content = "{\"topic\":\"a\\nb\"}"}, true},
         {MATCH("content.topic", "a\\nb"), {.content = "{\"topic\":\"A\\nB\"}"}, true},
         {MATCH("content.body", "ex*ple"), {.content = "{\"body\":\"An example event.\"}"}, true},
@@ -663,14 +731,28 @@ static void test_stored(void **state)
 /* The whole set as clients get it: all default rules of the specification, in its order, and the user's id in place. */
 static void test_whole(void **state)
 {
-    static const char *const OVERRIDES[] = {".m.rule.master",           "mine",
-                                            ".m.rule.suppress_notices", ".m.rule.invite_for_me",
-                                            ".m.rule.member_event",     ".m.rule.is_user_mention",
-                                            ".m.rule.is_room_mention",  ".m.rule.tombstone",
-                                            ".m.rule.reaction",         ".m.rule.room.server_acl",
+    static const char *const OVERRIDES[] = {".m.rule.master",
+                                            "mine",
+                                            ".m.rule.suppress_notices",
+                                            ".m.rule.invite_for_me",
+                                            ".m.rule.member_event",
+                                            ".m.rule.is_user_mention",
+                                            ".m.rule.is_room_mention",
+                                            ".m.rule.tombstone",
+                                            ".m.rule.reaction",
+                                            ".m.rule.room.server_acl",
+                                            ".org.matrix.msc3930.rule.poll_response",
                                             ".m.rule.suppress_edits"};
-    static const char *const UNDERRIDES[] = {".m.rule.call", ".m.rule.encrypted_room_one_to_one",
-                                             ".m.rule.room_one_to_one", ".m.rule.message", ".m.rule.encrypted"};
+    static const char *const UNDERRIDES[] = {".m.rule.call",
+                                             ".org.matrix.msc3914.rule.room.call",
+                                             ".m.rule.encrypted_room_one_to_one",
+                                             ".m.rule.room_one_to_one",
+                                             ".m.rule.message",
+                                             ".m.rule.encrypted",
+                                             ".org.matrix.msc3930.rule.poll_start_one_to_one",
+                                             ".org.matrix.msc3930.rule.poll_start",
+                                             ".org.matrix.msc3930.rule.poll_end_one_to_one",
+                                             ".org.matrix.msc3930.rule.poll_end"};
     struct error e = {0};
     json_t *rules = push_rules_open(NULL);
     struct step put = {'p', PUSH_RULE_OVERRIDE, "mine", "{\"actions\":[\"notify\",\"coalesce\"]}"};
@@ -788,13 +870,106 @@ static void test_skim_broken(void **state)
     }
 }
 
+/* Whoever changed nothing is shown the same as somebody who changed what makes no difference. */
+static void the_defaults_are_shown_with_everybodys_own_id(void **state)
+{
+    static const char *const IDS[] = {ME, "@o\"d\\d:school.test", YOU};
+    for (size_t i = 0; i < COUNT(IDS); ++i) {
+        struct text defaults = TEXT_INIT, changed = TEXT_INIT;
+        push_rules_add_content(&defaults, NULL, IDS[i]);
+        push_rules_add_content(&changed, "{}", IDS[i]);
+        assert_string_equal(defaults.data, changed.data);
+        assert_null(strstr(defaults.data, "\"@me\""));
+        text_finish(&defaults);
+        text_finish(&changed);
+    }
+}
+
+#define OWN(kind, id, conditions, actions)                                                                             \
+    "{\"rules\":{\"" kind "\":[{\"rule_id\":\"" id "\",\"enabled\":true,\"conditions\":[" conditions                   \
+    "],\"actions\":[" actions "]}]}}"
+#define NOTIFIES "\"notify\""
+
+/* What rules come to in a room is the same for two people if, and only if, the same rules can match there; most rooms
+ * are as one of those that are looked at when the rules are compiled, the others are looked at each for itself. */
+static void rules_come_to_the_same_where_the_same_can_match(void **state)
+{
+    static const char OTHER_MUTED[] = OWN("override", "a", MATCH("room_id", "!other:school.test"), ""),
+                      OTHER_LOUD[] = OWN("room", "!other:school.test", "", NOTIFIES),
+                      HERE_LOUD[] = OWN("room", ROOM, "", NOTIFIES),
+                      HERE_MUTED[] = OWN("override", ROOM, MATCH("room_id", ROOM), ""),
+                      LARGE[] = OWN("override", "l", MEMBERS(">100") "," MATCH("type", "m.x"), NOTIFIES),
+                      OF_30[] = OWN("override", "o", MEMBERS("30") "," MATCH("type", "m.x"), NOTIFIES),
+                      ALL_ROOMS[] = OWN("override", "r", MATCH("room_id", "*") "," MATCH("type", "m.x"), NOTIFIES),
+                      EVERYWHERE[] = OWN("override", "x", MATCH("type", "m.x"), NOTIFIES),
+                      SILENT[] = OWN("override", "x", MATCH("type", "m.x"), ""),
+                      CALLED[] = OWN("override", "n", NAME, NOTIFIES);
+    static const struct {
+        const char *stored;
+        int64_t members;
+        const char *name, *comes_to; /* "": nothing notifies */
+    } CASES[] = {
+        {NULL, 30, NULL, "defaults"},
+        {NULL, 1, NULL, "defaults"},
+        {NULL, 0, NULL, "defaults"},
+        {NULL, 2, NULL, "defaults of two"},
+        {NULL, 30, "", "defaults"},
+        {OTHER_MUTED, 3, NULL, "defaults"},
+        {OTHER_MUTED, 2, NULL, "defaults of two"},
+        {OTHER_LOUD, 3, NULL, "defaults"},
+        {HERE_LOUD, 3, NULL, "loud"},
+        {HERE_LOUD, 2, NULL, "loud"}, /* the room's rule comes before those for two */
+        {HERE_MUTED, 3, NULL, ""},
+        {LARGE, 100, NULL, "defaults"},
+        {LARGE, 2, NULL, "defaults of two"},
+        {LARGE, 101, NULL, "x"},
+        {OF_30, 29, NULL, "defaults"},
+        {OF_30, 2, NULL, "defaults of two"},
+        {OF_30, 30, NULL, "x"},
+        {ALL_ROOMS, 3, NULL, "x"},
+        {EVERYWHERE, 3, NULL, "x"},
+        {EVERYWHERE, 2, NULL, "x of two"},
+        {SILENT, 3, NULL, "no x"},
+        {CALLED, 3, NULL, "nameless"},
+        {CALLED, 3, "Anna", "Anna"},
+        {CALLED, 3, "Boris", "Boris"},
+        {CALLED, 4, "Anna", "Anna"},
+        {CALLED, 2, "Anna", "Anna of two"},
+    };
+    struct push_scope scopes[COUNT(CASES)];
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct push_rules *rules = push_rules_compile(CASES[i].stored);
+        push_rules_scope(rules, ROOM, CASES[i].members, CASES[i].name, &scopes[i]);
+        push_rules_unref(rules);
+        if (scopes[i].notifies != (*CASES[i].comes_to != '\0'))
+            fail_msg("case %zu notifies: %d", i, scopes[i].notifies);
+        for (size_t k = 0; k < i; ++k) {
+            bool same = memcmp(scopes[i].digest, scopes[k].digest, sizeof scopes[i].digest) == 0;
+            if (same != (strcmp(CASES[i].comes_to, CASES[k].comes_to) == 0))
+                fail_msg("cases %zu and %zu: %d", k, i, same);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_conditions), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_actions),  cmocka_unit_test(test_changes),    cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_stored),     cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_skim),       cmocka_unit_test(test_skim_broken),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_actions),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_stored),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_skim),
+        cmocka_unit_test(test_skim_broken),
+        cmocka_unit_test(polls_notify_by_every_name),
+        cmocka_unit_test(a_call_of_a_room_notifies_when_it_starts),
+        cmocka_unit_test(the_defaults_are_shown_with_everybodys_own_id),
+        cmocka_unit_test(rules_come_to_the_same_where_the_same_can_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

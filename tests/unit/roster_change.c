@@ -571,6 +571,68 @@ static void test_custody_by_import(void **state)
     fixture_stop(&f);
 }
 
+/* What is said of people who are kept from each other, by a dry run or an import: so many places, and their words. */
+static int64_t told_together(struct fixture *f, bool dry_run, struct text *words, ...)
+{
+    va_list ap;
+    struct roster_changes changes;
+    struct error e;
+    struct roster_problems problems = {0};
+    va_start(ap, words);
+    struct roster *roster = read_with(ap);
+    va_end(ap);
+    struct roster_import how = {.writer = f->writer,
+                                .rooms = f->rooms,
+                                .db = f->db,
+                                .roster = roster,
+                                .dry_run = dry_run,
+                                .remarks = &problems,
+                                .confirmed = CONFIRMED_ANY};
+    if (!roster_import(&how, &changes, &e))
+        fail_msg("refused: %s %s", error_sentence(&e), e.value);
+    roster_destroy(roster);
+    text_clear(words);
+    for (size_t i = 0; i < problems.n; ++i) {
+        assert_int_equal(problems.named[i].kind, PROBLEM_KEPT_TOGETHER);
+        text_addf(words, "%s\n", problems.named[i].message);
+    }
+    int64_t n = problems.counts[PROBLEM_KEPT_TOGETHER];
+    roster_problems_finish(&problems);
+    return n;
+}
+
+/* D9: the roster is taken as it is, and it is said whom it brings into one class: once, when it does. */
+static void test_custody_together(void **state)
+{
+    static const char *const SIBLING[] = {
+        "users.csv",
+        USERS_HEAD "t,true,t,Анна,Орлова,Ивановна,\np,true,p,Мария,Иванова,Петровна,\"m,f\"\nm,true,m,Ольга,Иванова,,"
+                   "\nf,true,f,Пётр,Иванов,,\nq,true,q,Олег,Иванов,,m\n",
+        "roles.csv",
+        ROLES_HEAD "r1,t,primary,teacher,,,s\nr2,p,primary,student,,,s\nr3,m,primary,parent,,,s\n"
+                   "r4,f,primary,relative,,,s\nr5,q,primary,student,,,s\n",
+        "enrollments.csv",
+        ENROLLMENTS_HEAD "e1,c,s,t,teacher,true,,\ne2,c,s,p,student,,,\ne3,c,s,q,student,,2099-01-01,\n",
+    };
+    struct fixture f;
+    struct text words = TEXT_INIT;
+    fixture_start_school(&f);
+    import_well(&f, NULL);
+    user_no p = person(&f, "p"), m = person(&f, "m");
+    assert_int_equal(told_together(&f, true, &words, NULL), 0);
+    well(&f, (struct changing){.fn = do_custody, .a = p, .b = m, .version = CUSTODY_NO_CONTACT});
+    assert_int_equal(told_together(&f, false, &words, NULL), 0);
+#define WITH_SIBLING SIBLING[0], SIBLING[1], SIBLING[2], SIBLING[3], SIBLING[4], SIBLING[5], NULL
+    for (int dry_run = 1; dry_run >= 0; --dry_run) {
+        assert_int_equal(told_together(&f, dry_run, &words, WITH_SIBLING), 2); /* the child, and its father */
+        assert_non_null(strstr(words.data, "m is kept from p, and both have to do with class c\n"));
+        assert_non_null(strstr(words.data, "m is kept from f, and both have to do with class c\n"));
+    }
+    assert_int_equal(told_together(&f, false, &words, WITH_SIBLING), 0); /* it has been said */
+    text_finish(&words);
+    fixture_stop(&f);
+}
+
 static void test_third_by_import(void **state)
 {
     struct fixture f;
@@ -1085,6 +1147,7 @@ int main(void)
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_custody_by_import),
+        cmocka_unit_test(test_custody_together),
         cmocka_unit_test(test_third_by_import),
         cmocka_unit_test(test_external),
         cmocka_unit_test(test_leave_school),

@@ -351,9 +351,34 @@ static void what_is_no_archive_is_refused(void **state)
     free(zip);
 }
 
+/* A text that was marked twice has no mark at all, or the next program finds one (fuzzing). */
+static void marks_go(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        enum encoding encoding;
+        const char *text;
+    } MARKED[] = {
+        {"\xef\xbb\xbfid", 5, ENCODING_UTF8_MARKED, "id"},
+        {"\xef\xbb\xbf\xef\xbb\xbfid", 8, ENCODING_UTF8_MARKED, "id"},
+        {"\xff\xfe\xff\xfe\xff\xfei\0", 8, ENCODING_UTF16, "i"},
+        {"\xfe\xff\xfe\xff", 4, ENCODING_UTF16, ""},
+        {"i\xef\xbb\xbf", 4, ENCODING_UTF8, "i\xef\xbb\xbf"},
+    };
+    for (size_t i = 0; i < sizeof MARKED / sizeof *MARKED; ++i) {
+        struct text out = TEXT_INIT;
+        assert_int_equal(encoding_find(MARKED[i].bytes, MARKED[i].len).encoding, MARKED[i].encoding);
+        encoding_decode(MARKED[i].encoding, MARKED[i].bytes, MARKED[i].len, &out);
+        assert_string_equal(out.data, MARKED[i].text);
+        text_finish(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(marks_go),
         cmocka_unit_test(whatever_a_spreadsheet_saves_is_the_same_roster),
         cmocka_unit_test(days_are_certain_or_refused),
         cmocka_unit_test(only_certain_encodings_are_known),

@@ -110,6 +110,30 @@ static void test_csv_bounds(void **state)
     text_finish(&bytes);
 }
 
+/* Bytes are looked at by eights where they are plain: each that is not is found, wherever it stands. */
+static void test_each_byte_is_looked_at(void **state)
+{
+    enum { LEN = 26 };
+    for (int byte = 0; byte < 256; ++byte)
+        for (int at = 0; at < LEN; ++at) {
+            char bytes[LEN + 4] = "a\n", want[80];
+            if (byte == '\n' || byte == ',' || byte == '"' || byte == ' ' || byte == '\t' || byte == '\r')
+                continue;
+            memset(bytes + 2, 'x', LEN);
+            bytes[2 + at] = (char)byte;
+            bytes[2 + LEN] = '\n';
+            if (byte < 0x20 || byte == 0x7f)
+                snprintf(want, sizeof want, "f:2:1: a control character (code %d)", byte);
+            else if (byte >= 0x80)
+                snprintf(want, sizeof want, "f:2:1: not valid UTF-8");
+            else
+                snprintf(want, sizeof want, "1[a] 2[%.*s] ", LEN, bytes + 2);
+            char *got = read_in_steps(bytes, LEN + 3, LEN + 3);
+            assert_string_equal(got, want);
+            free(got);
+        }
+}
+
 /* --- Archives --- */
 
 static struct roster *read_with(const char *name, const char *text, char problem_text[512])
@@ -346,9 +370,16 @@ static void test_many_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_bounds), cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_implied_roles), cmocka_unit_test(test_ill_formed), cmocka_unit_test(test_not_an_archive),
-        cmocka_unit_test(test_damaged),       cmocka_unit_test(test_bomb),       cmocka_unit_test(test_many_files),
+        cmocka_unit_test(test_each_byte_is_looked_at),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_bounds),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_implied_roles),
+        cmocka_unit_test(test_ill_formed),
+        cmocka_unit_test(test_not_an_archive),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_many_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

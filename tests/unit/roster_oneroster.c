@@ -589,7 +589,7 @@ static const char *both_names(struct fixture *f, const char *source, char out[12
         struct roster_problems problems = {0};
         struct roster *roster = roster_read_snapshot(snapshot, &problems);
         roster_problems_finish(&problems);
-        uint32_t p = id_map_find(roster->person_ids, "p");
+        uint32_t p = id_map_find(&roster->person_ids, "p");
         snprintf(mirrored, sizeof mirrored, "%s", p == ID_NONE ? "gone" : roster->people[p].family);
         roster_destroy(roster);
         snapshot_destroy(snapshot);

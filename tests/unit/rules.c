@@ -446,6 +446,8 @@ static const struct row_case {
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true, OFFICE(.override_ = true))},
     {"I4", "roster_kept", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true)),
      FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), OFFICE(.roster_kept = true, .override_ = true))},
+    {"F3", "quiet_hours_push", FACTS(NOTIFY, BY(ROLE_PUPIL), .quiet = true),
+     FACTS(NOTIFY, BY(ROLE_PUPIL), .quiet = true, .urgent = {.marked = true}), &QUIET[QUIET_WARN]},
     {"F6", "may_not_urge", FACTS(SEND, ROOM(CLASS), BY(ROLE_TEACHER), MESSAGE, .urgent = {true, true}),
      FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .quiet = true, .urgent = {true, true, 4}), &QUIET[QUIET_REFUSE]},
     {"F6", "reason_needed", FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .urgent = {true, false}),
@@ -995,6 +997,11 @@ static void test_names(void **state)
     facts.actor.held = false;
     facts.actor.member = false; /* of a room of no school, which is none of this act's business */
     assert_true(rules_decide(&facts).allowed);
+    facts.actor.account = ACCOUNT_RESTRICTED; /* D7: neither name nor picture, as accounts/profile.c has it */
+    assert_string_equal(rules_decide(&facts).rule, "D7");
+    facts.actor.account = ACCOUNT_PENDING;
+    assert_string_equal(rules_decide(&facts).rule, "A3");
+    facts.actor.account = ACCOUNT_ACTIVE;
     facts.actor.held = true;
     facts.school_mode = false;
     assert_true(rules_decide(&facts).allowed);

@@ -74,13 +74,14 @@ static void test_every_cell(void **state)
         "{\"direct\":{\"pupil\":{\"pupil\":true,\"classmate\":false}},"
         "\"rooms\":{\"direct\":[\"teacher\"],\"club\":[\"pupil\",\"head\"]},"
         "\"staff_in_pupils_rooms\":false,\"polls\":[],"
-        "\"encryption\":{\"class\":\"required\",\"direct\":\"forbidden\",\"association\":\"allowed\"},"
+        "\"encryption\":{\"class\":\"required\",\"direct\":\"forbidden\",\"association\":\"allowed\","
+        "\"new_rooms\":\"refuse\"},"
         "\"quiet_hours\":{\"mode\":\"delay\",\"from\":\"22:30\",\"to\":\"06:05\",\"utc_offset\":\"-03:30\",\"push\":"
         "true,"
         "\"senders\":[\"external\",\"pupil\"]},"
         "\"restricted\":{\"may\":[\"documents\",\"write_class\"],\"age\":16,\"unknown_age_is_child\":false},"
         "\"class_teacher\":{\"may\":[\"approve\"]},\"guardians\":{\"need_approval\":true},"
-        "\"personal_links\":{\"wait_days\":30},"
+        "\"personal_links\":{\"wait_days\":30},\"push\":{\"content\":true},"
         "\"media\":{\"pupil\":{\"file_max\":0,\"quota\":null},\"staff\":{\"file_max\":9007199254740991,\"quota\":5}}}");
     assert_int_equal(p.direct, (SCHOOL_POLICY_DEFAULT.direct | RELATION_BIT(RELATION_PUPIL_PUPIL)) &
                                    ~RELATION_BIT(RELATION_PUPIL_CLASSMATE));
@@ -93,6 +94,7 @@ static void test_every_cell(void **state)
     assert_int_equal(p.encryption[ROOM_DIRECT], ENCRYPTION_FORBIDDEN);
     assert_int_equal(p.encryption[ROOM_ASSOCIATION], ENCRYPTION_ALLOWED);
     assert_int_equal(p.encryption[ROOM_STAFF], ENCRYPTION_FORBIDDEN);
+    assert_int_equal(p.encryption_new_rooms, NEW_ROOMS_REFUSE);
     assert_int_equal(p.quiet.mode, QUIET_DELAY);
     assert_int_equal(p.quiet.from_minute, 22 * 60 + 30);
     assert_int_equal(p.quiet.to_minute, 6 * 60 + 5);
@@ -104,6 +106,7 @@ static void test_every_cell(void **state)
     assert_false(p.unknown_age_is_child);
     assert_int_equal(p.class_teacher_may, CLASS_TEACHER_APPROVES);
     assert_true(p.guardian_needs_approval);
+    assert_true(p.push_content);
     assert_true(p.media[MEDIA_PUPIL].file_max == 0 && p.media[MEDIA_PUPIL].quota == -1);
     assert_true(p.media[MEDIA_STAFF].file_max == JSON_INT_MAX && p.media[MEDIA_STAFF].quota == 5);
     assert_int_equal(p.media[MEDIA_GUARDIAN].file_max, 50 << 20);

@@ -221,14 +221,14 @@ static void a_refresh_token_ends_when_the_access_token_it_brought_is_used(void *
     struct login_result first, lost, second, third;
     struct error e;
     sign_up("egor", "PHONE", &first);
-    assert_true(login_refresh(t.accounts, first.refresh_token, &lost, &e));
-    assert_true(login_refresh(t.accounts, first.refresh_token, &second, &e)); /* the answer was lost: again */
-    assert_true(loads(first.access_token, &e));                               /* good until it expires */
+    assert_true(login_refresh(t.accounts, 0, first.refresh_token, &lost, &e));
+    assert_true(login_refresh(t.accounts, 0, first.refresh_token, &second, &e)); /* the answer was lost: again */
+    assert_true(loads(first.access_token, &e));                                  /* good until it expires */
     assert_true(loads(second.access_token, &e));
-    assert_false(login_refresh(t.accounts, first.refresh_token, &third, &e));
+    assert_false(login_refresh(t.accounts, 0, first.refresh_token, &third, &e));
     assert_int_equal(e.code, ERROR_UNKNOWN_TOKEN);
     assert_true(loads(lost.access_token, &e)); /* it was not lost, only overtaken */
-    assert_true(login_refresh(t.accounts, second.refresh_token, &third, &e));
+    assert_true(login_refresh(t.accounts, 0, second.refresh_token, &third, &e));
     login_result_finish(&first);
     login_result_finish(&lost);
     login_result_finish(&second);
@@ -252,7 +252,7 @@ static void refresh_tokens_of_a_device_are_bounded(void **state)
     strcpy(token, first.refresh_token);
     for (int generation = 0; generation < 10; ++generation) {
         for (int i = 0; i < 3 * TOKENS_PAIRS_MAX; ++i) {
-            assert_true(login_refresh(t.accounts, token, &spare, &e));
+            assert_true(login_refresh(t.accounts, 0, token, &spare, &e));
             login_result_finish(&used);
             used = spare;
         }
@@ -269,11 +269,11 @@ static void a_refresh_token_ends_when_the_refresh_token_it_brought_is_used(void 
     struct login_result first, second, third, no;
     struct error e;
     sign_up("filip", "PHONE", &first);
-    assert_true(login_refresh(t.accounts, first.refresh_token, &second, &e));
-    assert_true(login_refresh(t.accounts, second.refresh_token, &third, &e));
-    assert_false(login_refresh(t.accounts, first.refresh_token, &no, &e));
+    assert_true(login_refresh(t.accounts, 0, first.refresh_token, &second, &e));
+    assert_true(login_refresh(t.accounts, 0, second.refresh_token, &third, &e));
+    assert_false(login_refresh(t.accounts, 0, first.refresh_token, &no, &e));
     assert_true(loads(third.access_token, &e));
-    assert_false(login_refresh(t.accounts, second.refresh_token, &no, &e));
+    assert_false(login_refresh(t.accounts, 0, second.refresh_token, &no, &e));
     login_result_finish(&first);
     login_result_finish(&second);
     login_result_finish(&third);

@@ -1,7 +1,7 @@
 /* What a new kind of news costs: a section (here NOTICES), the store that keeps it (here struct notices), a kind of
- * change (here CHANGE_TO_DEVICE, which nothing else uses yet) and a line of the table (here sync_service_add). Nothing
- * else in the server knows of it, and yet it comes with an initial sync and later ones, wakes held polls and no others,
- * and is never lost on the fast path. */
+ * change (here CHANGE_TO_DEVICE, of which nothing else is told) and a line of the table (here sync_service_add).
+ * Nothing else in the server knows of it, and yet it comes with an initial sync and later ones, wakes held polls and no
+ * others, and is never lost on the fast path. */
 #include "tests/unit/sync_world.h"
 
 #include <pthread.h>
@@ -80,7 +80,7 @@ static void write(struct text *out, struct sync_gather *g, const void *data)
 
 static void write_idle(struct text *out, const struct sync_gather *g)
 {
-    text_adds(out, "\"org.parta.user\":");
+    text_adds(out, ",\"org.parta.user\":");
     text_add_json(out, g->request->user_id);
 }
 
@@ -95,7 +95,7 @@ static const struct sync_section NOTICES = {
 };
 
 /* The same, told to everybody in the room. */
-static const struct sync_section ROOM_NOTICES = {
+static const struct sync_section NOTICES_OF_ROOM = {
     .changes = {{CHANGE_TO_DEVICE, HUB_ROOM}},
     .key = "org.parta.notices",
     .data_bytes = sizeof(struct found),
@@ -134,7 +134,7 @@ static int setup(void **state)
 
 static int setup_in_room(void **state)
 {
-    *state = begin(&ROOM_NOTICES);
+    *state = begin(&NOTICES_OF_ROOM);
     return 0;
 }
 
@@ -311,8 +311,9 @@ static void an_idle_answer_has_what_clients_want(void **state)
     json_t *answer = json_parse(out.data, out.len, &e);
     world_open_tokens(&s->w, s->boris, answer);
     char *plain = json_canonical(answer);
-    assert_string_equal(plain, "{\"device_one_time_keys_count\":{},\"device_unused_fallback_key_types\":[],"
-                               "\"next_batch\":7,\"org.parta.user\":\"@boris:school.example\"}");
+    assert_string_equal(
+        plain, "{\"device_one_time_keys_count\":{\"signed_curve25519\":0},\"device_unused_fallback_key_types\":[],"
+               "\"next_batch\":7,\"org.parta.user\":\"@boris:school.example\"}");
     free(plain);
     json_decref(answer);
     text_finish(&out);

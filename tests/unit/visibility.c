@@ -161,9 +161,35 @@ static void state_is_that_of_now_or_of_the_leaving(void **state)
     }
 }
 
+/* Whoever is joined sees what came since: nothing is read for it. */
+static void the_histories_are_read_when_what_was_before_is_asked_about(void **state)
+{
+    stream_pos messages[8];
+    struct membership_row now;
+    room_no room = fixture_room(&f, anna, "11", PRESET_PRIVATE_CHAT, NULL);
+    int n = tell(room, "jmIJmLmIJmm", messages);
+    assert_true(memberships_get(f.db, room, boris, &now));
+    struct visibility *v = visibility_of_row(f.db, false, &now, BORIS);
+    struct visibility *whole = visibility_load(f.db, false, room, boris, BORIS);
+    int64_t read = db_rows_read(f.db);
+    assert_true(visibility_allows(v, now.joined_pos) && visibility_allows(v, messages[n - 1]));
+    assert_int_equal(visibility_membership_at(v, messages[n - 2]), MEMBERSHIP_JOIN);
+    assert_int_equal(visibility_membership(v), MEMBERSHIP_JOIN);
+    assert_int_equal(visibility_state_pos(v), INT64_MAX);
+    assert_int_equal(db_rows_read(f.db), read);
+    for (stream_pos pos = messages[0] - 1; pos <= messages[n - 1]; ++pos) {
+        assert_int_equal(visibility_allows(v, pos), visibility_allows(whole, pos));
+        assert_int_equal(visibility_membership_at(v, pos), visibility_membership_at(whole, pos));
+    }
+    assert_true(db_rows_read(f.db) > read);
+    visibility_free(v);
+    visibility_free(whole);
+}
+
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
+        cmocka_unit_test(the_histories_are_read_when_what_was_before_is_asked_about),
         cmocka_unit_test(what_is_seen_follows_setting_and_membership_then),
         cmocka_unit_test(the_step_itself_is_seen_from_either_side),
         cmocka_unit_test(state_is_that_of_now_or_of_the_leaving),

@@ -8,6 +8,7 @@
 #include "homeserver/push/rules/evaluate_private.h"
 #include "homeserver/push/rules/defaults.h"
 #include "homeserver/push/rules/document.h"
+#include "homeserver/push/rules/scope.h"
 
 /* What grows while compiling. */
 struct build {
@@ -107,8 +108,9 @@ static bool compile_match(struct build *b, struct condition *c, const json_t *so
     else if (c->slot == PUSH_BODY)
         c->ask = ASK_BODY;
     else if (glob_has_wildcard(pattern, len))
-        c->ask = ASK_GLOB;
-    set_folded(b, c, pattern, len);
+        c->ask = pattern[0] == '*' && !glob_has_wildcard(pattern + 1, len - 1) ? ASK_SUFFIX : ASK_GLOB;
+    size_t skipped = c->ask == ASK_SUFFIX;
+    set_folded(b, c, pattern + skipped, len - skipped);
     return true;
 }
 
@@ -188,6 +190,12 @@ static bool compile_power(struct build *b, struct condition *c, const json_t *so
     return true;
 }
 
+static bool compile_call_started(struct build *b, struct condition *c, const json_t *source)
+{
+    c->ask = ASK_CALL_STARTED;
+    return true;
+}
+
 static const struct {
     const char *kind;
     bool (*compile)(struct build *b, struct condition *c, const json_t *source);
@@ -198,6 +206,8 @@ static const struct {
     {"contains_display_name", compile_display_name},
     {"room_member_count", compile_members},
     {"sender_notification_permission", compile_power},
+    {"call_started", compile_call_started},
+    {"org.matrix.msc3914.call_started", compile_call_started},
 };
 
 static void add_condition(struct build *b, const struct condition *c)
@@ -321,6 +331,7 @@ struct push_rules *push_rules_compile(const char *stored)
     rules->rules = (void *)text_take(&b.rules);
     rules->conditions = (void *)text_take(&b.conditions);
     rules->pool = text_take(&b.pool);
+    push_rules_keep_scopes(rules);
     return rules;
 }
 
@@ -337,6 +348,7 @@ void push_rules_unref(struct push_rules *rules)
     free(rules->rules);
     free(rules->conditions);
     free(rules->pool);
+    free(rules->scopes);
     free(rules);
 }
 

@@ -268,12 +268,31 @@ static bool has_power(struct question *q, const struct condition *c)
     return q->event->facts.sender_power >= needed;
 }
 
+static struct json_scan_value member_of(const char *content, const char *name)
+{
+    struct json_scan_value object = json_scan_text(content, strlen(content));
+    return json_scan_find(&object, name, 1);
+}
+
+/* A call that rings, where there was none (MSC3914). */
+static bool starts_call(const struct push_facts *facts)
+{
+    const struct json_scan_value intent = member_of(facts->content, "m.intent");
+    bool rings = intent.kind == '"' && ((intent.len == 6 && memcmp(intent.s, "m.ring", 6) == 0) ||
+                                        (intent.len == 8 && memcmp(intent.s, "m.prompt", 8) == 0));
+    return rings && facts->state_key != NULL && member_of(facts->content, "m.terminated").kind == 0 &&
+           (facts->prev_content == NULL || member_of(facts->prev_content, "m.terminated").kind != 0);
+}
+
 static bool ask_property(struct question *q, const struct condition *c, const struct push_value *value)
 {
     const char *text = q->rules->pool + c->text;
     switch ((enum ask)c->ask) {
     case ASK_EQUAL:
         return value->kind == PUSH_STRING && value->len == c->text_len && glob_fold_equal(value->s, text, c->text_len);
+    case ASK_SUFFIX:
+        return value->kind == PUSH_STRING && value->len >= c->text_len &&
+               glob_fold_equal(value->s + value->len - c->text_len, text, c->text_len);
     case ASK_EXACT: return same_bytes(value, text, c->text_len);
     case ASK_SELF: return same_bytes(value, q->viewer->user_id, q->viewer_len);
     case ASK_GLOB: return value->kind == PUSH_STRING && glob_folded(q, c, value);
@@ -293,6 +312,7 @@ static bool ask(struct question *q, const struct condition *c)
     case ASK_DISPLAY_NAME: return has_display_name(q);
     case ASK_MEMBERS: return has_members(q, c);
     case ASK_POWER: return has_power(q, c);
+    case ASK_CALL_STARTED: return starts_call(&event->facts);
     case ASK_SELF_IN: return mentions(event, q->viewer->user_id, q->viewer_len);
     default: break;
     }

@@ -46,6 +46,7 @@ struct push_facts {
     const char *event_id;        /* may be NULL */
     const char *state_key;       /* NULL: not a state event */
     const char *content;         /* JSON text of the content, as the store has it; NULL: {} */
+    const char *prev_content;    /* of the state that it replaces; NULL: none */
     int64_t members;             /* joined members of the room */
     int64_t sender_power;        /* power_of_user of the sender */
     const json_t *notifications; /* "notifications" of the room's power levels; NULL: none. Each absent level is 50 */

@@ -12,7 +12,8 @@
 enum ask {
     ASK_EQUAL,        /* event_match without wildcards: the text, already folded, is the whole value */
     ASK_EXACT,        /* room and sender rules: the text is the value, case and all */
-    ASK_GLOB,         /* event_match with wildcards */
+    ASK_SUFFIX,       /* event_match with a "*" in front only: the text, folded, is how the value ends */
+    ASK_GLOB,         /* event_match with other wildcards */
     ASK_BODY,         /* event_match on content.body, and content rules */
     ASK_VALUE,        /* event_property_is */
     ASK_CONTAINS,     /* event_property_contains */
@@ -20,10 +21,13 @@ enum ask {
     ASK_MEMBERS,      /* room_member_count */
     ASK_POWER,        /* sender_notification_permission: the text is the key, with a NUL behind it */
     ASK_SELF,         /* a default rule: the value is the id of whoever asks */
+    ASK_CALL_STARTED, /* call_started */
     ASK_SELF_IN,      /* a default rule: the array holds the id of whoever asks */
 };
 
 enum compare { COMPARE_EQUAL, COMPARE_LESS, COMPARE_GREATER, COMPARE_NOT_GREATER, COMPARE_NOT_LESS };
+
+struct push_scope;
 
 struct condition {
     uint8_t ask;     /* enum ask */
@@ -37,9 +41,14 @@ struct condition {
     int64_t n;
 };
 
+/* Rooms of most members and rooms of two, which no rule names (push/rules/scope.h). */
+#define PUSH_SCOPES 2
+
 struct rule {
     uint32_t first, n; /* conditions; n 0: matches always */
     bool notify, highlight;
+    bool of_room;                 /* some condition asks the room alone … */
+    bool holds[PUSH_SCOPES];      /* … and whether all of those hold in each of the kept scopes */
     uint32_t id, actions, tweaks; /* in the pool, with a NUL behind */
 };
 
@@ -51,6 +60,7 @@ struct push_rules {
     struct rule *rules;
     struct condition *conditions;
     char *pool;
+    struct push_scope *scopes; /* PUSH_SCOPES: what the rules come to there, without a display name; heap */
 };
 
 /* One condition by itself. */

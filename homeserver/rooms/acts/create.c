@@ -218,6 +218,7 @@ static bool put_alias(struct creation *c)
     if (alias == NULL)
         return true;
     if (!directory_alias_fits(rooms_settings(c->rooms)->school_mode, alias, c->e) ||
+        !directory_alias_free(c->rooms, c->tx->db, alias, c->plan->creator, c->e) ||
         !gate_room(c->rooms, c->tx->db, ACT_ALIAS, c->room->no, c->plan->creator, 0, NULL, NULL, c->e))
         return false;
     if (!aliases_insert(c->tx, alias, c->room->no, c->plan->creator))
@@ -246,6 +247,8 @@ static bool put_initial(struct creation *c, const json_t *event)
         return error_set(c->e, ERROR_BAD_JSON, "An entry of initial_state needs a type and a content.");
     if (strcmp(type, "m.room.create") == 0 || strcmp(type, "m.room.member") == 0)
         return error_set(c->e, ERROR_INVALID_ROOM_STATE, "initial_state cannot hold m.room.create or m.room.member.");
+    if (c->plan->stripped != NULL && gate_strips(c->rooms, c->tx->db, c->room->no, c->plan->creator, type))
+        return *c->plan->stripped = true;
     return put(c, type, state_key != NULL ? state_key : "", json_incref(content));
 }
 

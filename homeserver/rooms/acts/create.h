@@ -27,6 +27,8 @@ struct room_plan {
     const json_t *power_levels; /* power_level_content_override */
     const json_t *initial_state;
     const json_t *invite; /* array of user ids */
+    bool *
+        stripped; /* E9: set when encryption was taken out of initial_state (gate_strips); NULL: nothing is taken out */
     bool is_direct;
     /* Records to which school the room belongs and what it is there (store/school/school_rooms.h), right after its row
      * is there. NULL: to its creator's, as what room_plan_kind says. kind: what it then is, for the rules; not looked

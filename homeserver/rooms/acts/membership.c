@@ -198,6 +198,14 @@ static bool already_joined(struct room *room, struct tx *tx, const struct member
     return true;
 }
 
+/* An invitation to one's server notices is not declined (Client-Server API, "Server Notices"). */
+static bool declines_notices(const struct room *room, struct tx *tx, const struct membership_act *act,
+                             enum membership before)
+{
+    return act->act == ACT_LEAVE && before == MEMBERSHIP_INVITE && act->actor == act->target && !act->closing &&
+           rooms_owned(tx->db, act->target, room_kind_name(ROOM_NOTICES)) == room->no;
+}
+
 bool membership_act(struct room *room, struct tx *tx, const struct membership_act *act, struct appended *out,
                     struct error *e)
 {
@@ -212,6 +220,8 @@ bool membership_act(struct room *room, struct tx *tx, const struct membership_ac
         return membership_of_nobody(room, tx, act, e);
     if (ACTS[act->act].from != 0 && (ACTS[act->act].from & 1u << before) == 0)
         return refuse_target(room, tx, act, ERROR_FORBIDDEN, ACTS[act->act].refusal, e);
+    if (declines_notices(room, tx, act, before))
+        return error_set(e, ERROR_CANNOT_LEAVE_SERVER_NOTICE_ROOM, NULL);
     json_t *content = member_content(room, tx, act);
     struct draft draft = {
         .sender = ACTS[act->act].own ? act->target

@@ -23,6 +23,7 @@ struct membership_act {
     const json_t
         *extra;     /* more content of the client's; NULL: none. Of oneself it may say another name than the profile */
     bool is_direct; /* invites */
+    bool closing;   /* of leaving: the account ends, so that nothing is declined that could not be */
 };
 
 /* Joining twice is one join: *out names the member event that holds. A join into a restricted room finds who authorises

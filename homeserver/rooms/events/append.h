@@ -4,7 +4,8 @@
  * (complete.h): hashes, signature, id. Record (record.h): its place, its row, and what follows from it. What it refuses
  * has changed nothing. A job that makes many events uses the same three steps by itself (rooms/acts/bulk_join.h).
  *
- * A room is a line: an event's prev_events is the one before. origin_server_ts never falls within a room,
+ * A room is a line: an event's prev_events is the one before. The time of receipt
+ * (event_received_ms), which is origin_server_ts where no application service says another, never falls within a room,
  * but from what a clock that was ahead had stamped back to what it is. */
 #ifndef PARTA_ROOMS_EVENTS_APPEND_H
 #define PARTA_ROOMS_EVENTS_APPEND_H

@@ -46,3 +46,26 @@ bool canonical_alias_check(struct room *room, struct tx *tx, const json_t *conte
             return false;
     return true;
 }
+
+json_t *canonical_alias_without(const json_t *content, const char *alias)
+{
+    json_t *item, *others = json_array();
+    size_t i;
+    if (!names(content, alias)) {
+        json_decref(others);
+        return NULL;
+    }
+    json_t *left = json_copy((json_t *)content);
+    const char *canonical = json_get_string(content, "alias");
+    if (canonical != NULL && strcmp(canonical, alias) == 0)
+        json_object_del(left, "alias");
+    json_array_foreach(json_get_array(content, "alt_aliases"), i, item)
+        if (!json_is_string(item) || strcmp(json_string_value(item), alias) != 0)
+            json_array_append(others, item);
+    if (json_array_size(others) != 0)
+        json_object_set(left, "alt_aliases", others);
+    else
+        json_object_del(left, "alt_aliases");
+    json_decref(others);
+    return left;
+}

@@ -14,4 +14,7 @@ struct tx;
  * false: *e is ERROR_BAD_ALIAS or ERROR_INVALID_PARAM (Client-Server API, "m.room.canonical_alias"). */
 bool canonical_alias_check(struct room *room, struct tx *tx, const json_t *content, struct error *e);
 
+/* What an m.room.canonical_alias says without that alias: new reference. NULL: it does not name it. */
+json_t *canonical_alias_without(const json_t *content, const char *alias);
+
 #endif

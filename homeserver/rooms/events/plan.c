@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/store/matrix/media.h"
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
@@ -163,10 +164,10 @@ bool plan_first_joins(struct plan *plan, const char *stranger, const json_t *con
 
 /* A clock that is set back a little does not let time fall within a room; what a clock that was ahead has stamped does
  * not hold it either. */
-static int64_t time_of(const struct plan *plan, const struct draft *d)
+static int64_t time_of(const struct plan *plan)
 {
-    int64_t ts = d->ts != 0 ? d->ts : plan->tx->now_ms, last = plan->room->last_ts;
-    return ts < last && last <= plan->tx->now_ms + CLOCK_SLACK_MS ? last : ts;
+    int64_t now = plan->tx->now_ms, last = plan->room->last_ts;
+    return now < last && last <= now + CLOCK_SLACK_MS ? last : now;
 }
 
 void plan_frame(const struct plan *plan, const struct draft *d, const char *sender_id, struct new_event *event)
@@ -184,7 +185,7 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
         .state_key = d->state_key,
         .content = event->content.data,
         .content_len = event->content.len,
-        .origin_server_ts = time_of(plan, d),
+        .origin_server_ts = d->ts != 0 ? d->ts : time_of(plan),
         .depth = room->depth < JSON_INT_MAX ? room->depth + 1 : room->depth,
         .prev_events = &event->prev,
         .n_prev = room->last_pos != 0,
@@ -206,6 +207,7 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
         .state_key = d->state_key,
         .sender = d->sender,
         .ts = pdu->origin_server_ts,
+        .received_ms = d->ts != 0 ? time_of(plan) : 0,
         .depth = pdu->depth,
         .content = event->content.data,
         .auth = plan->auth.data,
@@ -273,9 +275,11 @@ static bool may_be_said(const struct plan *plan, const struct draft *d, const ch
         return rule_refuse(e, RULE_G4_LASTING_WORDS);
     if (d->state_key == NULL)
         return true;
-    /* F1: the address of a picture that is nowhere is words. Until there is a store of media, none is here. */
+    /* F1: the address of a picture that is nowhere is words. */
+    const struct rooms_settings *settings = rooms_settings(plan->room->rooms);
     const char *url = strcmp(d->type, "m.room.avatar") == 0 ? json_get_string(d->content, "url") : NULL;
-    if (url != NULL && *url != '\0' && rooms_settings(plan->room->rooms)->school_mode)
+    if (url != NULL && *url != '\0' && settings->school_mode &&
+        !media_is_here(plan->tx->db, settings->server_name, url))
         return rule_refuse(e, RULE_F1_NO_SUCH_MEDIA);
     return texts_can_be_seen(d, e);
 }

@@ -62,7 +62,7 @@ bool record_place(struct tx *tx, struct new_event *event)
         return false;
     event->row.pos = tx_next_pos(tx);
     room->last_pos = event->row.pos;
-    room->last_ts = event->row.ts;
+    room->last_ts = event_received_ms(&event->row);
     room->depth = event->row.depth;
     return place_state(tx, event) && place_membership(tx, event);
 }
@@ -89,6 +89,15 @@ static bool write_redaction(struct tx *tx, struct new_event *event)
     return done;
 }
 
+/* Whose keys the members ask for, and who asks for theirs: news for clients that encrypt
+ * (store/matrix/device_keys.h). */
+static bool changes_who_reads(struct tx *tx, struct new_event *event)
+{
+    const struct event_row *row = &event->row;
+    bool turned_on = row->state_key != NULL && *row->state_key == '\0' && strcmp(row->type, "m.room.encryption") == 0;
+    return turned_on || (event->target != 0 && room_state_get(event->room, tx, "m.room.encryption", "")->pos != 0);
+}
+
 static void queue_changes(struct tx *tx, struct new_event *event)
 {
     const struct event_row *row = &event->row;
@@ -103,6 +112,11 @@ static void queue_changes(struct tx *tx, struct new_event *event)
     change.user = event->target;
     if (event->target != 0)
         tx_change(tx, change);
+    if (changes_who_reads(tx, event)) {
+        change.kind = CHANGE_ENCRYPTED;
+        change.user = event->target != 0 ? event->target : row->sender;
+        tx_change(tx, change);
+    }
 }
 
 /* The room's memory may be ahead of what is written here: only its last event may say what the next one names. */

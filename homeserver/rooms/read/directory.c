@@ -6,6 +6,7 @@
 #include "homeserver/base/casefold.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/read/summary.h"
+#include "homeserver/store/matrix/appservices.h"
 #include "homeserver/store/matrix/rooms.h"
 
 room_no directory_find(struct db *db, bool school_mode, const char *alias, user_no user)
@@ -42,15 +43,17 @@ static bool matches(const struct directory_search *search, const struct summary 
             casefold_contains(summary_topic(summary), term) || casefold_contains(summary_alias(summary), term));
 }
 
-static room_no *published(struct db *db, size_t *n)
+/* The number is the first column of each. */
+static room_no *published(struct db *db, const struct directory_search *search, size_t *n)
 {
-    struct room_row row;
     room_no *rooms = NULL;
-    struct stmt *q = rooms_published(db);
-    for (*n = 0; rooms_next(q, &row); ++*n) {
+    struct stmt *q = search->all_networks      ? network_rooms_all(db)
+                     : search->network != NULL ? network_rooms(db, search->network)
+                                               : rooms_published(db);
+    for (*n = 0; stmt_next(q); ++*n) {
         if ((*n & (*n - 1)) == 0)
             rooms = xrealloc(rooms, (*n != 0 ? *n * 2 : 1) * sizeof *rooms);
-        rooms[*n] = row.room;
+        rooms[*n] = col_int(q, 0);
     }
     stmt_end(q);
     return rooms;
@@ -66,7 +69,7 @@ static int by_size(const void *a, const void *b)
 static struct summary *find(struct db *db, const struct directory_search *search, size_t *found)
 {
     size_t n;
-    room_no *rooms = published(db, &n);
+    room_no *rooms = published(db, search, &n);
     struct summary *summaries = xcalloc(n, sizeof *summaries);
     char *term = search->term != NULL ? casefold(search->term) : NULL;
     *found = 0;

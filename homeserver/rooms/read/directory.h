@@ -19,6 +19,8 @@ room_no directory_find(struct db *db, bool school_mode, const char *alias, user_
 struct directory_search {
     user_no user; /* who asks; 0: not signed in */
     bool school_mode;
+    const char *network;      /* of a third-party network, by its protocol; NULL: the server's own */
+    bool all_networks;        /* of all of them, and the server's own; then network is NULL */
     const char *term;         /* NULL: all */
     const char *const *types; /* room types, NULL among them for rooms without; n_types −1: any */
     int n_types;

@@ -239,7 +239,7 @@ static struct filter *parse(const json_t *definition, bool events, struct error 
         json_add_canonical(&canonical, definition);
     else
         text_adds(&canonical, "{}");
-    sha256(canonical.data, canonical.len, filter->identity);
+    blake2b(canonical.data, canonical.len, filter->identity);
     text_finish(&canonical);
     if (ok)
         return filter;

@@ -47,7 +47,7 @@ enum filter_format { FILTER_FORMAT_CLIENT, FILTER_FORMAT_FEDERATION };
 
 struct filter {
     _Atomic int refs;
-    unsigned char identity[SHA256_BYTES]; /* of the definition in canonical JSON */
+    unsigned char identity[BLAKE2B_BYTES]; /* of the definition in canonical JSON */
     enum filter_format format;
     bool include_leave;
     struct filter_list fields;           /* event_fields: dot-separated paths, in n_exact; see filter_pick_fields */

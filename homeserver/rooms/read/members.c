@@ -43,14 +43,12 @@ void members_render(struct text *out, const struct render *how, const struct mem
     stmt_end(q);
 }
 
-static void add_string(struct text *out, const char *key, const json_t *value, bool first)
+static void add_string_or_null(struct text *out, const json_t *value)
 {
-    if (!json_is_string(value))
-        return;
-    text_add(out, ",", first ? 0 : 1);
-    text_add_json(out, key);
-    text_addc(out, ':');
-    text_add_json_string(out, json_string_value(value), json_string_length(value));
+    if (json_is_string(value))
+        text_add_json_string(out, json_string_value(value), json_string_length(value));
+    else
+        text_adds(out, "null");
 }
 
 /* false: not joined, nothing is written. */
@@ -61,9 +59,10 @@ static bool add_joined(struct text *out, const struct event_row *row, bool first
     if (joined) {
         text_add(out, ",", first ? 0 : 1);
         text_add_json(out, row->state_key);
-        text_adds(out, ":{");
-        add_string(out, "avatar_url", json_object_get(content, "avatar_url"), true);
-        add_string(out, "display_name", json_object_get(content, "displayname"), out->data[out->len - 1] == '{');
+        text_adds(out, ":{\"avatar_url\":");
+        add_string_or_null(out, json_object_get(content, "avatar_url"));
+        text_adds(out, ",\"display_name\":");
+        add_string_or_null(out, json_object_get(content, "displayname"));
         text_addc(out, '}');
     }
     json_decref(content);

@@ -12,9 +12,9 @@
 #include "homeserver/store/matrix/transactions.h"
 
 /* The keys of an event never need escaping; their values may. */
-static void add_member(struct text *out, const char *before, const char *value)
+static inline void add_member(struct text *out, const char *before, const char *value)
 {
-    text_adds(out, before);
+    text_put(out, before);
     text_add_json(out, value);
 }
 
@@ -54,13 +54,13 @@ static bool bare(const struct render *how)
 
 static void add_head(struct text *out, const struct render *how, const struct event_row *row)
 {
-    text_adds(out, "{\"content\":");
+    text_put(out, "{\"content\":");
     if (strcmp(row->type, "m.room.redaction") == 0)
         add_redaction(out, row);
     else
         text_adds(out, row->content);
     add_member(out, ",\"event_id\":", row->event_id);
-    text_adds(out, ",\"origin_server_ts\":");
+    text_put(out, ",\"origin_server_ts\":");
     text_add_int(out, row->ts);
     if (how->room_id != NULL)
         add_member(out, ",\"room_id\":", how->room_id);
@@ -68,7 +68,7 @@ static void add_head(struct text *out, const struct render *how, const struct ev
     if (row->state_key != NULL)
         add_member(out, ",\"state_key\":", row->state_key);
     add_member(out, ",\"type\":", row->type);
-    text_adds(out, ",\"unsigned\":{\"age\":");
+    text_put(out, ",\"unsigned\":{\"age\":");
 }
 
 static void add_replaced(struct text *out, const struct render *how, const struct event_row *row)
@@ -98,9 +98,10 @@ static void add_redacted_because(struct text *out, const struct render *how, con
     free(redaction);
 }
 
+/* State is sent without one. */
 static void add_transaction(struct text *out, const struct render *how, const struct event_row *row)
 {
-    if (how->viewer == 0 || how->viewer != row->sender || how->device == 0)
+    if (how->viewer == 0 || how->viewer != row->sender || how->device == 0 || row->state_key != NULL)
         return;
     char *txn = transactions_txn_of(how->db, how->device, row->pos);
     if (txn != NULL)
@@ -121,7 +122,7 @@ void render_event(struct text *out, const struct render *how, const struct event
         if (!how->plain && row->state_key == NULL)
             render_add_aggregations(out, how, row);
     }
-    text_adds(out, "}}");
+    text_put(out, "}}");
 }
 
 void render_event_shared(struct text *before_age, struct text *after_age, const struct render *how,
@@ -164,16 +165,18 @@ struct event_row *event_hold(const struct event_row *row)
     const char *strings[] = {row->event_id, row->type,    row->state_key,   row->content,
                              row->auth,     row->redacts, row->prev_content};
     const char **held[7];
-    size_t bytes = sizeof *row + SHA256_BYTES + SIGNATURE_BYTES + SHA256_BYTES;
+    size_t lens[7], bytes = sizeof *row;
     for (int i = 0; i < 7; ++i)
-        bytes += bytes_of(strings[i]);
-    struct event_row *copy = xcalloc(1, bytes);
+        bytes += lens[i] = bytes_of(strings[i]);
+    if (row->hash != NULL) /* a whole one */
+        bytes += SHA256_BYTES + SIGNATURE_BYTES + SHA256_BYTES;
+    struct event_row *copy = xrealloc(NULL, bytes);
     char *at = (char *)(copy + 1);
     *copy = *row;
     held[0] = &copy->event_id, held[1] = &copy->type, held[2] = &copy->state_key, held[3] = &copy->content;
     held[4] = &copy->auth, held[5] = &copy->redacts, held[6] = &copy->prev_content;
     for (int i = 0; i < 7; ++i)
-        *held[i] = hold(&at, strings[i], bytes_of(strings[i]));
+        *held[i] = hold(&at, strings[i], lens[i]);
     copy->hash = (const unsigned char *)hold(&at, (const char *)row->hash, SHA256_BYTES);
     copy->signature = (const unsigned char *)hold(&at, (const char *)row->signature, SIGNATURE_BYTES);
     copy->reference_hash = (const unsigned char *)hold(&at, (const char *)row->reference_hash, SHA256_BYTES);

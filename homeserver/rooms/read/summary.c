@@ -144,6 +144,13 @@ void summary_add(struct text *out, const struct summary *s, bool full)
     add_allowing_rooms(out, s);
 }
 
+void summary_add_unstable(struct text *out, const struct summary *s)
+{
+    add(out, "im.nheko.summary.encryption", json_get_string(s->encryption, "algorithm"));
+    add(out, "im.nheko.summary.room_version", s->version);
+    add(out, "im.nheko.summary.version", s->version);
+}
+
 static bool allowed_into(const struct summary *s, struct db *db, user_no user)
 {
     size_t i;

@@ -34,6 +34,9 @@ const char *summary_room_type(const struct summary *summary);
 /* Appends the members of PublishedRoomsChunk without the braces, full: those of RoomSummary, too. */
 void summary_add(struct text *out, const struct summary *summary, bool full);
 
+/* Appends, each behind a comma, what RoomSummary has as MSC3266 called it before it was stable. */
+void summary_add_unstable(struct text *out, const struct summary *summary);
+
 /* Whether a person may see it: a member, invited or knocking, or the room is open to joining or knocking, to them by
  * another room ("restricted"), or world readable. user 0: nobody in particular. Blocks (reads). */
 bool summary_open_to(const struct summary *summary, struct db *db, user_no user);

@@ -56,9 +56,9 @@ void timeline_read(struct timeline *timeline, const struct render *how, const st
     *timeline = (struct timeline){.end = wanted->backwards ? upto : after};
     if (!clamp(how, &after, &upto))
         return;
-    struct stmt *q = (wanted->backwards ? events_backwards : events_forwards)(how->db, wanted->room, after, upto,
-                                                                              TIMELINE_SCAN_MAX + 1);
-    for (int scanned = 0; !timeline->more && events_next(q, &row); ++scanned) {
+    struct stmt *q = (wanted->backwards ? events_shown_backwards : events_shown_forwards)(how->db, wanted->room, after,
+                                                                                          upto, TIMELINE_SCAN_MAX + 1);
+    for (int scanned = 0; !timeline->more && events_next_shown(q, &row); ++scanned) {
         bool show = shown(how, wanted, &row);
         timeline->more = scanned == TIMELINE_SCAN_MAX || (show && timeline->n == wanted->limit);
         if (timeline->more)

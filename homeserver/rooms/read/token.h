@@ -32,4 +32,21 @@ void token_add(struct text *out, struct incarnations *in, user_no whose, stream_
 bool token_parse_cursor(const char *s, const struct incarnations *in, user_no whose, int64_t *out);
 void token_add_cursor(struct text *out, struct incarnations *in, user_no whose, int64_t number);
 
+/* The same for what tells others who somebody is: "o", and nobody's of its own. number: what it is, from 0 on. */
+bool token_parse_openid(const char *s, const struct incarnations *in, int64_t *out);
+void token_add_openid(struct text *out, struct incarnations *in, int64_t number);
+
+/* "pos" of sliding sync (MSC4186): "p", the position as a token of this person has it, what else is to be known of the
+ * connection (any number from 0 on), sealed for the connection alone, "-" and the incarnation. Where a token of /sync
+ * is taken so is it: token_parse knows it, too. */
+struct token_pos {
+    stream_pos pos;
+    int64_t more;
+};
+enum token token_parse_pos(const char *s, const struct incarnations *in, user_no whose, int64_t connection,
+                           struct token_pos *out);
+void token_add_pos(struct text *out, struct incarnations *in, user_no whose, int64_t connection,
+                   const struct token_pos *what);
+#define TOKEN_POS_MAX 96 /* characters of one */
+
 #endif

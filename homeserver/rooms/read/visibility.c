@@ -27,6 +27,11 @@ struct run {
 };
 
 struct visibility {
+    struct db *db;
+    room_no room;
+    char *user_id;
+    stream_pos joined_pos; /* of who is joined: since then they see all; 0: not known */
+    bool loaded;           /* all below is */
     struct steps memberships, settings;
     stream_pos last_join; /* 0: never */
     struct run *runs;     /* ascending, apart from each other */
@@ -123,29 +128,60 @@ static void find_runs(struct visibility *v)
     }
 }
 
-struct visibility *visibility_load(struct db *db, bool school_mode, room_no room, user_no user, const char *user_id)
+static void load(struct visibility *v, bool member)
 {
-    struct membership_row row;
-    struct visibility *v = xcalloc(1, sizeof *v);
-    v->memberships.first = MEMBERSHIP_NONE;
-    v->settings.first = SHARED;
-    bool forgotten = memberships_get(db, room, user, &row) && row.forgotten;
-    if (row.membership != MEMBERSHIP_JOIN && school_mode && (user == 0 || !gate_may_see(true, db, room, user)))
-        return v;
-    if (row.membership != MEMBERSHIP_NONE && !forgotten)
-        load_steps(db, room, "m.room.member", user_id, "membership", membership_value, &v->memberships);
-    load_steps(db, room, "m.room.history_visibility", "", "history_visibility", setting_from, &v->settings);
+    v->loaded = true;
+    if (member)
+        load_steps(v->db, v->room, "m.room.member", v->user_id, "membership", membership_value, &v->memberships);
+    load_steps(v->db, v->room, "m.room.history_visibility", "", "history_visibility", setting_from, &v->settings);
     for (size_t i = 0; i < v->memberships.n; ++i)
         if (v->memberships.at[i].value == MEMBERSHIP_JOIN)
             v->last_join = v->memberships.at[i].pos;
     find_runs(v);
+}
+
+/* Whoever asks about a time before they joined has all of it read: a picture of the same snapshot, only taken later. */
+static const struct visibility *loaded(const struct visibility *v)
+{
+    if (!v->loaded)
+        load((struct visibility *)v, true);
     return v;
+}
+
+struct visibility *visibility_of_row(struct db *db, bool school_mode, const struct membership_row *row,
+                                     const char *user_id)
+{
+    struct visibility *v = xcalloc(1, sizeof *v);
+    *v = (struct visibility){.db = db, .room = row->room, .user_id = user_id != NULL ? xstrdup(user_id) : NULL};
+    v->memberships.first = MEMBERSHIP_NONE;
+    v->settings.first = SHARED;
+    if (row->membership == MEMBERSHIP_JOIN && row->joined_pos != 0)
+        v->joined_pos = row->joined_pos;
+    else if (row->membership == MEMBERSHIP_JOIN || !school_mode ||
+             (row->user != 0 && gate_may_see(true, db, row->room, row->user)))
+        load(v, row->membership != MEMBERSHIP_NONE && !row->forgotten);
+    else
+        v->loaded = true;
+    return v;
+}
+
+struct visibility *visibility_load(struct db *db, bool school_mode, room_no room, user_no user, const char *user_id)
+{
+    struct membership_row row;
+    memberships_get(db, room, user, &row);
+    return (struct visibility *)loaded(visibility_of_row(db, school_mode, &row, user_id));
+}
+
+static bool joined_at(const struct visibility *v, stream_pos pos)
+{
+    return v->joined_pos != 0 && pos >= v->joined_pos;
 }
 
 void visibility_free(struct visibility *v)
 {
     if (v == NULL)
         return;
+    free(v->user_id);
     free(v->memberships.at);
     free(v->settings.at);
     free(v->runs);
@@ -154,7 +190,9 @@ void visibility_free(struct visibility *v)
 
 bool visibility_allows(const struct visibility *v, stream_pos pos)
 {
-    for (size_t i = v->n_runs; i-- != 0;)
+    if (joined_at(v, pos))
+        return true;
+    for (size_t i = loaded(v)->n_runs; i-- != 0;)
         if (v->runs[i].first <= pos)
             return pos <= v->runs[i].last;
     return false;
@@ -162,12 +200,12 @@ bool visibility_allows(const struct visibility *v, stream_pos pos)
 
 bool visibility_is_closed(const struct visibility *v)
 {
-    return v->n_runs == 0;
+    return loaded(v)->n_runs == 0;
 }
 
 bool visibility_range(const struct visibility *v, stream_pos *first, stream_pos *last)
 {
-    if (v->n_runs == 0)
+    if (loaded(v)->n_runs == 0)
         return false;
     *first = v->runs[0].first;
     *last = v->runs[v->n_runs - 1].last;
@@ -176,7 +214,7 @@ bool visibility_range(const struct visibility *v, stream_pos *first, stream_pos 
 
 enum membership visibility_membership_at(const struct visibility *v, stream_pos pos)
 {
-    return (enum membership)value_at(&v->memberships, pos);
+    return joined_at(v, pos) ? MEMBERSHIP_JOIN : (enum membership)value_at(&loaded(v)->memberships, pos);
 }
 
 enum membership visibility_membership(const struct visibility *v)
@@ -187,7 +225,7 @@ enum membership visibility_membership(const struct visibility *v)
 stream_pos visibility_left_pos(const struct visibility *v, stream_pos before)
 {
     stream_pos left = 0;
-    for (size_t i = 1; i < v->memberships.n && v->memberships.at[i].pos < before; ++i)
+    for (size_t i = 1; i < loaded(v)->memberships.n && v->memberships.at[i].pos < before; ++i)
         if (v->memberships.at[i - 1].value == MEMBERSHIP_JOIN && v->memberships.at[i].value != MEMBERSHIP_JOIN)
             left = v->memberships.at[i].pos;
     return left;
@@ -195,7 +233,7 @@ stream_pos visibility_left_pos(const struct visibility *v, stream_pos before)
 
 stream_pos visibility_state_pos(const struct visibility *v)
 {
-    if (visibility_membership(v) == MEMBERSHIP_JOIN || value_at(&v->settings, INT64_MAX) == WORLD_READABLE)
+    if (visibility_membership(v) == MEMBERSHIP_JOIN || value_at(&loaded(v)->settings, INT64_MAX) == WORLD_READABLE)
         return INT64_MAX;
     return visibility_left_pos(v, INT64_MAX);
 }

@@ -24,6 +24,12 @@ struct visibility;
 
 /* user: 0: nobody; user_id: theirs, as in the state key of their member events. Blocks (reads). Never NULL. */
 struct visibility *visibility_load(struct db *db, bool school_mode, room_no room, user_no user, const char *user_id);
+
+/* The same of somebody whose membership (memberships.h) is at hand, as it is in the snapshot that db has open until
+ * visibility_free: who is joined sees what came since, so that the histories are read only when
+ * something before that is asked about. Whatever asks may then block (reads). Never NULL. */
+struct visibility *visibility_of_row(struct db *db, bool school_mode, const struct membership_row *now,
+                                     const char *user_id);
 void visibility_free(struct visibility *visibility); /* NULL is accepted */
 
 /* Whether the event at pos may be seen. pos is one of this room's. */

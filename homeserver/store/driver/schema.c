@@ -68,7 +68,7 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE events ("
     " pos INTEGER PRIMARY KEY, room_no INTEGER NOT NULL REFERENCES rooms, event_id TEXT NOT NULL UNIQUE,"
     " type TEXT NOT NULL, state_key TEXT, sender INTEGER NOT NULL REFERENCES users,"
-    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; rises within a room (append.h) */
+    " ts INTEGER NOT NULL," /* origin_server_ts, milliseconds; rises within a room (append.h), but for received_ms */
     " depth INTEGER NOT NULL,"
     " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
     " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */
@@ -468,6 +468,170 @@ static const char *const MIGRATIONS[] = {
 
     /* 22: the last moment that the server saw, which tells when the clock was ahead (writer.h, tx_note_time) */
     "ALTER TABLE stream ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0;",
+
+    /* 23: personal links that the server sends to the person (J4): how ('email', 'msisdn'; NULL: told to who made it),
+     * to where, as long as it is not sent, and how far that is ('waiting', 'sending', 'sent', 'failed') */
+    "ALTER TABLE links ADD COLUMN sent_by TEXT;"
+    "ALTER TABLE links ADD COLUMN send_to TEXT;"
+    "ALTER TABLE links ADD COLUMN delivery TEXT;"
+    "CREATE INDEX links_to_send ON links (delivery) WHERE delivery IN ('waiting', 'sending');",
+
+    /* 24: end-to-end encryption: what clients publish of their keys, send to each other's devices, and back up
+     * (store/matrix/device_keys.h, one_time_keys.h, cross_signing.h, to_device.h, key_backup.h). What is signed lies as
+     * the bytes that were signed, and its signatures beside it. */
+    "CREATE TABLE device_keys ("
+    " device_no INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE, user_no INTEGER NOT NULL REFERENCES users,"
+    " keys TEXT NOT NULL,"                                 /* canonical JSON, without signatures */
+    " ed25519 TEXT NOT NULL,"                              /* the key that signs for the device, base64 */
+    " signature TEXT NOT NULL,"                            /* its own */
+    " self_signing_key TEXT, self_signature TEXT) STRICT;" /* the owner's, by which key; NULL: none */
+    "CREATE INDEX device_keys_user ON device_keys (user_no);"
+    "CREATE TABLE device_lists (" /* when what others see of a person's keys changed last */
+    " user_no INTEGER PRIMARY KEY REFERENCES users, pos INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX device_lists_pos ON device_lists (pos);"
+    "CREATE TABLE one_time_keys ("
+    " key_no INTEGER PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " key_id TEXT NOT NULL, key TEXT," /* JSON; NULL: it was given away */
+    " UNIQUE (device_no, key_id)) STRICT;"
+    "CREATE INDEX one_time_keys_left ON one_time_keys (device_no, key_no) WHERE key IS NOT NULL;"
+    "CREATE TABLE fallback_keys ("
+    " device_no INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE, key_id TEXT NOT NULL, key TEXT NOT NULL,"
+    " used INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE cross_signing_keys ("
+    " user_no INTEGER NOT NULL REFERENCES users, usage TEXT NOT NULL,"
+    " key TEXT NOT NULL,"                    /* base64 */
+    " signed TEXT NOT NULL, signature TEXT," /* by the master key, which has none */
+    " PRIMARY KEY (user_no, usage)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE key_signatures (" /* of a person's master key: by their devices, by others' user-signing keys */
+    " user_no INTEGER NOT NULL REFERENCES users, signer INTEGER NOT NULL REFERENCES users, signer_key TEXT NOT NULL,"
+    " signature TEXT NOT NULL, PRIMARY KEY (user_no, signer, signer_key)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX key_signatures_signer ON key_signatures (signer);"
+    "CREATE TABLE to_device ("
+    " pos INTEGER PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " sender INTEGER NOT NULL REFERENCES users, bytes INTEGER NOT NULL, type TEXT NOT NULL, content TEXT NOT NULL)"
+    " STRICT;"
+    "CREATE INDEX to_device_waiting ON to_device (device_no, pos, sender, bytes);"
+    "CREATE TABLE to_device_lost (" /* how many messages had to go because too many waited */
+    " device_no INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE, pos INTEGER NOT NULL, lost INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE TABLE to_device_transactions ("
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, about TEXT NOT NULL, txn_id TEXT NOT NULL,"
+    " done_ms INTEGER NOT NULL, PRIMARY KEY (device_no, about, txn_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX to_device_transactions_done ON to_device_transactions (done_ms);"
+    "CREATE TABLE key_backups (" /* keys, bytes: of what lies in it */
+    " user_no INTEGER NOT NULL REFERENCES users, version INTEGER NOT NULL, algorithm TEXT NOT NULL,"
+    " auth_data TEXT NOT NULL, etag INTEGER NOT NULL, keys INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " deleted INTEGER NOT NULL, PRIMARY KEY (user_no, version)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE backup_keys ("
+    " user_no INTEGER NOT NULL REFERENCES users, version INTEGER NOT NULL, room_id TEXT NOT NULL,"
+    " session_id TEXT NOT NULL, first_message_index INTEGER NOT NULL, forwarded_count INTEGER NOT NULL,"
+    " is_verified INTEGER NOT NULL, session_data TEXT NOT NULL, PRIMARY KEY (user_no, version, room_id, session_id))"
+    " STRICT;"
+    "CREATE TABLE dehydrated_devices (" /* MSC3814: a device without a session that takes messages; one of a person */
+    " user_no INTEGER PRIMARY KEY REFERENCES users, device_no INTEGER NOT NULL UNIQUE REFERENCES devices ON DELETE"
+    " CASCADE, data TEXT NOT NULL) STRICT;",
+
+    /* 25: pushers, and pushes that wait (F3); mailed_pos: how far the person was told by mail */
+    "CREATE TABLE pushers ("
+    " user_no INTEGER NOT NULL REFERENCES users, app_id TEXT NOT NULL, pushkey TEXT NOT NULL,"
+    " device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE, kind TEXT NOT NULL,"
+    " app_name TEXT NOT NULL, device_name TEXT NOT NULL, profile_tag TEXT, lang TEXT NOT NULL, data TEXT NOT NULL,"
+    " gateway TEXT NOT NULL, id_only INTEGER NOT NULL, enabled INTEGER NOT NULL, set_ms INTEGER NOT NULL,"
+    " mailed_ms INTEGER NOT NULL DEFAULT 0, mailed_pos INTEGER NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (user_no, app_id, pushkey)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX pushers_gateway ON pushers (gateway, user_no);"
+    "CREATE INDEX pushers_key ON pushers (pushkey, app_id);"
+    "CREATE INDEX pushers_device ON pushers (device_no);"
+    "CREATE TABLE held_pushes ("
+    " gateway TEXT NOT NULL, user_no INTEGER NOT NULL REFERENCES users,"
+    " room_no INTEGER NOT NULL REFERENCES rooms, pos INTEGER NOT NULL, due_ms INTEGER NOT NULL,"
+    " first_ms INTEGER NOT NULL, PRIMARY KEY (gateway, user_no, room_no)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX held_pushes_due ON held_pushes (due_ms);"
+    "CREATE INDEX held_pushes_user ON held_pushes (user_no);",
+
+    /* 26: media (store/matrix/media.h); hash: of the content, SHA-256; NULL: created, not uploaded yet */
+    "CREATE TABLE media ("
+    " media_no INTEGER PRIMARY KEY, media_id TEXT NOT NULL UNIQUE, user_no INTEGER NOT NULL REFERENCES users,"
+    " school_no INTEGER NOT NULL, hash BLOB, bytes INTEGER NOT NULL, type TEXT NOT NULL, name TEXT,"
+    " created_ms INTEGER NOT NULL, pos INTEGER NOT NULL, sent INTEGER NOT NULL, forget_ms INTEGER) STRICT;"
+    "CREATE INDEX media_user ON media (user_no, school_no, bytes);"
+    "CREATE INDEX media_hash ON media (hash);"
+    "CREATE INDEX media_forget ON media (forget_ms) WHERE forget_ms IS NOT NULL;"
+    "CREATE TABLE media_places (" /* events that name it */
+    " pos INTEGER NOT NULL, media_no INTEGER NOT NULL REFERENCES media, room_no INTEGER NOT NULL REFERENCES rooms,"
+    " PRIMARY KEY (pos, media_no)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX media_places_media ON media_places (media_no, room_no, pos);"
+    "CREATE TABLE media_gone (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;" /* whose file may have to go */
+    "CREATE INDEX profile_fields_picture ON profile_fields (value) WHERE field = 'avatar_url';",
+
+    /* 27: E9. The power that turning encryption on needs in the room, as its power levels say; NULL: nobody's */
+    "ALTER TABLE roster_rooms ADD COLUMN encryption_level INTEGER;",
+
+    /* 28: events whose words the index of words has yet to forget (store/matrix/search_removals.h) */
+    "CREATE TABLE search_removals (pos INTEGER PRIMARY KEY) STRICT;",
+
+    /* 29: thread subscriptions (store/matrix/thread_subscriptions.h); state: 0 taken back, 1 by a client, 2 by hand */
+    "CREATE TABLE thread_subscriptions ("
+    " user_no INTEGER NOT NULL REFERENCES users, root_pos INTEGER NOT NULL,"
+    " room_no INTEGER NOT NULL REFERENCES rooms, state INTEGER NOT NULL, pos INTEGER NOT NULL, stamp INTEGER NOT NULL,"
+    " PRIMARY KEY (user_no, root_pos)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX thread_subscriptions_pos ON thread_subscriptions (user_no, pos);",
+
+    /* 30: application services (store/matrix/appservices.h): whom they have made, and what is on its way to them */
+    "CREATE TABLE appservice_users ("
+    " user_no INTEGER PRIMARY KEY REFERENCES users, service TEXT NOT NULL) STRICT;"
+    "CREATE INDEX appservice_users_service ON appservice_users (service, user_no);"
+    "CREATE TABLE appservice_transactions ("
+    " service TEXT PRIMARY KEY, txn TEXT NOT NULL, after_pos INTEGER NOT NULL, upto_pos INTEGER NOT NULL,"
+    " positions TEXT NOT NULL) STRICT;"
+    "CREATE TABLE network_rooms (" /* the directory of a third-party network */
+    " network TEXT NOT NULL, room_no INTEGER NOT NULL REFERENCES rooms, PRIMARY KEY (network, room_no)) STRICT,"
+    " WITHOUT ROWID;",
+
+    /* 31: when an event came whose ts an application service said; NULL: ts (store/matrix/events.h) */
+    "ALTER TABLE events ADD COLUMN received_ms INTEGER;",
+    /* 32: the OAuth 2.0 API (store/matrix/oauth_clients.h, oauth_codes.h, tokens.h); every code as its hash */
+    "CREATE TABLE oauth_clients ("
+    " client_no INTEGER PRIMARY KEY, client_id TEXT NOT NULL UNIQUE, digest BLOB NOT NULL UNIQUE,"
+    " metadata TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX oauth_clients_used ON oauth_clients (used_ms);"
+    "CREATE TABLE oauth_codes ("
+    " code_hash BLOB PRIMARY KEY, client_no INTEGER NOT NULL REFERENCES oauth_clients,"
+    " user_no INTEGER NOT NULL REFERENCES users, redirect_uri TEXT NOT NULL, challenge TEXT NOT NULL,"
+    " device_id TEXT NOT NULL, scope TEXT NOT NULL, origin BLOB NOT NULL, expires_ms INTEGER NOT NULL,"
+    " spent_ms INTEGER) STRICT, WITHOUT ROWID;" /* NULL: not yet */
+    "CREATE INDEX oauth_codes_user ON oauth_codes (user_no, expires_ms);"
+    "CREATE INDEX oauth_codes_client ON oauth_codes (client_no);"
+    "CREATE INDEX oauth_codes_expires ON oauth_codes (expires_ms);"
+    "CREATE TABLE oauth_device_codes ("
+    " code_hash BLOB PRIMARY KEY, user_code_hash BLOB NOT NULL UNIQUE,"
+    " client_no INTEGER NOT NULL REFERENCES oauth_clients, device_id TEXT NOT NULL, scope TEXT NOT NULL,"
+    " place_hash BLOB NOT NULL, expires_ms INTEGER NOT NULL, interval_ms INTEGER NOT NULL, polled_ms INTEGER NOT NULL,"
+    " state TEXT NOT NULL, user_no INTEGER REFERENCES users, origin BLOB) STRICT, WITHOUT ROWID;" /* NULL: undecided */
+    "CREATE INDEX oauth_device_codes_place ON oauth_device_codes (place_hash);"
+    "CREATE INDEX oauth_device_codes_client ON oauth_device_codes (client_no);"
+    "CREATE INDEX oauth_device_codes_user ON oauth_device_codes (user_no);"
+    "CREATE INDEX oauth_device_codes_expires ON oauth_device_codes (expires_ms);"
+    "ALTER TABLE devices ADD COLUMN client_no INTEGER REFERENCES oauth_clients;" /* NULL: not signed in by OAuth */
+    "CREATE INDEX devices_client ON devices (client_no);"
+    "CREATE TABLE spent_refresh_tokens ("
+    " token_hash BLOB PRIMARY KEY, device_no INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+    " spent_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX spent_refresh_tokens_device ON spent_refresh_tokens (device_no, spent_ms);",
+
+    /* 33: browsers that are signed in on pages (store/matrix/page_sessions.h) */
+    "CREATE TABLE page_sessions ("
+    " token_hash BLOB PRIMARY KEY, user_no INTEGER NOT NULL REFERENCES users, created_ms INTEGER NOT NULL,"
+    " seen_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX page_sessions_user ON page_sessions (user_no, seen_ms);",
+
+    /* 34: second factors (store/matrix/second_factors.h); the secret is sealed, codes lie as their hashes */
+    "CREATE TABLE second_factors ("
+    " user_no INTEGER PRIMARY KEY REFERENCES users, secret BLOB NOT NULL, set_ms INTEGER NOT NULL,"
+    " last_step INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE recovery_codes ("
+    " code_hash BLOB PRIMARY KEY, user_no INTEGER NOT NULL REFERENCES users) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX recovery_codes_user ON recovery_codes (user_no);",
 };
 
 int schema_version(void)
@@ -478,6 +642,17 @@ int schema_version(void)
 const char *schema_migration(int version)
 {
     return MIGRATIONS[version - 1];
+}
+
+bool schema_has_table(struct db *db, const char *table)
+{
+    struct text made = TEXT_INIT;
+    bool found = false;
+    text_addf(&made, "CREATE TABLE %s (", table);
+    for (int i = 0, n = driver_schema(db); i < n && i < schema_version() && !found; ++i)
+        found = strstr(MIGRATIONS[i], made.data) != NULL;
+    text_finish(&made);
+    return found;
 }
 
 /* --- Whether the database is what its number says --- */

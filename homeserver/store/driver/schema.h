@@ -24,4 +24,7 @@ bool schema_check(struct db *db);
 /* The same, but no further than that version; for tests of migrations. */
 bool schema_migrate_to(struct db *db, int version);
 
+/* Whether a database of its schema, which may be an older one, has the table. */
+bool schema_has_table(struct db *db, const char *table);
+
 #endif

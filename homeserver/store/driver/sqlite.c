@@ -11,7 +11,7 @@
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db_private.h"
 
-#define CACHE_KIB 512               /* of a connection, unless it says otherwise */
+#define CACHE_KIB 1024              /* of a connection, unless it says otherwise */
 #define GROWN_CACHE_KIB (128 << 10) /* while a job touches much */
 
 #define PATIENCE_MS 10000      /* with another process that holds the database */
@@ -235,6 +235,8 @@ bool driver_set_fingerprint(struct db *db, int fingerprint)
     return set_pragma(db, "application_id", fingerprint);
 }
 
+#define BLANKS_AND_QUOTES " \t\r\n\""
+
 /* SQLite keeps the text that made an object, and changes it by its own lights for ALTER TABLE: blanks and quotes are
  * left out. */
 bool driver_layout(struct db *db, struct text *out)
@@ -242,9 +244,12 @@ bool driver_layout(struct db *db, struct text *out)
     struct stmt *q = db_query(db, &SCHEMA, LAYOUT, "");
     while (stmt_next(q)) {
         text_addf(out, "%s ", col_text(q, 0));
-        for (const char *c = col_null(q, 1) ? "" : col_text(q, 1); *c != '\0'; ++c)
-            if (strchr(" \t\r\n\"", *c) == NULL)
-                text_addc(out, *c);
+        for (const char *c = col_null(q, 1) ? "" : col_text(q, 1); *c != '\0';) {
+            size_t len = strcspn(c, BLANKS_AND_QUOTES);
+            text_add(out, c, len);
+            c += len;
+            c += strspn(c, BLANKS_AND_QUOTES);
+        }
         text_addc(out, '\n');
     }
     stmt_end(q);

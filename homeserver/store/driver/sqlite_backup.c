@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "homeserver/base/log.h"
+#include "homeserver/base/text.h"
 #include "homeserver/store/driver/db_private.h"
 #include "homeserver/store/driver/schema.h"
 
@@ -35,12 +36,29 @@ static int copy_pages(sqlite3 *from, sqlite3 *to)
     return sqlite3_backup_finish(backup);
 }
 
+static bool has_table(sqlite3 *db, const char *table)
+{
+    return sqlite3_table_column_metadata(db, NULL, table, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
 /* What the run that goes on writes from now on is not in the copy: tokens beyond what the copy holds are none of its
- * own (incarnations.h). A copy of an older schema has no runs yet. */
-static const char END_OF_RUN[] =
-    "UPDATE incarnations SET end_pos = (SELECT coalesce(max(last), 0) FROM ("
-    " SELECT max(pos) AS last FROM events UNION ALL SELECT max(pos) FROM account_data"
-    " UNION ALL SELECT max(pos) FROM receipts UNION ALL SELECT max(pos) FROM profile_fields)) WHERE end_pos IS NULL";
+ * own (incarnations.h). A copy of an older schema has not all tables, or no runs yet. One-time keys that the run that
+ * goes on gives away would be given a second time: a copy has none, so that devices upload others. */
+static int end_run(sqlite3 *copied)
+{
+    static const char *const POSITIONED[] = {"events",       "account_data", "receipts",       "profile_fields",
+                                             "device_lists", "to_device",    "to_device_lost", "thread_subscriptions"};
+    struct text sql = TEXT_INIT;
+    text_adds(&sql, "UPDATE incarnations SET end_pos = max(0");
+    for (size_t i = 0; i < sizeof POSITIONED / sizeof *POSITIONED; ++i)
+        if (has_table(copied, POSITIONED[i]))
+            text_addf(&sql, ", coalesce((SELECT max(pos) FROM %s), 0)", POSITIONED[i]);
+    text_adds(&sql, ") WHERE end_pos IS NULL;");
+    text_adds(&sql, has_table(copied, "one_time_keys") ? "DELETE FROM one_time_keys;" : "");
+    int rc = sqlite3_exec(copied, sql.data, NULL, NULL, NULL);
+    text_finish(&sql);
+    return rc;
+}
 
 static bool copy(const char *from, const char *to)
 {
@@ -55,7 +73,7 @@ static bool copy(const char *from, const char *to)
     if (rc == SQLITE_OK) /* the source's write-ahead mode came along; a copy is one file */
         rc = sqlite3_exec(target, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
     if (rc == SQLITE_OK && driver_schema(source) >= INCARNATIONS_SCHEMA)
-        rc = sqlite3_exec(target, END_OF_RUN, NULL, NULL, NULL);
+        rc = end_run(target);
     if (rc != SQLITE_OK)
         log_error("backup", "%s: %s", to, target != NULL ? sqlite3_errmsg(target) : sqlite3_errstr(rc));
     sqlite3_close(target);

@@ -26,7 +26,7 @@
 #include "homeserver/store/driver/schema.h"
 
 #define GROUP_MAX 256 /* jobs in one transaction */
-#define OBSERVERS_MAX 8
+#define OBSERVERS_MAX 16
 #define RESERVE_AHEAD 10000 /* positions that one write of table stream makes usable */
 #define RESERVE_MARGIN 1000 /* left over when a group begins, so that most jobs need not reserve */
 
@@ -63,6 +63,8 @@ struct mark {
 };
 
 struct writer {
+    char *path;
+    struct storage *storage; /* NULL: nobody asks */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -378,6 +380,8 @@ static void *writer_main(void *arg)
 struct writer *writer_start(const char *path, const struct db_options *options)
 {
     struct writer *w = xcalloc(1, sizeof *w);
+    w->path = xstrdup(path);
+    w->storage = options != NULL ? options->storage : NULL;
     w->tail = &w->head;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->work, NULL);
@@ -391,8 +395,14 @@ struct writer *writer_start(const char *path, const struct db_options *options)
     }
     incarnations_destroy(w->incarnations);
     db_close(w->own.db);
+    free(w->path);
     free(w);
     return NULL;
+}
+
+struct db *writer_open_reader(const struct writer *w)
+{
+    return db_open(w->path, DB_READ, &(struct db_options){.storage = w->storage});
 }
 
 void writer_stop(struct writer *w)
@@ -410,6 +420,7 @@ void writer_stop(struct writer *w)
     free(w->own.undos);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->work);
+    free(w->path);
     free(w);
 }
 

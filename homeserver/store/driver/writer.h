@@ -45,18 +45,24 @@ enum change_kind {
     CHANGE_SESSION,      /* user, device: signed out, its token replaced, what its account may changed; device 0: all */
     CHANGE_DEVICES,      /* user: its list of devices; device: which one, 0: several */
     CHANGE_PRESENCE,     /* user */
-    CHANGE_TO_DEVICE,    /* user, device */
+    CHANGE_TO_DEVICE,    /* user, device: a message waits for it */
+    CHANGE_KEYS,         /* user: what others see of their devices' and cross-signing keys */
+    CHANGE_KEY_COUNTS,   /* user, device, event = enum key_counts_bits
+                        * (store/matrix/one_time_keys.h): what there is now */
+    CHANGE_KEYS_LOW,     /* user, device: it should upload keys soon */
+    CHANGE_ENCRYPTED,    /* room, user: a room where messages are encrypted has somebody new, or less, or is one now */
+    CHANGE_THREAD_SUBSCRIPTION, /* user: only their own syncs */
     CHANGE__COUNT
 };
 
 struct change {
     enum change_kind kind;
     bool private_;
-    stream_pos pos; /* 0 for CHANGE_SESSION */
+    stream_pos pos; /* 0 for CHANGE_SESSION and CHANGE_KEY_COUNTS, which no /sync tells */
     room_no room;
     user_no user;
     device_no device;
-    stream_pos event; /* CHANGE_RECEIPT: where the event is that was read */
+    stream_pos event; /* CHANGE_RECEIPT: where the event is that was read. CHANGE_KEY_COUNTS: see there */
 };
 
 /* The next position of the one stream. Positions rise in commit order; gaps mean nothing. */
@@ -108,6 +114,10 @@ typedef void writer_observer(void *self, const struct change *changes, size_t n)
 
 /* Opens path, migrates it, starts the thread. NULL: logged. */
 struct writer *writer_start(const char *path, const struct db_options *options);
+
+/* A read connection on the same database, which notes how the disk fares where the writer does (storage.h): who reads
+ * beside the workers opens one so. The caller closes it. NULL: logged. Any thread. */
+struct db *writer_open_reader(const struct writer *writer);
 void writer_stop(struct writer *writer); /* finishes what waits; NULL is accepted */
 
 /* It hears from the next group on. Whoever must hear of everything is added before the first job. */

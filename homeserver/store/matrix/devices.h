@@ -26,6 +26,8 @@ void device_row_finish(struct device_row *row);
 /* true: found, the caller finishes *row. */
 bool devices_get(struct db *db, user_no user, const char *device_id, struct device_row *row);
 device_no devices_no(struct db *db, user_no user, const char *device_id); /* 0: there is none */
+/* Whether it is the user's, and is there since then: numbers come again. */
+bool devices_since(struct db *db, user_no user, device_no no, int64_t at_ms);
 
 /* In order of making. fn must not ask this file again on the same connection. */
 void devices_each(struct db *db, user_no user, void (*fn)(void *arg, const struct device_row *row), void *arg);
@@ -38,7 +40,11 @@ bool devices_seen(struct tx *tx, device_no no, int64_t at_ms, const char *ip);
 bool devices_delete(struct tx *tx, user_no user, device_no no); /* its tokens and transaction ids too */
 /* Ends those that were not seen since before_ms, the longest unseen first, while there are more than most. */
 void devices_end_idle(struct tx *tx, user_no user, int64_t most, int64_t before_ms);
-bool devices_delete_all(struct tx *tx, user_no user, device_no except); /* except 0: really all */
+/* except 0: really all. Codes that are on their way to become one fall, too, and browsers on pages are signed out. */
+bool devices_delete_all(struct tx *tx, user_no user, device_no except);
+/* The program that the device is signed in with by OAuth; 0: none, or there is no such device. */
+client_no devices_client(struct db *db, user_no user, const char *device_id);
+bool devices_signed_in_by(struct tx *tx, device_no no, client_no client); /* 0: not by OAuth */
 int64_t devices_count(struct db *db, user_no user);
 
 #endif

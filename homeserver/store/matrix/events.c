@@ -1,11 +1,16 @@
 #include "homeserver/store/matrix/events.h"
 
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/media.h"
+#include "homeserver/store/matrix/search_removals.h"
 
-/* What clients are shown of an event; and with it what only a PDU needs. */
+/* What clients are shown of an event; and with it what only a PDU needs. Most replace nothing: for those the inner
+ * query is not even begun. */
 #define SHOWN_COLUMNS                                                                                                  \
     "e.pos, e.room_no, e.event_id, e.type, e.state_key, e.sender, e.ts, e.content, e.redacts, e.redacted_by,"          \
-    " e.replaces, (SELECT p.content FROM events p WHERE p.pos = e.replaces)"
+    " e.replaces,"                                                                                                     \
+    " CASE WHEN e.replaces IS NOT NULL THEN (SELECT p.content FROM events p WHERE p.pos = e.replaces) END,"            \
+    " e.received_ms"
 #define SHOWN "SELECT " SHOWN_COLUMNS " FROM "
 #define EVENT "SELECT " SHOWN_COLUMNS ", e.depth, e.auth, e.hash, e.signature, e.reference_hash FROM "
 
@@ -13,9 +18,12 @@ enum {
     FORWARDS,
     OF_STREAM,
     OF_STREAM_END,
+    OF_STREAM_BACK,
     BACKWARDS,
     STATE_NOW,
     STATE_OF_TYPE,
+    SHOWN_AT,
+    SHOWN_FORWARDS,
     SHOWN_BACKWARDS,
     SHOWN_STATE_NOW,
     SHOWN_STATE_PLAIN,
@@ -54,8 +62,12 @@ static const struct statement TEXTS[COUNT] = {
     [OF_STREAM_END] =
         "SELECT count(*), max(b.pos) FROM (SELECT pos FROM events WHERE pos > $1 AND pos <= $2 ORDER BY pos"
         " LIMIT $3) b",
+    [OF_STREAM_BACK] =
+        "SELECT count(*), min(b.pos) FROM (SELECT pos FROM events WHERE pos <= $1 ORDER BY pos DESC LIMIT $2) b",
     [BACKWARDS] = EVENT "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [STATE_NOW] = EVENT "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
+    [SHOWN_AT] = SHOWN "events e WHERE e.pos = $1",
+    [SHOWN_FORWARDS] = SHOWN "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos LIMIT $4",
     [SHOWN_BACKWARDS] =
         SHOWN "events e WHERE e.room_no = $1 AND e.pos > $2 AND e.pos <= $3 ORDER BY e.pos DESC LIMIT $4",
     [SHOWN_STATE_NOW] = SHOWN "room_state s JOIN events e ON e.pos = s.pos WHERE s.room_no = $1",
@@ -91,7 +103,7 @@ static const struct statement TEXTS[COUNT] = {
     [FIRST_POS] = "SELECT min(pos) FROM events WHERE room_no = $1 AND pos > $2",
     [NTH_POS] = "SELECT pos FROM events WHERE room_no = $1 AND pos <= $2 ORDER BY pos DESC LIMIT 1 OFFSET $3",
     [TIME_AT_OR_AFTER] = "SELECT pos FROM events WHERE room_no = $1 AND pos >= $2 ORDER BY pos LIMIT 1",
-    [TIME_OF] = "SELECT ts FROM events WHERE pos = $1",
+    [TIME_OF] = "SELECT coalesce(received_ms, ts) FROM events WHERE pos = $1",
     [NEWEST] = "SELECT max(pos) FROM events",
     [BESIDE_FRAME] = "SELECT 1 FROM events WHERE room_no = $1 AND (state_key IS NULL OR type NOT IN ('m.room.create',"
                      " 'm.room.member', 'm.room.power_levels', 'm.room.join_rules', 'm.room.history_visibility',"
@@ -101,8 +113,9 @@ static const struct statement TEXTS[COUNT] = {
     [STATE_HISTORY] =
         "SELECT pos, content FROM events WHERE room_no = $1 AND type = $2 AND state_key = $3 ORDER BY pos",
     [INSERT] = "INSERT INTO events (pos, room_no, event_id, type, state_key, sender, ts, depth, content, auth, hash,"
-               " signature, redacts, reference_hash, replaces)"
-               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+               " signature, redacts, reference_hash, replaces, received_ms)"
+               " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, nullif($15, 0),"
+               " nullif($16, 0))",
     [SET_STATE] = {"INSERT INTO room_state (room_no, type, state_key, pos) VALUES ($1, $2, $3, $4)"
                    " ON CONFLICT (room_no, type, state_key) DO UPDATE SET pos = excluded.pos",
                    EPOCH_LIFE},
@@ -127,6 +140,7 @@ bool events_next_shown(struct stmt *q, struct event_row *row)
         .redacted_by = col_int(q, 9),
         .replaces = col_int(q, 10),
         .prev_content = col_text(q, 11),
+        .received_ms = col_int(q, 12),
     };
     return true;
 }
@@ -136,11 +150,11 @@ bool events_next(struct stmt *q, struct event_row *row)
     size_t len;
     if (!events_next_shown(q, row))
         return false;
-    row->depth = col_int(q, 12);
-    row->auth = col_text(q, 13);
-    row->hash = col_bytes(q, 14, &len);
-    row->signature = col_bytes(q, 15, &len);
-    row->reference_hash = col_bytes(q, 16, &len);
+    row->depth = col_int(q, 13);
+    row->auth = col_text(q, 14);
+    row->hash = col_bytes(q, 15, &len);
+    row->signature = col_bytes(q, 16, &len);
+    row->reference_hash = col_bytes(q, 17, &len);
     return true;
 }
 
@@ -164,6 +178,15 @@ stream_pos events_of_stream_end(struct db *db, stream_pos after, stream_pos upto
     return end;
 }
 
+stream_pos events_of_stream_back(struct db *db, stream_pos upto, int64_t limit)
+{
+    struct stmt *q = db_query(db, &EVENTS, OF_STREAM_BACK, "ii", upto, limit);
+    bool there = stmt_next(q);
+    stream_pos first = there && col_int(q, 0) == limit ? col_int(q, 1) : 1;
+    stmt_end(q);
+    return first - 1;
+}
+
 struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
 {
     return db_query(db, &EVENTS, BACKWARDS, "iiii", room, after, upto, limit);
@@ -174,9 +197,19 @@ struct stmt *events_state_now(struct db *db, room_no room)
     return db_query(db, &EVENTS, STATE_NOW, "i", room);
 }
 
+struct stmt *events_shown_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
+{
+    return db_query(db, &EVENTS, SHOWN_FORWARDS, "iiii", room, after, upto, limit);
+}
+
 struct stmt *events_shown_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit)
 {
     return db_query(db, &EVENTS, SHOWN_BACKWARDS, "iiii", room, after, upto, limit);
+}
+
+struct stmt *events_shown_at(struct db *db, stream_pos pos)
+{
+    return db_query(db, &EVENTS, SHOWN_AT, "i", pos);
 }
 
 struct stmt *events_shown_state_now(struct db *db, room_no room)
@@ -304,15 +337,16 @@ bool events_state_history_next(struct stmt *q, stream_pos *pos, const char **con
     return true;
 }
 
-/* ts rises within a room, so the first event with ts or later is found by halving the range of positions. Beside events
- * that a clock that was ahead has stamped (append.h) another one may be found than the nearest. */
-stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards)
+/* The time of receipt rises within a room, so the first event with it or later is found by halving the range of
+ * positions. Beside events that a clock that was ahead has stamped (append.h) another one may be found than the
+ * nearest. */
+stream_pos events_at_time(struct db *db, room_no room, int64_t ms, bool forwards)
 {
     stream_pos low = 0, high = events_last_pos(db, room, INT64_MAX) + 1; /* the answer is in (low, high] */
     while (high - low > 1) {
         stream_pos middle = low + (high - low) / 2;
         stream_pos pos = db_int(db, &EVENTS, TIME_AT_OR_AFTER, high, "ii", room, middle);
-        if (pos < high && db_int(db, &EVENTS, TIME_OF, 0, "i", pos) < ts)
+        if (pos < high && db_int(db, &EVENTS, TIME_OF, 0, "i", pos) < ms)
             low = pos;
         else
             high = middle;
@@ -320,17 +354,17 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards
     if (forwards)
         return events_first_pos(db, room, high - 1);
     stream_pos first = db_int(db, &EVENTS, TIME_AT_OR_AFTER, 0, "ii", room, high);
-    if (first != 0 && db_int(db, &EVENTS, TIME_OF, 0, "i", first) == ts)
+    if (first != 0 && db_int(db, &EVENTS, TIME_OF, 0, "i", first) == ms)
         return first;
     return events_last_pos(db, room, high - 1);
 }
 
 bool events_insert(struct tx *tx, const struct event_row *row)
 {
-    return db_run(tx->db, &EVENTS, INSERT, row->replaces != 0 ? "iitttiiittbbtbi" : "iitttiiittbbtbn", row->pos,
-                  row->room, row->event_id, row->type, row->state_key, row->sender, row->ts, row->depth, row->content,
-                  row->auth, row->hash, (size_t)32, row->signature, (size_t)64, row->redacts, row->reference_hash,
-                  (size_t)32, row->replaces);
+    return db_run(tx->db, &EVENTS, INSERT, "iitttiiittbbtbii", row->pos, row->room, row->event_id, row->type,
+                  row->state_key, row->sender, row->ts, row->depth, row->content, row->auth, row->hash, (size_t)32,
+                  row->signature, (size_t)64, row->redacts, row->reference_hash, (size_t)32, row->replaces,
+                  row->received_ms);
 }
 
 bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos)
@@ -340,5 +374,6 @@ bool events_set_state(struct tx *tx, room_no room, const char *type, const char 
 
 bool events_redact(struct tx *tx, stream_pos pos, stream_pos by, const char *content)
 {
-    return db_run(tx->db, &EVENTS, REDACT, "iit", pos, by, content);
+    return db_run(tx->db, &EVENTS, REDACT, "iit", pos, by, content) && media_unplace(tx, pos) &&
+           search_removals_put(tx, pos);
 }

@@ -21,7 +21,8 @@ struct event_row {
     const char *type;
     const char *state_key; /* NULL: not state */
     user_no sender;
-    int64_t ts; /* origin_server_ts, ms */
+    int64_t ts;          /* origin_server_ts, ms: what is shown. An application service may say it */
+    int64_t received_ms; /* when it came, where ts is what a service says; 0: ts. See event_received_ms */
     int64_t depth;
     const char *content;                   /* canonical JSON */
     const char *auth;                      /* "12,15": positions of the auth events */
@@ -33,12 +34,21 @@ struct event_row {
     const unsigned char *reference_hash;   /* room versions 1 and 2: 32 bytes; else NULL */
 };
 
+/* When the event came to this server: whatever counts by order or age asks for that and not for ts. It rises within a
+ * room (rooms/events/append.h). */
+static inline int64_t event_received_ms(const struct event_row *row)
+{
+    return row->received_ms != 0 ? row->received_ms : row->ts;
+}
+
 /* Takes the next row. false: the end. */
 bool events_next(struct stmt *q, struct event_row *row);
 
 /* Takes the next row of an events_shown_… query: what clients are shown, without what only a PDU needs (auth, hash,
  * signature, reference_hash and depth are NULL and 0), which costs a third less. */
 bool events_next_shown(struct stmt *q, struct event_row *row);
+struct stmt *events_shown_at(struct db *db, stream_pos pos); /* one row or none */
+struct stmt *events_shown_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 struct stmt *events_shown_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 struct stmt *events_shown_state_now(struct db *db, room_no room);
 struct stmt *events_shown_state_plain(struct db *db, room_no room);            /* without m.room.member */
@@ -52,6 +62,8 @@ struct stmt *events_forwards(struct db *db, room_no room, stream_pos after, stre
 struct stmt *events_of_stream(struct db *db, stream_pos after, stream_pos upto);
 /* Where the first limit of them end: the position of the last; *n: how many they are. 0: there is none. */
 stream_pos events_of_stream_end(struct db *db, stream_pos after, stream_pos upto, int64_t limit, int64_t *n);
+/* After which position the last limit of them up to one begin. 0: there are no more. */
+stream_pos events_of_stream_back(struct db *db, stream_pos upto, int64_t limit);
 struct stmt *events_backwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
 struct stmt *events_state_now(struct db *db, room_no room);                       /* the whole current state */
 struct stmt *events_state_of_type(struct db *db, room_no room, const char *type); /* current, every state key */
@@ -93,8 +105,8 @@ char *events_id_of(struct db *db, stream_pos pos);                        /* hea
 stream_pos events_last_pos(struct db *db, room_no room, stream_pos upto); /* newest event not after upto; 0: none */
 stream_pos events_nth_pos(struct db *db, room_no room, stream_pos upto, int64_t n); /* n events are newer; 0: none */
 stream_pos events_first_pos(struct db *db, room_no room, stream_pos after);         /* oldest event after; 0: none */
-/* The event closest to ts: the first with ts or later (forwards), the last with ts or earlier. 0: none. */
-stream_pos events_at_time(struct db *db, room_no room, int64_t ts, bool forwards);
+/* The event that came closest to that time: the first then or later (forwards), the last then or earlier. 0: none. */
+stream_pos events_at_time(struct db *db, room_no room, int64_t ms, bool forwards);
 
 /* Writing: inside a job. */
 bool events_insert(struct tx *tx, const struct event_row *row); /* the recorder's alone (rooms/events/record.h) */

@@ -10,13 +10,17 @@
     "SELECT user_no FROM memberships WHERE room_no = $1 AND membership IN (" memberships                               \
     ") AND user_no <> $2 ORDER BY pos LIMIT $3"
 
+#define NEWEST "COALESCE((SELECT MAX(e.pos) FROM events e WHERE e.room_no = m.room_no), 0)"
+
 enum {
     GET,
     OF_USER,
     ROOMS_OF_USER,
     ROOM_OF_USER,
+    ROOMS_BEHIND,
     MEMBER_COUNT,
     JOINED_COUNT,
+    COUNTS,
     COUNT_JOINED,
     SHARE,
     SHARED_AT,
@@ -38,7 +42,13 @@ static const struct statement TEXTS[COUNT] = {
                           " ORDER BY m.room_no",
     [ROOM_OF_USER] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no"
                          " WHERE m.user_no = $1 AND m.room_no = $2",
+    [ROOMS_BEHIND] = ROW ", r.room_id FROM memberships m JOIN rooms r ON r.room_no = m.room_no"
+                         " WHERE m.user_no = $1 AND m.membership = 'join' AND " NEWEST " > m.joined_pos AND " NEWEST
+                         " > COALESCE((SELECT MAX(c.event_pos) FROM receipts c WHERE c.room_no = m.room_no"
+                         " AND c.user_no = m.user_no AND c.thread = ''), 0)",
     [JOINED_COUNT] = "SELECT joined FROM rooms WHERE room_no = $1",
+    [COUNTS] = "SELECT r.joined, (SELECT count(*) FROM memberships m WHERE m.room_no = r.room_no"
+               " AND m.membership = 'invite') FROM rooms r WHERE r.room_no = $1",
     [COUNT_JOINED] = "UPDATE rooms SET joined = joined + $2 WHERE room_no = $1",
     [MEMBER_COUNT] = "SELECT count(*) FROM memberships WHERE room_no = $1 AND membership = $2",
     [SHARE] = "SELECT a.room_no FROM memberships a JOIN memberships b ON b.room_no = a.room_no AND b.user_no = $2"
@@ -136,6 +146,11 @@ struct stmt *memberships_rooms_of_user(struct db *db, user_no user)
     return db_query(db, &MEMBERSHIPS, ROOMS_OF_USER, "i", user);
 }
 
+struct stmt *memberships_rooms_behind(struct db *db, user_no user)
+{
+    return db_query(db, &MEMBERSHIPS, ROOMS_BEHIND, "i", user);
+}
+
 struct stmt *memberships_room_of_user(struct db *db, user_no user, room_no room)
 {
     return db_query(db, &MEMBERSHIPS, ROOM_OF_USER, "ii", user, room);
@@ -146,6 +161,15 @@ int64_t memberships_count(struct db *db, room_no room, enum membership m)
     if (m == MEMBERSHIP_JOIN)
         return db_int(db, &MEMBERSHIPS, JOINED_COUNT, 0, "i", room);
     return db_int(db, &MEMBERSHIPS, MEMBER_COUNT, 0, "it", room, NAMES[m]);
+}
+
+void memberships_counts(struct db *db, room_no room, int64_t *joined, int64_t *invited)
+{
+    struct stmt *q = db_query(db, &MEMBERSHIPS, COUNTS, "i", room);
+    bool there = stmt_next(q);
+    *joined = there ? col_int(q, 0) : 0;
+    *invited = there ? col_int(q, 1) : 0;
+    stmt_end(q);
 }
 
 room_no memberships_shared_room(struct db *db, user_no a, user_no b)

@@ -46,11 +46,14 @@ struct membership_room {
     const char *room_id; /* borrowed until the next row or stmt_end */
 };
 struct stmt *memberships_rooms_of_user(struct db *db, user_no user);
+/* Of those they are joined to, where something happened behind their newest receipt for the whole room. */
+struct stmt *memberships_rooms_behind(struct db *db, user_no user);
 struct stmt *memberships_room_of_user(struct db *db, user_no user,
                                       room_no room); /* that one, if they ever were in it */
 bool memberships_next_room(struct stmt *q, struct membership_room *row);
 
 int64_t memberships_count(struct db *db, room_no room, enum membership m);
+void memberships_counts(struct db *db, room_no room, int64_t *joined, int64_t *invited); /* both at once */
 room_no memberships_shared_room(struct db *db, user_no a,
                                 user_no b); /* one to which both are joined; 0: there is none */
 bool memberships_share_room(struct db *db, user_no a, user_no b);

@@ -31,6 +31,12 @@ bool receipts_next(struct stmt *q, struct receipt_row *row);
  * as /sync groups them. stmt_end after. */
 struct stmt *receipts_changed(struct db *db, room_no room, user_no viewer, stream_pos after, stream_pos upto);
 
+/* The same of all people, private ones too, for who decides by itself which are told
+ * (appservice/recent_ephemeral.h). */
+struct stmt *receipts_changed_all(struct db *db, room_no room, stream_pos after, stream_pos upto);
+/* Rooms with a receipt that changed in (after, upto]: column 0, ascending, at most so many; reads all receipts. */
+struct stmt *receipts_rooms_changed(struct db *db, stream_pos after, stream_pos upto, int64_t limit);
+
 /* All of one user's receipts in a room, private ones too. stmt_end after. */
 struct stmt *receipts_of_user(struct db *db, room_no room, user_no user);
 

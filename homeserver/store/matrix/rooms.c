@@ -14,6 +14,7 @@ enum {
     ALIAS_CREATOR,
     ALIAS_TAKEN,
     ALIASES_OF,
+    ALIASES_BY,
     INSERT,
     SET_ID,
     SET_PUBLISHED,
@@ -42,6 +43,7 @@ static const struct statement TEXTS[COUNT] = {
                 EPOCH_RECORDS},
     [SET_ID] = {"UPDATE rooms SET room_id = $2 WHERE room_no = $1", 0, "the room is being made"},
     [SET_PUBLISHED] = "UPDATE rooms SET published = $2 WHERE room_no = $1",
+    [ALIASES_BY] = "SELECT alias, room_no FROM aliases WHERE creator = $1 ORDER BY room_no, alias",
     [ALIAS_INSERT] = "INSERT INTO aliases (alias, room_no, creator) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     [ALIASES_FORGET] = "DELETE FROM aliases WHERE creator = $1",
     [ALIAS_DELETE] = "DELETE FROM aliases WHERE alias = $1 AND room_no = $2",
@@ -95,6 +97,11 @@ user_no aliases_creator(struct db *db, const char *alias, room_no room)
 struct stmt *aliases_of_room(struct db *db, room_no room)
 {
     return db_query(db, &ROOMS, ALIASES_OF, "i", room);
+}
+
+struct stmt *aliases_of_creator(struct db *db, user_no creator)
+{
+    return db_query(db, &ROOMS, ALIASES_BY, "i", creator);
 }
 
 room_no rooms_insert(struct tx *tx, const char *room_id, const char *version, user_no creator)

@@ -38,7 +38,8 @@ struct stmt *aliases_of_room(struct db *db, room_no room);               /* colu
 room_no rooms_insert(struct tx *tx, const char *room_id, const char *version, user_no creator); /* 0: failed */
 bool rooms_set_id(struct tx *tx, room_no room, const char *room_id); /* room version 12: known after its create event */
 bool rooms_set_published(struct tx *tx, room_no room, bool published);
-bool aliases_forget(struct tx *tx, user_no creator); /* an erasure (G4): those that the person made */
+struct stmt *aliases_of_creator(struct db *db, user_no creator); /* column 0: alias, 1: room; stmt_end after */
+bool aliases_forget(struct tx *tx, user_no creator);             /* an erasure (G4): those that the person made */
 bool aliases_insert(struct tx *tx, const char *alias, room_no room,
                     user_no creator); /* false: taken, in a school of the room's */
 bool aliases_delete(struct tx *tx, const char *alias, room_no room);

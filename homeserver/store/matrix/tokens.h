@@ -31,6 +31,7 @@ struct token_row {
     bool admin;
     int64_t expires_ms; /* 0: never */
     bool fresh;         /* not used yet since a refresh: tokens_used is due */
+    client_no client;   /* the program that signed in by OAuth; 0: by none */
 };
 void token_row_finish(struct token_row *row);
 
@@ -43,7 +44,7 @@ bool tokens_insert(struct tx *tx, enum token_kind kind, device_no device, const 
                    const unsigned char *ends, int64_t expires_ms);
 
 /* The first use of a token that replaces a refresh token: that one ends, and with it the device's access tokens that
- * have expired. */
+ * have expired. One of a session by OAuth is remembered as spent. */
 bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[TOKEN_HASH_BYTES]);
 
 /* A refresh token used twice at once (two tabs, a retry that overtakes) brings two pairs, and which of them the client
@@ -51,7 +52,17 @@ bool tokens_used(struct tx *tx, enum token_kind kind, const unsigned char hash[T
  * takes their place, and the device's refresh tokens that nobody came back with go when there are twice as many. What
  * is forgotten is not in memory, because sessions.c keeps a token only after tokens_used. */
 #define TOKENS_PAIRS_MAX 4
-bool tokens_make_room(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES]);
+#define TOKENS_PAIRS_OAUTH 1 /* a retry's pair is in place of the one before: a thief's does not live beside it */
+bool tokens_make_room(struct tx *tx, const unsigned char ends[TOKEN_HASH_BYTES], int64_t pairs);
+
+/* A refresh token by OAuth that was replaced, and its replacement used: whoever comes with it is not alone in having
+ * it. The newest TOKENS_SPENT_MAX of a device are known. false: it is none. */
+#define TOKENS_SPENT_MAX 8
+struct token_spent {
+    user_no user;
+    device_no device;
+};
+bool tokens_spent(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES], struct token_spent *out);
 
 /* Both kinds; queues CHANGE_SESSION. */
 bool tokens_delete_of_device(struct tx *tx, user_no user, device_no device);

@@ -10,8 +10,8 @@ static const struct statement TEXTS[COUNT] = {
     [TXN_OF] = "SELECT txn_id FROM transactions WHERE pos = $1 AND device_no = $2",
     [INSERT] = "INSERT INTO transactions (device_no, txn_id, room_no, about, pos) VALUES ($1, $2, $3, $4, $5)",
     [PRUNE] = "DELETE FROM transactions WHERE pos IN (SELECT o.pos FROM"
-              " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos WHERE e.ts < $1"
-              " OR e.ts > $3)",
+              " (SELECT pos FROM transactions ORDER BY pos LIMIT $2) o JOIN events e ON e.pos = o.pos"
+              " WHERE coalesce(e.received_ms, e.ts) < $1 OR coalesce(e.received_ms, e.ts) > $3)",
 };
 STATEMENTS(TRANSACTIONS, "transactions", TEXTS);
 

@@ -106,6 +106,13 @@ static const char *settle(struct user_names *names, _Atomic uintptr_t *slot, cha
     return name_of(wanted);
 }
 
+void user_names_committed(struct user_names *names, user_no no)
+{
+    for (user_no seen = names->committed; seen < no;)
+        if (atomic_compare_exchange_weak(&names->committed, &seen, no))
+            break;
+}
+
 const char *user_names_get(struct user_names *names, struct db *db, user_no no)
 {
     if (no <= 0 || no / PAGE >= PAGES)
@@ -120,8 +127,7 @@ const char *user_names_get(struct user_names *names, struct db *db, user_no no)
     if (name == NULL)
         return NULL;
     bool committed = !db_writes(db);
-    for (user_no seen = names->committed; committed && seen < no;)
-        if (atomic_compare_exchange_weak(&names->committed, &seen, no))
-            break;
+    if (committed)
+        user_names_committed(names, no);
     return settle(names, slot, name, committed || no <= names->committed);
 }

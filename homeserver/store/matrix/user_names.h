@@ -6,8 +6,8 @@
  * thousand.
  *
  * The one danger is a number whose job is rolled back and which the next user gets. A name read through the writer's
- * connection is therefore believed only when a reader has already seen that number or a higher one committed; until
- * then it is asked for again each time. */
+ * connection is therefore believed only when a reader, or whoever has a session of it, has already seen that number or
+ * a higher one committed; until then it is asked for again each time. */
 #ifndef PARTA_STORE_MATRIX_USER_NAMES_H
 #define PARTA_STORE_MATRIX_USER_NAMES_H
 
@@ -23,6 +23,9 @@ void user_names_destroy(struct user_names *names); /* NULL is accepted */
  * the name is not in memory. Any thread, with that thread's connection; also inside a job. db NULL: memory alone is
  * asked. */
 const char *user_names_get(struct user_names *names, struct db *db, user_no no);
+
+/* Somebody has heard of the number after its commit: a session of it has asked for something. Any thread. */
+void user_names_committed(struct user_names *names, user_no no);
 
 /* The server's name, borrowed. */
 const char *user_names_server(const struct user_names *names);

@@ -1,5 +1,6 @@
 #include "homeserver/store/school/guardianships.h"
 
+#include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
 #include "homeserver/store/school/viewer.h"
 
@@ -10,7 +11,7 @@
     "JOIN users c ON c.user_no = g.child JOIN users u ON u.user_no = g.guardian "                                      \
     "LEFT JOIN custodies k ON k.child = g.child AND k.guardian = g.guardian "
 
-enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, DELETE, N };
+enum { ALL, OF_PERSON, BEYOND, PAGE, GUARDIANS, CHILDREN, SOURCE, PUT, COUNTS_AGAIN, DELETE, N };
 static const struct statement TEXTS[N] = {
     [ALL] = GUARDIANSHIP_ALONE,
     [OF_PERSON] = GUARDIANSHIP_ALONE "WHERE g.child = $1 UNION " GUARDIANSHIP_ALONE "WHERE g.guardian = $1",
@@ -29,6 +30,7 @@ static const struct statement TEXTS[N] = {
     [PUT] = {"INSERT INTO guardianships (child, guardian, source, since_ms) VALUES ($1, $2, $3, $4)"
              " ON CONFLICT (child, guardian) DO UPDATE SET source = excluded.source",
              EPOCH_PEOPLE, GUARDED},
+    [COUNTS_AGAIN] = {"UPDATE guardianships SET since_ms = $3 WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE},
     [DELETE] = {"DELETE FROM guardianships WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(GUARDIANSHIPS, "guardianships", TEXTS);
@@ -88,6 +90,11 @@ bool guardianships_put(struct db *db, const struct guardianship_row *row)
 {
     return db_run(db, &GUARDIANSHIPS, PUT, "iiti", row->child, row->guardian, source_column(row->source),
                   row->since_ms);
+}
+
+bool guardianships_count_again(struct tx *tx, user_no child, user_no guardian)
+{
+    return db_run(tx->db, &GUARDIANSHIPS, COUNTS_AGAIN, "iii", child, guardian, tx->now_ms);
 }
 
 bool guardianships_delete(struct db *db, user_no child, user_no guardian)

@@ -11,12 +11,13 @@
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/source.h"
 
+struct tx;
 struct viewer;
 
 struct guardianship_row {
     user_no child, guardian;
     const char *source;                               /* source.h */
-    int64_t since_ms;                                 /* 0: not known */
+    int64_t since_ms;                                 /* since when it has counted (D9); 0: not known */
     const char *child_localpart, *guardian_localpart; /* only read; NULL: not asked */
     enum custody custody;                             /* D9: likewise, with them */
 };
@@ -41,6 +42,8 @@ bool guardianships_source(struct db *db, user_no child, user_no guardian, char s
 
 /* Inside a job. */
 bool guardianships_put(struct db *db, const struct guardianship_row *row); /* inserted, or its source changed */
+bool guardianships_count_again(struct tx *tx, user_no child,
+                               user_no guardian); /* D9: after no_contact; none: nothing */
 bool guardianships_delete(struct db *db, user_no child, user_no guardian);
 
 #endif

@@ -1,6 +1,8 @@
 /* Links by which people are let in (school.md C2, D1) at rest: rows of `links`.
  *
- * A token is told once, when its link is made, and kept as its hash only. Nothing here decides anything:
+ * A token is told once, when its link is made, and kept as its hash only. Of a personal link that the server sends to
+ * the person it is told to the person alone: it is drawn when the message is handed to the post, and drawn anew when
+ * that has to be done again, so that it lies nowhere; the address lies here until then. Nothing here decides anything:
  * policy/signup/links.h says who makes links and what they are good for. */
 #ifndef PARTA_STORE_SCHOOL_LINKS_H
 #define PARTA_STORE_SCHOOL_LINKS_H
@@ -27,6 +29,16 @@ enum link_kind {
 const char *link_kind_name(enum link_kind kind); /* "class" */
 bool link_kind_from(const char *name, enum link_kind *out);
 
+/* Of a personal link that is sent. On the wire "sending" is "waiting". */
+enum link_delivery {
+    LINK_TOLD /* not sent: told to who made it */,
+    LINK_WAITING,
+    LINK_SENDING,
+    LINK_SENT,
+    LINK_FAILED
+};
+const char *link_delivery_name(enum link_delivery delivery); /* "waiting"; NULL for LINK_TOLD */
+
 struct link_row {
     link_no no;
     enum link_kind kind;
@@ -41,6 +53,8 @@ struct link_row {
     int64_t revoked_ms;     /* 0: it is not */
     int64_t claim_until_ms; /* J4: somebody came by the personal link, and until then nobody but who confirms it takes
                              * them for the person; 0: nobody came, or it is confirmed. Not looked at by insert */
+    char sent_by[8];        /* "email", "msisdn"; "": told to who made it */
+    enum link_delivery delivery; /* not looked at by insert: waiting, if sent_by says how */
 };
 #define CLAIM_EVER (INT64_C(1) << 53) /* until somebody confirms it */
 
@@ -63,8 +77,9 @@ struct links_query {
 struct stmt *links_query(struct db *db, const struct links_query *query);
 bool links_next(struct stmt *q, struct link_row *out);
 
-/* Inside a job. Insert: uses, created_ms and revoked_ms of row are not looked at; 0: the database failed. */
-link_no links_insert(struct tx *tx, const struct link_row *row, const char *token);
+/* Inside a job. Insert: uses, created_ms and revoked_ms of row are not looked at; send_to: an address in canonical
+ * form, NULL: it is not sent. 0: the database failed. */
+link_no links_insert(struct tx *tx, const struct link_row *row, const char *token, const char *send_to);
 bool links_revoke(struct tx *tx, link_no no);
 bool links_revoke_of(struct tx *tx,
                      user_no person); /* G4: what was made for that person, as if it had never been good */
@@ -80,5 +95,23 @@ int links_claim_told(struct db *db, const struct link_row *link, user_no *out, i
 /* Inside a job. */
 bool links_claim(struct tx *tx, link_no no, int64_t until_ms);
 bool links_claim_end(struct tx *tx, link_no no);
+
+/* --- Sending --- */
+
+struct link_letter {
+    link_no no;
+    char sent_by[8], send_to[256];
+    int64_t expires_ms;
+};
+/* The oldest that waits to be sent that way and could be used at that time. false: there is none. */
+bool links_unsent(struct db *db, const char *sent_by, int64_t now_ms, struct link_letter *out);
+
+/* Inside a job. lost: what was being sent waits again (at a start); stale: what waits and is good for nobody any more
+ * is given up; draw: the link's token is this one from now on, and being sent; deliver: to LINK_WAITING, LINK_SENT or
+ * LINK_FAILED, of one that is being sent: the address goes unless it waits again. */
+bool links_lost(struct tx *tx);
+bool links_stale(struct tx *tx);
+bool links_draw(struct tx *tx, link_no no, const char *token);
+bool links_deliver(struct tx *tx, link_no no, enum link_delivery delivery);
 
 #endif

@@ -6,7 +6,7 @@
 #include "homeserver/base/days.h"
 #include "homeserver/store/driver/writer.h"
 
-enum { LAST, LIST, GET, BY_REPORTER, INSERT, CLOSE, FORGET_EVIDENCE, FORGET_REASON, COUNT };
+enum { LAST, LIST, GET, OPEN_OF, BY_REPORTER, INSERT, CLOSE, FORGET_EVIDENCE, FORGET_REASON, COUNT };
 
 #define ROW                                                                                                            \
     "SELECT report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason, state, resolution,"    \
@@ -17,6 +17,7 @@ static const struct statement TEXTS[COUNT] = {
     [LIST] = ROW "report_no > $1 AND ($2 = 0 OR school_no = $2) AND ($3 = 0 OR state = 'open')"
                  " ORDER BY report_no LIMIT $4",
     [GET] = ROW "report_no = $1",
+    [OPEN_OF] = ROW "accused = $1 AND state = 'open' AND evidence LIKE '%' || $2 || '%' ORDER BY report_no LIMIT 20",
     [BY_REPORTER] = ROW "reporter = $1 ORDER BY report_no",
     [INSERT] =
         "INSERT INTO reports (report_no, kind, reporter, accused, room_no, event_id, evidence, school_no, reason,"
@@ -41,6 +42,11 @@ struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64
 struct stmt *reports_get(struct db *db, int64_t no)
 {
     return db_query(db, &REPORTS, GET, "i", no);
+}
+
+struct stmt *reports_open_of(struct db *db, user_no accused, const char *said)
+{
+    return db_query(db, &REPORTS, OPEN_OF, "it", accused, said);
 }
 
 bool reports_next(struct stmt *q, struct report_row *row)

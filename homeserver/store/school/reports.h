@@ -30,6 +30,8 @@ struct report_row {
 struct stmt *reports_list(struct db *db, school_no school, bool open_only, int64_t after, int limit);
 struct stmt *reports_get(struct db *db, int64_t no);      /* one row or none */
 struct stmt *reports_by(struct db *db, user_no reporter); /* by number */
+/* Those that are open, of what that person wrote, with that in it. said: borrowed until stmt_end. */
+struct stmt *reports_open_of(struct db *db, user_no accused, const char *said);
 bool reports_next(struct stmt *q, struct report_row *row);
 
 /* Inside a job. */

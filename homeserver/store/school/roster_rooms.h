@@ -21,16 +21,18 @@ struct roster_room_row {
 
 room_no roster_rooms_find(struct db *db, school_no school, class_no class, enum room_kind kind); /* 0: there is none */
 
-#define POLL_LEVEL_UNSAID (-1)
+/* What a room's power levels say of what the school's policy decides: the power that starting a poll needs (F4; −1:
+ * they say nothing), and that turning encryption on needs (E9). */
+struct roster_room_levels {
+    int polls, encryption;
+};
 
-/* Rooms and the power that starting a poll needs there, as their power levels say (F4); school 0: of all. One row at a
- * time; stmt_end after. */
-struct stmt *roster_rooms_poll_levels(struct db *db, school_no school);
-bool roster_rooms_next_poll_level(struct stmt *q, struct roster_room_row *row,
-                                  int *level); /* POLL_LEVEL_UNSAID: none */
+/* Rooms and their levels; school 0: of all. One row at a time; stmt_end after. */
+struct stmt *roster_rooms_levels(struct db *db, school_no school);
+bool roster_rooms_next_levels(struct stmt *q, struct roster_room_row *row, struct roster_room_levels *levels);
 
 /* Inside a job. */
-bool roster_rooms_set_poll_level(struct db *db, room_no room, int level);
+bool roster_rooms_set_levels(struct db *db, room_no room, const struct roster_room_levels *levels);
 bool roster_rooms_put(struct db *db, const struct roster_room_row *row); /* with its row in room_schools */
 /* G3: the roster keeps the room no more; it stays its school's. */
 bool roster_rooms_archive(struct db *db, room_no room, int64_t now_ms);

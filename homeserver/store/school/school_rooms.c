@@ -41,10 +41,11 @@ enum {
 };
 static const struct statement TEXTS[N] = {
     [ONE] = ROOM "WHERE r.room_no = $1",
-    [PAGE] = ROOM "WHERE r.room_no IN (SELECT s.room_no FROM room_schools s WHERE s.room_no > $3"
-                  " AND ($5 = 0 OR s.school_no = $5) AND " SEES(
-                      "s.school_no", 1, 2) ") AND " KIND " NOT IN ('direct', 'documents') AND ($6 = '' OR " KIND
-                                           " = $6) ORDER BY r.room_no LIMIT $4",
+    [PAGE] =
+        ROOM "WHERE r.room_no IN (SELECT s.room_no FROM room_schools s WHERE s.room_no > $3"
+             " AND ($5 = 0 OR s.school_no = $5) AND " SEES(
+                 "s.school_no", 1, 2) ") AND " KIND " NOT IN ('direct', 'documents', 'notices') AND ($6 = '' OR " KIND
+                                      " = $6) ORDER BY r.room_no LIMIT $4",
     [OF_PERSON] = ROOM "WHERE r.room_no IN (SELECT m.room_no FROM memberships m WHERE m.user_no = $1"
                        " AND m.membership = 'join' AND m.room_no > $2) ORDER BY r.room_no LIMIT $3",
     [MEMBERS] =

@@ -23,22 +23,21 @@ static user_no sender_of(struct sync_gather *g, const struct room_data *room)
     return sender;
 }
 
-static bool next_to_tell(struct sync_gather *g, struct outside *outside, enum membership membership)
+/* Nobody is bothered by the invites of those whom they ignore. */
+bool room_outside_shown(struct sync_gather *g, const struct room_data *room, user_no *inviter)
 {
-    bool school_mode = rooms_settings(g->sync->rooms)->school_mode;
-    while (room_next(g, &outside->at, 1u << membership, &outside->room))
-        if (gate_may_see(school_mode, g->db, outside->room.membership.room, g->request->user))
-            return true;
-    return false;
+    if (!gate_may_see(rooms_settings(g->sync->rooms)->school_mode, g->db, room->membership.room, g->request->user))
+        return false;
+    *inviter = sender_of(g, room);
+    return room->membership.membership != MEMBERSHIP_INVITE ||
+           (!ignored_has(&g->ignored, *inviter) && !ignored_every_invite(g->db, g->request->user));
 }
 
-/* Nobody is bothered by the invites of those whom they ignore. */
-static bool gather_invite(struct sync_gather *g, void *data)
+static bool gather_next(struct sync_gather *g, struct outside *outside, enum membership membership)
 {
-    struct outside *outside = data;
-    while (next_to_tell(g, outside, MEMBERSHIP_INVITE)) {
-        user_no inviter = sender_of(g, &outside->room);
-        if (ignored_has(&g->ignored, inviter) || ignored_every_invite(g->db, g->request->user))
+    user_no inviter;
+    while (room_next(g, &outside->at, 1u << membership, &outside->room)) {
+        if (!room_outside_shown(g, &outside->room, &inviter))
             continue;
         room_state_gather_stripped(g, &outside->room, inviter);
         return true;
@@ -46,13 +45,14 @@ static bool gather_invite(struct sync_gather *g, void *data)
     return false;
 }
 
+static bool gather_invite(struct sync_gather *g, void *data)
+{
+    return gather_next(g, data, MEMBERSHIP_INVITE);
+}
+
 static bool gather_knock(struct sync_gather *g, void *data)
 {
-    struct outside *outside = data;
-    if (!next_to_tell(g, outside, MEMBERSHIP_KNOCK))
-        return false;
-    room_state_gather_stripped(g, &outside->room, sender_of(g, &outside->room));
-    return true;
+    return gather_next(g, data, MEMBERSHIP_KNOCK);
 }
 
 static void write_invite(struct text *out, struct sync_gather *g, const void *data)

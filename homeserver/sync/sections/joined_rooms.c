@@ -14,8 +14,9 @@ static void gather_room(struct sync_gather *g, struct room_data *room)
     room->whole = room->fresh || g->request->full_state;
     room->since = room_since(g, room);
     room_timeline_gather(g, room);
-    room_summary_gather(g, room);
     room_state_gather(g, room);
+    room_summary_gather(g, room);
+    room_members_gather(g, room);
     room_ephemeral_gather(g, room);
     room_account_data_gather(g, room);
     room_unread_gather(g, room);

@@ -23,13 +23,9 @@ static bool next_to_tell(struct sync_gather *g, size_t *at, struct room_data *ro
     return false;
 }
 
-static bool gather(struct sync_gather *g, void *data)
+void room_left_gather(struct sync_gather *g, struct room_data *room)
 {
-    struct left *left = data;
-    struct room_data *room = &left->room;
     stream_pos since = g->request->since;
-    if (!next_to_tell(g, &left->at, room))
-        return false;
     const struct visibility *visibility = room_visibility(g, room);
     stream_pos left_pos = visibility_left_pos(visibility, INT64_MAX);
     room->fresh = room->membership.joined_pos > since;
@@ -37,8 +33,18 @@ static bool gather(struct sync_gather *g, void *data)
     room->since = room_since(g, room);
     room->upto = room->stranger ? room->since : left_pos;
     room->whole = room->fresh || g->request->full_state;
+}
+
+static bool gather(struct sync_gather *g, void *data)
+{
+    struct left *left = data;
+    struct room_data *room = &left->room;
+    if (!next_to_tell(g, &left->at, room))
+        return false;
+    room_left_gather(g, room);
     room_timeline_gather(g, room);
     room_state_gather(g, room);
+    room_members_gather(g, room);
     room_account_data_gather(g, room);
     return true;
 }

@@ -54,16 +54,12 @@ bool room_event_wanted(struct sync_gather *g, const struct room_data *room, cons
 const struct visibility *room_visibility(struct sync_gather *g, struct room_data *room)
 {
     if (room->visibility == NULL)
-        room->visibility = visibility_load(g->db, rooms_settings(g->sync->rooms)->school_mode, room->membership.room,
-                                           g->request->user, g->request->user_id);
+        room->visibility = visibility_of_row(g->db, rooms_settings(g->sync->rooms)->school_mode, &room->membership,
+                                             g->request->user_id);
     return room->visibility;
 }
 
-/* Who is joined sees everything since they joined. */
 bool room_event_seen(struct sync_gather *g, struct room_data *room, const struct event_row *row)
 {
-    const struct membership_row *m = &room->membership;
-    if (m->membership == MEMBERSHIP_JOIN && row->pos >= m->joined_pos)
-        return true;
     return visibility_allows(room_visibility(g, room), row->pos);
 }

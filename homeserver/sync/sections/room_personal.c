@@ -19,7 +19,18 @@ void room_unread_gather(struct sync_gather *g, struct room_data *room)
     const struct membership_row *m = &room->membership;
     bool changed =
         room->whole || room->timeline.counts || receipts_last_of_user(g->db, m->room, request->user) > room->since;
-    struct unread_ask ask = {request->user, request->user_id, m->room,     room->room_id,
-                             m->joined_pos, g->upto,          &g->ignored, !changed};
-    room->has_unread = (changed || g->counts_anew) && unread_get(g->sync->unread, g->db, &ask, &room->unread);
+    if (!changed && !g->counts_anew)
+        return;
+    if (g->rules == NULL)
+        g->rules = unread_rules(g->sync->unread, g->db, request->user);
+    struct unread_ask ask = {.user = request->user,
+                             .user_id = request->user_id,
+                             .room = m->room,
+                             .room_id = room->room_id,
+                             .joined_pos = m->joined_pos,
+                             .upto = g->upto,
+                             .ignored = &g->ignored,
+                             .only_behind = !changed,
+                             .rules = g->rules};
+    room->has_unread = unread_get(g->sync->unread, g->db, &ask, &room->unread);
 }

@@ -19,8 +19,7 @@
 struct listing {
     struct sync_gather *g;
     struct room_data *room;
-    stream_pos at;            /* the state as of here */
-    struct state_keys listed; /* what is in already, and something else could repeat or undo */
+    stream_pos at; /* the state as of here */
 };
 
 static bool is_lazy(const struct sync_gather *g)
@@ -52,7 +51,7 @@ static struct event_row *row_at(struct db *db, const struct event_row *row, stre
 
 static bool is_listed(const struct listing *l, const char *type, const char *state_key)
 {
-    return state_keys_have(&l->listed, type, state_key);
+    return state_keys_have(&l->room->listed, type, state_key);
 }
 
 /* The whole state at a position, from the current one backwards: hardly any of it has changed since. */
@@ -87,7 +86,7 @@ static void add_left_out(struct listing *l)
         if (event_rows_have(&timeline->events, row.pos))
             continue;
         add_row(l, &row);
-        state_keys_add(&l->listed, &row);
+        state_keys_add(&l->room->listed, &row);
     }
     stmt_end(q);
 }
@@ -129,7 +128,7 @@ static void add_changed_members(struct listing *l)
         if (strcmp(row.type, "m.room.member") != 0 || is_listed(l, row.type, row.state_key))
             continue;
         add_row(l, &row);
-        state_keys_add(&l->listed, &row);
+        state_keys_add(&l->room->listed, &row);
     }
     stmt_end(q);
 }
@@ -234,10 +233,15 @@ static void note_members(const struct sync_gather *g, const struct room_data *ro
     }
 }
 
+static struct listing listing_of(struct sync_gather *g, struct room_data *room)
+{
+    return (struct listing){g, room, g->request->use_state_after ? room->upto : room->timeline.start};
+}
+
 void room_state_gather(struct sync_gather *g, struct room_data *room)
 {
     bool after = g->request->use_state_after;
-    struct listing l = {.g = g, .room = room, .at = after ? room->upto : room->timeline.start};
+    struct listing l = listing_of(g, room);
     if (room->stranger)
         return;
     if (!after)
@@ -248,11 +252,15 @@ void room_state_gather(struct sync_gather *g, struct room_data *room)
         add_changed_members(&l);
     else if (!room->whole && (room->timeline.limited || (after && room->timeline.has_state)))
         add_changes(&l);
-    if (is_lazy(g)) {
-        add_members(&l);
-        note_members(g, room);
-    }
-    state_keys_finish(&l.listed);
+}
+
+void room_members_gather(struct sync_gather *g, struct room_data *room)
+{
+    struct listing l = listing_of(g, room);
+    if (room->stranger || !is_lazy(g))
+        return;
+    add_members(&l);
+    note_members(g, room);
 }
 
 /* A picture is one of this server's, or nobody is shown it before they are in the room: an address elsewhere would tell

@@ -3,19 +3,39 @@
 #include <string.h>
 
 #include "homeserver/base/json_scan.h"
+#include "homeserver/rooms/read/filter.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/sync/sections/room_parts.h"
 
+static bool content_says(const char *content, const char *key)
+{
+    struct json_scan_value object = json_scan_text(content, strlen(content));
+    struct json_scan_value value = json_scan_find(&object, key, 1);
+    return value.kind == '"' && value.len != 0;
+}
+
+static const struct event_row *newest_in(const struct event_rows *rows, const char *type, const struct event_row *than)
+{
+    for (size_t i = 0; i < rows->n; ++i) {
+        const struct event_row *row = rows->rows[i];
+        if (row->state_key != NULL && row->state_key[0] == '\0' && strcmp(row->type, type) == 0 &&
+            (than == NULL || row->pos > than->pos))
+            than = row;
+    }
+    return than;
+}
+
+/* Where the whole state is told the event is mostly at hand; a filter may have left it out. */
 static bool says(struct sync_gather *g, const struct room_data *room, const char *type, const char *key)
 {
+    const struct event_row *row = room->whole && g->request->filter->state.all && g->request->filter->timeline.all
+                                      ? newest_in(&room->timeline.events, type, newest_in(&room->state, type, NULL))
+                                      : NULL;
+    if (row != NULL)
+        return content_says(row->content, key);
     char *content = events_state_content(g->db, room->membership.room, type, "");
-    struct json_scan_value object = {0}, value = {0};
-    if (content != NULL) {
-        object = json_scan_text(content, strlen(content));
-        value = json_scan_find(&object, key, 1);
-    }
-    bool said = value.kind == '"' && value.len != 0;
+    bool said = content != NULL && content_says(content, key);
     free(content);
     return said;
 }
@@ -30,6 +50,5 @@ void room_summary_gather(struct sync_gather *g, struct room_data *room)
     /* Only a room without a name of its own is called after its people. */
     if (!says(g, room, "m.room.name", "name") && !says(g, room, "m.room.canonical_alias", "alias"))
         summary->n_heroes = memberships_heroes(g->db, no, g->request->user, summary->heroes, HEROES_MAX);
-    summary->invited = memberships_count(g->db, no, MEMBERSHIP_INVITE);
-    summary->joined = memberships_count(g->db, no, MEMBERSHIP_JOIN);
+    memberships_counts(g->db, no, &summary->joined, &summary->invited);
 }

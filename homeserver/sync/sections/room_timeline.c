@@ -50,6 +50,7 @@ struct walk {
     struct sync_gather *g;
     struct room_data *room;
     struct state_keys told, left_out;
+    size_t limit, looked_at;
 };
 
 static void note_key(struct walk *w, const struct event_row *row, bool told)
@@ -64,19 +65,16 @@ static void note_key(struct walk *w, const struct event_row *row, bool told)
 }
 
 /* Newest first, until the limit is passed by one that is wanted too: that one lies before what is told. */
-static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t limit)
+static void walk_stretch(struct walk *w, stream_pos after, stream_pos upto)
 {
     struct event_row row;
-    size_t looked_at = 0;
-    struct walk w = {g, room, {TEXT_INIT}, {TEXT_INIT}};
-    struct room_timeline *timeline = &room->timeline;
-    timeline->relations = room->membership.membership != MEMBERSHIP_JOIN; /* later ones are not in the stretch */
-    struct stmt *q =
-        events_shown_backwards(g->db, room->membership.room, first_seen(g, room), room->upto, SCAN_MAX + 1);
+    struct sync_gather *g = w->g;
+    struct room_timeline *timeline = &w->room->timeline;
+    struct stmt *q = events_shown_backwards(g->db, w->room->membership.room, after, upto, SCAN_MAX + 1);
     while (events_next_shown(q, &row)) {
-        bool told = is_told(g, room, &row);
-        bool undoes = told && row.state_key != NULL && state_keys_have(&w.left_out, row.type, row.state_key);
-        timeline->limited = undoes || (told && timeline->events.n == limit) || looked_at++ == SCAN_MAX;
+        bool told = is_told(g, w->room, &row);
+        bool undoes = told && row.state_key != NULL && state_keys_have(&w->left_out, row.type, row.state_key);
+        timeline->limited = undoes || (told && timeline->events.n == w->limit) || w->looked_at++ == SCAN_MAX;
         /* What a filter leaves out counts all the same; of what somebody ignored says only a redaction does. */
         timeline->counts |= timeline->limited || row.state_key != NULL || !ignored_has(&g->ignored, row.sender) ||
                             strcmp(row.type, "m.room.redaction") == 0;
@@ -84,11 +82,30 @@ static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t
             break;
         note_state(timeline, &row, told);
         timeline->relations |= strstr(row.content, "\"m.relates_to\"") != NULL;
-        note_key(&w, &row, told);
+        note_key(w, &row, told);
         if (told)
             event_rows_add(&timeline->events, event_hold(&row));
     }
     stmt_end(q);
+}
+
+/* What came since one joined first: what was before is hardly ever reached, and whether it may be seen is another
+ * question. */
+static void walk_backwards(struct sync_gather *g, struct room_data *room, size_t limit)
+{
+    struct walk w = {.g = g, .room = room, .limit = limit};
+    struct room_timeline *timeline = &room->timeline;
+    const struct membership_row *m = &room->membership;
+    stream_pos upto = room->upto;
+    timeline->relations = m->membership != MEMBERSHIP_JOIN; /* later ones are not in the stretch */
+    if (m->membership == MEMBERSHIP_JOIN && m->joined_pos > room->since + 1 && m->joined_pos <= upto &&
+        !g->request->lost) {
+        walk_stretch(&w, m->joined_pos - 1, upto);
+        upto = m->joined_pos - 1;
+    }
+    stream_pos after = timeline->limited ? upto : first_seen(g, room);
+    if (after < upto)
+        walk_stretch(&w, after, upto);
     event_rows_reverse(&timeline->events);
     state_keys_finish(&w.told);
     state_keys_finish(&w.left_out);

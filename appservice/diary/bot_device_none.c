@@ -1,0 +1,40 @@
+/* A build without libolm. */
+#include "appservice/diary/bot_device.h"
+
+const bool BOT_DEVICE_BUILT = false;
+
+struct bot_device *bot_device_start(const struct diary_settings *settings, const struct matrix_client *client,
+                                    struct text *problem)
+{
+    (void)settings;
+    (void)client;
+    text_adds(problem, "This parta-diary was built without libolm, and cannot encrypt.");
+    return NULL;
+}
+
+void bot_device_stop(struct bot_device *device)
+{
+    (void)device;
+}
+
+enum matrix_answer bot_device_encrypt(struct bot_device *device, const char *room_id, const json_t *settings,
+                                      const struct room_people *people, const char *type, const json_t *content,
+                                      json_t **encrypted)
+{
+    (void)device;
+    (void)room_id;
+    (void)settings;
+    (void)people;
+    (void)type;
+    (void)content;
+    *encrypted = NULL;
+    return MATRIX_REFUSED;
+}
+
+json_t *bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event)
+{
+    (void)device;
+    (void)room_id;
+    (void)event;
+    return NULL;
+}

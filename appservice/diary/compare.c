@@ -1,0 +1,350 @@
+#include "appservice/diary/compare.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appservice/diary/match.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/text.h"
+
+#define LESSON_MARKS 16                /* of one lesson share a batch for sure */
+#define RECORD_PROBLEM_MS (7 * DAY_MS) /* so long a problem of a record is shown that does not come again */
+
+/* A change that is ready to be told. */
+struct pending {
+    struct notice notice;
+    unsigned char hash[RECORD_HASH_BYTES];
+    bool resume;  /* its intent stays as it is: what it names is told to the end first */
+    bool settles; /* the intent before it, told or not, counts as told once this one is there */
+    enum sink_answer answer;
+};
+
+struct telling {
+    struct comparison *c;
+    struct matcher matcher;
+    struct source_state before;
+    bool window_read;
+    struct pending batch[COMPARE_BATCH];
+    size_t n;
+    const struct reading *reading;
+    bool again; /* what was in doubt is settled now, and differs from what the diary says */
+};
+
+static bool stopped(const struct comparison *c)
+{
+    return c->stop != NULL && *c->stop;
+}
+
+/* --- A batch --- */
+
+static bool intend_all(struct telling *t)
+{
+    state_begin(t->c->state);
+    for (size_t i = 0; i < t->n; ++i) {
+        const struct pending *p = &t->batch[i];
+        if (p->resume)
+            continue;
+        if (p->settles)
+            state_told(t->c->state, t->c->source, p->notice.id);
+        if (p->notice.record != NULL)
+            state_intend(t->c->state, t->c->source, p->notice.record, p->hash);
+        else
+            state_intend_gone(t->c->state, t->c->source, p->notice.id);
+    }
+    return state_commit(t->c->state);
+}
+
+static void settle(struct telling *t, const struct pending *p)
+{
+    struct comparison *c = t->c;
+    switch (p->answer) {
+    case SINK_TOLD:
+        state_told(c->state, c->source, p->notice.id);
+        state_solved(c->state, c->source, "record", p->notice.id);
+        ++c->tally.told[p->notice.what];
+        break;
+    case SINK_LATER:
+        ++c->tally.later;
+        if (!p->resume && !p->settles) /* what is in doubt stays so until its transaction is known to have come */
+            state_not_told(c->state, c->source, p->notice.id);
+        break;
+    case SINK_IN_DOUBT:
+    case SINK_BEGUN: ++c->tally.later; break;
+    case SINK_REFUSED:
+        ++c->tally.refused;
+        state_told(c->state, c->source, p->notice.id);
+        state_problem(c->state, c->source, "record", p->notice.id, "it could not be told to all whom it concerns",
+                      c->now_ms);
+        break;
+    }
+}
+
+static void empty_batch(struct telling *t)
+{
+    for (size_t i = 0; i < t->n; ++i)
+        free((void *)t->batch[i].notice.pupils);
+    t->n = 0;
+}
+
+/* New marks of one lesson lie one behind the other, and are told together where all of them can be said again. */
+static void link_lessons(struct telling *t)
+{
+    for (size_t i = 0; t->window_read && i + 1 < t->n; ++i) {
+        struct notice *a = &t->batch[i].notice;
+        const struct notice *b = &t->batch[i + 1].notice;
+        if (a->what == CHANGE_NEW && b->what == CHANGE_NEW && record_same_lesson(a->record, b->record))
+            a->together = b;
+    }
+}
+
+static bool tell_batch(struct telling *t)
+{
+    const struct tally before = t->c->tally;
+    bool done = t->n == 0 || intend_all(t);
+    link_lessons(t);
+    for (size_t i = 0; done && i < t->n; ++i)
+        t->batch[i].answer = stopped(t->c) ? SINK_LATER : t->c->sink->tell(t->c->sink->self, &t->batch[i].notice);
+    for (size_t i = 0; done && i < t->n; ++i)
+        if (t->batch[i].answer == SINK_BEGUN)
+            t->batch[i].answer = t->c->sink->finish(t->c->sink->self, &t->batch[i].notice);
+    if (done && t->n != 0) {
+        state_begin(t->c->state);
+        for (size_t i = 0; i < t->n; ++i)
+            settle(t, &t->batch[i]);
+        done = state_commit(t->c->state);
+        for (int i = 0; done && t->c->told != NULL && i < 3; ++i)
+            t->c->told[i] += t->c->tally.told[i] - before.told[i];
+    }
+    empty_batch(t);
+    return done && !stopped(t->c);
+}
+
+static bool add(struct telling *t, struct pending pending)
+{
+    notice_txn(t->c->source, pending.notice.id, pending.notice.revision, pending.notice.txn);
+    pending.notice.source = t->c->source;
+    pending.notice.reading = t->window_read ? t->reading : NULL;
+    t->batch[t->n++] = pending;
+    return t->n < COMPARE_BATCH || tell_batch(t);
+}
+
+/* --- Whom it concerns --- */
+
+static const char *unmatched(struct telling *t, const char *kind, const char *id, const char *why)
+{
+    state_problem(t->c->state, t->c->source, kind, id, why, t->c->now_ms);
+    return NULL;
+}
+
+/* Fills in pupils and class. false: somebody is not found, the record waits. */
+static bool find_people(struct telling *t, const struct record *record, struct notice *notice)
+{
+    const char *why;
+    bool found = true;
+    if (*record->group != '\0') {
+        notice->class_id = match_group(&t->matcher, record->group, &why);
+        if (notice->class_id == NULL && record->n_pupils == 0) {
+            unmatched(t, "group", record->group, why);
+            return false;
+        }
+    }
+    const char **pupils = record->n_pupils != 0 ? xcalloc(record->n_pupils, sizeof *pupils) : NULL;
+    for (size_t i = 0; i < record->n_pupils; ++i) {
+        pupils[i] = match_pupil(&t->matcher, record->pupils[i], &why);
+        if (pupils[i] == NULL)
+            unmatched(t, "pupil", record->pupils[i], why);
+        found = found && pupils[i] != NULL;
+    }
+    notice->pupils = pupils;
+    notice->n_pupils = record->n_pupils;
+    if (!found)
+        free(pupils);
+    return found;
+}
+
+/* --- What is there --- */
+
+/* When a source is read first, what it has is known and told to nobody; so is a lesson that only comes into the window
+ * because a day has passed. */
+static bool is_no_news(const struct telling *t, const struct record *record, const struct seen *seen)
+{
+    if (!t->window_read || seen->revision != 0 || seen->told || seen->intended)
+        return false;
+    return (!t->before.known && !t->c->tell_all) ||
+           (record->kind == RECORD_LESSON && (!t->before.known || record->day > t->before.read_to));
+}
+
+static bool tell_record(struct telling *t, const struct record *record)
+{
+    struct comparison *c = t->c;
+    struct seen seen;
+    struct pending p = {.notice = {.id = record->id, .kind = record->kind, .day = record->day, .record = record}};
+    record_hash(record, c->key, p.hash);
+    bool known = state_seen(c->state, c->source, record->id, &seen);
+    bool as_intended = seen.intended && !seen.intent_gone && memcmp(seen.intent, p.hash, sizeof p.hash) == 0;
+    if (!seen.intended && seen.told && memcmp(seen.hash, p.hash, sizeof p.hash) == 0)
+        return true;
+    if (known && !t->window_read && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
+        return true; /* an older one that comes late: a window that is read anew is the diary as it is */
+    if (is_no_news(t, record, &seen)) {
+        state_known(c->state, c->source, record, p.hash);
+        ++c->tally.known;
+        return true;
+    }
+    if (seen.intended && seen.intent_gone) {
+        p.notice.record = NULL; /* it went, and was back before that was told to the end */
+        p.notice.what = CHANGE_WITHDRAWN;
+    } else {
+        p.notice.what = seen.told ? CHANGE_CHANGED : CHANGE_NEW;
+        if (!find_people(t, record, &p.notice)) {
+            ++c->tally.unmatched;
+            return true;
+        }
+    }
+    p.resume = p.notice.in_doubt = seen.intended;
+    p.notice.revision = seen.revision + 1;
+    t->again = t->again || (seen.intended && !as_intended);
+    return add(t, p);
+}
+
+static int by_lesson(const void *a, const void *b)
+{
+    const struct record *x = *(const struct record *const *)a, *y = *(const struct record *const *)b;
+    int order = strcmp(x->n_pupils != 0 ? x->pupils[0] : "", y->n_pupils != 0 ? y->pupils[0] : "");
+    order = order != 0 ? order : (int)x->kind - (int)y->kind;
+    order = order != 0 ? order : x->day - y->day;
+    order = order != 0 ? order : strcmp(x->subject, y->subject);
+    return order != 0 ? order : strcmp(x->id, y->id);
+}
+
+static const struct record **in_order_of_lessons(const struct reading *reading)
+{
+    const struct record **all = xcalloc(reading->n + 1, sizeof *all);
+    for (size_t i = 0; i < reading->n; ++i)
+        all[i] = &reading->records[i];
+    qsort(all, reading->n, sizeof *all, by_lesson);
+    return all;
+}
+
+static bool tell_records(struct telling *t, const struct reading *reading)
+{
+    const struct record **all = in_order_of_lessons(reading);
+    bool done = true;
+    state_begin(t->c->state); /* of what is only known, and of problems */
+    for (size_t i = 0; done && i < reading->n; ++i) {
+        bool new_lesson = i == 0 || !record_same_lesson(all[i - 1], all[i]);
+        bool batch_full = t->n == COMPARE_BATCH - 1, flush = new_lesson && t->n >= COMPARE_BATCH - LESSON_MARKS;
+        if (batch_full || flush)
+            done = state_commit(t->c->state) && (!flush || tell_batch(t));
+        done = done && tell_record(t, all[i]);
+        if (batch_full || flush)
+            state_begin(t->c->state);
+    }
+    free(all);
+    return state_commit(t->c->state) && done && tell_batch(t);
+}
+
+/* --- What is gone --- */
+
+static bool tell_gone(struct telling *t, const char *id)
+{
+    struct comparison *c = t->c;
+    struct seen seen;
+    if (!state_seen(c->state, c->source, id, &seen) || (!seen.told && !seen.intended))
+        return true;
+    bool settles = seen.intended && !seen.intent_gone; /* told or not: what follows is the same */
+    return add(t, (struct pending){.notice = {.what = CHANGE_WITHDRAWN,
+                                              .id = id,
+                                              .kind = seen.kind,
+                                              .day = seen.day,
+                                              .revision = seen.revision + (settles ? 2 : 1),
+                                              .in_doubt = seen.intended},
+                                   .resume = seen.intended && !settles,
+                                   .settles = settles});
+}
+
+static void hold(struct telling *t, size_t n_gone, size_t n)
+{
+    char why[160];
+    snprintf(why, sizeof why, "%zu of %zu records are gone at once: parta-diary confirm %s, if that is right", n_gone,
+             n, t->c->source);
+    state_begin(t->c->state);
+    state_problem(t->c->state, t->c->source, "source", "gone", why, t->c->now_ms);
+    state_commit(t->c->state);
+    t->c->tally.held = (int64_t)n_gone;
+}
+
+static bool tell_all_gone(struct telling *t, const struct reading *reading)
+{
+    size_t n, n_gone = 0;
+    bool done = true;
+    char **ids = state_ids(t->c->state, t->c->source, reading->window, &n);
+    const char **gone = n != 0 ? xcalloc(n, sizeof *gone) : NULL;
+    for (size_t i = 0; i < n; ++i)
+        if (reading_find(reading, ids[i]) == NULL && !reading_doubts(reading, ids[i]))
+            gone[n_gone++] = ids[i];
+    if (n_gone >= COMPARE_HOLD_AT_LEAST && n_gone * 100 > n * COMPARE_HOLD_PERCENT && !t->before.confirmed) {
+        hold(t, n_gone, n);
+    } else {
+        for (size_t i = 0; done && i < n_gone; ++i)
+            done = tell_gone(t, gone[i]);
+        done = done && tell_batch(t);
+        state_begin(t->c->state);
+        state_solved(t->c->state, t->c->source, "source", "gone");
+        done = state_commit(t->c->state) && done;
+    }
+    free(gone);
+    state_ids_free(ids, n);
+    return done;
+}
+
+static bool tell_withdrawn(struct telling *t, const struct reading *reading)
+{
+    bool done = true;
+    for (size_t i = 0; done && i < reading->n_withdrawn; ++i)
+        if (reading_find(reading, reading->withdrawn[i]) == NULL)
+            done = tell_gone(t, reading->withdrawn[i]);
+    return done && tell_batch(t);
+}
+
+/* --- All of it --- */
+
+static bool note_faults(struct comparison *c, const struct reading *reading)
+{
+    size_t n = reading->n_faults < READING_FAULTS_MAX ? reading->n_faults : READING_FAULTS_MAX;
+    state_begin(c->state);
+    for (size_t i = 0; i < n; ++i)
+        state_problem(c->state, c->source, "record", reading->faults[i].id, reading->faults[i].why, c->now_ms);
+    if (reading->whole) { /* what it no longer complains of */
+        state_solved_before(c->state, c->source, "pupil", c->now_ms);
+        state_solved_before(c->state, c->source, "group", c->now_ms);
+        state_solved_before(c->state, c->source, "record", c->now_ms - RECORD_PROBLEM_MS);
+        state_source_read(c->state, c->source, reading->window.to, c->now_ms);
+    }
+    return state_commit(c->state);
+}
+
+bool compare(struct comparison *c, const struct reading *reading)
+{
+    struct telling *t = xcalloc(1, sizeof *t);
+    if (c->sink->begin != NULL)
+        c->sink->begin(c->sink->self);
+    t->c = c;
+    t->before = state_source(c->state, c->source);
+    t->window_read = reading->whole;
+    t->reading = reading;
+    t->matcher = (struct matcher){c->state, c->roster, reading, c->source, c->sourced};
+    bool done = tell_records(t, reading);
+    if (done && t->again) { /* what was in doubt has been told to the end: now what it is */
+        t->again = false;
+        done = tell_records(t, reading);
+    }
+    done = done && tell_withdrawn(t, reading);
+    if (done && reading->whole && !reading->too_many)
+        done = tell_all_gone(t, reading);
+    done = done && note_faults(c, reading);
+    empty_batch(t); /* of a comparison that broke off */
+    free(t);
+    return done;
+}

@@ -1,0 +1,27 @@
+/* Answers of Дневник.ру's Partners API as records (dnevnik.c asks for them). */
+#ifndef PARTA_DIARY_DNEVNIK_H
+#define PARTA_DIARY_DNEVNIK_H
+
+#include <jansson.h>
+
+#include "appservice/diary/reading.h"
+
+/* What is known of a class while its answers are read. */
+struct dnevnik_group {
+    const char *id, *name; /* "7А" */
+    const char *link;      /* to the diary, "" if none */
+    json_t *lessons;       /* id → {subject, day} */
+    json_t *works;         /* id → what it is */
+    json_t *subjects;      /* id → name, of the lessons that were */
+};
+
+void dnevnik_group_init(struct dnevnik_group *group, const char *id, const char *name, const char *link);
+void dnevnik_group_finish(struct dnevnik_group *group);
+
+/* The answer to each question. false: it is no list. What in it is not good is noted in the reading. */
+bool dnevnik_take_persons(struct reading *reading, const struct dnevnik_group *group, const char *body, size_t len);
+bool dnevnik_take_lessons(struct reading *reading, struct dnevnik_group *group, const char *body, size_t len);
+bool dnevnik_take_marks(struct reading *reading, const struct dnevnik_group *group, const char *body, size_t len);
+bool dnevnik_take_log_entries(struct reading *reading, const struct dnevnik_group *group, const char *body, size_t len);
+
+#endif

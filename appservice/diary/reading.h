@@ -1,0 +1,68 @@
+/* What one asking of a diary gave: the records of a window of days, and what it says of the people in them.
+ *
+ * Adapters add to it as pages come; what they add is checked and bounded here, so that no adapter need repeat it. A
+ * record that is not good is left out and noted by its id; one id with two contents is noted, too, and stays as it was
+ * before. Only a reading that its adapter calls whole says that something is gone. */
+#ifndef PARTA_DIARY_READING_H
+#define PARTA_DIARY_READING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "appservice/diary/record.h"
+
+#define READING_RECORDS_MAX 200000
+#define READING_BYTES_MAX (64u << 20)
+#define READING_FAULTS_MAX 100 /* kept; the others are counted */
+
+/* Both days included. */
+struct window {
+    school_day from, to;
+};
+
+/* A pupil as the diary knows them, to be found in the roster (match.h). "" or 0: not said. */
+struct diary_person {
+    const char *id, *sourced_id;
+    const char *family_name, *given_name, *middle_name, *class_title;
+    school_day birth_date;
+};
+
+struct reading_fault {
+    const char *id;  /* of the record; "" if it has none */
+    const char *why; /* static storage: never what the diary said */
+};
+
+struct reading {
+    struct window window;
+    struct record *records; /* after reading_end by id, each once */
+    size_t n, cap;
+    struct diary_person *people; /* after reading_end by id, each once */
+    size_t n_people, people_cap;
+    const char **withdrawn; /* ids that a diary says itself are gone */
+    size_t n_withdrawn, withdrawn_cap;
+    struct reading_fault faults[READING_FAULTS_MAX];
+    size_t n_faults; /* all of them */
+    bool whole;      /* what was told before of this window and is not here is gone */
+    bool too_many;   /* a bound was met: it is not whole, whatever its adapter says */
+    struct reading_chunk *chunks;
+    size_t bytes;
+};
+
+void reading_init(struct reading *reading, struct window window);
+void reading_finish(struct reading *reading); /* wipes what was read */
+
+/* Copies it. NULL strings count as "", texts that are too long are cut. What lies outside the window is left out. */
+void reading_add(struct reading *reading, const struct record *record);
+void reading_add_person(struct reading *reading, const struct diary_person *person);
+void reading_withdraw(struct reading *reading, const char *id);
+void reading_fault(struct reading *reading, const char *id, const char *why); /* id may be NULL */
+
+/* Puts everything into order; what came twice is once. */
+void reading_end(struct reading *reading);
+
+/* After reading_end. NULL: not there. */
+const struct record *reading_find(const struct reading *reading, const char *id);
+const struct diary_person *reading_person(const struct reading *reading, const char *id);
+bool reading_doubts(const struct reading *reading, const char *id); /* a fault names it */
+
+#endif

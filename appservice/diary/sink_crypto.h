@@ -1,0 +1,32 @@
+/* What of a room's lock the sink knows: in an encrypted room it says what it has to say encrypted, in one in clear in
+ * clear, and nothing where it cannot (matrix.encryption is off, or the build has no libolm). */
+#ifndef PARTA_DIARY_SINK_CRYPTO_H
+#define PARTA_DIARY_SINK_CRYPTO_H
+
+#include <jansson.h>
+
+#include "appservice/diary/bot_device.h"
+
+struct sink_crypto {
+    struct bot_device *device; /* NULL: none */
+    bool off;                  /* by setting */
+};
+
+/* false: *problem. Blocks (disk). */
+bool sink_crypto_start(struct sink_crypto *crypto, const struct diary_settings *settings,
+                       const struct matrix_client *client, struct text *problem);
+void sink_crypto_stop(struct sink_crypto *crypto); /* blocks (network) */
+
+/* state: the events of the room's state as it is now. */
+const json_t *sink_encryption(const json_t *state); /* the content of its m.room.encryption; NULL: it is in clear */
+
+/* Makes an event ready for the room: *type and *content stay as they are, or become those of the encrypted one. Blocks
+ * (network). */
+enum matrix_answer sink_encrypt(const struct sink_crypto *crypto, const char *room_id, const json_t *state,
+                                const char **type, json_t **content);
+
+/* An event as it is to be read: itself, or what an encrypted one says in its place, with its m.relates_to. The
+ * caller's; NULL: it cannot be read. Blocks (network). */
+json_t *sink_decrypt(const struct sink_crypto *crypto, const json_t *event);
+
+#endif

@@ -1,0 +1,27 @@
+/* What people say to the bot, in the rooms that it has made: plain words by which each chooses for themselves
+ * (notice_text.h), kept in the bridge's state. In a room of several the bot answers to nothing but such words.
+ *
+ * An event has its effect once, however often it comes: a choice is what it is, and an answer has a transaction id that
+ * follows from the event. Bounded per person and hour. */
+#ifndef PARTA_DIARY_TALK_H
+#define PARTA_DIARY_TALK_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "appservice/diary/notice_text.h"
+#include "appservice/diary/sink_matrix_private.h"
+#include "homeserver/base/text.h"
+
+#define TALK_WORDS_HOUR 30 /* of one person; more are not heard */
+
+/* false: not now, it comes again. Blocks (network). */
+bool talk_hear(struct sink_matrix *m, const json_t *event);
+
+/* Pure: what somebody wrote themselves in the body of a message, without the quoted lines of what it answers. Heap. */
+char *talk_own_words(const char *body);
+
+/* Pure: what becomes of somebody's choices. */
+void talk_choose(struct person *person, enum notice_choice choice, bool english);
+
+#endif

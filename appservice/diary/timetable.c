@@ -1,0 +1,75 @@
+#include "appservice/diary/timetable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "appservice/diary/match.h"
+#include "appservice/diary/notice_text.h"
+#include "appservice/diary/schedule.h"
+#include "homeserver/base/clock.h"
+
+static int by_group(const void *a, const void *b)
+{
+    const struct record *x = *(const struct record *const *)a, *y = *(const struct record *const *)b;
+    return strcmp(x->group, y->group);
+}
+
+/* The lessons of whole groups on that day, by group; heap. */
+static const struct record **lessons_of(const struct reading *reading, school_day day, size_t *n)
+{
+    const struct record **lessons = xcalloc(reading->n + 1, sizeof *lessons);
+    *n = 0;
+    for (size_t i = 0; i < reading->n; ++i) {
+        const struct record *r = &reading->records[i];
+        if (r->kind == RECORD_LESSON && r->day == day && r->n_pupils == 0 && *r->group != '\0')
+            lessons[(*n)++] = r;
+    }
+    qsort(lessons, *n, sizeof *lessons, by_group);
+    return lessons;
+}
+
+static void tell(struct sink_matrix *m, const char *class_id, school_day day, const struct record **lessons, size_t n)
+{
+    char txn[WIRE_TXN_BYTES], date[DAY_TEXT_BYTES];
+    const char *room_id;
+    struct text name = TEXT_INIT, words = TEXT_INIT;
+    text_addf(&name, "timetable/%s", class_id);
+    enum matrix_answer answer = MATRIX_DONE;
+    if (state_counter(m->state, name.data) < day) {
+        answer = sink_class_room(m, class_id, false, &room_id);
+        notice_add_timetable(&words, m->settings->english ? NOTICE_ENGLISH : NOTICE_RUSSIAN, day, lessons, n);
+        words.data[words.len - 1] = '\0'; /* the last line's end */
+        sink_wire_txn(day_text(day, date), name.data, txn);
+        if (answer == MATRIX_DONE)
+            answer = sink_say(m, room_id, txn, json_pack("{s:s, s:s}", "msgtype", "m.text", "body", words.data), NULL);
+        if (answer == MATRIX_DONE || answer == MATRIX_REFUSED) {
+            state_begin(m->state);
+            state_counter_put(m->state, name.data, day);
+            state_commit(m->state);
+        }
+    }
+    text_finish(&words);
+    text_finish(&name);
+}
+
+void timetable_read(struct sink_matrix *m, const struct read_whole *read)
+{
+    const struct diary_settings *s = m->settings;
+    size_t n;
+    const char *why;
+    if (s->timetable_hour < 0 || read->reading == NULL)
+        return;
+    int64_t evening = schedule_evening(read->now_ms, s->utc_offset_ms, s->timetable_hour);
+    if (evening != schedule_evening(read->now_ms, s->utc_offset_ms, 0))
+        return; /* it is not evening yet */
+    school_day day = schedule_day_after(evening);
+    const struct record **lessons = lessons_of(read->reading, day, &n);
+    for (size_t i = 0, next; i < n; i = next) {
+        for (next = i + 1; next < n && strcmp(lessons[next]->group, lessons[i]->group) == 0;)
+            ++next;
+        const char *class_id = match_group(read->matcher, lessons[i]->group, &why);
+        if (class_id != NULL)
+            tell(m, class_id, day, lessons + i, next - i);
+    }
+    free(lessons);
+}

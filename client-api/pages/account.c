@@ -1,0 +1,156 @@
+/* My account: who I am here, what I must know, what I have applied for, my family; from where the other pages lead. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/pages/page.h"
+#include "client-api/pages/routes.h"
+#include "homeserver/base/json.h"
+#include "homeserver/store/school/classes.h"
+#include "homeserver/store/school/viewer.h"
+#include "policy/api/api.h"
+#include "policy/api/signup_json.h"
+#include "policy/signup/applications.h"
+
+#define CLASSES_MAX 500
+
+static size_t items(const json_t *me, const char *key, const json_t **out)
+{
+    *out = json_object_get(me, key);
+    return json_array_size(*out);
+}
+
+static enum word named(const char *group, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%s.%.40s", group, name != NULL ? name : "");
+    return word_named(key);
+}
+
+/* Arrays of the view, from the lists that GET /_parta/v1/me tells. Heap, but for what they point to. */
+static void fill_applications(const json_t *me, struct account_view *view)
+{
+    const json_t *list;
+    size_t n = items(me, "applications", &list);
+    struct account_applications *rows = xcalloc(n + 1, sizeof *rows);
+    for (size_t i = 0; i < n; ++i) {
+        const json_t *one = json_array_get(list, i);
+        const char *state = json_get_string(one, "state"), *class_title = json_get_string(one, "class_title");
+        rows[i] = (struct account_applications){.no = json_get_string(one, "application"),
+                                                .kind = named("application", json_get_string(one, "kind")),
+                                                .role = named("role", json_get_string(one, "role")),
+                                                .place = class_title != NULL ? class_title
+                                                                             : json_get_string(one, "school_name"),
+                                                .state = named("application", state),
+                                                .reason = json_get_string(one, "reason"),
+                                                .open = strcmp(state, "waiting") == 0 || strcmp(state, "begun") == 0};
+    }
+    view->applications = rows;
+    view->applications_n = n;
+}
+
+static void fill_notices(const json_t *me, struct account_view *view)
+{
+    const json_t *list;
+    size_t n = items(me, "notices", &list);
+    struct account_notices *rows = xcalloc(n + 1, sizeof *rows);
+    for (size_t i = 0; i < n; ++i)
+        rows[i] = (struct account_notices){.ru = json_get_string(json_array_get(list, i), "ru"),
+                                           .en = json_get_string(json_array_get(list, i), "en")};
+    view->notices = rows;
+    view->notices_n = n;
+}
+
+static void fill_family(const json_t *me, struct account_view *view)
+{
+    const json_t *guardians, *children;
+    view->guardians_n = items(me, "guardians", &guardians);
+    view->children_n = items(me, "children", &children);
+    struct account_guardians *g = xcalloc(view->guardians_n + 1, sizeof *g);
+    struct account_children *c = xcalloc(view->children_n + 1, sizeof *c);
+    for (size_t i = 0; i < view->guardians_n; ++i)
+        g[i].name = json_get_string(json_array_get(guardians, i), "name");
+    for (size_t i = 0; i < view->children_n; ++i)
+        c[i].name = json_get_string(json_array_get(children, i), "name");
+    view->guardians = g;
+    view->children = c;
+}
+
+static bool has_role(const json_t *me, unsigned roles)
+{
+    const json_t *list;
+    bool has = false;
+    for (size_t i = 0, n = items(me, "roles", &list); i < n; ++i)
+        has = has || (school_role_from(json_get_string(json_array_get(list, i), "role")) & roles) != 0;
+    return has;
+}
+
+/* Whose sheets they print. Heap: ids and titles, too. */
+static void fill_classes(struct request *r, const json_t *me, struct account_view *view)
+{
+    struct actor actor;
+    struct class_row row;
+    struct account_classes *rows = NULL;
+    size_t n = 0;
+    if (!has_role(me, ROLE_CLASS_TEACHER | ROLES_LEADING) || !api_caller(r, &actor))
+        return;
+    const struct viewer viewer = viewer_of(r->identity.user);
+    struct stmt *q = classes_page(r->db, &viewer, 0, 0, CLASSES_MAX);
+    while (classes_next(q, &row))
+        if (!row.ended && row.homeroom &&
+            api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no})) {
+            rows = xrealloc(rows, (n + 1) * sizeof *rows);
+            rows[n++] = (struct account_classes){.id = xstrdup(row.sourced_id), .title = xstrdup(row.title)};
+        }
+    stmt_end(q);
+    view->classes = rows;
+    view->classes_n = n;
+}
+
+static bool get_account(struct request *r)
+{
+    json_t *me = caller_is_person(r, true) ? signup_json_me(r) : NULL;
+    if (me == NULL)
+        return false;
+    const char *name = json_get_string(me, "name");
+    struct account_view view = {.name = name != NULL && *name != '\0' ? name : r->identity.user_id,
+                                .user_id = r->identity.user_id,
+                                .may_link = has_role(me, ROLE_PUPIL), /* D1 */
+                                .russian = page_language(r) == LANGUAGE_RU};
+    fill_notices(me, &view);
+    fill_applications(me, &view);
+    fill_family(me, &view);
+    fill_classes(r, me, &view);
+    bool done = html_account(r, &view);
+    free((void *)view.notices);
+    free((void *)view.applications);
+    free((void *)view.guardians);
+    free((void *)view.children);
+    for (size_t i = 0; i < view.classes_n; ++i) {
+        free((char *)view.classes[i].id);
+        free((char *)view.classes[i].title);
+    }
+    free((void *)view.classes);
+    json_decref(me);
+    return done;
+}
+
+static bool act_withdraw(struct api_act *act, void *no)
+{
+    return application_withdraw(&act->records, api_number(no), 0);
+}
+
+static bool post_withdraw(struct request *r)
+{
+    const char *no;
+    return caller_is_person(r, true) && body_string(r, "application", &no) && api_write(r, act_withdraw, (void *)no) &&
+           page_go(r, "/parta/account?done=withdrawn");
+}
+
+#define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
+static const struct route TABLE[] = {
+    {HTTP_GET, "/parta/account", get_account, ROUTE_PENDING_TOO, RATE_READ, NULL},
+    {HTTP_POST, "/parta/account/withdraw", post_withdraw, ROUTE_PENDING_TOO | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
+     page_body_max},
+};
+const struct routes PAGE_ACCOUNT_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,11 @@
+// Comfort alone: every page works without it.
+"use strict";
+for (const form of document.forms)
+    form.addEventListener("submit", (event) => {
+        if (form.dataset.sent) event.preventDefault(); // one press is enough
+        form.dataset.sent = "yes";
+    });
+addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent; // back from the next page
+});
+document.querySelector('[role="alert"]')?.scrollIntoView({ block: "nearest" });

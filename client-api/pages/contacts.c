@@ -1,0 +1,85 @@
+/* One's phone numbers and e-mail addresses: added by a code and the password, taken away (school.md C3). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/pages/codes.h"
+#include "client-api/pages/page.h"
+#include "client-api/pages/proof.h"
+#include "client-api/pages/routes.h"
+#include "client-api/uia_threepid.h"
+#include "homeserver/base/text.h"
+#include "homeserver/http/server.h"
+
+struct listing {
+    struct contacts_rows *rows;
+    size_t n;
+};
+
+static void add_row(void *arg, const struct contact *contact)
+{
+    struct listing *l = arg;
+    l->rows = xrealloc(l->rows, (l->n + 1) * sizeof *l->rows);
+    l->rows[l->n++] = (struct contacts_rows){.medium = contact_medium_name(contact->address.medium),
+                                             .address = xstrdup(contact->address.address)};
+}
+
+static bool show(struct request *r, const char *sid, const char *secret)
+{
+    struct listing l = {0};
+    contacts_each(r->db, r->identity.user, add_row, &l);
+    bool done = html_contacts(r, &(struct contacts_view){.factor = page_wants_factor(r),
+                                                         .rows = l.rows,
+                                                         .rows_n = l.n,
+                                                         .offered = uia_threepid_offered_any(r),
+                                                         .coded = *sid != '\0',
+                                                         .contact = form_text(r, "contact"),
+                                                         .sid = sid,
+                                                         .secret = secret});
+    for (size_t i = 0; i < l.n; ++i)
+        free((char *)l.rows[i].address);
+    free(l.rows);
+    return done;
+}
+
+static bool get_contacts(struct request *r)
+{
+    return show(r, "", "");
+}
+
+static bool post_code(struct request *r)
+{
+    struct page_code code;
+    page_code_send(r, CODE_ADD, NULL, &code);
+    return show(r, code.sid, code.secret);
+}
+
+static bool post_add(struct request *r)
+{
+    const char *sid = form_text(r, "sid"), *secret = form_text(r, "client_secret");
+    if (!page_code_right(r, CODE_ADD) || !page_password_proven(r) ||
+        !contacts_add(r->server->contacts, r->identity.user, sid, secret, &r->error))
+        return show(r, sid, secret);
+    return page_go(r, "/parta/account/contacts?done=contact_added");
+}
+
+static bool post_remove(struct request *r)
+{
+    const char *medium, *typed_address;
+    struct contact_address address;
+    if (r->server->contacts == NULL)
+        return refuse(r, ERROR_THREEPID_DENIED, NULL);
+    return body_string(r, "medium", &medium) && body_string(r, "address", &typed_address) &&
+           contact_from(medium, typed_address, &address, &r->error) &&
+           contacts_remove(r->server->contacts, r->identity.user, &address, &r->error) &&
+           page_go(r, "/parta/account/contacts?done=contact_removed");
+}
+
+#define HERE "/parta/account/contacts"
+#define ROUTE_CHANGES (ROUTE_PERSONS_PAGE | ROUTE_POSTS)
+static const struct route TABLE[] = {
+    {HTTP_GET, HERE, get_contacts, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
+    {HTTP_POST, HERE "/code", post_code, ROUTE_CHANGES, RATE_CODES, NULL, NULL, page_body_max},
+    {HTTP_POST, HERE "/add", post_add, ROUTE_CHANGES | ROUTE_HASH, RATE_WRITE, NULL, NULL, page_body_max},
+    {HTTP_POST, HERE "/remove", post_remove, ROUTE_CHANGES, RATE_WRITE, NULL, NULL, page_body_max},
+};
+const struct routes PAGE_CONTACTS_ROUTES = ROUTES(TABLE);

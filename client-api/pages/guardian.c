@@ -1,0 +1,110 @@
+/* A parent opens the child's link: sees the child's data, corrects what is wrong, confirms (school.md D2, D4, D10). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/pages/join.h"
+#include "client-api/pages/page.h"
+#include "client-api/pages/routes.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school/people.h"
+#include "policy/api/api.h"
+#include "policy/api/signup_json.h"
+#include "policy/signup/applications.h"
+#include "policy/signup/guardians.h"
+
+static bool look(struct request *r, const char *token, struct guardian_view *view)
+{
+    struct actor actor;
+    return caller_is_person(r, true) && api_caller(r, &actor) &&
+           guardian_look(r->db, rooms_settings(r->server->rooms)->school_mode, &actor, r->server->contacts, token,
+                         clock_wall_ms(), view, &r->error);
+}
+
+bool guardian_page(struct request *r, const char *token)
+{
+    struct guardian_view view;
+    struct person_row self;
+    if (!look(r, token, &view))
+        return false;
+    bool known = people_get(r->db, r->identity.user, &self) && !self.ended;
+    person_row_finish(&self);
+    json_t *child = signup_json_child(r, view.link.person);
+    const char *birth = json_get_string(child, "birth_date"), *corrections = json_get_string(child, "corrections");
+    bool done = html_confirm(
+        r, &(struct confirm_view){.token = token,
+                                  .seen = guardian_child_version(r->db, view.link.person),
+                                  .me = r->identity.user_id,
+                                  .given = json_get_string(child, "given_name"),
+                                  .family = json_get_string(child, "family_name"),
+                                  .middle = json_get_string(child, "middle_name"),
+                                  .birth = birth != NULL ? day_from(birth) : DAY_EVER,
+                                  .birth_text = birth,
+                                  .school = json_get_string(child, "school_name"),
+                                  .class_title = json_get_string(child, "class_title"),
+                                  .names_needed = !known,
+                                  .own_given = form_text(r, "given_name"),
+                                  .own_family = form_text(r, "family_name"),
+                                  .own_middle = form_text(r, "middle_name"),
+                                  .by_school = corrections != NULL && strcmp(corrections, "by_the_school") == 0});
+    json_decref(child);
+    return done;
+}
+
+/* What differs from the record that was shown; what is the same is no correction. */
+static const char *corrected(const struct request *r, const char *field, const json_t *record, const char *key)
+{
+    const char *said = form_text(r, field), *is = json_get_string(record, key);
+    return strcmp(said, is != NULL ? is : "") != 0 ? said : "";
+}
+
+static bool read_corrections(struct request *r, const json_t *record, struct applicant *out)
+{
+    const char *birth = corrected(r, "child_birth_date", record, "birth_date");
+    *out = APPLICANT_NOBODY;
+    out->given = corrected(r, "child_given_name", record, "given_name");
+    out->family = corrected(r, "child_family_name", record, "family_name");
+    out->middle = corrected(r, "child_middle_name", record, "middle_name");
+    if (birth[0] != '\0')
+        out->birth = day_from(birth);
+    return out->birth >= 0 || refuse(r, ERROR_INVALID_PARAM, NULL);
+}
+
+struct confirming {
+    struct guardian_confirmation confirmation;
+    enum guardian_outcome outcome;
+    enum correction_outcome correction;
+};
+
+static bool act_confirm(struct api_act *act, void *state)
+{
+    struct confirming *c = state;
+    return guardian_confirm(&act->records, &c->confirmation, &c->outcome, &c->correction);
+}
+
+/* The form's token is of this very session: it binds to nobody else (C5). */
+static bool post_confirm(struct request *r)
+{
+    struct guardian_view view;
+    struct confirming c = {.confirmation = {.contacts = r->server->contacts, .seen = api_number(form_text(r, "seen"))}};
+    if (!body_string(r, "token", &c.confirmation.token) || !look(r, c.confirmation.token, &view))
+        return false;
+    json_t *record = signup_json_child(r, view.link.person);
+    bool done = read_applicant(r, r->body, &c.confirmation.self) &&
+                read_corrections(r, record, &c.confirmation.child) && api_write(r, act_confirm, &c);
+    json_decref(record);
+    if (!done)
+        return guardian_page(r, c.confirmation.token);
+    return page_go(r, c.outcome == GUARDIAN_WAITS       ? "/parta/account?done=confirm_waits"
+                      : c.correction == CORRECTION_NONE ? "/parta/account?done=confirmed"
+                      : c.correction == CORRECTION_MADE ? "/parta/account?done=confirmed"
+                                                        : "/parta/account?done=confirmed_asked");
+}
+
+static const struct route TABLE[] = {
+    {HTTP_POST, "/parta/join-confirm", post_confirm, ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO | ROUTE_POSTS, RATE_WRITE,
+     NULL, NULL, page_body_max},
+};
+const struct routes PAGE_GUARDIAN_ROUTES = ROUTES(TABLE);

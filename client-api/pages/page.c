@@ -1,0 +1,240 @@
+#include "client-api/pages/page.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "client-api/pages/form_token.h"
+#include "client-api/pages/language.h"
+#include "client-api/pages/page_private.h"
+#include "homeserver/accounts/login.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
+#include "homeserver/base/crypto.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/form.h"
+#include "homeserver/http/server.h"
+
+#define FORM_LIFETIME_S (2 * 60 * 60)
+#define POLICY                                                                                                         \
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; "                 \
+    "frame-ancestors 'none'; form-action 'self'"
+
+size_t page_body_max(const struct server *server)
+{
+    return PAGE_BODY_MAX;
+}
+
+/* --- Dates --- */
+
+static void put_date(struct page *page, int year, int month, int day)
+{
+    const char *name = word_in((enum word)(WORD_MONTH_01 + month - 1), page->language);
+    text_addf(&page->out, "%d %s %d", day, name, year);
+}
+
+void put_day(struct page *page, school_day day)
+{
+    if (day == DAY_EVER || day == DAY_NEVER)
+        text_adds(&page->out, "—");
+    else
+        put_date(page, day / 10000, day / 100 % 100, day % 100);
+}
+
+void put_time(struct page *page, int64_t ms)
+{
+    struct tm at;
+    time_t seconds = (time_t)(ms / 1000);
+    if (ms == 0 || gmtime_r(&seconds, &at) == NULL) {
+        text_adds(&page->out, "—");
+        return;
+    }
+    text_addf(&page->out, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02dZ\">", at.tm_year + 1900, at.tm_mon + 1,
+              at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
+    put_date(page, at.tm_year + 1900, at.tm_mon + 1, at.tm_mday);
+    text_addf(&page->out, ", %02d:%02d UTC</time>", at.tm_hour, at.tm_min);
+}
+
+/* --- Forms --- */
+
+/* What forms are bound to: the session, or the visit, which begins with the first form that is shown. */
+void put_form_token(struct page *page, const char *path)
+{
+    struct request *r = page->r;
+    if (page->secret[0] == '\0' &&
+        !page_cookie(r, r->identity.user != 0 ? COOKIE_SESSION : COOKIE_VISIT, page->secret)) {
+        random_name(page->secret, TOKEN_CHARS);
+        page_set_cookie(r, COOKIE_VISIT, page->secret, 0);
+    }
+    text_adds(&page->out, "<input type=\"hidden\" name=\"" FORM_TOKEN_FIELD "\" value=\"");
+    form_token_add(&page->out, r, page->secret, path, clock_wall_ms() / 1000 + FORM_LIFETIME_S);
+    text_adds(&page->out, "\">");
+}
+
+/* --- Answers --- */
+
+static void add_headers(struct request *r)
+{
+    static const struct {
+        const char *name, *value;
+    } HEADERS[] = {{"content-security-policy", POLICY},
+                   {"x-content-type-options", "nosniff"},
+                   {"x-frame-options", "DENY"},
+                   {"referrer-policy", "same-origin"}, /* with "no-referrer" browsers name no Origin for forms */
+                   {"cross-origin-opener-policy", "same-origin"},
+                   {"cross-origin-resource-policy", "same-origin"},
+                   {"cache-control", "no-store"},
+                   {"vary", "Cookie, Accept-Language"}};
+    for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; ++i)
+        reply_header(r, HEADERS[i].name, HEADERS[i].value);
+    if (r->server->config->tls.port != 0)
+        reply_header(r, "strict-transport-security", "max-age=31536000");
+}
+
+/* What was done, as the address says after a form was taken: "?done=password". */
+static enum word notice(struct request *r)
+{
+    char key[64];
+    const char *done = r->method == HTTP_GET ? query_get(r, "done") : NULL;
+    if (done == NULL || strlen(done) > 32)
+        return WORD_NONE;
+    snprintf(key, sizeof key, "done.%s", done);
+    return word_named(key);
+}
+
+/* The address that was asked for, to come back to it; of a form, where every way begins. */
+static void put_here(struct text *out, const struct request *r)
+{
+    bool asked = r->method == HTTP_GET || r->method == HTTP_HEAD;
+    char sign = '?';
+    text_adds(out, asked ? r->path : "/parta/account");
+    for (int i = 0; asked && i < r->n_query; ++i) {
+        if (strcmp(r->query[i].name, "done") == 0) /* it is said once */
+            continue;
+        text_addc(out, sign);
+        put_url_piece(out, r->query[i].name);
+        text_addc(out, '=');
+        put_url_piece(out, r->query[i].value);
+        sign = '&';
+    }
+}
+
+bool page_reply(struct request *r, enum word title, page_writer *write, const void *view)
+{
+    struct page page = {.r = r, .language = page_language(r)};
+    struct text here = TEXT_INIT;
+    put_here(&here, r);
+    write(&page, view);
+    struct text content = page.out;
+    page.out = TEXT_INIT;
+    const char *done = word_in(notice(r), page.language);
+    html_layout(&page, &(struct layout_view){.title = title,
+                                             .content = &content,
+                                             .error = page_error_in(&r->error, page.language),
+                                             .done = done,
+                                             .signed_in = r->identity.user != 0,
+                                             .here = here.data});
+    text_finish(&content);
+    text_finish(&here);
+    if (r->error.code != ERROR_NONE)
+        reply_status(r, error_status(&r->error));
+    r->error = (struct error){0}; /* it is said */
+    r->reply.type = "text/html; charset=utf-8";
+    add_headers(r);
+    return reply_text(r, &page.out);
+}
+
+bool page_go(struct request *r, const char *path)
+{
+    struct text nothing = TEXT_INIT;
+    text_adds(&nothing, "");
+    reply_header(r, "location", path_is_local(path) ? path : "/parta/account");
+    add_headers(r);
+    r->reply.type = "text/html; charset=utf-8";
+    reply_status(r, 303);
+    return reply_text(r, &nothing);
+}
+
+const char *form_text(const struct request *r, const char *field)
+{
+    const char *value = json_get_string(r->body, field);
+    return value != NULL ? value : "";
+}
+
+void page_signed_in(struct request *r, struct login_result *result)
+{
+    page_set_cookie(r, COOKIE_SESSION, result->access_token, 0);
+    login_result_finish(result);
+}
+
+/* Scheme and authority of a web address, the scheme alone of another. */
+void page_may_lead_to(struct request *r, const char *address)
+{
+    struct text policy = TEXT_INIT;
+    const char *colon = strchr(address, ':');
+    bool web = strncasecmp(address, "https://", 8) == 0 || strncasecmp(address, "http://", 7) == 0;
+    size_t len = colon == NULL ? 0
+                 : web         ? (size_t)(colon - address) + 3 + strcspn(colon + 3, "/?#")
+                               : (size_t)(colon - address) + 1;
+    bool plain = len != 0;
+    for (size_t i = 0; i < len; ++i)
+        plain = plain && (isalnum((unsigned char)address[i]) || strchr("+-.:/[]", address[i]) != NULL);
+    text_adds(&policy, POLICY " ");
+    text_add(&policy, address, plain ? len : 0);
+    reply_header(r, "content-security-policy", policy.data);
+    text_finish(&policy);
+}
+
+/* --- What is refused --- */
+
+static bool go_to_sign_in(struct request *r)
+{
+    struct text to = TEXT_INIT, here = TEXT_INIT;
+    put_here(&here, r);
+    text_adds(&to, "/parta/sign-in?next=");
+    put_url_piece(&to, here.data);
+    page_go(r, to.data);
+    text_finish(&here);
+    text_finish(&to);
+    return true;
+}
+
+/* Nothing that was typed is lost, but for passwords, which are asked for once more. */
+static bool show_again(struct request *r)
+{
+    struct again_fields fields[FORM_FIELDS_MAX];
+    size_t n = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach(r->body, name, value) {
+        if (n < FORM_FIELDS_MAX) {
+            bool password = strstr(name, "password") != NULL;
+            fields[n++] = (struct again_fields){
+                .name = name, .value = password ? "" : json_string_value(value), .password = password};
+        }
+    }
+    return html_again(r, &(struct again_view){.address = r->path, .fields = fields, .fields_n = n});
+}
+
+static void refused(struct request *r)
+{
+    char seconds[24];
+    enum error_code code = r->error.code;
+    if (code == ERROR_MISSING_TOKEN || code == ERROR_UNKNOWN_TOKEN) {
+        go_to_sign_in(r);
+    } else if (form_is_old(r)) {
+        page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_OLD_FORM);
+        show_again(r);
+    } else {
+        if (r->error.retry_after_ms > 0) {
+            snprintf(seconds, sizeof seconds, "%lld", (long long)(r->error.retry_after_ms + 999) / 1000);
+            reply_header(r, "retry-after", seconds);
+        }
+        html_refused(r, &(struct refused_view){0});
+    }
+}
+
+const struct page_hooks PAGE_HOOKS = {.form_taken = form_taken, .refused = refused};

@@ -1,0 +1,266 @@
+/* The class teacher's sheets: one for each pupil and guardian who has not come yet, with a personal link as a QR code
+ * (school.md C2). A link that is printed anew ends the one before. */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client-api/pages/join.h"
+#include "client-api/pages/page.h"
+#include "client-api/pages/qr.h"
+#include "client-api/pages/routes.h"
+#include "homeserver/base/clock.h"
+#include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/rooms/rooms.h"
+#include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/profiles.h"
+#include "homeserver/store/matrix/users.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/enrollments.h"
+#include "homeserver/store/school/guardianships.h"
+#include "policy/api/api.h"
+#include "policy/api/signup_json.h"
+#include "policy/signup/links.h"
+
+#define PEOPLE_MAX 300 /* of a class, guardians included */
+#define OPEN_LINKS_MAX 16
+
+struct member {
+    user_no user;
+    enum word role;
+    char *name;
+    bool come;          /* has a password, or signs in otherwise */
+    bool by_the_office; /* J4: somebody else hands out the link */
+    struct link_made made;
+};
+
+struct roll {
+    struct member people[PEOPLE_MAX];
+    int n;
+};
+
+static void roll_finish(struct roll *roll)
+{
+    for (int i = 0; i < roll->n; ++i)
+        free(roll->people[i].name);
+    sodium_memzero(roll, sizeof *roll);
+    free(roll);
+}
+
+/* Whether the actor could make a personal link for the user: an administrator, and not for everybody (J4). */
+static bool may_link(struct request *r, struct db *db, const struct actor *actor, class_no class, user_no user)
+{
+    struct error ignored;
+    const struct link_row link = {
+        .kind = LINK_PERSONAL, .school = school_of_class(db, class), .person = user, .issuer = actor->user};
+    return link_hands_out(db, actor, user, &ignored) &&
+           link_may_see(db, rooms_settings(r->server->rooms)->school_mode, actor, &link);
+}
+
+static void add_member(struct roll *roll, struct request *r, const struct actor *actor, class_no class, user_no user,
+                       enum word role)
+{
+    struct user_row row;
+    for (int i = 0; i < roll->n; ++i)
+        if (roll->people[i].user == user) /* of two children */
+            return;
+    if (roll->n == PEOPLE_MAX || !users_get(r->db, user, &row))
+        return;
+    struct member *m = &roll->people[roll->n++];
+    *m = (struct member){.user = user,
+                         .role = role,
+                         .name = profiles_get_string(r->db, user, "displayname"),
+                         .come = row.password_hash != NULL,
+                         .by_the_office = !may_link(r, r->db, actor, class, user)};
+    user_row_finish(&row);
+}
+
+/* Pupils first, each with their guardians behind. */
+static struct roll *roll_of(struct request *r, const struct actor *actor, class_no class)
+{
+    struct roll *roll = xcalloc(1, sizeof *roll);
+    struct enrollment_row row;
+    user_no pupils[PEOPLE_MAX], guardians[GUARDIANS_MAX];
+    int n = 0;
+    school_day today = day_of_ms(clock_wall_ms());
+    struct stmt *q = enrollments_of_class(r->db, class);
+    while (n < PEOPLE_MAX && enrollments_next(q, &row))
+        if (row.role == ROLE_PUPIL && row.begin <= today && today <= row.end)
+            pupils[n++] = row.user;
+    stmt_end(q);
+    for (int i = 0; i < n; ++i) {
+        add_member(roll, r, actor, class, pupils[i], WORD_ROLE_PUPIL);
+        int found = guardianships_guardians(r->db, pupils[i], guardians, GUARDIANS_MAX);
+        for (int j = 0; j < found && j < GUARDIANS_MAX; ++j)
+            add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
+    }
+    return roll;
+}
+
+/* The class of the path or form, if the caller may read its records. 0: r->error. */
+static class_no class_shown(struct request *r, const char *sourced_id, struct actor *actor)
+{
+    if (!caller_is_person(r, false) || !api_caller(r, actor))
+        return 0;
+    class_no class = api_class(r, r->db, sourced_id, &r->error);
+    if (class == 0 || !api_may(r, actor, ACT_RECORDS_READ, &(struct subject){school_of_class(r->db, class), class}))
+        return 0;
+    return class;
+}
+
+static bool get_class(struct request *r)
+{
+    struct actor actor;
+    class_no class = class_shown(r, r->params[0], &actor);
+    if (class == 0)
+        return false;
+    struct roll *roll = roll_of(r, &actor, class);
+    struct class_people *rows = xcalloc((size_t)roll->n + 1, sizeof *rows);
+    int64_t missing = 0;
+    for (int i = 0; i < roll->n; ++i) {
+        const struct member *m = &roll->people[i];
+        rows[i] = (struct class_people){.name = m->name,
+                                        .role = m->role,
+                                        .state = m->come            ? WORD_CLASS_COME
+                                                 : m->by_the_office ? WORD_CLASS_OFFICE
+                                                                    : WORD_CLASS_MISSING};
+        missing += !m->come && !m->by_the_office;
+    }
+    json_t *place = json_object();
+    signup_json_place(place, r->db, school_of_class(r->db, class), class);
+    bool done = html_class(r, &(struct class_view){.id = r->params[0],
+                                                   .class_title = json_get_string(place, "class_title"),
+                                                   .school = json_get_string(place, "school_name"),
+                                                   .people = rows,
+                                                   .people_n = (size_t)roll->n,
+                                                   .missing = missing});
+    json_decref(place);
+    free(rows);
+    roll_finish(roll);
+    return done;
+}
+
+static bool end_open_links(struct changing_records *c, user_no person)
+{
+    link_no open[OPEN_LINKS_MAX];
+    int n = 0;
+    struct link_row row;
+    struct stmt *q = links_query(
+        c->tx->db, &(struct links_query){
+                       .limit = OPEN_LINKS_MAX, .person = person, .kind = LINK_PERSONAL, .open_ms = c->tx->now_ms});
+    while (n < OPEN_LINKS_MAX && links_next(q, &row))
+        open[n++] = row.no;
+    stmt_end(q);
+    bool ended = true;
+    for (int i = 0; i < n && ended; ++i)
+        ended = link_revoke(c, open[i]);
+    return ended;
+}
+
+/* All or none: half a class's sheets would be in nobody's hands. */
+static bool act_print(struct api_act *act, void *state)
+{
+    struct roll *roll = state;
+    bool made = true;
+    for (int i = 0; i < roll->n && made; ++i) {
+        struct member *m = &roll->people[i];
+        const struct link_wish wish = {.kind = LINK_PERSONAL, .person = m->user};
+        if (!m->come && !m->by_the_office)
+            made = end_open_links(&act->records, m->user) && link_make(&act->records, &wish, &m->made);
+    }
+    return made;
+}
+
+struct sheet {
+    struct text address, qr;
+};
+
+/* Tokens are told once: the sheets are the answer to the form. */
+static bool show_sheets(struct request *r, class_no class, const struct roll *roll)
+{
+    struct sheet *sheets = xcalloc((size_t)roll->n + 1, sizeof *sheets);
+    struct sheets_sheets *rows = xcalloc((size_t)roll->n + 1, sizeof *rows);
+    size_t n = 0;
+    for (int i = 0; i < roll->n; ++i) {
+        const struct member *m = &roll->people[i];
+        if (m->made.token[0] == '\0')
+            continue;
+        join_address(r, m->made.token, &sheets[n].address);
+        qr_svg(&sheets[n].qr, sheets[n].address.data);
+        rows[n] = (struct sheets_sheets){.name = m->name,
+                                         .role = m->role,
+                                         .address = sheets[n].address.data,
+                                         .qr = &sheets[n].qr,
+                                         .expires = m->made.expires_ms};
+        ++n;
+    }
+    json_t *place = json_object();
+    signup_json_place(place, r->db, school_of_class(r->db, class), class);
+    bool done = html_sheets(r, &(struct sheets_view){.class_title = json_get_string(place, "class_title"),
+                                                     .school = json_get_string(place, "school_name"),
+                                                     .sheets = rows,
+                                                     .sheets_n = n});
+    json_decref(place);
+    for (size_t i = 0; i < n; ++i) {
+        text_finish(&sheets[i].address);
+        text_finish(&sheets[i].qr);
+    }
+    free(sheets);
+    free(rows);
+    return done;
+}
+
+static bool post_sheets(struct request *r)
+{
+    struct actor actor;
+    const char *id;
+    class_no class = body_string(r, "class", &id) ? class_shown(r, id, &actor) : 0;
+    if (class == 0)
+        return false;
+    struct roll *roll = roll_of(r, &actor, class);
+    bool done = api_write(r, act_print, roll) && reply_status(r, 200) && show_sheets(r, class, roll);
+    roll_finish(roll);
+    return done;
+}
+
+struct class_link {
+    struct link_wish wish;
+    struct link_made made;
+};
+
+static bool act_class_link(struct api_act *act, void *state)
+{
+    struct class_link *link = state;
+    return link_make(&act->records, &link->wish, &link->made);
+}
+
+/* C2: who comes by it applies, and somebody decides. */
+static bool post_class_link(struct request *r)
+{
+    struct actor actor;
+    const char *id, *role;
+    class_no class = body_string(r, "class", &id) ? class_shown(r, id, &actor) : 0;
+    if (class == 0 || !body_string(r, "role", &role))
+        return false;
+    struct class_link link = {.wish = {.kind = LINK_CLASS, .class = class, .role = school_role_from(role)}};
+    if (!api_write(r, act_class_link, &link))
+        return false;
+    reply_status(r, 200);
+    struct roll *roll = xcalloc(1, sizeof *roll);
+    roll->n = 1;
+    roll->people[0] = (struct member){.role = link.wish.role == ROLE_GUARDIAN ? WORD_ROLE_GUARDIAN : WORD_ROLE_PUPIL,
+                                      .made = link.made};
+    bool done = show_sheets(r, class, roll);
+    roll_finish(roll);
+    sodium_memzero(&link, sizeof link);
+    return done;
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/parta/class/{class}", get_class, ROUTE_PERSONS_PAGE, RATE_READ, NULL},
+    {HTTP_POST, "/parta/class-sheets", post_sheets, ROUTE_PERSONS_PAGE | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
+     page_body_max},
+    {HTTP_POST, "/parta/class-link", post_class_link, ROUTE_PERSONS_PAGE | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
+     page_body_max},
+};
+const struct routes PAGE_SHEETS_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,33 @@
+/* What people see who come to the server by its name alone; and the choice of the language, which
+ * stands on each page. */
+#include <string.h>
+
+#include "client-api/pages/cookies.h"
+#include "client-api/pages/page.h"
+#include "client-api/pages/routes.h"
+#include "homeserver/base/config.h"
+#include "homeserver/http/server.h"
+
+#define LANGUAGE_LIFETIME_S (365 * 24 * 60 * 60)
+
+static bool get_welcome(struct request *r)
+{
+    return html_welcome(
+        r, &(struct welcome_view){.server = r->server->config->server_name, .signed_in = r->identity.user != 0});
+}
+
+static bool post_language(struct request *r)
+{
+    const char *language, *next;
+    if (!body_string(r, "language", &language) || !body_string_or(r, "next", "/", &next))
+        return false;
+    page_set_cookie(r, COOKIE_LANGUAGE, strcmp(language, "ru") == 0 ? "ru" : "en", LANGUAGE_LIFETIME_S);
+    return page_go(r, next);
+}
+
+static const struct route TABLE[] = {
+    {HTTP_GET, "/", get_welcome, ROUTE_ANYBODYS_PAGE, RATE_NONE, NULL},
+    {HTTP_POST, "/parta/language", post_language, ROUTE_ANYBODYS_PAGE | ROUTE_POSTS, RATE_NONE, NULL, NULL,
+     page_body_max},
+};
+const struct routes PAGE_WELCOME_ROUTES = ROUTES(TABLE);

@@ -1,0 +1,25 @@
+/* What people have approved on the pages of their account and their client may do once, soon (Client-Server API, "OAuth
+ * authentication"): new cross-signing keys in place of others. A fixed number is kept, in memory; the oldest gives way.
+ * Any thread. */
+#ifndef PARTA_ACCOUNTS_APPROVALS_H
+#define PARTA_ACCOUNTS_APPROVALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "homeserver/base/ids.h"
+
+#define APPROVAL_LIFETIME_MS INT64_C(600000)
+
+struct approvals;
+
+struct approvals *approvals_create(void);
+void approvals_destroy(struct approvals *approvals); /* NULL is accepted */
+
+/* now_ms: clock_mono_ms, here and below. A person has one at a time. */
+void approvals_give(struct approvals *approvals, user_no user, int64_t now_ms);
+
+/* Whether the person has approved it, which is over with this. */
+bool approvals_take(struct approvals *approvals, user_no user, int64_t now_ms);
+
+#endif

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Workloads of ./dev bench beside the programs of C: the bridge to the diary, and application services' transactions. One line of JSON each.
+
+    tests/bench/diary.py BUILD [notices | transactions]…
+"""
+import asyncio
+import json
+import os
+import re
+import sys
+import threading
+import time
+import urllib.request
+from urllib.parse import quote
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "diary")]
+from bridge import Bridge  # noqa: E402
+from harness import V3, Server, free_port, until  # noqa: E402
+from rooms import SCHOOL, School, rows_text  # noqa: E402
+
+CLASSES, PUPILS, MARKS_EACH = 50, 30, 4
+EVENTS = 5000
+HANGS_S = 600  # what only tells that something hangs
+
+
+def report(workload, target, **figures):
+    print(json.dumps({"workload": workload, "target": target, **figures}), flush=True)
+
+
+def cpu_s(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii", errors="replace") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mib(process, name):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+        return round(int(re.search(rf"{name}:\s+(\d+)", status.read())[1]) / 1024, 1)
+
+
+def answered(server, route):
+    """Requests of the route that the server has answered well."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30) as reply:
+        text = reply.read().decode()
+    return sum(int(n) for n in re.findall(rf'^parta_http_requests_total\{{.*{re.escape(route)}.*class="2xx"\}} (\d+)$', text, re.M))
+
+
+def wait_for(condition, what):
+    """Looks now and then only: asking costs the server, too."""
+    end = time.monotonic() + HANGS_S
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited in vain for {what}")
+        time.sleep(0.1)
+
+
+class Diary:
+    """A school of 1 500 pupils, and the bridge with a CSV file."""
+
+    def __init__(self, build):
+        self.school = School(build, f"1x{CLASSES}x{PUPILS}")
+        holder = type("Api", (), {"TOKEN": self.school.token, "url": f"http://127.0.0.1:{self.school.server.port}"})
+        self.bridge = Bridge(build, holder, {"school": {"url": holder.url, "id": SCHOOL, "token_file": "FOLDER/token"}, "log": {"level": "warn"},
+                                             "csv": {"file": "FOLDER/source.csv"}, "matrix": {"as_token_file": "FOLDER/as_token"}}, rehearsal_file="", first="known")
+        with open(self.bridge.config, encoding="utf-8") as config:
+            self.bridge.write("diary.yaml", config.read().replace("FOLDER", self.bridge.folder))
+        self.bridge.write("as_token", "as-token-of-the-diary-0001\n")
+        os.chmod(self.bridge.write("registration.yaml", self.bridge.command("registration")[1]), 0o600)
+        self.school.parta("appservice", "add", self.bridge.path("registration.yaml"))
+        self.school.server.start()
+        self.school.admit(self.bridge)
+        self.pupils = [item["person"] for item in self.school.everybody() if item["roles"] and item["roles"][0]["role"] == "pupil"]
+        self.rows = {}
+        self.bridge.write("source.csv", rows_text(self.rows))
+        self.bridge.start()
+        until(lambda: self.bridge.readings("csv"), "a reading")
+
+    def tell(self, each):
+        """Marks for all; answers how many, seconds from the first that is said to the last, and the CPU of the server and of the bridge."""
+        count, today = len(self.pupils) * each, time.strftime("%Y-%m-%d", time.gmtime())
+        for n in range(count):
+            name = f"m{len(self.rows)}"
+            self.rows[name] = ["mark", name, self.pupils[n % len(self.pupils)], "", f"Предмет {n // len(self.pupils)}", today, "5", ""]
+        server, before = self.school.server, answered(self.school.server, "/send/")
+        cpu = [cpu_s(server.process), cpu_s(self.bridge.process)]
+        self.bridge.write("source.csv", rows_text(self.rows))
+        wait_for(lambda: answered(server, "/send/") > before, "the first")
+        begun = time.monotonic()
+        wait_for(lambda: answered(server, "/send/") >= before + count, "the last")
+        seconds = time.monotonic() - begun
+        spent = cpu_s(server.process) - cpu[0], cpu_s(self.bridge.process) - cpu[1]
+        self.bridge.next_reading("csv")
+        return count, seconds, *spent
+
+    def dispose(self):
+        self.bridge.dispose()
+        self.school.server.dispose()
+
+
+def notices(build):
+    diary = Diary(build)
+    try:
+        rooms, rooms_s, rooms_cpu, _ = diary.tell(1)
+        count, seconds, server_cpu, bridge_cpu = diary.tell(MARKS_EACH)
+        report("notices", ">= 300/s, the bridge <= 40 MiB", pupils=len(diary.pupils), rooms_made_per_second=round(rooms / rooms_s), server_cpu_us_per_room=round(rooms_cpu / rooms * 1e6),
+               notices=count, per_second=round(count / seconds), server_cpu_us_per_notice=round(server_cpu / count * 1e6), bridge_cpu_us_per_notice=round(bridge_cpu / count * 1e6),
+               bridge_mib=memory_mib(diary.bridge.process, "VmRSS"), bridge_peak_mib=memory_mib(diary.bridge.process, "VmHWM"))
+    finally:
+        diary.dispose()
+
+
+class Receiver(asyncio.Protocol):
+    """An application service that takes every transaction and counts."""
+    transactions = events = 0
+
+    def __init__(self):
+        self.transport, self.input = None, b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.input += data
+        while (end := self.input.find(b"\r\n\r\n")) >= 0:
+            length = int(re.search(rb"(?i)content-length: *(\d+)", self.input[:end])[1])
+            if len(self.input) < end + 4 + length:
+                return
+            body, self.input = self.input[end + 4:end + 4 + length], self.input[end + 4 + length:]
+            Receiver.events += sum(event["type"] == "m.room.message" for event in json.loads(body).get("events", ()))
+            Receiver.transactions += 1
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def receive(port):
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(loop.create_server(Receiver, "127.0.0.1", port))
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+
+def transactions(build):
+    """Messages of a user in a room of an application service's, as fast as one connection sends them."""
+    port = free_port()
+    server = Server(build)
+    try:
+        folder = os.path.join(server.folder, "appservices")
+        os.mkdir(folder)
+        path = os.path.join(folder, "bench.yaml")
+        with open(path, "w", encoding="ascii") as out:
+            out.write(f"id: bench\nurl: http://127.0.0.1:{port}\nas_token: as-token-of-the-bench\nhs_token: hs-token-of-the-bench\nsender_localpart: bench\n"
+                      "rate_limited: false\nnamespaces: {users: [{exclusive: true, regex: '@bench_.*'}], rooms: [], aliases: []}\n")
+        os.chmod(path, 0o600)
+        with open(os.path.join(server.folder, "parta.yaml"), "a", encoding="ascii") as out:
+            out.write(f"appservices: {folder}\n")
+        receive(port)
+        server.start()
+        user = server.make_user("anna")
+        room = user.create_room(preset="public_chat")
+        joined = server.request("POST", f"{V3}/join/{quote(room)}", {}, "as-token-of-the-bench")
+        assert joined.status == 200, joined
+        begun, cpu = time.monotonic(), cpu_s(server.process)
+        for n in range(EVENTS):
+            user.must("PUT", user.send_path(room, f"t{n}"), {"msgtype": "m.text", "body": "x"})
+        wait_for(lambda: Receiver.events >= EVENTS, "all events")
+        seconds = time.monotonic() - begun
+        report("transactions", None, events=EVENTS, transactions=Receiver.transactions, transactions_per_second=round(Receiver.transactions / seconds),
+               events_per_second=round(EVENTS / seconds), server_cpu_us_per_event_with_sending=round((cpu_s(server.process) - cpu) / EVENTS * 1e6))
+    finally:
+        server.dispose()
+
+
+WORKLOADS = {"notices": notices, "transactions": transactions}
+for name in sys.argv[2:] or WORKLOADS:
+    WORKLOADS[name](os.path.abspath(sys.argv[1]))

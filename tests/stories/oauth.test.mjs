@@ -1,0 +1,238 @@
+// Signing in by OAuth 2.0: with matrix-js-sdk's classes, and with what Element X sends, through the server's own pages, as a browser without
+// JavaScript would; and what is stolen, replayed, mixed up or too late.
+import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { OAuth2, isValidAuthMetadata } from "matrix-js-sdk/lib/oauth/index.js";
+import { Server } from "./harness.mjs";
+
+const ELEMENT_X = {
+    client_name: "Element X", client_uri: "https://element.io/", redirect_uris: ["io.element.android:/"], application_type: "native",
+    token_endpoint_auth_method: "none", response_types: ["code"], logo_uri: "https://element.io/mobile-icon.png", tos_uri: "https://element.io/acceptable-use-policy-terms",
+    grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+};
+const VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+let server, metadata, clientId;
+
+before(async () => {
+    server = new Server();
+    await server.prepare("policy:\n  mode: open\n");
+    appendFileSync(server.config, `public_baseurl: ${server.url}\noauth:\n  enabled: true\n`);
+    await server.run();
+    await server.request("POST", "/_matrix/client/v3/register", {
+        body: { username: "anna", password: "correct horse", inhibit_login: true, auth: { type: "m.login.dummy" } },
+    });
+    metadata = (await server.request("GET", "/_matrix/client/v1/auth_metadata")).body;
+    clientId = (await server.request("POST", "/parta/oauth2/register", { body: ELEMENT_X })).body.client_id;
+});
+after(() => server?.stop());
+
+/** A browser without JavaScript: cookies, links, forms. */
+class Reader {
+    cookies = new Map();
+
+    async ask(path, form) {
+        const cookie = [...this.cookies].map(([k, v]) => `${k}=${v}`).join("; ");
+        const reply = await fetch(new URL(path, server.url), {
+            redirect: "manual", method: form ? "POST" : "GET", body: form ? new URLSearchParams(form) : undefined,
+            headers: { cookie, "accept-language": "en", ...(form ? { origin: server.url } : {}) },
+        });
+        for (const line of reply.headers.getSetCookie()) {
+            const [, key, value] = line.match(/^([^=]+)=([^;]*)/);
+            this.cookies.set(key, value);
+        }
+        this.status = reply.status;
+        this.at = reply.headers.get("location");
+        this.headers = reply.headers;
+        this.page = await reply.text();
+        return this;
+    }
+
+    /** The fields of the page's form that posts there, with what is put in. */
+    fields(action, more) {
+        const form = this.page.match(new RegExp(`<form method="post" action="${action}">([\\s\\S]*?)</form>`))?.[1];
+        assert.ok(form, `no form to ${action} in ${this.page}`);
+        const unescaped = (s) => s.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+        const hidden = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, k, v]) => [k, unescaped(v)]);
+        return { ...Object.fromEntries(hidden), ...more };
+    }
+
+    /** Follows to the sign-in page, signs in, and comes back to what was asked for. */
+    async through(path) {
+        await this.ask(path);
+        if (this.status === 303 && this.at.startsWith("/parta/sign-in")) {
+            await this.ask(this.at);
+            await this.ask("/parta/sign-in", this.fields("/parta/sign-in", { user: "anna", password: "correct horse" }));
+            assert.equal(this.status, 303, this.page);
+            await this.ask(this.at);
+        }
+        return this;
+    }
+
+    decide(action, decision) {
+        return this.ask(action, this.fields(action, { decision }));
+    }
+}
+
+const question = (over = {}) => {
+    const url = new URL(metadata.authorization_endpoint);
+    const asked = {
+        response_type: "code", client_id: clientId, redirect_uri: "io.element.android:/", state: "a state & more", code_challenge: CHALLENGE,
+        code_challenge_method: "S256", scope: "urn:matrix:org.matrix.msc2967.client:api:* urn:matrix:org.matrix.msc2967.client:device:ABCDEFGHIJ", ...over,
+    };
+    for (const [k, v] of Object.entries(asked)) if (v !== null) url.searchParams.set(k, v);
+    return url.pathname + url.search;
+};
+
+const post = async (endpoint, form) => {
+    const reply = await fetch(endpoint, { method: "POST", body: new URLSearchParams(form) });
+    return { status: reply.status, body: await reply.json() };
+};
+const redeem = (code, over = {}) =>
+    post(metadata.token_endpoint, { grant_type: "authorization_code", code, redirect_uri: "io.element.android:/", client_id: clientId, code_verifier: VERIFIER, ...over });
+const whoami = (token) => server.request("GET", "/_matrix/client/v3/account/whoami", { token });
+const answer = (reader) => new URL(reader.at.replace("io.element.android:/", "https://answer.example/").replace("#", "?")).searchParams;
+
+/** A code, as Element X gets one. */
+async function code(over) {
+    const reader = await new Reader().through(question(over));
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    assert.equal(reader.status, 303, reader.page);
+    return answer(reader).get("code");
+}
+
+test("what Element X sends: metadata, registration, a page that asks, tokens, refresh, the end", async () => {
+    assert.equal(clientId, (await server.request("POST", "/parta/oauth2/register", { body: ELEMENT_X })).body.client_id);
+    const reader = await new Reader().through(question());
+    assert.equal(reader.status, 200, reader.page);
+    for (const word of ["Element X", "io.element.android", "@anna:school.example"]) assert.ok(reader.page.includes(word), word);
+    assert.match(reader.headers.get("content-security-policy"), /form-action 'self' io\.element\.android:/);
+    assert.equal(reader.headers.get("access-control-allow-origin"), null);
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    assert.equal(reader.status, 303);
+    assert.ok(reader.at.startsWith("io.element.android:/?code="), reader.at);
+    assert.equal(answer(reader).get("state"), "a state & more");
+    assert.equal(answer(reader).get("iss"), metadata.issuer);
+    const { status, body } = await redeem(answer(reader).get("code"));
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual((await whoami(body.access_token)).body, { user_id: "@anna:school.example", device_id: "ABCDEFGHIJ", is_guest: false });
+    const next = await post(metadata.token_endpoint, { grant_type: "refresh_token", refresh_token: body.refresh_token, client_id: clientId });
+    assert.equal((await whoami(next.body.access_token)).status, 200);
+    assert.equal((await post(metadata.revocation_endpoint, { token: next.body.access_token, token_type_hint: "access_token", client_id: clientId })).status, 200);
+    assert.equal((await whoami(next.body.access_token)).status, 401);
+});
+
+test("matrix-js-sdk's classes: discovery, registration, code, refresh, revocation", async () => {
+    assert.ok(isValidAuthMetadata(metadata));
+    const id = await OAuth2.registerClient(metadata, {
+        client_name: "A Web Client", client_uri: "https://app.example.com/", redirect_uris: ["https://app.example.com/callback"], application_type: "web",
+        grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"], response_types: ["code"], token_endpoint_auth_method: "none",
+    });
+    const auth = new OAuth2(metadata, { clientId: id });
+    const url = new URL(await auth.generateAuthorizationCodeGrantUrl("the state", "https://app.example.com/callback", "fragment"));
+    const reader = await new Reader().through(url.pathname + url.search);
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    assert.ok(reader.at.startsWith("https://app.example.com/callback#code="), reader.at);
+    const tokens = await auth.completeAuthorizationCodeGrant(answer(reader).get("code"), "https://app.example.com/callback");
+    assert.equal((await whoami(tokens.access_token)).body.device_id, auth.context.deviceId);
+    const next = await auth.performRefreshTokenGrant(tokens.refresh_token);
+    assert.equal((await whoami(next.access_token)).status, 200);
+    await auth.revokeToken(next.refresh_token, "refresh_token");
+    assert.equal((await whoami(next.access_token)).status, 401);
+});
+
+test("another device: its code is typed, looked at, allowed or not; matrix-js-sdk polls", async () => {
+    const auth = new OAuth2(metadata, { clientId });
+    for (const [decision, seen] of [["allow", "access_token"], ["deny", "error"]]) {
+        const session = await auth.startDeviceAuthorizationGrant();
+        const typed = session.user_code.toLowerCase().replace("-", " ");
+        const reader = await new Reader().through(`/parta/device?user_code=${encodeURIComponent(typed)}`);
+        assert.ok(reader.page.includes("Element X"), reader.page);
+        await reader.decide("/parta/device", decision);
+        assert.equal(reader.at, `/parta/device?done=device_${decision === "allow" ? "allowed" : "denied"}`);
+        const outcome = await auth.waitForDeviceAuthorizationGrant({ ...session, interval: 0 });
+        assert.ok(outcome[seen], JSON.stringify(outcome));
+    }
+    const reader = await new Reader().through("/parta/device?user_code=BCDF-GHJK");
+    assert.match(reader.page, /no such code/);
+});
+
+test("a person says no, and a mail scanner that opens the address allows nothing", async () => {
+    const reader = await new Reader().through(question());
+    for (let i = 0; i < 3; ++i) assert.equal((await reader.ask(question())).status, 200);
+    await reader.decide("/parta/oauth2/authorize", "deny");
+    assert.equal(answer(reader).get("error"), "access_denied");
+    assert.equal(answer(reader).get("state"), "a state & more");
+    const forged = await fetch(server.url + "/parta/oauth2/authorize", {
+        method: "POST", redirect: "manual", body: new URLSearchParams({ decision: "allow", client_id: clientId, redirect_uri: "io.element.android:/" }),
+        headers: { cookie: [...reader.cookies].map(([k, v]) => `${k}=${v}`).join("; "), origin: "https://evil.test" },
+    });
+    assert.notEqual(forged.status, 303);
+});
+
+test("two tabs: each has its own code and state, and the back button makes no harm", async () => {
+    const reader = await new Reader().through(question({ state: "one" }));
+    const one = reader.fields("/parta/oauth2/authorize", { decision: "allow" });
+    await reader.ask(question({ state: "two" }));
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    const second = answer(reader);
+    await reader.ask("/parta/oauth2/authorize", one);
+    const first = answer(reader);
+    assert.deepEqual([first.get("state"), second.get("state")], ["one", "two"]);
+    await reader.ask("/parta/oauth2/authorize", one); // sent twice
+    assert.equal(reader.status, 303);
+    assert.equal(new Set([first.get("code"), second.get("code"), answer(reader).get("code")]).size, 3);
+});
+
+test("stolen, replayed, mixed up: no tokens, and what a replayed code brought ends", async () => {
+    const other = (await server.request("POST", "/parta/oauth2/register", { body: { ...ELEMENT_X, client_name: "Another" } })).body.client_id;
+    for (const over of [{ client_id: other }, { redirect_uri: "io.element.android:/x" }, { code_verifier: VERIFIER.replace("d", "e") }, { code_verifier: CHALLENGE }]) {
+        const stolen = await code();
+        assert.deepEqual((({ status, body }) => [status, body.error])(await redeem(stolen, over)), [400, "invalid_grant"], JSON.stringify(over));
+        assert.equal((await redeem(stolen)).status, 400); // it was in wrong hands
+    }
+    const once = await code();
+    const tokens = (await redeem(once)).body;
+    assert.equal((await whoami(tokens.access_token)).status, 200);
+    assert.equal((await redeem(once)).body.error, "invalid_grant");
+    assert.equal((await whoami(tokens.access_token)).status, 401);
+});
+
+test("an address that the client has not registered is told to the person, and nobody is sent there", async () => {
+    for (const over of [{ redirect_uri: "https://evil.test/" }, { redirect_uri: "io.element.android:/x" }, { redirect_uri: null }, { client_id: "nobody" }]) {
+        const reader = await new Reader().through(question(over));
+        assert.equal(reader.at, null, reader.at);
+        assert.ok(reader.status >= 400);
+        assert.doesNotMatch(reader.page, /(href|action)="[^"]*:\/\/evil\.test/);
+    }
+    const reader = await new Reader().through(question({ code_challenge_method: "plain" })); // nor by itself anywhere else
+    assert.deepEqual([reader.status, reader.at], [400, null]);
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    assert.equal(answer(reader).get("error"), "invalid_request");
+});
+
+test("who signs out everywhere, or is deactivated, has no code and no session left", async () => {
+    const waiting = await code();
+    const tokens = (await redeem(await code())).body;
+    assert.equal((await server.request("POST", "/_matrix/client/v3/logout/all", { token: tokens.access_token, body: {} })).status, 200);
+    assert.equal((await redeem(waiting)).body.error, "invalid_grant");
+    assert.equal((await whoami(tokens.access_token)).status, 401);
+});
+
+test("the account's pages by action, and keys that are reset with the password", async () => {
+    const reader = await new Reader().through("/parta/manage?action=org.matrix.device_delete&device_id=ABC%2FD");
+    assert.equal(reader.at, "/parta/account/sessions/end?device_id=ABC%2FD");
+    for (const action of metadata.account_management_actions_supported) {
+        await reader.ask(`/parta/manage?action=${action}`);
+        assert.match(reader.at, /^\/parta\/account/);
+        assert.ok([200, 303].includes((await reader.ask(reader.at)).status), action);
+    }
+    await reader.ask("/parta/manage?action=//evil.test");
+    assert.equal(reader.at, "/parta/account");
+    await reader.ask("/parta/account/reset-keys");
+    await reader.ask("/parta/account/reset-keys", reader.fields("/parta/account/reset-keys", { password: "wrong" }));
+    assert.notEqual(reader.status, 303);
+    await reader.ask("/parta/account/reset-keys", reader.fields("/parta/account/reset-keys", { password: "correct horse" }));
+    assert.equal(reader.at, "/parta/account?done=keys_approved");
+});
