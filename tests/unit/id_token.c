@@ -280,9 +280,14 @@ static void a_changed_token_is_none(void **state)
     size_t len = strlen(token);
     for (size_t i = 0; i < len; ++i) {
         char was = token[i];
-        token[i] = was == 'A' ? 'B' : 'A';
-        if (read_token(token, &WANTED) == ID_TOKEN_GOOD)
-            fail_msg("character %zu does not count", i);
+        /* '=' was an end of the process in cjose, found by the fuzzer. */
+        const char others[] = {was == 'A' ? 'B' : 'A', '=', '+', '/', ' ', '\n', '\0', '\x80', '.'};
+        for (size_t other = 0; other < sizeof others; ++other) {
+            json_t *none;
+            token[i] = others[other];
+            if (others[other] != was && id_token_read(published, &WANTED, token, len, &none) == ID_TOKEN_GOOD)
+                fail_msg("character %zu does not count", i);
+        }
         token[i] = was;
     }
     static const char *const BEHIND[] = {".", ".x", "=", "==", "A", " ", "\n"};
