@@ -14,6 +14,15 @@ struct user_names;
  * are in memory then. */
 void v2_add_user_id(struct text *out, struct user_names *names, struct db *db, user_no user);
 
+/* Appends an m.typing event. */
+void v2_add_typing(struct text *out, struct user_names *names, struct db *db, const struct typists *typists);
+
+/* Appends a receipt to the m.receipt event that `before` was put into, which opens and closes what differs: event, type,
+ * user. before NULL: begins the event. V2_RECEIPTS_END ends it. */
+void v2_add_receipt(struct text *out, struct user_names *names, struct db *db, const struct receipt_row *before,
+                    const struct receipt_row *row);
+#define V2_RECEIPTS_END "}}},\"type\":\"m.receipt\"}"
+
 /* Appends `,"ephemeral":{"events":[…]}`, or nothing if there is no news: m.typing, and m.receipt, one event a thread.
  * receipts: in order of thread, event, type and user. */
 void v2_add_ephemeral(struct text *out, struct user_names *names, struct db *db, const struct typists *typists,

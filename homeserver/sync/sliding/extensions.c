@@ -74,19 +74,6 @@ static struct text *open_room(struct sliding_answer *a, enum sliding_extension_k
     return out;
 }
 
-static void add_typing(struct sliding_answer *a, const struct sliding_room *room, const struct typists *typists)
-{
-    if (!typists->changed)
-        return;
-    struct text *out = open_room(a, SLIDING_TYPING, room->data.room_id);
-    text_adds(out, "{\"content\":{\"user_ids\":[");
-    for (size_t i = 0; i < typists->n; ++i) {
-        text_adds(out, i != 0 ? "," : "");
-        v2_add_user_id(out, a->gather.sync->names, a->gather.db, typists->users[i]);
-    }
-    text_adds(out, "]},\"type\":\"m.typing\"}");
-}
-
 /* One event a room, so that of two receipts of somebody's for one event, the one of no thread stands for both. */
 static int by_event(const void *a, const void *b)
 {
@@ -110,33 +97,6 @@ static bool is_shown(const struct sliding_answer *a, const struct sliding_room *
     return shown;
 }
 
-static void add_receipt(struct sliding_answer *a, struct text *out, const struct receipt_row *before,
-                        const struct receipt_row *row)
-{
-    bool same_event = before != NULL && strcmp(before->event_id, row->event_id) == 0;
-    bool same_type = same_event && strcmp(before->type, row->type) == 0;
-    if (before != NULL)
-        text_adds(out, same_type ? "," : same_event ? "}," : "}},");
-    if (!same_event) {
-        text_add_json(out, row->event_id);
-        text_adds(out, ":{");
-    }
-    if (!same_type) {
-        text_add_json(out, row->type);
-        text_adds(out, ":{");
-    }
-    v2_add_user_id(out, a->gather.sync->names, a->gather.db, row->user);
-    text_adds(out, ":{");
-    if (row->thread[0] != '\0') {
-        text_adds(out, "\"thread_id\":");
-        text_add_json(out, row->thread);
-        text_addc(out, ',');
-    }
-    text_adds(out, "\"ts\":");
-    text_add_int(out, row->ts);
-    text_addc(out, '}');
-}
-
 static void add_receipts(struct sliding_answer *a, const struct sliding_room *room, struct receipt_rows *rows,
                          bool whole)
 {
@@ -150,15 +110,13 @@ static void add_receipts(struct sliding_answer *a, const struct sliding_room *ro
                      strcmp(row->event_id, before->event_id) == 0;
         if (again || !is_shown(a, room, row, whole))
             continue;
-        if (out == NULL) {
+        if (out == NULL)
             out = open_room(a, SLIDING_RECEIPTS, room->data.room_id);
-            text_adds(out, "{\"content\":{");
-        }
-        add_receipt(a, out, before, row);
+        v2_add_receipt(out, a->gather.sync->names, a->gather.db, before, row);
         before = row;
     }
     if (out != NULL)
-        text_adds(out, "}}},\"type\":\"m.receipt\"}");
+        text_adds(out, V2_RECEIPTS_END);
 }
 
 static void add_account_data(struct sliding_answer *a, const struct sliding_room *room)
@@ -194,8 +152,9 @@ void sliding_extensions_room(struct sliding_answer *a, const struct sliding_room
         if (kind == SLIDING_TYPING ? !typing : !receipts)
             continue;
         room_ephemeral_gather(&a->gather, &data);
-        if (typing && kind == SLIDING_TYPING)
-            add_typing(a, room, &data.typists);
+        if (typing && kind == SLIDING_TYPING && data.typists.changed)
+            v2_add_typing(open_room(a, SLIDING_TYPING, room->data.room_id), a->gather.sync->names, a->gather.db,
+                          &data.typists);
         if (receipts && (kind == SLIDING_RECEIPTS || data.since == room_since_of(a, room, SLIDING_RECEIPTS))) {
             add_receipts(a, room, &data.receipts, data.since == 0);
             receipts = false;
