@@ -8,6 +8,7 @@
 #include "client-api/oauth/account_actions.h"
 #include "client-api/oauth/authorization.h"
 #include "client-api/oauth/common.h"
+#include "client-api/oauth/redirect_uri.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
 #include "client-api/routes.h"
@@ -60,9 +61,10 @@ static bool show(struct request *r, const struct authorization *a)
     const struct authorization_parameters *asked = &a->asked;
     const char *name = json_get_string(a->client.metadata, "client_name"), *uri = asked->redirect_uri;
     struct text other = TEXT_INIT, where = TEXT_INIT;
+    size_t len;
     add_other(&other, r);
-    const char *host = strncmp(uri, "http", 4) == 0 ? strchr(uri, '/') + 2 : uri;
-    text_add(&where, host, strcspn(host, host == uri ? ":" : "/?"));
+    const char *place = redirect_uri_place(uri, &len);
+    text_add(&where, place, len);
     if (name == NULL)
         name = json_get_string(a->client.metadata, "client_uri");
     bool done = html_consent(r, &(struct consent_view){.broken = a->refused != OAUTH_OK,

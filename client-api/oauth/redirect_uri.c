@@ -125,3 +125,16 @@ bool redirect_uri_matches(const char *registered, const char *asked)
     size_t digits = strspn(port + 1, "0123456789");
     return digits > 0 && digits <= 5 && strcmp(path, port + 1 + digits) == 0;
 }
+
+const char *redirect_uri_place(const char *uri, size_t *len)
+{
+    static const char *const WEB[] = {HTTPS, HTTP};
+    for (size_t i = 0; i < sizeof WEB / sizeof *WEB; ++i)
+        if (strncasecmp(uri, WEB[i], strlen(WEB[i])) == 0) {
+            uri += strlen(WEB[i]);
+            *len = strcspn(uri, "/?");
+            return uri;
+        }
+    *len = strcspn(uri, ":");
+    return uri;
+}

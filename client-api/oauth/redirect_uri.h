@@ -5,6 +5,7 @@
 #define PARTA_CLIENT_API_OAUTH_REDIRECT_URI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define REDIRECT_URI_BYTES_MAX 2000
 #define URI_HOST_MAX 253
@@ -23,5 +24,9 @@ bool redirect_uri_valid(const char *uri, const char *client_host, enum applicati
 /* Whether what a request asks for is the one that was registered: the same bytes; on the loopback interface with any
  * port. */
 bool redirect_uri_matches(const char *registered, const char *asked);
+
+/* What people are shown of a URI that is valid: the host with its port, or the scheme of a program's own. *len bytes within
+ * uri, never none. */
+const char *redirect_uri_place(const char *uri, size_t *len);
 
 #endif

@@ -41,6 +41,10 @@ static void try_redirect(const char *uri)
     must(!native || (redirect_uri_matches(uri, uri) && strpbrk(uri, "\r\n#\\\" <>") == NULL));
     must(!native || web || strncasecmp(uri, "com.example", 11) == 0 || strncasecmp(uri, "http://", 7) == 0);
     redirect_uri_matches("http://localhost/callback", uri);
+    bool named = redirect_uri_valid(uri, "foo.http", APPLICATION_NATIVE); /* "http.foo:" is a scheme of its own */
+    size_t len;
+    const char *place = native || named ? redirect_uri_place(uri, &len) : NULL;
+    must(place == NULL || (len != 0 && place >= uri && len <= strlen(place)));
 }
 
 static void try_metadata(const char *text, size_t len)

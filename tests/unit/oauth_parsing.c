@@ -216,6 +216,29 @@ static json_t *parsed(const char *text)
 }
 
 /* parameter NULL: it is taken as it says. */
+static void people_see_where_a_client_is(void **state)
+{
+    static const struct {
+        const char *uri, *client_host, *place;
+    } CASES[] = {
+        {"https://app.example.com/cb?x=1", "example.com", "app.example.com"},
+        {"HTTPS://Example.com:8443?x", "example.com", "Example.com:8443"},
+        {"http://localhost/cb", "example.com", "localhost"},
+        {"HTTP://[::1]?x", "example.com", "[::1]"},
+        {"com.example:/cb", "example.com", "com.example"},
+        {"com.example.app:cb/x", "example.com", "com.example.app"},
+        {"http.foo:cb", "foo.http", "http.foo"}, /* which is no web address, and has no slash */
+        {"https.foo:/cb", "foo.https", "https.foo"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        size_t len;
+        const char *place = redirect_uri_place(CASES[i].uri, &len);
+        assert_true(redirect_uri_valid(CASES[i].uri, CASES[i].client_host, APPLICATION_NATIVE));
+        if (strlen(CASES[i].place) != len || strncmp(place, CASES[i].place, len) != 0)
+            fail_msg("%s: %.*s", CASES[i].uri, (int)len, place);
+    }
+}
+
 static void metadata_are_taken_as_far_as_they_mean_something(void **state)
 {
     static const struct {
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(redirect_uris_follow_from_the_client_uri),
         cmocka_unit_test(a_client_uri_has_a_host_of_two_labels),
         cmocka_unit_test(a_redirect_uri_is_matched_exactly),
+        cmocka_unit_test(people_see_where_a_client_is),
         cmocka_unit_test(metadata_are_taken_as_far_as_they_mean_something),
         cmocka_unit_test(redirect_uris_of_a_client_are_few),
         cmocka_unit_test(every_action_that_is_offered_has_a_page),
