@@ -1,5 +1,4 @@
 /* Accounts as clients speak of them: a real server on the loopback, the real routes, curl as the client. */
-#include <curl/curl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,90 +9,22 @@
 
 #include <cmocka.h>
 
-#include "client-api/routes.h"
-#include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/register.h"
-#include "homeserver/accounts/sessions.h"
-#include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
-#include "homeserver/http/credentials.h"
-#include "homeserver/http/http.h"
-#include "homeserver/http/server.h"
-#include "homeserver/http/uia.h"
-#include "homeserver/outgoing/curl_library.h"
+#include "homeserver/http/limits.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/users.h"
-#include "homeserver/sync/hub.h"
-#include "tests/unit/fixture.h"
+#include "tests/unit/client_world.h"
 
 #define CLIENT "/_matrix/client/v3"
 #define ANNA "@anna:school.example"
 
-static struct {
-    struct fixture f;
-    struct config *config;
-    struct server server;
-    struct http *http;
-    CURL *curl;
-    json_t *reply; /* to the last request */
-} t;
+static struct client_world t;
 
-static bool profile_changed(void *self, struct tx *tx, user_no user, struct error *e)
-{
-    membership_profile_changed(self, tx, user, user);
-    return true;
-}
-
-/* settings: YAML beside the name. Nothing is limited but what LIMITS says. */
+/* settings: YAML beside the name. Nothing is limited but what limits says. */
 static void start(const char *settings, const struct limit limits[RATE__COUNT])
 {
-    static const struct http_listen LISTEN[] = {{"127.0.0.1", 0, false}};
-    static const struct limit NONE[RATE__COUNT] = {{0}};
-    struct text yaml = TEXT_INIT, problem = TEXT_INIT;
-    memset(&t, 0, sizeof t);
-    fixture_start(&t.f);
-    text_addf(&yaml, "server_name: school.example\npasswords: {ops: 1, memory_kib: 8}\n%s", settings);
-    if (!config_parse("test", yaml.data, yaml.len, &t.config, &problem))
-        fail_msg("%s", problem.data);
-    text_finish(&yaml);
-    static const struct credential_kind *const CREDENTIALS[] = {&SESSION_CREDENTIAL, NULL};
-    t.server = (struct server){
-        .credentials = CREDENTIALS,
-        .config = t.config,
-        .writer = t.f.writer,
-        .names = t.f.names,
-        .key = &t.f.key,
-        .rooms = t.f.rooms,
-        .accounts = accounts_create(t.config, t.f.writer, t.f.names),
-        .sessions = sessions_create("school.example", 100),
-        .hub = hub_create(0),
-        .limits = limits_create(limits != NULL ? limits : NONE, 1000),
-        .uia = uia_create(100),
-    };
-    t.server.accounts->hooks = (struct accounts_hooks){.self = t.f.rooms, .profile_changed = profile_changed};
-    sessions_set_writer(t.server.sessions, t.f.writer);
-    writer_observe(t.f.writer, sessions_observe, t.server.sessions);
-    struct http_settings http = {
-        .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 2, .hashers = 1, .db_path = t.f.path};
-    t.http = http_start(&http, &t.server, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT);
-    assert_non_null(t.http);
-    assert_true(curl_library_load());
-    t.curl = curl_easy_init();
-}
-
-static void stop(void)
-{
-    curl_easy_cleanup(t.curl);
-    json_decref(t.reply);
-    http_stop(t.http);
-    http_destroy(t.http);
-    hub_destroy(t.server.hub);
-    accounts_destroy(t.server.accounts);
-    limits_destroy(t.server.limits);
-    uia_destroy(t.server.uia);
-    fixture_stop(&t.f);
-    sessions_destroy(t.server.sessions);
-    config_free(t.config);
+    client_world_start(&t, &(struct client_world_settings){.yaml = settings, .limits = limits, .workers = 2});
 }
 
 #define OPEN "policy: {mode: open}\nregistration: {mode: open}\n"
@@ -106,57 +37,22 @@ static int start_open(void **state)
 
 static int stop_any(void **state)
 {
-    stop();
+    client_world_stop(&t);
     return 0;
-}
-
-static size_t collect(char *bytes, size_t size, size_t n, void *out)
-{
-    text_add(out, bytes, size * n);
-    return size * n;
 }
 
 /* One request; its reply stands in t.reply until the next. token, body: NULL for none. Returns the status. */
 static long ask(const char *method, const char *path, const char *token, const char *body)
 {
-    struct text url = TEXT_INIT, bearer = TEXT_INIT, reply = TEXT_INIT;
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct error e;
-    long status = 0;
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
-    text_addf(&bearer, "Authorization: Bearer %s", token != NULL ? token : "");
-    if (token != NULL)
-        headers = curl_slist_append(headers, bearer.data);
-    curl_easy_setopt(t.curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(t.curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(t.curl, CURLOPT_COPYPOSTFIELDS, body != NULL ? body : "");
-    curl_easy_setopt(t.curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(t.curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &reply);
-    assert_int_equal(curl_easy_perform(t.curl), CURLE_OK);
-    curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
-    json_decref(t.reply);
-    t.reply = json_parse(reply.data, reply.len, &e);
-    assert_non_null(t.reply);
-    curl_slist_free_all(headers);
-    text_finish(&url);
-    text_finish(&bearer);
-    text_finish(&reply);
-    return status;
+    return client_ask(&t, &(struct client_request){.method = method, .path = path, .token = token, .body = body});
 }
 
 /* The same, with what must come. errcode "": none. */
 static void expect(const char *method, const char *path, const char *token, const char *body, long status,
                    const char *errcode)
 {
-    long got = ask(method, path, token, body);
-    const char *code = json_get_string(t.reply, "errcode");
-    if (got != status || strcmp(code != NULL ? code : "", errcode) != 0) {
-        char *reply = json_dumps(t.reply, 0);
-        fail_msg("%s %s %s: wanted %ld %s, got %ld %s", method, path, body != NULL ? body : "", status, errcode, got,
-                 reply);
-    }
+    client_expect(&t, &(struct client_request){.method = method, .path = path, .token = token, .body = body}, status,
+                  errcode);
 }
 
 struct exchange {

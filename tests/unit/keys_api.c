@@ -243,7 +243,11 @@ static void *claim_many(void *arg)
              c->of->device_id);
     for (int i = 0; i < 25; ++i) {
         json_t *reply;
-        long status = ask_by(curl, "POST", CLIENT "/keys/claim", c->by.token, body, &reply);
+        long status =
+            client_ask_by(&t, curl,
+                          &(struct client_request){
+                              .method = "POST", .path = CLIENT "/keys/claim", .token = c->by.token, .body = body},
+                          &reply, NULL);
         json_t *keys =
             json_object_get(json_object_get(json_object_get(reply, "one_time_keys"), c->of->user_id), c->of->device_id);
         void *only = json_object_iter(keys);
@@ -482,7 +486,8 @@ static void *hold(void *arg)
     CURL *curl = curl_easy_init();
     char path[300];
     snprintf(path, sizeof path, CLIENT "/sync?timeout=60000&since=%s", poll->d->since);
-    ask_by(curl, "GET", path, poll->d->token, NULL, &poll->reply);
+    client_ask_by(&t, curl, &(struct client_request){.method = "GET", .path = path, .token = poll->d->token},
+                  &poll->reply, NULL);
     curl_easy_cleanup(curl);
     return NULL;
 }

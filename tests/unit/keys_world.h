@@ -3,7 +3,6 @@
 #ifndef PARTA_TESTS_KEYS_WORLD_H
 #define PARTA_TESTS_KEYS_WORLD_H
 
-#include <curl/curl.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -15,23 +14,11 @@
 
 #include <cmocka.h>
 
-#include "client-api/routes.h"
-#include "homeserver/accounts/accounts.h"
-#include "homeserver/accounts/sessions.h"
-#include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/metrics.h"
-#include "homeserver/http/credentials.h"
-#include "homeserver/http/http.h"
 #include "homeserver/http/server.h"
-#include "homeserver/http/uia.h"
-#include "homeserver/outgoing/curl_library.h"
-#include "homeserver/sync/fast_path.h"
-#include "homeserver/sync/hub.h"
-#include "homeserver/sync/sections/sections.h"
-#include "homeserver/sync/sync_service.h"
-#include "tests/unit/fixture.h"
+#include "tests/unit/client_world.h"
 
 #define CLIENT "/_matrix/client/v3"
 
@@ -48,141 +35,44 @@ struct device {
     char since[200];
 };
 
-static struct {
-    struct fixture f;
-    struct config *config;
-    struct server server;
-    struct http *http;
-    CURL *curl;
-    json_t *reply; /* to the last request */
-} t;
+static struct client_world t;
 
 static inline int keys_start(void **state)
 {
-    static const struct http_listen LISTEN[] = {{"127.0.0.1", 0, false}};
-    static const struct limit NONE[RATE__COUNT] = {{0}};
-    static const struct credential_kind *const CREDENTIALS[] = {&SESSION_CREDENTIAL, NULL};
-    static const char YAML[] = "server_name: school.example\npasswords: {ops: 1, memory_kib: 8}\n"
-                               "policy: {mode: open}\nregistration: {mode: open}\n";
-    struct text problem = TEXT_INIT;
-    memset(&t, 0, sizeof t);
-    fixture_start(&t.f);
-    assert_true(config_parse("test", YAML, strlen(YAML), &t.config, &problem));
-    t.server = (struct server){
-        .credentials = CREDENTIALS,
-        .config = t.config,
-        .writer = t.f.writer,
-        .names = t.f.names,
-        .key = &t.f.key,
-        .rooms = t.f.rooms,
-        .accounts = accounts_create(t.config, t.f.writer, t.f.names),
-        .sessions = sessions_create("school.example", 1000),
-        .hub = hub_create(writer_pos(t.f.writer)),
-        .limits = limits_create(NONE, 1000),
-        .uia = uia_create(100),
-        .metrics = metrics_create(),
-    };
-    t.server.sync = sync_service_create(&(struct sync_service_settings){
-        .writer = t.f.writer,
-        .rooms = t.f.rooms,
-        .names = t.f.names,
-        .hub = t.server.hub,
-        .key = &t.f.key,
-        .server_name = "school.example",
-    });
-    sections_add(t.server.sync);
-    fast_path_start(t.server.sync);
-    sessions_set_writer(t.server.sessions, t.f.writer);
-    writer_observe(t.f.writer, sessions_observe, t.server.sessions);
-    writer_observe(t.f.writer, hub_observe, t.server.hub);
-    struct http_settings http = {
-        .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 4, .hashers = 1, .db_path = t.f.path};
-    t.http = http_start(&http, &t.server, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT);
-    assert_non_null(t.http);
-    assert_true(curl_library_load());
-    t.curl = curl_easy_init();
+    client_world_start(&t, &(struct client_world_settings){.yaml = "policy: {mode: open}\nregistration: {mode: open}\n",
+                                                           .workers = 4,
+                                                           .syncs = true});
     return 0;
 }
 
 static inline int keys_stop(void **state)
 {
-    curl_easy_cleanup(t.curl);
-    json_decref(t.reply);
-    http_stop(t.http);
-    http_destroy(t.http);
-    sync_service_stop(t.server.sync);
-    accounts_destroy(t.server.accounts);
-    limits_destroy(t.server.limits);
-    uia_destroy(t.server.uia);
-    fixture_stop(&t.f);
-    sync_service_destroy(t.server.sync);
-    hub_destroy(t.server.hub);
-    sessions_destroy(t.server.sessions);
-    metrics_destroy(t.server.metrics);
-    config_free(t.config);
+    client_world_stop(&t);
     return 0;
 }
 
 /* --- Requests --- */
 
-static inline size_t collect(char *bytes, size_t size, size_t n, void *out)
+static inline struct client_request request_of(const char *method, const char *path, const struct device *by,
+                                               const char *body)
 {
-    text_add(out, bytes, size * n);
-    return size * n;
-}
-
-/* One request by a connection of one's own; *reply: heap, the caller's. Any thread. Returns the status. */
-static inline long ask_by(CURL *curl, const char *method, const char *path, const char *token, const char *body,
-                          json_t **reply)
-{
-    struct text url = TEXT_INIT, bearer = TEXT_INIT, bytes = TEXT_INIT;
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    struct error e;
-    long status = 0;
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
-    text_addf(&bearer, "Authorization: Bearer %s", token != NULL ? token : "");
-    if (token != NULL)
-        headers = curl_slist_append(headers, bearer.data);
-    headers = curl_slist_append(headers, "Expect:");
-    curl_easy_setopt(curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body != NULL ? body : "");
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &bytes);
-    if (curl_easy_perform(curl) == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    *reply = json_parse(bytes.data != NULL ? bytes.data : "", bytes.len, &e);
-    if (*reply == NULL)
-        fprintf(stderr, "# %s %s: %ld, no JSON: %s\n", method, path, status, bytes.data);
-    curl_slist_free_all(headers);
-    text_finish(&url);
-    text_finish(&bearer);
-    text_finish(&bytes);
-    return status;
+    return (struct client_request){
+        .method = method, .path = path, .token = by != NULL ? by->token : NULL, .body = body};
 }
 
 /* Its reply stands in t.reply until the next. */
 static inline long ask(const char *method, const char *path, const struct device *by, const char *body)
 {
-    json_decref(t.reply);
-    long status = ask_by(t.curl, method, path, by != NULL ? by->token : NULL, body, &t.reply);
-    assert_non_null(t.reply);
-    return status;
+    const struct client_request request = request_of(method, path, by, body);
+    return client_ask(&t, &request);
 }
 
 /* The same, with what must come. errcode "": none. */
 static inline void expect(const char *method, const char *path, const struct device *by, const char *body, long status,
                           const char *errcode)
 {
-    long got = ask(method, path, by, body);
-    const char *code = json_get_string(t.reply, "errcode");
-    if (got != status || strcmp(code != NULL ? code : "", errcode) != 0) {
-        char *reply = json_dumps(t.reply, 0);
-        fail_msg("%s %s %.300s: wanted %ld %s, got %ld %s", method, path, body != NULL ? body : "", status, errcode,
-                 got, reply);
-    }
+    const struct client_request request = request_of(method, path, by, body);
+    client_expect(&t, &request, status, errcode);
 }
 
 /* The same with a body that is taken. */
