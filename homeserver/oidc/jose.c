@@ -147,8 +147,8 @@ size_t jwk_set_count(const struct jwk_set *set)
 
 /* --- Signatures --- */
 
-/* The parts of header.payload.signature, each base64url through and through: cjose decodes them again, and what its decoder does
- * not expect, as a '=' in the middle, ends the process by an assertion. */
+/* The parts of header.payload.signature, each base64url through and through: cjose decodes them again, and what its
+ * decoder does not expect, as a '=' in the middle, ends the process by an assertion. */
 struct parts {
     const char *at[3];
     size_t len[3];

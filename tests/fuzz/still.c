@@ -1,5 +1,5 @@
-/* In every fuzzer: what is drawn at random is drawn the same each time, so that a walk (tests/fuzz/fuzz) can be gone again. Keys of hash
- * tables count as well: which names meet in a chain are compared, and libFuzzer looks on. */
+/* In every fuzzer: what is drawn at random is drawn the same each time, so that a walk (tests/fuzz/fuzz) can be gone
+ * again. Keys of hash tables count as well: which names meet in a chain are compared, and libFuzzer looks on. */
 #include <stdint.h>
 #include <string.h>
 
