@@ -84,8 +84,7 @@ static bool write_some(struct tx *tx, void *arg, struct error *e)
                                 .depth = 1,
                                 .content = content.data,
                                 .auth = "",
-                                .hash = NOTHING,
-                                .signature = NOTHING};
+                                .hash = NOTHING};
         if (!events_insert(tx, &row))
             abort();
     }

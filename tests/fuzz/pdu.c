@@ -83,7 +83,7 @@ static void check_finish(struct pdu *pdu, const struct signing_key *key)
     unsigned char reference[SHA256_BYTES];
     char id[ID_BYTES_MAX + 1];
     struct error e = {0};
-    bool done = pdu_finish(pdu, key, "s", &e);
+    bool done = pdu_finish(pdu, key->id, "s", &e);
     must(done == (e.code == ERROR_NONE));
     if (!done)
         return;

@@ -104,7 +104,7 @@ static const struct column {
     {"events", "content", NULL, ""}, /* what_was_said_goes */
     {"events", "auth", ID},
     {"events", "hash", HASH},
-    {"events", "signature", HASH},
+    {"events", "signature", "empty; of old rows one of what a redaction leaves"},
     {"events", "redacts", ID},
     {"events", "reference_hash", HASH},
     {"fallback_keys", "key_id", NULL, OF_DEVICE("fallback_keys", "'%1$s', '{}', 0")},

@@ -1,7 +1,7 @@
 /* Appending: the way an event comes into a room.
  *
  * append_event runs inside a writer's job, in three steps. Plan (plan.h): what must be asked before it may be. Complete
- * (complete.h): hashes, signature, id. Record (record.h): its place, its row, and what follows from it. What it refuses
+ * (complete.h): hashes, id. Record (record.h): its place, its row, and what follows from it. What it refuses
  * has changed nothing. A job that makes many events uses the same three steps by itself (rooms/acts/bulk_join.h).
  *
  * A room is a line: an event's prev_events is the one before. The time of receipt

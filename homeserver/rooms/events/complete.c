@@ -14,10 +14,10 @@ bool complete_event(struct tx *tx, struct new_event *event, struct error *e)
 {
     const struct rooms_settings *settings = rooms_settings(event->room->rooms);
     struct pdu *pdu = &event->pdu;
-    bool done = pdu_finish(pdu, settings->key, settings->server_name, e);
+    bool done = pdu_finish(pdu, settings->key->id, settings->server_name, e);
     while (done && pdu->room_id == NULL && events_pos_of(tx->db, pdu->event_id) != 0) {
         event->row.ts = pdu->origin_server_ts += 1;
-        done = pdu_finish(pdu, settings->key, settings->server_name, e);
+        done = pdu_finish(pdu, settings->key->id, settings->server_name, e);
     }
     if (done && event->room->version->id_format == EVENT_ID_OPAQUE) {
         pdu_reference_hash(pdu, event->reference);
@@ -32,12 +32,12 @@ struct filled {
     struct pdu_batch batch;
 };
 
-/* Two take turns: while the signer works on one, the job fills the other. */
+/* Two take turns: while the hasher works on one, the job fills the other. */
 struct event_batch {
     struct rooms *rooms;
     struct tx *tx;
-    struct pdu_signer *signer;      /* NULL: nothing has been given to it yet */
-    struct filled *filling, *given; /* given: with the signer, if its n is not 0 */
+    struct pdu_hasher *hasher;      /* NULL: nothing has been given to it yet */
+    struct filled *filling, *given; /* given: with the hasher, if its n is not 0 */
     struct room *chained; /* whose event was the last to be pushed, and is not written: the next of it follows */
 };
 
@@ -51,10 +51,8 @@ struct event_batch *event_batch_create(struct rooms *rooms, struct tx *tx)
 
 static void filled_free(struct filled *filled)
 {
-    for (int i = 0; filled != NULL && i < BATCH; ++i) {
+    for (int i = 0; filled != NULL && i < BATCH; ++i)
         text_finish(&filled->events[i].content);
-        text_finish(&filled->items[i].bytes);
-    }
     free(filled);
 }
 
@@ -62,7 +60,7 @@ void event_batch_destroy(struct event_batch *b)
 {
     if (b == NULL)
         return;
-    pdu_signer_destroy(b->signer); /* first: it may be at work on what is freed next */
+    pdu_hasher_destroy(b->hasher); /* first: it may be at work on what is freed next */
     filled_free(b->filling);
     filled_free(b->given);
     free(b);
@@ -81,20 +79,20 @@ struct new_event *event_batch_next(struct event_batch *b)
     return event;
 }
 
-/* What the signer has, if anything, comes back and is written. */
+/* What the hasher has, if anything, comes back and is written. */
 static bool take_back(struct event_batch *b)
 {
     struct filled *filled = b->given;
     if (filled == NULL || filled->batch.n == 0)
         return true;
-    bool good = pdu_signer_wait(b->signer, &filled->batch);
+    bool good = pdu_hasher_wait(b->hasher, &filled->batch);
     for (size_t i = 0; i < filled->batch.n && good; ++i)
         good = record_write(b->tx, &filled->events[i]);
     filled->batch.n = 0;
     return good;
 }
 
-/* The full one goes to the signer, behind the one that it has, so that it is never idle while this thread writes rows;
+/* The full one goes to the hasher, behind the one that it has, so that it is never idle while this thread writes rows;
  * what comes back is filled next. */
 static bool turn(struct event_batch *b)
 {
@@ -102,16 +100,16 @@ static bool turn(struct event_batch *b)
     const struct rooms_settings *settings = rooms_settings(b->rooms);
     if (full == NULL || full->batch.n == 0)
         return true;
-    if (b->signer == NULL)
-        b->signer = pdu_signer_create(settings->key, settings->server_name);
-    pdu_signer_give(b->signer, &full->batch);
+    if (b->hasher == NULL)
+        b->hasher = pdu_hasher_create(settings->key->id, settings->server_name);
+    pdu_hasher_give(b->hasher, &full->batch);
     bool good = take_back(b);
     b->filling = b->given;
     b->given = full;
     return good;
 }
 
-/* An event that follows another of its room on its way learns that one's id from the signer, which hashes in order; one
+/* An event that follows another of its room on its way learns that one's id from the hasher, which goes in order; one
  * that does not was framed with the id of an event that is written. */
 bool event_batch_push(struct event_batch *b)
 {

@@ -1,10 +1,10 @@
-/* Completing a planned event: content hash, reference hash, id, signature (rooms/pdu/pdu.h).
+/* Completing a planned event: content hash, reference hash, id (rooms/pdu/pdu.h).
  *
  * One event is completed where it is planned. A job that makes many (a class enters its rooms) completes them beside
  * itself, in batches on another core (rooms/pdu/pdu_batch.h): an event's row and its room's state need its position at
- * once, but its hashes, id and signature only when the row is written. So such an event is placed first
+ * once, but its hashes and its id only when the row is written. So such an event is placed first
  * (record_place), then pushed here, and written (record_write) when it comes back complete, in the order of pushing.
- * Nothing unsigned is ever on disk. */
+ * Nothing without an id is ever on disk. */
 #ifndef PARTA_ROOMS_EVENTS_COMPLETE_H
 #define PARTA_ROOMS_EVENTS_COMPLETE_H
 

@@ -16,7 +16,7 @@
 struct new_event {
     struct room *room;
     struct text content;                   /* canonical; the caller's to finish in the end */
-    struct pdu pdu;                        /* whole but for hashes, signature and id: completing adds them */
+    struct pdu pdu;                        /* whole but for hashes and id: completing adds them */
     struct event_row row;                  /* whole but for its position and what it replaces: recording adds them */
     const char *prev;                      /* what pdu.prev_events points to */
     unsigned char reference[SHA256_BYTES]; /* room versions 1 and 2 */

@@ -212,7 +212,6 @@ void plan_frame(const struct plan *plan, const struct draft *d, const char *send
         .content = event->content.data,
         .auth = plan->auth.data,
         .hash = pdu->hash,
-        .signature = pdu->signature,
         .redacts = pdu->redacts,
     };
 }

@@ -21,14 +21,13 @@ static size_t bytes_for(const char *s)
 /* One block: the struct, then its bytes, then its strings. */
 void recent_events_add(struct recent *recent, const struct event_row *r)
 {
-    size_t size = sizeof(struct recent_event) + SHA256_BYTES + SIGNATURE_BYTES + bytes_for(r->event_id) +
-                  bytes_for(r->type) + bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts);
+    size_t size = sizeof(struct recent_event) + SHA256_BYTES + bytes_for(r->event_id) + bytes_for(r->type) +
+                  bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts);
     struct recent_event *event = recent_item_create(r->pos, size);
     char *at = (char *)(event + 1);
     event->row = *r;
     event->row.hash = memcpy(at, r->hash, SHA256_BYTES);
-    event->row.signature = memcpy(at + SHA256_BYTES, r->signature, SIGNATURE_BYTES);
-    at += SHA256_BYTES + SIGNATURE_BYTES;
+    at += SHA256_BYTES;
     event->row.event_id = kept(&at, r->event_id);
     event->row.type = kept(&at, r->type);
     event->row.content = kept(&at, r->content);

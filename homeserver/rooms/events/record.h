@@ -1,8 +1,8 @@
 /* The event recorder: the one place where events come to lie, whoever made them.
  *
- * It has two halves, because an event's place in its room must be known to the next event at once, while its id and its
- * signature can come a little later (complete.h). record_place gives it its position and moves the room on: what it
- * replaces, current state, memberships. record_write puts down the row and what follows from it: the transaction, the
+ * It has two halves, because an event's place in its room must be known to the next event at once, while its id can
+ * come a little later (complete.h). record_place gives it its position and moves the room on: what it replaces, current
+ * state, memberships. record_write puts down the row and what follows from it: the transaction, the
  * relation, an applied redaction, every hook, the changes for observers. Both in one job; events of a job are written
  * in the order of their places. Between the halves the event can't be read back.
  *

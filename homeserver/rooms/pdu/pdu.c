@@ -7,6 +7,9 @@
 
 #define PROOFS_BYTES_MAX 4096 /* "hashes" and "signatures" of any server's name and key are shorter */
 
+/* What is signed and what the reference hash covers are the same bytes: the redacted event with its content hash. */
+#define SIGNED_PARTS (PDU_HASHES | PDU_REDACTED)
+
 static void add_hash_object(struct text *out, const unsigned char hash[SHA256_BYTES])
 {
     text_adds(out, "{\"sha256\":\"");
@@ -163,36 +166,37 @@ static void hash_text(const struct pdu *pdu, unsigned parts, struct text *scratc
 void pdu_reference_hash(const struct pdu *pdu, unsigned char out[SHA256_BYTES])
 {
     struct text text = TEXT_INIT;
-    hash_text(pdu, PDU_HASHES | PDU_REDACTED, &text, out);
+    hash_text(pdu, SIGNED_PARTS, &text, out);
     text_finish(&text);
 }
 
-/* What is signed and what the reference hash covers are the same bytes: the redacted event with its content hash. */
-bool pdu_finish_unsigned(struct pdu *pdu, const char *key_id, const char *server_name, struct text *signed_,
-                         struct error *e)
+bool pdu_finish(struct pdu *pdu, const char *key_id, const char *server_name, struct error *e)
 {
     unsigned char reference[SHA256_BYTES];
+    struct text text = TEXT_INIT;
+    bool opaque = pdu->version->id_format == EVENT_ID_OPAQUE;
     pdu->signer = server_name;
     pdu->key_id = key_id;
-    if (pdu->version->id_format != EVENT_ID_OPAQUE)
+    if (!opaque)
         pdu->event_id[0] = '\0';
-    hash_text(pdu, 0, signed_, pdu->hash);
-    if (!check_size(pdu, signed_->len, e)) /* the hashes are of fixed length: their bytes need not be known yet */
-        return false;
-    hash_text(pdu, PDU_HASHES | PDU_REDACTED, signed_, reference);
-    if (pdu->version->id_format != EVENT_ID_OPAQUE)
+    hash_text(pdu, 0, &text, pdu->hash);
+    bool fits = check_size(pdu, text.len, e); /* hashes are of fixed length: their bytes need not be known yet */
+    if (fits && !opaque) {
+        hash_text(pdu, SIGNED_PARTS, &text, reference);
         pdu_event_id(pdu->version, reference, pdu->event_id);
-    return true;
+    }
+    text_finish(&text);
+    return fits;
 }
 
-bool pdu_finish(struct pdu *pdu, const struct signing_key *key, const char *server_name, struct error *e)
+void pdu_sign(struct pdu *pdu, const struct signing_key *key, const char *server_name)
 {
     struct text text = TEXT_INIT;
-    bool done = pdu_finish_unsigned(pdu, key->id, server_name, &text, e);
-    if (done)
-        signing_key_sign(key, text.data, text.len, pdu->signature);
+    pdu->signer = server_name;
+    pdu->key_id = key->id;
+    pdu_add_text(&text, pdu, SIGNED_PARTS);
+    signing_key_sign(key, text.data, text.len, pdu->signature);
     text_finish(&text);
-    return done;
 }
 
 /* The canonical text of an object without some of its keys. */

@@ -64,7 +64,6 @@ static void copy_row(struct pdu_row *out, const struct event_row *row)
     p->origin_server_ts = row->ts;
     p->depth = row->depth;
     memcpy(p->hash, row->hash, SHA256_BYTES);
-    memcpy(p->signature, row->signature, SIGNATURE_BYTES);
     strcpy(p->event_id, row->event_id);
 }
 
@@ -87,8 +86,6 @@ bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, 
     struct pdu *p = &out->pdu;
     p->version = load_version(db, room);
     p->sender = user_names_get(names, db, sender);
-    p->signer = server_name;
-    p->key_id = key->id;
     out->room_id = rooms_id_of(db, room);
     bool whole = add_references(out, db, room, pos, auth) && p->version != NULL && p->sender != NULL;
     free(auth);
@@ -101,6 +98,7 @@ bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, 
         p->prev_hashes = (const unsigned char(*)[SHA256_BYTES])out->hashes[0];
         p->auth_hashes = (const unsigned char(*)[SHA256_BYTES])out->hashes[1];
     }
+    pdu_sign(p, key, server_name);
     return true;
 }
 
@@ -125,15 +123,6 @@ static bool hash_holds(const struct pdu *pdu)
     return bytes_equal(hash, pdu->hash, SHA256_BYTES);
 }
 
-static bool signature_holds(const struct pdu *pdu, const struct signing_key *key)
-{
-    struct text bytes = TEXT_INIT;
-    pdu_add_text(&bytes, pdu, PDU_HASHES | PDU_REDACTED);
-    bool holds = signature_verify(key->public, bytes.data, bytes.len, pdu->signature);
-    text_finish(&bytes);
-    return holds;
-}
-
 static bool id_holds(const struct pdu *pdu)
 {
     unsigned char hash[SHA256_BYTES];
@@ -150,7 +139,7 @@ bool pdu_row_check(struct db *db, struct user_names *names, const struct signing
 {
     struct pdu_row row;
     bool holds = pdu_row_load(&row, db, names, key, server_name, pos) && id_holds(&row.pdu) &&
-                 signature_holds(&row.pdu, key) && (row.redacted || hash_holds(&row.pdu));
+                 (row.redacted || hash_holds(&row.pdu));
     pdu_row_finish(&row);
     return holds;
 }

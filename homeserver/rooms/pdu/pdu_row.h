@@ -1,4 +1,4 @@
-/* From the row back to the PDU: what lies is what was signed.
+/* From the row back to the PDU, which is signed here: no signature lies in the row (pdu.h).
  *
  * Names of earlier events (prev_events, auth_events) are positions in the row; here they become ids again. A redacted
  * row gives the redacted event, whose reference hash is the same. */
@@ -23,14 +23,14 @@ struct pdu_row {
     bool redacted; /* the content is what was left of it: its hash does not hold */
 };
 
-/* Puts the event at pos together, with the server's own key as its signer. false: there is no such event, or it is
+/* Puts the event at pos together and signs it with the server's own key. false: there is no such event, or it is
  * damaged. Finish it either way. */
 bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, const struct signing_key *key,
                   const char *server_name, stream_pos pos);
 void pdu_row_finish(struct pdu_row *row);
 
-/* Whether the event at pos is whole: its id is its reference hash, its signature is this server's, and, unless it was
- * redacted, its content hash holds. */
+/* Whether the event at pos is whole: its id is its reference hash and, unless it was redacted, its content hash
+ * holds. */
 bool pdu_row_check(struct db *db, struct user_names *names, const struct signing_key *key, const char *server_name,
                    stream_pos pos);
 

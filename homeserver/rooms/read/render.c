@@ -169,7 +169,7 @@ struct event_row *event_hold(const struct event_row *row)
     for (int i = 0; i < 7; ++i)
         bytes += lens[i] = bytes_of(strings[i]);
     if (row->hash != NULL) /* a whole one */
-        bytes += SHA256_BYTES + SIGNATURE_BYTES + SHA256_BYTES;
+        bytes += SHA256_BYTES + SHA256_BYTES;
     struct event_row *copy = xrealloc(NULL, bytes);
     char *at = (char *)(copy + 1);
     *copy = *row;
@@ -178,7 +178,6 @@ struct event_row *event_hold(const struct event_row *row)
     for (int i = 0; i < 7; ++i)
         *held[i] = hold(&at, strings[i], lens[i]);
     copy->hash = (const unsigned char *)hold(&at, (const char *)row->hash, SHA256_BYTES);
-    copy->signature = (const unsigned char *)hold(&at, (const char *)row->signature, SIGNATURE_BYTES);
     copy->reference_hash = (const unsigned char *)hold(&at, (const char *)row->reference_hash, SHA256_BYTES);
     return copy;
 }

@@ -73,7 +73,7 @@ static const char *const MIGRATIONS[] = {
     " content TEXT NOT NULL,"   /* canonical JSON; the redacted form once redacted_by is set */
     " auth TEXT NOT NULL,"      /* positions of the auth events, comma separated */
     " hash BLOB NOT NULL,"      /* content hash, 32 bytes */
-    " signature BLOB NOT NULL," /* this server's, 64 bytes */
+    " signature BLOB NOT NULL," /* empty, and read by nobody: rooms/pdu/pdu.h. Of old rows this server's, 64 bytes */
     " redacts TEXT,"            /* the top-level key of room versions 1 to 10 */
     " redacted_by INTEGER,"     /* position of the redaction */
     " replaces INTEGER,"        /* state: position of the state event before it */

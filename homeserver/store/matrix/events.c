@@ -12,7 +12,7 @@
     " CASE WHEN e.replaces IS NOT NULL THEN (SELECT p.content FROM events p WHERE p.pos = e.replaces) END,"            \
     " e.received_ms"
 #define SHOWN "SELECT " SHOWN_COLUMNS " FROM "
-#define EVENT "SELECT " SHOWN_COLUMNS ", e.depth, e.auth, e.hash, e.signature, e.reference_hash FROM "
+#define EVENT "SELECT " SHOWN_COLUMNS ", e.depth, e.auth, e.hash, e.reference_hash FROM "
 
 enum {
     FORWARDS,
@@ -153,8 +153,7 @@ bool events_next(struct stmt *q, struct event_row *row)
     row->depth = col_int(q, 13);
     row->auth = col_text(q, 14);
     row->hash = col_bytes(q, 15, &len);
-    row->signature = col_bytes(q, 16, &len);
-    row->reference_hash = col_bytes(q, 17, &len);
+    row->reference_hash = col_bytes(q, 16, &len);
     return true;
 }
 
@@ -359,12 +358,12 @@ stream_pos events_at_time(struct db *db, room_no room, int64_t ms, bool forwards
     return events_last_pos(db, room, high - 1);
 }
 
+/* No signature: rooms/pdu/pdu.h. */
 bool events_insert(struct tx *tx, const struct event_row *row)
 {
     return db_run(tx->db, &EVENTS, INSERT, "iitttiiittbbtbii", row->pos, row->room, row->event_id, row->type,
-                  row->state_key, row->sender, row->ts, row->depth, row->content, row->auth, row->hash, (size_t)32,
-                  row->signature, (size_t)64, row->redacts, row->reference_hash, (size_t)32, row->replaces,
-                  row->received_ms);
+                  row->state_key, row->sender, row->ts, row->depth, row->content, row->auth, row->hash, (size_t)32, "",
+                  (size_t)0, row->redacts, row->reference_hash, (size_t)32, row->replaces, row->received_ms);
 }
 
 bool events_set_state(struct tx *tx, room_no room, const char *type, const char *state_key, stream_pos pos)

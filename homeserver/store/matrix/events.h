@@ -24,14 +24,14 @@ struct event_row {
     int64_t ts;          /* origin_server_ts, ms: what is shown. An application service may say it */
     int64_t received_ms; /* when it came, where ts is what a service says; 0: ts. See event_received_ms */
     int64_t depth;
-    const char *content;                   /* canonical JSON */
-    const char *auth;                      /* "12,15": positions of the auth events */
-    const unsigned char *hash, *signature; /* 32 and 64 bytes */
-    const char *redacts;                   /* top-level key of room versions 1–10; NULL: none */
-    stream_pos redacted_by;                /* 0: not redacted */
-    stream_pos replaces;                   /* state: the position of the one before; 0: none */
-    const char *prev_content;              /* content of that one; NULL: none */
-    const unsigned char *reference_hash;   /* room versions 1 and 2: 32 bytes; else NULL */
+    const char *content;                 /* canonical JSON */
+    const char *auth;                    /* "12,15": positions of the auth events */
+    const unsigned char *hash;           /* content hash, 32 bytes */
+    const char *redacts;                 /* top-level key of room versions 1–10; NULL: none */
+    stream_pos redacted_by;              /* 0: not redacted */
+    stream_pos replaces;                 /* state: the position of the one before; 0: none */
+    const char *prev_content;            /* content of that one; NULL: none */
+    const unsigned char *reference_hash; /* room versions 1 and 2: 32 bytes; else NULL */
 };
 
 /* When the event came to this server: whatever counts by order or age asks for that and not for ts. It rises within a
@@ -45,7 +45,7 @@ static inline int64_t event_received_ms(const struct event_row *row)
 bool events_next(struct stmt *q, struct event_row *row);
 
 /* Takes the next row of an events_shown_… query: what clients are shown, without what only a PDU needs (auth, hash,
- * signature, reference_hash and depth are NULL and 0), which costs a third less. */
+ * reference_hash and depth are NULL and 0), which costs a third less. */
 bool events_next_shown(struct stmt *q, struct event_row *row);
 struct stmt *events_shown_at(struct db *db, stream_pos pos); /* one row or none */
 struct stmt *events_shown_forwards(struct db *db, room_no room, stream_pos after, stream_pos upto, int64_t limit);
