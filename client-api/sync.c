@@ -19,10 +19,12 @@
 #define TIMEOUT_MAX_MS 300000 /* longer is cut */
 #define USE_STATE_AFTER 1u    /* of r->poll.flags */
 #define UNSTABLE_NAME 2u      /* … asked for as MSC4222 called it, and answered so */
+#define SAID_MAX 64           /* bytes of a token that is told again, whose number may begin with any zeros */
 #define GRACE_MS 30000        /* a client is missed when it has not come back by then */
 
 struct params {
     stream_pos since; /* 0: initial */
+    const char *said; /* a token that says since; NULL: none that can be told again */
     int64_t timeout_ms;
     bool full_state;
     bool lost; /* since is 0, but the client's token was of a database that is no more; shared: gather.h */
@@ -56,13 +58,15 @@ static bool read_since(struct request *r, struct params *out)
 {
     if (!goes_on(r))
         return true;
-    enum token said =
-        token_parse(query_get(r, "since"), writer_incarnations(r->server->writer), r->identity.user, &out->since);
+    const char *token = query_get(r, "since");
+    enum token said = token_parse(token, writer_incarnations(r->server->writer), r->identity.user, &out->since);
     out->lost = said == TOKEN_LOST;
     if (out->lost) {
         out->shared = out->since;
         out->since = 0;
     }
+    if (said == TOKEN_GOOD && token[0] == 't' && strnlen(token, SAID_MAX + 1) <= SAID_MAX)
+        out->said = token;
     return said != TOKEN_NONE || refuse(r, ERROR_INVALID_PARAM, "This since token is not one of this server's.");
 }
 
@@ -73,8 +77,10 @@ static bool read_params(struct request *r, struct params *out)
     *out = (struct params){0};
     if (!read_since(r, out))
         return false;
-    if (r->poll.since > out->since)
+    if (r->poll.since > out->since) {
         out->since = r->poll.since;
+        out->said = NULL;
+    }
     if (!query_int(r, "timeout", 0, 0, TIMEOUT_MAX_MS, &out->timeout_ms) ||
         !query_bool(r, "full_state", false, &out->full_state) || !query_bool(r, "use_state_after", false, &after) ||
         !query_bool(r, "org.matrix.msc4222.use_state_after", false, &unstable) || !read_presence(r, out))
@@ -117,18 +123,20 @@ static struct sync_request asked(const struct request *r, stream_pos since)
         .device = r->identity.device,
         .user_id = r->identity.user_id,
         .since = since,
+        .said = r->poll.said,
         .use_state_after = (r->poll.flags & USE_STATE_AFTER) != 0,
         .unstable_state_after = (r->poll.flags & UNSTABLE_NAME) != 0,
         .filter = r->poll.state,
     };
 }
 
-static void park_at(struct request *r, stream_pos since, int64_t timeout_ms)
+static void park_at(struct request *r, const struct params *p, stream_pos since)
 {
     r->poll.user = r->identity.user;
     r->poll.since = since;
+    r->poll.said = since == p->since ? p->said : NULL;
     if (r->poll.deadline_ms == 0)
-        r->poll.deadline_ms = clock_mono_ms() + timeout_ms;
+        r->poll.deadline_ms = clock_mono_ms() + p->timeout_ms;
 }
 
 static bool has_time(const struct request *r, const struct params *p)
@@ -158,7 +166,7 @@ static bool get_sync(struct request *r)
     text_finish(&body);
     if (outcome == SYNC_REFUSED)
         return false;
-    park_at(r, next, p.timeout_ms);
+    park_at(r, &p, next);
     return r->poll.again = true;
 }
 
@@ -176,7 +184,7 @@ static bool wait(struct request *r)
     if (p.since < hub_last_change(hub, r->identity.user) || p.since > hub_pos(hub) || !has_time(r, &p) ||
         !device_memory_knows(r->server->sync->devices, r->identity.device) || !note_presence(r, &p))
         return false;
-    park_at(r, p.since, p.timeout_ms);
+    park_at(r, &p, p.since);
     filter_of(r, NULL); /* now, and not when a thousand polls wait for their answers */
     return true;
 }

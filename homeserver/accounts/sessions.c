@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +17,17 @@
 #include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/driver/writer.h"
 
+#define TAG_BYTES crypto_shorthash_siphashx24_BYTES
+
 /* Two ways in: by token hash (the loops) and by user (the observer). uthash keeps by_token in order of insertion, which
  * is the clock's face: an entry that was used since the hand last passed gets a second round. */
 struct entry {
     struct session session; /* first: a session is its entry */
     _Atomic int refs;
     _Atomic bool used;
-    _Atomic bool held;       /* in by_token */
-    _Atomic int64_t seen_ms; /* monotonic clock: when the device's row was last told; 0: not yet */
+    _Atomic bool held;            /* in by_token */
+    _Atomic int64_t seen_ms;      /* monotonic clock: when the device's row was last told; 0: not yet */
+    unsigned char tag[TAG_BYTES]; /* of the token: tag_token */
     unsigned char hash[TOKEN_HASH_BYTES];
     UT_hash_handle hh;
     struct entry *next, *prev; /* the user's others */
@@ -39,6 +43,7 @@ struct sessions {
     char *server;
     size_t max;
     struct writer *writer;
+    unsigned char tag_key[crypto_shorthash_siphashx24_KEYBYTES];
     pthread_rwlock_t lock; /* guards what follows */
     struct entry *by_token;
     struct person *by_user;
@@ -50,6 +55,7 @@ struct sessions *sessions_create(const char *server_name, size_t max)
     struct sessions *s = xcalloc(1, sizeof *s);
     s->server = xstrdup(server_name);
     s->max = max != 0 ? max : 1;
+    randombytes_buf(s->tag_key, sizeof s->tag_key);
     pthread_rwlock_init(&s->lock, NULL);
     return s;
 }
@@ -137,13 +143,6 @@ static const struct session *find(struct sessions *s, const unsigned char hash[T
     return entry != NULL ? &entry->session : NULL;
 }
 
-const struct session *sessions_find(struct sessions *s, const char *token)
-{
-    unsigned char hash[TOKEN_HASH_BYTES];
-    token_hash(token, hash);
-    return find(s, hash);
-}
-
 bool session_holds(const struct session *session)
 {
     struct entry *entry = (struct entry *)session;
@@ -152,6 +151,27 @@ bool session_holds(const struct session *session)
     if (!entry->used)
         entry->used = true;
     return true;
+}
+
+static void tag_token(const struct sessions *s, const char *token, unsigned char tag[TAG_BYTES])
+{
+    crypto_shorthash_siphashx24(tag, (const unsigned char *)token, strlen(token), s->tag_key);
+}
+
+static bool is_of(const struct sessions *s, const struct session *session, const char *token)
+{
+    unsigned char tag[TAG_BYTES];
+    tag_token(s, token, tag);
+    return bytes_equal(tag, ((const struct entry *)session)->tag, TAG_BYTES) && session_holds(session);
+}
+
+const struct session *sessions_find(struct sessions *s, const char *token, const struct session *likely)
+{
+    unsigned char hash[TOKEN_HASH_BYTES];
+    if (likely != NULL && is_of(s, likely, token))
+        return session_ref(likely);
+    token_hash(token, hash);
+    return find(s, hash);
 }
 
 /* Keeps the entry if nothing was revoked since it was read and nobody else has brought it in meanwhile. */
@@ -240,6 +260,7 @@ const struct session *sessions_load(struct sessions *s, struct db *db, const cha
     struct entry *entry = load(s, db, hash, &lasting, e);
     if (entry == NULL)
         return NULL;
+    tag_token(s, token, entry->tag);
     if (lasting)
         keep(s, entry, generation);
     return &entry->session;

@@ -111,6 +111,16 @@ void connection_asked(struct connection *connection, const struct principal_name
         atomic_fetch_add(&connection->principal->connections, 1);
 }
 
+void connection_shown(struct connection *connection, const struct request *request)
+{
+    const struct session *session = request->identity.session;
+    connection->route = request->n_params == 0 ? request->route : NULL;
+    if (session == NULL || session == connection->session)
+        return;
+    session_unref(connection->session);
+    connection->session = session_ref(session);
+}
+
 static void on_close(void *data)
 {
     struct connection *connection = data;
@@ -122,6 +132,7 @@ static void on_close(void *data)
     }
     atomic_fetch_sub(&loop->env->connections, 1);
     SSL_CTX_free(connection->tls);
+    session_unref(connection->session);
     leave_asker(connection);
     leave_peer(connection);
     free(connection);

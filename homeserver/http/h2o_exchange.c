@@ -190,6 +190,7 @@ struct request_context *h2o_exchange_context(h2o_req_t *req)
     struct loop *loop = connection->loop;
     struct request_head head = {.path = req->path.base, .path_len = req->path.len, .body = req->entity.base};
     head.body_len = req->entity.base != NULL ? req->entity.len : 0;
+    head.likely = connection->route;
     take_headers(req, &head);
     head.headers[HEADER_HOST] =
         (struct head_value){req->authority.base, req->authority.len}; /* libh2o keeps it apart */
@@ -217,7 +218,11 @@ int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
     struct request_context *context = h2o_exchange_context(req);
-    loop_take(loop, context, dispatch_begin(context, &loop->env->limits));
+    context->r.likely = connection_of(req)->session;
+    enum dispatch what = dispatch_begin(context, &loop->env->limits);
+    context->r.likely = NULL;
+    connection_shown(context->connection, &context->r);
+    loop_take(loop, context, what);
     return 0;
 }
 

@@ -81,12 +81,28 @@ static void on_more(h2o_socket_t *sock, const char *err)
         loop_expire(context);
 }
 
+/* Where the last of the headers that libh2o has handed on ends: the head's end is not before it. */
+static const char *last_value_end(const h2o_req_t *req, const h2o_buffer_t *input)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < req->headers.size; ++i) {
+        const h2o_iovec_t *value = &req->headers.entries[i].value;
+        size_t end = (uintptr_t)value->base - (uintptr_t)input->bytes + value->len;
+        if (end > at && end <= input->size)
+            at = end;
+    }
+    return input->bytes + at;
+}
+
 /* A body lies behind the head, as it came or put together from chunks: where it ends nobody here knows. */
 bool h2o_input_is_ahead(const struct request_context *context)
 {
     const h2o_buffer_t *input = context->connection->sock->input;
-    const char *end = context->req->entity.base == NULL ? memmem(input->bytes, input->size, "\r\n\r\n", 4) : NULL;
-    return end != NULL && end + 4 < input->bytes + input->size;
+    if (context->req->entity.base != NULL || input->bytes == NULL)
+        return false;
+    const char *from = last_value_end(context->req, input), *past = input->bytes + input->size;
+    const char *end = memmem(from, (size_t)(past - from), "\r\n\r\n", 4);
+    return end != NULL && end + 4 < past;
 }
 
 void h2o_input_hold(struct request_context *context, bool slim)

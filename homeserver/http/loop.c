@@ -314,6 +314,7 @@ static void on_news_soon(void *self, struct request_context *context)
     prefetch(context->connection, sizeof *context->connection);
     prefetch(context->r.identity.session, 1);
     prefetch(context->r.identity.user_id, 1);
+    prefetch(context->r.poll.said, 1);
 }
 
 static void on_expiry(void *self, struct request_context *context)

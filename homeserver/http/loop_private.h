@@ -23,6 +23,8 @@ struct connection {
     struct principal *peer;          /* a reference: the address it came from; NULL: a trusted proxy's, or: */
     bool metrics;                    /* it is at the metrics listener */
     struct principal *principal;     /* a reference: who asked last on it; NULL: nobody yet */
+    const struct session *session;   /* a reference: whose token was shown last on it; NULL: nobody's */
+    const struct route *route;       /* what was asked for last, if it has no parameters; else NULL */
     size_t arriving;                 /* bytes of a body that is not whole yet, as the peer knows of */
     bool brief;                      /* closed after an answer, holds no poll: nearly all are taken */
     bool http;                       /* past the TLS handshake */
@@ -75,6 +77,7 @@ void connection_listen(struct loop *loop);
 void connection_unlisten(struct loop *loop);
 struct connection *connection_of(h2o_req_t *req);
 void connection_asked(struct connection *connection, const struct principal_name *who); /* fills in principal */
+void connection_shown(struct connection *connection, const struct request *request);    /* session and route */
 void connection_sweep(struct loop *loop, int64_t now_ms); /* once a second: deadlines of connections */
 void connection_close_idle(struct loop *loop);            /* while stopping */
 void connection_cut(struct loop *loop);                   /* all of them, whatever they do */

@@ -185,6 +185,7 @@ struct request {
     const char *headers[REQUEST_HEADER__COUNT]; /* NULL: absent */
     struct identity identity;                   /* who asks */
     const char *token;                          /* the bearer token as it came, NULL: none; never logged */
+    const struct session *likely;               /* on the loop only: who asked last on the connection; NULL: nobody */
     bool proven;                                /* uia_pass has let it through */
     char ip[46];                                /* the client's address, behind the trusted proxy */
     struct db *db;                              /* this worker's read connection */
@@ -196,6 +197,7 @@ struct request {
         int64_t deadline_ms; /* clock_mono_ms when waiting ends */
         uint64_t mark;       /* the route's own, and */
         unsigned flags;      /* the route's own, so that it need not read its parameters again at every wake */
+        const char *said;    /* the route's own, of the request's strings: what its answer tells again. NULL: nothing */
         void *state;         /* the route's own, kept while the request lives */
         void (*release)(void *state);
     } poll;

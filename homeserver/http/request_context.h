@@ -69,6 +69,7 @@ struct request_head {
     } authorization, headers[REQUEST_HEADER__COUNT];
     const char *body;
     size_t body_len;
+    const struct route *likely; /* what was asked for last, without parameters; NULL: nothing is known */
 };
 
 #define REQUEST_PATH_MAX (32u << 10) /* bytes of path and query */

@@ -21,6 +21,7 @@ struct row {
 struct request_metrics {
     struct row *rows; /* sorted by the route's address; the last one is for no route */
     size_t n;
+    _Atomic(struct row *) last; /* most requests are polls */
     _Atomic int64_t buckets[BOUNDS + 1], sum_us, waited;
 };
 
@@ -41,6 +42,7 @@ struct request_metrics *request_metrics_create(const struct routes *const *table
         for (size_t j = 0; j < tables[i]->n; ++j)
             (row++)->route = &tables[i]->table[j];
     qsort(counters->rows, counters->n, sizeof *counters->rows, by_address);
+    counters->last = counters->rows;
     return counters;
 }
 
@@ -62,7 +64,7 @@ static int64_t get(const _Atomic int64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static struct row *row_of(struct request_metrics *counters, const struct route *route)
+static struct row *find_row(struct request_metrics *counters, const struct route *route)
 {
     size_t low = 0, high = counters->n;
     while (low < high) {
@@ -75,6 +77,16 @@ static struct row *row_of(struct request_metrics *counters, const struct route *
             high = mid;
     }
     return &counters->rows[counters->n];
+}
+
+static struct row *row_of(struct request_metrics *counters, const struct route *route)
+{
+    struct row *row = atomic_load_explicit(&counters->last, memory_order_relaxed);
+    if (row->route == route)
+        return row;
+    row = find_row(counters, route);
+    atomic_store_explicit(&counters->last, row, memory_order_relaxed);
+    return row;
 }
 
 void request_metrics_count(struct request_metrics *counters, const struct route *route, int status, int64_t us,

@@ -27,7 +27,7 @@ static bool take(struct request *r, const struct session *session)
 /* One that has expired is not in memory: a worker finds out whether soft_logout has to be said. */
 static bool find(struct request *r)
 {
-    return take(r, sessions_find(r->server->sessions, r->token));
+    return take(r, sessions_find(r->server->sessions, r->token, r->likely));
 }
 
 static bool load(struct request *r, struct db *db, struct error *e)

@@ -38,6 +38,7 @@ struct sync_request {
     stream_pos shared;
 
     bool unstable_state_after; /* use_state_after by the name that it had (MSC4222): answered by that name, too */
+    const char *said; /* the client's own token, which says since; NULL: one is made anew where since is told */
 };
 
 /* An event of account data. */

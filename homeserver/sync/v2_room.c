@@ -24,10 +24,9 @@ void v2_open_room(struct text *out, const char *room_id)
 
 void v2_open_state(struct text *out, const struct sync_request *request)
 {
-    text_add_json(out, !request->use_state_after       ? "state"
-                       : request->unstable_state_after ? "org.matrix.msc4222.state_after"
-                                                       : "state_after");
-    text_adds(out, ":{\"events\":[");
+    text_adds(out, !request->use_state_after       ? "\"state\":{\"events\":["
+                   : request->unstable_state_after ? "\"org.matrix.msc4222.state_after\":{\"events\":["
+                                                   : "\"state_after\":{\"events\":[");
 }
 
 void v2_open_timeline(struct text *out)
@@ -40,7 +39,10 @@ void v2_close_timeline(struct text *out, const struct sync_gather *gather, bool 
     text_adds(out, limited ? "],\"limited\":true" : "],\"limited\":false");
     if (start > 0) {
         text_adds(out, ",\"prev_batch\":\"");
-        token_add(out, writer_incarnations(gather->sync->writer), gather->request->user, start);
+        if (start == gather->request->since && gather->request->said != NULL)
+            text_adds(out, gather->request->said);
+        else
+            token_add(out, writer_incarnations(gather->sync->writer), gather->request->user, start);
         text_addc(out, '"');
     }
     text_addc(out, '}');

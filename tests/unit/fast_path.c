@@ -190,16 +190,22 @@ static void check_same(struct day *d, user_no user, struct text *fast, json_t *w
 }
 
 /* Up-to-date devices hear of the wake as parked polls do. Sometimes the fast answer is taken on trust, so that what it
- * leaves in memory is what the next one builds on. */
+ * leaves in memory is what the next one builds on; sometimes it tells the device's own token again. */
 static void hear(struct day *d, struct device *device)
 {
-    struct text fast = TEXT_INIT;
+    struct text fast = TEXT_INIT, said = TEXT_INIT;
     struct sync_request ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
     if (hub_last_change(d->w.hub, device->user) <= device->since)
         return;
+    token_add(&said, writer_incarnations(d->w.f.writer), device->user, device->since);
+    ask.said = pick(d, 2) == 0 ? said.data : NULL;
     bool is_fast = fast_path_answer(d->w.sync, d->w.last, &ask, &fast);
     d->fast += is_fast;
     d->slow += !is_fast;
+    if (is_fast)
+        assert_true((strstr(fast.data, said.data) != NULL) == (ask.said != NULL));
+    text_finish(&said);
+    ask.said = NULL;
     if (is_fast && pick(d, 2) == 0) {
         device->since = d->w.last->pos;
     } else {

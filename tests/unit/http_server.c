@@ -18,6 +18,43 @@
 #include "homeserver/http/server.h"
 #include "tests/unit/http_world.h"
 
+/* What a connection asked for last, and by whose token, is only a guess at what comes next. */
+static void a_connection_that_asks_again_is_answered_anew(void **state)
+{
+    static const struct {
+        const char *method, *path, *token;
+        int status;
+        const char *key, *value; /* of the answer */
+    } CASES[] = {
+        {"GET", "/who", "token-active", 200, "user", "@active:school.example"},
+        {"GET", "/who", "token-active", 200, "user", "@active:school.example"},
+        {"GET", "/who?q=1", "token-active", 200, "user", "@active:school.example"},
+        {"GET", "/who", "token-admin", 200, "user", "@admin:school.example"},
+        {"GET", "/who", "token-active", 200, "user", "@active:school.example"},
+        {"GET", "/who", "wrong", 401, "errcode", "M_UNKNOWN_TOKEN"},
+        {"GET", "/who", "token-locked", 401, "errcode", "M_USER_LOCKED"},
+        {"GET", "/who", "token-locked", 401, "errcode", "M_USER_LOCKED"},
+        {"GET", "/who", NULL, 401, "errcode", "M_MISSING_TOKEN"},
+        {"POST", "/who", "token-active", 405, "errcode", "M_UNRECOGNIZED"},
+        {"GET", "/who/", "token-active", 404, "errcode", "M_UNRECOGNIZED"},
+        {"GET", "/echo/1/2", NULL, 200, "a", "1"},
+        {"GET", "/echo/{a}/{b}", NULL, 200, "a", "{a}"}, /* letter by letter the route's own path */
+        {"GET", "/echo/{a}/{b}", NULL, 200, "b", "{b}"},
+    };
+    struct answer a;
+    int fd = dial_plain();
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        const char *token = CASES[i].token;
+        say(fd, "%s %s HTTP/1.1\r\nHost: x\r\n%s%s\r\n\r\n", CASES[i].method, CASES[i].path,
+            token != NULL ? "Authorization: Bearer " : "X-None: ", token != NULL ? token : "");
+        hear(fd, &a, false);
+        assert_int_equal(a.status, CASES[i].status);
+        assert_string_equal(member(&a, CASES[i].key), CASES[i].value);
+        forget(&a);
+    }
+    close(fd);
+}
+
 /* Method, path, token, body → status, errcode. */
 static void requests_are_answered(void **state)
 {
@@ -391,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
+        cmocka_unit_test(a_connection_that_asks_again_is_answered_anew),
         cmocka_unit_test(handlers_see_what_was_sent),
         cmocka_unit_test(a_kind_of_credentials_is_one_row),
         cmocka_unit_test(a_trusted_proxy_says_who_asks),

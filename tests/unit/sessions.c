@@ -80,7 +80,7 @@ static bool loads(const char *token, struct error *e)
 
 static bool in_memory(const char *token)
 {
-    const struct session *session = sessions_find(t.sessions, token);
+    const struct session *session = sessions_find(t.sessions, token, NULL);
     session_unref(session);
     return session != NULL;
 }
@@ -117,8 +117,8 @@ static void a_signed_out_device_is_forgotten_and_others_are_not(void **state)
     sign_up("boris", "PHONE", &phone);
     sign_in("boris", "LAPTOP", &laptop);
     assert_true(loads(phone.access_token, &e) && loads(laptop.access_token, &e));
-    const struct session *on_phone = sessions_find(t.sessions, phone.access_token);
-    const struct session *on_laptop = sessions_find(t.sessions, laptop.access_token);
+    const struct session *on_phone = sessions_find(t.sessions, phone.access_token, NULL);
+    const struct session *on_laptop = sessions_find(t.sessions, laptop.access_token, NULL);
     assert_true(session_holds(on_phone) && session_holds(on_laptop));
     assert_true(device_delete(t.accounts, phone.user, "PHONE", &e));
     assert_true(!session_holds(on_phone) && session_holds(on_laptop));
@@ -131,6 +131,30 @@ static void a_signed_out_device_is_forgotten_and_others_are_not(void **state)
     assert_true(device_delete_all(t.accounts, phone.user, &e));
     assert_false(in_memory(laptop.access_token));
     assert_false(loads(laptop.access_token, &e));
+    login_result_finish(&phone);
+    login_result_finish(&laptop);
+}
+
+/* A connection's last session is a guess, no credential. */
+static void a_likely_session_is_taken_for_its_own_token_while_it_holds(void **state)
+{
+    struct login_result phone, laptop;
+    struct error e;
+    sign_up("galina", "PHONE", &phone);
+    sign_in("galina", "LAPTOP", &laptop);
+    assert_true(loads(phone.access_token, &e) && loads(laptop.access_token, &e));
+    const struct session *on_phone = sessions_find(t.sessions, phone.access_token, NULL);
+    const struct session *again = sessions_find(t.sessions, phone.access_token, on_phone);
+    assert_ptr_equal(again, on_phone);
+    session_unref(again);
+    const struct session *other = sessions_find(t.sessions, laptop.access_token, on_phone);
+    assert_string_equal(other->device_id, "LAPTOP");
+    session_unref(other);
+    assert_null(sessions_find(t.sessions, "nonsense", on_phone));
+    assert_null(sessions_find(t.sessions, "", on_phone));
+    assert_true(device_delete(t.accounts, phone.user, "PHONE", &e));
+    assert_null(sessions_find(t.sessions, phone.access_token, on_phone));
+    session_unref(on_phone);
     login_result_finish(&phone);
     login_result_finish(&laptop);
 }
@@ -162,7 +186,7 @@ static void the_cache_is_bounded_and_drops_what_is_not_used(void **state)
     for (int i = 0; i < CACHED; ++i)
         assert_true(loads(people[i].access_token, &e));
     assert_int_equal(sessions_count(t.sessions), CACHED);
-    const struct session *first = sessions_find(t.sessions, people[0].access_token);
+    const struct session *first = sessions_find(t.sessions, people[0].access_token, NULL);
     assert_true(loads(people[CACHED].access_token, &e)); /* everybody's turn is used up: the first goes */
     assert_false(in_memory(people[0].access_token));
     assert_false(session_holds(first));
@@ -292,7 +316,7 @@ static void *race(void *arg)
     struct racer *r = arg;
     struct error e;
     while (!*r->stop) {
-        const struct session *session = sessions_find(t.sessions, *r->token);
+        const struct session *session = sessions_find(t.sessions, *r->token, NULL);
         if (session == NULL)
             session = sessions_load(t.sessions, r->db, *r->token, &e);
         r->found += session != NULL && strcmp(session->user_id, "@zoya:school.example") == 0;
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_token_is_found_in_memory_once_it_was_loaded, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unknown_token_is_refused_for_good, setup, teardown),
         cmocka_unit_test_setup_teardown(a_signed_out_device_is_forgotten_and_others_are_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_likely_session_is_taken_for_its_own_token_while_it_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(signing_in_again_on_a_device_ends_its_old_token, setup, teardown),
         cmocka_unit_test_setup_teardown(the_cache_is_bounded_and_drops_what_is_not_used, setup, teardown),
         cmocka_unit_test_setup_teardown(a_revoked_token_stays_away_whoever_loads_it_meanwhile, setup, teardown),
