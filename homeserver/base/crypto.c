@@ -61,18 +61,26 @@ void token_hash(const char *token, unsigned char out[TOKEN_HASH_BYTES])
     blake2b(token, strlen(token), out);
 }
 
+/* By eights, where libsodium's goes byte by byte: every poll comes here. What the compiler cannot see through is not
+ * made a loop that ends early. */
 bool bytes_equal(const void *a, const void *b, size_t len)
 {
-    return sodium_memcmp(a, b, len) == 0;
+    const unsigned char *x = a, *y = b;
+    uint64_t differ = 0, left, right;
+    for (; len >= sizeof left; len -= sizeof left, x += sizeof left, y += sizeof right) {
+        memcpy(&left, x, sizeof left);
+        memcpy(&right, y, sizeof right);
+        differ |= left ^ right;
+        __asm__ volatile("" : "+r"(differ));
+    }
+    return sodium_memcmp(x, y, len) == 0 && differ == 0;
 }
 
 /* Not libsodium's, whose time does not depend on the bytes but is tens of instructions each: what is written here is
  * seen by others, but for a key file that is written once. */
-static void add_base64(struct text *out, const unsigned char *bytes, size_t len, char plus, char slash)
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+static void add_base64(struct text *out, const unsigned char *bytes, size_t len, const char *digits)
 {
-    char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    digits[62] = plus;
-    digits[63] = slash;
     text_reserve(out, len / 3 * 4 + 4);
     char *at = out->data + out->len;
     for (; len >= 3; len -= 3, bytes += 3) {
@@ -95,12 +103,12 @@ static void add_base64(struct text *out, const unsigned char *bytes, size_t len,
 
 void text_add_base64(struct text *out, const unsigned char *bytes, size_t len)
 {
-    add_base64(out, bytes, len, '+', '/');
+    add_base64(out, bytes, len, LETTERS_AND_DIGITS "+/");
 }
 
 void text_add_base64url(struct text *out, const unsigned char *bytes, size_t len)
 {
-    add_base64(out, bytes, len, '-', '_');
+    add_base64(out, bytes, len, LETTERS_AND_DIGITS "-_");
 }
 
 void text_add_base64_padded(struct text *out, const unsigned char *bytes, size_t len)

@@ -58,19 +58,29 @@ void text_clear(struct text *t)
         t->data[0] = '\0';
 }
 
-void text_reserve(struct text *t, size_t more)
+static void grow(struct text *t, size_t need)
 {
-    size_t need = t->len + more + 1;
-    if (need <= t->cap)
-        return;
     size_t cap = t->cap < 64 ? 64 : t->cap * 2;
     t->cap = cap < need ? need : cap;
     t->data = xrealloc(t->data, t->cap);
 }
 
+/* In line where texts are put together from many small pieces. */
+static inline void reserve(struct text *t, size_t more)
+{
+    size_t need = t->len + more + 1;
+    if (need > t->cap)
+        grow(t, need);
+}
+
+void text_reserve(struct text *t, size_t more)
+{
+    reserve(t, more);
+}
+
 void text_add(struct text *t, const char *bytes, size_t len)
 {
-    text_reserve(t, len);
+    reserve(t, len);
     if (len != 0)
         memcpy(t->data + t->len, bytes, len);
     t->len += len;
@@ -79,7 +89,7 @@ void text_add(struct text *t, const char *bytes, size_t len)
 
 void text_addc(struct text *t, char c)
 {
-    text_reserve(t, 1);
+    reserve(t, 1);
     t->data[t->len++] = c;
     t->data[t->len] = '\0';
 }

@@ -42,8 +42,9 @@ struct fast_event {
 
 /* What one room of the wake has for everybody in it. */
 struct fast_room {
-    bool plain;       /* false: nobody gets it from here */
-    struct text head; /* "!room:server":{ */
+    bool plain;          /* false: nobody gets it from here */
+    struct text head;    /* "!room:server":{ */
+    struct text opening; /* the same, with an empty state and what is before the timeline's first event */
     size_t n_events;
     struct fast_event *events;
     bool typing;                  /* while preparing */
@@ -74,6 +75,7 @@ static void fragments_free(void *arg)
         free(room->events);
         receipt_rows_finish(&room->receipts);
         text_finish(&room->head);
+        text_finish(&room->opening);
         text_finish(&room->ephemeral);
     }
     if (fragments != NULL)
@@ -89,6 +91,15 @@ struct prepare {
     struct fragments *fragments;
 };
 
+static void open_room(struct fast_room *out, const char *room_id)
+{
+    static const struct sync_request AS_MOST_ASK;
+    v2_open_room(&out->head, room_id);
+    text_add(&out->opening, out->head.data, out->head.len);
+    v2_open_state(&out->opening, &AS_MOST_ASK);
+    v2_open_timeline(&out->opening);
+}
+
 /* NULL: the room's news go to a worker. */
 static struct fast_room *room_of(struct prepare *p, room_no no, const struct room **room)
 {
@@ -99,7 +110,7 @@ static struct fast_room *room_of(struct prepare *p, room_no no, const struct roo
         *room = out->plain ? rooms_peek(p->sync->rooms, no) : NULL;
         out->plain = *room != NULL;
         if (out->plain && out->head.len == 0)
-            v2_open_room(&out->head, (*room)->room_id);
+            open_room(out, (*room)->room_id);
         return out->plain ? out : NULL;
     }
     return NULL;
@@ -273,8 +284,13 @@ static void add_events(struct answering *a, const struct fast_room *room)
 
 static void add_timeline(struct answering *a, const struct fast_room *room)
 {
-    v2_open_state(a->out, a->gather.request);
-    v2_open_timeline(a->out);
+    if (a->gather.request->use_state_after) {
+        text_add(a->out, room->head.data, room->head.len);
+        v2_open_state(a->out, a->gather.request);
+        v2_open_timeline(a->out);
+    } else {
+        text_add(a->out, room->opening.data, room->opening.len);
+    }
     add_events(a, room);
     v2_close_timeline(a->out, &a->gather, false, a->gather.request->since);
 }
@@ -324,7 +340,6 @@ static bool add_room(struct answering *a, const struct wake_room *in, const stru
 {
     if (!suits(a, room))
         return false;
-    text_add(a->out, room->head.data, room->head.len);
     add_timeline(a, room);
     text_add(a->out, room->ephemeral.data, room->ephemeral.len);
     if (room->n_events != 0 && !add_unread(a, room, in))
