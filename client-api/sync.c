@@ -54,12 +54,22 @@ static bool goes_on(struct request *r)
     return since != NULL && since[0] != '\0';
 }
 
+/* What it says that the client has. */
+static enum token open_since(const struct request *r, const char *token, stream_pos *out)
+{
+    const struct last_told *told = r->told;
+    if (told == NULL || told->user != r->identity.user || strcmp(told->token, token) != 0)
+        return token_parse(token, writer_incarnations(r->server->writer), r->identity.user, out);
+    *out = told->pos;
+    return TOKEN_GOOD;
+}
+
 static bool read_since(struct request *r, struct params *out)
 {
     if (!goes_on(r))
         return true;
     const char *token = query_get(r, "since");
-    enum token said = token_parse(token, writer_incarnations(r->server->writer), r->identity.user, &out->since);
+    enum token said = open_since(r, token, &out->since);
     out->lost = said == TOKEN_LOST;
     if (out->lost) {
         out->shared = out->since;
@@ -189,6 +199,19 @@ static bool wait(struct request *r)
     return true;
 }
 
+static void note_told(const struct request *r, const struct text *body, stream_pos pos)
+{
+    static const char START[] = "{\"next_batch\":\"";
+    struct last_told *told = r->told;
+    if (told == NULL || strncmp(body->data, START, sizeof START - 1) != 0)
+        return;
+    const char *token = body->data + sizeof START - 1, *end = strchr(token, '"');
+    if (end == NULL || (size_t)(end - token) >= sizeof told->token)
+        return;
+    *told = (struct last_told){.user = r->identity.user, .pos = pos};
+    memcpy(told->token, token, (size_t)(end - token));
+}
+
 /* A parked request has no full_state, and what else it said is in r->poll. */
 static bool answer_wake(struct request *r, const struct wake *wake)
 {
@@ -196,7 +219,11 @@ static bool answer_wake(struct request *r, const struct wake *wake)
     if (filter_of(r, NULL) == NULL)
         return false;
     struct sync_request request = asked(r, r->poll.since);
-    bool done = fast_path_answer(r->server->sync, wake, &request, &body) && reply_text(r, &body);
+    bool done = fast_path_answer(r->server->sync, wake, &request, &body);
+    if (done) {
+        note_told(r, &body, wake->pos);
+        reply_text(r, &body);
+    }
     text_finish(&body);
     return done;
 }

@@ -218,9 +218,11 @@ int h2o_exchange_request(h2o_handler_t *self, h2o_req_t *req)
     if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("OPTIONS")))
         return send_bytes(req, 200, "application/json", "{}", 2);
     struct request_context *context = h2o_exchange_context(req);
-    context->r.likely = connection_of(req)->session;
+    context->r.likely = context->connection->session;
+    context->r.told = &context->connection->told;
     enum dispatch what = dispatch_begin(context, &loop->env->limits);
     context->r.likely = NULL;
+    context->r.told = NULL;
     connection_shown(context->connection, &context->r);
     loop_take(loop, context, what);
     return 0;

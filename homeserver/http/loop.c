@@ -296,7 +296,9 @@ struct news {
 static void on_news(void *self, struct request_context *context)
 {
     struct news *news = self;
+    context->r.told = &context->connection->told;
     enum dispatch what = dispatch_news(context, news->wake);
+    context->r.told = NULL;
     if (what == DISPATCH_PARK)
         return;
     unpark(context);

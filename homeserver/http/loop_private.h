@@ -25,6 +25,7 @@ struct connection {
     struct principal *principal;     /* a reference: who asked last on it; NULL: nobody yet */
     const struct session *session;   /* a reference: whose token was shown last on it; NULL: nobody's */
     const struct route *route;       /* what was asked for last, if it has no parameters; else NULL */
+    struct last_told told;           /* by the last answer that noted it */
     size_t arriving;                 /* bytes of a body that is not whole yet, as the peer knows of */
     bool brief;                      /* closed after an answer, holds no poll: nearly all are taken */
     bool http;                       /* past the TLS handshake */

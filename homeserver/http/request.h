@@ -155,6 +155,14 @@ struct header {
 
 struct reply_file; /* reply.h */
 
+/* The token that the last answer on a connection gave, and what it says: most likely it comes back with the next
+ * request, and then it need not be opened. Whoever answers on a loop may note it. */
+struct last_told {
+    user_no user; /* 0: nothing was told */
+    stream_pos pos;
+    char token[48];
+};
+
 #define REPLY_HEADERS_BYTES_MAX 16384 /* of values; what comes on top is left out, and logged */
 
 struct reply {
@@ -186,6 +194,7 @@ struct request {
     struct identity identity;                   /* who asks */
     const char *token;                          /* the bearer token as it came, NULL: none; never logged */
     const struct session *likely;               /* on the loop only: who asked last on the connection; NULL: nobody */
+    struct last_told *told;                     /* on the loop only: of the connection; NULL elsewhere */
     bool proven;                                /* uia_pass has let it through */
     char ip[46];                                /* the client's address, behind the trusted proxy */
     struct db *db;                              /* this worker's read connection */

@@ -4,6 +4,9 @@
 
 #include <pthread.h>
 
+#include "client-api/routes.h"
+#include "homeserver/http/reply.h"
+#include "homeserver/http/server.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/fast_path.h"
 
@@ -367,9 +370,69 @@ static void after_a_rollback_a_worker_answers(void **state)
     day_stop(&d);
 }
 
+/* --- The token that was told comes back --- */
+
+static void poll_of(struct server *server, const struct device *device, const char *since, struct last_told *told,
+                    struct request *r)
+{
+    *r = (struct request){.server = server, .route = SYNC_ROUTES.table, .told = told, .n_query = 2};
+    r->identity = (struct identity){.user = device->user, .device = device->no, .user_id = device->user_id};
+    r->query[0] = (struct query_pair){.name = "since", .value = since};
+    r->query[1] = (struct query_pair){.name = "timeout", .value = "30000"};
+}
+
+static void poll_over(struct request *r)
+{
+    reply_reset(&r->reply);
+    if (r->poll.release != NULL)
+        r->poll.release(r->poll.state);
+}
+
+/* A connection's next request most likely says what its last answer told, which need not be opened then; of another
+ * person, or with another token, it is opened and is what it is. */
+static void a_token_that_was_told_comes_back(void **state)
+{
+    struct day d;
+    struct request r;
+    struct last_told told = {0};
+    struct text token = TEXT_INIT;
+    char again[sizeof told.token];
+    const struct long_poll_hooks *poll = SYNC_ROUTES.table->poll;
+    day_start(&d, 1);
+    struct device *boris = &d.devices[1], *clara = &d.devices[2];
+    hear(&d, boris);
+    hear(&d, clara);
+    struct server server = {.writer = d.w.f.writer, .hub = d.w.hub, .sync = d.w.sync};
+    token_add(&token, writer_incarnations(d.w.f.writer), boris->user, boris->since);
+    poll_of(&server, boris, token.data, &told, &r);
+    assert_true(poll->wait(&r));
+    assert_int_equal(r.poll.since, boris->since);
+    do_message(&d, 0, 0);
+    assert_true(poll->answer(&r, d.w.last));
+    assert_non_null(strstr(r.reply.body.data, token.data)); /* as prev_batch */
+    assert_non_null(strstr(r.reply.body.data, told.token));
+    assert_int_equal(told.pos, d.w.last->pos);
+    assert_int_equal(world_position(&d.w, boris->user, told.token), told.pos);
+    poll_over(&r);
+    strcpy(again, told.token);
+    poll_of(&server, boris, again, &told, &r);
+    assert_true(poll->wait(&r));
+    assert_int_equal(r.poll.since, told.pos);
+    poll_over(&r);
+    poll_of(&server, clara, again, &told, &r); /* whose token it is not */
+    assert_false(poll->wait(&r));
+    poll_over(&r);
+    poll_of(&server, boris, token.data, &told, &r); /* an older one: there is news */
+    assert_false(poll->wait(&r));
+    poll_over(&r);
+    text_finish(&token);
+    day_stop(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_that_was_told_comes_back),
         cmocka_unit_test(both_ways_give_the_same_answer),
         cmocka_unit_test(after_a_rollback_a_worker_answers),
     };
