@@ -103,6 +103,8 @@ static bool tell_batch(struct telling *t)
     const struct tally before = t->c->tally;
     bool done = t->n == 0 || intend_all(t);
     link_lessons(t);
+    for (size_t i = 0; done && t->c->sink->expect != NULL && i < t->n; ++i)
+        t->c->sink->expect(t->c->sink->self, &t->batch[i].notice);
     for (size_t i = 0; done && i < t->n; ++i)
         t->batch[i].answer = stopped(t->c) ? SINK_LATER : t->c->sink->tell(t->c->sink->self, &t->batch[i].notice);
     for (size_t i = 0; done && i < t->n; ++i)
@@ -120,13 +122,13 @@ static bool tell_batch(struct telling *t)
     return done && !stopped(t->c);
 }
 
-static bool add(struct telling *t, struct pending pending)
+/* There is a place: of the batch, fewer than COMPARE_BATCH are there. */
+static void add(struct telling *t, struct pending pending)
 {
     notice_txn(t->c->source, pending.notice.id, pending.notice.revision, pending.notice.txn);
     pending.notice.source = t->c->source;
     pending.notice.reading = t->window_read ? t->reading : NULL;
     t->batch[t->n++] = pending;
-    return t->n < COMPARE_BATCH || tell_batch(t);
 }
 
 /* --- Whom it concerns --- */
@@ -175,7 +177,7 @@ static bool is_no_news(const struct telling *t, const struct record *record, con
            (record->kind == RECORD_LESSON && (!t->before.known || record->day > t->before.read_to));
 }
 
-static bool tell_record(struct telling *t, const struct record *record)
+static void tell_record(struct telling *t, const struct record *record)
 {
     struct comparison *c = t->c;
     struct seen seen;
@@ -184,13 +186,13 @@ static bool tell_record(struct telling *t, const struct record *record)
     bool known = state_seen(c->state, c->source, record->id, &seen);
     bool as_intended = seen.intended && !seen.intent_gone && memcmp(seen.intent, p.hash, sizeof p.hash) == 0;
     if (!seen.intended && seen.told && memcmp(seen.hash, p.hash, sizeof p.hash) == 0)
-        return true;
+        return;
     if (known && !t->window_read && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
-        return true; /* an older one that comes late: a window that is read anew is the diary as it is */
+        return; /* an older one that comes late: a window that is read anew is the diary as it is */
     if (is_no_news(t, record, &seen)) {
         state_known(c->state, c->source, record, p.hash);
         ++c->tally.known;
-        return true;
+        return;
     }
     if (seen.intended && seen.intent_gone) {
         p.notice.record = NULL; /* it went, and was back before that was told to the end */
@@ -199,13 +201,13 @@ static bool tell_record(struct telling *t, const struct record *record)
         p.notice.what = seen.told ? CHANGE_CHANGED : CHANGE_NEW;
         if (!find_people(t, record, &p.notice)) {
             ++c->tally.unmatched;
-            return true;
+            return;
         }
     }
     p.resume = p.notice.in_doubt = seen.intended;
     p.notice.revision = seen.revision + 1;
     t->again = t->again || (seen.intended && !as_intended);
-    return add(t, p);
+    add(t, p);
 }
 
 static int by_lesson(const void *a, const void *b)
@@ -234,12 +236,12 @@ static bool tell_records(struct telling *t, const struct reading *reading)
     state_begin(t->c->state); /* of what is only known, and of problems */
     for (size_t i = 0; done && i < reading->n; ++i) {
         bool new_lesson = i == 0 || !record_same_lesson(all[i - 1], all[i]);
-        bool batch_full = t->n == COMPARE_BATCH - 1, flush = new_lesson && t->n >= COMPARE_BATCH - LESSON_MARKS;
-        if (batch_full || flush)
-            done = state_commit(t->c->state) && (!flush || tell_batch(t));
-        done = done && tell_record(t, all[i]);
-        if (batch_full || flush)
+        if (t->n == COMPARE_BATCH || (new_lesson && t->n >= COMPARE_BATCH - LESSON_MARKS)) {
+            done = state_commit(t->c->state) && tell_batch(t);
             state_begin(t->c->state);
+        }
+        if (done)
+            tell_record(t, all[i]);
     }
     free(all);
     return state_commit(t->c->state) && done && tell_batch(t);
@@ -251,17 +253,20 @@ static bool tell_gone(struct telling *t, const char *id)
 {
     struct comparison *c = t->c;
     struct seen seen;
+    if (t->n == COMPARE_BATCH && !tell_batch(t))
+        return false;
     if (!state_seen(c->state, c->source, id, &seen) || (!seen.told && !seen.intended))
         return true;
     bool settles = seen.intended && !seen.intent_gone; /* told or not: what follows is the same */
-    return add(t, (struct pending){.notice = {.what = CHANGE_WITHDRAWN,
-                                              .id = id,
-                                              .kind = seen.kind,
-                                              .day = seen.day,
-                                              .revision = seen.revision + (settles ? 2 : 1),
-                                              .in_doubt = seen.intended},
-                                   .resume = seen.intended && !settles,
-                                   .settles = settles});
+    add(t, (struct pending){.notice = {.what = CHANGE_WITHDRAWN,
+                                       .id = id,
+                                       .kind = seen.kind,
+                                       .day = seen.day,
+                                       .revision = seen.revision + (settles ? 2 : 1),
+                                       .in_doubt = seen.intended},
+                            .resume = seen.intended && !settles,
+                            .settles = settles});
+    return true;
 }
 
 static void hold(struct telling *t, size_t n_gone, size_t n)

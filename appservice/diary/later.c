@@ -74,6 +74,8 @@ void later_read(struct sink_matrix *m, const struct read_whole *read)
     int64_t due_ms = m->settings->pupil_first_hours != 0 ? read->now_ms : INT64_MAX;
     struct later *rows = state_later_due(m->state, read->source, due_ms, edge, &n_rows);
     struct due *all = look_up(m, read, rows, n_rows, &n);
+    for (size_t i = 0; i < n; ++i)
+        families_expect(&m->families, all[i].row->child);
     for (size_t i = 0; i < n; ++i) {
         enum sink_answer answer = sink_tell_late(m, &all[i].notice, all[i].row->child);
         if (answer == SINK_TOLD || answer == SINK_REFUSED)

@@ -108,7 +108,8 @@ static int serve_sink(struct call *call, struct text *problem)
                                   .hear = sink_matrix_hear,
                                   .has_read = sink_matrix_has_read,
                                   .finish = sink_matrix_finish,
-                                  .begin = sink_matrix_begin};
+                                  .begin = sink_matrix_begin,
+                                  .expect = sink_matrix_expect};
         code = ready ? serve(call, &sink, problem) : fail(problem);
         sink_matrix_close(m);
     } else {

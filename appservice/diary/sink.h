@@ -67,6 +67,9 @@ struct sink {
     enum sink_answer (*finish)(void *self, const struct notice *notice);
     /* A reading is about to be told: what was learnt before it does not count. NULL: nothing was. */
     void (*begin)(void *self);
+    /* The notice is of the batch that is told next: what is to be asked for it can be asked together. Keeps nothing of
+     * it. NULL: each by itself. Does not block. */
+    void (*expect)(void *self, const struct notice *notice);
 };
 
 const char *change_what_name(enum change_what what); /* "new" */

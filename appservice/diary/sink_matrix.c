@@ -905,6 +905,13 @@ void sink_matrix_begin(void *self)
     forget_state(m);
 }
 
+void sink_matrix_expect(void *self, const struct notice *notice)
+{
+    struct sink_matrix *m = self;
+    for (size_t i = 0; i < notice->n_pupils; ++i)
+        families_expect(&m->families, notice->pupils[i]);
+}
+
 /* Whether it can be said together with others: nothing is known of it but messages that are about to be said. */
 static bool may_wait(const struct telling *t)
 {

@@ -29,6 +29,7 @@ void sink_matrix_close(struct sink_matrix *m);                             /* bl
 enum sink_answer sink_matrix_tell(void *m, const struct notice *notice);   /* blocks (network) */
 enum sink_answer sink_matrix_finish(void *m, const struct notice *notice); /* blocks (disk, network) */
 void sink_matrix_begin(void *m);
+void sink_matrix_expect(void *m, const struct notice *notice);
 
 bool sink_matrix_hear(void *m, const json_t *event); /* these two: of struct sink */
 void sink_matrix_has_read(void *m, const struct read_whole *read);

@@ -34,11 +34,37 @@ static void read_guardianship(struct api_listing *l, struct api_row *out)
         api_set(out->item, "custody", custody_name(row.custody));
 }
 
-/* ?school= or ?user_id=, a child or a guardian. A page is so many children. */
+static void read_guardianship_of_these(struct api_listing *l, struct api_row *out)
+{
+    struct api_people *people = l->state;
+    if (l->rows != NULL)
+        read_guardianship(l, out);
+    while (out->no == 0 && people->at < people->n) {
+        stmt_end(l->rows);
+        l->rows = guardianships_page(l->r->db, &l->viewer, people->who[people->at++], 0, 0, l->rows_max);
+        read_guardianship(l, out);
+    }
+}
+
+static bool list_guardianships_of_these(struct request *r)
+{
+    struct api_listing l;
+    struct api_people people;
+    if (!api_list_begin(&l, r, LIST_WHOLE) || !api_list_people(&l, &people))
+        return false;
+    l.state = &people;
+    bool done = api_list_end(&l, NULL, read_guardianship_of_these);
+    stmt_end(l.rows);
+    return done;
+}
+
+/* ?school=, ?user_id=, a child or a guardian, or ?user_ids=. A page is so many children. */
 static bool list_guardianships(struct request *r)
 {
     struct api_listing l;
     const char *user_id = query_get(r, "user_id");
+    if (query_get(r, "user_ids") != NULL)
+        return list_guardianships_of_these(r);
     if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_OF_NUMBERS))
         return false;
     user_no user = user_id != NULL ? api_user(r, r->db, user_id, &r->error) : 0;

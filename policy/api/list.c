@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/read/token.h"
@@ -132,6 +133,32 @@ bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read)
     if (n == l->limit && last != l->ends_at)
         add_next(l, list, last);
     return reply_json(l->r, list);
+}
+
+static bool take_person(struct api_listing *l, const char *user_id, struct api_people *out)
+{
+    struct request *r = l->r;
+    if (out->n == API_PEOPLE_MAX)
+        return refuse_parameter(r, ERROR_INVALID_PARAM, "user_ids", "It names at most 100 people.");
+    user_no user = api_user(r, r->db, user_id, &r->error);
+    if (user == 0 || !api_may(r, &l->actor, ACT_RECORDS_READ, &(struct subject){.target = user}))
+        return false;
+    out->who[out->n++] = user;
+    return true;
+}
+
+bool api_list_people(struct api_listing *l, struct api_people *out)
+{
+    const char *said = query_get(l->r, "user_ids");
+    char *words = said != NULL ? xstrdup(said) : NULL, *rest;
+    bool good = true;
+    *out = (struct api_people){.n = 0};
+    for (char *word = words != NULL ? strtok_r(words, ",", &rest) : NULL; good && word != NULL;
+         word = strtok_r(NULL, ",", &rest))
+        good = take_person(l, word, out);
+    free(words);
+    return good &&
+           (said == NULL || out->n != 0 || refuse_parameter(l->r, ERROR_INVALID_PARAM, "user_ids", "It names nobody."));
 }
 
 bool api_kept_from(struct request *r, struct db *db, user_no user)

@@ -63,6 +63,17 @@ typedef void api_row_fn(struct api_listing *l, struct api_row *row);
 /* Reads the page, ends rows (NULL: read keeps what it reads in l->state), and answers. Returns true. */
 bool api_list_end(struct api_listing *l, struct stmt *rows, api_row_fn *read);
 
+/* ?user_ids=: these people alone, by name and parted by commas; at is the handler's place in them. */
+#define API_PEOPLE_MAX 100
+struct api_people {
+    user_no who[API_PEOPLE_MAX];
+    size_t n, at;
+};
+
+/* n 0: it is not said. false: r->error: there are too many, or one whom the caller does not know (A1) or of whom the
+ * records are not for them. */
+bool api_list_people(struct api_listing *l, struct api_people *out);
+
 /* D9: whether the caller is kept from that person: of members of replies, and of rows that name more people. */
 bool api_kept_from(struct request *r, struct db *db, user_no user);
 

@@ -94,10 +94,36 @@ static void read_person(struct api_listing *l, struct api_row *out)
     out->item = person_json(l->r, l->r->db, &l->viewer, &row);
 }
 
-/* ?school=&class=&role=&standing=&name=, the last: how a name begins. */
+static void read_this_person(struct api_listing *l, struct api_row *out)
+{
+    struct api_people *people = l->state;
+    struct person_row row;
+    while (out->no == 0 && people->at < people->n) {
+        user_no user = people->who[people->at++];
+        if (people_get(l->r->db, user, &row)) {
+            out->no = out->about[0] = user;
+            out->item = person_json(l->r, l->r->db, &l->viewer, &row);
+        }
+        person_row_finish(&row);
+    }
+}
+
+static bool list_these_people(struct request *r)
+{
+    struct api_listing l;
+    struct api_people people;
+    if (!api_list_begin(&l, r, LIST_WHOLE) || !api_list_people(&l, &people))
+        return false;
+    l.state = &people;
+    return api_list_end(&l, NULL, read_this_person);
+}
+
+/* ?school=&class=&role=&standing=&name=, the last: how a name begins; or ?user_ids=. */
 static bool list_people(struct request *r)
 {
     struct api_listing l;
+    if (query_get(r, "user_ids") != NULL)
+        return list_these_people(r);
     if (!api_list_begin(&l, r, LIST_BY_SCHOOL | LIST_BY_CLASS | LIST_OF_ONE_PLACE))
         return false;
     struct subject subject = {.school = l.class != 0 ? school_of_class(r->db, l.class) : l.school, .class = l.class};

@@ -13,20 +13,21 @@ let w, school, child, childs, father, mother, teacher, mate, mates, room, club, 
 
 /** Of each list: how it is asked for, and the door of a row by itself (undefined: there is none). */
 const person = (row) => `/people/${q(row.user_id)}`;
+const ofThese = (...people) => `?user_ids=${people.map(q).join(",")}`;
 const LISTS = {
     "/schools": { row: (x) => `/schools/${q(x.school)}` },
     "/classes": { ask: () => ["", `?school=${HERE}`], row: (x) => `/classes/${q(x.class)}` },
     "/classes/{class}/enrollments": { row: person },
     "/people": {
         ask: () => ["", `?school=${HERE}`, `?class=${school.class}`, `?school=${HERE}&name=${q("Ковр")}`,
-            `?school=${HERE}&role=pupil`, `?school=${HERE}&standing=active`],
+            `?school=${HERE}&role=pupil`, `?school=${HERE}&standing=active`, ofThese(child, mate), ofThese(mate, mother.getUserId(), father.getUserId())],
         row: person,
     },
     "/people/{userId}/enrollments": { row: person },
     "/people/{userId}/sessions": {},
     "/guardianships": {
         ask: () => [`?school=${HERE}`, `?user_id=${q(child)}`, `?user_id=${q(mother.getUserId())}`,
-            `?user_id=${q(father.getUserId())}`, `?user_id=${q(mate)}`],
+            `?user_id=${q(father.getUserId())}`, `?user_id=${q(mate)}`, ofThese(mate, child), ofThese(mother.getUserId(), mate)],
         row: (x) => `/people/${q(x.child)}`,
     },
     "/rooms": { ask: () => [`?school=${HERE}`, ""], row: (x) => `/rooms/${q(x.room_id)}` },
@@ -131,6 +132,20 @@ before(async () => {
 });
 
 after(() => w?.stop());
+
+test("?user_ids= is those people one by one, all of them or nobody", async () => {
+    const people = [mate, child, mother.getUserId()], strange = "@nobody:school.example";
+    const one = await Promise.all(people.map((id) => w.do(w.operator, "GET", `/people/${q(id)}`)));
+    assert.deepEqual((await w.do(w.operator, "GET", `/people${ofThese(...people)}`)).items, one);
+    const kin = await Promise.all(people.map((id) => w.do(w.operator, "GET", `/guardianships?user_id=${q(id)}`)));
+    assert.deepEqual((await w.do(w.operator, "GET", `/guardianships${ofThese(...people)}`)).items, kin.flatMap((list) => list.items));
+    assert.ok(kin.every((list) => list.items.length > 0));
+    const hundred = Array(100).fill(child);
+    for (const list of ["/people", "/guardianships"])
+        for (const [who, asked, status] of [[w.operator, ofThese(child, strange), 404], [w.operator, ofThese(...hundred), 200], [w.operator, ofThese(...hundred, mate), 400],
+            [w.operator, "?user_ids=", 400], [w.operator, "?user_ids=,", 400], [mates, ofThese(mate, child), 403], [childs, ofThese(child, mate), 403]])
+            assert.equal((await get(who, list + asked)).status, status, `${list}${asked.slice(0, 90)}`);
+});
 
 test("every list of the API is known here", () => {
     assert.deepEqual(Object.keys(LISTS).sort(), Object.keys(API.paths).filter(isList).sort());
