@@ -170,7 +170,7 @@ static bool migrate(struct db *db, struct text *problem)
 
 struct state *state_open(const char *path, struct text *problem)
 {
-    struct db *db = db_open(path, DB_WRITE, &(struct db_options){.durable = true});
+    struct db *db = db_open(path, DB_WRITE, &(struct db_options){.durable = true, .in_transactions = true});
     if (db == NULL) {
         text_addf(problem, "%s can't be opened.", path);
         return NULL;

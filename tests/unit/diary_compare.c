@@ -177,8 +177,10 @@ static void whoever_is_not_found_waits(void **state)
     state_print_problems(w->state, &out);
     assert_non_null(strstr(out.data, "trial\tgroup\tg9\t"));
     assert_non_null(strstr(out.data, "trial\tpupil\tx9\t"));
+    state_begin(w->state);
     state_match(w->state, "trial", SUBJECT_PUPIL, "x9", "p2");
     state_match(w->state, "trial", SUBJECT_GROUP, "g9", "m7");
+    assert_true(state_commit(w->state));
     struct reading reading = begun();
     world_mark(&reading, "m1", "x9", "5");
     reading_add(&reading, &(struct record){.kind = RECORD_HOMEWORK, .id = "h1", .group = "g9", .day = 20260902});
@@ -382,6 +384,33 @@ static void what_is_held_is_kept_together_or_not_at_all(void **state)
     world_close(w);
 }
 
+/* Whichever statement fails, the first of them included. */
+static void what_belongs_together_is_kept_whole_or_not_at_all(void **state)
+{
+    struct world *w = world_open();
+    for (int fails = 0; fails < 6; ++fails) {
+        char child[16], *room[2];
+        snprintf(child, sizeof child, "@w%d:s", fails);
+        state_fail_after(w->state, fails);
+        state_begin(w->state);
+        for (int i = 0; i < 2; ++i) {
+            char id[32];
+            snprintf(id, sizeof id, "!w%d-%d:s", fails, i);
+            state_room_put(w->state, child, i == 0 ? "a" : "b", id);
+        }
+        bool kept = state_commit(w->state);
+        state_fail_after(w->state, 0);
+        for (int i = 0; i < 2; ++i)
+            room[i] = state_room(w->state, child, i == 0 ? "a" : "b");
+        assert_int_equal(kept, fails == 0 || fails == 5); /* begin, twice put, commit */
+        assert_int_equal(room[0] != NULL, kept);
+        assert_int_equal(room[1] != NULL, kept);
+        free(room[0]);
+        free(room[1]);
+    }
+    world_close(w);
+}
+
 /* The reading of round i: marks that come, change and go. */
 static struct reading round_of(int i)
 {
@@ -571,6 +600,7 @@ int main(void)
         cmocka_unit_test(what_is_told_is_counted_batch_by_batch),
         cmocka_unit_test(what_has_begun_is_noted_by_what_became_of_it),
         cmocka_unit_test(what_is_held_is_kept_together_or_not_at_all),
+        cmocka_unit_test(what_belongs_together_is_kept_whole_or_not_at_all),
         cmocka_unit_test(no_fault_loses_or_repeats),
         cmocka_unit_test(later_comes_again_and_refused_does_not),
         cmocka_unit_test(what_is_in_doubt_is_told_to_the_end),

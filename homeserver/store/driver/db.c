@@ -19,6 +19,7 @@ struct db *db_open(const char *path, enum db_mode mode, const struct db_options 
     db->broken.db = db;
     db->writes = mode == DB_WRITE;
     db->storage = options != NULL ? options->storage : NULL;
+    db->in_transactions = options != NULL && options->in_transactions;
     if (driver_open(db, path, options != NULL ? options : &DEFAULTS))
         return db;
     fail(db, path);
@@ -101,6 +102,13 @@ int64_t db_rows_read(const struct db *db)
     return db->rows_read;
 }
 
+/* Whether it would commit by itself what belongs to others. */
+static bool stands_alone(const struct stmt *stmt, const struct statements *set)
+{
+    return stmt->db->in_transactions && set != &driver_transaction && !driver_reads(stmt) &&
+           !db_in_transaction(stmt->db);
+}
+
 static struct stmt *query(struct db *db, const struct statements *set, int which, const char *formats, va_list ap)
 {
     if (db->fail_after != 0 && --db->fail_after == 0) {
@@ -108,6 +116,12 @@ static struct stmt *query(struct db *db, const struct statements *set, int which
         return &db->broken;
     }
     struct stmt *stmt = prepared(db, set, which);
+    if (stmt->raw != NULL && stands_alone(stmt, set)) {
+        if (!db->failed) /* nothing has failed before it: a bug */
+            log_error("store", "in no transaction: %s", set->all[which].text);
+        db->failed = true;
+        return &db->broken;
+    }
     if (stmt->raw != NULL && !driver_bind(stmt, formats, ap))
         fail(db, stmt->of->text);
     return stmt;

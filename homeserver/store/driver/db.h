@@ -73,6 +73,9 @@ struct db_options {
     bool durable;            /* synchronous=FULL; false: NORMAL */
     int cache_kib;           /* page cache of this connection; 0: 512 */
     struct storage *storage; /* storage.h; NULL: nobody asks how the disk fares */
+    /* What writes outside of a transaction fails: one that could not begin, or that a full disk has ended, must not let
+     * the rest of what belongs together commit by itself. */
+    bool in_transactions;
 };
 
 /* Opens path (created when DB_WRITE). NULL: logged. Blocks. */

@@ -32,8 +32,8 @@ struct stmt {
 };
 
 struct db {
-    void *raw; /* the driver's; NULL: not open */
-    bool writes;
+    void *raw;                    /* the driver's; NULL: not open */
+    bool writes, in_transactions; /* as db_options has it */
     int cache_kib;
     struct storage *storage; /* may be NULL */
 
@@ -63,6 +63,7 @@ const char *driver_problem(const struct db *db); /* of the last call that failed
 enum storage_problem driver_storage_problem(const struct db *db);     /* the same: whether it was the disk */
 bool driver_script(struct db *db, const char *text);                  /* one statement or several, without parameters */
 bool driver_prepare(struct stmt *stmt);                               /* stmt: db and of are set; sets raw */
+bool driver_reads(const struct stmt *stmt);                           /* it writes nothing */
 void driver_finalize(struct stmt *stmt);                              /* raw may be NULL */
 bool driver_running(const struct stmt *stmt);                         /* it has begun and was not reset */
 bool driver_bind(struct stmt *stmt, const char *formats, va_list ap); /* as db_query has them */

@@ -288,6 +288,11 @@ void driver_finalize(struct stmt *stmt)
     sqlite3_finalize(stmt->raw);
 }
 
+bool driver_reads(const struct stmt *stmt)
+{
+    return sqlite3_stmt_readonly(stmt->raw) != 0;
+}
+
 bool driver_running(const struct stmt *stmt)
 {
     return sqlite3_stmt_busy(stmt->raw) != 0;
