@@ -371,6 +371,8 @@ static void say(struct telling *t, const char *room_id, const char *given_name)
             s.txn = s.root; /* what guardians are told late may have changed since it was begun */
         if (s.txn != s.root || *event_id == '\0')
             answer = say_items(t, &s, given_name);
+        else if (t->notice->in_doubt && t->notice->kind == RECORD_ABSENCE)
+            offer_reasons(t->m, &s); /* a kill may have come before they were there */
     } else if (t->waits != NULL && is_in_clear(t->m, room_id)) {
         say_soon(t, &s, given_name);
         return;

@@ -6,7 +6,9 @@ import json
 import re
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 SCHOOL = "school-1"
 
@@ -79,7 +81,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.wfile.write(data)
 
-    do_GET = do_POST = do
+    do_GET = do_POST = do_PUT = do
+
+
+class Between(Double):
+    """Stands before a server on this machine: passes everything on. Requests whose path holds the word are counted, and act(count) may answer
+    them instead."""
+
+    def __init__(self, port, word, act):
+        self.port, self.word, self.act, self.met = port, word, act, 0
+        super().__init__()
+
+    def answer(self, path, given, headers, method, body):
+        if self.word in path:
+            self.met += 1
+            answered = self.act(self.met)
+            if answered is not None:
+                return answered
+        address = f"http://127.0.0.1:{self.port}{path}" + (f"?{urllib.parse.urlencode(given)}" if given else "")
+        passed = {name: headers[name] for name in ("Authorization", "Content-Type") if name in headers}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, body or None, passed, method=method), timeout=60) as reply:
+                return reply.status, reply.read(), {}
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), {}
 
 
 class SchoolApi(Double):

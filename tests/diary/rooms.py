@@ -17,7 +17,8 @@ import time
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from harness import V3, Client, Server, sanitized, until  # noqa: E402
+from doubles import Between  # noqa: E402
+from harness import PATIENCE_S, V3, Client, Server, sanitized, until  # noqa: E402
 
 BOT, SCHOOL = "@_diary:school.example", "s1"
 
@@ -633,6 +634,37 @@ def check_forgotten(tap, school, bridge, put, day, families, rows):
     tap.ok("v900x0" not in raw and not any(words == "–" for words in said), "a message that was not noted is found, and redacted", said)
 
 
+def check_buttons(tap, school, bridge, put, day, families, rows):
+    """A kill when an absence is told and two of its reactions are there."""
+    name, (_, guardians, _) = list(families.items())[5]
+
+    def kill(n):
+        if n < 3:
+            return None
+        bridge.process.kill()
+        return 503, "", {}
+    between = Between(school.server.port, "/send/m.reaction/", kill)
+    with open(bridge.config, encoding="utf-8") as config:
+        usual = config.read()
+    rows["b1"] = ["absence", "b1", name, "", "", day(-1), "absent", ""]
+    put(rows)
+    bridge.write("diary.yaml", usual.replace(f"127.0.0.1:{school.server.port}", between.url.removeprefix("http://")))
+    bridge.start(wait=False)
+    ended = bridge.process.wait(PATIENCE_S)
+    bridge.write("diary.yaml", usual)
+    bridge.start()
+    settle(bridge)
+    bridge.end()
+    for user in guardians:
+        events = [event for room in school.heard(user) for event in school.client(user).history(room)]
+        messages = [event["event_id"] for event in events if "отсутствие" in event["content"].get("body", "")]
+        keys = sorted(event["content"]["m.relates_to"]["key"][0] for event in events if event["type"] == "m.reaction" and event["content"]["m.relates_to"]["event_id"] in messages)
+        if not tap.ok(ended == -signal.SIGKILL and between.met == 3 and len(messages) == 1 and keys == list("12345"),
+                      "killed before all reasons to tap on were there, it makes up for them, each once", ended, between.met, messages, keys, bridge.log()[-900:]):
+            break
+    between.shutdown()
+
+
 def check_rooms(tap, bridge_class, build, day, planted):
     school = School(build)
     bridge = None
@@ -665,6 +697,7 @@ def check_rooms(tap, bridge_class, build, day, planted):
         tap.ok(bridge.end() == 0, "it ends when it is asked to")
         check_kills(tap, school, bridge, put, day, families, rows)
         check_forgotten(tap, school, bridge, put, day, families, rows)
+        check_buttons(tap, school, bridge, put, day, families, rows)
         found = bridge.says([planted, "Предмет", "Алгебра"])
         tap.ok(found == [], "no mark and no subject in any file of the bridge's", found)
         tap.ok(planted not in school.server.log() and not school.server.complaints(), "nor in the server's log", *school.server.complaints())
