@@ -8,12 +8,15 @@
 #include "appservice/diary/csv.h"
 #include "appservice/diary/dnevnik.h"
 #include "appservice/diary/icalendar.h"
+#include "appservice/diary/incoming.h"
 #include "appservice/diary/notice_text.h"
 #include "appservice/diary/oneroster.h"
 #include "appservice/diary/roster.h"
 #include "appservice/diary/talk.h"
 #include "appservice/diary/webhook.h"
 #include "homeserver/base/json.h"
+
+#define HS_TOKEN "hs"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -84,17 +87,77 @@ static void take_words(const char *body)
     free(own);
 }
 
+/* --- Transactions: what stands here in place of a listener --- */
+
+struct exchange {
+    const char *txn, *body;
+    size_t len;
+    int answers, status;
+};
+
+bool exchange_bears(const struct exchange *exchange, const char *token)
+{
+    return strcmp(token, HS_TOKEN) == 0;
+}
+
+const char *exchange_rest(const struct exchange *exchange)
+{
+    return exchange->txn;
+}
+
+const char *exchange_body(const struct exchange *exchange, size_t *len)
+{
+    *len = exchange->len;
+    return exchange->body;
+}
+
+void exchange_reply_json(struct exchange *exchange, int status, const char *json)
+{
+    ++exchange->answers;
+    exchange->status = status;
+}
+
+static bool hear(void *self, const json_t *event)
+{
+    const char *words = json_get_string(json_get_object(event, "content"), "body");
+    if (words != NULL)
+        take_words(words);
+    ++*(int *)self;
+    return true;
+}
+
+/* Each is answered once; one that was heard has no effect when it comes again. */
+static int send_transaction(struct state *state, struct exchange *exchange)
+{
+    int heard = 0;
+    const struct sink sink = {.hear = hear, .self = &heard};
+    struct incoming *incoming = incoming_create(HS_TOKEN);
+    bool waits = incoming_take(incoming, exchange);
+    must(exchange->answers == !waits);
+    incoming_hear_all(incoming, state, &sink);
+    must(exchange->answers == 1 && exchange->status == (waits ? 200 : 400) && (waits || heard == 0));
+    incoming_destroy(incoming);
+    return heard;
+}
+
+/* The first line is its id. */
 static void take_transaction(const char *bytes, size_t len)
 {
-    struct error e;
-    json_t *body = json_parse(bytes, len, &e), *event;
-    size_t i;
-    json_array_foreach(json_get_array(body, "events"), i, event) {
-        const char *words = json_get_string(json_get_object(event, "content"), "body");
-        if (words != NULL)
-            take_words(words);
-    }
-    json_decref(body);
+    static struct state *state;
+    struct text problem = TEXT_INIT;
+    if (state == NULL)
+        state = state_open(":memory:", &problem);
+    must(state != NULL);
+    const char *end = memchr(bytes, '\n', len);
+    size_t n = end != NULL ? (size_t)(end - bytes) : len;
+    char *txn = xstrndup(bytes, n);
+    struct exchange first = {.txn = txn, .body = bytes + n, .len = len - n}, again = first;
+    send_transaction(state, &first);
+    must(send_transaction(state, &again) == 0 && again.status == first.status);
+    state_begin(state);
+    state_transaction_note(state, "", 0, INT64_MAX); /* each input begins anew */
+    must(state_commit(state));
+    free(txn);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
