@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Workloads of ./dev bench beside the programs of C: the bridge to the diary, and application services' transactions. One line of JSON each.
 
-    tests/bench/diary.py BUILD [notices | transactions]…
+    tests/bench/diary.py BUILD [notices | notices_encrypted | transactions]…
 """
 import asyncio
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -18,9 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "diary")]
 from bridge import Bridge  # noqa: E402
 from harness import V3, Server, free_port, until  # noqa: E402
-from rooms import SCHOOL, School, rows_text  # noqa: E402
+from rooms import BOT, SCHOOL, School, rows_text  # noqa: E402
 
 CLASSES, PUPILS, MARKS_EACH = 50, 30, 4
+ENCRYPTED_CLASSES, ENCRYPTED_PUPILS, DEVICES_EACH = 4, 25, (2, 6)  # of a child and its two guardians each: 6 in a room, then 18
 EVENTS = 5000
 HANGS_S = 600  # what only tells that something hangs
 
@@ -57,13 +59,14 @@ def wait_for(condition, what):
 
 
 class Diary:
-    """A school of 1 500 pupils, and the bridge with a CSV file."""
+    """A school of 1 500 pupils, or so many, and the bridge with a CSV file. What the operator's token may ask for is limited as the server
+    does it by itself."""
 
-    def __init__(self, build):
-        self.school = School(build, f"1x{CLASSES}x{PUPILS}")
+    def __init__(self, build, classes=CLASSES, pupils=PUPILS, encryption="allow"):
+        self.school = School(build, f"1x{classes}x{pupils}", rate_limits=dict.fromkeys(("read", "write", "message", "room", "login", "account", "registration"), "off"))
         holder = type("Api", (), {"TOKEN": self.school.token, "url": f"http://127.0.0.1:{self.school.server.port}"})
         self.bridge = Bridge(build, holder, {"school": {"url": holder.url, "id": SCHOOL, "token_file": "FOLDER/token"}, "log": {"level": "warn"},
-                                             "csv": {"file": "FOLDER/source.csv"}, "matrix": {"as_token_file": "FOLDER/as_token"}}, rehearsal_file="", first="known")
+                                             "csv": {"file": "FOLDER/source.csv"}, "matrix": {"as_token_file": "FOLDER/as_token", "encryption": encryption}}, rehearsal_file="", first="known")
         with open(self.bridge.config, encoding="utf-8") as config:
             self.bridge.write("diary.yaml", config.read().replace("FOLDER", self.bridge.folder))
         self.bridge.write("as_token", "as-token-of-the-diary-0001\n")
@@ -107,6 +110,96 @@ def notices(build):
         report("notices", ">= 300/s, the bridge <= 40 MiB", pupils=len(diary.pupils), rooms_made_per_second=round(rooms / rooms_s), server_cpu_us_per_room=round(rooms_cpu / rooms * 1e6),
                notices=count, per_second=round(count / seconds), server_cpu_us_per_notice=round(server_cpu / count * 1e6), bridge_cpu_us_per_notice=round(bridge_cpu / count * 1e6),
                bridge_mib=memory_mib(diary.bridge.process, "VmRSS"), bridge_peak_mib=memory_mib(diary.bridge.process, "VmHWM"))
+    finally:
+        diary.dispose()
+
+
+class Device:
+    """A device of somebody's with real keys (tests/olm/device.c), signed in. Its process ends when it has nothing to do any more."""
+
+    def __init__(self, build, diary, client):
+        self.client, self.id = client, client.device_id
+        self.store = os.path.join(diary.school.server.folder, f"device-{self.id}")
+        self.program = os.path.join(build, "tests", "diary-device")
+        self.process = None
+
+    def __call__(self, what, **rest):
+        if self.process is None:
+            self.process = subprocess.Popen([self.program, self.store, self.store + ".key", self.client.user_id, self.id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(json.dumps({"do": what, **rest}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def speak(self, kinds):
+        """Sends what it has to of these kinds, until there is nothing."""
+        paths = {"keys_upload": "/keys/upload", "keys_query": "/keys/query"}
+        while True:
+            requests = [request for request in self("outgoing")["value"] if request["kind"] in kinds]
+            for request in requests:
+                assert self("answered", request=request, body=self.client.must("POST", V3 + paths[request["kind"]], request["body"]))["answer"] == "done", request
+            if not requests:
+                return
+
+    def end(self):
+        if self.process is not None:
+            self.process.communicate()
+            self.process = None
+
+    def reads(self, bot):
+        """What of the bot's messages in the rooms with it the device reads, and how many there are."""
+        sync = self.client.must("GET", f"{V3}/sync")
+        for room in sync["rooms"].get("invite", {}):
+            self.client.must("POST", f"{V3}/join/{quote(room)}", {})
+        rooms = self.client.must("GET", f"{V3}/joined_rooms")["joined_rooms"]
+        sent = [{**event, "room_id": room} for room in rooms for event in self.client.history(room) if event["type"] == "m.room.encrypted" and event["sender"] == bot]
+        for room in {event["room_id"] for event in sent}:
+            self("room", room_id=room, members=[bot, self.client.user_id], settings={"algorithm": "m.megolm.v1.aes-sha2"})
+        self.speak(["keys_query"])
+        for event in sync.get("to_device", {}).get("events", ()):
+            self("receive", event=event)
+        return sum(self("decrypt", room_id=event["room_id"], event=event)["answer"] == "done" for event in sent), len(sent)
+
+
+def families(diary):
+    """All of whom a mark of somebody's tells."""
+    pupils = {item["user_id"] for item in diary.school.everybody() if item["roles"] and item["roles"][0]["role"] == "pupil"}
+    return sorted(pupils | {item["guardian"] for item in diary.school.pages(f"/guardianships?school={SCHOOL}")})
+
+
+def give_devices(build, diary, people, n):
+    """n more devices for each of them, with signed keys and one-time keys."""
+    devices = []
+    for user in people:
+        for _ in range(n):
+            diary.school.clients.pop(user, None)
+            device = Device(build, diary, diary.school.client(user))
+            device.speak(["keys_upload"])
+            device.end()
+            devices.append(device)
+    return devices
+
+
+def notices_encrypted(build):
+    """The bot's rooms are encrypted. First for all whose devices it does not know: the room is made, keys are asked for and claimed; then when
+    each has more devices, which are claimed for; and when all of them have the key."""
+    if not os.path.exists(os.path.join(build, "tests", "diary-device")):
+        print("notices_encrypted: built without libolm", file=sys.stderr)
+        return
+    diary = Diary(build, ENCRYPTED_CLASSES, ENCRYPTED_PUPILS, "require")
+    try:
+        people, had = families(diary), 0
+        for each in DEVICES_EACH:
+            last = give_devices(build, diary, people, each - had)[-1]
+            first, first_s, first_server, first_bridge = diary.tell(1)
+            count, seconds, server_cpu, bridge_cpu = diary.tell(MARKS_EACH)
+            read, sent = last.reads(BOT)
+            last.end()
+            assert MARKS_EACH < read and (had != 0 or read == sent), (read, sent)
+            report("notices_encrypted", ">= 100/s", devices=3 * each, pupils=len(diary.pupils), rooms_are_new=had == 0, claims_each=3 * (each - had),
+                   with_claims_per_second=round(first / first_s), server_cpu_us_with_claims=round(first_server / first * 1e6), bridge_cpu_us_with_claims=round(first_bridge / first * 1e6),
+                   notices=count, per_second=round(count / seconds), all_per_second=round((first + count) / (first_s + seconds)),
+                   server_cpu_us_per_notice=round(server_cpu / count * 1e6), bridge_cpu_us_per_notice=round(bridge_cpu / count * 1e6))
+            had = each
     finally:
         diary.dispose()
 
@@ -170,6 +263,6 @@ def transactions(build):
         server.dispose()
 
 
-WORKLOADS = {"notices": notices, "transactions": transactions}
+WORKLOADS = {"notices": notices, "notices_encrypted": notices_encrypted, "transactions": transactions}
 for name in sys.argv[2:] or WORKLOADS:
     WORKLOADS[name](os.path.abspath(sys.argv[1]))

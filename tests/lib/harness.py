@@ -294,11 +294,12 @@ class Client:
     def state(self, room):
         return self.must("GET", f"{V3}/rooms/{quote(room, safe='')}/state")
 
-    def history(self, room, page=250):
-        """Every event of the room, oldest first, by paging /messages to the beginning."""
+    def history(self, room, page=250, types=None):
+        """Every event of the room (of these types), oldest first, by paging /messages to the beginning."""
         events, at = [], ""
+        only = f"&filter={quote(json.dumps({'types': types}))}" if types else ""
         while True:
-            got = self.must("GET", f"{V3}/rooms/{quote(room, safe='')}/messages?dir=b&limit={page}{at}")
+            got = self.must("GET", f"{V3}/rooms/{quote(room, safe='')}/messages?dir=b&limit={page}{only}{at}")
             events += got["chunk"]
             if "end" not in got:
                 return events[::-1]
