@@ -54,7 +54,26 @@ struct audience {
     int64_t since_ms[PEOPLE_MAX]; /* of each of them: when they came to be of those who are told; 0: not known */
 };
 
-/* All block (network). */
+/* One notice on its way. */
+struct telling {
+    struct sink_matrix *m;
+    const struct notice *notice;
+    struct place *places; /* where it stood when it began */
+    size_t n_places;
+    bool *stays;                       /* of each of them: its room is one where it belongs */
+    enum { TELL_ALL, TELL_LATE } whom; /* TELL_LATE: guardians who are told later than the child */
+    struct outcome *waits;             /* it may wait in the outbox, and what became of it there; NULL: it may not */
+    struct outcome outcome;
+};
+
+/* One thing that the bot says: a message (txn is root) or an edit of it. */
+struct saying {
+    const char *room_id, *root, *txn;
+};
+
+/* Those that answer, or note an outcome, block (network). */
+
+/* --- Rooms (sink_rooms.c) --- */
 
 /* "/rooms/{room}" and rest. content is taken; reply may be NULL. */
 enum matrix_answer sink_room_call(struct sink_matrix *m, const char *method, const char *room_id, const char *rest,
@@ -63,30 +82,66 @@ enum matrix_answer sink_room_call(struct sink_matrix *m, const char *method, con
 enum matrix_answer sink_ask_school(struct sink_matrix *m, const char *path, const char *id, json_t **reply);
 bool sink_know_oneself(struct sink_matrix *m);
 
-/* Pure, of answers of the school API: /people/{id} and /guardianships. */
-bool sink_is_pupil_here(const struct sink_matrix *m, const json_t *person);
-bool sink_is_guardian(const json_t *guardianships, const char *child,
-                      const char *user_id); /* in force, no no_contact */
+/* The room's state is in m->room_state until it is forgotten, and a room of the bot's own has the encryption that the
+ * setting asks for. */
+enum matrix_answer sink_secure(struct sink_matrix *m, const char *room_id);
+void sink_forget_state(struct sink_matrix *m);
 
-/* One transaction id for each thing that is done for a notice, or whatever else has one. */
-void sink_wire_txn(const char *txn, const char *of, char out[WIRE_TXN_BYTES]);
+bool sink_is_of(const struct audience *a, const char *user_id); /* pure */
+
+/* The audience's room: heap, when DONE. It is noted before anybody is asked into it. */
+enum matrix_answer sink_room_of(struct sink_matrix *m, const struct audience *a, char **room_id);
+/* Makes the room's members those of the audience. true: it may be spoken there. */
+bool sink_gather(struct telling *t, const char *room_id, const struct audience *a);
 
 /* The room of the audience, with them and nobody else in it: *room_id, heap. REFUSED: none of them is there. */
 enum matrix_answer sink_room(struct sink_matrix *m, const struct audience *a, char **room_id);
 
-/* The class's room, or that of its guardians, which the office has named the bot for (E7); it enters when it first
- * speaks. *room_id: borrowed until the next call. REFUSED: there is none where it may be. */
-enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, bool guardians, const char **room_id);
+/* --- What is sent (sink_say.c) --- */
 
-/* The content of an edit of a message: now is taken. Pure. */
-json_t *sink_edit_of(json_t *now, const char *original);
-
-/* Tells the guardians of a child what it was told before (diary.pupil_first_hours). */
-enum sink_answer sink_tell_late(struct sink_matrix *m, const struct notice *notice, const char *child);
+/* One transaction id for each thing that is done for a notice, or whatever else has one. */
+void sink_wire_txn(const char *txn, const char *of, char out[WIRE_TXN_BYTES]);
 
 /* Says it once under the transaction id, encrypted where the room is. content is taken; *event_id: heap when DONE,
  * may be NULL. */
 enum matrix_answer sink_say(struct sink_matrix *m, const char *room_id, const char *txn, json_t *content,
                             char **event_id);
+
+/* These three: of what was noted before, so that a kill repeats nothing; content is taken. */
+enum matrix_answer sink_say_noted(struct sink_matrix *m, const struct saying *s, json_t *content);
+enum matrix_answer sink_say_edit(struct sink_matrix *m, const struct saying *s, json_t *content);
+enum matrix_answer sink_redact(struct telling *t, const struct saying *s);
+
+/* The content of an edit of a message: now is taken. Pure. */
+json_t *sink_edit_of(json_t *now, const char *original);
+
+/* --- Messages and their records (sink_messages.c) --- */
+
+/* Into a room where the notice belongs: a new message, an edit of the one in which it stands, or nothing if that says
+ * it already. given_name: the child's; NULL: of a class. */
+void sink_tell_room(struct telling *t, const char *room_id, const char *given_name);
+/* The message without the record, if others stand in it; otherwise it is redacted with its edits. */
+void sink_take_back(struct telling *t, const struct place *place);
+
+/* --- Families (sink_families.c) --- */
+
+void sink_tell_family(struct telling *t, const char *child);
+
+/* Pure, of answers of the school API: /people/{id} and /guardianships. */
+bool sink_is_pupil_here(const struct sink_matrix *m, const json_t *person);
+bool sink_is_guardian(const json_t *guardianships, const char *child,
+                      const char *user_id); /* in force, no no_contact */
+
+/* --- Classes (sink_classes.c) --- */
+
+/* What is of a class; of its timetable the guardians hear, too, where the bot is in their room. */
+void sink_tell_class(struct telling *t, const char *class_id);
+
+/* The class's room, or that of its guardians, which the office has named the bot for (E7); it enters when it first
+ * speaks. *room_id: borrowed until the next call. REFUSED: there is none where it may be. */
+enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, bool guardians, const char **room_id);
+
+/* Tells the guardians of a child what it was told before (diary.pupil_first_hours). */
+enum sink_answer sink_tell_late(struct sink_matrix *m, const struct notice *notice, const char *child);
 
 #endif
