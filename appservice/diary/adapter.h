@@ -21,6 +21,7 @@ struct source;
 
 #define ADAPTER_SETTINGS_MAX 16
 #define ADAPTERS_MAX 16
+#define SOURCE_CURSOR_BYTES 64
 
 enum adapter_setting_kind {
     ADAPTER_TEXT,
@@ -39,11 +40,15 @@ struct adapter_setting {
 };
 #define OPTIONAL ""
 
+/* A diary that says what has changed since a moment need not be read whole each time. Whatever its adapter has left in
+ * source->next_cursor comes back in source->cursor once all that was read is told, also after a restart; then fetch may
+ * add what has changed since, and set the reading's extent to READING_CHANGES. The cursor is empty when the window is
+ * to be read whole: first, after anything odd, from time to time, and when the window has moved. */
 struct adapter {
     const char *name;
     const struct adapter_setting *settings; /* the first: without it there is no such source */
     size_t n_settings;
-    /* Adds what the diary has in the window. true: that is all of it; false: *problem is one sentence without anybody's
+    /* Adds what the diary has in the window. true: that is all of it (or of its changes); false: *problem is one sentence without anybody's
      * data, and what was added counts for nothing. Blocks; returns soon once *source->stop is true. NULL: the diary
      * comes by itself (webhook.h). */
     bool (*fetch)(struct source *source, struct reading *reading, struct text *problem);
@@ -60,6 +65,7 @@ struct source {
     int64_t pace_ms;       /* between two requests to one host */
     int64_t not_before_ms; /* clock_mono_ms: the diary has asked for peace until then */
     int64_t now_ms;        /* the wall clock when this fetch began */
+    char cursor[SOURCE_CURSOR_BYTES], next_cursor[SOURCE_CURSOR_BYTES]; /* above; "": none */
 };
 
 extern const struct adapter *const ADAPTERS[];

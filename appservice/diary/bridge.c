@@ -85,6 +85,9 @@ static bool load_roster(struct bridge *b)
                                    .stop = b->stop};
     struct roster *roster = roster_load(&api, &problem);
     if (roster != NULL) {
+        state_begin(b->state);
+        state_unmatched_read_whole(b->state);
+        state_commit(b->state);
         roster_destroy(b->roster);
         b->roster = roster;
         b->roster_failures = 0;
@@ -114,16 +117,16 @@ static void note_tally(struct bridge *b, const char *source, const struct compar
              (long long)t->held);
 }
 
-/* reading NULL: of a diary that comes by itself. */
-static void has_read(struct bridge *b, const struct source *source, const struct reading *reading)
+/* reading NULL: of a diary that comes by itself. false: what is due wants a whole reading. */
+static bool has_read(struct bridge *b, const struct source *source, const struct reading *reading)
 {
     const struct matcher matcher = {b->state, b->roster, reading, source->adapter->name, adapter_sourced(source)};
-    const struct read_whole read = {source->adapter->name, reading, reading != NULL ? &matcher : NULL, clock_wall_ms()};
-    if (b->sink->has_read != NULL)
-        b->sink->has_read(b->sink->self, &read);
+    const struct has_read read = {source->adapter->name, reading, reading != NULL ? &matcher : NULL, clock_wall_ms()};
+    return b->sink->has_read == NULL || b->sink->has_read(b->sink->self, &read);
 }
 
-static bool compare_reading(struct bridge *b, const struct source *source, const struct reading *reading)
+/* *waits: something of it could not be told now. */
+static bool compare_reading(struct bridge *b, const struct source *source, const struct reading *reading, bool *waits)
 {
     struct comparison c = {.state = b->state,
                            .sink = b->sink,
@@ -134,12 +137,14 @@ static bool compare_reading(struct bridge *b, const struct source *source, const
                            .key = b->key,
                            .now_ms = clock_wall_ms(),
                            .stop = b->stop,
-                           .told = b->told};
+                           .told = b->told,
+                           .cursor = *source->next_cursor != '\0' ? source->next_cursor : NULL};
     for (size_t i = 0; i < reading->n_faults && i < READING_FAULTS_MAX; ++i)
         log_warn("diary", "%s: record \"%s\" is %s", source->adapter->name, reading->faults[i].id,
                  reading->faults[i].why);
     bool done = compare(&c, reading);
     b->state_failing = !done && (b->stop == NULL || !*b->stop);
+    *waits = c.tally.later != 0 || c.tally.held != 0;
     note_tally(b, source->adapter->name, &c);
     return done;
 }
@@ -151,6 +156,7 @@ static void note_failure(struct bridge *b, struct reader *r, const char *why)
     log_warn("diary", "%s can't be read: %s", name, why);
     state_begin(b->state);
     state_problem(b->state, name, "source", "reading", why, clock_wall_ms());
+    state_source_read_whole(b->state, name);
     b->state_failing = !state_commit(b->state);
     ++r->failed; /* who sees it finds the problem */
 }
@@ -172,29 +178,58 @@ static struct window window_of(const struct bridge *b, int64_t now_ms)
                            day_of_ms(now_ms + b->settings->forward_days * DAY_MS)};
 }
 
+/* Changes will do: the last whole reading is not too old, of the same days, and both clocks have gone on since. */
+static void take_cursor(struct bridge *b, struct source *source, struct window window)
+{
+    const struct source_state last = state_source(b->state, source->adapter->name);
+    bool same_days = last.whole.from == window.from && last.whole.to == window.to;
+    bool fresh = source->now_ms >= last.read_ms && source->now_ms >= last.whole_ms &&
+                 source->now_ms < last.whole_ms + b->settings->whole_s * 1000;
+    *source->cursor = *source->next_cursor = '\0';
+    if (same_days && fresh)
+        memcpy(source->cursor, last.cursor, sizeof source->cursor);
+}
+
+/* Tells what was read. false: there is more that a whole reading would tell, at once. */
+static bool tell_reading(struct bridge *b, struct reader *r, const struct reading *reading)
+{
+    bool waits, known;
+    const char *name = r->source.adapter->name;
+    if (!compare_reading(b, &r->source, reading, &waits))
+        return true;
+    known = has_read(b, &r->source, reading);
+    if (!known) {
+        state_begin(b->state);
+        state_source_read_whole(b->state, name);
+        state_commit(b->state);
+    }
+    note_success(b, r);
+    return reading->extent == READING_WHOLE || (known && !waits);
+}
+
 static void read_source(struct bridge *b, struct reader *r)
 {
     struct text problem = TEXT_INIT;
     struct reading reading;
     struct source *source = &r->source;
+    int64_t wait_ms = b->settings->interval_s * 1000;
     source->now_ms = clock_wall_ms();
     source->stop = b->stop;
     reading_init(&reading, window_of(b, source->now_ms));
+    take_cursor(b, source, reading.window);
     bool done = source->adapter->fetch(source, &reading, &problem);
     if (done && reading.too_many)
         done = text_fail(&problem, "There are more than %d records, or more than %u MiB of them.", READING_RECORDS_MAX,
                          READING_BYTES_MAX >> 20);
-    reading.whole = done;
+    if (reading.extent != READING_CHANGES)
+        reading.extent = READING_WHOLE;
     reading_end(&reading);
-    if (!done && !*b->stop) {
+    if (!done && !*b->stop)
         note_failure(b, r, problem.len != 0 ? problem.data : "no reason given");
-    } else if (done && compare_reading(b, source, &reading)) {
-        has_read(b, source, &reading);
-        note_success(b, r);
-    }
+    else if (done && !tell_reading(b, r, &reading))
+        wait_ms = 0;
     reading_finish(&reading);
     text_finish(&problem);
-    int64_t wait_ms = b->settings->interval_s * 1000;
     if (r->failures != 0 && backoff_ms(r->failures, FIRST_FAILURE_MS) < wait_ms)
         wait_ms = backoff_ms(r->failures, FIRST_FAILURE_MS);
     r->due_ms = clock_mono_ms() + wait_ms;
@@ -233,7 +268,7 @@ static void compare_pushed(struct bridge *b, struct pushed *p)
     } else if (!state_signature_seen(b->state, p->signature)) {
         int64_t now_ms = clock_wall_ms();
         reading_end(&p->reading);
-        bool done = compare_reading(b, b->webhook, &p->reading);
+        bool waits, done = compare_reading(b, b->webhook, &p->reading, &waits);
         state_begin(b->state);
         if (done)
             state_signature_note(b->state, p->signature, now_ms, now_ms - 4 * WEBHOOK_WINDOW_MS);

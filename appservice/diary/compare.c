@@ -24,7 +24,7 @@ struct telling {
     struct comparison *c;
     struct matcher matcher;
     struct source_state before;
-    bool window_read;
+    bool by_itself; /* the diary sent it: nothing else can be said again */
     struct pending batch[COMPARE_BATCH];
     size_t n;
     const struct reading *reading;
@@ -90,7 +90,7 @@ static void empty_batch(struct telling *t)
 /* New marks of one lesson lie one behind the other, and are told together where all of them can be said again. */
 static void link_lessons(struct telling *t)
 {
-    for (size_t i = 0; t->window_read && i + 1 < t->n; ++i) {
+    for (size_t i = 0; !t->by_itself && i + 1 < t->n; ++i) {
         struct notice *a = &t->batch[i].notice;
         const struct notice *b = &t->batch[i + 1].notice;
         if (a->what == CHANGE_NEW && b->what == CHANGE_NEW && record_same_lesson(a->record, b->record))
@@ -127,7 +127,7 @@ static void add(struct telling *t, struct pending pending)
 {
     notice_txn(t->c->source, pending.notice.id, pending.notice.revision, pending.notice.txn);
     pending.notice.source = t->c->source;
-    pending.notice.reading = t->window_read ? t->reading : NULL;
+    pending.notice.reading = t->by_itself ? NULL : t->reading;
     t->batch[t->n++] = pending;
 }
 
@@ -171,7 +171,7 @@ static bool find_people(struct telling *t, const struct record *record, struct n
  * because a day has passed. */
 static bool is_no_news(const struct telling *t, const struct record *record, const struct seen *seen)
 {
-    if (!t->window_read || seen->revision != 0 || seen->told || seen->intended)
+    if (t->by_itself || seen->revision != 0 || seen->told || seen->intended)
         return false;
     return (!t->before.known && !t->c->tell_all) ||
            (record->kind == RECORD_LESSON && (!t->before.known || record->day > t->before.read_to));
@@ -187,8 +187,8 @@ static void tell_record(struct telling *t, const struct record *record)
     bool as_intended = seen.intended && !seen.intent_gone && memcmp(seen.intent, p.hash, sizeof p.hash) == 0;
     if (!seen.intended && seen.told && memcmp(seen.hash, p.hash, sizeof p.hash) == 0)
         return;
-    if (known && !t->window_read && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
-        return; /* an older one that comes late: a window that is read anew is the diary as it is */
+    if (known && t->by_itself && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
+        return; /* an older one that comes late: what is asked for is the diary as it is */
     if (is_no_news(t, record, &seen)) {
         state_known(c->state, c->source, record, p.hash);
         ++c->tally.known;
@@ -286,8 +286,9 @@ static bool tell_all_gone(struct telling *t, const struct reading *reading)
     bool done = true;
     char **ids = state_ids(t->c->state, t->c->source, reading->window, &n);
     const char **gone = n != 0 ? xcalloc(n, sizeof *gone) : NULL;
+    const struct record *record;
     for (size_t i = 0; i < n; ++i)
-        if (reading_find(reading, ids[i]) == NULL && !reading_doubts(reading, ids[i]))
+        if (reading_look(reading, ids[i], &record) == READING_GONE)
             gone[n_gone++] = ids[i];
     if (n_gone >= COMPARE_HOLD_AT_LEAST && n_gone * 100 > n * COMPARE_HOLD_PERCENT && !t->before.confirmed) {
         hold(t, n_gone, n);
@@ -296,7 +297,8 @@ static bool tell_all_gone(struct telling *t, const struct reading *reading)
             done = tell_gone(t, gone[i]);
         done = done && tell_batch(t);
         state_begin(t->c->state);
-        state_solved(t->c->state, t->c->source, "source", "gone");
+        if (reading->extent == READING_WHOLE)
+            state_solved(t->c->state, t->c->source, "source", "gone");
         done = state_commit(t->c->state) && done;
     }
     free(gone);
@@ -304,6 +306,7 @@ static bool tell_all_gone(struct telling *t, const struct reading *reading)
     return done;
 }
 
+/* Of what came by itself: somebody has said it of each. */
 static bool tell_withdrawn(struct telling *t, const struct reading *reading)
 {
     bool done = true;
@@ -321,11 +324,14 @@ static bool note_faults(struct comparison *c, const struct reading *reading)
     state_begin(c->state);
     for (size_t i = 0; i < n; ++i)
         state_problem(c->state, c->source, "record", reading->faults[i].id, reading->faults[i].why, c->now_ms);
-    if (reading->whole) { /* what it no longer complains of */
+    if (reading->extent == READING_WHOLE) { /* what it no longer complains of */
         state_solved_before(c->state, c->source, "pupil", c->now_ms);
         state_solved_before(c->state, c->source, "group", c->now_ms);
         state_solved_before(c->state, c->source, "record", c->now_ms - RECORD_PROBLEM_MS);
-        state_source_read(c->state, c->source, reading->window.to, c->now_ms);
+    }
+    if (reading->extent != READING_PIECES) {
+        bool waits = c->tally.later != 0 || c->tally.held != 0; /* changes would not say it again */
+        state_source_read(c->state, c->source, reading, waits ? NULL : c->cursor, c->now_ms);
     }
     return state_commit(c->state);
 }
@@ -337,7 +343,7 @@ bool compare(struct comparison *c, const struct reading *reading)
         c->sink->begin(c->sink->self);
     t->c = c;
     t->before = state_source(c->state, c->source);
-    t->window_read = reading->whole;
+    t->by_itself = reading->extent == READING_PIECES;
     t->reading = reading;
     t->matcher = (struct matcher){c->state, c->roster, reading, c->source, c->sourced};
     bool done = tell_records(t, reading);
@@ -345,8 +351,9 @@ bool compare(struct comparison *c, const struct reading *reading)
         t->again = false;
         done = tell_records(t, reading);
     }
-    done = done && tell_withdrawn(t, reading);
-    if (done && reading->whole && !reading->too_many)
+    if (done && t->by_itself)
+        done = tell_withdrawn(t, reading);
+    else if (done && !reading->too_many)
         done = tell_all_gone(t, reading);
     done = done && note_faults(c, reading);
     empty_batch(t); /* of a comparison that broke off */

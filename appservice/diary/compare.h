@@ -2,8 +2,8 @@
  *
  * No Russian diary says what changed, so a window of days is read again and again, and a change is what the keyed hash
  * of a record says. Nothing is told of a pupil or group that is not found in the roster (match.h): the record waits,
- * and is told with the first reading after it is. What a whole reading lacks is withdrawn; if that is much of a window
- * at once, it waits until somebody confirms it (school.md G5), because a diary that has lost its data says the same. */
+ * and is told with the first whole reading after it is. What a whole reading lacks is withdrawn, and what one of
+ * changes says is gone; if that is much of a window at once, it waits until somebody confirms it (school.md G5), because a diary that has lost its data says the same. */
 #ifndef PARTA_DIARY_COMPARE_H
 #define PARTA_DIARY_COMPARE_H
 
@@ -36,6 +36,7 @@ struct comparison {
     int64_t now_ms;
     const _Atomic bool *stop; /* NULL: never */
     _Atomic int64_t *told;    /* by enum change_what; counted up as changes are noted as told; NULL: nobody looks */
+    const char *cursor; /* from where changes are asked for next, if nothing of this reading waits; NULL: nowhere */
     struct tally tally;
 };
 

@@ -110,27 +110,33 @@ static void put_off(struct sink_matrix *m, const struct owed *owed)
     state_commit(m->state);
 }
 
-static void look_up(struct digests *d, struct sink_matrix *m, const struct read_whole *read)
+/* false: it is owed, and not among what has changed. */
+static bool look_up(struct digests *d, struct sink_matrix *m, const struct has_read *read)
 {
     size_t n;
     bool by_itself;
     struct kept *kept = kept_of(d, m, read->source, &by_itself);
     if (kept == NULL || read->reading == NULL)
-        return;
+        return true;
     if (kept->there)
         reading_finish(&kept->reading);
-    reading_init(&kept->reading, read->reading->window);
-    kept->there = true;
     struct owed *owed = state_digest_rows(m->state, NULL, 0, read->source, &n);
+    kept->there = read->reading->extent == READING_WHOLE || n == 0;
+    if (!kept->there) {
+        state_owed_free(owed, n);
+        return false;
+    }
+    reading_init(&kept->reading, read->reading->window);
     for (size_t i = 0; i < n; ++i) {
-        const struct record *record = reading_find(read->reading, owed[i].id);
-        if (reading_doubts(read->reading, owed[i].id))
+        const struct record *record;
+        if (reading_look(read->reading, owed[i].id, &record) == READING_UNKNOWN)
             put_off(m, &owed[i]);
         else if (record != NULL && (i == 0 || strcmp(owed[i - 1].id, owed[i].id) != 0))
             reading_add(&kept->reading, record);
     }
     reading_end(&kept->reading);
     state_owed_free(owed, n);
+    return true;
 }
 
 /* --- Sending --- */
@@ -243,14 +249,15 @@ static void send_one(struct digests *d, struct sink_matrix *m, const struct owed
     state_owed_free(owed, n);
 }
 
-void digests_read(struct digests *d, struct sink_matrix *m, const struct read_whole *read)
+bool digests_read(struct digests *d, struct sink_matrix *m, const struct has_read *read)
 {
     size_t n;
+    bool known = true;
     if (begin(m, read->now_ms))
         forget_kept(d); /* it was looked up before they were begun */
     struct owed_person *people = state_digests(m->state, &n);
     if (n != 0)
-        look_up(d, m, read);
+        known = look_up(d, m, read);
     for (size_t i = 0; i < n; ++i)
         send_one(d, m, &people[i]);
     state_owed_people_free(people, n);
@@ -258,4 +265,5 @@ void digests_read(struct digests *d, struct sink_matrix *m, const struct read_wh
     state_owed_people_free(people, n);
     if (n == 0)
         forget_kept(d);
+    return known;
 }

@@ -20,6 +20,6 @@ struct digests *digests_create(void);
 void digests_destroy(struct digests *digests); /* wipes what was read; NULL is accepted */
 
 /* Begins what is due, looks up what is owed, and sends what is whole. Blocks (network, disk). */
-void digests_read(struct digests *digests, struct sink_matrix *m, const struct read_whole *read);
+bool digests_read(struct digests *digests, struct sink_matrix *m, const struct has_read *read);
 
 #endif

@@ -29,17 +29,19 @@ static void drop(struct sink_matrix *m, const struct later *row)
     state_commit(m->state);
 }
 
-/* What the diary says now of what is due; what is gone is dropped. heap */
-static struct due *look_up(struct sink_matrix *m, const struct read_whole *read, const struct later *rows,
-                           size_t n_rows, size_t *n)
+/* What the diary says now of what is due, heap; what is gone is dropped. *known: nothing else is due. */
+static struct due *look_up(struct sink_matrix *m, const struct has_read *read, const struct later *rows, size_t n_rows,
+                           size_t *n, bool *known)
 {
     struct due *all = xcalloc(n_rows + 1, sizeof *all);
     *n = 0;
     for (size_t i = 0; i < n_rows; ++i) {
-        const struct record *record = reading_find(read->reading, rows[i].id);
+        const struct record *record;
         struct seen seen;
-        if (reading_doubts(read->reading, rows[i].id))
+        if (reading_look(read->reading, rows[i].id, &record) == READING_UNKNOWN) {
+            *known = false;
             continue;
+        }
         if (record == NULL || !state_seen(m->state, read->source, rows[i].id, &seen)) {
             drop(m, &rows[i]);
             continue;
@@ -65,15 +67,16 @@ static struct due *look_up(struct sink_matrix *m, const struct read_whole *read,
     return all;
 }
 
-void later_read(struct sink_matrix *m, const struct read_whole *read)
+bool later_read(struct sink_matrix *m, const struct has_read *read)
 {
     size_t n_rows, n;
+    bool known = true;
     if (read->reading == NULL)
-        return;
+        return true;
     school_day edge = day_of_ms(read->now_ms - (m->settings->back_days - EDGE_DAYS) * DAY_MS);
     int64_t due_ms = m->settings->pupil_first_hours != 0 ? read->now_ms : INT64_MAX;
     struct later *rows = state_later_due(m->state, read->source, due_ms, edge, &n_rows);
-    struct due *all = look_up(m, read, rows, n_rows, &n);
+    struct due *all = look_up(m, read, rows, n_rows, &n, &known);
     for (size_t i = 0; i < n; ++i)
         families_expect(&m->families, all[i].row->child);
     for (size_t i = 0; i < n; ++i) {
@@ -83,4 +86,5 @@ void later_read(struct sink_matrix *m, const struct read_whole *read)
     }
     free(all);
     state_later_free(rows, n_rows);
+    return known || read->reading->extent == READING_WHOLE;
 }

@@ -7,6 +7,6 @@
 
 #include "appservice/diary/sink_matrix_private.h"
 
-void later_read(struct sink_matrix *m, const struct read_whole *read); /* blocks (network) */
+bool later_read(struct sink_matrix *m, const struct has_read *read); /* as struct sink's has_read; blocks (network) */
 
 #endif

@@ -198,6 +198,7 @@ static int act_match(struct call *call, struct state *state, struct text *out)
     state_begin(state);
     state_match(state, call->words[0], (enum subject_kind)kind, call->words[2], call->words[3]);
     state_solved(state, call->words[0], call->words[1], call->words[2]);
+    state_source_read_whole(state, call->words[0]); /* what waited for it is told */
     return state_commit(state) ? DONE : FAILED;
 }
 

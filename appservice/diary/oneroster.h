@@ -8,7 +8,7 @@
 
 /* line: its line item, or NULL. Whatever the item is: what is not good is noted in the reading. */
 void oneroster_take_result(struct reading *reading, const json_t *item, const json_t *line, const char *subject);
-void oneroster_take_line(struct reading *reading, const json_t *item, const char *subject);
+void oneroster_take_line(struct reading *reading, const json_t *item, bool homework, const char *subject);
 
 bool oneroster_is_active(const json_t *item); /* not marked as to be deleted */
 

@@ -34,6 +34,13 @@ void reading_finish(struct reading *reading)
     *reading = (struct reading){0};
 }
 
+void reading_restart(struct reading *reading)
+{
+    struct window window = reading->window;
+    reading_finish(reading);
+    reading_init(reading, window);
+}
+
 static void *room_for(struct reading *reading, size_t size)
 {
     struct reading_chunk *chunk = reading->chunks;
@@ -105,8 +112,10 @@ void reading_add(struct reading *reading, const struct record *record)
         reading_fault(reading, copy.id, fault);
         return;
     }
-    if (copy.day < reading->window.from || copy.day > reading->window.to)
+    if (copy.day < reading->window.from || copy.day > reading->window.to) {
+        reading_leave_out(reading, copy.id);
         return;
+    }
     const char **pupils = record->n_pupils != 0 ? xcalloc(record->n_pupils, sizeof *pupils) : NULL;
     for (size_t i = 0; i < record->n_pupils; ++i)
         pupils[i] = keep(reading, record->pupils[i], RECORD_ID_BYTES_MAX);
@@ -137,7 +146,12 @@ void reading_withdraw(struct reading *reading, const char *id)
     reading->withdrawn[reading->n_withdrawn++] = keep(reading, id, RECORD_ID_BYTES_MAX);
 }
 
-/* All three begin with the id, or for records have it behind the kind. */
+void reading_leave_out(struct reading *reading, const char *id)
+{
+    if (reading->extent == READING_CHANGES && id != NULL)
+        reading_withdraw(reading, id);
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct record *x = a, *y = b;
@@ -148,6 +162,11 @@ static int person_by_id(const void *a, const void *b)
 {
     const struct diary_person *x = a, *y = b;
     return strcmp(x->id, y->id);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static bool same(const struct record *a, const struct record *b)
@@ -184,6 +203,8 @@ void reading_end(struct reading *reading)
     if (reading->n != 0)
         qsort(reading->records, reading->n, sizeof *reading->records, by_id);
     unite_records(reading);
+    if (reading->n_withdrawn != 0)
+        qsort(reading->withdrawn, reading->n_withdrawn, sizeof *reading->withdrawn, by_name);
     if (reading->n_people == 0)
         return;
     qsort(reading->people, reading->n_people, sizeof *reading->people, person_by_id);
@@ -206,7 +227,8 @@ const struct diary_person *reading_person(const struct reading *reading, const c
     return reading->n_people != 0 ? bsearch(&key, reading->people, reading->n_people, sizeof key, person_by_id) : NULL;
 }
 
-bool reading_doubts(const struct reading *reading, const char *id)
+/* A fault names it. */
+static bool doubts(const struct reading *reading, const char *id)
 {
     if (reading->n_faults > READING_FAULTS_MAX)
         return true; /* not all are known by id */
@@ -214,4 +236,19 @@ bool reading_doubts(const struct reading *reading, const char *id)
         if (strcmp(reading->faults[i].id, id) == 0)
             return true;
     return false;
+}
+
+enum reading_answer reading_look(const struct reading *reading, const char *id, const struct record **record)
+{
+    *record = reading_find(reading, id);
+    if (doubts(reading, id))
+        *record = NULL;
+    else if (*record != NULL)
+        return READING_HAS;
+    else if (reading->extent == READING_WHOLE)
+        return READING_GONE;
+    else if (reading->n_withdrawn != 0 &&
+             bsearch(&id, reading->withdrawn, reading->n_withdrawn, sizeof *reading->withdrawn, by_name) != NULL)
+        return READING_GONE;
+    return READING_UNKNOWN;
 }

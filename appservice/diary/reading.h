@@ -2,7 +2,7 @@
  *
  * Adapters add to it as pages come; what they add is checked and bounded here, so that no adapter need repeat it. A
  * record that is not good is left out and noted by its id; one id with two contents is noted, too, and stays as it was
- * before. Only a reading that its adapter calls whole says that something is gone. */
+ * before. What is said of a record that a reading does not have follows from its extent, and reading_look knows it. */
 #ifndef PARTA_DIARY_READING_H
 #define PARTA_DIARY_READING_H
 
@@ -32,29 +32,40 @@ struct reading_fault {
     const char *why; /* static storage: never what the diary said */
 };
 
+/* How much of its window a reading knows. */
+enum reading_extent {
+    READING_PIECES,  /* what a diary has sent by itself: nothing else is known, nor can it be asked for */
+    READING_CHANGES, /* what has changed since a reading before it: whatever it does not name is as it was */
+    READING_WHOLE,   /* all of it: what is not in it is gone */
+};
+
 struct reading {
     struct window window;
+    enum reading_extent extent;
     struct record *records; /* after reading_end by id, each once */
     size_t n, cap;
     struct diary_person *people; /* after reading_end by id, each once */
     size_t n_people, people_cap;
-    const char **withdrawn; /* ids that a diary says itself are gone */
+    const char **withdrawn; /* ids that a diary says itself are gone; after reading_end in order */
     size_t n_withdrawn, withdrawn_cap;
     struct reading_fault faults[READING_FAULTS_MAX];
     size_t n_faults; /* all of them */
-    bool whole;      /* what was told before of this window and is not here is gone */
-    bool too_many;   /* a bound was met: it is not whole, whatever its adapter says */
+    bool too_many;   /* a bound was met: it is none, whatever its adapter says */
     struct reading_chunk *chunks;
     size_t bytes;
 };
 
 void reading_init(struct reading *reading, struct window window);
-void reading_finish(struct reading *reading); /* wipes what was read */
+void reading_finish(struct reading *reading);  /* wipes what was read */
+void reading_restart(struct reading *reading); /* the same, and begins anew with its window */
 
-/* Copies it. NULL strings count as "", texts that are too long are cut. What lies outside the window is left out. */
+/* Copies it. NULL strings count as "", texts that are too long are cut. What lies outside the window is left out: among
+ * changes it is withdrawn, because it may have been in it. */
 void reading_add(struct reading *reading, const struct record *record);
 void reading_add_person(struct reading *reading, const struct diary_person *person);
 void reading_withdraw(struct reading *reading, const char *id);
+/* What is there and is no record (not graded yet, to be deleted): a whole reading just lacks it. */
+void reading_leave_out(struct reading *reading, const char *id);
 void reading_fault(struct reading *reading, const char *id, const char *why); /* id may be NULL */
 
 /* Puts everything into order; what came twice is once. */
@@ -63,6 +74,13 @@ void reading_end(struct reading *reading);
 /* After reading_end. NULL: not there. */
 const struct record *reading_find(const struct reading *reading, const char *id);
 const struct diary_person *reading_person(const struct reading *reading, const char *id);
-bool reading_doubts(const struct reading *reading, const char *id); /* a fault names it */
+
+/* What the diary says of a record that was in its window before. */
+enum reading_answer {
+    READING_HAS,     /* *record */
+    READING_GONE,    /* it is withdrawn */
+    READING_UNKNOWN, /* a fault names it, or nothing does: a whole reading would know */
+};
+enum reading_answer reading_look(const struct reading *reading, const char *id, const struct record **record);
 
 #endif

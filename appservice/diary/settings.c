@@ -23,6 +23,7 @@ enum core {
     DIARY_BACK_DAYS,
     DIARY_FORWARD_DAYS,
     DIARY_INTERVAL_S,
+    DIARY_WHOLE_S,
     DIARY_PACE_MS,
     DIARY_FIRST,
     DIARY_REHEARSAL_FILE,
@@ -61,6 +62,7 @@ static const struct {
     [DIARY_BACK_DAYS] = {"diary.back_days", "14", true, 0, 60},
     [DIARY_FORWARD_DAYS] = {"diary.forward_days", "14", true, 0, 60},
     [DIARY_INTERVAL_S] = {"diary.interval_s", "900", true, 1, 86400},
+    [DIARY_WHOLE_S] = {"diary.whole_s", "14400", true, 0, 86400},
     [DIARY_PACE_MS] = {"diary.pace_ms", "200", true, 0, 60000},
     [DIARY_FIRST] = {"diary.first", "known"},
     [DIARY_REHEARSAL_FILE] = {"diary.rehearsal_file", ""},
@@ -235,6 +237,7 @@ static void fill(struct diary_settings *s)
     s->back_days = (int)number_of(s, DIARY_BACK_DAYS);
     s->forward_days = (int)number_of(s, DIARY_FORWARD_DAYS);
     s->interval_s = number_of(s, DIARY_INTERVAL_S);
+    s->whole_s = number_of(s, DIARY_WHOLE_S);
     s->pace_ms = number_of(s, DIARY_PACE_MS);
     s->tell_all = strcmp(text_of(s, DIARY_FIRST), "tell") == 0;
     s->rehearsal_file = or_null(text_of(s, DIARY_REHEARSAL_FILE));

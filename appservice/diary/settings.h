@@ -32,6 +32,7 @@ struct diary_settings {
     int64_t roster_s;                /* between two readings of the roster */
     int back_days, forward_days;     /* the window */
     int64_t interval_s;              /* between two readings of a source */
+    int64_t whole_s;                 /* between two whole ones, of a source that says what has changed */
     int64_t utc_offset_ms;           /* the school's clock minus UTC */
     int digest_hour, digest_weekday; /* of the school's clock; 1: Monday */
     int pupil_first_hours;           /* guardians are told of marks so much later; 0: together */

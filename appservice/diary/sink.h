@@ -32,7 +32,7 @@ struct notice {
     size_t n_pupils;
     const char *class_id; /* sourcedId of the group; NULL: the record names none */
     bool in_doubt;        /* it may have been told before a crash */
-    /* The whole window of which it is; NULL: it came by itself, and nothing else can be said again. */
+    /* The reading of which it is; NULL: it came by itself, and nothing else can be said again. */
     const struct reading *reading;
     const struct notice *together; /* another new mark of the same lesson, in one message with it; NULL: no more */
 };
@@ -45,8 +45,8 @@ enum sink_answer {
     SINK_BEGUN     /* struct sink's finish says what became of it */
 };
 
-/* A reading that has been compared, whole. */
-struct read_whole {
+/* A reading that has been compared. */
+struct has_read {
     const char *source;
     const struct reading *reading; /* NULL: of a diary that comes by itself, now and then */
     const struct matcher *matcher; /* the same */
@@ -60,8 +60,9 @@ struct sink {
      * The same event twice has one effect. */
     bool (*hear)(void *self, const json_t *event);
     /* After all that is new of a reading was told: what waits for its time, or for values that are not kept, can be
-     * said now. NULL: nothing does. May block. */
-    void (*has_read)(void *self, const struct read_whole *read);
+     * said now. false: something is due that a whole reading would know, and this one of changes does not. NULL:
+     * nothing waits. May block. */
+    bool (*has_read)(void *self, const struct has_read *read);
     /* What became of a notice that has begun: never SINK_BEGUN. All of them are asked for before the batch is noted.
      * NULL: tell always says it itself. May block. */
     enum sink_answer (*finish)(void *self, const struct notice *notice);

@@ -32,7 +32,7 @@ void sink_matrix_begin(void *m);
 void sink_matrix_expect(void *m, const struct notice *notice);
 
 bool sink_matrix_hear(void *m, const json_t *event); /* these two: of struct sink */
-void sink_matrix_has_read(void *m, const struct read_whole *read);
+bool sink_matrix_has_read(void *m, const struct has_read *read);
 
 /* By what the homeserver shows that it is itself: it follows from the application service's token. */
 #define HS_TOKEN_BYTES 65

@@ -40,8 +40,8 @@ static bool items_of(const struct telling *t, const char *root, const char *give
         bool it = ours && strcmp(names[i].id, notice->id) == 0;
         const struct record *record = it ? notice->record : NULL;
         if (!it) {
-            known = known && ours && notice->reading != NULL && !reading_doubts(notice->reading, names[i].id);
-            record = known ? reading_find(notice->reading, names[i].id) : NULL;
+            known = known && ours && notice->reading != NULL &&
+                    reading_look(notice->reading, names[i].id, &record) != READING_UNKNOWN;
         }
         if (record != NULL)
             (*items)[(*n)++] = (struct notice_item){given_name, it ? notice->what : CHANGE_NEW, record};

@@ -60,6 +60,10 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (root, teacher)) STRICT, WITHOUT ROWID;",
     ("CREATE TABLE later (source TEXT NOT NULL, id TEXT NOT NULL, child TEXT NOT NULL, day INTEGER NOT NULL,"
      " due_ms INTEGER NOT NULL, PRIMARY KEY (source, id, child)) STRICT, WITHOUT ROWID;"),
+    "ALTER TABLE sources ADD COLUMN cursor TEXT;" /* NULL: it is to be read whole */
+    "ALTER TABLE sources ADD COLUMN whole_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sources ADD COLUMN whole_from INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sources ADD COLUMN whole_to INTEGER NOT NULL DEFAULT 0;",
 };
 #define N_MIGRATIONS ((int)(sizeof MIGRATIONS / sizeof *MIGRATIONS))
 
@@ -67,7 +71,10 @@ enum {
     VERSION,
     SOURCE_GET,
     SOURCE_READ,
+    SOURCE_CHANGES,
     SOURCE_CONFIRM,
+    SOURCE_READ_WHOLE,
+    UNMATCHED_READ_WHOLE,
     RECORD_GET,
     RECORD_INTEND,
     RECORD_INTEND_GONE,
@@ -100,11 +107,18 @@ enum {
 
 static const struct statement TEXTS[STATE__COUNT] = {
     [VERSION] = {"PRAGMA user_version"},
-    [SOURCE_GET] = {"SELECT read_to, read_ms, confirmed FROM sources WHERE source = $1"},
-    [SOURCE_READ] = {"INSERT INTO sources (source, read_to, read_ms) VALUES ($1, $2, $3) ON CONFLICT (source)"
+    [SOURCE_GET] = {"SELECT read_to, read_ms, confirmed, cursor, whole_ms, whole_from, whole_to FROM sources"
+                    " WHERE source = $1"},
+    [SOURCE_READ] = {"INSERT INTO sources (source, read_to, read_ms, whole_ms, whole_from, whole_to, cursor)"
+                     " VALUES ($1, $2, $3, $3, $4, $2, $5) ON CONFLICT (source)"
                      " DO UPDATE SET read_to = max(sources.read_to, excluded.read_to), read_ms = excluded.read_ms,"
-                     " confirmed = 0"},
-    [SOURCE_CONFIRM] = {"UPDATE sources SET confirmed = 1 WHERE source = $1"},
+                     " confirmed = 0, whole_ms = excluded.whole_ms, whole_from = excluded.whole_from,"
+                     " whole_to = excluded.whole_to, cursor = excluded.cursor"},
+    [SOURCE_CHANGES] = {"UPDATE sources SET read_ms = $2, cursor = $3 WHERE source = $1"},
+    [SOURCE_CONFIRM] = {"UPDATE sources SET confirmed = 1, cursor = NULL WHERE source = $1"},
+    [SOURCE_READ_WHOLE] = {"UPDATE sources SET cursor = NULL WHERE source = $1"},
+    [UNMATCHED_READ_WHOLE] = {"UPDATE sources SET cursor = NULL WHERE source IN"
+                              " (SELECT source FROM problems WHERE kind IN ('pupil', 'group'))"},
     [RECORD_GET] = {"SELECT revision, hash, intended, intent, day, kind, updated_ms FROM records"
                     " WHERE source = $1 AND id = $2"},
     [RECORD_INTEND] = {"INSERT INTO records (source, id, kind, day, intended, intent, updated_ms)"
@@ -242,15 +256,40 @@ struct source_state state_source(struct state *state, const char *source)
 {
     struct source_state out = {0};
     struct stmt *q = db_query(state->db, &STATE, SOURCE_GET, "t", source);
-    if (stmt_next(q))
-        out = (struct source_state){true, (school_day)col_int(q, 0), col_int(q, 1), col_int(q, 2) != 0};
+    if (stmt_next(q)) {
+        out = (struct source_state){.known = true,
+                                    .read_to = (school_day)col_int(q, 0),
+                                    .read_ms = col_int(q, 1),
+                                    .confirmed = col_int(q, 2) != 0,
+                                    .whole_ms = col_int(q, 4),
+                                    .whole = {(school_day)col_int(q, 5), (school_day)col_int(q, 6)}};
+        const char *cursor = col_text(q, 3);
+        if (cursor != NULL && strlen(cursor) < sizeof out.cursor)
+            strcpy(out.cursor, cursor);
+    }
     stmt_end(q);
     return out;
 }
 
-void state_source_read(struct state *state, const char *source, school_day read_to, int64_t now_ms)
+void state_source_read(struct state *state, const char *source, const struct reading *reading, const char *cursor,
+                       int64_t now_ms)
 {
-    db_run(state->db, &STATE, SOURCE_READ, "tii", source, (int64_t)read_to, now_ms);
+    const struct window *window = &reading->window;
+    if (reading->extent == READING_WHOLE)
+        db_run(state->db, &STATE, SOURCE_READ, "tiiit", source, (int64_t)window->to, now_ms, (int64_t)window->from,
+               cursor);
+    else
+        db_run(state->db, &STATE, SOURCE_CHANGES, "tit", source, now_ms, cursor);
+}
+
+void state_source_read_whole(struct state *state, const char *source)
+{
+    db_run(state->db, &STATE, SOURCE_READ_WHOLE, "t", source);
+}
+
+void state_unmatched_read_whole(struct state *state)
+{
+    db_run(state->db, &STATE, UNMATCHED_READ_WHOLE, "");
 }
 
 void state_source_confirm(struct state *state, const char *source)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "appservice/diary/adapter.h"
 #include "appservice/diary/reading.h"
 #include "homeserver/base/text.h"
 
@@ -44,10 +45,19 @@ struct source_state {
     school_day read_to; /* up to which day, the furthest */
     int64_t read_ms;    /* when it was last read well */
     bool confirmed;     /* somebody confirmed that much is gone; once */
+    /* From where its changes are asked for, as its adapter has said (adapter.h). "": the window is to be read whole. */
+    char cursor[SOURCE_CURSOR_BYTES];
+    int64_t whole_ms;    /* when it was last read whole */
+    struct window whole; /* and what of */
 };
 struct source_state state_source(struct state *state, const char *source);
-void state_source_read(struct state *state, const char *source, school_day read_to, int64_t now_ms);
-void state_source_confirm(struct state *state, const char *source);
+/* Of its changes, or whole. cursor NULL: the next reading is to be a whole one. */
+void state_source_read(struct state *state, const char *source, const struct reading *reading, const char *cursor,
+                       int64_t now_ms);
+void state_source_confirm(struct state *state, const char *source); /* reads it whole, too */
+/* The next reading is a whole one: something odd was seen, or something waits that changes would not say again. */
+void state_source_read_whole(struct state *state, const char *source);
+void state_unmatched_read_whole(struct state *state); /* all those of which somebody is not found */
 
 /* --- Records --- */
 

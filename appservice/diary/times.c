@@ -9,16 +9,15 @@ static void close_times(void *times)
     digests_destroy(times);
 }
 
-void sink_matrix_has_read(void *self, const struct read_whole *read)
+bool sink_matrix_has_read(void *self, const struct has_read *read)
 {
     struct sink_matrix *m = self;
     if (!sink_know_oneself(m))
-        return;
+        return true;
     if (m->times == NULL) {
         m->times = digests_create();
         m->close_times = close_times;
     }
-    later_read(m, read);
-    timetable_read(m, read);
-    digests_read(m->times, m, read);
+    bool later = later_read(m, read), timetable = timetable_read(m, read), digests = digests_read(m->times, m, read);
+    return later && timetable && digests;
 }

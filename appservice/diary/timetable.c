@@ -28,7 +28,8 @@ static const struct record **lessons_of(const struct reading *reading, school_da
     return lessons;
 }
 
-static void tell(struct sink_matrix *m, const char *class_id, school_day day, const struct record **lessons, size_t n)
+/* false: not now. */
+static bool tell(struct sink_matrix *m, const char *class_id, school_day day, const struct record **lessons, size_t n)
 {
     char txn[WIRE_TXN_BYTES], date[DAY_TEXT_BYTES];
     const char *room_id;
@@ -50,26 +51,53 @@ static void tell(struct sink_matrix *m, const char *class_id, school_day day, co
     }
     text_finish(&words);
     text_finish(&name);
+    return answer == MATRIX_DONE || answer == MATRIX_REFUSED;
 }
 
-void timetable_read(struct sink_matrix *m, const struct read_whole *read)
+/* Up to which day a source's classes have all been told: changes need not ask for a whole reading then. */
+static school_day told_to(struct sink_matrix *m, const char *source)
+{
+    struct text name = TEXT_INIT;
+    text_addf(&name, "timetables/%s", source);
+    school_day day = (school_day)state_counter(m->state, name.data);
+    text_finish(&name);
+    return day;
+}
+
+static void note_told_to(struct sink_matrix *m, const char *source, school_day day)
+{
+    struct text name = TEXT_INIT;
+    text_addf(&name, "timetables/%s", source);
+    state_begin(m->state);
+    state_counter_put(m->state, name.data, day);
+    state_commit(m->state);
+    text_finish(&name);
+}
+
+bool timetable_read(struct sink_matrix *m, const struct has_read *read)
 {
     const struct diary_settings *s = m->settings;
     size_t n;
     const char *why;
+    bool told = true;
     if (s->timetable_hour < 0 || read->reading == NULL)
-        return;
+        return true;
     int64_t evening = schedule_evening(read->now_ms, s->utc_offset_ms, s->timetable_hour);
     if (evening != schedule_evening(read->now_ms, s->utc_offset_ms, 0))
-        return; /* it is not evening yet */
+        return true; /* it is not evening yet */
     school_day day = schedule_day_after(evening);
+    if (read->reading->extent != READING_WHOLE)
+        return told_to(m, read->source) >= day;
     const struct record **lessons = lessons_of(read->reading, day, &n);
     for (size_t i = 0, next; i < n; i = next) {
         for (next = i + 1; next < n && strcmp(lessons[next]->group, lessons[i]->group) == 0;)
             ++next;
         const char *class_id = match_group(read->matcher, lessons[i]->group, &why);
         if (class_id != NULL)
-            tell(m, class_id, day, lessons + i, next - i);
+            told = tell(m, class_id, day, lessons + i, next - i) && told;
     }
     free(lessons);
+    if (told && told_to(m, read->source) < day)
+        note_told_to(m, read->source, day);
+    return true;
 }

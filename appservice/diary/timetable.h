@@ -6,6 +6,7 @@
 
 #include "appservice/diary/sink_matrix_private.h"
 
-void timetable_read(struct sink_matrix *m, const struct read_whole *read); /* blocks (network) */
+bool timetable_read(struct sink_matrix *m,
+                    const struct has_read *read); /* as struct sink's has_read; blocks (network) */
 
 #endif

@@ -135,16 +135,43 @@ class SchoolApi(Double):
 
 
 class Gradebook(Double):
-    """OneRoster 1.2: gradebook, classes, OAuth 2 client credentials; as 1EdTech's OpenAPI has them."""
+    """OneRoster 1.2: gradebook, classes, OAuth 2 client credentials; as 1EdTech's OpenAPI has them. What is put is dated by its clock, which is
+    .ahead_s of ours. A filter by dateLastModified is kept, "ignored" or "refused" (.changes); pages may come in any order (.shuffled)."""
     BASE = "/ims/oneroster"
 
     def __init__(self, client, secret, port=0):
         self.credentials, self.tokens = (client, secret), set()
         self.results, self.lines, self.classes, self.totals, self.rows = {}, {}, {}, True, 3
+        self.ahead_s, self.changes, self.shuffled = 0, "kept", False
         super().__init__(port)
 
+    def now(self):
+        return time.time() + self.ahead_s
+
     def put(self, table, sourced_id, **record):
-        getattr(self, table)[sourced_id] = {"sourcedId": sourced_id, "status": "active", "dateLastModified": "2026-01-01T00:00:00.000Z", **record}
+        now = self.now()
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03}Z"
+        getattr(self, table)[sourced_id] = {"sourcedId": sourced_id, "status": "active", "dateLastModified": moment, **record}
+
+    def change(self, table, sourced_id, **record):
+        before = getattr(self, table)[sourced_id]
+        self.put(table, sourced_id, **{**{name: value for name, value in before.items() if name != "dateLastModified"}, **record})
+
+    def delete(self, table, sourced_id):
+        self.change(table, sourced_id, status="tobedeleted")
+
+    def asked(self, collection, member):
+        """How often it was asked for the first page of a collection by a filter of that member."""
+        with self.lock:
+            return sum(path.endswith("/" + collection) and given.get("offset") == "0" and given.get("filter", "").startswith(member)
+                       for _, path, given, *_ in self.log)
+
+    def filtered(self, items, words, day_of):
+        since = re.fullmatch(r"dateLastModified>='([0-9-]+T[0-9:.]+Z)'", words)
+        if since:
+            return items if self.changes == "ignored" else [item for item in items if item["dateLastModified"] >= since[1]]
+        found = re.fullmatch(rf"{day_of}>='([0-9-]+)' AND {day_of}<='([0-9-]+)T[0-9:.]+Z'", words)
+        return [item for item in items if found[1] <= item[day_of][:10] <= found[2]]
 
     def answer(self, path, given, headers, method, body):
         if path == "/token":
@@ -163,11 +190,15 @@ class Gradebook(Double):
         if table is None or not set(given) <= {"limit", "offset", "sort", "orderBy", "filter", "fields"}:
             return 404, {"imsx_codeMajor": "failure"}, {}
         items = [table[key] for key in sorted(table)]
+        if self.changes == "refused" and given.get("filter", "").startswith("dateLastModified"):
+            return 400, {"imsx_codeMajor": "failure", "imsx_CodeMinor": {"imsx_codeMinorField": [{"imsx_codeMinorFieldValue": "invalid_filter_field"}]}}, {}
         if "filter" in given:
-            found = re.fullmatch(rf"{day_of}>='([0-9-]+)' AND {day_of}<='([0-9-]+)T[0-9:.]+Z'", given["filter"])
-            items = [item for item in items if found[1] <= item[day_of][:10] <= found[2]]
+            items = self.filtered(items, given["filter"], day_of)
+        if self.shuffled and given["offset"] != "0":
+            items.reverse()
         page = items[int(given["offset"]):][:min(int(given["limit"]), self.rows)]
-        return 200, {collection: page}, {"X-Total-Count": str(len(items))} if self.totals else {}
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self.now()))
+        return 200, {collection: page}, {"Date": date, **({"X-Total-Count": str(len(items))} if self.totals else {})}
 
 
 class Dnevnik(Double):

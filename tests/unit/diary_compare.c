@@ -247,7 +247,7 @@ static void what_was_there_is_no_news(void **state)
     for (int day = 0; day < 3; ++day) {
         struct reading reading;
         reading_init(&reading, (struct window){20260818 + day, 20260912 + day});
-        reading.whole = true;
+        reading.extent = READING_WHOLE;
         world_mark(&reading, "m1", "p1", day < 2 ? "5" : "4");
         for (int i = 0; i <= day; ++i) {
             char id[16];

@@ -135,7 +135,7 @@ static inline void world_mark(struct reading *reading, const char *id, const cha
 static inline bool world_compare(struct world *w, struct reading *reading, bool whole, struct tally *tally)
 {
     static const unsigned char KEY[RECORD_KEY_BYTES] = {7};
-    reading->whole = whole;
+    reading->extent = whole ? READING_WHOLE : READING_PIECES;
     reading_end(reading);
     struct comparison c = {.state = w->state,
                            .sink = &w->sink,
