@@ -48,9 +48,9 @@ struct adapter {
     const char *name;
     const struct adapter_setting *settings; /* the first: without it there is no such source */
     size_t n_settings;
-    /* Adds what the diary has in the window. true: that is all of it (or of its changes); false: *problem is one sentence without anybody's
-     * data, and what was added counts for nothing. Blocks; returns soon once *source->stop is true. NULL: the diary
-     * comes by itself (webhook.h). */
+    /* Adds what the diary has in the window. true: that is all of it (or of its changes); false: *problem is one
+     * sentence without anybody's data, and what was added counts for nothing. Blocks; returns soon once *source->stop
+     * is true. NULL: the diary comes by itself (webhook.h). */
     bool (*fetch)(struct source *source, struct reading *reading, struct text *problem);
     bool sourced; /* its ids are sourcedIds unless the setting "ids" says otherwise */
 };

@@ -3,7 +3,8 @@
  * No Russian diary says what changed, so a window of days is read again and again, and a change is what the keyed hash
  * of a record says. Nothing is told of a pupil or group that is not found in the roster (match.h): the record waits,
  * and is told with the first whole reading after it is. What a whole reading lacks is withdrawn, and what one of
- * changes says is gone; if that is much of a window at once, it waits until somebody confirms it (school.md G5), because a diary that has lost its data says the same. */
+ * changes says is gone; if that is much of a window at once, it waits until somebody confirms it (school.md G5),
+ * because a diary that has lost its data says the same. */
 #ifndef PARTA_DIARY_COMPARE_H
 #define PARTA_DIARY_COMPARE_H
 

@@ -4,9 +4,9 @@
  * gone.
  *
  * Between two whole readings only what has changed is asked for, by dateLastModified: from the latest that was seen
- * (never later than our own clock, nor its), and overlap_s before it, because a service may note a change late, or by another
- * clock than it noted the last one; what comes again is known by its hash. Whatever is odd, a filter that is refused or
- * not heeded, a clock that jumps, pages that do not fit together, has the window read whole at once. */
+ * (never later than our own clock, nor its), and overlap_s before it, because a service may note a change late, or by
+ * another clock than it noted the last one; what comes again is known by its hash. Whatever is odd, a filter that is
+ * refused or not heeded, a clock that jumps, pages that do not fit together, has the window read whole at once. */
 #include "appservice/diary/oneroster.h"
 
 #include <stdio.h>

@@ -238,17 +238,19 @@ static bool doubts(const struct reading *reading, const char *id)
     return false;
 }
 
+static bool names_gone(const struct reading *reading, const char *id)
+{
+    return reading->n_withdrawn != 0 &&
+           bsearch(&id, reading->withdrawn, reading->n_withdrawn, sizeof *reading->withdrawn, by_name) != NULL;
+}
+
 enum reading_answer reading_look(const struct reading *reading, const char *id, const struct record **record)
 {
-    *record = reading_find(reading, id);
+    *record = NULL;
     if (doubts(reading, id))
-        *record = NULL;
-    else if (*record != NULL)
+        return READING_UNKNOWN;
+    *record = reading_find(reading, id);
+    if (*record != NULL)
         return READING_HAS;
-    else if (reading->extent == READING_WHOLE)
-        return READING_GONE;
-    else if (reading->n_withdrawn != 0 &&
-             bsearch(&id, reading->withdrawn, reading->n_withdrawn, sizeof *reading->withdrawn, by_name) != NULL)
-        return READING_GONE;
-    return READING_UNKNOWN;
+    return reading->extent == READING_WHOLE || names_gone(reading, id) ? READING_GONE : READING_UNKNOWN;
 }

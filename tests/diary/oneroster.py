@@ -61,11 +61,13 @@ def check_what_changes(tap, bridge_class, api, day):
     book.delete("results", "r3")
     result(book, "new", "p1", 3, day())
     result(book, "old", "p1", 2, day(-100))
+    result(book, "late", "p1", 5, day())
+    book.results["late"]["dateLastModified"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 600))  # noted after it was dated
     book.change("lines", "home1", category={"sourcedId": "test"})
     book.change("lines", "home2", title="Другая")
-    bridge.until(lambda: len(told(bridge)) >= 17, f"seven changes: {bridge.log()[-900:]}")
+    bridge.until(lambda: len(told(bridge)) >= 18, f"eight changes: {bridge.log()[-900:]}")
     bridge.next_reading("oneroster")
-    want = [("changed", "line-home2"), ("changed", "r0"), ("new", "new"), ("withdrawn", "line-home1"), ("withdrawn", "r1"), ("withdrawn", "r2"), ("withdrawn", "r3")]
+    want = [("changed", "line-home2"), ("changed", "r0"), ("new", "late"), ("new", "new"), ("withdrawn", "line-home1"), ("withdrawn", "r1"), ("withdrawn", "r2"), ("withdrawn", "r3")]
     tap.ok(sorted(told(bridge)[10:]) == want and book.asked("results", WHOLE) == 1,
            "changes: new, corrected, not graded any more, of another day, to be deleted, no homework any more; what is not among them stays", told(bridge)[10:])
     bridge.end(signal.SIGKILL)

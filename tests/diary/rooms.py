@@ -17,7 +17,7 @@ import time
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from doubles import Between  # noqa: E402
+from doubles import Between, Gradebook  # noqa: E402
 from harness import PATIENCE_S, V3, Client, Server, sanitized, until  # noqa: E402
 
 BOT, SCHOOL = "@_diary:school.example", "s1"
@@ -152,7 +152,7 @@ def rows_text(rows):
 
 
 def settle(bridge):
-    bridge.next_reading("csv")
+    bridge.next_reading(getattr(bridge, "source", "csv"))
 
 
 def check_hearing(tap, school, bridge, put, day, planted, families):
@@ -667,6 +667,68 @@ def check_buttons(tap, school, bridge, put, day, families, rows):
     between.shutdown()
 
 
+def check_changes(tap, school, bridge, day, planted, families):
+    """A diary that says what has changed: messages of several marks, and what guardians hear later, are said as by whole readings."""
+    book, before = Gradebook("parta", "client-secret"), {}
+    base = book.url + book.BASE
+    with open(bridge.config, encoding="utf-8") as config:
+        words = re.sub(r"(?m)^csv:\n( .*\n)*", "", config.read()).replace("interval_s: 1\n", "interval_s: 86400\n")
+    secret = bridge.write("secret", "client-secret\n")
+    bridge.write("diary.yaml", words + f"oneroster:\n  gradebook_url: {base}/gradebook/v1p2\n  rostering_url: {base}/rostering/v1p2\n  token_url: {book.url}/token\n"
+                 f"  client_id: parta\n  client_secret_file: {secret}\n")
+    bridge.source = "oneroster"
+
+    def put(rows):
+        for name, (_, _, pupil, _, subject, date, value, comment) in rows.items():
+            if subject not in book.lines:
+                book.put("classes", subject, title=subject)
+                book.put("lines", subject, title="", dueDate=day() + "T00:00:00.000Z", category={"sourcedId": "test"}, **{"class": {"sourcedId": subject}})
+            if before.get(name) != rows[name]:
+                book.put("results", name, student={"sourcedId": pupil}, lineItem={"sourcedId": subject}, scoreDate=date, textScore=value, comment=comment)
+        for name in set(before) - set(rows):
+            book.delete("results", name)
+        before.clear()
+        before.update({name: list(row) for name, row in rows.items()})
+    rows = {"q0": ["mark", "q0", next(iter(families)), "", "История", day(), planted + "q0", ""]}
+    put(rows)
+    bridge.start()
+    settle(bridge)
+    check_lessons(tap, school, bridge, put, day, planted, families, rows)
+    check_child_first(tap, school, bridge, put, day, planted, families, rows)
+    settle(bridge)
+    child, wholes, changes = families[next(iter(families))][0], book.asked("results", "scoreDate"), book.asked("results", "dateLastModified")
+    two = {name: ["mark", name, next(iter(families)), "", "Логика", day(), planted + name, ""] for name in ("q1", "q2")}
+    put({**rows, **two})
+    settle(bridge)
+    tap.ok(book.asked("results", "scoreDate") == wholes and book.asked("results", "dateLastModified") > changes and sum("Логика" in words for words in school.words(child)) == 1,
+           "changes: new marks of one lesson are one message without a whole reading", wholes, book.asked("results", "scoreDate"), school.words(child))
+    two["q1"][6] = planted + "qfixed"
+    book.results["q2"]["dateLastModified"] = "2026-01-01T00:00:00.000Z"  # long ago: only q1 is among the changes
+    put({**rows, **two})
+    bridge.read_now()  # once: there is no other reading today
+    until(lambda: any("qfixed" in words and "q2" in words for words in school.words(child)), f"an edit that says the other mark again: {bridge.log()[-900:]}")
+    tap.ok(book.asked("results", "scoreDate") == wholes + 1, "changes: an edit that says more than they know has the window read whole, at once")
+    person = families[next(iter(families))][1][0]
+    room = next(room for room, said in school.heard(person).items() if any("qfixed" in words for words in said))
+    school.say(person, room, "оценки раз в день")
+    until(lambda: any("раз в день" in words for words in school.words(person)), f"an answer: {bridge.log()[-900:]}")
+    put({**rows, **two, "q3": ["mark", "q3", next(iter(families)), "", "Риторика", day(), planted + "q3", ""]})
+    settle(bridge)
+    before_digest = [words for words in school.words(person) if "q3" in words]
+    wholes = book.asked("results", "scoreDate")
+    bridge.end()
+    book.results["q3"]["dateLastModified"] = "2026-01-01T00:00:00.000Z"
+    with contextlib.closing(sqlite3.connect(os.path.join(bridge.data, "diary.db"))) as database:
+        database.execute("DELETE FROM counters WHERE name = 'evening'")  # an evening has come
+        database.commit()
+    bridge.start()
+    until(lambda: any("q3" in words for words in school.words(person)), f"a digest: {bridge.log()[-900:]}")
+    tap.ok(before_digest == [] and sum("q3" in words for words in school.words(person)) == 1 and book.asked("results", "scoreDate") == wholes + 1,
+           "changes: a digest that is due has the window read whole, at once", before_digest, school.words(person), wholes, book.asked("results", "scoreDate"))
+    bridge.end()
+    del bridge.source
+
+
 def check_rooms(tap, bridge_class, build, day, planted):
     school = School(build)
     bridge = None
@@ -700,6 +762,7 @@ def check_rooms(tap, bridge_class, build, day, planted):
         check_kills(tap, school, bridge, put, day, families, rows)
         check_forgotten(tap, school, bridge, put, day, families, rows)
         check_buttons(tap, school, bridge, put, day, families, rows)
+        check_changes(tap, school, bridge, day, planted, families)
         found = bridge.says([planted, "Предмет", "Алгебра"])
         tap.ok(found == [], "no mark and no subject in any file of the bridge's", found)
         tap.ok(planted not in school.server.log() and not school.server.complaints(), "nor in the server's log", *school.server.complaints())

@@ -42,7 +42,7 @@ static void take_oneroster(struct reading *reading, const char *bytes, size_t le
     struct error e;
     json_t *item = json_parse(bytes, len, &e);
     oneroster_take_result(reading, item, item, "s");
-    oneroster_take_line(reading, item, "s");
+    oneroster_take_line(reading, item, true, "s");
     json_decref(item);
 }
 

@@ -176,6 +176,49 @@ static void gradebook_items(void **state)
     }
 }
 
+/* Among changes, what is no record any more is withdrawn by its name. */
+static void gradebook_changes(void **state)
+{
+    static const struct {
+        const char *item, *gone; /* gone NULL: it is not, or nobody knows */
+        bool line, homework;
+    } CASES[] = {
+        {"{\"sourcedId\":\"r\",\"student\":{\"sourcedId\":\"p1\"},\"score\":5,\"scoreDate\":\"2026-09-01\"}", NULL,
+         false, false},
+        {"{\"sourcedId\":\"r\",\"status\":\"tobedeleted\",\"student\":{\"sourcedId\":\"p1\"},\"score\":5}", "r", false,
+         false},
+        {"{\"sourcedId\":\"r\",\"student\":{\"sourcedId\":\"p1\"},\"scoreDate\":\"2026-09-01\"}", "r", false, false},
+        {"{\"sourcedId\":\"r\",\"student\":{\"sourcedId\":\"p1\"},\"score\":5,\"scoreDate\":\"2026-01-01\"}", "r",
+         false, false},
+        {"{\"sourcedId\":\"r\",\"score\":5,\"scoreDate\":\"2026-09-01\"}", NULL, false, false},
+        {"{\"status\":\"tobedeleted\"}", NULL, false, false},
+        {"{\"sourcedId\":\"l\",\"class\":{\"sourcedId\":\"c\"},\"title\":\"t\",\"dueDate\":\"2026-09-01\"}", NULL, true,
+         true},
+        {"{\"sourcedId\":\"l\",\"class\":{\"sourcedId\":\"c\"},\"title\":\"t\",\"dueDate\":\"2026-09-01\"}", "line-l",
+         true, false},
+        {"{\"sourcedId\":\"l\",\"class\":{\"sourcedId\":\"c\"},\"title\":\"t\",\"dueDate\":\"2027-09-01\"}", "line-l",
+         true, true},
+        {"{\"sourcedId\":\"l\",\"status\":\"tobedeleted\"}", "line-l", true, true},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct reading reading;
+        const struct record *record;
+        json_t *item = json_loads(CASES[i].item, 0, NULL);
+        reading_init(&reading, WINDOW);
+        reading.extent = READING_CHANGES;
+        if (CASES[i].line)
+            oneroster_take_line(&reading, item, CASES[i].homework, "Algebra");
+        else
+            oneroster_take_result(&reading, item, NULL, "Algebra");
+        reading_end(&reading);
+        assert_int_equal(reading.n_withdrawn, CASES[i].gone != NULL);
+        if (CASES[i].gone != NULL)
+            assert_int_equal(reading_look(&reading, CASES[i].gone, &record), READING_GONE);
+        reading_finish(&reading);
+        json_decref(item);
+    }
+}
+
 static void webhook_bodies(void **state)
 {
     static const struct {
@@ -252,7 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calendars),      cmocka_unit_test(dnevnik_answers), cmocka_unit_test(gradebook_items),
-        cmocka_unit_test(webhook_bodies), cmocka_unit_test(signatures),
+        cmocka_unit_test(webhook_bodies), cmocka_unit_test(signatures),      cmocka_unit_test(gradebook_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,115 @@ static void half_a_reading_withdraws_nothing(void **state)
     world_close(w);
 }
 
+static struct reading changes_begun(void)
+{
+    struct reading reading = begun();
+    reading.extent = READING_CHANGES;
+    return reading;
+}
+
+/* What a whole reading would say of the records that changes name, and nothing of any other. */
+static void changes_withdraw_what_they_name_alone(void **state)
+{
+    struct world *w = world_open();
+    static const char *const PUPIL = "p1";
+    struct reading reading = begun();
+    const struct record *record;
+    for (int i = 0; i < 6; ++i) {
+        char id[16];
+        snprintf(id, sizeof id, "m%d", i);
+        world_mark(&reading, id, PUPIL, "5");
+    }
+    assert_true(world_compare(w, &reading, true, NULL));
+    reading = changes_begun();
+    world_mark(&reading, "m0", PUPIL, "4");
+    reading_leave_out(&reading, "m1"); /* to be deleted */
+    reading_leave_out(&reading, "unknown");
+    reading_add(&reading,
+                &(struct record){
+                    .kind = RECORD_MARK, .id = "m2", .pupils = &PUPIL, .n_pupils = 1, .value = "5", .day = 20260701});
+    world_mark(&reading, "m3", PUPIL, ""); /* broken: nothing is known of it */
+    reading_end(&reading);
+    assert_int_equal(reading_look(&reading, "m0", &record), READING_HAS);
+    assert_string_equal(record->value, "4");
+    assert_int_equal(reading_look(&reading, "m1", &record), READING_GONE);
+    assert_int_equal(reading_look(&reading, "m2", &record), READING_GONE);
+    assert_int_equal(reading_look(&reading, "m3", &record), READING_UNKNOWN);
+    assert_int_equal(reading_look(&reading, "m4", &record), READING_UNKNOWN);
+    assert_null(record);
+    reading.extent = READING_WHOLE;
+    assert_int_equal(reading_look(&reading, "m4", &record), READING_GONE);
+    assert_int_equal(reading_look(&reading, "m3", &record), READING_UNKNOWN);
+    assert_true(world_compare_as(w, &reading, READING_CHANGES, NULL));
+    assert_int_equal(w->n, 9);
+    assert_int_equal(w->heard[6].what, CHANGE_CHANGED);
+    for (size_t i = 7; i < 9; ++i) {
+        assert_int_equal(w->heard[i].what, CHANGE_WITHDRAWN);
+        assert_string_equal(w->heard[i].id, i == 7 ? "m1" : "m2");
+    }
+    world_close(w);
+}
+
+/* Much that is named at once is held, as in a whole reading, and the next one is whole. */
+static void changes_are_held_as_a_whole_reading_is(void **state)
+{
+    struct world *w = world_open();
+    struct tally tally;
+    struct reading reading = begun();
+    char id[16];
+    for (int i = 0; i < 40; ++i) {
+        snprintf(id, sizeof id, "m%d", i);
+        world_mark(&reading, id, "p1", "5");
+    }
+    assert_true(world_compare(w, &reading, true, NULL));
+    reading = changes_begun();
+    for (int i = 0; i < 30; ++i) {
+        snprintf(id, sizeof id, "m%d", i);
+        reading_leave_out(&reading, id);
+    }
+    assert_true(world_compare_as(w, &reading, READING_CHANGES, &tally));
+    assert_int_equal(tally.held, 30);
+    assert_int_equal(w->n, 40);
+    assert_string_equal(state_source(w->state, "trial").cursor, "");
+    world_close(w);
+}
+
+/* From where changes are asked for is kept with what was told; not while something waits that they would not repeat. */
+static void a_cursor_moves_when_nothing_waits(void **state)
+{
+    struct world *w = world_open();
+    static const struct {
+        enum reading_extent extent;
+        enum sink_answer answer;
+        const char *cursor;
+    } STEPS[] = {{READING_WHOLE, SINK_TOLD, "where it was"},
+                 {READING_CHANGES, SINK_TOLD, "where it was"},
+                 {READING_CHANGES, SINK_LATER, ""},
+                 {READING_WHOLE, SINK_IN_DOUBT, ""},
+                 {READING_WHOLE, SINK_TOLD, "where it was"},
+                 {READING_CHANGES, SINK_REFUSED, "where it was"},
+                 {READING_PIECES, SINK_LATER, "where it was"},
+                 {READING_WHOLE, SINK_TOLD, "where it was"}};
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i) {
+        char value[16];
+        struct reading reading = STEPS[i].extent == READING_CHANGES ? changes_begun() : begun();
+        snprintf(value, sizeof value, "v%zu", i);
+        world_mark(&reading, "m1", "p1", value);
+        w->answer = STEPS[i].answer;
+        assert_true(world_compare_as(w, &reading, STEPS[i].extent, NULL));
+        world_open_state(w); /* as after a restart */
+        assert_string_equal(state_source(w->state, "trial").cursor, STEPS[i].cursor);
+        assert_int_equal(state_source(w->state, "trial").whole.from, WINDOW.from);
+    }
+    state_problem(w->state, "other", "pupil", "p", "why", TODAY_MS);
+    state_unmatched_read_whole(w->state);
+    assert_string_equal(state_source(w->state, "trial").cursor, "where it was");
+    state_problem(w->state, "trial", "group", "g", "why", TODAY_MS);
+    state_unmatched_read_whole(w->state);
+    assert_string_equal(state_source(w->state, "trial").cursor, "");
+    world_close(w);
+}
+
 static void new_marks_of_one_lesson_are_told_together(void **state)
 {
     struct world *w = world_open();
@@ -589,6 +698,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_changed_and_withdrawn_are_told_once),
+        cmocka_unit_test(changes_withdraw_what_they_name_alone),
+        cmocka_unit_test(changes_are_held_as_a_whole_reading_is),
+        cmocka_unit_test(a_cursor_moves_when_nothing_waits),
         cmocka_unit_test(half_a_reading_withdraws_nothing),
         cmocka_unit_test(new_marks_of_one_lesson_are_told_together),
         cmocka_unit_test(duplicates_and_what_is_broken_change_nothing),

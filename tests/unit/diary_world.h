@@ -132,10 +132,11 @@ static inline void world_mark(struct reading *reading, const char *id, const cha
                                           .value = value});
 }
 
-static inline bool world_compare(struct world *w, struct reading *reading, bool whole, struct tally *tally)
+static inline bool world_compare_as(struct world *w, struct reading *reading, enum reading_extent extent,
+                                    struct tally *tally)
 {
     static const unsigned char KEY[RECORD_KEY_BYTES] = {7};
-    reading->extent = whole ? READING_WHOLE : READING_PIECES;
+    reading->extent = extent;
     reading_end(reading);
     struct comparison c = {.state = w->state,
                            .sink = &w->sink,
@@ -144,12 +145,18 @@ static inline bool world_compare(struct world *w, struct reading *reading, bool 
                            .sourced = true,
                            .tell_all = true,
                            .key = KEY,
-                           .now_ms = TODAY_MS};
+                           .now_ms = TODAY_MS,
+                           .cursor = "where it was"};
     bool done = compare(&c, reading);
     if (tally != NULL)
         *tally = c.tally;
     reading_finish(reading);
     return done;
+}
+
+static inline bool world_compare(struct world *w, struct reading *reading, bool whole, struct tally *tally)
+{
+    return world_compare_as(w, reading, whole ? READING_WHOLE : READING_PIECES, tally);
 }
 
 #endif
