@@ -14,6 +14,8 @@ A file html/NAME.html begins with what C gives it, and becomes `bool html_NAME(s
     {{if name}} … {{else}} … {{end}}    of a list: whether it has any
     {{for line in lines}} {{line.id}} {{end}}
     {{asset style.css}}    the address of a file of assets/
+    {{part proof label=password.prove prefix="off_" factor}}    html/parts/proof.html, which has a view of its own and no title: each
+                           field of it is given, by a field of the same type, "text", yes or no, or the key of a sentence
 
 Everything that is not known is an error: a field, a sentence, a hole where nothing can be escaped, a form without a fixed action.
 Each form that posts is given its token; no page forgets it.
@@ -128,8 +130,11 @@ class Place:
 
 
 class Template:
-    def __init__(self, path, words, asset_paths):
-        self.path, self.words, self.assets, self.name = path, words, asset_paths, path.stem
+    """A page, or a part of pages (parts is None: a part has none itself)."""
+
+    def __init__(self, path, words, asset_paths, parts):
+        self.path, self.words, self.assets, self.parts = path, words, asset_paths, parts
+        self.is_part, self.name = parts is None, path.stem if parts is not None else f"{path.stem}_part"
         self.line, self.code, self.literal, self.depth = 1, [], "", 1
         self.place, self.blocks, self.scopes, self.title = Place(), [], [], None
         self.lists, self.fields = {}, {}  # list → {field: type}; field: type
@@ -243,6 +248,35 @@ class Template:
             self.depth -= 1
         self.say("}")
 
+    def given_to_part(self, part, field, value):
+        """C of what a part's field is given."""
+        wanted = part.fields[field]
+        if wanted == "text" and re.fullmatch(r'"[^"]*"', value):
+            return c_string(value[1:-1])
+        if wanted == "bool" and value in ("yes", "no"):
+            return "true" if value == "yes" else "false"
+        if wanted == "word" and value in self.words:
+            if self.words[value].given:
+                self.wrong(f"{value} needs something")
+            return self.words[value].c_name
+        kind, expression = self.known(value)
+        if kind != wanted:
+            self.wrong(f"{field} of {part.path.stem} is a {wanted}; {value} is a {kind}")
+        return expression
+
+    def write_part(self, rest):
+        name, *given = re.findall(r'[^\s"]+(?:"[^"]*")?', rest) or [""]
+        part = (self.parts or {}).get(name)
+        if part is None:
+            self.wrong(f"there is no part {name}, or this is one itself")
+        if self.place.where != "text":
+            self.wrong("a part stands in text")
+        values = dict((one.partition("=")[0], one.partition("=")[2] or one) for one in given)
+        if set(values) != set(part.fields) or len(values) != len(given):
+            self.wrong(f"{name} needs {sorted(part.fields) or 'nothing'}, and is given {sorted(values) or 'nothing'}")
+        fields = ", ".join(f".{field} = {self.given_to_part(part, field, value)}" for field, value in values.items())
+        self.say(f"write_{part.name}(page, &(struct {part.name}_view){{{fields or '0'}}});")
+
     def begin(self, what, name, line):
         self.say(line)
         self.depth += 1
@@ -267,6 +301,8 @@ class Template:
         elif word == "t":
             self.sentence(rest)
             self.place.filled("")
+        elif word == "part":
+            self.write_part(rest)
         elif word == "asset":
             if rest not in self.assets:
                 self.wrong(f"there is no asset {rest}")
@@ -315,7 +351,7 @@ class Template:
         for found in re.finditer(r"\{\{(.*?)\}\}\n?", source, re.S):
             self.text(source[at:found.start()])
             newline = found[0].endswith("\n")
-            block = re.match(r"(view|title|if|else|end|for)\b", found[1].strip())
+            block = re.match(r"(view|title|if|else|end|for|part)\b", found[1].strip())
             self.command(found[1])
             self.line += found[0].count("\n")
             if newline and not block:
@@ -329,6 +365,8 @@ class Template:
             self.wrong(f"{self.blocks[-1][0]} {self.blocks[-1][1]} has no end")
         if self.place.where != "text":
             self.wrong("a tag that does not end")
+        if self.is_part and (self.title or self.lists):
+            self.wrong("a part has no title and no lists")
         if "{{" in source[at:]:
             self.wrong("a hole that does not end")
 
@@ -366,6 +404,8 @@ class Template:
         if not self.fields:
             out.append("    char nothing;")
         out.append("};")
+        if self.is_part:
+            return "\n".join(out) + "\n"
         if self.name == "layout":
             out.append("void html_layout(struct page *page, const struct layout_view *v);")
         else:
@@ -376,11 +416,13 @@ class Template:
         body = "\n".join(self.code)
         if self.name == "layout":
             return (f"void html_layout(struct page *page, const struct layout_view *v)\n{{\n    struct text *out = &page->out;\n{body}\n}}\n")
+        write = (f"static void write_{self.name}(struct page *page, const void *view)\n{{\n    const struct {self.name}_view *v = view;\n"
+                f"    struct text *out = &page->out;\n    (void)v;\n{body}\n}}\n")
+        if self.is_part:
+            return write
         if self.title is None:
             raise Wrong(f"{self.path}: it has no title")
-        return (f"static void write_{self.name}(struct page *page, const void *view)\n{{\n    const struct {self.name}_view *v = view;\n"
-                f"    struct text *out = &page->out;\n    (void)v;\n{body}\n}}\n\n"
-                f"bool html_{self.name}(struct request *r, const struct {self.name}_view *v)\n{{\n"
+        return (f"{write}\nbool html_{self.name}(struct request *r, const struct {self.name}_view *v)\n{{\n"
                 f"    return page_reply(r, {self.title}, write_{self.name}, v);\n}}\n")
 
 
@@ -404,7 +446,8 @@ def assets(folder):
 def made_of(folder):
     words = read_words(folder / "words.txt")
     rows, names = assets(folder / "assets")
-    templates = [Template(path, words, names) for path in sorted((folder / "html").glob("*.html"))]
+    parts = {path.stem: Template(path, words, names, None) for path in sorted((folder / "html/parts").glob("*.html"))}
+    templates = [*parts.values(), *(Template(path, words, names, parts) for path in sorted((folder / "html").glob("*.html")))]
     for template in templates:
         template.compile()
     made_by = "/* Made by client-api/pages/compile.py. */\n"
@@ -438,7 +481,7 @@ def main():
     out_c.write_text(c)
     out_h.write_text(h)
     for path in depfile: # the folders, too: a file may be added
-        read = [folder / "words.txt", *(f for name in ("html", "assets") for f in (folder / name, *sorted((folder / name).iterdir())))]
+        read = [folder / "words.txt", *(f for name in ("html", "html/parts", "assets") for f in (folder / name, *sorted((folder / name).iterdir())))]
         path.write_text(f"{out_c}: {' '.join(map(str, read))}\n")
 
 
