@@ -368,15 +368,6 @@ static bool take_classes(struct roster *roster, const char *subject, const char 
     return roster_take_classes(roster, bytes, len, next);
 }
 
-static void add_escaped(struct text *out, const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if (strchr("-._~", *s) != NULL || (*s >= '0' && *s <= '9') || ((*s | 32) >= 'a' && (*s | 32) <= 'z'))
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned char)*s);
-}
-
 static bool get_page(const struct roster_api *api, const char *url, struct outgoing_reply *reply, struct text *problem)
 {
     const struct outgoing_request request = {.what = "school-api",
@@ -408,7 +399,7 @@ static bool load_list(const struct roster_api *api, struct roster *roster, const
         text_addf(&url, "%s/_parta/v1%slimit=500", api->url, path);
         if (next != NULL) {
             text_adds(&url, "&from=");
-            add_escaped(&url, next);
+            text_add_percent(&url, next);
         }
         free(next);
         next = NULL;
@@ -429,10 +420,10 @@ static bool load_school(const struct roster_api *api, struct roster *roster, con
 {
     struct text people = TEXT_INIT, classes = TEXT_INIT;
     text_adds(&people, "/people?role=pupil&school=");
-    add_escaped(&people, school);
+    text_add_percent(&people, school);
     text_addc(&people, '&');
     text_adds(&classes, "/classes?school=");
-    add_escaped(&classes, school);
+    text_add_percent(&classes, school);
     text_addc(&classes, '&');
     bool good = load_list(api, roster, people.data, NULL, take_people, problem) &&
                 load_list(api, roster, classes.data, NULL, take_classes, problem);
@@ -451,7 +442,7 @@ struct roster *roster_load(const struct roster_api *api, struct text *problem)
     for (size_t i = 0; good && i < roster->n_classes; ++i) {
         text_clear(&path);
         text_adds(&path, "/classes/");
-        add_escaped(&path, roster->classes[i].id);
+        text_add_percent(&path, roster->classes[i].id);
         text_adds(&path, "/enrollments?");
         good = load_list(api, roster, path.data, roster->classes[i].id, roster_take_enrollments, problem);
     }

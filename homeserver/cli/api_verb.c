@@ -36,21 +36,12 @@ static const struct credential_kind COMMAND_LINE = {.name = "command line"};
 
 /* --- What goes in --- */
 
-static void add_escaped(struct text *out, const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if (isalnum((unsigned char)*s) || strchr("-._~", *s) != NULL)
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
-}
-
 static void add_path(struct api_request *a, const char *template)
 {
     for (const char *c = template; *c != '\0'; ++c)
         if (c[0] == '{' && isdigit((unsigned char)c[1]) && c[2] == '}') {
             const char *arg = a->call->args[c[1] - '0'];
-            add_escaped(&a->path, arg != NULL ? arg : "");
+            text_add_percent(&a->path, arg != NULL ? arg : "");
             c += 2;
         } else
             text_addc(&a->path, *c);

@@ -14,22 +14,11 @@ struct sms {
     char *secret; /* NULL: none */
 };
 
-/* RFC 3986's unreserved characters stand for themselves. */
-static void add_percent(struct text *out, const char *s)
-{
-    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    for (; *s != '\0'; ++s)
-        if (strchr(PLAIN, *s) != NULL)
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
-}
-
 static void add_value(struct text *out, enum sms_writing writing, const char *value)
 {
     struct text quoted = TEXT_INIT;
     switch (writing) {
-    case SMS_WRITE_URL: add_percent(out, value); break;
+    case SMS_WRITE_URL: text_add_percent(out, value); break;
     case SMS_WRITE_PLAIN: text_adds(out, value); break;
     case SMS_WRITE_JSON:
         text_add_json(&quoted, value);

@@ -101,16 +101,25 @@ static void drop_token(struct rest_client *client)
     client->token = NULL;
 }
 
+/* Id and secret are encoded before they become a user and a password (RFC 6749, 2.3.1). */
 static bool get_token(struct rest_client *client, struct text *problem)
 {
     int64_t lifetime_s;
-    if (!exchange(client, "a token",
-                  (struct outgoing_request){.url = client->token_url,
-                                            .user = client->client_id,
-                                            .password = client->secret,
-                                            .body = client->form,
-                                            .body_len = strlen(client->form)},
-                  problem))
+    struct text user = TEXT_INIT, password = TEXT_INIT;
+    text_add_percent(&user, client->client_id);
+    text_add_percent(&password, client->secret);
+    bool told = exchange(client, "a token",
+                         (struct outgoing_request){.url = client->token_url,
+                                                   .user = user.data,
+                                                   .password = password.data,
+                                                   .body = client->form,
+                                                   .body_len = strlen(client->form)},
+                         problem);
+    text_finish(&user);
+    if (password.data != NULL)
+        sodium_memzero(password.data, password.len);
+    text_finish(&password);
+    if (!told)
         return false;
     text_clear(problem);
     char *token = rest_token(client->who, &client->reply, &lifetime_s, problem);

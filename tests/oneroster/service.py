@@ -208,7 +208,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         form = urllib.parse.parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
         self.server.log.append((self.path, form))
-        basic = base64.b64encode(f"{self.server.client_id}:{self.server.secret}".encode()).decode()
+        # RFC 6749, 2.3.1: both are encoded before they become a user and a password
+        client_id, secret = (urllib.parse.quote(s, safe="") for s in (self.server.client_id, self.server.secret))
+        basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
         if self.server.take_fault(self.path) == "500":
             return self.answer(500, {})
         if self.path != TOKEN_PATH or form.get("grant_type") != ["client_credentials"]:
