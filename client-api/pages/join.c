@@ -20,13 +20,7 @@
 
 void join_address(const struct request *r, const char *token, struct text *out)
 {
-    const struct config *config = r->server->config;
-    if (config->public_baseurl != NULL)
-        text_adds(out, config->public_baseurl);
-    else
-        text_addf(out, "https://%s", config->server_name);
-    text_adds(out, JOIN_PATH);
-    text_adds(out, token);
+    link_address(r->server->config, token, out);
 }
 
 static bool open_link(struct request *r, const char *token, struct link_row *link)

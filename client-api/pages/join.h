@@ -5,10 +5,11 @@
 #include <stdbool.h>
 
 #include "homeserver/base/text.h"
+#include "policy/signup/links.h"
 
 struct request;
 
-#define JOIN_PATH "/parta/join/"
+#define JOIN_PATH LINK_PATH
 
 /* The address that a link is handed on by: "https://school.example/parta/join/…". */
 void join_address(const struct request *r, const char *token, struct text *out);

@@ -59,17 +59,13 @@ static const struct wording UNKNOWN = {"Учётной записи с этим 
 
 static const struct wording LINK = {
     "Ваш вход в школьный мессенджер / Your way into the school's messenger",
-    "На {server} для вас есть учётная запись. Чтобы войти в неё, откройте приложение Matrix, укажите сервер {server}, "
-    "выберите регистрацию и введите код приглашения:\n\n{code}\n\n"
-    "Он действует один раз, ещё {days} дн. Кто его знает, войдёт вместо вас: никому его не сообщайте. Если вы не "
-    "знаете, "
-    "о чём речь, удалите это письмо.\n\n"
-    "There is an account for you at {server}. Open a Matrix app, name the server {server}, choose to register, and "
-    "enter this registration token:\n\n{code}\n\n"
-    "It is good once, for {days} more days. Whoever knows it enters in your place: tell it to nobody. If you do not "
-    "know "
-    "what this is about, delete this mail.\n",
-    "{code}: ваш код приглашения на {server}. Никому его не сообщайте! / Your registration token: tell nobody."};
+    "На {server} для вас есть учётная запись. Откройте эту ссылку и придумайте пароль:\n\n{address}\n\n"
+    "Она действует один раз, ещё {days} дн. Кто её откроет, войдёт вместо вас: никому её не пересылайте. Приложение, "
+    "которое спрашивает код приглашения, примет {code}. Если вы не знаете, о чём речь, удалите это письмо.\n\n"
+    "There is an account for you at {server}. Open this link and choose a password:\n\n{address}\n\n"
+    "It is good once, for {days} more days. Whoever opens it enters in your place: forward it to nobody. An app that "
+    "asks for a registration token takes {code}. If you do not know what this is about, delete this mail.\n",
+    "{address} : ваш вход на {server}. Никому не пересылайте! / Your way in: forward it to nobody."};
 
 static void fill(struct text *out, const char *wording, const char *const values[][2])
 {
@@ -99,11 +95,12 @@ void code_message_write(enum code_purpose purpose, enum contact_medium medium, c
     fill(text, medium == CONTACT_EMAIL ? wording->mail : wording->sms, values);
 }
 
-void link_message_write(enum contact_medium medium, const char *server, const char *token, int days,
-                        struct text *subject, struct text *text)
+void link_message_write(enum contact_medium medium, const char *server, const char *address, const char *token,
+                        int days, struct text *subject, struct text *text)
 {
     char number[16];
-    const char *const values[][2] = {{"{server}", server}, {"{code}", token}, {"{days}", number}, {NULL, NULL}};
+    const char *const values[][2] = {
+        {"{server}", server}, {"{address}", address}, {"{code}", token}, {"{days}", number}, {NULL, NULL}};
     snprintf(number, sizeof number, "%d", days);
     if (medium == CONTACT_EMAIL)
         text_adds(subject, LINK.subject);

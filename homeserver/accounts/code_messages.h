@@ -13,9 +13,10 @@ enum code_purpose { CODE_REGISTER, CODE_ADD, CODE_RESET };
 void code_message_write(enum code_purpose purpose, enum contact_medium medium, const char *server, const char *code,
                         int minutes, struct text *subject, struct text *text);
 
-/* A personal link (policy/signup/links.h), by its token; days: how long it is good, at least 1. Of no school and
- * nobody: the address may be a stranger's. */
-void link_message_write(enum contact_medium medium, const char *server, const char *token, int days,
-                        struct text *subject, struct text *text);
+/* A personal link (policy/signup/links.h): the address of its page, and for apps that ask for one its token, which a
+ * text message has no room for; days: how long it is good, at least 1. Of no school and nobody: whoever is written to
+ * may be a stranger. */
+void link_message_write(enum contact_medium medium, const char *server, const char *address, const char *token,
+                        int days, struct text *subject, struct text *text);
 
 #endif

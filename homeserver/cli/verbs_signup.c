@@ -19,7 +19,7 @@ static const struct verb_option LINK_CREATE_OPTIONS[] = {
 static const struct api_verb LINK_CREATE = {
     HTTP_POST, API "/links", .args = {":kind"},
     .options = {":school", ":class", ":role", ":user_id", "#uses", "#lifetime_ms", ":send_to", "=json", "^override"},
-    .columns = "link token"};
+    .columns = "link token url"};
 
 static const struct verb_option LINK_LIST_OPTIONS[] = {
     OPTION_SCHOOL,
@@ -65,7 +65,7 @@ static const struct api_verb CLAIM_UNDO = {HTTP_POST, API "/claims/{0}/undo"};
 
 static const struct verb TABLE[] = {
     {"link create", "KIND", 1, 1, LINK_CREATE_OPTIONS, API_VERB,
-     "Makes a link that lets people in, and prints it once.",
+     "Makes a link that lets people in, and prints its number, its token and its address, once.",
      "KIND is class (with --class and --role), school (with --school and --role) or personal (with --user). With\n"
      "--send-to ADDRESS, an e-mail address or a number with +, the running server sends it to the person itself.",
      &LINK_CREATE},

@@ -1,5 +1,6 @@
 /* Links by which people are let in (C2): made, listed, revoked. */
 #include <limits.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "homeserver/accounts/contacts.h"
@@ -82,6 +83,20 @@ struct making {
     struct contact_address address;
 };
 
+/* What is told once: the token, and the address of the page that it opens. Of a link that is sent, neither. */
+static void told(struct api_act *act, const struct link_made *made)
+{
+    struct text url = TEXT_INIT;
+    act->status = 201;
+    if (made->token[0] == '\0')
+        return;
+    link_address(act->r->server->config, made->token, &url);
+    api_set(act->reply, "token", made->token);
+    api_set(act->reply, "url", url.data);
+    sodium_memzero(url.data, url.len);
+    text_finish(&url);
+}
+
 static bool act_make(struct api_act *act, void *state)
 {
     struct making *m = state;
@@ -94,8 +109,7 @@ static bool act_make(struct api_act *act, void *state)
         !link_make(c, &m->wish, &made) || !links_get(c->tx->db, made.no, &row))
         return false;
     act->reply = link_json(act->r, c->tx->db, &row);
-    api_set(act->reply, "token", made.token);
-    act->status = 201;
+    told(act, &made);
     return true;
 }
 
@@ -165,9 +179,9 @@ static bool act_guardian_link(struct api_act *act, void *state)
     struct link_made made;
     if (!link_make(&act->records, wish, &made))
         return false;
-    act->reply = json_pack("{s:o, s:s, s:I}", "link", json_sprintf("%lld", (long long)made.no), "token", made.token,
-                           "expires_ts", (json_int_t)made.expires_ms);
-    act->status = 201;
+    act->reply = json_pack("{s:o, s:I}", "link", json_sprintf("%lld", (long long)made.no), "expires_ts",
+                           (json_int_t)made.expires_ms);
+    told(act, &made);
     return true;
 }
 

@@ -75,18 +75,21 @@ static bool job_wait_again(struct tx *tx, void *arg, struct error *e)
 static bool hand_over(struct link_letters *letters, enum contact_medium medium, struct drawing *d)
 {
     struct error e;
-    struct text subject = TEXT_INIT, text = TEXT_INIT;
+    struct text subject = TEXT_INIT, text = TEXT_INIT, address = TEXT_INIT;
     struct outcome *outcome = xcalloc(1, sizeof *outcome);
     int64_t left_ms = d->letter.expires_ms - d->now_ms;
     *outcome = (struct outcome){.letters = letters, .medium = medium, .no = d->letter.no};
-    link_message_write(medium, letters->config->server_name, d->token, (int)((left_ms + DAY_MS - 1) / DAY_MS), &subject,
-                       &text);
+    link_address(letters->config, d->token, &address);
+    link_message_write(medium, letters->config->server_name, address.data, d->token,
+                       (int)((left_ms + DAY_MS - 1) / DAY_MS), &subject, &text);
     const struct letter letter = {medium == CONTACT_EMAIL ? POST_MAIL : POST_SMS, d->letter.send_to, subject.data,
                                   text.data};
     atomic_fetch_add(&letters->under_way[medium], 1);
     bool taken = letters->send(letters->post, &letter, clock_mono_ms() + (left_ms < TRIED_MS ? left_ms : TRIED_MS),
                                on_delivered, outcome);
     sodium_memzero(text.data, text.len);
+    sodium_memzero(address.data, address.len);
+    text_finish(&address);
     text_finish(&subject);
     text_finish(&text);
     if (taken)

@@ -6,6 +6,7 @@
 
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/days.h"
 #include "homeserver/rooms/rooms.h"
@@ -227,6 +228,16 @@ static json_t *named(const struct changing_records *c, const struct link_row *ro
     if (row->person != 0)
         json_object_set_new(subject, "user", json_string(office_act_user_id(c, row->person)));
     return subject;
+}
+
+void link_address(const struct config *config, const char *token, struct text *out)
+{
+    if (config->public_baseurl != NULL)
+        text_adds(out, config->public_baseurl);
+    else
+        text_addf(out, "https://%s", config->server_name);
+    text_adds(out, LINK_PATH);
+    text_adds(out, token);
 }
 
 bool link_make(struct changing_records *c, const struct link_wish *wish, struct link_made *out)

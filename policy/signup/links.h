@@ -20,6 +20,7 @@
 
 struct config;
 struct contact_address;
+struct text;
 
 #define LINK_TOKEN_CHARS 32
 #define LINK_USES_MAX 2000
@@ -47,6 +48,12 @@ struct link_made {
     char token[LINK_TOKEN_CHARS + 1]; /* told now and never again; "": it is sent */
     int64_t expires_ms;
 };
+
+#define LINK_PATH "/parta/join/"
+
+/* The address that a link is handed on by: "https://chat.school.example/parta/join/…", the
+ * server's own page. Appends. */
+void link_address(const struct config *config, const char *token, struct text *out);
 
 /* Inside a job. false: *c->e: a shape that does not fit (ERROR_INVALID_PARAM), no right (ACT_LINK, ACT_GUARDIAN_LINK:
  * the child is the actor), D5: two guardians already; somebody who has an account needs no personal link
