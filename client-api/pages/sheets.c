@@ -30,7 +30,7 @@ struct member {
     enum word role;
     char *name;
     bool come;          /* has a password, or signs in otherwise */
-    bool by_the_office; /* J4: somebody else hands out the link */
+    bool by_the_office; /* J4: somebody else hands out the link; of who has come nobody asks */
     struct link_made made;
 };
 
@@ -70,12 +70,13 @@ static void add_member(struct roll *roll, struct request *r, const struct actor 
     *m = (struct member){.user = user,
                          .role = role,
                          .name = profiles_get_string(r->db, user, "displayname"),
-                         .come = row.password_hash != NULL,
-                         .by_the_office = !may_link(r, r->db, actor, class, user)};
+                         .come = row.password_hash != NULL};
+    m->by_the_office = !m->come && !may_link(r, r->db, actor, class, user);
     user_row_finish(&row);
 }
 
-/* Pupils first, each with their guardians behind. */
+/* Pupils first, each with their guardians behind. In one snapshot, which some two dozen look-ups for each would each
+ * begin anew. */
 static struct roll *roll_of(struct request *r, const struct actor *actor, class_no class)
 {
     struct roll *roll = xcalloc(1, sizeof *roll);
@@ -83,6 +84,7 @@ static struct roll *roll_of(struct request *r, const struct actor *actor, class_
     user_no pupils[PEOPLE_MAX], guardians[GUARDIANS_MAX];
     int n = 0;
     school_day today = day_of_ms(clock_wall_ms());
+    db_begin_read(r->db);
     struct stmt *q = enrollments_of_class(r->db, class);
     while (n < PEOPLE_MAX && enrollments_next(q, &row))
         if (row.role == ROLE_PUPIL && row.begin <= today && today <= row.end)
@@ -94,6 +96,7 @@ static struct roll *roll_of(struct request *r, const struct actor *actor, class_
         for (int j = 0; j < found && j < GUARDIANS_MAX; ++j)
             add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
     }
+    db_end_read(r->db);
     return roll;
 }
 

@@ -19,6 +19,7 @@
 #include "tests/bench/import.h"
 #include "tests/bench/keys.h"
 #include "tests/bench/media.h"
+#include "tests/bench/pages.h"
 #include "tests/bench/peer.h"
 #include "tests/bench/report.h"
 #include "tests/bench/school.h"
@@ -801,6 +802,7 @@ static const struct workload {
     {"search", searching},
     {"keys", keys_morning},
     {"media", media_traffic},
+    {"pages", pages_warm, true},
     {"sign_in", growth_sign_in},
     {"growth_rooms", growth_rooms},
     {"growth_members", growth_members},

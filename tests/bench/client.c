@@ -24,6 +24,7 @@ struct conn {
     struct text out;
     size_t sent;
     struct text in;
+    const char *head; /* of the answer that is told of just now */
     bool busy;
     conn_done *done;
     void *arg;
@@ -115,18 +116,19 @@ static void push(struct conn *conn)
     }
 }
 
-void conn_send(struct conn *conn, const char *method, const char *path, const char *token, const char *body,
-               conn_done *done, void *arg)
+static void begin(struct conn *conn, const char *method, const char *path)
 {
     if (conn->fd < 0)
         conn_connect(conn);
     text_clear(&conn->out);
     text_clear(&conn->in);
     text_addf(&conn->out, "%s %s HTTP/1.1\r\nhost: bench\r\n", method, path);
-    if (token != NULL)
-        text_addf(&conn->out, "authorization: Bearer %s\r\n", token);
+}
+
+static void end(struct conn *conn, const char *body, conn_done *done, void *arg)
+{
     if (body != NULL)
-        text_addf(&conn->out, "content-type: application/json\r\ncontent-length: %zu\r\n", strlen(body));
+        text_addf(&conn->out, "content-length: %zu\r\n", strlen(body));
     text_adds(&conn->out, "\r\n");
     if (body != NULL)
         text_adds(&conn->out, body);
@@ -135,6 +137,30 @@ void conn_send(struct conn *conn, const char *method, const char *path, const ch
     conn->done = done;
     conn->arg = arg;
     push(conn);
+}
+
+void conn_send(struct conn *conn, const char *method, const char *path, const char *token, const char *body,
+               conn_done *done, void *arg)
+{
+    begin(conn, method, path);
+    if (token != NULL)
+        text_addf(&conn->out, "authorization: Bearer %s\r\n", token);
+    if (body != NULL)
+        text_adds(&conn->out, "content-type: application/json\r\n");
+    end(conn, body, done, arg);
+}
+
+void conn_send_as(struct conn *conn, const char *method, const char *path, const char *headers, const char *body,
+                  conn_done *done, void *arg)
+{
+    begin(conn, method, path);
+    text_adds(&conn->out, headers);
+    end(conn, body, done, arg);
+}
+
+const char *conn_head(const struct conn *conn)
+{
+    return conn->head;
 }
 
 /* The body of an answer in chunks, put together. false: it is not whole yet. */
@@ -158,6 +184,7 @@ static bool dechunk(const char *at, const char *end, struct text *body)
 static void answer_from(struct conn *conn, struct text taken, const char *body, size_t len)
 {
     conn->in = TEXT_INIT;
+    conn->head = taken.data;
     answer(conn, atoi(taken.data + 9), body, len);
     text_clear(&taken);
     if (conn->in.data == NULL && conn->fd >= 0)

@@ -26,6 +26,13 @@ bool conn_busy(const struct conn *conn);
 void conn_send(struct conn *conn, const char *method, const char *path, const char *token, const char *body,
                conn_done *done, void *arg);
 
+/* The same with header lines of the caller's, each ended by CRLF; what the body is, they say. */
+void conn_send_as(struct conn *conn, const char *method, const char *path, const char *headers, const char *body,
+                  conn_done *done, void *arg);
+
+/* The head of the answer that done is told of, the body behind it. Valid in done. */
+const char *conn_head(const struct conn *conn);
+
 /* Handles what is ready, waiting at most wait_us. */
 void client_run(struct client *client, int64_t wait_us);
 
