@@ -11,26 +11,30 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 const PATIENCE_MS = 30000;
 
 export class Browser {
-    static async start(url) {
+    /** more: further options of chromium's start. */
+    static async start(url, ...more) {
         const browser = new Browser();
         browser.url = url;
         browser.faults = [];
-        browser.chromium = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+        browser.leads = [url]; // where pages may lead to
+        browser.chromium = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu", ...more] });
         return browser;
     }
 
     /** A person's browser: a page whose cookies nobody shares. */
-    async person({ language = "ru", javaScript = true, width = 1024, dark = false } = {}) {
+    async person({ language = "ru", javaScript = true, width = 1024, height = 700, dark = false, touch = false } = {}) {
         const context = await this.chromium.newContext({
             locale: language === "ru" ? "ru-RU" : "en-US",
             javaScriptEnabled: javaScript,
-            viewport: { width, height: 700 },
+            viewport: { width, height },
+            hasTouch: touch,
             colorScheme: dark ? "dark" : "light",
             baseURL: this.url,
+            ignoreHTTPSErrors: true,
         });
         context.setDefaultTimeout(PATIENCE_MS);
         context.on("request", (request) => {
-            if (!request.url().startsWith(this.url) && !request.url().startsWith("data:")) this.faults.push(`asks ${request.url()}`);
+            if (!this.leads.some((lead) => request.url().startsWith(lead)) && !request.url().startsWith("data:")) this.faults.push(`asks ${request.url()}`);
         });
         const page = await context.newPage();
         page.on("console", (said) => {

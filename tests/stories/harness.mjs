@@ -59,7 +59,7 @@ export function unzip(zip) {
 }
 
 export class Server {
-    /** settings: more YAML lines. */
+    /** settings: more YAML lines; {url} in them is the server's own address. */
     static async start(settings = "policy:\n  mode: open\n") {
         const server = new Server();
         await server.prepare(settings);
@@ -79,7 +79,7 @@ export class Server {
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
                 `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  operator: off\n  registration: off\n  codes: off\n` +
-                settings,
+                settings.replaceAll("{url}", this.url),
         );
     }
 
