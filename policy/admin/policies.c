@@ -42,7 +42,7 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
 }
 
 /* What else follows from a policy. D7 asks how old a child is: a changed answer restricts pupils, or does so no more.
- * F4 and E9 stand in power levels, for clients. */
+ * F4 and E9 stand in power levels, for clients. The language is what rooms and people are called in. */
 static bool reconcile_policy(struct changing_records *c, school_no school, const struct school_policy *before)
 {
     struct school_policy after;
@@ -59,6 +59,8 @@ static bool reconcile_policy(struct changing_records *c, school_no school, const
     }
     if (before->polls != after.polls || memcmp(before->encryption, after.encryption, sizeof after.encryption) != 0)
         reconcile_levels(s, school);
+    if (before->language != after.language)
+        reconcile_language(s);
     return reconcile_finish(s, c->e);
 }
 

@@ -243,7 +243,7 @@ bool import_apply_classes(struct importing *in)
 void person_name_add(struct text *out, const struct roster_person *p)
 {
     struct person_row row = {.given = p->given, .family = p->family, .middle = p->middle};
-    people_name_add(out, &row, p->roles);
+    people_name_add(out, &row, p->roles, SCHOOL_SPEAKS_RU); /* reconciling knows the school's */
 }
 
 static bool person_next(struct stmt *q, union known_row *row, struct record *out)

@@ -24,13 +24,18 @@ unsigned people_roles(struct db *db, user_no user)
     return roles;
 }
 
-void people_name_add(struct text *out, const struct person_row *person, unsigned roles)
+void people_name_add(struct text *out, const struct person_row *person, unsigned roles, enum school_language language)
 {
     bool adult = (roles & ~(unsigned)ROLE_PUPIL) != 0;
-    text_addf(out, "%s%s%s", person->family, *person->family != '\0' && *person->given != '\0' ? " " : "",
-              person->given);
-    if (adult && person->middle[0] != '\0')
-        text_addf(out, " %s", person->middle);
+    const char *middle = adult ? person->middle : "";
+    const char *const names[SCHOOL_LANGUAGE__COUNT][3] = {
+        [SCHOOL_SPEAKS_RU] = {person->family, person->given, middle},
+        [SCHOOL_SPEAKS_EN] = {person->given, middle, person->family},
+    };
+    size_t start = out->len;
+    for (int i = 0; i < 3; ++i)
+        if (*names[language][i] != '\0')
+            text_addf(out, "%s%s", out->len != start ? " " : "", names[language][i]);
 }
 
 bool people_set_name(struct tx *tx, struct rooms *rooms, user_no user, const char *name)

@@ -34,13 +34,14 @@ struct reconciling {
     struct changelog own_changelog; /* rooms.changelog, when the caller has none */
     struct roster_changes own_changes;
     school_day day;
-    bool all, roles_done, keeps;
-    struct diff_set touched, lost;    /* a: who */
-    struct diff_set schools, classes; /* a: which */
-    struct diff_set powers;           /* a: rooms whose powers by post have changed */
+    bool all, renamed, roles_done, keeps; /* renamed: every room's name may have to follow */
+    struct diff_set touched, lost;        /* a: who */
+    struct diff_set schools, classes;     /* a: which */
+    struct diff_set powers;               /* a: rooms whose powers by post have changed */
     bool levels;
     school_no levels_of;      /* levels: of which school they are to be looked at; 0: of all */
-    struct diff_set policies; /* a: school; value: consent_age, kind: whether an unknown age is a child's */
+    struct diff_set policies; /* a: school; value: consent_age, kind: whether an unknown age is a child's, begin:
+                                 enum school_language */
 };
 
 static bool database_failed(struct reconciling *s)
@@ -98,6 +99,11 @@ void reconcile_levels(struct reconciling *s, school_no school)
     s->levels_of = school;
 }
 
+void reconcile_language(struct reconciling *s)
+{
+    s->all = s->renamed = true;
+}
+
 void reconcile_keep(struct reconciling *s)
 {
     s->keeps = true;
@@ -150,8 +156,9 @@ static struct place_row *read_schools(struct reconciling *s, size_t *n)
         while (schools_next(q, &row))
             if (!row.ended)
                 add_place(&list, n,
-                          (struct place_row){
-                              .no = row.no, .renamed = diff_set_have(&s->schools, row.no), .name = xstrdup(row.name)});
+                          (struct place_row){.no = row.no,
+                                             .renamed = s->renamed || diff_set_have(&s->schools, row.no),
+                                             .name = xstrdup(row.name)});
         stmt_end(q);
     }
     return list;
@@ -169,7 +176,7 @@ static struct place_row *read_classes(struct reconciling *s, size_t *n)
                           (struct place_row){.no = row.no,
                                              .school = row.school,
                                              .homeroom = row.homeroom,
-                                             .renamed = diff_set_have(&s->classes, row.no),
+                                             .renamed = s->renamed || diff_set_have(&s->classes, row.no),
                                              .name = xstrdup(row.title)});
         stmt_end(q);
     }
@@ -338,7 +345,7 @@ static bool reopen_all(struct reconciling *s)
     return for_touched(s, reopen);
 }
 
-/* The policy in force, of which D7 needs two values; read once a school. */
+/* The policy in force, of which D7 needs two values, and names their language; read once a school. */
 static const struct diff_row *policy_of(struct reconciling *s, school_no school)
 {
     struct school_policy policy;
@@ -346,8 +353,10 @@ static const struct diff_row *policy_of(struct reconciling *s, school_no school)
         if (s->policies.rows[i].a == school)
             return &s->policies.rows[i];
     policies_in_force(s->rooms.tx->db, school, &policy);
-    diff_set_add(&s->policies,
-                 (struct diff_row){.a = school, .kind = policy.unknown_age_is_child, .value = policy.consent_age});
+    diff_set_add(&s->policies, (struct diff_row){.a = school,
+                                                 .kind = policy.unknown_age_is_child,
+                                                 .begin = policy.language,
+                                                 .value = policy.consent_age});
     return &s->policies.rows[s->policies.n - 1];
 }
 
@@ -401,13 +410,32 @@ static bool restrict_all(struct reconciling *s)
 
 /* --- Names (B3): an adult's has the patronymic, and roles say who is one --- */
 
+/* Of several schools the first: the one that has been on the server for longest. */
+static enum school_language language_of(struct reconciling *s, school_no school)
+{
+    return (enum school_language)policy_of(s, school)->begin;
+}
+
+static school_no first_school(struct db *db, user_no user)
+{
+    school_no first = 0;
+    struct role_row row;
+    struct stmt *q = roles_of_person(db, user);
+    while (roles_next(q, &row))
+        if (first == 0 || row.school < first)
+            first = row.school;
+    stmt_end(q);
+    return first;
+}
+
 static bool name_person(struct reconciling *s, user_no user)
 {
+    struct db *db = s->rooms.tx->db;
     struct person_row row;
     struct text name = TEXT_INIT;
-    bool found = people_get(s->rooms.tx->db, user, &row) && !row.ended;
+    bool found = people_get(db, user, &row) && !row.ended;
     if (found)
-        people_name_add(&name, &row, people_roles(s->rooms.tx->db, user));
+        people_name_add(&name, &row, people_roles(db, user), language_of(s, first_school(db, user)));
     person_row_finish(&row);
     bool good = !found || people_set_name(s->rooms.tx, s->rooms.rooms, user, name.data) || database_failed(s);
     text_finish(&name);
@@ -415,16 +443,16 @@ static bool name_person(struct reconciling *s, user_no user)
 }
 
 /* Of everybody: who is not called what the records say now. Most are, so that it takes one pass over the names. */
-static struct diff_set misnamed(struct db *db)
+static struct diff_set misnamed(struct reconciling *s)
 {
     struct diff_set out = {0};
     struct called_row row;
     struct text name = TEXT_INIT, json = TEXT_INIT;
-    struct stmt *q = people_called(db);
+    struct stmt *q = people_called(s->rooms.tx->db);
     while (people_called_next(q, &row)) {
         text_clear(&name);
         text_clear(&json);
-        people_name_add(&name, &row.person, row.adult ? ROLE_STAFF : ROLE_PUPIL);
+        people_name_add(&name, &row.person, row.adult ? ROLE_STAFF : ROLE_PUPIL, language_of(s, row.school));
         text_add_json(&json, name.data != NULL ? name.data : "");
         if (row.display_name == NULL || strcmp(row.display_name, json.data) != 0)
             diff_set_add(&out, (struct diff_row){.a = row.person.no});
@@ -440,7 +468,7 @@ static bool name_people(struct reconciling *s)
     if (!s->all)
         return for_touched(s, name_person);
     size_t n;
-    struct diff_set who = misnamed(s->rooms.tx->db);
+    struct diff_set who = misnamed(s);
     bool good = true;
     for (size_t i = 0; i < who.n && good; ++i)
         good = name_person(s, who.rows[i].a);

@@ -37,6 +37,11 @@ void reconcile_all(struct reconciling *s);
 /* Who may start polls, or whether encryption may be turned on, has changed in the school, or (0) anywhere: its rooms'
  * power levels follow (F4, E9). With reconcile_all that is looked at anyway. */
 void reconcile_levels(struct reconciling *s, school_no school);
+
+/* The language of a school, or of all, has changed: everybody and every room is called anew. It looks at everything, as
+ * reconcile_all does. */
+void reconcile_language(struct reconciling *s);
+
 void reconcile_class(struct reconciling *s,
                      class_no class); /* its rooms: made, renamed; everybody enrolled is touched */
 void reconcile_school(struct reconciling *s, school_no school); /* its rooms: made, renamed */

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/json.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/bulk_join.h"
 #include "homeserver/rooms/acts/membership.h"
+#include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/school/policies.h"
@@ -26,21 +28,25 @@
 
 /* What each kind of room looks like (E1, E3, E6). Whether somebody may write in the library is the rules' to say. */
 static const struct {
-    const char *name;  /* %s: the school's name, or the class's title */
-    enum room_kind in; /* in which space it stands; ROOM_FREE: in none */
+    const char *name[SCHOOL_LANGUAGE__COUNT]; /* %s: the school's name, or the class's title */
+    /* In which space it stands; ROOM_FREE: in none. A space tells all who are in it which rooms stand there: in the
+     * school's only what everybody there may enter or know of. */
+    enum room_kind in;
     const char *order; /* there, before what begins with a later letter */
     int speak, state;  /* power to send messages; to change what is not the service user's alone */
     bool open;         /* who is in the space may join by themselves */
     unsigned plain;    /* enum school_role: who is there without a power by post (store/school/roster_members.c) */
 } KINDS[ROOM_KIND__COUNT] = {
-    [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE, "", NOBODY, NOBODY},
-    [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE, "a", 50, 50},
-    [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE, "b", 0, 50, .plain = ROLES_STAFF | ROLE_EXTERNAL},
-    [ROOM_CLASS_SPACE] = {"Класс %s", ROOM_SCHOOL_SPACE, "c", NOBODY, NOBODY},
-    [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE, "d", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
-    [ROOM_LIBRARY] = {"Библиотека. %s", ROOM_SCHOOL_SPACE, "e", 0, NOBODY, .open = true, .plain = ROLES_EVERYBODY},
-    [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE, "a", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
-    [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE, "b", 0, 50, .plain = ROLE_GUARDIAN | ROLE_EXTERNAL},
+    [ROOM_SCHOOL_SPACE] = {{"%s", "%s"}, ROOM_FREE, "", NOBODY, NOBODY},
+    [ROOM_ANNOUNCEMENTS] = {{"Объявления. %s", "Announcements. %s"}, ROOM_SCHOOL_SPACE, "a", 50, 50},
+    [ROOM_STAFF] = {{"Учительская. %s", "Staff room. %s"}, ROOM_FREE, "", 0, 50, .plain = ROLES_STAFF | ROLE_EXTERNAL},
+    [ROOM_CLASS_SPACE] = {{"Класс %s", "Class %s"}, ROOM_SCHOOL_SPACE, "c", NOBODY, NOBODY},
+    [ROOM_SUBJECT] = {{"%s", "%s"}, ROOM_FREE, "", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
+    [ROOM_LIBRARY] =
+        {{"Библиотека. %s", "Library. %s"}, ROOM_SCHOOL_SPACE, "e", 0, NOBODY, .open = true, .plain = ROLES_EVERYBODY},
+    [ROOM_CLASS] = {{"%s", "%s"}, ROOM_CLASS_SPACE, "a", 0, 50, .plain = ROLE_PUPIL | ROLE_EXTERNAL},
+    [ROOM_GUARDIANS] =
+        {{"%s: родители", "%s: parents"}, ROOM_CLASS_SPACE, "b", 0, 50, .plain = ROLE_GUARDIAN | ROLE_EXTERNAL},
     [ROOM_ARCHIVE] = {.speak = NOBODY, .state = NOBODY},
 };
 
@@ -54,10 +60,20 @@ struct wanted_room {
     bool renamed;  /* its name may have changed */
 };
 
-static char *room_name(const struct wanted_room *of)
+/* The policy in force in the school; 0: the server's own. */
+static const struct school_policy *policy_of(struct roster_rooms *p, school_no school)
+{
+    if (p->policy_of != school) {
+        policies_in_force(p->tx->db, school, &p->policy);
+        p->policy_of = school;
+    }
+    return &p->policy;
+}
+
+static char *room_name(struct roster_rooms *p, const struct wanted_room *of)
 {
     struct text name = TEXT_INIT;
-    const char *pattern = KINDS[of->kind].name, *gap = strstr(pattern, "%s");
+    const char *pattern = KINDS[of->kind].name[policy_of(p, of->school)->language], *gap = strstr(pattern, "%s");
     text_add(&name, pattern, (size_t)(gap - pattern));
     text_adds(&name, of->called);
     text_adds(&name, gap + 2);
@@ -100,13 +116,10 @@ bool roster_room_begin(struct roster_rooms *p)
  * the others. E9: who has the post turns encryption on where it is not forbidden. */
 static struct roster_room_levels levels_of(struct roster_rooms *p, enum room_kind kind, school_no school)
 {
-    if (p->policy_of != school) {
-        policies_in_force(p->tx->db, school, &p->policy);
-        p->policy_of = school;
-    }
+    const struct school_policy *policy = policy_of(p, school);
     int speak = KINDS[kind].speak;
-    bool forbidden = p->policy.encryption[kind] == ENCRYPTION_FORBIDDEN;
-    return (struct roster_room_levels){.polls = (KINDS[kind].plain & p->policy.polls) != 0 || speak > 50 ? speak : 50,
+    bool forbidden = policy->encryption[kind] == ENCRYPTION_FORBIDDEN;
+    return (struct roster_room_levels){.polls = (KINDS[kind].plain & policy->polls) != 0 || speak > 50 ? speak : 50,
                                        .encryption = forbidden ? NOBODY : KINDS[kind].state};
 }
 
@@ -187,7 +200,7 @@ static bool record_school(struct tx *tx, room_no room, void *arg)
 static struct room *create(struct roster_rooms *p, struct wanted_room *of)
 {
     const struct roster_room_levels levels = levels_of(p, of->kind, of->school);
-    char *name = room_name(of), *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
+    char *name = room_name(p, of), *space = of->space != 0 ? rooms_id_of(p->tx->db, of->space) : NULL;
     const struct kept_room kept = {.kind = of->kind,
                                    .name = name,
                                    .history = "shared",
@@ -233,7 +246,7 @@ static room_no make(struct roster_rooms *p, struct wanted_room *of)
 static bool rename_room(struct roster_rooms *p, room_no no, const struct wanted_room *of)
 {
     struct room *room = room_open(p->rooms, p->tx, no);
-    char *name = room_name(of);
+    char *name = room_name(p, of);
     const char *now = room != NULL ? room_state_string(room, p->tx, "m.room.name", "name") : NULL;
     bool same = now != NULL && strcmp(now, name) == 0, done = true;
     if (!same) {
@@ -250,6 +263,8 @@ static room_no ensure_room(struct roster_rooms *p, struct wanted_room of)
 {
     room_no no = of.kind == ROOM_LIBRARY ? library_find(p->tx->db, of.school)
                                          : roster_rooms_find(p->tx->db, of.school, of.class, of.kind);
+    if (KINDS[of.kind].in == ROOM_FREE)
+        of.space = 0;
     if (no == 0)
         return make(p, &of);
     return !of.renamed || rename_room(p, no, &of) ? no : 0;
@@ -269,11 +284,45 @@ static bool ensure_rooms(struct roster_rooms *p, struct wanted_room of, const en
     return true;
 }
 
+/* Staff rooms and subject groups stood in the school's space once, as rooms that most there could not enter. */
+static bool take_out(struct roster_rooms *p, room_no space, room_no child)
+{
+    char *space_id = rooms_id_of(p->tx->db, space), *child_id = rooms_id_of(p->tx->db, child);
+    bool done = append(p, room_open(p->rooms, p->tx, space), "m.space.child", child_id, json_object()) &&
+                append(p, room_open(p->rooms, p->tx, child), "m.space.parent", space_id, json_object());
+    free(space_id);
+    free(child_id);
+    return done;
+}
+
+static bool tidy_space(struct roster_rooms *p, school_no school)
+{
+    struct diff_set out = {0};
+    struct event_row row;
+    struct room_school of;
+    struct error ignored;
+    room_no space = roster_rooms_find(p->tx->db, school, 0, ROOM_SCHOOL_SPACE);
+    bool good = true;
+    struct stmt *q = events_state_of_type(p->tx->db, space, "m.space.child");
+    while (events_next(q, &row)) {
+        json_t *content = json_parse(row.content, strlen(row.content), &ignored);
+        room_no child = json_get_array(content, "via") != NULL ? rooms_by_id(p->tx->db, row.state_key) : 0;
+        if (child != 0 && school_of_room(p->tx->db, child, &of) && KINDS[of.kind].in == ROOM_FREE)
+            diff_set_add(&out, (struct diff_row){.a = child});
+        json_decref(content);
+    }
+    stmt_end(q);
+    for (size_t i = 0; i < out.n && good; ++i)
+        good = take_out(p, space, out.rows[i].a);
+    diff_set_finish(&out);
+    return good;
+}
+
 bool roster_room_school(struct roster_rooms *p, const struct school_row *school, bool renamed)
 {
     static const enum room_kind ROOMS[] = {ROOM_SCHOOL_SPACE, ROOM_ANNOUNCEMENTS, ROOM_STAFF, ROOM_LIBRARY};
     struct wanted_room of = {.school = school->no, .called = school->name, .renamed = renamed};
-    return ensure_rooms(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS);
+    return ensure_rooms(p, of, ROOMS, sizeof ROOMS / sizeof *ROOMS) && tidy_space(p, school->no);
 }
 
 bool roster_room_class(struct roster_rooms *p, const struct class_row *class, bool renamed)

@@ -262,6 +262,7 @@ static const char *const ROLE_WORDS[] = {"pupil",  "guardian", "teacher",       
 static const char *const ENCRYPTION_WORDS[] = {
     [ENCRYPTION_FORBIDDEN] = "forbidden", [ENCRYPTION_ALLOWED] = "allowed", [ENCRYPTION_REQUIRED] = "required", NULL};
 static const char *const NEW_ROOMS_WORDS[] = {[NEW_ROOMS_STRIP] = "strip", [NEW_ROOMS_REFUSE] = "refuse", NULL};
+static const char *const LANGUAGE_WORDS[] = {[SCHOOL_SPEAKS_RU] = "ru", [SCHOOL_SPEAKS_EN] = "en", NULL};
 static const char *const QUIET_WORDS[] = {
     [QUIET_OFF] = "off", [QUIET_WARN] = "warn", [QUIET_DELAY] = "delay", [QUIET_REFUSE] = "refuse", NULL};
 static const char *const RESTRICTED_WORDS[] = {"write_class_teacher", "write_class", "write_guardian",
@@ -298,6 +299,7 @@ const char *new_rooms_rule_name(enum new_rooms_rule rule)
 /* In the order in which a document is written. Rooms that are not named under "encryption" are never encrypted: in
  * spaces and archives nobody writes, and the library is for those who come later. */
 static const struct cell CELLS[] = {
+    {.path = "language", .spelling = &RULE, .at = AT(language), .words = LANGUAGE_WORDS},
     RELATIONSHIPS(X) /**/
     /* External staff have no direct chats and are in named rooms only (E7): not the school's to change. */
     ROLES("rooms.direct", make_direct, ROLES_FAMILY | ROLES_STAFF),

@@ -73,11 +73,15 @@ enum class_teacher_ability {
     CLASS_TEACHER_PEOPLE = 8,   /* sees the class's people and guardianships */
 };
 
+/* What the names of a school's rooms are written in, and in which order a person's names stand. */
+enum school_language { SCHOOL_SPEAKS_RU, SCHOOL_SPEAKS_EN, SCHOOL_LANGUAGE__COUNT };
+
 /* As documents have them. */
 const char *encryption_rule_name(enum encryption_rule rule);
 const char *new_rooms_rule_name(enum new_rooms_rule rule);
 
 struct school_policy {
+    unsigned char language;                     /* enum school_language */
     uint32_t direct;                            /* F1: RELATION_BIT of what is allowed */
     unsigned make_direct, make_club;            /* E5: enum school_role, who may make direct chats; further rooms */
     bool staff_in_pupils_rooms;                 /* E5 */

@@ -35,7 +35,8 @@ test("E1: school space, class spaces, and in each room those whom the roster put
         await w.room("announcements"),
         await w.room("subject", `${CLASS}-g1`),
     ];
-    for (const child of [classSpace, staff, board]) assert.ok(children.includes(child));
+    for (const child of [classSpace, board]) assert.ok(children.includes(child));
+    for (const child of [staff, subject]) assert.ok(!children.includes(child), "others could not enter it, nor know its name");
     const inClass = await teacher.getRoomHierarchy(classSpace, 50);
     assert.ok(inClass.rooms[0].children_state.some((c) => c.state_key === classRoom));
     const pupils = w.all({ role: "pupil", class: "8А" });
@@ -50,6 +51,52 @@ test("E1: school space, class spaces, and in each room those whom the roster put
     assert.deepEqual(await w.joined(staff), sorted(staffRoles.flatMap((role) => w.all({ role }))));
     const everybody = w.all({}).filter((p) => p.role !== "external");
     assert.deepEqual(await w.joined(board), sorted(everybody));
+});
+
+test("E1: in a space's tree everybody sees rooms that they are in or may join, by their names, and no others", async () => {
+    const space = await w.room("school_space");
+    const kinds = new Map((await w.rooms()).map((r) => [r.room_id, r.kind]));
+    const { rooms: whole } = await head.getRoomHierarchy(space, 50);
+    const children = whole.find((r) => r.room_id === space).children_state.map((c) => kinds.get(c.state_key) ?? "library");
+    assert.deepEqual([...new Set(children)].sort(), ["announcements", "class_space", "library"]);
+    for (const [name, who] of Object.entries({ pupil, guardian, teacher, head, other: await w.still(w.one({ role: "teacher" })) })) {
+        const joined = (await who.getJoinedRooms()).joined_rooms;
+        const { rooms } = await who.getRoomHierarchy(space, 50);
+        assert.ok(rooms.length >= 3, name);
+        for (const room of rooms) {
+            assert.ok(room.name, `${name}: ${room.room_id} has a name`);
+            assert.ok(joined.includes(room.room_id) || kinds.get(room.room_id) === "library" || room.join_rule === "restricted", `${name}: ${room.name}`);
+            if (!joined.includes(room.room_id)) await who.joinRoom(room.room_id); // what is offered can be entered
+        }
+    }
+});
+
+test("E1, B3: rooms and people are called in the school's language; those that are there follow when it changes, and no other school's", async () => {
+    const called = async (school) => Object.fromEntries((await w.rooms(undefined, school)).map((r) => [r.room_id, r.name]));
+    const [before, elsewhere] = [await called(), await called(ELSEWHERE)];
+    const [board, parents] = [await w.room("announcements"), await w.room("guardians", CLASS)];
+    const named = async (who) => (await pupil.getProfileInfo(who.getUserId())).displayname;
+    const member = async (who) => (await teacher.getStateEvent(classRoom, "m.room.member", who.getUserId())).displayname;
+    const [family, given] = (await named(pupil)).split(" ");
+    const adult = await named(teacher);
+    const [surname, name, patronymic] = adult.split(" ");
+    await w.withPolicy({ language: "en" }, async () => {
+        const now = await called();
+        assert.match(now[board], /^Announcements\. /);
+        assert.equal(now[parents], "8А: parents");
+        assert.equal(now[await w.room("class_space", CLASS)], "Class 8А");
+        assert.equal(now[classRoom], "8А");
+        assert.equal(await named(pupil), `${given} ${family}`);
+        assert.equal(await member(pupil), `${given} ${family}`, "in the rooms, too");
+        assert.equal(await named(teacher), `${name} ${patronymic} ${surname}`);
+        assert.deepEqual(await called(ELSEWHERE), elsewhere);
+        const made = await w.newClass("9Я", "9");
+        assert.equal((await called())[await w.room("guardians", made.class)], "9Я: parents");
+    });
+    const after = await called();
+    for (const [room, what] of Object.entries(before)) assert.equal(after[room], what);
+    assert.equal(await named(teacher), adult);
+    assert.equal(await member(pupil), `${family} ${given}`);
 });
 
 test("E1: everyone reads the announcements, those who lead write them", async () => {

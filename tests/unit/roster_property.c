@@ -694,9 +694,9 @@ static void check_place(struct fixture *f, const struct world *w, const struct r
     } SHOWN[ROOM_KIND__COUNT] = {
         [ROOM_SCHOOL_SPACE] = {"%s", ROOM_FREE},
         [ROOM_ANNOUNCEMENTS] = {"Объявления. %s", ROOM_SCHOOL_SPACE},
-        [ROOM_STAFF] = {"Учительская. %s", ROOM_SCHOOL_SPACE},
+        [ROOM_STAFF] = {"Учительская. %s", ROOM_FREE},
         [ROOM_CLASS_SPACE] = {"Класс %s", ROOM_SCHOOL_SPACE},
-        [ROOM_SUBJECT] = {"%s", ROOM_SCHOOL_SPACE},
+        [ROOM_SUBJECT] = {"%s", ROOM_FREE},
         [ROOM_CLASS] = {"%s", ROOM_CLASS_SPACE},
         [ROOM_GUARDIANS] = {"%s: родители", ROOM_CLASS_SPACE},
     };

@@ -81,13 +81,14 @@ static void test_every_cell(void **state)
         "\"senders\":[\"external\",\"pupil\"]},"
         "\"restricted\":{\"may\":[\"documents\",\"write_class\"],\"age\":16,\"unknown_age_is_child\":false},"
         "\"class_teacher\":{\"may\":[\"approve\"]},\"guardians\":{\"need_approval\":true},"
-        "\"personal_links\":{\"wait_days\":30},\"push\":{\"content\":true},"
+        "\"language\":\"en\",\"personal_links\":{\"wait_days\":30},\"push\":{\"content\":true},"
         "\"media\":{\"pupil\":{\"file_max\":0,\"quota\":null},\"staff\":{\"file_max\":9007199254740991,\"quota\":5}}}");
     assert_int_equal(p.direct, (SCHOOL_POLICY_DEFAULT.direct | RELATION_BIT(RELATION_PUPIL_PUPIL)) &
                                    ~RELATION_BIT(RELATION_PUPIL_CLASSMATE));
     assert_int_equal(p.make_direct, ROLE_TEACHER);
     assert_int_equal(p.make_club, ROLE_PUPIL | ROLE_HEAD);
     assert_int_equal(p.claim_wait_days, 30);
+    assert_int_equal(p.language, SCHOOL_SPEAKS_EN);
     assert_false(p.staff_in_pupils_rooms);
     assert_int_equal(p.polls, 0);
     assert_int_equal(p.encryption[ROOM_CLASS], ENCRYPTION_REQUIRED);

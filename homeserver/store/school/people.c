@@ -124,7 +124,8 @@ static const struct statement TEXTS[N] = {
     [REOPEN] = REOPEN_BY(EVERYBODY),
     [REOPEN_OF] = REOPEN_BY(ONE_SECOND),
     [CALLED] = "SELECT p.user_no, p.given_name, p.family_name, p.middle_name, CASE WHEN EXISTS (SELECT 1 FROM roles r"
-               " WHERE r.user_no = p.user_no AND r.role <> 'pupil') THEN 1 ELSE 0 END, f.value FROM people p"
+               " WHERE r.user_no = p.user_no AND r.role <> 'pupil') THEN 1 ELSE 0 END, f.value,"
+               " coalesce((SELECT min(r.school_no) FROM roles r WHERE r.user_no = p.user_no), 0) FROM people p"
                " LEFT JOIN profile_fields f ON f.user_no = p.user_no AND f.field = 'displayname' WHERE p.ended = 0",
     [OPEN_DISABLED] = "SELECT p.user_no FROM people p JOIN users u ON u.user_no = p.user_no WHERE p.source = $1"
                       " AND p.enabled = 0 AND p.ended = 0 AND u.state IN ('active', 'restricted', 'suspended')",
@@ -322,7 +323,8 @@ bool people_called_next(struct stmt *q, struct called_row *row)
     *row = (struct called_row){
         {.no = col_int(q, 0), .given = col_text(q, 1), .family = col_text(q, 2), .middle = col_text(q, 3)},
         col_int(q, 4) != 0,
-        col_text(q, 5)};
+        col_text(q, 5),
+        col_int(q, 6)};
     return true;
 }
 

@@ -95,6 +95,7 @@ struct called_row {
     struct person_row person; /* no, given, family, middle */
     bool adult;               /* has another role than a pupil's, in any school and at any time */
     const char *display_name; /* the profile's, JSON; NULL: none */
+    school_no school;         /* the first of those in which they have, or had, a role; 0: none */
 };
 struct stmt *people_called(struct db *db);
 bool people_called_next(struct stmt *q, struct called_row *row);
