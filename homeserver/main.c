@@ -120,6 +120,9 @@ static bool load_config(struct app *app)
     app->server.metrics = metrics_create();
     if (app->config->policy.mode == POLICY_OPEN)
         log_warn("start", "policy.mode is open: a plain homeserver, the school's rules are OFF");
+    if (app->config->oauth.enabled && config_oauth_obstacle(app->config) != NULL)
+        log_warn("start", "sign-in by OAuth 2.0 is not offered, only by password: %s",
+                 config_oauth_obstacle(app->config));
     return true;
 }
 

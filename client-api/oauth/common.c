@@ -34,7 +34,7 @@ void oauth_add_base(struct text *out, const struct config *config)
 
 bool oauth_is_on(struct request *r)
 {
-    return r->server->config->oauth.enabled ||
+    return config_oauth_obstacle(r->server->config) == NULL ||
            refuse(r, ERROR_UNRECOGNIZED, "Legacy authentication is in use on this homeserver.");
 }
 

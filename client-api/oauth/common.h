@@ -24,7 +24,7 @@ size_t oauth_body_max(const struct server *server); /* for struct route */
 /* Where clients reach the server, without a slash at the end. */
 void oauth_add_base(struct text *out, const struct config *config);
 
-/* Whether the API is turned on. false: r->error, as of a path that is not served. */
+/* Whether the API is offered. false: r->error, as of a path that is not served. */
 bool oauth_is_on(struct request *r);
 
 /* The request's form, an object of strings; the caller's reference. NULL: refused. */

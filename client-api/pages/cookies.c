@@ -37,14 +37,7 @@ bool cookie_find(const char *header, const char *name, char out[COOKIE_BYTES])
 
 bool page_is_loopback(const struct request *r)
 {
-    static const char *const HOSTS[] = {"localhost", "127.0.0.1", "[::1]"};
-    const char *host = r->headers[HEADER_HOST];
-    for (size_t i = 0; host != NULL && i < sizeof HOSTS / sizeof *HOSTS; ++i) {
-        size_t len = strlen(HOSTS[i]);
-        if (strncasecmp(host, HOSTS[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
-            return true;
-    }
-    return false;
+    return r->headers[HEADER_HOST] != NULL && host_is_loopback(r->headers[HEADER_HOST]);
 }
 
 /* Where nothing is said of the address, TLS is taken for granted, but not on the machine itself. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "homeserver/base/ids.h"
 #include "homeserver/base/settings.h"
@@ -159,7 +160,7 @@ static const struct setting {
     {"media.unscanned", KIND_FLAG, AT(media.unscanned), "false"},
     {"media.url_previews", KIND_FLAG, AT(media.previews), "false"},
 
-    {"oauth.enabled", KIND_FLAG, AT(oauth.enabled), "false"},
+    {"oauth.enabled", KIND_FLAG, AT(oauth.enabled), "true"},
     {"presence.enabled", KIND_FLAG, AT(presence.enabled), "false"},
     {"turn.uris", KIND_LIST, AT(turn.uris), NONE, .check = check_turn_uri},
     {"turn.secret_file", KIND_TEXT, AT(turn.secret_file), NONE, .check = check_path},
@@ -587,6 +588,29 @@ static void complete(struct config *config)
     config->signing_key_path = in_data_dir(config, "signing.key");
     config->lock_path = in_data_dir(config, "parta.lock");
     config->control_path = in_data_dir(config, "control.sock");
+}
+
+bool host_is_loopback(const char *authority)
+{
+    static const char *const HOSTS[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < sizeof HOSTS / sizeof *HOSTS; ++i) {
+        size_t len = strlen(HOSTS[i]);
+        if (strncasecmp(authority, HOSTS[i], len) == 0 && strchr(":/", authority[len]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+const char *config_oauth_obstacle(const struct config *config)
+{
+    const char *url = config->public_baseurl;
+    if (!config->oauth.enabled)
+        return "oauth.enabled is off.";
+    if (url == NULL)
+        return "public_baseurl is not set.";
+    if (strncmp(url, "https://", 8) == 0 || host_is_loopback(url + strlen("http://")))
+        return NULL;
+    return "public_baseurl is not https.";
 }
 
 bool config_parse(const char *name, const char *bytes, size_t len, struct config **out, struct text *problem)

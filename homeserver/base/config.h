@@ -156,7 +156,7 @@ struct config {
         int mail_minutes; /* between two mails to one person that say how much is unread */
     } push;
     struct {
-        bool enabled; /* the OAuth 2.0 API (client-api/oauth/) */
+        bool enabled; /* the OAuth 2.0 API (client-api/oauth/), where it can be offered: config_oauth_obstacle */
     } oauth;
     struct {
         bool enabled;
@@ -191,6 +191,14 @@ bool config_load(const char *path, struct config **out, struct text *problem);
 bool config_parse(const char *name, const char *bytes, size_t len, struct config **out, struct text *problem);
 
 void config_free(struct config *config); /* NULL is accepted */
+
+/* Why the OAuth 2.0 API is not offered, a sentence for the administrator; NULL: it is. Clients that find its metadata
+ * show no form for a password any more, and take it by https alone (RFC 8414, 2): where public_baseurl does not say
+ * that the server is reached so, or on this very machine, they are to find nothing. Pure; static storage. */
+const char *config_oauth_obstacle(const struct config *config);
+
+/* Whether "localhost:8008" and the like, up to a path or the end, is this very machine. Pure. */
+bool host_is_loopback(const char *authority);
 
 /* The names of all settings in order, for tests and `parta config`: "http.body_max_bytes". NULL past the last. */
 const char *config_setting_name(size_t i);

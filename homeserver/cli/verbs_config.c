@@ -82,15 +82,15 @@ static bool appservices_are_good(struct verb_call *call)
     return set != NULL;
 }
 
-/* Clients refuse an authorization server that is not reached by https (RFC 8414, 2), and no longer offer a password. */
+/* An address without TLS is a mistake. Where none is named, people sign in by password alone, and that is said. */
 static bool oauth_is_reachable(struct verb_call *call)
 {
-    const char *url = call->config->public_baseurl;
-    return !call->config->oauth.enabled || url == NULL || strncmp(url, "https://", 8) == 0 ||
+    const struct config *config = call->config;
+    return !config->oauth.enabled || config->public_baseurl == NULL || config_oauth_obstacle(config) == NULL ||
            verb_fail(call,
                      "oauth.enabled: public_baseurl is %s, and clients sign in over https:// alone. Set up TLS, in "
                      "nginx or here, or turn oauth.enabled off.",
-                     url);
+                     config->public_baseurl);
 }
 
 static bool check(struct verb_call *call)
@@ -102,6 +102,9 @@ static bool check(struct verb_call *call)
         return verb_fail(call, "The certificate or its key cannot be used.");
     text_addf(&call->out, "The configuration is good: %s, policy.mode %s.\n", call->config->server_name,
               call->config->policy.mode == POLICY_SCHOOL ? "school" : "open");
+    const char *obstacle = config_oauth_obstacle(call->config);
+    if (obstacle != NULL)
+        text_addf(&call->out, "Sign-in by OAuth 2.0 is not offered, only by password: %s\n", obstacle);
     return true;
 }
 
@@ -116,7 +119,7 @@ static const struct verb TABLE[] = {
      .essay = "A problem is told with file and line. Also looked at: the certificate, the files with secrets, the\n"
               "registrations of application services, whether the\n"
               "server's name is still the example's, whether the data directory can be made or written, and that\n"
-              "with oauth.enabled public_baseurl is https."},
+              "with oauth.enabled public_baseurl is https; where it is not set, that is said."},
     {"config show", .flags = VERB_CONFIG, .run = show,
      .summary = "Prints every setting with its value, defaults included, secrets left out."},
 };

@@ -130,6 +130,7 @@ class Server:
 
     def write_config(self, settings):
         usual = {
+            "public_baseurl": f"http://127.0.0.1:{self.port}",  # OAuth 2.0 is offered, as to most schools' clients
             "listen": {"address": "127.0.0.1", "port": self.port},
             "metrics": {"port": self.metrics_port},
             "policy": {"mode": "open"},

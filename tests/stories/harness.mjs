@@ -75,7 +75,7 @@ export class Server {
         this.config = join(this.dir, "parta.yaml");
         writeFileSync(
             this.config,
-            `server_name: school.example\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
+            `server_name: school.example\npublic_baseurl: ${this.url}\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
                 `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  operator: off\n  registration: off\n  codes: off\n` +

@@ -1,7 +1,6 @@
 // Signing in by OAuth 2.0: with matrix-js-sdk's classes, and with what Element X sends, through the server's own pages, as a browser without
 // JavaScript would; and what is stolen, replayed, mixed up or too late.
 import assert from "node:assert/strict";
-import { appendFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { OAuth2, isValidAuthMetadata } from "matrix-js-sdk/lib/oauth/index.js";
 import { Server } from "./harness.mjs";
@@ -18,7 +17,6 @@ let server, metadata, clientId;
 before(async () => {
     server = new Server();
     await server.prepare("policy:\n  mode: open\n");
-    appendFileSync(server.config, `public_baseurl: ${server.url}\noauth:\n  enabled: true\n`);
     await server.run();
     await server.request("POST", "/_matrix/client/v3/register", {
         body: { username: "anna", password: "correct horse", inhibit_login: true, auth: { type: "m.login.dummy" } },

@@ -46,6 +46,37 @@ static void test_defaults(void **state)
     config_free(config);
 }
 
+/* Clients that find the API ask for no password any more: it is there only where they can use it. */
+static void oauth_is_offered_where_clients_can_use_it(void **state)
+{
+    static const struct {
+        const char *yaml;
+        bool offered;
+    } CASES[] = {
+        {"", false},
+        {"public_baseurl: https://m.school.example\n", true},
+        {"public_baseurl: https://m.school.example\noauth: {enabled: false}\n", false},
+        {"public_baseurl: http://m.school.example\n", false},
+        {"public_baseurl: http://m.school.example\noauth: {enabled: true}\n", false},
+        {"public_baseurl: http://m.school.example\ntls: {port: 8448, certificate: a.pem, key: b.pem}\n", false},
+        {"public_baseurl: http://127.0.0.1:8008\n", true},
+        {"public_baseurl: http://localhost\n", true},
+        {"public_baseurl: http://localhost/\n", true},
+        {"public_baseurl: 'http://[::1]:8008'\n", true},
+        {"public_baseurl: http://localhost.school.example\n", false},
+        {"public_baseurl: http://127.0.0.10\n", false},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct text yaml = TEXT_INIT;
+        text_addf(&yaml, "server_name: school.example\n%s", CASES[i].yaml);
+        struct config *config = load(yaml.data);
+        if ((config_oauth_obstacle(config) == NULL) != CASES[i].offered)
+            fail_msg("%s: %s", CASES[i].yaml, config_oauth_obstacle(config));
+        config_free(config);
+        text_finish(&yaml);
+    }
+}
+
 static void test_every_kind(void **state)
 {
     struct config *config =
@@ -348,6 +379,7 @@ static void test_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(oauth_is_offered_where_clients_can_use_it),
         cmocka_unit_test(test_defaults),   cmocka_unit_test(test_every_kind), cmocka_unit_test(test_print_reads_back),
         cmocka_unit_test(test_refusals),   cmocka_unit_test(test_too_long),   cmocka_unit_test(test_missing_file),
         cmocka_unit_test(test_documented), cmocka_unit_test(test_sample),     cmocka_unit_test(test_keyfile),

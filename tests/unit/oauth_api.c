@@ -123,7 +123,8 @@ static void expect(const char *path, const char *type, const char *body, long st
         fail_msg("%s may be kept: %s", path, t.head.data);
 }
 
-static int start(bool enabled)
+/* settings: of where the server is reached, and whether this is on. */
+static int start(const char *settings)
 {
     static const struct http_listen LISTEN[] = {{"127.0.0.1", 0, false}};
     static const struct limit NONE[RATE__COUNT] = {{0}};
@@ -134,10 +135,9 @@ static int start(bool enabled)
     memset(&t, 0, sizeof t);
     fixture_start(&t.f);
     text_addf(&yaml,
-              "server_name: school.example\npublic_baseurl: https://chat.school.example/\npasswords: {ops: 1, "
-              "memory_kib: 8}\n"
-              "policy: {mode: open}\nregistration: {mode: open}\noauth: {enabled: %s}\n",
-              enabled ? "true" : "false");
+              "server_name: school.example\npasswords: {ops: 1, memory_kib: 8}\npolicy: {mode: open}\n"
+              "registration: {mode: open}\n%s",
+              settings);
     assert_true(config_parse("test", yaml.data, yaml.len, &t.config, &problem));
     text_finish(&yaml);
     t.server = (struct server){
@@ -168,14 +168,25 @@ static int start(bool enabled)
     return 0;
 }
 
+#define REACHED "public_baseurl: https://chat.school.example/\n"
 static int start_off(void **state)
 {
-    return start(false);
+    return start(REACHED "oauth: {enabled: false}\n");
+}
+
+static int start_anywhere(void **state)
+{
+    return start("");
+}
+
+static int start_plain(void **state)
+{
+    return start("public_baseurl: http://chat.school.example\noauth: {enabled: true}\n");
 }
 
 static int start_on(void **state)
 {
-    start(true);
+    start(REACHED); /* on by default */
     expect(REGISTER, JSON, METADATA, 201, "");
     snprintf(t.client, sizeof t.client, "%s", said("client_id"));
     return 0;
@@ -260,7 +271,7 @@ static void sign_in(char code[64])
     text_finish(&answer);
 }
 
-static void nothing_of_it_is_served_where_it_is_off(void **state)
+static void nothing_of_it_is_served_where_it_is_not_offered(void **state)
 {
     static const struct {
         const char *path, *body;
@@ -654,7 +665,9 @@ static void devices_meet_as_msc4108_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nothing_of_it_is_served_where_it_is_off, start_off, stop),
+        cmocka_unit_test_setup_teardown(nothing_of_it_is_served_where_it_is_not_offered, start_off, stop),
+        cmocka_unit_test_setup_teardown(nothing_of_it_is_served_where_it_is_not_offered, start_anywhere, stop),
+        cmocka_unit_test_setup_teardown(nothing_of_it_is_served_where_it_is_not_offered, start_plain, stop),
         ON(metadata_say_where_everything_is),
         ON(clients_register),
         ON(a_good_request_is_answered_where_it_says),
