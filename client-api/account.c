@@ -1,4 +1,6 @@
 /* One's own account (Client-Server API, "Account management"). */
+#include "client-api/account.h"
+
 #include <string.h>
 
 #include "client-api/uia_threepid.h"
@@ -75,17 +77,21 @@ static void say_what_to_do(struct error *e)
         rule_refuse(e, RULE_E4_ACCOUNT_KEPT);
 }
 
-static bool post_deactivate(struct request *r)
+bool account_close(struct request *r, bool erase)
 {
-    bool erase;
-    if (!password_proven(r) || !body_bool_or(r, "erase", false, &erase))
-        return false;
     if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error)) {
         jobs_poke(r->server->jobs, "erasures");
-        return reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
+        return true;
     }
     say_what_to_do(&r->error);
     return false;
+}
+
+static bool post_deactivate(struct request *r)
+{
+    bool erase;
+    return password_proven(r) && body_bool_or(r, "erase", false, &erase) && account_close(r, erase) &&
+           reply_json(r, json_pack("{s:s}", "id_server_unbind_result", "success")); /* there was none to unbind */
 }
 
 #define V3 "/_matrix/client/v3"

@@ -15,6 +15,7 @@ static const struct {
     {"org.matrix.session_view", SESSIONS_PAGE},
     {"org.matrix.device_delete", SESSIONS_PAGE "/end"},
     {"org.matrix.session_end", SESSIONS_PAGE "/end"},
+    {"org.matrix.account_deactivate", ACCOUNT_PAGE "/deactivate"},
     {"org.matrix.cross_signing_reset", ACCOUNT_PAGE "/reset-keys"},
 };
 

@@ -123,7 +123,6 @@ void authorization_read(struct request *r, struct authorization *out)
     }
     out->redirectable = true;
     out->fragment = is(asked->response_mode, "fragment");
-    out->create = is(asked->prompt, "create");
     if (asked->scope == NULL || !scope_parse(asked->scope, out->device_id, &out->scope))
         text_clear(&out->scope);
     for (size_t i = 0; out->refused == OAUTH_OK && i < sizeof CHECKS / sizeof *CHECKS; ++i)

@@ -37,7 +37,6 @@ struct authorization {
     struct oauth_client client;
     bool redirectable; /* the client and its redirect URI are good */
     bool fragment;     /* response_mode */
-    bool create;       /* prompt=create: the person wants a new account */
     enum oauth_error refused;
     const char *description; /* static storage; NULL: the error's own */
     char device_id[DEVICE_ID_BYTES_MAX + 1];

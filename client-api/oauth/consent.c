@@ -209,12 +209,14 @@ static bool post_reset_keys(struct request *r)
     return page_go(r, "/parta/account?done=keys_approved");
 }
 
+/* Who waits to be confirmed signs in with an app, too, as with a password (A3). */
+#define ROUTE_SIGNS_IN (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
-    {HTTP_GET, "/parta/oauth2/authorize", get_authorize, ROUTE_PERSONS_PAGE, RATE_READ, NULL},
-    {HTTP_POST, "/parta/oauth2/authorize", post_authorize, ROUTE_PERSONS_PAGE | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
+    {HTTP_GET, "/parta/oauth2/authorize", get_authorize, ROUTE_SIGNS_IN, RATE_READ, NULL},
+    {HTTP_POST, "/parta/oauth2/authorize", post_authorize, ROUTE_SIGNS_IN | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
      page_body_max},
-    {HTTP_GET, "/parta/device", get_device, ROUTE_PERSONS_PAGE, RATE_READ, NULL},
-    {HTTP_POST, "/parta/device", post_device, ROUTE_PERSONS_PAGE | ROUTE_POSTS, RATE_WRITE, NULL, NULL, page_body_max},
+    {HTTP_GET, "/parta/device", get_device, ROUTE_SIGNS_IN, RATE_READ, NULL},
+    {HTTP_POST, "/parta/device", post_device, ROUTE_SIGNS_IN | ROUTE_POSTS, RATE_WRITE, NULL, NULL, page_body_max},
     {HTTP_GET, "/parta/manage", get_manage, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
     {HTTP_GET, "/parta/account/reset-keys", get_reset_keys, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
     {HTTP_POST, "/parta/account/reset-keys", post_reset_keys, ROUTE_PERSONS_PAGE | ROUTE_POSTS | ROUTE_HASH, RATE_WRITE,

@@ -1,5 +1,6 @@
 /* Signing in by QR code: where the new device and the old one meet (MSC4388, and MSC4108 as of 2024, which is what
  * matrix-rust-sdk speaks). Payloads are never shown to browsers as anything but data. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/rendezvous.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -50,9 +52,22 @@ static bool post_meeting(struct request *r)
                                     (json_int_t)view.expires_in_ms));
 }
 
+/* Guesses are counted for where they come from. */
 static bool refuse_gone(struct request *r)
 {
-    return refuse(r, ERROR_NOT_FOUND, "There is no such session, or it is over.");
+    int64_t wait_ms = limits_take(r->server->limits, RATE_LOGIN, 0, r->ip, 0, clock_mono_ms());
+    return wait_ms == 0 ? refuse(r, ERROR_NOT_FOUND, "There is no such session, or it is over.")
+                        : error_set_limited(&r->error, wait_ms);
+}
+
+/* Each meeting has a count of its own: those who share an address (a school does) do not slow each other, and how many
+ * meetings there are of one address is bounded (rendezvous.h). */
+static bool is_counted(struct request *r)
+{
+    char key[64];
+    snprintf(key, sizeof key, "meeting %.48s", r->params[0]);
+    int64_t wait_ms = limits_take_key(r->server->limits, RATE_READ, key, clock_mono_ms());
+    return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 
 /* A page that leads a browser here is to show nothing of what somebody has put here. */
@@ -70,7 +85,7 @@ static bool find_meeting(struct request *r, struct rendezvous_view *view)
         return false;
     if (is_navigation(r))
         return refuse(r, ERROR_FORBIDDEN, NULL);
-    return rendezvous_get(meetings(r), r->params[0], clock_mono_ms(), view) || refuse_gone(r);
+    return is_counted(r) && (rendezvous_get(meetings(r), r->params[0], clock_mono_ms(), view) || refuse_gone(r));
 }
 
 static bool get_meeting(struct request *r)
@@ -88,7 +103,8 @@ static bool put_meeting(struct request *r)
 {
     const char *data, *sequence;
     struct rendezvous_view view = {0};
-    if (!oauth_is_on(r) || !body_string(r, "data", &data) || !body_string(r, "sequence_token", &sequence))
+    if (!oauth_is_on(r) || !is_counted(r) || !body_string(r, "data", &data) ||
+        !body_string(r, "sequence_token", &sequence))
         return false;
     if (strlen(data) > RENDEZVOUS_DATA_MAX)
         return refuse(r, ERROR_TOO_LARGE, NULL);
@@ -174,7 +190,7 @@ static bool put_text(struct request *r)
     struct rendezvous_view view = {0};
     const char *tag = r->headers[HEADER_IF_MATCH];
     char sequence[RENDEZVOUS_NAME_CHARS + 1] = "";
-    if (!oauth_is_on(r))
+    if (!oauth_is_on(r) || !is_counted(r))
         return false;
     if (r->raw_body_len > RENDEZVOUS_DATA_MAX)
         return refuse(r, ERROR_TOO_LARGE, NULL);

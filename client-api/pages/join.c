@@ -5,6 +5,7 @@
 
 #include "client-api/login_common.h"
 #include "client-api/pages/codes.h"
+#include "client-api/pages/escape.h"
 #include "client-api/pages/join.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
@@ -48,6 +49,13 @@ static enum word role_word(const struct link_row *link)
     return word_named(key);
 }
 
+/* Where they were going when they were asked to sign up (prompt=create); "": nowhere. */
+static const char *next_of(struct request *r)
+{
+    const char *next = r->method == HTTP_GET ? query_get(r, "next") : form_text(r, "next");
+    return path_is_local(next) ? next : "";
+}
+
 /* sid, secret: of a code that was asked for; "": none yet. */
 static bool show(struct request *r, const char *token, const struct link_row *link, const char *sid, const char *secret)
 {
@@ -57,10 +65,15 @@ static bool show(struct request *r, const char *token, const struct link_row *li
     struct text again = TEXT_INIT;
     text_adds(&again, JOIN_PATH);
     text_adds(&again, token);
+    if (*next_of(r) != '\0') {
+        text_adds(&again, "?next=");
+        put_url_piece(&again, next_of(r));
+    }
     if (link->school != 0)
         signup_json_place(place, r->db, link->school, link->class);
     bool done = html_join(r, &(struct join_view){.token = token,
                                                  .again = again.data,
+                                                 .next = next_of(r),
                                                  .role = role_word(link),
                                                  .school = json_get_string(place, "school_name"),
                                                  .class_title = json_get_string(place, "class_title"),
@@ -151,7 +164,9 @@ static bool post_join(struct request *r)
     if (!sign_up(r, &link, token, &result))
         return show(r, token, &link, form_text(r, "sid"), form_text(r, "client_secret"));
     page_signed_in(r, &result.login);
-    return result.kind == LINK_GUARDIAN ? go_to_link(r, token) : page_go(r, "/parta/account?done=joined");
+    const char *next = next_of(r);
+    return result.kind == LINK_GUARDIAN ? go_to_link(r, token)
+                                        : page_go(r, *next != '\0' ? next : "/parta/account?done=joined");
 }
 
 static bool act_apply(struct api_act *act, void *token)

@@ -193,8 +193,10 @@ void page_may_lead_to(struct request *r, const char *address)
 static bool go_to_sign_in(struct request *r)
 {
     struct text to = TEXT_INIT, here = TEXT_INIT;
+    const char *prompt = query_get(r, "prompt");
+    bool create = prompt != NULL && strcmp(prompt, "create") == 0; /* OAuth: they have no account yet */
     put_here(&here, r);
-    text_adds(&to, "/parta/sign-in?next=");
+    text_adds(&to, create ? "/parta/sign-up?next=" : "/parta/sign-in?next=");
     put_url_piece(&to, here.data);
     page_go(r, to.data);
     text_finish(&here);

@@ -30,11 +30,15 @@ after(() => server?.stop());
 class Reader {
     cookies = new Map();
 
+    constructor(base = server.url, user = "anna", password = "correct horse") {
+        Object.assign(this, { base, user, password });
+    }
+
     async ask(path, form) {
         const cookie = [...this.cookies].map(([k, v]) => `${k}=${v}`).join("; ");
-        const reply = await fetch(new URL(path, server.url), {
+        const reply = await fetch(new URL(path, this.base), {
             redirect: "manual", method: form ? "POST" : "GET", body: form ? new URLSearchParams(form) : undefined,
-            headers: { cookie, "accept-language": "en", ...(form ? { origin: server.url } : {}) },
+            headers: { cookie, "accept-language": "en", ...(form ? { origin: this.base } : {}) },
         });
         for (const line of reply.headers.getSetCookie()) {
             const [, key, value] = line.match(/^([^=]+)=([^;]*)/);
@@ -61,7 +65,7 @@ class Reader {
         await this.ask(path);
         if (this.status === 303 && this.at.startsWith("/parta/sign-in")) {
             await this.ask(this.at);
-            await this.ask("/parta/sign-in", this.fields("/parta/sign-in", { user: "anna", password: "correct horse" }));
+            await this.ask("/parta/sign-in", this.fields("/parta/sign-in", { user: this.user, password: this.password }));
             assert.equal(this.status, 303, this.page);
             await this.ask(this.at);
         }
@@ -233,4 +237,69 @@ test("the account's pages by action, and keys that are reset with the password",
     assert.notEqual(reader.status, 303);
     await reader.ask("/parta/account/reset-keys", reader.fields("/parta/account/reset-keys", { password: "correct horse" }));
     assert.equal(reader.at, "/parta/account?done=keys_approved");
+});
+
+test("an account is closed on its page with the password, for good, as by the API", async () => {
+    const body = { username: "boris", password: "correct horse", auth: { type: "m.login.dummy" } };
+    const { body: app } = await server.request("POST", "/_matrix/client/v3/register", { body });
+    const reader = await new Reader(server.url, "boris").through("/parta/manage?action=org.matrix.account_deactivate");
+    assert.equal(reader.at, "/parta/account/deactivate");
+    await reader.ask(reader.at);
+    assert.match(reader.page, /@boris:school\.example will be closed[\s\S]*for good/);
+    const closes = (password) => reader.ask("/parta/account/deactivate", reader.fields("/parta/account/deactivate", { password }));
+    await closes("wrong");
+    assert.equal(reader.status, 403);
+    assert.equal((await whoami(app.access_token)).status, 200);
+    await closes("correct horse");
+    assert.equal(reader.at, "/parta/sign-in?done=deactivated");
+    assert.equal((await whoami(app.access_token)).status, 401);
+    const login = { type: "m.login.password", identifier: { type: "m.id.user", user: "boris" }, password: "correct horse" };
+    assert.equal((await server.request("POST", "/_matrix/client/v3/login", { body: login })).status, 403);
+    await reader.ask("/parta/account");
+    assert.match(reader.at, /^\/parta\/sign-in/);
+});
+
+test("in a school: prompt=create leads to the link, through signing up, and back to the app; whom the roster holds closes no account", async () => {
+    const school = await Server.startSchool();
+    const person = school.person({ role: "class_teacher" });
+    const login = { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password };
+    const teacher = { token: (await school.request("POST", "/_matrix/client/v3/login", { body: login })).body.access_token };
+    const classes = await school.api(teacher, "GET", "/classes?limit=500");
+    const own = classes.body.items.find((c) => c.title === person.class && c.kind === "homeroom");
+    const link = (await school.api(teacher, "POST", "/links", { kind: "class", class: own.class, role: "pupil" })).body.token;
+    const app = (await school.request("POST", "/parta/oauth2/register", { body: ELEMENT_X })).body.client_id;
+    const asked = question({ client_id: app, prompt: "create" });
+
+    const reader = await new Reader(school.url).ask(asked);
+    assert.match(reader.at, /^\/parta\/sign-up\?next=/);
+    await reader.ask(reader.at);
+    const typed = reader.fields("/parta/sign-up", { link: "no such link" });
+    assert.equal((await reader.ask("/parta/sign-up", typed)).at, null);
+    assert.match(reader.page, /role="alert"[\s\S]*value="no such link"/);
+    await reader.ask("/parta/sign-up", reader.fields("/parta/sign-up", { link: ` ${school.url}/parta/join/${link}\n` }));
+    assert.ok(reader.at.startsWith(`/parta/join/${link}?next=`), reader.at);
+    await reader.ask(reader.at);
+    const child = { family_name: "Новый", given_name: "Юра", birth_date: "2016-05-05", password: "correct horse battery" };
+    await reader.ask("/parta/join", reader.fields("/parta/join", child));
+    const plain = (address) => [address.split("?")[0], ...new URLSearchParams(address.split("?")[1])];
+    assert.deepEqual(plain(reader.at), plain(asked));
+    await reader.ask(reader.at);
+    await reader.decide("/parta/oauth2/authorize", "allow");
+    const tokens = await post(`${school.url}/parta/oauth2/token`, {
+        grant_type: "authorization_code", code: answer(reader).get("code"), redirect_uri: "io.element.android:/", client_id: app, code_verifier: VERIFIER,
+    });
+    assert.equal(tokens.status, 200, JSON.stringify(tokens.body)); // and waits, as who has signed in with a password does (A3)
+    assert.equal((await school.request("GET", "/_matrix/client/v3/account/whoami", { token: tokens.body.access_token })).status, 200);
+    assert.equal((await school.request("GET", "/_matrix/client/v3/sync", { token: tokens.body.access_token })).status, 403);
+
+    await reader.ask("/parta/sign-up?next=//evil.test"); // signed in: there is nothing to sign up for
+    assert.equal(reader.at, "/parta/account");
+    const stranger = await new Reader(school.url).ask("/parta/sign-up?next=//evil.test");
+    assert.doesNotMatch(stranger.page, /"\/\/evil/);
+
+    const held = await new Reader(school.url, person.id, person.password).through("/parta/account/deactivate");
+    await held.ask("/parta/account/deactivate", held.fields("/parta/account/deactivate", { password: person.password }));
+    assert.equal(held.status, 403);
+    assert.match(held.page, /The school keeps your account/);
+    await school.stop();
 });

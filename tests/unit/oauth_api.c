@@ -634,6 +634,32 @@ static void devices_meet_as_msc4388_says(void **state)
 }
 
 /* What matrix-rust-sdk 0.18 speaks. */
+/* Two who share an address do not slow each other; who guesses is counted by where they are. */
+static void each_meeting_is_counted_by_itself(void **state)
+{
+    static const struct limit FEW[RATE__COUNT] = {[RATE_READ] = {0.001, 3}, [RATE_LOGIN] = {0.001, 4}};
+    struct limits *limits = t.server.limits;
+    char *paths[2];
+    t.server.limits = limits_create(FEW, 1000);
+    for (int i = 0; i < 2; ++i) {
+        assert_int_equal(ask(MSC4388, JSON, NULL, "{\"data\": \"hello\"}"), 200); /* two of four */
+        paths[i] = filled(MSC4388 "/@", said("id"), "");
+    }
+    for (int i = 0; i < 2; ++i) {
+        assert_int_equal(ask(paths[i], NULL, NULL, NULL), 200);
+        assert_int_equal(ask(paths[i], NULL, NULL, NULL), 200);
+        assert_int_equal(put(paths[i], JSON, "Accept: */*", "{\"data\": \"x\", \"sequence_token\": \"x\"}"), 409);
+        assert_int_equal(ask(paths[i], NULL, NULL, NULL), 429);
+        assert_int_equal(put(paths[i], JSON, "Accept: */*", "{\"data\": \"x\", \"sequence_token\": \"x\"}"), 429);
+        free(paths[i]);
+    }
+    assert_int_equal(ask(MSC4388 "/one", NULL, NULL, NULL), 404);
+    assert_int_equal(put(MSC4108 "/two", "text/plain", "If-Match: \"0123456789012345678901\"", "x"), 404);
+    assert_int_equal(ask(MSC4388 "/three", NULL, NULL, NULL), 429);
+    limits_destroy(t.server.limits);
+    t.server.limits = limits;
+}
+
 static void devices_meet_as_msc4108_said(void **state)
 {
     assert_int_equal(ask(MSC4108, "Content-Type: text/plain", NULL, ""), 201);
@@ -680,6 +706,7 @@ int main(void)
         ON(a_client_does_what_it_registered_for),
         ON(devices_meet_as_msc4388_says),
         ON(devices_meet_as_msc4108_said),
+        ON(each_meeting_is_counted_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
