@@ -1,30 +1,25 @@
 #include "appservice/registry.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "homeserver/base/config.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/yaml_folder.h"
+
+_Static_assert(APPSERVICES_MAX == YAML_FOLDER_FILES_MAX, "as many as a folder may have");
+_Static_assert(REGISTRATION_BYTES_MAX == YAML_FILE_BYTES_MAX, "as long as a file of a folder may be");
 
 struct registry {
     pthread_mutex_t lock;
     struct appservices *now;
     _Atomic bool empty;
 };
-
-static int is_registration(const struct dirent *entry)
-{
-    size_t len = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && ((len > 5 && strcmp(entry->d_name + len - 5, ".yaml") == 0) ||
-                                       (len > 4 && strcmp(entry->d_name + len - 4, ".yml") == 0));
-}
 
 static bool fail(struct text *problem, const char *path, const char *why)
 {
@@ -33,38 +28,20 @@ static bool fail(struct text *problem, const char *path, const char *why)
     return false;
 }
 
-/* The bytes of a file that only its owner (and group) can read: it has tokens in it. */
-static bool read_file(const char *path, struct text *bytes, struct text *problem)
-{
-    struct stat is;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return fail(problem, path, strerror(errno));
-    bool good = fstat(fd, &is) == 0 && S_ISREG(is.st_mode) && is.st_size <= REGISTRATION_BYTES_MAX;
-    if (!good)
-        fail(problem, path, "no file, or longer than 64 KiB");
-    else if ((is.st_mode & 07) != 0)
-        log_warn("appservice", "%s can be read by everybody on this machine, and has tokens in it", path);
-    text_reserve(bytes, REGISTRATION_BYTES_MAX + 1);
-    for (ssize_t n = 1; good && n > 0 && bytes->len <= REGISTRATION_BYTES_MAX; bytes->len += (size_t)n) {
-        n = read(fd, bytes->data + bytes->len, REGISTRATION_BYTES_MAX + 1 - bytes->len);
-        if (n < 0) {
-            good = fail(problem, path, strerror(errno));
-            n = 0;
-        }
-    }
-    close(fd);
-    return good;
-}
+struct loading {
+    const struct config *config;
+    struct appservices *set;
+};
 
-static bool add(struct appservices *set, const char *path, const struct config *config, struct text *problem)
+static bool add(void *arg, const char *path, const struct text *bytes, bool readable, struct text *problem)
 {
+    const struct loading *loading = arg;
+    const struct config *config = loading->config;
+    struct appservices *set = loading->set;
     const struct registration_place place = {config->server_name, config->policy.mode == POLICY_SCHOOL};
-    struct text bytes = TEXT_INIT;
-    struct registration_file *file = NULL;
-    if (read_file(path, &bytes, problem))
-        file = registration_parse(path, bytes.data, bytes.len, &place, problem);
-    text_finish(&bytes);
+    if (readable)
+        log_warn("appservice", "%s can be read by everybody on this machine, and has tokens in it", path);
+    struct registration_file *file = registration_parse(path, bytes->data, bytes->len, &place, problem);
     for (size_t i = 0; file != NULL && i < set->n; ++i)
         if (registration_clash(set->all[i], file, problem)) {
             registration_free(file);
@@ -88,25 +65,10 @@ static struct appservices *set_create(size_t n)
 
 struct appservices *appservices_load(const struct config *config, struct text *problem)
 {
-    struct dirent **entries = NULL;
-    bool good = true;
-    if (config->appservices == NULL)
-        return set_create(0);
-    int n = scandir(config->appservices, &entries, is_registration, alphasort);
-    if (n < 0 || n > APPSERVICES_MAX)
-        good = fail(problem, config->appservices, n < 0 ? strerror(errno) : "more than 64 registrations");
-    struct appservices *set = set_create(n > 0 ? (size_t)n : 0);
-    for (int i = 0; i < n; ++i) {
-        struct text path = TEXT_INIT;
-        text_addf(&path, "%s/%s", config->appservices, entries[i]->d_name);
-        good = good && add(set, path.data, config, problem);
-        text_finish(&path);
-        free(entries[i]);
-    }
-    free(entries);
-    if (good)
-        return set;
-    appservices_unref(set);
+    struct loading loading = {config, set_create(config->appservices != NULL ? APPSERVICES_MAX : 0)};
+    if (config->appservices == NULL || yaml_folder_read(config->appservices, add, &loading, problem))
+        return loading.set;
+    appservices_unref(loading.set);
     return NULL;
 }
 

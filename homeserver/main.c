@@ -41,6 +41,7 @@
 #include "homeserver/media/previews.h"
 #include "homeserver/media/thumbnails.h"
 #include "homeserver/media/upkeep.h"
+#include "homeserver/oidc/providers.h"
 #include "homeserver/outgoing/outgoing.h"
 #include "homeserver/rooms/acts/leave_all.h"
 #include "homeserver/rooms/events/delayed_messages.h"
@@ -206,6 +207,13 @@ static bool read_appservices(struct app *app)
     return true;
 }
 
+static bool read_providers(struct app *app)
+{
+    struct text problem = TEXT_INIT;
+    app->server.providers = oidc_providers_load(app->config->oidc.providers, &problem);
+    return app->server.providers != NULL || complain(&problem);
+}
+
 static bool make_services(struct app *app)
 {
     static const struct credential_kind *const CREDENTIALS[] = {&OPERATOR_CREDENTIAL, &APPSERVICE_CREDENTIAL,
@@ -326,6 +334,7 @@ static bool start_post(struct app *app)
     struct text problem = TEXT_INIT;
     s->outgoing = outgoing_create(NULL);
     outgoing_metrics(s->outgoing, s->metrics);
+    oidc_providers_start(s->providers, s->outgoing, app->key.secret, NULL);
     if (app->config->media.previews)
         app->media.previews = previews_create(s->outgoing, OUTGOING_PUBLIC);
     app->post = post_create(app->config, s->outgoing, &problem);
@@ -561,6 +570,7 @@ static void stop(struct app *app)
     transactions_destroy(app->transactions);
     puller_destroy(s->puller);
     contacts_destroy(s->contacts);
+    oidc_providers_free(s->providers);
     outgoing_destroy(s->outgoing);
     post_destroy(app->post);
     sync_service_destroy(s->sync);
@@ -663,6 +673,7 @@ int main(int argc, char **argv)
         {"the signing key", load_key},
         {"the database", start_writer},
         {"the application services", read_appservices},
+        {"the providers to sign in at", read_providers},
         {"the services", make_services},
         {"the media", open_media},
         {"mail and SMS", start_post},

@@ -6,6 +6,9 @@
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
 #include "homeserver/base/json.h"
+#include "homeserver/http/server.h"
+#include "homeserver/oidc/providers.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/viewer.h"
 #include "policy/api/api.h"
@@ -116,6 +119,8 @@ static bool get_account(struct request *r)
     struct account_view view = {.name = name != NULL && *name != '\0' ? name : r->identity.user_id,
                                 .user_id = r->identity.user_id,
                                 .may_link = has_role(me, ROLE_PUPIL), /* D1 */
+                                .providers = (r->server->providers != NULL && r->server->providers->n > 0) ||
+                                             identities_any(r->db, r->identity.user),
                                 .russian = page_language(r) == LANGUAGE_RU};
     fill_notices(me, &view);
     fill_applications(me, &view);

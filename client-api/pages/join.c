@@ -8,11 +8,13 @@
 #include "client-api/pages/escape.h"
 #include "client-api/pages/join.h"
 #include "client-api/pages/page.h"
+#include "client-api/pages/provider_name.h"
 #include "client-api/pages/routes.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
+#include "homeserver/oidc/providers.h"
 #include "policy/api/api.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
@@ -71,7 +73,14 @@ static bool show(struct request *r, const char *token, const struct link_row *li
     }
     if (link->school != 0)
         signup_json_place(place, r->db, link->school, link->class);
+    const struct oidc_providers *set = r->server->providers;
+    size_t n = set != NULL && !personal ? set->n : 0;
+    struct join_providers *providers = xcalloc(n + 1, sizeof *providers);
+    for (size_t i = 0; i < n; ++i)
+        providers[i] = (struct join_providers){set->all[i]->id, provider_name(r, set->all[i])};
     bool done = html_join(r, &(struct join_view){.token = token,
+                                                 .providers = providers,
+                                                 .providers_n = n,
                                                  .again = again.data,
                                                  .next = next_of(r),
                                                  .role = role_word(link),
@@ -90,6 +99,7 @@ static bool show(struct request *r, const char *token, const struct link_row *li
                                                  .birth = form_text(r, "birth_date"),
                                                  .birth_asked = link->role == ROLE_PUPIL,
                                                  .length_min = r->server->config->passwords.length_min});
+    free(providers);
     json_decref(place);
     text_finish(&again);
     return done;

@@ -1,19 +1,47 @@
 #include "client-api/pages/proof.h"
 
 #include "client-api/login_common.h"
+#include "client-api/pages/cookies.h"
 #include "client-api/pages/known_browser.h"
 #include "client-api/pages/page.h"
 #include "homeserver/http/request.h"
+#include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/second_factors.h"
+#include "homeserver/store/matrix/users.h"
 
 bool page_wants_factor(const struct request *r)
 {
     return second_factors_has(r->db, r->identity.user);
 }
 
+bool page_has_password(const struct request *r)
+{
+    struct user_row row;
+    bool has = users_get(r->db, r->identity.user, &row) && row.password_hash != NULL;
+    user_row_finish(&row);
+    return has;
+}
+
+bool page_freshly_signed_in(struct request *r)
+{
+    char token[COOKIE_BYTES];
+    unsigned char hash[TOKEN_HASH_BYTES];
+    struct page_session session = {0};
+    int64_t now_ms = clock_wall_ms();
+    if (page_cookie(r, COOKIE_SESSION, token)) {
+        token_hash(token, hash);
+        page_sessions_find(r->db, hash, now_ms, &session);
+    }
+    bool fresh = session.user == r->identity.user && now_ms - session.created_ms < PAGE_FRESH_MS;
+    page_session_finish(&session);
+    return fresh || page_refuse(r, ERROR_FORBIDDEN, WORD_PASSWORD_ANEW);
+}
+
 bool page_password_proven(struct request *r)
 {
     char browser[KNOWN_BROWSER_BYTES];
+    if (!page_has_password(r))
+        return page_refuse(r, ERROR_FORBIDDEN, WORD_PROVIDER_PASSWORD_FIRST);
     struct uia_attempt attempt = {.arg = (void *)known_browser(r, r->identity.user, browser)};
     json_t *auth = json_pack("{s:s, s:s}", "user", r->identity.user_id, "password", form_text(r, "password"));
     bool proven = STAGE_PASSWORD.check(r, auth, &attempt);

@@ -4,10 +4,20 @@
 
 #include <stdbool.h>
 
+#include "homeserver/base/clock.h"
+
 struct request;
 
 /* Whether the form must ask for a code (H1). Reads the database. */
 bool page_wants_factor(const struct request *r);
+
+/* Whether they have a password: who came by a provider has none at first. Reads the database. */
+bool page_has_password(const struct request *r);
+
+/* Who has none sets their first within PAGE_FRESH_MS of having signed in, which is the proof.
+ * false: r->error. Reads. */
+#define PAGE_FRESH_MS (10 * MINUTE_MS)
+bool page_freshly_signed_in(struct request *r);
 
 /* Whether the form's "password" is that of who is signed in; counted by account, as every guess at it. Where they have
  * a second factor, "factor" is a code of it, too, which is spent. false: r->error, for the form that is shown again.

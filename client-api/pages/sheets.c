@@ -13,6 +13,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
@@ -70,7 +71,7 @@ static void add_member(struct roll *roll, struct request *r, const struct actor 
     *m = (struct member){.user = user,
                          .role = role,
                          .name = profiles_get_string(r->db, user, "displayname"),
-                         .come = row.password_hash != NULL};
+                         .come = identities_or_password(r->db, &row)};
     m->by_the_office = !m->come && !may_link(r, r->db, actor, class, user);
     user_row_finish(&row);
 }

@@ -1,4 +1,6 @@
 /* Signing in to the pages with a password, and out. */
+#include "client-api/pages/sign_in.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,27 +10,44 @@
 #include "client-api/pages/escape.h"
 #include "client-api/pages/known_browser.h"
 #include "client-api/pages/page.h"
+#include "client-api/pages/provider_name.h"
 #include "client-api/pages/routes.h"
 #include "client-api/uia_threepid.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/http/server.h"
+#include "homeserver/oidc/providers.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/user_names.h"
 
-static bool show(struct request *r, const char *user, const char *next)
+static const char *local_or_account(const char *next)
 {
-    return html_sign_in(r, &(struct sign_in_view){.user = user,
-                                                  .next = path_is_local(next) ? next : "/parta/account",
-                                                  .already = r->identity.user_id,
-                                                  .recovery = uia_threepid_offered_any(r)});
+    return path_is_local(next) ? next : "/parta/account";
+}
+
+bool sign_in_page(struct request *r, const char *user, const char *next)
+{
+    const struct oidc_providers *set = r->server->providers;
+    size_t n = set != NULL ? set->n : 0;
+    struct sign_in_providers *providers = xcalloc(n + 1, sizeof *providers);
+    for (size_t i = 0; i < n; ++i)
+        providers[i] = (struct sign_in_providers){set->all[i]->id, provider_name(r, set->all[i])};
+    bool done = html_sign_in(r, &(struct sign_in_view){.user = user,
+                                                       .next = local_or_account(next),
+                                                       .back = local_or_account(next),
+                                                       .already = r->identity.user_id,
+                                                       .providers = providers,
+                                                       .providers_n = n,
+                                                       .recovery = uia_threepid_offered_any(r)});
+    free(providers);
+    return done;
 }
 
 static bool get_sign_in(struct request *r)
 {
     if (!page_is_secure(r) && !page_is_loopback(r))
         return page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_NEEDS_HTTPS);
-    return show(r, "", query_get(r, "next"));
+    return sign_in_page(r, "", query_get(r, "next"));
 }
 
 /* What was typed into the one field, as a login object names people: a number, an address, or a user. */
@@ -72,13 +91,17 @@ static bool finish(struct request *r, struct login_job *job, const char *next)
     return page_go(r, next);
 }
 
+bool sign_in_ask_code(struct request *r, const char *token, const char *next)
+{
+    return html_sign_in_code(r, &(struct sign_in_code_view){.token = token, .next = local_or_account(next)});
+}
+
 /* The password was right; what says so lies in the form, for some minutes and one use. */
 static bool ask_code(struct request *r, const struct login_job *job, const char *next)
 {
     char token[TOKEN_CHARS + 1];
     login_factor_issue(r->server->accounts, job, token);
-    return html_sign_in_code(
-        r, &(struct sign_in_code_view){.token = token, .next = path_is_local(next) ? next : "/parta/account"});
+    return sign_in_ask_code(r, token, next);
 }
 
 static bool post_sign_in(struct request *r)
@@ -94,7 +117,7 @@ static bool post_sign_in(struct request *r)
         return true;
     if (r->error.code == ERROR_FORBIDDEN)
         page_refuse(r, ERROR_FORBIDDEN, WORD_SIGN_IN_WRONG);
-    return show(r, user, next);
+    return sign_in_page(r, user, next);
 }
 
 /* A code is guessed at as a password is, and counted with it. */
@@ -115,7 +138,7 @@ static bool post_code(struct request *r)
     struct login_job *job = login_begin_by_factor(r->server->accounts, r->db, token, code, &wish, &r->error);
     if (job == NULL) {
         page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_OLD_FORM);
-        return show(r, "", next);
+        return sign_in_page(r, "", next);
     }
     bool done = code_right(r, job, next);
     if (!done && r->error.code == ERROR_FORBIDDEN)

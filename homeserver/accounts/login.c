@@ -317,25 +317,31 @@ struct login_job *login_begin_by_factor(const struct accounts *accounts, struct 
     return job;
 }
 
-void login_once_issue(const struct accounts *accounts, struct db *db, user_no user, char password[TOKEN_CHARS + 1])
-{
-    struct user_row row = {0};
-    struct nonce_origin origin = {.user = user, .asked_ms = clock_wall_ms()};
-    users_get(db, user, &row);
-    login_password_digest(&row, origin.password);
-    user_row_finish(&row);
-    nonces_issue(accounts->login_tokens, &origin, clock_mono_ms(), LOGIN_FACTOR_LIFETIME_MS, password);
-}
-
-void login_token_issue(const struct accounts *accounts, struct db *db, user_no user, device_no device,
-                       char token[TOKEN_CHARS + 1])
+static void issue(struct nonces *pool, int64_t lifetime_ms, struct db *db, user_no user, device_no device,
+                  char token[TOKEN_CHARS + 1])
 {
     struct user_row row = {0};
     struct nonce_origin origin = {.user = user, .device = device, .asked_ms = clock_wall_ms()};
     users_get(db, user, &row);
     login_password_digest(&row, origin.password);
     user_row_finish(&row);
-    nonces_issue(accounts->login_tokens, &origin, clock_mono_ms(), LOGIN_TOKEN_LIFETIME_MS, token);
+    nonces_issue(pool, &origin, clock_mono_ms(), lifetime_ms, token);
+}
+
+void login_factor_issue_to(const struct accounts *accounts, struct db *db, user_no user, char token[TOKEN_CHARS + 1])
+{
+    issue(accounts->factor_tokens, LOGIN_FACTOR_LIFETIME_MS, db, user, 0, token);
+}
+
+void login_once_issue(const struct accounts *accounts, struct db *db, user_no user, char password[TOKEN_CHARS + 1])
+{
+    issue(accounts->login_tokens, LOGIN_FACTOR_LIFETIME_MS, db, user, 0, password);
+}
+
+void login_token_issue(const struct accounts *accounts, struct db *db, user_no user, device_no device,
+                       char token[TOKEN_CHARS + 1])
+{
+    issue(accounts->login_tokens, LOGIN_TOKEN_LIFETIME_MS, db, user, device, token);
 }
 
 struct login_job *login_begin_by_token(const struct accounts *accounts, struct db *db, const char *token,

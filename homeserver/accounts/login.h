@@ -64,6 +64,8 @@ void login_token_issue(const struct accounts *accounts, struct db *db, user_no u
 #define LOGIN_FACTOR_LIFETIME_MS INT64_C(300000)
 bool login_wants_factor(const struct login_job *job);
 void login_factor_issue(const struct accounts *accounts, const struct login_job *job, char token[TOKEN_CHARS + 1]);
+/* The same for whoever has proven who they are by a provider (policy/signup/provider_sign_in.h). Reads. */
+void login_factor_issue_to(const struct accounts *accounts, struct db *db, user_no user, char token[TOKEN_CHARS + 1]);
 struct login_job *login_begin_by_factor(const struct accounts *accounts, struct db *db, const char *token,
                                         const char *code, const struct device_wish *wish, struct error *e);
 

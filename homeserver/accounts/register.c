@@ -19,6 +19,7 @@
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/matrix/key_backup.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/users.h"
@@ -202,7 +203,8 @@ static bool job_deactivate(struct tx *tx, void *arg, struct error *e)
     bool ok = users_set_password(tx, job->user, NULL) && users_set_state(tx, job->user, ACCOUNT_LEFT) &&
               users_set_admin(tx, job->user, false) && devices_delete_all(tx, job->user, 0) &&
               contacts_forget(tx, job->user) && cross_signing_forget(tx, job->user) &&
-              key_backups_forget(tx, job->user) && second_factors_forget(tx, job->user);
+              key_backups_forget(tx, job->user) && second_factors_forget(tx, job->user) &&
+              identities_forget(tx, job->user);
     if (ok && job->erase)
         ok = account_data_forget(tx, job->user) && filters_forget(tx, job->user) && profiles_forget(tx, job->user);
     return ok || error_set(e, ERROR_UNKNOWN, NULL);

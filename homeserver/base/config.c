@@ -62,6 +62,7 @@ static const struct setting {
     {"public_baseurl", KIND_TEXT, AT(public_baseurl), NONE, .check = check_url},
     {"data_dir", KIND_TEXT, AT(data_dir), "/var/lib/parta", .check = check_path},
     {"appservices", KIND_TEXT, AT(appservices), NONE, .check = check_path},
+    {"oidc.providers", KIND_TEXT, AT(oidc.providers), NONE, .check = check_path},
 
     {"listen.address", KIND_TEXT, AT(listen.address), "127.0.0.1", .check = check_address},
     {"listen.port", KIND_INT, AT(listen.port), "8008", 0, 65535},

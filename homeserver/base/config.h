@@ -36,7 +36,10 @@ struct config {
     char *public_baseurl; /* where clients reach the server, no slash at the end; NULL:
                            * https://<server_name> is assumed */
     char *appservices;    /* the folder of application services' registrations; NULL: there are none */
-    char *data_dir;       /* holds the database, the signing key, the lock; no slash at the end */
+    struct {
+        char *providers; /* the folder of the providers that people sign in at (oidc/providers.h); NULL: none */
+    } oidc;
+    char *data_dir; /* holds the database, the signing key, the lock; no slash at the end */
 
     struct {
         char *address;

@@ -13,6 +13,7 @@
 #include "homeserver/cli/verb.h"
 #include "homeserver/http/tls.h"
 #include "homeserver/mail/post.h"
+#include "homeserver/oidc/providers.h"
 
 static bool certificate_is_good(const struct config *config)
 {
@@ -82,6 +83,18 @@ static bool appservices_are_good(struct verb_call *call)
     return set != NULL;
 }
 
+/* Where people sign in: each table, that no two clash, and that the secrets can be read. */
+static bool providers_are_good(struct verb_call *call)
+{
+    struct text problem = TEXT_INIT;
+    struct oidc_providers *set = oidc_providers_load(call->config->oidc.providers, &problem);
+    if (set == NULL)
+        verb_fail(call, "%s", problem.data);
+    oidc_providers_free(set);
+    text_finish(&problem);
+    return set != NULL;
+}
+
 /* An address without TLS is a mistake. Where none is named, people sign in by password alone, and that is said. */
 static bool oauth_is_reachable(struct verb_call *call)
 {
@@ -96,7 +109,7 @@ static bool oauth_is_reachable(struct verb_call *call)
 static bool check(struct verb_call *call)
 {
     if (!oauth_is_reachable(call) || !name_is_own(call) || !data_dir_is_good(call) || !post_is_good(call) ||
-        !appservices_are_good(call))
+        !appservices_are_good(call) || !providers_are_good(call))
         return false;
     if (!certificate_is_good(call->config))
         return verb_fail(call, "The certificate or its key cannot be used.");
@@ -117,7 +130,7 @@ static bool show(struct verb_call *call)
 static const struct verb TABLE[] = {
     {"config check", .flags = VERB_CONFIG, .run = check, .summary = "Says whether the configuration file is good.",
      .essay = "A problem is told with file and line. Also looked at: the certificate, the files with secrets, the\n"
-              "registrations of application services, whether the\n"
+              "registrations of application services, the providers to sign in at, whether the\n"
               "server's name is still the example's, whether the data directory can be made or written, and that\n"
               "with oauth.enabled public_baseurl is https; where it is not set, that is said."},
     {"config show", .flags = VERB_CONFIG, .run = show,

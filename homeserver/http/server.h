@@ -14,6 +14,7 @@ struct metrics;
 struct registry;
 struct request;
 struct contacts;
+struct oidc_providers;
 struct outgoing;
 struct writer;
 struct rooms;
@@ -55,21 +56,22 @@ struct server {
     struct storage *storage;  /* homeserver/store/driver/storage.h; NULL: nobody asks how the disk fares */
     struct user_names *names; /* homeserver/store/matrix/user_names.h: user number ↔ Matrix id */
     const struct signing_key *key;
-    struct rooms *rooms;            /* homeserver/rooms/rooms.h */
-    struct search *search;          /* homeserver/search/search.h; NULL: there is no index of words */
-    struct accounts *accounts;      /* homeserver/accounts/accounts.h */
-    struct contacts *contacts;      /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
-    struct outgoing *outgoing;      /* homeserver/outgoing/outgoing.h */
-    struct sessions *sessions;      /* homeserver/accounts/sessions.h */
-    struct sync_hub *hub;           /* homeserver/sync/hub.h */
-    struct sync_service *sync;      /* homeserver/sync/sync_service.h */
-    struct push_delivery *push;     /* homeserver/push/delivery/delivery.h */
-    struct limits *limits;          /* homeserver/http/limits.h */
-    struct media *media;            /* homeserver/media/media.h */
-    struct puller *puller;          /* policy/oneroster/puller.h */
-    struct jobs *jobs;              /* homeserver/jobs/jobs.h */
-    struct uia *uia;                /* homeserver/http/uia.h */
-    const struct page_hooks *pages; /* NULL: there are no pages */
+    struct rooms *rooms;              /* homeserver/rooms/rooms.h */
+    struct search *search;            /* homeserver/search/search.h; NULL: there is no index of words */
+    struct accounts *accounts;        /* homeserver/accounts/accounts.h */
+    struct contacts *contacts;        /* homeserver/accounts/contacts.h; NULL: no addresses are verified here */
+    struct outgoing *outgoing;        /* homeserver/outgoing/outgoing.h */
+    struct oidc_providers *providers; /* homeserver/oidc/providers.h; NULL: there are none */
+    struct sessions *sessions;        /* homeserver/accounts/sessions.h */
+    struct sync_hub *hub;             /* homeserver/sync/hub.h */
+    struct sync_service *sync;        /* homeserver/sync/sync_service.h */
+    struct push_delivery *push;       /* homeserver/push/delivery/delivery.h */
+    struct limits *limits;            /* homeserver/http/limits.h */
+    struct media *media;              /* homeserver/media/media.h */
+    struct puller *puller;            /* policy/oneroster/puller.h */
+    struct jobs *jobs;                /* homeserver/jobs/jobs.h */
+    struct uia *uia;                  /* homeserver/http/uia.h */
+    const struct page_hooks *pages;   /* NULL: there are no pages */
 
     /* homeserver/sync/sliding/request_cache.h; NULL: nothing is kept */
     struct sliding_request_cache *sliding;

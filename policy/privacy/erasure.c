@@ -15,6 +15,7 @@
 #include "homeserver/search/search.h"
 #include "homeserver/store/matrix/account_data.h"
 #include "homeserver/store/matrix/held_pushes.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/oauth_codes.h"
 #include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/pushers.h"
@@ -406,7 +407,7 @@ static bool forget(struct tx *tx, const struct signing_key *key, user_no user, c
         losses_forget,      cross_signing_forget,    key_backups_forget,
         to_device_forget,   device_keys_forget,      pushers_forget,
         held_pushes_forget, media_forget_of,         thread_subscriptions_forget,
-        oauth_codes_forget, second_factors_forget,
+        oauth_codes_forget, second_factors_forget,   identities_forget,
     };
     bool done = roster_forget(tx, key, user) && custodies_forget(tx->db, user) && people_forget(tx->db, user) &&
                 idempotency_forget(tx, user_id) && reports_forget_erased(tx);

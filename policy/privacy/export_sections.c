@@ -10,6 +10,7 @@
 #include "homeserver/store/matrix/cross_signing.h"
 #include "homeserver/store/matrix/device_keys.h"
 #include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/key_backup.h"
 #include "homeserver/store/matrix/media.h"
 #include "homeserver/store/matrix/pushers.h"
@@ -120,6 +121,19 @@ static json_t *contacts(struct db *db, user_no user)
     while (taken_contacts_next(q, &kept))
         add_contact(rows, &(struct contact_row){kept.medium, kept.address, user, kept.verified_ms, kept.added_ms});
     stmt_end(q);
+    return rows;
+}
+
+static void add_identity(void *rows, const struct identity_row *row)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s, s:I}", "issuer", row->issuer, "subject", row->subject,
+                                          "linked_ts", (json_int_t)row->linked_ms));
+}
+
+static json_t *identities(struct db *db, user_no user)
+{
+    json_t *rows = json_array();
+    identities_each(db, user, add_identity, rows);
     return rows;
 }
 
@@ -281,6 +295,11 @@ const struct export_section EXPORT_SECTIONS[] = {
     {"guardians", "Родители и опекуны", "Guardians", {"name"}, .family = true, .rows = guardians},
     {"children", "Дети", "Children", {"name"}, .rows = children},
     {"contacts", "Телефон и почта", "Phone and e-mail", {"medium", "address", "verified_ts"}, .rows = contacts},
+    {"identities",
+     "Вход через другие сайты",
+     "Signing in by other sites",
+     {"issuer", "subject", "linked_ts"},
+     .rows = identities},
     {"devices",
      "Сеансы",
      "Sessions",

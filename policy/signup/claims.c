@@ -7,6 +7,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/cross_signing.h"
 #include "homeserver/store/matrix/devices.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/key_backup.h"
 #include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/users.h"
@@ -99,8 +100,8 @@ bool claim_undo(struct changing_records *c, link_no no)
     if (!waiting(c, no, &link) || !office_act_gate(c, ACT_SESSIONS, &(struct subject){.target = link.person}))
         return false;
     bool done = users_set_password(c->tx, link.person, NULL) && second_factors_forget(c->tx, link.person) &&
-                devices_delete_all(c->tx, link.person, 0) && contacts_forget(c->tx, link.person) &&
-                cross_signing_forget(c->tx, link.person) &&
+                identities_forget(c->tx, link.person) && devices_delete_all(c->tx, link.person, 0) &&
+                contacts_forget(c->tx, link.person) && cross_signing_forget(c->tx, link.person) &&
                 key_backups_forget(c->tx, link.person); /* whoever came has signed for nobody */
     return (done || error_set(c->e, ERROR_UNKNOWN, NULL)) && end(c, &link, "claim.undo");
 }

@@ -13,6 +13,7 @@
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/roles.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/tokens.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/rule_facts.h"
@@ -197,9 +198,9 @@ static bool ready(struct changing_records *c, const struct link_row *row)
         return true;
     if (!link_hands_out(c->tx->db, c->actor, row->person, c->e))
         return false;
-    bool taken = users_get(c->tx->db, row->person, &user) && user.password_hash != NULL;
+    bool taken = users_get(c->tx->db, row->person, &user) && identities_or_password(c->tx->db, &user);
     user_row_finish(&user);
-    return !taken || error_set(c->e, ERROR_CONFLICT, "This person has a password already.");
+    return !taken || error_set(c->e, ERROR_CONFLICT, "This person has an account already, with a way to sign in.");
 }
 
 /* J4: not to the maker, nor to anybody else whom the maker knows of. Of people elsewhere the maker learns nothing by

@@ -10,6 +10,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/school/guardianships.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/people.h"
@@ -52,7 +53,7 @@ static bool claim(struct signup_job *job, struct changing_records *c)
     struct user_row row;
     user_no user = job->link.person;
     bool found = users_get(c->tx->db, user, &row);
-    bool fresh = found && row.password_hash == NULL;
+    bool fresh = found && !identities_or_password(c->tx->db, &row);
     bool stands = found && account_state_may_act(row.state);
     user_row_finish(&row);
     if (!fresh || !stands)

@@ -75,6 +75,7 @@ static const struct {
     {"users", BOTH},
     {"devices", BOTH},
     {"second_factors", BOTH},
+    {"identities", BOTH},
     {"contacts", BOTH},
     {"registration_tokens", NOBODYS},
     {"operator_tokens", NOBODYS},

@@ -56,6 +56,7 @@ static const struct {
     {"oauth_device_codes", "OAUTH_DEVICE_CODES_OF_PLACE, and OAUTH_DEVICE_CODES_MAX of all",
      "DEVICE_ID_BYTES_MAX each"},
     {"second_factors", "one of a person", SMALL},
+    {"identities", "identities", "ID_TOKEN_SUBJECT_BYTES_MAX and the issuer of the table each"},
     {"recovery_codes", "RECOVERY_CODES_MAX", SMALL},
     {"page_sessions", "PAGE_SESSIONS_MAX, then the oldest goes", SMALL},
     {"filters", "FILTERS_PER_USER, then the oldest goes", "FILTERS_BYTES_PER_USER, then the oldest goes"},

@@ -285,6 +285,7 @@ static const struct {
     {"held_pushes", "due_ms", ONE_DAY},
     {"held_pushes", "first_ms", NOW},
     {"idempotency", "created_ms", NOW},
+    {"identities", "linked_ms", TOLD},
     {"imports", "ended_ms", NOW},
     {"imports", "started_ms", TOLD},
     {"incarnations", "began_ms", TOLD},

@@ -151,6 +151,8 @@ static const struct column {
     {"idempotency", "request_hash", HASH},
     {"idempotency", "reply", NULL,
      "INSERT INTO idempotency VALUES ('@anna:school.example', X'01', X'02', 200, 0, CAST('%1$s' AS BLOB), 0)"},
+    {"identities", "issuer", "which provider: the operator's word"},
+    {"identities", "subject", NULL, "INSERT INTO identities VALUES ('https://d.example', '%1$s', %2$lld, 1)"},
     {"imports", "source", ID},
     {"imports", "mode", ID},
     {"imports", "author", ID},

@@ -24,6 +24,7 @@
 #include "homeserver/store/school/roster_rooms.h"
 #include "homeserver/store/school/taken.h"
 #include "homeserver/store/matrix/events.h"
+#include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "policy/school_rooms/associations.h"
@@ -344,6 +345,7 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
 {
     user_no user = *(user_no *)arg;
     const struct contact_row contact = {"email", "olya@example.org", user, 1, 1};
+    const struct identity_of identity = {"https://diary.example", "s-1"};
     struct report_row report = {.kind = "user", .reporter = user, .accused = user, .reason = "a reason"};
     const struct application_row application = {.kind = APPLICATION_CORRECTION,
                                                 .state = APPLICATION_WAITING,
@@ -366,8 +368,8 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
     const struct thread_subscription_row thread = {
         .root = events_last_pos(c->tx->db, 1, INT64_MAX), .room = 1, .state = THREAD_MANUAL};
     return thread_subscriptions_put(c->tx, user, &thread) && media_insert(c->tx, &file) &&
-           contact_rows_insert(c->tx, &contact) && pusher.device != 0 && pushers_put(c->tx, &pusher) &&
-           key_backups_make(c->tx, user, "org.example.backup", "{}") != 0 &&
+           contact_rows_insert(c->tx, &contact) && identities_insert(c->tx, user, &identity) && pusher.device != 0 &&
+           pushers_put(c->tx, &pusher) && key_backups_make(c->tx, user, "org.example.backup", "{}") != 0 &&
            account_data_put(c->tx, user, 0, "org.example", "{}") && reports_insert(c->tx, &report) != 0 &&
            applications_insert(c->tx, &application) != 0;
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "client-api/oauth/sso.h"
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/escape.h"
 #include "client-api/pages/form_token.h"
@@ -252,6 +253,44 @@ static void assets_are_small(void **state)
     assert_int_equal(PAGE_ASSETS_COUNT, 2);
 }
 
+/* Where a browser may be sent with a token (client-api/oauth/sso.h). */
+static void tokens_go_where_no_browser_runs_them(void **state)
+{
+    static const struct {
+        const char *url, *with; /* NULL: refused */
+    } CASES[] = {
+        {"https://app.example/", "https://app.example/?loginToken=T"},
+        {"https://app.example/?no=1#/home", "https://app.example/?no=1&loginToken=T#/home"},
+        {"http://localhost:8080/cb", "http://localhost:8080/cb?loginToken=T"},
+        {"element://connect", "element://connect?loginToken=T"},
+        {"io.element.app:/callback#?x", "io.element.app:/callback?loginToken=T#?x"},
+        {"javascript:alert(1)", NULL},
+        {"JavaScript://app.example/%0aalert(1)", NULL},
+        {"data:text/html,x", NULL},
+        {"file:///etc/passwd", NULL},
+        {"blob:https://app.example/1", NULL},
+        {"https://school.example@evil.example/", NULL},
+        {"https:///app.example", NULL},
+        {"https:app.example", NULL},
+        {"//evil.example", NULL},
+        {"/parta/account", NULL},
+        {"https://app.example/\r\nset-cookie: x", NULL},
+        {"https://app.example/ x", NULL},
+        {"https://app.example/\"", NULL},
+        {"x:", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct text out = TEXT_INIT;
+        if (sso_redirect_valid(CASES[i].url) != (CASES[i].with != NULL))
+            fail_msg("%s", CASES[i].url);
+        if (CASES[i].with == NULL)
+            continue;
+        sso_add_redirect(&out, CASES[i].url, "T");
+        assert_written(&out, CASES[i].with);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +302,7 @@ int main(void)
         cmocka_unit_test(languages_are_chosen),
         cmocka_unit_test(no_route_of_the_pages_forgets_anything),
         cmocka_unit_test(assets_are_small),
+        cmocka_unit_test(tokens_go_where_no_browser_runs_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -632,6 +632,12 @@ static const char *const MIGRATIONS[] = {
     "CREATE TABLE recovery_codes ("
     " code_hash BLOB PRIMARY KEY, user_no INTEGER NOT NULL REFERENCES users) STRICT, WITHOUT ROWID;"
     "CREATE INDEX recovery_codes_user ON recovery_codes (user_no);",
+
+    /* 35: who somebody is at a provider (store/matrix/identities.h) */
+    "CREATE TABLE identities ("
+    " issuer TEXT NOT NULL, subject TEXT NOT NULL, user_no INTEGER NOT NULL REFERENCES users,"
+    " linked_ms INTEGER NOT NULL, PRIMARY KEY (issuer, subject)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX identities_user ON identities (user_no);",
 };
 
 int schema_version(void)
