@@ -130,6 +130,15 @@ static void changes_are_held_as_a_whole_reading_is(void **state)
 }
 
 /* From where changes are asked for is kept with what was told; not while something waits that they would not repeat. */
+/* Somebody waits for a match, and one is made. */
+static void problem_and_a_match(struct world *w, const char *source)
+{
+    state_begin(w->state);
+    state_problem(w->state, source, "group", "g", "why", TODAY_MS);
+    state_unmatched_read_whole(w->state);
+    assert_true(state_commit(w->state));
+}
+
 static void a_cursor_moves_when_nothing_waits(void **state)
 {
     struct world *w = world_open();
@@ -156,11 +165,9 @@ static void a_cursor_moves_when_nothing_waits(void **state)
         assert_string_equal(state_source(w->state, "trial").cursor, STEPS[i].cursor);
         assert_int_equal(state_source(w->state, "trial").whole.from, WINDOW.from);
     }
-    state_problem(w->state, "other", "pupil", "p", "why", TODAY_MS);
-    state_unmatched_read_whole(w->state);
+    problem_and_a_match(w, "other");
     assert_string_equal(state_source(w->state, "trial").cursor, "where it was");
-    state_problem(w->state, "trial", "group", "g", "why", TODAY_MS);
-    state_unmatched_read_whole(w->state);
+    problem_and_a_match(w, "trial");
     assert_string_equal(state_source(w->state, "trial").cursor, "");
     world_close(w);
 }
