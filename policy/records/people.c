@@ -33,6 +33,7 @@ void people_name_add(struct text *out, const struct person_row *person, unsigned
         [SCHOOL_SPEAKS_EN] = {person->given, middle, person->family},
     };
     size_t start = out->len;
+    text_adds(out, ""); /* who has no name at all has an empty one */
     for (int i = 0; i < 3; ++i)
         if (*names[language][i] != '\0')
             text_addf(out, "%s%s", out->len != start ? " " : "", names[language][i]);
