@@ -13,7 +13,6 @@
 #include "homeserver/store/school/viewer.h"
 #include "policy/api/api.h"
 #include "policy/api/signup_json.h"
-#include "policy/signup/applications.h"
 
 #define CLASSES_MAX 500
 
@@ -74,7 +73,8 @@ static void fill_family(const json_t *me, struct account_view *view)
     for (size_t i = 0; i < view->guardians_n; ++i)
         g[i].name = json_get_string(json_array_get(guardians, i), "name");
     for (size_t i = 0; i < view->children_n; ++i)
-        c[i].name = json_get_string(json_array_get(children, i), "name");
+        c[i] = (struct account_children){.id = json_get_string(json_array_get(children, i), "user_id"),
+                                         .name = json_get_string(json_array_get(children, i), "name")};
     view->guardians = g;
     view->children = c;
 }
@@ -140,22 +140,8 @@ static bool get_account(struct request *r)
     return done;
 }
 
-static bool act_withdraw(struct api_act *act, void *no)
-{
-    return application_withdraw(&act->records, api_number(no), 0);
-}
-
-static bool post_withdraw(struct request *r)
-{
-    const char *no;
-    return caller_is_person(r, true) && body_string(r, "application", &no) && api_write(r, act_withdraw, (void *)no) &&
-           page_go(r, "/parta/account?done=withdrawn");
-}
-
 #define ROUTE_PENDING_TOO (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
     {HTTP_GET, "/parta/account", get_account, ROUTE_PENDING_TOO, RATE_READ, NULL},
-    {HTTP_POST, "/parta/account/withdraw", post_withdraw, ROUTE_PENDING_TOO | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
-     page_body_max},
 };
 const struct routes PAGE_ACCOUNT_ROUTES = ROUTES(TABLE);

@@ -17,6 +17,9 @@ A file html/NAME.html begins with what C gives it, and becomes `bool html_NAME(s
     {{part proof label=password.prove prefix="off_" factor}}    html/parts/proof.html, which has a view of its own and no title: each
                            field of it is given, by a field of the same type, "text", yes or no, or the key of a sentence
 
+What is typed into a form that posts (an input that is neither hidden nor a secret) is there again when the form is, whatever C gives as
+its value: put_typed. A password or a code for one use is a secret, in every form of that name, and never there again.
+
 Everything that is not known is an error: a field, a sentence, a hole where nothing can be escaped, a form without a fixed action.
 Each form that posts is given its token; no page forgets it.
 
@@ -138,6 +141,7 @@ class Template:
         self.line, self.code, self.literal, self.depth = 1, [], "", 1
         self.place, self.blocks, self.scopes, self.title = Place(), [], [], None
         self.lists, self.fields = {}, {}  # list → {field: type}; field: type
+        self.form_posts, self.refilled, self.inputs = self.is_part, None, []  # what is typed: (name, whether it is a secret)
 
     def wrong(self, what):
         raise Wrong(f"{self.path}:{self.line}: {what}")
@@ -204,7 +208,36 @@ class Template:
             return self.say(f"put_html(out, {value});")
         if kind in ("time", "day") and where != "text":
             self.wrong(f"{name} is a {kind}, and stands in {attribute}")
+        if where == "attribute" and attribute == "value" and (name := self.typed_name(self.place.tag)):
+            if kind != "text" or self.place.value:
+                self.wrong(f"the value of {name} is a text, or none")
+            self.refilled = name
+            return self.say(f"put_typed(page, {c_string(name)}, {value});")
         self.say(WRITTEN[kind].format(value))
+
+    def typed_name(self, tag):
+        """The name of a field that is typed into; None: it is not."""
+        found = re.search(r'\sname="([^"{}]*)"', tag)
+        kind = re.search(r'\stype="([^"]*)"', tag)
+        plain = tag.startswith("<input") and (not kind or kind[1] not in ("hidden", "password", "checkbox", "radio"))
+        return found[1] if self.form_posts and plain and found and "one-time-code" not in tag else None
+
+    def input_ended(self, tag):
+        """Behind its last attribute: a typed field without a value of C's, a box that was ticked, a secret."""
+        name, refilled, self.refilled = re.search(r'\sname="([^"{}]*)"', tag), self.refilled, None
+        if not self.form_posts or not name or 'type="hidden"' in tag or 'type="radio"' in tag:
+            return refilled and self.wrong(f"type and name of {refilled} stand before its value")
+        secret = 'type="password"' in tag or "one-time-code" in tag
+        self.inputs.append((name[1], secret))
+        if 'type="checkbox"' in tag:
+            value = re.search(r'\svalue="([^"{}]+)"', tag) or self.wrong("a box has a value")
+            self.say(f"put_ticked(page, {c_string(name[1])}, {c_string(value[1])});")
+        elif not secret and " value=" in tag and not refilled:
+            self.wrong(f"type and name of {name[1]} stand before its value, which C gives or nobody")
+        elif not secret and not refilled:
+            self.literal += ' value="'
+            self.say(f"put_typed(page, {c_string(name[1])}, NULL);")
+            self.literal += '"'
 
     def sentence(self, rest):
         key, *given = rest.split()
@@ -372,7 +405,10 @@ class Template:
 
     def text(self, literal):
         for char in re.sub(r"\n[ \t]+", "\n", literal):
+            ended = self.place.tag if char == ">" and self.place.where == "tag" else ""
             self.place.feed(char, self.wrong)
+            if ended.startswith("<input"):
+                self.input_ended(ended)
             self.literal += char
             if char == ">" and self.place.where == "text":
                 self.tag_ended(self.place.tag)
@@ -380,6 +416,8 @@ class Template:
 
     def tag_ended(self, tag):
         """A form that posts is given its token."""
+        if tag.startswith("</form"):
+            self.form_posts = self.is_part
         if not tag.startswith("<form"):
             return
         if 'method="post"' not in tag:
@@ -387,6 +425,7 @@ class Template:
         fixed, given = re.search(r'action="(/[^"{}]*)"', tag), re.search(r'action="\{([^"{}]+)\}"', tag)
         if not fixed and not given:
             self.wrong("a form posts to a fixed address of this server, or to one that C gives whole")
+        self.form_posts = True
         self.say(f"put_form_token(page, {c_string(fixed[1]) if fixed else self.known(given[1])[1]});")
 
     def header(self):
@@ -443,6 +482,16 @@ def assets(folder):
     return rows, names
 
 
+def fields_of(templates):
+    """C rows of what is typed anywhere, and which of it is a secret."""
+    fields = {}
+    for template in templates:
+        for name, secret in template.inputs:
+            if fields.setdefault(name, secret) != secret:
+                raise Wrong(f"{template.path}: {name} is a secret in one form and none in another")
+    return [f'    {{"{name}", {"true" if secret else "false"}}},' for name, secret in sorted(fields.items())]
+
+
 def made_of(folder):
     words = read_words(folder / "words.txt")
     rows, names = assets(folder / "assets")
@@ -459,7 +508,9 @@ def made_of(folder):
          "/* Plain text, not escaped; static storage. */\nconst char *word_in(enum word word, enum language language);",
          "enum word word_named(const char *key); /* WORD_NONE: there is none */\n",
          "struct asset {\n    const char *name, *type, *content;\n    size_t bytes;\n};\nextern const struct asset PAGE_ASSETS[];\n"
-         "extern const size_t PAGE_ASSETS_COUNT;"]
+         "extern const size_t PAGE_ASSETS_COUNT;\n",
+         "/* What people type into forms. */\nstruct page_field {\n    const char *name;\n    bool secret;\n};\n"
+         "extern const struct page_field PAGE_FIELDS[]; /* the last has no name */"]
     h += ["", *(t.header() for t in templates), "#endif"]
     c = [made_by, '#include "client-api/pages/html.h"\n\n#include <string.h>\n\n#include "client-api/pages/page_private.h"\n',
          "static const struct {\n    const char *key, *said[LANGUAGES];\n} WORDS[WORD__COUNT] = {\n    {\"\", {\"\", \"\"}},"]
@@ -468,6 +519,7 @@ def made_of(folder):
           "enum word word_named(const char *key)\n{\n    for (int i = 1; i < WORD__COUNT; ++i)\n        if (strcmp(WORDS[i].key, key) == 0)\n"
           "            return (enum word)i;\n    return WORD_NONE;\n}\n",
           "const struct asset PAGE_ASSETS[] = {", *rows, "};\nconst size_t PAGE_ASSETS_COUNT = sizeof PAGE_ASSETS / sizeof *PAGE_ASSETS;\n",
+          "const struct page_field PAGE_FIELDS[] = {", *fields_of(templates), "    {NULL, false},\n};\n",
           *(t.source() for t in templates)]
     return "\n".join(c), "\n".join(h) + "\n"
 

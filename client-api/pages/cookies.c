@@ -13,9 +13,10 @@
 static const char *const NAMES[] = {[COOKIE_SESSION] = SECURE_PREFIX "parta-session",
                                     [COOKIE_VISIT] = SECURE_PREFIX "parta-visit",
                                     [COOKIE_LANGUAGE] = SECURE_PREFIX "parta-language",
-                                    [COOKIE_KNOWN] = SECURE_PREFIX "parta-known"};
+                                    [COOKIE_KNOWN] = SECURE_PREFIX "parta-known",
+                                    [COOKIE_DRAFT] = SECURE_PREFIX "parta-draft"};
 
-bool cookie_find(const char *header, const char *name, char out[COOKIE_BYTES])
+bool cookie_find(const char *header, const char *name, char *out, size_t out_bytes)
 {
     size_t name_len = strlen(name);
     while (header != NULL && *header != '\0') {
@@ -24,7 +25,7 @@ bool cookie_find(const char *header, const char *name, char out[COOKIE_BYTES])
         if (len > name_len && strncmp(header, name, name_len) == 0 && header[name_len] == '=') {
             const char *value = header + name_len + 1;
             size_t n = strspn(value, WORD_CHARS);
-            if (n == 0 || n >= COOKIE_BYTES || (value[n] != ';' && value[n] != '\0'))
+            if (n == 0 || n >= out_bytes || (value[n] != ';' && value[n] != '\0'))
                 return false;
             memcpy(out, value, n);
             out[n] = '\0';
@@ -55,7 +56,12 @@ static const char *name_of(const struct request *r, enum page_cookie which)
 
 bool page_cookie(const struct request *r, enum page_cookie which, char out[COOKIE_BYTES])
 {
-    return cookie_find(r->headers[HEADER_COOKIE], name_of(r, which), out);
+    return cookie_find(r->headers[HEADER_COOKIE], name_of(r, which), out, COOKIE_BYTES);
+}
+
+bool page_cookie_long(const struct request *r, enum page_cookie which, char out[COOKIE_LONG_BYTES])
+{
+    return cookie_find(r->headers[HEADER_COOKIE], name_of(r, which), out, COOKIE_LONG_BYTES);
 }
 
 void page_set_cookie(struct request *r, enum page_cookie which, const char *value, int64_t lifetime_s)

@@ -15,14 +15,17 @@ enum page_cookie {
     COOKIE_VISIT,    /* what forms are bound to of somebody who is not; nothing is kept of it */
     COOKIE_LANGUAGE, /* chosen on a page: "ru", "en" */
     COOKIE_KNOWN,    /* somebody signed in with this browser before (known_browser.h) */
+    COOKIE_DRAFT,    /* what was typed when a session was over (draft.h): long */
 };
-#define COOKIE_BYTES 64 /* of a value, with its NUL */
+#define COOKIE_BYTES 64        /* of a value, with its NUL */
+#define COOKIE_LONG_BYTES 4000 /* of a draft's; beyond it browsers keep none */
 
 /* The value of the first cookie of that name in a Cookie header (RFC 6265, 5.4), if it fits and is of [A-Za-z0-9_-].
  * header may be NULL. Pure. */
-bool cookie_find(const char *header, const char *name, char out[COOKIE_BYTES]);
+bool cookie_find(const char *header, const char *name, char *out, size_t out_bytes);
 
 bool page_cookie(const struct request *r, enum page_cookie which, char out[COOKIE_BYTES]);
+bool page_cookie_long(const struct request *r, enum page_cookie which, char out[COOKIE_LONG_BYTES]);
 
 /* Adds it to the reply, in place of one that was added before. lifetime_s: 0: until the browser is
  * closed; −1: it goes. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/pages/corrections.h"
 #include "client-api/pages/join.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
@@ -23,12 +24,31 @@ static bool look(struct request *r, const char *token, struct guardian_view *vie
                          clock_wall_ms(), view, &r->error);
 }
 
+static bool refused_by(const struct request *r, enum rule_refusal refusal)
+{
+    const char *code = refusal_of(refusal)->code;
+    return r->error.rule_code != NULL && strcmp(r->error.rule_code, code) == 0;
+}
+
+/* D4: what was refused, and the way on from it: another account, or an address of one's own. */
+static bool show_refused(struct request *r, const char *token)
+{
+    if (r->error.code == ERROR_CONFLICT)
+        page_refuse(r, ERROR_CONFLICT, WORD_ERROR_GUARDIAN_ALREADY);
+    return html_confirm_refused(r, &(struct confirm_refused_view){.token = token,
+                                                                  .me = r->identity.user_id,
+                                                                  .contacts = refused_by(r, RULE_D4_OWN_CONTACT),
+                                                                  .already = r->error.code == ERROR_CONFLICT,
+                                                                  .other_account = refused_by(r, RULE_D4_OWN_SESSION) ||
+                                                                                   refused_by(r, RULE_D2_ADULTS_ONLY)});
+}
+
 bool guardian_page(struct request *r, const char *token)
 {
     struct guardian_view view;
     struct person_row self;
     if (!look(r, token, &view))
-        return false;
+        return show_refused(r, token);
     bool known = people_get(r->db, r->identity.user, &self) && !self.ended;
     person_row_finish(&self);
     json_t *child = signup_json_child(r, view.link.person);
@@ -48,28 +68,10 @@ bool guardian_page(struct request *r, const char *token)
                                   .own_given = form_text(r, "given_name"),
                                   .own_family = form_text(r, "family_name"),
                                   .own_middle = form_text(r, "middle_name"),
+                                  .note = form_text(r, "note"),
                                   .by_school = corrections != NULL && strcmp(corrections, "by_the_school") == 0});
     json_decref(child);
     return done;
-}
-
-/* What differs from the record that was shown; what is the same is no correction. */
-static const char *corrected(const struct request *r, const char *field, const json_t *record, const char *key)
-{
-    const char *said = form_text(r, field), *is = json_get_string(record, key);
-    return strcmp(said, is != NULL ? is : "") != 0 ? said : "";
-}
-
-static bool read_corrections(struct request *r, const json_t *record, struct applicant *out)
-{
-    const char *birth = corrected(r, "child_birth_date", record, "birth_date");
-    *out = APPLICANT_NOBODY;
-    out->given = corrected(r, "child_given_name", record, "given_name");
-    out->family = corrected(r, "child_family_name", record, "family_name");
-    out->middle = corrected(r, "child_middle_name", record, "middle_name");
-    if (birth[0] != '\0')
-        out->birth = day_from(birth);
-    return out->birth >= 0 || refuse(r, ERROR_INVALID_PARAM, NULL);
 }
 
 struct confirming {
@@ -89,11 +91,14 @@ static bool post_confirm(struct request *r)
 {
     struct guardian_view view;
     struct confirming c = {.confirmation = {.contacts = r->server->contacts, .seen = api_number(form_text(r, "seen"))}};
-    if (!body_string(r, "token", &c.confirmation.token) || !look(r, c.confirmation.token, &view))
+    if (!body_string(r, "token", &c.confirmation.token))
         return false;
+    if (!look(r, c.confirmation.token, &view)) /* a form that was sent twice has done it the first time */
+        return r->error.code == ERROR_CONFLICT ? page_go(r, "/parta/account?done=confirmed")
+                                               : show_refused(r, c.confirmation.token);
     json_t *record = signup_json_child(r, view.link.person);
     bool done = read_applicant(r, r->body, &c.confirmation.self) &&
-                read_corrections(r, record, &c.confirmation.child) && api_write(r, act_confirm, &c);
+                page_read_corrections(r, record, &c.confirmation.child) && api_write(r, act_confirm, &c);
     json_decref(record);
     if (!done)
         return guardian_page(r, c.confirmation.token);

@@ -15,6 +15,7 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/oidc/providers.h"
+#include "homeserver/store/matrix/users.h"
 #include "policy/api/api.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
@@ -162,17 +163,40 @@ static bool sign_up(struct request *r, const struct link_row *link, const char *
     return signup_by_link(&signing_up, r->db, &registration, &person, result, &r->error);
 }
 
+/* A form that was sent twice has done it the first time: whoever shows the password then chosen is who joined. The page
+ * that the first answer led to, or false: r->error as it was. */
+static bool joined_already(struct request *r, const char *token)
+{
+    struct link_row link;
+    const char *password = form_text(r, "password");
+    if ((r->error.code != ERROR_NO_VALID_SESSION && r->error.code != ERROR_FORBIDDEN) ||
+        !links_find(r->db, token, &link))
+        return false;
+    struct text next = TEXT_INIT;
+    text_addf(&next, "%s%s", link.kind == LINK_GUARDIAN ? JOIN_PATH : "/parta/account?done=joined",
+              link.kind == LINK_GUARDIAN ? token : "");
+    char *named = link.kind == LINK_PERSONAL ? users_id(r->db, r->server->config->server_name, link.person) : NULL;
+    const char *typed = named != NULL ? named : form_text(r, "contact");
+    bool done = *typed != '\0' && page_sign_in_instead(r, typed, password, next.data);
+    free(named);
+    text_finish(&next);
+    return done;
+}
+
 static bool post_join(struct request *r)
 {
     struct link_row link;
     struct signup_result result;
     const char *token;
-    if (!body_string(r, "token", &token) || !open_link(r, token, &link))
+    if (!body_string(r, "token", &token))
         return false;
     if (r->identity.user != 0) /* somebody has signed in meanwhile */
         return go_to_link(r, token);
+    if (!open_link(r, token, &link))
+        return joined_already(r, token);
     if (!sign_up(r, &link, token, &result))
-        return show(r, token, &link, form_text(r, "sid"), form_text(r, "client_secret"));
+        return joined_already(r, token) || show(r, token, &link, form_text(r, "sid"), form_text(r, "client_secret"));
+    page_language_bring(r, result.login.user);
     page_signed_in(r, &result.login);
     const char *next = next_of(r);
     return result.kind == LINK_GUARDIAN ? go_to_link(r, token)

@@ -10,11 +10,12 @@
 
 #define LANGUAGE_DEFAULT LANGUAGE_RU /* of a browser that asks for none */
 
+static const char *const TAGS[LANGUAGES] = {[LANGUAGE_RU] = "ru", [LANGUAGE_EN] = "en"};
+
 /* One that the browser would like best (RFC 9110, 12.5.4): the highest q among those that there are; any other is
  * answered in English. */
 enum language language_asked(const char *header)
 {
-    static const char *const TAGS[LANGUAGES] = {[LANGUAGE_RU] = "ru", [LANGUAGE_EN] = "en"};
     enum language best = header == NULL || *header == '\0' ? LANGUAGE_DEFAULT : LANGUAGE_EN;
     double best_q = 0;
     while (header != NULL && *header != '\0') {
@@ -32,14 +33,28 @@ enum language language_asked(const char *header)
     return best;
 }
 
+/* LANGUAGES: none of them. */
+static enum language language_named(const char *tag)
+{
+    int i = 0;
+    while (i < LANGUAGES && (tag == NULL || strcmp(TAGS[i], tag) != 0))
+        ++i;
+    return (enum language)i;
+}
+
+const char *language_chosen(const struct request *r)
+{
+    char cookie[COOKIE_BYTES];
+    enum language chosen = page_cookie(r, COOKIE_LANGUAGE, cookie) ? language_named(cookie) : LANGUAGES;
+    return chosen != LANGUAGES ? TAGS[chosen] : NULL;
+}
+
 enum language page_language(const struct request *r)
 {
-    char chosen[COOKIE_BYTES];
-    if (page_cookie(r, COOKIE_LANGUAGE, chosen) && strcmp(chosen, "ru") == 0)
-        return LANGUAGE_RU;
-    if (page_cookie(r, COOKIE_LANGUAGE, chosen) && strcmp(chosen, "en") == 0)
-        return LANGUAGE_EN;
-    return language_asked(r->headers[HEADER_ACCEPT_LANGUAGE]);
+    enum language language = language_named(r->identity.language);
+    if (language == LANGUAGES)
+        language = language_named(language_chosen(r));
+    return language != LANGUAGES ? language : language_asked(r->headers[HEADER_ACCEPT_LANGUAGE]);
 }
 
 int plural_ru(int64_t n)

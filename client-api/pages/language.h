@@ -9,8 +9,11 @@
 
 struct request;
 
-/* As chosen on a page (its cookie), else as the browser asks. */
+/* As the account of whoever is signed in says, else as chosen in this browser (a cookie), else as it asks. */
 enum language page_language(const struct request *r);
+
+/* As chosen in this browser; NULL: nothing was. Static storage. */
+const char *language_chosen(const struct request *r);
 
 /* What a browser would like best (RFC 9110, 12.5.4); NULL: it does not say. Pure. */
 enum language language_asked(const char *header);

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "client-api/pages/draft.h"
 #include "client-api/pages/form_token.h"
 #include "client-api/pages/language.h"
 #include "client-api/pages/page_private.h"
@@ -17,6 +18,8 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/form.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/rule_facts.h"
+#include "homeserver/store/school/policies.h"
 
 #define FORM_LIFETIME_S (2 * 60 * 60)
 #define POLICY                                                                                                         \
@@ -44,18 +47,36 @@ void put_day(struct page *page, school_day day)
         put_date(page, day / 10000, day / 100 % 100, day % 100);
 }
 
+/* Of somebody of several schools, the first's; of nobody, what a school has that has said nothing. */
+static int zone_of(struct page *page)
+{
+    struct request *r = page->r;
+    struct school_policy policy = SCHOOL_POLICY_DEFAULT;
+    school_no school = 0;
+    int n = 0;
+    if (page->zone_minutes != ZONE_UNKNOWN)
+        return page->zone_minutes;
+    if (r->db != NULL && r->identity.user != 0)
+        school_schools_of(r->db, r->identity.user, &school, 1, &n);
+    if (n > 0)
+        policies_in_force(r->db, school, &policy);
+    return page->zone_minutes = policy.quiet.utc_offset_minutes;
+}
+
 void put_time(struct page *page, int64_t ms)
 {
     struct tm at;
-    time_t seconds = (time_t)(ms / 1000);
+    int zone = ms == 0 ? 0 : zone_of(page), minutes = abs(zone);
+    time_t seconds = (time_t)(ms / 1000 + (int64_t)zone * 60);
     if (ms == 0 || gmtime_r(&seconds, &at) == NULL) {
         text_adds(&page->out, "—");
         return;
     }
-    text_addf(&page->out, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02dZ\">", at.tm_year + 1900, at.tm_mon + 1,
-              at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec);
+    text_addf(&page->out, "<time datetime=\"%04d-%02d-%02dT%02d:%02d:%02d%c%02d:%02d\">", at.tm_year + 1900,
+              at.tm_mon + 1, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec, zone < 0 ? '-' : '+', minutes / 60,
+              minutes % 60);
     put_date(page, at.tm_year + 1900, at.tm_mon + 1, at.tm_mday);
-    text_addf(&page->out, ", %02d:%02d UTC</time>", at.tm_hour, at.tm_min);
+    text_addf(&page->out, ", %02d:%02d</time>", at.tm_hour, at.tm_min);
 }
 
 /* --- Forms --- */
@@ -72,6 +93,19 @@ void put_form_token(struct page *page, const char *path)
     text_adds(&page->out, "<input type=\"hidden\" name=\"" FORM_TOKEN_FIELD "\" value=\"");
     form_token_add(&page->out, r, page->secret, path, clock_wall_ms() / 1000 + FORM_LIFETIME_S);
     text_adds(&page->out, "\">");
+    form_from_add(&page->out, r, page->here);
+}
+
+void put_typed(struct page *page, const char *field, const char *otherwise)
+{
+    const char *typed = json_get_string(page->typed, field);
+    put_text(&page->out, typed != NULL ? typed : otherwise);
+}
+
+void put_ticked(struct page *page, const char *field, const char *value)
+{
+    const char *typed = json_get_string(page->typed, field);
+    text_adds(&page->out, typed != NULL && strcmp(typed, value) == 0 ? " checked" : "");
 }
 
 /* --- Answers --- */
@@ -105,12 +139,12 @@ static enum word notice(struct request *r)
     return word_named(key);
 }
 
-/* The address that was asked for, to come back to it; of a form, where every way begins. */
+/* The address that was asked for, to come back to it; of what answers a form, where that form stood. */
 static void put_here(struct text *out, const struct request *r)
 {
     bool asked = r->method == HTTP_GET || r->method == HTTP_HEAD;
     char sign = '?';
-    text_adds(out, asked ? r->path : "/parta/account");
+    text_adds(out, asked ? r->path : form_from_page(r->body));
     for (int i = 0; asked && i < r->n_query; ++i) {
         if (strcmp(r->query[i].name, "done") == 0) /* it is said once */
             continue;
@@ -124,9 +158,13 @@ static void put_here(struct text *out, const struct request *r)
 
 bool page_reply(struct request *r, enum word title, page_writer *write, const void *view)
 {
-    struct page page = {.r = r, .language = page_language(r)};
     struct text here = TEXT_INIT;
     put_here(&here, r);
+    json_t *draft = draft_here(r);
+    struct page page = {
+        .r = r, .language = page_language(r), .here = here.data, .zone_minutes = ZONE_UNKNOWN, .typed = draft};
+    if (draft == NULL)
+        page.typed = r->body;
     write(&page, view);
     struct text content = page.out;
     page.out = TEXT_INIT;
@@ -139,6 +177,7 @@ bool page_reply(struct request *r, enum word title, page_writer *write, const vo
                                              .here = here.data});
     text_finish(&content);
     text_finish(&here);
+    json_decref(draft);
     if (r->error.code != ERROR_NONE)
         reply_status(r, error_status(&r->error));
     r->error = (struct error){0}; /* it is said */
@@ -190,53 +229,89 @@ void page_may_lead_to(struct request *r, const char *address)
 
 /* --- What is refused --- */
 
-static bool go_to_sign_in(struct request *r)
+/* A form whose session is over: back to where it stood, by way of signing in, with what was typed. */
+static void go_to_sign_in(struct request *r)
 {
     struct text to = TEXT_INIT, here = TEXT_INIT;
+    struct error ignored;
     const char *prompt = query_get(r, "prompt");
     bool create = prompt != NULL && strcmp(prompt, "create") == 0; /* OAuth: they have no account yet */
-    put_here(&here, r);
+    bool posted = r->method == HTTP_POST && r->raw_body != NULL &&
+                  origin_is_ours(r->headers[HEADER_ORIGIN], r->server->config->public_baseurl, r->headers[HEADER_HOST]);
+    json_t *body = posted ? form_parse(r->headers[HEADER_CONTENT_TYPE], r->raw_body, r->raw_body_len, &ignored) : NULL;
+    if (body != NULL)
+        text_adds(&here, form_from_page(body));
+    else
+        put_here(&here, r);
     text_adds(&to, create ? "/parta/sign-up?next=" : "/parta/sign-in?next=");
     put_url_piece(&to, here.data);
+    if (body != NULL)
+        text_adds(&to, draft_keep(r, body) ? "&done=kept" : "&done=over");
     page_go(r, to.data);
+    json_decref(body);
     text_finish(&here);
     text_finish(&to);
-    return true;
 }
 
-/* Nothing that was typed is lost, but for passwords, which are asked for once more. */
-static bool show_again(struct request *r)
+static bool is_secret(const char *name)
+{
+    for (const struct page_field *field = PAGE_FIELDS; field->name != NULL; ++field)
+        if (field->secret && strcmp(field->name, name) == 0)
+            return true;
+    return strstr(name, "password") != NULL;
+}
+
+/* Nothing that was typed is lost, but for secrets, which are asked for once more. */
+static void show_again(struct request *r)
 {
     struct again_fields fields[FORM_FIELDS_MAX];
     size_t n = 0;
     const char *name;
     json_t *value;
     json_object_foreach(r->body, name, value) {
-        if (n < FORM_FIELDS_MAX) {
-            bool password = strstr(name, "password") != NULL;
-            fields[n++] = (struct again_fields){
-                .name = name, .value = password ? "" : json_string_value(value), .password = password};
-        }
+        bool secret = is_secret(name), password = strstr(name, "password") != NULL;
+        if (n < FORM_FIELDS_MAX && strcmp(name, FORM_FROM_FIELD) != 0)
+            fields[n++] = (struct again_fields){.name = name,
+                                                .value = secret ? "" : json_string_value(value),
+                                                .password = password,
+                                                .code = secret && !password};
     }
-    return html_again(r, &(struct again_view){.address = r->path, .fields = fields, .fields_n = n});
+    html_again(r, &(struct again_view){.address = r->path, .fields = fields, .fields_n = n});
+}
+
+static void say_refused(struct request *r)
+{
+    char seconds[24];
+    if (r->error.retry_after_ms > 0) {
+        snprintf(seconds, sizeof seconds, "%lld", (long long)(r->error.retry_after_ms + 999) / 1000);
+        reply_header(r, "retry-after", seconds);
+    }
+    html_refused(r, &(struct refused_view){0});
 }
 
 static void refused(struct request *r)
 {
-    char seconds[24];
     enum error_code code = r->error.code;
     if (code == ERROR_MISSING_TOKEN || code == ERROR_UNKNOWN_TOKEN) {
         go_to_sign_in(r);
+    } else if (form_is_old(r) && !form_from_them(r, r->body)) { /* C5: it would be done in another's name */
+        page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_OTHER_PERSON);
+        say_refused(r);
     } else if (form_is_old(r)) {
         page_refuse(r, ERROR_FORBIDDEN, WORD_ERROR_OLD_FORM);
         show_again(r);
     } else {
-        if (r->error.retry_after_ms > 0) {
-            snprintf(seconds, sizeof seconds, "%lld", (long long)(r->error.retry_after_ms + 999) / 1000);
-            reply_header(r, "retry-after", seconds);
-        }
-        html_refused(r, &(struct refused_view){0});
+        say_refused(r);
     }
 }
 
-const struct page_hooks PAGE_HOOKS = {.form_taken = form_taken, .refused = refused};
+/* A form that is taken has brought along what was kept of it. */
+static bool form_is_taken(struct request *r)
+{
+    if (!form_taken(r))
+        return false;
+    draft_forget(r, r->body);
+    return true;
+}
+
+const struct page_hooks PAGE_HOOKS = {.form_taken = form_is_taken, .refused = refused};

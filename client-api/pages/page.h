@@ -38,6 +38,16 @@ const char *form_text(const struct request *r, const char *field);
 /* The browser is signed in from now on: result came of a device_wish with page set, and is emptied. */
 void page_signed_in(struct request *r, struct login_result *result);
 
+/* After a form that was refused: whoever typed a name or address and the password of an account is signed in to it and
+ * sent on, because the form was taken the first time that it was sent. false: r->error is as before. Hashes, blocks. */
+bool page_sign_in_instead(struct request *r, const char *typed, const char *password, const char *next);
+
+/* What was chosen here before anybody had signed in goes into the account, unless that knows better. Blocks. */
+void page_language_bring(struct request *r, user_no user);
+
+/* Keeps the language in the account, for pages in other browsers and for letters. false: r->error. Blocks. */
+bool page_language_keep(struct request *r, user_no user, const char *language);
+
 /* The browser's session ends, and its cookie with it. false: r->error. Blocks. */
 bool page_sign_out(struct request *r);
 

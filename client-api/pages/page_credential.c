@@ -58,6 +58,8 @@ static bool load(struct request *r, struct db *db, struct error *e)
     r->identity.user_id = r->identity.name = r->identity.kept;
     r->identity.state = session.state;
     r->identity.admin = session.admin;
+    if (session.language != NULL)
+        snprintf(r->identity.language, sizeof r->identity.language, "%s", session.language);
     page_session_finish(&session);
     return true;
 }

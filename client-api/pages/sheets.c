@@ -13,6 +13,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/identities.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
@@ -20,17 +21,20 @@
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
 #include "policy/api/api.h"
+#include "policy/api/list.h"
 #include "policy/api/signup_json.h"
 #include "policy/signup/links.h"
 
 #define PEOPLE_MAX 300 /* of a class, guardians included */
 #define OPEN_LINKS_MAX 16
+#define LINKS_READ_MAX 200
 
 struct member {
     user_no user;
     enum word role;
     char *name;
     bool come;          /* has a password, or signs in otherwise */
+    int guardians;      /* of a pupil: who have come */
     bool by_the_office; /* J4: somebody else hands out the link; of who has come nobody asks */
     struct link_made made;
 };
@@ -58,22 +62,24 @@ static bool may_link(struct request *r, struct db *db, const struct actor *actor
            link_may_see(db, rooms_settings(r->server->rooms)->school_mode, actor, &link);
 }
 
-static void add_member(struct roll *roll, struct request *r, const struct actor *actor, class_no class, user_no user,
+/* Whether they have come. */
+static bool add_member(struct roll *roll, struct request *r, const struct actor *actor, class_no class, user_no user,
                        enum word role)
 {
     struct user_row row;
     for (int i = 0; i < roll->n; ++i)
         if (roll->people[i].user == user) /* of two children */
-            return;
-    if (roll->n == PEOPLE_MAX || !users_get(r->db, user, &row))
-        return;
+            return roll->people[i].come;
+    if (roll->n == PEOPLE_MAX || api_kept_from(r, r->db, user) /* D9 */ || !users_get(r->db, user, &row))
+        return false;
     struct member *m = &roll->people[roll->n++];
     *m = (struct member){.user = user,
                          .role = role,
                          .name = profiles_get_string(r->db, user, "displayname"),
-                         .come = identities_or_password(r->db, &row)};
+                         .come = identities_or_password(r->db, &row) || devices_count(r->db, user) != 0};
     m->by_the_office = !m->come && !may_link(r, r->db, actor, class, user);
     user_row_finish(&row);
+    return m->come;
 }
 
 /* Pupils first, each with their guardians behind. In one snapshot, which some two dozen look-ups for each would each
@@ -92,10 +98,14 @@ static struct roll *roll_of(struct request *r, const struct actor *actor, class_
             pupils[n++] = row.user;
     stmt_end(q);
     for (int i = 0; i < n; ++i) {
+        int at = roll->n, come = 0;
         add_member(roll, r, actor, class, pupils[i], WORD_ROLE_PUPIL);
+        if (roll->n == at) /* is not there for who asks (D9): nor is their family */
+            continue;
         int found = guardianships_guardians(r->db, pupils[i], guardians, GUARDIANS_MAX);
         for (int j = 0; j < found && j < GUARDIANS_MAX; ++j)
-            add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
+            come += add_member(roll, r, actor, class, guardians[j], WORD_ROLE_GUARDIAN);
+        roll->people[at].guardians = come;
     }
     db_end_read(r->db);
     return roll;
@@ -120,15 +130,18 @@ static bool get_class(struct request *r)
         return false;
     struct roll *roll = roll_of(r, &actor, class);
     struct class_people *rows = xcalloc((size_t)roll->n + 1, sizeof *rows);
-    int64_t missing = 0;
+    int64_t missing = 0, come = 0;
     for (int i = 0; i < roll->n; ++i) {
         const struct member *m = &roll->people[i];
         rows[i] = (struct class_people){.name = m->name,
                                         .role = m->role,
+                                        .pupil = m->role == WORD_ROLE_PUPIL,
+                                        .guardians = m->guardians,
                                         .state = m->come            ? WORD_CLASS_COME
                                                  : m->by_the_office ? WORD_CLASS_OFFICE
                                                                     : WORD_CLASS_MISSING};
         missing += !m->come && !m->by_the_office;
+        come += m->come;
     }
     json_t *place = json_object();
     signup_json_place(place, r->db, school_of_class(r->db, class), class);
@@ -137,6 +150,8 @@ static bool get_class(struct request *r)
                                                    .school = json_get_string(place, "school_name"),
                                                    .people = rows,
                                                    .people_n = (size_t)roll->n,
+                                                   .come = come,
+                                                   .all = roll->n,
                                                    .missing = missing});
     json_decref(place);
     free(rows);
@@ -144,16 +159,20 @@ static bool get_class(struct request *r)
     return done;
 }
 
-static bool end_open_links(struct changing_records *c, user_no person)
+/* The person's, or those of the class for such people that the actor made. A few: who makes more ends them elsewhere. */
+static bool end_open_links(struct changing_records *c, const struct link_wish *wish)
 {
     link_no open[OPEN_LINKS_MAX];
     int n = 0;
     struct link_row row;
-    struct stmt *q = links_query(
-        c->tx->db, &(struct links_query){
-                       .limit = OPEN_LINKS_MAX, .person = person, .kind = LINK_PERSONAL, .open_ms = c->tx->now_ms});
+    struct stmt *q = links_query(c->tx->db, &(struct links_query){.limit = LINKS_READ_MAX,
+                                                                  .person = wish->person,
+                                                                  .class = wish->class,
+                                                                  .kind = wish->kind,
+                                                                  .open_ms = c->tx->now_ms});
     while (n < OPEN_LINKS_MAX && links_next(q, &row))
-        open[n++] = row.no;
+        if (wish->kind == LINK_PERSONAL || (row.issuer == c->actor->user && row.role == wish->role))
+            open[n++] = row.no;
     stmt_end(q);
     bool ended = true;
     for (int i = 0; i < n && ended; ++i)
@@ -170,7 +189,7 @@ static bool act_print(struct api_act *act, void *state)
         struct member *m = &roll->people[i];
         const struct link_wish wish = {.kind = LINK_PERSONAL, .person = m->user};
         if (!m->come && !m->by_the_office)
-            made = end_open_links(&act->records, m->user) && link_make(&act->records, &wish, &m->made);
+            made = end_open_links(&act->records, &wish) && link_make(&act->records, &wish, &m->made);
     }
     return made;
 }
@@ -235,7 +254,7 @@ struct class_link {
 static bool act_class_link(struct api_act *act, void *state)
 {
     struct class_link *link = state;
-    return link_make(&act->records, &link->wish, &link->made);
+    return end_open_links(&act->records, &link->wish) && link_make(&act->records, &link->wish, &link->made);
 }
 
 /* C2: who comes by it applies, and somebody decides. */

@@ -19,6 +19,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/user_names.h"
+#include "homeserver/store/matrix/users.h"
 
 static const char *local_or_account(const char *next)
 {
@@ -80,6 +81,32 @@ static struct login_job *begin(struct request *r, const char *typed, const char 
     return job;
 }
 
+struct keeping {
+    user_no user;
+    const char *language;
+};
+
+static bool job_language(struct tx *tx, void *arg, struct error *e)
+{
+    const struct keeping *k = arg;
+    return users_set_language(tx, k->user, k->language) || error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+bool page_language_keep(struct request *r, user_no user, const char *language)
+{
+    struct keeping keeping = {user, language};
+    return writer_run(r->server->writer, job_language, &keeping, &r->error);
+}
+
+void page_language_bring(struct request *r, user_no user)
+{
+    const char *chosen = language_chosen(r);
+    char *kept = chosen != NULL ? users_language(r->db, user) : NULL;
+    if (chosen != NULL && kept == NULL && !page_language_keep(r, user, chosen))
+        r->error = (struct error){0}; /* signed in all the same */
+    free(kept);
+}
+
 static bool finish(struct request *r, struct login_job *job, const char *next)
 {
     struct login_result result;
@@ -87,6 +114,7 @@ static bool finish(struct request *r, struct login_job *job, const char *next)
         return false;
     login_end(job, &result);
     known_browser_remember(r, result.user);
+    page_language_bring(r, result.user);
     page_signed_in(r, &result);
     return page_go(r, next);
 }
@@ -94,6 +122,18 @@ static bool finish(struct request *r, struct login_job *job, const char *next)
 bool sign_in_ask_code(struct request *r, const char *token, const char *next)
 {
     return html_sign_in_code(r, &(struct sign_in_code_view){.token = token, .next = local_or_account(next)});
+}
+
+bool page_sign_in_instead(struct request *r, const char *typed, const char *password, const char *next)
+{
+    const struct error why = r->error;
+    r->error = (struct error){0};
+    struct login_job *job = begin(r, typed, password);
+    bool done = job != NULL && !login_wants_factor(job) && finish(r, job, next);
+    free(job);
+    if (!done)
+        r->error = why;
+    return done;
 }
 
 /* The password was right; what says so lies in the form, for some minutes and one use. */

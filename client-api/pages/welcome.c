@@ -21,8 +21,9 @@ static bool post_language(struct request *r)
     const char *language, *next;
     if (!body_string(r, "language", &language) || !body_string_or(r, "next", "/", &next))
         return false;
-    page_set_cookie(r, COOKIE_LANGUAGE, strcmp(language, "ru") == 0 ? "ru" : "en", LANGUAGE_LIFETIME_S);
-    return page_go(r, next);
+    language = strcmp(language, "ru") == 0 ? "ru" : "en";
+    page_set_cookie(r, COOKIE_LANGUAGE, language, LANGUAGE_LIFETIME_S);
+    return (r->identity.user == 0 || page_language_keep(r, r->identity.user, language)) && page_go(r, next);
 }
 
 static const struct route TABLE[] = {

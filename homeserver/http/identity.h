@@ -20,6 +20,7 @@ struct identity {
     const char *name;                   /* who acts, for logs: the user id, "operator:sync"; NULL: nobody */
     enum account_state state;           /* of the user's account */
     bool admin;                         /* a server administrator */
+    char language[8];                   /* of a person on pages: as their account says; "": it does not */
     unsigned scopes;                    /* of an operator: policy/gate/school_gate.h, enum operator_scope */
     const struct session *session;      /* a reference; NULL: another kind */
     char *kept;                         /* heap, what the strings may point into; NULL: the session's, or static */

@@ -133,7 +133,7 @@ struct routes {
     X(HEADER_SEC_FETCH_DEST, "sec-fetch-dest", 64, HEADER_PLAIN)                                                       \
     X(HEADER_RANGE, "range", 512, HEADER_PLAIN)                                                                        \
     X(HEADER_IF_RANGE, "if-range", 512, HEADER_PLAIN)                                                                  \
-    X(HEADER_COOKIE, "cookie", 4096, HEADER_PLAIN)                                                                     \
+    X(HEADER_COOKIE, "cookie", 8192, HEADER_PLAIN)                                                                     \
     X(HEADER_ORIGIN, "origin", 512, HEADER_PLAIN)                                                                      \
     X(HEADER_HOST, "host", 512, HEADER_PLAIN)                                                                          \
     X(HEADER_ACCEPT_LANGUAGE, "accept-language", 256, HEADER_PLAIN)                                                    \

@@ -18,6 +18,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/api/api.h"
+#include "policy/api/guardians.h"
 #include "policy/api/list.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
@@ -25,6 +26,7 @@
 #include "policy/signup/guardians.h"
 
 #define CHILDREN_MAX 50
+#define ROOMS_SHOWN_MAX 100  /* of a child, at once */
 #define ROOM_MEMBERS_MAX 500 /* who are named of one room */
 
 static bool school_mode(const struct request *r)
@@ -93,7 +95,7 @@ static bool post_confirm(struct request *r)
 
 /* --- A guardian's children --- */
 
-static json_t *child_json(struct request *r, user_no child)
+json_t *own_child_json(struct request *r, user_no child)
 {
     struct user_row user;
     json_t *out = signup_json_child(r, child);
@@ -115,15 +117,14 @@ static bool list_children(struct request *r)
     json_t *items = json_array();
     for (int i = 0; i < n && i < CHILDREN_MAX; ++i)
         if (api_shows(r, &actor, ACT_CHILD, &(struct subject){.target = children[i]}))
-            json_array_append_new(items, child_json(r, children[i]));
+            json_array_append_new(items, own_child_json(r, children[i]));
     return api_list_reply(r, items);
 }
 
-/* The child of the path, if the caller is its guardian; others' are told as those that do not exist. 0: r->error */
-static user_no own_child(struct request *r, struct db *db, user_no guardian, struct error *e)
+user_no own_child(struct request *r, struct db *db, user_no guardian, const char *user_id, struct error *e)
 {
     user_no children[CHILDREN_MAX];
-    user_no child = users_by_id(db, rooms_settings(r->server->rooms)->server_name, r->params[0]);
+    user_no child = users_by_id(db, rooms_settings(r->server->rooms)->server_name, user_id);
     int n = guardianships_children(db, guardian, children, CHILDREN_MAX);
     for (int i = 0; child != 0 && i < n && i < CHILDREN_MAX; ++i)
         if (children[i] == child)
@@ -206,18 +207,36 @@ static bool list_rooms(struct request *r)
     if (!caller_is_person(r, false) || !api_list_begin(&l, r, 0))
         return false;
     struct looked_at at = {
-        .child = own_child(r, r->db, l.actor.user, &r->error), .guardian = l.actor.user, .kept = l.kept};
+        .child = own_child(r, r->db, l.actor.user, r->params[0], &r->error), .guardian = l.actor.user, .kept = l.kept};
     at.unseen = at.child != 0 ? unseen_through(r->db, at.child, l.actor.user) : 0;
     l.state = &at;
     return at.child != 0 && guardian_may_see(r->db, school_mode(r), &l.actor, at.child, &r->error) &&
            api_list_end(&l, school_rooms_of_person(r->db, at.child, l.after, INT_MAX), read_room);
 }
 
+json_t *own_child_rooms(struct request *r, user_no guardian, user_no child)
+{
+    struct school_room_row row;
+    json_t *rooms = json_array();
+    const struct looked_at at = {.child = child,
+                                 .unseen = unseen_through(r->db, child, guardian),
+                                 .guardian = guardian,
+                                 .kept = school_is_apart(r->db, guardian)};
+    struct stmt *q = school_rooms_of_person(r->db, child, 0, ROOMS_SHOWN_MAX);
+    while (school_rooms_next(q, &row)) {
+        json_t *room = room_json(r, &row, &at);
+        if (room != NULL)
+            json_array_append_new(rooms, room);
+    }
+    stmt_end(q);
+    return rooms;
+}
+
 static bool act_correct(struct api_act *act, void *state)
 {
     enum correction_outcome outcome;
     struct changing_records *c = &act->records;
-    user_no child = own_child(act->r, c->tx->db, c->actor->user, c->e);
+    user_no child = own_child(act->r, c->tx->db, c->actor->user, act->r->params[0], c->e);
     if (child == 0 || !guardian_correct(c, child, state, act->if_version, &outcome))
         return false;
     act->reply = json_pack("{s:s}", "corrections", CORRECTIONS[outcome]);
@@ -233,7 +252,7 @@ static bool post_corrections(struct request *r)
 static bool act_withdraw(struct api_act *act, void *state)
 {
     struct changing_records *c = &act->records;
-    user_no child = own_child(act->r, c->tx->db, c->actor->user, c->e);
+    user_no child = own_child(act->r, c->tx->db, c->actor->user, act->r->params[0], c->e);
     return child != 0 && guardian_withdraw(c, child);
 }
 

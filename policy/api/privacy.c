@@ -81,7 +81,7 @@ static bool act_erase(struct api_act *act, void *state)
 
 #define STEPS_MAX 100 /* at once; the server's own housekeeping does the rest */
 
-static bool begin_erasure(struct request *r, const char *user_id)
+bool begin_erasure(struct request *r, const char *user_id)
 {
     if (!api_write(r, act_erase, (void *)user_id))
         return false;

@@ -88,8 +88,9 @@ bool erasure_begin(struct changing_records *c, user_no user)
     if (!erasures_begin(c->tx, user, c->actor->name))
         return error_set(c->e, ERROR_CONFLICT, "This account is being erased already.");
     return (users_set_password(c->tx, user, NULL) && users_set_state(c->tx, user, ACCOUNT_LOCKED) &&
-            users_set_admin(c->tx, user, false) && devices_delete_all(c->tx, user, 0) &&
-            delayed_messages_forget(c->tx, user) && verifications_forget(c->tx, user) && note(c, user)) ||
+            users_set_admin(c->tx, user, false) && users_set_language(c->tx, user, NULL) &&
+            devices_delete_all(c->tx, user, 0) && delayed_messages_forget(c->tx, user) &&
+            verifications_forget(c->tx, user) && note(c, user)) ||
            error_set(c->e, ERROR_UNKNOWN, NULL);
 }
 

@@ -43,11 +43,13 @@ static json_t *person(struct db *db, user_no user)
     struct user_row account;
     json_t *rows = json_array();
     if (people_get(db, user, &row) && users_get(db, user, &account)) {
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s, s:I}", "family_name", row.family, "given_name",
-                                              row.given, "middle_name", row.middle, "birth_date",
+        char *language = users_language(db, user);
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s, s:s?, s:I}", "family_name", row.family,
+                                              "given_name", row.given, "middle_name", row.middle, "birth_date",
                                               row.birth != DAY_EVER ? day_json(row.birth) : json_null(), "account",
-                                              account_state_name(account.state), "created_ts",
+                                              account_state_name(account.state), "language", language, "created_ts",
                                               (json_int_t)account.created_ms));
+        free(language);
         user_row_finish(&account);
     }
     person_row_finish(&row);
@@ -284,7 +286,7 @@ const struct export_section EXPORT_SECTIONS[] = {
     {"person",
      "Человек",
      "Person",
-     {"family_name", "given_name", "middle_name", "birth_date", "account", "created_ts"},
+     {"family_name", "given_name", "middle_name", "birth_date", "account", "language", "created_ts"},
      .rows = person},
     {"roles", "Роли в школах", "Roles in schools", {"school", "role", "from", "until"}, .rows = roles},
     {"enrollments",

@@ -9,7 +9,7 @@
 
 struct db;
 
-#define EXPORT_COLUMNS_MAX 6
+#define EXPORT_COLUMNS_MAX 7
 
 struct export_section {
     const char *name;                        /* "roles": the key in the machine's file */

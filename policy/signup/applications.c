@@ -235,6 +235,21 @@ static bool asks_so(struct db *db, application_no no, const struct applicant *pe
     return same;
 }
 
+/* A note alone comes beside what was asked for before. */
+static bool ask_otherwise(struct changing_records *c, application_no no, const struct applicant *person)
+{
+    struct application_row row;
+    bool note_alone =
+        person->given[0] == '\0' && person->family[0] == '\0' && person->middle[0] == '\0' && person->birth == DAY_EVER;
+    if (asks_so(c->tx->db, no, person))
+        return true;
+    const struct applicant now =
+        applications_get(c->tx->db, no, &row) && note_alone ? applicant_over(person, &row.person) : *person;
+    bool done = applications_set_person(c->tx, no, &now) || error_set(c->e, ERROR_UNKNOWN, NULL);
+    application_finish(&row);
+    return done;
+}
+
 /* One open application of a kind: who asks once more, otherwise, is in the log already. */
 bool application_ask_correction(struct changing_records *c, user_no user, user_no child, const struct applicant *person)
 {
@@ -244,8 +259,7 @@ bool application_ask_correction(struct changing_records *c, user_no user, user_n
         return error_set(c->e, ERROR_NOT_FOUND, "The child is not a pupil of any school now.");
     row.no = applications_same(c->tx->db, &row);
     if (row.no != 0)
-        return asks_so(c->tx->db, row.no, person) || applications_set_person(c->tx, row.no, person) ||
-               error_set(c->e, ERROR_UNKNOWN, NULL);
+        return ask_otherwise(c, row.no, person);
     row.no = applications_insert(c->tx, &row);
     return (row.no != 0 || error_set(c->e, ERROR_UNKNOWN, NULL)) &&
            bound_kept(c->tx->db, BOUND_APPLICATIONS, user, 0, c->e) &&

@@ -170,7 +170,7 @@ static bool correct(struct changing_records *c, user_no child, const struct appl
     class_no class;
     struct applicant names = *p, asked = APPLICANT_NOBODY;
     *outcome = CORRECTION_NONE;
-    if (!says_a_name(p) && p->birth == DAY_EVER)
+    if (!says_a_name(p) && p->birth == DAY_EVER && p->note[0] == '\0')
         return true;
     if (!child_place(c, child, &school, &class) || !people_get(c->tx->db, child, &person))
         return error_set(c->e, ERROR_NOT_FOUND, NULL);
@@ -182,7 +182,7 @@ static bool correct(struct changing_records *c, user_no child, const struct appl
     person_row_finish(&person);
     asked.note = p->note;
     names.birth = DAY_EVER;
-    bool now = !kept && says_a_name(p), later = says_a_name(&asked) || asked.birth != DAY_EVER;
+    bool now = !kept && says_a_name(p), later = says_a_name(&asked) || asked.birth != DAY_EVER || asked.note[0] != '\0';
     *outcome = now && later ? CORRECTION_IN_PART : later ? CORRECTION_WAITS : now ? CORRECTION_MADE : CORRECTION_NONE;
     return (!now || application_correct(c, child, &names, school, NULL)) &&
            (!later || application_ask_correction(c, c->actor->user, child, &asked));

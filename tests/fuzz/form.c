@@ -43,7 +43,7 @@ static void check_form(const char *text, size_t len)
 static void check_cookie(const char *text)
 {
     char value[COOKIE_BYTES];
-    if (cookie_find(text, "parta", value))
+    if (cookie_find(text, "parta", value, sizeof value))
         must(strlen(value) < COOKIE_BYTES && strstr(text, value) != NULL && strpbrk(value, "\"; \r\n<") == NULL);
 }
 

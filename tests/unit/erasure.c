@@ -318,6 +318,7 @@ static const struct column {
      "INSERT INTO transactions SELECT device_no, 't', %3$lld, '%1$s', 1 FROM devices WHERE device_id = 'D'"},
     {"users", "localpart", "the Matrix ID: opaque for whoever comes by roster or link"},
     {"users", "password_hash", NULL, "UPDATE users SET password_hash = '%1$s' WHERE user_no = %2$lld"},
+    {"users", "language", ID},
     {"users", "state", ID},
     {"users", "kind", ID},
     {"verifications", "sid", HASH},

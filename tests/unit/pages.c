@@ -116,7 +116,7 @@ static void cookies_are_read_by_their_name(void **state)
     };
     for (size_t i = 0; i < COUNT(CASES); ++i) {
         char value[COOKIE_BYTES];
-        bool found = cookie_find(CASES[i].header, "a", value);
+        bool found = cookie_find(CASES[i].header, "a", value, sizeof value);
         assert_int_equal(found, CASES[i].value != NULL);
         if (found)
             assert_string_equal(value, CASES[i].value);

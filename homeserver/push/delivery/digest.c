@@ -10,6 +10,7 @@
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/matrix/contacts.h"
 #include "homeserver/store/matrix/pushers.h"
+#include "homeserver/store/matrix/users.h"
 
 #define DEADLINE_MS (10 * MINUTE_MS) /* for the mail server */
 
@@ -32,6 +33,7 @@ struct sending {
     struct push_service *service;
     struct pusher_row row; /* app_id and pushkey are its own */
     char *app_id, *pushkey, *lang;
+    char *chosen; /* the language of their account, which goes before the app's; NULL: none */
     struct told_unread unread;
     stream_pos told_before;
     int64_t now_ms;
@@ -102,6 +104,7 @@ static void sending_free(void *arg, bool ok)
     free(s->app_id);
     free(s->pushkey);
     free(s->lang);
+    free(s->chosen);
     free(s);
 }
 
@@ -133,6 +136,7 @@ static bool has_news(struct digest *digest, struct db *db, struct sending *s)
     if (open && told.ring.rings)
         s->unread = told_count(&told, digest->service, db);
     told_close(&told);
+    s->chosen = users_language(db, s->row.user);
     if (s->unread.messages != 0 && s->unread.newest > s->told_before)
         return has_waited(digest, s->row.user, s->now_ms);
     stop_waiting(digest, s->row.user);
@@ -143,7 +147,7 @@ static bool has_news(struct digest *digest, struct db *db, struct sending *s)
 static void send_one(struct digest *digest, struct sending *s)
 {
     struct text subject = TEXT_INIT, text = TEXT_INIT;
-    digest_write(s->lang, s->unread.messages, s->unread.rooms, &subject, &text);
+    digest_write(s->chosen != NULL ? s->chosen : s->lang, s->unread.messages, s->unread.rooms, &subject, &text);
     struct letter letter = {.way = POST_MAIL, .to = s->pushkey, .subject = subject.data, .text = text.data};
     stop_waiting(digest, s->row.user);
     if (!writer_run(digest->service->writer, job_mailed, s, &s->e))

@@ -49,6 +49,7 @@ const struct guarded_table GUARDED_TABLES[] = {
       KEY("localpart", "user", VALUE_LOCALPART),
       PLACE("user_no", "", VALUE_USER),
       NO("kind", "it never changes"),
+      NO("language", "one's own taste"),
       NO("created_ms", WHEN)}},
     {"devices",
      "session",

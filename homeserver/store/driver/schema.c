@@ -638,6 +638,9 @@ static const char *const MIGRATIONS[] = {
     " issuer TEXT NOT NULL, subject TEXT NOT NULL, user_no INTEGER NOT NULL REFERENCES users,"
     " linked_ms INTEGER NOT NULL, PRIMARY KEY (issuer, subject)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX identities_user ON identities (user_no);",
+
+    /* 36: the language that somebody has chosen for pages and letters */
+    "ALTER TABLE users ADD COLUMN language TEXT;", /* 'ru', 'en'; NULL: none */
 };
 
 int schema_version(void)

@@ -8,7 +8,7 @@
 
 enum { FIND, HOW_MANY, INSERT, MAKE_ROOM, SEEN, DELETE, DELETE_OF, PRUNE, N };
 static const struct statement TEXTS[N] = {
-    [FIND] = "SELECT p.user_no, u.localpart, u.state, u.admin, p.seen_ms, p.created_ms FROM page_sessions p"
+    [FIND] = "SELECT p.user_no, u.localpart, u.state, u.admin, p.seen_ms, p.created_ms, u.language FROM page_sessions p"
              " JOIN users u ON u.user_no = p.user_no WHERE p.token_hash = $1 AND p.seen_ms > $2 AND p.created_ms > $3",
     [HOW_MANY] = "SELECT count(*) FROM page_sessions WHERE user_no = $1 AND seen_ms > $2 AND created_ms > $3",
     [INSERT] = "INSERT INTO page_sessions (token_hash, user_no, created_ms, seen_ms) VALUES ($1, $2, $3, $3)",
@@ -25,6 +25,7 @@ STATEMENTS(PAGE_SESSIONS, "page_sessions", TEXTS);
 void page_session_finish(struct page_session *session)
 {
     free(session->localpart);
+    free(session->language);
     *session = (struct page_session){0};
 }
 
@@ -40,7 +41,8 @@ bool page_sessions_find(struct db *db, const unsigned char hash[TOKEN_HASH_BYTES
                                      .state = account_state_stored(col_text(q, 2)),
                                      .admin = col_int(q, 3) != 0,
                                      .seen_ms = col_int(q, 4),
-                                     .created_ms = col_int(q, 5)};
+                                     .created_ms = col_int(q, 5),
+                                     .language = col_text(q, 6) != NULL ? xstrdup(col_text(q, 6)) : NULL};
     stmt_end(q);
     if (out->user != 0 && out->state != ACCOUNT_LOCKED && out->state != ACCOUNT_LEFT)
         return true;

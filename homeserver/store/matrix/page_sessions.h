@@ -24,6 +24,7 @@ struct page_session {
     char *localpart; /* heap: page_session_finish */
     enum account_state state;
     bool admin;
+    char *language; /* heap; NULL: they have not chosen any */
     int64_t seen_ms, created_ms;
 };
 void page_session_finish(struct page_session *session);

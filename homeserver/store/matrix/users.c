@@ -10,7 +10,21 @@
 
 #define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms FROM users "
 
-enum { BY_NO, BY_LOCALPART, ALL, NUMBER, LOCALPART, HOW_MANY, INSERT, SET_PASSWORD, SET_STATE, SET_ADMIN, N };
+enum {
+    BY_NO,
+    BY_LOCALPART,
+    ALL,
+    NUMBER,
+    LOCALPART,
+    HOW_MANY,
+    INSERT,
+    LANGUAGE,
+    SET_PASSWORD,
+    SET_STATE,
+    SET_ADMIN,
+    SET_LANGUAGE,
+    N
+};
 static const struct statement TEXTS[N] = {
     [BY_NO] = ROW "WHERE user_no = $1",
     [BY_LOCALPART] = ROW "WHERE localpart = $1",
@@ -21,9 +35,11 @@ static const struct statement TEXTS[N] = {
     [INSERT] = {"INSERT INTO users (localpart, password_hash, state, kind, admin, created_ms)"
                 " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_no",
                 EPOCH_PEOPLE, GUARDED},
+    [LANGUAGE] = "SELECT language FROM users WHERE user_no = $1",
     [SET_PASSWORD] = {"UPDATE users SET password_hash = $2 WHERE user_no = $1", 0, GUARDED},
     [SET_STATE] = {"UPDATE users SET state = $2 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
     [SET_ADMIN] = {"UPDATE users SET admin = $2 WHERE user_no = $1", 0, GUARDED},
+    [SET_LANGUAGE] = "UPDATE users SET language = $2 WHERE user_no = $1",
 };
 STATEMENTS(USERS, "users", TEXTS);
 
@@ -104,6 +120,16 @@ char *users_id(struct db *db, const char *server, user_no no)
 int64_t users_count(struct db *db)
 {
     return db_int(db, &USERS, HOW_MANY, 0, "");
+}
+
+char *users_language(struct db *db, user_no no)
+{
+    return db_text(db, &USERS, LANGUAGE, "i", no);
+}
+
+bool users_set_language(struct tx *tx, user_no no, const char *language)
+{
+    return db_run(tx->db, &USERS, SET_LANGUAGE, "it", no, language);
 }
 
 static user_no insert(struct tx *tx, const char *localpart, const char *hash, enum account_state state,

@@ -60,4 +60,8 @@ bool users_set_password(struct tx *tx, user_no no, const char *password_hash); /
 bool users_set_state(struct tx *tx, user_no no, enum account_state state); /* false: there is no such user */
 bool users_set_admin(struct tx *tx, user_no no, bool admin);
 
+/* In which language the server speaks to them: "ru", "en"; NULL: they have not chosen. Heap. */
+char *users_language(struct db *db, user_no no);
+bool users_set_language(struct tx *tx, user_no no, const char *language); /* inside a job; NULL: none any more */
+
 #endif
