@@ -21,7 +21,8 @@ static bool get_versions(struct request *r)
         json_array_append_new(versions, json_sprintf("v1.%d", minor));
     for (size_t i = 0; i < sizeof FEATURES / sizeof *FEATURES; ++i)
         json_object_set_new(features, FEATURES[i], json_true());
-    if (config_oauth_obstacle(r->server->config) == NULL) /* what clients look for before they offer a QR code (oauth/rendezvous.c) */
+    /* What clients look for before they offer a QR code (oauth/rendezvous.c). */
+    if (config_oauth_obstacle(r->server->config) == NULL)
         json_object_set_new(features, "org.matrix.msc4108", json_true());
     return reply_json(r, json_pack("{s:o, s:o}", "versions", versions, "unstable_features", features));
 }
