@@ -48,6 +48,9 @@ void page_language_bring(struct request *r, user_no user);
 /* Keeps the language in the account, for pages in other browsers and for letters. false: r->error. Blocks. */
 bool page_language_keep(struct request *r, user_no user, const char *language);
 
+/* To where they wanted; whom a school asks for a second factor that they lack, by a page that says so (H1). Reads. */
+bool page_go_signed_in(struct request *r, user_no user, const char *next);
+
 /* The browser's session ends, and its cookie with it. false: r->error. Blocks. */
 bool page_sign_out(struct request *r);
 

@@ -4,12 +4,16 @@
 
 #include <sodium.h>
 
+#include "client-api/pages/escape.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
 #include "client-api/pages/qr.h"
 #include "client-api/pages/routes.h"
 #include "homeserver/accounts/login.h"
 #include "homeserver/http/server.h"
+#include "homeserver/store/second_factor_duty.h"
+
+#define HERE "/parta/account/second-factor"
 
 /* The secret is in the form and nowhere else until a code has shown that an app has it. */
 static bool show_set(struct request *r, const char *secret)
@@ -77,10 +81,37 @@ static bool post_once(struct request *r)
     return done;
 }
 
-#define HERE "/parta/account/second-factor"
+/* H1: a school asks it of its staff, which they hear when they sign in; they go on to where they wanted all the same. */
+static bool get_needed(struct request *r)
+{
+    struct second_factor_duty duty;
+    const char *next = query_get(r, "next");
+    second_factor_duty(r->db, r->identity.user, &duty);
+    if (duty.set || duty.from == DAY_NEVER)
+        return page_go(r, next != NULL ? next : "");
+    return html_factor_needed(r, &(struct factor_needed_view){.from = duty.from,
+                                                              .missing = duty.missing,
+                                                              .next = path_is_local(next) ? next : "/parta/account"});
+}
+
+bool page_go_signed_in(struct request *r, user_no user, const char *next)
+{
+    struct second_factor_duty duty;
+    struct text path = TEXT_INIT;
+    second_factor_duty(r->db, user, &duty);
+    if (duty.set || duty.from == DAY_NEVER)
+        return page_go(r, next);
+    text_adds(&path, HERE "/needed?next=");
+    put_url_piece(&path, path_is_local(next) ? next : "/parta/account");
+    bool done = page_go(r, path.data);
+    text_finish(&path);
+    return done;
+}
+
 #define ROUTE_PROVEN (ROUTE_PERSONS_PAGE | ROUTE_POSTS | ROUTE_HASH)
 static const struct route TABLE[] = {
     {HTTP_GET, HERE, get_second_factor, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
+    {HTTP_GET, HERE "/needed", get_needed, ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO, RATE_NONE, NULL},
     {HTTP_POST, HERE, post_set, ROUTE_PROVEN, RATE_WRITE, NULL, NULL, page_body_max},
     {HTTP_POST, HERE "/end", post_end, ROUTE_PROVEN, RATE_WRITE, NULL, NULL, page_body_max},
     {HTTP_POST, HERE "/once", post_once, ROUTE_PROVEN, RATE_WRITE, NULL, NULL, page_body_max},

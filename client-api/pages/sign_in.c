@@ -113,10 +113,11 @@ static bool finish(struct request *r, struct login_job *job, const char *next)
     if (!writer_run(r->server->writer, login_write, job, &r->error))
         return false;
     login_end(job, &result);
-    known_browser_remember(r, result.user);
-    page_language_bring(r, result.user);
+    user_no user = result.user;
+    known_browser_remember(r, user);
+    page_language_bring(r, user);
     page_signed_in(r, &result);
-    return page_go(r, next);
+    return page_go_signed_in(r, user, next);
 }
 
 bool sign_in_ask_code(struct request *r, const char *token, const char *next)

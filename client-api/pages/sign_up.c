@@ -10,8 +10,7 @@
 
 static bool show(struct request *r, const char *link, const char *next)
 {
-    return html_sign_up(
-        r, &(struct sign_up_view){.link = link, .next = path_is_local(next) ? next : "/parta/account"});
+    return html_sign_up(r, &(struct sign_up_view){.link = link, .next = path_is_local(next) ? next : "/parta/account"});
 }
 
 static bool get_sign_up(struct request *r)

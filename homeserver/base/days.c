@@ -49,6 +49,15 @@ const char *day_text(school_day day, char out[DAY_TEXT_BYTES])
     return out;
 }
 
+school_day day_after(school_day day, int days)
+{
+    /* day_of_ms the other way round: days since 1970, by the same eras. */
+    int64_t month = day / 100 % 100, year = day / 10000 - (month <= 2), era = year / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day % 100 - 1;
+    int64_t since = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return day_of_ms((since + days) * 86400000);
+}
+
 const char *day_today(char out[DAY_TEXT_BYTES])
 {
     return day_text(day_of_ms(clock_wall_ms()), out);

@@ -14,6 +14,7 @@ typedef int32_t school_day; /* 20260901 is 1 September 2026 */
 school_day day_of_ms(int64_t wall_ms); /* the UTC day */
 school_day day_from(const char *text); /* -1: not a day of the calendar, or not written so */
 const char *day_text(school_day day, char out[DAY_TEXT_BYTES]);
+school_day day_after(school_day day, int days);  /* so many days later; day: one of the calendar */
 const char *day_today(char out[DAY_TEXT_BYTES]); /* the same of today, by the wall clock */
 
 #endif

@@ -69,6 +69,10 @@ static const struct api_verb SESSION_LIST = {HTTP_GET, API "/people/{0}/sessions
 static const struct api_verb SESSION_END = {HTTP_DELETE, API "/people/{0}/sessions/{1}", .options = {"^override"}};
 static const struct api_verb SESSION_END_ALL = {HTTP_DELETE, API "/people/{0}/sessions", .options = {"^override"}};
 
+static const struct verb_option FACTOR_RESET_OPTIONS[] = {{"--reason", OPTION_VALUE, "TEXT", "why; in the log"},
+                                                          {NULL}};
+static const struct api_verb FACTOR_RESET = {HTTP_POST, API "/people/{0}/second-factor/reset", .options = {":reason"}};
+
 static const struct api_verb NOTICE_SEND = {HTTP_POST, API "/people/{0}/notices", .args = {NULL, ":body"},
                                             .columns = "event_id"};
 
@@ -146,6 +150,10 @@ static const struct verb TABLE[] = {
     {"report close", "NUMBER RESOLUTION", 2, 2, REPORT_CLOSE_OPTIONS, API_VERB,
      "Settles a report, with a word on what was done.", NULL, &REPORT_CLOSE},
     {"session list", "USER", 1, 1, JSON_OPTIONS, API_VERB, "Lists where a person is signed in.", NULL, &SESSION_LIST},
+    {"user reset-factor", "USER", 1, 1, FACTOR_RESET_OPTIONS, API_VERB,
+     "Takes the second factor of somebody who has lost it.",
+     "--reason is needed. From then on the password is enough, until they set one up again: be sure who asks.",
+     &FACTOR_RESET},
     {"notice send", "USER TEXT", 2, 2, NULL, API_VERB, "Tells a person something in the server's name.",
      "In their room of server notices, which they cannot decline. Whoever sends it is in the audit log.", &NOTICE_SEND},
     {"session end", "USER DEVICE", 2, 2, OVERRIDE_OPTIONS, API_VERB, "Signs a person's device out.", NULL,

@@ -339,6 +339,25 @@ static bool pass(struct request *r, const struct uia_flow *flows, size_t n, void
     return ask(r, flows, n, view->id, &view->done);
 }
 
+user_no uia_session_user(struct uia *uia, const char *id)
+{
+    pthread_mutex_lock(&uia->lock);
+    const struct uia_session *s = session_find(uia, id, clock_mono_ms());
+    user_no user = s != NULL ? s->user : 0;
+    pthread_mutex_unlock(&uia->lock);
+    return user;
+}
+
+bool uia_complete(struct uia *uia, const char *id, const char *type)
+{
+    pthread_mutex_lock(&uia->lock);
+    struct uia_session *s = session_find(uia, id, clock_mono_ms());
+    if (s != NULL)
+        mark_done(&s->done, type, "");
+    pthread_mutex_unlock(&uia->lock);
+    return s != NULL;
+}
+
 bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *arg, struct uia_result *result)
 {
     struct session_view view = {0};

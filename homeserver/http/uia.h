@@ -80,6 +80,14 @@ bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *a
 /* The value left by a completed stage, NULL if that stage was not part of it. Borrowed from *result. */
 const char *uia_value(const struct uia_result *result, const char *type);
 
+/* For a page that completes a stage in a browser ("Fallback"): whose unfinished session that is; 0: nobody's, or it is
+ * over. Whoever made it knows the id. */
+user_no uia_session_user(struct uia *uia, const char *id);
+
+/* The stage is completed there; the client goes on with the session alone. false: the session is over. type: static
+ * storage. */
+bool uia_complete(struct uia *uia, const char *id, const char *type);
+
 size_t uia_count(struct uia *uia); /* how many sessions there are */
 void uia_metrics(struct uia *uia, struct metrics *metrics);
 

@@ -12,6 +12,7 @@
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/second_factor_duty.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/taken.h"
@@ -181,11 +182,22 @@ static void read_urgency(struct asking *a)
     a->f->urgent.today = (int)urgent_messages_since(a->db, a->q->actor, clock_wall_ms() - DAY_MS);
 }
 
+/* H1: where it is asked for, which is seldom; not remembered. */
+static void read_factor(struct asking *a)
+{
+    struct second_factor_duty duty;
+    if (!is(a, BIT(ACT_SEND)) || a->f->actor.service || (a->of.kind != ROOM_ANNOUNCEMENTS && !a->f->urgent.marked))
+        return;
+    second_factor_duty(a->db, a->q->actor, &duty);
+    a->f->actor.factor_missing = duty.missing;
+}
+
 static void facts_in_room(struct asking *a, struct school_policy *policy)
 {
     read_urgency(a);
     read_room(a);
     gate_cache_person(a->memory, a->db, a->q->room, &a->of, a->q->actor, &a->f->actor);
+    read_factor(a);
     read_target(a);
     if (is(a, BIT(ACT_SEE)))
         read_onlooker(a);

@@ -4,6 +4,7 @@
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/second_factor_duty.h"
 
 #define VERDICTS_MAX 64
 
@@ -106,6 +107,16 @@ static json_t *room_act_facts(struct db *db, const struct explain_question *q, c
     return out;
 }
 
+/* H1 */
+static json_t *factor_json(struct db *db, user_no user)
+{
+    char day[DAY_TEXT_BYTES];
+    struct second_factor_duty duty;
+    second_factor_duty(db, user, &duty);
+    return json_pack("{s:b, s:b, s:s*}", "set", duty.set, "missing", duty.missing, "needed_from",
+                     duty.from != DAY_NEVER ? day_text(duty.from, day) : NULL);
+}
+
 static json_t *office_act_facts(struct db *db, const struct explain_question *q)
 {
     struct person_facts person;
@@ -114,6 +125,7 @@ static json_t *office_act_facts(struct db *db, const struct explain_question *q)
     if (q->actor->user != 0) {
         school_person_at(db, s->school, q->actor->user, s->target, &person);
         json_object_set_new(out, "actor", person_json(&person));
+        json_object_set_new(out, "second_factor", factor_json(db, q->actor->user));
     }
     if (s->target != 0 && q->with_target) {
         school_person_at(db, s->school, s->target, q->actor->user != 0 ? q->actor->user : s->target, &person);

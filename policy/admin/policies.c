@@ -4,27 +4,41 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/school/viewer.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/second_factor_duty.h"
 #include "policy/gate/reason.h"
 #include "policy/records/reconcile.h"
 #include "policy/records/office_act.h"
 
 /* Over what is in force without it. */
-static bool check_document(struct changing_records *c, school_no school, const json_t *document)
+static bool check_document(struct changing_records *c, school_no school, const json_t *document,
+                           struct school_policy *read)
 {
-    struct school_policy base = SCHOOL_POLICY_DEFAULT, read;
+    struct school_policy base = SCHOOL_POLICY_DEFAULT;
     struct text problem = TEXT_INIT;
     if (school != 0)
         policies_in_force(c->tx->db, 0, &base);
-    bool good = school_policy_read(document, &base, &read, &problem);
+    bool good = school_policy_read(document, &base, read, &problem);
     if (!good)
         error_set_field(c->e, ERROR_INVALID_PARAM, "The document is not a policy.", "org.parta.problem",
                         problem.data != NULL ? problem.data : "");
     text_finish(&problem);
     return good;
+}
+
+/* J4: whoever has no second factor, and is asked for one, does not put the day off for themself. */
+static bool eases_own_factor(struct changing_records *c, school_no school, const struct school_policy *after)
+{
+    struct school_policy before;
+    user_no user = c->actor->user;
+    if (user == 0 || second_factors_has(c->tx->db, user))
+        return false;
+    policies_in_force(c->tx->db, school, &before);
+    return second_factor_day(c->tx->db, after, school, user) > second_factor_day(c->tx->db, &before, school, user);
 }
 
 static bool check(struct changing_records *c, school_no school, const json_t *document, const char *reason,
@@ -38,7 +52,10 @@ static bool check(struct changing_records *c, school_no school, const json_t *do
         return error_set(c->e, ERROR_PRECONDITION, NULL);
     if (!reason_valid(reason))
         return error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason says why in at least 10 letters.");
-    return check_document(c, school, document);
+    struct school_policy after;
+    return check_document(c, school, document, &after) &&
+           office_act_gate(c, ACT_POLICY,
+                           &(struct subject){.school = school, .eases_own = eases_own_factor(c, school, &after)});
 }
 
 /* What else follows from a policy. D7 asks how old a child is: a changed answer restricts pupils, or does so no more.

@@ -14,6 +14,7 @@
 #include "homeserver/store/school/schools.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/second_factor_duty.h"
 #include "policy/api/api.h"
 #include "policy/api/routes.h"
 #include "policy/api/signup_json.h"
@@ -141,6 +142,32 @@ static bool leads_held(struct request *r, user_no user)
     return leads;
 }
 
+/* H1: what a school asks of its staff, and by when. */
+static void add_factor_notice(struct db *db, user_no user, json_t *notices)
+{
+    struct second_factor_duty duty;
+    second_factor_duty(db, user, &duty);
+    unsigned from = (unsigned)duty.from;
+    const struct refusal *row = refusal_of(RULE_H1_SECOND_FACTOR);
+    if (duty.set || duty.from == DAY_NEVER)
+        return;
+    if (duty.missing) {
+        json_array_append_new(
+            notices, json_pack("{s:s, s:s, s:s}", "rule", row->rule, "ru", row->sentence_ru, "en", row->sentence_en));
+        return;
+    }
+    json_array_append_new(
+        notices,
+        json_pack("{s:s, s:o, s:o}", "rule", row->rule, "ru",
+                  json_sprintf("С %02u.%02u.%04u школа требует от вас второй фактор, код из приложения: без "
+                               "него школьные дела станут недоступны. Настройте его заранее.",
+                               from % 100, from / 100 % 100, from / 10000),
+                  "en",
+                  json_sprintf("From %04u-%02u-%02u on the school wants a second factor of you, a code from an "
+                               "app: without it you can do nothing for the school. Set it up before.",
+                               from / 10000, from / 100 % 100, from % 100)));
+}
+
 json_t *signup_json_me(struct request *r)
 {
     struct user_row row;
@@ -153,6 +180,7 @@ json_t *signup_json_me(struct request *r)
     json_t *guardians = family(r, user, guardianships_guardians);
     json_t *notices = notices_for(row.state, json_array_size(guardians) > 0,
                                   links_claim_of(r->db, user, clock_wall_ms(), &claim), waits_for(r->db, user));
+    add_factor_notice(r->db, user, notices);
     if (leads_held(r, user))
         json_array_append_new(
             notices, json_pack("{s:s, s:s, s:s}", "rule", "G5", "ru",

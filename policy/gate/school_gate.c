@@ -12,6 +12,7 @@
 #include "homeserver/store/school/roles.h"
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/second_factor_duty.h"
 
 #define ADULT_YEARS 18
 #define KIN_MAX 64
@@ -161,6 +162,7 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         .hands_out = act == ACT_LINK && subject->target != 0,
         .role = subject->role,
         .roster_kept = subject->roster_kept,
+        .eases_own = subject->eases_own,
         .override_ = actor->override_ != NULL && *actor->override_ != '\0',
         .beyond = (operator_scopes_of_roles(subject->role) & ~actor->scopes) != 0,
     };
@@ -185,12 +187,22 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
     out->own_family = is_own_family(db, actor->user, act, subject);
 }
 
+/* H1: of those whom a school can ask; whoever has one is soon read. */
+static bool lacks_factor(struct db *db, const struct person_facts *who, user_no user)
+{
+    struct second_factor_duty duty = {.missing = false};
+    if (((who->roles | who->any_roles) & (ROLES_STAFF | ROLE_EXTERNAL)) != 0)
+        second_factor_duty(db, user, &duty);
+    return duty.missing;
+}
+
 static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,
                    struct rule_facts *facts)
 {
     facts->actor = (struct person_facts){.account = ACCOUNT_ACTIVE};
     if (actor->user != 0)
         school_person_at(db, school, actor->user, subject->target, &facts->actor);
+    facts->actor.factor_missing = actor->user != 0 && lacks_factor(db, &facts->actor, actor->user);
     if (subject->target != 0)
         school_person_at(db, school, subject->target, actor->user != 0 ? actor->user : subject->target, &facts->target);
     facts->self = actor->user != 0 && actor->user == subject->target;

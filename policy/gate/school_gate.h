@@ -41,7 +41,7 @@ struct subject {
     bool roster_kept; /* a roster's import owns the record */
     room_no room; /* ACT_REPORTS of a room, in which target, who reports, accuses whoever answers for it; 0: target is
                        * accused */
-    bool own_contact; /* rules.h, office_facts */
+    bool own_contact, eases_own; /* rules.h, office_facts */
 };
 
 /* Whether actor may do act (one of rules.h's office acts, or ACT_REPORT, ACT_PROFILE, ACT_FIND). false: *e is the

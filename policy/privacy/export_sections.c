@@ -16,6 +16,7 @@
 #include "homeserver/store/matrix/pushers.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/rooms.h"
+#include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/thread_subscriptions.h"
 #include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
@@ -268,6 +269,17 @@ static json_t *profile(struct db *db, user_no user)
     return rows;
 }
 
+/* That there is one, and since when: the secret is nobody's to take along, and the codes were told once. */
+static json_t *second_factor(struct db *db, user_no user)
+{
+    struct second_factor_row row;
+    json_t *rows = json_array();
+    if (second_factors_get(db, user, &row))
+        json_array_append_new(rows, json_pack("{s:I, s:o}", "set_ts", (json_int_t)row.set_ms, "recovery_codes",
+                                              json_sprintf("%lld", (long long)second_factors_codes(db, user))));
+    return rows;
+}
+
 /* What is in them a client downloads, by their address: there may be more than anybody wants in one zip. */
 static json_t *files(struct db *db, user_no user)
 {
@@ -308,6 +320,12 @@ const struct export_section EXPORT_SECTIONS[] = {
      {"device", "name", "address", "last_seen_ts", "created_ts"},
      .own = true,
      .rows = devices},
+    {"second_factor",
+     "Второй фактор",
+     "Second factor",
+     {"set_ts", "recovery_codes"},
+     .own = true,
+     .rows = second_factor},
     {"keys", "Ключи шифрования", "Encryption keys", {"kind", "name", "value"}, .own = true, .rows = keys},
     {"pushers",
      "Уведомления",

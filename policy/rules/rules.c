@@ -629,6 +629,29 @@ static bool may_not_read_records(const struct rule_facts *f)
     return !is_office(f) && !f->self && !f->office.guardian && !is_class_office(f, CLASS_TEACHER_PEOPLE);
 }
 
+/* --- H1 --- */
+
+/* What the office lets somebody do about others, and nothing of what they are as a person or a parent (B2): chats go
+ * on, or a class would lose its teacher; what a stolen password opens beyond them waits for the code. */
+#define FACTOR_ACTS (OFFICE_ACTS & ~(IN(ACT_GUARDIAN_LINK) | IN(ACT_BECOME_GUARDIAN)))
+
+static bool acts_without_factor(const struct rule_facts *f)
+{
+    return is_person(f) && f->actor.factor_missing && !f->self && !f->office.guardian;
+}
+
+/* What is read or heard by a whole school. */
+static bool announces_without_factor(const struct rule_facts *f)
+{
+    return is_person(f) && f->actor.factor_missing && (f->urgent.marked || f->room.kind == ROOM_ANNOUNCEMENTS);
+}
+
+/* J4 */
+static bool eases_own_factor(const struct rule_facts *f)
+{
+    return is_person(f) && f->office.eases_own;
+}
+
 static bool is_accused(const struct rule_facts *f)
 {
     return f->office.accused;
@@ -914,6 +937,8 @@ static const struct rule RULES[] = {
      not_office},
     {RULE_G1_NOT_YOURS, IN(ACT_LEAVE_SCHOOL), not_theirs},
     {RULE_G4_NOT_YOURS, IN(ACT_EXPORT) | IN(ACT_ERASE), not_theirs},
+    {RULE_H1_SECOND_FACTOR, FACTOR_ACTS, acts_without_factor},
+    {RULE_J4_OWN_FACTOR, IN(ACT_POLICY), eases_own_factor},
     {RULE_A1_NOT_OF_THIS_SCHOOL, IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_NOTICE) | OWN_DATA,
      target_of_other_school},
     {RULE_A1_OPERATORS_ALONE, WHOLE_ACCOUNT, target_also_elsewhere},
@@ -933,6 +958,7 @@ static const struct rule RULES[] = {
     {RULE_F6_MAY_NOT_URGE, IN(ACT_SEND), may_not_urge},
     {RULE_F6_REASON, IN(ACT_SEND), urges_without_reason},
     {RULE_F6_TOO_OFTEN, IN(ACT_SEND), urges_too_often},
+    {RULE_H1_SECOND_FACTOR, IN(ACT_SEND), announces_without_factor},
     {RULE_F3_QUIET_HOURS, SPEAKING, quiet_refuses},
     {RULE_F3_QUIET_HOURS_AT_ONCE, SPEAKING, quiet_cannot_wait},
     {RULE_F3_QUIET_HOURS_HOLD, SPEAKING, quiet_delays, .kind = VERDICT_HOLD},

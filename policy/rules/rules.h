@@ -120,7 +120,10 @@ struct person_facts {
     bool owner;   /* of this room (E5) */
     bool direct_pair; /* ROOM_DIRECT: one of the two (F2) */
     bool shares_room; /* ACT_PROFILE, target: a room with the actor */
-    bool kept_out;    /* D9; target who enters a room that people made, actor of ACT_SEE who is not in it: somebody is
+    bool
+        factor_missing; /* H1; actor of office acts, of ACT_SEND into announcements and of what is urgent: a school asks
+                          * them for a second factor, the time for it is over, and they have none */
+    bool kept_out;      /* D9; target who enters a room that people made, actor of ACT_SEE who is not in it: somebody is
                        * there from whom they are kept */
 };
 
@@ -175,6 +178,8 @@ struct office_facts {
     struct standing_facts said; /* of who would get the role (ACT_BECOME_GUARDIAN: the actor) */
     unsigned elsewhere;         /* enum school_role, of target in schools where the actor has no office */
     bool roster_kept;           /* a roster keeps the record: a change by hand lasts until the next import */
+    bool eases_own;             /* ACT_POLICY: the actor lacks a second factor that is asked of them, and by the new
+                                 * document would need it later or not at all (J4) */
     bool override_;             /* the administrator insists, and gave a reason (J2) */
 };
 

@@ -34,6 +34,7 @@ const struct school_policy SCHOOL_POLICY_DEFAULT = {
     .consent_age = 14,
     .unknown_age_is_child = true,
     .claim_wait_days = 7,
+    .second_factor = {.grace_days = 14},
     .class_teacher_may = CLASS_TEACHER_LINKS | CLASS_TEACHER_REPORTS | CLASS_TEACHER_PEOPLE,
     .media = {[MEDIA_PUPIL] = {20 * MIB, 1 * GIB},
               [MEDIA_GUARDIAN] = {50 * MIB, 1 * GIB},
@@ -243,6 +244,21 @@ static json_t *quota_write(const struct cell *cell, const void *at)
     return *(const int64_t *)at < 0 ? json_null() : bytes_write(cell, at);
 }
 
+/* null: not said. */
+static bool day_read(const struct cell *cell, const json_t *value, void *at)
+{
+    school_day day = json_is_string(value) ? day_from(json_string_value(value)) : DAY_EVER;
+    memcpy(at, &day, sizeof day);
+    return day > DAY_EVER || json_is_null(value);
+}
+
+static json_t *day_write(const struct cell *cell, const void *at)
+{
+    char text[DAY_TEXT_BYTES];
+    school_day day = *(const school_day *)at;
+    return day != DAY_EVER ? json_string(day_text(day, text)) : json_null();
+}
+
 #define COMPLAINT_BOOL "neither true nor false"
 static const struct spelling BOOL = {bool_read, bool_write, COMPLAINT_BOOL},
                              BIT = {bit_read, bit_write, COMPLAINT_BOOL},
@@ -252,6 +268,7 @@ static const struct spelling BOOL = {bool_read, bool_write, COMPLAINT_BOOL},
                              TIME = {time_read, time_write, "not a time of day like \"21:00\""},
                              OFFSET = {offset_read, offset_write, "not between \"-12:00\" and \"+14:00\""},
                              YEARS = {years_read, years_write, "not a number of years in range"},
+                             DAY = {day_read, day_write, "neither a day like \"2026-09-01\" nor null"},
                              DAYS = {years_read, years_write, "not a number of days in range"},
                              BYTES = {bytes_read, bytes_write, "not a number of bytes in range"},
                              QUOTA = {quota_read, quota_write, "neither a number of bytes in range nor null"};
@@ -337,6 +354,9 @@ static const struct cell CELLS[] = {
      .high = 15,
      .words = CLASS_TEACHER_WORDS},
     {.path = "personal_links.wait_days", .spelling = &DAYS, .at = AT(claim_wait_days), .low = 1, .high = 60},
+    ROLES("second_factor.roles", second_factor.roles, ROLES_STAFF | ROLE_EXTERNAL),
+    {.path = "second_factor.from", .spelling = &DAY, .at = AT(second_factor.from)},
+    {.path = "second_factor.grace_days", .spelling = &DAYS, .at = AT(second_factor.grace_days), .low = 0, .high = 60},
     {.path = "guardians.need_approval", .spelling = &BOOL, .at = AT(guardian_needs_approval)},
     MEDIA("pupil", MEDIA_PUPIL),
     MEDIA("guardian", MEDIA_GUARDIAN),
@@ -400,18 +420,27 @@ static bool object_read(struct reading *r, const json_t *object)
     return true;
 }
 
+/* What no cell says by itself; NULL: it is good. */
+static const char *contradiction(const struct school_policy *policy)
+{
+    if (policy->quiet.from_minute == policy->quiet.to_minute)
+        return "quiet_hours: from and to are the same time";
+    if (policy->second_factor.roles != 0 && policy->second_factor.from == DAY_EVER)
+        return "second_factor: from is missing: the day from which it is needed";
+    return NULL;
+}
+
 bool school_policy_read(const json_t *document, const struct school_policy *base, struct school_policy *out,
                         struct text *problem)
 {
     struct reading r = {.out = out, .problem = problem};
     *out = *base;
     bool ok = object_read(&r, document);
-    if (ok && out->quiet.from_minute == out->quiet.to_minute) {
-        text_adds(problem, "quiet_hours: from and to are the same time");
-        ok = false;
-    }
+    const char *wrong = ok ? contradiction(out) : NULL;
+    if (wrong != NULL)
+        text_adds(problem, wrong);
     text_finish(&r.path);
-    return ok;
+    return ok && wrong == NULL;
 }
 
 /* --- Writing --- */
@@ -484,6 +513,17 @@ static int64_t bytes_strictest(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Whom either binds is bound, from the earlier day. */
+static void factor_strictest(const struct school_policy *b, struct school_policy *out)
+{
+    if (b->second_factor.from != DAY_EVER &&
+        (out->second_factor.from == DAY_EVER || b->second_factor.from < out->second_factor.from))
+        out->second_factor.from = b->second_factor.from;
+    if (b->second_factor.grace_days < out->second_factor.grace_days)
+        out->second_factor.grace_days = b->second_factor.grace_days;
+    out->second_factor.roles |= b->second_factor.roles;
+}
+
 struct school_policy school_policy_strictest(const struct school_policy *a, const struct school_policy *b)
 {
     struct school_policy s = *a;
@@ -504,11 +544,22 @@ struct school_policy school_policy_strictest(const struct school_policy *a, cons
     s.class_teacher_may &= b->class_teacher_may;
     s.claim_wait_days = a->claim_wait_days > b->claim_wait_days ? a->claim_wait_days : b->claim_wait_days;
     s.guardian_needs_approval |= b->guardian_needs_approval;
+    factor_strictest(b, &s);
     for (int i = 0; i <= MEDIA_STAFF; ++i) {
         s.media[i].file_max = bytes_strictest(a->media[i].file_max, b->media[i].file_max);
         s.media[i].quota = bytes_strictest(a->media[i].quota, b->media[i].quota);
     }
     return s;
+}
+
+/* --- The second factor --- */
+
+school_day school_policy_factor_day(const struct school_policy *policy, unsigned roles, school_day since)
+{
+    if ((policy->second_factor.roles & roles) == 0)
+        return DAY_NEVER;
+    school_day own = since != DAY_EVER ? day_after(since, policy->second_factor.grace_days) : DAY_EVER;
+    return own > policy->second_factor.from ? own : policy->second_factor.from;
 }
 
 /* --- Quiet hours --- */

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "homeserver/base/days.h"
 #include "homeserver/base/text.h"
 #include "policy/rules/words.h"
 
@@ -104,6 +105,11 @@ struct school_policy {
     int claim_wait_days;          /* J4: who came by a personal link counts as the person after so many, unconfirmed */
     bool guardian_needs_approval; /* D2, C2: a guardian who came by the child's link */
     struct {
+        unsigned roles;  /* enum school_role, of the staff: who needs a second factor for what weighs */
+        school_day from; /* DAY_EVER: not said; then roles is empty */
+        int grace_days;  /* whoever gets such a role has so long */
+    } second_factor;     /* H1 */
+    struct {
         int64_t file_max, quota; /* bytes; quota −1: none */
     } media[3];                  /* enum media_tier */
 };
@@ -122,6 +128,10 @@ json_t *school_policy_document(const struct school_policy *policy);
 
 /* What both would allow; quiet hours: the stricter mode's. */
 struct school_policy school_policy_strictest(const struct school_policy *a, const struct school_policy *b);
+
+/* H1: from which day on somebody who is roles, and has been since that day, does nothing that weighs without a second
+ * factor; DAY_NEVER: it is not asked of them. since: DAY_EVER where nobody knows. */
+school_day school_policy_factor_day(const struct school_policy *policy, unsigned roles, school_day since);
 
 /* F3: whether the moment (Unix milliseconds) lies in quiet hours; *ends_ms: when they end. */
 bool school_policy_quiet(const struct school_policy *policy, int64_t now_ms, int64_t *ends_ms);

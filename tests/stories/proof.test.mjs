@@ -212,6 +212,24 @@ test("H1: a second factor is asked for on the pages, of apps and before acts of 
     assert.equal(status, 200, JSON.stringify(body));
     assert.equal((await login(once)).status, 403);
 
+    // A client that knows no such stage opens it in a browser, where nobody need be signed in, and goes on with the session alone.
+    const FALLBACK = `${V3}/auth/org.parta.second_factor/fallback/web`;
+    const remove = (auth) => w.server.request("POST", `${V3}/delete_devices`, { token: body.access_token, body: { devices: ["GONE"], ...(auth ? { auth } : {}) } });
+    const known = { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password };
+    const { session } = (await remove()).body;
+    assert.deepEqual((await remove({ ...known, session })).body.completed, ["m.login.password"]);
+    const anywhere = new Browser();
+    anywhere.cookies["parta-known"] = page.cookies["parta-known"]; // its guesses are counted apart
+    assert.equal(await anywhere.open(FALLBACK), 404);
+    assert.equal(await anywhere.open(`${FALLBACK}?session=nobodys`), 404);
+    assert.equal(await anywhere.open(`${FALLBACK}?session=${session}`), 200);
+    assert.equal(await anywhere.open(FALLBACK, { session, code: codes[0] }), 403, "spent");
+    assert.deepEqual((await remove({ session })).body.completed, ["m.login.password"]);
+    assert.equal(await anywhere.open(FALLBACK, { session, code: codes[3] }), 200);
+    assert.match(anywhere.page, /id="auth-done"/);
+    assert.equal((await remove({ session })).status, 200);
+    assert.equal(await anywhere.open(FALLBACK.replace("web", "web?session=") + session), 404, "it is over");
+
     const act = (auth) => w.server.request("DELETE", `${V3}/devices/APP`, { token: body.access_token, body: auth ? { auth } : {} });
     const asked = (await act()).body;
     assert.deepEqual(asked.flows, [{ stages: ["m.login.password", "org.parta.second_factor"] }]);
@@ -241,6 +259,63 @@ test("H1: a second factor is asked for on the pages, of apps and before acts of 
     assert.equal((await login(person.password)).status, 200);
     const { items } = await w.do(w.office, "GET", `/audit?school=${HERE}&act=second_factor.reset`);
     assert.deepEqual(items.map(({ entry }) => [entry.subject.user, entry.reason]), [[person.id, why]]);
+});
+
+test("H1, J4: a school asks its staff for a second factor: told before the day, then nothing of the office without it; nobody puts it off for themselves", async () => {
+    const person = w.one({ role: "administrator" });
+    assert.equal(person.id, w.office.getUserId());
+    const NEEDED = "/parta/account/second-factor/needed?next=%2Fparta%2Faccount";
+    const set = (who, second_factor) =>
+        w.api(who, "PUT", `/schools/${HERE}/policy`, { document: { second_factor: { roles: ["administrator"], grace_days: 0, ...second_factor } }, reason: "Приказ о защите данных" });
+    const explained = () => w.do(w.operator, "POST", "/explain", { act: "records_read", actor: person.id, school: HERE });
+    assert.equal((await set(w.operator, { from: "2099-01-15" })).status, 200);
+
+    // In the days before it is said, and nothing is refused.
+    assert.deepEqual((await explained()).facts.second_factor, { set: false, missing: false, needed_from: "2099-01-15" });
+    const told = (await w.do(w.office, "GET", "/me")).notices.find((n) => n.rule === "H1");
+    assert.match(told.en, /From 2099-01-15/);
+    assert.match(told.ru, /С 15\.01\.2099/);
+    const page = new Browser();
+    assert.equal(await page.signIn(person), 303);
+    assert.equal(page.location, NEEDED);
+    await page.open(NEEDED);
+    assert.match(page.page, /15 January 2099[\s\S]*href="\/parta\/account\/second-factor"[\s\S]*href="\/parta\/account">Later/);
+    await w.do(w.office, "GET", `/people?school=${HERE}`);
+    for (const eased of [{ from: "2099-01-16" }, { roles: ["head"], from: "2099-01-15" }, { from: "2099-01-15", grace_days: 60, roles: [] }])
+        assert.equal((await set(w.office, eased)).body["org.parta.rule"], "J4", JSON.stringify(eased));
+    assert.equal((await set(w.office, { from: "2099-01-14", roles: ["administrator", "head"] })).status, 200, "to ask for more is theirs");
+
+    // From that day on nothing of the office; as a person, and in chats, all as ever.
+    assert.equal((await set(w.operator, { from: "2020-01-01" })).status, 200);
+    for (const [method, path, body] of [
+        ["GET", `/people?school=${HERE}`],
+        ["PUT", `/schools/${HERE}/policy`, { document: {}, reason: "Приказ отменён, совсем" }],
+        ["POST", "/links", { kind: "school", school: HERE, role: "staff" }],
+        ["GET", `/audit?school=${HERE}`],
+    ])
+        assert.equal((await w.no(403, "H1", w.office, method, path, body))["org.parta.code"] ?? "second_factor_missing", "second_factor_missing", path);
+    const why = await explained();
+    assert.deepEqual([why.allowed, why.rules.find((r) => r.decides).code, why.facts.second_factor], [false, "second_factor_missing", { set: false, missing: true, needed_from: why.facts.second_factor.needed_from }]);
+    assert.ok((await w.do(w.office, "GET", "/me")).notices.some((n) => n.rule === "H1"));
+    await w.do(w.office, "GET", `/people/${q(person.id)}/sessions`);
+    const { room_id } = await w.office.createRoom({ name: "Кружок" });
+    await w.office.sendTextMessage(room_id, "чаты работают");
+    await page.open("/parta/account");
+    assert.doesNotMatch(page.page, /href="\/parta\/class\//);
+
+    // Two minutes later it is there, and so is the office.
+    await page.open("/parta/account/second-factor");
+    const secret = page.page.match(/name="secret" value="([A-Z2-7]{32})"/)[1];
+    const code = totp(secret, Math.floor(Date.now() / 30000));
+    assert.equal(await page.open("/parta/account/second-factor", { secret, code, password: person.password }), 200);
+    const [recovery] = [...page.page.matchAll(/<li><code>([a-z2-9-]{19})<\/code>/g)].map((m) => m[1]);
+    await w.do(w.office, "GET", `/people?school=${HERE}`);
+    assert.ok(!(await w.do(w.office, "GET", "/me")).notices.some((n) => n.rule === "H1"));
+    await page.open("/parta/account/second-factor");
+    assert.equal(await page.open("/parta/account/second-factor/end", { password: person.password, factor: recovery }), 303);
+    await w.no(403, "H1", w.office, "GET", `/people?school=${HERE}`);
+    assert.equal((await w.api(w.operator, "PUT", `/schools/${HERE}/policy`, { document: {}, reason: "Конец этой истории" })).status, 200);
+    await w.do(w.office, "GET", `/people?school=${HERE}`);
 });
 
 test("G4: with the password it is done", async () => {

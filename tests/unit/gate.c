@@ -8,6 +8,7 @@
 #include "homeserver/rooms/gate.h"
 #include "homeserver/rooms/events/delayed_messages.h"
 #include "homeserver/store/matrix/delayed_messages.h"
+#include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/school/classes.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/guardianships.h"
@@ -16,6 +17,7 @@
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/rule_facts.h"
+#include "homeserver/store/second_factor_duty.h"
 #include "policy/gate/school_gate.h"
 #include "tests/unit/school_people.h"
 
@@ -70,7 +72,8 @@ static user_no anybody(void)
     SAME(who.named);                                                                                                   \
     SAME(who.owner);                                                                                                   \
     SAME(who.direct_pair);                                                                                             \
-    SAME(who.shares_room)
+    SAME(who.shares_room);                                                                                             \
+    SAME(who.factor_missing)
 
 static void compare(const struct gate_question *q, const struct rule_facts *x, const struct rule_facts *y)
 {
@@ -170,6 +173,8 @@ static void change_policy(struct tx *tx)
 {
     struct school_policy policy = SCHOOL_POLICY_DEFAULT;
     policy.direct = drawn(1u << 17);
+    policy.second_factor.roles = drawn(2) != 0 ? ROLES_STAFF : 0;
+    policy.second_factor.from = 20200101;
     policy.polls = drawn(2) != 0 ? ROLE_HEAD : ROLES_STAFF;
     put_policy(tx, &(struct policy_change){drawn(2) != 0 ? s.schools[drawn(SCHOOLS)] : 0, &policy}, NULL);
 }
@@ -860,6 +865,109 @@ static void an_override_needs_a_reason_and_a_rule_that_allows_it(void **state)
     assert_false(overridden);
 }
 
+static bool set_factor(struct tx *tx, void *arg, struct error *e)
+{
+    const struct second_factor_row row = {.set_ms = tx->now_ms, .last_step = -1};
+    fixture_acts(tx);
+    return *(const bool *)arg ? second_factors_set(tx, s.them[T3], &row) : second_factors_forget(tx, s.them[T3]);
+}
+
+static bool begin_role(struct tx *tx, void *arg, struct error *e)
+{
+    fixture_acts(tx);
+    const struct role_row row = {s.them[T3], s.schools[ONE], ROLE_ADMINISTRATOR, *(const school_day *)arg, DAY_NEVER,
+                                 "t"};
+    return roles_put(tx->db, &row);
+}
+
+static void ask_for_factor(school_no school, unsigned roles, school_day from, int grace_days)
+{
+    struct school_policy policy = SCHOOL_POLICY_DEFAULT;
+    policy.second_factor.roles = roles;
+    policy.second_factor.from = from;
+    policy.second_factor.grace_days = grace_days;
+    set_policy(&s, school, &policy);
+}
+
+/* H1: of the roles, the schools' policies, how long somebody has had the role, and the factor. Their account was made
+ * today. */
+static void a_school_asks_its_staff_for_a_second_factor(void **state)
+{
+    const school_day today = day_of_ms(clock_wall_ms()), tomorrow = day_after(today, 1), long_ago = 20200101;
+    const struct actor actor = {.user = s.them[T3], .name = "t3"};
+    const struct subject one = {.school = s.schools[ONE]}, own = {.target = s.them[T3]};
+    static const bool SET = true, FORGET = false;
+    const struct {
+        enum school at;
+        unsigned roles;
+        school_day from;
+        int grace_days;
+        bool set;
+        school_day needed;
+        bool may;
+    } CASES[] = {
+        {ONE, 0, DAY_EVER, 14, FORGET, DAY_NEVER, true},
+        {ONE, ROLE_HEAD, long_ago, 0, FORGET, DAY_NEVER, true},
+        {ONE, ROLE_ADMINISTRATOR, long_ago, 0, FORGET, today, false},
+        {ONE, ROLE_TEACHER, long_ago, 0, FORGET, today, false}, /* any of the roles */
+        {ONE, ROLE_ADMINISTRATOR, long_ago, 0, SET, today, true},
+        {ONE, ROLE_ADMINISTRATOR, long_ago, 1, FORGET, tomorrow, true},
+        {ONE, ROLE_ADMINISTRATOR, tomorrow, 0, FORGET, tomorrow, true},
+        {TWO, ROLE_ADMINISTRATOR, long_ago, 0, FORGET, DAY_NEVER, true}, /* they are nothing there */
+    };
+    struct error e;
+    assert_true(writer_run(s.f.writer, give_role, NULL, &e));
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct second_factor_duty duty;
+        struct verdict verdict;
+        ask_for_factor(s.schools[ONE], 0, DAY_EVER, 0);
+        ask_for_factor(s.schools[CASES[i].at], CASES[i].roles, CASES[i].from, CASES[i].grace_days);
+        assert_true(writer_run(s.f.writer, set_factor, (void *)&CASES[i].set, &e));
+        second_factor_duty(s.f.db, s.them[T3], &duty);
+        if (duty.from != CASES[i].needed || duty.set != CASES[i].set || duty.missing == CASES[i].may)
+            fail_msg("case %zu: from %d, %s", i, (int)duty.from, duty.missing ? "missing" : "not missing");
+        assert_int_equal(school_gate(s.f.db, true, &actor, ACT_RECORDS_WRITE, &one, &verdict, NULL, &e), CASES[i].may);
+        assert_true(CASES[i].may || strcmp(verdict.code, "second_factor_missing") == 0);
+        assert_true(school_gate(s.f.db, true, &actor, ACT_SESSIONS, &own, NULL, NULL, &e));
+    }
+    /* A role that began later gives its own days. */
+    ask_for_factor(s.schools[ONE], ROLE_ADMINISTRATOR, long_ago, 3);
+    assert_true(writer_run(s.f.writer, begin_role, (void *)&today, &e));
+    struct second_factor_duty duty;
+    second_factor_duty(s.f.db, s.them[T3], &duty);
+    assert_int_equal(duty.from, day_after(today, 3));
+}
+
+static bool keep_room(struct tx *tx, void *row, struct error *e)
+{
+    fixture_acts(tx);
+    return roster_rooms_put(tx->db, row);
+}
+
+/* What a whole school reads waits for it; a class's chat goes on. */
+static void the_gate_of_rooms_asks_for_the_second_factor(void **state)
+{
+    struct school_policy policy;
+    struct rule_facts facts;
+    const school_day long_ago = 20200101;
+    static const enum room_kind KINDS[] = {ROOM_ANNOUNCEMENTS, ROOM_CLASS};
+    ask_for_factor(s.schools[ONE], ROLE_HEAD, long_ago, 0);
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; ++i) {
+        struct error e;
+        const struct room_plan plan = {
+            .creator = s.service, .version = room_version_get("12"), .preset = PRESET_PRIVATE_CHAT};
+        struct roster_room_row row = {fixture_create(&s.f, &plan, &e), KINDS[i], s.schools[ONE], 0};
+        assert_true(writer_run(s.f.writer, keep_room, &row, &e));
+        struct gate_question q = {.act = ACT_SEND, .room = row.room, .actor = s.them[HEAD], .type = "m.room.message"};
+        gate_facts(NULL, s.f.db, &q, &policy, &facts);
+        assert_int_equal(facts.room.kind, KINDS[i]);
+        assert_int_equal(facts.actor.factor_missing, KINDS[i] == ROOM_ANNOUNCEMENTS);
+        q.actor = s.service;
+        gate_facts(NULL, s.f.db, &q, &policy, &facts);
+        assert_false(facts.actor.factor_missing);
+    }
+}
+
 static void scopes_have_words(void **state)
 {
     assert_int_equal(operator_scope_from("records"), SCOPE_RECORDS);
@@ -888,6 +996,8 @@ int main(void)
         CASE(an_explanation_is_what_happens),
         CASE(the_office_acts_in_its_own_school),
         CASE(an_override_needs_a_reason_and_a_rule_that_allows_it),
+        CASE(a_school_asks_its_staff_for_a_second_factor),
+        CASE(the_gate_of_rooms_asks_for_the_second_factor),
         CASE(scopes_have_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

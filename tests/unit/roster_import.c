@@ -968,6 +968,8 @@ static void test_days(void **state)
         assert_string_equal(day_text(day_of_ms(DAYS[i].ms), day), DAYS[i].day);
         assert_int_equal(day_from(DAYS[i].day), day_of_ms(DAYS[i].ms));
     }
+    for (int n = 0; n < 2 * 146097; n += 13) /* eight centuries */
+        assert_int_equal(day_after(19690601, n), day_of_ms((n - 214) * INT64_C(86400000)));
     static const char *const WRONG[] = {"",           "2026-13-01",  "2026-00-01", "2026-02-29",
                                         "2026-1-01",  "2026-01-32",  "2026-01-00", "26-01-01",
                                         "2026/01/01", "2026-01-01 ", "1900-02-29", "+026-01-01"};

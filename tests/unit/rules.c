@@ -410,6 +410,10 @@ static const struct row_case {
      FACTS(LEAVE_SCHOOL, BY(ROLE_TEACHER), TO(ROLE_TEACHER), .self = true)},
     {"G4", "not_yours", FACTS(ERASE, BY(ROLE_TEACHER), TO(ROLE_PUPIL)),
      FACTS(ERASE, BY(ROLE_GUARDIAN), TO(ROLE_PUPIL), OFFICE(.guardian = true))},
+    {"H1", "second_factor_missing", FACTS(RECORDS_READ, BY(ROLE_ADMINISTRATOR, .factor_missing = true), TO(ROLE_PUPIL)),
+     FACTS(RECORDS_READ, BY(ROLE_ADMINISTRATOR, .factor_missing = true), TO(ROLE_PUPIL), OFFICE(.guardian = true))},
+    {"J4", "own_second_factor", FACTS(POLICY, BY(ROLE_ADMINISTRATOR), OFFICE(.eases_own = true)),
+     FACTS(POLICY, BY(ROLE_ADMINISTRATOR))},
     {"A1", "not_of_this_school", FACTS(STANDING, BY(ROLE_ADMINISTRATOR), TO(0)),
      FACTS(STANDING, OFFICE(.operator_ = true), TO(0))},
     {"A1", "of_another_school", FACTS(RECORDS_WRITE, BY(ROLE_ADMINISTRATOR), TO(0), OFFICE(.elsewhere = ROLE_PUPIL)),
@@ -454,6 +458,9 @@ static const struct row_case {
      FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE)},
     {"F6", "too_often", FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .urgent = {true, true, 5}),
      FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .quiet = true, .urgent = {true, true, 4}), &QUIET[QUIET_DELAY]},
+    {"H1", "second_factor_missing",
+     FACTS(SEND, ROOM(ANNOUNCEMENTS), BY(ROLE_HEAD, .held = true, .factor_missing = true), MESSAGE),
+     FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD, .held = true, .factor_missing = true), MESSAGE)},
     {"F3", "quiet_hours", FACTS(SEND, ROOM(CLASS), BY(ROLE_TEACHER), MESSAGE, .quiet = true),
      FACTS(SEND, ROOM(CLASS), BY(ROLE_PUPIL), MESSAGE, .quiet = true), &QUIET[QUIET_REFUSE]},
     {"F3", "quiet_hours",
@@ -1021,9 +1028,48 @@ static void test_words(void **state)
     assert_int_equal(school_role_from("x"), 0);
 }
 
+/* H1: what waits for the code, and what does not: as a person, a parent and in chats nothing changes. */
+static void test_h1_what_waits_for_a_second_factor(void **state)
+{
+    for (int act = 0; act < ACT__COUNT; ++act) {
+        struct rule_facts f = FACTS(SEND, ROOM(CLASS), BY(ROLES_STAFF, .held = true, .factor_missing = true),
+                                    TO(ROLE_PUPIL, .held = true));
+        f.act = (enum act)act;
+        struct verdict said[64];
+        int n;
+        bool waits = false;
+        rules_explain(&f, said, 64, &n);
+        for (int i = 0; i < n; ++i)
+            waits = waits || strcmp(said[i].code, "second_factor_missing") == 0;
+        bool office = act >= ACT_APPROVE && act != ACT_GUARDIAN_LINK && act != ACT_BECOME_GUARDIAN;
+        if (waits != office)
+            fail_msg("%s: %s", act_name((enum act)act), waits ? "waits" : "does not wait");
+    }
+    static const struct {
+        struct rule_facts facts;
+        bool waits;
+    } WHOSE[] = {
+        {FACTS(SESSIONS, BY(ROLE_ADMINISTRATOR, .factor_missing = true), TO(ROLE_ADMINISTRATOR), .self = true), false},
+        {FACTS(EXPORT, BY(ROLE_HEAD, .factor_missing = true), TO(ROLE_HEAD), .self = true), false},
+        {FACTS(CHILD, BY(ROLE_TEACHER, .factor_missing = true), TO(ROLE_PUPIL), OFFICE(.guardian = true)), false},
+        {FACTS(END_GUARDIAN, BY(ROLE_TEACHER, .factor_missing = true), TO(ROLE_PUPIL), OFFICE(.guardian = true)),
+         false},
+        {FACTS(POLICY, OFFICE(.operator_ = true), .actor = {.factor_missing = true}), false},
+        {FACTS(APPROVE, BY(ROLE_ADMINISTRATOR, .factor_missing = true), TO(0), OFFICE(.override_ = true)), true},
+        {FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD, .factor_missing = true), MESSAGE, .urgent = {true, true, 0}), true},
+        {FACTS(SEND, ROOM(CLASS), BY(ROLE_HEAD), MESSAGE, .urgent = {true, true, 0}), false},
+    };
+    for (size_t i = 0; i < sizeof WHOSE / sizeof *WHOSE; ++i) {
+        struct verdict verdict = rules_decide(&WHOSE[i].facts);
+        if (verdict.allowed == WHOSE[i].waits || (WHOSE[i].waits && strcmp(verdict.rule, "H1") != 0))
+            fail_msg("case %zu: %s", i, verdict.code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_h1_what_waits_for_a_second_factor),
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_room_of_no_school),
         cmocka_unit_test(test_open_mode),

@@ -81,6 +81,7 @@ static void test_every_cell(void **state)
         "\"senders\":[\"external\",\"pupil\"]},"
         "\"restricted\":{\"may\":[\"documents\",\"write_class\"],\"age\":16,\"unknown_age_is_child\":false},"
         "\"class_teacher\":{\"may\":[\"approve\"]},\"guardians\":{\"need_approval\":true},"
+        "\"second_factor\":{\"roles\":[\"head\",\"external\"],\"from\":\"2027-01-15\",\"grace_days\":0},"
         "\"language\":\"en\",\"personal_links\":{\"wait_days\":30},\"push\":{\"content\":true},"
         "\"media\":{\"pupil\":{\"file_max\":0,\"quota\":null},\"staff\":{\"file_max\":9007199254740991,\"quota\":5}}}");
     assert_int_equal(p.direct, (SCHOOL_POLICY_DEFAULT.direct | RELATION_BIT(RELATION_PUPIL_PUPIL)) &
@@ -89,6 +90,9 @@ static void test_every_cell(void **state)
     assert_int_equal(p.make_club, ROLE_PUPIL | ROLE_HEAD);
     assert_int_equal(p.claim_wait_days, 30);
     assert_int_equal(p.language, SCHOOL_SPEAKS_EN);
+    assert_int_equal(p.second_factor.roles, ROLE_HEAD | ROLE_EXTERNAL);
+    assert_int_equal(p.second_factor.from, 20270115);
+    assert_int_equal(p.second_factor.grace_days, 0);
     assert_false(p.staff_in_pupils_rooms);
     assert_int_equal(p.polls, 0);
     assert_int_equal(p.encryption[ROOM_CLASS], ENCRYPTION_REQUIRED);
@@ -149,6 +153,12 @@ static void test_refused(void **state)
         const char *text, *problem; /* how it begins */
     } BAD[] = {
         {"[]", "the document: not an object"},
+        {"{\"second_factor\":{\"roles\":[\"head\"]}}", "second_factor: from is missing"},
+        {"{\"second_factor\":{\"roles\":[\"pupil\"],\"from\":\"2027-01-15\"}}", "second_factor.roles: not a list of"},
+        {"{\"second_factor\":{\"from\":\"2027-02-29\"}}", "second_factor.from: neither a day"},
+        {"{\"second_factor\":{\"from\":\"0000-00-00\"}}", "second_factor.from: neither a day"},
+        {"{\"second_factor\":{\"from\":20270115}}", "second_factor.from: neither a day"},
+        {"{\"second_factor\":{\"grace_days\":61}}", "second_factor.grace_days: not a number of days"},
         {"{\"x\":1}", "x: there is no such key"},
         {"{\"\":1}", "the document: there is no such key"},
         {"{\"direct\":true}", "direct: not an object"},
@@ -289,6 +299,9 @@ static struct school_policy random_policy(uint64_t *dice)
     p.unknown_age_is_child = roll(dice, 2);
     p.class_teacher_may = roll(dice, 16);
     p.guardian_needs_approval = roll(dice, 2);
+    p.second_factor.roles = roll(dice, ROLE_EXTERNAL * 2) & ~(unsigned)ROLES_FAMILY;
+    p.second_factor.from = p.second_factor.roles != 0 || roll(dice, 2) ? day_after(20260901, (int)roll(dice, 900)) : 0;
+    p.second_factor.grace_days = (int)roll(dice, 61);
     for (int i = 0; i <= MEDIA_STAFF; ++i) {
         p.media[i].file_max = roll(dice, 1u << 30);
         p.media[i].quota = (int64_t)roll(dice, 1u << 20) * 4096 - 1;
@@ -314,6 +327,7 @@ static void test_round_trip(void **state)
         assert_int_equal(back.quiet.utc_offset_minutes, policy.quiet.utc_offset_minutes);
         assert_int_equal(back.quiet.senders, policy.quiet.senders);
         assert_int_equal(back.polls, policy.polls);
+        assert_memory_equal(&back.second_factor, &policy.second_factor, sizeof back.second_factor);
         assert_memory_equal(back.media, policy.media, sizeof policy.media);
         json_decref(document);
     }
@@ -332,6 +346,8 @@ static void test_strictest(void **state)
         assert_true(same(&again, &ab));
         assert_int_equal(ab.direct & ~(a.direct & b.direct), 0);
         assert_true(ab.quiet.mode >= a.quiet.mode && ab.quiet.mode >= b.quiet.mode);
+        for (unsigned role = ROLE_TEACHER; role <= ROLE_EXTERNAL; role <<= 1)
+            assert_true(school_policy_factor_day(&ab, role, 20270301) <= school_policy_factor_day(&a, role, 20270301));
         assert_true(ab.consent_age >= a.consent_age && ab.consent_age >= b.consent_age);
         assert_true(a.media[0].quota < 0 || (ab.media[0].quota >= 0 && ab.media[0].quota <= a.media[0].quota));
     }
@@ -421,15 +437,52 @@ static void test_quiet_lasts_until_it_ends(void **state)
     }
 }
 
+/* H1 */
+static void test_the_day_of_the_second_factor(void **state)
+{
+    static const struct {
+        unsigned roles;
+        school_day from;
+        int grace_days;
+        unsigned who;
+        school_day since, day;
+    } CASES[] = {
+        {0, DAY_EVER, 14, ROLE_HEAD, DAY_EVER, DAY_NEVER},
+        {0, 20270115, 14, ROLE_HEAD, 20200101, DAY_NEVER},
+        {ROLE_HEAD, 20270115, 14, ROLE_TEACHER, 20200101, DAY_NEVER},
+        {ROLE_HEAD, 20270115, 14, ROLE_TEACHER | ROLE_HEAD, 20200101, 20270115},
+        {ROLE_HEAD, 20270115, 14, ROLE_HEAD, DAY_EVER, 20270115},
+        {ROLE_HEAD, 20270115, 14, ROLE_HEAD, 20270101, 20270115},
+        {ROLE_HEAD, 20270115, 14, ROLE_HEAD, 20270102, 20270116},
+        {ROLE_HEAD, 20270115, 14, ROLE_HEAD, 20280220, 20280305},
+        {ROLE_HEAD, 20270115, 0, ROLE_HEAD, 20280220, 20280220},
+    };
+    for (size_t i = 0; i < COUNT(CASES); ++i) {
+        struct school_policy p = SCHOOL_POLICY_DEFAULT;
+        p.second_factor.roles = CASES[i].roles;
+        p.second_factor.from = CASES[i].from;
+        p.second_factor.grace_days = CASES[i].grace_days;
+        if (school_policy_factor_day(&p, CASES[i].who, CASES[i].since) != CASES[i].day)
+            fail_msg("case %zu: %d", i, (int)school_policy_factor_day(&p, CASES[i].who, CASES[i].since));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_f1_defaults),   cmocka_unit_test(test_empty_is_base),
-        cmocka_unit_test(test_every_cell),    cmocka_unit_test(test_words),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_long_key),
-        cmocka_unit_test(test_documentation), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_strictest),     cmocka_unit_test(test_strictest_encryption),
-        cmocka_unit_test(test_quiet_moments), cmocka_unit_test(test_quiet_lasts_until_it_ends),
+        cmocka_unit_test(test_the_day_of_the_second_factor),
+        cmocka_unit_test(test_f1_defaults),
+        cmocka_unit_test(test_empty_is_base),
+        cmocka_unit_test(test_every_cell),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_long_key),
+        cmocka_unit_test(test_documentation),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_strictest),
+        cmocka_unit_test(test_strictest_encryption),
+        cmocka_unit_test(test_quiet_moments),
+        cmocka_unit_test(test_quiet_lasts_until_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

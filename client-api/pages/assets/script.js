@@ -9,3 +9,7 @@ addEventListener("pageshow", () => {
     for (const form of document.forms) delete form.dataset.sent; // back from the next page
 });
 document.querySelector('[role="alert"]')?.scrollIntoView({ block: "nearest" });
+if (document.getElementById("auth-done")) { // the client waits for it (Client-Server API, "Fallback")
+    if (window.onAuthDone) window.onAuthDone();
+    else window.opener?.postMessage("authDone", "*");
+}
