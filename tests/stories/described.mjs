@@ -19,6 +19,8 @@ const EXCEPTIONS = [
     ["GET /_matrix/client/v3/devices", "200 /devices/*/last_seen_ip: must be string", "the same"],
     ["GET /_matrix/client/v3/devices/{deviceId}", "200 /display_name: must be string", "the same"],
     ["GET /_matrix/client/v3/devices/{deviceId}", "200 /last_seen_ip: must be string", "the same"],
+    ["GET /_matrix/client/v3/login/sso/redirect", "400 : the type is text/html", "a person's browser is sent there: what is wrong is a page"],
+    ["GET /_matrix/client/v3/login/sso/redirect/{idpId}", "404 : the type is text/html", "the same"],
     ["GET /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}", "200 : must match exactly one schema in oneOf", "a whole event is any content, too"],
     ["GET /_matrix/client/v3/rooms/{roomId}/joined_members", "200 /joined/*/display_name: must be string", "Debian's matrix-nio (WeeChat) takes no member without one, but null"],
     ["GET /_matrix/client/v3/rooms/{roomId}/joined_members", "200 /joined/*/avatar_url: must be string", "the same"],

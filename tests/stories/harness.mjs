@@ -67,10 +67,12 @@ export class Server {
         return server;
     }
 
-    async prepare(settings) {
+    /** more: YAML lines, or what makes them of the server (its url, its dir). */
+    async prepare(settings, more = "") {
         this.dir = mkdtempSync(join(tmpdir(), "parta-story-"));
         this.port = await freePort();
         this.url = `http://127.0.0.1:${this.port}`;
+        settings += typeof more === "function" ? more(this) : more;
         this.settings = settings;
         this.config = join(this.dir, "parta.yaml");
         writeFileSync(
@@ -86,7 +88,7 @@ export class Server {
     /** A server in policy.mode school with the sample school in it. server.people: {id, role, school, class, name, password}. */
     static async startSchool(settings = "") {
         const server = new Server();
-        await server.prepare("policy:\n  mode: school\n" + settings);
+        await server.prepare("policy:\n  mode: school\n", settings);
         server.parta("school", "sample", "--seed", "1", "--size", "small", join(server.dir, "school.zip"));
         const passwords = server.importRoster("--passwords");
         server.people = server.parta("roster", "list").trim().split("\n").map((line) => {

@@ -9,8 +9,6 @@ const NOT_ASKED = {
     "GET /.well-known/matrix/policy_server": "there is none",
     "GET /_matrix/client/v3/events": "deprecated since r0; /sync is asked",
     "GET /_matrix/client/v3/initialSync": "deprecated since r0; /sync is asked",
-    "GET /_matrix/client/v3/login/sso/redirect": "nor sign-in elsewhere",
-    "GET /_matrix/client/v3/login/sso/redirect/{idpId}": "nor sign-in elsewhere",
 };
 const found = process.env.PARTA_REPLIES;
 const lines = found && existsSync(found) ? readFileSync(found, "utf8").trim().split("\n").filter(Boolean).map((line) => JSON.parse(line)) : [];
