@@ -25,8 +25,8 @@ bool redirect_uri_valid(const char *uri, const char *client_host, enum applicati
  * port. */
 bool redirect_uri_matches(const char *registered, const char *asked);
 
-/* What people are shown of a URI that is valid: the host with its port, or the scheme of a program's own. *len bytes within
- * uri, never none. */
+/* What people are shown of a URI that is valid: the host with its port, or the scheme of a program's own. *len bytes
+ * within uri, never none. */
 const char *redirect_uri_place(const char *uri, size_t *len);
 
 #endif

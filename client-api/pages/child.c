@@ -1,6 +1,6 @@
-/* A child, as one of its guardians sees it: the record, the rooms (school.md D8), what can be written right and what the
- * office is asked for (D2, D10), ceasing to be its guardian (D7), and erasure (G4). From whom a child is kept (D9) it
- * is, here as everywhere, nobody's whom they know. */
+/* A child, as one of its guardians sees it: the record, the rooms (school.md D8), what can be written right and what
+ * the office is asked for (D2, D10), ceasing to be its guardian (D7), and erasure (G4). From whom a child is kept (D9)
+ * it is, here as everywhere, nobody's whom they know. */
 #include <stdlib.h>
 #include <string.h>
 

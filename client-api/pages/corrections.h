@@ -9,7 +9,8 @@
 
 struct request;
 
-/* What of the form differs from record (signup_json_child), and the note. false: r->error. *out borrows from the body. */
+/* What of the form differs from record (signup_json_child), and the note. false: r->error. *out
+ * borrows from the body. */
 bool page_read_corrections(struct request *r, const json_t *record, struct applicant *out);
 
 #endif

@@ -81,7 +81,8 @@ static bool post_once(struct request *r)
     return done;
 }
 
-/* H1: a school asks it of its staff, which they hear when they sign in; they go on to where they wanted all the same. */
+/* H1: a school asks it of its staff, which they hear when they sign in; they go on to where they
+ * wanted all the same. */
 static bool get_needed(struct request *r)
 {
     struct second_factor_duty duty;

@@ -159,7 +159,8 @@ static bool get_class(struct request *r)
     return done;
 }
 
-/* The person's, or those of the class for such people that the actor made. A few: who makes more ends them elsewhere. */
+/* The person's, or those of the class for such people that the actor made. A few: who makes more
+ * ends them elsewhere. */
 static bool end_open_links(struct changing_records *c, const struct link_wish *wish)
 {
     link_no open[OPEN_LINKS_MAX];

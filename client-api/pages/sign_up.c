@@ -1,5 +1,5 @@
-/* Where an account begins for whoever has none (OAuth's prompt=create): with the school's link, which is on a sheet, in a
- * letter, or was sent by a child (school.md C2). Whoever has only the app in hand types it here. */
+/* Where an account begins for whoever has none (OAuth's prompt=create): with the school's link, which is on a sheet, in
+ * a letter, or was sent by a child (school.md C2). Whoever has only the app in hand types it here. */
 #include <string.h>
 
 #include "client-api/login_common.h"

@@ -38,7 +38,8 @@ static bool is_page(const h2o_req_t *req)
     return false;
 }
 
-/* One header to libh2o, four to the client: it is written to HTTP/1 as it stands, and this server speaks nothing else. */
+/* One header to libh2o, four to the client: it is written to HTTP/1 as it stands, and this server
+ * speaks nothing else. */
 static void add_cors(h2o_req_t *req)
 {
     static h2o_iovec_t name = {H2O_STRLIT("access-control-allow-origin")};

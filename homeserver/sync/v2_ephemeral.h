@@ -17,8 +17,8 @@ void v2_add_user_id(struct text *out, struct user_names *names, struct db *db, u
 /* Appends an m.typing event. */
 void v2_add_typing(struct text *out, struct user_names *names, struct db *db, const struct typists *typists);
 
-/* Appends a receipt to the m.receipt event that `before` was put into, which opens and closes what differs: event, type,
- * user. before NULL: begins the event. V2_RECEIPTS_END ends it. */
+/* Appends a receipt to the m.receipt event that `before` was put into, which opens and closes what differs: event,
+ * type, user. before NULL: begins the event. V2_RECEIPTS_END ends it. */
 void v2_add_receipt(struct text *out, struct user_names *names, struct db *db, const struct receipt_row *before,
                     const struct receipt_row *row);
 #define V2_RECEIPTS_END "}}},\"type\":\"m.receipt\"}"

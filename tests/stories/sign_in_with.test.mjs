@@ -23,7 +23,7 @@ before(async () => {
         return `public_baseurl: ${s.url}\noidc:\n  providers: ${folder}\n`;
     });
     browser = await Browser.start(server.url);
-    browser.leads = [diary.issuer, "https://app.example/"];
+    browser.leads.push(diary.issuer, "https://app.example/");
     teacher = server.person({ role: "class_teacher", school: server.people[0].school });
     leader = await device(teacher);
     office = await device(server.person({ role: "administrator", school: teacher.school }));

@@ -1,5 +1,5 @@
-/* A server on the loopback with the routes of the Client-Server API, and curl as its client: what the tests of that API's
- * words share (account_api.c, oauth_api.c, keys_*.c). */
+/* A server on the loopback with the routes of the Client-Server API, and curl as its client: what the tests of that
+ * API's words share (account_api.c, oauth_api.c, keys_*.c). */
 #ifndef PARTA_TESTS_UNIT_CLIENT_WORLD_H
 #define PARTA_TESTS_UNIT_CLIENT_WORLD_H
 

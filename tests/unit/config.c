@@ -380,9 +380,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(oauth_is_offered_where_clients_can_use_it),
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_every_kind), cmocka_unit_test(test_print_reads_back),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_too_long),   cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_documented), cmocka_unit_test(test_sample),     cmocka_unit_test(test_keyfile),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_print_reads_back),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_keyfile),
         cmocka_unit_test(test_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,8 @@
  * content hash, the signature and, from room version 3 on, the event's id. (Server-Server API, "Signing Events"; room
  * versions, "Event format", "Event IDs"; Appendices, "Signing JSON".)
  *
- * No signature is at rest: the id does not cover it, and Ed25519 gives the same one whenever the same key signs the same
- * bytes, which neither time nor a redaction changes. It is made when an event leaves in this form (pdu_sign).
+ * No signature is at rest: the id does not cover it, and Ed25519 gives the same one whenever the same key signs the
+ * same bytes, which neither time nor a redaction changes. It is made when an event leaves in this form (pdu_sign).
  *
  * The pdu_tree_ functions do the same on JSON trees, as the specification tells it: for events from outside, and as the
  * yardstick that the tests hold the splicing against.
@@ -66,10 +66,10 @@ enum pdu_part {
  * parts: of enum pdu_part. */
 void pdu_add_text(struct text *out, const struct pdu *pdu, unsigned parts);
 
-/* Completes an event of this server: fills in hash, signer, key_id and event_id (versions 1 and 2: event_id is chosen by
- * the caller before). server_name and key_id are borrowed by pdu: who will sign, which counts for the size. false: *e is
- * ERROR_TOO_LARGE: the event has more than PDU_BYTES_MAX bytes, or its sender, room_id, type, state_key or event_id more
- * than 255 (Client-Server API, "Size limits"). */
+/* Completes an event of this server: fills in hash, signer, key_id and event_id (versions 1 and 2: event_id is chosen
+ * by the caller before). server_name and key_id are borrowed by pdu: who will sign, which counts for the size. false:
+ * *e is ERROR_TOO_LARGE: the event has more than PDU_BYTES_MAX bytes, or its sender, room_id, type, state_key or
+ * event_id more than 255 (Client-Server API, "Size limits"). */
 bool pdu_finish(struct pdu *pdu, const char *key_id, const char *server_name, struct error *e);
 
 /* Signs a finished event: fills in signer, key_id and signature. server_name and key->id are borrowed by pdu. */

@@ -5,8 +5,8 @@
  * many events gives them away in batches and waits for each batch before it writes it: nothing without an id is ever on
  * disk.
  *
- * A batch is hashed by one thread, after the batches given before it: the hasher's, or whoever waits for one that it has
- * not begun. Without a second core, or when the thread could not be started, it is merely slower. */
+ * A batch is hashed by one thread, after the batches given before it: the hasher's, or whoever waits for one that it
+ * has not begun. Without a second core, or when the thread could not be started, it is merely slower. */
 #ifndef PARTA_ROOMS_PDU_PDU_BATCH_H
 #define PARTA_ROOMS_PDU_PDU_BATCH_H
 
