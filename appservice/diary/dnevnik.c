@@ -1,7 +1,9 @@
 /* Дневник.ру's Partners API (api.dnevnik.ru/v2, its Swagger): an application's token of the school in Access-Token,
  * lists by class and days, no pages. Of each class: who is in it, its lessons with their works, marks, and log entries
- * (absences) by subject. An id comes as a number that may be too long for a program, and as text beside it ("id_str",
- * "personStr"): the text counts, where it is there. The password of nobody is asked for. */
+ * (absences) by subject; where lessons are (schedules) is answered of one pupil and their subgroups only, so a few of
+ * the class are asked for, always the same, until all lessons are known. An id comes as a number that may be too long
+ * for a program, and as text beside it ("id_str", "personStr"): the text counts, where it is there. The password of
+ * nobody is asked for. */
 #include "appservice/diary/dnevnik.h"
 
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #define WHO "Дневник.ру"
 #define GROUPS_MAX 400
 #define ID_BYTES 64
+#define SCHEDULES_MAX 8 /* of a class: more subgroups than that at once has hardly any */
 
 /* --- Values --- */
 
@@ -67,14 +70,25 @@ static bool each(const char *body, size_t len, struct reading *reading, void *gr
 
 void dnevnik_group_init(struct dnevnik_group *group, const char *id, const char *name, const char *link)
 {
-    *group = (struct dnevnik_group){id, name, link, json_object(), json_object(), json_object()};
+    *group = (struct dnevnik_group){.id = id,
+                                    .name = name,
+                                    .link = link,
+                                    .lessons = json_object(),
+                                    .items = json_object(),
+                                    .works = json_object(),
+                                    .subjects = json_object(),
+                                    .persons = json_array(),
+                                    .plans = json_object()};
 }
 
 void dnevnik_group_finish(struct dnevnik_group *group)
 {
     json_decref(group->lessons);
+    json_decref(group->items);
     json_decref(group->works);
     json_decref(group->subjects);
+    json_decref(group->persons);
+    json_decref(group->plans);
 }
 
 /* --- Who is in it --- */
@@ -83,7 +97,9 @@ static void take_person(struct reading *reading, void *arg, const json_t *item)
 {
     const struct dnevnik_group *group = arg;
     char id[ID_BYTES];
-    reading_add_person(reading, &(struct diary_person){.id = id_of(item, "id", id),
+    if (*id_of(item, "id", id) != '\0')
+        json_array_append_new(group->persons, json_string(id));
+    reading_add_person(reading, &(struct diary_person){.id = id,
                                                        .family_name = string_of(item, "lastName"),
                                                        .given_name = string_of(item, "firstName"),
                                                        .middle_name = string_of(item, "middleName"),
@@ -91,9 +107,9 @@ static void take_person(struct reading *reading, void *arg, const json_t *item)
                                                        .class_title = group->name});
 }
 
-bool dnevnik_take_persons(struct reading *reading, const struct dnevnik_group *group, const char *body, size_t len)
+bool dnevnik_take_persons(struct reading *reading, struct dnevnik_group *group, const char *body, size_t len)
 {
-    return each(body, len, reading, (void *)group, take_person);
+    return each(body, len, reading, group, take_person);
 }
 
 /* --- Lessons and their works --- */
@@ -125,7 +141,7 @@ static void take_work(struct reading *reading, struct dnevnik_group *group, cons
 static void take_lesson(struct reading *reading, void *arg, const json_t *item)
 {
     struct dnevnik_group *group = arg;
-    char id[ID_BYTES], name[ID_BYTES + 8], number[16] = "", subject_id[ID_BYTES];
+    char id[ID_BYTES], subject_id[ID_BYTES];
     const json_t *subject = json_get_object(item, "subject");
     const char *title = string_of(subject, "name"), *date = json_get_string(item, "date");
     json_t *works = json_get_array(item, "works");
@@ -134,20 +150,11 @@ static void take_lesson(struct reading *reading, void *arg, const json_t *item)
         return;
     }
     json_object_set_new(group->lessons, id, json_string(title));
+    if (json_object_get(group->items, id) == NULL)
+        json_object_set_new(group->items, id, json_array());
+    json_array_append(json_object_get(group->items, id), (json_t *)item);
     if (*id_of(subject, "id", subject_id) != '\0')
         json_object_set_new(group->subjects, subject_id, json_string(title));
-    if (json_get_int(item, "number", 0) > 0)
-        snprintf(number, sizeof number, "%lld", (long long)json_get_int(item, "number", 0));
-    bool cancelled = strcmp(string_of(item, "status"), "Cancelled") == 0;
-    snprintf(name, sizeof name, "lesson-%s", id);
-    reading_add(reading, &(struct record){.kind = RECORD_LESSON,
-                                          .id = name,
-                                          .group = group->id,
-                                          .subject = title,
-                                          .day = record_day(date),
-                                          .value = cancelled ? RECORD_CANCELLED : number,
-                                          .comment = string_of(item, "place"),
-                                          .link = group->link});
     for (size_t i = 0; i < json_array_size(works); ++i)
         take_work(reading, group, json_array_get(works, i), date, title);
 }
@@ -155,6 +162,73 @@ static void take_lesson(struct reading *reading, void *arg, const json_t *item)
 bool dnevnik_take_lessons(struct reading *reading, struct dnevnik_group *group, const char *body, size_t len)
 {
     return each(body, len, reading, group, take_lesson);
+}
+
+static void take_plans(struct reading *reading, struct dnevnik_group *group, const json_t *day)
+{
+    const json_t *lessons = json_get_array(day, "lessons");
+    char id[ID_BYTES];
+    size_t i;
+    json_t *item;
+    json_array_foreach(lessons, i, item) {
+        bool ours = *id_of(item, "id", id) != '\0' && json_object_get(group->lessons, id) != NULL;
+        if (ours && json_object_get(group->plans, id) == NULL)
+            json_object_set_new(
+                group->plans, id,
+                json_pack("{s:s, s:s}", "place", string_of(item, "place"), "hours", string_of(item, "hours")));
+        else if (!json_is_object(item))
+            reading_fault(reading, NULL, "no object");
+    }
+}
+
+bool dnevnik_take_schedule(struct reading *reading, struct dnevnik_group *group, const char *body, size_t len)
+{
+    struct error e;
+    json_t *answer = json_parse(body, len, &e), *day;
+    const json_t *days = json_is_array(answer) ? answer : json_get_array(answer, "days");
+    bool good = days != NULL;
+    size_t i;
+    json_array_foreach(days, i, day)
+        take_plans(reading, group, day);
+    json_decref(answer);
+    return good;
+}
+
+static void add_lesson(struct reading *reading, const struct dnevnik_group *group, const char *id, const json_t *item)
+{
+    char name[ID_BYTES + 8], number[16] = "";
+    const json_t *plan = json_object_get(group->plans, id);
+    const char *place = string_of(plan, "place"), *hours = string_of(plan, "hours");
+    if (json_get_int(item, "number", 0) > 0)
+        snprintf(number, sizeof number, "%lld", (long long)json_get_int(item, "number", 0));
+    bool cancelled = strcmp(string_of(item, "status"), "Cancelled") == 0;
+    snprintf(name, sizeof name, "lesson-%s", id);
+    reading_add(reading, &(struct record){.kind = RECORD_LESSON,
+                                          .id = name,
+                                          .group = group->id,
+                                          .subject = string_of(json_get_object(item, "subject"), "name"),
+                                          .day = record_day(json_get_string(item, "date")),
+                                          .value = cancelled        ? RECORD_CANCELLED
+                                                   : *hours != '\0' ? hours
+                                                                    : number,
+                                          .comment = *place != '\0' ? place : string_of(item, "place"),
+                                          .link = group->link});
+}
+
+void dnevnik_add_lessons(struct reading *reading, const struct dnevnik_group *group)
+{
+    const char *id;
+    json_t *items, *item;
+    size_t i;
+    json_object_foreach(group->items, id, items) {
+        json_array_foreach(items, i, item)
+            add_lesson(reading, group, id, item); /* what comes twice, with two contents, is in doubt */
+    }
+}
+
+size_t dnevnik_unplanned(const struct dnevnik_group *group)
+{
+    return json_object_size(group->lessons) - json_object_size(group->plans);
 }
 
 /* --- Marks and absences --- */
@@ -246,6 +320,60 @@ static bool no_list(struct asking *a, const char *what)
     return text_fail(a->problem, WHO "'s answer for %s is no list.", what);
 }
 
+/* As text, shorter ones first, as numbers are. */
+static int by_number(const void *a, const void *b)
+{
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    size_t x_len = strlen(x), y_len = strlen(y);
+    return x_len != y_len ? (x_len > y_len) - (x_len < y_len) : strcmp(x, y);
+}
+
+/* Ids of those who are in the class, in an order that stays: heap, the array alone. Whatever is no number goes into no
+ * path. */
+static const char **in_order(const struct dnevnik_group *group, size_t *n)
+{
+    const char **ids = xcalloc(json_array_size(group->persons) + 1, sizeof *ids);
+    size_t i;
+    json_t *id;
+    *n = 0;
+    json_array_foreach(group->persons, i, id) {
+        const char *text = json_string_value(id);
+        if (strlen(text) <= 20 && strspn(text, "0123456789") == strlen(text))
+            ids[(*n)++] = text;
+    }
+    qsort(ids, *n, sizeof *ids, by_number);
+    return ids;
+}
+
+static bool read_schedule(struct asking *a, struct dnevnik_group *group, const char *person)
+{
+    char from[DAY_TEXT_BYTES], to[DAY_TEXT_BYTES];
+    const char *body;
+    size_t len;
+    struct text path = TEXT_INIT;
+    text_addf(&path, "persons/%s/groups/%s/schedules?startDate=%s&endDate=%s", person, group->id,
+              day_text(a->reading->window.from, from), day_text(a->reading->window.to, to));
+    bool good = get(a, "a schedule", &path, &body, &len);
+    text_finish(&path);
+    if (!good && a->client.reply.status == 404) { /* they have left since the list was read */
+        text_clear(a->problem);
+        return true;
+    }
+    return good && (dnevnik_take_schedule(a->reading, group, body, len) ||
+                    text_fail(a->problem, WHO "'s answer for a schedule has no days."));
+}
+
+static bool read_schedules(struct asking *a, struct dnevnik_group *group)
+{
+    size_t n;
+    bool good = true;
+    const char **persons = in_order(group, &n);
+    for (size_t i = 0; good && i < n && i < SCHEDULES_MAX && dnevnik_unplanned(group) != 0; ++i)
+        good = read_schedule(a, group, persons[i]);
+    free(persons);
+    return good;
+}
+
 static bool read_lists(struct asking *a, struct dnevnik_group *group)
 {
     static const struct {
@@ -307,7 +435,9 @@ static bool read_group(struct asking *a, const char *id)
         good = text_fail(a->problem, WHO "'s answer for a class is no object.");
     struct dnevnik_group group;
     dnevnik_group_init(&group, id, string_of(answer, "name"), adapter_text(a->source, "link"));
-    good = good && read_lists(a, &group) && (!adapter_flag(a->source, "absences") || read_log_entries(a, &group));
+    good = good && read_lists(a, &group) && (!adapter_flag(a->source, "absences") || read_log_entries(a, &group)) &&
+           (!adapter_flag(a->source, "schedules") || read_schedules(a, &group));
+    dnevnik_add_lessons(a->reading, &group);
     dnevnik_group_finish(&group);
     json_decref(answer);
     return good;
@@ -338,6 +468,7 @@ static const struct adapter_setting SETTINGS[] = {
     {"url", ADAPTER_URL, "https://api.dnevnik.ru/v2"},
     {"link", ADAPTER_URL, OPTIONAL},
     {"absences", ADAPTER_FLAG, "true"},
+    {"schedules", ADAPTER_FLAG, "false"},
     {"ids", ADAPTER_TEXT, "own"},
 };
 const struct adapter DNEVNIK_ADAPTER = {

@@ -202,18 +202,23 @@ class Gradebook(Double):
 
 
 class Dnevnik(Double):
-    """Дневник.ру's Partners API: the shapes of its Swagger; of one class, or of those in .groups."""
+    """Дневник.ру's Partners API: the shapes of its Swagger; of one class, or of those in .groups. A class's lessons have no place there: .places
+    says them by lesson, .subgroups who of a lesson's class has it (nothing: all), and a pupil's schedule has their own lessons with places."""
 
     def __init__(self, token, group=None, name=None, port=0):
         self.token, self.group, self.groups = token, group, {}
         if group is not None:
             self.groups[str(group)] = self
         self.name, self.persons, self.lessons, self.marks, self.log_entries = name, [], [], [], []
+        self.places, self.subgroups = {}, {}
         super().__init__(port)
 
     def answer(self, path, given, headers, method, body):
         if headers.get("Access-Token") != self.token:
             return 401, {"type": "invalidToken", "description": "no"}, {}
+        schedule = re.fullmatch(r"/v2/persons/([0-9]+)/groups/([0-9]+)/schedules", path)
+        if schedule and schedule[2] in self.groups:
+            return self.schedule(self.groups[schedule[2]], schedule[1], given)
         asked = re.fullmatch(r"/v2/(?:edu-groups|lesson-log-entries/group)/([0-9]+)(.*)", path)
         group = self.groups.get(asked[1]) if asked else None
         if group is None:
@@ -229,6 +234,20 @@ class Dnevnik(Double):
         if within:
             return 200, [item for item in getattr(group, within[1]) if within[2] <= item["date"][:10] <= within[3]], {}
         return 404, {"type": "notFound"}, {}
+
+
+    def schedule(self, group, person, given):
+        if person not in {str(of.get("id_str", of["id"])) for of in group.persons}:
+            return 404, {"type": "notFound"}, {}
+        days = {}
+        for lesson in group.lessons:
+            who = group.subgroups.get(lesson["id"])
+            if given["startDate"] <= lesson["date"][:10] <= given["endDate"] and (who is None or int(person) in who):
+                day = days.setdefault(lesson["date"], {"date": lesson["date"], "lessons": [], "marks": [], "works": [], "homeworks": [], "subjects": [], "teachers": []})
+                own = {name: lesson[name] for name in ("id", "id_str", "number", "title") if name in lesson}
+                day["lessons"].append({**own, "subjectId": lesson["subject"]["id"], "group": group.group, "teachers": [], **group.places.get(lesson["id"], {"place": None})})
+                day["subjects"].append(lesson["subject"])
+        return 200, {"days": list(days.values())}, {}
 
 
 class Calendar(Double):

@@ -32,6 +32,8 @@ static void take_dnevnik(struct reading *reading, const char *bytes, size_t len)
     dnevnik_group_init(&group, "9", "7А", "");
     dnevnik_take_persons(reading, &group, bytes, len);
     dnevnik_take_lessons(reading, &group, bytes, len);
+    dnevnik_take_schedule(reading, &group, bytes, len);
+    dnevnik_add_lessons(reading, &group);
     dnevnik_take_marks(reading, &group, bytes, len);
     dnevnik_take_log_entries(reading, &group, bytes, len);
     dnevnik_group_finish(&group);

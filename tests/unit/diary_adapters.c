@@ -121,6 +121,7 @@ static void dnevnik_answers(void **state)
     dnevnik_group_init(&group, "900", "7А", "https://dnevnik.ru");
     assert_true(dnevnik_take_persons(&reading, &group, PERSONS, strlen(PERSONS)));
     assert_true(dnevnik_take_lessons(&reading, &group, LESSONS, strlen(LESSONS)));
+    dnevnik_add_lessons(&reading, &group);
     assert_true(dnevnik_take_marks(&reading, &group, MARKS, strlen(MARKS)));
     assert_true(dnevnik_take_log_entries(&reading, &group, LOG, strlen(LOG)));
     assert_int_equal(reading.n_people, 1);
@@ -140,6 +141,53 @@ static void dnevnik_answers(void **state)
                  "mark mark-6 22 900 Химия 20260902 5|\n"
                  "homework work-11 - 900 Алгебра 20260903 |№ 5\n",
                  7);
+}
+
+/* Places and hours of lessons, by the first who has them; of lessons of others, or in other shapes, nothing. */
+static void dnevnik_schedules(void **state)
+{
+    static const char LESSONS[] =
+        "[{\"id\":7,\"id_str\":\"1000000000000000007\",\"date\":\"2026-09-01T00:00:00\",\"number\":2,\"subject\":{"
+        "\"id\":3,"
+        "\"name\":\"A\"},\"place\":\"1\"},"
+        "{\"id\":8,\"date\":\"2026-09-02T00:00:00\",\"number\":1,\"subject\":{\"id\":4,\"name\":\"B\"}},"
+        "{\"id\":9,\"date\":\"2026-09-02T00:00:00\",\"number\":3,\"status\":\"Cancelled\",\"subject\":{\"id\":4,"
+        "\"name\":\"B\"}},"
+        "{\"id\":10,\"date\":\"2026-09-02T00:00:00\",\"number\":4,\"subject\":{\"id\":4,\"name\":\"B\"}}]";
+    static const struct {
+        const char *body;
+        bool good;
+        size_t unplanned, faults;
+    } CASES[] = {
+        {"{\"days\":[{\"date\":\"2026-09-01T00:00:00\",\"lessons\":[{\"id\":7,\"id_str\":\"1000000000000000007\","
+         "\"place\":\"каб. "
+         "12\",\"hours\":\"08:30 - 09:15\"},{\"id\":77,\"place\":\"of another class\"}]}]}",
+         true, 3, 0},
+        {"[{\"lessons\":[{\"id\":8,\"place\":7,\"hours\":null},{\"id\":9,\"place\":\"13\"}]}]", true, 1, 0},
+        {"{\"days\":[{\"lessons\":[{\"id\":8,\"place\":\"said later\"},7,null,{\"place\":\"x\"}]},7,{\"lessons\":{}}]}",
+         true, 1, 2},
+        {"{\"days\":{}}", false, 1, 2},
+        {"<html>", false, 1, 2},
+    };
+    struct dnevnik_group group;
+    struct reading reading;
+    reading_init(&reading, WINDOW);
+    dnevnik_group_init(&group, "900", "7А", "");
+    assert_true(dnevnik_take_lessons(&reading, &group, LESSONS, strlen(LESSONS)));
+    assert_int_equal(dnevnik_unplanned(&group), 4);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        assert_int_equal(dnevnik_take_schedule(&reading, &group, CASES[i].body, strlen(CASES[i].body)), CASES[i].good);
+        assert_int_equal(dnevnik_unplanned(&group), CASES[i].unplanned);
+        assert_int_equal(reading.n_faults, CASES[i].faults);
+    }
+    dnevnik_add_lessons(&reading, &group);
+    dnevnik_group_finish(&group);
+    assert_reads(&reading,
+                 "lesson lesson-10 - 900 B 20260902 4|\n"
+                 "lesson lesson-1000000000000000007 - 900 A 20260901 08:30 - 09:15|каб. 12\n"
+                 "lesson lesson-8 - 900 B 20260902 1|\n"
+                 "lesson lesson-9 - 900 B 20260902 cancelled|13\n",
+                 2);
 }
 
 static void gradebook_items(void **state)
@@ -294,8 +342,9 @@ static void signatures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calendars),      cmocka_unit_test(dnevnik_answers), cmocka_unit_test(gradebook_items),
-        cmocka_unit_test(webhook_bodies), cmocka_unit_test(signatures),      cmocka_unit_test(gradebook_changes),
+        cmocka_unit_test(calendars),         cmocka_unit_test(dnevnik_answers), cmocka_unit_test(dnevnik_schedules),
+        cmocka_unit_test(gradebook_items),   cmocka_unit_test(webhook_bodies),  cmocka_unit_test(signatures),
+        cmocka_unit_test(gradebook_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
