@@ -103,8 +103,8 @@ bool draft_keep(struct request *r, const json_t *body)
     if (typed == NULL)
         return false;
     struct text sealed = TEXT_INIT;
-    json_t *draft = json_pack("{s:s, s:I, s:o}", "from", from, "until",
-                              (json_int_t)(clock_wall_ms() / 1000 + LIFETIME_S), "typed", typed);
+    json_t *draft = json_pack("{s:s, s:I, s:o}", "from", from, "until", (json_int_t)clock_wall_ms() / 1000 + LIFETIME_S,
+                              "typed", typed);
     char *plain = json_dumps(draft, JSON_COMPACT);
     bool fits = plain != NULL && strlen(plain) <= DRAFT_BYTES_MAX;
     if (fits) {

@@ -186,7 +186,7 @@ static bool joined_already(struct request *r, const char *token)
 static bool post_join(struct request *r)
 {
     struct link_row link;
-    struct signup_result result;
+    struct signup_result result = {0};
     const char *token;
     if (!body_string(r, "token", &token))
         return false;

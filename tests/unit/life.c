@@ -15,6 +15,7 @@
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/key_backup.h"
 #include "homeserver/store/matrix/pushers.h"
+#include "homeserver/store/matrix/second_factors.h"
 #include "homeserver/store/matrix/thread_subscriptions.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/classes.h"
@@ -367,9 +368,11 @@ static bool act_keep_everything(struct changing_records *c, void *arg)
                                 .gateway = "https://push.example"};
     const struct thread_subscription_row thread = {
         .root = events_last_pos(c->tx->db, 1, INT64_MAX), .room = 1, .state = THREAD_MANUAL};
-    return thread_subscriptions_put(c->tx, user, &thread) && media_insert(c->tx, &file) &&
-           contact_rows_insert(c->tx, &contact) && identities_insert(c->tx, user, &identity) && pusher.device != 0 &&
-           pushers_put(c->tx, &pusher) && key_backups_make(c->tx, user, "org.example.backup", "{}") != 0 &&
+    const struct second_factor_row factor = {.set_ms = c->tx->now_ms, .last_step = -1};
+    return second_factors_set(c->tx, user, &factor) && thread_subscriptions_put(c->tx, user, &thread) &&
+           media_insert(c->tx, &file) && contact_rows_insert(c->tx, &contact) &&
+           identities_insert(c->tx, user, &identity) && pusher.device != 0 && pushers_put(c->tx, &pusher) &&
+           key_backups_make(c->tx, user, "org.example.backup", "{}") != 0 &&
            account_data_put(c->tx, user, 0, "org.example", "{}") && reports_insert(c->tx, &report) != 0 &&
            applications_insert(c->tx, &application) != 0;
 }
