@@ -70,20 +70,16 @@ static bool post_password(struct request *r)
            reply_empty(r);
 }
 
-/* E4: whom the roster holds cannot leave its rooms; the refusal says what they can do. */
-static void say_what_to_do(struct error *e)
-{
-    if (e->rule_code != NULL && strcmp(e->rule_code, refusal_of(RULE_E4_HELD_BY_ROSTER)->code) == 0)
-        rule_refuse(e, RULE_E4_ACCOUNT_KEPT);
-}
-
 bool account_close(struct request *r, bool erase)
 {
-    if (account_deactivate(r->server->accounts, r->identity.user, erase, &r->error)) {
+    struct error *e = &r->error;
+    if (account_deactivate(r->server->accounts, r->identity.user, erase, e)) {
         jobs_poke(r->server->jobs, "erasures");
         return true;
     }
-    say_what_to_do(&r->error);
+    /* E4: whom the roster holds cannot leave its rooms; the refusal says what they can do. */
+    if (e->rule_code != NULL && strcmp(e->rule_code, refusal_of(RULE_E4_HELD_BY_ROSTER)->code) == 0)
+        rule_refuse(e, RULE_E4_ACCOUNT_KEPT);
     return false;
 }
 

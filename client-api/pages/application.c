@@ -9,11 +9,6 @@
 #include "policy/api/signup_json.h"
 #include "policy/signup/applications.h"
 
-static bool is_open(const struct application_row *row)
-{
-    return row->state == APPLICATION_WAITING || row->state == APPLICATION_BEGUN;
-}
-
 static bool show(struct request *r, const char *no)
 {
     struct application_row row;
@@ -30,7 +25,7 @@ static bool show(struct request *r, const char *no)
     bool done = html_application(
         r, &(struct application_view){.no = no,
                                       .seen = application_version(r->db, &row),
-                                      .open = is_open(&row),
+                                      .open = row.state == APPLICATION_WAITING || row.state == APPLICATION_BEGUN,
                                       .about_child = row.kind == APPLICATION_CORRECTION,
                                       .birth_asked = row.role == ROLE_PUPIL || row.kind == APPLICATION_CORRECTION,
                                       .given = row.person.given,

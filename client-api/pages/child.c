@@ -45,12 +45,6 @@ static char *names_of(const json_t *with)
     return text_take(&names);
 }
 
-static bool has_name(const json_t *room)
-{
-    const char *name = json_get_string(room, "name");
-    return name != NULL && *name != '\0';
-}
-
 static bool show_child(struct request *r, const struct actor *actor, user_no child)
 {
     json_t *record = own_child_json(r, child), *rooms = own_child_rooms(r, actor->user, child);
@@ -59,7 +53,8 @@ static bool show_child(struct request *r, const struct actor *actor, user_no chi
     struct child_rooms *rows = xcalloc(n + 1, sizeof *rows);
     for (size_t i = 0; i < n; ++i) {
         const json_t *room = json_array_get(rooms, i);
-        rows[i] = (struct child_rooms){.name = has_name(room) ? json_get_string(room, "name") : NULL,
+        const char *name = json_get_string(room, "name");
+        rows[i] = (struct child_rooms){.name = name != NULL && *name != '\0' ? name : NULL,
                                        .people = json_integer_value(json_object_get(room, "members")),
                                        .with = names_of(json_object_get(room, "with"))};
     }
@@ -112,14 +107,10 @@ static bool act_correct(struct api_act *act, void *state)
     return child != 0 && guardian_correct(records, child, &c->person, c->seen, &c->outcome);
 }
 
-static const char *corrected_page(enum correction_outcome outcome)
-{
-    static const char *const PAGES[] = {[CORRECTION_NONE] = "/parta/account?done=not_corrected",
-                                        [CORRECTION_MADE] = "/parta/account?done=corrected",
-                                        [CORRECTION_WAITS] = "/parta/account?done=correction_asked",
-                                        [CORRECTION_IN_PART] = "/parta/account?done=correction_in_part"};
-    return PAGES[outcome];
-}
+static const char *const CORRECTED_PAGES[] = {[CORRECTION_NONE] = "/parta/account?done=not_corrected",
+                                              [CORRECTION_MADE] = "/parta/account?done=corrected",
+                                              [CORRECTION_WAITS] = "/parta/account?done=correction_asked",
+                                              [CORRECTION_IN_PART] = "/parta/account?done=correction_in_part"};
 
 static bool post_correct(struct request *r)
 {
@@ -131,7 +122,7 @@ static bool post_correct(struct request *r)
     json_t *record = signup_json_child(r, child);
     bool done = page_read_corrections(r, record, &c.person) && api_write(r, act_correct, &c);
     json_decref(record);
-    return done ? page_go(r, corrected_page(c.outcome)) : show_child(r, &actor, child);
+    return done ? page_go(r, CORRECTED_PAGES[c.outcome]) : show_child(r, &actor, child);
 }
 
 /* --- No guardian any more --- */
