@@ -318,7 +318,7 @@ static bool tell_withdrawn(struct telling *t, const struct reading *reading)
 
 /* --- All of it --- */
 
-static bool note_faults(struct comparison *c, const struct reading *reading)
+static bool note_faults(struct comparison *c, const struct source_state *before, const struct reading *reading)
 {
     size_t n = reading->n_faults < READING_FAULTS_MAX ? reading->n_faults : READING_FAULTS_MAX;
     state_begin(c->state);
@@ -331,7 +331,7 @@ static bool note_faults(struct comparison *c, const struct reading *reading)
     }
     if (reading->extent != READING_PIECES) {
         bool waits = c->tally.later != 0 || c->tally.held != 0; /* changes would not say it again */
-        state_source_read(c->state, c->source, reading, waits ? NULL : c->cursor, c->now_ms);
+        state_source_read(c->state, c->source, before, reading, waits ? NULL : c->cursor, c->now_ms);
     }
     return state_commit(c->state);
 }
@@ -355,7 +355,7 @@ bool compare(struct comparison *c, const struct reading *reading)
         done = tell_withdrawn(t, reading);
     else if (done && !reading->too_many)
         done = tell_all_gone(t, reading);
-    done = done && note_faults(c, reading);
+    done = done && note_faults(c, &t->before, reading);
     empty_batch(t); /* of a comparison that broke off */
     free(t);
     return done;

@@ -60,7 +60,8 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY (root, teacher)) STRICT, WITHOUT ROWID;",
     ("CREATE TABLE later (source TEXT NOT NULL, id TEXT NOT NULL, child TEXT NOT NULL, day INTEGER NOT NULL,"
      " due_ms INTEGER NOT NULL, PRIMARY KEY (source, id, child)) STRICT, WITHOUT ROWID;"),
-    "ALTER TABLE sources ADD COLUMN cursor TEXT;" /* NULL: it is to be read whole */
+    "ALTER TABLE sources ADD COLUMN cursor TEXT;"                      /* NULL: it is to be read whole */
+    "ALTER TABLE sources ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;" /* how often somebody asked for that */
     "ALTER TABLE sources ADD COLUMN whole_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sources ADD COLUMN whole_from INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sources ADD COLUMN whole_to INTEGER NOT NULL DEFAULT 0;",
@@ -107,17 +108,19 @@ enum {
 
 static const struct statement TEXTS[STATE__COUNT] = {
     [VERSION] = {"PRAGMA user_version"},
-    [SOURCE_GET] = {"SELECT read_to, read_ms, confirmed, cursor, whole_ms, whole_from, whole_to FROM sources"
+    [SOURCE_GET] = {"SELECT read_to, read_ms, confirmed, cursor, whole_ms, whole_from, whole_to, asked FROM sources"
                     " WHERE source = $1"},
     [SOURCE_READ] = {"INSERT INTO sources (source, read_to, read_ms, whole_ms, whole_from, whole_to, cursor)"
                      " VALUES ($1, $2, $3, $3, $4, $2, $5) ON CONFLICT (source)"
                      " DO UPDATE SET read_to = max(sources.read_to, excluded.read_to), read_ms = excluded.read_ms,"
-                     " confirmed = 0, whole_ms = excluded.whole_ms, whole_from = excluded.whole_from,"
-                     " whole_to = excluded.whole_to, cursor = excluded.cursor"},
-    [SOURCE_CHANGES] = {"UPDATE sources SET read_ms = $2, cursor = $3 WHERE source = $1"},
-    [SOURCE_CONFIRM] = {"UPDATE sources SET confirmed = 1, cursor = NULL WHERE source = $1"},
-    [SOURCE_READ_WHOLE] = {"UPDATE sources SET cursor = NULL WHERE source = $1"},
-    [UNMATCHED_READ_WHOLE] = {"UPDATE sources SET cursor = NULL WHERE source IN"
+                     " confirmed = CASE WHEN $7 <> 0 THEN 0 ELSE sources.confirmed END,"
+                     " whole_ms = excluded.whole_ms, whole_from = excluded.whole_from, whole_to = excluded.whole_to,"
+                     " cursor = CASE WHEN sources.asked = $6 THEN excluded.cursor END"},
+    [SOURCE_CHANGES] = {"UPDATE sources SET read_ms = $2, cursor = CASE WHEN asked = $4 THEN $3 END"
+                        " WHERE source = $1"},
+    [SOURCE_CONFIRM] = {"UPDATE sources SET confirmed = 1, cursor = NULL, asked = asked + 1 WHERE source = $1"},
+    [SOURCE_READ_WHOLE] = {"UPDATE sources SET cursor = NULL, asked = asked + 1 WHERE source = $1"},
+    [UNMATCHED_READ_WHOLE] = {"UPDATE sources SET cursor = NULL, asked = asked + 1 WHERE source IN"
                               " (SELECT source FROM problems WHERE kind IN ('pupil', 'group'))"},
     [RECORD_GET] = {"SELECT revision, hash, intended, intent, day, kind, updated_ms FROM records"
                     " WHERE source = $1 AND id = $2"},
@@ -262,7 +265,8 @@ struct source_state state_source(struct state *state, const char *source)
                                     .read_ms = col_int(q, 1),
                                     .confirmed = col_int(q, 2) != 0,
                                     .whole_ms = col_int(q, 4),
-                                    .whole = {(school_day)col_int(q, 5), (school_day)col_int(q, 6)}};
+                                    .whole = {(school_day)col_int(q, 5), (school_day)col_int(q, 6)},
+                                    .asked = col_int(q, 7)};
         const char *cursor = col_text(q, 3);
         if (cursor != NULL && strlen(cursor) < sizeof out.cursor)
             strcpy(out.cursor, cursor);
@@ -271,15 +275,15 @@ struct source_state state_source(struct state *state, const char *source)
     return out;
 }
 
-void state_source_read(struct state *state, const char *source, const struct reading *reading, const char *cursor,
-                       int64_t now_ms)
+void state_source_read(struct state *state, const char *source, const struct source_state *before,
+                       const struct reading *reading, const char *cursor, int64_t now_ms)
 {
     const struct window *window = &reading->window;
     if (reading->extent == READING_WHOLE)
-        db_run(state->db, &STATE, SOURCE_READ, "tiiit", source, (int64_t)window->to, now_ms, (int64_t)window->from,
-               cursor);
+        db_run(state->db, &STATE, SOURCE_READ, "tiiitii", source, (int64_t)window->to, now_ms, (int64_t)window->from,
+               cursor, before->asked, (int64_t)before->confirmed);
     else
-        db_run(state->db, &STATE, SOURCE_CHANGES, "tit", source, now_ms, cursor);
+        db_run(state->db, &STATE, SOURCE_CHANGES, "titi", source, now_ms, cursor, before->asked);
 }
 
 void state_source_read_whole(struct state *state, const char *source)

@@ -49,11 +49,13 @@ struct source_state {
     char cursor[SOURCE_CURSOR_BYTES];
     int64_t whole_ms;    /* when it was last read whole */
     struct window whole; /* and what of */
+    int64_t asked;       /* how often somebody asked for a whole reading */
 };
 struct source_state state_source(struct state *state, const char *source);
-/* Of its changes, or whole. cursor NULL: the next reading is to be a whole one. */
-void state_source_read(struct state *state, const char *source, const struct reading *reading, const char *cursor,
-                       int64_t now_ms);
+/* Of its changes, or whole. before: as it was when its records were begun to be told; what somebody has asked for or
+ * confirmed since stays. cursor NULL: the next reading is to be a whole one. */
+void state_source_read(struct state *state, const char *source, const struct source_state *before,
+                       const struct reading *reading, const char *cursor, int64_t now_ms);
 void state_source_confirm(struct state *state, const char *source); /* reads it whole, too */
 /* The next reading is a whole one: something odd was seen, or something waits that changes would not say again. */
 void state_source_read_whole(struct state *state, const char *source);

@@ -172,6 +172,38 @@ static void a_cursor_moves_when_nothing_waits(void **state)
     world_close(w);
 }
 
+/* A match or a confirmation that comes while a reading is told is not forgotten by it. */
+static enum sink_answer ask_and_tell(void *self, const struct notice *notice)
+{
+    struct world *w = self;
+    state_source_confirm(w->state, "trial");
+    return world_tell(w, notice);
+}
+
+static void what_is_asked_for_meanwhile_stays(void **state)
+{
+    struct world *w = world_open();
+    static const enum reading_extent EXTENTS[] = {READING_WHOLE, READING_CHANGES};
+    struct reading reading = begun();
+    assert_true(world_compare(w, &reading, true, NULL));
+    for (size_t i = 0; i < 2; ++i) {
+        reading = i == 1 ? changes_begun() : begun();
+        world_mark(&reading, i == 0 ? "m1" : "m2", "p1", "5");
+        world_mark(&reading, "m1", "p1", "5");
+        w->sink.tell = ask_and_tell;
+        assert_true(world_compare_as(w, &reading, EXTENTS[i], NULL));
+        w->sink.tell = world_tell;
+        assert_true(state_source(w->state, "trial").confirmed);
+        assert_string_equal(state_source(w->state, "trial").cursor, "");
+        reading = begun();
+        world_mark(&reading, "m1", "p1", "5");
+        assert_true(world_compare(w, &reading, true, NULL));
+        assert_false(state_source(w->state, "trial").confirmed);
+        assert_string_equal(state_source(w->state, "trial").cursor, "where it was");
+    }
+    world_close(w);
+}
+
 static void new_marks_of_one_lesson_are_told_together(void **state)
 {
     struct world *w = world_open();
@@ -708,6 +740,7 @@ int main(void)
         cmocka_unit_test(changes_withdraw_what_they_name_alone),
         cmocka_unit_test(changes_are_held_as_a_whole_reading_is),
         cmocka_unit_test(a_cursor_moves_when_nothing_waits),
+        cmocka_unit_test(what_is_asked_for_meanwhile_stays),
         cmocka_unit_test(half_a_reading_withdraws_nothing),
         cmocka_unit_test(new_marks_of_one_lesson_are_told_together),
         cmocka_unit_test(duplicates_and_what_is_broken_change_nothing),
