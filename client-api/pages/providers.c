@@ -7,7 +7,6 @@
 #include "client-api/login_common.h"
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/escape.h"
-#include "client-api/pages/known_browser.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
 #include "client-api/pages/provider_name.h"
@@ -163,9 +162,7 @@ static bool enter(struct request *r, struct arrival *arrival, const char *next)
         login_result_finish(&arrival->login);
         return false;
     }
-    known_browser_remember(r, arrival->user);
-    page_signed_in(r, &arrival->login);
-    return page_go(r, next);
+    return sign_in_enter(r, &arrival->login, next);
 }
 
 static bool sign_in(struct request *r, const struct oidc_provider *provider, const struct oidc_person *person,

@@ -107,17 +107,22 @@ void page_language_bring(struct request *r, user_no user)
     free(kept);
 }
 
+bool sign_in_enter(struct request *r, struct login_result *result, const char *next)
+{
+    user_no user = result->user;
+    known_browser_remember(r, user);
+    page_language_bring(r, user);
+    page_signed_in(r, result);
+    return page_go_signed_in(r, user, next);
+}
+
 static bool finish(struct request *r, struct login_job *job, const char *next)
 {
     struct login_result result;
     if (!writer_run(r->server->writer, login_write, job, &r->error))
         return false;
     login_end(job, &result);
-    user_no user = result.user;
-    known_browser_remember(r, user);
-    page_language_bring(r, user);
-    page_signed_in(r, &result);
-    return page_go_signed_in(r, user, next);
+    return sign_in_enter(r, &result, next);
 }
 
 bool sign_in_ask_code(struct request *r, const char *token, const char *next)

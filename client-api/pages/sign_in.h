@@ -5,9 +5,14 @@
 #include <stdbool.h>
 
 struct request;
+struct login_result;
 
 /* Shows it, with what r->error says. user: what was typed; next: where to go then, looked at here. */
 bool sign_in_page(struct request *r, const char *user, const char *next);
+
+/* The browser is signed in, whichever way it came: it is known from now on, the language goes along, and whoever is
+ * asked for a second factor that they lack hears so before they get to next. result is emptied. Blocks. */
+bool sign_in_enter(struct request *r, struct login_result *result, const char *next);
 
 /* H1: asks for the code of who has shown the first factor; token: login_factor_issue. */
 bool sign_in_ask_code(struct request *r, const char *token, const char *next);
