@@ -66,6 +66,7 @@ struct source {
     int64_t not_before_ms; /* clock_mono_ms: the diary has asked for peace until then */
     int64_t now_ms;        /* the wall clock when this fetch began */
     char cursor[SOURCE_CURSOR_BYTES], next_cursor[SOURCE_CURSOR_BYTES]; /* above; "": none */
+    int64_t asked; /* for whole readings, so often, when this one was begun (the bridge's) */
 };
 
 extern const struct adapter *const ADAPTERS[];

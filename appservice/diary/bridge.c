@@ -138,6 +138,7 @@ static bool compare_reading(struct bridge *b, const struct source *source, const
                            .now_ms = clock_wall_ms(),
                            .stop = b->stop,
                            .told = b->told,
+                           .asked = source->asked,
                            .cursor = *source->next_cursor != '\0' ? source->next_cursor : NULL};
     for (size_t i = 0; i < reading->n_faults && i < READING_FAULTS_MAX; ++i)
         log_warn("diary", "%s: record \"%s\" is %s", source->adapter->name, reading->faults[i].id,
@@ -185,6 +186,7 @@ static void take_cursor(struct bridge *b, struct source *source, struct window w
     bool same_days = last.whole.from == window.from && last.whole.to == window.to;
     bool fresh = source->now_ms >= last.read_ms && source->now_ms >= last.whole_ms &&
                  source->now_ms < last.whole_ms + b->settings->whole_s * 1000;
+    source->asked = last.asked;
     *source->cursor = *source->next_cursor = '\0';
     if (same_days && fresh)
         memcpy(source->cursor, last.cursor, sizeof source->cursor);

@@ -343,6 +343,7 @@ bool compare(struct comparison *c, const struct reading *reading)
         c->sink->begin(c->sink->self);
     t->c = c;
     t->before = state_source(c->state, c->source);
+    t->before.asked = c->asked; /* what was asked for while it was fetched stays asked for, too */
     t->by_itself = reading->extent == READING_PIECES;
     t->reading = reading;
     t->matcher = (struct matcher){c->state, c->roster, reading, c->source, c->sourced};

@@ -52,8 +52,8 @@ struct source_state {
     int64_t asked;       /* how often somebody asked for a whole reading */
 };
 struct source_state state_source(struct state *state, const char *source);
-/* Of its changes, or whole. before: as it was when its records were begun to be told; what somebody has asked for or
- * confirmed since stays. cursor NULL: the next reading is to be a whole one. */
+/* Of its changes, or whole. before: what was confirmed when its records were begun to be told, and how often a whole
+ * one was asked for when it was begun; what came since stays. cursor NULL: the next reading is to be a whole one. */
 void state_source_read(struct state *state, const char *source, const struct source_state *before,
                        const struct reading *reading, const char *cursor, int64_t now_ms);
 void state_source_confirm(struct state *state, const char *source); /* reads it whole, too */

@@ -176,8 +176,9 @@ static void a_cursor_moves_when_nothing_waits(void **state)
 static enum sink_answer ask_and_tell(void *self, const struct notice *notice)
 {
     struct world *w = self;
+    state_begin(w->state);
     state_source_confirm(w->state, "trial");
-    return world_tell(w, notice);
+    return state_commit(w->state) ? world_tell(w, notice) : SINK_LATER;
 }
 
 static void what_is_asked_for_meanwhile_stays(void **state)
@@ -200,6 +201,12 @@ static void what_is_asked_for_meanwhile_stays(void **state)
         assert_true(world_compare(w, &reading, true, NULL));
         assert_false(state_source(w->state, "trial").confirmed);
         assert_string_equal(state_source(w->state, "trial").cursor, "where it was");
+        reading = i == 1 ? changes_begun() : begun();
+        world_mark(&reading, "m1", "p1", "5");
+        w->asked_meanwhile = 1; /* while it was fetched */
+        assert_true(world_compare_as(w, &reading, EXTENTS[i], NULL));
+        assert_string_equal(state_source(w->state, "trial").cursor, "");
+        w->asked_meanwhile = 0;
     }
     world_close(w);
 }

@@ -54,7 +54,7 @@ struct world {
     struct heard heard[4096];
     size_t n;
     enum sink_answer answer;
-
+    int asked_meanwhile; /* how often a whole reading was asked for since a reading was begun */
     struct sink sink;
 };
 
@@ -146,6 +146,7 @@ static inline bool world_compare_as(struct world *w, struct reading *reading, en
                            .tell_all = true,
                            .key = KEY,
                            .now_ms = TODAY_MS,
+                           .asked = state_source(w->state, "trial").asked - w->asked_meanwhile,
                            .cursor = "where it was"};
     bool done = compare(&c, reading);
     if (tally != NULL)
