@@ -39,8 +39,7 @@ static bool show_refused(struct request *r, const char *token)
                                                                   .me = r->identity.user_id,
                                                                   .contacts = refused_by(r, RULE_D4_OWN_CONTACT),
                                                                   .already = r->error.code == ERROR_CONFLICT,
-                                                                  .other_account = refused_by(r, RULE_D4_OWN_SESSION) ||
-                                                                                   refused_by(r, RULE_D2_ADULTS_ONLY)});
+                                                                  .other_account = refused_by(r, RULE_D2_ADULTS_ONLY)});
 }
 
 bool guardian_page(struct request *r, const char *token)

@@ -169,7 +169,8 @@ static bool joined_already(struct request *r, const char *token)
 {
     struct link_row link;
     const char *password = form_text(r, "password");
-    if ((r->error.code != ERROR_NO_VALID_SESSION && r->error.code != ERROR_FORBIDDEN) ||
+    enum error_code code = r->error.code;
+    if ((code != ERROR_NO_VALID_SESSION && code != ERROR_SESSION_EXPIRED && code != ERROR_FORBIDDEN) ||
         !links_find(r->db, token, &link))
         return false;
     struct text next = TEXT_INIT;
