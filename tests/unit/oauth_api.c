@@ -1,6 +1,5 @@
 /* The OAuth 2.0 API as clients speak it: a real server on the loopback, curl as the client. The person's consent is
  * given where the page gives it (authorization_read, authorization_allow). */
-#include <curl/curl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,19 +15,13 @@
 #include "client-api/routes.h"
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/register.h"
-#include "homeserver/accounts/sessions.h"
-#include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
-#include "homeserver/http/credentials.h"
-#include "homeserver/http/http.h"
+#include "homeserver/http/limits.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/router.h"
 #include "homeserver/http/server.h"
-#include "homeserver/http/uia.h"
-#include "homeserver/outgoing/curl_library.h"
-#include "homeserver/sync/hub.h"
-#include "tests/unit/fixture.h"
+#include "tests/unit/client_world.h"
 
 #define VERIFIER "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 #define CHALLENGE "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -38,8 +31,8 @@
     "urn%3Amatrix%3Aorg.matrix.msc2967.client%3Aapi%3A*+urn%3Amatrix%3Aorg.matrix.msc2967.client%3Adevice%"            \
     "3ADEVICE0001"
 #define CALLBACK "https%3A%2F%2Fapp.example.com%2Fcallback"
-#define FORM "Content-Type: application/x-www-form-urlencoded"
-#define JSON "Content-Type: application/json"
+#define FORM "application/x-www-form-urlencoded"
+#define JSON "application/json"
 #define TOKEN "/parta/oauth2/token"
 #define REGISTER "/parta/oauth2/register"
 #define METADATA                                                                                                       \
@@ -49,67 +42,29 @@
     " [\"authorization_code\", \"refresh_token\", \"urn:ietf:params:oauth:grant-type:device_code\"]}"
 
 static struct {
-    struct fixture f;
-    struct config *config;
-    struct server server;
-    struct http *http;
-    CURL *curl;
-    json_t *reply;    /* to the last request */
-    struct text head; /* its headers */
+    struct client_world w;
     user_no anna;
     char client[64];
 } t;
 
-static size_t collect(char *bytes, size_t size, size_t n, void *out)
-{
-    text_add(out, bytes, size * n);
-    return size * n;
-}
-
-/* body NULL: a GET. */
+/* body NULL: a GET; type NULL: none is said. */
 static long ask(const char *path, const char *type, const char *token, const char *body)
 {
-    struct text url = TEXT_INIT, bearer = TEXT_INIT, reply = TEXT_INIT;
-    struct curl_slist *headers = curl_slist_append(NULL, type != NULL ? type : "Accept: application/json");
-    struct error e;
-    long status = 0;
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
-    text_addf(&bearer, "Authorization: Bearer %s", token != NULL ? token : "");
-    if (token != NULL)
-        headers = curl_slist_append(headers, bearer.data);
-    if (type == NULL)
-        headers = curl_slist_append(headers, "Content-Type:");
-    text_clear(&t.head);
-    curl_easy_reset(t.curl);
-    curl_easy_setopt(t.curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(t.curl, CURLOPT_NOPROXY, "*");
-    if (body != NULL)
-        curl_easy_setopt(t.curl, CURLOPT_COPYPOSTFIELDS, body);
-    curl_easy_setopt(t.curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &reply);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &t.head);
-    assert_int_equal(curl_easy_perform(t.curl), CURLE_OK);
-    curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
-    json_decref(t.reply);
-    t.reply = json_parse(reply.data, reply.len, &e);
-    assert_non_null(t.reply);
-    curl_slist_free_all(headers);
-    text_finish(&url);
-    text_finish(&bearer);
-    text_finish(&reply);
-    return status;
+    return client_ask(&t.w, &(struct client_request){.method = body != NULL ? "POST" : "GET",
+                                                     .path = path,
+                                                     .token = token,
+                                                     .type = type != NULL ? type : "",
+                                                     .body = body});
 }
 
 static bool head_has(const char *line)
 {
-    return strstr(t.head.data, line) != NULL;
+    return strstr(t.w.head.data, line) != NULL;
 }
 
 static const char *said(const char *member)
 {
-    const char *value = json_get_string(t.reply, member);
+    const char *value = json_get_string(t.w.reply, member);
     return value != NULL ? value : "";
 }
 
@@ -118,51 +73,22 @@ static void expect(const char *path, const char *type, const char *body, long st
 {
     long got = ask(path, type, NULL, body);
     if (got != status || strcmp(said("error"), error) != 0 || (*error != '\0' && *said("error_description") == '\0'))
-        fail_msg("%s %s: wanted %ld %s, got %ld %s", path, body, status, error, got, json_dumps(t.reply, 0));
+        fail_msg("%s %s: wanted %ld %s, got %ld %s", path, body, status, error, got, json_dumps(t.w.reply, 0));
     if (!head_has("cache-control: no-store"))
-        fail_msg("%s may be kept: %s", path, t.head.data);
+        fail_msg("%s may be kept: %s", path, t.w.head.data);
 }
 
 /* settings: of where the server is reached, and whether this is on. */
 static int start(const char *settings)
 {
-    static const struct http_listen LISTEN[] = {{"127.0.0.1", 0, false}};
-    static const struct limit NONE[RATE__COUNT] = {{0}};
-    static const struct credential_kind *const CREDENTIALS[] = {&SESSION_CREDENTIAL, NULL};
-    struct text yaml = TEXT_INIT, problem = TEXT_INIT;
+    const struct registration registration = {.localpart = "anna", .password = "correct horse"};
+    struct text yaml = TEXT_INIT;
     struct login_result anna;
     struct error e;
-    memset(&t, 0, sizeof t);
-    fixture_start(&t.f);
-    text_addf(&yaml,
-              "server_name: school.example\npasswords: {ops: 1, memory_kib: 8}\npolicy: {mode: open}\n"
-              "registration: {mode: open}\n%s",
-              settings);
-    assert_true(config_parse("test", yaml.data, yaml.len, &t.config, &problem));
+    text_addf(&yaml, "policy: {mode: open}\nregistration: {mode: open}\n%s", settings);
+    client_world_start(&t.w, &(struct client_world_settings){.yaml = yaml.data, .workers = 2});
     text_finish(&yaml);
-    t.server = (struct server){
-        .credentials = CREDENTIALS,
-        .config = t.config,
-        .writer = t.f.writer,
-        .names = t.f.names,
-        .key = &t.f.key,
-        .rooms = t.f.rooms,
-        .accounts = accounts_create(t.config, t.f.writer, t.f.names),
-        .sessions = sessions_create("school.example", 100),
-        .hub = hub_create(0),
-        .limits = limits_create(NONE, 1000),
-        .uia = uia_create(100),
-    };
-    sessions_set_writer(t.server.sessions, t.f.writer);
-    writer_observe(t.f.writer, sessions_observe, t.server.sessions);
-    struct http_settings http = {
-        .listen = LISTEN, .n_listen = 1, .loops = 1, .workers = 2, .hashers = 1, .db_path = t.f.path};
-    t.http = http_start(&http, &t.server, CLIENT_API_ROUTES, CLIENT_API_ROUTES_COUNT);
-    assert_non_null(t.http);
-    assert_true(curl_library_load());
-    t.curl = curl_easy_init();
-    const struct registration registration = {.localpart = "anna", .password = "correct horse"};
-    assert_true(register_account(t.server.accounts, &registration, &anna, &e));
+    assert_true(register_account(t.w.server.accounts, &registration, &anna, &e));
     t.anna = anna.user;
     login_result_finish(&anna);
     return 0;
@@ -194,18 +120,7 @@ static int start_on(void **state)
 
 static int stop(void **state)
 {
-    curl_easy_cleanup(t.curl);
-    json_decref(t.reply);
-    text_finish(&t.head);
-    http_stop(t.http);
-    http_destroy(t.http);
-    hub_destroy(t.server.hub);
-    accounts_destroy(t.server.accounts);
-    limits_destroy(t.server.limits);
-    uia_destroy(t.server.uia);
-    fixture_stop(&t.f);
-    sessions_destroy(t.server.sessions);
-    config_free(t.config);
+    client_world_stop(&t.w);
     return 0;
 }
 
@@ -226,7 +141,7 @@ static char *filled(const char *fmt, const char *a, const char *b)
  * sent, "": nowhere. */
 static enum oauth_error authorize(const char *query, struct text *answer)
 {
-    struct request r = {.server = &t.server, .method = HTTP_GET, .db = t.f.db};
+    struct request r = {.server = &t.w.server, .method = HTTP_GET, .db = t.w.f.db};
     struct authorization a;
     char *bytes = filled(query, t.client, "");
     r.identity.user = t.anna;
@@ -287,7 +202,7 @@ static void nothing_of_it_is_served_where_it_is_not_offered(void **state)
         {"/_matrix/client/unstable/org.matrix.msc4108/rendezvous", "x"},
     };
     assert_int_equal(ask("/_matrix/client/versions", NULL, NULL, NULL), 200);
-    assert_null(json_object_get(json_object_get(t.reply, "unstable_features"), "org.matrix.msc4108"));
+    assert_null(json_object_get(json_object_get(t.w.reply, "unstable_features"), "org.matrix.msc4108"));
     for (size_t i = 0; i < sizeof ASKED / sizeof *ASKED; ++i) {
         assert_int_equal(ask(ASKED[i].path, FORM, NULL, ASKED[i].body), 404);
         assert_string_equal(said("errcode"), "M_UNRECOGNIZED");
@@ -318,10 +233,10 @@ static void metadata_say_where_everything_is(void **state)
     for (size_t i = 0; i < sizeof URLS / sizeof *URLS; ++i)
         if (!is_served(said(URLS[i])))
             fail_msg("%s is %s", URLS[i], said(URLS[i]));
-    json_t *first = json_incref(t.reply);
+    json_t *first = json_incref(t.w.reply);
     for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; ++i) {
         assert_int_equal(ask(PATHS[i], NULL, NULL, NULL), 200);
-        assert_true(json_equal(first, t.reply));
+        assert_true(json_equal(first, t.w.reply));
     }
     json_decref(first);
 }
@@ -423,7 +338,7 @@ static void a_code_brings_tokens_that_work(void **state)
     sign_in(NULL);
     assert_string_equal(said("token_type"), "Bearer");
     assert_string_equal(said("scope"), SCOPE);
-    assert_true(json_get_int(t.reply, "expires_in", 0) > 0);
+    assert_true(json_get_int(t.w.reply, "expires_in", 0) > 0);
     assert_true(head_has("access-control-allow-origin: *"));
     char *access = xstrdup(said("access_token")), *refresh = xstrdup(said("refresh_token"));
     assert_int_equal(ask("/_matrix/client/v3/account/whoami", NULL, access, NULL), 200);
@@ -526,7 +441,7 @@ static void a_device_asks_for_a_code_and_polls(void **state)
                         t.client, said("device_code"));
     expect(TOKEN, FORM, poll, 400, "authorization_pending");
     expect(TOKEN, FORM, poll, 400, "slow_down");
-    assert_true(oauth_device_decide(t.server.accounts, user_code, t.anna, true, &e));
+    assert_true(oauth_device_decide(t.w.server.accounts, user_code, t.anna, true, &e));
     expect(TOKEN, FORM, poll, 200, "");
     assert_string_equal(said("scope"), SCOPE);
     expect(TOKEN, FORM, poll, 400, "invalid_grant");
@@ -565,52 +480,32 @@ static void a_client_does_what_it_registered_for(void **state)
 /* A header's value of the last reply. */
 static char *header(const char *name)
 {
-    const char *at = strstr(t.head.data, name);
+    const char *at = strstr(t.w.head.data, name);
     assert_non_null(at);
     return xstrndup(at + strlen(name), strcspn(at + strlen(name), "\r"));
 }
 
+/* body NULL: a GET. */
 static long put(const char *path, const char *type, const char *header_line, const char *body)
 {
-    struct text url = TEXT_INIT, reply = TEXT_INIT;
-    struct curl_slist *headers = curl_slist_append(curl_slist_append(NULL, type), header_line);
-    long status = 0;
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
-    text_clear(&t.head);
-    curl_easy_reset(t.curl);
-    curl_easy_setopt(t.curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(t.curl, CURLOPT_NOPROXY, "*");
-    if (body != NULL) {
-        curl_easy_setopt(t.curl, CURLOPT_COPYPOSTFIELDS, body);
-        curl_easy_setopt(t.curl, CURLOPT_CUSTOMREQUEST, "PUT");
-    }
-    curl_easy_setopt(t.curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &reply);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &t.head);
-    assert_int_equal(curl_easy_perform(t.curl), CURLE_OK);
-    curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_slist_free_all(headers);
-    json_decref(t.reply);
-    t.reply = json_string(reply.len != 0 ? reply.data : "");
-    text_finish(&url);
-    text_finish(&reply);
-    return status;
+    return client_ask(
+        &t.w,
+        &(struct client_request){
+            .method = body != NULL ? "PUT" : "GET", .path = path, .type = type, .more = header_line, .body = body});
 }
 
 static void devices_meet_as_msc4388_says(void **state)
 {
     assert_int_equal(ask("/_matrix/client/versions", NULL, NULL, NULL), 200);
-    assert_true(json_get_bool(json_object_get(t.reply, "unstable_features"), "org.matrix.msc4108", false));
+    assert_true(json_get_bool(json_object_get(t.w.reply, "unstable_features"), "org.matrix.msc4108", false));
     assert_int_equal(ask(MSC4388, NULL, NULL, NULL), 200);
-    assert_true(json_get_bool(t.reply, "create_available", false));
+    assert_true(json_get_bool(t.w.reply, "create_available", false));
     assert_int_equal(ask(MSC4388, JSON, NULL, "{\"data\": \"hello\"}"), 200);
     char *path = filled(MSC4388 "/@", said("id"), ""), *sequence = xstrdup(said("sequence_token"));
     assert_int_equal(ask(path, NULL, NULL, NULL), 200);
     assert_string_equal(said("data"), "hello");
     assert_string_equal(said("sequence_token"), sequence);
-    assert_true(json_get_int(t.reply, "expires_in_ms", 0) > 0);
+    assert_true(json_get_int(t.w.reply, "expires_in_ms", 0) > 0);
     assert_int_equal(put(path, JSON, "Sec-Fetch-Mode: navigate", NULL), 403);
     char *body = filled("{\"data\": \"answer\", \"sequence_token\": \"@\"}", sequence, "");
     assert_int_equal(put(path, JSON, "Accept: */*", body), 200);
@@ -638,9 +533,9 @@ static void devices_meet_as_msc4388_says(void **state)
 static void each_meeting_is_counted_by_itself(void **state)
 {
     static const struct limit FEW[RATE__COUNT] = {[RATE_READ] = {0.001, 3}, [RATE_LOGIN] = {0.001, 4}};
-    struct limits *limits = t.server.limits;
+    struct limits *limits = t.w.server.limits;
     char *paths[2];
-    t.server.limits = limits_create(FEW, 1000);
+    t.w.server.limits = limits_create(FEW, 1000);
     for (int i = 0; i < 2; ++i) {
         assert_int_equal(ask(MSC4388, JSON, NULL, "{\"data\": \"hello\"}"), 200); /* two of four */
         paths[i] = filled(MSC4388 "/@", said("id"), "");
@@ -656,29 +551,29 @@ static void each_meeting_is_counted_by_itself(void **state)
     assert_int_equal(ask(MSC4388 "/one", NULL, NULL, NULL), 404);
     assert_int_equal(put(MSC4108 "/two", "text/plain", "If-Match: \"0123456789012345678901\"", "x"), 404);
     assert_int_equal(ask(MSC4388 "/three", NULL, NULL, NULL), 429);
-    limits_destroy(t.server.limits);
-    t.server.limits = limits;
+    limits_destroy(t.w.server.limits);
+    t.w.server.limits = limits;
 }
 
 static void devices_meet_as_msc4108_said(void **state)
 {
-    assert_int_equal(ask(MSC4108, "Content-Type: text/plain", NULL, ""), 201);
+    assert_int_equal(ask(MSC4108, "text/plain", NULL, ""), 201);
     assert_int_equal(strncmp(said("url"), "https://chat.school.example" MSC4108 "/", 27 + sizeof MSC4108), 0);
     char *path = xstrdup(said("url") + 27), *first = header("etag: "), *expires = header("expires: ");
     assert_non_null(strstr(expires, " GMT"));
     struct text line = TEXT_INIT;
     text_addf(&line, "If-Match: %s", first);
-    assert_int_equal(put(path, "Content-Type: text/plain", line.data, "SECRET TALK"), 202);
+    assert_int_equal(put(path, "text/plain", line.data, "SECRET TALK"), 202);
     char *second = header("etag: ");
-    assert_int_equal(put(path, "Content-Type: text/plain", line.data, "ANOTHER"), 412);
-    assert_int_equal(put(path, "Content-Type: text/plain", "Accept: */*", "ANOTHER"), 400);
+    assert_int_equal(put(path, "text/plain", line.data, "ANOTHER"), 412);
+    assert_int_equal(put(path, "text/plain", "Accept: */*", "ANOTHER"), 400);
     assert_int_equal(put(path, "Accept: */*", "Accept-Language: ru", NULL), 200);
-    assert_string_equal(json_string_value(t.reply), "SECRET TALK");
+    assert_string_equal(json_string_value(t.w.reply), "SECRET TALK");
     assert_true(head_has("content-type: text/plain") && head_has("nosniff"));
     text_clear(&line);
     text_addf(&line, "If-None-Match: %s", second);
     assert_int_equal(put(path, "Accept: */*", line.data, NULL), 304);
-    assert_string_equal(json_string_value(t.reply), "");
+    assert_string_equal(json_string_value(t.w.reply), "");
     text_finish(&line);
     free(path);
     free(first);
