@@ -245,8 +245,13 @@ static void go_to_sign_in(struct request *r)
         put_here(&here, r);
     text_adds(&to, create ? "/parta/sign-up?next=" : "/parta/sign-in?next=");
     put_url_piece(&to, here.data);
+    const char *said = query_get(r, "done"); /* of what ended one's own session, too */
     if (body != NULL)
-        text_adds(&to, draft_keep(r, body) ? "&done=kept" : "&done=over");
+        said = draft_keep(r, body) ? "kept" : "over";
+    if (said != NULL) {
+        text_adds(&to, "&done=");
+        put_url_piece(&to, said);
+    }
     page_go(r, to.data);
     json_decref(body);
     text_finish(&here);

@@ -75,9 +75,10 @@ export class Server {
         settings += typeof more === "function" ? more(this) : more;
         this.settings = settings;
         this.config = join(this.dir, "parta.yaml");
+        const reached = /^public_baseurl:/m.test(settings) ? "" : `public_baseurl: ${this.url}\n`;
         writeFileSync(
             this.config,
-            `server_name: school.example\npublic_baseurl: ${this.url}\ndata_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
+            `server_name: school.example\n${reached}data_dir: ${this.dir}/data\nlisten:\n  address: 127.0.0.1\n  port: ${this.port}\n` +
                 `registration:\n  mode: open\n  shared_secret: ${SECRET}\n` +
                 `passwords:\n  ops: 1\n  memory_kib: 8192\n` +
                 `rate_limits:\n  read: off\n  write: off\n  message: off\n  room: off\n  login: off\n  account: off\n  operator: off\n  registration: off\n  codes: off\n` +

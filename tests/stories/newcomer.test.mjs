@@ -17,7 +17,7 @@ let server, browser;
 
 before(async () => {
     if (skip) return;
-    server = await Server.startSchool("public_baseurl: {url}\noauth:\n  enabled: true\n");
+    server = await Server.startSchool();
     browser = await Browser.start(server.url);
 });
 after(async () => {

@@ -1,7 +1,7 @@
 // The server's own pages, as families meet them: in chromium, in both languages, by keyboard, without JavaScript, on a narrow screen.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { appendFileSync, readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Browser, CHROMIUM, sound } from "./browser.mjs";
 import { Server } from "./harness.mjs";
@@ -503,9 +503,9 @@ test("D7: consent is withdrawn on a page that says what follows, by the password
     await page.fill("#password", parent.password);
     await page.click('form[action="/parta/child-withdraw"] button');
     assert.match(await page.textContent('[role="status"]'), /withdrawn/);
-    assert.equal(await page.locator('main a[href^="/parta/child/"]').count(), 0);
+    assert.match(page.url(), /sign-in/, "who is no other child's guardian has left the school");
     await page.goto(childPath(pupil));
-    assert.match(await page.textContent('[role="alert"]'), /no such child/);
+    assert.match(page.url(), /sign-in/);
     await pupil.page.goto("/parta/account");
     assert.match(await pupil.page.textContent("main"), /ограничена/);
     for (const one of [page, pupil.page]) await one.context().close();
@@ -616,7 +616,7 @@ test("every form whose session is over: one signs in, and is back at it with wha
             assert.match(await page.textContent('[role="status"]'), Object.keys(typed).length ? /typed is kept/ : /same page/);
             const draft = (await page.context().cookies()).find((c) => c.name === "parta-draft");
             assert.equal(draft !== undefined, Object.keys(typed).length > 0);
-            await sound(page).catch((e) => { if (path !== child) throw e; }); // without JavaScript nothing is evaluated
+            if (path !== child) await sound(page); // where there is no JavaScript nothing can look, and waits for ever
             await page.fill("#user", name(parent));
             await page.fill("#password", "wrong");
             await page.click("main button");
@@ -682,9 +682,13 @@ test("a form sent twice, and the way back: nothing is done a second time, and th
     assert.doesNotMatch(await page.textContent("main"), /undefined/);
     await page.goto(childPath(pupil));
     assert.equal(await page.inputValue("#child_middle_name"), "Ильич");
+    await page.fill("#child_middle_name", "Игоревич");
+    await page.click('form[action="/parta/child-correct"] button');
+    assert.match(await page.textContent('[role="status"]'), /[Cc]orrected/);
     await page.goBack();
-    await page.reload();
-    assert.equal(await page.getAttribute("html", "lang"), "en");
+    assert.equal(new URL(page.url()).pathname, childPath(pupil));
+    assert.equal(await page.inputValue("#child_middle_name"), "Игоревич");
+    assert.equal(await page.locator('[role="status"]').count(), 0, "what was done is said once");
     for (const one of [pupil.page, parent.page]) await one.context().close();
 });
 
@@ -806,7 +810,6 @@ for (const language of ["ru", "en"])
 test("the pages of OAuth, in both languages, narrow, and without JavaScript: an app, one that asks wrongly, another device, its code", { skip }, async () => {
     const provider = new Server();
     await provider.prepare("policy:\n  mode: open\n");
-    appendFileSync(provider.config, `public_baseurl: ${provider.url}\noauth:\n  enabled: true\n`);
     await provider.run();
     const apps = await Browser.start(provider.url);
     try {

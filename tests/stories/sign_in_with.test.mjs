@@ -20,7 +20,7 @@ before(async () => {
         writeFileSync(join(s.dir, "diary.secret"), "a secret of the diary\n");
         writeFileSync(join(folder, "diary.yaml"), diary.table(join(s.dir, "diary.secret")));
         diary.register(`${s.url}/parta/sign-in/with/diary/callback`);
-        return `public_baseurl: ${s.url}\noidc:\n  providers: ${folder}\n`;
+        return `oidc:\n  providers: ${folder}\n`;
     });
     browser = await Browser.start(server.url);
     browser.leads.push(diary.issuer, "https://app.example/");
