@@ -131,6 +131,9 @@ const KEPT = {
         assert.ok(!(await related("")).includes(reaction));
         assert.ok((await related("&recurse=true")).includes(reaction));
     },
+    "org.matrix.msc4108": async () => {
+        assert.equal((await anna.get(`${UNSTABLE}/io.element.msc4388/rendezvous`)).create_available, true);
+    },
     "org.matrix.msc4380.stable": async () => {
         await vera.ask("PUT", `/user/${q(vera.id)}/account_data/m.invite_permission_config`, { default_action: "block" });
         const room = await anna.create();
