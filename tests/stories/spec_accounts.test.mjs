@@ -23,7 +23,7 @@ const whoami = "/account/whoami";
 test("anybody learns versions, sign-in flows, where the server and where help is", async () => {
     assert.ok((await nobody.get("/_matrix/client/versions")).versions.includes("v1.19"));
     assert.deepEqual(await nobody.get("/login"), {
-        flows: [{ type: "m.login.password" }, { type: "m.login.token", get_login_token: true }],
+        flows: [{ type: "m.login.password" }, { type: "m.login.token", get_login_token: true }, { type: "m.login.sso", oauth_aware_preferred: true }],
     });
     assert.ok((await nobody.get("/.well-known/matrix/client"))["m.homeserver"].base_url.startsWith("http"));
     assert.equal((await nobody.get("/.well-known/matrix/support")).contacts[0].email_address, "help@school.example");
