@@ -14,7 +14,7 @@
 /* A change that is ready to be told. */
 struct pending {
     struct notice notice;
-    unsigned char hash[RECORD_HASH_BYTES];
+    unsigned char hash[RECORD_HASH_BYTES], whom[RECORD_HASH_BYTES];
     bool resume;  /* its intent stays as it is: what it names is told to the end first */
     bool settles; /* the intent before it, told or not, counts as told once this one is there */
     enum sink_answer answer;
@@ -28,6 +28,9 @@ struct telling {
     struct pending batch[COMPARE_BATCH];
     size_t n;
     const struct reading *reading;
+    struct {
+        const char *id, *found, *why;
+    } pupil;    /* asked for last */
     bool again; /* what was in doubt is settled now, and differs from what the diary says */
 };
 
@@ -48,7 +51,7 @@ static bool intend_all(struct telling *t)
         if (p->settles)
             state_told(t->c->state, t->c->source, p->notice.id);
         if (p->notice.record != NULL)
-            state_intend(t->c->state, t->c->source, p->notice.record, p->hash);
+            state_intend(t->c->state, t->c->source, p->notice.record, p->hash, p->whom);
         else
             state_intend_gone(t->c->state, t->c->source, p->notice.id);
     }
@@ -128,33 +131,45 @@ static void add(struct telling *t, struct pending pending)
     notice_txn(t->c->source, pending.notice.id, pending.notice.revision, pending.notice.txn);
     pending.notice.source = t->c->source;
     pending.notice.reading = t->by_itself ? NULL : t->reading;
+    pending.notice.matcher = t->by_itself ? NULL : &t->matcher;
     t->batch[t->n++] = pending;
 }
 
 /* --- Whom it concerns --- */
 
-static const char *unmatched(struct telling *t, const char *kind, const char *id, const char *why)
+static void unmatched(struct telling *t, const char *kind, const char *id, const char *why)
 {
     state_problem(t->c->state, t->c->source, kind, id, why, t->c->now_ms);
-    return NULL;
 }
 
-/* Fills in pupils and class. false: somebody is not found, the record waits. */
-static bool find_people(struct telling *t, const struct record *record, struct notice *notice)
+/* Records come by pupil, so that most ask for the one before them again. */
+static const char *find_pupil(struct telling *t, const char *id, const char **why)
+{
+    if (t->pupil.id == NULL || strcmp(t->pupil.id, id) != 0) {
+        t->pupil.id = id;
+        t->pupil.found = match_pupil(&t->matcher, id, &t->pupil.why);
+    }
+    *why = t->pupil.why;
+    return t->pupil.found;
+}
+
+/* Fills in pupils and class. false: somebody is not found, and the record waits; news: that is a problem. */
+static bool find_people(struct telling *t, const struct record *record, bool news, struct notice *notice)
 {
     const char *why;
     bool found = true;
     if (*record->group != '\0') {
         notice->class_id = match_group(&t->matcher, record->group, &why);
         if (notice->class_id == NULL && record->n_pupils == 0) {
-            unmatched(t, "group", record->group, why);
+            if (news)
+                unmatched(t, "group", record->group, why);
             return false;
         }
     }
     const char **pupils = record->n_pupils != 0 ? xcalloc(record->n_pupils, sizeof *pupils) : NULL;
     for (size_t i = 0; i < record->n_pupils; ++i) {
-        pupils[i] = match_pupil(&t->matcher, record->pupils[i], &why);
-        if (pupils[i] == NULL)
+        pupils[i] = find_pupil(t, record->pupils[i], &why);
+        if (pupils[i] == NULL && news)
             unmatched(t, "pupil", record->pupils[i], why);
         found = found && pupils[i] != NULL;
     }
@@ -177,6 +192,34 @@ static bool is_no_news(const struct telling *t, const struct record *record, con
            (record->kind == RECORD_LESSON && (!t->before.known || record->day > t->before.read_to));
 }
 
+static bool same(const unsigned char a[RECORD_HASH_BYTES], const unsigned char b[RECORD_HASH_BYTES])
+{
+    return memcmp(a, b, RECORD_HASH_BYTES) == 0;
+}
+
+/* The pending change of a record that is there. false: nothing is to be told. */
+static bool is_change(struct telling *t, const struct record *record, const struct seen *seen, struct pending *p)
+{
+    bool told_so = !seen->intended && seen->told && same(seen->hash, p->hash);
+    if (told_so && !seen->knows_whom)
+        return false;
+    p->notice.what = seen->told ? CHANGE_CHANGED : CHANGE_NEW;
+    if (!find_people(t, record, !told_so, &p->notice)) {
+        t->c->tally.unmatched += !told_so;
+        return false;
+    }
+    record_hash_whom(p->notice.pupils, p->notice.n_pupils, p->notice.n_pupils == 0 ? p->notice.class_id : NULL,
+                     t->c->key, p->whom);
+    if (told_so && same(seen->whom, p->whom)) {
+        free((void *)p->notice.pupils);
+        return false;
+    }
+    t->again =
+        t->again ||
+        (seen->intended && (!same(seen->intent, p->hash) || (seen->intends_whom && !same(seen->intent_whom, p->whom))));
+    return true;
+}
+
 static void tell_record(struct telling *t, const struct record *record)
 {
     struct comparison *c = t->c;
@@ -184,9 +227,6 @@ static void tell_record(struct telling *t, const struct record *record)
     struct pending p = {.notice = {.id = record->id, .kind = record->kind, .day = record->day, .record = record}};
     record_hash(record, c->key, p.hash);
     bool known = state_seen(c->state, c->source, record->id, &seen);
-    bool as_intended = seen.intended && !seen.intent_gone && memcmp(seen.intent, p.hash, sizeof p.hash) == 0;
-    if (!seen.intended && seen.told && memcmp(seen.hash, p.hash, sizeof p.hash) == 0)
-        return;
     if (known && t->by_itself && record->updated_ms != 0 && record->updated_ms < seen.updated_ms)
         return; /* an older one that comes late: what is asked for is the diary as it is */
     if (is_no_news(t, record, &seen)) {
@@ -197,16 +237,12 @@ static void tell_record(struct telling *t, const struct record *record)
     if (seen.intended && seen.intent_gone) {
         p.notice.record = NULL; /* it went, and was back before that was told to the end */
         p.notice.what = CHANGE_WITHDRAWN;
-    } else {
-        p.notice.what = seen.told ? CHANGE_CHANGED : CHANGE_NEW;
-        if (!find_people(t, record, &p.notice)) {
-            ++c->tally.unmatched;
-            return;
-        }
+        t->again = true;
+    } else if (!is_change(t, record, &seen, &p)) {
+        return;
     }
     p.resume = p.notice.in_doubt = seen.intended;
     p.notice.revision = seen.revision + 1;
-    t->again = t->again || (seen.intended && !as_intended);
     add(t, p);
 }
 

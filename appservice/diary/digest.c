@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "appservice/diary/match.h"
 #include "appservice/diary/notice_text.h"
 #include "appservice/diary/schedule.h"
 #include "homeserver/base/clock.h"
@@ -110,6 +111,14 @@ static void put_off(struct sink_matrix *m, const struct owed *owed)
     state_commit(m->state);
 }
 
+/* It is another child's now: who was owed it as this one's is told nothing of it (I2). */
+static void drop(struct sink_matrix *m, const struct owed *owed)
+{
+    state_begin(m->state);
+    state_owed_drop(m->state, owed->source, owed->id, owed->child);
+    state_commit(m->state);
+}
+
 /* false: it is owed, and not among what has changed. */
 static bool look_up(struct digests *d, struct sink_matrix *m, const struct has_read *read)
 {
@@ -127,12 +136,17 @@ static bool look_up(struct digests *d, struct sink_matrix *m, const struct has_r
         return false;
     }
     reading_init(&kept->reading, read->reading->window);
+    const char *kept_id = "";
     for (size_t i = 0; i < n; ++i) {
         const struct record *record;
-        if (reading_look(read->reading, owed[i].id, &record) == READING_UNKNOWN)
+        if (reading_look(read->reading, owed[i].id, &record) == READING_UNKNOWN) {
             put_off(m, &owed[i]);
-        else if (record != NULL && (i == 0 || strcmp(owed[i - 1].id, owed[i].id) != 0))
+        } else if (record != NULL && !match_is_of(read->matcher, record, owed[i].child)) {
+            drop(m, &owed[i]);
+        } else if (record != NULL && strcmp(kept_id, owed[i].id) != 0) {
             reading_add(&kept->reading, record);
+            kept_id = owed[i].id;
+        }
     }
     reading_end(&kept->reading);
     state_owed_free(owed, n);

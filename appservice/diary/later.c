@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "appservice/diary/match.h"
 #include "homeserver/base/clock.h"
 
 #define EDGE_DAYS 1 /* so long before it leaves the window, it is told */
@@ -29,7 +30,7 @@ static void drop(struct sink_matrix *m, const struct later *row)
     state_commit(m->state);
 }
 
-/* What the diary says now of what is due, heap; what is gone is dropped. *known: nothing else is due. */
+/* What the diary says now of what is due, heap; what is gone, or another child's now, is dropped. *known: nothing else is due. */
 static struct due *look_up(struct sink_matrix *m, const struct has_read *read, const struct later *rows, size_t n_rows,
                            size_t *n, bool *known)
 {
@@ -42,7 +43,8 @@ static struct due *look_up(struct sink_matrix *m, const struct has_read *read, c
             *known = false;
             continue;
         }
-        if (record == NULL || !state_seen(m->state, read->source, rows[i].id, &seen)) {
+        if (record == NULL || !match_is_of(read->matcher, record, rows[i].child) ||
+            !state_seen(m->state, read->source, rows[i].id, &seen)) {
             drop(m, &rows[i]);
             continue;
         }
@@ -57,7 +59,8 @@ static struct due *look_up(struct sink_matrix *m, const struct has_read *read, c
                              .day = record->day,
                              .revision = seen.revision,
                              .record = record,
-                             .reading = read->reading}};
+                             .reading = read->reading,
+                             .matcher = read->matcher}};
         notice_txn(read->source, record->id, seen.revision, due->notice.txn);
     }
     qsort(all, *n, sizeof *all, by_lesson);

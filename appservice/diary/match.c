@@ -1,6 +1,7 @@
 #include "appservice/diary/match.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef const char *look_up(const struct roster *roster, const char *sourced_id);
 
@@ -37,4 +38,15 @@ const char *match_group(const struct matcher *m, const char *id, const char **wh
     *why = said ? "it is matched to a sourcedId that is no class of the roster"
                 : "no class of the roster has this sourcedId, and nobody has matched it";
     return said || !m->sourced ? found : roster_class(m->roster, id);
+}
+
+bool match_is_of(const struct matcher *m, const struct record *record, const char *child)
+{
+    const char *why;
+    bool is = false;
+    for (size_t i = 0; !is && i < record->n_pupils; ++i) {
+        const char *pupil = match_pupil(m, record->pupils[i], &why);
+        is = pupil != NULL && strcmp(pupil, child) == 0;
+    }
+    return is;
 }

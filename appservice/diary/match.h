@@ -19,4 +19,9 @@ struct matcher {
 const char *match_pupil(const struct matcher *m, const char *id, const char **why);
 const char *match_group(const struct matcher *m, const char *id, const char **why); /* sourcedId of the class */
 
+/* Whether one of the record's own pupils is this child now (I2). The same id may be another child's than it was: the
+ * diary has moved it, or somebody has corrected a match. Asked wherever a record is said that was not found for this
+ * child just now. */
+bool match_is_of(const struct matcher *m, const struct record *record, const char *child);
+
 #endif

@@ -60,6 +60,18 @@ void record_hash(const struct record *record, const unsigned char key[RECORD_KEY
     sodium_memzero(&state, sizeof state);
 }
 
+void record_hash_whom(const char *const *pupils, size_t n, const char *class_id,
+                      const unsigned char key[RECORD_KEY_BYTES], unsigned char out[RECORD_HASH_BYTES])
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, key, RECORD_KEY_BYTES, RECORD_HASH_BYTES);
+    hash_string(&state, class_id != NULL ? class_id : "");
+    for (size_t i = 0; i < n; ++i)
+        hash_string(&state, pupils[i]);
+    crypto_generichash_final(&state, out, RECORD_HASH_BYTES);
+    sodium_memzero(&state, sizeof state);
+}
+
 school_day record_day(const char *text)
 {
     char day[DAY_TEXT_BYTES];

@@ -54,6 +54,9 @@ bool record_same_lesson(const struct record *a, const struct record *b);
  * nothing new. */
 void record_hash(const struct record *record, const unsigned char key[RECORD_KEY_BYTES],
                  unsigned char out[RECORD_HASH_BYTES]);
+/* Of whom it was told to: Matrix ids in their order, or the sourcedId of a class; the other is none (0, NULL). */
+void record_hash_whom(const char *const *pupils, size_t n, const char *class_id,
+                      const unsigned char key[RECORD_KEY_BYTES], unsigned char out[RECORD_HASH_BYTES]);
 
 /* The day at the beginning of "2026-09-01" or "2026-09-01T08:30:00+03:00": as it is written there, in the school's own
  * time. −1: none. NULL is accepted. */

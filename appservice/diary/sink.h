@@ -34,6 +34,7 @@ struct notice {
     bool in_doubt;        /* it may have been told before a crash */
     /* The reading of which it is; NULL: it came by itself, and nothing else can be said again. */
     const struct reading *reading;
+    const struct matcher *matcher; /* who is who in it; NULL with it */
     const struct notice *together; /* another new mark of the same lesson, in one message with it; NULL: no more */
 };
 

@@ -1,6 +1,7 @@
 /* Whom the sink tells what is of a child, and in which rooms. */
 #include "appservice/diary/sink_matrix_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "homeserver/base/clock.h"
@@ -72,6 +73,18 @@ static void choose(struct telling *t, const char *child, struct audience *a)
         outcome_note(&t->outcome, MATRIX_NOT_NOW);
 }
 
+/* Something of the notice's record stands in a room of the child's. */
+static bool stands_with(const struct telling *t, const char *child)
+{
+    bool stands = false;
+    for (size_t i = 0; !stands && i < t->n_places; ++i) {
+        char *of = state_room_child(t->m->state, t->places[i].room_id);
+        stands = of != NULL && strcmp(of, child) == 0;
+        free(of);
+    }
+    return stands;
+}
+
 /* The child first (diary.pupil_first_hours): whether guardians are told of it when its time has come (later.c). What
  * came by itself could not be said again then. */
 static bool put_off(struct telling *t, const char *child)
@@ -80,7 +93,8 @@ static bool put_off(struct telling *t, const char *child)
     struct state *state = t->m->state;
     int64_t wait_ms = t->m->settings->pupil_first_hours * HOUR_MS;
     if (wait_ms == 0 || t->whom == TELL_LATE || notice->reading == NULL ||
-        (notice->what != CHANGE_NEW && !state_is_later(state, notice->source, notice->id, child)))
+        (notice->what != CHANGE_NEW && !state_is_later(state, notice->source, notice->id, child) &&
+         stands_with(t, child)))
         return false;
     state_begin(state);
     state_later(state, notice->source, notice->id, child, notice->day, clock_wall_ms() + wait_ms);

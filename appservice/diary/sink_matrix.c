@@ -22,11 +22,12 @@ enum sink_answer sink_tell_late(struct sink_matrix *m, const struct notice *noti
     return outcome_answer(&t.outcome);
 }
 
-static bool owe_nothing(struct sink_matrix *m, const struct notice *notice)
+/* What is owed of it, or due later, is of whom it concerns now. */
+static bool owe_no_others(struct sink_matrix *m, const struct notice *notice)
 {
     state_begin(m->state);
-    state_owed_drop(m->state, notice->source, notice->id);
-    state_later_drop(m->state, notice->source, notice->id, "");
+    state_owed_keep(m->state, notice->source, notice->id, notice->pupils,
+                    notice->record != NULL ? notice->n_pupils : 0);
     return state_commit(m->state);
 }
 
@@ -70,12 +71,12 @@ static void tell_whom_it_concerns(struct telling *t)
     const struct notice *notice = t->notice;
     bool stays = true;
     t->stays = xcalloc(t->n_places + 1, sizeof *t->stays);
+    if ((notice->what != CHANGE_NEW || notice->in_doubt) && !owe_no_others(t->m, notice))
+        outcome_note(&t->outcome, MATRIX_NOT_NOW);
     if (notice->record != NULL && notice->n_pupils == 0)
         sink_tell_class(t, notice->class_id);
     for (size_t i = 0; notice->record != NULL && i < notice->n_pupils; ++i)
         sink_tell_family(t, notice->pupils[i]);
-    if (notice->record == NULL && !owe_nothing(t->m, notice))
-        outcome_note(&t->outcome, MATRIX_NOT_NOW);
     for (size_t i = 0; i < t->n_places; ++i)
         stays = stays && t->stays[i];
     if (t->waits != NULL && !stays) {

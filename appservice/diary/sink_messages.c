@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "appservice/diary/fetch.h"
+#include "appservice/diary/match.h"
 #include "appservice/diary/notice_text.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
@@ -25,13 +26,15 @@ static json_t *message_of(const struct sink_matrix *m, const struct notice_item 
 }
 
 /* The records of a message as the diary has them now, in *items, heap, without that of the notice if it is withdrawn.
- * A record that is gone is not said again. false: of one of them that is not known now. */
-static bool items_of(const struct telling *t, const char *root, const char *given_name, struct notice_item **items,
-                     size_t *n)
+ * A record that is gone, or is not of the room's child any more (I2), is not said again. false: of one of them that is
+ * not known now. */
+static bool items_of(const struct telling *t, const char *room_id, const char *root, const char *given_name,
+                     struct notice_item **items, size_t *n)
 {
     const struct notice *notice = t->notice;
     size_t n_names;
     bool known = true;
+    char *child = state_room_child(t->m->state, room_id);
     struct record_name *names = state_message_records(t->m->state, root, &n_names);
     *items = xcalloc(n_names + 1, sizeof **items);
     *n = 0;
@@ -42,11 +45,14 @@ static bool items_of(const struct telling *t, const char *root, const char *give
         if (!it) {
             known = known && ours && notice->reading != NULL &&
                     reading_look(notice->reading, names[i].id, &record) != READING_UNKNOWN;
+            if (record != NULL && (child == NULL || !match_is_of(notice->matcher, record, child)))
+                record = NULL;
         }
         if (record != NULL)
             (*items)[(*n)++] = (struct notice_item){given_name, it ? notice->what : CHANGE_NEW, record};
     }
     state_record_names_free(names, n_names);
+    free(child);
     return known;
 }
 
@@ -110,7 +116,7 @@ static enum matrix_answer say_items(struct telling *t, const struct saying *s, c
     struct notice_item *items;
     size_t n;
     enum matrix_answer answer = MATRIX_NOT_NOW;
-    if (items_of(t, s->root, given_name, &items, &n)) {
+    if (items_of(t, s->room_id, s->root, given_name, &items, &n)) {
         json_t *content = message_of(t->m, items, n);
         if (s->txn != s->root) {
             answer = sink_say_edit(t->m, s, content);
@@ -132,7 +138,7 @@ static void say_soon(struct telling *t, const struct saying *s, const char *give
     struct notice_item *items = NULL;
     size_t n;
     outbox_make_room(t->m->outbox);
-    if (note_message(t, s) && items_of(t, s->root, given_name, &items, &n))
+    if (note_message(t, s) && items_of(t, s->room_id, s->root, given_name, &items, &n))
         outbox_add(t->m->outbox, t->waits, s->room_id, s->root, message_of(t->m, items, n));
     else
         outcome_note(&t->outcome, MATRIX_NOT_NOW);
@@ -195,7 +201,8 @@ void sink_take_back(struct telling *t, const struct place *place)
     struct notice without = *t->notice;
     const struct telling gone = {.m = t->m, .notice = &without};
     without.record = NULL; /* also where it went into other rooms */
-    enum matrix_answer answer = items_of(&gone, place->root, NULL, &items, &n) ? MATRIX_DONE : MATRIX_NOT_NOW;
+    enum matrix_answer answer =
+        items_of(&gone, place->room_id, place->root, NULL, &items, &n) ? MATRIX_DONE : MATRIX_NOT_NOW;
     if (answer == MATRIX_DONE && n != 0) {
         sink_wire_txn(t->notice->txn, place->room_id, txn);
         answer = given_name_of(t->m, place->room_id, &given_name);

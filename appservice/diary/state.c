@@ -65,6 +65,8 @@ static const char *const MIGRATIONS[] = {
     "ALTER TABLE sources ADD COLUMN whole_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sources ADD COLUMN whole_from INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sources ADD COLUMN whole_to INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE records ADD COLUMN whom BLOB;" /* NULL: told to nobody, or before this was noted */
+    "ALTER TABLE records ADD COLUMN intent_whom BLOB;",
 };
 #define N_MIGRATIONS ((int)(sizeof MIGRATIONS / sizeof *MIGRATIONS))
 
@@ -122,21 +124,24 @@ static const struct statement TEXTS[STATE__COUNT] = {
     [SOURCE_READ_WHOLE] = {"UPDATE sources SET cursor = NULL, asked = asked + 1 WHERE source = $1"},
     [UNMATCHED_READ_WHOLE] = {"UPDATE sources SET cursor = NULL, asked = asked + 1 WHERE source IN"
                               " (SELECT source FROM problems WHERE kind IN ('pupil', 'group'))"},
-    [RECORD_GET] = {"SELECT revision, hash, intended, intent, day, kind, updated_ms FROM records"
+    [RECORD_GET] = {"SELECT revision, hash, intended, intent, day, kind, updated_ms, whom, intent_whom FROM records"
                     " WHERE source = $1 AND id = $2"},
-    [RECORD_INTEND] = {"INSERT INTO records (source, id, kind, day, intended, intent, updated_ms)"
-                       " VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (source, id) DO UPDATE SET"
+    [RECORD_INTEND] = {"INSERT INTO records (source, id, kind, day, intended, intent, intent_whom, updated_ms)"
+                       " VALUES ($1, $2, $3, $4, 1, $5, $6, $7) ON CONFLICT (source, id) DO UPDATE SET"
                        " kind = excluded.kind, day = excluded.day, intended = 1, intent = excluded.intent,"
-                       " updated_ms = excluded.updated_ms"},
-    [RECORD_INTEND_GONE] = {"UPDATE records SET intended = 1, intent = NULL WHERE source = $1 AND id = $2"},
-    [RECORD_TOLD] = {"UPDATE records SET revision = revision + 1, hash = intent, intended = 0, intent = NULL"
-                     " WHERE source = $1 AND id = $2 AND intended = 1"},
-    [RECORD_NOT_TOLD] = {"UPDATE records SET intended = 0, intent = NULL WHERE source = $1 AND id = $2"},
+                       " intent_whom = excluded.intent_whom, updated_ms = excluded.updated_ms"},
+    [RECORD_INTEND_GONE] = {"UPDATE records SET intended = 1, intent = NULL, intent_whom = NULL"
+                            " WHERE source = $1 AND id = $2"},
+    [RECORD_TOLD] = {"UPDATE records SET revision = revision + 1, hash = intent, whom = intent_whom, intended = 0,"
+                     " intent = NULL, intent_whom = NULL WHERE source = $1 AND id = $2 AND intended = 1"},
+    [RECORD_NOT_TOLD] =
+        {"UPDATE records SET intended = 0, intent = NULL, intent_whom = NULL WHERE source = $1 AND id = $2"},
     [RECORD_DROP_EMPTY] = {"DELETE FROM records WHERE source = $1 AND id = $2 AND revision = 0 AND hash IS NULL"
                            " AND intended = 0"},
     [RECORD_KNOWN] = {"INSERT INTO records (source, id, kind, day, hash, updated_ms) VALUES ($1, $2, $3, $4, $5, $6)"
                       " ON CONFLICT (source, id) DO UPDATE SET kind = excluded.kind, day = excluded.day,"
-                      " hash = excluded.hash, intended = 0, intent = NULL, updated_ms = excluded.updated_ms"},
+                      " hash = excluded.hash, whom = NULL, intended = 0, intent = NULL, intent_whom = NULL,"
+                      " updated_ms = excluded.updated_ms"},
     [RECORD_IDS] = {"SELECT id FROM records WHERE source = $1 AND day BETWEEN $2 AND $3"
                     " AND (hash IS NOT NULL OR intended = 1) ORDER BY id"},
     [RECORD_FORGET] = {"DELETE FROM records WHERE day < $1 AND intended = 0"},
@@ -325,16 +330,19 @@ bool state_seen(struct state *state, const char *source, const char *id, struct 
         seen->day = (school_day)col_int(q, 4);
         seen->kind = (enum record_kind)(col_int(q, 5) % RECORD__COUNT);
         seen->updated_ms = col_int(q, 6);
+        seen->knows_whom = take_hash(q, 7, seen->whom);
+        seen->intends_whom = take_hash(q, 8, seen->intent_whom);
     }
     stmt_end(q);
     return found;
 }
 
 void state_intend(struct state *state, const char *source, const struct record *record,
-                  const unsigned char hash[RECORD_HASH_BYTES])
+                  const unsigned char hash[RECORD_HASH_BYTES], const unsigned char whom[RECORD_HASH_BYTES])
 {
-    db_run(state->db, &STATE, RECORD_INTEND, "ttiibi", source, record->id, (int64_t)record->kind, (int64_t)record->day,
-           (const void *)hash, (size_t)RECORD_HASH_BYTES, record->updated_ms);
+    db_run(state->db, &STATE, RECORD_INTEND, "ttiibbi", source, record->id, (int64_t)record->kind, (int64_t)record->day,
+           (const void *)hash, (size_t)RECORD_HASH_BYTES, (const void *)whom, (size_t)RECORD_HASH_BYTES,
+           record->updated_ms);
 }
 
 void state_intend_gone(struct state *state, const char *source, const char *id)

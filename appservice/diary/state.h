@@ -69,6 +69,8 @@ struct seen {
     bool intended;    /* the next revision may have been told: intent is its hash */
     bool intent_gone; /* it says that the record is withdrawn */
     unsigned char hash[RECORD_HASH_BYTES], intent[RECORD_HASH_BYTES];
+    bool knows_whom, intends_whom; /* false: it was told or begun before that was noted, or to nobody */
+    unsigned char whom[RECORD_HASH_BYTES], intent_whom[RECORD_HASH_BYTES]; /* record_hash_whom of each */
     school_day day;
     enum record_kind kind;
     int64_t updated_ms;
@@ -77,7 +79,7 @@ bool state_seen(struct state *state, const char *source, const char *id, struct 
 
 /* The next revision of it is about to be told; _gone: that it is withdrawn. */
 void state_intend(struct state *state, const char *source, const struct record *record,
-                  const unsigned char hash[RECORD_HASH_BYTES]);
+                  const unsigned char hash[RECORD_HASH_BYTES], const unsigned char whom[RECORD_HASH_BYTES]);
 void state_intend_gone(struct state *state, const char *source, const char *id);
 void state_told(struct state *state, const char *source, const char *id); /* what was intended is told */
 void state_not_told(struct state *state, const char *source, const char *id);
@@ -156,7 +158,9 @@ struct owed {
     bool corrected; /* of something that they were told before */
 };
 void state_owe(struct state *state, const struct owed *owed); /* a revision that was owed before changes nothing */
-void state_owed_drop(struct state *state, const char *source, const char *id);    /* it is withdrawn */
+/* It is not that child's any more; _keep: only these children's, none where it is withdrawn, also of what is due later. */
+void state_owed_drop(struct state *state, const char *source, const char *id, const char *child);
+void state_owed_keep(struct state *state, const char *source, const char *id, const char *const *children, size_t n);
 void state_owed_put_off(struct state *state, const char *source, const char *id); /* it is of no digest yet */
 void state_owed_drop_person(struct state *state, const char *person);             /* what is of no digest yet */
 
@@ -193,7 +197,7 @@ bool state_is_later(struct state *state, const char *source, const char *id, con
 /* Of the source, due by then or of a day that early: heap. */
 struct later *state_later_due(struct state *state, const char *source, int64_t due_ms, school_day edge, size_t *n);
 void state_later_free(struct later *list, size_t n);
-void state_later_drop(struct state *state, const char *source, const char *id, const char *child); /* "": all */
+void state_later_drop(struct state *state, const char *source, const char *id, const char *child);
 
 /* --- Absences that guardians are asked about --- */
 

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "appservice/diary/state.h"
 #include "appservice/diary/state_private.h"
@@ -7,6 +8,7 @@
 enum {
     OWE,
     OWED_DROP,
+    CHILDREN,
     OWED_PUT_OFF,
     OWED_DROP_PERSON,
     OWED_FORGET,
@@ -33,7 +35,9 @@ static const struct statement TEXTS[OWED__COUNT] = {
          " revision = excluded.revision, corrected = CASE WHEN owed.digest = 0 AND owed.sent = 0"
          " THEN owed.corrected ELSE excluded.corrected END, digest = 0, sent = 0"
          " WHERE excluded.revision > owed.revision"},
-    [OWED_DROP] = {"DELETE FROM owed WHERE source = $1 AND id = $2"},
+    [OWED_DROP] = {"DELETE FROM owed WHERE source = $1 AND id = $2 AND child = $3"},
+    [CHILDREN] = {"SELECT child FROM owed WHERE source = $1 AND id = $2"
+                  " UNION SELECT child FROM later WHERE source = $1 AND id = $2"},
     [OWED_PUT_OFF] = {"UPDATE owed SET digest = 0 WHERE source = $1 AND id = $2"},
     [OWED_DROP_PERSON] = {"DELETE FROM owed WHERE person = $1 AND digest = 0 AND sent = 0"},
     [OWED_FORGET] = {"DELETE FROM owed WHERE digest = 0 AND NOT EXISTS (SELECT 1 FROM records"
@@ -51,7 +55,7 @@ static const struct statement TEXTS[OWED__COUNT] = {
                    " ON CONFLICT (source, id, child) DO UPDATE SET day = excluded.day"},
     [LATER_IS] = {"SELECT 1 FROM later WHERE source = $1 AND id = $2 AND child = $3"},
     [LATER_DUE] = {"SELECT source, id, child FROM later WHERE source = $1 AND (due_ms <= $2 OR day <= $3)"},
-    [LATER_DROP] = {"DELETE FROM later WHERE source = $1 AND id = $2 AND ($3 = '' OR child = $3)"},
+    [LATER_DROP] = {"DELETE FROM later WHERE source = $1 AND id = $2 AND child = $3"},
     [LATER_FORGET] = {"DELETE FROM later WHERE NOT EXISTS (SELECT 1 FROM records"
                       " WHERE records.source = later.source AND records.id = later.id)"},
     [COUNTER_GET] = {"SELECT value FROM counters WHERE name = $1"},
@@ -66,9 +70,38 @@ void state_owe(struct state *state, const struct owed *owed)
            owed->revision, (int64_t)owed->corrected);
 }
 
-void state_owed_drop(struct state *state, const char *source, const char *id)
+void state_owed_drop(struct state *state, const char *source, const char *id, const char *child)
 {
-    db_run(state->db, &OWED, OWED_DROP, "tt", source, id);
+    db_run(state->db, &OWED, OWED_DROP, "ttt", source, id, child);
+}
+
+static bool is_among(const char *child, const char *const *children, size_t n)
+{
+    for (size_t i = 0; i < n; ++i)
+        if (strcmp(children[i], child) == 0)
+            return true;
+    return false;
+}
+
+void state_owed_keep(struct state *state, const char *source, const char *id, const char *const *children, size_t n)
+{
+    char **of = NULL;
+    size_t n_of = 0, cap = 0;
+    struct stmt *q = db_query(state->db, &OWED, CHILDREN, "tt", source, id);
+    while (stmt_next(q)) {
+        if (n_of == cap)
+            of = xrealloc(of, (cap = cap != 0 ? 2 * cap : 4) * sizeof *of);
+        of[n_of++] = xstrdup(col_text(q, 0));
+    }
+    stmt_end(q);
+    for (size_t i = 0; i < n_of; ++i) {
+        if (!is_among(of[i], children, n)) {
+            state_owed_drop(state, source, id, of[i]);
+            state_later_drop(state, source, id, of[i]);
+        }
+        free(of[i]);
+    }
+    free(of);
 }
 
 void state_owed_put_off(struct state *state, const char *source, const char *id)

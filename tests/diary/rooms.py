@@ -381,8 +381,13 @@ def check_digests(tap, school, bridge, put, day, planted, families, rows):
     stranger, (strange_child, _, _) = list(families.items())[2]
     rows["g6"] = ["mark", "g6", several[0], "", "Труд", day(), planted + "g6", ""]
     rows["g7"] = ["mark", "g7", stranger, "", "Труд", day(), planted + "g7", ""]
+    rows["g8"], rows["g9"] = (["mark", name, several[0], "", "Труд", day(), planted + name, ""] for name in ("g8", "g9"))
     put(rows)
     settle(bridge)
+    rows["g8"][2], rows["g9"][2] = stranger, "nobody-9"  # the diary has moved them before the digest is sent
+    put(rows)
+    settle(bridge)
+    tap.ok(any(planted + "g8" in words for words in school.words(strange_child)), "a mark that the diary moves to another child is told to that one's family", school.words(strange_child))
     with contextlib.closing(sqlite3.connect(os.path.join(bridge.data, "diary.db"))) as database:  # as if they had been a guardian when it was noted
         database.execute("INSERT INTO owed (person, source, id, child, day, revision, corrected) SELECT person, source, 'g7', ?, day, revision, 0 FROM owed WHERE id = 'g6' AND person = ?",
                          [strange_child, person])
@@ -391,6 +396,7 @@ def check_digests(tap, school, bridge, put, day, planted, families, rows):
     bridge.until(lambda: len(mine("The diary of the week")) == 2, f"another digest: {bridge.log()[-900:]}")
     last = [words for words in mine("The diary of the week") if words not in digests]
     tap.ok(planted + "g6" in last[0] and "g7" not in last[0], "whoever may not be told of a child any more when it is sent is not told", last)
+    tap.ok("g8" not in last[0] and "g9" not in last[0], "nor of what is another child's by then, or nobody's (I2)", last)
     school.say(person, next(room for room, said in school.heard(person).items() if digests[0] in said), "marks now")
     until(lambda: mine("Marks come at once"), "an answer")
     for name in [name for name in rows if name[0] in "gt"]:
@@ -410,13 +416,15 @@ def check_child_first(tap, school, bridge, put, day, planted, families, rows):
     bridge.end()
     bridge.write("diary.yaml", config.replace("diary:\n", "diary:\n  pupil_first_hours: 1\n"))
     bridge.start()
-    many = {name: ["mark", name, a, "", "Астрономия", day(), f"{planted}{name}", ""] for name in ("p1", "p2", "p3")}
+    b, (_, others, _) = list(families.items())[2]
+    many = {name: ["mark", name, a, "", "Астрономия", day(), f"{planted}{name}", ""] for name in ("p1", "p2", "p3", "p4")}
     put({**rows, **many})
     settle(bridge)
     first = said()
     tap.ok([len(of) for of in first] == [1, 0, 0] and "p1; " in first[0][0], "the child is told first", first, bridge.log()[-900:])
     many["p1"][6] = planted + "p1new"
     del many["p3"]
+    many["p4"][2], many["p4"][6] = b, planted + "p4new"
     put({**rows, **many})
     settle(bridge)
 
@@ -431,8 +439,10 @@ def check_child_first(tap, school, bridge, put, day, planted, families, rows):
         settle(bridge)
         until(lambda: due() == 0, f"what is due: {bridge.log()[-900:]}")
         return n
+    tap.ok(not any("p4new" in words for words in school.words(others[0])), "so is the child to whom a mark is moved meanwhile", school.words(others[0]))
     n, now = hours_pass(), said()
-    tap.ok(n == 2 and all(len(of) == 1 and "p1new" in of[0] and "p2" in of[0] and "p3" not in of[0] for of in now) and "исправлено" not in now[1][0],
+    tap.ok(not any("p4" in str(of) for of in now) and any("p4new" in words for words in school.words(others[0])), "whose guardians are told in the end, and no others (I2)", now, school.words(others[0]))
+    tap.ok(n == 3 and all(len(of) == 1 and "p1new" in of[0] and "p2" in of[0] and "p3" not in of[0] for of in now) and "исправлено" not in now[1][0],
            "the guardians hours later, once, as the diary has it then", now, n)
     with contextlib.closing(sqlite3.connect(os.path.join(bridge.data, "diary.db"))) as database:
         database.execute("INSERT INTO later (source, id, child, day, due_ms) SELECT source, id, ?, day, 1 FROM records WHERE id IN ('p1', 'p2') AND source = ?", [child, getattr(bridge, "source", "csv")])  # killed before it was noted
@@ -450,6 +460,27 @@ def check_child_first(tap, school, bridge, put, day, planted, families, rows):
     bridge.end()
     bridge.write("diary.yaml", config)
     bridge.start()
+
+
+def check_moved(tap, school, bridge, put, day, planted, families, rows):
+    """I2: what stands in a child's room with others of its lesson is another child's now, or nobody's."""
+    (a, (child, _, _)), (b, (other, _, _)) = sorted(list(families.items())[::2][:2])
+    many = {name: ["mark", name, a, "", "Черчение", day(), planted + name, ""] for name in ("v1", "v2", "v3")}
+    said = lambda user: [words for words in school.words(user) if "Черчение" in words]  # noqa: E731
+    put({**rows, **many})
+    settle(bridge)
+    tap.ok(len(said(child)) == 1 and all(planted + name in said(child)[0] for name in many), "marks of one lesson stand in one message", said(child))
+    many["v1"][6] = planted + "v1new"
+    many["v2"][2], many["v2"][6] = b, planted + "v2new"
+    many["v3"][2], many["v3"][6] = "nobody-9", planted + "v3new"
+    put({**rows, **many})
+    settle(bridge)
+    ever = str([event["content"] for room in school.heard(child) for event in school.client(child).history(room)])
+    tap.ok(planted + "v1new" in ever and "v2new" not in ever and "v3new" not in ever, "of one that the diary moves nothing new is ever said where it stood (I2)", said(child))
+    tap.ok(["v2" in of or "v3" in of for of in said(child)] == [False] and len(said(other)) == 1 and planted + "v2new" in said(other)[0], "and it stands where it belongs", said(child), said(other))
+    put(rows)
+    settle(bridge)
+    tap.ok(said(child) + said(other) == [], "and is withdrawn from there", said(child), said(other))
 
 
 def check_leaving(tap, school, bridge, put, day, planted, families, rows):
@@ -761,6 +792,7 @@ def check_rooms(tap, bridge_class, build, day, planted):
         check_answers(tap, school, bridge, families)
         check_digests(tap, school, bridge, put, day, planted, families, rows)
         check_child_first(tap, school, bridge, put, day, planted, families, rows)
+        check_moved(tap, school, bridge, put, day, planted, families, rows)
         check_leaving(tap, school, bridge, put, day, planted, families, rows)
         check_back(tap, school, bridge, put, day, planted, families, rows)
         check_encrypted(tap, school, bridge, put, day, planted, rows)

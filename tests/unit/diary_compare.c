@@ -348,6 +348,70 @@ static void whoever_is_not_found_waits(void **state)
     world_close(w);
 }
 
+/* I2: the same record, but somebody has said whose the diary's id is: it is theirs now, and is told once. */
+static void a_match_that_is_corrected_is_told_to_whom_it_concerns(void **state)
+{
+    struct world *w = world_open();
+    static const struct {
+        const char *sourced_id, *who;
+        size_t n;
+    } STEPS[] = {{"p2", "@b:s ", 1}, {"p2", "@b:s ", 1}, {"p1", "@a:s ", 2}, {"p1", "@a:s ", 2}, {"p9", "@a:s ", 2}};
+    for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; ++i) {
+        struct reading reading = begun();
+        struct tally tally;
+        state_begin(w->state);
+        state_match(w->state, "trial", SUBJECT_PUPIL, "x9", STEPS[i].sourced_id);
+        assert_true(state_commit(w->state));
+        world_mark(&reading, "m1", "x9", "5");
+        assert_true(world_compare(w, &reading, true, &tally));
+        assert_int_equal(w->n, STEPS[i].n);
+        assert_string_equal(w->heard[w->n - 1].who, STEPS[i].who);
+        assert_int_equal(w->heard[w->n - 1].what, w->n == 1 ? CHANGE_NEW : CHANGE_CHANGED);
+        assert_int_equal(tally.unmatched, 0); /* what is told already is no problem when its pupil has gone */
+    }
+    assert_int_equal(state_problem_count(w->state), 0);
+    world_close(w);
+}
+
+static size_t n_owed(struct world *w, const char *person)
+{
+    size_t n;
+    struct owed *rows = state_digest_rows(w->state, person, 0, NULL, &n);
+    state_owed_free(rows, n);
+    return n;
+}
+
+/* I2: what is owed of a record, or due later, is of the children whose it is. */
+static void what_is_owed_is_kept_for_some_children_alone(void **state)
+{
+    struct world *w = world_open();
+    static const char *const CHILDREN[] = {"@a:s", "@b:s", "@c:s"}, *const KEPT[] = {"@b:s", "@d:s"};
+    size_t n;
+    state_begin(w->state);
+    for (size_t i = 0; i < 3; ++i) {
+        for (int id = 1; id <= 2; ++id)
+            state_owe(w->state,
+                      &(struct owed){CHILDREN[i], CHILDREN[i], "trial", id == 1 ? "m1" : "m2", 20260901, 1, false});
+        state_later(w->state, "trial", "m1", CHILDREN[i], 20260901, 1);
+    }
+    state_owed_keep(w->state, "trial", "m1", KEPT, 2);
+    assert_true(state_commit(w->state));
+    for (size_t i = 0; i < 3; ++i)
+        assert_int_equal(n_owed(w, CHILDREN[i]), i == 1 ? 2 : 1);
+    struct later *later = state_later_due(w->state, "trial", 1, 20260801, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(later->child, "@b:s");
+    state_later_free(later, n);
+    state_begin(w->state);
+    state_owed_keep(w->state, "trial", "m1", NULL, 0);
+    assert_true(state_commit(w->state));
+    assert_int_equal(n_owed(w, "@b:s"), 1);
+    later = state_later_due(w->state, "trial", 1, 20260801, &n);
+    assert_int_equal(n, 0);
+    state_later_free(later, n);
+    world_close(w);
+}
+
 /* I2: name, birth date and class, all three, exactly one; a name alone finds nobody. */
 static void the_rule_wants_all_three(void **state)
 {
@@ -754,6 +818,8 @@ int main(void)
         cmocka_unit_test(a_roster_of_two_schools),
         cmocka_unit_test(much_that_is_gone_waits_to_be_confirmed),
         cmocka_unit_test(whoever_is_not_found_waits),
+        cmocka_unit_test(a_match_that_is_corrected_is_told_to_whom_it_concerns),
+        cmocka_unit_test(what_is_owed_is_kept_for_some_children_alone),
         cmocka_unit_test(the_rule_wants_all_three),
         cmocka_unit_test(what_was_there_is_no_news),
         cmocka_unit_test(what_is_told_is_counted_batch_by_batch),
