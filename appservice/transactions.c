@@ -300,6 +300,7 @@ static enum consumer_verdict send_made(struct making *m, bool recent)
 static enum consumer_verdict send_new(struct making *m, stream_pos after)
 {
     struct error e;
+    free(m->row.positions);
     m->row = (struct appservice_transaction){.after = after};
     random_name(m->row.txn, APPSERVICE_TXN_CHARS);
     m->interest.from = after;
@@ -330,7 +331,6 @@ static enum consumer_verdict serve(struct making *m)
         recent_from(m); /* what it may have had the next one tells */
         return send_made(m, false);
     }
-    free(m->row.positions);
     if (taken && m->service->ephemeral && !forget_messages(m, upto))
         return CONSUMER_AGAIN;
     return send_new(m, begun && upto > m->of->after ? upto : m->of->after);

@@ -175,8 +175,9 @@ static enum matrix_answer pass_on(struct sink_matrix *m, const struct answer *a,
                                content_of(m, absence, a->reason, child, guardian));
         told = told || one == MATRIX_DONE;
         answer = one == MATRIX_REFUSED ? answer : one; /* whom the rules keep out is not told */
-        free(teachers.who[i]);
     }
+    for (size_t i = 0; i < teachers.n; ++i)
+        free(teachers.who[i]);
     if (answer == MATRIX_DONE && thank(m, a, told) == MATRIX_UNKNOWN)
         answer = MATRIX_UNKNOWN;
     free(child);

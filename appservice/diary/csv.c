@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistr.h>
 
 #include "appservice/diary/diaries.h"
+#include "homeserver/base/clock.h"
 
 #define FILE_BYTES_MAX (64u << 20)
 #define COLUMNS_MAX 64
+#define UNENDED_MS 10000 /* so old a file is finished, though its last row has no end of line */
 
 enum column {
     KIND,
@@ -151,18 +154,34 @@ const char *csv_read_records(struct reading *reading, const char *bytes, size_t 
     return r.fault;
 }
 
+/* Somebody writes it now: the last row may be cut within an id, and then is another pupil's. Whoever puts a finished
+ * file there by renaming it never meets this. */
+static bool is_being_written(FILE *f, const struct stat *before, const struct text *bytes)
+{
+    struct stat now;
+    bool ended = bytes->len == 0 || bytes->data[bytes->len - 1] == '\n';
+    return fstat(fileno(f), &now) != 0 || now.st_size != before->st_size || (size_t)now.st_size != bytes->len ||
+           now.st_mtim.tv_sec != before->st_mtim.tv_sec || now.st_mtim.tv_nsec != before->st_mtim.tv_nsec ||
+           (!ended && clock_wall_ms() < now.st_mtim.tv_sec * INT64_C(1000) + UNENDED_MS);
+}
+
 static bool read_file(const char *path, struct text *out, struct text *problem)
 {
     char bytes[65536];
     size_t n;
+    struct stat before = {0};
     FILE *f = fopen(path, "re");
     if (f == NULL)
         return text_fail(problem, "The file of csv.file can't be read: %s.", strerror(errno));
+    bool whole = fstat(fileno(f), &before) == 0;
     while ((n = fread(bytes, 1, sizeof bytes, f)) > 0 && out->len <= FILE_BYTES_MAX)
         text_add(out, bytes, n);
-    bool whole = ferror(f) == 0;
+    whole = whole && ferror(f) == 0 && out->len <= FILE_BYTES_MAX;
+    bool written = whole && is_being_written(f, &before, out);
     fclose(f);
-    return whole && out->len <= FILE_BYTES_MAX ? true : text_fail(problem, "The file of csv.file can't be read whole.");
+    if (written)
+        return text_fail(problem, "The file of csv.file is being written; it is read again.");
+    return whole ? true : text_fail(problem, "The file of csv.file can't be read whole.");
 }
 
 static bool fetch(struct source *source, struct reading *reading, struct text *problem)

@@ -103,19 +103,15 @@ static struct kept *kept_of(struct digests *d, const struct sink_matrix *m, cons
     return NULL;
 }
 
-/* The diary says nothing of it that could be told: it waits for another digest. */
-static void put_off(struct sink_matrix *m, const struct owed *owed)
+/* The diary says nothing of it that could be told: it waits for another digest. Or that it is another child's now: who
+ * was owed it as this one's is told nothing of it (I2). */
+static void take_away(struct sink_matrix *m, const struct owed *owed, bool waits)
 {
     state_begin(m->state);
-    state_owed_put_off(m->state, owed->source, owed->id);
-    state_commit(m->state);
-}
-
-/* It is another child's now: who was owed it as this one's is told nothing of it (I2). */
-static void drop(struct sink_matrix *m, const struct owed *owed)
-{
-    state_begin(m->state);
-    state_owed_drop(m->state, owed->source, owed->id, owed->child);
+    if (waits)
+        state_owed_put_off(m->state, owed->source, owed->id);
+    else
+        state_owed_drop(m->state, owed->source, owed->id, owed->child);
     state_commit(m->state);
 }
 
@@ -140,9 +136,9 @@ static bool look_up(struct digests *d, struct sink_matrix *m, const struct has_r
     for (size_t i = 0; i < n; ++i) {
         const struct record *record;
         if (reading_look(read->reading, owed[i].id, &record) == READING_UNKNOWN) {
-            put_off(m, &owed[i]);
+            take_away(m, &owed[i], true);
         } else if (record != NULL && !match_is_of(read->matcher, record, owed[i].child)) {
-            drop(m, &owed[i]);
+            take_away(m, &owed[i], false);
         } else if (record != NULL && strcmp(kept_id, owed[i].id) != 0) {
             reading_add(&kept->reading, record);
             kept_id = owed[i].id;

@@ -30,7 +30,8 @@ static void drop(struct sink_matrix *m, const struct later *row)
     state_commit(m->state);
 }
 
-/* What the diary says now of what is due, heap; what is gone, or another child's now, is dropped. *known: nothing else is due. */
+/* What the diary says now of what is due, heap; what is gone, or another child's now, is dropped. *known:
+ * nothing else is due. */
 static struct due *look_up(struct sink_matrix *m, const struct has_read *read, const struct later *rows, size_t n_rows,
                            size_t *n, bool *known)
 {

@@ -23,10 +23,13 @@ const char *match_pupil(const struct matcher *m, const char *id, const char **wh
     *why = "it is matched to a sourcedId that is no pupil of the roster";
     if (said || found != NULL)
         return found;
-    if (m->sourced || (person != NULL && *person->sourced_id != '\0')) {
+    if (m->sourced || (person != NULL && *person->sourced_id != '\0' && !person->doubt)) {
         *why = "its sourcedId is no pupil of the roster";
         return roster_pupil(m->roster, m->sourced ? id : person->sourced_id);
     }
+    *why = "the diary gives this id to several persons";
+    if (person != NULL && person->doubt)
+        return NULL;
     *why = "the diary says nothing of this pupil but the id";
     return person != NULL ? roster_by_rule(m->roster, person, why) : NULL;
 }

@@ -117,17 +117,27 @@ static void add_line(struct text *out, enum notice_language language, const stru
 
 /* --- Messages --- */
 
-/* https:// and a host of the list, or what lies below one. */
+/* How long the host is at the beginning; 0: what stands there is none, or goes on as no address does. Clients and
+ * browsers end a host at more than '/': whatever is no letter of a host is refused. */
+static size_t host_at(const char *s)
+{
+    size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"), behind = len;
+    if (s[len] == ':')
+        behind += 1 + strspn(s + len + 1, "0123456789");
+    return s[behind] == '\0' || strchr("/?#", s[behind]) != NULL ? len : 0;
+}
+
+/* https:// and a host of the list, or what lies below one. What is behind it must not end the link early. */
 static bool may_link(const char *link, const char *const *links, size_t n)
 {
-    if (strncmp(link, "https://", 8) != 0 || !text_is_line(link))
+    if (strncmp(link, "https://", 8) != 0 || !text_is_line(link) || strpbrk(link, " \\<>\"") != NULL)
         return false;
-    size_t len = strcspn(link + 8, "/?#");
+    size_t len = host_at(link + 8);
     for (size_t i = 0; i < n; ++i) {
         size_t host_len = strlen(links[i]);
-        const char *end = link + 8 + len - host_len;
-        if (len >= host_len && strncasecmp(end, links[i], host_len) == 0 && (len == host_len || end[-1] == '.') &&
-            memchr(link + 8, '@', len) == NULL)
+        if (len < host_len || strncasecmp(link + 8 + len - host_len, links[i], host_len) != 0)
+            continue;
+        if (len == host_len || link[8 + len - host_len - 1] == '.')
             return true;
     }
     return false;

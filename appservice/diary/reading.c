@@ -198,6 +198,32 @@ static void unite_records(struct reading *reading)
     reading->n = kept;
 }
 
+static bool contradict(const char *a, const char *b)
+{
+    return *a != '\0' && *b != '\0' && strcmp(a, b) != 0;
+}
+
+/* A pupil may be in several classes; a name, a birth date and a sourcedId are one person's. */
+static bool are_two(const struct diary_person *a, const struct diary_person *b)
+{
+    return contradict(a->sourced_id, b->sourced_id) || contradict(a->family_name, b->family_name) ||
+           contradict(a->given_name, b->given_name) || contradict(a->middle_name, b->middle_name) ||
+           (a->birth_date > 0 && b->birth_date > 0 && a->birth_date != b->birth_date);
+}
+
+/* An id that stands for several persons stands for none. */
+static void unite_people(struct reading *reading)
+{
+    size_t kept = 0;
+    for (size_t i = 0, end; i < reading->n_people; i = end) {
+        struct diary_person *person = &reading->people[i];
+        for (end = i + 1; end < reading->n_people && strcmp(reading->people[end].id, person->id) == 0; ++end)
+            person->doubt = person->doubt || are_two(person, &reading->people[end]);
+        reading->people[kept++] = *person;
+    }
+    reading->n_people = kept;
+}
+
 void reading_end(struct reading *reading)
 {
     if (reading->n != 0)
@@ -208,11 +234,7 @@ void reading_end(struct reading *reading)
     if (reading->n_people == 0)
         return;
     qsort(reading->people, reading->n_people, sizeof *reading->people, person_by_id);
-    size_t kept = 1;
-    for (size_t i = 1; i < reading->n_people; ++i)
-        if (strcmp(reading->people[i].id, reading->people[kept - 1].id) != 0)
-            reading->people[kept++] = reading->people[i];
-    reading->n_people = kept;
+    unite_people(reading);
 }
 
 const struct record *reading_find(const struct reading *reading, const char *id)

@@ -25,6 +25,7 @@ struct diary_person {
     const char *id, *sourced_id;
     const char *family_name, *given_name, *middle_name, *class_title;
     school_day birth_date;
+    bool doubt; /* after reading_end: the diary gives the id to several persons */
 };
 
 struct reading_fault {

@@ -158,7 +158,8 @@ struct owed {
     bool corrected; /* of something that they were told before */
 };
 void state_owe(struct state *state, const struct owed *owed); /* a revision that was owed before changes nothing */
-/* It is not that child's any more; _keep: only these children's, none where it is withdrawn, also of what is due later. */
+/* It is not that child's any more; _keep: only these children's, none where it is withdrawn, also
+ * of what is due later. */
 void state_owed_drop(struct state *state, const char *source, const char *id, const char *child);
 void state_owed_keep(struct state *state, const char *source, const char *id, const char *const *children, size_t n);
 void state_owed_put_off(struct state *state, const char *source, const char *id); /* it is of no digest yet */

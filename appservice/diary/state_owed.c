@@ -75,14 +75,6 @@ void state_owed_drop(struct state *state, const char *source, const char *id, co
     db_run(state->db, &OWED, OWED_DROP, "ttt", source, id, child);
 }
 
-static bool is_among(const char *child, const char *const *children, size_t n)
-{
-    for (size_t i = 0; i < n; ++i)
-        if (strcmp(children[i], child) == 0)
-            return true;
-    return false;
-}
-
 void state_owed_keep(struct state *state, const char *source, const char *id, const char *const *children, size_t n)
 {
     char **of = NULL;
@@ -95,7 +87,10 @@ void state_owed_keep(struct state *state, const char *source, const char *id, co
     }
     stmt_end(q);
     for (size_t i = 0; i < n_of; ++i) {
-        if (!is_among(of[i], children, n)) {
+        bool kept = false;
+        for (size_t k = 0; k < n; ++k)
+            kept = kept || strcmp(children[k], of[i]) == 0;
+        if (!kept) {
             state_owed_drop(state, source, id, of[i]);
             state_later_drop(state, source, id, of[i]);
         }

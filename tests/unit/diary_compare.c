@@ -412,6 +412,46 @@ static void what_is_owed_is_kept_for_some_children_alone(void **state)
     world_close(w);
 }
 
+/* I2: an id that a diary gives to two persons is nobody's, whichever of them it says first. */
+static void an_id_of_two_persons_is_nobodys(void **state)
+{
+    static const struct diary_person ANNA = {.id = "17",
+                                             .family_name = "Ёлкина",
+                                             .given_name = "Анна",
+                                             .birth_date = 20140501,
+                                             .class_title = "7А"},
+                                     IVAN = {.id = "17",
+                                             .family_name = "Петров",
+                                             .given_name = "Иван",
+                                             .middle_name = "Ильич",
+                                             .birth_date = 20140602,
+                                             .class_title = "7А"},
+                                     NEXT_YEAR = {.id = "17", .family_name = "Ёлкина", .birth_date = 20150501};
+    static const struct {
+        const struct diary_person *first, *second;
+        const char *found;
+    } CASES[] = {{&ANNA, &ANNA, "@a:s"}, {&ANNA, &IVAN, NULL},      {&IVAN, &ANNA, NULL},
+                 {&IVAN, &IVAN, "@b:s"}, {&ANNA, &NEXT_YEAR, NULL}, {&NEXT_YEAR, &ANNA, NULL}};
+    struct world *w = world_open();
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        struct reading reading = begun();
+        const char *why = NULL;
+        reading_add_person(&reading, CASES[i].first);
+        reading_add_person(&reading, CASES[i].second);
+        reading_end(&reading);
+        const struct matcher matcher = {w->state, w->roster, &reading, "trial", false};
+        const char *found = match_pupil(&matcher, "17", &why);
+        if (CASES[i].found != NULL) {
+            assert_string_equal(found, CASES[i].found);
+        } else {
+            assert_null(found);
+            assert_string_equal(why, "the diary gives this id to several persons");
+        }
+        reading_finish(&reading);
+    }
+    world_close(w);
+}
+
 /* I2: name, birth date and class, all three, exactly one; a name alone finds nobody. */
 static void the_rule_wants_all_three(void **state)
 {
@@ -819,6 +859,7 @@ int main(void)
         cmocka_unit_test(much_that_is_gone_waits_to_be_confirmed),
         cmocka_unit_test(whoever_is_not_found_waits),
         cmocka_unit_test(a_match_that_is_corrected_is_told_to_whom_it_concerns),
+        cmocka_unit_test(an_id_of_two_persons_is_nobodys),
         cmocka_unit_test(what_is_owed_is_kept_for_some_children_alone),
         cmocka_unit_test(the_rule_wants_all_three),
         cmocka_unit_test(what_was_there_is_no_news),

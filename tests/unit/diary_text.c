@@ -104,6 +104,18 @@ static void links(void **state)
     } CASES[] = {{"https://dnevnik.ru/1", "https://schools.by/", "https://dnevnik.ru/1\n"},
                  {"", "https://schools.by/", "https://schools.by/\n"},
                  {"https://elsewhere.example/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://a.dnevnik.ru:8443?1", "https://schools.by/", "https://a.dnevnik.ru:8443?1\n"},
+                 {"https://DNEVNIK.ru", "https://schools.by/", "https://DNEVNIK.ru\n"},
+                 /* a client or a browser would end the host elsewhere */
+                 {"https://evil.example .dnevnik.ru/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://evil.example\\.dnevnik.ru/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://evil.example<.dnevnik.ru/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://evil.example,.dnevnik.ru/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://evil.example\u3002dnevnik.ru/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://dnevnik.ru:443@evil.example/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://dnevnik.ru:x", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://dnevnik.ru/ https://evil.example/", "https://schools.by/", "https://schools.by/\n"},
+                 {"https://nik.ru/", "https://schools.by/", "https://schools.by/\n"},
                  {"", "https://elsewhere.example/", ""},
                  {"", "http://schools.by/", ""},
                  {"", NULL, ""}};
