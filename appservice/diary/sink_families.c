@@ -18,8 +18,7 @@ static void tell_audience(struct telling *t, const struct audience *a)
     free(room_id);
 }
 
-/* The guardians whose guardianship counts; *separate: they are told apart (D9). */
-static void take_guardians(const json_t *guardianships, const char *child, struct audience *guardians, bool *separate)
+void sink_take_guardians(const json_t *guardianships, const char *child, struct audience *guardians, bool *separate)
 {
     size_t i;
     json_t *item;
@@ -40,7 +39,7 @@ bool sink_is_guardian(const json_t *guardianships, const char *child, const char
 {
     struct audience guardians = {.n = 0};
     bool separate;
-    take_guardians(guardianships, child, &guardians, &separate);
+    sink_take_guardians(guardianships, child, &guardians, &separate);
     return sink_is_of(&guardians, user_id);
 }
 
@@ -119,7 +118,12 @@ static void tell_people(struct telling *t, const char *child, const char *given_
 {
     struct audience guardians = {.name = GUARDIANS, .child = child, .given_name = given_name}, family = guardians;
     bool separate, absence = t->notice->kind == RECORD_ABSENCE, apart = t->m->settings->pupil_first_hours != 0;
-    take_guardians(guardianships, child, &guardians, &separate);
+    sink_take_guardians(guardianships, child, &guardians, &separate);
+    enum matrix_answer parted = sink_keep_apart(t->m, child, &guardians, separate);
+    if (parted != MATRIX_DONE) {
+        outcome_note(&t->outcome, parted);
+        return;
+    }
     if (guardians.n == 0 && absence)
         outcome_note(&t->outcome, MATRIX_REFUSED);
     if (!absence && put_off(t, child))

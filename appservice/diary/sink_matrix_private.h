@@ -91,6 +91,8 @@ bool sink_is_of(const struct audience *a, const char *user_id); /* pure */
 
 /* The audience's room: heap, when DONE. It is noted before anybody is asked into it. */
 enum matrix_answer sink_room_of(struct sink_matrix *m, const struct audience *a, char **room_id);
+/* Puts out whoever is in the room and not of the audience. */
+enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, const struct audience *a);
 /* Makes the room's members those of the audience. true: it may be spoken there. */
 bool sink_gather(struct telling *t, const char *room_id, const struct audience *a);
 
@@ -126,11 +128,24 @@ void sink_take_back(struct telling *t, const struct place *place);
 /* --- Families (sink_families.c) --- */
 
 void sink_tell_family(struct telling *t, const char *child);
+/* The guardians whose guardianship counts, of what GET /guardianships says; *separate: they are
+ * told apart (D9). Pure. */
+void sink_take_guardians(const json_t *guardianships, const char *child, struct audience *guardians, bool *separate);
 
 /* Pure, of answers of the school API: /people/{id} and /guardianships. */
 bool sink_is_pupil_here(const struct sink_matrix *m, const json_t *person);
 bool sink_is_guardian(const json_t *guardianships, const char *child,
                       const char *user_id); /* in force, no no_contact */
+
+/* --- Who has parted (sink_apart.c) --- */
+
+/* Puts out of every room of the child's who may not be in it any more (D9, I2): that of guardians who are told apart
+ * now, also where nothing is said to them. Asks once for each change of what the school says of them. Before anything
+ * more is said of the child. */
+enum matrix_answer sink_keep_apart(struct sink_matrix *m, const char *child, const struct audience *guardians,
+                                   bool separate);
+/* Of all the children, in the evening: a guardianship may have ended of whom nothing is said for months. */
+void sink_keep_all_apart(struct sink_matrix *m, int64_t now_ms);
 
 /* --- Classes (sink_classes.c) --- */
 

@@ -180,15 +180,21 @@ void sink_tell_room(struct telling *t, const char *room_id, const char *given_na
     outcome_note(&t->outcome, answer);
 }
 
-/* Whose room it is, as the school calls them: heap; NULL: nobody's who is there. */
+/* Whose room it is, as the school calls them: heap; NULL: nobody's who is there. Whoever may not be in it any more is
+ * put out first: the other marks are said again. */
 static enum matrix_answer given_name_of(struct sink_matrix *m, const char *room_id, char **given_name)
 {
-    json_t *person = NULL;
+    struct family family = {0};
+    struct audience guardians = {.n = 0};
+    bool separate;
     char *child = state_room_child(m->state, room_id);
-    enum matrix_answer answer = child != NULL ? sink_ask_school(m, "people/", child, &person) : MATRIX_REFUSED;
-    const char *name = json_get_string(person, "given_name");
+    enum matrix_answer answer = child != NULL ? families_ask(&m->families, &m->client, child, &family) : MATRIX_REFUSED;
+    const char *name = json_get_string(family.person, "given_name");
     *given_name = answer == MATRIX_DONE && name != NULL ? xstrdup(name) : NULL;
-    json_decref(person);
+    if (answer == MATRIX_DONE) {
+        sink_take_guardians(family.guardianships, child, &guardians, &separate);
+        answer = sink_keep_apart(m, child, &guardians, separate);
+    }
     free(child);
     return answer == MATRIX_REFUSED ? MATRIX_DONE : answer;
 }

@@ -211,6 +211,18 @@ static enum matrix_answer put_out(struct sink_matrix *m, const char *room_id, co
     return answer;
 }
 
+enum matrix_answer sink_put_out(struct sink_matrix *m, const char *room_id, const struct audience *a)
+{
+    bool changed = false;
+    sink_forget_state(m);
+    enum matrix_answer answer = know_state(m, room_id);
+    if (answer == MATRIX_DONE)
+        answer = put_out(m, room_id, a, m->room_state, &changed);
+    if (changed)
+        sink_forget_state(m);
+    return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer;
+}
+
 bool sink_gather(struct telling *t, const char *room_id, const struct audience *a)
 {
     struct sink_matrix *m = t->m;

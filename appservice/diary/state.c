@@ -103,6 +103,7 @@ enum {
     ROOM_CHILD,
     ROOM_AUDIENCE,
     ROOM_PUT,
+    ROOM_CHILDREN,
     WORD_GET,
     WORD_PUT,
     STATE__COUNT
@@ -164,6 +165,7 @@ static const struct statement TEXTS[STATE__COUNT] = {
     [ROOM_CHILD] = {"SELECT child FROM rooms WHERE room_id = $1"},
     [ROOM_AUDIENCE] = {"SELECT audience FROM rooms WHERE room_id = $1"},
     [ROOM_PUT] = {"INSERT INTO rooms (child, audience, room_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"},
+    [ROOM_CHILDREN] = {"SELECT DISTINCT child FROM rooms WHERE audience <> $1"},
     [WORD_GET] = {"SELECT value FROM words WHERE name = $1"},
     [WORD_PUT] = {"INSERT INTO words (name, value) VALUES ($1, $2)"
                   " ON CONFLICT (name) DO UPDATE SET value = excluded.value"},
@@ -368,12 +370,12 @@ void state_known(struct state *state, const char *source, const struct record *r
            (const void *)hash, (size_t)RECORD_HASH_BYTES, record->updated_ms);
 }
 
-char **state_ids(struct state *state, const char *source, struct window window, size_t *n)
+/* The only column, as copies. */
+static char **column(struct stmt *q, size_t *n)
 {
     char **ids = NULL;
     size_t cap = 0;
     *n = 0;
-    struct stmt *q = db_query(state->db, &STATE, RECORD_IDS, "tii", source, (int64_t)window.from, (int64_t)window.to);
     while (stmt_next(q)) {
         if (*n == cap)
             ids = xrealloc(ids, (cap = cap != 0 ? 2 * cap : 64) * sizeof *ids);
@@ -381,6 +383,11 @@ char **state_ids(struct state *state, const char *source, struct window window, 
     }
     stmt_end(q);
     return ids;
+}
+
+char **state_ids(struct state *state, const char *source, struct window window, size_t *n)
+{
+    return column(db_query(state->db, &STATE, RECORD_IDS, "tii", source, (int64_t)window.from, (int64_t)window.to), n);
 }
 
 void state_ids_free(char **ids, size_t n)
@@ -510,4 +517,9 @@ bool state_room_is(struct state *state, const char *room_id)
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id)
 {
     db_run(state->db, &STATE, ROOM_PUT, "ttt", child, audience, room_id);
+}
+
+char **state_children(struct state *state, const char *but, size_t *n)
+{
+    return column(db_query(state->db, &STATE, ROOM_CHILDREN, "t", but), n);
 }

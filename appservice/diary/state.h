@@ -134,6 +134,13 @@ char *state_room_child(struct state *state, const char *room_id);               
 char *state_room_audience(struct state *state, const char *room_id);            /* the same */
 bool state_room_is(struct state *state, const char *room_id);                   /* it is one of these */
 void state_room_put(struct state *state, const char *child, const char *audience, const char *room_id);
+/* Of whom there are rooms but those of one audience: heap, ended by state_ids_free; and all the rooms of a child. */
+char **state_children(struct state *state, const char *but, size_t *n);
+struct child_room {
+    char *audience, *room_id;
+};
+struct child_room *state_child_rooms(struct state *state, const char *child, size_t *n); /* heap */
+void state_child_rooms_free(struct child_room *list, size_t n);
 
 /* --- People, by Matrix id: what they have chosen --- */
 

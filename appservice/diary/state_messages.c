@@ -5,6 +5,7 @@
 #include "homeserver/store/driver/db.h"
 
 enum {
+    CHILD_ROOMS,
     PLACES,
     PLACE_PUT,
     PLACE_DROP,
@@ -19,6 +20,7 @@ enum {
 };
 
 static const struct statement TEXTS[MESSAGES__COUNT] = {
+    [CHILD_ROOMS] = {"SELECT audience, room_id FROM rooms WHERE child = $1 ORDER BY audience"},
     [PLACES] = {"SELECT room_id, root FROM message_records WHERE source = $1 AND id = $2 ORDER BY room_id"},
     [PLACE_PUT] = {"INSERT INTO message_records (source, id, room_id, root) VALUES ($1, $2, $3, $4)"
                    " ON CONFLICT (source, id, room_id) DO UPDATE SET root = excluded.root"},
@@ -43,7 +45,7 @@ void state_messages_forget(struct state *state)
     db_run(state->db, &MESSAGES, SENT_FORGET, "");
 }
 
-/* Two columns of text of each row, as copies; what the three lists below are made of. */
+/* Two columns of text of each row, as copies; what the lists below are made of. */
 static char **two_columns(struct stmt *q, size_t *n)
 {
     char **all = NULL;
@@ -66,8 +68,18 @@ static void free_columns(void *list, size_t n)
     free(list);
 }
 _Static_assert(sizeof(struct place) == 2 * sizeof(char *) && sizeof(struct sent) == 2 * sizeof(char *) &&
-                   sizeof(struct record_name) == 2 * sizeof(char *),
+                   sizeof(struct record_name) == 2 * sizeof(char *) && sizeof(struct child_room) == 2 * sizeof(char *),
                "each is two columns");
+
+struct child_room *state_child_rooms(struct state *state, const char *child, size_t *n)
+{
+    return (struct child_room *)two_columns(db_query(state->db, &MESSAGES, CHILD_ROOMS, "t", child), n);
+}
+
+void state_child_rooms_free(struct child_room *list, size_t n)
+{
+    free_columns(list, n);
+}
 
 struct place *state_places(struct state *state, const char *source, const char *id, size_t *n)
 {

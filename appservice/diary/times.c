@@ -18,6 +18,7 @@ bool sink_matrix_has_read(void *self, const struct has_read *read)
         m->times = digests_create();
         m->close_times = close_times;
     }
+    sink_keep_all_apart(m, read->now_ms);
     bool later = later_read(m, read), timetable = timetable_read(m, read), digests = digests_read(m->times, m, read);
     return later && timetable && digests;
 }

@@ -493,6 +493,12 @@ def check_leaving(tap, school, bridge, put, day, planted, families, rows):
     until(lambda: "задерживается" in str(school.words(class_teacher)), f"an answer: {bridge.log()[-900:]}")
     spoken = [event for room in school.heard(class_teacher) for event in school.client(class_teacher).history(room)]
     tap.ok("семейным" not in str([event["content"] for event in spoken if event["sender"] == BOT and "Ответ от" in str(event["content"])]), "whoever is no guardian of the child any more is not heard")
+    shared = set(school.heard(mother)) & set(school.heard(father))
+    with contextlib.closing(sqlite3.connect(os.path.join(bridge.data, "diary.db"))) as database:
+        database.execute("UPDATE counters SET value = value - 1 WHERE name = 'apart'")  # a day has passed
+        database.commit()
+    bridge.until(lambda: not set(school.heard(mother)) & set(school.heard(father)) & shared, f"who is no guardian any more to be put out: {bridge.log()[-900:]}")
+    tap.ok(shared, "whoever is no guardian any more is out of the child's rooms by the evening, though nothing is told there", shared)
     rows["m3"] = ["mark", "m3", a, "", "Физика", day(), planted + "d", ""]
     put(rows)
     settle(bridge)
@@ -513,6 +519,7 @@ def check_leaving(tap, school, bridge, put, day, planted, families, rows):
     del rows["m4"]
 
     d, (child, two, _) = list(families.items())[4]
+    rows["a8"] = ["absence", "a8", d, "", "", day(-1), "absent", ""]
     put({**rows, "m8": ["mark", "m8", d, "", "Физика", day(), planted + "j", ""]})
     settle(bridge)
     together = set(school.heard(two[0])) & set(school.heard(two[1]))
@@ -523,7 +530,7 @@ def check_leaving(tap, school, bridge, put, day, planted, families, rows):
     settle(bridge)
     heard = [school.heard(user) for user in (child, *two)]
     rooms = [{room for room, said in of.items() if any(planted + "k" in words for words in said)} for of in heard]
-    tap.ok(len(together) == 1 and all(len(of) == 1 for of in rooms) and len(set.union(*rooms)) == 3 and not set(heard[1]) & set(heard[2]),
+    tap.ok(len(together) == 2 and all(len(of) == 1 for of in rooms) and len(set.union(*rooms)) == 3 and not set(heard[1]) & set(heard[2]),
            "guardians who are told apart from now on have parted", together, rooms)
 
 
