@@ -18,24 +18,18 @@
 #define WHOM_CHARS 12 /* of base64url */
 #define SEALED_MAX (crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + DRAFT_BYTES_MAX)
 
-static void draft_key(const struct request *r, const char *what, unsigned char key[crypto_secretbox_KEYBYTES])
-{
-    crypto_generichash(key, crypto_secretbox_KEYBYTES, (const unsigned char *)what, strlen(what),
-                       r->server->key->secret, SEED_BYTES);
-}
+_Static_assert(SERVER_KEY_BYTES == crypto_secretbox_KEYBYTES, "a draft is sealed under a key of the server's");
 
 /* Nobody else can say it of them, and it says nothing. "-" for nobody. */
 static void whom(const struct request *r, user_no user, struct text *out)
 {
-    unsigned char key[crypto_secretbox_KEYBYTES], hash[crypto_generichash_BYTES_MIN];
+    unsigned char mac[crypto_generichash_BYTES_MIN];
     if (user == 0) {
         text_addc(out, '-');
         return;
     }
-    draft_key(r, "whom a form is shown to", key);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)&user, sizeof user, key, sizeof key);
-    text_add_base64url(out, hash, WHOM_BYTES);
-    sodium_memzero(key, sizeof key);
+    server_mac(r->server->key, KEY_FORM_SUBJECTS, &user, sizeof user, mac, sizeof mac);
+    text_add_base64url(out, mac, WHOM_BYTES);
 }
 
 void form_from_add(struct text *out, const struct request *r, const char *here)
@@ -88,8 +82,8 @@ static json_t *typed_of(const json_t *body)
 
 static void seal(const struct request *r, const char *plain, size_t len, struct text *out)
 {
-    unsigned char sealed[SEALED_MAX], key[crypto_secretbox_KEYBYTES];
-    draft_key(r, "what was typed into a form", key);
+    unsigned char sealed[SEALED_MAX], key[SERVER_KEY_BYTES];
+    server_key(r->server->key, KEY_FORM_DRAFTS, key);
     randombytes_buf(sealed, crypto_secretbox_NONCEBYTES);
     crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const unsigned char *)plain, len, sealed, key);
     text_add_base64url(out, sealed, crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + len);
@@ -122,14 +116,14 @@ static json_t *opened(const struct request *r)
 {
     enum { EXTRA = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES };
     char cookie[COOKIE_LONG_BYTES];
-    unsigned char sealed[SEALED_MAX], plain[DRAFT_BYTES_MAX], key[crypto_secretbox_KEYBYTES];
+    unsigned char sealed[SEALED_MAX], plain[DRAFT_BYTES_MAX], key[SERVER_KEY_BYTES];
     struct error ignored;
     if (!page_cookie_long(r, COOKIE_DRAFT, cookie))
         return NULL;
     int len = base64_decode(cookie, strlen(cookie), sealed, sizeof sealed);
     if (len <= EXTRA)
         return NULL;
-    draft_key(r, "what was typed into a form", key);
+    server_key(r->server->key, KEY_FORM_DRAFTS, key);
     bool ours = crypto_secretbox_open_easy(plain, sealed + crypto_secretbox_NONCEBYTES,
                                            (size_t)len - crypto_secretbox_NONCEBYTES, sealed, key) == 0;
     sodium_memzero(key, sizeof key);

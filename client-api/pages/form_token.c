@@ -1,6 +1,5 @@
 #include "client-api/pages/form_token.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +21,9 @@ static void mac(const struct request *r, const char *secret, const char *path, i
                 unsigned char out[MAC_BYTES])
 {
     char signed_text[512];
-    unsigned char key[crypto_generichash_KEYBYTES];
-    static const char WHAT[] = "forms of pages";
-    crypto_generichash(key, sizeof key, (const unsigned char *)WHAT, sizeof WHAT, r->server->key->secret, SEED_BYTES);
     int len = snprintf(signed_text, sizeof signed_text, "%lld %s %s", (long long)until_s, secret, path);
     size_t n = (size_t)len < sizeof signed_text ? (size_t)len : sizeof signed_text - 1;
-    crypto_generichash(out, MAC_BYTES, (const unsigned char *)signed_text, n, key, sizeof key);
-    sodium_memzero(key, sizeof key);
+    server_mac(r->server->key, KEY_FORM_TOKENS, signed_text, n, out, MAC_BYTES);
 }
 
 void form_token_add(struct text *out, const struct request *r, const char *secret, const char *path, int64_t until_s)

@@ -1,6 +1,5 @@
 #include "client-api/pages/known_browser.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,21 +16,17 @@
 
 static void mac(const struct request *r, user_no user, const char *name, unsigned char out[MAC_BYTES])
 {
-    static const char WHAT[] = "known browsers";
     struct {
         char name[NAME_CHARS];
         unsigned char password[TOKEN_HASH_BYTES];
         int64_t user;
     } what = {.user = user};
     struct user_row row;
-    unsigned char key[crypto_generichash_KEYBYTES];
     users_get(r->db, user, &row);
     login_password_digest(&row, what.password);
     user_row_finish(&row);
     memcpy(what.name, name, sizeof what.name);
-    crypto_generichash(key, sizeof key, (const unsigned char *)WHAT, sizeof WHAT, r->server->key->secret, SEED_BYTES);
-    crypto_generichash(out, MAC_BYTES, (const unsigned char *)&what, sizeof what, key, sizeof key);
-    sodium_memzero(key, sizeof key);
+    server_mac(r->server->key, KEY_KNOWN_BROWSERS, &what, sizeof what, out, MAC_BYTES);
 }
 
 const char *known_browser(const struct request *r, user_no user, char out[KNOWN_BROWSER_BYTES])

@@ -21,19 +21,13 @@
 _Static_assert(FACTOR_SEALED_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES + SECRET_BYTES +
                                           crypto_aead_xchacha20poly1305_ietf_ABYTES,
                "nonce, secret, tag");
-
-static void key_of(const struct accounts *accounts, unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES])
-{
-    static const char WHAT[] = "second factors";
-    crypto_generichash(key, crypto_aead_xchacha20poly1305_ietf_KEYBYTES, (const unsigned char *)WHAT, sizeof WHAT,
-                       accounts->key->secret, SEED_BYTES);
-}
+_Static_assert(SERVER_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "sealed under a key of the server's");
 
 static void seal(const struct accounts *accounts, user_no user, const unsigned char secret[SECRET_BYTES],
                  unsigned char sealed[FACTOR_SEALED_BYTES])
 {
-    unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
-    key_of(accounts, key);
+    unsigned char key[SERVER_KEY_BYTES];
+    server_key(accounts->key, KEY_SECOND_FACTORS, key);
     randombytes_buf(sealed, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
     crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, NULL, secret,
                                                SECRET_BYTES, (const unsigned char *)&user, sizeof user, NULL, sealed,
@@ -44,9 +38,9 @@ static void seal(const struct accounts *accounts, user_no user, const unsigned c
 static bool unseal(const struct accounts *accounts, user_no user, const unsigned char sealed[FACTOR_SEALED_BYTES],
                    unsigned char secret[SECRET_BYTES])
 {
-    unsigned char key[crypto_aead_xchacha20poly1305_ietf_KEYBYTES];
+    unsigned char key[SERVER_KEY_BYTES];
     const size_t nonce = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
-    key_of(accounts, key);
+    server_key(accounts->key, KEY_SECOND_FACTORS, key);
     int failed =
         crypto_aead_xchacha20poly1305_ietf_decrypt(secret, NULL, NULL, sealed + nonce, FACTOR_SEALED_BYTES - nonce,
                                                    (const unsigned char *)&user, sizeof user, sealed, key);

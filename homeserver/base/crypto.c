@@ -187,6 +187,42 @@ bool signature_verify(const unsigned char public[32], const void *bytes, size_t 
     return crypto_sign_verify_detached(sig, bytes, len, public) == 0;
 }
 
+/* No text is the beginning of another. Two are hashed without their NUL: so was what lies in browsers. */
+#define PURPOSE(literal)                                                                                               \
+    {                                                                                                                  \
+        literal, sizeof(literal)                                                                                       \
+    }
+#define PURPOSE_BARE(literal)                                                                                          \
+    {                                                                                                                  \
+        literal, sizeof(literal) - 1                                                                                   \
+    }
+static const struct {
+    const char *text;
+    size_t len;
+} PURPOSES[SERVER_KEYS] = {
+    [KEY_FORM_TOKENS] = PURPOSE("forms of pages"),
+    [KEY_FORM_SUBJECTS] = PURPOSE_BARE("whom a form is shown to"),
+    [KEY_FORM_DRAFTS] = PURPOSE_BARE("what was typed into a form"),
+    [KEY_KNOWN_BROWSERS] = PURPOSE("known browsers"),
+    [KEY_SECOND_FACTORS] = PURPOSE("second factors"),
+    [KEY_OIDC_ATTEMPTS] = PURPOSE("attempts to sign in at providers"),
+};
+
+void server_key(const struct signing_key *key, enum server_key purpose, unsigned char out[SERVER_KEY_BYTES])
+{
+    crypto_generichash(out, SERVER_KEY_BYTES, (const unsigned char *)PURPOSES[purpose].text, PURPOSES[purpose].len,
+                       key->secret, SEED_BYTES);
+}
+
+void server_mac(const struct signing_key *key, enum server_key purpose, const void *bytes, size_t len,
+                unsigned char *mac, size_t mac_len)
+{
+    unsigned char derived[SERVER_KEY_BYTES];
+    server_key(key, purpose, derived);
+    crypto_generichash(mac, mac_len, bytes, len, derived, sizeof derived);
+    sodium_memzero(derived, sizeof derived);
+}
+
 uint32_t random_uniform(uint32_t n)
 {
     return randombytes_uniform(n);

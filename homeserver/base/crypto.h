@@ -62,4 +62,25 @@ void signing_key_sign(const struct signing_key *key, const void *bytes, size_t l
 bool signature_verify(const unsigned char public[32], const void *bytes, size_t len,
                       const unsigned char sig[SIGNATURE_BYTES]);
 
+/* Keys of the server's own, one a purpose: what is sealed or signed for one opens for no other, and no key tells of
+ * another or of the signing key (BLAKE2b of the purpose's text, keyed with the seed). They change with the signing key
+ * and with nothing else, so a purpose's text (crypto.c) stays as it is. */
+#define SERVER_KEY_BYTES 32
+enum server_key {
+    KEY_FORM_TOKENS,
+    KEY_FORM_SUBJECTS, /* whom a form is shown to */
+    KEY_FORM_DRAFTS,
+    KEY_KNOWN_BROWSERS,
+    KEY_SECOND_FACTORS,
+    KEY_OIDC_ATTEMPTS,
+    SERVER_KEYS
+};
+
+/* Whoever asks clears it after use (sodium_memzero). */
+void server_key(const struct signing_key *key, enum server_key purpose, unsigned char out[SERVER_KEY_BYTES]);
+
+/* Keyed BLAKE2b of the bytes under that key: 16 to 64 bytes of mac. */
+void server_mac(const struct signing_key *key, enum server_key purpose, const void *bytes, size_t len,
+                unsigned char *mac, size_t mac_len);
+
 #endif

@@ -57,11 +57,10 @@ void oidc_providers_free(struct oidc_providers *set)
     free(set);
 }
 
-void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const unsigned char *secret,
+void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const struct signing_key *key,
                           const struct oidc_waits *waits)
 {
-    static const char WHAT[] = "attempts to sign in at providers";
-    crypto_generichash(set->key, sizeof set->key, (const unsigned char *)WHAT, sizeof WHAT, secret, SEED_BYTES);
+    server_key(key, KEY_OIDC_ATTEMPTS, set->key);
     set->taken = oidc_taken_create();
     set->clients = xcalloc(set->n + 1, sizeof(struct oidc_client *));
     for (size_t i = 0; i < set->n; ++i)

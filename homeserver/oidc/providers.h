@@ -18,15 +18,15 @@ struct oidc_providers {
     /* Once they are started: */
     struct oidc_client **clients; /* of the same order */
     struct oidc_taken *taken;
-    unsigned char key[BLAKE2B_BYTES]; /* of attempts */
+    unsigned char key[SERVER_KEY_BYTES]; /* of attempts */
 };
 
 /* folder NULL: none. NULL: *problem: a table is wrong, two clash, or a secret cannot be read. Blocks (small files). */
 struct oidc_providers *oidc_providers_load(const char *folder, struct text *problem);
 void oidc_providers_free(struct oidc_providers *set); /* NULL is accepted */
 
-/* Before the first request. outgoing outlives it; secret: of the server (SEED_BYTES); waits: client.h, may be NULL. */
-void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const unsigned char *secret,
+/* Before the first request. outgoing outlives it; key: the server's; waits: client.h, may be NULL. */
+void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const struct signing_key *key,
                           const struct oidc_waits *waits);
 
 /* Which of them has that id, or issuer; set->n: none. set may be NULL: 0 of 0. */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -125,6 +126,49 @@ static void test_signing(void **state)
     assert_false(signature_verify(key.public, "{}", 2, signature));
 }
 
+/* What these keys sealed lies in databases, cookies and open forms: a key that comes out otherwise is lost data. */
+static void test_server_keys_stay_what_they_are(void **state)
+{
+    static const char *const HEX[SERVER_KEYS] = {
+        [KEY_FORM_TOKENS] = "55083d3f6cb4281099a8470da6a8e2a4f6e94f3265c7c1d47ae720fee27290ae",
+        [KEY_FORM_SUBJECTS] = "9330e0649548e1896fe78ec566ce206a99346c9fd4d486bd2dfe9800691bdc76",
+        [KEY_FORM_DRAFTS] = "6f90be2fa09c70b479aa8ea4666e646a0a21cccf896d253c3e2fe501c905c756",
+        [KEY_KNOWN_BROWSERS] = "6088d4749f7d7e67216500f76acb64245aa8ebf8fa2b5c242c011212dfa893be",
+        [KEY_SECOND_FACTORS] = "8655239ac25632b7adf4d29de7926f27666a8d21731495fe1daf5b782dd27cb7",
+        [KEY_OIDC_ATTEMPTS] = "c36d0323339739daaa323381b1a251ac7573d6c576425487e8de6421ca5a4c77",
+    };
+    unsigned char seed[SEED_BYTES], derived[SERVER_KEY_BYTES];
+    char hex[2 * SERVER_KEY_BYTES + 1];
+    struct signing_key key;
+    for (unsigned char i = 0; i < SEED_BYTES; ++i)
+        seed[i] = i;
+    signing_key_from_seed(&key, "1", seed);
+    for (enum server_key purpose = 0; purpose < SERVER_KEYS; ++purpose) {
+        server_key(&key, purpose, derived);
+        for (size_t i = 0; i < SERVER_KEY_BYTES; ++i)
+            snprintf(hex + 2 * i, 3, "%02x", derived[i]);
+        assert_string_equal(hex, HEX[purpose]);
+        for (enum server_key other = 0; other < purpose; ++other)
+            assert_string_not_equal(HEX[purpose], HEX[other]);
+    }
+}
+
+/* BLAKE2b keyed with the derived key (RFC 7693): held against another implementation. */
+static void test_server_mac(void **state)
+{
+    static const unsigned char MAC[16] = {0x53, 0xd2, 0x86, 0x51, 0x81, 0x7b, 0x1c, 0xfd,
+                                          0xbe, 0x6a, 0x2f, 0x9f, 0xb7, 0x08, 0x62, 0x39};
+    unsigned char seed[SEED_BYTES], mac[sizeof MAC];
+    struct signing_key key;
+    for (unsigned char i = 0; i < SEED_BYTES; ++i)
+        seed[i] = i;
+    signing_key_from_seed(&key, "1", seed);
+    server_mac(&key, KEY_FORM_TOKENS, "1 x /parta", strlen("1 x /parta"), mac, sizeof mac);
+    assert_memory_equal(mac, MAC, sizeof MAC);
+    server_mac(&key, KEY_KNOWN_BROWSERS, "1 x /parta", strlen("1 x /parta"), mac, sizeof mac);
+    assert_memory_not_equal(mac, MAC, sizeof MAC);
+}
+
 static int start(void **state)
 {
     return crypto_start() ? 0 : -1;
@@ -133,9 +177,11 @@ static int start(void **state)
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
-        cmocka_unit_test(test_base64),  cmocka_unit_test(test_base64_alphabets), cmocka_unit_test(test_base64_decode),
-        cmocka_unit_test(test_sha256),  cmocka_unit_test(test_token_hash),       cmocka_unit_test(test_random_names),
-        cmocka_unit_test(test_signing),
+        cmocka_unit_test(test_base64),        cmocka_unit_test(test_base64_alphabets),
+        cmocka_unit_test(test_base64_decode), cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_token_hash),    cmocka_unit_test(test_random_names),
+        cmocka_unit_test(test_signing),       cmocka_unit_test(test_server_keys_stay_what_they_are),
+        cmocka_unit_test(test_server_mac),
     };
     return cmocka_run_group_tests(TESTS, start, NULL);
 }
