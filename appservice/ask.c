@@ -7,6 +7,7 @@
 #include "appservice/registry.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 #include "homeserver/outgoing/outgoing.h"
@@ -16,16 +17,6 @@
 
 #define QUERY_ATTEMPTS 3 /* of who does not answer ("Querying") */
 #define BACKOFF_MS 250   /* before the second, then twice as long */
-
-void ask_add_encoded(struct text *out, const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-            strchr("-._~", *s) != NULL)
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned char)*s);
-}
 
 static void begin(struct outgoing_calls *calls, struct ask *ask, const char *prefix, int64_t until_ms)
 {
@@ -90,7 +81,7 @@ static void ask_for(struct request *r, const struct registration_file *service, 
 {
     struct text path = TEXT_INIT;
     text_adds(&path, name[0] == '@' ? "/users/" : "/rooms/");
-    ask_add_encoded(&path, name);
+    text_add_percent(&path, name);
     struct ask ask = {
         .service = service, .method = "GET", .path = path.data, .older_prefix = "", .attempts = QUERY_ATTEMPTS};
     ask_all(r->server, &ask, 1, until_ms);

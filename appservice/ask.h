@@ -36,9 +36,6 @@ void ask_all(const struct server *server, struct ask *asks, size_t n, int64_t un
 /* Whether the service may be asked for who makes the request (appservice/interest.h, interest_serves). Reads. */
 bool ask_may(struct request *r, const struct registration_file *service);
 
-/* Appends a segment of a path, or a value of a query, percent-encoded. */
-void ask_add_encoded(struct text *out, const char *s);
-
 /* server->ask_services: if the name ("@user", "#alias") lies in a service's namespace and there is no such thing yet,
  * the service is asked to make it, unless it is who asks. Whatever it says: afterwards the name is
  * there or not. Blocks. */

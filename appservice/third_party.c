@@ -8,6 +8,7 @@
 #include "appservice/registry.h"
 #include "appservice/routes.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -76,7 +77,7 @@ static void add_protocols(struct lookup *lookup, const struct registration_file 
         if (protocol != NULL && strcmp(service->protocols[i], protocol) != 0)
             continue;
         text_adds(&path, "/thirdparty/protocol/");
-        ask_add_encoded(&path, service->protocols[i]);
+        text_add_percent(&path, service->protocols[i]);
         add_ask(lookup, service, service->protocols[i], text_take(&path));
     }
 }
@@ -133,10 +134,7 @@ static void add_fields(struct request *r, struct text *path)
             ours |= strcmp(r->query[i].name, OURS[k]) == 0;
         if (ours)
             continue;
-        text_addc(path, before);
-        ask_add_encoded(path, r->query[i].name);
-        text_addc(path, '=');
-        ask_add_encoded(path, r->query[i].value);
+        text_add_pair(path, before, r->query[i].name, r->query[i].value);
         before = '&';
     }
 }
@@ -173,7 +171,7 @@ static bool find_by_protocol(struct request *r, const char *what)
 {
     struct text path = TEXT_INIT;
     text_addf(&path, "/thirdparty/%s/", what);
-    ask_add_encoded(&path, r->params[0]);
+    text_add_percent(&path, r->params[0]);
     add_fields(r, &path);
     json_t *found = list_of(r, path.data, r->params[0], NAMESPACE_USERS, NULL);
     text_finish(&path);
@@ -187,7 +185,7 @@ static bool find_by_name(struct request *r, const char *what, const char *parame
     if (name == NULL)
         return refuse_parameter(r, ERROR_MISSING_PARAM, parameter, "A parameter is missing.");
     text_addf(&path, "/thirdparty/%s?%s=", what, parameter);
-    ask_add_encoded(&path, name);
+    text_add_percent(&path, name);
     json_t *found = list_of(r, path.data, NULL, kind, name);
     text_finish(&path);
     return reply_found(r, found);

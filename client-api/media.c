@@ -10,6 +10,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
@@ -110,7 +111,6 @@ static bool may_be_inline(const char *type)
 static void add_file_name(struct text *out, const char *name)
 {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ()+,=@~";
-    static const char BARE[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     if (*name == '\0')
         return;
     if (name[strspn(name, PLAIN)] == '\0') {
@@ -118,8 +118,7 @@ static void add_file_name(struct text *out, const char *name)
         return;
     }
     text_adds(out, "; filename*=utf-8''");
-    for (; *name != '\0'; ++name)
-        text_addf(out, strchr(BARE, *name) != NULL ? "%c" : "%%%02X", (unsigned char)*name);
+    text_add_percent(out, name);
 }
 
 /* hash NULL: it may come out otherwise another time. */

@@ -8,6 +8,7 @@
 #include "appservice/diary/notice_text.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 
 #define TEACHERS_MAX 4
 
@@ -60,7 +61,7 @@ static enum matrix_answer class_teachers(struct sink_matrix *m, const char *chil
     json_t *classes = NULL, *item;
     size_t i;
     text_adds(&path, "/_parta/v1/people/");
-    fetch_escape(&path, child);
+    text_add_percent(&path, child);
     text_adds(&path, "/enrollments");
     enum matrix_answer answer = matrix_call(&m->client, "GET", path.data, NULL, &classes);
     json_array_foreach(json_get_array(classes, "items"), i, item) {
@@ -70,7 +71,7 @@ static enum matrix_answer class_teachers(struct sink_matrix *m, const char *chil
             continue;
         text_clear(&path);
         text_adds(&path, "/_parta/v1/classes/");
-        fetch_escape(&path, class_id);
+        text_add_percent(&path, class_id);
         text_adds(&path, "/enrollments?limit=500");
         answer = matrix_call(&m->client, "GET", path.data, NULL, &enrollments);
         take_class_teachers(enrollments, teachers);

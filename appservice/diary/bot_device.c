@@ -13,6 +13,7 @@
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/base/timed_thread.h"
 
 #define DEVICE_CHARS 10
@@ -84,9 +85,9 @@ static enum matrix_answer send_request(struct bot_device *d, const json_t *reque
             return call(d, "POST", POSTS[i].path, body, reply);
     struct text path = TEXT_INIT;
     text_adds(&path, "/sendToDevice/");
-    fetch_escape(&path, json_get_string(request, "event_type"));
+    text_add_percent(&path, json_get_string(request, "event_type"));
     text_addc(&path, '/');
-    fetch_escape(&path, json_get_string(request, "txn_id"));
+    text_add_percent(&path, json_get_string(request, "txn_id"));
     enum matrix_answer answer = call(d, "PUT", path.data, body, reply);
     text_finish(&path);
     return answer;
@@ -185,10 +186,10 @@ static enum matrix_answer sync_now(struct bot_device *d)
     char *since = state_word(d->state, SINCE);
     bool goes_on = since != NULL && *since != '\0';
     text_adds(&path, "/sync?timeout=0&filter=");
-    fetch_escape(&path, goes_on ? NEXT : FIRST);
+    text_add_percent(&path, goes_on ? NEXT : FIRST);
     if (goes_on) {
         text_adds(&path, "&since=");
-        fetch_escape(&path, since);
+        text_add_percent(&path, since);
     }
     enum matrix_answer answer = call(d, "GET", path.data, NULL, &reply);
     if (answer == MATRIX_DONE && !take_sync(d, reply))
@@ -240,7 +241,7 @@ static enum matrix_answer mark(struct bot_device *d, json_t *content, json_t **r
 {
     struct text path = TEXT_INIT;
     text_adds(&path, "/user/");
-    fetch_escape(&path, d->user_id);
+    text_add_percent(&path, d->user_id);
     text_adds(&path, "/account_data/" MARK_TYPE);
     enum matrix_answer answer = content != NULL ? matrix_call(d->client, "PUT", path.data, content, NULL)
                                                 : matrix_look(d->client, path.data, reply);

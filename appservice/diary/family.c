@@ -5,6 +5,7 @@
 #include "appservice/diary/fetch.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/base/text.h"
 
 #define IDS_MAX 100 /* that one request takes (docs/openapi.json) */
@@ -14,7 +15,7 @@ static enum matrix_answer ask(const struct matrix_client *client, const char *pa
 {
     struct text whole = TEXT_INIT;
     text_addf(&whole, "/_parta/v1/%s", path);
-    fetch_escape(&whole, user_id);
+    text_add_percent(&whole, user_id);
     enum matrix_answer answer = matrix_call(client, "GET", whole.data, NULL, reply);
     text_finish(&whole);
     return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer;
@@ -43,7 +44,7 @@ static bool add_id(struct text *ids, const char *user_id)
         return false;
     if (ids->len != 0)
         text_addc(ids, ',');
-    fetch_escape(ids, user_id);
+    text_add_percent(ids, user_id);
     return true;
 }
 

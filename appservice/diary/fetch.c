@@ -178,15 +178,6 @@ int64_t fetch_total(const struct source *source)
     return source->memory->total;
 }
 
-void fetch_escape(struct text *out, const char *s)
-{
-    for (; *s != '\0'; ++s)
-        if (strchr("-._~", *s) != NULL || (*s >= '0' && *s <= '9') || ((*s | 32) >= 'a' && (*s | 32) <= 'z'))
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned char)*s);
-}
-
 static size_t host_of(const char *url, const char **host)
 {
     *host = strstr(url, "://");

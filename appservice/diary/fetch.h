@@ -31,9 +31,6 @@ bool fetch_get(struct source *source, struct rest_client *client, const char *wh
 /* X-Total-Count of the last page, as rest_total says it; also of one that had not changed. */
 int64_t fetch_total(const struct source *source);
 
-/* Escapes for a path or query (RFC 3986). */
-void fetch_escape(struct text *out, const char *s);
-
 /* Whether the url's host may be shown to people as the diary's (I3): it is that of base. */
 bool fetch_same_host(const char *url, const char *base);
 

@@ -19,6 +19,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/base/secret.h"
 
 #define PAGE_ROWS 500
@@ -220,7 +221,7 @@ static bool read_pages(struct gradebook *g, const char *base, const char *collec
         text_addf(&url, "%s/%s?limit=%d&offset=%zu&sort=sourcedId&orderBy=asc", base, collection, PAGE_ROWS, offset);
         if (filter != NULL) {
             text_adds(&url, "&filter=");
-            fetch_escape(&url, filter);
+            text_add_percent(&url, filter);
         }
         done = fetch_get(g->source, &g->client, collection, url.data, NULL, 0, &body, &len, g->problem) &&
                note_clock(g) && take_page(g, collection, body, len, seen, take, &n);
@@ -280,7 +281,7 @@ static const json_t *line_by_id(struct gradebook *g, const char *id)
     if (line != NULL || *id == '\0' || json_object_size(g->lines) > TOTAL_MAX)
         return line;
     text_addf(&url, "%s/lineItems/", adapter_text(g->source, "gradebook_url"));
-    fetch_escape(&url, id);
+    text_add_percent(&url, id);
     struct text ignored = TEXT_INIT;
     bool got = fetch_get(g->source, &g->client, "a line item", url.data, NULL, 0, &body, &len, &ignored);
     g->failed = g->failed || (!got && g->client.reply.status != 404);

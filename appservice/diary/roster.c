@@ -7,6 +7,7 @@
 #include "homeserver/base/casefold.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/outgoing/outgoing.h"
 
 #define CLASSES_OF_PUPIL_MAX 32

@@ -6,6 +6,7 @@
 #include "appservice/diary/fetch.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 
 #define CLASS_ROOMS_MS 60000
 #define CLASS_OF "class" /* parts of class_rooms */
@@ -22,10 +23,10 @@ static bool read_class_rooms(struct sink_matrix *m, const char *kind, const char
         json_t *reply = NULL, *item;
         size_t i;
         text_addf(&path, "/_parta/v1/rooms?kind=%s&limit=500&school=", kind);
-        fetch_escape(&path, school);
+        text_add_percent(&path, school);
         if (next != NULL) {
             text_adds(&path, "&from=");
-            fetch_escape(&path, next);
+            text_add_percent(&path, next);
         }
         good = matrix_call(&m->client, "GET", path.data, NULL, &reply) == MATRIX_DONE;
         json_array_foreach(json_get_array(reply, "items"), i, item) {
@@ -72,7 +73,7 @@ enum matrix_answer sink_class_room(struct sink_matrix *m, const char *class_id, 
     *room_id = class_id != NULL ? json_get_string(rooms, class_id) : NULL;
     if (*room_id != NULL) {
         text_adds(&path, "/join/");
-        fetch_escape(&path, *room_id);
+        text_add_percent(&path, *room_id);
         answer = matrix_call(&m->client, "POST", path.data, json_object(), NULL);
     }
     text_finish(&path);

@@ -7,6 +7,7 @@
 #include "appservice/diary/state.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 
 #define RIDERS_MAX (2 * OUTBOX_MAX)
 
@@ -124,9 +125,9 @@ void outbox_add(struct outbox *o, struct outcome *outcome, const char *room_id, 
 {
     struct text path = TEXT_INIT;
     text_adds(&path, "/rooms/");
-    fetch_escape(&path, room_id);
+    text_add_percent(&path, room_id);
     text_adds(&path, "/send/m.room.message/");
-    fetch_escape(&path, txn);
+    text_add_percent(&path, txn);
     o->messages[o->n++] =
         (struct message){.outcome = outcome,
                          .room_id = xstrdup(room_id),

@@ -8,6 +8,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/percent.h"
 
 #define MARKER "parta.diary.room" /* the state event that says what a room is for */
 
@@ -16,7 +17,7 @@ static char *room_path(const char *room_id, const char *rest)
 {
     struct text path = TEXT_INIT;
     text_adds(&path, "/rooms/");
-    fetch_escape(&path, room_id);
+    text_add_percent(&path, room_id);
     text_adds(&path, rest);
     return text_take(&path);
 }
@@ -34,7 +35,7 @@ enum matrix_answer sink_ask_school(struct sink_matrix *m, const char *path, cons
 {
     struct text whole = TEXT_INIT;
     text_addf(&whole, "/_parta/v1/%s", path);
-    fetch_escape(&whole, user_id);
+    text_add_percent(&whole, user_id);
     enum matrix_answer answer = matrix_call(&m->client, "GET", whole.data, NULL, reply);
     text_finish(&whole);
     return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer;

@@ -8,6 +8,7 @@
 
 #include "appservice/diary/fetch.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 
 /* One transaction id for each thing that is done for a notice. */
 void sink_wire_txn(const char *txn, const char *of, char out[WIRE_TXN_BYTES])
@@ -42,7 +43,7 @@ static enum matrix_answer send_once(struct sink_matrix *m, const struct saying *
     if (answer == MATRIX_NOT_NOW)
         answer = MATRIX_UNKNOWN; /* nothing was sent now, but perhaps before */
     text_addf(&rest, "/send/%s/", type);
-    fetch_escape(&rest, s->txn);
+    text_add_percent(&rest, s->txn);
     if (answer == MATRIX_DONE)
         answer = sink_room_call(m, "PUT", s->room_id, rest.data, content, &reply);
     else
@@ -124,7 +125,7 @@ enum matrix_answer sink_redact(struct telling *t, const struct saying *s)
     if (answer == MATRIX_DONE) {
         sink_wire_txn(t->notice->txn, event_id, txn);
         text_adds(&rest, "/redact/");
-        fetch_escape(&rest, event_id);
+        text_add_percent(&rest, event_id);
         text_addf(&rest, "/%s", txn);
         answer = sink_room_call(t->m, "PUT", s->room_id, rest.data, json_object(), NULL);
     }

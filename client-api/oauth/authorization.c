@@ -6,6 +6,7 @@
 #include "client-api/oauth/common.h"
 #include "client-api/oauth/scope.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -150,12 +151,12 @@ void authorization_add_answer(struct text *out, const struct request *r, const s
     oauth_add_base(&issuer, r->server->config);
     text_addc(&issuer, '/');
     text_adds(out, uri);
-    oauth_add_pair(out, sep, code != NULL ? "code" : "error", code != NULL ? code : oauth_error_name(a->refused));
+    text_add_pair(out, sep, code != NULL ? "code" : "error", code != NULL ? code : oauth_error_name(a->refused));
     if (code == NULL)
-        oauth_add_pair(out, '&', "error_description", description);
+        text_add_pair(out, '&', "error_description", description);
     if (a->asked.state != NULL && state_is_short(a))
-        oauth_add_pair(out, '&', "state", a->asked.state);
-    oauth_add_pair(out, '&', "iss", issuer.data);
+        text_add_pair(out, '&', "state", a->asked.state);
+    text_add_pair(out, '&', "iss", issuer.data);
     text_finish(&issuer);
 }
 

@@ -109,14 +109,3 @@ void oauth_add_place(struct text *out, const char *ip)
     }
     text_adds(out, text);
 }
-
-void oauth_add_pair(struct text *out, char sep, const char *name, const char *value)
-{
-    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    text_addf(out, "%c%s=", sep, name);
-    for (const char *p = value; *p != '\0'; ++p)
-        if (strchr(PLAIN, *p) != NULL)
-            text_addc(out, *p);
-        else
-            text_addf(out, "%%%02X", (unsigned char)*p);
-}

@@ -48,7 +48,4 @@ bool oauth_reply(struct request *r, json_t *value);
 /* What counts as one place: the address, of IPv6 its /64. */
 void oauth_add_place(struct text *out, const char *ip);
 
-/* Appends "name=value", percent-encoded; sep before it. */
-void oauth_add_pair(struct text *out, char sep, const char *name, const char *value);
-
 #endif

@@ -16,6 +16,7 @@
 #include "homeserver/accounts/approvals.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/limits.h"
 #include "homeserver/http/server.h"
 
@@ -46,9 +47,9 @@ static void add_other(struct text *out, const struct request *r)
     struct text here = TEXT_INIT;
     text_adds(&here, r->path);
     for (int i = 0; i < r->n_query; ++i)
-        oauth_add_pair(&here, i == 0 ? '?' : '&', r->query[i].name, r->query[i].value);
+        text_add_pair(&here, i == 0 ? '?' : '&', r->query[i].name, r->query[i].value);
     text_adds(out, "/parta/sign-in");
-    oauth_add_pair(out, '?', "next", here.data);
+    text_add_pair(out, '?', "next", here.data);
     text_finish(&here);
 }
 
@@ -189,7 +190,7 @@ static bool get_manage(struct request *r)
     const char *device_id = query_get(r, "device_id");
     text_adds(&path, account_action_page(query_get(r, "action")));
     if (device_id != NULL)
-        oauth_add_pair(&path, '?', "device_id", device_id);
+        text_add_pair(&path, '?', "device_id", device_id);
     bool done = page_go(r, path.data);
     text_finish(&path);
     return done;

@@ -15,6 +15,7 @@
 #include "client-api/pages/page.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/login.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/server.h"
 #include "homeserver/oidc/providers.h"
 
@@ -59,7 +60,7 @@ void sso_add_redirect(struct text *out, const char *url, const char *token)
     size_t before = strcspn(url, "#");
     const char *query = memchr(url, '?', before);
     text_add(out, url, before);
-    oauth_add_pair(out, query == NULL ? '?' : '&', "loginToken", token);
+    text_add_pair(out, query == NULL ? '?' : '&', "loginToken", token);
     text_adds(out, url + before);
 }
 
@@ -74,10 +75,10 @@ static bool send_on(struct request *r, const char *provider)
     if (!sso_redirect_valid(url))
         return page_refuse(r, ERROR_INVALID_PARAM, WORD_ERROR_SSO_ADDRESS);
     text_adds(&ask, ASK_PATH);
-    oauth_add_pair(&ask, '?', "redirectUrl", url);
+    text_add_pair(&ask, '?', "redirectUrl", url);
     if (provider != NULL) {
         text_addf(&to, "/parta/sign-in/with/%s", provider);
-        oauth_add_pair(&to, '?', "next", ask.data);
+        text_add_pair(&to, '?', "next", ask.data);
     }
     page_go(r, provider != NULL ? to.data : ask.data);
     reply_status(r, 302);
@@ -110,9 +111,9 @@ static bool show(struct request *r, const char *url)
     const char *host = web ? url + scheme + 3 : url;
     text_add(&where, host, strcspn(host, web ? "/?#" : ":"));
     text_adds(&here, ASK_PATH);
-    oauth_add_pair(&here, '?', "redirectUrl", url);
+    text_add_pair(&here, '?', "redirectUrl", url);
     text_adds(&other, "/parta/sign-in");
-    oauth_add_pair(&other, '?', "next", here.data);
+    text_add_pair(&other, '?', "next", here.data);
     bool done =
         html_sso(r, &(struct sso_view){
                         .where = where.data, .user_id = r->identity.user_id, .redirect_url = url, .other = other.data});

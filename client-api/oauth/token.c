@@ -7,6 +7,7 @@
 #include "client-api/oauth/common.h"
 #include "client-api/oauth/scope.h"
 #include "client-api/routes.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
@@ -130,7 +131,7 @@ static bool begin_device(struct request *r, const struct oauth_client *client, c
         json_pack("{s:s, s:s, s:s, s:i, s:i}", "device_code", begun.device_code, "user_code", begun.user_code,
                   "verification_uri", url.data, "expires_in", (int)(OAUTH_DEVICE_CODE_LIFETIME_MS / 1000), "interval",
                   (int)(OAUTH_DEVICE_INTERVAL_MS / 1000));
-    oauth_add_pair(&url, '?', "user_code", begun.user_code);
+    text_add_pair(&url, '?', "user_code", begun.user_code);
     json_object_set_new(reply, "verification_uri_complete", json_string(url.data));
     text_finish(&url);
     return oauth_reply(r, reply);

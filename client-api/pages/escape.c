@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "homeserver/base/percent.h"
+
 static const char *entity(char c)
 {
     switch (c) {
@@ -46,12 +48,8 @@ void put_url(struct text *out, const char *url)
 
 void put_url_piece(struct text *out, const char *s)
 {
-    static const char KEPT[] = "-._~ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    for (; s != NULL && *s != '\0'; ++s)
-        if (strchr(KEPT, *s) != NULL)
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
+    if (s != NULL)
+        text_add_percent(out, s);
 }
 
 void put_html(struct text *out, const struct text *html)

@@ -16,6 +16,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/form.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/rule_facts.h"
@@ -148,10 +149,7 @@ static void put_here(struct text *out, const struct request *r)
     for (int i = 0; asked && i < r->n_query; ++i) {
         if (strcmp(r->query[i].name, "done") == 0) /* it is said once */
             continue;
-        text_addc(out, sign);
-        put_url_piece(out, r->query[i].name);
-        text_addc(out, '=');
-        put_url_piece(out, r->query[i].value);
+        text_add_pair(out, sign, r->query[i].name, r->query[i].value);
         sign = '&';
     }
 }

@@ -211,16 +211,6 @@ void text_add_json(struct text *t, const char *s)
     text_add_json_string(t, s, strlen(s));
 }
 
-void text_add_percent(struct text *t, const char *s)
-{
-    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    for (; *s != '\0'; ++s)
-        if (strchr(PLAIN, *s) != NULL)
-            text_addc(t, *s);
-        else
-            text_addf(t, "%%%02X", (unsigned)(unsigned char)*s);
-}
-
 char *text_take(struct text *t)
 {
     text_reserve(t, 0);

@@ -55,10 +55,6 @@ bool text_fail(struct text *t, const char *fmt, ...) __attribute__((format(print
 void text_add_json_string(struct text *t, const char *s, size_t len);
 void text_add_json(struct text *t, const char *s); /* the same for a NUL-terminated string */
 
-/* Percent-encoded, all but RFC 3986's unreserved characters: what stands in a path, a query, a form, and before it
- * becomes a user and a password of Basic authentication in OAuth 2 (RFC 6749, 2.3.1). */
-void text_add_percent(struct text *t, const char *s);
-
 /* Gives the bytes away: the caller frees them. t is empty afterwards. Never NULL. */
 char *text_take(struct text *t);
 

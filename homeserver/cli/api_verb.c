@@ -9,6 +9,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/names.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/cli/services.h"
 #include "homeserver/http/credentials.h"
 #include "homeserver/http/reply.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "homeserver/base/ids.h"
-#include "homeserver/http/percent.h"
+#include "homeserver/base/percent.h"
 
 /* One "name=value" or "name", ended by a NUL that may be written over '&'. plain: there is nothing to decode. */
 static bool parse_pair(char *at, size_t len, bool plain, struct query_pair *pair)

@@ -6,7 +6,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/http/credentials.h"
-#include "homeserver/http/percent.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/principals.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/reply.h"

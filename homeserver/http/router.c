@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "homeserver/base/log.h"
-#include "homeserver/http/percent.h"
+#include "homeserver/base/percent.h"
 
 /* A tree over segments: sorted literals, and at most one parameter beside them. */
 struct node {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/config.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 

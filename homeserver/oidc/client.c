@@ -7,6 +7,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/base/secret.h"
 #include "homeserver/oidc/provider.h"
 #include "homeserver/outgoing/outgoing.h"
@@ -91,23 +92,6 @@ static enum oidc_outcome ask(struct oidc_client *client, const char *what, struc
         return OIDC_GOOD;
     text_fail(problem, "%s: status %ld", what, reply->status);
     return reply->status >= 500 || reply->status == 429 ? OIDC_AWAY : OIDC_REFUSED;
-}
-
-/* Percent-encoded, as forms and queries want it (RFC 3986, 2.3). */
-static void put_encoded(struct text *out, const char *s)
-{
-    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
-    for (; *s != '\0'; ++s)
-        if (strchr(PLAIN, *s) != NULL)
-            text_addc(out, *s);
-        else
-            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
-}
-
-static void put_pair(struct text *out, const char *name, const char *value)
-{
-    text_addf(out, "&%s=", name);
-    put_encoded(out, value);
 }
 
 /* --- What is kept of a provider --- */
@@ -221,14 +205,14 @@ enum oidc_outcome oidc_client_address(struct oidc_client *client, const struct o
     if (outcome == OIDC_GOOD) {
         const char *url = endpoints.url[OIDC_AUTHORIZATION];
         text_addf(out, "%s%sresponse_type=code", url, strchr(url, '?') != NULL ? "&" : "?");
-        put_pair(out, "client_id", client->provider->client_id);
-        put_pair(out, "redirect_uri", asking->redirect_uri);
-        put_pair(out, "scope", client->provider->scope);
-        put_pair(out, "state", asking->state);
-        put_pair(out, "code_challenge", asking->challenge);
-        put_pair(out, "code_challenge_method", "S256");
+        text_add_pair(out, '&', "client_id", client->provider->client_id);
+        text_add_pair(out, '&', "redirect_uri", asking->redirect_uri);
+        text_add_pair(out, '&', "scope", client->provider->scope);
+        text_add_pair(out, '&', "state", asking->state);
+        text_add_pair(out, '&', "code_challenge", asking->challenge);
+        text_add_pair(out, '&', "code_challenge_method", "S256");
         if (client->provider->identity == OIDC_ID_TOKEN)
-            put_pair(out, "nonce", asking->nonce);
+            text_add_pair(out, '&', "nonce", asking->nonce);
     }
     oidc_endpoints_finish(&endpoints);
     atomic_fetch_sub(&client->callers, 1);
@@ -249,19 +233,19 @@ static enum oidc_outcome change_code(struct oidc_client *client, const char *url
     if (secret != NULL || provider->auth == OIDC_AUTH_NONE) {
         struct outgoing_request request = {.url = url};
         text_adds(&form, "grant_type=authorization_code");
-        put_pair(&form, "code", answer->code);
-        put_pair(&form, "redirect_uri", answer->redirect_uri);
-        put_pair(&form, "code_verifier", answer->verifier);
+        text_add_pair(&form, '&', "code", answer->code);
+        text_add_pair(&form, '&', "redirect_uri", answer->redirect_uri);
+        text_add_pair(&form, '&', "code_verifier", answer->verifier);
         if (provider->auth == OIDC_AUTH_BASIC) {
-            put_encoded(&user, provider->client_id);
-            put_encoded(&password, secret);
+            text_add_percent(&user, provider->client_id);
+            text_add_percent(&password, secret);
             request.user = user.data;
             request.password = password.data;
         } else {
-            put_pair(&form, "client_id", provider->client_id);
+            text_add_pair(&form, '&', "client_id", provider->client_id);
         }
         if (provider->auth == OIDC_AUTH_POST)
-            put_pair(&form, "client_secret", secret);
+            text_add_pair(&form, '&', "client_secret", secret);
         request.body = form.data;
         request.body_len = form.len;
         outcome = ask(client, "its token endpoint", request, reply, problem);

@@ -8,6 +8,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 
 #define BACKOFF_MS 500       /* before the second try; then twice as long each time */
 #define TOKEN_SPARE_MS 30000 /* a token is not used in its last seconds */

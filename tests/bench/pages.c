@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/percent.h"
 #include "homeserver/base/text.h"
 #include "tests/bench/report.h"
 #include "tests/bench/school.h"

@@ -9,6 +9,7 @@
 #include "client-api/oauth/redirect_uri.h"
 #include "client-api/oauth/scope.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/reply.h"
 #include "homeserver/http/request.h"
 
@@ -75,7 +76,7 @@ static void try_form(const char *text, size_t len)
     must(form != NULL || (r.reply.complete && r.reply.status == 400));
     if (form != NULL && oauth_needs(&r, form, "code", &value)) {
         struct text out = TEXT_INIT;
-        oauth_add_pair(&out, '?', "code", value);
+        text_add_pair(&out, '?', "code", value);
         must(strpbrk(out.data, "\r\n ") == NULL);
         text_finish(&out);
     }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/percent.h"
 #include "homeserver/http/address.h"
 #include "homeserver/http/query.h"
 #include "homeserver/http/router.h"
@@ -56,6 +57,26 @@ static void check_query(const char *query, size_t len)
     free(bytes);
 }
 
+/* What comes out, encoded anew, is read as the same, with "+" for a space or without. */
+static void check_percent(const char *text, size_t len)
+{
+    for (int plus = 0; plus < 2; ++plus) {
+        char *first = xcalloc(1, len + 1), *second = NULL;
+        struct text again = TEXT_INIT;
+        ssize_t n = percent_decode(first, text, len, plus != 0);
+        must(n <= (ssize_t)len);
+        if (n > 0) {
+            text_add_percent(&again, first);
+            second = xcalloc(1, again.len + 1);
+            must(percent_decode(second, again.data, again.len, plus != 0) == n &&
+                 memcmp(first, second, (size_t)n) == 0);
+        }
+        text_finish(&again);
+        free(first);
+        free(second);
+    }
+}
+
 static void check_address(const char *text, size_t len)
 {
     struct address peer = {{0}}, again;
@@ -96,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_route(router, (enum http_method)(data[0] % HTTP_METHOD__COUNT), path, len);
     if (mark != NULL)
         check_query(mark + 1, size - 2 - len);
+    check_percent(path, size - 1);
     check_address(path, len);
     check_network(path, len);
     router_destroy(router);

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "homeserver/base/log.h"
-#include "homeserver/http/percent.h"
+#include "homeserver/base/percent.h"
 #include "homeserver/http/router.h"
 
 static bool handle(struct request *r)
@@ -234,6 +234,29 @@ static void percents_are_undone(void **state)
     }
 }
 
+static void percents_are_made(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } CASES[] = {
+        {"azAZ09-._~", "azAZ09-._~"}, /* RFC 3986, 2.3 */
+        {"a b+c", "a%20b%2Bc"},       {"/?#[]@!$&'()*,;=:", "%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2C%3B%3D%3A"},
+        {"100%", "100%25"},           {"\x01\x7f\"<>\\^`{|}", "%01%7F%22%3C%3E%5C%5E%60%7B%7C%7D"},
+        {"\xd0\xaf", "%D0%AF"},       {"\xff", "%FF"}, /* a byte is a byte */
+    };
+    struct text out = TEXT_INIT;
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i) {
+        text_clear(&out);
+        text_add_percent(&out, CASES[i].in);
+        assert_string_equal(out.data, CASES[i].out);
+    }
+    text_clear(&out);
+    text_add_pair(&out, '?', "a&b", "c=d");
+    text_add_pair(&out, '&', "e", "");
+    assert_string_equal(out.data, "?a%26b=c%3Dd&e=");
+    text_finish(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +265,7 @@ int main(void)
         cmocka_unit_test(some_paths_are_none),
         cmocka_unit_test(wrong_tables_are_refused),
         cmocka_unit_test(percents_are_undone),
+        cmocka_unit_test(percents_are_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

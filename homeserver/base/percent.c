@@ -1,8 +1,26 @@
-#include "homeserver/http/percent.h"
+#include "homeserver/base/percent.h"
 
 #include <string.h>
 
 #include "homeserver/base/ids.h"
+
+void text_add_percent(struct text *out, const char *s)
+{
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    for (; *s != '\0'; ++s)
+        if (strchr(PLAIN, *s) != NULL)
+            text_addc(out, *s);
+        else
+            text_addf(out, "%%%02X", (unsigned)(unsigned char)*s);
+}
+
+void text_add_pair(struct text *out, char sep, const char *name, const char *value)
+{
+    text_addc(out, sep);
+    text_add_percent(out, name);
+    text_addc(out, '=');
+    text_add_percent(out, value);
+}
 
 static int hex_digit(char c)
 {
