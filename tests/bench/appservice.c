@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "homeserver/store/matrix/appservices.h"
 #include "homeserver/store/matrix/consumers.h"
 #include "homeserver/store/matrix/events.h"
+#include "tests/bench/report.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/http_service.h"
 
@@ -32,13 +32,6 @@ struct bench {
     room_no room;
     char folder[128];
 };
-
-static int64_t cpu_us(void)
-{
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    return (int64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 + r.ru_utime.tv_usec + r.ru_stime.tv_usec;
-}
 
 /* Its cursor is here: all that comes is told. */
 static bool begin_here(struct tx *tx, void *arg, struct error *e)
@@ -109,21 +102,23 @@ json_t *bench_appservice(void)
         .config = config, .writer = b.f.writer, .outgoing = outgoing, .names = b.f.names, .registry = registry});
     writer_observe(b.f.writer, transactions_observe, transactions);
 
-    int64_t cpu = cpu_us(), began = clock_mono_ms();
+    int64_t began = clock_mono_ms();
+    double cpu = process_cpu_us();
     transactions_follow(transactions);
     while (transactions_taken(transactions) < BACKLOG / 100)
         usleep(500);
-    double backlog_us = (double)(cpu_us() - cpu) / BACKLOG, backlog_ms = (double)(clock_mono_ms() - began);
+    double backlog_us = (process_cpu_us() - cpu) / BACKLOG, backlog_ms = (double)(clock_mono_ms() - began);
 
     int64_t before = transactions_taken(transactions);
-    cpu = cpu_us(), began = clock_mono_ms();
+    cpu = process_cpu_us();
+    began = clock_mono_ms();
     for (int i = 0; i < LIVE; ++i) {
         fixture_send(&b.f, b.room, b.teacher, "m.room.message", NULL, "{\"body\":\"x\",\"msgtype\":\"m.text\"}", NULL,
                      NULL, NULL);
         while (transactions_taken(transactions) <= before + i)
             usleep(50);
     }
-    double live_us = (double)(cpu_us() - cpu) / LIVE, live_ms = (double)(clock_mono_ms() - began);
+    double live_us = (process_cpu_us() - cpu) / LIVE, live_ms = (double)(clock_mono_ms() - began);
 
     outgoing_stop(outgoing, 0);
     transactions_stop(transactions);

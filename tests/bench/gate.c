@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/users.h"
+#include "tests/bench/report.h"
 #include "tests/unit/fixture.h"
 
 enum { PUPILS = 30, ASKED = 100000, AFRESH = 5000, SENT = 5000 };
@@ -19,13 +19,6 @@ struct bench {
     room_no class_room, chat;
     double class_us, chat_us, join_us, records_us, append_us;
 };
-
-static double thread_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 static bool make_people(struct tx *tx, void *arg, struct error *e)
 {
@@ -85,14 +78,14 @@ static double ask_us(struct bench *b, struct tx *tx, room_no room, unsigned move
     struct gate_answer answer;
     struct gate_question question = {
         .act = ACT_SEND, .room = room, .actor = b->teacher, .type = "m.room.message", .now_ms = tx->now_ms};
-    double start = thread_us();
+    double start = thread_cpu_us();
     for (int i = 0; i < times; ++i) {
         if (moved != 0)
             db_epoch_next(tx->db, moved);
         if (!gate_event(b->f.rooms, tx->db, &question, &answer, &e))
             abort(); /* a figure for refusals would be none */
     }
-    return (thread_us() - start) / times;
+    return (thread_cpu_us() - start) / times;
 }
 
 static double append_us(struct bench *b, struct tx *tx)
@@ -103,11 +96,11 @@ static double append_us(struct bench *b, struct tx *tx)
         json_pack("{s:s, s:s}", "msgtype", "m.text", "body", "Завтра контрольная, не забудьте тетрадь.");
     struct room *room = room_open(b->f.rooms, tx, b->class_room);
     struct draft draft = {.sender = b->teacher, .type = "m.room.message", .content = content};
-    double start = thread_us();
+    double start = thread_cpu_us();
     for (int i = 0; i < SENT; ++i)
         if (!append_event(room, tx, &draft, &out, &e))
             abort();
-    return (thread_us() - start) / SENT;
+    return (thread_cpu_us() - start) / SENT;
 }
 
 static bool measure(struct tx *tx, void *arg, struct error *e)

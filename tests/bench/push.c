@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "homeserver/store/matrix/pushers.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/sync/unread.h"
+#include "tests/bench/report.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/http_service.h"
 
@@ -33,13 +33,6 @@ struct bench {
     room_no room;
     char gateway[64];
 };
-
-static int64_t cpu_us(void)
-{
-    struct rusage r;
-    getrusage(RUSAGE_SELF, &r);
-    return (int64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 + r.ru_utime.tv_usec + r.ru_stime.tv_usec;
-}
 
 /* As if each had been invited, and had come with a phone. */
 static bool make_people(struct tx *tx, void *arg, struct error *e)
@@ -103,11 +96,12 @@ json_t *bench_push(void)
     writer_observe(b.f.writer, push_delivery_observe, b.push);
     double us[MESSAGES] = {0}, ms[MESSAGES] = {0};
     for (int i = 0; i < MESSAGES; ++i) {
-        int64_t cpu = cpu_us(), began = clock_mono_ms();
+        int64_t began = clock_mono_ms();
+        double cpu = process_cpu_us();
         fixture_send(&b.f, b.room, b.teacher, "m.room.message", NULL, "{\"body\":\"x\",\"msgtype\":\"m.text\"}", NULL,
                      NULL, NULL);
         wait_for(&push_delivery_service(b.push)->counts[PUSH_SENT], (int64_t)PEOPLE * (i + 1));
-        us[i] = (double)(cpu_us() - cpu) / PEOPLE;
+        us[i] = (process_cpu_us() - cpu) / PEOPLE;
         ms[i] = (double)(clock_mono_ms() - began);
     }
     outgoing_stop(outgoing, 0);

@@ -1,4 +1,4 @@
-/* What a benchmark says: one line of JSON a workload, and a plot of each curve. */
+/* What a benchmark says: one line of JSON a workload, and a plot of each curve; and the two clocks of what it costs. */
 #ifndef PARTA_BENCH_REPORT_H
 #define PARTA_BENCH_REPORT_H
 
@@ -7,6 +7,11 @@
 
 /* Prints the line. Takes figures. */
 void report(const char *workload, const char *target, json_t *figures);
+
+/* µs of CPU, user's and system's, that this process, or the thread that asks, has used so far; of a server that is a
+ * process of its own: subject_cpu_us. */
+double process_cpu_us(void);
+double thread_cpu_us(void);
 
 #define CURVE_POINTS_MAX 8
 #define CURVE_LINES_MAX 4

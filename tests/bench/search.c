@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "homeserver/base/clock.h"
@@ -17,6 +16,7 @@
 #include "homeserver/search/request.h"
 #include "homeserver/search/search.h"
 #include "homeserver/store/matrix/events.h"
+#include "tests/bench/report.h"
 #include "tests/bench/subject.h"
 #include "tests/unit/fixture.h"
 
@@ -171,24 +171,17 @@ static json_t *search_all(struct bench *b, json_t *figures)
     return figures;
 }
 
-static double cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 /* As after the upgrade: all there is, from the newest on. */
 static double index_us(struct bench *b)
 {
     struct search_progress progress = {0};
-    double before = cpu_us();
+    double before = process_cpu_us();
     b->search = search_start(&(struct search_settings){b->path, b->f.writer});
     do {
         usleep(10000);
         search_progress(b->search, &progress);
     } while (progress.all == 0 || progress.to_do != 0);
-    return (cpu_us() - before) / b->written;
+    return (process_cpu_us() - before) / b->written;
 }
 
 static void measure(struct bench *b, int messages, void (*fn)(json_t *figures))
