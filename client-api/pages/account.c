@@ -5,6 +5,7 @@
 
 #include "client-api/pages/page.h"
 #include "client-api/pages/routes.h"
+#include "client-api/pages/view_rows.h"
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/oidc/providers.h"
@@ -88,13 +89,11 @@ static bool has_role(const json_t *me, unsigned roles)
     return has;
 }
 
-/* Whose sheets they print. Heap: ids and titles, too. */
-static void fill_classes(struct request *r, const json_t *me, struct account_view *view)
+/* Whose sheets they print. */
+static void find_classes(struct request *r, const json_t *me, struct view_rows *classes)
 {
     struct actor actor;
     struct class_row row;
-    struct account_classes *rows = NULL;
-    size_t n = 0;
     if (!has_role(me, ROLE_CLASS_TEACHER | ROLES_LEADING) || !api_caller(r, &actor))
         return;
     const struct viewer viewer = viewer_of(r->identity.user);
@@ -102,12 +101,11 @@ static void fill_classes(struct request *r, const json_t *me, struct account_vie
     while (classes_next(q, &row))
         if (!row.ended && row.homeroom &&
             api_shows(r, &actor, ACT_RECORDS_READ, &(struct subject){row.school, row.no})) {
-            rows = xrealloc(rows, (n + 1) * sizeof *rows);
-            rows[n++] = (struct account_classes){.id = xstrdup(row.sourced_id), .title = xstrdup(row.title)};
+            struct account_classes *class = view_rows_add(classes, sizeof *class);
+            class->id = view_rows_text(classes, row.sourced_id);
+            class->title = view_rows_text(classes, row.title);
         }
     stmt_end(q);
-    view->classes = rows;
-    view->classes_n = n;
 }
 
 static bool get_account(struct request *r)
@@ -116,6 +114,7 @@ static bool get_account(struct request *r)
     if (me == NULL)
         return false;
     const char *name = json_get_string(me, "name");
+    struct view_rows classes = {0};
     struct account_view view = {.name = name != NULL && *name != '\0' ? name : r->identity.user_id,
                                 .user_id = r->identity.user_id,
                                 .may_link = has_role(me, ROLE_PUPIL), /* D1 */
@@ -125,17 +124,15 @@ static bool get_account(struct request *r)
     fill_notices(me, &view);
     fill_applications(me, &view);
     fill_family(me, &view);
-    fill_classes(r, me, &view);
+    find_classes(r, me, &classes);
+    view.classes = classes.all;
+    view.classes_n = classes.n;
     bool done = html_account(r, &view);
     free((void *)view.notices);
     free((void *)view.applications);
     free((void *)view.guardians);
     free((void *)view.children);
-    for (size_t i = 0; i < view.classes_n; ++i) {
-        free((char *)view.classes[i].id);
-        free((char *)view.classes[i].title);
-    }
-    free((void *)view.classes);
+    view_rows_finish(&classes);
     json_decref(me);
     return done;
 }

@@ -1,43 +1,34 @@
 /* One's phone numbers and e-mail addresses: added by a code and the password, taken away (school.md C3). */
-#include <stdlib.h>
 #include <string.h>
 
 #include "client-api/pages/codes.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
 #include "client-api/pages/routes.h"
+#include "client-api/pages/view_rows.h"
 #include "client-api/uia_threepid.h"
-#include "homeserver/base/text.h"
 #include "homeserver/http/server.h"
 
-struct listing {
-    struct contacts_rows *rows;
-    size_t n;
-};
-
-static void add_row(void *arg, const struct contact *contact)
+static void add_contact(void *arg, const struct contact *contact)
 {
-    struct listing *l = arg;
-    l->rows = xrealloc(l->rows, (l->n + 1) * sizeof *l->rows);
-    l->rows[l->n++] = (struct contacts_rows){.medium = contact_medium_name(contact->address.medium),
-                                             .address = xstrdup(contact->address.address)};
+    struct contacts_rows *row = view_rows_add(arg, sizeof *row);
+    row->medium = contact_medium_name(contact->address.medium);
+    row->address = view_rows_text(arg, contact->address.address);
 }
 
 static bool show(struct request *r, const char *sid, const char *secret)
 {
-    struct listing l = {0};
-    contacts_each(r->db, r->identity.user, add_row, &l);
+    struct view_rows rows = {0};
+    contacts_each(r->db, r->identity.user, add_contact, &rows);
     bool done = html_contacts(r, &(struct contacts_view){.factor = page_wants_factor(r),
-                                                         .rows = l.rows,
-                                                         .rows_n = l.n,
+                                                         .rows = rows.all,
+                                                         .rows_n = rows.n,
                                                          .offered = uia_threepid_offered_any(r),
                                                          .coded = *sid != '\0',
                                                          .contact = form_text(r, "contact"),
                                                          .sid = sid,
                                                          .secret = secret});
-    for (size_t i = 0; i < l.n; ++i)
-        free((char *)l.rows[i].address);
-    free(l.rows);
+    view_rows_finish(&rows);
     return done;
 }
 

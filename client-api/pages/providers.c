@@ -12,6 +12,7 @@
 #include "client-api/pages/provider_name.h"
 #include "client-api/pages/routes.h"
 #include "client-api/pages/sign_in.h"
+#include "client-api/pages/view_rows.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/log.h"
@@ -252,43 +253,37 @@ static bool get_callback(struct request *r)
 
 /* --- One's own --- */
 
-struct listing {
+struct linked {
     const struct request *r;
-    struct providers_rows *rows;
-    size_t n;
+    struct view_rows rows;
 };
 
-static void add_row(void *arg, const struct identity_row *row)
+static void add_identity(void *arg, const struct identity_row *identity)
 {
-    struct listing *l = arg;
-    const struct oidc_provider *provider = oidc_providers_of_issuer(l->r->server->providers, row->issuer);
-    l->rows = xrealloc(l->rows, (l->n + 1) * sizeof *l->rows);
-    l->rows[l->n++] =
-        (struct providers_rows){.issuer = xstrdup(row->issuer),
-                                .name = xstrdup(provider != NULL ? provider_name(l->r, provider) : row->issuer),
-                                .linked = row->linked_ms};
+    struct linked *l = arg;
+    const struct oidc_provider *provider = oidc_providers_of_issuer(l->r->server->providers, identity->issuer);
+    struct providers_rows *row = view_rows_add(&l->rows, sizeof *row);
+    row->issuer = view_rows_text(&l->rows, identity->issuer);
+    row->name = provider != NULL ? provider_name(l->r, provider) : row->issuer;
+    row->linked = identity->linked_ms;
 }
 
 static bool get_providers(struct request *r)
 {
-    struct listing l = {.r = r};
+    struct linked linked = {.r = r};
     const struct oidc_providers *set = r->server->providers;
     size_t n = set != NULL ? set->n : 0;
     struct providers_offered *offered = xcalloc(n + 1, sizeof *offered);
     for (size_t i = 0; i < n; ++i)
         offered[i] = (struct providers_offered){set->all[i]->id, provider_name(r, set->all[i])};
-    identities_each(r->db, r->identity.user, add_row, &l);
-    bool done = html_providers(r, &(struct providers_view){.rows = l.rows,
-                                                           .rows_n = l.n,
+    identities_each(r->db, r->identity.user, add_identity, &linked);
+    bool done = html_providers(r, &(struct providers_view){.rows = linked.rows.all,
+                                                           .rows_n = linked.rows.n,
                                                            .offered = offered,
                                                            .offered_n = n,
                                                            .password = page_has_password(r),
                                                            .factor = page_wants_factor(r)});
-    for (size_t i = 0; i < l.n; ++i) {
-        free((char *)l.rows[i].issuer);
-        free((char *)l.rows[i].name);
-    }
-    free(l.rows);
+    view_rows_finish(&linked.rows);
     free(offered);
     return done;
 }

@@ -1,44 +1,33 @@
 /* Where one is signed in; ending one session, or all (school.md H1). */
-#include <stdlib.h>
-
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
 #include "client-api/pages/routes.h"
+#include "client-api/pages/view_rows.h"
 #include "homeserver/accounts/devices.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/page_sessions.h"
 
-struct listing {
-    struct sessions_devices *rows;
-    size_t n;
-};
-
 static void add_device(void *arg, const struct device_row *row)
 {
-    struct listing *l = arg;
-    l->rows = xrealloc(l->rows, (l->n + 1) * sizeof *l->rows);
-    l->rows[l->n++] =
-        (struct sessions_devices){.id = xstrdup(row->device_id),
-                                  .name = xstrdup(row->display_name != NULL ? row->display_name : row->device_id),
-                                  .seen = row->last_seen_ms};
+    struct sessions_devices *device = view_rows_add(arg, sizeof *device);
+    device->id = view_rows_text(arg, row->device_id);
+    device->name = view_rows_text(arg, row->display_name != NULL ? row->display_name : row->device_id);
+    device->seen = row->last_seen_ms;
 }
 
 static bool get_sessions(struct request *r)
 {
-    struct listing l = {0};
-    devices_each(r->db, r->identity.user, add_device, &l);
+    struct view_rows devices = {0};
+    devices_each(r->db, r->identity.user, add_device, &devices);
     int64_t browsers = page_sessions_count(r->db, r->identity.user, clock_wall_ms());
-    bool done =
-        html_sessions(r, &(struct sessions_view){
-                             .devices = l.rows, .devices_n = l.n, .devices_count = (int64_t)l.n, .browsers = browsers});
-    for (size_t i = 0; i < l.n; ++i) {
-        free((char *)l.rows[i].id);
-        free((char *)l.rows[i].name);
-    }
-    free(l.rows);
+    bool done = html_sessions(r, &(struct sessions_view){.devices = devices.all,
+                                                         .devices_n = devices.n,
+                                                         .devices_count = (int64_t)devices.n,
+                                                         .browsers = browsers});
+    view_rows_finish(&devices);
     return done;
 }
 
