@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "homeserver/base/words.h"
+
 static const char *const KINDS[RECORD__COUNT] = {"mark", "homework", "lesson", "absence", "message"};
 
 const char *record_kind_name(enum record_kind kind)
@@ -14,10 +16,7 @@ const char *record_kind_name(enum record_kind kind)
 
 int record_kind_from(const char *name)
 {
-    for (int i = 0; name != NULL && i < RECORD__COUNT; ++i)
-        if (strcmp(KINDS[i], name) == 0)
-            return i;
-    return -1;
+    return WORD_FIND(KINDS, name);
 }
 
 const char *record_fault(const struct record *record)

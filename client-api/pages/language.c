@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "client-api/pages/cookies.h"
+#include "homeserver/base/words.h"
 #include "homeserver/http/request.h"
 
 #define LANGUAGE_DEFAULT LANGUAGE_RU /* of a browser that asks for none */
@@ -36,10 +37,8 @@ enum language language_asked(const char *header)
 /* LANGUAGES: none of them. */
 static enum language language_named(const char *tag)
 {
-    int i = 0;
-    while (i < LANGUAGES && (tag == NULL || strcmp(TAGS[i], tag) != 0))
-        ++i;
-    return (enum language)i;
+    int i = WORD_FIND(TAGS, tag);
+    return i >= 0 ? (enum language)i : LANGUAGES;
 }
 
 const char *language_chosen(const struct request *r)

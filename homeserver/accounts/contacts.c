@@ -12,6 +12,7 @@
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/base/log.h"
 #include "homeserver/store/matrix/code_counts.h"
@@ -43,15 +44,6 @@ static const char *const PURPOSES[] = {[CODE_REGISTER] = "register", [CODE_ADD] 
 static const char *const DELIVERIES[] = {
     [DELIVERY_WAITING] = "waiting", [DELIVERY_SENT] = "sent", [DELIVERY_FAILED] = "failed"};
 
-static int index_of(const char *const names[], size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; ++i)
-        if (strcmp(names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-#define INDEX_OF(names, name) index_of(names, sizeof names / sizeof *names, name)
-
 const char *contact_medium_name(enum contact_medium medium)
 {
     return MEDIA[medium];
@@ -64,7 +56,7 @@ const char *code_delivery_name(enum code_delivery delivery)
 
 bool contact_medium_from(const char *name, enum contact_medium *out)
 {
-    int i = INDEX_OF(MEDIA, name);
+    int i = WORD_FIND(MEDIA, name);
     if (i >= 0)
         *out = (enum contact_medium)i;
     return i >= 0;
@@ -499,8 +491,8 @@ bool contacts_submit_code(struct contacts *contacts, const char *sid, const char
 static void session_from(const struct verification_row *row, struct code_session *out)
 {
     *out = (struct code_session){
-        .purpose = (enum code_purpose)INDEX_OF(PURPOSES, row->purpose),
-        .delivery = (enum code_delivery)INDEX_OF(DELIVERIES, row->delivery),
+        .purpose = (enum code_purpose)WORD_FIND(PURPOSES, row->purpose),
+        .delivery = (enum code_delivery)WORD_FIND(DELIVERIES, row->delivery),
         .validated = row->validated_ms != 0,
         .validated_ms = row->validated_ms,
     };

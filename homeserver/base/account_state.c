@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "homeserver/base/words.h"
+
 static const char *const NAMES[] = {
     [ACCOUNT_PENDING] = "pending",     [ACCOUNT_ACTIVE] = "active", [ACCOUNT_RESTRICTED] = "restricted",
     [ACCOUNT_SUSPENDED] = "suspended", [ACCOUNT_LOCKED] = "locked", [ACCOUNT_LEFT] = "left",
@@ -20,12 +22,10 @@ const char *account_state_name(enum account_state state)
 
 bool account_state_from(const char *name, enum account_state *out)
 {
-    for (size_t i = 0; name != NULL && i < sizeof NAMES / sizeof *NAMES; ++i)
-        if (strcmp(NAMES[i], name) == 0) {
-            *out = (enum account_state)i;
-            return true;
-        }
-    return false;
+    int i = WORD_FIND(NAMES, name);
+    if (i >= 0)
+        *out = (enum account_state)i;
+    return i >= 0;
 }
 
 enum account_state account_state_stored(const char *name)

@@ -9,6 +9,7 @@
 
 #include "homeserver/base/names.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/words.h"
 
 static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
 static _Atomic int threshold = LOG_INFO;
@@ -20,12 +21,10 @@ void log_set_level(enum log_level level)
 
 bool log_level_from(const char *name, enum log_level *out)
 {
-    for (size_t i = 0; i < sizeof LEVELS / sizeof *LEVELS; ++i)
-        if (strcmp(name, LEVELS[i]) == 0) {
-            *out = (enum log_level)i;
-            return true;
-        }
-    return false;
+    int i = WORD_FIND(LEVELS, name);
+    if (i >= 0)
+        *out = (enum log_level)i;
+    return i >= 0;
 }
 
 bool log_enabled(enum log_level level)

@@ -7,6 +7,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/json.h"
+#include "homeserver/base/words.h"
 
 #define KID_BYTES_MAX 256
 #define RSA_BYTES_MIN 256
@@ -182,15 +183,6 @@ static json_t *part_json(const struct parts *parts, int which)
     return NULL;
 }
 
-static int algorithm_of(const json_t *header)
-{
-    const char *name = json_get_string(header, "alg");
-    for (int a = 0; name != NULL && a < JWS_ALGORITHM__COUNT; ++a)
-        if (strcmp(name, JWS_ALGORITHM_NAMES[a]) == 0)
-            return a;
-    return -1;
-}
-
 /* A key that the token names must be there; where it names none, which of two it were would be a guess. */
 static const struct jwk *key_for(const struct jwk_set *set, enum jws_algorithm algorithm, const char *kid)
 {
@@ -222,7 +214,7 @@ static enum jws_fault verify(const struct jwk_set *set, unsigned algorithms, con
                              const struct parts *parts, const char *token, size_t len)
 {
     const json_t *kid = json_object_get(header, "kid");
-    int algorithm = algorithm_of(header);
+    int algorithm = WORD_FIND(JWS_ALGORITHM_NAMES, json_get_string(header, "alg"));
     if (json_object_get(header, "crit") != NULL || (kid != NULL && !json_is_string(kid)))
         return JWS_MALFORMED;
     if (algorithm < 0 || (algorithms & 1U << algorithm) == 0)

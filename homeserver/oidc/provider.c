@@ -9,6 +9,7 @@
 #include "homeserver/base/json_path.h"
 #include "homeserver/base/names.h"
 #include "homeserver/base/settings.h"
+#include "homeserver/base/words.h"
 #include "homeserver/oidc/jose.h"
 
 #define SCOPE_BYTES_MAX 1000
@@ -207,10 +208,8 @@ static bool take_algorithms(const struct reading *r, struct oidc_provider *out)
     const struct setting_value *given = &r->values[ALGORITHMS];
     out->algorithms = given->n_items == 0 ? JWS_ALGORITHMS_ALL : 0;
     for (size_t i = 0; i < given->n_items; ++i) {
-        int a = 0;
-        while (a < JWS_ALGORITHM__COUNT && strcmp(given->items[i], JWS_ALGORITHM_NAMES[a]) != 0)
-            ++a;
-        if (a == JWS_ALGORITHM__COUNT)
+        int a = WORD_FIND(JWS_ALGORITHM_NAMES, given->items[i]);
+        if (a < 0)
             return complain(r, ALGORITHMS, "are RS256 and ES256, and no others");
         out->algorithms |= 1U << a;
     }

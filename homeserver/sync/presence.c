@@ -7,6 +7,7 @@
 
 #include "homeserver/base/clock.h"
 #include "homeserver/base/timed_thread.h"
+#include "homeserver/base/words.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/matrix/ephemeral.h"
@@ -47,12 +48,10 @@ static const char *const NAMES[] = {"offline", "unavailable", "online"};
 
 bool presence_state_from(const char *name, enum presence_state *out)
 {
-    for (int i = 0; name != NULL && i < 3; ++i)
-        if (strcmp(name, NAMES[i]) == 0) {
-            *out = (enum presence_state)i;
-            return true;
-        }
-    return false;
+    int i = WORD_FIND(NAMES, name);
+    if (i >= 0)
+        *out = (enum presence_state)i;
+    return i >= 0;
 }
 
 /* With the lock held, as everything below that takes a person. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/school/operators.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/records/office_act.h"
@@ -19,10 +20,7 @@ static bool name_valid(const char *name)
 {
     static const char *const RESERVED[] = {"parta", "roster-pull", "erasure", "calendar", "shared-secret"};
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-    for (size_t i = 0; i < sizeof RESERVED / sizeof *RESERVED; ++i)
-        if (strcmp(name, RESERVED[i]) == 0)
-            return false;
-    return len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0';
+    return WORD_FIND(RESERVED, name) < 0 && len >= 1 && len <= OPERATOR_NAME_MAX && name[len] == '\0';
 }
 
 static bool note(struct changing_records *c, const char *act, const char *name)

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "homeserver/base/days.h"
+#include "homeserver/base/words.h"
 #include "policy/oneroster/archive.h"
 #include "policy/oneroster/columns.h"
 #include "policy/oneroster/csv.h"
@@ -143,9 +144,8 @@ static const char *lost_by_spreadsheet(enum cell_kind kind, const char *value)
     static const char *const ERRORS[] = {"#ИМЯ?", "#NAME?", "#ЗНАЧ!",  "#VALUE!", "#ССЫЛКА!", "#REF!",
                                          "#Н/Д",  "#N/A",   "#ДЕЛ/0!", "#DIV/0!", "#ЧИСЛО!",  "#NUM!"};
     size_t digits = strspn(value, "0123456789"), more = 0;
-    for (size_t i = 0; i < sizeof ERRORS / sizeof *ERRORS; ++i)
-        if (strcmp(value, ERRORS[i]) == 0)
-            return "is a spreadsheet's error: what stood there is lost";
+    if (WORD_FIND(ERRORS, value) >= 0)
+        return "is a spreadsheet's error: what stood there is lost";
     if (digits == 0 || (kind != CELL_ID && kind != CELL_IDS))
         return NULL;
     if (value[digits] == ',' || value[digits] == '.')

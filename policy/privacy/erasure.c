@@ -7,6 +7,7 @@
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/log.h"
+#include "homeserver/base/words.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/rooms/acts/directory.h"
 #include "homeserver/rooms/acts/membership.h"
@@ -153,10 +154,8 @@ static bool is_plain(struct db *db, const char *server_name, const json_t *value
     json_array_foreach(value, i, inner)
         if (!is_plain(db, server_name, inner))
             return false;
-    for (i = 0; s != NULL && i < sizeof WORDS / sizeof *WORDS; ++i)
-        if (strcmp(s, WORDS[i]) == 0)
-            return true;
-    return !json_is_object(value) && (s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0);
+    return WORD_FIND(WORDS, s) >= 0 ||
+           (!json_is_object(value) && (s == NULL || strcmp(s, server_name) == 0 || rooms_by_id(db, s) != 0));
 }
 
 /* clean: a redaction would leave nothing of it that says something. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/ids.h"
+#include "homeserver/base/words.h"
 
 static const struct {
     const char *type;
@@ -52,13 +53,7 @@ static bool is_there(const struct asked *a, enum event_named what, const char *o
     return id != NULL && (a->names == NULL || a->names->there(a->names->ctx, what, of, id));
 }
 
-static bool is_one_of(const char *s, const char *const *words)
-{
-    while (s != NULL && *words != NULL && strcmp(*words, s) != 0)
-        ++words;
-    return s != NULL && *words != NULL;
-}
-#define ONE_OF(s, ...) is_one_of(s, (const char *const[]){__VA_ARGS__, NULL})
+#define ONE_OF(s, ...) (WORD_FIND(((const char *const[]){__VA_ARGS__}), s) >= 0)
 
 /* The form of an id: nothing that reads as a sentence. */
 static bool has_form(const char *s, size_t max)

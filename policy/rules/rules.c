@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "homeserver/base/words.h"
 #include "policy/rules/event_types.h"
 
 #define IN(act) (UINT64_C(1) << (act))
@@ -41,15 +42,6 @@ struct rule {
 #define WHOLE_ACCOUNT                                                                                                  \
     (IN(ACT_STANDING) | IN(ACT_SESSIONS) | IN(ACT_EXPORT) | IN(ACT_ERASE) | IN(ACT_LINK) | IN(ACT_IDENTITY) |          \
      IN(ACT_GUARDIANSHIP) | IN(ACT_CUSTODY))
-
-static bool type_is_one_of(const char *type, const char *const *types, size_t n)
-{
-    for (size_t i = 0; type != NULL && i < n; ++i)
-        if (strcmp(type, types[i]) == 0)
-            return true;
-    return false;
-}
-#define TYPE_IN(f, types) type_is_one_of((f)->event_type, types, sizeof(types) / sizeof *(types))
 
 static bool is_roster_room(const struct rule_facts *f)
 {
@@ -281,7 +273,7 @@ static const char *const FOUNDING_STATE[] = {
 
 static bool forges_state(const struct rule_facts *f)
 {
-    return is_kept_room(f) && !f->actor.service && TYPE_IN(f, FOUNDING_STATE);
+    return is_kept_room(f) && !f->actor.service && WORD_FIND(FOUNDING_STATE, f->event_type) >= 0;
 }
 
 /* Topic, avatar, pinned messages and the like: who has power there by post, never whom an event made powerful (A4). */
@@ -360,7 +352,7 @@ static bool direct_named(const struct rule_facts *f)
 {
     static const char *const TYPES[] = {"m.room.name", "m.room.canonical_alias", "m.room.aliases", "m.space.child",
                                         "m.space.parent"};
-    return direct_addressed(f) && TYPE_IN(f, TYPES);
+    return direct_addressed(f) && WORD_FIND(TYPES, f->event_type) >= 0;
 }
 
 /* --- F1 --- */
@@ -432,8 +424,9 @@ static bool writes_without_staff(const struct rule_facts *f)
 static bool opens_without_staff(const struct rule_facts *f)
 {
     static const char *const LOOKS[] = {"m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events"};
-    bool looks = f->act == ACT_STATE && (TYPE_IN(f, LOOKS) || event_kind_of(f->event_type) == EVENT_CALL_MEMBER ||
-                                         event_kind_of(f->event_type) == EVENT_ENCRYPTION);
+    bool looks = f->act == ACT_STATE &&
+                 (WORD_FIND(LOOKS, f->event_type) >= 0 || event_kind_of(f->event_type) == EVENT_CALL_MEMBER ||
+                  event_kind_of(f->event_type) == EVENT_ENCRYPTION);
     return is_pupils_room(f) && f->room.n_people >= 2 && !f->actor.service && !looks;
 }
 
@@ -1075,11 +1068,8 @@ const char *act_name(enum act act)
 
 bool act_from(const char *name, enum act *out)
 {
-    for (int i = 0; name != NULL && i < ACT__COUNT; ++i) {
-        if (strcmp(ACTS[i], name) == 0) {
-            *out = (enum act)i;
-            return true;
-        }
-    }
-    return false;
+    int i = WORD_FIND(ACTS, name);
+    if (i >= 0)
+        *out = (enum act)i;
+    return i >= 0;
 }

@@ -3,6 +3,8 @@
 
 #include "policy/rules/words.h"
 
+#include "homeserver/base/words.h"
+
 /* The words by which the store and the documents call things. */
 static const char *const KINDS[] = {
     [ROOM_FREE] = "free",
@@ -25,14 +27,6 @@ static const char *const KINDS[] = {
 static const char *const ROLES[] = {"pupil",  "guardian", "teacher",       "class_teacher", "staff",
                                     "deputy", "head",     "administrator", "external"};
 
-static int word_find(const char *const *words, size_t n, const char *word)
-{
-    for (size_t i = 0; word != NULL && i < n; ++i)
-        if (strcmp(words[i], word) == 0)
-            return (int)i;
-    return -1;
-}
-
 const char *room_kind_name(enum room_kind kind)
 {
     return KINDS[kind];
@@ -40,7 +34,7 @@ const char *room_kind_name(enum room_kind kind)
 
 bool room_kind_from(const char *name, enum room_kind *out)
 {
-    int i = word_find(KINDS, sizeof KINDS / sizeof *KINDS, name);
+    int i = WORD_FIND(KINDS, name);
     if (i >= 0)
         *out = (enum room_kind)i;
     return i >= 0;
@@ -66,6 +60,6 @@ const char *school_role_name(enum school_role role)
 
 unsigned school_role_from(const char *name)
 {
-    int i = word_find(ROLES, sizeof ROLES / sizeof *ROLES, name);
+    int i = WORD_FIND(ROLES, name);
     return i >= 0 ? 1u << i : 0;
 }

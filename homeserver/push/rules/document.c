@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/words.h"
 #include "homeserver/push/rules/defaults.h"
 
 #define MASTER ".m.rule.master" /* the one default rule that stands before the user's own */
@@ -21,12 +22,10 @@ const char *push_rule_kind_name(enum push_rule_kind kind)
 
 bool push_rule_kind_from(const char *name, enum push_rule_kind *out)
 {
-    for (int kind = 0; kind < PUSH_RULE_KIND__COUNT; ++kind) {
-        *out = (enum push_rule_kind)kind;
-        if (strcmp(name, KINDS[kind]) == 0)
-            return true;
-    }
-    return false;
+    int i = WORD_FIND(KINDS, name);
+    if (i >= 0)
+        *out = (enum push_rule_kind)i;
+    return i >= 0;
 }
 
 static json_t *load_defaults(void)

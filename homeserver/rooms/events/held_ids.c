@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/words.h"
 #include "homeserver/rooms/rooms.h"
 #include "homeserver/store/driver/writer.h"
 #include "policy/rules/event_types.h"
@@ -17,10 +18,8 @@ static bool any_placeholder(json_t *value, const char *key, found_fn fn, void *a
     const char *inner;
     json_t *member;
     size_t i;
-    bool names = json_is_string(value) && delayed_message_is_placeholder(json_string_value(value)) && key != NULL;
-    for (i = 0; names && i < sizeof KEYS / sizeof *KEYS; ++i)
-        if (strcmp(key, KEYS[i]) == 0)
-            return fn(arg, value);
+    if (json_is_string(value) && delayed_message_is_placeholder(json_string_value(value)) && WORD_FIND(KEYS, key) >= 0)
+        return fn(arg, value);
     json_object_foreach(value, inner, member)
         if (any_placeholder(member, inner, fn, arg))
             return true;

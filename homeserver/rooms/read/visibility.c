@@ -5,6 +5,7 @@
 
 #include "homeserver/base/json_scan.h"
 #include "homeserver/base/text.h"
+#include "homeserver/base/words.h"
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/events.h"
 
@@ -41,10 +42,8 @@ struct visibility {
 static int setting_from(const char *name)
 {
     static const char *const NAMES[] = {"shared", "world_readable", "invited", "joined"};
-    for (int i = 0; name != NULL && i < 4; ++i)
-        if (strcmp(name, NAMES[i]) == 0)
-            return i;
-    return SHARED;
+    int setting = WORD_FIND(NAMES, name);
+    return setting >= 0 ? setting : SHARED;
 }
 
 static int membership_value(const char *name)

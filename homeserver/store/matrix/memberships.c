@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "homeserver/base/text.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/driver/writer.h"
 
 #define ROW "SELECT m.user_no, m.room_no, m.membership, m.pos, m.joined_pos, m.forgotten"
@@ -85,10 +86,8 @@ static const char *const NAMES[] = {
 
 enum membership membership_from(const char *name)
 {
-    for (int m = MEMBERSHIP_JOIN; name != NULL && m <= MEMBERSHIP_BAN; ++m)
-        if (strcmp(name, NAMES[m]) == 0)
-            return (enum membership)m;
-    return MEMBERSHIP_NONE;
+    /* MEMBERSHIP_NONE is told as "leave", and never read as such */
+    return (enum membership)(word_find(NAMES + MEMBERSHIP_JOIN, MEMBERSHIP_BAN, name) + MEMBERSHIP_JOIN);
 }
 
 const char *membership_name(enum membership m)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/base/text.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
@@ -125,12 +126,11 @@ void oauth_device_code_row_finish(struct oauth_device_code_row *row)
     *row = (struct oauth_device_code_row){0};
 }
 
+/* What is not known is denied. */
 static enum oauth_device_state state_from(const char *word)
 {
-    int i = 0;
-    while (i < OAUTH_DEVICE_STATE__COUNT - 1 && strcmp(word, STATES[i]) != 0)
-        ++i;
-    return (enum oauth_device_state)i; /* what is not known is denied */
+    int state = WORD_FIND(STATES, word);
+    return state >= 0 ? (enum oauth_device_state)state : OAUTH_DEVICE_STATE__COUNT - 1;
 }
 
 static bool device_row(struct stmt *q, struct oauth_device_code_row *row)

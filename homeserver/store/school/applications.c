@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/base/days.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
@@ -56,14 +57,6 @@ static const char *const STATES[APPLICATION_STATE__COUNT] = {[APPLICATION_BEGUN]
                                                              [APPLICATION_REFUSED] = "refused",
                                                              [APPLICATION_WITHDRAWN] = "withdrawn"};
 
-static int word_of(const char *const *words, int n, const char *name)
-{
-    for (int i = 0; i < n; ++i)
-        if (strcmp(words[i], name) == 0)
-            return i;
-    return -1;
-}
-
 const char *application_kind_name(enum application_kind kind)
 {
     return KINDS[kind];
@@ -76,14 +69,14 @@ const char *application_state_name(enum application_state state)
 
 bool application_kind_from(const char *name, enum application_kind *out)
 {
-    int i = word_of(KINDS, APPLICATION_KIND__COUNT, name);
+    int i = word_find(KINDS, APPLICATION_KIND__COUNT, name);
     *out = i >= 0 ? (enum application_kind)i : APPLICATION_KIND__COUNT;
     return i >= 0;
 }
 
 bool application_state_from(const char *name, enum application_state *out)
 {
-    int i = word_of(STATES, APPLICATION_STATE__COUNT, name);
+    int i = word_find(STATES, APPLICATION_STATE__COUNT, name);
     *out = i >= 0 ? (enum application_state)i : APPLICATION_STATE__COUNT;
     return i >= 0;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "homeserver/base/words.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
 
@@ -45,13 +46,9 @@ const char *custody_name(enum custody custody)
 
 bool custody_from(const char *name, enum custody *out)
 {
-    *out = CUSTODY_SHARED;
-    for (int i = 0; name != NULL && i < CUSTODY__COUNT; ++i)
-        if (strcmp(NAMES[i], name) == 0) {
-            *out = (enum custody)i;
-            return true;
-        }
-    return false;
+    int i = WORD_FIND(NAMES, name);
+    *out = i >= 0 ? (enum custody)i : CUSTODY_SHARED;
+    return i >= 0;
 }
 
 enum custody custodies_of(struct db *db, user_no child, user_no guardian)

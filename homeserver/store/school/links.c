@@ -5,6 +5,7 @@
 
 #include "homeserver/base/crypto.h"
 #include "homeserver/base/days.h"
+#include "homeserver/base/words.h"
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/store/school/sql_private.h"
@@ -102,12 +103,10 @@ const char *link_kind_name(enum link_kind kind)
 
 bool link_kind_from(const char *name, enum link_kind *out)
 {
-    for (int i = 0; i < LINK_KIND__COUNT; ++i)
-        if (strcmp(name, KINDS[i]) == 0) {
-            *out = (enum link_kind)i;
-            return true;
-        }
-    return false;
+    int i = WORD_FIND(KINDS, name);
+    if (i >= 0)
+        *out = (enum link_kind)i;
+    return i >= 0;
 }
 
 bool links_next(struct stmt *q, struct link_row *out)
