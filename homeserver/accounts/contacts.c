@@ -384,16 +384,12 @@ static bool post_letter(struct contacts *contacts, const struct code_job *job)
     return taken;
 }
 
-static bool sends_none(enum contact_medium medium, struct error *e)
-{
-    return error_set(e, ERROR_THREEPID_DENIED,
-                     medium == CONTACT_EMAIL ? "This server sends no e-mail." : "This server sends no SMS.");
-}
-
 static bool request_valid(const struct contacts *contacts, const struct code_request *request, struct error *e)
 {
     if (!contacts_offered(contacts, request->address->medium))
-        return sends_none(request->address->medium, e);
+        return error_set(e, ERROR_THREEPID_DENIED,
+                         request->address->medium == CONTACT_EMAIL ? "This server sends no e-mail."
+                                                                   : "This server sends no SMS.");
     if (contacts->settings.config->registration.mode == REGISTRATION_CLOSED &&
         (request->purpose == CODE_REGISTER || (request->purpose == CODE_ADD && request->user == 0))) {
         error_set(

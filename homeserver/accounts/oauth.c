@@ -363,8 +363,7 @@ bool oauth_device_begin(const struct accounts *accounts, client_no client, const
                                     .scope = (char *)scope,
                                     .interval_ms = OAUTH_DEVICE_INTERVAL_MS}};
     random_name(out->device_code, TOKEN_CHARS);
-    for (int i = 0; i < OAUTH_USER_CODE_CHARS + 1; ++i)
-        out->user_code[i] = LETTERS[random_uniform(sizeof LETTERS - 1)];
+    random_letters(out->user_code, OAUTH_USER_CODE_CHARS + 1, LETTERS);
     out->user_code[OAUTH_USER_CODE_CHARS / 2] = '-';
     out->user_code[OAUTH_USER_CODE_CHARS + 1] = '\0';
     token_hash(out->device_code, job.hash);

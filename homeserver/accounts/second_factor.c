@@ -53,8 +53,7 @@ static bool unseal(const struct accounts *accounts, user_no user, const unsigned
 void second_factor_draw(char secret[FACTOR_SECRET_CHARS + 1])
 {
     static const char BASE32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; /* RFC 4648, 6: five bits each */
-    for (int i = 0; i < FACTOR_SECRET_CHARS; ++i)
-        secret[i] = BASE32[random_uniform(sizeof BASE32 - 1)];
+    random_letters(secret, FACTOR_SECRET_CHARS, BASE32);
     secret[FACTOR_SECRET_CHARS] = '\0';
 }
 
@@ -93,12 +92,9 @@ static int64_t step_of(const unsigned char secret[SECRET_BYTES], const char *cod
 
 static void draw_code(char out[RECOVERY_CODE_CHARS + 1])
 {
-    static const char ALPHABET[] = "abcdefghjkmnpqrstuvwxyz23456789"; /* none looks like another */
-    for (int i = 0; i < RECOVERY_CODE_CHARS; ++i)
+    random_letters(out, RECOVERY_CODE_CHARS, LEGIBLE_LETTERS);
+    for (int i = 4; i < RECOVERY_CODE_CHARS; i += 5)
         out[i] = '-';
-    for (int i = 0; i < RECOVERY_CODE_CHARS; ++i)
-        if (i % 5 != 4)
-            out[i] = ALPHABET[random_uniform(sizeof ALPHABET - 1)];
     out[RECOVERY_CODE_CHARS] = '\0';
 }
 

@@ -42,19 +42,14 @@ struct service_job {
     bool made;
 };
 
-static void job_says_who(struct tx *tx, const struct service_job *job, const char *act)
-{
-    struct text name = TEXT_INIT;
-    text_addf(&name, "appservice:%s", job->service);
-    tx_acts(tx, name.data, act);
-    text_finish(&name);
-}
-
 static bool job_create(struct tx *tx, void *arg, struct error *e)
 {
     struct service_job *job = arg;
     const struct new_account account = {.localpart = job->localpart, .state = ACCOUNT_ACTIVE};
-    job_says_who(tx, job, "user.create");
+    struct text name = TEXT_INIT;
+    text_addf(&name, "appservice:%s", job->service);
+    tx_acts(tx, name.data, "user.create");
+    text_finish(&name);
     job->user = account_insert(tx, &account, e);
     if (job->user == 0)
         return false;

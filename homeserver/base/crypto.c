@@ -227,3 +227,10 @@ uint32_t random_uniform(uint32_t n)
 {
     return randombytes_uniform(n);
 }
+
+void random_letters(char *out, size_t n, const char *alphabet)
+{
+    uint32_t letters = (uint32_t)strlen(alphabet);
+    for (size_t i = 0; i < n; ++i)
+        out[i] = alphabet[random_uniform(letters)];
+}

@@ -22,6 +22,10 @@ bool crypto_start(void); /* false: no randomness to be had */
 void random_name(char *out, size_t n);
 uint32_t random_uniform(uint32_t n); /* 0 … n − 1 */
 
+/* n characters of the alphabet, each as likely as another; writes no NUL. */
+void random_letters(char *out, size_t n, const char *alphabet);
+#define LEGIBLE_LETTERS "abcdefghjkmnpqrstuvwxyz23456789" /* 31, none looks like another: ten of them make 49 bits */
+
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_BYTES]);
 
 /* BLAKE2b-256: of what this server alone compares, in memory or at rest. It needs no OpenSSL, whose beginning is a

@@ -8,12 +8,6 @@ const char *id_server(const char *id)
     return colon != NULL ? colon + 1 : "";
 }
 
-static bool port_valid(const char *s)
-{
-    size_t digits = strspn(s, "0123456789");
-    return digits >= 1 && digits <= 5 && s[digits] == '\0';
-}
-
 bool server_name_valid(const char *s)
 {
     bool literal = s[0] == '[';
@@ -23,7 +17,8 @@ bool server_name_valid(const char *s)
     if (literal ? len < 2 || len > 45 || s[len + 1] != ']' : len < 1 || len > 255)
         return false;
     end += literal ? 2 : 0;
-    return *end == '\0' || (*end == ':' && port_valid(end + 1));
+    size_t digits = *end == ':' ? strspn(end + 1, "0123456789") : 0;
+    return *end == '\0' || (digits >= 1 && digits <= 5 && end[1 + digits] == '\0');
 }
 
 /* Of the right sigil and length, with something behind the sigil. */

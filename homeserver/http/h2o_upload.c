@@ -97,19 +97,14 @@ static void on_continue_sent(h2o_socket_t *sock, const char *err)
         read_on(connection->context);
 }
 
-/* libh2o reads whatever the kernel has, and asks again when its buffer was filled: from a fast client it would take
- * tens of megabytes at once. So the kernel keeps less. */
-static void bound_reading(h2o_socket_t *sock)
-{
-    static const int BYTES = PIECE_BYTES;
-    setsockopt(h2o_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUF, &BYTES, sizeof BYTES);
-}
-
 void h2o_upload_begin(struct request_context *context)
 {
     static h2o_iovec_t CONTINUE = {H2O_STRLIT("HTTP/1.1 100 Continue\r\n\r\n")};
+    static const int BYTES = PIECE_BYTES;
     struct loop *loop = context->loop;
-    bound_reading(context->connection->sock);
+    /* libh2o reads whatever the kernel has, and asks again when its buffer was filled: from a fast client it would take
+     * tens of megabytes at once. So the kernel keeps less. */
+    setsockopt(h2o_socket_get_fd(context->connection->sock), SOL_SOCKET, SO_RCVBUF, &BYTES, sizeof BYTES);
     enum upload_outcome outcome =
         upload_begin(loop->env->uploads, &context->r.identity, context->r.ip, context->body_to_come, &context->upload);
     if (outcome != UPLOAD_BEGUN)

@@ -90,12 +90,6 @@ static bool put_query(struct request_context *context, char **to, const char *qu
     return true;
 }
 
-/* Whoever polls asks for the same again and again: it need not be looked for when the path is its, letter by letter. */
-static bool is_again(const struct request *r, const struct route *likely)
-{
-    return likely != NULL && likely->method == r->method && strcmp(likely->path, r->path) == 0;
-}
-
 static bool find_route(struct request_context *context, char **to, const struct router *router,
                        const struct route *likely)
 {
@@ -107,7 +101,8 @@ static bool find_route(struct request_context *context, char **to, const struct 
     struct request *r = &context->r;
     struct path path;
     struct route_hit hit;
-    if (is_again(r, likely)) {
+    /* Whoever polls asks for the same again and again: it need not be looked for when the path is its, letter by letter. */
+    if (likely != NULL && likely->method == r->method && strcmp(likely->path, r->path) == 0) {
         r->route = likely;
         return true;
     }

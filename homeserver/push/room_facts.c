@@ -4,9 +4,9 @@
 
 #include "homeserver/store/matrix/user_names.h"
 #include "homeserver/base/json.h"
+#include "homeserver/rooms/pdu/pdu_row.h"
 #include "homeserver/store/matrix/events.h"
 #include "homeserver/store/matrix/memberships.h"
-#include "homeserver/store/matrix/rooms.h"
 
 static json_t *state_content(struct db *db, room_no room, const char *type, user_no *sender)
 {
@@ -21,22 +21,16 @@ static json_t *state_content(struct db *db, room_no room, const char *type, user
     return content;
 }
 
-static const struct room_version *version_of(struct db *db, room_no room)
-{
-    struct room_row row;
-    struct stmt *q = rooms_get(db, room);
-    const struct room_version *version = rooms_next(q, &row) ? room_version_get(row.version) : NULL;
-    stmt_end(q);
-    return version != NULL ? version : room_version_get(ROOM_VERSION_DEFAULT);
-}
-
 void room_facts_load(struct push_room *facts, struct db *db, struct user_names *names, room_no room)
 {
     user_no creator = 0, ignored = 0;
     *facts = (struct push_room){.db = db, .names = names, .members = memberships_count(db, room, MEMBERSHIP_JOIN)};
     facts->create = state_content(db, room, "m.room.create", &creator);
     facts->levels = state_content(db, room, "m.room.power_levels", &ignored);
-    power_init(&facts->power, version_of(db, room), user_names_get(names, db, creator), facts->create, facts->levels);
+    const struct room_version *version = room_version_of(db, room);
+    if (version == NULL)
+        version = room_version_get(ROOM_VERSION_DEFAULT);
+    power_init(&facts->power, version, user_names_get(names, db, creator), facts->create, facts->levels);
 }
 
 void room_facts_finish(struct push_room *facts)

@@ -319,13 +319,6 @@ static void raise_numbers(struct sync_hub *hub, struct wake *wake)
     hub->pos = wake->pos;
 }
 
-static void raise_own_data(struct sync_hub *hub, const struct change *changes, size_t n)
-{
-    for (size_t i = 0; i < n; ++i)
-        if (changes[i].kind == CHANGE_ACCOUNT_DATA && changes[i].room == 0)
-            number_raise(&hub->own_data, changes[i].user, changes[i].pos, hub->start);
-}
-
 #define KEYS_KINDS (1u << CHANGE_KEYS | 1u << CHANGE_TO_DEVICE | 1u << CHANGE_KEYS_LOW)
 
 /* Of a group with something for clients that encrypt: whom anything of their own concerns, and who is in a room where
@@ -358,12 +351,15 @@ static void raise_everybody(struct sync_hub *hub, stream_pos pos)
                     numbers[w]->chunks[i][k] = pos;
 }
 
-/* Under the group's last position, as the numbers: in order, whatever the order within the group. */
-static void note_rooms(struct sync_hub *hub, const struct wake *wake, const struct change *changes, size_t n)
+/* Rooms under the group's last position, as the numbers: in order, whatever the order within the group. */
+static void note_changes(struct sync_hub *hub, const struct wake *wake, const struct change *changes, size_t n)
 {
-    for (size_t i = 0; i < n; ++i)
+    for (size_t i = 0; i < n; ++i) {
+        if (changes[i].kind == CHANGE_ACCOUNT_DATA && changes[i].room == 0)
+            number_raise(&hub->own_data, changes[i].user, changes[i].pos, hub->start);
         if (changes[i].room != 0 && hub->concerns[changes[i].kind] != 0)
             changed_rooms_note(hub->changed, changes[i].room, wake->pos);
+    }
 }
 
 static struct wake *gather(struct sync_hub *hub, const struct change *changes, size_t n)
@@ -385,8 +381,7 @@ void hub_observe(void *self, const struct change *changes, size_t n)
     struct sync_hub *hub = self;
     struct wake *wake = gather(hub, changes, n);
     if (wake->pos > hub->pos) {
-        raise_own_data(hub, changes, n);
-        note_rooms(hub, wake, changes, n);
+        note_changes(hub, wake, changes, n);
         raise_keys(hub, wake, changes, n);
         raise_numbers(hub, wake);
         if (hub->prepare != NULL && wake->n_users != 0)

@@ -260,17 +260,11 @@ static void add(struct look *look, const struct event_row *row)
         insert(look->held, thread_of(look->held, find_root(look, row, root)), &event);
 }
 
-static size_t find_in(const struct notified_thread *thread, stream_pos pos)
+static bool take_from(struct held *held, struct notified_thread *thread, stream_pos pos)
 {
     size_t at;
     SEARCH_FIRST(at, thread->n, thread->events[at].pos < pos);
-    return at < thread->n && thread->events[at].pos == pos ? at : thread->n;
-}
-
-static bool take_from(struct held *held, struct notified_thread *thread, stream_pos pos)
-{
-    size_t at = find_in(thread, pos);
-    if (at == thread->n)
+    if (at == thread->n || thread->events[at].pos != pos)
         return false;
     memmove(&thread->events[at], &thread->events[at + 1], (thread->n - at - 1) * sizeof *thread->events);
     --thread->n;

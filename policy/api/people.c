@@ -170,23 +170,19 @@ static bool body_person(struct request *r, struct person_row *row)
            api_body_day(r, "birth_date", DAY_EVER, &row->birth) && body_bool_or(r, "enabled", true, &row->enabled);
 }
 
-static bool give_enrollment(struct api_act *act, const struct new_person *new, user_no user)
-{
-    struct enrollment_row row = {
-        .user = user, .role = (enum school_role)school_role_from(new->role), .begin = new->begin, .end = new->end};
-    row.class = api_class(act->r, act->records.tx->db, new->class, act->records.e);
-    return row.class != 0 && change_enrollment(&act->records, &row);
-}
-
 static bool give_role(struct api_act *act, const struct new_person *new, school_no school, user_no user)
 {
-    if (*new->class != '\0')
-        return give_enrollment(act, new, user);
+    enum school_role role = (enum school_role)school_role_from(new->role);
+    if (*new->class != '\0') {
+        class_no class = api_class(act->r, act->records.tx->db, new->class, act->records.e);
+        struct enrollment_row row = {.class = class, .user = user, .role = role, .begin = new->begin, .end = new->end};
+        return class != 0 && change_enrollment(&act->records, &row);
+    }
     if (*new->child != '\0') {
         user_no child = api_user(act->r, act->records.tx->db, new->child, act->records.e);
         return child != 0 && change_guardianship(&act->records, child, user);
     }
-    struct role_row row = {user, school, (enum school_role)school_role_from(new->role), new->begin, new->end};
+    struct role_row row = {user, school, role, new->begin, new->end};
     return change_role(&act->records, &row);
 }
 

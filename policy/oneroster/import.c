@@ -13,6 +13,7 @@
 #include "homeserver/accounts/password.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/clock.h"
+#include "homeserver/base/crypto.h"
 #include "homeserver/base/days.h"
 #include "homeserver/base/thread.h"
 #include "homeserver/rooms/rooms.h"
@@ -36,16 +37,6 @@
 #define NOTE_MS 3000
 
 /* --- Passwords, before the job --- */
-
-/* Letters and digits that look like no other: 31 of them, ten make 49 bits. */
-static char *password_draw(void)
-{
-    static const char ALPHABET[] = "abcdefghjkmnpqrstuvwxyz23456789";
-    char *password = xcalloc(PASSWORD_CHARS + 1, 1);
-    for (int i = 0; i < PASSWORD_CHARS; ++i)
-        password[i] = ALPHABET[randombytes_uniform(sizeof ALPHABET - 1)];
-    return password;
-}
 
 struct hashing {
     const struct roster_import *how;
@@ -120,7 +111,9 @@ static bool credentials_make(struct importing *in, struct error *e)
         if (known[i])
             continue;
         localpart_draw(localpart);
-        in->credentials[i] = (struct credential){xstrdup(localpart), password_draw(), NULL};
+        char *password = xcalloc(PASSWORD_CHARS + 1, 1);
+        random_letters(password, PASSWORD_CHARS, LEGIBLE_LETTERS);
+        in->credentials[i] = (struct credential){xstrdup(localpart), password, NULL};
         ++wanted;
     }
     free(known);

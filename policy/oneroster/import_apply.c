@@ -35,13 +35,6 @@ static bool adopted(const char *source)
     return strcmp(source, SOURCE_SCHOOL) == 0;
 }
 
-static bool of_another(struct importing *in, const char *sourced_id)
-{
-    return error_set_field(in->e, ERROR_CONFLICT,
-                           "A sourcedId is another roster's already: two rosters can't keep one record.",
-                           "org.parta.sourced_id", sourced_id);
-}
-
 /* --- Schools, classes, people: one by one, by sourcedId --- */
 
 union known_row {
@@ -87,8 +80,11 @@ static bool apply(struct importing *in, const struct record_kind *kind, const st
             continue;
         }
         numbers[i] = record.no;
-        good = own(in, record.source) || adopted(record.source) ? kind->compare(in, &row, i, &what)
-                                                                : of_another(in, record.sourced_id);
+        good = own(in, record.source) || adopted(record.source)
+                   ? kind->compare(in, &row, i, &what)
+                   : error_set_field(in->e, ERROR_CONFLICT,
+                                     "A sourcedId is another roster's already: two rosters can't keep one record.",
+                                     "org.parta.sourced_id", record.sourced_id);
         if (what != 0)
             diff_set_add(&changed, (struct diff_row){.a = i, .value = (int32_t)what});
     }

@@ -277,14 +277,6 @@ static const char *father_id(struct family f, char out[ID_BYTES])
 
 /* --- Rows --- */
 
-static void put_cell(FILE *out, const char *value)
-{
-    if (strpbrk(value, ",\"\r\n") != NULL)
-        csv_fwrite(out, value, strlen(value));
-    else
-        fputs(value, out);
-}
-
 /* A row of the table: pairs of column number and value, ended by −1; the other columns are empty. */
 static void put_row(const struct world *w, enum roster_table table, ...)
 {
@@ -299,7 +291,10 @@ static void put_row(const struct world *w, enum roster_table table, ...)
             continue;
         if (i > 0)
             fputc(',', w->out);
-        put_cell(w->out, values[i] != NULL ? values[i] : "");
+        if (values[i] != NULL && strpbrk(values[i], ",\"\r\n") != NULL)
+            csv_fwrite(w->out, values[i], strlen(values[i]));
+        else
+            fputs(values[i] != NULL ? values[i] : "", w->out);
     }
     fputs("\r\n", w->out);
 }

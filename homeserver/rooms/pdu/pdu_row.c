@@ -44,7 +44,7 @@ static bool add_references(struct pdu_row *out, struct db *db, room_no room, str
     return true;
 }
 
-static const struct room_version *load_version(struct db *db, room_no room)
+const struct room_version *room_version_of(struct db *db, room_no room)
 {
     struct room_row row;
     struct stmt *q = rooms_get(db, room);
@@ -84,7 +84,7 @@ bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, 
     char *auth = xstrdup(row.auth);
     stmt_end(q); /* the references are read by the same statement */
     struct pdu *p = &out->pdu;
-    p->version = load_version(db, room);
+    p->version = room_version_of(db, room);
     p->sender = user_names_get(names, db, sender);
     out->room_id = rooms_id_of(db, room);
     bool whole = add_references(out, db, room, pos, auth) && p->version != NULL && p->sender != NULL;

@@ -23,6 +23,9 @@ struct pdu_row {
     bool redacted; /* the content is what was left of it: its hash does not hold */
 };
 
+/* Reads. NULL: there is no such room, or its version is none that is known. */
+const struct room_version *room_version_of(struct db *db, room_no room);
+
 /* Puts the event at pos together and signs it with the server's own key. false: there is no such event, or it is
  * damaged. Finish it either way. */
 bool pdu_row_load(struct pdu_row *out, struct db *db, struct user_names *names, const struct signing_key *key,

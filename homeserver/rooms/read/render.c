@@ -155,11 +155,6 @@ static const char *hold(char **at, const char *bytes, size_t len)
     return copy;
 }
 
-static size_t bytes_of(const char *s)
-{
-    return s != NULL ? strlen(s) + 1 : 0;
-}
-
 struct event_row *event_hold(const struct event_row *row)
 {
     const char *strings[] = {row->event_id, row->type,    row->state_key,   row->content,
@@ -167,7 +162,7 @@ struct event_row *event_hold(const struct event_row *row)
     const char **held[7];
     size_t lens[7], bytes = sizeof *row;
     for (int i = 0; i < 7; ++i)
-        bytes += lens[i] = bytes_of(strings[i]);
+        bytes += lens[i] = strings[i] != NULL ? strlen(strings[i]) + 1 : 0;
     if (row->hash != NULL) /* a whole one */
         bytes += SHA256_BYTES + SHA256_BYTES;
     struct event_row *copy = xrealloc(NULL, bytes);

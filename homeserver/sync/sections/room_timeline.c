@@ -24,13 +24,6 @@ static void note_state(struct room_timeline *timeline, const struct event_row *r
                       (strcmp(row->type, "m.room.name") == 0 || strcmp(row->type, "m.room.canonical_alias") == 0);
 }
 
-static bool is_told(struct sync_gather *g, struct room_data *room, const struct event_row *row)
-{
-    if (row->state_key == NULL && ignored_has(&g->ignored, row->sender))
-        return false;
-    return room_event_wanted(g, room, &g->request->filter->timeline, row) && room_event_seen(g, room, row);
-}
-
 /* Behind which position there can be anything to see: whoever has just joined may not see what was before. */
 static stream_pos first_seen(struct sync_gather *g, struct room_data *room)
 {
@@ -72,12 +65,13 @@ static void walk_stretch(struct walk *w, stream_pos after, stream_pos upto)
     struct room_timeline *timeline = &w->room->timeline;
     struct stmt *q = events_shown_backwards(g->db, w->room->membership.room, after, upto, SCAN_MAX + 1);
     while (events_next_shown(q, &row)) {
-        bool told = is_told(g, w->room, &row);
+        bool ignored = row.state_key == NULL && ignored_has(&g->ignored, row.sender);
+        bool told = !ignored && room_event_wanted(g, w->room, &g->request->filter->timeline, &row) &&
+                    room_event_seen(g, w->room, &row);
         bool undoes = told && row.state_key != NULL && state_keys_have(&w->left_out, row.type, row.state_key);
         timeline->limited = undoes || (told && timeline->events.n == w->limit) || w->looked_at++ == SCAN_MAX;
         /* What a filter leaves out counts all the same; of what somebody ignored says only a redaction does. */
-        timeline->counts |= timeline->limited || row.state_key != NULL || !ignored_has(&g->ignored, row.sender) ||
-                            strcmp(row.type, "m.room.redaction") == 0;
+        timeline->counts |= timeline->limited || !ignored || strcmp(row.type, "m.room.redaction") == 0;
         if (timeline->limited)
             break;
         note_state(timeline, &row, told);

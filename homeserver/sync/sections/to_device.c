@@ -41,20 +41,15 @@ static bool gather(struct sync_gather *g, void *data)
     return messages->n != 0 || messages->lost != 0;
 }
 
-static void add_lost(struct text *out, const struct sync_gather *g, int64_t lost)
-{
-    text_addf(out,
-              "{\"content\":{\"lost\":%lld},\"sender\":\"@" SERVICE_LOCALPART
-              ":%s\",\"type\":\"org.parta.to_device.lost\"}",
-              (long long)lost, g->sync->server_name);
-}
-
 static void write(struct text *out, struct sync_gather *g, const void *data)
 {
     const struct messages *messages = data;
     text_adds(out, "\"events\":[");
     if (messages->lost != 0)
-        add_lost(out, g, messages->lost);
+        text_addf(out,
+                  "{\"content\":{\"lost\":%lld},\"sender\":\"@" SERVICE_LOCALPART
+                  ":%s\",\"type\":\"org.parta.to_device.lost\"}",
+                  (long long)messages->lost, g->sync->server_name);
     for (size_t i = 0; i < messages->n; ++i) {
         text_adds(out, i != 0 || messages->lost != 0 ? ",{\"content\":" : "{\"content\":");
         text_adds(out, messages->of[i].content);
