@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/ids.h"
 #include "homeserver/base/text.h"
 
 #define CHUNK_BYTES 65536
@@ -61,9 +62,7 @@ static const char *keep(struct reading *reading, const char *s, size_t max)
     size_t len = s != NULL ? strnlen(s, max + 1) : 0;
     if (len == 0)
         return "";
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)s[len] & 0xc0) == 0x80; --len)
-            ;
+    len = utf8_cut(s, len, max);
     char *copy = room_for(reading, len + 1);
     memcpy(copy, s, len);
     copy[len] = '\0';

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "homeserver/base/ids.h"
+
 static const struct {
     const char *wire;
     int status;
@@ -24,10 +26,7 @@ bool error_set_field(struct error *e, enum error_code code, const char *sentence
 {
     error_set(e, code, sentence);
     e->field = field;
-    size_t len = strlen(value), max = sizeof e->value - 1;
-    if (len > max)
-        for (len = max; len > 0 && ((unsigned char)value[len] & 0xc0) == 0x80;)
-            --len; /* not inside a character */
+    size_t len = utf8_cut(value, strlen(value), sizeof e->value - 1);
     memcpy(e->value, value, len);
     e->value[len] = '\0';
     return false;

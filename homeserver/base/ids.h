@@ -57,4 +57,7 @@ bool id_is_reserved(const char *s);
 
 bool utf8_valid(const char *s, size_t len); /* no NUL, no surrogates, nothing over U+10FFFF */
 
+/* How many of the first max bytes (or fewer, where the text ends) are whole characters; s: UTF-8 of len bytes. */
+size_t utf8_cut(const char *s, size_t len, size_t max);
+
 #endif

@@ -9,6 +9,7 @@
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/ids.h"
 #include "homeserver/base/secret.h"
 #include "homeserver/outgoing/outgoing.h"
 
@@ -34,12 +35,8 @@ bool smtp_address_safe(const char *address)
 /* As many whole characters as fit into the line from column on: "=?UTF-8?B?" and "?=" are 12, four stand for three. */
 static size_t word_len(const char *s, size_t column)
 {
-    size_t len = strlen(s), most = (LINE_MAX_ - 12 - column) / 4 * 3;
-    if (len <= most)
-        return len;
-    for (len = most; len > 1 && ((unsigned char)s[len] & 0xc0) == 0x80;)
-        --len;
-    return len;
+    size_t len = utf8_cut(s, strlen(s), (LINE_MAX_ - 12 - column) / 4 * 3);
+    return len > 0 || *s == '\0' ? len : 1; /* what is no UTF-8 is cut anywhere */
 }
 
 static bool is_plain(const char *s)

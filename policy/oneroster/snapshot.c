@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zip.h>
 
+#include "homeserver/base/ids.h"
 #include "policy/oneroster/archive.h"
 #include "policy/oneroster/arena.h"
 #include "policy/oneroster/id_map.h"
@@ -231,15 +232,12 @@ static void told_id(const char *user, const struct told_role *role, char id[TOLD
     char hex[2 * sizeof hash + 1];
     crypto_generichash_state state;
     const char *parts[] = {user, or_empty(role->org), or_empty(role->role), or_empty(role->begin)};
-    size_t kept = strlen(user);
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         crypto_generichash_update(&state, (const unsigned char *)parts[i], strlen(parts[i]) + 1);
     crypto_generichash_final(&state, hash, sizeof hash);
     sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-    for (kept = kept < 200 ? kept : 200; ((unsigned char)user[kept] & 0xc0) == 0x80;) /* a whole character */
-        --kept;
-    snprintf(id, TOLD_ID_BYTES, "%.*s~%s", (int)kept, user, hex);
+    snprintf(id, TOLD_ID_BYTES, "%.*s~%s", (int)utf8_cut(user, strlen(user), 200), user, hex);
 }
 
 /* The row has no sourcedId of its own: it gets one that follows from what it says. */

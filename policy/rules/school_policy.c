@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "homeserver/base/clock.h"
+#include "homeserver/base/ids.h"
 #include "homeserver/base/json.h"
 
 #define MINUTES_A_DAY (24 * 60)
@@ -384,9 +385,7 @@ struct reading {
 /* A path of which only the beginning may be the document's own is cut, between characters. */
 static bool complain(struct reading *r, const char *what)
 {
-    size_t len = r->path.len > PATH_SHOWN_MAX ? PATH_SHOWN_MAX : r->path.len;
-    while (len < r->path.len && ((unsigned char)r->path.data[len] & 0xc0) == 0x80)
-        --len;
+    size_t len = utf8_cut(r->path.data, r->path.len, PATH_SHOWN_MAX);
     text_add(r->problem, len > 0 ? r->path.data : "the document", len > 0 ? len : strlen("the document"));
     text_addf(r->problem, "%s: %s", len < r->path.len ? "…" : "", what);
     return false;

@@ -178,12 +178,27 @@ static void test_utf8(void **state)
         }
 }
 
+static void test_utf8_cut(void **state)
+{
+    static const struct {
+        const char *s;
+        size_t max, kept;
+    } CASES[] = {
+        {"", 0, 0},    {"", 5, 0},   {"abc", 5, 3}, {"abc", 3, 3}, {"abc", 2, 2},      {"abc", 0, 0},
+        {"яё", 3, 2},  {"яё", 2, 2}, {"яё", 1, 0},  {"a€b", 4, 4}, {"a€b", 3, 1},      {"a€b", 2, 1},
+        {"a€b", 1, 1}, {"😀", 3, 0},  {"x😀", 4, 1},  {"x😀", 5, 5},  {"\x80\x80", 1, 0}, /* no UTF-8: nothing is whole */
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; ++i)
+        if (utf8_cut(CASES[i].s, strlen(CASES[i].s), CASES[i].max) != CASES[i].kept)
+            fail_msg("%zu: %s to %zu", i, CASES[i].s, CASES[i].max);
+}
+
 int main(void)
 {
     static const struct CMUnitTest TESTS[] = {
         cmocka_unit_test(test_server_names), cmocka_unit_test(test_users), cmocka_unit_test(test_others),
         cmocka_unit_test(test_length),       cmocka_unit_test(test_split), cmocka_unit_test(test_new_localparts),
-        cmocka_unit_test(test_server_of),    cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_server_of),    cmocka_unit_test(test_utf8),  cmocka_unit_test(test_utf8_cut),
     };
     return cmocka_run_group_tests(TESTS, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/ids.h"
 #include "homeserver/base/log.h"
 #include "homeserver/base/text.h"
 #include "homeserver/store/driver/db_private.h"
@@ -86,10 +87,7 @@ static int hear(void *arg, int flags, const char *token, int n, int from, int up
 {
     const struct hearing *hearing = arg;
     char word[WORD_BYTES_MAX];
-    if (n > WORD_BYTES_MAX)
-        n = WORD_BYTES_MAX;
-    while (n > 0 && n == WORD_BYTES_MAX && (token[n] & 0xc0) == 0x80) /* no half of a letter */
-        --n;
+    n = (int)utf8_cut(token, (size_t)n, WORD_BYTES_MAX);
     memcpy(word, token, (size_t)n);
     fold_yo(word, n);
     struct sb_stemmer *stemmer = stemmer_of(hearing->words, word, n);
