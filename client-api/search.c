@@ -215,14 +215,6 @@ static void add_highlights(const struct searching *s, struct text *out)
     text_addc(out, ']');
 }
 
-static void add_next_batch(const struct searching *s, struct text *out)
-{
-    const struct token_pos next = {s->found.next.upto, s->found.next.seen};
-    text_adds(out, ",\"next_batch\":\"");
-    token_add_pos(out, writer_incarnations(s->r->server->writer), s->r->identity.user, s->request.identity, &next);
-    text_addc(out, '"');
-}
-
 static void render(struct searching *s, struct text *out)
 {
     text_adds(out, "{\"search_categories\":{\"room_events\":{");
@@ -233,8 +225,12 @@ static void render(struct searching *s, struct text *out)
         add_state(s, out);
     if (s->request.by_room || s->request.by_sender)
         add_groups(s, out);
-    if (s->found.more)
-        add_next_batch(s, out);
+    if (s->found.more) {
+        const struct token_pos next = {s->found.next.upto, s->found.next.seen};
+        text_adds(out, ",\"next_batch\":\"");
+        token_add_pos(out, writer_incarnations(s->r->server->writer), s->r->identity.user, s->request.identity, &next);
+        text_addc(out, '"');
+    }
     text_adds(out, "}}}");
 }
 

@@ -101,7 +101,8 @@ static bool find_route(struct request_context *context, char **to, const struct 
     struct request *r = &context->r;
     struct path path;
     struct route_hit hit;
-    /* Whoever polls asks for the same again and again: it need not be looked for when the path is its, letter by letter. */
+    /* Whoever polls asks for the same again and again: it need not be looked for when the path is its, letter by
+     * letter. */
     if (likely != NULL && likely->method == r->method && strcmp(likely->path, r->path) == 0) {
         r->route = likely;
         return true;

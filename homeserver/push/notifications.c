@@ -121,21 +121,15 @@ static bool is_read(struct db *db, user_no user, const struct event_row *row)
     return read;
 }
 
-static struct push_rules *load_rules(struct db *db, user_no user)
-{
-    char *stored = account_data_get(db, user, 0, PUSH_RULES_TYPE);
-    struct push_rules *rules = push_rules_compile(stored);
-    free(stored);
-    return rules;
-}
-
 void notifications_read(struct notifications *notified, struct db *db, struct user_names *names,
                         const struct notifications_wanted *wanted)
 {
     struct page page = {.out = notified, .db = db, .names = names, .wanted = wanted};
     struct membership_row row;
-    *notified = (struct notifications){.rules = load_rules(db, wanted->user),
+    char *stored = account_data_get(db, wanted->user, 0, PUSH_RULES_TYPE);
+    *notified = (struct notifications){.rules = push_rules_compile(stored),
                                        .events = xcalloc(wanted->limit, sizeof *notified->events)};
+    free(stored);
     ignored_load(&page.ignored, db, wanted->server_name, wanted->user);
     struct stmt *q = memberships_of_user(db, wanted->user);
     while (memberships_next(q, &row))

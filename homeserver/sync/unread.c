@@ -204,13 +204,6 @@ static void load_floors(struct floors *floors, struct db *db, const struct unrea
         qsort(floors->threads, floors->n, sizeof *floors->threads, by_root);
 }
 
-static void floors_finish(struct floors *floors)
-{
-    for (size_t i = 0; i < floors->n; ++i)
-        free(floors->threads[i].root);
-    free(floors->threads);
-}
-
 static stream_pos floor_of(const struct floors *floors, const char *root)
 {
     size_t at;
@@ -312,7 +305,9 @@ bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
         tally_copy(out, &counted.tally);
         remember(unread, &counted);
     }
-    floors_finish(&floors);
+    for (size_t i = 0; i < floors.n; ++i)
+        free(floors.threads[i].root);
+    free(floors.threads);
     return asked;
 }
 

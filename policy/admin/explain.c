@@ -107,25 +107,20 @@ static json_t *room_act_facts(struct db *db, const struct explain_question *q, c
     return out;
 }
 
-/* H1 */
-static json_t *factor_json(struct db *db, user_no user)
-{
-    char day[DAY_TEXT_BYTES];
-    struct second_factor_duty duty;
-    second_factor_duty(db, user, &duty);
-    return json_pack("{s:b, s:b, s:s*}", "set", duty.set, "missing", duty.missing, "needed_from",
-                     duty.from != DAY_NEVER ? day_text(duty.from, day) : NULL);
-}
-
 static json_t *office_act_facts(struct db *db, const struct explain_question *q)
 {
     struct person_facts person;
+    struct second_factor_duty duty; /* H1 */
+    char day[DAY_TEXT_BYTES];
     const struct subject *s = &q->subject;
     json_t *out = json_pack("{s:b}", "operator", q->actor->user == 0);
     if (q->actor->user != 0) {
         school_person_at(db, s->school, q->actor->user, s->target, &person);
         json_object_set_new(out, "actor", person_json(&person));
-        json_object_set_new(out, "second_factor", factor_json(db, q->actor->user));
+        second_factor_duty(db, q->actor->user, &duty);
+        json_object_set_new(out, "second_factor",
+                            json_pack("{s:b, s:b, s:s*}", "set", duty.set, "missing", duty.missing, "needed_from",
+                                      duty.from != DAY_NEVER ? day_text(duty.from, day) : NULL));
     }
     if (s->target != 0 && q->with_target) {
         school_person_at(db, s->school, s->target, q->actor->user != 0 ? q->actor->user : s->target, &person);

@@ -68,12 +68,6 @@ static bool is_secure(void)
     return sqlite3_libversion_number() >= SECURE_SINCE;
 }
 
-static bool lay_out(struct db *db)
-{
-    return db_transaction(db, DB_BEGIN) && db_script(db, LAYOUT) && (!is_secure() || db_run(db, &INDEX, SECURE, "")) &&
-           driver_set_schema(db, VERSION) && db_transaction(db, DB_COMMIT);
-}
-
 static struct search_index *opened(const char *path, enum db_mode mode)
 {
     struct db_options options = {.cache_kib = mode == DB_WRITE ? WRITER_CACHE_KIB : 0};
@@ -106,7 +100,9 @@ struct search_index *search_index_open(const char *path)
     log_info("search", "the index of words is made anew");
     search_index_delete(path);
     index = opened(path, DB_WRITE);
-    if (index != NULL && lay_out(index->db))
+    if (index != NULL && db_transaction(index->db, DB_BEGIN) && db_script(index->db, LAYOUT) &&
+        (!is_secure() || db_run(index->db, &INDEX, SECURE, "")) && driver_set_schema(index->db, VERSION) &&
+        db_transaction(index->db, DB_COMMIT))
         return index;
     search_index_close(index);
     return NULL;

@@ -76,14 +76,6 @@ static int64_t bumped_at(struct sliding_answer *a, const struct room_data *room)
     return ms;
 }
 
-static void gather_direct(struct sliding_answer *a, struct sliding_room *room)
-{
-    if (!room->initial && !a->direct_changed)
-        return;
-    room->direct = sliding_is_direct(a, room->data.membership.room);
-    room->says_direct = room->initial ? room->direct : room->direct != (room->entry->direct != 0);
-}
-
 /* With no room for events in the answer there are none; that there would be is said. */
 static void gather_timeline(struct sliding_answer *a, struct sliding_room *room)
 {
@@ -115,7 +107,10 @@ static bool gather_joined(struct sliding_answer *a, struct sliding_room *room)
     if (a->ask->form == SLIDING_UNSTABLE)
         room_unread_gather(&a->gather, data);
     look_at_looks(a, room);
-    gather_direct(a, room);
+    if (room->initial || a->direct_changed) {
+        room->direct = sliding_is_direct(a, data->membership.room);
+        room->says_direct = room->initial ? room->direct : room->direct != (room->entry->direct != 0);
+    }
     return room->initial || room->expanded || data->timeline.events.n != 0 || data->timeline.limited ||
            data->state.n != 0 || data->has_summary || data->has_unread || room->says_name || room->says_avatar ||
            room->says_direct;
