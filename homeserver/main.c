@@ -334,7 +334,7 @@ static bool start_post(struct app *app)
     struct text problem = TEXT_INIT;
     s->outgoing = outgoing_create(NULL);
     outgoing_metrics(s->outgoing, s->metrics);
-    oidc_providers_start(s->providers, s->outgoing, &app->key, NULL);
+    oidc_providers_start(s->providers, s->outgoing, &app->key, http_workers(app->config->threads.workers), NULL);
     if (app->config->media.previews)
         app->media.previews = previews_create(s->outgoing, OUTGOING_PUBLIC);
     app->post = post_create(app->config, s->outgoing, &problem);

@@ -76,7 +76,8 @@ static bool go(struct request *r, const struct oidc_providers *set, int i, const
     oidc_attempt_begin(&of, next, clock_wall_ms() / 1000, &state);
     oidc_attempt_values(&of, state.data, &values);
     add_callback(&callback, r, set->all[i]);
-    const struct oidc_asking asking = {callback.data, state.data, values.nonce, values.challenge};
+    bool anew = r->identity.user != 0; /* for a proof, or to link: not by a session that was left open there */
+    const struct oidc_asking asking = {callback.data, state.data, values.nonce, values.challenge, anew};
     enum oidc_outcome outcome = oidc_client_address(set->clients[i], &asking, &address, &problem);
     bool done = outcome == OIDC_GOOD ? leave_for(r, &address) : cannot(r, set->all[i], outcome, &problem);
     text_finish(&state);
@@ -121,12 +122,14 @@ static bool ask(struct request *r, int i, const struct oidc_attempt_of *of, cons
         return page_refuse(r, ERROR_FORBIDDEN, WORD_PROVIDER_REFUSED);
     oidc_attempt_values(of, state, &values);
     add_callback(&callback, r, set->all[i]);
-    const struct oidc_answer answer = {.code = code,
-                                       .iss = query_get(r, "iss"),
-                                       .redirect_uri = callback.data,
-                                       .nonce = values.nonce,
-                                       .verifier = values.verifier,
-                                       .now_s = clock_wall_ms() / 1000};
+    struct oidc_answer answer = {.code = code,
+                                 .iss = query_get(r, "iss"),
+                                 .redirect_uri = callback.data,
+                                 .nonce = values.nonce,
+                                 .verifier = values.verifier,
+                                 .now_s = clock_wall_ms() / 1000};
+    for (int k = 0; k < OIDC_HANDED_ON_MAX && set->all[i]->handed_on[k] != NULL; ++k)
+        answer.handed_on[k] = query_get(r, set->all[i]->handed_on[k]);
     enum oidc_outcome outcome = oidc_client_person(set->clients[i], &answer, person, &problem);
     bool done = outcome == OIDC_GOOD || cannot(r, set->all[i], outcome, &problem);
     text_finish(&callback);
@@ -200,7 +203,7 @@ static bool show_link(struct request *r, const struct oidc_provider *provider, c
                                                               .name = provider_name(r, provider),
                                                               .identity = identity,
                                                               .me = r->identity.user_id,
-                                                              .password = page_has_password(r),
+                                                              .password = has_password(r),
                                                               .factor = page_wants_factor(r)});
 }
 
@@ -281,7 +284,7 @@ static bool get_providers(struct request *r)
                                                            .rows_n = linked.rows.n,
                                                            .offered = offered,
                                                            .offered_n = n,
-                                                           .password = page_has_password(r),
+                                                           .password = has_password(r),
                                                            .factor = page_wants_factor(r)});
     view_rows_finish(&linked.rows);
     free(offered);

@@ -109,11 +109,18 @@ static int cores(void)
     return 64; /* more than the set holds */
 }
 
+int http_workers(int setting)
+{
+    int n = cores();
+    default_int(&setting, 4 * n > 8 ? 4 * n : 8);
+    return setting;
+}
+
 static void put_defaults(struct http_settings *s)
 {
     int n = cores();
     default_int(&s->loops, n < 4 ? n : 4);
-    default_int(&s->workers, 4 * n > 8 ? 4 * n : 8);
+    s->workers = http_workers(s->workers);
     default_int(&s->hashers, n);
     default_size(&s->hash_queue, 512);
     default_size(&s->unread_max, 256u << 20);

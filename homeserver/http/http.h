@@ -50,6 +50,9 @@ struct http_settings {
     const struct http_listen *metrics; /* where /metrics and /health are served, cleartext; NULL: nowhere */
 };
 
+/* How many workers there will be for that setting (0: the default). */
+int http_workers(int setting);
+
 /* Opens and starts everything. NULL: the cause is logged. server and tables (and their routes) must outlive
  * http_destroy. The caller has ignored SIGPIPE. Blocks (short). */
 struct http *http_start(const struct http_settings *settings, struct server *server, const struct routes *const *tables,

@@ -29,17 +29,17 @@ static void write_value(const unsigned char bytes[BLAKE2B_BYTES], char out[OIDC_
     sodium_bin2base64(out, OIDC_VALUE_CHARS + 1, bytes, BLAKE2B_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
-/* until "." drawn "." next "." proof */
+/* until "_" drawn "_" next "_" proof: there are providers that take no other signs than those of base64url. */
 void oidc_attempt_begin(const struct oidc_attempt_of *of, const char *next, int64_t now_s, struct text *state)
 {
     unsigned char proof[BLAKE2B_BYTES];
     char drawn[DRAWN_CHARS + 1];
     size_t from = state->len, len = strlen(next);
     random_name(drawn, DRAWN_CHARS);
-    text_addf(state, "%lld.%s.", (long long)now_s + OIDC_ATTEMPT_LIFETIME_S, drawn);
+    text_addf(state, "%lld_%s_", (long long)now_s + OIDC_ATTEMPT_LIFETIME_S, drawn);
     text_add_base64url(state, (const unsigned char *)next, len <= OIDC_ATTEMPT_NEXT_MAX ? len : 0);
     derive(of, "state", state->data + from, state->len - from, proof);
-    text_addc(state, '.');
+    text_addc(state, '_');
     text_add_base64url(state, proof, sizeof proof);
 }
 
@@ -47,16 +47,17 @@ bool oidc_attempt_holds(const struct oidc_attempt_of *of, const char *state, int
 {
     unsigned char made[BLAKE2B_BYTES], bytes[OIDC_ATTEMPT_NEXT_MAX];
     char written[OIDC_VALUE_CHARS + 1];
-    const char *proof = strrchr(state, '.');
-    if (proof == NULL || strlen(state) > STATE_BYTES_MAX || strlen(proof + 1) != OIDC_VALUE_CHARS)
+    size_t state_len = strlen(state);
+    if (state_len <= OIDC_VALUE_CHARS || state_len > STATE_BYTES_MAX)
         return false;
+    const char *proof = state + state_len - OIDC_VALUE_CHARS - 1;
     derive(of, "state", state, (size_t)(proof - state), made);
     /* As text: base64 has other spellings of the same bytes, and a state is taken once by its text. */
     write_value(made, written);
     if (!bytes_equal(proof + 1, written, OIDC_VALUE_CHARS))
         return false;
     /* It is as it was written. */
-    const char *drawn = strchr(state, '.') + 1, *from = strchr(drawn, '.') + 1;
+    const char *drawn = strchr(state, '_') + 1, *from = strchr(drawn, '_') + 1;
     int len = base64_decode(from, (size_t)(proof - from), bytes, sizeof bytes);
     if (strtoll(state, NULL, 10) <= now_s || len < 0)
         return false;

@@ -18,24 +18,27 @@
 struct oidc_client {
     const struct oidc_provider *provider;
     struct outgoing *outgoing;
+    struct oidc_crowd *crowd;
     int timeout_ms;
     int64_t keys_again_ms;
     atomic_int callers;
+    atomic_bool hangs;   /* it gave no answer the last time */
     atomic_int failures; /* of asking under the lock: who waited for one has waited enough */
 
     pthread_mutex_t lock; /* of the rest; held while it is asked for, so that one asks for all who wait */
     struct oidc_endpoints endpoints;
     int64_t endpoints_until_ms, keys_until_ms; /* clock_mono_ms; 0: there are none */
-    int64_t keys_asked_ms;
+    int64_t keys_again_at_ms;                  /* not before then are they asked for on account of a token */
     struct jwk_set *keys;
 };
 
 struct oidc_client *oidc_client_create(const struct oidc_provider *provider, struct outgoing *outgoing,
-                                       const struct oidc_waits *waits)
+                                       struct oidc_crowd *crowd, const struct oidc_waits *waits)
 {
     struct oidc_client *client = xcalloc(1, sizeof *client);
     client->provider = provider;
     client->outgoing = outgoing;
+    client->crowd = crowd;
     client->timeout_ms = waits != NULL && waits->timeout_ms != 0 ? waits->timeout_ms : OIDC_TIMEOUT_MS;
     client->keys_again_ms = waits != NULL && waits->keys_again_ms != 0 ? waits->keys_again_ms : OIDC_KEYS_AGAIN_MS;
     pthread_mutex_init(&client->lock, NULL);
@@ -86,7 +89,9 @@ static enum oidc_outcome ask(struct oidc_client *client, const char *what, struc
     request.headers = ACCEPT;
     request.n_headers = 1;
     *reply = (struct outgoing_reply){0};
-    if (!outgoing_call(client->outgoing, &request, any_answer, NULL, reply))
+    bool answered = outgoing_call(client->outgoing, &request, any_answer, NULL, reply);
+    client->hangs = !answered;
+    if (!answered)
         return fail(problem, OIDC_AWAY, what, reply->why != NULL ? reply->why : "too much waits already");
     if (reply->status == 200)
         return OIDC_GOOD;
@@ -145,7 +150,6 @@ static enum oidc_outcome refresh_keys(struct oidc_client *client, const char *ur
 {
     struct outgoing_reply reply;
     struct jwk_set *keys = NULL;
-    client->keys_asked_ms = clock_mono_ms();
     enum oidc_outcome outcome = ask(client, "its keys", (struct outgoing_request){.url = url}, &reply, problem);
     if (outcome == OIDC_GOOD)
         keys = jwk_set_parse(reply.body.data, reply.body.len, problem);
@@ -172,8 +176,8 @@ static enum oidc_outcome read_id_token(struct oidc_client *client, const char *k
         outcome = refresh_keys(client, keys_url, problem);
     if (outcome == OIDC_GOOD)
         fault = id_token_read(client->keys, wanted, token, strlen(token), claims);
-    if (outcome == OIDC_GOOD && fault == ID_TOKEN_UNKNOWN_KEY &&
-        clock_mono_ms() - client->keys_asked_ms >= client->keys_again_ms) {
+    if (outcome == OIDC_GOOD && fault == ID_TOKEN_UNKNOWN_KEY && clock_mono_ms() >= client->keys_again_at_ms) {
+        client->keys_again_at_ms = clock_mono_ms() + client->keys_again_ms;
         outcome = refresh_keys(client, keys_url, problem);
         if (outcome == OIDC_GOOD)
             fault = id_token_read(client->keys, wanted, token, strlen(token), claims);
@@ -187,12 +191,28 @@ static enum oidc_outcome read_id_token(struct oidc_client *client, const char *k
 
 /* --- Sending the browser there --- */
 
+static bool take_place(atomic_int *taken, int max)
+{
+    if (atomic_fetch_add(taken, 1) < max)
+        return true;
+    atomic_fetch_sub(taken, 1);
+    return false;
+}
+
 static bool enter(struct oidc_client *client, struct text *problem)
 {
-    if (atomic_fetch_add(&client->callers, 1) < OIDC_CALLS_MAX)
+    if (!take_place(&client->callers, client->hangs ? 1 : OIDC_CALLS_MAX))
+        return text_fail(problem, "as many as may wait for it do");
+    if (take_place(&client->crowd->callers, client->hangs ? (client->crowd->max + 1) / 2 : client->crowd->max))
         return true;
     atomic_fetch_sub(&client->callers, 1);
-    return text_fail(problem, "as many as may wait for it do");
+    return text_fail(problem, "as many as may wait for any provider do");
+}
+
+static void leave(struct oidc_client *client)
+{
+    atomic_fetch_sub(&client->crowd->callers, 1);
+    atomic_fetch_sub(&client->callers, 1);
 }
 
 enum oidc_outcome oidc_client_address(struct oidc_client *client, const struct oidc_asking *asking, struct text *out,
@@ -213,9 +233,11 @@ enum oidc_outcome oidc_client_address(struct oidc_client *client, const struct o
         text_add_pair(out, '&', "code_challenge_method", "S256");
         if (client->provider->identity == OIDC_ID_TOKEN)
             text_add_pair(out, '&', "nonce", asking->nonce);
+        if (asking->anew)
+            text_add_pair(out, '&', "prompt", "login");
     }
     oidc_endpoints_finish(&endpoints);
-    atomic_fetch_sub(&client->callers, 1);
+    leave(client);
     return outcome;
 }
 
@@ -246,6 +268,9 @@ static enum oidc_outcome change_code(struct oidc_client *client, const char *url
         }
         if (provider->auth == OIDC_AUTH_POST)
             text_add_pair(&form, '&', "client_secret", secret);
+        for (int i = 0; i < OIDC_HANDED_ON_MAX && provider->handed_on[i] != NULL; ++i)
+            if (answer->handed_on[i] != NULL)
+                text_add_pair(&form, '&', provider->handed_on[i], answer->handed_on[i]);
         request.body = form.data;
         request.body_len = form.len;
         outcome = ask(client, "its token endpoint", request, reply, problem);
@@ -269,9 +294,20 @@ static enum oidc_outcome ask_userinfo(struct oidc_client *client, const char *ur
     text_finish(&why);
     if (token == NULL)
         return fail(problem, OIDC_REFUSED, "its token endpoint", "no access token");
-    enum oidc_outcome outcome =
-        ask(client, "its userinfo", (struct outgoing_request){.url = url, .bearer = token}, &reply, problem);
+    struct text form = TEXT_INIT;
+    struct outgoing_request request = {.url = url};
+    if (client->provider->userinfo_by_form) {
+        text_adds(&form, "access_token=");
+        text_add_percent(&form, token);
+        text_add_pair(&form, '&', "client_id", client->provider->client_id);
+        request.body = form.data;
+        request.body_len = form.len;
+    } else {
+        request.bearer = token;
+    }
+    enum oidc_outcome outcome = ask(client, "its userinfo", request, &reply, problem);
     secret_free(token);
+    secret_free(form.data);
     *out = outcome == OIDC_GOOD ? json_parse(reply.body.data, reply.body.len, &e) : NULL;
     outgoing_reply_finish(&reply);
     if (outcome != OIDC_GOOD || json_is_object(*out))
@@ -345,7 +381,7 @@ enum oidc_outcome oidc_client_person(struct oidc_client *client, const struct oi
     if (!enter(client, problem))
         return OIDC_AWAY;
     enum oidc_outcome outcome = find_person(client, answer, out, problem);
-    atomic_fetch_sub(&client->callers, 1);
+    leave(client);
     if (outcome != OIDC_GOOD)
         oidc_person_finish(out);
     return outcome;

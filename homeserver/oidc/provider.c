@@ -35,6 +35,8 @@ enum {
     SUBJECT,
     SOURCED_ID,
     SCHOOLS,
+    HANDED_ON,
+    USERINFO_TOKEN,
     NAMES
 };
 
@@ -59,6 +61,8 @@ static const struct setting_name TABLE[NAMES] = {
     [SUBJECT] = {"claims.subject"},
     [SOURCED_ID] = {"claims.sourced_id"},
     [SCHOOLS] = {"schools", true},
+    [HANDED_ON] = {"token_parameters", true},
+    [USERINFO_TOKEN] = {"userinfo_token"},
 };
 
 /* Where an endpoint stands in the table, and how metadata call it (Discovery, 3). */
@@ -254,6 +258,36 @@ static bool take_identity(const struct reading *r, struct oidc_provider *out)
     return take_scopes(r, out) && take_algorithms(r, out);
 }
 
+/* Nothing of it may stand in for what the request says itself. */
+static bool may_be_handed_on(const char *name)
+{
+    static const char *const OURS[] = {"grant_type", "code",          "redirect_uri",
+                                       "client_id",  "client_secret", "code_verifier"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; ++i)
+        if (strcmp(name, OURS[i]) == 0)
+            return false;
+    return len > 0 && len <= OIDC_ID_BYTES_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+static bool take_oddities(const struct reading *r, struct oidc_provider *out)
+{
+    static const char *const WORDS[] = {"header", "form"};
+    const struct setting_value *given = &r->values[HANDED_ON];
+    int token = 0;
+    if (given->n_items > OIDC_HANDED_ON_MAX)
+        return complain(r, HANDED_ON, "more than 4");
+    for (size_t i = 0; i < given->n_items; ++i) {
+        if (!may_be_handed_on(given->items[i]))
+            return complain(r, HANDED_ON, "a name of a-z, 0-9 and _, and none that the request has anyway");
+        out->handed_on[i] = xstrdup(given->items[i]);
+    }
+    if (!take_choice(r, USERINFO_TOKEN, WORDS, 2, "must be header or form", &token))
+        return false;
+    out->userinfo_by_form = token == 1;
+    return true;
+}
+
 /* "school", or "school=claim". */
 static bool take_schools(const struct reading *r, struct oidc_provider *out)
 {
@@ -288,7 +322,7 @@ static bool take(const struct reading *r, struct oidc_provider *out)
     struct text missing = TEXT_INIT;
     out->discovery = true;
     bool good = take_names(r, out) && take_addresses(r, out) && take_client_auth(r, out) && take_identity(r, out) &&
-                take_schools(r, out);
+                take_oddities(r, out) && take_schools(r, out);
     if (good && !out->discovery && !oidc_endpoints_own(out, &endpoints, &missing))
         good = text_fail(r->problem, "%s: without discovery, %s", r->file, missing.data);
     oidc_endpoints_finish(&endpoints);
@@ -318,6 +352,8 @@ void oidc_provider_free(struct oidc_provider *provider)
         free(provider->schools[i].claim);
     }
     free(provider->schools);
+    for (int i = 0; i < OIDC_HANDED_ON_MAX; ++i)
+        free(provider->handed_on[i]);
     oidc_endpoints_finish(&provider->own);
     free(provider->id);
     free(provider->name_ru);

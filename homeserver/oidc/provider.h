@@ -22,6 +22,7 @@
 #define OIDC_URL_BYTES_MAX 1000
 #define OIDC_SCHOOLS_MAX 64
 #define OIDC_METADATA_BYTES_MAX 65536
+#define OIDC_HANDED_ON_MAX 4
 
 enum oidc_identity { OIDC_ID_TOKEN, OIDC_USERINFO };
 
@@ -57,6 +58,8 @@ struct oidc_provider {
     char *subject;             /* OIDC_USERINFO: the path of who it is */
     char *scope;               /* names with a space between them */
     struct oidc_endpoints own; /* as the table has them; what it has not, discovery finds */
+    char *handed_on
+        [OIDC_HANDED_ON_MAX]; /* parameters of the answer that the token endpoint is told, too; NULL: no more */
     struct oidc_school *schools;
     size_t n_schools;
     enum oidc_identity identity;
@@ -64,6 +67,7 @@ struct oidc_provider {
     unsigned algorithms; /* jose.h */
     bool discovery;      /* its metadata are asked for (OpenID Connect Discovery 1.0, 4) */
     bool private_network;
+    bool userinfo_by_form; /* its userinfo endpoint is shown the access token in a form, with client_id */
 };
 
 /* file: what problems call it. NULL: *problem has "file:line: what is wrong". */

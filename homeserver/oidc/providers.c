@@ -58,13 +58,14 @@ void oidc_providers_free(struct oidc_providers *set)
 }
 
 void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const struct signing_key *key,
-                          const struct oidc_waits *waits)
+                          int workers, const struct oidc_waits *waits)
 {
     server_key(key, KEY_OIDC_ATTEMPTS, set->key);
     set->taken = oidc_taken_create();
+    set->crowd.max = workers > 1 ? workers / 2 : 1;
     set->clients = xcalloc(set->n + 1, sizeof(struct oidc_client *));
     for (size_t i = 0; i < set->n; ++i)
-        set->clients[i] = oidc_client_create(set->all[i], outgoing, waits);
+        set->clients[i] = oidc_client_create(set->all[i], outgoing, &set->crowd, waits);
 }
 
 size_t oidc_providers_find(const struct oidc_providers *set, const char *id)

@@ -17,6 +17,7 @@ struct oidc_providers {
     struct oidc_provider **all; /* by the names of their files */
     /* Once they are started: */
     struct oidc_client **clients; /* of the same order */
+    struct oidc_crowd crowd;
     struct oidc_taken *taken;
     unsigned char key[SERVER_KEY_BYTES]; /* of attempts */
 };
@@ -25,9 +26,10 @@ struct oidc_providers {
 struct oidc_providers *oidc_providers_load(const char *folder, struct text *problem);
 void oidc_providers_free(struct oidc_providers *set); /* NULL is accepted */
 
-/* Before the first request. outgoing outlives it; key: the server's; waits: client.h, may be NULL. */
+/* Before the first request. outgoing outlives it; key: the server's; workers: how many threads there are for everything,
+ * half of which may wait for providers; waits: client.h, may be NULL. */
 void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const struct signing_key *key,
-                          const struct oidc_waits *waits);
+                          int workers, const struct oidc_waits *waits);
 
 /* Which of them has that id, or issuer; set->n: none. set may be NULL: 0 of 0. */
 size_t oidc_providers_find(const struct oidc_providers *set, const char *id);

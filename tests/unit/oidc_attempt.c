@@ -62,7 +62,7 @@ static void where_it_goes_next_comes_back_as_it_was(void **state)
     for (size_t i = 0; i < sizeof NEXT / sizeof *NEXT; ++i) {
         struct text attempt = TEXT_INIT, next = TEXT_INIT;
         oidc_attempt_begin(&OF, NEXT[i], NOW, &attempt);
-        assert_int_equal(strspn(attempt.data, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."),
+        assert_int_equal(strspn(attempt.data, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"),
                          attempt.len);
         assert_true(oidc_attempt_holds(&OF, attempt.data, NOW, &next));
         assert_int_equal(next.len, strlen(NEXT[i]));
@@ -74,7 +74,7 @@ static void where_it_goes_next_comes_back_as_it_was(void **state)
 
 static void a_changed_attempt_is_none(void **state)
 {
-    static const char *const OTHER[] = {"", ".", "..", "...", "9999999999.a.b.c", "9999999999", "\xd0\xb6"};
+    static const char *const OTHER[] = {"", "_", "__", "___", "9999999999_a_b_c", "9999999999", "\xd0\xb6"};
     struct text attempt = TEXT_INIT;
     oidc_attempt_begin(&OF, "/parta/account", NOW, &attempt);
     for (size_t i = 0; i < attempt.len; ++i) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,7 @@ struct world {
     char urls[SERVICES][64];
     struct outgoing *outgoing;
     struct oidc_provider *provider;
+    struct oidc_crowd crowd;
     struct oidc_client *client;
     cjose_jwk_t *key;
     struct text problem;
@@ -89,7 +91,7 @@ static void say_tokens(struct world *w, const char *issuer, const char *aud, con
 static void start(struct world *w, const char *more, const struct oidc_waits *waits)
 {
     struct text yaml = TEXT_INIT;
-    *w = (struct world){.outgoing = outgoing_create(NULL)};
+    *w = (struct world){.outgoing = outgoing_create(NULL), .crowd.max = 6};
     for (int i = 0; i < SERVICES; ++i) {
         w->services[i] = http_service_start();
         snprintf(w->urls[i], sizeof w->urls[i], "http://127.0.0.1:%d", http_service_port(w->services[i]));
@@ -99,7 +101,7 @@ static void start(struct world *w, const char *more, const struct oidc_waits *wa
     w->provider = oidc_provider_parse("f", yaml.data, yaml.len, &w->problem);
     if (w->provider == NULL)
         fail_msg("%s", w->problem.data);
-    w->client = oidc_client_create(w->provider, w->outgoing, waits);
+    w->client = oidc_client_create(w->provider, w->outgoing, &w->crowd, waits);
     say_metadata(w, w->urls[METADATA], false);
     take_key(w, "k1", true);
     say_tokens(w, w->urls[METADATA], "par ta", "n0nce", NOW);
@@ -143,7 +145,9 @@ static void the_browser_is_sent_with_all_that_binds_the_answer(void **state)
                         "https%3A%2F%2Fschool.example%2Fback%3Fx%3D1%26y&scope=openid&state=st.ate&code_challenge=chal"
                         "&code_challenge_method=S256&nonce=n0nce");
     text_clear(&url);
-    assert_int_equal(oidc_client_address(w.client, &asking, &url, &w.problem), OIDC_GOOD);
+    const struct oidc_asking anew = {"https://school.example/back", "st.ate", "n0nce", "chal", true};
+    assert_int_equal(oidc_client_address(w.client, &anew, &url, &w.problem), OIDC_GOOD);
+    assert_non_null(strstr(url.data, "&nonce=n0nce&prompt=login"));
     assert_int_equal(http_service_requests(w.services[METADATA]), 1); /* kept */
     text_finish(&url);
     stop(&w);
@@ -258,20 +262,77 @@ static void one_that_hangs_is_waited_for_by_few(void **state)
     stop(&w);
 }
 
+static void until_asked(const struct http_service *service, int times)
+{
+    for (int i = 0; i < 30000 && http_service_requests(service) < times; ++i)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_int_equal(http_service_requests(service), times);
+}
+
+/* Others that hang have workers, too: there is one bound over all. */
+static void all_providers_together_are_waited_for_by_few(void **state)
+{
+    struct world w;
+    struct text address = TEXT_INIT;
+    const struct oidc_asking asking = {"https://school.example/back", "s", "n", "c"};
+    start(&w, "", NULL);
+    w.crowd.callers = w.crowd.max;
+    expect(&w, NULL, OIDC_AWAY, "any provider");
+    assert_int_equal(oidc_client_address(w.client, &asking, &address, &w.problem), OIDC_AWAY);
+    assert_int_equal(http_service_requests(w.services[METADATA]), 0);
+    for (int i = 0; i < OIDC_CALLS_MAX + 1; ++i) { /* who was refused has left no place taken */
+        w.crowd.callers = w.crowd.max - 1;
+        expect(&w, NULL, OIDC_GOOD, NULL);
+        assert_int_equal(w.crowd.callers, w.crowd.max - 1);
+    }
+    text_finish(&address);
+    stop(&w);
+}
+
+/* Nor does one that hangs go on to have four of them. */
+static void one_that_did_not_answer_is_waited_for_by_one(void **state)
+{
+    struct world w;
+    pthread_t thread;
+    void *good;
+    start(&w, "", &(struct oidc_waits){.timeout_ms = 2000});
+    http_service_set(w.services[METADATA], SERVICE_SILENT, 200, "", "", 1);
+    expect(&w, NULL, OIDC_AWAY, "its metadata");
+    assert_int_equal(pthread_create(&thread, NULL, sign_in_in_vain, &w), 0);
+    until_asked(w.services[METADATA], 2);
+    expect(&w, NULL, OIDC_AWAY, "as many as may wait for it do");
+    pthread_join(thread, &good);
+    assert_non_null(good);
+    w.crowd.callers = w.crowd.max / 2; /* nor do all that hang have more than half of what there is */
+    expect(&w, NULL, OIDC_AWAY, "any provider");
+    w.crowd.callers = 0;
+    say_metadata(&w, w.urls[METADATA], false);
+    expect(&w, NULL, OIDC_GOOD, NULL);
+    assert_int_equal(w.crowd.callers, 0);
+    stop(&w);
+}
+
+static void sign_with(struct world *w, const char *kid, bool published)
+{
+    take_key(w, kid, published);
+    say_tokens(w, w->urls[METADATA], "par ta", "n0nce", NOW);
+}
+
 static void changed_keys_are_asked_for_again_but_not_each_time(void **state)
 {
     for (int soon = 0; soon < 2; ++soon) {
         struct world w;
         start(&w, "", &(struct oidc_waits){.keys_again_ms = soon ? -1 : 3600000});
         expect(&w, NULL, OIDC_GOOD, NULL);
-        take_key(&w, "k2", true);
-        say_tokens(&w, w.urls[METADATA], "par ta", "n0nce", NOW);
+        sign_with(&w, "k2", true); /* changed, and at once */
+        expect(&w, NULL, OIDC_GOOD, NULL);
+        assert_int_equal(http_service_requests(w.services[KEYS]), 2);
+        sign_with(&w, "k2", false); /* another one under a name that is known: nothing is asked for it */
+        expect(&w, NULL, OIDC_REFUSED, "signature");
+        assert_int_equal(http_service_requests(w.services[KEYS]), 2);
+        sign_with(&w, "k3", true);
         expect(&w, NULL, soon ? OIDC_GOOD : OIDC_REFUSED, soon ? NULL : "a key that the provider does not name");
-        assert_int_equal(http_service_requests(w.services[KEYS]), soon ? 2 : 1);
-        take_key(&w, "k2", false); /* another one under a name that is known: nothing is asked for it */
-        say_tokens(&w, w.urls[METADATA], "par ta", "n0nce", NOW);
-        expect(&w, NULL, OIDC_REFUSED, soon ? "signature" : "a key that the provider does not name");
-        assert_int_equal(http_service_requests(w.services[KEYS]), soon ? 2 : 1);
+        assert_int_equal(http_service_requests(w.services[KEYS]), soon ? 3 : 2);
         stop(&w);
     }
 }
@@ -300,6 +361,35 @@ static void userinfo_adds_what_a_school_is_told_by_and_is_of_the_same_person(voi
     stop(&w);
 }
 
+/* What some want besides: back what came with the code, and their token in a form. */
+static void a_provider_is_told_what_its_table_says(void **state)
+{
+    struct world w;
+    struct oidc_person person;
+    struct oidc_answer answer = {"c/1", NULL, "https://school.example/back", "n0nce", "verifier", NOW + 5};
+    start(&w,
+          "identity: userinfo\nclaims: {subject: user.id}\ntoken_parameters: [device_id, never_came, state]\n"
+          "userinfo_token: form\n",
+          NULL);
+    say(&w, TOKENS, 200, json_pack("{s:s, s:s}", "access_token", "at/2", "token_type", "bearer"));
+    say(&w, USERINFO, 200, json_pack("{s:{s:i}}", "user", "id", 1000299654));
+    answer.handed_on[0] = "d&1";
+    answer.handed_on[2] = "s_1";
+    assert_int_equal(oidc_client_person(w.client, &answer, &person, &w.problem), OIDC_GOOD);
+    assert_string_equal(person.subject, "1000299654");
+    oidc_person_finish(&person);
+    char *asked = http_service_request(w.services[TOKENS], 0);
+    assert_non_null(strstr(asked, "&device_id=d%261&state=s_1"));
+    assert_null(strstr(asked, "never_came"));
+    free(asked);
+    asked = http_service_request(w.services[USERINFO], 0);
+    assert_non_null(strstr(asked, "POST / HTTP/1.1"));
+    assert_non_null(strstr(asked, "\r\n\r\naccess_token=at%2F2&client_id=par%20ta"));
+    assert_null(strstr(asked, "Bearer"));
+    free(asked);
+    stop(&w);
+}
+
 static void a_provider_without_id_tokens_is_asked_who_it_is(void **state)
 {
     struct world w;
@@ -323,8 +413,11 @@ int main(void)
         cmocka_unit_test(one_that_names_itself_must_do_so),
         cmocka_unit_test(one_that_is_away_or_odd_is_told_apart_from_one_that_says_no),
         cmocka_unit_test(one_that_hangs_is_waited_for_by_few),
+        cmocka_unit_test(all_providers_together_are_waited_for_by_few),
+        cmocka_unit_test(one_that_did_not_answer_is_waited_for_by_one),
         cmocka_unit_test(changed_keys_are_asked_for_again_but_not_each_time),
         cmocka_unit_test(userinfo_adds_what_a_school_is_told_by_and_is_of_the_same_person),
+        cmocka_unit_test(a_provider_is_told_what_its_table_says),
         cmocka_unit_test(a_provider_without_id_tokens_is_asked_who_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
