@@ -10,6 +10,7 @@
 #include "client-api/pages/page.h"
 #include "client-api/pages/provider_name.h"
 #include "client-api/pages/routes.h"
+#include "client-api/pages/sign_in.h"
 #include "homeserver/accounts/contacts.h"
 #include "homeserver/base/config.h"
 #include "homeserver/base/json.h"
@@ -57,6 +58,16 @@ static const char *next_of(struct request *r)
 {
     const char *next = r->method == HTTP_GET ? query_get(r, "next") : form_text(r, "next");
     return path_is_local(next) ? next : "";
+}
+
+/* Where whoever has joined goes on: with the child whose link it was (D2), or where they were going. */
+static void add_onward(struct text *out, struct request *r, enum link_kind kind, const char *token)
+{
+    const char *next = next_of(r);
+    if (kind == LINK_GUARDIAN)
+        text_addf(out, "%s%s", JOIN_PATH, token);
+    else
+        text_adds(out, *next != '\0' ? next : "/parta/account?done=joined");
 }
 
 /* sid, secret: of a code that was asked for; "": none yet. */
@@ -174,8 +185,7 @@ static bool joined_already(struct request *r, const char *token)
         !links_find(r->db, token, &link))
         return false;
     struct text next = TEXT_INIT;
-    text_addf(&next, "%s%s", link.kind == LINK_GUARDIAN ? JOIN_PATH : "/parta/account?done=joined",
-              link.kind == LINK_GUARDIAN ? token : "");
+    add_onward(&next, r, link.kind, token);
     char *named = link.kind == LINK_PERSONAL ? users_id(r->db, r->server->config->server_name, link.person) : NULL;
     const char *typed = named != NULL ? named : form_text(r, "contact");
     bool done = *typed != '\0' && page_sign_in_instead(r, typed, password, next.data);
@@ -197,11 +207,11 @@ static bool post_join(struct request *r)
         return joined_already(r, token);
     if (!sign_up(r, &link, token, &result))
         return joined_already(r, token) || show(r, token, &link, form_text(r, "sid"), form_text(r, "client_secret"));
-    page_language_bring(r, result.login.user);
-    page_signed_in(r, &result.login);
-    const char *next = next_of(r);
-    return result.kind == LINK_GUARDIAN ? go_to_link(r, token)
-                                        : page_go(r, *next != '\0' ? next : "/parta/account?done=joined");
+    struct text next = TEXT_INIT;
+    add_onward(&next, r, result.kind, token);
+    bool done = sign_in_enter(r, &result.login, next.data);
+    text_finish(&next);
+    return done;
 }
 
 static bool act_apply(struct api_act *act, void *token)

@@ -201,12 +201,6 @@ const char *form_text(const struct request *r, const char *field)
     return value != NULL ? value : "";
 }
 
-void page_signed_in(struct request *r, struct login_result *result)
-{
-    page_set_cookie(r, COOKIE_SESSION, result->access_token, 0);
-    login_result_finish(result);
-}
-
 /* Scheme and authority of a web address, the scheme alone of another. */
 void page_may_lead_to(struct request *r, const char *address)
 {

@@ -15,7 +15,6 @@
 #include "homeserver/http/request.h"
 
 struct credential_kind;
-struct login_result;
 struct page_hooks;
 
 /* Every page's routes have one of these. */
@@ -35,15 +34,9 @@ bool page_go(struct request *r, const char *path);
 /* What was typed into a field of the form, to be read or shown again; "": nothing. Borrowed from the body. */
 const char *form_text(const struct request *r, const char *field);
 
-/* The browser is signed in from now on: result came of a device_wish with page set, and is emptied. */
-void page_signed_in(struct request *r, struct login_result *result);
-
 /* After a form that was refused: whoever typed a name or address and the password of an account is signed in to it and
  * sent on, because the form was taken the first time that it was sent. false: r->error is as before. Hashes, blocks. */
 bool page_sign_in_instead(struct request *r, const char *typed, const char *password, const char *next);
-
-/* What was chosen here before anybody had signed in goes into the account, unless that knows better. Blocks. */
-void page_language_bring(struct request *r, user_no user);
 
 /* Keeps the language in the account, for pages in other browsers and for letters. false: r->error. Blocks. */
 bool page_language_keep(struct request *r, user_no user, const char *language);

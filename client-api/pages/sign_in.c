@@ -98,7 +98,8 @@ bool page_language_keep(struct request *r, user_no user, const char *language)
     return writer_run(r->server->writer, job_language, &keeping, &r->error);
 }
 
-void page_language_bring(struct request *r, user_no user)
+/* What was chosen here before anybody had signed in goes into the account, unless that knows better. */
+static void bring_language(struct request *r, user_no user)
 {
     const char *chosen = language_chosen(r);
     char *kept = chosen != NULL ? users_language(r->db, user) : NULL;
@@ -111,8 +112,9 @@ bool sign_in_enter(struct request *r, struct login_result *result, const char *n
 {
     user_no user = result->user;
     known_browser_remember(r, user);
-    page_language_bring(r, user);
-    page_signed_in(r, result);
+    bring_language(r, user);
+    page_set_cookie(r, COOKIE_SESSION, result->access_token, 0);
+    login_result_finish(result);
     return page_go_signed_in(r, user, next);
 }
 

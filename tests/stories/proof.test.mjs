@@ -280,6 +280,16 @@ test("H1, J4: a school asks its staff for a second factor: told before the day, 
     assert.equal(page.location, NEEDED);
     await page.open(NEEDED);
     assert.match(page.page, /15 January 2099[\s\S]*href="\/parta\/account\/second-factor"[\s\S]*href="\/parta\/account">Later/);
+    // Whichever door they come by: a personal link, too.
+    assert.equal((await set(w.operator, { from: "2099-01-15", roles: ["administrator", "staff"] })).status, 200);
+    const { user_id } = await w.newPerson("staff");
+    const { token } = await w.do(w.operator, "POST", "/links", { kind: "personal", user_id });
+    const newcomer = new Browser();
+    assert.equal(await newcomer.open(`/parta/join/${token}`), 200);
+    assert.equal(await newcomer.open("/parta/join", { token, password: PASSWORD }), 303, newcomer.page);
+    assert.equal(newcomer.location, NEEDED + q("?done=joined"));
+    assert.ok(newcomer.cookies["parta-known"], "and their browser is known from now on");
+    assert.equal((await set(w.operator, { from: "2099-01-15" })).status, 200);
     await w.do(w.office, "GET", `/people?school=${HERE}`);
     for (const eased of [{ from: "2099-01-16" }, { roles: ["head"], from: "2099-01-15" }, { from: "2099-01-15", grace_days: 60, roles: [] }])
         assert.equal((await set(w.office, eased)).body["org.parta.rule"], "J4", JSON.stringify(eased));
