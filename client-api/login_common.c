@@ -16,6 +16,7 @@
 #include "homeserver/http/server.h"
 #include "homeserver/store/matrix/devices.h"
 #include "homeserver/store/matrix/tokens.h"
+#include "homeserver/store/matrix/users.h"
 #include "policy/signup/signup.h"
 
 struct signing_up request_signing_up(struct request *r)
@@ -200,11 +201,29 @@ static bool check_factor(struct request *r, const json_t *auth, struct uia_attem
 
 const struct uia_stage STAGE_SECOND_FACTOR = {.type = "org.parta.second_factor", .check = check_factor};
 
+bool has_password(const struct request *r)
+{
+    struct user_row row;
+    bool has = users_get(r->db, r->identity.user, &row) && row.password_hash != NULL;
+    user_row_finish(&row);
+    return has;
+}
+
+/* It is completed on its page (pages/sign_in_fallback.c) and nowhere else. */
+static bool check_signed_in(struct request *r, const json_t *auth, struct uia_attempt *attempt)
+{
+    return refuse(r, ERROR_FORBIDDEN, "It was not confirmed on the page of this stage.");
+}
+
+const struct uia_stage STAGE_SIGNED_IN = {.type = "m.login.sso", .check = check_signed_in};
+
 const struct uia_flow *proof_flow(const struct request *r)
 {
-    static const struct uia_stage *const BOTH[] = {&STAGE_PASSWORD, &STAGE_SECOND_FACTOR};
-    static const struct uia_flow PASSWORD = {BOTH, 1}, WITH_FACTOR = {BOTH, 2};
-    return second_factors_has(r->db, r->identity.user) ? &WITH_FACTOR : &PASSWORD;
+    static const struct uia_stage *const BY_PASSWORD[] = {&STAGE_PASSWORD, &STAGE_SECOND_FACTOR};
+    static const struct uia_stage *const BY_PROVIDER[] = {&STAGE_SIGNED_IN, &STAGE_SECOND_FACTOR};
+    static const struct uia_flow FLOWS[2][2] = {{{BY_PROVIDER, 1}, {BY_PROVIDER, 2}},
+                                                {{BY_PASSWORD, 1}, {BY_PASSWORD, 2}}};
+    return &FLOWS[has_password(r)][second_factors_has(r->db, r->identity.user)];
 }
 
 bool session_is_oauth(const struct request *r)

@@ -45,10 +45,14 @@ bool account_attempt(struct request *r, const char *user, const char *known);
 extern const struct uia_stage STAGE_PASSWORD;
 extern const struct uia_stage STAGE_REGISTRATION_TOKEN;
 
-/* The flow of everything that a signed-in person confirms: by the password, and by the second factor where they have
- * one ({"type": "org.parta.second_factor", "code": …}). Reads the database. */
+/* Whether who is signed in has a password: who came by a provider has none at first. Reads the database. */
+bool has_password(const struct request *r);
+
+/* The flow of everything that a signed-in person confirms: by the password, or by having just signed in on the pages
+ * where they have none (m.login.sso); and by the second factor where they have one ({"type":
+ * "org.parta.second_factor", "code": …}). Reads the database. */
 const struct uia_flow *proof_flow(const struct request *r);
-extern const struct uia_stage STAGE_SECOND_FACTOR;
+extern const struct uia_stage STAGE_SECOND_FACTOR, STAGE_SIGNED_IN;
 
 /* uia_pass with it. Endpoints that ask for that are none for a session by OAuth, whose client never sees a password
  * (Client-Server API, "OAuth 2.0 API"): 404 M_UNRECOGNIZED, and people go to the pages of their account. */

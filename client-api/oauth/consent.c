@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/login_common.h"
 #include "client-api/oauth/account_actions.h"
 #include "client-api/oauth/authorization.h"
 #include "client-api/oauth/common.h"
@@ -198,8 +199,9 @@ static bool get_manage(struct request *r)
 
 static bool get_reset_keys(struct request *r)
 {
-    return html_reset_keys(r,
-                           &(struct reset_keys_view){.factor = page_wants_factor(r), .user_id = r->identity.user_id});
+    return html_reset_keys(r, &(struct reset_keys_view){.password = has_password(r),
+                                                        .factor = page_wants_factor(r),
+                                                        .user_id = r->identity.user_id});
 }
 
 static bool post_reset_keys(struct request *r)

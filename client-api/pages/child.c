@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client-api/login_common.h"
 #include "client-api/pages/corrections.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -133,6 +134,7 @@ static bool show_withdraw(struct request *r, user_no child)
     bool done = html_child_withdraw(r, &(struct child_withdraw_view){.id = json_get_string(record, "user_id"),
                                                                      .name = json_string_value(name),
                                                                      .user_id = r->identity.user_id,
+                                                                     .password = has_password(r),
                                                                      .factor = page_wants_factor(r)});
     json_decref(name);
     json_decref(record);
@@ -180,6 +182,7 @@ static bool show_erase(struct request *r, const struct actor *actor, user_no chi
                                                        .user_id = r->identity.user_id,
                                                        .may = may,
                                                        .ask = word_in(WORD_CHILD_ERASE_NOTE, page_language(r)),
+                                                       .password = has_password(r),
                                                        .factor = page_wants_factor(r)});
     json_decref(name);
     json_decref(record);

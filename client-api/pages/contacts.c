@@ -1,6 +1,7 @@
 /* One's phone numbers and e-mail addresses: added by a code and the password, taken away (school.md C3). */
 #include <string.h>
 
+#include "client-api/login_common.h"
 #include "client-api/pages/codes.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -20,7 +21,8 @@ static bool show(struct request *r, const char *sid, const char *secret)
 {
     struct view_rows rows = {0};
     contacts_each(r->db, r->identity.user, add_contact, &rows);
-    bool done = html_contacts(r, &(struct contacts_view){.factor = page_wants_factor(r),
+    bool done = html_contacts(r, &(struct contacts_view){.password = has_password(r),
+                                                         .factor = page_wants_factor(r),
                                                          .rows = rows.all,
                                                          .rows_n = rows.n,
                                                          .offered = uia_threepid_offered_any(r),

@@ -1,4 +1,5 @@
 /* The end of one's own account: what it means, said plainly, and the password for it (school.md G1, G4). */
+#include "client-api/login_common.h"
 #include "client-api/account.h"
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/page.h"
@@ -7,8 +8,9 @@
 
 static bool get_deactivate(struct request *r)
 {
-    return html_deactivate(r,
-                           &(struct deactivate_view){.factor = page_wants_factor(r), .user_id = r->identity.user_id});
+    return html_deactivate(r, &(struct deactivate_view){.password = has_password(r),
+                                                        .factor = page_wants_factor(r),
+                                                        .user_id = r->identity.user_id});
 }
 
 static bool post_deactivate(struct request *r)

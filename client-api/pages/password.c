@@ -1,4 +1,5 @@
 /* A new password, by the present one (school.md H1); the first of who came by a provider, by having just done so. */
+#include "client-api/login_common.h"
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -10,7 +11,7 @@
 
 static bool get_password(struct request *r)
 {
-    return html_password(r, &(struct password_view){.has = page_has_password(r),
+    return html_password(r, &(struct password_view){.has = has_password(r),
                                                     .factor = page_wants_factor(r),
                                                     .length_min = r->server->config->passwords.length_min,
                                                     .user_id = r->identity.user_id});
@@ -23,7 +24,7 @@ static bool post_password(struct request *r)
     if (!body_string(r, "new_password", &password) || !body_string_or(r, "keep", "", &keep))
         return false;
     if (!password_acceptable(r->server->config, password, &r->error) ||
-        !(page_has_password(r) ? page_password_proven(r) : page_freshly_signed_in(r)) ||
+        !(has_password(r) ? page_password_proven(r) : page_freshly_signed_in(r)) ||
         !account_change_password(r->server->accounts, r->identity.user, 0, *keep == '\0', password, &r->error))
         return get_password(r);
     page_set_cookie(r, COOKIE_SESSION, "", -1);

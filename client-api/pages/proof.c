@@ -7,19 +7,10 @@
 #include "homeserver/http/request.h"
 #include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/second_factors.h"
-#include "homeserver/store/matrix/users.h"
 
 bool page_wants_factor(const struct request *r)
 {
     return second_factors_has(r->db, r->identity.user);
-}
-
-bool page_has_password(const struct request *r)
-{
-    struct user_row row;
-    bool has = users_get(r->db, r->identity.user, &row) && row.password_hash != NULL;
-    user_row_finish(&row);
-    return has;
 }
 
 bool page_freshly_signed_in(struct request *r)
@@ -34,23 +25,29 @@ bool page_freshly_signed_in(struct request *r)
     }
     bool fresh = session.user == r->identity.user && now_ms - session.created_ms < PAGE_FRESH_MS;
     page_session_finish(&session);
-    return fresh || page_refuse(r, ERROR_FORBIDDEN, WORD_PASSWORD_ANEW);
+    return fresh || page_refuse(r, ERROR_FORBIDDEN, WORD_PROOF_OLD);
+}
+
+static bool password_right(struct request *r, struct uia_attempt *attempt)
+{
+    json_t *auth = json_pack("{s:s, s:s}", "user", r->identity.user_id, "password", form_text(r, "password"));
+    bool right = STAGE_PASSWORD.check(r, auth, attempt);
+    json_decref(auth);
+    return right || (r->error.code == ERROR_FORBIDDEN && page_refuse(r, ERROR_FORBIDDEN, WORD_PASSWORD_WRONG));
+}
+
+static bool factor_right(struct request *r, struct uia_attempt *attempt)
+{
+    json_t *auth = json_pack("{s:s}", "code", form_text(r, "factor"));
+    bool right = STAGE_SECOND_FACTOR.check(r, auth, attempt);
+    json_decref(auth);
+    return right || (r->error.code == ERROR_FORBIDDEN && page_refuse(r, ERROR_FORBIDDEN, WORD_FACTOR_WRONG));
 }
 
 bool page_password_proven(struct request *r)
 {
     char browser[KNOWN_BROWSER_BYTES];
-    if (!page_has_password(r))
-        return page_refuse(r, ERROR_FORBIDDEN, WORD_PROVIDER_PASSWORD_FIRST);
     struct uia_attempt attempt = {.arg = (void *)known_browser(r, r->identity.user, browser)};
-    json_t *auth = json_pack("{s:s, s:s}", "user", r->identity.user_id, "password", form_text(r, "password"));
-    bool proven = STAGE_PASSWORD.check(r, auth, &attempt);
-    json_decref(auth);
-    if (proven && page_wants_factor(r)) {
-        auth = json_pack("{s:s}", "code", form_text(r, "factor"));
-        bool shown = STAGE_SECOND_FACTOR.check(r, auth, &attempt);
-        json_decref(auth);
-        return shown || (r->error.code == ERROR_FORBIDDEN && page_refuse(r, ERROR_FORBIDDEN, WORD_FACTOR_WRONG));
-    }
-    return proven || (r->error.code == ERROR_FORBIDDEN && page_refuse(r, ERROR_FORBIDDEN, WORD_PASSWORD_WRONG));
+    return (has_password(r) ? password_right(r, &attempt) : page_freshly_signed_in(r)) &&
+           (!page_wants_factor(r) || factor_right(r, &attempt));
 }

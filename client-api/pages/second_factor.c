@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 
+#include "client-api/login_common.h"
 #include "client-api/pages/escape.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -22,7 +23,8 @@ static bool show_set(struct request *r, const char *secret)
     second_factor_address(&address, r->server->accounts, r->identity.user_id, secret);
     qr_svg(&qr, address.data);
     bool done = html_second_factor_set(
-        r, &(struct second_factor_set_view){.secret = secret, .qr = &qr, .user_id = r->identity.user_id});
+        r, &(struct second_factor_set_view){
+               .secret = secret, .qr = &qr, .user_id = r->identity.user_id, .password = has_password(r)});
     text_finish(&address);
     text_finish(&qr);
     return done;
@@ -36,7 +38,8 @@ static bool get_second_factor(struct request *r)
         return html_second_factor(r,
                                   &(struct second_factor_view){.set = row.set_ms,
                                                                .codes = second_factors_codes(r->db, r->identity.user),
-                                                               .user_id = r->identity.user_id});
+                                                               .user_id = r->identity.user_id,
+                                                               .password = has_password(r)});
     second_factor_draw(secret);
     return show_set(r, secret);
 }

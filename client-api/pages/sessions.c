@@ -1,4 +1,5 @@
 /* Where one is signed in; ending one session, or all (school.md H1). */
+#include "client-api/login_common.h"
 #include "client-api/pages/cookies.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -37,7 +38,8 @@ static bool show_end(struct request *r, const char *device_id)
     if (device_id == NULL || !devices_get(r->db, r->identity.user, device_id, &row))
         return page_go(r, "/parta/account/sessions");
     bool done = html_session_end(
-        r, &(struct session_end_view){.factor = page_wants_factor(r),
+        r, &(struct session_end_view){.password = has_password(r),
+                                      .factor = page_wants_factor(r),
                                       .id = row.device_id,
                                       .name = row.display_name != NULL ? row.display_name : row.device_id,
                                       .seen = row.last_seen_ms});

@@ -1,29 +1,39 @@
 // Signing in by the diary (C1a), in chromium, against a real OpenID Connect provider; and what a provider, or somebody between, does wrong.
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { get } from "node:http";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
+import { InteractiveAuth } from "matrix-js-sdk/lib/interactive-auth.js";
 import { Browser, CHROMIUM, sound } from "./browser.mjs";
-import { Server } from "./harness.mjs";
-import { Diary } from "./provider.mjs";
+import { Server, sdk, until } from "./harness.mjs";
+import { Diary, Network } from "./provider.mjs";
 
 const skip = CHROMIUM ? false : "no chromium here (apt-get install chromium): nobody signed in by the diary";
+const networks = [new Network("vk"), new Network("state")];
+const silent = [1, 2, 3, 4].map(() => Object.assign(new Diary(), { hangs: true }));
 let server, browser, diary, teacher, leader, office, classId, schoolId;
 
 before(async () => {
     if (skip) return;
     diary = new Diary();
-    await diary.start();
+    for (const one of [diary, ...networks, ...silent]) await one.start();
     server = await Server.startSchool((s) => {
         const folder = join(s.dir, "providers");
         mkdirSync(folder);
         writeFileSync(join(s.dir, "diary.secret"), "a secret of the diary\n");
         writeFileSync(join(folder, "diary.yaml"), diary.table(join(s.dir, "diary.secret")));
         diary.register(`${s.url}/parta/sign-in/with/diary/callback`);
-        return `oidc:\n  providers: ${folder}\n`;
+        for (const one of networks) {
+            writeFileSync(join(folder, `${one.id}.yaml`), one.table(join(s.dir, "diary.secret")));
+            one.callback = `${s.url}/parta/sign-in/with/${one.id}/callback`;
+        }
+        silent.forEach((one, i) => writeFileSync(join(folder, `silent${i}.yaml`), one.table(join(s.dir, "diary.secret"), `silent${i}`)));
+        return `oidc:\n  providers: ${folder}\nthreads:\n  workers: 8\n`;
     });
     browser = await Browser.start(server.url);
-    browser.leads.push(diary.issuer, "https://app.example/");
+    browser.leads.push(diary.issuer, ...networks.map((one) => one.issuer), "https://app.example/");
     teacher = server.person({ role: "class_teacher", school: server.people[0].school });
     leader = await device(teacher);
     office = await device(server.person({ role: "administrator", school: teacher.school }));
@@ -33,7 +43,7 @@ before(async () => {
 
 after(async () => {
     await browser?.stop();
-    diary?.stop();
+    for (const one of [diary, ...networks, ...silent]) one?.stop();
     await server?.stop();
 });
 
@@ -56,14 +66,14 @@ const user = async (page) => /@\w+:school\.example/.exec(await page.textContent(
 const alert = (page) => page.textContent('[role="alert"]');
 
 /** Where nobody is signed in yet. (Cookies know no ports: both servers have them.) */
-async function toDiary(page) {
+async function toDiary(page, id = "diary") {
     await page.context().clearCookies({ name: /^_(session|interaction)/ });
-    await page.click('a[href^="/parta/sign-in/with/diary"]');
+    await page.click(`a[href^="/parta/sign-in/with/${id}?"]`);
 }
 
-/** At the diary one says who one is. */
-async function says(page, who) {
-    assert.ok(page.url().startsWith(diary.issuer), page.url());
+/** There one says who one is. */
+async function says(page, who, at = diary) {
+    assert.ok(page.url().startsWith(at.issuer), page.url());
     await page.fill("#who", who);
     await page.click("button");
 }
@@ -72,6 +82,15 @@ async function comes(page, who) {
     await page.goto("/parta/sign-in");
     await toDiary(page);
     await says(page, who);
+}
+
+/** Somebody of the school's records, who comes by the diary and is let in. */
+async function staff(page, who, given_name) {
+    const person = await api(office, "POST", "/people", { school: schoolId, role: "staff", given_name, family_name: "Безпарольная" }, 201);
+    diary.records[who] = person.person;
+    await comes(page, who);
+    assert.equal(await user(page), person.user_id);
+    return person.user_id;
 }
 
 const link = async () => (await api(leader, "POST", "/links", { kind: "class", class: classId, role: "pupil" }, 201)).token;
@@ -217,9 +236,12 @@ test("a provider that answers with an earlier token, says no, or does not answer
 });
 
 test("m.login.sso: a client that knows no OAuth is signed in over the pages, once, and told where to", { skip }, async () => {
-    const { flows } = (await server.request("GET", "/_matrix/client/v3/login")).body;
-    const sso = flows.find((f) => f.type === "m.login.sso");
-    assert.deepEqual(sso.identity_providers, [{ id: "diary", name: "Дневник" }]);
+    const named = async (headers) => {
+        const reply = await fetch(`${server.url}/_matrix/client/v3/login`, { headers });
+        assert.match(reply.headers.get("vary"), /Accept-Language/);
+        return (await reply.json()).flows.find((f) => f.type === "m.login.sso").identity_providers.find(({ id }) => id === "diary").name;
+    };
+    assert.deepEqual([await named({ "accept-language": "ru-RU,ru;q=0.9" }), await named({ "accept-language": "en" })], ["Дневник", "The diary"]);
     const page = await browser.person();
     const away = "https://app.example/?no=1#/home";
     let token;
@@ -240,5 +262,188 @@ test("m.login.sso: a client that knows no OAuth is signed in over the pages, onc
     for (const bad of ["javascript:alert(1)", "data:text/html,x", ""])
         assert.equal((await fetch(`${server.url}/_matrix/client/v3/login/sso/redirect?redirectUrl=${encodeURIComponent(bad)}`, { redirect: "manual" })).status, 400);
     assert.equal((await fetch(`${server.url}/_matrix/client/v3/login/sso/redirect/nobody?redirectUrl=x`, { redirect: "manual" })).status, 404);
+    await page.context().close();
+});
+
+test("a provider that changes its key between two sign-ins; and one that says another is the same", { skip }, async () => {
+    const page = await browser.person();
+    await comes(page, "pupil-5");
+    const id = await user(page);
+    await page.click("nav button");
+    diary.changeKey("a new name");
+    await comes(page, "pupil-5");
+    assert.equal(await user(page), id);
+    await page.click("nav button");
+    const good = diary.key;
+    diary.changeKey("a new name");
+    await comes(page, "pupil-5");
+    assert.match(await alert(page), /не подтвердил/);
+    assert.equal(await page.locator("nav button").count(), 0);
+    diary.signWith(good);
+    await comes(page, "pupil-5");
+    assert.equal(await user(page), id);
+    await page.context().close();
+});
+
+for (const [id, who] of [["vk", "1234567890"], ["state", "1000299654"]])
+    test(`${id}: one that is no OpenID Connect provider is a table, and takes all that it is sent`, { skip }, async () => {
+        const network = networks.find((one) => one.id === id);
+        const page = await browser.person({ javaScript: false });
+        const signIn = async () => {
+            await page.goto("/parta/sign-in");
+            await toDiary(page, id);
+            await says(page, who, network);
+        };
+        await signIn();
+        assert.deepEqual(network.refused, []);
+        const account = await user(page);
+        await page.click("nav button");
+        await signIn();
+        assert.equal(await user(page), account);
+        await page.goto("/parta/account/providers");
+        await page.click(`a[href^="/parta/sign-in/with/${id}?"]`); // prompt=login is taken, too
+        await says(page, who, network);
+        assert.deepEqual(network.refused, []);
+        await page.context().close();
+    });
+
+/** An app of who is signed in there: m.login.sso, and its device. */
+async function app(page) {
+    let token;
+    await page.route("https://app.example/**", (route) => ((token = new URL(route.request().url()).searchParams.get("loginToken")), route.fulfill({ status: 200, body: "app" })));
+    await page.goto(`/_matrix/client/v3/login/sso/redirect?redirectUrl=${encodeURIComponent("https://app.example/")}`);
+    await page.click('form[action="/parta/sso"] button');
+    await page.waitForURL("https://app.example/**");
+    const login = await sdk.createClient({ baseUrl: server.url }).loginRequest({ type: "m.login.token", token });
+    return sdk.createClient({ baseUrl: server.url, accessToken: login.access_token, userId: login.user_id, deviceId: login.device_id });
+}
+
+/** What matrix-js-sdk makes of an act that wants a proof: it shows the stage's page in the browser, and goes on once that is done. */
+function proves(client, page, act, at = async () => page.click("main form button")) {
+    const seen = [];
+    const auth = new InteractiveAuth({
+        matrixClient: client, doRequest: act, requestEmailToken: () => assert.fail("no mail"),
+        stateUpdated: async (stage) => {
+            seen.push(stage);
+            await page.goto(client.getFallbackAuthUrl(stage, auth.getSessionId()));
+            await at();
+            assert.equal(await page.locator("#auth-done").count(), 1, page.url());
+            await auth.submitAuthDict({ session: auth.getSessionId() });
+        },
+        supportedStages: ["m.login.sso"],
+    });
+    return auth.attemptAuth().then((answer) => ({ answer, seen }));
+}
+
+/** As if the browsers had signed in a quarter of an hour ago. */
+function later() {
+    const db = new DatabaseSync(join(server.dir, "data", "parta.db"));
+    db.exec("PRAGMA busy_timeout = 20000; UPDATE page_sessions SET created_ms = created_ms - 900000");
+    db.close();
+}
+
+test("H1: who has no password proves it to an app by having just signed in, on the stage's page: sessions, keys, the account's end", { skip }, async () => {
+    const [page, other] = [await browser.person(), await browser.person()];
+    const id = await staff(page, "staff-5", "Вера");
+    const [client, second] = [await app(page), await app(page)];
+    const end = (auth) => client.deleteMultipleDevices([second.getDeviceId()], auth ?? undefined);
+
+    // Nothing less will do.
+    const { flows, session } = await end().then(() => assert.fail("nothing was asked"), (e) => e.data);
+    assert.deepEqual(flows, [{ stages: ["m.login.sso"] }]);
+    for (const auth of [{ type: "m.login.sso", session }, { session }, { type: "m.login.password", identifier: { type: "m.id.user", user: id }, password: "", session }])
+        await assert.rejects(end(auth), { httpStatus: 401 });
+    await staff(other, "staff-6", "Анна");
+    await other.goto(client.getFallbackAuthUrl("m.login.sso", session));
+    assert.match(await alert(other), /под другим именем/);
+    await sound(other);
+    later();
+    await page.goto(client.getFallbackAuthUrl("m.login.sso", session));
+    assert.equal(await page.locator("main form").count(), 0);
+    await sound(page);
+
+    const anew = async () => {
+        await page.click('main a[href^="/parta/sign-in"]');
+        await toDiary(page);
+        await says(page, "staff-5");
+        assert.equal(at(page), "/_matrix/client/v3/auth/m.login.sso/fallback/web");
+        await sound(page);
+        await page.click("main form button");
+    };
+    assert.deepEqual((await proves(client, page, end, anew)).seen, ["m.login.sso"]);
+    await assert.rejects(second.whoami(), { httpStatus: 401 });
+
+    await client.initRustCrypto({ useIndexedDB: false });
+    const keys = (ask) => client.getCrypto().bootstrapCrossSigning({ setupNewCrossSigning: true, authUploadDeviceSigningKeys: ask });
+    await keys((send) => send(null)); // the first are nobody's to steal
+    const first = await client.getCrypto().getCrossSigningKeyId();
+    await keys((send) => proves(client, page, send).then(({ answer }) => answer));
+    assert.notEqual(await client.getCrypto().getCrossSigningKeyId(), first);
+
+    const reason = (e) => e.data?.["org.parta.rule"];
+    assert.equal(await proves(client, page, (auth) => client.deactivateAccount(auth ?? undefined)).then(() => "closed", reason), "closed");
+    await assert.rejects(client.whoami(), { httpStatus: 401 });
+    for (const one of [page, other]) await one.context().close();
+});
+
+test("H1: on the account's pages, where apps that came by OAuth send them, it is the same", { skip }, async () => {
+    const page = await browser.person();
+    await staff(page, "staff-7", "Нина");
+    const client = await app(page);
+    const gone = `/parta/manage?action=org.matrix.device_delete&device_id=${encodeURIComponent(client.getDeviceId())}`;
+    for (const path of ["/parta/manage?action=org.matrix.cross_signing_reset", gone, "/parta/manage?action=org.matrix.account_deactivate"]) {
+        later();
+        await page.goto(path);
+        assert.equal(await page.locator("main input[type=password]").count(), 0);
+        await sound(page);
+        await page.click("main form button");
+        assert.match(await alert(page), /Войдите ещё раз/);
+        assert.equal((await client.whoami()).user_id, client.getUserId(), "nothing has happened");
+        await page.click('main form a[href="/parta/sign-in"]');
+        await toDiary(page);
+        await says(page, "staff-7");
+        await page.goto(path);
+        await page.click("main form button");
+        assert.ok(await page.textContent('[role="status"]'), path);
+        if (path !== gone) continue;
+        await assert.rejects(client.whoami(), { httpStatus: 401 });
+        client.setAccessToken((await app(page)).getAccessToken()); // to look by at the next
+    }
+    await assert.rejects(client.whoami(), { httpStatus: 401 });
+    await page.context().close();
+});
+
+test("several providers hang: one bound holds over all, and nobody else is harmed; nor is a provider that answers, once it is known which do not", { skip }, async () => {
+    const password = (person) =>
+        server.request("POST", "/_matrix/client/v3/login", { body: { type: "m.login.password", identifier: { type: "m.id.user", user: person.id }, password: person.password } });
+    const answered = [];
+    let begun = 0;
+    const go = (i) => {
+        ++begun;
+        // from as many places as there are people
+        get(`${server.url}/parta/sign-in/with/silent${i % 4}`, { localAddress: `127.0.0.${2 + i}`, agent: false }, (reply) => {
+            reply.resume();
+            answered.push(reply.statusCode);
+        });
+    };
+    const crowd = async (waiting) => {
+        for (let i = 0; i < 16; ++i) go(i);
+        await until(() => begun - answered.length <= waiting, () => `${begun - answered.length} wait, not ${waiting}`);
+    };
+    const waits = () => begun - answered.length;
+    await crowd(4); // of eight workers
+    assert.equal((await password(teacher)).status, 200);
+    assert.equal(waits(), 4, "they wait still");
+    const told = () => until(() => waits() === 0, "those who waited to be told");
+    await told();
+    silent.forEach((one, i) => one.asked === 0 && go(i)); // until each has been found out
+    await told();
+    await crowd(2);
+    const page = await browser.person();
+    await comes(page, "pupil-1");
+    assert.equal(at(page), "/parta/account");
+    assert.equal(waits(), 2, "they wait still");
+    await told();
+    assert.deepEqual(new Set(answered), new Set([503]));
     await page.context().close();
 });
