@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { OAuth2, isValidAuthMetadata } from "matrix-js-sdk/lib/oauth/index.js";
 import { Server } from "./harness.mjs";
+import { Reader } from "./pages_read.mjs";
 
 const ELEMENT_X = {
     client_name: "Element X", client_uri: "https://element.io/", redirect_uris: ["io.element.android:/"], application_type: "native",
@@ -26,56 +27,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-/** A browser without JavaScript: cookies, links, forms. */
-class Reader {
-    cookies = new Map();
-
-    constructor(base = server.url, user = "anna", password = "correct horse") {
-        Object.assign(this, { base, user, password });
-    }
-
-    async ask(path, form) {
-        const cookie = [...this.cookies].map(([k, v]) => `${k}=${v}`).join("; ");
-        const reply = await fetch(new URL(path, this.base), {
-            redirect: "manual", method: form ? "POST" : "GET", body: form ? new URLSearchParams(form) : undefined,
-            headers: { cookie, "accept-language": "en", ...(form ? { origin: this.base } : {}) },
-        });
-        for (const line of reply.headers.getSetCookie()) {
-            const [, key, value] = line.match(/^([^=]+)=([^;]*)/);
-            this.cookies.set(key, value);
-        }
-        this.status = reply.status;
-        this.at = reply.headers.get("location");
-        this.headers = reply.headers;
-        this.page = await reply.text();
-        return this;
-    }
-
-    /** The fields of the page's form that posts there, with what is put in. */
-    fields(action, more) {
-        const form = this.page.match(new RegExp(`<form method="post" action="${action}">([\\s\\S]*?)</form>`))?.[1];
-        assert.ok(form, `no form to ${action} in ${this.page}`);
-        const unescaped = (s) => s.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-        const hidden = [...form.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, k, v]) => [k, unescaped(v)]);
-        return { ...Object.fromEntries(hidden), ...more };
-    }
-
-    /** Follows to the sign-in page, signs in, and comes back to what was asked for. */
-    async through(path) {
-        await this.ask(path);
-        if (this.status === 303 && this.at.startsWith("/parta/sign-in")) {
-            await this.ask(this.at);
-            await this.ask("/parta/sign-in", this.fields("/parta/sign-in", { user: this.user, password: this.password }));
-            assert.equal(this.status, 303, this.page);
-            await this.ask(this.at);
-        }
-        return this;
-    }
-
-    decide(action, decision) {
-        return this.ask(action, this.fields(action, { decision }));
-    }
-}
+const anna = () => new Reader(server.url, "anna", "correct horse");
 
 const question = (over = {}) => {
     const url = new URL(metadata.authorization_endpoint);
@@ -98,7 +50,7 @@ const answer = (reader) => new URL(reader.at.replace("io.element.android:/", "ht
 
 /** A code, as Element X gets one. */
 async function code(over) {
-    const reader = await new Reader().through(question(over));
+    const reader = await anna().through(question(over));
     await reader.decide("/parta/oauth2/authorize", "allow");
     assert.equal(reader.status, 303, reader.page);
     return answer(reader).get("code");
@@ -106,7 +58,7 @@ async function code(over) {
 
 test("what Element X sends: metadata, registration, a page that asks, tokens, refresh, the end", async () => {
     assert.equal(clientId, (await server.request("POST", "/parta/oauth2/register", { body: ELEMENT_X })).body.client_id);
-    const reader = await new Reader().through(question());
+    const reader = await anna().through(question());
     assert.equal(reader.status, 200, reader.page);
     for (const word of ["Element X", "io.element.android", "@anna:school.example"]) assert.ok(reader.page.includes(word), word);
     assert.match(reader.headers.get("content-security-policy"), /form-action 'self' io\.element\.android:/);
@@ -133,7 +85,7 @@ test("matrix-js-sdk's classes: discovery, registration, code, refresh, revocatio
     });
     const auth = new OAuth2(metadata, { clientId: id });
     const url = new URL(await auth.generateAuthorizationCodeGrantUrl("the state", "https://app.example.com/callback", "fragment"));
-    const reader = await new Reader().through(url.pathname + url.search);
+    const reader = await anna().through(url.pathname + url.search);
     await reader.decide("/parta/oauth2/authorize", "allow");
     assert.ok(reader.at.startsWith("https://app.example.com/callback#code="), reader.at);
     const tokens = await auth.completeAuthorizationCodeGrant(answer(reader).get("code"), "https://app.example.com/callback");
@@ -149,19 +101,19 @@ test("another device: its code is typed, looked at, allowed or not; matrix-js-sd
     for (const [decision, seen] of [["allow", "access_token"], ["deny", "error"]]) {
         const session = await auth.startDeviceAuthorizationGrant();
         const typed = session.user_code.toLowerCase().replace("-", " ");
-        const reader = await new Reader().through(`/parta/device?user_code=${encodeURIComponent(typed)}`);
+        const reader = await anna().through(`/parta/device?user_code=${encodeURIComponent(typed)}`);
         assert.ok(reader.page.includes("Element X"), reader.page);
         await reader.decide("/parta/device", decision);
         assert.equal(reader.at, `/parta/device?done=device_${decision === "allow" ? "allowed" : "denied"}`);
         const outcome = await auth.waitForDeviceAuthorizationGrant({ ...session, interval: 0 });
         assert.ok(outcome[seen], JSON.stringify(outcome));
     }
-    const reader = await new Reader().through("/parta/device?user_code=BCDF-GHJK");
+    const reader = await anna().through("/parta/device?user_code=BCDF-GHJK");
     assert.match(reader.page, /no such code/);
 });
 
 test("a person says no, and a mail scanner that opens the address allows nothing", async () => {
-    const reader = await new Reader().through(question());
+    const reader = await anna().through(question());
     for (let i = 0; i < 3; ++i) assert.equal((await reader.ask(question())).status, 200);
     await reader.decide("/parta/oauth2/authorize", "deny");
     assert.equal(answer(reader).get("error"), "access_denied");
@@ -174,7 +126,7 @@ test("a person says no, and a mail scanner that opens the address allows nothing
 });
 
 test("two tabs: each has its own code and state, and the back button makes no harm", async () => {
-    const reader = await new Reader().through(question({ state: "one" }));
+    const reader = await anna().through(question({ state: "one" }));
     const one = reader.fields("/parta/oauth2/authorize", { decision: "allow" });
     await reader.ask(question({ state: "two" }));
     await reader.decide("/parta/oauth2/authorize", "allow");
@@ -203,12 +155,12 @@ test("stolen, replayed, mixed up: no tokens, and what a replayed code brought en
 
 test("an address that the client has not registered is told to the person, and nobody is sent there", async () => {
     for (const over of [{ redirect_uri: "https://evil.test/" }, { redirect_uri: "io.element.android:/x" }, { redirect_uri: null }, { client_id: "nobody" }]) {
-        const reader = await new Reader().through(question(over));
+        const reader = await anna().through(question(over));
         assert.equal(reader.at, null, reader.at);
         assert.ok(reader.status >= 400);
         assert.doesNotMatch(reader.page, /(href|action)="[^"]*:\/\/evil\.test/);
     }
-    const reader = await new Reader().through(question({ code_challenge_method: "plain" })); // nor by itself anywhere else
+    const reader = await anna().through(question({ code_challenge_method: "plain" })); // nor by itself anywhere else
     assert.deepEqual([reader.status, reader.at], [400, null]);
     await reader.decide("/parta/oauth2/authorize", "allow");
     assert.equal(answer(reader).get("error"), "invalid_request");
@@ -223,7 +175,7 @@ test("who signs out everywhere, or is deactivated, has no code and no session le
 });
 
 test("the account's pages by action, and keys that are reset with the password", async () => {
-    const reader = await new Reader().through("/parta/manage?action=org.matrix.device_delete&device_id=ABC%2FD");
+    const reader = await anna().through("/parta/manage?action=org.matrix.device_delete&device_id=ABC%2FD");
     assert.equal(reader.at, "/parta/account/sessions/end?device_id=ABC%2FD");
     for (const action of metadata.account_management_actions_supported) {
         await reader.ask(`/parta/manage?action=${action}`);
@@ -242,7 +194,7 @@ test("the account's pages by action, and keys that are reset with the password",
 test("an account is closed on its page with the password, for good, as by the API", async () => {
     const body = { username: "boris", password: "correct horse", auth: { type: "m.login.dummy" } };
     const { body: app } = await server.request("POST", "/_matrix/client/v3/register", { body });
-    const reader = await new Reader(server.url, "boris").through("/parta/manage?action=org.matrix.account_deactivate");
+    const reader = await new Reader(server.url, "boris", "correct horse").through("/parta/manage?action=org.matrix.account_deactivate");
     assert.equal(reader.at, "/parta/account/deactivate");
     await reader.ask(reader.at);
     assert.match(reader.page, /@boris:school\.example will be closed[\s\S]*for good/);
