@@ -1,10 +1,13 @@
 //! What Element X is made of, against a real server: SyncService and RoomListService of matrix-sdk-ui, rooms, keys and
 //! pictures of matrix-sdk.
 //!
-//!     rust-sdk-story URL NAME…      three people who are there, each with the password NAME-password
+//!     rust-sdk-story URL NAME…      people who are there, each with the password NAME-password
 //!
-//! TAP on standard output. The line "# restart" asks whoever started it to restart the server, and to answer with a line.
+//! TAP on standard output. Two lines ask whoever started it for something, who answers with a line: "# restart" to restart the
+//! server, and "# browse …" to be a browser (src/oauth.rs).
 #![recursion_limit = "256"]
+
+mod oauth;
 
 use std::{error::Error, fmt::Debug, future::Future, io::BufRead, time::Duration};
 
@@ -48,6 +51,19 @@ async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut fn_: impl FnMut
     }
 }
 
+async fn new_client(url: &str) -> Outcome<Client> {
+    Ok(Client::builder()
+        .homeserver_url(url)
+        .sliding_sync_version_builder(VersionBuilder::DiscoverNative)
+        .with_encryption_settings(EncryptionSettings {
+            auto_enable_cross_signing: true,
+            auto_enable_backups: true,
+            backup_download_strategy: BackupDownloadStrategy::AfterDecryptionFailure,
+        })
+        .build()
+        .await?)
+}
+
 /// A device that syncs as Element X does.
 struct Device {
     client: Client,
@@ -57,17 +73,13 @@ struct Device {
 
 impl Device {
     async fn enter(url: &str, name: &str, device: &str) -> Outcome<Self> {
-        let client = Client::builder()
-            .homeserver_url(url)
-            .sliding_sync_version_builder(VersionBuilder::DiscoverNative)
-            .with_encryption_settings(EncryptionSettings {
-                auto_enable_cross_signing: true,
-                auto_enable_backups: true,
-                backup_download_strategy: BackupDownloadStrategy::AfterDecryptionFailure,
-            })
-            .build()
-            .await?;
+        let client = new_client(url).await?;
         client.matrix_auth().login_username(name, &format!("{name}-password")).initial_device_display_name(device).send().await?;
+        Self::of(client).await
+    }
+
+    /// Of a client that is signed in, however it was.
+    async fn of(client: Client) -> Outcome<Self> {
         client.encryption().wait_for_e2ee_initialization_tasks().await;
         client.event_cache().subscribe()?;
         let (asked, requests) = tokio::sync::mpsc::unbounded_channel();
@@ -300,6 +312,7 @@ async fn story(tap: &mut Tap, url: &str, names: &[String]) -> Option<()> {
     .await;
     tap.case("a new phone restores from the backup", recover(url, &boris, &a, &room)).await;
     tap.case("the server restarts, and all goes on", restart(&anna, &boris, &a, &b)).await;
+    oauth::story(tap, url, &names[2], &boris).await;
     for device in [&anna, &boris, &tablet] {
         device.sync.stop().await;
     }
