@@ -98,21 +98,15 @@ bool page_language_keep(struct request *r, user_no user, const char *language)
     return writer_run(r->server->writer, job_language, &keeping, &r->error);
 }
 
-/* What was chosen here before anybody had signed in goes into the account, unless that knows better. */
-static void bring_language(struct request *r, user_no user)
+bool sign_in_enter(struct request *r, struct login_result *result, const char *next)
 {
+    user_no user = result->user;
     const char *chosen = language_chosen(r);
     char *kept = chosen != NULL ? users_language(r->db, user) : NULL;
     if (chosen != NULL && kept == NULL && !page_language_keep(r, user, chosen))
         r->error = (struct error){0}; /* signed in all the same */
     free(kept);
-}
-
-bool sign_in_enter(struct request *r, struct login_result *result, const char *next)
-{
-    user_no user = result->user;
     known_browser_remember(r, user);
-    bring_language(r, user);
     page_set_cookie(r, COOKIE_SESSION, result->access_token, 0);
     login_result_finish(result);
     return page_go_signed_in(r, user, next);

@@ -51,6 +51,8 @@ bool oidc_attempt_holds(const struct oidc_attempt_of *of, const char *state, int
     if (state_len <= OIDC_VALUE_CHARS || state_len > STATE_BYTES_MAX)
         return false;
     const char *proof = state + state_len - OIDC_VALUE_CHARS - 1;
+    if (*proof != '_') /* a state is taken once by its text: no sign of it may be another */
+        return false;
     derive(of, "state", state, (size_t)(proof - state), made);
     /* As text: base64 has other spellings of the same bytes, and a state is taken once by its text. */
     write_value(made, written);
