@@ -134,6 +134,8 @@ static const struct verb_option CUSTODY_OPTIONS[] = {
 static const struct api_verb GUARDIAN_CUSTODY = {HTTP_PUT, API "/guardianships/{0}/{1}/custody",
                                                  .args = {NULL, NULL, ":custody"}, .options = {":reason", "=json"},
                                                  .columns = "custody together.class"};
+static const struct api_verb GUARDIAN_CUSTODY_LEFT = {HTTP_PUT, API "/children/{0}/custody", .args = {NULL, ":custody"},
+                                                      .options = {":reason", "=json"}, .columns = "custody"};
 static const struct verb_option GUARDIAN_LIST_OPTIONS[] = {
     OPTION_SCHOOL, {"--user", OPTION_VALUE, "USER", "of this child or guardian"}, OPTION_JSON, {NULL}};
 static const struct api_verb GUARDIAN_LIST = {HTTP_GET, API "/guardianships",
@@ -187,5 +189,10 @@ static const struct verb TABLE[] = {
      "the\n"
      "two have a place together all the same.",
      &GUARDIAN_CUSTODY},
+    {"guardian custody-left", "CHILD CUSTODY", 2, 2, CUSTODY_OPTIONS, API_VERB,
+     "Says what stands of a child with a guardian who has no account (any more), with --reason.",
+     "As long as it is not shared, nobody becomes the child's guardian before an administrator has approved of them.\n"
+     "The erasure of a guardian's account leaves it so.",
+     &GUARDIAN_CUSTODY_LEFT},
 };
 const struct verbs RECORD_VERBS = VERBS(TABLE);

@@ -7,11 +7,9 @@
 #include "homeserver/base/json.h"
 #include "homeserver/http/server.h"
 #include "homeserver/rooms/rooms.h"
-#include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
-#include "homeserver/store/school/policies.h"
 #include "homeserver/store/school/school_rooms.h"
 #include "homeserver/store/school/source.h"
 #include "homeserver/store/matrix/users.h"
@@ -36,17 +34,6 @@ static bool school_mode(const struct request *r)
 
 /* --- A parent opens the child's link --- */
 
-static bool needs_approval(struct request *r, user_no child)
-{
-    struct school_policy policy;
-    school_no school;
-    class_no class;
-    if (!enrollments_place_of_pupil(r->db, child, &school, &class))
-        return true;
-    policies_in_force(r->db, school, &policy);
-    return policy.guardian_needs_approval;
-}
-
 static bool post_look(struct request *r)
 {
     struct actor actor;
@@ -59,7 +46,7 @@ static bool post_look(struct request *r)
     bool known = people_get(r->db, actor.user, &self) && !self.ended;
     person_row_finish(&self);
     json_t *out = json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", signup_json_child(r, view.link.person),
-                            "names_needed", !known, "school_approves", needs_approval(r, view.link.person),
+                            "names_needed", !known, "school_approves", guardian_waits(r->db, view.link.person, actor.user),
                             "expires_ts", (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
     return api_reply_versioned(r, out, guardian_child_version(r->db, view.link.person));
 }

@@ -162,15 +162,18 @@ static bool act_custody(struct api_act *act, void *state)
     return true;
 }
 
-static bool put_custody(struct request *r)
+static bool read_wish(struct request *r, struct custody_wish *wish)
 {
     const char *word;
+    return body_string(r, "custody", &word) && body_string(r, "reason", &wish->reason) &&
+           (custody_from(word, &wish->custody) ||
+            refuse_parameter(r, ERROR_INVALID_PARAM, "custody", "custody is shared, separate or no_contact."));
+}
+
+static bool put_custody(struct request *r)
+{
     struct custody_wish wish;
-    if (!body_string(r, "custody", &word) || !body_string(r, "reason", &wish.reason))
-        return false;
-    if (!custody_from(word, &wish.custody))
-        return refuse_parameter(r, ERROR_INVALID_PARAM, "custody", "custody is shared, separate or no_contact.");
-    return api_write(r, act_custody, &wish);
+    return read_wish(r, &wish) && api_write(r, act_custody, &wish);
 }
 
 static bool get_custody(struct request *r)
@@ -182,6 +185,38 @@ static bool get_custody(struct request *r)
            reply_json(r, custody_json(r, r->db, &actor, child, guardian));
 }
 
+/* --- Of a guardian who is named no more --- */
+
+static json_t *left_json(struct db *db, user_no child)
+{
+    return json_pack("{s:s}", "custody", custody_name(custodies_left(db, child)));
+}
+
+static bool act_custody_left(struct api_act *act, void *state)
+{
+    const struct custody_wish *wish = state;
+    struct db *db = act->records.tx->db;
+    user_no child = api_user(act->r, db, act->r->params[0], act->records.e);
+    if (child == 0 || !change_custody_left(&act->records, child, wish->custody, wish->reason))
+        return false;
+    act->reply = left_json(db, child);
+    return true;
+}
+
+static bool put_custody_left(struct request *r)
+{
+    struct custody_wish wish;
+    return read_wish(r, &wish) && api_write(r, act_custody_left, &wish);
+}
+
+static bool get_custody_left(struct request *r)
+{
+    struct actor actor;
+    user_no child = api_caller(r, &actor) ? api_user(r, r->db, r->params[0], &r->error) : 0;
+    return child != 0 && api_may(r, &actor, ACT_CUSTODY, &(struct subject){.target = child}) &&
+           reply_json(r, left_json(r->db, child));
+}
+
 static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/guardianships", list_guardianships, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_POST, "/_parta/v1/guardianships", post_guardianship, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
@@ -189,5 +224,7 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/_parta/v1/guardianships/{child}/{guardian}/custody", get_custody, ROUTE_CALLER, RATE_READ, NULL},
     {HTTP_PUT, "/_parta/v1/guardianships/{child}/{guardian}/custody", put_custody, ROUTE_CALLER | ROUTE_BODY,
      RATE_WRITE, NULL},
+    {HTTP_GET, "/_parta/v1/children/{child}/custody", get_custody_left, ROUTE_CALLER, RATE_READ, NULL},
+    {HTTP_PUT, "/_parta/v1/children/{child}/custody", put_custody_left, ROUTE_CALLER | ROUTE_BODY, RATE_WRITE, NULL},
 };
 const struct routes API_GUARDIANSHIP_ROUTES = ROUTES(TABLE);

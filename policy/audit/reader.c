@@ -123,7 +123,7 @@ static bool tells_of_custody(const struct audit_row *row, const json_t *entry)
     if (strcmp(row->act, "guardianship.custody") == 0)
         return true;
     json_array_foreach(json_object_get(entry, "changes"), i, change)
-        if (strcmp(record_of(change), "custody") == 0)
+        if (strcmp(record_of(change), "custody") == 0 || strcmp(record_of(change), "left_custody") == 0)
             return true;
     return false;
 }

@@ -171,6 +171,8 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
         out->said = standing(db, actor->user);
     else if (act == ACT_ROLES && subject->target != 0 && subject->role != 0)
         out->said = standing(db, subject->target);
+    out->settled = act == ACT_APPROVE && (subject->role & ROLE_GUARDIAN) != 0 && subject->other != 0 &&
+                   custodies_stand(db, subject->other);
     out->own_link = is_own_link(db, actor, subject->link);
     out->unconfirmed = actor->user != 0 && links_claim_of(db, actor->user, clock_wall_ms(), &claim);
     out->apart = actor->user != 0 && ((subject->other != 0 && school_apart(db, actor->user, subject->other)) ||

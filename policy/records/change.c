@@ -533,6 +533,12 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
 
 /* --- Custody (D9) --- */
 
+static bool reason_says_why(const struct changing_records *c, const char *reason)
+{
+    return reason_valid(reason) ||
+           error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason says why in at least 10 characters.");
+}
+
 static bool custody_fits(const struct changing_records *c, user_no child, user_no guardian, enum custody now,
                          enum custody custody, const char *reason)
 {
@@ -544,8 +550,7 @@ static bool custody_fits(const struct changing_records *c, user_no child, user_n
     if (there && now == CUSTODY_NO_CONTACT && custody != CUSTODY_NO_CONTACT &&
         guardianships_guardians(db, child, NULL, 0) >= GUARDIANS_MAX)
         return rule_refuse(c->e, RULE_D5_TWO_GUARDIANS_ALREADY);
-    return reason_valid(reason) ||
-           error_set_parameter(c->e, ERROR_INVALID_PARAM, "reason", "The reason says why in at least 10 characters.");
+    return reason_says_why(c, reason);
 }
 
 /* What a roster or the office says of a guardian by name; what follows from other children is derived anew. */
@@ -588,6 +593,16 @@ bool change_custody(struct changing_records *c, user_no child, user_no guardian,
     reconcile_lost(d.s, guardian);
     return finish_because(&d, good, "guardianship.custody", school_of_child(c, child),
                           subject_json(c, child, 0, guardian), NULL, reason);
+}
+
+bool change_custody_left(struct changing_records *c, user_no child, enum custody custody, const char *reason)
+{
+    struct doing d;
+    if (!start(&d, c, ACT_CUSTODY, &(struct subject){.target = child}))
+        return false;
+    bool good = reason_says_why(c, reason) && (custodies_set_left(c->tx, child, custody) || failed(c));
+    return finish_because(&d, good, "guardianship.custody", school_of_child(c, child), subject_json(c, child, 0, 0),
+                          NULL, reason);
 }
 
 /* --- Classes and schools --- */

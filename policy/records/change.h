@@ -63,6 +63,10 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
 bool change_custody(struct changing_records *c, user_no child, user_no guardian, enum custody custody,
                     const char *reason);
 
+/* D9: the same of what is left of a guardian who has been erased (custodies_left), or never was here: it says that nobody
+ * becomes the child's guardian unasked. CUSTODY_SHARED: nothing any more. */
+bool change_custody_left(struct changing_records *c, user_no child, enum custody custody, const char *reason);
+
 /* Classes. no 0: a new one with its rooms; else title and grade. Returns its number; 0: *e. */
 class_no change_class(struct changing_records *c, const struct class_row *class_, int64_t if_version);
 bool change_class_end(struct changing_records *c, class_no class_);

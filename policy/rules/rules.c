@@ -561,6 +561,12 @@ static bool brings_together(const struct rule_facts *f)
     return f->office.meets && !f->actor.service;
 }
 
+/* Whom the office knows of, and a class teacher need not, may come again by another account. */
+static bool admits_unasked(const struct rule_facts *f)
+{
+    return f->office.settled && !f->actor.service;
+}
+
 static bool not_office(const struct rule_facts *f)
 {
     return !is_office(f);
@@ -942,6 +948,7 @@ static const struct rule RULES[] = {
     {RULE_J4_OWN_LINK_OFFICE, IN(ACT_APPROVE), office_invited_them, .overridable = true},
     {RULE_J4_SOMEBODY_ELSE, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_oneself_together},
     {RULE_D9_TOGETHER, IN(ACT_APPROVE) | IN(ACT_ROLES) | IN(ACT_ROOMS_WRITE), brings_together, .overridable = true},
+    {RULE_D9_SETTLED, IN(ACT_APPROVE), admits_unasked, .overridable = true},
     /* What they say of the person comes behind what says who may ask. */
     {RULE_B3_MINOR_AS_STAFF, IN(ACT_ROLES), minor_as_staff, .overridable = true},
     {RULE_C4_PARENT_AS_PUPIL, IN(ACT_ROLES), parent_as_pupil},

@@ -166,6 +166,7 @@ struct office_facts {
     bool apart;         /* D9: the actor is kept from target, or from who is concerned besides */
     bool meets;         /* D9; ACT_ROLES with a class, ACT_ROOMS_WRITE: target would be there with somebody from whom
                          * they are kept */
+    bool settled;       /* D9; ACT_APPROVE of a guardian: something stands that was settled of the child */
     bool party;         /* and the actor is one of those who would meet */
     bool own_family;    /* J4: somebody whom it concerns is the actor's child, guardian or fellow guardian, in force or
                          * not; of guardianships and custody also: is the actor */

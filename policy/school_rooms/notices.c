@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "homeserver/base/json.h"
+#include "homeserver/base/text.h"
 #include "homeserver/rooms/acts/membership.h"
 #include "homeserver/rooms/events/append.h"
 #include "homeserver/store/driver/writer.h"
@@ -69,16 +70,16 @@ static struct room *room_for(struct changing_records *c, user_no service, user_n
     return asked ? room : NULL;
 }
 
-static bool has_had_many(struct changing_records *c, room_no room, user_no service)
+static bool has_had(struct changing_records *c, room_no room, user_no service, int most)
 {
     struct event_row row;
     int n = 0;
     stream_pos first = events_at_time(c->tx->db, room, c->tx->now_ms - DAY_MS, true);
     struct stmt *q = first != 0 ? events_of_sender(c->tx->db, room, service, first - 1) : NULL;
-    while (q != NULL && n < NOTICES_A_DAY && events_next(q, &row))
+    while (q != NULL && n < most && events_next(q, &row))
         n += row.state_key == NULL;
     stmt_end(q);
-    return n == NOTICES_A_DAY;
+    return n == most;
 }
 
 static bool append(struct changing_records *c, struct room *room, user_no service, const char *body,
@@ -100,22 +101,50 @@ static bool write_entry(struct changing_records *c, user_no user)
     return audit_append(c->tx, rooms_settings(c->rooms)->key, &note) || failed(c);
 }
 
-bool notice_send(struct changing_records *c, user_no user, const char *body, char event_id[ID_BYTES_MAX + 1])
+/* *many: they have had so many that this one is not said. false: *c->e. */
+static bool say(struct changing_records *c, user_no user, const char *body, int most, struct appended *out, bool *many)
 {
     struct roster_rooms rooms = {.tx = c->tx, .rooms = c->rooms, .e = c->e};
+    struct room *room = roster_room_begin(&rooms) ? room_for(c, rooms.service, user) : NULL;
+    if (room == NULL)
+        return c->e->code != ERROR_NONE ? false : failed(c);
+    *many = has_had(c, room->no, rooms.service, most);
+    return *many || append(c, room, rooms.service, body, out);
+}
+
+bool notice_send(struct changing_records *c, user_no user, const char *body, char event_id[ID_BYTES_MAX + 1])
+{
     struct appended out;
     size_t len = strlen(body);
+    bool many;
     if (!office_act_gate(c, ACT_NOTICE, &(struct subject){.target = user}))
         return false;
     if (len == 0 || len > NOTICE_BYTES_MAX)
         return error_set_parameter(c->e, ERROR_INVALID_PARAM, "body", "A notice has 1 to 4096 bytes.");
-    struct room *room = roster_room_begin(&rooms) ? room_for(c, rooms.service, user) : NULL;
-    if (room == NULL)
-        return c->e->code != ERROR_NONE ? false : failed(c);
-    if (has_had_many(c, room->no, rooms.service))
+    if (!say(c, user, body, NOTICES_A_DAY, &out, &many))
+        return false;
+    if (many)
         return error_set(c->e, ERROR_BOUND, "This person has had twenty notices within a day.");
-    if (!append(c, room, rooms.service, body, &out) || !write_entry(c, user))
+    if (!write_entry(c, user))
         return false;
     memcpy(event_id, out.event_id, sizeof out.event_id);
     return true;
+}
+
+bool notice_tell(struct changing_records *c, user_no user, const char *ru, const char *en)
+{
+    struct appended out;
+    struct text body = TEXT_INIT;
+    bool many;
+    char *language = users_language(c->tx->db, user);
+    if (language == NULL || strcmp(language, "ru") == 0)
+        text_adds(&body, ru);
+    if (language == NULL)
+        text_adds(&body, "\n\n");
+    if (language == NULL || strcmp(language, "ru") != 0)
+        text_adds(&body, en);
+    bool done = say(c, user, body.data, TOLD_A_DAY, &out, &many);
+    text_finish(&body);
+    free(language);
+    return done;
 }

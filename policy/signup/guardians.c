@@ -1,13 +1,20 @@
 #include "policy/signup/guardians.h"
 
+#include <stdlib.h>
+
+#include "homeserver/base/clock.h"
 #include "homeserver/base/crypto.h"
+#include "homeserver/base/days.h"
+#include "homeserver/base/text.h"
 #include "homeserver/rooms/rooms.h"
+#include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/enrollments.h"
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
 #include "homeserver/store/school/policies.h"
 #include "homeserver/store/school/source.h"
+#include "homeserver/store/matrix/profiles.h"
 #include "homeserver/store/matrix/users.h"
 #include "homeserver/store/bounds.h"
 #include "homeserver/store/driver/writer.h"
@@ -17,6 +24,7 @@
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
 #include "policy/school_rooms/documents.h"
+#include "policy/school_rooms/notices.h"
 
 /* --- D2, D4 --- */
 
@@ -41,10 +49,25 @@ bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, c
            eligible_as_guardian(db, school_mode, actor, contacts, out->link.person, e);
 }
 
+/* The child's part of it, whoever comes. */
+static bool child_asks(struct db *db, user_no child, school_no school)
+{
+    struct school_policy policy;
+    policies_in_force(db, school, &policy);
+    return policy.guardian_needs_approval || custodies_stand(db, child);
+}
+
+bool guardian_waits(struct db *db, user_no child, user_no user)
+{
+    school_no school;
+    class_no class;
+    return !enrollments_place_of_pupil(db, child, &school, &class) || child_asks(db, child, school) ||
+           school_meets_in_class(db, class, user) != 0;
+}
+
 int64_t guardian_child_version(struct db *db, user_no child)
 {
     struct person_row person;
-    struct school_policy policy;
     struct text shown = TEXT_INIT;
     unsigned char hash[TOKEN_HASH_BYTES];
     int64_t version = 0;
@@ -52,10 +75,9 @@ int64_t guardian_child_version(struct db *db, user_no child)
     class_no class;
     if (!enrollments_place_of_pupil(db, child, &school, &class))
         return 0;
-    policies_in_force(db, school, &policy);
     people_get(db, child, &person);
     text_addf(&shown, "%lld %lld %lld %lld %d", (long long)child, (long long)person.version, (long long)school,
-              (long long)class, (int)policy.guardian_needs_approval);
+              (long long)class, (int)child_asks(db, child, school));
     person_row_finish(&person);
     token_hash(shown.data, hash);
     for (size_t i = 0; i < sizeof version; ++i)
@@ -122,6 +144,67 @@ static json_t *pair(const struct changing_records *c, user_no child, user_no gua
     return json_pack("{s:s, s:s}", "child", office_act_user_id(c, child), "guardian", office_act_user_id(c, guardian));
 }
 
+/* --- Who hears of it --- */
+
+#define HEARERS_MAX 8 /* guardians and class teachers: of two and, at a time, one */
+
+static int hearers_of(struct db *db, user_no child, class_no class, user_no *out)
+{
+    struct enrollment_row row;
+    int n = guardianships_guardians(db, child, out, GUARDIANS_MAX);
+    school_day today = day_of_ms(clock_wall_ms());
+    struct stmt *q = enrollments_of_class(db, class);
+    n = n < GUARDIANS_MAX ? n : GUARDIANS_MAX;
+    while (n < HEARERS_MAX && enrollments_next(q, &row))
+        if (row.role == ROLE_CLASS_TEACHER && row.begin <= today && row.end >= today)
+            out[n++] = row.user;
+    stmt_end(q);
+    return n;
+}
+
+/* D9: whoever does not see the guardian hears that there is one, and not who. */
+static bool tell_one(struct changing_records *c, user_no hearer, user_no child, user_no guardian)
+{
+    struct db *db = c->tx->db;
+    struct text ru = TEXT_INIT, en = TEXT_INIT;
+    bool unseen = custodies_part(db, child, hearer, guardian) || school_apart(db, hearer, guardian);
+    char *of = profiles_get_string(db, child, "displayname");
+    char *who = unseen ? NULL : profiles_get_string(db, guardian, "displayname");
+    const char *sep = who != NULL ? ": " : "";
+    text_addf(&ru, "Новый родитель (представитель) ученика %s%s%s. Если вы об этом не знали, скажите школе.",
+              of != NULL ? of : "", sep, who != NULL ? who : "");
+    text_addf(&en, "%s has a new guardian%s%s. If you did not know of it, tell the school.", of != NULL ? of : "", sep,
+              who != NULL ? who : "");
+    bool done = notice_tell(c, hearer, ru.data, en.data);
+    text_finish(&ru);
+    text_finish(&en);
+    free(of);
+    free(who);
+    return done;
+}
+
+static bool reads(struct db *db, user_no user)
+{
+    struct user_row row;
+    bool active = users_get(db, user, &row) && row.state == ACCOUNT_ACTIVE;
+    user_row_finish(&row);
+    return active;
+}
+
+bool guardian_tell(struct changing_records *c, user_no child, user_no guardian)
+{
+    user_no hearers[HEARERS_MAX];
+    school_no school;
+    class_no class;
+    bool done = true;
+    int n = enrollments_place_of_pupil(c->tx->db, child, &school, &class) ? hearers_of(c->tx->db, child, class, hearers)
+                                                                          : 0;
+    for (int i = 0; i < n && done; ++i)
+        if (hearers[i] != guardian && hearers[i] != c->actor->user && reads(c->tx->db, hearers[i]))
+            done = tell_one(c, hearers[i], child, guardian);
+    return done;
+}
+
 /* C2, D2: the child's own link names the child, so that the school need not approve, unless it wants to. */
 static bool admit(struct changing_records *c, application_no no, const struct guardian_confirmation *how)
 {
@@ -137,7 +220,7 @@ static bool admit(struct changing_records *c, application_no no, const struct gu
                 (applications_decide(c->tx, no, APPLICATION_APPROVED, c->actor->name, "") ||
                  error_set(c->e, ERROR_UNKNOWN, NULL)) &&
                 office_act_note(c, "guardian.confirm", row.school, pair(c, row.child, row.user), NULL, NULL) &&
-                documents_ensure(c->rooms, c->tx, row.user, c->e);
+                documents_ensure(c->rooms, c->tx, row.user, c->e) && guardian_tell(c, row.child, row.user);
     application_finish(&row);
     return done;
 }
@@ -192,22 +275,15 @@ bool guardian_confirm(struct changing_records *c, const struct guardian_confirma
                       enum guardian_outcome *outcome, enum correction_outcome *correction)
 {
     struct guardian_view view;
-    struct school_policy policy;
-    school_no school;
-    class_no class;
     bool school_mode = rooms_settings(c->rooms)->school_mode;
     if (!applicant_valid(&how->self, c->e) || !applicant_valid(&how->child, c->e) ||
         !guardian_look(c->tx->db, school_mode, c->actor, how->contacts, how->token, c->tx->now_ms, &view, c->e) ||
-        !child_place(c, view.link.person, &school, &class) ||
         !change_decides_on(c, how->seen, guardian_child_version(c->tx->db, view.link.person)))
         return false;
     application_no no = stand(c, how, &view);
     if (no == 0)
         return false;
-    policies_in_force(c->tx->db, school, &policy);
-    /* D9: nobody brings together by a link who is kept from each other: the office is asked, and needs a reason. */
-    bool waits = policy.guardian_needs_approval || school_meets_in_class(c->tx->db, class, c->actor->user) != 0;
-    *outcome = waits ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
+    *outcome = guardian_waits(c->tx->db, view.link.person, c->actor->user) ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED;
     return (*outcome == GUARDIAN_WAITS ? wait(c, no, how) : admit(c, no, how)) &&
            correct(c, view.link.person, &how->child, *outcome == GUARDIAN_WAITS, correction);
 }

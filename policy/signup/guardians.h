@@ -3,8 +3,8 @@
  * The child makes the link (links.h, LINK_GUARDIAN) and sends it to the parent. The parent opens it in a session of
  * their own, sees the child's data, corrects it if need be, and confirms. The link is counted when it is confirmed, or
  * when an account is made by it (signup.h); in that case it stays good for that account alone until it confirms.
- * Confirming makes the guardianship in the same job (D5), unless the school wants to approve guardians: then an
- * application waits.
+ * Confirming makes the guardianship in the same job (D5), unless they wait for the school (guardian_waits): then an
+ * application does.
  *
  * D2, D4: whoever confirms is no pupil under age, is not the child, has no address of the child's, and, where the
  * server can verify addresses, has one of their own: otherwise a child with two browsers would be its own parent.
@@ -32,13 +32,18 @@ struct guardian_view {
 bool guardian_look(struct db *db, bool school_mode, const struct actor *actor, const struct contacts *contacts,
                    const char *token, int64_t now_ms, struct guardian_view *out, struct error *e);
 
+/* Whether user, who would become the child's guardian by its link, waits for the school's word: the school approves
+ * guardians; or (D9) something stands that was settled of the child, or they would meet somebody from whom they are
+ * kept. Then the office alone lets them in, with a reason. Reads the database. */
+bool guardian_waits(struct db *db, user_no child, user_no user);
+
 /* Which version of a child somebody is shown who is, or becomes, the guardian: names, birth date, school, class, and
- * whether the school approves guardians. 0: the child is not a pupil. Reads the database. */
+ * whether whoever comes waits. 0: the child is not a pupil. Reads the database. */
 int64_t guardian_child_version(struct db *db, user_no child);
 
 enum guardian_outcome {
     GUARDIAN_CONFIRMED,
-    GUARDIAN_WAITS, /* the school approves guardians (policy.guardian_needs_approval) */
+    GUARDIAN_WAITS, /* guardian_waits */
 };
 enum correction_outcome {
     CORRECTION_NONE, /* nothing to correct */
@@ -59,6 +64,11 @@ struct guardian_confirmation {
 /* Inside a job; c->actor confirms. false: *c->e: as guardian_look, and D5 from the job itself. */
 bool guardian_confirm(struct changing_records *c, const struct guardian_confirmation *confirmation,
                       enum guardian_outcome *outcome, enum correction_outcome *correction);
+
+/* Inside a job that has let guardian in, by the child's link or an approval: the child's other guardians and the class
+ * teacher are told, in the server's name: a link is also in a pupil's own hands, and may be in a stranger's.
+ * false: *c->e. */
+bool guardian_tell(struct changing_records *c, user_no child, user_no guardian);
 
 /* Inside a job: the actor withdraws (D7). ERROR_NOT_FOUND: is not the child's guardian. */
 bool guardian_withdraw(struct changing_records *c, user_no child);

@@ -93,6 +93,10 @@ def people(tap, office):
     tap.ok(office.ok(op, "getPerson", userId=child)["standing"] == "restricted", "D9, D7: a guardian without contact is none")
     office.ok(admin, "setCustody", body={"custody": "shared", "reason": "Решение отменено 5 марта"}, **family)
     office.ok(admin, "endGuardianship", child=child, guardian=parent)
+    left = office.call(admin, "setCustodyLeft", body={"custody": "separate", "reason": "Решение № 2-115 от 3 марта"}, child=child)
+    tap.ok(left.status == 200 and left.json == {"custody": "separate"} == office.ok(op, "getCustodyLeft", child=child),
+           "D9: what stands of a child with a guardian who is named no more", left)
+    office.ok(admin, "setCustodyLeft", body={"custody": "shared", "reason": "Решение отменено 5 марта"}, child=child)
     tap.ok(office.ok(op, "getPerson", userId=child)["standing"] == "restricted", "D7: without the last guardian, restricted again")
     office.ok(op, "createGuardianship", body={"child": child, "guardian": parent})
     office.ok(admin, "listEnrollmentsOfPerson", userId=child)

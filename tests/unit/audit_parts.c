@@ -86,6 +86,7 @@ static const struct {
     {"roles", HERE},
     {"enrollments", HERE},
     {"custodies", BOTH},
+    {"left_custodies", BOTH},
     {"guardianships", BOTH},
     {"policies", HERE},
     {"links", HERE},

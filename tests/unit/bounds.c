@@ -74,6 +74,7 @@ static const struct {
     {"roles", OFFICE, OFFICE},
     {"enrollments", OFFICE, OFFICE},
     {"custodies", "the office's word on a guardianship (D9), one each", OFFICE},
+    {"left_custodies", "the same of guardians who were erased: one of a child", OFFICE},
     {"guardianships", "two of a child (D5), each by a link of the child's", SMALL},
     {"roster_members", "one in a room, by the roster", SMALL},
     {"direct_rooms", "rooms", SMALL},

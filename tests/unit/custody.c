@@ -8,6 +8,7 @@
 
 #include "homeserver/rooms/gate.h"
 #include "homeserver/store/matrix/memberships.h"
+#include "homeserver/store/matrix/rooms.h"
 #include "homeserver/store/school/custodies.h"
 #include "homeserver/store/school/guardianships.h"
 #include "homeserver/store/school/people.h"
@@ -676,9 +677,167 @@ static room_no club_of(user_no creator)
     return room;
 }
 
+/* The child's link, opened and confirmed by who. 0: refused. */
+static enum guardian_outcome comes_by_link(user_no child, user_no who)
+{
+    struct error e;
+    struct link_made link;
+    struct guardian_view view;
+    enum guardian_outcome outcome = GUARDIAN_CONFIRMED;
+    const struct actor actor = {.user = who, .name = user_names_get(w.f.names, w.f.db, who)};
+    assert_true(world_link(&w, child, (struct link_wish){.kind = LINK_GUARDIAN}, &link, &e));
+    if (!guardian_look(w.f.db, true, &actor, NULL, link.token, clock_wall_ms(), &view, &e))
+        fail_msg("%s", error_sentence(&e));
+    bool waits = guardian_waits(w.f.db, child, who);
+    struct confirming confirming = {link.token, guardian_child_version(w.f.db, child), &outcome};
+    if (!world_run(&w, who, confirm_act, &confirming, &e))
+        fail_msg("%s", error_sentence(&e));
+    assert_int_equal(outcome, waits ? GUARDIAN_WAITS : GUARDIAN_CONFIRMED); /* as the page has said */
+    assert_int_equal(school_is_guardian(w.f.db, who, child), !waits);
+    return outcome;
+}
+
+static application_no waiting_of(user_no who)
+{
+    struct application_row row;
+    application_no no = 0;
+    struct stmt *q = applications_open_of(w.f.db, who);
+    while (applications_next(q, &row))
+        no = row.no;
+    stmt_end(q);
+    assert_int_not_equal(no, 0);
+    return no;
+}
+
+static user_no stranger(const char *given)
+{
+    return world_person(&w, (struct world_person){given, "Again", NULL, w.school, ROLE_STAFF});
+}
+
+/* Whom an order is about comes again by another account: as long as anything stands of the child, whoever would be its
+ * guardian waits, and an administrator lets them in, who says why. */
+static void d9_whoever_comes_to_a_child_of_whom_something_stands_waits(void **state)
+{
+    struct error e;
+    const enum custody kinds[] = {CUSTODY_NO_CONTACT, CUSTODY_SEPARATE};
+    world_policy(&w, "{\"class_teacher\": {\"may\": [\"approve\"]}}");
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e)); /* there is a place */
+    for (size_t i = 0; i < 2; ++i) {
+        int64_t before = guardian_child_version(w.f.db, w.young);
+        assert_true(sets(w.admin, (struct setting){w.young, father, kinds[i], BECAUSE}, &e));
+        if (i == 0)
+            assert_int_not_equal(guardian_child_version(w.f.db, w.young), before); /* what the page has said */
+        user_no who = stranger(i == 0 ? "First" : "Second");
+        assert_int_equal(comes_by_link(w.young, who), GUARDIAN_WAITS);
+        struct approving a = {waiting_of(who), {0}, NULL};
+        const user_no approvers[] = {w.class_teacher, w.admin, 0};
+        for (size_t k = 0; k < 3; ++k) {
+            assert_false(world_run(&w, approvers[k], approve_act, &a, &e));
+            assert_string_equal(world_rule(&e), "D9");
+        }
+        a.override_ = "the grandmother, who has shown her papers";
+        assert_false(world_run(&w, w.class_teacher, approve_act, &a, &e));
+        assert_string_equal(world_rule(&e), "D9");
+        if (!world_run(&w, w.admin, approve_act, &a, &e))
+            fail_msg("%s", error_sentence(&e));
+        assert_true(school_is_guardian(w.f.db, who, w.young));
+        assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, who}, &e));
+    }
+    assert_true(sets(w.admin, (struct setting){w.young, father, CUSTODY_SHARED, BECAUSE}, &e));
+    assert_int_equal(comes_by_link(w.young, stranger("Third")), GUARDIAN_CONFIRMED);
+}
+
+/* The same by a link of the class: of which child it is says whoever approves. */
+static void d9_nor_does_a_link_of_the_class_bring_them_unasked(void **state)
+{
+    struct error e;
+    struct link_made link;
+    world_policy(&w, "{\"class_teacher\": {\"may\": [\"approve\"]}}");
+    bars(w.young, father);
+    assert_true(
+        world_link(&w, 0, (struct link_wish){.kind = LINK_CLASS, .class = w.fifth, .role = ROLE_GUARDIAN}, &link, &e));
+    user_no who = stranger("Klara");
+    struct applying applying = {link.token, 0};
+    assert_true(world_run(&w, who, apply_act, &applying, &e));
+    struct approving a = {applying.no, {w.young}, NULL};
+    assert_false(world_run(&w, w.class_teacher, approve_act, &a, &e));
+    assert_string_equal(world_rule(&e), "D9");
+    a.children[0] = w.old; /* of whom nothing was settled */
+    assert_true(world_run(&w, w.class_teacher, approve_act, &a, &e));
+}
+
+struct leaving {
+    user_no child;
+    enum custody custody;
+    const char *reason;
+};
+
+static bool left_act(struct changing_records *c, void *arg)
+{
+    const struct leaving *l = arg;
+    return change_custody_left(c, l->child, l->custody, l->reason);
+}
+
 static bool erase_act(struct changing_records *c, void *arg)
 {
     return erasure_begin(c, *(user_no *)arg);
+}
+
+static void erases(user_no user)
+{
+    struct error e;
+    if (!world_run(&w, 0, erase_act, &user, &e))
+        fail_msg("%s", error_sentence(&e));
+    for (int steps = 0; erasure_step(w.f.writer, w.f.rooms); ++steps)
+        assert_true(steps < 1000);
+    assert_string_equal(world_account_state(&w, user), "left");
+}
+
+/* The father has his account erased, and comes again: that there was an order stays, of nobody by name, until the office
+ * takes it back, with a reason. */
+static void d9_g4_an_erasure_leaves_that_there_is_an_order(void **state)
+{
+    struct error e;
+    bars(w.young, father);
+    assert_true(sets(w.admin, (struct setting){w.young, mother, CUSTODY_SEPARATE, BECAUSE}, &e));
+    erases(father);
+    assert_int_equal(custodies_left(w.f.db, w.young), CUSTODY_NO_CONTACT);
+    erases(mother);
+    assert_int_equal(custodies_left(w.f.db, w.young), CUSTODY_NO_CONTACT); /* the stronger */
+    assert_int_equal(comes_by_link(w.young, stranger("Fyodor")), GUARDIAN_WAITS);
+    struct leaving shared = {w.young, CUSTODY_SHARED, BECAUSE};
+    const user_no others[] = {w.young, w.class_teacher, w.teacher, w.other_admin};
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i) {
+        assert_false(world_run(&w, others[i], left_act, &shared, &e));
+        assert_string_equal(world_rule(&e), "A4");
+    }
+    assert_false(world_run(&w, w.admin, left_act, &(struct leaving){w.young, CUSTODY_SHARED, "short"}, &e));
+    assert_int_equal(e.code, ERROR_INVALID_PARAM);
+    assert_int_equal(custodies_left(w.f.db, w.young), CUSTODY_NO_CONTACT);
+    assert_true(world_run(&w, w.admin, left_act, &shared, &e));
+    assert_int_equal(custodies_left(w.f.db, w.young), CUSTODY_SHARED);
+    assert_int_equal(comes_by_link(w.young, stranger("Marfa")), GUARDIAN_CONFIRMED);
+    assert_true(world_run(&w, w.admin, left_act, &(struct leaving){w.young, CUSTODY_SEPARATE, BECAUSE}, &e));
+    erases(w.young);
+    assert_int_equal(custodies_left(w.f.db, w.young), CUSTODY_SHARED);
+}
+
+static bool was_told(user_no user)
+{
+    room_no room = rooms_owned(w.f.db, user, room_kind_name(ROOM_NOTICES));
+    return room != 0 && memberships_of(w.f.db, room, user) == MEMBERSHIP_INVITE;
+}
+
+/* A child may make itself a parent, and a link be in a stranger's hands: those in force and the class teacher hear of
+ * it, nobody else. */
+static void d2_who_answers_for_a_child_hears_of_its_new_guardian(void **state)
+{
+    struct error e;
+    assert_true(world_run(&w, w.admin, end_act, (user_no[]){w.young, mother}, &e));
+    user_no who = stranger("Newt");
+    assert_int_equal(comes_by_link(w.young, who), GUARDIAN_CONFIRMED);
+    assert_true(was_told(father) && was_told(w.class_teacher));
+    assert_false(was_told(who) || was_told(mother) || was_told(w.young) || was_told(w.teacher) || was_told(w.admin));
 }
 
 /* Whoever is erased is in nobody's custody any more, and the erasure comes to its end. */
@@ -689,11 +848,7 @@ static void d9_g4_an_erasure_takes_it_along(void **state)
     bars(w.young, father);
     assert_true(sets(w.admin, (struct setting){w.young, mother, CUSTODY_SEPARATE, BECAUSE}, &e));
     for (size_t i = 0; i < 2; ++i) {
-        if (!world_run(&w, 0, erase_act, &both[i], &e))
-            fail_msg("%s", error_sentence(&e));
-        for (int steps = 0; erasure_step(w.f.writer, w.f.rooms); ++steps)
-            assert_true(steps < 1000);
-        assert_string_equal(world_account_state(&w, both[i]), "left");
+        erases(both[i]);
         assert_int_equal(custodies_of(w.f.db, w.young, father), CUSTODY_SHARED);
         assert_int_equal(custodies_of(w.f.db, w.young, mother), i == 0 ? CUSTODY_SEPARATE : CUSTODY_SHARED);
     }
@@ -775,6 +930,10 @@ int main(void)
         TEST(d9_who_comes_later_is_not_the_one_to_go),
         TEST(d9_separate_guardians_know_nothing_of_each_other),
         TEST(d9_g4_an_erasure_takes_it_along),
+        TEST(d9_whoever_comes_to_a_child_of_whom_something_stands_waits),
+        TEST(d9_nor_does_a_link_of_the_class_bring_them_unasked),
+        TEST(d9_g4_an_erasure_leaves_that_there_is_an_order),
+        TEST(d2_who_answers_for_a_child_hears_of_its_new_guardian),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

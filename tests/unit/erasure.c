@@ -76,6 +76,7 @@ static const struct column {
     {"contacts", "medium", ID},
     {"contacts", "address", NULL, "INSERT INTO contacts VALUES ('email', '%1$s', %2$lld, 0, 0)"},
     {"custodies", "kind", ID},
+    {"left_custodies", "kind", ID},
     {"devices", "device_id", NULL, "INSERT INTO devices (user_no, device_id, created_ms) VALUES (%2$lld, '%1$s', 0)"},
     {"devices", "display_name", NULL,
      "INSERT INTO devices (user_no, device_id, display_name, created_ms) VALUES (%2$lld, 'NAMED', '%1$s', 0)"},
@@ -209,10 +210,13 @@ static const struct column {
     {"oauth_device_codes", "user_code_hash", HASH},
     {"oauth_device_codes", "device_id", NULL,
      OAUTH_CLIENT "INSERT INTO oauth_device_codes VALUES (x'01', x'01', 1, '%1$s', 's', x'03', 9, 5, 0, 'allowed',"
-                  " %2$lld, x'02')"},
+                  " %2$lld, x'02', '')"},
     {"oauth_device_codes", "scope", NULL,
      OAUTH_CLIENT "INSERT INTO oauth_device_codes VALUES (x'02', x'02', 1, 'D', '%1$s', x'03', 9, 5, 0, 'allowed',"
-                  " %2$lld, x'02')"},
+                  " %2$lld, x'02', '')"},
+    {"oauth_device_codes", "address", NULL,
+     OAUTH_CLIENT "INSERT INTO oauth_device_codes VALUES (x'04', x'04', 1, 'D', 's', x'03', 9, 5, 0, 'allowed',"
+                  " %2$lld, x'02', '%1$s')"},
     {"oauth_device_codes", "place_hash", HASH},
     {"oauth_device_codes", "state", ID},
     {"oauth_device_codes", "origin", HASH},

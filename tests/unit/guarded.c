@@ -187,11 +187,17 @@ static int n_cases;
 
 /* What a column may have where not anything will do. */
 static const char *const WORDS[][3] = {
-    {"kind.classes", "'homeroom'", "'scheduled'"},   {"kind.links", "'class'", "'school'"},
-    {"kind.applications", "'join'", "'guardian'"},   {"state.applications", "'waiting'", "'refused'"},
-    {"kind.reports", "'event'", "'room'"},           {"state.reports", "'open'", "'closed'"},
-    {"medium.contacts", "'email'", "'msisdn'"},      {"state.users", "'active'", "'locked'"},
-    {"kind.roster_rooms", "'class'", "'guardians'"}, {"kind.custodies", "'separate'", "'no_contact'"},
+    {"kind.classes", "'homeroom'", "'scheduled'"},
+    {"kind.links", "'class'", "'school'"},
+    {"kind.applications", "'join'", "'guardian'"},
+    {"state.applications", "'waiting'", "'refused'"},
+    {"kind.reports", "'event'", "'room'"},
+    {"state.reports", "'open'", "'closed'"},
+    {"medium.contacts", "'email'", "'msisdn'"},
+    {"state.users", "'active'", "'locked'"},
+    {"kind.roster_rooms", "'class'", "'guardians'"},
+    {"kind.custodies", "'separate'", "'no_contact'"},
+    {"kind.left_custodies", "'separate'", "'no_contact'"},
 };
 
 static void add_literal(struct text *out, const char *table, const char *column, const char *type, bool second)

@@ -440,6 +440,8 @@ static const struct row_case {
      FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.own_link = true, .override_ = true))},
     {"D9", "together", FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_TEACHER), OFFICE(.meets = true)),
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_TEACHER), OFFICE(.meets = true, .override_ = true))},
+    {"D9", "settled", FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.settled = true)),
+     FACTS(APPROVE, BY(ROLE_ADMINISTRATOR), OFFICE(.settled = true, .override_ = true))},
     {"J4", "somebody_else",
      FACTS(ROLES, BY(ROLE_ADMINISTRATOR), TO(ROLE_ADMINISTRATOR), .self = true,
            OFFICE(.meets = true, .party = true, .override_ = true)),

@@ -21,15 +21,15 @@ static const struct watched {
 } WATCHED[] = {
     {"roles", NULL, EPOCH_PEOPLE},           {"enrollments", NULL, EPOCH_PEOPLE},
     {"guardianships", NULL, EPOCH_PEOPLE},   {"people", NULL, EPOCH_PEOPLE},
-    {"custodies", NULL, EPOCH_PEOPLE},       {"schools", NULL, EPOCH_PEOPLE},
-    {"classes", NULL, EPOCH_PEOPLE},         {"users", "state", EPOCH_PEOPLE},
-    {"users", "kind", EPOCH_PEOPLE},         {"room_schools", NULL, EPOCH_RECORDS},
-    {"roster_rooms", NULL, EPOCH_RECORDS},   {"roster_members", NULL, EPOCH_RECORDS},
-    {"archived_rooms", NULL, EPOCH_RECORDS}, {"named_members", NULL, EPOCH_RECORDS},
-    {"direct_rooms", NULL, EPOCH_RECORDS},   {"associations", NULL, EPOCH_RECORDS},
-    {"rooms", "kind", EPOCH_RECORDS},        {"rooms", "owner", EPOCH_RECORDS},
-    {"memberships", NULL, EPOCH_LIFE},       {"room_state", NULL, EPOCH_LIFE},
-    {"policies", NULL, EPOCH_POLICIES},
+    {"custodies", NULL, EPOCH_PEOPLE},       {"left_custodies", NULL, EPOCH_PEOPLE},
+    {"schools", NULL, EPOCH_PEOPLE},         {"classes", NULL, EPOCH_PEOPLE},
+    {"users", "state", EPOCH_PEOPLE},        {"users", "kind", EPOCH_PEOPLE},
+    {"room_schools", NULL, EPOCH_RECORDS},   {"roster_rooms", NULL, EPOCH_RECORDS},
+    {"roster_members", NULL, EPOCH_RECORDS}, {"archived_rooms", NULL, EPOCH_RECORDS},
+    {"named_members", NULL, EPOCH_RECORDS},  {"direct_rooms", NULL, EPOCH_RECORDS},
+    {"associations", NULL, EPOCH_RECORDS},   {"rooms", "kind", EPOCH_RECORDS},
+    {"rooms", "owner", EPOCH_RECORDS},       {"memberships", NULL, EPOCH_LIFE},
+    {"room_state", NULL, EPOCH_LIFE},        {"policies", NULL, EPOCH_POLICIES},
 };
 
 /* What facts read beside it, and what never changes as long as its row lives. */

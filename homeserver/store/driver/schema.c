@@ -641,6 +641,13 @@ static const char *const MIGRATIONS[] = {
 
     /* 36: the language that somebody has chosen for pages and letters */
     "ALTER TABLE users ADD COLUMN language TEXT;", /* 'ru', 'en'; NULL: none */
+
+    /* 37: D9. That something was settled of a child and a guardian who has been erased, and is named nowhere (G4) */
+    "CREATE TABLE left_custodies ("
+    " child INTEGER PRIMARY KEY REFERENCES users,"
+    " kind TEXT NOT NULL CHECK (kind IN ('separate', 'no_contact'))) STRICT;"
+    "ALTER TABLE oauth_device_codes ADD COLUMN address TEXT NOT NULL DEFAULT '';" /* from where it was asked for */
+    "ALTER TABLE users ADD COLUMN session_epoch INTEGER NOT NULL DEFAULT 0;", /* how often all sessions were ended */
 };
 
 int schema_version(void)

@@ -16,7 +16,24 @@
     " UNION SELECT o.guardian FROM " BONDS " b JOIN " BONDS " o ON o.child = b.child AND o.guardian <> b.guardian"     \
     " WHERE b.guardian = $1"
 
-enum { OF, PART, FAMILY, KIN, RELATED, BARS, BARRED, PUT, DELETE, FORGET, N };
+enum {
+    OF,
+    PART,
+    FAMILY,
+    KIN,
+    RELATED,
+    BARS,
+    BARRED,
+    PUT,
+    DELETE,
+    FORGET,
+    STANDS,
+    LEFT,
+    LEAVE,
+    PUT_LEFT,
+    DELETE_LEFT,
+    N
+};
 static const struct statement TEXTS[N] = {
     [OF] = "SELECT kind FROM custodies WHERE child = $1 AND guardian = $2",
     [PART] = "SELECT 1 FROM custodies k JOIN guardianships g ON g.child = k.child"
@@ -33,6 +50,16 @@ static const struct statement TEXTS[N] = {
              EPOCH_PEOPLE, GUARDED},
     [DELETE] = {"DELETE FROM custodies WHERE child = $1 AND guardian = $2", EPOCH_PEOPLE, GUARDED},
     [FORGET] = {"DELETE FROM custodies WHERE child = $1 OR guardian = $1", EPOCH_PEOPLE, GUARDED},
+    [STANDS] =
+        "SELECT 1 FROM custodies WHERE child = $1 UNION ALL SELECT 1 FROM left_custodies WHERE child = $1 LIMIT 1",
+    [LEFT] = "SELECT kind FROM left_custodies WHERE child = $1",
+    [LEAVE] = {"INSERT INTO left_custodies (child, kind) SELECT child, kind FROM custodies WHERE guardian = $1"
+               " ON CONFLICT (child) DO UPDATE SET kind = excluded.kind WHERE excluded.kind = 'no_contact'",
+               EPOCH_PEOPLE, GUARDED},
+    [PUT_LEFT] = {"INSERT INTO left_custodies (child, kind) VALUES ($1, $2)"
+                  " ON CONFLICT (child) DO UPDATE SET kind = excluded.kind",
+                  EPOCH_PEOPLE, GUARDED},
+    [DELETE_LEFT] = {"DELETE FROM left_custodies WHERE child = $1", EPOCH_PEOPLE, GUARDED},
 };
 STATEMENTS(CUSTODIES, "custodies", TEXTS);
 
@@ -51,14 +78,28 @@ bool custody_from(const char *name, enum custody *out)
     return i >= 0;
 }
 
-enum custody custodies_of(struct db *db, user_no child, user_no guardian)
+static enum custody take_custody(struct stmt *q)
 {
     enum custody custody = CUSTODY_SHARED;
-    struct stmt *q = db_query(db, &CUSTODIES, OF, "ii", child, guardian);
     if (stmt_next(q))
         custody_from(col_text(q, 0), &custody);
     stmt_end(q);
     return custody;
+}
+
+enum custody custodies_of(struct db *db, user_no child, user_no guardian)
+{
+    return take_custody(db_query(db, &CUSTODIES, OF, "ii", child, guardian));
+}
+
+enum custody custodies_left(struct db *db, user_no child)
+{
+    return take_custody(db_query(db, &CUSTODIES, LEFT, "i", child));
+}
+
+bool custodies_stand(struct db *db, user_no child)
+{
+    return db_int(db, &CUSTODIES, STANDS, 0, "i", child) != 0;
 }
 
 bool custodies_part(struct db *db, user_no child, user_no one, user_no other)
@@ -103,7 +144,15 @@ bool custodies_set(struct tx *tx, user_no child, user_no guardian, enum custody 
     return db_run(tx->db, &CUSTODIES, PUT, "iiti", child, guardian, custody_name(custody), tx->now_ms);
 }
 
+bool custodies_set_left(struct tx *tx, user_no child, enum custody custody)
+{
+    if (custody == CUSTODY_SHARED)
+        return db_run(tx->db, &CUSTODIES, DELETE_LEFT, "i", child);
+    return db_run(tx->db, &CUSTODIES, PUT_LEFT, "it", child, custody_name(custody));
+}
+
 bool custodies_forget(struct db *db, user_no user)
 {
-    return db_run(db, &CUSTODIES, FORGET, "i", user);
+    return db_run(db, &CUSTODIES, LEAVE, "i", user) && db_run(db, &CUSTODIES, FORGET, "i", user) &&
+           db_run(db, &CUSTODIES, DELETE_LEFT, "i", user);
 }

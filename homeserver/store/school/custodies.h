@@ -4,7 +4,11 @@
  * A row stands by itself, not in guardianships: it outlives what a roster, a link or the person makes of the
  * guardianship, and only the office takes it away. 'separate': the child's guardians do not see each other through the
  * child. 'no_contact': the guardianship is there and counts nowhere; whatever reads guardianships for what somebody may
- * or is shown, reads those in force (sql_private.h, IN_FORCE). */
+ * or is shown, reads those in force (sql_private.h, IN_FORCE).
+ *
+ * The erasure of a guardian (G4) leaves of it what names nobody: that there is something of the child (custodies_left).
+ * Whoever would become a guardian of a child of whom anything stands waits for the office (policy/signup/guardians.h):
+ * whom it is about may come again, by another account. */
 #ifndef PARTA_STORE_SCHOOL_CUSTODIES_H
 #define PARTA_STORE_SCHOOL_CUSTODIES_H
 
@@ -27,6 +31,11 @@ bool custody_from(const char *name, enum custody *out);
 
 enum custody custodies_of(struct db *db, user_no child, user_no guardian);
 
+/* What was settled with a guardian who has been erased since; of several the stronger. CUSTODY_SHARED: nothing. */
+enum custody custodies_left(struct db *db, user_no child);
+
+bool custodies_stand(struct db *db, user_no child); /* anything, with anybody, or left */
+
 /* Whether one and other, two guardians of the child, do not see each other through it. */
 bool custodies_part(struct db *db, user_no child, user_no one, user_no other);
 
@@ -46,6 +55,7 @@ bool custodies_bar_anywhere(struct db *db, user_no guardian); /* no_contact, wit
 
 /* Inside a job. */
 bool custodies_set(struct tx *tx, user_no child, user_no guardian, enum custody custody);
-bool custodies_forget(struct db *db, user_no user); /* G4: as child and as guardian */
+bool custodies_set_left(struct tx *tx, user_no child, enum custody custody);
+bool custodies_forget(struct db *db, user_no user); /* G4: as child and as guardian; of other children it is left */
 
 #endif
