@@ -2,6 +2,7 @@
 
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/approvals.h"
+#include "homeserver/accounts/login.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/config.h"
 #include "homeserver/http/request.h"
@@ -19,7 +20,9 @@ static json_t *page_params(struct request *r)
 
 static bool was_approved(struct request *r)
 {
-    return approvals_take(r->server->accounts->approvals, r->identity.user, clock_mono_ms());
+    unsigned char origin[TOKEN_HASH_BYTES];
+    login_origin_of(r->db, r->identity.user, origin);
+    return approvals_take(r->server->accounts->approvals, r->identity.user, origin, clock_mono_ms());
 }
 
 /* Whoever names the stage has proven nothing by that. */

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "homeserver/base/text.h"
 
@@ -11,6 +12,7 @@ struct approvals {
     pthread_mutex_t lock;
     struct approval {
         user_no user; /* 0: taken */
+        unsigned char origin[TOKEN_HASH_BYTES];
         int64_t until_ms;
     } ring[KEPT];
     size_t next;
@@ -39,21 +41,24 @@ static struct approval *of(struct approvals *approvals, user_no user)
     return NULL;
 }
 
-void approvals_give(struct approvals *approvals, user_no user, int64_t now_ms)
+void approvals_give(struct approvals *approvals, user_no user, const unsigned char origin[TOKEN_HASH_BYTES],
+                    int64_t now_ms)
 {
     pthread_mutex_lock(&approvals->lock);
     struct approval *one = of(approvals, user);
     if (one == NULL)
         one = &approvals->ring[approvals->next++ % KEPT];
-    *one = (struct approval){user, now_ms + APPROVAL_LIFETIME_MS};
+    *one = (struct approval){.user = user, .until_ms = now_ms + APPROVAL_LIFETIME_MS};
+    memcpy(one->origin, origin, sizeof one->origin);
     pthread_mutex_unlock(&approvals->lock);
 }
 
-bool approvals_take(struct approvals *approvals, user_no user, int64_t now_ms)
+bool approvals_take(struct approvals *approvals, user_no user, const unsigned char origin[TOKEN_HASH_BYTES],
+                    int64_t now_ms)
 {
     pthread_mutex_lock(&approvals->lock);
     struct approval *one = user != 0 ? of(approvals, user) : NULL;
-    bool good = one != NULL && now_ms < one->until_ms;
+    bool good = one != NULL && now_ms < one->until_ms && bytes_equal(one->origin, origin, sizeof one->origin);
     if (one != NULL)
         *one = (struct approval){0};
     pthread_mutex_unlock(&approvals->lock);

@@ -192,11 +192,28 @@ void login_password_digest(const struct user_row *row, unsigned char out[TOKEN_H
     token_hash(row->password_hash != NULL ? row->password_hash : "", out);
 }
 
+void login_origin_digest(const struct user_row *row, unsigned char out[TOKEN_HASH_BYTES])
+{
+    char of[PASSWORD_HASH_BYTES + 24];
+    snprintf(of, sizeof of, "%lld %s", (long long)row->session_epoch,
+             row->password_hash != NULL ? row->password_hash : "");
+    token_hash(of, out);
+    sodium_memzero(of, sizeof of);
+}
+
+void login_origin_of(struct db *db, user_no user, unsigned char out[TOKEN_HASH_BYTES])
+{
+    struct user_row row;
+    users_get(db, user, &row);
+    login_origin_digest(&row, out);
+    user_row_finish(&row);
+}
+
 /* Who ended their sessions, has a new password, or is nobody's account again (a claim undone), has no token either. */
 static bool origin_stands(struct db *db, const struct user_row *row, const struct nonce_origin *origin)
 {
     unsigned char password[TOKEN_HASH_BYTES];
-    login_password_digest(row, password);
+    login_origin_digest(row, password);
     return bytes_equal(password, origin->password, sizeof password) &&
            (origin->device == 0 || devices_since(db, row->no, origin->device, origin->asked_ms));
 }
@@ -258,6 +275,7 @@ struct login_job *login_begin(const struct accounts *accounts, struct db *db, co
         job = job_for(accounts, &row, wish);
         job->wants_factor = factor;
         snprintf(job->verified, sizeof job->verified, "%s", row.password_hash);
+        login_origin_digest(&row, job->origin.password);
         char *replacement =
             password_outdated(accounts->config, row.password_hash) ? password_hash(accounts->config, password) : NULL;
         snprintf(job->replacement, sizeof job->replacement, "%s", replacement != NULL ? replacement : "");
@@ -301,10 +319,8 @@ void login_factor_issue(const struct accounts *accounts, const struct login_job 
 {
     struct nonce_origin origin = job->origin;
     origin.user = job->user;
-    if (job->verified[0] != '\0') {
+    if (job->verified[0] != '\0')
         origin.asked_ms = clock_wall_ms();
-        token_hash(job->verified, origin.password);
-    }
     nonces_issue(accounts->factor_tokens, &origin, clock_mono_ms(), LOGIN_FACTOR_LIFETIME_MS, token);
 }
 
@@ -320,11 +336,8 @@ struct login_job *login_begin_by_factor(const struct accounts *accounts, struct 
 static void issue(struct nonces *pool, int64_t lifetime_ms, struct db *db, user_no user, device_no device,
                   char token[TOKEN_CHARS + 1])
 {
-    struct user_row row = {0};
     struct nonce_origin origin = {.user = user, .device = device, .asked_ms = clock_wall_ms()};
-    users_get(db, user, &row);
-    login_password_digest(&row, origin.password);
-    user_row_finish(&row);
+    login_origin_of(db, user, origin.password);
     nonces_issue(pool, &origin, clock_mono_ms(), lifetime_ms, token);
 }
 

@@ -114,6 +114,10 @@ bool sign_in_finish(struct tx *tx, const struct accounts_hooks *hooks, user_no u
                     struct error *e);
 /* What tells whether the password is what it was. */
 void login_password_digest(const struct user_row *row, unsigned char out[TOKEN_HASH_BYTES]);
+/* The same, and whether all sessions were ended since: every proof that is to become a session, or stands for one, and
+ * outlives the request keeps it, and is good for nothing once it is another (tests/unit/accounts.c names them all). */
+void login_origin_digest(const struct user_row *row, unsigned char out[TOKEN_HASH_BYTES]);
+void login_origin_of(struct db *db, user_no user, unsigned char out[TOKEN_HASH_BYTES]); /* reads the database */
 void sign_in_result(const struct sign_in *sign_in, user_no user, const char *user_id, struct login_result *out);
 
 #endif

@@ -24,7 +24,7 @@ struct nonce_origin {
     user_no user;
     device_no device;                         /* whose session asked, */
     int64_t asked_ms;                         /* and when, by the wall's clock */
-    unsigned char password[TOKEN_HASH_BYTES]; /* token_hash of the password's hash */
+    unsigned char password[TOKEN_HASH_BYTES]; /* login_origin_digest */
 };
 
 /* of: a person has one at a time, a newer one ends it; NULL: nobody's. now_ms: clock_mono_ms, here and below. */

@@ -11,6 +11,7 @@
 
 #include "homeserver/accounts/account_data.h"
 #include "homeserver/accounts/accounts.h"
+#include "homeserver/accounts/approvals.h"
 #include "homeserver/accounts/devices.h"
 #include "tests/unit/login_now.h"
 #include "homeserver/accounts/nonces.h"
@@ -745,6 +746,119 @@ static void a_login_token_ends_with_what_it_was_made_of(void **state)
     }
 }
 
+/* --- "End all sessions" takes along what would become one --- */
+
+enum proof { TOKEN_OF_SSO, ONCE, FACTOR, FACTOR_OF_PROVIDER, APPROVAL, PROOFS };
+
+/* Whether the proof of that kind still does what it is for. ended: all sessions end between the two. */
+static bool still_good(enum proof kind, user_no user, const char *name, bool ended)
+{
+    char token[TOKEN_CHARS + 1];
+    unsigned char origin[TOKEN_HASH_BYTES];
+    struct error e;
+    struct login_job *job = NULL;
+    const struct device_wish wish = {0};
+    login_origin_of(t.f.db, user, origin);
+    switch (kind) {
+    case TOKEN_OF_SSO: login_token_issue(t.accounts, t.f.db, user, 0, token); break;
+    case ONCE: login_once_issue(t.accounts, t.f.db, user, token); break;
+    case FACTOR_OF_PROVIDER: login_factor_issue_to(t.accounts, t.f.db, user, token); break;
+    case APPROVAL: approvals_give(t.accounts->approvals, user, origin, clock_mono_ms()); break;
+    default:
+        job = login_begin(t.accounts, t.f.db, name, "correct horse", &wish, &e);
+        login_factor_issue(t.accounts, job, token);
+        free(job);
+    }
+    if (ended && !device_delete_all(t.accounts, user, &e))
+        fail_msg("%s", error_sentence(&e));
+    if (kind == APPROVAL) {
+        login_origin_of(t.f.db, user, origin);
+        return approvals_take(t.accounts->approvals, user, origin, clock_mono_ms());
+    }
+    job = kind == FACTOR || kind == FACTOR_OF_PROVIDER
+              ? login_begin_by_factor(t.accounts, t.f.db, token, NULL, &wish, &e)
+              : login_begin_by_token(t.accounts, t.f.db, token, &wish, &e);
+    bool good = job != NULL && writer_run(t.f.writer, login_write, job, &e);
+    free(job);
+    return good;
+}
+
+static void whoever_ends_all_sessions_ends_what_would_become_one(void **state)
+{
+    struct error e;
+    for (enum proof kind = 0; kind < PROOFS; ++kind) {
+        char name[16];
+        snprintf(name, sizeof name, "ends%d", (int)kind);
+        user_no user = person(name);
+        assert_true(signs_in(name, "correct horse", "FIRST", &e));
+        assert_true(still_good(kind, user, name, false));
+        if (still_good(kind, user, name, true))
+            fail_msg("proof %d outlives the end of all sessions", (int)kind);
+        assert_true(still_good(kind, user, name, false)); /* a new one is good */
+    }
+}
+
+/* Of each place in memory that proofs are drawn in, and of each table that knows a token by its hash: what ends it. */
+static const struct {
+    const char *place, *ends;
+} PROOF_PLACES[] = {
+    {".nonces", "of nobody's account: the shared secret makes a new one"},
+    {".login_tokens", "login_origin_digest"},
+    {".factor_tokens", "login_origin_digest"},
+    {".approvals", "login_origin_digest"},
+    {".rendezvous", "of nobody's account: two devices meet"},
+    {"access_tokens", "with its device"},
+    {"refresh_tokens", "with its device"},
+    {"spent_refresh_tokens", "with its device"},
+    {"oauth_codes", "devices_delete_all"},
+    {"oauth_device_codes", "devices_delete_all; login_origin_digest"},
+    {"page_sessions", "devices_delete_all"},
+    {"recovery_codes", "the second factor's own, which ending sessions does not end"},
+    {"operator_tokens", "no person's"},
+    {"registration_tokens", "no person's"},
+    {"association_codes", "a school's"},
+    {"verifications", "proves an address, and a new password by it ends what was before"},
+    {"links", "the school's, to whom it gave them"},
+};
+
+static bool place_known(const char *place, size_t len)
+{
+    for (size_t i = 0; i < sizeof PROOF_PLACES / sizeof *PROOF_PLACES; ++i)
+        if (strlen(PROOF_PLACES[i].place) == len && strncmp(PROOF_PLACES[i].place, place, len) == 0)
+            return true;
+    return false;
+}
+
+static void each_place_of_proofs_is_known(void **state)
+{
+    char line[512], path[512];
+    const char *tests = getenv("TESTS_DIR");
+    snprintf(path, sizeof path, "%s/../homeserver/accounts/accounts.c", tests != NULL ? tests : "tests");
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    int n = 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        const char *made = strstr(line, "_create(),"), *at = strchr(line, '.');
+        if (made == NULL || at == NULL)
+            continue;
+        ++n;
+        if (!place_known(at, strcspn(at, " =")))
+            fail_msg("say what becomes of it when somebody ends all sessions: %s", line);
+    }
+    fclose(f);
+    assert_int_equal(n, 5);
+    static const struct statement HASHED[] = {
+        "SELECT DISTINCT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+        " WHERE m.type = 'table' AND (c.name LIKE '%token_hash' OR c.name LIKE '%code_hash')"};
+    static const struct statements SET = {"proof_places", HASHED, 1};
+    struct stmt *q = db_query(t.f.db, &SET, 0, "");
+    for (n = 0; stmt_next(q); ++n)
+        if (!place_known(col_text(q, 0), strlen(col_text(q, 0))))
+            fail_msg("say what becomes of %s when somebody ends all sessions", col_text(q, 0));
+    stmt_end(q);
+    assert_true(n >= 5);
+}
+
 /* Digests by an independent implementation (Python's hmac). */
 static void the_shared_secret_signs_every_part(void **state)
 {
@@ -993,6 +1107,8 @@ int main(void)
         TEST(a_name_read_in_a_job_that_failed_is_not_believed),
         TEST(a_nonce_is_good_once_and_for_a_minute),
         TEST(a_login_token_ends_with_what_it_was_made_of),
+        TEST(whoever_ends_all_sessions_ends_what_would_become_one),
+        TEST(each_place_of_proofs_is_known),
         TEST(the_shared_secret_signs_every_part),
         TEST(an_account_is_made_whole_or_not_at_all),
     };

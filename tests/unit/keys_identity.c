@@ -118,7 +118,10 @@ static void sign_in_by_oauth(struct device *d)
 
 static void approves(const struct device *d)
 {
-    approvals_give(t.server.accounts->approvals, login_user_of(t.server.accounts, t.f.db, d->user_id), clock_mono_ms());
+    unsigned char origin[TOKEN_HASH_BYTES];
+    user_no user = login_user_of(t.server.accounts, t.f.db, d->user_id);
+    login_origin_of(t.f.db, user, origin);
+    approvals_give(t.server.accounts->approvals, user, origin, clock_mono_ms());
 }
 
 #define UPLOAD CLIENT "/keys/device_signing/upload"

@@ -9,6 +9,7 @@
 #include "homeserver/store/matrix/oauth_codes.h"
 #include "homeserver/store/matrix/one_time_keys.h"
 #include "homeserver/store/matrix/page_sessions.h"
+#include "homeserver/store/matrix/users.h"
 
 #define ROW "SELECT device_no, user_no, device_id, display_name, last_seen_ip, last_seen_ms, created_ms FROM devices "
 
@@ -171,8 +172,9 @@ bool devices_delete_all(struct tx *tx, user_no user, device_no except)
     stmt_end(q);
     if (n != 0)
         list_changed(tx, user, 0);
+    /* What would become one, wherever it is kept, and pages. */
     bool done =
-        oauth_codes_forget(tx, user) && page_sessions_delete_of(tx, user); /* what would become one, and pages */
+        oauth_codes_forget(tx, user) && page_sessions_delete_of(tx, user) && (except != 0 || users_end_epoch(tx, user));
     for (size_t i = 0; done && i < n; ++i)
         done = remove_one(tx, user, gone[i]);
     free(gone);

@@ -8,7 +8,7 @@
 #include "homeserver/store/driver/db.h"
 #include "homeserver/store/driver/writer.h"
 
-#define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms FROM users "
+#define ROW "SELECT user_no, localpart, password_hash, state, kind, admin, created_ms, session_epoch FROM users "
 
 enum {
     BY_NO,
@@ -23,6 +23,7 @@ enum {
     SET_STATE,
     SET_ADMIN,
     SET_LANGUAGE,
+    NEXT_EPOCH,
     N
 };
 static const struct statement TEXTS[N] = {
@@ -39,6 +40,7 @@ static const struct statement TEXTS[N] = {
     [SET_PASSWORD] = {"UPDATE users SET password_hash = $2 WHERE user_no = $1", 0, GUARDED},
     [SET_STATE] = {"UPDATE users SET state = $2 WHERE user_no = $1", EPOCH_PEOPLE, GUARDED},
     [SET_ADMIN] = {"UPDATE users SET admin = $2 WHERE user_no = $1", 0, GUARDED},
+    [NEXT_EPOCH] = "UPDATE users SET session_epoch = session_epoch + 1 WHERE user_no = $1",
     [SET_LANGUAGE] = "UPDATE users SET language = $2 WHERE user_no = $1",
 };
 STATEMENTS(USERS, "users", TEXTS);
@@ -56,6 +58,7 @@ bool users_next(struct stmt *q, struct user_row *row)
         .service = strcmp(col_text(q, 4), "service") == 0,
         .admin = col_int(q, 5) != 0,
         .created_ms = col_int(q, 6),
+        .session_epoch = col_int(q, 7),
     };
     return true;
 }
@@ -171,4 +174,9 @@ bool users_set_admin(struct tx *tx, user_no no, bool admin)
 {
     account_changed(tx, no);
     return db_run(tx->db, &USERS, SET_ADMIN, "ii", no, (int64_t)admin);
+}
+
+bool users_end_epoch(struct tx *tx, user_no no)
+{
+    return db_run(tx->db, &USERS, NEXT_EPOCH, "i", no);
 }

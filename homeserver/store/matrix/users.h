@@ -25,6 +25,7 @@ struct user_row {
     bool service;             /* the server's or an application service's own user, not a person */
     bool admin;               /* server administrator */
     int64_t created_ms;
+    int64_t session_epoch; /* what was handed out to become a session in an earlier one is void */
 };
 
 void user_row_finish(struct user_row *row); /* frees what it owns and empties it */
@@ -59,6 +60,9 @@ bool users_set_password(struct tx *tx, user_no no, const char *password_hash); /
 /* Both queue CHANGE_SESSION. */
 bool users_set_state(struct tx *tx, user_no no, enum account_state state); /* false: there is no such user */
 bool users_set_admin(struct tx *tx, user_no no, bool admin);
+
+/* For devices_delete_all, when it ends every session. */
+bool users_end_epoch(struct tx *tx, user_no no);
 
 /* In which language the server speaks to them: "ru", "en"; NULL: they have not chosen. Heap. */
 char *users_language(struct db *db, user_no no);
