@@ -15,6 +15,7 @@
 #include "client-api/routes.h"
 #include "homeserver/accounts/accounts.h"
 #include "homeserver/accounts/approvals.h"
+#include "homeserver/accounts/login.h"
 #include "homeserver/base/clock.h"
 #include "homeserver/base/json.h"
 #include "homeserver/base/percent.h"
@@ -43,12 +44,18 @@ static bool answer_refused(struct request *r, const struct authorization *a)
 }
 
 /* The sign-in page, which leads back to this very question. */
-static void add_other(struct text *out, const struct request *r)
+static void add_other(struct text *out, const struct authorization_parameters *asked)
 {
     struct text here = TEXT_INIT;
-    text_adds(&here, r->path);
-    for (int i = 0; i < r->n_query; ++i)
-        text_add_pair(&here, i == 0 ? '?' : '&', r->query[i].name, r->query[i].value);
+    char sep = '?';
+    text_adds(&here, "/parta/oauth2/authorize");
+#define X(name)                                                                                                        \
+    if (asked->name != NULL) {                                                                                         \
+        text_add_pair(&here, sep, #name, asked->name);                                                                \
+        sep = '&';                                                                                                     \
+    }
+    AUTHORIZATION_PARAMETERS(X)
+#undef X
     text_adds(out, "/parta/sign-in");
     text_add_pair(out, '?', "next", here.data);
     text_finish(&here);
@@ -64,12 +71,16 @@ static bool show(struct request *r, const struct authorization *a)
     const char *name = json_get_string(a->client.metadata, "client_name"), *uri = asked->redirect_uri;
     struct text other = TEXT_INIT, where = TEXT_INIT;
     size_t len;
-    add_other(&other, r);
+    add_other(&other, asked);
     const char *place = redirect_uri_place(uri, &len);
     text_add(&where, place, len);
     if (name == NULL)
         name = json_get_string(a->client.metadata, "client_uri");
+    const struct page_handover asks = page_handover_asks(r, false);
     bool done = html_consent(r, &(struct consent_view){.broken = a->refused != OAUTH_OK,
+                                                       .password = asks.password,
+                                                       .factor = asks.factor,
+                                                       .anew = asks.anew,
                                                        .name = name,
                                                        .where = where.data,
                                                        .user_id = r->identity.user_id,
@@ -117,7 +128,9 @@ static bool post_authorize(struct request *r)
     authorization_read(r, &a);
     if (a.refused == OAUTH_OK && !allows(r))
         a.refused = OAUTH_ACCESS_DENIED;
-    if (a.refused == OAUTH_OK)
+    if (a.refused == OAUTH_OK && !page_handover_proven(r, false))
+        done = show(r, &a);
+    else if (a.refused == OAUTH_OK)
         done = authorization_allow(r, &a, &address) && send_to_client(r, &address);
     else
         done = answer_refused(r, &a);
@@ -136,31 +149,40 @@ static bool guess_is_counted(struct request *r)
     return wait_ms == 0 || error_set_limited(&r->error, wait_ms);
 }
 
+/* Everybody is asked who they are: who begins it, and from where, is not known, and "please confirm here" is a link to
+ * the school's own page. */
 static bool show_device(struct request *r, const struct oauth_device_code_row *row, const char *user_code)
 {
     struct oauth_client client;
+    struct text here = TEXT_INIT, other = TEXT_INIT;
+    const struct page_handover asks = page_handover_asks(r, true);
     if (!oauth_client_find(r->db, row->client_id, &client))
         return refuse(r, ERROR_NOT_FOUND, NULL);
+    text_adds(&here, "/parta/device");
+    text_add_pair(&here, '?', "user_code", user_code);
+    text_adds(&other, "/parta/sign-in");
+    text_add_pair(&other, '?', "next", here.data);
     const char *name = json_get_string(client.metadata, "client_name");
     bool done = html_device_consent(
         r, &(struct device_consent_view){.name = name != NULL ? name : json_get_string(client.metadata, "client_uri"),
                                          .user_id = r->identity.user_id,
+                                         .password = asks.password,
+                                         .factor = asks.factor,
+                                         .anew = asks.anew,
                                          .device_id = row->device_id,
-                                         .user_code = user_code});
+                                         .user_code = user_code,
+                                         .address = row->address,
+                                         .asked = row->expires_ms - OAUTH_DEVICE_CODE_LIFETIME_MS,
+                                         .other = other.data});
+    text_finish(&here);
+    text_finish(&other);
     oauth_client_finish(&client);
     return done;
 }
 
-static bool get_device(struct request *r)
+static bool show_code(struct request *r, const char *typed)
 {
     struct oauth_device_code_row row;
-    if (!oauth_is_on(r))
-        return false;
-    const char *typed = query_get(r, "user_code");
-    if (typed == NULL)
-        return html_device(r, &(struct device_view){.code = ""});
-    if (!guess_is_counted(r))
-        return html_device(r, &(struct device_view){.code = typed});
     if (!oauth_device_find(r->db, typed, clock_wall_ms(), &row)) {
         page_refuse(r, ERROR_NOT_FOUND, WORD_ERROR_DEVICE_CODE);
         return html_device(r, &(struct device_view){.code = typed});
@@ -170,11 +192,23 @@ static bool get_device(struct request *r)
     return done;
 }
 
+static bool get_device(struct request *r)
+{
+    if (!oauth_is_on(r))
+        return false;
+    const char *typed = query_get(r, "user_code");
+    if (typed == NULL)
+        return html_device(r, &(struct device_view){.code = ""});
+    return guess_is_counted(r) ? show_code(r, typed) : html_device(r, &(struct device_view){.code = typed});
+}
+
 static bool post_device(struct request *r)
 {
     const char *typed;
     if (!oauth_is_on(r) || !body_string(r, "user_code", &typed) || !guess_is_counted(r))
         return false;
+    if (allows(r) && !page_handover_proven(r, true))
+        return show_code(r, typed);
     if (!oauth_device_decide(r->server->accounts, typed, r->identity.user, allows(r), &r->error)) {
         if (r->error.code == ERROR_NOT_FOUND)
             page_refuse(r, ERROR_NOT_FOUND, WORD_ERROR_DEVICE_CODE);
@@ -208,7 +242,9 @@ static bool post_reset_keys(struct request *r)
 {
     if (!page_password_proven(r))
         return get_reset_keys(r);
-    approvals_give(r->server->accounts->approvals, r->identity.user, clock_mono_ms());
+    unsigned char origin[TOKEN_HASH_BYTES];
+    login_origin_of(r->db, r->identity.user, origin);
+    approvals_give(r->server->accounts->approvals, r->identity.user, origin, clock_mono_ms());
     return page_go(r, "/parta/account?done=keys_approved");
 }
 
@@ -216,10 +252,11 @@ static bool post_reset_keys(struct request *r)
 #define ROUTE_SIGNS_IN (ROUTE_PERSONS_PAGE | ROUTE_LOCKED_TOO)
 static const struct route TABLE[] = {
     {HTTP_GET, "/parta/oauth2/authorize", get_authorize, ROUTE_SIGNS_IN, RATE_READ, NULL},
-    {HTTP_POST, "/parta/oauth2/authorize", post_authorize, ROUTE_SIGNS_IN | ROUTE_POSTS, RATE_WRITE, NULL, NULL,
-     page_body_max},
+    {HTTP_POST, "/parta/oauth2/authorize", post_authorize, ROUTE_SIGNS_IN | ROUTE_POSTS | ROUTE_HASH, RATE_WRITE, NULL,
+     NULL, page_body_max},
     {HTTP_GET, "/parta/device", get_device, ROUTE_SIGNS_IN, RATE_READ, NULL},
-    {HTTP_POST, "/parta/device", post_device, ROUTE_SIGNS_IN | ROUTE_POSTS, RATE_WRITE, NULL, NULL, page_body_max},
+    {HTTP_POST, "/parta/device", post_device, ROUTE_SIGNS_IN | ROUTE_POSTS | ROUTE_HASH, RATE_WRITE, NULL, NULL,
+     page_body_max},
     {HTTP_GET, "/parta/manage", get_manage, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
     {HTTP_GET, "/parta/account/reset-keys", get_reset_keys, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
     {HTTP_POST, "/parta/account/reset-keys", post_reset_keys, ROUTE_PERSONS_PAGE | ROUTE_POSTS | ROUTE_HASH, RATE_WRITE,

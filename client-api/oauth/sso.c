@@ -13,6 +13,7 @@
 #include "client-api/oauth/common.h"
 #include "client-api/pages/escape.h"
 #include "client-api/pages/page.h"
+#include "client-api/pages/proof.h"
 #include "client-api/routes.h"
 #include "homeserver/accounts/login.h"
 #include "homeserver/base/percent.h"
@@ -114,9 +115,14 @@ static bool show(struct request *r, const char *url)
     text_add_pair(&here, '?', "redirectUrl", url);
     text_adds(&other, "/parta/sign-in");
     text_add_pair(&other, '?', "next", here.data);
-    bool done =
-        html_sso(r, &(struct sso_view){
-                        .where = where.data, .user_id = r->identity.user_id, .redirect_url = url, .other = other.data});
+    const struct page_handover asks = page_handover_asks(r, false);
+    bool done = html_sso(r, &(struct sso_view){.where = where.data,
+                                               .user_id = r->identity.user_id,
+                                               .password = asks.password,
+                                               .factor = asks.factor,
+                                               .anew = asks.anew,
+                                               .redirect_url = url,
+                                               .other = other.data});
     page_may_lead_to(r, url);
     text_finish(&other);
     text_finish(&here);
@@ -141,6 +147,8 @@ static bool post_ask(struct request *r)
         return false;
     if (!sso_redirect_valid(url))
         return page_refuse(r, ERROR_INVALID_PARAM, WORD_ERROR_SSO_ADDRESS);
+    if (!page_handover_proven(r, false))
+        return show(r, url);
     login_token_issue(r->server->accounts, r->db, r->identity.user, 0, token);
     sso_add_redirect(&address, url, token);
     page_go(r, "/parta/account");
@@ -156,6 +164,7 @@ static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/login/sso/redirect/{idpId}", get_redirect_provider, ROUTE_ANYBODYS_PAGE, RATE_NONE,
      "redirectToIdP"},
     {HTTP_GET, ASK_PATH, get_ask, ROUTE_PENDING_TOO, RATE_READ, NULL},
-    {HTTP_POST, ASK_PATH, post_ask, ROUTE_PENDING_TOO | ROUTE_POSTS, RATE_WRITE, NULL, NULL, page_body_max},
+    {HTTP_POST, ASK_PATH, post_ask, ROUTE_PENDING_TOO | ROUTE_POSTS | ROUTE_HASH, RATE_WRITE, NULL, NULL,
+     page_body_max},
 };
 const struct routes OAUTH_SSO_ROUTES = ROUTES(TABLE);

@@ -121,7 +121,8 @@ static bool begin_device(struct request *r, const struct oauth_client *client, c
     struct oauth_device_begun begun;
     struct text url = TEXT_INIT, place = TEXT_INIT;
     oauth_add_place(&place, r->ip);
-    bool done = oauth_device_begin(r->server->accounts, client->no, device_id, scope, place.data, &begun, &r->error);
+    bool done =
+        oauth_device_begin(r->server->accounts, client->no, device_id, scope, place.data, r->ip, &begun, &r->error);
     text_finish(&place);
     if (!done)
         return false;

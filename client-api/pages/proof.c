@@ -7,13 +7,14 @@
 #include "homeserver/http/request.h"
 #include "homeserver/store/matrix/page_sessions.h"
 #include "homeserver/store/matrix/second_factors.h"
+#include "homeserver/store/school/roles.h"
 
 bool page_wants_factor(const struct request *r)
 {
     return second_factors_has(r->db, r->identity.user);
 }
 
-bool page_freshly_signed_in(struct request *r)
+static bool is_fresh(struct request *r)
 {
     char token[COOKIE_BYTES];
     unsigned char hash[TOKEN_HASH_BYTES];
@@ -25,7 +26,30 @@ bool page_freshly_signed_in(struct request *r)
     }
     bool fresh = session.user == r->identity.user && now_ms - session.created_ms < PAGE_FRESH_MS;
     page_session_finish(&session);
-    return fresh || page_refuse(r, ERROR_FORBIDDEN, WORD_PROOF_OLD);
+    return fresh;
+}
+
+bool page_freshly_signed_in(struct request *r)
+{
+    return is_fresh(r) || page_refuse(r, ERROR_FORBIDDEN, WORD_PROOF_OLD);
+}
+
+static bool has_power(const struct request *r)
+{
+    return r->identity.admin || (roles_now_or_later(r->db, r->identity.user) & (ROLES_STAFF | ROLE_EXTERNAL)) != 0;
+}
+
+struct page_handover page_handover_asks(struct request *r, bool everybody)
+{
+    bool asks = (everybody || has_power(r)) && !is_fresh(r), password = asks && has_password(r);
+    return (struct page_handover){
+        .password = password, .factor = password && page_wants_factor(r), .anew = asks && !password};
+}
+
+bool page_handover_proven(struct request *r, bool everybody)
+{
+    const struct page_handover asks = page_handover_asks(r, everybody);
+    return asks.password ? page_password_proven(r) : !asks.anew || page_refuse(r, ERROR_FORBIDDEN, WORD_CONSENT_ANEW);
 }
 
 static bool password_right(struct request *r, struct uia_attempt *attempt)

@@ -16,6 +16,19 @@ bool page_wants_factor(const struct request *r);
 #define PAGE_FRESH_MS (10 * MINUTE_MS)
 bool page_freshly_signed_in(struct request *r);
 
+/* A press that hands the account to a program or a device, which may be somebody else's, asks again who is there: of
+ * people with power over others (whoever works at a school, server administrators), and where everybody is asked; not
+ * of who has signed in within PAGE_FRESH_MS. password: by page_password_proven, with a code where factor; anew: who has
+ * no password signs in anew, by the provider. Reads. */
+struct page_handover {
+    bool password, factor, anew;
+};
+struct page_handover page_handover_asks(struct request *r, bool everybody);
+
+/* Whether the form has what page_handover_asks. false: r->error, for the form that is shown again. Hashes: on routes
+ * with ROUTE_HASH. */
+bool page_handover_proven(struct request *r, bool everybody);
+
 /* Whether the form's "password" is that of who is signed in; counted by account, as every guess at it. Who has none
  * must have signed in freshly. Where they have a second factor, "factor" is a code of it, too, which is spent. false:
  * r->error, for the form that is shown again. Hashes: on routes with ROUTE_HASH. */

@@ -84,7 +84,7 @@ static bool origin_now(struct tx *tx, user_no user, unsigned char origin[TOKEN_H
 {
     struct user_row row;
     bool may = users_get(tx->db, user, &row) && sign_in_may(row.state, e);
-    login_password_digest(&row, origin);
+    login_origin_digest(&row, origin);
     user_row_finish(&row);
     return may || (e->code == ERROR_NONE && error_set(e, ERROR_FORBIDDEN, NULL));
 }
@@ -356,11 +356,12 @@ static bool job_begin(struct tx *tx, void *arg, struct error *e)
 }
 
 bool oauth_device_begin(const struct accounts *accounts, client_no client, const char *device_id, const char *scope,
-                        const char *place, struct oauth_device_begun *out, struct error *e)
+                        const char *place, const char *address, struct oauth_device_begun *out, struct error *e)
 {
     struct begin_job job = {.row = {.client = client,
                                     .device_id = (char *)device_id,
                                     .scope = (char *)scope,
+                                    .address = (char *)address,
                                     .interval_ms = OAUTH_DEVICE_INTERVAL_MS}};
     random_name(out->device_code, TOKEN_CHARS);
     random_letters(out->user_code, OAUTH_USER_CODE_CHARS + 1, LETTERS);

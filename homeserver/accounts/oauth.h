@@ -93,7 +93,7 @@ struct oauth_device_begun {
     char user_code[OAUTH_USER_CODE_CHARS + 2]; /* "WDJB-MJHT" */
 };
 bool oauth_device_begin(const struct accounts *accounts, client_no client, const char *device_id, const char *scope,
-                        const char *place, struct oauth_device_begun *out, struct error *e);
+                        const char *place, const char *address, struct oauth_device_begun *out, struct error *e);
 
 /* What waits under a user code, however it was typed: the caller finishes *out. false: nothing (any more). */
 bool oauth_device_find(struct db *db, const char *user_code, int64_t now_ms, struct oauth_device_code_row *out);

@@ -1,6 +1,8 @@
 // Signing in by OAuth 2.0: with matrix-js-sdk's classes, and with what Element X sends, through the server's own pages, as a browser without
 // JavaScript would; and what is stolen, replayed, mixed up or too late.
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { OAuth2, isValidAuthMetadata } from "matrix-js-sdk/lib/oauth/index.js";
 import { Server } from "./harness.mjs";
@@ -110,6 +112,70 @@ test("another device: its code is typed, looked at, allowed or not; matrix-js-sd
     }
     const reader = await anna().through("/parta/device?user_code=BCDF-GHJK");
     assert.match(reader.page, /no such code/);
+});
+
+/** Does something to the database of the stopped server. */
+async function meanwhile(...statements) {
+    await server.end();
+    const db = new DatabaseSync(join(server.dir, "data", "parta.db"));
+    for (const statement of statements) db.exec(statement);
+    db.close();
+    await server.run();
+}
+const AGED = "UPDATE page_sessions SET created_ms = created_ms - 660000"; // eleven minutes
+
+test("one press hands no account over: a device code asks for the password, unless it was just given; whoever has power is asked at every door", async () => {
+    const auth = new OAuth2(metadata, { clientId });
+    const away = "/parta/sso?redirectUrl=" + encodeURIComponent("https://app.example/");
+    const reader = await new Reader().through("/parta/account");
+    await meanwhile(AGED);
+    const session = await auth.startDeviceAuthorizationGrant();
+    const device = `/parta/device?user_code=${session.user_code}`;
+    await reader.ask(device);
+    assert.match(reader.page, /127\.0\.0\.1/); // who asked, from where
+    assert.match(reader.page, /whoever sent it gets your account/);
+    assert.match(reader.page, /name="password"/);
+    for (const password of [undefined, "wrong horse"]) {
+        await reader.ask("/parta/device", reader.fields("/parta/device", { decision: "allow", ...(password && { password }) }));
+        assert.equal(reader.status, 403, reader.page);
+        assert.match(reader.page, /name="password"/); // to be typed again
+    }
+    const poll = () => post(metadata.token_endpoint, { grant_type: "urn:ietf:params:oauth:grant-type:device_code", device_code: session.device_code, client_id: clientId });
+    assert.equal((await poll()).body.error, "authorization_pending");
+    await reader.ask("/parta/device", reader.fields("/parta/device", { decision: "allow", password: "correct horse" }));
+    assert.equal(reader.at, "/parta/device?done=device_allowed", reader.page);
+
+    for (const path of [question(), away]) assert.doesNotMatch((await reader.ask(path)).page, /name="password"/); // as before, for people at large
+    await meanwhile("UPDATE users SET admin = 1");
+    for (const [path, action] of [[question(), "/parta/oauth2/authorize"], [away, "/parta/sso"]]) {
+        await reader.ask(path);
+        assert.match(reader.page, /name="password"/, path);
+        await reader.decide(action, "allow");
+        assert.equal(reader.status, 403, path);
+        assert.match(reader.page, /name="password"/, path);
+        await reader.ask(action, reader.fields(action, { decision: "allow", password: "correct horse" }));
+        assert.equal(reader.status, 303, reader.page);
+        assert.match(reader.at, /[?&](code|loginToken)=/);
+    }
+    await reader.ask(question());
+    await reader.decide("/parta/oauth2/authorize", "deny"); // nobody needs to prove anything to say no
+    assert.equal(answer(reader).get("error"), "access_denied");
+    const fresh = await new Reader().through(question());
+    assert.doesNotMatch(fresh.page, /name="password"/);
+    await fresh.decide("/parta/oauth2/authorize", "allow");
+    assert.ok(answer(fresh).get("code"));
+    await meanwhile("UPDATE users SET admin = 0");
+});
+
+test("whoever has no password, and came by a provider, signs in anew instead", async () => {
+    const reader = await new Reader().through("/parta/account");
+    await meanwhile(AGED, "CREATE TABLE test_kept AS SELECT user_no, password_hash FROM users", "UPDATE users SET password_hash = NULL, admin = 1");
+    await reader.ask(question());
+    assert.doesNotMatch(reader.page, /name="password"|value="allow"/);
+    assert.match(reader.page, /sign in anew/i);
+    await reader.ask("/parta/oauth2/authorize", reader.fields("/parta/oauth2/authorize", { decision: "allow" }));
+    assert.equal(reader.status, 403, reader.page);
+    await meanwhile("UPDATE users SET password_hash = (SELECT k.password_hash FROM test_kept k WHERE k.user_no = users.user_no), admin = 0", "DROP TABLE test_kept");
 });
 
 test("a person says no, and a mail scanner that opens the address allows nothing", async () => {

@@ -213,7 +213,8 @@ static void who_may_not_sign_in_gets_nothing(void **state)
         const struct oauth_allowed allowed = {t.anna, t.app.no, CALLBACK, CHALLENGE, "DEVICE0002", SCOPE};
         begin_session(&session);
         allow(code);
-        assert_true(oauth_device_begin(t.accounts, t.app.no, "DEVICE0003", SCOPE, "192.0.2.1", &device, &e));
+        assert_true(
+            oauth_device_begin(t.accounts, t.app.no, "DEVICE0003", SCOPE, "192.0.2.1", "192.0.2.1", &device, &e));
         assert_true(oauth_device_decide(t.accounts, device.user_code, t.anna, true, &e));
         fixture_state(&t.f, t.anna, CASES[i].state);
         const struct oauth_shown shown = {&t.app, code, CALLBACK, VERIFIER, NULL};
@@ -333,7 +334,7 @@ static enum oauth_error polls(const struct oauth_client *client, const char *cod
 static void begin_device(struct oauth_device_begun *out)
 {
     struct error e = {0};
-    assert_true(oauth_device_begin(t.accounts, t.app.no, "DEVICE0001", SCOPE, "192.0.2.1", out, &e));
+    assert_true(oauth_device_begin(t.accounts, t.app.no, "DEVICE0001", SCOPE, "192.0.2.1", "192.0.2.1", out, &e));
 }
 
 /* RFC 8628 */
@@ -403,9 +404,9 @@ static void devices_that_wait_are_bounded_by_place(void **state)
     struct error e = {0};
     for (int i = 0; i < OAUTH_DEVICE_CODES_OF_PLACE; ++i)
         begin_device(&begun);
-    assert_false(oauth_device_begin(t.accounts, t.app.no, "D", SCOPE, "192.0.2.1", &begun, &e));
+    assert_false(oauth_device_begin(t.accounts, t.app.no, "D", SCOPE, "192.0.2.1", "192.0.2.1", &begun, &e));
     assert_int_equal(e.code, ERROR_LIMIT_EXCEEDED);
-    assert_true(oauth_device_begin(t.accounts, t.app.no, "D", SCOPE, "192.0.2.2", &begun, &e));
+    assert_true(oauth_device_begin(t.accounts, t.app.no, "D", SCOPE, "192.0.2.2", "192.0.2.1", &begun, &e));
 }
 
 static void codes_of_a_person_are_bounded(void **state)
@@ -497,15 +498,18 @@ static void meetings_are_bounded_by_place(void **state)
 
 static void an_approval_is_good_once_and_soon(void **state)
 {
+    static const unsigned char OF[TOKEN_HASH_BYTES] = "of", OTHER[TOKEN_HASH_BYTES] = "other";
     struct approvals *approvals = approvals_create();
-    approvals_give(approvals, 1, 0);
-    approvals_give(approvals, 1, 0);
-    assert_false(approvals_take(approvals, 2, 1));
-    assert_false(approvals_take(approvals, 0, 1));
-    assert_true(approvals_take(approvals, 1, 1));
-    assert_false(approvals_take(approvals, 1, 1));
-    approvals_give(approvals, 1, 0);
-    assert_false(approvals_take(approvals, 1, APPROVAL_LIFETIME_MS));
+    approvals_give(approvals, 1, OF, 0);
+    approvals_give(approvals, 1, OF, 0);
+    assert_false(approvals_take(approvals, 2, OF, 1));
+    assert_false(approvals_take(approvals, 0, OF, 1));
+    assert_true(approvals_take(approvals, 1, OF, 1));
+    assert_false(approvals_take(approvals, 1, OF, 1));
+    approvals_give(approvals, 1, OF, 0);
+    assert_false(approvals_take(approvals, 1, OTHER, 1));
+    approvals_give(approvals, 1, OF, 0);
+    assert_false(approvals_take(approvals, 1, OF, APPROVAL_LIFETIME_MS));
     approvals_destroy(approvals);
 }
 

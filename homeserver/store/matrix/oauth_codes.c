@@ -10,7 +10,8 @@
 
 #define DEVICE_ROW                                                                                                     \
     "SELECT w.client_no, w.user_no, c.client_id, w.device_id, w.scope, w.state, w.origin, w.expires_ms,"               \
-    " w.interval_ms, w.polled_ms FROM oauth_device_codes w JOIN oauth_clients c ON c.client_no = w.client_no "
+    " w.interval_ms, w.polled_ms, w.address FROM oauth_device_codes w JOIN oauth_clients c ON c.client_no = "          \
+    "w.client_no "
 
 enum {
     GET,
@@ -46,7 +47,7 @@ static const struct statement TEXTS[COUNT] = {
     [DEVICE_BY_USER_CODE] = DEVICE_ROW "WHERE w.user_code_hash = $1",
     [DEVICE_INSERT] =
         "INSERT INTO oauth_device_codes (code_hash, user_code_hash, place_hash, client_no, device_id, scope,"
-        " expires_ms, interval_ms, polled_ms, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 'waiting')"
+        " expires_ms, interval_ms, polled_ms, state, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 'waiting', $9)"
         " ON CONFLICT DO NOTHING",
     [DEVICES_OF_PLACE] = "SELECT count(*) FROM oauth_device_codes WHERE place_hash = $1",
     [DEVICES_OF_ALL] = "SELECT count(*) FROM oauth_device_codes",
@@ -123,6 +124,7 @@ void oauth_device_code_row_finish(struct oauth_device_code_row *row)
     free(row->client_id);
     free(row->device_id);
     free(row->scope);
+    free(row->address);
     *row = (struct oauth_device_code_row){0};
 }
 
@@ -146,7 +148,8 @@ static bool device_row(struct stmt *q, struct oauth_device_code_row *row)
                                               .state = state_from(col_text(q, 5)),
                                               .expires_ms = col_int(q, 7),
                                               .interval_ms = col_int(q, 8),
-                                              .polled_ms = col_int(q, 9)};
+                                              .polled_ms = col_int(q, 9),
+                                              .address = xstrdup(col_text(q, 10))};
         hash_from(q, 6, row->origin);
     }
     stmt_end(q);
@@ -169,8 +172,8 @@ bool oauth_device_codes_insert(struct tx *tx, const unsigned char hash[TOKEN_HAS
                                const unsigned char user_code[TOKEN_HASH_BYTES],
                                const unsigned char place[TOKEN_HASH_BYTES], const struct oauth_device_code_row *row)
 {
-    return db_rows(tx->db, &OAUTH_CODES, DEVICE_INSERT, "bbbittii", hash, LEN, user_code, LEN, place, LEN, row->client,
-                   row->device_id, row->scope, row->expires_ms, row->interval_ms) == 1;
+    return db_rows(tx->db, &OAUTH_CODES, DEVICE_INSERT, "bbbittiit", hash, LEN, user_code, LEN, place, LEN, row->client,
+                   row->device_id, row->scope, row->expires_ms, row->interval_ms, row->address) == 1;
 }
 
 bool oauth_device_codes_have_room(struct db *db, const unsigned char place[TOKEN_HASH_BYTES])

@@ -43,6 +43,7 @@ struct oauth_device_code_row {
     client_no client;
     user_no user;                        /* who has allowed it; 0: nobody yet */
     char *client_id, *device_id, *scope; /* heap: oauth_device_code_row_finish. client_id: only read */
+    char *address;                       /* likewise: from where the program asked */
     enum oauth_device_state state;
     unsigned char origin[TOKEN_HASH_BYTES];
     int64_t expires_ms, interval_ms, polled_ms;
