@@ -14,9 +14,10 @@
 #include "homeserver/http/request.h"
 #include "homeserver/http/server.h"
 
-static struct rendezvous *meetings(const struct request *r)
+/* The two kinds do not know of each other's: what one puts there is no answer to the other. */
+static struct rendezvous *meetings(const struct request *r, bool bytes)
 {
-    return r->server->accounts->rendezvous;
+    return bytes ? r->server->accounts->rendezvous_bytes : r->server->accounts->rendezvous;
 }
 
 /* For server->config: what the JSON around the longest payload may take. */
@@ -25,13 +26,13 @@ static size_t body_max(const struct server *server)
     return 8 * RENDEZVOUS_DATA_MAX;
 }
 
-static bool open_one(struct request *r, const char *data, size_t len, struct rendezvous_view *out)
+static bool open_one(struct request *r, bool bytes, const char *data, size_t len, struct rendezvous_view *out)
 {
     struct text place = TEXT_INIT;
     if (len > RENDEZVOUS_DATA_MAX)
         return refuse(r, ERROR_TOO_LARGE, NULL);
     oauth_add_place(&place, r->ip);
-    bool opened = rendezvous_open(meetings(r), place.data, data, len, clock_mono_ms(), out);
+    bool opened = rendezvous_open(meetings(r, bytes), place.data, data, len, clock_mono_ms(), out);
     text_finish(&place);
     return opened || error_set_limited(&r->error, RENDEZVOUS_LIFETIME_MS / 10);
 }
@@ -47,7 +48,7 @@ static bool post_meeting(struct request *r)
 {
     const char *data;
     struct rendezvous_view view = {0};
-    return oauth_is_on(r) && body_string(r, "data", &data) && open_one(r, data, strlen(data), &view) &&
+    return oauth_is_on(r) && body_string(r, "data", &data) && open_one(r, false, data, strlen(data), &view) &&
            oauth_reply(r, json_pack("{s:s, s:s, s:I}", "id", view.id, "sequence_token", view.sequence, "expires_in_ms",
                                     (json_int_t)view.expires_in_ms));
 }
@@ -78,20 +79,20 @@ static bool is_navigation(const struct request *r)
 }
 
 /* What has been put there; the caller frees view->data. false: r->error. */
-static bool find_meeting(struct request *r, struct rendezvous_view *view)
+static bool find_meeting(struct request *r, bool bytes, struct rendezvous_view *view)
 {
     *view = (struct rendezvous_view){0};
     if (!oauth_is_on(r))
         return false;
     if (is_navigation(r))
         return refuse(r, ERROR_FORBIDDEN, NULL);
-    return is_counted(r) && (rendezvous_get(meetings(r), r->params[0], clock_mono_ms(), view) || refuse_gone(r));
+    return is_counted(r) && (rendezvous_get(meetings(r, bytes), r->params[0], clock_mono_ms(), view) || refuse_gone(r));
 }
 
 static bool get_meeting(struct request *r)
 {
     struct rendezvous_view view;
-    if (!find_meeting(r, &view))
+    if (!find_meeting(r, false, &view))
         return false;
     json_t *reply = json_pack("{s:s, s:s, s:I}", "data", view.data, "sequence_token", view.sequence, "expires_in_ms",
                               (json_int_t)view.expires_in_ms);
@@ -108,17 +109,22 @@ static bool put_meeting(struct request *r)
         return false;
     if (strlen(data) > RENDEZVOUS_DATA_MAX)
         return refuse(r, ERROR_TOO_LARGE, NULL);
-    switch (rendezvous_put(meetings(r), r->params[0], sequence, data, strlen(data), clock_mono_ms(), &view)) {
+    switch (rendezvous_put(meetings(r, false), r->params[0], sequence, data, strlen(data), clock_mono_ms(), &view)) {
     case RENDEZVOUS_PUT: return oauth_reply(r, json_pack("{s:s}", "sequence_token", view.sequence));
     case RENDEZVOUS_CONCURRENT: return refuse(r, ERROR_CONCURRENT_WRITE, NULL);
     default: return refuse_gone(r);
     }
 }
 
-static bool delete_meeting(struct request *r)
+static bool close_meeting(struct request *r, bool bytes)
 {
     return oauth_is_on(r) &&
-           (rendezvous_close(meetings(r), r->params[0], clock_mono_ms()) ? reply_empty(r) : refuse_gone(r));
+           (rendezvous_close(meetings(r, bytes), r->params[0], clock_mono_ms()) ? reply_empty(r) : refuse_gone(r));
+}
+
+static bool delete_meeting(struct request *r)
+{
+    return close_meeting(r, false);
 }
 
 /* --- MSC4108 of 2024: plain text, and entity tags (RFC 9110, 8.8.3) --- */
@@ -156,7 +162,7 @@ static bool names(const char *header, const char *sequence)
 static bool post_text(struct request *r)
 {
     struct rendezvous_view view = {0};
-    if (!oauth_is_on(r) || !open_one(r, r->raw_body, r->raw_body_len, &view))
+    if (!oauth_is_on(r) || !open_one(r, true, r->raw_body, r->raw_body_len, &view))
         return false;
     struct text url = TEXT_INIT;
     oauth_add_base(&url, r->server->config);
@@ -170,7 +176,7 @@ static bool post_text(struct request *r)
 static bool get_text(struct request *r)
 {
     struct rendezvous_view view;
-    if (!find_meeting(r, &view))
+    if (!find_meeting(r, true, &view))
         return false;
     struct text data = TEXT_INIT;
     bool known = names(r->headers[HEADER_IF_NONE_MATCH], view.sequence);
@@ -199,7 +205,7 @@ static bool put_text(struct request *r)
     if (strlen(tag) == RENDEZVOUS_NAME_CHARS + 2)
         memcpy(sequence, tag + 1, RENDEZVOUS_NAME_CHARS);
     enum rendezvous_outcome outcome =
-        rendezvous_put(meetings(r), r->params[0], sequence, r->raw_body, r->raw_body_len, clock_mono_ms(), &view);
+        rendezvous_put(meetings(r, true), r->params[0], sequence, r->raw_body, r->raw_body_len, clock_mono_ms(), &view);
     if (outcome == RENDEZVOUS_GONE)
         return refuse_gone(r);
     if (outcome == RENDEZVOUS_CONCURRENT) {
@@ -211,6 +217,11 @@ static bool put_text(struct request *r)
     text_adds(&nothing, "");
     add_tags(r, &view);
     return reply_status(r, 202) && reply_text(r, &nothing);
+}
+
+static bool delete_text(struct request *r)
+{
+    return close_meeting(r, true);
 }
 
 #define MSC4388 "/_matrix/client/unstable/io.element.msc4388/rendezvous"
@@ -225,6 +236,6 @@ static const struct route TABLE[] = {
     {HTTP_POST, MSC4108, post_text, 0, RATE_LOGIN, NULL, NULL, body_max},
     {HTTP_GET, MSC4108 "/{rendezvousId}", get_text, 0, RATE_NONE, NULL},
     {HTTP_PUT, MSC4108 "/{rendezvousId}", put_text, 0, RATE_NONE, NULL, NULL, body_max},
-    {HTTP_DELETE, MSC4108 "/{rendezvousId}", delete_meeting, 0, RATE_LOGIN, NULL},
+    {HTTP_DELETE, MSC4108 "/{rendezvousId}", delete_text, 0, RATE_LOGIN, NULL},
 };
 const struct routes OAUTH_RENDEZVOUS_ROUTES = ROUTES(TABLE);

@@ -19,6 +19,7 @@ struct accounts *accounts_create(const struct config *config, struct writer *wri
         .factor_tokens = nonces_create(),
         .approvals = approvals_create(),
         .rendezvous = rendezvous_create(),
+        .rendezvous_bytes = rendezvous_create(),
     };
     return accounts;
 }
@@ -32,5 +33,6 @@ void accounts_destroy(struct accounts *accounts)
     nonces_destroy(accounts->factor_tokens);
     approvals_destroy(accounts->approvals);
     rendezvous_destroy(accounts->rendezvous);
+    rendezvous_destroy(accounts->rendezvous_bytes);
     free(accounts);
 }

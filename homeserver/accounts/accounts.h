@@ -56,7 +56,8 @@ struct accounts {
     struct nonces *nonces, *login_tokens; /* homeserver/accounts/nonces.h */
     struct nonces *factor_tokens;         /* of who has shown the password, and has yet to show the second factor */
     struct approvals *approvals;          /* homeserver/accounts/approvals.h */
-    struct rendezvous *rendezvous;        /* homeserver/accounts/rendezvous.h */
+    struct rendezvous *rendezvous;        /* homeserver/accounts/rendezvous.h; texts (MSC4388) */
+    struct rendezvous *rendezvous_bytes;  /* whatever (MSC4108): no text that the others' readers could show */
     struct accounts_hooks hooks;
 };
 

@@ -66,7 +66,8 @@ static void set(struct meeting *m, const char *data, size_t len, int64_t now_ms)
 {
     free(m->data);
     m->data = xcalloc(1, len + 1);
-    memcpy(m->data, data, len);
+    if (len != 0) /* of an empty body there is no address */
+        memcpy(m->data, data, len);
     m->len = len;
     m->changed_ms = now_ms;
     random_name(m->sequence, RENDEZVOUS_NAME_CHARS);
@@ -126,7 +127,7 @@ enum rendezvous_outcome rendezvous_put(struct rendezvous *r, const char *id, con
     struct meeting *m = find(r, id, now_ms);
     if (m != NULL) {
         bool current = strcmp(m->sequence, sequence) == 0;
-        bool same = m->len == len && memcmp(m->data, data, len) == 0;
+        bool same = m->len == len && (len == 0 || memcmp(m->data, data, len) == 0);
         if (current)
             set(m, data, len, now_ms);
         outcome = current || same ? RENDEZVOUS_PUT : RENDEZVOUS_CONCURRENT;

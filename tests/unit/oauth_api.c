@@ -581,6 +581,23 @@ static void devices_meet_as_msc4108_said(void **state)
     free(expires);
 }
 
+/* What is no text is no answer in JSON: neither kind of meeting is there for the other. */
+static void the_two_kinds_of_meetings_do_not_meet(void **state)
+{
+    assert_int_equal(ask(MSC4108, "text/plain", NULL, "\xff\xfe"), 201);
+    const char *id = strrchr(said("url"), '/') + 1;
+    char *as_text = filled(MSC4388 "/@", id, ""), *as_bytes = filled(MSC4108 "/@", id, "");
+    assert_int_equal(ask(as_text, NULL, NULL, NULL), 404);
+    assert_int_equal(put(as_text, JSON, "Accept: */*", "{\"data\": \"x\", \"sequence_token\": \"x\"}"), 404);
+    assert_int_equal(ask(as_bytes, NULL, NULL, NULL), 200);
+    free(as_text);
+    free(as_bytes);
+    assert_int_equal(ask(MSC4388, JSON, NULL, "{\"data\": \"hello\"}"), 200);
+    as_bytes = filled(MSC4108 "/@", said("id"), "");
+    assert_int_equal(ask(as_bytes, NULL, NULL, NULL), 404);
+    free(as_bytes);
+}
+
 #define ON(f) cmocka_unit_test_setup_teardown(f, start_on, stop)
 
 int main(void)
@@ -602,6 +619,7 @@ int main(void)
         ON(devices_meet_as_msc4388_says),
         ON(devices_meet_as_msc4108_said),
         ON(each_meeting_is_counted_by_itself),
+        ON(the_two_kinds_of_meetings_do_not_meet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
