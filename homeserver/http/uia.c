@@ -1,6 +1,7 @@
 #include "homeserver/http/uia.h"
 
 #include <pthread.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +49,20 @@ struct uia *uia_create(size_t max)
     return uia;
 }
 
+/* A new password may be among what is remembered. NULL is accepted. */
+static void wipe(char *params, size_t len)
+{
+    if (params != NULL)
+        sodium_memzero(params, len);
+    free(params);
+}
+
 static void session_end(struct uia *uia, struct uia_session *s)
 {
     HASH_DEL(uia->by_id, s);
     DL_DELETE(uia->by_age, s);
     uia->params_bytes -= s->params_len;
-    free(s->params);
+    wipe(s->params, s->params_len);
     free(s->operation);
     free(s);
 }
@@ -234,13 +243,15 @@ static void share_params(struct uia *uia, struct uia_session *s, json_t *body, s
     struct text text = TEXT_INIT;
     json_add_canonical(&text, body);
     uia->params_bytes -= s->params_len;
-    free(s->params);
+    wipe(s->params, s->params_len);
     s->params = NULL;
     s->params_len = 0;
     if (text.len <= PARAMS_BYTES_MAX && uia->params_bytes + text.len <= ALL_PARAMS_BYTES_MAX) {
         s->params_len = text.len;
         s->params = text_take(&text);
         uia->params_bytes += s->params_len;
+    } else {
+        sodium_memzero(text.data, text.len);
     }
     text_finish(&text);
 }
@@ -371,6 +382,6 @@ bool uia_pass(struct request *r, const struct uia_flow *flows, size_t n, void *a
     if (result != NULL)
         *result = view.done;
     json_decref(auth);
-    free(view.params);
+    wipe(view.params, view.params != NULL ? strlen(view.params) : 0);
     return passed;
 }
