@@ -185,13 +185,13 @@ static void add_event(struct making *m, const struct event_row *row)
     free(held);
 }
 
-/* What the row says was in it, which may have been sent already. */
+/* What the row says was in it, which may have been sent already: but for what its registration lets it see no more. */
 static void collect_again(struct making *m)
 {
     for (const char *at = m->row.positions; *at != '\0'; at += strspn(at, " ")) {
         char *end;
         struct event_row *row = event_at(m->of->db, (stream_pos)strtoll(at, &end, 10));
-        if (row != NULL)
+        if (row != NULL && interest_may_see(m->service, m->of->db, m->interest.school_mode, row->room))
             add_event(m, row);
         free(row);
         at = end;
