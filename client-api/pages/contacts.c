@@ -55,15 +55,29 @@ static bool post_add(struct request *r)
     return page_go(r, "/parta/account/contacts?done=contact_added");
 }
 
+static bool show_remove(struct request *r, const struct contact_address *address)
+{
+    bool password = page_has_password(r);
+    return html_contact_remove(r, &(struct contact_remove_view){.password = password,
+                                                                .factor = password && page_wants_factor(r),
+                                                                .user_id = r->identity.user_id,
+                                                                .medium = contact_medium_name(address->medium),
+                                                                .address = address->address});
+}
+
+/* From the list without "sure": then the password is asked for, since a lost one comes back by what is taken away. */
 static bool post_remove(struct request *r)
 {
     const char *medium, *typed_address;
     struct contact_address address;
     if (r->server->contacts == NULL)
         return refuse(r, ERROR_THREEPID_DENIED, NULL);
-    return body_string(r, "medium", &medium) && body_string(r, "address", &typed_address) &&
-           contact_from(medium, typed_address, &address, &r->error) &&
-           contacts_remove(r->server->contacts, r->identity.user, &address, &r->error) &&
+    if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed_address) ||
+        !contact_from(medium, typed_address, &address, &r->error))
+        return false;
+    if (*form_text(r, "sure") == '\0' || !page_owner_proven(r))
+        return show_remove(r, &address);
+    return contacts_remove(r->server->contacts, r->identity.user, &address, &r->error) &&
            page_go(r, "/parta/account/contacts?done=contact_removed");
 }
 
@@ -73,6 +87,6 @@ static const struct route TABLE[] = {
     {HTTP_GET, HERE, get_contacts, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
     {HTTP_POST, HERE "/code", post_code, ROUTE_CHANGES, RATE_CODES, NULL, NULL, page_body_max},
     {HTTP_POST, HERE "/add", post_add, ROUTE_CHANGES | ROUTE_HASH, RATE_WRITE, NULL, NULL, page_body_max},
-    {HTTP_POST, HERE "/remove", post_remove, ROUTE_CHANGES, RATE_WRITE, NULL, NULL, page_body_max},
+    {HTTP_POST, HERE "/remove", post_remove, ROUTE_CHANGES | ROUTE_HASH, RATE_WRITE, NULL, NULL, page_body_max},
 };
 const struct routes PAGE_CONTACTS_ROUTES = ROUTES(TABLE);

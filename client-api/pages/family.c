@@ -4,6 +4,7 @@
 
 #include "client-api/pages/join.h"
 #include "client-api/pages/page.h"
+#include "client-api/pages/proof.h"
 #include "client-api/pages/qr.h"
 #include "client-api/pages/routes.h"
 #include "homeserver/http/server.h"
@@ -35,8 +36,18 @@ static bool post_guardian_link(struct request *r)
     return done;
 }
 
+static bool get_export(struct request *r)
+{
+    bool password = page_has_password(r);
+    return html_export(r, &(struct export_view){.password = password,
+                                                .factor = password && page_wants_factor(r),
+                                                .user_id = r->identity.user_id});
+}
+
 static bool post_export(struct request *r)
 {
+    if (!page_owner_proven(r))
+        return get_export(r);
     reply_header(r, "cache-control", "no-store");
     reply_header(r, "cross-origin-resource-policy", "same-origin");
     reply_header(r, "x-content-type-options", "nosniff");
@@ -46,6 +57,8 @@ static bool post_export(struct request *r)
 #define ROUTE_DOES (ROUTE_PERSONS_PAGE | ROUTE_POSTS)
 static const struct route TABLE[] = {
     {HTTP_POST, "/parta/account/guardian-link", post_guardian_link, ROUTE_DOES, RATE_WRITE, NULL, NULL, page_body_max},
-    {HTTP_POST, "/parta/account/export", post_export, ROUTE_DOES, RATE_REGISTER, NULL, NULL, page_body_max},
+    {HTTP_GET, "/parta/account/export", get_export, ROUTE_PERSONS_PAGE, RATE_NONE, NULL},
+    {HTTP_POST, "/parta/account/export", post_export, ROUTE_DOES | ROUTE_HASH, RATE_REGISTER, NULL, NULL,
+     page_body_max},
 };
 const struct routes PAGE_FAMILY_ROUTES = ROUTES(TABLE);

@@ -57,6 +57,15 @@ static const struct wording UNKNOWN = {"Учётной записи с этим 
                                        "or ask your school.\n",
                                        "На {server} нет учётной записи с этим номером. / No account has this number."};
 
+static const struct wording REMOVED = {
+    "Адрес отвязан от учётной записи / This address was removed from an account",
+    "Этот адрес больше не привязан к вашей учётной записи на {server}: пароль по нему не вернуть. Если это сделали не "
+    "вы, смените пароль, завершите все сеансы и обратитесь в школу.\n\n"
+    "This address no longer belongs to your account at {server}: a lost password does not come back by it. If it was "
+    "not you who removed it, set a new password, log out everywhere, and tell your school.\n",
+    "Номер отвязан от вашей учётной записи на {server}. Если не вами, смените пароль. / Your number was removed from "
+    "your account."};
+
 static const struct wording LINK = {
     "Ваш вход в школьный мессенджер / Your way into the school's messenger",
     "На {server} для вас есть учётная запись. Откройте эту ссылку и придумайте пароль:\n\n{address}\n\n"
@@ -105,4 +114,12 @@ void link_message_write(enum contact_medium medium, const char *server, const ch
     if (medium == CONTACT_EMAIL)
         text_adds(subject, LINK.subject);
     fill(text, medium == CONTACT_EMAIL ? LINK.mail : LINK.sms, values);
+}
+
+void removal_message_write(enum contact_medium medium, const char *server, struct text *subject, struct text *text)
+{
+    const char *const values[][2] = {{"{server}", server}, {NULL, NULL}};
+    if (medium == CONTACT_EMAIL)
+        text_adds(subject, REMOVED.subject);
+    fill(text, medium == CONTACT_EMAIL ? REMOVED.mail : REMOVED.sms, values);
 }

@@ -19,4 +19,7 @@ void code_message_write(enum code_purpose purpose, enum contact_medium medium, c
 void link_message_write(enum contact_medium medium, const char *server, const char *address, const char *token,
                         int days, struct text *subject, struct text *text);
 
+/* To an address that its owner, or somebody who was at their page, has taken from the account. */
+void removal_message_write(enum contact_medium medium, const char *server, struct text *subject, struct text *text);
+
 #endif

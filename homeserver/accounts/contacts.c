@@ -637,20 +637,44 @@ struct own_job {
     user_no user;
     const struct contact_address *address;
     const char *sid, *client_secret;
+    bool was; /* out, of a removal */
 };
 
 static bool job_remove(struct tx *tx, void *arg, struct error *e)
 {
     struct own_job *job = arg;
     tx_own(tx, job->user);
+    job->was = contacts_owner(tx->db, job->address) == job->user;
     return contact_rows_delete(tx, job->user, MEDIA[job->address->medium], job->address->address) ||
            error_set(e, ERROR_UNKNOWN, NULL);
+}
+
+static void nobody_waits(void *arg, bool delivered)
+{
+}
+
+/* Not counted (count_message): each removal is of an address that a code had gone to, which was. */
+static void tell_removed(struct contacts *contacts, const struct contact_address *address)
+{
+    const struct contacts_settings *s = &contacts->settings;
+    struct text subject = TEXT_INIT, text = TEXT_INIT;
+    if (!contacts_offered(contacts, address->medium))
+        return;
+    removal_message_write(address->medium, s->config->server_name, &subject, &text);
+    const struct letter letter = {WAYS[address->medium], address->address, subject.data, text.data};
+    s->send(s->post, &letter, clock_mono_ms() + s->config->codes.lifetime_ms, nobody_waits, NULL);
+    text_finish(&subject);
+    text_finish(&text);
 }
 
 bool contacts_remove(struct contacts *contacts, user_no user, const struct contact_address *address, struct error *e)
 {
     struct own_job job = {.user = user, .address = address};
-    return writer_run(contacts->settings.writer, job_remove, &job, e);
+    if (!writer_run(contacts->settings.writer, job_remove, &job, e))
+        return false;
+    if (job.was)
+        tell_removed(contacts, address);
+    return true;
 }
 
 static bool job_add(struct tx *tx, void *arg, struct error *e)

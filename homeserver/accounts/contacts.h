@@ -163,7 +163,8 @@ void contacts_each(struct db *db, user_no user, void (*fn)(void *arg, const stru
 /* How many of a medium; C3 (a primary pupil's e-mail), D4 (a guardian to be has one of their own). */
 int contacts_count(struct db *db, user_no user, enum contact_medium medium);
 
-/* Removes one. false: the database failed; that there was none is no failure. Blocks. */
+/* Removes one, and tells it so by a message, where such are sent. false: the database failed; that there was none is no
+ * failure. Blocks. */
 bool contacts_remove(struct contacts *contacts, user_no user, const struct contact_address *address, struct error *e);
 
 /* Takes a proof for CODE_ADD and binds it. Blocks. */

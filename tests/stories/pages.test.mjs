@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { Browser, CHROMIUM, sound } from "./browser.mjs";
-import { Server } from "./harness.mjs";
+import { Server, until } from "./harness.mjs";
 import { postOffice } from "./world.mjs";
 
 const skip = CHROMIUM ? false : "no chromium here (apt-get install chromium): no page was looked at";
@@ -870,7 +870,14 @@ test("one's own data as an archive, by a form alone", { skip }, async () => {
     const page = await browser.person();
     await signIn(page, teacher);
     await page.goto("/parta/account");
-    const [download] = await Promise.all([page.waitForEvent("download"), page.click('form[action="/parta/account/export"] button')]);
+    await page.click('a[href="/parta/account/export"]');
+    await sound(page);
+    const send = 'form[action="/parta/account/export"] button';
+    await page.fill("#password", "not the password");
+    await page.click(send);
+    await page.waitForSelector('[role="alert"]');
+    await page.fill("#password", teacher.password);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click(send)]);
     assert.equal(download.suggestedFilename(), "parta.zip");
     await page.context().close();
 });
@@ -912,7 +919,16 @@ test("contacts: added by a code and the password, taken away; then a lost passwo
     await page.click("main form button");
     await page.goto("/parta/account/contacts");
     await page.click(".rows button");
+    assert.match(await page.textContent("main"), /can no longer be set anew/);
+    await sound(page);
+    await page.fill("#password", "wrong");
+    await page.click('form[action="/parta/account/contacts/remove"] button');
+    assert.match(await page.textContent('[role="alert"]'), /password is wrong/);
+    await page.fill("#password", "found again it is");
+    const told = post.count(address);
+    await page.click('form[action="/parta/account/contacts/remove"] button');
     assert.match(await page.textContent("main"), /no phone number/);
+    await until(() => post.count(address) > told, "the address to be told");
     await page.context().close();
 });
 
