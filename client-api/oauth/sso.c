@@ -18,6 +18,7 @@
 #include "homeserver/accounts/login.h"
 #include "homeserver/base/percent.h"
 #include "homeserver/http/server.h"
+#include "homeserver/oidc/attempt.h"
 #include "homeserver/oidc/providers.h"
 
 #define ASK_PATH "/parta/sso"
@@ -67,16 +68,34 @@ void sso_add_redirect(struct text *out, const char *url, const char *token)
 
 /* --- What the client opens --- */
 
+static void add_ask(struct text *out, const char *url)
+{
+    text_adds(out, ASK_PATH);
+    text_add_pair(out, '?', "redirectUrl", url);
+}
+
+/* Refused at the first step: a provider's answer carries no longer way on (OIDC_ATTEMPT_NEXT_MAX), and whoever has been
+ * there would not come back to the app. */
+static bool can_be_asked(const char *url)
+{
+    struct text ask = TEXT_INIT;
+    if (!sso_redirect_valid(url))
+        return false;
+    add_ask(&ask, url);
+    bool can = ask.len <= OIDC_ATTEMPT_NEXT_MAX;
+    text_finish(&ask);
+    return can;
+}
+
 static bool send_on(struct request *r, const char *provider)
 {
     const char *url = query_get(r, "redirectUrl");
     struct text ask = TEXT_INIT, to = TEXT_INIT;
     if (url == NULL)
         return page_refuse(r, ERROR_MISSING_PARAM, WORD_ERROR_SSO_ADDRESS);
-    if (!sso_redirect_valid(url))
+    if (!can_be_asked(url))
         return page_refuse(r, ERROR_INVALID_PARAM, WORD_ERROR_SSO_ADDRESS);
-    text_adds(&ask, ASK_PATH);
-    text_add_pair(&ask, '?', "redirectUrl", url);
+    add_ask(&ask, url);
     if (provider != NULL) {
         text_addf(&to, "/parta/sign-in/with/%s", provider);
         text_add_pair(&to, '?', "next", ask.data);
@@ -111,8 +130,7 @@ static bool show(struct request *r, const char *url)
     bool web = scheme_is(url, scheme, "http") || scheme_is(url, scheme, "https");
     const char *host = web ? url + scheme + 3 : url;
     text_add(&where, host, strcspn(host, web ? "/?#" : ":"));
-    text_adds(&here, ASK_PATH);
-    text_add_pair(&here, '?', "redirectUrl", url);
+    add_ask(&here, url);
     text_adds(&other, "/parta/sign-in");
     text_add_pair(&other, '?', "next", here.data);
     const struct page_handover asks = page_handover_asks(r, false);
@@ -133,7 +151,7 @@ static bool show(struct request *r, const char *url)
 static bool get_ask(struct request *r)
 {
     const char *url = query_get(r, "redirectUrl");
-    if (url == NULL || !sso_redirect_valid(url))
+    if (url == NULL || !can_be_asked(url))
         return page_refuse(r, ERROR_INVALID_PARAM, WORD_ERROR_SSO_ADDRESS);
     return show(r, url);
 }
@@ -145,7 +163,7 @@ static bool post_ask(struct request *r)
     struct text address = TEXT_INIT;
     if (!body_string(r, "redirect_url", &url))
         return false;
-    if (!sso_redirect_valid(url))
+    if (!can_be_asked(url))
         return page_refuse(r, ERROR_INVALID_PARAM, WORD_ERROR_SSO_ADDRESS);
     if (!page_handover_proven(r, false))
         return show(r, url);

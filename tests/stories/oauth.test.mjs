@@ -167,6 +167,14 @@ test("one press hands no account over: a device code asks for the password, unle
     await meanwhile("UPDATE users SET admin = 0");
 });
 
+test("SSO: an address that would not come back from a provider is refused before anybody signs in", async () => {
+    const to = (url) => fetch(`${server.url}/_matrix/client/v3/login/sso/redirect?redirectUrl=${encodeURIComponent(url)}`, { redirect: "manual" });
+    assert.equal((await to("https://app.example/" + "a".repeat(490))).status, 302);
+    assert.equal((await to("https://app.example/" + "a".repeat(500))).status, 400); // 512 bytes
+    assert.equal((await to("https://app.example/" + "/".repeat(300))).status, 302);
+    assert.equal((await to("https://app.example/" + "/".repeat(400))).status, 400); // within 512, but thrice as long in an address
+});
+
 test("whoever has no password, and came by a provider, signs in anew instead", async () => {
     const reader = await new Reader().through("/parta/account");
     await meanwhile(AGED, "CREATE TABLE test_kept AS SELECT user_no, password_hash FROM users", "UPDATE users SET password_hash = NULL, admin = 1");
