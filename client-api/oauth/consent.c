@@ -51,7 +51,7 @@ static void add_other(struct text *out, const struct authorization_parameters *a
     text_adds(&here, "/parta/oauth2/authorize");
 #define X(name)                                                                                                        \
     if (asked->name != NULL) {                                                                                         \
-        text_add_pair(&here, sep, #name, asked->name);                                                                \
+        text_add_pair(&here, sep, #name, asked->name);                                                                 \
         sep = '&';                                                                                                     \
     }
     AUTHORIZATION_PARAMETERS(X)

@@ -57,9 +57,8 @@ static bool post_add(struct request *r)
 
 static bool show_remove(struct request *r, const struct contact_address *address)
 {
-    bool password = page_has_password(r);
-    return html_contact_remove(r, &(struct contact_remove_view){.password = password,
-                                                                .factor = password && page_wants_factor(r),
+    return html_contact_remove(r, &(struct contact_remove_view){.password = has_password(r),
+                                                                .factor = page_wants_factor(r),
                                                                 .user_id = r->identity.user_id,
                                                                 .medium = contact_medium_name(address->medium),
                                                                 .address = address->address});
@@ -75,7 +74,7 @@ static bool post_remove(struct request *r)
     if (!body_string(r, "medium", &medium) || !body_string(r, "address", &typed_address) ||
         !contact_from(medium, typed_address, &address, &r->error))
         return false;
-    if (*form_text(r, "sure") == '\0' || !page_owner_proven(r))
+    if (*form_text(r, "sure") == '\0' || !page_password_proven(r))
         return show_remove(r, &address);
     return contacts_remove(r->server->contacts, r->identity.user, &address, &r->error) &&
            page_go(r, "/parta/account/contacts?done=contact_removed");

@@ -2,6 +2,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "client-api/login_common.h"
 #include "client-api/pages/join.h"
 #include "client-api/pages/page.h"
 #include "client-api/pages/proof.h"
@@ -38,15 +39,14 @@ static bool post_guardian_link(struct request *r)
 
 static bool get_export(struct request *r)
 {
-    bool password = page_has_password(r);
-    return html_export(r, &(struct export_view){.password = password,
-                                                .factor = password && page_wants_factor(r),
+    return html_export(r, &(struct export_view){.password = has_password(r),
+                                                .factor = page_wants_factor(r),
                                                 .user_id = r->identity.user_id});
 }
 
 static bool post_export(struct request *r)
 {
-    if (!page_owner_proven(r))
+    if (!page_password_proven(r))
         return get_export(r);
     reply_header(r, "cache-control", "no-store");
     reply_header(r, "cross-origin-resource-policy", "same-origin");

@@ -46,12 +46,6 @@ struct page_handover page_handover_asks(struct request *r, bool everybody)
         .password = password, .factor = password && page_wants_factor(r), .anew = asks && !password};
 }
 
-bool page_owner_proven(struct request *r)
-{
-    return page_has_password(r) ? page_password_proven(r)
-                                : is_fresh(r) || page_refuse(r, ERROR_FORBIDDEN, WORD_CONSENT_ANEW);
-}
-
 bool page_handover_proven(struct request *r, bool everybody)
 {
     const struct page_handover asks = page_handover_asks(r, everybody);

@@ -16,9 +16,6 @@ bool page_wants_factor(const struct request *r);
 #define PAGE_FRESH_MS (10 * MINUTE_MS)
 bool page_freshly_signed_in(struct request *r);
 
-/* The password where there is one, a fresh sign-in where there is none (a provider's). false: r->error. Hashes. */
-bool page_owner_proven(struct request *r);
-
 /* A press that hands the account to a program or a device, which may be somebody else's, asks again who is there: of
  * people with power over others (whoever works at a school, server administrators), and where everybody is asked; not
  * of who has signed in within PAGE_FRESH_MS. password: by page_password_proven, with a code where factor; anew: who has

@@ -26,8 +26,8 @@ struct oidc_providers {
 struct oidc_providers *oidc_providers_load(const char *folder, struct text *problem);
 void oidc_providers_free(struct oidc_providers *set); /* NULL is accepted */
 
-/* Before the first request. outgoing outlives it; key: the server's; workers: how many threads there are for everything,
- * half of which may wait for providers; waits: client.h, may be NULL. */
+/* Before the first request. outgoing outlives it; key: the server's; workers: how many threads there are for
+ * everything, half of which may wait for providers; waits: client.h, may be NULL. */
 void oidc_providers_start(struct oidc_providers *set, struct outgoing *outgoing, const struct signing_key *key,
                           int workers, const struct oidc_waits *waits);
 

@@ -45,9 +45,10 @@ static bool post_look(struct request *r)
         return false;
     bool known = people_get(r->db, actor.user, &self) && !self.ended;
     person_row_finish(&self);
-    json_t *out = json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", signup_json_child(r, view.link.person),
-                            "names_needed", !known, "school_approves", guardian_waits(r->db, view.link.person, actor.user),
-                            "expires_ts", (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
+    json_t *out =
+        json_pack("{s:o, s:b, s:b, s:I, s:s}", "child", signup_json_child(r, view.link.person), "names_needed", !known,
+                  "school_approves", guardian_waits(r->db, view.link.person, actor.user), "expires_ts",
+                  (json_int_t)view.link.expires_ms, "signed_in_as", r->identity.user_id);
     return api_reply_versioned(r, out, guardian_child_version(r->db, view.link.person));
 }
 

@@ -63,8 +63,8 @@ bool change_guardianship_end(struct changing_records *c, user_no child, user_no 
 bool change_custody(struct changing_records *c, user_no child, user_no guardian, enum custody custody,
                     const char *reason);
 
-/* D9: the same of what is left of a guardian who has been erased (custodies_left), or never was here: it says that nobody
- * becomes the child's guardian unasked. CUSTODY_SHARED: nothing any more. */
+/* D9: the same of what is left of a guardian who has been erased (custodies_left), or never was here: it says that
+ * nobody becomes the child's guardian unasked. CUSTODY_SHARED: nothing any more. */
 bool change_custody_left(struct changing_records *c, user_no child, enum custody custody, const char *reason);
 
 /* Classes. no 0: a new one with its rooms; else title and grade. Returns its number; 0: *e. */

@@ -793,8 +793,8 @@ static void erases(user_no user)
     assert_string_equal(world_account_state(&w, user), "left");
 }
 
-/* The father has his account erased, and comes again: that there was an order stays, of nobody by name, until the office
- * takes it back, with a reason. */
+/* The father has his account erased, and comes again: that there was an order stays, of nobody by name, until the
+ * office takes it back, with a reason. */
 static void d9_g4_an_erasure_leaves_that_there_is_an_order(void **state)
 {
     struct error e;
