@@ -28,9 +28,20 @@ is "purged unused, nothing is left" [ -z "$(left)" ]
 # The guide as it stands, with the older package.
 mkdir /guide
 cp "$before" /guide
-(cd /guide && bash /guide.sh)
+(cd /guide && bash -x /guide.sh) >/guide.log 2>&1
 is "the guide leaves nginx's other sites" [ -e /etc/nginx/sites-enabled/default ]
 is "and enables the server" [ -e /etc/systemd/system/multi-user.target.wants/parta.service ]
+is "and the nightly backup" [ -e /etc/systemd/system/timers.target.wants/parta-backup.timer ]
+sound() { runuser -u parta -- parta verify /var/backups/parta/20*; }
+is "whose first is sound" sound
+
+# Renewed, by the site that the guide has put up now: what nginx shows is the new one.
+shown() { echo | openssl s_client -connect 127.0.0.1:443 -servername chat.school.test 2>/dev/null | openssl x509 -noout -serial -issuer; }
+first=$(shown)
+renewed() { certbot renew --force-renewal && second=$(shown) && [ "$first" != "$second" ] && echo "$second" | grep -q Pebble; }
+is "certbot renews the certificate, and its hook shows it to nginx" renewed
+kill "$(cat /pebble.pid)"
+
 kill "$(cat /partad.pid)"
 while kill -0 "$(cat /partad.pid)" 2>/dev/null; do sleep 0.1; done
 
@@ -51,7 +62,7 @@ is "removing takes the programs" [ ! -e /usr/bin/partad ]
 is "and keeps configuration and data" [ -s /etc/parta/parta.yaml -a -s /var/lib/parta/parta.db ]
 dpkg -P parta 2>/said
 is "purging takes the configuration" [ ! -e /etc/parta/parta.yaml ]
-is "and keeps the data, and says so" [ -s /var/lib/parta/parta.db -a -n "$(grep /var/lib/parta /said)" ]
+is "and keeps the data and the backups, and says so" [ -s /var/lib/parta/parta.db -a -n "$(grep /var/lib/parta /said)" -a -d /var/backups/parta -a -n "$(grep /var/backups/parta /said)" ]
 dpkg -i "$new"
 cp /kept.yaml /etc/parta/parta.yaml
 is "installed again, it has the data" has_school
