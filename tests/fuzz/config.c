@@ -12,6 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct text problem = TEXT_INIT, printed = TEXT_INIT;
     if (config_parse("fuzz", (const char *)bytes, len, &config, &problem)) {
         config_print(config, &printed);
+        if (config_oauth_obstacle(config) == NULL && !config->oauth.enabled)
+            abort();
         if (!config_parse("printed", printed.data, printed.len, &again, &problem))
             abort();
     } else if (problem.len == 0) {

@@ -1,6 +1,6 @@
 /* A school's policy document: whatever it is, it is read or refused with a reason; what was read comes back the same,
- * from over any other policy; the strictest of it and the default is itself a policy; and quiet hours end after they
- * began. */
+ * from over any other policy; the strictest of it and the default is itself a policy; quiet hours end after they
+ * began; and nobody needs a second factor before the day that is said. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,14 @@ static void check_quiet(const struct school_policy *policy)
     }
 }
 
+static void check_factor(const struct school_policy *policy)
+{
+    for (unsigned role = 1; role < 1u << 16; role <<= 1) {
+        school_day day = school_policy_factor_day(policy, role, day_from("2026-11-30"));
+        must((policy->second_factor.roles & role) != 0 ? day >= policy->second_factor.from : day == DAY_NEVER);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct error e = {0};
@@ -52,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         check_comes_back(&SCHOOL_POLICY_DEFAULT, &policy);
         check_comes_back(&both, &policy);
         check_quiet(&policy);
+        check_factor(&policy);
     } else
         must(problem.len > 0 && strlen(problem.data) == problem.len);
     text_finish(&problem);
