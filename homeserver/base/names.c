@@ -82,6 +82,12 @@ static const char UTF8_FAULT[] = "not UTF-8";
 #define SELECTOR 0xfe0f /* shows a pictogram in colour */
 #define JOINER 0x200d   /* makes one pictogram of two */
 
+/* What stands unseen inside a pictogram: one selector behind it, a joiner behind either. */
+static bool joins(uint32_t c, uint32_t before)
+{
+    return (c == JOINER || (c == SELECTOR && before != SELECTOR)) && is_in(ALL(PICTOGRAMS), before);
+}
+
 static const char *fault(const char *text, size_t bytes_max, bool lines)
 {
     size_t len = strlen(text);
@@ -95,8 +101,7 @@ static const char *fault(const char *text, size_t bytes_max, bool lines)
         uint32_t c = take(&at);
         bool mark = is_in(ALL(MARKS), c);
         marks = mark ? marks + 1 : 0;
-        bool in_place = (lines && (c == '\n' || c == '\r' || c == '\t')) ||
-                        ((c == SELECTOR || c == JOINER) && is_in(ALL(PICTOGRAMS), before));
+        bool in_place = (lines && (c == '\n' || c == '\r' || c == '\t')) || joins(c, before);
         if (is_in(ALL(UNSEEN), c) && !in_place)
             return UNSEEN_FAULT;
         if (marks > MARKS_MAX || (mark && (before == 0 || is_in(ALL(SPACES), before))))
@@ -144,15 +149,15 @@ void text_add_visible(struct text *out, const char *bytes, size_t len, bool line
         const char *s = bytes + at;
         n = character_bytes(s, len - at);
         uint32_t c = n != 0 ? take(&s) : 0xfffd;
-        bool in_place =
-            (lines && (c == '\n' || c == '\t')) || ((c == SELECTOR || c == JOINER) && is_in(ALL(PICTOGRAMS), before));
+        bool in_place = (lines && (c == '\n' || c == '\t')) || joins(c, before);
+        bool hidden = is_in(ALL(UNSEEN), c) && !in_place;
         if (n == 0)
             text_adds(out, "\xef\xbf\xbd");
-        else if (is_in(ALL(UNSEEN), c) && !in_place)
+        else if (hidden)
             add_escaped(out, c);
         else
             text_add(out, bytes + at, n);
-        before = c;
+        before = hidden ? 0 : c;
     }
 }
 

@@ -1,7 +1,7 @@
 /* Whole requests of who signs in at a provider, above all those that come back from there; and what that provider
  * answers the server then. An input is a request (whole_request.h), and behind it, where they are not the good ones of
- * this file, answers: "\n%t 200\n" begins that of the token endpoint, and so "%k" of the keys, "%u" of userinfo, "%m" of
- * the metadata; "%c 0\n" the claims that are signed here as $id_token. */
+ * this file, answers: "\n%t 200\n" begins that of the token endpoint, and so "%k" of the keys, "%u" of userinfo, "%m"
+ * of the metadata; "%c 0\n" the claims that are signed here as $id_token. */
 #include <stdlib.h>
 #include <string.h>
 

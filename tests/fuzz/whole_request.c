@@ -229,7 +229,7 @@ static void take_header(struct request_head *head, const char *line, size_t len)
 /* Borrows from bytes. false: it is no request. */
 static bool take_head(const char *bytes, size_t len, struct request_head *head)
 {
-    const char *at = bytes, *all = bytes + len, *end = memchr(bytes, '\n', len);
+    const char *all = bytes + len, *end = memchr(bytes, '\n', len), *at;
     const char *space = end != NULL ? memchr(bytes, ' ', (size_t)(end - bytes)) : NULL;
     if (space == NULL || !method_from(bytes, (size_t)(space - bytes), &head->method) || space[1] != '/')
         return false;
@@ -295,7 +295,7 @@ static struct request_context *ask(const char *input, size_t len, struct text *b
         add_form_token(&form, &head);
         add_filled(bytes, filled.data, filled.len, form.data);
         head = (struct request_head){0};
-        must(take_head(bytes->data, bytes->len, &head));
+        must(bytes->data != NULL && take_head(bytes->data, bytes->len, &head));
         context = request_context_create(&spares, &whole_server, router, &head);
         strcpy(context->r.ip, "192.0.2.7");
         serve(context);

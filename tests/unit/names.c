@@ -86,6 +86,15 @@ static void what_nobody_sees_is_no_part_of_a_name(void **state)
             }
 }
 
+/* One selector colours a pictogram: those behind it are seen by nobody, and make many names of one that look alike. */
+static void a_selector_stands_behind_a_pictogram_alone(void **state)
+{
+    static const char *const MORE[] = {"1\ufe0f\ufe0f", "♥\ufe0f\ufe0f\ufe0f клуб", "а\ufe0f\ufe0f", "♥\u200d\u200d"};
+    for (size_t i = 0; i < COUNT(MORE); ++i)
+        assert_false(name_valid(MORE[i], NAME_BYTES_MAX));
+    assert_true(name_valid("❤\ufe0f\u200d🔥", NAME_BYTES_MAX));
+}
+
 static void a_name_shows_something(void **state)
 {
     static const char *const BLANK[] = {"",       " ",      "\u00a0",  "\u2003\u2003",
@@ -157,6 +166,10 @@ static void what_is_seen_is_shown_as_it_is(void **state)
     text_clear(&shown);
     text_add_visible(&shown, "a\tb\nc", 5, false);
     assert_string_equal(shown.data, "a\\tb\\nc");
+    text_clear(&shown);
+    text_add_visible(&shown, "a\ufe0f\ufe0f", strlen("a\ufe0f\ufe0f"),
+                     false); /* what the first was has no part in it */
+    assert_string_equal(shown.data, "a\\ufe0f\\ufe0f");
     text_finish(&shown);
 }
 
@@ -214,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_people_and_rooms_pass),
         cmocka_unit_test(what_nobody_sees_is_no_part_of_a_name),
+        cmocka_unit_test(a_selector_stands_behind_a_pictogram_alone),
         cmocka_unit_test(a_name_shows_something),
         cmocka_unit_test(a_name_is_bounded),
         cmocka_unit_test(a_text_has_lines),
