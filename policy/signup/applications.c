@@ -12,7 +12,7 @@
 #include "homeserver/store/rule_facts.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/rooms/rooms.h"
-#include "policy/signup/guardians.h"
+#include "policy/signup/guardian_told.h"
 #include "policy/signup/links.h"
 #include "policy/records/office_act.h"
 #include "policy/school_rooms/documents.h"

@@ -65,11 +65,6 @@ struct guardian_confirmation {
 bool guardian_confirm(struct changing_records *c, const struct guardian_confirmation *confirmation,
                       enum guardian_outcome *outcome, enum correction_outcome *correction);
 
-/* Inside a job that has let guardian in, by the child's link or an approval: the child's other guardians and the class
- * teacher are told, in the server's name: a link is also in a pupil's own hands, and may be in a stranger's.
- * false: *c->e. */
-bool guardian_tell(struct changing_records *c, user_no child, user_no guardian);
-
 /* Inside a job: the actor withdraws (D7). ERROR_NOT_FOUND: is not the child's guardian. */
 bool guardian_withdraw(struct changing_records *c, user_no child);
 
