@@ -117,52 +117,15 @@ void client_world_stop(struct client_world *w)
 
 /* --- A client --- */
 
-static size_t collect(char *bytes, size_t size, size_t n, void *out)
-{
-    if (out != NULL)
-        text_add(out, bytes, size * n);
-    return size * n;
-}
-
-static struct curl_slist *headers_of(const struct client_request *request)
-{
-    struct text line = TEXT_INIT;
-    text_addf(&line, "Content-Type:%s", request->type != NULL ? request->type : "application/json");
-    struct curl_slist *headers = curl_slist_append(NULL, line.data); /* "Content-Type:" takes curl's own away */
-    if (request->more != NULL)
-        headers = curl_slist_append(headers, request->more);
-    text_clear(&line);
-    text_addf(&line, "Authorization: Bearer %s", request->token != NULL ? request->token : "");
-    if (request->token != NULL)
-        headers = curl_slist_append(headers, line.data);
-    text_finish(&line);
-    return curl_slist_append(headers, "Expect:");
-}
-
 long client_ask_by(const struct client_world *w, CURL *curl, const struct client_request *request, json_t **reply,
                    struct text *head)
 {
-    struct text url = TEXT_INIT, bytes = TEXT_INIT;
-    struct curl_slist *headers = headers_of(request);
+    struct text bytes = TEXT_INIT;
     struct error e;
-    long status = 0;
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(w->http, 0), request->path);
-    curl_easy_setopt(curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, request->body != NULL ? request->body : "");
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &bytes);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, collect);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, head);
-    if (curl_easy_perform(curl) == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    long status = client_request_send(curl, http_port(w->http, 0), request, &bytes, head);
     *reply = json_parse(bytes.data != NULL ? bytes.data : "", bytes.len, &e);
     if (*reply == NULL)
         *reply = json_stringn(bytes.data != NULL ? bytes.data : "", bytes.len);
-    curl_slist_free_all(headers);
-    text_finish(&url);
     text_finish(&bytes);
     return status;
 }

@@ -3,10 +3,10 @@
 #ifndef PARTA_TESTS_UNIT_CLIENT_WORLD_H
 #define PARTA_TESTS_UNIT_CLIENT_WORLD_H
 
-#include <curl/curl.h>
 #include <jansson.h>
 
 #include "homeserver/http/server.h"
+#include "tests/unit/client_request.h"
 #include "tests/unit/fixture.h"
 
 struct client_world {
@@ -28,14 +28,6 @@ struct client_world_settings {
 
 void client_world_start(struct client_world *w, const struct client_world_settings *settings);
 void client_world_stop(struct client_world *w);
-
-struct client_request {
-    const char *method, *path;
-    const char *token; /* NULL: none */
-    const char *type;  /* NULL: application/json; "": none */
-    const char *more;  /* a header besides; NULL: none */
-    const char *body;  /* NULL: none */
-};
 
 /* One request by a connection of one's own; any thread. *reply: the caller's, a string where it is no JSON. head: its
  * headers; NULL: not asked for. Returns the status, 0: no answer. */

@@ -1,6 +1,5 @@
 /* Media as clients speak of them: a real server on the loopback with the school of school_people.h, curl as the client,
  * the files on a disk. */
-#include <curl/curl.h>
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -56,6 +55,7 @@
 #include "homeserver/store/school/reports.h"
 #include "homeserver/sync/hub.h"
 #include "policy/rules/media_share.h"
+#include "tests/unit/client_request.h"
 #include "tests/unit/http_service.h"
 #include "tests/unit/school_people.h"
 
@@ -208,46 +208,23 @@ static bool job_forget(struct tx *tx, void *arg, struct error *e)
 
 /* --- A client --- */
 
-static size_t collect(char *bytes, size_t size, size_t n, void *out)
-{
-    text_add(out, bytes, size * n);
-    return size * n;
-}
-
-/* who −1: nobody. header: one more, NULL: none. What came is in got. */
+/* who −1: nobody. header: one more, NULL: none; each by a connection of its own. What came is in got. */
 static long ask(const char *method, const char *path, int who, const char *header, const char *body, size_t len)
 {
-    struct text url = TEXT_INIT, bearer = TEXT_INIT;
-    struct curl_slist *headers = curl_slist_append(NULL, header != NULL ? header : "X-Nothing: 1");
-    text_addf(&url, "http://127.0.0.1:%d%s", http_port(t.http, 0), path);
-    text_addf(&bearer, "Authorization: Bearer %s", who >= 0 ? THEM[who].name : "");
-    if (who >= 0)
-        headers = curl_slist_append(headers, bearer.data);
-    headers = curl_slist_append(headers, "Expect:");
+    const struct client_request request = {.method = method,
+                                           .path = path,
+                                           .token = who >= 0 ? THEM[who].name : NULL,
+                                           .type = "",
+                                           .more = header,
+                                           .body = body != NULL && len == 0 ? "" : body,
+                                           .len = len};
     text_clear(&got.head);
     text_clear(&got.body);
     if (t.curl != NULL)
         curl_easy_cleanup(t.curl);
     t.curl = curl_easy_init();
-    curl_easy_setopt(t.curl, CURLOPT_URL, url.data);
-    curl_easy_setopt(t.curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(t.curl, CURLOPT_HTTPHEADER, headers);
-    if (body != NULL) {
-        curl_easy_setopt(t.curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-        curl_easy_setopt(t.curl, CURLOPT_POSTFIELDS, body);
-    }
-    if (strcmp(method, "HEAD") == 0)
-        curl_easy_setopt(t.curl, CURLOPT_NOBODY, 1L);
-    curl_easy_setopt(t.curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &got.body);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERFUNCTION, collect);
-    curl_easy_setopt(t.curl, CURLOPT_HEADERDATA, &got.head);
-    assert_int_equal(curl_easy_perform(t.curl), CURLE_OK);
-    curl_easy_getinfo(t.curl, CURLINFO_RESPONSE_CODE, &got.status);
-    curl_slist_free_all(headers);
-    text_finish(&url);
-    text_finish(&bearer);
+    got.status = client_request_send(t.curl, http_port(t.http, 0), &request, &got.body, &got.head);
+    assert_true(got.status != 0);
     return got.status;
 }
 
