@@ -586,12 +586,10 @@ static void the_two_kinds_of_meetings_do_not_meet(void **state)
 {
     assert_int_equal(ask(MSC4108, "text/plain", NULL, "\xff\xfe"), 201);
     const char *id = strrchr(said("url"), '/') + 1;
-    char *as_text = filled(MSC4388 "/@", id, ""), *as_bytes = filled(MSC4108 "/@", id, "");
+    char *as_text = filled(MSC4388 "/@", id, ""), *as_bytes;
     assert_int_equal(ask(as_text, NULL, NULL, NULL), 404);
     assert_int_equal(put(as_text, JSON, "Accept: */*", "{\"data\": \"x\", \"sequence_token\": \"x\"}"), 404);
-    assert_int_equal(ask(as_bytes, NULL, NULL, NULL), 200);
     free(as_text);
-    free(as_bytes);
     assert_int_equal(ask(MSC4388, JSON, NULL, "{\"data\": \"hello\"}"), 200);
     as_bytes = filled(MSC4108 "/@", said("id"), "");
     assert_int_equal(ask(as_bytes, NULL, NULL, NULL), 404);

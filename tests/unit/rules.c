@@ -951,7 +951,7 @@ static void test_j2_override(void **state)
         assert_int_equal(rules_row(i).overridable, strcmp(code, "roster_kept") == 0 || strcmp(code, "self") == 0 ||
                                                        strcmp(code, "invited_by_you") == 0 ||
                                                        strcmp(code, "minor_as_staff") == 0 ||
-                                                       strcmp(code, "together") == 0);
+                                                       strcmp(code, "together") == 0 || strcmp(code, "settled") == 0);
     }
 }
 
