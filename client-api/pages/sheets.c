@@ -42,6 +42,7 @@ struct member {
 struct roll {
     struct member people[PEOPLE_MAX];
     int n;
+    struct school_asker asker; /* what who asks is, for all of them */
 };
 
 static void roll_finish(struct roll *roll)
@@ -53,13 +54,14 @@ static void roll_finish(struct roll *roll)
 }
 
 /* Whether the actor could make a personal link for the user: an administrator, and not for everybody (J4). */
-static bool may_link(struct request *r, struct db *db, const struct actor *actor, class_no class, user_no user)
+static bool may_link(struct request *r, struct roll *roll, const struct actor *actor, class_no class, user_no user)
 {
+    struct db *db = r->db;
     struct error ignored;
     const struct link_row link = {
         .kind = LINK_PERSONAL, .school = school_of_class(db, class), .person = user, .issuer = actor->user};
     return link_hands_out(db, actor, user, &ignored) &&
-           link_may_see(db, rooms_settings(r->server->rooms)->school_mode, actor, &link);
+           link_may_make(db, rooms_settings(r->server->rooms)->school_mode, actor, &link, &roll->asker);
 }
 
 /* Whether they have come. */
@@ -77,7 +79,7 @@ static bool add_member(struct roll *roll, struct request *r, const struct actor 
                          .role = role,
                          .name = profiles_get_string(r->db, user, "displayname"),
                          .come = identities_or_password(r->db, &row) || devices_count(r->db, user) != 0};
-    m->by_the_office = !m->come && !may_link(r, r->db, actor, class, user);
+    m->by_the_office = !m->come && !may_link(r, roll, actor, class, user);
     user_row_finish(&row);
     return m->come;
 }

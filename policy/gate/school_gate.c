@@ -152,7 +152,6 @@ static void meetings(struct db *db, const struct actor *actor, enum act act, con
 static void office(struct db *db, const struct actor *actor, enum act act, school_no school,
                    const struct subject *subject, struct office_facts *out)
 {
-    struct link_row claim;
     *out = (struct office_facts){
         .operator_ = actor->user == 0,
         .class_teacher = is_class_teacher(db, actor, school, subject),
@@ -174,7 +173,6 @@ static void office(struct db *db, const struct actor *actor, enum act act, schoo
     out->settled = act == ACT_APPROVE && (subject->role & ROLE_GUARDIAN) != 0 && subject->other != 0 &&
                    custodies_stand(db, subject->other);
     out->own_link = is_own_link(db, actor, subject->link);
-    out->unconfirmed = actor->user != 0 && links_claim_of(db, actor->user, clock_wall_ms(), &claim);
     out->apart = actor->user != 0 && ((subject->other != 0 && school_apart(db, actor->user, subject->other)) ||
                                       (subject->with != 0 && school_apart(db, actor->user, subject->with)));
     if (subject->target == 0)
@@ -198,13 +196,25 @@ static bool lacks_factor(struct db *db, const struct person_facts *who, user_no 
     return duty.missing;
 }
 
+/* What the actor is at the school, whoever it is about; without a school it is what they are beside target. */
+static void know_actor(struct db *db, const struct actor *actor, school_no school, user_no target,
+                       struct school_asker *asker)
+{
+    struct link_row claim;
+    if (asker->known && asker->school == school)
+        return;
+    *asker = (struct school_asker){.known = school != 0, .school = school, .person = {.account = ACCOUNT_ACTIVE}};
+    policies_in_force(db, school, &asker->policy);
+    if (actor->user == 0)
+        return;
+    school_person_at(db, school, actor->user, target, &asker->person);
+    asker->person.factor_missing = lacks_factor(db, &asker->person, actor->user);
+    asker->unconfirmed = links_claim_of(db, actor->user, clock_wall_ms(), &claim);
+}
+
 static void people(struct db *db, const struct actor *actor, school_no school, const struct subject *subject,
                    struct rule_facts *facts)
 {
-    facts->actor = (struct person_facts){.account = ACCOUNT_ACTIVE};
-    if (actor->user != 0)
-        school_person_at(db, school, actor->user, subject->target, &facts->actor);
-    facts->actor.factor_missing = actor->user != 0 && lacks_factor(db, &facts->actor, actor->user);
     if (subject->target != 0)
         school_person_at(db, school, subject->target, actor->user != 0 ? actor->user : subject->target, &facts->target);
     facts->self = actor->user != 0 && actor->user == subject->target;
@@ -226,32 +236,34 @@ static struct verdict decide(struct rule_facts *facts, bool *overridden)
 }
 
 static void collect(struct db *db, bool school_mode, const struct actor *actor, enum act act,
-                    const struct subject *subject, struct school_policy *policy, struct rule_facts *facts)
+                    const struct subject *subject, struct school_asker *asker, struct rule_facts *facts)
 {
     school_no school =
         subject->school != 0 || subject->class == 0 ? subject->school : school_of_class(db, subject->class);
-    *facts = (struct rule_facts){.act = act, .school_mode = true, .policy = policy};
+    *facts = (struct rule_facts){.act = act, .school_mode = true, .policy = &asker->policy};
     /* What people may know of each other is the gate's of rooms to collect; the rest is the office's. */
     if (actor->user != 0 && (act == ACT_PROFILE || act == ACT_FIND || act == ACT_REPORT)) {
         struct gate_question question = {.act = act, .actor = actor->user, .target = subject->target};
-        gate_facts(NULL, db, &question, policy, facts);
+        asker->known = false; /* it has the policy that these facts want */
+        gate_facts(NULL, db, &question, &asker->policy, facts);
         facts->school_mode = school_mode;
         return;
     }
-    policies_in_force(db, school, policy);
+    know_actor(db, actor, school, subject->target, asker);
+    facts->actor = asker->person;
     people(db, actor, school, subject, facts);
     office(db, actor, act, school, subject, &facts->office);
+    facts->office.unconfirmed = asker->unconfirmed;
 }
 
-bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,
-                 const struct subject *subject, struct verdict *verdict, bool *overridden, struct error *e)
+static bool ask(struct db *db, bool school_mode, const struct actor *actor, enum act act, const struct subject *subject,
+                struct school_asker *asker, struct verdict *verdict, bool *overridden, struct error *e)
 {
-    struct school_policy policy;
     struct rule_facts facts;
     struct verdict decided = verdict_refusing(RULE_J3_SCOPE);
     bool used = false;
     if (!lacks_scope(actor, act)) {
-        collect(db, school_mode, actor, act, subject, &policy, &facts);
+        collect(db, school_mode, actor, act, subject, asker, &facts);
         decided = decide(&facts, &used);
     }
     if (verdict != NULL)
@@ -261,10 +273,23 @@ bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enu
     return decided.allowed || rule_refuse(e, decided.refusal);
 }
 
+bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                 const struct subject *subject, struct verdict *verdict, bool *overridden, struct error *e)
+{
+    struct school_asker asker = {.known = false};
+    return ask(db, school_mode, actor, act, subject, &asker, verdict, overridden, e);
+}
+
+bool school_gate_again(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                       const struct subject *subject, struct school_asker *asker, struct error *e)
+{
+    return ask(db, school_mode, actor, act, subject, asker, NULL, NULL, e);
+}
+
 void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,
                     const struct subject *subject, struct verdict *out, int max, int *n)
 {
-    struct school_policy policy;
+    struct school_asker asker = {.known = false};
     struct rule_facts facts;
     *n = 0;
     if (lacks_scope(actor, act)) {
@@ -272,6 +297,6 @@ void school_explain(struct db *db, bool school_mode, const struct actor *actor, 
             out[(*n)++] = verdict_refusing(RULE_J3_SCOPE);
         return;
     }
-    collect(db, school_mode, actor, act, subject, &policy, &facts);
+    collect(db, school_mode, actor, act, subject, &asker, &facts);
     rules_explain(&facts, out, max, n);
 }

@@ -13,6 +13,7 @@
 #include "homeserver/store/school/links.h"
 #include "policy/gate/operator.h"
 #include "policy/rules/rules.h"
+#include "policy/rules/school_policy.h"
 
 struct db;
 
@@ -51,6 +52,20 @@ struct subject {
  * (ACT_REPORT, ACT_PROFILE, ACT_FIND). Reads the database; inside a job through tx->db. */
 bool school_gate(struct db *db, bool school_mode, const struct actor *actor, enum act act,
                  const struct subject *subject, struct verdict *verdict, bool *overridden, struct error *e);
+
+/* What an actor is at a school, whomever an act is about: for whoever asks about one person after the other, in one
+ * snapshot. Begins as {.known = false}. */
+struct school_asker {
+    bool known; /* of that school */
+    school_no school;
+    struct school_policy policy;
+    struct person_facts person;
+    bool unconfirmed; /* office_facts */
+};
+
+/* school_gate; what the actor is there is asked the first time. actor is the same each time. */
+bool school_gate_again(struct db *db, bool school_mode, const struct actor *actor, enum act act,
+                       const struct subject *subject, struct school_asker *asker, struct error *e);
 
 /* J1: what school_gate would say, and every row that speaks, as rules_explain tells it. */
 void school_explain(struct db *db, bool school_mode, const struct actor *actor, enum act act,

@@ -289,11 +289,18 @@ bool link_revoke(struct changing_records *c, link_no no)
 
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link)
 {
+    struct school_asker asker = {.known = false};
+    return link_may_make(db, school_mode, actor, link, &asker);
+}
+
+bool link_may_make(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link,
+                   struct school_asker *asker)
+{
     struct error ignored;
     struct subject subject = of_link(link);
     if (link->kind == LINK_GUARDIAN)
         subject.target = link->person;
-    return school_gate(db, school_mode, actor, act_of(link), &subject, NULL, NULL, &ignored);
+    return school_gate_again(db, school_mode, actor, act_of(link), &subject, asker, &ignored);
 }
 
 /* --- Using --- */

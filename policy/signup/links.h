@@ -67,6 +67,10 @@ bool link_revoke(struct changing_records *c, link_no no);
 /* Whether the actor may see the link: whoever could make it. */
 bool link_may_see(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link);
 
+/* Whether the actor could make that link, one of a person, for one person after the other: school_gate_again. */
+bool link_may_make(struct db *db, bool school_mode, const struct actor *actor, const struct link_row *link,
+                   struct school_asker *asker);
+
 /* B3, A1, J4: whoever holds a personal link becomes that person. So one who works at a school gets it from an
  * administrator of that school, or from an operator whose token may do what they may: never from a
  * class teacher (RULE_J4_OFFICE_HANDS_OUT), nor from another school. */

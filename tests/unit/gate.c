@@ -845,6 +845,33 @@ static void the_office_acts_in_its_own_school(void **state)
     }
 }
 
+/* One asker for one question after the other: each school's own, and of people without one. */
+static void asking_again_answers_as_asking_once(void **state)
+{
+    static const enum act ACTS[] = {ACT_LINK, ACT_RECORDS_READ, ACT_STANDING, ACT_EXPORT, ACT_PROFILE};
+    const school_no schools[] = {s.schools[ONE], s.schools[TWO], 0};
+    int may = 0, may_not = 0;
+    struct error e;
+    assert_true(writer_run(s.f.writer, give_role, NULL, &e));
+    for (int who = 0; who < PEOPLE; ++who) {
+        const struct actor actor = {.user = s.them[who], .name = THEM[who].name};
+        struct school_asker asker = {.known = false};
+        for (size_t i = 0; i < sizeof ACTS / sizeof *ACTS * PEOPLE * 3; ++i) {
+            enum act act = ACTS[i % 5];
+            struct error once = {0}, again = {0};
+            const struct subject subject = {.school = schools[i % 3], .target = s.them[i / 5 % PEOPLE]};
+            bool allowed = school_gate(s.f.db, true, &actor, act, &subject, NULL, NULL, &once);
+            assert_int_equal(school_gate_again(s.f.db, true, &actor, act, &subject, &asker, &again), allowed);
+            assert_int_equal(again.code, once.code);
+            if (!allowed)
+                assert_string_equal(again.rule, once.rule);
+            may += allowed;
+            may_not += !allowed;
+        }
+    }
+    assert_true(may > 10 && may_not > 10);
+}
+
 /* J2 */
 static void an_override_needs_a_reason_and_a_rule_that_allows_it(void **state)
 {
@@ -995,6 +1022,7 @@ int main(void)
         CASE(who_may_not_send_is_refused_at_once),
         CASE(an_explanation_is_what_happens),
         CASE(the_office_acts_in_its_own_school),
+        CASE(asking_again_answers_as_asking_once),
         CASE(an_override_needs_a_reason_and_a_rule_that_allows_it),
         CASE(a_school_asks_its_staff_for_a_second_factor),
         CASE(the_gate_of_rooms_asks_for_the_second_factor),
