@@ -55,6 +55,7 @@ static void park_at(struct request *r, stream_pos since, const struct sliding_re
     r->poll.since = since;
     if (r->poll.deadline_ms == 0)
         r->poll.deadline_ms = clock_mono_ms() + ask->timeout_ms;
+    hub_waits(r->server->hub, r->poll.user, r->poll.deadline_ms);
 }
 
 /* Without a pos the answer never waits. */
@@ -172,7 +173,7 @@ static bool answer_live(struct request *r, const struct wake *wake)
 }
 
 /* A worker answers, or the loop; unless nothing of it concerns the connection: then it goes on waiting from there. */
-static bool answer_wake(struct request *r, const struct wake *wake)
+static bool answer_wake(struct request *r, struct wake *wake)
 {
     ptrdiff_t at = wake_find(wake, r->identity.user);
     bool news = at < 0 || wake->before[at] > r->poll.since;

@@ -11,6 +11,7 @@
 #include "homeserver/sync/fast_path.h"
 #include "homeserver/sync/hub.h"
 #include "homeserver/sync/presence.h"
+#include "homeserver/sync/recent_wakes.h"
 #include "homeserver/sync/sync_service.h"
 #include "homeserver/sync/v2.h"
 #include "homeserver/rooms/read/token.h"
@@ -147,6 +148,7 @@ static void park_at(struct request *r, const struct params *p, stream_pos since)
     r->poll.said = since == p->since ? p->said : NULL;
     if (r->poll.deadline_ms == 0)
         r->poll.deadline_ms = clock_mono_ms() + p->timeout_ms;
+    hub_waits(r->server->hub, r->poll.user, r->poll.deadline_ms);
 }
 
 static bool has_time(const struct request *r, const struct params *p)
@@ -213,18 +215,44 @@ static void note_told(const struct request *r, const struct text *body, stream_p
 }
 
 /* A parked request has no full_state, and what else it said is in r->poll. */
-static bool answer_wake(struct request *r, const struct wake *wake)
+static bool answer_wakes(struct request *r, struct wake *const *wakes, size_t n)
 {
     struct text body = TEXT_INIT;
-    if (filter_of(r, NULL) == NULL)
+    if (n == 0 || filter_of(r, NULL) == NULL)
         return false;
     struct sync_request request = asked(r, r->poll.since);
-    bool done = fast_path_answer(r->server->sync, wake, &request, &body);
+    bool done = fast_path_answer(r->server->sync, wakes, n, &request, &body);
     if (done) {
-        note_told(r, &body, wake->pos);
+        note_told(r, &body, wakes[n - 1]->pos);
         reply_text(r, &body);
     }
     text_finish(&body);
+    return done;
+}
+
+static bool answer_wake(struct request *r, struct wake *wake)
+{
+    return answer_wakes(r, &wake, 1);
+}
+
+/* Who was on the way back when a group was committed, as in a lively room most are, would have been told of it a moment
+ * ago. */
+static bool answer_missed(struct request *r)
+{
+    struct params p;
+    struct wake *wakes[RECENT_WAKES_MAX];
+    if (!read_params(r, &p)) {
+        r->error = (struct error){0};
+        return false;
+    }
+    if (p.since == 0 || !has_time(r, &p) || p.since >= hub_last_change(r->server->hub, r->identity.user) ||
+        !note_presence(r, &p))
+        return false;
+    park_at(r, &p, p.since);
+    size_t n = hub_missed(r->server->hub, r->identity.user, p.since, wakes);
+    bool done = answer_wakes(r, wakes, n);
+    for (size_t i = 0; i < n; ++i)
+        wake_unref(wakes[i]);
     return done;
 }
 
@@ -243,7 +271,7 @@ static bool costs(struct request *r)
     return !goes_on(r) || (full_state != NULL && strcmp(full_state, "true") == 0);
 }
 
-static const struct long_poll_hooks PARK = {wait, answer_wake, expire, costs};
+static const struct long_poll_hooks PARK = {wait, answer_wake, expire, costs, answer_missed};
 
 static const struct route TABLE[] = {
     {HTTP_GET, "/_matrix/client/v3/sync", get_sync, ROUTE_AUTH, RATE_NONE, "sync", &PARK},

@@ -106,8 +106,11 @@ enum dispatch dispatch_identified(struct request_context *context)
 enum dispatch dispatch_body(struct request_context *context)
 {
     struct request *r = &context->r;
-    if (r->route->poll != NULL && r->route->poll->wait(r))
+    const struct long_poll_hooks *poll = r->route->poll;
+    if (poll != NULL && poll->wait(r))
         return DISPATCH_PARK;
+    if (poll != NULL && poll->missed != NULL && poll->missed(r))
+        return DISPATCH_NEWS;
     if ((r->route->flags & ROUTE_PREPARES) != 0 && r->raw_body_len <= PREPARED_BYTES_MAX)
         return dispatch_work(context, NULL) ? DISPATCH_ANSWER : DISPATCH_WRITE;
     return DISPATCH_WORK;
@@ -131,7 +134,7 @@ enum dispatch dispatch_again(struct request_context *context)
     return hub_last_change(r->server->hub, r->poll.user) > r->poll.since ? DISPATCH_WORK : DISPATCH_PARK;
 }
 
-enum dispatch dispatch_news(struct request_context *context, const struct wake *wake)
+enum dispatch dispatch_news(struct request_context *context, struct wake *wake)
 {
     struct request *r = &context->r;
     if (!credential_holds(r)) { /* signed out, locked or merely forgotten meanwhile: a worker finds out */
@@ -144,7 +147,7 @@ enum dispatch dispatch_news(struct request_context *context, const struct wake *
         return wake->pos <= r->poll.since ? DISPATCH_PARK : DISPATCH_WORK;
     if (r->error.code != ERROR_NONE)
         reply_error(r);
-    return DISPATCH_ANSWER;
+    return DISPATCH_NEWS;
 }
 
 void dispatch_expire(struct request_context *context)

@@ -19,6 +19,7 @@ struct dispatch_limits {
 
 enum dispatch {
     DISPATCH_ANSWER,   /* the reply is filled in */
+    DISPATCH_NEWS,     /* the same, with what is new: for those who read what they are told */
     DISPATCH_IDENTIFY, /* let a worker look up who asks (dispatch_identify), then dispatch_identified */
     DISPATCH_WORK,     /* give it to a worker */
     DISPATCH_PARK,     /* hold it; context->r.poll is filled in */
@@ -44,7 +45,7 @@ enum dispatch dispatch_no_body(struct request_context *context, enum error_code 
 enum dispatch dispatch_again(struct request_context *context);
 
 /* A wake for a parked request's user. DISPATCH_PARK: it stays parked. */
-enum dispatch dispatch_news(struct request_context *context, const struct wake *wake);
+enum dispatch dispatch_news(struct request_context *context, struct wake *wake);
 
 /* Whoever it is has not read what they were told: they are asked to come back later, without a word of what is new. A
  * poll that was held is answered as if its time were up, and who comes back then is told so. */

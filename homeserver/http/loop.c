@@ -232,9 +232,18 @@ static void leave_principal(struct request_context *context)
     context->work = WORK_HANDLE;
 }
 
+/* A large answer is for those who have read the ones before. */
+static void tell_news(struct request_context *context)
+{
+    if (!request_context_is_small(context) && !principal_has_room(principal_of(context)))
+        dispatch_unread(context);
+    h2o_exchange_answer(context);
+}
+
 void loop_take(struct loop *loop, struct request_context *context, enum dispatch what)
 {
     switch (what) {
+    case DISPATCH_NEWS: tell_news(context); break;
     case DISPATCH_PARK: park(loop, context); break;
     case DISPATCH_IDENTIFY:
         leave_principal(context);
@@ -290,7 +299,7 @@ static void on_return(struct loop *loop, struct request_context *context)
 
 struct news {
     struct loop *loop;
-    const struct wake *wake;
+    struct wake *wake;
 };
 
 static void on_news(void *self, struct request_context *context)
@@ -302,9 +311,7 @@ static void on_news(void *self, struct request_context *context)
     if (what == DISPATCH_PARK)
         return;
     unpark(context);
-    if (what == DISPATCH_ANSWER && !request_context_is_small(context) && !principal_has_room(principal_of(context)))
-        dispatch_unread(context);
-    if (what != DISPATCH_ANSWER)
+    if (what != DISPATCH_NEWS)
         h2o_input_release(context);
     loop_take(news->loop, context, what);
 }

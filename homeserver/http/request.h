@@ -80,20 +80,22 @@ enum route_flags {
 
 typedef bool request_handler(struct request *r);
 
-/* How a request waits for news. All three run on the loop and must not block or touch r->db.
+/* How a request waits for news. All of them run on the loop and must not block or touch r->db.
  * wait:   true: nothing new, r->poll is filled: hold the request. false: give it to a worker now.
  * answer: a wake concerns r->poll.user: true: the reply is filled in right here (the fast path); false: to a worker,
  * or, with r->poll.since raised to the wake's, that nothing of it was news: it goes on waiting.
  * expire: the time is up: fills in the reply that says so.
+ * missed: after wait said no: true: what it comes late for is still there, and the reply is filled in. NULL: never.
  * costs:  whether a worker will have much to do for it (an initial sync). NULL: never.
  * A handler on a worker that finds nothing worth saying may fill r->poll, set r->poll.again and return true: the loop
  * then holds the request (or calls it again at once if a wake came meanwhile: hub_last_change > r->poll.since). */
 struct wake;
 struct long_poll_hooks {
     bool (*wait)(struct request *r);
-    bool (*answer)(struct request *r, const struct wake *wake);
+    bool (*answer)(struct request *r, struct wake *wake);
     void (*expire)(struct request *r);
     bool (*costs)(struct request *r);
+    bool (*missed)(struct request *r);
 };
 
 struct route {

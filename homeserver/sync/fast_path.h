@@ -3,11 +3,11 @@
  * When a group of writes is committed, what of it many people are to get in the same words is rendered once and hung on
  * the wake (fast_path_prepare, on the writer's thread): messages, public receipts, typing. A parked poll that was up to
  * date then gets a reply spliced from these fragments and a few bytes of its own: its unread counts, carried on in
- * memory. Whatever is not plain goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own
- * messages and marks, other filters than lazy loading and a limit, members whom a lazily loading device has not met,
- * more events than the limit, and signs of life, for whoever is under any custody (school.md D9): to them not everybody
- * is seen. The two ways give the same answer; tests/unit/fast_path.c holds
- * them against each other. */
+ * memory. So does a poll that comes back while its person's last wakes are still kept (hub_missed). Whatever is not plain
+ * goes to a worker, and the sections answer (sync/v2.h): state, redactions, one's own marks, other filters than lazy
+ * loading and a limit, members whom a lazily loading device has not met, more events than the limit, and signs of life,
+ * for whoever is under any custody (school.md D9): to them not everybody is seen. The two ways give the same answer;
+ * tests/unit/fast_path.c holds them against each other. */
 #ifndef PARTA_SYNC_FAST_PATH_H
 #define PARTA_SYNC_FAST_PATH_H
 
@@ -29,10 +29,11 @@ void fast_path_start(struct sync_service *sync);
 /* The hub's dresser; self: a struct sync_service. */
 void fast_path_prepare(void *self, struct wake *wake, const struct change *changes, size_t n);
 
-/* Appends the whole answer for a poll parked at request->since. false: nothing was appended, a worker must do it (or
- * the poll has what the wake tells of: it was still on its way when the poll was parked). Any thread; never blocks. */
-bool fast_path_answer(struct sync_service *sync, const struct wake *wake, const struct sync_request *request,
-                      struct text *out);
+/* Appends the whole answer for a poll at request->since, of n wakes (≤ RECENT_WAKES_MAX), in order, that are all that
+ * concerned its person after it. false: nothing was appended, a worker must do it (or the poll has what the wake tells
+ * of: it was still on its way when the poll was parked). Any thread; never blocks. */
+bool fast_path_answer(struct sync_service *sync, struct wake *const *wakes, size_t n,
+                      const struct sync_request *request, struct text *out);
 
 /* What one room of a wake has for everybody in it, for an answer that is put together otherwise (sync/sliding/live.h):
  * nothing but messages, as in fast_path_answer. request->filter says the limit and whether
@@ -46,10 +47,10 @@ struct fast_told {
     struct unread_counts sum; /* after it, of all threads */
 };
 
-/* Appends the events, with commas between. index: of wake->rooms. members_since: what the
- * device was told of members before may be old by now. false: a worker must do it, nothing was appended. Any
+/* Appends the events, with commas between. index: of wake->rooms. request->device: as which members are known; device:
+ * who asks. members_since: what was told of members before may be old by now. false: a worker must do it, nothing was appended. Any
  * thread; never blocks. */
 bool fast_path_room(struct sync_service *sync, const struct wake *wake, int index, const struct sync_request *request,
-                    stream_pos members_since, struct text *out, struct fast_told *told);
+                    device_no device, stream_pos members_since, struct text *out, struct fast_told *told);
 
 #endif

@@ -5,17 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "homeserver/base/search.h"
+#include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/sync/changed_rooms.h"
+#include "homeserver/sync/recent_wakes.h"
 
 #define LISTENERS_MAX 64
 #define CHUNK 4096       /* numbers in a chunk */
 #define CHUNKS (1 << 14) /* numbers beyond 64 million share the last one: they wake too often, never too seldom */
 
-/* Positions by number (of a user, of a room). Chunks come when first touched, and never go. Only the writer's thread
- * writes. */
+/* Positions (or moments) by number, of a user, of a room. Chunks come when first touched, and never go. Only the
+ * writer's thread writes, but for moments. */
 struct numbers {
     _Atomic(_Atomic stream_pos *) chunks[CHUNKS];
 };
@@ -24,7 +25,9 @@ struct sync_hub {
     _Atomic stream_pos start; /* of whom no number is known */
     _Atomic stream_pos pos;
     struct numbers users, own_data, keys, rooms, events;
+    struct numbers awaited; /* hub_waits: until when, of a user */
     struct changed_rooms *changed;
+    struct recent_wakes *recent;
     struct listener {
         hub_listener *fn;
         void *self;
@@ -50,17 +53,26 @@ static stream_pos number_get(const struct numbers *numbers, int64_t number, stre
     return pos != 0 ? pos : otherwise;
 }
 
+static _Atomic stream_pos *number_at(struct numbers *numbers, int64_t number)
+{
+    size_t at = place(number);
+    _Atomic stream_pos *chunk = atomic_load_explicit(&numbers->chunks[at / CHUNK], memory_order_acquire), *mine;
+    if (chunk == NULL) {
+        mine = xcalloc(CHUNK, sizeof *mine);
+        if (atomic_compare_exchange_strong(&numbers->chunks[at / CHUNK], &chunk, mine))
+            chunk = mine;
+        else
+            free(mine); /* somebody else was quicker, whose it is now */
+    }
+    return &chunk[at % CHUNK];
+}
+
 /* Returns what was there. */
 static stream_pos number_raise(struct numbers *numbers, int64_t number, stream_pos pos, stream_pos otherwise)
 {
-    size_t at = place(number);
-    _Atomic stream_pos *chunk = atomic_load_explicit(&numbers->chunks[at / CHUNK], memory_order_relaxed);
-    if (chunk == NULL) {
-        chunk = xcalloc(CHUNK, sizeof *chunk);
-        atomic_store_explicit(&numbers->chunks[at / CHUNK], chunk, memory_order_release);
-    }
-    stream_pos before = chunk[at % CHUNK];
-    chunk[at % CHUNK] = pos;
+    _Atomic stream_pos *at = number_at(numbers, number);
+    stream_pos before = *at;
+    *at = pos;
     return before != 0 ? before : otherwise;
 }
 
@@ -76,6 +88,7 @@ struct sync_hub *hub_create(stream_pos start)
     hub->start = start;
     hub->pos = start;
     hub->changed = changed_rooms_create(start);
+    hub->recent = recent_wakes_create();
     return hub;
 }
 
@@ -88,6 +101,8 @@ void hub_destroy(struct sync_hub *hub)
     numbers_finish(&hub->keys);
     numbers_finish(&hub->rooms);
     numbers_finish(&hub->events);
+    numbers_finish(&hub->awaited);
+    recent_wakes_destroy(hub->recent);
     changed_rooms_destroy(hub->changed);
     free(hub);
 }
@@ -147,41 +162,21 @@ bool hub_rooms_since(const struct sync_hub *hub, stream_pos since, room_no out[C
     return changed_rooms_since(hub->changed, since, out, n);
 }
 
+void hub_waits(struct sync_hub *hub, user_no user, int64_t until_ms)
+{
+    _Atomic stream_pos *at = number_at(&hub->awaited, user);
+    if (*at < until_ms) /* the longest of their polls; of two at once a shorter one may win, which costs a worker */
+        *at = until_ms;
+}
+
+size_t hub_missed(struct sync_hub *hub, user_no user, stream_pos since, struct wake **out)
+{
+    return recent_wakes_since(hub->recent, user, since, hub_last_change(hub, user), clock_mono_ms(), out);
+}
+
 stream_pos hub_pos(const struct sync_hub *hub)
 {
     return hub->pos;
-}
-
-struct wake *wake_ref(struct wake *wake)
-{
-    wake->refs += 1;
-    return wake;
-}
-
-void wake_unref(struct wake *wake)
-{
-    if (wake == NULL || --wake->refs != 0)
-        return;
-    if (wake->release_fragments != NULL)
-        wake->release_fragments(wake->fragments);
-    free(wake->users);
-    free(wake->before);
-    free(wake->first);
-    free(wake->items);
-    free(wake->rooms);
-    free(wake);
-}
-
-ptrdiff_t wake_find(const struct wake *wake, user_no user)
-{
-    size_t at;
-    SEARCH_FIRST(at, wake->n_users, wake->users[at] < user);
-    return at < wake->n_users && wake->users[at] == user ? (ptrdiff_t)at : -1;
-}
-
-bool wake_concerns(const struct wake *wake, user_no user)
-{
-    return wake_find(wake, user) >= 0;
 }
 
 /* What is gathered from a group before it becomes a wake. */
@@ -376,16 +371,28 @@ static struct wake *gather(struct sync_hub *hub, const struct change *changes, s
     return g.wake;
 }
 
+static bool is_awaited(const struct sync_hub *hub, const struct wake *wake, int64_t now_ms)
+{
+    for (size_t i = 0; i < wake->n_users; ++i)
+        if (number_get(&hub->awaited, wake->users[i], 0) >= now_ms)
+            return true;
+    return false;
+}
+
+/* What is rendered is there before the numbers rise: whoever comes back and finds them risen finds the wake, too. */
 void hub_observe(void *self, const struct change *changes, size_t n)
 {
     struct sync_hub *hub = self;
     struct wake *wake = gather(hub, changes, n);
     if (wake->pos > hub->pos) {
+        int64_t now_ms = clock_mono_ms();
+        if (hub->prepare != NULL && is_awaited(hub, wake, now_ms))
+            hub->prepare(hub->preparer, wake, changes, n);
         note_changes(hub, wake, changes, n);
         raise_keys(hub, wake, changes, n);
         raise_numbers(hub, wake);
-        if (hub->prepare != NULL && wake->n_users != 0)
-            hub->prepare(hub->preparer, wake, changes, n);
+        if (wake->fragments != NULL)
+            recent_wakes_add(hub->recent, wake, now_ms);
         for (int i = 0; wake->n_users != 0 && i < hub->n_listeners; ++i)
             hub->listeners[i].fn(hub->listeners[i].self, wake);
     }

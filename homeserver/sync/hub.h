@@ -1,9 +1,8 @@
 /* The hub: who must be woken, and since when there is nothing new for whom.
  *
  * The writer's observer (hub_observe) turns the changes of a group into one struct wake: the highest position and the
- * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). Before
- * anything else it raises each concerned user's last change, an atomic number in memory; then it hands the wake to
- * every loop. A loop parks a /sync when hub_last_change(user) <= since. Because the number rises before the wake is
+ * people concerned, as each kind of change was declared to concern them (hub_concern, by the sections of /sync). It
+ * raises each concerned user's last change, an atomic number in memory; then it hands the wake to every loop. A loop parks a /sync when hub_last_change(user) <= since. Because the number rises before the wake is
  * posted and the loop looks at the number before it parks, no change falls between the two.
  *
  * After a start the stream begins beyond every position handed out before (see writer.h), so a user of whom nothing is
@@ -18,46 +17,10 @@
 #include "homeserver/base/ids.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/changed_rooms.h"
+#include "homeserver/sync/wake.h"
 
 struct member_set;
 struct sync_hub;
-struct wake;
-
-/* One thing that one user of a wake is to hear of. */
-struct wake_item {
-    user_no user;
-    int room; /* index of wake->rooms; −1: something of the user's own, which the shared fragments do not tell */
-};
-
-/* A room that changed in the group. */
-struct wake_room {
-    room_no room;
-    unsigned kinds;          /* what changed: bits 1 << enum change_kind */
-    stream_pos before_event; /* the room's last event before this group */
-};
-
-/* One group's news. Immutable, counted. */
-struct wake {
-    _Atomic int refs;
-    stream_pos first_pos; /* the group's first */
-    stream_pos pos;       /* everything up to here is committed */
-    size_t n_users;
-    user_no *users;     /* sorted, unique: who has something new */
-    stream_pos *before; /* beside users: the user's last change before this group */
-    size_t *first; /* beside users, n_users + 1 of them: their items are items[first[i]] … items[first[i + 1] − 1] */
-    struct wake_item *items;
-    size_t n_rooms;
-    struct wake_room *rooms;
-    void *fragments; /* what the fast path splices (sync/fast_path.h), or NULL */
-    void (*release_fragments)(void *fragments);
-};
-
-struct wake *wake_ref(struct wake *wake);
-void wake_unref(struct wake *wake); /* NULL is accepted */
-bool wake_concerns(const struct wake *wake, user_no user);
-
-/* Where the user stands in wake->users; −1: nowhere. */
-ptrdiff_t wake_find(const struct wake *wake, user_no user);
 
 /* start: the stream's position now (writer_pos). */
 struct sync_hub *hub_create(stream_pos start);
@@ -68,8 +31,8 @@ void hub_destroy(struct sync_hub *hub); /* after the writer has stopped; NULL is
 typedef void hub_listener(void *self, struct wake *wake);
 void hub_listen(struct sync_hub *hub, hub_listener *fn, void *self); /* before the first change */
 
-/* Called for each wake before anybody sees it, to fill in its fragments. Writer's thread. Set
- * before the first change. */
+/* Called for each wake for which somebody waits (hub_waits), before anybody sees it, to fill in its fragments and their
+ * bytes. Writer's thread. Set before the first change. */
 typedef void hub_preparer(void *self, struct wake *wake, const struct change *changes, size_t n);
 void hub_prepare(struct sync_hub *hub, hub_preparer *fn, void *self);
 
@@ -104,6 +67,14 @@ stream_pos hub_room_last_event(const struct sync_hub *hub, room_no room);
 
 /* The rooms in which something changed after since, whomever it concerned, as changed_rooms_since has them. */
 bool hub_rooms_since(const struct sync_hub *hub, stream_pos since, room_no out[CHANGED_ROOMS_MAX], size_t *n);
+
+/* The user waits for news, or is expected to, until then (clock_mono_ms): what many get in the same words is made ready
+ * for them. Any thread, never blocks. */
+void hub_waits(struct sync_hub *hub, user_no user, int64_t until_ms);
+
+/* The wakes that the user missed after since, up to now, in order, RECENT_WAKES_MAX at most (sync/recent_wakes.h): each
+ * a reference of the caller's. 0: a worker must look. Any thread, never blocks. */
+size_t hub_missed(struct sync_hub *hub, user_no user, stream_pos since, struct wake **out);
 
 /* Everything up to here is in the numbers above. */
 stream_pos hub_pos(const struct sync_hub *hub);

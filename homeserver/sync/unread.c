@@ -329,6 +329,31 @@ static unsigned answer_for(const struct unread *unread, const struct counted *co
     return answer;
 }
 
+/* Whoever speaks has read what stands above in that thread. false: of more threads than are counted each, which are
+ * counted outside of threads, it can't be told what is left. */
+static bool read_above(struct unread_tally *tally, const char *root)
+{
+    if (tally->n == THREADS_MAX)
+        return false;
+    if (root == NULL)
+        tally->main = (struct unread_counts){0};
+    for (size_t i = 0; root != NULL && i < tally->n; ++i)
+        if (strcmp(tally->threads[i].root, root) == 0)
+            tally->threads[i].counts = (struct unread_counts){0};
+    return true;
+}
+
+static void count_on(const struct unread *unread, struct counted *counted, const char *user_id,
+                     const struct unread_news *news)
+{
+    unsigned answer = answer_for(unread, counted, user_id, news);
+    if ((answer & NOTIFIES) == 0)
+        return;
+    struct unread_counts *counts = tally_of(&counted->tally, news->thread);
+    counts->notify += 1;
+    counts->highlight += (answer & HIGHLIGHTS) != 0;
+}
+
 /* On a loop there are no receipts, no rules document and no redactions to look at; but each of these changes the
  * person's own data or comes as news that is not plain, so that what was counted up to the event before this one (upto
  * ≥ before) and after their last own change still holds. Two devices of one person may both bring the event: the second
@@ -344,13 +369,11 @@ bool unread_advance(struct unread *unread, user_no user, const char *user_id, ro
     bool usable = counted != NULL && counted->upto >= news->before && counted->upto >= own_change &&
                   !counted->ignores && !push_rules_ask_power(counted->rules);
     if (usable && counted->upto < news->pos) {
-        unsigned answer = answer_for(unread, counted, user_id, news);
-        if ((answer & NOTIFIES) != 0) {
-            struct unread_counts *counts = tally_of(&counted->tally, news->thread);
-            counts->notify += 1;
-            counts->highlight += (answer & HIGHLIGHTS) != 0;
-        }
-        counted->upto = news->pos;
+        if (news->own)
+            usable = read_above(&counted->tally, news->thread);
+        else
+            count_on(unread, counted, user_id, news);
+        counted->upto = usable ? news->pos : counted->upto;
     }
     if (usable) {
         tally_copy(out, &counted->tally);

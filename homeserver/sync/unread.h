@@ -63,13 +63,14 @@ bool unread_get(struct unread *unread, struct db *db, const struct unread_ask *a
  * thread. 0: nobody has. */
 typedef _Atomic unsigned char unread_answer;
 
-/* An event on the fast path: counted without the database. No state event, and not the user's own. */
+/* An event on the fast path: counted without the database. No state event. */
 struct unread_news {
     const struct push_event *event;
     unread_answer *answer;
     const char *thread; /* the root's event id; NULL: main timeline */
     stream_pos pos;     /* of the event */
     stream_pos before;  /* the room's event before it */
+    bool own;           /* the user sent it */
 };
 
 /* Counts one event after what is remembered, and gives the sum, and when the user joined. false: it can't be known

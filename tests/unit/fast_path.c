@@ -8,7 +8,9 @@
 #include "homeserver/http/reply.h"
 #include "homeserver/http/server.h"
 #include "homeserver/store/driver/writer.h"
+#include "homeserver/store/matrix/devices.h"
 #include "homeserver/sync/fast_path.h"
+#include "homeserver/sync/recent_wakes.h"
 
 #define USERS 5
 #define DEVICES (2 * USERS)
@@ -31,6 +33,8 @@ struct day {
     struct device devices[DEVICES];
     unsigned seed;
     int fast, slow;
+    int together, echoes; /* fast answers of several wakes; to the device that sent something of it */
+    int said;
 };
 
 static const char *const NAMES[USERS] = {"anna", "boris", "clara", "dmitri", "elena"};
@@ -58,9 +62,37 @@ static char *last_event(struct day *d, int room)
     return events_id_of(d->w.f.db, events_last_pos(d->w.f.db, d->rooms[room], INT64_MAX));
 }
 
+/* By one of the person's devices, which is told its transaction. */
+struct saying {
+    struct day *d;
+    int room;
+    const struct device *by;
+};
+
+static bool say_job(struct tx *tx, void *arg, struct error *e)
+{
+    const struct saying *s = arg;
+    struct appended out;
+    char txn[16];
+    json_t *content = json_pack("{s:s, s:s}", "body", "good morning", "msgtype", "m.text");
+    snprintf(txn, sizeof txn, "t%d", s->d->said++);
+    bool ok = append_event(room_open(s->d->w.f.rooms, tx, s->d->rooms[s->room]), tx,
+                           &(struct draft){.sender = s->by->user,
+                                           .type = "m.room.message",
+                                           .content = content,
+                                           .device = s->by->no,
+                                           .txn_id = txn,
+                                           .about = "m.room.message"},
+                           &out, e);
+    json_decref(content);
+    return ok;
+}
+
 static void do_message(struct day *d, int room, int user)
 {
-    send(d, room, user, "{\"body\":\"good morning\",\"msgtype\":\"m.text\"}");
+    struct error e;
+    struct saying s = {d, room, &d->devices[user + (pick(d, 2) == 0 ? USERS : 0)]};
+    writer_run(d->w.f.writer, say_job, &s, &e);
 }
 
 static void do_mention(struct day *d, int room, int user)
@@ -192,17 +224,37 @@ static void check_same(struct day *d, user_no user, struct text *fast, json_t *w
     json_decref(answer);
 }
 
-/* Up-to-date devices hear of the wake as parked polls do. Sometimes the fast answer is taken on trust, so that what it
- * leaves in memory is what the next one builds on; sometimes it tells the device's own token again. */
+/* Of all that the device missed; false: a worker must answer. *upto: what it then has. */
+static bool answer_fast(struct day *d, const struct device *device, const struct sync_request *ask, struct text *out,
+                        stream_pos *upto)
+{
+    struct wake *missed[RECENT_WAKES_MAX];
+    size_t n = hub_missed(d->w.hub, device->user, device->since, missed);
+    bool done = fast_path_answer(d->w.sync, missed, n, ask, out);
+    if (done) {
+        *upto = missed[n - 1]->pos;
+        d->together += n > 1;
+        d->echoes += strstr(out->data, "\"transaction_id\":") != NULL;
+    }
+    for (size_t i = 0; i < n; ++i)
+        wake_unref(missed[i]);
+    return done;
+}
+
+/* Up-to-date devices hear of the wake as parked polls do; some were on the way back for a while, and hear of all that
+ * came meanwhile. Sometimes the fast answer is taken on trust, so that what it leaves in memory is what the next one
+ * builds on; sometimes it tells the device's own token again. */
 static void hear(struct day *d, struct device *device)
 {
+    stream_pos upto = 0;
     struct text fast = TEXT_INIT, said = TEXT_INIT;
     struct sync_request ask = {device->user, device->no, device->user_id, device->since, false, false, device->filter};
-    if (hub_last_change(d->w.hub, device->user) <= device->since)
+    if (!wake_concerns(d->w.last, device->user) || hub_last_change(d->w.hub, device->user) <= device->since ||
+        pick(d, 4) == 0)
         return;
     token_add(&said, writer_incarnations(d->w.f.writer), device->user, device->since);
     ask.said = pick(d, 2) == 0 ? said.data : NULL;
-    bool is_fast = fast_path_answer(d->w.sync, d->w.last, &ask, &fast);
+    bool is_fast = answer_fast(d, device, &ask, &fast, &upto);
     d->fast += is_fast;
     d->slow += !is_fast;
     if (is_fast)
@@ -210,7 +262,7 @@ static void hear(struct day *d, struct device *device)
     text_finish(&said);
     ask.said = NULL;
     if (is_fast && pick(d, 2) == 0) {
-        device->since = d->w.last->pos;
+        device->since = upto;
     } else {
         json_t *whole = world_sync(&d->w, &ask, &device->since, NULL);
         if (is_fast)
@@ -223,14 +275,23 @@ static void hear(struct day *d, struct device *device)
     text_clear(&fast);
     /* a poll that was parked while the wake was still on its way to the loop, or before the hub had heard of it */
     for (ask.since = d->w.last->first_pos; ask.since <= d->w.last->pos; ++ask.since) {
-        assert_false(fast_path_answer(d->w.sync, d->w.last, &ask, &fast));
+        assert_false(fast_path_answer(d->w.sync, &d->w.last, 1, &ask, &fast));
         assert_int_equal(fast.len, 0);
     }
     text_finish(&fast);
 }
 
+static bool devices_job(struct tx *tx, void *arg, struct error *e)
+{
+    struct day *d = arg;
+    for (int i = 0; i < DEVICES; ++i)
+        d->devices[i].no = devices_insert(tx, d->users[i % USERS], i < USERS ? "PHONE" : "TABLET", NULL, NULL);
+    return true;
+}
+
 static void day_start(struct day *d, unsigned seed)
 {
+    struct error e;
     *d = (struct day){.seed = seed};
     world_start(&d->w);
     for (int i = 0; i < USERS; ++i)
@@ -244,10 +305,10 @@ static void day_start(struct day *d, unsigned seed)
     for (int i = 0; i < DEVICES; ++i) {
         struct device *device = &d->devices[i];
         device->user = d->users[i % USERS];
-        device->no = 100 + i;
         snprintf(device->user_id, sizeof device->user_id, "@%s:school.example", NAMES[i % USERS]);
         device->filter = world_filter(FILTERS[i % 3]);
     }
+    assert_true(writer_run(d->w.f.writer, devices_job, d, &e));
 }
 
 static void day_stop(struct day *d)
@@ -268,8 +329,8 @@ static void run(unsigned seed)
         for (int i = 0; i < DEVICES; ++i)
             hear(&d, &d.devices[i]);
     }
-    print_message("# fast %d, whole %d\n", d.fast, d.slow);
-    assert_true(d.fast > d.slow / 2); /* or the test proves nothing */
+    print_message("# fast %d, of several wakes %d, to who spoke %d; whole %d\n", d.fast, d.together, d.echoes, d.slow);
+    assert_true(d.fast > d.slow / 2 && d.together > 10 && d.echoes > 10); /* or the test proves nothing */
     day_stop(&d);
 }
 
@@ -359,7 +420,7 @@ static void after_a_rollback_a_worker_answers(void **state)
         struct device *device = &d.devices[i];
         struct sync_request ask = {device->user, device->no, device->user_id, before, false, false, device->filter};
         assert_true(hub_last_change(d.w.hub, device->user) > before);
-        assert_false(fast_path_answer(d.w.sync, d.w.last, &ask, &fast));
+        assert_false(fast_path_answer(d.w.sync, &d.w.last, 1, &ask, &fast));
         json_t *whole = world_sync(&d.w, &ask, NULL, NULL);
         json_t *events =
             json_get_array(json_get_object(world_section(&d.w, whole, "join", d.rooms[0]), "timeline"), "events");
@@ -422,8 +483,10 @@ static void a_token_that_was_told_comes_back(void **state)
     poll_of(&server, clara, again, &told, &r); /* whose token it is not */
     assert_false(poll->wait(&r));
     poll_over(&r);
-    poll_of(&server, boris, token.data, &told, &r); /* an older one: there is news */
+    poll_of(&server, boris, token.data, &told, &r); /* an older one: there is news, a moment old */
     assert_false(poll->wait(&r));
+    assert_true(poll->missed(&r));
+    assert_non_null(strstr(r.reply.body.data, "good morning"));
     poll_over(&r);
     text_finish(&token);
     day_stop(&d);

@@ -207,7 +207,7 @@ static bool wait_for_news(struct request *r)
     return hub_last_change(r->server->hub, r->poll.user) <= r->poll.since;
 }
 
-static bool answer_news(struct request *r, const struct wake *wake)
+static bool answer_news(struct request *r, struct wake *wake)
 {
     if (query_get(r, "worker") != NULL)
         return false;

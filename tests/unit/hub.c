@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "homeserver/base/clock.h"
 #include "homeserver/base/text.h"
 #include "homeserver/rooms/member_set.h"
 #include "homeserver/store/driver/writer.h"
 #include "homeserver/sync/hub.h"
+#include "homeserver/sync/recent_wakes.h"
 
 #define START 1000
 
@@ -294,6 +296,121 @@ static void the_number_rises_before_the_wake(void **state)
     hub_destroy(race.hub);
 }
 
+/* --- What is made ready, and for how long it is kept --- */
+
+static void prepare(void *self, struct wake *wake, const struct change *changes, size_t n)
+{
+    *(int *)self += 1;
+    wake->fragments = self;
+    wake->bytes = 100;
+}
+
+static void fragments_are_made_for_those_who_wait(void **state)
+{
+    int prepared = 0;
+    int64_t now_ms = clock_mono_ms();
+    struct joined joined[] = {{5, 10, 12}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_prepare(hub, prepare, &prepared);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
+    assert_int_equal(prepared, 0);
+    hub_waits(hub, 13, now_ms + 3600000); /* whom it does not concern */
+    hub_waits(hub, 11, now_ms - 1);       /* who has given up */
+    hub_observe(hub, (struct change[]){event(1002, 5, 10)}, 1);
+    assert_int_equal(prepared, 0);
+    hub_waits(hub, 12, now_ms + 3600000);
+    hub_observe(hub, (struct change[]){event(1003, 5, 10)}, 1);
+    assert_int_equal(prepared, 1);
+    hub_destroy(hub);
+}
+
+static size_t missed(struct sync_hub *hub, user_no user, stream_pos since, stream_pos *first, stream_pos *last)
+{
+    struct wake *wakes[RECENT_WAKES_MAX];
+    size_t n = hub_missed(hub, user, since, wakes);
+    *first = n != 0 ? wakes[0]->pos : 0;
+    *last = n != 0 ? wakes[n - 1]->pos : 0;
+    for (size_t i = 0; i < n; ++i)
+        wake_unref(wakes[i]);
+    return n;
+}
+
+static void what_was_missed_is_whole_or_nothing(void **state)
+{
+    int prepared = 0;
+    stream_pos first, last;
+    struct joined joined[] = {{5, 10, 12}, {6, 12, 14}, {0}};
+    struct sync_hub *hub = start();
+    hub_ask(hub, audience, joined);
+    hub_prepare(hub, prepare, &prepared);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1); /* nobody waits: it is not kept */
+    hub_waits(hub, 12, INT64_MAX);
+    hub_observe(hub, (struct change[]){event(1002, 5, 10)}, 1);
+    hub_observe(hub, (struct change[]){event(1003, 6, 12)}, 1);
+    hub_observe(hub, (struct change[]){event(1004, 5, 10)}, 1);
+    assert_int_equal(missed(hub, 12, 1001, &first, &last), 3);
+    assert_true(first == 1002 && last == 1004);
+    assert_int_equal(missed(hub, 12, 1002, &first, &last), 2);
+    assert_int_equal(missed(hub, 11, 1001, &first, &last), 2); /* the other room is not theirs */
+    assert_true(first == 1002 && last == 1004);
+    assert_int_equal(missed(hub, 12, 1000, &first, &last), 0); /* the first of it is not here */
+    assert_int_equal(missed(hub, 12, 1004, &first, &last), 0);
+    hub_observe(hub, (struct change[]){{.kind = CHANGE_ACCOUNT_DATA, .private_ = true, .pos = 1005, .user = 11}}, 1);
+    assert_int_equal(missed(hub, 11, 1001, &first, &last), 0); /* their last change is not here */
+    assert_int_equal(missed(hub, 12, 1001, &first, &last), 3);
+    for (stream_pos pos = 1006; pos < 1006 + RECENT_WAKES_MAX; ++pos)
+        hub_observe(hub, (struct change[]){event(pos, 5, 10)}, 1);
+    assert_int_equal(missed(hub, 12, 1004, &first, &last), RECENT_WAKES_MAX);
+    assert_int_equal(missed(hub, 12, 1003, &first, &last), 0); /* too many came since */
+    hub_destroy(hub);
+}
+
+static size_t kept(struct recent_wakes *recent, const struct wake *wake, int64_t now_ms)
+{
+    struct wake *out[RECENT_WAKES_MAX];
+    size_t n = recent_wakes_since(recent, wake->users[0], wake->pos - 1, wake->pos, now_ms, out);
+    for (size_t i = 0; i < n; ++i)
+        wake_unref(out[i]);
+    return n;
+}
+
+static void wakes_are_kept_for_a_moment_and_a_size(void **state)
+{
+    struct heard heard = {0};
+    struct joined joined[] = {{5, 10, 12}, {0}};
+    struct sync_hub *hub = start();
+    struct recent_wakes *recent = recent_wakes_create();
+    hub_listen(hub, hear, &heard);
+    hub_ask(hub, audience, joined);
+    hub_observe(hub, (struct change[]){event(1001, 5, 10)}, 1);
+    struct wake *old = wake_ref(heard.last);
+    old->before[0] = 1000;
+    recent_wakes_add(recent, old, 5000);
+    assert_int_equal(kept(recent, old, 5000 + RECENT_WAKES_MS), 1);
+    assert_int_equal(kept(recent, old, 5000 + RECENT_WAKES_MS + 1), 0);
+    hub_observe(hub, (struct change[]){event(1002, 5, 10)}, 1);
+    heard.last->bytes = RECENT_WAKES_BYTES; /* with its people more than all may be */
+    recent_wakes_add(recent, heard.last, 5000);
+    assert_int_equal(kept(recent, heard.last, 5000), 0);
+    heard.last->bytes = RECENT_WAKES_BYTES - 1000;
+    recent_wakes_add(recent, old, 5000);
+    recent_wakes_add(recent, heard.last, 5000);
+    assert_int_equal(kept(recent, heard.last, 5000), 1);
+    assert_int_equal(kept(recent, old, 5000), 1);
+    struct wake *large = wake_ref(heard.last);
+    hub_observe(hub, (struct change[]){event(1003, 5, 10)}, 1);
+    heard.last->bytes = 1000;
+    recent_wakes_add(recent, heard.last, 5000); /* for which both must go: the older one was not enough */
+    assert_int_equal(kept(recent, heard.last, 5000), 1);
+    assert_int_equal(kept(recent, old, 5000) + kept(recent, large, 5000), 0);
+    wake_unref(old);
+    wake_unref(large);
+    wake_unref(heard.last);
+    recent_wakes_destroy(recent);
+    hub_destroy(hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +423,9 @@ int main(void)
         cmocka_unit_test(what_concerns_nobody_wakes_nobody),
         cmocka_unit_test(who_cannot_be_found_out_is_everybody),
         cmocka_unit_test(the_number_rises_before_the_wake),
+        cmocka_unit_test(fragments_are_made_for_those_who_wait),
+        cmocka_unit_test(what_was_missed_is_whole_or_nothing),
+        cmocka_unit_test(wakes_are_kept_for_a_moment_and_a_size),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
 }

@@ -256,7 +256,7 @@ static void both_halves_make_the_bare_event(void **state)
     bare.bare = true;
     bare.now_ms = row->ts + 77;
     render_event_shared(&before, &after, &bare, row);
-    text_addf(&before, "77%s", after.data);
+    text_addf(&before, "77%s}}", after.len != 0 ? after.data : "");
     render_event(&whole, &bare, row);
     assert_string_equal(before.data, whole.data);
     free(row);

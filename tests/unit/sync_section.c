@@ -267,7 +267,7 @@ static void a_held_poll_is_woken(void **state)
     assert_true(hub_last_change(s->w.hub, s->anna) > anna);
     assert_true(hub_last_change(s->w.hub, s->boris) <= boris);
     struct sync_request request = request_of(s, s->anna, anna);
-    assert_false(fast_path_answer(s->w.sync, s->w.last, &request, &out)); /* a worker must do it */
+    assert_false(fast_path_answer(s->w.sync, &s->w.last, 1, &request, &out)); /* a worker must do it */
     assert_string_equal(notices(s, s->anna, &anna, NULL), "Come");
     long_poll_remove(&held.polls, &held.anna);
     long_poll_remove(&held.polls, &held.boris);
@@ -285,12 +285,12 @@ static void the_fast_path_leaves_it_to_the_section(void **state)
     notices(s, s->boris, &boris, NULL);
     world_say(&s->w, s->room, s->anna, "hello");
     struct sync_request request = request_of(s, s->boris, boris);
-    assert_true(fast_path_answer(s->w.sync, s->w.last, &request, &out));
+    assert_true(fast_path_answer(s->w.sync, &s->w.last, 1, &request, &out));
     text_finish(&out);
     request.since = s->w.last->pos;
     assert_true(writer_run(s->w.f.writer, put_job, &(struct put){s->anna, s->room, "Look", s->w.f.rooms}, &e));
     assert_true(wake_concerns(s->w.last, s->boris));
-    assert_false(fast_path_answer(s->w.sync, s->w.last, &request, &out));
+    assert_false(fast_path_answer(s->w.sync, &s->w.last, 1, &request, &out));
     text_finish(&out);
 }
 
@@ -303,7 +303,7 @@ static void an_idle_answer_has_what_clients_want(void **state)
     notices(s, s->boris, &boris, NULL);
     world_say(&s->w, s->room, s->anna, "hello");
     struct sync_request request = request_of(s, s->boris, boris);
-    assert_true(fast_path_answer(s->w.sync, s->w.last, &request, &out));
+    assert_true(fast_path_answer(s->w.sync, &s->w.last, 1, &request, &out));
     assert_non_null(strstr(out.data, "\"org.parta.user\":\"@boris:school.example\""));
     text_clear(&out);
     v2_add_idle(&out, &(struct sync_gather){.sync = s->w.sync, .request = &request, .upto = 7});

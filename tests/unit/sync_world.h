@@ -33,6 +33,8 @@
 #include "homeserver/sync/unread.h"
 #include "tests/unit/fixture.h"
 
+#define WORLD_WAITING 64 /* these many people wait for news, so that fragments are made for them */
+
 struct world {
     struct fixture f;
     struct sync_hub *hub;
@@ -67,6 +69,8 @@ static inline void world_start_behind(struct world *w, writer_observer *before, 
     if (before != NULL)
         writer_observe(w->f.writer, before, self);
     writer_observe(w->f.writer, hub_observe, w->hub);
+    for (user_no user = 0; user < WORLD_WAITING; ++user)
+        hub_waits(w->hub, user, INT64_MAX);
 }
 
 static inline void world_start(struct world *w)

@@ -19,10 +19,10 @@ static size_t bytes_for(const char *s)
 }
 
 /* One block: the struct, then its bytes, then its strings. */
-void recent_events_add(struct recent *recent, const struct event_row *r)
+void recent_events_add(struct recent *recent, const struct event_row *r, device_no device, const char *txn_id)
 {
     size_t size = sizeof(struct recent_event) + SHA256_BYTES + bytes_for(r->event_id) + bytes_for(r->type) +
-                  bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts);
+                  bytes_for(r->content) + bytes_for(r->auth) + bytes_for(r->redacts) + bytes_for(txn_id);
     struct recent_event *event = recent_item_create(r->pos, size);
     char *at = (char *)(event + 1);
     event->row = *r;
@@ -34,6 +34,8 @@ void recent_events_add(struct recent *recent, const struct event_row *r)
     event->row.auth = kept(&at, r->auth);
     event->row.redacts = kept(&at, r->redacts);
     event->row.reference_hash = NULL;
+    event->device = device;
+    event->txn_id = kept(&at, txn_id);
     recent_add(recent, event);
 }
 

@@ -106,7 +106,7 @@ static void queue_changes(struct tx *tx, struct new_event *event)
         return;
     room_joined(event->room, tx); /* observers will ask */
     if (row->state_key == NULL)
-        recent_events_add(rooms_recent_events(event->room->rooms), row);
+        recent_events_add(rooms_recent_events(event->room->rooms), row, event->device, event->txn_id);
     tx_change(tx, change);
     change.kind = CHANGE_MEMBERSHIP;
     change.user = event->target;

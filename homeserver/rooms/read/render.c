@@ -98,6 +98,11 @@ static void add_redacted_because(struct text *out, const struct render *how, con
     free(redaction);
 }
 
+void render_transaction(struct text *out, const char *txn_id)
+{
+    add_member(out, ",\"transaction_id\":", txn_id);
+}
+
 /* State is sent without one. */
 static void add_transaction(struct text *out, const struct render *how, const struct event_row *row)
 {
@@ -105,7 +110,7 @@ static void add_transaction(struct text *out, const struct render *how, const st
         return;
     char *txn = transactions_txn_of(how->db, how->device, row->pos);
     if (txn != NULL)
-        add_member(out, ",\"transaction_id\":", txn);
+        render_transaction(out, txn);
     free(txn);
 }
 
@@ -132,7 +137,6 @@ void render_event_shared(struct text *before_age, struct text *after_age, const 
     add_replaced(after_age, how, row);
     if (!bare(how))
         add_redacted_because(after_age, how, row);
-    text_adds(after_age, "}}");
 }
 
 void render_stripped(struct text *out, const struct render *how, const struct event_row *row)

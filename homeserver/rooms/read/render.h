@@ -44,10 +44,13 @@ void render_event(struct text *out, const struct render *how, const struct event
 /* Stripped state: {"content","sender","state_key","type"} ("Stripped state"). Of how, db and names are used. */
 void render_stripped(struct text *out, const struct render *how, const struct event_row *row);
 
-/* The two halves that many replies share: everything up to and including `"unsigned":{"age":`, and the rest after the
- * number, for a viewer who is not the sender. The fast path of /sync puts the age between them. */
+/* The two halves that many replies share: everything up to and including `"unsigned":{"age":`, and what stands after the
+ * number, but for the two braces that end it. The fast path of /sync puts the age between them, and the sending device's
+ * transaction behind. */
 void render_event_shared(struct text *before_age, struct text *after_age, const struct render *how,
                          const struct event_row *row);
+
+void render_transaction(struct text *out, const char *txn_id); /* `,"transaction_id":…`, there */
 
 /* Whether the viewer may know of that relation: they see the event and do not ignore its sender. */
 bool render_counts_relation(const struct render *how, const struct relation *relation);

@@ -54,7 +54,7 @@ static bool take_room(struct live *l, int index)
     struct text events = TEXT_INIT;
     struct connection_room *room = index >= 0 ? connection_state_room(l->next, l->wake->rooms[index].room) : NULL;
     bool ok = room != NULL && room->membership == MEMBERSHIP_JOIN && room->sent == CONNECTION_UPTO &&
-              fast_path_room(l->sync, l->wake, index, &l->request, room->gap, &events, &told) &&
+              fast_path_room(l->sync, l->wake, index, &l->request, l->asker->device, room->gap, &events, &told) &&
               sliding_bumps(told.type);
     if (ok) {
         size_t have = room->have + told.n_events;
