@@ -19,7 +19,9 @@
 #define DEVICE_CHARS 10
 #define MARK_CHARS 24
 #define POLL_MS 3000
-#define TURNS_MAX 30 /* of asking and answering, for one message */
+#define TURNS_MAX 30 /* of asking and answering, for messages that are encrypted together */
+#define SINCE_HOLDS_MS (INT64_C(60) * 1000)
+#define LEAVERS_MAX 1000
 #define MARK_TYPE "parta.diary.device"
 /* Words that the state keeps. */
 #define DEVICE_ID "device_id"
@@ -36,7 +38,12 @@ struct bot_device {
     pthread_mutex_t lock; /* of all below, and of the store */
     struct crypto *crypto;
     char *user_id, *device_id;
-    bool ready;   /* the mark is wiped out: sessions may be used */
+    char *since;           /* up to which /sync was read; NULL: as the state says */
+    int64_t since_kept_ms; /* clock_mono_ms: when that was last on disk */
+    json_t *leavers;       /* {room: {user: clock_mono_ms of when it was heard that they left}}; "": not who */
+    size_t n_leavers;
+    int64_t leavers_from_ms; /* what was heard before that is forgotten */
+    bool ready;              /* the mark is wiped out: sessions may be used */
     int failures; /* of the thread, in a row */
     struct timed_thread *thread;
 };
@@ -93,28 +100,45 @@ static enum matrix_answer send_request(struct bot_device *d, const json_t *reque
     return answer;
 }
 
-/* One after the other, in the order that they are given in. *moved: something was answered. What the server refuses for
- * good is left (of messages to devices: forgotten, so that others are not held up). */
+/* What the homeserver said to each of them, in one commit. *moved: something was answered. What it refuses for good is
+ * left (of messages to devices: forgotten, so that others are not held up). */
+static bool take_answers(struct bot_device *d, const json_t *requests, json_t *const *replies,
+                         const enum matrix_answer *answers, bool *moved)
+{
+    size_t i;
+    json_t *request, *none = json_object();
+    bool any = false;
+    crypto_begin(d->crypto);
+    json_array_foreach(requests, i, request) {
+        bool refused = answers[i] == MATRIX_REFUSED && strcmp(json_get_string(request, "kind"), "to_device") == 0;
+        if (answers[i] == MATRIX_DONE || refused)
+            any = crypto_answered(d->crypto, request, refused ? none : replies[i], clock_wall_ms()) == CRYPTO_DONE ||
+                  any;
+    }
+    json_decref(none);
+    *moved = crypto_commit(d->crypto) && any;
+    return *moved || !any;
+}
+
+/* One after the other, in the order that they are given in, until one is not answered. */
 static enum matrix_answer send_all(struct bot_device *d, const json_t *requests, bool *moved)
 {
-    enum matrix_answer answer = MATRIX_DONE;
-    size_t i;
-    json_t *request;
+    size_t i, n = json_array_size(requests);
+    json_t *request, **replies = xcalloc(n + 1, sizeof(json_t *));
+    enum matrix_answer *answers = xcalloc(n + 1, sizeof *answers), answer = MATRIX_DONE;
     json_array_foreach(requests, i, request) {
-        const char *kind = json_get_string(request, "kind");
-        json_t *reply = NULL, *none = json_object();
-        if (answer == MATRIX_DONE)
-            answer = send_request(d, request, &reply);
-        if (answer == MATRIX_REFUSED)
-            log_warn("crypto", "the homeserver refuses %s", kind);
-        if (answer == MATRIX_DONE || (answer == MATRIX_REFUSED && strcmp(kind, "to_device") == 0))
-            *moved = crypto_answered(d->crypto, request, answer == MATRIX_DONE ? reply : none, clock_wall_ms()) ==
-                         CRYPTO_DONE ||
-                     *moved;
-        answer = answer == MATRIX_REFUSED ? MATRIX_DONE : answer;
-        json_decref(none);
-        json_decref(reply);
+        answers[i] = answer == MATRIX_DONE ? send_request(d, request, &replies[i]) : answer;
+        if (answers[i] == MATRIX_REFUSED)
+            log_warn("crypto", "the homeserver refuses %s", json_get_string(request, "kind"));
+        else
+            answer = answers[i];
     }
+    if (n != 0 && !take_answers(d, requests, replies, answers, moved))
+        answer = MATRIX_NOT_NOW;
+    for (i = 0; i < n; ++i)
+        json_decref(replies[i]);
+    free(replies);
+    free(answers);
     return answer;
 }
 
@@ -134,44 +158,108 @@ static enum matrix_answer speak(struct bot_device *d)
 
 /* --- What comes --- */
 
+static void note_leaver(struct bot_device *d, const char *room_id, const char *user_id)
+{
+    if (d->n_leavers++ == LEAVERS_MAX) {
+        json_object_clear(d->leavers);
+        d->n_leavers = 1;
+        d->leavers_from_ms = clock_mono_ms();
+    }
+    json_t *of_room = json_get_object(d->leavers, room_id);
+    if (of_room == NULL)
+        json_object_set_new(d->leavers, room_id, of_room = json_object());
+    json_object_set_new(of_room, user_id, json_integer((json_int_t)clock_mono_ms()));
+}
+
+/* Whether somebody of the room has left since it was asked who is there: they may be back, and are asked for again. */
+static bool has_moved(const struct bot_device *d, const char *room_id, const struct room_lock *lock)
+{
+    const json_t *of_room = json_get_object(d->leavers, room_id), *user;
+    size_t i;
+    bool moved = lock->asked_ms <= d->leavers_from_ms || json_get_int(of_room, "", -1) >= lock->asked_ms;
+    json_array_foreach(lock->people, i, user)
+        moved = moved || json_get_int(of_room, json_string_value(user), -1) >= lock->asked_ms;
+    return moved;
+}
+
 /* A room whose members' comings and goings are not all told has its session changed, too. */
+static bool take_leavers(struct bot_device *d, const char *room_id, const json_t *timeline)
+{
+    size_t i;
+    json_t *event;
+    bool left = json_get_bool(timeline, "limited", false);
+    if (left)
+        note_leaver(d, room_id, "");
+    json_array_foreach(json_get_array(timeline, "events"), i, event) {
+        const char *user = json_get_string(event, "state_key");
+        const char *membership = json_get_string(json_get_object(event, "content"), "membership");
+        if (user == NULL || membership == NULL ||
+            (strcmp(membership, "leave") != 0 && strcmp(membership, "ban") != 0))
+            continue;
+        note_leaver(d, room_id, user);
+        left = true;
+    }
+    return left;
+}
+
 static void take_rooms(struct bot_device *d, const json_t *rooms)
 {
     const char *room_id;
-    json_t *room, *event;
-    size_t i;
-    json_object_foreach(json_get_object(rooms, "join"), room_id, room) {
-        const json_t *timeline = json_get_object(room, "timeline");
-        bool left = json_get_bool(timeline, "limited", false);
-        json_array_foreach(json_get_array(timeline, "events"), i, event) {
-            const char *membership = json_get_string(json_get_object(event, "content"), "membership");
-            left = left || (membership != NULL && (strcmp(membership, "leave") == 0 || strcmp(membership, "ban") == 0));
-        }
-        if (left)
+    json_t *room;
+    json_object_foreach(json_get_object(rooms, "join"), room_id, room)
+        if (take_leavers(d, room_id, json_get_object(room, "timeline")))
             crypto_room_left(d->crypto, room_id);
-    }
     json_object_foreach(json_get_object(rooms, "leave"), room_id, room)
         crypto_room_forget(d->crypto, room_id);
 }
 
+/* Whether there is anything in it that goes to the disk. */
+static bool has_news(const json_t *reply)
+{
+    const json_t *rooms = json_get_object(reply, "rooms"), *lists = json_get_object(reply, "device_lists");
+    const char *room_id;
+    json_t *room;
+    bool news = json_array_size(json_get_array(lists, "changed")) != 0 ||
+                json_array_size(json_get_array(lists, "left")) != 0 ||
+                json_array_size(json_get_array(json_get_object(reply, "to_device"), "events")) != 0 ||
+                json_object_size(json_get_object(rooms, "leave")) != 0;
+    json_object_foreach(json_get_object(rooms, "join"), room_id, room) {
+        const json_t *timeline = json_get_object(room, "timeline");
+        news = news || json_get_bool(timeline, "limited", false) ||
+               json_array_size(json_get_array(timeline, "events")) != 0;
+    }
+    return news;
+}
+
 /* All of it and the place up to which it goes are on disk together. */
-static bool take_sync(struct bot_device *d, const json_t *reply)
+static bool keep_sync(struct bot_device *d, const json_t *reply, const char *next)
 {
     const json_t *lists = json_get_object(reply, "device_lists");
-    const char *next = json_get_string(reply, "next_batch");
     size_t i;
     json_t *event;
-    if (next == NULL)
-        return false;
     state_begin(d->state);
-    crypto_counts(d->crypto, json_get_object(reply, "device_one_time_keys_count"),
-                  json_get_array(reply, "device_unused_fallback_key_types"));
     crypto_device_lists(d->crypto, json_get_array(lists, "changed"), json_get_array(lists, "left"));
     take_rooms(d, json_get_object(reply, "rooms"));
     json_array_foreach(json_get_array(json_get_object(reply, "to_device"), "events"), i, event)
         crypto_receive(d->crypto, event, clock_wall_ms());
     state_word_put(d->state, SINCE, next);
     return state_commit(d->state);
+}
+
+/* Where nothing came, the place before it does as well after a kill. */
+static bool take_sync(struct bot_device *d, const json_t *reply)
+{
+    const char *next = json_get_string(reply, "next_batch");
+    int64_t now_ms = clock_mono_ms();
+    bool keep = has_news(reply) || d->since_kept_ms == 0 || now_ms - d->since_kept_ms >= SINCE_HOLDS_MS;
+    if (next == NULL || (keep && !keep_sync(d, reply, next)))
+        return false;
+    crypto_counts(d->crypto, json_get_object(reply, "device_one_time_keys_count"),
+                  json_get_array(reply, "device_unused_fallback_key_types"));
+    free(d->since);
+    d->since = xstrdup(next);
+    d->since_kept_ms = keep ? now_ms : d->since_kept_ms;
+    return true;
 }
 
 /* What has come since the last time. Whoever has no place to go on from has missed which devices changed. */
@@ -183,23 +271,25 @@ static enum matrix_answer sync_now(struct bot_device *d)
                                "\"limit\":50,\"types\":[\"m.room.member\"]}}}";
     struct text path = TEXT_INIT;
     json_t *reply = NULL;
-    char *since = state_word(d->state, SINCE);
-    bool goes_on = since != NULL && *since != '\0';
+    if (d->since == NULL)
+        d->since = state_word(d->state, SINCE);
+    bool goes_on = d->since != NULL && *d->since != '\0';
     text_adds(&path, "/sync?timeout=0&filter=");
     text_add_percent(&path, goes_on ? NEXT : FIRST);
     if (goes_on) {
         text_adds(&path, "&since=");
-        text_add_percent(&path, since);
+        text_add_percent(&path, d->since);
     }
     enum matrix_answer answer = call(d, "GET", path.data, NULL, &reply);
     if (answer == MATRIX_DONE && !take_sync(d, reply))
         answer = MATRIX_NOT_NOW;
     if (answer == MATRIX_REFUSED && goes_on && keep_word(d, SINCE, "")) { /* the server was restored, for one */
+        free(d->since);
+        d->since = NULL;
         crypto_restored(d->crypto);
         answer = MATRIX_NOT_NOW;
     }
     json_decref(reply);
-    free(since);
     text_finish(&path);
     return answer;
 }
@@ -309,6 +399,7 @@ struct bot_device *bot_device_start(const struct diary_settings *settings, const
 {
     struct bot_device *d = xcalloc(1, sizeof *d);
     d->client = client;
+    d->leavers = json_object();
     pthread_mutex_init(&d->lock, NULL);
     if (crypto_key_load(settings->crypto_key_path, d->key, problem))
         d->state = state_open(settings->state_path, problem);
@@ -336,6 +427,8 @@ void bot_device_stop(struct bot_device *d)
     state_close(d->state);
     pthread_mutex_destroy(&d->lock);
     sodium_memzero(d->key, sizeof d->key);
+    json_decref(d->leavers);
+    free(d->since);
     free(d->user_id);
     free(d->device_id);
     free(d);
@@ -343,28 +436,88 @@ void bot_device_stop(struct bot_device *d)
 
 /* --- Encrypting --- */
 
-static enum matrix_answer encrypt(struct bot_device *d, const char *room_id, const char *type, const json_t *content,
-                                  json_t **encrypted)
+void room_lock_finish(struct room_lock *lock)
 {
-    enum crypto_answer done = CRYPTO_ASK;
-    enum matrix_answer answer = MATRIX_DONE;
-    for (int turn = 0; turn < TURNS_MAX && done == CRYPTO_ASK && answer == MATRIX_DONE; ++turn) {
-        done = crypto_encrypt(d->crypto, room_id, type, content, clock_wall_ms(), encrypted);
-        answer = done == CRYPTO_DONE || done == CRYPTO_ASK ? speak(d) : MATRIX_DONE;
-    }
-    if (answer == MATRIX_DONE && done != CRYPTO_DONE)
-        answer = done == CRYPTO_REFUSED ? MATRIX_REFUSED : MATRIX_NOT_NOW;
-    if (answer == MATRIX_DONE)
-        return MATRIX_DONE;
-    json_decref(*encrypted);
-    *encrypted = NULL;
-    return answer == MATRIX_UNKNOWN ? MATRIX_NOT_NOW : answer; /* nothing of the event itself was sent */
+    json_decref(lock->settings);
+    json_decref(lock->people);
+    json_decref(lock->invited);
+    *lock = (struct room_lock){0};
 }
 
-static enum matrix_answer ask_for(struct bot_device *d, const json_t *invited)
+/* Events that are encrypted together. */
+struct run {
+    struct bot_device *d;
+    struct sealing *const *all;
+    enum crypto_answer *done; /* of each; ASK: it waits */
+    size_t n;
+};
+
+static enum crypto_answer encrypt_one(struct bot_device *d, struct sealing *s)
+{
+    size_t i, n = json_array_size(s->lock->people);
+    const char **people = xcalloc(n + 1, sizeof *people);
+    json_t *user;
+    json_array_foreach(s->lock->people, i, user)
+        people[i] = json_string_value(user);
+    enum crypto_answer answer = crypto_room(d->crypto, s->room_id, s->lock->settings, people, n);
+    free((void *)people);
+    return answer == CRYPTO_DONE
+               ? crypto_encrypt(d->crypto, s->room_id, s->type, s->content, clock_wall_ms(), &s->encrypted)
+               : answer;
+}
+
+/* Whether an earlier one of the room waits: they are encrypted in their order. */
+static bool has_to_wait(const struct run *run, size_t i)
+{
+    for (size_t k = 0; k < i; ++k)
+        if (run->done[k] == CRYPTO_ASK && strcmp(run->all[k]->room_id, run->all[i]->room_id) == 0)
+            return true;
+    return false;
+}
+
+/* Those of them from i to end that wait, in one commit. false: it failed, and they wait. */
+static bool encrypt_some(struct run *run, size_t i, size_t end)
+{
+    enum crypto_answer *before = xcalloc(run->n + 1, sizeof *before);
+    memcpy(before, run->done, run->n * sizeof *before);
+    crypto_begin(run->d->crypto);
+    for (size_t k = i; k < end; ++k)
+        if (run->done[k] == CRYPTO_ASK && !has_to_wait(run, k))
+            run->done[k] = encrypt_one(run->d, run->all[k]);
+    bool kept = crypto_commit(run->d->crypto);
+    for (size_t k = i; !kept && k < end; ++k) {
+        if (before[k] != CRYPTO_ASK)
+            continue;
+        json_decref(run->all[k]->encrypted);
+        run->all[k]->encrypted = NULL;
+        run->done[k] = CRYPTO_ASK;
+    }
+    free(before);
+    return kept;
+}
+
+/* A room whose rows cannot be read keeps nobody from the others. */
+static void encrypt_turn(struct run *run)
+{
+    if (encrypt_some(run, 0, run->n))
+        return;
+    for (size_t i = 0; i < run->n; ++i)
+        if (run->done[i] == CRYPTO_ASK && !encrypt_some(run, i, i + 1))
+            run->done[i] = CRYPTO_FAILED;
+}
+
+static bool waits(const struct run *run)
+{
+    bool any = false;
+    for (size_t i = 0; i < run->n; ++i)
+        any = any || run->done[i] == CRYPTO_ASK;
+    return any;
+}
+
+static enum matrix_answer ask_these(struct bot_device *d, const json_t *users)
 {
     enum matrix_answer answer = MATRIX_DONE;
-    json_t *request = crypto_query(d->crypto, invited), *reply = NULL;
+    json_t *request = crypto_query(d->crypto, users), *reply = NULL;
     if (request != NULL)
         answer = send_request(d, request, &reply);
     if (request != NULL && answer == MATRIX_DONE &&
@@ -372,26 +525,65 @@ static enum matrix_answer ask_for(struct bot_device *d, const json_t *invited)
         answer = MATRIX_NOT_NOW;
     json_decref(request);
     json_decref(reply);
-    return answer == MATRIX_DONE ? MATRIX_DONE : MATRIX_NOT_NOW;
+    return answer;
 }
 
-enum matrix_answer bot_device_encrypt(struct bot_device *d, const char *room_id, const json_t *settings,
-                                      const struct room_people *people, const char *type, const json_t *content,
-                                      json_t **encrypted)
+/* Who is invited somewhere, some in a request. */
+static bool ask_invited(const struct run *run)
 {
-    enum matrix_answer answer = MATRIX_NOT_NOW;
-    *encrypted = NULL;
-    pthread_mutex_lock(&d->lock);
-    if (begin(d) && sync_now(d) == MATRIX_DONE) {
-        enum crypto_answer room = crypto_room(d->crypto, room_id, settings, people->all, people->n);
-        answer = room == CRYPTO_DONE      ? ask_for(d, people->invited)
-                 : room == CRYPTO_REFUSED ? MATRIX_REFUSED
-                                          : MATRIX_NOT_NOW;
-        if (answer == MATRIX_DONE)
-            answer = encrypt(d, room_id, type, content, encrypted);
+    json_t *asked = json_object(), *some = json_array(), *user;
+    size_t i;
+    bool good = true;
+    for (size_t k = 0; k < run->n; ++k)
+        json_array_foreach(run->all[k]->lock->invited, i, user) {
+            const char *user_id = json_string_value(user);
+            if (run->done[k] != CRYPTO_ASK || json_object_get(asked, user_id) != NULL)
+                continue;
+            json_object_set_new(asked, user_id, json_true());
+            json_array_append(some, user);
+            if (json_array_size(some) == CRYPTO_REQUEST_USERS) {
+                good = good && ask_these(run->d, some) == MATRIX_DONE;
+                json_array_clear(some);
+            }
+        }
+    good = good && ask_these(run->d, some) == MATRIX_DONE;
+    json_decref(asked);
+    json_decref(some);
+    return good;
+}
+
+static bool encrypt_all(struct run *run)
+{
+    bool good = begin(run->d) && sync_now(run->d) == MATRIX_DONE;
+    for (size_t i = 0; good && i < run->n; ++i)
+        run->done[i] = has_moved(run->d, run->all[i]->room_id, run->all[i]->lock) ? CRYPTO_FAILED : CRYPTO_ASK;
+    good = good && ask_invited(run);
+    for (int turn = 0; turn < TURNS_MAX && good && waits(run); ++turn) {
+        encrypt_turn(run);
+        good = speak(run->d) == MATRIX_DONE;
     }
+    return good;
+}
+
+void bot_device_encrypt(struct bot_device *d, struct sealing *const *all, size_t n)
+{
+    struct run run = {d, all, xcalloc(n + 1, sizeof *run.done), n};
+    for (size_t i = 0; i < n; ++i) {
+        all[i]->encrypted = NULL;
+        run.done[i] = CRYPTO_ASK;
+    }
+    pthread_mutex_lock(&d->lock);
+    bool good = encrypt_all(&run);
     pthread_mutex_unlock(&d->lock);
-    return answer;
+    for (size_t i = 0; i < n; ++i) {
+        bool done = good && run.done[i] == CRYPTO_DONE;
+        all[i]->answer = done ? MATRIX_DONE : run.done[i] == CRYPTO_REFUSED ? MATRIX_REFUSED : MATRIX_NOT_NOW;
+        if (done)
+            continue;
+        json_decref(all[i]->encrypted);
+        all[i]->encrypted = NULL;
+    }
+    free(run.done);
 }
 
 /* --- Reading --- */

@@ -3,7 +3,8 @@
  * clients show no warning.
  *
  * A thread of its own asks /sync for messages to the device, whose devices changed, and how many keys are left; so does
- * whoever encrypts, before they do.
+ * whoever encrypts, before they do. The place up to which it was read is on disk with what came there; where nothing
+ * came, now and then.
  *
  * A COPY OF THE STATE that was put back is known by a mark in the bot's account data: a clean stop leaves the same
  * random words there and in the state, a start wipes them out before the first session is used. Whoever starts and does
@@ -17,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "appservice/diary/matrix_client.h"
 #include "appservice/diary/settings.h"
@@ -30,18 +32,27 @@ struct bot_device *bot_device_start(const struct diary_settings *settings, const
                                     struct text *problem);
 void bot_device_stop(struct bot_device *device); /* blocks (network); NULL is accepted */
 
-/* Who is in the room. */
-struct room_people {
-    const char **all; /* joined and invited, the bot, too; borrowed ids */
-    size_t n;
-    json_t *invited; /* of them, an array: nobody tells when their devices change */
+/* How a room is locked, and whose: as its state said at a time. */
+struct room_lock {
+    json_t *settings; /* the content of its m.room.encryption */
+    json_t *people;   /* an array of ids: joined and invited, the bot, too */
+    json_t *invited;  /* of them: nobody tells when their devices change */
+    int64_t asked_ms; /* clock_mono_ms: since when at least */
+};
+void room_lock_finish(struct room_lock *lock);
+
+/* An event that is to be encrypted, and what became of it. */
+struct sealing {
+    const char *room_id, *type;
+    const struct room_lock *lock;
+    const json_t *content;
+    json_t *encrypted; /* the content of m.room.encrypted, the caller's, when DONE: its keys are with all who read it */
+    enum matrix_answer answer; /* anything else: nothing was sent of it. NOT_NOW, too: somebody left since asked_ms */
 };
 
-/* The content of m.room.encrypted in *encrypted, the caller's, when the keys of it are with all who are to read it.
- * settings: the content of the room's m.room.encryption. Anything but MATRIX_DONE: nothing was sent of it. Blocks. */
-enum matrix_answer bot_device_encrypt(struct bot_device *device, const char *room_id, const json_t *settings,
-                                      const struct room_people *people, const char *type, const json_t *content,
-                                      json_t **encrypted);
+/* All of them, those of a room in their order: what is to be asked for them is asked together, and all of it is one
+ * commit. Blocks. */
+void bot_device_encrypt(struct bot_device *device, struct sealing *const *all, size_t n);
 
 /* What an m.room.encrypted event of a room of encryption says: {"type", "content", …}, the caller's; NULL: it cannot be
  * read, or not now. Blocks. */

@@ -17,18 +17,11 @@ void bot_device_stop(struct bot_device *device)
     (void)device;
 }
 
-enum matrix_answer bot_device_encrypt(struct bot_device *device, const char *room_id, const json_t *settings,
-                                      const struct room_people *people, const char *type, const json_t *content,
-                                      json_t **encrypted)
+void bot_device_encrypt(struct bot_device *device, struct sealing *const *all, size_t n)
 {
     (void)device;
-    (void)room_id;
-    (void)settings;
-    (void)people;
-    (void)type;
-    (void)content;
-    *encrypted = NULL;
-    return MATRIX_REFUSED;
+    for (size_t i = 0; i < n; ++i)
+        all[i]->answer = MATRIX_REFUSED;
 }
 
 json_t *bot_device_decrypt(struct bot_device *device, const char *room_id, const json_t *event)

@@ -63,16 +63,16 @@ static bool begin(struct sink_matrix *m, int64_t now_ms)
     const struct diary_settings *s = m->settings;
     int64_t evening = schedule_evening(now_ms, s->utc_offset_ms, s->digest_hour);
     int64_t week = schedule_week(now_ms, s->utc_offset_ms, s->digest_hour, s->digest_weekday);
+    state_begin(m->state); /* what it reads, too: a number that cannot be read is not 0, which was given */
     bool evening_due = evening > state_counter(m->state, EVENING), week_due = week > state_counter(m->state, WEEK);
     school_day edge = day_of_ms(now_ms - (s->back_days - EDGE_DAYS) * DAY_MS);
     size_t n, begun = 0;
     struct owed_person *people = state_owed_people(m->state, &n);
     int64_t digest = state_counter(m->state, DIGEST);
-    if (n == 0 && !evening_due && !week_due)
-        return false;
-    state_begin(m->state);
     for (size_t i = 0; i < n; ++i) {
-        struct person person = state_person(m->state, people[i].person, s->english);
+        struct person person;
+        if (!state_person(m->state, people[i].person, s->english, &person))
+            break; /* nor can it be committed */
         if (person.off)
             state_owed_drop_person(m->state, people[i].person);
         else if (is_due(&person, people[i].first, edge, evening_due, week_due))
@@ -211,8 +211,10 @@ static enum matrix_answer say_digest(struct sink_matrix *m, const struct owed_pe
                                      const struct notice_item *items, size_t n)
 {
     const struct audience own = {PERSON, to->person, "", {to->person}, 1};
-    const struct person person = state_person(m->state, to->person, m->settings->english);
+    struct person person;
     char txn[WIRE_TXN_BYTES], number[32], *room_id = NULL;
+    if (!state_person(m->state, to->person, m->settings->english, &person))
+        return MATRIX_NOT_NOW;
     if (n == 0 || person.off)
         return MATRIX_DONE;
     enum matrix_answer answer = sink_room(m, &own, &room_id);

@@ -44,13 +44,12 @@ static struct due *look_up(struct sink_matrix *m, const struct has_read *read, c
             *known = false;
             continue;
         }
-        if (record == NULL || !match_is_of(read->matcher, record, rows[i].child) ||
-            !state_seen(m->state, read->source, rows[i].id, &seen)) {
+        if (record == NULL || !match_is_of(read->matcher, record, rows[i].child)) {
             drop(m, &rows[i]);
             continue;
         }
-        if (seen.intended || !seen.told)
-            continue; /* the child is not told of it to the end */
+        if (!state_seen(m->state, read->source, rows[i].id, &seen) || seen.intended || !seen.told)
+            continue; /* the child is not told of it to the end, or that cannot be read */
         struct due *due = &all[(*n)++];
         *due = (struct due){&rows[i],
                             {.what = CHANGE_NEW,

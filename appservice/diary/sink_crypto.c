@@ -41,11 +41,14 @@ const json_t *sink_encryption(const json_t *state)
     return NULL;
 }
 
-static struct room_people people_of(const json_t *state)
+bool sink_lock_of(const json_t *state, int64_t asked_ms, struct room_lock *lock)
 {
-    struct room_people people = {xcalloc(json_array_size(state) + 1, sizeof(char *)), 0, json_array()};
+    const json_t *settings = sink_encryption(state);
     size_t i;
     json_t *event;
+    if (settings == NULL)
+        return false;
+    *lock = (struct room_lock){json_incref((json_t *)(uintptr_t)settings), json_array(), json_array(), asked_ms};
     json_array_foreach(state, i, event) {
         const char *type = json_get_string(event, "type"), *user_id = json_get_string(event, "state_key");
         const char *membership = json_get_string(json_get_object(event, "content"), "membership");
@@ -53,38 +56,27 @@ static struct room_people people_of(const json_t *state)
             continue;
         bool invited = strcmp(membership, "invite") == 0;
         if (invited)
-            json_array_append_new(people.invited, json_string(user_id));
+            json_array_append_new(lock->invited, json_string(user_id));
         if (invited || strcmp(membership, "join") == 0)
-            people.all[people.n++] = user_id;
+            json_array_append_new(lock->people, json_string(user_id));
     }
-    return people;
+    return true;
 }
 
-enum matrix_answer sink_encrypt(const struct sink_crypto *crypto, const char *room_id, const json_t *state,
-                                const char **type, json_t **content)
+void sink_encrypt(const struct sink_crypto *crypto, struct sealing *const *all, size_t n)
 {
-    const json_t *settings = sink_encryption(state);
-    json_t *encrypted = NULL;
-    if (settings == NULL)
-        return MATRIX_DONE;
-    if (crypto->device == NULL) {
-        log_warn("diary", "the room %s is encrypted, and %s: nothing is said there", room_id,
-                 crypto->off ? "matrix.encryption is off" : "this parta-diary was built without libolm");
-        return MATRIX_REFUSED;
-    }
-    struct room_people people = people_of(state);
-    enum matrix_answer answer =
-        bot_device_encrypt(crypto->device, room_id, settings, &people, *type, *content, &encrypted);
-    json_decref(people.invited);
-    free((void *)people.all);
-    if (answer == MATRIX_REFUSED)
-        log_warn("diary", "the room %s has an encryption, or a number of members, that the bot cannot serve", room_id);
-    if (answer != MATRIX_DONE)
-        return answer;
-    json_decref(*content);
-    *content = encrypted;
-    *type = "m.room.encrypted";
-    return MATRIX_DONE;
+    if (crypto->device != NULL)
+        bot_device_encrypt(crypto->device, all, n);
+    for (size_t i = 0; i < n; ++i)
+        if (crypto->device == NULL) {
+            all[i]->encrypted = NULL;
+            all[i]->answer = MATRIX_REFUSED;
+            log_warn("diary", "the room %s is encrypted, and %s: nothing is said there", all[i]->room_id,
+                     crypto->off ? "matrix.encryption is off" : "this parta-diary was built without libolm");
+        } else if (all[i]->answer == MATRIX_REFUSED) {
+            log_warn("diary", "the room %s has an encryption, or a number of members, that the bot cannot serve",
+                     all[i]->room_id);
+        }
 }
 
 json_t *sink_decrypt(const struct sink_crypto *crypto, const json_t *event)

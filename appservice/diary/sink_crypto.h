@@ -19,11 +19,11 @@ void sink_crypto_stop(struct sink_crypto *crypto); /* blocks (network) */
 
 /* state: the events of the room's state as it is now. */
 const json_t *sink_encryption(const json_t *state); /* the content of its m.room.encryption; NULL: it is in clear */
+/* asked_ms: clock_mono_ms, since when the state is known at least. false: it is in clear. The caller ends it. */
+bool sink_lock_of(const json_t *state, int64_t asked_ms, struct room_lock *lock);
 
-/* Makes an event ready for the room: *type and *content stay as they are, or become those of the encrypted one. Blocks
- * (network). */
-enum matrix_answer sink_encrypt(const struct sink_crypto *crypto, const char *room_id, const json_t *state,
-                                const char **type, json_t **content);
+/* Encrypts them, as bot_device_encrypt does; says in the log what it never can. Blocks (network). */
+void sink_encrypt(const struct sink_crypto *crypto, struct sealing *const *all, size_t n);
 
 /* An event as it is to be read: itself, or what an encrypted one says in its place, with its m.relates_to. The
  * caller's; NULL: it cannot be read. Blocks (network). */

@@ -43,14 +43,15 @@ bool sink_is_guardian(const json_t *guardianships, const char *child, const char
     return sink_is_of(&guardians, user_id);
 }
 
-/* Leaves out of whom the notice concerns who wants to be told nothing, or in a digest: that is owed to them. */
-static void choose(struct telling *t, const char *child, struct audience *a)
+/* Leaves out of whom the notice concerns who wants to be told nothing, or in a digest: that is owed to them. false:
+ * that is not known, or could not be noted, now, and nobody is to be told by what is. */
+static bool choose(struct telling *t, const char *child, struct audience *a)
 {
     const struct notice *notice = t->notice;
-    size_t n = 0, owed = 0;
+    size_t n = 0;
+    struct person person;
     state_begin(t->m->state);
-    for (size_t i = 0; i < a->n; ++i) {
-        const struct person person = state_person(t->m->state, a->who[i], false);
+    for (size_t i = 0; i < a->n && state_person(t->m->state, a->who[i], false, &person); ++i) {
         bool at_once = person.pace == PACE_NOW || notice->kind == RECORD_ABSENCE;
         if (!person.off && !at_once) {
             const struct owed row = {a->who[i],
@@ -61,15 +62,16 @@ static void choose(struct telling *t, const char *child, struct audience *a)
                                      notice->revision,
                                      notice->what == CHANGE_CHANGED};
             state_owe(t->m->state, &row);
-            ++owed;
         } else if (!person.off) {
             a->since_ms[n] = a->since_ms[i];
             a->who[n++] = a->who[i];
         }
     }
     a->n = n;
-    if (!state_commit(t->m->state) && owed != 0)
+    bool known = state_commit(t->m->state);
+    if (!known)
         outcome_note(&t->outcome, MATRIX_NOT_NOW);
+    return known;
 }
 
 /* Something of the notice's record stands in a room of the child's. */
@@ -128,11 +130,12 @@ static void tell_people(struct telling *t, const char *child, const char *given_
         outcome_note(&t->outcome, MATRIX_REFUSED);
     if (!absence && put_off(t, child))
         guardians.n = 0;
-    choose(t, child, &guardians);
+    if (!absence && t->whom != TELL_LATE)
+        family.who[family.n++] = child;
+    if (!choose(t, child, &guardians) || !choose(t, child, &family))
+        return;
     if (!absence && t->whom != TELL_LATE) {
         family.name = apart ? CHILD : FAMILY;
-        family.who[family.n++] = child;
-        choose(t, child, &family);
         for (size_t i = 0; !separate && !apart && i < guardians.n; ++i) {
             family.since_ms[family.n] = guardians.since_ms[i];
             family.who[family.n++] = guardians.who[i];

@@ -50,7 +50,7 @@ static bool may_wait(const struct telling *t)
 {
     const struct notice *notice = t->notice;
     bool may = notice->what == CHANGE_NEW && !notice->in_doubt && notice->record != NULL &&
-               notice->kind != RECORD_ABSENCE && t->m->settings->encryption != ENCRYPTION_REQUIRE;
+               notice->kind != RECORD_ABSENCE;
     for (size_t i = 0; may && i < t->n_places; ++i)
         may = outbox_has(t->m->outbox, t->places[i].root);
     return may;
@@ -147,7 +147,7 @@ struct sink_matrix *sink_matrix_open(const struct diary_settings *settings, stru
                                        .ca_file = settings->school_ca_file,
                                        .as_token = m->as_token,
                                        .school_token = m->school_token};
-    m->outbox = outbox_create(m->state, &m->client);
+    m->outbox = outbox_create(m->state, &m->client, &m->crypto);
     return m;
 }
 

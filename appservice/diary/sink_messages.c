@@ -132,23 +132,22 @@ static enum matrix_answer say_items(struct telling *t, const struct saying *s, c
     return answer;
 }
 
-/* A new message, into the outbox. */
+/* A new message, into the outbox. E9: it is said in clear where nobody speaks under a lock. The state of the room is
+ * known. */
 static void say_soon(struct telling *t, const struct saying *s, const char *given_name)
 {
     struct notice_item *items = NULL;
+    struct room_lock lock;
     size_t n;
     outbox_make_room(t->m->outbox);
-    if (note_message(t, s) && items_of(t, s->room_id, s->root, given_name, &items, &n))
-        outbox_add(t->m->outbox, t->waits, s->room_id, s->root, message_of(t->m, items, n));
-    else
+    if (note_message(t, s) && items_of(t, s->room_id, s->root, given_name, &items, &n)) {
+        bool locked = sink_lock_of(t->m->room_state, t->m->room_state_ms, &lock);
+        outbox_add(t->m->outbox, t->waits, &(struct outbox_message){s->room_id, s->root, locked ? &lock : NULL},
+                   message_of(t->m, items, n));
+    } else {
         outcome_note(&t->outcome, MATRIX_NOT_NOW);
+    }
     free(items);
-}
-
-/* E9: what is said in clear, where nobody speaks under a lock. */
-static bool is_in_clear(struct sink_matrix *m, const char *room_id)
-{
-    return sink_secure(m, room_id) == MATRIX_DONE && sink_encryption(m->room_state) == NULL;
 }
 
 void sink_tell_room(struct telling *t, const char *room_id, const char *given_name)
@@ -169,7 +168,7 @@ void sink_tell_room(struct telling *t, const char *room_id, const char *given_na
             answer = say_items(t, &s, given_name);
         else if (t->notice->in_doubt && t->notice->kind == RECORD_ABSENCE)
             offer_reasons(t->m, &s); /* a kill may have come before they were there */
-    } else if (t->waits != NULL && is_in_clear(t->m, room_id)) {
+    } else if (t->waits != NULL && sink_secure(t->m, room_id) == MATRIX_DONE) {
         say_soon(t, &s, given_name);
         return;
     } else {

@@ -14,6 +14,9 @@
 struct message {
     struct outcome *outcome;
     char *room_id, *txn;
+    bool locked;
+    struct room_lock lock;
+    struct sealing sealing;
     struct matrix_put put;
     bool sent;
 };
@@ -21,6 +24,7 @@ struct message {
 struct outbox {
     struct state *state;
     const struct matrix_client *client;
+    const struct sink_crypto *crypto;
     struct message messages[OUTBOX_MAX];
     size_t n;
     struct rider {
@@ -62,11 +66,12 @@ enum sink_answer outcome_answer(const struct outcome *outcome)
     return outcome->refused ? SINK_REFUSED : SINK_TOLD;
 }
 
-struct outbox *outbox_create(struct state *state, const struct matrix_client *client)
+struct outbox *outbox_create(struct state *state, const struct matrix_client *client, const struct sink_crypto *crypto)
 {
     struct outbox *o = xcalloc(1, sizeof *o);
     o->state = state;
     o->client = client;
+    o->crypto = crypto;
     return o;
 }
 
@@ -76,6 +81,7 @@ static void empty(struct outbox *o)
         struct message *message = &o->messages[i];
         json_decref(message->put.content);
         json_decref(message->put.reply);
+        room_lock_finish(&message->lock);
         free(message->put.path);
         free(message->room_id);
         free(message->txn);
@@ -121,18 +127,16 @@ void outbox_make_room(struct outbox *o)
     hold(o);
 }
 
-void outbox_add(struct outbox *o, struct outcome *outcome, const char *room_id, const char *txn, json_t *content)
+void outbox_add(struct outbox *o, struct outcome *outcome, const struct outbox_message *message, json_t *content)
 {
-    struct text path = TEXT_INIT;
-    text_adds(&path, "/rooms/");
-    text_add_percent(&path, room_id);
-    text_adds(&path, "/send/m.room.message/");
-    text_add_percent(&path, txn);
-    o->messages[o->n++] =
-        (struct message){.outcome = outcome,
-                         .room_id = xstrdup(room_id),
-                         .txn = xstrdup(txn),
-                         .put = {.path = text_take(&path), .content = content, .answer = MATRIX_NOT_NOW}};
+    struct message *m = &o->messages[o->n++];
+    *m = (struct message){.outcome = outcome,
+                          .room_id = xstrdup(message->room_id),
+                          .txn = xstrdup(message->txn),
+                          .locked = message->lock != NULL,
+                          .put = {.content = content, .answer = MATRIX_NOT_NOW}};
+    if (m->locked)
+        m->lock = *message->lock;
 }
 
 static size_t find(const struct outbox *o, const char *root)
@@ -162,6 +166,45 @@ bool outbox_ride(struct outbox *o, struct outcome *outcome, const char *root)
 }
 
 /* --- Sending --- */
+
+/* Those of encrypted rooms. What cannot be encrypted now counts as sent, with that answer. */
+static void encrypt_all(struct outbox *o)
+{
+    struct sealing *all[OUTBOX_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < o->n; ++i) {
+        struct message *m = &o->messages[i];
+        m->sealing = (struct sealing){
+            .room_id = m->room_id, .type = "m.room.message", .lock = &m->lock, .content = m->put.content};
+        if (m->locked)
+            all[n++] = &m->sealing;
+    }
+    if (n != 0)
+        sink_encrypt(o->crypto, all, n);
+    for (size_t i = 0; i < o->n; ++i) {
+        struct message *m = &o->messages[i];
+        if (m->locked && m->sealing.answer == MATRIX_DONE) {
+            json_decref(m->put.content);
+            m->put.content = m->sealing.encrypted;
+        } else if (m->locked) {
+            m->put.answer = m->sealing.answer;
+            m->sent = true;
+        }
+    }
+}
+
+static void make_paths(struct outbox *o)
+{
+    for (size_t i = 0; i < o->n; ++i) {
+        struct message *m = &o->messages[i];
+        struct text path = TEXT_INIT;
+        text_adds(&path, "/rooms/");
+        text_add_percent(&path, m->room_id);
+        text_addf(&path, "/send/%s/", m->locked ? "m.room.encrypted" : "m.room.message");
+        text_add_percent(&path, m->txn);
+        m->put.path = text_take(&path);
+    }
+}
 
 /* Whether an earlier message has to go into the room first; those of this wave count. */
 static bool has_turn(const struct outbox *o, size_t i)
@@ -227,6 +270,10 @@ void outbox_send(struct outbox *o)
     o->holds = false;
     if (!noted)
         lose(o);
+    if (noted) {
+        encrypt_all(o);
+        make_paths(o);
+    }
     while (noted && send_wave(o))
         ;
     if (noted && o->n != 0)

@@ -2,11 +2,11 @@
  * dozen of them do.
  *
  * While notices begin, what is noted of them (rooms, places, transaction ids, what is owed) is held in one transaction
- * of the state. outbox_send commits it, and only then sends: to several rooms at once, within a room one after the
- * other, in the order in which they came. Which events they became is one more commit. So a kill leaves either nothing
- * of a message, or its transaction id, under which it is sent again and stands once; a message that is known to be none
- * is forgotten. What does not fit in here (edits, redactions, encrypted rooms, absences) has outbox_send called first,
- * and is said by itself. */
+ * of the state. outbox_send commits it, and only then encrypts those of encrypted rooms, all of them in one commit
+ * (crypto.h), and sends: to several rooms at once, within a room one after the other, in the order in which they came.
+ * Which events they became is one more commit. So a kill leaves either nothing of a message, or its transaction id,
+ * under which it is sent again and stands once; a message that is known to be none is forgotten. What does not fit in
+ * here (edits, redactions, absences) has outbox_send called first, and is said by itself. */
 #ifndef PARTA_DIARY_SINK_OUTBOX_H
 #define PARTA_DIARY_SINK_OUTBOX_H
 
@@ -17,6 +17,7 @@
 #include "appservice/diary/compare.h"
 #include "appservice/diary/matrix_client.h"
 #include "appservice/diary/sink.h"
+#include "appservice/diary/sink_crypto.h"
 
 #define OUTBOX_MAX COMPARE_BATCH
 #define OUTBOX_AT_ONCE 16
@@ -33,8 +34,8 @@ void outcome_note(struct outcome *outcome, enum matrix_answer answer);
 void outcome_join(struct outcome *outcome, const struct outcome *other);
 enum sink_answer outcome_answer(const struct outcome *outcome);
 
-/* state and client: the caller's. */
-struct outbox *outbox_create(struct state *state, const struct matrix_client *client);
+/* state, client and crypto: the caller's. */
+struct outbox *outbox_create(struct state *state, const struct matrix_client *client, const struct sink_crypto *crypto);
 void outbox_destroy(struct outbox *outbox); /* NULL is accepted */
 
 /* A notice begins: the state is held from now on, *outcome is what its messages add to, until outbox_finish. false: no
@@ -43,8 +44,13 @@ bool outbox_begin(struct outbox *o, const struct notice *notice, struct outcome 
 
 /* Before a message is noted and added: a place for it, and the state held. May block, as outbox_send. */
 void outbox_make_room(struct outbox *o);
-/* A message that has been noted: txn is its root. content is taken. */
-void outbox_add(struct outbox *o, struct outcome *outcome, const char *room_id, const char *txn, json_t *content);
+/* A message that has been noted: txn is its root. lock: what is in it is taken; NULL: the room is in clear. */
+struct outbox_message {
+    const char *room_id, *txn;
+    struct room_lock *lock;
+};
+void outbox_add(struct outbox *o, struct outcome *outcome, const struct outbox_message *message,
+                json_t *content); /* taken */
 /* outcome is also that of the message root, which holds its record too. false: that is not in here (any more). May
  * block, as outbox_send. */
 bool outbox_ride(struct outbox *o, struct outcome *outcome, const char *root);

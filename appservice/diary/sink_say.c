@@ -30,6 +30,23 @@ static bool keep_sent(struct sink_matrix *m, const struct saying *s, const char 
     return state_commit(m->state);
 }
 
+/* Makes an event ready for the room: *type and *content stay as they are, or become those of the encrypted one. */
+static enum matrix_answer make_ready(struct sink_matrix *m, const char *room_id, const char **type, json_t **content)
+{
+    struct room_lock lock;
+    if (!sink_lock_of(m->room_state, m->room_state_ms, &lock))
+        return MATRIX_DONE;
+    struct sealing one = {.room_id = room_id, .type = *type, .lock = &lock, .content = *content};
+    sink_encrypt(&m->crypto, &(struct sealing *){&one}, 1);
+    room_lock_finish(&lock);
+    if (one.answer == MATRIX_DONE) {
+        json_decref(*content);
+        *content = one.encrypted;
+        *type = "m.room.encrypted";
+    }
+    return one.answer;
+}
+
 /* Sends it under its transaction id, encrypted where the room is. DONE: *event_id is the event's, heap, whether it was
  * sent now or before. */
 static enum matrix_answer send_once(struct sink_matrix *m, const struct saying *s, json_t *content, char **event_id)
@@ -39,7 +56,7 @@ static enum matrix_answer send_once(struct sink_matrix *m, const struct saying *
     const char *type = "m.room.message";
     enum matrix_answer answer = sink_secure(m, s->room_id);
     if (answer == MATRIX_DONE)
-        answer = sink_encrypt(&m->crypto, s->room_id, m->room_state, &type, &content);
+        answer = make_ready(m, s->room_id, &type, &content);
     if (answer == MATRIX_NOT_NOW)
         answer = MATRIX_UNKNOWN; /* nothing was sent now, but perhaps before */
     text_addf(&rest, "/send/%s/", type);

@@ -150,8 +150,9 @@ struct person {
     bool off;       /* nothing at all */
     bool english;   /* the language in which they chose */
 };
-struct person state_person(struct state *state, const char *user_id,
-                           bool english); /* english: of whom nothing is known */
+/* english: of whom nothing is known. false: it cannot be read, and nobody may act as if they had chosen nothing; *person
+ * is then that they are told nothing. */
+bool state_person(struct state *state, const char *user_id, bool english, struct person *person);
 void state_person_put(struct state *state, const char *user_id, const struct person *person);
 /* Counts another word of theirs in the hour. false: it is more than most. */
 bool state_person_heard(struct state *state, const char *user_id, const struct person *known, int64_t hour, int most);
@@ -201,6 +202,7 @@ struct later {
 /* The first time of it counts. */
 void state_later(struct state *state, const char *source, const char *id, const char *child, school_day day,
                  int64_t due_ms);
+/* true, too, when it cannot be read: nobody is told before their time. */
 bool state_is_later(struct state *state, const char *source, const char *id, const char *child);
 /* Of the source, due by then or of a day that early: heap. */
 struct later *state_later_due(struct state *state, const char *source, int64_t due_ms, school_day edge, size_t *n);

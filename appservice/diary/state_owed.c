@@ -207,7 +207,8 @@ void state_later(struct state *state, const char *source, const char *id, const 
 
 bool state_is_later(struct state *state, const char *source, const char *id, const char *child)
 {
-    return db_int(state->db, &OWED, LATER_IS, 0, "ttt", source, id, child) != 0;
+    bool later = db_int(state->db, &OWED, LATER_IS, 0, "ttt", source, id, child) != 0;
+    return later || db_failed(state->db);
 }
 
 struct later *state_later_due(struct state *state, const char *source, int64_t due_ms, school_day edge, size_t *n)

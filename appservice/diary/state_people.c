@@ -18,15 +18,18 @@ static const struct statement TEXTS[PEOPLE__COUNT] = {
 };
 STATEMENTS(PEOPLE, "diary_people", TEXTS);
 
-struct person state_person(struct state *state, const char *user_id, bool english)
+bool state_person(struct state *state, const char *user_id, bool english, struct person *person)
 {
-    struct person person = {.english = english};
+    *person = (struct person){.english = english};
     struct stmt *q = db_query(state->db, &PEOPLE, PERSON_GET, "t", user_id);
     if (stmt_next(q))
-        person =
+        *person =
             (struct person){(enum pace)(col_int(q, 0) % (PACE_WEEKLY + 1)), col_int(q, 1) != 0, col_int(q, 2) != 0};
     stmt_end(q);
-    return person;
+    bool known = !db_failed(state->db);
+    if (!known)
+        *person = (struct person){.pace = PACE_WEEKLY, .off = true, .english = english};
+    return known;
 }
 
 void state_person_put(struct state *state, const char *user_id, const struct person *person)

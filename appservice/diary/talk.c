@@ -72,9 +72,8 @@ static bool count_word(struct sink_matrix *m, const struct word *w, struct perso
 }
 
 /* The reason of an absence. false: it is none, or nothing was asked there. */
-static bool hear_reason(struct sink_matrix *m, const struct word *w, const char *own, bool *done)
+static bool hear_reason(struct sink_matrix *m, const struct word *w, struct person person, const char *own, bool *done)
 {
-    struct person person = state_person(m->state, w->sender, m->settings->english);
     const struct answer answer = {w->room_id, w->event_id, w->sender, w->to, notice_reason_of(own), person.english};
     struct absence absence;
     bool heard;
@@ -89,11 +88,13 @@ static bool hear_reason(struct sink_matrix *m, const struct word *w, const char 
 static bool hear_word(struct sink_matrix *m, const struct word *w)
 {
     enum notice_language language;
-    struct person person = state_person(m->state, w->sender, m->settings->english);
+    struct person person;
     bool heard, done = true;
+    if (!state_person(m->state, w->sender, m->settings->english, &person))
+        return false; /* what they chose before would be written over */
     char *own = talk_own_words(w->body);
     enum notice_choice choice = w->reaction ? CHOICE_NONE : notice_choice_of(own, &language);
-    bool reason = choice == CHOICE_NONE && hear_reason(m, w, own, &done);
+    bool reason = choice == CHOICE_NONE && hear_reason(m, w, person, own, &done);
     free(own);
     if (reason || w->reaction || (choice == CHOICE_NONE && strcmp(w->audience, PERSON) != 0))
         return done; /* people talk among themselves */

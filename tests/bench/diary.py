@@ -19,9 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "diary")]
 from bridge import Bridge  # noqa: E402
 from harness import V3, Server, free_port, until  # noqa: E402
-from rooms import BOT, SCHOOL, School, rows_text  # noqa: E402
+from rooms import BOT, INVITES, SCHOOL, School, rows_text  # noqa: E402
 
 CLASSES, PUPILS, MARKS_EACH = 50, 30, 4
+INVITED_MARKS_EACH, JOINED_PUPILS = 2, 500  # all 1 500 are told while they are only invited; the families of 500 join for the rest
 ENCRYPTED_CLASSES, ENCRYPTED_PUPILS, ENCRYPTED_MARKS_EACH = 2, 20, 8
 ENCRYPTED = ((40, 2), (10, 6))  # of so many pupils, each and their two guardians have so many devices: 6 in a room, then 18 in some
 EVENTS = 5000
@@ -50,13 +51,13 @@ def answered(server, route):
     return sum(int(n) for n in re.findall(rf'^parta_http_requests_total\{{.*{re.escape(route)}.*class="2xx"\}} (\d+)$', text, re.M))
 
 
-def wait_for(condition, what):
+def wait_for(condition, what, pause_s=0.1):
     """Looks now and then only: asking costs the server, too."""
     end = time.monotonic() + HANGS_S
     while not condition():
         if time.monotonic() > end:
             raise RuntimeError(f"waited in vain for {what}")
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
 class Diary:
@@ -82,34 +83,50 @@ class Diary:
         until(lambda: self.bridge.readings("csv"), "a reading")
 
     def tell(self, each):
-        """Marks for all; answers how many, seconds from the first that is said to the last, and the CPU of the server and of the bridge."""
+        """Marks for all; answers how many, seconds from when the bridge first asks the school whom they concern to the last that is said, and the
+        CPU of the server and of the bridge."""
         count, today = len(self.pupils) * each, time.strftime("%Y-%m-%d", time.gmtime())
         for n in range(count):
             name = f"m{len(self.rows)}"
             self.rows[name] = ["mark", name, self.pupils[n % len(self.pupils)], "", f"Предмет {n // len(self.pupils)}", today, "5", ""]
-        server, before = self.school.server, answered(self.school.server, "/send/")
-        cpu = [cpu_s(server.process), cpu_s(self.bridge.process)]
+        server, before, asked = self.school.server, answered(self.school.server, "/send/"), answered(self.school.server, "/_parta/v1/people")
+        bridge_cpu = cpu_s(self.bridge.process)
         self.bridge.write("source.csv", rows_text(self.rows))
-        wait_for(lambda: answered(server, "/send/") > before, "the first")
-        begun = time.monotonic()
+        wait_for(lambda: answered(server, "/_parta/v1/people") > asked, "the first", 0.01)
+        begun, server_cpu = time.monotonic(), cpu_s(server.process)  # looking for it has cost the server, too
         wait_for(lambda: answered(server, "/send/") >= before + count, "the last")
         seconds = time.monotonic() - begun
-        spent = cpu_s(server.process) - cpu[0], cpu_s(self.bridge.process) - cpu[1]
+        spent = cpu_s(server.process) - server_cpu, cpu_s(self.bridge.process) - bridge_cpu
         self.bridge.next_reading("csv")
         return count, seconds, *spent
+
+    def join(self, people):
+        """Each of them accepts what they are invited to."""
+        for user in people:
+            client = self.school.client(user)
+            for room in client.must("GET", f"{V3}/sync?filter={INVITES}")["rooms"].get("invite", {}):
+                client.must("POST", f"{V3}/join/{quote(room)}", {})
 
     def dispose(self):
         self.bridge.dispose()
         self.school.server.dispose()
 
 
+def figures(told):
+    """Of what Diary.tell has answered."""
+    count, seconds, server_cpu, bridge_cpu = told
+    return {"notices": count, "per_second": round(count / seconds), "server_cpu_us_per_notice": round(server_cpu / count * 1e6), "bridge_cpu_us_per_notice": round(bridge_cpu / count * 1e6)}
+
+
 def notices(build):
+    """The first mark of each makes a room; then people who are only invited are told, then people who have joined."""
     diary = Diary(build)
     try:
         rooms, rooms_s, rooms_cpu, _ = diary.tell(1)
-        count, seconds, server_cpu, bridge_cpu = diary.tell(MARKS_EACH)
-        report("notices", ">= 300/s, the bridge <= 40 MiB", pupils=len(diary.pupils), rooms_made_per_second=round(rooms / rooms_s), server_cpu_us_per_room=round(rooms_cpu / rooms * 1e6),
-               notices=count, per_second=round(count / seconds), server_cpu_us_per_notice=round(server_cpu / count * 1e6), bridge_cpu_us_per_notice=round(bridge_cpu / count * 1e6),
+        report("notices_invited", None, pupils=len(diary.pupils), rooms_made_per_second=round(rooms / rooms_s), server_cpu_us_per_room=round(rooms_cpu / rooms * 1e6), **figures(diary.tell(INVITED_MARKS_EACH)))
+        everybody, diary.pupils = diary.pupils, diary.pupils[:JOINED_PUPILS]
+        diary.join(families(diary, set(diary.pupils)))
+        report("notices", ">= 300/s, the bridge <= 40 MiB", pupils=len(everybody), **figures(diary.tell(MARKS_EACH)),
                bridge_mib=memory_mib(diary.bridge.process, "VmRSS"), bridge_peak_mib=memory_mib(diary.bridge.process, "VmHWM"))
     finally:
         diary.dispose()
@@ -183,7 +200,7 @@ def give_devices(build, diary, people, n):
 
 def notices_encrypted(build):
     """The bot's rooms are encrypted. First for all whose devices it does not know: the room is made, keys are asked for and claimed; then when
-    each has more devices, which are claimed for; and when all of them have the key."""
+    each has more devices, which are claimed for; and when all of them have the key: once while people are only invited, then when they have joined."""
     if not os.path.exists(os.path.join(build, "tests", "diary-device")):
         print("notices_encrypted: built without libolm", file=sys.stderr)
         return
@@ -192,16 +209,19 @@ def notices_encrypted(build):
         everybody, had = diary.pupils, 0
         for n, each in ENCRYPTED:
             diary.pupils = everybody[:n]
-            last = give_devices(build, diary, families(diary, set(diary.pupils)), each - had)[-1]
+            people = families(diary, set(diary.pupils))
+            last = give_devices(build, diary, people, each - had)[-1]
             first, first_s, first_server, first_bridge = diary.tell(1)
-            count, seconds, server_cpu, bridge_cpu = diary.tell(ENCRYPTED_MARKS_EACH)
+            claims = {"devices": 3 * each, "pupils": n, "rooms_are_new": had == 0, "claims_each": 3 * (each - had)}
+            report("notices_encrypted_first", None, **claims, per_second=round(first / first_s), server_cpu_us_per_notice=round(first_server / first * 1e6), bridge_cpu_us_per_notice=round(first_bridge / first * 1e6))
+            if had == 0:
+                report("notices_encrypted_invited", None, devices=3 * each, pupils=n, **figures(diary.tell(ENCRYPTED_MARKS_EACH)))
+                diary.join(people)
+                diary.tell(1)
+            report("notices_encrypted", ">= 100/s", devices=3 * each, pupils=n, **figures(diary.tell(ENCRYPTED_MARKS_EACH)))
             read, sent = last.reads(BOT)
             last.end()
             assert ENCRYPTED_MARKS_EACH < read and (had != 0 or read == sent), (read, sent)
-            report("notices_encrypted", ">= 100/s", devices=3 * each, pupils=n, rooms_are_new=had == 0, claims_each=3 * (each - had),
-                   with_claims_per_second=round(first / first_s), server_cpu_us_with_claims=round(first_server / first * 1e6), bridge_cpu_us_with_claims=round(first_bridge / first * 1e6),
-                   notices=count, per_second=round(count / seconds), all_per_second=round((first + count) / (first_s + seconds)),
-                   server_cpu_us_per_notice=round(server_cpu / count * 1e6), bridge_cpu_us_per_notice=round(bridge_cpu / count * 1e6))
             had = each
     finally:
         diary.dispose()
