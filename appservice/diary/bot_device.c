@@ -44,7 +44,7 @@ struct bot_device {
     size_t n_leavers;
     int64_t leavers_from_ms; /* what was heard before that is forgotten */
     bool ready;              /* the mark is wiped out: sessions may be used */
-    int failures; /* of the thread, in a row */
+    int failures;            /* of the thread, in a row */
     struct timed_thread *thread;
 };
 
@@ -112,8 +112,8 @@ static bool take_answers(struct bot_device *d, const json_t *requests, json_t *c
     json_array_foreach(requests, i, request) {
         bool refused = answers[i] == MATRIX_REFUSED && strcmp(json_get_string(request, "kind"), "to_device") == 0;
         if (answers[i] == MATRIX_DONE || refused)
-            any = crypto_answered(d->crypto, request, refused ? none : replies[i], clock_wall_ms()) == CRYPTO_DONE ||
-                  any;
+            any =
+                crypto_answered(d->crypto, request, refused ? none : replies[i], clock_wall_ms()) == CRYPTO_DONE || any;
     }
     json_decref(none);
     *moved = crypto_commit(d->crypto) && any;
@@ -193,8 +193,7 @@ static bool take_leavers(struct bot_device *d, const char *room_id, const json_t
     json_array_foreach(json_get_array(timeline, "events"), i, event) {
         const char *user = json_get_string(event, "state_key");
         const char *membership = json_get_string(json_get_object(event, "content"), "membership");
-        if (user == NULL || membership == NULL ||
-            (strcmp(membership, "leave") != 0 && strcmp(membership, "ban") != 0))
+        if (user == NULL || membership == NULL || (strcmp(membership, "leave") != 0 && strcmp(membership, "ban") != 0))
             continue;
         note_leaver(d, room_id, user);
         left = true;

@@ -49,8 +49,8 @@ void sink_matrix_expect(void *self, const struct notice *notice)
 static bool may_wait(const struct telling *t)
 {
     const struct notice *notice = t->notice;
-    bool may = notice->what == CHANGE_NEW && !notice->in_doubt && notice->record != NULL &&
-               notice->kind != RECORD_ABSENCE;
+    bool may =
+        notice->what == CHANGE_NEW && !notice->in_doubt && notice->record != NULL && notice->kind != RECORD_ABSENCE;
     for (size_t i = 0; may && i < t->n_places; ++i)
         may = outbox_has(t->m->outbox, t->places[i].root);
     return may;

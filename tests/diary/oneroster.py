@@ -100,6 +100,27 @@ def check_whole_again(tap, book, bridge, day):
     tap.ok("source\treading" not in bridge.command("problems")[1], "changes: an error has the window read whole, at once", bridge.command("problems")[1])
 
 
+def check_match_meanwhile(tap, bridge_class, api, day):
+    """Somebody matches a pupil while changes are fetched, which do not say again what waited."""
+    book, bridge = open_book(bridge_class, api)
+    fill(book, day)
+    result(book, "lost", "stranger", 5, day())
+    book.results["lost"]["dateLastModified"] = LONG_AGO
+    bridge.start()
+    bridge.until(lambda: "oneroster\tpupil\tstranger\t" in bridge.command("problems")[1], "a pupil who is not found")
+    answer, matched = book.answer, []
+
+    def meanwhile(path, given, *rest):
+        if not matched and path.endswith("/results") and given.get("filter", "").startswith(CHANGES):
+            matched.append(bridge.command("match", "oneroster", "pupil", "stranger", "p2")[0])
+        return answer(path, given, *rest)
+    book.answer = meanwhile
+    bridge.until(lambda: ("new", "lost") in told(bridge), f"the mark that waited: {bridge.log()[-500:]}")
+    bridge.next_reading("oneroster")
+    tap.ok(matched == [0] and told(bridge).count(("new", "lost")) == 1, "changes: a match that comes while they are fetched has the window read whole after that", matched, told(bridge)[-4:])
+    bridge.dispose()
+
+
 def check_many_deleted(tap, bridge_class, api, day):
     book, bridge = open_book(bridge_class, api)
     line(book, "line", day())
@@ -194,7 +215,7 @@ def check_now_and_then(tap, bridge_class, api, day):
 
 
 def check_changes(tap, bridge_class, api, day):
-    for check in (check_what_changes, check_many_deleted, check_filters, check_clocks, check_pages, check_now_and_then):
+    for check in (check_what_changes, check_match_meanwhile, check_many_deleted, check_filters, check_clocks, check_pages, check_now_and_then):
         check(tap, bridge_class, api, day)
 
 
