@@ -465,23 +465,24 @@ static enum crypto_answer encrypt_one(struct bot_device *d, struct sealing *s)
                : answer;
 }
 
-/* Whether an earlier one of the room waits: they are encrypted in their order. */
-static bool has_to_wait(const struct run *run, size_t i)
+/* Whether one of the first n waits: of the room; NULL: of any. */
+static bool waits(const struct run *run, size_t n, const char *room_id)
 {
-    for (size_t k = 0; k < i; ++k)
-        if (run->done[k] == CRYPTO_ASK && strcmp(run->all[k]->room_id, run->all[i]->room_id) == 0)
+    for (size_t i = 0; i < n; ++i)
+        if (run->done[i] == CRYPTO_ASK && (room_id == NULL || strcmp(run->all[i]->room_id, room_id) == 0))
             return true;
     return false;
 }
 
-/* Those of them from i to end that wait, in one commit. false: it failed, and they wait. */
+/* Those of them from i to end that wait, those of a room in their order, in one commit. false: it failed, and they
+ * wait. */
 static bool encrypt_some(struct run *run, size_t i, size_t end)
 {
     enum crypto_answer *before = xcalloc(run->n + 1, sizeof *before);
     memcpy(before, run->done, run->n * sizeof *before);
     crypto_begin(run->d->crypto);
     for (size_t k = i; k < end; ++k)
-        if (run->done[k] == CRYPTO_ASK && !has_to_wait(run, k))
+        if (run->done[k] == CRYPTO_ASK && !waits(run, k, run->all[k]->room_id))
             run->done[k] = encrypt_one(run->d, run->all[k]);
     bool kept = crypto_commit(run->d->crypto);
     for (size_t k = i; !kept && k < end; ++k) {
@@ -493,24 +494,6 @@ static bool encrypt_some(struct run *run, size_t i, size_t end)
     }
     free(before);
     return kept;
-}
-
-/* A room whose rows cannot be read keeps nobody from the others. */
-static void encrypt_turn(struct run *run)
-{
-    if (encrypt_some(run, 0, run->n))
-        return;
-    for (size_t i = 0; i < run->n; ++i)
-        if (run->done[i] == CRYPTO_ASK && !encrypt_some(run, i, i + 1))
-            run->done[i] = CRYPTO_FAILED;
-}
-
-static bool waits(const struct run *run)
-{
-    bool any = false;
-    for (size_t i = 0; i < run->n; ++i)
-        any = any || run->done[i] == CRYPTO_ASK;
-    return any;
 }
 
 static enum matrix_answer ask_these(struct bot_device *d, const json_t *users)
@@ -557,8 +540,11 @@ static bool encrypt_all(struct run *run)
     for (size_t i = 0; good && i < run->n; ++i)
         run->done[i] = has_moved(run->d, run->all[i]->room_id, run->all[i]->lock) ? CRYPTO_FAILED : CRYPTO_ASK;
     good = good && ask_invited(run);
-    for (int turn = 0; turn < TURNS_MAX && good && waits(run); ++turn) {
-        encrypt_turn(run);
+    for (int turn = 0; turn < TURNS_MAX && good && waits(run, run->n, NULL); ++turn) {
+        bool kept = encrypt_some(run, 0, run->n);
+        for (size_t i = 0; !kept && i < run->n; ++i) /* a room whose rows cannot be read keeps nobody from the others */
+            if (run->done[i] == CRYPTO_ASK && !encrypt_some(run, i, i + 1))
+                run->done[i] = CRYPTO_FAILED;
         good = speak(run->d) == MATRIX_DONE;
     }
     return good;
